@@ -1,0 +1,119 @@
+// Talks to the server over HTTP: the session, problems, pages, the server's clock.
+
+const TOKEN = 'comanda.token';
+
+/** What the server (or the network) said against a request: RFC 9457 fields, and `body` with all of them. */
+export class Problem extends Error {
+  constructor(status, body) {
+    super(body.detail || body.title || `The server answered ${status}.`);
+    this.status = status;
+    this.title = body.title;
+    this.code = body.code ?? `http_${status}`;
+    this.errors = body.errors ?? [];
+    this.requestId = body.requestId;
+    this.body = body;
+  }
+}
+
+let token = sessionStorage.getItem(TOKEN);
+let askAgain = null;
+let asking = null;
+let skew = 0;
+
+/** The access token in use, or `null`. */
+export const accessToken = () => token;
+
+/** The server's time: a tablet with a wrong clock still shows the right minutes. */
+export const now = () => Date.now() + skew;
+
+/** Names who asks for the password when the session has ended; resolves to whether it goes on. */
+export function onSessionEnd(ask) {
+  askAgain = ask;
+}
+
+/** Exchanges e-mail and password for a session. */
+export async function signIn(email, password) {
+  const answer = await send('POST', '/api/auth/login', { body: { email, password }, anonymous: true });
+  token = answer.accessToken;
+  sessionStorage.setItem(TOKEN, token);
+  return answer.user;
+}
+
+/** Forgets the session in this tab. */
+export function signOut() {
+  token = null;
+  sessionStorage.removeItem(TOKEN);
+}
+
+/** Asks for the password once, however many requests were refused meanwhile. */
+export function renewSession() {
+  asking ??= Promise.resolve(askAgain ? askAgain() : false).finally(() => { asking = null; });
+  return asking;
+}
+
+/** Sends a request; an ended session is renewed and the request repeated. */
+export async function send(method, path, options = {}) {
+  try {
+    return await once(method, path, options);
+  } catch (problem) {
+    const ended = problem.status === 401 && token && !options.anonymous;
+    if (!ended || !(await renewSession())) throw problem;
+    return once(method, path, options);
+  }
+}
+
+async function once(method, path, { body, headers = {}, anonymous = false }) {
+  const request = { method, headers: { Accept: 'application/json', ...headers }, signal: AbortSignal.timeout(20000) };
+  if (token && !anonymous) request.headers.Authorization = `Bearer ${token}`;
+  if (body !== undefined) {
+    request.headers['Content-Type'] = 'application/json';
+    request.body = JSON.stringify(body);
+  }
+  const response = await fetch(path, request).catch((cause) => {
+    throw new Problem(0, { title: 'No answer', detail: 'The server did not answer. Check the connection.', code: 'no_answer', cause });
+  });
+  const date = Date.parse(response.headers.get('date') ?? '');
+  // The header counts whole seconds; half a second is the best guess of the rest.
+  if (!Number.isNaN(date) && !response.headers.has('age')) skew = date + 500 - Date.now();
+  const text = await response.text().catch(() => '');
+  if (!response.ok) throw new Problem(response.status, read(text) ?? { title: response.statusText });
+  return read(text);
+}
+
+function read(text) {
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch {
+    return null;
+  }
+}
+
+export const get = (path) => send('GET', path);
+export const post = (path, body, headers) => send('POST', path, { body, headers });
+export const put = (path, body) => send('PUT', path, { body });
+export const patch = (path, body, headers) => send('PATCH', path, { body, headers });
+
+/** A path with a query; parameters without a value are left out. */
+export function withQuery(path, query) {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== '');
+  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+}
+
+/** Reads a list through its cursors, up to `most` entries. */
+export async function list(path, query = {}, most = 1000) {
+  const rows = [];
+  let cursor;
+  do {
+    const page = await get(withQuery(path, { limit: Math.min(200, most - rows.length), ...query, cursor }));
+    rows.push(...page.data);
+    cursor = page.nextCursor;
+  } while (cursor && rows.length < most);
+  return rows;
+}
+
+/** A key for `Idempotency-Key`. Plain HTTP on a local network has no `randomUUID`. */
+export function newKey() {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const hex = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}

@@ -1,0 +1,82 @@
+// The cart of one restaurant. Taps are shown at once; the server's answer brings names, prices and totals.
+
+import { get, put } from './api.js';
+
+/** The cart of a restaurant; `changed()` is called whenever it looks different, `failed(problem)` when it was refused. */
+export class Cart {
+  #path;
+  #changed;
+  #failed;
+  #saving = null;
+  #dirty = false;
+  lines = [];
+  data = null;
+
+  constructor(restaurantId, { changed, failed }) {
+    this.#path = `/api/restaurants/${restaurantId}/cart`;
+    this.#changed = changed;
+    this.#failed = failed;
+  }
+
+  async load() {
+    this.#take(await get(this.#path).catch((problem) => {
+      if (problem.status === 404) return null;
+      throw problem;
+    }));
+  }
+
+  /** Whether what is shown has not reached the server yet. */
+  get unsaved() { return this.#saving !== null; }
+
+  /** One more of an item: on its line without a note, or on a new line. */
+  add(item) {
+    const line = this.lines.find(({ itemId, note }) => itemId === item.id && !note);
+    if (line) line.quantity += 1;
+    else this.lines.push({ itemId: item.id, quantity: 1, note: null, name: item.name });
+    this.#push();
+  }
+
+  setQuantity(line, quantity) {
+    line.quantity = quantity;
+    if (quantity < 1) this.lines = this.lines.filter((other) => other !== line);
+    this.#push();
+  }
+
+  setNote(line, note) {
+    line.note = note || null;
+    this.#push();
+  }
+
+  /** Resolves when the server has everything that was tapped. */
+  async settled() {
+    while (this.#saving) await this.#saving;
+  }
+
+  /** One PUT at a time, each with the newest lines, so that a slow answer cannot overwrite a later tap. */
+  #push() {
+    this.#dirty = true;
+    this.#saving ??= this.#save().finally(() => { this.#saving = null; this.#changed(); });
+    this.#changed();
+  }
+
+  async #save() {
+    while (this.#dirty) {
+      this.#dirty = false;
+      const lines = this.lines.map(({ itemId, quantity, note }) => ({ itemId, quantity, ...(note && { note }) }));
+      try {
+        const answer = await put(this.#path, { lines });
+        if (!this.#dirty) this.#take(answer);
+      } catch (problem) {
+        this.#failed(problem);
+        this.#dirty = false;
+        await this.load().catch(() => {});
+      }
+    }
+  }
+
+  #take(data) {
+    this.data = data;
+    this.lines = (data?.lines ?? []).map((line) => ({ ...line }));
+    this.#changed();
+  }
+}

@@ -1,0 +1,107 @@
+// The console: who is signed in, which page is shown, and whether it is live.
+
+import { accessToken, get, onSessionEnd, signOut } from './api.js';
+import { h, show } from './dom.js';
+import { close, watch } from './live.js';
+import { askAgain, openLogin } from './login.js';
+import { details } from './notice.js';
+import * as board from './board.js';
+import * as driver from './driver.js';
+import * as items from './items.js';
+import * as orders from './orders.js';
+import * as shop from './shop.js';
+
+const PAGES = { board, items, driver, restaurants: shop, orders };
+const LIVE = {
+  idle: '', live: 'Live', joining: 'Connecting…',
+  lost: 'No connection, trying again…', refused: 'Not live',
+};
+
+const main = document.getElementById('main');
+const nav = document.getElementById('nav');
+const who = document.getElementById('who');
+const live = document.getElementById('live');
+
+let me = null;
+let leave = () => {};
+let turn = 0;
+
+/** The pages of a person, the first being where they start. */
+function pagesOf(person) {
+  const works = person.role === 'ADMIN' || person.memberships.length > 0;
+  return [
+    ...(works ? [['board', 'Orders'], ['items', 'Menu']] : []),
+    ...(person.driver ? [['driver', 'Deliveries']] : []),
+    ['restaurants', 'Restaurants'],
+    ['orders', 'My orders'],
+  ];
+}
+
+async function enter() {
+  try {
+    me = await get('/api/me');
+  } catch (problem) {
+    if (problem.status === 401) { signOut(); leaveAll(); return; }
+    show(main, h('div', { class: 'card login' }, h('h1', {}, 'The console could not start'), details(problem),
+      h('button', { type: 'button', class: 'main', onclick: enter }, 'Try again')));
+    return;
+  }
+  show(who, h('span', { class: 'name' }, me.name), h('button', { type: 'button', class: 'plain', onclick: leaveAll }, 'Sign out'));
+  await route();
+}
+
+function leaveAll() {
+  turn += 1;
+  leave();
+  leave = () => {};
+  signOut();
+  close();
+  me = null;
+  show(nav);
+  show(who);
+  document.querySelectorAll('dialog').forEach((box) => box.close());
+  document.title = 'Comanda';
+  openLogin(main, enter);
+}
+
+async function route() {
+  if (!me) return;
+  const allowed = pagesOf(me);
+  const [, name, id] = location.hash.split('/');
+  const page = allowed.some(([known]) => known === name) ? name : allowed[0][0];
+  const mine = ++turn;
+  leave();
+  leave = () => {};
+  show(nav, allowed.map(([known, label]) => h('a', { href: `#/${known}`, 'aria-current': known === page && 'page' }, label)));
+  main.dataset.page = page;
+  main.setAttribute('aria-busy', 'true');
+  try {
+    // The page is built aside, so that a slow one cannot draw over the one chosen after it.
+    const sheet = h('div', { class: 'sheet' });
+    const undo = await PAGES[page].open(sheet, { me, id: page === name ? id : undefined });
+    if (mine !== turn) { undo(); return; }
+    leave = undo;
+    show(main, sheet);
+    scrollTo(0, 0);
+    main.querySelector('h1')?.focus({ preventScroll: true });
+  } catch (problem) {
+    if (mine !== turn) return;
+    show(main, h('div', { class: 'card login' }, h('h1', { tabindex: '-1' }, 'This page could not be shown'), details(problem),
+      h('button', { type: 'button', class: 'main', onclick: route }, 'Try again')));
+  } finally {
+    if (mine === turn) main.removeAttribute('aria-busy');
+  }
+}
+
+onSessionEnd(() => (me ? askAgain(me) : false));
+addEventListener('comanda:signed-out', leaveAll);
+addEventListener('hashchange', route);
+// The address holds the page, so the jump to the content is made by hand.
+document.getElementById('skip').addEventListener('click', (event) => { event.preventDefault(); main.focus(); });
+watch((state) => {
+  live.dataset.state = state;
+  live.textContent = LIVE[state];
+});
+
+if (accessToken()) enter();
+else openLogin(main, enter);

@@ -1,0 +1,160 @@
+// A customer's orders: the list, and one of them as it happens.
+
+import { get, list, patch } from './api.js';
+import { dialog, field, h, show } from './dom.js';
+import { clock, money, timed, word } from './format.js';
+import { join } from './live.js';
+import { attempt, complain } from './notice.js';
+import { plan } from './plan.js';
+import { closed, nextSteps, OPEN } from './status.js';
+
+const WATCHED = 10;
+
+/** Shows the list, or one order; resolves to the function that takes it down. */
+export async function open(main, { id }) {
+  return id ? openOne(main, id) : openList(main);
+}
+
+/** Joins the room of an order; a change calls `changed(order, delivery)`. */
+function follow(id, changed, fresh = () => {}) {
+  return join(`order:${id}`, {
+    event: (_, event) => changed(event.order, event.delivery),
+    fresh,
+    refuse: (error) => complain({ ...error, message: error.detail ?? error.title }),
+  });
+}
+
+async function openList(main) {
+  const [orders, restaurants] = await Promise.all([list('/api/orders', {}, 100), list('/api/restaurants', {}, 1000).catch(() => [])]);
+  const names = new Map(restaurants.map(({ id, name }) => [id, name]));
+  const entries = new Map(orders.map((order) => [order.id, h('li', {})]));
+  const draw = (order) => show(entries.get(order.id), entry(order, names.get(order.restaurantId)));
+  orders.forEach(draw);
+  show(main, h('div', { class: 'head' }, h('h1', { tabindex: '-1' }, 'My orders')),
+    h('ul', { class: 'cards' }, entries.values()),
+    !orders.length && h('p', { class: 'empty' }, 'No orders yet. ', h('a', { href: '#/restaurants' }, 'Choose a restaurant'), '.'));
+  const versions = new Map(orders.map(({ id, version }) => [id, version]));
+  const leaves = orders.filter((order) => !closed(order)).slice(0, WATCHED).map((order) => follow(order.id, (changed) => {
+    if (!changed || versions.get(changed.id) >= changed.version) return;
+    versions.set(changed.id, changed.version);
+    draw(changed);
+  }));
+  return () => leaves.forEach((leave) => leave());
+}
+
+function entry(order, restaurant) {
+  const dishes = order.items.map((item) => `${item.quantity}× ${item.name}`).join(', ');
+  return h('a', { class: 'card shopcard', href: `#/orders/${order.id}` },
+    h('span', { class: 'line' }, h('b', {}, restaurant ?? `Order #${order.number}`),
+      h('span', { class: 'tag', 'data-status': order.status }, stateWords(order))),
+    h('span', { class: 'hint' }, dishes),
+    h('span', { class: 'hint' }, `#${order.number} · ${clock(order.placedAt)} · ${money(order.totals.total)}`));
+}
+
+/** A customer's words: a new order waits for the restaurant. */
+function stateWords(order) {
+  return order.status === 'PENDING' ? 'Waiting for the restaurant' : word(order.status);
+}
+
+async function openOne(main, id) {
+  let order = await get(`/api/orders/${id}`);
+  let delivery = null;
+  let gone = false;
+  const restaurant = await get(`/api/restaurants/${order.restaurantId}`).catch(() => null);
+  const state = h('div', { 'aria-live': 'polite' });
+  const actions = h('div', { class: 'steps' });
+  const courier = h('div', {});
+  const history = h('ol', { class: 'history' });
+  show(main, h('p', { class: 'back' }, h('a', { href: '#/orders' }, '← My orders')),
+    h('div', { class: 'head' }, h('h1', { tabindex: '-1' }, restaurant?.name ?? 'Order'), h('span', { class: 'where' }, `#${order.number}`)),
+    h('div', { class: 'two' },
+      h('section', { class: 'card' }, state, courier, actions, h('h3', {}, 'What happened'), history),
+      h('section', { class: 'card' }, h('h2', {}, 'Order'), slip(order))));
+
+  async function drawHistory() {
+    const events = await list(`/api/orders/${id}/events`, {}, 200).catch(() => []);
+    show(history, events.map((event) => h('li', {}, h('time', { datetime: event.at }, clock(event.at)), ' ', eventWords(event))));
+  }
+  function draw() {
+    show(state, progress(order));
+    show(actions, nextSteps(order, 'customer').map(() => h('button', { type: 'button', class: 'danger', onclick: () => cancel(order, take) }, 'Cancel the order…')));
+    show(courier, delivery && !closed(order) && courierOf(delivery));
+    drawHistory();
+  }
+  function take(changed, moved) {
+    if (gone) return;
+    const newer = changed && changed.version > order.version;
+    if (newer) order = changed;
+    if (moved && !(delivery && delivery.id === moved.id && delivery.version >= moved.version)) delivery = moved;
+    else if (!newer) return;
+    draw();
+  }
+  async function read() {
+    const [current, deliveries] = await Promise.all([get(`/api/orders/${id}`),
+      order.fulfilment === 'DELIVERY' ? list('/api/deliveries', { orderId: id }, 10).catch(() => []) : []]);
+    take(current, deliveries.at(-1));
+  }
+  draw();
+  const leave = follow(id, take, () => read().catch(complain));
+  return () => { gone = true; leave(); };
+}
+
+function progress(order) {
+  const path = [...OPEN.filter((status) => status !== 'ON_THE_WAY' || order.fulfilment === 'DELIVERY'), 'DELIVERED'];
+  const reached = path.indexOf(order.status);
+  const due = order.promisedAt && !closed(order);
+  return [
+    h('p', { class: 'state', 'data-status': order.status }, stateWords(order)),
+    due && h('p', {}, `For ${clock(order.promisedAt)}, `, timed(h('time', { class: 'due' }), 'due', order.promisedAt)),
+    order.status === 'PENDING' && order.acceptBy && h('p', { class: 'hint' }, `The restaurant answers until ${clock(order.acceptBy)}.`),
+    order.cancelReason && h('p', {}, `Reason: ${order.cancelReason}`),
+    order.status !== 'CANCELLED' && h('ol', { class: 'path' }, path.map((status, at) => h('li', {
+      class: at < reached ? 'past' : '', 'aria-current': at === reached && 'step',
+    }, status === 'PENDING' ? 'Placed' : status === 'DELIVERED' && order.fulfilment !== 'DELIVERY' ? 'Handed over' : word(status)))),
+  ];
+}
+
+function courierOf(delivery) {
+  const from = delivery.driver?.place;
+  return [
+    h('p', {}, delivery.driver ? [h('b', {}, delivery.driver.name), `, ${word(delivery.driver.vehicle).toLowerCase()} · `] : '', word(delivery.status)),
+    from && delivery.dropoff.place && h('div', { class: 'drawing small' }, plan([
+      { place: delivery.pickup.place, label: delivery.pickup.name, kind: 'shop' },
+      { place: delivery.dropoff.place, label: 'You', kind: 'home' },
+      { place: from, label: delivery.driver.name, kind: 'pin' }])),
+  ];
+}
+
+function slip(order) {
+  const { totals } = order;
+  const row = (name, value) => value?.amount > 0 && [h('dt', {}, name), h('dd', {}, money(value))];
+  return [
+    h('ul', { class: 'dishes' }, order.items.map((item) => h('li', {}, h('b', { class: 'count' }, `${item.quantity}×`),
+      h('span', {}, item.name, item.note && h('em', {}, item.note)), h('span', { class: 'price' }, money(item.total))))),
+    h('dl', { class: 'sums' }, row('Dishes', totals.items), row('Tax', totals.tax), row('Delivery', totals.deliveryFee),
+      row('Service', totals.serviceFee), row('Tip', totals.tip),
+      totals.discount?.amount > 0 && [h('dt', {}, 'Discount'), h('dd', {}, `−${money(totals.discount)}`)],
+      h('dt', { class: 'total' }, 'Total'), h('dd', { class: 'total' }, money(totals.total))),
+    h('p', { class: 'hint' }, [word(order.fulfilment), order.address, order.table && `Table ${order.table}`, order.note].filter(Boolean).join(' · ')),
+  ];
+}
+
+function eventWords(event) {
+  const status = event.status ?? event.order?.status ?? event.delivery?.status ?? event.data?.status;
+  if (event.name === 'order:new') return 'Order placed';
+  return status ? word(status) : event.name;
+}
+
+function cancel(order, take) {
+  const reason = h('input', { maxlength: '200', autocomplete: 'off' });
+  const send = h('button', { class: 'danger' }, 'Cancel the order');
+  const submit = async (event) => {
+    event.preventDefault();
+    const body = { status: 'CANCELLED', ...(reason.value.trim() && { reason: reason.value.trim() }) };
+    const changed = await attempt(send, () => patch(`/api/orders/${order.id}/status`, body));
+    if (changed) take(changed);
+    box.close();
+  };
+  const box = dialog(`Cancel order #${order.number}`, h('form', { onsubmit: submit }, field('Reason', reason),
+    h('div', { class: 'steps' }, send, h('button', { type: 'button', onclick: () => box.close() }, 'Back'))));
+}

@@ -1,0 +1,124 @@
+// The customer's side: restaurants, and the menu of one with its cart.
+
+import { get, list } from './api.js';
+import { Cart } from './cart.js';
+import { checkout } from './checkout.js';
+import { h, show } from './dom.js';
+import { money } from './format.js';
+import { complain } from './notice.js';
+
+/** Shows the restaurants, or one of them; resolves to the function that takes it down. */
+export async function open(main, { id }) {
+  if (id) await openMenu(main, id);
+  else await openList(main);
+  return () => {};
+}
+
+async function openList(main) {
+  const restaurants = await list('/api/restaurants', {}, 400);
+  const cards = restaurants.map((restaurant) => [card(restaurant), `${restaurant.name} ${(restaurant.cuisines ?? []).join(' ')}`.toLowerCase()]);
+  const find = h('input', {
+    type: 'search', 'aria-label': 'Find a restaurant',
+    oninput: () => cards.forEach(([element, text]) => { element.hidden = !text.includes(find.value.trim().toLowerCase()); }),
+  });
+  show(main, h('div', { class: 'head' }, h('h1', { tabindex: '-1' }, 'Restaurants')),
+    h('div', { class: 'find' }, h('span', { class: 'hint' }, 'Find'), find),
+    h('ul', { class: 'cards' }, cards.map(([element]) => element)),
+    !cards.length && h('p', { class: 'empty' }, 'There are no restaurants yet.'));
+}
+
+/** Whether a restaurant takes orders now, in words. */
+export function openWords(restaurant) {
+  if (!restaurant.accepting) return 'Takes no orders now';
+  return restaurant.openNow ? 'Open' : 'Closed';
+}
+
+function card(restaurant) {
+  const takes = restaurant.accepting && restaurant.openNow;
+  return h('li', {}, h('a', { class: `card shopcard${takes ? '' : ' shut'}`, href: `#/restaurants/${restaurant.id}` },
+    h('span', { class: 'line' }, h('b', {}, restaurant.name), h('span', { class: `tag${takes ? ' good' : ''}` }, openWords(restaurant))),
+    (restaurant.cuisines ?? []).length > 0 && h('span', { class: 'hint' }, restaurant.cuisines.join(', ')),
+    h('span', { class: 'hint' }, terms(restaurant))));
+}
+
+function terms({ deliveryFee, minimumOrder, preparationMinutes }) {
+  return [
+    deliveryFee && (deliveryFee.amount ? `Delivery ${money(deliveryFee)}` : 'Free delivery'),
+    minimumOrder?.amount && `from ${money(minimumOrder)}`,
+    preparationMinutes && `about ${preparationMinutes} min to cook`,
+  ].filter(Boolean).join(' · ');
+}
+
+async function openMenu(main, id) {
+  const [restaurant, menu] = await Promise.all([get(`/api/restaurants/${id}`), get(`/api/restaurants/${id}/menu`)]);
+  const basket = h('aside', { class: 'basket card', id: 'cart', 'aria-label': 'Cart' });
+  const bar = h('a', { class: 'bar button', href: '#cart', onclick: (event) => {
+    // The address holds the page, so the jump is made by hand.
+    event.preventDefault();
+    basket.scrollIntoView({ behavior: 'smooth' });
+  } });
+  const form = checkout(restaurant);
+  const cart = new Cart(id, { changed: () => drawCart(), failed: complain });
+  const content = h('div', {});
+  show(basket, h('h2', {}, 'Cart'), content, form.element);
+  function drawCart() {
+    const typing = content.contains(document.activeElement) ? document.activeElement : null;
+    show(content, cart.lines.map((line, at) => lineOf(cart, line, at)),
+      !cart.lines.length && h('p', { class: 'hint' }, 'Nothing yet. Tap a dish to add it.'));
+    if (typing) resume(content, typing);
+    form.update(cart);
+    const count = cart.lines.reduce((sum, line) => sum + line.quantity, 0);
+    show(bar, `Cart · ${count}`, cart.data?.itemsTotal && !cart.unsaved ? ` · ${money(cart.data.itemsTotal)}` : '');
+    bar.hidden = count === 0;
+  }
+  await cart.load().catch(complain);
+  show(main,
+    h('p', { class: 'back' }, h('a', { href: '#/restaurants' }, '← Restaurants')),
+    h('div', { class: 'head' }, h('h1', { tabindex: '-1' }, restaurant.name),
+      h('span', { class: `tag${restaurant.accepting && restaurant.openNow ? ' good' : ''}` }, openWords(restaurant))),
+    restaurant.description && h('p', { class: 'lead' }, restaurant.description),
+    h('p', { class: 'hint' }, [restaurant.address, terms(restaurant)].filter(Boolean).join(' · ')),
+    h('div', { class: 'shop' }, dishes(menu, cart), basket), bar);
+  drawCart();
+}
+
+/** The cart is drawn anew under somebody's fingers: the focus and half a word stay. */
+function resume(content, typing) {
+  const again = content.querySelector(`[data-key="${CSS.escape(typing.dataset.key)}"]`);
+  if (!again) return;
+  if (again.tagName === 'INPUT') again.value = typing.value;
+  again.focus({ preventScroll: true });
+}
+
+function dishes(menu, cart) {
+  const categories = menu.categories.filter((category) => category.items.length);
+  return h('div', { class: 'items' }, categories.map((category) => h('section', {},
+    h('h2', {}, category.name),
+    h('ul', { class: 'rows' }, category.items.map((item) => dish(item, cart))))),
+  !categories.length && h('p', { class: 'empty' }, 'The menu is empty.'));
+}
+
+function dish(item, cart) {
+  const gone = !item.available || item.stock === 0;
+  return h('li', { class: gone ? 'gone' : '' },
+    h('div', { class: 'what' }, h('b', {}, item.name), item.description && h('span', { class: 'hint' }, item.description)),
+    h('span', { class: 'price' }, money(item.price)),
+    gone ? h('span', { class: 'tag' }, 'Sold out')
+      : h('button', { type: 'button', 'aria-label': `Add ${item.name}`, onclick: () => cart.add(item) }, 'Add'));
+}
+
+function lineOf(cart, line, at) {
+  const change = (by, label, key) => h('button', {
+    type: 'button', class: 'round', 'aria-label': label, 'data-key': `${at}${key}`,
+    onclick: () => cart.setQuantity(line, line.quantity + by),
+  }, key);
+  return h('div', { class: 'cartline' },
+    h('div', { class: 'line' }, h('b', {}, line.name), h('span', { class: 'price' }, cart.unsaved ? '…' : money(line.total))),
+    line.orderable === false && h('p', { class: 'wrong' }, line.reason ?? 'This can not be ordered now.'),
+    h('div', { class: 'line' },
+      h('div', { class: 'quantity' }, change(-1, `One ${line.name} less`, '−'), h('span', {}, line.quantity), change(1, `One ${line.name} more`, '+')),
+      h('input', {
+        'aria-label': `Wish for ${line.name}`, class: 'note', maxlength: '200', value: line.note ?? '', 'data-key': `${at}note`,
+        title: 'A wish, such as: no onions', onchange: (event) => cart.setNote(line, event.target.value.trim()),
+      })));
+}

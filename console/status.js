@@ -1,0 +1,45 @@
+// The order status table as the people of the console use it. The server decides; this only draws the buttons.
+
+const STEPS = [
+  { from: 'PENDING', to: 'CONFIRMED', who: ['staff'] },
+  { from: 'PENDING', to: 'CANCELLED', who: ['customer', 'staff'] },
+  { from: 'CONFIRMED', to: 'PREPARING', who: ['staff'] },
+  { from: 'CONFIRMED', to: 'CANCELLED', who: ['customer', 'staff'] },
+  { from: 'PREPARING', to: 'READY', who: ['staff'] },
+  { from: 'PREPARING', to: 'ON_THE_WAY', who: ['driver', 'staff'], only: ['DELIVERY'] },
+  { from: 'PREPARING', to: 'CANCELLED', who: ['staff'], reason: true },
+  { from: 'READY', to: 'ON_THE_WAY', who: ['driver', 'staff'], only: ['DELIVERY'] },
+  { from: 'READY', to: 'DELIVERED', who: ['staff'], only: ['PICKUP', 'DINE_IN'] },
+  { from: 'READY', to: 'CANCELLED', who: ['staff'], reason: true },
+  { from: 'ON_THE_WAY', to: 'DELIVERED', who: ['driver', 'staff'] },
+  { from: 'ON_THE_WAY', to: 'CANCELLED', who: ['staff'], reason: true },
+];
+
+/** The states of an order on its way through the house, in order. */
+export const OPEN = ['PENDING', 'CONFIRMED', 'PREPARING', 'READY', 'ON_THE_WAY'];
+
+/** Whether an order is over. */
+export const closed = (order) => !OPEN.includes(order.status);
+
+/** The steps `who` may take with an order now, each with the word for its button. */
+export function nextSteps(order, who) {
+  return STEPS
+    .filter((step) => step.from === order.status && step.who.includes(who))
+    .filter((step) => !step.only || step.only.includes(order.fulfilment))
+    .map((step) => ({ ...step, label: label(step, order) }));
+}
+
+function label(step, order) {
+  if (step.to === 'CANCELLED') return step.from === 'PENDING' ? 'Refuse…' : 'Cancel…';
+  if (step.to === 'DELIVERED') return order.fulfilment === 'DELIVERY' ? 'Delivered' : 'Handed over';
+  return { CONFIRMED: 'Accept', PREPARING: 'Start cooking', READY: 'Ready', ON_THE_WAY: 'On the way' }[step.to];
+}
+
+/** The step a delivery takes next, as its driver says it; `undefined` when there is none. */
+export function nextOfDelivery(delivery) {
+  return {
+    ASSIGNED: { to: 'ARRIVED', label: 'I am at the restaurant' },
+    ARRIVED: { to: 'PICKED_UP', label: 'Picked up' },
+    PICKED_UP: { to: 'DELIVERED', label: 'Delivered' },
+  }[delivery.status];
+}

@@ -1,0 +1,32 @@
+// Which restaurant somebody works at: the choice at the head of the board and of the menu.
+
+import { list } from './api.js';
+import { h } from './dom.js';
+
+let all = null;
+
+/** The restaurants a person works for; the platform's people work for all. */
+export async function workplaces(me) {
+  if (me.role !== 'ADMIN') return me.memberships.map(({ restaurantId, restaurantName }) => ({ id: restaurantId, name: restaurantName }));
+  all ??= list('/api/restaurants').catch((problem) => { all = null; throw problem; });
+  return (await all).map(({ id, name }) => ({ id, name })).sort((a, b) => a.name.localeCompare(b.name));
+}
+
+const KEPT = 'comanda.workplace';
+
+/** The workplace asked for, else the one of last time, else the first. */
+export function choose(places, id) {
+  const chosen = places.find((place) => place.id === id)
+    ?? places.find((place) => place.id === sessionStorage.getItem(KEPT)) ?? places[0];
+  if (chosen) sessionStorage.setItem(KEPT, chosen.id);
+  return chosen;
+}
+
+/** The heading of a workplace's page: its name, and a choice when there are several. */
+export function heading(title, places, chosen, page) {
+  const choice = places.length > 1 && h('select', {
+    'aria-label': 'Restaurant', value: chosen.id,
+    onchange: (event) => { location.hash = `#/${page}/${event.target.value}`; },
+  }, places.map((place) => h('option', { value: place.id }, place.name)));
+  return h('div', { class: 'head' }, h('h1', { tabindex: '-1' }, title), choice || h('p', { class: 'where' }, chosen.name));
+}
