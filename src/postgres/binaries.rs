@@ -1,0 +1,206 @@
+//! Finding PostgreSQL's programs: where we are told, on the search path, in the usual places.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::StartError;
+use super::account::Account;
+use super::site::Site;
+use super::tether::command;
+
+/// The oldest version our migrations run on.
+const OLDEST: u32 = 15;
+
+/// Where packages put the programs of a version: a folder, what precedes the version in its entries,
+/// and the way from there to the programs.
+const PLACES: [(&str, &str, &str); 7] = [
+    ("/usr/lib/postgresql", "", "bin"),
+    ("/usr", "pgsql-", "bin"),
+    ("/usr/libexec", "postgresql", ""),
+    ("/usr/lib64", "postgresql-", "bin"),
+    ("/opt/homebrew/opt", "postgresql@", "bin"),
+    ("/usr/local/opt", "postgresql@", "bin"),
+    ("/Applications/Postgres.app/Contents/Versions", "", "bin"),
+];
+
+/// The programs of one version.
+#[derive(Clone, Debug)]
+pub(super) struct Programs {
+    /// Their folder; none if the search path leads to them.
+    folder: Option<PathBuf>,
+    pub(super) major: u32,
+}
+
+impl Programs {
+    /// What to execute for one of them.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        match &self.folder {
+            Some(folder) => folder.join(name),
+            None => PathBuf::from(name),
+        }
+    }
+
+    /// Programs fit for the cluster of a site: of its own version if it exists, else the first found
+    /// among `bin_dir` alone if given, or the search path and then the usual places, newest first.
+    pub(super) fn find(bin_dir: Option<&Path>, site: &Site) -> Result<Self, StartError> {
+        let account = site.account.as_ref();
+        let Some(cluster) = site.cluster_major() else {
+            return match bin_dir {
+                Some(folder) => Self::in_folder(folder, account),
+                None => Self::newest(account),
+            };
+        };
+        let fits =
+            |programs: &Self| programs.major.to_string() == cluster && programs.major >= OLDEST;
+        let other = |found: String| StartError::OtherMajor {
+            folder: site.cluster.clone(),
+            remedy: remedy_for(&cluster),
+            cluster: cluster.clone(),
+            programs: found,
+        };
+        if let Some(folder) = bin_dir {
+            let found = Self::in_folder(folder, account)?;
+            let major = found.major.to_string();
+            return Some(found).filter(fits).ok_or_else(|| other(major));
+        }
+        // The usual places first: they tell the version without running anything.
+        let usual = usual_places();
+        if let Some(found) = usual.iter().find(|programs| fits(programs)) {
+            return Ok(found.clone());
+        }
+        let on_path = Self::on_path(account);
+        match on_path {
+            Ok(found) if fits(&found) => Ok(found),
+            Err(looked) if usual.is_empty() => Err(nowhere(&looked)),
+            on_path => {
+                let mut majors: Vec<u32> = usual
+                    .iter()
+                    .chain(&on_path.ok())
+                    .map(|found| found.major)
+                    .collect();
+                majors.dedup();
+                let majors: Vec<String> = majors.iter().map(u32::to_string).collect();
+                Err(other(majors.join(", ")))
+            }
+        }
+    }
+
+    /// For a new cluster: the search path, then the usual places.
+    fn newest(account: Option<&Account>) -> Result<Self, StartError> {
+        let on_path = Self::on_path(account);
+        let refusal = match on_path {
+            Ok(found) if found.major >= OLDEST => return Ok(found),
+            Ok(found) => format!(
+                "the ones on PATH are of {}, {OLDEST} or newer is needed",
+                found.major
+            ),
+            Err(looked) => looked,
+        };
+        let usual = usual_places();
+        let newest = usual.into_iter().find(|programs| programs.major >= OLDEST);
+        newest.ok_or_else(|| nowhere(&refusal))
+    }
+
+    fn in_folder(folder: &Path, account: Option<&Account>) -> Result<Self, StartError> {
+        let missing = |looked| StartError::BinariesMissing { looked };
+        // Absolute, because the programs are run from another working directory.
+        let folder = &fs::canonicalize(folder)
+            .map_err(|fault| missing(format!("POSTGRES_BIN is {}: {fault}", folder.display())))?;
+        for name in ["postgres", "initdb"] {
+            if !folder.join(name).exists() {
+                return Err(missing(format!(
+                    "POSTGRES_BIN is {}, without `{name}`",
+                    folder.display()
+                )));
+            }
+        }
+        let major = ask_version(&folder.join("postgres"), account)
+            .map_err(|fault| missing(format!("in {}: {fault}", folder.display())))?;
+        if major < OLDEST {
+            let looked = format!(
+                "{} holds version {major}, {OLDEST} or newer is needed",
+                folder.display()
+            );
+            return Err(missing(looked));
+        }
+        Ok(Self {
+            folder: Some(folder.to_owned()),
+            major,
+        })
+    }
+
+    fn on_path(account: Option<&Account>) -> Result<Self, String> {
+        let ask = |name| ask_version(Path::new(name), account);
+        ask("initdb")?;
+        Ok(Self {
+            folder: None,
+            major: ask("postgres")?,
+        })
+    }
+}
+
+/// What is installed in the usual places, newest first.
+fn usual_places() -> Vec<Programs> {
+    let mut found = Vec::new();
+    for (parent, prefix, tail) in PLACES {
+        for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let Some(version) = name.to_str().and_then(|name| name.strip_prefix(prefix)) else {
+                continue;
+            };
+            let folder = entry.path().join(tail);
+            let complete = folder.join("postgres").exists() && folder.join("initdb").exists();
+            if let (Ok(major), true) = (version.parse(), complete) {
+                let folder = Some(folder);
+                found.push(Programs { folder, major });
+            }
+        }
+    }
+    found.sort_by_key(|programs| std::cmp::Reverse(programs.major));
+    found
+}
+
+fn nowhere(on_path: &str) -> StartError {
+    StartError::BinariesMissing {
+        looked: format!("{on_path}; none in {} or the like", PLACES[0].0),
+    }
+}
+
+fn remedy_for(cluster: &str) -> String {
+    if cluster.parse().is_ok_and(|major: u32| major < OLDEST) {
+        return format!("bring it to {OLDEST} or newer with pg_upgrade");
+    }
+    format!(
+        "run `apt-get install postgresql-{cluster}`, or set POSTGRES_BIN to the programs of version {cluster}"
+    )
+}
+
+/// Asks a program for its major version, as the user who will run it.
+fn ask_version(program: &Path, account: Option<&Account>) -> Result<u32, String> {
+    let name = program.display();
+    let answer = command(program, account).arg("--version").output();
+    let output = answer.map_err(|fault| match fault.kind() {
+        // Denied may also mean that some folder of PATH is closed to the server's user.
+        ErrorKind::NotFound | ErrorKind::PermissionDenied if program.components().count() == 1 => {
+            format!("no `{name}` on PATH")
+        }
+        _ => format!("`{name}`: {fault}"),
+    })?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let line = said.lines().next().unwrap_or("it says nothing").to_owned();
+        return Err(format!("`{name}` does not run: {line}"));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    parse_major(&text).ok_or_else(|| format!("`{name}` has no version: {}", text.trim()))
+}
+
+/// Reads `postgres (PostgreSQL) 15.18 (Debian 15.18-1)`, also `17beta1`.
+fn parse_major(text: &str) -> Option<u32> {
+    let version = text.split("(PostgreSQL) ").nth(1)?;
+    let end = version
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(version.len());
+    version[..end].parse().ok()
+}

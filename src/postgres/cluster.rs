@@ -1,0 +1,167 @@
+//! Making a cluster: beside its place, on the disk, and only then moved there, so that a cluster that
+//! exists is whole.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::account::make_private_folder;
+use super::binaries::Programs;
+use super::site::Site;
+use super::tether::{Tether, command};
+use super::{NAME, StartError};
+
+/// Libc's C.UTF-8 sorts by code point and is everywhere the same; C does for systems without it.
+const LOCALES: [&str; 2] = ["C.UTF-8", "C"];
+
+/// Makes the cluster of a site that has none. The caller holds the site's lock.
+pub(super) fn create(site: &Site, programs: &Programs, tether: &Tether) -> Result<(), StartError> {
+    let occupied = site.is_occupied();
+    if occupied.map_err(|fault| StartError::from_io(&site.cluster, &fault))? {
+        return Err(StartError::NotACluster {
+            folder: site.cluster.clone(),
+        });
+    }
+    let draft = site.root.join("postgres.new");
+    let made = fill(site, &draft, programs, tether);
+    if made.is_err() {
+        // What is left would only take room; the fault itself is what the caller must hear of.
+        let _ = fs::remove_dir_all(&draft);
+    }
+    made
+}
+
+fn fill(site: &Site, draft: &Path, programs: &Programs, tether: &Tether) -> Result<(), StartError> {
+    let in_draft = |fault: io::Error| StartError::from_io(&site.root, &fault);
+    clear(draft).map_err(in_draft)?;
+    let mut outcome = Err(String::new());
+    for locale in LOCALES {
+        clear(draft).map_err(in_draft)?;
+        make_private_folder(draft, site.account.as_ref()).map_err(in_draft)?;
+        outcome = initdb(site, draft, programs, tether, locale).map_err(in_draft)?;
+        match &outcome {
+            Err(said) if said.contains("locale") => {}
+            _ => break,
+        }
+    }
+    if let Err(said) = outcome {
+        return Err(initdb_fault(site, &said));
+    }
+    write_settings(site, draft, programs).map_err(in_draft)?;
+    sync_disk(draft).map_err(in_draft)?;
+    fs::rename(draft, &site.cluster).map_err(in_draft)?;
+    File::open(&site.root)
+        .and_then(|root| root.sync_all())
+        .map_err(in_draft)
+}
+
+/// Removes what an interrupted attempt left. A child of a killed initdb may still be writing there for
+/// a moment, so a folder that fills while it is emptied is tried again.
+fn clear(draft: &Path) -> io::Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(3);
+    loop {
+        match fs::remove_dir_all(draft) {
+            Ok(()) => return Ok(()),
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(fault)
+                if fault.kind() == io::ErrorKind::DirectoryNotEmpty
+                    && Instant::now() < deadline =>
+            {
+                thread::sleep(Duration::from_millis(20));
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+}
+
+/// Runs initdb; the inner error is what it said when it failed.
+fn initdb(
+    site: &Site,
+    draft: &Path,
+    programs: &Programs,
+    tether: &Tether,
+    locale: &str,
+) -> io::Result<Result<(), String>> {
+    let mut initdb = tether.command(&programs.path("initdb"), site.account.as_ref(), "KILL");
+    initdb
+        .arg("--pgdata")
+        .arg(draft)
+        .args(["--username", NAME, "--encoding", "UTF8", "--locale", locale])
+        // Whoever reaches the socket is let in: its folder is closed to all others.
+        .args(["--auth-local", "trust", "--auth-host", "reject"])
+        .args(["--data-checksums", "--no-sync"])
+        // Given a zone, initdb does not go through all of them to find the machine's.
+        .env("TZ", "UTC")
+        .current_dir(draft);
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = initdb.output()?;
+    if status.success() {
+        return Ok(Ok(()));
+    }
+    let said = [stderr, stdout].concat();
+    Ok(Err(String::from_utf8_lossy(&said).into_owned()))
+}
+
+fn initdb_fault(site: &Site, said: &str) -> StartError {
+    let folder = site.cluster.clone();
+    if StartError::says_disk_is_full(said) {
+        return StartError::DiskFull { folder };
+    }
+    let telling =
+        |line: &&str| line.contains("FATAL:") || line.contains("PANIC:") || line.contains("error:");
+    let line = said.lines().find(telling).or_else(|| said.lines().last());
+    StartError::InitdbFailed {
+        folder,
+        message: line.unwrap_or("it says nothing").trim().to_owned(),
+    }
+}
+
+/// The settings an operator may want to change live in the cluster's own file; those we rely on are
+/// given at each start.
+fn write_settings(site: &Site, draft: &Path, programs: &Programs) -> io::Result<()> {
+    let compression = if supports_lz4(site, draft, programs) {
+        "lz4"
+    } else {
+        "on"
+    };
+    let mut file = OpenOptions::new()
+        .append(true)
+        .open(draft.join("postgresql.conf"))?;
+    write!(
+        file,
+        "\n# Comanda\nmax_connections = 100\nshared_buffers = 128MB\nwal_compression = {compression}\n"
+    )
+}
+
+/// Whether the programs were built with lz4: asks the server, which refuses a value it does not know.
+fn supports_lz4(site: &Site, draft: &Path, programs: &Programs) -> bool {
+    let mut probe: Command = command(&programs.path("postgres"), site.account.as_ref());
+    probe
+        .arg("-D")
+        .arg(draft)
+        .args(["-c", "wal_compression=lz4", "-C", "wal_compression"]);
+    probe
+        .current_dir(draft)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    probe.status().is_ok_and(|status| status.success())
+}
+
+/// One flush of the file system instead of initdb's one per file.
+#[cfg(target_os = "linux")]
+fn sync_disk(draft: &Path) -> io::Result<()> {
+    nix::unistd::syncfs(File::open(draft)?).map_err(io::Error::from)
+}
+
+/// One flush of all file systems, where a single one cannot be named.
+#[cfg(not(target_os = "linux"))]
+fn sync_disk(_draft: &Path) -> io::Result<()> {
+    nix::unistd::sync();
+    Ok(())
+}

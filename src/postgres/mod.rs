@@ -1,0 +1,170 @@
+//! The embedded PostgreSQL: a private server in the data folder, for those who set no `DATABASE_URL`.
+//!
+//! It is an ordinary PostgreSQL from the system's packages, durable (fsync stays on), reachable over
+//! one unix socket in a folder nobody else may enter, and never over TCP. The first process on a data
+//! folder makes the cluster and owns the server; a second one attaches to it. Whoever owns the server
+//! stops it when leaving, also when killed; whoever is still there starts it again.
+//!
+//! - `site`: which folder, which user, which socket
+//! - `account`: the user the server runs as
+//! - `binaries`: where PostgreSQL's programs are
+//! - `cluster`: making a cluster
+//! - `tether`: running a program so that it does not outlive us
+//! - `postmaster`: what runs on a cluster already
+//! - `server`: starting and stopping the server
+//! - `log`: the server's log
+//! - `supervisor`: the thread that keeps it running
+
+mod account;
+mod binaries;
+mod cluster;
+mod error;
+mod log;
+mod postmaster;
+mod server;
+mod site;
+mod supervisor;
+mod tether;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use sqlx::{ConnectOptions, Connection};
+
+pub use error::StartError;
+
+/// The database, and the superuser who owns it.
+const NAME: &str = "comanda";
+/// How long a server that takes no connections yet is given before `start` gives up on it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where the cluster lives and which binaries to use.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The data folder (`DATA_DIR`); the cluster is its subfolder `postgres`.
+    pub data_dir: PathBuf,
+    /// The folder of PostgreSQL's programs (`POSTGRES_BIN`); without it they are searched for.
+    pub bin_dir: Option<PathBuf>,
+}
+
+/// What `start` found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// There was no cluster: it was made and started.
+    Created,
+    /// There was a cluster without a server: it was started.
+    Started,
+    /// A server was running on the cluster already.
+    Reattached,
+}
+
+/// A running private PostgreSQL. Dropping it stops the server without waiting for its end.
+#[derive(Debug)]
+pub struct Embedded {
+    supervisor: supervisor::Supervisor,
+}
+
+/// Brings up the server of a data folder: makes the cluster if there is none, starts it or attaches to
+/// a running one, and makes the database if it is missing.
+pub async fn start(settings: &Settings) -> Result<Embedded, StartError> {
+    let embedded = Embedded {
+        supervisor: supervisor::launch(settings.clone()).await?,
+    };
+    match embedded.ensure_database().await {
+        Ok(()) => Ok(embedded),
+        Err(fault) => {
+            embedded.stop().await;
+            Err(fault)
+        }
+    }
+}
+
+impl Embedded {
+    /// How the server was found when this process came up.
+    pub fn arrival(&self) -> Arrival {
+        self.supervisor.arrival
+    }
+
+    /// A superuser connection over the private unix socket to the database `comanda`, role `comanda`.
+    /// Stays valid across restarts of the server.
+    pub fn connect_options(&self) -> PgConnectOptions {
+        // TLS is off and the names are set because sqlx would take them from PGSSLMODE and the like.
+        PgConnectOptions::new_without_pgpass()
+            .socket(self.socket_dir())
+            .port(self.port())
+            .username(NAME)
+            .database(NAME)
+            .application_name(NAME)
+            .ssl_mode(PgSslMode::Disable)
+    }
+
+    /// The folder of the private unix socket.
+    pub fn socket_dir(&self) -> &Path {
+        &self.supervisor.socket_dir
+    }
+
+    /// The port, which here is nothing but a part of the socket's name.
+    pub fn port(&self) -> u16 {
+        self.supervisor.port
+    }
+
+    /// Fast shutdown if this process started the server, and waits for its end; a reattached one is
+    /// left alone, unless it was started again here after its owner had left.
+    pub async fn stop(self) {
+        self.supervisor.stop().await;
+    }
+
+    /// Connects, making the database the first time. A server that is just being started again (its
+    /// former owner left at this very moment) is waited for.
+    async fn ensure_database(&self) -> Result<(), StartError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let fault = match self.connect_or_create().await {
+                Ok(()) => return Ok(()),
+                Err(fault) => fault,
+            };
+            if !is_passing(&fault) {
+                return Err(StartError::from_database(&fault, &self.supervisor.log));
+            }
+            if Instant::now() > deadline {
+                return Err(StartError::Timeout {
+                    seconds: PATIENCE.as_secs(),
+                    log: self.supervisor.log.clone(),
+                });
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn connect_or_create(&self) -> Result<(), sqlx::Error> {
+        let options = self.connect_options().disable_statement_logging();
+        let missing = match PgConnection::connect_with(&options).await {
+            Ok(connection) => return connection.close().await,
+            Err(fault) if has_code(&fault, &["3D000"]) => options.database("postgres"),
+            Err(fault) => return Err(fault),
+        };
+        let mut connection = PgConnection::connect_with(&missing).await?;
+        let made = sqlx::raw_sql("create database comanda")
+            .execute(&mut connection)
+            .await;
+        connection.close().await?;
+        match made {
+            // Another process on this folder was faster.
+            Err(fault) if has_code(&fault, &["42P04", "23505"]) => Ok(()),
+            made => made.map(drop),
+        }
+    }
+}
+
+/// Whether the server may take the connection in a moment: it is starting, stopping or not there.
+fn is_passing(fault: &sqlx::Error) -> bool {
+    matches!(fault, sqlx::Error::Io(_)) || has_code(fault, &["57P01", "57P02", "57P03"])
+}
+
+fn has_code(fault: &sqlx::Error, codes: &[&str]) -> bool {
+    fault
+        .as_database_error()
+        .and_then(|error| error.code())
+        .is_some_and(|code| codes.contains(&code.as_ref()))
+}

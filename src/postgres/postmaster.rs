@@ -1,0 +1,170 @@
+//! What runs on a cluster already, told by `postmaster.pid` and by the processes themselves.
+//!
+//! The file alone cannot be believed: after a crash it names a process that is gone, or one that took
+//! over the number, or a zombie, where the first process of a container reaps no children.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::StartError;
+use super::site::{PORT, Site, socket_in};
+
+/// A process number that no system gives out (Linux ends at 4194304).
+const NO_PID: i32 = 4_194_305;
+/// How long a server may start, recover or stop before we give up on it.
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+/// How often a change is looked for.
+pub(super) const PAUSE: Duration = Duration::from_millis(4);
+
+/// What a server says of itself in `postmaster.pid`.
+#[derive(Clone, Debug)]
+pub(super) struct Postmaster {
+    pub(super) pid: i32,
+    pub(super) port: u16,
+    pub(super) socket_dir: PathBuf,
+    pub(super) ready: bool,
+}
+
+impl Postmaster {
+    /// Reads the file; nothing if there is none or it is not complete yet.
+    pub(super) fn read(cluster: &Path) -> Option<Self> {
+        let text = fs::read_to_string(cluster.join("postmaster.pid")).ok()?;
+        let mut lines = text.lines();
+        let pid = lines.next()?.trim().parse().ok()?;
+        let port = lines.nth(2).and_then(|line| line.trim().parse().ok());
+        let socket_dir = lines.next().map(PathBuf::from);
+        let state = lines.nth(2).unwrap_or("starting").trim();
+        Some(Self {
+            pid,
+            port: port.unwrap_or(PORT),
+            socket_dir: socket_dir.unwrap_or_default(),
+            ready: matches!(state, "ready" | "standby"),
+        })
+    }
+
+    /// Whether the server is there. A server in another container on the same folder shows no process,
+    /// but its socket answers.
+    pub(super) fn is_alive(&self, cluster: &Path) -> bool {
+        runs_on(self.pid, cluster)
+            || UnixStream::connect(socket_in(&self.socket_dir, self.port)).is_ok()
+    }
+}
+
+/// The server running on a site, waited for until it is ready; nothing if there is none, or if it was
+/// stopping and has ended.
+pub(super) fn find_running(site: &Site) -> Result<Option<Postmaster>, StartError> {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        match Postmaster::read(&site.cluster) {
+            Some(server) if !server.is_alive(&site.cluster) => return Ok(None),
+            Some(server) if server.ready => return Ok(Some(server)),
+            Some(_) => thread::sleep(PAUSE),
+            None => return Ok(None),
+        }
+    }
+    Err(StartError::Timeout {
+        seconds: PATIENCE.as_secs(),
+        log: site.log_path(),
+    })
+}
+
+/// Prepares a site whose server is dead for a new one: waits for the dead server's orphans, and takes
+/// the number out of `postmaster.pid` if it now is a zombie's or a stranger's, which PostgreSQL would
+/// take for a running server. The rest of the file stays: it lets PostgreSQL itself see whether anybody
+/// still uses the old shared memory, and refuse.
+pub(super) fn clear_the_dead(site: &Site, socket_dir: &Path) -> io::Result<()> {
+    await_orphans(&site.cluster);
+    let path = site.cluster.join("postmaster.pid");
+    if let Some(dead) = Postmaster::read(&site.cluster)
+        && exists(dead.pid)
+    {
+        let text = fs::read_to_string(&path)?;
+        let rest = text.split_once('\n').map_or("", |(_, rest)| rest);
+        // Not through a link: the folder is the server's user's, and we may be root.
+        let mut options = OpenOptions::new();
+        options
+            .write(true)
+            .truncate(true)
+            .custom_flags(OFlag::O_NOFOLLOW.bits());
+        options
+            .open(&path)?
+            .write_all(format!("{NO_PID}\n{rest}").as_bytes())?;
+    }
+    match fs::remove_file(socket_dir.join(format!(".s.PGSQL.{PORT}.lock"))) {
+        Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(fault),
+        _ => Ok(()),
+    }
+}
+
+/// Backends notice the death of their server when they next wait for something; one in the middle of a
+/// long query is told to quit, as its server would have done.
+fn await_orphans(cluster: &Path) {
+    let begin = Instant::now();
+    let mut told = false;
+    loop {
+        let orphans = servers_in(cluster);
+        if orphans.is_empty() || begin.elapsed() > Duration::from_secs(10) {
+            return;
+        }
+        if !told && begin.elapsed() > Duration::from_millis(500) {
+            told = true;
+            for pid in orphans {
+                // It may have ended by itself since.
+                let _ = kill(Pid::from_raw(pid), Signal::SIGQUIT);
+            }
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+fn servers_in(cluster: &Path) -> Vec<i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| is_postgres(*pid) && works_in(*pid, cluster).unwrap_or(false))
+        .collect()
+}
+
+fn is_postgres(pid: i32) -> bool {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm"));
+    name.is_ok_and(|name| name.starts_with("postgres") || name.starts_with("postmaster"))
+}
+
+/// Whether a process is a server on this cluster: its working directory is the cluster. A zombie has
+/// none. Where the system hides that from us (root without the right to trace), its arguments tell.
+fn runs_on(pid: i32, cluster: &Path) -> bool {
+    if !Path::new("/proc/self/cwd").exists() {
+        return exists(pid);
+    }
+    match works_in(pid, cluster) {
+        Ok(works) => works,
+        Err(fault) if fault.kind() == io::ErrorKind::PermissionDenied => {
+            let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            arguments
+                .split(|byte| *byte == 0)
+                .any(|word| word == cluster.as_os_str().as_bytes())
+        }
+        Err(_) => false,
+    }
+}
+
+fn works_in(pid: i32, cluster: &Path) -> io::Result<bool> {
+    let there = fs::metadata(format!("/proc/{pid}/cwd"))?;
+    let here = fs::metadata(cluster)?;
+    Ok((there.dev(), there.ino()) == (here.dev(), here.ino()))
+}
+
+/// Whether the number belongs to any process, a zombie included.
+fn exists(pid: i32) -> bool {
+    matches!(kill(Pid::from_raw(pid), None), Ok(()) | Err(Errno::EPERM))
+}

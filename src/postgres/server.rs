@@ -1,0 +1,179 @@
+//! Starting and stopping the server itself.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::process::Child;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::StartError;
+use super::binaries::Programs;
+use super::log::{Log, reason};
+use super::postmaster::{PATIENCE, PAUSE, Postmaster};
+use super::site::{PORT, Site};
+use super::tether::Tether;
+
+/// How long a fast shutdown may take before it becomes an immediate one.
+const FAREWELL: Duration = Duration::from_secs(30);
+
+/// A server this process started.
+#[derive(Debug)]
+pub(super) struct Server {
+    child: Child,
+    log: Log,
+}
+
+impl Server {
+    /// Starts the server and waits until it takes connections. The calling thread must stay: the
+    /// kernel stops the server when it ends.
+    pub(super) fn start(
+        site: &Site,
+        programs: &Programs,
+        tether: &Tether,
+        socket_dir: &Path,
+    ) -> Result<Self, StartError> {
+        let in_cluster = |fault: io::Error| StartError::from_io(&site.cluster, &fault);
+        let log = Log::open(&site.log_path(), site.account.as_ref()).map_err(in_cluster)?;
+        let mut command = tether.command(&programs.path("postgres"), site.account.as_ref(), "INT");
+        command
+            .arg("-D")
+            .arg(&site.cluster)
+            .args(settings(socket_dir))
+            .current_dir(&site.cluster);
+        command.stdout(log.writer().map_err(in_cluster)?);
+        command.stderr(log.writer().map_err(in_cluster)?);
+        let child = command.spawn().map_err(|fault| StartError::NotStartable {
+            line: format!(
+                "cannot run {}: {fault}",
+                programs.path("postgres").display()
+            ),
+            log: site.log_path(),
+        })?;
+        let mut server = Self { child, log };
+        match server.await_ready(site) {
+            Ok(()) => Ok(server),
+            Err(fault) => {
+                server.stop();
+                Err(fault)
+            }
+        }
+    }
+
+    fn await_ready(&mut self, site: &Site) -> Result<(), StartError> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if self.has_ended() {
+                return Err(self.explain_end(site));
+            }
+            let told = Postmaster::read(&site.cluster);
+            if told.is_some_and(|server| server.ready && server.pid == self.pid().as_raw()) {
+                return Ok(());
+            }
+            thread::sleep(PAUSE);
+        }
+        Err(StartError::Timeout {
+            seconds: PATIENCE.as_secs(),
+            log: site.log_path(),
+        })
+    }
+
+    fn explain_end(&self, site: &Site) -> StartError {
+        let text = self.log.since_start();
+        if StartError::says_disk_is_full(&text) {
+            return StartError::DiskFull {
+                folder: site.cluster.clone(),
+            };
+        }
+        StartError::NotStartable {
+            line: reason(&text),
+            log: site.log_path(),
+        }
+    }
+
+    /// Whether the server is gone; reaps it if so.
+    pub(super) fn has_ended(&mut self) -> bool {
+        // An error means that there is no such child any more.
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Keeps the log short.
+    pub(super) fn tidy_log(&mut self) {
+        if let Err(fault) = self.log.shorten() {
+            tracing::warn!(%fault, "the database server's log cannot be shortened");
+        }
+    }
+
+    /// Stops the server and waits for its end: sessions are ended and everything is written; if that
+    /// does not come to an end, at once, which the next start repairs.
+    pub(super) fn stop(mut self) {
+        let steps = [
+            (Signal::SIGINT, FAREWELL),
+            (Signal::SIGQUIT, Duration::from_secs(5)),
+            (Signal::SIGKILL, Duration::from_secs(5)),
+        ];
+        for (signal, patience) in steps {
+            // The child is reaped by nobody else, so the number is still its own.
+            if self.has_ended() || kill(self.pid(), signal).is_err() {
+                return;
+            }
+            if self.ended_before(Instant::now() + patience) {
+                return;
+            }
+            tracing::warn!(%signal, "the database server does not stop");
+        }
+    }
+
+    fn ended_before(&mut self, deadline: Instant) -> bool {
+        while !self.has_ended() {
+            if Instant::now() > deadline {
+                return false;
+            }
+            thread::sleep(PAUSE);
+        }
+        true
+    }
+
+    fn pid(&self) -> Pid {
+        // Process numbers end far below; a wrong one would only never be found ready.
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX))
+    }
+}
+
+/// What we rely on, given at each start so that neither the environment nor a file changes it.
+fn settings(socket_dir: &Path) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec!["-p".into(), PORT.to_string().into()];
+    arguments.extend([
+        "-c".into(),
+        list_of_one("unix_socket_directories", socket_dir),
+    ]);
+    for setting in [
+        "listen_addresses=",
+        "unix_socket_permissions=0700",
+        "fsync=on",
+        "lc_messages=C",
+        "logging_collector=off",
+        "log_destination=stderr",
+    ] {
+        arguments.extend(["-c".into(), setting.into()]);
+    }
+    arguments
+}
+
+/// A setting that is a list of paths, with one path, whatever letters it is made of.
+fn list_of_one(name: &str, path: &Path) -> OsString {
+    let mut text = format!("{name}=\"").into_bytes();
+    for byte in path.as_os_str().as_bytes() {
+        // Inside quotes only the quote itself is special: it is doubled.
+        text.extend(std::iter::repeat_n(
+            *byte,
+            if *byte == b'"' { 2 } else { 1 },
+        ));
+    }
+    text.push(b'"');
+    OsString::from_vec(text)
+}
