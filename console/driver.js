@@ -148,7 +148,7 @@ class DriverPage {
     const { status } = this.#driver;
     this.#status.textContent = word(status);
     this.#status.dataset.status = status;
-    const online = h('button', { type: 'button', class: 'main big', onclick: (event) => this.#goOnline(event.target) },
+    const online = h('button', { type: 'button', class: status === 'OFFLINE' ? 'main big' : '', onclick: (event) => this.#goOnline(event.target) },
       status === 'OFFLINE' ? 'Go online' : 'Say that I am here');
     const offline = h('button', {
       type: 'button', onclick: (event) => attempt(event.target, () => this.#setAvailability({ status: 'OFFLINE' })),

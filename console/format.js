@@ -43,7 +43,7 @@ function standing(kind, instant) {
   const left = Date.parse(instant) - now();
   if (kind === 'since') return { words: left > -60000 ? 'just now' : `${span(-left)} ago`, mood: '' };
   const [ahead, past] = kind === 'accept' ? ['answer within', 'answer overdue'] : ['due in', 'late'];
-  if (left < 0) return { words: kind === 'accept' ? past : `${span(-left)} ${past}`, mood: 'past' };
+  if (left < 0) return { words: kind === 'accept' ? past : left > -60000 ? 'due now' : `${span(-left)} ${past}`, mood: 'past' };
   return { words: `${ahead} ${span(left + 59999)}`, mood: left < 5 * 60000 ? 'near' : '' };
 }
 

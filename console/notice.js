@@ -38,6 +38,8 @@ export function details(problem) {
 /** Runs `work` with the button held down; a problem is shown, and handed to `failed` if given. */
 export async function attempt(button, work, failed) {
   if (button) button.disabled = true;
+  // Whoever tries again has read what went wrong before.
+  region.querySelectorAll('.bad').forEach((box) => box.remove());
   try {
     return await work();
   } catch (problem) {

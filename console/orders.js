@@ -31,7 +31,7 @@ async function openList(main) {
   const draw = (order) => show(entries.get(order.id), entry(order, names.get(order.restaurantId)));
   orders.forEach(draw);
   show(main, h('div', { class: 'head' }, h('h1', { tabindex: '-1' }, 'My orders')),
-    h('ul', { class: 'cards' }, entries.values()),
+    h('ul', { class: 'cards' }, [...entries.values()]),
     !orders.length && h('p', { class: 'empty' }, 'No orders yet. ', h('a', { href: '#/restaurants' }, 'Choose a restaurant'), '.'));
   const versions = new Map(orders.map(({ id, version }) => [id, version]));
   const leaves = orders.filter((order) => !closed(order)).slice(0, WATCHED).map((order) => follow(order.id, (changed) => {

@@ -3,7 +3,8 @@
 import { field, h, show, svg } from './dom.js';
 import { complain } from './notice.js';
 
-const SIZE = 320;
+const WIDTH = 400;
+const HEIGHT = 260;
 
 /** Metres between two places, good enough within a city. */
 export function metres(a, b) {
@@ -24,58 +25,73 @@ export function plan(points, picked) {
   const known = points.filter((point) => point.place);
   const frame = frameOf(known.map((point) => point.place));
   const drawing = svg('svg', {
-    viewBox: `0 0 ${SIZE} ${SIZE}`, class: `plan${picked ? ' pick' : ''}`, role: 'img',
+    viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: `plan${picked ? ' pick' : ''}`, role: 'img',
     'aria-label': known.map((point) => point.label).join(', ') || 'Plan',
-  }, rings(frame), known.map((point) => dot(point, frame)));
+  }, rings(frame), known.map((point, at) => dot(point, frame, known.slice(at + 1))));
   if (picked) drawing.addEventListener('click', (event) => picked(hit(drawing, event, frame)));
   return drawing;
 }
 
+/** The middle of all places and the scale (units of the drawing per metre) that shows them with a margin. */
 function frameOf(places) {
   const lats = places.map((place) => place.lat);
   const lngs = places.map((place) => place.lng);
   const middle = { lat: (Math.min(...lats) + Math.max(...lats)) / 2, lng: (Math.min(...lngs) + Math.max(...lngs)) / 2 };
-  const reach = Math.max(600, ...places.map((place) => metres(middle, place) * 1.25));
-  return { middle, reach, scale: SIZE / 2 / reach, squeeze: Math.cos((middle.lat * Math.PI) / 180) };
+  const squeeze = Math.cos((middle.lat * Math.PI) / 180);
+  const north = Math.max(500, ((Math.max(...lats) - middle.lat) * 111195) * 1.3);
+  const east = Math.max(500, ((Math.max(...lngs) - middle.lng) * 111195 * squeeze) * 1.5);
+  return { middle, squeeze, scale: Math.min(HEIGHT / 2 / north, WIDTH / 2 / east) };
 }
 
 function at(place, { middle, scale, squeeze }) {
   return {
-    x: SIZE / 2 + (place.lng - middle.lng) * 111195 * squeeze * scale,
-    y: SIZE / 2 - (place.lat - middle.lat) * 111195 * scale,
+    x: WIDTH / 2 + (place.lng - middle.lng) * 111195 * squeeze * scale,
+    y: HEIGHT / 2 - (place.lat - middle.lat) * 111195 * scale,
   };
 }
 
 function hit(drawing, event, { middle, scale, squeeze }) {
-  const box = drawing.getBoundingClientRect();
-  const east = ((event.clientX - box.left) / box.width * SIZE - SIZE / 2) / scale;
-  const north = (SIZE / 2 - (event.clientY - box.top) / box.height * SIZE) / scale;
-  const round = (value) => Number(value.toFixed(5));
-  return { lat: round(middle.lat + north / 111195), lng: round(middle.lng + east / (111195 * squeeze)) };
+  const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(drawing.getScreenCTM().inverse());
+  return {
+    lat: middle.lat + (HEIGHT / 2 - y) / scale / 111195,
+    lng: middle.lng + (x - WIDTH / 2) / scale / (111195 * squeeze),
+  };
 }
 
-function rings({ reach, scale }) {
-  const step = [250, 500, 1000, 2000, 5000, 10000, 50000].find((size) => reach / size <= 4) ?? 200000;
+function rings({ scale }) {
+  const reach = HEIGHT / 2 / scale;
+  const step = [250, 500, 1000, 2000, 5000, 10000, 50000].find((size) => reach / size <= 3) ?? 200000;
   const circles = [];
-  for (let radius = step; radius < reach; radius += step) {
-    circles.push(svg('circle', { cx: SIZE / 2, cy: SIZE / 2, r: radius * scale, class: 'ring' }));
+  for (let radius = step; radius * scale < WIDTH / 2; radius += step) {
+    circles.push(svg('circle', { cx: WIDTH / 2, cy: HEIGHT / 2, r: radius * scale, class: 'ring' }));
   }
   const name = step < 1000 ? `${step} m` : `${step / 1000} km`;
-  return [circles, svg('text', { x: SIZE / 2, y: SIZE / 2 - step * scale - 3, class: 'scale' }, name)];
+  return [circles, svg('text', { x: WIDTH / 2, y: HEIGHT / 2 - step * scale - 3, class: 'scale' }, name)];
 }
 
-function dot({ place, label, kind, quiet }, frame) {
+function dot({ place, label, kind, quiet }, frame, later) {
   const { x, y } = at(place, frame);
-  const turned = x > SIZE * 0.66;
+  const turned = x > WIDTH * 0.66;
+  // A name under another dot or its name can not be read; it stays as a tooltip.
+  const covered = later.some((other) => {
+    const there = at(other.place, frame);
+    return Math.abs(there.y - y) < 12 && Math.abs(there.x - x) < 80;
+  });
   return svg('g', { class: `dot ${kind}` },
     svg('circle', { cx: x, cy: y, r: kind === 'shop' ? 5 : 8 }),
-    quiet ? svg('title', {}, label) : svg('text', { x: x + (turned ? -11 : 11), y: y + 4, 'text-anchor': turned ? 'end' : 'start' }, label));
+    quiet || covered ? svg('title', {}, label)
+      : svg('text', { x: x + (turned ? -11 : 11), y: y + 4, 'text-anchor': turned ? 'end' : 'start' }, label));
+}
+
+/** A place to five decimals, which is a metre. */
+function rounded({ lat, lng }) {
+  return { lat: Number(lat.toFixed(5)), lng: Number(lng.toFixed(5)) };
 }
 
 /** Chooses a place: on a plan of `points`, by numbers, or from the device. `get()` is the place or `null`. */
 export function placePicker({ label, start, points }) {
-  const lat = h('input', { inputmode: 'decimal', autocomplete: 'off', value: start ? String(start.lat) : '' });
-  const lng = h('input', { inputmode: 'decimal', autocomplete: 'off', value: start ? String(start.lng) : '' });
+  const lat = h('input', { inputmode: 'decimal', autocomplete: 'off' });
+  const lng = h('input', { inputmode: 'decimal', autocomplete: 'off' });
   const drawing = h('div', { class: 'drawing' });
   const number = (input, most) => {
     const value = Number(input.value.trim().replace(',', '.'));
@@ -85,7 +101,12 @@ export function placePicker({ label, start, points }) {
     const place = { lat: number(lat, 90), lng: number(lng, 180) };
     return place.lat === null || place.lng === null ? null : place;
   };
-  const set = (place) => { lat.value = String(place.lat); lng.value = String(place.lng); draw(); };
+  const set = (place) => {
+    const near = rounded(place);
+    lat.value = String(near.lat);
+    lng.value = String(near.lng);
+    draw();
+  };
   function draw() {
     const pin = chosen();
     const marked = [...points, ...(pin ? [{ place: pin, label, kind: 'pin' }] : [])];
@@ -93,11 +114,12 @@ export function placePicker({ label, start, points }) {
   }
   lat.addEventListener('change', draw);
   lng.addEventListener('change', draw);
-  draw();
+  if (start) set(start);
+  else draw();
   const here = navigator.geolocation && isSecureContext && h('button', {
     type: 'button',
     onclick: () => navigator.geolocation.getCurrentPosition(
-      ({ coords }) => set({ lat: Number(coords.latitude.toFixed(5)), lng: Number(coords.longitude.toFixed(5)) }),
+      ({ coords }) => set({ lat: coords.latitude, lng: coords.longitude }),
       (error) => complain({ message: `The device did not tell its place: ${error.message}` }), { timeout: 10000 }),
   }, 'Where I am');
   const element = h('fieldset', { class: 'picker' }, h('legend', {}, label), drawing,

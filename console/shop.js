@@ -7,6 +7,9 @@ import { h, show } from './dom.js';
 import { money } from './format.js';
 import { complain } from './notice.js';
 
+const OBSTACLES = { deleted: 'No longer on the menu.', unavailable: 'Sold out.', out_of_stock: 'Not so many left.' };
+const MOST = 99;
+
 /** Shows the restaurants, or one of them; resolves to the function that takes it down. */
 export async function open(main, { id }) {
   if (id) await openMenu(main, id);
@@ -110,15 +113,22 @@ function dish(item, cart) {
 function lineOf(cart, line, at) {
   const change = (by, label, key) => h('button', {
     type: 'button', class: 'round', 'aria-label': label, 'data-key': `${at}${key}`,
-    onclick: () => cart.setQuantity(line, line.quantity + by),
+    disabled: line.quantity + by > MOST, onclick: () => cart.setQuantity(line, line.quantity + by),
   }, key);
   return h('div', { class: 'cartline' },
     h('div', { class: 'line' }, h('b', {}, line.name), h('span', { class: 'price' }, cart.unsaved ? '…' : money(line.total))),
-    line.orderable === false && h('p', { class: 'wrong' }, line.reason ?? 'This can not be ordered now.'),
+    line.orderable === false && h('p', { class: 'wrong' }, OBSTACLES[line.reason] ?? 'This can not be ordered now.'),
     h('div', { class: 'line' },
       h('div', { class: 'quantity' }, change(-1, `One ${line.name} less`, '−'), h('span', {}, line.quantity), change(1, `One ${line.name} more`, '+')),
-      h('input', {
-        'aria-label': `Wish for ${line.name}`, class: 'note', maxlength: '200', value: line.note ?? '', 'data-key': `${at}note`,
-        title: 'A wish, such as: no onions', onchange: (event) => cart.setNote(line, event.target.value.trim()),
-      })));
+      line.note ? wish(cart, line, at) : h('button', {
+        type: 'button', class: 'plain', 'aria-label': `Add a wish to ${line.name}`,
+        onclick: (event) => { const input = wish(cart, line, at); event.target.replaceWith(input); input.focus(); },
+      }, 'Add a wish')));
+}
+
+function wish(cart, line, at) {
+  return h('input', {
+    'aria-label': `Wish for ${line.name}`, class: 'note', maxlength: '200', value: line.note ?? '', 'data-key': `${at}note`,
+    onchange: (event) => cart.setNote(line, event.target.value.trim()),
+  });
 }

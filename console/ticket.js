@@ -90,7 +90,7 @@ function askReason(order, step, board) {
   const text = h('input', { name: 'reason', maxlength: '200', autocomplete: 'off', required: step.reason });
   const choices = (order.status === 'ON_THE_WAY' ? REASONS_UNDERWAY : REASONS).map((reason) =>
     h('button', { type: 'button', onclick: () => { text.value = reason; text.focus(); } }, reason));
-  const send = h('button', { class: 'main danger' }, step.label.replace('…', ' the order'));
+  const send = h('button', { class: 'danger' }, step.label.replace('…', ' the order'));
   const submit = async (event) => {
     event.preventDefault();
     const reason = text.value.trim();
