@@ -88,7 +88,8 @@ class Board {
   async #hear(name, event) {
     if (event.delivery) this.#takeDelivery(event.delivery);
     if (!event.orderId || !name.startsWith('order:')) return;
-    if (name === 'order:new') this.#new.add(event.orderId);
+    // A replay may tell again of an order that has been dealt with.
+    if (name === 'order:new' && !this.#orders.has(event.orderId)) this.#new.add(event.orderId);
     const order = event.order ?? await this.#read(event.orderId);
     if (order && !this.#stopped) this.changed(order);
   }

@@ -98,7 +98,7 @@ function pageOf(name) {
 }
 
 function route() {
-  const name = decodeURIComponent(location.hash.slice(1));
+  const name = location.hash.slice(1);
   const page = pageOf(name);
   content.classList.toggle('with-trial', page.length > 1);
   show(content, page);
