@@ -1,0 +1,269 @@
+//! Live events: a Socket.IO connection that stays in its rooms, comes back when it breaks, and asks for what it missed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use super::Session;
+use super::call::{backoff, root_cause};
+use super::packet::{Frame, Packet};
+
+/// How long the server may take to let a client in or to answer a `join`.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest message that is read.
+const MESSAGE_LIMIT: usize = 4 << 20;
+
+/// What a socket tells whoever opened it. `connection` counts its connections from one.
+#[derive(Debug)]
+pub enum News {
+    /// The socket is in a room and has seen everything up to `seq`.
+    Joined {
+        /// The room.
+        room: String,
+        /// Where its stream stands.
+        seq: u64,
+    },
+    /// The server does not let this person into a room; the socket has given up.
+    Refused {
+        /// The room.
+        room: String,
+        /// What the server said.
+        reason: String,
+    },
+    /// Something happened.
+    Event {
+        /// Which connection it came over.
+        connection: u32,
+        /// What happened.
+        name: String,
+        /// What came with it.
+        body: Value,
+    },
+    /// The connection broke and is being made again.
+    Broken {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// An open socket; dropping it closes it.
+pub struct Socket {
+    task: JoinHandle<()>,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Socket {
+    /// Opens a socket for somebody, joins `rooms`, and reports everything to `news` under the number `label`.
+    pub fn open(session: Arc<Session>, rooms: Vec<String>, label: usize, news: mpsc::Sender<(usize, News)>) -> Self {
+        let rooms = rooms.into_iter().map(|room| (room, Mark::default())).collect();
+        let mut keeper = Keeper { session, rooms, label, news, connection: 0 };
+        Self { task: tokio::spawn(async move { keeper.keep().await }) }
+    }
+}
+
+type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Why a connection ended.
+enum End {
+    /// Nobody listens any more, or the server will never let this person in.
+    Final,
+    /// Worth another try.
+    Broken(String),
+}
+
+impl From<tokio_tungstenite::tungstenite::Error> for End {
+    fn from(error: tokio_tungstenite::tungstenite::Error) -> Self {
+        Self::Broken(root_cause(&error))
+    }
+}
+
+/// How far a room's events were seen.
+#[derive(Default)]
+struct Mark {
+    seq: Option<u64>,
+    /// Whether this connection has asked for the room: what comes before that belongs to another room's catching up.
+    asked: bool,
+}
+
+/// Keeps one socket alive.
+struct Keeper {
+    session: Arc<Session>,
+    rooms: BTreeMap<String, Mark>,
+    label: usize,
+    news: mpsc::Sender<(usize, News)>,
+    connection: u32,
+}
+
+impl Keeper {
+    async fn keep(&mut self) {
+        let mut failures = 0;
+        loop {
+            self.connection += 1;
+            let reason = match self.connected(&mut failures).await {
+                End::Final => return,
+                End::Broken(reason) => reason,
+            };
+            if self.tell(News::Broken { reason }).await.is_err() {
+                return;
+            }
+            failures += 1;
+            tokio::time::sleep(backoff(failures)).await;
+        }
+    }
+
+    /// One connection, from the handshake to its end.
+    async fn connected(&mut self, failures: &mut u32) -> End {
+        let (mut stream, silence) = match timeout(ANSWER_TIMEOUT, self.enter()).await {
+            Err(_) => return End::Broken("the server did not answer the handshake".to_owned()),
+            Ok(Err(end)) => return end,
+            Ok(Ok(entered)) => entered,
+        };
+        self.rooms.values_mut().for_each(|mark| mark.asked = false);
+        for room in self.rooms.keys().cloned().collect::<Vec<_>>() {
+            match timeout(ANSWER_TIMEOUT, self.join(&mut stream, &room)).await {
+                Err(_) => return End::Broken(format!("the server did not answer the join of {room}")),
+                Ok(Err(end)) => return end,
+                Ok(Ok(())) => {}
+            }
+        }
+        *failures = 0;
+        loop {
+            // The server pings; when it falls silent for longer than it promised, the connection is dead.
+            match timeout(silence, self.next(&mut stream)).await {
+                Err(_) => return End::Broken("the server fell silent".to_owned()),
+                Ok(Err(end)) => return end,
+                Ok(Ok(_)) => {}
+            }
+        }
+    }
+
+    /// Handshake of WebSocket, Engine.IO and Socket.IO. Hands over the connection and how long it may stay silent.
+    async fn enter(&mut self) -> Result<(Stream, Duration), End> {
+        let token = self.session.token().await.map_err(|error| End::Broken(error.to_string()))?;
+        let address = self.session.client().socket_address();
+        let limits = WebSocketConfig::default().max_message_size(Some(MESSAGE_LIMIT));
+        let (mut stream, _) = tokio_tungstenite::connect_async_with_config(address, Some(limits), true).await?;
+        let silence = match receive(&mut stream).await? {
+            Frame::Open { ping_interval, ping_timeout } => Duration::from_millis(ping_interval + ping_timeout),
+            other => return Err(End::Broken(format!("the server began with {other}"))),
+        };
+        send(&mut stream, Packet::Connect(json!({ "token": token }))).await?;
+        loop {
+            match receive(&mut stream).await? {
+                Frame::Message(Packet::Connect(_)) => return Ok((stream, silence)),
+                Frame::Message(Packet::ConnectError(message)) => {
+                    // The token may have been revoked or have run out on the way.
+                    if message == "unauthorized" {
+                        let renewed = self.session.token_instead_of(&token).await;
+                        renewed.map_err(|error| End::Broken(error.to_string()))?;
+                    }
+                    return Err(End::Broken(format!("the server refuses the socket: {message}")));
+                }
+                Frame::Ping(text) => answer_ping(&mut stream, text).await?,
+                _ => {}
+            }
+        }
+    }
+
+    /// Enters a room, taking what was missed since the last event seen there.
+    async fn join(&mut self, stream: &mut Stream, room: &str) -> Result<(), End> {
+        let mut wish = json!({ "room": room });
+        let mark = self.rooms.entry(room.to_owned()).or_default();
+        mark.asked = true;
+        if let Some(seq) = mark.seq {
+            wish["after"] = json!(seq);
+        }
+        send(stream, Packet::Event { id: Some(1), name: "join".to_owned(), args: vec![wish] }).await?;
+        let answer = loop {
+            if let Some(answer) = self.next(stream).await? {
+                break answer;
+            }
+        };
+        if answer["ok"] == json!(true) {
+            let seq = answer["seq"].as_u64().unwrap_or_default();
+            self.rooms.entry(room.to_owned()).or_default().seq.get_or_insert(seq);
+            return self.tell(News::Joined { room: room.to_owned(), seq }).await;
+        }
+        let error = &answer["error"];
+        let reason = format!("{} {}", error["code"].as_str().unwrap_or("refused"), error["detail"]);
+        if matches!(error["status"].as_u64(), Some(401 | 429 | 500..)) {
+            return Err(End::Broken(format!("the server does not answer the join of {room} now: {reason}")));
+        }
+        self.tell(News::Refused { room: room.to_owned(), reason }).await?;
+        Err(End::Final)
+    }
+
+    /// Takes one frame. Events are told on; what remains is the content of an acknowledgement.
+    async fn next(&mut self, stream: &mut Stream) -> Result<Option<Value>, End> {
+        match receive(stream).await? {
+            Frame::Ping(text) => answer_ping(stream, text).await?,
+            Frame::Close => return Err(End::Broken("the server closed the connection".to_owned())),
+            Frame::Message(Packet::Disconnect) => return Err(End::Broken("the server ended the session".to_owned())),
+            Frame::Message(Packet::Ack { args, .. }) => {
+                return Ok(Some(args.into_iter().next().unwrap_or(Value::Null)));
+            }
+            Frame::Message(Packet::Event { name, mut args, .. }) => {
+                let body = if args.is_empty() { Value::Null } else { args.swap_remove(0) };
+                self.remember(&body);
+                self.tell(News::Event { connection: self.connection, name, body }).await?;
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    /// Moves the marks of the rooms an event belongs to: from there the next connection goes on.
+    fn remember(&mut self, body: &Value) {
+        let Some(seq) = body["seq"].as_u64() else { return };
+        for (noun, field) in [("restaurant", "restaurantId"), ("order", "orderId"), ("delivery", "deliveryId")] {
+            if let Some(id) = body[field].as_str()
+                && let Some(mark) = self.rooms.get_mut(&format!("{noun}:{id}"))
+                && mark.asked
+            {
+                mark.seq = Some(mark.seq.map_or(seq, |seen| seen.max(seq)));
+            }
+        }
+    }
+
+    async fn tell(&self, news: News) -> Result<(), End> {
+        self.news.send((self.label, news)).await.map_err(|_| End::Final)
+    }
+}
+
+async fn receive(stream: &mut Stream) -> Result<Frame, End> {
+    loop {
+        return match stream.next().await {
+            None => Err(End::Broken("the connection was closed".to_owned())),
+            Some(Ok(Message::Text(text))) => Frame::parse(&text).map_err(|error| End::Broken(error.to_string())),
+            Some(Ok(Message::Close(frame))) => {
+                let reason = frame.map(|frame| frame.to_string()).unwrap_or_default();
+                Err(End::Broken(format!("the server closed the connection {reason}")))
+            }
+            Some(Ok(_)) => continue,
+            Some(Err(error)) => Err(error.into()),
+        };
+    }
+}
+
+async fn send(stream: &mut Stream, packet: Packet) -> Result<(), End> {
+    Ok(stream.send(Message::text(Frame::Message(packet).to_string())).await?)
+}
+
+async fn answer_ping(stream: &mut Stream, text: String) -> Result<(), End> {
+    Ok(stream.send(Message::text(Frame::Pong(text).to_string())).await?)
+}

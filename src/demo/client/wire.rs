@@ -1,0 +1,215 @@
+//! The bodies of the public API as a client reads and writes them: only the fields it needs.
+//!
+//! Written from the API's documentation and not shared with the server, so that a client that works proves the wire.
+
+use serde::{Deserialize, Serialize};
+
+/// A point on earth.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    /// Latitude in degrees.
+    pub lat: f64,
+    /// Longitude in degrees.
+    pub lng: f64,
+}
+
+/// An amount in minor units of a currency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Money {
+    /// Minor units: cents of a euro.
+    pub amount: i64,
+    /// ISO 4217.
+    pub currency: String,
+}
+
+/// A page of a list.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Page<T> {
+    /// The rows.
+    pub data: Vec<T>,
+    /// Where the next page begins; `None` on the last one.
+    pub next_cursor: Option<String>,
+}
+
+/// Who signed in.
+#[derive(Debug, Clone, Deserialize)]
+pub struct User {
+    /// `usr_…`
+    pub id: String,
+    /// The address they sign in with.
+    pub email: String,
+    /// CUSTOMER, STAFF, DRIVER or ADMIN.
+    pub role: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LoginAnswer {
+    pub(super) access_token: String,
+    /// Seconds.
+    pub(super) expires_in: u64,
+    pub(super) user: User,
+}
+
+/// Somebody who signs up.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewUser {
+    /// The address they will sign in with.
+    pub email: String,
+    /// 8 to 128 characters.
+    pub password: String,
+    /// As others see it.
+    pub name: String,
+}
+
+/// A restaurant to be opened. Without hours it is always open.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewRestaurant {
+    /// As guests see it.
+    pub name: String,
+    /// Unique on the server.
+    pub slug: String,
+    /// Street and number.
+    pub address: String,
+    /// Where it stands.
+    pub place: Place,
+    /// IANA name.
+    pub timezone: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// What a delivery costs the guest.
+    pub delivery_fee: Money,
+    /// Whether orders are confirmed without the staff.
+    pub auto_accept: bool,
+}
+
+/// A restaurant.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Restaurant {
+    /// `rst_…`
+    pub id: String,
+    /// As guests see it.
+    pub name: String,
+}
+
+/// A part of a menu.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Category {
+    /// `cat_…`
+    pub id: String,
+}
+
+/// Something on a menu.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Item {
+    /// `itm_…`
+    pub id: String,
+    /// As guests see it.
+    pub name: String,
+    /// What one costs.
+    pub price: Money,
+}
+
+/// One line of a cart.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CartLine {
+    /// `itm_…`
+    pub item_id: String,
+    /// How many.
+    pub quantity: u32,
+}
+
+/// A cart on the server.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Cart {
+    /// `crt_…`
+    pub id: String,
+}
+
+/// An order to be delivered to a door.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase", tag = "fulfilment", rename = "DELIVERY")]
+pub struct NewDeliveryOrder {
+    /// The cart it is placed from.
+    pub cart_id: String,
+    /// Street and number of the door.
+    pub address: String,
+    /// Where the door is.
+    pub place: Place,
+}
+
+/// How far an order has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the words of the API")]
+pub enum OrderStatus {
+    Pending,
+    Confirmed,
+    Preparing,
+    Ready,
+    OnTheWay,
+    Delivered,
+    Cancelled,
+}
+
+/// An order.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Order {
+    /// `ord_…`
+    pub id: String,
+    /// How far it has come.
+    pub status: OrderStatus,
+    /// Grows by one with every change.
+    pub version: u64,
+}
+
+/// How far a delivery has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the words of the API")]
+pub enum DeliveryStatus {
+    Waiting,
+    Offered,
+    Assigned,
+    Arrived,
+    PickedUp,
+    Delivered,
+    Failed,
+    Cancelled,
+}
+
+/// The way of an order from the kitchen to the door.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    /// `dlv_…`
+    pub id: String,
+    /// Whose way it is.
+    pub order_id: String,
+    /// Who carries it.
+    pub driver: Option<Carrier>,
+    /// How far it has come.
+    pub status: DeliveryStatus,
+    /// Grows by one with every change.
+    pub version: u64,
+}
+
+/// The driver of a delivery, as others see them.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Carrier {
+    /// `drv_…`
+    pub id: String,
+    /// Where they were last seen.
+    pub place: Option<Place>,
+}
+
+/// A driver's own profile.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Driver {
+    /// `drv_…`
+    pub id: String,
+}

@@ -1,0 +1,184 @@
+//! What people do on the API, one method a route: guests, staff, drivers and the platform's administrators.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::call::{Call, CallError};
+use super::wire::{
+    Cart, CartLine, Category, Delivery, DeliveryStatus, Driver, Item, Money, NewDeliveryOrder, NewRestaurant, Order,
+    OrderStatus, Page, Place, Restaurant,
+};
+use super::{Client, Session};
+
+impl Client {
+    /// The restaurants, a page of at most 200 at a time.
+    pub async fn restaurants(&self, cursor: Option<&str>) -> Result<Page<Restaurant>, CallError> {
+        let after = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+        let path = format!("/api/restaurants?limit=200{after}");
+        self.answer(&Call::get("list restaurants", path), None).await?.read()
+    }
+
+    /// A restaurant's menu as its guests see it.
+    pub async fn menu(&self, restaurant: &str) -> Result<Value, CallError> {
+        self.answer(&Call::get("read menu", format!("/api/restaurants/{restaurant}/menu")), None).await?.read()
+    }
+}
+
+/// Administrators and owners.
+impl Session {
+    /// Opens a restaurant.
+    pub async fn create_restaurant(&self, restaurant: &NewRestaurant) -> Result<Restaurant, CallError> {
+        self.answer(Call::create("create restaurant", "/api/restaurants", json!(restaurant))).await?.read()
+    }
+
+    /// Makes somebody who has signed up a member of a restaurant.
+    pub async fn add_member(&self, restaurant: &str, email: &str, role: &str) -> Result<(), CallError> {
+        let path = format!("/api/restaurants/{restaurant}/members");
+        self.answer(Call::create("add member", path, json!({ "email": email, "role": role }))).await.map(drop)
+    }
+
+    /// Adds a part to the menu.
+    pub async fn create_category(&self, restaurant: &str, name: &str) -> Result<Category, CallError> {
+        let path = format!("/api/restaurants/{restaurant}/categories");
+        self.answer(Call::create("create category", path, json!({ "name": name }))).await?.read()
+    }
+
+    /// Puts something on the menu.
+    pub async fn create_item(
+        &self,
+        restaurant: &str,
+        category: &str,
+        name: &str,
+        price: &Money,
+    ) -> Result<Item, CallError> {
+        let path = format!("/api/restaurants/{restaurant}/items");
+        let body = json!({ "categoryId": category, "name": name, "price": price });
+        self.answer(Call::create("create item", path, body)).await?.read()
+    }
+
+    /// Makes somebody who has signed up a driver.
+    pub async fn create_driver(&self, email: &str, vehicle: &str) -> Result<Driver, CallError> {
+        let body = json!({ "email": email, "vehicle": vehicle });
+        self.answer(Call::create("create driver", "/api/admin/drivers", body)).await?.read()
+    }
+}
+
+/// Guests and the kitchen.
+impl Session {
+    /// Says what is in the guest's cart at a restaurant.
+    pub async fn put_cart(&self, restaurant: &str, lines: &[CartLine]) -> Result<Cart, CallError> {
+        let path = format!("/api/restaurants/{restaurant}/cart");
+        self.answer(Call::send("put cart", Method::PUT, path, json!({ "lines": lines }))).await?.read()
+    }
+
+    /// Places an order. Whoever may not know whether an earlier try arrived passes that try's key again.
+    pub async fn place_order(&self, order: &NewDeliveryOrder, key: &str) -> Result<Order, CallError> {
+        let call = Call::create("place order", "/api/orders", json!(order));
+        self.answer(Call { idempotency_key: Some(key.to_owned()), ..call }).await?.read()
+    }
+
+    /// An order.
+    pub async fn order(&self, order: &str) -> Result<Order, CallError> {
+        self.answer(Call::get("read order", format!("/api/orders/{order}"))).await?.read()
+    }
+
+    /// An order as the server writes it, field by field.
+    pub async fn order_document(&self, order: &str) -> Result<Value, CallError> {
+        self.answer(Call::get("read order", format!("/api/orders/{order}"))).await?.read()
+    }
+
+    /// Moves an order to its next status.
+    pub async fn advance(&self, order: &str, to: OrderStatus, reason: Option<&str>) -> Result<Order, CallError> {
+        let path = format!("/api/orders/{order}/status");
+        let call = Call::send("advance order", Method::PATCH, path, with_reason(json!({ "status": to }), reason));
+        match self.answer(call).await {
+            // The answer to an earlier attempt may have been lost after the change was made.
+            Err(error) if error.status() == Some(409) => match self.order(order).await? {
+                there if there.status == to => Ok(there),
+                _ => Err(error),
+            },
+            Err(error) => Err(error),
+            Ok(answer) => answer.read(),
+        }
+    }
+}
+
+/// Drivers, and the staff that calls them.
+impl Session {
+    /// The delivery of an order; there is one from the order's confirmation on.
+    pub async fn delivery_of(&self, order: &str) -> Result<Option<Delivery>, CallError> {
+        let call = Call::get("find delivery", format!("/api/deliveries?orderId={order}"));
+        let page: Page<Delivery> = self.answer(call).await?.read()?;
+        Ok(page.data.into_iter().next())
+    }
+
+    /// A delivery.
+    pub async fn delivery(&self, delivery: &str) -> Result<Delivery, CallError> {
+        self.answer(Call::get("read delivery", format!("/api/deliveries/{delivery}"))).await?.read()
+    }
+
+    /// A delivery as the server writes it, field by field.
+    pub async fn delivery_document(&self, delivery: &str) -> Result<Value, CallError> {
+        self.answer(Call::get("read delivery", format!("/api/deliveries/{delivery}"))).await?.read()
+    }
+
+    /// Gives a delivery to a driver, or to the nearest one who is free. `None`: nobody is.
+    pub async fn assign(&self, delivery: &str, driver: Option<&str>) -> Result<Option<Delivery>, CallError> {
+        let path = format!("/api/deliveries/{delivery}/assign");
+        let body = driver.map_or_else(|| json!({}), |driver| json!({ "driverId": driver }));
+        match self.answer(Call::create("assign delivery", path, body)).await {
+            Err(error) if error.code() == Some("no_driver_available") => Ok(None),
+            // An earlier attempt may have been heard.
+            Err(error) if error.status() == Some(409) && driver.is_none() => match self.delivery(delivery).await? {
+                there if there.driver.is_some() => Ok(Some(there)),
+                _ => Err(error),
+            },
+            Err(error) => Err(error),
+            Ok(answer) => answer.read().map(Some),
+        }
+    }
+
+    /// Moves a delivery to its next status.
+    pub async fn advance_delivery(
+        &self,
+        delivery: &str,
+        to: DeliveryStatus,
+        reason: Option<&str>,
+    ) -> Result<Delivery, CallError> {
+        let path = format!("/api/deliveries/{delivery}/status");
+        let call = Call::send("advance delivery", Method::PATCH, path, with_reason(json!({ "status": to }), reason));
+        match self.answer(call).await {
+            Err(error) if error.status() == Some(409) => match self.delivery(delivery).await? {
+                there if there.status == to => Ok(there),
+                _ => Err(error),
+            },
+            Err(error) => Err(error),
+            Ok(answer) => answer.read(),
+        }
+    }
+
+    /// Takes up work at a place.
+    pub async fn go_online(&self, place: Place) -> Result<(), CallError> {
+        let body = json!({ "status": "AVAILABLE", "place": place });
+        self.answer(Call::send("set availability", Method::PUT, "/api/drivers/me/availability", body)).await.map(drop)
+    }
+
+    /// Ends work.
+    pub async fn go_offline(&self) -> Result<(), CallError> {
+        let body = json!({ "status": "OFFLINE" });
+        self.answer(Call::send("set availability", Method::PUT, "/api/drivers/me/availability", body)).await.map(drop)
+    }
+
+    /// Says where the driver is.
+    pub async fn share_location(&self, place: Place) -> Result<(), CallError> {
+        let body = json!({ "place": place });
+        self.answer(Call::send("share location", Method::POST, "/api/drivers/me/location", body)).await.map(drop)
+    }
+}
+
+fn with_reason(mut body: Value, reason: Option<&str>) -> Value {
+    if let Some(reason) = reason {
+        body["reason"] = json!(reason);
+    }
+    body
+}

@@ -1,0 +1,262 @@
+//! The books of the listener: every event is held against the contract of the live events.
+//!
+//! The contract: at least once, in order. An event that comes again over a later connection is allowed and counted
+//! apart; an order whose versions double, skip or run backwards is a fault. The tables of allowed steps are written here
+//! a second time on purpose: a server cannot be checked with its own table.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use serde_json::Value;
+
+/// Faults that are kept in words; the others are only counted.
+const FAULTS_TOLD: usize = 20;
+
+/// What was seen, and what of it was wrong.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Events about orders and deliveries, each counted once.
+    pub seen: u64,
+    /// Events that came again after a reconnect, as they may.
+    pub repeated: u64,
+    /// Versions that never came.
+    pub lost: u64,
+    /// Versions that came twice, and orders that nobody placed.
+    pub doubled: u64,
+    /// Events that came after a later one.
+    pub out_of_order: u64,
+    /// Events whose content contradicts itself, the table of steps, or what a GET says.
+    pub wrong: u64,
+    /// The first faults, in words.
+    pub faults: Vec<String>,
+}
+
+impl Findings {
+    /// Whether there was no fault.
+    pub fn clean(&self) -> bool {
+        self.lost + self.doubled + self.out_of_order + self.wrong == 0
+    }
+}
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// An order.
+    Order,
+    /// A delivery.
+    Delivery,
+}
+
+impl Subject {
+    fn of(event: &str) -> Option<Self> {
+        match event {
+            "order:new" | "order:status-changed" => Some(Self::Order),
+            "delivery:assigned" | "delivery:status-changed" => Some(Self::Delivery),
+            _ => None,
+        }
+    }
+
+    /// The body's field, which is also the beginning of the id's field.
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Order => "order",
+            Self::Delivery => "delivery",
+        }
+    }
+
+    fn may_follow(self, from: &str, to: &str) -> bool {
+        let steps: &[(&str, &[&str])] = match self {
+            Self::Order => &[
+                ("PENDING", &["CONFIRMED", "CANCELLED"]),
+                ("CONFIRMED", &["PREPARING", "CANCELLED"]),
+                ("PREPARING", &["READY", "ON_THE_WAY", "CANCELLED"]),
+                ("READY", &["ON_THE_WAY", "CANCELLED"]),
+                ("ON_THE_WAY", &["DELIVERED", "CANCELLED"]),
+            ],
+            Self::Delivery => &[
+                ("WAITING", &["OFFERED", "ASSIGNED", "CANCELLED"]),
+                ("OFFERED", &["WAITING", "ASSIGNED", "CANCELLED"]),
+                ("ASSIGNED", &["WAITING", "ARRIVED", "PICKED_UP", "FAILED", "CANCELLED"]),
+                ("ARRIVED", &["WAITING", "PICKED_UP", "FAILED", "CANCELLED"]),
+                ("PICKED_UP", &["DELIVERED", "FAILED", "CANCELLED"]),
+            ],
+        };
+        steps.iter().any(|(step, next)| *step == from && next.contains(&to))
+    }
+
+    fn first(self) -> &'static str {
+        match self {
+            Self::Order => "PENDING",
+            Self::Delivery => "WAITING",
+        }
+    }
+}
+
+/// The events of one room.
+#[derive(Default)]
+struct Stream {
+    last: u64,
+    /// Which connection brought an event first.
+    seen: HashMap<u64, u32>,
+}
+
+/// The events of one order or delivery.
+#[derive(Default)]
+struct Thread {
+    versions: BTreeSet<u64>,
+    status: String,
+    body: Value,
+}
+
+/// The books.
+#[derive(Default)]
+pub struct Audit {
+    streams: HashMap<String, Stream>,
+    threads: HashMap<(Subject, String), Thread>,
+    ended: HashSet<(Subject, String)>,
+    findings: Findings,
+}
+
+impl Audit {
+    /// How many orders and deliveries have come to their end.
+    pub fn ended(&self) -> usize {
+        self.ended.len()
+    }
+
+    /// Notes a fault that was found elsewhere.
+    pub fn wrong(&mut self, fault: String) {
+        self.findings.wrong += 1;
+        self.tell(fault);
+    }
+
+    fn tell(&mut self, fault: String) {
+        if self.findings.faults.len() < FAULTS_TOLD {
+            self.findings.faults.push(fault);
+        }
+    }
+
+    /// Enters an event that came to the room of a restaurant over its `connection`-th connection.
+    pub fn event(&mut self, restaurant: &str, connection: u32, name: &str, event: &Value) {
+        let (Some(seq), Some(version)) = (event["seq"].as_u64(), event["version"].as_u64()) else {
+            return self.wrong(format!("{name} without seq or version: {event}"));
+        };
+        if !self.is_new(restaurant, connection, name, seq) {
+            return;
+        }
+        if event["restaurantId"] != restaurant {
+            self.wrong(format!("{name} {seq} of {} came to the room of {restaurant}", event["restaurantId"]));
+        }
+        let Some(subject) = Subject::of(name) else { return };
+        self.findings.seen += 1;
+        let noun = subject.noun();
+        let (id, body) = (&event[format!("{noun}Id").as_str()], &event[noun]);
+        let (Some(id), Some(status)) = (id.as_str(), body["status"].as_str()) else {
+            return self.wrong(format!("{name} {seq} without {noun}Id or without the {noun}'s status"));
+        };
+        if body["id"] != id || body["version"] != version {
+            self.wrong(format!(
+                "{name} {seq}: its body is {} version {}, not {id} version {version}",
+                body["id"], body["version"]
+            ));
+        }
+        if (name == "order:new") != (subject == Subject::Order && version == 1) {
+            self.wrong(format!("{name} {seq} of {id} carries version {version}"));
+        }
+        self.step(subject, id, version, status, body);
+    }
+
+    /// Whether an event is met for the first time in its room.
+    fn is_new(&mut self, restaurant: &str, connection: u32, name: &str, seq: u64) -> bool {
+        let stream = self.streams.entry(restaurant.to_owned()).or_default();
+        if let Some(first) = stream.seen.get(&seq) {
+            if *first < connection {
+                self.findings.repeated += 1;
+            } else {
+                self.findings.doubled += 1;
+                self.tell(format!("{name} {seq} came twice over one connection of {restaurant}"));
+            }
+            return false;
+        }
+        stream.seen.insert(seq, connection);
+        let last = stream.last;
+        stream.last = last.max(seq);
+        if seq < last {
+            self.findings.out_of_order += 1;
+            self.tell(format!("{name} {seq} came after {last} in the room of {restaurant}"));
+        }
+        true
+    }
+
+    /// Moves an order or a delivery on to the version an event brought.
+    fn step(&mut self, subject: Subject, id: &str, version: u64, status: &str, body: &Value) {
+        let thread = self.threads.entry((subject, id.to_owned())).or_default();
+        let last = thread.versions.last().copied().unwrap_or(0);
+        if !thread.versions.insert(version) {
+            self.findings.doubled += 1;
+            return self.tell(format!("version {version} of {id} came under two numbers"));
+        }
+        if version < last {
+            self.findings.out_of_order += 1;
+            return self.tell(format!("version {version} of {id} came after {last}"));
+        }
+        let from = std::mem::replace(&mut thread.status, status.to_owned());
+        thread.body = body.clone();
+        if matches!(status, "DELIVERED" | "CANCELLED" | "FAILED") {
+            self.ended.insert((subject, id.to_owned()));
+        }
+        // A gap is judged when the books are closed: what is missing may still come, late.
+        let allowed = match version {
+            1 => status == subject.first(),
+            _ if version == last + 1 => subject.may_follow(&from, status),
+            _ => true,
+        };
+        if !allowed {
+            self.wrong(format!("{id} went from {from:?} to {status} with version {version}"));
+        }
+    }
+
+    /// Holds what was seen of an order or a delivery against what a GET says at the end.
+    pub fn settle(&mut self, subject: Subject, id: &str, document: &Value) {
+        let (version, status) = (document["version"].as_u64().unwrap_or(0), &document["status"]);
+        let thread = self.threads.remove(&(subject, id.to_owned())).unwrap_or_default();
+        let missing: Vec<_> = (1..=version).filter(|version| !thread.versions.contains(version)).collect();
+        if !missing.is_empty() {
+            self.findings.lost += missing.len() as u64;
+            self.tell(format!("versions {missing:?} of {id} never came"));
+        }
+        let last = thread.versions.last().copied().unwrap_or(0);
+        if last > version || (last == version && *status != thread.status.as_str()) {
+            self.wrong(format!(
+                "{id} ended as {} version {last}, a GET says {status} version {version}",
+                thread.status
+            ));
+        } else if subject == Subject::Order && last == version && *document != thread.body {
+            self.wrong(format!(
+                "the last event of {id} has another body than a GET: {}",
+                difference(&thread.body, document)
+            ));
+        }
+    }
+
+    /// Closes the books. Orders that are still open in them were never placed by anybody who was asked.
+    pub fn close(mut self) -> Findings {
+        let strangers: Vec<_> = self.threads.keys().filter(|key| key.0 == Subject::Order).cloned().collect();
+        for (_, id) in strangers {
+            self.findings.doubled += 1;
+            self.tell(format!("{id} was placed by nobody"));
+        }
+        self.findings
+    }
+}
+
+/// The first field in which two bodies differ.
+fn difference(event: &Value, document: &Value) -> String {
+    let empty = serde_json::Map::new();
+    let (event, document) = (event.as_object().unwrap_or(&empty), document.as_object().unwrap_or(&empty));
+    let fields: BTreeSet<_> = event.keys().chain(document.keys()).collect();
+    let differing = fields.into_iter().find(|field| event.get(*field) != document.get(*field));
+    let show = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), Value::to_string);
+    differing.map_or_else(
+        || "one of them is not an object".to_owned(),
+        |field| format!("{field} is {} and {}", show(event.get(field)), show(document.get(field))),
+    )
+}

@@ -1,0 +1,161 @@
+//! Everybody who plays in the day: signed up anew for every run, so that a day can be played again on the same server.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use rand::RngExt;
+use rand::rngs::StdRng;
+use tokio::sync::Mutex;
+
+use super::day::{Day, Kitchen, Shift};
+use super::plane::to_place;
+use super::progress::Progress;
+use crate::demo::client::{CallError, Client, Item, Money, NewRestaurant, NewUser, Session};
+
+/// Sign-ups at once. Each costs the server a password hash, so more would only queue.
+const AT_ONCE: usize = 4;
+/// One guest for so many orders, within bounds.
+const ORDERS_PER_GUEST: usize = 4;
+const GUESTS: std::ops::RangeInclusive<usize> = 8..=200;
+const CURRENCY: &str = "USD";
+
+const DISHES: [(&str, i64); 12] = [
+    ("Green chile stew", 1150),
+    ("Margherita", 1290),
+    ("Chicken burrito", 1080),
+    ("Pad thai", 1390),
+    ("Falafel plate", 1190),
+    ("Cheeseburger", 1250),
+    ("Tomato soup", 690),
+    ("Caesar salad", 980),
+    ("Beef pho", 1420),
+    ("Vegetable curry", 1310),
+    ("Apple pie", 620),
+    ("Lemonade", 390),
+];
+
+/// A restaurant on the server and somebody of its staff.
+pub struct Table {
+    /// `rst_…`
+    pub restaurant: String,
+    /// Who works there.
+    pub staff: Arc<Session>,
+    /// What can be ordered.
+    pub items: Vec<Item>,
+}
+
+/// A courier on the server.
+pub struct Rider {
+    /// `drv_…`
+    pub driver: String,
+    /// Who it is.
+    pub session: Arc<Session>,
+}
+
+/// Somebody who orders.
+pub struct Guest {
+    /// Who it is.
+    pub session: Session,
+    /// Held while an order is being placed: there is one cart for each guest and restaurant.
+    pub ordering: Mutex<()>,
+}
+
+/// Everybody, in the order of the day's files.
+pub struct Cast {
+    /// One for each of the day's kitchens.
+    pub tables: Vec<Table>,
+    /// One for each of the day's shifts.
+    pub riders: Vec<Rider>,
+    /// As many as the day needs.
+    pub guests: Vec<Guest>,
+}
+
+/// Signs people up for one run.
+pub struct Casting<'a> {
+    /// The server.
+    pub client: &'a Client,
+    /// Opens restaurants and takes on drivers.
+    pub admin: &'a Session,
+    /// Part of every name, so that no two runs share one.
+    pub run: &'a str,
+}
+
+impl Casting<'_> {
+    /// Signs up everybody the day needs.
+    pub async fn all(&self, day: &Day, random: &mut StdRng, progress: &Progress) -> Result<Cast, CallError> {
+        let menus =
+            day.kitchens.iter().map(|_| (random.random_range(0..DISHES.len()), random.random_range(2..=6_usize)));
+        let menus: Vec<_> = menus.collect();
+        let tables = stream::iter((1..).zip(&day.kitchens).zip(menus))
+            .map(async |((number, kitchen), menu)| progress.step(self.table(number, kitchen, menu).await))
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        let riders = stream::iter((1..).zip(&day.shifts))
+            .map(async |(number, shift)| progress.step(self.rider(number, shift).await))
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        let guests = stream::iter(1..=guests_for(day))
+            .map(async |number| progress.step(self.guest(number).await))
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        Ok(Cast { tables, riders, guests })
+    }
+
+    fn person(&self, role: &str, number: usize, name: String) -> NewUser {
+        let run = self.run;
+        let email = format!("replay.{run}.{role}{number}@replay.comanda.example");
+        NewUser { email, password: format!("{role} of replay {run}"), name }
+    }
+
+    async fn table(&self, number: usize, kitchen: &Kitchen, menu: (usize, usize)) -> Result<Table, CallError> {
+        let restaurant = NewRestaurant {
+            name: format!("Replay kitchen {}", kitchen.name),
+            slug: format!("replay-{}-{number}", self.run),
+            address: format!("{number} Replay Street"),
+            place: to_place(kitchen.at),
+            timezone: "America/Denver".to_owned(),
+            currency: CURRENCY.to_owned(),
+            delivery_fee: Money { amount: 299, currency: CURRENCY.to_owned() },
+            auto_accept: false,
+        };
+        let restaurant = self.admin.create_restaurant(&restaurant).await?.id;
+        let category = self.admin.create_category(&restaurant, "Kitchen").await?.id;
+        let mut items = Vec::new();
+        for (name, amount) in DISHES.iter().cycle().skip(menu.0).take(menu.1) {
+            let price = Money { amount: *amount, currency: CURRENCY.to_owned() };
+            items.push(self.admin.create_item(&restaurant, &category, name, &price).await?);
+        }
+        let person = self.person("staff", number, format!("Staff of {}", kitchen.name));
+        self.client.register(&person).await?;
+        self.admin.add_member(&restaurant, &person.email, "STAFF").await?;
+        let staff = Arc::new(self.client.login(&person.email, &person.password).await?);
+        Ok(Table { restaurant, staff, items })
+    }
+
+    async fn rider(&self, number: usize, shift: &Shift) -> Result<Rider, CallError> {
+        let person = self.person("courier", number, format!("Courier {}", shift.name));
+        self.client.register(&person).await?;
+        let driver = self.admin.create_driver(&person.email, "SCOOTER").await?.id;
+        let session = Arc::new(self.client.login(&person.email, &person.password).await?);
+        Ok(Rider { driver, session })
+    }
+
+    async fn guest(&self, number: usize) -> Result<Guest, CallError> {
+        let person = self.person("guest", number, format!("Guest {number}"));
+        self.client.register(&person).await?;
+        let session = self.client.login(&person.email, &person.password).await?;
+        Ok(Guest { session, ordering: Mutex::default() })
+    }
+}
+
+/// How many people sign up for a day.
+pub fn size_for(day: &Day) -> usize {
+    day.kitchens.len() + day.shifts.len() + guests_for(day)
+}
+
+fn guests_for(day: &Day) -> usize {
+    (day.meals.len() / ORDERS_PER_GUEST).clamp(*GUESTS.start(), *GUESTS.end())
+}

@@ -1,0 +1,150 @@
+//! Calls a courier for every order: the server picks the nearest one who is free, and who waits is called for again
+//! when somebody becomes free.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::future::join_all;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::clock::DayClock;
+use super::courier::{Job, Outsider};
+use crate::demo::client::{CallError, Delivery, Session};
+
+/// Assignments that are asked for at once.
+const AT_ONCE: usize = 8;
+/// Minutes after which the waiting are called for even if nobody is known to have become free.
+const ASK_AGAIN: f64 = 5.0;
+
+/// An order that needs a courier.
+pub struct Need {
+    /// `dlv_…`
+    pub delivery: String,
+    /// The staff that calls.
+    pub staff: Arc<Session>,
+    /// What the courier will be told.
+    pub job: Job,
+    /// Told why when no courier can be called.
+    pub failed: oneshot::Sender<String>,
+}
+
+/// What couriers and the dispatcher tell each other.
+pub struct Floor {
+    /// Orders for which nobody is free.
+    waiting: AtomicUsize,
+    /// Couriers who work or will come.
+    crew: AtomicUsize,
+    /// Couriers who became free since the waiting were last called for.
+    freed: AtomicUsize,
+    change: Notify,
+}
+
+impl Floor {
+    /// A floor for a crew that has not come yet.
+    pub fn new(crew: usize) -> Self {
+        Self { waiting: 0.into(), crew: crew.into(), freed: 0.into(), change: Notify::new() }
+    }
+
+    /// Whether an order waits that nobody who is free could take.
+    pub fn someone_waits(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
+    }
+
+    /// A courier can take an order.
+    pub fn became_free(&self) {
+        self.freed.fetch_add(1, Ordering::SeqCst);
+        self.change.notify_one();
+    }
+
+    /// A courier will take no more orders.
+    pub fn left(&self) {
+        self.crew.fetch_sub(1, Ordering::SeqCst);
+        self.change.notify_one();
+    }
+}
+
+/// Where couriers are told their jobs, by the id of the driver.
+pub type Desks = HashMap<String, mpsc::Sender<Job>>;
+
+/// Whoever calls couriers.
+pub struct Dispatcher {
+    /// The couriers of this day.
+    pub desks: Desks,
+    /// Shared with the couriers.
+    pub floor: Arc<Floor>,
+    /// The day's clock.
+    pub clock: DayClock,
+    /// Takes what the server gives to a driver who is not of this day.
+    pub outsider: Outsider,
+}
+
+impl Dispatcher {
+    /// Calls a courier for every need until there will be no more.
+    pub async fn work(self, mut needs: mpsc::Receiver<Need>) {
+        let mut waiting: VecDeque<Need> = VecDeque::new();
+        let (mut open, mut ask_at) = (true, f64::INFINITY);
+        while open || !waiting.is_empty() {
+            tokio::select! {
+                need = needs.recv(), if open => match need {
+                    None => open = false,
+                    Some(need) => {
+                        // Behind somebody for whom nobody was free there is no use in asking.
+                        let first = waiting.is_empty();
+                        waiting.push_back(need);
+                        if first {
+                            self.call(&mut waiting, AT_ONCE).await;
+                        }
+                    }
+                },
+                () = self.floor.change.notified() => {
+                    let freed = self.floor.freed.swap(0, Ordering::SeqCst);
+                    self.call(&mut waiting, freed).await;
+                }
+                () = self.clock.until(ask_at), if !waiting.is_empty() => {
+                    self.call(&mut waiting, 1).await;
+                    if self.floor.crew.load(Ordering::SeqCst) == 0 {
+                        waiting.drain(..).for_each(|need| need.fail("no courier is left".to_owned()));
+                    }
+                }
+            }
+            ask_at = self.clock.now() + ASK_AGAIN;
+            self.floor.waiting.store(waiting.len(), Ordering::SeqCst);
+        }
+    }
+
+    /// Calls for the first `width` of those who wait. For whom nobody is free goes on waiting, in the same order.
+    async fn call(&self, waiting: &mut VecDeque<Need>, width: usize) {
+        let width = width.min(AT_ONCE).min(waiting.len());
+        let called: Vec<Need> = waiting.drain(..width).collect();
+        let answers = join_all(called.iter().map(|need| need.staff.assign(&need.delivery, None))).await;
+        let mut unheard = Vec::new();
+        for (need, answer) in called.into_iter().zip(answers) {
+            match answer {
+                Ok(None) => unheard.push(need),
+                other => self.hand_over(need, other).await,
+            }
+        }
+        unheard.into_iter().rev().for_each(|need| waiting.push_front(need));
+    }
+
+    async fn hand_over(&self, need: Need, answer: Result<Option<Delivery>, CallError>) {
+        let driver = match answer {
+            Err(error) => return need.fail(error.to_string()),
+            Ok(delivery) => delivery.and_then(|delivery| delivery.driver),
+        };
+        let Some(driver) = driver else { return need.fail("the server assigned nobody".to_owned()) };
+        match self.desks.get(&driver.id) {
+            // A courier who has gone home for good drops the job, and the order hears of it.
+            Some(desk) => drop(desk.send(need.job).await),
+            None => self.outsider.carry(need.staff, driver.place, need.job),
+        }
+    }
+}
+
+impl Need {
+    fn fail(self, reason: String) {
+        // Nobody asks any more when the day was broken off.
+        let _ = self.failed.send(reason);
+    }
+}

@@ -1,0 +1,231 @@
+//! Plays the day: every order from the guest's cart to the door, each in a task of its own.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::cast::Cast;
+use super::clock::DayClock;
+use super::courier::{Courier, Job, Outsider, Worked};
+use super::day::Day;
+use super::dispatch::{Desks, Dispatcher, Floor, Need};
+use super::plane::to_place;
+use super::progress::Progress;
+use crate::demo::client::{CallError, CartLine, NewDeliveryOrder, OrderStatus};
+
+/// Minutes before the first order at which the clock starts, so that the couriers are there.
+const PRELUDE: f64 = 5.0;
+/// Jobs a courier can be told before they have finished the first.
+const DESK: usize = 4;
+
+/// What a guest orders.
+pub struct Basket {
+    guest: usize,
+    lines: Vec<CartLine>,
+}
+
+/// Everything a day needs to be played.
+pub struct Stage {
+    /// The day.
+    pub day: Day,
+    /// Who plays it.
+    pub cast: Cast,
+    /// What each of the day's orders holds.
+    pub baskets: Vec<Basket>,
+    /// Minutes before an order is ready at which a courier is called.
+    pub call_ahead: f64,
+}
+
+/// An order that the server has acknowledged.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    /// `ord_…`
+    pub order: String,
+    /// `dlv_…`, from the confirmation on.
+    pub delivery: Option<String>,
+    /// Who placed it.
+    pub guest: usize,
+    /// Whose it is.
+    pub kitchen: usize,
+}
+
+/// What came of the day.
+#[derive(Debug, Default)]
+pub struct Played {
+    /// Every acknowledged order.
+    pub placed: Vec<Placed>,
+    /// From the click to the door, in minutes, for each delivered order.
+    pub click_to_door: Vec<f64>,
+    /// Orders that did not arrive, and why.
+    pub failures: Vec<String>,
+    /// One for each courier.
+    pub couriers: Vec<Worked>,
+    /// By how many minutes of the day something came too late at worst.
+    pub worst_lag: f64,
+    /// Whether the day was broken off.
+    pub broken_off: bool,
+}
+
+/// Decides what every order of the day holds and who places it.
+pub fn fill_baskets(day: &Day, cast: &Cast, random: &mut StdRng) -> Vec<Basket> {
+    let fill = |kitchen: usize| {
+        let menu = &cast.tables[kitchen].items;
+        let first = random.random_range(0..menu.len());
+        let kinds = random.random_range(1..=menu.len().min(3));
+        let lines = menu.iter().cycle().skip(first).take(kinds);
+        let lines = lines.map(|item| CartLine { item_id: item.id.clone(), quantity: random.random_range(1..=2) });
+        Basket { lines: lines.collect(), guest: random.random_range(0..cast.guests.len()) }
+    };
+    day.meals.iter().map(|meal| meal.kitchen).map(fill).collect()
+}
+
+/// Plays the whole day, or until `cancel`.
+pub async fn play(stage: Arc<Stage>, speed: f64, progress: &Progress, cancel: &CancellationToken) -> Played {
+    let clock = DayClock::start(stage.day.begins() - PRELUDE, speed);
+    let (needs, dispatcher, mut couriers) = take_places(&stage, &clock, cancel);
+    let acknowledged: Arc<Mutex<Vec<Placed>>> = Arc::default();
+    let mut orders = JoinSet::new();
+    for meal in 0..stage.day.meals.len() {
+        let life = Life { stage: stage.clone(), clock: clock.clone(), meal, acknowledged: acknowledged.clone() };
+        orders.spawn(life.live(needs.clone()));
+    }
+    // The dispatcher stops when the last order has asked for a courier.
+    drop(needs);
+    let mut played = Played::default();
+    loop {
+        let life = tokio::select! {
+            () = cancel.cancelled() => { played.broken_off = true; break }
+            life = orders.join_next() => life,
+        };
+        match life {
+            None => break,
+            Some(Ok(Ok(minutes))) => played.click_to_door.push(minutes),
+            Some(Ok(Err(reason))) => played.failures.push(reason),
+            Some(Err(panic)) => played.failures.push(panic.to_string()),
+        }
+        progress.step(());
+    }
+    orders.shutdown().await;
+    // Its end tells the couriers that the day is over.
+    dispatcher.abort();
+    while let Some(worked) = couriers.join_next().await {
+        let panicked = |panic: tokio::task::JoinError| Worked { fault: Some(panic.to_string()), ..Worked::default() };
+        played.couriers.push(worked.unwrap_or_else(panicked));
+    }
+    played.worst_lag = clock.worst_lag();
+    played.placed = std::mem::take(&mut acknowledged.lock().unwrap_or_else(PoisonError::into_inner));
+    played
+}
+
+/// Sets the dispatcher and the couriers to work.
+fn take_places(
+    stage: &Stage,
+    clock: &DayClock,
+    cancel: &CancellationToken,
+) -> (mpsc::Sender<Need>, tokio::task::JoinHandle<()>, JoinSet<Worked>) {
+    let day = &stage.day;
+    let floor = Arc::new(Floor::new(day.shifts.len()));
+    let last = day.shifts.iter().map(|shift| shift.off).fold(0.0, f64::max);
+    let closes = day.shifts.iter().position(|shift| shift.off >= last);
+    let (mut desks, mut couriers) = (Desks::new(), JoinSet::new());
+    for (number, (shift, rider)) in day.shifts.iter().zip(&stage.cast.riders).enumerate() {
+        let closes = closes == Some(number);
+        // Shifts that end before the first order are not begun.
+        if shift.off < day.begins() && !closes {
+            floor.left();
+            continue;
+        }
+        let (desk, jobs) = mpsc::channel(DESK);
+        desks.insert(rider.driver.clone(), desk);
+        let courier = Courier {
+            session: rider.session.clone(),
+            shift: shift.clone(),
+            pace: day.pace,
+            clock: clock.clone(),
+            jobs,
+            floor: floor.clone(),
+            closes,
+            cancel: cancel.clone(),
+        };
+        couriers.spawn(courier.work());
+    }
+    let outsider = Outsider { pace: day.pace, clock: clock.clone() };
+    let (needs, asked) = mpsc::channel(day.meals.len());
+    let dispatcher = Dispatcher { desks, floor, clock: clock.clone(), outsider };
+    (needs, tokio::spawn(dispatcher.work(asked)), couriers)
+}
+
+/// The life of one order.
+struct Life {
+    stage: Arc<Stage>,
+    clock: DayClock,
+    meal: usize,
+    acknowledged: Arc<Mutex<Vec<Placed>>>,
+}
+
+impl Life {
+    /// From the click to the door, in minutes.
+    async fn live(self, needs: mpsc::Sender<Need>) -> Result<f64, String> {
+        let meal = &self.stage.day.meals[self.meal];
+        self.clock.until(meal.placed).await;
+        let explain = |reason: String| format!("order {} of {}: {reason}", meal.name, self.stage.day.name);
+        let told = |error: CallError| explain(error.to_string());
+        let order = self.place().await.map_err(told)?;
+        let delivery = self.begin_cooking(&order).await.map_err(told)?;
+        let delivery = delivery.ok_or_else(|| explain(format!("{order} is confirmed but has no delivery")))?;
+
+        self.clock.until(meal.ready - self.stage.call_ahead).await;
+        let (call_ready, ready) = oneshot::channel();
+        let (done, mut handed_over) = oneshot::channel();
+        let (failed, mut failure) = oneshot::channel();
+        let table = &self.stage.cast.tables[meal.kitchen];
+        let kitchen = self.stage.day.kitchens[meal.kitchen].at;
+        let job = Job { delivery: delivery.clone(), kitchen, door: meal.door, ready_at: meal.ready, ready, done };
+        let need = Need { delivery, staff: table.staff.clone(), job, failed };
+        needs.send(need).await.map_err(|_| explain("nobody calls couriers any more".to_owned()))?;
+        drop(needs);
+
+        self.clock.until(meal.ready).await;
+        table.staff.advance(&order, OrderStatus::Ready, None).await.map_err(told)?;
+        // A courier who has given the job up does not listen.
+        let _ = call_ready.send(());
+        let at_the_door = tokio::select! {
+            Ok(reason) = &mut failure => Err(reason),
+            result = &mut handed_over => result.unwrap_or_else(|_| Err("the courier vanished".to_owned())),
+        };
+        Ok(at_the_door.map_err(explain)? - meal.placed)
+    }
+
+    /// The guest fills the cart and places the order.
+    async fn place(&self) -> Result<String, CallError> {
+        let (stage, meal) = (&self.stage, &self.stage.day.meals[self.meal]);
+        let (basket, restaurant) = (&stage.baskets[self.meal], &stage.cast.tables[meal.kitchen].restaurant);
+        let guest = &stage.cast.guests[basket.guest];
+        let _turn = guest.ordering.lock().await;
+        let cart = guest.session.put_cart(restaurant, &basket.lines).await?;
+        let address = format!("Door {:.0} {:.0}", meal.door.x, meal.door.y);
+        let order = NewDeliveryOrder { cart_id: cart.id, address, place: to_place(meal.door) };
+        let order = guest.session.place_order(&order, &Uuid::new_v4().to_string()).await?.id;
+        let placed = Placed { order: order.clone(), delivery: None, guest: basket.guest, kitchen: meal.kitchen };
+        self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).push(placed);
+        Ok(order)
+    }
+
+    /// The kitchen takes the order and begins; says which delivery it will be.
+    async fn begin_cooking(&self, order: &str) -> Result<Option<String>, CallError> {
+        let staff = &self.stage.cast.tables[self.stage.day.meals[self.meal].kitchen].staff;
+        staff.advance(order, OrderStatus::Confirmed, None).await?;
+        staff.advance(order, OrderStatus::Preparing, None).await?;
+        let delivery = staff.delivery_of(order).await?.map(|delivery| delivery.id);
+        let mut acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(placed) = acknowledged.iter_mut().rfind(|placed| placed.order == order) {
+            placed.delivery.clone_from(&delivery);
+        }
+        Ok(delivery)
+    }
+}

@@ -1,0 +1,57 @@
+//! How far a long piece of work has come: a bar on a terminal, a line every tenth elsewhere.
+
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Shows one piece of work on the standard error stream.
+pub struct Progress {
+    what: String,
+    total: u64,
+    done: AtomicU64,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// Begins a piece of work of `total` steps.
+    pub fn begin(what: &str, total: usize) -> Self {
+        let total = total as u64;
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+            let style = ProgressStyle::with_template("{msg:<16} [{bar:40}] {pos}/{len} {elapsed} left {eta}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+            bar.set_message(what.to_owned());
+            bar
+        });
+        Self { what: what.to_owned(), total, done: AtomicU64::new(0), bar }
+    }
+
+    /// Notes that a step has ended and hands its result through.
+    pub fn step<T>(&self, result: T) -> T {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        match &self.bar {
+            Some(bar) => bar.inc(1),
+            None => {
+                let tenth = |done: u64| done * 10 / self.total.max(1);
+                if tenth(done) > tenth(done - 1) {
+                    say(&format!("{}: {} % ({done} of {})", self.what, tenth(done) * 10, self.total));
+                }
+            }
+        }
+        result
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Writes a line for whoever watches; that nobody does is no fault.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

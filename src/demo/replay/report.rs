@@ -1,0 +1,273 @@
+//! What came of the day, for people and for programs.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::audit::Findings;
+use super::play::Played;
+use super::settle::Endings;
+use crate::demo::client::CallsSoFar;
+
+/// Failures that are kept in words.
+const FAILURES_TOLD: usize = 20;
+
+/// Minutes. Going home takes a request; that is not overtime.
+const NOTICEABLE: f64 = 1.0;
+
+/// What came of the day.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names say it, and the table below explains them")]
+pub struct Report {
+    pub day: String,
+    pub speed: f64,
+    pub seed: u64,
+    /// Whether it was broken off before its end.
+    pub broken_off: bool,
+    pub sign_up: SignUp,
+    pub orders: Orders,
+    /// Minutes of the day.
+    pub click_to_door: Minutes,
+    pub couriers: Couriers,
+    pub http: Http,
+    pub events: Events,
+    pub wall_seconds: f64,
+    /// Minutes of the day by which something came too late at worst.
+    pub worst_lag: f64,
+    /// The first failures and faults, in words.
+    pub faults: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct SignUp {
+    pub restaurants: usize,
+    pub couriers: usize,
+    pub guests: usize,
+    pub seconds: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Orders {
+    pub expected: usize,
+    pub placed: usize,
+    pub delivered: usize,
+    pub cancelled: usize,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Minutes {
+    pub p50: f64,
+    pub p90: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Couriers {
+    pub working: usize,
+    pub carrying: usize,
+    /// How many stayed after their shift.
+    pub overtime_couriers: usize,
+    /// How long all of them together did.
+    pub overtime_minutes: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Http {
+    pub requests: u64,
+    pub per_second: f64,
+    /// Requests sent again after a lost connection, a 429 or a 503.
+    pub repeated: u64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    pub operations: Vec<Operation>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Operation {
+    pub name: &'static str,
+    pub requests: u64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "see Findings")]
+pub struct Events {
+    pub seen: u64,
+    pub lost: u64,
+    pub doubled: u64,
+    pub out_of_order: u64,
+    pub wrong: u64,
+    pub repeated: u64,
+    /// Connections that broke and were made again.
+    pub reconnects: u64,
+}
+
+/// What a report is made of.
+pub struct Facts {
+    pub(super) day: String,
+    pub(super) expected: usize,
+    pub(super) speed: f64,
+    pub(super) seed: u64,
+    pub(super) sign_up: SignUp,
+    pub(super) played: Played,
+    pub(super) endings: Endings,
+    pub(super) findings: Findings,
+    pub(super) reconnects: u64,
+    pub(super) calls: CallsSoFar,
+    pub(super) wall: Duration,
+}
+
+impl Report {
+    /// Draws up the report.
+    pub fn of(facts: Facts) -> Self {
+        let Facts { played, findings, calls, endings, .. } = facts;
+        let mut minutes = played.click_to_door;
+        minutes.sort_by(f64::total_cmp);
+        let late: Vec<f64> =
+            played.couriers.iter().map(|one| one.overtime).filter(|late| *late >= NOTICEABLE).collect();
+        let courier_faults = played.couriers.iter().filter_map(|one| one.fault.as_ref());
+        let courier_faults = courier_faults.map(|fault| format!("a courier could not work: {fault}"));
+        let failures = played.failures.iter().cloned().chain(courier_faults).take(FAILURES_TOLD);
+        Self {
+            day: facts.day,
+            speed: facts.speed,
+            seed: facts.seed,
+            broken_off: played.broken_off,
+            sign_up: facts.sign_up,
+            orders: Orders {
+                expected: facts.expected,
+                placed: played.placed.len(),
+                delivered: endings.delivered,
+                cancelled: endings.cancelled,
+            },
+            click_to_door: Minutes { p50: rounded(rank(&minutes, 0.5)), p90: rounded(rank(&minutes, 0.9)) },
+            couriers: Couriers {
+                working: played.couriers.len(),
+                carrying: played.couriers.iter().filter(|one| one.jobs > 0).count(),
+                overtime_couriers: late.len(),
+                overtime_minutes: rounded(late.iter().fold(0.0, |all, one| all + one)),
+            },
+            http: Http::of(&calls, facts.wall),
+            events: Events {
+                seen: findings.seen,
+                lost: findings.lost,
+                doubled: findings.doubled,
+                out_of_order: findings.out_of_order,
+                wrong: findings.wrong,
+                repeated: findings.repeated,
+                reconnects: facts.reconnects,
+            },
+            wall_seconds: rounded(facts.wall.as_secs_f64()),
+            worst_lag: rounded(played.worst_lag),
+            faults: failures.chain(findings.faults.iter().cloned()).collect(),
+        }
+    }
+
+    /// Whether every order of the day arrived and nothing was lost, doubled, out of order or otherwise wrong.
+    pub fn is_good(&self) -> bool {
+        let events = &self.events;
+        !self.broken_off
+            && self.faults.is_empty()
+            && self.orders.delivered == self.orders.expected
+            && events.lost + events.doubled + events.out_of_order + events.wrong == 0
+    }
+}
+
+impl Http {
+    fn of(calls: &CallsSoFar, wall: Duration) -> Self {
+        let all = calls.overall();
+        let operations = calls.operations.iter().map(|(name, took)| Operation {
+            name,
+            requests: took.count(),
+            p50_ms: millis(took.quantile(0.5)),
+            p99_ms: millis(took.quantile(0.99)),
+        });
+        Self {
+            requests: all.count(),
+            per_second: rounded(all.count() as f64 / wall.as_secs_f64().max(0.001)),
+            repeated: calls.repeats,
+            p50_ms: millis(all.quantile(0.5)),
+            p99_ms: millis(all.quantile(0.99)),
+            operations: operations.collect(),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> f64 {
+    rounded(duration.as_secs_f64() * 1000.0)
+}
+
+/// To hundredths: what is measured here is not known better.
+fn rounded(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
+
+/// The smallest value that the share `q` of all does not exceed.
+fn rank(sorted: &[f64], q: f64) -> f64 {
+    let place = (sorted.len() as f64 * q).ceil() as usize;
+    sorted.get(place.max(1) - 1).copied().unwrap_or(0.0)
+}
+
+/// The table.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { orders, couriers, events, http, sign_up, .. } = self;
+        writeln!(f, "{:<20}{} at {}x, seed {}", "day", self.day, self.speed, self.seed)?;
+        writeln!(
+            f,
+            "{:<20}{} restaurants, {} couriers, {} guests in {:.1} s",
+            "signed up", sign_up.restaurants, sign_up.couriers, sign_up.guests, sign_up.seconds
+        )?;
+        writeln!(
+            f,
+            "{:<20}{} of {} placed, {} delivered, {} cancelled",
+            "orders", orders.placed, orders.expected, orders.delivered, orders.cancelled
+        )?;
+        let minutes = &self.click_to_door;
+        writeln!(f, "{:<20}p50 {:.1} min, p90 {:.1} min", "click to door", minutes.p50, minutes.p90)?;
+        writeln!(
+            f,
+            "{:<20}{} came, {} carried orders, {} stayed after their shift for {:.0} min in all",
+            "couriers", couriers.working, couriers.carrying, couriers.overtime_couriers, couriers.overtime_minutes
+        )?;
+        writeln!(
+            f,
+            "{:<20}{} seen, {} lost, {} doubled, {} out of order, {} wrong",
+            "events", events.seen, events.lost, events.doubled, events.out_of_order, events.wrong
+        )?;
+        writeln!(f, "{:<20}{}, bringing {} events again", "reconnects", events.reconnects, events.repeated)?;
+        writeln!(
+            f,
+            "{:<20}{:.1} s, at worst {:.1} min of the day late",
+            "played in", self.wall_seconds, self.worst_lag
+        )?;
+        writeln!(f, "{:<20}{:>9}{:>12}{:>12}", "HTTP", "requests", "p50 ms", "p99 ms")?;
+        for one in &http.operations {
+            writeln!(f, "  {:<18}{:>9}{:>12.1}{:>12.1}", one.name, one.requests, one.p50_ms, one.p99_ms)?;
+        }
+        writeln!(
+            f,
+            "  {:<18}{:>9}{:>12.1}{:>12.1}   {:.0} requests/s, {} sent again",
+            "all", http.requests, http.p50_ms, http.p99_ms, http.per_second, http.repeated
+        )?;
+        for fault in &self.faults {
+            writeln!(f, "fault: {fault}")?;
+        }
+        if self.broken_off {
+            writeln!(f, "broken off before the end of the day")?;
+        }
+        write!(f, "delivered {}", orders.delivered)
+    }
+}

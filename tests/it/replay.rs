@@ -1,0 +1,167 @@
+//! The replay of real days: reading a day, and playing a small one.
+
+mod books;
+mod client;
+
+use std::fs;
+use std::path::PathBuf;
+
+use comanda::demo::client::Place;
+use comanda::demo::replay::day::{Day, Point};
+use comanda::demo::replay::plane;
+
+const RESTAURANTS: &str = "restaurant\tx\ty\nr1\t100\t200\nr2\t-300\t400.5\n";
+const COURIERS: &str = "courier\tx\ty\ton_time\toff_time\nc1\t0\t0\t0\t90\n";
+const ORDERS: &str =
+    "order\tx\ty\tplacement_time\trestaurant\tready_time\no2\t5\t6\t30\tr2\t40\no1\t1\t2\t10\tr1\t10\n";
+const PARAMETERS: &str = "meters_per_minute\tpickup service minutes\tdropoff service minutes\n320\t4\t2\n";
+
+/// A folder that holds a good day in which one file is replaced.
+fn day_with(file: &str, content: &[u8]) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("day-{}", uuid::Uuid::new_v4()));
+    fs::create_dir_all(&folder).unwrap();
+    let good = [
+        ("restaurants.txt", RESTAURANTS),
+        ("couriers.txt", COURIERS),
+        ("orders.txt", ORDERS),
+        ("instance_parameters.txt", PARAMETERS),
+    ];
+    for (name, text) in good {
+        fs::write(folder.join(name), text).unwrap();
+    }
+    fs::write(folder.join(file), content).unwrap();
+    folder
+}
+
+fn fault_of(file: &str, content: &[u8]) -> String {
+    let folder = day_with(file, content);
+    let fault = Day::read(&folder).unwrap_err().to_string();
+    fs::remove_dir_all(folder).unwrap();
+    fault
+}
+
+#[test]
+fn a_day_is_read_in_the_order_in_which_it_happens() {
+    let folder = day_with("orders.txt", ORDERS.as_bytes());
+    let day = Day::read(&folder).unwrap();
+    assert_eq!(day.meals.iter().map(|meal| meal.name.as_str()).collect::<Vec<_>>(), ["o1", "o2"]);
+    assert_eq!(day.meals[1].kitchen, 1);
+    assert_eq!(day.kitchens[1].at, Point { x: -300.0, y: 400.5 });
+    assert_eq!((day.shifts[0].on, day.shifts[0].off), (0.0, 90.0));
+    assert_eq!((day.pace.pickup, day.pace.dropoff), (4.0, 2.0));
+    assert_eq!(day.begins(), 10.0);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn travel_is_the_straight_way_in_whole_minutes_rounded_up() {
+    let folder = day_with("orders.txt", ORDERS.as_bytes());
+    let pace = Day::read(&folder).unwrap().pace;
+    let from = Point { x: 0.0, y: 0.0 };
+    for (metres, minutes) in [(0.0, 0.0), (1.0, 1.0), (320.0, 1.0), (321.0, 2.0), (3200.0, 10.0)] {
+        assert_eq!(pace.travel(from, Point { x: 0.0, y: metres }), minutes, "{metres} m");
+    }
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn marks_and_line_ends_of_other_systems_and_further_columns_do_no_harm() {
+    let content = b"\xef\xbb\xbfy\trestaurant\tnote\tx\r\n200\tr1\t\t100\r\n\r\n400\tr2\tloud\t300\r\n";
+    let folder = day_with("restaurants.txt", content);
+    let day = Day::read(&folder).unwrap();
+    assert_eq!(day.kitchens[1].at, Point { x: 300.0, y: 400.0 });
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_bad_file_is_refused_with_the_place_of_the_fault() {
+    let orders = |row: &str| format!("order\tx\ty\tplacement_time\trestaurant\tready_time\n{row}\n");
+    let cases: Vec<(&str, Vec<u8>, &str)> = vec![
+        ("orders.txt", b"".to_vec(), "orders.txt: is empty"),
+        ("orders.txt", orders("").into(), "orders.txt: has a header but no rows"),
+        (
+            "orders.txt",
+            b"order\tx\ty\no1\t1\t2\n".to_vec(),
+            "orders.txt, line 1, column placement_time: is missing; the header has order, x, y",
+        ),
+        ("orders.txt", orders("o1\t1\t2\t10\tr1").into(), "orders.txt, line 2: 5 fields where the header has 6"),
+        (
+            "orders.txt",
+            orders("o1\t1\t2\t10\tr9\t20").into(),
+            r#"orders.txt, line 2, column restaurant: "r9" is not a restaurant of restaurants.txt"#,
+        ),
+        (
+            "orders.txt",
+            orders("o1\t1\t2\t10\tr1\t9").into(),
+            "orders.txt, line 2, column ready_time: ready at 9 before it was placed at 10",
+        ),
+        (
+            "orders.txt",
+            orders("o1\t1\t2\tten\tr1\t20").into(),
+            r#"orders.txt, line 2, column placement_time: "ten" is not a number of minutes"#,
+        ),
+        (
+            "orders.txt",
+            orders("o1\t1\tNaN\t10\tr1\t20").into(),
+            r#"orders.txt, line 2, column y: "NaN" is not a number of metres between -200000 and 200000"#,
+        ),
+        (
+            "orders.txt",
+            orders("o1\t1\t2\t-1\tr1\t20").into(),
+            r#"orders.txt, line 2, column placement_time: "-1" is not a number of minutes between 0 and 14400"#,
+        ),
+        ("orders.txt", orders("\t1\t2\t10\tr1\t20").into(), "orders.txt, line 2, column order: is empty"),
+        (
+            "orders.txt",
+            orders("o1\t1\t2\t10\tr1\t20\no1\t1\t2\t10\tr1\t20").into(),
+            r#"orders.txt, line 3, column order: "o1" stands there twice"#,
+        ),
+        ("orders.txt", b"order\tx\n\xff\xfe\t1\n".to_vec(), "orders.txt, line 2: is not UTF-8 text"),
+        (
+            "restaurants.txt",
+            b"restaurant\tx\tx\ty\nr1\t1\t1\t1\n".to_vec(),
+            "restaurants.txt, line 1, column x: stands there twice",
+        ),
+        (
+            "restaurants.txt",
+            b"restaurant\tx\ty\nr1\t1e9\t0\n".to_vec(),
+            r#"restaurants.txt, line 2, column x: "1e9" is not a number of metres between -200000 and 200000"#,
+        ),
+        (
+            "couriers.txt",
+            b"courier\tx\ty\ton_time\toff_time\nc1\t0\t0\t90\t30\n".to_vec(),
+            "couriers.txt, line 2, column off_time: the shift ends at 30 before it begins at 90",
+        ),
+        (
+            "instance_parameters.txt",
+            b"meters_per_minute\tpickup service minutes\tdropoff service minutes\n0\t4\t4\n".to_vec(),
+            r#"instance_parameters.txt, line 2, column meters_per_minute: "0" is not a speed above 0 between 1 and 100000"#,
+        ),
+        (
+            "instance_parameters.txt",
+            format!("{PARAMETERS}320\t4\t4\n").into(),
+            "instance_parameters.txt, line 3: is one row too many",
+        ),
+    ];
+    for (file, content, expected) in cases {
+        let fault = fault_of(file, &content);
+        // A fault of the whole file names its path.
+        assert!(fault.ends_with(expected), "{fault:?} should end with {expected:?}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let fault = Day::read(&PathBuf::from("no-such-day")).unwrap_err().to_string();
+    assert!(fault.starts_with("no-such-day") && fault.contains("restaurants.txt: cannot be read"), "{fault}");
+}
+
+#[test]
+fn the_plane_and_the_earth_agree() {
+    for point in [Point { x: 0.0, y: 0.0 }, Point { x: 12_487.0, y: 10_220.0 }, Point { x: -500.0, y: 46_712.0 }] {
+        let back = plane::to_point(plane::to_place(point));
+        assert!(point.distance(back) < 0.001, "{point:?} came back as {back:?}");
+    }
+    let Place { lat, lng } = plane::to_place(Point { x: 0.0, y: 111_195.0 });
+    assert!((lat - 40.7392).abs() < 0.0001 && (lng + 104.9903).abs() < 0.0001, "{lat} {lng}");
+}
