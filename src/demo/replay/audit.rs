@@ -72,11 +72,12 @@ impl Subject {
                 ("READY", &["ON_THE_WAY", "CANCELLED"]),
                 ("ON_THE_WAY", &["DELIVERED", "CANCELLED"]),
             ],
+            // A restaurant may carry an order itself, and may give it to another driver until it is picked up.
             Self::Delivery => &[
-                ("WAITING", &["OFFERED", "ASSIGNED", "CANCELLED"]),
-                ("OFFERED", &["WAITING", "ASSIGNED", "CANCELLED"]),
-                ("ASSIGNED", &["WAITING", "ARRIVED", "PICKED_UP", "FAILED", "CANCELLED"]),
-                ("ARRIVED", &["WAITING", "PICKED_UP", "FAILED", "CANCELLED"]),
+                ("WAITING", &["OFFERED", "ASSIGNED", "PICKED_UP", "CANCELLED"]),
+                ("OFFERED", &["WAITING", "ASSIGNED", "PICKED_UP", "CANCELLED"]),
+                ("ASSIGNED", &["WAITING", "ASSIGNED", "ARRIVED", "PICKED_UP", "FAILED", "CANCELLED"]),
+                ("ARRIVED", &["WAITING", "ASSIGNED", "PICKED_UP", "FAILED", "CANCELLED"]),
                 ("PICKED_UP", &["DELIVERED", "FAILED", "CANCELLED"]),
             ],
         };

@@ -1,0 +1,100 @@
+//! Who is asking: extractors whose presence in a handler's signature is its permission.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::header;
+use axum::http::request::Parts;
+
+use super::{Caller, UserRole, sql};
+use crate::app::App;
+use crate::permission::{self, Operation, Relation};
+use crate::problem::Problem;
+use crate::tenancy::PlatformScope;
+
+impl Caller {
+    /// Whose token this is.
+    ///
+    /// # Errors
+    /// 401 for every token that is not good, or whose session or user is not any more.
+    pub async fn by_token(app: &App, token: &str) -> Result<Self, Problem> {
+        let now = app.clock.now();
+        let claims = app.tokens.check(token, now)?;
+        let caller = sql::caller(&app.db, claims.sid, claims.sub, now).await?;
+        caller.ok_or_else(Problem::unauthenticated)
+    }
+
+    /// What the user is, whatever the thing.
+    pub fn relations(&self) -> Vec<Relation> {
+        let mut held = vec![Relation::SignedIn];
+        if self.role == UserRole::Admin {
+            held.push(Relation::Admin);
+        }
+        if self.driver.is_some() {
+            held.push(Relation::Driver);
+        }
+        held
+    }
+
+    /// The whole platform, if the user runs it.
+    pub fn platform(&self) -> Option<PlatformScope> {
+        (self.role == UserRole::Admin).then(|| PlatformScope::proven_by("an administrator", Some(self.user)))
+    }
+}
+
+/// The operation this request was routed to; set by the router (`app.rs`).
+pub fn operation(parts: &Parts) -> Result<Operation, Problem> {
+    let operation = parts.extensions.get::<Operation>().copied();
+    operation.ok_or_else(|| Problem::internal(&"the route has no operation"))
+}
+
+/// A parameter of the path; what cannot be an id is answered as what does not exist.
+pub async fn path_parameter<T: FromStr>(parts: &mut Parts, app: &Arc<App>, name: &str) -> Result<T, Problem> {
+    let parameters = RawPathParams::from_request_parts(parts, app).await.map_err(|_| Problem::not_found())?;
+    let value = parameters.iter().find_map(|(key, value)| (key == name).then_some(value));
+    value.and_then(|value| value.parse().ok()).ok_or_else(Problem::not_found)
+}
+
+/// A signed-in user, whoever it is, who deals with their own things.
+pub struct SignedIn(pub Caller);
+
+impl FromRequestParts<Arc<App>> for SignedIn {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = authenticate(parts, app).await?;
+        permission::decide(operation(parts)?, &caller.relations())?;
+        Ok(Self(caller))
+    }
+}
+
+/// The caller of a request, without a decision yet: for extractors that have to look at the thing first.
+///
+/// # Errors
+/// 401 without a good token.
+pub async fn authenticate(parts: &Parts, app: &App) -> Result<Caller, Problem> {
+    let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = header.and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    Caller::by_token(app, token.ok_or_else(Problem::unauthenticated)?).await
+}
+
+/// Somebody who runs the platform.
+pub struct Admin {
+    /// Everything.
+    pub scope: PlatformScope,
+}
+
+impl FromRequestParts<Arc<App>> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = authenticate(parts, app).await?;
+        permission::decide(operation(parts)?, &caller.relations())?;
+        let scope = caller.platform().ok_or_else(Problem::not_found)?;
+        Ok(Self { scope })
+    }
+}

@@ -1,0 +1,185 @@
+//! `/api/auth/…` and `/api/me`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::caller::SignedIn;
+use super::password::{GivenPassword, NewPassword};
+use super::sql::{self, NewUser};
+use super::{Email, User, UserRole};
+use crate::app::App;
+use crate::delivery::Driver;
+use crate::ids::{SessionId, UserId};
+use crate::problem::{Code, Problem, ProblemBody};
+use crate::restaurants::Membership;
+use crate::tenancy::Who;
+use crate::wire::{Body, Json, Text};
+
+/// The routes of this slice.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(register)).routes(routes!(login)).routes(routes!(get_me))
+}
+
+/// A phone number in E.164: `+`, country code, number.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
+#[schema(value_type = String, pattern = "^\\+[1-9][0-9]{6,14}$", example = "+390511234567")]
+pub struct Phone(String);
+
+impl TryFrom<String> for Phone {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let digits = text.strip_prefix('+').unwrap_or_default();
+        let well_formed = (7..=15).contains(&digits.len())
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+            && !digits.starts_with('0');
+        if well_formed { Ok(Self(text)) } else { Err("must be a number in international form, such as +390511234567") }
+    }
+}
+
+/// Somebody who wants an account. There is no role to ask for: everybody begins as CUSTOMER.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Registration {
+    email: Email,
+    password: NewPassword,
+    #[schema(inline)]
+    name: Text<1, 120>,
+    phone: Option<Phone>,
+}
+
+/// The same whether or not the address was known.
+#[derive(Serialize, ToSchema)]
+struct Accepted {
+    /// What to do next.
+    message: &'static str,
+}
+
+/// Sign up
+///
+/// The answer is the same for a new address and for one that has an account already, which stays as it is.
+#[utoipa::path(post, path = "/api/auth/register", tag = "auth", request_body = Registration, responses(
+    (status = 202, description = "Sign in with the address and the password", body = Accepted),
+    (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn register(
+    State(app): State<Arc<App>>,
+    Body(wanted): Body<Registration>,
+) -> Result<(StatusCode, Json<Accepted>), Problem> {
+    let password_hash = app.passwords.hash(&wanted.password).await?;
+    let id = UserId::new();
+    app.db
+        .write(Who::user(id), move |tx| {
+            Box::pin(async move {
+                let phone = wanted.phone.as_ref().map(|phone| phone.0.as_str());
+                let name = wanted.name.as_str();
+                let role = UserRole::Customer;
+                sql::insert(tx, &NewUser { id, email: &wanted.email, password_hash: &password_hash, name, phone, role })
+                    .await
+            })
+        })
+        .await?;
+    Ok((StatusCode::ACCEPTED, Json(Accepted { message: "Sign in with this address and password." })))
+}
+
+/// E-mail address and password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Credentials {
+    email: Email,
+    password: GivenPassword,
+}
+
+/// A session has been opened.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct SignedInAnswer {
+    /// Send it as `Authorization: Bearer …`.
+    access_token: String,
+    /// `Bearer`.
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// Seconds until it ends.
+    #[schema(example = 600)]
+    expires_in: i64,
+    user: User,
+}
+
+/// Sign in
+#[utoipa::path(post, path = "/api/auth/login", tag = "auth", request_body = Credentials, responses(
+    (status = 200, description = "Signed in", body = SignedInAnswer),
+    (status = 401, description = "Address or password is wrong", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn login(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Body(given): Body<Credentials>,
+) -> Result<Json<SignedInAnswer>, Problem> {
+    let known = sql::credentials(&app.db, &given.email).await?;
+    let hash = known.as_ref().map(|known| known.password_hash.clone());
+    let matches = app.passwords.check(&given.password, hash).await?;
+    let Some(user) = known.map(|known| known.user).filter(|_| matches) else {
+        let detail = "Check both, or reset the password.";
+        return Err(Problem::new(Code::InvalidCredentials, detail));
+    };
+    let session = SessionId::new();
+    let now = app.clock.now();
+    let expires_at = now + TimeDelta::from_std(app.config.accounts.refresh_life).unwrap_or(TimeDelta::days(30));
+    let user_agent = headers
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .map(|agent| agent.chars().take(200).collect::<String>());
+    let user_id = user.id;
+    app.db
+        .write(Who::user(user_id), move |tx| {
+            Box::pin(
+                async move { sql::open_session(tx, session, user_id, user_agent.as_deref(), expires_at).await },
+            )
+        })
+        .await?;
+    Ok(Json(SignedInAnswer {
+        access_token: app.tokens.issue(user.id, session, now)?,
+        token_type: "Bearer",
+        expires_in: app.tokens.life_seconds(),
+        user,
+    }))
+}
+
+/// The caller, and what they may act as.
+#[derive(Serialize, ToSchema)]
+struct Me {
+    #[serde(flatten)]
+    user: User,
+    /// Where the user works.
+    memberships: Vec<Membership>,
+    /// The user's driver profile.
+    driver: Option<Driver>,
+}
+
+/// Read one's own profile
+#[utoipa::path(get, path = "/api/me", tag = "auth", security(("token" = [])), responses(
+    (status = 200, description = "The caller", body = Me),
+    (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn get_me(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> Result<Json<Me>, Problem> {
+    let me = app
+        .db
+        .read(Who::user(caller.user), move |tx| {
+            Box::pin(async move {
+                let user = sql::get(tx, caller.user).await?.ok_or_else(Problem::unauthenticated)?;
+                let memberships = crate::restaurants::sql::memberships_of(tx, caller.user).await?;
+                let driver = crate::delivery::sql::driver_of_user(tx, caller.user).await?;
+                Ok(Me { user, memberships, driver })
+            })
+        })
+        .await?;
+    Ok(Json(me))
+}

@@ -1,0 +1,112 @@
+//! Accounts: who signs up, who signs in, and how the rest of the house learns who is asking.
+//!
+//! A sign-up is always a CUSTOMER; STAFF, DRIVER and ADMIN are granted by somebody else. An access token is short-lived
+//! and names a session; what a user may do is read from the database, never from the token. Nothing here answers
+//! differently for an e-mail address that is known and one that is not.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::ids::{DriverId, SessionId, UserId};
+
+pub mod caller;
+pub mod http;
+pub mod password;
+pub mod secrets;
+pub mod sql;
+pub mod token;
+
+/// What a user is to the platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[sqlx(type_name = "user_role", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum UserRole {
+    /// Orders.
+    Customer,
+    /// Works for a restaurant.
+    Staff,
+    /// Delivers.
+    Driver,
+    /// Runs the platform.
+    Admin,
+}
+
+/// Somebody who signed up.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    /// Its id.
+    pub id: UserId,
+    /// Lower case.
+    #[schema(example = "ada@example.com")]
+    pub email: String,
+    /// As they want to be called.
+    #[schema(example = "Ada")]
+    pub name: String,
+    /// E.164.
+    #[schema(example = "+390511234567")]
+    pub phone: Option<String>,
+    /// What they are to the platform.
+    pub role: UserRole,
+}
+
+/// Who is asking: a user, in a session that has not been revoked.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    /// The user.
+    pub user: UserId,
+    /// The session the token belongs to.
+    pub session: SessionId,
+    /// Read from the database with this request.
+    pub role: UserRole,
+    /// The user's driver profile, if any.
+    pub driver: Option<DriverId>,
+}
+
+/// An e-mail address, lower case, as far as its form can be judged without sending to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Email(String);
+
+impl Email {
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Email {
+    type Error = &'static str;
+
+    /// RFC 5321 bounds the length; the form asked for is something@a.domain without spaces.
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let text = text.trim().to_lowercase();
+        let well_formed = text.split_once('@').is_some_and(|(name, domain)| {
+            !name.is_empty()
+                && domain.split('.').count() >= 2
+                && domain.split('.').all(|label| !label.is_empty())
+                && !domain.contains('@')
+                && !text.chars().any(|letter| letter.is_whitespace() || letter.is_control())
+        });
+        if well_formed && text.len() <= 254 { Ok(Self(text)) } else { Err("must be an e-mail address") }
+    }
+}
+
+impl<'de> Deserialize<'de> for Email {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.try_into().map_err(serde::de::Error::custom)
+    }
+}
+
+impl utoipa::PartialSchema for Email {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::Type::String)
+            .format(Some(utoipa::openapi::SchemaFormat::Custom("email".into())))
+            .max_length(Some(254))
+            .examples([serde_json::json!("ada@example.com")])
+            .build()
+            .into()
+    }
+}
+
+impl ToSchema for Email {}

@@ -1,0 +1,195 @@
+//! Passwords: what is acceptable, and Argon2id under a bound.
+//!
+//! A hash takes 19 MiB and some 25 ms of a core, so only a few run at once and a few more may wait; whoever comes
+//! beyond that is told to come back. An unknown address is checked against a hash of nothing, at the same cost.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+use unicode_normalization::UnicodeNormalization as _;
+use utoipa::ToSchema;
+
+use crate::config;
+use crate::problem::Problem;
+
+/// OWASP's and ASVS's recommendation: 19 MiB, two passes, one lane.
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// Passwords everybody tries first. Compared in lower case.
+const COMMON: &str = include_str!("common_passwords.txt");
+
+const SHORTEST: usize = 8;
+const LONGEST: usize = 128;
+
+/// A password that somebody wants to have: 8 to 128 characters and not one of the first that are tried.
+#[derive(Clone)]
+pub struct NewPassword(SecretString);
+
+impl<'de> Deserialize<'de> for NewPassword {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if !(SHORTEST..=LONGEST).contains(&text.chars().count()) {
+            return Err(serde::de::Error::custom("must be 8 to 128 characters long"));
+        }
+        let lower = text.to_lowercase();
+        if COMMON.lines().any(|common| common == lower) {
+            return Err(serde::de::Error::custom("is one of the first passwords that are tried; choose another"));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl utoipa::PartialSchema for NewPassword {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        password_schema(SHORTEST)
+    }
+}
+
+impl ToSchema for NewPassword {}
+
+impl NewPassword {
+    /// For callers that have a text: the operator's commands, the demo city.
+    pub(crate) fn trusted(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+/// A password that somebody claims to have: bounded, so that a megabyte is not hashed.
+#[derive(Clone)]
+pub struct GivenPassword(SecretString);
+
+impl<'de> Deserialize<'de> for GivenPassword {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.chars().count() > LONGEST {
+            return Err(serde::de::Error::custom("must be at most 128 characters long"));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl utoipa::PartialSchema for GivenPassword {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        password_schema(0)
+    }
+}
+
+impl ToSchema for GivenPassword {}
+
+fn password_schema(shortest: usize) -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+    utoipa::openapi::ObjectBuilder::new()
+        .schema_type(utoipa::openapi::Type::String)
+        .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::Password)))
+        .min_length(Some(shortest))
+        .max_length(Some(LONGEST))
+        .examples([serde_json::json!("three green apples")])
+        .build()
+        .into()
+}
+
+/// Hashes and checks passwords, a few at a time.
+#[derive(Debug)]
+pub struct Passwords {
+    permits: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    most_waiting: usize,
+    longest_wait: Duration,
+}
+
+/// The same characters typed on two keyboards are one password (NIST SP 800-63B: normalise with NFKC).
+fn normalised(password: &SecretString) -> Vec<u8> {
+    password.expose_secret().nfkc().collect::<String>().into_bytes()
+}
+
+#[expect(clippy::expect_used, reason = "constants that Argon2 accepts")]
+fn argon2() -> Argon2<'static> {
+    let parameters = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("parameters in range");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters)
+}
+
+/// What an unknown address is checked against.
+static HASH_OF_NOTHING: LazyLock<String> = LazyLock::new(|| hash_now(b"nobody has this password"));
+
+#[expect(clippy::expect_used, reason = "fails only without memory or without the system's randomness")]
+fn hash_now(password: &[u8]) -> String {
+    let hash: PasswordHash = argon2().hash_password(password).expect("a hash");
+    hash.to_string()
+}
+
+fn matches(password: &[u8], hash: &str) -> bool {
+    PasswordHash::new(hash).is_ok_and(|hash| argon2().verify_password(password, &hash).is_ok())
+}
+
+impl Passwords {
+    /// Within the bounds of the configuration.
+    pub fn new(bounds: &config::Accounts) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(bounds.hashes_at_once)),
+            waiting: AtomicUsize::new(0),
+            most_waiting: bounds.hashes_waiting,
+            longest_wait: bounds.hash_wait,
+        }
+    }
+
+    /// Argon2id in PHC form.
+    ///
+    /// # Errors
+    /// `busy` when too many are waiting.
+    pub async fn hash(&self, password: &NewPassword) -> Result<String, Problem> {
+        let password = normalised(&password.0);
+        self.bounded(move || hash_now(&password)).await
+    }
+
+    /// Whether the password belongs to the hash; without a hash, `false` at the same cost.
+    ///
+    /// # Errors
+    /// `busy` when too many are waiting.
+    pub async fn check(&self, password: &GivenPassword, hash: Option<String>) -> Result<bool, Problem> {
+        let password = normalised(&password.0);
+        let known = hash.is_some();
+        let hash = hash.unwrap_or_else(|| HASH_OF_NOTHING.clone());
+        Ok(self.bounded(move || matches(&password, &hash)).await? && known)
+    }
+
+    async fn bounded<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+        let _place = self.queue()?;
+        let permit = tokio::time::timeout(self.longest_wait, Arc::clone(&self.permits).acquire_owned()).await;
+        let Ok(Ok(permit)) = permit else {
+            return Err(Problem::busy(2));
+        };
+        let work = move || {
+            let done = work();
+            drop(permit);
+            done
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|panic| Problem::internal(&panic))
+    }
+
+    fn queue(&self) -> Result<Place<'_>, Problem> {
+        let place = Place(&self.waiting);
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        if before >= self.most_waiting + self.permits.available_permits() { Err(Problem::busy(2)) } else { Ok(place) }
+    }
+}
+
+/// A place in the queue, given up when dropped.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Computes what unknown addresses are checked against, so that the first of them waits no longer than the others.
+pub fn warm_up() {
+    LazyLock::force(&HASH_OF_NOTHING);
+}

@@ -1,0 +1,144 @@
+//! Every statement on users and sessions.
+
+use chrono::{DateTime, Utc};
+
+use super::{Caller, Email, User, UserRole};
+use crate::ids::{DriverId, SessionId, UserId};
+use crate::problem::Problem;
+use crate::uow::{Database, Tx};
+
+/// A user about to be written.
+pub struct NewUser<'a> {
+    /// Its id.
+    pub id: UserId,
+    /// Its address.
+    pub email: &'a Email,
+    /// Argon2id in PHC form.
+    pub password_hash: &'a str,
+    /// As they want to be called.
+    pub name: &'a str,
+    /// E.164.
+    pub phone: Option<&'a str>,
+    /// CUSTOMER, unless an operator or the demo city says otherwise.
+    pub role: UserRole,
+}
+
+/// Signs a user up. `false`: the address has an account already, which stays as it is.
+pub async fn insert(tx: &mut Tx, user: &NewUser<'_>) -> Result<bool, Problem> {
+    let now = tx.now();
+    let inserted = sqlx::query!(
+        "insert into users (id, email, password_hash, name, phone, role, created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $7) on conflict (email) do nothing",
+        user.id as UserId,
+        user.email.as_str(),
+        user.password_hash,
+        user.name,
+        user.phone,
+        user.role as UserRole,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+/// A user and the hash of their password.
+pub struct Credentials {
+    /// The user.
+    pub user: User,
+    /// Argon2id in PHC form.
+    pub password_hash: String,
+}
+
+/// Who signs in with this address; nobody who is disabled.
+pub async fn credentials(database: &Database, email: &Email) -> Result<Option<Credentials>, Problem> {
+    let row = sqlx::query!(
+        "select id, email, name, phone, role, password_hash from users where email = $1 and disabled_at is null",
+        email.as_str(),
+    )
+    .fetch_optional(database.pool())
+    .await?;
+    Ok(row.map(|row| Credentials {
+        user: User { id: row.id, email: row.email, name: row.name, phone: row.phone, role: row.role },
+        password_hash: row.password_hash,
+    }))
+}
+
+/// Opens a session.
+pub async fn open_session(
+    tx: &mut Tx,
+    session: SessionId,
+    user: UserId,
+    user_agent: Option<&str>,
+    expires_at: DateTime<Utc>,
+) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "insert into sessions (id, user_id, user_agent, created_at, last_used_at, expires_at)
+         values ($1, $2, $3, $4, $4, $5)",
+        session as SessionId,
+        user as UserId,
+        user_agent,
+        now,
+        expires_at,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Who is behind a session, if it still stands and the user is not disabled.
+pub async fn caller(
+    database: &Database,
+    session: SessionId,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Result<Option<Caller>, Problem> {
+    let row = sqlx::query!(
+        r#"select u.role, d.id as "driver?: DriverId"
+           from sessions s
+           join users u on u.id = s.user_id and u.disabled_at is null
+           left join drivers d on d.user_id = u.id
+           where s.id = $1 and s.user_id = $2 and s.revoked_at is null and s.expires_at > $3"#,
+        session as SessionId,
+        user as UserId,
+        now,
+    )
+    .fetch_optional(database.pool())
+    .await?;
+    Ok(row.map(|row| Caller { user, session, role: row.role, driver: row.driver }))
+}
+
+/// One user.
+pub async fn get(tx: &mut Tx, user: UserId) -> Result<Option<User>, Problem> {
+    let user = sqlx::query_as!(User, "select id, email, name, phone, role from users where id = $1", user as UserId)
+        .fetch_optional(tx.connection())
+        .await?;
+    Ok(user)
+}
+
+/// The user with this address, locked against other grants.
+pub async fn lock_by_email(tx: &mut Tx, email: &Email) -> Result<Option<User>, Problem> {
+    let user = sqlx::query_as!(
+        User,
+        "select id, email, name, phone, role from users where email = $1 and disabled_at is null for no key update",
+        email.as_str(),
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(user)
+}
+
+/// Raises a CUSTOMER to what they were granted; whoever is more than that stays it.
+pub async fn grant_role(tx: &mut Tx, user: UserId, role: UserRole) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "update users set role = $2, updated_at = $3 where id = $1 and role < $2",
+        user as UserId,
+        role as UserRole,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! Access tokens: short-lived JWTs (RFC 9068's `at+jwt`) that name a user and a session, and nothing else.
+//!
+//! The algorithm is pinned to HS256 and the key is chosen by us, never by the token; a header that asks for anything
+//! else is refused before its signature is looked at.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::ids::{SessionId, UserId};
+use crate::problem::Problem;
+
+const ISSUER: &str = "comanda";
+const AUDIENCE: &str = "comanda-api";
+const KIND: &str = "at+jwt";
+/// No token of ours is longer.
+const LONGEST_TOKEN: usize = 2_048;
+/// How far the clocks of two nodes may differ.
+const LEEWAY: TimeDelta = TimeDelta::seconds(5);
+
+/// Makes and checks access tokens.
+pub struct Tokens {
+    kid: String,
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    life: TimeDelta,
+}
+
+/// What a token says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claims {
+    iss: String,
+    aud: String,
+    /// The user.
+    pub sub: UserId,
+    /// The session.
+    pub sid: SessionId,
+    iat: i64,
+    nbf: i64,
+    /// Seconds since 1970 at which it ends.
+    pub exp: i64,
+}
+
+impl Tokens {
+    /// Signs with `secret`; tokens live for `life`.
+    pub fn new(secret: &SecretString, life: Duration) -> Self {
+        let secret = secret.expose_secret().as_bytes();
+        let kid = Sha256::digest(secret).iter().take(4).fold(String::new(), |kid, byte| format!("{kid}{byte:02x}"));
+        Self {
+            kid,
+            encoding: EncodingKey::from_secret(secret),
+            decoding: DecodingKey::from_secret(secret),
+            life: TimeDelta::from_std(life).unwrap_or(TimeDelta::MAX),
+        }
+    }
+
+    /// Seconds a token lives.
+    pub const fn life_seconds(&self) -> i64 {
+        self.life.num_seconds()
+    }
+
+    /// A token for a session.
+    ///
+    /// # Errors
+    /// Only if the claims cannot be written down.
+    pub fn issue(&self, user: UserId, session: SessionId, now: DateTime<Utc>) -> Result<String, Problem> {
+        let header = Header { typ: Some(KIND.into()), kid: Some(self.kid.clone()), ..Header::new(Algorithm::HS256) };
+        let iat = now.timestamp();
+        let claims = Claims {
+            iss: ISSUER.into(),
+            aud: AUDIENCE.into(),
+            sub: user,
+            sid: session,
+            iat,
+            nbf: iat,
+            exp: (now + self.life).timestamp(),
+        };
+        jsonwebtoken::encode(&header, &claims, &self.encoding).map_err(|error| Problem::internal(&error))
+    }
+
+    /// Whom a token names, if it is ours and it is time.
+    ///
+    /// # Errors
+    /// The same answer for every fault.
+    pub fn check(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, Problem> {
+        self.read(token, now).ok_or_else(Problem::unauthenticated)
+    }
+
+    fn read(&self, token: &str, now: DateTime<Utc>) -> Option<Claims> {
+        if token.len() > LONGEST_TOKEN {
+            return None;
+        }
+        let header = jsonwebtoken::decode_header(token).ok()?;
+        let ours = header.alg == Algorithm::HS256
+            && header.typ.as_deref() == Some(KIND)
+            && header.kid.as_deref() == Some(self.kid.as_str());
+        if !ours {
+            return None;
+        }
+        let mut validation = Validation::new(Algorithm::HS256);
+        // Times are checked below, against the clock of the house.
+        validation.validate_exp = false;
+        validation.required_spec_claims.clear();
+        validation.set_issuer(&[ISSUER]);
+        validation.set_audience(&[AUDIENCE]);
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).ok()?.claims;
+        let in_time = now < at(claims.exp)? && at(claims.nbf)? <= now + LEEWAY && claims.iat <= claims.exp;
+        in_time.then_some(claims)
+    }
+}
+
+fn at(seconds: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(seconds, 0)
+}

@@ -1,0 +1,144 @@
+//! The house put together: what everything shares ([`App`]), and the router.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{Method, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::OpenApi as Document;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::accounts::password::Passwords;
+use crate::accounts::token::Tokens;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::permission::Operation;
+use crate::problem::Problem;
+use crate::uow::Database;
+use crate::wire::Json;
+use crate::{accounts, cart, console, delivery, menu, middleware, openapi, orders, restaurants};
+
+/// What handlers, jobs and sockets share.
+pub struct App {
+    /// Everything that can be set.
+    pub config: Config,
+    /// The database.
+    pub db: Database,
+    /// Where time comes from.
+    pub clock: Clock,
+    /// Access tokens.
+    pub tokens: Tokens,
+    /// Passwords.
+    pub passwords: Passwords,
+    /// The demo city is up: the console may show its logins.
+    pub demo: bool,
+}
+
+/// Which operation a method and a route template stand for.
+type Operations = HashMap<(Method, String), Operation>;
+
+/// A route without an operation, or an operation without a route.
+#[derive(Debug, thiserror::Error)]
+pub enum RouterError {
+    /// The OpenAPI document names an operation that the permission table does not have.
+    #[error("{0} has no row in permission.rs")]
+    NoPermission(String),
+    /// The permission table has an operation that no route stands for.
+    #[error("{0} in permission.rs has no route")]
+    NoRoute(&'static str),
+}
+
+/// Every route of the API with its description.
+fn api() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(openapi::head())
+        .routes(routes!(get_health))
+        .merge(accounts::http::routes())
+        .merge(restaurants::http::routes())
+        .merge(menu::http::routes())
+        .merge(cart::http::routes())
+        .merge(orders::http::routes())
+        .merge(delivery::http::routes())
+}
+
+/// The OpenAPI document, finished.
+pub fn document() -> Document {
+    openapi::finish(api().into_openapi())
+}
+
+/// The whole router, sockets aside.
+///
+/// # Errors
+/// When routes and permissions do not match: then nothing is served.
+pub fn router(app: &Arc<App>) -> Result<Router, RouterError> {
+    let (routes, document) = api().split_for_parts();
+    let operations = Arc::new(operations(&document)?);
+    let document = openapi::finish(document);
+    let routes = routes
+        .layer(from_fn_with_state(operations, name_operation))
+        .merge(openapi::routes(&document))
+        .merge(console::routes())
+        .fallback(nothing_here)
+        .with_state(Arc::clone(app));
+    Ok(middleware::wrap(routes, &app.config.http))
+}
+
+/// Reads the operations out of the document and holds them against the permission table.
+fn operations(document: &Document) -> Result<Operations, RouterError> {
+    let mut found = Operations::new();
+    for (path, method, id) in openapi::operations(document) {
+        let operation = Operation::by_id(&id).ok_or(RouterError::NoPermission(id))?;
+        found.insert((method, path), operation);
+    }
+    let without_route = |operation: &&Operation| {
+        !operation.is_socket_only()
+            && **operation != Operation::ListRestaurantOrders
+            && !found.values().any(|routed| routed == *operation)
+    };
+    match Operation::ALL.iter().find(without_route) {
+        Some(operation) => Err(RouterError::NoRoute(operation.id())),
+        None => Ok(found),
+    }
+}
+
+/// Tells the extractors which operation was routed to.
+async fn name_operation(State(operations): State<Arc<Operations>>, mut request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    // A HEAD is answered by the GET of the same address.
+    let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
+    if let Some(operation) = path.and_then(|path| operations.get(&(method, path))) {
+        request.extensions_mut().insert(*operation);
+    }
+    next.run(request).await
+}
+
+async fn nothing_here() -> Problem {
+    Problem::not_found()
+}
+
+/// How the server is.
+#[derive(Serialize, ToSchema)]
+struct Health {
+    /// `ok`.
+    status: &'static str,
+    /// The program's version.
+    version: &'static str,
+    /// The demo city is up.
+    demo: bool,
+}
+
+/// Whether the server is up and reaches its database
+#[utoipa::path(get, path = "/api/health", tag = "server", responses(
+    (status = 200, description = "It is", body = Health),
+    (status = 503, description = "The database does not answer"),
+))]
+async fn get_health(State(app): State<Arc<App>>) -> Result<(StatusCode, Json<Health>), Problem> {
+    sqlx::query_scalar!("select 1 as one").fetch_one(app.db.pool()).await?;
+    let health = Health { status: "ok", version: env!("CARGO_PKG_VERSION"), demo: app.demo };
+    Ok((StatusCode::OK, Json(health)))
+}

@@ -1,0 +1,66 @@
+//! Time comes in through here and nowhere else, so that tests can turn it. And times as people write them in
+//! configuration: `500ms`, `30s`, `15m`, `12h`, `7d`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// Where the program learns what time it is.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The machine's clock.
+    System,
+    /// The machine's clock, moved by as many milliseconds as a test says.
+    Shifted(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// A clock that runs like the machine's until [`Clock::advance`] moves it.
+    pub fn shifted() -> Self {
+        Self::Shifted(Arc::default())
+    }
+
+    /// The instant now, to the microsecond: what PostgreSQL keeps, so that a value survives the way there and back.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    pub fn now(&self) -> DateTime<Utc> {
+        let now = match self {
+            Self::System => Utc::now(),
+            Self::Shifted(by) => Utc::now() + TimeDelta::milliseconds(by.load(Ordering::Relaxed)),
+        };
+        DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
+    }
+
+    /// Moves a shifted clock forward; the machine's clock stays what it is.
+    pub fn advance(&self, by: TimeDelta) {
+        if let Self::Shifted(shift) = self {
+            shift.fetch_add(by.num_milliseconds(), Ordering::Relaxed);
+        }
+    }
+}
+
+
+/// Why a text is not a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a whole number and a unit: ms, s, m, h or d, as in 15m")]
+pub struct InvalidDuration;
+
+/// Reads a whole number and its unit. A number without a unit is refused: seconds or milliseconds is not ours to guess.
+///
+/// # Errors
+/// [`InvalidDuration`] for anything else, including a number too large to be a time.
+pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| InvalidDuration)?;
+    let milliseconds: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(InvalidDuration),
+    };
+    number.checked_mul(milliseconds).map(Duration::from_millis).ok_or(InvalidDuration)
+}

@@ -1,0 +1,462 @@
+//! The configuration: the only place that reads the environment. Every fault is reported at once, with its remedy.
+//!
+//! A value comes from the environment, or else from a file of `NAME=value` lines (`.env` in the working directory,
+//! or `--config FILE`), or else from the default in [`VARIABLES`], the one table behind the code, `.env.example` and
+//! `comanda config`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::clock::parse_duration;
+use crate::variables::VARIABLES;
+
+/// How careful the start is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Secrets are made when missing; demo data is allowed.
+    Development,
+    /// A missing, short or well-known secret stops the start.
+    Production,
+}
+
+/// Where images go.
+#[derive(Debug, Clone)]
+pub struct Cloudinary {
+    /// `CLOUDINARY_CLOUD_NAME`.
+    pub cloud_name: String,
+    /// `CLOUDINARY_API_KEY`.
+    pub api_key: String,
+    /// `CLOUDINARY_API_SECRET`.
+    pub api_secret: SecretString,
+}
+
+/// Who delivers pushes.
+#[derive(Debug, Clone)]
+pub struct Firebase {
+    /// `FIREBASE_PROJECT_ID`.
+    pub project_id: String,
+    /// `FIREBASE_CLIENT_EMAIL`.
+    pub client_email: String,
+    /// `FIREBASE_PRIVATE_KEY`.
+    pub private_key: SecretString,
+}
+
+/// Who delivers text messages.
+#[derive(Debug, Clone)]
+pub struct Twilio {
+    /// `TWILIO_ACCOUNT_SID`.
+    pub account_sid: String,
+    /// `TWILIO_AUTH_TOKEN`.
+    pub auth_token: SecretString,
+    /// `TWILIO_PHONE_NUMBER`.
+    pub phone_number: String,
+}
+
+/// Tokens and passwords.
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    /// `JWT_SECRET`; `None`: made once and kept in the data folder.
+    pub jwt_secret: Option<SecretString>,
+    /// `JWT_REFRESH_SECRET`; `None`: made once and kept in the data folder.
+    pub jwt_refresh_secret: Option<SecretString>,
+    /// `JWT_EXPIRES_IN`.
+    pub access_life: Duration,
+    /// `JWT_REFRESH_EXPIRES_IN`.
+    pub refresh_life: Duration,
+    /// `PASSWORD_HASHES_AT_ONCE`.
+    pub hashes_at_once: usize,
+    /// `PASSWORD_HASHES_WAITING`.
+    pub hashes_waiting: usize,
+    /// `PASSWORD_HASH_WAIT`.
+    pub hash_wait: Duration,
+}
+
+/// The listener and its bounds.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// `HOST`.
+    pub host: IpAddr,
+    /// `PORT`.
+    pub port: u16,
+    /// `MAX_BODY_BYTES`.
+    pub max_body_bytes: usize,
+    /// `MAX_CONNECTIONS`.
+    pub max_connections: usize,
+    /// `HEADER_TIMEOUT`.
+    pub header_timeout: Duration,
+    /// `REQUEST_TIMEOUT`.
+    pub request_timeout: Duration,
+    /// `SHUTDOWN_TIMEOUT`.
+    pub shutdown_timeout: Duration,
+}
+
+/// PostgreSQL and its bounds.
+#[derive(Debug, Clone)]
+pub struct Postgres {
+    /// `DATABASE_URL`; `None`: the private PostgreSQL in the data folder.
+    pub url: Option<SecretString>,
+    /// `POSTGRES_BIN`.
+    pub bin_dir: Option<PathBuf>,
+    /// `DATABASE_POOL`.
+    pub pool: u32,
+    /// `DATABASE_ACQUIRE_TIMEOUT`.
+    pub acquire_timeout: Duration,
+    /// `DATABASE_LOCK_TIMEOUT`.
+    pub lock_timeout: Duration,
+    /// `DATABASE_UNIT_TIMEOUT`.
+    pub unit_timeout: Duration,
+    /// `DATABASE_COMMIT_TIMEOUT`.
+    pub commit_timeout: Duration,
+}
+
+/// Socket.IO and its bounds.
+#[derive(Debug, Clone)]
+pub struct Sockets {
+    /// `SOCKET_MAX_MESSAGE_BYTES`.
+    pub max_message_bytes: usize,
+    /// `SOCKET_MAX_ROOMS`.
+    pub max_rooms: usize,
+    /// `SOCKET_BUFFER_PACKETS`.
+    pub buffer_packets: usize,
+    /// `SOCKET_CONNECT_TIMEOUT`.
+    pub connect_timeout: Duration,
+    /// `EVENT_POLL_INTERVAL`.
+    pub poll_interval: Duration,
+    /// `EVENT_RING`.
+    pub ring: usize,
+}
+
+/// What the program says of itself.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// `LOG_LEVEL`, in the syntax of `tracing`'s filter.
+    pub level: String,
+    /// `LOG_FORMAT`.
+    pub json: bool,
+    /// `LOG_DIR`; `None`: standard error.
+    pub dir: Option<PathBuf>,
+    /// `LOG_KEEP_FILES`.
+    pub keep_files: usize,
+}
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `MODE`.
+    pub mode: Mode,
+    /// `DATA_DIR`.
+    pub data_dir: PathBuf,
+    /// Tokens and passwords.
+    pub accounts: Accounts,
+    /// The listener.
+    pub http: Http,
+    /// The database.
+    pub postgres: Postgres,
+    /// `REDIS_URL`.
+    pub redis_url: Option<SecretString>,
+    /// Live updates.
+    pub sockets: Sockets,
+    /// Logs.
+    pub log: Log,
+    /// Images.
+    pub cloudinary: Option<Cloudinary>,
+    /// Pushes.
+    pub firebase: Option<Firebase>,
+    /// Text messages.
+    pub twilio: Option<Twilio>,
+}
+
+/// All that is wrong with the configuration, one line each.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration has {} fault(s):\n{}", .0.len(), .0.iter().fold(String::new(), |mut all, one| { let _ = writeln!(all, "  {one}"); all }))]
+pub struct Faults(pub Vec<String>);
+
+/// Where values come from.
+#[derive(Debug, Clone, Default)]
+pub struct Source {
+    values: BTreeMap<String, String>,
+}
+
+impl Source {
+    /// The environment, completed by a file: the one named, or `.env` if there is one.
+    ///
+    /// # Errors
+    /// When the named file cannot be read, or a line is not `NAME=value`.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn from_environment(file: Option<&Path>) -> Result<Self, Faults> {
+        let path = file.map_or_else(|| PathBuf::from(".env"), Path::to_path_buf);
+        let mut values = BTreeMap::new();
+        if file.is_some() || path.exists() {
+            let fault = |error: &dyn std::fmt::Display| Faults(vec![format!("{}: {error}", path.display())]);
+            for line in dotenvy::from_path_iter(&path).map_err(|error| fault(&error))? {
+                let (name, value) = line.map_err(|error| fault(&error))?;
+                values.insert(name, value);
+            }
+        }
+        values.extend(VARIABLES.iter().filter_map(|variable| {
+            let value = std::env::var(variable.name).ok()?;
+            Some((variable.name.to_owned(), value))
+        }));
+        Ok(Self { values })
+    }
+
+    /// From pairs, as tests give them.
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        Self { values: pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
+    }
+
+    /// What is set for a variable, or its default. An empty value counts as not set.
+    fn get(&self, name: &str) -> Option<&str> {
+        let set = self.values.get(name).map(String::as_str).filter(|value| !value.is_empty());
+        set.or_else(|| VARIABLES.iter().find(|variable| variable.name == name)?.default)
+    }
+}
+
+/// Reads values and collects what is wrong with them.
+struct Reader<'a> {
+    source: &'a Source,
+    faults: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn text(&self, name: &str) -> Option<String> {
+        self.source.get(name).map(ToOwned::to_owned)
+    }
+
+    fn secret(&self, name: &str) -> Option<SecretString> {
+        self.text(name).map(Into::into)
+    }
+
+    /// A value that `read` understands; `wanted` completes "must be …". The fallback is used only beside a fault.
+    fn value<T>(&mut self, name: &str, wanted: &str, fallback: T, read: impl FnOnce(&str) -> Option<T>) -> T {
+        let text = self.source.get(name).unwrap_or_default();
+        read(text).unwrap_or_else(|| {
+            self.faults.push(format!("{name}={text} must be {wanted}"));
+            fallback
+        })
+    }
+
+    fn number<T: FromStr + PartialOrd + std::fmt::Display + Copy>(&mut self, name: &str, least: T, most: T) -> T {
+        let wanted = format!("a whole number from {least} to {most}");
+        self.value(name, &wanted, least, |text| text.parse().ok().filter(|n| (least..=most).contains(n)))
+    }
+
+    fn duration(&mut self, name: &str) -> Duration {
+        let wanted = "a time such as 500ms, 30s, 15m, 12h or 7d, and not zero";
+        self.value(name, wanted, Duration::from_secs(1), |text| parse_duration(text).ok().filter(|d| !d.is_zero()))
+    }
+
+    /// All of a provider's variables, or none; some is a fault that names the missing ones.
+    fn group<const N: usize>(&mut self, names: [&str; N]) -> Option<[String; N]> {
+        let missing: Vec<_> = names.iter().filter(|name| self.source.get(name).is_none()).copied().collect();
+        match missing.len() {
+            0 => Some(names.map(|name| self.text(name).unwrap_or_default())),
+            n if n == N => None,
+            _ => {
+                let set: Vec<_> = names.iter().filter(|name| !missing.contains(name)).copied().collect();
+                self.faults.push(format!(
+                    "{} is set but {} is not: set all of them for the real provider, or none for the local stand-in",
+                    set.join(", "),
+                    missing.join(", ")
+                ));
+                None
+            }
+        }
+    }
+}
+
+/// Long enough that it cannot be guessed: 256 bits.
+const SHORTEST_SECRET: usize = 32;
+/// Seen in tutorials; whoever signs with one of these signs for everybody.
+const WELL_KNOWN_SECRETS: &[&str] = &["secret", "changeme", "password", "your-secret", "jwt_secret", "example"];
+
+impl Config {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    /// Every fault at once.
+    pub fn read(source: &Source) -> Result<Self, Faults> {
+        let mut reader = Reader { source, faults: Vec::new() };
+        let config = Self::gather(&mut reader);
+        let mut faults = reader.faults;
+        config.check_secrets(&mut faults);
+        config.check_urls(&mut faults);
+        if faults.is_empty() { Ok(config) } else { Err(Faults(faults)) }
+    }
+
+    fn gather(reader: &mut Reader<'_>) -> Self {
+        let mode = reader.value("MODE", "development or production", Mode::Development, |text| match text {
+            "development" => Some(Mode::Development),
+            "production" => Some(Mode::Production),
+            _ => None,
+        });
+        let path = |reader: &Reader<'_>, name| reader.text(name).map(PathBuf::from);
+        Self {
+            mode,
+            data_dir: path(reader, "DATA_DIR").unwrap_or_default(),
+            accounts: Accounts::gather(reader),
+            http: Http::gather(reader),
+            postgres: Postgres::gather(reader),
+            redis_url: reader.secret("REDIS_URL"),
+            sockets: Sockets::gather(reader),
+            log: Log {
+                level: reader.text("LOG_LEVEL").unwrap_or_default(),
+                json: reader.value("LOG_FORMAT", "text or json", false, |text| match text {
+                    "text" => Some(false),
+                    "json" => Some(true),
+                    _ => None,
+                }),
+                dir: path(reader, "LOG_DIR"),
+                keep_files: reader.number("LOG_KEEP_FILES", 1, 3650),
+            },
+            cloudinary: reader
+                .group(["CLOUDINARY_CLOUD_NAME", "CLOUDINARY_API_KEY", "CLOUDINARY_API_SECRET"])
+                .map(|[cloud_name, api_key, secret]| Cloudinary { cloud_name, api_key, api_secret: secret.into() }),
+            firebase: reader
+                .group(["FIREBASE_PROJECT_ID", "FIREBASE_CLIENT_EMAIL", "FIREBASE_PRIVATE_KEY"])
+                .map(|[project_id, client_email, key]| Firebase { project_id, client_email, private_key: key.into() }),
+            twilio: reader
+                .group(["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER"])
+                .map(|[account_sid, token, phone_number]| Twilio { account_sid, auth_token: token.into(), phone_number }),
+        }
+    }
+
+    fn check_secrets(&self, faults: &mut Vec<String>) {
+        let secrets =
+            [("JWT_SECRET", &self.accounts.jwt_secret), ("JWT_REFRESH_SECRET", &self.accounts.jwt_refresh_secret)];
+        for (name, secret) in secrets {
+            let make_one = format!("make one with `openssl rand -base64 48` and set {name}");
+            match secret.as_ref().map(secrecy::ExposeSecret::expose_secret) {
+                None if self.mode == Mode::Production => {
+                    faults.push(format!("{name} is missing, and MODE is production: {make_one}"));
+                }
+                Some(text) if text.len() < SHORTEST_SECRET => {
+                    faults.push(format!("{name} is shorter than {SHORTEST_SECRET} bytes: {make_one}"));
+                }
+                Some(text) if WELL_KNOWN_SECRETS.iter().any(|known| text.to_lowercase().starts_with(known)) => {
+                    faults.push(format!("{name} begins like a well-known sample: {make_one}"));
+                }
+                None | Some(_) => {}
+            }
+        }
+        let [(_, access), (_, refresh)] = secrets;
+        let same = access.as_ref().zip(refresh.as_ref()).is_some_and(|(a, b)| a.expose_secret() == b.expose_secret());
+        if same {
+            faults.push("JWT_SECRET and JWT_REFRESH_SECRET are the same: make two".into());
+        }
+    }
+
+    fn check_urls(&self, faults: &mut Vec<String>) {
+        let starts_with = |url: &SecretString, schemes: &[&str]| {
+            schemes.iter().any(|scheme| url.expose_secret().starts_with(scheme))
+        };
+        if self.postgres.url.as_ref().is_some_and(|url| !starts_with(url, &["postgres://", "postgresql://"])) {
+            faults.push("DATABASE_URL must begin with postgres://, as in postgres://user:password@host:5432/name".into());
+        }
+        if self.redis_url.as_ref().is_some_and(|url| !starts_with(url, &["redis://", "rediss://", "redis+unix://"])) {
+            faults.push("REDIS_URL must begin with redis://, as in redis://host:6379".into());
+        }
+    }
+}
+
+impl Accounts {
+    fn gather(reader: &mut Reader<'_>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            jwt_secret: reader.secret("JWT_SECRET"),
+            jwt_refresh_secret: reader.secret("JWT_REFRESH_SECRET"),
+            access_life: reader.duration("JWT_EXPIRES_IN"),
+            refresh_life: reader.duration("JWT_REFRESH_EXPIRES_IN"),
+            hashes_at_once: reader
+                .value("PASSWORD_HASHES_AT_ONCE", "auto, or a whole number from 1 to 256", 1, |text| match text {
+                    "auto" => Some((cores / 2).max(1)),
+                    number => number.parse().ok().filter(|n| (1..=256).contains(n)),
+                }),
+            hashes_waiting: reader.number("PASSWORD_HASHES_WAITING", 0, 100_000),
+            hash_wait: reader.duration("PASSWORD_HASH_WAIT"),
+        }
+    }
+}
+
+impl Http {
+    fn gather(reader: &mut Reader<'_>) -> Self {
+        let localhost = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+        Self {
+            host: reader.value("HOST", "an IP address such as 127.0.0.1 or 0.0.0.0", localhost, |text| text.parse().ok()),
+            port: reader.number("PORT", 0, u16::MAX),
+            max_body_bytes: reader.number("MAX_BODY_BYTES", 1_024, 64 << 20),
+            max_connections: reader.number("MAX_CONNECTIONS", 1, 1_000_000),
+            header_timeout: reader.duration("HEADER_TIMEOUT"),
+            request_timeout: reader.duration("REQUEST_TIMEOUT"),
+            shutdown_timeout: reader.duration("SHUTDOWN_TIMEOUT"),
+        }
+    }
+}
+
+impl Postgres {
+    fn gather(reader: &mut Reader<'_>) -> Self {
+        Self {
+            url: reader.secret("DATABASE_URL"),
+            bin_dir: reader.text("POSTGRES_BIN").map(PathBuf::from),
+            pool: reader.number("DATABASE_POOL", 2, 1_000),
+            acquire_timeout: reader.duration("DATABASE_ACQUIRE_TIMEOUT"),
+            lock_timeout: reader.duration("DATABASE_LOCK_TIMEOUT"),
+            unit_timeout: reader.duration("DATABASE_UNIT_TIMEOUT"),
+            commit_timeout: reader.duration("DATABASE_COMMIT_TIMEOUT"),
+        }
+    }
+}
+
+impl Sockets {
+    fn gather(reader: &mut Reader<'_>) -> Self {
+        Self {
+            max_message_bytes: reader.number("SOCKET_MAX_MESSAGE_BYTES", 1_024, 16 << 20),
+            max_rooms: reader.number("SOCKET_MAX_ROOMS", 1, 100_000),
+            buffer_packets: reader.number("SOCKET_BUFFER_PACKETS", 16, 65_536),
+            connect_timeout: reader.duration("SOCKET_CONNECT_TIMEOUT"),
+            poll_interval: reader.duration("EVENT_POLL_INTERVAL"),
+            ring: reader.number("EVENT_RING", 16, 1_000_000),
+        }
+    }
+}
+
+/// `.env.example`: every variable with its meaning and default. A test holds the file against this.
+pub fn example_file() -> String {
+    let mut text = String::from("# Comanda's configuration. Copy to .env and change what you need; everything has a default.\n");
+    let mut section = "";
+    for variable in VARIABLES {
+        if variable.section != section {
+            section = variable.section;
+            let _ = write!(text, "\n# ---- {section} ----\n");
+        }
+        let _ = writeln!(text, "\n# {}", variable.meaning);
+        let _ = match variable.default {
+            Some(default) => writeln!(text, "#{}={default}", variable.name),
+            None => writeln!(text, "#{}={}", variable.name, variable.example),
+        };
+    }
+    text
+}
+
+/// What `comanda config` prints: each variable's effective value and where it comes from, secrets hidden.
+pub fn effective(source: &Source) -> String {
+    let mut text = String::new();
+    for variable in VARIABLES {
+        let set = source.values.get(variable.name).filter(|value| !value.is_empty());
+        let shown = match (set, variable.default) {
+            (Some(_), _) if variable.secret => "(set, hidden)",
+            (Some(value), _) => value,
+            (None, Some(default)) => default,
+            (None, None) => "(not set)",
+        };
+        let origin = if set.is_some() { "set" } else { "default" };
+        let _ = writeln!(text, "{:<26} {:<9} {shown}", variable.name, origin);
+    }
+    text
+}

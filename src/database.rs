@@ -1,0 +1,222 @@
+//! Reaching PostgreSQL: whose server, as which role, at which version of the schema.
+//!
+//! Migrations run as the role of `DATABASE_URL` (or as the private cluster's superuser). Everything else runs as
+//! `comanda_app`, which owns nothing and bypasses nothing: every pooled connection starts as that role.
+
+use std::str::FromStr as _;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
+
+use crate::clock::Clock;
+use crate::config::{Config, Postgres};
+use crate::postgres::{self, Embedded};
+use crate::uow::{Bounds, Database};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// The oldest PostgreSQL whose features the schema uses.
+const OLDEST_MAJOR: i32 = 15;
+
+/// Why the database cannot be used, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The private PostgreSQL did not start.
+    #[error(transparent)]
+    Embedded(#[from] postgres::StartError),
+    /// The URL cannot be read.
+    #[error("DATABASE_URL cannot be read: {0}. It looks like postgres://user:password@host:5432/name")]
+    Url(sqlx::Error),
+    /// The server does not take the connection.
+    #[error("PostgreSQL cannot be reached: {0}. Check DATABASE_URL and that the server is up")]
+    Unreachable(sqlx::Error),
+    /// Too old.
+    #[error("PostgreSQL {0} is too old: 15 or newer is needed")]
+    TooOld(String),
+    /// The application's role is missing and cannot be made.
+    #[error("role comanda_app is missing and this login may not create it: {0}. As a superuser run: create role comanda_app nologin; grant comanda_app to <this login>;")]
+    Role(sqlx::Error),
+    /// The database has migrations that this program does not know.
+    #[error("the database is newer than this program (migration {0} is unknown here): start the newer program, or restore a backup made before the upgrade")]
+    Newer(i64),
+    /// A migration that was applied has another content now.
+    #[error("migration {0} was changed after it had been applied: start the program that applied it, or restore the file")]
+    Changed(i64),
+    /// The schema is not up to date and migrating was not asked for.
+    #[error("a migration failed: {0}. Nothing of it was kept; mend the cause and run `comanda migrate`")]
+    Migration(MigrateError),
+    /// The application's role could do what it must not.
+    #[error("role comanda_app {0}: take that away, or row level security does not hold")]
+    Privileged(&'static str),
+    /// Something else.
+    #[error("PostgreSQL refused: {0}")]
+    Refused(#[from] sqlx::Error),
+}
+
+/// PostgreSQL, reached: how to connect, and the private server if it is ours.
+pub struct Reached {
+    options: PgConnectOptions,
+    embedded: Option<Embedded>,
+}
+
+impl Reached {
+    /// Finds the server: the one of `DATABASE_URL`, or the private one, started if need be.
+    ///
+    /// # Errors
+    /// When there is none, with the remedy.
+    pub async fn find(config: &Config) -> Result<Self, DatabaseError> {
+        if let Some(url) = &config.postgres.url {
+            return Ok(Self { options: options_of(url)?, embedded: None });
+        }
+        let settings =
+            postgres::Settings { data_dir: config.data_dir.clone(), bin_dir: config.postgres.bin_dir.clone() };
+        let embedded = postgres::start(&settings).await?;
+        Ok(Self { options: embedded.connect_options(), embedded: Some(embedded) })
+    }
+
+    /// The private server, if there is one.
+    pub const fn embedded(&self) -> Option<&Embedded> {
+        self.embedded.as_ref()
+    }
+
+    /// How to connect as the owner of the schema.
+    pub const fn options(&self) -> &PgConnectOptions {
+        &self.options
+    }
+
+    /// Stops the private server, if this process started it.
+    pub async fn leave(self) {
+        if let Some(embedded) = self.embedded {
+            embedded.stop().await;
+        }
+    }
+
+    /// Brings the schema to this program's version; tells how many migrations were applied.
+    ///
+    /// sqlx takes an advisory lock for the database, so nodes that start together take turns.
+    ///
+    /// # Errors
+    /// When the database is newer than the program, or a migration fails; each migration is all or nothing.
+    pub async fn migrate(&self) -> Result<usize, DatabaseError> {
+        let mut owner = self.connect().await?;
+        require_version(&mut owner).await?;
+        make_role(&mut owner).await?;
+        let before = applied(&mut owner).await?;
+        MIGRATIONS.run(&mut owner).await.map_err(|error| match error {
+            MigrateError::VersionMissing(version) => DatabaseError::Newer(version),
+            MigrateError::VersionMismatch(version) => DatabaseError::Changed(version),
+            other => DatabaseError::Migration(other),
+        })?;
+        raise_epoch(&mut owner).await?;
+        let after = applied(&mut owner).await?;
+        owner.close().await?;
+        Ok(after - before)
+    }
+
+    async fn connect(&self) -> Result<PgConnection, DatabaseError> {
+        self.options.connect().await.map_err(DatabaseError::Unreachable)
+    }
+
+    /// The pool, as the application's role, and the unit of work on it.
+    ///
+    /// # Errors
+    /// When no connection can be made or the role may more than it must.
+    pub async fn open(&self, config: &Config, clock: Clock) -> Result<Database, DatabaseError> {
+        let pool = pool(&self.options, &config.postgres).await?;
+        require_plain_role(&pool).await?;
+        let bounds = Bounds { work: config.postgres.unit_timeout, commit: config.postgres.commit_timeout };
+        Ok(Database::new(pool, clock, bounds))
+    }
+}
+
+fn options_of(url: &SecretString) -> Result<PgConnectOptions, DatabaseError> {
+    PgConnectOptions::from_str(url.expose_secret()).map_err(DatabaseError::Url)
+}
+
+async fn pool(options: &PgConnectOptions, bounds: &Postgres) -> Result<PgPool, DatabaseError> {
+    let settings = [
+        ("role", "comanda_app".to_owned()),
+        // Plans of prepared statements are kept: 1.7 times less work for PostgreSQL on an order.
+        ("plan_cache_mode", "force_generic_plan".to_owned()),
+        ("lock_timeout", bounds.lock_timeout.as_millis().to_string()),
+        ("statement_timeout", bounds.unit_timeout.as_millis().to_string()),
+        ("idle_in_transaction_session_timeout", (bounds.unit_timeout * 2).as_millis().to_string()),
+    ];
+    PgPoolOptions::new()
+        .max_connections(bounds.pool)
+        .min_connections(1)
+        .acquire_timeout(bounds.acquire_timeout)
+        // A dead connection is found by BEGIN, which costs nothing extra (`uow.rs`).
+        .test_before_acquire(false)
+        .connect_with(options.clone().options(settings).log_slow_statements(
+            tracing::log::LevelFilter::Warn,
+            std::time::Duration::from_millis(250),
+        ))
+        .await
+        .map_err(DatabaseError::Unreachable)
+}
+
+async fn require_version(owner: &mut PgConnection) -> Result<(), DatabaseError> {
+    let number: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int").fetch_one(owner).await?;
+    let major = number / 10_000;
+    if major >= OLDEST_MAJOR { Ok(()) } else { Err(DatabaseError::TooOld(major.to_string())) }
+}
+
+/// Roles belong to the cluster: another database, or another node at this moment, may have made it.
+async fn make_role(owner: &mut PgConnection) -> Result<(), DatabaseError> {
+    let statement = "do $$ begin
+        if not exists (select from pg_roles where rolname = 'comanda_app') then
+            create role comanda_app nologin;
+        end if;
+        if not pg_has_role(current_user, 'comanda_app', 'member') then
+            grant comanda_app to current_user;
+        end if;
+    exception when duplicate_object or unique_violation then null;
+    end $$";
+    sqlx::raw_sql(statement).execute(owner).await.map_err(DatabaseError::Role)?;
+    Ok(())
+}
+
+async fn applied(owner: &mut PgConnection) -> Result<usize, DatabaseError> {
+    let exists: bool =
+        sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&mut *owner).await?;
+    if !exists {
+        return Ok(0);
+    }
+    let count: i64 = sqlx::query_scalar("select count(*) from _sqlx_migrations where success").fetch_one(owner).await?;
+    Ok(usize::try_from(count).unwrap_or_default())
+}
+
+/// After a dump was restored into a younger cluster, its transaction ids lie below those in the event numbers: the base
+/// is raised so that numbers keep growing.
+async fn raise_epoch(owner: &mut PgConnection) -> Result<(), DatabaseError> {
+    let statement = "update event_epoch set base = newest.id + 1 - pg_current_xact_id()::text::bigint
+        from (select max(seq) / 1024 as id from events) as newest
+        where newest.id >= base + pg_current_xact_id()::text::bigint";
+    // Events are seen by the owner too only through row level security.
+    let mut tx = owner.begin().await?;
+    sqlx::raw_sql("set local app.platform = 'on'").execute(&mut *tx).await?;
+    sqlx::raw_sql(statement).execute(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Row level security means nothing to a role that bypasses it or owns the tables.
+async fn require_plain_role(pool: &PgPool) -> Result<(), DatabaseError> {
+    let (role, superuser, bypass, owner): (String, bool, bool, bool) = sqlx::query_as(
+        "select current_user::text, rolsuper, rolbypassrls,
+                exists (select from pg_tables where schemaname = 'public' and tableowner = current_user)
+         from pg_roles where rolname = current_user",
+    )
+    .fetch_one(pool)
+    .await?;
+    match (role.as_str() == "comanda_app", superuser, bypass, owner) {
+        (true, false, false, false) => Ok(()),
+        (false, ..) => Err(DatabaseError::Privileged("is not the role of the connection")),
+        (_, true, ..) => Err(DatabaseError::Privileged("is a superuser")),
+        (_, _, true, _) => Err(DatabaseError::Privileged("bypasses row level security")),
+        (.., true) => Err(DatabaseError::Privileged("owns tables")),
+    }
+}

@@ -1,0 +1,66 @@
+//! Giving a delivery to a driver: to a named one, or to the nearest who is free.
+
+use super::party::DeliveryParty;
+use super::status::DeliveryStatus;
+use super::{Delivery, sql};
+use crate::app::App;
+use crate::events::{self, Event};
+use crate::ids::DriverId;
+use crate::problem::{Code, Problem};
+use crate::tenancy::PlatformScope;
+use crate::wire::IfMatch;
+
+/// Gives the delivery to this driver, with the reason.
+///
+/// # Errors
+/// `driver_busy` when they carry another one, `illegal_transition` when it has been picked up already.
+pub async fn to(
+    app: &App,
+    party: &DeliveryParty,
+    if_match: IfMatch,
+    driver: DriverId,
+    because: String,
+) -> Result<Delivery, Problem> {
+    let (scope, id) = (party.scope, party.delivery);
+    app.db
+        .write(scope, move |tx| {
+            Box::pin(async move {
+                let delivery = sql::lock(tx, &scope, id).await?.ok_or_else(Problem::not_found)?;
+                if_match.check(delivery.version, &delivery)?;
+                if !delivery.status.may_become(DeliveryStatus::Assigned) {
+                    let detail = "Only a delivery that has not been picked up can be given to somebody.";
+                    return Err(Problem::new(Code::IllegalTransition, detail)
+                        .with("currentStatus", delivery.status)
+                        .with("requestedStatus", DeliveryStatus::Assigned)
+                        .with("currentVersion", delivery.version));
+                }
+                let assigned = sql::assign(tx, &scope, &delivery, driver, &because).await?;
+                events::publish(tx, &scope, Event::DeliveryAssigned(&assigned)).await?;
+                Ok(assigned)
+            })
+        })
+        .await
+}
+
+/// Gives the delivery to the nearest driver who wants work and has none. If somebody else is faster, to the next.
+///
+/// # Errors
+/// `no_driver_available` when nobody is left.
+pub async fn to_nearest(app: &App, party: &DeliveryParty, if_match: IfMatch) -> Result<Delivery, Problem> {
+    let (scope, id) = (party.scope, party.delivery);
+    let delivery = app.db.read(scope, move |tx| Box::pin(async move { sql::get(tx, &scope, id).await })).await?;
+    let kitchen = delivery.and_then(|delivery| delivery.pickup.place).ok_or_else(Problem::not_found)?;
+    // Who is free is a question about every restaurant's deliveries; the answer holds ids and places only.
+    let platform = PlatformScope::proven_by("which drivers are free", None);
+    let mut free = app.db.read(platform, |tx| Box::pin(async move { sql::free_drivers(tx).await })).await?;
+    free.sort_by(|one, other| one.place.metres_to(kitchen).total_cmp(&other.place.metres_to(kitchen)));
+    for candidate in &free {
+        let metres = candidate.place.metres_to(kitchen);
+        let because = format!("nearest of {} free drivers, {metres:.0} m from the restaurant", free.len());
+        match to(app, party, if_match, candidate.id, because).await {
+            Err(problem) if problem.code() == Code::DriverBusy => {}
+            answer => return answer,
+        }
+    }
+    Err(Problem::new(Code::NoDriverAvailable, "Try again when a driver comes on duty or delivers.").retry_after(15))
+}

@@ -1,0 +1,163 @@
+//! `/api/admin/drivers` and `/api/drivers/me`: who delivers, whether they want work, and where they are.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::party::OnDuty;
+use super::{Driver, DriverStatus, Vehicle, sql};
+use crate::accounts::caller::Admin;
+use crate::accounts::{self, Email, UserRole};
+use crate::app::App;
+use crate::ids::{DriverId, UserId};
+use crate::paging::{List, PageQuery};
+use crate::place::Place;
+use crate::problem::{Problem, ProblemBody};
+use crate::tenancy::Who;
+use crate::uow::Tx;
+use crate::wire::{Body, Json, Query};
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(create_driver, list_drivers))
+        .routes(routes!(set_driver_availability))
+        .routes(routes!(report_location))
+}
+
+/// Somebody who has an account, and how they get about.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewDriver {
+    email: Email,
+    vehicle: Vehicle,
+}
+
+async fn profile(tx: &mut Tx, user: UserId) -> Result<Driver, Problem> {
+    sql::driver_of_user(tx, user).await?.ok_or_else(Problem::not_found)
+}
+
+/// Make somebody a driver
+#[utoipa::path(post, path = "/api/admin/drivers", tag = "drivers", security(("token" = [])), request_body = NewDriver,
+    responses(
+        (status = 201, description = "The profile", body = Driver),
+        (status = 403, description = "Only administrators may", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "They have a profile already", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Nobody has that address", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn create_driver(
+    State(app): State<Arc<App>>,
+    admin: Admin,
+    Body(new): Body<NewDriver>,
+) -> Result<(StatusCode, Json<Driver>), Problem> {
+    let driver = app
+        .db
+        .write(admin.scope, move |tx| {
+            Box::pin(async move {
+                let user = accounts::sql::lock_by_email(tx, &new.email).await?.ok_or_else(|| {
+                    Problem::invalid_field("/email", "belongs to nobody who can sign in; they have to sign up first")
+                })?;
+                sql::insert_driver(tx, DriverId::new(), user.id, new.vehicle).await?;
+                accounts::sql::grant_role(tx, user.id, UserRole::Driver).await?;
+                profile(tx, user.id).await
+            })
+        })
+        .await?;
+    Ok((StatusCode::CREATED, Json(driver)))
+}
+
+/// List drivers
+#[utoipa::path(get, path = "/api/admin/drivers", tag = "drivers", security(("token" = [])), params(PageQuery),
+    responses(
+        (status = 200, description = "A page of drivers, the newest first", body = List<Driver>),
+        (status = 403, description = "Only administrators may", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn list_drivers(
+    State(app): State<Arc<App>>,
+    admin: Admin,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<List<Driver>>, Problem> {
+    let page = query.page()?;
+    let rows = app.db.read(admin.scope, move |tx| Box::pin(async move { sql::list_drivers(tx, page).await })).await?;
+    Ok(Json(page.cut(rows, |(created_at, driver)| (*created_at, driver.id.uuid())).map(|(_, driver)| driver)))
+}
+
+/// Whether one wants work, and where one is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct DriverAvailability {
+    /// AVAILABLE or OFFLINE; BUSY is not chosen.
+    status: DriverStatus,
+    /// Needed the first time, when no place is known yet.
+    place: Option<Place>,
+}
+
+/// Come on duty, or go off
+///
+/// Whoever goes off while carrying an order still carries it to the end.
+#[utoipa::path(put, path = "/api/drivers/me/availability", tag = "drivers", security(("token" = [])),
+    request_body = DriverAvailability,
+    responses(
+        (status = 200, description = "The profile now", body = Driver),
+        (status = 403, description = "The caller is no driver", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "No place is known yet, or BUSY was asked for", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn set_driver_availability(
+    State(app): State<Arc<App>>,
+    duty: OnDuty,
+    Body(wanted): Body<DriverAvailability>,
+) -> Result<Json<Driver>, Problem> {
+    let online = match wanted.status {
+        DriverStatus::Available => true,
+        DriverStatus::Offline => false,
+        DriverStatus::Busy => {
+            return Err(Problem::invalid_field("/status", "must be AVAILABLE or OFFLINE; BUSY follows from an order"));
+        }
+    };
+    let (driver, user) = (duty.driver, duty.caller.user);
+    let who = Who { driver: Some(driver), ..Who::user(user) };
+    let changed = app
+        .db
+        .write(who, move |tx| {
+            Box::pin(async move {
+                if !sql::set_online(tx, driver, online, wanted.place).await? {
+                    return Err(Problem::invalid_field("/place", "is required, as no place of yours is known yet"));
+                }
+                profile(tx, user).await
+            })
+        })
+        .await?;
+    Ok(Json(changed))
+}
+
+/// Where one is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Location {
+    place: Place,
+}
+
+/// Report where one is
+#[utoipa::path(post, path = "/api/drivers/me/location", tag = "drivers", security(("token" = [])),
+    request_body = Location,
+    responses(
+        (status = 204, description = "Noted"),
+        (status = 403, description = "The caller is no driver", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn report_location(
+    State(app): State<Arc<App>>,
+    duty: OnDuty,
+    Body(location): Body<Location>,
+) -> Result<StatusCode, Problem> {
+    let driver = duty.driver;
+    let who = Who { driver: Some(driver), ..Who::user(duty.caller.user) };
+    app.db
+        .write(who, move |tx| Box::pin(async move { sql::set_place(tx, driver, location.place).await }))
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,215 @@
+//! `/api/deliveries`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::party::DeliveryParty;
+use super::sql::{self, Filter};
+use super::{Delivery, DeliveryStatus, assign, drivers};
+use crate::accounts::Caller;
+use crate::accounts::caller::SignedIn;
+use crate::app::App;
+use crate::events::{self, Event};
+use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId};
+use crate::orders::OrderStatus;
+use crate::paging::{List, Page};
+use crate::permission::{self, Operation};
+use crate::problem::{Code, Problem, ProblemBody};
+use crate::restaurants::staff;
+use crate::tenancy::Who;
+use crate::uow::Tx;
+use crate::wire::{Body, IfMatch, Json, Query, Text, Versioned};
+
+/// The routes of this slice.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list_deliveries))
+        .routes(routes!(get_delivery))
+        .routes(routes!(assign_delivery))
+        .routes(routes!(update_delivery_status))
+        .merge(drivers::routes())
+}
+
+/// Which deliveries.
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+struct DeliveryQuery {
+    /// Of this order.
+    order_id: Option<OrderId>,
+    /// A restaurant's deliveries, for its staff; absent: those one carries or waits for.
+    restaurant_id: Option<RestaurantId>,
+    /// Rows a page, 1 to 200; 50 unless told.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u16>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Whose deliveries are shown: of a restaurant for its staff, of the order for whoever may see the order, or else those
+/// that the caller carries, or waits for.
+async fn choose(app: &App, caller: &Caller, query: &DeliveryQuery) -> Result<(Who, Filter), Problem> {
+    let order = query.order_id;
+    if let Some(restaurant) = query.restaurant_id {
+        let access = staff::relations(app, caller, restaurant).await?;
+        permission::decide(Operation::ListRestaurantOrders, &access.held)?;
+        let scope = access.scope.ok_or_else(Problem::not_found)?;
+        return Ok((scope.into(), Filter { restaurant: Some(restaurant), order, driver: None, customer: None }));
+    }
+    if let Some(order) = order {
+        let party = crate::orders::party::OrderParty::of(app, caller, order, Operation::GetOrder).await?;
+        let restaurant = Some(party.scope.restaurant());
+        return Ok((party.scope.into(), Filter { restaurant, order: Some(order), driver: None, customer: None }));
+    }
+    let who = Who { driver: caller.driver, ..Who::user(caller.user) };
+    let customer = caller.driver.is_none().then_some(caller.user);
+    Ok((who, Filter { restaurant: None, order: None, driver: caller.driver, customer }))
+}
+
+/// List deliveries
+#[utoipa::path(get, path = "/api/deliveries", tag = "deliveries", security(("token" = [])), params(DeliveryQuery),
+    responses(
+        (status = 200, description = "A page of deliveries, the newest first", body = List<Delivery>),
+        (status = 404, description = "The order or the restaurant is not yours", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn list_deliveries(
+    State(app): State<Arc<App>>,
+    SignedIn(caller): SignedIn,
+    Query(query): Query<DeliveryQuery>,
+) -> Result<Json<List<Delivery>>, Problem> {
+    let page = Page::parse(query.limit, query.cursor.as_deref())?;
+    let (who, filter) = choose(&app, &caller, &query).await?;
+    let rows = app.db.read(who, move |tx| Box::pin(async move { sql::list(tx, &filter, page).await })).await?;
+    Ok(Json(page.cut(rows, |delivery| (delivery.created_at, delivery.id.uuid()))))
+}
+
+/// Read one delivery
+#[utoipa::path(get, path = "/api/deliveries/{deliveryId}", tag = "deliveries", security(("token" = [])),
+    params(("deliveryId" = DeliveryId, Path)),
+    responses(
+        (status = 200, description = "The delivery; its version is the ETag", body = Delivery),
+        (status = 404, description = "Not there, or not yours to see", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn get_delivery(State(app): State<Arc<App>>, party: DeliveryParty) -> Result<Versioned<Delivery>, Problem> {
+    let (scope, id) = (party.scope, party.delivery);
+    let found = app.db.read(scope, move |tx| Box::pin(async move { sql::get(tx, &scope, id).await })).await?;
+    let body = found.ok_or_else(Problem::not_found)?;
+    Ok(Versioned { version: body.version, body })
+}
+
+/// Who is to carry it.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Assignment {
+    /// Absent: the nearest driver who wants work and has none.
+    driver_id: Option<DriverId>,
+}
+
+/// Give a delivery to a driver
+///
+/// Without a driver's id the nearest one who is available is taken. A delivery that is not picked up yet may be given
+/// to somebody else.
+#[utoipa::path(post, path = "/api/deliveries/{deliveryId}/assign", tag = "deliveries", security(("token" = [])),
+    params(("deliveryId" = DeliveryId, Path)), request_body = Assignment,
+    responses(
+        (status = 200, description = "The delivery now", body = Delivery),
+        (status = 404, description = "Not there, or not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "No driver is free, the driver is busy, or the delivery is past that", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn assign_delivery(
+    State(app): State<Arc<App>>,
+    party: DeliveryParty,
+    if_match: IfMatch,
+    Body(wanted): Body<Assignment>,
+) -> Result<Versioned<Delivery>, Problem> {
+    let body = match wanted.driver_id {
+        Some(driver) => assign::to(&app, &party, if_match, driver, "chosen by hand".into()).await?,
+        None => assign::to_nearest(&app, &party, if_match).await?,
+    };
+    Ok(Versioned { version: body.version, body })
+}
+
+/// Where the delivery should go.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct DeliveryStatusWish {
+    /// ARRIVED, PICKED_UP, DELIVERED or FAILED.
+    status: DeliveryStatus,
+    /// Why; required for FAILED.
+    #[schema(inline)]
+    reason: Option<Text<1, 500>>,
+}
+
+/// Move a delivery along
+///
+/// PICKED_UP puts the order ON_THE_WAY and DELIVERED delivers it, in the same transaction. FAILED is the driver's word
+/// that it could not be handed over; the restaurant then cancels the order.
+#[utoipa::path(patch, path = "/api/deliveries/{deliveryId}/status", tag = "deliveries", security(("token" = [])),
+    params(("deliveryId" = DeliveryId, Path), ("If-Match" = Option<String>, Header, description = "The version it must still have, in quotes")),
+    request_body = DeliveryStatusWish,
+    responses(
+        (status = 200, description = "The delivery now", body = Delivery),
+        (status = 404, description = "Not there, or not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Nothing leads there from the current status", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn update_delivery_status(
+    State(app): State<Arc<App>>,
+    party: DeliveryParty,
+    if_match: IfMatch,
+    Body(wish): Body<DeliveryStatusWish>,
+) -> Result<Versioned<Delivery>, Problem> {
+    let reason = wish.reason.map(Text::into_string);
+    let body = app
+        .db
+        .write(party.scope, move |tx| Box::pin(advance(tx, party, if_match, wish.status, reason)))
+        .await?;
+    Ok(Versioned { version: body.version, body })
+}
+
+/// One step of a delivery: its own, or its order's, which it then follows.
+async fn advance(
+    tx: &mut Tx,
+    party: DeliveryParty,
+    if_match: IfMatch,
+    to: DeliveryStatus,
+    reason: Option<String>,
+) -> Result<Delivery, Problem> {
+    let scope = &party.scope;
+    // The order first, the delivery second: the same sequence of locks as when an order's step is followed.
+    let orders_step = match to {
+        DeliveryStatus::PickedUp => Some(OrderStatus::OnTheWay),
+        DeliveryStatus::Delivered => Some(OrderStatus::Delivered),
+        DeliveryStatus::Arrived | DeliveryStatus::Failed => None,
+        DeliveryStatus::Waiting | DeliveryStatus::Offered | DeliveryStatus::Assigned | DeliveryStatus::Cancelled => {
+            return Err(Problem::invalid_field("/status", "must be ARRIVED, PICKED_UP, DELIVERED or FAILED"));
+        }
+    };
+    if orders_step.is_some() {
+        crate::orders::sql::lock(tx, scope, party.order).await?.ok_or_else(Problem::not_found)?;
+    }
+    let delivery = sql::lock(tx, scope, party.delivery).await?.ok_or_else(Problem::not_found)?;
+    if_match.check(delivery.version, &delivery)?;
+    let change = delivery.follow(to, tx.now()).map_err(|_| illegal(&delivery, to))?;
+    if let Some(step) = orders_step {
+        crate::orders::http::advance(tx, scope, party.order, IfMatch(None), step, None).await?;
+        return sql::get(tx, scope, party.delivery).await?.ok_or_else(Problem::not_found);
+    }
+    if to == DeliveryStatus::Failed && reason.is_none() {
+        return Err(Problem::invalid_field("/reason", "is required for FAILED"));
+    }
+    let saved = sql::save_status(tx, scope, &delivery, &change).await?;
+    events::publish(tx, scope, Event::DeliveryStatusChanged(&saved)).await?;
+    Ok(saved)
+}
+
+fn illegal(delivery: &Delivery, to: DeliveryStatus) -> Problem {
+    Problem::new(Code::IllegalTransition, "Read the delivery, and take a step that its status allows.")
+        .with("currentStatus", delivery.status)
+        .with("requestedStatus", to)
+        .with("currentVersion", delivery.version)
+}

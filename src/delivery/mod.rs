@@ -1,0 +1,169 @@
+//! Delivery: drivers, and the way of an order from the kitchen to the door.
+//!
+//! A delivery opens when its order is confirmed and follows it: an order on its way has been picked up, a delivered
+//! order closes it, a cancelled one cancels it, all in the transaction of the order's step. What is the delivery's own
+//! is who carries it and whether they have arrived at the restaurant. Whether a driver is busy is never stored: it
+//! follows from the deliveries, and the database lets a driver carry one at a time.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::events::{self, Event};
+use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId, UserId};
+use crate::orders::{Fulfilment, Order, OrderStatus};
+use crate::place::Place;
+use crate::problem::Problem;
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+pub mod assign;
+pub mod drivers;
+pub mod http;
+pub mod party;
+pub mod sql;
+pub mod status;
+
+pub use status::DeliveryStatus;
+
+/// How a driver gets about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Vehicle {
+    /// By bicycle.
+    Bicycle,
+    /// By scooter.
+    Scooter,
+    /// By car.
+    Car,
+    /// On foot.
+    Foot,
+}
+
+impl Vehicle {
+    /// As the table holds it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Bicycle => "BICYCLE",
+            Self::Scooter => "SCOOTER",
+            Self::Car => "CAR",
+            Self::Foot => "FOOT",
+        }
+    }
+}
+
+/// Whether a driver wants work and has some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DriverStatus {
+    /// Wants none.
+    Offline,
+    /// Wants some.
+    Available,
+    /// Carries an order.
+    Busy,
+}
+
+/// The profile of a user who delivers.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Driver {
+    /// Its id.
+    pub id: DriverId,
+    /// The user.
+    pub user_id: UserId,
+    /// Their name.
+    pub name: String,
+    /// How they get about.
+    #[schema(value_type = Vehicle)]
+    pub vehicle: String,
+    /// Whether they want work and have some.
+    pub status: DriverStatus,
+    /// Where they were last seen.
+    pub place: Option<Place>,
+    /// When that was.
+    pub located_at: Option<DateTime<Utc>>,
+}
+
+/// The driver, as those who wait for the food see them.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Carrier {
+    /// Their id.
+    pub id: DriverId,
+    /// Their name.
+    pub name: String,
+    /// How they get about.
+    #[schema(value_type = Vehicle)]
+    pub vehicle: String,
+    /// Where they were last seen.
+    pub place: Option<Place>,
+}
+
+/// One end of the way.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Stop {
+    /// The restaurant's name, at its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Street and number.
+    pub address: Option<String>,
+    /// Where that is.
+    pub place: Option<Place>,
+}
+
+/// The way of an order from the kitchen to the door.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// The order.
+    pub order_id: OrderId,
+    /// Whose.
+    pub restaurant_id: RestaurantId,
+    /// For whom; rooms and policies need it, clients do not.
+    #[serde(skip)]
+    pub customer_id: UserId,
+    /// Who carries it.
+    pub driver: Option<Carrier>,
+    /// How far it has come.
+    pub status: DeliveryStatus,
+    /// Grows by one with each change.
+    pub version: i64,
+    /// Why this driver.
+    pub assigned_because: Option<String>,
+    /// Where from.
+    pub pickup: Stop,
+    /// Where to.
+    pub dropoff: Stop,
+    /// When it opened.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When it came to its end.
+    pub closed_at: Option<DateTime<Utc>>,
+}
+
+/// Follows a step of an order, in its transaction.
+///
+/// # Errors
+/// When PostgreSQL refuses.
+pub async fn follow(tx: &mut Tx, scope: &RestaurantScope, order: &Order) -> Result<(), Problem> {
+    if order.fulfilment != Fulfilment::Delivery {
+        return Ok(());
+    }
+    let to = match order.status {
+        OrderStatus::Confirmed => {
+            let opened = sql::open(tx, scope, order).await?;
+            return events::publish(tx, scope, Event::DeliveryStatusChanged(&opened)).await;
+        }
+        OrderStatus::OnTheWay => DeliveryStatus::PickedUp,
+        OrderStatus::Delivered => DeliveryStatus::Delivered,
+        OrderStatus::Cancelled => DeliveryStatus::Cancelled,
+        OrderStatus::Pending | OrderStatus::Preparing | OrderStatus::Ready => return Ok(()),
+    };
+    let Some(delivery) = sql::lock_of_order(tx, scope, order.id).await? else { return Ok(()) };
+    let Ok(change) = delivery.follow(to, tx.now()) else { return Ok(()) };
+    let saved = sql::save_status(tx, scope, &delivery, &change).await?;
+    events::publish(tx, scope, Event::DeliveryStatusChanged(&saved)).await
+}

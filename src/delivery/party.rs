@@ -1,0 +1,100 @@
+//! What somebody is to a delivery, and the extractor that hands them the scope.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use super::sql;
+use crate::accounts::Caller;
+use crate::accounts::caller::{authenticate, operation, path_parameter};
+use crate::app::App;
+use crate::ids::{DeliveryId, DriverId, OrderId};
+use crate::orders::Actor;
+use crate::permission::{self, Operation, Relation};
+use crate::problem::Problem;
+use crate::restaurants::MemberRole;
+use crate::tenancy::{RestaurantScope, Who};
+
+/// Somebody who has to do with the delivery in the path (`{deliveryId}`).
+#[derive(Clone, Copy)]
+pub struct DeliveryParty {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// The order it carries.
+    pub order: OrderId,
+    /// Its restaurant, in the caller's strongest capacity.
+    pub scope: RestaurantScope,
+}
+
+impl DeliveryParty {
+    /// The one way to a delivery: looks up what the caller is to it, and asks the table.
+    ///
+    /// # Errors
+    /// 404 for a delivery that is not there and for one that is none of the caller's.
+    pub async fn of(
+        app: &App,
+        caller: &Caller,
+        delivery: DeliveryId,
+        operation: Operation,
+    ) -> Result<Self, Problem> {
+        let (user, driver) = (caller.user, caller.driver);
+        let who = Who { user: Some(user), driver, platform: caller.platform().is_some(), ..Who::default() };
+        let found = app.db.read(who, move |tx| Box::pin(async move { sql::party(tx, delivery, user, driver).await }));
+        let party = found.await?.ok_or_else(Problem::not_found)?;
+        let mut held = caller.relations();
+        held.extend(party.rank.map_or(&[][..], MemberRole::relations));
+        if party.is_customer {
+            held.push(Relation::Customer);
+        }
+        if party.is_carrier {
+            held.push(Relation::Carrier);
+        }
+        permission::decide(operation, &held)?;
+        let scope = scope_of(&party, caller).ok_or_else(Problem::not_found)?;
+        Ok(Self { delivery, order: party.order, scope })
+    }
+}
+
+fn scope_of(party: &sql::Party, caller: &Caller) -> Option<RestaurantScope> {
+    let (restaurant, user) = (party.restaurant, caller.user);
+    if party.rank.is_some() {
+        return Some(RestaurantScope::staff("staff of the delivery's restaurant", restaurant, Actor::Staff, user));
+    }
+    if let Some(platform) = caller.platform() {
+        return Some(platform.restaurant(restaurant));
+    }
+    if let Some(driver) = caller.driver.filter(|_| party.is_carrier) {
+        return Some(RestaurantScope::driver("the driver of the delivery", restaurant, user, driver));
+    }
+    party.is_customer.then(|| RestaurantScope::customer("the customer of the delivery", restaurant, user))
+}
+
+impl FromRequestParts<Arc<App>> for DeliveryParty {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = authenticate(parts, app).await?;
+        let delivery = path_parameter(parts, app, "deliveryId").await?;
+        Self::of(app, &caller, delivery, operation(parts)?).await
+    }
+}
+
+/// Somebody with a driver's profile, dealing with themselves.
+pub struct OnDuty {
+    /// The profile.
+    pub driver: DriverId,
+    /// Who.
+    pub caller: Caller,
+}
+
+impl FromRequestParts<Arc<App>> for OnDuty {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = authenticate(parts, app).await?;
+        permission::decide(operation(parts)?, &caller.relations())?;
+        let driver = caller.driver.ok_or_else(Problem::not_found)?;
+        Ok(Self { driver, caller })
+    }
+}

@@ -1,0 +1,448 @@
+//! Every statement on drivers and deliveries.
+
+use chrono::{DateTime, Utc};
+
+use super::status::DeliveryChange;
+use super::{Carrier, Delivery, DeliveryStatus, Driver, DriverStatus, Stop, Vehicle};
+use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId, UserId};
+use crate::orders::Order;
+use crate::paging::Page;
+use crate::place::Place;
+use crate::problem::{Code, OnConstraint as _, Problem};
+use crate::restaurants::MemberRole;
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+/// A driver's row.
+struct DriverRow {
+    id: DriverId,
+    user_id: UserId,
+    name: String,
+    vehicle: String,
+    online: bool,
+    busy: bool,
+    latitude: Option<f64>,
+    longitude: Option<f64>,
+    located_at: Option<DateTime<Utc>>,
+}
+
+impl From<DriverRow> for Driver {
+    fn from(row: DriverRow) -> Self {
+        let status = match (row.busy, row.online) {
+            (true, _) => DriverStatus::Busy,
+            (false, true) => DriverStatus::Available,
+            (false, false) => DriverStatus::Offline,
+        };
+        Self {
+            id: row.id,
+            user_id: row.user_id,
+            name: row.name,
+            vehicle: row.vehicle,
+            status,
+            place: Place::from_columns(row.latitude, row.longitude),
+            located_at: row.located_at,
+        }
+    }
+}
+
+/// A new profile for a user.
+pub async fn insert_driver(tx: &mut Tx, id: DriverId, user: UserId, vehicle: Vehicle) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "insert into drivers (id, user_id, vehicle, created_at, updated_at) values ($1, $2, $3, $4, $4)",
+        id as DriverId,
+        user as UserId,
+        vehicle.word(),
+        now,
+    )
+    .execute(tx.connection())
+    .await
+    .on_constraint("drivers_user_key", || {
+        Problem::new(Code::AlreadyExists, "This user has a driver profile already; read it in the list of drivers.")
+    })?;
+    Ok(())
+}
+
+/// The driver profile of a user.
+pub async fn driver_of_user(tx: &mut Tx, user: UserId) -> Result<Option<Driver>, Problem> {
+    let row = sqlx::query_as!(
+        DriverRow,
+        r#"select d.id, d.user_id, u.name, d.vehicle, d.online, d.latitude, d.longitude, d.located_at,
+                  exists (select from deliveries x where x.driver_id = d.id and x.closed_at is null) as "busy!"
+           from drivers d join users u on u.id = d.user_id where d.user_id = $1"#,
+        user as UserId,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(row.map(Into::into))
+}
+
+/// A page of drivers with the key of each row, the newest first.
+pub async fn list_drivers(tx: &mut Tx, page: Page) -> Result<Vec<(DateTime<Utc>, Driver)>, Problem> {
+    let rows = sqlx::query!(
+        r#"select d.id, d.user_id, u.name, d.vehicle, d.online, d.latitude, d.longitude, d.located_at, d.created_at,
+                  exists (select from deliveries x where x.driver_id = d.id and x.closed_at is null) as "busy!"
+           from drivers d join users u on u.id = d.user_id
+           where $1::timestamptz is null or (d.created_at, d.id) < ($1, $2)
+           order by d.created_at desc, d.id desc limit $3"#,
+        page.after_time(),
+        page.after_id(),
+        page.fetch,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    let driver = |row: DriverRow| Driver::from(row);
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let profile = DriverRow {
+                id: row.id,
+                user_id: row.user_id,
+                name: row.name,
+                vehicle: row.vehicle,
+                online: row.online,
+                busy: row.busy,
+                latitude: row.latitude,
+                longitude: row.longitude,
+                located_at: row.located_at,
+            };
+            (row.created_at, driver(profile))
+        })
+        .collect())
+}
+
+/// Says whether a driver wants work, and where they are, if that is told. `false`: the place is not known.
+pub async fn set_online(
+    tx: &mut Tx,
+    driver: DriverId,
+    online: bool,
+    place: Option<Place>,
+) -> Result<bool, Problem> {
+    let now = tx.now();
+    let changed = sqlx::query!(
+        "update drivers set online = $2, updated_at = $5,
+             latitude = coalesce($3, latitude), longitude = coalesce($4, longitude),
+             located_at = case when $3::float8 is null then located_at else $5 end
+         where id = $1 and (not $2 or $3::float8 is not null or latitude is not null)",
+        driver as DriverId,
+        online,
+        place.map(Place::lat),
+        place.map(Place::lng),
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(changed.rows_affected() == 1)
+}
+
+/// Where a driver is now.
+pub async fn set_place(tx: &mut Tx, driver: DriverId, place: Place) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "update drivers set latitude = $2, longitude = $3, located_at = $4, updated_at = $4 where id = $1",
+        driver as DriverId,
+        place.lat(),
+        place.lng(),
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// A driver who wants work and has none.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate {
+    /// Who.
+    pub id: DriverId,
+    /// Where.
+    pub place: Place,
+}
+
+/// Drivers who want work and have none, as far as this moment can tell. Whether one of them really is free is known
+/// when they are assigned: the database lets a driver carry one delivery at a time.
+pub async fn free_drivers(tx: &mut Tx) -> Result<Vec<Candidate>, Problem> {
+    let rows = sqlx::query!(
+        r#"select id, latitude as "latitude!", longitude as "longitude!" from drivers
+           where online and id not in (
+               select driver_id from deliveries where closed_at is null and driver_id is not null)"#,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    let candidate = |id, lat, lng| Place::new(lat, lng).ok().map(|place| Candidate { id, place });
+    Ok(rows.into_iter().filter_map(|row| candidate(row.id, row.latitude, row.longitude)).collect())
+}
+
+/// A delivery's row, with both ends of the way.
+struct Row {
+    id: DeliveryId,
+    order_id: OrderId,
+    restaurant_id: RestaurantId,
+    customer_id: UserId,
+    status: DeliveryStatus,
+    version: i64,
+    assigned_because: Option<String>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    closed_at: Option<DateTime<Utc>>,
+    pickup_name: String,
+    pickup_address: String,
+    pickup_latitude: f64,
+    pickup_longitude: f64,
+    dropoff_address: Option<String>,
+    dropoff_latitude: Option<f64>,
+    dropoff_longitude: Option<f64>,
+    driver_id: Option<DriverId>,
+    driver_name: Option<String>,
+    driver_vehicle: Option<String>,
+    driver_latitude: Option<f64>,
+    driver_longitude: Option<f64>,
+}
+
+impl From<Row> for Delivery {
+    fn from(row: Row) -> Self {
+        let driver = row.driver_id.zip(row.driver_name).zip(row.driver_vehicle).map(|((id, name), vehicle)| Carrier {
+            id,
+            name,
+            vehicle,
+            place: Place::from_columns(row.driver_latitude, row.driver_longitude),
+        });
+        Self {
+            id: row.id,
+            order_id: row.order_id,
+            restaurant_id: row.restaurant_id,
+            customer_id: row.customer_id,
+            driver,
+            status: row.status,
+            version: row.version,
+            assigned_because: row.assigned_because,
+            pickup: Stop {
+                name: Some(row.pickup_name),
+                address: Some(row.pickup_address),
+                place: Place::new(row.pickup_latitude, row.pickup_longitude).ok(),
+            },
+            dropoff: Stop {
+                name: None,
+                address: row.dropoff_address,
+                place: Place::from_columns(row.dropoff_latitude, row.dropoff_longitude),
+            },
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            closed_at: row.closed_at,
+        }
+    }
+}
+
+/// What a caller is to a delivery, and whose it is.
+pub struct Party {
+    /// Whose.
+    pub restaurant: RestaurantId,
+    /// The order it carries.
+    pub order: OrderId,
+    /// The caller placed the order.
+    pub is_customer: bool,
+    /// The caller works for the restaurant.
+    pub rank: Option<MemberRole>,
+    /// The caller carries it.
+    pub is_carrier: bool,
+}
+
+/// What a user is to a delivery; `None` for one that is not there or not theirs to see.
+pub async fn party(
+    tx: &mut Tx,
+    delivery: DeliveryId,
+    user: UserId,
+    driver: Option<DriverId>,
+) -> Result<Option<Party>, Problem> {
+    // Staff see the delivery through its order: the policy on deliveries asks for a tenant that is not known yet.
+    let party = sqlx::query_as!(
+        Party,
+        r#"select d.restaurant_id as restaurant, d.order_id as "order", d.customer_id = $2 as "is_customer!",
+                  m.role as "rank?: MemberRole", coalesce(d.driver_id = $3, false) as "is_carrier!"
+           from deliveries d
+           left join memberships m on m.restaurant_id = d.restaurant_id and m.user_id = $2
+           where d.id = $1"#,
+        delivery as DeliveryId,
+        user as UserId,
+        driver as Option<DriverId>,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(party)
+}
+
+/// Which deliveries: all of one restaurant, of one order, of one driver or for one customer; newest first.
+pub struct Filter {
+    /// Of this restaurant.
+    pub restaurant: Option<RestaurantId>,
+    /// Of this order.
+    pub order: Option<OrderId>,
+    /// Carried by this driver.
+    pub driver: Option<DriverId>,
+    /// For this customer.
+    pub customer: Option<UserId>,
+}
+
+/// A page of deliveries, the newest first. What the caller may see at all, row level security decides as well.
+pub async fn list(tx: &mut Tx, filter: &Filter, page: Page) -> Result<Vec<Delivery>, Problem> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select d.id, d.order_id, d.restaurant_id, d.customer_id, d.status, d.version, d.assigned_because,
+                  d.created_at, d.updated_at, d.closed_at,
+                  r.name as pickup_name, r.address as pickup_address, r.latitude as pickup_latitude,
+                  r.longitude as pickup_longitude, o.address as dropoff_address, o.latitude as dropoff_latitude,
+                  o.longitude as dropoff_longitude, d.driver_id, u.name as "driver_name?",
+                  v.vehicle as "driver_vehicle?", v.latitude as "driver_latitude?", v.longitude as "driver_longitude?"
+           from deliveries d
+           join restaurants r on r.id = d.restaurant_id
+           join orders o on o.restaurant_id = d.restaurant_id and o.id = d.order_id
+           left join drivers v on v.id = d.driver_id
+           left join users u on u.id = v.user_id
+           where ($1::uuid is null or d.restaurant_id = $1) and ($2::uuid is null or d.order_id = $2)
+             and ($3::uuid is null or d.driver_id = $3) and ($4::uuid is null or d.customer_id = $4)
+             and ($5::timestamptz is null or (d.created_at, d.id) < ($5, $6))
+           order by d.created_at desc, d.id desc limit $7"#,
+        filter.restaurant as Option<RestaurantId>,
+        filter.order as Option<OrderId>,
+        filter.driver as Option<DriverId>,
+        filter.customer as Option<UserId>,
+        page.after_time(),
+        page.after_id(),
+        page.fetch,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// One delivery.
+pub async fn get(tx: &mut Tx, scope: &RestaurantScope, id: DeliveryId) -> Result<Option<Delivery>, Problem> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select d.id, d.order_id, d.restaurant_id, d.customer_id, d.status, d.version, d.assigned_because,
+                  d.created_at, d.updated_at, d.closed_at,
+                  r.name as pickup_name, r.address as pickup_address, r.latitude as pickup_latitude,
+                  r.longitude as pickup_longitude, o.address as dropoff_address, o.latitude as dropoff_latitude,
+                  o.longitude as dropoff_longitude, d.driver_id, u.name as "driver_name?",
+                  v.vehicle as "driver_vehicle?", v.latitude as "driver_latitude?", v.longitude as "driver_longitude?"
+           from deliveries d
+           join restaurants r on r.id = d.restaurant_id
+           join orders o on o.restaurant_id = d.restaurant_id and o.id = d.order_id
+           left join drivers v on v.id = d.driver_id
+           left join users u on u.id = v.user_id
+           where d.restaurant_id = $1 and d.id = $2"#,
+        scope.restaurant() as RestaurantId,
+        id as DeliveryId,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(row.map(Into::into))
+}
+
+/// One delivery, locked until the transaction ends.
+pub async fn lock(tx: &mut Tx, scope: &RestaurantScope, id: DeliveryId) -> Result<Option<Delivery>, Problem> {
+    sqlx::query!(
+        "select id from deliveries where restaurant_id = $1 and id = $2 for no key update",
+        scope.restaurant() as RestaurantId,
+        id as DeliveryId,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    get(tx, scope, id).await
+}
+
+/// The delivery of an order, locked until the transaction ends.
+pub async fn lock_of_order(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    order: OrderId,
+) -> Result<Option<Delivery>, Problem> {
+    let row = sqlx::query!(
+        "select id from deliveries where restaurant_id = $1 and order_id = $2 for no key update",
+        scope.restaurant() as RestaurantId,
+        order as OrderId,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    match row {
+        Some(row) => get(tx, scope, row.id).await,
+        None => Ok(None),
+    }
+}
+
+/// Opens the delivery of an order.
+pub async fn open(tx: &mut Tx, scope: &RestaurantScope, order: &Order) -> Result<Delivery, Problem> {
+    let (id, now) = (DeliveryId::new(), tx.now());
+    sqlx::query!(
+        "insert into deliveries (restaurant_id, id, order_id, customer_id, status, created_at, updated_at)
+         values ($1, $2, $3, $4, 'WAITING', $5, $5)",
+        scope.restaurant() as RestaurantId,
+        id as DeliveryId,
+        order.id as OrderId,
+        order.customer_id as UserId,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    get(tx, scope, id).await?.ok_or_else(Problem::not_found)
+}
+
+/// Gives a locked delivery to a driver, with the reason.
+///
+/// # Errors
+/// `driver_busy` when the driver carries another one: the database decides.
+pub async fn assign(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    delivery: &Delivery,
+    driver: DriverId,
+    because: &str,
+) -> Result<Delivery, Problem> {
+    let now = tx.now();
+    let assigned = sqlx::query!(
+        "update deliveries set driver_id = $3, status = 'ASSIGNED', assigned_because = $4, assigned_at = $5,
+             version = version + 1, updated_at = $5
+         where restaurant_id = $1 and id = $2 and exists (select from drivers where id = $3 and online)",
+        scope.restaurant() as RestaurantId,
+        delivery.id as DeliveryId,
+        driver as DriverId,
+        because,
+        now,
+    )
+    .execute(tx.connection())
+    .await
+    .on_constraint("deliveries_driver_busy_key", driver_busy)?;
+    if assigned.rows_affected() == 0 {
+        return Err(Problem::invalid_field("/driverId", "is no driver who is on duty"));
+    }
+    get(tx, scope, delivery.id).await?.ok_or_else(Problem::not_found)
+}
+
+/// The driver carries another order.
+pub fn driver_busy() -> Problem {
+    Problem::new(Code::DriverBusy, "The driver carries another order. Choose another, or wait until it is delivered.")
+}
+
+/// Saves a step that the state machine allowed.
+pub async fn save_status(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    delivery: &Delivery,
+    change: &DeliveryChange,
+) -> Result<Delivery, Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "update deliveries set status = $3, picked_up_at = coalesce($4, picked_up_at), closed_at = $5,
+             version = version + 1, updated_at = $6
+         where restaurant_id = $1 and id = $2",
+        scope.restaurant() as RestaurantId,
+        delivery.id as DeliveryId,
+        change.to() as DeliveryStatus,
+        change.picked_up_at(),
+        change.closed_at(),
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    get(tx, scope, delivery.id).await?.ok_or_else(Problem::not_found)
+}

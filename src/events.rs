@@ -1,0 +1,238 @@
+//! The event log: everything that happened, appended in the transaction of the change.
+//!
+//! Sockets, notifications and polling read it; nothing is told to anybody that is not in it. A number is given in
+//! order of transactions, and a reader stops at the horizon below which all transactions have ended
+//! (`migrations/0007_events.sql`), so an event of a transaction that commits late is never skipped.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::delivery::{self, Delivery};
+use crate::ids::{DeliveryId, OrderId, RestaurantId, UserId};
+use crate::orders::{Actor, Order};
+use crate::problem::Problem;
+use crate::restaurants::Restaurant;
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+/// What happened. Each carries what a GET would have answered right after it.
+pub enum Event<'a> {
+    /// An order was placed.
+    OrderPlaced(&'a Order),
+    /// An order took a step.
+    OrderStatusChanged(&'a Order),
+    /// A driver was given a delivery.
+    DeliveryAssigned(&'a Delivery),
+    /// A delivery took another step, its opening included.
+    DeliveryStatusChanged(&'a Delivery),
+    /// The menu is another one now; clients read it again.
+    MenuChanged {
+        /// Its new version.
+        version: i64,
+    },
+    /// Something about the restaurant itself changed.
+    RestaurantChanged(&'a Restaurant),
+}
+
+/// Names of durable events on the wire.
+pub const NAMES: &[(&str, &str)] = &[
+    ("order:new", "An order was placed."),
+    ("order:status-changed", "An order took a step."),
+    ("delivery:assigned", "A driver was given a delivery."),
+    ("delivery:status-changed", "A delivery took another step."),
+    ("menu:changed", "The menu changed; read it again."),
+    ("restaurant:changed", "Something about the restaurant changed."),
+];
+
+/// The part of an event's body that depends on what it is about.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Subject<'a> {
+    Order(&'a Order),
+    Delivery(&'a Delivery),
+    Restaurant(&'a Restaurant),
+    MenuVersion(i64),
+}
+
+impl<'a> Event<'a> {
+    /// On the wire.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::OrderPlaced(_) => "order:new",
+            Self::OrderStatusChanged(_) => "order:status-changed",
+            Self::DeliveryAssigned(_) => "delivery:assigned",
+            Self::DeliveryStatusChanged(_) => "delivery:status-changed",
+            Self::MenuChanged { .. } => "menu:changed",
+            Self::RestaurantChanged(_) => "restaurant:changed",
+        }
+    }
+
+    /// What it is about: kind, id and version.
+    fn aggregate(&self, restaurant: RestaurantId) -> (&'static str, Uuid, i64) {
+        match self {
+            Self::OrderPlaced(order) | Self::OrderStatusChanged(order) => ("order", order.id.uuid(), order.version),
+            Self::DeliveryAssigned(delivery) | Self::DeliveryStatusChanged(delivery) => {
+                ("delivery", delivery.id.uuid(), delivery.version)
+            }
+            Self::MenuChanged { version } => ("menu", restaurant.uuid(), *version),
+            Self::RestaurantChanged(body) => ("restaurant", restaurant.uuid(), body.version),
+        }
+    }
+
+    /// Whose order it is about, where it is about one.
+    const fn customer(&self) -> Option<UserId> {
+        match self {
+            Self::OrderPlaced(order) | Self::OrderStatusChanged(order) => Some(order.customer_id),
+            Self::DeliveryAssigned(delivery) | Self::DeliveryStatusChanged(delivery) => Some(delivery.customer_id),
+            Self::MenuChanged { .. } | Self::RestaurantChanged(_) => None,
+        }
+    }
+
+    /// The order it concerns, and the delivery: what rooms are named after.
+    const fn concerns(&self) -> (Option<OrderId>, Option<DeliveryId>) {
+        match self {
+            Self::OrderPlaced(order) | Self::OrderStatusChanged(order) => (Some(order.id), None),
+            Self::DeliveryAssigned(delivery) | Self::DeliveryStatusChanged(delivery) => {
+                (Some(delivery.order_id), Some(delivery.id))
+            }
+            Self::MenuChanged { .. } | Self::RestaurantChanged(_) => (None, None),
+        }
+    }
+
+    fn subject(&self) -> Subject<'a> {
+        match *self {
+            Self::OrderPlaced(order) | Self::OrderStatusChanged(order) => Subject::Order(order),
+            Self::DeliveryAssigned(delivery) | Self::DeliveryStatusChanged(delivery) => Subject::Delivery(delivery),
+            Self::MenuChanged { version } => Subject::MenuVersion(version),
+            Self::RestaurantChanged(restaurant) => Subject::Restaurant(restaurant),
+        }
+    }
+}
+
+/// Appends an event and tells, inside the same transaction, those who must follow at once.
+///
+/// # Errors
+/// When PostgreSQL refuses, such as an aggregate's version that happened already.
+pub async fn publish(tx: &mut Tx, scope: &RestaurantScope, event: Event<'_>) -> Result<(), Problem> {
+    append(tx, scope, &event).await?;
+    // Who hears of it before COMMIT. A new event has to be answered here.
+    match event {
+        Event::OrderStatusChanged(order) => Box::pin(delivery::follow(tx, scope, order)).await,
+        Event::OrderPlaced(_)
+        | Event::DeliveryAssigned(_)
+        | Event::DeliveryStatusChanged(_)
+        | Event::MenuChanged { .. }
+        | Event::RestaurantChanged(_) => Ok(()),
+    }
+}
+
+/// What is stored, and what a client gets once the number is known.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored<'a> {
+    version: i64,
+    restaurant_id: RestaurantId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_id: Option<OrderId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery_id: Option<DeliveryId>,
+    at: DateTime<Utc>,
+    actor: Actor,
+    #[serde(flatten)]
+    subject: Subject<'a>,
+}
+
+async fn append(tx: &mut Tx, scope: &RestaurantScope, event: &Event<'_>) -> Result<(), Problem> {
+    let (aggregate, aggregate_id, version) = event.aggregate(scope.restaurant());
+    let (order_id, delivery_id) = event.concerns();
+    let at = tx.now();
+    let payload = serde_json::value::to_raw_value(&Stored {
+        version,
+        restaurant_id: scope.restaurant(),
+        order_id,
+        delivery_id,
+        at,
+        actor: scope.actor(),
+        subject: event.subject(),
+    })
+    .map_err(|error| Problem::internal(&error))?;
+    let place = tx.next_event_place()?;
+    sqlx::query!(
+        "insert into events (seq, restaurant_id, aggregate, aggregate_id, order_id, version, name, actor, actor_id,
+                             customer_id, payload, at)
+         values (event_seq($2), $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        scope.restaurant() as RestaurantId,
+        place,
+        aggregate,
+        aggregate_id,
+        order_id as Option<OrderId>,
+        version,
+        event.name(),
+        scope.actor() as Actor,
+        scope.actor_id() as Option<UserId>,
+        event.customer() as Option<UserId>,
+        sqlx::types::Json(payload) as _,
+        at,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// An event as it was stored.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// Its number.
+    pub seq: i64,
+    /// Whose.
+    pub restaurant_id: RestaurantId,
+    /// The order it concerns.
+    pub order_id: Option<OrderId>,
+    /// The aggregate it is about: with `aggregate`, the delivery.
+    pub aggregate_id: Uuid,
+    /// `order`, `delivery`, `menu` or `restaurant`.
+    pub aggregate: String,
+    /// The customer it concerns.
+    pub customer_id: Option<UserId>,
+    /// On the wire.
+    pub name: String,
+    /// The aggregate's version after it.
+    pub version: i64,
+    /// In which capacity it was done.
+    pub actor: Actor,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The body without its number.
+    pub payload: sqlx::types::Json<Box<RawValue>>,
+}
+
+impl Recorded {
+    /// What a client gets: the stored body with its number in front.
+    pub fn body(&self) -> String {
+        let stored = self.payload.0.get();
+        format!("{{\"seq\":{},{}", self.seq, stored.strip_prefix('{').unwrap_or(stored))
+    }
+}
+
+/// One line of an order's timeline.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TimelineEntry {
+    /// The event's number; send it as `after` to resume.
+    pub seq: i64,
+    /// The order's or delivery's version after it.
+    pub version: i64,
+    /// Such as `order:status-changed`.
+    #[schema(example = "order:status-changed")]
+    pub name: String,
+    /// In which capacity it was done.
+    pub actor: Actor,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Equal to what a socket was sent.
+    #[schema(value_type = Object)]
+    pub event: Box<RawValue>,
+}

@@ -1,0 +1,162 @@
+//! Asked for once, done once: a POST with an `Idempotency-Key` may be repeated as often as the network demands.
+//!
+//! The key, a fingerprint of the request and the answer are written in the transaction of the effect, so there is no
+//! moment in which one exists without the other. A refusal rolls everything back, the key included.
+
+use axum::body::Bytes;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::ids::UserId;
+use crate::permission::Operation;
+use crate::problem::{Code, Problem};
+use crate::uow::Tx;
+use crate::wire::APPLICATION_JSON;
+
+const LONGEST_KEY: usize = 255;
+
+/// The key as sent: 1 to 255 visible ASCII characters.
+#[derive(Debug, Clone)]
+pub struct IdempotencyKey(Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get("idempotency-key") else {
+            return Ok(Self(None));
+        };
+        let key = value.to_str().unwrap_or_default();
+        let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
+        if key.is_empty() || key.len() > LONGEST_KEY || !visible {
+            let detail = "Idempotency-Key must be 1 to 255 visible ASCII characters; a random UUID does well.";
+            return Err(Problem::new(Code::MalformedRequest, detail));
+        }
+        Ok(Self(Some(key.to_owned())))
+    }
+}
+
+impl IdempotencyKey {
+    /// Binds the key to who asks for what. `None` if no key was sent: then the request is done as often as it comes.
+    pub fn bind(self, user: UserId, operation: Operation, body: &Bytes) -> Option<Claim> {
+        self.0.map(|key| Claim { user, operation, key, fingerprint: Sha256::digest(body).into() })
+    }
+
+    /// As [`IdempotencyKey::bind`], where doing it twice would hurt: a key must be sent.
+    pub fn require(self, user: UserId, operation: Operation, body: &Bytes) -> Result<Claim, Problem> {
+        self.bind(user, operation, body).ok_or_else(|| {
+            let detail = "Send a fresh random Idempotency-Key with each new order, and the same one when repeating it.";
+            Problem::new(Code::IdempotencyKeyMissing, detail)
+        })
+    }
+}
+
+/// A key, and what it was sent with.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    user: UserId,
+    operation: Operation,
+    key: String,
+    fingerprint: [u8; 32],
+}
+
+/// An answer that can be given again, byte for byte.
+#[derive(Debug)]
+pub struct Answer {
+    status: StatusCode,
+    body: Vec<u8>,
+    replayed: bool,
+}
+
+impl Answer {
+    /// The answer to something just done.
+    pub fn fresh(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
+        let body = serde_json::to_vec(body).map_err(|error| Problem::internal(&error))?;
+        Ok(Self { status, body, replayed: false })
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, self.body).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, APPLICATION_JSON);
+        if self.replayed {
+            response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+        }
+        response
+    }
+}
+
+impl Claim {
+    /// Claims the key inside the transaction that does the work. `Some`: it was done before, this is the answer.
+    ///
+    /// A second request with the key waits here for the first to end, as long as the lock timeout allows.
+    pub async fn claim(&self, tx: &mut Tx) -> Result<Option<Answer>, Problem> {
+        let now = tx.now();
+        let claimed = sqlx::query!(
+            "insert into idempotency_keys (user_id, operation, key, fingerprint, created_at)
+             values ($1, $2, $3, $4, $5) on conflict do nothing",
+            self.user.uuid(),
+            self.operation.id(),
+            self.key,
+            &self.fingerprint[..],
+            now,
+        )
+        .execute(tx.connection())
+        .await
+        .map_err(still_running)?;
+        if claimed.rows_affected() == 1 { Ok(None) } else { self.stored(tx).await.map(Some) }
+    }
+
+    async fn stored(&self, tx: &mut Tx) -> Result<Answer, Problem> {
+        let row = sqlx::query!(
+            "select fingerprint, status, body from idempotency_keys where user_id = $1 and operation = $2 and key = $3",
+            self.user.uuid(),
+            self.operation.id(),
+            self.key,
+        )
+        .fetch_one(tx.connection())
+        .await?;
+        if row.fingerprint != self.fingerprint {
+            let detail = "This Idempotency-Key came with another body before. Take a fresh key for a new request.";
+            return Err(Problem::new(Code::IdempotencyKeyReused, detail));
+        }
+        let status = row.status.and_then(|status| StatusCode::from_u16(u16::try_from(status).ok()?).ok());
+        match (status, row.body) {
+            (Some(status), Some(body)) => Ok(Answer { status, body, replayed: true }),
+            _ => Err(in_progress()),
+        }
+    }
+
+    /// Keeps the answer, in the same transaction.
+    pub async fn keep(&self, tx: &mut Tx, answer: &Answer) -> Result<(), Problem> {
+        sqlx::query!(
+            "update idempotency_keys set status = $4, body = $5 where user_id = $1 and operation = $2 and key = $3",
+            self.user.uuid(),
+            self.operation.id(),
+            self.key,
+            i16::try_from(answer.status.as_u16()).unwrap_or_default(),
+            answer.body,
+        )
+        .execute(tx.connection())
+        .await?;
+        Ok(())
+    }
+}
+
+/// PostgreSQL's `lock_not_available`: the first request with the key has not ended yet.
+fn still_running(error: sqlx::Error) -> Problem {
+    match &error {
+        sqlx::Error::Database(refusal) if refusal.code().as_deref() == Some("55P03") => in_progress(),
+        _ => error.into(),
+    }
+}
+
+fn in_progress() -> Problem {
+    Problem::new(Code::IdempotencyInProgress, "Repeat the request with the same key after Retry-After.").retry_after(1)
+}
+

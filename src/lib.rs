@@ -1,0 +1,70 @@
+//! Comanda: the backend of restaurant ordering and delivery, as one program on PostgreSQL.
+//!
+//! The modules, in the order to read them.
+
+/// Ids that cannot be mixed.
+pub mod ids;
+/// Integer minor units.
+pub mod money;
+/// A point on the earth.
+pub mod place;
+/// Time comes in through here.
+pub mod clock;
+/// What a client is told when something is refused.
+pub mod problem;
+/// What arrives over HTTP, turned into types.
+pub mod wire;
+/// Lists in pages.
+pub mod paging;
+/// Asked for once, done once.
+pub mod idempotency;
+/// Who may do what: one table.
+pub mod permission;
+/// On whose behalf a transaction acts.
+pub mod tenancy;
+/// The only place that opens a transaction.
+pub mod uow;
+/// The log of everything that happened.
+pub mod events;
+
+/// Who signs up and who is asking.
+pub mod accounts;
+/// The tenants.
+pub mod restaurants;
+/// What can be ordered.
+pub mod menu;
+/// What a customer means to order.
+pub mod cart;
+/// What was bought, and how far it has come.
+pub mod orders;
+/// Who carries it to the door.
+pub mod delivery;
+/// Live updates over Socket.IO.
+pub mod realtime;
+/// The pages in the box.
+pub mod console;
+/// A city to try it on, and days that really happened.
+pub mod demo;
+
+/// The house put together: what is shared, and the router.
+pub mod app;
+/// The OpenAPI document.
+pub mod openapi;
+/// What happens to every request.
+pub mod middleware;
+/// The listener.
+pub mod server;
+/// Starting and stopping.
+pub mod serve;
+/// Reaching PostgreSQL, and its schema.
+pub mod database;
+/// The private PostgreSQL.
+pub mod postgres;
+/// The configuration.
+pub mod config;
+/// Every variable of it.
+pub mod variables;
+/// What the program says of itself.
+pub mod telemetry;
+/// What an operator does by hand.
+pub mod operator;

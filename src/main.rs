@@ -1,0 +1,133 @@
+//! `comanda`: one program, and what it can be asked to do.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use comanda::accounts::UserRole;
+use comanda::config::{self, Config, Source};
+use comanda::database::Reached;
+use comanda::{app, demo, operator, serve, telemetry};
+
+/// The backend of restaurant ordering and delivery: one program on PostgreSQL.
+#[derive(Parser)]
+#[command(version, about, long_about = None, after_help = "Configuration comes from the environment and from .env; `comanda config` shows what holds, .env.example explains it.")]
+struct Cli {
+    /// Read the configuration from this file instead of .env (the environment still comes first)
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API, the console and live updates
+    ///
+    /// Without DATABASE_URL a private PostgreSQL is kept in DATA_DIR. The schema is brought up to date first.
+    Serve {
+        /// Build a demo city (fourteen restaurants of Bologna, their people, weeks of orders) and bring it to life
+        #[arg(long)]
+        demo: bool,
+    },
+    /// Bring the schema of the database to this program's version
+    Migrate,
+    /// Play a real delivery day against a running server, through its public API only
+    Replay(demo::replay::Args),
+    /// Manage users
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Print the configuration that holds, secrets hidden
+    Config {
+        /// Print .env.example instead
+        #[arg(long)]
+        example: bool,
+    },
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+#[derive(Subcommand)]
+enum UserCommand {
+    /// Create a user; the password is read from standard input
+    Create {
+        /// E-mail address
+        #[arg(long)]
+        email: String,
+        /// Name
+        #[arg(long)]
+        name: String,
+        /// What they are to the platform
+        #[arg(long, value_enum, default_value = "customer")]
+        role: RoleArgument,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum RoleArgument {
+    Customer,
+    Staff,
+    Driver,
+    Admin,
+}
+
+impl From<RoleArgument> for UserRole {
+    fn from(role: RoleArgument) -> Self {
+        match role {
+            RoleArgument::Customer => Self::Customer,
+            RoleArgument::Staff => Self::Staff,
+            RoleArgument::Driver => Self::Driver,
+            RoleArgument::Admin => Self::Admin,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(code) => code,
+        Err(error) => fail(error.as_ref()),
+    }
+}
+
+/// One line: what is wrong and what to do.
+#[expect(clippy::print_stderr, reason = "for the person at the terminal")]
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("comanda: {error}");
+    ExitCode::FAILURE
+}
+
+#[expect(clippy::print_stdout, reason = "these commands print their answer")]
+async fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let source = Source::from_environment(cli.config.as_deref())?;
+    match cli.command {
+        Command::Config { example: true } => print!("{}", config::example_file()),
+        Command::Config { example: false } => {
+            print!("{}", config::effective(&source));
+            Config::read(&source)?;
+        }
+        Command::Openapi => println!("{}", serde_json::to_string_pretty(&app::document())?),
+        Command::Replay(args) => return Ok(demo::replay::run(args).await),
+        Command::Serve { demo } => {
+            let config = Config::read(&source)?;
+            let _telemetry = telemetry::begin(&config.log)?;
+            serve::serve(config, demo).await?;
+        }
+        Command::Migrate => {
+            let reached = Reached::find(&Config::read(&source)?).await?;
+            let applied = reached.migrate().await?;
+            reached.leave().await;
+            println!("{applied} migration(s) applied; the schema is up to date.");
+        }
+        Command::User(UserCommand::Create { email, name, role }) => {
+            let config = Config::read(&source)?;
+            let id = operator::create_user(&config, &email, &name, role.into()).await?;
+            println!("{id}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

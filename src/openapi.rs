@@ -1,0 +1,145 @@
+//! The OpenAPI document: its head, what the handlers cannot say, and the routes that show it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{Method, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use serde_json::json;
+use utoipa::openapi::extensions::Extensions;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, tag::TagBuilder};
+
+use crate::app::App;
+use crate::orders::status::{Applies, STEPS};
+use crate::problem::Code;
+use crate::{events, permission};
+
+/// What stands before the paths.
+pub fn head() -> OpenApi {
+    let about = "Restaurant ordering and delivery. Errors are `application/problem+json` with a stable `code`; amounts \
+                 are integers in minor units; instants are RFC 3339 in UTC; ids carry a prefix that says what they name. \
+                 Live updates come over Socket.IO at `/socket.io`.";
+    let info = InfoBuilder::new()
+        .title("Comanda")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(about))
+        .license(Some(utoipa::openapi::License::new("MIT")))
+        .build();
+    let token = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .description(Some("The accessToken that signing in answers with."))
+        .build();
+    let tags = [
+        ("auth", "Signing up and in."),
+        ("restaurants", "Restaurants, their hours, their people."),
+        ("menu", "What can be ordered."),
+        ("cart", "What a customer means to order."),
+        ("orders", "Orders and their way through the kitchen."),
+        ("deliveries", "The way to the door."),
+        ("drivers", "Who delivers."),
+        ("server", "The server itself."),
+    ];
+    OpenApiBuilder::new()
+        .info(info)
+        .tags(Some(tags.map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build())))
+        .components(Some(ComponentsBuilder::new().security_scheme("token", SecurityScheme::Http(token)).build()))
+        .build()
+}
+
+/// Adds what is data elsewhere: the status table, the socket events, the problem codes.
+pub fn finish(mut document: OpenApi) -> OpenApi {
+    let steps: Vec<_> = STEPS
+        .iter()
+        .map(|step| {
+            let applies = match step.applies {
+                Applies::Always => "",
+                Applies::ToDelivery => "DELIVERY only. ",
+                Applies::AtTheCounter => "PICKUP and DINE_IN only. ",
+            };
+            json!({ "from": step.from, "to": step.to, "who": step.actors, "note": format!("{applies}{}", step.note) })
+        })
+        .collect();
+    let rooms = |name: &str| match name.split_once(':').map(|(about, _)| about) {
+        Some("order") => json!(["restaurant:{id}", "order:{id}", "user:{id}"]),
+        Some("delivery") => json!(["restaurant:{id}", "order:{id}", "delivery:{id}", "user:{id}"]),
+        _ => json!(["restaurant:{id}"]),
+    };
+    let payload = |name: &str| {
+        let mut properties = json!({
+            "seq": { "type": "integer", "description": "The event's number; send it as `after` when joining." },
+            "version": { "type": "integer", "description": "Of what it is about; a gap shows that an event was missed." },
+            "restaurantId": { "type": "string" },
+            "at": { "type": "string", "format": "date-time" },
+            "actor": { "$ref": "#/components/schemas/Actor" },
+        });
+        let (field, schema) = match name.split_once(':').map(|(about, _)| about) {
+            Some("order") => ("order", json!({ "$ref": "#/components/schemas/Order" })),
+            Some("delivery") => ("delivery", json!({ "$ref": "#/components/schemas/Delivery" })),
+            Some("restaurant") => ("restaurant", json!({ "$ref": "#/components/schemas/Restaurant" })),
+            _ => ("menuVersion", json!({ "type": "integer" })),
+        };
+        properties[field] = schema;
+        json!({ "type": "object", "properties": properties })
+    };
+    let socket_events: Vec<_> = events::NAMES
+        .iter()
+        .map(|(name, about)| {
+            json!({ "name": name, "description": about, "rooms": rooms(name), "payload": payload(name) })
+        })
+        .collect();
+    let codes: Vec<_> = Code::ALL
+        .iter()
+        .map(|code| json!({ "code": code.word(), "status": code.status().as_u16(), "title": code.title() }))
+        .collect();
+    let permissions: Vec<_> = permission::Operation::ALL
+        .iter()
+        .map(|operation| {
+            let who: Vec<_> = operation.allowed_to().iter().map(|relation| format!("{relation:?}")).collect();
+            json!({ "operation": operation.id(), "allowedTo": who })
+        })
+        .collect();
+    document.extensions = Some(
+        Extensions::builder()
+            .add("x-order-status-table", json!(steps))
+            .add("x-socket-events", json!(socket_events))
+            .add("x-problem-codes", json!(codes))
+            .add("x-permissions", json!(permissions))
+            .build(),
+    );
+    document
+}
+
+/// Every operation: its path, method and id.
+pub fn operations(document: &OpenApi) -> Vec<(String, Method, String)> {
+    let of = |path: &String, item: &PathItem| -> Vec<(String, Method, String)> {
+        let methods: [(Method, &Option<Operation>); 5] = [
+            (Method::GET, &item.get),
+            (Method::PUT, &item.put),
+            (Method::POST, &item.post),
+            (Method::DELETE, &item.delete),
+            (Method::PATCH, &item.patch),
+        ];
+        methods
+            .into_iter()
+            .filter_map(|(method, operation)| {
+                let id = operation.as_ref()?.operation_id.clone()?;
+                Some((path.clone(), method, id))
+            })
+            .collect()
+    };
+    document.paths.paths.iter().flat_map(|(path, item)| of(path, item)).collect()
+}
+
+/// `/api/openapi.json`, written down once.
+pub fn routes(document: &OpenApi) -> Router<Arc<App>> {
+    let text: Arc<str> = serde_json::to_string_pretty(document).unwrap_or_default().into();
+    let show = move || {
+        let text = text.to_string();
+        async move { ([(header::CONTENT_TYPE, "application/json")], text).into_response() }
+    };
+    Router::new().route("/api/openapi.json", get(show))
+}

@@ -1,0 +1,125 @@
+//! Orders: placed from a cart, walked through the kitchen, closed at the door or at the counter.
+//!
+//! An order is a snapshot of names and prices; afterwards only its status, its times and its version change, and only
+//! along the table in `status.rs`. Every change is one transaction with its event. Nothing here knows of sockets,
+//! messages or drivers: they read the event log.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::ids::{CartId, ItemId, OrderId, RestaurantId, UserId};
+use crate::money::{Currency, Money};
+use crate::place::Place;
+
+pub mod http;
+pub mod party;
+pub mod place;
+pub mod pricing;
+pub mod sql;
+pub mod status;
+
+pub use status::{Actor, OrderStatus};
+
+/// How the food reaches the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[sqlx(type_name = "fulfilment", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Fulfilment {
+    /// A driver brings it.
+    Delivery,
+    /// The guest fetches it.
+    Pickup,
+    /// The guest sits at a table.
+    DineIn,
+}
+
+/// One line as it was sold.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderLine {
+    /// Its number in the order, from 1.
+    pub line: i16,
+    /// What was sold.
+    pub item_id: ItemId,
+    /// Its name then.
+    pub name: String,
+    /// How many.
+    pub quantity: i32,
+    /// What one cost then.
+    pub unit_price: Money,
+    /// What the line cost.
+    pub total: Money,
+    /// A wish of the customer's.
+    pub note: Option<String>,
+}
+
+/// What the order costs: `total = items + tax + deliveryFee + serviceFee + tip − discount`.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Totals {
+    /// The sum of the lines.
+    pub items: Money,
+    /// Tax on the lines.
+    pub tax: Money,
+    /// For bringing it.
+    pub delivery_fee: Money,
+    /// For the service.
+    pub service_fee: Money,
+    /// For the people.
+    pub tip: Money,
+    /// Taken off.
+    pub discount: Money,
+    /// What is paid.
+    pub total: Money,
+}
+
+/// An order, as everybody sees it who may.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Order {
+    /// Its id.
+    pub id: OrderId,
+    /// The number people call out; it begins at 1 each local day.
+    #[schema(example = 42)]
+    pub number: i32,
+    /// Where it was placed.
+    pub restaurant_id: RestaurantId,
+    /// Who placed it.
+    pub customer_id: UserId,
+    /// The cart it was placed from.
+    pub cart_id: Option<CartId>,
+    /// How it reaches the guest.
+    pub fulfilment: Fulfilment,
+    /// How far it has come.
+    pub status: OrderStatus,
+    /// Grows by one with each change.
+    pub version: i64,
+    /// ISO 4217.
+    #[schema(value_type = String, example = "EUR")]
+    pub currency: Currency,
+    /// What was bought.
+    pub items: Vec<OrderLine>,
+    /// What it costs.
+    pub totals: Totals,
+    /// Where to, for a delivery.
+    pub address: Option<String>,
+    /// Where that is.
+    pub place: Option<Place>,
+    /// Which table, for dine-in.
+    pub table: Option<String>,
+    /// A wish of the customer's.
+    pub note: Option<String>,
+    /// Until when the restaurant has to answer.
+    pub accept_by: Option<DateTime<Utc>>,
+    /// When it is to be ready.
+    pub promised_at: Option<DateTime<Utc>>,
+    /// Why it was cancelled.
+    pub cancel_reason: Option<String>,
+    /// When it was placed.
+    pub placed_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When it came to its end.
+    pub closed_at: Option<DateTime<Utc>>,
+}

@@ -1,0 +1,73 @@
+//! What somebody is to an order, and the extractor that hands them the scope: nobody else's handler sees the order.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use super::{Actor, sql};
+use crate::accounts::Caller;
+use crate::accounts::caller::{authenticate, operation, path_parameter};
+use crate::app::App;
+use crate::ids::OrderId;
+use crate::permission::{self, Operation, Relation};
+use crate::problem::Problem;
+use crate::restaurants::MemberRole;
+use crate::tenancy::{RestaurantScope, Who};
+
+/// Somebody who has to do with the order in the path (`{orderId}`), in a capacity the operation asks for.
+pub struct OrderParty {
+    /// The order.
+    pub order: OrderId,
+    /// Its restaurant, in the caller's strongest capacity.
+    pub scope: RestaurantScope,
+}
+
+impl OrderParty {
+    /// The one way to an order: looks up what the caller is to it, and asks the table.
+    ///
+    /// # Errors
+    /// 404 for an order that is not there and for one that is none of the caller's.
+    pub async fn of(app: &App, caller: &Caller, order: OrderId, operation: Operation) -> Result<Self, Problem> {
+        let (user, driver) = (caller.user, caller.driver);
+        let who = Who { user: Some(user), driver, platform: caller.platform().is_some(), ..Who::default() };
+        let found = app.db.read(who, move |tx| Box::pin(async move { sql::party(tx, order, user, driver).await }));
+        let party = found.await?.ok_or_else(Problem::not_found)?;
+        let mut held = caller.relations();
+        held.extend(party.rank.map_or(&[][..], MemberRole::relations));
+        if party.is_customer {
+            held.push(Relation::Customer);
+        }
+        if party.is_carrier {
+            held.push(Relation::Carrier);
+        }
+        permission::decide(operation, &held)?;
+        let scope = scope_of(&party, caller).ok_or_else(Problem::not_found)?;
+        Ok(Self { order, scope })
+    }
+}
+
+/// The strongest capacity: staff before administrator before carrier before customer.
+fn scope_of(party: &sql::Party, caller: &Caller) -> Option<RestaurantScope> {
+    let (restaurant, user) = (party.restaurant, caller.user);
+    if party.rank.is_some() {
+        return Some(RestaurantScope::staff("staff of the order's restaurant", restaurant, Actor::Staff, user));
+    }
+    if let Some(platform) = caller.platform() {
+        return Some(platform.restaurant(restaurant));
+    }
+    if let Some(driver) = caller.driver.filter(|_| party.is_carrier) {
+        return Some(RestaurantScope::driver("the driver who carries the order", restaurant, user, driver));
+    }
+    party.is_customer.then(|| RestaurantScope::customer("the customer who placed the order", restaurant, user))
+}
+
+impl FromRequestParts<Arc<App>> for OrderParty {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = authenticate(parts, app).await?;
+        let order = path_parameter(parts, app, "orderId").await?;
+        Self::of(app, &caller, order, operation(parts)?).await
+    }
+}

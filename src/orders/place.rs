@@ -1,0 +1,183 @@
+//! Placing an order from a cart: the truth is looked at again, inside the transaction that creates the order.
+
+use chrono_tz::Tz;
+
+use super::pricing::{self, Terms};
+use super::sql::{self, NewOrder, Placed};
+use super::{Fulfilment, Order, OrderStatus};
+use crate::cart::{self, CartStatus, StoredLine};
+use crate::events::{self, Event};
+use crate::ids::{CartId, OrderId, UserId};
+use crate::money::{Amount, Money};
+use crate::place::Place;
+use crate::problem::{Code, FieldError, Problem};
+use crate::restaurants::{self, Restaurant};
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+/// What a customer asks for when placing.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Which of their carts.
+    pub cart: CartId,
+    /// How it reaches them.
+    pub fulfilment: Fulfilment,
+    /// Where to, for a delivery.
+    pub address: Option<String>,
+    /// Where that is.
+    pub place: Option<Place>,
+    /// Which table, for dine-in.
+    pub table: Option<String>,
+    /// A wish.
+    pub note: Option<String>,
+    /// For the people.
+    pub tip: Option<Money>,
+}
+
+impl Request {
+    /// What single fields cannot know: a delivery needs a door, dine-in a table.
+    ///
+    /// # Errors
+    /// Every field that is missing or out of place.
+    pub fn check(&self) -> Result<(), Problem> {
+        let mut faults = Vec::new();
+        let mut demand = |pointer: &str, present: bool, wanted: bool, kind: &str| {
+            if present != wanted {
+                let fault = if wanted { "is required for" } else { "has no place in" };
+                faults.push(FieldError::invalid(pointer, format!("{fault} {kind}")));
+            }
+        };
+        let kind = match self.fulfilment {
+            Fulfilment::Delivery => "a delivery",
+            Fulfilment::Pickup => "a pickup",
+            Fulfilment::DineIn => "dine-in",
+        };
+        let (to_door, to_table) = (self.fulfilment == Fulfilment::Delivery, self.fulfilment == Fulfilment::DineIn);
+        demand("/address", self.address.is_some(), to_door, kind);
+        demand("/place", self.place.is_some(), to_door, kind);
+        demand("/table", self.table.is_some(), to_table, kind);
+        if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
+    }
+}
+
+/// Places the order and appends its event.
+///
+/// # Errors
+/// Each reason not to take the order has its code; nothing is written then.
+pub async fn place(tx: &mut Tx, scope: &RestaurantScope, customer: UserId, wanted: Request) -> Result<Order, Problem> {
+    let restaurant = restaurants::sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
+    require_open(&restaurant)?;
+    let lines = lines_of_open_cart(tx, scope, customer, wanted.cart).await?;
+    let order = compose(&restaurant, customer, &lines, wanted)?;
+    let id = order.id;
+    match sql::insert(tx, scope, &order, &lines).await? {
+        Placed::Numbered(_) => {}
+        Placed::OutOfStock => return Err(out_of_stock(&lines)),
+    }
+    let placed = sql::get(tx, scope, id).await?.ok_or_else(Problem::not_found)?;
+    events::publish(tx, scope, Event::OrderPlaced(&placed)).await?;
+    if restaurant.auto_accept { confirm_at_once(tx, &restaurant, placed).await } else { Ok(placed) }
+}
+
+fn require_open(restaurant: &Restaurant) -> Result<(), Problem> {
+    if restaurant.open_now {
+        return Ok(());
+    }
+    let detail = if restaurant.accepting {
+        "It is outside its opening hours; see hours of the restaurant."
+    } else {
+        "It takes no orders for the moment. Try again later."
+    };
+    Err(Problem::new(Code::RestaurantClosed, detail).with("hours", &restaurant.hours))
+}
+
+/// The lines, if the cart is the customer's, open, and all of it can be ordered.
+async fn lines_of_open_cart(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    customer: UserId,
+    id: CartId,
+) -> Result<Vec<StoredLine>, Problem> {
+    let cart = cart::sql::lock(tx, scope, id, customer).await?.ok_or_else(Problem::not_found)?;
+    if cart.status == CartStatus::Ordered {
+        let detail = "Put something into a new cart, or read the order that this one became.";
+        return Err(Problem::new(Code::CartClosed, detail).with("orderId", cart.order_id));
+    }
+    let lines = cart::sql::lines(tx, scope, id).await?;
+    if lines.is_empty() {
+        return Err(Problem::new(Code::CartEmpty, "Put something into the cart first."));
+    }
+    let blocked: Vec<_> = lines
+        .iter()
+        .filter_map(|line| Some(serde_json::json!({ "itemId": line.item_id, "reason": line.obstacle()? })))
+        .collect();
+    if blocked.is_empty() {
+        return Ok(lines);
+    }
+    let only_stock = lines.iter().filter_map(StoredLine::obstacle).all(|why| why == cart::Obstacle::OutOfStock);
+    let code = if only_stock { Code::OutOfStock } else { Code::ItemUnavailable };
+    Err(Problem::new(code, "Take the named items out of the cart, or fewer of them.").with("items", blocked))
+}
+
+fn compose(
+    restaurant: &Restaurant,
+    customer: UserId,
+    lines: &[StoredLine],
+    wanted: Request,
+) -> Result<NewOrder, Problem> {
+    if wanted.tip.is_some_and(|tip| tip.currency != restaurant.currency) {
+        let message = format!("must be {}, the restaurant's currency", restaurant.currency);
+        return Err(Problem::invalid_field("/tip/currency", message));
+    }
+    let terms = Terms {
+        tax_basis_points: restaurant.tax_basis_points.unsigned_abs(),
+        delivery_fee: restaurant.delivery_fee.amount,
+    };
+    let totals = lines.iter().map(StoredLine::total).collect::<Result<Vec<_>, _>>()?;
+    let tip = wanted.tip.map_or(Amount::ZERO, |tip| tip.amount);
+    let sums = pricing::sums(&totals, terms, wanted.fulfilment, tip)?;
+    if sums.items < restaurant.minimum_order.amount {
+        let detail = "Add something to the cart.";
+        return Err(Problem::new(Code::BelowMinimum, detail)
+            .with("minimumOrder", restaurant.minimum_order)
+            .with("itemsTotal", sums.items.of(restaurant.currency)));
+    }
+    let zone: Tz = restaurant.timezone.parse().map_err(|error| Problem::internal(&error))?;
+    Ok(NewOrder {
+        id: OrderId::new(),
+        customer,
+        cart: wanted.cart,
+        fulfilment: wanted.fulfilment,
+        currency: restaurant.currency,
+        sums,
+        address: wanted.address,
+        place: wanted.place,
+        table: wanted.table,
+        note: wanted.note,
+        zone,
+    })
+}
+
+/// What fell short between reading the cart and taking the stock.
+fn out_of_stock(lines: &[StoredLine]) -> Problem {
+    let counted: Vec<_> = lines
+        .iter()
+        .filter(|line| line.stock.is_some())
+        .map(|line| serde_json::json!({ "itemId": line.item_id, "reason": cart::Obstacle::OutOfStock }))
+        .collect();
+    Problem::new(Code::OutOfStock, "Somebody was faster. Read the cart again and take fewer.").with("items", counted)
+}
+
+/// The restaurant accepts by itself: the same step as staff would take, by the system, in the same transaction.
+async fn confirm_at_once(tx: &mut Tx, restaurant: &Restaurant, order: Order) -> Result<Order, Problem> {
+    let scope = RestaurantScope::system("the restaurant accepts orders by itself", restaurant.id);
+    let wish = super::status::Wish {
+        to: OrderStatus::Confirmed,
+        reason: None,
+        preparation: chrono::TimeDelta::minutes(restaurant.preparation_minutes.into()),
+    };
+    let change = order
+        .advance(wish, scope.actor(), tx.now())
+        .map_err(|refusal| Problem::internal(&format!("{refusal:?} on a new order")))?;
+    sql::save_status(tx, &scope, &order, change).await
+}

@@ -1,0 +1,461 @@
+//! Every statement on orders, their lines and the daily numbers.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+
+use super::pricing::Sums;
+use super::status::StatusChange;
+use super::{Fulfilment, Order, OrderLine, OrderStatus, Totals};
+use crate::cart::StoredLine;
+use crate::events::{self, Event, Recorded};
+use crate::ids::{CartId, DriverId, ItemId, OrderId, RestaurantId, UserId};
+use crate::money::{Amount, Currency};
+use crate::paging::Page;
+use crate::place::Place;
+use crate::problem::{OnConstraint as _, Problem};
+use crate::restaurants::MemberRole;
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+/// An order's row.
+struct Row {
+    id: OrderId,
+    number: i32,
+    restaurant_id: RestaurantId,
+    customer_id: UserId,
+    cart_id: Option<CartId>,
+    fulfilment: Fulfilment,
+    status: OrderStatus,
+    version: i64,
+    currency: Currency,
+    items_total: Amount,
+    tax_total: Amount,
+    delivery_fee: Amount,
+    service_fee: Amount,
+    tip: Amount,
+    discount: Amount,
+    total: Amount,
+    address: Option<String>,
+    latitude: Option<f64>,
+    longitude: Option<f64>,
+    dining_table: Option<String>,
+    note: Option<String>,
+    accept_by: Option<DateTime<Utc>>,
+    promised_at: Option<DateTime<Utc>>,
+    cancel_reason: Option<String>,
+    placed_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    closed_at: Option<DateTime<Utc>>,
+}
+
+/// A line's row.
+struct LineRow {
+    order_id: OrderId,
+    line: i16,
+    menu_item_id: ItemId,
+    name: String,
+    unit_price: Amount,
+    quantity: i32,
+    line_total: Amount,
+    note: Option<String>,
+}
+
+impl LineRow {
+    fn into_line(self, currency: Currency) -> OrderLine {
+        OrderLine {
+            line: self.line,
+            item_id: self.menu_item_id,
+            name: self.name,
+            quantity: self.quantity,
+            unit_price: self.unit_price.of(currency),
+            total: self.line_total.of(currency),
+            note: self.note,
+        }
+    }
+}
+
+impl Row {
+    fn into_order(self, items: Vec<OrderLine>) -> Order {
+        let of = |amount: Amount| amount.of(self.currency);
+        Order {
+            id: self.id,
+            number: self.number,
+            restaurant_id: self.restaurant_id,
+            customer_id: self.customer_id,
+            cart_id: self.cart_id,
+            fulfilment: self.fulfilment,
+            status: self.status,
+            version: self.version,
+            currency: self.currency,
+            items,
+            totals: Totals {
+                items: of(self.items_total),
+                tax: of(self.tax_total),
+                delivery_fee: of(self.delivery_fee),
+                service_fee: of(self.service_fee),
+                tip: of(self.tip),
+                discount: of(self.discount),
+                total: of(self.total),
+            },
+            address: self.address,
+            place: Place::from_columns(self.latitude, self.longitude),
+            table: self.dining_table,
+            note: self.note,
+            accept_by: self.accept_by,
+            promised_at: self.promised_at,
+            cancel_reason: self.cancel_reason,
+            placed_at: self.placed_at,
+            updated_at: self.updated_at,
+            closed_at: self.closed_at,
+        }
+    }
+}
+
+/// Puts the lines under their orders.
+async fn with_lines(tx: &mut Tx, rows: Vec<Row>) -> Result<Vec<Order>, Problem> {
+    let restaurants: Vec<_> = rows.iter().map(|row| row.restaurant_id.uuid()).collect();
+    let orders: Vec<_> = rows.iter().map(|row| row.id.uuid()).collect();
+    let mut lines = sqlx::query_as!(
+        LineRow,
+        "select i.order_id, i.line, i.menu_item_id, i.name, i.unit_price, i.quantity, i.line_total, i.note
+         from unnest($1::uuid[], $2::uuid[]) as wanted(restaurant, id)
+         join order_items i on i.restaurant_id = wanted.restaurant and i.order_id = wanted.id
+         order by i.order_id, i.line",
+        &restaurants,
+        &orders,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    let take = |row: Row| {
+        let mine = lines.extract_if(.., |line| line.order_id == row.id);
+        let items = mine.map(|line| line.into_line(row.currency)).collect();
+        row.into_order(items)
+    };
+    Ok(rows.into_iter().map(take).collect())
+}
+
+/// What a caller is to an order, and whose it is.
+pub struct Party {
+    /// Whose order it is to cook.
+    pub restaurant: RestaurantId,
+    /// The caller placed it.
+    pub is_customer: bool,
+    /// The caller works for the restaurant.
+    pub rank: Option<MemberRole>,
+    /// The caller carries it.
+    pub is_carrier: bool,
+}
+
+/// What a user is to an order; `None` for an order that is not there or not theirs to see.
+pub async fn party(
+    tx: &mut Tx,
+    order: OrderId,
+    user: UserId,
+    driver: Option<DriverId>,
+) -> Result<Option<Party>, Problem> {
+    let party = sqlx::query_as!(
+        Party,
+        r#"select o.restaurant_id as restaurant, o.customer_id = $2 as "is_customer!",
+                  m.role as "rank?: MemberRole", d.id is not null as "is_carrier!"
+           from orders o
+           left join memberships m on m.restaurant_id = o.restaurant_id and m.user_id = $2
+           left join deliveries d on d.restaurant_id = o.restaurant_id and d.order_id = o.id and d.driver_id = $3
+           where o.id = $1"#,
+        order as OrderId,
+        user as UserId,
+        driver as Option<DriverId>,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(party)
+}
+
+/// One order.
+pub async fn get(tx: &mut Tx, scope: &RestaurantScope, id: OrderId) -> Result<Option<Order>, Problem> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, number, restaurant_id, customer_id, cart_id, fulfilment, status, version, currency, items_total,
+                tax_total, delivery_fee, service_fee, tip, discount, total, address, latitude, longitude, dining_table,
+                note, accept_by, promised_at, cancel_reason, placed_at, updated_at, closed_at
+         from orders where restaurant_id = $1 and id = $2",
+        scope.restaurant() as RestaurantId,
+        id as OrderId,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    let rows = row.into_iter().collect();
+    Ok(with_lines(tx, rows).await?.pop())
+}
+
+/// One order, locked until the transaction ends.
+pub async fn lock(tx: &mut Tx, scope: &RestaurantScope, id: OrderId) -> Result<Option<Order>, Problem> {
+    sqlx::query!(
+        "select id from orders where restaurant_id = $1 and id = $2 for no key update",
+        scope.restaurant() as RestaurantId,
+        id as OrderId,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    get(tx, scope, id).await
+}
+
+/// A page of a customer's orders, the newest first.
+pub async fn list_of_customer(
+    tx: &mut Tx,
+    customer: UserId,
+    status: Option<OrderStatus>,
+    page: Page,
+) -> Result<Vec<Order>, Problem> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select id, number, restaurant_id, customer_id, cart_id, fulfilment, status, version, currency, items_total,
+                tax_total, delivery_fee, service_fee, tip, discount, total, address, latitude, longitude, dining_table,
+                note, accept_by, promised_at, cancel_reason, placed_at, updated_at, closed_at
+         from orders
+         where customer_id = $1 and ($2::order_status is null or status = $2)
+           and ($3::timestamptz is null or (placed_at, id) < ($3, $4))
+         order by placed_at desc, id desc limit $5",
+        customer as UserId,
+        status as Option<OrderStatus>,
+        page.after_time(),
+        page.after_id(),
+        page.fetch,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    with_lines(tx, rows).await
+}
+
+/// A page of a restaurant's orders, the newest first.
+pub async fn list_of_restaurant(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    status: Option<OrderStatus>,
+    page: Page,
+) -> Result<Vec<Order>, Problem> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select id, number, restaurant_id, customer_id, cart_id, fulfilment, status, version, currency, items_total,
+                tax_total, delivery_fee, service_fee, tip, discount, total, address, latitude, longitude, dining_table,
+                note, accept_by, promised_at, cancel_reason, placed_at, updated_at, closed_at
+         from orders
+         where restaurant_id = $1 and ($2::order_status is null or status = $2)
+           and ($3::timestamptz is null or (placed_at, id) < ($3, $4))
+         order by placed_at desc, id desc limit $5",
+        scope.restaurant() as RestaurantId,
+        status as Option<OrderStatus>,
+        page.after_time(),
+        page.after_id(),
+        page.fetch,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    with_lines(tx, rows).await
+}
+
+/// An order about to be placed.
+pub struct NewOrder {
+    /// Its id.
+    pub id: OrderId,
+    /// Who places it.
+    pub customer: UserId,
+    /// From which cart.
+    pub cart: CartId,
+    /// How it reaches the guest.
+    pub fulfilment: Fulfilment,
+    /// Of the restaurant.
+    pub currency: Currency,
+    /// What it costs.
+    pub sums: Sums,
+    /// Where to.
+    pub address: Option<String>,
+    /// Where that is.
+    pub place: Option<Place>,
+    /// Which table.
+    pub table: Option<String>,
+    /// A wish.
+    pub note: Option<String>,
+    /// The restaurant's zone: the daily number begins at its midnight.
+    pub zone: Tz,
+}
+
+/// What placing came to.
+pub enum Placed {
+    /// Under this number.
+    Numbered(i32),
+    /// Of these items not enough is left; nothing was written.
+    OutOfStock,
+}
+
+/// Takes stock, draws the day's number, writes order and lines, and closes the cart: one statement, short locks.
+///
+/// Stock rows are locked in the order of their ids, so two orders of the same items never wait for each other in a
+/// circle. If one item falls short, nothing is written and the transaction must be rolled back.
+pub async fn insert(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    order: &NewOrder,
+    lines: &[StoredLine],
+) -> Result<Placed, Problem> {
+    let now = tx.now();
+    let day: NaiveDate = now.with_timezone(&order.zone).date_naive();
+    let items: Vec<_> = lines.iter().map(|line| line.item_id.uuid()).collect();
+    let names: Vec<_> = lines.iter().map(|line| line.name.clone()).collect();
+    let prices: Vec<_> = lines.iter().map(|line| line.price.units()).collect();
+    let quantities: Vec<_> = lines.iter().map(|line| line.quantity).collect();
+    let counted: Vec<_> = lines.iter().map(|line| line.stock.is_some()).collect();
+    let notes: Vec<_> = lines.iter().map(|line| line.note.clone()).collect();
+    let row = sqlx::query!(
+        r#"with wanted as materialized (
+               select * from unnest($4::uuid[], $5::text[], $6::bigint[], $7::int[], $8::bool[], $9::text[])
+                   with ordinality as w(item, name, price, quantity, counted, note, line)
+           ), need as materialized (
+               select item, sum(quantity)::int as quantity from wanted where counted group by item order by item
+           ), locked as materialized (
+               select i.id, n.quantity from need n
+               join menu_items i on i.restaurant_id = $1 and i.id = n.item
+               where i.stock >= n.quantity
+               order by i.id for no key update of i
+           ), enough as materialized (
+               select (select count(*) from locked) = (select count(*) from need) as ok
+           ), taken as (
+               update menu_items i set stock = i.stock - l.quantity, updated_at = $3
+               from locked l, enough where enough.ok and i.restaurant_id = $1 and i.id = l.id
+           ), counter as (
+               insert into day_counters as c (restaurant_id, day, last_number)
+               select $1, $10, 1 from enough where ok
+               on conflict (restaurant_id, day) do update set last_number = c.last_number + 1
+               returning last_number
+           ), placed as (
+               insert into orders (restaurant_id, id, customer_id, cart_id, day, number, fulfilment, status, currency,
+                   items_total, tax_total, delivery_fee, service_fee, tip, discount, total, address, latitude,
+                   longitude, dining_table, note, placed_at, updated_at, created_at)
+               select $1, $2, $11, $12, $10, last_number, $13, 'PENDING', $14, $15, $16, $17, 0, $18, 0, $19, $20,
+                   $21, $22, $23, $24, $3, $3, $3
+               from counter
+               returning number
+           ), sold as (
+               insert into order_items (restaurant_id, order_id, line, menu_item_id, name, unit_price, quantity,
+                   line_total, stock_taken, note)
+               select $1, $2, line, item, name, price, quantity, price * quantity,
+                   case when counted then quantity else 0 end, note
+               from wanted, enough where ok
+           ), closed as (
+               update carts set status = 'ORDERED', order_id = $2, version = version + 1, updated_at = $3
+               from enough where ok and restaurant_id = $1 and id = $12
+           )
+           select number from placed"#,
+        scope.restaurant() as RestaurantId,
+        order.id as OrderId,
+        now,
+        &items,
+        &names,
+        &prices,
+        &quantities,
+        &counted,
+        &notes as &[Option<String>],
+        day,
+        order.customer as UserId,
+        order.cart as CartId,
+        order.fulfilment as Fulfilment,
+        order.currency as Currency,
+        order.sums.items as Amount,
+        order.sums.tax as Amount,
+        order.sums.delivery_fee as Amount,
+        order.sums.tip as Amount,
+        order.sums.total as Amount,
+        order.address,
+        order.place.map(Place::lat),
+        order.place.map(Place::lng),
+        order.table,
+        order.note,
+    )
+    .fetch_optional(tx.connection())
+    .await
+    .on_constraint("orders_cart_key", Problem::not_found)?;
+    Ok(row.map_or(Placed::OutOfStock, |row| Placed::Numbered(row.number)))
+}
+
+/// Saves a step that the state machine allowed, returns stock where it comes back, and appends the event: the only
+/// statement that writes a status after placement.
+pub async fn save_status(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    order: &Order,
+    change: StatusChange,
+) -> Result<Order, Problem> {
+    let now = tx.now();
+    let saved = sqlx::query!(
+        "update orders set status = $5, version = version + 1, updated_at = $6, closed_at = $7,
+             cancel_reason = case when $5 = 'CANCELLED'::order_status then $8 else cancel_reason end,
+             promised_at = coalesce($9, promised_at)
+         where restaurant_id = $1 and id = $2 and version = $3 and status = $4",
+        scope.restaurant() as RestaurantId,
+        order.id as OrderId,
+        order.version,
+        change.from() as OrderStatus,
+        change.to() as OrderStatus,
+        now,
+        change.closed_at(),
+        change.reason().unwrap_or("Cancelled"),
+        change.promised_at(),
+    )
+    .execute(tx.connection())
+    .await?;
+    if saved.rows_affected() != 1 {
+        return Err(Problem::internal(&"a locked order changed under its lock"));
+    }
+    if change.returns_stock() {
+        return_stock(tx, scope, order.id).await?;
+    }
+    let changed = get(tx, scope, order.id).await?.ok_or_else(Problem::not_found)?;
+    events::publish(tx, scope, Event::OrderStatusChanged(&changed)).await?;
+    Ok(changed)
+}
+
+/// What an order took from a counted stock comes back, if the stock is still counted.
+async fn return_stock(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "with taken as materialized (
+             select menu_item_id, sum(stock_taken)::int as portions from order_items
+             where restaurant_id = $1 and order_id = $2 and stock_taken > 0 group by menu_item_id
+         ), locked as materialized (
+             select i.id, t.portions from taken t
+             join menu_items i on i.restaurant_id = $1 and i.id = t.menu_item_id
+             order by i.id for no key update of i
+         )
+         update menu_items i set stock = i.stock + l.portions, updated_at = $3
+         from locked l where i.restaurant_id = $1 and i.id = l.id and i.stock is not null",
+        scope.restaurant() as RestaurantId,
+        order as OrderId,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// The events of an order and of its delivery after a number, oldest first.
+pub async fn events(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    order: OrderId,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Recorded>, Problem> {
+    let events = sqlx::query_as!(
+        Recorded,
+        r#"select seq, restaurant_id, order_id, aggregate_id, aggregate, customer_id, name, version, actor, at,
+                  payload as "payload: _"
+           from events where restaurant_id = $1 and order_id = $2 and seq > $3 and seq < event_horizon()
+           order by seq limit $4"#,
+        scope.restaurant() as RestaurantId,
+        order as OrderId,
+        after,
+        limit,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(events)
+}

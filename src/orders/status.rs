@@ -1,0 +1,237 @@
+//! The state machine of an order, as data. This table is the only place that says what may follow what; the docs and
+//! the tests are generated from it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Fulfilment, Order};
+
+/// How far an order has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[sqlx(type_name = "order_status", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum OrderStatus {
+    /// Placed; the restaurant has not answered.
+    Pending,
+    /// The restaurant will cook it.
+    Confirmed,
+    /// It is being cooked.
+    Preparing,
+    /// It can be fetched.
+    Ready,
+    /// A driver has it.
+    OnTheWay,
+    /// The guest has it.
+    Delivered,
+    /// It will not happen.
+    Cancelled,
+}
+
+impl OrderStatus {
+    /// All of them, in the order of an order's life.
+    pub const ALL: [Self; 7] = [
+        Self::Pending,
+        Self::Confirmed,
+        Self::Preparing,
+        Self::Ready,
+        Self::OnTheWay,
+        Self::Delivered,
+        Self::Cancelled,
+    ];
+
+    /// Nothing follows.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Delivered | Self::Cancelled)
+    }
+}
+
+/// In which capacity somebody changes an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[sqlx(type_name = "order_actor", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Actor {
+    /// Who placed it.
+    Customer,
+    /// Who works for the restaurant.
+    Staff,
+    /// Who carries it.
+    Driver,
+    /// Who runs the platform; may do what staff may.
+    Admin,
+    /// The house itself.
+    System,
+}
+
+/// For which orders a step exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applies {
+    /// All of them.
+    Always,
+    /// Deliveries only.
+    ToDelivery,
+    /// Pickup and dine-in only.
+    AtTheCounter,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Step {
+    /// Where it begins.
+    pub from: OrderStatus,
+    /// Where it ends.
+    pub to: OrderStatus,
+    /// Who may take it. ADMIN may wherever STAFF may.
+    pub actors: &'static [Actor],
+    /// For which orders.
+    pub applies: Applies,
+    /// A reason must be given.
+    pub needs_reason: bool,
+    /// What is worth knowing about it.
+    pub note: &'static str,
+}
+
+const fn step(from: OrderStatus, to: OrderStatus, actors: &'static [Actor], note: &'static str) -> Step {
+    Step { from, to, actors, applies: Applies::Always, needs_reason: false, note }
+}
+
+const fn to_delivery(from: OrderStatus, to: OrderStatus, actors: &'static [Actor], note: &'static str) -> Step {
+    Step { applies: Applies::ToDelivery, ..step(from, to, actors, note) }
+}
+
+const fn with_reason(from: OrderStatus, to: OrderStatus, actors: &'static [Actor], note: &'static str) -> Step {
+    Step { needs_reason: true, ..step(from, to, actors, note) }
+}
+
+use Actor::{Admin, Customer, Driver, Staff, System};
+use OrderStatus::{Cancelled, Confirmed, Delivered, OnTheWay, Pending, Preparing, Ready};
+
+/// The table.
+pub const STEPS: &[Step] = &[
+    step(Pending, Confirmed, &[Staff, System], "By staff, or at once where the restaurant accepts by itself. Sets promisedAt."),
+    step(Pending, Cancelled, &[Customer, Staff, System], "By the system when acceptBy has passed."),
+    step(Confirmed, Preparing, &[Staff], "Cooking begins."),
+    step(Confirmed, Cancelled, &[Staff, Customer], "By the customer within the cancel window. Stock returns."),
+    step(Preparing, Ready, &[Staff], "It can be fetched."),
+    to_delivery(Preparing, OnTheWay, &[Driver, Staff], "Delivery; implies ready."),
+    with_reason(Preparing, Cancelled, &[Staff], "A reason is required."),
+    to_delivery(Ready, OnTheWay, &[Driver, Staff], "Delivery only."),
+    Step { applies: Applies::AtTheCounter, ..step(Ready, Delivered, &[Staff], "Pickup and dine-in: handed over.") },
+    with_reason(Ready, Cancelled, &[Staff], "A reason is required."),
+    step(OnTheWay, Delivered, &[Driver, Staff], "Handed over at the door."),
+    with_reason(OnTheWay, Cancelled, &[Staff, Admin], "Failed delivery; a reason is required."),
+];
+
+/// After confirmation a customer may still cancel for so long.
+pub const CANCEL_WINDOW: TimeDelta = TimeDelta::minutes(2);
+
+impl Step {
+    fn exists_for(&self, fulfilment: Fulfilment) -> bool {
+        match self.applies {
+            Applies::Always => true,
+            Applies::ToDelivery => fulfilment == Fulfilment::Delivery,
+            Applies::AtTheCounter => fulfilment != Fulfilment::Delivery,
+        }
+    }
+
+    fn open_to(&self, actor: Actor) -> bool {
+        self.actors.contains(&actor) || (actor == Admin && self.actors.contains(&Staff))
+    }
+}
+
+/// Why an order does not take a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CannotAdvance {
+    /// Nothing in the table leads there.
+    NoSuchStep,
+    /// The step exists, for somebody else.
+    NotYours,
+    /// The customer's time for it is over.
+    TooLate,
+    /// Say why.
+    ReasonMissing,
+}
+
+/// Proof that a step is legal. Only [`Order::advance`] makes one, and nothing writes a status without it.
+#[derive(Debug)]
+#[must_use = "a step is taken only when it is saved"]
+pub struct StatusChange {
+    from: OrderStatus,
+    to: OrderStatus,
+    reason: Option<String>,
+    promised_at: Option<DateTime<Utc>>,
+    closed_at: Option<DateTime<Utc>>,
+}
+
+impl StatusChange {
+    /// The status it leaves.
+    pub const fn from(&self) -> OrderStatus {
+        self.from
+    }
+
+    /// The status it reaches.
+    pub const fn to(&self) -> OrderStatus {
+        self.to
+    }
+
+    /// Why, where a reason was given.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// The promise it makes, if it makes one.
+    pub const fn promised_at(&self) -> Option<DateTime<Utc>> {
+        self.promised_at
+    }
+
+    /// When the order came to its end, if this is it.
+    pub const fn closed_at(&self) -> Option<DateTime<Utc>> {
+        self.closed_at
+    }
+
+    /// Stock comes back.
+    pub fn returns_stock(&self) -> bool {
+        self.to == Cancelled
+    }
+}
+
+/// What somebody wants to happen to an order.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// Where it should go.
+    pub to: OrderStatus,
+    /// Why.
+    pub reason: Option<String>,
+    /// From confirmation to ready, where the wish is to confirm.
+    pub preparation: TimeDelta,
+}
+
+impl Order {
+    /// The step from here to there, if the table has it and the actor may take it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn advance(&self, wish: Wish, actor: Actor, now: DateTime<Utc>) -> Result<StatusChange, CannotAdvance> {
+        let step = STEPS
+            .iter()
+            .find(|step| step.from == self.status && step.to == wish.to && step.exists_for(self.fulfilment))
+            .ok_or(CannotAdvance::NoSuchStep)?;
+        if !step.open_to(actor) {
+            return Err(CannotAdvance::NotYours);
+        }
+        let late = self.status == Confirmed && actor == Customer && now > self.updated_at + CANCEL_WINDOW;
+        if late {
+            return Err(CannotAdvance::TooLate);
+        }
+        if step.needs_reason && wish.reason.is_none() {
+            return Err(CannotAdvance::ReasonMissing);
+        }
+        Ok(StatusChange {
+            from: self.status,
+            to: wish.to,
+            reason: wish.reason,
+            promised_at: (wish.to == Confirmed).then(|| now + wish.preparation),
+            closed_at: wish.to.is_final().then_some(now),
+        })
+    }
+}

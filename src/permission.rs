@@ -1,0 +1,135 @@
+//! Who may do what: one table, asked by handlers, by sockets and by jobs through one function.
+//!
+//! A route is registered under its operation; an operation without a row here does not compile, a route without an
+//! operation does not start (`app.rs`).
+
+use crate::problem::{Code, Problem};
+
+/// What somebody is to the thing they want to touch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// Nobody has to sign in.
+    Anyone,
+    /// A user, whoever it is; the operation deals with their own things only.
+    SignedIn,
+    /// The customer whose order, cart or delivery it is.
+    Customer,
+    /// Works for the restaurant it belongs to.
+    Staff,
+    /// Works there as MANAGER or OWNER.
+    Manager,
+    /// Has a driver's profile.
+    Driver,
+    /// Is the driver who carries it.
+    Carrier,
+    /// Runs the platform.
+    Admin,
+}
+
+macro_rules! operations {
+    ($($operation:ident = $id:literal: [$($relation:ident),+];)*) => {
+        /// Everything that can be asked for; the ids are those of the OpenAPI document.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Operation { $(#[doc = $id] $operation,)* }
+
+        impl Operation {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$operation,)*];
+
+            /// As the OpenAPI document calls it.
+            pub const fn id(self) -> &'static str {
+                match self { $(Self::$operation => $id,)* }
+            }
+
+            /// Whoever holds one of these relations may.
+            pub const fn allowed_to(self) -> &'static [Relation] {
+                match self { $(Self::$operation => &[$(Relation::$relation),+],)* }
+            }
+        }
+    };
+}
+
+operations! {
+    GetHealth = "get_health": [Anyone];
+
+    Register = "register": [Anyone];
+    Login = "login": [Anyone];
+    GetMe = "get_me": [SignedIn];
+
+    ListRestaurants = "list_restaurants": [Anyone];
+    GetRestaurant = "get_restaurant": [Anyone];
+    CreateRestaurant = "create_restaurant": [Admin];
+    UpdateRestaurant = "update_restaurant": [Manager, Admin];
+    ListMembers = "list_members": [Manager, Admin];
+    AddMember = "add_member": [Manager, Admin];
+    RemoveMember = "remove_member": [Manager, Admin];
+
+    GetMenu = "get_menu": [Anyone];
+    CreateCategory = "create_category": [Staff, Admin];
+    UpdateCategory = "update_category": [Staff, Admin];
+    DeleteCategory = "delete_category": [Staff, Admin];
+    CreateItem = "create_item": [Staff, Admin];
+    GetItem = "get_item": [Anyone];
+    UpdateItem = "update_item": [Staff, Admin];
+    DeleteItem = "delete_item": [Staff, Admin];
+    SetAvailability = "set_availability": [Staff, Admin];
+
+    GetCart = "get_cart": [SignedIn];
+    PutCart = "put_cart": [SignedIn];
+
+    PlaceOrder = "place_order": [SignedIn];
+    ListOrders = "list_orders": [SignedIn];
+    ListRestaurantOrders = "list_restaurant_orders": [Staff, Admin];
+    GetOrder = "get_order": [Customer, Staff, Carrier, Admin];
+    UpdateOrderStatus = "update_order_status": [Customer, Staff, Carrier, Admin];
+    ListOrderEvents = "list_order_events": [Customer, Staff, Carrier, Admin];
+
+    CreateDriver = "create_driver": [Admin];
+    ListDrivers = "list_drivers": [Admin];
+    SetDriverAvailability = "set_driver_availability": [Driver];
+    ReportLocation = "report_location": [Driver];
+    ListDeliveries = "list_deliveries": [SignedIn];
+    GetDelivery = "get_delivery": [Customer, Staff, Carrier, Admin];
+    AssignDelivery = "assign_delivery": [Staff, Admin];
+    UpdateDeliveryStatus = "update_delivery_status": [Staff, Carrier, Admin];
+
+    JoinRestaurantRoom = "join_restaurant_room": [Staff, Admin];
+    JoinDriverRoom = "join_driver_room": [Driver];
+    JoinUserRoom = "join_user_room": [SignedIn];
+}
+
+impl Operation {
+    /// By the id of the OpenAPI document.
+    pub fn by_id(id: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|operation| operation.id() == id)
+    }
+
+    /// Sockets ask for these; they have no route.
+    pub const fn is_socket_only(self) -> bool {
+        matches!(self, Self::JoinRestaurantRoom | Self::JoinDriverRoom | Self::JoinUserRoom)
+    }
+
+    /// Nobody has to sign in for it.
+    pub fn is_public(self) -> bool {
+        self.allowed_to().contains(&Relation::Anyone)
+    }
+}
+
+/// The one decision. `held` is what the caller is to the thing.
+///
+/// # Errors
+/// 404 for whoever has nothing to do with it (there may be nothing there), 403 for whoever has, but not enough.
+pub fn decide(operation: Operation, held: &[Relation]) -> Result<(), Problem> {
+    let allowed = operation.allowed_to();
+    if held.iter().any(|relation| allowed.contains(relation)) {
+        return Ok(());
+    }
+    let is_a_stranger = held.iter().all(|relation| matches!(relation, Relation::Anyone | Relation::SignedIn));
+    let is_about_a_thing = allowed
+        .iter()
+        .any(|relation| matches!(relation, Relation::Customer | Relation::Staff | Relation::Manager | Relation::Carrier));
+    if is_a_stranger && is_about_a_thing {
+        return Err(Problem::not_found());
+    }
+    Err(Problem::new(Code::Forbidden, "Ask somebody whose role allows it, or have the role granted."))
+}

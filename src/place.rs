@@ -1,0 +1,71 @@
+//! A point on the earth.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The earth's mean radius in metres (IUGG).
+const EARTH_RADIUS_METRES: f64 = 6_371_008.8;
+
+/// Latitude and longitude in degrees, WGS 84.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "RawPlace")]
+pub struct Place {
+    /// Degrees north, −90 to 90.
+    #[schema(minimum = -90, maximum = 90, example = 44.4938)]
+    lat: f64,
+    /// Degrees east, −180 to 180.
+    #[schema(minimum = -180, maximum = 180, example = 11.343)]
+    lng: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPlace {
+    lat: f64,
+    lng: f64,
+}
+
+/// Why two numbers are not a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("lat must be between -90 and 90, lng between -180 and 180")]
+pub struct OffTheMap;
+
+impl TryFrom<RawPlace> for Place {
+    type Error = OffTheMap;
+
+    fn try_from(raw: RawPlace) -> Result<Self, OffTheMap> {
+        Self::new(raw.lat, raw.lng)
+    }
+}
+
+impl Place {
+    /// A place, if the numbers lie on the earth.
+    pub fn new(lat: f64, lng: f64) -> Result<Self, OffTheMap> {
+        let on_the_map = (-90.0..=90.0).contains(&lat) && (-180.0..=180.0).contains(&lng);
+        if on_the_map { Ok(Self { lat, lng }) } else { Err(OffTheMap) }
+    }
+
+    /// From two nullable columns that are null together.
+    pub fn from_columns(lat: Option<f64>, lng: Option<f64>) -> Option<Self> {
+        Self::new(lat?, lng?).ok()
+    }
+
+    /// Degrees north.
+    pub const fn lat(self) -> f64 {
+        self.lat
+    }
+
+    /// Degrees east.
+    pub const fn lng(self) -> f64 {
+        self.lng
+    }
+
+    /// Great-circle distance in metres (haversine).
+    pub fn metres_to(self, other: Self) -> f64 {
+        let (from, to) = (self.lat.to_radians(), other.lat.to_radians());
+        let half_lat = ((to - from) / 2.0).sin();
+        let half_lng = ((other.lng - self.lng).to_radians() / 2.0).sin();
+        let chord = half_lat.powi(2) + from.cos() * to.cos() * half_lng.powi(2);
+        2.0 * EARTH_RADIUS_METRES * chord.sqrt().min(1.0).asin()
+    }
+}

@@ -1,0 +1,286 @@
+//! What a client is told when something is refused: `application/problem+json` (RFC 9457) with a stable code.
+//!
+//! Rules return small refusals that know nothing of HTTP; a slice's `http` turns them into a [`Problem`]. The
+//! request id is added on the way out (`middleware.rs`), so nobody has to carry it here.
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $status:ident, $code:literal, $title:literal;)*) => {
+        /// Every code a problem may carry. A code is a promise to clients: it is added, never renamed.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code {
+            $($(#[$doc])* #[doc = $title] $variant,)*
+        }
+
+        impl Code {
+            /// All of them, for the reference and its test.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The stable word.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// The status it comes with.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status,)* }
+            }
+
+            /// The same for every problem of this code.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    MalformedRequest = BAD_REQUEST, "malformed_request", "The request cannot be read";
+    IdempotencyKeyMissing = BAD_REQUEST, "idempotency_key_missing", "An Idempotency-Key header is required";
+    Unauthenticated = UNAUTHORIZED, "unauthenticated", "A valid access token is required";
+    InvalidCredentials = UNAUTHORIZED, "invalid_credentials", "E-mail or password is wrong";
+    Forbidden = FORBIDDEN, "forbidden", "Your role does not allow this";
+    NotFound = NOT_FOUND, "not_found", "There is no such thing";
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "This address does not take that method";
+    RequestTimeout = REQUEST_TIMEOUT, "request_timeout", "The request took too long to arrive";
+    IllegalTransition = CONFLICT, "illegal_transition", "The order cannot go there from where it is";
+    CartClosed = CONFLICT, "cart_closed", "The cart has already become an order";
+    CartEmpty = CONFLICT, "cart_empty", "The cart has no lines";
+    CartChanged = CONFLICT, "cart_changed", "The cart or the menu changed meanwhile";
+    ItemUnavailable = CONFLICT, "item_unavailable", "Something in the cart cannot be ordered now";
+    OutOfStock = CONFLICT, "out_of_stock", "There is not enough left";
+    RestaurantClosed = CONFLICT, "restaurant_closed", "The restaurant takes no orders now";
+    BelowMinimum = CONFLICT, "below_minimum", "The order is below the restaurant's minimum";
+    AlreadyExists = CONFLICT, "already_exists", "Something of that name exists already";
+    NoDriverAvailable = CONFLICT, "no_driver_available", "No driver is free";
+    DriverBusy = CONFLICT, "driver_busy", "The driver is not free";
+    IdempotencyInProgress = CONFLICT, "idempotency_in_progress", "The same request is still being worked on";
+    VersionConflict = PRECONDITION_FAILED, "version_conflict", "It was changed by somebody else meanwhile";
+    BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
+    UriTooLong = URI_TOO_LONG, "uri_too_long", "The address is too long";
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body must be JSON";
+    InvalidRequest = UNPROCESSABLE_ENTITY, "invalid_request", "Something in the request is not valid";
+    IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The key was used for another request";
+    TooManyRequests = TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
+    Internal = INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side";
+    Busy = SERVICE_UNAVAILABLE, "busy", "Too much is going on right now";
+    OutcomeUnknown = SERVICE_UNAVAILABLE, "outcome_unknown", "It is not known whether this happened";
+}
+
+/// One thing that is wrong with the request, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// JSON pointer into the body (RFC 6901), or `?name` for a query parameter.
+    #[schema(example = "/lines/0/quantity")]
+    pub pointer: String,
+    /// A stable word for the kind of fault.
+    #[schema(example = "invalid")]
+    pub code: String,
+    /// The fault, for a person.
+    #[schema(example = "must be between 1 and 99")]
+    pub message: String,
+}
+
+impl FieldError {
+    /// A value that is not acceptable.
+    pub fn invalid(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), code: "invalid".into(), message: message.into() }
+    }
+}
+
+/// The body of every refusal.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProblemBody {
+    /// Where the code is explained.
+    #[serde(rename = "type")]
+    #[schema(example = "/docs#problem-illegal_transition")]
+    pub kind: String,
+    /// The same for every problem of this code.
+    pub title: String,
+    /// The HTTP status.
+    #[schema(example = 409)]
+    pub status: u16,
+    /// What happened this time, and what to do next.
+    pub detail: String,
+    /// The stable word to program against.
+    #[schema(example = "illegal_transition")]
+    pub code: String,
+    /// What is wrong, field by field.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// Names this request in the logs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// Facts that belong to the code, such as the current state.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    pub facts: Map<String, Value>,
+}
+
+/// A refusal on its way to the client.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    code: Code,
+    detail: String,
+    errors: Vec<FieldError>,
+    facts: Map<String, Value>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    /// A problem of this code; `detail` says what happened and what to do next.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), errors: Vec::new(), facts: Map::new(), headers: Vec::new() }
+    }
+
+    /// Missing, or not the caller's to see: the same answer, byte for byte.
+    pub fn not_found() -> Self {
+        Self::new(Code::NotFound, "Nothing is here, or nothing that you may see. Check the id.")
+    }
+
+    /// The request is not valid in these places.
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let detail = match errors.as_slice() {
+            [only] => format!("{} {}", only.pointer, only.message),
+            several => format!("{} fields are not valid; see errors.", several.len()),
+        };
+        Self { errors, ..Self::new(Code::InvalidRequest, detail) }
+    }
+
+    /// The request is not valid in this place.
+    pub fn invalid_field(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::invalid(vec![FieldError::invalid(pointer, message)])
+    }
+
+    /// No token, or none that is good.
+    pub fn unauthenticated() -> Self {
+        Self::new(Code::Unauthenticated, "Sign in and send the access token as `Authorization: Bearer …`.")
+            .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    /// Something broke that the client cannot mend; the cause goes to the log, not to the client.
+    pub fn internal(cause: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%cause, "request failed");
+        Self::new(Code::Internal, "The fault has been logged under the request id. Try again later.")
+    }
+
+    /// Try again after so many seconds.
+    pub fn busy(retry_after_seconds: u32) -> Self {
+        Self::new(Code::Busy, "Try again after the seconds named in Retry-After.").retry_after(retry_after_seconds)
+    }
+
+    /// Adds `Retry-After`.
+    #[must_use]
+    pub fn retry_after(self, seconds: u32) -> Self {
+        self.with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Adds a fact, such as the current state.
+    #[must_use]
+    pub fn with(mut self, name: &str, fact: impl Serialize) -> Self {
+        self.facts.insert(name.to_owned(), serde_json::to_value(fact).unwrap_or(Value::Null));
+        self
+    }
+
+    /// Its code.
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The body, with the id of the request it answers.
+    pub fn body(&self, request_id: Option<&str>) -> ProblemBody {
+        ProblemBody {
+            kind: format!("/docs#problem-{}", self.code.word()),
+            title: self.code.title().into(),
+            status: self.code.status().as_u16(),
+            detail: self.detail.clone(),
+            code: self.code.word().into(),
+            errors: self.errors.clone(),
+            request_id: request_id.map(Into::into),
+            facts: self.facts.clone(),
+        }
+    }
+
+    /// The whole answer.
+    pub fn render(&self, request_id: Option<&str>) -> Response {
+        let body = serde_json::to_vec(&self.body(request_id)).unwrap_or_default();
+        let mut response = (self.code.status(), body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.extend(self.headers.iter().cloned());
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    /// Leaves the body to the middleware, which knows the request id.
+    fn into_response(self) -> Response {
+        let mut response = self.code.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code.word(), self.detail)
+    }
+}
+
+/// PostgreSQL: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+const DEADLOCK_DETECTED: &str = "40P01";
+const QUERY_CANCELED: &str = "57014";
+
+impl From<sqlx::Error> for Problem {
+    /// Contention and a database that is away are the client's to repeat; everything else is ours to mend.
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
+                tracing::warn!(%error, "the database does not answer");
+                Self::busy(1)
+            }
+            sqlx::Error::Database(refusal) => match refusal.code().as_deref() {
+                Some(LOCK_NOT_AVAILABLE | DEADLOCK_DETECTED | QUERY_CANCELED) => Self::busy(1),
+                // 57P01–57P03: the server is stopping or starting; 53300: too many connections.
+                Some(code) if code.starts_with("57P") || code == "53300" => Self::busy(1),
+                _ => Self::internal(&error),
+            },
+            _ => Self::internal(&error),
+        }
+    }
+}
+
+impl From<crate::money::Overflow> for Problem {
+    fn from(overflow: crate::money::Overflow) -> Self {
+        Self::invalid_field("", overflow.to_string())
+    }
+}
+
+/// Turns the violation of a named constraint into something a client can act on.
+pub trait OnConstraint<T> {
+    /// If the statement failed on `constraint`, the answer is `problem`.
+    fn on_constraint(self, constraint: &str, problem: impl FnOnce() -> Problem) -> Result<T, Problem>;
+}
+
+impl<T> OnConstraint<T> for Result<T, sqlx::Error> {
+    fn on_constraint(self, constraint: &str, problem: impl FnOnce() -> Problem) -> Result<T, Problem> {
+        self.map_err(|error| match &error {
+            sqlx::Error::Database(refusal) if refusal.constraint() == Some(constraint) => problem(),
+            _ => error.into(),
+        })
+    }
+}

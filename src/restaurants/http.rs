@@ -1,0 +1,291 @@
+//! `/api/restaurants` and `/api/restaurants/{restaurantId}`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono_tz::Tz;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::hours::{self, Span};
+use super::sql::{self, Profile};
+use super::staff::Staff;
+use super::{Restaurant, members};
+use crate::accounts::caller::Admin;
+use crate::app::App;
+use crate::events::{self, Event};
+use crate::ids::RestaurantId;
+use crate::money::{Amount, Currency, Money};
+use crate::paging::{List, PageQuery};
+use crate::place::Place;
+use crate::problem::{FieldError, Problem, ProblemBody};
+use crate::tenancy::Who;
+use crate::uow::Tx;
+use crate::wire::{Body, IfMatch, Json, Path, Query, Text, Versioned};
+
+/// The routes of this slice.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list_restaurants, create_restaurant))
+        .routes(routes!(get_restaurant, update_restaurant))
+        .merge(members::routes())
+}
+
+/// List restaurants
+#[utoipa::path(get, path = "/api/restaurants", tag = "restaurants", params(PageQuery), responses(
+    (status = 200, description = "A page of restaurants, the newest first", body = List<Restaurant>),
+))]
+async fn list_restaurants(
+    State(app): State<Arc<App>>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<List<Restaurant>>, Problem> {
+    let page = query.page()?;
+    let rows = app.db.read(Who::nobody(), move |tx| Box::pin(async move { sql::list(tx, page).await })).await?;
+    Ok(Json(page.cut(rows, |restaurant| (restaurant.created_at, restaurant.id.uuid()))))
+}
+
+/// Read one restaurant
+#[utoipa::path(get, path = "/api/restaurants/{restaurantId}", tag = "restaurants",
+    params(("restaurantId" = RestaurantId, Path)),
+    responses(
+        (status = 200, description = "The restaurant; its version is the ETag", body = Restaurant),
+        (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn get_restaurant(
+    State(app): State<Arc<App>>,
+    Path(id): Path<RestaurantId>,
+) -> Result<Versioned<Restaurant>, Problem> {
+    let found = app.db.read(Who::nobody(), move |tx| Box::pin(async move { sql::get(tx, id).await })).await?;
+    let body = found.ok_or_else(Problem::not_found)?;
+    Ok(Versioned { version: body.version, body })
+}
+
+/// A restaurant to be.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NewRestaurant {
+    #[schema(inline)]
+    name: Text<1, 120>,
+    /// Its name in addresses; made from the name when absent.
+    #[schema(inline)]
+    slug: Option<Text<1, 80>>,
+    #[schema(inline)]
+    description: Option<Text<1, 2000>>,
+    #[serde(default)]
+    #[schema(inline, max_items = 20)]
+    cuisines: Vec<Text<1, 60>>,
+    #[schema(inline)]
+    address: Text<1, 300>,
+    place: Place,
+    /// IANA zone.
+    #[schema(value_type = String, example = "Europe/Rome")]
+    timezone: Tz,
+    currency: Currency,
+    /// Tax added to the lines, in hundredths of a percent, 0 to 10000.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 10000)]
+    tax_basis_points: i32,
+    delivery_fee: Option<Money>,
+    minimum_order: Option<Money>,
+    #[serde(default)]
+    auto_accept: bool,
+    /// From confirmation to ready, in minutes, 1 to 480; 20 when absent.
+    #[schema(minimum = 1, maximum = 480)]
+    preparation_minutes: Option<i16>,
+    /// Weekly opening hours; empty or absent: always open.
+    #[serde(default)]
+    #[schema(max_items = 100)]
+    hours: Vec<Span>,
+}
+
+impl NewRestaurant {
+    fn into_profile(self) -> Profile {
+        let slug = self.slug.map_or_else(|| slug_of(self.name.as_str()), Text::into_string);
+        let units = |money: Option<Money>| money.map_or(Amount::ZERO, |money| money.amount);
+        Profile {
+            slug,
+            name: self.name.into_string(),
+            description: self.description.map(Text::into_string),
+            cuisines: self.cuisines.into_iter().map(Text::into_string).collect(),
+            address: self.address.into_string(),
+            place: self.place,
+            timezone: self.timezone,
+            tax_basis_points: self.tax_basis_points,
+            delivery_fee: units(self.delivery_fee),
+            minimum_order: units(self.minimum_order),
+            auto_accept: self.auto_accept,
+            preparation_minutes: self.preparation_minutes.unwrap_or(20),
+            accepting: true,
+        }
+    }
+}
+
+/// `Trattoria dell'Oca!` becomes `trattoria-dell-oca`.
+fn slug_of(name: &str) -> String {
+    let words = name.to_lowercase();
+    let words = words.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-").chars().take(80).collect::<String>().trim_matches('-').to_owned()
+}
+
+/// What single fields cannot know.
+fn check(profile: &Profile, currency: Currency, fees: &[(&str, Option<Money>)], spans: &[Span]) -> Result<(), Problem> {
+    let mut faults = Vec::new();
+    let slug_is_good = !profile.slug.is_empty()
+        && profile.slug.split('-').all(|word| {
+            !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        });
+    if !slug_is_good {
+        faults.push(FieldError::invalid("/slug", "must be words of a–z and 0–9 joined by hyphens; name one"));
+    }
+    for (pointer, fee) in fees {
+        if fee.is_some_and(|fee| fee.currency != currency) {
+            faults.push(FieldError::invalid(*pointer, format!("must be in {currency}, the restaurant's currency")));
+        }
+    }
+    if !(0..=10_000).contains(&profile.tax_basis_points) {
+        faults.push(FieldError::invalid("/taxBasisPoints", "must be between 0 and 10000"));
+    }
+    if !(1..=480).contains(&profile.preparation_minutes) {
+        faults.push(FieldError::invalid("/preparationMinutes", "must be between 1 and 480"));
+    }
+    if profile.cuisines.len() > 20 {
+        faults.push(FieldError::invalid("/cuisines", "must be at most 20"));
+    }
+    if spans.len() > 100 {
+        faults.push(FieldError::invalid("/hours", "must be at most 100 spans"));
+    } else if let Err((index, message)) = hours::check(spans) {
+        faults.push(FieldError::invalid(format!("/hours/{index}"), message));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
+}
+
+/// Open a restaurant on the platform
+#[utoipa::path(post, path = "/api/restaurants", tag = "restaurants", security(("token" = [])),
+    request_body = NewRestaurant,
+    responses(
+        (status = 201, description = "The restaurant", body = Restaurant),
+        (status = 403, description = "Only administrators may", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The slug is taken", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn create_restaurant(
+    State(app): State<Arc<App>>,
+    admin: Admin,
+    Body(new): Body<NewRestaurant>,
+) -> Result<(StatusCode, Json<Restaurant>), Problem> {
+    let currency = new.currency;
+    let fees = [("/deliveryFee", new.delivery_fee), ("/minimumOrder", new.minimum_order)];
+    let spans = new.hours.clone();
+    let profile = new.into_profile();
+    check(&profile, currency, &fees, &spans)?;
+    let scope = admin.scope.restaurant(RestaurantId::new());
+    let restaurant = app
+        .db
+        .write(scope, move |tx| {
+            Box::pin(async move {
+                sql::insert(tx, &scope, currency, &profile).await?;
+                sql::set_hours(tx, &scope, &spans).await?;
+                sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)
+            })
+        })
+        .await?;
+    Ok((StatusCode::CREATED, Json(restaurant)))
+}
+
+/// What may change; what is absent stays. The currency never changes.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RestaurantPatch {
+    #[schema(inline)]
+    name: Option<Text<1, 120>>,
+    #[schema(inline)]
+    slug: Option<Text<1, 80>>,
+    #[schema(inline)]
+    description: Option<Text<1, 2000>>,
+    #[schema(inline, max_items = 20)]
+    cuisines: Option<Vec<Text<1, 60>>>,
+    #[schema(inline)]
+    address: Option<Text<1, 300>>,
+    place: Option<Place>,
+    #[schema(value_type = Option<String>)]
+    timezone: Option<Tz>,
+    #[schema(minimum = 0, maximum = 10000)]
+    tax_basis_points: Option<i32>,
+    delivery_fee: Option<Money>,
+    minimum_order: Option<Money>,
+    auto_accept: Option<bool>,
+    #[schema(minimum = 1, maximum = 480)]
+    preparation_minutes: Option<i16>,
+    /// False: takes no orders for the moment.
+    accepting: Option<bool>,
+    #[schema(max_items = 100)]
+    hours: Option<Vec<Span>>,
+}
+
+impl RestaurantPatch {
+    fn apply(self, current: &Restaurant) -> Result<(Profile, Option<Vec<Span>>), Problem> {
+        let timezone = current.timezone.parse().map_err(|error| Problem::internal(&error))?;
+        let units = |money: Option<Money>, current: Money| money.unwrap_or(current).amount;
+        let profile = Profile {
+            slug: self.slug.map_or_else(|| current.slug.clone(), Text::into_string),
+            name: self.name.map_or_else(|| current.name.clone(), Text::into_string),
+            description: self.description.map(Text::into_string).or_else(|| current.description.clone()),
+            cuisines: self.cuisines.map_or_else(
+                || current.cuisines.clone(),
+                |cuisines| cuisines.into_iter().map(Text::into_string).collect(),
+            ),
+            address: self.address.map_or_else(|| current.address.clone(), Text::into_string),
+            place: self.place.unwrap_or(current.place),
+            timezone: self.timezone.unwrap_or(timezone),
+            tax_basis_points: self.tax_basis_points.unwrap_or(current.tax_basis_points),
+            delivery_fee: units(self.delivery_fee, current.delivery_fee),
+            minimum_order: units(self.minimum_order, current.minimum_order),
+            auto_accept: self.auto_accept.unwrap_or(current.auto_accept),
+            preparation_minutes: self.preparation_minutes.unwrap_or(current.preparation_minutes),
+            accepting: self.accepting.unwrap_or(current.accepting),
+        };
+        let fees = [("/deliveryFee", self.delivery_fee), ("/minimumOrder", self.minimum_order)];
+        check(&profile, current.currency, &fees, self.hours.as_deref().unwrap_or_default())?;
+        Ok((profile, self.hours))
+    }
+}
+
+/// Change a restaurant
+#[utoipa::path(patch, path = "/api/restaurants/{restaurantId}", tag = "restaurants", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path), ("If-Match" = Option<String>, Header, description = "The version it must still have")),
+    request_body = RestaurantPatch,
+    responses(
+        (status = 200, description = "The restaurant now", body = Restaurant),
+        (status = 412, description = "It was changed meanwhile", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn update_restaurant(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    if_match: IfMatch,
+    Body(patch): Body<RestaurantPatch>,
+) -> Result<Versioned<Restaurant>, Problem> {
+    let scope = staff.scope;
+    let body = app
+        .db
+        .write(scope, move |tx: &mut Tx| {
+            Box::pin(async move {
+                sql::lock(tx, &scope).await?;
+                let current = sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
+                if_match.check(current.version, &current)?;
+                let (profile, spans) = patch.apply(&current)?;
+                sql::update(tx, &scope, &profile).await?;
+                if let Some(spans) = spans {
+                    sql::set_hours(tx, &scope, &spans).await?;
+                }
+                let changed = sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
+                events::publish(tx, &scope, Event::RestaurantChanged(&changed)).await?;
+                Ok(changed)
+            })
+        })
+        .await?;
+    Ok(Versioned { version: body.version, body })
+}

@@ -1,0 +1,95 @@
+//! `/api/restaurants/{restaurantId}/members`: who works here, and as what.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::staff::Staff;
+use super::{Member, MemberRole, sql};
+use crate::accounts::{self, Email, UserRole};
+use crate::app::App;
+use crate::ids::{RestaurantId, UserId};
+use crate::paging::List;
+use crate::problem::{Problem, ProblemBody};
+use crate::wire::{Body, Json, Path};
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(list_members, add_member)).routes(routes!(remove_member))
+}
+
+/// Who works here
+#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/members", tag = "restaurants", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path)),
+    responses(
+        (status = 200, description = "The members, owners first", body = List<Member>),
+        (status = 404, description = "Not there, or not yours to see", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn list_members(State(app): State<Arc<App>>, staff: Staff) -> Result<Json<List<Member>>, Problem> {
+    let scope = staff.scope;
+    let members = app.db.read(scope, move |tx| Box::pin(async move { sql::members(tx, &scope).await })).await?;
+    Ok(Json(List::whole(members)))
+}
+
+/// Somebody who has an account, and what they are to be here.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewMember {
+    email: Email,
+    role: MemberRole,
+}
+
+/// Add somebody, or change their rank
+#[utoipa::path(post, path = "/api/restaurants/{restaurantId}/members", tag = "restaurants", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path)), request_body = NewMember,
+    responses(
+        (status = 201, description = "They work here now", body = Member),
+        (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Nobody has that address", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn add_member(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    Body(new): Body<NewMember>,
+) -> Result<(StatusCode, Json<Member>), Problem> {
+    let scope = staff.scope;
+    let member = app
+        .db
+        .write(scope, move |tx| {
+            Box::pin(async move {
+                let user = accounts::sql::lock_by_email(tx, &new.email).await?.ok_or_else(|| {
+                    Problem::invalid_field("/email", "belongs to nobody who can sign in; they have to sign up first")
+                })?;
+                sql::put_member(tx, &scope, user.id, new.role).await?;
+                accounts::sql::grant_role(tx, user.id, UserRole::Staff).await?;
+                Ok(Member { user_id: user.id, email: user.email, name: user.name, role: new.role })
+            })
+        })
+        .await?;
+    Ok((StatusCode::CREATED, Json(member)))
+}
+
+/// End a membership
+#[utoipa::path(delete, path = "/api/restaurants/{restaurantId}/members/{userId}", tag = "restaurants",
+    security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("userId" = UserId, Path)),
+    responses(
+        (status = 204, description = "They do not work here any more"),
+        (status = 404, description = "They did not", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn remove_member(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    Path((_, user)): Path<(RestaurantId, UserId)>,
+) -> Result<StatusCode, Problem> {
+    let scope = staff.scope;
+    let removed = app
+        .db
+        .write(scope, move |tx| Box::pin(async move { sql::remove_member(tx, &scope, user).await }))
+        .await?;
+    if removed { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
+}

@@ -1,0 +1,109 @@
+//! Restaurants: the tenants, their opening hours, and who works for them.
+//!
+//! An administrator creates a restaurant; its managers run it. Staff permission is a row in `memberships` and nothing
+//! else. Hours are local, half-open spans; whether a restaurant is open is one pure function (`hours.rs`).
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::ids::{RestaurantId, UserId};
+use crate::money::Money;
+use crate::place::Place;
+
+pub mod hours;
+pub mod http;
+pub mod members;
+pub mod sql;
+pub mod staff;
+
+use hours::Span;
+
+/// Rank inside one restaurant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[sqlx(type_name = "member_role", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum MemberRole {
+    /// Owns it: may do what a manager may.
+    Owner,
+    /// Runs it: profile, hours, members.
+    Manager,
+    /// Works in it: orders, items.
+    Staff,
+}
+
+/// A restaurant, as everybody may see it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Restaurant {
+    /// Its id.
+    pub id: RestaurantId,
+    /// Its name in addresses.
+    #[schema(example = "night-owl-diner")]
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// What it is like.
+    pub description: Option<String>,
+    /// What it cooks.
+    pub cuisines: Vec<String>,
+    /// Street and number.
+    pub address: String,
+    /// Where that is.
+    pub place: Place,
+    /// IANA zone.
+    #[schema(example = "Europe/Rome")]
+    pub timezone: String,
+    /// ISO 4217.
+    #[schema(value_type = String, example = "EUR")]
+    pub currency: crate::money::Currency,
+    /// Tax added to the lines, in hundredths of a percent.
+    #[schema(example = 1000)]
+    pub tax_basis_points: i32,
+    /// Added to every delivery.
+    pub delivery_fee: Money,
+    /// Lines must come to this at least.
+    pub minimum_order: Money,
+    /// New orders are confirmed at once.
+    pub auto_accept: bool,
+    /// From confirmation to ready, in minutes.
+    pub preparation_minutes: i16,
+    /// False: takes no orders for the moment.
+    pub accepting: bool,
+    /// Weekly opening hours; empty: always open.
+    pub hours: Vec<Span>,
+    /// Whether an order would be taken at the time of the answer.
+    pub open_now: bool,
+    /// Grows with every change of the menu.
+    pub menu_version: i64,
+    /// Grows with every change of the restaurant.
+    pub version: i64,
+    /// When it joined.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Where a user works, and as what.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Membership {
+    /// The restaurant.
+    pub restaurant_id: RestaurantId,
+    /// Its name.
+    pub restaurant_name: String,
+    /// The rank.
+    pub role: MemberRole,
+}
+
+/// Somebody who works for a restaurant.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Member {
+    /// The user.
+    pub user_id: UserId,
+    /// Their address.
+    pub email: String,
+    /// Their name.
+    pub name: String,
+    /// Their rank.
+    pub role: MemberRole,
+}

@@ -1,0 +1,350 @@
+//! Every statement on restaurants, their hours and their members.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use super::hours::{self, Span};
+use super::{Member, MemberRole, Membership, Restaurant};
+use crate::ids::{RestaurantId, UserId};
+use crate::money::{Amount, Currency};
+use crate::paging::Page;
+use crate::place::Place;
+use crate::problem::{Code, OnConstraint as _, Problem};
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+/// A restaurant's row with its hours as three parallel arrays.
+struct Row {
+    id: RestaurantId,
+    slug: String,
+    name: String,
+    description: Option<String>,
+    cuisines: Vec<String>,
+    address: String,
+    latitude: f64,
+    longitude: f64,
+    timezone: String,
+    currency: Currency,
+    tax_basis_points: i32,
+    delivery_fee: Amount,
+    minimum_order: Amount,
+    auto_accept: bool,
+    preparation_minutes: i16,
+    accepting: bool,
+    menu_version: i64,
+    version: i64,
+    created_at: DateTime<Utc>,
+    weekdays: Vec<i16>,
+    opens: Vec<i16>,
+    closes: Vec<i16>,
+}
+
+impl Row {
+    fn into_restaurant(self, now: DateTime<Utc>) -> Result<Restaurant, Problem> {
+        let spans: Vec<_> = self
+            .weekdays
+            .iter()
+            .zip(&self.opens)
+            .zip(&self.closes)
+            .map(|((&weekday, &opens), &closes)| Span::from_columns(weekday, opens, closes))
+            .collect();
+        let zone: Tz = self.timezone.parse().map_err(|error| Problem::internal(&error))?;
+        Ok(Restaurant {
+            id: self.id,
+            slug: self.slug,
+            name: self.name,
+            description: self.description,
+            cuisines: self.cuisines,
+            address: self.address,
+            place: Place::new(self.latitude, self.longitude).map_err(|error| Problem::internal(&error))?,
+            timezone: self.timezone,
+            currency: self.currency,
+            tax_basis_points: self.tax_basis_points,
+            delivery_fee: self.delivery_fee.of(self.currency),
+            minimum_order: self.minimum_order.of(self.currency),
+            auto_accept: self.auto_accept,
+            preparation_minutes: self.preparation_minutes,
+            accepting: self.accepting,
+            open_now: self.accepting && hours::is_open(&spans, zone, now),
+            hours: spans,
+            menu_version: self.menu_version,
+            version: self.version,
+            created_at: self.created_at,
+        })
+    }
+}
+
+/// One restaurant.
+pub async fn get(tx: &mut Tx, restaurant: RestaurantId) -> Result<Option<Restaurant>, Problem> {
+    let now = tx.now();
+    let row = sqlx::query_as!(
+        Row,
+        r#"select r.id, slug, name, description, cuisines, address, latitude, longitude, timezone, currency,
+                  tax_basis_points, delivery_fee, minimum_order, auto_accept, preparation_minutes, accepting,
+                  menu_version, version, created_at,
+                  h.weekdays as "weekdays!", h.opens as "opens!", h.closes as "closes!"
+           from restaurants r
+           cross join lateral (
+               select coalesce(array_agg(weekday order by weekday, opens), '{}') as weekdays,
+                      coalesce(array_agg(opens order by weekday, opens), '{}') as opens,
+                      coalesce(array_agg(closes order by weekday, opens), '{}') as closes
+               from opening_hours where restaurant_id = r.id) h
+           where r.id = $1"#,
+        restaurant as RestaurantId,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    row.map(|row| row.into_restaurant(now)).transpose()
+}
+
+/// A page of restaurants, the newest first.
+pub async fn list(tx: &mut Tx, page: Page) -> Result<Vec<Restaurant>, Problem> {
+    let now = tx.now();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select r.id, slug, name, description, cuisines, address, latitude, longitude, timezone, currency,
+                  tax_basis_points, delivery_fee, minimum_order, auto_accept, preparation_minutes, accepting,
+                  menu_version, version, created_at,
+                  h.weekdays as "weekdays!", h.opens as "opens!", h.closes as "closes!"
+           from restaurants r
+           cross join lateral (
+               select coalesce(array_agg(weekday order by weekday, opens), '{}') as weekdays,
+                      coalesce(array_agg(opens order by weekday, opens), '{}') as opens,
+                      coalesce(array_agg(closes order by weekday, opens), '{}') as closes
+               from opening_hours where restaurant_id = r.id) h
+           where $1::timestamptz is null or (created_at, r.id) < ($1, $2)
+           order by created_at desc, r.id desc
+           limit $3"#,
+        page.after_time(),
+        page.after_id(),
+        page.fetch,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    rows.into_iter().map(|row| row.into_restaurant(now)).collect()
+}
+
+/// What can be set about a restaurant.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// Its name in addresses.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// What it is like.
+    pub description: Option<String>,
+    /// What it cooks.
+    pub cuisines: Vec<String>,
+    /// Street and number.
+    pub address: String,
+    /// Where that is.
+    pub place: Place,
+    /// Its zone.
+    pub timezone: Tz,
+    /// Hundredths of a percent.
+    pub tax_basis_points: i32,
+    /// Minor units.
+    pub delivery_fee: Amount,
+    /// Minor units.
+    pub minimum_order: Amount,
+    /// Confirms by itself.
+    pub auto_accept: bool,
+    /// Minutes.
+    pub preparation_minutes: i16,
+    /// Takes orders.
+    pub accepting: bool,
+}
+
+/// A new restaurant.
+pub async fn insert(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    currency: Currency,
+    profile: &Profile,
+) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "insert into restaurants (id, slug, name, description, cuisines, address, latitude, longitude, timezone,
+             currency, tax_basis_points, delivery_fee, minimum_order, auto_accept, preparation_minutes, accepting,
+             created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17)",
+        scope.restaurant() as RestaurantId,
+        profile.slug,
+        profile.name,
+        profile.description,
+        &profile.cuisines,
+        profile.address,
+        profile.place.lat(),
+        profile.place.lng(),
+        profile.timezone.name(),
+        currency as Currency,
+        profile.tax_basis_points,
+        profile.delivery_fee as Amount,
+        profile.minimum_order as Amount,
+        profile.auto_accept,
+        profile.preparation_minutes,
+        profile.accepting,
+        now,
+    )
+    .execute(tx.connection())
+    .await
+    .on_constraint("restaurants_slug_key", slug_taken)?;
+    Ok(())
+}
+
+fn slug_taken() -> Problem {
+    Problem::new(Code::AlreadyExists, "Another restaurant has this slug. Choose another.")
+}
+
+/// Locks a restaurant against other changes and tells its version.
+pub async fn lock(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
+    sqlx::query!("select id from restaurants where id = $1 for no key update", scope.restaurant() as RestaurantId)
+        .fetch_optional(tx.connection())
+        .await?
+        .map(|_| ())
+        .ok_or_else(Problem::not_found)
+}
+
+/// Changes what can be set.
+pub async fn update(tx: &mut Tx, scope: &RestaurantScope, profile: &Profile) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "update restaurants set slug = $2, name = $3, description = $4, cuisines = $5, address = $6, latitude = $7,
+             longitude = $8, timezone = $9, tax_basis_points = $10, delivery_fee = $11, minimum_order = $12,
+             auto_accept = $13, preparation_minutes = $14, accepting = $15, version = version + 1, updated_at = $16
+         where id = $1",
+        scope.restaurant() as RestaurantId,
+        profile.slug,
+        profile.name,
+        profile.description,
+        &profile.cuisines,
+        profile.address,
+        profile.place.lat(),
+        profile.place.lng(),
+        profile.timezone.name(),
+        profile.tax_basis_points,
+        profile.delivery_fee as Amount,
+        profile.minimum_order as Amount,
+        profile.auto_accept,
+        profile.preparation_minutes,
+        profile.accepting,
+        now,
+    )
+    .execute(tx.connection())
+    .await
+    .on_constraint("restaurants_slug_key", slug_taken)?;
+    Ok(())
+}
+
+/// Replaces the opening hours.
+pub async fn set_hours(tx: &mut Tx, scope: &RestaurantScope, spans: &[Span]) -> Result<(), Problem> {
+    let weekdays: Vec<_> = spans.iter().map(|span| span.weekday).collect();
+    let opens: Vec<_> = spans.iter().map(|span| span.opens.minutes()).collect();
+    let closes: Vec<_> = spans.iter().map(|span| span.closes_after()).collect();
+    sqlx::query!("delete from opening_hours where restaurant_id = $1", scope.restaurant() as RestaurantId)
+        .execute(tx.connection())
+        .await?;
+    sqlx::query!(
+        "insert into opening_hours (restaurant_id, weekday, opens, closes)
+         select $1, * from unnest($2::smallint[], $3::smallint[], $4::smallint[])",
+        scope.restaurant() as RestaurantId,
+        &weekdays,
+        &opens,
+        &closes,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// A new version of the menu; locks the restaurant's row until the transaction ends.
+pub async fn next_menu_version(tx: &mut Tx, scope: &RestaurantScope) -> Result<i64, Problem> {
+    let now = tx.now();
+    let row = sqlx::query!(
+        "update restaurants set menu_version = menu_version + 1, updated_at = $2 where id = $1 returning menu_version",
+        scope.restaurant() as RestaurantId,
+        now,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    row.map(|row| row.menu_version).ok_or_else(Problem::not_found)
+}
+
+/// The user's rank in a restaurant; outer `None`: there is no such restaurant.
+pub async fn rank(
+    tx: &mut Tx,
+    restaurant: RestaurantId,
+    user: UserId,
+) -> Result<Option<Option<MemberRole>>, Problem> {
+    let row = sqlx::query!(
+        r#"select m.role as "role?: MemberRole"
+           from restaurants r left join memberships m on m.restaurant_id = r.id and m.user_id = $2
+           where r.id = $1"#,
+        restaurant as RestaurantId,
+        user as UserId,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(row.map(|row| row.role))
+}
+
+/// Where a user works.
+pub async fn memberships_of(tx: &mut Tx, user: UserId) -> Result<Vec<Membership>, Problem> {
+    let memberships = sqlx::query_as!(
+        Membership,
+        "select m.restaurant_id, r.name as restaurant_name, m.role
+         from memberships m join restaurants r on r.id = m.restaurant_id
+         where m.user_id = $1 order by r.name, m.restaurant_id",
+        user as UserId,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(memberships)
+}
+
+/// Who works for a restaurant.
+pub async fn members(tx: &mut Tx, scope: &RestaurantScope) -> Result<Vec<Member>, Problem> {
+    let members = sqlx::query_as!(
+        Member,
+        "select m.user_id, u.email, u.name, m.role
+         from memberships m join users u on u.id = m.user_id
+         where m.restaurant_id = $1 order by m.role, u.name, m.user_id",
+        scope.restaurant() as RestaurantId,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(members)
+}
+
+/// Makes somebody a member, or changes their rank.
+pub async fn put_member(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    user: UserId,
+    role: MemberRole,
+) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "insert into memberships (restaurant_id, user_id, role, created_at) values ($1, $2, $3, $4)
+         on conflict (restaurant_id, user_id) do update set role = excluded.role",
+        scope.restaurant() as RestaurantId,
+        user as UserId,
+        role as MemberRole,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Ends a membership. `false`: there was none.
+pub async fn remove_member(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<bool, Problem> {
+    let removed = sqlx::query!(
+        "delete from memberships where restaurant_id = $1 and user_id = $2",
+        scope.restaurant() as RestaurantId,
+        user as UserId,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(removed.rows_affected() == 1)
+}

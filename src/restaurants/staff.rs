@@ -1,0 +1,98 @@
+//! What somebody is to a restaurant, and the extractor that hands its staff the scope.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use super::{MemberRole, sql};
+use crate::accounts::Caller;
+use crate::accounts::caller::{authenticate, operation, path_parameter};
+use crate::app::App;
+use crate::ids::RestaurantId;
+use crate::orders::Actor;
+use crate::permission::{self, Relation};
+use crate::problem::Problem;
+use crate::tenancy::{RestaurantScope, Who};
+
+/// What a caller is to a restaurant that exists.
+pub struct StaffAccess {
+    /// Their relations to it.
+    pub held: Vec<Relation>,
+    /// On whose behalf they may act, if they work there or run the platform.
+    pub scope: Option<RestaurantScope>,
+}
+
+impl MemberRole {
+    /// A manager is staff, and an owner may do what a manager may.
+    pub const fn relations(self) -> &'static [Relation] {
+        match self {
+            Self::Owner | Self::Manager => &[Relation::Staff, Relation::Manager],
+            Self::Staff => &[Relation::Staff],
+        }
+    }
+}
+
+/// What the caller is to this restaurant.
+///
+/// # Errors
+/// 404 when there is no such restaurant.
+pub async fn relations(app: &App, caller: &Caller, restaurant: RestaurantId) -> Result<StaffAccess, Problem> {
+    let user = caller.user;
+    let role = app
+        .db
+        .read(Who::user(user), move |tx| Box::pin(async move { sql::rank(tx, restaurant, user).await }))
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let mut held = caller.relations();
+    held.extend(role.map_or(&[][..], MemberRole::relations));
+    let scope = match (role, caller.platform()) {
+        (Some(_), _) => {
+            Some(RestaurantScope::staff("a membership row says so", restaurant, Actor::Staff, user))
+        }
+        (None, Some(platform)) => Some(platform.restaurant(restaurant)),
+        (None, None) => None,
+    };
+    Ok(StaffAccess { held, scope })
+}
+
+/// Somebody who may act for the restaurant in the path (`{restaurantId}`), as the operation asks.
+pub struct Staff {
+    /// The restaurant.
+    pub scope: RestaurantScope,
+    /// Who.
+    pub caller: Caller,
+}
+
+impl FromRequestParts<Arc<App>> for Staff {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = authenticate(parts, app).await?;
+        let restaurant = path_parameter(parts, app, "restaurantId").await?;
+        let access = relations(app, &caller, restaurant).await?;
+        permission::decide(operation(parts)?, &access.held)?;
+        let scope = access.scope.ok_or_else(Problem::not_found)?;
+        Ok(Self { scope, caller })
+    }
+}
+
+/// A customer at the restaurant in the path: any signed-in user, in a restaurant that exists.
+pub struct Guest {
+    /// The restaurant, as a customer meets it.
+    pub scope: RestaurantScope,
+    /// Who.
+    pub caller: Caller,
+}
+
+impl FromRequestParts<Arc<App>> for Guest {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = authenticate(parts, app).await?;
+        permission::decide(operation(parts)?, &caller.relations())?;
+        let restaurant = path_parameter(parts, app, "restaurantId").await?;
+        let scope = RestaurantScope::customer("a customer may deal with any restaurant", restaurant, caller.user);
+        Ok(Self { scope, caller })
+    }
+}

@@ -1,0 +1,145 @@
+//! `comanda serve`: everything put together, started in order, and stopped in the reverse of it.
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::accounts::password::{self, Passwords};
+use crate::accounts::secrets;
+use crate::accounts::token::Tokens;
+use crate::app::{self, App, RouterError};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::database::{DatabaseError, Reached};
+use crate::server::{self, ListenError};
+use crate::{demo, realtime};
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// The address.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The routes.
+    #[error(transparent)]
+    Router(#[from] RouterError),
+    /// The data folder.
+    #[error("the data folder {0} cannot be used: {1}. Name one this user may write to with DATA_DIR=…")]
+    DataDir(String, std::io::Error),
+    /// The demo city.
+    #[error("the demo city could not be built: {0}")]
+    Demo(String),
+}
+
+/// A server that is up.
+pub struct Running {
+    /// What handlers share.
+    pub app: Arc<App>,
+    /// Where it listens.
+    pub address: std::net::SocketAddr,
+    stop: CancellationToken,
+    serving: tokio::task::JoinHandle<()>,
+    relay: tokio::task::JoinHandle<()>,
+}
+
+impl Running {
+    /// Stops taking requests, waits for those in flight, and closes the database.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        // A task that panicked has said so in the log; there is nothing left to wait for.
+        let _ = self.serving.await;
+        let _ = self.relay.await;
+        self.app.db.close().await;
+    }
+}
+
+/// Puts the house together on a database that is reached and migrated.
+///
+/// # Errors
+/// When a secret, the address or the routes are not right.
+pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) -> Result<Running, ServeError> {
+    let listener = server::listen(&config.http).await?;
+    let db = reached.open(&config, clock.clone()).await?;
+    let secret = secrets::configured_or_kept(config.accounts.jwt_secret.as_ref(), &config.data_dir, "jwt_secret")
+        .map_err(|error| ServeError::DataDir(config.data_dir.display().to_string(), error))?;
+    password::warm_up();
+    let app = Arc::new(App {
+        tokens: Tokens::new(&secret, config.accounts.access_life),
+        passwords: Passwords::new(&config.accounts),
+        config,
+        db,
+        clock,
+        demo,
+    });
+    run(app, listener, reached).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "the two long tasks of the server, both waited for by Running::stop")]
+async fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<Running, ServeError> {
+    let address = listener
+        .local_addr()
+        .map_err(|error| ServeError::DataDir("the listener".into(), error))?;
+    let stop = CancellationToken::new();
+    let (sockets, io) = realtime::layer(&app.config.sockets);
+    let router = app::router(&app)?.layer(sockets);
+    let relay = tokio::spawn(realtime::start(Arc::clone(&app), io, reached.options().clone(), stop.clone()));
+    let (bounds, ending) = (app.config.http.clone(), stop.clone());
+    let serving = tokio::spawn(async move { server::serve(listener, router, &bounds, ending).await });
+    Ok(Running { app, address, stop, serving, relay })
+}
+
+/// `comanda serve`: until a signal comes.
+///
+/// # Errors
+/// When something of the start fails; each says what to do.
+pub async fn serve(config: Config, demo: bool) -> Result<(), ServeError> {
+    std::fs::create_dir_all(&config.data_dir)
+        .map_err(|error| ServeError::DataDir(config.data_dir.display().to_string(), error))?;
+    let reached = Reached::find(&config).await?;
+    let applied = reached.migrate().await?;
+    if applied > 0 {
+        tracing::info!(applied, "the schema is up to date");
+    }
+    let running = start(config, &reached, Clock::System, demo).await?;
+    let simulator = if demo { Some(demo::begin(&running).await.map_err(ServeError::Demo)?) } else { None };
+    announce(&running, demo);
+    wait_for_signal().await;
+    tracing::info!("stopping");
+    if let Some(simulator) = simulator {
+        simulator.stop().await;
+    }
+    running.stop().await;
+    reached.leave().await;
+    Ok(())
+}
+
+/// Where to go from here.
+#[expect(clippy::print_stdout, reason = "for the person at the terminal")]
+fn announce(running: &Running, demo: bool) {
+    let base = format!("http://{}", running.address);
+    println!("Comanda {} is up.\n", env!("CARGO_PKG_VERSION"));
+    println!("  API        {base}/api");
+    println!("  Reference  {base}/docs");
+    println!("  Console    {base}/");
+    if demo {
+        println!("\n{}", demo::logins());
+    }
+}
+
+/// SIGINT or SIGTERM. If the system cannot tell us of them, Ctrl-C ends the process the hard way, which is survived.
+async fn wait_for_signal() {
+    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    if let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    } else {
+        std::future::pending::<()>().await;
+    }
+}

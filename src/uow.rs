@@ -1,0 +1,297 @@
+//! The unit of work: the only place that opens a transaction.
+//!
+//! A unit runs in a task of its own, so that a client who hangs up does not stop it half way; its time is bounded;
+//! and it ends in one of three ways: committed, rolled back, or unknown. sqlx 0.9.0 can hand on a connection with an
+//! open transaction when a `begin` is dropped in flight (launchbadge/sqlx#4393): one more reason why nothing here is
+//! ever dropped by somebody else, and why a unit that runs out of time closes its connection instead of returning it.
+
+use std::fmt::Write as _;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
+
+use crate::clock::Clock;
+use crate::problem::{Code, Problem};
+use crate::tenancy::Who;
+
+/// The steps of a unit, boxed, borrowing its transaction: `|tx| Box::pin(async move { … })`.
+pub type Steps<'t, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 't>>;
+
+/// Most events one transaction may append: the place of an event within its transaction has ten bits.
+pub const EVENTS_PER_TRANSACTION: i32 = 1024;
+
+/// How long a unit may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// From BEGIN to the last statement.
+    pub work: Duration,
+    /// For COMMIT alone; past it the outcome is unknown.
+    pub commit: Duration,
+}
+
+/// How a unit ended.
+#[derive(Debug)]
+pub enum Outcome<T> {
+    /// It happened, and PostgreSQL has said so.
+    Committed(T),
+    /// It did not happen.
+    RolledBack(Problem),
+    /// COMMIT was sent and never answered: it may have happened. The same request with its key settles it.
+    Unknown,
+}
+
+/// The database, as the rest of the house sees it.
+#[derive(Clone, Debug)]
+pub struct Database {
+    pool: PgPool,
+    clock: Clock,
+    bounds: Bounds,
+    units: TaskTracker,
+    appended: Arc<Notify>,
+}
+
+/// An open transaction. It ends where its unit ends, never before.
+#[derive(Debug)]
+pub struct Tx {
+    connection: Held,
+    now: DateTime<Utc>,
+    events: i32,
+}
+
+/// A connection that goes back to the pool only when told so; dropped in any other way, it is closed.
+#[derive(Debug)]
+struct Held(Option<PoolConnection<Postgres>>);
+
+impl Held {
+    fn give_back(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(connection.detach());
+        }
+    }
+}
+
+impl std::ops::Deref for Held {
+    type Target = PgConnection;
+
+    #[expect(clippy::expect_used, reason = "empty only after give_back, which takes the value away")]
+    fn deref(&self) -> &PgConnection {
+        self.0.as_ref().expect("a held connection")
+    }
+}
+
+impl std::ops::DerefMut for Held {
+    #[expect(clippy::expect_used, reason = "empty only after give_back, which takes the value away")]
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.0.as_mut().expect("a held connection")
+    }
+}
+
+impl Tx {
+    /// One instant for everything that happens in this transaction.
+    pub const fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// The connection, for a slice's `sql.rs`.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+
+    /// The place of the next event within this transaction.
+    pub(crate) fn next_event_place(&mut self) -> Result<i32, Problem> {
+        if self.events == EVENTS_PER_TRANSACTION {
+            return Err(Problem::internal(&"a transaction appends at most 1024 events"));
+        }
+        self.events += 1;
+        Ok(self.events - 1)
+    }
+}
+
+impl Database {
+    /// A database behind a pool of connections that already speak as the application's role.
+    pub fn new(pool: PgPool, clock: Clock, bounds: Bounds) -> Self {
+        Self { pool, clock, bounds, units: TaskTracker::new(), appended: Arc::new(Notify::new()) }
+    }
+
+    /// Signalled after a unit that appended events has been committed: a hint, never the only way to learn of it.
+    pub fn appended(&self) -> Arc<Notify> {
+        Arc::clone(&self.appended)
+    }
+
+    /// The pool, for the few single statements that need no transaction and see only tables without tenants.
+    pub(crate) const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Changes something, for `who`.
+    ///
+    /// # Errors
+    /// What the steps refuse with; `busy` when the database does not answer; `outcome_unknown` when it is not known
+    /// whether the change happened.
+    pub async fn write<T, F>(&self, who: impl Into<Who>, steps: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
+    {
+        self.unit(begin_statement("BEGIN", who.into()), steps).await
+    }
+
+    /// Reads a consistent picture, for `who`.
+    ///
+    /// # Errors
+    /// As [`Database::write`]; a write inside is refused by PostgreSQL.
+    pub async fn read<T, F>(&self, who: impl Into<Who>, steps: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
+    {
+        self.unit(begin_statement("BEGIN READ ONLY", who.into()), steps).await
+    }
+
+    async fn unit<T, F>(&self, begin: String, steps: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
+    {
+        let database = self.clone();
+        let unit = async move { database.run(begin, steps).await };
+        match self.units.spawn(unit.in_current_span()).await {
+            Ok(Outcome::Committed(answer)) => Ok(answer),
+            Ok(Outcome::RolledBack(problem)) => Err(problem),
+            Ok(Outcome::Unknown) => Err(outcome_unknown()),
+            Err(panic) => Err(Problem::internal(&panic)),
+        }
+    }
+
+    /// From BEGIN to the end. If this future panics, the connection closes itself, and PostgreSQL rolls back.
+    async fn run<T, F>(self, begin: String, steps: F) -> Outcome<T>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
+    {
+        let mut tx = match timeout(self.bounds.work, self.begin(begin)).await {
+            Ok(Ok(tx)) => tx,
+            Ok(Err(error)) => return Outcome::RolledBack(error.into()),
+            Err(_) => return Outcome::RolledBack(Problem::busy(1)),
+        };
+        match timeout(self.bounds.work, steps(&mut tx)).await {
+            Ok(Ok(answer)) => self.commit(tx, answer).await,
+            Ok(Err(problem)) => {
+                roll_back(tx, self.bounds.commit).await;
+                Outcome::RolledBack(problem)
+            }
+            Err(_) => {
+                tracing::warn!("a unit of work ran out of time; its connection is closed");
+                drop(tx);
+                Outcome::RolledBack(Problem::busy(1))
+            }
+        }
+    }
+
+    /// Opens a transaction. A connection that died in the pool fails here, before anything was asked of it, and the
+    /// next one is tried; at worst as many as the pool holds.
+    async fn begin(&self, begin: String) -> Result<Tx, sqlx::Error> {
+        let mut attempts_left = self.pool.size() + 1;
+        loop {
+            let mut connection = Held(Some(self.pool.acquire().await?));
+            let opened = sqlx::raw_sql(AssertSqlSafe(begin.as_str())).execute(&mut *connection).await;
+            match opened {
+                Ok(_) => return Ok(Tx { connection, now: self.clock.now(), events: 0 }),
+                Err(error) => {
+                    drop(connection);
+                    attempts_left -= 1;
+                    if attempts_left == 0 || !connection_is_dead(&error) {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn commit<T>(&self, mut tx: Tx, answer: T) -> Outcome<T> {
+        let ended = timeout(self.bounds.commit, sqlx::raw_sql("COMMIT").execute(&mut *tx.connection)).await;
+        match ended {
+            Ok(Ok(_)) => {
+                if tx.events > 0 {
+                    self.appended.notify_one();
+                }
+                tx.connection.give_back();
+                Outcome::Committed(answer)
+            }
+            // The server answered: a deferred constraint said no, and everything was rolled back.
+            Ok(Err(error @ sqlx::Error::Database(_))) if !connection_is_dead(&error) => {
+                roll_back(tx, self.bounds.commit).await;
+                Outcome::RolledBack(error.into())
+            }
+            Ok(Err(_)) | Err(_) => {
+                tracing::error!("COMMIT was not answered; the outcome of the unit is unknown");
+                Outcome::Unknown
+            }
+        }
+    }
+
+    /// Waits for the units that are still running, then closes the pool.
+    pub async fn close(&self) {
+        self.units.close();
+        self.units.wait().await;
+        self.pool.close().await;
+    }
+}
+
+/// `BEGIN` and who acts, in one round trip. Ids are uuids, so nothing needs quoting.
+fn begin_statement(begin: &str, who: Who) -> String {
+    let mut statement = String::from(begin);
+    let settings = [
+        ("user", who.user.map(crate::ids::UserId::uuid)),
+        ("tenant", who.tenant.map(crate::ids::RestaurantId::uuid)),
+        ("shop", who.shop.map(crate::ids::RestaurantId::uuid)),
+        ("driver", who.driver.map(crate::ids::DriverId::uuid)),
+    ];
+    for (name, id) in settings {
+        if let Some(id) = id {
+            let _ = write!(statement, "; SET LOCAL app.{name} = '{id}'");
+        }
+    }
+    if who.platform {
+        statement.push_str("; SET LOCAL app.platform = 'on'");
+    }
+    statement
+}
+
+async fn roll_back(mut tx: Tx, limit: Duration) {
+    if let Ok(Ok(_)) = timeout(limit, sqlx::raw_sql("ROLLBACK").execute(&mut *tx.connection)).await {
+        tx.connection.give_back();
+    }
+}
+
+/// The connection broke, or the server is stopping (SQLSTATE 57P01–57P03): it will answer nothing any more.
+fn connection_is_dead(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(refusal) => refusal.code().is_some_and(|code| code.starts_with("57P")),
+        _ => false,
+    }
+}
+
+fn outcome_unknown() -> Problem {
+    Problem::new(
+        Code::OutcomeUnknown,
+        "The database did not confirm in time. Repeat the request with the same Idempotency-Key, or read the state.",
+    )
+    .with("outcome", "unknown")
+    .retry_after(1)
+}

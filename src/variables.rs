@@ -1,0 +1,85 @@
+//! Every variable, once: its name, meaning, default, and whether it is a secret.
+
+/// One variable of the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Variable {
+    /// Its heading in `.env.example`.
+    pub section: &'static str,
+    /// As it stands in the environment.
+    pub name: &'static str,
+    /// What it does, with units and range.
+    pub meaning: &'static str,
+    /// What holds when it is not set.
+    pub default: Option<&'static str>,
+    /// A value to show where there is no default.
+    pub example: &'static str,
+    /// Never printed.
+    pub secret: bool,
+}
+
+const fn plain(section: &'static str, name: &'static str, default: &'static str, meaning: &'static str) -> Variable {
+    Variable { section, name, meaning, default: Some(default), example: "", secret: false }
+}
+
+const fn optional(section: &'static str, name: &'static str, example: &'static str, meaning: &'static str) -> Variable {
+    Variable { section, name, meaning, default: None, example, secret: false }
+}
+
+const fn secret(section: &'static str, name: &'static str, example: &'static str, meaning: &'static str) -> Variable {
+    Variable { section, name, meaning, default: None, example, secret: true }
+}
+
+const GENERAL: &str = "General";
+const HTTP: &str = "HTTP";
+const DATABASE: &str = "PostgreSQL and Redis";
+const ACCOUNTS: &str = "Accounts";
+const LIVE: &str = "Live updates";
+const PROVIDERS: &str = "Providers: all of a provider's variables, or none for the local stand-in";
+const LOGS: &str = "Logs";
+
+/// The table.
+pub const VARIABLES: &[Variable] = &[
+    plain(GENERAL, "MODE", "development", "development, or production: then missing or weak secrets stop the start."),
+    plain(GENERAL, "DATA_DIR", "./data", "Folder for the private PostgreSQL and for secrets that were not set."),
+    plain(HTTP, "HOST", "127.0.0.1", "Address to listen on; 0.0.0.0 for all interfaces."),
+    plain(HTTP, "PORT", "3000", "Port to listen on; 0 takes a free one."),
+    plain(HTTP, "MAX_BODY_BYTES", "262144", "Largest request body, in bytes (1024 to 67108864)."),
+    plain(HTTP, "MAX_CONNECTIONS", "10000", "Connections open at once; further ones wait in the listener's queue."),
+    plain(HTTP, "HEADER_TIMEOUT", "10s", "A client that has not sent its headers by then is disconnected."),
+    plain(HTTP, "REQUEST_TIMEOUT", "30s", "A request that has not been answered by then gets 408."),
+    plain(HTTP, "SHUTDOWN_TIMEOUT", "15s", "How long requests in flight may take after SIGTERM."),
+    secret(DATABASE, "DATABASE_URL", "postgres://user:password@host:5432/comanda", "PostgreSQL 15 or newer. Not set: a private one in DATA_DIR."),
+    optional(DATABASE, "POSTGRES_BIN", "/usr/lib/postgresql/15/bin", "Folder with initdb and postgres, for the private PostgreSQL. Not set: looked for."),
+    plain(DATABASE, "DATABASE_POOL", "16", "Connections to PostgreSQL (2 to 1000)."),
+    plain(DATABASE, "DATABASE_ACQUIRE_TIMEOUT", "2s", "How long a request waits for a connection before it gets 503."),
+    plain(DATABASE, "DATABASE_LOCK_TIMEOUT", "2s", "How long a statement waits for a row somebody else is changing."),
+    plain(DATABASE, "DATABASE_UNIT_TIMEOUT", "5s", "How long one transaction may take before COMMIT."),
+    plain(DATABASE, "DATABASE_COMMIT_TIMEOUT", "5s", "How long COMMIT may take; past it the answer is 503 outcome_unknown."),
+    secret(DATABASE, "REDIS_URL", "redis://host:6379", "Redis 7 or newer, for several nodes: they wake each other through it. Not set: through PostgreSQL."),
+    secret(ACCOUNTS, "JWT_SECRET", "", "Signs access tokens; at least 32 bytes. Not set in development: made once and kept in DATA_DIR."),
+    secret(ACCOUNTS, "JWT_REFRESH_SECRET", "", "Signs refresh tokens; at least 32 bytes, another than JWT_SECRET. Not set in development: made once and kept."),
+    plain(ACCOUNTS, "JWT_EXPIRES_IN", "10m", "Life of an access token: 500ms, 30s, 15m, 12h, 7d."),
+    plain(ACCOUNTS, "JWT_REFRESH_EXPIRES_IN", "30d", "Life of a session without use."),
+    plain(ACCOUNTS, "PASSWORD_HASHES_AT_ONCE", "auto", "Passwords hashed at once, 19 MiB each; auto: half the cores."),
+    plain(ACCOUNTS, "PASSWORD_HASHES_WAITING", "64", "Further hashes that may wait; beyond that the answer is 503."),
+    plain(ACCOUNTS, "PASSWORD_HASH_WAIT", "5s", "How long a hash may wait before the answer is 503."),
+    plain(LIVE, "SOCKET_MAX_MESSAGE_BYTES", "20000", "Largest Socket.IO message from a client, over polling and WebSocket alike."),
+    plain(LIVE, "SOCKET_MAX_ROOMS", "100", "Rooms one socket may join."),
+    plain(LIVE, "SOCKET_BUFFER_PACKETS", "1024", "Packets waiting for a slow client; beyond that it is disconnected and resumes with `after`."),
+    plain(LIVE, "SOCKET_CONNECT_TIMEOUT", "10s", "A connection that has not introduced itself by then is closed."),
+    plain(LIVE, "EVENT_POLL_INTERVAL", "1s", "The safety net under wake-ups: how often the event log is looked at anyway."),
+    plain(LIVE, "EVENT_RING", "4096", "Recent events kept in memory for sockets that join or come back."),
+    optional(PROVIDERS, "CLOUDINARY_CLOUD_NAME", "my-cloud", "Cloudinary's cloud name."),
+    optional(PROVIDERS, "CLOUDINARY_API_KEY", "123456789012345", "Cloudinary's API key."),
+    secret(PROVIDERS, "CLOUDINARY_API_SECRET", "", "Cloudinary's API secret."),
+    optional(PROVIDERS, "FIREBASE_PROJECT_ID", "my-project", "Firebase project for pushes."),
+    optional(PROVIDERS, "FIREBASE_CLIENT_EMAIL", "push@my-project.iam.gserviceaccount.com", "Service account that may send pushes."),
+    secret(PROVIDERS, "FIREBASE_PRIVATE_KEY", "", "The service account's private key, PEM with \\n for line ends."),
+    optional(PROVIDERS, "TWILIO_ACCOUNT_SID", "AC0123", "Twilio account for text messages."),
+    secret(PROVIDERS, "TWILIO_AUTH_TOKEN", "", "Twilio's auth token."),
+    optional(PROVIDERS, "TWILIO_PHONE_NUMBER", "+15005550006", "Number the messages come from, E.164."),
+    plain(LOGS, "LOG_LEVEL", "info,sqlx=warn", "What is logged, as `level` or `target=level,…`."),
+    plain(LOGS, "LOG_FORMAT", "text", "text, or json: one object a line."),
+    optional(LOGS, "LOG_DIR", "./logs", "Folder for log files, a new one each day. Not set: standard error."),
+    plain(LOGS, "LOG_KEEP_FILES", "14", "Daily log files kept."),
+];

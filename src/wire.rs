@@ -1,0 +1,260 @@
+//! What arrives over HTTP, turned into types or refused as a [`Problem`]: bodies, paths, queries, headers.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::problem::{Code, FieldError, Problem};
+
+/// A JSON body: `application/json`, UTF-8, within the size limit, of the wanted shape, without unknown fields.
+pub struct Body<T>(pub T);
+
+/// The same, with the bytes it was read from: what an idempotency key is bound to.
+pub struct BodyWithBytes<T> {
+    /// What was read.
+    pub value: T,
+    /// What was sent.
+    pub bytes: Bytes,
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for BodyWithBytes<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        require_json(request.headers())?;
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| unreadable(&rejection))?;
+        Ok(Self { value: parse(&bytes)?, bytes })
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        BodyWithBytes::from_request(request, state).await.map(|body| Self(body.value))
+    }
+}
+
+fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let media_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .map(str::trim);
+    if media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json")) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::UnsupportedMediaType, "Send the body as JSON with `Content-Type: application/json`."))
+}
+
+fn unreadable(rejection: &axum::extract::rejection::BytesRejection) -> Problem {
+    if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
+        Problem::new(Code::BodyTooLarge, "Send less: the limit is MAX_BODY_BYTES of the server's configuration.")
+    } else {
+        Problem::new(Code::MalformedRequest, "The body broke off. Send it again.")
+    }
+}
+
+/// Deepest nesting a body may have; deserialisers recurse.
+const DEEPEST_JSON: &str = "recursion limit exceeded";
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let pointer = json_pointer(error.path());
+        describe(&pointer, error.inner())
+    })?;
+    deserializer.end().map_err(|error| describe("", &error))?;
+    Ok(value)
+}
+
+/// Not JSON: 400. JSON of another shape: 422 with the place.
+fn describe(pointer: &str, error: &serde_json::Error) -> Problem {
+    let text = error.to_string();
+    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
+    match error.classify() {
+        serde_json::error::Category::Data => Problem::invalid_field(pointer, message),
+        _ if text.starts_with(DEEPEST_JSON) => Problem::invalid_field(pointer, "is nested too deeply"),
+        _ => Problem::new(
+            Code::MalformedRequest,
+            format!("The body is not JSON: {message} (line {}, column {}).", error.line(), error.column()),
+        ),
+    }
+}
+
+fn json_pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter()
+        .filter_map(|segment| match segment {
+            Segment::Seq { index } => Some(format!("/{index}")),
+            Segment::Map { key } => Some(format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        })
+        .collect()
+}
+
+/// Parameters of the path. An id that cannot exist is answered as one that does not.
+pub struct Path<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    #[expect(clippy::disallowed_types, reason = "this is the wrapper that gives Problems")]
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        axum::extract::Path::<T>::from_request_parts(parts, state)
+            .await
+            .map(|path| Self(path.0))
+            .map_err(|_| Problem::not_found())
+    }
+}
+
+/// Parameters of the query. Unknown ones are refused, where the type says `deny_unknown_fields`.
+pub struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    #[expect(clippy::disallowed_types, reason = "this is the wrapper that gives Problems")]
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        axum::extract::Query::<T>::from_request_parts(parts, state).await.map(|query| Self(query.0)).map_err(
+            |rejection| {
+                let text = rejection.body_text();
+                let message = text.split_once(": ").map_or(text.as_str(), |(_, message)| message);
+                Problem::invalid(vec![FieldError::invalid("?", message)])
+            },
+        )
+    }
+}
+
+/// A JSON answer.
+pub struct Json<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => ([(header::CONTENT_TYPE, APPLICATION_JSON)], body).into_response(),
+            Err(error) => Problem::internal(&error).into_response(),
+        }
+    }
+}
+
+/// `application/json`.
+pub const APPLICATION_JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// A JSON answer with the version of what it shows as `ETag`.
+pub struct Versioned<T> {
+    /// What is shown.
+    pub body: T,
+    /// Its version.
+    pub version: i64,
+}
+
+impl<T: Serialize> IntoResponse for Versioned<T> {
+    fn into_response(self) -> Response {
+        let mut response = Json(self.body).into_response();
+        if let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", self.version)) {
+            response.headers_mut().insert(header::ETAG, etag);
+        }
+        response
+    }
+}
+
+/// `If-Match: "3"`: change it only if it is still at this version. Absent, or `*`: whatever the version.
+#[derive(Debug, Clone, Copy)]
+pub struct IfMatch(pub Option<i64>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get(header::IF_MATCH) else {
+            return Ok(Self(None));
+        };
+        let text = value.to_str().unwrap_or_default().trim();
+        if text == "*" {
+            return Ok(Self(None));
+        }
+        text.strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .and_then(|version| version.parse().ok())
+            .map(|version| Self(Some(version)))
+            .ok_or_else(|| {
+                Problem::new(Code::MalformedRequest, "If-Match must be one version in quotes, as ETag shows it: \"3\".")
+            })
+    }
+}
+
+impl IfMatch {
+    /// Refuses if the version asked for is not the current one; `current` is shown to the caller.
+    pub fn check(self, version: i64, current: impl Serialize) -> Result<(), Problem> {
+        if self.0.is_none_or(|wanted| wanted == version) {
+            return Ok(());
+        }
+        Err(Problem::new(Code::VersionConflict, "Read `current`, decide again, and send its version as If-Match.")
+            .with("current", current)
+            .with_header(
+                header::ETAG,
+                HeaderValue::from_str(&format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"\"")),
+            ))
+    }
+}
+
+/// A text of bounded length without control characters, trimmed. `MIN` and `MAX` count characters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Text<const MIN: usize, const MAX: usize>(String);
+
+impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text, owned.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> TryFrom<String> for Text<MIN, MAX> {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let text = text.trim();
+        if !(MIN..=MAX).contains(&text.chars().count()) {
+            return Err(format!("must be {MIN} to {MAX} characters long"));
+        }
+        if text.chars().any(|letter| letter.is_control() && letter != '\n') {
+            return Err("must not contain control characters".into());
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl<'de, const MIN: usize, const MAX: usize> Deserialize<'de> for Text<MIN, MAX> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.try_into().map_err(serde::de::Error::custom)
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> utoipa::PartialSchema for Text<MIN, MAX> {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::Type::String)
+            .min_length(Some(MIN))
+            .max_length(Some(MAX))
+            .build()
+            .into()
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> ToSchema for Text<MIN, MAX> {
+    fn name() -> std::borrow::Cow<'static, str> {
+        std::borrow::Cow::Owned(format!("Text{MIN}To{MAX}"))
+    }
+}
