@@ -1,5 +1,7 @@
 //! What the program says of itself: one line an event, text or JSON, to standard error or to a file a day.
 
+use std::io::IsTerminal as _;
+
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_appender::rolling::{InitError, RollingFileAppender, Rotation};
 use tracing_subscriber::EnvFilter;
@@ -43,7 +45,9 @@ pub fn begin(log: &Log) -> Result<Telemetry, TelemetryError> {
 }
 
 fn install(filter: EnvFilter, json: bool, writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static) {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_target(true);
+    // Colours are for a person at a terminal, not for a file.
+    let colours = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colours);
     // A second subscriber in one process (tests) is not worth stopping for.
     let _ = if json { builder.json().flatten_event(true).try_init() } else { builder.try_init() };
 }

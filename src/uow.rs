@@ -263,11 +263,11 @@ fn begin_statement(begin: &str, who: Who) -> String {
     ];
     for (name, id) in settings {
         if let Some(id) = id {
-            let _ = write!(statement, "; SET LOCAL app.{name} = '{id}'");
+            let _ = write!(statement, "; SET LOCAL \"app.{name}\" = '{id}'");
         }
     }
     if who.platform {
-        statement.push_str("; SET LOCAL app.platform = 'on'");
+        statement.push_str("; SET LOCAL \"app.platform\" = 'on'");
     }
     statement
 }

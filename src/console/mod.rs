@@ -39,13 +39,19 @@ fn file(path: &str, headers: &HeaderMap) -> Response {
     }
     let mut response = file.data.into_owned().into_response();
     let answer = response.headers_mut();
-    let kind = HeaderValue::from_str(file.metadata.mimetype()).ok();
-    answer.insert(header::CONTENT_TYPE, kind.unwrap_or(HeaderValue::from_static("application/octet-stream")));
+    answer.insert(header::CONTENT_TYPE, kind_of(&file));
     answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         answer.insert(header::ETAG, etag);
     }
     response
+}
+
+/// Every text of ours is UTF-8.
+fn kind_of(file: &EmbeddedFile) -> HeaderValue {
+    let kind = file.metadata.mimetype();
+    let charset = if kind.starts_with("text/") { "; charset=utf-8" } else { "" };
+    HeaderValue::from_str(&format!("{kind}{charset}")).unwrap_or(HeaderValue::from_static("application/octet-stream"))
 }
 
 fn etag_of(file: &EmbeddedFile) -> String {
