@@ -37,9 +37,10 @@ fn file(path: &str, headers: &HeaderMap) -> Response {
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
         return StatusCode::NOT_MODIFIED.into_response();
     }
+    let kind = kind_of(&file);
     let mut response = file.data.into_owned().into_response();
     let answer = response.headers_mut();
-    answer.insert(header::CONTENT_TYPE, kind_of(&file));
+    answer.insert(header::CONTENT_TYPE, kind);
     answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         answer.insert(header::ETAG, etag);
