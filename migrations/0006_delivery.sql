@@ -64,8 +64,9 @@ create index deliveries_open_idx on deliveries (restaurant_id, created_at) where
 
 alter table deliveries enable row level security;
 alter table deliveries force row level security;
-create policy read on deliveries for select
-    using (restaurant_id = app_tenant() or driver_id = app_driver() or customer_id = app_user() or app_platform());
+create policy read on deliveries for select using (
+    restaurant_id = app_tenant() or driver_id = app_driver() or customer_id = app_user() or app_platform()
+    or exists (select from memberships m where m.restaurant_id = deliveries.restaurant_id and m.user_id = app_user()));
 create policy open on deliveries for insert
     with check (restaurant_id = app_tenant() or restaurant_id = app_shop() or app_platform());
 create policy change on deliveries for update

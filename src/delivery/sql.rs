@@ -254,7 +254,6 @@ pub async fn party(
     user: UserId,
     driver: Option<DriverId>,
 ) -> Result<Option<Party>, Problem> {
-    // Staff see the delivery through its order: the policy on deliveries asks for a tenant that is not known yet.
     let party = sqlx::query_as!(
         Party,
         r#"select d.restaurant_id as restaurant, d.order_id as "order", d.customer_id = $2 as "is_customer!",
