@@ -173,7 +173,7 @@ impl Courier {
             came?;
             *presence = Presence::AtWork;
             self.floor.became_free();
-        } else if self.clock.now() >= self.shift.off && !self.closes && !self.floor.someone_waits() {
+        } else if self.clock.now() >= self.shift.off && !self.closes && !self.floor.someone_waits(self.clock.now()) {
             match self.session.go_offline().await {
                 Ok(()) => {
                     *presence = Presence::Gone(self.clock.now());

@@ -29,10 +29,12 @@ pub struct Need {
     pub failed: oneshot::Sender<String>,
 }
 
-/// What couriers and the dispatcher tell each other.
+/// What orders, couriers and the dispatcher tell each other.
 pub struct Floor {
-    /// Orders for which nobody is free.
-    waiting: AtomicUsize,
+    /// When each order of the day is to be called for, in minutes, earliest first.
+    due: Vec<f64>,
+    /// Orders that have a courier, or never will.
+    settled: AtomicUsize,
     /// Couriers who work or will come.
     crew: AtomicUsize,
     /// Couriers who became free since the waiting were last called for.
@@ -41,14 +43,20 @@ pub struct Floor {
 }
 
 impl Floor {
-    /// A floor for a crew that has not come yet.
-    pub fn new(crew: usize) -> Self {
-        Self { waiting: 0.into(), crew: crew.into(), freed: 0.into(), change: Notify::new() }
+    /// A floor for orders that are to be called for at these minutes, and a crew that has not come yet.
+    pub fn new(mut due: Vec<f64>, crew: usize) -> Self {
+        due.sort_by(f64::total_cmp);
+        Self { due, settled: 0.into(), crew: crew.into(), freed: 0.into(), change: Notify::new() }
     }
 
-    /// Whether an order waits that nobody who is free could take.
-    pub fn someone_waits(&self) -> bool {
-        self.waiting.load(Ordering::SeqCst) > 0
+    /// Whether an order needs a courier at this minute, be it that nobody is free or that the server is behind.
+    pub fn someone_waits(&self, now: f64) -> bool {
+        self.due.partition_point(|due| *due <= now) > self.settled.load(Ordering::SeqCst)
+    }
+
+    /// An order has a courier, or never will have one.
+    pub fn settle_one(&self) {
+        self.settled.fetch_add(1, Ordering::SeqCst);
     }
 
     /// A courier can take an order.
@@ -92,6 +100,7 @@ impl Dispatcher {
                         // Behind somebody for whom nobody was free there is no use in asking.
                         let first = waiting.is_empty();
                         waiting.push_back(need);
+                        waiting.extend(std::iter::from_fn(|| needs.try_recv().ok()));
                         if first {
                             self.call(&mut waiting, AT_ONCE).await;
                         }
@@ -104,12 +113,11 @@ impl Dispatcher {
                 () = self.clock.until(ask_at), if !waiting.is_empty() => {
                     self.call(&mut waiting, 1).await;
                     if self.floor.crew.load(Ordering::SeqCst) == 0 {
-                        waiting.drain(..).for_each(|need| need.fail("no courier is left".to_owned()));
+                        waiting.drain(..).for_each(|need| self.give_up(need, "no courier is left".to_owned()));
                     }
                 }
             }
             ask_at = self.clock.now() + ASK_AGAIN;
-            self.floor.waiting.store(waiting.len(), Ordering::SeqCst);
         }
     }
 
@@ -130,21 +138,21 @@ impl Dispatcher {
 
     async fn hand_over(&self, need: Need, answer: Result<Option<Delivery>, CallError>) {
         let driver = match answer {
-            Err(error) => return need.fail(error.to_string()),
+            Err(error) => return self.give_up(need, error.to_string()),
             Ok(delivery) => delivery.and_then(|delivery| delivery.driver),
         };
-        let Some(driver) = driver else { return need.fail("the server assigned nobody".to_owned()) };
+        let Some(driver) = driver else { return self.give_up(need, "the server assigned nobody".to_owned()) };
+        self.floor.settle_one();
         match self.desks.get(&driver.id) {
             // A courier who has gone home for good drops the job, and the order hears of it.
             Some(desk) => drop(desk.send(need.job).await),
             None => self.outsider.carry(need.staff, driver.place, need.job),
         }
     }
-}
 
-impl Need {
-    fn fail(self, reason: String) {
+    fn give_up(&self, need: Need, reason: String) {
+        self.floor.settle_one();
         // Nobody asks any more when the day was broken off.
-        let _ = self.failed.send(reason);
+        let _ = need.failed.send(reason);
     }
 }

@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::cast::Cast;
 use super::clock::DayClock;
 use super::courier::{Courier, Job, Outsider, Worked};
-use super::day::Day;
+use super::day::{Day, Meal};
 use super::dispatch::{Desks, Dispatcher, Floor, Need};
 use super::plane::to_place;
 use super::progress::Progress;
@@ -39,6 +39,13 @@ pub struct Stage {
     pub baskets: Vec<Basket>,
     /// Minutes before an order is ready at which a courier is called.
     pub call_ahead: f64,
+}
+
+impl Stage {
+    /// When a courier is called for an order, in minutes.
+    fn call_at(&self, meal: &Meal) -> f64 {
+        meal.placed.max(meal.ready - self.call_ahead)
+    }
 }
 
 /// An order that the server has acknowledged.
@@ -87,11 +94,12 @@ pub fn fill_baskets(day: &Day, cast: &Cast, random: &mut StdRng) -> Vec<Basket> 
 /// Plays the whole day, or until `cancel`.
 pub async fn play(stage: Arc<Stage>, speed: f64, progress: &Progress, cancel: &CancellationToken) -> Played {
     let clock = DayClock::start(stage.day.begins() - PRELUDE, speed);
-    let (needs, dispatcher, mut couriers) = take_places(&stage, &clock, cancel);
+    let (floor, needs, dispatcher, mut couriers) = take_places(&stage, &clock, cancel);
     let acknowledged: Arc<Mutex<Vec<Placed>>> = Arc::default();
     let mut orders = JoinSet::new();
     for meal in 0..stage.day.meals.len() {
-        let life = Life { stage: stage.clone(), clock: clock.clone(), meal, acknowledged: acknowledged.clone() };
+        let (stage, clock, acknowledged) = (stage.clone(), clock.clone(), acknowledged.clone());
+        let life = Life { stage, clock, meal, acknowledged, floor: floor.clone() };
         orders.spawn(life.live(needs.clone()));
     }
     // The dispatcher stops when the last order has asked for a courier.
@@ -127,9 +135,10 @@ fn take_places(
     stage: &Stage,
     clock: &DayClock,
     cancel: &CancellationToken,
-) -> (mpsc::Sender<Need>, tokio::task::JoinHandle<()>, JoinSet<Worked>) {
+) -> (Arc<Floor>, mpsc::Sender<Need>, JoinHandle<()>, JoinSet<Worked>) {
     let day = &stage.day;
-    let floor = Arc::new(Floor::new(day.shifts.len()));
+    let due = day.meals.iter().map(|meal| stage.call_at(meal)).collect();
+    let floor = Arc::new(Floor::new(due, day.shifts.len()));
     let last = day.shifts.iter().map(|shift| shift.off).fold(0.0, f64::max);
     let closes = day.shifts.iter().position(|shift| shift.off >= last);
     let (mut desks, mut couriers) = (Desks::new(), JoinSet::new());
@@ -156,8 +165,8 @@ fn take_places(
     }
     let outsider = Outsider { pace: day.pace, clock: clock.clone() };
     let (needs, asked) = mpsc::channel(day.meals.len());
-    let dispatcher = Dispatcher { desks, floor, clock: clock.clone(), outsider };
-    (needs, tokio::spawn(dispatcher.work(asked)), couriers)
+    let dispatcher = Dispatcher { desks, floor: floor.clone(), clock: clock.clone(), outsider };
+    (floor, needs, tokio::spawn(dispatcher.work(asked)), couriers)
 }
 
 /// The life of one order.
@@ -166,6 +175,7 @@ struct Life {
     clock: DayClock,
     meal: usize,
     acknowledged: Arc<Mutex<Vec<Placed>>>,
+    floor: Arc<Floor>,
 }
 
 impl Life {
@@ -175,11 +185,15 @@ impl Life {
         self.clock.until(meal.placed).await;
         let explain = |reason: String| format!("order {} of {}: {reason}", meal.name, self.stage.day.name);
         let told = |error: CallError| explain(error.to_string());
-        let order = self.place().await.map_err(told)?;
-        let delivery = self.begin_cooking(&order).await.map_err(told)?;
-        let delivery = delivery.ok_or_else(|| explain(format!("{order} is confirmed but has no delivery")))?;
+        let (order, delivery) = match self.begin().await {
+            Ok(begun) => begun,
+            Err(reason) => {
+                self.floor.settle_one();
+                return Err(explain(reason));
+            }
+        };
 
-        self.clock.until(meal.ready - self.stage.call_ahead).await;
+        self.clock.until(self.stage.call_at(meal)).await;
         let (call_ready, ready) = oneshot::channel();
         let (done, mut handed_over) = oneshot::channel();
         let (failed, mut failure) = oneshot::channel();
@@ -199,6 +213,14 @@ impl Life {
             result = &mut handed_over => result.unwrap_or_else(|_| Err("the courier vanished".to_owned())),
         };
         Ok(at_the_door.map_err(explain)? - meal.placed)
+    }
+
+    /// From the cart to the kitchen; says which order and which delivery it is.
+    async fn begin(&self) -> Result<(String, String), String> {
+        let order = self.place().await.map_err(|error| error.to_string())?;
+        let delivery = self.begin_cooking(&order).await.map_err(|error| error.to_string())?;
+        let delivery = delivery.ok_or_else(|| format!("{order} is confirmed but has no delivery"))?;
+        Ok((order, delivery))
     }
 
     /// The guest fills the cart and places the order.
