@@ -1,0 +1,132 @@
+//! Catching up: from the last event a client has seen to where the relay stands, without a gap and without a repeat.
+
+use std::time::Duration;
+
+use socketioxide::extract::SocketRef;
+use tokio::time::{Instant, sleep};
+
+use super::admission::Admitted;
+use super::answer::{Answer, Unsent};
+use super::arrival::Verdict;
+use super::ring::Told;
+use super::room::Room;
+use super::session::{self, PATIENCE};
+use super::socket::Desk;
+use super::sql::{self, PAGE};
+use crate::problem::Problem;
+
+impl Desk {
+    /// Brings a socket to where the relay stands, and in; false when it went away meanwhile.
+    pub async fn bring_in(
+        &self,
+        socket: &SocketRef,
+        room: Room,
+        after: Option<i64>,
+        admitted: Admitted,
+        answer: &Answer,
+    ) -> Result<bool, Problem> {
+        let mut reached = after;
+        let mut patience = Patience::new();
+        loop {
+            match self.post.arrive(socket.clone(), room, reached, answer.clone()).await {
+                Verdict::In => return Ok(true),
+                Verdict::Gone => return Ok(false),
+                Verdict::Unheard => {
+                    return Err(Problem::invalid_field(
+                        "/after",
+                        "is no number of an event yet: join without it and read the state anew",
+                    ));
+                }
+                Verdict::Behind(seq) => match self.replay(socket, room, seq, admitted).await? {
+                    Some(seq) => reached = Some(seq),
+                    None => return Ok(false),
+                },
+                Verdict::NotYet(seq) => {
+                    if reached != Some(seq) {
+                        patience = Patience::new();
+                    }
+                    reached = Some(seq);
+                    if !self.wait_for(socket, &mut patience).await {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Emits a room's events from the table, up to where the relay stands now; says how far that was.
+    async fn replay(
+        &self,
+        socket: &SocketRef,
+        room: Room,
+        after: i64,
+        admitted: Admitted,
+    ) -> Result<Option<i64>, Problem> {
+        let up_to = self.post.cursor();
+        let mut reached = after;
+        loop {
+            let Admitted { restaurant, who } = admitted;
+            let read = self.app.db.read(who, move |tx| Box::pin(sql::of_room(tx, restaurant, room, reached, up_to)));
+            let page = read.await?;
+            let is_last = page.len() < PAGE;
+            for event in page {
+                let event = Told::new(event).map_err(|error| Problem::internal(&error))?;
+                if !self.emit(socket, &event).await {
+                    return Ok(None);
+                }
+                reached = event.seq;
+            }
+            if is_last {
+                return Ok(Some(up_to.max(after)));
+            }
+        }
+    }
+
+    /// Emits to one socket, waiting while its buffer is full; false when it is gone.
+    async fn emit(&self, socket: &SocketRef, event: &Told) -> bool {
+        let mut patience = Patience::new();
+        loop {
+            match socket.emit(&event.name, &event.body).map_err(Unsent::from) {
+                Ok(()) => return true,
+                Err(Unsent::Gone) => return false,
+                Err(Unsent::Full) => {
+                    if !self.wait_for(socket, &mut patience).await {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits a little for a client to read; one that reads nothing for long is sent away.
+    async fn wait_for(&self, socket: &SocketRef, patience: &mut Patience) -> bool {
+        let still_there = socket.connected() && !session::is_parting(socket);
+        if still_there && patience.is_over() {
+            self.exits.part(socket.clone());
+            return false;
+        }
+        patience.rest().await;
+        still_there
+    }
+}
+
+/// Growing rests while nothing moves.
+struct Patience {
+    since: Instant,
+    rest: Duration,
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self { since: Instant::now(), rest: Duration::from_millis(2) }
+    }
+
+    fn is_over(&self) -> bool {
+        self.since.elapsed() > PATIENCE
+    }
+
+    async fn rest(&mut self) {
+        sleep(self.rest).await;
+        self.rest = (self.rest * 2).min(Duration::from_millis(100));
+    }
+}

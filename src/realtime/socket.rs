@@ -1,0 +1,196 @@
+//! What a client can ask for over its socket: to come in, to join a room, to leave it, to stay longer.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use socketioxide::ParserError;
+use socketioxide::adapter::LocalAdapter;
+use socketioxide::extract::{SocketRef, TryData};
+use socketioxide::handler::ConnectMiddleware;
+
+use super::admission::admit;
+use super::answer::Answer;
+use super::arrival::Post;
+use super::room::{InvalidRoom, Room};
+use super::session::{Exits, Session};
+use crate::app::App;
+use crate::problem::{Code, Problem};
+
+/// What every handler needs.
+#[derive(Clone)]
+pub struct Desk {
+    /// What the house shares.
+    pub app: Arc<App>,
+    /// The way to the relay.
+    pub post: Post,
+    /// The way out.
+    pub exits: Exits,
+}
+
+/// The handshake's `auth`.
+#[derive(Deserialize)]
+pub struct Handshake {
+    token: String,
+}
+
+/// `join`: a room, and the last event of it that the client has seen.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wish {
+    room: String,
+    after: Option<i64>,
+}
+
+/// `leave`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Departure {
+    room: String,
+}
+
+/// `auth:renew`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Renewal {
+    token: String,
+}
+
+/// In the room, with everything up to `seq`.
+#[derive(Serialize)]
+pub struct Joined {
+    /// True.
+    pub ok: bool,
+    /// The room.
+    pub room: String,
+    /// Send it as `after` to come back.
+    pub seq: i64,
+}
+
+/// Out of the room.
+#[derive(Serialize)]
+struct Left {
+    ok: bool,
+    room: String,
+}
+
+/// Renewed; rooms that are closed to the user meanwhile have been left.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Renewed {
+    ok: bool,
+    expires_in: i64,
+    left: Vec<String>,
+}
+
+/// Everything was set up at the door, before the client was told that it is in: it may ask at once.
+pub async fn welcome() {}
+
+/// Lets in whoever has a good token, and listens to them from then on.
+pub fn doorkeeper(desk: Desk) -> impl ConnectMiddleware<LocalAdapter, (SocketRef, TryData<Handshake>)> {
+    move |socket: SocketRef, TryData(handshake): TryData<Handshake>| {
+        let desk = desk.clone();
+        async move {
+            let token = handshake.map_err(|_| "unauthorized")?.token;
+            let session = Session::open(&desk.app, token).await.map_err(|problem| match problem.code() {
+                Code::Unauthenticated => "unauthorized",
+                code => code.word(),
+            })?;
+            socket.extensions.insert(session);
+            desk.listen(&socket);
+            Ok::<(), &'static str>(())
+        }
+    }
+}
+
+impl Desk {
+    fn listen(self, socket: &SocketRef) {
+        let desk = self.clone();
+        socket.on("join", move |socket: SocketRef, TryData(wish): TryData<Wish>, answer: Answer| async move {
+            if let Err(problem) = desk.join(&socket, wish, &answer).await {
+                answer.refuse(&problem);
+            }
+        });
+        let desk = self.clone();
+        socket.on("leave", move |socket: SocketRef, TryData(wish): TryData<Departure>, answer: Answer| async move {
+            match desk.leave(&socket, wish).await {
+                Ok(left) => answer.give(&left),
+                Err(problem) => answer.refuse(&problem),
+            }
+        });
+        socket.on("auth:renew", move |socket: SocketRef, TryData(wish): TryData<Renewal>, answer: Answer| async move {
+            match self.renew(&socket, wish).await {
+                Ok(renewed) => answer.give(&renewed),
+                Err(problem) => answer.refuse(&problem),
+            }
+        });
+        socket.on_fallback(async |answer: Answer| {
+            let detail = "Nothing is known under this name: send join, leave or auth:renew.";
+            answer.refuse(&Problem::new(Code::InvalidRequest, detail));
+        });
+    }
+
+    async fn join(&self, socket: &SocketRef, wish: Result<Wish, ParserError>, answer: &Answer) -> Result<(), Problem> {
+        let session = Session::of(socket)?;
+        let _turn = session.turn()?;
+        let Wish { room, after } = wish.map_err(|error| unreadable(&error, "{room, after?}"))?;
+        let room = named(&room)?;
+        let mut rooms = session.rooms.lock().await;
+        // Joining again starts anew: with `after`, what was missed comes again before what is new.
+        if rooms.remove(&room) {
+            socket.leave(room.to_string());
+        }
+        if rooms.len() >= self.app.config.sockets.max_rooms {
+            return Err(Problem::new(Code::TooManyRequests, "Leave a room first.")
+                .with("limit", self.app.config.sockets.max_rooms));
+        }
+        let caller = session.caller(&self.app).await?;
+        let admitted = admit(&self.app, &caller, room).await?;
+        if self.bring_in(socket, room, after, admitted, answer).await? {
+            rooms.insert(room);
+        }
+        Ok(())
+    }
+
+    async fn leave(&self, socket: &SocketRef, wish: Result<Departure, ParserError>) -> Result<Left, Problem> {
+        let session = Session::of(socket)?;
+        let _turn = session.turn()?;
+        let room = named(&wish.map_err(|error| unreadable(&error, "{room}"))?.room)?;
+        let mut rooms = session.rooms.lock().await;
+        if rooms.remove(&room) {
+            socket.leave(room.to_string());
+        }
+        Ok(Left { ok: true, room: room.to_string() })
+    }
+
+    async fn renew(&self, socket: &SocketRef, wish: Result<Renewal, ParserError>) -> Result<Renewed, Problem> {
+        let session = Session::of(socket)?;
+        let _turn = session.turn()?;
+        let token = wish.map_err(|error| unreadable(&error, "{token}"))?.token;
+        let (caller, expires_in) = session.renew(&self.app, token).await?;
+        let mut rooms = session.rooms.lock().await;
+        let mut left = Vec::new();
+        for room in rooms.iter().copied() {
+            let refusal = admit(&self.app, &caller, room).await.err().map(|problem| problem.code());
+            if matches!(refusal, Some(Code::NotFound | Code::Forbidden)) {
+                left.push(room);
+            }
+        }
+        for room in &left {
+            rooms.remove(room);
+            socket.leave(room.to_string());
+        }
+        Ok(Renewed { ok: true, expires_in, left: left.iter().map(Room::to_string).collect() })
+    }
+}
+
+/// What cannot be the id of anything is answered as what is not there.
+fn named(text: &str) -> Result<Room, Problem> {
+    text.parse().map_err(|error| match error {
+        InvalidRoom::Kind => Problem::invalid_field("/room", error.to_string()),
+        InvalidRoom::Id(_) => Problem::not_found(),
+    })
+}
+
+fn unreadable(error: &ParserError, wanted: &str) -> Problem {
+    Problem::new(Code::InvalidRequest, format!("Send one object, {wanted}: {error}."))
+}

@@ -1,0 +1,140 @@
+//! Every statement of the relay and of replay on the event log.
+//!
+//! The horizon is asked for first and the events afterwards, each by its own statement: what lies below the horizon was
+//! committed before the second statement began, so it sees all of it.
+
+use sqlx::postgres::PgListener;
+
+use super::room::Room;
+use crate::events::Recorded;
+use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId, UserId};
+use crate::problem::Problem;
+use crate::uow::Tx;
+
+/// Most events one statement brings; as in the statements.
+pub const PAGE: usize = 200;
+
+/// How far the log is final, and what is in it.
+pub struct Log {
+    /// Every event numbered below this is final.
+    pub horizon: i64,
+    /// The highest number there is, final or not.
+    pub newest: Option<i64>,
+}
+
+/// How far the log is final at this moment.
+pub async fn log(tx: &mut Tx) -> Result<Log, Problem> {
+    let log = sqlx::query_as!(
+        Log,
+        r#"select event_horizon() as "horizon!", (select seq from events order by seq desc limit 1) as newest"#
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    Ok(log)
+}
+
+/// Events in order; the condition ends each statement.
+macro_rules! events {
+    ($tx:expr, $condition:literal, $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            Recorded,
+            r#"select seq, restaurant_id, order_id, aggregate_id, aggregate, customer_id, name, version, actor, at,
+                      payload as "payload: _"
+               from events where "# + $condition + " order by seq limit 200",
+            $($argument),+
+        )
+        .fetch_all($tx.connection())
+        .await
+        .map_err(Problem::from)
+    };
+}
+
+/// All events after one number and below another.
+pub async fn between(tx: &mut Tx, after: i64, below: i64) -> Result<Vec<Recorded>, Problem> {
+    events!(tx, "seq > $1 and seq < $2", after, below)
+}
+
+/// A room's events after one number, up to another. `restaurant` is whose they are, where the room belongs to one.
+pub async fn of_room(
+    tx: &mut Tx,
+    restaurant: Option<RestaurantId>,
+    room: Room,
+    after: i64,
+    up_to: i64,
+) -> Result<Vec<Recorded>, Problem> {
+    match room {
+        Room::Restaurant(restaurant) => of_restaurant(tx, restaurant, after, up_to).await,
+        Room::Order(order) => of_order(tx, restaurant.ok_or_else(Problem::not_found)?, order, after, up_to).await,
+        Room::Delivery(delivery) => {
+            of_delivery(tx, restaurant.ok_or_else(Problem::not_found)?, delivery, after, up_to).await
+        }
+        Room::Driver(driver) => of_driver(tx, driver, after, up_to).await,
+        Room::User(user) => of_customer(tx, user, after, up_to).await,
+    }
+}
+
+async fn of_restaurant(
+    tx: &mut Tx,
+    restaurant: RestaurantId,
+    after: i64,
+    up_to: i64,
+) -> Result<Vec<Recorded>, Problem> {
+    events!(tx, "restaurant_id = $1 and seq > $2 and seq <= $3", restaurant as RestaurantId, after, up_to)
+}
+
+async fn of_order(
+    tx: &mut Tx,
+    restaurant: RestaurantId,
+    order: OrderId,
+    after: i64,
+    up_to: i64,
+) -> Result<Vec<Recorded>, Problem> {
+    events!(
+        tx,
+        "restaurant_id = $1 and order_id = $2 and seq > $3 and seq <= $4",
+        restaurant as RestaurantId,
+        order as OrderId,
+        after,
+        up_to,
+    )
+}
+
+async fn of_delivery(
+    tx: &mut Tx,
+    restaurant: RestaurantId,
+    delivery: DeliveryId,
+    after: i64,
+    up_to: i64,
+) -> Result<Vec<Recorded>, Problem> {
+    events!(
+        tx,
+        "restaurant_id = $1 and aggregate = 'delivery' and aggregate_id = $2 and seq > $3 and seq <= $4",
+        restaurant as RestaurantId,
+        delivery.uuid(),
+        after,
+        up_to,
+    )
+}
+
+/// What happened to a driver's deliveries while they were in this driver's hands.
+async fn of_driver(tx: &mut Tx, driver: DriverId, after: i64, up_to: i64) -> Result<Vec<Recorded>, Problem> {
+    events!(
+        tx,
+        "aggregate = 'delivery' and aggregate_id in (select d.id from deliveries d where d.driver_id = $1)
+         and payload #>> '{delivery,driver,id}' = $2 and seq > $3 and seq <= $4",
+        driver as DriverId,
+        driver.to_string(),
+        after,
+        up_to,
+    )
+}
+
+async fn of_customer(tx: &mut Tx, user: UserId, after: i64, up_to: i64) -> Result<Vec<Recorded>, Problem> {
+    events!(tx, "customer_id = $1 and seq > $2 and seq <= $3", user as UserId, after, up_to)
+}
+
+/// Tells the listeners of a channel, on the connection that listens itself.
+pub async fn notify(line: &mut PgListener, channel: &str, words: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("select pg_notify($1, $2)", channel, words).execute(line).await?;
+    Ok(())
+}
