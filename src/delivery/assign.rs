@@ -56,7 +56,7 @@ pub async fn to_nearest(app: &App, party: &DeliveryParty, if_match: IfMatch) -> 
     free.sort_by(|one, other| one.place.metres_to(kitchen).total_cmp(&other.place.metres_to(kitchen)));
     for candidate in &free {
         let metres = candidate.place.metres_to(kitchen);
-        let because = format!("nearest of {} free drivers, {metres:.0} m from the restaurant", free.len());
+        let because = format!("nearest of {} free, {metres:.0} m from the restaurant", free.len());
         match to(app, party, if_match, candidate.id, because).await {
             Err(problem) if problem.code() == Code::DriverBusy => {}
             answer => return answer,
