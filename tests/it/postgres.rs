@@ -38,29 +38,19 @@ impl Drop for Folder {
 }
 
 fn settings(data_dir: &Path) -> Settings {
-    Settings {
-        data_dir: data_dir.to_owned(),
-        bin_dir: None,
-    }
+    Settings { data_dir: data_dir.to_owned(), bin_dir: None }
 }
 
 async fn ask(server: &Embedded, question: &'static str) -> Result<String, sqlx::Error> {
     let mut connection = PgConnection::connect_with(&server.connect_options()).await?;
-    let answer = sqlx::query_scalar(question)
-        .fetch_one(&mut connection)
-        .await?;
+    let answer = sqlx::query_scalar(question).fetch_one(&mut connection).await?;
     connection.close().await?;
     Ok(answer)
 }
 
 async fn run(server: &Embedded, statement: &'static str) {
-    let mut connection = PgConnection::connect_with(&server.connect_options())
-        .await
-        .unwrap();
-    sqlx::raw_sql(statement)
-        .execute(&mut connection)
-        .await
-        .unwrap();
+    let mut connection = PgConnection::connect_with(&server.connect_options()).await.unwrap();
+    sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 }
 
@@ -82,9 +72,7 @@ async fn successor_of(dead: i32, server: &Embedded) -> i32 {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), search)
-        .await
-        .expect("a server")
+    tokio::time::timeout(Duration::from_secs(30), search).await.expect("a server")
 }
 
 async fn fault(settings: &Settings) -> StartError {
@@ -98,32 +86,17 @@ async fn a_cluster_is_made_once_and_keeps_what_was_written() {
     let folder = Folder::new();
     let server = start(&folder.settings()).await.unwrap();
     assert_eq!(server.arrival(), Arrival::Created);
-    run(
-        &server,
-        "create table slip (text text); insert into slip values ('two margherite')",
-    )
-    .await;
+    run(&server, "create table slip (text text); insert into slip values ('two margherite')").await;
     let data = folder.0.join("postgres");
     server.stop().await;
-    assert!(
-        !data.join("postmaster.pid").exists(),
-        "the server was stopped in good order"
-    );
+    assert!(!data.join("postmaster.pid").exists(), "the server was stopped in good order");
 
     // What a crash of the machine leaves: a number that now belongs to somebody else, here to us.
-    let stale = format!(
-        "{}\n{}\n1\n5432\n{}\n",
-        std::process::id(),
-        data.display(),
-        data.display()
-    );
+    let stale = format!("{}\n{}\n1\n5432\n{}\n", std::process::id(), data.display(), data.display());
     fs::write(data.join("postmaster.pid"), stale).unwrap();
     let server = start(&folder.settings()).await.unwrap();
     assert_eq!(server.arrival(), Arrival::Started);
-    assert_eq!(
-        ask(&server, "select text from slip").await.unwrap(),
-        "two margherite"
-    );
+    assert_eq!(ask(&server, "select text from slip").await.unwrap(), "two margherite");
     server.stop().await;
 }
 
@@ -131,14 +104,10 @@ async fn a_cluster_is_made_once_and_keeps_what_was_written() {
 async fn the_server_is_durable_and_private() {
     let folder = Folder::new();
     let server = start(&folder.settings()).await.unwrap();
-    let settings =
-        "select concat_ws(' ', current_setting('fsync'), current_setting('full_page_writes'),
+    let settings = "select concat_ws(' ', current_setting('fsync'), current_setting('full_page_writes'),
         current_setting('data_checksums'), current_setting('server_encoding'),
         '[' || current_setting('listen_addresses') || ']', current_user, current_database())";
-    assert_eq!(
-        ask(&server, settings).await.unwrap(),
-        "on on on UTF8 [] comanda comanda"
-    );
+    assert_eq!(ask(&server, settings).await.unwrap(), "on on on UTF8 [] comanda comanda");
     let socket_dir = fs::metadata(server.socket_dir()).unwrap();
     assert_eq!(socket_dir.permissions().mode() & 0o777, 0o700);
     server.stop().await;
@@ -162,11 +131,7 @@ async fn a_second_process_attaches_and_takes_over_when_the_first_leaves() {
     let guest = start(&settings).await.unwrap();
     assert_eq!(guest.arrival(), Arrival::Reattached);
     guest.stop().await;
-    assert_eq!(
-        pid_of(&first).await.unwrap(),
-        server,
-        "a guest leaves the server alone"
-    );
+    assert_eq!(pid_of(&first).await.unwrap(), server, "a guest leaves the server alone");
 
     first.stop().await;
     successor_of(server, &second).await;
@@ -178,18 +143,11 @@ async fn a_second_process_attaches_and_takes_over_when_the_first_leaves() {
 async fn a_killed_server_comes_back_with_all_that_was_committed() {
     let folder = Folder::new();
     let server = start(&folder.settings()).await.unwrap();
-    run(
-        &server,
-        "create table slip (text text); insert into slip values ('one tiramisù')",
-    )
-    .await;
+    run(&server, "create table slip (text text); insert into slip values ('one tiramisù')").await;
     let victim = pid_of(&server).await.unwrap();
     kill(Pid::from_raw(victim), Signal::SIGKILL).unwrap();
     successor_of(victim, &server).await;
-    assert_eq!(
-        ask(&server, "select text from slip").await.unwrap(),
-        "one tiramisù"
-    );
+    assert_eq!(ask(&server, "select text from slip").await.unwrap(), "one tiramisù");
     server.stop().await;
 }
 
@@ -213,10 +171,7 @@ async fn a_cluster_of_another_version_is_left_alone() {
     fs::write(cluster.join("PG_VERSION"), "99\n").unwrap();
     let fault = fault(&folder.settings()).await;
     assert!(matches!(&fault, StartError::OtherMajor { cluster, .. } if cluster == "99"));
-    assert!(
-        fault.to_string().contains("apt-get install postgresql-99"),
-        "{fault}"
-    );
+    assert!(fault.to_string().contains("apt-get install postgresql-99"), "{fault}");
 }
 
 #[tokio::test]
@@ -235,19 +190,10 @@ async fn missing_programs_are_named_with_the_remedy() {
     let folder = Folder::new();
     let empty = folder.0.join("bin");
     fs::create_dir(&empty).unwrap();
-    let settings = Settings {
-        bin_dir: Some(empty),
-        ..folder.settings()
-    };
+    let settings = Settings { bin_dir: Some(empty), ..folder.settings() };
     let fault = fault(&settings).await;
-    assert!(
-        matches!(fault, StartError::BinariesMissing { .. }),
-        "{fault}"
-    );
-    assert!(
-        fault.to_string().contains("apt-get install postgresql"),
-        "{fault}"
-    );
+    assert!(matches!(fault, StartError::BinariesMissing { .. }), "{fault}");
+    assert!(fault.to_string().contains("apt-get install postgresql"), "{fault}");
     assert!(fault.to_string().contains("POSTGRES_BIN"), "{fault}");
 }
 
@@ -257,10 +203,7 @@ async fn a_data_folder_that_cannot_be_made_is_named() {
     let file = folder.0.join("file");
     fs::write(&file, "").unwrap();
     let fault = fault(&settings(&file.join("data"))).await;
-    assert!(
-        matches!(fault, StartError::FolderNotWritable { .. }),
-        "{fault}"
-    );
+    assert!(matches!(fault, StartError::FolderNotWritable { .. }), "{fault}");
     assert!(fault.to_string().contains("DATA_DIR"), "{fault}");
 }
 

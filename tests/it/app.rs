@@ -1,0 +1,301 @@
+//! The server under test: the real one, in this process, on a database of its own.
+//!
+//! The database is cloned from a template that is migrated once for each state of `migrations/`. When the test ends the
+//! books are audited (`audit.rs`) and the database is dropped, also when the test failed.
+
+use std::future::Future;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use comanda::clock::Clock;
+use comanda::config::{Config, Source};
+use comanda::database::Reached;
+use comanda::ids::{SessionId, UserId};
+use comanda::serve::{self, Running};
+use sha2::{Digest as _, Sha256};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::audit;
+use crate::people::{Door, Person};
+
+/// Argon2id of [`crate::people::PASSWORD`], so that a test does not hash for each person it needs.
+const PASSWORD_HASH: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$tsJablp8Of49ZZnyGrz9mQ$Gvxy3nCA8JC9ENXOYvYGzgOtAO/OhfuvXCEz8o075x4";
+
+/// How long a test waits for what must come.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server with an empty database, and what a test needs to look behind it.
+pub struct TestApp {
+    /// Where it is.
+    pub door: Door,
+    /// Its clock.
+    pub clock: Clock,
+    /// The database as its superuser sees it.
+    pub look: PgPool,
+    /// `DATABASE_URL` of the superuser.
+    pub database_url: String,
+    database: String,
+    running: Option<Running>,
+    audited: bool,
+}
+
+/// A variable that `bin/test` sets.
+#[expect(clippy::disallowed_methods, reason = "the servers that bin/test started")]
+pub fn server_url(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with bin/test"))
+}
+
+/// The URL of one database of the test server.
+pub fn database_url(name: &str) -> String {
+    let server = server_url("COMANDA_TEST_POSTGRES");
+    let (address, options) = server.split_once('?').unwrap_or((&server, ""));
+    format!("{}/{name}?{options}", address.trim_end_matches('/'))
+}
+
+async fn connect(database: &str) -> PgConnection {
+    let options = PgConnectOptions::from_str(&database_url(database)).expect("a URL");
+    options.disable_statement_logging().connect().await.expect("the test server; start it with bin/test")
+}
+
+async fn execute(connection: &mut PgConnection, statement: &str) {
+    let outcome = sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await;
+    outcome.unwrap_or_else(|error| panic!("{statement}: {error}"));
+}
+
+/// Clones a migrated database under a fresh name.
+pub async fn fresh_database() -> String {
+    let mut server = connect("postgres").await;
+    let template = template(&mut server).await;
+    let name = format!("t_{}", Uuid::new_v4().simple());
+    execute(&mut server, &format!("create database {name} template {template} strategy file_copy")).await;
+    server.close().await.expect("a clean end");
+    name
+}
+
+/// The migrated database to clone: made by whoever comes first, for each state of the migrations.
+async fn template(server: &mut PgConnection) -> String {
+    let name = format!("template_{}", migrations_fingerprint());
+    execute(server, "select pg_advisory_lock(20231)").await;
+    let exists: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+        .bind(&name)
+        .fetch_one(&mut *server)
+        .await
+        .unwrap();
+    if !exists {
+        execute(server, &format!("drop database if exists making_{name}; ")).await;
+        execute(server, &format!("create database making_{name}")).await;
+        let config = config(&database_url(&format!("making_{name}")), &[]);
+        let reached = Reached::find(&config).await.unwrap();
+        reached.migrate().await.unwrap();
+        execute(server, &format!("alter database making_{name} rename to {name}")).await;
+    }
+    execute(server, "select pg_advisory_unlock(20231)").await;
+    name
+}
+
+fn migrations_fingerprint() -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let content: Vec<u8> = files.iter().flat_map(|file| std::fs::read(file).unwrap()).collect();
+    Sha256::digest(content).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The configuration of a server under test.
+pub fn config(database_url: &str, changes: &[(&str, &str)]) -> Config {
+    let mut pairs = vec![
+        ("PORT", "0"),
+        ("DATABASE_URL", database_url),
+        ("DATABASE_POOL", "6"),
+        ("DATABASE_ACQUIRE_TIMEOUT", "20s"),
+        ("JWT_SECRET", "a secret for tests that is long enough"),
+        ("JWT_EXPIRES_IN", "12h"),
+    ];
+    pairs.extend_from_slice(changes);
+    Config::read(&Source::from_pairs(pairs)).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+impl TestApp {
+    /// The server with the usual configuration.
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// The server with some variables set.
+    pub async fn with(changes: &[(&str, &str)]) -> Self {
+        let database = fresh_database().await;
+        let database_url = database_url(&database);
+        let config = config(&database_url, changes);
+        let clock = Clock::shifted();
+        let reached = Reached::find(&config).await.unwrap();
+        let running = serve::start(config, &reached, clock.clone(), false).await.unwrap();
+        let client = reqwest::Client::builder().timeout(Duration::from_mins(1)).build().unwrap();
+        let door = Door { base: format!("http://{}", running.address), client };
+        let options = PgConnectOptions::from_str(&database_url).unwrap().disable_statement_logging();
+        let look = PgPoolOptions::new().max_connections(2).connect_lazy_with(options);
+        Self { door, clock, look, database_url, database, running: Some(running), audited: true }
+    }
+
+    /// The server itself.
+    pub fn running(&self) -> &Running {
+        self.running.as_ref().expect("a server that has not been stopped")
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.running().address
+    }
+
+    /// Stops the server in good order; the database stays until the test ends.
+    pub async fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop().await;
+        }
+    }
+
+    /// For a test that breaks the books on purpose.
+    pub fn without_audit(&mut self) {
+        self.audited = false;
+    }
+
+    /// Turns the clock forward.
+    pub fn passes(&self, time: TimeDelta) {
+        self.clock.advance(time);
+    }
+
+    /// One number, asked as the superuser.
+    pub async fn count(&self, question: &'static str) -> i64 {
+        sqlx::query_scalar(question).fetch_one(&self.look).await.unwrap()
+    }
+
+    /// Does something as the superuser.
+    pub async fn does(&self, statement: &str) {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&self.look).await.unwrap();
+    }
+
+    /// Rows of every table that a request could have written to.
+    pub async fn rows_written(&self) -> i64 {
+        self.count(
+            "select (select count(*) from orders) + (select count(*) from order_items) + (select count(*) from events)
+                  + (select count(*) from idempotency_keys) + (select count(*) from cart_items)
+                  + (select coalesce(sum(version), 0) from carts) + (select count(*) from users)
+                  + (select count(*) from restaurants) + (select coalesce(sum(version), 0) from restaurants)
+                  + (select count(*) from menu_items) + (select count(*) from menu_categories)
+                  + (select count(*) from memberships) + (select count(*) from drivers)
+                  + (select count(*) from deliveries)",
+        )
+        .await
+    }
+
+    /// Somebody who is not signed in.
+    pub fn stranger(&self) -> Person {
+        let door = self.door.clone();
+        Person { door, id: String::new(), email: String::new(), name: "nobody".into(), token: None }
+    }
+
+    /// Somebody who signed up and in.
+    pub async fn customer(&self, name: &str) -> Person {
+        self.person(name, "CUSTOMER").await
+    }
+
+    /// Somebody who runs the platform.
+    pub async fn admin(&self) -> Person {
+        self.person("Admin", "ADMIN").await
+    }
+
+    /// Somebody who works at the restaurant.
+    pub async fn staff_of(&self, shop: &crate::shop::Shop) -> Person {
+        let person = self.customer("Staff").await;
+        let member = serde_json::json!({ "email": person.email, "role": "STAFF" });
+        shop.owner.post(&shop.path("/members"), &member).await.expect(201);
+        person
+    }
+
+    /// Somebody who delivers by bicycle; not on duty yet.
+    pub async fn driver(&self, name: &str) -> Person {
+        let person = self.customer(name).await;
+        let profile = serde_json::json!({ "email": person.email, "vehicle": "BICYCLE" });
+        self.admin().await.post("/api/admin/drivers", &profile).await.expect(201);
+        person
+    }
+
+    async fn person(&self, name: &str, role: &str) -> Person {
+        self.people(name, role, 1).await.remove(0)
+    }
+
+    /// Many customers at once.
+    pub async fn crowd(&self, count: usize) -> Vec<Person> {
+        self.people("Guest", "CUSTOMER", count).await
+    }
+
+    /// Writes users and sessions straight into the tables: what signing up and in would leave there.
+    async fn people(&self, name: &str, role: &str, count: usize) -> Vec<Person> {
+        let now = self.clock.now();
+        let users: Vec<_> = (0..count).map(|_| UserId::new()).collect();
+        let sessions: Vec<_> = (0..count).map(|_| SessionId::new()).collect();
+        let plain: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+        let emails: Vec<_> = users.iter().map(|id| format!("{plain}.{}@example.com", id.uuid().simple())).collect();
+        sqlx::query(
+            "with people as (select * from unnest($1::uuid[], $2::uuid[], $3::text[]) as p(id, session, email)),
+             signed_up as (
+                 insert into users (id, email, password_hash, name, role, created_at, updated_at)
+                 select id, email, $4, $5, $6::user_role, $7, $7 from people returning id)
+             insert into sessions (id, user_id, created_at, last_used_at, expires_at)
+             select session, id, $7, $7, $7 + interval '30 days' from people join signed_up using (id)",
+        )
+        .bind(users.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+        .bind(sessions.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+        .bind(&emails)
+        .bind(PASSWORD_HASH)
+        .bind(name)
+        .bind(role)
+        .bind(now)
+        .execute(&self.look)
+        .await
+        .unwrap();
+        let tokens = &self.running().app.tokens;
+        let person = |((user, session), email): ((UserId, SessionId), String)| Person {
+            door: self.door.clone(),
+            id: user.to_string(),
+            email,
+            name: name.to_owned(),
+            token: Some(tokens.issue(user, session, now).expect("a token")),
+        };
+        users.into_iter().zip(sessions).zip(emails).map(person).collect()
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        let (database, audited) = (self.database.clone(), self.audited && !std::thread::panicking());
+        let end = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                let faults = if audited { audit::faults(&mut connect(&database).await).await } else { Vec::new() };
+                let mut server = connect("postgres").await;
+                execute(&mut server, &format!("drop database {database} with (force)")).await;
+                faults
+            })
+        });
+        let faults = end.join();
+        if !std::thread::panicking() {
+            let faults = faults.expect("the database is dropped");
+            assert!(faults.is_empty(), "the books are not in order:\n{}", faults.join("\n"));
+        }
+    }
+}
+
+/// Asks again and again until it is so, or patience ends.
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let mut moments = tokio::time::interval(Duration::from_millis(10));
+    let search = async {
+        while !holds().await {
+            moments.tick().await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, search).await.is_ok(), "{what}: not within {PATIENCE:?}");
+}

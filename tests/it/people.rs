@@ -1,0 +1,189 @@
+//! People as clients of the API: each signed in, with the verbs of what they do.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::reply::Reply;
+use crate::shop::{Dish, Shop};
+
+/// The password of everybody in the tests.
+pub const PASSWORD: &str = "three green apples";
+
+/// Where the server is, and how to reach it.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// Such as `http://127.0.0.1:40000`.
+    pub base: String,
+    /// Shared by everybody, so that connections are reused.
+    pub client: reqwest::Client,
+}
+
+/// Somebody with a token, or without one.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// How they reach the server.
+    pub door: Door,
+    /// `usr_…`; empty for a stranger.
+    pub id: String,
+    /// Their address.
+    pub email: String,
+    /// Their name.
+    pub name: String,
+    /// Their access token, if they are signed in.
+    pub token: Option<String>,
+}
+
+/// The id in a body.
+#[track_caller]
+pub fn id_of(body: &Value) -> &str {
+    body["id"].as_str().unwrap_or_else(|| panic!("no id in {body}"))
+}
+
+impl Person {
+    /// A request with the person's token.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.door.client.request(method, format!("{}{path}", self.door.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    /// Sends a request.
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Reply {
+        let (client, request) = request.build_split();
+        let request = request.expect("a request");
+        let asked = format!("{} {}", request.method(), request.url().path());
+        let response = client.execute(request).await.unwrap_or_else(|error| panic!("{asked}: {error:?}"));
+        Reply::read(asked, response).await
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> Reply {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    /// POST with a JSON body.
+    pub async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// PUT with a JSON body.
+    pub async fn put(&self, path: &str, body: &Value) -> Reply {
+        self.send(self.request(Method::PUT, path).json(body)).await
+    }
+
+    /// PATCH with a JSON body.
+    pub async fn patch(&self, path: &str, body: &Value) -> Reply {
+        self.send(self.request(Method::PATCH, path).json(body)).await
+    }
+
+    /// PATCH of the version named.
+    pub async fn patch_version(&self, path: &str, version: &str, body: &Value) -> Reply {
+        self.send(self.request(Method::PATCH, path).header("if-match", version).json(body)).await
+    }
+
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.send(self.request(Method::DELETE, path)).await
+    }
+
+    /// Fills their cart at the restaurant and shows it.
+    pub async fn puts_in_cart(&self, shop: &Shop, lines: &[(&Dish, u32)]) -> Value {
+        let line = |(dish, quantity): &(&Dish, u32)| json!({ "itemId": dish.id, "quantity": quantity });
+        let lines: Vec<_> = lines.iter().map(line).collect();
+        self.put(&shop.path("/cart"), &json!({ "lines": lines })).await.expect(200)
+    }
+
+    /// Asks for an order with this key and body.
+    pub async fn asks_for_order(&self, key: &str, body: &Value) -> Reply {
+        self.send(self.request(Method::POST, "/api/orders").header("idempotency-key", key).json(body)).await
+    }
+
+    /// Places an order from a cart they filled; `details` may say more than PICKUP.
+    pub async fn orders_cart(&self, cart: &Value, details: &Value) -> Reply {
+        let mut body = json!({ "cartId": id_of(cart), "fulfilment": "PICKUP" });
+        for (name, value) in details.as_object().into_iter().flatten() {
+            body[name] = value.clone();
+        }
+        self.asks_for_order(&Uuid::new_v4().to_string(), &body).await
+    }
+
+    /// Fills the cart and places an order they will fetch.
+    pub async fn places_order(&self, shop: &Shop, lines: &[(&Dish, u32)]) -> Value {
+        let cart = self.puts_in_cart(shop, lines).await;
+        self.orders_cart(&cart, &Value::Null).await.expect(201)
+    }
+
+    /// Fills the cart and places an order to be brought.
+    pub async fn orders_delivery(&self, shop: &Shop, lines: &[(&Dish, u32)]) -> Value {
+        let cart = self.puts_in_cart(shop, lines).await;
+        self.orders_cart(&cart, &to_door()).await.expect(201)
+    }
+
+    /// Asks for a step of an order.
+    pub async fn tries_to_move(&self, order: &Value, to: &str, reason: Option<&str>) -> Reply {
+        let path = format!("/api/orders/{}/status", id_of(order));
+        self.patch(&path, &json!({ "status": to, "reason": reason })).await
+    }
+
+    /// Moves an order and shows it.
+    pub async fn moves(&self, order: &Value, to: &str) -> Value {
+        self.tries_to_move(order, to, None).await.expect(200)
+    }
+
+    /// Moves an order through several steps.
+    pub async fn walks(&self, order: &Value, steps: &[&str]) -> Value {
+        let mut order = order.clone();
+        for step in steps {
+            order = self.moves(&order, step).await;
+        }
+        order
+    }
+
+    /// Cancels an order with a reason.
+    pub async fn cancels(&self, order: &Value, reason: &str) -> Value {
+        self.tries_to_move(order, "CANCELLED", Some(reason)).await.expect(200)
+    }
+
+    /// Reads an order.
+    pub async fn reads_order(&self, order: &Value) -> Value {
+        self.get(&format!("/api/orders/{}", id_of(order))).await.expect(200)
+    }
+
+    /// The delivery of an order.
+    pub async fn finds_delivery(&self, order: &Value) -> Value {
+        let found = self.get(&format!("/api/deliveries?orderId={}", id_of(order))).await.expect(200);
+        assert_eq!(found["data"].as_array().map(Vec::len), Some(1), "{found}");
+        found["data"][0].clone()
+    }
+
+    /// Comes on duty at this place.
+    pub async fn comes_on_duty(&self, lat: f64, lng: f64) -> Value {
+        let body = json!({ "status": "AVAILABLE", "place": { "lat": lat, "lng": lng } });
+        self.put("/api/drivers/me/availability", &body).await.expect(200)
+    }
+
+    /// Asks for a step of a delivery.
+    pub async fn tries_to_bring(&self, delivery: &Value, to: &str, reason: Option<&str>) -> Reply {
+        let path = format!("/api/deliveries/{}/status", id_of(delivery));
+        self.patch(&path, &json!({ "status": to, "reason": reason })).await
+    }
+
+    /// Moves a delivery and shows it.
+    pub async fn brings(&self, delivery: &Value, to: &str) -> Value {
+        self.tries_to_bring(delivery, to, None).await.expect(200)
+    }
+
+    /// Gives a delivery to a driver, or to the nearest.
+    pub async fn assigns(&self, delivery: &Value, driver: Option<&Value>) -> Reply {
+        let path = format!("/api/deliveries/{}/assign", id_of(delivery));
+        self.post(&path, &json!({ "driverId": driver.map(id_of) })).await
+    }
+}
+
+/// The details of an order to be brought.
+pub fn to_door() -> Value {
+    json!({ "fulfilment": "DELIVERY", "address": "Via del Pratello 12", "place": { "lat": 44.4965, "lng": 11.3340 } })
+}

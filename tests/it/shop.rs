@@ -1,0 +1,117 @@
+//! Restaurants, in a line or two.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::app::TestApp;
+use crate::people::{Person, id_of};
+
+/// Something on a menu.
+#[derive(Clone, Debug)]
+pub struct Dish {
+    /// `itm_…`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Minor units.
+    pub price: i64,
+}
+
+/// A restaurant that is open, with somebody who owns it.
+#[derive(Clone, Debug)]
+pub struct Shop {
+    /// `rst_…`.
+    pub id: String,
+    /// As the server showed it when it was made.
+    pub body: Value,
+    /// The one category everything stands in.
+    pub category: String,
+    /// Its menu.
+    pub dishes: Vec<Dish>,
+    /// Who owns it.
+    pub owner: Person,
+}
+
+impl Shop {
+    /// An address below the restaurant's.
+    pub fn path(&self, rest: &str) -> String {
+        format!("/api/restaurants/{}{rest}", self.id)
+    }
+
+    /// A dish by its name.
+    #[track_caller]
+    pub fn dish(&self, name: &str) -> &Dish {
+        self.dishes.iter().find(|dish| dish.name == name).unwrap_or_else(|| panic!("{name} is not on the menu"))
+    }
+
+    /// The first dish.
+    pub fn any_dish(&self) -> &Dish {
+        &self.dishes[0]
+    }
+
+    /// How many portions are left.
+    pub async fn stock_of(&self, dish: &Dish) -> Option<i64> {
+        self.owner.get(&self.path(&format!("/items/{}", dish.id))).await.expect(200)["stock"].as_i64()
+    }
+}
+
+/// A restaurant to be.
+pub struct ShopBuilder<'a> {
+    app: &'a TestApp,
+    name: String,
+    profile: Value,
+    dishes: Vec<(String, i64, Option<u32>)>,
+}
+
+impl TestApp {
+    /// A restaurant of this name; Margherita for 8.50 is on the menu unless something else is.
+    pub fn restaurant(&self, name: &str) -> ShopBuilder<'_> {
+        let slug = format!("{}-{}", name.to_lowercase().replace(' ', "-"), Uuid::new_v4().simple());
+        let profile = json!({
+            "name": name, "slug": slug, "address": "Via Zamboni 1", "place": { "lat": 44.4949, "lng": 11.3426 },
+            "timezone": "Europe/Rome", "currency": "EUR",
+        });
+        ShopBuilder { app: self, name: name.to_owned(), profile, dishes: Vec::new() }
+    }
+}
+
+impl ShopBuilder<'_> {
+    /// Puts a dish on the menu.
+    pub fn sells(mut self, name: &str, price: i64) -> Self {
+        self.dishes.push((name.to_owned(), price, None));
+        self
+    }
+
+    /// Puts a dish on the menu of which so many portions are left.
+    pub fn sells_counted(mut self, name: &str, price: i64, stock: u32) -> Self {
+        self.dishes.push((name.to_owned(), price, Some(stock)));
+        self
+    }
+
+    /// Sets a field of the profile.
+    pub fn with(mut self, field: &str, value: Value) -> Self {
+        self.profile[field] = value;
+        self
+    }
+
+    /// Creates it as an administrator would, makes somebody its owner, and has them write the menu.
+    pub async fn opens(self) -> Shop {
+        let admin = self.app.admin().await;
+        let body = admin.post("/api/restaurants", &self.profile).await.expect(201);
+        let id = id_of(&body).to_owned();
+        let owner = self.app.customer(&format!("{} Owner", self.name)).await;
+        let members = format!("/api/restaurants/{id}/members");
+        admin.post(&members, &json!({ "email": owner.email, "role": "OWNER" })).await.expect(201);
+        let category = owner.post(&format!("/api/restaurants/{id}/categories"), &json!({ "name": "Menu" })).await;
+        let category = id_of(&category.expect(201)).to_owned();
+        let mut shop = Shop { id, body, category, dishes: Vec::new(), owner };
+        let dishes = if self.dishes.is_empty() { vec![("Margherita".into(), 850, None)] } else { self.dishes };
+        for (name, price, stock) in dishes {
+            let money = json!({ "amount": price, "currency": shop.body["currency"] });
+            let item = json!({ "categoryId": shop.category, "name": name, "price": money, "stock": stock });
+            let item = shop.owner.post(&shop.path("/items"), &item).await.expect(201);
+            shop.dishes.push(Dish { id: id_of(&item).to_owned(), name, price });
+        }
+        shop
+    }
+}
