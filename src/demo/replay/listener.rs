@@ -23,7 +23,7 @@ struct Standing {
     entered: usize,
     /// Orders and deliveries that came to their end.
     ended: usize,
-    /// Anything at all.
+    /// Events of any kind, repeated ones included.
     heard: u64,
     breaks: u64,
     last_break: Option<String>,
@@ -80,8 +80,9 @@ impl Listener {
             if self.standing.borrow().ended >= ends || last.1.elapsed() >= silence {
                 break;
             }
-            // Both a word and the end of the wait lead back to the top.
-            let _ = timeout(silence, self.standing.changed()).await;
+            // Both news and the end of the wait lead back to the top.
+            let left = silence.saturating_sub(last.1.elapsed());
+            let _ = timeout(left, self.standing.changed()).await;
         }
         let breaks = self.standing.borrow().breaks;
         // Without sockets nobody sends news any more, and the books end by themselves.
@@ -107,10 +108,9 @@ async fn keep_books(
         }
         let ended = audit.ended();
         standing.send_modify(|now| {
-            now.heard += 1;
             now.ended = ended;
             match news {
-                News::Event { .. } => {}
+                News::Event { .. } => now.heard += 1,
                 News::Joined { .. } => now.entered += usize::from(!std::mem::replace(&mut inside[label], true)),
                 News::Refused { room, reason } => now.refused = Some(format!("{room} is refused: {reason}")),
                 News::Broken { reason } => {

@@ -107,8 +107,8 @@ pub enum ReplayError {
     },
     /// Without an administrator there are no restaurants.
     #[error(
-        "cannot sign in as the administrator {email}: {error}; make one on the server with `comanda user create`, \
-         then pass --admin-email and --admin-password"
+        "cannot sign in as the administrator {email}: {error}; make one on the server with \
+         `comanda user create --role admin --email EMAIL --name NAME`, then pass --admin-email and --admin-password"
     )]
     Admin {
         /// Whose login failed.
