@@ -18,6 +18,7 @@ use crate::accounts::password::Passwords;
 use crate::accounts::token::Tokens;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::limits::{self, Limits};
 use crate::permission::Operation;
 use crate::problem::Problem;
 use crate::uow::Database;
@@ -36,6 +37,8 @@ pub struct App {
     pub tokens: Tokens,
     /// Passwords.
     pub passwords: Passwords,
+    /// How often somebody may ask.
+    pub limits: Limits,
     /// The demo city is up: the console may show its logins.
     pub demo: bool,
 }
@@ -71,7 +74,7 @@ pub fn document() -> Document {
     openapi::finish(api().into_openapi())
 }
 
-/// The whole router, sockets aside.
+/// The routes of the API and the console; sockets and what happens to every request come around them (`serve.rs`).
 ///
 /// # Errors
 /// When routes and permissions do not match: then nothing is served.
@@ -80,12 +83,13 @@ pub fn router(app: &Arc<App>) -> Result<Router, RouterError> {
     let operations = Arc::new(operations(&document)?);
     let document = openapi::finish(document);
     let routes = routes
+        .layer(from_fn_with_state(Arc::clone(app), limits::limit))
         .layer(from_fn_with_state(operations, name_operation))
         .merge(openapi::routes(&document))
         .merge(console::routes())
         .fallback(nothing_here)
         .with_state(Arc::clone(app));
-    Ok(middleware::wrap(routes, &app.config.http))
+    Ok(middleware::inside(routes, &app.config.http))
 }
 
 /// Reads the operations out of the document and holds them against the permission table.

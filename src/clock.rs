@@ -32,6 +32,14 @@ impl Clock {
         DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
     }
 
+    /// How far a test has moved it on.
+    pub fn shift(&self) -> Duration {
+        match self {
+            Self::System => Duration::ZERO,
+            Self::Shifted(by) => Duration::from_millis(by.load(Ordering::Relaxed).try_into().unwrap_or_default()),
+        }
+    }
+
     /// Moves a shifted clock forward; the machine's clock stays what it is.
     pub fn advance(&self, by: TimeDelta) {
         if let Self::Shifted(shift) = self {

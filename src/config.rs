@@ -11,9 +11,13 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
+use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::client::Forwarding;
 use crate::clock::parse_duration;
+use crate::limits::Quota;
 use crate::variables::VARIABLES;
 
 /// How careful the start is.
@@ -88,12 +92,39 @@ pub struct Http {
     pub max_body_bytes: usize,
     /// `MAX_CONNECTIONS`.
     pub max_connections: usize,
+    /// `MAX_CONNECTIONS_PER_ADDRESS`.
+    pub max_connections_per_address: usize,
+    /// `MAX_HEADER_BYTES`.
+    pub max_header_bytes: usize,
     /// `HEADER_TIMEOUT`.
     pub header_timeout: Duration,
+    /// `BODY_MIN_RATE`, in bytes a second.
+    pub body_min_rate: u32,
     /// `REQUEST_TIMEOUT`.
     pub request_timeout: Duration,
     /// `SHUTDOWN_TIMEOUT`.
     pub shutdown_timeout: Duration,
+    /// `PUBLIC_URL`.
+    pub public_url: Option<String>,
+    /// `CORS_ORIGINS`.
+    pub cors_origins: Vec<HeaderValue>,
+    /// `TRUSTED_PROXIES`.
+    pub trusted_proxies: Vec<IpNet>,
+    /// `FORWARDED_HEADER`.
+    pub forwarding: Forwarding,
+}
+
+/// How often somebody may ask.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// `RATE_LIMIT_AUTH`: cannot be switched off.
+    pub auth: Quota,
+    /// `RATE_LIMIT_USER`; `None`: off.
+    pub user: Option<Quota>,
+    /// `RATE_LIMIT_ADDRESS`; `None`: off.
+    pub address: Option<Quota>,
+    /// `REDIS_OPERATION_TIMEOUT`.
+    pub redis_timeout: Duration,
 }
 
 /// PostgreSQL and its bounds.
@@ -156,6 +187,8 @@ pub struct Config {
     pub accounts: Accounts,
     /// The listener.
     pub http: Http,
+    /// How often somebody may ask.
+    pub limits: Limits,
     /// The database.
     pub postgres: Postgres,
     /// `REDIS_URL`.
@@ -247,6 +280,20 @@ impl Reader<'_> {
         self.value(name, &wanted, least, |text| text.parse().ok().filter(|n| (least..=most).contains(n)))
     }
 
+    /// Values separated by commas, each understood by `read`; not set: none.
+    fn list<T>(&mut self, name: &str, wanted: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
+        let text = self.source.get(name).unwrap_or_default();
+        let (mut values, mut faults) = (Vec::new(), Vec::new());
+        for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+            match read(entry) {
+                Some(value) => values.push(value),
+                None => faults.push(format!("{name}: {entry} is none of {wanted}")),
+            }
+        }
+        self.faults.extend(faults);
+        values
+    }
+
     fn duration(&mut self, name: &str) -> Duration {
         let wanted = "a time such as 500ms, 30s, 15m, 12h or 7d, and not zero";
         self.value(name, wanted, Duration::from_secs(1), |text| parse_duration(text).ok().filter(|d| !d.is_zero()))
@@ -301,7 +348,8 @@ impl Config {
             mode,
             data_dir: path(reader, "DATA_DIR").unwrap_or_default(),
             accounts: Accounts::gather(reader),
-            http: Http::gather(reader),
+            http: Http::gather(reader, mode),
+            limits: Limits::gather(reader, mode),
             postgres: Postgres::gather(reader),
             redis_url: reader.secret("REDIS_URL"),
             sockets: Sockets::gather(reader),
@@ -362,6 +410,9 @@ impl Config {
         if self.redis_url.as_ref().is_some_and(|url| !starts_with(url, &["redis://", "rediss://", "redis+unix://"])) {
             faults.push("REDIS_URL must begin with redis://, as in redis://host:6379".into());
         }
+        if self.http.public_url.as_ref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
+            faults.push("PUBLIC_URL must begin with https:// or http://, as in https://api.example.com".into());
+        }
     }
 }
 
@@ -385,16 +436,82 @@ impl Accounts {
 }
 
 impl Http {
-    fn gather(reader: &mut Reader<'_>) -> Self {
+    fn gather(reader: &mut Reader<'_>, mode: Mode) -> Self {
         let localhost = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+        let max_connections = reader.number("MAX_CONNECTIONS", 1, 1_000_000);
+        let per_address = if mode == Mode::Production { max_connections.min(200) } else { max_connections };
         Self {
             host: reader.value("HOST", "an IP address such as 127.0.0.1 or 0.0.0.0", localhost, |text| text.parse().ok()),
             port: reader.number("PORT", 0, u16::MAX),
             max_body_bytes: reader.number("MAX_BODY_BYTES", 1_024, 64 << 20),
-            max_connections: reader.number("MAX_CONNECTIONS", 1, 1_000_000),
+            max_connections,
+            max_connections_per_address: reader.value(
+                "MAX_CONNECTIONS_PER_ADDRESS",
+                "auto, or a whole number from 1 to 1000000",
+                per_address,
+                |text| match text {
+                    "auto" => Some(per_address),
+                    number => number.parse().ok().filter(|n| (1..=1_000_000).contains(n)),
+                },
+            ),
+            max_header_bytes: reader.number("MAX_HEADER_BYTES", 1_024, 1 << 20),
+            body_min_rate: reader.number("BODY_MIN_RATE", 1, 1 << 20),
             header_timeout: reader.duration("HEADER_TIMEOUT"),
             request_timeout: reader.duration("REQUEST_TIMEOUT"),
             shutdown_timeout: reader.duration("SHUTDOWN_TIMEOUT"),
+            public_url: reader.text("PUBLIC_URL"),
+            cors_origins: reader.list("CORS_ORIGINS", "origins such as https://shop.example.com", origin),
+            trusted_proxies: reader.list("TRUSTED_PROXIES", "addresses or networks such as 10.0.0.0/8", network),
+            forwarding: reader.value(
+                "FORWARDED_HEADER",
+                "x-forwarded-for or forwarded",
+                Forwarding::XForwardedFor,
+                |text| match text {
+                    "x-forwarded-for" => Some(Forwarding::XForwardedFor),
+                    "forwarded" => Some(Forwarding::Forwarded),
+                    _ => None,
+                },
+            ),
+        }
+    }
+}
+
+/// Scheme, host, perhaps a port; no path, and never `*` or `null`.
+fn origin(text: &str) -> Option<HeaderValue> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let is_bare = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
+    HeaderValue::from_str(text).ok().filter(|_| is_bare)
+}
+
+/// A network, or one address as the network of itself.
+fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+impl Limits {
+    fn gather(reader: &mut Reader<'_>, mode: Mode) -> Self {
+        let by_mode = |production: u32, development: u32| {
+            let count = if mode == Mode::Production { production } else { development };
+            Quota::new(count, Duration::from_secs(60))
+        };
+        let wanted = "a number and a time such as 60/1m, or auto";
+        let auth = by_mode(60, 3_000);
+        let [user, address] = ["RATE_LIMIT_USER", "RATE_LIMIT_ADDRESS"].map(|name| {
+            let ordinary = by_mode(1_200, 60_000);
+            reader.value(name, "a number and a time such as 1200/1m, or auto, or off", Some(ordinary), |text| match text {
+                "auto" => Some(Some(ordinary)),
+                "off" => Some(None),
+                quota => Quota::parse(quota).map(Some),
+            })
+        });
+        Self {
+            auth: reader.value("RATE_LIMIT_AUTH", wanted, auth, |text| match text {
+                "auto" => Some(auth),
+                quota => Quota::parse(quota),
+            }),
+            user,
+            address,
+            redis_timeout: reader.duration("REDIS_OPERATION_TIMEOUT"),
         }
     }
 }

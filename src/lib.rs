@@ -14,6 +14,8 @@ pub mod clock;
 pub mod problem;
 /// What arrives over HTTP, turned into types.
 pub mod wire;
+/// Where a request comes from.
+pub mod client;
 /// Lists in pages.
 pub mod paging;
 /// Asked for once, done once.
@@ -50,8 +52,12 @@ pub mod demo;
 pub mod app;
 /// The OpenAPI document.
 pub mod openapi;
+/// How often somebody may ask.
+pub mod limits;
 /// What happens to every request.
 pub mod middleware;
+/// Bodies that arrive too slowly.
+pub mod pace;
 /// The listener.
 pub mod server;
 /// Starting and stopping.

@@ -5,31 +5,87 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::cors::CorsLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+use crate::client::{Client, Peer};
 use crate::config::Http;
+use crate::pace::held_to_pace;
 use crate::problem::{Code, Problem};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const LONGEST_REQUEST_ID: usize = 128;
 
-/// Wraps the routes. The order, from the outside in: request id and log line, headers, compression, panics, time, size.
-pub fn wrap(router: Router, bounds: &Http) -> Router {
+/// What happens to requests for the routes themselves. From the outside in: compression, panics, time, size.
+pub fn inside(router: Router, bounds: &Http) -> Router {
     router
         .layer(RequestBodyLimitLayer::new(bounds.max_body_bytes))
         .layer(axum::extract::DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::new(bounds.request_timeout), in_time))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(CompressionLayer::new().gzip(true))
-        .layer(from_fn(secure))
-        .layer(from_fn(identify))
+}
+
+/// What happens to every request, those of sockets too. From the outside in: request id and log line, headers, origins,
+/// methods, whose request it is, pace.
+pub fn outside(router: Router, bounds: &Http) -> Router {
+    let known = Arc::new(bounds.clone());
+    let router = router
+        .layer(from_fn_with_state(Arc::clone(&known), receive))
+        .layer(from_fn_with_state(Arc::clone(&known), refuse_foreign_sockets));
+    let router = if known.cors_origins.is_empty() { router } else { router.layer(cors(known.cors_origins.clone())) };
+    router.layer(from_fn_with_state(known, secure)).layer(from_fn(identify))
+}
+
+/// Pages of these origins, and no others, may read answers. Tokens travel in a header of their own, so nothing here
+/// allows credentials.
+fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
+    let methods = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+    let sent = [header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH, IDEMPOTENCY_KEY, REQUEST_ID];
+    let shown = ["etag", "idempotency-replayed", "ratelimit", "ratelimit-policy", "retry-after", "x-request-id"];
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods(methods)
+        .allow_headers(sent)
+        .expose_headers(shown.map(HeaderName::from_static))
+        .max_age(Duration::from_secs(600))
+}
+
+/// Browsers open WebSockets to anywhere and let only the server look at the origin: it must be ours or a configured one.
+async fn refuse_foreign_sockets(State(bounds): State<Arc<Http>>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    if let Some(origin) = headers.get(header::ORIGIN).filter(|_| request.uri().path().starts_with("/socket.io")) {
+        let host = headers.get(header::HOST).map_or(&b""[..], HeaderValue::as_bytes);
+        let own = [&b"https://"[..], b"http://"].iter().any(|scheme| origin.as_bytes().strip_prefix(*scheme) == Some(host));
+        if !own && !bounds.cors_origins.contains(origin) {
+            return Problem::new(Code::Forbidden, "This origin is not in CORS_ORIGINS of the server's configuration.")
+                .into_response();
+        }
+    }
+    next.run(request).await
+}
+
+/// Refuses methods that no route takes, notes whose request it is, and holds its body to a pace.
+async fn receive(State(bounds): State<Arc<Http>>, mut request: Request, next: Next) -> Response {
+    let known =
+        [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+    if !known.contains(request.method()) {
+        let all = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
+        return ([(header::ALLOW, all)], StatusCode::METHOD_NOT_ALLOWED).into_response();
+    }
+    if let Some(peer) = request.extensions().get::<Peer>() {
+        let client = Client::of(*peer, request.headers(), &bounds.trusted_proxies, bounds.forwarding);
+        request.extensions_mut().insert(client);
+    }
+    next.run(held_to_pace(request, bounds.body_min_rate)).await
 }
 
 /// The id of a request: in its extensions, its log lines and its answer.
@@ -92,7 +148,7 @@ fn render(mut response: Response, id: &RequestId) -> Response {
 }
 
 /// Headers that cost nothing and close doors. Pages need their own scripts and styles, the API needs nothing.
-async fn secure(request: Request, next: Next) -> Response {
+async fn secure(State(bounds): State<Arc<Http>>, request: Request, next: Next) -> Response {
     const POLICY: &str = "default-src 'self'; img-src 'self' data:; connect-src 'self' ws: wss:; base-uri 'none'; \
                           form-action 'self'; frame-ancestors 'none'; object-src 'none'";
     let mut response = next.run(request).await;
@@ -100,6 +156,9 @@ async fn secure(request: Request, next: Next) -> Response {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    if bounds.public_url.as_ref().is_some_and(|url| url.starts_with("https://")) {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains"));
+    }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

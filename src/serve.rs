@@ -13,8 +13,9 @@ use crate::app::{self, App, RouterError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{DatabaseError, Reached};
+use crate::limits::{self, Limits};
 use crate::server::{self, ListenError};
-use crate::{demo, realtime};
+use crate::{demo, middleware, realtime};
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,9 @@ pub enum ServeError {
     /// The data folder.
     #[error("the data folder {0} cannot be used: {1}. Name one this user may write to with DATA_DIR=…")]
     DataDir(String, std::io::Error),
+    /// Redis.
+    #[error(transparent)]
+    Limits(#[from] limits::SharedError),
     /// The demo city.
     #[error("the demo city could not be built: {0}")]
     Demo(String),
@@ -71,6 +75,7 @@ pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) 
     let app = Arc::new(App {
         tokens: Tokens::new(&secret, config.accounts.access_life),
         passwords: Passwords::new(&config.accounts),
+        limits: Limits::new(&config, &clock)?,
         config,
         db,
         clock,
@@ -86,7 +91,7 @@ async fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<
         .map_err(|error| ServeError::DataDir("the listener".into(), error))?;
     let stop = CancellationToken::new();
     let (sockets, io) = realtime::layer(&app.config.sockets);
-    let router = app::router(&app)?.layer(sockets);
+    let router = middleware::outside(app::router(&app)?.layer(sockets), &app.config.http);
     let relay = tokio::spawn(realtime::start(Arc::clone(&app), io, reached.options().clone(), stop.clone()));
     let (bounds, ending) = (app.config.http.clone(), stop.clone());
     let serving = tokio::spawn(async move { server::serve(listener, router, &bounds, ending).await });

@@ -3,18 +3,25 @@
 //! `axum::serve` has no limit on how long a client may take over its headers, nor on how many connect; hence an accept
 //! loop of our own on hyper.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1::UpgradeableConnection;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
 
+use crate::client::{Peer, network_of};
 use crate::config::Http;
 
 /// How long the listener rests after the system refused it a connection (too many open files).
@@ -46,13 +53,18 @@ pub async fn listen(bounds: &Http) -> Result<TcpListener, ListenError> {
 /// Serves until `stop` is cancelled, then waits for requests in flight as long as the configuration says.
 pub async fn serve(listener: TcpListener, router: Router, bounds: &Http, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(bounds.max_connections));
+    let door = Arc::new(Door::default());
     let connections = TaskTracker::new();
     loop {
-        let Some((stream, place)) = next(&listener, &places, &stop).await else { break };
-        let connection = converse(stream, router.clone(), bounds.header_timeout, stop.clone());
+        let Some((stream, peer, place)) = next(&listener, &places, &stop).await else { break };
+        // Whoever holds too many already finds the connection closed; a proxy of ours speaks for many.
+        let is_proxy = bounds.trusted_proxies.iter().any(|network| network.contains(&peer.0));
+        let limit = if is_proxy { usize::MAX } else { bounds.max_connections_per_address };
+        let Some(entry) = Door::enter(&door, peer, limit) else { continue };
+        let connection = converse(stream, peer, router.clone(), bounds, stop.clone());
         connections.spawn(async move {
             connection.await;
-            drop(place);
+            drop((place, entry));
         });
     }
     drop(listener);
@@ -67,7 +79,7 @@ async fn next(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
     stop: &CancellationToken,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, Peer, OwnedSemaphorePermit)> {
     let place = tokio::select! {
         () = stop.cancelled() => return None,
         place = Arc::clone(places).acquire_owned() => place.ok()?,
@@ -78,7 +90,7 @@ async fn next(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => return Some((stream, place)),
+            Ok((stream, address)) => return Some((stream, Peer(address.ip().to_canonical()), place)),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(REST).await;
@@ -87,15 +99,75 @@ async fn next(
     }
 }
 
+/// How many connections each network has open.
+#[derive(Debug, Default)]
+struct Door(Mutex<HashMap<IpNet, usize>>);
+
+/// One connection counted; given up when dropped.
+struct Entry {
+    door: Arc<Door>,
+    network: IpNet,
+}
+
+impl Door {
+    fn open(&self) -> MutexGuard<'_, HashMap<IpNet, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts one in, unless the network has as many as it may.
+    fn enter(door: &Arc<Self>, peer: Peer, limit: usize) -> Option<Entry> {
+        let network = network_of(peer.0);
+        let mut open = door.open();
+        let count = open.entry(network).or_default();
+        if *count >= limit {
+            return None;
+        }
+        *count += 1;
+        Some(Entry { door: Arc::clone(door), network })
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let mut open = self.door.open();
+        if let Some(count) = open.get_mut(&self.network) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.network);
+            }
+        }
+    }
+}
+
 /// One connection, to its end.
-async fn converse(stream: TcpStream, router: Router, header_timeout: Duration, stop: CancellationToken) {
+fn converse(
+    stream: TcpStream,
+    peer: Peer,
+    router: Router,
+    bounds: &Http,
+    stop: CancellationToken,
+) -> impl Future<Output = ()> + Send + 'static {
     // Answers are small and someone waits for them.
     let _ = stream.set_nodelay(true);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.clone().oneshot(request)
+    });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .header_read_timeout(bounds.header_timeout)
+        .max_header_size(bounds.max_header_bytes)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
+    to_the_end(connection, stop)
+}
+
+async fn to_the_end<S>(connection: UpgradeableConnection<TokioIo<TcpStream>, S>, stop: CancellationToken)
+where
+    S: HttpService<Incoming, ResBody = Body> + Send,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S::Future: Send,
+{
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -31,6 +31,7 @@ const fn secret(section: &'static str, name: &'static str, example: &'static str
 
 const GENERAL: &str = "General";
 const HTTP: &str = "HTTP";
+const LIMITS: &str = "Rate limits (on guessing passwords and codes: fixed, see docs/security.md)";
 const DATABASE: &str = "PostgreSQL and Redis";
 const ACCOUNTS: &str = "Accounts";
 const LIVE: &str = "Live updates";
@@ -45,9 +46,20 @@ pub const VARIABLES: &[Variable] = &[
     plain(HTTP, "PORT", "3000", "Port to listen on; 0 takes a free one."),
     plain(HTTP, "MAX_BODY_BYTES", "262144", "Largest request body, in bytes (1024 to 67108864)."),
     plain(HTTP, "MAX_CONNECTIONS", "10000", "Connections open at once; further ones wait in the listener's queue."),
+    plain(HTTP, "MAX_CONNECTIONS_PER_ADDRESS", "auto", "Connections open at once from one address (IPv6: one /64); proxies of TRUSTED_PROXIES aside. auto: 200 in production, MAX_CONNECTIONS in development."),
+    plain(HTTP, "MAX_HEADER_BYTES", "16384", "Largest request line and headers together, in bytes (1024 to 1048576); at most 100 headers. Beyond: 431."),
     plain(HTTP, "HEADER_TIMEOUT", "10s", "A client that has not sent its headers by then is disconnected."),
+    plain(HTTP, "BODY_MIN_RATE", "1024", "A body that arrives with fewer bytes a second, after 5 s of grace, gets 408 (1 to 1048576)."),
     plain(HTTP, "REQUEST_TIMEOUT", "30s", "A request that has not been answered by then gets 408."),
     plain(HTTP, "SHUTDOWN_TIMEOUT", "15s", "How long requests in flight may take after SIGTERM."),
+    optional(HTTP, "PUBLIC_URL", "https://api.example.com", "Where clients reach this server. With https, answers carry Strict-Transport-Security."),
+    optional(HTTP, "CORS_ORIGINS", "https://shop.example.com, http://localhost:5173", "Pages on these origins may call the API and open sockets from a browser. Not set: only pages of this server."),
+    optional(HTTP, "TRUSTED_PROXIES", "10.0.0.0/8, 2001:db8::/32", "Addresses of your own proxies; only what they forward about the client is believed. Not set: nobody's."),
+    plain(HTTP, "FORWARDED_HEADER", "x-forwarded-for", "The header those proxies write: x-forwarded-for or forwarded. The other is not read."),
+    plain(LIMITS, "RATE_LIMIT_AUTH", "auto", "Requests to sign up, sign in and recover, per address (IPv6: /64). A burst of so many, refilled over the time: 60/1m. auto: 60/1m in production, 3000/1m in development."),
+    plain(LIMITS, "RATE_LIMIT_USER", "auto", "All other requests of a signed-in user, or off. auto: 1200/1m in production, 60000/1m in development."),
+    plain(LIMITS, "RATE_LIMIT_ADDRESS", "auto", "All other requests without a token, per address, or off. auto: 1200/1m in production, 60000/1m in development."),
+    plain(LIMITS, "REDIS_OPERATION_TIMEOUT", "50ms", "How long a limit waits for Redis before this node counts by itself."),
     secret(DATABASE, "DATABASE_URL", "postgres://user:password@host:5432/comanda", "PostgreSQL 15 or newer. Not set: a private one in DATA_DIR."),
     optional(DATABASE, "POSTGRES_BIN", "/usr/lib/postgresql/15/bin", "Folder with initdb and postgres, for the private PostgreSQL. Not set: looked for."),
     plain(DATABASE, "DATABASE_POOL", "16", "Connections to PostgreSQL (2 to 1000)."),

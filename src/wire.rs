@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::pace::TooSlow;
 use crate::problem::{Code, FieldError, Problem};
 
 /// A JSON body: `application/json`, UTF-8, within the size limit, of the wanted shape, without unknown fields.
@@ -55,9 +56,16 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
 fn unreadable(rejection: &axum::extract::rejection::BytesRejection) -> Problem {
     if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
         Problem::new(Code::BodyTooLarge, "Send less: the limit is MAX_BODY_BYTES of the server's configuration.")
+    } else if is_too_slow(rejection) {
+        Problem::new(Code::RequestTimeout, "Send the body faster; the limit is BODY_MIN_RATE of the server's configuration.")
+            .with_header(header::CONNECTION, HeaderValue::from_static("close"))
     } else {
         Problem::new(Code::MalformedRequest, "The body broke off. Send it again.")
     }
+}
+
+fn is_too_slow(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<TooSlow>() || error.source().is_some_and(is_too_slow)
 }
 
 /// Deepest nesting a body may have; deserialisers recurse.

@@ -4,8 +4,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, RawPathParams};
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 
 use super::{Caller, UserRole, sql};
 use crate::app::App;
@@ -74,12 +74,13 @@ impl FromRequestParts<Arc<App>> for SignedIn {
 /// # Errors
 /// 401 without a good token.
 pub async fn authenticate(parts: &Parts, app: &App) -> Result<Caller, Problem> {
-    let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = header.and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    });
-    Caller::by_token(app, token.ok_or_else(Problem::unauthenticated)?).await
+    Caller::by_token(app, bearer(&parts.headers).ok_or_else(Problem::unauthenticated)?).await
+}
+
+/// The token of `Authorization: Bearer …`, good or not.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// Somebody who runs the platform.

@@ -1,0 +1,125 @@
+//! Where a request comes from: the peer of its connection, or, behind a proxy of ours, whom that proxy names.
+//!
+//! A forwarded address is believed only if the connection comes from a proxy that the configuration names, and of the
+//! addresses forwarded only the nearest one that is not itself such a proxy: everything left of it could have been
+//! written by anybody. One header is read, the one the proxy writes; the other would come from the client.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use crate::problem::Problem;
+
+/// Hops looked at; nobody runs more proxies one behind the other.
+const MOST_HOPS: usize = 20;
+/// What one customer of a provider gets of IPv6: half of the address is theirs to change at will.
+const SITE_PREFIX: u8 = 64;
+
+/// The other end of a connection; the listener puts it on every request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
+
+/// Which header the proxies write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forwarding {
+    /// `X-Forwarded-For: client, proxy`.
+    XForwardedFor,
+    /// RFC 7239: `Forwarded: for=client, for=proxy`.
+    Forwarded,
+}
+
+/// Who is on the other side of the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    address: IpAddr,
+}
+
+impl Client {
+    /// Reads it off a request.
+    pub fn of(peer: Peer, headers: &HeaderMap, proxies: &[IpNet], forwarding: Forwarding) -> Self {
+        let peer = peer.0.to_canonical();
+        let is_proxy = |address: &IpAddr| proxies.iter().any(|network| network.contains(address));
+        let mut address = peer;
+        if is_proxy(&peer) {
+            for hop in hops(headers, forwarding).into_iter().rev().take(MOST_HOPS) {
+                // What cannot be read ends what can be believed.
+                let Some(hop) = hop else { break };
+                address = hop;
+                if !is_proxy(&hop) {
+                    break;
+                }
+            }
+        }
+        Self { address }
+    }
+
+    /// Its address.
+    pub const fn address(self) -> IpAddr {
+        self.address
+    }
+
+    /// What is counted as one: an IPv4 address, or the /64 of an IPv6 address.
+    pub fn network(self) -> IpNet {
+        network_of(self.address)
+    }
+}
+
+/// What is counted as one: an IPv4 address, or the /64 of an IPv6 address.
+pub fn network_of(address: IpAddr) -> IpNet {
+    match address.to_canonical() {
+        IpAddr::V4(address) => Ipv4Net::from(address).into(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            let site = Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0);
+            Ipv6Net::new(site, SITE_PREFIX).map_or_else(|_| Ipv6Net::from(address).into(), IpNet::from)
+        }
+    }
+}
+
+/// The forwarded addresses from the farthest to the nearest; `None` for what is no address.
+fn hops(headers: &HeaderMap, forwarding: Forwarding) -> Vec<Option<IpAddr>> {
+    let name = match forwarding {
+        Forwarding::XForwardedFor => "x-forwarded-for",
+        Forwarding::Forwarded => "forwarded",
+    };
+    let elements = headers
+        .get_all(name)
+        .into_iter()
+        .flat_map(|value| value.to_str().unwrap_or("?").split(',').map(str::trim).collect::<Vec<_>>());
+    match forwarding {
+        Forwarding::XForwardedFor => elements.map(node).collect(),
+        Forwarding::Forwarded => elements.map(forwarded_for).collect(),
+    }
+}
+
+/// The `for=` of one element of `Forwarded`.
+fn forwarded_for(element: &str) -> Option<IpAddr> {
+    let parameters = element.split(';').filter_map(|parameter| parameter.trim().split_once('='));
+    let mut named = parameters.filter(|(name, _)| name.eq_ignore_ascii_case("for"));
+    node(named.next()?.1.trim_matches('"'))
+}
+
+/// An address, perhaps with a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`.
+fn node(text: &str) -> Option<IpAddr> {
+    let bare = match text.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?.0,
+        None => text,
+    };
+    let address: Result<IpAddr, _> = bare.parse().or_else(|error| match bare.rsplit_once(':') {
+        Some((address, port)) if port.parse::<u16>().is_ok() => address.parse(),
+        _ => Err(error),
+    });
+    address.ok().map(|address| address.to_canonical())
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Client {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let client = parts.extensions.get::<Self>().copied();
+        client.ok_or_else(|| Problem::internal(&"the request has no peer"))
+    }
+}

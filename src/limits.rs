@@ -1,0 +1,267 @@
+//! How often somebody may ask: a bucket for each user or network and class of route, refilled steadily (GCRA).
+//!
+//! Two places count. This node always does, in memory; with Redis all nodes count together as well, and the stricter
+//! of the two decides. When Redis does not answer in time, this node goes on from what it has counted so far: nobody
+//! gains a fresh allowance by taking Redis down, and on the routes where passwords are guessed every request then
+//! counts twice. Guesses themselves are counted in PostgreSQL (`accounts/guesses`), which no outage forgets.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use governor::RateLimiter;
+use governor::middleware::StateInformationMiddleware;
+use governor::state::keyed::DashMapStateStore;
+use ipnet::IpNet;
+
+use crate::accounts::caller::bearer;
+use crate::app::App;
+use crate::client::Client;
+use crate::clock::{Clock, parse_duration};
+use crate::config;
+use crate::ids::UserId;
+use crate::permission::Operation;
+use crate::problem::{Code, Problem};
+
+mod shared;
+
+pub use shared::SharedError;
+use shared::Shared;
+
+/// So many, all at once if need be, and then so many again over the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    count: NonZeroU32,
+    per: Duration,
+}
+
+impl Quota {
+    /// At least one.
+    pub fn new(count: u32, per: Duration) -> Self {
+        Self { count: NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN), per }
+    }
+
+    /// Reads `60/1m`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (count, per) = text.split_once('/')?;
+        let count = count.trim().parse().ok()?;
+        let per = parse_duration(per.trim()).ok().filter(|per| !per.is_zero())?;
+        // Finer than a microsecond a request is no limit, and Redis counts in microseconds.
+        (per.as_micros() >= u128::from(count)).then(|| NonZeroU32::new(count))?.map(|count| Self { count, per })
+    }
+
+    /// The time in which one is refilled.
+    fn interval(self) -> Duration {
+        self.per / self.count.get()
+    }
+}
+
+/// Which bucket a request draws from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Policy {
+    /// Where passwords and codes can be tried.
+    Auth,
+    /// A signed-in user, elsewhere.
+    User,
+    /// Anybody else, elsewhere.
+    Address,
+}
+
+impl Policy {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::User => "user",
+            Self::Address => "address",
+        }
+    }
+}
+
+/// Whose bucket it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Subject {
+    User(UserId),
+    Network(IpNet),
+}
+
+impl std::fmt::Display for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::User(user) => user.fmt(f),
+            Self::Network(network) => network.fmt(f),
+        }
+    }
+}
+
+/// What a bucket answered.
+#[derive(Debug, Clone, Copy)]
+struct Verdict {
+    allowed: bool,
+    /// How many more may come at once.
+    remaining: u32,
+    /// When not allowed: how long until one is.
+    wait: Duration,
+}
+
+/// Time for the buckets: never goes back, and moves with the house's clock when a test moves that.
+#[derive(Debug, Clone)]
+struct Ticks {
+    began: tokio::time::Instant,
+    clock: Clock,
+}
+
+impl governor::clock::Clock for Ticks {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.began.elapsed() + self.clock.shift()
+    }
+}
+
+type Store = RateLimiter<Subject, DashMapStateStore<Subject>, Ticks, StateInformationMiddleware>;
+
+/// Buckets of one policy, on this node.
+struct Buckets {
+    policy: Policy,
+    quota: Quota,
+    store: Store,
+    ticks: Ticks,
+    drawn: AtomicU32,
+}
+
+/// Full buckets are the same as none; after so many draws they are swept out.
+const SWEEP_EVERY: u32 = 8_192;
+
+impl Buckets {
+    fn new(policy: Policy, quota: Quota, clock: &Clock) -> Self {
+        let ticks = Ticks { began: tokio::time::Instant::now(), clock: clock.clone() };
+        let refill = governor::Quota::with_period(quota.interval())
+            .unwrap_or(governor::Quota::per_second(NonZeroU32::MIN))
+            .allow_burst(quota.count);
+        let store = RateLimiter::dashmap_with_clock(refill, ticks.clone()).with_middleware();
+        Self { policy, quota, store, ticks, drawn: AtomicU32::new(0) }
+    }
+
+    fn draw(&self, subject: Subject) -> Verdict {
+        if self.drawn.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
+            self.store.retain_recent();
+        }
+        match self.store.check_key(&subject) {
+            Ok(state) => {
+                Verdict { allowed: true, remaining: state.remaining_burst_capacity(), wait: Duration::ZERO }
+            }
+            Err(not_until) => {
+                let wait = not_until.wait_time_from(governor::clock::Clock::now(&self.ticks));
+                Verdict { allowed: false, remaining: 0, wait }
+            }
+        }
+    }
+
+    /// This node's verdict and, with Redis, everybody's: the stricter.
+    async fn draw_everywhere(&self, shared: Option<&Shared>, subject: Subject) -> Verdict {
+        let own = self.draw(subject);
+        let Some(shared) = shared.filter(|_| own.allowed) else { return own };
+        match shared.draw(self.policy.name(), self.quota, &subject).await {
+            Some(common) if common.allowed => {
+                Verdict { remaining: own.remaining.min(common.remaining), ..common }
+            }
+            Some(common) => common,
+            None if self.policy == Policy::Auth => self.draw(subject),
+            None => own,
+        }
+    }
+}
+
+/// Every bucket of this node, and the way to everybody's.
+pub struct Limits {
+    auth: Buckets,
+    user: Option<Buckets>,
+    address: Option<Buckets>,
+    shared: Option<Shared>,
+}
+
+impl Limits {
+    /// As configured; Redis is reached with the first request.
+    ///
+    /// # Errors
+    /// When `REDIS_URL` cannot be read.
+    pub fn new(config: &config::Config, clock: &Clock) -> Result<Self, SharedError> {
+        let quotas = &config.limits;
+        let ordinary = |policy, quota: Option<Quota>| quota.map(|quota| Buckets::new(policy, quota, clock));
+        let shared = config.redis_url.as_ref().map(|url| Shared::new(url, quotas.redis_timeout)).transpose()?;
+        Ok(Self {
+            auth: Buckets::new(Policy::Auth, quotas.auth, clock),
+            user: ordinary(Policy::User, quotas.user),
+            address: ordinary(Policy::Address, quotas.address),
+            shared,
+        })
+    }
+
+    fn buckets(&self, operation: Option<Operation>, user: Option<UserId>) -> Option<&Buckets> {
+        match (operation, user) {
+            (Some(operation), _) if guesses(operation) => Some(&self.auth),
+            (_, Some(_)) => self.user.as_ref(),
+            (_, None) => self.address.as_ref(),
+        }
+    }
+}
+
+/// Where a password, a code or a message to somebody's phone is asked for: strict, and counted by network alone, since
+/// a token costs nothing to somebody who signs up.
+const fn guesses(operation: Operation) -> bool {
+    matches!(operation, Operation::Register | Operation::Login)
+}
+
+/// Draws for the request; says with every answer what is left, and refuses when nothing is.
+pub async fn limit(State(app): State<Arc<App>>, client: Client, request: Request, next: Next) -> Response {
+    let operation = request.extensions().get::<Operation>().copied();
+    // The token's word is enough to choose a bucket; whether its session stands is asked later, once.
+    let claims = bearer(request.headers()).and_then(|token| app.tokens.check(token, app.clock.now()).ok());
+    let user = claims.map(|claims| claims.sub);
+    let Some(buckets) = app.limits.buckets(operation, user) else { return next.run(request).await };
+    let subject = match (buckets.policy, user) {
+        (Policy::User, Some(user)) => Subject::User(user),
+        _ => Subject::Network(client.network()),
+    };
+    let verdict = buckets.draw_everywhere(app.limits.shared.as_ref(), subject).await;
+    let mut response = if verdict.allowed {
+        next.run(request).await
+    } else {
+        tracing::warn!(policy = buckets.policy.name(), %subject, "too many requests");
+        too_many(verdict.wait).into_response()
+    };
+    write_fields(&mut response, buckets, verdict);
+    response
+}
+
+/// 429, with the seconds to wait.
+pub fn too_many(wait: Duration) -> Problem {
+    let seconds = u32::try_from(seconds_up(wait).max(1)).unwrap_or(u32::MAX);
+    Problem::new(Code::TooManyRequests, "Wait as many seconds as Retry-After says.").retry_after(seconds)
+}
+
+fn seconds_up(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
+/// The IETF's fields (draft-ietf-httpapi-ratelimit-headers-10), structured: the policy's name, what it grants (`q` over
+/// `w` seconds), what remains (`r`) and the seconds (`t`) until it is whole again.
+fn write_fields(response: &mut Response, buckets: &Buckets, verdict: Verdict) {
+    let (name, quota) = (buckets.policy.name(), buckets.quota);
+    let used = quota.count.get().saturating_sub(verdict.remaining);
+    let whole = seconds_up(quota.interval() * used);
+    let fields = [
+        ("ratelimit-policy", format!("\"{name}\";q={};w={}", quota.count, seconds_up(quota.per))),
+        ("ratelimit", format!("\"{name}\";r={};t={whole}", verdict.remaining)),
+    ];
+    for (field, value) in fields {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(HeaderName::from_static(field), value);
+        }
+    }
+}

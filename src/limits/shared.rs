@@ -1,0 +1,127 @@
+//! Buckets that all nodes draw from, in Redis: one script, a short wait, and a breaker.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use redis::Script;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+use tokio::time::{Instant, timeout};
+
+use super::{Quota, Subject, Verdict};
+
+/// GCRA in one step. The key holds the time at which the bucket would be full again, in microseconds of Redis's clock;
+/// a clock that jumped back cannot keep anybody out for longer than the whole quota.
+const DRAW: &str = r"
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local interval, whole = tonumber(ARGV[1]), tonumber(ARGV[2])
+local full_at = tonumber(redis.call('GET', KEYS[1]) or now)
+full_at = math.min(math.max(full_at, now), now + whole)
+local room = now + whole - full_at - interval
+if room < 0 then return {0, 0, -room} end
+redis.call('SET', KEYS[1], string.format('%.0f', full_at + interval), 'PX', math.ceil((full_at + interval - now) / 1000))
+return {1, math.floor(room / interval), 0}
+";
+
+/// `REDIS_URL` is of no use.
+#[derive(Debug, thiserror::Error)]
+#[error("REDIS_URL cannot be used: {0}. It looks like redis://host:6379")]
+pub struct SharedError(#[from] redis::RedisError);
+
+/// The way to everybody's buckets.
+pub(super) struct Shared {
+    connection: ConnectionManager,
+    draw: Script,
+    longest_wait: Duration,
+    breaker: Mutex<Breaker>,
+}
+
+impl Shared {
+    /// Connects when first asked, and again whenever the connection is lost.
+    pub(super) fn new(url: &SecretString, longest_wait: Duration) -> Result<Self, SharedError> {
+        let client = redis::Client::open(url.expose_secret())?;
+        let settings = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(Duration::from_secs(1)))
+            .set_response_timeout(Some(longest_wait))
+            .set_min_delay(Duration::from_millis(100))
+            .set_max_delay(Duration::from_secs(1))
+            .set_number_of_retries(2);
+        let connection = ConnectionManager::new_lazy_with_config(client, settings)?;
+        Ok(Self { connection, draw: Script::new(DRAW), longest_wait, breaker: Mutex::default() })
+    }
+
+    /// Draws one; `None` when Redis does not answer in time, or has not lately.
+    pub(super) async fn draw(&self, policy: &str, quota: Quota, subject: &Subject) -> Option<Verdict> {
+        if !self.breaker().lets_through(Instant::now()) {
+            return None;
+        }
+        // An address is personal and an id is nobody's business: Redis sees neither.
+        let digest = Sha256::digest(format!("{policy}:{subject}"));
+        let name = digest.iter().take(16).fold(format!("comanda:limit:{policy}:"), |name, byte| format!("{name}{byte:02x}"));
+        let mut call = self.draw.key(name);
+        let interval = u64::try_from(quota.interval().as_micros()).unwrap_or(u64::MAX);
+        call.arg(interval).arg(interval.saturating_mul(u64::from(quota.count.get())));
+        let mut connection = self.connection.clone();
+        let answer = timeout(self.longest_wait, call.invoke_async::<(u8, u32, u64)>(&mut connection)).await;
+        let refusal = match answer {
+            Ok(Ok((allowed, remaining, wait))) => {
+                self.breaker().answered();
+                return Some(Verdict { allowed: allowed == 1, remaining, wait: Duration::from_micros(wait) });
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        if self.breaker().failed(Instant::now()) {
+            tracing::warn!(refusal, "Redis does not count; every node counts by itself");
+        }
+        None
+    }
+
+    fn breaker(&self) -> std::sync::MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Failures in a row until Redis is left alone for a while.
+const PATIENCE: u32 = 3;
+const FIRST_REST: Duration = Duration::from_millis(500);
+const LONGEST_REST: Duration = Duration::from_secs(4);
+
+/// Spares requests the wait for a Redis that is away: after a few failures in a row it is asked only now and then,
+/// by one request at a time.
+#[derive(Debug, Default)]
+struct Breaker {
+    failures: u32,
+    rests_until: Option<Instant>,
+}
+
+impl Breaker {
+    fn lets_through(&mut self, now: Instant) -> bool {
+        match self.rests_until {
+            Some(end) if now < end => false,
+            Some(_) => {
+                // This one tries; the others wait for what it finds.
+                self.rests_until = Some(now + FIRST_REST);
+                true
+            }
+            None => true,
+        }
+    }
+
+    fn answered(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Whether this failure opened the breaker.
+    fn failed(&mut self, now: Instant) -> bool {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures < PATIENCE {
+            return false;
+        }
+        let doublings = (self.failures - PATIENCE).min(3);
+        self.rests_until = Some(now + (FIRST_REST * 2_u32.pow(doublings)).min(LONGEST_REST));
+        self.failures == PATIENCE
+    }
+}

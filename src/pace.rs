@@ -1,0 +1,67 @@
+//! Bodies that arrive too slowly: a client that sends a byte now and then would hold a connection and its memory.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::Request;
+use hyper::body::{Frame, SizeHint};
+use tokio::time::{Instant, Sleep};
+
+/// How long a body may take before its pace is looked at.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The body came too slowly.
+#[derive(Debug, thiserror::Error)]
+#[error("the body arrives too slowly")]
+pub struct TooSlow;
+
+/// Holds a request's body to a pace, in bytes a second.
+pub fn held_to_pace(request: Request, bytes_a_second: u32) -> Request {
+    // Nothing to wait for: nothing to count.
+    if request.body().is_end_stream() {
+        return request;
+    }
+    request.map(|body| {
+        let begun = Instant::now();
+        let deadline = Box::pin(tokio::time::sleep_until(begun + GRACE));
+        Body::new(Paced { body, bytes_a_second, begun, received: 0, deadline })
+    })
+}
+
+/// A body with a deadline that moves on with every byte.
+struct Paced {
+    body: Body,
+    bytes_a_second: u32,
+    begun: Instant,
+    received: u64,
+    deadline: Pin<Box<Sleep>>,
+}
+
+impl HttpBody for Paced {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()).and_then(Frame::data_ref) {
+                self.received += data.len() as u64;
+                let earned = Duration::from_millis(self.received * 1_000 / u64::from(self.bytes_a_second));
+                let deadline = self.begun + GRACE + earned;
+                self.deadline.as_mut().reset(deadline);
+            }
+            return Poll::Ready(frame);
+        }
+        ready!(self.deadline.as_mut().poll(context));
+        Poll::Ready(Some(Err(axum::Error::new(TooSlow))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
