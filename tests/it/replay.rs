@@ -8,7 +8,12 @@ use std::path::PathBuf;
 
 use comanda::demo::client::Place;
 use comanda::demo::replay::day::{Day, Point};
-use comanda::demo::replay::plane;
+use comanda::demo::replay::report::Report;
+use comanda::demo::replay::{Args, ReplayError, plane, replay};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::TestApp;
+use crate::people::PASSWORD;
 
 const RESTAURANTS: &str = "restaurant\tx\ty\nr1\t100\t200\nr2\t-300\t400.5\n";
 const COURIERS: &str = "courier\tx\ty\ton_time\toff_time\nc1\t0\t0\t0\t90\n";
@@ -164,4 +169,60 @@ fn the_plane_and_the_earth_agree() {
     }
     let Place { lat, lng } = plane::to_place(Point { x: 0.0, y: 111_195.0 });
     assert!((lat - 40.7392).abs() < 0.0001 && (lng + 104.9903).abs() < 0.0001, "{lat} {lng}");
+}
+
+/// Three kitchens, four couriers and twelve orders within an hour; one courier's shift ends before the last order.
+fn small_day() -> PathBuf {
+    let mut orders = "order\tx\ty\tplacement_time\trestaurant\tready_time\n".to_owned();
+    for order in 0..12 {
+        let (placed, kitchen) = (500 + order * 4, order % 3 + 1);
+        let (x, y) = (order * 350 - 1500, 2500 - order * 300);
+        orders.push_str(&format!("o{order}\t{x}\t{y}\t{placed}\tr{kitchen}\t{}\n", placed + 6 + order % 5));
+    }
+    let folder = day_with("orders.txt", orders.as_bytes());
+    fs::write(folder.join("restaurants.txt"), "restaurant\tx\ty\nr1\t0\t0\nr2\t900\t-400\nr3\t-700\t1200\n").unwrap();
+    let couriers = "c1\t0\t0\t480\t600\nc2\t500\t500\t480\t530\nc3\t-500\t100\t510\t600\nc4\t0\t0\t0\t90\n";
+    fs::write(folder.join("couriers.txt"), format!("courier\tx\ty\ton_time\toff_time\n{couriers}")).unwrap();
+    folder
+}
+
+async fn play(app: &TestApp, folder: &std::path::Path, password: &str) -> Result<Report, ReplayError> {
+    let args = Args {
+        dir: folder.to_owned(),
+        url: app.door.base.clone(),
+        speed: 3600.0,
+        seed: 7,
+        call_ahead: 10.0,
+        admin_email: app.admin().await.email,
+        admin_password: password.to_owned(),
+        json: false,
+    };
+    replay(&args, &CancellationToken::new()).await
+}
+
+#[tokio::test]
+async fn a_small_day_is_delivered_whole_and_a_second_time_on_the_same_server() {
+    let (app, folder) = (TestApp::start().await, small_day());
+    for run in 1..=2 {
+        let report = play(&app, &folder, PASSWORD).await.unwrap();
+        assert!(report.is_good(), "{report}");
+        assert!(report.to_string().ends_with("\ndelivered 12"), "{report}");
+        // The life of an order is six events long; its delivery's five: waiting, assigned, arrived, picked up, delivered.
+        assert_eq!(report.events.seen, 12 * (6 + 5), "{report}");
+        assert_eq!(report.couriers.working, 3, "a shift that ends before the first order is not begun");
+        let delivered = app.count("select count(*) from orders where status = 'DELIVERED'").await;
+        assert_eq!(delivered, 12 * run);
+        assert_eq!(app.count("select count(*) from drivers where online").await, 0, "everybody went home");
+    }
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn without_an_administrator_the_remedy_is_told() {
+    let (app, folder) = (TestApp::start().await, small_day());
+    let refusal = play(&app, &folder, "not the password").await.unwrap_err();
+    assert!(matches!(refusal, ReplayError::Admin { .. }), "{refusal}");
+    assert!(refusal.to_string().contains("`comanda user create"), "{refusal}");
+    assert_eq!(app.count("select count(*) from restaurants").await, 0);
+    fs::remove_dir_all(folder).unwrap();
 }

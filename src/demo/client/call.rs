@@ -15,7 +15,7 @@ use super::Client;
 /// How often one request is sent at most.
 const ATTEMPTS: u32 = 10;
 /// How long one request is repeated at most, waits that the server asks for included.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// How long one attempt may take.
 pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -222,7 +222,7 @@ fn read_problem(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> Proble
         Ok(body) => {
             let mut detail = body.detail.or(body.title).unwrap_or_default();
             for error in &body.errors {
-                detail.push_str(&format!("; {}: {}", error.pointer, error.message));
+                detail = format!("{detail}; {}: {}", error.pointer, error.message);
             }
             let request_id = body.request_id.unwrap_or_else(header_id);
             Problem { status: status.as_u16(), code: body.code, detail, request_id }

@@ -47,12 +47,12 @@ impl Histogram {
         self.count
     }
 
-    /// The duration that the share `q` (0 to 1) of all counted ones does not exceed.
-    pub fn quantile(&self, q: f64) -> Duration {
+    /// The duration that so many of a thousand counted ones do not exceed.
+    pub fn per_mille(&self, share: u64) -> Duration {
         // The rank of the wanted value, counted from one.
-        let rank = ((self.count as f64 * q).ceil() as u64).max(1);
+        let rank = self.count.saturating_mul(share).div_ceil(1000).max(1);
         let mut passed = 0;
-        for (bucket, count) in self.buckets.iter().enumerate() {
+        for (bucket, count) in (0..).zip(self.buckets.iter()) {
             passed += count;
             if *count > 0 && passed >= rank {
                 return Duration::from_micros(middle_of(bucket).min(self.longest));
@@ -63,16 +63,16 @@ impl Histogram {
 }
 
 fn bucket_of(micros: u64) -> usize {
-    if micros < PARTS {
-        return micros as usize;
-    }
-    let shift = u64::from(micros.ilog2() - PARTS_BITS);
-    let bucket = (shift + 1) * PARTS + (micros >> shift) - PARTS;
-    (bucket as usize).min(BUCKETS - 1)
+    let bucket = if micros < PARTS {
+        micros
+    } else {
+        let shift = u64::from(micros.ilog2() - PARTS_BITS);
+        (shift + 1) * PARTS + (micros >> shift) - PARTS
+    };
+    usize::try_from(bucket).map_or(BUCKETS - 1, |bucket| bucket.min(BUCKETS - 1))
 }
 
-fn middle_of(bucket: usize) -> u64 {
-    let bucket = bucket as u64;
+fn middle_of(bucket: u64) -> u64 {
     if bucket < PARTS {
         return bucket;
     }

@@ -8,7 +8,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -58,13 +58,7 @@ pub enum News {
 
 /// An open socket; dropping it closes it.
 pub struct Socket {
-    task: JoinHandle<()>,
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    _keeper: JoinSet<()>,
 }
 
 impl Socket {
@@ -72,7 +66,9 @@ impl Socket {
     pub fn open(session: Arc<Session>, rooms: Vec<String>, label: usize, news: mpsc::Sender<(usize, News)>) -> Self {
         let rooms = rooms.into_iter().map(|room| (room, Mark::default())).collect();
         let mut keeper = Keeper { session, rooms, label, news, connection: 0 };
-        Self { task: tokio::spawn(async move { keeper.keep().await }) }
+        let mut task = JoinSet::new();
+        task.spawn(async move { keeper.keep().await });
+        Self { _keeper: task }
     }
 }
 

@@ -1,7 +1,6 @@
 //! The day's clock: real time, multiplied.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,8 +12,8 @@ pub struct DayClock {
     first_minute: f64,
     /// How many minutes of the day pass in a real minute.
     speed: f64,
-    /// Milliseconds of the day.
-    worst_lag: Arc<AtomicU64>,
+    /// Minutes of the day.
+    worst_lag: Arc<Mutex<f64>>,
 }
 
 impl DayClock {
@@ -36,12 +35,13 @@ impl DayClock {
 
     /// Notes that something planned for `minute` has been done only now.
     pub fn note_lag(&self, minute: f64) {
-        let late = (self.now() - minute).max(0.0) * 60_000.0;
-        self.worst_lag.fetch_max(late as u64, Ordering::Relaxed);
+        let late = self.now() - minute;
+        let mut worst = self.worst_lag.lock().unwrap_or_else(PoisonError::into_inner);
+        *worst = worst.max(late);
     }
 
     /// By how many minutes of the day something came too late at worst.
     pub fn worst_lag(&self) -> f64 {
-        self.worst_lag.load(Ordering::Relaxed) as f64 / 60_000.0
+        *self.worst_lag.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

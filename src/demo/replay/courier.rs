@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -190,21 +191,29 @@ impl Courier {
 
 /// Stands in for drivers who are on the server but not of this day: its own ones may be nearer. The restaurant's staff
 /// then says how far the delivery is.
-pub struct Outsider {
-    /// How fast everybody is.
-    pub pace: Pace,
-    /// The day's clock.
-    pub clock: DayClock,
+pub struct Outsiders {
+    pace: Pace,
+    clock: DayClock,
+    jobs: JoinSet<()>,
 }
 
-impl Outsider {
-    /// Carries a job in a task of its own.
-    pub fn carry(&self, staff: Arc<Session>, place: Option<Place>, mut job: Job) {
+impl Outsiders {
+    /// Nobody yet.
+    pub fn new(pace: Pace, clock: DayClock) -> Self {
+        Self { pace, clock, jobs: JoinSet::new() }
+    }
+
+    /// Carries a job while others are carried.
+    pub fn carry(&mut self, staff: Arc<Session>, place: Option<Place>, mut job: Job) {
         let at = place.map_or(job.kitchen, to_point);
         let mut legs = Legs { at, free_at: 0.0, pace: self.pace, clock: self.clock.clone() };
-        tokio::spawn(async move {
+        self.jobs.spawn(async move {
             let result = legs.carry(&staff, false, &mut job).await;
             let _ = job.done.send(result);
         });
+    }
+    /// Waits until all have arrived.
+    pub async fn finish(mut self) {
+        while self.jobs.join_next().await.is_some() {}
     }
 }

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::clock::DayClock;
-use super::courier::{Job, Outsider};
+use super::courier::{Job, Outsiders};
 use crate::demo::client::{CallError, Delivery, Session};
 
 /// Assignments that are asked for at once.
@@ -83,13 +83,13 @@ pub struct Dispatcher {
     pub floor: Arc<Floor>,
     /// The day's clock.
     pub clock: DayClock,
-    /// Takes what the server gives to a driver who is not of this day.
-    pub outsider: Outsider,
+    /// Take what the server gives to drivers who are not of this day.
+    pub outsiders: Outsiders,
 }
 
 impl Dispatcher {
     /// Calls a courier for every need until there will be no more.
-    pub async fn work(self, mut needs: mpsc::Receiver<Need>) {
+    pub async fn work(mut self, mut needs: mpsc::Receiver<Need>) {
         let mut waiting: VecDeque<Need> = VecDeque::new();
         let (mut open, mut ask_at) = (true, f64::INFINITY);
         while open || !waiting.is_empty() {
@@ -119,10 +119,13 @@ impl Dispatcher {
             }
             ask_at = self.clock.now() + ASK_AGAIN;
         }
+        // Without desks the couriers go home.
+        self.desks.clear();
+        self.outsiders.finish().await;
     }
 
     /// Calls for the first `width` of those who wait. For whom nobody is free goes on waiting, in the same order.
-    async fn call(&self, waiting: &mut VecDeque<Need>, width: usize) {
+    async fn call(&mut self, waiting: &mut VecDeque<Need>, width: usize) {
         let width = width.min(AT_ONCE).min(waiting.len());
         let called: Vec<Need> = waiting.drain(..width).collect();
         let answers = join_all(called.iter().map(|need| need.staff.assign(&need.delivery, None))).await;
@@ -136,7 +139,7 @@ impl Dispatcher {
         unheard.into_iter().rev().for_each(|need| waiting.push_front(need));
     }
 
-    async fn hand_over(&self, need: Need, answer: Result<Option<Delivery>, CallError>) {
+    async fn hand_over(&mut self, need: Need, answer: Result<Option<Delivery>, CallError>) {
         let driver = match answer {
             Err(error) => return self.give_up(need, error.to_string()),
             Ok(delivery) => delivery.and_then(|delivery| delivery.driver),
@@ -146,7 +149,7 @@ impl Dispatcher {
         match self.desks.get(&driver.id) {
             // A courier who has gone home for good drops the job, and the order hears of it.
             Some(desk) => drop(desk.send(need.job).await),
-            None => self.outsider.carry(need.staff, driver.place, need.job),
+            None => self.outsiders.carry(need.staff, driver.place, need.job),
         }
     }
 

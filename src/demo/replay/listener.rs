@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::ReplayError;
@@ -14,7 +14,7 @@ use crate::demo::client::{News, Session, Socket};
 /// Sockets that are opened before the first of them is in its room.
 const OPENED_AT_ONCE: usize = 16;
 /// How long a group of sockets may take to get into its rooms.
-const ENTRY_TIMEOUT: Duration = Duration::from_secs(60);
+const ENTRY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What the listener has heard so far.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ struct Standing {
 /// Everybody who listens.
 pub struct Listener {
     sockets: Vec<Socket>,
-    books: JoinHandle<Audit>,
+    books: JoinSet<Audit>,
     standing: watch::Receiver<Standing>,
 }
 
@@ -43,7 +43,8 @@ impl Listener {
         let (news_sender, news) = mpsc::channel(4096);
         let (standing_sender, standing) = watch::channel(Standing::default());
         let restaurants = staff.iter().map(|(restaurant, _)| restaurant.clone()).collect();
-        let books = tokio::spawn(keep_books(restaurants, news, standing_sender));
+        let mut books = JoinSet::new();
+        books.spawn(keep_books(restaurants, news, standing_sender));
         let mut listener = Self { sockets: Vec::with_capacity(staff.len()), books, standing };
         for group in staff.chunks(OPENED_AT_ONCE) {
             for (restaurant, session) in group {
@@ -87,7 +88,7 @@ impl Listener {
         let breaks = self.standing.borrow().breaks;
         // Without sockets nobody sends news any more, and the books end by themselves.
         self.sockets.clear();
-        let mut audit = self.books.await.unwrap_or_default();
+        let mut audit = self.books.join_next().await.and_then(Result::ok).unwrap_or_default();
         if let Some(refused) = &self.standing.borrow().refused {
             audit.wrong(refused.clone());
         }

@@ -43,7 +43,7 @@ pub use table::DayError;
 /// Plays a real delivery day against a running server through its public API, and checks that nothing is lost.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Folder of the day: orders.txt, restaurants.txt, couriers.txt and instance_parameters.txt, TAB-separated
+    /// Folder with the day's four TAB-separated files: orders, restaurants, couriers and parameters
     pub dir: PathBuf,
     /// Address of the server to play against
     #[arg(long, default_value = "http://127.0.0.1:3000")]
@@ -128,10 +128,23 @@ pub enum ReplayError {
 }
 
 /// The command: plays the day, prints the report, and fails if anything was lost, doubled, out of order or undelivered.
+/// The first Ctrl-C ends the day in good order, the second one at once.
 pub async fn run(args: Args) -> ExitCode {
     let cancel = CancellationToken::new();
-    tokio::spawn(listen_for_ctrl_c(cancel.clone()));
-    let report = match replay(&args, &cancel).await {
+    let mut replay = Box::pin(replay(&args, &cancel));
+    let outcome = loop {
+        tokio::select! {
+            outcome = &mut replay => break outcome,
+            Ok(()) = tokio::signal::ctrl_c() => {
+                if cancel.is_cancelled() {
+                    return ExitCode::from(130);
+                }
+                say("breaking off; once more to stop at once");
+                cancel.cancel();
+            }
+        }
+    };
+    let report = match outcome {
         Ok(report) => report,
         Err(error) => {
             say(&format!("replay: {error}"));
@@ -146,17 +159,6 @@ pub async fn run(args: Args) -> ExitCode {
     // Whoever reads only the beginning closes the pipe early; the exit code still tells.
     let _ = writeln!(std::io::stdout(), "{text}");
     if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// The first Ctrl-C ends the day in good order, the second one at once.
-async fn listen_for_ctrl_c(cancel: CancellationToken) {
-    if tokio::signal::ctrl_c().await.is_ok() {
-        say("breaking off; once more to stop at once");
-        cancel.cancel();
-        if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(130);
-        }
-    }
 }
 
 /// Plays the day until its end or until `cancel`.
@@ -188,21 +190,21 @@ pub async fn replay(args: &Args, cancel: &CancellationToken) -> Result<Report, R
     let (wall, calls) = (began.elapsed(), client.calls().take());
 
     // An order and its delivery end apart. A day that was broken off has no end to wait for.
-    let (ends, silence) = match played.broken_off {
-        false => (played.click_to_door.len() * 2, Duration::from_secs(10)),
-        true => (usize::MAX, Duration::from_secs(1)),
+    let (ends, silence) = if played.broken_off {
+        (usize::MAX, Duration::from_secs(1))
+    } else {
+        (played.click_to_door.len() * 2, Duration::from_secs(10))
     };
     let (mut audit, reconnects) = listener.close(ends, silence).await;
     let progress = Progress::begin("reading back", played.placed.len());
     let endings = settle::settle(&stage, &played.placed, &mut audit, &progress).await;
     drop(progress);
     let findings = audit.close();
-    let (speed, seed) = (args.speed, args.seed);
     Ok(Report::of(Facts {
         day: name,
         expected,
-        speed,
-        seed,
+        speed: args.speed,
+        seed: args.seed,
         sign_up,
         played,
         endings,

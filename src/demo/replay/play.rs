@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::cast::Cast;
 use super::clock::DayClock;
-use super::courier::{Courier, Job, Outsider, Worked};
+use super::courier::{Courier, Job, Outsiders, Worked};
 use super::day::{Day, Meal};
 use super::dispatch::{Desks, Dispatcher, Floor, Need};
 use super::plane::to_place;
@@ -94,7 +94,7 @@ pub fn fill_baskets(day: &Day, cast: &Cast, random: &mut StdRng) -> Vec<Basket> 
 /// Plays the whole day, or until `cancel`.
 pub async fn play(stage: Arc<Stage>, speed: f64, progress: &Progress, cancel: &CancellationToken) -> Played {
     let clock = DayClock::start(stage.day.begins() - PRELUDE, speed);
-    let (floor, needs, dispatcher, mut couriers) = take_places(&stage, &clock, cancel);
+    let (floor, needs, mut dispatcher, mut couriers) = take_places(&stage, &clock, cancel);
     let acknowledged: Arc<Mutex<Vec<Placed>>> = Arc::default();
     let mut orders = JoinSet::new();
     for meal in 0..stage.day.meals.len() {
@@ -120,7 +120,7 @@ pub async fn play(stage: Arc<Stage>, speed: f64, progress: &Progress, cancel: &C
     }
     orders.shutdown().await;
     // Its end tells the couriers that the day is over.
-    dispatcher.abort();
+    dispatcher.shutdown().await;
     while let Some(worked) = couriers.join_next().await {
         let panicked = |panic: tokio::task::JoinError| Worked { fault: Some(panic.to_string()), ..Worked::default() };
         played.couriers.push(worked.unwrap_or_else(panicked));
@@ -135,7 +135,7 @@ fn take_places(
     stage: &Stage,
     clock: &DayClock,
     cancel: &CancellationToken,
-) -> (Arc<Floor>, mpsc::Sender<Need>, JoinHandle<()>, JoinSet<Worked>) {
+) -> (Arc<Floor>, mpsc::Sender<Need>, JoinSet<()>, JoinSet<Worked>) {
     let day = &stage.day;
     let due = day.meals.iter().map(|meal| stage.call_at(meal)).collect();
     let floor = Arc::new(Floor::new(due, day.shifts.len()));
@@ -163,10 +163,12 @@ fn take_places(
         };
         couriers.spawn(courier.work());
     }
-    let outsider = Outsider { pace: day.pace, clock: clock.clone() };
+    let outsiders = Outsiders::new(day.pace, clock.clone());
     let (needs, asked) = mpsc::channel(day.meals.len());
-    let dispatcher = Dispatcher { desks, floor: floor.clone(), clock: clock.clone(), outsider };
-    (floor, needs, tokio::spawn(dispatcher.work(asked)), couriers)
+    let dispatcher = Dispatcher { desks, floor: floor.clone(), clock: clock.clone(), outsiders };
+    let mut desk = JoinSet::new();
+    desk.spawn(dispatcher.work(asked));
+    (floor, needs, desk, couriers)
 }
 
 /// The life of one order.

@@ -30,14 +30,11 @@ impl Progress {
     /// Notes that a step has ended and hands its result through.
     pub fn step<T>(&self, result: T) -> T {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        match &self.bar {
-            Some(bar) => bar.inc(1),
-            None => {
-                let tenth = |done: u64| done * 10 / self.total.max(1);
-                if tenth(done) > tenth(done - 1) {
-                    say(&format!("{}: {} % ({done} of {})", self.what, tenth(done) * 10, self.total));
-                }
-            }
+        let tenth = |done: u64| done * 10 / self.total.max(1);
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+        } else if tenth(done) > tenth(done - 1) {
+            say(&format!("{}: {} % ({done} of {})", self.what, tenth(done) * 10, self.total));
         }
         result
     }

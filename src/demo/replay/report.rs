@@ -152,7 +152,7 @@ impl Report {
                 delivered: endings.delivered,
                 cancelled: endings.cancelled,
             },
-            click_to_door: Minutes { p50: rounded(rank(&minutes, 0.5)), p90: rounded(rank(&minutes, 0.9)) },
+            click_to_door: Minutes { p50: rounded(percentile(&minutes, 50)), p90: rounded(percentile(&minutes, 90)) },
             couriers: Couriers {
                 working: played.couriers.len(),
                 carrying: played.couriers.iter().filter(|one| one.jobs > 0).count(),
@@ -188,18 +188,19 @@ impl Report {
 impl Http {
     fn of(calls: &CallsSoFar, wall: Duration) -> Self {
         let all = calls.overall();
+        let requests = u32::try_from(all.count()).map_or(f64::INFINITY, f64::from);
         let operations = calls.operations.iter().map(|(name, took)| Operation {
             name,
             requests: took.count(),
-            p50_ms: millis(took.quantile(0.5)),
-            p99_ms: millis(took.quantile(0.99)),
+            p50_ms: millis(took.per_mille(500)),
+            p99_ms: millis(took.per_mille(990)),
         });
         Self {
             requests: all.count(),
-            per_second: rounded(all.count() as f64 / wall.as_secs_f64().max(0.001)),
+            per_second: rounded(requests / wall.as_secs_f64().max(0.001)),
             repeated: calls.repeats,
-            p50_ms: millis(all.quantile(0.5)),
-            p99_ms: millis(all.quantile(0.99)),
+            p50_ms: millis(all.per_mille(500)),
+            p99_ms: millis(all.per_mille(990)),
             operations: operations.collect(),
         }
     }
@@ -214,9 +215,9 @@ fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
-/// The smallest value that the share `q` of all does not exceed.
-fn rank(sorted: &[f64], q: f64) -> f64 {
-    let place = (sorted.len() as f64 * q).ceil() as usize;
+/// The value that so many of a hundred do not exceed.
+fn percentile(sorted: &[f64], share: usize) -> f64 {
+    let place = (sorted.len() * share).div_ceil(100);
     sorted.get(place.max(1) - 1).copied().unwrap_or(0.0)
 }
 
