@@ -14,7 +14,9 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::accounts::cache::Callers;
 use crate::accounts::password::Passwords;
+use crate::accounts::refresh::RefreshTokens;
 use crate::accounts::token::Tokens;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -35,6 +37,10 @@ pub struct App {
     pub clock: Clock,
     /// Access tokens.
     pub tokens: Tokens,
+    /// Refresh tokens.
+    pub refresh_tokens: RefreshTokens,
+    /// Who has asked lately.
+    pub callers: Callers,
     /// Passwords.
     pub passwords: Passwords,
     /// How often somebody may ask.

@@ -69,16 +69,35 @@ pub struct Accounts {
     pub jwt_secret: Option<SecretString>,
     /// `JWT_REFRESH_SECRET`; `None`: made once and kept in the data folder.
     pub jwt_refresh_secret: Option<SecretString>,
+    /// `JWT_SECRET_PREVIOUS`.
+    pub jwt_secret_previous: Option<SecretString>,
+    /// `JWT_REFRESH_SECRET_PREVIOUS`.
+    pub jwt_refresh_secret_previous: Option<SecretString>,
     /// `JWT_EXPIRES_IN`.
     pub access_life: Duration,
-    /// `JWT_REFRESH_EXPIRES_IN`.
-    pub refresh_life: Duration,
+    /// How long sessions live.
+    pub sessions: SessionLives,
+    /// `SESSION_CACHE`.
+    pub session_cache: usize,
     /// `PASSWORD_HASHES_AT_ONCE`.
     pub hashes_at_once: usize,
     /// `PASSWORD_HASHES_WAITING`.
     pub hashes_waiting: usize,
     /// `PASSWORD_HASH_WAIT`.
     pub hash_wait: Duration,
+}
+
+/// How long sessions live.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionLives {
+    /// `JWT_REFRESH_EXPIRES_IN`: without use.
+    pub idle: Duration,
+    /// `SESSION_MAX_LIFE`: in all.
+    pub max: Duration,
+    /// `STAFF_SESSION_IDLE`, or `idle` where that is shorter.
+    pub staff_idle: Duration,
+    /// `STAFF_SESSION_MAX_LIFE`, or `max` where that is shorter.
+    pub staff_max: Duration,
 }
 
 /// The listener and its bounds.
@@ -393,6 +412,15 @@ impl Config {
                 None | Some(_) => {}
             }
         }
+        let previous = [
+            ("JWT_SECRET_PREVIOUS", &self.accounts.jwt_secret_previous),
+            ("JWT_REFRESH_SECRET_PREVIOUS", &self.accounts.jwt_refresh_secret_previous),
+        ];
+        for (name, secret) in previous {
+            if secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < SHORTEST_SECRET) {
+                faults.push(format!("{name} is shorter than {SHORTEST_SECRET} bytes: remove it, nothing was signed with it"));
+            }
+        }
         let [(_, access), (_, refresh)] = secrets;
         let same = access.as_ref().zip(refresh.as_ref()).is_some_and(|(a, b)| a.expose_secret() == b.expose_secret());
         if same {
@@ -422,8 +450,11 @@ impl Accounts {
         Self {
             jwt_secret: reader.secret("JWT_SECRET"),
             jwt_refresh_secret: reader.secret("JWT_REFRESH_SECRET"),
+            jwt_secret_previous: reader.secret("JWT_SECRET_PREVIOUS"),
+            jwt_refresh_secret_previous: reader.secret("JWT_REFRESH_SECRET_PREVIOUS"),
             access_life: reader.duration("JWT_EXPIRES_IN"),
-            refresh_life: reader.duration("JWT_REFRESH_EXPIRES_IN"),
+            sessions: SessionLives::gather(reader),
+            session_cache: reader.number("SESSION_CACHE", 1, 1_000_000),
             hashes_at_once: reader
                 .value("PASSWORD_HASHES_AT_ONCE", "auto, or a whole number from 1 to 256", 1, |text| match text {
                     "auto" => Some((cores / 2).max(1)),
@@ -431,6 +462,18 @@ impl Accounts {
                 }),
             hashes_waiting: reader.number("PASSWORD_HASHES_WAITING", 0, 100_000),
             hash_wait: reader.duration("PASSWORD_HASH_WAIT"),
+        }
+    }
+}
+
+impl SessionLives {
+    fn gather(reader: &mut Reader<'_>) -> Self {
+        let (idle, max) = (reader.duration("JWT_REFRESH_EXPIRES_IN"), reader.duration("SESSION_MAX_LIFE"));
+        Self {
+            idle,
+            max,
+            staff_idle: reader.duration("STAFF_SESSION_IDLE").min(idle),
+            staff_max: reader.duration("STAFF_SESSION_MAX_LIFE").min(max),
         }
     }
 }

@@ -67,6 +67,11 @@ macro_rules! ids {
                 Self(Uuid::now_v7())
             }
 
+            /// The id with this uuid inside, for what was stored without its type.
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
             /// The uuid inside, for the few places that speak to PostgreSQL without a typed column.
             pub const fn uuid(self) -> Uuid {
                 self.0

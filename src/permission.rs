@@ -30,7 +30,7 @@ macro_rules! operations {
     ($($operation:ident = $id:literal: [$($relation:ident),+];)*) => {
         /// Everything that can be asked for; the ids are those of the OpenAPI document.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Operation { $(#[doc = $id] $operation,)* }
+        pub enum Operation { $(#[doc = concat!("`", $id, "`")] $operation,)* }
 
         impl Operation {
             /// All of them.
@@ -54,6 +54,12 @@ operations! {
 
     Register = "register": [Anyone];
     Login = "login": [Anyone];
+    Refresh = "refresh": [Anyone];
+    Logout = "logout": [SignedIn];
+    LogoutAll = "logout_all": [SignedIn];
+    ChangePassword = "change_password": [SignedIn];
+    ListSessions = "list_sessions": [SignedIn];
+    EndSession = "end_session": [SignedIn];
     GetMe = "get_me": [SignedIn];
 
     ListRestaurants = "list_restaurants": [Anyone];

@@ -44,6 +44,8 @@ codes! {
     IdempotencyKeyMissing = BAD_REQUEST, "idempotency_key_missing", "An Idempotency-Key header is required";
     Unauthenticated = UNAUTHORIZED, "unauthenticated", "A valid access token is required";
     InvalidCredentials = UNAUTHORIZED, "invalid_credentials", "E-mail or password is wrong";
+    SessionEnded = UNAUTHORIZED, "session_ended", "The session has ended";
+    ReauthRequired = FORBIDDEN, "reauth_required", "The current password is needed for this";
     Forbidden = FORBIDDEN, "forbidden", "Your role does not allow this";
     NotFound = NOT_FOUND, "not_found", "There is no such thing";
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "This address does not take that method";

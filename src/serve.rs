@@ -6,9 +6,11 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::cache::Callers;
 use crate::accounts::password::{self, Passwords};
-use crate::accounts::secrets;
+use crate::accounts::refresh::RefreshTokens;
 use crate::accounts::token::Tokens;
+use crate::accounts::{feed, secrets};
 use crate::app::{self, App, RouterError};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -49,6 +51,7 @@ pub struct Running {
     stop: CancellationToken,
     serving: tokio::task::JoinHandle<()>,
     relay: tokio::task::JoinHandle<()>,
+    feed: tokio::task::JoinHandle<()>,
 }
 
 impl Running {
@@ -58,6 +61,7 @@ impl Running {
         // A task that panicked has said so in the log; there is nothing left to wait for.
         let _ = self.serving.await;
         let _ = self.relay.await;
+        let _ = self.feed.await;
         self.app.db.close().await;
     }
 }
@@ -69,11 +73,13 @@ impl Running {
 pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) -> Result<Running, ServeError> {
     let listener = server::listen(&config.http).await?;
     let db = reached.open(&config, clock.clone()).await?;
-    let secret = secrets::configured_or_kept(config.accounts.jwt_secret.as_ref(), &config.data_dir, "jwt_secret")
-        .map_err(|error| ServeError::DataDir(config.data_dir.display().to_string(), error))?;
+    let (tokens, refresh_tokens) =
+        signers(&config).map_err(|error| ServeError::DataDir(config.data_dir.display().to_string(), error))?;
     password::warm_up();
     let app = Arc::new(App {
-        tokens: Tokens::new(&secret, config.accounts.access_life),
+        tokens,
+        refresh_tokens,
+        callers: Callers::new(config.accounts.session_cache),
         passwords: Passwords::new(&config.accounts),
         limits: Limits::new(&config, &clock)?,
         config,
@@ -84,18 +90,29 @@ pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) 
     run(app, listener, reached).await
 }
 
-#[expect(clippy::disallowed_methods, reason = "the two long tasks of the server, both waited for by Running::stop")]
+/// What signs tokens, with secrets from the configuration or the data folder.
+fn signers(config: &Config) -> Result<(Tokens, RefreshTokens), std::io::Error> {
+    let accounts = &config.accounts;
+    let access = secrets::configured_or_kept(accounts.jwt_secret.as_ref(), &config.data_dir, "jwt_secret")?;
+    let refresh =
+        secrets::configured_or_kept(accounts.jwt_refresh_secret.as_ref(), &config.data_dir, "jwt_refresh_secret")?;
+    Ok((
+        Tokens::new(&access, accounts.jwt_secret_previous.as_ref(), accounts.access_life),
+        RefreshTokens::new(&refresh, accounts.jwt_refresh_secret_previous.as_ref()),
+    ))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the three long tasks of the server, both waited for by Running::stop")]
 async fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<Running, ServeError> {
-    let address = listener
-        .local_addr()
-        .map_err(|error| ServeError::DataDir("the listener".into(), error))?;
+    let address = listener.local_addr().map_err(|error| ServeError::DataDir("the listener".into(), error))?;
     let stop = CancellationToken::new();
     let (sockets, io) = realtime::layer(&app.config.sockets);
     let router = middleware::outside(app::router(&app)?.layer(sockets), &app.config.http);
     let relay = tokio::spawn(realtime::start(Arc::clone(&app), io, reached.options().clone(), stop.clone()));
+    let feed = tokio::spawn(feed::follow(Arc::clone(&app), reached.options().clone(), stop.clone()));
     let (bounds, ending) = (app.config.http.clone(), stop.clone());
     let serving = tokio::spawn(async move { server::serve(listener, router, &bounds, ending).await });
-    Ok(Running { app, address, stop, serving, relay })
+    Ok(Running { app, address, stop, serving, relay, feed })
 }
 
 /// `comanda serve`: until a signal comes.

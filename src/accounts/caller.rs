@@ -6,12 +6,16 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use chrono::{DateTime, Utc};
 
-use super::{Caller, UserRole, sql};
+use super::cache::Known;
+use super::sql::sessions;
+use super::token::Claims;
+use super::{Caller, UserRole};
 use crate::app::App;
 use crate::permission::{self, Operation, Relation};
 use crate::problem::Problem;
-use crate::tenancy::PlatformScope;
+use crate::tenancy::{PlatformScope, Who};
 
 impl Caller {
     /// Whose token this is.
@@ -21,8 +25,17 @@ impl Caller {
     pub async fn by_token(app: &App, token: &str) -> Result<Self, Problem> {
         let now = app.clock.now();
         let claims = app.tokens.check(token, now)?;
-        let caller = sql::caller(&app.db, claims.sid, claims.sub, now).await?;
-        caller.ok_or_else(Problem::unauthenticated)
+        let known = known(app, &claims, now).await?;
+        if known.caller.user != claims.sub || known.expires_at <= now {
+            return Err(Problem::unauthenticated());
+        }
+        if claims.cnt > known.confirmed {
+            let (session, counter) = (claims.sid, claims.cnt);
+            let who = Who::user(claims.sub);
+            app.db.write(who, move |tx| Box::pin(async move { sessions::confirm(tx, session, counter).await })).await?;
+            app.callers.confirm(session, counter);
+        }
+        Ok(known.caller)
     }
 
     /// What the user is, whatever the thing.
@@ -41,6 +54,18 @@ impl Caller {
     pub fn platform(&self) -> Option<PlatformScope> {
         (self.role == UserRole::Admin).then(|| PlatformScope::proven_by("an administrator", Some(self.user)))
     }
+}
+
+/// Who is behind a session: remembered, or else asked for.
+async fn known(app: &App, claims: &Claims, now: DateTime<Utc>) -> Result<Known, Problem> {
+    let epoch = match app.callers.recall(claims.sid) {
+        Ok(known) => return Ok(known),
+        Err(epoch) => epoch,
+    };
+    let found = sessions::caller(&app.db, claims.sid, claims.sub, now).await?;
+    let known = found.ok_or_else(Problem::unauthenticated)?;
+    app.callers.remember(claims.sid, known, epoch);
+    Ok(known)
 }
 
 /// The operation this request was routed to; set by the router (`app.rs`).

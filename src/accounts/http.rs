@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use chrono::TimeDelta;
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -12,8 +11,10 @@ use utoipa_axum::routes;
 
 use super::caller::SignedIn;
 use super::password::{GivenPassword, NewPassword};
+use super::sessions::TokenPair;
+use super::sql::sessions::{Device, NewSession};
 use super::sql::{self, NewUser};
-use super::{Email, User, UserRole};
+use super::{Email, User, UserRole, sessions};
 use crate::app::App;
 use crate::delivery::Driver;
 use crate::ids::{SessionId, UserId};
@@ -24,7 +25,11 @@ use crate::wire::{Body, Json, Text};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(register)).routes(routes!(login)).routes(routes!(get_me))
+    OpenApiRouter::new()
+        .routes(routes!(register))
+        .routes(routes!(login))
+        .routes(routes!(get_me))
+        .merge(sessions::routes())
 }
 
 /// A phone number in E.164: `+`, country code, number.
@@ -100,16 +105,9 @@ struct Credentials {
 
 /// A session has been opened.
 #[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
 struct SignedInAnswer {
-    /// Send it as `Authorization: Bearer …`.
-    access_token: String,
-    /// `Bearer`.
-    #[schema(example = "Bearer")]
-    token_type: &'static str,
-    /// Seconds until it ends.
-    #[schema(example = 600)]
-    expires_in: i64,
+    #[serde(flatten)]
+    tokens: TokenPair,
     user: User,
 }
 
@@ -120,37 +118,25 @@ struct SignedInAnswer {
 ))]
 async fn login(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
+    device: Device,
     Body(given): Body<Credentials>,
 ) -> Result<Json<SignedInAnswer>, Problem> {
+    let wrong = || Problem::new(Code::InvalidCredentials, "Check both, or reset the password.");
     let known = sql::credentials(&app.db, &given.email).await?;
     let hash = known.as_ref().map(|known| known.password_hash.clone());
     let matches = app.passwords.check(&given.password, hash).await?;
-    let Some(user) = known.map(|known| known.user).filter(|_| matches) else {
-        let detail = "Check both, or reset the password.";
-        return Err(Problem::new(Code::InvalidCredentials, detail));
-    };
-    let session = SessionId::new();
-    let now = app.clock.now();
-    let expires_at = now + TimeDelta::from_std(app.config.accounts.refresh_life).unwrap_or(TimeDelta::days(30));
-    let user_agent = headers
-        .get(header::USER_AGENT)
-        .and_then(|value| value.to_str().ok())
-        .map(|agent| agent.chars().take(200).collect::<String>());
-    let user_id = user.id;
-    app.db
-        .write(Who::user(user_id), move |tx| {
-            Box::pin(
-                async move { sql::open_session(tx, session, user_id, user_agent.as_deref(), expires_at).await },
-            )
+    let sql::Credentials { user, password_hash } = known.filter(|_| matches).ok_or_else(wrong)?;
+    let (session, lives) = (SessionId::new(), app.config.accounts.sessions);
+    let new = NewSession { id: session, user: user.id, role: user.role, password_hash };
+    let opened = app
+        .db
+        .write(Who::user(user.id), move |tx| {
+            Box::pin(async move { sql::sessions::open(tx, &new, &device, lives).await })
         })
         .await?;
-    Ok(Json(SignedInAnswer {
-        access_token: app.tokens.issue(user.id, session, now)?,
-        token_type: "Bearer",
-        expires_in: app.tokens.life_seconds(),
-        user,
-    }))
+    let ends = opened.ok_or_else(wrong)?;
+    let tokens = TokenPair::new(&app, user.id, session, 0, ends)?;
+    Ok(Json(SignedInAnswer { tokens, user }))
 }
 
 /// The caller, and what they may act as.

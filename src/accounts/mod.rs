@@ -3,16 +3,24 @@
 //! A sign-up is always a CUSTOMER; STAFF, DRIVER and ADMIN are granted by somebody else. An access token is short-lived
 //! and names a session; what a user may do is read from the database, never from the token. Nothing here answers
 //! differently for an e-mail address that is known and one that is not.
+//!
+//! A session is one sign-in on one device. Its access token is renewed with a refresh token (`refresh.rs`); it is the
+//! session that is revoked, and every node learns of it (`feed.rs`) and stops believing what it remembers (`cache.rs`).
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::ids::{DriverId, SessionId, UserId};
 
+pub mod cache;
 pub mod caller;
+pub mod feed;
 pub mod http;
 pub mod password;
+pub mod refresh;
 pub mod secrets;
+pub mod sessions;
 pub mod sql;
 pub mod token;
 
@@ -29,6 +37,35 @@ pub enum UserRole {
     Driver,
     /// Runs the platform.
     Admin,
+}
+
+impl UserRole {
+    /// May do harm to others: such sessions live shorter.
+    pub const fn is_privileged(self) -> bool {
+        matches!(self, Self::Staff | Self::Admin)
+    }
+}
+
+/// One sign-in on one device.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// What the client called itself (`User-Agent`).
+    #[schema(example = "Comanda/1.4 (Android 15)")]
+    pub device: Option<String>,
+    /// Where it was used from last.
+    #[schema(example = "203.0.113.7")]
+    pub address: Option<String>,
+    /// When it was signed in with.
+    pub created_at: DateTime<Utc>,
+    /// When it was used last, to within the life of an access token.
+    pub last_used_at: DateTime<Utc>,
+    /// When it ends if it is not used.
+    pub expires_at: DateTime<Utc>,
+    /// The one that asks.
+    pub current: bool,
 }
 
 /// Somebody who signed up.
@@ -57,7 +94,7 @@ pub struct Caller {
     pub user: UserId,
     /// The session the token belongs to.
     pub session: SessionId,
-    /// Read from the database with this request.
+    /// As the database has it, to within a second.
     pub role: UserRole,
     /// The user's driver profile, if any.
     pub driver: Option<DriverId>,

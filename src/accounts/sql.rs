@@ -1,11 +1,12 @@
-//! Every statement on users and sessions.
+//! Every statement on users; those on sessions and revocations have files of their own.
 
-use chrono::{DateTime, Utc};
-
-use super::{Caller, Email, User, UserRole};
-use crate::ids::{DriverId, SessionId, UserId};
+use super::{Email, User, UserRole};
+use crate::ids::UserId;
 use crate::problem::Problem;
 use crate::uow::{Database, Tx};
+
+pub mod revocations;
+pub mod sessions;
 
 /// A user about to be written.
 pub struct NewUser<'a> {
@@ -64,49 +65,27 @@ pub async fn credentials(database: &Database, email: &Email) -> Result<Option<Cr
     }))
 }
 
-/// Opens a session.
-pub async fn open_session(
-    tx: &mut Tx,
-    session: SessionId,
-    user: UserId,
-    user_agent: Option<&str>,
-    expires_at: DateTime<Utc>,
-) -> Result<(), Problem> {
+/// The hash of a user's password.
+pub async fn password_hash(database: &Database, user: UserId) -> Result<Option<String>, Problem> {
+    let row = sqlx::query!("select password_hash from users where id = $1 and disabled_at is null", user as UserId)
+        .fetch_optional(database.pool())
+        .await?;
+    Ok(row.map(|row| row.password_hash))
+}
+
+/// Replaces a password, if it still is the one that was checked; `false`: it is not.
+pub async fn change_password(tx: &mut Tx, user: UserId, old_hash: &str, new_hash: &str) -> Result<bool, Problem> {
     let now = tx.now();
-    sqlx::query!(
-        "insert into sessions (id, user_id, user_agent, created_at, last_used_at, expires_at)
-         values ($1, $2, $3, $4, $4, $5)",
-        session as SessionId,
+    let changed = sqlx::query!(
+        "update users set password_hash = $3, updated_at = $4 where id = $1 and password_hash = $2",
         user as UserId,
-        user_agent,
+        old_hash,
+        new_hash,
         now,
-        expires_at,
     )
     .execute(tx.connection())
     .await?;
-    Ok(())
-}
-
-/// Who is behind a session, if it still stands and the user is not disabled.
-pub async fn caller(
-    database: &Database,
-    session: SessionId,
-    user: UserId,
-    now: DateTime<Utc>,
-) -> Result<Option<Caller>, Problem> {
-    let row = sqlx::query!(
-        r#"select u.role, d.id as "driver?: DriverId"
-           from sessions s
-           join users u on u.id = s.user_id and u.disabled_at is null
-           left join drivers d on d.user_id = u.id
-           where s.id = $1 and s.user_id = $2 and s.revoked_at is null and s.expires_at > $3"#,
-        session as SessionId,
-        user as UserId,
-        now,
-    )
-    .fetch_optional(database.pool())
-    .await?;
-    Ok(row.map(|row| Caller { user, session, role: row.role, driver: row.driver }))
+    Ok(changed.rows_affected() == 1)
 }
 
 /// One user.

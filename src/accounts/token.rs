@@ -24,10 +24,24 @@ const LEEWAY: TimeDelta = TimeDelta::seconds(5);
 
 /// Makes and checks access tokens.
 pub struct Tokens {
-    kid: String,
     encoding: EncodingKey,
-    decoding: DecodingKey,
+    /// The first signs; the second, if any, did so before it.
+    keys: Vec<Key>,
     life: TimeDelta,
+}
+
+/// A secret that tokens may be signed with, and its name in their headers.
+struct Key {
+    kid: String,
+    decoding: DecodingKey,
+}
+
+impl Key {
+    fn new(secret: &SecretString) -> Self {
+        let secret = secret.expose_secret().as_bytes();
+        let kid = Sha256::digest(secret).iter().take(4).fold(String::new(), |kid, byte| format!("{kid}{byte:02x}"));
+        Self { kid, decoding: DecodingKey::from_secret(secret) }
+    }
 }
 
 /// What a token says.
@@ -40,6 +54,8 @@ pub struct Claims {
     pub sub: UserId,
     /// The session.
     pub sid: SessionId,
+    /// How often the session had been refreshed when the token was made.
+    pub cnt: i32,
     iat: i64,
     nbf: i64,
     /// Seconds since 1970 at which it ends.
@@ -47,14 +63,11 @@ pub struct Claims {
 }
 
 impl Tokens {
-    /// Signs with `secret`; tokens live for `life`.
-    pub fn new(secret: &SecretString, life: Duration) -> Self {
-        let secret = secret.expose_secret().as_bytes();
-        let kid = Sha256::digest(secret).iter().take(4).fold(String::new(), |kid, byte| format!("{kid}{byte:02x}"));
+    /// Signs with `secret`; tokens live for `life`. Those signed with `previous` are still taken.
+    pub fn new(secret: &SecretString, previous: Option<&SecretString>, life: Duration) -> Self {
         Self {
-            kid,
-            encoding: EncodingKey::from_secret(secret),
-            decoding: DecodingKey::from_secret(secret),
+            encoding: EncodingKey::from_secret(secret.expose_secret().as_bytes()),
+            keys: std::iter::once(secret).chain(previous).map(Key::new).collect(),
             life: TimeDelta::from_std(life).unwrap_or(TimeDelta::MAX),
         }
     }
@@ -68,14 +81,16 @@ impl Tokens {
     ///
     /// # Errors
     /// Only if the claims cannot be written down.
-    pub fn issue(&self, user: UserId, session: SessionId, now: DateTime<Utc>) -> Result<String, Problem> {
-        let header = Header { typ: Some(KIND.into()), kid: Some(self.kid.clone()), ..Header::new(Algorithm::HS256) };
+    pub fn issue(&self, user: UserId, session: SessionId, counter: i32, now: DateTime<Utc>) -> Result<String, Problem> {
+        let kid = self.keys.first().map(|key| key.kid.clone());
+        let header = Header { typ: Some(KIND.into()), kid, ..Header::new(Algorithm::HS256) };
         let iat = now.timestamp();
         let claims = Claims {
             iss: ISSUER.into(),
             aud: AUDIENCE.into(),
             sub: user,
             sid: session,
+            cnt: counter,
             iat,
             nbf: iat,
             exp: (now + self.life).timestamp(),
@@ -96,19 +111,19 @@ impl Tokens {
             return None;
         }
         let header = jsonwebtoken::decode_header(token).ok()?;
-        let ours = header.alg == Algorithm::HS256
-            && header.typ.as_deref() == Some(KIND)
-            && header.kid.as_deref() == Some(self.kid.as_str());
-        if !ours {
+        // A key that the token brings along or points at is never looked at; ours never do.
+        let brings_a_key = header.jwk.is_some() || header.jku.is_some() || header.x5u.is_some() || header.x5c.is_some();
+        if header.alg != Algorithm::HS256 || header.typ.as_deref() != Some(KIND) || brings_a_key {
             return None;
         }
+        let key = self.keys.iter().find(|key| header.kid.as_deref() == Some(key.kid.as_str()))?;
         let mut validation = Validation::new(Algorithm::HS256);
         // Times are checked below, against the clock of the house.
         validation.validate_exp = false;
         validation.required_spec_claims.clear();
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).ok()?.claims;
+        let claims = jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation).ok()?.claims;
         let in_time = now < at(claims.exp)? && at(claims.nbf)? <= now + LEEWAY && claims.iat <= claims.exp;
         in_time.then_some(claims)
     }

@@ -6,10 +6,12 @@
 //! other, and a poll is the safety net under that. Whoever joins with `after` first gets what they missed, from the
 //! table and then from the relay's `ring` of recent events, so that nothing is left out, doubled or out of order.
 //! A client that cannot keep up is disconnected, never served with gaps: it comes back with `after`. A `session` is
-//! what is known of one socket; it ends with its token unless the client renews that.
+//! what is known of one socket; it ends with its token unless the client renews that, and
+//! within a second of a revocation (`review`).
 
 use std::sync::Arc;
 
+use socketioxide::extract::SocketRef;
 use socketioxide::handler::ConnectHandler as _;
 use socketioxide::layer::SocketIoLayer;
 use socketioxide::{ParserConfig, SocketIo};
@@ -28,6 +30,7 @@ mod answer;
 mod arrival;
 mod catchup;
 mod relay;
+mod review;
 mod ring;
 pub mod room;
 mod session;
@@ -69,10 +72,17 @@ pub fn start(
     let others = wake::others(&app.config, options, &exits);
     let (relay, post) = Relay::new(Arc::clone(&app), io.clone(), others, exits.clone());
     let desk = Desk { app: Arc::clone(&app), post, exits: exits.clone() };
-    io.ns("/", socket::welcome.with(socket::doorkeeper(desk)));
+    // Heard from before the first socket comes in.
+    let news = app.callers.news();
+    let welcome = {
+        let desk = desk.clone();
+        move |socket: SocketRef| review::welcome(desk.clone(), socket)
+    };
+    io.ns("/", welcome.with(socket::doorkeeper(desk.clone())));
     async move {
         exits.tasks.spawn(relay.run());
         exits.tasks.spawn(session::watch(app, io.clone(), exits.clone()));
+        exits.tasks.spawn(review::follow(desk, io.clone(), news));
         exits.tasks.close();
         exits.tasks.wait().await;
         // Only now: the relay and the watch reach for a namespace that closing takes away.

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::room::Room;
 use crate::accounts::Caller;
 use crate::app::App;
-use crate::ids::SessionId;
+use crate::ids::{SessionId, UserId};
 use crate::problem::{Code, Problem};
 
 /// The warning comes so long before the end, or at three quarters of a life that is short.
@@ -36,7 +36,10 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One socket's session.
 pub struct Session {
-    id: SessionId,
+    /// The session its token belongs to.
+    pub id: SessionId,
+    /// Whose.
+    pub user: UserId,
     token: Mutex<Token>,
     /// Where it is; held while that changes, so that joining and leaving take turns.
     pub rooms: tokio::sync::Mutex<HashSet<Room>>,
@@ -74,6 +77,7 @@ impl Session {
         let (caller, token) = read(app, token).await?;
         Ok(Arc::new(Self {
             id: caller.session,
+            user: caller.user,
             token: Mutex::new(token),
             rooms: tokio::sync::Mutex::default(),
             turns: Semaphore::new(app.config.sockets.max_rooms + SPARE_TURNS),

@@ -1,5 +1,6 @@
 //! What a client can ask for over its socket: to come in, to join a room, to leave it, to stay longer.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use super::answer::Answer;
 use super::arrival::Post;
 use super::room::{InvalidRoom, Room};
 use super::session::{Exits, Session};
+use crate::accounts::Caller;
 use crate::app::App;
 use crate::problem::{Code, Problem};
 
@@ -82,10 +84,8 @@ struct Renewed {
     left: Vec<String>,
 }
 
-/// Everything was set up at the door, before the client was told that it is in: it may ask at once.
-pub async fn welcome() {}
-
-/// Lets in whoever has a good token, and listens to them from then on.
+/// Lets in whoever has a good token, and listens to them from then on: before the client is told that it is in, so that
+/// it may ask at once.
 pub fn doorkeeper(desk: Desk) -> impl ConnectMiddleware<LocalAdapter, (SocketRef, TryData<Handshake>)> {
     move |socket: SocketRef, TryData(handshake): TryData<Handshake>| {
         let desk = desk.clone();
@@ -167,19 +167,30 @@ impl Desk {
         let _turn = session.turn()?;
         let token = wish.map_err(|error| unreadable(&error, "{token}"))?.token;
         let (caller, expires_in) = session.renew(&self.app, token).await?;
-        let mut rooms = session.rooms.lock().await;
+        let left = self.leave_forbidden(socket, &caller, &mut *session.rooms.lock().await).await?;
+        Ok(Renewed { ok: true, expires_in, left: left.iter().map(Room::to_string).collect() })
+    }
+
+    /// Takes a socket out of the rooms that its user may not see any more; says which.
+    pub async fn leave_forbidden(
+        &self,
+        socket: &SocketRef,
+        caller: &Caller,
+        rooms: &mut HashSet<Room>,
+    ) -> Result<Vec<Room>, Problem> {
         let mut left = Vec::new();
         for room in rooms.iter().copied() {
-            let refusal = admit(&self.app, &caller, room).await.err().map(|problem| problem.code());
-            if matches!(refusal, Some(Code::NotFound | Code::Forbidden)) {
-                left.push(room);
+            match admit(&self.app, caller, room).await {
+                Ok(_) => {}
+                Err(problem) if matches!(problem.code(), Code::NotFound | Code::Forbidden) => left.push(room),
+                Err(problem) => return Err(problem),
             }
         }
         for room in &left {
             rooms.remove(room);
             socket.leave(room.to_string());
         }
-        Ok(Renewed { ok: true, expires_in, left: left.iter().map(Room::to_string).collect() })
+        Ok(left)
     }
 }
 

@@ -113,6 +113,7 @@ pub fn config(database_url: &str, changes: &[(&str, &str)]) -> Config {
         ("DATABASE_POOL", "6"),
         ("DATABASE_ACQUIRE_TIMEOUT", "20s"),
         ("JWT_SECRET", "a secret for tests that is long enough"),
+        ("JWT_REFRESH_SECRET", "another secret for tests, as long as that"),
         ("JWT_EXPIRES_IN", "12h"),
     ];
     pairs.extend_from_slice(changes);
@@ -263,7 +264,7 @@ impl TestApp {
             id: user.to_string(),
             email,
             name: name.to_owned(),
-            token: Some(tokens.issue(user, session, now).expect("a token")),
+            token: Some(tokens.issue(user, session, 0, now).expect("a token")),
         };
         users.into_iter().zip(sessions).zip(emails).map(person).collect()
     }

@@ -12,3 +12,4 @@ mod shop;
 mod orders;
 mod postgres;
 mod replay;
+mod accounts_sessions;

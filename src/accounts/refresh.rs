@@ -1,0 +1,110 @@
+//! Refresh tokens: a session and a number, signed. Nothing of them is stored but the number, so a dump of the database
+//! holds no token, and the answer to a refresh can be given again, byte for byte, when it was lost.
+//!
+//! A refresh moves the number on by one. Whoever comes with the number before it either never got the answer, which
+//! shows in that nobody has used it yet, or holds a copy; anything older is a copy for certain, and ends the session
+//! for everybody (RFC 9700, section 4.14.2).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::Sha256;
+use uuid::Uuid;
+
+use crate::ids::SessionId;
+
+/// Marks the token for people and for scanners that look for leaked secrets.
+const PREFIX: &str = "rt_";
+/// Session, number, signature.
+const LENGTH: usize = 16 + 4 + SIGNATURE;
+/// HMAC-SHA-256, cut to 128 bits.
+const SIGNATURE: usize = 16;
+/// Requests sent side by side, and one repeated at once, may carry the number before although the answer has arrived.
+const GRACE: TimeDelta = TimeDelta::seconds(10);
+
+/// Makes and reads refresh tokens.
+pub struct RefreshTokens {
+    /// The first signs; the second, if any, did so before it.
+    keys: Vec<SecretString>,
+}
+
+/// What a token says, its signature checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Presented {
+    /// The session.
+    pub session: SessionId,
+    /// Its number when the token was made.
+    pub counter: i32,
+}
+
+impl RefreshTokens {
+    /// Signs with `secret`; tokens signed with `previous` are still taken.
+    pub fn new(secret: &SecretString, previous: Option<&SecretString>) -> Self {
+        Self { keys: std::iter::once(secret).chain(previous).cloned().collect() }
+    }
+
+    /// The token of a session at this number: always the same one.
+    pub fn issue(&self, session: SessionId, counter: i32) -> String {
+        let mut bytes = Vec::with_capacity(LENGTH);
+        bytes.extend_from_slice(session.uuid().as_bytes());
+        bytes.extend_from_slice(&counter.to_be_bytes());
+        if let Some(signature) = self.keys.first().and_then(|key| sign(key, &bytes)) {
+            bytes.extend_from_slice(&signature.finalize().into_bytes()[..SIGNATURE]);
+        }
+        format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// What a token says, if we made it.
+    pub fn read(&self, token: &str) -> Option<Presented> {
+        let bytes: [u8; LENGTH] = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?.try_into().ok()?;
+        let (claim, signature) = bytes.split_at(LENGTH - SIGNATURE);
+        let is_ours = |key| sign(key, claim).is_some_and(|mac| mac.verify_truncated_left(signature).is_ok());
+        if !self.keys.iter().any(is_ours) {
+            return None;
+        }
+        let (session, counter) = claim.split_at(16);
+        Some(Presented {
+            session: SessionId::from_uuid(Uuid::from_slice(session).ok()?),
+            counter: i32::from_be_bytes(counter.try_into().ok()?),
+        })
+    }
+}
+
+/// Each session has a key of its own, derived from the secret: its signature says nothing about another's.
+fn sign(secret: &SecretString, claim: &[u8]) -> Option<Hmac<Sha256>> {
+    let (session, counter) = claim.split_at(16);
+    let derive = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).ok()?;
+    let key = derive.chain_update(b"comanda refresh token").chain_update(session).finalize().into_bytes();
+    Some(Hmac::<Sha256>::new_from_slice(&key).ok()?.chain_update(counter))
+}
+
+/// Where a session stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing {
+    /// Its number.
+    pub counter: i32,
+    /// The highest number whose access token was used.
+    pub confirmed: i32,
+    /// When the number was given.
+    pub refreshed_at: DateTime<Utc>,
+}
+
+/// What a token is that does not carry the session's current number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The answer to it was lost, or is still on its way: it is given again.
+    AnswerLost,
+    /// A copy is in use.
+    Replayed,
+}
+
+impl Standing {
+    /// Judges a token with another number than the current one.
+    pub fn judge(&self, presented: i32, now: DateTime<Utc>) -> Verdict {
+        let is_the_one_before = self.counter.checked_sub(presented) == Some(1);
+        let is_unproven = self.confirmed < self.counter || now - self.refreshed_at <= GRACE;
+        if is_the_one_before && is_unproven { Verdict::AnswerLost } else { Verdict::Replayed }
+    }
+}

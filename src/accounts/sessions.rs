@@ -1,0 +1,273 @@
+//! `/api/auth/refresh`, `logout`, `logout-all`, `change-password`, and `/api/me/sessions`.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Session;
+use super::cache::Revocation;
+use super::caller::SignedIn;
+use super::password::{GivenPassword, NewPassword};
+use super::sql::sessions::{self as sql, Device, Reason, Refreshed};
+use crate::app::App;
+use crate::client::Client;
+use crate::ids::{SessionId, UserId};
+use crate::paging::List;
+use crate::problem::{Code, Problem, ProblemBody};
+use crate::tenancy::Who;
+use crate::wire::{Body, Json, Path};
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(refresh))
+        .routes(routes!(logout))
+        .routes(routes!(logout_all))
+        .routes(routes!(change_password))
+        .routes(routes!(list_sessions))
+        .routes(routes!(end_session))
+}
+
+/// What a session is used with.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenPair {
+    /// Send it as `Authorization: Bearer …`.
+    access_token: String,
+    /// `Bearer`.
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// Seconds until the access token ends.
+    #[schema(example = 600)]
+    expires_in: i64,
+    /// Gets the next pair from `POST /api/auth/refresh`; each is used once.
+    #[schema(example = "rt_AZT1fK0bd1m4nB8V0dWqHwAAAAA5xq1n0l3o1Hq9c2mBfN0e")]
+    refresh_token: String,
+    /// Seconds until the session ends if it is not refreshed.
+    #[schema(example = 2_592_000)]
+    refresh_expires_in: i64,
+}
+
+impl TokenPair {
+    /// The tokens of a session at a number.
+    pub fn new(
+        app: &App,
+        user: UserId,
+        session: SessionId,
+        counter: i32,
+        ends: DateTime<Utc>,
+    ) -> Result<Self, Problem> {
+        let now = app.clock.now();
+        Ok(Self {
+            access_token: app.tokens.issue(user, session, counter, now)?,
+            token_type: "Bearer",
+            expires_in: app.tokens.life_seconds(),
+            refresh_token: app.refresh_tokens.issue(session, counter),
+            refresh_expires_in: (ends - now).num_seconds(),
+        })
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Device {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let client = Client::from_request_parts(parts, app).await?;
+        let user_agent = parts
+            .headers
+            .get(header::USER_AGENT)
+            .and_then(|value| value.to_str().ok())
+            .map(|agent| agent.chars().take(200).collect());
+        Ok(Self { user_agent, address: Some(client.address().to_string()) })
+    }
+}
+
+/// The refresh token of the last pair.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RefreshRequest {
+    #[schema(value_type = String)]
+    refresh_token: SecretString,
+}
+
+/// The one refusal of a refresh, whatever the reason: nothing is said about sessions to whoever has none.
+fn ended() -> Problem {
+    Problem::new(Code::SessionEnded, "Sign in again.")
+}
+
+/// Get the next pair of tokens
+///
+/// Each refresh token is used once. When the answer is lost, the same request may be sent again, as long as the pair it
+/// carried has not been used; it gives the same refresh token. A token that is used after its successor has been used
+/// ends the session: somebody has a copy.
+#[utoipa::path(post, path = "/api/auth/refresh", tag = "auth", request_body = RefreshRequest, responses(
+    (status = 200, description = "The next pair", body = TokenPair),
+    (status = 401, description = "The session has ended", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn refresh(
+    State(app): State<Arc<App>>,
+    device: Device,
+    Body(request): Body<RefreshRequest>,
+) -> Result<Json<TokenPair>, Problem> {
+    let presented = app.refresh_tokens.read(request.refresh_token.expose_secret()).ok_or_else(ended)?;
+    let (session, lives) = (presented.session, app.config.accounts.sessions);
+    let refreshed = app
+        .db
+        .write(Who::nobody(), move |tx| Box::pin(async move { sql::refresh(tx, presented, &device, lives).await }))
+        .await?;
+    match refreshed {
+        Refreshed::At { user, counter, expires_at } => {
+            Ok(Json(TokenPair::new(&app, user, session, counter, expires_at)?))
+        }
+        Refreshed::Replayed(user) => {
+            app.callers.forget(Revocation { user, session: Some(session) });
+            tracing::warn!(%user, %session, "a refresh token was used again after its successor; the session is revoked");
+            Err(ended())
+        }
+        Refreshed::Ended => Err(ended()),
+    }
+}
+
+/// Sign out
+///
+/// The session ends on every device that has its tokens, and its sockets are disconnected.
+#[utoipa::path(post, path = "/api/auth/logout", tag = "auth", security(("token" = [])), responses(
+    (status = 204, description = "Signed out"),
+    (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn logout(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> Result<StatusCode, Problem> {
+    end(&app, caller.user, caller.session, Reason::Logout).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends one session; `false`: there was none.
+async fn end(app: &App, user: UserId, session: SessionId, reason: Reason) -> Result<bool, Problem> {
+    let ended = app
+        .db
+        .write(Who::user(user), move |tx| Box::pin(async move { sql::revoke(tx, user, session, reason).await }))
+        .await?;
+    app.callers.forget(Revocation { user, session: Some(session) });
+    Ok(ended)
+}
+
+/// Sign out everywhere
+///
+/// Every session of the caller ends, this one included.
+#[utoipa::path(post, path = "/api/auth/logout-all", tag = "auth", security(("token" = [])), responses(
+    (status = 204, description = "Signed out everywhere"),
+    (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn logout_all(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> Result<StatusCode, Problem> {
+    let user = caller.user;
+    app.db
+        .write(Who::user(user), move |tx| {
+            Box::pin(async move { sql::revoke_all(tx, user, None, Reason::LogoutAll).await })
+        })
+        .await?;
+    app.callers.forget(Revocation { user, session: None });
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The password that holds, and the one that is to hold.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct PasswordChange {
+    current_password: GivenPassword,
+    new_password: NewPassword,
+}
+
+/// Change the password
+///
+/// Every other session of the caller ends.
+#[utoipa::path(post, path = "/api/auth/change-password", tag = "auth", security(("token" = [])),
+    request_body = PasswordChange,
+    responses(
+        (status = 204, description = "The new password holds"),
+        (status = 403, description = "The current password is wrong", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The new password is too short or too common", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn change_password(
+    State(app): State<Arc<App>>,
+    SignedIn(caller): SignedIn,
+    Body(change): Body<PasswordChange>,
+) -> Result<StatusCode, Problem> {
+    let old_hash = authenticate_again(&app, caller.user, &change.current_password).await?;
+    let new_hash = app.passwords.hash(&change.new_password).await?;
+    let (user, session) = (caller.user, caller.session);
+    let changed = app
+        .db
+        .write(Who::user(user), move |tx| {
+            Box::pin(async move {
+                // Two changes at once: the second one's current password is not the current one any more.
+                if !super::sql::change_password(tx, user, &old_hash, &new_hash).await? {
+                    return Ok(false);
+                }
+                sql::revoke_all(tx, user, Some(session), Reason::PasswordChanged).await?;
+                Ok(true)
+            })
+        })
+        .await?;
+    if !changed {
+        return Err(wrong_password());
+    }
+    app.callers.forget(Revocation { user, session: None });
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn wrong_password() -> Problem {
+    Problem::new(Code::ReauthRequired, "The current password is not this one. Check it, or reset the password.")
+}
+
+/// Checks that whoever holds the session also knows the password; gives the hash it was checked against.
+///
+/// # Errors
+/// 403 when it is another one.
+pub async fn authenticate_again(app: &App, user: UserId, given: &GivenPassword) -> Result<String, Problem> {
+    let hash = super::sql::password_hash(&app.db, user).await?.ok_or_else(Problem::unauthenticated)?;
+    if app.passwords.check(given, Some(hash.clone())).await? { Ok(hash) } else { Err(wrong_password()) }
+}
+
+/// Where one is signed in
+#[utoipa::path(get, path = "/api/me/sessions", tag = "auth", security(("token" = [])), responses(
+    (status = 200, description = "The sessions that stand, the one used last first", body = List<Session>),
+    (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn list_sessions(
+    State(app): State<Arc<App>>,
+    SignedIn(caller): SignedIn,
+) -> Result<Json<List<Session>>, Problem> {
+    let user = caller.user;
+    let mut sessions =
+        app.db.read(Who::user(user), move |tx| Box::pin(async move { sql::of_user(tx, user).await })).await?;
+    for session in &mut sessions {
+        session.current = session.id == caller.session;
+    }
+    Ok(Json(List::whole(sessions)))
+}
+
+/// Sign out on another device
+#[utoipa::path(delete, path = "/api/me/sessions/{sessionId}", tag = "auth", security(("token" = [])),
+    params(("sessionId" = SessionId, Path)),
+    responses(
+        (status = 204, description = "The session has ended"),
+        (status = 404, description = "None of the caller's has that id", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn end_session(
+    State(app): State<Arc<App>>,
+    SignedIn(caller): SignedIn,
+    Path(session): Path<SessionId>,
+) -> Result<StatusCode, Problem> {
+    if end(&app, caller.user, session, Reason::EndedByUser).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::not_found())
+    }
+}

@@ -1,0 +1,55 @@
+//! Every statement on the log of revocations. It is written by triggers (`migrations/0008_sessions.sql`).
+
+use sqlx::postgres::PgListener;
+
+use crate::accounts::cache::Revocation;
+use crate::ids::{SessionId, UserId};
+
+/// A row of the log.
+pub struct Row {
+    /// The transaction that wrote it.
+    pub xid: i64,
+    /// Its number.
+    pub id: i64,
+    /// What it says.
+    pub revocation: Revocation,
+}
+
+/// What one reading brought.
+pub struct Read {
+    /// Every transaction below this one has ended, and what it revoked is among the rows.
+    pub horizon: i64,
+    /// The rows.
+    pub rows: Vec<Row>,
+}
+
+/// What transactions from `floor` on have revoked, as far as they have ended. Without a floor, only where to begin.
+///
+/// One statement sees one snapshot: a transaction below its horizon is seen, and one above it is read again next time.
+pub async fn since(line: &mut PgListener, floor: Option<i64>) -> Result<Read, sqlx::Error> {
+    let found = sqlx::query!(
+        r#"select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as "horizon!",
+                  r.xid as "xid?", r.id as "id?", r.user_id as "user_id?: UserId", r.session_id as "session_id?: SessionId"
+           from (select $1::bigint as floor) as asked
+           left join revocations r on r.xid >= asked.floor
+           order by r.xid, r.id"#,
+        floor,
+    )
+    .fetch_all(line)
+    .await?;
+    let horizon = found.first().map_or(0, |row| row.horizon);
+    let rows = found
+        .into_iter()
+        .filter_map(|row| {
+            let revocation = Revocation { user: row.user_id?, session: row.session_id };
+            Some(Row { xid: row.xid?, id: row.id?, revocation })
+        })
+        .collect();
+    Ok(Read { horizon, rows })
+}
+
+/// Clears away what every node has read long ago.
+pub async fn sweep(line: &mut PgListener) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from revocations where at < now() - interval '1 day'").execute(line).await?;
+    Ok(())
+}

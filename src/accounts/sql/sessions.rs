@@ -1,0 +1,277 @@
+//! Every statement on sessions.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::accounts::cache::Known;
+use crate::accounts::refresh::{Presented, Standing, Verdict};
+use crate::accounts::{Caller, Session, UserRole};
+use crate::config::SessionLives;
+use crate::ids::{DriverId, SessionId, UserId};
+use crate::problem::Problem;
+use crate::uow::{Database, Tx};
+
+/// What a client tells of itself, to be shown in the list of sessions.
+#[derive(Debug, Clone, Default)]
+pub struct Device {
+    /// Its `User-Agent`, cut.
+    pub user_agent: Option<String>,
+    /// Where the request came from.
+    pub address: Option<String>,
+}
+
+/// A session about to be opened.
+pub struct NewSession {
+    /// Its id.
+    pub id: SessionId,
+    /// Whose.
+    pub user: UserId,
+    /// What they are: decides how long it lives.
+    pub role: UserRole,
+    /// The hash that the password was checked against.
+    pub password_hash: String,
+}
+
+/// Opens a session; tells when it ends without use. `None`: meanwhile the password is another one, or the user is
+/// disabled, and a session must not outlive that.
+pub async fn open(
+    tx: &mut Tx,
+    new: &NewSession,
+    device: &Device,
+    lives: SessionLives,
+) -> Result<Option<DateTime<Utc>>, Problem> {
+    let now = tx.now();
+    let life = if new.role.is_privileged() { lives.staff_idle.min(lives.staff_max) } else { lives.idle.min(lives.max) };
+    let expires_at = now + TimeDelta::from_std(life).unwrap_or(TimeDelta::days(3_650));
+    let opened = sqlx::query!(
+        "insert into sessions (id, user_id, user_agent, ip, created_at, last_used_at, refreshed_at, expires_at)
+         select $1, id, $3, $4, $5, $5, $5, $6 from users
+         where id = $2 and password_hash = $7 and disabled_at is null for share",
+        new.id as SessionId,
+        new.user as UserId,
+        device.user_agent.as_deref(),
+        device.address.as_deref(),
+        now,
+        expires_at,
+        new.password_hash,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok((opened.rows_affected() == 1).then_some(expires_at))
+}
+
+/// Who is behind a session, if it still stands and the user is not disabled. A driver's profile counts as long as the
+/// user's role is a driver's or higher.
+pub async fn caller(
+    database: &Database,
+    session: SessionId,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Result<Option<Known>, Problem> {
+    let row = sqlx::query!(
+        r#"select u.role, d.id as "driver?: DriverId", s.expires_at, s.confirmed_counter
+           from sessions s
+           join users u on u.id = s.user_id and u.disabled_at is null
+           left join drivers d on d.user_id = u.id and u.role >= 'DRIVER'
+           where s.id = $1 and s.user_id = $2 and s.revoked_at is null and s.expires_at > $3"#,
+        session as SessionId,
+        user as UserId,
+        now,
+    )
+    .fetch_optional(database.pool())
+    .await?;
+    Ok(row.map(|row| Known {
+        caller: Caller { user, session, role: row.role, driver: row.driver },
+        expires_at: row.expires_at,
+        confirmed: row.confirmed_counter,
+    }))
+}
+
+/// The access token of this number has been used: the answer that carried it arrived.
+pub async fn confirm(tx: &mut Tx, session: SessionId, counter: i32) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "update sessions set confirmed_counter = $2, last_used_at = greatest(last_used_at, $3)
+         where id = $1 and confirmed_counter < $2 and counter >= $2",
+        session as SessionId,
+        counter,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// How a refresh went.
+#[derive(Debug, Clone, Copy)]
+pub enum Refreshed {
+    /// The session stands at this number now, by this request or by another one with the same token.
+    At {
+        /// Whose.
+        user: UserId,
+        /// The number.
+        counter: i32,
+        /// When the session ends without use.
+        expires_at: DateTime<Utc>,
+    },
+    /// A copy of the token is in use: the session is revoked.
+    Replayed(UserId),
+    /// There is no such session any more.
+    Ended,
+}
+
+/// Moves a session on by one, or gives the present number again to whoever missed it, or ends it.
+pub async fn refresh(
+    tx: &mut Tx,
+    presented: Presented,
+    device: &Device,
+    lives: SessionLives,
+) -> Result<Refreshed, Problem> {
+    if let Some(stepped) = step(tx, presented, device, lives).await? {
+        return Ok(stepped);
+    }
+    let now = tx.now();
+    let row = sqlx::query!(
+        "select s.user_id, s.counter, s.confirmed_counter, s.refreshed_at, s.expires_at
+         from sessions s join users u on u.id = s.user_id and u.disabled_at is null
+         where s.id = $1 and s.revoked_at is null and s.expires_at > $2",
+        presented.session as SessionId,
+        now,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    // Still at the number that was presented: the role has changed, and its sessions live shorter.
+    let Some(row) = row.filter(|row| row.counter != presented.counter) else {
+        return Ok(Refreshed::Ended);
+    };
+    let standing = Standing { counter: row.counter, confirmed: row.confirmed_counter, refreshed_at: row.refreshed_at };
+    match standing.judge(presented.counter, now) {
+        Verdict::AnswerLost => {
+            Ok(Refreshed::At { user: row.user_id, counter: row.counter, expires_at: row.expires_at })
+        }
+        Verdict::Replayed => {
+            revoke(tx, row.user_id, presented.session, Reason::RefreshReuse).await?;
+            Ok(Refreshed::Replayed(row.user_id))
+        }
+    }
+}
+
+/// The one statement by which a session moves on. Requests that come together wait here for the first of them and then
+/// find another number.
+async fn step(
+    tx: &mut Tx,
+    presented: Presented,
+    device: &Device,
+    lives: SessionLives,
+) -> Result<Option<Refreshed>, Problem> {
+    let now = tx.now();
+    let seconds = |life: Duration| life.as_secs_f64();
+    let row = sqlx::query!(
+        "update sessions s
+         set counter = s.counter + 1, refreshed_at = $3, last_used_at = $3,
+             user_agent = coalesce($4, s.user_agent), ip = coalesce($5, s.ip),
+             expires_at = least($3 + life.idle, s.created_at + life.max)
+         from users u
+         cross join lateral (select
+             make_interval(secs => case when u.role in ('STAFF', 'ADMIN') then $8 else $6::float8 end) as idle,
+             make_interval(secs => case when u.role in ('STAFF', 'ADMIN') then $9 else $7::float8 end) as max) as life
+         where s.id = $1 and s.counter = $2 and s.revoked_at is null and s.expires_at > $3
+           and u.id = s.user_id and u.disabled_at is null
+           and s.refreshed_at + life.idle > $3 and s.created_at + life.max > $3
+         returning s.user_id, s.counter, s.expires_at",
+        presented.session as SessionId,
+        presented.counter,
+        now,
+        device.user_agent.as_deref(),
+        device.address.as_deref(),
+        seconds(lives.idle),
+        seconds(lives.max),
+        seconds(lives.staff_idle),
+        seconds(lives.staff_max),
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(row.map(|row| Refreshed::At { user: row.user_id, counter: row.counter, expires_at: row.expires_at }))
+}
+
+/// Why a session was revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Its user signed out.
+    Logout,
+    /// Its user signed out everywhere.
+    LogoutAll,
+    /// Its user ended it from another device.
+    EndedByUser,
+    /// The password is another one.
+    PasswordChanged,
+    /// A refresh token was used twice.
+    RefreshReuse,
+    /// The user was disabled.
+    Disabled,
+    /// An operator ended it.
+    Operator,
+}
+
+impl Reason {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::LogoutAll => "logout_all",
+            Self::EndedByUser => "ended_by_user",
+            Self::PasswordChanged => "password_changed",
+            Self::RefreshReuse => "refresh_reuse",
+            Self::Disabled => "disabled",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// Ends one session of a user; `false`: there was none.
+pub async fn revoke(tx: &mut Tx, user: UserId, session: SessionId, reason: Reason) -> Result<bool, Problem> {
+    let now = tx.now();
+    let ended = sqlx::query!(
+        "update sessions set revoked_at = $3, revoked_reason = $4
+         where id = $2 and user_id = $1 and revoked_at is null and expires_at > $3",
+        user as UserId,
+        session as SessionId,
+        now,
+        reason.word(),
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(ended.rows_affected() == 1)
+}
+
+/// Ends every session of a user, but the one to keep; tells how many.
+pub async fn revoke_all(tx: &mut Tx, user: UserId, keep: Option<SessionId>, reason: Reason) -> Result<u64, Problem> {
+    let now = tx.now();
+    let ended = sqlx::query!(
+        "update sessions set revoked_at = $2, revoked_reason = $3
+         where user_id = $1 and revoked_at is null and id is distinct from $4",
+        user as UserId,
+        now,
+        reason.word(),
+        keep as Option<SessionId>,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(ended.rows_affected())
+}
+
+/// The sessions of a user that stand, the one used last first.
+pub async fn of_user(tx: &mut Tx, user: UserId) -> Result<Vec<Session>, Problem> {
+    let now = tx.now();
+    let sessions = sqlx::query_as!(
+        Session,
+        r#"select id, user_agent as device, ip as address, created_at, last_used_at, expires_at, false as "current!"
+           from sessions where user_id = $1 and revoked_at is null and expires_at > $2
+           order by last_used_at desc, id desc limit 200"#,
+        user as UserId,
+        now,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(sessions)
+}

@@ -1,0 +1,232 @@
+//! Sessions: refresh tokens that are counted, what happens to copies of them, and the list of sessions.
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use crate::app::TestApp;
+use crate::people::{PASSWORD, Person};
+use crate::reply::Reply;
+
+/// A signed-in device: the person with the access token of its last pair, and the refresh tokens it was given so far.
+struct Device {
+    person: Person,
+    given: Vec<String>,
+}
+
+/// Signs in with a password, as one more device.
+async fn signs_in(person: &Person) -> Device {
+    let answer =
+        person.post("/api/auth/login", &json!({ "email": person.email, "password": PASSWORD })).await.expect(200);
+    let mut device = Device { person: person.clone(), given: Vec::new() };
+    device.takes(&answer);
+    device
+}
+
+impl Device {
+    /// Keeps a pair.
+    fn takes(&mut self, pair: &Value) {
+        self.person.token = pair["accessToken"].as_str().map(ToOwned::to_owned);
+        self.given.push(pair["refreshToken"].as_str().unwrap().to_owned());
+    }
+
+    /// Sends the refresh token given so many turns ago.
+    async fn sends(&self, ago: usize) -> Reply {
+        refresh(&self.person, &self.given[self.given.len() - 1 - ago]).await
+    }
+
+    /// Refreshes and keeps the pair.
+    async fn refreshes(&mut self) {
+        let pair = self.sends(0).await.expect(200);
+        self.takes(&pair);
+    }
+
+    /// Uses the access token.
+    async fn looks(&self) -> Reply {
+        self.person.get("/api/me").await
+    }
+
+    /// Nothing of it is taken any more.
+    async fn is_out(&self) {
+        self.looks().await.refused(401, "unauthenticated");
+        for ago in 0..self.given.len() {
+            self.sends(ago).await.refused(401, "session_ended");
+        }
+    }
+}
+
+async fn refresh(person: &Person, token: &str) -> Reply {
+    person.post("/api/auth/refresh", &json!({ "refreshToken": token })).await
+}
+
+#[tokio::test]
+async fn two_hundred_refreshes_at_once_make_one_step() {
+    let app = TestApp::start().await;
+    let device = signs_in(&app.customer("Ada").await).await;
+    let token = &device.given[0];
+    let answers = futures_util::future::join_all((0..200).map(|_| refresh(&device.person, token))).await;
+    let next: Vec<_> = answers.iter().map(|answer| answer.expect(200)["refreshToken"].clone()).collect();
+    assert!(next.iter().all(|token| *token == next[0]), "everybody gets the same token");
+    assert_ne!(next[0], *token);
+    assert_eq!(app.count("select max(counter)::bigint from sessions").await, 1);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_given_again_an_hour_later() {
+    let app = TestApp::start().await;
+    let mut device = signs_in(&app.customer("Ada").await).await;
+    let lost = device.sends(0).await.expect(200);
+    app.passes(TimeDelta::hours(1));
+    let again = device.sends(0).await.expect(200);
+    assert_eq!(again["refreshToken"], lost["refreshToken"]);
+    device.takes(&again);
+    device.looks().await.expect(200);
+    device.refreshes().await;
+    device.looks().await.expect(200);
+}
+
+#[tokio::test]
+async fn a_copy_used_after_its_successor_ends_the_session() {
+    let app = TestApp::start().await;
+    let mut device = signs_in(&app.customer("Ada").await).await;
+    device.refreshes().await;
+    device.looks().await.expect(200);
+    // Requests sent side by side may still carry the number before.
+    let side_by_side = device.sends(1).await.expect(200);
+    assert_eq!(side_by_side["refreshToken"], device.given[1]);
+    app.passes(TimeDelta::seconds(11));
+    device.sends(1).await.refused(401, "session_ended");
+    device.is_out().await;
+    let reasons = app.count("select count(*) from sessions where revoked_reason = 'refresh_reuse'").await;
+    assert_eq!(reasons, 1);
+}
+
+#[tokio::test]
+async fn a_token_two_turns_old_ends_the_session_at_once() {
+    let app = TestApp::start().await;
+    let mut device = signs_in(&app.customer("Ada").await).await;
+    device.refreshes().await;
+    device.refreshes().await;
+    device.sends(2).await.refused(401, "session_ended");
+    device.is_out().await;
+}
+
+#[tokio::test]
+async fn only_tokens_of_ours_are_read() {
+    let app = TestApp::start().await;
+    let device = signs_in(&app.customer("Ada").await).await;
+    let token = &device.given[0];
+    let mut forged =
+        vec![String::new(), "rt_".into(), token[3..].to_owned(), format!("{token}A"), token.to_uppercase()];
+    for place in 3..token.len() {
+        for bit in 0..6 {
+            let mut bytes = token.clone().into_bytes();
+            bytes[place] ^= 1 << bit;
+            forged.extend(String::from_utf8(bytes));
+        }
+    }
+    forged.retain(|text| text != token);
+    assert!(forged.len() > 200);
+    let first = refresh(&device.person, &forged[0]).await.without_request_id();
+    for text in forged {
+        let answer = refresh(&device.person, &text).await;
+        answer.refused(401, "session_ended");
+        assert_eq!(answer.without_request_id(), first, "one answer for all that is not ours");
+    }
+    refresh(&device.person, token).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_session_ends_without_use_and_for_good() {
+    let lives = [("JWT_REFRESH_EXPIRES_IN", "10d"), ("SESSION_MAX_LIFE", "25d"), ("JWT_EXPIRES_IN", "1h")];
+    let app = TestApp::with(&lives).await;
+    let ada = app.customer("Ada").await;
+    let (mut used, unused) = (signs_in(&ada).await, signs_in(&ada).await);
+    for _ in 0..2 {
+        app.passes(TimeDelta::days(9));
+        used.refreshes().await;
+    }
+    unused.sends(0).await.refused(401, "session_ended");
+    let pair = used.sends(0).await.expect(200);
+    let left = pair["refreshExpiresIn"].as_i64().unwrap();
+    assert!((7 * 86_400 - 60..=7 * 86_400).contains(&left), "no longer than the whole life: {left}");
+    app.passes(TimeDelta::days(7));
+    used.is_out().await;
+
+    let staff = [("STAFF_SESSION_IDLE", "12h"), ("STAFF_SESSION_MAX_LIFE", "7d")];
+    let app = TestApp::with(&staff).await;
+    let (admin, ada) = (app.admin().await, app.customer("Ada").await);
+    let (root, mut customer) = (signs_in(&admin).await, signs_in(&ada).await);
+    customer.refreshes().await;
+    app.passes(TimeDelta::hours(13));
+    root.is_out().await;
+    customer.refreshes().await;
+    // Whoever rises to staff is held to shorter lives from then on.
+    app.does(&format!("update users set role = 'ADMIN' where email = '{}'", ada.email)).await;
+    app.passes(TimeDelta::hours(13));
+    customer.sends(0).await.refused(401, "session_ended");
+}
+
+#[tokio::test]
+async fn sessions_are_listed_and_ended_one_by_one() {
+    let app = TestApp::start().await;
+    let (ada, eve) = (app.customer("Ada").await, app.customer("Eve").await);
+    let (phone, tablet) = (signs_in(&ada).await, signs_in(&ada).await);
+    let sessions = phone.person.get("/api/me/sessions").await.expect(200);
+    let rows = sessions["data"].as_array().unwrap();
+    assert_eq!(rows.len(), 3, "the harness signed her in as well");
+    let current: Vec<_> = rows.iter().filter(|row| row["current"] == true).collect();
+    assert_eq!(current.len(), 1);
+    assert_eq!(current[0]["address"], "127.0.0.1");
+    let other = tablet.person.get("/api/me/sessions").await.expect(200);
+    let tablets = other["data"].as_array().unwrap().iter().find(|row| row["current"] == true).unwrap()["id"].clone();
+    let path = format!("/api/me/sessions/{}", tablets.as_str().unwrap());
+    eve.delete(&path).await.refused(404, "not_found");
+    tablet.looks().await.expect(200);
+    phone.person.delete(&path).await.expect(204);
+    tablet.is_out().await;
+    phone.looks().await.expect(200);
+    phone.person.delete(&path).await.refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn signing_out_here_or_everywhere() {
+    let app = TestApp::start().await;
+    let ada = app.customer("Ada").await;
+    let (phone, tablet, laptop) = (signs_in(&ada).await, signs_in(&ada).await, signs_in(&ada).await);
+    phone.person.post("/api/auth/logout", &json!({})).await.expect(204);
+    phone.is_out().await;
+    tablet.looks().await.expect(200);
+    tablet.person.post("/api/auth/logout-all", &json!({})).await.expect(204);
+    tablet.is_out().await;
+    laptop.is_out().await;
+    signs_in(&ada).await.looks().await.expect(200);
+}
+
+#[tokio::test]
+async fn a_new_password_ends_the_other_sessions() {
+    let app = TestApp::start().await;
+    let ada = app.customer("Ada").await;
+    let (phone, tablet) = (signs_in(&ada).await, signs_in(&ada).await);
+    let change = |current: &str, new: &str| json!({ "currentPassword": current, "newPassword": new });
+    let path = "/api/auth/change-password";
+    phone.person.post(path, &change("not hers", "four yellow pears")).await.refused(403, "reauth_required");
+    phone.person.post(path, &change(PASSWORD, "password1")).await.refused(422, "invalid_request");
+    tablet.looks().await.expect(200);
+    phone.person.post(path, &change(PASSWORD, "four yellow pears")).await.expect(204);
+    tablet.is_out().await;
+    phone.looks().await.expect(200);
+    let credentials = |password: &str| json!({ "email": ada.email, "password": password });
+    ada.post("/api/auth/login", &credentials(PASSWORD)).await.refused(401, "invalid_credentials");
+    ada.post("/api/auth/login", &credentials("four yellow pears")).await.expect(200);
+}
+
+#[tokio::test]
+async fn nothing_brings_a_revoked_session_back() {
+    let app = TestApp::start().await;
+    let phone = signs_in(&app.customer("Ada").await).await;
+    phone.person.post("/api/auth/logout", &json!({})).await.expect(204);
+    let restore = "update sessions set revoked_at = null, revoked_reason = null where revoked_at is not null";
+    let outcome = sqlx::raw_sql(restore).execute(&app.look).await;
+    assert!(outcome.unwrap_err().to_string().contains("stays so"));
+    phone.is_out().await;
+}
