@@ -48,7 +48,6 @@ impl Clock {
     }
 }
 
-
 /// Why a text is not a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a whole number and a unit: ms, s, m, h or d, as in 15m")]

@@ -388,9 +388,9 @@ impl Config {
             firebase: reader
                 .group(["FIREBASE_PROJECT_ID", "FIREBASE_CLIENT_EMAIL", "FIREBASE_PRIVATE_KEY"])
                 .map(|[project_id, client_email, key]| Firebase { project_id, client_email, private_key: key.into() }),
-            twilio: reader
-                .group(["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER"])
-                .map(|[account_sid, token, phone_number]| Twilio { account_sid, auth_token: token.into(), phone_number }),
+            twilio: reader.group(["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER"]).map(
+                |[account_sid, token, phone_number]| Twilio { account_sid, auth_token: token.into(), phone_number },
+            ),
         }
     }
 
@@ -418,7 +418,9 @@ impl Config {
         ];
         for (name, secret) in previous {
             if secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < SHORTEST_SECRET) {
-                faults.push(format!("{name} is shorter than {SHORTEST_SECRET} bytes: remove it, nothing was signed with it"));
+                faults.push(format!(
+                    "{name} is shorter than {SHORTEST_SECRET} bytes: remove it, nothing was signed with it"
+                ));
             }
         }
         let [(_, access), (_, refresh)] = secrets;
@@ -429,16 +431,17 @@ impl Config {
     }
 
     fn check_urls(&self, faults: &mut Vec<String>) {
-        let starts_with = |url: &SecretString, schemes: &[&str]| {
-            schemes.iter().any(|scheme| url.expose_secret().starts_with(scheme))
-        };
+        let starts_with =
+            |url: &SecretString, schemes: &[&str]| schemes.iter().any(|scheme| url.expose_secret().starts_with(scheme));
         if self.postgres.url.as_ref().is_some_and(|url| !starts_with(url, &["postgres://", "postgresql://"])) {
-            faults.push("DATABASE_URL must begin with postgres://, as in postgres://user:password@host:5432/name".into());
+            faults
+                .push("DATABASE_URL must begin with postgres://, as in postgres://user:password@host:5432/name".into());
         }
         if self.redis_url.as_ref().is_some_and(|url| !starts_with(url, &["redis://", "rediss://", "redis+unix://"])) {
             faults.push("REDIS_URL must begin with redis://, as in redis://host:6379".into());
         }
-        if self.http.public_url.as_ref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
+        if self.http.public_url.as_ref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://"))
+        {
             faults.push("PUBLIC_URL must begin with https:// or http://, as in https://api.example.com".into());
         }
     }
@@ -455,11 +458,15 @@ impl Accounts {
             access_life: reader.duration("JWT_EXPIRES_IN"),
             sessions: SessionLives::gather(reader),
             session_cache: reader.number("SESSION_CACHE", 1, 1_000_000),
-            hashes_at_once: reader
-                .value("PASSWORD_HASHES_AT_ONCE", "auto, or a whole number from 1 to 256", 1, |text| match text {
+            hashes_at_once: reader.value(
+                "PASSWORD_HASHES_AT_ONCE",
+                "auto, or a whole number from 1 to 256",
+                1,
+                |text| match text {
                     "auto" => Some((cores / 2).max(1)),
                     number => number.parse().ok().filter(|n| (1..=256).contains(n)),
-                }),
+                },
+            ),
             hashes_waiting: reader.number("PASSWORD_HASHES_WAITING", 0, 100_000),
             hash_wait: reader.duration("PASSWORD_HASH_WAIT"),
         }
@@ -484,7 +491,8 @@ impl Http {
         let max_connections = reader.number("MAX_CONNECTIONS", 1, 1_000_000);
         let per_address = if mode == Mode::Production { max_connections.min(200) } else { max_connections };
         Self {
-            host: reader.value("HOST", "an IP address such as 127.0.0.1 or 0.0.0.0", localhost, |text| text.parse().ok()),
+            host: reader
+                .value("HOST", "an IP address such as 127.0.0.1 or 0.0.0.0", localhost, |text| text.parse().ok()),
             port: reader.number("PORT", 0, u16::MAX),
             max_body_bytes: reader.number("MAX_BODY_BYTES", 1_024, 64 << 20),
             max_connections,
@@ -535,18 +543,21 @@ impl Limits {
     fn gather(reader: &mut Reader<'_>, mode: Mode) -> Self {
         let by_mode = |production: u32, development: u32| {
             let count = if mode == Mode::Production { production } else { development };
-            Quota::new(count, Duration::from_secs(60))
+            Quota::new(count, Duration::from_mins(1))
         };
         let wanted = "a number and a time such as 60/1m, or auto";
         let auth = by_mode(60, 3_000);
-        let [user, address] = ["RATE_LIMIT_USER", "RATE_LIMIT_ADDRESS"].map(|name| {
-            let ordinary = by_mode(1_200, 60_000);
-            reader.value(name, "a number and a time such as 1200/1m, or auto, or off", Some(ordinary), |text| match text {
-                "auto" => Some(Some(ordinary)),
-                "off" => Some(None),
-                quota => Quota::parse(quota).map(Some),
-            })
-        });
+        let [user, address] =
+            ["RATE_LIMIT_USER", "RATE_LIMIT_ADDRESS"].map(|name| {
+                let ordinary = by_mode(1_200, 60_000);
+                reader.value(name, "a number and a time such as 1200/1m, or auto, or off", Some(ordinary), |text| {
+                    match text {
+                        "auto" => Some(Some(ordinary)),
+                        "off" => Some(None),
+                        quota => Quota::parse(quota).map(Some),
+                    }
+                })
+            });
         Self {
             auth: reader.value("RATE_LIMIT_AUTH", wanted, auth, |text| match text {
                 "auto" => Some(auth),
@@ -588,7 +599,8 @@ impl Sockets {
 
 /// `.env.example`: every variable with its meaning and default. A test holds the file against this.
 pub fn example_file() -> String {
-    let mut text = String::from("# Comanda's configuration. Copy to .env and change what you need; everything has a default.\n");
+    let mut text =
+        String::from("# Comanda's configuration. Copy to .env and change what you need; everything has a default.\n");
     let mut section = "";
     for variable in VARIABLES {
         if variable.section != section {

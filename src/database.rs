@@ -36,13 +36,19 @@ pub enum DatabaseError {
     #[error("PostgreSQL {0} is too old: 15 or newer is needed")]
     TooOld(String),
     /// The application's role is missing and cannot be made.
-    #[error("role comanda_app is missing and this login may not create it: {0}. As a superuser run: create role comanda_app nologin; grant comanda_app to <this login>;")]
+    #[error(
+        "role comanda_app is missing and this login may not create it: {0}. As a superuser run: create role comanda_app nologin; grant comanda_app to <this login>;"
+    )]
     Role(sqlx::Error),
     /// The database has migrations that this program does not know.
-    #[error("the database is newer than this program (migration {0} is unknown here): start the newer program, or restore a backup made before the upgrade")]
+    #[error(
+        "the database is newer than this program (migration {0} is unknown here): start the newer program, or restore a backup made before the upgrade"
+    )]
     Newer(i64),
     /// A migration that was applied has another content now.
-    #[error("migration {0} was changed after it had been applied: start the program that applied it, or restore the file")]
+    #[error(
+        "migration {0} was changed after it had been applied: start the program that applied it, or restore the file"
+    )]
     Changed(i64),
     /// The schema is not up to date and migrating was not asked for.
     #[error("a migration failed: {0}. Nothing of it was kept; mend the cause and run `comanda migrate`")]
@@ -150,10 +156,12 @@ async fn pool(options: &PgConnectOptions, bounds: &Postgres) -> Result<PgPool, D
         .acquire_timeout(bounds.acquire_timeout)
         // A dead connection is found by BEGIN, which costs nothing extra (`uow.rs`).
         .test_before_acquire(false)
-        .connect_with(options.clone().options(settings).log_slow_statements(
-            tracing::log::LevelFilter::Warn,
-            std::time::Duration::from_millis(250),
-        ))
+        .connect_with(
+            options
+                .clone()
+                .options(settings)
+                .log_slow_statements(tracing::log::LevelFilter::Warn, std::time::Duration::from_millis(250)),
+        )
         .await
         .map_err(DatabaseError::Unreachable)
 }

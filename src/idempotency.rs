@@ -159,4 +159,3 @@ fn still_running(error: sqlx::Error) -> Problem {
 fn in_progress() -> Problem {
     Problem::new(Code::IdempotencyInProgress, "Repeat the request with the same key after Retry-After.").retry_after(1)
 }
-

@@ -45,10 +45,7 @@ fn decode(suffix: &str) -> Option<Uuid> {
 }
 
 fn parse(prefix: &'static str, text: &str) -> Result<Uuid, InvalidId> {
-    text.strip_prefix(prefix)
-        .and_then(|rest| rest.strip_prefix('_'))
-        .and_then(decode)
-        .ok_or(InvalidId { prefix })
+    text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).and_then(decode).ok_or(InvalidId { prefix })
 }
 
 macro_rules! ids {

@@ -30,8 +30,8 @@ use crate::problem::{Code, Problem};
 
 mod shared;
 
-pub use shared::SharedError;
 use shared::Shared;
+pub use shared::SharedError;
 
 /// So many, all at once if need be, and then so many again over the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,9 +152,7 @@ impl Buckets {
             self.store.retain_recent();
         }
         match self.store.check_key(&subject) {
-            Ok(state) => {
-                Verdict { allowed: true, remaining: state.remaining_burst_capacity(), wait: Duration::ZERO }
-            }
+            Ok(state) => Verdict { allowed: true, remaining: state.remaining_burst_capacity(), wait: Duration::ZERO },
             Err(not_until) => {
                 let wait = not_until.wait_time_from(governor::clock::Clock::now(&self.ticks));
                 Verdict { allowed: false, remaining: 0, wait }
@@ -167,9 +165,7 @@ impl Buckets {
         let own = self.draw(subject);
         let Some(shared) = shared.filter(|_| own.allowed) else { return own };
         match shared.draw(self.policy.name(), self.quota, &subject).await {
-            Some(common) if common.allowed => {
-                Verdict { remaining: own.remaining.min(common.remaining), ..common }
-            }
+            Some(common) if common.allowed => Verdict { remaining: own.remaining.min(common.remaining), ..common },
             Some(common) => common,
             None if self.policy == Policy::Auth => self.draw(subject),
             None => own,

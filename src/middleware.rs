@@ -56,7 +56,7 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
         .allow_methods(methods)
         .allow_headers(sent)
         .expose_headers(shown.map(HeaderName::from_static))
-        .max_age(Duration::from_secs(600))
+        .max_age(Duration::from_mins(10))
 }
 
 /// Browsers open WebSockets to anywhere and let only the server look at the origin: it must be ours or a configured one.
@@ -64,7 +64,8 @@ async fn refuse_foreign_sockets(State(bounds): State<Arc<Http>>, request: Reques
     let headers = request.headers();
     if let Some(origin) = headers.get(header::ORIGIN).filter(|_| request.uri().path().starts_with("/socket.io")) {
         let host = headers.get(header::HOST).map_or(&b""[..], HeaderValue::as_bytes);
-        let own = [&b"https://"[..], b"http://"].iter().any(|scheme| origin.as_bytes().strip_prefix(*scheme) == Some(host));
+        let own =
+            [&b"https://"[..], b"http://"].iter().any(|scheme| origin.as_bytes().strip_prefix(*scheme) == Some(host));
         if !own && !bounds.cors_origins.contains(origin) {
             return Problem::new(Code::Forbidden, "This origin is not in CORS_ORIGINS of the server's configuration.")
                 .into_response();
@@ -75,8 +76,7 @@ async fn refuse_foreign_sockets(State(bounds): State<Arc<Http>>, request: Reques
 
 /// Refuses methods that no route takes, notes whose request it is, and holds its body to a pace.
 async fn receive(State(bounds): State<Arc<Http>>, mut request: Request, next: Next) -> Response {
-    let known =
-        [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+    let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
     if !known.contains(request.method()) {
         let all = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
         return ([(header::ALLOW, all)], StatusCode::METHOD_NOT_ALLOWED).into_response();
@@ -126,10 +126,8 @@ fn render(mut response: Response, id: &RequestId) -> Response {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         return problem.render(Some(&id.0));
     }
-    let is_json = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/"));
+    let is_json =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/"));
     let problem = match response.status() {
         _ if is_json => return response,
         StatusCode::METHOD_NOT_ALLOWED => {
@@ -157,7 +155,8 @@ async fn secure(State(bounds): State<Arc<Http>>, request: Request, next: Next) -
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     if bounds.public_url.as_ref().is_some_and(|url| url.starts_with("https://")) {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains"));
+        headers
+            .insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains"));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
@@ -167,10 +166,8 @@ async fn secure(State(bounds): State<Arc<Http>>, request: Request, next: Next) -
 async fn in_time(State(limit): State<Arc<Duration>>, request: Request, next: Next) -> Response {
     match tokio::time::timeout(*limit, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => {
-            Problem::new(Code::RequestTimeout, "Send the whole request sooner, or repeat it with its key.")
-                .into_response()
-        }
+        Err(_) => Problem::new(Code::RequestTimeout, "Send the whole request sooner, or repeat it with its key.")
+            .into_response(),
     }
 }
 

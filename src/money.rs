@@ -51,10 +51,8 @@ impl std::str::FromStr for Currency {
     type Err = UnknownCurrency;
 
     fn from_str(text: &str) -> Result<Self, UnknownCurrency> {
-        let known = [EXPONENT_2, EXPONENT_0, EXPONENT_3]
-            .iter()
-            .flat_map(|list| list.split(' '))
-            .any(|code| code == text);
+        let known =
+            [EXPONENT_2, EXPONENT_0, EXPONENT_3].iter().flat_map(|list| list.split(' ')).any(|code| code == text);
         let letters = <[u8; 3]>::try_from(text.as_bytes()).map_err(|_| UnknownCurrency)?;
         if known { Ok(Self(letters)) } else { Err(UnknownCurrency) }
     }

@@ -23,7 +23,9 @@ pub enum OperatorError {
     #[error("the password {0}")]
     Password(String),
     /// Nothing came over standard input.
-    #[error("no password came over standard input: pipe it in, as in `printf %s \"$PASSWORD\" | comanda user create …`")]
+    #[error(
+        "no password came over standard input: pipe it in, as in `printf %s \"$PASSWORD\" | comanda user create …`"
+    )]
     NoPassword,
     /// It exists.
     #[error("{0} has an account already")]
@@ -55,8 +57,7 @@ pub async fn create_user(config: &Config, email: &str, name: &str, role: UserRol
     let created = db
         .write(scope, move |tx| {
             Box::pin(async move {
-                let user =
-                    NewUser { id, email: &email, password_hash: &password_hash, name: &name, phone: None, role };
+                let user = NewUser { id, email: &email, password_hash: &password_hash, name: &name, phone: None, role };
                 sql::insert(tx, &user).await
             })
         })

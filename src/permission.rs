@@ -131,9 +131,9 @@ pub fn decide(operation: Operation, held: &[Relation]) -> Result<(), Problem> {
         return Ok(());
     }
     let is_a_stranger = held.iter().all(|relation| matches!(relation, Relation::Anyone | Relation::SignedIn));
-    let is_about_a_thing = allowed
-        .iter()
-        .any(|relation| matches!(relation, Relation::Customer | Relation::Staff | Relation::Manager | Relation::Carrier));
+    let is_about_a_thing = allowed.iter().any(|relation| {
+        matches!(relation, Relation::Customer | Relation::Staff | Relation::Manager | Relation::Carrier)
+    });
     if is_a_stranger && is_about_a_thing {
         return Err(Problem::not_found());
     }

@@ -87,7 +87,7 @@ pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) 
         clock,
         demo,
     });
-    run(app, listener, reached).await
+    run(app, listener, reached)
 }
 
 /// What signs tokens, with secrets from the configuration or the data folder.
@@ -103,7 +103,7 @@ fn signers(config: &Config) -> Result<(Tokens, RefreshTokens), std::io::Error> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the three long tasks of the server, both waited for by Running::stop")]
-async fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<Running, ServeError> {
+fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<Running, ServeError> {
     let address = listener.local_addr().map_err(|error| ServeError::DataDir("the listener".into(), error))?;
     let stop = CancellationToken::new();
     let (sockets, io) = realtime::layer(&app.config.sockets);

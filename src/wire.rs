@@ -57,8 +57,11 @@ fn unreadable(rejection: &axum::extract::rejection::BytesRejection) -> Problem {
     if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
         Problem::new(Code::BodyTooLarge, "Send less: the limit is MAX_BODY_BYTES of the server's configuration.")
     } else if is_too_slow(rejection) {
-        Problem::new(Code::RequestTimeout, "Send the body faster; the limit is BODY_MIN_RATE of the server's configuration.")
-            .with_header(header::CONNECTION, HeaderValue::from_static("close"))
+        Problem::new(
+            Code::RequestTimeout,
+            "Send the body faster; the limit is BODY_MIN_RATE of the server's configuration.",
+        )
+        .with_header(header::CONNECTION, HeaderValue::from_static("close"))
     } else {
         Problem::new(Code::MalformedRequest, "The body broke off. Send it again.")
     }

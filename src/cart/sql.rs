@@ -41,13 +41,10 @@ pub async fn open_cart(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Re
 
 /// Where one of the customer's own carts is: `None` for a cart that is not theirs or not there.
 pub async fn restaurant_of(tx: &mut Tx, cart: CartId, user: UserId) -> Result<Option<RestaurantId>, Problem> {
-    let row = sqlx::query!(
-        "select restaurant_id from carts where id = $1 and user_id = $2",
-        cart as CartId,
-        user as UserId,
-    )
-    .fetch_optional(tx.connection())
-    .await?;
+    let row =
+        sqlx::query!("select restaurant_id from carts where id = $1 and user_id = $2", cart as CartId, user as UserId,)
+            .fetch_optional(tx.connection())
+            .await?;
     Ok(row.map(|row| row.restaurant_id))
 }
 
@@ -155,11 +152,7 @@ pub async fn set_lines(
 }
 
 /// Which of the wanted items this restaurant does not have on its menu, by position.
-pub async fn foreign_items(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    lines: &[WantedLine],
-) -> Result<Vec<usize>, Problem> {
+pub async fn foreign_items(tx: &mut Tx, scope: &RestaurantScope, lines: &[WantedLine]) -> Result<Vec<usize>, Problem> {
     let items: Vec<_> = lines.iter().map(|line| line.item_id.uuid()).collect();
     let known = sqlx::query!(
         "select id from menu_items where restaurant_id = $1 and id = any($2) and deleted_at is null",

@@ -156,8 +156,6 @@ async fn report_location(
 ) -> Result<StatusCode, Problem> {
     let driver = duty.driver;
     let who = Who { driver: Some(driver), ..Who::user(duty.caller.user) };
-    app.db
-        .write(who, move |tx| Box::pin(async move { sql::set_place(tx, driver, location.place).await }))
-        .await?;
+    app.db.write(who, move |tx| Box::pin(async move { sql::set_place(tx, driver, location.place).await })).await?;
     Ok(StatusCode::NO_CONTENT)
 }

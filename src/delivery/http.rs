@@ -138,7 +138,7 @@ async fn assign_delivery(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct DeliveryStatusWish {
-    /// ARRIVED, PICKED_UP, DELIVERED or FAILED.
+    /// ARRIVED, `PICKED_UP`, DELIVERED or FAILED.
     status: DeliveryStatus,
     /// Why; required for FAILED.
     #[schema(inline)]
@@ -147,7 +147,7 @@ struct DeliveryStatusWish {
 
 /// Move a delivery along
 ///
-/// PICKED_UP puts the order ON_THE_WAY and DELIVERED delivers it, in the same transaction. FAILED is the driver's word
+/// `PICKED_UP` puts the order `ON_THE_WAY` and DELIVERED delivers it, in the same transaction. FAILED is the driver's word
 /// that it could not be handed over; the restaurant then cancels the order.
 #[utoipa::path(patch, path = "/api/deliveries/{deliveryId}/status", tag = "deliveries", security(("token" = [])),
     params(("deliveryId" = DeliveryId, Path), ("If-Match" = Option<String>, Header, description = "The version it must still have, in quotes")),
@@ -164,10 +164,7 @@ async fn update_delivery_status(
     Body(wish): Body<DeliveryStatusWish>,
 ) -> Result<Versioned<Delivery>, Problem> {
     let reason = wish.reason.map(Text::into_string);
-    let body = app
-        .db
-        .write(party.scope, move |tx| Box::pin(advance(tx, party, if_match, wish.status, reason)))
-        .await?;
+    let body = app.db.write(party.scope, move |tx| Box::pin(advance(tx, party, if_match, wish.status, reason))).await?;
     Ok(Versioned { version: body.version, body })
 }
 

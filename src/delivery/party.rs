@@ -32,12 +32,7 @@ impl DeliveryParty {
     ///
     /// # Errors
     /// 404 for a delivery that is not there and for one that is none of the caller's.
-    pub async fn of(
-        app: &App,
-        caller: &Caller,
-        delivery: DeliveryId,
-        operation: Operation,
-    ) -> Result<Self, Problem> {
+    pub async fn of(app: &App, caller: &Caller, delivery: DeliveryId, operation: Operation) -> Result<Self, Problem> {
         let (user, driver) = (caller.user, caller.driver);
         let who = Who { user: Some(user), driver, platform: caller.platform().is_some(), ..Who::default() };
         let found = app.db.read(who, move |tx| Box::pin(async move { sql::party(tx, delivery, user, driver).await }));

@@ -112,12 +112,7 @@ pub async fn list_drivers(tx: &mut Tx, page: Page) -> Result<Vec<(DateTime<Utc>,
 }
 
 /// Says whether a driver wants work, and where they are, if that is told. `false`: the place is not known.
-pub async fn set_online(
-    tx: &mut Tx,
-    driver: DriverId,
-    online: bool,
-    place: Option<Place>,
-) -> Result<bool, Problem> {
+pub async fn set_online(tx: &mut Tx, driver: DriverId, online: bool, place: Option<Place>) -> Result<bool, Problem> {
     let now = tx.now();
     let changed = sqlx::query!(
         "update drivers set online = $2, updated_at = $5,
@@ -351,11 +346,7 @@ pub async fn lock(tx: &mut Tx, scope: &RestaurantScope, id: DeliveryId) -> Resul
 }
 
 /// The delivery of an order, locked until the transaction ends.
-pub async fn lock_of_order(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    order: OrderId,
-) -> Result<Option<Delivery>, Problem> {
+pub async fn lock_of_order(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> Result<Option<Delivery>, Problem> {
     let row = sqlx::query!(
         "select id from deliveries where restaurant_id = $1 and order_id = $2 for no key update",
         scope.restaurant() as RestaurantId,

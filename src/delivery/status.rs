@@ -31,7 +31,7 @@ pub enum DeliveryStatus {
 
 use DeliveryStatus::{Arrived, Assigned, Cancelled, Delivered, Failed, Offered, PickedUp, Waiting};
 
-/// What may follow what. A restaurant may carry an order itself: hence from WAITING to PICKED_UP.
+/// What may follow what. A restaurant may carry an order itself: hence from WAITING to `PICKED_UP`.
 pub const STEPS: &[(DeliveryStatus, &[DeliveryStatus])] = &[
     (Waiting, &[Offered, Assigned, PickedUp, Cancelled]),
     (Offered, &[Waiting, Assigned, PickedUp, Cancelled]),

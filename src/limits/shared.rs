@@ -59,7 +59,8 @@ impl Shared {
         }
         // An address is personal and an id is nobody's business: Redis sees neither.
         let digest = Sha256::digest(format!("{policy}:{subject}"));
-        let name = digest.iter().take(16).fold(format!("comanda:limit:{policy}:"), |name, byte| format!("{name}{byte:02x}"));
+        let name =
+            digest.iter().take(16).fold(format!("comanda:limit:{policy}:"), |name, byte| format!("{name}{byte:02x}"));
         let mut call = self.draw.key(name);
         let interval = u64::try_from(quota.interval().as_micros()).unwrap_or(u64::MAX);
         call.arg(interval).arg(interval.saturating_mul(u64::from(quota.count.get())));

@@ -9,9 +9,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::Item;
 use super::http::changed;
 use super::sql::{self, ItemChange};
-use super::Item;
 use crate::app::App;
 use crate::ids::{CategoryId, ItemId, RestaurantId};
 use crate::money::{Currency, Money};
@@ -134,12 +134,14 @@ async fn get_item(
 }
 
 /// Tells a field that is null from one that is absent.
+#[expect(clippy::option_option, reason = "absent, null and a value are three things in a patch")]
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
 /// What may change; what is absent stays.
 #[derive(Deserialize, ToSchema)]
+#[expect(clippy::option_option, reason = "stock: absent stays, null stops the count")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ItemPatch {
     category_id: Option<CategoryId>,
@@ -187,8 +189,7 @@ async fn update_item(
     Body(patch): Body<ItemPatch>,
 ) -> Result<Json<Item>, Problem> {
     let scope = staff.scope;
-    let currency =
-        app.db.read(scope, move |tx| Box::pin(async move { sql::currency(tx, &scope).await })).await?;
+    let currency = app.db.read(scope, move |tx| Box::pin(async move { sql::currency(tx, &scope).await })).await?;
     require_currency(patch.price, currency)?;
     let wanted = ItemChange {
         category_id: patch.category_id,

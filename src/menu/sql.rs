@@ -216,12 +216,7 @@ pub struct ItemChange {
 }
 
 /// Changes an item.
-pub async fn update_item(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    id: ItemId,
-    change: &ItemChange,
-) -> Result<(), Problem> {
+pub async fn update_item(tx: &mut Tx, scope: &RestaurantScope, id: ItemId, change: &ItemChange) -> Result<(), Problem> {
     let now = tx.now();
     let changed = sqlx::query!(
         "update menu_items set

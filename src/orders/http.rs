@@ -155,9 +155,7 @@ async fn list_orders(
         permission::decide(Operation::ListRestaurantOrders, &access.held)?;
         let scope = access.scope.ok_or_else(Problem::not_found)?;
         app.db
-            .read(scope, move |tx| {
-                Box::pin(async move { sql::list_of_restaurant(tx, &scope, status, page).await })
-            })
+            .read(scope, move |tx| Box::pin(async move { sql::list_of_restaurant(tx, &scope, status, page).await }))
             .await?
     } else {
         let customer = caller.user;
@@ -291,9 +289,7 @@ async fn list_order_events(
     let (scope, order, after) = (party.scope, party.order, query.after.unwrap_or_default());
     let mut rows = app
         .db
-        .read(scope, move |tx| {
-            Box::pin(async move { sql::events(tx, &scope, order, after, page.fetch).await })
-        })
+        .read(scope, move |tx| Box::pin(async move { sql::events(tx, &scope, order, after, page.fetch).await }))
         .await?;
     let wanted = usize::try_from(page.fetch - 1).unwrap_or_default();
     let more = rows.len() > wanted;

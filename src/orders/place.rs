@@ -1,5 +1,7 @@
 //! Placing an order from a cart: the truth is looked at again, inside the transaction that creates the order.
 
+use std::collections::BTreeSet;
+
 use chrono_tz::Tz;
 
 use super::pricing::{self, Terms};
@@ -160,10 +162,10 @@ fn compose(
 
 /// What fell short between reading the cart and taking the stock.
 fn out_of_stock(lines: &[StoredLine]) -> Problem {
-    let counted: Vec<_> = lines
-        .iter()
-        .filter(|line| line.stock.is_some())
-        .map(|line| serde_json::json!({ "itemId": line.item_id, "reason": cart::Obstacle::OutOfStock }))
+    let counted: BTreeSet<_> = lines.iter().filter(|line| line.stock.is_some()).map(|line| line.item_id).collect();
+    let counted: Vec<_> = counted
+        .into_iter()
+        .map(|item| serde_json::json!({ "itemId": item, "reason": cart::Obstacle::OutOfStock }))
         .collect();
     Problem::new(Code::OutOfStock, "Somebody was faster. Read the cart again and take fewer.").with("items", counted)
 }

@@ -35,9 +35,8 @@ pub struct Sums {
 /// When a sum leaves the range of 64 bits.
 pub fn sums(line_totals: &[Amount], terms: Terms, fulfilment: Fulfilment, tip: Amount) -> Result<Sums, Overflow> {
     let items = Amount::sum(line_totals.iter().copied())?;
-    let tax = line_totals
-        .iter()
-        .try_fold(Amount::ZERO, |tax, line| tax.plus(line.basis_points(terms.tax_basis_points)?))?;
+    let tax =
+        line_totals.iter().try_fold(Amount::ZERO, |tax, line| tax.plus(line.basis_points(terms.tax_basis_points)?))?;
     let delivery_fee = match fulfilment {
         Fulfilment::Delivery => terms.delivery_fee,
         Fulfilment::Pickup | Fulfilment::DineIn => Amount::ZERO,

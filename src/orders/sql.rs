@@ -291,6 +291,7 @@ pub enum Placed {
 ///
 /// Stock rows are locked in the order of their ids, so two orders of the same items never wait for each other in a
 /// circle. If one item falls short, nothing is written and the transaction must be rolled back.
+#[expect(clippy::too_many_lines, reason = "one statement and its arguments")]
 pub async fn insert(
     tx: &mut Tx,
     scope: &RestaurantScope,

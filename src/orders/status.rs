@@ -108,7 +108,12 @@ use OrderStatus::{Cancelled, Confirmed, Delivered, OnTheWay, Pending, Preparing,
 
 /// The table.
 pub const STEPS: &[Step] = &[
-    step(Pending, Confirmed, &[Staff, System], "By staff, or at once where the restaurant accepts by itself. Sets promisedAt."),
+    step(
+        Pending,
+        Confirmed,
+        &[Staff, System],
+        "By staff, or at once where the restaurant accepts by itself. Sets promisedAt.",
+    ),
     step(Pending, Cancelled, &[Customer, Staff, System], "By the system when acceptBy has passed."),
     step(Confirmed, Preparing, &[Staff], "Cooking begins."),
     step(Confirmed, Cancelled, &[Staff, Customer], "By the customer within the cancel window. Stock returns."),

@@ -28,9 +28,7 @@ impl Account {
             .filter(|uid| !uid.is_root())
             .and_then(|uid| User::from_uid(uid).ok().flatten());
         let by_name = |name| User::from_name(name).ok().flatten();
-        let user = owner
-            .or_else(|| by_name("postgres"))
-            .or_else(|| by_name("nobody"));
+        let user = owner.or_else(|| by_name("postgres")).or_else(|| by_name("nobody"));
         Some(user.map_or_else(Self::last_resort, |user| Self {
             name: user.name,
             uid: user.uid.as_raw(),
@@ -40,18 +38,12 @@ impl Account {
 
     /// The number `nobody` has everywhere, for a system whose list of users does not know the name.
     fn last_resort() -> Self {
-        Self {
-            name: "nobody".to_owned(),
-            uid: 65_534,
-            gid: 65_534,
-        }
+        Self { name: "nobody".to_owned(), uid: 65_534, gid: 65_534 }
     }
 
     /// Whether this user may walk down to `folder`, which must be absolute and free of symbolic links.
     pub(super) fn can_enter(&self, folder: &Path) -> bool {
-        folder
-            .ancestors()
-            .all(|step| fs::metadata(step).is_ok_and(|entry| self.may_search(&entry)))
+        folder.ancestors().all(|step| fs::metadata(step).is_ok_and(|entry| self.may_search(&entry)))
     }
 
     fn may_search(&self, entry: &Metadata) -> bool {
@@ -85,11 +77,9 @@ pub(super) fn make_private_folder(folder: &Path, account: Option<&Account>) -> i
     }
     let found = fs::symlink_metadata(folder)?;
     let owner = account.map_or_else(|| Uid::effective().as_raw(), |account| account.uid);
-    if found.is_dir() && found.uid() == owner && found.mode() & 0o077 == 0 {
+    let closed_to_others = found.mode() & 0o777 & !0o700 == 0;
+    if found.is_dir() && found.uid() == owner && closed_to_others {
         return Ok(());
     }
-    Err(io::Error::new(
-        io::ErrorKind::PermissionDenied,
-        "it is not a private folder of the user who runs the database",
-    ))
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is not a private folder of the user who runs the database"))
 }

@@ -51,8 +51,7 @@ impl Programs {
                 None => Self::newest(account),
             };
         };
-        let fits =
-            |programs: &Self| programs.major.to_string() == cluster && programs.major >= OLDEST;
+        let fits = |programs: &Self| programs.major.to_string() == cluster && programs.major >= OLDEST;
         let other = |found: String| StartError::OtherMajor {
             folder: site.cluster.clone(),
             remedy: remedy_for(&cluster),
@@ -74,11 +73,7 @@ impl Programs {
             Ok(found) if fits(&found) => Ok(found),
             Err(looked) if usual.is_empty() => Err(nowhere(&looked)),
             on_path => {
-                let mut majors: Vec<u32> = usual
-                    .iter()
-                    .chain(&on_path.ok())
-                    .map(|found| found.major)
-                    .collect();
+                let mut majors: Vec<u32> = usual.iter().chain(&on_path.ok()).map(|found| found.major).collect();
                 majors.dedup();
                 let majors: Vec<String> = majors.iter().map(u32::to_string).collect();
                 Err(other(majors.join(", ")))
@@ -91,10 +86,7 @@ impl Programs {
         let on_path = Self::on_path(account);
         let refusal = match on_path {
             Ok(found) if found.major >= OLDEST => return Ok(found),
-            Ok(found) => format!(
-                "the ones on PATH are of {}, {OLDEST} or newer is needed",
-                found.major
-            ),
+            Ok(found) => format!("the ones on PATH are of {}, {OLDEST} or newer is needed", found.major),
             Err(looked) => looked,
         };
         let usual = usual_places();
@@ -109,34 +101,22 @@ impl Programs {
             .map_err(|fault| missing(format!("POSTGRES_BIN is {}: {fault}", folder.display())))?;
         for name in ["postgres", "initdb"] {
             if !folder.join(name).exists() {
-                return Err(missing(format!(
-                    "POSTGRES_BIN is {}, without `{name}`",
-                    folder.display()
-                )));
+                return Err(missing(format!("POSTGRES_BIN is {}, without `{name}`", folder.display())));
             }
         }
         let major = ask_version(&folder.join("postgres"), account)
             .map_err(|fault| missing(format!("in {}: {fault}", folder.display())))?;
         if major < OLDEST {
-            let looked = format!(
-                "{} holds version {major}, {OLDEST} or newer is needed",
-                folder.display()
-            );
+            let looked = format!("{} holds version {major}, {OLDEST} or newer is needed", folder.display());
             return Err(missing(looked));
         }
-        Ok(Self {
-            folder: Some(folder.to_owned()),
-            major,
-        })
+        Ok(Self { folder: Some(folder.to_owned()), major })
     }
 
     fn on_path(account: Option<&Account>) -> Result<Self, String> {
         let ask = |name| ask_version(Path::new(name), account);
         ask("initdb")?;
-        Ok(Self {
-            folder: None,
-            major: ask("postgres")?,
-        })
+        Ok(Self { folder: None, major: ask("postgres")? })
     }
 }
 
@@ -162,18 +142,14 @@ fn usual_places() -> Vec<Programs> {
 }
 
 fn nowhere(on_path: &str) -> StartError {
-    StartError::BinariesMissing {
-        looked: format!("{on_path}; none in {} or the like", PLACES[0].0),
-    }
+    StartError::BinariesMissing { looked: format!("{on_path}; none in {} or the like", PLACES[0].0) }
 }
 
 fn remedy_for(cluster: &str) -> String {
     if cluster.parse().is_ok_and(|major: u32| major < OLDEST) {
         return format!("bring it to {OLDEST} or newer with pg_upgrade");
     }
-    format!(
-        "run `apt-get install postgresql-{cluster}`, or set POSTGRES_BIN to the programs of version {cluster}"
-    )
+    format!("run `apt-get install postgresql-{cluster}`, or set POSTGRES_BIN to the programs of version {cluster}")
 }
 
 /// Asks a program for its major version, as the user who will run it.
@@ -199,8 +175,6 @@ fn ask_version(program: &Path, account: Option<&Account>) -> Result<u32, String>
 /// Reads `postgres (PostgreSQL) 15.18 (Debian 15.18-1)`, also `17beta1`.
 fn parse_major(text: &str) -> Option<u32> {
     let version = text.split("(PostgreSQL) ").nth(1)?;
-    let end = version
-        .find(|letter: char| !letter.is_ascii_digit())
-        .unwrap_or(version.len());
+    let end = version.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(version.len());
     version[..end].parse().ok()
 }

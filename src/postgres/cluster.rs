@@ -21,9 +21,7 @@ const LOCALES: [&str; 2] = ["C.UTF-8", "C"];
 pub(super) fn create(site: &Site, programs: &Programs, tether: &Tether) -> Result<(), StartError> {
     let occupied = site.is_occupied();
     if occupied.map_err(|fault| StartError::from_io(&site.cluster, &fault))? {
-        return Err(StartError::NotACluster {
-            folder: site.cluster.clone(),
-        });
+        return Err(StartError::NotACluster { folder: site.cluster.clone() });
     }
     let draft = site.root.join("postgres.new");
     let made = fill(site, &draft, programs, tether);
@@ -53,9 +51,7 @@ fn fill(site: &Site, draft: &Path, programs: &Programs, tether: &Tether) -> Resu
     write_settings(site, draft, programs).map_err(in_draft)?;
     sync_disk(draft).map_err(in_draft)?;
     fs::rename(draft, &site.cluster).map_err(in_draft)?;
-    File::open(&site.root)
-        .and_then(|root| root.sync_all())
-        .map_err(in_draft)
+    File::open(&site.root).and_then(|root| root.sync_all()).map_err(in_draft)
 }
 
 /// Removes what an interrupted attempt left. A child of a killed initdb may still be writing there for
@@ -66,10 +62,7 @@ fn clear(draft: &Path) -> io::Result<()> {
         match fs::remove_dir_all(draft) {
             Ok(()) => return Ok(()),
             Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(fault)
-                if fault.kind() == io::ErrorKind::DirectoryNotEmpty
-                    && Instant::now() < deadline =>
-            {
+            Err(fault) if fault.kind() == io::ErrorKind::DirectoryNotEmpty && Instant::now() < deadline => {
                 thread::sleep(Duration::from_millis(20));
             }
             Err(fault) => return Err(fault),
@@ -96,11 +89,7 @@ fn initdb(
         // Given a zone, initdb does not go through all of them to find the machine's.
         .env("TZ", "UTC")
         .current_dir(draft);
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = initdb.output()?;
+    let Output { status, stdout, stderr } = initdb.output()?;
     if status.success() {
         return Ok(Ok(()));
     }
@@ -113,43 +102,24 @@ fn initdb_fault(site: &Site, said: &str) -> StartError {
     if StartError::says_disk_is_full(said) {
         return StartError::DiskFull { folder };
     }
-    let telling =
-        |line: &&str| line.contains("FATAL:") || line.contains("PANIC:") || line.contains("error:");
+    let telling = |line: &&str| line.contains("FATAL:") || line.contains("PANIC:") || line.contains("error:");
     let line = said.lines().find(telling).or_else(|| said.lines().last());
-    StartError::InitdbFailed {
-        folder,
-        message: line.unwrap_or("it says nothing").trim().to_owned(),
-    }
+    StartError::InitdbFailed { folder, message: line.unwrap_or("it says nothing").trim().to_owned() }
 }
 
 /// The settings an operator may want to change live in the cluster's own file; those we rely on are
 /// given at each start.
 fn write_settings(site: &Site, draft: &Path, programs: &Programs) -> io::Result<()> {
-    let compression = if supports_lz4(site, draft, programs) {
-        "lz4"
-    } else {
-        "on"
-    };
-    let mut file = OpenOptions::new()
-        .append(true)
-        .open(draft.join("postgresql.conf"))?;
-    write!(
-        file,
-        "\n# Comanda\nmax_connections = 100\nshared_buffers = 128MB\nwal_compression = {compression}\n"
-    )
+    let compression = if supports_lz4(site, draft, programs) { "lz4" } else { "on" };
+    let mut file = OpenOptions::new().append(true).open(draft.join("postgresql.conf"))?;
+    write!(file, "\n# Comanda\nmax_connections = 100\nshared_buffers = 128MB\nwal_compression = {compression}\n")
 }
 
 /// Whether the programs were built with lz4: asks the server, which refuses a value it does not know.
 fn supports_lz4(site: &Site, draft: &Path, programs: &Programs) -> bool {
     let mut probe: Command = command(&programs.path("postgres"), site.account.as_ref());
-    probe
-        .arg("-D")
-        .arg(draft)
-        .args(["-c", "wal_compression=lz4", "-C", "wal_compression"]);
-    probe
-        .current_dir(draft)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    probe.arg("-D").arg(draft).args(["-c", "wal_compression=lz4", "-C", "wal_compression"]);
+    probe.current_dir(draft).stdout(Stdio::null()).stderr(Stdio::null());
     probe.status().is_ok_and(|status| status.success())
 }
 

@@ -27,17 +27,13 @@ pub enum StartError {
         cause: String,
     },
     /// There is something else where the cluster should be.
-    #[error(
-        "{folder} is there already but is no PostgreSQL cluster: move it away, or set DATA_DIR to another folder"
-    )]
+    #[error("{folder} is there already but is no PostgreSQL cluster: move it away, or set DATA_DIR to another folder")]
     NotACluster {
         /// The folder that should have been the cluster.
         folder: PathBuf,
     },
     /// The disk is full.
-    #[error(
-        "the disk that holds {folder} is full: free some space there, or set DATA_DIR to another disk"
-    )]
+    #[error("the disk that holds {folder} is full: free some space there, or set DATA_DIR to another disk")]
     DiskFull {
         /// The folder that could not grow.
         folder: PathBuf,
@@ -74,9 +70,7 @@ pub enum StartError {
         message: String,
     },
     /// The server is neither ready nor gone.
-    #[error(
-        "PostgreSQL was not ready after {seconds} s: it may be recovering from a crash, see {log} and start again"
-    )]
+    #[error("PostgreSQL was not ready after {seconds} s: it may be recovering from a crash, see {log} and start again")]
     Timeout {
         /// How long was waited.
         seconds: u64,
@@ -89,28 +83,18 @@ impl StartError {
     /// A fault of the file system, met while writing to `path`.
     pub(super) fn from_io(path: &Path, fault: &io::Error) -> Self {
         match fault.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull {
-                folder: path.to_owned(),
-            },
-            _ => Self::FolderNotWritable {
-                folder: path.to_owned(),
-                cause: fault.to_string(),
-            },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { folder: path.to_owned() },
+            _ => Self::FolderNotWritable { folder: path.to_owned(), cause: fault.to_string() },
         }
     }
 
     /// A fault the server reported to its first connection.
     pub(super) fn from_database(fault: &sqlx::Error, log: &Path) -> Self {
-        let code = fault.as_database_error().and_then(|error| error.code());
+        let code = fault.as_database_error().and_then(sqlx::error::DatabaseError::code);
         if code.as_deref() == Some("53100") {
-            return Self::DiskFull {
-                folder: log.ancestors().nth(2).unwrap_or(log).to_owned(),
-            };
+            return Self::DiskFull { folder: log.ancestors().nth(2).unwrap_or(log).to_owned() };
         }
-        Self::NotStartable {
-            line: fault.to_string().replace('\n', " "),
-            log: log.to_owned(),
-        }
+        Self::NotStartable { line: fault.to_string().replace('\n', " "), log: log.to_owned() }
     }
 
     /// What a program of PostgreSQL said when it gave up.

@@ -29,11 +29,7 @@ impl Log {
         if let Some(folder) = path.parent() {
             make_private_folder(folder, account)?;
         }
-        let mut log = Self {
-            file: open_own(path)?,
-            path: path.to_owned(),
-            begin: 0,
-        };
+        let mut log = Self { file: open_own(path)?, path: path.to_owned(), begin: 0 };
         give(path, account)?;
         log.shorten()?;
         log.begin = log.file.metadata()?.len();
@@ -56,11 +52,7 @@ impl Log {
             Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
             _ => {}
         }
-        let mut copy = OpenOptions::new()
-            .create_new(true)
-            .write(true)
-            .mode(0o600)
-            .open(&older)?;
+        let mut copy = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&older)?;
         self.file.seek(SeekFrom::Start(0))?;
         io::copy(&mut (&self.file).take(2 * LONGEST), &mut copy)?;
         self.file.set_len(0)?;
@@ -96,16 +88,9 @@ fn open_own(path: &Path) -> io::Result<File> {
 /// The line that says why a server gave up, without its time stamp: the last fatal one, else the last.
 /// For faults of the configuration the line before names the setting.
 pub(super) fn reason(text: &str) -> String {
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let fatal = |line: &&str| line.contains("FATAL:") || line.contains("PANIC:");
-    let last = lines
-        .iter()
-        .rposition(fatal)
-        .unwrap_or(lines.len().saturating_sub(1));
+    let last = lines.iter().rposition(fatal).unwrap_or(lines.len().saturating_sub(1));
     let Some(line) = lines.get(last) else {
         return "it ended without a word".to_owned();
     };
@@ -113,8 +98,5 @@ pub(super) fn reason(text: &str) -> String {
         Some(before) if line.contains("configuration file") => before,
         _ => line,
     };
-    telling
-        .split_once("] ")
-        .map_or(*telling, |(_, message)| message)
-        .to_owned()
+    telling.split_once("] ").map_or(*telling, |(_, message)| message).to_owned()
 }

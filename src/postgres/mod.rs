@@ -68,9 +68,7 @@ pub struct Embedded {
 /// Brings up the server of a data folder: makes the cluster if there is none, starts it or attaches to
 /// a running one, and makes the database if it is missing.
 pub async fn start(settings: &Settings) -> Result<Embedded, StartError> {
-    let embedded = Embedded {
-        supervisor: supervisor::launch(settings.clone()).await?,
-    };
+    let embedded = Embedded { supervisor: supervisor::launch(settings.clone()).await? };
     match embedded.ensure_database().await {
         Ok(()) => Ok(embedded),
         Err(fault) => {
@@ -128,10 +126,7 @@ impl Embedded {
                 return Err(StartError::from_database(&fault, &self.supervisor.log));
             }
             if Instant::now() > deadline {
-                return Err(StartError::Timeout {
-                    seconds: PATIENCE.as_secs(),
-                    log: self.supervisor.log.clone(),
-                });
+                return Err(StartError::Timeout { seconds: PATIENCE.as_secs(), log: self.supervisor.log.clone() });
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -145,9 +140,7 @@ impl Embedded {
             Err(fault) => return Err(fault),
         };
         let mut connection = PgConnection::connect_with(&missing).await?;
-        let made = sqlx::raw_sql("create database comanda")
-            .execute(&mut connection)
-            .await;
+        let made = sqlx::raw_sql("create database comanda").execute(&mut connection).await;
         connection.close().await?;
         match made {
             // Another process on this folder was faster.
@@ -165,6 +158,6 @@ fn is_passing(fault: &sqlx::Error) -> bool {
 fn has_code(fault: &sqlx::Error, codes: &[&str]) -> bool {
     fault
         .as_database_error()
-        .and_then(|error| error.code())
+        .and_then(sqlx::error::DatabaseError::code)
         .is_some_and(|code| codes.contains(&code.as_ref()))
 }

@@ -23,7 +23,7 @@ use super::site::{PORT, Site, socket_in};
 /// A process number that no system gives out (Linux ends at 4194304).
 const NO_PID: i32 = 4_194_305;
 /// How long a server may start, recover or stop before we give up on it.
-pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 /// How often a change is looked for.
 pub(super) const PAUSE: Duration = Duration::from_millis(4);
 
@@ -56,8 +56,7 @@ impl Postmaster {
     /// Whether the server is there. A server in another container on the same folder shows no process,
     /// but its socket answers.
     pub(super) fn is_alive(&self, cluster: &Path) -> bool {
-        runs_on(self.pid, cluster)
-            || UnixStream::connect(socket_in(&self.socket_dir, self.port)).is_ok()
+        runs_on(self.pid, cluster) || UnixStream::connect(socket_in(&self.socket_dir, self.port)).is_ok()
     }
 }
 
@@ -73,10 +72,7 @@ pub(super) fn find_running(site: &Site) -> Result<Option<Postmaster>, StartError
             None => return Ok(None),
         }
     }
-    Err(StartError::Timeout {
-        seconds: PATIENCE.as_secs(),
-        log: site.log_path(),
-    })
+    Err(StartError::Timeout { seconds: PATIENCE.as_secs(), log: site.log_path() })
 }
 
 /// Prepares a site whose server is dead for a new one: waits for the dead server's orphans, and takes
@@ -93,13 +89,8 @@ pub(super) fn clear_the_dead(site: &Site, socket_dir: &Path) -> io::Result<()> {
         let rest = text.split_once('\n').map_or("", |(_, rest)| rest);
         // Not through a link: the folder is the server's user's, and we may be root.
         let mut options = OpenOptions::new();
-        options
-            .write(true)
-            .truncate(true)
-            .custom_flags(OFlag::O_NOFOLLOW.bits());
-        options
-            .open(&path)?
-            .write_all(format!("{NO_PID}\n{rest}").as_bytes())?;
+        options.write(true).truncate(true).custom_flags(OFlag::O_NOFOLLOW.bits());
+        options.open(&path)?.write_all(format!("{NO_PID}\n{rest}").as_bytes())?;
     }
     match fs::remove_file(socket_dir.join(format!(".s.PGSQL.{PORT}.lock"))) {
         Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(fault),
@@ -131,8 +122,7 @@ fn await_orphans(cluster: &Path) {
 fn servers_in(cluster: &Path) -> Vec<i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|pid| is_postgres(*pid) && works_in(*pid, cluster).unwrap_or(false))
-        .collect()
+    pids.filter(|pid| is_postgres(*pid) && works_in(*pid, cluster).unwrap_or(false)).collect()
 }
 
 fn is_postgres(pid: i32) -> bool {
@@ -150,9 +140,7 @@ fn runs_on(pid: i32, cluster: &Path) -> bool {
         Ok(works) => works,
         Err(fault) if fault.kind() == io::ErrorKind::PermissionDenied => {
             let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            arguments
-                .split(|byte| *byte == 0)
-                .any(|word| word == cluster.as_os_str().as_bytes())
+            arguments.split(|byte| *byte == 0).any(|word| word == cluster.as_os_str().as_bytes())
         }
         Err(_) => false,
     }

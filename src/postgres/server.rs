@@ -40,18 +40,11 @@ impl Server {
         let in_cluster = |fault: io::Error| StartError::from_io(&site.cluster, &fault);
         let log = Log::open(&site.log_path(), site.account.as_ref()).map_err(in_cluster)?;
         let mut command = tether.command(&programs.path("postgres"), site.account.as_ref(), "INT");
-        command
-            .arg("-D")
-            .arg(&site.cluster)
-            .args(settings(socket_dir))
-            .current_dir(&site.cluster);
+        command.arg("-D").arg(&site.cluster).args(settings(socket_dir)).current_dir(&site.cluster);
         command.stdout(log.writer().map_err(in_cluster)?);
         command.stderr(log.writer().map_err(in_cluster)?);
         let child = command.spawn().map_err(|fault| StartError::NotStartable {
-            line: format!(
-                "cannot run {}: {fault}",
-                programs.path("postgres").display()
-            ),
+            line: format!("cannot run {}: {fault}", programs.path("postgres").display()),
             log: site.log_path(),
         })?;
         let mut server = Self { child, log };
@@ -76,23 +69,15 @@ impl Server {
             }
             thread::sleep(PAUSE);
         }
-        Err(StartError::Timeout {
-            seconds: PATIENCE.as_secs(),
-            log: site.log_path(),
-        })
+        Err(StartError::Timeout { seconds: PATIENCE.as_secs(), log: site.log_path() })
     }
 
     fn explain_end(&self, site: &Site) -> StartError {
         let text = self.log.since_start();
         if StartError::says_disk_is_full(&text) {
-            return StartError::DiskFull {
-                folder: site.cluster.clone(),
-            };
+            return StartError::DiskFull { folder: site.cluster.clone() };
         }
-        StartError::NotStartable {
-            line: reason(&text),
-            log: site.log_path(),
-        }
+        StartError::NotStartable { line: reason(&text), log: site.log_path() }
     }
 
     /// Whether the server is gone; reaps it if so.
@@ -147,10 +132,7 @@ impl Server {
 /// What we rely on, given at each start so that neither the environment nor a file changes it.
 fn settings(socket_dir: &Path) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["-p".into(), PORT.to_string().into()];
-    arguments.extend([
-        "-c".into(),
-        list_of_one("unix_socket_directories", socket_dir),
-    ]);
+    arguments.extend(["-c".into(), list_of_one("unix_socket_directories", socket_dir)]);
     for setting in [
         "listen_addresses=",
         "unix_socket_permissions=0700",
@@ -169,10 +151,7 @@ fn list_of_one(name: &str, path: &Path) -> OsString {
     let mut text = format!("{name}=\"").into_bytes();
     for byte in path.as_os_str().as_bytes() {
         // Inside quotes only the quote itself is special: it is doubled.
-        text.extend(std::iter::repeat_n(
-            *byte,
-            if *byte == b'"' { 2 } else { 1 },
-        ));
+        text.extend(std::iter::repeat_n(*byte, if *byte == b'"' { 2 } else { 1 }));
     }
     text.push(b'"');
     OsString::from_vec(text)

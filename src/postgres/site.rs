@@ -53,10 +53,7 @@ impl Site {
         }
         if here.has_cluster() {
             return Err(StartError::FolderNotWritable {
-                cause: format!(
-                    "user {}, who runs the database, may not enter it",
-                    account.name
-                ),
+                cause: format!("user {}, who runs the database, may not enter it", account.name),
                 folder: here.root,
             });
         }
@@ -65,11 +62,7 @@ impl Site {
 
     fn at(root: PathBuf) -> Self {
         let cluster = root.join("postgres");
-        Self {
-            account: Account::for_server(&cluster),
-            cluster,
-            root,
-        }
+        Self { account: Account::for_server(&cluster), cluster, root }
     }
 
     fn refuge_of(home: &Path) -> Self {
@@ -127,11 +120,7 @@ impl Site {
     /// Waits until no other process is making or starting anything here. The lock ends with the file.
     pub(super) fn lock(&self) -> Result<File, StartError> {
         let path = self.root.join("postgres.lock");
-        let open = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path);
+        let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = open.map_err(|fault| StartError::from_io(&self.root, &fault))?;
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {
@@ -142,10 +131,7 @@ impl Site {
                     thread::sleep(Duration::from_millis(10));
                 }
                 Err(TryLockError::WouldBlock) => {
-                    return Err(StartError::Timeout {
-                        seconds: LOCK_PATIENCE.as_secs(),
-                        log: self.log_path(),
-                    });
+                    return Err(StartError::Timeout { seconds: LOCK_PATIENCE.as_secs(), log: self.log_path() });
                 }
             }
         }
@@ -177,8 +163,5 @@ pub(super) fn socket_in(folder: &Path, port: u16) -> PathBuf {
 /// A short name for a long path.
 fn digest(path: &Path) -> String {
     let hash = Sha256::digest(path.as_os_str().as_bytes());
-    hash.iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hash.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }

@@ -23,7 +23,7 @@ const LOG_TICK: Duration = Duration::from_secs(30);
 /// The shortest and the longest pause before a dead server is started again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(10));
 /// A server that lived so long died of something new: the pauses begin anew.
-const LONG_LIFE: Duration = Duration::from_secs(60);
+const LONG_LIFE: Duration = Duration::from_mins(1);
 
 /// The running thread, held by the one who wants the server.
 #[derive(Debug)]
@@ -82,11 +82,7 @@ impl Supervisor {
     }
 }
 
-fn supervise(
-    settings: &Settings,
-    wanted: &Receiver<()>,
-    tell: oneshot::Sender<Result<Opening, StartError>>,
-) {
+fn supervise(settings: &Settings, wanted: &Receiver<()>, tell: oneshot::Sender<Result<Opening, StartError>>) {
     let found = Keeper::find(settings).and_then(|mut keeper| {
         let opening = keeper.open()?;
         Ok((keeper, opening))
@@ -144,20 +140,14 @@ impl Keeper {
             Arrival::Created
         };
         let socket_dir = self.site.socket_dir()?;
-        clear_the_dead(&self.site, &socket_dir)
-            .map_err(|fault| StartError::from_io(&self.site.cluster, &fault))?;
+        clear_the_dead(&self.site, &socket_dir).map_err(|fault| StartError::from_io(&self.site.cluster, &fault))?;
         let server = Server::start(&self.site, &programs, tether, &socket_dir)?;
         self.occupant = Occupant::Ours(server);
         Ok(self.opening(arrival, socket_dir, super::site::PORT))
     }
 
     fn opening(&self, arrival: Arrival, socket_dir: PathBuf, port: u16) -> Opening {
-        Opening {
-            arrival,
-            socket_dir,
-            port,
-            log: self.site.log_path(),
-        }
+        Opening { arrival, socket_dir, port, log: self.site.log_path() }
     }
 
     /// Looks after the server until it is not wanted any more.
@@ -185,7 +175,7 @@ impl Keeper {
                         break;
                     }
                     Err(fault) => {
-                        tracing::error!(%fault, retry_in = ?pause, "the database server is still gone")
+                        tracing::error!(%fault, retry_in = ?pause, "the database server is still gone");
                     }
                 }
             }

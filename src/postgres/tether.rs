@@ -89,10 +89,7 @@ impl Tether {
     /// Looks for a `setpriv` that can do it; warns if there is none.
     pub(super) fn find() -> Self {
         let places = ["/usr/bin/setpriv", "/bin/setpriv", "setpriv"];
-        let setpriv = places
-            .iter()
-            .map(PathBuf::from)
-            .find(|program| can_tether(program));
+        let setpriv = places.iter().map(PathBuf::from).find(|program| can_tether(program));
         if setpriv.is_none() {
             tracing::warn!(
                 "no setpriv with --pdeathsig (package util-linux): if this process is killed, the database \
@@ -103,12 +100,7 @@ impl Tether {
     }
 
     /// Like `command`; `signal` reaches the program when this thread ends.
-    pub(super) fn command(
-        &self,
-        program: &Path,
-        account: Option<&Account>,
-        signal: &str,
-    ) -> Command {
+    pub(super) fn command(&self, program: &Path, account: Option<&Account>, signal: &str) -> Command {
         let Some(setpriv) = &self.setpriv else {
             return command(program, account);
         };
@@ -122,10 +114,7 @@ impl Tether {
 /// The setpriv of busybox and old ones do not know the option.
 fn can_tether(setpriv: &Path) -> bool {
     let mut probe = command(setpriv, None);
-    probe
-        .args(["--pdeathsig", "INT", "--"])
-        .arg(setpriv)
-        .arg("--version");
+    probe.args(["--pdeathsig", "INT", "--"]).arg(setpriv).arg("--version");
     probe.stdout(Stdio::null()).stderr(Stdio::null());
     probe.status().is_ok_and(|status| status.success())
 }

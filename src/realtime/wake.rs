@@ -61,7 +61,7 @@ enum Broken {
 /// What carries the words.
 enum Line {
     Redis { url: SecretString, channel: String },
-    Postgres(PgConnectOptions),
+    Postgres(Box<PgConnectOptions>),
 }
 
 /// Opens the line in the background.
@@ -72,7 +72,7 @@ pub fn others(config: &Config, options: PgConnectOptions, exits: &Exits) -> Othe
             let database = options.get_database().unwrap_or_else(|| options.get_username());
             Line::Redis { url: url.clone(), channel: format!("comanda:events:{database}") }
         }
-        None => Line::Postgres(options.options([("role", "comanda_app")]).application_name("comanda wake")),
+        None => Line::Postgres(Box::new(options.options([("role", "comanda_app")]).application_name("comanda wake"))),
     };
     let (ours, stop) = (others.clone(), exits.stop.clone());
     exits.tasks.spawn(async move { stop.run_until_cancelled(keep_open(line, ours)).await });

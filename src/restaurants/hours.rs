@@ -35,12 +35,13 @@ impl std::str::FromStr for LocalTime {
     fn from_str(text: &str) -> Result<Self, &'static str> {
         let read = || {
             let (hours, minutes) = text.split_once(':')?;
-            if hours.len() != 2 || minutes.len() != 2 {
+            let two_digits = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+            if !two_digits(hours) || !two_digits(minutes) {
                 return None;
             }
             let (hours, minutes): (i16, i16) = (hours.parse().ok()?, minutes.parse().ok()?);
             let total = hours * 60 + minutes;
-            (hours >= 0 && (0..60).contains(&minutes) && total <= MINUTES_A_DAY).then_some(Self(total))
+            (minutes < 60 && total <= MINUTES_A_DAY).then_some(Self(total))
         };
         read().ok_or("must be a time such as 11:30, from 00:00 to 24:00")
     }

@@ -87,9 +87,7 @@ async fn remove_member(
     Path((_, user)): Path<(RestaurantId, UserId)>,
 ) -> Result<StatusCode, Problem> {
     let scope = staff.scope;
-    let removed = app
-        .db
-        .write(scope, move |tx| Box::pin(async move { sql::remove_member(tx, &scope, user).await }))
-        .await?;
+    let removed =
+        app.db.write(scope, move |tx| Box::pin(async move { sql::remove_member(tx, &scope, user).await })).await?;
     if removed { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
 }

@@ -271,11 +271,7 @@ pub async fn next_menu_version(tx: &mut Tx, scope: &RestaurantScope) -> Result<i
 }
 
 /// The user's rank in a restaurant; outer `None`: there is no such restaurant.
-pub async fn rank(
-    tx: &mut Tx,
-    restaurant: RestaurantId,
-    user: UserId,
-) -> Result<Option<Option<MemberRole>>, Problem> {
+pub async fn rank(tx: &mut Tx, restaurant: RestaurantId, user: UserId) -> Result<Option<Option<MemberRole>>, Problem> {
     let row = sqlx::query!(
         r#"select m.role as "role?: MemberRole"
            from restaurants r left join memberships m on m.restaurant_id = r.id and m.user_id = $2
@@ -317,12 +313,7 @@ pub async fn members(tx: &mut Tx, scope: &RestaurantScope) -> Result<Vec<Member>
 }
 
 /// Makes somebody a member, or changes their rank.
-pub async fn put_member(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    user: UserId,
-    role: MemberRole,
-) -> Result<(), Problem> {
+pub async fn put_member(tx: &mut Tx, scope: &RestaurantScope, user: UserId, role: MemberRole) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
         "insert into memberships (restaurant_id, user_id, role, created_at) values ($1, $2, $3, $4)

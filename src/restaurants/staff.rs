@@ -47,9 +47,7 @@ pub async fn relations(app: &App, caller: &Caller, restaurant: RestaurantId) -> 
     let mut held = caller.relations();
     held.extend(role.map_or(&[][..], MemberRole::relations));
     let scope = match (role, caller.platform()) {
-        (Some(_), _) => {
-            Some(RestaurantScope::staff("a membership row says so", restaurant, Actor::Staff, user))
-        }
+        (Some(_), _) => Some(RestaurantScope::staff("a membership row says so", restaurant, Actor::Staff, user)),
         (None, Some(platform)) => Some(platform.restaurant(restaurant)),
         (None, None) => None,
     };

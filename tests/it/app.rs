@@ -3,7 +3,6 @@
 //! The database is cloned from a template that is migrated once for each state of `migrations/`. When the test ends the
 //! books are audited (`audit.rs`) and the database is dropped, also when the test failed.
 
-use std::future::Future;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -102,7 +101,7 @@ fn migrations_fingerprint() -> String {
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let content: Vec<u8> = files.iter().flat_map(|file| std::fs::read(file).unwrap()).collect();
-    Sha256::digest(content).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(content).iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// The configuration of a server under test.
@@ -291,7 +290,7 @@ impl Drop for TestApp {
 }
 
 /// Asks again and again until it is so, or patience ends.
-pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let mut moments = tokio::time::interval(Duration::from_millis(10));
     let search = async {
         while !holds().await {

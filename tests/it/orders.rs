@@ -1,8 +1,10 @@
-//! Orders: placed, walked along the status table, cancelled.
+//! Orders: placed from a cart at the restaurant's price, listed, followed, cancelled.
 
-use serde_json::json;
+use chrono::TimeDelta;
+use serde_json::{Value, json};
 
 use crate::app::TestApp;
+use crate::people::{id_of, to_door};
 
 #[tokio::test]
 async fn an_order_travels_from_the_cart_to_the_counter() {
@@ -16,4 +18,214 @@ async fn an_order_travels_from_the_cart_to_the_counter() {
     let order = staff.walks(&order, &["CONFIRMED", "PREPARING", "READY", "DELIVERED"]).await;
     assert_eq!(order["version"], 5);
     assert!(order["closedAt"].is_string());
+    assert_eq!(ada.reads_order(&order).await, order);
+}
+
+#[tokio::test]
+async fn the_server_prices_lines_tax_delivery_and_tip() {
+    let app = TestApp::start().await;
+    let luigi = app
+        .restaurant("Luigi")
+        .sells("Margherita", 855)
+        .sells("Acqua", 150)
+        .with("taxBasisPoints", json!(1000))
+        .with("deliveryFee", json!({ "amount": 290, "currency": "EUR" }))
+        .opens()
+        .await;
+    let ada = app.customer("Ada").await;
+    let cart = ada.puts_in_cart(&luigi, &[(luigi.dish("Margherita"), 1), (luigi.dish("Acqua"), 3)]).await;
+    assert_eq!(cart["itemsTotal"]["amount"], 1305);
+    let mut details = to_door();
+    details["tip"] = json!({ "amount": 200, "currency": "EUR" });
+    details["note"] = json!("second bell");
+    let order = ada.orders_cart(&cart, &details).await.expect(201);
+    let amount = |part: &str| order["totals"][part]["amount"].as_i64().unwrap();
+    // 10 % of 8.55 is 85.5 cents, which goes to the even 86; of 4.50 it is 45.
+    assert_eq!((amount("items"), amount("tax"), amount("deliveryFee"), amount("tip")), (1305, 131, 290, 200));
+    assert_eq!((amount("serviceFee"), amount("discount"), amount("total")), (0, 0, 1926));
+    assert_eq!(order["items"][1]["total"]["amount"], 450);
+    assert_eq!((&order["address"], &order["note"]), (&details["address"], &details["note"]));
+}
+
+#[tokio::test]
+async fn an_order_keeps_the_names_and_prices_of_its_moment() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").sells("Margherita", 850).opens().await;
+    let ada = app.customer("Ada").await;
+    let order = ada.places_order(&luigi, &[(luigi.dish("Margherita"), 1)]).await;
+    let item = luigi.path(&format!("/items/{}", luigi.any_dish().id));
+    let dearer = json!({ "name": "Regina", "price": { "amount": 990, "currency": "EUR" } });
+    luigi.owner.patch(&item, &dearer).await.expect(200);
+    assert_eq!(ada.reads_order(&order).await, order);
+    luigi.owner.delete(&item).await.expect(204);
+    assert_eq!(ada.reads_order(&order).await["items"][0]["name"], "Margherita");
+}
+
+#[tokio::test]
+async fn numbers_begin_at_one_each_local_day() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let ada = app.customer("Ada").await;
+    let dish = luigi.any_dish();
+    for number in 1..=3 {
+        assert_eq!(ada.places_order(&luigi, &[(dish, 1)]).await["number"], number);
+    }
+    app.passes(TimeDelta::hours(11));
+    let later = app.customer("Late").await;
+    app.passes(TimeDelta::hours(14));
+    // A whole day further, the numbers begin anew; the token of then is still good for the twelve hours it lives.
+    let fresh = app.customer("Fresh").await;
+    assert_eq!(fresh.places_order(&luigi, &[(dish, 1)]).await["number"], 1);
+    later.get("/api/me").await.refused(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_restaurant_that_accepts_by_itself_confirms_at_once() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").with("autoAccept", json!(true)).opens().await;
+    let ada = app.customer("Ada").await;
+    let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
+    let order = ada.orders_cart(&cart, &to_door()).await.expect(201);
+    assert_eq!((&order["status"], &order["version"]), (&json!("CONFIRMED"), &json!(2)));
+    assert!(order["promisedAt"].is_string());
+    assert_eq!(ada.finds_delivery(&order).await["status"], "WAITING");
+    let events = ada.reads_events(&order, 3).await;
+    let told: Vec<_> = events.iter().map(|e| (e["name"].clone(), e["actor"].clone())).collect();
+    let expected =
+        [("order:new", "CUSTOMER"), ("order:status-changed", "SYSTEM"), ("delivery:status-changed", "SYSTEM")];
+    assert_eq!(told, expected.map(|(name, actor)| (json!(name), json!(actor))));
+}
+
+#[tokio::test]
+async fn a_closed_restaurant_takes_no_orders() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let ada = app.customer("Ada").await;
+    let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
+    luigi.owner.patch(&luigi.path(""), &json!({ "accepting": false })).await.expect(200);
+    ada.orders_cart(&cart, &Value::Null).await.refused(409, "restaurant_closed");
+    // A single minute a week, which is not now: open hours are looked at in the restaurant's own zone.
+    let elsewhen = (app.clock.now() + TimeDelta::days(3)).format("%u").to_string().parse::<i16>().unwrap();
+    let hours = json!([{ "weekday": elsewhen, "opens": "12:00", "closes": "12:01" }]);
+    luigi.owner.patch(&luigi.path(""), &json!({ "accepting": true, "hours": hours })).await.expect(200);
+    let refusal = ada.orders_cart(&cart, &Value::Null).await.refused(409, "restaurant_closed");
+    assert_eq!(refusal["hours"], hours);
+    luigi.owner.patch(&luigi.path(""), &json!({ "hours": [] })).await.expect(200);
+    ada.orders_cart(&cart, &Value::Null).await.expect(201);
+}
+
+#[tokio::test]
+async fn an_order_below_the_minimum_is_told_what_is_missing() {
+    let app = TestApp::start().await;
+    let minimum = json!({ "amount": 1500, "currency": "EUR" });
+    let luigi = app.restaurant("Luigi").sells("Margherita", 850).with("minimumOrder", minimum.clone()).opens().await;
+    let ada = app.customer("Ada").await;
+    let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
+    let refusal = ada.orders_cart(&cart, &Value::Null).await.refused(409, "below_minimum");
+    assert_eq!((&refusal["minimumOrder"], &refusal["itemsTotal"]["amount"]), (&minimum, &json!(850)));
+    ada.places_order(&luigi, &[(luigi.any_dish(), 2)]).await;
+}
+
+#[tokio::test]
+async fn a_cart_becomes_one_order_and_the_next_write_opens_another() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let ada = app.customer("Ada").await;
+    let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
+    let order = ada.orders_cart(&cart, &Value::Null).await.expect(201);
+    let refusal = ada.orders_cart(&cart, &Value::Null).await.refused(409, "cart_closed");
+    assert_eq!(refusal["orderId"], order["id"]);
+    let empty = ada.get(&luigi.path("/cart")).await.expect(200);
+    assert_eq!((&empty["id"], &empty["lines"]), (&Value::Null, &json!([])));
+    let next = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 2)]).await;
+    assert_ne!(next["id"], cart["id"]);
+    let emptied = ada.puts_in_cart(&luigi, &[]).await;
+    ada.orders_cart(&emptied, &Value::Null).await.refused(409, "cart_empty");
+}
+
+#[tokio::test]
+async fn what_is_switched_off_or_gone_cannot_be_ordered() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").sells("Margherita", 850).sells("Calzone", 950).opens().await;
+    let ada = app.customer("Ada").await;
+    let cart = ada.puts_in_cart(&luigi, &[(luigi.dish("Margherita"), 1), (luigi.dish("Calzone"), 1)]).await;
+    let calzone = luigi.path(&format!("/items/{}", luigi.dish("Calzone").id));
+    luigi.owner.put(&format!("{calzone}/availability"), &json!({ "available": false })).await.expect(200);
+    let refusal = ada.orders_cart(&cart, &Value::Null).await.refused(409, "item_unavailable");
+    assert_eq!(refusal["items"], json!([{ "itemId": luigi.dish("Calzone").id, "reason": "unavailable" }]));
+    luigi.owner.delete(&calzone).await.expect(204);
+    let refusal = ada.orders_cart(&cart, &Value::Null).await.refused(409, "item_unavailable");
+    assert_eq!(refusal["items"][0]["reason"], "deleted");
+    let shown = ada.get(&luigi.path("/cart")).await.expect(200);
+    assert_eq!((&shown["lines"][1]["orderable"], &shown["lines"][1]["reason"]), (&json!(false), &json!("deleted")));
+}
+
+#[tokio::test]
+async fn orders_are_listed_for_whom_they_concern() {
+    let app = TestApp::start().await;
+    let (luigi, mario) = (app.restaurant("Luigi").opens().await, app.restaurant("Mario").opens().await);
+    let (ada, bob) = (app.customer("Ada").await, app.customer("Bob").await);
+    let first = ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
+    let second = ada.places_order(&mario, &[(mario.any_dish(), 1)]).await;
+    let third = bob.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
+    let first = luigi.owner.moves(&first, "CONFIRMED").await;
+    let list = |person: crate::people::Person, query: String| async move {
+        person.get(&format!("/api/orders{query}")).await.expect(200)["data"].clone()
+    };
+    assert_eq!(list(ada.clone(), String::new()).await, json!([second, first]));
+    assert_eq!(list(ada.clone(), "?status=CONFIRMED".into()).await, json!([first]));
+    let of_luigi = format!("?restaurantId={}", luigi.id);
+    assert_eq!(list(luigi.owner.clone(), of_luigi.clone()).await, json!([third, first]));
+    assert_eq!(list(luigi.owner.clone(), format!("{of_luigi}&status=PENDING")).await, json!([third]));
+    assert_eq!(list(app.admin().await, of_luigi.clone()).await, json!([third, first]));
+    ada.get(&format!("/api/orders{of_luigi}")).await.refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn the_version_of_an_order_guards_its_change() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let ada = app.customer("Ada").await;
+    let order = ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
+    let path = format!("/api/orders/{}", id_of(&order));
+    assert_eq!(ada.get(&path).await.header("etag"), "\"1\"");
+    let status = format!("{path}/status");
+    let confirmed = luigi.owner.patch_version(&status, "\"1\"", &json!({ "status": "CONFIRMED" })).await;
+    let current = confirmed.expect(200);
+    assert_eq!(confirmed.header("etag"), "\"2\"");
+    let stale = luigi.owner.patch_version(&status, "\"1\"", &json!({ "status": "CANCELLED", "reason": "late" })).await;
+    assert_eq!(stale.refused(412, "version_conflict")["current"], current);
+    assert_eq!(stale.header("etag"), "\"2\"");
+    luigi.owner.patch_version(&status, "*", &json!({ "status": "PREPARING" })).await.expect(200);
+}
+
+#[tokio::test]
+async fn the_timeline_of_an_order_can_be_read_in_pieces() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let ada = app.customer("Ada").await;
+    let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
+    let order = ada.orders_cart(&cart, &to_door()).await.expect(201);
+    let order = luigi.owner.walks(&order, &["CONFIRMED", "PREPARING", "ON_THE_WAY", "DELIVERED"]).await;
+    let path = format!("/api/orders/{}/events", id_of(&order));
+    let all = ada.reads_events(&order, 8).await;
+    let names: Vec<_> = all.iter().map(|event| event["name"].as_str().unwrap()).collect();
+    let (new, order_moved, delivery_moved) = ("order:new", "order:status-changed", "delivery:status-changed");
+    assert_eq!(
+        names,
+        [new, order_moved, delivery_moved, order_moved, order_moved, delivery_moved, order_moved, delivery_moved]
+    );
+    assert_eq!(all.last().unwrap()["event"]["delivery"], ada.finds_delivery(&order).await);
+    assert_eq!(all[6]["event"]["order"], order);
+    let mut pieces = Vec::new();
+    let mut after = String::new();
+    loop {
+        let piece = ada.get(&format!("{path}?limit=3{after}")).await.expect(200);
+        pieces.extend(piece["data"].as_array().unwrap().clone());
+        match piece["nextCursor"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(pieces, all);
 }

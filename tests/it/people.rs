@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::app::eventually;
 use crate::reply::Reply;
 use crate::shop::{Dish, Shop};
 
@@ -150,6 +151,21 @@ impl Person {
     /// Reads an order.
     pub async fn reads_order(&self, order: &Value) -> Value {
         self.get(&format!("/api/orders/{}", id_of(order))).await.expect(200)
+    }
+
+    /// The events of an order, once there are so many. An event shows when no transaction that began before it is
+    /// still open anywhere in the cluster, so other tests can hold it back for a moment.
+    pub async fn reads_events(&self, order: &Value, count: usize) -> Vec<Value> {
+        let path = format!("/api/orders/{}/events", id_of(order));
+        let mut events = Vec::new();
+        eventually(&format!("{count} events"), async || {
+            let list = self.get(&path).await.expect(200);
+            events.clone_from(list["data"].as_array().expect("a list"));
+            events.len() >= count
+        })
+        .await;
+        assert_eq!(events.len(), count, "{events:?}");
+        events
     }
 
     /// The delivery of an order.

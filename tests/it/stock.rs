@@ -1,0 +1,94 @@
+//! Counted stock: sold once, returned when an order is cancelled.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+
+use crate::app::TestApp;
+
+#[tokio::test]
+async fn a_cancelled_order_gives_back_what_it_took() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").sells_counted("Tiramisù", 600, 5).sells("Acqua", 150).opens().await;
+    let ada = app.customer("Ada").await;
+    let (tiramisu, acqua) = (luigi.dish("Tiramisù"), luigi.dish("Acqua"));
+    // The same dish on two lines counts together.
+    let order = ada.places_order(&luigi, &[(tiramisu, 2), (acqua, 9), (tiramisu, 1)]).await;
+    assert_eq!(luigi.stock_of(tiramisu).await, Some(2));
+    ada.cancels(&order, "I am not hungry any more").await;
+    assert_eq!(luigi.stock_of(tiramisu).await, Some(5));
+    assert_eq!(luigi.stock_of(acqua).await, None);
+    ada.tries_to_move(&order, "CANCELLED", Some("again")).await.refused(409, "illegal_transition");
+    assert_eq!(luigi.stock_of(tiramisu).await, Some(5));
+}
+
+#[tokio::test]
+async fn more_than_is_left_cannot_be_ordered() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").sells_counted("Tiramisù", 600, 3).opens().await;
+    let ada = app.customer("Ada").await;
+    let tiramisu = luigi.any_dish();
+    let cart = ada.puts_in_cart(&luigi, &[(tiramisu, 2), (tiramisu, 2)]).await;
+    let refusal = ada.orders_cart(&cart, &Value::Null).await.refused(409, "out_of_stock");
+    assert_eq!(refusal["items"], json!([{ "itemId": tiramisu.id, "reason": "out_of_stock" }]));
+    let cart = ada.puts_in_cart(&luigi, &[(tiramisu, 4)]).await;
+    assert_eq!(cart["lines"][0]["reason"], "out_of_stock");
+    ada.orders_cart(&cart, &Value::Null).await.refused(409, "out_of_stock");
+    assert_eq!(luigi.stock_of(tiramisu).await, Some(3));
+    assert_eq!(app.count("select count(*) from orders").await, 0);
+    ada.places_order(&luigi, &[(tiramisu, 3)]).await;
+    assert_eq!(luigi.stock_of(tiramisu).await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_buyers_of_fifty_portions_get_exactly_fifty() {
+    let app = TestApp::start().await;
+    let luigi = Arc::new(app.restaurant("Luigi").sells_counted("Tiramisù", 600, 50).opens().await);
+    let buyers = app.crowd(200).await;
+    let start = Arc::new(Barrier::new(buyers.len()));
+    let mut orders = JoinSet::new();
+    for buyer in buyers {
+        let (luigi, start) = (Arc::clone(&luigi), Arc::clone(&start));
+        orders.spawn(async move {
+            let cart = buyer.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
+            start.wait().await;
+            let reply = buyer.orders_cart(&cart, &Value::Null).await;
+            if reply.status == 201 {
+                return true;
+            }
+            reply.refused(409, "out_of_stock");
+            false
+        });
+    }
+    let sold = orders.join_all().await.into_iter().filter(|sold| *sold).count();
+    assert_eq!(sold, 50);
+    assert_eq!(luigi.stock_of(luigi.any_dish()).await, Some(0));
+    assert_eq!(app.count("select sum(stock_taken) from order_items").await, 50);
+    assert_eq!(app.count("select count(*) from carts where status = 'OPEN'").await, 150);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_of_the_same_dishes_in_any_sequence_never_block_each_other_for_good() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").sells_counted("A", 100, 1_000).sells_counted("B", 100, 1_000);
+    let luigi = Arc::new(luigi.sells_counted("C", 100, 1_000).opens().await);
+    let mut orders = JoinSet::new();
+    for (index, buyer) in app.crowd(60).await.into_iter().enumerate() {
+        let luigi = Arc::clone(&luigi);
+        orders.spawn(async move {
+            let mut lines: Vec<_> = luigi.dishes.iter().map(|dish| (dish, 2)).collect();
+            lines.rotate_left(index % 3);
+            let order = buyer.places_order(&luigi, &lines).await;
+            // Every other one is cancelled while others are placed: stock goes both ways at once.
+            if index % 2 == 0 {
+                buyer.cancels(&order, "changed my mind").await;
+            }
+        });
+    }
+    orders.join_all().await;
+    for dish in &luigi.dishes {
+        assert_eq!(luigi.stock_of(dish).await, Some(1_000 - 2 * 30), "{}", dish.name);
+    }
+}
