@@ -22,9 +22,9 @@ export async function open(main, { me, id }) {
   const load = async () => {
     const turn = ++latest;
     try {
-      const menu = await get(`/api/restaurants/${chosen.id}/menu`);
+      const [menu, items] = await Promise.all([get(`/api/restaurants/${chosen.id}/menu`), everyItem(chosen.id)]);
       if (turn !== latest) return;
-      draw(body, chosen.id, menu);
+      draw(body, chosen.id, menu, items);
       filter(body, find.value);
     } catch (problem) {
       complain(problem);
@@ -39,12 +39,24 @@ export async function open(main, { me, id }) {
   return () => { latest = -1; leave(); };
 }
 
-function draw(body, restaurant, menu) {
+// The menu says whether there is any left; how many is for staff.
+async function everyItem(restaurant) {
+  const items = new Map();
+  let cursor = null;
+  do {
+    const page = await get(`/api/restaurants/${restaurant}/items?limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`);
+    page.data.forEach((item) => items.set(item.id, item));
+    cursor = page.nextCursor;
+  } while (cursor);
+  return items;
+}
+
+function draw(body, restaurant, menu, items) {
   const held = document.activeElement?.dataset.item;
   const categories = menu.categories.filter((category) => category.items.length);
   show(body, categories.map((category) => h('section', {},
     h('h2', {}, category.name),
-    h('ul', { class: 'rows' }, category.items.map((item) => row(restaurant, item))))),
+    h('ul', { class: 'rows' }, category.items.map((item) => row(restaurant, items.get(item.id) ?? item))))),
   !categories.length && h('p', { class: 'empty' }, 'The menu is empty.'));
   if (held) body.querySelector(`[data-item="${CSS.escape(held)}"]`)?.focus({ preventScroll: true });
 }

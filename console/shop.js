@@ -102,7 +102,7 @@ function dishes(menu, cart) {
 }
 
 function dish(item, cart) {
-  const gone = !item.available || item.stock === 0;
+  const gone = !item.available || item.soldOut;
   return h('li', { class: gone ? 'gone' : '' },
     h('div', { class: 'what' }, h('b', {}, item.name), item.description && h('span', { class: 'hint' }, item.description)),
     h('span', { class: 'price' }, money(item.price)),

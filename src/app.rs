@@ -21,6 +21,7 @@ use crate::accounts::token::Tokens;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::limits::{self, Limits};
+use crate::menu::published::Published;
 use crate::permission::Operation;
 use crate::problem::Problem;
 use crate::uow::Database;
@@ -45,6 +46,8 @@ pub struct App {
     pub passwords: Passwords,
     /// How often somebody may ask.
     pub limits: Limits,
+    /// Menus as guests read them.
+    pub menus: Published,
     /// The demo city is up: the console may show its logins.
     pub demo: bool,
 }

@@ -182,6 +182,15 @@ pub struct Sockets {
     pub ring: usize,
 }
 
+/// Menus and their bounds.
+#[derive(Debug, Clone, Copy)]
+pub struct Menus {
+    /// `MENU_CACHE_BYTES`.
+    pub cache_bytes: usize,
+    /// `MENU_CACHE_LIFE`.
+    pub cache_life: Duration,
+}
+
 /// What the program says of itself.
 #[derive(Debug, Clone)]
 pub struct Log {
@@ -214,6 +223,8 @@ pub struct Config {
     pub redis_url: Option<SecretString>,
     /// Live updates.
     pub sockets: Sockets,
+    /// Menus.
+    pub menus: Menus,
     /// Logs.
     pub log: Log,
     /// Images.
@@ -372,6 +383,7 @@ impl Config {
             postgres: Postgres::gather(reader),
             redis_url: reader.secret("REDIS_URL"),
             sockets: Sockets::gather(reader),
+            menus: Menus::gather(reader),
             log: Log {
                 level: reader.text("LOG_LEVEL").unwrap_or_default(),
                 json: reader.value("LOG_FORMAT", "text or json", false, |text| match text {
@@ -593,6 +605,15 @@ impl Sockets {
             connect_timeout: reader.duration("SOCKET_CONNECT_TIMEOUT"),
             poll_interval: reader.duration("EVENT_POLL_INTERVAL"),
             ring: reader.number("EVENT_RING", 16, 1_000_000),
+        }
+    }
+}
+
+impl Menus {
+    fn gather(reader: &mut Reader<'_>) -> Self {
+        Self {
+            cache_bytes: reader.number("MENU_CACHE_BYTES", 1 << 20, 4 << 30),
+            cache_life: reader.duration("MENU_CACHE_LIFE"),
         }
     }
 }

@@ -18,6 +18,8 @@ pub mod wire;
 pub mod client;
 /// Lists in pages.
 pub mod paging;
+/// Finished answers kept near.
+pub mod cache;
 /// Asked for once, done once.
 pub mod idempotency;
 /// Who may do what: one table.

@@ -74,6 +74,7 @@ operations! {
     CreateCategory = "create_category": [Staff, Admin];
     UpdateCategory = "update_category": [Staff, Admin];
     DeleteCategory = "delete_category": [Staff, Admin];
+    ListItems = "list_items": [Staff, Admin];
     CreateItem = "create_item": [Staff, Admin];
     GetItem = "get_item": [Anyone];
     UpdateItem = "update_item": [Staff, Admin];

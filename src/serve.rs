@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{DatabaseError, Reached};
 use crate::limits::{self, Limits};
+use crate::menu::published::Published;
 use crate::server::{self, ListenError};
 use crate::{demo, middleware, realtime};
 
@@ -37,6 +38,9 @@ pub enum ServeError {
     /// Redis.
     #[error(transparent)]
     Limits(#[from] limits::SharedError),
+    /// The address of Redis.
+    #[error("REDIS_URL cannot be used: {0}. It looks like redis://host:6379")]
+    Redis(#[from] redis::RedisError),
     /// The demo city.
     #[error("the demo city could not be built: {0}")]
     Demo(String),
@@ -62,6 +66,7 @@ impl Running {
         let _ = self.serving.await;
         let _ = self.relay.await;
         let _ = self.feed.await;
+        self.app.menus.cache().close().await;
         self.app.db.close().await;
     }
 }
@@ -82,6 +87,7 @@ pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) 
         callers: Callers::new(config.accounts.session_cache),
         passwords: Passwords::new(&config.accounts),
         limits: Limits::new(&config, &clock)?,
+        menus: Published::new(db.clone(), config.menus, config.redis_url.as_ref())?,
         config,
         db,
         clock,

@@ -151,7 +151,7 @@ impl Database {
         self.unit(begin_statement("BEGIN", who.into()), steps).await
     }
 
-    /// Reads a consistent picture, for `who`.
+    /// Reads a consistent picture, for `who`: all statements see the state of the first one's moment.
     ///
     /// # Errors
     /// As [`Database::write`]; a write inside is refused by PostgreSQL.
@@ -160,7 +160,7 @@ impl Database {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
-        self.unit(begin_statement("BEGIN READ ONLY", who.into()), steps).await
+        self.unit(begin_statement("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", who.into()), steps).await
     }
 
     async fn unit<T, F>(&self, begin: String, steps: F) -> Result<T, Problem>

@@ -35,6 +35,7 @@ const LIMITS: &str = "Rate limits (on guessing passwords and codes: fixed, see d
 const DATABASE: &str = "PostgreSQL and Redis";
 const ACCOUNTS: &str = "Accounts";
 const LIVE: &str = "Live updates";
+const MENUS: &str = "Menus";
 const PROVIDERS: &str = "Providers: all of a provider's variables, or none for the local stand-in";
 const LOGS: &str = "Logs";
 
@@ -202,6 +203,8 @@ pub const VARIABLES: &[Variable] = &[
         "The safety net under wake-ups: how often the event log is looked at anyway.",
     ),
     plain(LIVE, "EVENT_RING", "4096", "Recent events kept in memory for sockets that join or come back."),
+    plain(MENUS, "MENU_CACHE_BYTES", "67108864", "Most bytes of finished menus kept in this process (1048576 to 4294967296)."),
+    plain(MENUS, "MENU_CACHE_LIFE", "1m", "How long a finished menu is kept, here and in Redis, and how long it may be shown while the database does not answer."),
     optional(PROVIDERS, "CLOUDINARY_CLOUD_NAME", "my-cloud", "Cloudinary's cloud name."),
     optional(PROVIDERS, "CLOUDINARY_API_KEY", "123456789012345", "Cloudinary's API key."),
     secret(PROVIDERS, "CLOUDINARY_API_SECRET", "", "Cloudinary's API secret."),

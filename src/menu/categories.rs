@@ -9,7 +9,6 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::http::changed;
 use super::{Category, sql};
 use crate::app::App;
 use crate::ids::{CategoryId, RestaurantId};
@@ -52,7 +51,7 @@ async fn create_category(
         .write(scope, move |tx| {
             Box::pin(async move {
                 sql::insert_category(tx, &scope, &category).await?;
-                changed(tx, &scope).await?;
+                sql::announce(tx, &scope).await?;
                 Ok(category)
             })
         })
@@ -90,7 +89,7 @@ async fn update_category(
             Box::pin(async move {
                 let name = patch.name.as_ref().map(Text::as_str);
                 let category = sql::update_category(tx, &scope, id, name, patch.position).await?;
-                changed(tx, &scope).await?;
+                sql::announce(tx, &scope).await?;
                 Ok(category)
             })
         })
@@ -115,7 +114,7 @@ async fn delete_category(
         .write(scope, move |tx| {
             Box::pin(async move {
                 sql::delete_category(tx, &scope, id).await?;
-                changed(tx, &scope).await
+                sql::announce(tx, &scope).await
             })
         })
         .await?;

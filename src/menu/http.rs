@@ -3,39 +3,54 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Menu, categories, items, sql};
+use super::{Menu, categories, items, published};
 use crate::app::App;
-use crate::events::{self, Event};
-use crate::ids::RestaurantId;
+use crate::ids::{CategoryId, RestaurantId};
 use crate::problem::{Problem, ProblemBody};
-use crate::restaurants::sql::next_menu_version;
-use crate::tenancy::{RestaurantScope, Who};
-use crate::uow::Tx;
-use crate::wire::{Path, Versioned};
+use crate::wire::{Path, Query};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(get_menu)).merge(categories::routes()).merge(items::routes())
 }
 
-/// Read the menu
-#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/menu", tag = "menu",
-    params(("restaurantId" = RestaurantId, Path)),
-    responses(
-        (status = 200, description = "The whole menu; its version is the ETag", body = Menu),
-        (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
-))]
-async fn get_menu(State(app): State<Arc<App>>, Path(id): Path<RestaurantId>) -> Result<Versioned<Menu>, Problem> {
-    let menu = app.db.read(Who::nobody(), move |tx| Box::pin(async move { sql::menu(tx, id).await })).await?;
-    let body = menu.ok_or_else(Problem::not_found)?;
-    Ok(Versioned { version: body.version, body })
+/// Which part of the menu.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct MenuQuery {
+    /// Only this category; the whole menu when absent.
+    category: Option<CategoryId>,
 }
 
-/// Gives the menu its next version, and says so: the end of every change of it.
-pub(super) async fn changed(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
-    let version = next_menu_version(tx, scope).await?;
-    events::publish(tx, scope, Event::MenuChanged { version }).await
+/// Read the menu
+///
+/// One call, one body. Send the `ETag` back as `If-None-Match`: 304 says that nothing changed. The answer is never older
+/// than the request.
+#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/menu", tag = "menu",
+    params(
+        ("restaurantId" = RestaurantId, Path),
+        MenuQuery,
+        ("If-None-Match" = Option<String>, Header, description = "The ETag of the menu one has"),
+    ),
+    responses(
+        (status = 200, description = "The menu; the ETag names these very bytes", body = Menu),
+        (status = 304, description = "The one named in If-None-Match still holds"),
+        (status = 404, description = "No such restaurant or category", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn get_menu(
+    State(app): State<Arc<App>>,
+    Path(id): Path<RestaurantId>,
+    Query(query): Query<MenuQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let answer = app.menus.read(id, query.category, app.clock.now()).await?;
+    Ok(published::show(&answer, &headers))
 }

@@ -4,26 +4,27 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use chrono::DateTime;
 use serde::{Deserialize, Deserializer};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Item;
-use super::http::changed;
 use super::sql::{self, ItemChange};
 use crate::app::App;
 use crate::ids::{CategoryId, ItemId, RestaurantId};
 use crate::money::{Currency, Money};
+use crate::paging::{List, Page};
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
 use crate::tenancy::{RestaurantScope, Who};
-use crate::wire::{Body, Json, Path, Text};
+use crate::wire::{Body, Json, Path, Query, Text};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(create_item))
+        .routes(routes!(list_items, create_item))
         .routes(routes!(get_item, update_item, delete_item))
         .routes(routes!(set_availability))
 }
@@ -109,12 +110,49 @@ async fn create_item(
                 require_currency(Some(item.price), sql::currency(tx, &scope).await?)?;
                 sql::require_category(tx, &scope, item.category_id).await?;
                 sql::insert_item(tx, &scope, &item).await?;
-                changed(tx, &scope).await?;
+                sql::announce(tx, &scope).await?;
                 Ok(item)
             })
         })
         .await?;
     Ok((StatusCode::CREATED, Json(item)))
+}
+
+/// Which items.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ItemQuery {
+    /// Of this category only.
+    category: Option<CategoryId>,
+    /// Rows a page, 1 to 200; 50 unless told.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u16>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// List items as staff see them
+///
+/// With the portions left at this moment, which the menu does not show.
+#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/items", tag = "menu", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path), ItemQuery),
+    responses(
+        (status = 200, description = "A page of items, the oldest first", body = List<Item>),
+        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn list_items(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    Query(query): Query<ItemQuery>,
+) -> Result<Json<List<Item>>, Problem> {
+    let page = Page::parse(query.limit, query.cursor.as_deref())?;
+    let scope = staff.scope;
+    let rows = app
+        .db
+        .read(scope, move |tx| Box::pin(async move { sql::items(tx, &scope, query.category, page).await }))
+        .await?;
+    Ok(Json(page.cut(rows, |item| (DateTime::UNIX_EPOCH, item.id.uuid()))))
 }
 
 /// Read one item
@@ -167,7 +205,7 @@ async fn change(app: &App, scope: RestaurantScope, id: ItemId, change: ItemChang
                     sql::require_category(tx, &scope, category).await?;
                 }
                 sql::update_item(tx, &scope, id, &change).await?;
-                changed(tx, &scope).await?;
+                sql::announce(tx, &scope).await?;
                 sql::item(tx, scope.restaurant(), id).await?.map(Json).ok_or_else(Problem::not_found)
             })
         })
@@ -220,7 +258,7 @@ async fn delete_item(
         .write(scope, move |tx| {
             Box::pin(async move {
                 sql::delete_item(tx, &scope, id).await?;
-                changed(tx, &scope).await
+                sql::announce(tx, &scope).await
             })
         })
         .await?;

@@ -1,11 +1,16 @@
 //! Every statement on categories and items, but for the stock that an order takes (`orders/sql.rs`).
 
-use super::{Category, Item, Menu, MenuCategory};
+use uuid::Uuid;
+
+use super::heads::Head;
+use super::{Category, Item, Menu, MenuCategory, MenuItem};
+use crate::events::{self, Event};
 use crate::ids::{CategoryId, ItemId, RestaurantId};
 use crate::money::{Amount, Currency};
+use crate::paging::Page;
 use crate::problem::{OnConstraint as _, Problem};
 use crate::tenancy::RestaurantScope;
-use crate::uow::Tx;
+use crate::uow::{Database, Tx};
 
 /// An item's row; its currency is the restaurant's.
 struct ItemRow {
@@ -32,14 +37,57 @@ impl ItemRow {
             position: self.position,
         }
     }
+
+    fn into_menu_item(self, currency: Currency) -> MenuItem {
+        MenuItem {
+            id: self.id,
+            category_id: self.category_id,
+            name: self.name,
+            description: self.description,
+            price: self.price.of(currency),
+            available: self.available,
+            sold_out: self.stock == Some(0),
+            position: self.position,
+        }
+    }
+}
+
+/// What menus are at, of the restaurants that exist: one statement outside any transaction, on what everybody may read.
+pub async fn heads(db: &Database, restaurants: &[Uuid]) -> Result<Vec<(RestaurantId, Head)>, Problem> {
+    let rows = sqlx::query!(
+        r#"select r.id as "id!: RestaurantId", coalesce(m.version, 1) as "version!"
+           from restaurants r left join menus m on m.restaurant_id = r.id where r.id = any($1)"#,
+        restaurants,
+    )
+    .fetch_all(db.pool())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, Head { version: row.version })).collect())
+}
+
+/// Gives the menu its next version, and says so: the end of every change of it that a guest can see. Its lock comes last,
+/// after those of items.
+pub async fn announce(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
+    let row = sqlx::query!(
+        "insert into menus as m (restaurant_id, version) values ($1, 2)
+         on conflict (restaurant_id) do update set version = m.version + 1
+         returning version",
+        scope.restaurant() as RestaurantId,
+    )
+    .fetch_one(tx.connection())
+    .await
+    .on_constraint("menus_restaurant_id_fkey", Problem::not_found)?;
+    events::publish(tx, scope, Event::MenuChanged { version: row.version }).await
 }
 
 /// The whole menu; `None`: there is no such restaurant.
 pub async fn menu(tx: &mut Tx, restaurant: RestaurantId) -> Result<Option<Menu>, Problem> {
-    let found =
-        sqlx::query!("select currency, menu_version from restaurants where id = $1", restaurant as RestaurantId)
-            .fetch_optional(tx.connection())
-            .await?;
+    let found = sqlx::query!(
+        r#"select r.currency, coalesce(m.version, 1) as "version!"
+           from restaurants r left join menus m on m.restaurant_id = r.id where r.id = $1"#,
+        restaurant as RestaurantId,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
     let Some(found) = found else { return Ok(None) };
     let categories = sqlx::query_as!(
         Category,
@@ -61,10 +109,10 @@ pub async fn menu(tx: &mut Tx, restaurant: RestaurantId) -> Result<Option<Menu>,
         categories.into_iter().map(|category| MenuCategory { category, items: Vec::new() }).collect();
     for row in items {
         if let Some(chapter) = categories.iter_mut().find(|chapter| chapter.category.id == row.category_id) {
-            chapter.items.push(row.into_item(found.currency));
+            chapter.items.push(row.into_menu_item(found.currency));
         }
     }
-    Ok(Some(Menu { restaurant_id: restaurant, version: found.menu_version, currency: found.currency, categories }))
+    Ok(Some(Menu { restaurant_id: restaurant, version: found.version, currency: found.currency, categories }))
 }
 
 /// What a restaurant's prices are in.
@@ -136,6 +184,30 @@ pub async fn delete_category(tx: &mut Tx, scope: &RestaurantScope, id: CategoryI
     .fetch_optional(tx.connection())
     .await?;
     hidden.map(|_| ()).ok_or_else(Problem::not_found)
+}
+
+/// A page of items as staff see them, in the order of their ids.
+pub async fn items(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    category: Option<CategoryId>,
+    page: Page,
+) -> Result<Vec<Item>, Problem> {
+    let currency = currency(tx, scope).await?;
+    let rows = sqlx::query_as!(
+        ItemRow,
+        "select id, category_id, name, description, price, available, stock, position from menu_items
+         where restaurant_id = $1 and deleted_at is null and ($2::uuid is null or category_id = $2)
+           and ($3::uuid is null or id > $3)
+         order by id limit $4",
+        scope.restaurant() as RestaurantId,
+        category as Option<CategoryId>,
+        page.after_id(),
+        page.fetch,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(rows.into_iter().map(|row| row.into_item(currency)).collect())
 }
 
 /// One item that has not been deleted.

@@ -10,6 +10,7 @@ use super::{Fulfilment, Order, OrderStatus};
 use crate::cart::{self, CartStatus, StoredLine};
 use crate::events::{self, Event};
 use crate::ids::{CartId, OrderId, UserId};
+use crate::menu;
 use crate::money::{Amount, Money};
 use crate::place::Place;
 use crate::problem::{Code, FieldError, Problem};
@@ -72,12 +73,15 @@ pub async fn place(tx: &mut Tx, scope: &RestaurantScope, customer: UserId, wante
     let lines = lines_of_open_cart(tx, scope, customer, wanted.cart).await?;
     let order = compose(&restaurant, customer, &lines, wanted)?;
     let id = order.id;
-    match sql::insert(tx, scope, &order, &lines).await? {
-        Placed::Numbered(_) => {}
+    let sold_out = match sql::insert(tx, scope, &order, &lines).await? {
+        Placed::Numbered { sold_out, .. } => sold_out,
         Placed::OutOfStock => return Err(out_of_stock(&lines)),
-    }
+    };
     let placed = sql::get(tx, scope, id).await?.ok_or_else(Problem::not_found)?;
     events::publish(tx, scope, Event::OrderPlaced(&placed)).await?;
+    if sold_out {
+        menu::sql::announce(tx, scope).await?;
+    }
     if restaurant.auto_accept { confirm_at_once(tx, &restaurant, placed).await } else { Ok(placed) }
 }
 

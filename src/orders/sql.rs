@@ -9,6 +9,7 @@ use super::{Fulfilment, Order, OrderLine, OrderStatus, Totals};
 use crate::cart::StoredLine;
 use crate::events::{self, Event, Recorded};
 use crate::ids::{CartId, DriverId, ItemId, OrderId, RestaurantId, UserId};
+use crate::menu;
 use crate::money::{Amount, Currency};
 use crate::paging::Page;
 use crate::place::Place;
@@ -282,7 +283,12 @@ pub struct NewOrder {
 /// What placing came to.
 pub enum Placed {
     /// Under this number.
-    Numbered(i32),
+    Numbered {
+        /// The number people call out.
+        number: i32,
+        /// Something was taken to the last portion.
+        sold_out: bool,
+    },
     /// Of these items not enough is left; nothing was written.
     OutOfStock,
 }
@@ -322,6 +328,7 @@ pub async fn insert(
            ), taken as (
                update menu_items i set stock = i.stock - l.quantity, updated_at = $3
                from locked l, enough where enough.ok and i.restaurant_id = $1 and i.id = l.id
+               returning i.stock
            ), counter as (
                insert into day_counters as c (restaurant_id, day, last_number)
                select $1, $10, 1 from enough where ok
@@ -345,7 +352,7 @@ pub async fn insert(
                update carts set status = 'ORDERED', order_id = $2, version = version + 1, updated_at = $3
                from enough where ok and restaurant_id = $1 and id = $12
            )
-           select number from placed"#,
+           select number, exists (select from taken where stock = 0) as "sold_out!" from placed"#,
         scope.restaurant() as RestaurantId,
         order.id as OrderId,
         now,
@@ -374,7 +381,7 @@ pub async fn insert(
     .fetch_optional(tx.connection())
     .await
     .on_constraint("orders_cart_key", Problem::not_found)?;
-    Ok(row.map_or(Placed::OutOfStock, |row| Placed::Numbered(row.number)))
+    Ok(row.map_or(Placed::OutOfStock, |row| Placed::Numbered { number: row.number, sold_out: row.sold_out }))
 }
 
 /// Saves a step that the state machine allowed, returns stock where it comes back, and appends the event: the only
@@ -406,18 +413,19 @@ pub async fn save_status(
     if saved.rows_affected() != 1 {
         return Err(Problem::internal(&"a locked order changed under its lock"));
     }
-    if change.returns_stock() {
-        return_stock(tx, scope, order.id).await?;
+    if change.returns_stock() && return_stock(tx, scope, order.id).await? {
+        menu::sql::announce(tx, scope).await?;
     }
     let changed = get(tx, scope, order.id).await?.ok_or_else(Problem::not_found)?;
     events::publish(tx, scope, Event::OrderStatusChanged(&changed)).await?;
     Ok(changed)
 }
 
-/// What an order took from a counted stock comes back, if the stock is still counted.
-async fn return_stock(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> Result<(), Problem> {
+/// What an order took from a counted stock comes back, if the stock is still counted. `true`: something that was sold
+/// out can be had again.
+async fn return_stock(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> Result<bool, Problem> {
     let now = tx.now();
-    sqlx::query!(
+    let returned = sqlx::query!(
         "with taken as materialized (
              select menu_item_id, sum(stock_taken)::int as portions from order_items
              where restaurant_id = $1 and order_id = $2 and stock_taken > 0 group by menu_item_id
@@ -427,14 +435,15 @@ async fn return_stock(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> R
              order by i.id for no key update of i
          )
          update menu_items i set stock = i.stock + l.portions, updated_at = $3
-         from locked l where i.restaurant_id = $1 and i.id = l.id and i.stock is not null",
+         from locked l where i.restaurant_id = $1 and i.id = l.id and i.stock is not null
+         returning i.stock = l.portions as \"was_sold_out!\"",
         scope.restaurant() as RestaurantId,
         order as OrderId,
         now,
     )
-    .execute(tx.connection())
+    .fetch_all(tx.connection())
     .await?;
-    Ok(())
+    Ok(returned.iter().any(|item| item.was_sold_out))
 }
 
 /// The events of an order and of its delivery after a number, oldest first.

@@ -81,7 +81,8 @@ pub async fn get(tx: &mut Tx, restaurant: RestaurantId) -> Result<Option<Restaur
         Row,
         r#"select r.id, slug, name, description, cuisines, address, latitude, longitude, timezone, currency,
                   tax_basis_points, delivery_fee, minimum_order, auto_accept, preparation_minutes, accepting,
-                  menu_version, version, created_at,
+                  coalesce((select m.version from menus m where m.restaurant_id = r.id), 1) as "menu_version!",
+                  version, created_at,
                   h.weekdays as "weekdays!", h.opens as "opens!", h.closes as "closes!"
            from restaurants r
            cross join lateral (
@@ -104,7 +105,8 @@ pub async fn list(tx: &mut Tx, page: Page) -> Result<Vec<Restaurant>, Problem> {
         Row,
         r#"select r.id, slug, name, description, cuisines, address, latitude, longitude, timezone, currency,
                   tax_basis_points, delivery_fee, minimum_order, auto_accept, preparation_minutes, accepting,
-                  menu_version, version, created_at,
+                  coalesce((select m.version from menus m where m.restaurant_id = r.id), 1) as "menu_version!",
+                  version, created_at,
                   h.weekdays as "weekdays!", h.opens as "opens!", h.closes as "closes!"
            from restaurants r
            cross join lateral (
@@ -255,19 +257,6 @@ pub async fn set_hours(tx: &mut Tx, scope: &RestaurantScope, spans: &[Span]) -> 
     .execute(tx.connection())
     .await?;
     Ok(())
-}
-
-/// A new version of the menu; locks the restaurant's row until the transaction ends.
-pub async fn next_menu_version(tx: &mut Tx, scope: &RestaurantScope) -> Result<i64, Problem> {
-    let now = tx.now();
-    let row = sqlx::query!(
-        "update restaurants set menu_version = menu_version + 1, updated_at = $2 where id = $1 returning menu_version",
-        scope.restaurant() as RestaurantId,
-        now,
-    )
-    .fetch_optional(tx.connection())
-    .await?;
-    row.map(|row| row.menu_version).ok_or_else(Problem::not_found)
 }
 
 /// The user's rank in a restaurant; outer `None`: there is no such restaurant.

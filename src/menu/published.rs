@@ -1,0 +1,122 @@
+//! The menu as guests read it: one call, one body, finished once for each version and kept.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::heads::Heads;
+use super::{Menu, sql};
+use crate::cache::{Answer, Cache, Key};
+use crate::config::Menus;
+use crate::ids::{CategoryId, RestaurantId};
+use crate::problem::{Code, Problem};
+use crate::tenancy::Who;
+use crate::uow::Database;
+use crate::wire::APPLICATION_JSON;
+
+/// Finished menus, and the question whether they still hold.
+pub struct Published {
+    db: Database,
+    heads: Heads,
+    cache: Cache,
+}
+
+impl Published {
+    /// With Redis behind it, if there is a URL.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub fn new(db: Database, bounds: Menus, redis: Option<&secrecy::SecretString>) -> Result<Self, redis::RedisError> {
+        let cache = Cache::new(bounds.cache_bytes, bounds.cache_life, redis)?;
+        Ok(Self { heads: Heads::new(db.clone()), db, cache })
+    }
+
+    /// What is kept, for those who measure it.
+    pub const fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// The menu, or one category of it, not older than this call.
+    ///
+    /// While the database does not answer, what was finished less than `MENU_CACHE_LIFE` ago is shown.
+    ///
+    /// # Errors
+    /// 404 when there is no such restaurant or category.
+    pub async fn read(
+        &self,
+        restaurant: RestaurantId,
+        category: Option<CategoryId>,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<Answer>, Problem> {
+        let part = category.map(CategoryId::uuid);
+        let key = Key { kind: "menu", subject: restaurant.uuid(), language: None, part };
+        let head = match self.heads.of(restaurant).await {
+            Ok(head) => head.ok_or_else(Problem::not_found)?,
+            Err(problem) if problem.code() == Code::Busy => return self.cache.near(&key, 0, now).ok_or(problem),
+            Err(problem) => return Err(problem),
+        };
+        let build = || async {
+            let found = self.db.read(Who::nobody(), move |tx| Box::pin(async move { sql::menu(tx, restaurant).await }));
+            let menu = found.await?.ok_or_else(Problem::not_found)?;
+            finished(menu, category, now + TimeDelta::from_std(self.cache.life()).unwrap_or_default())
+        };
+        self.cache.get(key, head.version, now, build).await
+    }
+}
+
+fn finished(mut menu: Menu, category: Option<CategoryId>, until: DateTime<Utc>) -> Result<Answer, Problem> {
+    if let Some(wanted) = category {
+        menu.categories.retain(|chapter| chapter.category.id == wanted);
+        if menu.categories.is_empty() {
+            return Err(Problem::not_found());
+        }
+    }
+    let body = serde_json::to_vec(&menu).map_err(|error| Problem::internal(&error))?;
+    Ok(Answer::new(menu.version, until, body))
+}
+
+/// Compressed bytes are other bytes, and have another name.
+const GZIP_MARK: &str = "-gz";
+
+/// The answer as this client wants it: compressed or not, or only the word that nothing changed.
+pub fn show(answer: &Answer, wanted: &HeaderMap) -> Response {
+    let gzip = takes_gzip(wanted);
+    let mark = if gzip { GZIP_MARK } else { "" };
+    let tag = HeaderValue::from_str(&format!("\"{}{mark}\"", answer.tag)).unwrap_or(HeaderValue::from_static("\"\""));
+    let about: [(HeaderName, HeaderValue); 3] = [
+        (header::ETAG, tag),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, no-cache")),
+        (header::VARY, HeaderValue::from_static("accept-encoding, accept-language")),
+    ];
+    if has_it_already(wanted, &answer.tag) {
+        return (StatusCode::NOT_MODIFIED, about).into_response();
+    }
+    let kind = (header::CONTENT_TYPE, APPLICATION_JSON);
+    if gzip {
+        let encoding = (header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        (about, [kind, encoding], answer.gzip.clone()).into_response()
+    } else {
+        (about, [kind], answer.plain.clone()).into_response()
+    }
+}
+
+/// Whether `Accept-Encoding` names gzip and does not weigh it with zero.
+fn takes_gzip(wanted: &HeaderMap) -> bool {
+    let codings = wanted.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    codings.flat_map(|value| value.split(',')).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let refused = weight.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()).is_some_and(|q| q <= 0.0);
+        name.trim().eq_ignore_ascii_case("gzip") && !refused
+    })
+}
+
+/// Whether `If-None-Match` names the answer, compressed or not.
+fn has_it_already(wanted: &HeaderMap, tag: &str) -> bool {
+    let held = wanted.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    held.flat_map(|value| value.split(',')).map(str::trim).any(|entry| {
+        let bare = entry.strip_prefix("W/").unwrap_or(entry).trim_matches('"');
+        entry == "*" || bare.strip_suffix(GZIP_MARK).unwrap_or(bare) == tag
+    })
+}
