@@ -9,6 +9,7 @@ mod people;
 mod reply;
 mod shop;
 
+mod crash;
 mod menu;
 mod orders;
 mod postgres;

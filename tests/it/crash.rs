@@ -1,0 +1,329 @@
+//! The program killed under load, again and again: no acknowledged order is lost, none is doubled, and what was refused
+//! or never answered is settled by repeating the request with its key.
+//!
+//! Customers keep a history of their own of what they asked for and what they were told. Killing a process loses what
+//! it had not given to the system; it does not lose what the system holds in its cache, so this is no test of power cuts.
+//! `COMANDA_CRASHES` says how often to kill; `bin/chaos` sets it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use crate::people::{Door, PASSWORD, Person, id_of};
+
+const CUSTOMERS: usize = 6;
+const STOCK: i64 = 400;
+/// How long the program may take to be back.
+const BACK_WITHIN: Duration = Duration::from_secs(30);
+
+/// The program on a data folder of its own.
+struct Program {
+    data_dir: PathBuf,
+    port: u16,
+    child: Child,
+}
+
+impl Program {
+    fn command(data_dir: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_comanda"));
+        command
+            .env_remove("DATABASE_URL")
+            .env("DATA_DIR", data_dir)
+            .env("JWT_EXPIRES_IN", "1d")
+            .env("LOG_LEVEL", "error")
+            .current_dir(data_dir);
+        command
+    }
+
+    fn start(data_dir: &Path, port: u16) -> Child {
+        Self::command(data_dir)
+            .arg("serve")
+            .env("PORT", port.to_string())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the program")
+    }
+
+    /// SIGKILL, and a fresh start.
+    fn kill_and_restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = Self::start(&self.data_dir, self.port);
+    }
+
+    /// SIGKILL to PostgreSQL's first process; the program lives on.
+    fn kill_postgres(&self) {
+        let Ok(pid_file) = std::fs::read_to_string(self.data_dir.join("postgres/postmaster.pid")) else { return };
+        let pid = pid_file.lines().next().unwrap_or_default().to_owned();
+        // A number below two means that no server runs.
+        if pid.parse::<i32>().is_ok_and(|pid| pid > 1) {
+            Command::new("kill").args(["-9", &pid]).stderr(Stdio::null()).status().unwrap();
+        }
+    }
+
+    async fn wait_until_up(&self, door: &Door) {
+        let deadline = Instant::now() + BACK_WITHIN;
+        loop {
+            let health = door.client.get(format!("{}/api/health", door.base)).send().await;
+            if health.is_ok_and(|answer| answer.status().is_success()) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "the program is not back after {BACK_WITHIN:?}");
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.data_dir);
+    }
+}
+
+/// What one request for an order came to, as its customer knows it.
+#[derive(Debug, Clone)]
+enum Told {
+    /// 201, with the body.
+    Placed(Value),
+    /// A refusal.
+    Refused(StatusCode),
+    /// The connection broke, or 503: nobody knows.
+    Nothing,
+}
+
+struct Asked {
+    key: String,
+    body: Value,
+    told: Told,
+}
+
+/// Asks for the order.
+async fn ask(person: &Person, key: &str, body: &Value) -> Told {
+    let request = person.request(Method::POST, "/api/orders").header("idempotency-key", key).json(body);
+    let Ok(answer) = request.send().await else { return Told::Nothing };
+    let status = answer.status();
+    match (status, answer.bytes().await) {
+        (StatusCode::CREATED, Ok(bytes)) => Told::Placed(serde_json::from_slice(&bytes).unwrap()),
+        (_, Err(_)) => Told::Nothing,
+        (status, _) if status.is_server_error() => Told::Nothing,
+        (status, Ok(_)) => Told::Refused(status),
+    }
+}
+
+/// Puts something into the cart and orders it, until told to stop.
+async fn buy(person: Person, item: String, path: String, stop: Arc<AtomicBool>, history: Arc<Mutex<Vec<Asked>>>) {
+    while !stop.load(Ordering::Relaxed) {
+        let content = json!({ "lines": [{ "itemId": item, "quantity": 1 }] });
+        let Ok(answer) = person.request(Method::PUT, &path).json(&content).send().await else {
+            tokio::task::yield_now().await;
+            continue;
+        };
+        if !answer.status().is_success() {
+            continue;
+        }
+        let Ok(cart) = answer.json::<Value>().await else { continue };
+        let body = json!({ "cartId": id_of(&cart), "fulfilment": "PICKUP" });
+        let key = Uuid::new_v4().to_string();
+        let told = ask(&person, &key, &body).await;
+        history.lock().await.push(Asked { key, body, told });
+    }
+}
+
+struct World {
+    program: Program,
+    owner: Person,
+    customers: Vec<Person>,
+    cart_path: String,
+    counted: String,
+    plain: String,
+    restaurant: String,
+}
+
+async fn sign_in(door: &Door, email: &str) -> Person {
+    let body = json!({ "email": email, "password": PASSWORD });
+    let answer = door.client.post(format!("{}/api/auth/login", door.base)).json(&body).send().await.unwrap();
+    let body: Value = answer.json().await.unwrap();
+    let token = body["accessToken"].as_str().unwrap().to_owned();
+    let id = body["user"]["id"].as_str().unwrap().to_owned();
+    Person { door: door.clone(), id, email: email.into(), name: email.into(), token: Some(token) }
+}
+
+fn create_user(data_dir: &Path, email: &str, role: &str) {
+    use std::io::Write as _;
+    let mut child = Program::command(data_dir)
+        .args(["user", "create", "--email", email, "--name", email, "--role", role])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(PASSWORD.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success(), "the user {email} could not be created");
+}
+
+async fn build() -> World {
+    let data_dir = std::env::temp_dir().join(format!("comanda-crash-{}", Uuid::new_v4().simple()));
+    std::fs::create_dir(&data_dir).unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    create_user(&data_dir, "root@example.com", "admin");
+    let program = Program { child: Program::start(&data_dir, port), data_dir, port };
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+    let door = Door { base: format!("http://127.0.0.1:{port}"), client };
+    program.wait_until_up(&door).await;
+    let owner = sign_in(&door, "root@example.com").await;
+    let restaurant = owner
+        .post(
+            "/api/restaurants",
+            &json!({ "name": "Da Luigi", "address": "Via Zamboni 1", "place": { "lat": 44.49, "lng": 11.34 },
+                     "timezone": "Europe/Rome", "currency": "EUR", "taxBasisPoints": 1000 }),
+        )
+        .await
+        .expect(201);
+    let path = format!("/api/restaurants/{}", id_of(&restaurant));
+    let category = owner.post(&format!("{path}/categories"), &json!({ "name": "Pizza" })).await.expect(201);
+    let dish = |name: &str, stock: Option<i64>| json!({ "categoryId": id_of(&category), "name": name, "price": { "amount": 850, "currency": "EUR" }, "stock": stock });
+    let counted = owner.post(&format!("{path}/items"), &dish("Tiramisù", Some(STOCK))).await.expect(201);
+    let plain = owner.post(&format!("{path}/items"), &dish("Margherita", None)).await.expect(201);
+    let mut customers = Vec::new();
+    for number in 0..CUSTOMERS {
+        let email = format!("customer{number}@example.com");
+        let body = json!({ "email": email, "password": PASSWORD, "name": "Ada" });
+        door.client.post(format!("{}/api/auth/register", door.base)).json(&body).send().await.unwrap();
+        customers.push(sign_in(&door, &email).await);
+    }
+    World {
+        program,
+        owner,
+        customers,
+        cart_path: format!("{path}/cart"),
+        counted: id_of(&counted).into(),
+        plain: id_of(&plain).into(),
+        restaurant: id_of(&restaurant).into(),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how often to kill")]
+fn crashes() -> u32 {
+    std::env::var("COMANDA_CRASHES").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::disallowed_methods, reason = "customers who go on while the test kills")]
+async fn no_acknowledged_order_is_lost_or_doubled_when_processes_are_killed() {
+    let mut world = build().await;
+    let mut dice = StdRng::seed_from_u64(7);
+    let stop = Arc::new(AtomicBool::new(false));
+    let histories: Vec<_> = world.customers.iter().map(|_| Arc::new(Mutex::new(Vec::new()))).collect();
+    let customers: Vec<_> = world
+        .customers
+        .iter()
+        .zip(&histories)
+        .enumerate()
+        .map(|(number, (person, history))| {
+            let item = if number % 2 == 0 { &world.counted } else { &world.plain };
+            let (item, path) = (item.clone(), world.cart_path.clone());
+            tokio::spawn(buy(person.clone(), item, path, Arc::clone(&stop), Arc::clone(history)))
+        })
+        .collect();
+    for crash in 0..crashes() {
+        let asked_before = asked(&histories).await;
+        let wanted = asked_before + dice.random_range(5..60);
+        // The next crash comes after so many further answers: a condition, not a time.
+        let deadline = Instant::now() + BACK_WITHIN;
+        while asked(&histories).await < wanted && Instant::now() < deadline {
+            tokio::task::yield_now().await;
+        }
+        if crash % 3 == 2 {
+            world.program.kill_postgres();
+        } else {
+            world.program.kill_and_restart();
+        }
+        world.program.wait_until_up(&world.owner.door).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    for customer in customers {
+        customer.await.unwrap();
+    }
+    world.program.wait_until_up(&world.owner.door).await;
+    settle(&world, histories).await;
+}
+
+async fn asked(histories: &[Arc<Mutex<Vec<Asked>>>]) -> usize {
+    let mut sum = 0;
+    for history in histories {
+        sum += history.lock().await.len();
+    }
+    sum
+}
+
+/// Compares what customers were told with what the program holds.
+async fn settle(world: &World, histories: Vec<Arc<Mutex<Vec<Asked>>>>) {
+    let mut expected: HashMap<String, Value> = HashMap::new();
+    let (mut placed, mut refused, mut unknown) = (0, 0, 0);
+    for (person, history) in world.customers.iter().zip(histories) {
+        for asked in history.lock().await.iter() {
+            let told = match &asked.told {
+                Told::Nothing => {
+                    unknown += 1;
+                    ask(person, &asked.key, &asked.body).await
+                }
+                told => told.clone(),
+            };
+            match told {
+                Told::Placed(order) => {
+                    placed += 1;
+                    // Repeating it with its key gives the same answer and places nothing.
+                    let Told::Placed(again) = ask(person, &asked.key, &asked.body).await else {
+                        panic!("{} was placed and is refused when repeated", id_of(&order));
+                    };
+                    assert_eq!(again, order);
+                    let doubled = expected.insert(id_of(&order).to_owned(), order);
+                    assert!(doubled.is_none(), "one order answers two requests");
+                }
+                Told::Refused(status) => {
+                    assert!(status.is_client_error(), "{status}");
+                    refused += 1;
+                }
+                Told::Nothing => panic!("not settled by repeating: {}", asked.key),
+            }
+        }
+    }
+    let stored = all_orders(world).await;
+    assert_eq!(stored.len(), expected.len(), "orders stored and orders acknowledged");
+    for (id, order) in &expected {
+        assert_eq!(stored.get(id), Some(order), "the stored order is the acknowledged one");
+    }
+    let sold = expected.values().filter(|order| order["items"][0]["itemId"] == world.counted.as_str()).count();
+    let item = format!("/api/restaurants/{}/items/{}", world.restaurant, world.counted);
+    let left = world.owner.get(&item).await.expect(200)["stock"].as_i64().unwrap();
+    assert_eq!(left + i64::try_from(sold).unwrap(), STOCK, "sold and left");
+    assert!(placed > 0 && unknown > 0, "the load was too light to prove anything: {placed} placed, {unknown} unknown");
+    println!("{} kills: {placed} placed, {refused} refused, {unknown} settled by repeating", crashes());
+}
+
+async fn all_orders(world: &World) -> HashMap<String, Value> {
+    let mut orders = HashMap::new();
+    let mut cursor = String::new();
+    loop {
+        let path = format!("/api/orders?restaurantId={}&limit=200{cursor}", world.restaurant);
+        let page = world.owner.get(&path).await.expect(200);
+        for order in page["data"].as_array().unwrap() {
+            orders.insert(id_of(order).to_owned(), order.clone());
+        }
+        match page["nextCursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return orders,
+        }
+    }
+}
