@@ -13,5 +13,6 @@ mod crash;
 mod menu;
 mod orders;
 mod postgres;
+mod realtime;
 mod replay;
 mod accounts_sessions;

@@ -1,0 +1,12 @@
+//! Live updates, as the official Socket.IO client meets them, over WebSocket and over long polling.
+
+mod bounds;
+mod doors;
+mod live;
+mod log;
+mod nodes;
+mod phone;
+mod stage;
+
+/// Whatever holds, holds on both.
+const TRANSPORTS: [&str; 2] = ["websocket", "polling"];

@@ -1,0 +1,207 @@
+//! Who gets in, into which room, and for how long.
+
+use chrono::TimeDelta;
+use comanda::ids::{OrderId, RestaurantId};
+use comanda::realtime::room::Room;
+use serde_json::{Value, json};
+
+use super::TRANSPORTS;
+use super::phone::Phone;
+use super::stage::{Stage, token_of};
+use crate::people::id_of;
+
+/// How long tokens live.
+const TEN_MINUTES: (&str, &str) = ("JWT_EXPIRES_IN", "10m");
+
+#[tokio::test]
+async fn without_a_good_token_nobody_gets_in() {
+    let stage = Stage::set().await;
+    let (head, rest) = token_of(&stage.ada).split_once('.').unwrap();
+    let (body, signature) = rest.split_once('.').unwrap();
+    let (_, foreign_rest) = token_of(&stage.bob).split_once('.').unwrap();
+    let foreign_body = foreign_rest.split_once('.').unwrap().0;
+    let bad = [
+        Value::Null,
+        json!({}),
+        json!({ "token": "" }),
+        json!({ "token": 7 }),
+        json!({ "token": "forged" }),
+        json!({ "token": format!("{head}.{foreign_body}.{signature}") }),
+        json!({ "token": format!("{head}.{body}.{}", "A".repeat(signature.len())) }),
+    ];
+    for transport in TRANSPORTS {
+        let mut phone = Phone::new(stage.url(), transport);
+        for auth in &bad {
+            assert_eq!(phone.connect(auth).await, json!({ "refused": "unauthorized" }), "{transport} {auth}");
+        }
+        phone.sign_in(token_of(&stage.ada)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_has_ended_lets_nobody_in() {
+    let stage = Stage::set_with(&[TEN_MINUTES]).await;
+    stage.app.passes(TimeDelta::minutes(11));
+    let mut phone = Phone::new(stage.url(), "websocket");
+    assert_eq!(phone.connect(&json!({ "token": token_of(&stage.ada) })).await, json!({ "refused": "unauthorized" }));
+}
+
+#[tokio::test]
+async fn strangers_hear_that_there_is_nothing() {
+    let stage = Stage::set().await;
+    let order = stage.ada_orders_delivery().await;
+    stage.shop.owner.moves(&order, "CONFIRMED").await;
+    let delivery = stage.ada.finds_delivery(&order).await;
+    let of_others = [
+        stage.room(),
+        format!("order:{}", id_of(&order)),
+        format!("delivery:{}", id_of(&delivery)),
+        format!("user:{}", stage.ada.id),
+    ];
+    let of_nobody = [
+        "restaurant:rst_01jd3k9y5xfmt8zq2v7c4n6b0e",
+        "order:ord_01jd3k9y5xfmt8zq2v7c4n6b0e",
+        "delivery:dlv_01jd3k9y5xfmt8zq2v7c4n6b0e",
+        "user:usr_01jd3k9y5xfmt8zq2v7c4n6b0e",
+        "order:ord_no",
+    ];
+    for transport in TRANSPORTS {
+        let mut bob = stage.phone_of(&stage.bob, transport).await;
+        let nothing = bob.try_join(of_nobody[0], None).await;
+        assert_eq!((&nothing["ok"], &nothing["error"]["status"]), (&json!(false), &json!(404)));
+        assert_eq!(nothing["error"]["code"], "not_found");
+        for room in of_others.iter().map(String::as_str).chain(of_nobody) {
+            assert_eq!(bob.try_join(room, Some(0)).await, nothing, "{room}");
+        }
+        stage.shop.owner.moves(&stage.ada_orders().await, "CONFIRMED").await;
+        bob.heard_nothing().await;
+    }
+}
+
+#[tokio::test]
+async fn everybody_gets_into_their_own_rooms() {
+    let stage = Stage::set().await;
+    let order = stage.ada_orders().await;
+    let room = format!("order:{}", id_of(&order));
+    let mut phone = stage.phone_of(&stage.ada, "websocket").await;
+    let last = stage.last().await;
+    phone.join(&room, Some(last)).await;
+    phone.join(&format!("user:{}", stage.ada.id), Some(last)).await;
+    let refusal = phone.try_join("driver:drv_01jd3k9y5xfmt8zq2v7c4n6b0e", None).await;
+    assert_eq!(refusal["error"]["status"], 403, "{refusal}");
+    stage.shop.owner.moves(&order, "CONFIRMED").await;
+    // She is in both of its rooms and hears of it once.
+    assert_eq!(phone.next().await.1["order"]["status"], "CONFIRMED");
+    phone.heard_nothing().await;
+
+    let rider = stage.app.driver("Rider").await;
+    let driver = rider.get("/api/me").await.expect(200)["driver"]["id"].as_str().unwrap().to_owned();
+    let mut rider = stage.phone_of(&rider, "websocket").await;
+    rider.join(&format!("driver:{driver}"), None).await;
+    let refusal = rider.try_join("driver:drv_01jd3k9y5xfmt8zq2v7c4n6b0e", None).await;
+    assert_eq!(refusal["error"]["status"], 404, "{refusal}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_understood_is_refused_and_harms_nobody() {
+    let stage = Stage::set().await;
+    for transport in TRANSPORTS {
+        let mut phone = stage.phone(transport).await;
+        let nonsense = [
+            ("join", json!([])),
+            ("join", json!([null])),
+            ("join", json!([7])),
+            ("join", json!(["restaurant"])),
+            ("join", json!([{ "room": 3 }])),
+            ("join", json!([{ "room": "everything" }])),
+            ("join", json!([{ "room": "kitchen:rst_01jd3k9y5xfmt8zq2v7c4n6b0e" }])),
+            ("join", json!([{ "room": stage.room(), "after": "yesterday" }])),
+            ("join", json!([{ "room": stage.room(), "after": 1.5 }])),
+            ("join", json!([{ "room": stage.room(), "since": 1 }])),
+            ("join", json!([{ "room": stage.room(), "after": 9_007_199_254_740_991_i64 }])),
+            ("leave", json!([{}])),
+            ("auth:renew", json!([token_of(&stage.bob)])),
+            ("shout", json!(["hello"])),
+        ];
+        for (name, arguments) in nonsense {
+            let answer = phone.ask(name, &arguments).await;
+            assert_eq!(answer["ok"], false, "{name} {arguments}: {answer}");
+            assert_eq!(answer["error"]["status"], 422, "{name} {arguments}: {answer}");
+        }
+        phone.send("join", &json!(null)).await;
+        phone.join(&stage.room(), None).await;
+    }
+}
+
+#[tokio::test]
+async fn a_room_that_was_left_is_silent() {
+    let stage = Stage::set().await;
+    let (mut phone, _) = stage.watching("websocket").await;
+    let answer = phone.ask("leave", &json!([{ "room": stage.room() }])).await;
+    assert_eq!(answer, json!({ "ok": true, "room": stage.room() }));
+    let (mut other, _) = stage.watching("websocket").await;
+    stage.ada_orders().await;
+    assert_eq!(other.next().await.0, "order:new");
+    phone.heard_nothing().await;
+}
+
+#[tokio::test]
+async fn a_socket_ends_with_its_token_unless_that_is_renewed() {
+    let stage = Stage::set_with(&[TEN_MINUTES]).await;
+    let server = &stage.app.running().app;
+    let session = server.tokens.check(token_of(&stage.ada), server.clock.now()).unwrap();
+    let other = server.tokens.check(token_of(&stage.bob), server.clock.now()).unwrap();
+    for transport in TRANSPORTS {
+        let fresh = || server.tokens.issue(session.sub, session.sid, 0, server.clock.now()).unwrap();
+        let mut phone = Phone::signed_in(stage.url(), transport, &fresh()).await;
+        let mut lazy = Phone::signed_in(stage.url(), transport, &fresh()).await;
+        stage.app.passes(TimeDelta::seconds(545));
+        for phone in [&mut phone, &mut lazy] {
+            let (name, body) = phone.next().await;
+            assert_eq!(name, "auth:expiring");
+            assert!((1..=60).contains(&body["expiresIn"].as_i64().unwrap()), "{body}");
+        }
+        let other_session = server.tokens.issue(other.sub, other.sid, 0, server.clock.now());
+        let of_another_session = phone.ask("auth:renew", &json!([{ "token": other_session.unwrap() }])).await;
+        assert_eq!(of_another_session["error"]["status"], 403, "{of_another_session}");
+        let forged = phone.ask("auth:renew", &json!([{ "token": "forged" }])).await;
+        assert_eq!(forged["error"]["status"], 401, "{forged}");
+        let renewed = phone.ask("auth:renew", &json!([{ "token": fresh() }])).await;
+        assert_eq!(renewed["ok"], true, "{renewed}");
+        stage.app.passes(TimeDelta::seconds(65));
+        assert_eq!(lazy.ended().await, "io server disconnect");
+        phone.heard_nothing().await;
+    }
+}
+
+#[tokio::test]
+async fn who_works_there_no_longer_hears_no_more() {
+    let stage = Stage::set().await;
+    let staff = stage.app.staff_of(&stage.shop).await;
+    let mut phone = stage.phone_of(&staff, "websocket").await;
+    phone.join(&stage.room(), None).await;
+    phone.join(&format!("user:{}", staff.id), None).await;
+    let membership = stage.shop.path(&format!("/members/{}", staff.id));
+    stage.shop.owner.delete(&membership).await.expect(204);
+    let renewed = phone.ask("auth:renew", &json!([{ "token": token_of(&staff) }])).await;
+    assert_eq!(renewed["ok"], true, "{renewed}");
+    // The room was left with the renewal, unless the news of the revocation came first.
+    assert!([json!([]), json!([stage.room()])].contains(&renewed["left"]), "{renewed}");
+    stage.ada_orders().await;
+    let (mut owner, _) = stage.watching("websocket").await;
+    owner.heard_nothing().await;
+    phone.heard_nothing().await;
+}
+
+#[test]
+fn rooms_are_written_as_they_are_read() {
+    let (restaurant, order) = (RestaurantId::new(), OrderId::new());
+    for text in [format!("restaurant:{restaurant}"), format!("order:{order}")] {
+        assert_eq!(text.parse::<Room>().unwrap().to_string(), text);
+    }
+    assert_eq!(format!("order:{order}").parse(), Ok(Room::Order(order)));
+    for text in ["", ":", "order", "order:", "order:7", "Order:ord_01jd3k9y5xfmt8zq2v7c4n6b0e"] {
+        assert!(text.parse::<Room>().is_err(), "{text}");
+    }
+    assert!(format!("order:{restaurant}").parse::<Room>().is_err());
+}

@@ -1,0 +1,121 @@
+//! What happens arrives; what was missed comes again.
+
+use serde_json::{Value, json};
+
+use super::TRANSPORTS;
+use super::stage::{Stage, token_of};
+use crate::people::id_of;
+
+/// The body of an event says what a GET says.
+async fn assert_as_read(stage: &Stage, event: &Value) {
+    let order = stage.shop.owner.reads_order(&event["order"]).await;
+    assert_eq!((&event["order"], &event["orderId"]), (&order, &order["id"]));
+    assert_eq!((&event["restaurantId"], &event["version"]), (&order["restaurantId"], &order["version"]));
+}
+
+#[tokio::test]
+async fn an_order_and_its_steps_arrive_as_a_get_shows_them() {
+    let stage = Stage::set().await;
+    for transport in TRANSPORTS {
+        let (mut phone, stands) = stage.watching(transport).await;
+        let order = stage.ada_orders().await;
+        let (name, event) = phone.next().await;
+        assert_eq!((name.as_str(), &event["version"], &event["actor"]), ("order:new", &json!(1), &json!("CUSTOMER")));
+        assert_as_read(&stage, &event).await;
+        assert!(event["seq"].as_i64().unwrap() > stands);
+        for (version, status) in [(2, "CONFIRMED"), (3, "PREPARING"), (4, "READY")] {
+            stage.shop.owner.moves(&order, status).await;
+            let (name, event) = phone.next().await;
+            assert_eq!((name.as_str(), &event["version"]), ("order:status-changed", &json!(version)));
+            assert_eq!(event["order"]["status"], status);
+            assert_as_read(&stage, &event).await;
+        }
+        phone.heard_nothing().await;
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_is_told_to_all_whom_it_concerns() {
+    let stage = Stage::set().await;
+    let rider = stage.app.driver("Rider").await;
+    let driver = rider.comes_on_duty(44.49, 11.34).await;
+    let order = stage.ada_orders_delivery().await;
+    let order_room = format!("order:{}", id_of(&order));
+    let driver_room = format!("driver:{}", id_of(&driver));
+
+    let seen = stage.last().await;
+    let mut ada = stage.phone_of(&stage.ada, "websocket").await;
+    ada.join(&order_room, Some(seen)).await;
+    let mut phone = stage.phone_of(&rider, "websocket").await;
+    phone.join(&driver_room, Some(seen)).await;
+    stage.shop.owner.moves(&order, "CONFIRMED").await;
+    assert_eq!(ada.next().await.0, "order:status-changed");
+    let (name, opened) = ada.next().await;
+    assert_eq!((name.as_str(), &opened["delivery"]["status"]), ("delivery:status-changed", &json!("WAITING")));
+    let delivery = &opened["delivery"];
+    phone.heard_nothing().await;
+
+    stage.shop.owner.assigns(delivery, None).await.expect(200);
+    let (name, told) = phone.next().await;
+    assert_eq!(name, "delivery:assigned");
+    let path = format!("/api/deliveries/{}", id_of(delivery));
+    assert_eq!(told["delivery"], rider.get(&path).await.expect(200));
+    assert_eq!(ada.next().await, (name, told.clone()));
+
+    // Both come back for what they are entitled to.
+    let mut again = stage.phone_of(&rider, "websocket").await;
+    again.join(&driver_room, Some(0)).await;
+    assert_eq!(again.heard_numbers(), [told["seq"].as_i64().unwrap()]);
+    again.join(&format!("delivery:{}", id_of(delivery)), Some(0)).await;
+    assert_eq!(again.heard_numbers().len(), 2);
+    ada.join(&order_room, Some(seen)).await;
+    assert_eq!(ada.heard_numbers().len(), 3);
+}
+
+#[tokio::test]
+async fn what_was_missed_comes_again_in_order_and_then_what_is_new() {
+    let stage = Stage::set().await;
+    for transport in TRANSPORTS {
+        let (mut phone, _) = stage.watching(transport).await;
+        let first = stage.ada_orders().await;
+        let seen = phone.next().await.1["seq"].as_i64().unwrap();
+        phone.hang_up().await;
+
+        stage.shop.owner.moves(&first, "CONFIRMED").await;
+        let second = stage.ada_orders().await;
+        stage.shop.owner.cancels(&second, "out of flour").await;
+
+        let last = stage.last().await;
+        let missed = stage.numbers_after(seen).await;
+        assert_eq!((missed.len(), missed.last()), (3, Some(&last)));
+        phone.sign_in(token_of(&stage.shop.owner)).await;
+        stage.watching(transport).await;
+        let stands = phone.join(&stage.room(), Some(seen)).await;
+        assert_eq!(phone.heard_numbers(), missed, "all of it came before the answer");
+        assert!(stands >= last);
+
+        stage.shop.owner.moves(&first, "PREPARING").await;
+        let (_, live) = phone.next().await;
+        assert_eq!(live["order"]["status"], "PREPARING");
+        assert!(live["seq"].as_i64().unwrap() > stands);
+
+        // The answer's number is as good a place to come back to as an event's.
+        phone.hang_up().await;
+        phone.sign_in(token_of(&stage.shop.owner)).await;
+        phone.join(&stage.room(), Some(stands)).await;
+        assert_eq!(phone.heard_numbers(), [live["seq"].as_i64().unwrap()]);
+        phone.heard_nothing().await;
+    }
+}
+
+#[tokio::test]
+async fn a_restaurant_hears_of_itself_and_its_menu() {
+    let stage = Stage::set().await;
+    let (mut phone, _) = stage.watching("websocket").await;
+    let owner = &stage.shop.owner;
+    let restaurant = owner.patch(&stage.shop.path(""), &json!({ "accepting": false })).await.expect(200);
+    let (name, event) = phone.next().await;
+    assert_eq!((name.as_str(), &event["restaurant"]), ("restaurant:changed", &restaurant));
+    owner.post(&stage.shop.path("/categories"), &json!({ "name": "Drinks" })).await.expect(201);
+    assert_eq!(phone.next().await.0, "menu:changed");
+}
