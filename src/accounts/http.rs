@@ -158,7 +158,8 @@ struct Me {
 async fn get_me(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> Result<Json<Me>, Problem> {
     let me = app
         .db
-        .read(Who::user(caller.user), move |tx| {
+        // A driver's deliveries, which say whether they are busy, show to the driver only.
+        .read(Who { driver: caller.driver, ..Who::user(caller.user) }, move |tx| {
             Box::pin(async move {
                 let user = sql::get(tx, caller.user).await?.ok_or_else(Problem::unauthenticated)?;
                 let memberships = crate::restaurants::sql::memberships_of(tx, caller.user).await?;

@@ -24,6 +24,9 @@ use crate::people::{Door, Person};
 const PASSWORD_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$tsJablp8Of49ZZnyGrz9mQ$Gvxy3nCA8JC9ENXOYvYGzgOtAO/OhfuvXCEz8o075x4";
 
+/// `JWT_SECRET` of every server under test.
+pub const SECRET: &str = "a secret for tests that is long enough";
+
 /// How long a test waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -111,7 +114,7 @@ pub fn config(database_url: &str, changes: &[(&str, &str)]) -> Config {
         ("DATABASE_URL", database_url),
         ("DATABASE_POOL", "6"),
         ("DATABASE_ACQUIRE_TIMEOUT", "20s"),
-        ("JWT_SECRET", "a secret for tests that is long enough"),
+        ("JWT_SECRET", SECRET),
         ("JWT_REFRESH_SECRET", "another secret for tests, as long as that"),
         ("JWT_EXPIRES_IN", "12h"),
     ];

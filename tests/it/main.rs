@@ -2,6 +2,13 @@
 //!
 //! `bin/test` starts the servers and runs it.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::float_cmp, clippy::too_many_lines, reason = "exact values, and tables of cases")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::type_complexity,
+    reason = "small numbers and small models of the thing tested"
+)]
 
 mod app;
 mod audit;
@@ -9,10 +16,21 @@ mod people;
 mod reply;
 mod shop;
 
+mod accounts;
+mod accounts_sessions;
+mod cart;
 mod crash;
+mod delivery;
+mod hours;
+mod ids;
 mod menu;
+mod money;
 mod orders;
+mod paging;
 mod postgres;
 mod realtime;
 mod replay;
-mod accounts_sessions;
+mod restaurants;
+mod status;
+mod stock;
+mod times;

@@ -1,0 +1,135 @@
+//! Restaurants: opened by administrators, run by their people.
+
+use serde_json::{Value, json};
+
+use crate::app::TestApp;
+use crate::people::id_of;
+
+#[tokio::test]
+async fn an_administrator_opens_a_restaurant_and_everybody_reads_it() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let wish = json!({
+        "name": "Trattoria dell'Oca!", "description": "Tagliatelle since 1921", "cuisines": ["bolognese"],
+        "address": "Via Clavature 3", "place": { "lat": 44.4938, "lng": 11.343 }, "timezone": "Europe/Rome",
+        "currency": "EUR", "taxBasisPoints": 1000, "deliveryFee": { "amount": 250, "currency": "EUR" },
+        "hours": [{ "weekday": 5, "opens": "18:30", "closes": "02:00" }, { "weekday": 6, "opens": "00:00", "closes": "00:00" }],
+    });
+    // The two spans overlap on Saturday between midnight and two.
+    let refusal = admin.post("/api/restaurants", &wish).await.refused(422, "invalid_request");
+    assert_eq!(refusal["errors"][0]["pointer"], "/hours/1");
+    let mut wish = wish;
+    wish["hours"][1]["opens"] = json!("12:00");
+    wish["hours"][1]["closes"] = json!("24:00");
+    let made = admin.post("/api/restaurants", &wish).await.expect(201);
+    assert_eq!(made["slug"], "trattoria-dell-oca");
+    assert_eq!(made["hours"][0], json!({ "weekday": 5, "opens": "18:30", "closes": "02:00" }));
+    assert_eq!((&made["preparationMinutes"], &made["accepting"], &made["version"]), (&json!(20), &json!(true), &json!(1)));
+    let read = app.stranger().get(&format!("/api/restaurants/{}", id_of(&made))).await;
+    assert_eq!(read.expect(200), made);
+    assert_eq!(read.header("etag"), "\"1\"");
+    assert_eq!(app.stranger().get("/api/restaurants").await.expect(200)["data"], json!([made]));
+    admin.post("/api/restaurants", &wish).await.refused(409, "already_exists");
+    app.customer("Ada").await.post("/api/restaurants", &wish).await.refused(403, "forbidden");
+    app.stranger().post("/api/restaurants", &wish).await.refused(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn every_field_of_a_restaurant_is_checked() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let good = json!({
+        "name": "Luigi", "address": "Via 1", "place": { "lat": 44.0, "lng": 11.0 }, "timezone": "Europe/Rome", "currency": "EUR",
+    });
+    let bad = [
+        ("name", json!(""), "/name"),
+        ("slug", json!("Über Luigi"), "/slug"),
+        ("slug", json!("-luigi"), "/slug"),
+        ("slug", json!("luigi--2"), "/slug"),
+        ("place", json!({ "lat": 91.0, "lng": 0.0 }), "/place"),
+        ("place", json!({ "lat": "44", "lng": 0.0 }), "/place/lat"),
+        ("timezone", json!("Europe/Atlantis"), "/timezone"),
+        ("currency", json!("EURO"), "/currency"),
+        ("taxBasisPoints", json!(10_001), "/taxBasisPoints"),
+        ("taxBasisPoints", json!(-1), "/taxBasisPoints"),
+        ("preparationMinutes", json!(0), "/preparationMinutes"),
+        ("preparationMinutes", json!(481), "/preparationMinutes"),
+        ("deliveryFee", json!({ "amount": -1, "currency": "EUR" }), "/deliveryFee"),
+        ("deliveryFee", json!({ "amount": 1, "currency": "USD" }), "/deliveryFee"),
+        ("minimumOrder", json!({ "amount": 1, "currency": "USD" }), "/minimumOrder"),
+        ("cuisines", json!(vec!["x"; 21]), "/cuisines"),
+        ("hours", json!([{ "weekday": 0, "opens": "10:00", "closes": "11:00" }]), "/hours/0"),
+        ("hours", json!([{ "weekday": 1, "opens": "24:00", "closes": "11:00" }]), "/hours/0"),
+        ("hours", json!([{ "weekday": 1, "opens": "10:00", "closes": "25:00" }]), "/hours/0/closes"),
+        ("owner", json!("me"), "/owner"),
+    ];
+    for (field, value, pointer) in bad {
+        let mut wish = good.clone();
+        wish[field] = value.clone();
+        let refusal = admin.post("/api/restaurants", &wish).await.refused(422, "invalid_request");
+        assert_eq!(refusal["errors"][0]["pointer"], pointer, "{field} = {value}: {refusal}");
+    }
+    assert_eq!(app.count("select count(*) from restaurants").await, 0);
+}
+
+#[tokio::test]
+async fn managers_change_the_profile_and_staff_do_not() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let staff = app.staff_of(&luigi).await;
+    let path = luigi.path("");
+    staff.patch(&path, &json!({ "accepting": false })).await.refused(403, "forbidden");
+    app.customer("Ada").await.patch(&path, &json!({ "accepting": false })).await.refused(404, "not_found");
+    let read = app.stranger().get(&path).await.expect(200);
+    let version = read["version"].as_i64().unwrap();
+    let changed = luigi.owner.patch_version(&path, &format!("\"{version}\""), &json!({ "name": "Da Luigi" })).await;
+    let changed = changed.expect(200);
+    assert_eq!((&changed["name"], &changed["version"]), (&json!("Da Luigi"), &json!(version + 1)));
+    let stale = luigi.owner.patch_version(&path, &format!("\"{version}\""), &json!({ "name": "Luigi" })).await;
+    assert_eq!(stale.refused(412, "version_conflict")["current"]["name"], "Da Luigi");
+    luigi.owner.patch_version(&path, "3", &json!({ "name": "Luigi" })).await.refused(400, "malformed_request");
+    luigi.owner.patch(&path, &json!({ "currency": "USD" })).await.refused(422, "invalid_request");
+}
+
+#[tokio::test]
+async fn members_come_change_rank_and_go() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let ada = app.customer("Ada").await;
+    let members = luigi.path("/members");
+    let join = |role: &str| json!({ "email": ada.email, "role": role });
+    let member = luigi.owner.post(&members, &join("STAFF")).await.expect(201);
+    assert_eq!((&member["userId"], &member["role"]), (&json!(ada.id), &json!("STAFF")));
+    let me = ada.get("/api/me").await.expect(200);
+    assert_eq!(me["role"], "STAFF");
+    let expected = json!([{ "restaurantId": luigi.id, "restaurantName": "Luigi", "role": "STAFF" }]);
+    assert_eq!(me["memberships"], expected);
+    ada.get(&members).await.refused(403, "forbidden");
+    luigi.owner.post(&members, &join("MANAGER")).await.expect(201);
+    assert_eq!(ada.get(&members).await.expect(200)["data"].as_array().unwrap().len(), 2);
+    luigi.owner.delete(&format!("{members}/{}", ada.id)).await.expect(204);
+    luigi.owner.delete(&format!("{members}/{}", ada.id)).await.refused(404, "not_found");
+    ada.get(&members).await.refused(404, "not_found");
+    let unknown = json!({ "email": "no.one@example.com", "role": "STAFF" });
+    let refusal = luigi.owner.post(&members, &unknown).await.refused(422, "invalid_request");
+    assert_eq!(refusal["errors"][0]["pointer"], "/email");
+    luigi.owner.post(&members, &join("CHEF")).await.refused(422, "invalid_request");
+}
+
+#[tokio::test]
+async fn whether_a_restaurant_is_open_follows_its_clock() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").with("timezone", json!("UTC")).opens().await;
+    let now = app.clock.now();
+    // Open from the next full hour on, today.
+    let (next, weekday) = (now + chrono::TimeDelta::hours(1), (now + chrono::TimeDelta::hours(1)).format("%u"));
+    let span = json!({ "weekday": weekday.to_string().parse::<i64>().unwrap(), "opens": next.format("%H:00").to_string(), "closes": next.format("%H:59").to_string() });
+    luigi.owner.patch(&luigi.path(""), &json!({ "hours": [span] })).await.expect(200);
+    let open = async || app.stranger().get(&luigi.path("")).await.expect(200)["openNow"].clone();
+    assert_eq!(open().await, Value::Bool(false));
+    let minutes_left = 60 - now.format("%M").to_string().parse::<i64>().unwrap();
+    app.passes(chrono::TimeDelta::minutes(minutes_left));
+    assert_eq!(open().await, Value::Bool(true));
+    app.passes(chrono::TimeDelta::minutes(59));
+    assert_eq!(open().await, Value::Bool(false));
+}
