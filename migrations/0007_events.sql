@@ -14,7 +14,8 @@ create function event_seq(place integer) returns bigint language sql volatile
     return ((select base from event_epoch) + pg_current_xact_id()::text::bigint) * 1024 + place;
 comment on function event_seq(integer) is 'The number of the current transaction''s event at this place (0–1023).';
 
-create function event_horizon() returns bigint language sql volatile
+-- Stable, so that it sees the snapshot of the statement that asks, and not a newer one.
+create function event_horizon() returns bigint language sql stable
     return ((select base from event_epoch) + pg_snapshot_xmin(pg_current_snapshot())::text::bigint) * 1024;
 comment on function event_horizon() is 'Every event numbered below this is final; none can appear there any more.';
 
