@@ -1,19 +1,19 @@
 //! Calls a courier for every order: the server picks the nearest one who is free, and who waits is called for again
 //! when somebody becomes free.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures_util::future::join_all;
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use super::clock::DayClock;
 use super::courier::{Job, Outsiders};
 use crate::demo::client::{CallError, Delivery, Session};
 
 /// Assignments that are asked for at once.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 32;
 /// Minutes after which the waiting are called for even if nobody is known to have become free.
 const ASK_AGAIN: f64 = 5.0;
 
@@ -77,72 +77,90 @@ pub type Desks = HashMap<String, mpsc::Sender<Job>>;
 
 /// Whoever calls couriers.
 pub struct Dispatcher {
-    /// The couriers of this day.
-    pub desks: Desks,
-    /// Shared with the couriers.
-    pub floor: Arc<Floor>,
-    /// The day's clock.
-    pub clock: DayClock,
+    desks: Desks,
+    floor: Arc<Floor>,
+    clock: DayClock,
     /// Take what the server gives to drivers who are not of this day.
-    pub outsiders: Outsiders,
+    outsiders: Outsiders,
+    /// Who waits to be called for, by the order in which they came.
+    waiting: BTreeMap<u64, Need>,
+    asked: JoinSet<Asked>,
+    /// Whether nobody was free at the last answer: then only so many are called for as have become free since.
+    nobody_free: bool,
+    freed: usize,
+}
+
+/// A need that was called for, and what the server said.
+struct Asked {
+    number: u64,
+    need: Need,
+    answer: Result<Option<Delivery>, CallError>,
 }
 
 impl Dispatcher {
+    /// Calls the couriers behind these desks.
+    pub fn new(desks: Desks, floor: Arc<Floor>, clock: DayClock, outsiders: Outsiders) -> Self {
+        let (waiting, asked) = (BTreeMap::new(), JoinSet::new());
+        Self { desks, floor, clock, outsiders, waiting, asked, nobody_free: false, freed: 0 }
+    }
+
     /// Calls a courier for every need until there will be no more.
     pub async fn work(mut self, mut needs: mpsc::Receiver<Need>) {
-        let mut waiting: VecDeque<Need> = VecDeque::new();
-        let (mut open, mut ask_at) = (true, f64::INFINITY);
-        while open || !waiting.is_empty() {
+        let (mut open, mut came) = (true, 0);
+        while open || !self.waiting.is_empty() || !self.asked.is_empty() {
+            let ask_at = self.clock.now() + ASK_AGAIN;
             tokio::select! {
                 need = needs.recv(), if open => match need {
                     None => open = false,
                     Some(need) => {
-                        // Behind somebody for whom nobody was free there is no use in asking.
-                        let first = waiting.is_empty();
-                        waiting.push_back(need);
-                        waiting.extend(std::iter::from_fn(|| needs.try_recv().ok()));
-                        if first {
-                            self.call(&mut waiting, AT_ONCE).await;
-                        }
+                        came += 1;
+                        self.waiting.insert(came, need);
                     }
                 },
-                () = self.floor.change.notified() => {
-                    let freed = self.floor.freed.swap(0, Ordering::SeqCst);
-                    self.call(&mut waiting, freed).await;
-                }
-                () = self.clock.until(ask_at), if !waiting.is_empty() => {
-                    self.call(&mut waiting, 1).await;
-                    if self.floor.crew.load(Ordering::SeqCst) == 0 {
-                        waiting.drain(..).for_each(|need| self.give_up(need, "no courier is left".to_owned()));
+                Some(answered) = self.asked.join_next() => {
+                    if let Ok(asked) = answered {
+                        self.heed(asked).await;
                     }
                 }
+                () = self.floor.change.notified() => self.freed += self.floor.freed.swap(0, Ordering::SeqCst),
+                () = self.clock.until(ask_at), if !self.waiting.is_empty() => {
+                    self.freed += 1;
+                    self.give_up_without_crew();
+                }
             }
-            ask_at = self.clock.now() + ASK_AGAIN;
+            self.call();
         }
         // Without desks the couriers go home.
         self.desks.clear();
         self.outsiders.finish().await;
     }
 
-    /// Calls for the first `width` of those who wait. For whom nobody is free goes on waiting, in the same order.
-    async fn call(&mut self, waiting: &mut VecDeque<Need>, width: usize) {
-        let width = width.min(AT_ONCE).min(waiting.len());
-        let called: Vec<Need> = waiting.drain(..width).collect();
-        let answers = join_all(called.iter().map(|need| need.staff.assign(&need.delivery, None))).await;
-        let mut unheard = Vec::new();
-        for (need, answer) in called.into_iter().zip(answers) {
-            match answer {
-                Ok(None) => unheard.push(need),
-                other => self.hand_over(need, other).await,
-            }
+    /// Calls for those who wait, the first to come first, as far as there is hope that somebody is free.
+    fn call(&mut self) {
+        if self.waiting.is_empty() && self.asked.is_empty() {
+            (self.nobody_free, self.freed) = (false, 0);
         }
-        unheard.into_iter().rev().for_each(|need| waiting.push_front(need));
+        while self.asked.len() < AT_ONCE && (!self.nobody_free || self.freed > 0) {
+            let Some((number, need)) = self.waiting.pop_first() else { return };
+            self.freed = self.freed.saturating_sub(1);
+            self.asked.spawn(async move {
+                let answer = need.staff.assign(&need.delivery, None).await;
+                Asked { number, need, answer }
+            });
+        }
     }
 
-    async fn hand_over(&mut self, need: Need, answer: Result<Option<Delivery>, CallError>) {
+    /// Tells a courier, or lets the need wait on in its old place.
+    async fn heed(&mut self, asked: Asked) {
+        let Asked { number, need, answer } = asked;
         let driver = match answer {
             Err(error) => return self.give_up(need, error.to_string()),
-            Ok(delivery) => delivery.and_then(|delivery| delivery.driver),
+            Ok(None) => {
+                self.nobody_free = true;
+                self.waiting.insert(number, need);
+                return;
+            }
+            Ok(Some(delivery)) => delivery.driver,
         };
         let Some(driver) = driver else { return self.give_up(need, "the server assigned nobody".to_owned()) };
         self.floor.settle_one();
@@ -150,6 +168,14 @@ impl Dispatcher {
             // A courier who has gone home for good drops the job, and the order hears of it.
             Some(desk) => drop(desk.send(need.job).await),
             None => self.outsiders.carry(need.staff, driver.place, need.job),
+        }
+    }
+
+    fn give_up_without_crew(&mut self) {
+        if self.floor.crew.load(Ordering::SeqCst) == 0 {
+            for need in std::mem::take(&mut self.waiting).into_values() {
+                self.give_up(need, "no courier is left".to_owned());
+            }
         }
     }
 

@@ -165,7 +165,7 @@ fn take_places(
     }
     let outsiders = Outsiders::new(day.pace, clock.clone());
     let (needs, asked) = mpsc::channel(day.meals.len());
-    let dispatcher = Dispatcher { desks, floor: floor.clone(), clock: clock.clone(), outsiders };
+    let dispatcher = Dispatcher::new(desks, floor.clone(), clock.clone(), outsiders);
     let mut desk = JoinSet::new();
     desk.spawn(dispatcher.work(asked));
     (floor, needs, desk, couriers)
