@@ -40,6 +40,16 @@ impl Clock {
         }
     }
 
+    /// The same clock, so much behind.
+    #[must_use]
+    pub fn behind(&self, by: TimeDelta) -> Self {
+        let shift = match self {
+            Self::System => 0,
+            Self::Shifted(shift) => shift.load(Ordering::Relaxed),
+        };
+        Self::Shifted(Arc::new(AtomicI64::new(shift - by.num_milliseconds())))
+    }
+
     /// Moves a shifted clock forward; the machine's clock stays what it is.
     pub fn advance(&self, by: TimeDelta) {
         if let Self::Shifted(shift) = self {

@@ -145,20 +145,20 @@ struct Stored<'a> {
     subject: Subject<'a>,
 }
 
+impl<'a> Stored<'a> {
+    fn of(event: &Event<'a>, restaurant_id: RestaurantId, at: DateTime<Utc>, actor: Actor) -> Self {
+        let (_, _, version) = event.aggregate(restaurant_id);
+        let (order_id, delivery_id) = event.concerns();
+        Self { version, restaurant_id, order_id, delivery_id, at, actor, subject: event.subject() }
+    }
+}
+
 async fn append(tx: &mut Tx, scope: &RestaurantScope, event: &Event<'_>) -> Result<(), Problem> {
     let (aggregate, aggregate_id, version) = event.aggregate(scope.restaurant());
-    let (order_id, delivery_id) = event.concerns();
+    let (order_id, _) = event.concerns();
     let at = tx.now();
-    let payload = serde_json::value::to_raw_value(&Stored {
-        version,
-        restaurant_id: scope.restaurant(),
-        order_id,
-        delivery_id,
-        at,
-        actor: scope.actor(),
-        subject: event.subject(),
-    })
-    .map_err(|error| Problem::internal(&error))?;
+    let payload = serde_json::value::to_raw_value(&Stored::of(event, scope.restaurant(), at, scope.actor()))
+        .map_err(|error| Problem::internal(&error))?;
     let place = tx.next_event_place()?;
     sqlx::query!(
         "insert into events (seq, restaurant_id, aggregate, aggregate_id, order_id, version, name, actor, actor_id,
@@ -176,6 +176,66 @@ async fn append(tx: &mut Tx, scope: &RestaurantScope, event: &Event<'_>) -> Resu
         event.customer() as Option<UserId>,
         sqlx::types::Json(payload) as _,
         at,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Something that happened before the log was there to note it.
+pub struct PastEvent<'a> {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// In which capacity it was done.
+    pub actor: Actor,
+    /// Who, where it was a person.
+    pub actor_id: Option<UserId>,
+    /// What.
+    pub event: Event<'a>,
+}
+
+/// Appends what happened earlier, oldest first, in one statement. Nobody follows it: it is over.
+///
+/// # Errors
+/// When PostgreSQL refuses, or there are more of them than a transaction has places.
+pub async fn import(tx: &mut Tx, scope: &RestaurantScope, past: &[PastEvent<'_>]) -> Result<(), Problem> {
+    let restaurant = scope.restaurant();
+    let body = |one: &PastEvent<'_>| {
+        serde_json::to_string(&Stored::of(&one.event, restaurant, one.at, one.actor))
+            .map_err(|error| Problem::internal(&error))
+    };
+    let places = past.iter().map(|_| tx.next_event_place()).collect::<Result<Vec<_>, _>>()?;
+    let payloads = past.iter().map(body).collect::<Result<Vec<_>, _>>()?;
+    let about: Vec<_> = past.iter().map(|one| one.event.aggregate(restaurant)).collect();
+    let aggregates: Vec<_> = about.iter().map(|(kind, ..)| (*kind).to_owned()).collect();
+    let ids: Vec<_> = about.iter().map(|(_, id, _)| *id).collect();
+    let versions: Vec<_> = about.iter().map(|(.., version)| *version).collect();
+    let orders: Vec<_> = past.iter().map(|one| one.event.concerns().0.map(OrderId::uuid)).collect();
+    let names: Vec<_> = past.iter().map(|one| one.event.name().to_owned()).collect();
+    let actors: Vec<_> = past.iter().map(|one| one.actor).collect();
+    let actor_ids: Vec<_> = past.iter().map(|one| one.actor_id.map(UserId::uuid)).collect();
+    let customers: Vec<_> = past.iter().map(|one| one.event.customer().map(UserId::uuid)).collect();
+    let times: Vec<_> = past.iter().map(|one| one.at).collect();
+    sqlx::query!(
+        "insert into events (seq, restaurant_id, aggregate, aggregate_id, order_id, version, name, actor, actor_id,
+                             customer_id, payload, at)
+         select event_seq(place), $1, aggregate, aggregate_id, order_id, version, name, actor, actor_id,
+                customer_id, payload::json, at
+         from unnest($2::int[], $3::text[], $4::uuid[], $5::uuid[], $6::bigint[], $7::text[], $8::order_actor[],
+                     $9::uuid[], $10::uuid[], $11::text[], $12::timestamptz[])
+             as past(place, aggregate, aggregate_id, order_id, version, name, actor, actor_id, customer_id, payload, at)",
+        restaurant as RestaurantId,
+        &places,
+        &aggregates,
+        &ids,
+        &orders as &[Option<Uuid>],
+        &versions,
+        &names,
+        &actors as &[Actor],
+        &actor_ids as &[Option<Uuid>],
+        &customers as &[Option<Uuid>],
+        &payloads,
+        &times,
     )
     .execute(tx.connection())
     .await?;

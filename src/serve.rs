@@ -15,10 +15,11 @@ use crate::app::{self, App, RouterError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{DatabaseError, Reached};
+use crate::demo::{self, DemoError};
 use crate::limits::{self, Limits};
 use crate::menu::published::Published;
 use crate::server::{self, ListenError};
-use crate::{demo, middleware, realtime};
+use crate::{middleware, realtime};
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +43,8 @@ pub enum ServeError {
     #[error("REDIS_URL cannot be used: {0}. It looks like redis://host:6379")]
     Redis(#[from] redis::RedisError),
     /// The demo city.
-    #[error("the demo city could not be built: {0}")]
-    Demo(String),
+    #[error(transparent)]
+    Demo(#[from] DemoError),
 }
 
 /// A server that is up.
@@ -93,6 +94,11 @@ pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) 
         clock,
         demo,
     });
+    // Before anybody is let in, and before the relay looks at the log: what is brought in is no news.
+    if demo && let Err(error) = demo::found(&app).await {
+        app.db.close().await;
+        return Err(error.into());
+    }
     run(app, listener, reached)
 }
 
@@ -126,6 +132,9 @@ fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<Runnin
 /// # Errors
 /// When something of the start fails; each says what to do.
 pub async fn serve(config: Config, demo: bool) -> Result<(), ServeError> {
+    if demo {
+        demo::allowed(&config)?;
+    }
     std::fs::create_dir_all(&config.data_dir)
         .map_err(|error| ServeError::DataDir(config.data_dir.display().to_string(), error))?;
     let reached = Reached::find(&config).await?;
@@ -133,8 +142,14 @@ pub async fn serve(config: Config, demo: bool) -> Result<(), ServeError> {
     if applied > 0 {
         tracing::info!(applied, "the schema is up to date");
     }
-    let running = start(config, &reached, Clock::System, demo).await?;
-    let simulator = if demo { Some(demo::begin(&running).await.map_err(ServeError::Demo)?) } else { None };
+    let running = match start(config, &reached, Clock::System, demo).await {
+        Ok(running) => running,
+        Err(error) => {
+            reached.leave().await;
+            return Err(error);
+        }
+    };
+    let simulator = if demo { Some(demo::begin(&running)?) } else { None };
     announce(&running, demo);
     wait_for_signal().await;
     tracing::info!("stopping");

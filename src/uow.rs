@@ -128,6 +128,11 @@ impl Database {
         Self { pool, clock, bounds, units: TaskTracker::new(), appended: Arc::new(Notify::new()) }
     }
 
+    /// The same database at another time: what is written through it happened when that clock says.
+    pub(crate) fn at(&self, clock: Clock) -> Self {
+        Self { clock, ..self.clone() }
+    }
+
     /// Signalled after a unit that appended events has been committed: a hint, never the only way to learn of it.
     pub fn appended(&self) -> Arc<Notify> {
         Arc::clone(&self.appended)

@@ -1,5 +1,7 @@
 //! Every statement on users; those on sessions and revocations have files of their own.
 
+use chrono::{DateTime, Utc};
+
 use super::{Email, User, UserRole};
 use crate::ids::UserId;
 use crate::problem::Problem;
@@ -63,6 +65,20 @@ pub async fn credentials(database: &Database, email: &Email) -> Result<Option<Cr
         user: User { id: row.id, email: row.email, name: row.name, phone: row.phone, role: row.role },
         password_hash: row.password_hash,
     }))
+}
+
+/// When the account of this address was made.
+pub async fn signed_up_at(database: &Database, email: &Email) -> Result<Option<DateTime<Utc>>, Problem> {
+    let row = sqlx::query!("select created_at from users where email = $1", email.as_str())
+        .fetch_optional(database.pool())
+        .await?;
+    Ok(row.map(|row| row.created_at))
+}
+
+/// Whether anybody has an account.
+pub async fn anybody(database: &Database) -> Result<bool, Problem> {
+    let row = sqlx::query!(r#"select exists (select from users) as "there!""#).fetch_one(database.pool()).await?;
+    Ok(row.there)
 }
 
 /// The hash of a user's password.

@@ -13,6 +13,8 @@ use crate::restaurants::MemberRole;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
+pub mod history;
+
 /// A driver's row.
 struct DriverRow {
     id: DriverId,

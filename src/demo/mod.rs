@@ -1,22 +1,128 @@
 //! The demo city, and days that really happened.
+//!
+//! `comanda serve --demo` builds a city of fourteen restaurants in an empty database ([`seed`]) and brings it to life
+//! ([`simulator`]): guests order, kitchens cook, drivers ride, all of them through the public API ([`client`]).
+//! `comanda replay` plays a day of real orders against a running server ([`replay`]).
 
+pub mod chance;
+pub mod city;
 pub mod client;
+mod progress;
 pub mod replay;
+pub mod seed;
+pub mod simulator;
+pub mod town;
 
-/// Stops what was begun.
-pub struct Simulator;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
 
-impl Simulator {
-    /// Stops it.
-    pub async fn stop(self) {}
+use crate::app::App;
+use crate::config::{Config, Mode};
+use crate::problem::Problem;
+use crate::serve::Running;
+use city::{City, CityError, PASSWORD};
+use client::BadAddress;
+use progress::say;
+use town::{Town, TownError};
+
+pub use simulator::Simulator;
+
+/// Why there is no demo.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// Everybody knows the password of its administrator.
+    #[error(
+        "--demo makes accounts whose password everybody knows, and MODE is production: start without --demo, or set MODE=development"
+    )]
+    Production,
+    /// The database is in use.
+    #[error(
+        "the database has users who are not the demo's: point DATABASE_URL or DATA_DIR at an empty one, or start without --demo"
+    )]
+    SomebodyElse,
+    /// The documents.
+    #[error(transparent)]
+    City(#[from] CityError),
+    /// What the documents say.
+    #[error("the demo city does not fit into the house: {0}")]
+    Town(#[from] TownError),
+    /// The house refused.
+    #[error("the demo city could not be built: {0}. Start again: it goes on where it stopped")]
+    Refused(Problem),
+    /// The simulator has nowhere to go.
+    #[error("the simulator cannot reach the server: {0}")]
+    Address(#[from] BadAddress),
 }
 
-/// Begins.
-pub async fn begin(_running: &crate::serve::Running) -> Result<Simulator, String> {
-    Ok(Simulator)
+impl From<Problem> for DemoError {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
 }
 
-/// Logins.
+/// Refuses where a demo has no place.
+///
+/// # Errors
+/// In production.
+pub fn allowed(config: &Config) -> Result<(), DemoError> {
+    if config.mode == Mode::Production { Err(DemoError::Production) } else { Ok(()) }
+}
+
+/// Builds the city where it is missing.
+///
+/// # Errors
+/// When the database is somebody else's, or refuses.
+pub async fn found(app: &App) -> Result<(), DemoError> {
+    allowed(&app.config)?;
+    let town = Arc::new(Town::of(&City::read()?)?);
+    let began = Instant::now();
+    if let Some(built) = seed::build(&app.db, &app.passwords, &app.clock, &town).await? {
+        let (restaurants, seconds) = (town.kitchens.len(), began.elapsed().as_secs_f64());
+        say(&format!(
+            "The demo city is built: {restaurants} restaurants, {} past orders, {seconds:.1} s.",
+            built.orders
+        ));
+    }
+    Ok(())
+}
+
+/// Brings the city to life.
+///
+/// # Errors
+/// When the server's own address is none.
+pub fn begin(running: &Running) -> Result<Simulator, DemoError> {
+    Ok(Simulator::begin(&base_address(running.address), City::read()?)?)
+}
+
+/// Where this machine reaches the server.
+fn base_address(listening: SocketAddr) -> String {
+    let mut address = listening;
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() {
+            std::net::Ipv4Addr::LOCALHOST.into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    format!("http://{address}")
+}
+
+/// With what to sign in.
 pub fn logins() -> String {
-    String::new()
+    let slug = "night-owl-diner";
+    let rows = [
+        ("Administrator", city::admin_email()),
+        ("Owner", format!("owner.{slug}@{}", city::DOMAIN)),
+        ("Staff", format!("staff.{slug}@{}", city::DOMAIN)),
+        ("Driver", format!("{}  (driver1 … driver20)", city::driver_email(1))),
+        ("Customer", format!("ada@{}", city::DOMAIN)),
+    ];
+    let mut text = format!("  Demo logins, all with the password \"{PASSWORD}\":\n");
+    for (who, address) in rows {
+        let _ = writeln!(text, "    {who:<14} {address}");
+    }
+    text.push_str("  Other restaurants: their slug instead of night-owl-diner, as GET /api/restaurants lists them.");
+    text
 }

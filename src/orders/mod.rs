@@ -12,6 +12,7 @@ use crate::ids::{CartId, ItemId, OrderId, RestaurantId, UserId};
 use crate::money::{Currency, Money};
 use crate::place::Place;
 
+pub mod history;
 pub mod http;
 pub mod party;
 pub mod place;

@@ -18,6 +18,8 @@ use crate::restaurants::MemberRole;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
+pub mod history;
+
 /// An order's row.
 struct Row {
     id: OrderId,

@@ -12,7 +12,8 @@ use crate::people::{PASSWORD, Person};
 async fn whoever_signs_up_can_sign_in_and_is_a_customer() {
     let app = TestApp::start().await;
     let stranger = app.stranger();
-    let wish = json!({ "email": " Ada@Example.COM ", "password": "ùnô dué 333", "name": "Ada", "phone": "+390511234567" });
+    let wish =
+        json!({ "email": " Ada@Example.COM ", "password": "ùnô dué 333", "name": "Ada", "phone": "+390511234567" });
     let first = stranger.post("/api/auth/register", &wish).await;
     first.expect(202);
     // The same characters, composed another way by another keyboard.
@@ -39,7 +40,8 @@ async fn a_wrong_password_and_an_unknown_address_are_refused_alike() {
     let app = TestApp::start().await;
     let (ada, stranger) = (app.customer("Ada").await, app.stranger());
     let wrong = stranger.post("/api/auth/login", &json!({ "email": ada.email, "password": "four green apples" })).await;
-    let unknown = stranger.post("/api/auth/login", &json!({ "email": "no.one@example.com", "password": PASSWORD })).await;
+    let unknown =
+        stranger.post("/api/auth/login", &json!({ "email": "no.one@example.com", "password": PASSWORD })).await;
     wrong.refused(401, "invalid_credentials");
     unknown.refused(401, "invalid_credentials");
     assert_eq!(wrong.without_request_id(), unknown.without_request_id());
@@ -159,7 +161,8 @@ async fn a_token_that_is_not_ours_or_not_in_time_opens_nothing() {
         reply.refused(401, "unauthenticated");
         assert!(reply.header("www-authenticate").starts_with("Bearer"), "{what}");
     }
-    let basic = app.stranger().request(reqwest::Method::GET, "/api/me").header("authorization", format!("Basic {good}"));
+    let basic =
+        app.stranger().request(reqwest::Method::GET, "/api/me").header("authorization", format!("Basic {good}"));
     ada.send(basic).await.refused(401, "unauthenticated");
     ada.get("/api/me").await.expect(200);
     app.stranger().get("/api/me").await.refused(401, "unauthenticated");

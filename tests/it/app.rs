@@ -183,13 +183,13 @@ impl TestApp {
     /// Rows of every table that a request could have written to.
     pub async fn rows_written(&self) -> i64 {
         self.count(
-            "select (select count(*) from orders) + (select count(*) from order_items) + (select count(*) from events)
+            "select ((select count(*) from orders) + (select count(*) from order_items) + (select count(*) from events)
                   + (select count(*) from idempotency_keys) + (select count(*) from cart_items)
                   + (select coalesce(sum(version), 0) from carts) + (select count(*) from users)
                   + (select count(*) from restaurants) + (select coalesce(sum(version), 0) from restaurants)
                   + (select count(*) from menu_items) + (select count(*) from menu_categories)
                   + (select count(*) from memberships) + (select count(*) from drivers)
-                  + (select count(*) from deliveries)",
+                  + (select count(*) from deliveries))::bigint",
         )
         .await
     }

@@ -171,7 +171,10 @@ async fn drivers_are_made_by_administrators_and_speak_for_themselves() {
     mario.post("/api/admin/drivers", &wish).await.refused(403, "forbidden");
     let again = json!({ "email": mario.email, "vehicle": "CAR" });
     admin.post("/api/admin/drivers", &again).await.refused(409, "already_exists");
-    admin.post("/api/admin/drivers", &json!({ "email": ada.email, "vehicle": "ROCKET" })).await.refused(422, "invalid_request");
+    admin
+        .post("/api/admin/drivers", &json!({ "email": ada.email, "vehicle": "ROCKET" }))
+        .await
+        .refused(422, "invalid_request");
     assert_eq!(admin.get("/api/admin/drivers").await.expect(200)["data"], json!([profile(&mario).await]));
     ada.put("/api/drivers/me/availability", &json!({ "status": "AVAILABLE" })).await.refused(403, "forbidden");
     let blind = mario.put("/api/drivers/me/availability", &json!({ "status": "AVAILABLE" })).await;

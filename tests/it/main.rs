@@ -21,6 +21,7 @@ mod accounts_sessions;
 mod cart;
 mod crash;
 mod delivery;
+mod demo;
 mod hours;
 mod ids;
 mod menu;

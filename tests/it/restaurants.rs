@@ -24,7 +24,10 @@ async fn an_administrator_opens_a_restaurant_and_everybody_reads_it() {
     let made = admin.post("/api/restaurants", &wish).await.expect(201);
     assert_eq!(made["slug"], "trattoria-dell-oca");
     assert_eq!(made["hours"][0], json!({ "weekday": 5, "opens": "18:30", "closes": "02:00" }));
-    assert_eq!((&made["preparationMinutes"], &made["accepting"], &made["version"]), (&json!(20), &json!(true), &json!(1)));
+    assert_eq!(
+        (&made["preparationMinutes"], &made["accepting"], &made["version"]),
+        (&json!(20), &json!(true), &json!(1))
+    );
     let read = app.stranger().get(&format!("/api/restaurants/{}", id_of(&made))).await;
     assert_eq!(read.expect(200), made);
     assert_eq!(read.header("etag"), "\"1\"");

@@ -9,8 +9,8 @@ use tokio::sync::Mutex;
 
 use super::day::{Day, Kitchen, Shift};
 use super::plane::to_place;
-use super::progress::Progress;
 use crate::demo::client::{CallError, Client, Item, Money, NewRestaurant, NewUser, Session};
+use crate::demo::progress::Progress;
 
 /// Sign-ups at once. Each costs the server a password hash, so more would only queue.
 const AT_ONCE: usize = 4;

@@ -14,7 +14,6 @@ mod dispatch;
 mod listener;
 pub mod plane;
 mod play;
-mod progress;
 pub mod report;
 mod settle;
 mod table;
@@ -31,11 +30,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::client::{BadAddress, CallError, Client, Session};
+use super::progress::{Progress, say};
 use cast::{Cast, Casting};
 use day::Day;
 use listener::Listener;
 use play::Stage;
-use progress::{Progress, say};
 use report::{Facts, Report, SignUp};
 
 pub use table::DayError;

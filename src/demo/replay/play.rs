@@ -15,8 +15,8 @@ use super::courier::{Courier, Job, Outsiders, Worked};
 use super::day::{Day, Meal};
 use super::dispatch::{Desks, Dispatcher, Floor, Need};
 use super::plane::to_place;
-use super::progress::Progress;
 use crate::demo::client::{CallError, CartLine, NewDeliveryOrder, OrderStatus};
+use crate::demo::progress::Progress;
 
 /// Minutes before the first order at which the clock starts, so that the couriers are there.
 const PRELUDE: f64 = 5.0;

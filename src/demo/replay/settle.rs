@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::audit::{Audit, Subject};
 use super::play::{Placed, Stage};
-use super::progress::Progress;
 use crate::demo::client::CallError;
+use crate::demo::progress::Progress;
 
 /// Orders that are read at once.
 const AT_ONCE: usize = 8;

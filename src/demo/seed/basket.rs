@@ -1,0 +1,139 @@
+//! What people ordered: dishes by how much they are liked, priced as the house prices.
+
+use rand::RngExt as _;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+
+use super::past::Meal;
+use crate::demo::chance::id_at;
+use crate::demo::city::Dish;
+use crate::demo::town::{Guest, Kitchen, TAX_BASIS_POINTS, Town};
+use crate::ids::{ItemId, OrderId};
+use crate::money::{Amount, Currency};
+use crate::orders::pricing::{self, Terms};
+use crate::orders::{Fulfilment, Order, OrderLine, OrderStatus, Totals};
+use crate::problem::Problem;
+
+/// Lines on which a basket ends, however much the restaurant asks for at least.
+const MOST_LINES: usize = 12;
+
+/// The order that a meal begins with, but for its number, which is drawn when it is written.
+pub fn order(town: &Town, meal: &mut Meal) -> Result<Order, Problem> {
+    let kitchen = &town.kitchens[meal.kitchen];
+    let random = &mut meal.random;
+    let id = OrderId::from_uuid(id_at(random, meal.at));
+    let guest = town.guests.choose(random).ok_or_else(|| Problem::internal(&"nobody lives in the demo city"))?;
+    let fulfilment = fulfilment(random);
+    let items = lines(kitchen, town.currency, random)?;
+    let tip = tip(fulfilment, random);
+    let totals = totals(kitchen, town.currency, &items, fulfilment, tip)?;
+    let note = random.random_bool(0.12).then(|| town.notes.choose(random).cloned()).flatten();
+    let table = (fulfilment == Fulfilment::DineIn).then(|| random.random_range(1..=18).to_string());
+    let Guest { person, address, place } = guest;
+    let to_door = fulfilment == Fulfilment::Delivery;
+    Ok(Order {
+        id,
+        number: 0,
+        restaurant_id: kitchen.id,
+        customer_id: person.id,
+        cart_id: None,
+        fulfilment,
+        status: OrderStatus::Pending,
+        version: 1,
+        currency: town.currency,
+        items,
+        totals,
+        address: to_door.then(|| address.clone()),
+        place: to_door.then_some(*place),
+        table,
+        note,
+        accept_by: None,
+        promised_at: None,
+        cancel_reason: None,
+        placed_at: meal.at,
+        updated_at: meal.at,
+        closed_at: None,
+    })
+}
+
+fn fulfilment(random: &mut StdRng) -> Fulfilment {
+    match random.random_range(0..100) {
+        0..65 => Fulfilment::Delivery,
+        65..88 => Fulfilment::Pickup,
+        _ => Fulfilment::DineIn,
+    }
+}
+
+fn tip(fulfilment: Fulfilment, random: &mut StdRng) -> Amount {
+    let tips = fulfilment == Fulfilment::Delivery && random.random_bool(0.3);
+    if tips { Amount::minor(50 * random.random_range(2..=6)) } else { Amount::ZERO }
+}
+
+/// One to four dishes, and more until the restaurant's least amount is reached.
+fn lines(kitchen: &Kitchen, currency: Currency, random: &mut StdRng) -> Result<Vec<OrderLine>, Problem> {
+    let mut dishes: Vec<&(ItemId, Dish)> =
+        kitchen.menu.iter().flat_map(|chapter| &chapter.dishes).filter(|(_, dish)| dish.available).collect();
+    let wanted = match random.random_range(0..100) {
+        0..25 => 1,
+        25..60 => 2,
+        60..85 => 3,
+        _ => 4,
+    };
+    let mut lines: Vec<OrderLine> = Vec::new();
+    let mut sum = 0;
+    while !dishes.is_empty() && lines.len() < MOST_LINES && (lines.len() < wanted || sum < kitchen.house.minimum_order)
+    {
+        let (item_id, dish) = dishes.remove(liked(&dishes, random));
+        let quantity = match random.random_range(0..100) {
+            0..80 => 1,
+            80..95 => 2,
+            _ => 3,
+        };
+        let unit = Amount::minor(dish.price);
+        let total = unit.times(quantity)?;
+        sum += total.units();
+        lines.push(OrderLine {
+            line: i16::try_from(lines.len() + 1).unwrap_or(i16::MAX),
+            item_id: *item_id,
+            name: dish.name.clone(),
+            quantity: i32::try_from(quantity).unwrap_or(i32::MAX),
+            unit_price: unit.of(currency),
+            total: total.of(currency),
+            note: None,
+        });
+    }
+    Ok(lines)
+}
+
+/// Which of the dishes; the better liked, the likelier.
+fn liked(dishes: &[&(ItemId, Dish)], random: &mut StdRng) -> usize {
+    let total: u32 = dishes.iter().map(|(_, dish)| dish.popularity).sum();
+    let mut left = random.random_range(0..total.max(1));
+    let chosen = dishes.iter().position(|(_, dish)| {
+        let here = left < dish.popularity;
+        left = left.saturating_sub(dish.popularity);
+        here
+    });
+    chosen.unwrap_or_default()
+}
+
+fn totals(
+    kitchen: &Kitchen,
+    currency: Currency,
+    items: &[OrderLine],
+    fulfilment: Fulfilment,
+    tip: Amount,
+) -> Result<Totals, Problem> {
+    let lines: Vec<_> = items.iter().map(|line| line.total.amount).collect();
+    let delivery_fee = Amount::minor(kitchen.house.delivery_fee);
+    let sums = pricing::sums(&lines, Terms { tax_basis_points: TAX_BASIS_POINTS, delivery_fee }, fulfilment, tip)?;
+    Ok(Totals {
+        items: sums.items.of(currency),
+        tax: sums.tax.of(currency),
+        delivery_fee: sums.delivery_fee.of(currency),
+        service_fee: Amount::ZERO.of(currency),
+        tip: sums.tip.of(currency),
+        discount: Amount::ZERO.of(currency),
+        total: sums.total.of(currency),
+    })
+}

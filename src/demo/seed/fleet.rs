@@ -1,0 +1,101 @@
+//! The drivers of the past: each carries one order at a time and takes the time that the way takes.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::delivery::{Carrier, Vehicle};
+use crate::demo::town::Rider;
+use crate::ids::UserId;
+use crate::place::Place;
+
+/// How much longer the streets are than the straight line.
+pub const DETOUR: f64 = 1.3;
+
+/// Metres a second, stops at lights included.
+pub const fn speed(vehicle: Vehicle) -> f64 {
+    match vehicle {
+        Vehicle::Bicycle => 4.2,
+        Vehicle::Scooter => 6.0,
+        Vehicle::Car => 5.2,
+        Vehicle::Foot => 1.6,
+    }
+}
+
+/// A driver's afternoon.
+struct Shift<'t> {
+    rider: &'t Rider,
+    free_at: DateTime<Utc>,
+    place: Place,
+}
+
+/// All drivers.
+pub struct Fleet<'t> {
+    shifts: Vec<Shift<'t>>,
+}
+
+/// A driver on the way to a kitchen.
+pub struct Ride {
+    /// Which driver.
+    pub rider: usize,
+    /// As those who wait see them.
+    pub carrier: Carrier,
+    /// Why this one.
+    pub because: String,
+    /// When they could be called.
+    pub called: DateTime<Utc>,
+    /// When they are at the kitchen.
+    pub at_kitchen: DateTime<Utc>,
+    /// How long it is from there to the door.
+    pub way: TimeDelta,
+}
+
+impl<'t> Fleet<'t> {
+    /// Everybody at their corner, free.
+    pub fn new(riders: &'t [Rider]) -> Self {
+        let shift = |rider: &'t Rider| Shift { rider, free_at: DateTime::UNIX_EPOCH, place: rider.corner };
+        Self { shifts: riders.iter().map(shift).collect() }
+    }
+
+    /// The nearest driver who is free at that time, or else the first to be free again.
+    pub fn call(&self, at: DateTime<Utc>, kitchen: Place, door: Place) -> Ride {
+        let free: Vec<_> = (0..self.shifts.len()).filter(|&index| self.shifts[index].free_at <= at).collect();
+        let metres = |index: usize| self.shifts[index].place.metres_to(kitchen);
+        let nearest = free.iter().copied().min_by(|&one, &other| metres(one).total_cmp(&metres(other)));
+        let (rider, because) = if let Some(rider) = nearest {
+            (rider, format!("nearest of {} free, {:.0} m from the restaurant", free.len(), metres(rider)))
+        } else {
+            let next = (0..self.shifts.len()).min_by_key(|&index| self.shifts[index].free_at);
+            (next.unwrap_or_default(), "first to be free again".to_owned())
+        };
+        let Shift { rider: who, free_at, place } = &self.shifts[rider];
+        let called = at.max(*free_at);
+        let carrier = Carrier {
+            id: who.id,
+            name: who.person.name.clone(),
+            vehicle: who.vehicle.word().to_owned(),
+            place: Some(*place),
+        };
+        let at_kitchen = called + travel(who.vehicle, *place, kitchen);
+        Ride { rider, carrier, because, called, at_kitchen, way: travel(who.vehicle, kitchen, door) }
+    }
+
+    /// Who that is.
+    pub fn user(&self, rider: usize) -> UserId {
+        self.shifts[rider].rider.person.id
+    }
+
+    /// They have delivered, and are where the guest lives.
+    pub fn free_at(&mut self, rider: usize, at: DateTime<Utc>, place: Place) {
+        self.shifts[rider].free_at = at;
+        self.shifts[rider].place = place;
+    }
+}
+
+/// So many seconds, to the millisecond.
+pub fn seconds(seconds: f64) -> TimeDelta {
+    let time = std::time::Duration::from_secs_f64(seconds.max(0.0));
+    TimeDelta::milliseconds(i64::try_from(time.as_millis()).unwrap_or_default())
+}
+
+fn travel(vehicle: Vehicle, from: Place, to: Place) -> TimeDelta {
+    seconds(from.metres_to(to) * DETOUR / speed(vehicle))
+}

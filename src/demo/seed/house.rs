@@ -1,0 +1,81 @@
+//! A restaurant opens: its profile, its hours, its people and its menu, in one transaction.
+
+use std::sync::Arc;
+
+use super::people::account;
+use crate::demo::town::{Kitchen, TAX_BASIS_POINTS, Town, ZONE};
+use crate::menu::{self, Category, Item};
+use crate::money::{Amount, Currency};
+use crate::problem::Problem;
+use crate::restaurants;
+use crate::restaurants::sql::Profile;
+use crate::tenancy::{PlatformScope, RestaurantScope};
+use crate::uow::{Database, Tx};
+
+/// Opens the restaurant, if it is not there yet.
+pub async fn open(db: &Database, town: &Arc<Town>, kitchen: usize, hash: &Arc<str>) -> Result<(), Problem> {
+    let (town, hash) = (Arc::clone(town), Arc::clone(hash));
+    let platform = PlatformScope::proven_by("the demo city, which is being built", None);
+    let scope = platform.restaurant(town.kitchens[kitchen].id);
+    db.write(scope, move |tx| {
+        Box::pin(async move {
+            let kitchen = &town.kitchens[kitchen];
+            if restaurants::sql::get(tx, kitchen.id).await?.is_some() {
+                return Ok(());
+            }
+            restaurants::sql::insert(tx, &scope, town.currency, &profile(kitchen)?).await?;
+            restaurants::sql::set_hours(tx, &scope, &kitchen.house.hours).await?;
+            for (person, role) in &kitchen.staff {
+                account(tx, person, &hash).await?;
+                restaurants::sql::put_member(tx, &scope, person.id, *role).await?;
+            }
+            write_menu(tx, &scope, kitchen, town.currency).await
+        })
+    })
+    .await
+}
+
+fn profile(kitchen: &Kitchen) -> Result<Profile, Problem> {
+    let house = &kitchen.house;
+    Ok(Profile {
+        slug: house.slug.clone(),
+        name: house.name.clone(),
+        description: Some(house.description.clone()),
+        cuisines: house.cuisines.clone(),
+        address: house.address.clone(),
+        place: house.place,
+        timezone: ZONE,
+        tax_basis_points: i32::try_from(TAX_BASIS_POINTS).map_err(|error| Problem::internal(&error))?,
+        delivery_fee: Amount::minor(house.delivery_fee),
+        minimum_order: Amount::minor(house.minimum_order),
+        auto_accept: house.auto_accept,
+        preparation_minutes: house.preparation_minutes,
+        accepting: true,
+    })
+}
+
+async fn write_menu(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    kitchen: &Kitchen,
+    currency: Currency,
+) -> Result<(), Problem> {
+    for (position, chapter) in (0..).zip(&kitchen.menu) {
+        let category = Category { id: chapter.id, name: chapter.name.clone(), position };
+        menu::sql::insert_category(tx, scope, &category).await?;
+        for (position, (id, dish)) in (0..).zip(&chapter.dishes) {
+            let item = Item {
+                id: *id,
+                category_id: chapter.id,
+                name: dish.name.clone(),
+                description: Some(dish.description.clone()),
+                price: Amount::minor(dish.price).of(currency),
+                available: dish.available,
+                stock: dish.stock,
+                position,
+            };
+            menu::sql::insert_item(tx, scope, &item).await?;
+        }
+    }
+    Ok(())
+}

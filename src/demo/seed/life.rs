@@ -1,0 +1,170 @@
+//! What became of an order: who did what to it, and when.
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use rand::RngExt as _;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+
+use super::basket;
+use super::fleet::{self, Fleet, Ride};
+use super::past::Meal;
+use crate::delivery::Carrier;
+use crate::demo::chance::id_at;
+use crate::demo::town::{Kitchen, Town};
+use crate::ids::{DeliveryId, UserId};
+use crate::orders::{Actor, Fulfilment, Order, OrderStatus};
+use crate::problem::Problem;
+
+/// Why guests think better of it.
+const GUESTS_REASONS: [&str; 4] = [
+    "I chose the wrong address, I will order again.",
+    "My guests are not coming.",
+    "I ordered at the wrong restaurant.",
+    "We have found something in the fridge after all.",
+];
+/// Why kitchens give up.
+const KITCHENS_REASONS: [&str; 4] = [
+    "We have run out of an ingredient, sorry.",
+    "The oven has failed, we cannot finish it in time.",
+    "Too many orders at once: we would be an hour late.",
+    "The phone number does not answer and the address is incomplete.",
+];
+
+/// What is done.
+pub enum What {
+    /// The order takes a step.
+    Step(OrderStatus, Option<&'static str>),
+    /// A driver is given the delivery.
+    Assigned(Carrier, String),
+}
+
+/// Somebody does something.
+pub struct Moment {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// In which capacity.
+    pub actor: Actor,
+    /// Who.
+    pub actor_id: Option<UserId>,
+    /// What.
+    pub what: What,
+}
+
+/// An order from its placement to its end.
+pub struct Life {
+    /// As it was placed, but for its number.
+    pub order: Order,
+    /// The local day of its number.
+    pub day: NaiveDate,
+    /// The id its delivery gets, if it gets one.
+    pub delivery: DeliveryId,
+    /// What happened, in order.
+    pub moments: Vec<Moment>,
+}
+
+impl Life {
+    /// When it ended.
+    pub fn ended(&self) -> DateTime<Utc> {
+        self.moments.last().map_or(self.order.placed_at, |moment| moment.at)
+    }
+
+    /// How many events it makes at most.
+    pub fn most_events(&self) -> usize {
+        let for_delivery = if self.order.fulfilment == Fulfilment::Delivery { 3 } else { 0 };
+        1 + self.moments.len() + for_delivery
+    }
+}
+
+/// Lets an order happen.
+pub fn live(town: &Town, mut meal: Meal, fleet: &mut Fleet<'_>) -> Result<Life, Problem> {
+    let kitchen = &town.kitchens[meal.kitchen];
+    let order = basket::order(town, &mut meal)?;
+    let mut random = meal.random;
+    let delivery = DeliveryId::from_uuid(id_at(&mut random, meal.at));
+    let cook = kitchen.staff.choose(&mut random).map(|(person, _)| person.id);
+    let mut script = Script { kitchen, cook, moments: Vec::new() };
+    let (guest, placed) = (order.customer_id, order.placed_at);
+
+    let fate = random.random_range(0..1000);
+    let second_thoughts = placed + seconds(&mut random, 20, 100);
+    let answered = if kitchen.house.auto_accept { placed } else { placed + seconds(&mut random, 25, 150) };
+    let guest_leaves = fate < 25;
+    // Before the kitchen has answered, a guest may leave; after it has, for two minutes more.
+    if !guest_leaves || answered < second_thoughts {
+        script.confirm(answered);
+    }
+    if guest_leaves {
+        let reason = GUESTS_REASONS.choose(&mut random).copied();
+        script.step(second_thoughts, Actor::Customer, Some(guest), OrderStatus::Cancelled, reason);
+    } else {
+        let begun = answered + seconds(&mut random, 10, 180);
+        script.by_staff(begun, OrderStatus::Preparing, None);
+        if fate < 45 {
+            let given_up = begun + seconds(&mut random, 60, 400);
+            script.by_staff(given_up, OrderStatus::Cancelled, KITCHENS_REASONS.choose(&mut random).copied());
+        } else {
+            let minutes = f64::from(kitchen.house.preparation_minutes) * random.random_range(0.65..1.2);
+            let ready = begun + fleet::seconds(minutes * 60.0);
+            script.hand_over(&order, ready, fleet, &mut random);
+        }
+    }
+    script.moments.sort_by_key(|moment| moment.at);
+    Ok(Life { order, day: meal.day, delivery, moments: script.moments })
+}
+
+fn seconds(random: &mut StdRng, least: i64, most: i64) -> TimeDelta {
+    TimeDelta::milliseconds(random.random_range(least * 1_000..most * 1_000))
+}
+
+/// What happens to one order, as it is written.
+struct Script<'t> {
+    kitchen: &'t Kitchen,
+    cook: Option<UserId>,
+    moments: Vec<Moment>,
+}
+
+impl Script<'_> {
+    fn step(
+        &mut self,
+        at: DateTime<Utc>,
+        actor: Actor,
+        actor_id: Option<UserId>,
+        to: OrderStatus,
+        why: Option<&'static str>,
+    ) {
+        self.moments.push(Moment { at, actor, actor_id, what: What::Step(to, why) });
+    }
+
+    fn by_staff(&mut self, at: DateTime<Utc>, to: OrderStatus, why: Option<&'static str>) {
+        self.step(at, Actor::Staff, self.cook, to, why);
+    }
+
+    fn confirm(&mut self, at: DateTime<Utc>) {
+        if self.kitchen.house.auto_accept {
+            self.step(at, Actor::System, None, OrderStatus::Confirmed, None);
+        } else {
+            self.by_staff(at, OrderStatus::Confirmed, None);
+        }
+    }
+
+    /// From the stove to the guest.
+    fn hand_over(&mut self, order: &Order, ready: DateTime<Utc>, fleet: &mut Fleet<'_>, random: &mut StdRng) {
+        self.by_staff(ready, OrderStatus::Ready, None);
+        let Some(door) = order.place.filter(|_| order.fulfilment == Fulfilment::Delivery) else {
+            let fetched = ready + seconds(random, 60, 600);
+            return self.by_staff(fetched, OrderStatus::Delivered, None);
+        };
+        // A driver is called so that they come when the food does.
+        let called = (ready - seconds(random, 240, 480)).max(order.placed_at + TimeDelta::minutes(4));
+        let Ride { rider, carrier, because, called, at_kitchen, way } =
+            fleet.call(called, self.kitchen.house.place, door);
+        let taken = at_kitchen.max(ready) + seconds(random, 30, 150);
+        let handed = taken + way + seconds(random, 45, 180);
+        fleet.free_at(rider, handed, door);
+        let driver = Some(fleet.user(rider));
+        let assigned = What::Assigned(carrier, because);
+        self.moments.push(Moment { at: called, actor: Actor::Staff, actor_id: self.cook, what: assigned });
+        self.step(taken, Actor::Driver, driver, OrderStatus::OnTheWay, None);
+        self.step(handed, Actor::Driver, driver, OrderStatus::Delivered, None);
+    }
+}

@@ -1,0 +1,118 @@
+//! When people ordered: some weeks of meals, at the hours at which people eat and the restaurants are open.
+
+use std::ops::Range;
+
+use chrono::{DateTime, Datelike as _, Days, NaiveDate, TimeDelta, TimeZone as _, Utc};
+use rand::RngExt as _;
+use rand::rngs::StdRng;
+
+use crate::demo::chance;
+use crate::demo::city::House;
+use crate::demo::town::{Town, ZONE};
+
+/// How far back the city remembers.
+const DAYS: u64 = 21;
+/// How much of what goes on it remembers.
+const SHARE: f64 = 0.4;
+/// Minutes before closing at which the kitchen takes no more.
+const LAST_ORDERS: i16 = 10;
+
+/// Somebody wants to eat.
+pub struct Meal {
+    /// Where, by its place in the town.
+    pub kitchen: usize,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// On which local day.
+    pub day: NaiveDate,
+    /// Decides everything else about it.
+    pub random: StdRng,
+}
+
+/// The meals of the last weeks before `until`, the earliest first.
+pub fn meals(town: &Town, until: DateTime<Utc>) -> Vec<Meal> {
+    let today = until.with_timezone(&ZONE).date_naive();
+    let days = (0..=DAYS).rev().filter_map(|ago| today.checked_sub_days(Days::new(ago)));
+    let mut meals = Vec::new();
+    for day in days {
+        for (kitchen, place) in town.kitchens.iter().enumerate() {
+            meals.extend(day_of(kitchen, &place.house, day));
+        }
+    }
+    meals.retain(|meal| meal.at < until);
+    meals.sort_by_key(|meal| (meal.at, meal.kitchen));
+    meals
+}
+
+/// One restaurant's day.
+fn day_of(kitchen: usize, house: &House, day: NaiveDate) -> Vec<Meal> {
+    let name = format!("{}/{day}", house.slug);
+    let mut random = chance::of(&name);
+    let spans = open_minutes(house, day);
+    if spans.is_empty() {
+        return Vec::new();
+    }
+    let wanted = f64::from(house.orders_per_day) * SHARE * bustle(day) * random.random_range(0.85..1.15);
+    let mut meals = Vec::new();
+    let wanted = wanted.round();
+    for number in (0_u32..).take_while(|&number| f64::from(number) < wanted) {
+        let minute = hungry_minute(&spans, &mut random);
+        let second = random.random_range(0..60_000);
+        let local =
+            day.and_time(chrono::NaiveTime::MIN) + TimeDelta::minutes(minute.into()) + TimeDelta::milliseconds(second);
+        // In spring the clock jumps over an hour: nobody eats in it.
+        if let Some(at) = ZONE.from_local_datetime(&local).earliest() {
+            let random = chance::of(&format!("{name}/{number}"));
+            meals.push(Meal { kitchen, at: at.to_utc(), day: local.date(), random });
+        }
+    }
+    meals
+}
+
+/// Minutes after the day's midnight during which the kitchen takes orders; they may run past the next midnight.
+fn open_minutes(house: &House, day: NaiveDate) -> Vec<Range<i16>> {
+    if house.hours.is_empty() {
+        return std::iter::once(0..1440).collect();
+    }
+    let weekday = i16::try_from(day.weekday().number_from_monday()).unwrap_or_default();
+    let of_day = house.hours.iter().filter(|span| span.weekday == weekday);
+    of_day.map(|span| span.opens.minutes()..span.closes_after() - LAST_ORDERS).collect()
+}
+
+/// How much more than on average is going on.
+fn bustle(day: NaiveDate) -> f64 {
+    match day.weekday() {
+        chrono::Weekday::Mon => 0.75,
+        chrono::Weekday::Fri => 1.25,
+        chrono::Weekday::Sat => 1.35,
+        chrono::Weekday::Sun => 1.1,
+        _ => 0.9,
+    }
+}
+
+/// A minute out of the spans: the hungrier people are, the likelier.
+fn hungry_minute(spans: &[Range<i16>], random: &mut StdRng) -> i16 {
+    let total: i16 = spans.iter().map(|span| span.end - span.start).sum();
+    loop {
+        let mut left = random.random_range(0..total);
+        let mut minute = 0;
+        for span in spans {
+            let length = span.end - span.start;
+            if left < length {
+                minute = span.start + left;
+                break;
+            }
+            left -= length;
+        }
+        if random.random_range(0.0..1.7) < appetite(minute) {
+            return minute;
+        }
+    }
+}
+
+/// How hungry people are at a minute of the day: breakfast, lunch, the long evening, and those who cannot sleep.
+pub fn appetite(minute: i16) -> f64 {
+    let minute = f64::from(minute % 1440);
+    let peak = |at: f64, width: f64, height: f64| height * (-((minute - at) / width).powi(2) / 2.0).exp();
+    0.06 + peak(510.0, 60.0, 0.4) + peak(785.0, 50.0, 1.0) + peak(1220.0, 65.0, 1.55) + peak(60.0, 60.0, 0.3)
+}

@@ -1,0 +1,164 @@
+//! The demo city with its ids: who is who, the same in every demo city.
+
+use chrono_tz::Tz;
+
+use super::chance::founding_id;
+use super::city::{self, City, Dish, House};
+use crate::accounts::{Email, UserRole};
+use crate::delivery::Vehicle;
+use crate::ids::{CategoryId, DriverId, ItemId, RestaurantId, UserId};
+use crate::money::{Currency, UnknownCurrency};
+use crate::place::Place;
+use crate::restaurants::MemberRole;
+
+/// Where it is.
+pub const ZONE: Tz = chrono_tz::Europe::Rome;
+/// Reduced rate of Italian VAT, as meals have it.
+pub const TAX_BASIS_POINTS: u32 = 1_000;
+
+/// What does not fit into the house.
+#[derive(Debug, thiserror::Error)]
+pub enum TownError {
+    /// The currency is none.
+    #[error(transparent)]
+    Currency(#[from] UnknownCurrency),
+    /// Somebody's address is none.
+    #[error("{0} is no e-mail address")]
+    Email(String),
+}
+
+/// Somebody with an account.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// Their id.
+    pub id: UserId,
+    /// With what they sign in.
+    pub email: Email,
+    /// Their name.
+    pub name: String,
+    /// What they are to the platform.
+    pub role: UserRole,
+}
+
+impl Person {
+    fn new(email: String, name: &str, role: UserRole) -> Result<Self, TownError> {
+        let id = UserId::from_uuid(founding_id(&email));
+        let email = Email::try_from(email.clone()).map_err(|_| TownError::Email(email))?;
+        Ok(Self { id, email, name: name.to_owned(), role })
+    }
+}
+
+/// Somebody who eats, and where.
+#[derive(Debug, Clone)]
+pub struct Guest {
+    /// Who.
+    pub person: Person,
+    /// Where they live.
+    pub address: String,
+    /// Where that is.
+    pub place: Place,
+}
+
+/// Somebody who delivers.
+#[derive(Debug, Clone)]
+pub struct Rider {
+    /// Who.
+    pub person: Person,
+    /// Their profile.
+    pub id: DriverId,
+    /// How they get about.
+    pub vehicle: Vehicle,
+    /// Where they wait for work.
+    pub corner: Place,
+}
+
+/// A chapter of the menu.
+#[derive(Debug, Clone)]
+pub struct Chapter {
+    /// Its id.
+    pub id: CategoryId,
+    /// Its heading.
+    pub name: String,
+    /// What stands in it.
+    pub dishes: Vec<(ItemId, Dish)>,
+}
+
+/// A restaurant.
+#[derive(Debug, Clone)]
+pub struct Kitchen {
+    /// Its id.
+    pub id: RestaurantId,
+    /// As it is written down.
+    pub house: House,
+    /// Who works there; the owner first.
+    pub staff: Vec<(Person, MemberRole)>,
+    /// Its menu.
+    pub menu: Vec<Chapter>,
+}
+
+/// Everybody and everything.
+#[derive(Debug, Clone)]
+pub struct Town {
+    /// What is paid with.
+    pub currency: Currency,
+    /// Who runs the platform.
+    pub admin: Person,
+    /// Who eats; Ada first.
+    pub guests: Vec<Guest>,
+    /// Who delivers.
+    pub riders: Vec<Rider>,
+    /// Where it is cooked.
+    pub kitchens: Vec<Kitchen>,
+    /// What people write on their orders.
+    pub notes: Vec<String>,
+}
+
+impl Town {
+    /// Gives everything in the city its id.
+    ///
+    /// # Errors
+    /// When something in the documents is not acceptable.
+    pub fn of(city: &City) -> Result<Self, TownError> {
+        let guests = city.people.customers.iter().zip(city.guest_emails());
+        let guests = guests.map(|(guest, email)| {
+            let person = Person::new(email, &guest.name, UserRole::Customer)?;
+            Ok(Guest { person, address: guest.address.clone(), place: guest.place })
+        });
+        let kitchens = city.houses.iter().map(kitchen);
+        let corners: Vec<_> = city.houses.iter().map(|house| house.place).collect();
+        let riders = city.people.drivers.iter().enumerate().map(|(index, rider)| {
+            let person = Person::new(city::driver_email(index + 1), &rider.name, UserRole::Driver)?;
+            let id = DriverId::from_uuid(founding_id(&format!("driver {}", index + 1)));
+            // Near the restaurants, where the work is: a corner has at most two of them.
+            Ok(Rider { person, id, vehicle: rider.vehicle, corner: corners[index % corners.len()] })
+        });
+        Ok(Self {
+            currency: "EUR".parse()?,
+            admin: Person::new(city::admin_email(), "Comanda Demo", UserRole::Admin)?,
+            riders: riders.collect::<Result<_, TownError>>()?,
+            guests: guests.collect::<Result<_, TownError>>()?,
+            kitchens: kitchens.collect::<Result<_, TownError>>()?,
+            notes: city.people.notes.clone(),
+        })
+    }
+}
+
+fn kitchen(house: &House) -> Result<Kitchen, TownError> {
+    let staff = house.staff.iter().zip(house.staff_emails());
+    let staff = staff.map(|(worker, email)| Ok((Person::new(email, &worker.name, UserRole::Staff)?, worker.role)));
+    let menu = house.menu.iter().map(|chapter| Chapter {
+        id: CategoryId::from_uuid(founding_id(&format!("{}/{}", house.slug, chapter.category))),
+        name: chapter.category.clone(),
+        dishes: chapter.items.iter().map(|dish| (item_id(house, dish), dish.clone())).collect(),
+    });
+    Ok(Kitchen {
+        id: RestaurantId::from_uuid(founding_id(&house.slug)),
+        menu: menu.collect(),
+        staff: staff.collect::<Result<_, TownError>>()?,
+        house: house.clone(),
+    })
+}
+
+fn item_id(house: &House, dish: &Dish) -> ItemId {
+    ItemId::from_uuid(founding_id(&format!("{}/item/{}", house.slug, dish.name)))
+}

@@ -1,0 +1,132 @@
+//! Statements that bring in orders of the past, many at a time.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use uuid::Uuid;
+
+use crate::ids::{OrderId, RestaurantId};
+use crate::money::Currency;
+use crate::orders::{Fulfilment, Order, OrderLine, OrderStatus};
+use crate::place::Place;
+use crate::problem::Problem;
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+/// An order that has come to its end, and the restaurant's local day on which it was placed.
+pub struct PastOrder {
+    /// As it ended.
+    pub order: Order,
+    /// The day of its number.
+    pub day: NaiveDate,
+}
+
+/// Whether an order is there.
+pub async fn is_there(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> Result<bool, Problem> {
+    let found = sqlx::query!(
+        "select id from orders where restaurant_id = $1 and id = $2",
+        scope.restaurant() as RestaurantId,
+        order as OrderId,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(found.is_some())
+}
+
+/// Draws so many numbers on each of these days, and tells the last one drawn on each.
+pub async fn draw_numbers(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    wanted: &[(NaiveDate, i32)],
+) -> Result<Vec<(NaiveDate, i32)>, Problem> {
+    let (days, counts): (Vec<_>, Vec<_>) = wanted.iter().copied().unzip();
+    let rows = sqlx::query!(
+        "insert into day_counters as c (restaurant_id, day, last_number)
+         select $1, * from unnest($2::date[], $3::int[])
+         on conflict (restaurant_id, day) do update set last_number = c.last_number + excluded.last_number
+         returning day, last_number",
+        scope.restaurant() as RestaurantId,
+        &days,
+        &counts,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.day, row.last_number)).collect())
+}
+
+fn column<T>(orders: &[PastOrder], value: impl Fn(&Order) -> T) -> Vec<T> {
+    orders.iter().map(|past| value(&past.order)).collect()
+}
+
+/// Writes orders that are over, with their lines. Stock is left alone: what they took is long sold.
+pub async fn import(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    currency: Currency,
+    orders: &[PastOrder],
+) -> Result<(), Problem> {
+    let days: Vec<_> = orders.iter().map(|past| past.day).collect();
+    sqlx::query!(
+        "insert into orders (restaurant_id, currency, id, customer_id, day, number, fulfilment, status, version,
+             items_total, tax_total, delivery_fee, service_fee, tip, discount, total, address, latitude, longitude,
+             dining_table, note, promised_at, cancel_reason, placed_at, updated_at, closed_at, created_at)
+         select $1, $2, past.*, past.placed_at
+         from unnest($3::uuid[], $4::uuid[], $5::date[], $6::int[], $7::fulfilment[], $8::order_status[],
+                     $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[],
+                     $15::bigint[], $16::bigint[], $17::text[], $18::float8[], $19::float8[], $20::text[], $21::text[],
+                     $22::timestamptz[], $23::text[], $24::timestamptz[], $25::timestamptz[], $26::timestamptz[])
+             as past(id, customer_id, day, number, fulfilment, status, version, items_total, tax_total, delivery_fee,
+                     service_fee, tip, discount, total, address, latitude, longitude, dining_table, note, promised_at,
+                     cancel_reason, placed_at, updated_at, closed_at)",
+        scope.restaurant() as RestaurantId,
+        currency as Currency,
+        &column(orders, |order| order.id.uuid()),
+        &column(orders, |order| order.customer_id.uuid()),
+        &days,
+        &column(orders, |order| order.number),
+        &column(orders, |order| order.fulfilment) as &[Fulfilment],
+        &column(orders, |order| order.status) as &[OrderStatus],
+        &column(orders, |order| order.version),
+        &column(orders, |order| order.totals.items.amount.units()),
+        &column(orders, |order| order.totals.tax.amount.units()),
+        &column(orders, |order| order.totals.delivery_fee.amount.units()),
+        &column(orders, |order| order.totals.service_fee.amount.units()),
+        &column(orders, |order| order.totals.tip.amount.units()),
+        &column(orders, |order| order.totals.discount.amount.units()),
+        &column(orders, |order| order.totals.total.amount.units()),
+        &column(orders, |order| order.address.clone()) as &[Option<String>],
+        &column(orders, |order| order.place.map(Place::lat)) as &[Option<f64>],
+        &column(orders, |order| order.place.map(Place::lng)) as &[Option<f64>],
+        &column(orders, |order| order.table.clone()) as &[Option<String>],
+        &column(orders, |order| order.note.clone()) as &[Option<String>],
+        &column(orders, |order| order.promised_at) as &[Option<DateTime<Utc>>],
+        &column(orders, |order| order.cancel_reason.clone()) as &[Option<String>],
+        &column(orders, |order| order.placed_at),
+        &column(orders, |order| order.updated_at),
+        &column(orders, |order| order.closed_at) as &[Option<DateTime<Utc>>],
+    )
+    .execute(tx.connection())
+    .await?;
+    import_lines(tx, scope, orders).await
+}
+
+async fn import_lines(tx: &mut Tx, scope: &RestaurantScope, orders: &[PastOrder]) -> Result<(), Problem> {
+    let lines: Vec<(Uuid, &OrderLine)> =
+        orders.iter().flat_map(|past| past.order.items.iter().map(|line| (past.order.id.uuid(), line))).collect();
+    sqlx::query!(
+        "insert into order_items (restaurant_id, order_id, line, menu_item_id, name, unit_price, quantity, line_total,
+             note)
+         select $1, * from unnest($2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::bigint[], $7::int[],
+             $8::bigint[], $9::text[])",
+        scope.restaurant() as RestaurantId,
+        &lines.iter().map(|(order, _)| *order).collect::<Vec<_>>(),
+        &lines.iter().map(|(_, line)| line.line).collect::<Vec<_>>(),
+        &lines.iter().map(|(_, line)| line.item_id.uuid()).collect::<Vec<_>>(),
+        &lines.iter().map(|(_, line)| line.name.clone()).collect::<Vec<_>>(),
+        &lines.iter().map(|(_, line)| line.unit_price.amount.units()).collect::<Vec<_>>(),
+        &lines.iter().map(|(_, line)| line.quantity).collect::<Vec<_>>(),
+        &lines.iter().map(|(_, line)| line.total.amount.units()).collect::<Vec<_>>(),
+        &lines.iter().map(|(_, line)| line.note.clone()).collect::<Vec<_>>() as &[Option<String>],
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! The demo city: what is written down, what is made up of it, and how it gets into a database.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use comanda::config::{Config, Source};
+use comanda::demo::city::{City, PASSWORD};
+use comanda::demo::seed::{self, Built};
+use comanda::demo::town::{Town, ZONE};
+use comanda::demo::{self, DemoError};
+use comanda::restaurants::{MemberRole, hours};
+use serde_json::json;
+
+use crate::app::TestApp;
+use crate::people::id_of;
+
+/// The city with only some of its restaurants: the same rules in a tenth of the time.
+fn small_town() -> Arc<Town> {
+    let mut town = Town::of(&City::read().unwrap()).unwrap();
+    town.kitchens.retain(|kitchen| ["mesob-del-navile", "ortica-felice"].contains(&kitchen.house.slug.as_str()));
+    Arc::new(town)
+}
+
+fn a_monday_at_noon() -> DateTime<Utc> {
+    "2026-11-23T11:00:00Z".parse().unwrap()
+}
+
+async fn build(app: &TestApp, town: &Arc<Town>) -> Result<Option<Built>, DemoError> {
+    let app = &app.running().app;
+    seed::build(&app.db, &app.passwords, &app.clock, town).await
+}
+
+#[test]
+fn every_restaurant_has_a_menu_hours_and_people() {
+    let city = City::read().unwrap();
+    assert_eq!(city.houses.len(), 14);
+    for house in &city.houses {
+        let dishes = house.menu.iter().map(|chapter| chapter.items.len()).sum::<usize>();
+        assert!((15..=40).contains(&dishes), "{} has {dishes} dishes", house.slug);
+        assert_eq!(hours::check(&house.hours), Ok(()), "{}", house.slug);
+        assert_eq!(house.staff[0].role, MemberRole::Owner, "{}", house.slug);
+        assert!(house.staff.iter().any(|worker| worker.role == MemberRole::Staff), "{}", house.slug);
+        assert!(house.staff_emails().contains(&format!("staff.{}@demo.comanda.example", house.slug)));
+    }
+    assert_eq!(city.houses.iter().filter(|house| house.hours.is_empty()).count(), 1, "one never closes");
+}
+
+#[test]
+fn everybody_has_an_address_of_their_own() {
+    let town = Town::of(&City::read().unwrap()).unwrap();
+    let staff = town.kitchens.iter().flat_map(|kitchen| kitchen.staff.iter().map(|(person, _)| person));
+    let guests = town.guests.iter().map(|guest| &guest.person);
+    let people: Vec<_> =
+        staff.chain(guests).chain(town.riders.iter().map(|rider| &rider.person)).chain([&town.admin]).collect();
+    assert_eq!((town.guests.len(), town.riders.len()), (60, 20));
+    assert_eq!(town.guests[0].person.email.as_str(), "ada@demo.comanda.example");
+    assert_eq!(people.iter().map(|person| person.email.as_str()).collect::<BTreeSet<_>>().len(), people.len());
+    assert_eq!(people.iter().map(|person| person.id).collect::<BTreeSet<_>>().len(), people.len());
+}
+
+#[test]
+fn the_same_seed_makes_the_same_past() {
+    let told = || {
+        let town = Town::of(&City::read().unwrap()).unwrap();
+        let lives = seed::lives(&town, a_monday_at_noon()).unwrap();
+        lives.into_iter().flatten().map(|life| (life.ended(), json!(life.order))).collect::<Vec<_>>()
+    };
+    let past = told();
+    assert!(past.len() > 4_000, "{} orders", past.len());
+    assert_eq!(past, told());
+}
+
+#[test]
+fn people_ordered_while_the_restaurants_were_open_and_enough() {
+    let town = Town::of(&City::read().unwrap()).unwrap();
+    let until = a_monday_at_noon();
+    for (kitchen, lives) in town.kitchens.iter().zip(seed::lives(&town, until).unwrap()) {
+        for life in &lives {
+            let order = &life.order;
+            assert!(hours::is_open(&kitchen.house.hours, ZONE, order.placed_at), "{} {order:?}", kitchen.house.slug);
+            assert!(order.totals.items.amount.units() >= kitchen.house.minimum_order, "{order:?}");
+            assert_eq!(life.day, order.placed_at.with_timezone(&ZONE).date_naive());
+            assert!(life.ended() <= until && life.ended() > order.placed_at);
+        }
+        assert!(lives.is_sorted_by_key(|life| life.order.placed_at));
+    }
+}
+
+#[tokio::test]
+async fn the_city_is_built_once_and_in_good_order() {
+    // That the books are in order is audited when the test ends.
+    let (app, town) = (TestApp::start().await, small_town());
+    let Some(Built { orders }) = build(&app, &town).await.unwrap() else { panic!("there was nothing") };
+    assert!(orders > 200, "{orders} orders");
+    let (rows, users) = (app.rows_written().await, app.count("select count(*) from users").await);
+    assert_eq!(build(&app, &town).await.unwrap(), None);
+    assert_eq!((app.rows_written().await, app.count("select count(*) from users").await), (rows, users));
+    let counters = "select count(*) from day_counters c where last_number <>
+        (select max(number) from orders o where o.restaurant_id = c.restaurant_id and o.day = c.day)";
+    assert_eq!(app.count(counters).await, 0);
+    assert_eq!(app.count("select count(*) from drivers where online").await, 20);
+    assert_eq!(app.count("select count(*) from events where at > now() + interval '1 minute'").await, 0);
+
+    let login = json!({ "email": "ada@demo.comanda.example", "password": PASSWORD });
+    let answer = app.stranger().post("/api/auth/login", &login).await.expect(200);
+    let mut ada = app.stranger();
+    ada.token = answer["accessToken"].as_str().map(ToOwned::to_owned);
+    let orders = ada.get("/api/orders?limit=1").await.expect(200);
+    let order = &orders["data"][0];
+    let timeline = ada.get(&format!("/api/orders/{}/events", id_of(order))).await.expect(200);
+    let of_order: Vec<_> =
+        timeline["data"].as_array().unwrap().iter().filter(|line| line["event"]["order"].is_object()).collect();
+    assert_eq!(of_order[0]["name"], "order:new");
+    assert_eq!(of_order.last().unwrap()["event"]["order"], *order);
+}
+
+#[tokio::test]
+async fn a_start_that_was_broken_off_goes_on() {
+    let (app, town) = (TestApp::start().await, small_town());
+    let Some(Built { orders }) = build(&app, &town).await.unwrap() else { panic!("there was nothing") };
+    let rows = app.rows_written().await;
+    app.does("delete from users where email = 'admin@demo.comanda.example'").await;
+    assert_eq!(build(&app, &town).await.unwrap(), Some(Built { orders: 0 }), "only the administrator was missing");
+    assert_eq!(app.rows_written().await, rows);
+    app.does(
+        "delete from events; delete from deliveries; delete from orders; delete from day_counters;
+         delete from users where email = 'admin@demo.comanda.example'",
+    )
+    .await;
+    app.passes(chrono::TimeDelta::hours(5));
+    assert_eq!(build(&app, &town).await.unwrap(), Some(Built { orders }), "the same past, although it is later");
+    assert_eq!(app.rows_written().await, rows);
+}
+
+#[tokio::test]
+async fn somebody_elses_database_is_left_alone() {
+    let app = TestApp::start().await;
+    app.customer("Somebody").await;
+    let rows = app.rows_written().await;
+    assert!(matches!(build(&app, &small_town()).await, Err(DemoError::SomebodyElse)));
+    assert_eq!(app.rows_written().await, rows);
+}
+
+#[test]
+fn production_has_no_demo() {
+    let secret = "a secret for tests that is long enough";
+    let pairs =
+        [("MODE", "production"), ("JWT_SECRET", secret), ("JWT_REFRESH_SECRET", "another secret that is long enough")];
+    let config = Config::read(&Source::from_pairs(pairs)).unwrap();
+    let refusal = demo::allowed(&config).unwrap_err();
+    assert!(matches!(refusal, DemoError::Production));
+    assert!(!refusal.to_string().contains('\n'));
+}
