@@ -58,6 +58,29 @@ impl Clock {
     }
 }
 
+/// So far may a client's clock be ahead of ours without being noticed.
+const UNNOTICED: TimeDelta = TimeDelta::seconds(60);
+/// And so far before what it says is refused.
+const TOLERATED: TimeDelta = TimeDelta::minutes(5);
+
+/// A client's clock is too far ahead to order its writes by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is more than five minutes ahead of the server's clock")]
+pub struct ClockSkew;
+
+/// The instant that a client's write counts as having: its own, ours where its clock is somewhat ahead, none where it
+/// is far ahead. So a phone set to 2099 cannot win for ever, and one set to 1970 merely loses.
+///
+/// # Errors
+/// [`ClockSkew`] past the tolerance.
+pub fn clamp(at: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTime<Utc>, ClockSkew> {
+    match at - now {
+        ahead if ahead <= UNNOTICED => Ok(at),
+        ahead if ahead <= TOLERATED => Ok(now),
+        _ => Err(ClockSkew),
+    }
+}
+
 /// Why a text is not a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a whole number and a unit: ms, s, m, h or d, as in 15m")]

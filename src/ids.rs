@@ -134,6 +134,12 @@ ids! {
     UserId = "usr";
     /// One sign-in on one device.
     SessionId = "ses";
+    /// A place a user has things brought to.
+    AddressId = "adr";
+    /// Where pushes to a user go.
+    DeviceId = "dev";
+    /// Somebody is to work for a restaurant.
+    InvitationId = "inv";
     /// A restaurant: the tenant.
     RestaurantId = "rst";
     /// A chapter of a menu.

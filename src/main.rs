@@ -61,6 +61,33 @@ enum UserCommand {
         #[arg(long, value_enum, default_value = "customer")]
         role: RoleArgument,
     },
+    /// Keep somebody from signing in; every session of theirs ends at once, on running servers too
+    Disable {
+        /// E-mail address
+        #[arg(long)]
+        email: String,
+    },
+    /// Let somebody sign in again
+    Enable {
+        /// E-mail address
+        #[arg(long)]
+        email: String,
+    },
+    /// List where somebody is signed in
+    Sessions {
+        /// E-mail address
+        #[arg(long)]
+        email: String,
+    },
+    /// End one session of somebody, or all of them, at once, on running servers too
+    Revoke {
+        /// E-mail address
+        #[arg(long)]
+        email: String,
+        /// Only this one (`ses_…`, as `comanda user sessions` lists it); all of them when absent
+        #[arg(long, value_name = "ID")]
+        session: Option<String>,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -123,11 +150,33 @@ async fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
             reached.leave().await;
             println!("{applied} migration(s) applied; the schema is up to date.");
         }
-        Command::User(UserCommand::Create { email, name, role }) => {
-            let config = Config::read(&source)?;
-            let id = operator::create_user(&config, &email, &name, role.into()).await?;
-            println!("{id}");
-        }
+        Command::User(command) => manage_users(&Config::read(&source)?, command).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::print_stdout, reason = "these commands print their answer")]
+async fn manage_users(config: &Config, command: UserCommand) -> Result<(), operator::OperatorError> {
+    match command {
+        UserCommand::Create { email, name, role } => {
+            println!("{}", operator::create_user(config, &email, &name, role.into()).await?);
+        }
+        UserCommand::Disable { email } => {
+            println!("{} is disabled; every session has ended.", operator::set_disabled(config, &email, true).await?);
+        }
+        UserCommand::Enable { email } => {
+            println!("{} may sign in again.", operator::set_disabled(config, &email, false).await?);
+        }
+        UserCommand::Sessions { email } => {
+            for session in operator::sessions(config, &email).await? {
+                let address = session.address.as_deref().unwrap_or("-");
+                let device = session.device.as_deref().unwrap_or("-");
+                println!("{}  last used {}  from {address}  {device}", session.id, session.last_used_at.to_rfc3339());
+            }
+        }
+        UserCommand::Revoke { email, session } => {
+            println!("{} session(s) ended.", operator::revoke(config, &email, session.as_deref()).await?);
+        }
+    }
+    Ok(())
 }

@@ -1,14 +1,17 @@
 //! `comanda user …`: what an operator does by hand.
 
+use crate::accounts::admin::{self, AccountPatch};
 use crate::accounts::password::{NewPassword, Passwords};
+use crate::accounts::sql::sessions::Reason;
 use crate::accounts::sql::{self, NewUser};
-use crate::accounts::{Email, UserRole};
+use crate::accounts::{Email, Session, UserRole};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{DatabaseError, Reached};
-use crate::ids::UserId;
+use crate::ids::{SessionId, UserId};
 use crate::problem::Problem;
 use crate::tenancy::PlatformScope;
+use crate::uow::{Steps, Tx};
 
 /// Why an operator's command did not work.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +33,15 @@ pub enum OperatorError {
     /// It exists.
     #[error("{0} has an account already")]
     Exists(String),
+    /// It does not.
+    #[error("{0} has no account: check the spelling; `comanda user create` makes one")]
+    Unknown(String),
+    /// The session.
+    #[error("{0} is no session's id: `comanda user sessions --email …` lists them")]
+    Session(String),
+    /// It has ended already, or is somebody else's.
+    #[error("{0} has no session {1} that stands: `comanda user sessions --email {0}` lists them")]
+    NoSession(String, SessionId),
     /// The house refused.
     #[error("{0}")]
     Refused(Problem),
@@ -40,7 +52,7 @@ pub enum OperatorError {
 /// # Errors
 /// When the address is taken, or the password is too weak.
 pub async fn create_user(config: &Config, email: &str, name: &str, role: UserRole) -> Result<UserId, OperatorError> {
-    let email = Email::try_from(email.to_owned()).map_err(|_| OperatorError::Email(email.to_owned()))?;
+    let email = address(email)?;
     let given = std::io::read_to_string(std::io::stdin()).unwrap_or_default();
     let given = given.trim_end_matches(['\r', '\n']);
     if given.is_empty() {
@@ -48,22 +60,96 @@ pub async fn create_user(config: &Config, email: &str, name: &str, role: UserRol
     }
     let password: NewPassword = serde_json::from_value(serde_json::Value::from(given))
         .map_err(|error| OperatorError::Password(error.to_string()))?;
+    let password_hash = Passwords::new(&config.accounts).hash(&password).await.map_err(OperatorError::Refused)?;
+    let (id, address, name) = (UserId::new(), email.as_str().to_owned(), name.to_owned());
+    let created = with_database(config, move |tx, _| {
+        Box::pin(async move {
+            let user = NewUser { id, email: &email, password_hash: &password_hash, name: &name, phone: None, role };
+            sql::insert(tx, &user).await
+        })
+    })
+    .await?;
+    if created { Ok(id) } else { Err(OperatorError::Exists(address)) }
+}
+
+/// Does something in one transaction, on the database of a running server or on one started for the moment.
+async fn with_database<T, F>(config: &Config, steps: F) -> Result<T, OperatorError>
+where
+    T: Send + 'static,
+    F: for<'t> FnOnce(&'t mut Tx, PlatformScope) -> Steps<'t, T> + Send + 'static,
+{
     let reached = Reached::find(config).await?;
     reached.migrate().await?;
     let db = reached.open(config, Clock::System).await?;
-    let password_hash = Passwords::new(&config.accounts).hash(&password).await.map_err(OperatorError::Refused)?;
-    let (id, address, name) = (UserId::new(), email.as_str().to_owned(), name.to_owned());
     let scope = PlatformScope::proven_by("an operator at the machine", None);
-    let created = db
-        .write(scope, move |tx| {
-            Box::pin(async move {
-                let user = NewUser { id, email: &email, password_hash: &password_hash, name: &name, phone: None, role };
-                sql::insert(tx, &user).await
-            })
-        })
-        .await
-        .map_err(OperatorError::Refused)?;
+    let outcome = db.write(scope, move |tx| steps(tx, scope)).await;
     db.close().await;
     reached.leave().await;
-    if created { Ok(id) } else { Err(OperatorError::Exists(address)) }
+    outcome.map_err(OperatorError::Refused)
+}
+
+/// The address, as far as its form can be judged.
+fn address(text: &str) -> Result<Email, OperatorError> {
+    Email::try_from(text.to_owned()).map_err(|_| OperatorError::Email(text.to_owned()))
+}
+
+/// Disables somebody, whose sessions end at once on every running server, or enables them again.
+///
+/// # Errors
+/// When nobody has the address.
+pub async fn set_disabled(config: &Config, email: &str, disabled: bool) -> Result<UserId, OperatorError> {
+    let email = address(email)?;
+    let unknown = OperatorError::Unknown(email.as_str().to_owned());
+    let changed = with_database(config, move |tx, scope| {
+        Box::pin(async move {
+            let Some(user) = sql::admin::id_of(tx, &email).await? else { return Ok(None) };
+            let patch = AccountPatch { disabled: Some(disabled), role: None };
+            admin::apply(tx, scope, user, patch).await.map(Some)
+        })
+    })
+    .await?;
+    changed.map(|account| account.id).ok_or(unknown)
+}
+
+/// The sessions of somebody that stand.
+///
+/// # Errors
+/// When nobody has the address.
+pub async fn sessions(config: &Config, email: &str) -> Result<Vec<Session>, OperatorError> {
+    let email = address(email)?;
+    let unknown = OperatorError::Unknown(email.as_str().to_owned());
+    let found = with_database(config, move |tx, _| {
+        Box::pin(async move {
+            let Some(user) = sql::admin::id_of(tx, &email).await? else { return Ok(None) };
+            sql::sessions::of_user(tx, user).await.map(Some)
+        })
+    })
+    .await?;
+    found.ok_or(unknown)
+}
+
+/// Ends one session of somebody, or all of them; tells how many.
+///
+/// # Errors
+/// When nobody has the address, or the session is not one of theirs that stands.
+pub async fn revoke(config: &Config, email: &str, session: Option<&str>) -> Result<u64, OperatorError> {
+    let email = address(email)?;
+    let session: Option<SessionId> =
+        session.map(|text| text.parse().map_err(|_| OperatorError::Session(text.to_owned()))).transpose()?;
+    let whose = email.as_str().to_owned();
+    let ended = with_database(config, move |tx, _| {
+        Box::pin(async move {
+            let Some(user) = sql::admin::id_of(tx, &email).await? else { return Ok(None) };
+            Ok(Some(match session {
+                Some(session) => u64::from(sql::sessions::revoke(tx, user, session, Reason::Operator).await?),
+                None => sql::sessions::revoke_all(tx, user, None, Reason::Operator).await?,
+            }))
+        })
+    })
+    .await?;
+    match (ended, session) {
+        (None, _) => Err(OperatorError::Unknown(whose)),
+        (Some(0), Some(session)) => Err(OperatorError::NoSession(whose, session)),
+        (Some(count), _) => Ok(count),
+    }
 }

@@ -61,6 +61,20 @@ operations! {
     ListSessions = "list_sessions": [SignedIn];
     EndSession = "end_session": [SignedIn];
     GetMe = "get_me": [SignedIn];
+    UpdateMe = "update_me": [SignedIn];
+    ListAddresses = "list_addresses": [SignedIn];
+    CreateAddress = "create_address": [SignedIn];
+    ReplaceAddress = "replace_address": [SignedIn];
+    DeleteAddress = "delete_address": [SignedIn];
+    ListDevices = "list_devices": [SignedIn];
+    RegisterDevice = "register_device": [SignedIn];
+    DeleteDevice = "delete_device": [SignedIn];
+    GetNotificationPreferences = "get_notification_preferences": [SignedIn];
+    PutNotificationPreferences = "put_notification_preferences": [SignedIn];
+    ListMyInvitations = "list_my_invitations": [SignedIn];
+    AcceptInvitation = "accept_invitation": [SignedIn];
+    ListUsers = "list_users": [Admin];
+    UpdateUser = "update_user": [Admin];
 
     ListRestaurants = "list_restaurants": [Anyone];
     GetRestaurant = "get_restaurant": [Anyone];
@@ -69,6 +83,9 @@ operations! {
     ListMembers = "list_members": [Manager, Admin];
     AddMember = "add_member": [Manager, Admin];
     RemoveMember = "remove_member": [Manager, Admin];
+    ListInvitations = "list_invitations": [Manager, Admin];
+    CreateInvitation = "create_invitation": [Manager, Admin];
+    DeleteInvitation = "delete_invitation": [Manager, Admin];
 
     GetMenu = "get_menu": [Anyone];
     CreateCategory = "create_category": [Staff, Admin];

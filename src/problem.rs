@@ -63,10 +63,13 @@ codes! {
     DriverBusy = CONFLICT, "driver_busy", "The driver is not free";
     IdempotencyInProgress = CONFLICT, "idempotency_in_progress", "The same request is still being worked on";
     VersionConflict = PRECONDITION_FAILED, "version_conflict", "It was changed by somebody else meanwhile";
+    OwnAccount = CONFLICT, "own_account", "Nobody does this to their own account";
+    TooMany = CONFLICT, "too_many", "There are as many as there may be";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
     UriTooLong = URI_TOO_LONG, "uri_too_long", "The address is too long";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body must be JSON";
     InvalidRequest = UNPROCESSABLE_ENTITY, "invalid_request", "Something in the request is not valid";
+    ClockSkew = UNPROCESSABLE_ENTITY, "clock_skew", "The client's clock is too far ahead";
     IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The key was used for another request";
     TooManyRequests = TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side";

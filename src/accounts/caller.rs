@@ -110,6 +110,8 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// Somebody who runs the platform.
 pub struct Admin {
+    /// Who.
+    pub caller: Caller,
     /// Everything.
     pub scope: PlatformScope,
 }
@@ -121,6 +123,6 @@ impl FromRequestParts<Arc<App>> for Admin {
         let caller = authenticate(parts, app).await?;
         permission::decide(operation(parts)?, &caller.relations())?;
         let scope = caller.platform().ok_or_else(Problem::not_found)?;
-        Ok(Self { scope })
+        Ok(Self { caller, scope })
     }
 }

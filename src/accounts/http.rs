@@ -14,7 +14,7 @@ use super::password::{GivenPassword, NewPassword};
 use super::sessions::TokenPair;
 use super::sql::sessions::{Device, NewSession};
 use super::sql::{self, NewUser};
-use super::{Email, User, UserRole, sessions};
+use super::{Email, User, UserRole, addresses, admin, devices, preferences, profile, sessions};
 use crate::app::App;
 use crate::delivery::Driver;
 use crate::ids::{SessionId, UserId};
@@ -30,6 +30,11 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(login))
         .routes(routes!(get_me))
         .merge(sessions::routes())
+        .merge(profile::routes())
+        .merge(addresses::routes())
+        .merge(devices::routes())
+        .merge(preferences::routes())
+        .merge(admin::routes())
 }
 
 /// A phone number in E.164: `+`, country code, number.
@@ -37,6 +42,13 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[serde(try_from = "String")]
 #[schema(value_type = String, pattern = "^\\+[1-9][0-9]{6,14}$", example = "+390511234567")]
 pub struct Phone(String);
+
+impl Phone {
+    /// The number.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 impl TryFrom<String> for Phone {
     type Error = &'static str;

@@ -13,11 +13,16 @@ use utoipa::ToSchema;
 
 use crate::ids::{DriverId, SessionId, UserId};
 
+pub mod addresses;
+pub mod admin;
 pub mod cache;
 pub mod caller;
+pub mod devices;
 pub mod feed;
 pub mod http;
 pub mod password;
+pub mod preferences;
+pub mod profile;
 pub mod refresh;
 pub mod secrets;
 pub mod sessions;
@@ -83,6 +88,9 @@ pub struct User {
     /// E.164.
     #[schema(example = "+390511234567")]
     pub phone: Option<String>,
+    /// The language they are written to in, BCP 47.
+    #[schema(example = "it")]
+    pub locale: String,
     /// What they are to the platform.
     pub role: UserRole,
 }

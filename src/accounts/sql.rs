@@ -7,6 +7,9 @@ use crate::ids::UserId;
 use crate::problem::Problem;
 use crate::uow::{Database, Tx};
 
+pub mod admin;
+pub mod belongings;
+pub mod profile;
 pub mod revocations;
 pub mod sessions;
 
@@ -56,13 +59,20 @@ pub struct Credentials {
 /// Who signs in with this address; nobody who is disabled.
 pub async fn credentials(database: &Database, email: &Email) -> Result<Option<Credentials>, Problem> {
     let row = sqlx::query!(
-        "select id, email, name, phone, role, password_hash from users where email = $1 and disabled_at is null",
+        "select id, email, name, phone, locale, role, password_hash from users where email = $1 and disabled_at is null",
         email.as_str(),
     )
     .fetch_optional(database.pool())
     .await?;
     Ok(row.map(|row| Credentials {
-        user: User { id: row.id, email: row.email, name: row.name, phone: row.phone, role: row.role },
+        user: User {
+            id: row.id,
+            email: row.email,
+            name: row.name,
+            phone: row.phone,
+            locale: row.locale,
+            role: row.role,
+        },
         password_hash: row.password_hash,
     }))
 }
@@ -106,9 +116,10 @@ pub async fn change_password(tx: &mut Tx, user: UserId, old_hash: &str, new_hash
 
 /// One user.
 pub async fn get(tx: &mut Tx, user: UserId) -> Result<Option<User>, Problem> {
-    let user = sqlx::query_as!(User, "select id, email, name, phone, role from users where id = $1", user as UserId)
-        .fetch_optional(tx.connection())
-        .await?;
+    let user =
+        sqlx::query_as!(User, "select id, email, name, phone, locale, role from users where id = $1", user as UserId)
+            .fetch_optional(tx.connection())
+            .await?;
     Ok(user)
 }
 
@@ -116,7 +127,7 @@ pub async fn get(tx: &mut Tx, user: UserId) -> Result<Option<User>, Problem> {
 pub async fn lock_by_email(tx: &mut Tx, email: &Email) -> Result<Option<User>, Problem> {
     let user = sqlx::query_as!(
         User,
-        "select id, email, name, phone, role from users where email = $1 and disabled_at is null for no key update",
+        "select id, email, name, phone, locale, role from users where email = $1 and disabled_at is null for no key update",
         email.as_str(),
     )
     .fetch_optional(tx.connection())

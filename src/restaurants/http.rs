@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::hours::{self, Span};
 use super::sql::{self, Profile};
 use super::staff::Staff;
-use super::{Restaurant, members};
+use super::{Restaurant, invitations, members};
 use crate::accounts::caller::Admin;
 use crate::app::App;
 use crate::events::{self, Event};
@@ -32,6 +32,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(list_restaurants, create_restaurant))
         .routes(routes!(get_restaurant, update_restaurant))
         .merge(members::routes())
+        .merge(invitations::routes())
 }
 
 /// List restaurants

@@ -15,7 +15,9 @@ use crate::accounts::{self, Email, UserRole};
 use crate::app::App;
 use crate::ids::{RestaurantId, UserId};
 use crate::paging::List;
-use crate::problem::{Problem, ProblemBody};
+use crate::problem::{Code, Problem, ProblemBody};
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
 use crate::wire::{Body, Json, Path};
 
 /// The routes of this file.
@@ -49,6 +51,7 @@ struct NewMember {
     params(("restaurantId" = RestaurantId, Path)), request_body = NewMember,
     responses(
         (status = 201, description = "They work here now", body = Member),
+        (status = 403, description = "Only an owner makes an owner", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Nobody has that address", body = ProblemBody, content_type = "application/problem+json"),
 ))]
@@ -65,6 +68,7 @@ async fn add_member(
                 let user = accounts::sql::lock_by_email(tx, &new.email).await?.ok_or_else(|| {
                     Problem::invalid_field("/email", "belongs to nobody who can sign in; they have to sign up first")
                 })?;
+                require_rank(tx, &scope, Some(user.id), Some(new.role)).await?;
                 sql::put_member(tx, &scope, user.id, new.role).await?;
                 accounts::sql::grant_role(tx, user.id, UserRole::Staff).await?;
                 Ok(Member { user_id: user.id, email: user.email, name: user.name, role: new.role })
@@ -74,11 +78,39 @@ async fn add_member(
     Ok((StatusCode::CREATED, Json(member)))
 }
 
+/// A manager runs the place but does not hand it over: owners are made and removed by owners, or by the platform.
+///
+/// # Errors
+/// 403 when the one concerned is an owner, or is to be one, and whoever acts is a manager.
+pub async fn require_rank(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    whom: Option<UserId>,
+    wanted: Option<MemberRole>,
+) -> Result<(), Problem> {
+    let restaurant = scope.restaurant();
+    let acting = match scope.actor_id() {
+        Some(user) => sql::rank(tx, restaurant, user).await?.flatten(),
+        None => None,
+    };
+    let is_owner = match whom {
+        Some(user) => sql::rank(tx, restaurant, user).await?.flatten() == Some(MemberRole::Owner),
+        None => false,
+    };
+    let touches_an_owner = is_owner || wanted == Some(MemberRole::Owner);
+    // Whoever acts without a rank acts for the platform.
+    if touches_an_owner && acting.is_some_and(|rank| rank != MemberRole::Owner) {
+        return Err(Problem::new(Code::Forbidden, "Have an owner do it."));
+    }
+    Ok(())
+}
+
 /// End a membership
 #[utoipa::path(delete, path = "/api/restaurants/{restaurantId}/members/{userId}", tag = "restaurants",
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("userId" = UserId, Path)),
     responses(
         (status = 204, description = "They do not work here any more"),
+        (status = 403, description = "Only an owner removes an owner", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "They did not", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn remove_member(
@@ -87,7 +119,14 @@ async fn remove_member(
     Path((_, user)): Path<(RestaurantId, UserId)>,
 ) -> Result<StatusCode, Problem> {
     let scope = staff.scope;
-    let removed =
-        app.db.write(scope, move |tx| Box::pin(async move { sql::remove_member(tx, &scope, user).await })).await?;
+    let removed = app
+        .db
+        .write(scope, move |tx| {
+            Box::pin(async move {
+                require_rank(tx, &scope, Some(user), None).await?;
+                sql::remove_member(tx, &scope, user).await
+            })
+        })
+        .await?;
     if removed { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
 }

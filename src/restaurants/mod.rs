@@ -13,6 +13,7 @@ use crate::place::Place;
 
 pub mod hours;
 pub mod http;
+pub mod invitations;
 pub mod members;
 pub mod sql;
 pub mod staff;
@@ -20,7 +21,7 @@ pub mod staff;
 use hours::Span;
 
 /// Rank inside one restaurant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "member_role", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum MemberRole {

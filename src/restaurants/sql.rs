@@ -13,6 +13,8 @@ use crate::problem::{Code, OnConstraint as _, Problem};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
+pub mod invitations;
+
 /// A restaurant's row with its hours as three parallel arrays.
 struct Row {
     id: RestaurantId,

@@ -15,8 +15,10 @@ mod audit;
 mod people;
 mod reply;
 mod shop;
+mod socket;
 
 mod accounts;
+mod accounts_revocation;
 mod accounts_sessions;
 mod cart;
 mod crash;

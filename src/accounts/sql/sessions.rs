@@ -88,6 +88,14 @@ pub async fn caller(
     }))
 }
 
+/// When the password was given for a session.
+pub async fn opened_at(database: &Database, session: SessionId) -> Result<DateTime<Utc>, Problem> {
+    let row = sqlx::query!("select created_at from sessions where id = $1", session as SessionId)
+        .fetch_optional(database.pool())
+        .await?;
+    row.map(|row| row.created_at).ok_or_else(Problem::unauthenticated)
+}
+
 /// The access token of this number has been used: the answer that carried it arrived.
 pub async fn confirm(tx: &mut Tx, session: SessionId, counter: i32) -> Result<(), Problem> {
     let now = tx.now();

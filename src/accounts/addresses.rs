@@ -1,0 +1,154 @@
+//! `/api/me/addresses`: where one wants things brought.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::caller::SignedIn;
+use super::sql::belongings as sql;
+use crate::app::App;
+use crate::ids::AddressId;
+use crate::paging::List;
+use crate::place::Place;
+use crate::problem::{Code, Problem, ProblemBody};
+use crate::tenancy::Who;
+use crate::wire::{Body, Json, Path, Text};
+
+/// Nobody keeps more.
+const MOST: i64 = 50;
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list_addresses, create_address))
+        .routes(routes!(replace_address, delete_address))
+}
+
+/// An address that one keeps.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SavedAddress {
+    /// Its id.
+    pub id: AddressId,
+    /// "Home", "Office".
+    #[schema(example = "Home")]
+    pub label: Option<String>,
+    /// Street and number.
+    #[schema(example = "Via del Pratello 12")]
+    pub address: String,
+    /// Where that is.
+    pub place: Option<Place>,
+    /// Bell, floor, gate.
+    pub note: Option<String>,
+    /// When it was kept.
+    pub created_at: DateTime<Utc>,
+    /// When it was changed last.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// An address to keep.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAddress {
+    /// "Home", "Office".
+    #[schema(inline)]
+    pub label: Option<Text<1, 60>>,
+    /// Street and number.
+    #[schema(inline)]
+    pub address: Text<1, 300>,
+    /// Where that is.
+    pub place: Option<Place>,
+    /// Bell, floor, gate.
+    #[schema(inline)]
+    pub note: Option<Text<1, 300>>,
+}
+
+/// List one's addresses
+#[utoipa::path(get, path = "/api/me/addresses", tag = "auth", security(("token" = [])), responses(
+    (status = 200, description = "All of them, the one changed last first", body = List<SavedAddress>),
+    (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn list_addresses(
+    State(app): State<Arc<App>>,
+    SignedIn(caller): SignedIn,
+) -> Result<Json<List<SavedAddress>>, Problem> {
+    let user = caller.user;
+    let addresses =
+        app.db.read(Who::user(user), move |tx| Box::pin(async move { sql::addresses(tx, user).await })).await?;
+    Ok(Json(List::whole(addresses)))
+}
+
+/// Keep an address
+#[utoipa::path(post, path = "/api/me/addresses", tag = "auth", security(("token" = [])), request_body = NewAddress,
+    responses(
+        (status = 201, description = "The address", body = SavedAddress),
+        (status = 409, description = "Fifty are kept already", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn create_address(
+    State(app): State<Arc<App>>,
+    SignedIn(caller): SignedIn,
+    Body(new): Body<NewAddress>,
+) -> Result<(StatusCode, Json<SavedAddress>), Problem> {
+    let user = caller.user;
+    let kept = app
+        .db
+        .write(Who::user(user), move |tx| {
+            Box::pin(async move {
+                if sql::count_addresses(tx, user).await? >= MOST {
+                    return Err(Problem::new(Code::TooMany, "Remove one first.").with("limit", MOST));
+                }
+                sql::insert_address(tx, user, AddressId::new(), &new).await
+            })
+        })
+        .await?;
+    Ok((StatusCode::CREATED, Json(kept)))
+}
+
+/// Replace an address
+#[utoipa::path(put, path = "/api/me/addresses/{addressId}", tag = "auth", security(("token" = [])),
+    params(("addressId" = AddressId, Path)), request_body = NewAddress,
+    responses(
+        (status = 200, description = "The address now", body = SavedAddress),
+        (status = 404, description = "None of the caller's has that id", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn replace_address(
+    State(app): State<Arc<App>>,
+    SignedIn(caller): SignedIn,
+    Path(id): Path<AddressId>,
+    Body(new): Body<NewAddress>,
+) -> Result<Json<SavedAddress>, Problem> {
+    let user = caller.user;
+    let replaced = app
+        .db
+        .write(Who::user(user), move |tx| Box::pin(async move { sql::replace_address(tx, user, id, &new).await }))
+        .await?;
+    replaced.map(Json).ok_or_else(Problem::not_found)
+}
+
+/// Forget an address
+#[utoipa::path(delete, path = "/api/me/addresses/{addressId}", tag = "auth", security(("token" = [])),
+    params(("addressId" = AddressId, Path)),
+    responses(
+        (status = 204, description = "It is not kept any more"),
+        (status = 404, description = "None of the caller's has that id", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn delete_address(
+    State(app): State<Arc<App>>,
+    SignedIn(caller): SignedIn,
+    Path(id): Path<AddressId>,
+) -> Result<StatusCode, Problem> {
+    let user = caller.user;
+    let deleted = app
+        .db
+        .write(Who::user(user), move |tx| Box::pin(async move { sql::delete_address(tx, user, id).await }))
+        .await?;
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
+}

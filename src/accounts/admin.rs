@@ -1,0 +1,140 @@
+//! `/api/admin/users`: other people's accounts, in the hands of whoever runs the platform.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::cache::Revocation;
+use super::caller::Admin;
+use super::sql::sessions::Reason;
+use super::{UserRole, sql};
+use crate::app::App;
+use crate::ids::UserId;
+use crate::paging::{List, Page};
+use crate::problem::{Code, Problem, ProblemBody};
+use crate::tenancy::PlatformScope;
+use crate::uow::Tx;
+use crate::wire::{Body, Json, Path, Query};
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(list_users)).routes(routes!(update_user))
+}
+
+/// Somebody's account.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// Whose.
+    pub id: UserId,
+    /// Lower case.
+    #[schema(example = "ada@example.com")]
+    pub email: String,
+    /// As they want to be called.
+    pub name: String,
+    /// E.164.
+    pub phone: Option<String>,
+    /// BCP 47.
+    pub locale: String,
+    /// What they are to the platform.
+    pub role: UserRole,
+    /// Since when they cannot sign in; null: they can.
+    pub disabled_at: Option<DateTime<Utc>>,
+    /// When they signed up.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Which accounts.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct UsersQuery {
+    /// How the address begins.
+    #[param(max_length = 254, example = "ada@")]
+    email: Option<String>,
+    /// Rows a page, 1 to 200; 50 unless told.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u16>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// List accounts
+#[utoipa::path(get, path = "/api/admin/users", tag = "auth", security(("token" = [])), params(UsersQuery), responses(
+    (status = 200, description = "A page of accounts, the newest first", body = List<Account>),
+    (status = 403, description = "Only administrators may", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn list_users(
+    State(app): State<Arc<App>>,
+    admin: Admin,
+    Query(query): Query<UsersQuery>,
+) -> Result<Json<List<Account>>, Problem> {
+    let page = Page::parse(query.limit, query.cursor.as_deref())?;
+    let beginning = query.email.unwrap_or_default().to_lowercase();
+    let pattern = beginning.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_") + "%";
+    let rows =
+        app.db.read(admin.scope, move |tx| Box::pin(async move { sql::admin::list(tx, &pattern, page).await })).await?;
+    Ok(Json(page.cut(rows, |account| (account.created_at, account.id.uuid()))))
+}
+
+/// What is to change; what is absent stays.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccountPatch {
+    /// True: no sign-in, and every session ends. False: sign-in is possible again.
+    pub disabled: Option<bool>,
+    /// What they are to be. CUSTOMER ends every membership; whoever is less than DRIVER does not deliver.
+    pub role: Option<UserRole>,
+}
+
+/// Disable somebody, or change their role
+///
+/// Takes effect at once, on open sockets too.
+#[utoipa::path(patch, path = "/api/admin/users/{userId}", tag = "auth", security(("token" = [])),
+    params(("userId" = UserId, Path)), request_body = AccountPatch,
+    responses(
+        (status = 200, description = "The account now", body = Account),
+        (status = 403, description = "Only administrators may", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Nobody has that id", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "It is your own account", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn update_user(
+    State(app): State<Arc<App>>,
+    admin: Admin,
+    Path(user): Path<UserId>,
+    Body(patch): Body<AccountPatch>,
+) -> Result<Json<Account>, Problem> {
+    // So that the platform is not left without anybody who runs it.
+    if user == admin.caller.user {
+        return Err(Problem::new(Code::OwnAccount, "Have another administrator do it, or use `comanda user`."));
+    }
+    let scope = admin.scope;
+    let account = app.db.write(scope, move |tx| Box::pin(async move { apply(tx, scope, user, patch).await })).await?;
+    app.callers.forget(Revocation { user, session: None });
+    Ok(Json(account))
+}
+
+/// Changes an account: its sessions end when it is disabled, its memberships when it becomes a customer's.
+///
+/// # Errors
+/// 404 when there is none.
+pub async fn apply(tx: &mut Tx, scope: PlatformScope, user: UserId, patch: AccountPatch) -> Result<Account, Problem> {
+    let before = sql::admin::lock(tx, user).await?.ok_or_else(Problem::not_found)?;
+    let disabled = patch.disabled.unwrap_or(before.disabled_at.is_some());
+    sql::admin::update(tx, user, disabled, patch.role.unwrap_or(before.role)).await?;
+    if disabled {
+        sql::sessions::revoke_all(tx, user, None, Reason::Disabled).await?;
+    }
+    if patch.role == Some(UserRole::Customer) {
+        for membership in crate::restaurants::sql::memberships_of(tx, user).await? {
+            let restaurant = scope.restaurant(membership.restaurant_id);
+            crate::restaurants::sql::remove_member(tx, &restaurant, user).await?;
+        }
+    }
+    sql::admin::lock(tx, user).await?.ok_or_else(Problem::not_found)
+}

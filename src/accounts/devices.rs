@@ -1,0 +1,126 @@
+//! `/api/me/devices`: where pushes go.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::caller::SignedIn;
+use super::profile::Locale;
+use super::sql::belongings as sql;
+use crate::app::App;
+use crate::ids::DeviceId;
+use crate::paging::List;
+use crate::problem::{Problem, ProblemBody};
+use crate::tenancy::{PlatformScope, Who};
+use crate::wire::{Body, Json, Path, Text};
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(list_devices, register_device)).routes(routes!(delete_device))
+}
+
+/// How pushes reach it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum DeviceKind {
+    /// Firebase Cloud Messaging: Android, iOS.
+    Fcm,
+    /// A browser.
+    WebPush,
+}
+
+/// A device that gets pushes.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PushDevice {
+    /// Its id.
+    pub id: DeviceId,
+    /// How pushes reach it.
+    pub kind: DeviceKind,
+    /// In which language.
+    #[schema(example = "it")]
+    pub locale: String,
+    /// When it was registered.
+    pub created_at: DateTime<Utc>,
+    /// When it was registered last.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A device to push to.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewDevice {
+    /// How pushes reach it.
+    pub kind: DeviceKind,
+    /// `fcm`: the registration token. `webpush`: the browser's subscription, as JSON text.
+    #[schema(inline)]
+    pub target: Text<1, 2000>,
+    /// In which language.
+    pub locale: Locale,
+}
+
+/// List one's devices
+#[utoipa::path(get, path = "/api/me/devices", tag = "auth", security(("token" = [])), responses(
+    (status = 200, description = "The devices whose sessions stand", body = List<PushDevice>),
+    (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn list_devices(
+    State(app): State<Arc<App>>,
+    SignedIn(caller): SignedIn,
+) -> Result<Json<List<PushDevice>>, Problem> {
+    let user = caller.user;
+    let devices = app.db.read(Who::user(user), move |tx| Box::pin(async move { sql::devices(tx, user).await })).await?;
+    Ok(Json(List::whole(devices)))
+}
+
+/// Register a device for pushes
+///
+/// Registering a target again renews it; registered by somebody else, it is theirs from then on. Pushes end with the
+/// session.
+#[utoipa::path(post, path = "/api/me/devices", tag = "auth", security(("token" = [])), request_body = NewDevice,
+    responses(
+        (status = 201, description = "The device", body = PushDevice),
+        (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn register_device(
+    State(app): State<Arc<App>>,
+    SignedIn(caller): SignedIn,
+    Body(new): Body<NewDevice>,
+) -> Result<(StatusCode, Json<PushDevice>), Problem> {
+    if !new.target.as_str().is_ascii() {
+        return Err(Problem::invalid_field("/target", "must be ASCII, as Firebase and browsers write it"));
+    }
+    let scope = PlatformScope::proven_by("a push target may have been somebody else's before", Some(caller.user));
+    let device = app
+        .db
+        .write(scope, move |tx| Box::pin(async move { sql::register_device(tx, &caller, DeviceId::new(), &new).await }))
+        .await?;
+    Ok((StatusCode::CREATED, Json(device)))
+}
+
+/// Stop pushes to a device
+#[utoipa::path(delete, path = "/api/me/devices/{deviceId}", tag = "auth", security(("token" = [])),
+    params(("deviceId" = DeviceId, Path)),
+    responses(
+        (status = 204, description = "It gets no more pushes"),
+        (status = 404, description = "None of the caller's has that id", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn delete_device(
+    State(app): State<Arc<App>>,
+    SignedIn(caller): SignedIn,
+    Path(id): Path<DeviceId>,
+) -> Result<StatusCode, Problem> {
+    let user = caller.user;
+    let deleted = app
+        .db
+        .write(Who::user(user), move |tx| Box::pin(async move { sql::delete_device(tx, user, id).await }))
+        .await?;
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
+}

@@ -1,0 +1,198 @@
+//! `PATCH /api/me`: fields that several devices may write, some of them late. The latest write of a field wins.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::caller::SignedIn;
+use super::http::Phone;
+use super::password::GivenPassword;
+use super::sessions::authenticate_again;
+use super::{User, sql};
+use crate::app::App;
+use crate::clock::clamp;
+use crate::ids::UserId;
+use crate::problem::{Code, FieldError, Problem, ProblemBody};
+use crate::tenancy::Who;
+use crate::uow::Tx;
+use crate::wire::{Body, Json, Text};
+
+/// Who has just signed in need not give the password again.
+const FRESH_SESSION: TimeDelta = TimeDelta::minutes(15);
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(update_me))
+}
+
+/// A language, BCP 47: `it`, `pt-BR`.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
+#[schema(value_type = String, pattern = "^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", example = "it")]
+pub struct Locale(String);
+
+impl Locale {
+    /// The tag.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Locale {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let mut parts = text.split('-');
+        let language = parts.next().unwrap_or_default();
+        let well_formed = (2..=3).contains(&language.len())
+            && language.bytes().all(|byte| byte.is_ascii_lowercase())
+            && parts.all(|part| (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        if well_formed && text.len() <= 35 { Ok(Self(text)) } else { Err("must be a language tag such as it or pt-BR") }
+    }
+}
+
+/// A new value, and when it was written by the client's clock: `"Ada"`, or `{"value": "Ada", "at": "2026-…"}`.
+#[derive(Debug)]
+struct Change<T> {
+    value: T,
+    at: Option<DateTime<Utc>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stamped<T> {
+    value: T,
+    at: DateTime<Utc>,
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Change<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let read = if value.is_object() {
+            serde_json::from_value::<Stamped<T>>(value).map(|Stamped { value, at }| Self { value, at: Some(at) })
+        } else {
+            serde_json::from_value(value).map(|value| Self { value, at: None })
+        };
+        read.map_err(serde::de::Error::custom)
+    }
+}
+
+/// Absent, or there, perhaps as null.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// What may change; what is absent stays. Each field is a value, or `{"value", "at"}`.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ProfilePatch {
+    /// 1 to 120 characters.
+    #[schema(value_type = Option<Object>, example = json!({ "value": "Ada", "at": "2026-05-01T18:30:00Z" }))]
+    name: Option<Change<Text<1, 120>>>,
+    /// E.164; null takes it away. Needs `currentPassword`, unless one signed in within the last quarter of an hour:
+    /// whoever has the number can recover the account.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Object>, example = json!({ "value": "+390511234567", "at": "2026-05-01T18:30:00Z" }))]
+    phone: Option<Change<Option<Phone>>>,
+    /// BCP 47.
+    #[schema(value_type = Option<Object>, example = json!("it"))]
+    locale: Option<Change<Locale>>,
+    /// When the fields without an `at` of their own were written; absent: now.
+    at: Option<DateTime<Utc>>,
+    current_password: Option<GivenPassword>,
+}
+
+/// Change one's profile
+///
+/// A field that was written later by another device keeps that value; the answer shows what holds. A time more than
+/// five minutes ahead is refused.
+#[utoipa::path(patch, path = "/api/me", tag = "auth", security(("token" = [])), request_body = ProfilePatch, responses(
+    (status = 200, description = "The profile now", body = User),
+    (status = 403, description = "The password is needed", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "Something is not valid, or the client's clock is wrong", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn update_me(
+    State(app): State<Arc<App>>,
+    SignedIn(caller): SignedIn,
+    Body(patch): Body<ProfilePatch>,
+) -> Result<Json<User>, Problem> {
+    let (user, session) = (caller.user, caller.session);
+    let writes = patch.writes(app.clock.now())?;
+    if patch.phone.is_some() {
+        match &patch.current_password {
+            Some(password) => {
+                authenticate_again(&app, user, password).await?;
+            }
+            None if sql::sessions::opened_at(&app.db, session).await? + FRESH_SESSION > app.clock.now() => {}
+            None => {
+                let detail = "Send `currentPassword` with a new phone number: with it the account can be recovered.";
+                return Err(Problem::new(Code::ReauthRequired, detail));
+            }
+        }
+    }
+    let profile =
+        app.db.write(Who::user(user), move |tx| Box::pin(async move { apply(tx, user, writes).await })).await?;
+    Ok(Json(profile))
+}
+
+/// Fields to write, each with its instant; `None`: when the server gets to it.
+#[derive(Debug, Default)]
+pub struct Writes {
+    /// How they want to be called.
+    pub name: Option<(String, Option<DateTime<Utc>>)>,
+    /// Their number, or none.
+    pub phone: Option<(Option<String>, Option<DateTime<Utc>>)>,
+    /// Their language.
+    pub locale: Option<(String, Option<DateTime<Utc>>)>,
+}
+
+impl ProfilePatch {
+    fn writes(&self, now: DateTime<Utc>) -> Result<Writes, Problem> {
+        let instant = |field: &'static str, own: Option<DateTime<Utc>>| {
+            let (pointer, at) = if own.is_some() { (format!("/{field}/at"), own) } else { ("/at".to_owned(), self.at) };
+            at.map(|at| clamp(at, now)).transpose().map_err(|skew| skewed(pointer, skew.to_string(), now))
+        };
+        let mut writes = Writes::default();
+        if let Some(change) = &self.name {
+            writes.name = Some((change.value.as_str().to_owned(), instant("name", change.at)?));
+        }
+        if let Some(change) = &self.phone {
+            let number = change.value.as_ref().map(|phone| phone.as_str().to_owned());
+            writes.phone = Some((number, instant("phone", change.at)?));
+        }
+        if let Some(change) = &self.locale {
+            writes.locale = Some((change.value.as_str().to_owned(), instant("locale", change.at)?));
+        }
+        Ok(writes)
+    }
+}
+
+fn skewed(pointer: String, message: String, now: DateTime<Utc>) -> Problem {
+    Problem::new(Code::ClockSkew, "Set the client's clock by `serverTime` and send the write again.")
+        .with("serverTime", now)
+        .with("errors", [FieldError { pointer, code: "clock_skew".into(), message }])
+}
+
+/// Writes the fields that were not written later already, and shows the profile.
+///
+/// # Errors
+/// 401 when the user is gone.
+pub async fn apply(tx: &mut Tx, user: UserId, writes: Writes) -> Result<User, Problem> {
+    if let Some((name, at)) = writes.name {
+        sql::profile::set_name(tx, user, &name, at).await?;
+    }
+    if let Some((phone, at)) = writes.phone {
+        sql::profile::set_phone(tx, user, phone.as_deref(), at).await?;
+    }
+    if let Some((locale, at)) = writes.locale {
+        sql::profile::set_locale(tx, user, &locale, at).await?;
+    }
+    sql::get(tx, user).await?.ok_or_else(Problem::unauthenticated)
+}

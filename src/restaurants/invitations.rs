@@ -1,0 +1,209 @@
+//! Invitations: somebody is to work here, and perhaps has no account yet.
+//!
+//! The address alone lets nobody in, since anybody may sign up with any address: whoever invites is shown a code once
+//! and hands it over, and it is given back on acceptance.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::members::require_rank;
+use super::staff::Staff;
+use super::{MemberRole, Membership, sql};
+use crate::accounts::caller::SignedIn;
+use crate::accounts::{self, Email, UserRole};
+use crate::app::App;
+use crate::ids::{InvitationId, RestaurantId};
+use crate::paging::List;
+use crate::problem::{Problem, ProblemBody};
+use crate::tenancy::{RestaurantScope, Who};
+use crate::wire::{Body, Json, Path, Text};
+
+/// After that, one invites again.
+const LIFE: TimeDelta = TimeDelta::days(14);
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list_invitations, create_invitation))
+        .routes(routes!(delete_invitation))
+        .routes(routes!(list_my_invitations))
+        .routes(routes!(accept_invitation))
+}
+
+/// Somebody is to work for a restaurant.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Invitation {
+    /// Its id.
+    pub id: InvitationId,
+    /// The restaurant.
+    pub restaurant_id: RestaurantId,
+    /// Its name.
+    pub restaurant_name: String,
+    /// The address it is for.
+    #[schema(example = "nora@example.com")]
+    pub email: String,
+    /// The rank they are to have.
+    pub role: MemberRole,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Until when it can be accepted.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// An invitation with what accepts it.
+#[derive(Serialize, ToSchema)]
+struct FreshInvitation {
+    #[serde(flatten)]
+    invitation: Invitation,
+    /// Hand it to whoever is invited; it is not shown again.
+    #[schema(example = "0J1vJ7hZkq3yYw2bT5nXpA")]
+    code: String,
+}
+
+/// Whom, and as what.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewInvitation {
+    email: Email,
+    role: MemberRole,
+}
+
+fn hash(code: &str) -> Vec<u8> {
+    Sha256::digest(code.as_bytes()).to_vec()
+}
+
+/// Invite somebody
+///
+/// They need no account yet. A second invitation to the same address takes the place of the first.
+#[utoipa::path(post, path = "/api/restaurants/{restaurantId}/invitations", tag = "restaurants", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path)), request_body = NewInvitation,
+    responses(
+        (status = 201, description = "The invitation, with its code", body = FreshInvitation),
+        (status = 403, description = "Only an owner makes an owner", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Not there, or not yours to see", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn create_invitation(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    Body(new): Body<NewInvitation>,
+) -> Result<(StatusCode, Json<FreshInvitation>), Problem> {
+    let scope = staff.scope;
+    let code = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
+    let code_hash = hash(&code);
+    let invitation = app
+        .db
+        .write(scope, move |tx| {
+            Box::pin(async move {
+                require_rank(tx, &scope, None, Some(new.role)).await?;
+                let ends = tx.now() + LIFE;
+                sql::invitations::put(tx, &scope, InvitationId::new(), &new.email, new.role, &code_hash, ends).await
+            })
+        })
+        .await?;
+    Ok((StatusCode::CREATED, Json(FreshInvitation { invitation, code })))
+}
+
+/// List open invitations
+#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/invitations", tag = "restaurants", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path)),
+    responses(
+        (status = 200, description = "Those not accepted yet, the newest first", body = List<Invitation>),
+        (status = 404, description = "Not there, or not yours to see", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn list_invitations(State(app): State<Arc<App>>, staff: Staff) -> Result<Json<List<Invitation>>, Problem> {
+    let scope = staff.scope;
+    let open = app.db.read(scope, move |tx| Box::pin(async move { sql::invitations::open(tx, &scope).await })).await?;
+    Ok(Json(List::whole(open)))
+}
+
+/// Take an invitation back
+#[utoipa::path(delete, path = "/api/restaurants/{restaurantId}/invitations/{invitationId}", tag = "restaurants",
+    security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("invitationId" = InvitationId, Path)),
+    responses(
+        (status = 204, description = "It cannot be accepted any more"),
+        (status = 404, description = "There is none like that", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn delete_invitation(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    Path((_, id)): Path<(RestaurantId, InvitationId)>,
+) -> Result<StatusCode, Problem> {
+    let scope = staff.scope;
+    let deleted =
+        app.db.write(scope, move |tx| Box::pin(async move { sql::invitations::delete(tx, &scope, id).await })).await?;
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
+}
+
+/// List invitations to oneself
+#[utoipa::path(get, path = "/api/me/invitations", tag = "auth", security(("token" = [])), responses(
+    (status = 200, description = "Those to the caller's address", body = List<Invitation>),
+    (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn list_my_invitations(
+    State(app): State<Arc<App>>,
+    SignedIn(caller): SignedIn,
+) -> Result<Json<List<Invitation>>, Problem> {
+    let user = caller.user;
+    let open =
+        app.db.read(Who::user(user), move |tx| Box::pin(async move { sql::invitations::to(tx, user).await })).await?;
+    Ok(Json(List::whole(open)))
+}
+
+/// The code that came with the invitation.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Acceptance {
+    #[schema(inline)]
+    code: Text<1, 60>,
+}
+
+/// Accept an invitation
+#[utoipa::path(post, path = "/api/me/invitations/{invitationId}/accept", tag = "auth", security(("token" = [])),
+    params(("invitationId" = InvitationId, Path)), request_body = Acceptance,
+    responses(
+        (status = 200, description = "The caller works there now", body = Membership),
+        (status = 404, description = "There is none like that for the caller", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The code is another one", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn accept_invitation(
+    State(app): State<Arc<App>>,
+    SignedIn(caller): SignedIn,
+    Path(id): Path<InvitationId>,
+    Body(given): Body<Acceptance>,
+) -> Result<Json<Membership>, Problem> {
+    let user = caller.user;
+    let open =
+        app.db.read(Who::user(user), move |tx| Box::pin(async move { sql::invitations::to(tx, user).await })).await?;
+    let invitation = open.into_iter().find(|invitation| invitation.id == id).ok_or_else(Problem::not_found)?;
+    let code_hash = hash(given.code.as_str());
+    let proof = "the statement takes only an invitation to the caller's address with the right code";
+    let scope = RestaurantScope::system(proof, invitation.restaurant_id);
+    app.db
+        .write(scope, move |tx| {
+            Box::pin(async move {
+                let taken = sql::invitations::take(tx, &scope, id, &invitation.email, &code_hash).await?;
+                let role =
+                    taken.ok_or_else(|| Problem::invalid_field("/code", "is not the code of this invitation"))?;
+                // An invitation raises; it does not take a rank away.
+                let held = sql::rank(tx, scope.restaurant(), user).await?.flatten();
+                let role = held.map_or(role, |held| held.min(role));
+                sql::put_member(tx, &scope, user, role).await?;
+                accounts::sql::grant_role(tx, user, UserRole::Staff).await?;
+                let restaurant_id = invitation.restaurant_id;
+                Ok(Membership { restaurant_id, restaurant_name: invitation.restaurant_name, role })
+            })
+        })
+        .await
+        .map(Json)
+}

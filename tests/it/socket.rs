@@ -1,0 +1,93 @@
+//! A Socket.IO client of a few lines, over WebSocket: connects, joins, and tells what it hears and how it ends.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+/// What a socket hears.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Heard {
+    /// An event: its name and its argument.
+    Event(String, Value),
+    /// An acknowledgement.
+    Answer(Value),
+    /// The end of the connection.
+    Ended,
+}
+
+/// An open socket.
+pub struct Socket {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+/// Nothing takes so long unless it never comes.
+const NEVER: Duration = Duration::from_secs(20);
+
+impl Socket {
+    /// Connects with a token; `Err` carries what the server said.
+    pub async fn open(base: &str, token: &str) -> Result<Self, String> {
+        let url = format!("{}/socket.io/?EIO=4&transport=websocket", base.replacen("http", "ws", 1));
+        let (stream, _) = tokio_tungstenite::connect_async(url).await.map_err(|error| error.to_string())?;
+        let mut socket = Self { stream };
+        socket.packet().await.ok_or("no opening")?;
+        socket.send(format!("40{}", json!({ "token": token }))).await;
+        match socket.packet().await {
+            Some(text) if text.starts_with("40") => Ok(socket),
+            other => Err(other.unwrap_or_default()),
+        }
+    }
+
+    async fn send(&mut self, text: String) {
+        // A closed connection shows when it is read.
+        let _ = self.stream.send(Message::Text(text.into())).await;
+    }
+
+    /// The next packet that is not a heartbeat.
+    async fn packet(&mut self) -> Option<String> {
+        loop {
+            match self.stream.next().await? {
+                Ok(Message::Text(text)) if text.as_str() == "2" => self.send("3".to_owned()).await,
+                Ok(Message::Text(text)) => return Some(text.to_string()),
+                Ok(Message::Close(_)) | Err(_) => return None,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// What comes next.
+    pub async fn hears(&mut self) -> Heard {
+        let packet = timeout(NEVER, self.packet()).await.expect("something is heard");
+        let Some(packet) = packet else { return Heard::Ended };
+        if packet.starts_with("41") {
+            return Heard::Ended;
+        }
+        let body = packet.find('[').map_or(Value::Null, |start| serde_json::from_str(&packet[start..]).unwrap());
+        match packet.as_bytes() {
+            [b'4', b'2', ..] => Heard::Event(body[0].as_str().unwrap_or_default().to_owned(), body[1].clone()),
+            _ => Heard::Answer(body[0].clone()),
+        }
+    }
+
+    /// Asks for something; gives what was heard before the answer, and the answer.
+    pub async fn asks(&mut self, name: &str, argument: &Value) -> (Vec<String>, Value) {
+        self.send(format!("420{}", json!([name, argument]))).await;
+        let mut before = Vec::new();
+        loop {
+            match self.hears().await {
+                Heard::Answer(answer) => return (before, answer),
+                Heard::Event(name, _) => before.push(name),
+                Heard::Ended => return (before, Value::Null),
+            }
+        }
+    }
+
+    /// Joins a room and gives the answer.
+    pub async fn joins(&mut self, room: &str) -> Value {
+        self.asks("join", &json!({ "room": room })).await.1
+    }
+}
