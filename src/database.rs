@@ -17,6 +17,9 @@ use crate::uow::{Bounds, Database};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
+/// A connection that was not used for so long may have died meanwhile.
+const RESTED: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// The oldest PostgreSQL whose features the schema uses.
 const OLDEST_MAJOR: i32 = 15;
 
@@ -154,8 +157,12 @@ async fn pool(options: &PgConnectOptions, bounds: &Postgres) -> Result<PgPool, D
         .max_connections(bounds.pool)
         .min_connections(1)
         .acquire_timeout(bounds.acquire_timeout)
-        // A dead connection is found by BEGIN, which costs nothing extra (`uow.rs`).
+        // A dead connection is found by BEGIN, which costs nothing extra (`uow.rs`). Single statements have no BEGIN:
+        // for them a connection that has rested is asked first. Under load none rests.
         .test_before_acquire(false)
+        .before_acquire(|connection, state| {
+            Box::pin(async move { Ok(state.idle_for < RESTED || connection.ping().await.is_ok()) })
+        })
         .connect_with(
             options
                 .clone()

@@ -148,7 +148,9 @@ pub fn decide(operation: Operation, held: &[Relation]) -> Result<(), Problem> {
     if held.iter().any(|relation| allowed.contains(relation)) {
         return Ok(());
     }
-    let is_a_stranger = held.iter().all(|relation| matches!(relation, Relation::Anyone | Relation::SignedIn));
+    // A driver is nobody in particular to a thing that they do not carry.
+    let is_a_stranger =
+        held.iter().all(|relation| matches!(relation, Relation::Anyone | Relation::SignedIn | Relation::Driver));
     let is_about_a_thing = allowed.iter().any(|relation| {
         matches!(relation, Relation::Customer | Relation::Staff | Relation::Manager | Relation::Carrier)
     });

@@ -165,7 +165,12 @@ impl Database {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
-        self.unit(begin_statement("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", who.into()), steps).await
+        let begin = begin_statement("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", who.into());
+        // Whether a read was committed is nothing that anybody needs to know.
+        self.unit(begin, steps).await.map_err(|problem| match problem.code() {
+            Code::OutcomeUnknown => Problem::busy(1),
+            _ => problem,
+        })
     }
 
     async fn unit<T, F>(&self, begin: String, steps: F) -> Result<T, Problem>

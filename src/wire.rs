@@ -78,19 +78,23 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let pointer = json_pointer(error.path());
-        describe(&pointer, error.inner())
+        describe(bytes, &pointer, error.inner())
     })?;
-    deserializer.end().map_err(|error| describe("", &error))?;
+    deserializer.end().map_err(|error| describe(bytes, "", &error))?;
     Ok(value)
 }
 
 /// Not JSON: 400. JSON of another shape: 422 with the place.
-fn describe(pointer: &str, error: &serde_json::Error) -> Problem {
+fn describe(bytes: &[u8], pointer: &str, error: &serde_json::Error) -> Problem {
     let text = error.to_string();
     let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
     match error.classify() {
         serde_json::error::Category::Data => Problem::invalid_field(pointer, message),
         _ if text.starts_with(DEEPEST_JSON) => Problem::invalid_field(pointer, "is nested too deeply"),
+        // serde_json calls it a fault of syntax when a list stands where one of several words is expected.
+        _ if message == "expected value" && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() => {
+            Problem::invalid_field(pointer, "must be one of the words that the reference names")
+        }
         _ => Problem::new(
             Code::MalformedRequest,
             format!("The body is not JSON: {message} (line {}, column {}).", error.line(), error.column()),

@@ -132,7 +132,17 @@ impl TestApp {
     pub async fn with(changes: &[(&str, &str)]) -> Self {
         let database = fresh_database().await;
         let database_url = database_url(&database);
-        let config = config(&database_url, changes);
+        Self::on(database, database_url.clone(), config(&database_url, changes)).await
+    }
+
+    /// The server behind something that stands between it and PostgreSQL, on a port of this machine.
+    pub async fn through(port: &str, changes: &[(&str, &str)]) -> Self {
+        let database = fresh_database().await;
+        let (direct, between) = (database_url(&database), format!("postgres://comanda@127.0.0.1:{port}/{database}"));
+        Self::on(database, direct, config(&between, changes)).await
+    }
+
+    async fn on(database: String, database_url: String, config: Config) -> Self {
         let clock = Clock::shifted();
         let reached = Reached::find(&config).await.unwrap();
         let running = serve::start(config, &reached, clock.clone(), false).await.unwrap();
@@ -185,8 +195,8 @@ impl TestApp {
         self.count(
             "select ((select count(*) from orders) + (select count(*) from order_items) + (select count(*) from events)
                   + (select count(*) from idempotency_keys) + (select count(*) from cart_items)
-                  + (select coalesce(sum(version), 0) from carts) + (select count(*) from users)
-                  + (select count(*) from restaurants) + (select coalesce(sum(version), 0) from restaurants)
+                  + (select coalesce(sum(version), 0)::bigint from carts) + (select count(*) from users)
+                  + (select count(*) from restaurants) + (select coalesce(sum(version), 0)::bigint from restaurants)
                   + (select count(*) from menu_items) + (select count(*) from menu_categories)
                   + (select count(*) from memberships) + (select count(*) from drivers)
                   + (select count(*) from deliveries))::bigint",

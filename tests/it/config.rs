@@ -1,0 +1,126 @@
+//! The configuration: every fault at once, with its remedy; nothing secret is ever shown.
+
+use std::time::Duration;
+
+use comanda::config::{self, Config, Mode, Source};
+use comanda::variables::VARIABLES;
+use serde_json::Value;
+
+fn faults(pairs: &[(&str, &str)]) -> Vec<String> {
+    Config::read(&Source::from_pairs(pairs.iter().copied())).expect_err("faults").0
+}
+
+#[test]
+fn everything_has_a_default() {
+    let config = Config::read(&Source::default()).unwrap();
+    assert_eq!((config.mode, config.http.port), (Mode::Development, 3000));
+    assert_eq!(config.accounts.access_life, Duration::from_mins(10));
+    assert!(config.postgres.url.is_none() && config.redis_url.is_none() && config.twilio.is_none());
+}
+
+#[test]
+fn an_empty_value_counts_as_not_set() {
+    let config = Config::read(&Source::from_pairs([("PORT", ""), ("DATABASE_URL", ""), ("JWT_SECRET", "")])).unwrap();
+    assert_eq!(config.http.port, 3000);
+    assert!(config.postgres.url.is_none() && config.accounts.jwt_secret.is_none());
+}
+
+#[test]
+fn every_fault_is_named_at_once_with_its_remedy() {
+    let bad = [
+        ("MODE", "prod", "must be development or production"),
+        ("PORT", "70000", "must be a whole number from 0 to 65535"),
+        ("HOST", "localhost", "must be an IP address"),
+        ("JWT_EXPIRES_IN", "10", "must be a time such as 500ms, 30s, 15m, 12h or 7d"),
+        ("JWT_REFRESH_EXPIRES_IN", "0s", "and not zero"),
+        ("JWT_SECRET", "short", "openssl rand"),
+        ("DATABASE_URL", "mysql://localhost", "must begin with postgres://"),
+        ("REDIS_URL", "localhost:6379", "must begin with redis://"),
+        ("DATABASE_POOL", "1", "must be a whole number from 2"),
+        ("TWILIO_ACCOUNT_SID", "AC1", "TWILIO_AUTH_TOKEN, TWILIO_PHONE_NUMBER is not"),
+        ("LOG_FORMAT", "xml", "must be text or json"),
+    ];
+    let pairs: Vec<_> = bad.iter().map(|(name, value, _)| (*name, *value)).collect();
+    let faults = faults(&pairs);
+    assert_eq!(faults.len(), bad.len(), "{faults:#?}");
+    for (name, _, remedy) in bad {
+        assert!(faults.iter().any(|fault| fault.contains(name) && fault.contains(remedy)), "{name}: {faults:#?}");
+    }
+}
+
+#[test]
+fn production_asks_for_secrets_that_are_worth_the_name() {
+    let missing = faults(&[("MODE", "production")]);
+    assert!(missing.iter().any(|fault| fault.starts_with("JWT_SECRET is missing")), "{missing:#?}");
+    assert!(missing.iter().any(|fault| fault.starts_with("JWT_REFRESH_SECRET is missing")), "{missing:#?}");
+    let long = "0123456789abcdef0123456789abcdef";
+    let same = faults(&[("JWT_SECRET", long), ("JWT_REFRESH_SECRET", long)]);
+    assert!(same.iter().any(|fault| fault.contains("are the same")), "{same:#?}");
+    let sample = faults(&[("JWT_SECRET", "changeme-changeme-changeme-changeme")]);
+    assert!(sample.iter().any(|fault| fault.contains("well-known")), "{sample:#?}");
+}
+
+#[test]
+fn secrets_are_hidden_wherever_a_configuration_is_shown() {
+    let secrets: Vec<_> = VARIABLES.iter().filter(|variable| variable.secret).map(|variable| variable.name).collect();
+    for name in [
+        "JWT_SECRET",
+        "JWT_REFRESH_SECRET",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "TWILIO_AUTH_TOKEN",
+        "CLOUDINARY_API_SECRET",
+        "FIREBASE_PRIVATE_KEY",
+    ] {
+        assert!(secrets.contains(&name), "{name} is secret");
+    }
+    let hidden = "hunter2-hunter2-hunter2-hunter2-hunter2";
+    let source = Source::from_pairs(secrets.iter().map(|name| (*name, hidden)));
+    let shown = config::effective(&source);
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert!(shown.contains("(set, hidden)"), "{shown}");
+    let url = format!("postgres://ada:{hidden}@db/x");
+    let pairs = [("DATABASE_URL", url.as_str()), ("JWT_SECRET", hidden), ("TWILIO_ACCOUNT_SID", "AC1"), ("PORT", "x")];
+    assert!(!format!("{:?}", Config::read(&Source::from_pairs([pairs[0], pairs[1]])).unwrap()).contains("hunter2"));
+    assert!(!faults(&pairs).join("\n").contains("hunter2"));
+}
+
+#[test]
+fn the_example_file_is_the_table_of_variables() {
+    let file = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example")).unwrap();
+    assert_eq!(file, config::example_file(), "write it anew: cargo run -- config --example > .env.example");
+    for name in [
+        "DATABASE_URL",
+        "REDIS_URL",
+        "JWT_SECRET",
+        "JWT_REFRESH_SECRET",
+        "JWT_EXPIRES_IN",
+        "JWT_REFRESH_EXPIRES_IN",
+        "CLOUDINARY_CLOUD_NAME",
+        "CLOUDINARY_API_KEY",
+        "CLOUDINARY_API_SECRET",
+        "FIREBASE_PROJECT_ID",
+        "FIREBASE_CLIENT_EMAIL",
+        "FIREBASE_PRIVATE_KEY",
+        "TWILIO_ACCOUNT_SID",
+        "TWILIO_AUTH_TOKEN",
+        "TWILIO_PHONE_NUMBER",
+        "PORT",
+    ] {
+        assert!(file.contains(&format!("\n#{name}=")), "{name} is documented");
+    }
+    // Uncommented as it stands, it is a configuration that works; only what has no default is left out.
+    let lines = file.lines().filter_map(|line| line.strip_prefix('#')?.split_once('='));
+    let defaults =
+        lines.filter(|(name, _)| VARIABLES.iter().any(|variable| variable.name == *name && variable.default.is_some()));
+    Config::read(&Source::from_pairs(defaults)).unwrap();
+}
+
+#[test]
+fn every_variable_is_shown_with_where_it_comes_from() {
+    let shown = config::effective(&Source::from_pairs([("PORT", "4000")]));
+    assert_eq!(shown.lines().count(), VARIABLES.len());
+    let port = shown.lines().find(|line| line.starts_with("PORT ")).unwrap();
+    assert_eq!(port.split_whitespace().collect::<Vec<_>>(), ["PORT", "set", "4000"]);
+    assert_eq!(Value::from(shown.contains("(not set)")), Value::Bool(true));
+}

@@ -1,0 +1,195 @@
+//! What holds for every request: addresses, methods, ids, headers, slow clients.
+
+use reqwest::Method;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::app::{PATIENCE, TestApp};
+
+#[tokio::test]
+async fn the_server_says_that_it_is_well() {
+    let app = TestApp::start().await;
+    let health = app.stranger().get("/api/health").await.expect(200);
+    assert_eq!(health["status"], "ok");
+    assert!(health["version"].is_string());
+}
+
+#[tokio::test]
+async fn an_address_without_anything_is_a_problem_and_a_wrong_method_names_the_right_ones() {
+    let app = TestApp::start().await;
+    let stranger = app.stranger();
+    for path in ["/api", "/api/", "/api/nothing", "/API/health", "/api/orders/", "/api//health", "/favicon.ico"] {
+        stranger.get(path).await.refused(404, "not_found");
+    }
+    let wrong = stranger.send(stranger.request(Method::DELETE, "/api/orders")).await;
+    wrong.refused(405, "method_not_allowed");
+    let mut allowed: Vec<_> = wrong.header("allow").split(',').map(str::trim).collect();
+    allowed.sort_unstable();
+    assert_eq!(allowed, ["GET", "HEAD", "POST"]);
+    for odd in ["TRACE", "CONNECT", "BREW"] {
+        let method = Method::from_bytes(odd.as_bytes()).unwrap();
+        let reply = stranger.send(stranger.request(method, "/api/health")).await;
+        assert!((400..500).contains(&reply.status), "{odd}: {}", reply.status);
+    }
+}
+
+#[tokio::test]
+async fn head_answers_as_get_without_the_body() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let ada = app.customer("Ada").await;
+    for path in ["/api/health", &luigi.path(""), &luigi.path("/menu"), "/api/openapi.json", "/docs", "/api/me"] {
+        let get = ada.get(path).await;
+        let head = ada.send(ada.request(Method::HEAD, path)).await;
+        assert_eq!((head.status, head.bytes.len()), (200, 0), "{path}");
+        assert_eq!(head.header("content-type"), get.header("content-type"), "{path}");
+        assert_eq!(head.header("etag"), get.header("etag"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_keeps_the_id_it_came_with_if_it_is_decent() {
+    let app = TestApp::start().await;
+    let stranger = app.stranger();
+    let with_id = |id: &str| stranger.request(Method::GET, "/api/nothing").header("x-request-id", id);
+    for good in ["abc-123", "01a204bf-a5f7-74dd-bf46-ab1798e7ff7e", "a.b:c_d", &"x".repeat(128)] {
+        let reply = stranger.send(with_id(good)).await;
+        assert_eq!(reply.refused(404, "not_found")["requestId"], good);
+    }
+    for bad in ["", "two words", "<script>", "a\"b", &"x".repeat(129)] {
+        let reply = stranger.send(with_id(bad)).await;
+        reply.refused(404, "not_found");
+        assert!(reply.header("x-request-id").parse::<uuid::Uuid>().is_ok(), "{bad}");
+    }
+    let first = stranger.get("/api/health").await;
+    assert_ne!(first.header("x-request-id"), stranger.get("/api/health").await.header("x-request-id"));
+}
+
+#[tokio::test]
+async fn long_answers_are_compressed_for_whoever_takes_that() {
+    let app = TestApp::start().await;
+    let stranger = app.stranger();
+    let request = stranger.request(Method::GET, "/api/openapi.json").header("accept-encoding", "gzip");
+    let packed = stranger.send(request).await;
+    let plain = stranger.get("/api/openapi.json").await;
+    assert_eq!((packed.header("content-encoding"), plain.header("content-encoding")), ("gzip", ""));
+    assert_eq!(&packed.bytes[..2], [0x1f, 0x8b]);
+    assert!(packed.bytes.len() * 4 < plain.bytes.len(), "{} of {}", packed.bytes.len(), plain.bytes.len());
+    assert!(packed.header("vary").to_lowercase().contains("accept-encoding"));
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_headers_that_close_doors() {
+    let app = TestApp::start().await;
+    for path in ["/", "/docs", "/api/health", "/api/nothing", "/console/base.css"] {
+        let reply = app.stranger().get(path).await;
+        assert_eq!(reply.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(reply.header("referrer-policy"), "no-referrer", "{path}");
+        assert!(reply.header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
+        assert!(!reply.header("cache-control").is_empty(), "{path}");
+        assert!(!reply.header("x-request-id").is_empty(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_pages_ask_nobody_else_for_anything() {
+    let app = TestApp::start().await;
+    let stranger = app.stranger();
+    for page in ["/", "/docs"] {
+        let html = stranger.get(page).await;
+        assert_eq!((html.status, html.header("content-type")), (200, "text/html; charset=utf-8"));
+        let text = html.text();
+        let links = text.split(['"', '\'']).filter(|part| part.starts_with("/console/") || part.contains("://"));
+        for link in links.filter(|link| !link.contains("www.w3.org")) {
+            assert!(link.starts_with('/'), "{page} asks for {link}");
+            assert_eq!(stranger.get(link).await.status, 200, "{link}");
+        }
+    }
+    stranger.get("/console/../Cargo.toml").await.refused(404, "not_found");
+    stranger.get("/console/%2e%2e/Cargo.toml").await.refused(404, "not_found");
+    stranger.get("/console/nothing.js").await.refused(404, "not_found");
+}
+
+/// What the server says until it hangs up.
+async fn until_the_end(mut stream: TcpStream) -> String {
+    let mut said = Vec::new();
+    let end = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut said)).await;
+    assert!(end.is_ok(), "the server did not hang up");
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+#[tokio::test]
+async fn a_client_that_is_slow_with_its_headers_is_disconnected() {
+    let app = TestApp::with(&[("HEADER_TIMEOUT", "150ms")]).await;
+    for begun in ["", "GET /api/health HTTP/1.1\r\nHost: x\r\nX-Slow"] {
+        let mut stream = TcpStream::connect(app.address()).await.unwrap();
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        let said = until_the_end(stream).await;
+        assert!(!said.contains("200 OK"), "{said}");
+    }
+    app.stranger().get("/api/health").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_client_that_is_slow_with_its_body_gets_an_answer_in_time() {
+    let app = TestApp::with(&[("REQUEST_TIMEOUT", "200ms")]).await;
+    let mut stream = TcpStream::connect(app.address()).await.unwrap();
+    let begun = "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\
+                 Connection: close\r\n\r\n{\"email\":";
+    stream.write_all(begun.as_bytes()).await.unwrap();
+    let said = until_the_end(stream).await;
+    assert!(said.starts_with("HTTP/1.1 408 ") && said.contains("request_timeout"), "{said}");
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_turned_away() {
+    let app = TestApp::start().await;
+    for noise in [
+        "hello\r\n\r\n".to_owned(),
+        "GET\r\n\r\n".to_owned(),
+        "GET /api/health HTTP/9.9\r\n\r\n".to_owned(),
+        format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(100_000)),
+        format!("GET /api/health HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "a".repeat(1_000_000)),
+        "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello".to_owned(),
+        "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n".to_owned(),
+        "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_owned(),
+    ] {
+        let stream = TcpStream::connect(app.address()).await.unwrap();
+        let (reader, mut writer) = stream.into_split();
+        // The server may hang up before it has read everything.
+        let _ = writer.write_all(noise.as_bytes()).await;
+        let _ = writer.shutdown().await;
+        let said = tokio::time::timeout(PATIENCE, async {
+            let (mut reader, mut said) = (reader, Vec::new());
+            let _ = reader.read_to_end(&mut said).await;
+            String::from_utf8_lossy(&said).into_owned()
+        });
+        let said = said.await.expect("the server hangs up");
+        let shown: String = noise.chars().take(40).collect();
+        assert!(said.is_empty() || said.starts_with("HTTP/1.1 4"), "{shown}: {said}");
+    }
+    app.stranger().get("/api/health").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_finishes_what_it_has_begun() {
+    let mut app = TestApp::start().await;
+    let body = r#"{"email":"ada@example.com","password":"three green apples","name":"Ada"}"#;
+    let head = format!(
+        "POST /api/auth/register HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(app.address()).await.unwrap();
+    stream.write_all(format!("{head}{}", &body[..10]).as_bytes()).await.unwrap();
+    // Connections are taken in order: when this one is answered, the other is in the server's hands.
+    app.stranger().get("/api/health").await.expect(200);
+    let address = app.address();
+    let rest = async {
+        crate::app::eventually("nobody listens any more", async || TcpStream::connect(address).await.is_err()).await;
+        stream.write_all(&body.as_bytes()[10..]).await.unwrap();
+        until_the_end(stream).await
+    };
+    let (said, ()) = tokio::join!(rest, app.stop());
+    assert!(said.starts_with("HTTP/1.1 202 "), "{said}");
+    assert_eq!(app.count("select count(*) from users").await, 1);
+}

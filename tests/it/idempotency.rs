@@ -1,0 +1,125 @@
+//! Asked for once, done once.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::app::TestApp;
+use crate::people::id_of;
+
+#[tokio::test]
+async fn the_same_key_and_body_get_the_first_answer_byte_for_byte() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let ada = app.customer("Ada").await;
+    let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 2)]).await;
+    let (key, body) = (Uuid::new_v4().to_string(), json!({ "cartId": id_of(&cart), "fulfilment": "PICKUP" }));
+    let first = ada.asks_for_order(&key, &body).await;
+    let order = first.expect(201);
+    assert_eq!(first.header("idempotency-replayed"), "");
+    // What happens to the order afterwards does not change the answer to the key.
+    luigi.owner.moves(&order, "CONFIRMED").await;
+    for _ in 0..3 {
+        let again = ada.asks_for_order(&key, &body).await;
+        assert_eq!((again.status, again.header("idempotency-replayed")), (201, "true"));
+        assert_eq!(again.bytes, first.bytes);
+        assert_eq!(again.header("content-type"), first.header("content-type"));
+    }
+    assert_eq!(app.count("select count(*) from orders").await, 1);
+}
+
+#[tokio::test]
+async fn the_same_key_with_another_body_is_refused() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let ada = app.customer("Ada").await;
+    let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 2)]).await;
+    let body = json!({ "cartId": id_of(&cart), "fulfilment": "PICKUP" });
+    ada.asks_for_order("one", &body).await.expect(201);
+    let mut other = body.clone();
+    other["note"] = json!("no onions");
+    ada.asks_for_order("one", &other).await.refused(422, "idempotency_key_reused");
+    // Somebody else's key of the same name is another key.
+    let bob = app.customer("Bob").await;
+    let cart = bob.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
+    bob.asks_for_order("one", &json!({ "cartId": id_of(&cart), "fulfilment": "PICKUP" })).await.expect(201);
+}
+
+#[tokio::test]
+async fn an_order_needs_a_key_of_decent_form() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let ada = app.customer("Ada").await;
+    let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 2)]).await;
+    let body = json!({ "cartId": id_of(&cart), "fulfilment": "PICKUP" });
+    ada.post("/api/orders", &body).await.refused(400, "idempotency_key_missing");
+    for bad in ["", "two words", "ключ", &"x".repeat(256)] {
+        ada.asks_for_order(bad, &body).await.refused(400, "malformed_request");
+    }
+    ada.asks_for_order(&"x".repeat(255), &body).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_refusal_does_not_use_up_the_key() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let ada = app.customer("Ada").await;
+    let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 2)]).await;
+    let body = json!({ "cartId": id_of(&cart), "fulfilment": "PICKUP" });
+    luigi.owner.patch(&luigi.path(""), &json!({ "accepting": false })).await.expect(200);
+    ada.asks_for_order("one", &body).await.refused(409, "restaurant_closed");
+    luigi.owner.patch(&luigi.path(""), &json!({ "accepting": true })).await.expect(200);
+    let placed = ada.asks_for_order("one", &body).await;
+    placed.expect(201);
+    assert_eq!(placed.header("idempotency-replayed"), "");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_requests_with_one_key_at_once_make_one_order() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let ada = Arc::new(app.customer("Ada").await);
+    let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 2)]).await;
+    let body = Arc::new(json!({ "cartId": id_of(&cart), "fulfilment": "PICKUP" }));
+    let mut requests = JoinSet::new();
+    for _ in 0..50 {
+        let (ada, body) = (Arc::clone(&ada), Arc::clone(&body));
+        requests.spawn(async move {
+            loop {
+                let reply = ada.asks_for_order("the-one", &body).await;
+                if reply.status == 201 {
+                    return reply;
+                }
+                // The first is still at it: the client comes back, as it is told to.
+                reply.refused(409, "idempotency_in_progress");
+                assert_eq!(reply.header("retry-after"), "1");
+            }
+        });
+    }
+    let replies = requests.join_all().await;
+    assert!(replies.iter().all(|reply| reply.bytes == replies[0].bytes));
+    let fresh = replies.iter().filter(|reply| reply.header("idempotency-replayed").is_empty()).count();
+    assert_eq!(fresh, 1);
+    assert_eq!(app.count("select count(*) from orders").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_cart_with_fifty_keys_at_once_becomes_one_order() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").sells_counted("Tiramisù", 600, 100).opens().await;
+    let ada = Arc::new(app.customer("Ada").await);
+    let cart = Arc::new(ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 2)]).await);
+    let mut requests = JoinSet::new();
+    for _ in 0..50 {
+        let (ada, cart) = (Arc::clone(&ada), Arc::clone(&cart));
+        requests.spawn(async move { ada.orders_cart(&cart, &Value::Null).await });
+    }
+    let replies = requests.join_all().await;
+    assert_eq!(replies.iter().filter(|reply| reply.status == 201).count(), 1);
+    for reply in replies.iter().filter(|reply| reply.status != 201) {
+        reply.refused(409, "cart_closed");
+    }
+    assert_eq!(luigi.stock_of(luigi.any_dish()).await, Some(98));
+}

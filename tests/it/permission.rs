@@ -1,0 +1,128 @@
+//! One permission table, and everything that has to agree with it.
+
+use std::collections::BTreeSet;
+
+use comanda::app;
+use comanda::openapi;
+use comanda::permission::{Operation, Relation, decide};
+use comanda::problem::Code;
+use serde_json::Value;
+
+use crate::app::TestApp;
+
+fn document() -> Value {
+    serde_json::to_value(app::document()).unwrap()
+}
+
+#[tokio::test]
+async fn router_document_and_table_agree() {
+    let app = TestApp::start().await;
+    // The router refuses to be built if they do not; here it is built a second time to say so by itself.
+    assert!(app::router(&app.running().app).is_ok());
+    let served = app.stranger().get("/api/openapi.json").await.expect(200);
+    assert_eq!(served, document());
+    let described: BTreeSet<_> = openapi::operations(&app::document()).into_iter().map(|(.., id)| id).collect();
+    let permitted = Operation::ALL
+        .iter()
+        .filter(|operation| !operation.is_socket_only() && **operation != Operation::ListRestaurantOrders);
+    assert_eq!(described, permitted.map(|operation| operation.id().to_owned()).collect());
+}
+
+#[tokio::test]
+async fn every_described_route_asks_for_a_token_unless_it_is_public() {
+    let app = TestApp::start().await;
+    let stranger = app.stranger();
+    for (path, method, id) in openapi::operations(&app::document()) {
+        let operation = Operation::by_id(&id).unwrap();
+        let path = path.replace("{restaurantId}", "rst_01h455vb4pex5vsknk084sn02q");
+        let path =
+            path.split('/').map(|part| if part.starts_with('{') { "itm_01h455vb4pex5vsknk084sn02q" } else { part });
+        let path = path.collect::<Vec<_>>().join("/");
+        let reply = stranger.send(stranger.request(method.clone(), &path)).await;
+        let public = operation.is_public();
+        assert_eq!(reply.status == 401, !public, "{method} {path} answered {}", reply.status);
+        if !public {
+            reply.refused(401, "unauthenticated");
+        }
+        assert!(reply.status < 500, "{method} {path}");
+        let described = &document()["paths"];
+        let has_security = described.as_object().unwrap().values().any(|item| {
+            item[method.as_str().to_lowercase()]["operationId"] == id
+                && item[method.as_str().to_lowercase()]["security"].is_array()
+        });
+        assert_eq!(has_security, !public, "{id} in the document");
+    }
+}
+
+#[test]
+fn strangers_hear_that_nothing_is_there_and_others_that_they_may_not() {
+    let relations = [
+        Relation::Anyone,
+        Relation::SignedIn,
+        Relation::Customer,
+        Relation::Staff,
+        Relation::Manager,
+        Relation::Driver,
+        Relation::Carrier,
+        Relation::Admin,
+    ];
+    for operation in Operation::ALL {
+        let allowed = operation.allowed_to();
+        assert!(!allowed.is_empty(), "{operation:?} is for nobody");
+        for relation in relations {
+            assert_eq!(
+                decide(*operation, &[relation]).is_ok(),
+                allowed.contains(&relation),
+                "{operation:?} {relation:?}"
+            );
+        }
+    }
+    let code = |operation, held: &[Relation]| decide(operation, held).unwrap_err().code();
+    assert_eq!(code(Operation::GetOrder, &[Relation::SignedIn]), Code::NotFound);
+    assert_eq!(code(Operation::UpdateRestaurant, &[Relation::SignedIn]), Code::NotFound);
+    assert_eq!(code(Operation::GetOrder, &[Relation::SignedIn, Relation::Driver]), Code::NotFound);
+    assert_eq!(code(Operation::UpdateRestaurant, &[Relation::SignedIn, Relation::Staff]), Code::Forbidden);
+    assert_eq!(code(Operation::CreateRestaurant, &[Relation::SignedIn]), Code::Forbidden);
+    assert_eq!(code(Operation::SetDriverAvailability, &[Relation::SignedIn, Relation::Admin]), Code::Forbidden);
+}
+
+#[test]
+fn every_code_is_a_word_of_its_own_with_a_client_or_server_status() {
+    let words: BTreeSet<_> = Code::ALL.iter().map(|code| code.word()).collect();
+    assert_eq!(words.len(), Code::ALL.len());
+    for code in Code::ALL {
+        assert!(code.status().is_client_error() || code.status().is_server_error(), "{code:?}");
+        assert!(code.word().bytes().all(|letter| letter.is_ascii_lowercase() || letter == b'_'), "{code:?}");
+        assert!(!code.title().is_empty() && !code.title().ends_with('.'), "{code:?}");
+    }
+}
+
+#[test]
+fn every_operation_is_described_in_full() {
+    let document = document();
+    assert_eq!(document["openapi"], "3.1.0");
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let name = format!("{method} {path}");
+            assert!(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{name} has no summary");
+            let answers = operation["responses"].as_object().unwrap();
+            assert!(answers.keys().any(|status| status.starts_with('2')), "{name} has no success");
+            let in_path = path.matches('{').count();
+            let described = operation["parameters"]
+                .as_array()
+                .map_or(0, |all| all.iter().filter(|parameter| parameter["in"] == "path").count());
+            assert_eq!(described, in_path, "{name}: parameters of the path");
+        }
+    }
+    // Nothing refers to what is not there.
+    let text = document.to_string();
+    for reference in text.split("\"$ref\":\"#").skip(1) {
+        let pointer = reference.split('"').next().unwrap();
+        assert!(document.pointer(pointer).is_some(), "{pointer}");
+    }
+}
+
+#[test]
+fn the_document_is_the_one_that_was_reviewed() {
+    insta::assert_json_snapshot!("openapi", document(), { ".info.version" => "[version]" });
+}

@@ -1,0 +1,300 @@
+//! The unit of work: committed, rolled back or unknown, never half, and never in somebody else's hands.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use comanda::ids::UserId;
+use comanda::problem::{Code, Problem};
+use comanda::tenancy::Who;
+use comanda::uow::Database;
+use serde_json::json;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, UnixStream};
+
+use crate::app::{TestApp, eventually, server_url};
+use crate::people::id_of;
+
+const OPEN_TRANSACTIONS: &str = "select count(*) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid() and state like 'idle in transaction%'";
+
+/// A table that the application may write to, with a constraint that speaks at COMMIT.
+async fn with_slips(app: &mut TestApp) {
+    app.without_audit();
+    app.does(
+        "create table slips (number int not null, constraint slips_number_key unique (number) deferrable initially deferred);
+         grant select, insert on slips to comanda_app;",
+    )
+    .await;
+}
+
+async fn write_slip(db: &Database, number: i32) -> Result<(), Problem> {
+    db.write(Who::user(UserId::new()), move |tx| {
+        Box::pin(async move {
+            sqlx::query("insert into slips values ($1)").bind(number).execute(tx.connection()).await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+const SLIPS: &str = "select count(*) from slips";
+
+#[tokio::test]
+async fn what_steps_refuse_did_not_happen() {
+    let mut app = TestApp::start().await;
+    with_slips(&mut app).await;
+    let db = app.running().app.db.clone();
+    let refused: Result<(), Problem> = db
+        .write(Who::nobody(), |tx| {
+            Box::pin(async move {
+                sqlx::query("insert into slips values (1)").execute(tx.connection()).await?;
+                Err(Problem::not_found())
+            })
+        })
+        .await;
+    assert_eq!(refused.unwrap_err().code(), Code::NotFound);
+    assert_eq!(app.count(SLIPS).await, 0);
+    write_slip(&db, 1).await.unwrap();
+    assert_eq!(app.count(SLIPS).await, 1);
+}
+
+#[tokio::test]
+async fn a_constraint_that_speaks_at_commit_rolls_everything_back() {
+    let mut app = TestApp::start().await;
+    with_slips(&mut app).await;
+    let db = app.running().app.db.clone();
+    let refused: Result<(), Problem> = db
+        .write(Who::nobody(), |tx| {
+            Box::pin(async move {
+                sqlx::query("insert into slips values (1), (2), (1)").execute(tx.connection()).await?;
+                Ok(())
+            })
+        })
+        .await;
+    assert_eq!(refused.unwrap_err().code(), Code::Internal);
+    assert_eq!(app.count(SLIPS).await, 0);
+    for number in 1..=20 {
+        write_slip(&db, number).await.unwrap();
+    }
+    assert_eq!((app.count(SLIPS).await, app.count(OPEN_TRANSACTIONS).await), (20, 0));
+}
+
+#[tokio::test]
+async fn a_unit_that_runs_out_of_time_is_rolled_back_and_its_connection_closed() {
+    let mut app = TestApp::with(&[("DATABASE_UNIT_TIMEOUT", "150ms")]).await;
+    with_slips(&mut app).await;
+    let db = app.running().app.db.clone();
+    let stuck: Result<(), Problem> = db
+        .write(Who::nobody(), |tx| {
+            Box::pin(async move {
+                sqlx::query("insert into slips values (1)").execute(tx.connection()).await?;
+                std::future::pending().await
+            })
+        })
+        .await;
+    assert_eq!(stuck.unwrap_err().code(), Code::Busy);
+    let slow: Result<(), Problem> = db
+        .write(Who::nobody(), |tx| {
+            Box::pin(async move {
+                sqlx::query("select pg_sleep(60)").execute(tx.connection()).await?;
+                Ok(())
+            })
+        })
+        .await;
+    assert_eq!(slow.unwrap_err().code(), Code::Busy);
+    eventually("no transaction is left open", async || app.count(OPEN_TRANSACTIONS).await == 0).await;
+    write_slip(&db, 1).await.unwrap();
+    assert_eq!(app.count(SLIPS).await, 1);
+}
+
+#[tokio::test]
+async fn a_unit_that_panics_leaves_nothing_behind() {
+    let mut app = TestApp::start().await;
+    with_slips(&mut app).await;
+    let db = app.running().app.db.clone();
+    for _ in 0..20 {
+        let broken: Result<(), Problem> = db
+            .write(Who::nobody(), |tx| {
+                Box::pin(async move {
+                    sqlx::query("insert into slips values (1)").execute(tx.connection()).await?;
+                    panic!("a fault in a handler")
+                })
+            })
+            .await;
+        assert_eq!(broken.unwrap_err().code(), Code::Internal);
+    }
+    eventually("no transaction is left open", async || app.count(OPEN_TRANSACTIONS).await == 0).await;
+    assert_eq!(app.count(SLIPS).await, 0);
+    write_slip(&db, 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_caller_who_goes_away_does_not_stop_the_unit() {
+    let mut app = TestApp::start().await;
+    with_slips(&mut app).await;
+    let db = app.running().app.db.clone();
+    for number in 0..20 {
+        let (begun, hears) = tokio::sync::oneshot::channel();
+        let unit = db.write(Who::nobody(), move |tx| {
+            Box::pin(async move {
+                sqlx::query("insert into slips values ($1)").bind(number).execute(tx.connection()).await?;
+                let _ = begun.send(());
+                sqlx::query("select pg_sleep(0.02)").execute(tx.connection()).await?;
+                Ok(())
+            })
+        });
+        tokio::select! {
+            _ = unit => panic!("the unit waits"),
+            heard = hears => heard.unwrap(),
+        }
+    }
+    eventually("every unit has ended", async || app.count(SLIPS).await == 20).await;
+    assert_eq!(app.count(OPEN_TRANSACTIONS).await, 0);
+}
+
+#[tokio::test]
+async fn a_read_cannot_write() {
+    let mut app = TestApp::start().await;
+    with_slips(&mut app).await;
+    let refused = app
+        .running()
+        .app
+        .db
+        .read(Who::nobody(), |tx| {
+            Box::pin(async move {
+                sqlx::query("insert into slips values (1)").execute(tx.connection()).await?;
+                Ok(())
+            })
+        })
+        .await;
+    assert_eq!(refused.unwrap_err().code(), Code::Internal);
+    assert_eq!(app.count(SLIPS).await, 0);
+}
+
+#[tokio::test]
+async fn the_names_set_for_one_transaction_are_gone_in_the_next() {
+    let app = TestApp::with(&[("DATABASE_POOL", "2")]).await;
+    let db = app.running().app.db.clone();
+    for _ in 0..5 {
+        let ask = "select coalesce(app_user()::text, '') || coalesce(app_tenant()::text, '')";
+        let named = UserId::new();
+        let seen: String = db
+            .read(Who::user(named), move |tx| {
+                Box::pin(async move { Ok(sqlx::query_scalar(ask).fetch_one(tx.connection()).await?) })
+            })
+            .await
+            .unwrap();
+        assert_eq!(seen, named.uuid().to_string());
+        let seen: String = db
+            .read(Who::nobody(), move |tx| {
+                Box::pin(async move { Ok(sqlx::query_scalar(ask).fetch_one(tx.connection()).await?) })
+            })
+            .await
+            .unwrap();
+        assert_eq!(seen, "");
+    }
+}
+
+#[tokio::test]
+async fn the_pool_recovers_when_every_connection_is_cut() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let ada = app.customer("Ada").await;
+    for round in 0..3 {
+        app.does(
+            "select pg_terminate_backend(pid) from pg_stat_activity
+             where datname = current_database() and pid <> pg_backend_pid()",
+        )
+        .await;
+        // The pool asks a connection that has rested for longer than this.
+        let cut = std::time::Instant::now();
+        eventually("they have rested", async || cut.elapsed().as_millis() > 50).await;
+        let order = ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
+        assert_eq!(order["number"], round + 1);
+        ada.get("/api/me").await.expect(200);
+        app.customer("New").await.get("/api/me").await.expect(200);
+        app.stranger().get("/api/health").await.expect(200);
+    }
+}
+
+/// Stands between the program and PostgreSQL; on demand it swallows the answers to COMMIT.
+struct Proxy {
+    port: u16,
+    swallows: Arc<AtomicBool>,
+}
+
+impl Proxy {
+    #[expect(clippy::disallowed_methods, reason = "ends with the test's runtime")]
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (port, swallows) = (listener.local_addr().unwrap().port(), Arc::<AtomicBool>::default());
+        let server = server_url("COMANDA_TEST_POSTGRES");
+        let folder = server.split_once("host=").expect("the folder of the socket").1;
+        let socket = PathBuf::from(folder).join(".s.PGSQL.5432");
+        let on_demand = Arc::clone(&swallows);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let server = UnixStream::connect(&socket).await.unwrap();
+                let (from_client, to_client) = client.into_split();
+                let (from_server, to_server) = server.into_split();
+                let muted = Arc::<AtomicBool>::default();
+                tokio::spawn(questions(from_client, to_server, Arc::clone(&on_demand), Arc::clone(&muted)));
+                tokio::spawn(answers(from_server, to_client, muted));
+            }
+        });
+        Self { port, swallows }
+    }
+}
+
+async fn questions(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    swallows: Arc<AtomicBool>,
+    muted: Arc<AtomicBool>,
+) {
+    let mut buffer = [0; 65_536];
+    let mut writes = false;
+    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        let says = |text: &[u8]| buffer[..length].windows(text.len()).any(|window| window == text);
+        if says(b"BEGIN") {
+            writes = !says(b"READ ONLY");
+        }
+        if says(b"COMMIT\0") && writes && swallows.load(Ordering::SeqCst) {
+            muted.store(true, Ordering::SeqCst);
+        }
+        if to.write_all(&buffer[..length]).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn answers(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, muted: Arc<AtomicBool>) {
+    let mut buffer = [0; 65_536];
+    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        if !muted.load(Ordering::SeqCst) && to.write_all(&buffer[..length]).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_is_not_answered_is_unknown_and_settled_by_the_key() {
+    let proxy = Proxy::start().await;
+    let port = proxy.port.to_string();
+    let app = TestApp::through(&port, &[("DATABASE_COMMIT_TIMEOUT", "200ms")]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let ada = app.customer("Ada").await;
+    let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
+    let body = json!({ "cartId": id_of(&cart), "fulfilment": "PICKUP" });
+    proxy.swallows.store(true, Ordering::SeqCst);
+    let lost = ada.asks_for_order("the-key", &body).await;
+    assert_eq!(lost.refused(503, "outcome_unknown")["outcome"], "unknown");
+    assert!(!lost.header("retry-after").is_empty());
+    proxy.swallows.store(false, Ordering::SeqCst);
+    eventually("the order is there", async || app.count("select count(*) from orders").await == 1).await;
+    let settled = ada.asks_for_order("the-key", &body).await;
+    settled.expect(201);
+    assert_eq!(settled.header("idempotency-replayed"), "true");
+    assert_eq!(app.count("select count(*) from orders").await, 1);
+}
