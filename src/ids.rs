@@ -146,6 +146,10 @@ ids! {
     CategoryId = "cat";
     /// Something that can be ordered.
     ItemId = "itm";
+    /// A question about an item, such as its size.
+    ModifierGroupId = "mgr";
+    /// An answer to it.
+    ModifierId = "mod";
     /// A customer's basket at one restaurant.
     CartId = "crt";
     /// An order.

@@ -97,6 +97,14 @@ operations! {
     UpdateItem = "update_item": [Staff, Admin];
     DeleteItem = "delete_item": [Staff, Admin];
     SetAvailability = "set_availability": [Staff, Admin];
+    SetStock = "set_stock": [Staff, Admin];
+    ListModifierGroups = "list_modifier_groups": [Staff, Admin];
+    CreateModifierGroup = "create_modifier_group": [Staff, Admin];
+    GetModifierGroup = "get_modifier_group": [Anyone];
+    UpdateModifierGroup = "update_modifier_group": [Staff, Admin];
+    DeleteModifierGroup = "delete_modifier_group": [Staff, Admin];
+    SetModifierAvailability = "set_modifier_availability": [Staff, Admin];
+    SetModifierStock = "set_modifier_stock": [Staff, Admin];
 
     GetCart = "get_cart": [SignedIn];
     PutCart = "put_cart": [SignedIn];

@@ -12,8 +12,9 @@ use super::sql::{self, WantedLine};
 use super::{Cart, CartStatus, MOST_LINES, Quantity};
 use crate::app::App;
 use crate::ids::{ItemId, RestaurantId, UserId};
+use crate::menu::configure::{Choice, MOST_CHOICES};
 use crate::money::Amount;
-use crate::problem::{FieldError, Problem, ProblemBody};
+use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Guest;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
@@ -26,7 +27,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// The open cart, or an empty one that has not been written yet.
 async fn read(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<Cart, Problem> {
-    let currency = crate::menu::sql::currency(tx, scope).await?;
+    let currency = crate::menu::sql::currency(tx, scope.restaurant()).await?;
     let Some(row) = sql::open_cart(tx, scope, user).await? else {
         return Ok(Cart {
             id: None,
@@ -80,6 +81,9 @@ struct CartContent {
 struct WantedCartLine {
     item_id: ItemId,
     quantity: Quantity,
+    /// What is chosen on each of them; at most 100 choices, nested ones included.
+    #[serde(default)]
+    modifiers: Vec<Choice>,
     #[schema(inline)]
     note: Option<Text<1, 500>>,
 }
@@ -89,9 +93,14 @@ impl CartContent {
         if self.lines.len() > MOST_LINES {
             return Err(Problem::invalid_field("/lines", "must be at most 100"));
         }
+        let choices = |line: &WantedCartLine| line.modifiers.iter().map(|one| 1 + one.modifiers.len()).sum::<usize>();
+        if let Some(index) = self.lines.iter().position(|line| choices(line) > MOST_CHOICES) {
+            return Err(Problem::invalid_field(format!("/lines/{index}/modifiers"), "must be at most 100"));
+        }
         let line = |line: WantedCartLine| WantedLine {
             item_id: line.item_id,
             quantity: line.quantity.get().into(),
+            choices: line.modifiers,
             note: line.note.map(Text::into_string),
         };
         Ok(self.lines.into_iter().map(line).collect())
@@ -104,7 +113,7 @@ impl CartContent {
     responses(
         (status = 200, description = "The cart now", body = Cart),
         (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "An item is not on this menu, or a quantity is out of range", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "An item is not on this menu, its choices do not fit its groups, or a quantity is out of range", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn put_cart(
     State(app): State<Arc<App>>,
@@ -118,12 +127,9 @@ async fn put_cart(
         .write(scope, move |tx| {
             Box::pin(async move {
                 let id = sql::touch(tx, &scope, user).await?;
-                let foreign = sql::foreign_items(tx, &scope, &lines).await?;
-                if !foreign.is_empty() {
-                    let fault = |index| {
-                        FieldError::invalid(format!("/lines/{index}/itemId"), "is not on this restaurant's menu")
-                    };
-                    return Err(Problem::invalid(foreign.into_iter().map(fault).collect()));
+                let faults = sql::faults(tx, &scope, &lines).await?;
+                if !faults.is_empty() {
+                    return Err(Problem::invalid(faults));
                 }
                 sql::set_lines(tx, &scope, id, &lines).await?;
                 read(tx, &scope, user).await

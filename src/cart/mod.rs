@@ -7,11 +7,15 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ids::{CartId, ItemId, RestaurantId};
-use crate::money::{Amount, Currency, Money, Overflow};
+use crate::ids::{CartId, ItemId, ModifierId, RestaurantId};
+use crate::menu::allergens::Effective;
+use crate::money::Money;
 
 pub mod http;
+pub mod line;
 pub mod sql;
+
+pub use line::StoredLine;
 
 /// Most lines a cart may have.
 pub const MOST_LINES: usize = 100;
@@ -57,8 +61,29 @@ pub enum Obstacle {
     Deleted,
     /// Switched off.
     Unavailable,
-    /// Fewer left than wanted.
+    /// Not served at this hour.
+    NotNow,
+    /// The choices do not fit the item's groups any more.
+    ChoicesChanged,
+    /// Fewer left than wanted, of the item or of a modifier.
     OutOfStock,
+}
+
+/// A modifier on a line, at the menu's price of this moment.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LineModifier {
+    /// Which.
+    pub modifier_id: ModifierId,
+    /// Its name now.
+    pub name: String,
+    /// What one adds now.
+    pub price: Money,
+    /// How many on each portion, or on each of the modifier above.
+    pub quantity: u8,
+    /// What was chosen on it.
+    #[schema(no_recursion)]
+    pub modifiers: Vec<Self>,
 }
 
 /// One line, at the menu's price of this moment.
@@ -72,10 +97,14 @@ pub struct CartLine {
     /// How many.
     #[schema(minimum = 1, maximum = 99)]
     pub quantity: i32,
-    /// What one costs now.
+    /// What was chosen, with its price of now; empty while the choices do not fit.
+    pub modifiers: Vec<LineModifier>,
+    /// What one costs now, its modifiers included.
     pub unit_price: Money,
     /// What the line costs now.
     pub total: Money,
+    /// What is in it as it was put together.
+    pub allergens: Effective,
     /// A wish of the customer's.
     pub note: Option<String>,
     /// Whether it could be ordered now.
@@ -102,66 +131,4 @@ pub struct Cart {
     pub items_total: Money,
     /// When it last changed.
     pub updated_at: Option<DateTime<Utc>>,
-}
-
-/// A line as the tables know it.
-#[derive(Debug, Clone)]
-pub struct StoredLine {
-    /// What.
-    pub item_id: ItemId,
-    /// Its name now.
-    pub name: String,
-    /// How many.
-    pub quantity: i32,
-    /// What one costs now.
-    pub price: Amount,
-    /// A wish of the customer's.
-    pub note: Option<String>,
-    /// Switched on.
-    pub available: bool,
-    /// Portions left, where they are counted.
-    pub stock: Option<i32>,
-    /// Taken off the menu.
-    pub deleted: bool,
-}
-
-impl StoredLine {
-    /// What stands in the way of ordering this line by itself.
-    pub fn obstacle(&self) -> Option<Obstacle> {
-        if self.deleted {
-            Some(Obstacle::Deleted)
-        } else if !self.available {
-            Some(Obstacle::Unavailable)
-        } else if self.stock.is_some_and(|left| left < self.quantity) {
-            Some(Obstacle::OutOfStock)
-        } else {
-            None
-        }
-    }
-
-    /// What the line costs.
-    ///
-    /// # Errors
-    /// When the sum leaves the range of 64 bits.
-    pub fn total(&self) -> Result<Amount, Overflow> {
-        self.price.times(u32::try_from(self.quantity).map_err(|_| Overflow)?)
-    }
-
-    /// As the customer sees it.
-    ///
-    /// # Errors
-    /// When the sum leaves the range of 64 bits.
-    pub fn into_line(self, currency: Currency) -> Result<CartLine, Overflow> {
-        let (total, reason) = (self.total()?.of(currency), self.obstacle());
-        Ok(CartLine {
-            item_id: self.item_id,
-            name: self.name,
-            quantity: self.quantity,
-            unit_price: self.price.of(currency),
-            total,
-            note: self.note,
-            orderable: reason.is_none(),
-            reason,
-        })
-    }
 }

@@ -1,10 +1,18 @@
 //! Every statement on carts and their lines.
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde_json::json;
+use sqlx::types::Json;
 
+use super::line::Wish;
 use super::{CartStatus, StoredLine};
-use crate::ids::{CartId, ItemId, OrderId, RestaurantId, UserId};
-use crate::problem::{OnConstraint as _, Problem};
+use crate::ids::{CartId, ItemId, ModifierGroupId, OrderId, RestaurantId, UserId};
+use crate::menu;
+use crate::menu::allergens::{Declared, Diet};
+use crate::menu::configure::{Choice, Misfit, configure};
+use crate::menu::dayparts::{DayPart, served};
+use crate::problem::{FieldError, OnConstraint as _, Problem};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
@@ -68,21 +76,53 @@ pub async fn lock(
     Ok(cart)
 }
 
-/// The lines of a cart with the menu's present word on each.
+/// The lines of a cart, held against the menu of this moment.
 pub async fn lines(tx: &mut Tx, scope: &RestaurantScope, cart: CartId) -> Result<Vec<StoredLine>, Problem> {
-    let lines = sqlx::query_as!(
-        StoredLine,
-        r#"select c.menu_item_id as item_id, i.name, c.quantity, i.price, c.note, i.available, i.stock,
-                  i.deleted_at is not null as "deleted!"
+    let now = tx.now();
+    let rows = sqlx::query!(
+        r#"select c.menu_item_id as item_id, i.name, c.quantity, i.price, c.note, i.stock,
+                  i.available or coalesce(i.unavailable_until <= $3, false) as "available!",
+                  i.deleted_at is not null as "deleted!", c.choices as "choices: Json<Vec<Choice>>",
+                  i.allergens as "allergens: Json<Vec<Declared>>", i.diets as "diets: Json<Vec<Diet>>",
+                  i.day_parts as "day_parts: Json<Vec<DayPart>>", k.day_parts as "category_parts: Json<Vec<DayPart>>",
+                  r.timezone,
+                  array(select g.group_id from item_modifier_groups g
+                        where g.restaurant_id = $1 and g.item_id = i.id order by g.position)
+                      as "asked!: Vec<ModifierGroupId>"
            from cart_items c
+           join restaurants r on r.id = c.restaurant_id
            join menu_items i on i.restaurant_id = c.restaurant_id and i.id = c.menu_item_id
+           join menu_categories k on k.restaurant_id = i.restaurant_id and k.id = i.category_id
            where c.restaurant_id = $1 and c.cart_id = $2
            order by c.line"#,
         scope.restaurant() as RestaurantId,
         cart as CartId,
+        now,
     )
     .fetch_all(tx.connection())
     .await?;
+    let asked: Vec<_> = rows.iter().flat_map(|row| row.asked.iter().copied()).collect();
+    let groups = menu::sql::groups::with_nested(tx, scope.restaurant(), &asked).await?;
+    let mut lines = Vec::with_capacity(rows.len());
+    for row in rows {
+        let zone: Tz = row.timezone.parse().map_err(|error| Problem::internal(&error))?;
+        let wish = Wish {
+            item_id: row.item_id,
+            name: row.name,
+            quantity: row.quantity,
+            price: row.price,
+            choices: row.choices.0,
+            asked: row.asked,
+            note: row.note,
+            available: row.available,
+            in_time: served(&row.day_parts, zone, now) && served(&row.category_parts, zone, now),
+            stock: row.stock,
+            deleted: row.deleted,
+            allergens: row.allergens.map(|allergens| allergens.0),
+            diets: row.diets.0,
+        };
+        lines.push(wish.priced(&groups)?);
+    }
     Ok(lines)
 }
 
@@ -93,6 +133,8 @@ pub struct WantedLine {
     pub item_id: ItemId,
     /// How many.
     pub quantity: i32,
+    /// What was chosen.
+    pub choices: Vec<Choice>,
     /// A wish.
     pub note: Option<String>,
 }
@@ -126,6 +168,7 @@ pub async fn set_lines(
     let items: Vec<_> = lines.iter().map(|line| line.item_id.uuid()).collect();
     let quantities: Vec<_> = lines.iter().map(|line| line.quantity).collect();
     let notes: Vec<_> = lines.iter().map(|line| line.note.clone()).collect();
+    let choices: Vec<_> = lines.iter().map(|line| json!(line.choices)).collect();
     sqlx::query!(
         "delete from cart_items where restaurant_id = $1 and cart_id = $2",
         scope.restaurant() as RestaurantId,
@@ -134,14 +177,16 @@ pub async fn set_lines(
     .execute(tx.connection())
     .await?;
     sqlx::query!(
-        "insert into cart_items (restaurant_id, cart_id, line, menu_item_id, quantity, note)
-         select $1, $2, line, item, quantity, note
-         from unnest($3::uuid[], $4::int[], $5::text[]) with ordinality as wanted(item, quantity, note, line)",
+        "insert into cart_items (restaurant_id, cart_id, line, menu_item_id, quantity, note, choices)
+         select $1, $2, line, item, quantity, note, choices
+         from unnest($3::uuid[], $4::int[], $5::text[], $6::jsonb[])
+             with ordinality as wanted(item, quantity, note, choices, line)",
         scope.restaurant() as RestaurantId,
         cart as CartId,
         &items,
         &quantities,
         &notes as &[Option<String>],
+        &choices,
     )
     .execute(tx.connection())
     .await
@@ -151,16 +196,32 @@ pub async fn set_lines(
     Ok(())
 }
 
-/// Which of the wanted items this restaurant does not have on its menu, by position.
-pub async fn foreign_items(tx: &mut Tx, scope: &RestaurantScope, lines: &[WantedLine]) -> Result<Vec<usize>, Problem> {
+/// What about the wanted lines does not fit this restaurant's menu, by place.
+pub async fn faults(tx: &mut Tx, scope: &RestaurantScope, lines: &[WantedLine]) -> Result<Vec<FieldError>, Problem> {
     let items: Vec<_> = lines.iter().map(|line| line.item_id.uuid()).collect();
     let known = sqlx::query!(
-        "select id from menu_items where restaurant_id = $1 and id = any($2) and deleted_at is null",
+        r#"select id, array(select g.group_id from item_modifier_groups g
+                        where g.restaurant_id = $1 and g.item_id = i.id order by g.position)
+                      as "asked!: Vec<ModifierGroupId>"
+           from menu_items i where restaurant_id = $1 and id = any($2) and deleted_at is null"#,
         scope.restaurant() as RestaurantId,
         &items,
     )
     .fetch_all(tx.connection())
     .await?;
-    let is_known = |item: ItemId| known.iter().any(|row| row.id == item);
-    Ok((0..lines.len()).filter(|&index| !is_known(lines[index].item_id)).collect())
+    let asked: Vec<_> = known.iter().flat_map(|row| row.asked.iter().copied()).collect();
+    let groups = menu::sql::groups::with_nested(tx, scope.restaurant(), &asked).await?;
+    let mut faults = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        let place = format!("/lines/{index}");
+        match known.iter().find(|row| row.id == line.item_id) {
+            None => faults.push(FieldError::invalid(format!("{place}/itemId"), "is not on this restaurant's menu")),
+            Some(row) => {
+                let misfits = configure(&row.asked, &groups, (None, &[]), &line.choices).err().unwrap_or_default();
+                let fault = |misfit: Misfit| FieldError::invalid(format!("{place}{}", misfit.pointer), misfit.message);
+                faults.extend(misfits.into_iter().map(fault));
+            }
+        }
+    }
+    Ok(faults)
 }

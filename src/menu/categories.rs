@@ -9,6 +9,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::dayparts::DayPart;
+use super::input::{Faults, present, too_many};
+use super::translations::Translations;
 use super::{Category, sql};
 use crate::app::App;
 use crate::ids::{CategoryId, RestaurantId};
@@ -21,15 +24,31 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(create_category)).routes(routes!(update_category, delete_category))
 }
 
+fn check(category: &Category) -> Result<(), Problem> {
+    let mut faults = Faults::default();
+    faults.day_parts("", &category.day_parts);
+    faults.translations("", &category.translations);
+    faults.none()
+}
+
 /// A chapter to be.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewCategory {
+    /// What you call it, for `PUT …/menu`.
+    #[schema(inline)]
+    key: Option<Text<1, 80>>,
     #[schema(inline)]
     name: Text<1, 120>,
     /// Where it stands; smaller first; 0 when absent.
     #[serde(default)]
     position: i32,
+    /// When it is served; empty or absent: at any time.
+    #[serde(default)]
+    #[schema(max_items = 30)]
+    day_parts: Vec<DayPart>,
+    #[serde(default)]
+    translations: Translations,
 }
 
 /// Add a category
@@ -38,20 +57,32 @@ struct NewCategory {
     responses(
         (status = 201, description = "The category", body = Category),
         (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Something is not valid, or there are too many", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_category(
     State(app): State<Arc<App>>,
     staff: Staff,
     Body(new): Body<NewCategory>,
 ) -> Result<(StatusCode, Json<Category>), Problem> {
-    let scope = staff.scope;
-    let category = Category { id: CategoryId::new(), name: new.name.into_string(), position: new.position };
+    let (scope, most) = (staff.scope, app.config.menus.most_categories);
+    let category = Category {
+        id: CategoryId::new(),
+        key: new.key.map(Text::into_string),
+        name: new.name.into_string(),
+        position: new.position,
+        day_parts: new.day_parts,
+        translations: new.translations,
+    };
+    check(&category)?;
     let category = app
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
-                sql::insert_category(tx, &scope, &category).await?;
-                sql::announce(tx, &scope).await?;
+                sql::save_category(tx, &scope, &category).await?;
+                if sql::counts(tx, &scope).await?[0] > i64::try_from(most).unwrap_or(i64::MAX) {
+                    return Err(too_many("categories", most, "MENU_MAX_CATEGORIES"));
+                }
+                sql::edited(tx, &scope).await?;
                 Ok(category)
             })
         })
@@ -61,11 +92,39 @@ async fn create_category(
 
 /// What may change; what is absent stays.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "key: absent stays, null takes it away")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct CategoryPatch {
+    /// Null: it has none any more.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    key: Option<Option<Text<1, 80>>>,
     #[schema(inline)]
     name: Option<Text<1, 120>>,
     position: Option<i32>,
+    /// All windows; empty: at any time.
+    #[schema(max_items = 30)]
+    day_parts: Option<Vec<DayPart>>,
+    /// All translations.
+    translations: Option<Translations>,
+}
+
+impl CategoryPatch {
+    fn apply(self, category: &mut Category) {
+        if let Some(key) = self.key {
+            category.key = key.map(Text::into_string);
+        }
+        if let Some(name) = self.name {
+            category.name = name.into_string();
+        }
+        category.position = self.position.unwrap_or(category.position);
+        if let Some(day_parts) = self.day_parts {
+            category.day_parts = day_parts;
+        }
+        if let Some(translations) = self.translations {
+            category.translations = translations;
+        }
+    }
 }
 
 /// Change a category
@@ -87,9 +146,11 @@ async fn update_category(
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
-                let name = patch.name.as_ref().map(Text::as_str);
-                let category = sql::update_category(tx, &scope, id, name, patch.position).await?;
-                sql::announce(tx, &scope).await?;
+                let mut category = sql::lock_category(tx, &scope, id).await?;
+                patch.apply(&mut category);
+                check(&category)?;
+                sql::save_category(tx, &scope, &category).await?;
+                sql::edited(tx, &scope).await?;
                 Ok(category)
             })
         })
@@ -114,7 +175,7 @@ async fn delete_category(
         .write(scope, move |tx| {
             Box::pin(async move {
                 sql::delete_category(tx, &scope, id).await?;
-                sql::announce(tx, &scope).await
+                sql::edited(tx, &scope).await
             })
         })
         .await?;

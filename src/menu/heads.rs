@@ -21,6 +21,10 @@ use crate::uow::Database;
 pub struct Head {
     /// Grows with every change a guest can see.
     pub version: i64,
+    /// The language it is written in, where it has been said.
+    pub language: Option<String>,
+    /// Its translations.
+    pub languages: Vec<String>,
 }
 
 type Reply = Result<Option<Arc<Head>>, Problem>;

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Menu, categories, items, published};
+use super::wire::Menu;
+use super::{categories, groups, items, modifiers, published, stock, translations};
 use crate::app::App;
 use crate::ids::{CategoryId, RestaurantId};
 use crate::problem::{Problem, ProblemBody};
@@ -18,7 +19,13 @@ use crate::wire::{Path, Query};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(get_menu)).merge(categories::routes()).merge(items::routes())
+    OpenApiRouter::new()
+        .routes(routes!(get_menu))
+        .merge(categories::routes())
+        .merge(items::routes())
+        .merge(groups::routes())
+        .merge(modifiers::routes())
+        .merge(stock::routes())
 }
 
 /// Which part of the menu.
@@ -28,6 +35,22 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 struct MenuQuery {
     /// Only this category; the whole menu when absent.
     category: Option<CategoryId>,
+    /// The language to read it in, such as `it` or `pt-br`, before those of `Accept-Language`. What is not translated is
+    /// shown as it was written.
+    lang: Option<String>,
+}
+
+impl MenuQuery {
+    /// The languages wanted, the dearest first.
+    fn languages(&self, headers: &HeaderMap) -> Result<Vec<String>, Problem> {
+        let mut wanted: Vec<_> = self.lang.iter().map(|tag| tag.to_ascii_lowercase()).collect();
+        if wanted.iter().any(|tag| !translations::is_language(tag)) {
+            return Err(Problem::invalid_field("?lang", "must be a language such as it or pt-br"));
+        }
+        let header = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        wanted.extend(translations::asked_for(header.unwrap_or_default()));
+        Ok(wanted)
+    }
 }
 
 /// Read the menu
@@ -38,6 +61,7 @@ struct MenuQuery {
     params(
         ("restaurantId" = RestaurantId, Path),
         MenuQuery,
+        ("Accept-Language" = Option<String>, Header, description = "Languages one reads"),
         ("If-None-Match" = Option<String>, Header, description = "The ETag of the menu one has"),
     ),
     responses(
@@ -51,6 +75,7 @@ async fn get_menu(
     Query(query): Query<MenuQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let answer = app.menus.read(id, query.category, app.clock.now()).await?;
+    let wanted = query.languages(&headers)?;
+    let answer = app.menus.read(id, query.category, &wanted, app.clock.now()).await?;
     Ok(published::show(&answer, &headers))
 }

@@ -5,20 +5,25 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::DateTime;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Item;
-use super::sql::{self, ItemChange};
+use super::allergens::{Declared, Diet};
+use super::dayparts::DayPart;
+use super::input::{Availability, Faults, Stock, present, too_many, yes};
+use super::sql::stock::StockChange;
+use super::translations::Translations;
+use super::{Item, sql};
 use crate::app::App;
-use crate::ids::{CategoryId, ItemId, RestaurantId};
-use crate::money::{Currency, Money};
+use crate::ids::{CategoryId, ItemId, ModifierGroupId, RestaurantId};
+use crate::money::Money;
 use crate::paging::{List, Page};
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
 use crate::tenancy::{RestaurantScope, Who};
+use crate::uow::Tx;
 use crate::wire::{Body, Json, Path, Query, Text};
 
 /// The routes of this file.
@@ -29,34 +34,44 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(set_availability))
 }
 
-/// Most portions a stock can count.
-const LARGEST_STOCK: i32 = 1_000_000;
+/// Most groups that may be asked about one thing.
+pub(super) const MOST_GROUPS: usize = 20;
 
-/// Portions of a counted stock: 0 to 1,000,000.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(try_from = "i32")]
-#[schema(value_type = i32, minimum = 0, maximum = 1_000_000)]
-struct Stock(i32);
-
-impl TryFrom<i32> for Stock {
-    type Error = &'static str;
-
-    fn try_from(portions: i32) -> Result<Self, &'static str> {
-        let in_range = (0..=LARGEST_STOCK).contains(&portions);
-        if in_range { Ok(Self(portions)) } else { Err("must be between 0 and 1000000") }
+/// Refuses what single fields cannot know: the currency, the category, the groups.
+async fn check(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(), Problem> {
+    let mut faults = Faults::default();
+    faults.currency("/price", item.price, sql::currency(tx, scope.restaurant()).await?);
+    faults.day_parts("", &item.day_parts);
+    faults.translations("", &item.translations);
+    faults.food("", item.allergens.as_deref(), &item.diets);
+    let known = sql::groups::with_nested(tx, scope.restaurant(), &item.modifier_groups).await?;
+    for (index, id) in item.modifier_groups.iter().enumerate() {
+        let pointer = format!("/modifierGroups/{index}");
+        if !known.iter().any(|group| group.id == *id) {
+            faults.note(pointer, "is no modifier group of this restaurant");
+        } else if item.modifier_groups[..index].contains(id) {
+            faults.note(pointer, "is named twice");
+        } else if index >= MOST_GROUPS {
+            faults.note(pointer, "is one too many: at most 20");
+        }
     }
+    faults.none()?;
+    sql::items::require_category(tx, scope, item.category_id).await
 }
 
 /// An item to be.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewItem {
+    /// What you call it, for `PUT …/menu`.
+    #[schema(inline)]
+    key: Option<Text<1, 80>>,
     category_id: CategoryId,
     #[schema(inline)]
     name: Text<1, 120>,
     #[schema(inline)]
     description: Option<Text<1, 2000>>,
-    /// What one costs, without tax, in the restaurant's currency.
+    /// What one costs, without modifiers and without tax, in the restaurant's currency.
     price: Money,
     /// Portions left; null or absent: not counted.
     stock: Option<Stock>,
@@ -66,17 +81,43 @@ struct NewItem {
     /// Where it stands; smaller first; 0 when absent.
     #[serde(default)]
     position: i32,
+    /// When it is served; empty or absent: whenever its category is.
+    #[serde(default)]
+    #[schema(max_items = 30)]
+    day_parts: Vec<DayPart>,
+    /// What is in it; null or absent: not declared.
+    allergens: Option<Vec<Declared>>,
+    /// Diets it suits.
+    #[serde(default)]
+    diets: Vec<Diet>,
+    /// What is asked about it, in this order.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    modifier_groups: Vec<ModifierGroupId>,
+    #[serde(default)]
+    translations: Translations,
 }
 
-const fn yes() -> bool {
-    true
-}
-
-fn require_currency(price: Option<Money>, currency: Currency) -> Result<(), Problem> {
-    if price.is_none_or(|price| price.currency == currency) {
-        return Ok(());
+impl NewItem {
+    fn into_item(self) -> Item {
+        Item {
+            id: ItemId::new(),
+            key: self.key.map(Text::into_string),
+            category_id: self.category_id,
+            name: self.name.into_string(),
+            description: self.description.map(Text::into_string),
+            price: self.price,
+            available: self.available,
+            unavailable_until: None,
+            stock: self.stock.map(|stock| stock.0),
+            position: self.position,
+            day_parts: self.day_parts,
+            allergens: self.allergens,
+            diets: self.diets,
+            modifier_groups: self.modifier_groups,
+            translations: self.translations,
+        }
     }
-    Err(Problem::invalid_field("/price/currency", format!("must be {currency}, the restaurant's currency")))
 }
 
 /// Add an item
@@ -85,32 +126,26 @@ fn require_currency(price: Option<Money>, currency: Currency) -> Result<(), Prob
     responses(
         (status = 201, description = "The item", body = Item),
         (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Something is not valid, or there are too many", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_item(
     State(app): State<Arc<App>>,
     staff: Staff,
     Body(new): Body<NewItem>,
 ) -> Result<(StatusCode, Json<Item>), Problem> {
-    let scope = staff.scope;
-    let item = Item {
-        id: ItemId::new(),
-        category_id: new.category_id,
-        name: new.name.into_string(),
-        description: new.description.map(Text::into_string),
-        price: new.price,
-        available: new.available,
-        stock: new.stock.map(|stock| stock.0),
-        position: new.position,
-    };
+    let (scope, most) = (staff.scope, app.config.menus.most_items);
+    let item = new.into_item();
     let item = app
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
-                require_currency(Some(item.price), sql::currency(tx, &scope).await?)?;
-                sql::require_category(tx, &scope, item.category_id).await?;
-                sql::insert_item(tx, &scope, &item).await?;
-                sql::announce(tx, &scope).await?;
+                check(tx, &scope, &item).await?;
+                sql::items::save(tx, &scope, &item).await?;
+                sql::stock::of_item(tx, &scope, item.id, StockChange::To(item.stock)).await?;
+                if sql::counts(tx, &scope).await?[1] > i64::try_from(most).unwrap_or(i64::MAX) {
+                    return Err(too_many("items", most, "MENU_MAX_ITEMS"));
+                }
+                sql::edited(tx, &scope).await?;
                 Ok(item)
             })
         })
@@ -150,7 +185,7 @@ async fn list_items(
     let scope = staff.scope;
     let rows = app
         .db
-        .read(scope, move |tx| Box::pin(async move { sql::items(tx, &scope, query.category, page).await }))
+        .read(scope, move |tx| Box::pin(async move { sql::items::page(tx, &scope, query.category, page).await }))
         .await?;
     Ok(Json(page.cut(rows, |item| (DateTime::UNIX_EPOCH, item.id.uuid()))))
 }
@@ -166,27 +201,29 @@ async fn get_item(
     State(app): State<Arc<App>>,
     Path((restaurant, id)): Path<(RestaurantId, ItemId)>,
 ) -> Result<Json<Item>, Problem> {
-    let item =
-        app.db.read(Who::nobody(), move |tx| Box::pin(async move { sql::item(tx, restaurant, id).await })).await?;
+    let item = app
+        .db
+        .read(Who::nobody(), move |tx| Box::pin(async move { sql::items::get(tx, restaurant, id).await }))
+        .await?;
     item.map(Json).ok_or_else(Problem::not_found)
-}
-
-/// Tells a field that is null from one that is absent.
-#[expect(clippy::option_option, reason = "absent, null and a value are three things in a patch")]
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// What may change; what is absent stays.
 #[derive(Deserialize, ToSchema)]
-#[expect(clippy::option_option, reason = "stock: absent stays, null stops the count")]
+#[expect(clippy::option_option, reason = "absent stays, null takes away")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ItemPatch {
+    /// Null: it has none any more.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    key: Option<Option<Text<1, 80>>>,
     category_id: Option<CategoryId>,
     #[schema(inline)]
     name: Option<Text<1, 120>>,
-    #[schema(inline)]
-    description: Option<Text<1, 2000>>,
+    /// Null: it has none any more.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    description: Option<Option<Text<1, 2000>>>,
     price: Option<Money>,
     /// Null: not counted any more.
     #[serde(default, deserialize_with = "present")]
@@ -194,22 +231,43 @@ struct ItemPatch {
     stock: Option<Option<Stock>>,
     available: Option<bool>,
     position: Option<i32>,
+    /// All windows; empty: whenever its category is.
+    #[schema(max_items = 30)]
+    day_parts: Option<Vec<DayPart>>,
+    /// Null: not declared any more.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Vec<Declared>>)]
+    allergens: Option<Option<Vec<Declared>>>,
+    diets: Option<Vec<Diet>>,
+    /// All groups, in order.
+    #[schema(max_items = 20)]
+    modifier_groups: Option<Vec<ModifierGroupId>>,
+    /// All translations.
+    translations: Option<Translations>,
 }
 
-/// Changes an item, gives the menu its next version, and answers the item.
-async fn change(app: &App, scope: RestaurantScope, id: ItemId, change: ItemChange) -> Result<Json<Item>, Problem> {
-    app.db
-        .write(scope, move |tx| {
-            Box::pin(async move {
-                if let Some(category) = change.category_id {
-                    sql::require_category(tx, &scope, category).await?;
-                }
-                sql::update_item(tx, &scope, id, &change).await?;
-                sql::announce(tx, &scope).await?;
-                sql::item(tx, scope.restaurant(), id).await?.map(Json).ok_or_else(Problem::not_found)
-            })
-        })
-        .await
+impl ItemPatch {
+    fn apply(self, item: &mut Item) {
+        fn set<T>(place: &mut T, wanted: Option<T>) {
+            if let Some(value) = wanted {
+                *place = value;
+            }
+        }
+        set(&mut item.key, self.key.map(|key| key.map(Text::into_string)));
+        set(&mut item.category_id, self.category_id);
+        set(&mut item.name, self.name.map(Text::into_string));
+        set(&mut item.description, self.description.map(|text| text.map(Text::into_string)));
+        set(&mut item.price, self.price);
+        if let Some(available) = self.available {
+            (item.available, item.unavailable_until) = (available, None);
+        }
+        set(&mut item.position, self.position);
+        set(&mut item.day_parts, self.day_parts);
+        set(&mut item.allergens, self.allergens);
+        set(&mut item.diets, self.diets);
+        set(&mut item.modifier_groups, self.modifier_groups);
+        set(&mut item.translations, self.translations);
+    }
 }
 
 /// Change an item
@@ -227,18 +285,25 @@ async fn update_item(
     Body(patch): Body<ItemPatch>,
 ) -> Result<Json<Item>, Problem> {
     let scope = staff.scope;
-    let currency = app.db.read(scope, move |tx| Box::pin(async move { sql::currency(tx, &scope).await })).await?;
-    require_currency(patch.price, currency)?;
-    let wanted = ItemChange {
-        category_id: patch.category_id,
-        name: patch.name.map(Text::into_string),
-        description: patch.description.map(Text::into_string),
-        price: patch.price.map(|price| price.amount),
-        available: patch.available,
-        stock: patch.stock.map(|stock| stock.map(|stock| stock.0)),
-        position: patch.position,
-    };
-    change(&app, scope, id, wanted).await
+    let item = app
+        .db
+        .write(scope, move |tx| {
+            Box::pin(async move {
+                let mut item = sql::items::lock(tx, &scope, id).await?;
+                let stock = patch.stock.map(|stock| stock.map(|stock| stock.0));
+                patch.apply(&mut item);
+                check(tx, &scope, &item).await?;
+                sql::items::save(tx, &scope, &item).await?;
+                if let Some(stock) = stock {
+                    sql::stock::of_item(tx, &scope, id, StockChange::To(stock)).await?;
+                    item.stock = stock;
+                }
+                sql::edited(tx, &scope).await?;
+                Ok(item)
+            })
+        })
+        .await?;
+    Ok(Json(item))
 }
 
 /// Remove an item
@@ -257,28 +322,24 @@ async fn delete_item(
     app.db
         .write(scope, move |tx| {
             Box::pin(async move {
-                sql::delete_item(tx, &scope, id).await?;
-                sql::announce(tx, &scope).await
+                sql::items::delete(tx, &scope, id).await?;
+                sql::edited(tx, &scope).await
             })
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// On or off.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Availability {
-    available: bool,
-}
-
 /// Switch an item on or off
+///
+/// With `until`, it is on again from then by itself.
 #[utoipa::path(put, path = "/api/restaurants/{restaurantId}/items/{itemId}/availability", tag = "menu",
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("itemId" = ItemId, Path)),
     request_body = Availability,
     responses(
         (status = 200, description = "The item now", body = Item),
         (status = 404, description = "Not there", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The end is not in the future", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn set_availability(
     State(app): State<Arc<App>>,
@@ -286,5 +347,19 @@ async fn set_availability(
     Path((_, id)): Path<(RestaurantId, ItemId)>,
     Body(wanted): Body<Availability>,
 ) -> Result<Json<Item>, Problem> {
-    change(&app, staff.scope, id, ItemChange { available: Some(wanted.available), ..ItemChange::default() }).await
+    let scope = staff.scope;
+    let wanted = wanted.check(app.clock.now())?;
+    let item = app
+        .db
+        .write(scope, move |tx| {
+            Box::pin(async move {
+                let mut item = sql::items::lock(tx, &scope, id).await?;
+                (item.available, item.unavailable_until) = (wanted.available, wanted.until);
+                sql::items::save(tx, &scope, &item).await?;
+                sql::announce(tx, &scope).await?;
+                Ok(item)
+            })
+        })
+        .await?;
+    Ok(Json(item))
 }

@@ -1,100 +1,154 @@
-//! The menu: categories and the items in them, with prices, availability and counted stock.
+//! The menu: categories, the items in them, and the groups of modifiers that are asked about an item.
 //!
 //! Every change that a guest can see gives the menu a new version. Deleting hides: past orders keep their items. Nothing
 //! here sells anything; stock is taken by `orders`, and only what sells out or comes back changes the menu: guests read
 //! whether there is any left, staff read how many.
+//!
+//! Sizes are a group with min 1 and max 1: the item's price is that of the smallest, and the other sizes add to it.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::ids::{CategoryId, ItemId, RestaurantId};
-use crate::money::{Currency, Money};
+use crate::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId};
+use crate::money::{Amount, Currency, Money};
 
+pub mod allergens;
 pub mod categories;
+pub mod configure;
+pub mod dayparts;
+pub mod groups;
 pub mod heads;
 pub mod http;
+pub mod input;
 pub mod items;
+pub mod modifiers;
+pub mod nesting;
 pub mod published;
 pub mod sql;
+pub mod stock;
+pub mod translations;
+pub mod wire;
+
+use allergens::{Declared, Diet};
+use dayparts::DayPart;
+use translations::Translations;
 
 /// A chapter of the menu.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Category {
     /// Its id.
     pub id: CategoryId,
+    /// What the client calls it.
+    pub key: Option<String>,
     /// Its heading.
     pub name: String,
     /// Where it stands; smaller first.
     pub position: i32,
+    /// When it is served; empty: at any time.
+    pub day_parts: Vec<DayPart>,
+    /// In other languages.
+    pub translations: Translations,
 }
 
-/// Something that can be ordered.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+/// Something that can be ordered, as staff see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Item {
     /// Its id.
     pub id: ItemId,
+    /// What the client calls it.
+    pub key: Option<String>,
     /// The chapter it stands in.
     pub category_id: CategoryId,
     /// Its name.
     pub name: String,
     /// What it is.
     pub description: Option<String>,
-    /// What one costs, without tax.
+    /// What one costs, without modifiers and without tax.
     pub price: Money,
-    /// Whether it can be ordered.
+    /// Whether it is switched on.
     pub available: bool,
+    /// When it will be switched on again by itself.
+    pub unavailable_until: Option<DateTime<Utc>>,
     /// Portions left; null: not counted.
     pub stock: Option<i32>,
     /// Where it stands; smaller first.
     pub position: i32,
+    /// When it is served; empty: whenever its category is.
+    pub day_parts: Vec<DayPart>,
+    /// What is in it; null: nobody has said.
+    pub allergens: Option<Vec<Declared>>,
+    /// Diets it suits.
+    pub diets: Vec<Diet>,
+    /// What is asked about it, in this order.
+    pub modifier_groups: Vec<ModifierGroupId>,
+    /// In other languages.
+    pub translations: Translations,
 }
 
-/// Something that can be ordered, as guests read it.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct MenuItem {
+/// A question about an item, and its answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
     /// Its id.
-    pub id: ItemId,
-    /// The chapter it stands in.
-    pub category_id: CategoryId,
+    pub id: ModifierGroupId,
+    /// What the client calls it.
+    pub key: Option<String>,
+    /// The question.
+    pub name: String,
+    /// How many choices at least.
+    pub min: i16,
+    /// How many at most.
+    pub max: i16,
+    /// In other languages.
+    pub translations: Translations,
+    /// The answers, in order.
+    pub modifiers: Vec<Modifier>,
+}
+
+/// An answer to a group's question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Modifier {
+    /// Its id.
+    pub id: ModifierId,
+    /// What the client calls it.
+    pub key: Option<String>,
     /// Its name.
     pub name: String,
-    /// What it is.
-    pub description: Option<String>,
-    /// What one costs, without tax.
-    pub price: Money,
-    /// Whether it can be ordered.
+    /// What one adds, in the restaurant's currency.
+    pub price: Amount,
+    /// Whether it is switched on.
     pub available: bool,
-    /// Counted, and none is left.
-    pub sold_out: bool,
-    /// Where it stands; smaller first.
-    pub position: i32,
+    /// When it will be switched on again by itself.
+    pub unavailable_until: Option<DateTime<Utc>>,
+    /// Portions left; `None`: not counted.
+    pub stock: Option<i32>,
+    /// What is in it; `None`: nobody has said.
+    pub allergens: Option<Vec<Declared>>,
+    /// Diets it suits.
+    pub diets: Vec<Diet>,
+    /// What is asked about it, in this order.
+    pub modifier_groups: Vec<ModifierGroupId>,
+    /// In other languages.
+    pub translations: Translations,
 }
 
-/// A chapter with its items.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct MenuCategory {
-    /// The chapter.
-    #[serde(flatten)]
-    pub category: Category,
-    /// Its items, in order.
-    pub items: Vec<MenuItem>,
-}
-
-/// The whole menu.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Menu {
-    /// Whose.
-    pub restaurant_id: RestaurantId,
-    /// Grows with every change.
+/// Everything on a menu, as the tables know it.
+#[derive(Debug, Clone)]
+pub struct Contents {
+    /// Grows with every change a guest can see.
     pub version: i64,
     /// What prices are in.
-    #[schema(value_type = String, example = "EUR")]
     pub currency: Currency,
+    /// Where the windows of its day-parts are read.
+    pub timezone: String,
+    /// The language it is written in, where it has been said.
+    pub language: Option<String>,
     /// The chapters, in order.
-    pub categories: Vec<MenuCategory>,
+    pub categories: Vec<Category>,
+    /// The items, in order.
+    pub items: Vec<Item>,
+    /// The groups, the oldest first.
+    pub groups: Vec<Group>,
 }

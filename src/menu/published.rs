@@ -7,7 +7,8 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::heads::Heads;
-use super::{Menu, sql};
+use super::wire::{self, Menu};
+use super::{sql, translations};
 use crate::cache::{Answer, Cache, Key};
 use crate::config::Menus;
 use crate::ids::{CategoryId, RestaurantId};
@@ -38,9 +39,9 @@ impl Published {
         &self.cache
     }
 
-    /// The menu, or one category of it, not older than this call.
+    /// The menu, or one category of it, in the dearest of the wanted languages that it has; not older than this call.
     ///
-    /// While the database does not answer, what was finished less than `MENU_CACHE_LIFE` ago is shown.
+    /// While the database does not answer, what was finished less than `MENU_CACHE_LIFE` ago is shown, as it was written.
     ///
     /// # Errors
     /// 404 when there is no such restaurant or category.
@@ -48,19 +49,26 @@ impl Published {
         &self,
         restaurant: RestaurantId,
         category: Option<CategoryId>,
+        wanted: &[String],
         now: DateTime<Utc>,
     ) -> Result<Arc<Answer>, Problem> {
         let part = category.map(CategoryId::uuid);
-        let key = Key { kind: "menu", subject: restaurant.uuid(), language: None, part };
+        let mut key = Key { kind: "menu", subject: restaurant.uuid(), language: None, part };
         let head = match self.heads.of(restaurant).await {
             Ok(head) => head.ok_or_else(Problem::not_found)?,
             Err(problem) if problem.code() == Code::Busy => return self.cache.near(&key, 0, now).ok_or(problem),
             Err(problem) => return Err(problem),
         };
-        let build = || async {
-            let found = self.db.read(Who::nobody(), move |tx| Box::pin(async move { sql::menu(tx, restaurant).await }));
-            let menu = found.await?.ok_or_else(Problem::not_found)?;
-            finished(menu, category, now + TimeDelta::from_std(self.cache.life()).unwrap_or_default())
+        let language = translations::choose(wanted, head.language.as_deref(), &head.languages).map(ToOwned::to_owned);
+        key.language.clone_from(&language);
+        let life = TimeDelta::from_std(self.cache.life()).unwrap_or_default();
+        let build = || async move {
+            let found =
+                self.db.read(Who::nobody(), move |tx| Box::pin(async move { sql::contents(tx, restaurant).await }));
+            let contents = found.await?.ok_or_else(Problem::not_found)?;
+            let shown = wire::shown(restaurant, contents, language.as_deref(), now, life);
+            let (menu, until) = shown.map_err(|error| Problem::internal(&error))?;
+            finished(menu, category, until)
         };
         self.cache.get(key, head.version, now, build).await
     }
@@ -68,7 +76,7 @@ impl Published {
 
 fn finished(mut menu: Menu, category: Option<CategoryId>, until: DateTime<Utc>) -> Result<Answer, Problem> {
     if let Some(wanted) = category {
-        menu.categories.retain(|chapter| chapter.category.id == wanted);
+        menu.categories.retain(|chapter| chapter.id == wanted);
         if menu.categories.is_empty() {
             return Err(Problem::not_found());
         }

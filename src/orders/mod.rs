@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ids::{CartId, ItemId, OrderId, RestaurantId, UserId};
+use crate::ids::{CartId, ItemId, ModifierId, OrderId, RestaurantId, UserId};
+use crate::menu::allergens::Effective;
 use crate::money::{Currency, Money};
 use crate::place::Place;
 
@@ -35,6 +36,23 @@ pub enum Fulfilment {
     DineIn,
 }
 
+/// A modifier as it was sold.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SoldModifier {
+    /// Which.
+    pub modifier_id: ModifierId,
+    /// Its name then.
+    pub name: String,
+    /// What one added then.
+    pub price: Money,
+    /// How many on each portion, or on each of the modifier above.
+    pub quantity: u8,
+    /// What was chosen on it.
+    #[schema(no_recursion)]
+    pub modifiers: Vec<Self>,
+}
+
 /// One line as it was sold.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -47,10 +65,14 @@ pub struct OrderLine {
     pub name: String,
     /// How many.
     pub quantity: i32,
-    /// What one cost then.
+    /// What was chosen, with names and prices of then.
+    pub modifiers: Vec<SoldModifier>,
+    /// What one cost then, its modifiers included.
     pub unit_price: Money,
     /// What the line cost.
     pub total: Money,
+    /// What was in it as it was put together.
+    pub allergens: Effective,
     /// A wish of the customer's.
     pub note: Option<String>,
 }

@@ -115,12 +115,12 @@ async fn lines_of_open_cart(
     }
     let blocked: Vec<_> = lines
         .iter()
-        .filter_map(|line| Some(serde_json::json!({ "itemId": line.item_id, "reason": line.obstacle()? })))
+        .filter_map(|line| Some(serde_json::json!({ "itemId": line.item_id, "reason": line.obstacle? })))
         .collect();
     if blocked.is_empty() {
         return Ok(lines);
     }
-    let only_stock = lines.iter().filter_map(StoredLine::obstacle).all(|why| why == cart::Obstacle::OutOfStock);
+    let only_stock = lines.iter().filter_map(|line| line.obstacle).all(|why| why == cart::Obstacle::OutOfStock);
     let code = if only_stock { Code::OutOfStock } else { Code::ItemUnavailable };
     Err(Problem::new(code, "Take the named items out of the cart, or fewer of them.").with("items", blocked))
 }

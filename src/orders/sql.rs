@@ -1,15 +1,21 @@
 //! Every statement on orders, their lines and the daily numbers.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
+use serde_json::json;
+use sqlx::types::Json;
+use uuid::Uuid;
 
 use super::pricing::Sums;
 use super::status::StatusChange;
-use super::{Fulfilment, Order, OrderLine, OrderStatus, Totals};
+use super::{Fulfilment, Order, OrderLine, OrderStatus, SoldModifier, Totals};
 use crate::cart::StoredLine;
 use crate::events::{self, Event, Recorded};
-use crate::ids::{CartId, DriverId, ItemId, OrderId, RestaurantId, UserId};
+use crate::ids::{CartId, DriverId, ItemId, ModifierId, OrderId, RestaurantId, UserId};
 use crate::menu;
+use crate::menu::allergens::Effective;
 use crate::money::{Amount, Currency};
 use crate::paging::Page;
 use crate::place::Place;
@@ -60,6 +66,8 @@ struct LineRow {
     unit_price: Amount,
     quantity: i32,
     line_total: Amount,
+    modifiers: Json<Vec<SoldModifier>>,
+    allergens: Json<Effective>,
     note: Option<String>,
 }
 
@@ -70,6 +78,8 @@ impl LineRow {
             item_id: self.menu_item_id,
             name: self.name,
             quantity: self.quantity,
+            modifiers: self.modifiers.0,
+            allergens: self.allergens.0,
             unit_price: self.unit_price.of(currency),
             total: self.line_total.of(currency),
             note: self.note,
@@ -120,10 +130,11 @@ async fn with_lines(tx: &mut Tx, rows: Vec<Row>) -> Result<Vec<Order>, Problem> 
     let orders: Vec<_> = rows.iter().map(|row| row.id.uuid()).collect();
     let mut lines = sqlx::query_as!(
         LineRow,
-        "select i.order_id, i.line, i.menu_item_id, i.name, i.unit_price, i.quantity, i.line_total, i.note
-         from unnest($1::uuid[], $2::uuid[]) as wanted(restaurant, id)
-         join order_items i on i.restaurant_id = wanted.restaurant and i.order_id = wanted.id
-         order by i.order_id, i.line",
+        r#"select i.order_id, i.line, i.menu_item_id, i.name, i.unit_price, i.quantity, i.line_total, i.note,
+                  i.modifiers as "modifiers: _", i.allergens as "allergens: _"
+           from unnest($1::uuid[], $2::uuid[]) as wanted(restaurant, id)
+           join order_items i on i.restaurant_id = wanted.restaurant and i.order_id = wanted.id
+           order by i.order_id, i.line"#,
         &restaurants,
         &orders,
     )
@@ -297,8 +308,8 @@ pub enum Placed {
 
 /// Takes stock, draws the day's number, writes order and lines, and closes the cart: one statement, short locks.
 ///
-/// Stock rows are locked in the order of their ids, so two orders of the same items never wait for each other in a
-/// circle. If one item falls short, nothing is written and the transaction must be rolled back.
+/// Stock rows are locked in the order of their ids, items before modifiers, so two orders of the same things never wait
+/// for each other in a circle. What is taken is written to the ledger. If one thing falls short, nothing is written and the transaction must be rolled back.
 #[expect(clippy::too_many_lines, reason = "one statement and its arguments")]
 pub async fn insert(
     tx: &mut Tx,
@@ -314,10 +325,14 @@ pub async fn insert(
     let quantities: Vec<_> = lines.iter().map(|line| line.quantity).collect();
     let counted: Vec<_> = lines.iter().map(|line| line.stock.is_some()).collect();
     let notes: Vec<_> = lines.iter().map(|line| line.note.clone()).collect();
+    let modifiers: Vec<_> = lines.iter().map(|line| json!(line.modifiers(order.currency))).collect();
+    let allergens: Vec<_> = lines.iter().map(|line| json!(line.allergens)).collect();
+    let (taken_modifiers, taken_counts) = counted_modifiers(lines);
     let row = sqlx::query!(
         r#"with wanted as materialized (
-               select * from unnest($4::uuid[], $5::text[], $6::bigint[], $7::int[], $8::bool[], $9::text[])
-                   with ordinality as w(item, name, price, quantity, counted, note, line)
+               select * from unnest($4::uuid[], $5::text[], $6::bigint[], $7::int[], $8::bool[], $9::text[],
+                       $25::json[], $26::json[])
+                   with ordinality as w(item, name, price, quantity, counted, note, modifiers, allergens, line)
            ), need as materialized (
                select item, sum(quantity)::int as quantity from wanted where counted group by item order by item
            ), locked as materialized (
@@ -325,12 +340,28 @@ pub async fn insert(
                join menu_items i on i.restaurant_id = $1 and i.id = n.item
                where i.stock >= n.quantity
                order by i.id for no key update of i
-           ), enough as materialized (
+           ), items as materialized (
                select (select count(*) from locked) = (select count(*) from need) as ok
+           ), locked_modifiers as materialized (
+               select m.id, n.quantity from items
+               cross join unnest($27::uuid[], $28::int[]) as n(modifier, quantity)
+               join modifiers m on m.restaurant_id = $1 and m.id = n.modifier
+               where items.ok and m.stock >= n.quantity
+               order by m.id for no key update of m
+           ), enough as materialized (
+               select ok and (select count(*) from locked_modifiers) = cardinality($27::uuid[]) as ok from items
            ), taken as (
                update menu_items i set stock = i.stock - l.quantity, updated_at = $3
                from locked l, enough where enough.ok and i.restaurant_id = $1 and i.id = l.id
-               returning i.stock
+               returning i.id, l.quantity, i.stock
+           ), taken_modifiers as (
+               update modifiers m set stock = m.stock - l.quantity, updated_at = $3
+               from locked_modifiers l, enough where enough.ok and m.restaurant_id = $1 and m.id = l.id
+               returning m.id, l.quantity, m.stock
+           ), written as (
+               insert into stock_ledger (restaurant_id, item_id, modifier_id, order_id, delta, reason, at)
+               select $1::uuid, id, null::uuid, $2::uuid, -quantity, 'SOLD', $3::timestamptz from taken
+               union all select $1, null, id, $2, -quantity, 'SOLD', $3 from taken_modifiers
            ), counter as (
                insert into day_counters as c (restaurant_id, day, last_number)
                select $1, $10, 1 from enough where ok
@@ -346,15 +377,16 @@ pub async fn insert(
                returning number
            ), sold as (
                insert into order_items (restaurant_id, order_id, line, menu_item_id, name, unit_price, quantity,
-                   line_total, stock_taken, note)
-               select $1, $2, line, item, name, price, quantity, price * quantity,
-                   case when counted then quantity else 0 end, note
+                   line_total, note, modifiers, allergens)
+               select $1, $2, line, item, name, price, quantity, price * quantity, note, modifiers, allergens
                from wanted, enough where ok
            ), closed as (
                update carts set status = 'ORDERED', order_id = $2, version = version + 1, updated_at = $3
                from enough where ok and restaurant_id = $1 and id = $12
            )
-           select number, exists (select from taken where stock = 0) as "sold_out!" from placed"#,
+           select number, exists (select from taken where stock = 0)
+                       or exists (select from taken_modifiers where stock = 0) as "sold_out!"
+           from placed"#,
         scope.restaurant() as RestaurantId,
         order.id as OrderId,
         now,
@@ -379,11 +411,28 @@ pub async fn insert(
         order.place.map(Place::lng),
         order.table,
         order.note,
+        &modifiers,
+        &allergens,
+        &taken_modifiers,
+        &taken_counts,
     )
     .fetch_optional(tx.connection())
     .await
     .on_constraint("orders_cart_key", Problem::not_found)?;
     Ok(row.map_or(Placed::OutOfStock, |row| Placed::Numbered { number: row.number, sold_out: row.sold_out }))
+}
+
+/// What all lines together take of each counted modifier.
+fn counted_modifiers(lines: &[StoredLine]) -> (Vec<Uuid>, Vec<i32>) {
+    let mut need: BTreeMap<ModifierId, i32> = BTreeMap::new();
+    for line in lines {
+        for (modifier, portions) in &line.takes {
+            let portions = i32::try_from(*portions).unwrap_or(i32::MAX).saturating_mul(line.quantity);
+            let sum = need.entry(*modifier).or_default();
+            *sum = sum.saturating_add(portions);
+        }
+    }
+    need.into_iter().map(|(modifier, portions)| (modifier.uuid(), portions)).unzip()
 }
 
 /// Saves a step that the state machine allowed, returns stock where it comes back, and appends the event: the only
@@ -423,29 +472,44 @@ pub async fn save_status(
     Ok(changed)
 }
 
-/// What an order took from a counted stock comes back, if the stock is still counted. `true`: something that was sold
-/// out can be had again.
+/// What the ledger says an order took comes back, where it is still counted. `true`: something that was sold out can be
+/// had again. Locks in the same order as `insert`.
 async fn return_stock(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> Result<bool, Problem> {
     let now = tx.now();
     let returned = sqlx::query!(
-        "with taken as materialized (
-             select menu_item_id, sum(stock_taken)::int as portions from order_items
-             where restaurant_id = $1 and order_id = $2 and stock_taken > 0 group by menu_item_id
-         ), locked as materialized (
-             select i.id, t.portions from taken t
-             join menu_items i on i.restaurant_id = $1 and i.id = t.menu_item_id
-             order by i.id for no key update of i
-         )
-         update menu_items i set stock = i.stock + l.portions, updated_at = $3
-         from locked l where i.restaurant_id = $1 and i.id = l.id and i.stock is not null
-         returning i.stock = l.portions as \"was_sold_out!\"",
+        r#"with taken as materialized (
+               select item_id, modifier_id, -sum(delta)::int as portions from stock_ledger
+               where restaurant_id = $1 and order_id = $2 group by item_id, modifier_id having sum(delta) < 0
+           ), locked as materialized (
+               select i.id, t.portions from taken t
+               join menu_items i on i.restaurant_id = $1 and i.id = t.item_id
+               order by i.id for no key update of i
+           ), locked_modifiers as materialized (
+               select m.id, t.portions from (select count(*) from locked) as first cross join taken t
+               join modifiers m on m.restaurant_id = $1 and m.id = t.modifier_id
+               order by m.id for no key update of m
+           ), items as (
+               update menu_items i set stock = i.stock + l.portions, updated_at = $3
+               from locked l where i.restaurant_id = $1 and i.id = l.id and i.stock is not null
+               returning i.id, l.portions, i.stock
+           ), back as (
+               update modifiers m set stock = m.stock + l.portions, updated_at = $3
+               from locked_modifiers l where m.restaurant_id = $1 and m.id = l.id and m.stock is not null
+               returning m.id, l.portions, m.stock
+           ), written as (
+               insert into stock_ledger (restaurant_id, item_id, modifier_id, order_id, delta, reason, at)
+               select $1::uuid, id, null::uuid, $2::uuid, portions, 'RETURNED', $3::timestamptz from items
+               union all select $1, null, id, $2, portions, 'RETURNED', $3 from back
+           )
+           select exists (select from items where stock = portions)
+               or exists (select from back where stock = portions) as "back_again!""#,
         scope.restaurant() as RestaurantId,
         order as OrderId,
         now,
     )
-    .fetch_all(tx.connection())
+    .fetch_one(tx.connection())
     .await?;
-    Ok(returned.iter().any(|item| item.was_sold_out))
+    Ok(returned.back_again)
 }
 
 /// The events of an order and of its delivery after a number, oldest first.

@@ -19,6 +19,24 @@ const RULES: &[(&str, &str)] = &[
          having coalesce(sum(i.line_total), 0) <> o.items_total or count(i.line) = 0
              or array_agg(i.line order by i.line) <> array(select generate_series(1, count(i.line))::smallint)",
     ),
+    (
+        "the ledger adds up to every stock",
+        "select t.id::text from (
+             select id, stock, (select coalesce(sum(delta), 0) from stock_ledger l where l.item_id = i.id) as written
+             from menu_items i
+             union all
+             select id, stock, (select coalesce(sum(delta), 0) from stock_ledger l where l.modifier_id = m.id)
+             from modifiers m) t
+         where $1::json is not null and coalesce(t.stock, 0) <> t.written",
+    ),
+    (
+        "an order took what its lines say and returned it once at most",
+        "select l.order_id::text from stock_ledger l
+         where $1::json is not null and l.order_id is not null
+         group by l.order_id, l.item_id, l.modifier_id
+         having sum(l.delta) > 0 or count(*) filter (where l.reason = 'SOLD') <> 1
+             or count(*) filter (where l.reason = 'RETURNED') > 1",
+    ),
     ("stock is never negative", "select id::text from menu_items where stock < 0 or $1::json is null"),
     (
         "an order's events are versions 1 to its own",

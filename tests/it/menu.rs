@@ -82,7 +82,10 @@ async fn one_category_is_read_by_itself() {
     let sweets = luigi.owner.post(&luigi.path("/categories"), &json!({ "name": "Sweets" })).await.expect(201);
     let path = |category: &str| luigi.path(&format!("/menu?category={category}"));
     let only = guest.get(&path(sweets["id"].as_str().unwrap())).await.expect(200);
-    assert_eq!(only["categories"], json!([{ "id": sweets["id"], "name": "Sweets", "position": 0, "items": [] }]));
+    assert_eq!(
+        only["categories"],
+        json!([{ "id": sweets["id"], "name": "Sweets", "position": 0, "dayParts": [], "items": [] }])
+    );
     guest.get(&path("cat_01jd3k9y5xfmt8zq2v7c4n6b0e")).await.refused(404, "not_found");
     guest.get(&path("everything")).await.refused(422, "invalid_request");
     guest.get("/api/restaurants/rst_01jd3k9y5xfmt8zq2v7c4n6b0e/menu").await.refused(404, "not_found");

@@ -9,6 +9,7 @@ use crate::demo::chance::id_at;
 use crate::demo::city::Dish;
 use crate::demo::town::{Guest, Kitchen, TAX_BASIS_POINTS, Town};
 use crate::ids::{ItemId, OrderId};
+use crate::menu::allergens::Effective;
 use crate::money::{Amount, Currency};
 use crate::orders::pricing::{self, Terms};
 use crate::orders::{Fulfilment, Order, OrderLine, OrderStatus, Totals};
@@ -97,6 +98,8 @@ fn lines(kitchen: &Kitchen, currency: Currency, random: &mut StdRng) -> Result<V
             item_id: *item_id,
             name: dish.name.clone(),
             quantity: i32::try_from(quantity).unwrap_or(i32::MAX),
+            modifiers: Vec::new(),
+            allergens: Effective::default(),
             unit_price: unit.of(currency),
             total: total.of(currency),
             note: None,

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::people::account;
 use crate::demo::town::{Kitchen, TAX_BASIS_POINTS, Town, ZONE};
+use crate::menu::sql::stock::StockChange;
+use crate::menu::translations::Translations;
 use crate::menu::{self, Category, Item};
 use crate::money::{Amount, Currency};
 use crate::problem::Problem;
@@ -61,20 +63,37 @@ async fn write_menu(
     currency: Currency,
 ) -> Result<(), Problem> {
     for (position, chapter) in (0..).zip(&kitchen.menu) {
-        let category = Category { id: chapter.id, name: chapter.name.clone(), position };
-        menu::sql::insert_category(tx, scope, &category).await?;
+        let category = Category {
+            id: chapter.id,
+            key: None,
+            name: chapter.name.clone(),
+            position,
+            day_parts: Vec::new(),
+            translations: Translations::new(),
+        };
+        menu::sql::save_category(tx, scope, &category).await?;
         for (position, (id, dish)) in (0..).zip(&chapter.dishes) {
             let item = Item {
                 id: *id,
+                key: None,
                 category_id: chapter.id,
                 name: dish.name.clone(),
                 description: Some(dish.description.clone()),
                 price: Amount::minor(dish.price).of(currency),
                 available: dish.available,
+                unavailable_until: None,
                 stock: dish.stock,
                 position,
+                day_parts: Vec::new(),
+                allergens: None,
+                diets: Vec::new(),
+                modifier_groups: Vec::new(),
+                translations: Translations::new(),
             };
-            menu::sql::insert_item(tx, scope, &item).await?;
+            menu::sql::items::save(tx, scope, &item).await?;
+            if item.stock.is_some() {
+                menu::sql::stock::of_item(tx, scope, item.id, StockChange::To(item.stock)).await?;
+            }
         }
     }
     Ok(())

@@ -1,0 +1,155 @@
+//! A line of a cart, held against the menu of this moment: what it costs, what it takes, what stands in its way. Pure.
+
+use std::collections::BTreeMap;
+
+use super::{CartLine, LineModifier, Obstacle};
+use crate::ids::{ItemId, ModifierGroupId, ModifierId};
+use crate::menu::Group;
+use crate::menu::allergens::{Declared, Diet, Effective, effective};
+use crate::menu::configure::{Choice, Chosen, configure};
+use crate::money::{Amount, Currency, Overflow};
+
+/// A line as the tables know it, with the menu's word on its item.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// What.
+    pub item_id: ItemId,
+    /// Its name now.
+    pub name: String,
+    /// How many.
+    pub quantity: i32,
+    /// What one costs now, without modifiers.
+    pub price: Amount,
+    /// What was chosen.
+    pub choices: Vec<Choice>,
+    /// What is asked about it now.
+    pub asked: Vec<ModifierGroupId>,
+    /// A wish of the customer's.
+    pub note: Option<String>,
+    /// Switched on.
+    pub available: bool,
+    /// Served at this hour.
+    pub in_time: bool,
+    /// Portions left, where they are counted.
+    pub stock: Option<i32>,
+    /// Taken off the menu.
+    pub deleted: bool,
+    /// What is in it; `None`: nobody has said.
+    pub allergens: Option<Vec<Declared>>,
+    /// Diets it suits.
+    pub diets: Vec<Diet>,
+}
+
+/// A line with its price.
+#[derive(Debug, Clone)]
+pub struct StoredLine {
+    /// What.
+    pub item_id: ItemId,
+    /// Its name now.
+    pub name: String,
+    /// How many.
+    pub quantity: i32,
+    /// What was chosen, as the customer wants it.
+    pub choices: Vec<Choice>,
+    /// What was chosen, as the menu has it.
+    pub chosen: Vec<Chosen>,
+    /// What one costs now, its modifiers included.
+    pub price: Amount,
+    /// Portions that one takes of counted modifiers.
+    pub takes: BTreeMap<ModifierId, u32>,
+    /// What is in it as it was put together.
+    pub allergens: Effective,
+    /// A wish of the customer's.
+    pub note: Option<String>,
+    /// Portions left of the item, where they are counted.
+    pub stock: Option<i32>,
+    /// What stands in the way of ordering this line by itself.
+    pub obstacle: Option<Obstacle>,
+}
+
+impl Wish {
+    /// Holds the line against the groups of the menu.
+    ///
+    /// # Errors
+    /// When the sum leaves the range of 64 bits.
+    pub fn priced(self, groups: &[Group]) -> Result<StoredLine, Overflow> {
+        let part = (self.allergens.as_deref(), self.diets.as_slice());
+        let configured = configure(&self.asked, groups, part, &self.choices).ok();
+        let wanted = self.quantity.unsigned_abs();
+        let enough = |left: Option<u32>| left.is_none_or(|left| left >= wanted);
+        let obstacle = match &configured {
+            _ if self.deleted => Some(Obstacle::Deleted),
+            _ if !self.available => Some(Obstacle::Unavailable),
+            None => Some(Obstacle::ChoicesChanged),
+            Some(configured) if !configured.available => Some(Obstacle::Unavailable),
+            Some(_) if !self.in_time => Some(Obstacle::NotNow),
+            Some(configured) if !enough(self.stock.map(i32::unsigned_abs)) || !enough(configured.scarcest) => {
+                Some(Obstacle::OutOfStock)
+            }
+            Some(_) => None,
+        };
+        let own = effective([part]);
+        let extra = configured.as_ref().map_or(Amount::ZERO, |configured| configured.extra);
+        let (chosen, takes, allergens) = configured.map_or((Vec::new(), BTreeMap::new(), own), |configured| {
+            (configured.chosen, configured.takes, configured.allergens)
+        });
+        Ok(StoredLine {
+            item_id: self.item_id,
+            name: self.name,
+            quantity: self.quantity,
+            choices: self.choices,
+            chosen,
+            price: self.price.plus(extra)?,
+            takes,
+            allergens,
+            note: self.note,
+            stock: self.stock,
+            obstacle,
+        })
+    }
+}
+
+fn shown(chosen: Vec<Chosen>, currency: Currency) -> Vec<LineModifier> {
+    let one = |choice: Chosen| LineModifier {
+        modifier_id: choice.modifier_id,
+        name: choice.name,
+        price: choice.price.of(currency),
+        quantity: choice.quantity,
+        modifiers: shown(choice.modifiers, currency),
+    };
+    chosen.into_iter().map(one).collect()
+}
+
+impl StoredLine {
+    /// What the line costs.
+    ///
+    /// # Errors
+    /// When the sum leaves the range of 64 bits.
+    pub fn total(&self) -> Result<Amount, Overflow> {
+        self.price.times(u32::try_from(self.quantity).map_err(|_| Overflow)?)
+    }
+
+    /// Its modifiers as they are shown and sold.
+    pub fn modifiers(&self, currency: Currency) -> Vec<LineModifier> {
+        shown(self.chosen.clone(), currency)
+    }
+
+    /// As the customer sees it.
+    ///
+    /// # Errors
+    /// When the sum leaves the range of 64 bits.
+    pub fn into_line(self, currency: Currency) -> Result<CartLine, Overflow> {
+        Ok(CartLine {
+            total: self.total()?.of(currency),
+            modifiers: self.modifiers(currency),
+            item_id: self.item_id,
+            name: self.name,
+            quantity: self.quantity,
+            unit_price: self.price.of(currency),
+            allergens: self.allergens,
+            note: self.note,
+            orderable: self.obstacle.is_none(),
+            reason: self.obstacle,
+        })
+    }
+}

@@ -1,0 +1,108 @@
+//! What a guest must know before eating: allergens and diets, of one thing and of what a guest put together. Pure.
+//!
+//! Nothing declared is not the same as nothing inside: as long as one part of a dish has not been declared, the whole
+//! is `complete: false`, and it suits no diet that this part does not name.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The fourteen that European law wants named (Regulation (EU) No 1169/2011, annex II).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Allergen {
+    Gluten,
+    Crustaceans,
+    Eggs,
+    Fish,
+    Peanuts,
+    Soybeans,
+    Milk,
+    Nuts,
+    Celery,
+    Mustard,
+    Sesame,
+    Sulphites,
+    Lupin,
+    Molluscs,
+}
+
+/// How sure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Level {
+    /// Traces cannot be ruled out.
+    MayContain,
+    /// It is in it.
+    Contains,
+}
+
+/// One allergen of one thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Declared {
+    /// Which.
+    pub allergen: Allergen,
+    /// How sure.
+    pub level: Level,
+}
+
+/// A way of eating that something suits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Diet {
+    Vegan,
+    Vegetarian,
+    Pescatarian,
+    Halal,
+    Kosher,
+    GlutenFree,
+    LactoseFree,
+}
+
+/// What is known of a dish as it was put together.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Effective {
+    /// Certainly in it.
+    pub contains: Vec<Allergen>,
+    /// Perhaps in it.
+    pub may_contain: Vec<Allergen>,
+    /// Every part has been declared; otherwise more may be in it than is named.
+    pub complete: bool,
+    /// Suited by every part.
+    pub diets: Vec<Diet>,
+}
+
+/// What one part has been declared to be; no allergens: nobody has said.
+pub type Part<'a> = (Option<&'a [Declared]>, &'a [Diet]);
+
+/// The whole of the parts.
+pub fn effective<'a>(parts: impl IntoIterator<Item = Part<'a>>) -> Effective {
+    let (mut levels, mut complete) = (BTreeMap::<Allergen, Level>::new(), true);
+    let mut diets: Option<Vec<Diet>> = None;
+    for (declared, suits) in parts {
+        complete &= declared.is_some();
+        for one in declared.unwrap_or_default() {
+            let level = levels.entry(one.allergen).or_insert(one.level);
+            *level = one.level.max(*level);
+        }
+        diets = Some(match diets {
+            None => suits.to_vec(),
+            Some(common) => common.into_iter().filter(|diet| suits.contains(diet)).collect(),
+        });
+    }
+    let of = |wanted: Level| levels.iter().filter(|(_, level)| **level == wanted).map(|(one, _)| *one).collect();
+    let mut diets = diets.unwrap_or_default();
+    diets.sort_unstable();
+    diets.dedup();
+    Effective { contains: of(Level::Contains), may_contain: of(Level::MayContain), complete, diets }
+}
+
+/// The first allergen that is named twice.
+pub fn named_twice(declared: &[Declared]) -> Option<usize> {
+    (1..declared.len()).find(|&index| declared[..index].iter().any(|one| one.allergen == declared[index].allergen))
+}

@@ -1,0 +1,205 @@
+//! A dish as a guest puts it together: whether the choices fit the groups, what they add to the price, what they take
+//! from which stock. Pure; the server prices, clients send ids and quantities.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::allergens::{Effective, Part, effective};
+use super::{Group, Modifier};
+use crate::ids::{ModifierGroupId, ModifierId};
+use crate::money::{Amount, Overflow};
+
+/// Most choices on one line, nested ones included.
+pub const MOST_CHOICES: usize = 100;
+
+const fn once() -> u8 {
+    1
+}
+
+/// A modifier that a guest chose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Choice {
+    /// Which.
+    pub modifier_id: ModifierId,
+    /// How many of it on each portion; 1 when absent.
+    #[serde(default = "once")]
+    #[schema(minimum = 1, maximum = 99)]
+    pub quantity: u8,
+    /// Answers to the questions that this modifier asks itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub modifiers: Vec<NestedChoice>,
+}
+
+/// A modifier chosen on a modifier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NestedChoice {
+    /// Which.
+    pub modifier_id: ModifierId,
+    /// How many of it on each of the modifier above; 1 when absent.
+    #[serde(default = "once")]
+    #[schema(minimum = 1, maximum = 99)]
+    pub quantity: u8,
+}
+
+/// What does not fit, and where on the line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// Below the line, such as `/modifiers/0/modifierId`.
+    pub pointer: String,
+    /// The fault.
+    pub message: String,
+}
+
+/// A choice with its name and price of the moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// Which.
+    pub modifier_id: ModifierId,
+    /// Its name.
+    pub name: String,
+    /// What one adds.
+    pub price: Amount,
+    /// How many on each portion, or on each of the modifier above.
+    pub quantity: u8,
+    /// What was chosen on it.
+    pub modifiers: Vec<Self>,
+}
+
+/// A dish, put together.
+#[derive(Debug, Clone)]
+pub struct Configured {
+    /// The choices in the order of the groups' questions.
+    pub chosen: Vec<Chosen>,
+    /// What all of them add to one portion.
+    pub extra: Amount,
+    /// Portions that one portion takes of counted modifiers.
+    pub takes: BTreeMap<ModifierId, u32>,
+    /// All of them are switched on.
+    pub available: bool,
+    /// For how many portions the scarcest of them reaches; `None`: none is counted.
+    pub scarcest: Option<u32>,
+    /// What is known of item and choices together.
+    pub allergens: Effective,
+}
+
+struct Reading<'a> {
+    groups: &'a [Group],
+    misfits: Vec<Misfit>,
+    takes: BTreeMap<ModifierId, (u32, i32)>,
+    parts: Vec<Part<'a>>,
+    available: bool,
+}
+
+/// Holds the choices against the groups that are asked about an item. `groups` are those and the ones nested in them.
+///
+/// # Errors
+/// Everything that does not fit.
+pub fn configure<'a>(
+    asked: &[ModifierGroupId],
+    groups: &'a [Group],
+    item: Part<'a>,
+    choices: &[Choice],
+) -> Result<Configured, Vec<Misfit>> {
+    let mut reading =
+        Reading { groups, misfits: Vec::new(), takes: BTreeMap::new(), parts: vec![item], available: true };
+    let flat: Vec<_> = choices.iter().map(|choice| (choice.modifier_id, choice.quantity)).collect();
+    let found = reading.answer(asked, &flat, "", 1);
+    let mut chosen = Vec::with_capacity(choices.len());
+    for (index, (choice, modifier)) in choices.iter().zip(found).enumerate() {
+        let Some(modifier) = modifier else { continue };
+        let below: Vec<_> = choice.modifiers.iter().map(|nested| (nested.modifier_id, nested.quantity)).collect();
+        let place = format!("/modifiers/{index}");
+        let nested = reading.answer(&modifier.modifier_groups, &below, &place, u32::from(choice.quantity));
+        let nested = below.iter().zip(nested).filter_map(|((_, count), found)| Some(as_chosen(found?, *count, vec![])));
+        chosen.push(as_chosen(modifier, choice.quantity, nested.collect()));
+    }
+    if !reading.misfits.is_empty() {
+        return Err(reading.misfits);
+    }
+    let too_dear = |_| vec![Misfit { pointer: "/modifiers".into(), message: "the amount is too large".into() }];
+    let scarcest = reading.takes.values().map(|(need, left)| left.unsigned_abs() / need).min();
+    Ok(Configured {
+        extra: extra(&chosen).map_err(too_dear)?,
+        takes: reading.takes.iter().map(|(id, (need, _))| (*id, *need)).collect(),
+        available: reading.available,
+        scarcest,
+        allergens: effective(reading.parts),
+        chosen,
+    })
+}
+
+fn as_chosen(modifier: &Modifier, quantity: u8, modifiers: Vec<Chosen>) -> Chosen {
+    Chosen { modifier_id: modifier.id, name: modifier.name.clone(), price: modifier.price, quantity, modifiers }
+}
+
+fn extra(chosen: &[Chosen]) -> Result<Amount, Overflow> {
+    let one = |choice: &Chosen| choice.price.plus(extra(&choice.modifiers)?)?.times(u32::from(choice.quantity));
+    chosen.iter().try_fold(Amount::ZERO, |sum, choice| sum.plus(one(choice)?))
+}
+
+impl<'a> Reading<'a> {
+    /// The modifier behind each answer to these groups' questions; `None` where there is a misfit.
+    fn answer(
+        &mut self,
+        asked: &[ModifierGroupId],
+        answers: &[(ModifierId, u8)],
+        place: &str,
+        portions: u32,
+    ) -> Vec<Option<&'a Modifier>> {
+        let groups: &'a [Group] = self.groups;
+        let asking: Vec<&'a Group> =
+            asked.iter().filter_map(|id| groups.iter().find(|group| group.id == *id)).collect();
+        let mut counts = vec![0_u32; asking.len()];
+        let mut found = Vec::with_capacity(answers.len());
+        for (index, (id, quantity)) in answers.iter().enumerate() {
+            let pointer = format!("{place}/modifiers/{index}");
+            if !(1..=99).contains(quantity) {
+                self.misfit(format!("{pointer}/quantity"), "must be between 1 and 99".into());
+            }
+            let named_before = answers[..index].iter().any(|(before, _)| before == id);
+            let hit = asking.iter().enumerate().find_map(|(at, group)| {
+                group.modifiers.iter().find(|modifier| modifier.id == *id).map(|modifier| (at, modifier))
+            });
+            match hit {
+                Some(_) if named_before => {
+                    self.misfit(format!("{pointer}/modifierId"), "is named twice: say its quantity instead".into());
+                    found.push(None);
+                }
+                Some((at, modifier)) => {
+                    counts[at] += u32::from(*quantity);
+                    self.note(modifier, u32::from(*quantity) * portions);
+                    found.push(Some(modifier));
+                }
+                None => {
+                    self.misfit(format!("{pointer}/modifierId"), "cannot be chosen here".into());
+                    found.push(None);
+                }
+            }
+        }
+        for (group, count) in asking.iter().zip(counts) {
+            let (min, max) = (group.min.unsigned_abs().into(), group.max.unsigned_abs().into());
+            if count < min || count > max {
+                let wanted = if min == max { format!("exactly {min}") } else { format!("{min} to {max}") };
+                let message = format!("must hold {wanted} of “{}”, not {count}", group.name);
+                self.misfit(format!("{place}/modifiers"), message);
+            }
+        }
+        found
+    }
+
+    fn misfit(&mut self, pointer: String, message: String) {
+        self.misfits.push(Misfit { pointer, message });
+    }
+
+    fn note(&mut self, modifier: &'a Modifier, portions: u32) {
+        self.available &= modifier.available;
+        self.parts.push((modifier.allergens.as_deref(), &modifier.diets));
+        if let Some(left) = modifier.stock {
+            self.takes.entry(modifier.id).or_insert((0, left)).0 += portions;
+        }
+    }
+}

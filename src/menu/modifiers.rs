@@ -1,0 +1,144 @@
+//! Modifiers: how they are written in the body of their group, and the small call that switches one.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::allergens::{Declared, Diet};
+use super::input::{Availability, Faults, Stock};
+use super::items::MOST_GROUPS;
+use super::translations::Translations;
+use super::wire::ModifierGroup;
+use super::{Modifier, groups, sql};
+use crate::app::App;
+use crate::config::Menus;
+use crate::ids::{ModifierGroupId, ModifierId, RestaurantId};
+use crate::money::{Currency, Money};
+use crate::problem::{Problem, ProblemBody};
+use crate::restaurants::staff::Staff;
+use crate::wire::{Body, Json, Path, Text};
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(set_modifier_availability))
+}
+
+/// An answer of a group.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ModifierBody {
+    /// One that the group has already; absent: a new one.
+    id: Option<ModifierId>,
+    /// What you call it, for `PUT …/menu`.
+    #[schema(inline)]
+    key: Option<Text<1, 80>>,
+    #[schema(inline)]
+    name: Text<1, 120>,
+    /// What one adds to the price, in the restaurant's currency.
+    price: Money,
+    /// Absent: as it is; a new one is on.
+    available: Option<bool>,
+    /// Portions left of a new one, where they are counted; afterwards `PUT …/stock`.
+    stock: Option<Stock>,
+    /// What is in it; null or absent: not declared.
+    allergens: Option<Vec<Declared>>,
+    #[serde(default)]
+    diets: Vec<Diet>,
+    /// What is asked about it when it is chosen.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    modifier_groups: Vec<ModifierGroupId>,
+    #[serde(default)]
+    translations: Translations,
+}
+
+impl ModifierBody {
+    /// The modifiers of a group's body; `known` are those the group has already.
+    pub(super) fn read_all(
+        bodies: Vec<Self>,
+        known: &[Modifier],
+        currency: Currency,
+        bounds: Menus,
+        faults: &mut Faults,
+    ) -> Vec<Modifier> {
+        if bodies.len() > bounds.most_modifiers {
+            let message = format!("must be at most {} (MENU_MAX_MODIFIERS of the server)", bounds.most_modifiers);
+            faults.note("/modifiers", message);
+        }
+        let mut modifiers: Vec<Modifier> = Vec::with_capacity(bodies.len());
+        for (index, body) in bodies.into_iter().enumerate() {
+            let place = format!("/modifiers/{index}");
+            if body.id.is_some_and(|id| modifiers.iter().any(|earlier| earlier.id == id)) {
+                faults.note(format!("{place}/id"), "is named twice");
+            }
+            modifiers.push(body.read(known, currency, &place, faults));
+        }
+        modifiers
+    }
+
+    fn read(self, known: &[Modifier], currency: Currency, place: &str, faults: &mut Faults) -> Modifier {
+        let before = self.id.and_then(|id| known.iter().find(|modifier| modifier.id == id));
+        if self.id.is_some() && before.is_none() {
+            faults.note(format!("{place}/id"), "is no modifier of this group");
+        }
+        faults.currency(&format!("{place}/price"), self.price, currency);
+        faults.translations(place, &self.translations);
+        faults.food(place, self.allergens.as_deref(), &self.diets);
+        if self.modifier_groups.len() > MOST_GROUPS {
+            faults.note(format!("{place}/modifierGroups"), "must be at most 20");
+        }
+        let until = before.and_then(|before| before.unavailable_until).filter(|_| self.available.is_none());
+        Modifier {
+            id: self.id.unwrap_or_default(),
+            key: self.key.map(Text::into_string),
+            name: self.name.into_string(),
+            price: self.price.amount,
+            available: self.available.unwrap_or(before.is_none_or(|before| before.available)),
+            unavailable_until: until,
+            stock: before.map_or(self.stock.map(|stock| stock.0), |before| before.stock),
+            allergens: self.allergens,
+            diets: self.diets,
+            modifier_groups: self.modifier_groups,
+            translations: self.translations,
+        }
+    }
+}
+
+/// Switch a modifier on or off
+///
+/// With `until`, it is on again from then by itself.
+#[utoipa::path(put,
+    path = "/api/restaurants/{restaurantId}/modifier-groups/{groupId}/modifiers/{modifierId}/availability",
+    tag = "menu", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path), ("groupId" = ModifierGroupId, Path), ("modifierId" = ModifierId, Path)),
+    request_body = Availability,
+    responses(
+        (status = 200, description = "Its group now", body = ModifierGroup),
+        (status = 404, description = "Not there", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The end is not in the future", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn set_modifier_availability(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    Path((_, group, id)): Path<(RestaurantId, ModifierGroupId, ModifierId)>,
+    Body(wanted): Body<Availability>,
+) -> Result<Json<ModifierGroup>, Problem> {
+    let scope = staff.scope;
+    let wanted = wanted.check(app.clock.now())?;
+    let body = app
+        .db
+        .write(scope, move |tx| {
+            Box::pin(async move {
+                groups::require(tx, &scope, group, id).await?;
+                sql::groups::switch(tx, &scope, id, wanted.available, wanted.until).await?;
+                sql::announce(tx, &scope).await?;
+                groups::body(tx, &scope, group).await
+            })
+        })
+        .await?;
+    Ok(Json(body))
+}

@@ -1,0 +1,279 @@
+//! Groups of modifiers.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::key_taken;
+use crate::ids::{ModifierGroupId, ModifierId, RestaurantId};
+use crate::menu::allergens::{Declared, Diet};
+use crate::menu::translations::Translations;
+use crate::menu::{Group, Modifier};
+use crate::money::Amount;
+use crate::problem::{OnConstraint as _, Problem};
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+struct GroupRow {
+    id: ModifierGroupId,
+    key: Option<String>,
+    name: String,
+    min_choices: i16,
+    max_choices: i16,
+    translations: Json<Translations>,
+}
+
+struct ModifierRow {
+    id: ModifierId,
+    group_id: ModifierGroupId,
+    key: Option<String>,
+    name: String,
+    price: Amount,
+    available: bool,
+    unavailable_until: Option<DateTime<Utc>>,
+    stock: Option<i32>,
+    allergens: Option<Json<Vec<Declared>>>,
+    diets: Json<Vec<Diet>>,
+    modifier_groups: Vec<ModifierGroupId>,
+    translations: Json<Translations>,
+}
+
+impl ModifierRow {
+    /// At this moment: what was off until now is on.
+    fn into_modifier(self, now: DateTime<Utc>) -> Modifier {
+        let unavailable_until = self.unavailable_until.filter(|until| *until > now);
+        Modifier {
+            id: self.id,
+            key: self.key,
+            name: self.name,
+            price: self.price,
+            available: self.available || (self.unavailable_until.is_some() && unavailable_until.is_none()),
+            unavailable_until,
+            stock: self.stock,
+            allergens: self.allergens.map(|allergens| allergens.0),
+            diets: self.diets.0,
+            modifier_groups: self.modifier_groups,
+            translations: self.translations.0,
+        }
+    }
+}
+
+/// All groups, the oldest first.
+pub async fn all(tx: &mut Tx, restaurant: RestaurantId) -> Result<Vec<Group>, Problem> {
+    read(tx, restaurant, None).await
+}
+
+/// These groups and the ones nested in them; one that is not there is left out.
+pub async fn with_nested(
+    tx: &mut Tx,
+    restaurant: RestaurantId,
+    wanted: &[ModifierGroupId],
+) -> Result<Vec<Group>, Problem> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut ids: Vec<_> = wanted.iter().map(|group| group.uuid()).collect();
+    let nested = sqlx::query!(
+        "select distinct n.group_id from nested_modifier_groups n
+         join modifiers m on m.restaurant_id = n.restaurant_id and m.id = n.modifier_id
+         where n.restaurant_id = $1 and m.group_id = any($2) and m.deleted_at is null",
+        restaurant as RestaurantId,
+        &ids,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    ids.extend(nested.into_iter().map(|row| row.group_id.uuid()));
+    read(tx, restaurant, Some(&ids)).await
+}
+
+/// One group.
+pub async fn get(tx: &mut Tx, restaurant: RestaurantId, id: ModifierGroupId) -> Result<Option<Group>, Problem> {
+    Ok(read(tx, restaurant, Some(&[id.uuid()])).await?.pop())
+}
+
+async fn read(tx: &mut Tx, restaurant: RestaurantId, ids: Option<&[Uuid]>) -> Result<Vec<Group>, Problem> {
+    let now = tx.now();
+    let rows = sqlx::query_as!(
+        GroupRow,
+        r#"select id, key, name, min_choices, max_choices, translations as "translations: _" from modifier_groups
+           where restaurant_id = $1 and deleted_at is null and ($2::uuid[] is null or id = any($2)) order by id"#,
+        restaurant as RestaurantId,
+        ids,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    let modifiers = sqlx::query_as!(
+        ModifierRow,
+        r#"select id, group_id, key, name, price, available, unavailable_until, stock, allergens as "allergens: _",
+                  diets as "diets: _", translations as "translations: _",
+                  array(select n.group_id from nested_modifier_groups n
+                        where n.restaurant_id = $1 and n.modifier_id = m.id order by n.position) as "modifier_groups!: _"
+           from modifiers m
+           where restaurant_id = $1 and deleted_at is null and ($2::uuid[] is null or group_id = any($2))
+           order by position, id"#,
+        restaurant as RestaurantId,
+        ids,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    let mut of_group: HashMap<ModifierGroupId, Vec<Modifier>> = HashMap::new();
+    for row in modifiers {
+        of_group.entry(row.group_id).or_default().push(row.into_modifier(now));
+    }
+    let group = |row: GroupRow| Group {
+        modifiers: of_group.remove(&row.id).unwrap_or_default(),
+        id: row.id,
+        key: row.key,
+        name: row.name,
+        min: row.min_choices,
+        max: row.max_choices,
+        translations: row.translations.0,
+    };
+    Ok(rows.into_iter().map(group).collect())
+}
+
+/// Writes a group, new or changed, with its modifiers, but for their stock (`stock.rs`) and for what is nested in them
+/// (`nest`). Modifiers that are not in it any more are hidden.
+pub async fn save(tx: &mut Tx, scope: &RestaurantScope, group: &Group) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "insert into modifier_groups
+             (restaurant_id, id, key, name, min_choices, max_choices, translations, created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+         on conflict (restaurant_id, id) do update set key = excluded.key, name = excluded.name,
+             min_choices = excluded.min_choices, max_choices = excluded.max_choices,
+             translations = excluded.translations, updated_at = excluded.updated_at",
+        scope.restaurant() as RestaurantId,
+        group.id as ModifierGroupId,
+        group.key,
+        group.name,
+        group.min,
+        group.max,
+        Json(&group.translations) as _,
+        now,
+    )
+    .execute(tx.connection())
+    .await
+    .on_constraint("modifier_groups_key_key", key_taken)?;
+    let kept: Vec<_> = group.modifiers.iter().map(|modifier| modifier.id.uuid()).collect();
+    sqlx::query!(
+        "with gone as (
+             update modifiers set deleted_at = $4, available = false, unavailable_until = null
+             where restaurant_id = $1 and group_id = $2 and deleted_at is null and id <> all($3) returning id
+         )
+         delete from nested_modifier_groups n using gone where n.restaurant_id = $1 and n.modifier_id = gone.id",
+        scope.restaurant() as RestaurantId,
+        group.id as ModifierGroupId,
+        &kept,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    for (position, modifier) in (0..).zip(&group.modifiers) {
+        save_modifier(tx, scope, group.id, modifier, position).await?;
+    }
+    Ok(())
+}
+
+async fn save_modifier(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    group: ModifierGroupId,
+    modifier: &Modifier,
+    position: i32,
+) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "insert into modifiers (restaurant_id, id, group_id, key, name, price, available, unavailable_until, position,
+             allergens, diets, translations, created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
+         on conflict (restaurant_id, id) do update set key = excluded.key, name = excluded.name, price = excluded.price,
+             available = excluded.available, unavailable_until = excluded.unavailable_until,
+             position = excluded.position, allergens = excluded.allergens, diets = excluded.diets,
+             translations = excluded.translations, updated_at = excluded.updated_at",
+        scope.restaurant() as RestaurantId,
+        modifier.id as ModifierId,
+        group as ModifierGroupId,
+        modifier.key,
+        modifier.name,
+        modifier.price as Amount,
+        modifier.available,
+        modifier.unavailable_until,
+        position,
+        modifier.allergens.as_ref().map(Json) as _,
+        Json(&modifier.diets) as _,
+        Json(&modifier.translations) as _,
+        now,
+    )
+    .execute(tx.connection())
+    .await
+    .on_constraint("modifiers_key_key", key_taken)?;
+    Ok(())
+}
+
+/// Which groups are asked about a group's modifiers: after all groups that are named have been saved.
+pub async fn nest(tx: &mut Tx, scope: &RestaurantScope, group: &Group) -> Result<(), Problem> {
+    for modifier in &group.modifiers {
+        let groups: Vec<_> = modifier.modifier_groups.iter().map(|group| group.uuid()).collect();
+        sqlx::query!(
+            "with gone as (
+                 delete from nested_modifier_groups
+                 where restaurant_id = $1 and modifier_id = $2 and group_id <> all($3)
+             )
+             insert into nested_modifier_groups (restaurant_id, modifier_id, group_id, position)
+             select $1, $2, id, place from unnest($3::uuid[]) with ordinality as asked(id, place)
+             on conflict (restaurant_id, modifier_id, group_id) do update set position = excluded.position",
+            scope.restaurant() as RestaurantId,
+            modifier.id as ModifierId,
+            &groups,
+        )
+        .execute(tx.connection())
+        .await?;
+    }
+    Ok(())
+}
+
+/// Switches one modifier on, or off until then.
+pub async fn switch(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    id: ModifierId,
+    available: bool,
+    until: Option<DateTime<Utc>>,
+) -> Result<(), Problem> {
+    let now = tx.now();
+    let changed = sqlx::query!(
+        "update modifiers set available = $3, unavailable_until = $4, updated_at = $5
+         where restaurant_id = $1 and id = $2 and deleted_at is null",
+        scope.restaurant() as RestaurantId,
+        id as ModifierId,
+        available,
+        until,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    if changed.rows_affected() == 1 { Ok(()) } else { Err(Problem::not_found()) }
+}
+
+/// Hides a group and its modifiers; nothing asks it any more.
+pub async fn delete(tx: &mut Tx, scope: &RestaurantScope, id: ModifierGroupId) -> Result<(), Problem> {
+    let now = tx.now();
+    let hidden = sqlx::query!(
+        "with of_items as (delete from item_modifier_groups where restaurant_id = $1 and group_id = $2),
+         of_modifiers as (delete from nested_modifier_groups where restaurant_id = $1 and group_id = $2),
+         content as (
+             update modifiers set deleted_at = $3, available = false, unavailable_until = null
+             where restaurant_id = $1 and group_id = $2 and deleted_at is null
+         )
+         update modifier_groups set deleted_at = $3 where restaurant_id = $1 and id = $2 and deleted_at is null",
+        scope.restaurant() as RestaurantId,
+        id as ModifierGroupId,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    if hidden.rows_affected() == 1 { Ok(()) } else { Err(Problem::not_found()) }
+}

@@ -1,0 +1,112 @@
+//! Counted stock. Every statement that changes a count writes the ledger with it.
+
+use crate::ids::{ItemId, ModifierId, RestaurantId};
+use crate::problem::Problem;
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+/// How a count is to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StockChange {
+    /// Counted anew; `None`: not counted any more.
+    To(Option<i32>),
+    /// More or fewer of what is counted.
+    By(i32),
+}
+
+impl StockChange {
+    const fn to(self) -> Option<i32> {
+        match self {
+            Self::To(stock) => stock,
+            Self::By(_) => None,
+        }
+    }
+
+    const fn by(self) -> Option<i32> {
+        match self {
+            Self::To(_) => None,
+            Self::By(change) => Some(change),
+        }
+    }
+}
+
+/// What became of a count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// Done; otherwise fewer are left than were to be taken, or there is no count to change.
+    pub done: bool,
+    /// Guests see a difference: it sold out, or can be had again.
+    pub visible: bool,
+}
+
+/// Counts an item anew.
+pub async fn of_item(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    id: ItemId,
+    change: StockChange,
+) -> Result<Counted, Problem> {
+    let now = tx.now();
+    let row = sqlx::query_as!(
+        Counted,
+        r#"with old as materialized (
+               select id, stock, case when $4::int is null then $3::int else stock + $4 end as wanted from menu_items
+               where restaurant_id = $1 and id = $2 and deleted_at is null for no key update
+           ), changed as (
+               update menu_items i set stock = old.wanted, updated_at = $5 from old
+               where i.restaurant_id = $1 and i.id = old.id and ($4 is null or old.wanted between 0 and 1000000)
+               returning i.id, i.stock, coalesce(i.stock, 0) - coalesce(old.stock, 0) as delta,
+                   (i.stock = 0) is distinct from (old.stock = 0)
+                   and (coalesce(i.stock, 1) = 0 or coalesce(old.stock, 1) = 0) as visible
+           ), written as (
+               insert into stock_ledger (restaurant_id, item_id, delta, reason, at)
+               select $1, id, delta, 'SET', $5 from changed where delta <> 0
+           )
+           select exists (select from changed) as "done!", coalesce((select visible from changed), false) as "visible!"
+           from old"#,
+        scope.restaurant() as RestaurantId,
+        id as ItemId,
+        change.to(),
+        change.by(),
+        now,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    row.ok_or_else(Problem::not_found)
+}
+
+/// Counts a modifier anew.
+pub async fn of_modifier(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    id: ModifierId,
+    change: StockChange,
+) -> Result<Counted, Problem> {
+    let now = tx.now();
+    let row = sqlx::query_as!(
+        Counted,
+        r#"with old as materialized (
+               select id, stock, case when $4::int is null then $3::int else stock + $4 end as wanted from modifiers
+               where restaurant_id = $1 and id = $2 and deleted_at is null for no key update
+           ), changed as (
+               update modifiers m set stock = old.wanted, updated_at = $5 from old
+               where m.restaurant_id = $1 and m.id = old.id and ($4 is null or old.wanted between 0 and 1000000)
+               returning m.id, m.stock, coalesce(m.stock, 0) - coalesce(old.stock, 0) as delta,
+                   (m.stock = 0) is distinct from (old.stock = 0)
+                   and (coalesce(m.stock, 1) = 0 or coalesce(old.stock, 1) = 0) as visible
+           ), written as (
+               insert into stock_ledger (restaurant_id, modifier_id, delta, reason, at)
+               select $1, id, delta, 'SET', $5 from changed where delta <> 0
+           )
+           select exists (select from changed) as "done!", coalesce((select visible from changed), false) as "visible!"
+           from old"#,
+        scope.restaurant() as RestaurantId,
+        id as ModifierId,
+        change.to(),
+        change.by(),
+        now,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    row.ok_or_else(Problem::not_found)
+}

@@ -1,0 +1,123 @@
+//! `PUT …/stock` of items and modifiers: counted anew, or corrected by so many.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::input::{Stock, present};
+use super::sql::stock::{Counted, StockChange};
+use super::wire::ModifierGroup;
+use super::{Item, sql};
+use crate::app::App;
+use crate::ids::{ItemId, ModifierGroupId, ModifierId, RestaurantId};
+use crate::problem::{Code, Problem, ProblemBody};
+use crate::restaurants::staff::Staff;
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+use crate::wire::{Body, Json, Path};
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(set_stock)).routes(routes!(set_modifier_stock))
+}
+
+/// One of the two.
+#[derive(Deserialize, ToSchema)]
+#[expect(clippy::option_option, reason = "stock: absent is one thing, null another")]
+#[serde(deny_unknown_fields)]
+struct StockWish {
+    /// So many are left; null: not counted any more.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Stock>)]
+    stock: Option<Option<Stock>>,
+    /// So many more, or fewer, than there are: what orders take meanwhile stays taken.
+    #[schema(minimum = -1_000_000, maximum = 1_000_000)]
+    change: Option<i32>,
+}
+
+impl StockWish {
+    fn read(&self) -> Result<StockChange, Problem> {
+        match (self.stock, self.change) {
+            (Some(stock), None) => Ok(StockChange::To(stock.map(|stock| stock.0))),
+            (None, Some(change)) if change.abs() <= 1_000_000 => Ok(StockChange::By(change)),
+            (None, Some(_)) => Err(Problem::invalid_field("/change", "must be between -1000000 and 1000000")),
+            _ => Err(Problem::invalid_field("", "must hold stock or change, one of them")),
+        }
+    }
+}
+
+/// The end of a count: refused if it could not be done, announced if guests see a difference.
+async fn end(tx: &mut Tx, scope: &RestaurantScope, counted: Counted) -> Result<(), Problem> {
+    if !counted.done {
+        let detail = "There are fewer, or they are not counted. Read the stock and decide again.";
+        return Err(Problem::new(Code::OutOfStock, detail));
+    }
+    if counted.visible { sql::announce(tx, scope).await } else { Ok(()) }
+}
+
+/// Count an item
+///
+/// Set the portions left, or change them by a number; both are written to the ledger.
+#[utoipa::path(put, path = "/api/restaurants/{restaurantId}/items/{itemId}/stock", tag = "menu",
+    security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("itemId" = ItemId, Path)),
+    request_body = StockWish,
+    responses(
+        (status = 200, description = "The item now", body = Item),
+        (status = 404, description = "Not there", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Fewer are left than are to be taken, or they are not counted", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn set_stock(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    Path((_, id)): Path<(RestaurantId, ItemId)>,
+    Body(wish): Body<StockWish>,
+) -> Result<Json<Item>, Problem> {
+    let (scope, change) = (staff.scope, wish.read()?);
+    let item = app
+        .db
+        .write(scope, move |tx| {
+            Box::pin(async move {
+                let counted = sql::stock::of_item(tx, &scope, id, change).await?;
+                end(tx, &scope, counted).await?;
+                sql::items::get(tx, scope.restaurant(), id).await?.ok_or_else(Problem::not_found)
+            })
+        })
+        .await?;
+    Ok(Json(item))
+}
+
+/// Count a modifier
+#[utoipa::path(put,
+    path = "/api/restaurants/{restaurantId}/modifier-groups/{groupId}/modifiers/{modifierId}/stock", tag = "menu",
+    security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path), ("groupId" = ModifierGroupId, Path), ("modifierId" = ModifierId, Path)),
+    request_body = StockWish,
+    responses(
+        (status = 200, description = "Its group now", body = ModifierGroup),
+        (status = 404, description = "Not there", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Fewer are left than are to be taken, or they are not counted", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn set_modifier_stock(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    Path((_, group, id)): Path<(RestaurantId, ModifierGroupId, ModifierId)>,
+    Body(wish): Body<StockWish>,
+) -> Result<Json<ModifierGroup>, Problem> {
+    let (scope, change) = (staff.scope, wish.read()?);
+    let body = app
+        .db
+        .write(scope, move |tx| {
+            Box::pin(async move {
+                super::groups::require(tx, &scope, group, id).await?;
+                let counted = sql::stock::of_modifier(tx, &scope, id, change).await?;
+                end(tx, &scope, counted).await?;
+                super::groups::body(tx, &scope, group).await
+            })
+        })
+        .await?;
+    Ok(Json(body))
+}

@@ -1,0 +1,328 @@
+//! The menu's bodies: what guests read, and how groups and modifiers look to staff.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::allergens::{Declared, Diet};
+use super::dayparts::{DayPart, next_change, served};
+use super::translations::{Texts, Translations};
+use super::{Category, Contents, Group, Item, Modifier};
+use crate::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId, RestaurantId};
+use crate::money::{Currency, Money};
+
+/// A question about an item, and its answers, as staff see it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ModifierGroup {
+    /// Its id.
+    pub id: ModifierGroupId,
+    /// What the client calls it.
+    pub key: Option<String>,
+    /// The question.
+    pub name: String,
+    /// How many choices at least.
+    pub min: i16,
+    /// How many at most.
+    pub max: i16,
+    /// The answers, in order.
+    pub modifiers: Vec<GroupModifier>,
+    /// In other languages.
+    pub translations: Translations,
+}
+
+/// An answer, as staff see it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupModifier {
+    /// Its id.
+    pub id: ModifierId,
+    /// What the client calls it.
+    pub key: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// What one adds to the price.
+    pub price: Money,
+    /// Whether it is switched on.
+    pub available: bool,
+    /// When it will be switched on again by itself.
+    pub unavailable_until: Option<DateTime<Utc>>,
+    /// Portions left; null: not counted.
+    pub stock: Option<i32>,
+    /// What is in it; null: nobody has said.
+    pub allergens: Option<Vec<Declared>>,
+    /// Diets it suits.
+    pub diets: Vec<Diet>,
+    /// What is asked about it, in this order.
+    pub modifier_groups: Vec<ModifierGroupId>,
+    /// In other languages.
+    pub translations: Translations,
+}
+
+impl Group {
+    /// As staff see it.
+    pub fn into_body(self, currency: Currency) -> ModifierGroup {
+        let modifiers = self.modifiers.into_iter().map(|modifier| modifier.into_body(currency)).collect();
+        ModifierGroup {
+            id: self.id,
+            key: self.key,
+            name: self.name,
+            min: self.min,
+            max: self.max,
+            modifiers,
+            translations: self.translations,
+        }
+    }
+}
+
+impl Modifier {
+    /// As staff see it.
+    pub fn into_body(self, currency: Currency) -> GroupModifier {
+        GroupModifier {
+            id: self.id,
+            key: self.key,
+            name: self.name,
+            price: self.price.of(currency),
+            available: self.available,
+            unavailable_until: self.unavailable_until,
+            stock: self.stock,
+            allergens: self.allergens,
+            diets: self.diets,
+            modifier_groups: self.modifier_groups,
+            translations: self.translations,
+        }
+    }
+}
+
+/// An answer, as guests read it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MenuModifier {
+    /// Its id.
+    pub id: ModifierId,
+    /// Its name.
+    pub name: String,
+    /// What one adds to the price.
+    pub price: Money,
+    /// Whether it is switched on.
+    pub available: bool,
+    /// When it will be switched on again by itself.
+    pub unavailable_until: Option<DateTime<Utc>>,
+    /// Counted, and none is left.
+    pub sold_out: bool,
+    /// What is in it; null: nobody has said.
+    pub allergens: Option<Vec<Declared>>,
+    /// Diets it suits.
+    pub diets: Vec<Diet>,
+    /// What is asked about it, in this order.
+    pub modifier_groups: Vec<ModifierGroupId>,
+}
+
+/// A question, as guests read it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MenuGroup {
+    /// Its id.
+    pub id: ModifierGroupId,
+    /// The question.
+    pub name: String,
+    /// How many choices at least.
+    pub min: i16,
+    /// How many at most.
+    pub max: i16,
+    /// The answers, in order.
+    pub modifiers: Vec<MenuModifier>,
+}
+
+/// Something that can be ordered, as guests read it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MenuItem {
+    /// Its id.
+    pub id: ItemId,
+    /// The chapter it stands in.
+    pub category_id: CategoryId,
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub description: Option<String>,
+    /// What one costs, without modifiers and without tax.
+    pub price: Money,
+    /// Whether it is switched on.
+    pub available: bool,
+    /// When it will be switched on again by itself.
+    pub unavailable_until: Option<DateTime<Utc>>,
+    /// Counted, and none is left.
+    pub sold_out: bool,
+    /// Switched on, not sold out, and served at this hour.
+    pub orderable: bool,
+    /// Where it stands; smaller first.
+    pub position: i32,
+    /// When it is served; empty: whenever its category is.
+    pub day_parts: Vec<DayPart>,
+    /// What is in it; null: nobody has said.
+    pub allergens: Option<Vec<Declared>>,
+    /// Diets it suits.
+    pub diets: Vec<Diet>,
+    /// What is asked about it, in this order; see `modifierGroups` of the menu.
+    pub modifier_groups: Vec<ModifierGroupId>,
+}
+
+/// A chapter with its items.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MenuCategory {
+    /// Its id.
+    pub id: CategoryId,
+    /// Its heading.
+    pub name: String,
+    /// Where it stands; smaller first.
+    pub position: i32,
+    /// When it is served; empty: at any time.
+    pub day_parts: Vec<DayPart>,
+    /// Its items, in order.
+    pub items: Vec<MenuItem>,
+}
+
+/// The whole menu.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Menu {
+    /// Whose.
+    pub restaurant_id: RestaurantId,
+    /// Grows with every change.
+    pub version: i64,
+    /// What prices are in.
+    #[schema(value_type = String, example = "EUR")]
+    pub currency: Currency,
+    /// The language it is shown in, where that is known.
+    pub language: Option<String>,
+    /// The chapters, in order.
+    pub categories: Vec<MenuCategory>,
+    /// The groups that items and modifiers name.
+    pub modifier_groups: Vec<MenuGroup>,
+}
+
+/// A text in the wanted language, or as it was written.
+fn said(
+    translations: &Translations,
+    language: Option<&str>,
+    written: String,
+    of: fn(&Texts) -> Option<&str>,
+) -> String {
+    let translated = language.and_then(|language| translations.get(language)).and_then(of);
+    translated.map_or(written, ToOwned::to_owned)
+}
+
+fn name_of(texts: &Texts) -> Option<&str> {
+    texts.name.as_ref().map(crate::wire::Text::as_str)
+}
+
+fn description_of(texts: &Texts) -> Option<&str> {
+    texts.description.as_ref().map(crate::wire::Text::as_str)
+}
+
+/// How something is shown, and until when that holds.
+struct Showing<'a> {
+    language: Option<&'a str>,
+    zone: Tz,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+    currency: Currency,
+}
+
+impl Showing<'_> {
+    /// The moment something is switched on again: what was finished before does not hold after it.
+    fn holds_until(&mut self, moment: Option<DateTime<Utc>>) {
+        self.until = moment.map_or(self.until, |moment| moment.min(self.until));
+    }
+
+    fn served(&mut self, windows: &[DayPart]) -> bool {
+        self.until = next_change(windows, self.zone, self.now, self.until);
+        served(windows, self.zone, self.now)
+    }
+
+    fn item(&mut self, item: Item, category_served: bool) -> MenuItem {
+        self.holds_until(item.unavailable_until);
+        let (sold_out, in_time) = (item.stock == Some(0), self.served(&item.day_parts) && category_served);
+        let told = |written: String| said(&item.translations, self.language, written, description_of);
+        MenuItem {
+            id: item.id,
+            category_id: item.category_id,
+            name: said(&item.translations, self.language, item.name, name_of),
+            description: item.description.map(told),
+            price: item.price,
+            available: item.available,
+            unavailable_until: item.unavailable_until,
+            sold_out,
+            orderable: item.available && !sold_out && in_time,
+            position: item.position,
+            day_parts: item.day_parts,
+            allergens: item.allergens,
+            diets: item.diets,
+            modifier_groups: item.modifier_groups,
+        }
+    }
+
+    fn modifier(&mut self, modifier: Modifier) -> MenuModifier {
+        self.holds_until(modifier.unavailable_until);
+        MenuModifier {
+            id: modifier.id,
+            name: said(&modifier.translations, self.language, modifier.name, name_of),
+            price: modifier.price.of(self.currency),
+            available: modifier.available,
+            unavailable_until: modifier.unavailable_until,
+            sold_out: modifier.stock == Some(0),
+            allergens: modifier.allergens,
+            diets: modifier.diets,
+            modifier_groups: modifier.modifier_groups,
+        }
+    }
+
+    fn group(&mut self, group: Group) -> MenuGroup {
+        MenuGroup {
+            id: group.id,
+            name: said(&group.translations, self.language, group.name, name_of),
+            min: group.min,
+            max: group.max,
+            modifiers: group.modifiers.into_iter().map(|modifier| self.modifier(modifier)).collect(),
+        }
+    }
+
+    fn category(&mut self, category: Category, items: Vec<Item>) -> MenuCategory {
+        let in_time = self.served(&category.day_parts);
+        MenuCategory {
+            id: category.id,
+            name: said(&category.translations, self.language, category.name, name_of),
+            position: category.position,
+            items: items.into_iter().map(|item| self.item(item, in_time)).collect(),
+            day_parts: category.day_parts,
+        }
+    }
+}
+
+/// The menu as guests read it in this language, and until when it can be shown without looking at the clock again:
+/// `life` from now, or the next time at which something begins or ends to be served.
+///
+/// # Errors
+/// When the restaurant's zone is not known.
+pub fn shown(
+    restaurant_id: RestaurantId,
+    mut contents: Contents,
+    language: Option<&str>,
+    now: DateTime<Utc>,
+    life: TimeDelta,
+) -> Result<(Menu, DateTime<Utc>), chrono_tz::ParseError> {
+    let (zone, currency) = (contents.timezone.parse()?, contents.currency);
+    let mut showing = Showing { language, zone, now, until: now + life, currency };
+    let mut categories = Vec::with_capacity(contents.categories.len());
+    for category in contents.categories {
+        let items = contents.items.extract_if(.., |item| item.category_id == category.id).collect();
+        categories.push(showing.category(category, items));
+    }
+    let modifier_groups = contents.groups.into_iter().map(|group| showing.group(group)).collect();
+    let language = language.map_or(contents.language, |language| Some(language.to_owned()));
+    let menu = Menu { restaurant_id, version: contents.version, currency, language, categories, modifier_groups };
+    Ok((menu, showing.until))
+}
