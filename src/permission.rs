@@ -80,6 +80,12 @@ operations! {
     GetRestaurant = "get_restaurant": [Anyone];
     CreateRestaurant = "create_restaurant": [Admin];
     UpdateRestaurant = "update_restaurant": [Manager, Admin];
+    GetHours = "get_hours": [Anyone];
+    PutHours = "put_hours": [Manager, Admin];
+    PutPause = "put_pause": [Staff, Admin];
+    DeletePause = "delete_pause": [Staff, Admin];
+    GetZones = "get_zones": [Anyone];
+    PutZones = "put_zones": [Manager, Admin];
     ListMembers = "list_members": [Manager, Admin];
     AddMember = "add_member": [Manager, Admin];
     RemoveMember = "remove_member": [Manager, Admin];

@@ -57,7 +57,9 @@ codes! {
     ItemUnavailable = CONFLICT, "item_unavailable", "Something in the cart cannot be ordered now";
     OutOfStock = CONFLICT, "out_of_stock", "There is not enough left";
     RestaurantClosed = CONFLICT, "restaurant_closed", "The restaurant takes no orders now";
+    RestaurantPaused = CONFLICT, "restaurant_paused", "The restaurant takes no orders for a while";
     BelowMinimum = CONFLICT, "below_minimum", "The order is below the restaurant's minimum";
+    OutsideDeliveryZone = CONFLICT, "outside_delivery_zone", "The restaurant does not deliver there";
     AlreadyExists = CONFLICT, "already_exists", "Something of that name exists already";
     NoDriverAvailable = CONFLICT, "no_driver_available", "No driver is free";
     DriverBusy = CONFLICT, "driver_busy", "The driver is not free";

@@ -24,7 +24,7 @@ pub mod status;
 pub use status::{Actor, OrderStatus};
 
 /// How the food reaches the guest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "fulfilment", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Fulfilment {
@@ -129,6 +129,10 @@ pub struct Order {
     pub address: Option<String>,
     /// Where that is.
     pub place: Option<Place>,
+    /// The restaurant's delivery zone that the place lay in.
+    pub delivery_zone: Option<String>,
+    /// From ready to the door, in minutes, as the zone says; 0 without one.
+    pub lead_minutes: i16,
     /// Which table, for dine-in.
     pub table: Option<String>,
     /// A wish of the customer's.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 
 use super::pricing::{self, Terms};
@@ -14,6 +15,7 @@ use crate::menu;
 use crate::money::{Amount, Money};
 use crate::place::Place;
 use crate::problem::{Code, FieldError, Problem};
+use crate::restaurants::zones::{self, NotDelivered};
 use crate::restaurants::{self, Restaurant};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
@@ -69,9 +71,10 @@ impl Request {
 /// Each reason not to take the order has its code; nothing is written then.
 pub async fn place(tx: &mut Tx, scope: &RestaurantScope, customer: UserId, wanted: Request) -> Result<Order, Problem> {
     let restaurant = restaurants::sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
-    require_open(&restaurant)?;
+    require_open(&restaurant, wanted.fulfilment)?;
     let lines = lines_of_open_cart(tx, scope, customer, wanted.cart).await?;
-    let order = compose(&restaurant, customer, &lines, wanted)?;
+    let terms = terms_of(tx, scope, &restaurant, &lines, &wanted).await?;
+    let order = compose(&restaurant, customer, &lines, terms, wanted)?;
     let id = order.id;
     let sold_out = match sql::insert(tx, scope, &order, &lines).await? {
         Placed::Numbered { sold_out, .. } => sold_out,
@@ -85,16 +88,57 @@ pub async fn place(tx: &mut Tx, scope: &RestaurantScope, customer: UserId, wante
     if restaurant.auto_accept { confirm_at_once(tx, &restaurant, placed).await } else { Ok(placed) }
 }
 
-fn require_open(restaurant: &Restaurant) -> Result<(), Problem> {
-    if restaurant.open_now {
+/// Refuses while the restaurant takes no orders of this kind, and says until when where that is known.
+fn require_open(restaurant: &Restaurant, fulfilment: Fulfilment) -> Result<(), Problem> {
+    if restaurant.open_for.contains(fulfilment) {
         return Ok(());
     }
-    let detail = if restaurant.accepting {
-        "It is outside its opening hours; see hours of the restaurant."
-    } else {
+    if let Some(pause) = &restaurant.pause {
+        let detail = format!("It takes no orders until {}: {}", wire_time(pause.until), pause.reason);
+        return Err(Problem::new(Code::RestaurantPaused, detail)
+            .with("pausedUntil", pause.until)
+            .with("reason", &pause.reason));
+    }
+    let detail = if !restaurant.accepting {
         "It takes no orders for the moment. Try again later."
+    } else if restaurant.open_now {
+        "It is open, but not for this fulfilment; see openFor."
+    } else {
+        "It is outside its opening hours; see hours of the restaurant."
     };
-    Err(Problem::new(Code::RestaurantClosed, detail).with("hours", &restaurant.hours))
+    Err(Problem::new(Code::RestaurantClosed, detail)
+        .with("hours", &restaurant.hours)
+        .with("openFor", restaurant.open_for))
+}
+
+/// As instants go over the wire.
+fn wire_time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// What holds for the door, for a delivery; for a pickup and at a table the restaurant's usual terms without a fee.
+async fn terms_of(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    restaurant: &Restaurant,
+    lines: &[StoredLine],
+    wanted: &Request,
+) -> Result<zones::Terms, Problem> {
+    let minimum_order = restaurant.minimum_order.amount;
+    let Some(door) = wanted.place.filter(|_| wanted.fulfilment == Fulfilment::Delivery) else {
+        return Ok(zones::Terms { zone: None, fee: Amount::ZERO, minimum_order, lead_minutes: 0 });
+    };
+    let usual = zones::Usual { place: restaurant.place, delivery_fee: restaurant.delivery_fee.amount, minimum_order };
+    let totals = lines.iter().map(StoredLine::total).collect::<Result<Vec<_>, _>>()?;
+    let near = restaurants::sql::zones::around(tx, scope, door).await?;
+    zones::terms(near.as_deref(), usual, door, Amount::sum(totals)?).map_err(|refusal| match refusal {
+        NotDelivered::OutsideEveryZone => {
+            let detail =
+                "The address lies in none of the restaurant's delivery zones. Choose pickup, or another address.";
+            Problem::new(Code::OutsideDeliveryZone, detail).with("place", door)
+        }
+        NotDelivered::Overflow(overflow) => overflow.into(),
+    })
 }
 
 /// The lines, if the cart is the customer's, open, and all of it can be ordered.
@@ -129,23 +173,21 @@ fn compose(
     restaurant: &Restaurant,
     customer: UserId,
     lines: &[StoredLine],
+    delivery: zones::Terms,
     wanted: Request,
 ) -> Result<NewOrder, Problem> {
     if wanted.tip.is_some_and(|tip| tip.currency != restaurant.currency) {
         let message = format!("must be {}, the restaurant's currency", restaurant.currency);
         return Err(Problem::invalid_field("/tip/currency", message));
     }
-    let terms = Terms {
-        tax_basis_points: restaurant.tax_basis_points.unsigned_abs(),
-        delivery_fee: restaurant.delivery_fee.amount,
-    };
+    let terms = Terms { tax_basis_points: restaurant.tax_basis_points.unsigned_abs(), delivery_fee: delivery.fee };
     let totals = lines.iter().map(StoredLine::total).collect::<Result<Vec<_>, _>>()?;
     let tip = wanted.tip.map_or(Amount::ZERO, |tip| tip.amount);
     let sums = pricing::sums(&totals, terms, wanted.fulfilment, tip)?;
-    if sums.items < restaurant.minimum_order.amount {
+    if sums.items < delivery.minimum_order {
         let detail = "Add something to the cart.";
         return Err(Problem::new(Code::BelowMinimum, detail)
-            .with("minimumOrder", restaurant.minimum_order)
+            .with("minimumOrder", delivery.minimum_order.of(restaurant.currency))
             .with("itemsTotal", sums.items.of(restaurant.currency)));
     }
     let zone: Tz = restaurant.timezone.parse().map_err(|error| Problem::internal(&error))?;
@@ -158,6 +200,8 @@ fn compose(
         sums,
         address: wanted.address,
         place: wanted.place,
+        delivery_zone: delivery.zone,
+        lead_minutes: delivery.lead_minutes,
         table: wanted.table,
         note: wanted.note,
         zone,

@@ -47,6 +47,8 @@ struct Row {
     address: Option<String>,
     latitude: Option<f64>,
     longitude: Option<f64>,
+    delivery_zone: Option<String>,
+    lead_minutes: i16,
     dining_table: Option<String>,
     note: Option<String>,
     accept_by: Option<DateTime<Utc>>,
@@ -112,6 +114,8 @@ impl Row {
             },
             address: self.address,
             place: Place::from_columns(self.latitude, self.longitude),
+            delivery_zone: self.delivery_zone,
+            lead_minutes: self.lead_minutes,
             table: self.dining_table,
             note: self.note,
             accept_by: self.accept_by,
@@ -189,7 +193,7 @@ pub async fn get(tx: &mut Tx, scope: &RestaurantScope, id: OrderId) -> Result<Op
     let row = sqlx::query_as!(
         Row,
         "select id, number, restaurant_id, customer_id, cart_id, fulfilment, status, version, currency, items_total,
-                tax_total, delivery_fee, service_fee, tip, discount, total, address, latitude, longitude, dining_table,
+                tax_total, delivery_fee, service_fee, tip, discount, total, address, latitude, longitude, delivery_zone, lead_minutes, dining_table,
                 note, accept_by, promised_at, cancel_reason, placed_at, updated_at, closed_at
          from orders where restaurant_id = $1 and id = $2",
         scope.restaurant() as RestaurantId,
@@ -223,7 +227,7 @@ pub async fn list_of_customer(
     let rows = sqlx::query_as!(
         Row,
         "select id, number, restaurant_id, customer_id, cart_id, fulfilment, status, version, currency, items_total,
-                tax_total, delivery_fee, service_fee, tip, discount, total, address, latitude, longitude, dining_table,
+                tax_total, delivery_fee, service_fee, tip, discount, total, address, latitude, longitude, delivery_zone, lead_minutes, dining_table,
                 note, accept_by, promised_at, cancel_reason, placed_at, updated_at, closed_at
          from orders
          where customer_id = $1 and ($2::order_status is null or status = $2)
@@ -250,7 +254,7 @@ pub async fn list_of_restaurant(
     let rows = sqlx::query_as!(
         Row,
         "select id, number, restaurant_id, customer_id, cart_id, fulfilment, status, version, currency, items_total,
-                tax_total, delivery_fee, service_fee, tip, discount, total, address, latitude, longitude, dining_table,
+                tax_total, delivery_fee, service_fee, tip, discount, total, address, latitude, longitude, delivery_zone, lead_minutes, dining_table,
                 note, accept_by, promised_at, cancel_reason, placed_at, updated_at, closed_at
          from orders
          where restaurant_id = $1 and ($2::order_status is null or status = $2)
@@ -285,6 +289,10 @@ pub struct NewOrder {
     pub address: Option<String>,
     /// Where that is.
     pub place: Option<Place>,
+    /// The zone that has it.
+    pub delivery_zone: Option<String>,
+    /// From ready to the door.
+    pub lead_minutes: i16,
     /// Which table.
     pub table: Option<String>,
     /// A wish.
@@ -370,9 +378,9 @@ pub async fn insert(
            ), placed as (
                insert into orders (restaurant_id, id, customer_id, cart_id, day, number, fulfilment, status, currency,
                    items_total, tax_total, delivery_fee, service_fee, tip, discount, total, address, latitude,
-                   longitude, dining_table, note, placed_at, updated_at, created_at)
+                   longitude, dining_table, note, delivery_zone, lead_minutes, placed_at, updated_at, created_at)
                select $1, $2, $11, $12, $10, last_number, $13, 'PENDING', $14, $15, $16, $17, 0, $18, 0, $19, $20,
-                   $21, $22, $23, $24, $3, $3, $3
+                   $21, $22, $23, $24, $29, $30, $3, $3, $3
                from counter
                returning number
            ), sold as (
@@ -415,6 +423,8 @@ pub async fn insert(
         &allergens,
         &taken_modifiers,
         &taken_counts,
+        order.delivery_zone,
+        order.lead_minutes,
     )
     .fetch_optional(tx.connection())
     .await

@@ -1,9 +1,16 @@
-//! Opening hours: weekly spans in local time, half-open, some of them past midnight.
+//! Opening hours: weekly spans in local time and exceptions on dates; half-open, some of them past midnight.
+//!
+//! A span belongs to the day on which it opens: an exception on a date replaces the spans that would have opened on it,
+//! and a span of the day before runs to its end.
 
-use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
+use std::collections::HashMap;
+
+use chrono::{DateTime, Datelike as _, Days, NaiveDate, Timelike as _, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::fulfilments::Fulfilments;
 
 const MINUTES_A_DAY: i16 = 1_440;
 
@@ -60,6 +67,54 @@ impl<'de> Deserialize<'de> for LocalTime {
     }
 }
 
+/// From one time to another, half-open; if it closes at or before it opens, it closes the next day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DaySpan {
+    /// When it opens, local time.
+    #[schema(value_type = String, example = "18:30", pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+    pub opens: LocalTime,
+    /// When it closes, local time; `24:00` for midnight.
+    #[schema(value_type = String, example = "02:00", pattern = "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
+    pub closes: LocalTime,
+    /// For which fulfilments; absent: for all.
+    #[serde(default, skip_serializing_if = "Fulfilments::is_all")]
+    #[schema(inline)]
+    pub fulfilments: Fulfilments,
+}
+
+impl DaySpan {
+    /// All of a day, for everything.
+    const WHOLE_DAY: Self =
+        Self { opens: LocalTime(0), closes: LocalTime(MINUTES_A_DAY), fulfilments: Fulfilments::ALL };
+
+    /// Minutes after the midnight of its day at which it ends; past 1440 on the next day.
+    pub const fn closes_after(self) -> i16 {
+        if self.closes.0 <= self.opens.0 { self.closes.0 + MINUTES_A_DAY } else { self.closes.0 }
+    }
+
+    /// Back from what the table holds.
+    pub const fn from_columns(opens: i16, closes: i16, fulfilments: Fulfilments) -> Self {
+        let closes = if closes > MINUTES_A_DAY { closes - MINUTES_A_DAY } else { closes };
+        Self { opens: LocalTime(opens), closes: LocalTime(closes), fulfilments }
+    }
+
+    /// Whether it covers so many minutes after the midnight of its day.
+    const fn covers(self, minute: i16) -> bool {
+        self.opens.0 <= minute && minute < self.closes_after()
+    }
+
+    /// Whether it overlaps a span that opens so many days later, for a fulfilment that both are about.
+    fn overlaps(self, other: Self, days_later: i32) -> bool {
+        let shift = days_later * i32::from(MINUTES_A_DAY);
+        let begins = |span: Self| i32::from(span.opens.0);
+        let ends = |span: Self| i32::from(span.closes_after());
+        begins(self) < ends(other) + shift
+            && begins(other) + shift < ends(self)
+            && self.fulfilments.meets(other.fulfilments)
+    }
+}
+
 /// From one time to another on one day of the week; if it closes at or before it opens, it closes the next day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -73,68 +128,157 @@ pub struct Span {
     /// When it closes, local time; `24:00` for midnight.
     #[schema(value_type = String, example = "02:00", pattern = "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
     pub closes: LocalTime,
+    /// For which fulfilments; absent: for all.
+    #[serde(default, skip_serializing_if = "Fulfilments::is_all")]
+    #[schema(inline)]
+    pub fulfilments: Fulfilments,
 }
 
 impl Span {
-    /// Minutes after the midnight of its weekday at which it ends; past 1440 on the next day.
-    pub const fn closes_after(self) -> i16 {
-        if self.closes.0 <= self.opens.0 { self.closes.0 + MINUTES_A_DAY } else { self.closes.0 }
-    }
-
-    /// Back from what the table holds.
-    pub const fn from_columns(weekday: i16, opens: i16, closes: i16) -> Self {
-        let closes = if closes > MINUTES_A_DAY { closes - MINUTES_A_DAY } else { closes };
-        Self { weekday, opens: LocalTime(opens), closes: LocalTime(closes) }
-    }
-
-    /// Minutes of the week it covers, counted from Monday's midnight; it may run past the end of the week.
-    const fn minutes_of_week(self) -> (i32, i32) {
-        let midnight = (self.weekday as i32 - 1) * MINUTES_A_DAY as i32;
-        (midnight + self.opens.0 as i32, midnight + self.closes_after() as i32)
+    /// Without its weekday.
+    pub const fn of_day(self) -> DaySpan {
+        DaySpan { opens: self.opens, closes: self.closes, fulfilments: self.fulfilments }
     }
 }
 
-const MINUTES_A_WEEK: i32 = 7 * MINUTES_A_DAY as i32;
+/// A date on which the weekly hours do not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Exception {
+    /// The local date.
+    #[schema(example = "2026-12-25")]
+    pub date: NaiveDate,
+    /// Why, for the guests; up to 200 characters.
+    #[serde(default)]
+    #[schema(max_length = 200, example = "Christmas")]
+    pub note: Option<String>,
+    /// When it opens on that date instead; none: not at all.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    pub spans: Vec<DaySpan>,
+}
 
-/// The first fault in a list of spans: which one, and what about it.
-///
-/// # Errors
-/// The index of the span and the fault.
-pub fn check(spans: &[Span]) -> Result<(), (usize, &'static str)> {
-    for (index, span) in spans.iter().enumerate() {
+/// When a restaurant is open.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Schedule {
+    /// Each week; none at all: always.
+    pub weekly: Vec<Span>,
+    /// But not on these dates; in any order, a date at most once.
+    pub exceptions: Vec<Exception>,
+}
+
+impl Schedule {
+    /// For which fulfilments it is open at an instant, in the restaurant's zone.
+    ///
+    /// The instant is turned into local time, which is never ambiguous in that direction; an hour that the clock jumps
+    /// over is never met, one that it repeats is met twice.
+    pub fn open_for(&self, zone: Tz, at: DateTime<Utc>) -> Fulfilments {
+        let local = at.with_timezone(&zone).naive_local();
+        let minute = i16::try_from(local.num_seconds_from_midnight() / 60).unwrap_or_default();
+        let today = self.open_on(local.date(), minute);
+        let from_yesterday = local.date().pred_opt().map(|day| self.open_on(day, minute + MINUTES_A_DAY));
+        today.or(from_yesterday.unwrap_or(Fulfilments::NONE))
+    }
+
+    /// What the spans that open on a date cover so many minutes after its midnight.
+    fn open_on(&self, date: NaiveDate, minute: i16) -> Fulfilments {
+        let covered = |spans: &mut dyn Iterator<Item = DaySpan>| {
+            spans.filter(|span| span.covers(minute)).fold(Fulfilments::NONE, |open, span| open.or(span.fulfilments))
+        };
+        if let Some(exception) = self.exceptions.iter().find(|exception| exception.date == date) {
+            return covered(&mut exception.spans.iter().copied());
+        }
+        if self.weekly.is_empty() {
+            return covered(&mut std::iter::once(DaySpan::WHOLE_DAY));
+        }
+        let weekday = i16::try_from(date.weekday().number_from_monday()).unwrap_or_default();
+        covered(&mut self.weekly.iter().filter(|span| span.weekday == weekday).map(|span| span.of_day()))
+    }
+}
+
+/// What is wrong, and where below the list: `/3`, `/3/spans/1`.
+pub type Fault = (String, String);
+
+/// Most weekly spans.
+pub const MOST_SPANS: usize = 100;
+/// Most dates with hours of their own, and most spans on one of them.
+pub const MOST_EXCEPTIONS: usize = 400;
+const MOST_SPANS_A_DATE: usize = 20;
+const LONGEST_NOTE: usize = 200;
+
+const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+
+/// What is wrong with weekly spans: each is named by its place in the list.
+pub fn faults_of_week(spans: &[Span]) -> Vec<Fault> {
+    if spans.len() > MOST_SPANS {
+        return vec![(String::new(), format!("must be at most {MOST_SPANS} spans"))];
+    }
+    let fault = |(index, span): (usize, &Span)| {
         if !(1..=7).contains(&span.weekday) {
-            return Err((index, "weekday must be 1 (Monday) to 7 (Sunday)"));
+            return Some((format!("/{index}"), "weekday must be 1 (Monday) to 7 (Sunday)".to_owned()));
         }
-        if span.opens.0 == MINUTES_A_DAY {
-            return Err((index, "opens must be before 24:00"));
+        if let Some(message) = opens_at_the_end(span.of_day()) {
+            return Some((format!("/{index}"), message));
         }
-        if spans[..index].iter().any(|earlier| overlap(*earlier, *span)) {
-            return Err((index, "overlaps an earlier span"));
-        }
-    }
-    Ok(())
+        let earlier = spans[..index].iter().position(|earlier| overlap_in_a_week(*earlier, *span))?;
+        let Span { weekday, opens, closes, .. } = spans[earlier];
+        let day = usize::try_from(weekday - 1).ok().and_then(|day| WEEKDAYS.get(day)).copied().unwrap_or_default();
+        Some((format!("/{index}"), format!("overlaps /{earlier}, {day} {opens}–{closes}")))
+    };
+    spans.iter().enumerate().filter_map(fault).collect()
 }
 
-fn overlap(one: Span, other: Span) -> bool {
-    let ((from, to), (start, end)) = (one.minutes_of_week(), other.minutes_of_week());
-    // A span of Sunday night reaches into Monday: compare with the week before and after as well.
-    [-MINUTES_A_WEEK, 0, MINUTES_A_WEEK].iter().any(|shift| from < end + shift && start + shift < to)
+fn opens_at_the_end(span: DaySpan) -> Option<String> {
+    (span.opens.0 == MINUTES_A_DAY).then(|| "opens must be before 24:00".to_owned())
 }
 
-/// Whether one of the spans covers the instant, in the restaurant's zone. No spans: always.
-///
-/// The instant is turned into local time, which is never ambiguous in that direction; an hour that the clock jumps
-/// over is never met, one that it repeats is met twice.
-pub fn is_open(spans: &[Span], zone: Tz, at: DateTime<Utc>) -> bool {
-    if spans.is_empty() {
-        return true;
+/// A span of Sunday night reaches into Monday: the weeks before and after are looked at as well.
+fn overlap_in_a_week(one: Span, other: Span) -> bool {
+    let apart = i32::from(other.weekday) - i32::from(one.weekday);
+    (1..=7).contains(&one.weekday) && [-7, 0, 7].iter().any(|week| one.of_day().overlaps(other.of_day(), apart + week))
+}
+
+/// What is wrong with exceptions: a date twice, or spans that overlap on a date or from one date into the next.
+pub fn faults_of_exceptions(exceptions: &[Exception]) -> Vec<Fault> {
+    if exceptions.len() > MOST_EXCEPTIONS {
+        return vec![(String::new(), format!("must be at most {MOST_EXCEPTIONS} dates"))];
     }
-    let local = at.with_timezone(&zone);
-    let day = i32::try_from(local.weekday().num_days_from_monday()).unwrap_or_default();
-    let minute = i32::try_from(local.num_seconds_from_midnight() / 60).unwrap_or_default();
-    let now = day * i32::from(MINUTES_A_DAY) + minute;
-    spans.iter().any(|span| {
-        let (from, to) = span.minutes_of_week();
-        (from..to).contains(&now) || (from..to).contains(&(now + MINUTES_A_WEEK))
-    })
+    let mut faults = Vec::new();
+    let mut seen: HashMap<NaiveDate, usize> = HashMap::new();
+    for (index, exception) in exceptions.iter().enumerate() {
+        if let Some(first) = seen.insert(exception.date, index) {
+            faults.push((format!("/{index}/date"), format!("is the date of /{first} already")));
+        }
+        if exception.note.as_ref().is_some_and(|note| !(1..=LONGEST_NOTE).contains(&note.chars().count())) {
+            faults.push((format!("/{index}/note"), format!("must be 1 to {LONGEST_NOTE} characters long")));
+        }
+        if exception.spans.len() > MOST_SPANS_A_DATE {
+            faults.push((format!("/{index}/spans"), format!("must be at most {MOST_SPANS_A_DATE} spans")));
+        }
+    }
+    if faults.is_empty() {
+        faults.extend(exceptions.iter().enumerate().flat_map(|(index, _)| overlaps_at(exceptions, index, &seen)));
+    }
+    faults
+}
+
+/// Spans of one exception that begin too late, overlap an earlier one of the date, or one that the day before left open.
+fn overlaps_at(exceptions: &[Exception], index: usize, by_date: &HashMap<NaiveDate, usize>) -> Vec<Fault> {
+    let exception = &exceptions[index];
+    let before = exception.date.checked_sub_days(Days::new(1)).and_then(|day| by_date.get(&day)).copied();
+    let name = |of: usize, at: usize, span: DaySpan| {
+        format!("overlaps /{of}/spans/{at}, {} {}–{}", exceptions[of].date, span.opens, span.closes)
+    };
+    let fault = |(at, span): (usize, &DaySpan)| {
+        let own = exception.spans[..at].iter().position(|earlier| earlier.overlaps(*span, 0));
+        let own = own.map(|earlier| name(index, earlier, exception.spans[earlier]));
+        let other = || {
+            let spans = &exceptions[before?].spans;
+            let earlier = spans.iter().position(|earlier| earlier.overlaps(*span, 1))?;
+            Some(name(before?, earlier, spans[earlier]))
+        };
+        let message = opens_at_the_end(*span).or(own).or_else(other)?;
+        Some((format!("/{index}/spans/{at}"), message))
+    };
+    exception.spans.iter().enumerate().filter_map(fault).collect()
 }

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::hours::{self, Span};
 use super::sql::{self, Profile};
 use super::staff::Staff;
-use super::{Restaurant, invitations, members};
+use super::{Restaurant, area, invitations, members, opening};
 use crate::accounts::caller::Admin;
 use crate::app::App;
 use crate::events::{self, Event};
@@ -33,6 +33,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(get_restaurant, update_restaurant))
         .merge(members::routes())
         .merge(invitations::routes())
+        .merge(opening::routes())
+        .merge(area::routes())
 }
 
 /// List restaurants
@@ -155,11 +157,7 @@ fn check(profile: &Profile, currency: Currency, fees: &[(&str, Option<Money>)], 
     if profile.cuisines.len() > 20 {
         faults.push(FieldError::invalid("/cuisines", "must be at most 20"));
     }
-    if spans.len() > 100 {
-        faults.push(FieldError::invalid("/hours", "must be at most 100 spans"));
-    } else if let Err((index, message)) = hours::check(spans) {
-        faults.push(FieldError::invalid(format!("/hours/{index}"), message));
-    }
+    faults.extend(opening::named("/hours", hours::faults_of_week(spans)));
     if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
 }
 
@@ -188,7 +186,7 @@ async fn create_restaurant(
         .write(scope, move |tx| {
             Box::pin(async move {
                 sql::insert(tx, &scope, currency, &profile).await?;
-                sql::set_hours(tx, &scope, &spans).await?;
+                sql::hours::set_week(tx, &scope, &spans).await?;
                 sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)
             })
         })
@@ -280,7 +278,7 @@ async fn update_restaurant(
                 let (profile, spans) = patch.apply(&current)?;
                 sql::update(tx, &scope, &profile).await?;
                 if let Some(spans) = spans {
-                    sql::set_hours(tx, &scope, &spans).await?;
+                    sql::hours::set_week(tx, &scope, &spans).await?;
                 }
                 let changed = sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
                 events::publish(tx, &scope, Event::RestaurantChanged(&changed)).await?;

@@ -1,7 +1,8 @@
 //! Restaurants: the tenants, their opening hours, and who works for them.
 //!
 //! An administrator creates a restaurant; its managers run it. Staff permission is a row in `memberships` and nothing
-//! else. Hours are local, half-open spans; whether a restaurant is open is one pure function (`hours.rs`).
+//! else. Hours are local, half-open spans; whether a restaurant is open is one pure function (`hours.rs`). A pause stops
+//! orders until a time that it names. Where it delivers, and at which fee, is in `zones.rs`.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -11,13 +12,19 @@ use crate::ids::{RestaurantId, UserId};
 use crate::money::Money;
 use crate::place::Place;
 
+pub mod area;
+pub mod fulfilments;
+pub mod geometry;
 pub mod hours;
 pub mod http;
 pub mod invitations;
 pub mod members;
+pub mod opening;
 pub mod sql;
 pub mod staff;
+pub mod zones;
 
+use fulfilments::Fulfilments;
 use hours::Span;
 
 /// Rank inside one restaurant.
@@ -31,6 +38,16 @@ pub enum MemberRole {
     Manager,
     /// Works in it: orders, items.
     Staff,
+}
+
+/// No orders for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Pause {
+    /// When it ends by itself.
+    pub until: DateTime<Utc>,
+    /// Why, for the guests.
+    #[schema(example = "The oven is being repaired")]
+    pub reason: String,
 }
 
 /// A restaurant, as everybody may see it.
@@ -75,6 +92,11 @@ pub struct Restaurant {
     pub hours: Vec<Span>,
     /// Whether an order would be taken at the time of the answer.
     pub open_now: bool,
+    /// For which fulfilments an order would be taken at the time of the answer.
+    #[schema(inline)]
+    pub open_for: Fulfilments,
+    /// No orders until then; null: no pause.
+    pub pause: Option<Pause>,
     /// Grows with every change of the menu.
     pub menu_version: i64,
     /// Grows with every change of the restaurant.

@@ -1,10 +1,11 @@
-//! Every statement on restaurants, their hours and their members.
+//! Every statement on restaurants and their members; those on their hours and zones in the files below.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use sqlx::types::Json;
 
-use super::hours::{self, Span};
-use super::{Member, MemberRole, Membership, Restaurant};
+use super::fulfilments::Fulfilments;
+use super::{Member, MemberRole, Membership, Pause, Restaurant};
 use crate::ids::{RestaurantId, UserId};
 use crate::money::{Amount, Currency};
 use crate::paging::Page;
@@ -13,9 +14,13 @@ use crate::problem::{Code, OnConstraint as _, Problem};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
+pub mod hours;
 pub mod invitations;
+pub mod zones;
 
-/// A restaurant's row with its hours as three parallel arrays.
+use hours::{StoredException, StoredSpan};
+
+/// A restaurant's row, with the hours that decide whether it is open.
 struct Row {
     id: RestaurantId,
     slug: String,
@@ -33,24 +38,23 @@ struct Row {
     auto_accept: bool,
     preparation_minutes: i16,
     accepting: bool,
+    paused_until: Option<DateTime<Utc>>,
+    pause_reason: Option<String>,
     menu_version: i64,
     version: i64,
     created_at: DateTime<Utc>,
-    weekdays: Vec<i16>,
-    opens: Vec<i16>,
-    closes: Vec<i16>,
+    weekly: Json<Vec<StoredSpan>>,
+    exceptions: Json<Vec<StoredException>>,
 }
 
 impl Row {
     fn into_restaurant(self, now: DateTime<Utc>) -> Result<Restaurant, Problem> {
-        let spans: Vec<_> = self
-            .weekdays
-            .iter()
-            .zip(&self.opens)
-            .zip(&self.closes)
-            .map(|((&weekday, &opens), &closes)| Span::from_columns(weekday, opens, closes))
-            .collect();
         let zone: Tz = self.timezone.parse().map_err(|error| Problem::internal(&error))?;
+        let schedule = hours::schedule(self.weekly, self.exceptions);
+        let pause = self.paused_until.zip(self.pause_reason).map(|(until, reason)| Pause { until, reason });
+        let pause = pause.filter(|pause| now < pause.until);
+        let takes_orders = self.accepting && pause.is_none();
+        let open_for = if takes_orders { schedule.open_for(zone, now) } else { Fulfilments::NONE };
         Ok(Restaurant {
             id: self.id,
             slug: self.slug,
@@ -67,8 +71,10 @@ impl Row {
             auto_accept: self.auto_accept,
             preparation_minutes: self.preparation_minutes,
             accepting: self.accepting,
-            open_now: self.accepting && hours::is_open(&spans, zone, now),
-            hours: spans,
+            open_now: !open_for.is_empty(),
+            open_for,
+            pause,
+            hours: schedule.weekly,
             menu_version: self.menu_version,
             version: self.version,
             created_at: self.created_at,
@@ -76,52 +82,55 @@ impl Row {
     }
 }
 
+/// Restaurants with their hours; `$today` is the parameter with the day in UTC. Only the exceptions around it are read:
+/// the local date is at most a day away, and a span of the day before may still be open.
+macro_rules! restaurants {
+    ($today:tt, $which:tt, $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            Row,
+            r#"select r.id, slug, name, description, cuisines, address, latitude, longitude, timezone, currency,
+                      tax_basis_points, delivery_fee, minimum_order, auto_accept, preparation_minutes, accepting,
+                      paused_until, pause_reason,
+                      coalesce((select m.version from menus m where m.restaurant_id = r.id), 1) as "menu_version!",
+                      version, created_at,
+                      weekly.spans as "weekly!: _", exceptions.days as "exceptions!: _"
+               from restaurants r
+               cross join lateral (
+                   select coalesce(json_agg(json_build_object('weekday', weekday, 'opens', opens, 'closes', closes,
+                              'delivery', delivery, 'pickup', pickup, 'dine_in', dine_in)
+                              order by weekday, opens), '[]') as spans
+                   from opening_hours where restaurant_id = r.id) weekly
+               cross join lateral (
+                   select coalesce(json_agg(json_build_object('day', d.day, 'note', d.note, 'spans', (
+                              select coalesce(json_agg(json_build_object('opens', opens, 'closes', closes,
+                                  'delivery', delivery, 'pickup', pickup, 'dine_in', dine_in) order by opens), '[]')
+                              from exceptional_hours h where h.restaurant_id = r.id and h.day = d.day))), '[]') as days
+                   from exceptional_days d where d.restaurant_id = r.id
+                     and d.day between "# + $today + "::date - 2 and " + $today + "::date + 1) exceptions " + $which,
+            $($argument),+
+        )
+    };
+}
+
 /// One restaurant.
 pub async fn get(tx: &mut Tx, restaurant: RestaurantId) -> Result<Option<Restaurant>, Problem> {
     let now = tx.now();
-    let row = sqlx::query_as!(
-        Row,
-        r#"select r.id, slug, name, description, cuisines, address, latitude, longitude, timezone, currency,
-                  tax_basis_points, delivery_fee, minimum_order, auto_accept, preparation_minutes, accepting,
-                  coalesce((select m.version from menus m where m.restaurant_id = r.id), 1) as "menu_version!",
-                  version, created_at,
-                  h.weekdays as "weekdays!", h.opens as "opens!", h.closes as "closes!"
-           from restaurants r
-           cross join lateral (
-               select coalesce(array_agg(weekday order by weekday, opens), '{}') as weekdays,
-                      coalesce(array_agg(opens order by weekday, opens), '{}') as opens,
-                      coalesce(array_agg(closes order by weekday, opens), '{}') as closes
-               from opening_hours where restaurant_id = r.id) h
-           where r.id = $1"#,
-        restaurant as RestaurantId,
-    )
-    .fetch_optional(tx.connection())
-    .await?;
+    let row = restaurants!("$2", "where r.id = $1", restaurant as RestaurantId, now.date_naive())
+        .fetch_optional(tx.connection())
+        .await?;
     row.map(|row| row.into_restaurant(now)).transpose()
 }
 
 /// A page of restaurants, the newest first.
 pub async fn list(tx: &mut Tx, page: Page) -> Result<Vec<Restaurant>, Problem> {
     let now = tx.now();
-    let rows = sqlx::query_as!(
-        Row,
-        r#"select r.id, slug, name, description, cuisines, address, latitude, longitude, timezone, currency,
-                  tax_basis_points, delivery_fee, minimum_order, auto_accept, preparation_minutes, accepting,
-                  coalesce((select m.version from menus m where m.restaurant_id = r.id), 1) as "menu_version!",
-                  version, created_at,
-                  h.weekdays as "weekdays!", h.opens as "opens!", h.closes as "closes!"
-           from restaurants r
-           cross join lateral (
-               select coalesce(array_agg(weekday order by weekday, opens), '{}') as weekdays,
-                      coalesce(array_agg(opens order by weekday, opens), '{}') as opens,
-                      coalesce(array_agg(closes order by weekday, opens), '{}') as closes
-               from opening_hours where restaurant_id = r.id) h
-           where $1::timestamptz is null or (created_at, r.id) < ($1, $2)
-           order by created_at desc, r.id desc
-           limit $3"#,
+    let rows = restaurants!(
+        "$4",
+        "where $1::timestamptz is null or (created_at, r.id) < ($1, $2) order by created_at desc, r.id desc limit $3",
         page.after_time(),
         page.after_id(),
         page.fetch,
+        now.date_naive(),
     )
     .fetch_all(tx.connection())
     .await?;
@@ -240,21 +249,29 @@ pub async fn update(tx: &mut Tx, scope: &RestaurantScope, profile: &Profile) -> 
     Ok(())
 }
 
-/// Replaces the opening hours.
-pub async fn set_hours(tx: &mut Tx, scope: &RestaurantScope, spans: &[Span]) -> Result<(), Problem> {
-    let weekdays: Vec<_> = spans.iter().map(|span| span.weekday).collect();
-    let opens: Vec<_> = spans.iter().map(|span| span.opens.minutes()).collect();
-    let closes: Vec<_> = spans.iter().map(|span| span.closes_after()).collect();
-    sqlx::query!("delete from opening_hours where restaurant_id = $1", scope.restaurant() as RestaurantId)
-        .execute(tx.connection())
-        .await?;
+/// Begins a pause, or ends it before its time.
+pub async fn set_pause(tx: &mut Tx, scope: &RestaurantScope, pause: Option<&Pause>) -> Result<(), Problem> {
+    let now = tx.now();
     sqlx::query!(
-        "insert into opening_hours (restaurant_id, weekday, opens, closes)
-         select $1, * from unnest($2::smallint[], $3::smallint[], $4::smallint[])",
+        "update restaurants set paused_until = $2, pause_reason = $3, version = version + 1, updated_at = $4
+         where id = $1",
         scope.restaurant() as RestaurantId,
-        &weekdays,
-        &opens,
-        &closes,
+        pause.map(|pause| pause.until),
+        pause.map(|pause| &pause.reason),
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// The restaurant changed in another table: it gets its next version.
+pub async fn next_version(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "update restaurants set version = version + 1, updated_at = $2 where id = $1",
+        scope.restaurant() as RestaurantId,
+        now,
     )
     .execute(tx.connection())
     .await?;

@@ -60,6 +60,8 @@ fn order(status: OrderStatus, fulfilment: Fulfilment, updated_at: DateTime<Utc>)
         },
         address: None,
         place: None,
+        delivery_zone: None,
+        lead_minutes: 0,
         table: None,
         note: None,
         accept_by: None,

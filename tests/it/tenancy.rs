@@ -12,12 +12,27 @@ use crate::reply::Reply;
 use crate::shop::Shop;
 
 /// Tables of a restaurant that everybody may read: what a guest sees before signing in.
-const PUBLIC: &[&str] = &["menu_categories", "menu_items", "menus", "opening_hours"];
+const PUBLIC: &[&str] = &[
+    "delivery_zones",
+    "exceptional_days",
+    "exceptional_hours",
+    "menu_categories",
+    "menu_items",
+    "menus",
+    "opening_hours",
+];
 
 /// A world in which every table of a restaurant has rows.
 async fn world(app: &TestApp) -> (Shop, Person, Value) {
     let hours: Vec<_> = (1..=7).map(|day| json!({ "weekday": day, "opens": "00:00", "closes": "24:00" })).collect();
     let luigi = app.restaurant("Luigi").with("hours", json!(hours)).opens().await;
+    let holiday = json!([{ "date": "2099-12-25", "spans": [{ "opens": "18:00", "closes": "22:00" }] }]);
+    luigi.owner.put(&luigi.path("/hours"), &json!({ "weekly": hours, "exceptions": holiday })).await.expect(200);
+    let zone = json!({ "name": "Town", "radiusMetres": 5000, "fee": { "base": { "amount": 200, "currency": "EUR" } } });
+    let middle = json!({ "type": "Point", "coordinates": [11.3426, 44.4949] });
+    let zones = json!([{ "type": "Feature", "geometry": middle, "properties": zone }]);
+    let zones = json!({ "type": "FeatureCollection", "features": zones });
+    luigi.owner.put(&luigi.path("/zones"), &zones).await.expect(200);
     let (ada, mario) = (app.customer("Ada").await, app.driver("Mario").await);
     mario.comes_on_duty(44.4960, 11.3400).await;
     let order = ada.orders_delivery(&luigi, &[(luigi.any_dish(), 1)]).await;

@@ -46,6 +46,8 @@ pub fn order(town: &Town, meal: &mut Meal) -> Result<Order, Problem> {
         totals,
         address: to_door.then(|| address.clone()),
         place: to_door.then_some(*place),
+        delivery_zone: None,
+        lead_minutes: 0,
         table,
         note,
         accept_by: None,

@@ -26,7 +26,7 @@ pub async fn open(db: &Database, town: &Arc<Town>, kitchen: usize, hash: &Arc<st
                 return Ok(());
             }
             restaurants::sql::insert(tx, &scope, town.currency, &profile(kitchen)?).await?;
-            restaurants::sql::set_hours(tx, &scope, &kitchen.house.hours).await?;
+            restaurants::sql::hours::set_week(tx, &scope, &kitchen.house.hours).await?;
             for (person, role) in &kitchen.staff {
                 account(tx, person, &hash).await?;
                 restaurants::sql::put_member(tx, &scope, person.id, *role).await?;

@@ -76,7 +76,7 @@ fn open_minutes(house: &House, day: NaiveDate) -> Vec<Range<i16>> {
     }
     let weekday = i16::try_from(day.weekday().number_from_monday()).unwrap_or_default();
     let of_day = house.hours.iter().filter(|span| span.weekday == weekday);
-    of_day.map(|span| span.opens.minutes()..span.closes_after() - LAST_ORDERS).collect()
+    of_day.map(|span| span.opens.minutes()..span.of_day().closes_after() - LAST_ORDERS).collect()
 }
 
 /// How much more than on average is going on.

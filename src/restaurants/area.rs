@@ -1,0 +1,273 @@
+//! `/api/restaurants/{restaurantId}/zones`: where it delivers, as GeoJSON.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json as Document;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::geometry::{Point, Polygon};
+use super::opening::{changed, lock_at_version};
+use super::sql;
+use super::sql::zones::{self, Drawn, StoredZone};
+use super::staff::Staff;
+use crate::app::App;
+use crate::ids::RestaurantId;
+use crate::money::{Amount, Currency, Money};
+use crate::problem::{FieldError, Problem, ProblemBody};
+use crate::tenancy::Who;
+use crate::uow::Tx;
+use crate::wire::{Body, IfMatch, Path, Text, Versioned};
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(get_zones, put_zones))
+}
+
+/// What GeoJSON calls a list of zones.
+#[derive(Serialize, Deserialize, ToSchema)]
+enum CollectionType {
+    FeatureCollection,
+}
+
+/// What GeoJSON calls a zone.
+#[derive(Serialize, Deserialize, ToSchema)]
+enum FeatureType {
+    Feature,
+}
+
+/// Delivery zones as a GeoJSON `FeatureCollection`; the first feature that has the door decides.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Zones {
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    kind: CollectionType,
+    /// At most 50; none: it delivers everywhere at its delivery fee.
+    #[schema(max_items = 50)]
+    features: Vec<ZoneFeature>,
+}
+
+/// One zone.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ZoneFeature {
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    kind: FeatureType,
+    geometry: ZoneGeometry,
+    properties: ZoneProperties,
+}
+
+/// A polygon with its holes, or the middle of a circle whose `radiusMetres` is in the properties.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", content = "coordinates", deny_unknown_fields)]
+enum ZoneGeometry {
+    /// Rings of [longitude, latitude], the outer one first, each closed by its first point.
+    #[schema(value_type = Vec<Vec<Vec<f64>>>)]
+    Polygon(Vec<Vec<[f64; 2]>>),
+    /// [longitude, latitude].
+    #[schema(value_type = Vec<f64>)]
+    Point([f64; 2]),
+}
+
+/// What holds in a zone.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ZoneProperties {
+    /// What the restaurant calls it.
+    #[schema(inline)]
+    name: Text<1, 80>,
+    /// Of a circle: 1 to 100,000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 100_000)]
+    radius_metres: Option<f64>,
+    fee: ZoneFee,
+    /// Lines must come to this at least; null: the restaurant's minimum.
+    minimum_order: Option<Money>,
+    /// From ready to the door, in minutes, 0 to 480.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 480)]
+    lead_minutes: i16,
+}
+
+/// What bringing it costs: the base and so much a kilometre, or nothing from so much on.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ZoneFee {
+    /// In any case.
+    base: Money,
+    /// For each kilometre between restaurant and door, as the crow flies, to the metre.
+    per_kilometre: Option<Money>,
+    /// Free if the lines come to this at least.
+    free_above: Option<Money>,
+}
+
+impl ZoneFeature {
+    fn from_stored(zone: StoredZone, currency: Currency) -> Result<Self, Problem> {
+        let (geometry, radius_metres) = match zone.shape.0 {
+            Drawn::Polygon { rings } => (ZoneGeometry::Polygon(rings), None),
+            Drawn::Circle { centre, radius } => (ZoneGeometry::Point(centre), Some(radius)),
+        };
+        let of = |amount: Amount| amount.of(currency);
+        let some = |amount: Amount| (amount != Amount::ZERO).then(|| of(amount));
+        Ok(Self {
+            kind: FeatureType::Feature,
+            geometry,
+            properties: ZoneProperties {
+                name: Text::try_from(zone.name).map_err(|error| Problem::internal(&error))?,
+                radius_metres,
+                fee: ZoneFee {
+                    base: of(zone.fee_base),
+                    per_kilometre: some(zone.fee_per_kilometre),
+                    free_above: zone.free_above.map(of),
+                },
+                minimum_order: zone.minimum_order.map(of),
+                lead_minutes: zone.lead_minutes,
+            },
+        })
+    }
+
+    /// What is wrong with it, named by where it stands in the body.
+    fn faults(&self, index: usize, currency: Currency) -> Vec<FieldError> {
+        let mut faults = Vec::new();
+        let mut fault = |place: &str, message: String| {
+            faults.push(FieldError::invalid(format!("/features/{index}{place}"), message));
+        };
+        let ZoneProperties { radius_metres, fee, minimum_order, lead_minutes, .. } = &self.properties;
+        match (&self.geometry, radius_metres) {
+            (ZoneGeometry::Polygon(_), Some(_)) => {
+                fault("/properties/radiusMetres", "has no place beside a polygon".into());
+            }
+            (ZoneGeometry::Polygon(rings), None) => {
+                if let Err(wrong) = Polygon::read(rings) {
+                    let point = wrong.point.map_or_else(String::new, |point| format!("/{point}"));
+                    fault(&format!("/geometry/coordinates/{}{point}", wrong.ring), wrong.message);
+                }
+            }
+            (ZoneGeometry::Point([lng, lat]), radius) => {
+                if Point::from_degrees(*lng, *lat).is_none() {
+                    fault("/geometry/coordinates", "must be [longitude, latitude] on the map".into());
+                }
+                if !radius.is_some_and(|radius| (1.0..=100_000.0).contains(&radius)) {
+                    fault("/properties/radiusMetres", "must be between 1 and 100000 metres around a point".into());
+                }
+            }
+        }
+        let amounts = [
+            ("/properties/fee/base", Some(fee.base)),
+            ("/properties/fee/perKilometre", fee.per_kilometre),
+            ("/properties/fee/freeAbove", fee.free_above),
+            ("/properties/minimumOrder", *minimum_order),
+        ];
+        for (place, amount) in amounts {
+            if amount.is_some_and(|amount| amount.currency != currency) {
+                fault(&format!("{place}/currency"), format!("must be {currency}, the restaurant's currency"));
+            }
+        }
+        if !(0..=480).contains(lead_minutes) {
+            fault("/properties/leadMinutes", "must be between 0 and 480".into());
+        }
+        faults
+    }
+
+    fn into_stored(self) -> StoredZone {
+        let ZoneProperties { name, radius_metres, fee, minimum_order, lead_minutes } = self.properties;
+        let shape = match self.geometry {
+            ZoneGeometry::Polygon(rings) => Drawn::Polygon { rings },
+            ZoneGeometry::Point(centre) => Drawn::Circle { centre, radius: radius_metres.unwrap_or_default() },
+        };
+        let amount = |money: Money| money.amount;
+        StoredZone {
+            name: name.into_string(),
+            shape: Document(shape),
+            fee_base: fee.base.amount,
+            fee_per_kilometre: fee.per_kilometre.map_or(Amount::ZERO, amount),
+            free_above: fee.free_above.map(amount),
+            minimum_order: minimum_order.map(amount),
+            lead_minutes,
+        }
+    }
+}
+
+/// Most zones, and most points of all of them together.
+const MOST_ZONES: usize = 50;
+const MOST_POINTS: usize = 5_000;
+
+impl Zones {
+    fn check(&self, currency: Currency) -> Result<(), Problem> {
+        let points = |feature: &ZoneFeature| match &feature.geometry {
+            ZoneGeometry::Polygon(rings) => rings.iter().map(Vec::len).sum(),
+            ZoneGeometry::Point(_) => 1,
+        };
+        if self.features.len() > MOST_ZONES || self.features.iter().map(points).sum::<usize>() > MOST_POINTS {
+            let message = format!("must be at most {MOST_ZONES} zones of {MOST_POINTS} points together");
+            return Err(Problem::invalid_field("/features", message));
+        }
+        let faults = self.features.iter().enumerate().flat_map(|(index, feature)| feature.faults(index, currency));
+        let faults: Vec<_> = faults.collect();
+        if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
+    }
+}
+
+async fn read(tx: &mut Tx, id: RestaurantId) -> Result<Versioned<Zones>, Problem> {
+    let restaurant = sql::get(tx, id).await?.ok_or_else(Problem::not_found)?;
+    let stored = zones::list(tx, id).await?;
+    let feature = |zone| ZoneFeature::from_stored(zone, restaurant.currency);
+    let features = stored.into_iter().map(feature).collect::<Result<_, _>>()?;
+    Ok(Versioned { version: restaurant.version, body: Zones { kind: CollectionType::FeatureCollection, features } })
+}
+
+/// Read the delivery zones
+#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/zones", tag = "restaurants",
+    params(("restaurantId" = RestaurantId, Path)),
+    responses(
+        (status = 200, description = "The zones; the restaurant's version is the ETag", body = Zones),
+        (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn get_zones(State(app): State<Arc<App>>, Path(id): Path<RestaurantId>) -> Result<Versioned<Zones>, Problem> {
+    app.db.read(Who::nobody(), move |tx| Box::pin(async move { read(tx, id).await })).await
+}
+
+/// Replace the delivery zones
+///
+/// A delivery to a door outside every zone is refused with `outside_delivery_zone`.
+#[utoipa::path(put, path = "/api/restaurants/{restaurantId}/zones", tag = "restaurants", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path), ("If-Match" = Option<String>, Header, description = "The version the restaurant must still have")),
+    request_body = Zones,
+    responses(
+        (status = 200, description = "The zones now", body = Zones),
+        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "It was changed meanwhile", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "A ring crosses itself, is not closed or lies off the map; ring and point are named", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn put_zones(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    if_match: IfMatch,
+    Body(new): Body<Zones>,
+) -> Result<Versioned<Zones>, Problem> {
+    let scope = staff.scope;
+    let currency = app
+        .db
+        .read(scope, move |tx| Box::pin(async move { sql::get(tx, scope.restaurant()).await }))
+        .await?
+        .ok_or_else(Problem::not_found)?
+        .currency;
+    new.check(currency)?;
+    let stored: Vec<_> = new.features.into_iter().map(ZoneFeature::into_stored).collect();
+    app.db
+        .write(scope, move |tx| {
+            Box::pin(async move {
+                lock_at_version(tx, &scope, if_match).await?;
+                zones::set(tx, &scope, &stored).await?;
+                sql::next_version(tx, &scope).await?;
+                changed(tx, &scope).await?;
+                read(tx, scope.restaurant()).await
+            })
+        })
+        .await
+}

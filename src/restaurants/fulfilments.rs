@@ -1,0 +1,110 @@
+//! Sets of fulfilments: which ones an opening span, a tax rule or an answer is about.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::{ArrayBuilder, RefOr, Schema, Type};
+
+use crate::orders::Fulfilment;
+
+/// Some of the fulfilments; a list on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fulfilments {
+    /// DELIVERY is among them.
+    pub delivery: bool,
+    /// PICKUP is among them.
+    pub pickup: bool,
+    /// `DINE_IN` is among them.
+    pub dine_in: bool,
+}
+
+impl Default for Fulfilments {
+    /// All of them: a span that names none holds for each.
+    fn default() -> Self {
+        Self::ALL
+    }
+}
+
+impl Fulfilments {
+    /// Each of them.
+    pub const ALL: Self = Self { delivery: true, pickup: true, dine_in: true };
+    /// None of them.
+    pub const NONE: Self = Self { delivery: false, pickup: false, dine_in: false };
+
+    /// Whether this one is among them.
+    pub const fn contains(self, fulfilment: Fulfilment) -> bool {
+        match fulfilment {
+            Fulfilment::Delivery => self.delivery,
+            Fulfilment::Pickup => self.pickup,
+            Fulfilment::DineIn => self.dine_in,
+        }
+    }
+
+    /// What is in one of the two, or in both.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self {
+            delivery: self.delivery || other.delivery,
+            pickup: self.pickup || other.pickup,
+            dine_in: self.dine_in || other.dine_in,
+        }
+    }
+
+    /// Whether the two have one in common.
+    pub const fn meets(self, other: Self) -> bool {
+        (self.delivery && other.delivery) || (self.pickup && other.pickup) || (self.dine_in && other.dine_in)
+    }
+
+    /// Whether each is among them.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+    pub const fn is_all(&self) -> bool {
+        self.delivery && self.pickup && self.dine_in
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(self) -> bool {
+        !(self.delivery || self.pickup || self.dine_in)
+    }
+
+    /// The ones in it.
+    pub fn iter(self) -> impl Iterator<Item = Fulfilment> {
+        let all = [Fulfilment::Delivery, Fulfilment::Pickup, Fulfilment::DineIn];
+        all.into_iter().filter(move |fulfilment| self.contains(*fulfilment))
+    }
+}
+
+impl FromIterator<Fulfilment> for Fulfilments {
+    fn from_iter<T: IntoIterator<Item = Fulfilment>>(fulfilments: T) -> Self {
+        fulfilments.into_iter().fold(Self::NONE, |set, fulfilment| match fulfilment {
+            Fulfilment::Delivery => Self { delivery: true, ..set },
+            Fulfilment::Pickup => Self { pickup: true, ..set },
+            Fulfilment::DineIn => Self { dine_in: true, ..set },
+        })
+    }
+}
+
+impl Serialize for Fulfilments {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Fulfilments {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let named = Vec::<Fulfilment>::deserialize(deserializer)?;
+        if named.is_empty() {
+            return Err(serde::de::Error::custom("must name one fulfilment at least, or be absent for all of them"));
+        }
+        Ok(named.into_iter().collect())
+    }
+}
+
+impl utoipa::PartialSchema for Fulfilments {
+    fn schema() -> RefOr<Schema> {
+        let words = ["DELIVERY", "PICKUP", "DINE_IN"];
+        let one = utoipa::openapi::ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words));
+        ArrayBuilder::new().schema_type(SchemaType::new(Type::Array)).items(one.build()).build().into()
+    }
+}
+
+impl ToSchema for Fulfilments {}

@@ -1,0 +1,206 @@
+//! Polygons on the map: are they drawn properly, and what do they contain. Pure, and exact.
+//!
+//! Coordinates are whole ten-millionths of a degree (about a centimetre), so that "on which side" is an integer and no
+//! rounding decides whether a door lies in a zone. A zone is small against the earth: edges are straight in degrees.
+
+/// A corner: degrees east and north, in ten-millionths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Point {
+    x: i64,
+    y: i64,
+}
+
+const UNITS_A_DEGREE: f64 = 1e7;
+const WESTERNMOST: i64 = 1_800_000_000;
+const NORTHERNMOST: i64 = 900_000_000;
+
+impl Point {
+    /// From degrees; `None` off the map.
+    pub fn from_degrees(lng: f64, lat: f64) -> Option<Self> {
+        #[expect(clippy::cast_possible_truncation, reason = "checked against the map right after; not-a-number is 0")]
+        let units = |degrees: f64| (degrees * UNITS_A_DEGREE).round() as i64;
+        let point = Self { x: units(lng), y: units(lat) };
+        let on_the_map =
+            lng.is_finite() && lat.is_finite() && point.x.abs() <= WESTERNMOST && point.y.abs() <= NORTHERNMOST;
+        on_the_map.then_some(point)
+    }
+}
+
+/// Twice the area of the triangle: positive if `c` lies left of the way from `a` to `b`, zero if on the line.
+fn turn(a: Point, b: Point, c: Point) -> i128 {
+    let (abx, aby) = (i128::from(b.x - a.x), i128::from(b.y - a.y));
+    let (acx, acy) = (i128::from(c.x - a.x), i128::from(c.y - a.y));
+    abx * acy - aby * acx
+}
+
+/// Whether `p`, which lies on the line through them, lies between `a` and `b`.
+fn between(a: Point, b: Point, p: Point) -> bool {
+    (a.x.min(b.x)..=a.x.max(b.x)).contains(&p.x) && (a.y.min(b.y)..=a.y.max(b.y)).contains(&p.y)
+}
+
+/// Whether two edges have a point in common, ends included.
+fn touch((a, b): (Point, Point), (c, d): (Point, Point)) -> bool {
+    let (ca, cb) = (turn(c, d, a).signum(), turn(c, d, b).signum());
+    let (ac, ad) = (turn(a, b, c).signum(), turn(a, b, d).signum());
+    (ca * cb < 0 && ac * ad < 0)
+        || (ca == 0 && between(c, d, a))
+        || (cb == 0 && between(c, d, b))
+        || (ac == 0 && between(a, b, c))
+        || (ad == 0 && between(a, b, d))
+}
+
+/// Where a point lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Outside,
+    OnTheEdge,
+    Inside,
+}
+
+/// A closed line that does not meet itself. The last point is the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ring(Vec<Point>);
+
+/// What is wrong with a polygon: with which ring, and with which of its points where it is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// 0 is the outer ring, the others are holes.
+    pub ring: usize,
+    /// The point, or the one from which the faulty edge starts.
+    pub point: Option<usize>,
+    /// What about it.
+    pub message: String,
+}
+
+/// Most points of a ring, the closing one included.
+pub const MOST_POINTS: usize = 500;
+/// A triangle, closed.
+const FEWEST_POINTS: usize = 4;
+
+impl Ring {
+    /// From pairs of longitude and latitude, as GeoJSON has them.
+    fn read(pairs: &[[f64; 2]]) -> Result<Self, (Option<usize>, String)> {
+        if !(FEWEST_POINTS..=MOST_POINTS).contains(&pairs.len()) {
+            let message = format!("must have {FEWEST_POINTS} to {MOST_POINTS} points, the closing one included");
+            return Err((None, message));
+        }
+        let read = |(index, [lng, lat]): (usize, &[f64; 2])| {
+            let message = "must be [longitude, latitude] on the map: within ±180 and ±90";
+            Point::from_degrees(*lng, *lat).ok_or((Some(index), message.to_owned()))
+        };
+        let points = pairs.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
+        if points.first() != points.last() {
+            return Err((Some(points.len() - 1), "must be the first point again, to close the ring".into()));
+        }
+        let (west, east) = points.iter().fold((i64::MAX, i64::MIN), |(west, east), p| (west.min(p.x), east.max(p.x)));
+        if east - west > WESTERNMOST {
+            return Err((None, "must not be wider than 180°; cut it at the antimeridian".into()));
+        }
+        let ring = Self(points);
+        ring.refuse_crossing()?;
+        Ok(ring)
+    }
+
+    fn edges(&self) -> impl Iterator<Item = (Point, Point)> {
+        self.0.windows(2).map(|pair| (pair[0], pair[1]))
+    }
+
+    /// Edges may meet only where one follows the other, and there only in the common point.
+    fn refuse_crossing(&self) -> Result<(), (Option<usize>, String)> {
+        let edges: Vec<_> = self.edges().collect();
+        let count = edges.len();
+        for (index, &(a, b)) in edges.iter().enumerate() {
+            if a == b {
+                return Err((Some(index + 1), "is the same as the point before".into()));
+            }
+            let (_, c) = edges[(index + 1) % count];
+            let turns_back = turn(a, b, c) == 0 && (between(a, b, c) || between(b, c, a));
+            if turns_back {
+                return Err((Some((index + 1) % count), "turns back on the edge before".into()));
+            }
+            let others = edges.iter().enumerate().skip(index + 2);
+            // The last edge is followed by the first.
+            let mut others = others.filter(|(other, _)| !(index == 0 && *other == count - 1));
+            if let Some((other, _)) = others.find(|(_, edge)| touch((a, b), **edge)) {
+                let message = format!("begins an edge that meets the one beginning at point {index}");
+                return Err((Some(other), message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Even-odd: how often a way to the east crosses the ring.
+    fn side(&self, p: Point) -> Side {
+        let mut inside = false;
+        for (a, b) in self.edges() {
+            let turn = turn(a, b, p);
+            if turn == 0 && between(a, b, p) {
+                return Side::OnTheEdge;
+            }
+            if (a.y > p.y) != (b.y > p.y) && (turn > 0) == (b.y > a.y) {
+                inside = !inside;
+            }
+        }
+        if inside { Side::Inside } else { Side::Outside }
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        self.edges().any(|edge| other.edges().any(|theirs| touch(edge, theirs)))
+    }
+}
+
+/// An outer ring with holes in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Polygon {
+    outer: Ring,
+    holes: Vec<Ring>,
+}
+
+/// Most rings of a polygon.
+pub const MOST_RINGS: usize = 10;
+
+impl Polygon {
+    /// From rings of longitude and latitude, the outer one first, as GeoJSON has them.
+    ///
+    /// # Errors
+    /// The first fault, with its ring and point.
+    pub fn read(rings: &[Vec<[f64; 2]>]) -> Result<Self, Fault> {
+        if !(1..=MOST_RINGS).contains(&rings.len()) {
+            let message = format!("must have 1 to {MOST_RINGS} rings, the outer one first");
+            return Err(Fault { ring: 0, point: None, message });
+        }
+        let read = |(index, pairs): (usize, &Vec<[f64; 2]>)| {
+            Ring::read(pairs).map_err(|(point, message)| Fault { ring: index, point, message })
+        };
+        let mut rings = rings.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
+        let holes = rings.split_off(1);
+        let outer = rings.swap_remove(0);
+        for (index, hole) in holes.iter().enumerate() {
+            let fault = |message: &str| Fault { ring: index + 1, point: None, message: message.to_owned() };
+            if outer.meets(hole) || outer.side(hole.0[0]) != Side::Inside {
+                return Err(fault("must lie inside the outer ring without touching it"));
+            }
+            let apart = |other: &Ring| {
+                !other.meets(hole) && other.side(hole.0[0]) == Side::Outside && hole.side(other.0[0]) == Side::Outside
+            };
+            if !holes[..index].iter().all(apart) {
+                return Err(fault("must not touch another hole, nor lie in one"));
+            }
+        }
+        Ok(Self { outer, holes })
+    }
+
+    /// Back from the rings of a polygon that was read and kept: nothing is checked again. `None`: they are no rings.
+    pub fn kept(rings: &[Vec<[f64; 2]>]) -> Option<Self> {
+        let ring = |pairs: &Vec<[f64; 2]>| {
+            pairs.iter().map(|[lng, lat]| Point::from_degrees(*lng, *lat)).collect::<Option<Vec<_>>>().map(Ring)
+        };
+        let mut rings = rings.iter().map(ring).collect::<Option<Vec<_>>>()?.into_iter();
+        Some(Self { outer: rings.next()?, holes: rings.collect() })
+    }
+
+    /// Whether a point lies in it. Every edge belongs to it, also those of the holes.
+    pub fn contains(&self, p: Point) -> bool {
+        self.outer.side(p) != Side::Outside && self.holes.iter().all(|hole| hole.side(p) != Side::Inside)
+    }
+}

@@ -1,0 +1,212 @@
+//! `/api/restaurants/{restaurantId}/hours` and `…/pause`: when it takes orders.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use chrono::{DateTime, Days, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::fulfilments::Fulfilments;
+use super::hours::{self, Exception, Fault, Span};
+use super::staff::Staff;
+use super::{Pause, Restaurant, sql};
+use crate::app::App;
+use crate::events::{self, Event};
+use crate::ids::RestaurantId;
+use crate::problem::{FieldError, Problem, ProblemBody};
+use crate::tenancy::{RestaurantScope, Who};
+use crate::uow::Tx;
+use crate::wire::{Body, IfMatch, Path, Text, Versioned};
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(get_hours, put_hours)).routes(routes!(put_pause, delete_pause))
+}
+
+/// When a restaurant is open.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Hours {
+    restaurant_id: RestaurantId,
+    /// IANA zone in which all times are meant.
+    #[schema(example = "Europe/Rome")]
+    timezone: String,
+    /// Each week; empty: always open, but for the exceptions.
+    weekly: Vec<Span>,
+    /// Dates on which other hours hold, from yesterday on.
+    exceptions: Vec<Exception>,
+    /// Whether an order would be taken at the time of the answer.
+    open_now: bool,
+    /// For which fulfilments.
+    #[schema(inline)]
+    open_for: Fulfilments,
+    /// No orders until then; null: no pause.
+    pause: Option<Pause>,
+    /// Of the restaurant; the ETag.
+    version: i64,
+}
+
+async fn read(tx: &mut Tx, id: RestaurantId) -> Result<Versioned<Hours>, Problem> {
+    let restaurant = sql::get(tx, id).await?.ok_or_else(Problem::not_found)?;
+    // A span of yesterday's may still be open, and "yesterday" is local: two days before in UTC are enough.
+    let from = tx.now().date_naive() - Days::new(2);
+    let hours = Hours {
+        restaurant_id: id,
+        timezone: restaurant.timezone,
+        weekly: restaurant.hours,
+        exceptions: sql::hours::exceptions(tx, id, from).await?,
+        open_now: restaurant.open_now,
+        open_for: restaurant.open_for,
+        pause: restaurant.pause,
+        version: restaurant.version,
+    };
+    Ok(Versioned { version: hours.version, body: hours })
+}
+
+/// Read the opening hours
+#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/hours", tag = "restaurants",
+    params(("restaurantId" = RestaurantId, Path)),
+    responses(
+        (status = 200, description = "The hours; the restaurant's version is the ETag", body = Hours),
+        (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn get_hours(State(app): State<Arc<App>>, Path(id): Path<RestaurantId>) -> Result<Versioned<Hours>, Problem> {
+    app.db.read(Who::nobody(), move |tx| Box::pin(async move { read(tx, id).await })).await
+}
+
+/// Hours to be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewHours {
+    /// Each week; empty: always open, but for the exceptions.
+    #[schema(max_items = 100)]
+    weekly: Vec<Span>,
+    /// Dates on which other hours hold; they replace all that were there.
+    #[serde(default)]
+    #[schema(max_items = 400)]
+    exceptions: Vec<Exception>,
+}
+
+/// Faults of a list, named by where the list stands in the body.
+pub(super) fn named(list: &str, faults: Vec<Fault>) -> impl Iterator<Item = FieldError> {
+    faults.into_iter().map(move |(place, message)| FieldError::invalid(format!("{list}{place}"), message))
+}
+
+/// Replace the opening hours
+///
+/// A span belongs to the day on which it opens; an exception replaces the spans of its date, and a span of the evening
+/// before runs to its end.
+#[utoipa::path(put, path = "/api/restaurants/{restaurantId}/hours", tag = "restaurants", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path), ("If-Match" = Option<String>, Header, description = "The version the restaurant must still have")),
+    request_body = NewHours,
+    responses(
+        (status = 200, description = "The hours now", body = Hours),
+        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "It was changed meanwhile", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Spans overlap, or a value is out of range; each is named", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn put_hours(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    if_match: IfMatch,
+    Body(new): Body<NewHours>,
+) -> Result<Versioned<Hours>, Problem> {
+    let faults: Vec<_> = named("/weekly", hours::faults_of_week(&new.weekly))
+        .chain(named("/exceptions", hours::faults_of_exceptions(&new.exceptions)))
+        .collect();
+    if !faults.is_empty() {
+        return Err(Problem::invalid(faults));
+    }
+    let scope = staff.scope;
+    app.db
+        .write(scope, move |tx| {
+            Box::pin(async move {
+                lock_at_version(tx, &scope, if_match).await?;
+                sql::hours::set_week(tx, &scope, &new.weekly).await?;
+                sql::hours::set_exceptions(tx, &scope, &new.exceptions).await?;
+                sql::next_version(tx, &scope).await?;
+                changed(tx, &scope).await?;
+                read(tx, scope.restaurant()).await
+            })
+        })
+        .await
+}
+
+/// Locks the restaurant, and refuses if it is not at the version asked for.
+pub(super) async fn lock_at_version(tx: &mut Tx, scope: &RestaurantScope, if_match: IfMatch) -> Result<(), Problem> {
+    sql::lock(tx, scope).await?;
+    let current = sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
+    if_match.check(current.version, &current)
+}
+
+/// Says that the restaurant changed: the end of every change of it.
+pub(super) async fn changed(tx: &mut Tx, scope: &RestaurantScope) -> Result<Restaurant, Problem> {
+    let restaurant = sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
+    events::publish(tx, scope, Event::RestaurantChanged(&restaurant)).await?;
+    Ok(restaurant)
+}
+
+/// Longest a pause may last; whoever closes for longer changes the hours.
+const LONGEST_PAUSE: TimeDelta = TimeDelta::days(7);
+
+/// A pause to be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewPause {
+    /// When it ends by itself: in the future, within 7 days.
+    until: DateTime<Utc>,
+    /// Why, for the guests.
+    #[schema(inline)]
+    reason: Text<1, 200>,
+}
+
+/// Take no orders until a time
+///
+/// Orders are refused with `restaurant_paused` until then. A pause always ends; another one replaces it.
+#[utoipa::path(put, path = "/api/restaurants/{restaurantId}/pause", tag = "restaurants", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path)), request_body = NewPause,
+    responses(
+        (status = 200, description = "The restaurant now", body = Restaurant),
+        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The end is past or too far", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn put_pause(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    Body(new): Body<NewPause>,
+) -> Result<Versioned<Restaurant>, Problem> {
+    let now = app.clock.now();
+    if new.until <= now || new.until > now + LONGEST_PAUSE {
+        return Err(Problem::invalid_field("/until", "must be in the future, within 7 days"));
+    }
+    let pause = Pause { until: new.until, reason: new.reason.into_string() };
+    set_pause(&app, staff.scope, Some(pause)).await
+}
+
+/// End a pause before its time
+#[utoipa::path(delete, path = "/api/restaurants/{restaurantId}/pause", tag = "restaurants", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path)),
+    responses(
+        (status = 200, description = "The restaurant now, without a pause", body = Restaurant),
+        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn delete_pause(State(app): State<Arc<App>>, staff: Staff) -> Result<Versioned<Restaurant>, Problem> {
+    set_pause(&app, staff.scope, None).await
+}
+
+async fn set_pause(app: &App, scope: RestaurantScope, pause: Option<Pause>) -> Result<Versioned<Restaurant>, Problem> {
+    let body = app
+        .db
+        .write(scope, move |tx| {
+            Box::pin(async move {
+                sql::lock(tx, &scope).await?;
+                sql::set_pause(tx, &scope, pause.as_ref()).await?;
+                changed(tx, &scope).await
+            })
+        })
+        .await?;
+    Ok(Versioned { version: body.version, body })
+}

@@ -1,0 +1,154 @@
+//! Every statement on delivery zones.
+
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
+
+use crate::ids::RestaurantId;
+use crate::money::Amount;
+use crate::place::Place;
+use crate::problem::Problem;
+use crate::restaurants::geometry::Polygon;
+use crate::restaurants::zones::{Bounds, FeeRule, Shape, Zone};
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+/// A shape as the table holds it, and as it was drawn.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Drawn {
+    /// Rings of longitude and latitude, the outer one first.
+    Polygon {
+        /// The rings.
+        rings: Vec<Vec<[f64; 2]>>,
+    },
+    /// Around a middle, in metres.
+    Circle {
+        /// Longitude and latitude.
+        centre: [f64; 2],
+        /// In metres.
+        radius: f64,
+    },
+}
+
+impl Drawn {
+    fn bounds(&self) -> Result<Bounds, Problem> {
+        match self {
+            Self::Polygon { rings } => Ok(Bounds::of_ring(rings.first().map(Vec::as_slice).unwrap_or_default())),
+            Self::Circle { centre, radius } => Ok(Bounds::of_circle(place_of(*centre)?, *radius)),
+        }
+    }
+
+    fn shape(&self) -> Result<Shape, Problem> {
+        match self {
+            Self::Polygon { rings } => {
+                let polygon = Polygon::kept(rings).ok_or_else(|| Problem::internal(&"a kept zone is no polygon"))?;
+                Ok(Shape::Polygon(polygon))
+            }
+            Self::Circle { centre, radius } => Ok(Shape::Circle { centre: place_of(*centre)?, radius: *radius }),
+        }
+    }
+}
+
+fn place_of([lng, lat]: [f64; 2]) -> Result<Place, Problem> {
+    Place::new(lat, lng).map_err(|error| Problem::internal(&error))
+}
+
+/// A zone as the table holds it.
+#[derive(Debug, Clone)]
+pub struct StoredZone {
+    /// What the restaurant calls it.
+    pub name: String,
+    /// Where it is.
+    pub shape: Json<Drawn>,
+    /// In any case.
+    pub fee_base: Amount,
+    /// For each kilometre.
+    pub fee_per_kilometre: Amount,
+    /// Nothing from here on.
+    pub free_above: Option<Amount>,
+    /// Lines must come to this at least.
+    pub minimum_order: Option<Amount>,
+    /// From ready to the door.
+    pub lead_minutes: i16,
+}
+
+impl StoredZone {
+    fn into_zone(self) -> Result<Zone, Problem> {
+        Ok(Zone {
+            shape: self.shape.0.shape()?,
+            name: self.name,
+            fee: FeeRule { base: self.fee_base, per_kilometre: self.fee_per_kilometre, free_above: self.free_above },
+            minimum_order: self.minimum_order,
+            lead_minutes: self.lead_minutes,
+        })
+    }
+}
+
+/// The zones in their order.
+pub async fn list(tx: &mut Tx, restaurant: RestaurantId) -> Result<Vec<StoredZone>, Problem> {
+    let zones = sqlx::query_as!(
+        StoredZone,
+        r#"select name, shape as "shape: _", fee_base, fee_per_kilometre, free_above, minimum_order, lead_minutes
+           from delivery_zones where restaurant_id = $1 order by position"#,
+        restaurant as RestaurantId,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(zones)
+}
+
+/// The zones that may have a door, in their order; `None`: the restaurant has no zones at all.
+pub async fn around(tx: &mut Tx, scope: &RestaurantScope, door: Place) -> Result<Option<Vec<Zone>>, Problem> {
+    let near = sqlx::query_as!(
+        StoredZone,
+        r#"select name, shape as "shape: _", fee_base, fee_per_kilometre, free_above, minimum_order, lead_minutes
+           from delivery_zones
+           where restaurant_id = $1 and $2 between west and east and $3 between south and north order by position"#,
+        scope.restaurant() as RestaurantId,
+        door.lng(),
+        door.lat(),
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    if near.is_empty() {
+        let any = sqlx::query_scalar!(
+            r#"select exists (select from delivery_zones where restaurant_id = $1) as "any!""#,
+            scope.restaurant() as RestaurantId,
+        )
+        .fetch_one(tx.connection())
+        .await?;
+        return Ok(any.then(Vec::new));
+    }
+    near.into_iter().map(StoredZone::into_zone).collect::<Result<_, _>>().map(Some)
+}
+
+/// Replaces the zones.
+pub async fn set(tx: &mut Tx, scope: &RestaurantScope, zones: &[StoredZone]) -> Result<(), Problem> {
+    sqlx::query!("delete from delivery_zones where restaurant_id = $1", scope.restaurant() as RestaurantId)
+        .execute(tx.connection())
+        .await?;
+    for (position, zone) in zones.iter().enumerate() {
+        let bounds = zone.shape.0.bounds()?;
+        sqlx::query!(
+            "insert into delivery_zones (restaurant_id, position, name, shape, west, south, east, north, fee_base,
+                 fee_per_kilometre, free_above, minimum_order, lead_minutes)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            scope.restaurant() as RestaurantId,
+            i16::try_from(position).map_err(|error| Problem::internal(&error))?,
+            zone.name,
+            &zone.shape as _,
+            bounds.west,
+            bounds.south,
+            bounds.east,
+            bounds.north,
+            zone.fee_base as Amount,
+            zone.fee_per_kilometre as Amount,
+            zone.free_above as Option<Amount>,
+            zone.minimum_order as Option<Amount>,
+            zone.lead_minutes,
+        )
+        .execute(tx.connection())
+        .await?;
+    }
+    Ok(())
+}

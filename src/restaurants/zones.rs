@@ -1,0 +1,168 @@
+//! Where a restaurant delivers, and what that costs: shapes, fee rules, and which zone a door lies in. Pure.
+
+use super::geometry::{Point, Polygon};
+use crate::money::{Amount, Overflow};
+use crate::place::Place;
+
+/// Where a zone is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shape {
+    /// Inside its outer ring and outside its holes.
+    Polygon(Polygon),
+    /// So many metres around a place, as the crow flies.
+    Circle {
+        /// The middle.
+        centre: Place,
+        /// In metres.
+        radius: f64,
+    },
+}
+
+impl Shape {
+    /// Whether a place lies in it; its edge belongs to it.
+    pub fn contains(&self, place: Place) -> bool {
+        match self {
+            Self::Polygon(polygon) => {
+                Point::from_degrees(place.lng(), place.lat()).is_some_and(|point| polygon.contains(point))
+            }
+            Self::Circle { centre, radius } => centre.metres_to(place) <= *radius,
+        }
+    }
+}
+
+/// What bringing it costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeeRule {
+    /// In any case.
+    pub base: Amount,
+    /// For each kilometre from the restaurant, as the crow flies, begun ones in part.
+    pub per_kilometre: Amount,
+    /// Nothing, if the lines come to this at least.
+    pub free_above: Option<Amount>,
+}
+
+impl FeeRule {
+    /// The fee for so many metres and lines of so much.
+    ///
+    /// # Errors
+    /// When the fee leaves the range of 64 bits.
+    pub fn fee(self, metres: f64, items: Amount) -> Result<Amount, Overflow> {
+        if self.free_above.is_some_and(|enough| items >= enough) {
+            return Ok(Amount::ZERO);
+        }
+        // Metres are whole before money is touched: 1 m is a ten-thousandth of 10 km.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 20,100,000 on the earth")]
+        let metres = metres.round().max(0.0) as u32;
+        self.base.plus(self.per_kilometre.times(10)?.basis_points(metres)?)
+    }
+}
+
+/// One zone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Zone {
+    /// What the restaurant calls it.
+    pub name: String,
+    /// Where it is.
+    pub shape: Shape,
+    /// What bringing costs there.
+    pub fee: FeeRule,
+    /// Lines must come to this at least; `None`: as everywhere.
+    pub minimum_order: Option<Amount>,
+    /// From ready to the door, in minutes.
+    pub lead_minutes: i16,
+}
+
+/// What holds for one door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// The zone it lies in; `None`: the restaurant has no zones.
+    pub zone: Option<String>,
+    /// For bringing it.
+    pub fee: Amount,
+    /// Lines must come to this at least.
+    pub minimum_order: Amount,
+    /// From ready to the door, in minutes.
+    pub lead_minutes: i16,
+}
+
+/// Why there are no terms for a door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotDelivered {
+    /// No zone has it.
+    #[error("the door lies in no zone")]
+    OutsideEveryZone,
+    /// The fee leaves the range of 64 bits.
+    #[error(transparent)]
+    Overflow(#[from] Overflow),
+}
+
+/// The restaurant's own terms, which hold where no zone says otherwise.
+#[derive(Debug, Clone, Copy)]
+pub struct Usual {
+    /// Where it is.
+    pub place: Place,
+    /// For bringing it anywhere, without zones.
+    pub delivery_fee: Amount,
+    /// Lines must come to this at least.
+    pub minimum_order: Amount,
+}
+
+/// What holds for a door, at lines of so much. Zones are looked at in their order; the first that has the door decides.
+/// Without zones (`None`) the restaurant delivers everywhere at its usual fee.
+///
+/// # Errors
+/// [`NotDelivered`].
+pub fn terms(zones: Option<&[Zone]>, usual: Usual, door: Place, items: Amount) -> Result<Terms, NotDelivered> {
+    let Some(zones) = zones else {
+        let Usual { delivery_fee: fee, minimum_order, .. } = usual;
+        return Ok(Terms { zone: None, fee, minimum_order, lead_minutes: 0 });
+    };
+    let zone = zones.iter().find(|zone| zone.shape.contains(door)).ok_or(NotDelivered::OutsideEveryZone)?;
+    Ok(Terms {
+        zone: Some(zone.name.clone()),
+        fee: zone.fee.fee(usual.place.metres_to(door), items)?,
+        minimum_order: zone.minimum_order.unwrap_or(usual.minimum_order),
+        lead_minutes: zone.lead_minutes,
+    })
+}
+
+/// A box around a shape that certainly holds all of it, in degrees.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// Least longitude.
+    pub west: f64,
+    /// Least latitude.
+    pub south: f64,
+    /// Greatest longitude.
+    pub east: f64,
+    /// Greatest latitude.
+    pub north: f64,
+}
+
+/// A degree of latitude is nowhere shorter than this on the sphere that distances are measured on.
+const METRES_A_DEGREE: f64 = 111_000.0;
+
+impl Bounds {
+    /// Around these pairs of longitude and latitude, with a hair's breadth on each side for rounding.
+    pub fn of_ring(pairs: &[[f64; 2]]) -> Self {
+        const HAIR: f64 = 1e-6;
+        let nothing = Self { west: 180.0, south: 90.0, east: -180.0, north: -90.0 };
+        pairs.iter().fold(nothing, |bounds, [lng, lat]| Self {
+            west: bounds.west.min(lng - HAIR),
+            south: bounds.south.min(lat - HAIR),
+            east: bounds.east.max(lng + HAIR),
+            north: bounds.north.max(lat + HAIR),
+        })
+    }
+
+    /// Around a circle. One that reaches a pole or the antimeridian is given the whole round of the earth.
+    pub fn of_circle(centre: Place, radius: f64) -> Self {
+        let up = radius / METRES_A_DEGREE;
+        let (south, north) = (centre.lat() - up, centre.lat() + up);
+        let narrowest = south.to_radians().cos().min(north.to_radians().cos());
+        let aside = if narrowest > 0.0 { up / narrowest } else { 360.0 };
+        let (west, east) = (centre.lng() - aside, centre.lng() + aside);
+        let whole = west < -180.0 || east > 180.0 || south < -89.0 || north > 89.0;
+        if whole { Self { west: -180.0, south, east: 180.0, north } } else { Self { west, south, east, north } }
+    }
+}
