@@ -1,6 +1,7 @@
 // Talks to the server over HTTP: the session, problems, pages, the server's clock.
 
 const TOKEN = 'comanda.token';
+const REFRESH = 'comanda.refresh';
 
 /** What the server (or the network) said against a request: RFC 9457 fields, and `body` with all of them. */
 export class Problem extends Error {
@@ -16,6 +17,7 @@ export class Problem extends Error {
 }
 
 let token = sessionStorage.getItem(TOKEN);
+let refreshToken = sessionStorage.getItem(REFRESH);
 let askAgain = null;
 let asking = null;
 let skew = 0;
@@ -34,20 +36,44 @@ export function onSessionEnd(ask) {
 /** Exchanges e-mail and password for a session. */
 export async function signIn(email, password) {
   const answer = await send('POST', '/api/auth/login', { body: { email, password }, anonymous: true });
-  token = answer.accessToken;
-  sessionStorage.setItem(TOKEN, token);
+  keep(answer);
   return answer.user;
 }
 
-/** Forgets the session in this tab. */
-export function signOut() {
-  token = null;
-  sessionStorage.removeItem(TOKEN);
+function keep(pair) {
+  token = pair.accessToken;
+  refreshToken = pair.refreshToken;
+  sessionStorage.setItem(TOKEN, token);
+  sessionStorage.setItem(REFRESH, refreshToken);
 }
 
-/** Asks for the password once, however many requests were refused meanwhile. */
+/** Ends the session, on the server too if it can be reached, and forgets it in this tab. */
+export function signOut() {
+  if (token) {
+    const headers = { Authorization: `Bearer ${token}` };
+    fetch('/api/auth/logout', { method: 'POST', headers, keepalive: true }).catch(() => {});
+  }
+  token = null;
+  refreshToken = null;
+  sessionStorage.removeItem(TOKEN);
+  sessionStorage.removeItem(REFRESH);
+}
+
+/** The next pair of tokens; `false` when the session has ended. A lost answer is asked for again by the next call. */
+async function refresh() {
+  if (!refreshToken) return false;
+  try {
+    keep(await once('POST', '/api/auth/refresh', { body: { refreshToken }, anonymous: true }));
+    return true;
+  } catch (problem) {
+    if (problem.status === 401) return false;
+    throw problem;
+  }
+}
+
+/** Renews the tokens, or asks for the password: once, however many requests were refused meanwhile. */
 export function renewSession() {
-  asking ??= Promise.resolve(askAgain ? askAgain() : false).finally(() => { asking = null; });
+  asking ??= refresh().then((renewed) => renewed || (askAgain ? askAgain() : false)).finally(() => { asking = null; });
   return asking;
 }
 

@@ -26,6 +26,10 @@ function open() {
     if (reason === 'io server disconnect') setTimeout(() => socket?.connect(), 1000);
     report();
   });
+  // Before the token ends: whoever renews it in time is not disconnected.
+  socket.on('auth:expiring', async () => {
+    if (await renewSession().catch(() => false)) socket?.emit('auth:renew', { token: accessToken() });
+  });
   socket.on('connect_error', (error) => (error.message === 'unauthorized' ? renew() : report()));
   socket.onAny(deliver);
 }
@@ -35,7 +39,11 @@ async function renew() {
   refused = true;
   report();
   const opened = socket;
-  if (await renewSession()) { refused = false; if (socket === opened) opened?.connect(); }
+  const renewed = await renewSession().catch(() => null);
+  if (renewed === false) return;
+  refused = false;
+  // Without an answer nothing is known of the session: the server is asked again.
+  setTimeout(() => { if (socket === opened) opened?.connect(); }, renewed ? 0 : 3000);
 }
 
 function enter(room) {

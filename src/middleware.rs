@@ -124,7 +124,7 @@ async fn identify(mut request: Request, next: Next) -> Response {
 /// A problem gets its body here, and so does every bare refusal of the router or a layer.
 fn render(mut response: Response, id: &RequestId) -> Response {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        return with_body(response, &problem, id);
+        return with_body(&response, &problem, id);
     }
     let is_json =
         response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/"));
@@ -138,11 +138,11 @@ fn render(mut response: Response, id: &RequestId) -> Response {
         }
         _ => return response,
     };
-    with_body(response, &problem, id)
+    with_body(&response, &problem, id)
 }
 
 /// The problem's answer, with the headers that the layers inside gave to the bare one.
-fn with_body(bare: Response, problem: &Problem, id: &RequestId) -> Response {
+fn with_body(bare: &Response, problem: &Problem, id: &RequestId) -> Response {
     let mut rendered = problem.render(Some(&id.0));
     let about_the_body = [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING];
     for name in bare.headers().keys().filter(|name| !about_the_body.contains(name)) {

@@ -28,6 +28,7 @@ use progress::say;
 use town::{Town, TownError};
 
 pub use simulator::Simulator;
+use simulator::pace::Pace;
 
 /// Why there is no demo.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +94,7 @@ pub async fn found(app: &App) -> Result<(), DemoError> {
 /// # Errors
 /// When the server's own address is none.
 pub fn begin(running: &Running) -> Result<Simulator, DemoError> {
-    Ok(Simulator::begin(&base_address(running.address), City::read()?)?)
+    Ok(Simulator::begin(&base_address(running.address), City::read()?, running.app.clock.clone(), Pace::default())?)
 }
 
 /// Where this machine reaches the server.

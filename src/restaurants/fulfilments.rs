@@ -56,7 +56,6 @@ impl Fulfilments {
     }
 
     /// Whether each is among them.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
     pub const fn is_all(&self) -> bool {
         self.delivery && self.pickup && self.dine_in
     }

@@ -45,7 +45,7 @@ struct Hours {
     open_for: Fulfilments,
     /// No orders until then; null: no pause.
     pause: Option<Pause>,
-    /// Of the restaurant; the ETag.
+    /// Of the restaurant; the `ETag`.
     version: i64,
 }
 

@@ -68,6 +68,18 @@ async fn execute(connection: &mut PgConnection, statement: &str) {
     outcome.unwrap_or_else(|error| panic!("{statement}: {error}"));
 }
 
+/// Does something in a database as the superuser.
+pub async fn execute_in(database: &str, statement: &str) {
+    let mut connection = connect(database).await;
+    execute(&mut connection, statement).await;
+    connection.close().await.expect("a clean end");
+}
+
+/// Drops a database that a test made for itself.
+pub async fn drop_database(name: &str) {
+    execute_in("postgres", &format!("drop database {name} with (force)")).await;
+}
+
 /// Clones a migrated database under a fresh name.
 pub async fn fresh_database() -> String {
     let mut server = connect("postgres").await;

@@ -302,8 +302,8 @@ async fn a_menu_item_is_checked_field_by_field() {
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{field} = {value}: {problem}");
         if field != "id" {
             let patch = json!({ field: value });
-            let path = luigi.path(&format!("/items/{}", luigi.any_dish().id));
-            owner.patch(&path, &patch).await.refused(422, "invalid_request");
+            let address = luigi.path(&format!("/items/{}", luigi.any_dish().id));
+            owner.patch(&address, &patch).await.refused(422, "invalid_request");
         }
     }
     assert_eq!(world.app.rows_written().await, written);

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use comanda::config::{Config, Source};
 use comanda::demo::city::{City, PASSWORD};
 use comanda::demo::seed::{self, Built};
+use comanda::demo::simulator::pace::Pace;
 use comanda::demo::town::{Town, ZONE};
-use comanda::demo::{self, DemoError};
+use comanda::demo::{self, DemoError, Simulator};
 use comanda::restaurants::{MemberRole, hours};
 use serde_json::json;
 
-use crate::app::TestApp;
+use crate::app::{TestApp, eventually};
 use crate::people::id_of;
 
 /// The city with only some of its restaurants: the same rules in a tenth of the time.
@@ -38,7 +40,7 @@ fn every_restaurant_has_a_menu_hours_and_people() {
     for house in &city.houses {
         let dishes = house.menu.iter().map(|chapter| chapter.items.len()).sum::<usize>();
         assert!((15..=40).contains(&dishes), "{} has {dishes} dishes", house.slug);
-        assert_eq!(hours::check(&house.hours), Ok(()), "{}", house.slug);
+        assert!(hours::faults_of_week(&house.hours).is_empty(), "{}", house.slug);
         assert_eq!(house.staff[0].role, MemberRole::Owner, "{}", house.slug);
         assert!(house.staff.iter().any(|worker| worker.role == MemberRole::Staff), "{}", house.slug);
         assert!(house.staff_emails().contains(&format!("staff.{}@demo.comanda.example", house.slug)));
@@ -78,7 +80,8 @@ fn people_ordered_while_the_restaurants_were_open_and_enough() {
     for (kitchen, lives) in town.kitchens.iter().zip(seed::lives(&town, until).unwrap()) {
         for life in &lives {
             let order = &life.order;
-            assert!(hours::is_open(&kitchen.house.hours, ZONE, order.placed_at), "{} {order:?}", kitchen.house.slug);
+            let schedule = hours::Schedule { weekly: kitchen.house.hours.clone(), exceptions: Vec::new() };
+            assert!(!schedule.open_for(ZONE, order.placed_at).is_empty(), "{} {order:?}", kitchen.house.slug);
             assert!(order.totals.items.amount.units() >= kitchen.house.minimum_order, "{order:?}");
             assert_eq!(life.day, order.placed_at.with_timezone(&ZONE).date_naive());
             assert!(life.ended() <= until && life.ended() > order.placed_at);
@@ -131,6 +134,25 @@ async fn a_start_that_was_broken_off_goes_on() {
     app.passes(chrono::TimeDelta::hours(5));
     assert_eq!(build(&app, &town).await.unwrap(), Some(Built { orders }), "the same past, although it is later");
     assert_eq!(app.rows_written().await, rows);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_city_lives_until_it_is_stopped() {
+    let (app, town) = (TestApp::start().await, small_town());
+    build(&app, &town).await.unwrap();
+    // Without hours it is open whenever this is run.
+    app.does("delete from opening_hours").await;
+    let pace = Pace { minute: Duration::from_millis(15) };
+    let city = City::read().unwrap();
+    let simulator = Simulator::begin(&app.door.base, city, app.clock.clone(), pace).unwrap();
+    let delivered = "select count(*) from orders where cart_id is not null and status = 'DELIVERED'";
+    eventually("six orders reach their guests", async || app.count(delivered).await >= 6).await;
+    let stopping = Instant::now();
+    simulator.stop().await;
+    assert!(stopping.elapsed() < Duration::from_secs(2));
+    let ada = "select count(*) from orders o join users u on u.id = o.customer_id
+        where cart_id is not null and email = 'ada@demo.comanda.example'";
+    assert_eq!(app.count(ada).await, 0, "Ada is left to whoever tries the demo");
 }
 
 #[tokio::test]

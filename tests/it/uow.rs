@@ -146,7 +146,7 @@ async fn a_caller_who_goes_away_does_not_stop_the_unit() {
         });
         tokio::select! {
             _ = unit => panic!("the unit waits"),
-            heard = hears => heard.unwrap(),
+            told = hears => told.unwrap(),
         }
     }
     eventually("every unit has ended", async || app.count(SLIPS).await == 20).await;

@@ -23,8 +23,9 @@ pub use latency::{Calls, CallsSoFar, Histogram};
 pub use packet::{Frame, Packet, PacketError};
 pub use socket::{News, Socket};
 pub use wire::{
-    Carrier, Cart, CartLine, Category, Delivery, DeliveryStatus, Driver, Item, Money, NewDeliveryOrder, NewRestaurant,
-    NewUser, Order, OrderStatus, Page, Place, Restaurant, User,
+    Carrier, Cart, CartLine, Category, Delivery, DeliveryStatus, Driver, Fulfilment, Item, Menu, MenuCategory,
+    MenuItem, Money, NewDeliveryOrder, NewOrder, NewRestaurant, NewUser, Order, OrderStatus, Page, Place, Restaurant,
+    Stop, User,
 };
 
 use call::{Answer, Call};

@@ -87,11 +87,53 @@ pub struct NewRestaurant {
 
 /// A restaurant.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Restaurant {
     /// `rst_…`
     pub id: String,
+    /// Unique on the server.
+    pub slug: String,
     /// As guests see it.
     pub name: String,
+    /// Whether it takes orders at the moment.
+    pub open_now: bool,
+}
+
+/// A menu as its guests see it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Menu {
+    /// Its parts, in order.
+    pub categories: Vec<MenuCategory>,
+}
+
+/// A part of a menu with what stands in it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct MenuCategory {
+    /// What can be ordered, in order.
+    pub items: Vec<MenuItem>,
+}
+
+/// Something on a menu as its guests see it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MenuItem {
+    /// `itm_…`
+    pub id: String,
+    /// As guests see it.
+    pub name: String,
+    /// What one costs.
+    pub price: Money,
+    /// Whether the restaurant offers it.
+    pub available: bool,
+    /// Counted, and none is left.
+    pub sold_out: bool,
+}
+
+impl MenuItem {
+    /// Whether it can be ordered.
+    pub fn to_be_had(&self) -> bool {
+        self.available && !self.sold_out
+    }
 }
 
 /// A part of a menu.
@@ -141,6 +183,41 @@ pub struct NewDeliveryOrder {
     pub place: Place,
 }
 
+/// How the food reaches the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the words of the API")]
+pub enum Fulfilment {
+    Delivery,
+    Pickup,
+    DineIn,
+}
+
+/// An order of any kind. What does not belong to its kind stays away.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewOrder {
+    /// The cart it is placed from.
+    pub cart_id: String,
+    /// How it reaches the guest.
+    pub fulfilment: Fulfilment,
+    /// Street and number of the door.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Where the door is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// Which table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// A wish.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// For the people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tip: Option<Money>,
+}
+
 /// How far an order has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -161,6 +238,8 @@ pub enum OrderStatus {
 pub struct Order {
     /// `ord_…`
     pub id: String,
+    /// How it reaches the guest.
+    pub fulfilment: Fulfilment,
     /// How far it has come.
     pub status: OrderStatus,
     /// Grows by one with every change.
@@ -192,10 +271,21 @@ pub struct Delivery {
     pub order_id: String,
     /// Who carries it.
     pub driver: Option<Carrier>,
+    /// Where from.
+    pub pickup: Stop,
+    /// Where to.
+    pub dropoff: Stop,
     /// How far it has come.
     pub status: DeliveryStatus,
     /// Grows by one with every change.
     pub version: u64,
+}
+
+/// One end of a delivery's way.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Stop {
+    /// Where that is.
+    pub place: Option<Place>,
 }
 
 /// The driver of a delivery, as others see them.
@@ -212,4 +302,6 @@ pub struct Carrier {
 pub struct Driver {
     /// `drv_…`
     pub id: String,
+    /// Where they were last seen.
+    pub place: Option<Place>,
 }

@@ -1,12 +1,13 @@
 //! What people do on the API, one method a route: guests, staff, drivers and the platform's administrators.
 
 use reqwest::Method;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::call::{Call, CallError};
 use super::wire::{
-    Cart, CartLine, Category, Delivery, DeliveryStatus, Driver, Item, Money, NewDeliveryOrder, NewRestaurant, Order,
-    OrderStatus, Page, Place, Restaurant,
+    Cart, CartLine, Category, Delivery, DeliveryStatus, Driver, Item, Menu, Money, NewRestaurant, Order, OrderStatus,
+    Page, Place, Restaurant,
 };
 use super::{Client, Session};
 
@@ -19,7 +20,7 @@ impl Client {
     }
 
     /// A restaurant's menu as its guests see it.
-    pub async fn menu(&self, restaurant: &str) -> Result<Value, CallError> {
+    pub async fn menu(&self, restaurant: &str) -> Result<Menu, CallError> {
         self.answer(&Call::get("read menu", format!("/api/restaurants/{restaurant}/menu")), None).await?.read()
     }
 }
@@ -72,9 +73,29 @@ impl Session {
     }
 
     /// Places an order. Whoever may not know whether an earlier try arrived passes that try's key again.
-    pub async fn place_order(&self, order: &NewDeliveryOrder, key: &str) -> Result<Order, CallError> {
+    pub async fn place_order(&self, order: &(impl Serialize + Sync), key: &str) -> Result<Order, CallError> {
         let call = Call::create("place order", "/api/orders", json!(order));
         self.answer(Call { idempotency_key: Some(key.to_owned()), ..call }).await?.read()
+    }
+
+    /// The orders of a restaurant in a status, the newest first: at most 200 of them.
+    pub async fn orders_of(&self, restaurant: &str, status: OrderStatus) -> Result<Page<Order>, CallError> {
+        let word = json!(status);
+        let word = word.as_str().unwrap_or_default();
+        let path = format!("/api/orders?restaurantId={restaurant}&status={word}&limit=200");
+        self.answer(Call::get("list orders", path)).await?.read()
+    }
+
+    /// Takes something off the menu, or brings it back.
+    pub async fn set_available(&self, restaurant: &str, item: &str, available: bool) -> Result<(), CallError> {
+        let path = format!("/api/restaurants/{restaurant}/items/{item}/availability");
+        self.answer(Call::send("set item", Method::PUT, path, json!({ "available": available }))).await.map(drop)
+    }
+
+    /// Says how many portions there are.
+    pub async fn restock(&self, restaurant: &str, item: &str, portions: i32) -> Result<(), CallError> {
+        let path = format!("/api/restaurants/{restaurant}/items/{item}");
+        self.answer(Call::send("restock item", Method::PATCH, path, json!({ "stock": portions }))).await.map(drop)
     }
 
     /// An order.
@@ -161,6 +182,12 @@ impl Session {
     pub async fn go_online(&self, place: Place) -> Result<(), CallError> {
         let body = json!({ "status": "AVAILABLE", "place": place });
         self.answer(Call::send("set availability", Method::PUT, "/api/drivers/me/availability", body)).await.map(drop)
+    }
+
+    /// Takes up work where the server last saw them.
+    pub async fn take_up_work(&self) -> Result<Driver, CallError> {
+        let body = json!({ "status": "AVAILABLE" });
+        self.answer(Call::send("set availability", Method::PUT, "/api/drivers/me/availability", body)).await?.read()
     }
 
     /// Ends work.

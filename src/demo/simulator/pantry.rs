@@ -1,0 +1,54 @@
+//! The pantry: dishes run out and come back.
+
+use std::sync::Arc;
+
+use rand::RngExt as _;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+
+use super::kitchens::Kitchen;
+use super::pace::Pace;
+use crate::demo::city::Dish;
+use crate::demo::client::{CallError, MenuItem};
+
+/// Dishes of one restaurant that are off the menu at once.
+const MOST_OFF: usize = 2;
+
+/// Looks into the pantry now and then, as long as the city lives.
+pub async fn mind(pace: Pace, kitchen: Arc<Kitchen>, mut random: StdRng) {
+    loop {
+        pace.wait(random.random_range(8.0..30.0)).await;
+        if let Err(error) = look(&kitchen, &mut random).await {
+            super::note("minding the pantry", &error);
+        }
+    }
+}
+
+/// Cooks a new tray of what was sold out, brings back what was off, or takes something off.
+async fn look(kitchen: &Kitchen, random: &mut StdRng) -> Result<(), CallError> {
+    let restaurant = &kitchen.shop.restaurant.id;
+    let menu = kitchen.staff.client().menu(restaurant).await?;
+    let items: Vec<MenuItem> = menu.categories.into_iter().flat_map(|chapter| chapter.items).collect();
+    let sold_out = items.iter().find_map(|item| Some((item, dish(kitchen, item)?.stock.filter(|_| item.sold_out)?)));
+    if let Some((item, portions)) = sold_out {
+        return kitchen.staff.restock(restaurant, &item.id, portions).await;
+    }
+    let usual = |item: &&MenuItem| dish(kitchen, item).is_some_and(|dish| dish.available);
+    let (there, off): (Vec<_>, Vec<_>) = items.iter().filter(usual).partition(|item| item.available);
+    let comes_back = !off.is_empty() && (off.len() >= MOST_OFF || random.random_bool(0.5));
+    if comes_back {
+        if let Some(item) = off.choose(random) {
+            kitchen.staff.set_available(restaurant, &item.id, true).await?;
+        }
+    } else if random.random_bool(0.2)
+        && let Some(item) = there.choose(random)
+    {
+        kitchen.staff.set_available(restaurant, &item.id, false).await?;
+    }
+    Ok(())
+}
+
+fn dish<'k>(kitchen: &'k Kitchen, item: &MenuItem) -> Option<&'k Dish> {
+    let mut dishes = kitchen.shop.house.menu.iter().flat_map(|chapter| &chapter.items);
+    dishes.find(|dish| dish.name == item.name)
+}

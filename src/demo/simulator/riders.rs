@@ -1,0 +1,220 @@
+//! The drivers: on duty most of the time, and on the way when they are given an order.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rand::RngExt as _;
+
+use super::World;
+use super::kitchens::Kitchen;
+use super::pace::REPORT;
+use crate::delivery::Vehicle;
+use crate::demo::chance;
+use crate::demo::city::driver_email;
+use crate::demo::client::{CallError, Delivery, DeliveryStatus, Order, OrderStatus, Place, Session};
+use crate::demo::seed::speed;
+use crate::place;
+
+/// Failures in a row after which a ride is given up until the next look around.
+const PATIENCE: u32 = 5;
+/// Minutes a driver waits at a kitchen between two looks at the order.
+const LOOK: f64 = 0.6;
+
+/// A driver at work.
+struct Rider {
+    session: Arc<Session>,
+    vehicle: Vehicle,
+    place: Place,
+    riding: bool,
+}
+
+/// Everybody who has come on duty, by the id of their profile.
+#[derive(Default)]
+pub struct Riders {
+    riders: Mutex<HashMap<String, Rider>>,
+}
+
+impl Riders {
+    fn with<T>(&self, id: &str, then: impl FnOnce(&mut Rider) -> T) -> Option<T> {
+        self.riders.lock().unwrap_or_else(PoisonError::into_inner).get_mut(id).map(then)
+    }
+}
+
+/// Lets the drivers begin to work, one after the other.
+pub fn begin(world: &Arc<World>) {
+    for index in 0..world.city.people.drivers.len() {
+        world.spawn(shifts(Arc::clone(world), index));
+    }
+}
+
+/// On duty, and now and then a short break.
+async fn shifts(world: Arc<World>, index: usize) {
+    let email = driver_email(index + 1);
+    let mut random = chance::of(&format!("simulator/{email}"));
+    #[expect(clippy::cast_precision_loss, reason = "twenty drivers")]
+    world.pace.wait(index as f64 * 0.1).await;
+    loop {
+        let id = match come(&world, index, &email).await {
+            Ok(id) => id,
+            Err(error) => {
+                super::note("coming on duty", &error);
+                world.pace.wait(3.0).await;
+                continue;
+            }
+        };
+        world.pace.wait(random.random_range(60.0..150.0)).await;
+        while world.riders.with(&id, |rider| rider.riding) == Some(true) {
+            world.pace.wait(1.0).await;
+        }
+        if let Some(session) = world.riders.with(&id, |rider| Arc::clone(&rider.session))
+            && let Err(error) = session.go_offline().await
+        {
+            super::note("taking a break", &error);
+        }
+        world.pace.wait(random.random_range(8.0..20.0)).await;
+    }
+}
+
+async fn come(world: &World, index: usize, email: &str) -> Result<String, CallError> {
+    let session = world.cast.session(email).await?;
+    let profile = session.take_up_work().await?;
+    let corner = world.city.houses[index % world.city.houses.len()].place;
+    let place = profile.place.unwrap_or(Place { lat: corner.lat(), lng: corner.lng() });
+    let mut riders = world.riders.riders.lock().unwrap_or_else(PoisonError::into_inner);
+    let vehicle = world.city.people.drivers[index].vehicle;
+    riders.entry(profile.id.clone()).or_insert(Rider { session, vehicle, place, riding: false });
+    Ok(profile.id)
+}
+
+/// Finds a driver for an order and sees it to the door.
+pub async fn call(world: Arc<World>, kitchen: Arc<Kitchen>, order: String) {
+    let Some(_in_hand) = world.take(&format!("ride/{order}")) else { return };
+    let delivery = loop {
+        match assigned(&kitchen.staff, &order).await {
+            Ok(Some(delivery)) if delivery.driver.is_some() => break delivery,
+            // Nobody is free.
+            Ok(Some(_)) => world.pace.wait(2.0).await,
+            Ok(None) => return,
+            Err(error) => {
+                super::note("calling a driver", &error);
+                world.pace.wait(2.0).await;
+            }
+        }
+    };
+    let Some(driver) = delivery.driver.as_ref().map(|driver| driver.id.clone()) else { return };
+    let session = world.riders.with(&driver, |rider| {
+        rider.riding = true;
+        Arc::clone(&rider.session)
+    });
+    // A driver who is none of ours does nothing by themselves: then the restaurant carries the food.
+    let ride = Ride { world: &world, who: session.unwrap_or_else(|| Arc::clone(&kitchen.staff)), driver: &driver };
+    ride.go(delivery).await;
+    world.riders.with(&driver, |rider| rider.riding = false);
+}
+
+/// The order's delivery with its driver; without one if nobody is free; `None` when there is nothing to carry.
+async fn assigned(staff: &Session, order: &str) -> Result<Option<Delivery>, CallError> {
+    let Some(delivery) = staff.delivery_of(order).await? else { return Ok(None) };
+    if delivery.status > DeliveryStatus::PickedUp {
+        return Ok(None);
+    }
+    if delivery.driver.is_some() {
+        return Ok(Some(delivery));
+    }
+    Ok(Some(staff.assign(&delivery.id, None).await?.unwrap_or(delivery)))
+}
+
+/// One way from where the driver is to the kitchen, and on to the door.
+struct Ride<'w> {
+    world: &'w World,
+    who: Arc<Session>,
+    driver: &'w str,
+}
+
+impl Ride<'_> {
+    async fn go(&self, mut delivery: Delivery) {
+        let mut failures = 0;
+        while failures < PATIENCE {
+            match self.leg(&delivery).await {
+                Ok(Some(next)) => (delivery, failures) = (next, 0),
+                Ok(None) => return,
+                Err(error) => {
+                    super::note("riding", &error);
+                    failures += 1;
+                    self.world.pace.wait(1.0).await;
+                    if let Ok(now) = self.who.delivery(&delivery.id).await {
+                        delivery = now;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next step of the delivery, after the way to it.
+    async fn leg(&self, delivery: &Delivery) -> Result<Option<Delivery>, CallError> {
+        let to = match delivery.status {
+            DeliveryStatus::Assigned => {
+                self.travel(delivery.pickup.place).await?;
+                DeliveryStatus::Arrived
+            }
+            DeliveryStatus::Arrived => {
+                if !self.food_is_ready(&delivery.order_id).await? {
+                    return self.who.delivery(&delivery.id).await.map(Some);
+                }
+                self.world.pace.wait(0.5).await;
+                DeliveryStatus::PickedUp
+            }
+            DeliveryStatus::PickedUp => {
+                self.travel(delivery.dropoff.place).await?;
+                self.world.pace.wait(1.0).await;
+                DeliveryStatus::Delivered
+            }
+            _ => return Ok(None),
+        };
+        self.who.advance_delivery(&delivery.id, to, None).await.map(Some)
+    }
+
+    /// Looks at the order once; waits a little when it is still cooking.
+    async fn food_is_ready(&self, order: &str) -> Result<bool, CallError> {
+        let Order { status, .. } = self.who.order(order).await?;
+        let ready = status == OrderStatus::Ready;
+        if !ready {
+            self.world.pace.wait(LOOK).await;
+        }
+        Ok(ready)
+    }
+
+    /// Along the streets, which here run north and east, telling the server where one is.
+    async fn travel(&self, to: Option<Place>) -> Result<(), CallError> {
+        let rider = self.world.riders.with(self.driver, |rider| (rider.place, rider.vehicle));
+        let (Some(to), Some((from, vehicle))) = (to, rider) else { return Ok(()) };
+        let corner = Place { lat: from.lat, lng: to.lng };
+        for (from, to) in [(from, corner), (corner, to)] {
+            let takes = metres(from, to) / speed(vehicle) / 60.0;
+            let steps = (takes / REPORT).ceil().max(1.0);
+            let mut done = 0.0;
+            while done < steps {
+                self.world.pace.wait(takes / steps).await;
+                done += 1.0;
+                let share = done / steps;
+                let here = Place { lat: along(from.lat, to.lat, share), lng: along(from.lng, to.lng, share) };
+                self.world.riders.with(self.driver, |rider| rider.place = here);
+                self.who.share_location(here).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn along(from: f64, to: f64, share: f64) -> f64 {
+    // Seven digits are a centimetre.
+    ((from + (to - from) * share) * 1e7).round() / 1e7
+}
+
+fn metres(from: Place, to: Place) -> f64 {
+    let on_the_map = |place: Place| place::Place::new(place.lat, place.lng);
+    match (on_the_map(from), on_the_map(to)) {
+        (Ok(from), Ok(to)) => from.metres_to(to),
+        _ => 0.0,
+    }
+}

@@ -1,0 +1,153 @@
+//! The program as its user meets it: help, configuration, and errors with their remedies.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::app::{database_url, fresh_database};
+
+fn folder(name: &str) -> std::path::PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", uuid::Uuid::new_v4().simple()));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// The program in an empty folder, with nothing but these variables set.
+fn comanda(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let home = folder("home");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_comanda"));
+    command.args(arguments).env_clear().current_dir(&home).envs(variables.iter().copied());
+    #[expect(clippy::disallowed_methods, reason = "the private PostgreSQL is looked for in PATH")]
+    if let Ok(path) = std::env::var("PATH") {
+        command.env("PATH", path);
+    }
+    let output = command.output().unwrap();
+    std::fs::remove_dir_all(home).unwrap();
+    output
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// What went wrong: nothing but lines for a person, and a failing status.
+#[track_caller]
+fn complaint(output: &Output) -> String {
+    assert!(!output.status.success(), "{}", said(output));
+    let text = String::from_utf8(output.stderr.clone()).unwrap();
+    let complaint = text.lines().find(|line| line.starts_with("comanda: ")).unwrap_or_else(|| panic!("{text}"));
+    assert!(!text.contains("panicked"), "{text}");
+    complaint.to_owned()
+}
+
+#[test]
+fn the_program_explains_itself() {
+    let help = said(&comanda(&["--help"], &[]));
+    for command in ["serve", "migrate", "replay", "user", "config", "openapi"] {
+        assert!(help.contains(&format!("\n  {command} ")), "{help}");
+        let detail = comanda(&[command, "--help"], &[]);
+        assert!(detail.status.success() && said(&detail).contains("Usage: comanda"), "{command}");
+    }
+    assert!(said(&comanda(&["--version"], &[])).starts_with("comanda "));
+    assert_eq!(comanda(&["dance"], &[]).status.code(), Some(2));
+}
+
+#[test]
+fn the_configuration_is_shown_with_secrets_hidden_and_faults_named() {
+    let good = comanda(&["config"], &[("PORT", "4000"), ("JWT_SECRET", "hunter2-hunter2-hunter2-hunter2-hunter2")]);
+    assert!(good.status.success());
+    assert!(said(&good).contains("4000") && !said(&good).contains("hunter2"), "{}", said(&good));
+    let bad = comanda(&["config"], &[("PORT", "many"), ("DATABASE_POOL", "1")]);
+    assert!(complaint(&bad).contains("2 fault(s)"), "{}", complaint(&bad));
+    let serve = comanda(&["serve"], &[("MODE", "production")]);
+    assert!(complaint(&serve).contains("fault(s)"));
+    let file = folder("config").join("some.env");
+    std::fs::write(&file, "PORT=5555\n").unwrap();
+    let path = file.to_str().unwrap();
+    assert!(said(&comanda(&["config", "--config", path], &[])).contains("5555"));
+    assert!(said(&comanda(&["config", "--config", path], &[("PORT", "6666")])).contains("6666"));
+    assert!(complaint(&comanda(&["config", "--config", "nowhere.env"], &[])).contains("fault(s)"));
+    std::fs::write(&file, "this is no assignment\n").unwrap();
+    assert!(!comanda(&["config", "--config", path], &[]).status.success());
+    std::fs::remove_dir_all(file.parent().unwrap()).unwrap();
+}
+
+#[test]
+fn the_example_and_the_document_are_printed_whole() {
+    let example = said(&comanda(&["config", "--example"], &[]));
+    assert_eq!(example, std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example")).unwrap());
+    let document: serde_json::Value = serde_json::from_str(&said(&comanda(&["openapi"], &[]))).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+}
+
+#[tokio::test]
+async fn what_stops_the_start_is_said_in_one_line_with_its_remedy() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let database = fresh_database().await;
+    let url = database_url(&database);
+    let cases: &[(&[(&str, &str)], &str)] = &[
+        (
+            &[("DATABASE_URL", &url), ("PORT", &port)],
+            "is taken by another program: stop it, or choose another with PORT=",
+        ),
+        (&[("DATABASE_URL", &url), ("HOST", "203.0.113.7"), ("PORT", "0")], "cannot be listened to"),
+        (&[("DATABASE_URL", "postgres://nobody@127.0.0.1:1/x"), ("PORT", "0")], "Check DATABASE_URL"),
+        (&[("POSTGRES_BIN", "/nowhere"), ("PORT", "0")], "POSTGRES_BIN"),
+        (&[("DATA_DIR", "/proc/nothing"), ("PORT", "0")], "DATA_DIR"),
+        (&[("DATABASE_URL", &url), ("LOG_LEVEL", "comanda=loud"), ("PORT", "0")], "LOG_LEVEL"),
+    ];
+    for (variables, remedy) in cases {
+        let output = comanda(&["serve"], variables);
+        assert!(complaint(&output).contains(remedy), "{variables:?}: {}", complaint(&output));
+    }
+    drop(taken);
+    crate::app::drop_database(&database).await;
+}
+
+#[tokio::test]
+async fn an_operator_migrates_and_creates_users() {
+    use std::io::Write as _;
+    let database = fresh_database().await;
+    let url = database_url(&database);
+    let migrated = comanda(&["migrate"], &[("DATABASE_URL", &url)]);
+    assert!(said(&migrated).starts_with("0 migration(s) applied"), "{}", said(&migrated));
+    let create = |email: &str, password: &str| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_comanda"))
+            .args(["user", "create", "--email", email, "--name", "Ada", "--role", "admin"])
+            .env_clear()
+            .env("DATABASE_URL", &url)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let made = create("ada@example.com", "three green apples\n");
+    assert!(said(&made).starts_with("usr_"), "{made:?}");
+    assert!(complaint(&create("ada@example.com", "three green apples")).contains("has an account already"));
+    assert!(complaint(&create("ada", "three green apples")).contains("is no e-mail address"));
+    assert!(complaint(&create("bob@example.com", "short")).contains("8 to 128"));
+    assert!(complaint(&create("bob@example.com", "")).contains("standard input"));
+    crate::app::drop_database(&database).await;
+}
+
+#[tokio::test]
+async fn a_database_newer_than_the_program_is_refused() {
+    let database = fresh_database().await;
+    let url = database_url(&database);
+    let newer = "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+                 values (99990101, 'of tomorrow', true, '', 0)";
+    crate::app::execute_in(&database, newer).await;
+    for command in ["serve", "migrate"] {
+        let refused = comanda(&[command], &[("DATABASE_URL", &url), ("PORT", "0")]);
+        assert!(complaint(&refused).contains("the database is newer than this program"), "{}", complaint(&refused));
+    }
+    crate::app::execute_in(&database, "delete from _sqlx_migrations where version = 99990101").await;
+    let changed = "update _sqlx_migrations set checksum = '\\x00' where version = 1";
+    crate::app::execute_in(&database, changed).await;
+    let refused = comanda(&["migrate"], &[("DATABASE_URL", &url)]);
+    assert!(complaint(&refused).contains("migration 1 was changed after it had been applied"));
+    crate::app::drop_database(&database).await;
+}

@@ -1,0 +1,162 @@
+//! Clients that hang up while they place orders: whatever was acknowledged is stored, nothing is stored twice, and the
+//! same request with its key settles what was never answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::app::{TestApp, eventually};
+use crate::people::{Person, id_of};
+use crate::shop::Shop;
+
+const ORDERS: usize = 1_000;
+/// How many clients are at it at a time.
+const AT_ONCE: usize = 40;
+
+/// One order somebody wants, and what they were told of it before they hung up.
+struct Attempt {
+    person: Person,
+    key: String,
+    body: Value,
+    told: Option<Vec<u8>>,
+}
+
+/// How a client behaves.
+enum Patience {
+    /// Hangs up in the middle of the request.
+    Cuts(usize),
+    /// Sends everything and waits for so long.
+    Waits(Duration),
+}
+
+/// Sends the order over a connection of its own and hangs up when patience ends.
+async fn place_and_hang_up(address: std::net::SocketAddr, attempt: &mut Attempt, patience: Patience, abruptly: bool) {
+    let body = attempt.body.to_string();
+    let request = format!(
+        "POST /api/orders HTTP/1.1\r\nHost: comanda\r\nAuthorization: Bearer {}\r\nIdempotency-Key: {}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        attempt.person.token.as_deref().unwrap(),
+        attempt.key,
+        body.len(),
+    );
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    if abruptly {
+        // RST instead of FIN: the server learns of it at once.
+        stream.set_zero_linger().unwrap();
+    }
+    match patience {
+        Patience::Cuts(at) => stream.write_all(&request.as_bytes()[..at % request.len()]).await.unwrap(),
+        Patience::Waits(time) => {
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            let read = tokio::time::timeout(time, stream.read_to_end(&mut answer)).await;
+            if matches!(read, Ok(Ok(_))) {
+                let text = String::from_utf8(answer).unwrap();
+                let (head, body) = text.split_once("\r\n\r\n").expect("a whole answer");
+                assert!(head.starts_with("HTTP/1.1 201 "), "{text}");
+                attempt.told = Some(body.as_bytes().to_vec());
+            }
+        }
+    }
+}
+
+fn moods(rng: &mut StdRng) -> (Patience, bool) {
+    let patience = match rng.random_range(0..10) {
+        0 | 1 => Patience::Cuts(rng.random_range(0..100_000)),
+        2..=4 => Patience::Waits(Duration::ZERO),
+        // From a tenth of a millisecond to half a second, each doubling as likely as the next.
+        5..=8 => Patience::Waits(Duration::from_secs_f64(rng.random_range(-13.0_f64..-1.0).exp2())),
+        _ => Patience::Waits(Duration::from_secs(30)),
+    };
+    (patience, rng.random_bool(0.5))
+}
+
+/// Does something for each, some at a time, in any sequence.
+async fn for_each<T: Send + 'static, U: Send + 'static, F: Future<Output = U> + Send + 'static>(
+    all: Vec<T>,
+    mut work: impl FnMut(T) -> F,
+) -> Vec<U> {
+    let (mut running, mut done) = (JoinSet::new(), Vec::new());
+    for one in all {
+        if running.len() == AT_ONCE {
+            done.push(running.join_next().await.unwrap().unwrap());
+        }
+        running.spawn(work(one));
+    }
+    done.extend(running.join_all().await);
+    done
+}
+
+async fn fills_cart(person: Person, luigi: Arc<Shop>) -> Attempt {
+    let cart = person.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
+    let body = json!({ "cartId": id_of(&cart), "fulfilment": "PICKUP" });
+    Attempt { person, key: Uuid::new_v4().to_string(), body, told: None }
+}
+
+/// Repeats a request until it is answered.
+async fn settle(attempt: Attempt) {
+    loop {
+        let reply = attempt.person.asks_for_order(&attempt.key, &attempt.body).await;
+        match reply.status {
+            201 => {
+                if let Some(told) = &attempt.told {
+                    assert_eq!(&reply.bytes, told, "the order is the one that was acknowledged");
+                }
+                return;
+            }
+            409 => _ = reply.refused(409, "idempotency_in_progress"),
+            _ => _ = reply.refused(503, "busy"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_clients_hang_up_and_no_order_is_lost_or_doubled() {
+    let app = TestApp::start().await;
+    let luigi = Arc::new(app.restaurant("Luigi").sells_counted("Margherita", 850, 5_000).opens().await);
+    let attempts = for_each(app.crowd(ORDERS).await, |person| fills_cart(person, Arc::clone(&luigi))).await;
+    let address = app.address();
+    let mut rng = StdRng::seed_from_u64(20_231);
+    let attempts = for_each(attempts, |mut attempt| {
+        let (patience, abruptly) = moods(&mut rng);
+        async move {
+            place_and_hang_up(address, &mut attempt, patience, abruptly).await;
+            attempt
+        }
+    })
+    .await;
+
+    let acknowledged = attempts.iter().filter(|attempt| attempt.told.is_some()).count();
+    assert!((100..ORDERS - 100).contains(&acknowledged), "{acknowledged} of {ORDERS} heard the answer");
+    let working = "select count(*) from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'";
+    eventually("every unit of work has ended", async || app.count(working).await == 0).await;
+    for told in attempts.iter().filter_map(|attempt| attempt.told.as_ref()) {
+        let order: Value = serde_json::from_slice(told).unwrap();
+        let id: comanda::ids::OrderId = id_of(&order).parse().unwrap();
+        let stored: i64 = sqlx::query_scalar("select count(*) from orders where id = $1")
+            .bind(id.uuid())
+            .fetch_one(&app.look)
+            .await
+            .unwrap();
+        assert_eq!(stored, 1, "an acknowledged order is stored");
+    }
+    let stored = app.count("select count(*) from orders").await;
+    assert!(stored > i64::try_from(acknowledged).unwrap(), "some went through unheard");
+    assert_eq!(app.count("select count(distinct cart_id) from orders").await, stored);
+
+    for_each(attempts, settle).await;
+    assert_eq!(app.count("select count(*) from orders").await, ORDERS as i64);
+    assert_eq!(app.count("select count(distinct cart_id) from orders").await, ORDERS as i64);
+    assert_eq!(luigi.stock_of(luigi.any_dish()).await, Some(5_000 - ORDERS as i64));
+    let left_open = "select count(*) from pg_stat_activity
+        where datname = current_database() and state like 'idle in transaction%'";
+    assert_eq!(app.count(left_open).await, 0);
+}
