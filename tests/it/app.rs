@@ -219,7 +219,7 @@ impl TestApp {
     /// Somebody who is not signed in.
     pub fn stranger(&self) -> Person {
         let door = self.door.clone();
-        Person { door, id: String::new(), email: String::new(), name: "nobody".into(), token: None }
+        Person { door, id: String::new(), email: String::new(), token: None }
     }
 
     /// Somebody who signed up and in.
@@ -287,7 +287,6 @@ impl TestApp {
             door: self.door.clone(),
             id: user.to_string(),
             email,
-            name: name.to_owned(),
             token: Some(tokens.issue(user, session, 0, now).expect("a token")),
         };
         users.into_iter().zip(sessions).zip(emails).map(person).collect()

@@ -144,7 +144,7 @@ async fn a_body_is_neither_too_large_nor_too_deep_nor_of_another_kind() {
     let large = json!({ "note": "x".repeat(70_000) }).to_string();
     world.sends("application/json", large.clone()).await.refused(413, "body_too_large");
     // The same without a length, in chunks.
-    let chunks: Vec<_> = large.into_bytes().chunks(7_000).map(|chunk| Bytes::copy_from_slice(chunk)).collect();
+    let chunks: Vec<_> = large.into_bytes().chunks(7_000).map(Bytes::copy_from_slice).collect();
     let frames = chunks.into_iter().map(|chunk| Ok::<_, std::io::Error>(Frame::data(chunk)));
     let stream = StreamBody::new(futures_util::stream::iter(frames));
     world.sends("application/json", reqwest::Body::wrap(stream)).await.refused(413, "body_too_large");

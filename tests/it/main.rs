@@ -5,7 +5,6 @@
 #![expect(clippy::float_cmp, clippy::too_many_lines, reason = "exact values, and tables of cases")]
 #![expect(
     clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
     clippy::type_complexity,
     reason = "small numbers and small models of the thing tested"
 )]

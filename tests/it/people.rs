@@ -29,8 +29,6 @@ pub struct Person {
     pub id: String,
     /// Their address.
     pub email: String,
-    /// Their name.
-    pub name: String,
     /// Their access token, if they are signed in.
     pub token: Option<String>,
 }

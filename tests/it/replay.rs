@@ -3,6 +3,7 @@
 mod books;
 mod client;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
@@ -177,7 +178,7 @@ fn small_day() -> PathBuf {
     for order in 0..12 {
         let (placed, kitchen) = (500 + order * 4, order % 3 + 1);
         let (x, y) = (order * 350 - 1500, 2500 - order * 300);
-        orders.push_str(&format!("o{order}\t{x}\t{y}\t{placed}\tr{kitchen}\t{}\n", placed + 6 + order % 5));
+        writeln!(orders, "o{order}\t{x}\t{y}\t{placed}\tr{kitchen}\t{}", placed + 6 + order % 5).unwrap();
     }
     let folder = day_with("orders.txt", orders.as_bytes());
     fs::write(folder.join("restaurants.txt"), "restaurant\tx\ty\nr1\t0\t0\nr2\t900\t-400\nr3\t-700\t1200\n").unwrap();

@@ -13,8 +13,6 @@ pub struct Dish {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// Minor units.
-    pub price: i64,
 }
 
 /// A restaurant that is open, with somebody who owns it.
@@ -110,7 +108,7 @@ impl ShopBuilder<'_> {
             let money = json!({ "amount": price, "currency": shop.body["currency"] });
             let item = json!({ "categoryId": shop.category, "name": name, "price": money, "stock": stock });
             let item = shop.owner.post(&shop.path("/items"), &item).await.expect(201);
-            shop.dishes.push(Dish { id: id_of(&item).to_owned(), name, price });
+            shop.dishes.push(Dish { id: id_of(&item).to_owned(), name });
         }
         shop
     }

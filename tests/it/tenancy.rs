@@ -16,11 +16,31 @@ const PUBLIC: &[&str] = &[
     "delivery_zones",
     "exceptional_days",
     "exceptional_hours",
+    "item_modifier_groups",
     "menu_categories",
     "menu_items",
     "menus",
+    "modifier_groups",
+    "modifiers",
+    "nested_modifier_groups",
     "opening_hours",
 ];
+
+/// Rows of tables that the people of [`world`] do not fill.
+const FURTHER_ROWS: &str = "
+    insert into invitations (restaurant_id, id, email, role, code_hash, created_at, expires_at)
+        select id, gen_random_uuid(), 'grace@example.com', 'STAFF', decode(repeat('ab', 32), 'hex'), now(),
+               now() + interval '1 day' from restaurants;
+    insert into modifier_groups (restaurant_id, id, key, name, min_choices, max_choices, created_at, updated_at)
+        select id, gen_random_uuid(), 'size', 'Size', 0, 1, now(), now() from restaurants;
+    insert into modifiers (restaurant_id, id, group_id, key, name, price, position, created_at, updated_at)
+        select restaurant_id, gen_random_uuid(), id, 'large', 'Large', 100, 0, now(), now() from modifier_groups;
+    insert into item_modifier_groups (restaurant_id, item_id, group_id, position)
+        select restaurant_id, i.id, g.id, 0 from menu_items i join modifier_groups g using (restaurant_id);
+    insert into nested_modifier_groups (restaurant_id, modifier_id, group_id, position)
+        select restaurant_id, id, group_id, 0 from modifiers;
+    insert into stock_ledger (restaurant_id, item_id, delta, reason, at)
+        select restaurant_id, id, 1, 'SET', now() from menu_items limit 1";
 
 /// A world in which every table of a restaurant has rows.
 async fn world(app: &TestApp) -> (Shop, Person, Value) {
@@ -39,6 +59,7 @@ async fn world(app: &TestApp) -> (Shop, Person, Value) {
     let order = luigi.owner.moves(&order, "CONFIRMED").await;
     luigi.owner.assigns(&luigi.owner.finds_delivery(&order).await, None).await.expect(200);
     ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
+    sqlx::raw_sql(FURTHER_ROWS).execute(&app.look).await.unwrap();
     (luigi, ada, order)
 }
 

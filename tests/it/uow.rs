@@ -253,7 +253,7 @@ async fn questions(
     swallows: Arc<AtomicBool>,
     muted: Arc<AtomicBool>,
 ) {
-    let mut buffer = [0; 65_536];
+    let mut buffer = vec![0; 65_536];
     let mut writes = false;
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
         let says = |text: &[u8]| buffer[..length].windows(text.len()).any(|window| window == text);
@@ -270,7 +270,7 @@ async fn questions(
 }
 
 async fn answers(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, muted: Arc<AtomicBool>) {
-    let mut buffer = [0; 65_536];
+    let mut buffer = vec![0; 65_536];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
         if !muted.load(Ordering::SeqCst) && to.write_all(&buffer[..length]).await.is_err() {
             return;
