@@ -40,7 +40,8 @@ const FURTHER_ROWS: &str = "
     insert into nested_modifier_groups (restaurant_id, modifier_id, group_id, position)
         select restaurant_id, id, group_id, 0 from modifiers;
     insert into stock_ledger (restaurant_id, item_id, delta, reason, at)
-        select restaurant_id, id, 1, 'SET', now() from menu_items limit 1";
+        select restaurant_id, id, 1, 'SET', now() from menu_items where stock is null limit 1;
+    update menu_items set stock = 1 where id in (select item_id from stock_ledger)";
 
 /// A world in which every table of a restaurant has rows.
 async fn world(app: &TestApp) -> (Shop, Person, Value) {
