@@ -2,10 +2,14 @@
 
 use std::io::IsTerminal as _;
 
+use tracing::{Level, Metadata};
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_appender::rolling::{InitError, RollingFileAppender, Rotation};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::config::Log;
 
@@ -44,10 +48,22 @@ pub fn begin(log: &Log) -> Result<Telemetry, TelemetryError> {
     Ok(Telemetry(Some(guard)))
 }
 
+/// Libraries that write down what passes through them, tokens and bodies included: only their warnings are of use.
+const TALKATIVE: &[&str] =
+    &["engineioxide", "h2", "hyper", "redis", "reqwest", "rustls", "socketioxide", "tokio_tungstenite", "tungstenite"];
+
+/// Whatever `LOG_LEVEL` asks for, nothing that could hold a secret.
+fn is_discreet(about: &Metadata<'_>) -> bool {
+    let library = about.target().split("::").next().unwrap_or_default();
+    *about.level() <= Level::WARN || !TALKATIVE.contains(&library)
+}
+
 fn install(filter: EnvFilter, json: bool, writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static) {
     // Colours are for a person at a terminal, not for a file.
     let colours = std::io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colours);
+    let filter = filter.and(filter_fn(is_discreet));
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours);
+    let lines = if json { lines.json().flatten_event(true).boxed() } else { lines.boxed() };
     // A second subscriber in one process (tests) is not worth stopping for.
-    let _ = if json { builder.json().flatten_event(true).try_init() } else { builder.try_init() };
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
 }

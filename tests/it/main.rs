@@ -16,8 +16,12 @@ mod reply;
 mod shop;
 
 mod accounts;
+mod accounts_interleavings;
+mod accounts_profile;
 mod accounts_revocation;
+mod accounts_secrets;
 mod accounts_sessions;
+mod accounts_tokens;
 mod bad_input;
 mod binary;
 mod cart;

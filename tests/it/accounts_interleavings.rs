@@ -1,0 +1,230 @@
+//! Refreshes, copies of tokens, lost answers, waiting, signing out, in any order, against a model and a real database:
+//! after a revocation nothing of the session is ever taken again, and a lost answer signs nobody out.
+//!
+//! `PROPTEST_CASES=10000` runs as many histories as the bar asks for.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use comanda::accounts::Caller;
+use comanda::accounts::refresh::Presented;
+use comanda::accounts::sql::sessions::{self, Device, Reason, Refreshed};
+use comanda::app::App;
+use comanda::ids::{SessionId, UserId};
+use comanda::tenancy::Who;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use crate::app::TestApp;
+
+/// What may happen to a session.
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    /// A refresh with the token given so many turns ago.
+    Refresh(i32),
+    /// A request with the access token given so many turns ago.
+    Use(i32),
+    /// Seconds go by: never to the edge of the ten seconds that a copy is forgiven.
+    Wait(i64),
+    /// Its user signs out.
+    Logout,
+    /// Its user signs out everywhere.
+    LogoutAll,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let act = prop_oneof![
+        6 => (0..4_i32).prop_map(Act::Refresh),
+        3 => (0..3_i32).prop_map(Act::Use),
+        3 => prop_oneof![Just(3), Just(11), Just(3_600)].prop_map(Act::Wait),
+        1 => Just(Act::Logout),
+        1 => Just(Act::LogoutAll),
+    ];
+    prop::collection::vec(act, 1..14)
+}
+
+/// What must hold of it.
+#[derive(Debug)]
+struct Model {
+    counter: i32,
+    confirmed: i32,
+    /// Seconds since the last turn.
+    age: i64,
+    revoked: bool,
+}
+
+struct Stand {
+    app: Arc<App>,
+    user: UserId,
+    session: SessionId,
+}
+
+impl Stand {
+    async fn refresh(&self, counter: i32) -> Option<i32> {
+        let presented = Presented { session: self.session, counter };
+        let lives = self.app.config.accounts.sessions;
+        let refreshed = self.app.db.write(Who::nobody(), move |tx| {
+            Box::pin(async move { sessions::refresh(tx, presented, &Device::default(), lives).await })
+        });
+        match refreshed.await.unwrap() {
+            Refreshed::At { counter, .. } => Some(counter),
+            Refreshed::Replayed(_) | Refreshed::Ended => None,
+        }
+    }
+
+    async fn uses(&self, counter: i32) -> bool {
+        let token = self.app.tokens.issue(self.user, self.session, counter, self.app.clock.now()).unwrap();
+        Caller::by_token(&self.app, &token).await.is_ok()
+    }
+
+    async fn signs_out(&self, everywhere: bool) {
+        let (user, session) = (self.user, self.session);
+        let ended = self.app.db.write(Who::user(user), move |tx| {
+            Box::pin(async move {
+                if everywhere {
+                    sessions::revoke_all(tx, user, None, Reason::LogoutAll).await?;
+                } else {
+                    sessions::revoke(tx, user, session, Reason::Logout).await?;
+                }
+                Ok(())
+            })
+        });
+        ended.await.unwrap();
+        // What its handler does after COMMIT.
+        self.app.callers.forget(comanda::accounts::cache::Revocation { user, session: None });
+    }
+
+    async fn plays(&self, clock: &comanda::clock::Clock, history: &[Act]) -> Result<(), TestCaseError> {
+        let mut model = Model { counter: 0, confirmed: 0, age: 0, revoked: false };
+        for act in history {
+            match *act {
+                Act::Refresh(ago) => {
+                    let presented = (model.counter - ago).max(0);
+                    let ago = model.counter - presented;
+                    let unproven = model.confirmed < model.counter || model.age <= 10;
+                    let expected = match ago {
+                        _ if model.revoked => None,
+                        0 => Some(model.counter + 1),
+                        1 if unproven => Some(model.counter),
+                        _ => None,
+                    };
+                    prop_assert_eq!(self.refresh(presented).await, expected, "{:?} at {:?}", act, model);
+                    match expected {
+                        Some(counter) if counter > model.counter => (model.counter, model.age) = (counter, 0),
+                        Some(_) => {}
+                        None => {
+                            model.revoked = true;
+                            self.app.callers.forget(comanda::accounts::cache::Revocation {
+                                user: self.user,
+                                session: Some(self.session),
+                            });
+                        }
+                    }
+                }
+                Act::Use(ago) => {
+                    let counter = (model.counter - ago).max(0);
+                    prop_assert_eq!(self.uses(counter).await, !model.revoked, "{:?} at {:?}", act, model);
+                    if !model.revoked {
+                        model.confirmed = model.confirmed.max(counter);
+                    }
+                }
+                Act::Wait(seconds) => {
+                    clock.advance(TimeDelta::seconds(seconds));
+                    model.age += seconds;
+                }
+                Act::Logout | Act::LogoutAll => {
+                    self.signs_out(matches!(act, Act::LogoutAll)).await;
+                    model.revoked = true;
+                }
+            }
+        }
+        if model.revoked {
+            for counter in 0..=model.counter {
+                prop_assert_eq!(self.refresh(counter).await, None, "{} after the end", counter);
+                prop_assert!(!self.uses(counter).await, "{} used after the end", counter);
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn stand(app: &TestApp) -> Stand {
+    let person = app.customer("Ada").await;
+    let shared = Arc::clone(&app.running().app);
+    let claims = shared.tokens.check(person.token.as_deref().unwrap(), app.clock.now()).unwrap();
+    // As old as the clock of the house says.
+    app.does(&format!("update sessions set refreshed_at = created_at where user_id = '{}'", claims.sub.uuid())).await;
+    Stand { app: shared, user: claims.sub, session: claims.sid }
+}
+
+#[test]
+fn any_history_ends_as_the_model_says() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        // Hours pass in these histories, and days in ten thousand of them.
+        let lives = [("JWT_REFRESH_EXPIRES_IN", "3650d"), ("SESSION_MAX_LIFE", "3650d"), ("JWT_EXPIRES_IN", "3650d")];
+        let app = TestApp::with(&lives).await;
+        let mut runner = TestRunner::new(Config::default());
+        let outcome = tokio::task::block_in_place(|| {
+            runner.run(&acts(), |history| {
+                tokio::runtime::Handle::current()
+                    .block_on(async { stand(&app).await.plays(&app.clock, &history).await })
+            })
+        });
+        outcome.unwrap();
+    });
+}
+
+/// A client on a bad line: every other answer is lost, and it tries again, seconds or hours later.
+#[tokio::test]
+async fn lost_answers_never_sign_anybody_out() {
+    let lives = [("JWT_REFRESH_EXPIRES_IN", "3650d"), ("SESSION_MAX_LIFE", "3650d"), ("JWT_EXPIRES_IN", "12h")];
+    let app = TestApp::with(&lives).await;
+    let drops = std::cmp::max(1_000, Config::default().cases);
+    let ada = stand(&app).await;
+    let (mut held, mut lost) = (0, 0);
+    while lost < drops {
+        let given = ada.refresh(held).await.expect("a session that stands");
+        if rand::random::<bool>() {
+            lost += 1;
+            app.passes(TimeDelta::seconds(rand::random_range(0..7_200)));
+            continue;
+        }
+        held = given;
+        if rand::random::<bool>() {
+            assert!(ada.uses(held).await);
+        }
+    }
+}
+
+/// Everything at once, over many connections: whatever a revocation was followed by is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_race_has_no_winner_after_a_revocation() {
+    let app = TestApp::start().await;
+    for round in 0..25 {
+        let ada = Arc::new(stand(&app).await);
+        let racers = (0..8).map(|racer| {
+            let ada = Arc::clone(&ada);
+            tokio::spawn(async move {
+                let mut held = 0;
+                for turn in 0..6 {
+                    if racer == 0 && turn == round % 6 {
+                        ada.signs_out(round % 2 == 0).await;
+                        // From here on nothing may be given, to whoever it was.
+                        for counter in 0..=20 {
+                            assert_eq!(ada.refresh(counter).await, None, "round {round}");
+                            assert!(!ada.uses(counter).await, "round {round}");
+                        }
+                    }
+                    held = ada.refresh(held).await.unwrap_or(held);
+                    ada.uses(held).await;
+                }
+            })
+        });
+        for racer in racers.collect::<Vec<_>>() {
+            racer.await.unwrap();
+        }
+        let open = app.count("select count(*) from sessions where revoked_at is null").await;
+        assert_eq!(open, 0, "round {round}");
+    }
+}

@@ -1,0 +1,263 @@
+//! What nobody may find: tokens and passwords in the database, in Redis or in the logs; accounts by trying addresses.
+//! And what an operator does by hand, next to a running server.
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use comanda::accounts::UserRole;
+use serde_json::{Value, json};
+
+use crate::app::{TestApp, database_url, fresh_database, server_url};
+use crate::people::{Door, PASSWORD, Person};
+use crate::reply::Reply;
+use crate::socket::Socket;
+
+/// The program itself, on a database of its own, its log in a file.
+struct Program {
+    child: std::process::Child,
+    folder: PathBuf,
+    door: Door,
+}
+
+impl Program {
+    async fn start(database_url: &str, redis_url: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("comanda-secrets-{}", uuid::Uuid::new_v4().simple()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let log = std::fs::File::create(folder.join("log")).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_comanda"))
+            .arg("serve")
+            .current_dir(&folder)
+            .envs([("DATABASE_URL", database_url), ("REDIS_URL", redis_url), ("LOG_LEVEL", "trace"), ("DATA_DIR", ".")])
+            .env("PORT", port.to_string())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let door = Door { base: format!("http://127.0.0.1:{port}"), client: reqwest::Client::new() };
+        let program = Self { child, folder, door };
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while program.door.client.get(format!("{}/api/health", program.door.base)).send().await.is_err() {
+            assert!(Instant::now() < deadline, "{}", program.log());
+            tokio::task::yield_now().await;
+        }
+        program
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn stranger(door: &Door) -> Person {
+    let (id, email) = (String::new(), "canary@example.com".to_owned());
+    Person { door: door.clone(), id, email, name: "Canary".into(), token: None }
+}
+
+/// Everything in a Redis.
+async fn everything_in(redis_url: &str) -> String {
+    let client = redis::Client::open(redis_url).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let keys: Vec<Vec<u8>> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
+    let mut text = String::new();
+    for key in keys {
+        text.push_str(&String::from_utf8_lossy(&key));
+        let dump: Option<Vec<u8>> = redis::cmd("DUMP").arg(&key).query_async(&mut connection).await.unwrap();
+        text.push_str(&String::from_utf8_lossy(&dump.unwrap_or_default()));
+    }
+    text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_in_the_database_in_redis_or_in_the_log() {
+    let (database, redis_url) = (fresh_database().await, server_url("COMANDA_TEST_REDIS"));
+    let url = database_url(&database);
+    let program = Program::start(&url, &redis_url).await;
+    let anybody = stranger(&program.door);
+    let mut secrets = vec!["a canary for a password".to_owned(), "a wrong canary".into(), "the next canary".into()];
+    let new = json!({ "email": anybody.email, "password": secrets[0], "name": "Canary" });
+    anybody.post("/api/auth/register", &new).await.expect(202);
+    let login = |password: &str| json!({ "email": anybody.email, "password": password });
+    anybody.post("/api/auth/login", &login(&secrets[1])).await.refused(401, "invalid_credentials");
+    let mut pair = anybody.post("/api/auth/login", &login(&secrets[0])).await.expect(200);
+    let keep = |pair: &Value, secrets: &mut Vec<String>| {
+        for name in ["accessToken", "refreshToken"] {
+            secrets.push(pair[name].as_str().unwrap().to_owned());
+        }
+    };
+    keep(&pair, &mut secrets);
+    for _ in 0..3 {
+        pair = anybody.post("/api/auth/refresh", &json!({ "refreshToken": pair["refreshToken"] })).await.expect(200);
+        keep(&pair, &mut secrets);
+        let signed_in = Person { token: pair["accessToken"].as_str().map(ToOwned::to_owned), ..anybody.clone() };
+        signed_in.get("/api/me").await.expect(200);
+        Socket::open(&program.door.base, signed_in.token.as_deref().unwrap()).await.unwrap();
+    }
+    let signed_in = Person { token: pair["accessToken"].as_str().map(ToOwned::to_owned), ..anybody.clone() };
+    let change = json!({ "currentPassword": secrets[0], "newPassword": secrets[2] });
+    signed_in.post("/api/auth/change-password", &change).await.expect(204);
+    // A copy comes late, and what comes in the wrong place is refused without being repeated.
+    anybody.post("/api/auth/refresh", &json!({ "refreshToken": secrets[4] })).await.refused(401, "session_ended");
+    let confused = Person { token: Some(secrets[5].clone()), ..anybody.clone() };
+    confused.get("/api/me").await.refused(401, "unauthenticated");
+    anybody
+        .post("/api/auth/refresh", &json!({ "refreshToken": secrets[3], "x": secrets[5] }))
+        .await
+        .refused(422, "invalid_request");
+
+    let (server, options) = url.split_once('?').unwrap();
+    let dump =
+        Command::new("pg_dump").args(["--dbname", &format!("{server}?{options}"), "--inserts"]).output().unwrap();
+    assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
+    let places = [
+        ("the database", String::from_utf8_lossy(&dump.stdout).into_owned()),
+        ("Redis", everything_in(&redis_url).await),
+        ("the log", program.log()),
+    ];
+    assert!(places[0].1.contains("canary@example.com"), "the dump holds the rows");
+    assert!(places[2].1.contains("/api/auth/login"), "the log holds the requests");
+    for (place, text) in &places {
+        for secret in &secrets {
+            assert!(!text.contains(secret.as_str()), "{secret} is in {place}");
+            // Nor the part of a token that proves it.
+            let proof = secret.rsplit(['.', '_']).next().unwrap();
+            assert!(proof.len() < 20 || !text.contains(proof), "{proof} is in {place}");
+        }
+    }
+}
+
+/// An answer without what differs between any two: the request's id, the date, and what is left of a limit.
+fn comparable(reply: &Reply) -> (u16, Vec<(String, String)>, String) {
+    let changing = ["x-request-id", "date", "ratelimit"];
+    let headers = reply.headers.iter().filter(|(name, _)| !changing.contains(&name.as_str()));
+    (reply.status, headers.map(|(name, value)| (name.clone(), value.clone())).collect(), reply.without_request_id())
+}
+
+#[tokio::test]
+async fn known_and_unknown_addresses_are_answered_alike() {
+    let app = TestApp::start().await;
+    let (ada, eve) = (app.customer("Ada").await, app.customer("Eve").await);
+    app.does(&format!("update users set disabled_at = now() where email = '{}'", eve.email)).await;
+    let stranger = app.stranger();
+    let mut answers = Vec::new();
+    for email in [ada.email.as_str(), eve.email.as_str(), "nobody@example.com"] {
+        let wrong = json!({ "email": email, "password": "not the password" });
+        let new = json!({ "email": email, "password": "four yellow pears", "name": "X" });
+        answers.push((
+            comparable(&stranger.post("/api/auth/login", &wrong).await),
+            comparable(&stranger.post("/api/auth/register", &new).await),
+        ));
+    }
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[0], answers[2]);
+    // A disabled user who knows the password is told no more than that.
+    let right = json!({ "email": eve.email, "password": PASSWORD });
+    assert_eq!(comparable(&stranger.post("/api/auth/login", &right).await), answers[0].0);
+    // Sessions that never were, that ended, and texts that are no tokens.
+    let tokens = &app.running().app.refresh_tokens;
+    let never = tokens.issue(comanda::ids::SessionId::new(), 0);
+    let refused: Vec<_> =
+        [never.as_str(), "rt_", "no token at all"].map(|token| json!({ "refreshToken": token })).into();
+    let mut bodies = Vec::new();
+    for body in &refused {
+        bodies.push(comparable(&stranger.post("/api/auth/refresh", body).await));
+    }
+    assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:?}");
+}
+
+/// Prints how long sign-in takes for addresses that exist and that do not, in random pairs:
+/// `bin/test -- --ignored --nocapture sign_in_takes_as_long`.
+#[tokio::test]
+#[ignore = "a measurement: its figure depends on the machine"]
+#[expect(clippy::print_stdout, reason = "the figure")]
+async fn sign_in_takes_as_long_for_an_address_that_nobody_has() {
+    let app = TestApp::with(&[("RATE_LIMIT_AUTH", "1000000/1m")]).await;
+    let (ada, stranger) = (app.customer("Ada").await, app.stranger());
+    let time = async |email: &str| {
+        let body = json!({ "email": email, "password": "not the password" });
+        let begun = Instant::now();
+        stranger.post("/api/auth/login", &body).await;
+        begun.elapsed().as_secs_f64() * 1_000.0
+    };
+    let pairs = 300;
+    let mut differences = Vec::new();
+    for pair in 0..pairs {
+        let nobody = format!("nobody{pair}@example.com");
+        let (known, unknown) = if rand::random() {
+            let known = time(&ada.email).await;
+            (known, time(&nobody).await)
+        } else {
+            let unknown = time(&nobody).await;
+            (time(&ada.email).await, unknown)
+        };
+        differences.push(known - unknown);
+    }
+    // Wilcoxon's signed ranks, normal approximation.
+    let mut ranked = differences.clone();
+    ranked.sort_by(|a, b| a.abs().total_cmp(&b.abs()));
+    let sum: f64 = ranked.iter().enumerate().filter(|(_, d)| **d > 0.0).map(|(rank, _)| rank as f64 + 1.0).sum();
+    let n = f64::from(pairs);
+    let z = (sum - n * (n + 1.0) / 4.0) / (n * (n + 1.0) * (2.0 * n + 1.0) / 24.0).sqrt();
+    differences.sort_by(f64::total_cmp);
+    let median = differences[differences.len() / 2];
+    println!("{pairs} pairs: median difference {median:.3} ms, Wilcoxon z = {z:.2} (|z| > 2.58 would be p < 0.01)");
+}
+
+fn comanda(url: &str, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_comanda"))
+        .args(arguments)
+        .current_dir(std::env::temp_dir())
+        .env("DATABASE_URL", url)
+        .output()
+        .unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_lists_ends_and_disables_next_to_a_running_server() {
+    let app = TestApp::start().await;
+    let ada = app.customer("Ada").await;
+    assert_eq!(ada.get("/api/me").await.expect(200)["role"], json!(UserRole::Customer));
+    let run = |arguments: &[&str]| comanda(&app.database_url, arguments);
+    let listed = said(&run(&["user", "sessions", "--email", &ada.email]));
+    let session = listed.split_whitespace().next().unwrap().to_owned();
+    assert!(session.starts_with("ses_"), "{listed}");
+    let ended = run(&["user", "revoke", "--email", &ada.email, "--session", &session]);
+    assert_eq!(said(&ended), "1 session(s) ended.\n");
+    crate::app::eventually("the session is out", || async { ada.get("/api/me").await.status == 401 }).await;
+
+    let login = json!({ "email": ada.email, "password": PASSWORD });
+    let again = ada.post("/api/auth/login", &login).await.expect(200);
+    let ada = Person { token: again["accessToken"].as_str().map(ToOwned::to_owned), ..ada };
+    ada.get("/api/me").await.expect(200);
+    assert!(said(&run(&["user", "disable", "--email", &ada.email])).contains("is disabled"));
+    crate::app::eventually("the user is out", || async { ada.get("/api/me").await.status == 401 }).await;
+    ada.post("/api/auth/login", &login).await.refused(401, "invalid_credentials");
+    assert!(said(&run(&["user", "enable", "--email", &ada.email])).contains("may sign in again"));
+    ada.post("/api/auth/login", &login).await.expect(200);
+
+    for (arguments, remedy) in [
+        (&["user", "disable", "--email", "nobody@example.com"][..], "has no account: check the spelling"),
+        (&["user", "disable", "--email", "nobody"], "is no e-mail address"),
+        (&["user", "revoke", "--email", &ada.email, "--session", "7"], "`comanda user sessions"),
+        (&["user", "revoke", "--email", &ada.email, "--session", &session], "has no session"),
+    ] {
+        let refused = run(arguments);
+        assert!(!refused.status.success() && said(&refused).contains(remedy), "{}", said(&refused));
+    }
+    for command in ["create", "disable", "enable", "sessions", "revoke"] {
+        assert!(said(&run(&["user", command, "--help"])).contains("--email"), "{command}");
+    }
+}
