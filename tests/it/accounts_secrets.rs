@@ -60,7 +60,7 @@ impl Drop for Program {
 
 fn stranger(door: &Door) -> Person {
     let (id, email) = (String::new(), "canary@example.com".to_owned());
-    Person { door: door.clone(), id, email, name: "Canary".into(), token: None }
+    Person { door: door.clone(), id, email, token: None }
 }
 
 /// Everything in a Redis.

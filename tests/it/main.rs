@@ -51,6 +51,7 @@ mod socket;
 mod status;
 mod stock;
 mod tenancy;
+mod tidy;
 mod times;
 mod uow;
 mod zones;

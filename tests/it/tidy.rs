@@ -1,0 +1,247 @@
+//! The house kept in order: rules of the tree that no compiler checks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The files below a folder whose names end so, by their path from the root, with their text.
+fn files(folder: &str, ending: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![Path::new(ROOT).join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+            let path: PathBuf = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("node_modules") {
+                folders.push(path);
+            } else if path.to_str().is_some_and(|path| path.ends_with(ending)) {
+                let name = path.strip_prefix(ROOT).unwrap().to_str().unwrap().to_owned();
+                // A picture is no text.
+                found.extend(fs::read_to_string(&path).ok().map(|text| (name, text)));
+            }
+        }
+    }
+    found
+}
+
+/// Holds what breaks a rule against what may, and each permission against its use.
+fn only_as_listed(rule: &str, found: &BTreeSet<String>, listed: &[(&str, &str)]) {
+    let listed: BTreeMap<_, _> = listed.iter().copied().collect();
+    let extra: Vec<_> = found.iter().filter(|one| !listed.contains_key(one.as_str())).collect();
+    assert!(extra.is_empty(), "{rule}; these are new: {extra:#?}");
+    let stale: Vec<_> = listed.keys().filter(|one| !found.contains(**one)).collect();
+    assert!(stale.is_empty(), "{rule}; these are listed but not there any more: {stale:#?}");
+}
+
+/// Statements on a restaurant's rows that do not ask for the restaurant first, by a part of each, and why.
+const STATEMENTS: &[(&str, &str)] = &[
+    ("from carts where id = $1 and user_id = $2", "one's own cart tells which restaurant it is at"),
+    ("from orders o left join memberships", "what somebody is to an order; policies show it to those it concerns"),
+    ("from deliveries d left join memberships", "what somebody is to a delivery; policies show it to those it concerns"),
+    ("unnest($1::uuid[], $2::uuid[]) as wanted(restaurant, id)", "lines of orders just read, by their whole keys"),
+    ("from events where seq > $1 and seq < $2", "the relay reads for the rooms of every restaurant"),
+    ("from events order by seq desc limit 1", "the newest number, of whomever"),
+    ("where d.driver_id = $1", "events of what a driver carries, for that driver's room"),
+    ("from deliveries x where x.driver_id = d.id", "whether a driver is busy, with whatever restaurant's order"),
+    ("from deliveries where closed_at is null and driver_id is not null", "which drivers are free"),
+    ("where r.id = any($1)", "versions of public menus"),
+    ("from restaurants r cross join lateral", "public profiles of restaurants with their hours, in pages"),
+    ("from users u join invitations i on i.email = u.email", "one's own invitations, from several restaurants"),
+];
+
+fn tenant_tables() -> BTreeSet<String> {
+    let migrations: String = files("migrations", ".sql").into_values().collect();
+    let tables = migrations.split("create table ").skip(1).filter_map(|rest| {
+        let (name, body) = rest.split_once(" (")?;
+        let body = body.split("\n)").next()?;
+        body.contains("restaurant_id").then(|| name.to_owned())
+    });
+    tables.collect()
+}
+
+/// Whether a statement asks for the restaurant, or for what is the asking person's own, in its first argument.
+fn asks_first(statement: &str) -> bool {
+    let is_insert = statement.contains("insert into") && statement.contains("(restaurant_id");
+    ["restaurant_id = $1", "r.id = $1", "user_id = $1", "customer_id = $1"].iter().any(|first| statement.contains(first))
+        || (is_insert && (statement.contains("values ($1,") || statement.contains("select $1,")))
+        || (statement.contains("insert into events") && statement.contains("$1,"))
+}
+
+#[test]
+fn every_statement_on_a_restaurants_rows_asks_for_the_restaurant_first() {
+    let tables = tenant_tables();
+    assert!(tables.contains("orders") && tables.contains("events") && tables.len() >= 12, "{tables:?}");
+    let recorded = files(".sqlx", ".json");
+    assert!(recorded.len() > 50, "{} statements are recorded", recorded.len());
+    let mut used = BTreeSet::new();
+    let mut loose = Vec::new();
+    for text in recorded.values() {
+        let record: Value = serde_json::from_str(text).unwrap();
+        let statement = record["query"].as_str().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+        let touches = |table: &String| {
+            ["from", "join", "update", "into"].iter().any(|word| {
+                statement.split(&format!("{word} {table}")).skip(1).any(|rest| !rest.starts_with(|letter: char| letter.is_alphanumeric() || letter == '_'))
+            })
+        };
+        if !tables.iter().any(touches) || asks_first(&statement) {
+            continue;
+        }
+        match STATEMENTS.iter().find(|(part, _)| statement.contains(part)) {
+            Some((part, _)) => _ = used.insert((*part).to_owned()),
+            None => loose.push(statement),
+        }
+    }
+    assert!(loose.is_empty(), "statements whose $1 is not the restaurant: {loose:#?}");
+    only_as_listed("statements without the restaurant", &used, STATEMENTS);
+}
+
+/// Where SQL stands besides a slice's `sql.rs` and `sql/`.
+const SQL_ELSEWHERE: &[(&str, &str)] = &[
+    ("src/app.rs", "the health check asks for 1"),
+    ("src/database.rs", "roles and migrations, as the owner of the schema"),
+    ("src/events.rs", "the log's own table"),
+    ("src/idempotency.rs", "the keys' own table"),
+    ("src/postgres/mod.rs", "whether the private server answers"),
+    ("src/uow.rs", "BEGIN, COMMIT, ROLLBACK"),
+];
+
+#[test]
+fn statements_stand_in_the_sql_of_their_slice() {
+    let says_sql = |text: &String| ["sqlx::query", "sqlx::raw_sql", "query_as!("].iter().any(|word| text.contains(word));
+    let found = files("src", ".rs").into_iter().filter(|(_, text)| says_sql(text)).map(|(name, _)| name);
+    let found = found.filter(|name| !name.ends_with("/sql.rs") && !name.contains("/sql/")).collect();
+    only_as_listed("SQL outside a slice's sql.rs", &found, SQL_ELSEWHERE);
+}
+
+/// Who may use the HTTP of another slice.
+const HTTP_ELSEWHERE: &[(&str, &str)] =
+    &[("src/delivery/http.rs uses orders::http", "a delivery's step is its order's: one function takes it")];
+
+#[test]
+fn no_slice_uses_the_http_of_another() {
+    let slices = ["accounts", "restaurants", "menu", "cart", "orders", "delivery", "realtime", "demo"];
+    let mut found = BTreeSet::new();
+    for (name, text) in files("src", ".rs") {
+        let own = name.split('/').nth(1).unwrap_or_default();
+        for slice in slices.into_iter().filter(|slice| *slice != own && own != "app.rs") {
+            if text.contains(&format!("{slice}::http")) {
+                found.insert(format!("{name} uses {slice}::http"));
+            }
+        }
+    }
+    only_as_listed("use of another slice's http", &found, HTTP_ELSEWHERE);
+}
+
+/// In these words, and for these reasons only, is a scope made out of an id.
+const PROOFS: &[(&str, &str)] = &[
+    ("customer: a customer may deal with any restaurant", "carts"),
+    ("customer: the customer of the delivery", "deliveries"),
+    ("customer: the customer who placed the order", "orders"),
+    ("customer: the restaurant of the customer's own cart", "placing an order"),
+    ("driver: the driver of the delivery", "deliveries"),
+    ("driver: the driver who carries the order", "orders"),
+    ("platform: a push target may have been somebody else's before", "a device that changes hands"),
+    ("platform: an administrator", "the user's role, read with the request"),
+    ("platform: an operator at the machine", "commands"),
+    ("platform: the demo city, in a database without people", "whether the city may be built"),
+    ("platform: the demo city, which is being built", "the city"),
+    ("platform: the event relay", "it reads for all rooms"),
+    ("platform: which drivers are free", "ids and places only"),
+    ("staff: a membership row says so", "whatever is the restaurant's"),
+    ("staff: staff of the delivery's restaurant", "deliveries"),
+    ("staff: staff of the order's restaurant", "orders"),
+    ("system: the past of a restaurant of the demo city", "the city"),
+    ("system: the restaurant accepts orders by itself", "the step that staff would take"),
+];
+
+#[test]
+fn every_scope_says_why_it_may_be_trusted() {
+    let makers = [
+        ("RestaurantScope::staff(", "staff"),
+        ("RestaurantScope::customer(", "customer"),
+        ("RestaurantScope::driver(", "driver"),
+        ("RestaurantScope::system(", "system"),
+        ("PlatformScope::proven_by(", "platform"),
+    ];
+    let mut found = BTreeSet::new();
+    for (name, text) in files("src", ".rs") {
+        for (maker, kind) in makers {
+            for call in text.split(maker).skip(1) {
+                let proof = call.trim_start().strip_prefix('"').and_then(|rest| rest.split_once('"'));
+                let (proof, _) = proof.unwrap_or_else(|| panic!("{name}: {maker}…) does not begin with its proof"));
+                found.insert(format!("{kind}: {proof}"));
+            }
+        }
+    }
+    only_as_listed("proofs of scopes", &found, PROOFS);
+}
+
+/// What is longer than 400 lines, and why that is better than two files.
+const LONG_FILES: &[(&str, &str)] = &[
+    ("src/config.rs", "every variable is read in one place"),
+    ("src/delivery/sql.rs", "all statements of the slice"),
+    ("src/orders/sql.rs", "all statements of the slice"),
+];
+
+#[test]
+fn a_file_can_be_read_at_a_sitting() {
+    let all = files("src", ".rs").into_iter().chain(files("tests", ".rs"));
+    let long = all.filter(|(_, text)| text.lines().count() > 400).map(|(name, _)| name).collect();
+    only_as_listed("files of more than 400 lines", &long, LONG_FILES);
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    for (name, text) in files("src", ".rs").into_iter().chain(files("tests", ".rs")) {
+        assert!(text.starts_with("//! "), "{name} does not begin with what it is");
+    }
+    for (name, text) in files("migrations", ".sql") {
+        assert!(text.starts_with("-- "), "{name} does not begin with what it is");
+    }
+}
+
+#[test]
+fn tests_wait_for_what_happens_and_not_for_time() {
+    let sleeps = ["time::sle", "thread::sle"].map(|word| format!("{word}ep("));
+    for (name, text) in files("tests", ".rs") {
+        assert!(!sleeps.iter().any(|sleep| text.contains(sleep)), "{name} sleeps: wait for a condition instead");
+    }
+}
+
+#[test]
+fn no_path_of_somebodys_machine_stands_in_the_tree() {
+    let machine = ["work", "root", "home", "tmp"].map(|folder| format!("/{folder}/"));
+    for folder in ["src", "tests", "bin", "migrations", "console", ".config", ".ci"] {
+        for (name, text) in files(folder, "") {
+            for path in &machine {
+                assert!(!text.contains(path.as_str()), "{name} names {path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_unfinished_is_not_here() {
+    let words = [["TO", "DO"], ["FIX", "ME"], ["todo", "!("], ["unimplemented", "!("], ["for ", "now,"]].map(|pair| pair.concat());
+    for (name, text) in files("src", ".rs").into_iter().chain(files("tests", ".rs")).chain(files("console", ".js")) {
+        if name.contains("vendor/") {
+            continue;
+        }
+        for word in &words {
+            assert!(!text.contains(word.as_str()), "{name} says {word}");
+        }
+    }
+}
+
+#[test]
+fn the_clock_and_the_environment_come_in_through_one_door() {
+    let doors = [("Utc::now()", "src/clock.rs"), ("std::env::var(", "src/config.rs")];
+    for (word, door) in doors {
+        for (name, text) in files("src", ".rs") {
+            assert!(name == door || !text.contains(word), "{name} uses {word}, which is {door}'s");
+        }
+    }
+}
