@@ -187,8 +187,8 @@ async fn accept_invitation(
         app.db.read(Who::user(user), move |tx| Box::pin(async move { sql::invitations::to(tx, user).await })).await?;
     let invitation = open.into_iter().find(|invitation| invitation.id == id).ok_or_else(Problem::not_found)?;
     let code_hash = hash(given.code.as_str());
-    let proof = "the statement takes only an invitation to the caller's address with the right code";
-    let scope = RestaurantScope::system(proof, invitation.restaurant_id);
+    // The statement takes only an invitation to the caller's address with the right code.
+    let scope = RestaurantScope::system("an invitation to the caller's address", invitation.restaurant_id);
     app.db
         .write(scope, move |tx| {
             Box::pin(async move {

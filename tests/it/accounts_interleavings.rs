@@ -198,6 +198,7 @@ async fn lost_answers_never_sign_anybody_out() {
 }
 
 /// Everything at once, over many connections: whatever a revocation was followed by is refused.
+#[expect(clippy::disallowed_methods, reason = "clients that race")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_race_has_no_winner_after_a_revocation() {
     let app = TestApp::start().await;

@@ -204,7 +204,8 @@ async fn sign_in_takes_as_long_for_an_address_that_nobody_has() {
     // Wilcoxon's signed ranks, normal approximation.
     let mut ranked = differences.clone();
     ranked.sort_by(|a, b| a.abs().total_cmp(&b.abs()));
-    let sum: f64 = ranked.iter().enumerate().filter(|(_, d)| **d > 0.0).map(|(rank, _)| rank as f64 + 1.0).sum();
+    let ranks = std::iter::successors(Some(1.0), |rank| Some(rank + 1.0));
+    let sum: f64 = ranked.iter().zip(ranks).filter(|(difference, _)| **difference > 0.0).map(|(_, rank)| rank).sum();
     let n = f64::from(pairs);
     let z = (sum - n * (n + 1.0) / 4.0) / (n * (n + 1.0) * (2.0 * n + 1.0) / 24.0).sqrt();
     differences.sort_by(f64::total_cmp);

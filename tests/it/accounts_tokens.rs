@@ -34,11 +34,11 @@ fn taken_apart(token: &str) -> (Value, Value) {
 }
 
 fn with(value: &Value, changes: &[(&str, Value)]) -> String {
-    let mut changed = value.clone();
+    let mut altered = value.clone();
     for (name, to) in changes {
-        changed[name] = to.clone();
+        altered[name] = to.clone();
     }
-    changed.to_string()
+    altered.to_string()
 }
 
 fn without(value: &Value, name: &str) -> String {

@@ -40,7 +40,10 @@ fn only_as_listed(rule: &str, found: &BTreeSet<String>, listed: &[(&str, &str)])
 const STATEMENTS: &[(&str, &str)] = &[
     ("from carts where id = $1 and user_id = $2", "one's own cart tells which restaurant it is at"),
     ("from orders o left join memberships", "what somebody is to an order; policies show it to those it concerns"),
-    ("from deliveries d left join memberships", "what somebody is to a delivery; policies show it to those it concerns"),
+    (
+        "from deliveries d left join memberships",
+        "what somebody is to a delivery; policies show it to those it concerns",
+    ),
     ("unnest($1::uuid[], $2::uuid[]) as wanted(restaurant, id)", "lines of orders just read, by their whole keys"),
     ("from events where seq > $1 and seq < $2", "the relay reads for the rooms of every restaurant"),
     ("from events order by seq desc limit 1", "the newest number, of whomever"),
@@ -65,7 +68,9 @@ fn tenant_tables() -> BTreeSet<String> {
 /// Whether a statement asks for the restaurant, or for what is the asking person's own, in its first argument.
 fn asks_first(statement: &str) -> bool {
     let is_insert = statement.contains("insert into") && statement.contains("(restaurant_id");
-    ["restaurant_id = $1", "r.id = $1", "user_id = $1", "customer_id = $1"].iter().any(|first| statement.contains(first))
+    ["restaurant_id = $1", "r.id = $1", "user_id = $1", "customer_id = $1"]
+        .iter()
+        .any(|first| statement.contains(first))
         || (is_insert && (statement.contains("values ($1,") || statement.contains("select $1,")))
         || (statement.contains("insert into events") && statement.contains("$1,"))
 }
@@ -83,7 +88,10 @@ fn every_statement_on_a_restaurants_rows_asks_for_the_restaurant_first() {
         let statement = record["query"].as_str().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
         let touches = |table: &String| {
             ["from", "join", "update", "into"].iter().any(|word| {
-                statement.split(&format!("{word} {table}")).skip(1).any(|rest| !rest.starts_with(|letter: char| letter.is_alphanumeric() || letter == '_'))
+                statement
+                    .split(&format!("{word} {table}"))
+                    .skip(1)
+                    .any(|rest| !rest.starts_with(|letter: char| letter.is_alphanumeric() || letter == '_'))
             })
         };
         if !tables.iter().any(touches) || asks_first(&statement) {
@@ -103,6 +111,7 @@ const SQL_ELSEWHERE: &[(&str, &str)] = &[
     ("src/app.rs", "the health check asks for 1"),
     ("src/database.rs", "roles and migrations, as the owner of the schema"),
     ("src/events.rs", "the log's own table"),
+    ("src/flush.rs", "the message whose commit flushes the log"),
     ("src/idempotency.rs", "the keys' own table"),
     ("src/postgres/mod.rs", "whether the private server answers"),
     ("src/uow.rs", "BEGIN, COMMIT, ROLLBACK"),
@@ -110,7 +119,8 @@ const SQL_ELSEWHERE: &[(&str, &str)] = &[
 
 #[test]
 fn statements_stand_in_the_sql_of_their_slice() {
-    let says_sql = |text: &String| ["sqlx::query", "sqlx::raw_sql", "query_as!("].iter().any(|word| text.contains(word));
+    let says_sql =
+        |text: &String| ["sqlx::query", "sqlx::raw_sql", "query_as!("].iter().any(|word| text.contains(word));
     let found = files("src", ".rs").into_iter().filter(|(_, text)| says_sql(text)).map(|(name, _)| name);
     let found = found.filter(|name| !name.ends_with("/sql.rs") && !name.contains("/sql/")).collect();
     only_as_listed("SQL outside a slice's sql.rs", &found, SQL_ELSEWHERE);
@@ -153,6 +163,7 @@ const PROOFS: &[(&str, &str)] = &[
     ("staff: a membership row says so", "whatever is the restaurant's"),
     ("staff: staff of the delivery's restaurant", "deliveries"),
     ("staff: staff of the order's restaurant", "orders"),
+    ("system: an invitation to the caller's address", "taken only with its code"),
     ("system: the past of a restaurant of the demo city", "the city"),
     ("system: the restaurant accepts orders by itself", "the step that staff would take"),
 ];
@@ -225,7 +236,8 @@ fn no_path_of_somebodys_machine_stands_in_the_tree() {
 
 #[test]
 fn what_is_unfinished_is_not_here() {
-    let words = [["TO", "DO"], ["FIX", "ME"], ["todo", "!("], ["unimplemented", "!("], ["for ", "now,"]].map(|pair| pair.concat());
+    let words = [["TO", "DO"], ["FIX", "ME"], ["todo", "!("], ["unimplemented", "!("], ["for ", "now,"]]
+        .map(|pair| pair.concat());
     for (name, text) in files("src", ".rs").into_iter().chain(files("tests", ".rs")).chain(files("console", ".js")) {
         if name.contains("vendor/") {
             continue;
