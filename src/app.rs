@@ -22,8 +22,10 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::limits::{self, Limits};
 use crate::menu::published::Published;
+use crate::notifications::{self, Outbox};
 use crate::permission::Operation;
 use crate::problem::Problem;
+use crate::seal::Seal;
 use crate::uow::Database;
 use crate::wire::Json;
 use crate::{accounts, cart, console, delivery, menu, middleware, openapi, orders, restaurants};
@@ -48,6 +50,10 @@ pub struct App {
     pub limits: Limits,
     /// Menus as guests read them.
     pub menus: Published,
+    /// What the database holds only sealed.
+    pub seal: Seal,
+    /// What is to be told.
+    pub outbox: Outbox,
     /// The demo city is up: the console may show its logins.
     pub demo: bool,
 }
@@ -76,6 +82,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .merge(cart::http::routes())
         .merge(orders::http::routes())
         .merge(delivery::http::routes())
+        .merge(notifications::http::routes())
 }
 
 /// The OpenAPI document, finished.

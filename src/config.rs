@@ -73,6 +73,8 @@ pub struct Accounts {
     pub jwt_secret_previous: Option<SecretString>,
     /// `JWT_REFRESH_SECRET_PREVIOUS`.
     pub jwt_refresh_secret_previous: Option<SecretString>,
+    /// `SEAL_SECRET`; `None`: made once and kept in the data folder.
+    pub seal_secret: Option<SecretString>,
     /// `JWT_EXPIRES_IN`.
     pub access_life: Duration,
     /// How long sessions live.
@@ -415,8 +417,11 @@ impl Config {
     }
 
     fn check_secrets(&self, faults: &mut Vec<String>) {
-        let secrets =
-            [("JWT_SECRET", &self.accounts.jwt_secret), ("JWT_REFRESH_SECRET", &self.accounts.jwt_refresh_secret)];
+        let secrets = [
+            ("JWT_SECRET", &self.accounts.jwt_secret),
+            ("JWT_REFRESH_SECRET", &self.accounts.jwt_refresh_secret),
+            ("SEAL_SECRET", &self.accounts.seal_secret),
+        ];
         for (name, secret) in secrets {
             let make_one = format!("make one with `openssl rand -base64 48` and set {name}");
             match secret.as_ref().map(secrecy::ExposeSecret::expose_secret) {
@@ -443,7 +448,7 @@ impl Config {
                 ));
             }
         }
-        let [(_, access), (_, refresh)] = secrets;
+        let [(_, access), (_, refresh), _] = secrets;
         let same = access.as_ref().zip(refresh.as_ref()).is_some_and(|(a, b)| a.expose_secret() == b.expose_secret());
         if same {
             faults.push("JWT_SECRET and JWT_REFRESH_SECRET are the same: make two".into());
@@ -475,6 +480,7 @@ impl Accounts {
             jwt_refresh_secret: reader.secret("JWT_REFRESH_SECRET"),
             jwt_secret_previous: reader.secret("JWT_SECRET_PREVIOUS"),
             jwt_refresh_secret_previous: reader.secret("JWT_REFRESH_SECRET_PREVIOUS"),
+            seal_secret: reader.secret("SEAL_SECRET"),
             access_life: reader.duration("JWT_EXPIRES_IN"),
             sessions: SessionLives::gather(reader),
             session_cache: reader.number("SESSION_CACHE", 1, 1_000_000),

@@ -69,9 +69,21 @@ macro_rules! ids {
                 Self(uuid)
             }
 
+            /// An id that says nothing of its time and cannot be guessed: 122 random bits.
+            pub fn random() -> Self {
+                Self(Uuid::new_v4())
+            }
+
             /// The uuid inside, for the few places that speak to PostgreSQL without a typed column.
             pub const fn uuid(self) -> Uuid {
                 self.0
+            }
+        }
+
+        impl $name {
+            /// The bytes of the uuid, to be hashed.
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
             }
         }
 
@@ -158,4 +170,12 @@ ids! {
     DriverId = "drv";
     /// The way of an order to the door.
     DeliveryId = "dlv";
+    /// Something that somebody is told.
+    NotificationId = "ntf";
+    /// A notification on its way over one channel.
+    MessageId = "msg";
+    /// A request to recover an account.
+    ResetId = "rec";
+    /// Half a sign-in.
+    ChallengeId = "chl";
 }

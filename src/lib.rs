@@ -30,6 +30,8 @@ pub mod tenancy;
 mod flush;
 /// The only place that opens a transaction.
 pub mod uow;
+/// What the database holds only sealed.
+pub mod seal;
 /// The log of everything that happened.
 pub mod events;
 
@@ -45,6 +47,8 @@ pub mod cart;
 pub mod orders;
 /// Who carries it to the door.
 pub mod delivery;
+/// Who is told, by what, in which words.
+pub mod notifications;
 /// Live updates over Socket.IO.
 pub mod realtime;
 /// The pages in the box.

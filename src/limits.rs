@@ -210,7 +210,19 @@ impl Limits {
 /// Where a password, a code or a message to somebody's phone is asked for: strict, and counted by network alone, since
 /// a token costs nothing to somebody who signs up.
 const fn guesses(operation: Operation) -> bool {
-    matches!(operation, Operation::Register | Operation::Login | Operation::ChangePassword | Operation::UpdateMe)
+    matches!(
+        operation,
+        Operation::Register
+            | Operation::Login
+            | Operation::ChangePassword
+            | Operation::UpdateMe
+            | Operation::ForgotPassword
+            | Operation::ResetPassword
+            | Operation::CompleteLogin
+            | Operation::AddSecondFactor
+            | Operation::ConfirmSecondFactor
+            | Operation::RemoveSecondFactor
+    )
 }
 
 /// Draws for the request; says with every answer what is left, and refuses when nothing is.

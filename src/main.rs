@@ -88,6 +88,12 @@ enum UserCommand {
         #[arg(long, value_name = "ID")]
         session: Option<String>,
     },
+    /// Remove the second factor of somebody who has lost phone and recovery codes; make sure first who is asking
+    ResetSecondFactor {
+        /// E-mail address
+        #[arg(long)]
+        email: String,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -176,6 +182,13 @@ async fn manage_users(config: &Config, command: UserCommand) -> Result<(), opera
         }
         UserCommand::Revoke { email, session } => {
             println!("{} session(s) ended.", operator::revoke(config, &email, session.as_deref()).await?);
+        }
+        UserCommand::ResetSecondFactor { email } => {
+            let removed = operator::reset_second_factor(config, &email).await?;
+            println!(
+                "{}",
+                if removed { "The second factor is gone; every session has ended." } else { "There was none." }
+            );
         }
     }
     Ok(())

@@ -121,22 +121,11 @@ async fn identify(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// A problem gets its body here, and so does every bare refusal of the router or a layer.
+/// A problem gets its body here, and so does every bare refusal of the router or a layer. What the layers within said
+/// in headers stays.
 fn render(mut response: Response, id: &RequestId) -> Response {
-    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        return with_body(&response, &problem, id);
-    }
-    let is_json =
-        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/"));
-    let problem = match response.status() {
-        _ if is_json => return response,
-        StatusCode::METHOD_NOT_ALLOWED => {
-            Problem::new(Code::MethodNotAllowed, "The Allow header names the methods this address takes.")
-        }
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(Code::BodyTooLarge, "Send less: the limit is MAX_BODY_BYTES of the server's configuration.")
-        }
-        _ => return response,
+    let Some(problem) = response.extensions_mut().remove::<Problem>().or_else(|| bare_refusal(&response)) else {
+        return response;
     };
     with_body(&response, &problem, id)
 }
@@ -153,6 +142,23 @@ fn with_body(bare: &Response, problem: &Problem, id: &RequestId) -> Response {
         }
     }
     rendered
+}
+
+fn bare_refusal(response: &Response) -> Option<Problem> {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/")) {
+        return None;
+    }
+    match response.status() {
+        StatusCode::METHOD_NOT_ALLOWED => {
+            Some(Problem::new(Code::MethodNotAllowed, "The Allow header names the methods this address takes."))
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => Some(Problem::new(
+            Code::BodyTooLarge,
+            "Send less: the limit is MAX_BODY_BYTES of the server's configuration.",
+        )),
+        _ => None,
+    }
 }
 
 /// Headers that cost nothing and close doors. Pages need their own scripts and styles, the API needs nothing.

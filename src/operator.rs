@@ -4,12 +4,13 @@ use crate::accounts::admin::{self, AccountPatch};
 use crate::accounts::password::{NewPassword, Passwords};
 use crate::accounts::sql::sessions::Reason;
 use crate::accounts::sql::{self, NewUser};
-use crate::accounts::{Email, Session, UserRole};
+use crate::accounts::{Email, Session, UserRole, second_factor, secrets};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{DatabaseError, Reached};
 use crate::ids::{SessionId, UserId};
 use crate::problem::Problem;
+use crate::seal::Seal;
 use crate::tenancy::PlatformScope;
 use crate::uow::{Steps, Tx};
 
@@ -152,4 +153,25 @@ pub async fn revoke(config: &Config, email: &str, session: Option<&str>) -> Resu
         (Some(0), Some(session)) => Err(OperatorError::NoSession(whose, session)),
         (Some(count), _) => Ok(count),
     }
+}
+
+/// Removes somebody's second factor, for whoever has lost phone and recovery codes; every session of theirs ends, and
+/// they are told. `false`: they had none.
+///
+/// # Errors
+/// When nobody has the address.
+pub async fn reset_second_factor(config: &Config, email: &str) -> Result<bool, OperatorError> {
+    let email = address(email)?;
+    let unknown = OperatorError::Unknown(email.as_str().to_owned());
+    let secret = secrets::configured_or_kept(config.accounts.seal_secret.as_ref(), &config.data_dir, "seal_secret")
+        .map_err(|error| OperatorError::Refused(Problem::internal(&error)))?;
+    let seal = Seal::new(secret);
+    let removed = with_database(config, move |tx, _| {
+        Box::pin(async move {
+            let Some(user) = sql::admin::id_of(tx, &email).await? else { return Ok(None) };
+            second_factor::reset(tx, &seal, user).await.map(Some)
+        })
+    })
+    .await?;
+    removed.ok_or(unknown)
 }

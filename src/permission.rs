@@ -18,6 +18,8 @@ pub enum Relation {
     Staff,
     /// Works there as MANAGER or OWNER.
     Manager,
+    /// Works there as OWNER.
+    Owner,
     /// Has a driver's profile.
     Driver,
     /// Is the driver who carries it.
@@ -60,6 +62,8 @@ operations! {
     ChangePassword = "change_password": [SignedIn];
     ListSessions = "list_sessions": [SignedIn];
     EndSession = "end_session": [SignedIn];
+    ForgotPassword = "forgot_password": [Anyone];
+    ResetPassword = "reset_password": [Anyone];
     GetMe = "get_me": [SignedIn];
     UpdateMe = "update_me": [SignedIn];
     ListAddresses = "list_addresses": [SignedIn];
@@ -75,6 +79,12 @@ operations! {
     AcceptInvitation = "accept_invitation": [SignedIn];
     ListUsers = "list_users": [Admin];
     UpdateUser = "update_user": [Admin];
+    CompleteLogin = "complete_login": [Anyone];
+    GetSecondFactor = "get_second_factor": [SignedIn];
+    AddSecondFactor = "add_second_factor": [SignedIn];
+    ConfirmSecondFactor = "confirm_second_factor": [SignedIn];
+    RemoveSecondFactor = "remove_second_factor": [SignedIn];
+    ListOutbox = "list_outbox": [Admin];
 
     ListRestaurants = "list_restaurants": [Anyone];
     GetRestaurant = "get_restaurant": [Anyone];
@@ -86,6 +96,8 @@ operations! {
     DeletePause = "delete_pause": [Staff, Admin];
     GetZones = "get_zones": [Anyone];
     PutZones = "put_zones": [Manager, Admin];
+    GetRestaurantSecurity = "get_restaurant_security": [Owner, Admin];
+    UpdateRestaurantSecurity = "update_restaurant_security": [Owner, Admin];
     ListMembers = "list_members": [Manager, Admin];
     AddMember = "add_member": [Manager, Admin];
     RemoveMember = "remove_member": [Manager, Admin];
@@ -166,7 +178,10 @@ pub fn decide(operation: Operation, held: &[Relation]) -> Result<(), Problem> {
     let is_a_stranger =
         held.iter().all(|relation| matches!(relation, Relation::Anyone | Relation::SignedIn | Relation::Driver));
     let is_about_a_thing = allowed.iter().any(|relation| {
-        matches!(relation, Relation::Customer | Relation::Staff | Relation::Manager | Relation::Carrier)
+        matches!(
+            relation,
+            Relation::Customer | Relation::Staff | Relation::Manager | Relation::Owner | Relation::Carrier
+        )
     });
     if is_a_stranger && is_about_a_thing {
         return Err(Problem::not_found());

@@ -46,6 +46,8 @@ codes! {
     InvalidCredentials = UNAUTHORIZED, "invalid_credentials", "E-mail or password is wrong";
     SessionEnded = UNAUTHORIZED, "session_ended", "The session has ended";
     ReauthRequired = FORBIDDEN, "reauth_required", "The current password is needed for this";
+    InvalidCode = UNAUTHORIZED, "invalid_code", "The code is wrong, used or too old";
+    SecondFactorRequired = FORBIDDEN, "second_factor_required", "A second factor is required";
     Forbidden = FORBIDDEN, "forbidden", "Your role does not allow this";
     NotFound = NOT_FOUND, "not_found", "There is no such thing";
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "This address does not take that method";

@@ -18,6 +18,8 @@ use crate::database::{DatabaseError, Reached};
 use crate::demo::{self, DemoError};
 use crate::limits::{self, Limits};
 use crate::menu::published::Published;
+use crate::notifications::{Outbox, worker};
+use crate::seal::Seal;
 use crate::server::{self, ListenError};
 use crate::{middleware, realtime};
 
@@ -57,6 +59,7 @@ pub struct Running {
     serving: tokio::task::JoinHandle<()>,
     relay: tokio::task::JoinHandle<()>,
     feed: tokio::task::JoinHandle<()>,
+    outbox: tokio::task::JoinHandle<()>,
 }
 
 impl Running {
@@ -67,6 +70,7 @@ impl Running {
         let _ = self.serving.await;
         let _ = self.relay.await;
         let _ = self.feed.await;
+        let _ = self.outbox.await;
         self.app.menus.cache().close().await;
         self.app.db.close().await;
     }
@@ -79,8 +83,8 @@ impl Running {
 pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) -> Result<Running, ServeError> {
     let listener = server::listen(&config.http).await?;
     let db = reached.open(&config, clock.clone()).await?;
-    let (tokens, refresh_tokens) =
-        signers(&config).map_err(|error| ServeError::DataDir(config.data_dir.display().to_string(), error))?;
+    let (tokens, refresh_tokens, seal) =
+        keys(&config).map_err(|error| ServeError::DataDir(config.data_dir.display().to_string(), error))?;
     password::warm_up();
     let app = Arc::new(App {
         tokens,
@@ -89,6 +93,8 @@ pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) 
         passwords: Passwords::new(&config.accounts),
         limits: Limits::new(&config, &clock)?,
         menus: Published::new(db.clone(), config.menus, config.redis_url.as_ref())?,
+        seal,
+        outbox: Outbox::default(),
         config,
         db,
         clock,
@@ -102,19 +108,21 @@ pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) 
     run(app, listener, reached)
 }
 
-/// What signs tokens, with secrets from the configuration or the data folder.
-fn signers(config: &Config) -> Result<(Tokens, RefreshTokens), std::io::Error> {
+/// What signs and seals, with secrets from the configuration or the data folder.
+fn keys(config: &Config) -> Result<(Tokens, RefreshTokens, Seal), std::io::Error> {
     let accounts = &config.accounts;
     let access = secrets::configured_or_kept(accounts.jwt_secret.as_ref(), &config.data_dir, "jwt_secret")?;
     let refresh =
         secrets::configured_or_kept(accounts.jwt_refresh_secret.as_ref(), &config.data_dir, "jwt_refresh_secret")?;
+    let seal = secrets::configured_or_kept(accounts.seal_secret.as_ref(), &config.data_dir, "seal_secret")?;
     Ok((
         Tokens::new(&access, accounts.jwt_secret_previous.as_ref(), accounts.access_life),
         RefreshTokens::new(&refresh, accounts.jwt_refresh_secret_previous.as_ref()),
+        Seal::new(seal),
     ))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the three long tasks of the server, both waited for by Running::stop")]
+#[expect(clippy::disallowed_methods, reason = "the long tasks of the server, all waited for by Running::stop")]
 fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<Running, ServeError> {
     let address = listener.local_addr().map_err(|error| ServeError::DataDir("the listener".into(), error))?;
     let stop = CancellationToken::new();
@@ -122,9 +130,10 @@ fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<Runnin
     let router = middleware::outside(app::router(&app)?.layer(sockets), &app.config.http);
     let relay = tokio::spawn(realtime::start(Arc::clone(&app), io, reached.options().clone(), stop.clone()));
     let feed = tokio::spawn(feed::follow(Arc::clone(&app), reached.options().clone(), stop.clone()));
+    let outbox = tokio::spawn(worker::work(Arc::clone(&app), stop.clone()));
     let (bounds, ending) = (app.config.http.clone(), stop.clone());
     let serving = tokio::spawn(async move { server::serve(listener, router, &bounds, ending).await });
-    Ok(Running { app, address, stop, serving, relay, feed })
+    Ok(Running { app, address, stop, serving, relay, feed, outbox })
 }
 
 /// `comanda serve`: until a signal comes.

@@ -168,6 +168,12 @@ pub const VARIABLES: &[Variable] = &[
         "",
         "The JWT_REFRESH_SECRET before this one: its refresh tokens are still taken. Remove it after JWT_REFRESH_EXPIRES_IN.",
     ),
+    secret(
+        ACCOUNTS,
+        "SEAL_SECRET",
+        "",
+        "Seals second factors and codes in the database; at least 32 bytes, the same on every node, and to be kept: what was sealed with another does not open. Not set in development: made once and kept in DATA_DIR.",
+    ),
     plain(ACCOUNTS, "JWT_EXPIRES_IN", "10m", "Life of an access token: 500ms, 30s, 15m, 12h, 7d."),
     plain(ACCOUNTS, "JWT_REFRESH_EXPIRES_IN", "30d", "Life of a session without use; a refresh counts as use."),
     plain(ACCOUNTS, "SESSION_MAX_LIFE", "90d", "Life of a session however much it is used; then one signs in again."),

@@ -11,13 +11,18 @@ use utoipa_axum::routes;
 
 use super::caller::SignedIn;
 use super::password::{GivenPassword, NewPassword};
+use super::second_factor::SecondFactorNeeded;
 use super::sessions::TokenPair;
 use super::sql::sessions::{Device, NewSession};
 use super::sql::{self, NewUser};
-use super::{Email, User, UserRole, addresses, admin, devices, preferences, profile, sessions};
+use super::{
+    Email, User, UserRole, addresses, admin, devices, guesses, preferences, profile, recovery, second_factor, sessions,
+};
 use crate::app::App;
+use crate::client::Client;
 use crate::delivery::Driver;
 use crate::ids::{SessionId, UserId};
+use crate::notifications;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::restaurants::Membership;
 use crate::tenancy::Who;
@@ -35,6 +40,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(devices::routes())
         .merge(preferences::routes())
         .merge(admin::routes())
+        .merge(recovery::routes())
+        .merge(second_factor::routes())
 }
 
 /// A phone number in E.164: `+`, country code, number.
@@ -92,18 +99,21 @@ async fn register(
     Body(wanted): Body<Registration>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let password_hash = app.passwords.hash(&wanted.password).await?;
-    let id = UserId::new();
+    let (id, house) = (UserId::new(), Arc::clone(&app));
     app.db
         .write(Who::user(id), move |tx| {
             Box::pin(async move {
                 let phone = wanted.phone.as_ref().map(|phone| phone.0.as_str());
                 let name = wanted.name.as_str();
                 let role = UserRole::Customer;
-                sql::insert(tx, &NewUser { id, email: &wanted.email, password_hash: &password_hash, name, phone, role })
-                    .await
+                let user = NewUser { id, email: &wanted.email, password_hash: &password_hash, name, phone, role };
+                let is_new = sql::insert(tx, &user).await?;
+                let notice = recovery::signed_up(&wanted.email, id, is_new, tx.now());
+                notifications::tell(tx, &house.seal, &notice).await
             })
         })
         .await?;
+    app.outbox.ring();
     Ok((StatusCode::ACCEPTED, Json(Accepted { message: "Sign in with this address and password." })))
 }
 
@@ -117,27 +127,43 @@ struct Credentials {
 
 /// A session has been opened.
 #[derive(Serialize, ToSchema)]
-struct SignedInAnswer {
+pub struct SignedInAnswer {
     #[serde(flatten)]
-    tokens: TokenPair,
-    user: User,
+    pub(super) tokens: TokenPair,
+    pub(super) user: User,
+}
+
+/// Signed in, or half way there.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum LoginAnswer {
+    SignedIn(SignedInAnswer),
+    SecondFactorNeeded(SecondFactorNeeded),
 }
 
 /// Sign in
 #[utoipa::path(post, path = "/api/auth/login", tag = "auth", request_body = Credentials, responses(
-    (status = 200, description = "Signed in", body = SignedInAnswer),
+    (status = 200, description = "Signed in; or, with secondFactorRequired, a code is still to be given", body = LoginAnswer),
     (status = 401, description = "Address or password is wrong", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 429, description = "Too many wrong passwords; Retry-After says when to go on", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn login(
     State(app): State<Arc<App>>,
+    client: Client,
     device: Device,
     Body(given): Body<Credentials>,
-) -> Result<Json<SignedInAnswer>, Problem> {
+) -> Result<Json<LoginAnswer>, Problem> {
     let wrong = || Problem::new(Code::InvalidCredentials, "Check both, or reset the password.");
+    let turn = app.passwords.turn()?;
+    let taken = guesses::take_password_try(&app, &given.email, client).await?;
     let known = sql::credentials(&app.db, &given.email).await?;
     let hash = known.as_ref().map(|known| known.password_hash.clone());
-    let matches = app.passwords.check(&given.password, hash).await?;
+    let matches = turn.check(&given.password, hash).await?;
     let sql::Credentials { user, password_hash } = known.filter(|_| matches).ok_or_else(wrong)?;
+    taken.was_right(&app).await?;
+    if let Some(needed) = second_factor::ask(&app, user.id, &password_hash).await? {
+        return Ok(Json(LoginAnswer::SecondFactorNeeded(needed)));
+    }
     let (session, lives) = (SessionId::new(), app.config.accounts.sessions);
     let new = NewSession { id: session, user: user.id, role: user.role, password_hash };
     let opened = app
@@ -148,7 +174,7 @@ async fn login(
         .await?;
     let ends = opened.ok_or_else(wrong)?;
     let tokens = TokenPair::new(&app, user.id, session, 0, ends)?;
-    Ok(Json(SignedInAnswer { tokens, user }))
+    Ok(Json(LoginAnswer::SignedIn(SignedInAnswer { tokens, user })))
 }
 
 /// The caller, and what they may act as.

@@ -19,15 +19,19 @@ pub mod cache;
 pub mod caller;
 pub mod devices;
 pub mod feed;
+pub mod guesses;
 pub mod http;
 pub mod password;
 pub mod preferences;
 pub mod profile;
+pub mod recovery;
 pub mod refresh;
+pub mod second_factor;
 pub mod secrets;
 pub mod sessions;
 pub mod sql;
 pub mod token;
+pub mod totp;
 
 /// What a user is to the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]

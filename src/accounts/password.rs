@@ -139,29 +139,44 @@ impl Passwords {
         }
     }
 
+    /// A turn at hashing, to be taken before anything else is done for somebody who gives a password: whoever is turned
+    /// away has then cost nothing, the database least of all.
+    ///
+    /// # Errors
+    /// `busy` when too many are waiting.
+    pub fn turn(&self) -> Result<Turn<'_>, Problem> {
+        let turn = Turn(self);
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        if before >= self.most_waiting + self.permits.available_permits() { Err(Problem::busy(2)) } else { Ok(turn) }
+    }
+
     /// Argon2id in PHC form.
     ///
     /// # Errors
     /// `busy` when too many are waiting.
     pub async fn hash(&self, password: &NewPassword) -> Result<String, Problem> {
         let password = normalised(&password.0);
-        self.bounded(move || hash_now(&password)).await
+        self.turn()?.bounded(move || hash_now(&password)).await
     }
+}
 
+/// A place in the queue, given up when dropped.
+pub struct Turn<'a>(&'a Passwords);
+
+impl Turn<'_> {
     /// Whether the password belongs to the hash; without a hash, `false` at the same cost.
     ///
     /// # Errors
-    /// `busy` when too many are waiting.
-    pub async fn check(&self, password: &GivenPassword, hash: Option<String>) -> Result<bool, Problem> {
+    /// `busy` when it takes too long until it is this one's turn.
+    pub async fn check(self, password: &GivenPassword, hash: Option<String>) -> Result<bool, Problem> {
         let password = normalised(&password.0);
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| HASH_OF_NOTHING.clone());
         Ok(self.bounded(move || matches(&password, &hash)).await? && known)
     }
 
-    async fn bounded<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
-        let _place = self.queue()?;
-        let permit = tokio::time::timeout(self.longest_wait, Arc::clone(&self.permits).acquire_owned()).await;
+    async fn bounded<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+        let permit = tokio::time::timeout(self.0.longest_wait, Arc::clone(&self.0.permits).acquire_owned()).await;
         let Ok(Ok(permit)) = permit else {
             return Err(Problem::busy(2));
         };
@@ -172,20 +187,11 @@ impl Passwords {
         };
         tokio::task::spawn_blocking(work).await.map_err(|panic| Problem::internal(&panic))
     }
-
-    fn queue(&self) -> Result<Place<'_>, Problem> {
-        let place = Place(&self.waiting);
-        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
-        if before >= self.most_waiting + self.permits.available_permits() { Err(Problem::busy(2)) } else { Ok(place) }
-    }
 }
 
-/// A place in the queue, given up when dropped.
-struct Place<'a>(&'a AtomicUsize);
-
-impl Drop for Place<'_> {
+impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

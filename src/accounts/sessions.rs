@@ -15,11 +15,14 @@ use utoipa_axum::routes;
 use super::Session;
 use super::cache::Revocation;
 use super::caller::SignedIn;
+use super::guesses::{self, Counter};
 use super::password::{GivenPassword, NewPassword};
+use super::recovery::security_notice;
 use super::sql::sessions::{self as sql, Device, Reason, Refreshed};
 use crate::app::App;
 use crate::client::Client;
 use crate::ids::{SessionId, UserId};
+use crate::notifications::{self, Kind};
 use crate::paging::List;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::Who;
@@ -201,7 +204,7 @@ async fn change_password(
 ) -> Result<StatusCode, Problem> {
     let old_hash = authenticate_again(&app, caller.user, &change.current_password).await?;
     let new_hash = app.passwords.hash(&change.new_password).await?;
-    let (user, session) = (caller.user, caller.session);
+    let (user, session, house) = (caller.user, caller.session, Arc::clone(&app));
     let changed = app
         .db
         .write(Who::user(user), move |tx| {
@@ -211,6 +214,9 @@ async fn change_password(
                     return Ok(false);
                 }
                 sql::revoke_all(tx, user, Some(session), Reason::PasswordChanged).await?;
+                let owner = super::sql::get(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
+                let notice = security_notice(Kind::PasswordChanged, user, &owner.email, tx.now());
+                notifications::tell(tx, &house.seal, &notice).await?;
                 Ok(true)
             })
         })
@@ -219,6 +225,7 @@ async fn change_password(
         return Err(wrong_password());
     }
     app.callers.forget(Revocation { user, session: None });
+    app.outbox.ring();
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -231,8 +238,15 @@ fn wrong_password() -> Problem {
 /// # Errors
 /// 403 when it is another one.
 pub async fn authenticate_again(app: &App, user: UserId, given: &GivenPassword) -> Result<String, Problem> {
+    let turn = app.passwords.turn()?;
     let hash = super::sql::password_hash(&app.db, user).await?.ok_or_else(Problem::unauthenticated)?;
-    if app.passwords.check(given, Some(hash.clone())).await? { Ok(hash) } else { Err(wrong_password()) }
+    let tries = Counter::new(app, guesses::PASSWORD_AGAIN, &[user.as_bytes()]);
+    guesses::take(app, vec![tries.clone()]).await?;
+    if !turn.check(given, Some(hash.clone())).await? {
+        return Err(wrong_password());
+    }
+    guesses::give_back(app, vec![tries]).await?;
+    Ok(hash)
 }
 
 /// Where one is signed in

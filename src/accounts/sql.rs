@@ -10,7 +10,10 @@ use crate::uow::{Database, Tx};
 pub mod admin;
 pub mod belongings;
 pub mod profile;
+pub mod guesses;
+pub mod recovery;
 pub mod revocations;
+pub mod second_factor;
 pub mod sessions;
 
 /// A user about to be written.
@@ -112,6 +115,15 @@ pub async fn change_password(tx: &mut Tx, user: UserId, old_hash: &str, new_hash
     .execute(tx.connection())
     .await?;
     Ok(changed.rows_affected() == 1)
+}
+
+/// Sets a password, whatever it was before.
+pub async fn set_password(tx: &mut Tx, user: UserId, hash: &str) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!("update users set password_hash = $2, updated_at = $3 where id = $1", user as UserId, hash, now,)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
 }
 
 /// One user.

@@ -56,7 +56,7 @@ struct DeliveryQuery {
 async fn choose(app: &App, caller: &Caller, query: &DeliveryQuery) -> Result<(Who, Filter), Problem> {
     let order = query.order_id;
     if let Some(restaurant) = query.restaurant_id {
-        let access = staff::relations(app, caller, restaurant).await?;
+        let access = staff::relations(app, caller, restaurant).await?.unlocked()?;
         permission::decide(Operation::ListRestaurantOrders, &access.held)?;
         let scope = access.scope.ok_or_else(Problem::not_found)?;
         return Ok((scope.into(), Filter { restaurant: Some(restaurant), order, driver: None, customer: None }));

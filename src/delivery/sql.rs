@@ -257,6 +257,7 @@ pub async fn party(
                   m.role as "rank?: MemberRole", coalesce(d.driver_id = $3, false) as "is_carrier!"
            from deliveries d
            left join memberships m on m.restaurant_id = d.restaurant_id and m.user_id = $2
+               and second_factor_suffices(m.restaurant_id, m.user_id)
            where d.id = $1"#,
         delivery as DeliveryId,
         user as UserId,

@@ -151,7 +151,7 @@ async fn list_orders(
     let page = Page::parse(query.limit, query.cursor.as_deref())?;
     let status = query.status;
     let rows = if let Some(restaurant) = query.restaurant_id {
-        let access = staff::relations(&app, &caller, restaurant).await?;
+        let access = staff::relations(&app, &caller, restaurant).await?.unlocked()?;
         permission::decide(Operation::ListRestaurantOrders, &access.held)?;
         let scope = access.scope.ok_or_else(Problem::not_found)?;
         app.db

@@ -177,6 +177,7 @@ pub async fn party(
                   m.role as "rank?: MemberRole", d.id is not null as "is_carrier!"
            from orders o
            left join memberships m on m.restaurant_id = o.restaurant_id and m.user_id = $2
+               and second_factor_suffices(m.restaurant_id, m.user_id)
            left join deliveries d on d.restaurant_id = o.restaurant_id and d.order_id = o.id and d.driver_id = $3
            where o.id = $1"#,
         order as OrderId,

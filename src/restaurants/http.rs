@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::hours::{self, Span};
 use super::sql::{self, Profile};
 use super::staff::Staff;
-use super::{Restaurant, area, invitations, members, opening};
+use super::{Restaurant, area, invitations, members, opening, security};
 use crate::accounts::caller::Admin;
 use crate::app::App;
 use crate::events::{self, Event};
@@ -35,6 +35,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(invitations::routes())
         .merge(opening::routes())
         .merge(area::routes())
+        .merge(security::routes())
 }
 
 /// List restaurants

@@ -196,7 +196,7 @@ async fn accept_invitation(
                 let role =
                     taken.ok_or_else(|| Problem::invalid_field("/code", "is not the code of this invitation"))?;
                 // An invitation raises; it does not take a rank away.
-                let held = sql::rank(tx, scope.restaurant(), user).await?.flatten();
+                let held = sql::rank(tx, scope.restaurant(), user).await?.and_then(|rank| rank.role);
                 let role = held.map_or(role, |held| held.min(role));
                 sql::put_member(tx, &scope, user, role).await?;
                 accounts::sql::grant_role(tx, user, UserRole::Staff).await?;

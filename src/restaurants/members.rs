@@ -90,11 +90,11 @@ pub async fn require_rank(
 ) -> Result<(), Problem> {
     let restaurant = scope.restaurant();
     let acting = match scope.actor_id() {
-        Some(user) => sql::rank(tx, restaurant, user).await?.flatten(),
+        Some(user) => sql::rank(tx, restaurant, user).await?.and_then(|rank| rank.role),
         None => None,
     };
     let is_owner = match whom {
-        Some(user) => sql::rank(tx, restaurant, user).await?.flatten() == Some(MemberRole::Owner),
+        Some(user) => sql::rank(tx, restaurant, user).await?.and_then(|rank| rank.role) == Some(MemberRole::Owner),
         None => false,
     };
     let touches_an_owner = is_owner || wanted == Some(MemberRole::Owner);

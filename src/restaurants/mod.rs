@@ -20,6 +20,7 @@ pub mod http;
 pub mod invitations;
 pub mod members;
 pub mod opening;
+pub mod security;
 pub mod sql;
 pub mod staff;
 pub mod zones;

@@ -278,10 +278,19 @@ pub async fn next_version(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Pr
     Ok(())
 }
 
-/// The user's rank in a restaurant; outer `None`: there is no such restaurant.
-pub async fn rank(tx: &mut Tx, restaurant: RestaurantId, user: UserId) -> Result<Option<Option<MemberRole>>, Problem> {
+/// What a user is in a restaurant.
+pub struct Rank {
+    /// Their rank, if they work there.
+    pub role: Option<MemberRole>,
+    /// They do, but the restaurant asks for a second factor and they have none: then the rank counts for nothing.
+    pub is_locked: bool,
+}
+
+/// The user's rank in a restaurant; `None`: there is no such restaurant.
+pub async fn rank(tx: &mut Tx, restaurant: RestaurantId, user: UserId) -> Result<Option<Rank>, Problem> {
     let row = sqlx::query!(
-        r#"select m.role as "role?: MemberRole"
+        r#"select m.role as "role?: MemberRole",
+                  m.role is not null and not second_factor_suffices(r.id, m.user_id) as "is_locked!"
            from restaurants r left join memberships m on m.restaurant_id = r.id and m.user_id = $2
            where r.id = $1"#,
         restaurant as RestaurantId,
@@ -289,7 +298,32 @@ pub async fn rank(tx: &mut Tx, restaurant: RestaurantId, user: UserId) -> Result
     )
     .fetch_optional(tx.connection())
     .await?;
-    Ok(row.map(|row| row.role))
+    Ok(row.map(|row| Rank { role: row.role, is_locked: row.is_locked }))
+}
+
+/// Whether the restaurant asks its staff for a second factor.
+pub async fn requires_second_factor(tx: &mut Tx, scope: &RestaurantScope) -> Result<bool, Problem> {
+    let requires = sqlx::query_scalar!(
+        "select require_second_factor from restaurants where id = $1",
+        scope.restaurant() as RestaurantId,
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    Ok(requires)
+}
+
+/// From now on it does, or does not.
+pub async fn require_second_factor(tx: &mut Tx, scope: &RestaurantScope, requires: bool) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "update restaurants set require_second_factor = $2, updated_at = $3 where id = $1",
+        scope.restaurant() as RestaurantId,
+        requires,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
 }
 
 /// Where a user works.

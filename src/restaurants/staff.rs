@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::ids::RestaurantId;
 use crate::orders::Actor;
 use crate::permission::{self, Relation};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::tenancy::{RestaurantScope, Who};
 
 /// What a caller is to a restaurant that exists.
@@ -21,13 +21,30 @@ pub struct StaffAccess {
     pub held: Vec<Relation>,
     /// On whose behalf they may act, if they work there or run the platform.
     pub scope: Option<RestaurantScope>,
+    /// They work there and may do nothing until they have a second factor.
+    pub is_locked: bool,
+}
+
+impl StaffAccess {
+    /// Tells whoever works there what is missing.
+    ///
+    /// # Errors
+    /// 403 `second_factor_required`.
+    pub fn unlocked(self) -> Result<Self, Problem> {
+        if self.is_locked && self.scope.is_none() {
+            let detail = "This restaurant asks its staff for one: set it up with POST /api/me/second-factor.";
+            return Err(Problem::new(Code::SecondFactorRequired, detail));
+        }
+        Ok(self)
+    }
 }
 
 impl MemberRole {
     /// A manager is staff, and an owner may do what a manager may.
     pub const fn relations(self) -> &'static [Relation] {
         match self {
-            Self::Owner | Self::Manager => &[Relation::Staff, Relation::Manager],
+            Self::Owner => &[Relation::Staff, Relation::Manager, Relation::Owner],
+            Self::Manager => &[Relation::Staff, Relation::Manager],
             Self::Staff => &[Relation::Staff],
         }
     }
@@ -39,11 +56,12 @@ impl MemberRole {
 /// 404 when there is no such restaurant.
 pub async fn relations(app: &App, caller: &Caller, restaurant: RestaurantId) -> Result<StaffAccess, Problem> {
     let user = caller.user;
-    let role = app
+    let rank = app
         .db
         .read(Who::user(user), move |tx| Box::pin(async move { sql::rank(tx, restaurant, user).await }))
         .await?
         .ok_or_else(Problem::not_found)?;
+    let role = rank.role.filter(|_| !rank.is_locked);
     let mut held = caller.relations();
     held.extend(role.map_or(&[][..], MemberRole::relations));
     let scope = match (role, caller.platform()) {
@@ -51,7 +69,7 @@ pub async fn relations(app: &App, caller: &Caller, restaurant: RestaurantId) -> 
         (None, Some(platform)) => Some(platform.restaurant(restaurant)),
         (None, None) => None,
     };
-    Ok(StaffAccess { held, scope })
+    Ok(StaffAccess { held, scope, is_locked: rank.is_locked })
 }
 
 /// Somebody who may act for the restaurant in the path (`{restaurantId}`), as the operation asks.
@@ -68,7 +86,7 @@ impl FromRequestParts<Arc<App>> for Staff {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let caller = authenticate(parts, app).await?;
         let restaurant = path_parameter(parts, app, "restaurantId").await?;
-        let access = relations(app, &caller, restaurant).await?;
+        let access = relations(app, &caller, restaurant).await?.unlocked()?;
         permission::decide(operation(parts)?, &access.held)?;
         let scope = access.scope.ok_or_else(Problem::not_found)?;
         Ok(Self { scope, caller })

@@ -1,67 +1,17 @@
 //! What nobody may find: tokens and passwords in the database, in Redis or in the logs; accounts by trying addresses.
 //! And what an operator does by hand, next to a running server.
 
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output};
+use std::time::Instant;
 
 use comanda::accounts::UserRole;
 use serde_json::{Value, json};
 
 use crate::app::{TestApp, database_url, fresh_database, server_url};
-use crate::people::{Door, PASSWORD, Person};
+use crate::people::{PASSWORD, Person};
+use crate::program::Program;
 use crate::reply::Reply;
 use crate::socket::Socket;
-
-/// The program itself, on a database of its own, its log in a file.
-struct Program {
-    child: std::process::Child,
-    folder: PathBuf,
-    door: Door,
-}
-
-impl Program {
-    async fn start(database_url: &str, redis_url: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("comanda-secrets-{}", uuid::Uuid::new_v4().simple()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let log = std::fs::File::create(folder.join("log")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_comanda"))
-            .arg("serve")
-            .current_dir(&folder)
-            .envs([("DATABASE_URL", database_url), ("REDIS_URL", redis_url), ("LOG_LEVEL", "trace"), ("DATA_DIR", ".")])
-            .env("PORT", port.to_string())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let door = Door { base: format!("http://127.0.0.1:{port}"), client: reqwest::Client::new() };
-        let program = Self { child, folder, door };
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while program.door.client.get(format!("{}/api/health", program.door.base)).send().await.is_err() {
-            assert!(Instant::now() < deadline, "{}", program.log());
-            tokio::task::yield_now().await;
-        }
-        program
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.join("log")).unwrap()
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-fn stranger(door: &Door) -> Person {
-    let (id, email) = (String::new(), "canary@example.com".to_owned());
-    Person { door: door.clone(), id, email, token: None }
-}
 
 /// Everything in a Redis.
 async fn everything_in(redis_url: &str) -> String {
@@ -81,8 +31,9 @@ async fn everything_in(redis_url: &str) -> String {
 async fn no_secret_is_in_the_database_in_redis_or_in_the_log() {
     let (database, redis_url) = (fresh_database().await, server_url("COMANDA_TEST_REDIS"));
     let url = database_url(&database);
-    let program = Program::start(&url, &redis_url).await;
-    let anybody = stranger(&program.door);
+    let variables = [("REDIS_URL", redis_url.as_str()), ("LOG_LEVEL", "trace")];
+    let program = Program::serve(&url, &variables).await;
+    let anybody = Person { email: "canary@example.com".to_owned(), ..program.stranger() };
     let mut secrets = vec!["a canary for a password".to_owned(), "a wrong canary".into(), "the next canary".into()];
     let new = json!({ "email": anybody.email, "password": secrets[0], "name": "Canary" });
     anybody.post("/api/auth/register", &new).await.expect(202);

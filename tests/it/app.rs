@@ -128,6 +128,7 @@ pub fn config(database_url: &str, changes: &[(&str, &str)]) -> Config {
         ("DATABASE_ACQUIRE_TIMEOUT", "20s"),
         ("JWT_SECRET", SECRET),
         ("JWT_REFRESH_SECRET", "another secret for tests, as long as that"),
+        ("SEAL_SECRET", "another secret for tests, long enough too"),
         ("JWT_EXPIRES_IN", "12h"),
     ];
     pairs.extend_from_slice(changes);

@@ -62,6 +62,7 @@ fn strangers_hear_that_nothing_is_there_and_others_that_they_may_not() {
         Relation::Customer,
         Relation::Staff,
         Relation::Manager,
+        Relation::Owner,
         Relation::Driver,
         Relation::Carrier,
         Relation::Admin,

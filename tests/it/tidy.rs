@@ -53,6 +53,13 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("where r.id = any($1)", "versions of public menus"),
     ("from restaurants r cross join lateral", "public profiles of restaurants with their hours, in pages"),
     ("from users u join invitations i on i.email = u.email", "one's own invitations, from several restaurants"),
+    ("insert into notifications", "what the platform tells somebody about their account"),
+    ("insert into notification_deliveries", "the same, on its way"),
+    ("from notification_deliveries where (state = 'PENDING'", "the outbox's worker hands on everybody's messages"),
+    ("update notification_deliveries set state = $3", "a message in that worker's hands"),
+    ("update notifications set secret = null", "the code in it, once it is final"),
+    ("from notification_deliveries d join notifications n", "the outbox page of the platform"),
+    ("delete from notifications where id in", "what was told long ago"),
 ];
 
 fn tenant_tables() -> BTreeSet<String> {
@@ -159,6 +166,7 @@ const PROOFS: &[(&str, &str)] = &[
     ("platform: the demo city, in a database without people", "whether the city may be built"),
     ("platform: the demo city, which is being built", "the city"),
     ("platform: the event relay", "it reads for all rooms"),
+    ("platform: the worker of the outbox", "it hands on the messages of everybody"),
     ("platform: which drivers are free", "ids and places only"),
     ("staff: a membership row says so", "whatever is the restaurant's"),
     ("staff: staff of the delivery's restaurant", "deliveries"),

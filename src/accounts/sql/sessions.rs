@@ -214,6 +214,10 @@ pub enum Reason {
     EndedByUser,
     /// The password is another one.
     PasswordChanged,
+    /// The password was chosen anew with a code.
+    PasswordReset,
+    /// A second factor was added or removed.
+    SecondFactorChanged,
     /// A refresh token was used twice.
     RefreshReuse,
     /// The user was disabled.
@@ -229,6 +233,8 @@ impl Reason {
             Self::LogoutAll => "logout_all",
             Self::EndedByUser => "ended_by_user",
             Self::PasswordChanged => "password_changed",
+            Self::PasswordReset => "password_reset",
+            Self::SecondFactorChanged => "second_factor_changed",
             Self::RefreshReuse => "refresh_reuse",
             Self::Disabled => "disabled",
             Self::Operator => "operator",

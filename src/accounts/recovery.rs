@@ -1,0 +1,248 @@
+//! `/api/auth/forgot-password` and `reset-password`: back in with a code that is sent to the owner.
+//!
+//! The answers are the same for an address without an account, in bytes and in time. A code is good for the request it
+//! belongs to: five tries, ten minutes, once. Whoever knows the request's id spends its tries; a stranger, who does
+//! not, spends those counted for the address, and the owner's code stays good. Nobody is signed in by a reset, so a
+//! second factor is asked for afterwards as always.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, TimeDelta, Utc};
+use rand::RngExt as _;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Email;
+use super::cache::Revocation;
+use super::guesses::{self, Counter};
+use super::password::NewPassword;
+use super::sql::recovery::{self as sql, NewReset, Owner, Pending};
+use super::sql::sessions::{self, Reason};
+use crate::app::App;
+use crate::client::Client;
+use crate::ids::{ResetId, UserId};
+use crate::notifications::{self, Channel, Kind, Notice};
+use crate::problem::{Code, Problem, ProblemBody};
+use crate::seal::{Purpose, Seal};
+use crate::tenancy::Who;
+use crate::wire::{Body, Json};
+
+/// How long a code is good.
+const LIFE: TimeDelta = TimeDelta::minutes(10);
+/// Eight digits: five tries guess one in twenty million.
+const CODES: u32 = 100_000_000;
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(forgot_password)).routes(routes!(reset_password))
+}
+
+/// What the owner of an address is told after a sign-up with it.
+pub fn signed_up(email: &Email, id: UserId, is_new: bool, now: DateTime<Utc>) -> Notice<'_> {
+    // One mail a day, however often a stranger tries.
+    let (kind, dedupe_key, user) = if is_new {
+        (Kind::Welcome, format!("welcome:{id}"), Some(id))
+    } else {
+        (Kind::AlreadySignedUp, format!("already-signed-up:{}:{}", email.as_str(), now.date_naive()), None)
+    };
+    Notice {
+        kind,
+        dedupe_key,
+        user,
+        channel: Channel::Email,
+        target: email.as_str(),
+        deliverable: true,
+        secret: None,
+        expires_at: None,
+    }
+}
+
+/// How the code should travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Way {
+    /// To the account's phone, or by e-mail if it has none.
+    Sms,
+    /// By e-mail.
+    Email,
+}
+
+/// Somebody who forgot their password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Forgotten {
+    email: Email,
+    /// `sms` unless told.
+    channel: Option<Way>,
+}
+
+/// The same whether or not somebody has that address.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ResetAsked {
+    /// Send it back with the code: it reserves this request's tries for whoever asked.
+    reset_id: ResetId,
+    /// Seconds the code is good for.
+    #[schema(example = 600)]
+    expires_in: i64,
+    /// What to do next.
+    message: &'static str,
+}
+
+/// Ask for a code to choose a new password
+///
+/// The answer is the same for an address that has no account. Three requests in 15 minutes, six a day.
+#[utoipa::path(post, path = "/api/auth/forgot-password", tag = "auth", request_body = Forgotten, responses(
+    (status = 202, description = "If the address has an account, a code is on its way", body = ResetAsked),
+    (status = 429, description = "Too many codes were asked for", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn forgot_password(
+    State(app): State<Arc<App>>,
+    client: Client,
+    Body(asked): Body<Forgotten>,
+) -> Result<(StatusCode, Json<ResetAsked>), Problem> {
+    guesses::take_reset_request(&app, &asked.email, client).await?;
+    let (id, house) = (ResetId::random(), Arc::clone(&app));
+    app.db
+        .write(Who::nobody(), move |tx| {
+            Box::pin(async move {
+                let owner = sql::owner(tx, &asked.email).await?;
+                let code = format!("{:08}", rand::rng().random_range(0..CODES));
+                let reset = NewReset {
+                    id,
+                    email_key: email_key(&house.seal, &asked.email),
+                    user: owner.as_ref().map(|owner| owner.id),
+                    code_hash: house.seal.hash(Purpose::ResetCode, &code_parts(&id, &code)),
+                    expires_at: tx.now() + LIFE,
+                };
+                sql::insert(tx, &reset).await?;
+                let notice = code_notice(&asked, owner.as_ref(), &reset, &code);
+                notifications::tell(tx, &house.seal, &notice).await
+            })
+        })
+        .await?;
+    app.outbox.ring();
+    let message = "If this address has an account, a code is on its way. Send it with the new password.";
+    Ok((StatusCode::ACCEPTED, Json(ResetAsked { reset_id: id, expires_in: LIFE.num_seconds(), message })))
+}
+
+/// The message with the code; for an address without an account it is written all the same and not sent.
+fn code_notice<'a>(asked: &'a Forgotten, owner: Option<&'a Owner>, reset: &NewReset, code: &'a str) -> Notice<'a> {
+    let phone = owner.and_then(|owner| owner.phone.as_deref()).filter(|_| asked.channel != Some(Way::Email));
+    let (channel, target) = phone.map_or((Channel::Email, asked.email.as_str()), |phone| (Channel::Sms, phone));
+    Notice {
+        kind: Kind::ResetCode,
+        dedupe_key: format!("reset-code:{}", reset.id),
+        user: reset.user,
+        channel,
+        target,
+        deliverable: owner.is_some(),
+        secret: Some(code),
+        expires_at: Some(reset.expires_at),
+    }
+}
+
+fn email_key(seal: &Seal, email: &Email) -> [u8; 32] {
+    seal.hash(Purpose::ResetCode, &[b"address", email.as_str().as_bytes()])
+}
+
+fn code_parts<'a>(id: &'a ResetId, code: &'a str) -> [&'a [u8]; 3] {
+    [b"code", id.as_bytes(), code.as_bytes()]
+}
+
+/// The code, and the password to be.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CodeAndPassword {
+    email: Email,
+    /// Eight digits.
+    #[schema(example = "04711815", max_length = 16)]
+    otp: String,
+    password: NewPassword,
+    /// Which request the code belongs to; without it the last one is meant, and the tries are those of everybody who
+    /// does not know it.
+    reset_id: Option<ResetId>,
+}
+
+/// It is done.
+#[derive(Serialize, ToSchema)]
+struct Done {
+    /// What to do next.
+    message: &'static str,
+}
+
+/// Choose a new password with a code
+///
+/// Five tries a code. Every session of the account ends.
+#[utoipa::path(post, path = "/api/auth/reset-password", tag = "auth", request_body = CodeAndPassword, responses(
+    (status = 200, description = "Sign in with the new password", body = Done),
+    (status = 401, description = "The code is wrong, used or too old", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 429, description = "Too many codes were tried without resetId", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn reset_password(
+    State(app): State<Arc<App>>,
+    client: Client,
+    Body(reset): Body<CodeAndPassword>,
+) -> Result<Json<Done>, Problem> {
+    let pending = take_try(&app, &reset).await?;
+    let wrong = || Problem::new(Code::InvalidCode, "Check it, or ask for another one.");
+    let Pending { id, user, code_hash } = pending.ok_or_else(wrong)?;
+    let is_right = app.seal.matches(Purpose::ResetCode, &code_parts(&id, reset.otp.trim()), &code_hash);
+    let user = user.filter(|_| is_right).ok_or_else(wrong)?;
+    let password_hash = app.passwords.hash(&reset.password).await?;
+    let (house, email) = (Arc::clone(&app), reset.email.clone());
+    let changed = app
+        .db
+        .write(Who::user(user), move |tx| {
+            Box::pin(async move {
+                // Of fifty who come with the right code at once, one gets past this.
+                sql::hold(tx, user).await?;
+                if !sql::use_up(tx, id).await? {
+                    return Ok(false);
+                }
+                super::sql::set_password(tx, user, &password_hash).await?;
+                sessions::revoke_all(tx, user, None, Reason::PasswordReset).await?;
+                let notice = security_notice(Kind::PasswordChanged, user, email.as_str(), tx.now());
+                notifications::tell(tx, &house.seal, &notice).await?;
+                Ok(true)
+            })
+        })
+        .await?;
+    if !changed {
+        return Err(wrong());
+    }
+    app.callers.forget(Revocation { user, session: None });
+    app.outbox.ring();
+    guesses::forget_passwords(&app, &reset.email, client).await?;
+    Ok(Json(Done { message: "Sign in with the new password." }))
+}
+
+/// Takes one of the request's tries, or without its id one of those for the address. `None`: there is nothing to try.
+async fn take_try(app: &Arc<App>, reset: &CodeAndPassword) -> Result<Option<Pending>, Problem> {
+    let key = email_key(&app.seal, &reset.email);
+    if let Some(id) = reset.reset_id {
+        return app.db.write(Who::nobody(), move |tx| Box::pin(async move { sql::take_try(tx, id, key).await })).await;
+    }
+    let address = reset.email.as_str().as_bytes();
+    let of = [guesses::RESET_TRIES, guesses::RESET_TRIES_A_DAY].map(|bound| Counter::new(app, bound, &[address]));
+    guesses::take(app, of.to_vec()).await?;
+    app.db.read(Who::nobody(), move |tx| Box::pin(async move { sql::newest(tx, key).await })).await
+}
+
+/// What the owner of an account is told by e-mail about how it is guarded.
+pub fn security_notice(kind: Kind, user: UserId, email: &str, now: DateTime<Utc>) -> Notice<'_> {
+    Notice {
+        kind,
+        dedupe_key: format!("{}:{user}:{}", kind.word(), now.timestamp_micros()),
+        user: Some(user),
+        channel: Channel::Email,
+        target: email,
+        deliverable: true,
+        secret: None,
+        expires_at: None,
+    }
+}

@@ -1,0 +1,376 @@
+//! The second factor: `/api/me/second-factor`, and the second half of a sign-in that asks for it.
+//!
+//! A key is shown once, sealed at rest, and asked for only after a code of it was given. A code is good once within its
+//! step, and none older than the last one; ten recovery codes stand in for a lost phone. Whoever guesses here knows the
+//! password already; still a sign-in has five tries and an account twenty wrong ones a day.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::cache::Revocation;
+use super::caller::SignedIn;
+use super::guesses::{self, Counter};
+use super::http::SignedInAnswer;
+use super::password::GivenPassword;
+use super::recovery::security_notice;
+use super::sessions::{TokenPair, authenticate_again};
+use super::sql::second_factor::{self as sql, Challenge};
+use super::sql::sessions::{self, Device, NewSession, Reason};
+use super::{User, totp};
+use crate::app::App;
+use crate::ids::{ChallengeId, SessionId, UserId};
+use crate::notifications::{self, Kind};
+use crate::problem::{Code, Problem, ProblemBody};
+use crate::seal::{Purpose, Seal};
+use crate::tenancy::Who;
+use crate::uow::Tx;
+use crate::wire::{Body, Json};
+
+/// How long the second half of a sign-in may take.
+const CHALLENGE_LIFE: TimeDelta = TimeDelta::minutes(5);
+/// Recovery codes given at once.
+const RECOVERY_CODES: usize = 10;
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(complete_login))
+        .routes(routes!(get_second_factor, add_second_factor, remove_second_factor))
+        .routes(routes!(confirm_second_factor))
+}
+
+/// The password was right, and a second factor is asked for.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecondFactorNeeded {
+    /// Always true.
+    #[schema(example = true)]
+    second_factor_required: bool,
+    /// Send it with the code to `POST /api/auth/second-factor`.
+    challenge: ChallengeId,
+    /// Seconds until the password has to be given again.
+    #[schema(example = 300)]
+    expires_in: i64,
+}
+
+/// Opens the second half of a sign-in, if the user has a second factor.
+pub async fn ask(app: &App, user: UserId, password_hash: &str) -> Result<Option<SecondFactorNeeded>, Problem> {
+    if !sql::is_asked_for(&app.db, user).await? {
+        return Ok(None);
+    }
+    let id = ChallengeId::random();
+    let challenge = Challenge { user, password_hash: password_hash.to_owned() };
+    app.db
+        .write(Who::user(user), move |tx| {
+            Box::pin(async move { sql::challenge(tx, id, &challenge, tx.now() + CHALLENGE_LIFE).await })
+        })
+        .await?;
+    let expires_in = CHALLENGE_LIFE.num_seconds();
+    Ok(Some(SecondFactorNeeded { second_factor_required: true, challenge: id, expires_in }))
+}
+
+/// A code of the app, or one that stands in for it.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Proof {
+    /// Half a sign-in, as it was answered to the password.
+    challenge: ChallengeId,
+    /// Six digits.
+    #[schema(example = "471181", max_length = 16)]
+    code: Option<String>,
+    /// Or one of the ten.
+    #[schema(example = "ABCDE-FGHIJ", max_length = 32)]
+    recovery_code: Option<String>,
+}
+
+/// What was given, one of the two.
+enum Given {
+    Code(String),
+    RecoveryCode(String),
+}
+
+impl Given {
+    fn one_of(code: Option<String>, recovery_code: Option<String>) -> Result<Self, Problem> {
+        match (code, recovery_code) {
+            (Some(code), None) => Ok(Self::Code(code.trim().to_owned())),
+            (None, Some(code)) => Ok(Self::RecoveryCode(code.trim().to_uppercase().replace('-', ""))),
+            _ => Err(Problem::invalid_field("", "must name either code or recoveryCode")),
+        }
+    }
+}
+
+fn wrong() -> Problem {
+    Problem::new(Code::InvalidCode, "Check it, wait for the next one, or sign in again.")
+}
+
+/// Complete a sign-in with the second factor
+#[utoipa::path(post, path = "/api/auth/second-factor", tag = "auth", request_body = Proof, responses(
+    (status = 200, description = "Signed in", body = SignedInAnswer),
+    (status = 401, description = "The code is wrong or used, or the sign-in is over", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 429, description = "Too many wrong codes", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn complete_login(
+    State(app): State<Arc<App>>,
+    device: Device,
+    Body(proof): Body<Proof>,
+) -> Result<Json<SignedInAnswer>, Problem> {
+    let id = proof.challenge;
+    let given = Given::one_of(proof.code, proof.recovery_code)?;
+    let challenge = app.db.write(Who::nobody(), move |tx| Box::pin(async move { sql::take_try(tx, id).await })).await?;
+    let Challenge { user, password_hash } = challenge.ok_or_else(wrong)?;
+    let tries = Counter::new(&app, guesses::SECOND_FACTOR, &[user.as_bytes()]);
+    guesses::take(&app, vec![tries.clone()]).await?;
+    let (session, house, lives) = (SessionId::new(), Arc::clone(&app), app.config.accounts.sessions);
+    let (user, ends) = app
+        .db
+        .write(Who::user(user), move |tx| {
+            Box::pin(async move {
+                let user = super::sql::get(tx, user).await?.ok_or_else(wrong)?;
+                check(tx, &house.seal, &user, &given).await?;
+                if !sql::complete(tx, id).await? {
+                    return Err(wrong());
+                }
+                let new = NewSession { id: session, user: user.id, role: user.role, password_hash };
+                let ends = sessions::open(tx, &new, &device, lives).await?.ok_or_else(wrong)?;
+                Ok((user, ends))
+            })
+        })
+        .await?;
+    guesses::give_back(&app, vec![tries]).await?;
+    app.outbox.ring();
+    let tokens = TokenPair::new(&app, user.id, session, 0, ends)?;
+    Ok(Json(SignedInAnswer { tokens, user }))
+}
+
+/// Takes a code or a recovery code of a confirmed second factor: each is good once.
+async fn check(tx: &mut Tx, seal: &Seal, user: &User, given: &Given) -> Result<(), Problem> {
+    let factor = sql::hold(tx, user.id).await?.filter(|factor| factor.confirmed_at.is_some()).ok_or_else(wrong)?;
+    match given {
+        Given::Code(code) => {
+            let key = seal.open(Purpose::SecondFactor, user.id.as_bytes(), &factor.secret)?;
+            let step = totp::step_of(&key, code, tx.now(), factor.last_step).ok_or_else(wrong)?;
+            sql::advance(tx, user.id, step).await
+        }
+        Given::RecoveryCode(code) => {
+            if !sql::use_recovery_code(tx, user.id, &recovery_hash(seal, user.id, code)).await? {
+                return Err(wrong());
+            }
+            let notice = security_notice(Kind::RecoveryCodeUsed, user.id, &user.email, tx.now());
+            notifications::tell(tx, seal, &notice).await
+        }
+    }
+}
+
+fn recovery_hash(seal: &Seal, user: UserId, code: &str) -> [u8; 32] {
+    seal.hash(Purpose::RecoveryCode, &[user.as_bytes(), code.as_bytes()])
+}
+
+/// Whether signing in asks for a second factor.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct SecondFactorState {
+    enabled: bool,
+    /// Since when.
+    enabled_at: Option<DateTime<Utc>>,
+    /// Recovery codes not used yet.
+    recovery_codes_left: i64,
+}
+
+/// Whether one has a second factor
+#[utoipa::path(get, path = "/api/me/second-factor", tag = "auth", security(("token" = [])), responses(
+    (status = 200, description = "How it stands", body = SecondFactorState),
+    (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn get_second_factor(
+    State(app): State<Arc<App>>,
+    SignedIn(caller): SignedIn,
+) -> Result<Json<SecondFactorState>, Problem> {
+    let user = caller.user;
+    let found = app.db.read(Who::user(user), move |tx| Box::pin(async move { sql::show(tx, user).await })).await?;
+    let (enabled_at, left) = found.unzip();
+    let state = SecondFactorState { enabled: enabled_at.is_some(), enabled_at, recovery_codes_left: left.unwrap_or(0) };
+    Ok(Json(state))
+}
+
+/// The password once more.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PasswordAgain {
+    password: GivenPassword,
+}
+
+/// A key to put into an authenticator app; shown this once.
+#[derive(Serialize, ToSchema)]
+struct NewKey {
+    /// To type.
+    #[schema(example = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")]
+    secret: String,
+    /// To show as a QR code.
+    #[schema(
+        example = "otpauth://totp/Comanda:ada@example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Comanda"
+    )]
+    uri: String,
+}
+
+/// Begin to set up a second factor
+///
+/// Nothing is asked for until a code of the key was given to `confirm`.
+#[utoipa::path(post, path = "/api/me/second-factor", tag = "auth", security(("token" = [])), request_body = PasswordAgain,
+    responses(
+        (status = 201, description = "The key", body = NewKey),
+        (status = 403, description = "The password is another one", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "There is one already", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn add_second_factor(
+    State(app): State<Arc<App>>,
+    SignedIn(caller): SignedIn,
+    Body(given): Body<PasswordAgain>,
+) -> Result<(StatusCode, Json<NewKey>), Problem> {
+    let user = caller.user;
+    authenticate_again(&app, user, &given.password).await?;
+    let key: [u8; totp::KEY_LENGTH] = rand::random();
+    let sealed = app.seal.close(Purpose::SecondFactor, user.as_bytes(), &key)?;
+    let owner = app
+        .db
+        .write(Who::user(user), move |tx| {
+            Box::pin(async move {
+                if !sql::begin(tx, user, &sealed).await? {
+                    return Err(Problem::new(Code::AlreadyExists, "Remove the second factor first."));
+                }
+                super::sql::get(tx, user).await?.ok_or_else(Problem::unauthenticated)
+            })
+        })
+        .await?;
+    let shown = NewKey { secret: totp::base32(&key), uri: totp::uri(&key, &owner.email) };
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+/// The first code.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct FirstCode {
+    /// Six digits.
+    #[schema(example = "471181", max_length = 16)]
+    code: String,
+}
+
+/// For the day the phone is lost.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct RecoveryCodes {
+    /// Ten codes, each good once; shown this once.
+    #[schema(example = json!(["ABCDE-FGHIJ"]))]
+    recovery_codes: Vec<String>,
+}
+
+/// Finish setting up a second factor
+///
+/// From now on signing in asks for it; all other sessions end.
+#[utoipa::path(post, path = "/api/me/second-factor/confirm", tag = "auth", security(("token" = [])),
+    request_body = FirstCode,
+    responses(
+        (status = 200, description = "It is asked for from now on", body = RecoveryCodes),
+        (status = 401, description = "The code is wrong", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn confirm_second_factor(
+    State(app): State<Arc<App>>,
+    SignedIn(caller): SignedIn,
+    Body(given): Body<FirstCode>,
+) -> Result<Json<RecoveryCodes>, Problem> {
+    let (user, session, house) = (caller.user, caller.session, Arc::clone(&app));
+    let tries = Counter::new(&app, guesses::SECOND_FACTOR, &[user.as_bytes()]);
+    guesses::take(&app, vec![tries.clone()]).await?;
+    let codes: Vec<String> =
+        (0..RECOVERY_CODES).map(|_| totp::base32(&rand::random::<[u8; 7]>())[..10].to_owned()).collect();
+    let hashes: Vec<_> = codes.iter().map(|code| recovery_hash(&app.seal, user, code).to_vec()).collect();
+    app.db
+        .write(Who::user(user), move |tx| {
+            Box::pin(async move {
+                let factor = sql::hold(tx, user).await?.filter(|factor| factor.confirmed_at.is_none());
+                let factor = factor.ok_or_else(wrong)?;
+                let key = house.seal.open(Purpose::SecondFactor, user.as_bytes(), &factor.secret)?;
+                let step = totp::step_of(&key, given.code.trim(), tx.now(), factor.last_step).ok_or_else(wrong)?;
+                sql::advance(tx, user, step).await?;
+                sql::put_recovery_codes(tx, user, &hashes).await?;
+                changed(tx, &house.seal, user, Some(session), Kind::SecondFactorAdded).await
+            })
+        })
+        .await?;
+    guesses::give_back(&app, vec![tries]).await?;
+    app.callers.forget(Revocation { user, session: None });
+    app.outbox.ring();
+    let recovery_codes = codes.iter().map(|code| format!("{}-{}", &code[..5], &code[5..])).collect();
+    Ok(Json(RecoveryCodes { recovery_codes }))
+}
+
+/// Sessions opened under the old rule end, and the owner is told.
+async fn changed(tx: &mut Tx, seal: &Seal, user: UserId, keep: Option<SessionId>, kind: Kind) -> Result<(), Problem> {
+    sessions::revoke_all(tx, user, keep, Reason::SecondFactorChanged).await?;
+    let owner = super::sql::get(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
+    notifications::tell(tx, seal, &security_notice(kind, user, &owner.email, tx.now())).await
+}
+
+/// Password and code once more.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Removal {
+    password: GivenPassword,
+    /// Six digits.
+    #[schema(example = "471181", max_length = 16)]
+    code: Option<String>,
+    /// Or one of the ten.
+    #[schema(example = "ABCDE-FGHIJ", max_length = 32)]
+    recovery_code: Option<String>,
+}
+
+/// Remove the second factor
+#[utoipa::path(delete, path = "/api/me/second-factor", tag = "auth", security(("token" = [])), request_body = Removal,
+    responses(
+        (status = 204, description = "Signing in asks for the password alone again"),
+        (status = 401, description = "The code is wrong", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The password is another one", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn remove_second_factor(
+    State(app): State<Arc<App>>,
+    SignedIn(caller): SignedIn,
+    Body(removal): Body<Removal>,
+) -> Result<StatusCode, Problem> {
+    let (user, session, house) = (caller.user, caller.session, Arc::clone(&app));
+    let given = Given::one_of(removal.code, removal.recovery_code)?;
+    authenticate_again(&app, user, &removal.password).await?;
+    let tries = Counter::new(&app, guesses::SECOND_FACTOR, &[user.as_bytes()]);
+    guesses::take(&app, vec![tries.clone()]).await?;
+    app.db
+        .write(Who::user(user), move |tx| {
+            Box::pin(async move {
+                let owner = super::sql::get(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
+                check(tx, &house.seal, &owner, &given).await?;
+                sql::remove(tx, user).await?;
+                changed(tx, &house.seal, user, Some(session), Kind::SecondFactorRemoved).await
+            })
+        })
+        .await?;
+    guesses::give_back(&app, vec![tries]).await?;
+    app.callers.forget(Revocation { user, session: None });
+    app.outbox.ring();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes a user's second factor without asking for it: for an operator who has made sure who is asking.
+///
+/// # Errors
+/// Only those of the database.
+pub async fn reset(tx: &mut Tx, seal: &Seal, user: UserId) -> Result<bool, Problem> {
+    if !sql::remove(tx, user).await? {
+        return Ok(false);
+    }
+    changed(tx, seal, user, None, Kind::SecondFactorRemoved).await?;
+    Ok(true)
+}

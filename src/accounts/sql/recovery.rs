@@ -1,0 +1,133 @@
+//! Every statement on requests for a new password.
+
+use chrono::{DateTime, Utc};
+
+use crate::accounts::Email;
+use crate::ids::{ResetId, UserId};
+use crate::problem::Problem;
+use crate::uow::Tx;
+
+/// Whose address it is.
+pub struct Owner {
+    /// Who.
+    pub id: UserId,
+    /// E.164.
+    pub phone: Option<String>,
+}
+
+/// Whose address it is; nobody who is disabled.
+pub async fn owner(tx: &mut Tx, email: &Email) -> Result<Option<Owner>, Problem> {
+    let owner =
+        sqlx::query_as!(Owner, "select id, phone from users where email = $1 and disabled_at is null", email.as_str(),)
+            .fetch_optional(tx.connection())
+            .await?;
+    Ok(owner)
+}
+
+/// A request about to be written.
+pub struct NewReset {
+    /// Its id.
+    pub id: ResetId,
+    /// The address, hashed.
+    pub email_key: [u8; 32],
+    /// Whose it is, if anybody's.
+    pub user: Option<UserId>,
+    /// Id and code, hashed.
+    pub code_hash: [u8; 32],
+    /// When the code ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Writes a request, and removes some that ended a day ago.
+pub async fn insert(tx: &mut Tx, reset: &NewReset) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "with old as (
+             delete from password_resets where id in (
+                 select id from password_resets where expires_at < $6::timestamptz - interval '1 day' order by expires_at limit 20))
+         insert into password_resets (id, email_key, user_id, code_hash, created_at, expires_at)
+         values ($1, $2, $3, $4, $6, $5)",
+        reset.id as ResetId,
+        &reset.email_key,
+        reset.user as Option<UserId>,
+        &reset.code_hash,
+        reset.expires_at,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// A request whose code may be tried.
+pub struct Pending {
+    /// Which.
+    pub id: ResetId,
+    /// Whose account.
+    pub user: Option<UserId>,
+    /// Id and code, hashed.
+    pub code_hash: Vec<u8>,
+}
+
+/// Takes one of a request's tries.
+pub async fn take_try(tx: &mut Tx, id: ResetId, email_key: [u8; 32]) -> Result<Option<Pending>, Problem> {
+    let now = tx.now();
+    let pending = sqlx::query_as!(
+        Pending,
+        "update password_resets set tries = tries + 1
+         where id = $1 and email_key = $2 and tries < 5 and used_at is null and expires_at > $3
+         returning id, user_id as user, code_hash",
+        id as ResetId,
+        &email_key,
+        now,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(pending)
+}
+
+/// The last request for an address, for whoever does not name one.
+pub async fn newest(tx: &mut Tx, email_key: [u8; 32]) -> Result<Option<Pending>, Problem> {
+    let now = tx.now();
+    let pending = sqlx::query_as!(
+        Pending,
+        "select id, user_id as user, code_hash from password_resets
+         where email_key = $1 and used_at is null and expires_at > $2
+         order by created_at desc, id desc limit 1",
+        &email_key,
+        now,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(pending)
+}
+
+/// Uses a request up, and with it all others of its account; `false`: somebody else did, or its time is over.
+pub async fn use_up(tx: &mut Tx, id: ResetId) -> Result<bool, Problem> {
+    let now = tx.now();
+    let owner = sqlx::query_scalar!(
+        r#"update password_resets set used_at = $2 where id = $1 and used_at is null and expires_at > $2
+           returning user_id as "user: UserId""#,
+        id as ResetId,
+        now,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    let Some(user) = owner else { return Ok(false) };
+    sqlx::query!(
+        "update password_resets set used_at = $2 where user_id = $1 and used_at is null",
+        user as Option<UserId>,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(true)
+}
+
+/// Holds the account, so that two resets of it take turns.
+pub async fn hold(tx: &mut Tx, user: UserId) -> Result<(), Problem> {
+    sqlx::query!("select id from users where id = $1 for no key update", user as UserId)
+        .fetch_optional(tx.connection())
+        .await?;
+    Ok(())
+}

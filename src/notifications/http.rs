@@ -1,0 +1,95 @@
+//! `/api/admin/outbox`: what was told to whom, for whoever runs the platform.
+
+use std::sync::Arc;
+
+use axum::extract::State as Shared;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::sql::{self, Shown};
+use super::{Channel, State};
+use crate::accounts::caller::Admin;
+use crate::app::App;
+use crate::ids::MessageId;
+use crate::paging::{List, PageQuery};
+use crate::problem::{Problem, ProblemBody};
+use crate::seal::{Purpose, Seal};
+use crate::wire::{Json, Query};
+
+/// The routes of this slice.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(list_outbox))
+}
+
+/// One message.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct OutboxMessage {
+    id: MessageId,
+    channel: Channel,
+    /// Number, address or device.
+    #[schema(example = "ada@example.com")]
+    target: String,
+    /// What it tells.
+    #[schema(example = "account.reset-code")]
+    kind: String,
+    state: State,
+    /// How often it was tried.
+    attempts: i16,
+    /// Who took it; `stand-in`: nobody outside, it was only kept.
+    #[schema(example = "stand-in")]
+    provider: Option<String>,
+    /// Why it was given up.
+    error: Option<String>,
+    /// Only of messages that the stand-in took.
+    subject: Option<String>,
+    /// Only of messages that the stand-in took; codes are readable in development mode alone.
+    body: Option<String>,
+    created_at: DateTime<Utc>,
+    /// When it was taken or given up.
+    final_at: Option<DateTime<Utc>>,
+}
+
+impl OutboxMessage {
+    fn of(shown: Shown, seal: &Seal) -> Self {
+        let owner = shown.id.uuid();
+        let kept = shown.kept.and_then(|kept| seal.open(Purpose::Outbox, owner.as_bytes(), &kept).ok());
+        let words = kept.and_then(|kept| serde_json::from_slice::<(String, String)>(&kept).ok());
+        let (subject, body) = words.unzip();
+        Self {
+            id: shown.id,
+            channel: shown.channel,
+            target: shown.target,
+            kind: shown.kind,
+            state: shown.state,
+            attempts: shown.attempts,
+            provider: shown.provider,
+            error: shown.error,
+            subject,
+            body,
+            created_at: shown.created_at,
+            final_at: shown.final_at,
+        }
+    }
+}
+
+/// The outbox
+///
+/// Every SMS, mail and push, the newest first. Without a provider nothing leaves the house and this is where it is read.
+#[utoipa::path(get, path = "/api/admin/outbox", tag = "server", security(("token" = [])), params(PageQuery), responses(
+    (status = 200, description = "A page of messages", body = List<OutboxMessage>),
+    (status = 403, description = "Only administrators may", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn list_outbox(
+    Shared(app): Shared<Arc<App>>,
+    admin: Admin,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<List<OutboxMessage>>, Problem> {
+    let page = query.page()?;
+    let rows = app.db.read(admin.scope, move |tx| Box::pin(async move { sql::outbox(tx, page).await })).await?;
+    let list = page.cut(rows, |row| (row.created_at, row.id.uuid()));
+    Ok(Json(list.map(|shown| OutboxMessage::of(shown, &app.seal))))
+}

@@ -1,0 +1,157 @@
+//! Notifications: who is told, by what, in which words.
+//!
+//! A [`Notice`] is written in the transaction of what it tells of; the worker hands each message of the outbox to its
+//! provider (`worker.rs`), so nothing ever waits for one. A code travels sealed and is gone from the notification once
+//! its message is final. Where no provider is configured the stand-in takes its place: it sends nothing and keeps what
+//! it would have sent for the outbox page.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use utoipa::ToSchema;
+
+use crate::ids::{MessageId, NotificationId, UserId};
+use crate::problem::Problem;
+use crate::seal::{Purpose, Seal};
+use crate::uow::Tx;
+
+pub mod http;
+pub mod sql;
+pub mod words;
+pub mod worker;
+
+/// How a message travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[sqlx(type_name = "notification_channel", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Channel {
+    /// To an app.
+    Push,
+    /// To a phone.
+    Sms,
+    /// To a mailbox.
+    Email,
+}
+
+/// How far a message has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[sqlx(type_name = "delivery_state", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum State {
+    /// Waits.
+    Pending,
+    /// In a worker's hands.
+    Sending,
+    /// The provider has taken it.
+    Sent,
+    /// The provider says that it arrived.
+    Delivered,
+    /// Given up.
+    Dead,
+    /// Not to be sent: nobody is there.
+    Skipped,
+}
+
+/// What somebody is told about their account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A code to choose a new password with.
+    ResetCode,
+    /// The account is there.
+    Welcome,
+    /// Somebody tried to sign up with this address, which has an account.
+    AlreadySignedUp,
+    /// The password is another one now.
+    PasswordChanged,
+    /// A second factor is asked for from now on.
+    SecondFactorAdded,
+    /// No second factor is asked for any more.
+    SecondFactorRemoved,
+    /// A recovery code was used instead of the second factor.
+    RecoveryCodeUsed,
+}
+
+impl Kind {
+    /// As the table has it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ResetCode => "account.reset-code",
+            Self::Welcome => "account.welcome",
+            Self::AlreadySignedUp => "account.already-signed-up",
+            Self::PasswordChanged => "account.password-changed",
+            Self::SecondFactorAdded => "account.second-factor-added",
+            Self::SecondFactorRemoved => "account.second-factor-removed",
+            Self::RecoveryCodeUsed => "account.recovery-code-used",
+        }
+    }
+
+    /// By that word.
+    pub fn by_word(word: &str) -> Option<Self> {
+        let all = [
+            Self::ResetCode,
+            Self::Welcome,
+            Self::AlreadySignedUp,
+            Self::PasswordChanged,
+            Self::SecondFactorAdded,
+            Self::SecondFactorRemoved,
+            Self::RecoveryCodeUsed,
+        ];
+        all.into_iter().find(|kind| kind.word() == word)
+    }
+
+    /// Somebody waits for it.
+    const fn priority(self) -> i16 {
+        if matches!(self, Self::ResetCode) { 0 } else { 5 }
+    }
+}
+
+/// One thing to tell one recipient.
+pub struct Notice<'a> {
+    /// What.
+    pub kind: Kind,
+    /// The same key is told once.
+    pub dedupe_key: String,
+    /// Whom, if it is somebody with an account.
+    pub user: Option<UserId>,
+    /// How.
+    pub channel: Channel,
+    /// Where.
+    pub target: &'a str,
+    /// False: written down, so that it takes as long, but not sent.
+    pub deliverable: bool,
+    /// The code in it.
+    pub secret: Option<&'a str>,
+    /// Not to be told later.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// The outbox of this node: what seals it, and the bell that wakes its worker.
+pub struct Outbox {
+    bell: Notify,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self { bell: Notify::new() }
+    }
+}
+
+impl Outbox {
+    /// Something was committed: the worker need not wait for its next round.
+    pub fn ring(&self) {
+        self.bell.notify_one();
+    }
+}
+
+/// Writes a notice into the outbox, in the transaction of what it tells of. A dedupe key that is known changes nothing.
+pub async fn tell(tx: &mut Tx, seal: &Seal, notice: &Notice<'_>) -> Result<(), Problem> {
+    let (id, message) = (NotificationId::new(), MessageId::new());
+    let secret =
+        notice.secret.map(|secret| seal.close(Purpose::Outbox, id.uuid().as_bytes(), secret.as_bytes())).transpose()?;
+    let data: Value = json!({});
+    if sql::insert(tx, id, notice, secret.as_deref(), &data).await? {
+        sql::insert_message(tx, id, message, notice).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! Every statement on notifications and the outbox.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Channel, Notice, State};
+use crate::ids::{MessageId, NotificationId, UserId};
+use crate::paging::Page;
+use crate::problem::Problem;
+use crate::uow::Tx;
+
+/// Writes what is told; `false`: this dedupe key was told before, and nothing is written.
+pub async fn insert(
+    tx: &mut Tx,
+    id: NotificationId,
+    notice: &Notice<'_>,
+    secret: Option<&[u8]>,
+    data: &Value,
+) -> Result<bool, Problem> {
+    let now = tx.now();
+    let inserted = sqlx::query!(
+        "insert into notifications (id, dedupe_key, kind, category, user_id, data, secret, expires_at, created_at)
+         values ($1, $2, $3, 'SECURITY', $4, $5, $6, $7, $8) on conflict do nothing",
+        id as NotificationId,
+        notice.dedupe_key,
+        notice.kind.word(),
+        notice.user as Option<UserId>,
+        data,
+        secret.filter(|_| notice.deliverable),
+        notice.expires_at,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+/// Writes its message.
+pub async fn insert_message(
+    tx: &mut Tx,
+    notification: NotificationId,
+    id: MessageId,
+    notice: &Notice<'_>,
+) -> Result<(), Problem> {
+    let now = tx.now();
+    let state = if notice.deliverable { State::Pending } else { State::Skipped };
+    sqlx::query!(
+        "insert into notification_deliveries
+             (id, notification_id, channel, target, priority, state, next_attempt_at, created_at, final_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $7, $8)",
+        id as MessageId,
+        notification as NotificationId,
+        notice.channel as Channel,
+        notice.target,
+        notice.kind.priority(),
+        state as State,
+        now,
+        (!notice.deliverable).then_some(now),
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// A message in a worker's hands.
+pub struct Claimed {
+    /// Its id.
+    pub id: MessageId,
+    /// What it tells.
+    pub notification: NotificationId,
+    /// The notification's kind.
+    pub kind: String,
+    /// How.
+    pub channel: Channel,
+    /// The sealed code in it.
+    pub secret: Option<Vec<u8>>,
+    /// Not to be told later.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Proof that it is still this worker's.
+    pub lease: Uuid,
+}
+
+/// Takes messages that are due, and those whose worker has not been heard of for as long as a lease.
+pub async fn claim(tx: &mut Tx, most: i64, lease: TimeDelta) -> Result<Vec<Claimed>, Problem> {
+    let now = tx.now();
+    let claimed = sqlx::query_as!(
+        Claimed,
+        r#"with due as (
+               select id from notification_deliveries
+               where (state = 'PENDING' and next_attempt_at <= $1) or (state = 'SENDING' and lease_until < $1)
+               order by priority, next_attempt_at limit $2 for update skip locked)
+           update notification_deliveries d
+           set state = 'SENDING', attempts = d.attempts + 1, lease_until = $3, lease_token = gen_random_uuid()
+           from due, notifications n where d.id = due.id and n.id = d.notification_id
+           returning d.id, d.notification_id as notification, n.kind, d.channel, n.secret, n.expires_at,
+                     d.lease_token as "lease!""#,
+        now,
+        most,
+        now + lease,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(claimed)
+}
+
+/// How a message ended.
+pub struct Ending<'a> {
+    /// `SENT` or `DEAD`.
+    pub state: State,
+    /// Who took it.
+    pub provider: &'a str,
+    /// Why it was given up.
+    pub error: Option<&'a str>,
+    /// What the stand-in keeps, sealed.
+    pub kept: Option<&'a [u8]>,
+}
+
+/// Writes the end of a message, unless another worker has taken it meanwhile; the code goes with the last message.
+pub async fn finish(tx: &mut Tx, message: &Claimed, ending: &Ending<'_>) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "update notification_deliveries
+         set state = $3, provider = $4, error = $5, kept = $6, final_at = $7, lease_until = null, lease_token = null
+         where id = $1 and lease_token = $2",
+        message.id as MessageId,
+        message.lease,
+        ending.state as State,
+        ending.provider,
+        ending.error,
+        ending.kept,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    sqlx::query!(
+        "update notifications set secret = null where id = $1 and secret is not null and not exists (
+             select from notification_deliveries d where d.notification_id = notifications.id and d.final_at is null)",
+        message.notification as NotificationId,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// A message as the outbox page shows it.
+pub struct Shown {
+    /// Its id.
+    pub id: MessageId,
+    /// How.
+    pub channel: Channel,
+    /// Where.
+    pub target: String,
+    /// The notification's kind.
+    pub kind: String,
+    /// How far it has come.
+    pub state: State,
+    /// How often it was tried.
+    pub attempts: i16,
+    /// Who took it.
+    pub provider: Option<String>,
+    /// Why it was given up.
+    pub error: Option<String>,
+    /// What the stand-in kept, sealed.
+    pub kept: Option<Vec<u8>>,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+    /// When it ended.
+    pub final_at: Option<DateTime<Utc>>,
+}
+
+/// The outbox, the newest first, without what is not to be sent.
+pub async fn outbox(tx: &mut Tx, page: Page) -> Result<Vec<Shown>, Problem> {
+    let shown = sqlx::query_as!(
+        Shown,
+        "select d.id, d.channel, d.target, n.kind, d.state, d.attempts, d.provider, d.error, d.kept, d.created_at,
+                d.final_at
+         from notification_deliveries d join notifications n on n.id = d.notification_id
+         where d.state <> 'SKIPPED' and ($2::timestamptz is null or (d.created_at, d.id) < ($2, $3))
+         order by d.created_at desc, d.id desc limit $1",
+        page.fetch,
+        page.after_time(),
+        page.after_id(),
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(shown)
+}
+
+/// Removes some of what was told before `before`.
+pub async fn sweep(tx: &mut Tx, before: DateTime<Utc>) -> Result<(), Problem> {
+    sqlx::query!(
+        "delete from notifications where id in (
+             select id from notifications where created_at < $1 order by created_at limit 1000)",
+        before,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}

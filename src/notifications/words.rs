@@ -1,0 +1,56 @@
+//! The words of every notification, in one place.
+
+use super::{Channel, Kind};
+
+/// What a recipient reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words {
+    /// The subject of a mail, the title of a push; empty for an SMS.
+    pub subject: String,
+    /// The text.
+    pub body: String,
+}
+
+/// Who to turn to when it was somebody else.
+const NOT_YOU: &str = "If this was not you, choose a new password at once: ask for a code with “forgot password”.";
+
+/// The words of a kind on a channel; `secret` is the code in it.
+pub fn words(kind: Kind, channel: Channel, secret: Option<&str>) -> Words {
+    let (subject, body) = match kind {
+        Kind::ResetCode => {
+            let code = secret.unwrap_or("(the code is not kept)");
+            let body = format!(
+                "{code} is your code for a new password. It is good for 10 minutes and once. Nobody of ours will ever \
+                 ask you for it. If you did not ask for it, do nothing: your password stays as it is."
+            );
+            ("Your code for a new password", body)
+        }
+        Kind::Welcome => ("Welcome", "Your account is ready. Sign in with this address and your password.".to_owned()),
+        Kind::AlreadySignedUp => (
+            "You have an account already",
+            "Somebody, perhaps you, tried to sign up with this address. It has an account, and nothing about it was \
+             changed. Sign in, or ask for a code with “forgot password”."
+                .to_owned(),
+        ),
+        Kind::PasswordChanged => (
+            "Your password was changed",
+            format!("Your password was changed, and every device was signed out. {NOT_YOU}"),
+        ),
+        Kind::SecondFactorAdded => (
+            "A second factor is asked for now",
+            format!("From now on, signing in asks for a code of your authenticator app as well. {NOT_YOU}"),
+        ),
+        Kind::SecondFactorRemoved => (
+            "No second factor is asked for any more",
+            format!("Signing in asks for the password alone again. {NOT_YOU}"),
+        ),
+        Kind::RecoveryCodeUsed => (
+            "A recovery code was used",
+            format!("Somebody signed in with one of your recovery codes; it is used up. {NOT_YOU}"),
+        ),
+    };
+    match channel {
+        Channel::Sms => Words { subject: String::new(), body },
+        Channel::Email | Channel::Push => Words { subject: subject.to_owned(), body },
+    }
+}

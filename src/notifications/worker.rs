@@ -1,0 +1,91 @@
+//! The worker: takes messages out of the outbox and hands them on, one lease at a time.
+//!
+//! Each node runs one. A message whose worker died is taken up again when its lease has ended; so a message may be sent
+//! twice, but none is lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio_util::sync::CancellationToken;
+
+use super::sql::{self, Claimed, Ending};
+use super::{Kind, State};
+use crate::app::App;
+use crate::config::Mode;
+use crate::problem::Problem;
+use crate::seal::Purpose;
+use crate::tenancy::PlatformScope;
+
+/// Messages taken at once.
+const BATCH: i64 = 50;
+/// How long a worker may hold a message without a sign of life.
+const LEASE: TimeDelta = TimeDelta::seconds(20);
+/// The safety net under the bell.
+const ROUND: Duration = Duration::from_secs(1);
+/// How long notifications are kept.
+const KEPT: TimeDelta = TimeDelta::days(30);
+/// Rounds between two sweeps.
+const SWEEP_EVERY: u32 = 3_600;
+/// Stands in for what must not be read later.
+const MASK: &str = "••••••••";
+
+/// Who takes messages where no provider is configured.
+pub const STAND_IN: &str = "stand-in";
+
+/// Works until `stop`.
+pub async fn work(app: Arc<App>, stop: CancellationToken) {
+    let scope = PlatformScope::proven_by("the worker of the outbox", None);
+    for round in 1_u32.. {
+        match work_off(&app, scope).await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(problem) => tracing::warn!(%problem, "the outbox waits"),
+        }
+        if round % SWEEP_EVERY == 0 {
+            let before = app.clock.now() - KEPT;
+            let swept = app.db.write(scope, move |tx| Box::pin(async move { sql::sweep(tx, before).await })).await;
+            if let Err(problem) = swept {
+                tracing::warn!(%problem, "old notifications could not be removed");
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = app.outbox.bell.notified() => {}
+            () = tokio::time::sleep(ROUND) => {}
+        }
+    }
+}
+
+/// One batch; whether there may be more.
+async fn work_off(app: &Arc<App>, scope: PlatformScope) -> Result<bool, Problem> {
+    let claimed = app.db.write(scope, |tx| Box::pin(async move { sql::claim(tx, BATCH, LEASE).await })).await?;
+    let more = i64::try_from(claimed.len()).is_ok_and(|count| count == BATCH);
+    for message in claimed {
+        let house = Arc::clone(app);
+        app.db.write(scope, move |tx| Box::pin(async move { hand_over(tx, &house, &message).await })).await?;
+    }
+    Ok(more)
+}
+
+/// The stand-in takes the message: it keeps what it would have sent.
+async fn hand_over(tx: &mut crate::uow::Tx, app: &App, message: &Claimed) -> Result<(), Problem> {
+    if message.expires_at.is_some_and(|end| end <= tx.now()) {
+        let late = Ending { state: State::Dead, provider: STAND_IN, error: Some("too late to be told"), kept: None };
+        return sql::finish(tx, message, &late).await;
+    }
+    let Some(kind) = Kind::by_word(&message.kind) else {
+        let unknown = Ending { state: State::Dead, provider: STAND_IN, error: Some("no words for it"), kept: None };
+        return sql::finish(tx, message, &unknown).await;
+    };
+    let notification = message.notification.uuid();
+    let opened = message.secret.as_ref().map(|sealed| app.seal.open(Purpose::Outbox, notification.as_bytes(), sealed));
+    let secret = opened.transpose()?.map(|secret| String::from_utf8_lossy(&secret).into_owned());
+    // Who runs a real service must not be able to read people's codes out of a page.
+    let secret = secret.map(|secret| if app.config.mode == Mode::Development { secret } else { MASK.to_owned() });
+    let words = super::words::words(kind, message.channel, secret.as_deref());
+    let kept = serde_json::to_vec(&(words.subject, words.body)).map_err(|error| Problem::internal(&error))?;
+    let kept = app.seal.close(Purpose::Outbox, message.id.uuid().as_bytes(), &kept)?;
+    let taken = Ending { state: State::Sent, provider: STAND_IN, error: None, kept: Some(&kept) };
+    sql::finish(tx, message, &taken).await
+}

@@ -1,0 +1,249 @@
+//! The second factor: its codes, its recovery codes, and restaurants that ask for it.
+
+use chrono::{DateTime, TimeDelta};
+use comanda::accounts::totp;
+use futures_util::future::join_all;
+use proptest::prelude::*;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::app::TestApp;
+use crate::people::{PASSWORD, Person};
+use crate::reply::Reply;
+
+/// RFC 6238, appendix B: SHA-1, the last six of its eight digits.
+#[test]
+fn codes_are_those_of_the_rfc() {
+    let table = [
+        (59, "287082"),
+        (1_111_111_109, "081804"),
+        (1_111_111_111, "050471"),
+        (1_234_567_890, "005924"),
+        (2_000_000_000, "279037"),
+        (20_000_000_000, "353130"),
+    ];
+    for (time, code) in table {
+        let now = DateTime::from_timestamp(time, 0).unwrap();
+        assert_eq!(totp::code(b"12345678901234567890", totp::step_at(now)), code, "{time}");
+    }
+}
+
+/// RFC 4648, section 10, without the padding.
+#[test]
+fn keys_are_written_in_base32() {
+    let table = [("", ""), ("f", "MY"), ("fo", "MZXQ"), ("foo", "MZXW6"), ("foob", "MZXW6YQ"), ("fooba", "MZXW6YTB")];
+    for (bytes, text) in table {
+        assert_eq!(totp::base32(bytes.as_bytes()), text);
+    }
+    assert_eq!(totp::base32(b"foobar"), "MZXW6YTBOI");
+}
+
+proptest! {
+    #[test]
+    fn a_code_is_taken_one_step_around_and_never_twice(time in 0_i64..4_000_000_000, offset in -3_i64..=3) {
+        let key = b"12345678901234567890";
+        let now = DateTime::from_timestamp(time, 0).unwrap();
+        let step = totp::step_at(now) + offset;
+        let found = totp::step_of(key, &totp::code(key, step), now, 0);
+        if offset.abs() <= 1 && step > 0 {
+            prop_assert!(found.is_some());
+            prop_assert_eq!(totp::step_of(key, &totp::code(key, step), now, totp::step_at(now) + 1), None);
+        }
+        // Another step's code is the same by chance once in three hundred thousand.
+        prop_assert!(found.is_none_or(|found| (found - totp::step_at(now)).abs() <= 1));
+    }
+}
+
+/// Somebody with an authenticator app.
+struct Guarded {
+    person: Person,
+    key: Vec<u8>,
+    recovery_codes: Vec<String>,
+}
+
+/// Base32 read back, for the app.
+fn from_base32(text: &str) -> Vec<u8> {
+    let digit = |letter| "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(letter).unwrap();
+    let bits: Vec<bool> =
+        text.chars().map(digit).flat_map(|digit| (0..5).map(move |n| digit >> (4 - n) & 1 == 1)).collect();
+    bits.chunks_exact(8).map(|byte| byte.iter().fold(0, |byte, bit| byte << 1 | u8::from(*bit))).collect()
+}
+
+impl Guarded {
+    /// What the app shows.
+    fn code(&self, app: &TestApp) -> String {
+        totp::code(&self.key, totp::step_at(app.clock.now()))
+    }
+}
+
+async fn sets_up(app: &TestApp, person: Person) -> Guarded {
+    let shown = person.post("/api/me/second-factor", &json!({ "password": PASSWORD })).await.expect(201);
+    let key = from_base32(shown["secret"].as_str().unwrap());
+    assert_eq!(key.len(), totp::KEY_LENGTH);
+    assert!(shown["uri"].as_str().unwrap().starts_with("otpauth://totp/Comanda:"), "{shown}");
+    let mut guarded = Guarded { person, key, recovery_codes: Vec::new() };
+    let code = json!({ "code": guarded.code(app) });
+    let confirmed = guarded.person.post("/api/me/second-factor/confirm", &code).await.expect(200);
+    guarded.recovery_codes = serde_json::from_value(confirmed["recoveryCodes"].clone()).unwrap();
+    assert_eq!(guarded.recovery_codes.len(), 10);
+    app.passes(TimeDelta::seconds(30));
+    guarded
+}
+
+async fn signs_in(app: &TestApp, email: &str) -> Reply {
+    app.stranger().post("/api/auth/login", &json!({ "email": email, "password": PASSWORD })).await
+}
+
+async fn completes(app: &TestApp, half: &Value, field: &str, value: &str) -> Reply {
+    let mut body = json!({ "challenge": half["challenge"] });
+    body[field] = value.into();
+    app.stranger().post("/api/auth/second-factor", &body).await
+}
+
+#[tokio::test]
+async fn signing_in_asks_for_a_code_that_is_good_once() {
+    let app = TestApp::start().await;
+    let ada = sets_up(&app, app.customer("Ada").await).await;
+    let half = signs_in(&app, &ada.person.email).await.expect(200);
+    assert_eq!(half["secondFactorRequired"], true);
+    assert!(half["accessToken"].is_null() && half["refreshToken"].is_null(), "{half}");
+    let code = ada.code(&app);
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    completes(&app, &half, "code", wrong).await.refused(401, "invalid_code");
+    let whole = completes(&app, &half, "code", &code).await.expect(200);
+    let signed_in = Person { token: whole["accessToken"].as_str().map(Into::into), ..ada.person.clone() };
+    signed_in.get("/api/me").await.expect(200);
+    completes(&app, &half, "code", &code).await.refused(401, "invalid_code");
+    let again = signs_in(&app, &ada.person.email).await.expect(200);
+    completes(&app, &again, "code", &code).await.refused(401, "invalid_code");
+    app.passes(TimeDelta::seconds(30));
+    completes(&app, &again, "code", &code).await.refused(401, "invalid_code");
+    completes(&app, &again, "code", &ada.code(&app)).await.expect(200);
+}
+
+#[tokio::test]
+async fn one_of_fifty_who_give_the_same_code_at_once_gets_in() {
+    let app = TestApp::start().await;
+    let ada = sets_up(&app, app.customer("Ada").await).await;
+    let mut halves = Vec::new();
+    for _ in 0..10 {
+        halves.push(signs_in(&app, &ada.person.email).await.expect(200));
+    }
+    let code = ada.code(&app);
+    let tries = (0..50).map(|n| completes(&app, &halves[n % 10], "code", &code));
+    let replies = join_all(tries).await;
+    assert_eq!(replies.iter().filter(|reply| reply.status == 200).count(), 1);
+    assert!(replies.iter().all(|reply| [200, 401, 429].contains(&reply.status)));
+}
+
+#[tokio::test]
+async fn a_sign_in_has_five_tries_and_an_account_twenty_a_day() {
+    let app = TestApp::start().await;
+    let ada = sets_up(&app, app.customer("Ada").await).await;
+    for _ in 0..4 {
+        let half = signs_in(&app, &ada.person.email).await.expect(200);
+        for _ in 0..5 {
+            completes(&app, &half, "code", "nonsense").await.refused(401, "invalid_code");
+        }
+        completes(&app, &half, "code", &ada.code(&app)).await.refused(401, "invalid_code");
+    }
+    let half = signs_in(&app, &ada.person.email).await.expect(200);
+    completes(&app, &half, "code", &ada.code(&app)).await.refused(429, "too_many_requests");
+    app.passes(TimeDelta::days(1));
+    let half = signs_in(&app, &ada.person.email).await.expect(200);
+    app.passes(TimeDelta::minutes(5));
+    completes(&app, &half, "code", &ada.code(&app)).await.refused(401, "invalid_code");
+}
+
+#[tokio::test]
+async fn a_recovery_code_is_good_once_and_its_use_is_told() {
+    let app = TestApp::start().await;
+    let ada = sets_up(&app, app.customer("Ada").await).await;
+    let half = signs_in(&app, &ada.person.email).await.expect(200);
+    completes(&app, &half, "recoveryCode", &ada.recovery_codes[3].to_lowercase()).await.expect(200);
+    let half = signs_in(&app, &ada.person.email).await.expect(200);
+    completes(&app, &half, "recoveryCode", &ada.recovery_codes[3]).await.refused(401, "invalid_code");
+    completes(&app, &half, "recoveryCode", &ada.recovery_codes[4]).await.expect(200);
+    let told = "select count(*) from notifications where kind = 'account.recovery-code-used'";
+    assert_eq!(app.count(told).await, 2);
+    assert_eq!(app.count("select count(*) from recovery_codes where used_at is null").await, 8);
+}
+
+#[tokio::test]
+async fn a_reset_password_does_not_get_around_it() {
+    let app = TestApp::start().await;
+    let ada = sets_up(&app, app.customer("Ada").await).await;
+    // What a reset leaves behind: another password, the factor untouched.
+    app.stranger().post("/api/auth/forgot-password", &json!({ "email": ada.person.email })).await.expect(202);
+    assert_eq!(app.count("select count(*) from second_factors where confirmed_at is not null").await, 1);
+    let half = signs_in(&app, &ada.person.email).await.expect(200);
+    assert_eq!(half["secondFactorRequired"], true);
+}
+
+#[tokio::test]
+async fn setting_it_up_needs_the_password_and_removing_it_a_code_as_well() {
+    let app = TestApp::start().await;
+    let ada = app.customer("Ada").await;
+    ada.post("/api/me/second-factor", &json!({ "password": "not the password" })).await.refused(403, "reauth_required");
+    ada.post("/api/me/second-factor", &json!({ "password": PASSWORD })).await.expect(201);
+    // Shown, not confirmed: nothing is asked for yet.
+    assert!(signs_in(&app, &ada.email).await.expect(200)["accessToken"].is_string());
+    let ada = sets_up(&app, ada).await;
+    let person = &ada.person;
+    person.post("/api/me/second-factor", &json!({ "password": PASSWORD })).await.refused(409, "already_exists");
+    assert_eq!(person.get("/api/me/second-factor").await.expect(200)["recoveryCodesLeft"], 10);
+    let removes =
+        async |body: Value| person.send(person.request(Method::DELETE, "/api/me/second-factor").json(&body)).await;
+    let code = ada.code(&app);
+    removes(json!({ "password": "not the password", "code": code })).await.refused(403, "reauth_required");
+    removes(json!({ "password": PASSWORD, "code": "nonsense" })).await.refused(401, "invalid_code");
+    removes(json!({ "password": PASSWORD })).await.refused(422, "invalid_request");
+    assert_eq!(removes(json!({ "password": PASSWORD, "code": code })).await.status, 204);
+    assert!(signs_in(&app, &person.email).await.expect(200)["accessToken"].is_string());
+    assert_eq!(app.count("select count(*) from recovery_codes").await, 0);
+    let told = "select count(*) from notifications where kind like 'account.second-factor-%'";
+    assert_eq!(app.count(told).await, 2);
+}
+
+#[tokio::test]
+async fn a_restaurant_that_asks_for_it_is_closed_to_staff_without() {
+    let app = TestApp::start().await;
+    let shop = app.restaurant("Trattoria").sells("Margherita", 900).opens().await;
+    let staff = app.staff_of(&shop).await;
+    let security = shop.path("/security");
+    let wanted = json!({ "requireSecondFactor": true });
+    staff.patch(&security, &wanted).await.refused(403, "forbidden");
+    app.customer("Ada").await.patch(&security, &wanted).await.refused(404, "not_found");
+    shop.owner.patch(&security, &wanted).await.refused(403, "second_factor_required");
+    let owner = sets_up(&app, shop.owner.clone()).await;
+    owner.person.patch(&security, &wanted).await.expect(200);
+    assert_eq!(owner.person.get(&security).await.expect(200), wanted);
+
+    let orders = format!("/api/orders?restaurantId={}", shop.id);
+    for path in [shop.path("/members"), orders.clone()] {
+        staff.get(&path).await.refused(403, "second_factor_required");
+    }
+    let order = app.customer("Ben").await.places_order(&shop, &[(shop.any_dish(), 1)]).await;
+    staff.tries_to_move(&order, "CONFIRMED", None).await.refused(404, "not_found");
+    let staff = sets_up(&app, staff).await;
+    staff.person.get(&orders).await.expect(200);
+    staff.person.moves(&order, "CONFIRMED").await;
+    owner.person.patch(&security, &json!({ "requireSecondFactor": false })).await.expect(200);
+}
+
+#[tokio::test]
+async fn no_key_and_no_recovery_code_is_readable_in_the_database() {
+    let app = TestApp::start().await;
+    let ada = sets_up(&app, app.customer("Ada").await).await;
+    let rows: Vec<String> = sqlx::query_scalar(
+        "select to_jsonb(t)::text from second_factors t union all select to_jsonb(t)::text from recovery_codes t",
+    )
+    .fetch_all(&app.look)
+    .await
+    .unwrap();
+    assert_eq!(rows.len(), 11);
+    let key = ada.key.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+    for secret in ada.recovery_codes.iter().map(|code| code.replace('-', "")).chain([key]) {
+        assert!(rows.iter().all(|row| !row.contains(&secret)), "{secret}");
+    }
+}
