@@ -43,7 +43,7 @@ export function checkout(restaurant) {
       items && row('Dishes', money(items)),
       way === 'DELIVERY' && restaurant.deliveryFee?.amount > 0 && row('Delivery', money(restaurant.deliveryFee)),
       tipped > 0 && row('Tip', money({ amount: tipped, currency })),
-      restaurant.taxBasisPoints > 0 && row('Tax', `${restaurant.taxBasisPoints / 100} %, added by the server`));
+      row('Tax', restaurant.pricesIncludeTax ? 'included in the prices' : 'added by the server'));
     button.textContent = 'Place the order';
   }
 

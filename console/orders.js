@@ -134,7 +134,8 @@ function slip(order) {
     h('dl', { class: 'sums' }, row('Dishes', totals.items), row('Tax', totals.tax), row('Delivery', totals.deliveryFee),
       row('Service', totals.serviceFee), row('Tip', totals.tip),
       totals.discount?.amount > 0 && [h('dt', {}, 'Discount'), h('dd', {}, `−${money(totals.discount)}`)],
-      h('dt', { class: 'total' }, 'Total'), h('dd', { class: 'total' }, money(totals.total))),
+      h('dt', { class: 'total' }, 'Total'), h('dd', { class: 'total' }, money(totals.total)),
+      totals.includedTax?.amount > 0 && totals.taxes.map((at) => row(`of which ${at.basisPoints / 100} % tax`, at.tax))),
     h('p', { class: 'hint' }, [word(order.fulfilment), order.address, order.table && `Table ${order.table}`, order.note].filter(Boolean).join(' · ')),
   ];
 }

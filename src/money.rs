@@ -158,17 +158,43 @@ impl Amount {
         self.0.checked_mul(i64::from(count)).map(Self).ok_or(Overflow)
     }
 
-    /// A share in hundredths of a percent, rounded half to even: the one rounding rule of the house.
-    pub fn basis_points(self, points: u32) -> Result<Self, Overflow> {
-        const WHOLE: i128 = 10_000;
-        let product = i128::from(self.0) * i128::from(points);
-        let (quotient, remainder) = (product.div_euclid(WHOLE), product.rem_euclid(WHOLE));
-        let up = match (remainder * 2).cmp(&WHOLE) {
+    /// So many parts of so many, rounded half to even: the one rounding rule of the house.
+    ///
+    /// # Errors
+    /// When the share leaves the range of 64 bits, or there are no parts.
+    pub fn share(self, parts: u32, of: u32) -> Result<Self, Overflow> {
+        let (product, whole) = (i128::from(self.0) * i128::from(parts), i128::from(of));
+        let quotient = product.checked_div_euclid(whole).ok_or(Overflow)?;
+        let up = match (product.rem_euclid(whole) * 2).cmp(&whole) {
             std::cmp::Ordering::Less => 0,
             std::cmp::Ordering::Greater => 1,
             std::cmp::Ordering::Equal => quotient.rem_euclid(2),
         };
         i64::try_from(quotient + up).map(Self).map_err(|_| Overflow)
+    }
+
+    /// Spreads it over amounts in proportion to them, so that the parts add up to it: each gets its share rounded down,
+    /// and what is left goes, a unit each, to those whose share was cut the most, the first of equals first.
+    ///
+    /// # Errors
+    /// When an amount is negative, or there is nothing to spread it over.
+    pub fn spread(self, over: &[Self]) -> Result<Vec<Self>, Overflow> {
+        let whole: i128 = over.iter().map(|amount| i128::from(amount.0)).sum();
+        if self.0 == 0 {
+            return Ok(vec![Self::ZERO; over.len()]);
+        }
+        if self.0 < 0 || whole == 0 || over.iter().any(|amount| amount.0 < 0) {
+            return Err(Overflow);
+        }
+        let exact: Vec<_> = over.iter().map(|amount| i128::from(self.0) * i128::from(amount.0)).collect();
+        let mut parts: Vec<_> = exact.iter().map(|product| product / whole).collect();
+        let mut cut: Vec<_> = (0..over.len()).collect();
+        cut.sort_by_key(|index| std::cmp::Reverse(exact[*index] % whole));
+        let left = i128::from(self.0) - parts.iter().sum::<i128>();
+        for index in cut.into_iter().take(usize::try_from(left).map_err(|_| Overflow)?) {
+            parts[index] += 1;
+        }
+        parts.into_iter().map(|part| i64::try_from(part).map(Self).map_err(|_| Overflow)).collect()
     }
 
     /// As it goes over the wire.

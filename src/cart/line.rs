@@ -6,8 +6,9 @@ use super::{CartLine, LineModifier, Obstacle};
 use crate::ids::{ItemId, ModifierGroupId, ModifierId};
 use crate::menu::Group;
 use crate::menu::allergens::{Declared, Diet, Effective, effective};
-use crate::menu::configure::{Choice, Chosen, configure};
+use crate::menu::configure::{self, Choice, Chosen, configure};
 use crate::money::{Amount, Currency, Overflow};
+use crate::restaurants::tax::{Portion, TaxClass};
 
 /// A line as the tables know it, with the menu's word on its item.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct Wish {
     pub quantity: i32,
     /// What one costs now, without modifiers.
     pub price: Amount,
+    /// The tax class of the item.
+    pub tax_class: Option<TaxClass>,
     /// What was chosen.
     pub choices: Vec<Choice>,
     /// What is asked about it now.
@@ -55,6 +58,10 @@ pub struct StoredLine {
     pub chosen: Vec<Chosen>,
     /// What one costs now, its modifiers included.
     pub price: Amount,
+    /// What the item alone costs.
+    pub bare_price: Amount,
+    /// The tax class of the item.
+    pub tax_class: Option<TaxClass>,
     /// Portions that one takes of counted modifiers.
     pub takes: BTreeMap<ModifierId, u32>,
     /// What is in it as it was put together.
@@ -100,6 +107,8 @@ impl Wish {
             choices: self.choices,
             chosen,
             price: self.price.plus(extra)?,
+            bare_price: self.price,
+            tax_class: self.tax_class,
             takes,
             allergens,
             note: self.note,
@@ -127,6 +136,18 @@ impl StoredLine {
     /// When the sum leaves the range of 64 bits.
     pub fn total(&self) -> Result<Amount, Overflow> {
         self.price.times(u32::try_from(self.quantity).map_err(|_| Overflow)?)
+    }
+
+    /// The line's price in portions by tax class: the item, and what was chosen. They add up to its total.
+    ///
+    /// # Errors
+    /// When an amount leaves the range of 64 bits.
+    pub fn portions(&self) -> Result<Vec<Portion>, Overflow> {
+        let quantity = u32::try_from(self.quantity).map_err(|_| Overflow)?;
+        let class = self.tax_class.as_ref();
+        let mut portions = vec![Portion { class: class.cloned(), amount: self.bare_price.times(quantity)? }];
+        portions.extend(configure::portions(&self.chosen, class, quantity)?);
+        Ok(portions)
     }
 
     /// Its modifiers as they are shown and sold.

@@ -127,7 +127,7 @@ pub struct Cart {
     pub status: CartStatus,
     /// The lines.
     pub lines: Vec<CartLine>,
-    /// The sum of the lines, without tax and fees.
+    /// The sum of the lines at the menu's prices, without fees.
     pub items_total: Money,
     /// When it last changed.
     pub updated_at: Option<DateTime<Utc>>,

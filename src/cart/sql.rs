@@ -80,7 +80,7 @@ pub async fn lock(
 pub async fn lines(tx: &mut Tx, scope: &RestaurantScope, cart: CartId) -> Result<Vec<StoredLine>, Problem> {
     let now = tx.now();
     let rows = sqlx::query!(
-        r#"select c.menu_item_id as item_id, i.name, c.quantity, i.price, c.note, i.stock,
+        r#"select c.menu_item_id as item_id, i.name, c.quantity, i.price, i.tax_class, c.note, i.stock,
                   i.available or coalesce(i.unavailable_until <= $3, false) as "available!",
                   i.deleted_at is not null as "deleted!", c.choices as "choices: Json<Vec<Choice>>",
                   i.allergens as "allergens: Json<Vec<Declared>>", i.diets as "diets: Json<Vec<Diet>>",
@@ -111,6 +111,7 @@ pub async fn lines(tx: &mut Tx, scope: &RestaurantScope, cart: CartId) -> Result
             name: row.name,
             quantity: row.quantity,
             price: row.price,
+            tax_class: row.tax_class,
             choices: row.choices.0,
             asked: row.asked,
             note: row.note,

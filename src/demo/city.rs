@@ -8,6 +8,7 @@ use crate::delivery::Vehicle;
 use crate::place::Place;
 use crate::restaurants::MemberRole;
 use crate::restaurants::hours::Span;
+use crate::restaurants::tax::TaxClass;
 
 /// Where everybody of the demo has their mail; nobody else has an address there (RFC 2606).
 pub const DOMAIN: &str = "demo.comanda.example";
@@ -97,14 +98,16 @@ pub struct Chapter {
 
 /// Something to order.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Dish {
     /// Its name.
     pub name: String,
     /// What it is.
     pub description: String,
-    /// Cents, without tax.
+    /// Cents, with tax.
     pub price: i64,
+    /// One of the town's tax classes.
+    pub tax_class: Option<TaxClass>,
     /// Portions, where they are counted.
     pub stock: Option<i32>,
     /// Whether it is to be had on the first day.

@@ -10,11 +10,10 @@ use crate::ids::{CategoryId, DriverId, ItemId, RestaurantId, UserId};
 use crate::money::{Currency, UnknownCurrency};
 use crate::place::Place;
 use crate::restaurants::MemberRole;
+use crate::restaurants::tax::{ClassRates, NoRate, Rate, Rates, TaxClass, TaxRules};
 
 /// Where it is.
 pub const ZONE: Tz = chrono_tz::Europe::Rome;
-/// Reduced rate of Italian VAT, as meals have it.
-pub const TAX_BASIS_POINTS: u32 = 1_000;
 
 /// What does not fit into the house.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +21,12 @@ pub enum TownError {
     /// The currency is none.
     #[error(transparent)]
     Currency(#[from] UnknownCurrency),
+    /// A rate is none.
+    #[error(transparent)]
+    Rate(#[from] NoRate),
+    /// A tax class has no name.
+    #[error("a tax class has no name")]
+    TaxClass,
     /// Somebody's address is none.
     #[error("{0} is no e-mail address")]
     Email(String),
@@ -101,6 +106,8 @@ pub struct Kitchen {
 pub struct Town {
     /// What is paid with.
     pub currency: Currency,
+    /// How everything is taxed.
+    pub tax: TaxRules,
     /// Who runs the platform.
     pub admin: Person,
     /// Who eats; Ada first.
@@ -134,6 +141,7 @@ impl Town {
         });
         Ok(Self {
             currency: "EUR".parse()?,
+            tax: italian_vat()?,
             admin: Person::new(city::admin_email(), "Comanda Demo", UserRole::Admin)?,
             riders: riders.collect::<Result<_, TownError>>()?,
             guests: guests.collect::<Result<_, TownError>>()?,
@@ -141,6 +149,19 @@ impl Town {
             notes: city.people.notes.clone(),
         })
     }
+}
+
+/// Prices hold it. Meals have the reduced rate, however they reach the guest, and so has bringing them; a bottle has the
+/// full rate, unless it is served at a table.
+fn italian_vat() -> Result<TaxRules, TownError> {
+    let (reduced, full) = (Rate::basis_points(1_000)?, Rate::basis_points(2_200)?);
+    let class = |name: &str, delivery, pickup, dine_in| -> Result<ClassRates, TownError> {
+        let name = TaxClass::try_from(name.to_owned()).map_err(|_| TownError::TaxClass)?;
+        Ok(ClassRates { name, basis_points: Rates { delivery, pickup, dine_in } })
+    };
+    let classes =
+        vec![class("bottled-drinks", full, full, reduced)?, class(TaxClass::FEES, reduced, reduced, reduced)?];
+    Ok(TaxRules { included: true, standard: reduced, classes })
 }
 
 fn kitchen(house: &House) -> Result<Kitchen, TownError> {

@@ -10,6 +10,7 @@ use super::allergens::{Effective, Part, effective};
 use super::{Group, Modifier};
 use crate::ids::{ModifierGroupId, ModifierId};
 use crate::money::{Amount, Overflow};
+use crate::restaurants::tax::{Portion, TaxClass};
 
 /// Most choices on one line, nested ones included.
 pub const MOST_CHOICES: usize = 100;
@@ -63,6 +64,8 @@ pub struct Chosen {
     pub name: String,
     /// What one adds.
     pub price: Amount,
+    /// The tax class it is in; `None`: that of what it is chosen on.
+    pub tax_class: Option<TaxClass>,
     /// How many on each portion, or on each of the modifier above.
     pub quantity: u8,
     /// What was chosen on it.
@@ -133,12 +136,32 @@ pub fn configure<'a>(
 }
 
 fn as_chosen(modifier: &Modifier, quantity: u8, modifiers: Vec<Chosen>) -> Chosen {
-    Chosen { modifier_id: modifier.id, name: modifier.name.clone(), price: modifier.price, quantity, modifiers }
+    let (name, tax_class) = (modifier.name.clone(), modifier.tax_class.clone());
+    Chosen { modifier_id: modifier.id, name, price: modifier.price, tax_class, quantity, modifiers }
 }
 
 fn extra(chosen: &[Chosen]) -> Result<Amount, Overflow> {
     let one = |choice: &Chosen| choice.price.plus(extra(&choice.modifiers)?)?.times(u32::from(choice.quantity));
     chosen.iter().try_fold(Amount::ZERO, |sum, choice| sum.plus(one(choice)?))
+}
+
+/// What so many of each choice cost, a portion for each that costs something. One without a class of its own is taxed as
+/// what it is chosen on.
+///
+/// # Errors
+/// When an amount leaves the range of 64 bits.
+pub fn portions(chosen: &[Chosen], class: Option<&TaxClass>, times: u32) -> Result<Vec<Portion>, Overflow> {
+    let mut portions = Vec::new();
+    for choice in chosen {
+        let class = choice.tax_class.as_ref().or(class);
+        let times = times.checked_mul(u32::from(choice.quantity)).ok_or(Overflow)?;
+        let amount = choice.price.times(times)?;
+        if amount != Amount::ZERO {
+            portions.push(Portion { class: class.cloned(), amount });
+        }
+        portions.extend(self::portions(&choice.modifiers, class, times)?);
+    }
+    Ok(portions)
 }
 
 impl<'a> Reading<'a> {

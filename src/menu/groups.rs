@@ -69,6 +69,11 @@ async fn save(tx: &mut Tx, scope: &RestaurantScope, group: Group, bounds: Menus)
         Problem::invalid_field(pointer, format!("{} (in “{}”)", fault.message, groups[fault.group].name))
     })?;
     let group = &groups[place];
+    let mut faults = Faults::default();
+    for (index, modifier) in group.modifiers.iter().enumerate() {
+        faults.tax_class(tx, scope, &format!("/modifiers/{index}"), modifier.tax_class.as_ref()).await?;
+    }
+    faults.none()?;
     sql::groups::save(tx, scope, group).await?;
     sql::groups::nest(tx, scope, group).await?;
     for modifier in &group.modifiers {

@@ -9,6 +9,10 @@ use super::dayparts::{self, DayPart};
 use super::translations::{self, Translations};
 use crate::money::{Currency, Money};
 use crate::problem::{FieldError, Problem};
+use crate::restaurants;
+use crate::restaurants::tax::TaxClass;
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
 
 /// Most portions a stock can count.
 const LARGEST_STOCK: i32 = 1_000_000;
@@ -79,6 +83,25 @@ impl Faults {
         if price.currency != currency {
             self.note(format!("{pointer}/currency"), format!("must be {currency}, the restaurant's currency"));
         }
+    }
+
+    /// A tax class that the restaurant does not have.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn tax_class(
+        &mut self,
+        tx: &mut Tx,
+        scope: &RestaurantScope,
+        pointer: &str,
+        class: Option<&TaxClass>,
+    ) -> Result<(), Problem> {
+        if let Some(class) = class
+            && !restaurants::sql::tax::knows(tx, scope.restaurant(), class).await?
+        {
+            self.note(format!("{pointer}/taxClass"), "is none of the restaurant's taxClasses");
+        }
+        Ok(())
     }
 
     /// Windows that cannot be.

@@ -22,6 +22,7 @@ use crate::money::Money;
 use crate::paging::{List, Page};
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
+use crate::restaurants::tax::TaxClass;
 use crate::tenancy::{RestaurantScope, Who};
 use crate::uow::Tx;
 use crate::wire::{Body, Json, Path, Query, Text};
@@ -44,6 +45,7 @@ async fn check(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(), 
     faults.day_parts("", &item.day_parts);
     faults.translations("", &item.translations);
     faults.food("", item.allergens.as_deref(), &item.diets);
+    faults.tax_class(tx, scope, "", item.tax_class.as_ref()).await?;
     let known = sql::groups::with_nested(tx, scope.restaurant(), &item.modifier_groups).await?;
     for (index, id) in item.modifier_groups.iter().enumerate() {
         let pointer = format!("/modifierGroups/{index}");
@@ -71,8 +73,11 @@ struct NewItem {
     name: Text<1, 120>,
     #[schema(inline)]
     description: Option<Text<1, 2000>>,
-    /// What one costs, without modifiers and without tax, in the restaurant's currency.
+    /// What one costs, without modifiers, in the restaurant's currency; with tax, if `pricesIncludeTax` of the restaurant.
     price: Money,
+    /// One of the restaurant's `taxClasses`; null or absent: taxed as what has none.
+    #[schema(inline)]
+    tax_class: Option<TaxClass>,
     /// Portions left; null or absent: not counted.
     stock: Option<Stock>,
     /// True when absent.
@@ -107,6 +112,7 @@ impl NewItem {
             name: self.name.into_string(),
             description: self.description.map(Text::into_string),
             price: self.price,
+            tax_class: self.tax_class,
             available: self.available,
             unavailable_until: None,
             stock: self.stock.map(|stock| stock.0),
@@ -225,6 +231,10 @@ struct ItemPatch {
     #[schema(value_type = Option<String>)]
     description: Option<Option<Text<1, 2000>>>,
     price: Option<Money>,
+    /// Null: taxed as what has none.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    tax_class: Option<Option<TaxClass>>,
     /// Null: not counted any more.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Stock>)]
@@ -258,6 +268,7 @@ impl ItemPatch {
         set(&mut item.name, self.name.map(Text::into_string));
         set(&mut item.description, self.description.map(|text| text.map(Text::into_string)));
         set(&mut item.price, self.price);
+        set(&mut item.tax_class, self.tax_class);
         if let Some(available) = self.available {
             (item.available, item.unavailable_until) = (available, None);
         }

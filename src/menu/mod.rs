@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId};
 use crate::money::{Amount, Currency, Money};
+use crate::restaurants::tax::TaxClass;
 
 pub mod allergens;
 pub mod categories;
@@ -66,8 +67,11 @@ pub struct Item {
     pub name: String,
     /// What it is.
     pub description: Option<String>,
-    /// What one costs, without modifiers and without tax.
+    /// What one costs, without modifiers.
     pub price: Money,
+    /// The restaurant's tax class it is in; null: as what has none.
+    #[schema(value_type = Option<String>)]
+    pub tax_class: Option<TaxClass>,
     /// Whether it is switched on.
     pub available: bool,
     /// When it will be switched on again by itself.
@@ -118,6 +122,8 @@ pub struct Modifier {
     pub name: String,
     /// What one adds, in the restaurant's currency.
     pub price: Amount,
+    /// The tax class it is in; `None`: that of what it is chosen on.
+    pub tax_class: Option<TaxClass>,
     /// Whether it is switched on.
     pub available: bool,
     /// When it will be switched on again by itself.

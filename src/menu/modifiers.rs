@@ -20,6 +20,7 @@ use crate::ids::{ModifierGroupId, ModifierId, RestaurantId};
 use crate::money::{Currency, Money};
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
+use crate::restaurants::tax::TaxClass;
 use crate::wire::{Body, Json, Path, Text};
 
 /// The routes of this file.
@@ -40,6 +41,9 @@ pub(super) struct ModifierBody {
     name: Text<1, 120>,
     /// What one adds to the price, in the restaurant's currency.
     price: Money,
+    /// One of the restaurant's `taxClasses`; null or absent: that of what it is chosen on.
+    #[schema(inline)]
+    tax_class: Option<TaxClass>,
     /// Absent: as it is; a new one is on.
     available: Option<bool>,
     /// Portions left of a new one, where they are counted; afterwards `PUT …/stock`.
@@ -97,6 +101,7 @@ impl ModifierBody {
             key: self.key.map(Text::into_string),
             name: self.name.into_string(),
             price: self.price.amount,
+            tax_class: self.tax_class,
             available: self.available.unwrap_or(before.is_none_or(|before| before.available)),
             unavailable_until: until,
             stock: before.map_or(self.stock.map(|stock| stock.0), |before| before.stock),

@@ -11,6 +11,7 @@ use super::translations::{Texts, Translations};
 use super::{Category, Contents, Group, Item, Modifier};
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId, RestaurantId};
 use crate::money::{Currency, Money};
+use crate::restaurants::tax::TaxClass;
 
 /// A question about an item, and its answers, as staff see it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -44,6 +45,9 @@ pub struct GroupModifier {
     pub name: String,
     /// What one adds to the price.
     pub price: Money,
+    /// The tax class it is in; null: that of what it is chosen on.
+    #[schema(value_type = Option<String>)]
+    pub tax_class: Option<TaxClass>,
     /// Whether it is switched on.
     pub available: bool,
     /// When it will be switched on again by itself.
@@ -84,6 +88,7 @@ impl Modifier {
             key: self.key,
             name: self.name,
             price: self.price.of(currency),
+            tax_class: self.tax_class,
             available: self.available,
             unavailable_until: self.unavailable_until,
             stock: self.stock,
@@ -147,7 +152,7 @@ pub struct MenuItem {
     pub name: String,
     /// What it is.
     pub description: Option<String>,
-    /// What one costs, without modifiers and without tax.
+    /// What one costs, without modifiers; with tax, if `pricesIncludeTax` of the restaurant.
     pub price: Money,
     /// Whether it is switched on.
     pub available: bool,

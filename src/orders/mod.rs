@@ -1,6 +1,6 @@
 //! Orders: placed from a cart, walked through the kitchen, closed at the door or at the counter.
 //!
-//! An order is a snapshot of names and prices; afterwards only its status, its times and its version change, and only
+//! An order is a snapshot of names, prices and taxes; afterwards only its status, its times and its version change, and only
 //! along the table in `status.rs`. Every change is one transaction with its event. Nothing here knows of sockets,
 //! messages or drivers: they read the event log.
 
@@ -12,6 +12,7 @@ use crate::ids::{CartId, ItemId, ModifierId, OrderId, RestaurantId, UserId};
 use crate::menu::allergens::Effective;
 use crate::money::{Currency, Money};
 use crate::place::Place;
+use crate::restaurants::tax::Rate;
 
 pub mod history;
 pub mod http;
@@ -22,6 +23,8 @@ pub mod sql;
 pub mod status;
 
 pub use status::{Actor, OrderStatus};
+
+use pricing::{Sums, TaxShare};
 
 /// How the food reaches the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
@@ -71,20 +74,39 @@ pub struct OrderLine {
     pub unit_price: Money,
     /// What the line cost.
     pub total: Money,
+    /// Its tax by rate, after its part of the discount.
+    pub taxes: Vec<TaxAt>,
     /// What was in it as it was put together.
     pub allergens: Effective,
     /// A wish of the customer's.
     pub note: Option<String>,
 }
 
+/// What was taxed at one rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaxAt {
+    /// The rate, in hundredths of a percent.
+    #[schema(inline)]
+    pub basis_points: Rate,
+    /// What was taxed, without the tax.
+    pub net: Money,
+    /// The tax.
+    pub tax: Money,
+}
+
 /// What the order costs: `total = items + tax + deliveryFee + serviceFee + tip − discount`.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Totals {
     /// The sum of the lines.
     pub items: Money,
-    /// Tax on the lines.
+    /// Tax that is added; zero where prices hold it.
     pub tax: Money,
+    /// Tax that prices and fees hold; zero where it is added.
+    pub included_tax: Money,
+    /// Either of them by rate, of lines and fees.
+    pub taxes: Vec<TaxAt>,
     /// For bringing it.
     pub delivery_fee: Money,
     /// For the service.
@@ -95,6 +117,35 @@ pub struct Totals {
     pub discount: Money,
     /// What is paid.
     pub total: Money,
+}
+
+impl Totals {
+    /// Sums in a currency.
+    pub fn of(sums: &Sums, currency: Currency) -> Self {
+        Self {
+            items: sums.items.of(currency),
+            tax: sums.tax.of(currency),
+            included_tax: sums.included_tax.of(currency),
+            taxes: TaxAt::all(&sums.taxes, currency),
+            delivery_fee: sums.delivery_fee.of(currency),
+            service_fee: sums.service_fee.of(currency),
+            tip: sums.tip.of(currency),
+            discount: sums.discount.of(currency),
+            total: sums.total.of(currency),
+        }
+    }
+}
+
+impl TaxAt {
+    /// Shares in a currency.
+    pub fn all(shares: &[TaxShare], currency: Currency) -> Vec<Self> {
+        let one = |share: &TaxShare| Self {
+            basis_points: share.rate,
+            net: share.net.of(currency),
+            tax: share.tax.of(currency),
+        };
+        shares.iter().map(one).collect()
+    }
 }
 
 /// An order, as everybody sees it who may.

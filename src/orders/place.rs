@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 
-use super::pricing::{self, Terms};
+use super::pricing::{self, Charges};
 use super::sql::{self, NewOrder, Placed};
 use super::{Fulfilment, Order, OrderStatus};
 use crate::cart::{self, CartStatus, StoredLine};
@@ -180,10 +180,10 @@ fn compose(
         let message = format!("must be {}, the restaurant's currency", restaurant.currency);
         return Err(Problem::invalid_field("/tip/currency", message));
     }
-    let terms = Terms { tax_basis_points: restaurant.tax_basis_points.unsigned_abs(), delivery_fee: delivery.fee };
-    let totals = lines.iter().map(StoredLine::total).collect::<Result<Vec<_>, _>>()?;
+    let portions = lines.iter().map(StoredLine::portions).collect::<Result<Vec<_>, _>>()?;
     let tip = wanted.tip.map_or(Amount::ZERO, |tip| tip.amount);
-    let sums = pricing::sums(&totals, terms, wanted.fulfilment, tip)?;
+    let charges = Charges { delivery_fee: delivery.fee, tip, ..Charges::default() };
+    let sums = pricing::sums(&portions, &restaurant.tax_rules(), wanted.fulfilment, charges)?;
     if sums.items < delivery.minimum_order {
         let detail = "Add something to the cart.";
         return Err(Problem::new(Code::BelowMinimum, detail)

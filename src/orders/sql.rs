@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::pricing::Sums;
 use super::status::StatusChange;
-use super::{Fulfilment, Order, OrderLine, OrderStatus, SoldModifier, Totals};
+use super::{Fulfilment, Order, OrderLine, OrderStatus, SoldModifier, TaxAt, Totals};
 use crate::cart::StoredLine;
 use crate::events::{self, Event, Recorded};
 use crate::ids::{CartId, DriverId, ItemId, ModifierId, OrderId, RestaurantId, UserId};
@@ -21,6 +21,7 @@ use crate::paging::Page;
 use crate::place::Place;
 use crate::problem::{OnConstraint as _, Problem};
 use crate::restaurants::MemberRole;
+use crate::restaurants::tax::Rate;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
@@ -39,6 +40,10 @@ struct Row {
     currency: Currency,
     items_total: Amount,
     tax_total: Amount,
+    tax_included: Amount,
+    tax_rates: Vec<Rate>,
+    tax_nets: Vec<Amount>,
+    tax_amounts: Vec<Amount>,
     delivery_fee: Amount,
     service_fee: Amount,
     tip: Amount,
@@ -69,6 +74,7 @@ struct LineRow {
     quantity: i32,
     line_total: Amount,
     modifiers: Json<Vec<SoldModifier>>,
+    taxes: Json<Vec<TaxAt>>,
     allergens: Json<Effective>,
     note: Option<String>,
 }
@@ -84,6 +90,7 @@ impl LineRow {
             allergens: self.allergens.0,
             unit_price: self.unit_price.of(currency),
             total: self.line_total.of(currency),
+            taxes: self.taxes.0,
             note: self.note,
         }
     }
@@ -92,6 +99,8 @@ impl LineRow {
 impl Row {
     fn into_order(self, items: Vec<OrderLine>) -> Order {
         let of = |amount: Amount| amount.of(self.currency);
+        let by_rate = self.tax_rates.iter().zip(&self.tax_nets).zip(&self.tax_amounts);
+        let by_rate = by_rate.map(|((rate, net), tax)| TaxAt { basis_points: *rate, net: of(*net), tax: of(*tax) });
         Order {
             id: self.id,
             number: self.number,
@@ -106,6 +115,8 @@ impl Row {
             totals: Totals {
                 items: of(self.items_total),
                 tax: of(self.tax_total),
+                included_tax: of(self.tax_included),
+                taxes: by_rate.collect(),
                 delivery_fee: of(self.delivery_fee),
                 service_fee: of(self.service_fee),
                 tip: of(self.tip),
@@ -135,7 +146,7 @@ async fn with_lines(tx: &mut Tx, rows: Vec<Row>) -> Result<Vec<Order>, Problem> 
     let mut lines = sqlx::query_as!(
         LineRow,
         r#"select i.order_id, i.line, i.menu_item_id, i.name, i.unit_price, i.quantity, i.line_total, i.note,
-                  i.modifiers as "modifiers: _", i.allergens as "allergens: _"
+                  i.modifiers as "modifiers: _", i.allergens as "allergens: _", i.taxes as "taxes: _"
            from unnest($1::uuid[], $2::uuid[]) as wanted(restaurant, id)
            join order_items i on i.restaurant_id = wanted.restaurant and i.order_id = wanted.id
            order by i.order_id, i.line"#,
@@ -193,10 +204,12 @@ pub async fn party(
 pub async fn get(tx: &mut Tx, scope: &RestaurantScope, id: OrderId) -> Result<Option<Order>, Problem> {
     let row = sqlx::query_as!(
         Row,
-        "select id, number, restaurant_id, customer_id, cart_id, fulfilment, status, version, currency, items_total,
-                tax_total, delivery_fee, service_fee, tip, discount, total, address, latitude, longitude, delivery_zone, lead_minutes, dining_table,
-                note, accept_by, promised_at, cancel_reason, placed_at, updated_at, closed_at
-         from orders where restaurant_id = $1 and id = $2",
+        r#"select id, number, restaurant_id, customer_id, cart_id, fulfilment, status, version, currency, items_total,
+                  tax_total, tax_included, tax_rates as "tax_rates: _", tax_nets as "tax_nets: _",
+                  tax_amounts as "tax_amounts: _", delivery_fee, service_fee, tip, discount, total, address, latitude,
+                  longitude, delivery_zone, lead_minutes, dining_table, note, accept_by, promised_at, cancel_reason,
+                  placed_at, updated_at, closed_at
+         from orders where restaurant_id = $1 and id = $2"#,
         scope.restaurant() as RestaurantId,
         id as OrderId,
     )
@@ -227,13 +240,15 @@ pub async fn list_of_customer(
 ) -> Result<Vec<Order>, Problem> {
     let rows = sqlx::query_as!(
         Row,
-        "select id, number, restaurant_id, customer_id, cart_id, fulfilment, status, version, currency, items_total,
-                tax_total, delivery_fee, service_fee, tip, discount, total, address, latitude, longitude, delivery_zone, lead_minutes, dining_table,
-                note, accept_by, promised_at, cancel_reason, placed_at, updated_at, closed_at
+        r#"select id, number, restaurant_id, customer_id, cart_id, fulfilment, status, version, currency, items_total,
+                  tax_total, tax_included, tax_rates as "tax_rates: _", tax_nets as "tax_nets: _",
+                  tax_amounts as "tax_amounts: _", delivery_fee, service_fee, tip, discount, total, address, latitude,
+                  longitude, delivery_zone, lead_minutes, dining_table, note, accept_by, promised_at, cancel_reason,
+                  placed_at, updated_at, closed_at
          from orders
          where customer_id = $1 and ($2::order_status is null or status = $2)
            and ($3::timestamptz is null or (placed_at, id) < ($3, $4))
-         order by placed_at desc, id desc limit $5",
+         order by placed_at desc, id desc limit $5"#,
         customer as UserId,
         status as Option<OrderStatus>,
         page.after_time(),
@@ -254,13 +269,15 @@ pub async fn list_of_restaurant(
 ) -> Result<Vec<Order>, Problem> {
     let rows = sqlx::query_as!(
         Row,
-        "select id, number, restaurant_id, customer_id, cart_id, fulfilment, status, version, currency, items_total,
-                tax_total, delivery_fee, service_fee, tip, discount, total, address, latitude, longitude, delivery_zone, lead_minutes, dining_table,
-                note, accept_by, promised_at, cancel_reason, placed_at, updated_at, closed_at
+        r#"select id, number, restaurant_id, customer_id, cart_id, fulfilment, status, version, currency, items_total,
+                  tax_total, tax_included, tax_rates as "tax_rates: _", tax_nets as "tax_nets: _",
+                  tax_amounts as "tax_amounts: _", delivery_fee, service_fee, tip, discount, total, address, latitude,
+                  longitude, delivery_zone, lead_minutes, dining_table, note, accept_by, promised_at, cancel_reason,
+                  placed_at, updated_at, closed_at
          from orders
          where restaurant_id = $1 and ($2::order_status is null or status = $2)
            and ($3::timestamptz is null or (placed_at, id) < ($3, $4))
-         order by placed_at desc, id desc limit $5",
+         order by placed_at desc, id desc limit $5"#,
         scope.restaurant() as RestaurantId,
         status as Option<OrderStatus>,
         page.after_time(),
@@ -336,12 +353,17 @@ pub async fn insert(
     let notes: Vec<_> = lines.iter().map(|line| line.note.clone()).collect();
     let modifiers: Vec<_> = lines.iter().map(|line| json!(line.modifiers(order.currency))).collect();
     let allergens: Vec<_> = lines.iter().map(|line| json!(line.allergens)).collect();
+    let line_taxes: Vec<_> = order.sums.lines.iter().map(|line| json!(TaxAt::all(line, order.currency))).collect();
+    let taxes = &order.sums.taxes;
+    let tax_rates: Vec<_> = taxes.iter().map(|share| share.rate).collect();
+    let tax_nets: Vec<_> = taxes.iter().map(|share| share.net).collect();
+    let tax_amounts: Vec<_> = taxes.iter().map(|share| share.tax).collect();
     let (taken_modifiers, taken_counts) = counted_modifiers(lines);
     let row = sqlx::query!(
         r#"with wanted as materialized (
                select * from unnest($4::uuid[], $5::text[], $6::bigint[], $7::int[], $8::bool[], $9::text[],
-                       $25::json[], $26::json[])
-                   with ordinality as w(item, name, price, quantity, counted, note, modifiers, allergens, line)
+                       $25::json[], $26::json[], $31::json[])
+                   with ordinality as w(item, name, price, quantity, counted, note, modifiers, allergens, taxes, line)
            ), need as materialized (
                select item, sum(quantity)::int as quantity from wanted where counted group by item order by item
            ), locked as materialized (
@@ -379,15 +401,16 @@ pub async fn insert(
            ), placed as (
                insert into orders (restaurant_id, id, customer_id, cart_id, day, number, fulfilment, status, currency,
                    items_total, tax_total, delivery_fee, service_fee, tip, discount, total, address, latitude,
-                   longitude, dining_table, note, delivery_zone, lead_minutes, placed_at, updated_at, created_at)
-               select $1, $2, $11, $12, $10, last_number, $13, 'PENDING', $14, $15, $16, $17, 0, $18, 0, $19, $20,
-                   $21, $22, $23, $24, $29, $30, $3, $3, $3
+                   longitude, dining_table, note, delivery_zone, lead_minutes, placed_at, updated_at, created_at,
+                   tax_included, tax_rates, tax_nets, tax_amounts)
+               select $1, $2, $11, $12, $10, last_number, $13, 'PENDING', $14, $15, $16, $17, $36, $18, $37, $19, $20,
+                   $21, $22, $23, $24, $29, $30, $3, $3, $3, $32, $33, $34, $35
                from counter
                returning number
            ), sold as (
                insert into order_items (restaurant_id, order_id, line, menu_item_id, name, unit_price, quantity,
-                   line_total, note, modifiers, allergens)
-               select $1, $2, line, item, name, price, quantity, price * quantity, note, modifiers, allergens
+                   line_total, note, modifiers, allergens, taxes)
+               select $1, $2, line, item, name, price, quantity, price * quantity, note, modifiers, allergens, taxes
                from wanted, enough where ok
            ), closed as (
                update carts set status = 'ORDERED', order_id = $2, version = version + 1, updated_at = $3
@@ -426,6 +449,13 @@ pub async fn insert(
         &taken_counts,
         order.delivery_zone,
         order.lead_minutes,
+        &line_taxes,
+        order.sums.included_tax as Amount,
+        &tax_rates as &[Rate],
+        &tax_nets as &[Amount],
+        &tax_amounts as &[Amount],
+        order.sums.service_fee as Amount,
+        order.sums.discount as Amount,
     )
     .fetch_optional(tx.connection())
     .await

@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 use super::hours::{self, Span};
 use super::sql::{self, Profile};
 use super::staff::Staff;
+use super::tax::{ClassRates, Rate, TaxRules};
 use super::{Restaurant, area, invitations, members, opening, security};
 use crate::accounts::caller::Admin;
 use crate::app::App;
@@ -88,10 +89,17 @@ struct NewRestaurant {
     #[schema(value_type = String, example = "Europe/Rome")]
     timezone: Tz,
     currency: Currency,
-    /// Tax added to the lines, in hundredths of a percent, 0 to 10000.
+    /// True: prices and fees hold the tax already; false or absent: it is added to them.
     #[serde(default)]
-    #[schema(minimum = 0, maximum = 10000)]
-    tax_basis_points: i32,
+    prices_include_tax: bool,
+    /// Tax on what has no class; 0 when absent.
+    #[serde(default)]
+    #[schema(inline)]
+    tax_basis_points: Rate,
+    /// What is taxed otherwise.
+    #[serde(default)]
+    #[schema(max_items = 7)]
+    tax_classes: Vec<ClassRates>,
     delivery_fee: Option<Money>,
     minimum_order: Option<Money>,
     #[serde(default)]
@@ -117,7 +125,11 @@ impl NewRestaurant {
             address: self.address.into_string(),
             place: self.place,
             timezone: self.timezone,
-            tax_basis_points: self.tax_basis_points,
+            tax: TaxRules {
+                included: self.prices_include_tax,
+                standard: self.tax_basis_points,
+                classes: self.tax_classes,
+            },
             delivery_fee: units(self.delivery_fee),
             minimum_order: units(self.minimum_order),
             auto_accept: self.auto_accept,
@@ -149,9 +161,7 @@ fn check(profile: &Profile, currency: Currency, fees: &[(&str, Option<Money>)], 
             faults.push(FieldError::invalid(*pointer, format!("must be in {currency}, the restaurant's currency")));
         }
     }
-    if !(0..=10_000).contains(&profile.tax_basis_points) {
-        faults.push(FieldError::invalid("/taxBasisPoints", "must be between 0 and 10000"));
-    }
+    faults.extend(TaxRules::faults(&profile.tax.classes));
     if !(1..=480).contains(&profile.preparation_minutes) {
         faults.push(FieldError::invalid("/preparationMinutes", "must be between 1 and 480"));
     }
@@ -212,8 +222,12 @@ struct RestaurantPatch {
     place: Option<Place>,
     #[schema(value_type = Option<String>)]
     timezone: Option<Tz>,
-    #[schema(minimum = 0, maximum = 10000)]
-    tax_basis_points: Option<i32>,
+    prices_include_tax: Option<bool>,
+    #[schema(inline)]
+    tax_basis_points: Option<Rate>,
+    /// All classes. One that something on the menu is in cannot be left out.
+    #[schema(max_items = 7)]
+    tax_classes: Option<Vec<ClassRates>>,
     delivery_fee: Option<Money>,
     minimum_order: Option<Money>,
     auto_accept: Option<bool>,
@@ -240,7 +254,11 @@ impl RestaurantPatch {
             address: self.address.map_or_else(|| current.address.clone(), Text::into_string),
             place: self.place.unwrap_or(current.place),
             timezone: self.timezone.unwrap_or(timezone),
-            tax_basis_points: self.tax_basis_points.unwrap_or(current.tax_basis_points),
+            tax: TaxRules {
+                included: self.prices_include_tax.unwrap_or(current.prices_include_tax),
+                standard: self.tax_basis_points.unwrap_or(current.tax_basis_points),
+                classes: self.tax_classes.unwrap_or_else(|| current.tax_classes.clone()),
+            },
             delivery_fee: units(self.delivery_fee, current.delivery_fee),
             minimum_order: units(self.minimum_order, current.minimum_order),
             auto_accept: self.auto_accept.unwrap_or(current.auto_accept),

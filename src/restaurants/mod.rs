@@ -2,7 +2,8 @@
 //!
 //! An administrator creates a restaurant; its managers run it. Staff permission is a row in `memberships` and nothing
 //! else. Hours are local, half-open spans; whether a restaurant is open is one pure function (`hours.rs`). A pause stops
-//! orders until a time that it names. Where it delivers, and at which fee, is in `zones.rs`.
+//! orders until a time that it names. Where it delivers, and at which fee, is in `zones.rs`; at which rates it is taxed,
+//! in `tax.rs`.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -23,10 +24,12 @@ pub mod opening;
 pub mod security;
 pub mod sql;
 pub mod staff;
+pub mod tax;
 pub mod zones;
 
 use fulfilments::Fulfilments;
 use hours::Span;
+use tax::{ClassRates, Rate, TaxRules};
 
 /// Rank inside one restaurant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema, sqlx::Type)]
@@ -52,6 +55,7 @@ pub struct Pause {
 }
 
 /// A restaurant, as everybody may see it.
+#[expect(clippy::struct_excessive_bools, reason = "four things that are so or not, each by its name on the wire")]
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Restaurant {
@@ -76,9 +80,13 @@ pub struct Restaurant {
     /// ISO 4217.
     #[schema(value_type = String, example = "EUR")]
     pub currency: crate::money::Currency,
-    /// Tax added to the lines, in hundredths of a percent.
-    #[schema(example = 1000)]
-    pub tax_basis_points: i32,
+    /// Prices and fees hold the tax already; else it is added to them.
+    pub prices_include_tax: bool,
+    /// Tax on what has no class, in hundredths of a percent.
+    #[schema(inline)]
+    pub tax_basis_points: Rate,
+    /// Tax on what has a class, by fulfilment.
+    pub tax_classes: Vec<ClassRates>,
     /// Added to every delivery.
     pub delivery_fee: Money,
     /// Lines must come to this at least.
@@ -104,6 +112,17 @@ pub struct Restaurant {
     pub version: i64,
     /// When it joined.
     pub created_at: DateTime<Utc>,
+}
+
+impl Restaurant {
+    /// How it taxes what it sells.
+    pub fn tax_rules(&self) -> TaxRules {
+        TaxRules {
+            included: self.prices_include_tax,
+            standard: self.tax_basis_points,
+            classes: self.tax_classes.clone(),
+        }
+    }
 }
 
 /// Where a user works, and as what.

@@ -5,6 +5,7 @@ use chrono_tz::Tz;
 use sqlx::types::Json;
 
 use super::fulfilments::Fulfilments;
+use super::tax::{Rate, TaxRules};
 use super::{Member, MemberRole, Membership, Pause, Restaurant};
 use crate::ids::{RestaurantId, UserId};
 use crate::money::{Amount, Currency};
@@ -16,9 +17,11 @@ use crate::uow::Tx;
 
 pub mod hours;
 pub mod invitations;
+pub mod tax;
 pub mod zones;
 
 use hours::{StoredException, StoredSpan};
+use tax::StoredClass;
 
 /// A restaurant's row, with the hours that decide whether it is open.
 struct Row {
@@ -32,7 +35,8 @@ struct Row {
     longitude: f64,
     timezone: String,
     currency: Currency,
-    tax_basis_points: i32,
+    prices_include_tax: bool,
+    tax_rate: Rate,
     delivery_fee: Amount,
     minimum_order: Amount,
     auto_accept: bool,
@@ -45,6 +49,7 @@ struct Row {
     created_at: DateTime<Utc>,
     weekly: Json<Vec<StoredSpan>>,
     exceptions: Json<Vec<StoredException>>,
+    tax_classes: Json<Vec<StoredClass>>,
 }
 
 impl Row {
@@ -65,7 +70,9 @@ impl Row {
             place: Place::new(self.latitude, self.longitude).map_err(|error| Problem::internal(&error))?,
             timezone: self.timezone,
             currency: self.currency,
-            tax_basis_points: self.tax_basis_points,
+            prices_include_tax: self.prices_include_tax,
+            tax_basis_points: self.tax_rate,
+            tax_classes: tax::classes(self.tax_classes)?,
             delivery_fee: self.delivery_fee.of(self.currency),
             minimum_order: self.minimum_order.of(self.currency),
             auto_accept: self.auto_accept,
@@ -89,11 +96,13 @@ macro_rules! restaurants {
         sqlx::query_as!(
             Row,
             r#"select r.id, slug, name, description, cuisines, address, latitude, longitude, timezone, currency,
-                      tax_basis_points, delivery_fee, minimum_order, auto_accept, preparation_minutes, accepting,
+                      prices_include_tax, tax_rate, delivery_fee, minimum_order, auto_accept, preparation_minutes, accepting,
                       paused_until, pause_reason,
                       coalesce((select m.version from menus m where m.restaurant_id = r.id), 1) as "menu_version!",
                       version, created_at,
-                      weekly.spans as "weekly!: _", exceptions.days as "exceptions!: _"
+                      weekly.spans as "weekly!: _", exceptions.days as "exceptions!: _",
+                      (select coalesce(json_agg(t order by t.name), '[]') from tax_classes t
+                       where t.restaurant_id = r.id) as "tax_classes!: _"
                from restaurants r
                cross join lateral (
                    select coalesce(json_agg(json_build_object('weekday', weekday, 'opens', opens, 'closes', closes,
@@ -154,8 +163,8 @@ pub struct Profile {
     pub place: Place,
     /// Its zone.
     pub timezone: Tz,
-    /// Hundredths of a percent.
-    pub tax_basis_points: i32,
+    /// At which rates it is taxed.
+    pub tax: TaxRules,
     /// Minor units.
     pub delivery_fee: Amount,
     /// Minor units.
@@ -178,9 +187,9 @@ pub async fn insert(
     let now = tx.now();
     sqlx::query!(
         "insert into restaurants (id, slug, name, description, cuisines, address, latitude, longitude, timezone,
-             currency, tax_basis_points, delivery_fee, minimum_order, auto_accept, preparation_minutes, accepting,
-             created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17)",
+             currency, tax_rate, delivery_fee, minimum_order, auto_accept, preparation_minutes, accepting,
+             created_at, updated_at, prices_include_tax)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18)",
         scope.restaurant() as RestaurantId,
         profile.slug,
         profile.name,
@@ -191,18 +200,19 @@ pub async fn insert(
         profile.place.lng(),
         profile.timezone.name(),
         currency as Currency,
-        profile.tax_basis_points,
+        profile.tax.standard as Rate,
         profile.delivery_fee as Amount,
         profile.minimum_order as Amount,
         profile.auto_accept,
         profile.preparation_minutes,
         profile.accepting,
         now,
+        profile.tax.included,
     )
     .execute(tx.connection())
     .await
     .on_constraint("restaurants_slug_key", slug_taken)?;
-    Ok(())
+    tax::set(tx, scope, &profile.tax.classes).await
 }
 
 fn slug_taken() -> Problem {
@@ -223,8 +233,9 @@ pub async fn update(tx: &mut Tx, scope: &RestaurantScope, profile: &Profile) -> 
     let now = tx.now();
     sqlx::query!(
         "update restaurants set slug = $2, name = $3, description = $4, cuisines = $5, address = $6, latitude = $7,
-             longitude = $8, timezone = $9, tax_basis_points = $10, delivery_fee = $11, minimum_order = $12,
-             auto_accept = $13, preparation_minutes = $14, accepting = $15, version = version + 1, updated_at = $16
+             longitude = $8, timezone = $9, tax_rate = $10, delivery_fee = $11, minimum_order = $12,
+             auto_accept = $13, preparation_minutes = $14, accepting = $15, version = version + 1, updated_at = $16,
+             prices_include_tax = $17
          where id = $1",
         scope.restaurant() as RestaurantId,
         profile.slug,
@@ -235,18 +246,19 @@ pub async fn update(tx: &mut Tx, scope: &RestaurantScope, profile: &Profile) -> 
         profile.place.lat(),
         profile.place.lng(),
         profile.timezone.name(),
-        profile.tax_basis_points,
+        profile.tax.standard as Rate,
         profile.delivery_fee as Amount,
         profile.minimum_order as Amount,
         profile.auto_accept,
         profile.preparation_minutes,
         profile.accepting,
         now,
+        profile.tax.included,
     )
     .execute(tx.connection())
     .await
     .on_constraint("restaurants_slug_key", slug_taken)?;
-    Ok(())
+    tax::set(tx, scope, &profile.tax.classes).await
 }
 
 /// Begins a pause, or ends it before its time.

@@ -50,10 +50,10 @@ impl FeeRule {
         if self.free_above.is_some_and(|enough| items >= enough) {
             return Ok(Amount::ZERO);
         }
-        // Metres are whole before money is touched: 1 m is a ten-thousandth of 10 km.
+        // Metres are whole before money is touched.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 20,100,000 on the earth")]
         let metres = metres.round().max(0.0) as u32;
-        self.base.plus(self.per_kilometre.times(10)?.basis_points(metres)?)
+        self.base.plus(self.per_kilometre.share(metres, 1_000)?)
     }
 }
 

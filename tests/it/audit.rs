@@ -12,6 +12,24 @@ const RULES: &[(&str, &str)] = &[
          where total <> items_total + tax_total + delivery_fee + service_fee + tip - discount or $1::json is null",
     ),
     (
+        "an order is taxed on its lines after the discount, and on its fees if at all",
+        "select o.id::text from orders o
+         cross join lateral (
+             select coalesce(sum((t -> 'net' ->> 'amount')::bigint), 0) as net,
+                 coalesce(sum((t -> 'tax' ->> 'amount')::bigint), 0) as tax
+             from order_items i, json_array_elements(i.taxes) t
+             where i.restaurant_id = o.restaurant_id and i.order_id = o.id) of_lines
+         cross join lateral (
+             select coalesce(sum(net), 0) as net, coalesce(sum(tax), 0) as tax
+             from unnest(o.tax_nets, o.tax_amounts) as by_rate(net, tax)) whole
+         cross join lateral (
+             select of_lines.net + case when o.tax_total = 0 then of_lines.tax else 0 end as lines,
+                 whole.net + case when o.tax_total = 0 then whole.tax else 0 end as everything) price
+         where $1::json is not null and (whole.tax <> o.tax_total + o.tax_included or price.lines <> o.items_total - o.discount
+             or price.everything - price.lines not in (0, o.delivery_fee + o.service_fee)
+             or o.tax_rates <> array(select distinct rate from unnest(o.tax_rates) rate order by rate))",
+    ),
+    (
         "an order's lines add up to its items",
         "select o.id::text from orders o
          left join order_items i on i.restaurant_id = o.restaurant_id and i.order_id = o.id

@@ -56,6 +56,7 @@ mod restaurants;
 mod second_factor;
 mod status;
 mod stock;
+mod tax;
 mod tenancy;
 mod tidy;
 mod times;

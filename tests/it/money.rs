@@ -1,8 +1,6 @@
 //! Money: exact sums, one rounding rule, known currencies.
 
 use comanda::money::{Amount, Currency, Money, Overflow};
-use comanda::orders::Fulfilment;
-use comanda::orders::pricing::{Terms, sums};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -10,8 +8,26 @@ use serde_json::json;
 fn a_half_goes_to_the_even_neighbour() {
     // 5 % of these amounts: 0.5, 1.5, 2.5, 3.5, 0.45, 0.55 cents.
     for (units, rounded) in [(10, 0), (30, 2), (50, 2), (70, 4), (9, 0), (11, 1), (-10, 0), (-30, -2), (-50, -2)] {
-        assert_eq!(Amount::minor(units).basis_points(500), Ok(Amount::minor(rounded)), "{units}");
+        assert_eq!(Amount::minor(units).share(5, 100), Ok(Amount::minor(rounded)), "{units}");
     }
+}
+
+#[test]
+fn what_is_left_goes_to_those_that_were_cut_the_most() {
+    let spread = |units: i64, over: &[i64]| {
+        let over: Vec<_> = over.iter().copied().map(Amount::minor).collect();
+        Amount::minor(units).spread(&over).map(|parts| parts.into_iter().map(Amount::units).collect::<Vec<_>>())
+    };
+    assert_eq!(spread(100, &[1, 1, 1]), Ok(vec![34, 33, 33]));
+    assert_eq!(spread(5, &[100, 250, 650]), Ok(vec![1, 1, 3]));
+    assert_eq!(spread(1, &[0, 3, 4]), Ok(vec![0, 0, 1]));
+    assert_eq!(spread(0, &[]), Ok(vec![]));
+    assert_eq!(spread(0, &[0, 0]), Ok(vec![0, 0]));
+    assert_eq!(spread(1, &[]), Err(Overflow));
+    assert_eq!(spread(1, &[0]), Err(Overflow));
+    assert_eq!(spread(1, &[2, -1]), Err(Overflow));
+    assert_eq!(spread(-1, &[1]), Err(Overflow));
+    assert_eq!(Amount::minor(1).share(1, 0), Err(Overflow));
 }
 
 #[test]
@@ -38,14 +54,32 @@ fn a_client_names_amounts_within_bounds_only() {
 }
 
 proptest! {
-    /// The share times 10,000 lies within half of it from the exact product, and on the even side of a tie.
+    /// The share times the whole lies within half of it from the exact product, and on the even side of a tie.
     #[test]
-    fn a_share_is_the_nearest_whole_number_ties_to_even(units: i64, points in 0_u32..=10_000) {
-        let exact = i128::from(units) * i128::from(points);
-        let share = Amount::minor(units).basis_points(points).unwrap();
-        let distance = (i128::from(share.units()) * 10_000 - exact).abs();
-        prop_assert!(distance <= 5_000);
-        prop_assert!(distance < 5_000 || share.units() % 2 == 0);
+    fn a_share_is_the_nearest_whole_number_ties_to_even(units: i64, parts: u32, of in 1_u32..) {
+        let exact = i128::from(units) * i128::from(parts);
+        match Amount::minor(units).share(parts, of) {
+            Ok(share) => {
+                let twice = (i128::from(share.units()) * i128::from(of) - exact).abs() * 2;
+                prop_assert!(twice <= i128::from(of));
+                prop_assert!(twice < i128::from(of) || share.units() % 2 == 0);
+            }
+            Err(Overflow) => prop_assert!(exact / i128::from(of) >= i64::MAX.into() || exact / i128::from(of) <= i64::MIN.into()),
+        }
+    }
+
+    /// Parts add up to the whole, each lies less than a unit from its exact share, and more is never given to less.
+    #[test]
+    fn what_is_spread_adds_up(units in 0_i64..=i64::MAX, over in prop::collection::vec(0_i64..=1_000_000_000, 1..40)) {
+        let whole: i128 = over.iter().copied().map(i128::from).sum();
+        prop_assume!(whole > 0);
+        let amounts: Vec<_> = over.iter().copied().map(Amount::minor).collect();
+        let parts = Amount::minor(units).spread(&amounts).unwrap();
+        prop_assert_eq!(parts.iter().map(|part| i128::from(part.units())).sum::<i128>(), i128::from(units));
+        for (part, over) in parts.iter().zip(&over) {
+            let distance = i128::from(part.units()) * whole - i128::from(units) * i128::from(*over);
+            prop_assert!(distance.abs() < whole);
+        }
     }
 
     #[test]
@@ -60,25 +94,5 @@ proptest! {
             let expected = i64::try_from(product).map(Amount::minor).map_err(|_| Overflow);
             prop_assert_eq!(sum.times(count), expected);
         }
-    }
-
-    #[test]
-    fn an_order_costs_the_sum_of_its_parts(
-        lines in prop::collection::vec(0_i64..=9_900_000_000, 1..100),
-        points in 0_u32..=10_000,
-        fee in 0_i64..=100_000_000,
-        tip in 0_i64..=100_000_000,
-        kind in 0_usize..3,
-    ) {
-        let fulfilment = [Fulfilment::Delivery, Fulfilment::Pickup, Fulfilment::DineIn][kind];
-        let lines: Vec<_> = lines.into_iter().map(Amount::minor).collect();
-        let terms = Terms { tax_basis_points: points, delivery_fee: Amount::minor(fee) };
-        let sums = sums(&lines, terms, fulfilment, Amount::minor(tip)).unwrap();
-        let brought = if fulfilment == Fulfilment::Delivery { fee } else { 0 };
-        prop_assert_eq!(sums.items, Amount::sum(lines.iter().copied()).unwrap());
-        let tax: i64 = lines.iter().map(|line| line.basis_points(points).unwrap().units()).sum();
-        prop_assert_eq!(sums.tax.units(), tax);
-        prop_assert_eq!(sums.delivery_fee.units(), brought);
-        prop_assert_eq!(sums.total.units(), sums.items.units() + tax + brought + tip);
     }
 }

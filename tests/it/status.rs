@@ -52,6 +52,8 @@ fn order(status: OrderStatus, fulfilment: Fulfilment, updated_at: DateTime<Utc>)
         totals: Totals {
             items: nothing,
             tax: nothing,
+            included_tax: nothing,
+            taxes: Vec::new(),
             delivery_fee: nothing,
             service_fee: nothing,
             tip: nothing,

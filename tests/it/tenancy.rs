@@ -24,6 +24,7 @@ const PUBLIC: &[&str] = &[
     "modifiers",
     "nested_modifier_groups",
     "opening_hours",
+    "tax_classes",
 ];
 
 /// Rows of tables that the people of [`world`] do not fill.
@@ -39,6 +40,8 @@ const FURTHER_ROWS: &str = "
         select restaurant_id, i.id, g.id, 0 from menu_items i join modifier_groups g using (restaurant_id);
     insert into nested_modifier_groups (restaurant_id, modifier_id, group_id, position)
         select restaurant_id, id, group_id, 0 from modifiers;
+    insert into tax_classes (restaurant_id, name, delivery, pickup, dine_in)
+        select id, 'drinks', 220000, 220000, 100000 from restaurants;
     insert into stock_ledger (restaurant_id, item_id, delta, reason, at)
         select restaurant_id, id, 1, 'SET', now() from menu_items where stock is null limit 1;
     update menu_items set stock = 1 where id in (select item_id from stock_ledger);

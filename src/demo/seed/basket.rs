@@ -7,13 +7,14 @@ use rand::seq::IndexedRandom as _;
 use super::past::Meal;
 use crate::demo::chance::id_at;
 use crate::demo::city::Dish;
-use crate::demo::town::{Guest, Kitchen, TAX_BASIS_POINTS, Town};
+use crate::demo::town::{Guest, Kitchen, Town};
 use crate::ids::{ItemId, OrderId};
 use crate::menu::allergens::Effective;
 use crate::money::{Amount, Currency};
-use crate::orders::pricing::{self, Terms};
-use crate::orders::{Fulfilment, Order, OrderLine, OrderStatus, Totals};
+use crate::orders::pricing::{self, Charges};
+use crate::orders::{Fulfilment, Order, OrderLine, OrderStatus, TaxAt, Totals};
 use crate::problem::Problem;
+use crate::restaurants::tax::Portion;
 
 /// Lines on which a basket ends, however much the restaurant asks for at least.
 const MOST_LINES: usize = 12;
@@ -25,9 +26,14 @@ pub fn order(town: &Town, meal: &mut Meal) -> Result<Order, Problem> {
     let id = OrderId::from_uuid(id_at(random, meal.at));
     let guest = town.guests.choose(random).ok_or_else(|| Problem::internal(&"nobody lives in the demo city"))?;
     let fulfilment = fulfilment(random);
-    let items = lines(kitchen, town.currency, random)?;
-    let tip = tip(fulfilment, random);
-    let totals = totals(kitchen, town.currency, &items, fulfilment, tip)?;
+    let mut items = lines(kitchen, town.currency, random)?;
+    let delivery_fee = Amount::minor(kitchen.house.delivery_fee);
+    let charges = Charges { delivery_fee, tip: tip(fulfilment, random), ..Charges::default() };
+    let portions: Vec<_> = items.iter().map(|line| vec![portion(kitchen, line)]).collect();
+    let sums = pricing::sums(&portions, &town.tax, fulfilment, charges)?;
+    for (line, shares) in items.iter_mut().zip(&sums.lines) {
+        line.taxes = TaxAt::all(shares, town.currency);
+    }
     let note = random.random_bool(0.12).then(|| town.notes.choose(random).cloned()).flatten();
     let table = (fulfilment == Fulfilment::DineIn).then(|| random.random_range(1..=18).to_string());
     let Guest { person, address, place } = guest;
@@ -43,7 +49,7 @@ pub fn order(town: &Town, meal: &mut Meal) -> Result<Order, Problem> {
         version: 1,
         currency: town.currency,
         items,
-        totals,
+        totals: Totals::of(&sums, town.currency),
         address: to_door.then(|| address.clone()),
         place: to_door.then_some(*place),
         delivery_zone: None,
@@ -104,6 +110,7 @@ fn lines(kitchen: &Kitchen, currency: Currency, random: &mut StdRng) -> Result<V
             allergens: Effective::default(),
             unit_price: unit.of(currency),
             total: total.of(currency),
+            taxes: Vec::new(),
             note: None,
         });
     }
@@ -122,23 +129,9 @@ fn liked(dishes: &[&(ItemId, Dish)], random: &mut StdRng) -> usize {
     chosen.unwrap_or_default()
 }
 
-fn totals(
-    kitchen: &Kitchen,
-    currency: Currency,
-    items: &[OrderLine],
-    fulfilment: Fulfilment,
-    tip: Amount,
-) -> Result<Totals, Problem> {
-    let lines: Vec<_> = items.iter().map(|line| line.total.amount).collect();
-    let delivery_fee = Amount::minor(kitchen.house.delivery_fee);
-    let sums = pricing::sums(&lines, Terms { tax_basis_points: TAX_BASIS_POINTS, delivery_fee }, fulfilment, tip)?;
-    Ok(Totals {
-        items: sums.items.of(currency),
-        tax: sums.tax.of(currency),
-        delivery_fee: sums.delivery_fee.of(currency),
-        service_fee: Amount::ZERO.of(currency),
-        tip: sums.tip.of(currency),
-        discount: Amount::ZERO.of(currency),
-        total: sums.total.of(currency),
-    })
+/// A line, in the class of its dish.
+fn portion(kitchen: &Kitchen, line: &OrderLine) -> Portion {
+    let mut dishes = kitchen.menu.iter().flat_map(|chapter| &chapter.dishes);
+    let dish = dishes.find(|(id, _)| *id == line.item_id);
+    Portion { class: dish.and_then(|(_, dish)| dish.tax_class.clone()), amount: line.total.amount }
 }

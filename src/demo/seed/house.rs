@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::people::account;
-use crate::demo::town::{Kitchen, TAX_BASIS_POINTS, Town, ZONE};
+use crate::demo::town::{Kitchen, Town, ZONE};
 use crate::menu::sql::stock::StockChange;
 use crate::menu::translations::Translations;
 use crate::menu::{self, Category, Item};
@@ -25,7 +25,7 @@ pub async fn open(db: &Database, town: &Arc<Town>, kitchen: usize, hash: &Arc<st
             if restaurants::sql::get(tx, kitchen.id).await?.is_some() {
                 return Ok(());
             }
-            restaurants::sql::insert(tx, &scope, town.currency, &profile(kitchen)?).await?;
+            restaurants::sql::insert(tx, &scope, town.currency, &profile(&town, kitchen)).await?;
             restaurants::sql::hours::set_week(tx, &scope, &kitchen.house.hours).await?;
             for (person, role) in &kitchen.staff {
                 account(tx, person, &hash).await?;
@@ -37,9 +37,9 @@ pub async fn open(db: &Database, town: &Arc<Town>, kitchen: usize, hash: &Arc<st
     .await
 }
 
-fn profile(kitchen: &Kitchen) -> Result<Profile, Problem> {
+fn profile(town: &Town, kitchen: &Kitchen) -> Profile {
     let house = &kitchen.house;
-    Ok(Profile {
+    Profile {
         slug: house.slug.clone(),
         name: house.name.clone(),
         description: Some(house.description.clone()),
@@ -47,13 +47,13 @@ fn profile(kitchen: &Kitchen) -> Result<Profile, Problem> {
         address: house.address.clone(),
         place: house.place,
         timezone: ZONE,
-        tax_basis_points: i32::try_from(TAX_BASIS_POINTS).map_err(|error| Problem::internal(&error))?,
+        tax: town.tax.clone(),
         delivery_fee: Amount::minor(house.delivery_fee),
         minimum_order: Amount::minor(house.minimum_order),
         auto_accept: house.auto_accept,
         preparation_minutes: house.preparation_minutes,
         accepting: true,
-    })
+    }
 }
 
 async fn write_menu(
@@ -80,6 +80,7 @@ async fn write_menu(
                 name: dish.name.clone(),
                 description: Some(dish.description.clone()),
                 price: Amount::minor(dish.price).of(currency),
+                tax_class: dish.tax_class.clone(),
                 available: dish.available,
                 unavailable_until: None,
                 stock: dish.stock,

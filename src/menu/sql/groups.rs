@@ -13,6 +13,7 @@ use crate::menu::translations::Translations;
 use crate::menu::{Group, Modifier};
 use crate::money::Amount;
 use crate::problem::{OnConstraint as _, Problem};
+use crate::restaurants::tax::TaxClass;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
@@ -31,6 +32,7 @@ struct ModifierRow {
     key: Option<String>,
     name: String,
     price: Amount,
+    tax_class: Option<TaxClass>,
     available: bool,
     unavailable_until: Option<DateTime<Utc>>,
     stock: Option<i32>,
@@ -49,6 +51,7 @@ impl ModifierRow {
             key: self.key,
             name: self.name,
             price: self.price,
+            tax_class: self.tax_class,
             available: self.available || (self.unavailable_until.is_some() && unavailable_until.is_none()),
             unavailable_until,
             stock: self.stock,
@@ -106,7 +109,7 @@ async fn read(tx: &mut Tx, restaurant: RestaurantId, ids: Option<&[Uuid]>) -> Re
     .await?;
     let modifiers = sqlx::query_as!(
         ModifierRow,
-        r#"select id, group_id, key, name, price, available, unavailable_until, stock, allergens as "allergens: _",
+        r#"select id, group_id, key, name, price, tax_class, available, unavailable_until, stock, allergens as "allergens: _",
                   diets as "diets: _", translations as "translations: _",
                   array(select n.group_id from nested_modifier_groups n
                         where n.restaurant_id = $1 and n.modifier_id = m.id order by n.position) as "modifier_groups!: _"
@@ -187,12 +190,13 @@ async fn save_modifier(
     let now = tx.now();
     sqlx::query!(
         "insert into modifiers (restaurant_id, id, group_id, key, name, price, available, unavailable_until, position,
-             allergens, diets, translations, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
+             allergens, diets, translations, created_at, updated_at, tax_class)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14)
          on conflict (restaurant_id, id) do update set key = excluded.key, name = excluded.name, price = excluded.price,
              available = excluded.available, unavailable_until = excluded.unavailable_until,
              position = excluded.position, allergens = excluded.allergens, diets = excluded.diets,
-             translations = excluded.translations, updated_at = excluded.updated_at",
+             translations = excluded.translations, updated_at = excluded.updated_at,
+             tax_class = excluded.tax_class",
         scope.restaurant() as RestaurantId,
         modifier.id as ModifierId,
         group as ModifierGroupId,
@@ -206,6 +210,7 @@ async fn save_modifier(
         Json(&modifier.diets) as _,
         Json(&modifier.translations) as _,
         now,
+        modifier.tax_class.as_ref().map(TaxClass::as_str),
     )
     .execute(tx.connection())
     .await

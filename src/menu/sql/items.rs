@@ -12,6 +12,7 @@ use crate::menu::translations::Translations;
 use crate::money::{Amount, Currency};
 use crate::paging::Page;
 use crate::problem::{OnConstraint as _, Problem};
+use crate::restaurants::tax::TaxClass;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
@@ -23,6 +24,7 @@ struct Row {
     name: String,
     description: Option<String>,
     price: Amount,
+    tax_class: Option<TaxClass>,
     available: bool,
     unavailable_until: Option<DateTime<Utc>>,
     stock: Option<i32>,
@@ -45,6 +47,7 @@ impl Row {
             name: self.name,
             description: self.description,
             price: self.price.of(currency),
+            tax_class: self.tax_class,
             available: self.available || (self.unavailable_until.is_some() && unavailable_until.is_none()),
             unavailable_until,
             stock: self.stock,
@@ -63,7 +66,7 @@ pub async fn all(tx: &mut Tx, restaurant: RestaurantId, currency: Currency) -> R
     let now = tx.now();
     let rows = sqlx::query_as!(
         Row,
-        r#"select id, key, category_id, name, description, price, available, unavailable_until, stock, position,
+        r#"select id, key, category_id, name, description, price, tax_class, available, unavailable_until, stock, position,
                   day_parts as "day_parts: _", allergens as "allergens: _", diets as "diets: _",
                   translations as "translations: _",
                   array(select g.group_id from item_modifier_groups g
@@ -86,7 +89,7 @@ pub async fn page(
     let (now, currency) = (tx.now(), super::currency(tx, scope.restaurant()).await?);
     let rows = sqlx::query_as!(
         Row,
-        r#"select id, key, category_id, name, description, price, available, unavailable_until, stock, position,
+        r#"select id, key, category_id, name, description, price, tax_class, available, unavailable_until, stock, position,
                   day_parts as "day_parts: _", allergens as "allergens: _", diets as "diets: _",
                   translations as "translations: _",
                   array(select g.group_id from item_modifier_groups g
@@ -110,7 +113,7 @@ pub async fn get(tx: &mut Tx, restaurant: RestaurantId, id: ItemId) -> Result<Op
     let (now, currency) = (tx.now(), super::currency(tx, restaurant).await?);
     let row = sqlx::query_as!(
         Row,
-        r#"select id, key, category_id, name, description, price, available, unavailable_until, stock, position,
+        r#"select id, key, category_id, name, description, price, tax_class, available, unavailable_until, stock, position,
                   day_parts as "day_parts: _", allergens as "allergens: _", diets as "diets: _",
                   translations as "translations: _",
                   array(select g.group_id from item_modifier_groups g
@@ -152,13 +155,14 @@ pub async fn save(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(
     let now = tx.now();
     sqlx::query!(
         "insert into menu_items (restaurant_id, id, key, category_id, name, description, price, available,
-             unavailable_until, position, day_parts, allergens, diets, translations, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15)
+             unavailable_until, position, day_parts, allergens, diets, translations, created_at, updated_at, tax_class)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $16)
          on conflict (restaurant_id, id) do update set key = excluded.key, category_id = excluded.category_id,
              name = excluded.name, description = excluded.description, price = excluded.price,
              available = excluded.available, unavailable_until = excluded.unavailable_until,
              position = excluded.position, day_parts = excluded.day_parts, allergens = excluded.allergens,
-             diets = excluded.diets, translations = excluded.translations, updated_at = excluded.updated_at",
+             diets = excluded.diets, translations = excluded.translations, updated_at = excluded.updated_at,
+             tax_class = excluded.tax_class",
         scope.restaurant() as RestaurantId,
         item.id as ItemId,
         item.key,
@@ -174,6 +178,7 @@ pub async fn save(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(
         Json(&item.diets) as _,
         Json(&item.translations) as _,
         now,
+        item.tax_class.as_ref().map(TaxClass::as_str),
     )
     .execute(tx.connection())
     .await

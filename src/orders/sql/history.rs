@@ -1,11 +1,12 @@
 //! Statements that bring in orders of the past, many at a time.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::ids::{OrderId, RestaurantId};
 use crate::money::Currency;
-use crate::orders::{Fulfilment, Order, OrderLine, OrderStatus};
+use crate::orders::{Fulfilment, Order, OrderLine, OrderStatus, TaxAt};
 use crate::place::Place;
 use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
@@ -67,15 +68,22 @@ pub async fn import(
     sqlx::query!(
         "insert into orders (restaurant_id, currency, id, customer_id, day, number, fulfilment, status, version,
              items_total, tax_total, delivery_fee, service_fee, tip, discount, total, address, latitude, longitude,
-             dining_table, note, promised_at, cancel_reason, placed_at, updated_at, closed_at, created_at)
-         select $1, $2, past.*, past.placed_at
+             dining_table, note, promised_at, cancel_reason, placed_at, updated_at, closed_at, created_at, tax_included,
+             tax_rates, tax_nets, tax_amounts)
+         select $1, $2, id, customer_id, day, number, fulfilment, status, version, items_total, tax_total, delivery_fee,
+             service_fee, tip, discount, total, address, latitude, longitude, dining_table, note, promised_at,
+             cancel_reason, placed_at, updated_at, closed_at, placed_at, tax_included,
+             array(select (tax ->> 0)::int from json_array_elements(taxes) tax),
+             array(select (tax ->> 1)::bigint from json_array_elements(taxes) tax),
+             array(select (tax ->> 2)::bigint from json_array_elements(taxes) tax)
          from unnest($3::uuid[], $4::uuid[], $5::date[], $6::int[], $7::fulfilment[], $8::order_status[],
                      $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[],
                      $15::bigint[], $16::bigint[], $17::text[], $18::float8[], $19::float8[], $20::text[], $21::text[],
-                     $22::timestamptz[], $23::text[], $24::timestamptz[], $25::timestamptz[], $26::timestamptz[])
+                     $22::timestamptz[], $23::text[], $24::timestamptz[], $25::timestamptz[], $26::timestamptz[],
+                     $27::bigint[], $28::json[])
              as past(id, customer_id, day, number, fulfilment, status, version, items_total, tax_total, delivery_fee,
                      service_fee, tip, discount, total, address, latitude, longitude, dining_table, note, promised_at,
-                     cancel_reason, placed_at, updated_at, closed_at)",
+                     cancel_reason, placed_at, updated_at, closed_at, tax_included, taxes)",
         scope.restaurant() as RestaurantId,
         currency as Currency,
         &column(orders, |order| order.id.uuid()),
@@ -102,10 +110,18 @@ pub async fn import(
         &column(orders, |order| order.placed_at),
         &column(orders, |order| order.updated_at),
         &column(orders, |order| order.closed_at) as &[Option<DateTime<Utc>>],
+        &column(orders, |order| order.totals.included_tax.amount.units()),
+        &column(orders, |order| rates(&order.totals.taxes)),
     )
     .execute(tx.connection())
     .await?;
     import_lines(tx, scope, orders).await
+}
+
+/// Rate, net and tax in the table's units, for each rate.
+fn rates(taxes: &[TaxAt]) -> serde_json::Value {
+    let one = |at: &TaxAt| (at.basis_points.millionths(), at.net.amount, at.tax.amount);
+    json!(taxes.iter().map(one).collect::<Vec<_>>())
 }
 
 async fn import_lines(tx: &mut Tx, scope: &RestaurantScope, orders: &[PastOrder]) -> Result<(), Problem> {
@@ -113,9 +129,9 @@ async fn import_lines(tx: &mut Tx, scope: &RestaurantScope, orders: &[PastOrder]
         orders.iter().flat_map(|past| past.order.items.iter().map(|line| (past.order.id.uuid(), line))).collect();
     sqlx::query!(
         "insert into order_items (restaurant_id, order_id, line, menu_item_id, name, unit_price, quantity, line_total,
-             note)
+             note, taxes)
          select $1, * from unnest($2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::bigint[], $7::int[],
-             $8::bigint[], $9::text[])",
+             $8::bigint[], $9::text[], $10::json[])",
         scope.restaurant() as RestaurantId,
         &lines.iter().map(|(order, _)| *order).collect::<Vec<_>>(),
         &lines.iter().map(|(_, line)| line.line).collect::<Vec<_>>(),
@@ -125,6 +141,7 @@ async fn import_lines(tx: &mut Tx, scope: &RestaurantScope, orders: &[PastOrder]
         &lines.iter().map(|(_, line)| line.quantity).collect::<Vec<_>>(),
         &lines.iter().map(|(_, line)| line.total.amount.units()).collect::<Vec<_>>(),
         &lines.iter().map(|(_, line)| line.note.clone()).collect::<Vec<_>>() as &[Option<String>],
+        &lines.iter().map(|(_, line)| json!(line.taxes)).collect::<Vec<_>>(),
     )
     .execute(tx.connection())
     .await?;

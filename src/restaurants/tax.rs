@@ -1,0 +1,241 @@
+//! Tax: at which rate something is sold, and whether prices hold it already. Pure; what it comes to is in
+//! `orders/pricing.rs`, and how it is rounded in `money.rs`.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+
+use crate::money::{Amount, Overflow};
+use crate::orders::Fulfilment;
+use crate::problem::FieldError;
+
+/// Most classes a restaurant may have; with the rate of what has none, an order has tax at eight rates at most.
+pub const MOST_CLASSES: usize = 7;
+
+/// A rate of tax from 0 to 100 %, exact to a ten-thousandth of a percent: the 8.875 % of New York are 887.5 basis points.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct Rate(i32);
+
+/// The number is not a rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be between 0 and 10000 basis points, with two decimals at most")]
+pub struct NoRate;
+
+impl Rate {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+    /// All of it, in millionths.
+    const WHOLE: u32 = 1_000_000;
+
+    /// So many hundredths of a percent.
+    ///
+    /// # Errors
+    /// More than 100 %.
+    pub const fn basis_points(points: u16) -> Result<Self, NoRate> {
+        if points <= 10_000 { Ok(Self(points as i32 * 100)) } else { Err(NoRate) }
+    }
+
+    /// So many millionths.
+    ///
+    /// # Errors
+    /// Less than nothing, or more than 100 %.
+    pub const fn from_millionths(millionths: i32) -> Result<Self, NoRate> {
+        if 0 <= millionths && millionths <= 1_000_000 { Ok(Self(millionths)) } else { Err(NoRate) }
+    }
+
+    /// In millionths.
+    pub const fn millionths(self) -> u32 {
+        self.0.unsigned_abs()
+    }
+
+    /// Tax on a price that does not hold it.
+    ///
+    /// # Errors
+    /// When it leaves the range of 64 bits.
+    pub fn on_top_of(self, net: Amount) -> Result<Amount, Overflow> {
+        net.share(self.millionths(), Self::WHOLE)
+    }
+
+    /// Tax in a price that holds it.
+    ///
+    /// # Errors
+    /// When it leaves the range of 64 bits.
+    pub fn within(self, gross: Amount) -> Result<Amount, Overflow> {
+        gross.share(self.millionths(), Self::WHOLE + self.millionths())
+    }
+}
+
+impl TryFrom<f64> for Rate {
+    type Error = NoRate;
+
+    fn try_from(points: f64) -> Result<Self, NoRate> {
+        let millionths = (points * 100.0).round();
+        // What is written with two decimals comes back as the same number; anything finer does not.
+        #[expect(clippy::float_cmp, reason = "the nearest double of a number with two decimals is one number")]
+        let exact = millionths / 100.0 == points;
+        #[expect(clippy::cast_possible_truncation, reason = "0 to 1,000,000")]
+        let rate = Self(millionths as i32);
+        if exact && (0.0..=1_000_000.0).contains(&millionths) { Ok(rate) } else { Err(NoRate) }
+    }
+}
+
+impl Serialize for Rate {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0 % 100 == 0 {
+            serializer.serialize_i32(self.0 / 100)
+        } else {
+            serializer.serialize_f64(f64::from(self.0) / 100.0)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        f64::deserialize(deserializer)?.try_into().map_err(serde::de::Error::custom)
+    }
+}
+
+impl utoipa::PartialSchema for Rate {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::Number)
+            .minimum(Some(0))
+            .maximum(Some(10_000))
+            .multiple_of(Some(0.01))
+            .description(Some("Hundredths of a percent, with two decimals at most."))
+            .examples([serde_json::json!(1000)])
+            .build()
+            .into()
+    }
+}
+
+impl ToSchema for Rate {}
+
+/// What kind of thing is sold, to the tax office: words of a–z and 0–9 joined by hyphens.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
+#[serde(try_from = "String")]
+#[sqlx(transparent)]
+pub struct TaxClass(String);
+
+impl TaxClass {
+    /// The class of everything that has none.
+    pub const STANDARD: &str = "standard";
+    /// The class of the delivery and the service fee; without it, fees are not taxed.
+    pub const FEES: &str = "fees";
+
+    /// Its name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for TaxClass {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let words = text.split('-').all(|word| !word.is_empty() && word.bytes().all(letter));
+        if words && text.len() <= 40 {
+            Ok(Self(text))
+        } else {
+            Err("must be words of a–z and 0–9 joined by hyphens, at most 40 characters")
+        }
+    }
+}
+
+impl utoipa::PartialSchema for TaxClass {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some("^[a-z0-9]+(-[a-z0-9]+)*$"))
+            .max_length(Some(40))
+            .examples([serde_json::json!("drinks")])
+            .build()
+            .into()
+    }
+}
+
+impl ToSchema for TaxClass {}
+
+/// A rate for each fulfilment, in hundredths of a percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rates {
+    /// What is brought.
+    #[schema(inline)]
+    pub delivery: Rate,
+    /// What is fetched.
+    #[schema(inline)]
+    pub pickup: Rate,
+    /// What is eaten at a table.
+    #[schema(inline)]
+    pub dine_in: Rate,
+}
+
+/// A tax class of a restaurant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClassRates {
+    /// As items and modifiers name it. `standard` is the class of what names none, `fees` that of delivery and service.
+    #[schema(inline)]
+    pub name: TaxClass,
+    /// Its rates.
+    pub basis_points: Rates,
+}
+
+/// How a restaurant taxes what it sells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TaxRules {
+    /// Prices and fees hold the tax already; else it is added to them.
+    pub included: bool,
+    /// Of what has no class, unless one is named `standard`.
+    pub standard: Rate,
+    /// The classes.
+    pub classes: Vec<ClassRates>,
+}
+
+impl TaxRules {
+    fn named(&self, name: &str, fulfilment: Fulfilment) -> Option<Rate> {
+        let class = self.classes.iter().find(|class| class.name.as_str() == name)?;
+        Some(match fulfilment {
+            Fulfilment::Delivery => class.basis_points.delivery,
+            Fulfilment::Pickup => class.basis_points.pickup,
+            Fulfilment::DineIn => class.basis_points.dine_in,
+        })
+    }
+
+    /// The rate of a class, or of what has none. A name that is no class of the restaurant is taxed as what has none.
+    pub fn rate(&self, class: Option<&TaxClass>, fulfilment: Fulfilment) -> Rate {
+        let own = class.and_then(|class| self.named(class.as_str(), fulfilment));
+        own.or_else(|| self.named(TaxClass::STANDARD, fulfilment)).unwrap_or(self.standard)
+    }
+
+    /// The rate of fees; `None`: they are not taxed.
+    pub fn rate_of_fees(&self, fulfilment: Fulfilment) -> Option<Rate> {
+        self.named(TaxClass::FEES, fulfilment)
+    }
+
+    /// What is wrong with classes as somebody wants them.
+    pub fn faults(classes: &[ClassRates]) -> Vec<FieldError> {
+        let mut faults = Vec::new();
+        if classes.len() > MOST_CLASSES {
+            faults.push(FieldError::invalid("/taxClasses", format!("must be at most {MOST_CLASSES}")));
+        }
+        for (index, class) in classes.iter().enumerate() {
+            if classes[..index].iter().any(|earlier| earlier.name == class.name) {
+                faults.push(FieldError::invalid(format!("/taxClasses/{index}/name"), "is named twice"));
+            }
+        }
+        faults
+    }
+}
+
+/// A part of a line's price, and the class it is taxed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Portion {
+    /// `None`: as what has no class.
+    pub class: Option<TaxClass>,
+    /// So much of the price.
+    pub amount: Amount,
+}
