@@ -48,6 +48,9 @@ pub enum DatabaseError {
         "the database is newer than this program (migration {0} is unknown here): start the newer program, or restore a backup made before the upgrade"
     )]
     Newer(i64),
+    /// The database has not all the migrations of this program.
+    #[error("{0} migration(s) are missing in the database: run `comanda migrate` first")]
+    Behind(usize),
     /// A migration that was applied has another content now.
     #[error(
         "migration {0} was changed after it had been applied: start the program that applied it, or restore the file"
@@ -124,7 +127,31 @@ impl Reached {
         Ok(after - before)
     }
 
-    async fn connect(&self) -> Result<PgConnection, DatabaseError> {
+    /// For commands that only read: the schema has to be this program's.
+    ///
+    /// # Errors
+    /// When migrations are missing, or the database is newer than the program.
+    pub async fn require_current(&self) -> Result<(), DatabaseError> {
+        let mut owner = self.connect().await?;
+        if applied(&mut owner).await? == 0 {
+            return Err(DatabaseError::Behind(MIGRATIONS.iter().count()));
+        }
+        let there: Vec<i64> =
+            sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(&mut owner).await?;
+        if let Some(unknown) = there.iter().find(|version| !MIGRATIONS.version_exists(**version)) {
+            return Err(DatabaseError::Newer(*unknown));
+        }
+        match MIGRATIONS.iter().filter(|migration| !there.contains(&migration.version)).count() {
+            0 => Ok(()),
+            missing => Err(DatabaseError::Behind(missing)),
+        }
+    }
+
+    /// A connection as the owner of the schema.
+    ///
+    /// # Errors
+    /// When the server does not take it.
+    pub async fn connect(&self) -> Result<PgConnection, DatabaseError> {
         self.options.connect().await.map_err(DatabaseError::Unreachable)
     }
 

@@ -80,5 +80,7 @@ pub mod config;
 pub mod variables;
 /// What the program says of itself.
 pub mod telemetry;
+/// The books held against each other.
+pub mod check;
 /// What an operator does by hand.
 pub mod operator;

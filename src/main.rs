@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use comanda::accounts::UserRole;
 use comanda::config::{self, Config, Source};
 use comanda::database::Reached;
-use comanda::{app, demo, operator, serve, telemetry};
+use comanda::{app, check, demo, operator, serve, telemetry};
 
 /// The backend of restaurant ordering and delivery: one program on PostgreSQL.
 #[derive(Parser)]
@@ -34,6 +34,10 @@ enum Command {
     Migrate,
     /// Play a real delivery day against a running server, through its public API only
     Replay(demo::replay::Args),
+    /// Hold the books against each other: money, stock, state, isolation. Ends with 1 if anything is not in order
+    ///
+    /// It only reads, over one picture of the database, and may run beside a server.
+    Check,
     /// Manage users
     #[command(subcommand)]
     User(UserCommand),
@@ -155,6 +159,10 @@ async fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
             let applied = reached.migrate().await?;
             reached.leave().await;
             println!("{applied} migration(s) applied; the schema is up to date.");
+        }
+        Command::Check => {
+            let holds = check::run(&Config::read(&source)?).await?;
+            return Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Command::User(command) => manage_users(&Config::read(&source)?, command).await?,
     }

@@ -1,7 +1,7 @@
 //! The server under test: the real one, in this process, on a database of its own.
 //!
 //! The database is cloned from a template that is migrated once for each state of `migrations/`. When the test ends the
-//! books are audited (`audit.rs`) and the database is dropped, also when the test failed.
+//! books are checked (`comanda check`) and the database is dropped, also when the test failed.
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -17,7 +17,6 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::audit;
 use crate::people::{Door, Person};
 
 /// Argon2id of [`crate::people::PASSWORD`], so that a test does not hash for each person it needs.
@@ -300,7 +299,7 @@ impl Drop for TestApp {
         let end = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async move {
-                let faults = if audited { audit::faults(&mut connect(&database).await).await } else { Vec::new() };
+                let faults = if audited { faults(&mut connect(&database).await).await } else { Vec::new() };
                 let mut server = connect("postgres").await;
                 execute(&mut server, &format!("drop database {database} with (force)")).await;
                 faults
@@ -312,6 +311,15 @@ impl Drop for TestApp {
             assert!(faults.is_empty(), "the books are not in order:\n{}", faults.join("\n"));
         }
     }
+}
+
+/// Whatever `comanda check` would show, a line each.
+async fn faults(database: &mut PgConnection) -> Vec<String> {
+    let findings = comanda::check::check(database, |_| ()).await.expect("every rule can be asked");
+    let lines = |found: &comanda::check::Finding| {
+        found.broken.iter().map(|broken| format!("{}: {broken}", found.rule)).collect::<Vec<_>>()
+    };
+    findings.iter().flat_map(lines).collect()
 }
 
 /// Asks again and again until it is so, or patience ends.

@@ -10,7 +10,6 @@
 )]
 
 mod app;
-mod audit;
 mod people;
 mod program;
 mod reply;

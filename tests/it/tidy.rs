@@ -116,6 +116,7 @@ fn every_statement_on_a_restaurants_rows_asks_for_the_restaurant_first() {
 /// Where SQL stands besides a slice's `sql.rs` and `sql/`.
 const SQL_ELSEWHERE: &[(&str, &str)] = &[
     ("src/app.rs", "the health check asks for 1"),
+    ("src/check.rs", "questions over all tables, as the owner of the schema"),
     ("src/database.rs", "roles and migrations, as the owner of the schema"),
     ("src/events.rs", "the log's own table"),
     ("src/flush.rs", "the message whose commit flushes the log"),

@@ -1,0 +1,247 @@
+//! `comanda check`: what has to hold in the books at any moment, whatever happened. Money, stock, state, isolation.
+//!
+//! Constraints hold what one row can know; this holds rows against each other, and the log against the rows. Every
+//! integration test ends with it.
+
+use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
+
+use crate::config::Config;
+use crate::database::{DatabaseError, Reached};
+use crate::orders::status::STEPS;
+
+/// A rule, and the question that answers with what breaks it.
+struct Rule {
+    part: &'static str,
+    says: &'static str,
+    broken_by: &'static str,
+}
+
+/// `$1` of each question is the table of an order's steps.
+const RULES: &[Rule] = &[
+    Rule {
+        part: "money",
+        says: "an order's total is the sum of its parts",
+        broken_by: "select id::text from orders
+         where total <> items_total + tax_total + delivery_fee + service_fee + tip - discount or $1::json is null",
+    },
+    Rule {
+        part: "money",
+        says: "an order's lines add up to its items",
+        broken_by: "select o.id::text from orders o
+         left join order_items i on i.restaurant_id = o.restaurant_id and i.order_id = o.id
+         where $1::json is not null group by o.restaurant_id, o.id, o.items_total
+         having coalesce(sum(i.line_total), 0) <> o.items_total or count(i.line) = 0
+             or array_agg(i.line order by i.line) <> array(select generate_series(1, count(i.line))::smallint)",
+    },
+    Rule {
+        part: "money",
+        says: "an order is taxed on its lines after the discount, and on its fees if at all",
+        broken_by: "select o.id::text from orders o
+         cross join lateral (
+             select coalesce(sum((t -> 'net' ->> 'amount')::bigint), 0) as net,
+                 coalesce(sum((t -> 'tax' ->> 'amount')::bigint), 0) as tax
+             from order_items i, json_array_elements(i.taxes) t
+             where i.restaurant_id = o.restaurant_id and i.order_id = o.id) of_lines
+         cross join lateral (
+             select coalesce(sum(net), 0) as net, coalesce(sum(tax), 0) as tax
+             from unnest(o.tax_nets, o.tax_amounts) as by_rate(net, tax)) whole
+         cross join lateral (
+             select of_lines.net + case when o.tax_total = 0 then of_lines.tax else 0 end as lines,
+                 whole.net + case when o.tax_total = 0 then whole.tax else 0 end as everything) price
+         where $1::json is not null and (whole.tax <> o.tax_total + o.tax_included or price.lines <> o.items_total - o.discount
+             or price.everything - price.lines not in (0, o.delivery_fee + o.service_fee)
+             or o.tax_rates <> array(select distinct rate from unnest(o.tax_rates) rate order by rate))",
+    },
+    Rule {
+        part: "stock",
+        says: "the ledger adds up to every stock",
+        broken_by: "select t.id::text from (
+             select id, stock, (select coalesce(sum(delta), 0) from stock_ledger l where l.item_id = i.id) as written
+             from menu_items i
+             union all
+             select id, stock, (select coalesce(sum(delta), 0) from stock_ledger l where l.modifier_id = m.id)
+             from modifiers m) t
+         where $1::json is not null and coalesce(t.stock, 0) <> t.written",
+    },
+    Rule {
+        part: "stock",
+        says: "an order took what its lines say and returned it once at most",
+        broken_by: "select l.order_id::text from stock_ledger l
+         where $1::json is not null and l.order_id is not null
+         group by l.order_id, l.item_id, l.modifier_id
+         having sum(l.delta) > 0 or count(*) filter (where l.reason = 'SOLD') <> 1
+             or count(*) filter (where l.reason = 'RETURNED') > 1",
+    },
+    Rule {
+        part: "stock",
+        says: "stock is never negative",
+        broken_by: "select id::text from menu_items where stock < 0 or $1::json is null",
+    },
+    Rule {
+        part: "state",
+        says: "an order's events are versions 1 to its own",
+        broken_by: "select o.id::text from orders o
+         left join events e on e.aggregate = 'order' and e.aggregate_id = o.id
+         where $1::json is not null group by o.id, o.version
+         having array_agg(e.version order by e.seq) <> array(select generate_series(1, o.version))",
+    },
+    Rule {
+        part: "state",
+        says: "an order walks along the table of steps, from PENDING to where it is",
+        broken_by: "select walk.id::text from (
+             select e.aggregate_id as id, e.version, e.payload -> 'order' ->> 'status' as status,
+                 lag(e.payload -> 'order' ->> 'status') over (partition by e.aggregate_id order by e.version) as before,
+                 lead(e.version) over (partition by e.aggregate_id order by e.version) is null as last, o.status as now
+             from events e join orders o on o.id = e.aggregate_id where e.aggregate = 'order') walk
+         where (version = 1 and status <> 'PENDING') or (last and status <> now::text)
+             or (version > 1 and not exists (
+                 select from json_to_recordset($1::json) as step(start text, finish text)
+                 where step.start = walk.before and step.finish = walk.status))",
+    },
+    Rule {
+        part: "state",
+        says: "a delivery's events are versions 1 to its own",
+        broken_by: "select d.id::text from deliveries d
+         left join events e on e.aggregate = 'delivery' and e.aggregate_id = d.id
+         where $1::json is not null group by d.id, d.version
+         having array_agg(e.version order by e.seq) <> array(select generate_series(1, d.version))",
+    },
+    Rule {
+        part: "state",
+        says: "a driver carries one delivery at a time",
+        broken_by: "select driver_id::text from deliveries
+         where closed_at is null and driver_id is not null and $1::json is not null
+         group by driver_id having count(*) > 1",
+    },
+    Rule {
+        part: "state",
+        says: "a delivery goes where its order goes",
+        broken_by: "select o.id::text from orders o
+         left join deliveries d on d.restaurant_id = o.restaurant_id and d.order_id = o.id
+         where $1::json is not null and (
+             (o.fulfilment <> 'DELIVERY' and d.id is not null)
+             or (o.fulfilment = 'DELIVERY' and o.status not in ('PENDING', 'CANCELLED') and d.id is null)
+             or (o.status = 'ON_THE_WAY' and o.fulfilment = 'DELIVERY' and d.status not in ('PICKED_UP', 'FAILED'))
+             or (o.status = 'DELIVERED' and o.fulfilment = 'DELIVERY' and d.status not in ('DELIVERED', 'FAILED'))
+             or (o.status = 'CANCELLED' and d.status not in ('CANCELLED', 'FAILED')))",
+    },
+    Rule {
+        part: "state",
+        says: "a cart became the order that names it",
+        broken_by: "select c.id::text from carts c
+         full join orders o on o.restaurant_id = c.restaurant_id and o.cart_id = c.id
+         where $1::json is not null and (c.status = 'ORDERED' or o.cart_id is not null)
+             and (c.order_id is distinct from o.id or c.user_id is distinct from o.customer_id)",
+    },
+    Rule {
+        part: "state",
+        says: "numbers of a day are called out from 1 without gap",
+        broken_by: "select restaurant_id::text from orders where $1::json is not null
+         group by restaurant_id, day having max(number) <> count(*) or min(number) <> 1",
+    },
+    Rule {
+        part: "state",
+        says: "a key that was kept names an order that exists",
+        broken_by: "select k.key from idempotency_keys k
+         where $1::json is not null and k.operation = 'place_order' and (k.status is distinct from 201
+             or (select count(*) from orders o join events e on e.aggregate_id = o.id and e.version = 1
+                 where k.body is not null and o.customer_id = k.user_id
+                   and convert_from(k.body, 'UTF8')::json ->> 'cartId' = e.payload -> 'order' ->> 'cartId') <> 1)",
+    },
+    Rule {
+        part: "isolation",
+        says: "row level security is forced on every table of a restaurant",
+        broken_by: "select c.relname::text from pg_class c
+         join pg_attribute a on a.attrelid = c.oid and a.attname = 'restaurant_id'
+         where $1::json is not null and c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace
+             and not (c.relrowsecurity and c.relforcerowsecurity
+                 and exists (select from pg_policy p where p.polrelid = c.oid))",
+    },
+    Rule {
+        part: "isolation",
+        says: "no policy lets everybody write",
+        broken_by: "select polrelid::regclass::text from pg_policy
+         where $1::json is not null and polcmd <> 'r'
+             and 'true' in (pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))",
+    },
+    Rule {
+        part: "isolation",
+        says: "what one row of a restaurant points to is the same restaurant's",
+        broken_by: "select conname::text from pg_constraint f
+         where $1::json is not null and contype = 'f' and connamespace = 'public'::regnamespace
+             and (select count(*) from pg_attribute a where a.attname = 'restaurant_id'
+                  and (a.attrelid = f.conrelid or a.attrelid = f.confrelid)) = 2
+             and f.conrelid <> f.confrelid
+             and not exists (
+                 select from unnest(f.conkey, f.confkey) as pair(here, there)
+                 join pg_attribute h on h.attrelid = f.conrelid and h.attnum = here
+                 join pg_attribute t on t.attrelid = f.confrelid and t.attnum = there
+                 where h.attname = 'restaurant_id' and t.attname = 'restaurant_id')",
+    },
+    Rule {
+        part: "isolation",
+        says: "the application's role owns nothing and bypasses nothing",
+        broken_by: "select rolname::text from pg_roles r
+         where $1::json is not null and rolname = 'comanda_app' and (rolsuper or rolbypassrls or rolcanlogin
+             or exists (select from pg_class c where c.relowner = r.oid))",
+    },
+];
+
+/// What one rule found.
+pub struct Finding {
+    /// `money`, `stock`, `state` or `isolation`.
+    pub part: &'static str,
+    /// What has to hold.
+    pub rule: &'static str,
+    /// Ids or names of what breaks it; empty where it holds.
+    pub broken: Vec<String>,
+}
+
+/// Asks every rule, over one picture of the database, and tells each answer as it comes: a big database takes its time.
+///
+/// # Errors
+/// When PostgreSQL refuses.
+pub async fn check(database: &mut PgConnection, mut tell: impl FnMut(&Finding)) -> Result<Vec<Finding>, sqlx::Error> {
+    let steps: Vec<_> = STEPS.iter().map(|step| json!({ "start": step.from, "finish": step.to })).collect();
+    let mut picture = database.begin_with("begin isolation level repeatable read, read only").await?;
+    // The owner of the tables is under row level security too.
+    sqlx::raw_sql("set local app.platform = 'on'").execute(&mut *picture).await?;
+    let mut findings = Vec::new();
+    for rule in RULES {
+        let question = sqlx::query_scalar(rule.broken_by).bind(sqlx::types::Json(&steps));
+        let finding = Finding { part: rule.part, rule: rule.says, broken: question.fetch_all(&mut *picture).await? };
+        tell(&finding);
+        findings.push(finding);
+    }
+    picture.rollback().await?;
+    Ok(findings)
+}
+
+/// Most ids that are shown of what breaks one rule.
+const SHOWN: usize = 10;
+
+/// Checks the database of the configuration, a line for each rule; true when every rule holds.
+///
+/// # Errors
+/// When the database cannot be reached.
+#[expect(clippy::print_stdout, reason = "the answer of the command")]
+pub async fn run(config: &Config) -> Result<bool, DatabaseError> {
+    let reached = Reached::find(config).await?;
+    let findings = async {
+        reached.require_current().await?;
+        let mut owner = reached.connect().await?;
+        Ok(check(&mut owner, |finding| {
+            println!("{:>7}  {}: {}", finding.broken.len(), finding.part, finding.rule);
+            for broken in finding.broken.iter().take(SHOWN) {
+                println!("         - {broken}");
+            }
+        })
+        .await?)
+    };
+    let findings: Result<_, DatabaseError> = findings.await;
+    reached.leave().await;
+    let broken: usize = findings?.iter().map(|finding| finding.broken.len()).sum();
+    println!("{broken:>7}  in all");
+    Ok(broken == 0)
+}
