@@ -141,8 +141,8 @@ function slip(order) {
 }
 
 function eventWords(event) {
-  const status = event.status ?? event.order?.status ?? event.delivery?.status ?? event.data?.status;
   if (event.name === 'order:new') return 'Order placed';
+  const status = event.event.order?.status ?? event.event.delivery?.status;
   return status ? word(status) : event.name;
 }
 

@@ -170,7 +170,7 @@ const RULES: &[Rule] = &[
         says: "what one row of a restaurant points to is the same restaurant's",
         broken_by: "select conname::text from pg_constraint f
          where $1::json is not null and contype = 'f' and connamespace = 'public'::regnamespace
-             and (select count(*) from pg_attribute a where a.attname = 'restaurant_id'
+             and (select count(*) from pg_attribute a where a.attname = 'restaurant_id' and a.attnotnull
                   and (a.attrelid = f.conrelid or a.attrelid = f.confrelid)) = 2
              and f.conrelid <> f.confrelid
              and not exists (

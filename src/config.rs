@@ -184,6 +184,13 @@ pub struct Sockets {
     pub ring: usize,
 }
 
+/// Drivers and their bounds.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivery {
+    /// `DRIVER_SEARCH_RADIUS`, in metres.
+    pub search_radius: f64,
+}
+
 /// Menus and their bounds.
 #[derive(Debug, Clone, Copy)]
 pub struct Menus {
@@ -235,6 +242,8 @@ pub struct Config {
     pub sockets: Sockets,
     /// Menus.
     pub menus: Menus,
+    /// Drivers and their bounds.
+    pub delivery: Delivery,
     /// Logs.
     pub log: Log,
     /// Images.
@@ -394,6 +403,7 @@ impl Config {
             redis_url: reader.secret("REDIS_URL"),
             sockets: Sockets::gather(reader),
             menus: Menus::gather(reader),
+            delivery: Delivery::gather(reader),
             log: Log {
                 level: reader.text("LOG_LEVEL").unwrap_or_default(),
                 json: reader.value("LOG_FORMAT", "text or json", false, |text| match text {
@@ -620,6 +630,12 @@ impl Sockets {
             poll_interval: reader.duration("EVENT_POLL_INTERVAL"),
             ring: reader.number("EVENT_RING", 16, 1_000_000),
         }
+    }
+}
+
+impl Delivery {
+    fn gather(reader: &mut Reader<'_>) -> Self {
+        Self { search_radius: f64::from(reader.number("DRIVER_SEARCH_RADIUS", 100_u32, 500_000)) }
     }
 }
 

@@ -36,6 +36,7 @@ const DATABASE: &str = "PostgreSQL and Redis";
 const ACCOUNTS: &str = "Accounts";
 const LIVE: &str = "Live updates";
 const MENUS: &str = "Menus";
+const DELIVERY: &str = "Delivery";
 const PROVIDERS: &str = "Providers: all of a provider's variables, or none for the local stand-in";
 const LOGS: &str = "Logs";
 
@@ -225,6 +226,12 @@ pub const VARIABLES: &[Variable] = &[
     plain(MENUS, "MENU_MAX_ITEMS", "2000", "Most items of a menu (1 to 100000)."),
     plain(MENUS, "MENU_MAX_GROUPS", "500", "Most modifier groups of a menu (1 to 10000)."),
     plain(MENUS, "MENU_MAX_MODIFIERS", "100", "Most modifiers of a group (1 to 1000)."),
+    plain(
+        DELIVERY,
+        "DRIVER_SEARCH_RADIUS",
+        "50000",
+        "Metres from the restaurant within which the nearest free driver is looked for (100 to 500000).",
+    ),
     optional(PROVIDERS, "CLOUDINARY_CLOUD_NAME", "my-cloud", "Cloudinary's cloud name."),
     optional(PROVIDERS, "CLOUDINARY_API_KEY", "123456789012345", "Cloudinary's API key."),
     secret(PROVIDERS, "CLOUDINARY_API_SECRET", "", "Cloudinary's API secret."),

@@ -42,7 +42,8 @@ pub async fn to(
         .await
 }
 
-/// Gives the delivery to the nearest driver who wants work and has none. If somebody else is faster, to the next.
+/// Gives the delivery to the nearest driver who wants work, has none and is near enough (`DRIVER_SEARCH_RADIUS`). If
+/// somebody else is faster, to the next.
 ///
 /// # Errors
 /// `no_driver_available` when nobody is left.
@@ -53,6 +54,7 @@ pub async fn to_nearest(app: &App, party: &DeliveryParty, if_match: IfMatch) -> 
     // Who is free is a question about every restaurant's deliveries; the answer holds ids and places only.
     let platform = PlatformScope::proven_by("which drivers are free", None);
     let mut free = app.db.read(platform, |tx| Box::pin(async move { sql::free_drivers(tx).await })).await?;
+    free.retain(|driver| driver.place.metres_to(kitchen) <= app.config.delivery.search_radius);
     free.sort_by(|one, other| one.place.metres_to(kitchen).total_cmp(&other.place.metres_to(kitchen)));
     for candidate in &free {
         let metres = candidate.place.metres_to(kitchen);

@@ -42,7 +42,7 @@ fn complaint(output: &Output) -> String {
 #[test]
 fn the_program_explains_itself() {
     let help = said(&comanda(&["--help"], &[]));
-    for command in ["serve", "migrate", "replay", "user", "config", "openapi"] {
+    for command in ["serve", "migrate", "replay", "check", "user", "config", "openapi"] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
         let detail = comanda(&[command, "--help"], &[]);
         assert!(detail.status.success() && said(&detail).contains("Usage: comanda"), "{command}");

@@ -66,6 +66,8 @@ async fn the_nearest_driver_who_is_free_is_chosen() {
     let (_, second) = confirmed(&luigi, &ada).await;
     assert_eq!(luigi.owner.assigns(&second, None).await.expect(200)["driver"]["name"], "Far");
     let (_, third) = confirmed(&luigi, &ada).await;
+    // Rome is too far to fetch a pizza from Bologna.
+    app.driver("Roman").await.comes_on_duty(41.8931, 12.4828).await;
     luigi.owner.assigns(&third, None).await.refused(409, "no_driver_available");
     luigi.owner.assigns(&third, Some(&profile(&near).await)).await.refused(409, "driver_busy");
     luigi.owner.assigns(&third, Some(&profile(&off).await)).await.refused(422, "invalid_request");

@@ -27,6 +27,7 @@ mod accounts_tokens;
 mod bad_input;
 mod binary;
 mod cart;
+mod check;
 mod config;
 mod crash;
 mod dayparts;

@@ -1,0 +1,57 @@
+//! `comanda check`: whole books pass, and each part of them that is broken behind the program's back is named.
+
+use std::process::Command;
+
+use crate::app::TestApp;
+
+/// What the command prints and how it ends.
+fn check(url: &str) -> (String, Option<i32>) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_comanda"));
+    command.args(["--config", "/dev/null", "check"]).env_clear().env("DATABASE_URL", url);
+    let output = command.output().unwrap();
+    (String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap(), output.status.code())
+}
+
+#[tokio::test]
+async fn broken_books_are_named_part_by_part() {
+    let mut app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").sells_counted("Margherita", 850, 9).opens().await;
+    let order = app.customer("Ada").await.places_order(&luigi, &[(luigi.any_dish(), 2)]).await;
+    luigi.owner.moves(&order, "CONFIRMED").await;
+    let (said, code) = check(&app.database_url);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.ends_with("      0  in all\n") && !said.contains(" - "), "{said}");
+
+    app.without_audit();
+    app.does(
+        "set session_replication_role = replica;
+         update orders set status = 'READY', items_total = items_total + 1, total = total + 1;
+         update menu_items set stock = stock + 1;
+         alter table menu_items no force row level security;",
+    )
+    .await;
+    let (said, code) = check(&app.database_url);
+    assert_eq!(code, Some(1), "{said}");
+    for line in [
+        "      1  money: an order's lines add up to its items",
+        "      1  stock: the ledger adds up to every stock",
+        "      1  state: an order walks along the table of steps, from PENDING to where it is",
+        "      1  isolation: row level security is forced on every table of a restaurant",
+        "         - menu_items",
+        "      4  in all",
+    ] {
+        assert!(said.lines().any(|said| said == line), "{line} is not in\n{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_another_version_is_not_judged() {
+    let mut app = TestApp::start().await;
+    app.without_audit();
+    app.does("insert into _sqlx_migrations select 9999, 'later', now(), true, ''::bytea, 1").await;
+    let (said, code) = check(&app.database_url);
+    assert!(code == Some(1) && said.contains("newer than this program (migration 9999"), "{said}");
+    app.does("delete from _sqlx_migrations where version >= 20").await;
+    let (said, code) = check(&app.database_url);
+    assert!(code == Some(1) && said.contains("run `comanda migrate` first"), "{said}");
+}
