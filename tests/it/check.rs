@@ -34,11 +34,12 @@ async fn broken_books_are_named_part_by_part() {
     assert_eq!(code, Some(1), "{said}");
     for line in [
         "      1  money: an order's lines add up to its items",
+        "      1  money: an order is taxed on its lines after the discount, and on its fees if at all",
         "      1  stock: the ledger adds up to every stock",
         "      1  state: an order walks along the table of steps, from PENDING to where it is",
         "      1  isolation: row level security is forced on every table of a restaurant",
         "         - menu_items",
-        "      4  in all",
+        "      5  in all",
     ] {
         assert!(said.lines().any(|said| said == line), "{line} is not in\n{said}");
     }
