@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use comanda::ids::{OrderId, RestaurantId, UserId};
 use comanda::money::Amount;
-use comanda::orders::status::{CANCEL_WINDOW, CannotAdvance, STEPS, Wish};
+use comanda::orders::status::{Applies, CANCEL_WINDOW, CannotAdvance, STEPS, Wish};
 use comanda::orders::{Actor, Fulfilment, Order, OrderStatus, Totals};
 use serde_json::{Value, json};
 
@@ -232,4 +232,25 @@ async fn a_late_customer_asks_the_restaurant() {
     app.passes(CANCEL_WINDOW + TimeDelta::seconds(1));
     ada.tries_to_move(&order, "CANCELLED", None).await.refused(409, "illegal_transition");
     staff.cancels(&order, "as the guest wished").await;
+}
+
+/// The console draws its buttons from a copy of the table; the copy is the table.
+#[test]
+fn the_console_knows_the_table() {
+    let quoted = |words: Vec<String>| words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
+    let rows = STEPS.iter().map(|step| {
+        let people = [Actor::Customer, Actor::Driver, Actor::Staff];
+        let who = people.into_iter().filter(|actor| step.actors.contains(actor));
+        let who = quoted(who.map(|actor| word(actor).to_lowercase()).collect());
+        let only = match step.applies {
+            Applies::Always => "",
+            Applies::ToDelivery => ", only: ['DELIVERY']",
+            Applies::AtTheCounter => ", only: ['PICKUP', 'DINE_IN']",
+        };
+        let reason = if step.needs_reason { ", reason: true" } else { "" };
+        format!("  {{ from: '{}', to: '{}', who: [{who}]{only}{reason} }},", word(step.from), word(step.to))
+    });
+    let table = format!("const STEPS = [\n{}\n];\n", rows.collect::<Vec<_>>().join("\n"));
+    let console = std::fs::read_to_string("console/status.js").unwrap();
+    assert!(console.contains(&table), "console/status.js has another table than src/orders/status.rs:\n{table}");
 }
