@@ -41,6 +41,7 @@ mod http;
 mod idempotency;
 mod ids;
 mod limits;
+mod matrix;
 mod menu;
 mod menu_modifiers;
 mod money;

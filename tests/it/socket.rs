@@ -75,12 +75,18 @@ impl Socket {
 
     /// Asks for something; gives what was heard before the answer, and the answer.
     pub async fn asks(&mut self, name: &str, argument: &Value) -> (Vec<String>, Value) {
+        let (before, answer) = self.asks_and_hears(name, argument).await;
+        (before.into_iter().map(|(name, _)| name).collect(), answer)
+    }
+
+    /// The same, with the events whole.
+    pub async fn asks_and_hears(&mut self, name: &str, argument: &Value) -> (Vec<(String, Value)>, Value) {
         self.send(format!("420{}", json!([name, argument]))).await;
         let mut before = Vec::new();
         loop {
             match self.hears().await {
                 Heard::Answer(answer) => return (before, answer),
-                Heard::Event(name, _) => before.push(name),
+                Heard::Event(name, body) => before.push((name, body)),
                 Heard::Ended => return (before, Value::Null),
             }
         }

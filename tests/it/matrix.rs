@@ -1,0 +1,318 @@
+//! Every operation × caller × object, and every room: what is answered is what the one permission table says.
+//!
+//! Nothing here lists operations: they are those of the OpenAPI document, and one that cannot be exercised fails the
+//! test. Expected answers come from `permission::decide` alone. Along the way: whatever is refused changes nothing in
+//! the database, what is somebody else's is answered as what is not there, byte for byte, and nobody of one restaurant
+//! ever receives a text of another's (every private text of restaurant A carries a canary).
+
+mod cast;
+mod exercise;
+mod world;
+
+use std::collections::BTreeMap;
+
+use comanda::app;
+use comanda::events;
+use comanda::openapi;
+use comanda::permission::{Operation, Relation, decide};
+use comanda::problem::Code;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::app::eventually;
+use crate::reply::Reply;
+use crate::socket::{Heard, Socket};
+use cast::{CALLERS, CANARY, Caller, GAPS, Target, assert_no_canary};
+use exercise::{gaps, send};
+use world::World;
+
+/// What the table says about one cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    Allowed,
+    Refused(Code),
+}
+
+/// The answer that the table gives for a caller who wants this of that.
+fn expected(operation: Operation, path: &str, caller: Caller, target: Target) -> Expected {
+    if !caller.is_signed_in() {
+        let is_refused = !operation.is_public();
+        return if is_refused { Expected::Refused(Code::Unauthenticated) } else { exists(path, caller, target) };
+    }
+    let mut held = caller.relations();
+    held.extend(caller.relations_to(path, target));
+    match decide(operation, &held) {
+        Err(problem) => Expected::Refused(problem.code()),
+        Ok(()) => exists(path, caller, target),
+    }
+}
+
+/// Whoever may, may with what is there, and among one's own things with one's own.
+fn exists(path: &str, caller: Caller, target: Target) -> Expected {
+    if target.has(path) && caller.owns(path, target) { Expected::Allowed } else { Expected::Refused(Code::NotFound) }
+}
+
+/// What a query makes of an operation that deals with one's own things without it.
+const GUARDED_QUESTIONS: [(&str, Operation); 3] = [
+    ("/api/orders?restaurantId={restaurantId}", Operation::ListRestaurantOrders),
+    ("/api/deliveries?restaurantId={restaurantId}", Operation::ListRestaurantOrders),
+    ("/api/deliveries?orderId={orderId}", Operation::GetOrder),
+];
+
+/// The operations of some area, in an order that leaves the world as the later ones need it.
+fn operations(area: impl Fn(&str) -> bool) -> Vec<(String, Method, Operation)> {
+    let mut all: Vec<_> = openapi::operations(&app::document())
+        .into_iter()
+        .filter(|(path, ..)| area(path))
+        .map(|(path, method, id)| (path, method, Operation::by_id(&id).unwrap()))
+        .map(|(path, method, operation)| match operation {
+            // The cart is named in the body.
+            Operation::PlaceOrder => (format!("{path}#{{cartId}}"), method, operation),
+            _ => (path, method, operation),
+        })
+        .collect();
+    let questions = GUARDED_QUESTIONS.iter().filter(|(path, _)| area(path));
+    all.extend(questions.map(|(path, operation)| ((*path).to_owned(), Method::GET, *operation)));
+    all.sort_by_key(|(path, method, operation)| (exercise::is_last(*operation), *method != Method::GET, path.clone()));
+    all
+}
+
+/// Whether this is a refusal by permission, as against one that has to do with the state of things.
+fn is_refused(reply: &Reply) -> bool {
+    reply.status >= 400
+        && reply.json()["code"]
+            .as_str()
+            .is_some_and(|code| ["unauthenticated", "forbidden", "not_found"].contains(&code))
+}
+
+async fn try_every_cell(mut world: World, area: impl Fn(&str) -> bool) {
+    let operations = operations(area);
+    assert!(!operations.is_empty());
+    for (path, method, operation) in &operations {
+        let targets = Target::of(path);
+        let mut allowed = Vec::new();
+        let before = world.digest().await;
+        for caller in CALLERS {
+            let mut nothing_there: BTreeMap<(String, Vec<String>), Target> = BTreeMap::new();
+            for target in &targets {
+                let Expected::Refused(code) = expected(*operation, path, caller, *target) else {
+                    allowed.push((caller, *target));
+                    continue;
+                };
+                let reply = send(&world, *operation, method, path, caller, *target, &world.ids(*target)).await;
+                assert_no_canary(caller, &reply);
+                reply.refused(code.status().as_u16(), code.word());
+                let names: Vec<_> = reply.headers.keys().cloned().collect();
+                if code == Code::NotFound {
+                    nothing_there.insert((world.without_ids(&reply), names), *target);
+                }
+            }
+            // However many kinds of "not there" there are, they look alike.
+            assert!(nothing_there.len() <= 1, "{operation:?} tells {caller:?} things apart: {nothing_there:#?}");
+        }
+        assert_eq!(before, world.digest().await, "a refused {operation:?} changed something");
+        let mut succeeded = 0;
+        for (caller, target) in allowed {
+            let ids = world.fresh(*operation, path, caller, target).await;
+            let reply = send(&world, *operation, method, path, caller, target, &ids).await;
+            assert_no_canary(caller, &reply);
+            let what = format!("{operation:?} by {caller:?} on {target:?} answered {} {}", reply.status, reply.text());
+            assert!(reply.status < 500 && reply.status != 422 && !is_refused(&reply), "{what}");
+            succeeded += u32::from(reply.status < 300);
+            world.after(*operation, caller).await;
+        }
+        let needs_a_secret = exercise::needs_a_secret(*operation);
+        assert_eq!(succeeded > 0, !needs_a_secret, "{operation:?} was never exercised with success");
+    }
+}
+
+/// The document in five parts, by its paths.
+const PARTS: [fn(&str) -> bool; 5] = [
+    |path| path.starts_with("/api/restaurants") && gaps(path).len() < 2,
+    |path| path.starts_with("/api/restaurants") && gaps(path).len() >= 2,
+    |path| path.starts_with("/api/orders") || path.starts_with("/api/deliveries"),
+    |path| path.starts_with("/api/me"),
+    |path| !["/api/restaurants", "/api/orders", "/api/deliveries", "/api/me"].iter().any(|part| path.starts_with(part)),
+];
+
+#[tokio::test]
+async fn restaurants_answer_as_the_table_says() {
+    try_every_cell(World::new().await, PARTS[0]).await;
+}
+
+#[tokio::test]
+async fn things_of_restaurants_answer_as_the_table_says() {
+    try_every_cell(World::new().await, PARTS[1]).await;
+}
+
+#[tokio::test]
+async fn orders_and_deliveries_answer_as_the_table_says() {
+    try_every_cell(World::new().await, PARTS[2]).await;
+}
+
+#[tokio::test]
+async fn ones_own_things_answer_as_the_table_says() {
+    try_every_cell(World::new().await, PARTS[3]).await;
+}
+
+#[tokio::test]
+async fn everything_else_answers_as_the_table_says() {
+    try_every_cell(World::new().await, PARTS[4]).await;
+}
+
+// The same with row level security off: what the statements ask for is a wall by itself.
+
+#[tokio::test]
+async fn without_row_security_restaurants_answer_the_same() {
+    try_every_cell(World::new().await.without_row_security().await, PARTS[0]).await;
+}
+
+#[tokio::test]
+async fn without_row_security_things_of_restaurants_answer_the_same() {
+    try_every_cell(World::new().await.without_row_security().await, PARTS[1]).await;
+}
+
+#[tokio::test]
+async fn without_row_security_orders_and_deliveries_answer_the_same() {
+    try_every_cell(World::new().await.without_row_security().await, PARTS[2]).await;
+}
+
+#[tokio::test]
+async fn without_row_security_ones_own_things_answer_the_same() {
+    try_every_cell(World::new().await.without_row_security().await, PARTS[3]).await;
+}
+
+#[tokio::test]
+async fn without_row_security_everything_else_answers_the_same() {
+    try_every_cell(World::new().await.without_row_security().await, PARTS[4]).await;
+}
+
+/// Each kind of room with the operation whose row guards it, and what it is like among paths.
+const ROOMS: [(&str, Operation, &str); 5] = [
+    ("restaurant", Operation::JoinRestaurantRoom, "/{restaurantId}"),
+    ("order", Operation::GetOrder, "/{orderId}"),
+    ("delivery", Operation::GetDelivery, "/{deliveryId}"),
+    ("driver", Operation::JoinDriverRoom, "/{driverId}"),
+    ("user", Operation::JoinUserRoom, "/{accountId}"),
+];
+
+#[tokio::test]
+async fn rooms_open_as_the_table_says_and_only_those_inside_hear() {
+    let world = World::new().await;
+    let base = &world.app.door.base;
+    let mut sockets = Vec::new();
+    for caller in CALLERS {
+        let token = world.person(caller).token.clone().unwrap_or_default();
+        let opened = Socket::open(base, &token).await;
+        let Ok(mut socket) = opened else {
+            assert!(!caller.is_signed_in(), "{caller:?} was not let in");
+            continue;
+        };
+        assert!(caller.is_signed_in(), "{caller:?} was let in");
+        let mut entitled = Vec::new();
+        for (kind, operation, path) in ROOMS {
+            for target in Target::ALL {
+                let ids = world.ids(target);
+                let id = &ids[gaps(path)[0]];
+                let answer = socket.joins(&format!("{kind}:{id}")).await;
+                match expected(operation, path, caller, target) {
+                    Expected::Allowed => {
+                        assert_eq!(answer["ok"], true, "{caller:?} {kind} {target:?}: {answer}");
+                        entitled.push((kind, target));
+                    }
+                    Expected::Refused(code) => {
+                        assert_eq!(answer["error"]["code"], code.word(), "{caller:?} {kind} {target:?}: {answer}");
+                    }
+                }
+            }
+        }
+        sockets.push((caller, socket, entitled));
+    }
+    let caused = world.causes_every_event().await;
+    let named: Vec<_> = events::NAMES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert!(named.iter().all(|name| caused.contains(name)), "{caused:?} of {named:?}");
+    for (caller, socket, entitled) in &mut sockets {
+        hears_only_its_own(&world, *caller, socket, entitled).await;
+    }
+}
+
+/// Reads what was sent to a socket up to the last event of the world, and holds each against what its owner may see.
+async fn hears_only_its_own(world: &World, caller: Caller, socket: &mut Socket, entitled: &[(&str, Target)]) {
+    let user = world.person(caller).id.clone();
+    // Whatever was on its way has arrived when this is answered: the relay had read all of it by then.
+    let (heard, answer) = socket.asks_and_hears("join", &json!({ "room": format!("user:{user}") })).await;
+    assert_eq!(answer["ok"], true, "{caller:?}: {answer}");
+    let is_own = |body: &Value| body["order"]["customerId"] == user;
+    let own_orders: Vec<_> = heard.iter().filter(|(_, body)| is_own(body)).map(|(_, body)| &body["orderId"]).collect();
+    for (name, body) in &heard {
+        let text = body.to_string();
+        assert!(caller.may_know_of_a() || !text.contains(CANARY), "{caller:?} heard {name}: {text}");
+        let concerns = |field: &str, kind: &str| {
+            let id = body[field].as_str().unwrap_or_default();
+            entitled.iter().any(|(room, target)| *room == kind && world.ids(*target)[id_field(kind)] == id)
+        };
+        let is_own = own_orders.contains(&&body["orderId"]);
+        let is_carried = entitled.iter().any(|(room, target)| {
+            *room == "driver" && body["delivery"]["driver"]["id"] == world.ids(*target)["driverId"]
+        });
+        assert!(
+            concerns("restaurantId", "restaurant")
+                || concerns("orderId", "order")
+                || concerns("deliveryId", "delivery")
+                || is_own
+                || is_carried,
+            "{caller:?} heard {name}: {text}"
+        );
+    }
+    if entitled.contains(&("restaurant", Target::A)) {
+        let of_a = |body: &Value| body["restaurantId"] == world.ids(Target::A)["restaurantId"];
+        assert!(heard.iter().any(|(_, body)| of_a(body)), "{caller:?} hears what happens at their restaurant");
+    }
+}
+
+fn id_field(kind: &str) -> &'static str {
+    match kind {
+        "restaurant" => "restaurantId",
+        "order" => "orderId",
+        _ => "deliveryId",
+    }
+}
+
+/// The areas above leave nothing out.
+#[test]
+fn every_operation_has_an_exercise() {
+    let document = serde_json::to_value(app::document()).unwrap();
+    let mut without = Vec::new();
+    for (path, method, id) in openapi::operations(&app::document()) {
+        let operation = Operation::by_id(&id).unwrap();
+        let described = &document["paths"][&path][method.as_str().to_lowercase()];
+        let has_body = described["requestBody"] != Value::Null;
+        let is_known = gaps(&path).iter().all(|gap| GAPS.contains(gap));
+        if !is_known || has_body != exercise::has_body(operation) {
+            without.push(format!("{id}: {method} {path}"));
+        }
+    }
+    assert_eq!(without, [""; 0], "say in matrix/exercise.rs how these are asked for");
+    for (path, ..) in openapi::operations(&app::document()) {
+        assert_eq!(PARTS.iter().filter(|part| part(&path)).count(), 1, "{path}");
+    }
+    let rooms: Vec<_> = ROOMS.iter().map(|(_, operation, _)| *operation).collect();
+    let unguarded = Operation::ALL.iter().filter(|one| one.is_socket_only() && !rooms.contains(one));
+    assert_eq!(unguarded.count(), 0, "a room without a row in ROOMS");
+    assert!(Operation::ALL.iter().all(|one| !one.allowed_to().contains(&Relation::Anyone) || !one.is_socket_only()));
+}
+
+/// The relay has read everything up to now when whoever runs the platform has heard an event that came after it.
+pub async fn relay_has_read(world: &World, marker: impl AsyncFn(&World)) {
+    let token = world.person(Caller::Admin).token.clone().unwrap();
+    let mut ear = Socket::open(&world.app.door.base, &token).await.unwrap();
+    let room = format!("restaurant:{}", world.ids(Target::B)["restaurantId"]);
+    assert_eq!(ear.joins(&room).await["ok"], true);
+    marker(world).await;
+    let mut heard = 0;
+    eventually("the marker is heard", async || {
+        heard += usize::from(matches!(ear.hears().await, Heard::Event(..)));
+        heard > 0
+    })
+    .await;
+}

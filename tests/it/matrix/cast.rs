@@ -1,0 +1,193 @@
+//! Who could ask, what they could ask about, and what each of them is to it.
+
+use comanda::permission::Relation;
+use comanda::restaurants::MemberRole;
+
+use super::exercise::gaps;
+use crate::reply::Reply;
+
+/// In every text that the people of restaurant A wrote for themselves.
+pub const CANARY: &str = "canarya";
+
+/// What a path, a query or a body can name.
+pub const GAPS: [&str; 15] = [
+    "restaurantId",
+    "itemId",
+    "categoryId",
+    "groupId",
+    "modifierId",
+    "invitationId",
+    "userId",
+    "orderId",
+    "deliveryId",
+    "addressId",
+    "deviceId",
+    "sessionId",
+    "cartId",
+    "driverId",
+    "accountId",
+];
+
+/// Everybody who could ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Caller {
+    Anonymous,
+    Expired,
+    Revoked,
+    Forged,
+    Ada,
+    Bob,
+    Carl,
+    StaffA,
+    ManagerA,
+    OwnerA,
+    StaffB,
+    OwnerB,
+    Mario,
+    Luca,
+    Admin,
+}
+
+/// All of them.
+pub const CALLERS: [Caller; 15] = [
+    Caller::Anonymous,
+    Caller::Expired,
+    Caller::Revoked,
+    Caller::Forged,
+    Caller::Ada,
+    Caller::Bob,
+    Caller::Carl,
+    Caller::StaffA,
+    Caller::ManagerA,
+    Caller::OwnerA,
+    Caller::StaffB,
+    Caller::OwnerB,
+    Caller::Mario,
+    Caller::Luca,
+    Caller::Admin,
+];
+
+/// What could be asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// Restaurant A, and in it what is Ada's; Mario carries it.
+    A,
+    /// Restaurant A, and in it what is Bob's.
+    Neighbour,
+    /// Restaurant B, and in it what is Carl's.
+    B,
+    /// Restaurant A, and with it what belongs to B.
+    Crossed,
+    /// Restaurant A, and in it what is not there.
+    Missing,
+    /// Nothing of it is there.
+    Nowhere,
+}
+
+impl Target {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::A, Self::Neighbour, Self::B, Self::Crossed, Self::Missing, Self::Nowhere];
+
+    /// Those that differ for a path.
+    pub fn of(path: &str) -> Vec<Self> {
+        match gaps(path).as_slice() {
+            [] => vec![Self::A],
+            ["restaurantId"] => vec![Self::A, Self::B, Self::Nowhere],
+            ["restaurantId", ..] => vec![Self::A, Self::B, Self::Crossed, Self::Missing, Self::Nowhere],
+            _ => vec![Self::A, Self::Neighbour, Self::B, Self::Missing],
+        }
+    }
+
+    /// Whether all that the path names is there, and one in the other.
+    pub fn has(self, path: &str) -> bool {
+        let names_more = gaps(path).iter().any(|gap| *gap != "restaurantId");
+        match self {
+            Self::A | Self::Neighbour | Self::B => true,
+            Self::Crossed => !names_more || gaps(path).len() == 1,
+            Self::Missing => !names_more,
+            Self::Nowhere => gaps(path).is_empty(),
+        }
+    }
+
+    fn owner(self, gap: &str) -> Option<Caller> {
+        match (self, gap) {
+            (Self::A, "driverId") => Some(Caller::Mario),
+            (Self::B | Self::Crossed, "driverId") => Some(Caller::Luca),
+            (Self::A, _) => Some(Caller::Ada),
+            (Self::Neighbour, "addressId" | "deviceId" | "sessionId" | "cartId" | "invitationId" | "accountId") => {
+                Some(Caller::Bob)
+            }
+            (Self::B | Self::Crossed, _) => Some(Caller::Carl),
+            _ => None,
+        }
+    }
+}
+
+impl Caller {
+    pub fn is_signed_in(self) -> bool {
+        !matches!(self, Self::Anonymous | Self::Expired | Self::Revoked | Self::Forged)
+    }
+
+    /// Whether something of A's may reach them.
+    pub fn may_know_of_a(self) -> bool {
+        matches!(self, Self::Ada | Self::Bob | Self::StaffA | Self::ManagerA | Self::OwnerA | Self::Mario | Self::Admin)
+    }
+
+    /// What they are whatever it is about.
+    pub fn relations(self) -> Vec<Relation> {
+        match self {
+            Self::Admin => vec![Relation::Anyone, Relation::SignedIn, Relation::Admin],
+            Self::Mario | Self::Luca => vec![Relation::Anyone, Relation::SignedIn, Relation::Driver],
+            _ => vec![Relation::Anyone, Relation::SignedIn],
+        }
+    }
+
+    fn rank(self, is_at_a: bool) -> Option<MemberRole> {
+        match (self, is_at_a) {
+            (Self::StaffA, true) | (Self::StaffB, false) => Some(MemberRole::Staff),
+            (Self::ManagerA, true) => Some(MemberRole::Manager),
+            (Self::OwnerA, true) | (Self::OwnerB, false) => Some(MemberRole::Owner),
+            _ => None,
+        }
+    }
+
+    /// What they are to what the path names.
+    pub fn relations_to(self, path: &str, target: Target) -> Vec<Relation> {
+        let gaps = gaps(path);
+        let is_restaurants = gaps.contains(&"restaurantId") && target != Target::Nowhere;
+        let is_ordered = gaps.contains(&"orderId") || gaps.contains(&"deliveryId");
+        let is_there = is_ordered && !matches!(target, Target::Missing | Target::Nowhere);
+        // An order of B's is B's, whichever restaurant it is asked about with.
+        let is_at_a = target != Target::B && !(is_ordered && target == Target::Crossed);
+        let mut held = Vec::new();
+        if is_restaurants || is_there {
+            held.extend(self.rank(is_at_a).map_or(&[][..], MemberRole::relations));
+        }
+        if is_there {
+            let customer = match target {
+                Target::A => Self::Ada,
+                Target::Neighbour => Self::Bob,
+                _ => Self::Carl,
+            };
+            held.extend((self == customer).then_some(Relation::Customer));
+            held.extend((self == Self::Mario && target == Target::A).then_some(Relation::Carrier));
+        }
+        held
+    }
+
+    /// Among things that are somebody's own: whether they are this caller's.
+    pub fn owns(self, path: &str, target: Target) -> bool {
+        let is_own = |gap: &&str| {
+            matches!(*gap, "addressId" | "deviceId" | "sessionId" | "cartId" | "driverId" | "accountId")
+                || (*gap == "invitationId" && path.starts_with("/api/me"))
+        };
+        gaps(path).iter().filter(|gap| is_own(gap)).all(|gap| target.owner(gap) == Some(self))
+    }
+}
+
+/// What reaches the people of B holds nothing that the people of A wrote.
+#[track_caller]
+pub fn assert_no_canary(caller: Caller, reply: &Reply) {
+    let is_in_headers = reply.headers.values().any(|value| value.contains(CANARY));
+    assert!(caller.may_know_of_a() || !(is_in_headers || reply.text().contains(CANARY)), "{caller:?} got {reply:?}");
+}

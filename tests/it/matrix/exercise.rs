@@ -1,0 +1,244 @@
+//! How each operation is asked for: what fills its path, and a body that is good.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use comanda::ids::ChallengeId;
+use comanda::permission::Operation;
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::cast::{Caller, GAPS, Target};
+use super::world::{Ids, World};
+use crate::people::{PASSWORD, id_of};
+use crate::reply::Reply;
+
+/// Names of the gaps in a path, a query or what is written behind it for the body (`#{cartId}`).
+pub fn gaps(path: &str) -> Vec<&'static str> {
+    let names = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    names.map(|name| *GAPS.iter().find(|gap| **gap == name).unwrap_or(&"unknown")).collect()
+}
+
+/// Ends what the others need: asked for after all others.
+pub const fn is_last(operation: Operation) -> bool {
+    matches!(operation, Operation::AcceptInvitation | Operation::ChangePassword | Operation::LogoutAll)
+}
+
+/// Succeeds only for whoever knows a code that was sent to them or shown to them once; `recovery.rs` and
+/// `second_factor.rs` exercise these with success.
+pub const fn needs_a_secret(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::ResetPassword
+            | Operation::CompleteLogin
+            | Operation::ConfirmSecondFactor
+            | Operation::RemoveSecondFactor
+    )
+}
+
+/// Sends the request of a cell.
+pub async fn send(
+    world: &World,
+    operation: Operation,
+    method: &Method,
+    path: &str,
+    caller: Caller,
+    target: Target,
+    ids: &Ids,
+) -> Reply {
+    let mut person = world.person(caller).clone();
+    if let Some(token) = ids.get("token").filter(|_| caller.is_signed_in()) {
+        person.token = Some(token.clone());
+    }
+    let path = path.split('#').next().unwrap_or_default();
+    let filled = gaps(path).iter().fold(path.to_owned(), |path, gap| path.replace(&format!("{{{gap}}}"), &ids[gap]));
+    let mut request = person.request(method.clone(), &filled);
+    if operation == Operation::PlaceOrder {
+        request = request.header("idempotency-key", Uuid::new_v4().to_string());
+    }
+    if let Some(body) = body(operation, caller, target, ids, world.app.clock.now()) {
+        request = request.json(&body);
+    }
+    person.send(request).await
+}
+
+/// Whether there is a body for it.
+pub fn has_body(operation: Operation) -> bool {
+    body(operation, Caller::Admin, Target::A, &Ids::new(), DateTime::UNIX_EPOCH).is_some()
+}
+
+fn euros(amount: i64) -> Value {
+    json!({ "amount": amount, "currency": "EUR" })
+}
+
+fn fresh_email() -> String {
+    format!("somebody.{}@example.com", Uuid::new_v4().simple())
+}
+
+/// A body that is good, for an operation that takes one.
+fn body(operation: Operation, caller: Caller, target: Target, ids: &Ids, now: DateTime<Utc>) -> Option<Value> {
+    let id = |name: &str| ids.get(name).map_or(Value::Null, |id| json!(id));
+    let name = Uuid::new_v4().to_string();
+    let place = json!({ "lat": 44.4960, "lng": 11.3400 });
+    let channels = json!({ "push": true, "sms": true, "email": true });
+    let is_customer = matches!(caller, Caller::Ada | Caller::Bob | Caller::Carl);
+    Some(match operation {
+        Operation::Register => json!({ "email": fresh_email(), "password": PASSWORD, "name": "Somebody" }),
+        Operation::Login => json!({ "email": id("email"), "password": PASSWORD }),
+        Operation::Refresh => json!({ "refreshToken": id("refreshToken") }),
+        Operation::ForgotPassword => json!({ "email": fresh_email() }),
+        Operation::ResetPassword => json!({ "email": fresh_email(), "otp": "00000000", "password": PASSWORD }),
+        Operation::CompleteLogin => json!({ "challenge": ChallengeId::random(), "code": "000000" }),
+        Operation::ChangePassword => json!({ "currentPassword": PASSWORD, "newPassword": "four yellow pears" }),
+        Operation::UpdateMe => json!({ "name": { "value": "Somebody", "at": now } }),
+        Operation::CreateAddress | Operation::ReplaceAddress => json!({ "address": "Via Zamboni 2" }),
+        Operation::RegisterDevice => json!({ "kind": "fcm", "target": name, "locale": "en" }),
+        Operation::PutNotificationPreferences => {
+            json!({ "security": channels, "order": channels, "marketing": channels })
+        }
+        Operation::AcceptInvitation => json!({ "code": ids.get("code").map_or("not this one", String::as_str) }),
+        Operation::AddSecondFactor => json!({ "password": PASSWORD }),
+        Operation::ConfirmSecondFactor => json!({ "code": "000000" }),
+        Operation::RemoveSecondFactor => json!({ "password": PASSWORD, "code": "000000" }),
+        Operation::UpdateUser => json!({ "disabled": false }),
+        Operation::CreateRestaurant => json!({
+            "name": "C", "slug": name, "address": "Via Zamboni 3", "place": place, "timezone": "Europe/Rome",
+            "currency": "EUR" }),
+        Operation::UpdateRestaurant => json!({ "preparationMinutes": 20 }),
+        Operation::UpdateRestaurantSecurity => json!({ "requireSecondFactor": false }),
+        Operation::PutHours => json!({ "weekly": [{ "weekday": 1, "opens": "00:00", "closes": "24:00" }] }),
+        Operation::PutPause => json!({ "until": now + TimeDelta::hours(1), "reason": "A break" }),
+        Operation::PutZones => json!({ "type": "FeatureCollection", "features": [] }),
+        Operation::AddMember => json!({ "email": id("email"), "role": "STAFF" }),
+        Operation::CreateInvitation => json!({ "email": fresh_email(), "role": "STAFF" }),
+        Operation::CreateCategory | Operation::UpdateCategory | Operation::UpdateModifierGroup => {
+            json!({ "name": name })
+        }
+        Operation::CreateItem => json!({ "categoryId": id("categoryId"), "name": name, "price": euros(500) }),
+        Operation::UpdateItem => json!({ "description": name }),
+        Operation::SetAvailability | Operation::SetModifierAvailability => json!({ "available": true }),
+        Operation::SetStock | Operation::SetModifierStock => json!({ "stock": 50 }),
+        Operation::CreateModifierGroup => {
+            json!({ "name": name, "max": 1, "modifiers": [{ "name": "Large", "price": euros(100) }] })
+        }
+        Operation::PutCart => json!({ "lines": [{ "itemId": id("itemId"), "quantity": 1 }] }),
+        Operation::PlaceOrder => json!({ "cartId": id("cartId"), "fulfilment": "PICKUP" }),
+        Operation::UpdateOrderStatus if is_customer => json!({ "status": "CANCELLED" }),
+        Operation::UpdateOrderStatus if caller == Caller::Mario => json!({ "status": "DELIVERED" }),
+        Operation::UpdateOrderStatus => json!({ "status": "CONFIRMED" }),
+        Operation::CreateDriver => json!({ "email": id("email"), "vehicle": "BICYCLE" }),
+        Operation::SetDriverAvailability => json!({ "status": "AVAILABLE", "place": place }),
+        Operation::ReportLocation => json!({ "place": place }),
+        // Only what is Bob's changes hands, so that the others' drivers stay theirs.
+        Operation::AssignDelivery if target == Target::Neighbour => json!({ "driverId": id("spareDriver") }),
+        Operation::AssignDelivery => json!({ "driverId": id("busyDriver") }),
+        Operation::UpdateDeliveryStatus => json!({ "status": "ARRIVED" }),
+        _ => return None,
+    })
+}
+
+impl World {
+    /// What a request that may succeed is about: something that it may use up.
+    pub async fn fresh(&self, operation: Operation, path: &str, caller: Caller, target: Target) -> Ids {
+        let mut ids = self.ids(target);
+        let shop = &self.shops[usize::from(target == Target::B)];
+        let (owner, person) = (&shop.owner, self.person(caller));
+        let made = async |path: &str, body: Value| id_of(&owner.post(path, &body).await.expect(201)).to_owned();
+        let fill = |operation| body(operation, caller, target, &ids, self.app.clock.now()).unwrap();
+        match operation {
+            Operation::Login | Operation::AddMember | Operation::CreateDriver => {
+                ids.insert("email", self.app.customer("Somebody").await.email);
+            }
+            Operation::Refresh => {
+                let session = self.opens_session(&self.app.customer("Somebody").await).await;
+                ids.insert("refreshToken", self.app.running().app.refresh_tokens.issue(session, 0));
+            }
+            Operation::Logout => _ = ids.insert("token", self.token(person).await),
+            Operation::EndSession => _ = ids.insert("sessionId", self.opens_session(person).await.to_string()),
+            Operation::DeleteAddress => {
+                let address = person.post("/api/me/addresses", &fill(Operation::CreateAddress)).await.expect(201);
+                ids.insert("addressId", id_of(&address).to_owned());
+            }
+            Operation::DeleteDevice => {
+                let device = person.post("/api/me/devices", &fill(Operation::RegisterDevice)).await.expect(201);
+                ids.insert("deviceId", id_of(&device).to_owned());
+            }
+            Operation::AcceptInvitation => {
+                let invited = json!({ "email": person.email, "role": "STAFF" });
+                let invitation = owner.post(&shop.path("/invitations"), &invited).await.expect(201);
+                ids.insert("invitationId", id_of(&invitation).to_owned());
+                ids.insert("code", invitation["code"].as_str().unwrap().to_owned());
+            }
+            Operation::DeleteInvitation => {
+                let id = made(&shop.path("/invitations"), fill(Operation::CreateInvitation)).await;
+                ids.insert("invitationId", id);
+            }
+            Operation::RemoveMember => _ = ids.insert("userId", self.app.staff_of(shop).await.id),
+            Operation::DeleteCategory => {
+                let id = made(&shop.path("/categories"), fill(Operation::CreateCategory)).await;
+                ids.insert("categoryId", id);
+            }
+            Operation::DeleteItem => {
+                let id = made(&shop.path("/items"), fill(Operation::CreateItem)).await;
+                ids.insert("itemId", id);
+            }
+            Operation::DeleteModifierGroup => {
+                let id = made(&shop.path("/modifier-groups"), fill(Operation::CreateModifierGroup)).await;
+                ids.insert("groupId", id);
+            }
+            Operation::PlaceOrder => {
+                let cart = person.puts_in_cart(shop, &[(shop.any_dish(), 1)]).await;
+                ids.insert("cartId", id_of(&cart).to_owned());
+            }
+            Operation::UpdateOrderStatus if caller != Caller::Mario => {
+                let customer = match target {
+                    Target::A => Caller::Ada,
+                    Target::Neighbour => Caller::Bob,
+                    _ => Caller::Carl,
+                };
+                let order = self.person(customer).places_order(shop, &[(shop.any_dish(), 1)]).await;
+                ids.insert("orderId", id_of(&order).to_owned());
+            }
+            Operation::AssignDelivery => {
+                let spare = self.app.driver("Spare").await;
+                spare.comes_on_duty(44.4960, 11.3400).await;
+                let profile = spare.get("/api/me").await.expect(200);
+                ids.insert("spareDriver", id_of(&profile["driver"]).to_owned());
+                ids.insert("busyDriver", self.ids(Target::A)["driverId"].clone());
+            }
+            _ => {}
+        }
+        debug_assert!(gaps(path).iter().all(|gap| ids.contains_key(gap)), "{path}");
+        ids
+    }
+
+    /// Everything that sockets are told, at both restaurants; gives the names of what happened.
+    pub async fn causes_every_event(&self) -> Vec<String> {
+        let newest = self.app.count("select coalesce(max(seq), 0) from events").await;
+        for (caller, target) in [(Caller::Ada, Target::A), (Caller::Carl, Target::B)] {
+            let shop = &self.shops[usize::from(target == Target::B)];
+            let ids = self.fresh(Operation::AssignDelivery, "", Caller::Admin, Target::Neighbour).await;
+            let mark = if target == Target::A { super::CANARY } else { "plain" };
+            let cart = self.person(caller).puts_in_cart(shop, &[(shop.any_dish(), 1)]).await;
+            let mut details = crate::people::to_door();
+            details["note"] = format!("{mark} note").into();
+            let order = self.person(caller).orders_cart(&cart, &details).await.expect(201);
+            shop.owner.moves(&order, "CONFIRMED").await;
+            let delivery = shop.owner.finds_delivery(&order).await;
+            shop.owner.assigns(&delivery, Some(&json!({ "id": ids["spareDriver"] }))).await.expect(200);
+            shop.owner.brings(&delivery, "ARRIVED").await;
+            shop.owner.patch(&shop.path(""), &json!({ "description": "Something new" })).await.expect(200);
+            let category = json!({ "name": "Something new" });
+            shop.owner.post(&shop.path("/categories"), &category).await.expect(201);
+        }
+        super::relay_has_read(self, async |world| {
+            let shop = &world.shops[1];
+            shop.owner.post(&shop.path("/categories"), &json!({ "name": "The marker" })).await.expect(201);
+        })
+        .await;
+        sqlx::query_scalar("select distinct name from events where seq > $1")
+            .bind(newest)
+            .fetch_all(&self.app.look)
+            .await
+            .unwrap()
+    }
+}
