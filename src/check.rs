@@ -95,9 +95,8 @@ const RULES: &[Rule] = &[
                  lead(e.version) over (partition by e.aggregate_id order by e.version) is null as last, o.status as now
              from events e join orders o on o.id = e.aggregate_id where e.aggregate = 'order') walk
          where (version = 1 and status <> 'PENDING') or (last and status <> now::text)
-             or (version > 1 and not exists (
-                 select from json_to_recordset($1::json) as step(start text, finish text)
-                 where step.start = walk.before and step.finish = walk.status))",
+             or (version > 1 and (before, status) not in (
+                 select start, finish from json_to_recordset($1::json) as step(start text, finish text)))",
     },
     Rule {
         part: "state",
@@ -143,11 +142,14 @@ const RULES: &[Rule] = &[
     Rule {
         part: "state",
         says: "a key that was kept names an order that exists",
-        broken_by: "select k.key from idempotency_keys k
-         where $1::json is not null and k.operation = 'place_order' and (k.status is distinct from 201
-             or (select count(*) from orders o join events e on e.aggregate_id = o.id and e.version = 1
-                 where k.body is not null and o.customer_id = k.user_id
-                   and convert_from(k.body, 'UTF8')::json ->> 'cartId' = e.payload -> 'order' ->> 'cartId') <> 1)",
+        broken_by: "select k.key from (
+             select key, user_id, status, convert_from(body, 'UTF8')::json ->> 'id' as id
+             from idempotency_keys where operation = 'place_order') k
+         left join (
+             select o.customer_id, e.payload -> 'order' ->> 'id' as id
+             from orders o join events e on e.aggregate = 'order' and e.aggregate_id = o.id and e.version = 1) placed
+             on placed.customer_id = k.user_id and placed.id = k.id
+         where $1::json is not null and (k.status is distinct from 201 or placed.id is null)",
     },
     Rule {
         part: "isolation",
