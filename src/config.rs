@@ -111,6 +111,8 @@ pub struct Http {
     pub port: u16,
     /// `MAX_BODY_BYTES`.
     pub max_body_bytes: usize,
+    /// `MENU_MAX_BYTES`.
+    pub max_menu_bytes: usize,
     /// `MAX_CONNECTIONS`.
     pub max_connections: usize,
     /// `MAX_CONNECTIONS_PER_ADDRESS`.
@@ -531,6 +533,7 @@ impl Http {
                 .value("HOST", "an IP address such as 127.0.0.1 or 0.0.0.0", localhost, |text| text.parse().ok()),
             port: reader.number("PORT", 0, u16::MAX),
             max_body_bytes: reader.number("MAX_BODY_BYTES", 1_024, 64 << 20),
+            max_menu_bytes: reader.number("MENU_MAX_BYTES", 1_024, 64 << 20),
             max_connections,
             max_connections_per_address: reader.value(
                 "MAX_CONNECTIONS_PER_ADDRESS",

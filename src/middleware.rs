@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
+use http_body_util::Limited;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::CorsLayer;
-use tower_http::limit::RequestBodyLimitLayer;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
@@ -19,6 +20,7 @@ use crate::client::{Client, Peer};
 use crate::config::Http;
 use crate::pace::held_to_pace;
 use crate::problem::{Code, Problem};
+use crate::wire::TOO_LARGE;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -26,12 +28,32 @@ const LONGEST_REQUEST_ID: usize = 128;
 
 /// What happens to requests for the routes themselves. From the outside in: compression, panics, time, size.
 pub fn inside(router: Router, bounds: &Http) -> Router {
+    let sizes = BodySizes { usual: bounds.max_body_bytes, menu: bounds.max_menu_bytes };
     router
-        .layer(RequestBodyLimitLayer::new(bounds.max_body_bytes))
+        .layer(from_fn_with_state(sizes, of_bounded_size))
         .layer(axum::extract::DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::new(bounds.request_timeout), in_time))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(CompressionLayer::new().gzip(true))
+}
+
+/// Largest bodies.
+#[derive(Debug, Clone, Copy)]
+struct BodySizes {
+    usual: usize,
+    menu: usize,
+}
+
+/// Refuses a body that says it is too large, and stops reading one that turns out to be. Whole menus may be larger.
+async fn of_bounded_size(State(sizes): State<BodySizes>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
+    let takes_menu = route.ends_with("/menu") || route.ends_with("/menu.csv");
+    let most = if takes_menu { sizes.menu } else { sizes.usual };
+    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if declared.is_some_and(|length: usize| length > most) {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    }
+    next.run(request.map(|body| Body::new(Limited::new(body, most)))).await
 }
 
 /// What happens to every request, those of sockets too. From the outside in: request id and log line, headers, origins,
@@ -153,10 +175,7 @@ fn bare_refusal(response: &Response) -> Option<Problem> {
         StatusCode::METHOD_NOT_ALLOWED => {
             Some(Problem::new(Code::MethodNotAllowed, "The Allow header names the methods this address takes."))
         }
-        StatusCode::PAYLOAD_TOO_LARGE => Some(Problem::new(
-            Code::BodyTooLarge,
-            "Send less: the limit is MAX_BODY_BYTES of the server's configuration.",
-        )),
+        StatusCode::PAYLOAD_TOO_LARGE => Some(Problem::new(Code::BodyTooLarge, TOO_LARGE)),
         _ => None,
     }
 }

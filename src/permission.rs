@@ -106,6 +106,13 @@ operations! {
     DeleteInvitation = "delete_invitation": [Manager, Admin];
 
     GetMenu = "get_menu": [Anyone];
+    PutMenu = "put_menu": [Staff, Admin];
+    GetMenuDocument = "get_menu_document": [Staff, Admin];
+    ExportMenu = "export_menu": [Staff, Admin];
+    ImportMenu = "import_menu": [Staff, Admin];
+    CopyMenu = "copy_menu": [Staff, Admin];
+    ListCategories = "list_categories": [Anyone];
+    GetCategory = "get_category": [Anyone];
     CreateCategory = "create_category": [Staff, Admin];
     UpdateCategory = "update_category": [Staff, Admin];
     DeleteCategory = "delete_category": [Staff, Admin];

@@ -71,7 +71,7 @@ codes! {
     TooMany = CONFLICT, "too_many", "There are as many as there may be";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
     UriTooLong = URI_TOO_LONG, "uri_too_long", "The address is too long";
-    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body must be JSON";
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is of another kind than this address takes";
     InvalidRequest = UNPROCESSABLE_ENTITY, "invalid_request", "Something in the request is not valid";
     ClockSkew = UNPROCESSABLE_ENTITY, "clock_skew", "The client's clock is too far ahead";
     IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The key was used for another request";
@@ -153,12 +153,17 @@ impl Problem {
         Self::new(Code::NotFound, "Nothing is here, or nothing that you may see. Check the id.")
     }
 
-    /// The request is not valid in these places.
-    pub fn invalid(errors: Vec<FieldError>) -> Self {
+    /// The request is not valid in these places, of which the first hundred are told.
+    pub fn invalid(mut errors: Vec<FieldError>) -> Self {
+        const MOST_TOLD: usize = 100;
         let detail = match errors.as_slice() {
             [only] => format!("{} {}", only.pointer, only.message),
+            several if several.len() > MOST_TOLD => {
+                format!("{} fields are not valid; the first {MOST_TOLD} are in errors.", several.len())
+            }
             several => format!("{} fields are not valid; see errors.", several.len()),
         };
+        errors.truncate(MOST_TOLD);
         Self { errors, ..Self::new(Code::InvalidRequest, detail) }
     }
 

@@ -222,6 +222,7 @@ pub const VARIABLES: &[Variable] = &[
         "1m",
         "How long a finished menu is kept, here and in Redis, and how long it may be shown while the database does not answer.",
     ),
+    plain(MENUS, "MENU_MAX_BYTES", "4194304", "Largest whole menu that may be sent, in bytes (1024 to 67108864)."),
     plain(MENUS, "MENU_MAX_CATEGORIES", "200", "Most categories of a menu (1 to 10000)."),
     plain(MENUS, "MENU_MAX_ITEMS", "2000", "Most items of a menu (1 to 100000)."),
     plain(MENUS, "MENU_MAX_GROUPS", "500", "Most modifier groups of a menu (1 to 10000)."),

@@ -27,7 +27,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for BodyWithBytes<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        require_json(request.headers())?;
+        require(request.headers(), "application/json", "JSON")?;
         let bytes = Bytes::from_request(request, state).await.map_err(|rejection| unreadable(&rejection))?;
         Ok(Self { value: parse(&bytes)?, bytes })
     }
@@ -41,21 +41,37 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
-fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+/// What to do about a body that is too large.
+pub const TOO_LARGE: &str =
+    "Send less: the limit is MAX_BODY_BYTES of the server's configuration, for whole menus MENU_MAX_BYTES.";
+
+/// A body of `text/csv`, within the size limit.
+pub struct CsvBody(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for CsvBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        require(request.headers(), "text/csv", "CSV")?;
+        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| unreadable(&rejection))
+    }
+}
+
+fn require(headers: &HeaderMap, wanted: &str, name: &str) -> Result<(), Problem> {
     let media_type = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
         .map(str::trim);
-    if media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json")) {
+    if media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case(wanted)) {
         return Ok(());
     }
-    Err(Problem::new(Code::UnsupportedMediaType, "Send the body as JSON with `Content-Type: application/json`."))
+    Err(Problem::new(Code::UnsupportedMediaType, format!("Send the body as {name} with `Content-Type: {wanted}`.")))
 }
 
 fn unreadable(rejection: &axum::extract::rejection::BytesRejection) -> Problem {
     if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
-        Problem::new(Code::BodyTooLarge, "Send less: the limit is MAX_BODY_BYTES of the server's configuration.")
+        Problem::new(Code::BodyTooLarge, TOO_LARGE)
     } else if is_too_slow(rejection) {
         Problem::new(
             Code::RequestTimeout,
@@ -102,7 +118,7 @@ fn describe(bytes: &[u8], pointer: &str, error: &serde_json::Error) -> Problem {
     }
 }
 
-fn json_pointer(path: &serde_path_to_error::Path) -> String {
+pub(crate) fn json_pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     path.iter()
         .filter_map(|segment| match segment {

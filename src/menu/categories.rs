@@ -15,13 +15,19 @@ use super::translations::Translations;
 use super::{Category, sql};
 use crate::app::App;
 use crate::ids::{CategoryId, RestaurantId};
+use crate::paging::List;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
+use crate::tenancy::Who;
 use crate::wire::{Body, Json, Path, Text};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(create_category)).routes(routes!(update_category, delete_category))
+    OpenApiRouter::new().routes(routes!(list_categories, create_category)).routes(routes!(
+        get_category,
+        update_category,
+        delete_category
+    ))
 }
 
 fn check(category: &Category) -> Result<(), Problem> {
@@ -78,6 +84,7 @@ async fn create_category(
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
+                sql::take_turns(tx, &scope).await?;
                 sql::save_category(tx, &scope, &category).await?;
                 if sql::counts(tx, &scope).await?[0] > i64::try_from(most).unwrap_or(i64::MAX) {
                     return Err(too_many("categories", most, "MENU_MAX_CATEGORIES"));
@@ -88,6 +95,45 @@ async fn create_category(
         })
         .await?;
     Ok((StatusCode::CREATED, Json(category)))
+}
+
+/// List categories
+#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/categories", tag = "menu",
+    params(("restaurantId" = RestaurantId, Path)),
+    responses(
+        (status = 200, description = "All of them, in the order of the menu; `nextCursor` is always null", body = List<Category>),
+        (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn list_categories(
+    State(app): State<Arc<App>>,
+    Path(restaurant): Path<RestaurantId>,
+) -> Result<Json<List<Category>>, Problem> {
+    let data = app
+        .db
+        .read(Who::nobody(), move |tx| {
+            Box::pin(async move {
+                sql::currency(tx, restaurant).await?;
+                sql::categories(tx, restaurant).await
+            })
+        })
+        .await?;
+    Ok(Json(List { data, next_cursor: None }))
+}
+
+/// Read one category
+#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/categories/{categoryId}", tag = "menu",
+    params(("restaurantId" = RestaurantId, Path), ("categoryId" = CategoryId, Path)),
+    responses(
+        (status = 200, description = "The category", body = Category),
+        (status = 404, description = "Not there", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn get_category(
+    State(app): State<Arc<App>>,
+    Path((restaurant, id)): Path<(RestaurantId, CategoryId)>,
+) -> Result<Json<Category>, Problem> {
+    let found =
+        app.db.read(Who::nobody(), move |tx| Box::pin(async move { sql::category(tx, restaurant, id).await })).await?;
+    found.map(Json).ok_or_else(Problem::not_found)
 }
 
 /// What may change; what is absent stays.
@@ -146,7 +192,9 @@ async fn update_category(
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
-                let mut category = sql::lock_category(tx, &scope, id).await?;
+                sql::take_turns(tx, &scope).await?;
+                let found = sql::category(tx, scope.restaurant(), id).await?;
+                let mut category = found.ok_or_else(Problem::not_found)?;
                 patch.apply(&mut category);
                 check(&category)?;
                 sql::save_category(tx, &scope, &category).await?;
@@ -174,6 +222,7 @@ async fn delete_category(
     app.db
         .write(scope, move |tx| {
             Box::pin(async move {
+                sql::take_turns(tx, &scope).await?;
                 sql::delete_category(tx, &scope, id).await?;
                 sql::edited(tx, &scope).await
             })

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::wire::Menu;
-use super::{categories, groups, items, modifiers, published, stock, translations};
+use super::{categories, groups, items, modifiers, published, stock, translations, whole};
 use crate::app::App;
 use crate::ids::{CategoryId, RestaurantId};
 use crate::problem::{Problem, ProblemBody};
@@ -20,12 +20,13 @@ use crate::wire::{Path, Query};
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(get_menu))
+        .routes(routes!(get_menu, whole::put_menu))
         .merge(categories::routes())
         .merge(items::routes())
         .merge(groups::routes())
         .merge(modifiers::routes())
         .merge(stock::routes())
+        .merge(whole::routes())
 }
 
 /// Which part of the menu.

@@ -1,7 +1,7 @@
 //! What the menu's bodies have in common, and what single fields cannot know.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::allergens::{Declared, Diet, named_twice};
@@ -18,7 +18,7 @@ use crate::uow::Tx;
 const LARGEST_STOCK: i32 = 1_000_000;
 
 /// Portions of a counted stock: 0 to 1,000,000.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "i32")]
 #[schema(value_type = i32, minimum = 0, maximum = 1_000_000)]
 pub struct Stock(pub i32);
@@ -137,6 +137,14 @@ impl Faults {
         if min < 0 || min > max {
             self.note(format!("{pointer}/min"), "must be between 0 and max");
         }
+    }
+
+    /// Ends here if there is any.
+    ///
+    /// # Errors
+    /// All of them.
+    pub fn end(&mut self) -> Result<(), Vec<FieldError>> {
+        if self.0.is_empty() { Ok(()) } else { Err(std::mem::take(&mut self.0)) }
     }
 
     /// Refuses if there is any.

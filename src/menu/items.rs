@@ -145,6 +145,7 @@ async fn create_item(
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
+                sql::take_turns(tx, &scope).await?;
                 check(tx, &scope, &item).await?;
                 sql::items::save(tx, &scope, &item).await?;
                 sql::stock::of_item(tx, &scope, item.id, StockChange::To(item.stock)).await?;
@@ -300,6 +301,7 @@ async fn update_item(
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
+                sql::take_turns(tx, &scope).await?;
                 let mut item = sql::items::lock(tx, &scope, id).await?;
                 let stock = patch.stock.map(|stock| stock.map(|stock| stock.0));
                 patch.apply(&mut item);
@@ -333,6 +335,7 @@ async fn delete_item(
     app.db
         .write(scope, move |tx| {
             Box::pin(async move {
+                sql::take_turns(tx, &scope).await?;
                 sql::items::delete(tx, &scope, id).await?;
                 sql::edited(tx, &scope).await
             })

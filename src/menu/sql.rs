@@ -18,6 +18,7 @@ use crate::uow::{Database, Tx};
 pub mod groups;
 pub mod items;
 pub mod stock;
+pub mod whole;
 
 /// What menus are at, of the restaurants that exist: one statement outside any transaction, on what everybody may read.
 pub async fn heads(db: &Database, restaurants: &[Uuid]) -> Result<Vec<(RestaurantId, Head)>, Problem> {
@@ -66,7 +67,19 @@ pub async fn edited(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem>
     Ok(())
 }
 
-/// Edits of one menu that have to look at all of it take turns until their transactions end.
+/// Says which language the menu is written in.
+pub async fn set_language(tx: &mut Tx, scope: &RestaurantScope, language: Option<&str>) -> Result<(), Problem> {
+    sqlx::query!(
+        "update menus set language = $2 where restaurant_id = $1",
+        scope.restaurant() as RestaurantId,
+        language,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Edits of what a menu holds take turns until their transactions end: each sees all of it as the one before left it.
 pub async fn take_turns(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
     sqlx::query!(
         r#"select pg_advisory_xact_lock(hashtextextended($1::uuid::text, 21)) as "locked!: ()""#,
@@ -155,19 +168,19 @@ pub async fn categories(tx: &mut Tx, restaurant: RestaurantId) -> Result<Vec<Cat
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// One chapter, locked until the transaction ends.
-pub async fn lock_category(tx: &mut Tx, scope: &RestaurantScope, id: CategoryId) -> Result<Category, Problem> {
+/// One chapter.
+pub async fn category(tx: &mut Tx, restaurant: RestaurantId, id: CategoryId) -> Result<Option<Category>, Problem> {
     let row = sqlx::query_as!(
         CategoryRow,
         r#"select id, key, name, position, day_parts as "day_parts: Json<Vec<DayPart>>",
                   translations as "translations: Json<Translations>"
-           from menu_categories where restaurant_id = $1 and id = $2 and deleted_at is null for no key update"#,
-        scope.restaurant() as RestaurantId,
+           from menu_categories where restaurant_id = $1 and id = $2 and deleted_at is null"#,
+        restaurant as RestaurantId,
         id as CategoryId,
     )
     .fetch_optional(tx.connection())
     .await?;
-    row.map(Into::into).ok_or_else(Problem::not_found)
+    Ok(row.map(Into::into))
 }
 
 /// Writes a chapter, new or changed.

@@ -139,17 +139,6 @@ pub async fn lock(tx: &mut Tx, scope: &RestaurantScope, id: ItemId) -> Result<It
     get(tx, scope.restaurant(), id).await?.ok_or_else(Problem::not_found)
 }
 
-/// Locks all items in the order of their ids, as orders do, before many of them are changed.
-pub async fn lock_all(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
-    sqlx::query!(
-        "select id from menu_items where restaurant_id = $1 and deleted_at is null order by id for no key update",
-        scope.restaurant() as RestaurantId,
-    )
-    .fetch_all(tx.connection())
-    .await?;
-    Ok(())
-}
-
 /// Writes an item, new or changed, but for its stock (`stock.rs`).
 pub async fn save(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(), Problem> {
     let now = tx.now();

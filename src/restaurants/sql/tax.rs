@@ -52,6 +52,17 @@ pub async fn knows(tx: &mut Tx, restaurant: RestaurantId, class: &TaxClass) -> R
     Ok(known)
 }
 
+/// The names of a restaurant's classes, of which none goes before the transaction ends.
+pub async fn hold(tx: &mut Tx, scope: &RestaurantScope) -> Result<Vec<TaxClass>, Problem> {
+    let names = sqlx::query_scalar!(
+        r#"select name as "name: TaxClass" from tax_classes where restaurant_id = $1 order by name for key share"#,
+        scope.restaurant() as RestaurantId,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(names)
+}
+
 /// Replaces the classes. One that an item or a modifier names cannot go.
 pub async fn set(tx: &mut Tx, scope: &RestaurantScope, classes: &[ClassRates]) -> Result<(), Problem> {
     let names: Vec<_> = classes.iter().map(|class| class.name.as_str().to_owned()).collect();

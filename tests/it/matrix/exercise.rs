@@ -55,9 +55,11 @@ pub async fn send(
     if operation == Operation::PlaceOrder {
         request = request.header("idempotency-key", Uuid::new_v4().to_string());
     }
-    if let Some(body) = body(operation, caller, target, ids, world.app.clock.now()) {
-        request = request.json(&body);
-    }
+    request = match body(operation, caller, target, ids, world.app.clock.now()) {
+        Some(Value::String(table)) => request.header("content-type", "text/csv").body(table),
+        Some(body) => request.json(&body),
+        None => request,
+    };
     person.send(request).await
 }
 
@@ -113,6 +115,9 @@ fn body(operation: Operation, caller: Caller, target: Target, ids: &Ids, now: Da
         Operation::CreateCategory | Operation::UpdateCategory | Operation::UpdateModifierGroup => {
             json!({ "name": name })
         }
+        Operation::PutMenu => json!({ "categories": [] }),
+        Operation::ImportMenu => json!("type,key,in,name,price,currency\n"),
+        Operation::CopyMenu => json!({ "to": id("restaurantId") }),
         Operation::CreateItem => json!({ "categoryId": id("categoryId"), "name": name, "price": euros(500) }),
         Operation::UpdateItem => json!({ "description": name }),
         Operation::SetAvailability | Operation::SetModifierAvailability => json!({ "available": true }),

@@ -1,0 +1,223 @@
+//! What a new menu changes about the old one. Pure.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::{Category, Contents, Group, Item, Modifier};
+use crate::money::Currency;
+
+/// What became of one thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Fate {
+    /// It is new.
+    Created,
+    /// It is another.
+    Updated,
+    /// It goes.
+    Deleted,
+}
+
+/// What kind of thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Kind {
+    Menu,
+    Category,
+    Item,
+    ModifierGroup,
+    Modifier,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    /// What becomes of it.
+    pub change: Fate,
+    /// What it is.
+    pub kind: Kind,
+    /// Its id; of something new, null until it is there.
+    pub id: Option<String>,
+    /// Its key, where it has one.
+    pub key: Option<String>,
+    /// Its name, after the change where it stays.
+    pub name: String,
+    /// What changes about it, where it stays.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldChange>,
+}
+
+/// What changes about one thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldChange {
+    /// The field. Groups and categories are called by their keys in it, or by their ids where they have none.
+    #[schema(example = "price")]
+    pub field: String,
+    /// What it was.
+    #[schema(value_type = Value)]
+    pub before: Value,
+    /// What it becomes.
+    #[schema(value_type = Value)]
+    pub after: Value,
+}
+
+/// Something on a menu that a document can name.
+pub(super) trait Thing: PartialEq {
+    /// What it is.
+    const KIND: Kind;
+    /// Its id.
+    fn id(&self) -> String;
+    /// Its key, where it has one.
+    fn key(&self) -> Option<&str>;
+    /// Its name.
+    fn name(&self) -> &str;
+    /// Everything else about it, by name; other things as they are called.
+    fn fields(&self, called: &Called) -> Value;
+}
+
+/// What things are called, by id: the same before and after, also of what is new.
+pub(super) struct Called {
+    names: HashMap<String, String>,
+    currency: Currency,
+}
+
+impl Called {
+    fn of(contents: [&Contents; 2]) -> Self {
+        let (mut called, currency) = (HashMap::new(), contents[0].currency);
+        let mut note = |thing: (String, Option<&str>)| {
+            let name = thing.1.map_or_else(|| thing.0.clone(), ToOwned::to_owned);
+            called.insert(thing.0, name);
+        };
+        for contents in contents {
+            contents.categories.iter().for_each(|one| note((one.id(), one.key())));
+            for group in &contents.groups {
+                note((group.id(), group.key()));
+                group.modifiers.iter().for_each(|one| note((one.id(), one.key())));
+            }
+        }
+        Self { names: called, currency }
+    }
+
+    fn name(&self, id: &impl ToString) -> Value {
+        let id = id.to_string();
+        self.names.get(&id).map_or(Value::Null, |name| json!(name))
+    }
+
+    fn names<I: ToString>(&self, ids: impl IntoIterator<Item = I>) -> Value {
+        ids.into_iter().map(|id| self.name(&id)).collect()
+    }
+}
+
+macro_rules! things {
+    ($($kind:ident = $variant:ident, |$one:ident, $called:ident| $fields:tt;)*) => {$(
+        impl Thing for $kind {
+            const KIND: Kind = Kind::$variant;
+
+            fn id(&self) -> String {
+                self.id.to_string()
+            }
+
+            fn key(&self) -> Option<&str> {
+                self.key.as_deref()
+            }
+
+            fn name(&self) -> &str {
+                &self.name
+            }
+
+            fn fields(&self, $called: &Called) -> Value {
+                let $one = self;
+                json!($fields)
+            }
+        }
+    )*};
+}
+
+things! {
+    Category = Category, |one, _called| {
+        "name": one.name, "position": one.position, "dayParts": one.day_parts, "translations": one.translations,
+    };
+    Item = Item, |one, called| {
+        "category": called.name(&one.category_id), "name": one.name, "description": one.description,
+        "price": one.price, "taxClass": one.tax_class, "available": one.available, "unavailableUntil": one.unavailable_until,
+        "stock": one.stock, "position": one.position, "dayParts": one.day_parts, "allergens": one.allergens,
+        "diets": one.diets, "modifierGroups": called.names(&one.modifier_groups), "translations": one.translations,
+    };
+    Group = ModifierGroup, |one, called| {
+        "name": one.name, "min": one.min, "max": one.max, "translations": one.translations,
+        "modifiers": called.names(one.modifiers.iter().map(|modifier| modifier.id)),
+    };
+    Modifier = Modifier, |one, called| {
+        "name": one.name, "price": one.price.of(called.currency), "taxClass": one.tax_class, "available": one.available, "unavailableUntil": one.unavailable_until,
+        "stock": one.stock, "allergens": one.allergens, "diets": one.diets,
+        "modifierGroups": called.names(&one.modifier_groups), "translations": one.translations,
+    };
+}
+
+fn fields(before: &Value, after: &Value) -> Vec<FieldChange> {
+    let none = Map::new();
+    let (before, after) = (before.as_object().unwrap_or(&none), after.as_object().unwrap_or(&none));
+    let changed = after.iter().filter_map(|(field, after)| {
+        let before = before.get(field)?;
+        (before != after).then(|| FieldChange { field: field.clone(), before: before.clone(), after: after.clone() })
+    });
+    changed.collect()
+}
+
+fn compare<'a, T: Thing + 'a>(
+    before: impl Iterator<Item = &'a T> + Clone,
+    after: impl Iterator<Item = &'a T> + Clone,
+    called: &Called,
+    changes: &mut Vec<Change>,
+) {
+    let change = |change, one: &T, fields| Change {
+        id: (change != Fate::Created).then(|| one.id()),
+        kind: T::KIND,
+        key: one.key().map(ToOwned::to_owned),
+        name: one.name().to_owned(),
+        change,
+        fields,
+    };
+    let old_by_id: HashMap<_, _> = before.clone().map(|old| (old.id(), old)).collect();
+    let kept: HashSet<_> = after.clone().map(Thing::id).collect();
+    for new in after {
+        match old_by_id.get(&new.id()) {
+            None => changes.push(change(Fate::Created, new, Vec::new())),
+            Some(old) if *old == new => {}
+            Some(old) => {
+                let fields = fields(&old.fields(called), &new.fields(called));
+                if !fields.is_empty() {
+                    changes.push(change(Fate::Updated, new, fields));
+                }
+            }
+        }
+    }
+    let gone = before.filter(|old| !kept.contains(&old.id()));
+    changes.extend(gone.map(|old| change(Fate::Deleted, old, Vec::new())));
+}
+
+fn modifiers(contents: &Contents) -> impl Iterator<Item = &Modifier> + Clone {
+    contents.groups.iter().flat_map(|group| &group.modifiers)
+}
+
+/// Everything that changes, chapter by chapter, group by group.
+pub fn between(before: &Contents, after: &Contents) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if before.language != after.language {
+        let [one, other] = [&before.language, &after.language].map(|language| json!(language));
+        let fields = vec![FieldChange { field: "language".into(), before: one, after: other }];
+        let name = after.language.clone().unwrap_or_default();
+        changes.push(Change { change: Fate::Updated, kind: Kind::Menu, id: None, key: None, name, fields });
+    }
+    let called = Called::of([before, after]);
+    compare(before.categories.iter(), after.categories.iter(), &called, &mut changes);
+    compare(before.items.iter(), after.items.iter(), &called, &mut changes);
+    compare(before.groups.iter(), after.groups.iter(), &called, &mut changes);
+    compare(modifiers(before), modifiers(after), &called, &mut changes);
+    changes
+}

@@ -1,0 +1,289 @@
+//! A whole menu written at once: a statement for each kind of thing, however many there are.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::key_taken;
+use crate::ids::RestaurantId;
+use crate::menu::{Category, Group, Item};
+use crate::problem::{OnConstraint as _, Problem};
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+/// Locks all items and modifiers in the order of their ids, as orders do, before many of them are changed.
+pub async fn lock(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
+    sqlx::query!(
+        "select id from menu_items where restaurant_id = $1 and deleted_at is null order by id for no key update",
+        scope.restaurant() as RestaurantId,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    sqlx::query!(
+        "select id from modifiers where restaurant_id = $1 and deleted_at is null order by id for no key update",
+        scope.restaurant() as RestaurantId,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Writes chapters, new or changed.
+pub async fn save_categories(tx: &mut Tx, scope: &RestaurantScope, categories: &[&Category]) -> Result<(), Problem> {
+    let row = |one: &&Category| {
+        json!({ "id": one.id.uuid(), "key": one.key, "name": one.name, "position": one.position,
+            "day_parts": one.day_parts, "translations": one.translations })
+    };
+    let (now, rows) = (tx.now(), categories.iter().map(row).collect::<Vec<_>>());
+    sqlx::query!(
+        "insert into menu_categories
+             (restaurant_id, id, key, name, position, day_parts, translations, created_at, updated_at)
+         select $1, id, key, name, position, day_parts, translations, $3, $3
+         from jsonb_to_recordset($2) as c(id uuid, key text, name text, position int, day_parts jsonb, translations jsonb)
+         on conflict (restaurant_id, id) do update set key = excluded.key, name = excluded.name,
+             position = excluded.position, day_parts = excluded.day_parts, translations = excluded.translations,
+             updated_at = excluded.updated_at",
+        scope.restaurant() as RestaurantId,
+        Json(&rows) as _,
+        now,
+    )
+    .execute(tx.connection())
+    .await
+    .on_constraint("menu_categories_key_key", key_taken)?;
+    Ok(())
+}
+
+/// Writes items, new or changed, and what is asked about them; but for their stock (`count`).
+pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, items: &[&Item]) -> Result<(), Problem> {
+    let row = |one: &&Item| {
+        json!({ "id": one.id.uuid(), "key": one.key, "category_id": one.category_id.uuid(), "name": one.name,
+            "description": one.description, "price": one.price.amount, "tax_class": one.tax_class,
+            "available": one.available,
+            "unavailable_until": one.unavailable_until, "position": one.position, "day_parts": one.day_parts,
+            "allergens": one.allergens, "diets": one.diets, "translations": one.translations })
+    };
+    let (now, rows) = (tx.now(), items.iter().map(row).collect::<Vec<_>>());
+    sqlx::query!(
+        "insert into menu_items (restaurant_id, id, key, category_id, name, description, price, available,
+             unavailable_until, position, day_parts, allergens, diets, translations, tax_class, created_at, updated_at)
+         select $1, id, key, category_id, name, description, price, available, unavailable_until, position, day_parts,
+             nullif(allergens, 'null'), diets, translations, tax_class, $3, $3
+         from jsonb_to_recordset($2) as i(id uuid, key text, category_id uuid, name text, description text, price bigint,
+             available boolean, unavailable_until timestamptz, position int, day_parts jsonb, allergens jsonb,
+             diets jsonb, translations jsonb, tax_class text)
+         on conflict (restaurant_id, id) do update set key = excluded.key, category_id = excluded.category_id,
+             name = excluded.name, description = excluded.description, price = excluded.price,
+             available = excluded.available, unavailable_until = excluded.unavailable_until,
+             position = excluded.position, day_parts = excluded.day_parts, allergens = excluded.allergens,
+             diets = excluded.diets, translations = excluded.translations, tax_class = excluded.tax_class,
+             updated_at = excluded.updated_at",
+        scope.restaurant() as RestaurantId,
+        Json(&rows) as _,
+        now,
+    )
+    .execute(tx.connection())
+    .await
+    .on_constraint("menu_items_key_key", key_taken)?;
+    let asked = Asked::of(items.iter().map(|item| (item.id.uuid(), item.modifier_groups.as_slice())));
+    sqlx::query!(
+        "delete from item_modifier_groups where restaurant_id = $1 and item_id = any($2)",
+        scope.restaurant() as RestaurantId,
+        &asked.all,
+    )
+    .execute(tx.connection())
+    .await?;
+    sqlx::query!(
+        "insert into item_modifier_groups (restaurant_id, item_id, group_id, position)
+         select $1, item, asked, place from unnest($2::uuid[], $3::uuid[], $4::smallint[]) as a(item, asked, place)",
+        scope.restaurant() as RestaurantId,
+        &asked.about,
+        &asked.groups,
+        &asked.places,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Which groups are asked about which things, in columns.
+struct Asked {
+    all: Vec<Uuid>,
+    about: Vec<Uuid>,
+    groups: Vec<Uuid>,
+    places: Vec<i16>,
+}
+
+impl Asked {
+    fn of<'a>(things: impl Iterator<Item = (Uuid, &'a [crate::ids::ModifierGroupId])>) -> Self {
+        let mut asked = Self { all: Vec::new(), about: Vec::new(), groups: Vec::new(), places: Vec::new() };
+        for (thing, groups) in things {
+            asked.all.push(thing);
+            for (place, group) in (1_i16..).zip(groups) {
+                asked.about.push(thing);
+                asked.groups.push(group.uuid());
+                asked.places.push(place);
+            }
+        }
+        asked
+    }
+}
+
+/// Writes groups, new or changed, with their modifiers, but for those modifiers' stock (`count`). Modifiers that are in
+/// no group any more are not touched (`hide_modifiers`).
+pub async fn save_groups(tx: &mut Tx, scope: &RestaurantScope, groups: &[&Group]) -> Result<(), Problem> {
+    let row = |one: &&Group| {
+        json!({ "id": one.id.uuid(), "key": one.key, "name": one.name, "min": one.min, "max": one.max,
+            "translations": one.translations })
+    };
+    let (now, rows) = (tx.now(), groups.iter().map(row).collect::<Vec<_>>());
+    sqlx::query!(
+        "insert into modifier_groups
+             (restaurant_id, id, key, name, min_choices, max_choices, translations, created_at, updated_at)
+         select $1, id, key, name, min, max, translations, $3, $3
+         from jsonb_to_recordset($2) as g(id uuid, key text, name text, min smallint, max smallint, translations jsonb)
+         on conflict (restaurant_id, id) do update set key = excluded.key, name = excluded.name,
+             min_choices = excluded.min_choices, max_choices = excluded.max_choices,
+             translations = excluded.translations, updated_at = excluded.updated_at",
+        scope.restaurant() as RestaurantId,
+        Json(&rows) as _,
+        now,
+    )
+    .execute(tx.connection())
+    .await
+    .on_constraint("modifier_groups_key_key", key_taken)?;
+    save_modifiers(tx, scope, groups).await
+}
+
+async fn save_modifiers(tx: &mut Tx, scope: &RestaurantScope, groups: &[&Group]) -> Result<(), Problem> {
+    let rows: Vec<Value> = groups
+        .iter()
+        .flat_map(|group| (0..).zip(&group.modifiers).map(|(place, one)| (group.id, place, one)))
+        .map(|(group, place, one): (_, i32, _)| {
+            json!({ "id": one.id.uuid(), "group_id": group.uuid(), "key": one.key, "name": one.name,
+                "price": one.price, "tax_class": one.tax_class, "available": one.available, "unavailable_until": one.unavailable_until,
+                "position": place, "allergens": one.allergens, "diets": one.diets, "translations": one.translations })
+        })
+        .collect();
+    let now = tx.now();
+    sqlx::query!(
+        "insert into modifiers (restaurant_id, id, group_id, key, name, price, available, unavailable_until, position,
+             allergens, diets, translations, tax_class, created_at, updated_at)
+         select $1, id, group_id, key, name, price, available, unavailable_until, position, nullif(allergens, 'null'),
+             diets, translations, tax_class, $3, $3
+         from jsonb_to_recordset($2) as m(id uuid, group_id uuid, key text, name text, price bigint, available boolean,
+             unavailable_until timestamptz, position int, allergens jsonb, diets jsonb, translations jsonb, tax_class text)
+         on conflict (restaurant_id, id) do update set key = excluded.key, name = excluded.name, price = excluded.price,
+             available = excluded.available, unavailable_until = excluded.unavailable_until,
+             position = excluded.position, allergens = excluded.allergens, diets = excluded.diets,
+             translations = excluded.translations, tax_class = excluded.tax_class, updated_at = excluded.updated_at",
+        scope.restaurant() as RestaurantId,
+        Json(&rows) as _,
+        now,
+    )
+    .execute(tx.connection())
+    .await
+    .on_constraint("modifiers_key_key", key_taken)?;
+    let modifiers = groups.iter().flat_map(|group| &group.modifiers);
+    let asked = Asked::of(modifiers.map(|one| (one.id.uuid(), one.modifier_groups.as_slice())));
+    sqlx::query!(
+        "delete from nested_modifier_groups where restaurant_id = $1 and modifier_id = any($2)",
+        scope.restaurant() as RestaurantId,
+        &asked.all,
+    )
+    .execute(tx.connection())
+    .await?;
+    sqlx::query!(
+        "insert into nested_modifier_groups (restaurant_id, modifier_id, group_id, position)
+         select $1, modifier, asked, place
+         from unnest($2::uuid[], $3::uuid[], $4::smallint[]) as a(modifier, asked, place)",
+        scope.restaurant() as RestaurantId,
+        &asked.about,
+        &asked.groups,
+        &asked.places,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Begins to count what was not counted before, and writes it to the ledger. The counts come by id and not as rows to
+/// join: of rows just written PostgreSQL knows no numbers, and it would compare each with each.
+pub async fn count(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    items: &[(Uuid, i32)],
+    modifiers: &[(Uuid, i32)],
+) -> Result<(), Problem> {
+    let now = tx.now();
+    let ids = |counts: &[(Uuid, i32)]| counts.iter().map(|(id, _)| *id).collect::<Vec<_>>();
+    let (item_ids, modifier_ids) = (ids(items), ids(modifiers));
+    let stocks: HashMap<_, _> = items.iter().chain(modifiers).copied().collect();
+    sqlx::query!(
+        "with of_items as (
+             update menu_items set stock = ($4::jsonb ->> id::text)::int, updated_at = $5
+             where restaurant_id = $1 and id = any($2) and stock is null returning id, stock
+         ), of_modifiers as (
+             update modifiers set stock = ($4::jsonb ->> id::text)::int, updated_at = $5
+             where restaurant_id = $1 and id = any($3) and stock is null returning id, stock
+         )
+         insert into stock_ledger (restaurant_id, item_id, modifier_id, delta, reason, at)
+         select $1, id, null, stock, 'SET', $5 from of_items where stock <> 0
+         union all select $1, null, id, stock, 'SET', $5 from of_modifiers where stock <> 0",
+        scope.restaurant() as RestaurantId,
+        &item_ids,
+        &modifier_ids,
+        Json(&stocks) as _,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// What goes from a menu.
+#[derive(Debug, Default)]
+pub struct Gone {
+    /// Items.
+    pub items: Vec<Uuid>,
+    /// Modifiers, those of groups that go included.
+    pub modifiers: Vec<Uuid>,
+    /// Groups.
+    pub groups: Vec<Uuid>,
+    /// Chapters.
+    pub categories: Vec<Uuid>,
+}
+
+/// Hides what goes; nothing names it any more.
+pub async fn hide(tx: &mut Tx, scope: &RestaurantScope, gone: &Gone) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "with items as (
+             update menu_items set deleted_at = $6, available = false, unavailable_until = null, updated_at = $6
+             where restaurant_id = $1 and id = any($2) and deleted_at is null
+         ), of_items as (
+             delete from item_modifier_groups where restaurant_id = $1 and group_id = any($4)
+         ), of_modifiers as (
+             delete from nested_modifier_groups
+             where restaurant_id = $1 and (group_id = any($4) or modifier_id = any($3))
+         ), answers as (
+             update modifiers set deleted_at = $6, available = false, unavailable_until = null
+             where restaurant_id = $1 and id = any($3) and deleted_at is null
+         ), questions as (
+             update modifier_groups set deleted_at = $6
+             where restaurant_id = $1 and id = any($4) and deleted_at is null
+         )
+         update menu_categories set deleted_at = $6
+         where restaurant_id = $1 and id = any($5) and deleted_at is null",
+        scope.restaurant() as RestaurantId,
+        &gone.items,
+        &gone.modifiers,
+        &gone.groups,
+        &gone.categories,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,368 @@
+//! A menu as a table: a line for each category, item, modifier group and modifier. Pure.
+
+use std::collections::HashMap;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::allergens::{Declared, Level};
+use super::csv::{self, Separator};
+use super::document::{Document, DocumentCategory, DocumentGroup, DocumentItem, DocumentModifier};
+use crate::money::Currency;
+use crate::problem::FieldError;
+
+/// The columns, in the order of the export, and which kinds of line may fill each besides its key; an import may have
+/// them in any order.
+const COLUMNS: [(&str, &str); 17] = [
+    ("type", ""),
+    ("key", ""),
+    ("in", "item modifier"),
+    ("name", "category item group modifier"),
+    ("description", "item"),
+    ("price", "item modifier"),
+    ("currency", "item modifier"),
+    ("taxClass", "item modifier"),
+    ("available", "item modifier"),
+    ("stock", "item modifier"),
+    ("min", "group"),
+    ("max", "group"),
+    ("modifierGroups", "item modifier"),
+    ("allergens", "item modifier"),
+    ("diets", "item modifier"),
+    ("dayParts", "category item"),
+    ("translations", "category item group modifier"),
+];
+
+/// The kinds of line.
+const KINDS: [&str; 4] = ["category", "item", "group", "modifier"];
+
+/// Minor units as people write them: `1250` of EUR is `12.50`, or `12,50` where semicolons stand between cells.
+fn price_text(units: i64, currency: Currency, separator: Separator) -> String {
+    let digits = currency.exponent() as usize;
+    let text = format!("{units:0>width$}", width = digits + 1);
+    let (whole, part) = text.split_at(text.len() - digits);
+    let point = if separator == Separator::Semicolon { ',' } else { '.' };
+    if digits == 0 { text.clone() } else { format!("{whole}{point}{part}") }
+}
+
+/// Point or comma; never one for thousands.
+fn price_units(text: &str, currency: Currency) -> Option<i64> {
+    let digits = currency.exponent() as usize;
+    let (whole, part) = text.split_once(['.', ',']).unwrap_or((text, ""));
+    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !plain(whole) || !plain(part) || part.len() > digits || text.ends_with(['.', ',']) {
+        return None;
+    }
+    format!("{whole}{part:0<digits$}").parse().ok()
+}
+
+fn allergens_text(declared: Option<&[Declared]>) -> String {
+    let Some(declared) = declared else { return String::new() };
+    if declared.is_empty() {
+        return "none".into();
+    }
+    let word = |one: &Declared| {
+        let doubt = if one.level == Level::MayContain { "?" } else { "" };
+        format!("{}{doubt}", json!(one.allergen).as_str().unwrap_or_default())
+    };
+    declared.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+fn allergens_value(text: &str) -> Value {
+    if text == "none" {
+        return json!([]);
+    }
+    let one = |word: &str| match word.strip_suffix('?') {
+        Some(allergen) => json!({ "allergen": allergen, "level": "MAY_CONTAIN" }),
+        None => json!({ "allergen": word, "level": "CONTAINS" }),
+    };
+    text.split_whitespace().map(one).collect()
+}
+
+/// Keys with bars between them; as JSON where that would not come apart again.
+fn keys_text(keys: &[Value]) -> String {
+    let texts: Vec<_> = keys.iter().filter_map(Value::as_str).collect();
+    let plain = |key: &&str| !key.contains('|') && !key.starts_with('[');
+    if texts.iter().all(plain) { texts.join("|") } else { json!(texts).to_string() }
+}
+
+fn keys_value(text: &str) -> Result<Value, String> {
+    if text.starts_with('[') {
+        return serde_json::from_str(text)
+            .map_err(|error| format!("must be keys with | between them, or JSON: {error}"));
+    }
+    Ok(text.split('|').map(|key| json!(key.trim())).collect())
+}
+
+/// A cell of a value: texts as they are, lists of words with spaces or bars between them, the rest as JSON.
+fn cell(column: &str, value: &Value, currency: Currency, separator: Separator) -> String {
+    match (column, value) {
+        (_, Value::Null) => String::new(),
+        ("price", price) => price_text(price["amount"].as_i64().unwrap_or_default(), currency, separator),
+        ("available", on) => if on == &json!(true) { "yes" } else { "no" }.into(),
+        ("modifierGroups", Value::Array(keys)) => keys_text(keys),
+        ("diets", Value::Array(words)) => words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+        (_, Value::String(text)) => text.clone(),
+        (_, other) => other.to_string(),
+    }
+}
+
+/// The table of a document.
+pub fn write(document: &Document, currency: Currency, separator: Separator) -> String {
+    let mut text = String::from(csv::BYTE_ORDER_MARK);
+    text.push_str(&csv::line(&COLUMNS.map(|(name, _)| name.to_owned()), separator));
+    let mut line = |kind: &str, within: &str, fields: Value, allergens: Option<&[Declared]>| {
+        let cells: Vec<_> = COLUMNS
+            .iter()
+            .map(|(column, _)| match *column {
+                "type" => kind.to_owned(),
+                "in" => within.to_owned(),
+                "currency" if fields["price"].is_object() => currency.to_string(),
+                "allergens" => allergens_text(allergens),
+                column => cell(column, &fields[column], currency, separator),
+            })
+            .collect();
+        text.push_str(&csv::line(&cells, separator));
+    };
+    for category in &document.categories {
+        line("category", "", json!(category), None);
+        for item in &category.items {
+            line("item", category.key.as_str(), json!(item), item.allergens.as_deref());
+        }
+    }
+    for group in &document.modifier_groups {
+        line("group", "", json!(group), None);
+        for modifier in &group.modifiers {
+            line("modifier", group.key.as_str(), json!(modifier), modifier.allergens.as_deref());
+        }
+    }
+    text
+}
+
+/// A table that was read, and where everything stood in it.
+pub struct Table {
+    /// The menu.
+    pub document: Document,
+    /// The line of each thing, by its place in the document.
+    lines: HashMap<String, usize>,
+    columns: HashMap<String, usize>,
+}
+
+impl Table {
+    /// Faults of the document, told by line and column of the table.
+    pub fn places(&self, faults: Vec<FieldError>) -> Vec<FieldError> {
+        let place = |fault: FieldError| {
+            let mut prefix = fault.pointer.as_str();
+            loop {
+                if let Some(line) = self.lines.get(prefix) {
+                    let rest = fault.pointer[prefix.len()..].trim_start_matches('/');
+                    let name = rest.split('/').next().unwrap_or_default();
+                    return at(*line, self.columns.get(name).copied(), name, &fault.message);
+                }
+                match prefix.rfind('/') {
+                    Some(end) => prefix = &prefix[..end],
+                    None => return fault,
+                }
+            }
+        };
+        faults.into_iter().map(place).collect()
+    }
+}
+
+/// A fault of a cell, or of a whole line.
+fn at(line: usize, column: Option<usize>, name: &str, message: &str) -> FieldError {
+    match column {
+        Some(column) => FieldError::invalid(
+            format!("/lines/{line}/{name}"),
+            format!("line {line}, column {} ({name}): {message}", column + 1),
+        ),
+        None => FieldError::invalid(format!("/lines/{line}"), format!("line {line}: {message}")),
+    }
+}
+
+/// A table with as many faults is read no further.
+const MOST_FAULTS: usize = 100;
+
+struct Reading {
+    columns: HashMap<String, usize>,
+    currency: Currency,
+    faults: Vec<FieldError>,
+}
+
+/// Reads a table.
+///
+/// # Errors
+/// Every cell that cannot be read, and columns that are missing, unknown or doubled.
+pub fn read(bytes: &[u8], currency: Currency) -> Result<Table, Vec<FieldError>> {
+    let text = std::str::from_utf8(bytes).map_err(|broken| {
+        let line = bytes[..broken.valid_up_to()].split(|byte| *byte == b'\n').count();
+        vec![at(line, None, "", "is not UTF-8: save the table as UTF-8")]
+    })?;
+    let mut records = csv::records(text)
+        .map_err(|broken| vec![at(broken.line, Some(broken.column - 1), "cell", broken.message)])?
+        .into_iter();
+    let head = records.next().ok_or_else(|| vec![at(1, None, "", "the table is empty")])?;
+    let mut reading = Reading { columns: HashMap::new(), currency, faults: Vec::new() };
+    reading.head(&head);
+    if !reading.faults.is_empty() {
+        return Err(reading.faults);
+    }
+    let (mut document, mut lines) =
+        (Document { language: None, categories: vec![], modifier_groups: vec![] }, HashMap::new());
+    for record in records {
+        if let Some(place) = reading.take(&record, &mut document) {
+            lines.insert(place, record.line);
+        }
+        if reading.faults.len() >= MOST_FAULTS {
+            break;
+        }
+    }
+    if reading.faults.is_empty() {
+        Ok(Table { document, lines, columns: reading.columns })
+    } else {
+        Err(reading.faults)
+    }
+}
+
+impl Reading {
+    fn head(&mut self, head: &csv::Record) {
+        for (index, name) in head.cells.iter().map(|cell| cell.trim()).enumerate() {
+            if !COLUMNS.iter().any(|(column, _)| *column == name) {
+                let columns = COLUMNS.map(|(name, _)| name).join(", ");
+                let message = format!("“{name}” is no column; the columns are {columns}");
+                self.faults.push(at(head.line, Some(index), "heading", &message));
+            } else if self.columns.insert(name.to_owned(), index).is_some() {
+                self.faults.push(at(head.line, Some(index), "heading", &format!("“{name}” is there twice")));
+            }
+        }
+        for name in ["type", "key", "in", "name", "price", "currency"] {
+            if !self.columns.contains_key(name) {
+                self.faults.push(at(head.line, None, "", &format!("the column “{name}” is missing")));
+            }
+        }
+    }
+
+    fn fault(&mut self, record: &csv::Record, name: &str, message: &str) {
+        self.faults.push(at(record.line, self.columns.get(name).copied(), name, message));
+    }
+
+    fn cell<'r>(&self, record: &'r csv::Record, name: &str) -> &'r str {
+        self.columns.get(name).and_then(|index| record.cells.get(*index)).map_or("", |cell| cell.trim())
+    }
+
+    /// Puts a line into the document, and tells where it stands there.
+    fn take(&mut self, record: &csv::Record, document: &mut Document) -> Option<String> {
+        let kind = self.cell(record, "type").to_owned();
+        if !KINDS.contains(&kind.as_str()) {
+            self.fault(record, "type", "must be category, item, group or modifier");
+            return None;
+        }
+        let beyond = record.cells.iter().skip(self.columns.len()).position(|cell| !cell.trim().is_empty());
+        if let Some(index) = beyond {
+            let column = Some(self.columns.len() + index);
+            self.faults.push(at(record.line, column, "cell", "is beyond the last column"));
+        }
+        let before = self.faults.len();
+        let fields = self.fields(record, &kind);
+        if self.faults.len() > before {
+            return None;
+        }
+        let within = self.cell(record, "in").to_owned();
+        let categories = &mut document.categories;
+        match kind.as_str() {
+            "category" => {
+                categories.push(self.read::<DocumentCategory>(record, fields)?);
+                Some(format!("/categories/{}", categories.len() - 1))
+            }
+            "item" => {
+                let Some(place) = categories.iter().position(|category| category.key.as_str() == within) else {
+                    self.fault(record, "in", "must be the key of a category above");
+                    return None;
+                };
+                categories[place].items.push(self.read::<DocumentItem>(record, fields)?);
+                Some(format!("/categories/{place}/items/{}", categories[place].items.len() - 1))
+            }
+            "group" => {
+                let mut fields = fields;
+                fields["modifiers"] = json!([]);
+                document.modifier_groups.push(self.read::<DocumentGroup>(record, fields)?);
+                Some(format!("/modifierGroups/{}", document.modifier_groups.len() - 1))
+            }
+            _ => {
+                let groups = &mut document.modifier_groups;
+                let Some(place) = groups.iter().position(|group| group.key.as_str() == within) else {
+                    self.fault(record, "in", "must be the key of a group above");
+                    return None;
+                };
+                groups[place].modifiers.push(self.read::<DocumentModifier>(record, fields)?);
+                Some(format!("/modifierGroups/{place}/modifiers/{}", groups[place].modifiers.len() - 1))
+            }
+        }
+    }
+
+    /// The fields of a line, as the document spells them.
+    fn fields(&mut self, record: &csv::Record, kind: &str) -> Value {
+        let mut fields = json!({ "key": self.cell(record, "key") });
+        for (name, kinds) in COLUMNS {
+            let text = self.cell(record, name).to_owned();
+            if matches!(name, "type" | "key" | "in") || (text.is_empty() && name != "name") {
+                continue;
+            }
+            if !kinds.split(' ').any(|one| one == kind) {
+                self.fault(record, name, "has no place in this kind of line");
+                continue;
+            }
+            match self.value(name, &text) {
+                Ok(Some(value)) => fields[name] = value,
+                Ok(None) => {}
+                Err(message) => self.fault(record, name, &message),
+            }
+        }
+        if matches!(kind, "item" | "modifier") && self.cell(record, "price").is_empty() {
+            self.fault(record, "price", "is missing");
+        }
+        fields
+    }
+
+    fn value(&self, name: &str, text: &str) -> Result<Option<Value>, String> {
+        let number =
+            || text.parse::<i32>().map(|number| Some(json!(number))).map_err(|_| "must be a whole number".to_owned());
+        match name {
+            "price" => {
+                let digits = self.currency.exponent();
+                let units = price_units(text, self.currency).ok_or_else(|| {
+                    format!("must be an amount such as 12.50, with at most {digits} digits behind the point")
+                })?;
+                Ok(Some(json!({ "amount": units, "currency": self.currency })))
+            }
+            "currency" if text == self.currency.code() => Ok(None),
+            "currency" => Err(format!("must be {}, the restaurant's currency", self.currency)),
+            "available" => match text.to_ascii_lowercase().as_str() {
+                "yes" => Ok(Some(json!(true))),
+                "no" => Ok(Some(json!(false))),
+                _ => Err("must be yes or no, or empty".into()),
+            },
+            "stock" | "min" | "max" => number(),
+            "modifierGroups" => keys_value(text).map(Some),
+            "diets" => Ok(Some(text.split_whitespace().collect())),
+            "allergens" => Ok(Some(allergens_value(text))),
+            "dayParts" | "translations" => {
+                serde_json::from_str(text).map(Some).map_err(|error| format!("must be JSON: {error}"))
+            }
+            _ => Ok(Some(json!(text))),
+        }
+    }
+
+    /// A thing out of its fields; a fault names the column.
+    fn read<T: DeserializeOwned>(&mut self, record: &csv::Record, fields: Value) -> Option<T> {
+        match serde_path_to_error::deserialize::<_, T>(fields) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let path = error.path().to_string();
+                let name = path.split(['.', '[']).next().unwrap_or_default().to_owned();
+                self.fault(record, &name, &error.inner().to_string());
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! What a menu becomes when a document is put in its place: which things stay, which are new, what is wrong. Pure.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+
+use super::difference::Thing;
+use super::document::{Document, DocumentCategory, DocumentGroup, DocumentItem, DocumentModifier, Key};
+use super::input::{Faults, Stock};
+use super::items::MOST_GROUPS;
+use super::translations::is_language;
+use super::{Category, Contents, Group, Item, Modifier, nesting};
+use crate::config::Menus;
+use crate::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId};
+use crate::problem::FieldError;
+use crate::restaurants::tax::TaxClass;
+
+/// Who says what is switched off and how much is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kitchen {
+    /// The document, where it says something.
+    AsSaid,
+    /// The kitchen itself: the document is that of another. Only what is new is switched off where the document says so.
+    Own,
+}
+
+impl Kitchen {
+    /// On or off, and until when.
+    fn switched(self, said: Option<bool>, before: Option<Switch>) -> Switch {
+        match (said, before) {
+            (Some(_), Some(before)) if self == Self::Own => before,
+            (None, Some(before)) => before,
+            (Some(false), Some((false, until))) => (false, until),
+            (said, _) => (said.unwrap_or(true), None),
+        }
+    }
+
+    /// Portions left: what is counted already is left alone.
+    fn counted(self, said: Option<Stock>, before: Option<i32>) -> Option<i32> {
+        before.or(said.filter(|_| self == Self::AsSaid).map(|stock| stock.0))
+    }
+}
+
+type Switch = (bool, Option<DateTime<Utc>>);
+
+/// Things of one kind, by what a document may call them.
+struct Known<'a, T> {
+    by_id: HashMap<String, &'a T>,
+    by_key: HashMap<&'a str, &'a T>,
+    /// What the document has named already.
+    named: HashSet<String>,
+}
+
+impl<'a, T: Thing> Known<'a, T> {
+    fn new(things: &'a [T]) -> Self {
+        Self {
+            by_id: things.iter().map(|thing| (thing.id(), thing)).collect(),
+            by_key: things.iter().filter_map(|thing| Some((thing.key()?, thing))).collect(),
+            named: HashSet::new(),
+        }
+    }
+
+    /// What was there under this key, if anything. A key that names what was named before is a fault.
+    fn take(&mut self, key: &Key, place: &str, faults: &mut Faults) -> Option<&'a T> {
+        let found = self.by_id.get(key.as_str()).or_else(|| self.by_key.get(key.as_str())).copied();
+        if !self.named.insert(found.map_or_else(|| key.as_str().to_owned(), Thing::id)) {
+            faults.note(format!("{place}/key"), format!("“{}” is the key of an earlier one", key.as_str()));
+        }
+        found
+    }
+}
+
+/// The key that a thing has from then on: its own, if any, where it was there, or else the one it was given.
+fn key(before: Option<&impl Thing>, wanted: &Key) -> Option<String> {
+    before.map_or(Some(wanted.as_str()), Thing::key).map(ToOwned::to_owned)
+}
+
+/// What a menu may be.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Who says what is switched off and how much is left.
+    pub kitchen: Kitchen,
+    /// How much it may hold.
+    pub bounds: Menus,
+    /// The restaurant's tax classes.
+    pub tax_classes: Vec<TaxClass>,
+}
+
+struct Target<'a> {
+    current: &'a Contents,
+    rules: &'a Rules,
+    categories: Known<'a, Category>,
+    items: Known<'a, Item>,
+    /// Groups by every name that the document may use for them.
+    groups: HashMap<String, ModifierGroupId>,
+    /// Every group that was named so far is there, once.
+    names_hold: bool,
+    faults: Faults,
+}
+
+/// The menu that the document describes, with the ids of what it knows already.
+///
+/// # Errors
+/// Everything that is wrong with it, by place in the document.
+pub fn target(document: &Document, current: &Contents, rules: &Rules) -> Result<Contents, Vec<FieldError>> {
+    let mut target = Target {
+        current,
+        rules,
+        categories: Known::new(&current.categories),
+        items: Known::new(&current.items),
+        groups: HashMap::new(),
+        names_hold: true,
+        faults: Faults::default(),
+    };
+    target.bounds(document);
+    target.faults.end()?;
+    let groups = target.all_groups(document);
+    let (mut categories, mut items) = (Vec::new(), Vec::new());
+    for (position, wanted) in (0_i32..).zip(&document.categories) {
+        let category = target.category(position, wanted);
+        for (place, item) in (0_i32..).zip(&wanted.items) {
+            items.push(target.item(position, place, category.id, item));
+        }
+        categories.push(category);
+    }
+    target.faults.end()?;
+    keep_positions(&mut categories, &mut items, current);
+    let language = document.language.clone();
+    Ok(Contents { language, categories, items, groups, timezone: current.timezone.clone(), ..*current })
+}
+
+/// Where the order is as it was, the numbers behind it stay too.
+fn keep_positions(categories: &mut [Category], items: &mut [Item], current: &Contents) {
+    if categories.iter().map(|one| one.id).eq(current.categories.iter().map(|one| one.id)) {
+        for (category, before) in categories.iter_mut().zip(&current.categories) {
+            category.position = before.position;
+        }
+    }
+    let mut orders: HashMap<CategoryId, Vec<(ItemId, i32)>> = HashMap::new();
+    for item in &current.items {
+        orders.entry(item.category_id).or_default().push((item.id, item.position));
+    }
+    // The items of one category stand together, in the order of the document.
+    for here in items.chunk_by_mut(|one, next| one.category_id == next.category_id) {
+        let before = orders.get(&here[0].category_id).map_or(&[][..], Vec::as_slice);
+        if here.iter().map(|item| item.id).eq(before.iter().map(|(id, _)| *id)) {
+            here.iter_mut().zip(before).for_each(|(item, (_, position))| item.position = *position);
+        }
+    }
+}
+
+impl Target<'_> {
+    fn bounds(&mut self, document: &Document) {
+        let bounds = self.rules.bounds;
+        let items = document.categories.iter().map(|category| category.items.len()).sum::<usize>();
+        let counts = [
+            ("/categories", "categories", document.categories.len(), bounds.most_categories, "MENU_MAX_CATEGORIES"),
+            ("/categories", "items", items, bounds.most_items, "MENU_MAX_ITEMS"),
+            ("/modifierGroups", "groups", document.modifier_groups.len(), bounds.most_groups, "MENU_MAX_GROUPS"),
+        ];
+        for (pointer, what, count, most, variable) in counts {
+            if count > most {
+                let message = format!("has {count} {what}, and {most} are the most ({variable} of the server)");
+                self.faults.note(pointer, message);
+            }
+        }
+        for (at, group) in document.modifier_groups.iter().enumerate() {
+            if group.modifiers.len() > bounds.most_modifiers {
+                let message = format!("must be at most {} (MENU_MAX_MODIFIERS of the server)", bounds.most_modifiers);
+                self.faults.note(format!("/modifierGroups/{at}/modifiers"), message);
+            }
+        }
+        if document.language.as_ref().is_some_and(|language| !is_language(language)) {
+            self.faults.note("/language", "must be a language in lower case, such as it or pt-br");
+        }
+    }
+
+    fn category(&mut self, position: i32, wanted: &DocumentCategory) -> Category {
+        let place = format!("/categories/{position}");
+        let before = self.categories.take(&wanted.key, &place, &mut self.faults);
+        self.faults.day_parts(&place, &wanted.day_parts);
+        self.faults.translations(&place, &wanted.translations);
+        Category {
+            id: before.map_or_else(CategoryId::new, |one| one.id),
+            key: key(before, &wanted.key),
+            name: wanted.name.as_str().to_owned(),
+            position,
+            day_parts: wanted.day_parts.clone(),
+            translations: wanted.translations.clone(),
+        }
+    }
+
+    fn item(&mut self, category: i32, position: i32, category_id: CategoryId, wanted: &DocumentItem) -> Item {
+        let place = format!("/categories/{category}/items/{position}");
+        let before = self.items.take(&wanted.key, &place, &mut self.faults);
+        self.faults.currency(&format!("{place}/price"), wanted.price, self.current.currency);
+        self.tax_class(&place, wanted.tax_class.as_ref());
+        self.faults.day_parts(&place, &wanted.day_parts);
+        self.faults.translations(&place, &wanted.translations);
+        self.faults.food(&place, wanted.allergens.as_deref(), &wanted.diets);
+        let switch = before.map(|one| (one.available, one.unavailable_until));
+        let (available, unavailable_until) = self.rules.kitchen.switched(wanted.available, switch);
+        Item {
+            id: before.map_or_else(ItemId::new, |one| one.id),
+            key: key(before, &wanted.key),
+            category_id,
+            name: wanted.name.as_str().to_owned(),
+            description: wanted.description.as_ref().map(|text| text.as_str().to_owned()),
+            price: wanted.price,
+            tax_class: wanted.tax_class.clone(),
+            available,
+            unavailable_until,
+            stock: self.rules.kitchen.counted(wanted.stock, before.and_then(|one| one.stock)),
+            position,
+            day_parts: wanted.day_parts.clone(),
+            allergens: wanted.allergens.clone(),
+            diets: wanted.diets.clone(),
+            modifier_groups: self.asked(&place, &wanted.modifier_groups),
+            translations: wanted.translations.clone(),
+        }
+    }
+
+    /// The groups, the oldest first: all their names have to be known before one is read, as they name each other.
+    fn all_groups(&mut self, document: &Document) -> Vec<Group> {
+        let mut known = Known::new(&self.current.groups);
+        let mut found = Vec::with_capacity(document.modifier_groups.len());
+        for (at, wanted) in document.modifier_groups.iter().enumerate() {
+            let place = format!("/modifierGroups/{at}");
+            let before = known.take(&wanted.key, &place, &mut self.faults);
+            let id = before.map_or_else(ModifierGroupId::new, |group| group.id);
+            self.groups.insert(wanted.key.as_str().to_owned(), id);
+            found.push((id, before));
+        }
+        for (id, before) in &found {
+            self.groups.entry(id.to_string()).or_insert(*id);
+            if let Some(own) = before.and_then(|group| group.key.as_ref()) {
+                self.groups.entry(own.clone()).or_insert(*id);
+            }
+        }
+        let all = document.modifier_groups.iter().zip(found).enumerate();
+        let mut groups: Vec<_> = all.map(|(at, (wanted, (id, before)))| self.group(at, wanted, id, before)).collect();
+        // Names that do not hold are told already, and would make the places of these wrong.
+        let nested = if self.names_hold { nesting::check(&groups) } else { Ok(()) };
+        if let Err(fault) = nested {
+            let nesting::Fault { group, modifier, nested, message } = fault;
+            let place = format!("/modifierGroups/{group}/modifiers/{modifier}/modifierGroups/{nested}");
+            self.faults.note(place, message);
+        }
+        groups.sort_by_key(|group| group.id);
+        groups
+    }
+
+    fn group(&mut self, at: usize, wanted: &DocumentGroup, id: ModifierGroupId, before: Option<&Group>) -> Group {
+        let place = format!("/modifierGroups/{at}");
+        self.faults.choices(&place, wanted.min, wanted.max);
+        self.faults.translations(&place, &wanted.translations);
+        let own = before.map_or(&[][..], |group| &group.modifiers);
+        let mut known = Known::new(own);
+        let mut modifiers = Vec::with_capacity(wanted.modifiers.len());
+        for (index, one) in wanted.modifiers.iter().enumerate() {
+            let place = format!("{place}/modifiers/{index}");
+            let before = known.take(&one.key, &place, &mut self.faults);
+            modifiers.push(self.modifier(&place, before, one));
+        }
+        Group {
+            id,
+            key: key(before, &wanted.key),
+            name: wanted.name.as_str().to_owned(),
+            min: wanted.min,
+            max: wanted.max,
+            translations: wanted.translations.clone(),
+            modifiers,
+        }
+    }
+
+    fn modifier(&mut self, place: &str, before: Option<&Modifier>, wanted: &DocumentModifier) -> Modifier {
+        self.faults.currency(&format!("{place}/price"), wanted.price, self.current.currency);
+        self.tax_class(place, wanted.tax_class.as_ref());
+        self.faults.translations(place, &wanted.translations);
+        self.faults.food(place, wanted.allergens.as_deref(), &wanted.diets);
+        let switch = before.map(|one| (one.available, one.unavailable_until));
+        let (available, unavailable_until) = self.rules.kitchen.switched(wanted.available, switch);
+        Modifier {
+            id: before.map_or_else(ModifierId::new, |one| one.id),
+            key: key(before, &wanted.key),
+            name: wanted.name.as_str().to_owned(),
+            price: wanted.price.amount,
+            tax_class: wanted.tax_class.clone(),
+            available,
+            unavailable_until,
+            stock: self.rules.kitchen.counted(wanted.stock, before.and_then(|one| one.stock)),
+            allergens: wanted.allergens.clone(),
+            diets: wanted.diets.clone(),
+            modifier_groups: self.asked(place, &wanted.modifier_groups),
+            translations: wanted.translations.clone(),
+        }
+    }
+
+    fn tax_class(&mut self, place: &str, class: Option<&TaxClass>) {
+        if let Some(class) = class.filter(|class| !self.rules.tax_classes.contains(class)) {
+            let message = format!("“{}” is none of the restaurant's taxClasses", class.as_str());
+            self.faults.note(format!("{place}/taxClass"), message);
+        }
+    }
+
+    /// The ids behind the names of groups.
+    fn asked(&mut self, place: &str, keys: &[Key]) -> Vec<ModifierGroupId> {
+        let mut ids = Vec::with_capacity(keys.len());
+        let before = self.faults.0.len();
+        for (index, key) in keys.iter().enumerate() {
+            let pointer = format!("{place}/modifierGroups/{index}");
+            match self.groups.get(key.as_str()) {
+                None => self.faults.note(pointer, format!("“{}” is the key of no modifier group", key.as_str())),
+                Some(id) if ids.contains(id) => self.faults.note(pointer, "is named twice"),
+                Some(_) if index >= MOST_GROUPS => self.faults.note(pointer, "is one too many: at most 20"),
+                Some(id) => ids.push(*id),
+            }
+        }
+        self.names_hold &= self.faults.0.len() == before;
+        ids
+    }
+}

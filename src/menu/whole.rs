@@ -1,0 +1,217 @@
+//! `PUT …/menu` and its kin: a whole menu at once, from a document, from CSV or from another restaurant.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::csv::Separator;
+use super::document::{self, Document};
+use super::replace::{How, MenuDifference, Source, contents, replace};
+use super::{Contents, sql, table};
+use crate::app::App;
+use crate::ids::RestaurantId;
+use crate::permission::{self, Operation};
+use crate::problem::{Problem, ProblemBody};
+use crate::restaurants::staff::{self, Staff};
+use crate::tenancy::RestaurantScope;
+use crate::wire::{Body, CsvBody, IfMatch, Query, Versioned};
+
+/// The routes of this file, but for `put_menu`, which shares its address with what guests read.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(get_menu_document))
+        .routes(routes!(export_menu, import_menu))
+        .routes(routes!(copy_menu))
+}
+
+/// Whether to change anything.
+#[derive(Clone, Copy, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+pub(super) struct HowQuery {
+    /// True: only tell the difference.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+impl HowQuery {
+    fn how(self, if_match: IfMatch, app: &App) -> How {
+        How { dry_run: self.dry_run, if_match, bounds: app.config.menus }
+    }
+}
+
+fn versioned(difference: MenuDifference) -> Versioned<MenuDifference> {
+    Versioned { version: difference.version, body: difference }
+}
+
+/// Replace the whole menu
+///
+/// The document is the menu: what has the same key as before stays the same thing and keeps its id, what is missing goes.
+/// All or nothing. Repeating it changes nothing. What is absent in it about stock and availability stays as it is, so
+/// that a menu kept elsewhere does not undo what the kitchen does here. Pictures stay with what they show.
+#[utoipa::path(put, path = "/api/restaurants/{restaurantId}/menu", tag = "menu", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path), HowQuery,
+        ("If-Match" = Option<String>, Header, description = "The version the menu must still have, in quotes")),
+    request_body = Document,
+    responses(
+        (status = 200, description = "The difference", body = MenuDifference),
+        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "It was changed meanwhile", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Something is not valid; nothing was changed", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn put_menu(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    Query(query): Query<HowQuery>,
+    if_match: IfMatch,
+    Body(body): Body<Value>,
+) -> Result<Versioned<MenuDifference>, Problem> {
+    let (scope, how) = (staff.scope, query.how(if_match, &app));
+    let source = Source::Document(document::read(body).map_err(Problem::invalid)?);
+    let steps = app.db.write(scope, move |tx| Box::pin(async move { replace(tx, &scope, source, how).await }));
+    steps.await.map(versioned)
+}
+
+/// The menu as a document, for its staff.
+async fn document_of(app: &App, scope: RestaurantScope) -> Result<(Document, Contents), Problem> {
+    let contents =
+        app.db.read(scope, move |tx| Box::pin(async move { contents(tx, scope.restaurant()).await })).await?;
+    let document = document::of(contents.clone()).map_err(|error| Problem::internal(&error))?;
+    Ok((document, contents))
+}
+
+/// Read the whole menu as a document
+///
+/// What `PUT …/menu` takes: putting it back changes nothing.
+#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/menu/document", tag = "menu", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path)),
+    responses(
+        (status = 200, description = "The document; its version is the ETag", body = Document),
+        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn get_menu_document(State(app): State<Arc<App>>, staff: Staff) -> Result<Versioned<Document>, Problem> {
+    let (body, Contents { version, .. }) = document_of(&app, staff.scope).await?;
+    Ok(Versioned { body, version })
+}
+
+/// How to write a table.
+#[derive(Clone, Copy, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct TableQuery {
+    /// What stands between cells: `comma` unless told, or `semicolon`, which spreadsheets expect where prices are written
+    /// 12,50. An import finds out by itself.
+    #[serde(default)]
+    #[param(inline)]
+    separator: Separator,
+}
+
+/// Export the menu as CSV
+///
+/// A line for each category, item, modifier group and modifier, in UTF-8 with a byte order mark, without which Excel
+/// would not read it as UTF-8. Cells that a spreadsheet would take for a formula begin with an apostrophe, which the
+/// import takes away again.
+#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/menu.csv", tag = "menu", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path), TableQuery),
+    responses(
+        (status = 200, description = "The table", body = String, content_type = "text/csv"),
+        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn export_menu(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    Query(query): Query<TableQuery>,
+) -> Result<Response, Problem> {
+    let (document, contents) = document_of(&app, staff.scope).await?;
+    let table = table::write(&document, contents.currency, query.separator);
+    let about = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present")),
+        (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"menu.csv\"")),
+    ];
+    Ok((about, table).into_response())
+}
+
+/// Import the menu from CSV
+///
+/// The table is the whole menu, in the columns of the export, which may stand in any order. Faults name line and column;
+/// then nothing is changed. The language the menu is written in stays as it is.
+#[utoipa::path(post, path = "/api/restaurants/{restaurantId}/menu.csv", tag = "menu", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path), HowQuery,
+        ("If-Match" = Option<String>, Header, description = "The version the menu must still have, in quotes")),
+    request_body(content = String, content_type = "text/csv"),
+    responses(
+        (status = 200, description = "The difference", body = MenuDifference),
+        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "It was changed meanwhile", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "It is not CSV", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "A cell is not valid; nothing was changed", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn import_menu(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    Query(query): Query<HowQuery>,
+    if_match: IfMatch,
+    CsvBody(body): CsvBody,
+) -> Result<Versioned<MenuDifference>, Problem> {
+    let (scope, how) = (staff.scope, query.how(if_match, &app));
+    let steps = app.db.write(scope, move |tx| {
+        Box::pin(async move {
+            let currency = sql::currency(tx, scope.restaurant()).await?;
+            let table = table::read(&body, currency).map_err(Problem::invalid)?;
+            replace(tx, &scope, Source::Table(table), how).await
+        })
+    });
+    steps.await.map(versioned)
+}
+
+/// Where to.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CopyWish {
+    /// Another restaurant of the caller's.
+    to: RestaurantId,
+}
+
+/// Copy the menu to another restaurant
+///
+/// The other menu becomes this one. Its things have ids of their own and are known by the keys of these, or by their ids,
+/// so that copying again brings only what changed. What the other kitchen counts, and has switched off, stays as it is
+/// there; what is new there is not counted, and switched off where it is so here without an end. Pictures are not copied.
+/// The caller works for both, or runs the platform.
+#[utoipa::path(post, path = "/api/restaurants/{restaurantId}/menu/copy", tag = "menu", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path), HowQuery), request_body = CopyWish,
+    responses(
+        (status = 200, description = "The difference in the other", body = MenuDifference),
+        (status = 404, description = "One of them is not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "They have other currencies", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn copy_menu(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    Query(query): Query<HowQuery>,
+    Body(wish): Body<CopyWish>,
+) -> Result<Versioned<MenuDifference>, Problem> {
+    let access = staff::relations(&app, &staff.caller, wish.to).await?;
+    permission::decide(Operation::CopyMenu, &access.held)?;
+    let scope = access.scope.ok_or_else(Problem::not_found)?;
+    let how = query.how(IfMatch(None), &app);
+    let (document, source) = document_of(&app, staff.scope).await?;
+    let steps = app.db.write(scope, move |tx| {
+        Box::pin(async move {
+            let currency = sql::currency(tx, scope.restaurant()).await?;
+            if currency != source.currency {
+                let message = format!("has prices in {currency}, and this menu's are in {}", source.currency);
+                return Err(Problem::invalid_field("/to", message));
+            }
+            replace(tx, &scope, Source::Restaurant(document), how).await
+        })
+    });
+    steps.await.map(versioned)
+}
