@@ -43,6 +43,7 @@ mod ids;
 mod limits;
 mod matrix;
 mod menu;
+mod menu_cache;
 mod menu_document;
 mod menu_modifiers;
 mod menu_random;

@@ -15,13 +15,16 @@ use crate::reply::Reply;
 use crate::shop::Shop;
 
 /// Another server on the same database.
-struct Neighbour {
-    running: Running,
-    guest: Person,
+pub struct Neighbour {
+    /// The server itself.
+    pub running: Running,
+    /// Somebody who asks it without having signed in.
+    pub guest: Person,
 }
 
 impl Neighbour {
-    async fn of(app: &TestApp, changes: &[(&str, &str)]) -> Self {
+    /// It, with some variables set.
+    pub async fn of(app: &TestApp, changes: &[(&str, &str)]) -> Self {
         let config = app::config(&app.database_url, changes);
         let reached = Reached::find(&config).await.unwrap();
         let running = serve::start(config, &reached, app.clock.clone(), false).await.unwrap();

@@ -1,0 +1,132 @@
+//! What is kept of the public menu: how long, and how it goes.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use chrono::TimeDelta;
+use futures_util::StreamExt as _;
+use futures_util::future::join_all;
+use redis::AsyncCommands as _;
+use serde_json::{Value, json};
+
+use crate::app::{TestApp, eventually, server_url};
+use crate::menu::Neighbour;
+use crate::people::Person;
+
+#[tokio::test]
+async fn while_the_database_does_not_answer_a_menu_is_shown_for_its_life_and_no_longer() {
+    let app = TestApp::with(&[("DATABASE_LOCK_TIMEOUT", "50ms"), ("MENU_CACHE_LIFE", "1m")]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let (guest, path) = (app.stranger(), luigi.path("/menu"));
+    app.passes(TimeDelta::hours(1));
+    let before = guest.get(&path).await;
+    before.expect(200);
+    let mut lock = app.look.begin().await.unwrap();
+    sqlx::query("lock table restaurants in access exclusive mode").execute(&mut *lock).await.unwrap();
+    app.passes(TimeDelta::seconds(59));
+    let shown = guest.get(&path).await;
+    assert_eq!((shown.status, &shown.bytes), (200, &before.bytes), "nothing else is known");
+    app.passes(TimeDelta::seconds(1));
+    guest.get(&path).await.refused(503, "busy");
+    // What was never read, or only in part, is not made up.
+    guest.get(&luigi.path(&format!("/menu?category={}", luigi.category))).await.refused(503, "busy");
+    lock.rollback().await.unwrap();
+    assert_eq!(guest.get(&path).await.bytes, before.bytes);
+}
+
+/// Guests read on two nodes while staff change a price on both: once a change is acknowledged, nobody reads what was
+/// before it.
+async fn nobody_reads_what_was_overtaken(changes: &[(&str, &str)]) {
+    let app = TestApp::with(changes).await;
+    let luigi = app.restaurant("Luigi").sells("Margherita", 1).opens().await;
+    let other = Neighbour::of(&app, changes).await;
+    let nodes = [app.stranger(), other.guest.clone()];
+    let item = luigi.path(&format!("/items/{}", luigi.any_dish().id));
+    let (acknowledged, done) = (AtomicI64::new(1), AtomicBool::new(false));
+    let reads = (0..8).map(async |reader: usize| {
+        let mut count = 0;
+        while !done.load(Ordering::SeqCst) {
+            let least = acknowledged.load(Ordering::SeqCst);
+            let menu = nodes[reader % 2].get(&luigi.path("/menu")).await.expect(200);
+            let price = menu["categories"][0]["items"][0]["price"]["amount"].as_i64().unwrap();
+            assert!(price >= least, "{price} was read after {least} had been acknowledged");
+            count += 1;
+        }
+        count
+    });
+    let writes = async {
+        for price in 2..80_i64 {
+            let node = &nodes[usize::try_from(price).unwrap() % 2];
+            let owner = Person { door: node.door.clone(), ..luigi.owner.clone() };
+            let patch = json!({ "price": { "amount": price, "currency": "EUR" } });
+            owner.patch(&item, &patch).await.expect(200);
+            acknowledged.store(price, Ordering::SeqCst);
+        }
+        done.store(true, Ordering::SeqCst);
+    };
+    let (reads, ()) = tokio::join!(join_all(reads), writes);
+    assert!(reads.iter().all(|count| *count > 10), "{reads:?}");
+    other.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_reads_what_a_change_on_any_node_has_overtaken() {
+    nobody_reads_what_was_overtaken(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_reads_what_a_change_on_any_node_has_overtaken_with_redis() {
+    let url = server_url("COMANDA_TEST_REDIS");
+    nobody_reads_what_was_overtaken(&[("REDIS_URL", url.as_str())]).await;
+}
+
+#[tokio::test]
+async fn what_a_change_replaces_goes_from_redis_in_batches_and_nothing_else_does() {
+    let url = server_url("COMANDA_TEST_REDIS");
+    let app = TestApp::with(&[("REDIS_URL", url.as_str())]).await;
+    let (luigi, other) = (app.restaurant("Luigi").opens().await, app.restaurant("Other").opens().await);
+    let guest = app.stranger();
+    for shop in [&luigi, &other] {
+        guest.get(&shop.path("/menu")).await.expect(200);
+    }
+    let uuid = |id: &str| id.parse::<comanda::ids::RestaurantId>().unwrap().uuid().simple().to_string();
+    let prefix = format!("comanda:menu:{}:", uuid(&luigi.id));
+    let client = redis::Client::open(url.as_str()).unwrap();
+    let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+    // As many languages and categories as there may be, of versions that are over.
+    let mut many = redis::pipe();
+    for number in 0..3_000 {
+        many.set_ex(format!("{prefix}1:x{number}:"), "over", 600).ignore();
+    }
+    let () = many.query_async(&mut redis).await.unwrap();
+    let mut told = client.get_async_monitor().await.unwrap().into_on_message::<String>();
+    let item = luigi.path(&format!("/items/{}", luigi.any_dish().id));
+    luigi.owner.patch(&item, &json!({ "name": "Regina" })).await.expect(200);
+    let menu: Value = guest.get(&luigi.path("/menu")).await.expect(200);
+    let current = format!("{prefix}{}::", menu["version"]);
+    let found = async |pattern: String| {
+        let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+        let mut names = redis.scan_match::<_, String>(pattern).await.unwrap();
+        let mut all = Vec::new();
+        while let Some(name) = names.next_item().await {
+            all.push(name.unwrap());
+        }
+        all
+    };
+    eventually("only this version is left", async || found(format!("{prefix}*")).await == [current.clone()]).await;
+    assert_eq!(found(format!("comanda:menu:{}:*", uuid(&other.id))).await.len(), 1, "another's menu stays");
+    let () = redis.set_ex("the end of the test", &prefix, 1).await.unwrap();
+    let (mut scans, mut batches) = (0, 0);
+    while let Some(line) = told.next().await {
+        if line.contains("the end of the test") {
+            break;
+        }
+        let about_it = line.contains(&prefix);
+        assert!(!(about_it && line.to_ascii_uppercase().contains("\"KEYS\"")), "{line}");
+        scans += i32::from(about_it && line.contains("\"SCAN\"") && line.contains("\"512\""));
+        if about_it && line.contains("\"UNLINK\"") {
+            batches += 1;
+            assert!(line.matches(&prefix).count() <= 1_024, "a batch is small");
+        }
+    }
+    assert!(scans >= 3 && batches >= 3, "{scans} scans, {batches} batches");
+}
