@@ -7,6 +7,7 @@
 
 mod cast;
 mod exercise;
+mod walls;
 mod world;
 
 use std::collections::BTreeMap;

@@ -132,6 +132,21 @@ async fn a_code_is_used_once_however_many_come_with_it() {
 }
 
 #[tokio::test]
+async fn tries_and_requests_at_once_are_counted_one_by_one() {
+    let app = TestApp::start().await;
+    let ada = app.customer("Ada").await;
+    let stranger = app.stranger();
+    let asked = join_all((0..20).map(|_| asks(&stranger, &ada.email))).await;
+    assert_eq!(asked.iter().filter(|reply| reply.status == 202).count(), 3, "three requests");
+    let resets: Vec<_> = asked.iter().filter(|reply| reply.status == 202).map(Reply::json).collect();
+    let wrong = join_all((0..50).map(|_| tries(&stranger, &ada.email, "nonsense", Some(&resets[0])))).await;
+    assert!(wrong.iter().all(|reply| reply.status == 401));
+    assert_eq!(app.count("select sum(tries) from password_resets").await, 5, "five tries of one request");
+    let unnamed = join_all((0..50).map(|_| tries(&stranger, &ada.email, "nonsense", None))).await;
+    assert_eq!(unnamed.iter().filter(|reply| reply.status == 401).count(), 5, "five tries without a request");
+}
+
+#[tokio::test]
 async fn five_tries_end_a_code_and_so_do_ten_minutes() {
     let app = TestApp::start().await;
     let ada = app.customer("Ada").await;

@@ -55,14 +55,14 @@ proptest! {
 }
 
 /// Somebody with an authenticator app.
-struct Guarded {
-    person: Person,
+pub struct Guarded {
+    pub person: Person,
     key: Vec<u8>,
     recovery_codes: Vec<String>,
 }
 
 /// Base32 read back, for the app.
-fn from_base32(text: &str) -> Vec<u8> {
+pub fn from_base32(text: &str) -> Vec<u8> {
     let digit = |letter| "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(letter).unwrap();
     let bits: Vec<bool> =
         text.chars().map(digit).flat_map(|digit| (0..5).map(move |n| digit >> (4 - n) & 1 == 1)).collect();
@@ -76,7 +76,8 @@ impl Guarded {
     }
 }
 
-async fn sets_up(app: &TestApp, person: Person) -> Guarded {
+/// Sets up a second factor, as its owner would.
+pub async fn sets_up(app: &TestApp, person: Person) -> Guarded {
     let shown = person.post("/api/me/second-factor", &json!({ "password": PASSWORD })).await.expect(201);
     let key = from_base32(shown["secret"].as_str().unwrap());
     assert_eq!(key.len(), totp::KEY_LENGTH);
