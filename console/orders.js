@@ -142,6 +142,7 @@ function slip(order) {
 
 function eventWords(event) {
   if (event.name === 'order:new') return 'Order placed';
+  if (event.name === 'order:promise-changed') return 'Promised for later';
   const status = event.event.order?.status ?? event.event.delivery?.status;
   return status ? word(status) : event.name;
 }

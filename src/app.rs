@@ -9,6 +9,7 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use serde::Serialize;
+use tokio_util::task::TaskTracker;
 use utoipa::ToSchema;
 use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
@@ -28,7 +29,7 @@ use crate::problem::Problem;
 use crate::seal::Seal;
 use crate::uow::Database;
 use crate::wire::Json;
-use crate::{accounts, cart, console, delivery, menu, middleware, openapi, orders, restaurants};
+use crate::{accounts, cart, console, delivery, menu, middleware, openapi, orders, restaurants, sync};
 
 /// What handlers, jobs and sockets share.
 pub struct App {
@@ -54,6 +55,8 @@ pub struct App {
     pub seal: Seal,
     /// What is to be told.
     pub outbox: Outbox,
+    /// What runs beside requests; the shutdown waits for it.
+    pub jobs: TaskTracker,
     /// The demo city is up: the console may show its logins.
     pub demo: bool,
 }
@@ -81,6 +84,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .merge(menu::http::routes())
         .merge(cart::http::routes())
         .merge(orders::http::routes())
+        .merge(sync::http::routes())
         .merge(delivery::http::routes())
         .merge(notifications::http::routes())
 }

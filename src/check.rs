@@ -92,10 +92,12 @@ const RULES: &[Rule] = &[
         broken_by: "select walk.id::text from (
              select e.aggregate_id as id, e.version, e.payload -> 'order' ->> 'status' as status,
                  lag(e.payload -> 'order' ->> 'status') over (partition by e.aggregate_id order by e.version) as before,
-                 lead(e.version) over (partition by e.aggregate_id order by e.version) is null as last, o.status as now
+                 lead(e.version) over (partition by e.aggregate_id order by e.version) is null as last, o.status as now,
+                 e.name
              from events e join orders o on o.id = e.aggregate_id where e.aggregate = 'order') walk
          where (version = 1 and status <> 'PENDING') or (last and status <> now::text)
-             or (version > 1 and (before, status) not in (
+             or (name = 'order:promise-changed' and (status <> before or status not in ('CONFIRMED', 'PREPARING')))
+             or (version > 1 and name <> 'order:promise-changed' and (before, status) not in (
                  select start, finish from json_to_recordset($1::json) as step(start text, finish text)))",
     },
     Rule {

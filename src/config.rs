@@ -193,6 +193,38 @@ pub struct Delivery {
     pub search_radius: f64,
 }
 
+/// Orders and their bounds.
+#[derive(Debug, Clone, Copy)]
+pub struct Orders {
+    /// `ORDER_ACCEPT_WITHIN`.
+    pub accept_within: Duration,
+    /// `ORDER_SWEEP_INTERVAL`.
+    pub sweep_interval: Duration,
+    /// `ORDER_LONGEST_DELAY`.
+    pub longest_delay: Duration,
+    /// `ORDER_BULK_MAX`.
+    pub bulk_max: usize,
+}
+
+/// What phones bring from offline, and its bounds.
+#[derive(Debug, Clone, Copy)]
+pub struct Sync {
+    /// `SYNC_MAX_OPS`.
+    pub max_ops: usize,
+    /// `SYNC_MAX_WAITING`.
+    pub max_waiting: i64,
+    /// `SYNC_MAX_DEVICES`.
+    pub max_devices: i64,
+    /// `SYNC_LEASE`.
+    pub lease: Duration,
+    /// `SYNC_POLL_INTERVAL`.
+    pub poll_interval: Duration,
+    /// `SYNC_ATTEMPTS`.
+    pub attempts: i32,
+    /// `SYNC_RETRY_AFTER`.
+    pub retry_after: Duration,
+}
+
 /// Menus and their bounds.
 #[derive(Debug, Clone, Copy)]
 pub struct Menus {
@@ -246,6 +278,10 @@ pub struct Config {
     pub menus: Menus,
     /// Drivers and their bounds.
     pub delivery: Delivery,
+    /// Orders.
+    pub orders: Orders,
+    /// Phones that were offline.
+    pub sync: Sync,
     /// Logs.
     pub log: Log,
     /// Images.
@@ -350,6 +386,12 @@ impl Reader<'_> {
         self.value(name, wanted, Duration::from_secs(1), |text| parse_duration(text).ok().filter(|d| !d.is_zero()))
     }
 
+    /// A time within bounds.
+    fn duration_between(&mut self, name: &str, least: Duration, most: Duration) -> Duration {
+        let wanted = format!("a time such as 30s or 15m, from {least:?} to {most:?}");
+        self.value(name, &wanted, least, |text| parse_duration(text).ok().filter(|time| (least..=most).contains(time)))
+    }
+
     /// All of a provider's variables, or none; some is a fault that names the missing ones.
     fn group<const N: usize>(&mut self, names: [&str; N]) -> Option<[String; N]> {
         let missing: Vec<_> = names.iter().filter(|name| self.source.get(name).is_none()).copied().collect();
@@ -406,6 +448,8 @@ impl Config {
             sockets: Sockets::gather(reader),
             menus: Menus::gather(reader),
             delivery: Delivery::gather(reader),
+            orders: Orders::gather(reader),
+            sync: Sync::gather(reader),
             log: Log {
                 level: reader.text("LOG_LEVEL").unwrap_or_default(),
                 json: reader.value("LOG_FORMAT", "text or json", false, |text| match text {
@@ -651,6 +695,34 @@ impl Menus {
             most_items: reader.number("MENU_MAX_ITEMS", 1, 100_000),
             most_groups: reader.number("MENU_MAX_GROUPS", 1, 10_000),
             most_modifiers: reader.number("MENU_MAX_MODIFIERS", 1, 1_000),
+        }
+    }
+}
+
+impl Orders {
+    fn gather(reader: &mut Reader<'_>) -> Self {
+        let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
+        Self {
+            accept_within: reader.duration_between("ORDER_ACCEPT_WITHIN", minute, hour * 2),
+            sweep_interval: reader.duration_between("ORDER_SWEEP_INTERVAL", Duration::from_millis(10), minute),
+            longest_delay: reader.duration_between("ORDER_LONGEST_DELAY", minute, hour * 24),
+            bulk_max: reader.number("ORDER_BULK_MAX", 1, 1_000),
+        }
+    }
+}
+
+impl Sync {
+    fn gather(reader: &mut Reader<'_>) -> Self {
+        let (moment, second) = (Duration::from_millis(10), Duration::from_secs(1));
+        Self {
+            max_ops: reader.number("SYNC_MAX_OPS", 1, 1_000),
+            max_waiting: reader.number("SYNC_MAX_WAITING", 1, 100_000),
+            max_devices: reader.number("SYNC_MAX_DEVICES", 1, 1_000),
+            // Together less than the thirty seconds within which a dead worker's batch goes on.
+            lease: reader.duration_between("SYNC_LEASE", second, second * 20),
+            poll_interval: reader.duration_between("SYNC_POLL_INTERVAL", moment, second * 5),
+            attempts: reader.number("SYNC_ATTEMPTS", 1, 100),
+            retry_after: reader.duration_between("SYNC_RETRY_AFTER", moment, second * 60),
         }
     }
 }

@@ -24,6 +24,8 @@ pub enum Event<'a> {
     OrderPlaced(&'a Order),
     /// An order took a step.
     OrderStatusChanged(&'a Order),
+    /// An order was promised for later.
+    OrderPromiseChanged(&'a Order),
     /// A driver was given a delivery.
     DeliveryAssigned(&'a Delivery),
     /// A delivery took another step, its opening included.
@@ -41,6 +43,7 @@ pub enum Event<'a> {
 pub const NAMES: &[(&str, &str)] = &[
     ("order:new", "An order was placed."),
     ("order:status-changed", "An order took a step."),
+    ("order:promise-changed", "An order was promised for later."),
     ("delivery:assigned", "A driver was given a delivery."),
     ("delivery:status-changed", "A delivery took another step."),
     ("menu:changed", "The menu changed; read it again."),
@@ -63,6 +66,7 @@ impl<'a> Event<'a> {
         match self {
             Self::OrderPlaced(_) => "order:new",
             Self::OrderStatusChanged(_) => "order:status-changed",
+            Self::OrderPromiseChanged(_) => "order:promise-changed",
             Self::DeliveryAssigned(_) => "delivery:assigned",
             Self::DeliveryStatusChanged(_) => "delivery:status-changed",
             Self::MenuChanged { .. } => "menu:changed",
@@ -73,7 +77,9 @@ impl<'a> Event<'a> {
     /// What it is about: kind, id and version.
     fn aggregate(&self, restaurant: RestaurantId) -> (&'static str, Uuid, i64) {
         match self {
-            Self::OrderPlaced(order) | Self::OrderStatusChanged(order) => ("order", order.id.uuid(), order.version),
+            Self::OrderPlaced(order) | Self::OrderStatusChanged(order) | Self::OrderPromiseChanged(order) => {
+                ("order", order.id.uuid(), order.version)
+            }
             Self::DeliveryAssigned(delivery) | Self::DeliveryStatusChanged(delivery) => {
                 ("delivery", delivery.id.uuid(), delivery.version)
             }
@@ -85,7 +91,9 @@ impl<'a> Event<'a> {
     /// Whose order it is about, where it is about one.
     const fn customer(&self) -> Option<UserId> {
         match self {
-            Self::OrderPlaced(order) | Self::OrderStatusChanged(order) => Some(order.customer_id),
+            Self::OrderPlaced(order) | Self::OrderStatusChanged(order) | Self::OrderPromiseChanged(order) => {
+                Some(order.customer_id)
+            }
             Self::DeliveryAssigned(delivery) | Self::DeliveryStatusChanged(delivery) => Some(delivery.customer_id),
             Self::MenuChanged { .. } | Self::RestaurantChanged(_) => None,
         }
@@ -94,7 +102,9 @@ impl<'a> Event<'a> {
     /// The order it concerns, and the delivery: what rooms are named after.
     const fn concerns(&self) -> (Option<OrderId>, Option<DeliveryId>) {
         match self {
-            Self::OrderPlaced(order) | Self::OrderStatusChanged(order) => (Some(order.id), None),
+            Self::OrderPlaced(order) | Self::OrderStatusChanged(order) | Self::OrderPromiseChanged(order) => {
+                (Some(order.id), None)
+            }
             Self::DeliveryAssigned(delivery) | Self::DeliveryStatusChanged(delivery) => {
                 (Some(delivery.order_id), Some(delivery.id))
             }
@@ -104,7 +114,9 @@ impl<'a> Event<'a> {
 
     fn subject(&self) -> Subject<'a> {
         match *self {
-            Self::OrderPlaced(order) | Self::OrderStatusChanged(order) => Subject::Order(order),
+            Self::OrderPlaced(order) | Self::OrderStatusChanged(order) | Self::OrderPromiseChanged(order) => {
+                Subject::Order(order)
+            }
             Self::DeliveryAssigned(delivery) | Self::DeliveryStatusChanged(delivery) => Subject::Delivery(delivery),
             Self::MenuChanged { version } => Subject::MenuVersion(version),
             Self::RestaurantChanged(restaurant) => Subject::Restaurant(restaurant),
@@ -122,6 +134,7 @@ pub async fn publish(tx: &mut Tx, scope: &RestaurantScope, event: Event<'_>) -> 
     match event {
         Event::OrderStatusChanged(order) => Box::pin(delivery::follow(tx, scope, order)).await,
         Event::OrderPlaced(_)
+        | Event::OrderPromiseChanged(_)
         | Event::DeliveryAssigned(_)
         | Event::DeliveryStatusChanged(_)
         | Event::MenuChanged { .. }

@@ -49,7 +49,8 @@ impl IdempotencyKey {
     /// As [`IdempotencyKey::bind`], where doing it twice would hurt: a key must be sent.
     pub fn require(self, user: UserId, operation: Operation, body: &Bytes) -> Result<Claim, Problem> {
         self.bind(user, operation, body).ok_or_else(|| {
-            let detail = "Send a fresh random Idempotency-Key with each new order, and the same one when repeating it.";
+            let detail =
+                "Send a fresh random Idempotency-Key with each new order or batch, and the same one when repeating it.";
             Problem::new(Code::IdempotencyKeyMissing, detail)
         })
     }
@@ -110,6 +111,23 @@ impl Claim {
         .await
         .map_err(still_running)?;
         if claimed.rows_affected() == 1 { Ok(None) } else { self.stored(tx).await.map(Some) }
+    }
+
+    /// The answer that was kept under the key, if one was.
+    ///
+    /// # Errors
+    /// `idempotency_key_reused` when it came with another body.
+    pub async fn recall(&self, tx: &mut Tx) -> Result<Option<Answer>, Problem> {
+        let row = sqlx::query!(
+            r#"select exists (select from idempotency_keys where user_id = $1 and operation = $2 and key = $3)
+                   as "kept!""#,
+            self.user.uuid(),
+            self.operation.id(),
+            self.key,
+        )
+        .fetch_one(tx.connection())
+        .await?;
+        if row.kept { self.stored(tx).await.map(Some) } else { Ok(None) }
     }
 
     async fn stored(&self, tx: &mut Tx) -> Result<Answer, Problem> {

@@ -166,6 +166,8 @@ ids! {
     CartId = "crt";
     /// An order.
     OrderId = "ord";
+    /// Something that was done offline.
+    SyncOperationId = "syn";
     /// The profile of a user who delivers.
     DriverId = "drv";
     /// The way of an order to the door.

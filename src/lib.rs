@@ -45,6 +45,8 @@ pub mod menu;
 pub mod cart;
 /// What was bought, and how far it has come.
 pub mod orders;
+/// What phones did while they were offline.
+pub mod sync;
 /// Who carries it to the door.
 pub mod delivery;
 /// Who is told, by what, in which words.

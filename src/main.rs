@@ -45,6 +45,9 @@ enum Command {
     /// Manage users
     #[command(subcommand)]
     User(UserCommand),
+    /// Look after what phones brought from offline
+    #[command(subcommand)]
+    Sync(SyncCommand),
     /// Print the configuration that holds, secrets hidden
     Config {
         /// Print .env.example instead
@@ -53,6 +56,26 @@ enum Command {
     },
     /// Print the OpenAPI document
     Openapi,
+}
+
+#[derive(Subcommand)]
+enum SyncCommand {
+    /// List operations that broke again and again and were given up
+    List {
+        /// Those that merely wait as well
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show one operation whole
+    Show {
+        /// `syn_…`, as the list has it
+        id: String,
+    },
+    /// Have running servers try again, when the fault is mended
+    Retry {
+        /// `syn_…`, as the list has it; all that were given up when absent
+        id: Option<String>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -169,6 +192,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
             return Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Command::User(command) => manage_users(&Config::read(&source)?, command).await?,
+        Command::Sync(command) => manage_sync(&Config::read(&source)?, command).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -201,6 +225,36 @@ async fn manage_users(config: &Config, command: UserCommand) -> Result<(), opera
                 "{}",
                 if removed { "The second factor is gone; every session has ended." } else { "There was none." }
             );
+        }
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "these commands print their answer")]
+async fn manage_sync(config: &Config, command: SyncCommand) -> Result<(), operator::OperatorError> {
+    match command {
+        SyncCommand::List { all } => {
+            for one in operator::sync_list(config, all).await? {
+                let (at, error) = (one.received_at.to_rfc3339(), one.last_error.as_deref().unwrap_or("-"));
+                println!(
+                    "{}  {:?}  {}  {} #{}  {}  came {at}  failed {}×  {error}",
+                    one.id, one.state, one.email, one.device, one.seq, one.kind, one.attempts
+                );
+            }
+        }
+        SyncCommand::Show { id } => {
+            let one = operator::sync_show(config, &id).await?;
+            println!(
+                "user       {}\ndevice     {}\nseq        {}\nopId       {}",
+                one.email, one.device, one.seq, one.op_id
+            );
+            println!("kind       {}\nstate      {:?}\nfailed     {}×", one.kind, one.state, one.attempts);
+            println!("done at    {}\ncame at    {}", one.said_at.to_rfc3339(), one.received_at.to_rfc3339());
+            println!("last error {}", one.last_error.as_deref().unwrap_or("-"));
+            println!("payload    {}\nresult     {}", one.payload, one.result.as_deref().unwrap_or("-"));
+        }
+        SyncCommand::Retry { id } => {
+            println!("{} operation(s) will be tried again.", operator::sync_retry(config, id.as_deref()).await?);
         }
     }
     Ok(())

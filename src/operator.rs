@@ -1,4 +1,4 @@
-//! `comanda user …`: what an operator does by hand.
+//! `comanda user …` and `comanda sync …`: what an operator does by hand.
 
 use crate::accounts::admin::{self, AccountPatch};
 use crate::accounts::password::{NewPassword, Passwords};
@@ -8,9 +8,10 @@ use crate::accounts::{Email, Session, UserRole, second_factor, secrets};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{DatabaseError, Reached};
-use crate::ids::{SessionId, UserId};
+use crate::ids::{SessionId, SyncOperationId, UserId};
 use crate::problem::Problem;
 use crate::seal::Seal;
+use crate::sync::sql::operator::{self as sync, Listed, Shown};
 use crate::tenancy::PlatformScope;
 use crate::uow::{Steps, Tx};
 
@@ -43,6 +44,9 @@ pub enum OperatorError {
     /// It has ended already, or is somebody else's.
     #[error("{0} has no session {1} that stands: `comanda user sessions --email {0}` lists them")]
     NoSession(String, SessionId),
+    /// There is none, or it has not been given up.
+    #[error("{0} is no operation that was given up: `comanda sync list` lists them")]
+    Operation(String),
     /// The house refused.
     #[error("{0}")]
     Refused(Problem),
@@ -110,6 +114,42 @@ pub async fn set_disabled(config: &Config, email: &str, disabled: bool) -> Resul
     })
     .await?;
     changed.map(|account| account.id).ok_or(unknown)
+}
+
+/// Most operations that one listing shows.
+const MOST_LISTED: i64 = 1_000;
+
+/// Operations from offline that were given up, or all that are not finished; the oldest first.
+///
+/// # Errors
+/// When the database cannot be used.
+pub async fn sync_list(config: &Config, all: bool) -> Result<Vec<Listed>, OperatorError> {
+    with_database(config, move |tx, _| Box::pin(async move { sync::list(tx, all, MOST_LISTED).await })).await
+}
+
+/// One of them whole.
+///
+/// # Errors
+/// When there is none of this id.
+pub async fn sync_show(config: &Config, id: &str) -> Result<Shown, OperatorError> {
+    let unknown = || OperatorError::Operation(id.to_owned());
+    let id: SyncOperationId = id.parse().map_err(|_| unknown())?;
+    let shown = with_database(config, move |tx, _| Box::pin(async move { sync::show(tx, id).await })).await?;
+    shown.ok_or_else(unknown)
+}
+
+/// Has one that was given up tried again by a running server, or all of them; tells how many.
+///
+/// # Errors
+/// When the one named is none that was given up.
+pub async fn sync_retry(config: &Config, id: Option<&str>) -> Result<u64, OperatorError> {
+    let unknown = |id: &str| OperatorError::Operation(id.to_owned());
+    let one: Option<SyncOperationId> = id.map(|id| id.parse().map_err(|_| unknown(id))).transpose()?;
+    let count = with_database(config, move |tx, _| Box::pin(async move { sync::retry(tx, one).await })).await?;
+    match (count, id) {
+        (0, Some(id)) => Err(unknown(id)),
+        (count, _) => Ok(count),
+    }
 }
 
 /// The sessions of somebody that stand.

@@ -133,12 +133,18 @@ operations! {
 
     GetCart = "get_cart": [SignedIn];
     PutCart = "put_cart": [SignedIn];
+    PatchCart = "patch_cart": [SignedIn];
 
     PlaceOrder = "place_order": [SignedIn];
     ListOrders = "list_orders": [SignedIn];
     ListRestaurantOrders = "list_restaurant_orders": [Staff, Admin];
     GetOrder = "get_order": [Customer, Staff, Carrier, Admin];
     UpdateOrderStatus = "update_order_status": [Customer, Staff, Carrier, Admin];
+    UpdateOrderPromise = "update_order_promise": [Staff, Admin];
+    SyncOperations = "sync_operations": [SignedIn];
+    Reorder = "reorder": [Customer, Staff, Carrier, Admin];
+    BulkUpdateOrders = "bulk_update_orders": [Admin];
+    BulkUpdateRestaurantOrders = "bulk_update_restaurant_orders": [Staff, Admin];
     ListOrderEvents = "list_order_events": [Customer, Staff, Carrier, Admin];
 
     CreateDriver = "create_driver": [Admin];

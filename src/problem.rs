@@ -5,6 +5,7 @@
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -58,6 +59,7 @@ codes! {
     CartChanged = CONFLICT, "cart_changed", "The cart or the menu changed meanwhile";
     ItemUnavailable = CONFLICT, "item_unavailable", "Something in the cart cannot be ordered now";
     OutOfStock = CONFLICT, "out_of_stock", "There is not enough left";
+    PriceChanged = CONFLICT, "price_changed", "It costs something else now";
     RestaurantClosed = CONFLICT, "restaurant_closed", "The restaurant takes no orders now";
     RestaurantPaused = CONFLICT, "restaurant_paused", "The restaurant takes no orders for a while";
     BelowMinimum = CONFLICT, "below_minimum", "The order is below the restaurant's minimum";
@@ -65,6 +67,7 @@ codes! {
     AlreadyExists = CONFLICT, "already_exists", "Something of that name exists already";
     NoDriverAvailable = CONFLICT, "no_driver_available", "No driver is free";
     DriverBusy = CONFLICT, "driver_busy", "The driver is not free";
+    DependencyRejected = CONFLICT, "dependency_rejected", "What it builds on was rejected";
     IdempotencyInProgress = CONFLICT, "idempotency_in_progress", "The same request is still being worked on";
     VersionConflict = PRECONDITION_FAILED, "version_conflict", "It was changed by somebody else meanwhile";
     OwnAccount = CONFLICT, "own_account", "Nobody does this to their own account";
@@ -170,6 +173,14 @@ impl Problem {
     /// The request is not valid in this place.
     pub fn invalid_field(pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self::invalid(vec![FieldError::invalid(pointer, message)])
+    }
+
+    /// The client says that it wrote something in the future.
+    pub fn clock_skew(pointer: &str, now: DateTime<Utc>) -> Self {
+        let message = crate::clock::ClockSkew.to_string();
+        Self::new(Code::ClockSkew, "Set the client's clock by `serverTime` and send the write again.")
+            .with("serverTime", now)
+            .with("errors", [FieldError { pointer: pointer.into(), code: "clock_skew".into(), message }])
     }
 
     /// No token, or none that is good.

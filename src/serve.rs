@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::accounts::cache::Callers;
 use crate::accounts::password::{self, Passwords};
@@ -19,8 +20,10 @@ use crate::demo::{self, DemoError};
 use crate::limits::{self, Limits};
 use crate::menu::published::Published;
 use crate::notifications::{Outbox, worker};
+use crate::orders::overdue;
 use crate::seal::Seal;
 use crate::server::{self, ListenError};
+use crate::sync;
 use crate::{middleware, realtime};
 
 /// Why the server does not start.
@@ -71,6 +74,8 @@ impl Running {
         let _ = self.relay.await;
         let _ = self.feed.await;
         let _ = self.outbox.await;
+        self.app.jobs.close();
+        self.app.jobs.wait().await;
         self.app.menus.cache().close().await;
         self.app.db.close().await;
     }
@@ -98,6 +103,7 @@ pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) 
         config,
         db,
         clock,
+        jobs: TaskTracker::new(),
         demo,
     });
     // Before anybody is let in, and before the relay looks at the log: what is brought in is no news.
@@ -131,6 +137,8 @@ fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<Runnin
     let relay = tokio::spawn(realtime::start(Arc::clone(&app), io, reached.options().clone(), stop.clone()));
     let feed = tokio::spawn(feed::follow(Arc::clone(&app), reached.options().clone(), stop.clone()));
     let outbox = tokio::spawn(worker::work(Arc::clone(&app), stop.clone()));
+    app.jobs.spawn(overdue::keep_watch(Arc::clone(&app), stop.clone()));
+    app.jobs.spawn(sync::worker::keep_watch(Arc::clone(&app), stop.clone()));
     let (bounds, ending) = (app.config.http.clone(), stop.clone());
     let serving = tokio::spawn(async move { server::serve(listener, router, &bounds, ending).await });
     Ok(Running { app, address, stop, serving, relay, feed, outbox })

@@ -37,6 +37,8 @@ const ACCOUNTS: &str = "Accounts";
 const LIVE: &str = "Live updates";
 const MENUS: &str = "Menus";
 const DELIVERY: &str = "Delivery";
+const ORDERS: &str = "Orders";
+const SYNC: &str = "Phones that were offline";
 const PROVIDERS: &str = "Providers: all of a provider's variables, or none for the local stand-in";
 const LOGS: &str = "Logs";
 
@@ -232,6 +234,47 @@ pub const VARIABLES: &[Variable] = &[
         "DRIVER_SEARCH_RADIUS",
         "50000",
         "Metres from the restaurant within which the nearest free driver is looked for (100 to 500000).",
+    ),
+    plain(
+        ORDERS,
+        "ORDER_ACCEPT_WITHIN",
+        "10m",
+        "How long a restaurant has to answer an order (acceptBy) before the system cancels it, where it has no acceptMinutes of its own (1m to 2h).",
+    ),
+    plain(
+        ORDERS,
+        "ORDER_SWEEP_INTERVAL",
+        "1s",
+        "How often each node looks for orders past acceptBy (10ms to 1m): so late may a cancellation be.",
+    ),
+    plain(ORDERS, "ORDER_LONGEST_DELAY", "4h", "How far ahead a later promise may lie (1m to 24h)."),
+    plain(ORDERS, "ORDER_BULK_MAX", "100", "Most orders of one bulk status update (1 to 1000)."),
+    plain(SYNC, "SYNC_MAX_OPS", "200", "Most operations of one batch (1 to 1000)."),
+    plain(
+        SYNC,
+        "SYNC_MAX_WAITING",
+        "1000",
+        "Most operations of one device that wait, for an earlier one or to be tried again (1 to 100000).",
+    ),
+    plain(SYNC, "SYNC_MAX_DEVICES", "20", "Most devices of one user that synchronise (1 to 1000)."),
+    plain(
+        SYNC,
+        "SYNC_LEASE",
+        "15s",
+        "A worker that has not been heard of for so long is taken for dead, and another goes on (1s to 20s).",
+    ),
+    plain(
+        SYNC,
+        "SYNC_POLL_INTERVAL",
+        "2s",
+        "How often each node looks for operations that nobody works on (10ms to 5s).",
+    ),
+    plain(SYNC, "SYNC_ATTEMPTS", "5", "An operation that broke so often waits for an operator (1 to 100)."),
+    plain(
+        SYNC,
+        "SYNC_RETRY_AFTER",
+        "1s",
+        "Rest before a failed operation is tried again, doubled each time up to a minute (10ms to 1m).",
     ),
     optional(PROVIDERS, "CLOUDINARY_CLOUD_NAME", "my-cloud", "Cloudinary's cloud name."),
     optional(PROVIDERS, "CLOUDINARY_API_KEY", "123456789012345", "Cloudinary's API key."),

@@ -90,6 +90,14 @@ fn is_too_slow(error: &(dyn std::error::Error + 'static)) -> bool {
 /// Deepest nesting a body may have; deserialisers recurse.
 const DEEPEST_JSON: &str = "recursion limit exceeded";
 
+/// Reads JSON that came inside something else; places of faults are into it.
+///
+/// # Errors
+/// 400 for what is not JSON, 422 for JSON of another shape.
+pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    parse(bytes)
+}
+
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {

@@ -19,7 +19,7 @@ use super::{User, sql};
 use crate::app::App;
 use crate::clock::clamp;
 use crate::ids::UserId;
-use crate::problem::{Code, FieldError, Problem, ProblemBody};
+use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::Who;
 use crate::uow::Tx;
 use crate::wire::{Body, Json, Text};
@@ -157,7 +157,7 @@ impl ProfilePatch {
     fn writes(&self, now: DateTime<Utc>) -> Result<Writes, Problem> {
         let instant = |field: &'static str, own: Option<DateTime<Utc>>| {
             let (pointer, at) = if own.is_some() { (format!("/{field}/at"), own) } else { ("/at".to_owned(), self.at) };
-            at.map(|at| clamp(at, now)).transpose().map_err(|skew| skewed(pointer, skew.to_string(), now))
+            at.map(|at| clamp(at, now)).transpose().map_err(|_| Problem::clock_skew(&pointer, now))
         };
         let mut writes = Writes::default();
         if let Some(change) = &self.name {
@@ -172,12 +172,6 @@ impl ProfilePatch {
         }
         Ok(writes)
     }
-}
-
-fn skewed(pointer: String, message: String, now: DateTime<Utc>) -> Problem {
-    Problem::new(Code::ClockSkew, "Set the client's clock by `serverTime` and send the write again.")
-        .with("serverTime", now)
-        .with("errors", [FieldError { pointer, code: "clock_skew".into(), message }])
 }
 
 /// Writes the fields that were not written later already, and shows the profile.

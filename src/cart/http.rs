@@ -3,54 +3,27 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::sql::{self, WantedLine};
-use super::{Cart, CartStatus, MOST_LINES, Quantity};
+use super::content;
+use super::sql::WantedLine;
+use super::sql::lines::LineWrite;
+use super::{Cart, MOST_LINES, Quantity};
 use crate::app::App;
-use crate::ids::{ItemId, RestaurantId, UserId};
+use crate::clock::clamp;
+use crate::ids::{ItemId, RestaurantId};
 use crate::menu::configure::{Choice, MOST_CHOICES};
-use crate::money::Amount;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Guest;
-use crate::tenancy::RestaurantScope;
-use crate::uow::Tx;
 use crate::wire::{Body, Json, Text};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(get_cart, put_cart))
-}
-
-/// The open cart, or an empty one that has not been written yet.
-async fn read(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<Cart, Problem> {
-    let currency = crate::menu::sql::currency(tx, scope.restaurant()).await?;
-    let Some(row) = sql::open_cart(tx, scope, user).await? else {
-        return Ok(Cart {
-            id: None,
-            restaurant_id: scope.restaurant(),
-            version: 0,
-            status: CartStatus::Open,
-            lines: Vec::new(),
-            items_total: Amount::ZERO.of(currency),
-            updated_at: None,
-        });
-    };
-    let stored = sql::lines(tx, scope, row.id).await?;
-    let lines = stored.into_iter().map(|line| line.into_line(currency)).collect::<Result<Vec<_>, _>>()?;
-    let items_total = Amount::sum(lines.iter().map(|line| line.total.amount))?.of(currency);
-    Ok(Cart {
-        id: Some(row.id),
-        restaurant_id: row.restaurant_id,
-        version: row.version,
-        status: row.status,
-        lines,
-        items_total,
-        updated_at: Some(row.updated_at),
-    })
+    OpenApiRouter::new().routes(routes!(get_cart, put_cart, patch_cart))
 }
 
 /// Read one's cart
@@ -62,7 +35,7 @@ async fn read(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<Cart
 ))]
 async fn get_cart(State(app): State<Arc<App>>, guest: Guest) -> Result<Json<Cart>, Problem> {
     let (scope, user) = (guest.scope, guest.caller.user);
-    let cart = app.db.read(scope, move |tx| Box::pin(async move { read(tx, &scope, user).await })).await?;
+    let cart = app.db.read(scope, move |tx| Box::pin(async move { content::read(tx, &scope, user).await })).await?;
     Ok(Json(cart))
 }
 
@@ -73,12 +46,17 @@ struct CartContent {
     /// The lines, at most 100; none empties the cart.
     #[schema(max_items = 100)]
     lines: Vec<WantedCartLine>,
+    /// When it was put together, by the client's clock; absent: now. Lines that were written later stay.
+    at: Option<DateTime<Utc>>,
 }
 
 /// What, how many, and a wish.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct WantedCartLine {
+    /// What the client calls the line; the server names it when absent.
+    #[schema(inline)]
+    key: Option<Text<1, 64>>,
     item_id: ItemId,
     quantity: Quantity,
     /// What is chosen on each of them; at most 100 choices, nested ones included.
@@ -88,22 +66,31 @@ struct WantedCartLine {
     note: Option<Text<1, 500>>,
 }
 
-impl CartContent {
-    fn into_lines(self) -> Result<Vec<WantedLine>, Problem> {
-        if self.lines.len() > MOST_LINES {
-            return Err(Problem::invalid_field("/lines", "must be at most 100"));
+impl WantedCartLine {
+    fn into_write(self) -> LineWrite {
+        LineWrite {
+            key: self.key.map_or_else(content::fresh_key, Text::into_string),
+            at: None,
+            content: Some(WantedLine {
+                item_id: self.item_id,
+                quantity: self.quantity.get().into(),
+                choices: self.modifiers,
+                note: self.note.map(Text::into_string),
+            }),
         }
-        let choices = |line: &WantedCartLine| line.modifiers.iter().map(|one| 1 + one.modifiers.len()).sum::<usize>();
-        if let Some(index) = self.lines.iter().position(|line| choices(line) > MOST_CHOICES) {
-            return Err(Problem::invalid_field(format!("/lines/{index}/modifiers"), "must be at most 100"));
-        }
-        let line = |line: WantedCartLine| WantedLine {
-            item_id: line.item_id,
-            quantity: line.quantity.get().into(),
-            choices: line.modifiers,
-            note: line.note.map(Text::into_string),
-        };
-        Ok(self.lines.into_iter().map(line).collect())
+    }
+}
+
+/// What no single field can know: how many lines, and how many choices on each.
+fn check(writes: &[LineWrite]) -> Result<(), Problem> {
+    if writes.len() > MOST_LINES {
+        return Err(Problem::invalid_field("/lines", "must be at most 100"));
+    }
+    let choices = |line: &WantedLine| line.choices.iter().map(|one| 1 + one.modifiers.len()).sum::<usize>();
+    let too_many = |write: &LineWrite| write.content.as_ref().is_some_and(|line| choices(line) > MOST_CHOICES);
+    match writes.iter().position(too_many) {
+        Some(index) => Err(Problem::invalid_field(format!("/lines/{index}/modifiers"), "must be at most 100")),
+        None => Ok(()),
     }
 }
 
@@ -113,26 +100,113 @@ impl CartContent {
     responses(
         (status = 200, description = "The cart now", body = Cart),
         (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "An item is not on this menu, its choices do not fit its groups, or a quantity is out of range", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "An item is not on this menu, its choices do not fit its groups, a quantity is out of range, or the client's clock is wrong", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn put_cart(
     State(app): State<Arc<App>>,
     guest: Guest,
-    Body(content): Body<CartContent>,
+    Body(wanted): Body<CartContent>,
 ) -> Result<Json<Cart>, Problem> {
-    let lines = content.into_lines()?;
+    let at = instant(wanted.at, app.clock.now(), "/at")?;
+    let writes: Vec<_> = wanted.lines.into_iter().map(WantedCartLine::into_write).collect();
+    check(&writes)?;
     let (scope, user) = (guest.scope, guest.caller.user);
     let cart = app
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
-                let id = sql::touch(tx, &scope, user).await?;
-                let faults = sql::faults(tx, &scope, &lines).await?;
-                if !faults.is_empty() {
-                    return Err(Problem::invalid(faults));
-                }
-                sql::set_lines(tx, &scope, id, &lines).await?;
-                read(tx, &scope, user).await
+                content::put(tx, &scope, user, at, writes).await?;
+                content::read(tx, &scope, user).await
+            })
+        })
+        .await?;
+    Ok(Json(cart))
+}
+
+/// The instant a client's write counts as having.
+fn instant(at: Option<DateTime<Utc>>, now: DateTime<Utc>, pointer: &str) -> Result<Option<DateTime<Utc>>, Problem> {
+    at.map(|at| clamp(at, now)).transpose().map_err(|_| Problem::clock_skew(pointer, now))
+}
+
+/// Lines to be changed, added or taken out; the others stay.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CartPatch {
+    /// At most 100, each named once.
+    #[schema(max_items = 100)]
+    lines: Vec<LinePatch>,
+}
+
+/// A line, or its end.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LinePatch {
+    /// What the client calls the line: a fresh random name adds one.
+    #[schema(inline)]
+    key: Text<1, 64>,
+    /// How many; 0 takes the line out.
+    #[schema(minimum = 0, maximum = 99)]
+    quantity: u8,
+    /// Required unless the line is taken out.
+    item_id: Option<ItemId>,
+    #[serde(default)]
+    modifiers: Vec<Choice>,
+    #[schema(inline)]
+    note: Option<Text<1, 500>>,
+    /// When it was written, by the client's clock; absent: now. A line that was written later keeps what it is.
+    at: Option<DateTime<Utc>>,
+}
+
+impl LinePatch {
+    /// The write, at the instant it counts as having.
+    fn into_write(self, now: DateTime<Utc>, place: &str) -> Result<LineWrite, Problem> {
+        let at = instant(self.at, now, &format!("{place}/at"))?;
+        let content = match (self.quantity, self.item_id) {
+            (0, None) if self.modifiers.is_empty() && self.note.is_none() => None,
+            (0, _) => {
+                let message = "must be the only thing said of a line that is taken out, besides its key and time";
+                return Err(Problem::invalid_field(format!("{place}/quantity"), message));
+            }
+            (1..=99, Some(item_id)) => Some(WantedLine {
+                item_id,
+                quantity: self.quantity.into(),
+                choices: self.modifiers,
+                note: self.note.map(Text::into_string),
+            }),
+            (1..=99, None) => return Err(Problem::invalid_field(format!("{place}/itemId"), "is required")),
+            _ => return Err(Problem::invalid_field(format!("{place}/quantity"), "must be between 0 and 99")),
+        };
+        Ok(LineWrite { key: self.key.into_string(), at, content })
+    }
+}
+
+/// Change lines of one's cart
+///
+/// Each line by its key: of two writes of a line the one with the later `at` holds, whichever arrives first, and a line
+/// that was taken out stays out unless a later write brings it back. The answer shows what holds.
+#[utoipa::path(patch, path = "/api/restaurants/{restaurantId}/cart", tag = "cart", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path)), request_body = CartPatch,
+    responses(
+        (status = 200, description = "The cart now", body = Cart),
+        (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "As for the whole cart; or a line is named twice, or the client's clock is wrong", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn patch_cart(
+    State(app): State<Arc<App>>,
+    guest: Guest,
+    Body(patch): Body<CartPatch>,
+) -> Result<Json<Cart>, Problem> {
+    let now = app.clock.now();
+    let write = |(index, line): (usize, LinePatch)| line.into_write(now, &format!("/lines/{index}"));
+    let writes = patch.lines.into_iter().enumerate().map(write).collect::<Result<Vec<_>, _>>()?;
+    check(&writes)?;
+    let (scope, user) = (guest.scope, guest.caller.user);
+    let cart = app
+        .db
+        .write(scope, move |tx| {
+            Box::pin(async move {
+                content::write(tx, &scope, user, &writes).await?;
+                content::read(tx, &scope, user).await
             })
         })
         .await?;

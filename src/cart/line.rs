@@ -13,6 +13,8 @@ use crate::restaurants::tax::{Portion, TaxClass};
 /// A line as the tables know it, with the menu's word on its item.
 #[derive(Debug, Clone)]
 pub struct Wish {
+    /// What the client calls the line.
+    pub key: String,
     /// What.
     pub item_id: ItemId,
     /// Its name now.
@@ -46,6 +48,8 @@ pub struct Wish {
 /// A line with its price.
 #[derive(Debug, Clone)]
 pub struct StoredLine {
+    /// What the client calls the line.
+    pub key: String,
     /// What.
     pub item_id: ItemId,
     /// Its name now.
@@ -101,6 +105,7 @@ impl Wish {
             (configured.chosen, configured.takes, configured.allergens)
         });
         Ok(StoredLine {
+            key: self.key,
             item_id: self.item_id,
             name: self.name,
             quantity: self.quantity,
@@ -163,6 +168,7 @@ impl StoredLine {
         Ok(CartLine {
             total: self.total()?.of(currency),
             modifiers: self.modifiers(currency),
+            key: self.key,
             item_id: self.item_id,
             name: self.name,
             quantity: self.quantity,

@@ -2,6 +2,8 @@
 //!
 //! A cart holds items and quantities, never prices: whoever reads it gets the menu's prices of that moment and is told
 //! what cannot be ordered any more. It is closed by the order that is placed from it, and the next write opens another.
+//! Each line carries the instant of its last write, by the clock of whoever wrote it; of two writes the later holds,
+//! whichever arrives first, so devices that were offline end up with the same cart.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,7 @@ use crate::ids::{CartId, ItemId, ModifierId, RestaurantId};
 use crate::menu::allergens::Effective;
 use crate::money::Money;
 
+pub mod content;
 pub mod http;
 pub mod line;
 pub mod sql;
@@ -19,6 +22,8 @@ pub use line::StoredLine;
 
 /// Most lines a cart may have.
 pub const MOST_LINES: usize = 100;
+/// So many lines that were taken out are remembered at most, the latest of them.
+pub const MOST_TAKEN_OUT: i64 = 200;
 
 /// Whether an order has been placed from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
@@ -90,6 +95,9 @@ pub struct LineModifier {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CartLine {
+    /// What the client calls the line, or a name of the server's: to change it or take it out.
+    #[schema(example = "0198c3a4-line")]
+    pub key: String,
     /// What.
     pub item_id: ItemId,
     /// Its name now.

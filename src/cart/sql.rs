@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use serde_json::json;
 use sqlx::types::Json;
 
 use super::line::Wish;
@@ -12,9 +11,13 @@ use crate::menu;
 use crate::menu::allergens::{Declared, Diet};
 use crate::menu::configure::{Choice, Misfit, configure};
 use crate::menu::dayparts::{DayPart, served};
-use crate::problem::{FieldError, OnConstraint as _, Problem};
+use crate::money::Amount;
+use crate::problem::{OnConstraint as _, Problem};
+use crate::restaurants::tax::TaxClass;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
+
+pub mod lines;
 
 /// A cart without its lines.
 #[derive(Debug, Clone)]
@@ -76,37 +79,107 @@ pub async fn lock(
     Ok(cart)
 }
 
+/// A line's row, with the menu's word on its item.
+struct LineRow {
+    key: String,
+    item_id: ItemId,
+    name: String,
+    quantity: i32,
+    price: Amount,
+    tax_class: Option<TaxClass>,
+    note: Option<String>,
+    stock: Option<i32>,
+    available: bool,
+    deleted: bool,
+    choices: Json<Vec<Choice>>,
+    allergens: Option<Json<Vec<Declared>>>,
+    diets: Json<Vec<Diet>>,
+    day_parts: Json<Vec<DayPart>>,
+    category_parts: Json<Vec<DayPart>>,
+    timezone: String,
+    asked: Vec<ModifierGroupId>,
+}
+
+/// Lines from somewhere, held against the items of the restaurant.
+macro_rules! lines {
+    ($from:tt, $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            LineRow,
+            r#"select c.key as "key!", i.id as item_id, i.name, c.quantity as "quantity!", i.price,
+                      i.tax_class as "tax_class: _", c.note, i.stock, i.available or coalesce(i.unavailable_until <= $2, false) as "available!",
+                      i.deleted_at is not null as "deleted!", c.choices as "choices!: _",
+                      i.allergens as "allergens: _", i.diets as "diets: _", i.day_parts as "day_parts: _",
+                      k.day_parts as "category_parts: _", r.timezone,
+                      array(select g.group_id from item_modifier_groups g
+                            where g.restaurant_id = $1 and g.item_id = i.id order by g.position) as "asked!: _"
+               from restaurants r
+               cross join lateral ("# + $from + r#") c
+               join menu_items i on i.restaurant_id = $1 and i.id = c.menu_item_id
+               join menu_categories k on k.restaurant_id = i.restaurant_id and k.id = i.category_id
+               where r.id = $1
+               order by c.line, c.key"#,
+            $($argument),+
+        )
+    };
+}
+
 /// The lines of a cart, held against the menu of this moment.
 pub async fn lines(tx: &mut Tx, scope: &RestaurantScope, cart: CartId) -> Result<Vec<StoredLine>, Problem> {
     let now = tx.now();
-    let rows = sqlx::query!(
-        r#"select c.menu_item_id as item_id, i.name, c.quantity, i.price, i.tax_class, c.note, i.stock,
-                  i.available or coalesce(i.unavailable_until <= $3, false) as "available!",
-                  i.deleted_at is not null as "deleted!", c.choices as "choices: Json<Vec<Choice>>",
-                  i.allergens as "allergens: Json<Vec<Declared>>", i.diets as "diets: Json<Vec<Diet>>",
-                  i.day_parts as "day_parts: Json<Vec<DayPart>>", k.day_parts as "category_parts: Json<Vec<DayPart>>",
-                  r.timezone,
-                  array(select g.group_id from item_modifier_groups g
-                        where g.restaurant_id = $1 and g.item_id = i.id order by g.position)
-                      as "asked!: Vec<ModifierGroupId>"
-           from cart_items c
-           join restaurants r on r.id = c.restaurant_id
-           join menu_items i on i.restaurant_id = c.restaurant_id and i.id = c.menu_item_id
-           join menu_categories k on k.restaurant_id = i.restaurant_id and k.id = i.category_id
-           where c.restaurant_id = $1 and c.cart_id = $2
-           order by c.line"#,
+    let rows = lines!(
+        "select key, line, menu_item_id, quantity, note, choices from cart_items
+         where restaurant_id = $1 and cart_id = $3 and quantity > 0",
         scope.restaurant() as RestaurantId,
-        cart as CartId,
         now,
+        cart as CartId,
     )
     .fetch_all(tx.connection())
     .await?;
+    held_against_the_menu(tx, scope, rows).await
+}
+
+/// Lines that are in no cart, held against the menu of this moment.
+///
+/// # Errors
+/// 422 when an item was never this restaurant's.
+pub async fn priced(tx: &mut Tx, scope: &RestaurantScope, wanted: &[WantedLine]) -> Result<Vec<StoredLine>, Problem> {
+    let now = tx.now();
+    let items: Vec<_> = wanted.iter().map(|line| line.item_id.uuid()).collect();
+    let quantities: Vec<_> = wanted.iter().map(|line| line.quantity).collect();
+    let notes: Vec<_> = wanted.iter().map(|line| line.note.clone()).collect();
+    let choices: Vec<_> = wanted.iter().map(|line| serde_json::json!(line.choices)).collect();
+    let rows = lines!(
+        "select line::text as key, line, menu_item_id, quantity, note, choices
+         from unnest($3::uuid[], $4::int[], $5::text[], $6::jsonb[])
+             with ordinality as w(menu_item_id, quantity, note, choices, line)",
+        scope.restaurant() as RestaurantId,
+        now,
+        &items,
+        &quantities,
+        &notes as &[Option<String>],
+        &choices,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    if let Some(index) = wanted.iter().position(|line| rows.iter().all(|row| row.item_id != line.item_id)) {
+        return Err(Problem::invalid_field(format!("/lines/{index}/itemId"), "is not on this restaurant's menu"));
+    }
+    held_against_the_menu(tx, scope, rows).await
+}
+
+async fn held_against_the_menu(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    rows: Vec<LineRow>,
+) -> Result<Vec<StoredLine>, Problem> {
+    let now = tx.now();
     let asked: Vec<_> = rows.iter().flat_map(|row| row.asked.iter().copied()).collect();
     let groups = menu::sql::groups::with_nested(tx, scope.restaurant(), &asked).await?;
     let mut lines = Vec::with_capacity(rows.len());
     for row in rows {
         let zone: Tz = row.timezone.parse().map_err(|error| Problem::internal(&error))?;
         let wish = Wish {
+            key: row.key,
             item_id: row.item_id,
             name: row.name,
             quantity: row.quantity,
@@ -140,11 +213,14 @@ pub struct WantedLine {
     pub note: Option<String>,
 }
 
-/// Opens the customer's cart here if there is none, and gives it its next version.
+/// Opens the customer's cart here if there is none, and gives it its next version. What was written before the last
+/// order belongs to the cart that it closed.
 pub async fn touch(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<CartId, Problem> {
     let now = tx.now();
     let row = sqlx::query!(
-        "insert into carts (restaurant_id, id, user_id, created_at, updated_at) values ($1, $2, $3, $4, $4)
+        "insert into carts (restaurant_id, id, user_id, created_at, updated_at, replaced_at)
+         values ($1, $2, $3, $4, $4, (select max(updated_at) from carts
+                                      where restaurant_id = $1 and user_id = $3 and status = 'ORDERED'))
          on conflict (user_id, restaurant_id) where status = 'OPEN'
          do update set version = carts.version + 1, updated_at = excluded.updated_at
          returning id",
@@ -159,46 +235,14 @@ pub async fn touch(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result
     Ok(row.id)
 }
 
-/// Replaces the lines of a cart.
-pub async fn set_lines(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    cart: CartId,
-    lines: &[WantedLine],
-) -> Result<(), Problem> {
-    let items: Vec<_> = lines.iter().map(|line| line.item_id.uuid()).collect();
-    let quantities: Vec<_> = lines.iter().map(|line| line.quantity).collect();
-    let notes: Vec<_> = lines.iter().map(|line| line.note.clone()).collect();
-    let choices: Vec<_> = lines.iter().map(|line| json!(line.choices)).collect();
-    sqlx::query!(
-        "delete from cart_items where restaurant_id = $1 and cart_id = $2",
-        scope.restaurant() as RestaurantId,
-        cart as CartId,
-    )
-    .execute(tx.connection())
-    .await?;
-    sqlx::query!(
-        "insert into cart_items (restaurant_id, cart_id, line, menu_item_id, quantity, note, choices)
-         select $1, $2, line, item, quantity, note, choices
-         from unnest($3::uuid[], $4::int[], $5::text[], $6::jsonb[])
-             with ordinality as wanted(item, quantity, note, choices, line)",
-        scope.restaurant() as RestaurantId,
-        cart as CartId,
-        &items,
-        &quantities,
-        &notes as &[Option<String>],
-        &choices,
-    )
-    .execute(tx.connection())
-    .await
-    .on_constraint("cart_items_item_fkey", || {
-        Problem::invalid_field("/lines", "name an item that is not on this restaurant's menu")
-    })?;
-    Ok(())
-}
+/// A line that does not fit this restaurant's menu: its place among those asked about, and why.
+pub type Unfit = (usize, Misfit);
 
-/// What about the wanted lines does not fit this restaurant's menu, by place.
-pub async fn faults(tx: &mut Tx, scope: &RestaurantScope, lines: &[WantedLine]) -> Result<Vec<FieldError>, Problem> {
+/// Where a line names an item that is not on the menu.
+pub const NOT_ON_THE_MENU: &str = "/itemId";
+
+/// What about the wanted lines does not fit this restaurant's menu.
+pub async fn unfit(tx: &mut Tx, scope: &RestaurantScope, lines: &[WantedLine]) -> Result<Vec<Unfit>, Problem> {
     let items: Vec<_> = lines.iter().map(|line| line.item_id.uuid()).collect();
     let known = sqlx::query!(
         r#"select id, array(select g.group_id from item_modifier_groups g
@@ -212,17 +256,18 @@ pub async fn faults(tx: &mut Tx, scope: &RestaurantScope, lines: &[WantedLine]) 
     .await?;
     let asked: Vec<_> = known.iter().flat_map(|row| row.asked.iter().copied()).collect();
     let groups = menu::sql::groups::with_nested(tx, scope.restaurant(), &asked).await?;
-    let mut faults = Vec::new();
+    let mut unfit = Vec::new();
     for (index, line) in lines.iter().enumerate() {
-        let place = format!("/lines/{index}");
         match known.iter().find(|row| row.id == line.item_id) {
-            None => faults.push(FieldError::invalid(format!("{place}/itemId"), "is not on this restaurant's menu")),
+            None => {
+                let message = "is not on this restaurant's menu".to_owned();
+                unfit.push((index, Misfit { pointer: NOT_ON_THE_MENU.to_owned(), message }));
+            }
             Some(row) => {
                 let misfits = configure(&row.asked, &groups, (None, &[]), &line.choices).err().unwrap_or_default();
-                let fault = |misfit: Misfit| FieldError::invalid(format!("{place}{}", misfit.pointer), misfit.message);
-                faults.extend(misfits.into_iter().map(fault));
+                unfit.extend(misfits.into_iter().map(|misfit| (index, misfit)));
             }
         }
     }
-    Ok(faults)
+    Ok(unfit)
 }

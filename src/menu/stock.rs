@@ -51,7 +51,10 @@ impl StockWish {
 }
 
 /// The end of a count: refused if it could not be done, announced if guests see a difference.
-async fn end(tx: &mut Tx, scope: &RestaurantScope, counted: Counted) -> Result<(), Problem> {
+///
+/// # Errors
+/// `out_of_stock` when fewer are left than were to be taken, or they are not counted.
+pub async fn end(tx: &mut Tx, scope: &RestaurantScope, counted: Counted) -> Result<(), Problem> {
     if !counted.done {
         let detail = "There are fewer, or they are not counted. Read the stock and decide again.";
         return Err(Problem::new(Code::OutOfStock, detail));

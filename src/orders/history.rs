@@ -13,6 +13,7 @@ impl Order {
             status: change.to(),
             version: self.version + 1,
             promised_at: change.promised_at().or(self.promised_at),
+            cancellable_until: change.cancellable_until(),
             cancel_reason: change.returns_stock().then(|| change.reason().unwrap_or("Cancelled").to_owned()),
             updated_at: at,
             closed_at: change.closed_at(),

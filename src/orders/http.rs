@@ -4,31 +4,30 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use chrono::TimeDelta;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::advance::advance;
+use super::filter::OrderQuery;
 use super::party::OrderParty;
-use super::place::{self, Request};
-use super::status::{CannotAdvance, Wish};
-use super::{Fulfilment, Order, OrderStatus, sql};
+use super::place::{self, Basket, Request};
+use super::sql::list;
+use super::{Fulfilment, Order, OrderStatus, bulk, promise, reorder, sql};
 use crate::accounts::caller::SignedIn;
 use crate::app::App;
 use crate::cart;
 use crate::events::{Recorded, TimelineEntry};
 use crate::idempotency::{Answer, IdempotencyKey};
-use crate::ids::{CartId, OrderId, RestaurantId};
+use crate::ids::{CartId, OrderId};
 use crate::money::Money;
 use crate::paging::{List, Page};
 use crate::permission::{self, Operation};
 use crate::place::Place;
-use crate::problem::{Code, Problem, ProblemBody};
-use crate::restaurants;
+use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff;
 use crate::tenancy::{RestaurantScope, Who};
-use crate::uow::Tx;
 use crate::wire::{Body, BodyWithBytes, IfMatch, Json, Query, Text, Versioned};
 
 /// The routes of this slice.
@@ -38,6 +37,9 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(get_order))
         .routes(routes!(update_order_status))
         .routes(routes!(list_order_events))
+        .merge(promise::routes())
+        .merge(reorder::routes())
+        .merge(bulk::routes())
 }
 
 /// An order to be. Prices are the server's; a client names its cart.
@@ -64,13 +66,14 @@ struct NewOrder {
 impl From<NewOrder> for Request {
     fn from(new: NewOrder) -> Self {
         Self {
-            cart: new.cart_id,
+            basket: Basket::Cart(new.cart_id),
             fulfilment: new.fulfilment,
             address: new.address.map(Text::into_string),
             place: new.place,
             table: new.table.map(Text::into_string),
             note: new.note.map(Text::into_string),
             tip: new.tip,
+            expected_total: None,
         }
     }
 }
@@ -96,9 +99,9 @@ async fn place_order(
 ) -> Result<Answer, Problem> {
     let customer = caller.user;
     let claim = key.require(customer, Operation::PlaceOrder, &body.bytes)?;
+    let cart = body.value.cart_id;
     let request = Request::from(body.value);
     request.check()?;
-    let cart = request.cart;
     let found = app
         .db
         .read(Who::user(customer), move |tx| {
@@ -106,6 +109,7 @@ async fn place_order(
         })
         .await?;
     let restaurant = found.ok_or_else(Problem::not_found)?;
+    let rules = app.config.orders;
     let scope = RestaurantScope::customer("the restaurant of the customer's own cart", restaurant, customer);
     app.db
         .write(scope, move |tx| {
@@ -113,7 +117,7 @@ async fn place_order(
                 if let Some(answer) = claim.claim(tx).await? {
                     return Ok(answer);
                 }
-                let order = place::place(tx, &scope, customer, request).await?;
+                let order = place::place(tx, &scope, customer, request, rules).await?;
                 let answer = Answer::fresh(StatusCode::CREATED, &order)?;
                 claim.keep(tx, &answer).await?;
                 Ok(answer)
@@ -122,23 +126,9 @@ async fn place_order(
         .await
 }
 
-/// Which orders.
-#[derive(Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[into_params(parameter_in = Query, rename_all = "camelCase")]
-struct OrderQuery {
-    /// A restaurant's orders, for its staff; absent: one's own.
-    restaurant_id: Option<RestaurantId>,
-    /// In this status only.
-    status: Option<OrderStatus>,
-    /// Rows a page, 1 to 200; 50 unless told.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<u16>,
-    /// `nextCursor` of the page before.
-    cursor: Option<String>,
-}
-
 /// List orders
+///
+/// The pages stay what they are while orders arrive: a cursor names the last order seen, not how many were.
 #[utoipa::path(get, path = "/api/orders", tag = "orders", security(("token" = [])), params(OrderQuery), responses(
     (status = 200, description = "A page of orders, the newest first", body = List<Order>),
     (status = 404, description = "The restaurant is not yours", body = ProblemBody, content_type = "application/problem+json"),
@@ -148,20 +138,19 @@ async fn list_orders(
     SignedIn(caller): SignedIn,
     Query(query): Query<OrderQuery>,
 ) -> Result<Json<List<Order>>, Problem> {
-    let page = Page::parse(query.limit, query.cursor.as_deref())?;
-    let status = query.status;
+    let (filter, page) = query.read(app.clock.now())?;
     let rows = if let Some(restaurant) = query.restaurant_id {
         let access = staff::relations(&app, &caller, restaurant).await?.unlocked()?;
         permission::decide(Operation::ListRestaurantOrders, &access.held)?;
         let scope = access.scope.ok_or_else(Problem::not_found)?;
         app.db
-            .read(scope, move |tx| Box::pin(async move { sql::list_of_restaurant(tx, &scope, status, page).await }))
+            .read(scope, move |tx| Box::pin(async move { list::of_restaurant(tx, &scope, &filter, page).await }))
             .await?
     } else {
         let customer = caller.user;
         app.db
             .read(Who::user(customer), move |tx| {
-                Box::pin(async move { sql::list_of_customer(tx, customer, status, page).await })
+                Box::pin(async move { list::of_customer(tx, customer, &filter, page).await })
             })
             .await?
     };
@@ -220,43 +209,6 @@ async fn update_order_status(
         })
         .await?;
     Ok(Versioned { version: body.version, body })
-}
-
-/// One step of an order: locked, checked against the table, saved with its event.
-///
-/// # Errors
-/// 404, 409 `illegal_transition`, 412 `version_conflict`, 403 or 422, as the case is.
-pub async fn advance(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    id: OrderId,
-    if_match: IfMatch,
-    to: OrderStatus,
-    reason: Option<String>,
-) -> Result<Order, Problem> {
-    let order = sql::lock(tx, scope, id).await?.ok_or_else(Problem::not_found)?;
-    if_match.check(order.version, &order)?;
-    let restaurant = restaurants::sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
-    let preparation = TimeDelta::minutes(restaurant.preparation_minutes.into());
-    let change = order
-        .advance(Wish { to, reason, preparation }, scope.actor(), tx.now())
-        .map_err(|refusal| refused(refusal, &order, to))?;
-    sql::save_status(tx, scope, &order, change).await
-}
-
-fn refused(refusal: CannotAdvance, order: &Order, to: OrderStatus) -> Problem {
-    let illegal = |detail: String| {
-        Problem::new(Code::IllegalTransition, detail)
-            .with("currentStatus", order.status)
-            .with("requestedStatus", to)
-            .with("currentVersion", order.version)
-    };
-    match refusal {
-        CannotAdvance::NoSuchStep => illegal("Read the order, and take a step that its status allows.".into()),
-        CannotAdvance::TooLate => illegal("The time to cancel is over. Ask the restaurant.".into()),
-        CannotAdvance::NotYours => Problem::new(Code::Forbidden, "This step is for somebody else to take."),
-        CannotAdvance::ReasonMissing => Problem::invalid_field("/reason", "is required for this step"),
-    }
 }
 
 /// Which events.

@@ -14,11 +14,17 @@ use crate::money::{Currency, Money};
 use crate::place::Place;
 use crate::restaurants::tax::Rate;
 
+pub mod advance;
+pub mod bulk;
+pub mod filter;
 pub mod history;
 pub mod http;
+pub mod overdue;
 pub mod party;
 pub mod place;
 pub mod pricing;
+pub mod promise;
+pub mod reorder;
 pub mod sql;
 pub mod status;
 
@@ -188,8 +194,11 @@ pub struct Order {
     pub table: Option<String>,
     /// A wish of the customer's.
     pub note: Option<String>,
-    /// Until when the restaurant has to answer.
+    /// Until when the restaurant has to answer; then the system cancels. Null where it accepts by itself.
     pub accept_by: Option<DateTime<Utc>>,
+    /// Until when the customer may cancel by themselves; null: not any more. While PENDING that is `acceptBy`; the
+    /// restaurant's confirmation, and each later promise it makes before it begins to cook, leaves two minutes.
+    pub cancellable_until: Option<DateTime<Utc>>,
     /// When it is to be ready.
     pub promised_at: Option<DateTime<Utc>>,
     /// Why it was cancelled.

@@ -1,14 +1,17 @@
 //! Placing an order from a cart: the truth is looked at again, inside the transaction that creates the order.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::pricing::{self, Charges};
 use super::sql::{self, NewOrder, Placed};
 use super::{Fulfilment, Order, OrderStatus};
+use crate::cart::sql::WantedLine;
 use crate::cart::{self, CartStatus, StoredLine};
+use crate::config;
 use crate::events::{self, Event};
 use crate::ids::{CartId, OrderId, UserId};
 use crate::menu;
@@ -23,8 +26,8 @@ use crate::uow::Tx;
 /// What a customer asks for when placing.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Which of their carts.
-    pub cart: CartId,
+    /// What.
+    pub basket: Basket,
     /// How it reaches them.
     pub fulfilment: Fulfilment,
     /// Where to, for a delivery.
@@ -37,6 +40,26 @@ pub struct Request {
     pub note: Option<String>,
     /// For the people.
     pub tip: Option<Money>,
+    /// What they were shown; if it costs something else by now, nothing is ordered.
+    pub expected_total: Option<Money>,
+}
+
+/// What an order is placed from.
+#[derive(Debug, Clone)]
+pub enum Basket {
+    /// One of the customer's carts, which it closes.
+    Cart(CartId),
+    /// Lines, as a phone kept them while it was offline.
+    Lines(Vec<WantedLine>),
+}
+
+impl Basket {
+    const fn cart(&self) -> Option<CartId> {
+        match self {
+            Self::Cart(cart) => Some(*cart),
+            Self::Lines(_) => None,
+        }
+    }
 }
 
 impl Request {
@@ -69,12 +92,22 @@ impl Request {
 ///
 /// # Errors
 /// Each reason not to take the order has its code; nothing is written then.
-pub async fn place(tx: &mut Tx, scope: &RestaurantScope, customer: UserId, wanted: Request) -> Result<Order, Problem> {
+pub async fn place(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    customer: UserId,
+    wanted: Request,
+    rules: config::Orders,
+) -> Result<Order, Problem> {
     let restaurant = restaurants::sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
     require_open(&restaurant, wanted.fulfilment)?;
-    let lines = lines_of_open_cart(tx, scope, customer, wanted.cart).await?;
+    let lines = match &wanted.basket {
+        Basket::Cart(cart) => lines_of_open_cart(tx, scope, customer, *cart).await?,
+        Basket::Lines(lines) => orderable(cart::sql::priced(tx, scope, lines).await?)?,
+    };
     let terms = terms_of(tx, scope, &restaurant, &lines, &wanted).await?;
-    let order = compose(&restaurant, customer, &lines, terms, wanted)?;
+    let accept_by = accept_by(&restaurant, rules, tx.now());
+    let order = NewOrder { accept_by, ..compose(&restaurant, customer, &lines, terms, wanted)? };
     let id = order.id;
     let sold_out = match sql::insert(tx, scope, &order, &lines).await? {
         Placed::Numbered { sold_out, .. } => sold_out,
@@ -86,6 +119,13 @@ pub async fn place(tx: &mut Tx, scope: &RestaurantScope, customer: UserId, wante
         menu::sql::announce(tx, scope).await?;
     }
     if restaurant.auto_accept { confirm_at_once(tx, &restaurant, placed).await } else { Ok(placed) }
+}
+
+/// Until when the restaurant has to answer: as it says itself, or else as the configuration does. Where it accepts by
+/// itself there is nothing to wait for.
+fn accept_by(restaurant: &Restaurant, rules: config::Orders, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let own = restaurant.accept_minutes.map(|minutes| Duration::from_mins(minutes.unsigned_abs().into()));
+    (!restaurant.auto_accept).then(|| now + own.unwrap_or(rules.accept_within))
 }
 
 /// Refuses while the restaurant takes no orders of this kind, and says until when where that is known.
@@ -153,7 +193,11 @@ async fn lines_of_open_cart(
         let detail = "Put something into a new cart, or read the order that this one became.";
         return Err(Problem::new(Code::CartClosed, detail).with("orderId", cart.order_id));
     }
-    let lines = cart::sql::lines(tx, scope, id).await?;
+    orderable(cart::sql::lines(tx, scope, id).await?)
+}
+
+/// The lines, if there are any and all of them can be ordered.
+fn orderable(lines: Vec<StoredLine>) -> Result<Vec<StoredLine>, Problem> {
     if lines.is_empty() {
         return Err(Problem::new(Code::CartEmpty, "Put something into the cart first."));
     }
@@ -184,6 +228,11 @@ fn compose(
     let tip = wanted.tip.map_or(Amount::ZERO, |tip| tip.amount);
     let charges = Charges { delivery_fee: delivery.fee, tip, ..Charges::default() };
     let sums = pricing::sums(&portions, &restaurant.tax_rules(), wanted.fulfilment, charges)?;
+    let total = sums.total.of(restaurant.currency);
+    if let Some(expected) = wanted.expected_total.filter(|expected| *expected != total) {
+        let detail = "Show the customer the new total, and ask again.";
+        return Err(Problem::new(Code::PriceChanged, detail).with("total", total).with("expectedTotal", expected));
+    }
     if sums.items < delivery.minimum_order {
         let detail = "Add something to the cart.";
         return Err(Problem::new(Code::BelowMinimum, detail)
@@ -194,7 +243,7 @@ fn compose(
     Ok(NewOrder {
         id: OrderId::new(),
         customer,
-        cart: wanted.cart,
+        cart: wanted.basket.cart(),
         fulfilment: wanted.fulfilment,
         currency: restaurant.currency,
         sums,
@@ -204,6 +253,7 @@ fn compose(
         lead_minutes: delivery.lead_minutes,
         table: wanted.table,
         note: wanted.note,
+        accept_by: None,
         zone,
     })
 }
@@ -224,7 +274,7 @@ async fn confirm_at_once(tx: &mut Tx, restaurant: &Restaurant, order: Order) -> 
     let wish = super::status::Wish {
         to: OrderStatus::Confirmed,
         reason: None,
-        preparation: chrono::TimeDelta::minutes(restaurant.preparation_minutes.into()),
+        preparation: TimeDelta::minutes(restaurant.preparation_minutes.into()),
     };
     let change = order
         .advance(wish, scope.actor(), tx.now())

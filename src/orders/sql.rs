@@ -17,7 +17,6 @@ use crate::ids::{CartId, DriverId, ItemId, ModifierId, OrderId, RestaurantId, Us
 use crate::menu;
 use crate::menu::allergens::Effective;
 use crate::money::{Amount, Currency};
-use crate::paging::Page;
 use crate::place::Place;
 use crate::problem::{OnConstraint as _, Problem};
 use crate::restaurants::MemberRole;
@@ -25,7 +24,25 @@ use crate::restaurants::tax::Rate;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
+/// Orders without their lines.
+macro_rules! orders {
+    ([$($which:tt)+], $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            Row,
+            r#"select id, number, restaurant_id, customer_id, cart_id, fulfilment, status, version, currency,
+                      items_total, tax_total, tax_included, tax_rates as "tax_rates: _", tax_nets as "tax_nets: _",
+                      tax_amounts as "tax_amounts: _", delivery_fee, service_fee, tip, discount, total, address,
+                      latitude, longitude, delivery_zone, lead_minutes, dining_table, note, accept_by, promised_at,
+                      cancellable_until, cancel_reason, placed_at, updated_at, closed_at
+               from orders o "# + $($which)+,
+            $($argument),+
+        )
+    };
+}
+
+pub mod answers;
 pub mod history;
+pub mod list;
 
 /// An order's row.
 struct Row {
@@ -58,6 +75,7 @@ struct Row {
     note: Option<String>,
     accept_by: Option<DateTime<Utc>>,
     promised_at: Option<DateTime<Utc>>,
+    cancellable_until: Option<DateTime<Utc>>,
     cancel_reason: Option<String>,
     placed_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -131,6 +149,7 @@ impl Row {
             note: self.note,
             accept_by: self.accept_by,
             promised_at: self.promised_at,
+            cancellable_until: self.cancellable_until,
             cancel_reason: self.cancel_reason,
             placed_at: self.placed_at,
             updated_at: self.updated_at,
@@ -202,19 +221,9 @@ pub async fn party(
 
 /// One order.
 pub async fn get(tx: &mut Tx, scope: &RestaurantScope, id: OrderId) -> Result<Option<Order>, Problem> {
-    let row = sqlx::query_as!(
-        Row,
-        r#"select id, number, restaurant_id, customer_id, cart_id, fulfilment, status, version, currency, items_total,
-                  tax_total, tax_included, tax_rates as "tax_rates: _", tax_nets as "tax_nets: _",
-                  tax_amounts as "tax_amounts: _", delivery_fee, service_fee, tip, discount, total, address, latitude,
-                  longitude, delivery_zone, lead_minutes, dining_table, note, accept_by, promised_at, cancel_reason,
-                  placed_at, updated_at, closed_at
-         from orders where restaurant_id = $1 and id = $2"#,
-        scope.restaurant() as RestaurantId,
-        id as OrderId,
-    )
-    .fetch_optional(tx.connection())
-    .await?;
+    let row = orders!(["where restaurant_id = $1 and id = $2"], scope.restaurant() as RestaurantId, id as OrderId)
+        .fetch_optional(tx.connection())
+        .await?;
     let rows = row.into_iter().collect();
     Ok(with_lines(tx, rows).await?.pop())
 }
@@ -231,72 +240,14 @@ pub async fn lock(tx: &mut Tx, scope: &RestaurantScope, id: OrderId) -> Result<O
     get(tx, scope, id).await
 }
 
-/// A page of a customer's orders, the newest first.
-pub async fn list_of_customer(
-    tx: &mut Tx,
-    customer: UserId,
-    status: Option<OrderStatus>,
-    page: Page,
-) -> Result<Vec<Order>, Problem> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"select id, number, restaurant_id, customer_id, cart_id, fulfilment, status, version, currency, items_total,
-                  tax_total, tax_included, tax_rates as "tax_rates: _", tax_nets as "tax_nets: _",
-                  tax_amounts as "tax_amounts: _", delivery_fee, service_fee, tip, discount, total, address, latitude,
-                  longitude, delivery_zone, lead_minutes, dining_table, note, accept_by, promised_at, cancel_reason,
-                  placed_at, updated_at, closed_at
-         from orders
-         where customer_id = $1 and ($2::order_status is null or status = $2)
-           and ($3::timestamptz is null or (placed_at, id) < ($3, $4))
-         order by placed_at desc, id desc limit $5"#,
-        customer as UserId,
-        status as Option<OrderStatus>,
-        page.after_time(),
-        page.after_id(),
-        page.fetch,
-    )
-    .fetch_all(tx.connection())
-    .await?;
-    with_lines(tx, rows).await
-}
-
-/// A page of a restaurant's orders, the newest first.
-pub async fn list_of_restaurant(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    status: Option<OrderStatus>,
-    page: Page,
-) -> Result<Vec<Order>, Problem> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"select id, number, restaurant_id, customer_id, cart_id, fulfilment, status, version, currency, items_total,
-                  tax_total, tax_included, tax_rates as "tax_rates: _", tax_nets as "tax_nets: _",
-                  tax_amounts as "tax_amounts: _", delivery_fee, service_fee, tip, discount, total, address, latitude,
-                  longitude, delivery_zone, lead_minutes, dining_table, note, accept_by, promised_at, cancel_reason,
-                  placed_at, updated_at, closed_at
-         from orders
-         where restaurant_id = $1 and ($2::order_status is null or status = $2)
-           and ($3::timestamptz is null or (placed_at, id) < ($3, $4))
-         order by placed_at desc, id desc limit $5"#,
-        scope.restaurant() as RestaurantId,
-        status as Option<OrderStatus>,
-        page.after_time(),
-        page.after_id(),
-        page.fetch,
-    )
-    .fetch_all(tx.connection())
-    .await?;
-    with_lines(tx, rows).await
-}
-
 /// An order about to be placed.
 pub struct NewOrder {
     /// Its id.
     pub id: OrderId,
     /// Who places it.
     pub customer: UserId,
-    /// From which cart.
-    pub cart: CartId,
+    /// From which cart, if from one.
+    pub cart: Option<CartId>,
     /// How it reaches the guest.
     pub fulfilment: Fulfilment,
     /// Of the restaurant.
@@ -315,6 +266,8 @@ pub struct NewOrder {
     pub table: Option<String>,
     /// A wish.
     pub note: Option<String>,
+    /// Until when the restaurant has to answer.
+    pub accept_by: Option<DateTime<Utc>>,
     /// The restaurant's zone: the daily number begins at its midnight.
     pub zone: Tz,
 }
@@ -402,9 +355,9 @@ pub async fn insert(
                insert into orders (restaurant_id, id, customer_id, cart_id, day, number, fulfilment, status, currency,
                    items_total, tax_total, delivery_fee, service_fee, tip, discount, total, address, latitude,
                    longitude, dining_table, note, delivery_zone, lead_minutes, placed_at, updated_at, created_at,
-                   tax_included, tax_rates, tax_nets, tax_amounts)
+                   tax_included, tax_rates, tax_nets, tax_amounts, accept_by, cancellable_until)
                select $1, $2, $11, $12, $10, last_number, $13, 'PENDING', $14, $15, $16, $17, $36, $18, $37, $19, $20,
-                   $21, $22, $23, $24, $29, $30, $3, $3, $3, $32, $33, $34, $35
+                   $21, $22, $23, $24, $29, $30, $3, $3, $3, $32, $33, $34, $35, $38, $38
                from counter
                returning number
            ), sold as (
@@ -430,7 +383,7 @@ pub async fn insert(
         &notes as &[Option<String>],
         day,
         order.customer as UserId,
-        order.cart as CartId,
+        order.cart as Option<CartId>,
         order.fulfilment as Fulfilment,
         order.currency as Currency,
         order.sums.items as Amount,
@@ -456,6 +409,7 @@ pub async fn insert(
         &tax_amounts as &[Amount],
         order.sums.service_fee as Amount,
         order.sums.discount as Amount,
+        order.accept_by,
     )
     .fetch_optional(tx.connection())
     .await
@@ -488,7 +442,7 @@ pub async fn save_status(
     let saved = sqlx::query!(
         "update orders set status = $5, version = version + 1, updated_at = $6, closed_at = $7,
              cancel_reason = case when $5 = 'CANCELLED'::order_status then $8 else cancel_reason end,
-             promised_at = coalesce($9, promised_at)
+             promised_at = coalesce($9, promised_at), cancellable_until = $10
          where restaurant_id = $1 and id = $2 and version = $3 and status = $4",
         scope.restaurant() as RestaurantId,
         order.id as OrderId,
@@ -499,6 +453,7 @@ pub async fn save_status(
         change.closed_at(),
         change.reason().unwrap_or("Cancelled"),
         change.promised_at(),
+        change.cancellable_until(),
     )
     .execute(tx.connection())
     .await?;

@@ -127,7 +127,7 @@ pub const STEPS: &[Step] = &[
     with_reason(OnTheWay, Cancelled, &[Staff, Admin], "Failed delivery; a reason is required."),
 ];
 
-/// After confirmation a customer may still cancel for so long.
+/// After confirmation, and after a later promise, a customer may still cancel for so long.
 pub const CANCEL_WINDOW: TimeDelta = TimeDelta::minutes(2);
 
 impl Step {
@@ -165,6 +165,7 @@ pub struct StatusChange {
     to: OrderStatus,
     reason: Option<String>,
     promised_at: Option<DateTime<Utc>>,
+    cancellable_until: Option<DateTime<Utc>>,
     closed_at: Option<DateTime<Utc>>,
 }
 
@@ -187,6 +188,11 @@ impl StatusChange {
     /// The promise it makes, if it makes one.
     pub const fn promised_at(&self) -> Option<DateTime<Utc>> {
         self.promised_at
+    }
+
+    /// Until when the customer may take the order back after it.
+    pub const fn cancellable_until(&self) -> Option<DateTime<Utc>> {
+        self.cancellable_until
     }
 
     /// When the order came to its end, if this is it.
@@ -224,8 +230,8 @@ impl Order {
         if !step.open_to(actor) {
             return Err(CannotAdvance::NotYours);
         }
-        let late = self.status == Confirmed && actor == Customer && now > self.updated_at + CANCEL_WINDOW;
-        if late {
+        let in_time = self.cancellable_until.is_some_and(|until| now <= until);
+        if self.status == Confirmed && actor == Customer && !in_time {
             return Err(CannotAdvance::TooLate);
         }
         if step.needs_reason && wish.reason.is_none() {
@@ -236,6 +242,7 @@ impl Order {
             to: wish.to,
             reason: wish.reason,
             promised_at: (wish.to == Confirmed).then(|| now + wish.preparation),
+            cancellable_until: (wish.to == Confirmed).then(|| now + CANCEL_WINDOW),
             closed_at: wish.to.is_final().then_some(now),
         })
     }

@@ -104,6 +104,10 @@ struct NewRestaurant {
     minimum_order: Option<Money>,
     #[serde(default)]
     auto_accept: bool,
+    /// How long an order may wait for an answer before the system cancels it, in minutes, 1 to 120; absent: as
+    /// everywhere (`ORDER_ACCEPT_WITHIN`).
+    #[schema(minimum = 1, maximum = 120)]
+    accept_minutes: Option<i16>,
     /// From confirmation to ready, in minutes, 1 to 480; 20 when absent.
     #[schema(minimum = 1, maximum = 480)]
     preparation_minutes: Option<i16>,
@@ -133,6 +137,7 @@ impl NewRestaurant {
             delivery_fee: units(self.delivery_fee),
             minimum_order: units(self.minimum_order),
             auto_accept: self.auto_accept,
+            accept_minutes: self.accept_minutes,
             preparation_minutes: self.preparation_minutes.unwrap_or(20),
             accepting: true,
         }
@@ -164,6 +169,9 @@ fn check(profile: &Profile, currency: Currency, fees: &[(&str, Option<Money>)], 
     faults.extend(TaxRules::faults(&profile.tax.classes));
     if !(1..=480).contains(&profile.preparation_minutes) {
         faults.push(FieldError::invalid("/preparationMinutes", "must be between 1 and 480"));
+    }
+    if profile.accept_minutes.is_some_and(|minutes| !(1..=120).contains(&minutes)) {
+        faults.push(FieldError::invalid("/acceptMinutes", "must be between 1 and 120"));
     }
     if profile.cuisines.len() > 20 {
         faults.push(FieldError::invalid("/cuisines", "must be at most 20"));
@@ -205,8 +213,14 @@ async fn create_restaurant(
     Ok((StatusCode::CREATED, Json(restaurant)))
 }
 
+/// Absent, or there, perhaps as null.
+fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 /// What may change; what is absent stays. The currency never changes.
 #[derive(Deserialize, ToSchema)]
+#[expect(clippy::option_option, reason = "absent stays, null takes away")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RestaurantPatch {
     #[schema(inline)]
@@ -231,6 +245,10 @@ struct RestaurantPatch {
     delivery_fee: Option<Money>,
     minimum_order: Option<Money>,
     auto_accept: Option<bool>,
+    /// Null: as everywhere.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<i16>, minimum = 1, maximum = 120)]
+    accept_minutes: Option<Option<i16>>,
     #[schema(minimum = 1, maximum = 480)]
     preparation_minutes: Option<i16>,
     /// False: takes no orders for the moment.
@@ -262,6 +280,7 @@ impl RestaurantPatch {
             delivery_fee: units(self.delivery_fee, current.delivery_fee),
             minimum_order: units(self.minimum_order, current.minimum_order),
             auto_accept: self.auto_accept.unwrap_or(current.auto_accept),
+            accept_minutes: self.accept_minutes.unwrap_or(current.accept_minutes),
             preparation_minutes: self.preparation_minutes.unwrap_or(current.preparation_minutes),
             accepting: self.accepting.unwrap_or(current.accepting),
         };

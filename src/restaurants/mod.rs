@@ -93,6 +93,8 @@ pub struct Restaurant {
     pub minimum_order: Money,
     /// New orders are confirmed at once.
     pub auto_accept: bool,
+    /// How long an order may wait for an answer before the system cancels it, in minutes; null: as everywhere.
+    pub accept_minutes: Option<i16>,
     /// From confirmation to ready, in minutes.
     pub preparation_minutes: i16,
     /// False: takes no orders for the moment.

@@ -40,6 +40,7 @@ struct Row {
     delivery_fee: Amount,
     minimum_order: Amount,
     auto_accept: bool,
+    accept_minutes: Option<i16>,
     preparation_minutes: i16,
     accepting: bool,
     paused_until: Option<DateTime<Utc>>,
@@ -76,6 +77,7 @@ impl Row {
             delivery_fee: self.delivery_fee.of(self.currency),
             minimum_order: self.minimum_order.of(self.currency),
             auto_accept: self.auto_accept,
+            accept_minutes: self.accept_minutes,
             preparation_minutes: self.preparation_minutes,
             accepting: self.accepting,
             open_now: !open_for.is_empty(),
@@ -96,8 +98,8 @@ macro_rules! restaurants {
         sqlx::query_as!(
             Row,
             r#"select r.id, slug, name, description, cuisines, address, latitude, longitude, timezone, currency,
-                      prices_include_tax, tax_rate, delivery_fee, minimum_order, auto_accept, preparation_minutes, accepting,
-                      paused_until, pause_reason,
+                      prices_include_tax, tax_rate, delivery_fee, minimum_order, auto_accept, accept_minutes,
+                      preparation_minutes, accepting, paused_until, pause_reason,
                       coalesce((select m.version from menus m where m.restaurant_id = r.id), 1) as "menu_version!",
                       version, created_at,
                       weekly.spans as "weekly!: _", exceptions.days as "exceptions!: _",
@@ -171,6 +173,8 @@ pub struct Profile {
     pub minimum_order: Amount,
     /// Confirms by itself.
     pub auto_accept: bool,
+    /// Minutes to answer in; `None`: as everywhere.
+    pub accept_minutes: Option<i16>,
     /// Minutes.
     pub preparation_minutes: i16,
     /// Takes orders.
@@ -188,8 +192,8 @@ pub async fn insert(
     sqlx::query!(
         "insert into restaurants (id, slug, name, description, cuisines, address, latitude, longitude, timezone,
              currency, tax_rate, delivery_fee, minimum_order, auto_accept, preparation_minutes, accepting,
-             created_at, updated_at, prices_include_tax)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18)",
+             created_at, updated_at, prices_include_tax, accept_minutes)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18, $19)",
         scope.restaurant() as RestaurantId,
         profile.slug,
         profile.name,
@@ -208,6 +212,7 @@ pub async fn insert(
         profile.accepting,
         now,
         profile.tax.included,
+        profile.accept_minutes,
     )
     .execute(tx.connection())
     .await
@@ -235,7 +240,7 @@ pub async fn update(tx: &mut Tx, scope: &RestaurantScope, profile: &Profile) -> 
         "update restaurants set slug = $2, name = $3, description = $4, cuisines = $5, address = $6, latitude = $7,
              longitude = $8, timezone = $9, tax_rate = $10, delivery_fee = $11, minimum_order = $12,
              auto_accept = $13, preparation_minutes = $14, accepting = $15, version = version + 1, updated_at = $16,
-             prices_include_tax = $17
+             prices_include_tax = $17, accept_minutes = $18
          where id = $1",
         scope.restaurant() as RestaurantId,
         profile.slug,
@@ -254,6 +259,7 @@ pub async fn update(tx: &mut Tx, scope: &RestaurantScope, profile: &Profile) -> 
         profile.accepting,
         now,
         profile.tax.included,
+        profile.accept_minutes,
     )
     .execute(tx.connection())
     .await

@@ -24,10 +24,10 @@ use crate::people::{Door, PASSWORD, Person, id_of};
 const CUSTOMERS: usize = 6;
 const STOCK: i64 = 400;
 /// How long the program may take to be back.
-const BACK_WITHIN: Duration = Duration::from_secs(30);
+pub const BACK_WITHIN: Duration = Duration::from_secs(30);
 
 /// The program on a data folder of its own.
-struct Program {
+pub struct Program {
     data_dir: PathBuf,
     port: u16,
     child: Child,
@@ -55,14 +55,14 @@ impl Program {
     }
 
     /// SIGKILL, and a fresh start.
-    fn kill_and_restart(&mut self) {
+    pub fn kill_and_restart(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.child = Self::start(&self.data_dir, self.port);
     }
 
     /// SIGKILL to PostgreSQL's first process; the program lives on.
-    fn kill_postgres(&self) {
+    pub fn kill_postgres(&self) {
         let Ok(pid_file) = std::fs::read_to_string(self.data_dir.join("postgres/postmaster.pid")) else { return };
         let pid = pid_file.lines().next().unwrap_or_default().to_owned();
         // A number below two means that no server runs.
@@ -71,7 +71,8 @@ impl Program {
         }
     }
 
-    async fn wait_until_up(&self, door: &Door) {
+    /// Waits until it answers.
+    pub async fn wait_until_up(&self, door: &Door) {
         let deadline = Instant::now() + BACK_WITHIN;
         loop {
             let health = door.client.get(format!("{}/api/health", door.base)).send().await;
@@ -141,14 +142,20 @@ async fn buy(person: Person, item: String, path: String, stop: Arc<AtomicBool>, 
     }
 }
 
-struct World {
-    program: Program,
-    owner: Person,
-    customers: Vec<Person>,
+/// A program with a restaurant, and people who will buy.
+pub struct World {
+    /// The program.
+    pub program: Program,
+    /// Who runs the platform.
+    pub owner: Person,
+    /// Who buys.
+    pub customers: Vec<Person>,
     cart_path: String,
     counted: String,
-    plain: String,
-    restaurant: String,
+    /// A dish that is not counted.
+    pub plain: String,
+    /// `rst_…`.
+    pub restaurant: String,
 }
 
 async fn sign_in(door: &Door, email: &str) -> Person {
@@ -172,7 +179,8 @@ fn create_user(data_dir: &Path, email: &str, role: &str) {
     assert!(child.wait().unwrap().success(), "the user {email} could not be created");
 }
 
-async fn build() -> World {
+/// The program with one restaurant, and customers who are signed in.
+pub async fn build() -> World {
     let data_dir = std::env::temp_dir().join(format!("comanda-crash-{}", Uuid::new_v4().simple()));
     std::fs::create_dir(&data_dir).unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -214,7 +222,8 @@ async fn build() -> World {
 }
 
 #[expect(clippy::disallowed_methods, reason = "how often to kill")]
-fn crashes() -> u32 {
+/// How often to kill.
+pub fn crashes() -> u32 {
     std::env::var("COMANDA_CRASHES").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
 }
 
@@ -313,7 +322,8 @@ async fn settle(world: &World, histories: Vec<Arc<Mutex<Vec<Asked>>>>) {
     println!("{} kills: {placed} placed, {refused} refused, {unknown} settled by repeating", crashes());
 }
 
-async fn all_orders(world: &World) -> HashMap<String, Value> {
+/// Every order there is, by its id.
+pub async fn all_orders(world: &World) -> HashMap<String, Value> {
     let mut orders = HashMap::new();
     let mut cursor = String::new();
     loop {

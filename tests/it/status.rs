@@ -1,5 +1,7 @@
 //! The status table of an order, held against its description, rule by rule and over HTTP.
 
+use std::fmt::Write as _;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use comanda::ids::{OrderId, RestaurantId, UserId};
 use comanda::money::Amount;
@@ -67,6 +69,7 @@ fn order(status: OrderStatus, fulfilment: Fulfilment, updated_at: DateTime<Utc>)
         table: None,
         note: None,
         accept_by: None,
+        cancellable_until: (status == OrderStatus::Confirmed).then(|| updated_at + CANCEL_WINDOW),
         promised_at: None,
         cancel_reason: None,
         placed_at: updated_at,
@@ -118,6 +121,8 @@ fn every_wish_of_everybody_is_answered_as_the_table_is_described() {
                             assert_eq!(change.returns_stock(), to == OrderStatus::Cancelled, "{case}");
                             let promise = (to == OrderStatus::Confirmed).then(|| now + TimeDelta::minutes(20));
                             assert_eq!(change.promised_at(), promise, "{case}");
+                            let window = (to == OrderStatus::Confirmed).then(|| now + CANCEL_WINDOW);
+                            assert_eq!(change.cancellable_until(), window, "{case}");
                         }
                     }
                 }
@@ -136,6 +141,25 @@ fn every_status_is_reached_and_nothing_follows_an_end() {
         assert_eq!(reached, status != OrderStatus::Pending, "{status:?}");
     }
     assert_eq!(STEPS.len(), DESIGN.len());
+}
+
+#[test]
+fn the_documented_table_is_the_one_in_the_code() {
+    let page = include_str!("../../docs/orders.md");
+    let (_, rest) = page.split_once("<!-- status table -->\n").unwrap();
+    let (table, _) = rest.split_once("<!-- end -->").unwrap();
+    let mut expected = "| from | to | who | for | note |\n|---|---|---|---|---|\n".to_owned();
+    for step in STEPS {
+        let who: Vec<_> = step.actors.iter().map(|actor| word(*actor)).collect();
+        let kinds = match step.applies {
+            Applies::Always => "all",
+            Applies::ToDelivery => "DELIVERY",
+            Applies::AtTheCounter => "PICKUP, DINE_IN",
+        };
+        let (from, to) = (word(step.from), word(step.to));
+        writeln!(expected, "| {from} | {to} | {} | {kinds} | {} |", who.join(", "), step.note).unwrap();
+    }
+    assert_eq!(table, expected, "write this between the comments of docs/orders.md:\n{expected}");
 }
 
 #[test]

@@ -88,6 +88,19 @@ pub async fn caller(
     }))
 }
 
+/// What a user is at this moment, for what they asked for earlier. `None`: the account is disabled.
+pub async fn standing(tx: &mut Tx, user: UserId) -> Result<Option<(UserRole, Option<DriverId>)>, Problem> {
+    let row = sqlx::query!(
+        r#"select u.role, d.id as "driver?: DriverId" from users u
+           left join drivers d on d.user_id = u.id and u.role >= 'DRIVER'
+           where u.id = $1 and u.disabled_at is null"#,
+        user as UserId,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(row.map(|row| (row.role, row.driver)))
+}
+
 /// When the password was given for a session.
 pub async fn opened_at(database: &Database, session: SessionId) -> Result<DateTime<Utc>, Problem> {
     let row = sqlx::query!("select created_at from sessions where id = $1", session as SessionId)

@@ -49,7 +49,7 @@ pub enum Subject {
 impl Subject {
     fn of(event: &str) -> Option<Self> {
         match event {
-            "order:new" | "order:status-changed" => Some(Self::Order),
+            "order:new" | "order:status-changed" | "order:promise-changed" => Some(Self::Order),
             "delivery:assigned" | "delivery:status-changed" => Some(Self::Delivery),
             _ => None,
         }
@@ -81,7 +81,8 @@ impl Subject {
                 ("PICKED_UP", &["DELIVERED", "FAILED", "CANCELLED"]),
             ],
         };
-        steps.iter().any(|(step, next)| *step == from && next.contains(&to))
+        let later_promise = self == Self::Order && from == to && matches!(from, "CONFIRMED" | "PREPARING");
+        later_promise || steps.iter().any(|(step, next)| *step == from && next.contains(&to))
     }
 
     fn first(self) -> &'static str {

@@ -57,6 +57,7 @@ pub fn order(town: &Town, meal: &mut Meal) -> Result<Order, Problem> {
         table,
         note,
         accept_by: None,
+        cancellable_until: None,
         promised_at: None,
         cancel_reason: None,
         placed_at: meal.at,

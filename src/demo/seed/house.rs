@@ -51,6 +51,7 @@ fn profile(town: &Town, kitchen: &Kitchen) -> Profile {
         delivery_fee: Amount::minor(house.delivery_fee),
         minimum_order: Amount::minor(house.minimum_order),
         auto_accept: house.auto_accept,
+        accept_minutes: None,
         preparation_minutes: house.preparation_minutes,
         accepting: true,
     }

@@ -52,7 +52,7 @@ pub async fn send(
     let path = path.split('#').next().unwrap_or_default();
     let filled = gaps(path).iter().fold(path.to_owned(), |path, gap| path.replace(&format!("{{{gap}}}"), &ids[gap]));
     let mut request = person.request(method.clone(), &filled);
-    if operation == Operation::PlaceOrder {
+    if matches!(operation, Operation::PlaceOrder | Operation::SyncOperations) {
         request = request.header("idempotency-key", Uuid::new_v4().to_string());
     }
     request = match body(operation, caller, target, ids, world.app.clock.now()) {
@@ -126,6 +126,16 @@ fn body(operation: Operation, caller: Caller, target: Target, ids: &Ids, now: Da
             json!({ "name": name, "max": 1, "modifiers": [{ "name": "Large", "price": euros(100) }] })
         }
         Operation::PutCart => json!({ "lines": [{ "itemId": id("itemId"), "quantity": 1 }] }),
+        Operation::PatchCart => json!({ "lines": [{ "key": name, "itemId": id("itemId"), "quantity": 1 }] }),
+        Operation::SyncOperations => {
+            let fields = json!({ "locale": "en" });
+            let op = json!({ "seq": 1, "opId": name, "at": now, "kind": "profile.fields", "payload": fields });
+            json!({ "deviceId": name, "ops": [op] })
+        }
+        Operation::UpdateOrderPromise => json!({ "promisedAt": now + TimeDelta::hours(2) }),
+        Operation::BulkUpdateOrders | Operation::BulkUpdateRestaurantOrders => {
+            json!({ "changes": [{ "orderId": id("orderId"), "status": "CONFIRMED" }] })
+        }
         Operation::PlaceOrder => json!({ "cartId": id("cartId"), "fulfilment": "PICKUP" }),
         Operation::UpdateOrderStatus if is_customer => json!({ "status": "CANCELLED" }),
         Operation::UpdateOrderStatus if caller == Caller::Mario => json!({ "status": "DELIVERED" }),
@@ -228,6 +238,8 @@ impl World {
             details["note"] = format!("{mark} note").into();
             let order = self.person(caller).orders_cart(&cart, &details).await.expect(201);
             shop.owner.moves(&order, "CONFIRMED").await;
+            let later = json!({ "promisedAt": self.app.clock.now() + TimeDelta::hours(2) });
+            shop.owner.patch(&format!("/api/orders/{}/promise", id_of(&order)), &later).await.expect(200);
             let delivery = shop.owner.finds_delivery(&order).await;
             shop.owner.assigns(&delivery, Some(&json!({ "id": ids["spareDriver"] }))).await.expect(200);
             shop.owner.brings(&delivery, "ARRIVED").await;

@@ -1,0 +1,128 @@
+//! Statements that write the lines of a cart. Of two writes of a line the later holds; at the same instant, the greater.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::WantedLine;
+use crate::cart::MOST_TAKEN_OUT;
+use crate::ids::{CartId, RestaurantId};
+use crate::problem::{OnConstraint as _, Problem};
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+/// A write of one line.
+#[derive(Debug, Clone)]
+pub struct LineWrite {
+    /// What the client calls the line.
+    pub key: String,
+    /// When it was written; `None`: after everything that is there.
+    pub at: Option<DateTime<Utc>>,
+    /// What it is to be; `None`: taken out.
+    pub content: Option<WantedLine>,
+}
+
+/// Everything written before an instant is gone; tells the instant. Without one of the client's it is after everything
+/// that is there. The cart is locked.
+pub async fn replace(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    cart: CartId,
+    at: Option<DateTime<Utc>>,
+) -> Result<DateTime<Utc>, Problem> {
+    let now = tx.now();
+    let row = sqlx::query!(
+        r#"with instant as materialized (
+               select coalesce($3, greatest($4, c.replaced_at + interval '1 microsecond',
+                   (select max(i.at) + interval '1 microsecond' from cart_items i
+                    where i.restaurant_id = $1 and i.cart_id = $2))) as at
+               from carts c where c.restaurant_id = $1 and c.id = $2
+           ), gone as (
+               delete from cart_items i using instant
+               where i.restaurant_id = $1 and i.cart_id = $2 and i.at < instant.at
+           )
+           update carts c set replaced_at = greatest(c.replaced_at, instant.at) from instant
+           where c.restaurant_id = $1 and c.id = $2
+           returning instant.at as "at!""#,
+        scope.restaurant() as RestaurantId,
+        cart as CartId,
+        at,
+        now,
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    Ok(row.at)
+}
+
+/// Writes lines, each named once; tells the keys of those that hold. The cart is locked.
+pub async fn write(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    cart: CartId,
+    writes: &[LineWrite],
+) -> Result<Vec<String>, Problem> {
+    let now = tx.now();
+    let line = |write: &LineWrite| write.content.clone();
+    let keys: Vec<_> = writes.iter().map(|write| write.key.clone()).collect();
+    let times: Vec<_> = writes.iter().map(|write| write.at).collect();
+    let items: Vec<_> = writes.iter().map(|write| line(write).map(|line| line.item_id.uuid())).collect();
+    let quantities: Vec<_> = writes.iter().map(|write| line(write).map_or(0, |line| line.quantity)).collect();
+    let notes: Vec<_> = writes.iter().map(|write| line(write).and_then(|line| line.note)).collect();
+    let choices: Vec<_> =
+        writes.iter().map(|write| json!(line(write).map(|line| line.choices).unwrap_or_default())).collect();
+    let held = sqlx::query!(
+        r#"insert into cart_items as l (restaurant_id, cart_id, key, line, menu_item_id, quantity, note, choices, at)
+           select $1, $2, w.key, last.line + w.place, w.item, w.quantity, w.note, w.choices,
+               coalesce(w.at, greatest($9, c.replaced_at, before.at + interval '1 microsecond'))
+           from unnest($3::text[], $4::timestamptz[], $5::uuid[], $6::int[], $7::text[], $8::jsonb[])
+               with ordinality as w(key, at, item, quantity, note, choices, place)
+           join carts c on c.restaurant_id = $1 and c.id = $2
+           cross join (select coalesce(max(line), 0) as line from cart_items
+                       where restaurant_id = $1 and cart_id = $2) last
+           left join cart_items before
+               on before.restaurant_id = $1 and before.cart_id = $2 and before.key = w.key
+           where w.at is null or c.replaced_at is null or w.at >= c.replaced_at
+           order by w.place
+           on conflict (restaurant_id, cart_id, key) do update
+               set menu_item_id = excluded.menu_item_id, quantity = excluded.quantity, note = excluded.note,
+                   choices = excluded.choices, at = excluded.at
+               where (excluded.at, excluded.quantity, coalesce(excluded.menu_item_id::text, '') collate "C",
+                      excluded.choices::text collate "C", coalesce(excluded.note, '') collate "C")
+                  >= (l.at, l.quantity, coalesce(l.menu_item_id::text, '') collate "C",
+                      l.choices::text collate "C", coalesce(l.note, '') collate "C")
+           returning key"#,
+        scope.restaurant() as RestaurantId,
+        cart as CartId,
+        &keys,
+        &times as &[Option<DateTime<Utc>>],
+        &items as &[Option<Uuid>],
+        &quantities,
+        &notes as &[Option<String>],
+        &choices,
+        now,
+    )
+    .fetch_all(tx.connection())
+    .await
+    .on_constraint("cart_items_item_fkey", || {
+        Problem::invalid_field("/lines", "name an item that is not on this restaurant's menu")
+    })?;
+    Ok(held.into_iter().map(|row| row.key).collect())
+}
+
+/// Forgets all but the latest lines that were taken out, and tells how many lines there are.
+pub async fn tidy(tx: &mut Tx, scope: &RestaurantScope, cart: CartId) -> Result<i64, Problem> {
+    let row = sqlx::query!(
+        r#"with forgotten as (
+               delete from cart_items where restaurant_id = $1 and cart_id = $2 and key in (
+                   select key from cart_items where restaurant_id = $1 and cart_id = $2 and quantity = 0
+                   order by at desc, key offset $3)
+           )
+           select count(*) as "count!" from cart_items where restaurant_id = $1 and cart_id = $2 and quantity > 0"#,
+        scope.restaurant() as RestaurantId,
+        cart as CartId,
+        MOST_TAKEN_OUT,
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    Ok(row.count)
+}

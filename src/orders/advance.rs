@@ -1,0 +1,49 @@
+//! One step of an order, by whoever asks for it: a person over HTTP, a phone that was offline, the house itself.
+
+use chrono::TimeDelta;
+
+use super::status::{CannotAdvance, Wish};
+use super::{Order, OrderStatus, sql};
+use crate::ids::OrderId;
+use crate::problem::{Code, Problem};
+use crate::restaurants;
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+use crate::wire::IfMatch;
+
+/// One step of an order: locked, checked against the table, saved with its event.
+///
+/// # Errors
+/// 404, 409 `illegal_transition`, 412 `version_conflict`, 403 or 422, as the case is.
+pub async fn advance(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    id: OrderId,
+    if_match: IfMatch,
+    to: OrderStatus,
+    reason: Option<String>,
+) -> Result<Order, Problem> {
+    let order = sql::lock(tx, scope, id).await?.ok_or_else(Problem::not_found)?;
+    if_match.check(order.version, &order)?;
+    let restaurant = restaurants::sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
+    let preparation = TimeDelta::minutes(restaurant.preparation_minutes.into());
+    let change = order
+        .advance(Wish { to, reason, preparation }, scope.actor(), tx.now())
+        .map_err(|refusal| refused(refusal, &order, to))?;
+    sql::save_status(tx, scope, &order, change).await
+}
+
+fn refused(refusal: CannotAdvance, order: &Order, to: OrderStatus) -> Problem {
+    let illegal = |detail: String| {
+        Problem::new(Code::IllegalTransition, detail)
+            .with("currentStatus", order.status)
+            .with("requestedStatus", to)
+            .with("currentVersion", order.version)
+    };
+    match refusal {
+        CannotAdvance::NoSuchStep => illegal("Read the order, and take a step that its status allows.".into()),
+        CannotAdvance::TooLate => illegal("The time to cancel is over. Ask the restaurant.".into()),
+        CannotAdvance::NotYours => Problem::new(Code::Forbidden, "This step is for somebody else to take."),
+        CannotAdvance::ReasonMissing => Problem::invalid_field("/reason", "is required for this step"),
+    }
+}

@@ -1,0 +1,149 @@
+//! Many orders moved along at once, each in a transaction of its own and with an answer of its own.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::advance::advance;
+use super::party::OrderParty;
+use super::{Order, OrderStatus};
+use crate::accounts::caller::Admin;
+use crate::app::App;
+use crate::ids::{OrderId, RestaurantId};
+use crate::permission::Operation;
+use crate::problem::{Problem, ProblemBody};
+use crate::restaurants::staff::Staff;
+use crate::tenancy::RestaurantScope;
+use crate::wire::{Body, IfMatch, Json, Text};
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(bulk_update_orders)).routes(routes!(bulk_update_restaurant_orders))
+}
+
+/// Where one order should go.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Change {
+    order_id: OrderId,
+    status: OrderStatus,
+    /// Why; required where the status table says so.
+    #[schema(inline)]
+    reason: Option<Text<1, 500>>,
+    /// The version it must still have; absent: whatever it has.
+    version: Option<i64>,
+}
+
+/// Where several orders should go, in this order.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct BulkUpdate {
+    /// At most `ORDER_BULK_MAX`.
+    changes: Vec<Change>,
+}
+
+/// What became of one change: the order, or the problem.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct BulkResult {
+    /// Which.
+    order_id: OrderId,
+    /// As if it had been asked for alone.
+    #[schema(example = 200)]
+    status: u16,
+    /// The order now, if it moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<Order>,
+    /// Why it did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<ProblemBody>,
+}
+
+/// A result for each change, in their order.
+#[derive(Serialize, ToSchema)]
+struct BulkResults {
+    data: Vec<BulkResult>,
+}
+
+fn result(order_id: OrderId, outcome: Result<Order, Problem>) -> BulkResult {
+    match outcome {
+        Ok(order) => BulkResult { order_id, status: 200, order: Some(order), problem: None },
+        Err(problem) => {
+            let problem = problem.body(None);
+            BulkResult { order_id, status: problem.status, order: None, problem: Some(problem) }
+        }
+    }
+}
+
+fn check(app: &App, update: BulkUpdate) -> Result<Vec<Change>, Problem> {
+    let most = app.config.orders.bulk_max;
+    if (1..=most).contains(&update.changes.len()) {
+        return Ok(update.changes);
+    }
+    Err(Problem::invalid_field("/changes", format!("must be 1 to {most}")))
+}
+
+async fn apply(app: &App, scope: RestaurantScope, change: Change) -> Result<Order, Problem> {
+    let Change { order_id, status, reason, version } = change;
+    let reason = reason.map(Text::into_string);
+    app.db
+        .write(scope, move |tx| {
+            Box::pin(async move { advance(tx, &scope, order_id, IfMatch(version), status, reason).await })
+        })
+        .await
+}
+
+/// Move many orders along
+///
+/// Of whichever restaurants. Each order is a transaction of its own: one that cannot go where it should does not keep
+/// the others from going. Send `version` where a change must not be made twice.
+#[utoipa::path(post, path = "/api/admin/orders/bulk-status", tag = "orders", security(("token" = [])),
+    request_body = BulkUpdate,
+    responses(
+        (status = 200, description = "What became of each", body = BulkResults),
+        (status = 403, description = "Only administrators may", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "There are none or too many", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn bulk_update_orders(
+    State(app): State<Arc<App>>,
+    admin: Admin,
+    Body(update): Body<BulkUpdate>,
+) -> Result<Json<BulkResults>, Problem> {
+    let mut data = Vec::new();
+    for change in check(&app, update)? {
+        let id = change.order_id;
+        let outcome = match OrderParty::of(&app, &admin.caller, id, Operation::UpdateOrderStatus).await {
+            Ok(party) => apply(&app, party.scope, change).await,
+            Err(problem) => Err(problem),
+        };
+        data.push(result(id, outcome));
+    }
+    Ok(Json(BulkResults { data }))
+}
+
+/// Move many of a restaurant's orders along
+///
+/// As the administrator's, for the restaurant's own staff.
+#[utoipa::path(post, path = "/api/restaurants/{restaurantId}/orders/bulk-status", tag = "orders",
+    security(("token" = [])), params(("restaurantId" = RestaurantId, Path)), request_body = BulkUpdate,
+    responses(
+        (status = 200, description = "What became of each", body = BulkResults),
+        (status = 404, description = "The restaurant is not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "There are none or too many", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn bulk_update_restaurant_orders(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    Body(update): Body<BulkUpdate>,
+) -> Result<Json<BulkResults>, Problem> {
+    let mut data = Vec::new();
+    for change in check(&app, update)? {
+        let id = change.order_id;
+        data.push(result(id, apply(&app, staff.scope, change).await));
+    }
+    Ok(Json(BulkResults { data }))
+}

@@ -1,0 +1,118 @@
+//! Which orders a list shows: read from the query, bounded, pure.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::{Fulfilment, OrderStatus};
+use crate::ids::RestaurantId;
+use crate::paging::Page;
+use crate::problem::Problem;
+
+/// How far back a text is looked for when the query does not say.
+pub const USUAL_SEARCH: TimeDelta = TimeDelta::days(31);
+/// And at most, so that a search costs what the days searched cost and not what the history does.
+pub const LONGEST_SEARCH: TimeDelta = TimeDelta::days(93);
+/// Longest text to look for.
+const LONGEST_TEXT: usize = 100;
+
+/// Which orders.
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+pub struct OrderQuery {
+    /// A restaurant's orders, for its staff; absent: one's own.
+    pub restaurant_id: Option<RestaurantId>,
+    /// In one of these statuses, separated by commas.
+    #[param(example = "PENDING,CONFIRMED")]
+    status: Option<String>,
+    /// Placed at this instant or later.
+    from: Option<DateTime<Utc>>,
+    /// Placed before this instant.
+    to: Option<DateTime<Utc>>,
+    /// Of this kind.
+    fulfilment: Option<Fulfilment>,
+    /// Whose number is this, or whose note or name has this in it: the customer's name in a restaurant's list, the
+    /// restaurant's name in one's own. Looks through the 31 days before `to`, or from `from` on, at most 93 days.
+    #[param(max_length = 100)]
+    q: Option<String>,
+    /// Rows a page, 1 to 200; 50 unless told.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u16>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Which orders, read.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// One of these.
+    pub statuses: Option<Vec<OrderStatus>>,
+    /// Placed then or later.
+    pub from: Option<DateTime<Utc>>,
+    /// Placed earlier.
+    pub to: Option<DateTime<Utc>>,
+    /// Of this kind.
+    pub fulfilment: Option<Fulfilment>,
+    /// With this in it.
+    text: Option<String>,
+}
+
+impl OrderQuery {
+    /// The filter and the page, or what is not valid.
+    ///
+    /// # Errors
+    /// 422 with the parameter's name.
+    pub fn read(&self, now: DateTime<Utc>) -> Result<(Filter, Page), Problem> {
+        let page = Page::parse(self.limit, self.cursor.as_deref())?;
+        let statuses = self.status.as_deref().map(statuses).transpose()?;
+        if self.from.zip(self.to).is_some_and(|(from, to)| from >= to) {
+            return Err(Problem::invalid_field("?to", "must be after from"));
+        }
+        let text = self.q.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(ToOwned::to_owned);
+        let mut from = self.from;
+        if let Some(text) = &text {
+            if text.chars().count() > LONGEST_TEXT || text.chars().any(char::is_control) {
+                return Err(Problem::invalid_field("?q", "must be at most 100 characters, without control characters"));
+            }
+            let end = self.to.unwrap_or(now);
+            let begin = from.unwrap_or(end - USUAL_SEARCH);
+            if end - begin > LONGEST_SEARCH {
+                return Err(Problem::invalid_field("?from", "must be at most 93 days before to when q is looked for"));
+            }
+            from = Some(begin);
+        }
+        Ok((Filter { statuses, from, to: self.to, fulfilment: self.fulfilment, text }, page))
+    }
+}
+
+fn statuses(list: &str) -> Result<Vec<OrderStatus>, Problem> {
+    let read = |word: &str| serde_json::from_value(serde_json::Value::from(word.trim())).ok();
+    let statuses: Option<Vec<_>> = list.split(',').map(read).collect();
+    statuses.ok_or_else(|| Problem::invalid_field("?status", "must be statuses of the table, separated by commas"))
+}
+
+impl Filter {
+    /// What a row must lie before: the end of the page before, or the end of the time asked for, whichever is earlier.
+    pub fn before(&self, page: Page) -> Option<(DateTime<Utc>, Uuid)> {
+        let end = self.to.map(|to| (to, Uuid::nil()));
+        [end, page.after].into_iter().flatten().min()
+    }
+
+    /// Asks only for orders that are not finished.
+    pub fn only_open(&self) -> bool {
+        self.statuses.as_ref().is_some_and(|statuses| statuses.iter().all(|status| !status.is_final()))
+    }
+
+    /// The text as a pattern of `ilike`.
+    pub fn pattern(&self) -> Option<String> {
+        let escaped = self.text.as_ref()?.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
+        Some(format!("%{escaped}%"))
+    }
+
+    /// The text as a number people call out.
+    pub fn number(&self) -> Option<i32> {
+        self.text.as_ref()?.trim_start_matches('#').parse().ok()
+    }
+}

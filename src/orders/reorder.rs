@@ -1,0 +1,109 @@
+//! The same again: the lines of an order into the cart, and what of it cannot be had any more.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::party::OrderParty;
+use super::{OrderLine, SoldModifier, sql};
+use crate::app::App;
+use crate::cart::sql::lines::LineWrite;
+use crate::cart::sql::{NOT_ON_THE_MENU, WantedLine, unfit};
+use crate::cart::{Cart, Obstacle, content};
+use crate::ids::{ItemId, OrderId};
+use crate::menu::configure::{Choice, NestedChoice};
+use crate::problem::{Problem, ProblemBody};
+use crate::wire::Json;
+
+/// The route of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(reorder))
+}
+
+/// A line that did not go into the cart.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct LeftOut {
+    /// Its number in the order.
+    line: i16,
+    /// What was sold.
+    item_id: ItemId,
+    /// Its name then.
+    name: String,
+    /// Why it cannot be had any more.
+    reason: Obstacle,
+}
+
+/// What became of the wish for the same again.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Reordered {
+    /// The cart now, with the lines added; a line that cannot be ordered at the moment says why.
+    cart: Cart,
+    /// Lines that the menu has no place for any more.
+    left_out: Vec<LeftOut>,
+}
+
+fn wanted(line: &OrderLine) -> WantedLine {
+    let nested =
+        |modifier: &SoldModifier| NestedChoice { modifier_id: modifier.modifier_id, quantity: modifier.quantity };
+    let choice = |modifier: &SoldModifier| Choice {
+        modifier_id: modifier.modifier_id,
+        quantity: modifier.quantity,
+        modifiers: modifier.modifiers.iter().map(nested).collect(),
+    };
+    WantedLine {
+        item_id: line.item_id,
+        quantity: line.quantity,
+        choices: line.modifiers.iter().map(choice).collect(),
+        note: line.note.clone(),
+    }
+}
+
+/// Order the same again
+///
+/// Adds the order's lines to the caller's own cart at the restaurant, at today's prices, and says what is not on the menu
+/// any more. Whoever may see the order may. Nothing is ordered by it.
+#[utoipa::path(post, path = "/api/orders/{orderId}/reorder", tag = "orders", security(("token" = [])),
+    params(("orderId" = OrderId, Path)),
+    responses(
+        (status = 200, description = "The cart now, and what was left out", body = Reordered),
+        (status = 404, description = "Not there, or not yours to see", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The cart has no room for so many lines", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn reorder(State(app): State<Arc<App>>, party: OrderParty) -> Result<Json<Reordered>, Problem> {
+    let (scope, id) = (party.scope, party.order);
+    let user = scope.actor_id().ok_or_else(Problem::not_found)?;
+    let reordered = app
+        .db
+        .write(scope, move |tx| {
+            Box::pin(async move {
+                let order = sql::get(tx, &scope, id).await?.ok_or_else(Problem::not_found)?;
+                let lines: Vec<_> = order.items.iter().map(wanted).collect();
+                let mut obstacles = BTreeMap::new();
+                for (index, misfit) in unfit(tx, &scope, &lines).await? {
+                    let gone = misfit.pointer == NOT_ON_THE_MENU;
+                    obstacles.insert(index, if gone { Obstacle::Deleted } else { Obstacle::ChoicesChanged });
+                }
+                let left_out = |(index, reason): (&usize, &Obstacle)| {
+                    let OrderLine { line, item_id, ref name, .. } = order.items[*index];
+                    LeftOut { line, item_id, name: name.clone(), reason: *reason }
+                };
+                let left_out = obstacles.iter().map(left_out).collect();
+                let fits = lines.into_iter().enumerate().filter(|(index, _)| !obstacles.contains_key(index));
+                let write = |line| LineWrite { key: content::fresh_key(), at: None, content: Some(line) };
+                let writes: Vec<_> = fits.map(|(_, line)| write(line)).collect();
+                if !writes.is_empty() {
+                    content::write(tx, &scope, user, &writes).await?;
+                }
+                Ok(Reordered { cart: content::read(tx, &scope, user).await?, left_out })
+            })
+        })
+        .await?;
+    Ok(Json(reordered))
+}

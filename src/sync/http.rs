@@ -1,0 +1,280 @@
+//! `POST /api/orders/sync`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State as Shared;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::time::{Instant, sleep};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::queue::{Entry, WaitsFor, Walk, Why};
+use super::sql::{self, Standing};
+use super::store::{self, Met, Sent};
+use super::worker::{self, Drained};
+use super::{Device, State};
+use crate::accounts::caller::SignedIn;
+use crate::app::App;
+use crate::idempotency::{Answer, IdempotencyKey};
+use crate::permission::Operation;
+use crate::problem::{Code, Problem, ProblemBody};
+use crate::tenancy::Who;
+use crate::wire::{BodyWithBytes, Text};
+
+/// How long a request waits for another that works on the same phone's operations.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two looks whether the other is done.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// The route of this slice.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(sync_operations))
+}
+
+/// What a phone did while it was offline.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct SyncBatch {
+    /// The phone's own name for itself: made once, kept as long as its numbers are.
+    #[schema(inline)]
+    device_id: Text<1, 64>,
+    /// At most `SYNC_MAX_OPS`.
+    ops: Vec<SyncOperation>,
+}
+
+/// One thing that was done.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct SyncOperation {
+    /// The phone's own number: 1, 2, 3, … without gap.
+    #[schema(minimum = 1)]
+    seq: i64,
+    /// The phone's own name for it, such as a random UUID.
+    #[schema(inline)]
+    op_id: Text<1, 64>,
+    /// When it was done, by the phone's clock.
+    at: DateTime<Utc>,
+    /// `order.place`, `order.status` and `stock.change` run one after another; of `cart.line` and `profile.fields` the
+    /// latest write holds.
+    #[schema(inline, example = "order.place")]
+    kind: Text<1, 40>,
+    /// As the kind wants it; see docs/sync.md.
+    #[schema(value_type = Object)]
+    payload: serde_json::Value,
+}
+
+/// How an operation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    /// Done with this batch, or while it was worked on.
+    Applied,
+    /// It was finished before this batch came; `first` says how.
+    Duplicate,
+    /// It cannot be done; `problem` says why. It is finished.
+    Rejected,
+    /// It is stored, and waits; `waitsFor` says for what.
+    Blocked,
+}
+
+/// The answer to one operation.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct SyncAnswer {
+    /// The phone's number.
+    seq: i64,
+    /// The phone's name.
+    op_id: String,
+    /// How it stands.
+    outcome: Outcome,
+    /// Of a duplicate: what it came to the first time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<Outcome>,
+    /// What it did: the order, or what holds. The same bytes each time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    result: Option<Box<RawValue>>,
+    /// Why it cannot be done. The same bytes each time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ProblemBody>)]
+    problem: Option<Box<RawValue>>,
+    /// What it waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for: Option<WaitsFor>,
+}
+
+/// An answer for each operation, in the order in which they were sent.
+#[derive(Serialize, ToSchema)]
+struct SyncAnswers {
+    data: Vec<SyncAnswer>,
+}
+
+/// Bring what was done offline
+///
+/// Each operation is done once, however often it is sent and in whatever pieces: repeat the batch, or any part of it,
+/// until every operation is answered `applied`, `duplicate` or `rejected`. An operation that waits is stored: it runs by
+/// itself as soon as it can. An answer in which nothing is blocked is kept under the Idempotency-Key.
+#[utoipa::path(post, path = "/api/orders/sync", tag = "orders", security(("token" = [])),
+    params(("Idempotency-Key" = String, Header, description = "A fresh random key for each batch, the same when repeating it")),
+    request_body = SyncBatch,
+    responses(
+        (status = 200, description = "How each operation stands", body = SyncAnswers),
+        (status = 409, description = "Too much waits already, or the user has too many devices", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The batch is not valid; nothing of it was stored", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn sync_operations(
+    Shared(app): Shared<Arc<App>>,
+    SignedIn(caller): SignedIn,
+    key: IdempotencyKey,
+    body: BodyWithBytes<SyncBatch>,
+) -> Result<Answer, Problem> {
+    let claim = key.require(caller.user, Operation::SyncOperations, &body.bytes)?;
+    let (device, sent) = read(&app, &caller, body.value)?;
+    let (who, session, bounds) = (Who::user(caller.user), caller.session, app.config.sync);
+    let (stored_claim, stored_device, stored_sent) = (claim.clone(), device.clone(), sent.clone());
+    let met = app.db.write(who, move |tx| {
+        Box::pin(async move {
+            if let Some(answer) = stored_claim.recall(tx).await? {
+                return Ok(Err(answer));
+            }
+            store::store(tx, &stored_device, session, &stored_sent, bounds).await.map(Ok)
+        })
+    });
+    let met = match met.await? {
+        Ok(met) => met,
+        Err(answer) => return Ok(answer),
+    };
+    if met.contains(&Met::Open) {
+        work(&app, &device).await;
+    }
+    let asked = device.clone();
+    let seqs: Vec<_> = sent.iter().map(|one| one.seq).collect();
+    let (standing, next_seq, open) = app
+        .db
+        .read(who, move |tx| {
+            Box::pin(async move {
+                let standing = sql::standing(tx, &asked, &seqs).await?;
+                let (next_seq, open) = sql::open(tx, &asked).await?;
+                Ok((standing, next_seq, open))
+            })
+        })
+        .await?;
+    let waits = waits(next_seq, &open, app.clock.now());
+    let data = compose(&sent, &met, &standing, &waits)?;
+    let settled = data.iter().all(|one| one.outcome != Outcome::Blocked);
+    let answer = Answer::fresh(StatusCode::OK, &SyncAnswers { data })?;
+    if !settled {
+        return Ok(answer);
+    }
+    app.db
+        .write(who, move |tx| {
+            Box::pin(async move {
+                if let Some(first) = claim.claim(tx).await? {
+                    return Ok(first);
+                }
+                claim.keep(tx, &answer).await?;
+                Ok(answer)
+            })
+        })
+        .await
+}
+
+fn read(app: &App, caller: &crate::accounts::Caller, batch: SyncBatch) -> Result<(Device, Vec<Sent>), Problem> {
+    let most = app.config.sync.max_ops;
+    if !(1..=most).contains(&batch.ops.len()) {
+        return Err(Problem::invalid_field("/ops", format!("must be 1 to {most}")));
+    }
+    if let Some(at) = batch.ops.iter().position(|one| one.seq < 1) {
+        return Err(Problem::invalid_field(format!("/ops/{at}/seq"), "must be at least 1"));
+    }
+    let sent = |one: SyncOperation| Sent {
+        seq: one.seq,
+        op_id: one.op_id.into_string(),
+        at: one.at,
+        kind: one.kind.into_string(),
+        payload: one.payload,
+    };
+    let device = Device { user: caller.user, name: batch.device_id.into_string() };
+    Ok((device, batch.ops.into_iter().map(sent).collect()))
+}
+
+/// Has the phone's operations done, by a task that goes on if the client hangs up; or waits, for a while, until whoever
+/// is at it is done. What is left then is stored, and its answer says that it waits.
+async fn work(app: &Arc<App>, device: &Device) {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let (worker, phone) = (Arc::clone(app), device.clone());
+        let drained = app.jobs.spawn(async move { worker::drain(&worker, &phone).await }).await;
+        match drained {
+            Ok(Ok(Drained::ByAnother)) if Instant::now() < end => sleep(PAUSE).await,
+            Ok(Ok(_)) => return,
+            Ok(Err(problem)) => return tracing::warn!(%problem, "a batch was stored and goes on later"),
+            Err(panic) => return tracing::error!(%panic, "a batch was stored and goes on later"),
+        }
+    }
+}
+
+/// What everything unfinished waits for.
+fn waits(next_seq: i64, open: &[Entry], now: DateTime<Utc>) -> BTreeMap<i64, WaitsFor> {
+    let mut walk = Walk::new(next_seq);
+    let mut waits = BTreeMap::new();
+    for entry in open {
+        let waits_for = walk.may_run(entry, now).err().unwrap_or_else(|| WaitsFor::itself(entry, Why::Running));
+        walk.stays(entry, waits_for.clone());
+        waits.insert(entry.seq, waits_for);
+    }
+    waits
+}
+
+fn compose(
+    sent: &[Sent],
+    met: &[Met],
+    standing: &[Standing],
+    waits: &BTreeMap<i64, WaitsFor>,
+) -> Result<Vec<SyncAnswer>, Problem> {
+    let mut told = BTreeSet::new();
+    let mut answers = Vec::with_capacity(sent.len());
+    for (one, met) in sent.iter().zip(met) {
+        let mut answer = SyncAnswer {
+            seq: one.seq,
+            op_id: one.op_id.clone(),
+            outcome: Outcome::Rejected,
+            first: None,
+            result: None,
+            problem: None,
+            waits_for: None,
+        };
+        if *met == Met::Other {
+            let detail = "This seq or opId came with another operation before. Take the next number and a fresh name.";
+            let problem = Problem::new(Code::IdempotencyKeyReused, detail).body(None);
+            answer.problem = Some(to_raw_value(&problem).map_err(|error| Problem::internal(&error))?);
+            answers.push(answer);
+            continue;
+        }
+        let now = standing.iter().find(|row| row.seq == one.seq);
+        let result = now.and_then(|row| row.result.as_ref()).map(|result| result.0.clone());
+        // The second time that one batch names an operation it is a repetition as well.
+        let is_repeated = *met == Met::Finished || !told.insert(one.seq);
+        let outcome = match now.map(|row| row.state) {
+            Some(State::Applied) => Outcome::Applied,
+            Some(State::Rejected) => Outcome::Rejected,
+            _ => Outcome::Blocked,
+        };
+        match outcome {
+            Outcome::Applied => answer.result = result,
+            Outcome::Rejected => answer.problem = result,
+            _ => answer.waits_for = waits.get(&one.seq).cloned(),
+        }
+        let duplicate = is_repeated && outcome != Outcome::Blocked;
+        answer.first = duplicate.then_some(outcome);
+        answer.outcome = if duplicate { Outcome::Duplicate } else { outcome };
+        answers.push(answer);
+    }
+    Ok(answers)
+}

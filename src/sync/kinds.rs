@@ -1,0 +1,209 @@
+//! What a phone may have done while it was offline: the kinds of operations and their payloads.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::accounts::profile::Locale;
+use crate::cart::{MOST_LINES, Quantity};
+use crate::ids::{ItemId, ModifierId, OrderId, RestaurantId};
+use crate::menu::configure::{Choice, MOST_CHOICES};
+use crate::money::Money;
+use crate::orders::{Fulfilment, OrderStatus};
+use crate::place::Place;
+use crate::problem::Problem;
+use crate::wire::{Text, read_json};
+
+/// Places an order from its lines.
+pub const PLACE_ORDER: &str = "order.place";
+/// Moves an order along.
+pub const ORDER_STATUS: &str = "order.status";
+/// Counts an item or a modifier.
+pub const STOCK: &str = "stock.change";
+/// Writes a line of a cart; the latest write holds.
+pub const CART_LINE: &str = "cart.line";
+/// Writes fields of the profile; the latest write of each holds.
+pub const PROFILE: &str = "profile.fields";
+
+/// A final order, with its lines: a phone that was offline has no cart on the server.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlaceOrder {
+    /// Where.
+    pub restaurant_id: RestaurantId,
+    /// What.
+    pub lines: Vec<Line>,
+    /// How it reaches the guest.
+    pub fulfilment: Fulfilment,
+    /// Where to, for a delivery.
+    pub address: Option<Text<1, 300>>,
+    /// Where that is.
+    pub place: Option<Place>,
+    /// Which table, for dine-in.
+    pub table: Option<Text<1, 40>>,
+    /// A wish for the whole order.
+    pub note: Option<Text<1, 500>>,
+    /// For the people.
+    pub tip: Option<Money>,
+    /// What the guest was shown: if it costs something else by now, nothing is ordered.
+    pub expected_total: Option<Money>,
+}
+
+/// One line of it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Line {
+    /// What.
+    pub item_id: ItemId,
+    /// How many.
+    pub quantity: Quantity,
+    /// What is chosen on each.
+    #[serde(default)]
+    pub modifiers: Vec<Choice>,
+    /// A wish.
+    pub note: Option<Text<1, 500>>,
+}
+
+/// Where an order should go; the order by its id, or by the operation that places it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StatusWish {
+    /// Which.
+    pub order_id: Option<OrderId>,
+    /// The `opId` of the operation of this phone that places it.
+    pub order_op: Option<Text<1, 64>>,
+    /// Where to.
+    pub status: OrderStatus,
+    /// Why.
+    pub reason: Option<Text<1, 500>>,
+    /// The version it must still have.
+    pub version: Option<i64>,
+}
+
+/// How a stock changed.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StockWish {
+    /// Whose.
+    pub restaurant_id: RestaurantId,
+    /// Of this item, or
+    pub item_id: Option<ItemId>,
+    /// of this modifier.
+    pub modifier_id: Option<ModifierId>,
+    /// Counted anew; null: not counted any more.
+    #[serde(default, deserialize_with = "present")]
+    pub stock: Option<Option<u32>>,
+    /// So many more or fewer.
+    pub change: Option<i32>,
+}
+
+/// What a line of a cart was made.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CartLine {
+    /// Where.
+    pub restaurant_id: RestaurantId,
+    /// What the phone calls the line.
+    pub key: Text<1, 64>,
+    /// How many; 0 takes it out.
+    pub quantity: u8,
+    /// What; required unless it is taken out.
+    pub item_id: Option<ItemId>,
+    /// What is chosen on each.
+    #[serde(default)]
+    pub modifiers: Vec<Choice>,
+    /// A wish.
+    pub note: Option<Text<1, 500>>,
+}
+
+/// What the profile was made. The phone number is not among it: whoever changes that gives the password.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProfileFields {
+    /// The name.
+    pub name: Option<Text<1, 120>>,
+    /// The language.
+    pub locale: Option<Locale>,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Work {
+    /// `order.place`
+    PlaceOrder(Box<PlaceOrder>),
+    /// `order.status`
+    OrderStatus(StatusWish),
+    /// `stock.change`
+    Stock(StockWish),
+    /// `cart.line`
+    CartLine(CartLine),
+    /// `profile.fields`
+    Profile(ProfileFields),
+}
+
+fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+fn read<T: DeserializeOwned>(payload: &str) -> Result<T, Problem> {
+    read_json(payload.as_bytes())
+}
+
+/// Reads a payload; pointers of faults are into it.
+///
+/// # Errors
+/// 422 for a kind that is not known and for a payload that does not fit its kind.
+pub fn work(kind: &str, payload: &str) -> Result<Work, Problem> {
+    match kind {
+        PLACE_ORDER => {
+            let order: PlaceOrder = read(payload)?;
+            if order.lines.len() > MOST_LINES {
+                return Err(Problem::invalid_field("/lines", "must be at most 100"));
+            }
+            let choices = |line: &Line| line.modifiers.iter().map(|one| 1 + one.modifiers.len()).sum::<usize>();
+            match order.lines.iter().position(|line| choices(line) > MOST_CHOICES) {
+                Some(at) => Err(Problem::invalid_field(format!("/lines/{at}/modifiers"), "must be at most 100")),
+                None => Ok(Work::PlaceOrder(Box::new(order))),
+            }
+        }
+        ORDER_STATUS => {
+            let wish: StatusWish = read(payload)?;
+            if wish.order_id.is_some() == wish.order_op.is_some() {
+                return Err(Problem::invalid_field("", "must hold orderId or orderOp, one of them"));
+            }
+            Ok(Work::OrderStatus(wish))
+        }
+        STOCK => {
+            let wish: StockWish = read(payload)?;
+            if wish.item_id.is_some() == wish.modifier_id.is_some() {
+                return Err(Problem::invalid_field("", "must hold itemId or modifierId, one of them"));
+            }
+            Ok(Work::Stock(wish))
+        }
+        CART_LINE => read(payload).map(Work::CartLine),
+        PROFILE => read(payload).map(Work::Profile),
+        _ => Err(Problem::invalid_field("/kind", "must be a kind that the reference names")),
+    }
+}
+
+/// Whether operations of this kind run one after another.
+pub fn in_order(kind: &str) -> bool {
+    !matches!(kind, CART_LINE | PROFILE)
+}
+
+/// What an operation is about, as far as it says: orders to be are called after the operation that places them.
+pub fn aggregate(kind: &str, op_id: &str, payload: &Value) -> Option<String> {
+    let named = |field: &str| payload.get(field).and_then(Value::as_str).map(ToOwned::to_owned);
+    match kind {
+        PLACE_ORDER => Some(format!("op:{op_id}")),
+        ORDER_STATUS => named("orderId"),
+        STOCK => named("itemId").or_else(|| named("modifierId")),
+        _ => None,
+    }
+}
+
+/// The operation that it builds on.
+pub fn refers(kind: &str, payload: &Value) -> Option<String> {
+    let named = payload.get("orderOp").filter(|_| kind == ORDER_STATUS);
+    named.and_then(Value::as_str).map(ToOwned::to_owned)
+}

@@ -1,0 +1,111 @@
+//! What may run, and what waits for what. Pure.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::State;
+
+/// An operation that is not finished.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its number on the phone.
+    pub seq: i64,
+    /// What the phone calls it.
+    pub op_id: String,
+    /// It runs after everything before it about the same thing; otherwise whenever it comes.
+    pub in_order: bool,
+    /// What it is about: an order, an item.
+    pub aggregate: Option<String>,
+    /// The operation of the same phone that it builds on.
+    pub refers: Option<String>,
+    /// PENDING or DEAD.
+    pub state: State,
+    /// Not before then.
+    pub retry_at: Option<DateTime<Utc>>,
+}
+
+/// Why an operation waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Why {
+    /// An operation with a smaller number has not come yet.
+    Missing,
+    /// It is being worked on.
+    Running,
+    /// It failed by a fault that may pass, and is tried again.
+    Retrying,
+    /// It failed again and again; an operator has to look.
+    Dead,
+}
+
+/// What an operation waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitsFor {
+    /// The number that has to come, or be finished, first: perhaps its own.
+    #[schema(example = 3)]
+    pub seq: i64,
+    /// What the phone calls that operation; absent while it is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub op_id: Option<String>,
+    /// Why.
+    pub why: Why,
+}
+
+impl WaitsFor {
+    /// The operation itself.
+    pub fn itself(entry: &Entry, why: Why) -> Self {
+        Self { seq: entry.seq, op_id: Some(entry.op_id.clone()), why }
+    }
+}
+
+/// A walk through a phone's unfinished operations, in the order of their numbers.
+#[derive(Debug)]
+pub struct Walk {
+    next_seq: i64,
+    stuck: Vec<(Entry, WaitsFor)>,
+}
+
+impl Walk {
+    /// `next_seq` is the smallest number that has not come yet.
+    pub const fn new(next_seq: i64) -> Self {
+        Self { next_seq, stuck: Vec::new() }
+    }
+
+    /// Whether an operation may run, after those before it have run or [stayed](Walk::stays).
+    ///
+    /// # Errors
+    /// What it waits for.
+    pub fn may_run(&self, entry: &Entry, now: DateTime<Utc>) -> Result<(), WaitsFor> {
+        if entry.state == State::Dead {
+            return Err(WaitsFor::itself(entry, Why::Dead));
+        }
+        if entry.in_order {
+            if entry.seq >= self.next_seq {
+                return Err(WaitsFor { seq: self.next_seq, op_id: None, why: Why::Missing });
+            }
+            if let Some((_, root)) = self.stuck.iter().find(|(before, _)| before.holds_up(entry)) {
+                return Err(root.clone());
+            }
+        }
+        match entry.retry_at {
+            Some(at) if at > now => Err(WaitsFor::itself(entry, Why::Retrying)),
+            _ => Ok(()),
+        }
+    }
+
+    /// An operation is not finished: what depends on it waits for what it waits for, and nothing else does.
+    pub fn stays(&mut self, entry: &Entry, waits_for: WaitsFor) {
+        if entry.in_order {
+            self.stuck.push((entry.clone(), waits_for));
+        }
+    }
+}
+
+impl Entry {
+    fn holds_up(&self, later: &Self) -> bool {
+        let about_the_same = self.aggregate.is_some() && self.aggregate == later.aggregate;
+        about_the_same || later.refers.as_ref() == Some(&self.op_id)
+    }
+}

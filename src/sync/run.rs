@@ -1,0 +1,315 @@
+//! Doing one operation: as its user, with the permissions of this moment, in one transaction with its result.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::kinds::{self, CartLine, PlaceOrder, ProfileFields, StatusWish, StockWish, Work};
+use super::sql::{self, Lease, Operation as Stored};
+use super::{Device, State};
+use crate::accounts::sql::sessions;
+use crate::accounts::{Caller, profile};
+use crate::app::App;
+use crate::cart::content;
+use crate::cart::sql::WantedLine;
+use crate::cart::sql::lines::LineWrite;
+use crate::ids::OrderId;
+use crate::menu;
+use crate::menu::sql::stock::StockChange;
+use crate::orders::advance::advance;
+use crate::orders::party::OrderParty;
+use crate::orders::place::{self, Basket, Request};
+use crate::permission::{self, Operation};
+use crate::problem::{Code, Problem};
+use crate::restaurants::staff;
+use crate::tenancy::{RestaurantScope, Who};
+use crate::uow::{Steps, Tx};
+use crate::wire::{IfMatch, Text};
+
+/// How doing an operation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It is finished: applied or rejected.
+    Finished,
+    /// It failed by a fault that may pass; it is noted when to try again.
+    Failed,
+    /// It failed too often.
+    Dead,
+    /// Somebody else works on the phone's operations now.
+    LeaseLost,
+}
+
+/// What an operation did.
+struct Effect {
+    result: Box<RawValue>,
+    /// The order it placed: what later operations about it are in line with.
+    aggregate: Option<String>,
+}
+
+fn effect(result: &impl Serialize) -> Result<Effect, Problem> {
+    let result = to_raw_value(result).map_err(|error| Problem::internal(&error))?;
+    Ok(Effect { result, aggregate: None })
+}
+
+/// Does the operation, and keeps what it came to.
+///
+/// # Errors
+/// When not even that could be written: the lease runs out, and another worker tries.
+pub async fn run(app: &App, lease: &Lease, seq: i64) -> Result<Ended, Problem> {
+    let device = lease.device.clone();
+    let who = Who::user(device.user);
+    let found = app.db.read(who, move |tx| Box::pin(async move { sql::pending(tx, &device, seq).await })).await?;
+    let Some(operation) = found else { return Ok(Ended::Finished) };
+    let attempts = operation.attempts;
+    match perform(app, lease, operation).await {
+        Ok(true) => Ok(Ended::Finished),
+        Ok(false) => Ok(Ended::LeaseLost),
+        Err(problem) if problem.code().status().is_client_error() => reject(app, lease, seq, problem).await,
+        Err(problem) => fail(app, lease, seq, attempts, problem).await,
+    }
+}
+
+/// `false`: the lease is lost.
+async fn perform(app: &App, lease: &Lease, operation: Stored) -> Result<bool, Problem> {
+    let caller = caller(app, &lease.device, &operation).await?;
+    let unit = Unit { app, lease, seq: operation.seq };
+    match kinds::work(&operation.kind, operation.payload.0.get())? {
+        Work::PlaceOrder(wanted) => unit.place(&caller, *wanted).await,
+        Work::OrderStatus(wish) => unit.advance(&caller, wish).await,
+        Work::Stock(wish) => unit.count(&caller, wish).await,
+        Work::CartLine(line) => unit.write_line(&caller, line, &operation).await,
+        Work::Profile(fields) => unit.write_profile(&caller, fields, &operation).await,
+    }
+}
+
+/// The user as they are now: what they may do is asked when it is done, not when it was sent.
+async fn caller(app: &App, device: &Device, operation: &Stored) -> Result<Caller, Problem> {
+    let (user, session) = (device.user, operation.session_id);
+    let found = app.db.read(Who::user(user), move |tx| {
+        Box::pin(async move {
+            let standing = sessions::standing(tx, user).await?;
+            Ok(standing.map(|(role, driver)| Caller { user, session, role, driver }))
+        })
+    });
+    found.await?.ok_or_else(|| Problem::new(Code::Forbidden, "The account is disabled."))
+}
+
+/// One operation, and the lease under which it is done.
+struct Unit<'a> {
+    app: &'a App,
+    lease: &'a Lease,
+    seq: i64,
+}
+
+impl Unit<'_> {
+    /// The transaction: the lease holds, the operation is still to be done, the effect, its result.
+    async fn commit<F>(&self, who: impl Into<Who>, steps: F) -> Result<bool, Problem>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, Effect> + Send + 'static,
+    {
+        let (lease, seq) = (self.lease.clone(), self.seq);
+        self.app
+            .db
+            .write(who, move |tx| {
+                Box::pin(async move {
+                    if !sql::hold(tx, &lease).await? {
+                        return Ok(false);
+                    }
+                    if sql::pending(tx, &lease.device, seq).await?.is_none() {
+                        return Ok(true);
+                    }
+                    let Effect { result, aggregate } = steps(tx).await?;
+                    sql::finish(tx, &lease.device, seq, State::Applied, result, aggregate).await
+                })
+            })
+            .await
+    }
+
+    async fn place(&self, caller: &Caller, wanted: PlaceOrder) -> Result<bool, Problem> {
+        let (customer, rules) = (caller.user, self.app.config.orders);
+        let scope =
+            RestaurantScope::customer("a customer may deal with any restaurant", wanted.restaurant_id, customer);
+        let line = |line: kinds::Line| WantedLine {
+            item_id: line.item_id,
+            quantity: line.quantity.get().into(),
+            choices: line.modifiers,
+            note: line.note.map(Text::into_string),
+        };
+        let request = Request {
+            basket: Basket::Lines(wanted.lines.into_iter().map(line).collect()),
+            fulfilment: wanted.fulfilment,
+            address: wanted.address.map(Text::into_string),
+            place: wanted.place,
+            table: wanted.table.map(Text::into_string),
+            note: wanted.note.map(Text::into_string),
+            tip: wanted.tip,
+            expected_total: wanted.expected_total,
+        };
+        request.check()?;
+        self.commit(scope, move |tx| {
+            Box::pin(async move {
+                let order = place::place(tx, &scope, customer, request, rules).await?;
+                let effect = effect(&order)?;
+                Ok(Effect { aggregate: Some(order.id.to_string()), ..effect })
+            })
+        })
+        .await
+    }
+
+    async fn advance(&self, caller: &Caller, wish: StatusWish) -> Result<bool, Problem> {
+        let id = match (wish.order_id, wish.order_op) {
+            (Some(id), _) => id,
+            (None, Some(op_id)) => self.placed_by(op_id.into_string()).await?,
+            (None, None) => return Err(Problem::not_found()),
+        };
+        let party = OrderParty::of(self.app, caller, id, Operation::UpdateOrderStatus).await?;
+        let (scope, if_match, to) = (party.scope, IfMatch(wish.version), wish.status);
+        let reason = wish.reason.map(Text::into_string);
+        self.commit(scope, move |tx| {
+            Box::pin(async move { effect(&advance(tx, &scope, id, if_match, to, reason).await?) })
+        })
+        .await
+    }
+
+    /// The order that an earlier operation placed.
+    async fn placed_by(&self, op_id: String) -> Result<OrderId, Problem> {
+        let (device, name) = (self.lease.device.clone(), op_id.clone());
+        let who = Who::user(device.user);
+        let base =
+            self.app.db.read(who, move |tx| Box::pin(async move { sql::base(tx, &device, &name).await })).await?;
+        let base = base
+            .filter(|base| base.seq < self.seq)
+            .ok_or_else(|| Problem::invalid_field("/orderOp", "names no operation of this device before this one"))?;
+        let refused = || {
+            let detail = "The operation that was to place the order was rejected.";
+            Problem::new(Code::DependencyRejected, detail).with("opId", &op_id).with("seq", base.seq)
+        };
+        let placed = base.aggregate.as_deref().filter(|_| base.state == State::Applied);
+        placed.and_then(|id| id.parse().ok()).ok_or_else(refused)
+    }
+
+    async fn count(&self, caller: &Caller, wish: StockWish) -> Result<bool, Problem> {
+        let operation = if wish.item_id.is_some() { Operation::SetStock } else { Operation::SetModifierStock };
+        let access = staff::relations(self.app, caller, wish.restaurant_id).await?;
+        permission::decide(operation, &access.held)?;
+        let scope = access.scope.ok_or_else(Problem::not_found)?;
+        let change = match (wish.stock, wish.change) {
+            (Some(stock), None) => {
+                let stock =
+                    stock.map(i32::try_from).transpose().ok().filter(|stock| stock.is_none_or(|n| n <= 1_000_000));
+                StockChange::To(stock.ok_or_else(|| Problem::invalid_field("/stock", "must be between 0 and 1000000"))?)
+            }
+            (None, Some(change)) if change.unsigned_abs() <= 1_000_000 => StockChange::By(change),
+            (None, Some(_)) => {
+                return Err(Problem::invalid_field("/change", "must be between -1000000 and 1000000"));
+            }
+            _ => return Err(Problem::invalid_field("", "must hold stock or change, one of them")),
+        };
+        self.commit(scope, move |tx| {
+            Box::pin(async move {
+                let counted = match (wish.item_id, wish.modifier_id) {
+                    (Some(item), _) => menu::sql::stock::of_item(tx, &scope, item, change).await?,
+                    (None, Some(modifier)) => menu::sql::stock::of_modifier(tx, &scope, modifier, change).await?,
+                    (None, None) => return Err(Problem::not_found()),
+                };
+                menu::stock::end(tx, &scope, counted).await?;
+                effect(&json!({ "counted": true }))
+            })
+        })
+        .await
+    }
+
+    async fn write_line(&self, caller: &Caller, line: CartLine, operation: &Stored) -> Result<bool, Problem> {
+        let user = caller.user;
+        let at = operation.counts_at.ok_or_else(|| Problem::clock_skew("/at", operation.received_at))?;
+        let scope = RestaurantScope::customer("a customer may deal with any restaurant", line.restaurant_id, user);
+        let wanted = |item_id| WantedLine {
+            item_id,
+            quantity: line.quantity.into(),
+            choices: line.modifiers.clone(),
+            note: line.note.clone().map(Text::into_string),
+        };
+        let content = match (line.quantity, line.item_id) {
+            (0, _) => None,
+            (1..=99, Some(item)) => Some(wanted(item)),
+            (1..=99, None) => return Err(Problem::invalid_field("/itemId", "is required")),
+            _ => return Err(Problem::invalid_field("/quantity", "must be between 0 and 99")),
+        };
+        let write = LineWrite { key: line.key.into_string(), at: Some(at), content };
+        self.commit(scope, move |tx| {
+            Box::pin(async move {
+                let held = content::write(tx, &scope, user, &[write]).await?;
+                effect(&json!({ "holds": !held.is_empty() }))
+            })
+        })
+        .await
+    }
+
+    async fn write_profile(&self, caller: &Caller, fields: ProfileFields, operation: &Stored) -> Result<bool, Problem> {
+        let user = caller.user;
+        let at = operation.counts_at.ok_or_else(|| Problem::clock_skew("/at", operation.received_at))?;
+        let (name, locale) = (fields.name.map(Text::into_string), fields.locale.map(|one| one.as_str().to_owned()));
+        let writes = profile::Writes {
+            name: name.clone().map(|name| (name, Some(at))),
+            phone: None,
+            locale: locale.clone().map(|locale| (locale, Some(at))),
+        };
+        self.commit(Who::user(user), move |tx| {
+            Box::pin(async move {
+                let now = profile::apply(tx, user, writes).await?;
+                let holds =
+                    name.is_none_or(|name| name == now.name) && locale.is_none_or(|locale| locale == now.locale);
+                effect(&json!({ "holds": holds }))
+            })
+        })
+        .await
+    }
+}
+
+/// It cannot be done: that is its result.
+async fn reject(app: &App, lease: &Lease, seq: i64, problem: Problem) -> Result<Ended, Problem> {
+    let body = to_raw_value(&problem.body(None)).map_err(|error| Problem::internal(&error))?;
+    let lease = lease.clone();
+    app.db
+        .write(Who::user(lease.device.user), move |tx| {
+            Box::pin(async move {
+                if !sql::hold(tx, &lease).await? {
+                    return Ok(Ended::LeaseLost);
+                }
+                sql::finish(tx, &lease.device, seq, State::Rejected, body, None).await?;
+                Ok(Ended::Finished)
+            })
+        })
+        .await
+}
+
+/// The longest rest between two tries.
+const LONGEST_REST: Duration = Duration::from_mins(1);
+
+/// A fault of ours, which may pass. Only what broke counts as a try: a database that is away or busy does not.
+async fn fail(app: &App, lease: &Lease, seq: i64, attempts: i32, problem: Problem) -> Result<Ended, Problem> {
+    let bounds = app.config.sync;
+    let counted = problem.code() == Code::Internal;
+    let dead = counted && attempts + 1 >= bounds.attempts;
+    let doublings = u32::try_from(attempts).unwrap_or_default().min(6);
+    let rest = (bounds.retry_after * 2_u32.pow(doublings)).min(LONGEST_REST);
+    let state = if dead { State::Dead } else { State::Pending };
+    if dead {
+        tracing::error!(device = %lease.device.name, seq, "an operation was given up: see `comanda sync list`");
+    }
+    let lease = lease.clone();
+    app.db
+        .write(Who::user(lease.device.user), move |tx| {
+            Box::pin(async move {
+                if !sql::hold(tx, &lease).await? {
+                    return Ok(Ended::LeaseLost);
+                }
+                let retry_at = tx.now() + rest;
+                sql::fail(tx, &lease.device, seq, state, counted, retry_at, &problem.to_string()).await?;
+                Ok(if dead { Ended::Dead } else { Ended::Failed })
+            })
+        })
+        .await
+}

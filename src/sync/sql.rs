@@ -1,0 +1,346 @@
+//! Every statement on phones and their operations.
+
+use chrono::{DateTime, Utc};
+use serde_json::value::RawValue;
+use sqlx::types::Json;
+
+use super::queue::Entry;
+use super::{Device, State};
+use crate::ids::{SessionId, SyncOperationId, UserId};
+use crate::problem::Problem;
+use crate::uow::Tx;
+
+mod lease;
+pub mod operator;
+
+pub use lease::{Lease, Released, due, hold, release, take};
+
+/// A phone, locked until the transaction ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Held {
+    /// The smallest number that has not come yet.
+    pub next_seq: i64,
+    /// It was not known before.
+    pub is_new: bool,
+}
+
+/// Locks a phone, which is noted if it was not known.
+pub async fn lock_device(tx: &mut Tx, device: &Device) -> Result<Held, Problem> {
+    let now = tx.now();
+    let row = sqlx::query_as!(
+        Held,
+        r#"insert into sync_devices as d (user_id, device, created_at, updated_at) values ($1, $2, $3, $3)
+           on conflict (user_id, device) do update set updated_at = excluded.updated_at
+           returning next_seq, d.xmax = 0 as "is_new!""#,
+        device.user as UserId,
+        device.name,
+        now,
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    Ok(row)
+}
+
+/// How many phones a user has.
+pub async fn count_devices(tx: &mut Tx, user: UserId) -> Result<i64, Problem> {
+    let row = sqlx::query!(r#"select count(*) as "count!" from sync_devices where user_id = $1"#, user as UserId)
+        .fetch_one(tx.connection())
+        .await?;
+    Ok(row.count)
+}
+
+/// An operation that has come before.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Its number.
+    pub seq: i64,
+    /// What the phone calls it.
+    pub op_id: String,
+    /// SHA-256 of what it says.
+    pub fingerprint: Vec<u8>,
+    /// How far it has come.
+    pub state: State,
+}
+
+/// Operations that have come before under these numbers or names.
+pub async fn known(tx: &mut Tx, device: &Device, seqs: &[i64], op_ids: &[String]) -> Result<Vec<Known>, Problem> {
+    let known = sqlx::query_as!(
+        Known,
+        r#"select seq, op_id, fingerprint, state from sync_operations
+           where user_id = $1 and device = $2 and (seq = any($3) or op_id = any($4))"#,
+        device.user as UserId,
+        device.name,
+        seqs,
+        op_ids,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(known)
+}
+
+/// An operation to be stored.
+#[derive(Debug, Clone)]
+pub struct NewOperation {
+    /// Its number.
+    pub seq: i64,
+    /// What the phone calls it.
+    pub op_id: String,
+    /// What is to be done.
+    pub kind: String,
+    /// With what.
+    pub payload: String,
+    /// SHA-256 of kind, time and payload.
+    pub fingerprint: [u8; 32],
+    /// By the phone's clock.
+    pub said_at: DateTime<Utc>,
+    /// What that counts as.
+    pub counts_at: Option<DateTime<Utc>>,
+    /// Runs after what came before about the same thing.
+    pub in_order: bool,
+    /// What it is about.
+    pub aggregate: Option<String>,
+    /// The operation it builds on.
+    pub refers: Option<String>,
+}
+
+fn column<T>(operations: &[NewOperation], value: impl Fn(&NewOperation) -> T) -> Vec<T> {
+    operations.iter().map(value).collect()
+}
+
+/// Stores operations; the phone is locked.
+pub async fn insert(
+    tx: &mut Tx,
+    device: &Device,
+    session: SessionId,
+    operations: &[NewOperation],
+) -> Result<(), Problem> {
+    let now = tx.now();
+    let ids: Vec<_> = operations.iter().map(|_| SyncOperationId::new().uuid()).collect();
+    sqlx::query!(
+        "insert into sync_operations (user_id, device, session_id, received_at, id, seq, op_id, kind, payload,
+             fingerprint, said_at, counts_at, in_order, aggregate, refers)
+         select $1, $2, $3, $4, id, seq, op_id, kind, payload::json, fingerprint, said_at, counts_at, in_order,
+             aggregate, refers
+         from unnest($5::uuid[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::bytea[], $11::timestamptz[],
+                     $12::timestamptz[], $13::bool[], $14::text[], $15::text[])
+             as w(id, seq, op_id, kind, payload, fingerprint, said_at, counts_at, in_order, aggregate, refers)",
+        device.user as UserId,
+        device.name,
+        session.uuid(),
+        now,
+        &ids,
+        &column(operations, |one| one.seq),
+        &column(operations, |one| one.op_id.clone()),
+        &column(operations, |one| one.kind.clone()),
+        &column(operations, |one| one.payload.clone()),
+        &column(operations, |one| one.fingerprint.to_vec()),
+        &column(operations, |one| one.said_at),
+        &column(operations, |one| one.counts_at) as &[Option<DateTime<Utc>>],
+        &column(operations, |one| one.in_order),
+        &column(operations, |one| one.aggregate.clone()) as &[Option<String>],
+        &column(operations, |one| one.refers.clone()) as &[Option<String>],
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// How many operations are not finished or wait for one that has not come.
+pub async fn count_waiting(tx: &mut Tx, device: &Device, next_seq: i64) -> Result<i64, Problem> {
+    let row = sqlx::query!(
+        r#"select count(*) as "count!" from sync_operations
+           where user_id = $1 and device = $2 and (finished_at is null or seq >= $3)"#,
+        device.user as UserId,
+        device.name,
+        next_seq,
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    Ok(row.count)
+}
+
+/// Moves on to the smallest number that has not come yet, and asks for a worker.
+pub async fn advance(tx: &mut Tx, device: &Device, next_seq: i64) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "update sync_devices set due_at = $4, next_seq = $3 + (
+             select count(*) from (
+                 select seq - row_number() over (order by seq) as island from sync_operations
+                 where user_id = $1 and device = $2 and seq >= $3) come
+             where island = $3 - 1)
+         where user_id = $1 and device = $2",
+        device.user as UserId,
+        device.name,
+        next_seq,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// What is not finished, in the order of the numbers, and the smallest number that has not come yet.
+pub async fn open(tx: &mut Tx, device: &Device) -> Result<(i64, Vec<Entry>), Problem> {
+    let next = sqlx::query!(
+        "select next_seq from sync_devices where user_id = $1 and device = $2",
+        device.user as UserId,
+        device.name,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    let entries = sqlx::query_as!(
+        Entry,
+        r#"select o.seq, o.op_id, o.in_order, coalesce(o.aggregate, p.aggregate) as aggregate, o.refers, o.state,
+                  o.retry_at
+           from sync_operations o
+           left join sync_operations p on p.user_id = $1 and p.device = $2 and p.op_id = o.refers
+           where o.user_id = $1 and o.device = $2 and o.finished_at is null
+           order by o.seq"#,
+        device.user as UserId,
+        device.name,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok((next.map_or(1, |row| row.next_seq), entries))
+}
+
+/// An operation as it was sent.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// Its number.
+    pub seq: i64,
+    /// What the phone calls it.
+    pub op_id: String,
+    /// What is to be done.
+    pub kind: String,
+    /// With what.
+    pub payload: Json<Box<RawValue>>,
+    /// What the phone's time counts as.
+    pub counts_at: Option<DateTime<Utc>>,
+    /// When it came.
+    pub received_at: DateTime<Utc>,
+    /// With which sign-in.
+    pub session_id: SessionId,
+    /// How often it has failed.
+    pub attempts: i32,
+}
+
+/// One operation that is to be done.
+pub async fn pending(tx: &mut Tx, device: &Device, seq: i64) -> Result<Option<Operation>, Problem> {
+    let operation = sqlx::query_as!(
+        Operation,
+        r#"select seq, op_id, kind, payload as "payload: _", counts_at, received_at, session_id as "session_id: SessionId",
+                  attempts
+           from sync_operations where user_id = $1 and device = $2 and seq = $3 and state = 'PENDING'"#,
+        device.user as UserId,
+        device.name,
+        seq,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(operation)
+}
+
+/// An operation that others build on.
+#[derive(Debug, Clone)]
+pub struct Base {
+    /// Its number.
+    pub seq: i64,
+    /// How far it has come.
+    pub state: State,
+    /// The order it placed, once it has.
+    pub aggregate: Option<String>,
+}
+
+/// The operation of this name.
+pub async fn base(tx: &mut Tx, device: &Device, op_id: &str) -> Result<Option<Base>, Problem> {
+    let base = sqlx::query_as!(
+        Base,
+        "select seq, state, aggregate from sync_operations where user_id = $1 and device = $2 and op_id = $3",
+        device.user as UserId,
+        device.name,
+        op_id,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(base)
+}
+
+/// Keeps what an operation came to. `false`: it is finished already.
+pub async fn finish(
+    tx: &mut Tx,
+    device: &Device,
+    seq: i64,
+    state: State,
+    result: Box<RawValue>,
+    aggregate: Option<String>,
+) -> Result<bool, Problem> {
+    let now = tx.now();
+    let finished = sqlx::query!(
+        "update sync_operations set state = $4, result = $5, finished_at = $6, retry_at = null,
+             aggregate = coalesce($7, aggregate)
+         where user_id = $1 and device = $2 and seq = $3 and state = 'PENDING'",
+        device.user as UserId,
+        device.name,
+        seq,
+        state as State,
+        Json(result) as _,
+        now,
+        aggregate,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(finished.rows_affected() == 1)
+}
+
+/// Notes that an operation failed by a fault that may pass.
+pub async fn fail(
+    tx: &mut Tx,
+    device: &Device,
+    seq: i64,
+    state: State,
+    counted: bool,
+    retry_at: DateTime<Utc>,
+    error: &str,
+) -> Result<(), Problem> {
+    sqlx::query!(
+        "update sync_operations set state = $4, attempts = attempts + $5, retry_at = $6, last_error = $7
+         where user_id = $1 and device = $2 and seq = $3 and state = 'PENDING'",
+        device.user as UserId,
+        device.name,
+        seq,
+        state as State,
+        i32::from(counted),
+        retry_at,
+        error,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// What operations have come to so far.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The number.
+    pub seq: i64,
+    /// How far.
+    pub state: State,
+    /// The result or the problem.
+    pub result: Option<Json<Box<RawValue>>>,
+}
+
+/// How far these have come.
+pub async fn standing(tx: &mut Tx, device: &Device, seqs: &[i64]) -> Result<Vec<Standing>, Problem> {
+    let standing = sqlx::query_as!(
+        Standing,
+        r#"select seq, state, result as "result: _" from sync_operations
+           where user_id = $1 and device = $2 and seq = any($3)"#,
+        device.user as UserId,
+        device.name,
+        seqs,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(standing)
+}

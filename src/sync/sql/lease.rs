@@ -1,0 +1,116 @@
+//! Statements on who works on a phone's operations.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::ids::UserId;
+use crate::problem::Problem;
+use crate::sync::Device;
+use crate::uow::Tx;
+
+/// Who works on a phone's operations.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// Whose operations.
+    pub device: Device,
+    /// Known to the holder only.
+    pub token: Uuid,
+    /// How long it lasts from each time that it is prolonged.
+    pub life: Duration,
+}
+
+/// Takes the lease, if nobody holds it; tells the smallest number that has not come yet.
+pub async fn take(tx: &mut Tx, lease: &Lease) -> Result<Option<i64>, Problem> {
+    let (now, until) = (tx.now(), tx.now() + lease.life);
+    let row = sqlx::query!(
+        "update sync_devices set lease = $3, lease_until = $4, due_at = $4
+         where user_id = $1 and device = $2 and (lease is null or lease_until <= $5)
+         returning next_seq",
+        lease.device.user as UserId,
+        lease.device.name,
+        lease.token,
+        until,
+        now,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(row.map(|row| row.next_seq))
+}
+
+/// Prolongs the lease and keeps everybody else from it until the transaction ends. `false`: it is somebody else's now.
+pub async fn hold(tx: &mut Tx, lease: &Lease) -> Result<bool, Problem> {
+    let until = tx.now() + lease.life;
+    let held = sqlx::query!(
+        "update sync_devices set lease_until = $4, due_at = $4 where user_id = $1 and device = $2 and lease = $3",
+        lease.device.user as UserId,
+        lease.device.name,
+        lease.token,
+        until,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(held.rows_affected() == 1)
+}
+
+/// What became of giving a lease back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Released {
+    /// It is nobody's.
+    Done,
+    /// Meanwhile something came that has not been looked at: the lease is kept.
+    More,
+    /// It was somebody else's already.
+    Lost,
+}
+
+/// Gives the lease back and says when somebody has to look again.
+pub async fn release(
+    tx: &mut Tx,
+    lease: &Lease,
+    seen_next_seq: i64,
+    looked_at: &[i64],
+    due_at: Option<DateTime<Utc>>,
+) -> Result<Released, Problem> {
+    let ours = sqlx::query!(
+        r#"select next_seq, exists (
+               select from sync_operations o where o.user_id = $1 and o.device = $2 and o.finished_at is null
+                 and o.state = 'PENDING' and o.seq <> all($4)) as "more!"
+           from sync_devices where user_id = $1 and device = $2 and lease = $3 for no key update"#,
+        lease.device.user as UserId,
+        lease.device.name,
+        lease.token,
+        looked_at,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    match ours {
+        None => return Ok(Released::Lost),
+        Some(row) if row.more || row.next_seq != seen_next_seq => return Ok(Released::More),
+        Some(_) => {}
+    }
+    sqlx::query!(
+        "update sync_devices set lease = null, lease_until = null, due_at = $3 where user_id = $1 and device = $2",
+        lease.device.user as UserId,
+        lease.device.name,
+        due_at,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(Released::Done)
+}
+
+/// Phones that somebody has to look after, whosoever they are, the longest waiting first.
+pub async fn due(tx: &mut Tx, limit: i64) -> Result<Vec<Device>, Problem> {
+    let now = tx.now();
+    let rows = sqlx::query!(
+        r#"select user_id as "user_id: UserId", device from sync_devices
+           where due_at <= $1 and (lease_until is null or lease_until <= $1) order by due_at limit $2"#,
+        now,
+        limit,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(rows.into_iter().map(|row| Device { user: row.user_id, name: row.device }).collect())
+}

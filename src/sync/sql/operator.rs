@@ -1,0 +1,112 @@
+//! What an operator asks about operations, across phones and users.
+
+use chrono::{DateTime, Utc};
+
+use crate::ids::SyncOperationId;
+use crate::problem::Problem;
+use crate::sync::State;
+use crate::uow::Tx;
+
+/// An operation in a list.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Which.
+    pub id: SyncOperationId,
+    /// Whose.
+    pub email: String,
+    /// From which phone.
+    pub device: String,
+    /// Its number there.
+    pub seq: i64,
+    /// What is to be done.
+    pub kind: String,
+    /// How far it has come.
+    pub state: State,
+    /// How often it has failed.
+    pub attempts: i32,
+    /// When it came.
+    pub received_at: DateTime<Utc>,
+    /// Why it failed last.
+    pub last_error: Option<String>,
+}
+
+/// Operations that are not finished, the oldest first: those that an operator has to look at, or all.
+pub async fn list(tx: &mut Tx, all: bool, limit: i64) -> Result<Vec<Listed>, Problem> {
+    let operations = sqlx::query_as!(
+        Listed,
+        r#"select o.id as "id: SyncOperationId", u.email, o.device, o.seq, o.kind, o.state, o.attempts, o.received_at,
+                  o.last_error
+           from sync_operations o join users u on u.id = o.user_id
+           where o.finished_at is null and ($1 or o.state = 'DEAD')
+           order by o.received_at, o.seq limit $2"#,
+        all,
+        limit,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(operations)
+}
+
+/// One operation whole.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// Whose.
+    pub email: String,
+    /// From which phone.
+    pub device: String,
+    /// Its number there.
+    pub seq: i64,
+    /// What the phone calls it.
+    pub op_id: String,
+    /// What is to be done.
+    pub kind: String,
+    /// With what.
+    pub payload: String,
+    /// By the phone's clock.
+    pub said_at: DateTime<Utc>,
+    /// When it came.
+    pub received_at: DateTime<Utc>,
+    /// How far it has come.
+    pub state: State,
+    /// How often it has failed.
+    pub attempts: i32,
+    /// Why it failed last.
+    pub last_error: Option<String>,
+    /// What it came to.
+    pub result: Option<String>,
+}
+
+/// One operation.
+pub async fn show(tx: &mut Tx, id: SyncOperationId) -> Result<Option<Shown>, Problem> {
+    let shown = sqlx::query_as!(
+        Shown,
+        r#"select u.email, o.device, o.seq, o.op_id, o.kind, o.payload::text as "payload!", o.said_at, o.received_at,
+                  o.state, o.attempts, o.last_error, o.result::text as result
+           from sync_operations o join users u on u.id = o.user_id where o.id = $1"#,
+        id as SyncOperationId,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(shown)
+}
+
+/// Has operations that were given up tried again: one, or all. Tells how many.
+pub async fn retry(tx: &mut Tx, id: Option<SyncOperationId>) -> Result<u64, Problem> {
+    let now = tx.now();
+    let row = sqlx::query!(
+        r#"with again as (
+               update sync_operations set state = 'PENDING', attempts = 0, retry_at = null
+               where state = 'DEAD' and ($1::uuid is null or id = $1)
+               returning user_id, device
+           ), due as (
+               update sync_devices d set due_at = least(d.due_at, $2)
+               where exists (select from again a where a.user_id = d.user_id and a.device = d.device)
+           )
+           select count(*) as "count!" from again"#,
+        id.map(SyncOperationId::uuid),
+        now,
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    Ok(row.count.unsigned_abs())
+}

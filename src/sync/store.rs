@@ -1,0 +1,139 @@
+//! Taking a batch in: what is new is stored, what has come before is recognised, before anything of it is done.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest as _, Sha256};
+
+use super::sql::{self, Known, NewOperation};
+use super::{Device, State, kinds};
+use crate::clock::clamp;
+use crate::config;
+use crate::ids::SessionId;
+use crate::problem::{Code, Problem};
+use crate::uow::Tx;
+
+/// An operation as a phone sends it.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// The phone's number.
+    pub seq: i64,
+    /// The phone's name for it.
+    pub op_id: String,
+    /// By the phone's clock.
+    pub at: DateTime<Utc>,
+    /// What is to be done.
+    pub kind: String,
+    /// With what.
+    pub payload: serde_json::Value,
+}
+
+/// How an operation of a batch was met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Met {
+    /// It is new, or came before and is not finished.
+    Open,
+    /// It was finished before this batch came.
+    Finished,
+    /// Its number or its name stands for another operation.
+    Other,
+}
+
+impl Sent {
+    fn fingerprint(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        // The names of an object's fields are in order, so the same payload is the same text.
+        for part in [&self.kind, &self.at.to_rfc3339(), &self.payload.to_string()] {
+            digest.update(part.len().to_be_bytes());
+            digest.update(part);
+        }
+        digest.finalize().into()
+    }
+
+    fn to_be_stored(&self, fingerprint: [u8; 32], now: DateTime<Utc>) -> NewOperation {
+        NewOperation {
+            seq: self.seq,
+            op_id: self.op_id.clone(),
+            kind: self.kind.clone(),
+            payload: self.payload.to_string(),
+            fingerprint,
+            said_at: self.at,
+            counts_at: clamp(self.at, now).ok(),
+            in_order: kinds::in_order(&self.kind),
+            aggregate: kinds::aggregate(&self.kind, &self.op_id, &self.payload),
+            refers: kinds::refers(&self.kind, &self.payload),
+        }
+    }
+}
+
+/// Stores what is new of a batch; tells for each operation how it was met.
+///
+/// # Errors
+/// `too_many` when the user has too many phones, or too much of this one waits.
+pub async fn store(
+    tx: &mut Tx,
+    device: &Device,
+    session: SessionId,
+    sent: &[Sent],
+    bounds: config::Sync,
+) -> Result<Vec<Met>, Problem> {
+    let held = sql::lock_device(tx, device).await?;
+    if held.is_new && sql::count_devices(tx, device.user).await? > bounds.max_devices {
+        let detail = "So many devices have synchronised for this user already; see SYNC_MAX_DEVICES.";
+        return Err(Problem::new(Code::TooMany, detail));
+    }
+    let seqs: Vec<_> = sent.iter().map(|one| one.seq).collect();
+    let op_ids: Vec<_> = sent.iter().map(|one| one.op_id.clone()).collect();
+    let mut met = Meeting::with(sql::known(tx, device, &seqs, &op_ids).await?);
+    let now = tx.now();
+    let answers: Vec<_> = sent.iter().map(|one| met.meet(one, now)).collect();
+    if met.fresh.is_empty() {
+        return Ok(answers);
+    }
+    let waiting = sql::count_waiting(tx, device, held.next_seq).await?;
+    let fresh = i64::try_from(met.fresh.len()).unwrap_or(i64::MAX);
+    if waiting.saturating_add(fresh) > bounds.max_waiting {
+        let detail =
+            "So many operations of this device wait already. Send the missing one first; see SYNC_MAX_WAITING.";
+        return Err(Problem::new(Code::TooMany, detail).with("nextSeq", held.next_seq));
+    }
+    sql::insert(tx, device, session, &met.fresh).await?;
+    sql::advance(tx, device, held.next_seq).await?;
+    Ok(answers)
+}
+
+/// What has come before, and what has not.
+#[derive(Default)]
+struct Meeting {
+    by_seq: BTreeMap<i64, (String, Vec<u8>, State)>,
+    by_name: BTreeMap<String, i64>,
+    fresh: Vec<NewOperation>,
+}
+
+impl Meeting {
+    fn with(known: Vec<Known>) -> Self {
+        let mut meeting = Self::default();
+        for one in known {
+            meeting.by_name.insert(one.op_id.clone(), one.seq);
+            meeting.by_seq.insert(one.seq, (one.op_id, one.fingerprint, one.state));
+        }
+        meeting
+    }
+
+    fn meet(&mut self, sent: &Sent, now: DateTime<Utc>) -> Met {
+        let fingerprint = sent.fingerprint();
+        match (self.by_seq.get(&sent.seq), self.by_name.get(&sent.op_id)) {
+            (Some((op_id, known, state)), _) if *op_id == sent.op_id && *known == fingerprint => match state {
+                State::Pending | State::Dead => Met::Open,
+                State::Applied | State::Rejected => Met::Finished,
+            },
+            (None, None) => {
+                self.by_name.insert(sent.op_id.clone(), sent.seq);
+                self.by_seq.insert(sent.seq, (sent.op_id.clone(), fingerprint.to_vec(), State::Pending));
+                self.fresh.push(sent.to_be_stored(fingerprint, now));
+                Met::Open
+            }
+            _ => Met::Other,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Who works on a phone's operations: the request that brought them, under a lease; and when that died, whoever looks
+//! next. Redis has no part in it.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::Device;
+use super::queue::{WaitsFor, Walk, Why};
+use super::run::{self, Ended};
+use super::sql::{self, Lease, Released};
+use crate::app::App;
+use crate::problem::Problem;
+use crate::tenancy::{PlatformScope, Who};
+
+/// Phones looked after in one round.
+const ROUND: i64 = 50;
+
+/// Looks for phones whose operations nobody works on, until it is time to stop.
+pub async fn keep_watch(app: Arc<App>, stop: CancellationToken) {
+    let mut moments = interval(app.config.sync.poll_interval);
+    moments.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let watch = async {
+        loop {
+            moments.tick().await;
+            if let Err(problem) = look(&app).await {
+                tracing::warn!(%problem, "phones could not be looked after; the next look makes up for it");
+            }
+        }
+    };
+    stop.run_until_cancelled(watch).await;
+}
+
+/// One look: every phone that is due.
+///
+/// # Errors
+/// When the database does not answer. A phone whose operations fail holds up no other.
+pub async fn look(app: &App) -> Result<(), Problem> {
+    let platform = PlatformScope::proven_by("phones that somebody has to look after", None);
+    let due = app.db.read(platform, |tx| Box::pin(async move { sql::due(tx, ROUND).await })).await?;
+    for device in due {
+        if let Err(problem) = drain(app, &device).await {
+            tracing::warn!(device = %device.name, %problem, "a phone's operations go on later");
+        }
+    }
+    Ok(())
+}
+
+/// Whether this was the one who worked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// Everything that may run has run.
+    Done,
+    /// Somebody else is at it, or has taken over.
+    ByAnother,
+}
+
+/// Does everything of a phone that may be done now.
+///
+/// # Errors
+/// When the database does not answer: the lease runs out by itself.
+pub async fn drain(app: &App, device: &Device) -> Result<Drained, Problem> {
+    let lease = Lease { device: device.clone(), token: Uuid::new_v4(), life: app.config.sync.lease };
+    let who = Who::user(device.user);
+    let wanted = lease.clone();
+    let taken = app.db.write(who, move |tx| Box::pin(async move { sql::take(tx, &wanted).await })).await?;
+    if taken.is_none() {
+        return Ok(Drained::ByAnother);
+    }
+    loop {
+        let Some(round) = work_through(app, &lease).await? else { return Ok(Drained::ByAnother) };
+        let lease = lease.clone();
+        let released = app.db.write(who, move |tx| {
+            Box::pin(async move { sql::release(tx, &lease, round.next_seq, &round.looked_at, round.due_at).await })
+        });
+        match released.await? {
+            Released::Done => return Ok(Drained::Done),
+            Released::Lost => return Ok(Drained::ByAnother),
+            Released::More => {}
+        }
+    }
+}
+
+/// What one walk through a phone's operations saw.
+struct Round {
+    next_seq: i64,
+    looked_at: Vec<i64>,
+    /// When the first of those that failed is to be tried again.
+    due_at: Option<DateTime<Utc>>,
+}
+
+/// Walks through what is not finished, and does what may be done. `None`: the lease is lost.
+async fn work_through(app: &App, lease: &Lease) -> Result<Option<Round>, Problem> {
+    let device = lease.device.clone();
+    let who = Who::user(device.user);
+    let (next_seq, entries) = app.db.read(who, move |tx| Box::pin(async move { sql::open(tx, &device).await })).await?;
+    let mut walk = Walk::new(next_seq);
+    let mut round = Round { next_seq, looked_at: Vec::with_capacity(entries.len()), due_at: None };
+    let mut failed = false;
+    for entry in &entries {
+        round.looked_at.push(entry.seq);
+        if let Err(waits_for) = walk.may_run(entry, app.clock.now()) {
+            if waits_for == WaitsFor::itself(entry, Why::Retrying) {
+                round.due_at = round.due_at.into_iter().chain(entry.retry_at).min();
+            }
+            walk.stays(entry, waits_for);
+            continue;
+        }
+        match run::run(app, lease, entry.seq).await? {
+            Ended::Finished => {}
+            Ended::LeaseLost => return Ok(None),
+            Ended::Dead => walk.stays(entry, WaitsFor::itself(entry, Why::Dead)),
+            Ended::Failed => {
+                failed = true;
+                walk.stays(entry, WaitsFor::itself(entry, Why::Retrying));
+            }
+        }
+    }
+    if failed {
+        let soon = app.clock.now() + app.config.sync.retry_after;
+        round.due_at = Some(round.due_at.map_or(soon, |due| due.min(soon)));
+    }
+    Ok(Some(round))
+}

@@ -1,0 +1,181 @@
+//! What a restaurant owes its guests: an answer in time, and a promise that is kept or moved.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use comanda::orders::overdue::{self, REASON};
+use comanda::orders::status::CANCEL_WINDOW;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::app::{TestApp, eventually};
+use crate::people::{Person, id_of, to_door};
+
+/// Looks so rarely that a test looks by itself.
+const SELDOM: (&str, &str) = ("ORDER_SWEEP_INTERVAL", "1m");
+
+fn time(body: &Value, field: &str) -> DateTime<Utc> {
+    body[field].as_str().unwrap_or_else(|| panic!("no {field} in {body}")).parse().unwrap()
+}
+
+async fn promises(person: &Person, order: &Value, at: DateTime<Utc>) -> crate::reply::Reply {
+    person.patch(&format!("/api/orders/{}/promise", id_of(order)), &json!({ "promisedAt": at })).await
+}
+
+#[tokio::test]
+async fn an_order_that_nobody_answers_is_cancelled_by_the_system() {
+    let app = TestApp::with(&[("ORDER_SWEEP_INTERVAL", "10ms"), ("ORDER_ACCEPT_WITHIN", "5m")]).await;
+    let luigi = app.restaurant("Luigi").sells_counted("Tiramisù", 600, 5).opens().await;
+    let ada = app.customer("Ada").await;
+    let order = ada.places_order(&luigi, &[(luigi.any_dish(), 2)]).await;
+    assert_eq!(time(&order, "acceptBy"), time(&order, "placedAt") + TimeDelta::minutes(5));
+    assert_eq!(order["cancellableUntil"], order["acceptBy"]);
+    app.passes(TimeDelta::minutes(4));
+    let later = ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
+    app.passes(TimeDelta::seconds(61));
+    eventually("the cancellation", async || ada.reads_order(&order).await["status"] == "CANCELLED").await;
+    let cancelled = ada.reads_order(&order).await;
+    assert_eq!((&cancelled["cancelReason"], &cancelled["version"]), (&json!(REASON), &json!(2)));
+    assert_eq!(cancelled["cancellableUntil"], Value::Null);
+    assert_eq!(ada.reads_order(&later).await["status"], "PENDING", "the other one has time left");
+    assert_eq!(luigi.stock_of(luigi.any_dish()).await, Some(4), "what it took is back");
+    let events = ada.reads_events(&order, 2).await;
+    assert_eq!((&events[1]["actor"], &events[1]["name"]), (&json!("SYSTEM"), &json!("order:status-changed")));
+    assert_eq!(events[1]["event"]["order"], cancelled);
+    luigi.owner.tries_to_move(&order, "CONFIRMED", None).await.refused(409, "illegal_transition");
+    luigi.owner.moves(&later, "CONFIRMED").await;
+}
+
+#[tokio::test]
+async fn a_restaurant_may_take_its_own_time_to_answer() {
+    let app = TestApp::with(&[SELDOM]).await;
+    let luigi = app.restaurant("Luigi").with("acceptMinutes", json!(30)).opens().await;
+    let ada = app.customer("Ada").await;
+    let lasts = async || {
+        let order = ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
+        time(&order, "acceptBy") - time(&order, "placedAt")
+    };
+    assert_eq!(lasts().await, TimeDelta::minutes(30));
+    for bad in [json!(0), json!(121), json!(-1), json!(1.5), json!("10")] {
+        luigi.owner.patch(&luigi.path(""), &json!({ "acceptMinutes": bad })).await.refused(422, "invalid_request");
+    }
+    let shown = luigi.owner.patch(&luigi.path(""), &json!({ "acceptMinutes": null })).await.expect(200);
+    assert_eq!(shown["acceptMinutes"], Value::Null);
+    assert_eq!(lasts().await, TimeDelta::minutes(10), "as everywhere");
+    luigi.owner.patch(&luigi.path(""), &json!({ "autoAccept": true })).await.expect(200);
+    let order = ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
+    assert_eq!((&order["status"], &order["acceptBy"]), (&json!("CONFIRMED"), &Value::Null));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_an_answer_and_the_systems_cancellation_exactly_one_happens() {
+    let app = Arc::new(TestApp::with(&[SELDOM]).await);
+    let luigi = app.restaurant("Luigi").sells_counted("Tiramisù", 600, 100).opens().await;
+    let ada = app.customer("Ada").await;
+    let mut orders = Vec::new();
+    for _ in 0..40 {
+        orders.push(ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await);
+    }
+    app.passes(TimeDelta::minutes(11));
+    let mut work = JoinSet::new();
+    for order in orders.clone() {
+        let owner = luigi.owner.clone();
+        work.spawn(async move { usize::from(owner.tries_to_move(&order, "CONFIRMED", None).await.status == 200) });
+    }
+    let mut sweeps = JoinSet::new();
+    for _ in 0..3 {
+        let app = Arc::clone(&app);
+        sweeps.spawn(async move { overdue::sweep(&app.running().app).await.unwrap() });
+    }
+    let confirmed: usize = work.join_all().await.into_iter().sum();
+    let mut cancelled: usize = sweeps.join_all().await.into_iter().sum();
+    // What somebody was at while the others looked is found at the next look.
+    cancelled += overdue::sweep(&app.running().app).await.unwrap();
+    assert_eq!(confirmed + cancelled, orders.len());
+    assert_eq!(luigi.stock_of(luigi.any_dish()).await, Some(100 - i64::try_from(confirmed).unwrap()));
+    for order in &orders {
+        assert_eq!(ada.reads_order(order).await["version"], 2, "one step, and one only");
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_be_cancelled_holds_up_no_other() {
+    let app = TestApp::with(&[SELDOM]).await;
+    let luigi = app.restaurant("Luigi").sells_counted("Tiramisù", 600, 5).opens().await;
+    let ada = app.customer("Ada").await;
+    let stuck = ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
+    let other = ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
+    app.does(
+        "create function refuse() returns trigger language plpgsql as $$ begin
+             if new.number = 1 then raise exception 'a fault of ours'; end if; return new; end $$;
+         create trigger refuse before update on orders for each row execute function refuse()",
+    )
+    .await;
+    app.passes(TimeDelta::minutes(11));
+    assert_eq!(overdue::sweep(&app.running().app).await.unwrap(), 1);
+    assert_eq!(ada.reads_order(&stuck).await["status"], "PENDING");
+    assert_eq!(ada.reads_order(&other).await["status"], "CANCELLED");
+    app.does("drop trigger refuse on orders").await;
+    assert_eq!(overdue::sweep(&app.running().app).await.unwrap(), 1);
+    assert_eq!(ada.reads_order(&stuck).await["status"], "CANCELLED");
+}
+
+#[tokio::test]
+async fn a_kitchen_that_needs_longer_promises_for_later() {
+    let app = TestApp::with(&[SELDOM]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let (ada, staff) = (app.customer("Ada").await, app.staff_of(&luigi).await);
+    let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
+    let order = ada.orders_cart(&cart, &to_door()).await.expect(201);
+    let now = app.clock.now();
+    promises(&staff, &order, now + TimeDelta::hours(1)).await.refused(409, "illegal_transition");
+    let order = staff.moves(&order, "CONFIRMED").await;
+    let promised = time(&order, "promisedAt");
+    for bad in [promised, promised - TimeDelta::minutes(1), now - TimeDelta::hours(1), now + TimeDelta::hours(5)] {
+        let refusal = promises(&staff, &order, bad).await.refused(422, "invalid_request");
+        assert_eq!(refusal["errors"][0]["pointer"], "/promisedAt");
+    }
+    promises(&ada, &order, promised + TimeDelta::minutes(30)).await.refused(403, "forbidden");
+    app.customer("Bob")
+        .await
+        .patch(&format!("/api/orders/{}/promise", id_of(&order)), &json!({}))
+        .await
+        .refused(404, "not_found");
+
+    // The cancel window has passed; being told to wait longer opens it again.
+    app.passes(CANCEL_WINDOW + TimeDelta::seconds(1));
+    ada.tries_to_move(&order, "CANCELLED", None).await.refused(409, "illegal_transition");
+    let later = promises(&staff, &order, promised + TimeDelta::minutes(30)).await.expect(200);
+    assert_eq!((&later["version"], &later["status"]), (&json!(3), &json!("CONFIRMED")));
+    assert_eq!(time(&later, "promisedAt"), promised + TimeDelta::minutes(30));
+    assert_eq!(time(&later, "cancellableUntil"), time(&later, "updatedAt") + CANCEL_WINDOW);
+    assert_eq!(ada.reads_order(&order).await, later);
+
+    let cooking = staff.moves(&order, "PREPARING").await;
+    assert_eq!(cooking["cancellableUntil"], Value::Null);
+    let last = promises(&staff, &order, promised + TimeDelta::minutes(45)).await.expect(200);
+    assert_eq!(last["cancellableUntil"], Value::Null, "what is being cooked is the restaurant's to cancel");
+    let events = ada.reads_events(&order, 6).await;
+    let names: Vec<_> = events.iter().map(|event| event["name"].as_str().unwrap()).collect();
+    let (moved, promise) = ("order:status-changed", "order:promise-changed");
+    assert_eq!(names, ["order:new", moved, "delivery:status-changed", promise, moved, promise]);
+    assert_eq!(events[3]["event"]["order"], later);
+    let ready = staff.moves(&order, "READY").await;
+    promises(&staff, &ready, promised + TimeDelta::hours(1)).await.refused(409, "illegal_transition");
+}
+
+#[tokio::test]
+async fn two_promises_at_once_are_told_apart_by_the_version() {
+    let app = TestApp::with(&[SELDOM]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let ada = app.customer("Ada").await;
+    let order = ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
+    let order = luigi.owner.moves(&order, "CONFIRMED").await;
+    let path = format!("/api/orders/{}/promise", id_of(&order));
+    let wish = |minutes| json!({ "promisedAt": time(&order, "promisedAt") + TimeDelta::minutes(minutes) });
+    let first = luigi.owner.patch_version(&path, "\"2\"", &wish(5)).await;
+    let current = first.expect(200);
+    assert_eq!(first.header("etag"), "\"3\"");
+    let second = luigi.owner.patch_version(&path, "\"2\"", &wish(10)).await;
+    assert_eq!(second.refused(412, "version_conflict")["current"], current);
+}
