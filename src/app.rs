@@ -25,6 +25,7 @@ use crate::limits::{self, Limits};
 use crate::menu::published::Published;
 use crate::notifications::{self, Outbox};
 use crate::permission::Operation;
+use crate::pictures::{self, Pictures};
 use crate::problem::Problem;
 use crate::seal::Seal;
 use crate::uow::Database;
@@ -57,6 +58,8 @@ pub struct App {
     pub outbox: Outbox,
     /// What runs beside requests; the shutdown waits for it.
     pub jobs: TaskTracker,
+    /// Pictures.
+    pub pictures: Pictures,
     /// The demo city is up: the console may show its logins.
     pub demo: bool,
 }
@@ -107,9 +110,10 @@ pub fn router(app: &Arc<App>) -> Result<Router, RouterError> {
         .layer(from_fn_with_state(operations, name_operation))
         .merge(openapi::routes(&document))
         .merge(console::routes())
+        .merge(pictures::routes())
         .fallback(nothing_here)
         .with_state(Arc::clone(app));
-    Ok(middleware::inside(routes, &app.config.http))
+    Ok(middleware::inside(routes, &app.config.http, app.config.images.max_bytes))
 }
 
 /// Reads the operations out of the document and holds them against the permission table.

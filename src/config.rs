@@ -12,6 +12,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
+use comanda_providers::images::cloudinary::Signature;
 use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -225,6 +226,33 @@ pub struct Sync {
     pub retry_after: Duration,
 }
 
+/// Pictures and their bounds.
+#[derive(Debug, Clone)]
+pub struct Images {
+    /// `IMAGE_DIR`; `None`: `images` in the data folder.
+    pub dir: Option<PathBuf>,
+    /// `IMAGE_MAX_BYTES`.
+    pub max_bytes: usize,
+    /// `IMAGE_MAX_PIXELS`.
+    pub max_pixels: u32,
+    /// `IMAGE_DECODES_AT_ONCE`.
+    pub decodes_at_once: usize,
+    /// `IMAGE_DECODE_QUEUE`.
+    pub queue: usize,
+    /// `IMAGE_KEEP_IDLE`.
+    pub grace: Duration,
+    /// `IMAGE_COLLECT_INTERVAL`.
+    pub collect_every: Duration,
+    /// `IMAGE_PROVIDER_TIMEOUT`.
+    pub provider_timeout: Duration,
+    /// `CLOUDINARY_BASE_URL`.
+    pub cloudinary_base_url: String,
+    /// `CLOUDINARY_DELIVERY_URL`.
+    pub cloudinary_delivery_url: String,
+    /// `CLOUDINARY_SIGNATURE`.
+    pub cloudinary_signature: Signature,
+}
+
 /// Menus and their bounds.
 #[derive(Debug, Clone, Copy)]
 pub struct Menus {
@@ -282,6 +310,8 @@ pub struct Config {
     pub orders: Orders,
     /// Phones that were offline.
     pub sync: Sync,
+    /// Pictures.
+    pub images: Images,
     /// Logs.
     pub log: Log,
     /// Images.
@@ -450,6 +480,7 @@ impl Config {
             delivery: Delivery::gather(reader),
             orders: Orders::gather(reader),
             sync: Sync::gather(reader),
+            images: Images::gather(reader),
             log: Log {
                 level: reader.text("LOG_LEVEL").unwrap_or_default(),
                 json: reader.value("LOG_FORMAT", "text or json", false, |text| match text {
@@ -520,6 +551,17 @@ impl Config {
         }
         if self.redis_url.as_ref().is_some_and(|url| !starts_with(url, &["redis://", "rediss://", "redis+unix://"])) {
             faults.push("REDIS_URL must begin with redis://, as in redis://host:6379".into());
+        }
+        let clouds = [
+            ("CLOUDINARY_BASE_URL", &self.images.cloudinary_base_url),
+            ("CLOUDINARY_DELIVERY_URL", &self.images.cloudinary_delivery_url),
+        ];
+        for (name, url) in clouds {
+            let local =
+                ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|host| url.starts_with(host));
+            if !url.starts_with("https://") && !local {
+                faults.push(format!("{name} must begin with https://; http:// only for this machine"));
+            }
         }
         if self.http.public_url.as_ref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://"))
         {
@@ -683,6 +725,30 @@ impl Sockets {
 impl Delivery {
     fn gather(reader: &mut Reader<'_>) -> Self {
         Self { search_radius: f64::from(reader.number("DRIVER_SEARCH_RADIUS", 100_u32, 500_000)) }
+    }
+}
+
+impl Images {
+    fn gather(reader: &mut Reader<'_>) -> Self {
+        Self {
+            dir: reader.text("IMAGE_DIR").map(PathBuf::from),
+            max_bytes: reader.number("IMAGE_MAX_BYTES", 1_024, 32 << 20),
+            max_pixels: reader.number("IMAGE_MAX_PIXELS", 1_024, 100_000_000),
+            decodes_at_once: reader.number("IMAGE_DECODES_AT_ONCE", 1, 64),
+            queue: reader.number("IMAGE_DECODE_QUEUE", 0, 1_024),
+            grace: reader.duration("IMAGE_KEEP_IDLE"),
+            collect_every: reader.duration("IMAGE_COLLECT_INTERVAL"),
+            provider_timeout: reader.duration("IMAGE_PROVIDER_TIMEOUT"),
+            cloudinary_base_url: reader.text("CLOUDINARY_BASE_URL").unwrap_or_default(),
+            cloudinary_delivery_url: reader.text("CLOUDINARY_DELIVERY_URL").unwrap_or_default(),
+            cloudinary_signature: reader.value("CLOUDINARY_SIGNATURE", "sha1 or sha256", Signature::Sha1, |text| {
+                match text {
+                    "sha1" => Some(Signature::Sha1),
+                    "sha256" => Some(Signature::Sha256),
+                    _ => None,
+                }
+            }),
+        }
     }
 }
 

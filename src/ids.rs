@@ -162,6 +162,8 @@ ids! {
     ModifierGroupId = "mgr";
     /// An answer to it.
     ModifierId = "mod";
+    /// A picture.
+    ImageId = "img";
     /// A customer's basket at one restaurant.
     CartId = "crt";
     /// An order.

@@ -32,6 +32,8 @@ mod flush;
 pub mod uow;
 /// What the database holds only sealed.
 pub mod seal;
+/// Pictures: taken, made clean, stored, served, collected.
+pub mod pictures;
 /// The log of everything that happened.
 pub mod events;
 

@@ -27,8 +27,12 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const LONGEST_REQUEST_ID: usize = 128;
 
 /// What happens to requests for the routes themselves. From the outside in: compression, panics, time, size.
-pub fn inside(router: Router, bounds: &Http) -> Router {
-    let sizes = BodySizes { usual: bounds.max_body_bytes, menu: bounds.max_menu_bytes };
+pub fn inside(router: Router, bounds: &Http, largest_picture: usize) -> Router {
+    let sizes = BodySizes {
+        usual: bounds.max_body_bytes,
+        menu: bounds.max_menu_bytes,
+        picture: largest_picture + FORM_AROUND_A_PICTURE,
+    };
     router
         .layer(from_fn_with_state(sizes, of_bounded_size))
         .layer(axum::extract::DefaultBodyLimit::disable())
@@ -37,18 +41,34 @@ pub fn inside(router: Router, bounds: &Http) -> Router {
         .layer(CompressionLayer::new().gzip(true))
 }
 
+/// Most bytes that a form may put around a picture.
+const FORM_AROUND_A_PICTURE: usize = 16 << 10;
+
 /// Largest bodies.
 #[derive(Debug, Clone, Copy)]
 struct BodySizes {
     usual: usize,
     menu: usize,
+    picture: usize,
 }
 
-/// Refuses a body that says it is too large, and stops reading one that turns out to be. Whole menus may be larger.
+impl BodySizes {
+    /// Whole menus and pictures may be larger than other bodies.
+    fn most(self, request: &Request) -> usize {
+        let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
+        if request.method() == Method::POST && route.ends_with("/image") {
+            self.picture
+        } else if route.ends_with("/menu") || route.ends_with("/menu.csv") {
+            self.menu
+        } else {
+            self.usual
+        }
+    }
+}
+
+/// Refuses a body that says it is too large, and stops reading one that turns out to be.
 async fn of_bounded_size(State(sizes): State<BodySizes>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
-    let takes_menu = route.ends_with("/menu") || route.ends_with("/menu.csv");
-    let most = if takes_menu { sizes.menu } else { sizes.usual };
+    let most = sizes.most(&request);
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if declared.is_some_and(|length: usize| length > most) {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();

@@ -90,6 +90,8 @@ operations! {
     GetRestaurant = "get_restaurant": [Anyone];
     CreateRestaurant = "create_restaurant": [Admin];
     UpdateRestaurant = "update_restaurant": [Manager, Admin];
+    SetImage = "set_image": [Manager, Admin];
+    RemoveImage = "remove_image": [Manager, Admin];
     GetHours = "get_hours": [Anyone];
     PutHours = "put_hours": [Manager, Admin];
     PutPause = "put_pause": [Staff, Admin];
@@ -119,6 +121,8 @@ operations! {
     ListItems = "list_items": [Staff, Admin];
     CreateItem = "create_item": [Staff, Admin];
     GetItem = "get_item": [Anyone];
+    SetItemImage = "set_item_image": [Staff, Admin];
+    RemoveItemImage = "remove_item_image": [Staff, Admin];
     UpdateItem = "update_item": [Staff, Admin];
     DeleteItem = "delete_item": [Staff, Admin];
     SetAvailability = "set_availability": [Staff, Admin];

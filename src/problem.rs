@@ -75,12 +75,15 @@ codes! {
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
     UriTooLong = URI_TOO_LONG, "uri_too_long", "The address is too long";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is of another kind than this address takes";
+    UnsupportedImage = UNSUPPORTED_MEDIA_TYPE, "unsupported_image", "Pictures of this kind are not taken";
+    UnacceptableImage = UNPROCESSABLE_ENTITY, "unacceptable_image", "The picture cannot be taken";
     InvalidRequest = UNPROCESSABLE_ENTITY, "invalid_request", "Something in the request is not valid";
     ClockSkew = UNPROCESSABLE_ENTITY, "clock_skew", "The client's clock is too far ahead";
     IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The key was used for another request";
     TooManyRequests = TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side";
     Busy = SERVICE_UNAVAILABLE, "busy", "Too much is going on right now";
+    ImagesUnavailable = SERVICE_UNAVAILABLE, "images_unavailable", "Pictures cannot be stored right now";
     OutcomeUnknown = SERVICE_UNAVAILABLE, "outcome_unknown", "It is not known whether this happened";
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use comanda_providers::images::StoreError;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,7 @@ use crate::limits::{self, Limits};
 use crate::menu::published::Published;
 use crate::notifications::{Outbox, worker};
 use crate::orders::overdue;
+use crate::pictures::{self, Pictures};
 use crate::seal::Seal;
 use crate::server::{self, ListenError};
 use crate::sync;
@@ -47,6 +49,9 @@ pub enum ServeError {
     /// The address of Redis.
     #[error("REDIS_URL cannot be used: {0}. It looks like redis://host:6379")]
     Redis(#[from] redis::RedisError),
+    /// Where pictures go.
+    #[error("pictures cannot be stored with CLOUDINARY_BASE_URL as it is set: {0}")]
+    Pictures(#[from] StoreError),
     /// The demo city.
     #[error(transparent)]
     Demo(#[from] DemoError),
@@ -63,6 +68,7 @@ pub struct Running {
     relay: tokio::task::JoinHandle<()>,
     feed: tokio::task::JoinHandle<()>,
     outbox: tokio::task::JoinHandle<()>,
+    collector: tokio::task::JoinHandle<()>,
 }
 
 impl Running {
@@ -76,6 +82,7 @@ impl Running {
         let _ = self.outbox.await;
         self.app.jobs.close();
         self.app.jobs.wait().await;
+        let _ = self.collector.await;
         self.app.menus.cache().close().await;
         self.app.db.close().await;
     }
@@ -97,6 +104,7 @@ pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) 
         callers: Callers::new(config.accounts.session_cache),
         passwords: Passwords::new(&config.accounts),
         limits: Limits::new(&config, &clock)?,
+        pictures: Pictures::new(&config)?,
         menus: Published::new(db.clone(), config.menus, config.redis_url.as_ref())?,
         seal,
         outbox: Outbox::default(),
@@ -135,13 +143,14 @@ fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<Runnin
     let (sockets, io) = realtime::layer(&app.config.sockets);
     let router = middleware::outside(app::router(&app)?.layer(sockets), &app.config.http);
     let relay = tokio::spawn(realtime::start(Arc::clone(&app), io, reached.options().clone(), stop.clone()));
+    let collector = tokio::spawn(pictures::keep_collecting(Arc::clone(&app), stop.clone()));
     let feed = tokio::spawn(feed::follow(Arc::clone(&app), reached.options().clone(), stop.clone()));
     let outbox = tokio::spawn(worker::work(Arc::clone(&app), stop.clone()));
     app.jobs.spawn(overdue::keep_watch(Arc::clone(&app), stop.clone()));
     app.jobs.spawn(sync::worker::keep_watch(Arc::clone(&app), stop.clone()));
     let (bounds, ending) = (app.config.http.clone(), stop.clone());
     let serving = tokio::spawn(async move { server::serve(listener, router, &bounds, ending).await });
-    Ok(Running { app, address, stop, serving, relay, feed, outbox })
+    Ok(Running { app, address, stop, serving, relay, feed, outbox, collector })
 }
 
 /// `comanda serve`: until a signal comes.

@@ -43,7 +43,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
 /// What to do about a body that is too large.
 pub const TOO_LARGE: &str =
-    "Send less: the limit is MAX_BODY_BYTES of the server's configuration, for whole menus MENU_MAX_BYTES.";
+    "Send less: the limit is MAX_BODY_BYTES of the server's configuration; MENU_MAX_BYTES for whole menus, IMAGE_MAX_BYTES for pictures.";
 
 /// A body of `text/csv`, within the size limit.
 pub struct CsvBody(pub Bytes);
@@ -69,7 +69,7 @@ fn require(headers: &HeaderMap, wanted: &str, name: &str) -> Result<(), Problem>
     Err(Problem::new(Code::UnsupportedMediaType, format!("Send the body as {name} with `Content-Type: {wanted}`.")))
 }
 
-fn unreadable(rejection: &axum::extract::rejection::BytesRejection) -> Problem {
+pub(crate) fn unreadable(rejection: &axum::extract::rejection::BytesRejection) -> Problem {
     if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
         Problem::new(Code::BodyTooLarge, TOO_LARGE)
     } else if is_too_slow(rejection) {

@@ -23,6 +23,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(get_menu, whole::put_menu))
         .merge(categories::routes())
         .merge(items::routes())
+        .merge(super::image::routes())
         .merge(groups::routes())
         .merge(modifiers::routes())
         .merge(stock::routes())

@@ -117,6 +117,7 @@ impl NewItem {
             unavailable_until: None,
             stock: self.stock.map(|stock| stock.0),
             position: self.position,
+            image: None,
             day_parts: self.day_parts,
             allergens: self.allergens,
             diets: self.diets,

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId};
 use crate::money::{Amount, Currency, Money};
+use crate::pictures::Image;
 use crate::restaurants::tax::TaxClass;
 
 pub mod allergens;
@@ -24,6 +25,7 @@ pub mod document;
 pub mod groups;
 pub mod heads;
 pub mod http;
+pub mod image;
 pub mod input;
 pub mod items;
 pub mod modifiers;
@@ -87,6 +89,8 @@ pub struct Item {
     pub stock: Option<i32>,
     /// Where it stands; smaller first.
     pub position: i32,
+    /// Its picture.
+    pub image: Option<Image>,
     /// When it is served; empty: whenever its category is.
     pub day_parts: Vec<DayPart>,
     /// What is in it; null: nobody has said.

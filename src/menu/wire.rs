@@ -11,6 +11,7 @@ use super::translations::{Texts, Translations};
 use super::{Category, Contents, Group, Item, Modifier};
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId, RestaurantId};
 use crate::money::{Currency, Money};
+use crate::pictures::Image;
 use crate::restaurants::tax::TaxClass;
 
 /// A question about an item, and its answers, as staff see it.
@@ -164,6 +165,8 @@ pub struct MenuItem {
     pub orderable: bool,
     /// Where it stands; smaller first.
     pub position: i32,
+    /// Its picture.
+    pub image: Option<Image>,
     /// When it is served; empty: whenever its category is.
     pub day_parts: Vec<DayPart>,
     /// What is in it; null: nobody has said.
@@ -263,6 +266,7 @@ impl Showing<'_> {
             sold_out,
             orderable: item.available && !sold_out && in_time,
             position: item.position,
+            image: item.image,
             day_parts: item.day_parts,
             allergens: item.allergens,
             diets: item.diets,

@@ -37,6 +37,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(opening::routes())
         .merge(area::routes())
         .merge(security::routes())
+        .merge(super::image::routes())
 }
 
 /// List restaurants

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::ids::{RestaurantId, UserId};
 use crate::money::Money;
+use crate::pictures::Image;
 use crate::place::Place;
 
 pub mod area;
@@ -18,6 +19,7 @@ pub mod fulfilments;
 pub mod geometry;
 pub mod hours;
 pub mod http;
+pub mod image;
 pub mod invitations;
 pub mod members;
 pub mod opening;
@@ -99,6 +101,8 @@ pub struct Restaurant {
     pub preparation_minutes: i16,
     /// False: takes no orders for the moment.
     pub accepting: bool,
+    /// Its picture.
+    pub image: Option<Image>,
     /// Weekly opening hours; empty: always open.
     pub hours: Vec<Span>,
     /// Whether an order would be taken at the time of the answer.

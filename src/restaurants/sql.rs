@@ -10,12 +10,14 @@ use super::{Member, MemberRole, Membership, Pause, Restaurant};
 use crate::ids::{RestaurantId, UserId};
 use crate::money::{Amount, Currency};
 use crate::paging::Page;
+use crate::pictures::Image;
 use crate::place::Place;
 use crate::problem::{Code, OnConstraint as _, Problem};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
 pub mod hours;
+pub mod images;
 pub mod invitations;
 pub mod tax;
 pub mod zones;
@@ -48,6 +50,7 @@ struct Row {
     menu_version: i64,
     version: i64,
     created_at: DateTime<Utc>,
+    image: Option<Json<Image>>,
     weekly: Json<Vec<StoredSpan>>,
     exceptions: Json<Vec<StoredException>>,
     tax_classes: Json<Vec<StoredClass>>,
@@ -83,6 +86,7 @@ impl Row {
             open_now: !open_for.is_empty(),
             open_for,
             pause,
+            image: self.image.map(|image| image.0),
             hours: schedule.weekly,
             menu_version: self.menu_version,
             version: self.version,
@@ -102,6 +106,7 @@ macro_rules! restaurants {
                       preparation_minutes, accepting, paused_until, pause_reason,
                       coalesce((select m.version from menus m where m.restaurant_id = r.id), 1) as "menu_version!",
                       version, created_at,
+                      (select shown from images i where i.restaurant_id = r.id and i.id = r.image_id) as "image: _",
                       weekly.spans as "weekly!: _", exceptions.days as "exceptions!: _",
                       (select coalesce(json_agg(t order by t.name), '[]') from tax_classes t
                        where t.restaurant_id = r.id) as "tax_classes!: _"

@@ -56,6 +56,7 @@ mod order_lists;
 mod orders;
 mod paging;
 mod permission;
+mod pictures;
 mod postgres;
 mod realtime;
 mod recovery;

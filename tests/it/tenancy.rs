@@ -16,6 +16,7 @@ const PUBLIC: &[&str] = &[
     "delivery_zones",
     "exceptional_days",
     "exceptional_hours",
+    "images",
     "item_modifier_groups",
     "menu_categories",
     "menu_items",
@@ -40,6 +41,8 @@ const FURTHER_ROWS: &str = "
         select restaurant_id, i.id, g.id, 0 from menu_items i join modifier_groups g using (restaurant_id);
     insert into nested_modifier_groups (restaurant_id, modifier_id, group_id, position)
         select restaurant_id, id, group_id, 0 from modifiers;
+    insert into images (restaurant_id, id, provider, key, created_at)
+        select id, gen_random_uuid(), 'local', id::text, now() from restaurants;
     insert into tax_classes (restaurant_id, name, delivery, pickup, dine_in)
         select id, 'drinks', 220000, 220000, 100000 from restaurants;
     insert into stock_ledger (restaurant_id, item_id, delta, reason, at)

@@ -86,6 +86,7 @@ async fn write_menu(
                 unavailable_until: None,
                 stock: dish.stock,
                 position,
+                image: None,
                 day_parts: Vec::new(),
                 allergens: None,
                 diets: Vec::new(),

@@ -4,13 +4,14 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
 use super::key_taken;
-use crate::ids::{CategoryId, ItemId, ModifierGroupId, RestaurantId};
+use crate::ids::{CategoryId, ImageId, ItemId, ModifierGroupId, RestaurantId};
 use crate::menu::Item;
 use crate::menu::allergens::{Declared, Diet};
 use crate::menu::dayparts::DayPart;
 use crate::menu::translations::Translations;
 use crate::money::{Amount, Currency};
 use crate::paging::Page;
+use crate::pictures::Image;
 use crate::problem::{OnConstraint as _, Problem};
 use crate::restaurants::tax::TaxClass;
 use crate::tenancy::RestaurantScope;
@@ -34,6 +35,7 @@ struct Row {
     diets: Json<Vec<Diet>>,
     modifier_groups: Vec<ModifierGroupId>,
     translations: Json<Translations>,
+    image: Option<Json<Image>>,
 }
 
 impl Row {
@@ -52,6 +54,7 @@ impl Row {
             unavailable_until,
             stock: self.stock,
             position: self.position,
+            image: self.image.map(|image| image.0),
             day_parts: self.day_parts.0,
             allergens: self.allergens.map(|allergens| allergens.0),
             diets: self.diets.0,
@@ -69,6 +72,7 @@ pub async fn all(tx: &mut Tx, restaurant: RestaurantId, currency: Currency) -> R
         r#"select id, key, category_id, name, description, price, tax_class, available, unavailable_until, stock, position,
                   day_parts as "day_parts: _", allergens as "allergens: _", diets as "diets: _",
                   translations as "translations: _",
+                  (select shown from images p where p.restaurant_id = $1 and p.id = i.image_id) as "image: _",
                   array(select g.group_id from item_modifier_groups g
                         where g.restaurant_id = $1 and g.item_id = i.id order by g.position) as "modifier_groups!: _"
            from menu_items i where restaurant_id = $1 and deleted_at is null order by position, id"#,
@@ -92,6 +96,7 @@ pub async fn page(
         r#"select id, key, category_id, name, description, price, tax_class, available, unavailable_until, stock, position,
                   day_parts as "day_parts: _", allergens as "allergens: _", diets as "diets: _",
                   translations as "translations: _",
+                  (select shown from images p where p.restaurant_id = $1 and p.id = i.image_id) as "image: _",
                   array(select g.group_id from item_modifier_groups g
                         where g.restaurant_id = $1 and g.item_id = i.id order by g.position) as "modifier_groups!: _"
            from menu_items i
@@ -116,6 +121,7 @@ pub async fn get(tx: &mut Tx, restaurant: RestaurantId, id: ItemId) -> Result<Op
         r#"select id, key, category_id, name, description, price, tax_class, available, unavailable_until, stock, position,
                   day_parts as "day_parts: _", allergens as "allergens: _", diets as "diets: _",
                   translations as "translations: _",
+                  (select shown from images p where p.restaurant_id = $1 and p.id = i.image_id) as "image: _",
                   array(select g.group_id from item_modifier_groups g
                         where g.restaurant_id = $1 and g.item_id = i.id order by g.position) as "modifier_groups!: _"
            from menu_items i where restaurant_id = $1 and id = $2 and deleted_at is null"#,
@@ -173,6 +179,27 @@ pub async fn save(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(
     .await
     .on_constraint("menu_items_key_key", key_taken)?;
     ask(tx, scope, item.id, &item.modifier_groups).await
+}
+
+/// An item shows this picture from now on, or none.
+pub async fn show_image(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    item: ItemId,
+    image: Option<ImageId>,
+) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "update menu_items set image_id = $3, updated_at = $4
+         where restaurant_id = $1 and id = $2 and deleted_at is null",
+        scope.restaurant() as RestaurantId,
+        item as ItemId,
+        image as Option<ImageId>,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
 }
 
 /// Which groups are asked about an item, in this order.

@@ -1,0 +1,257 @@
+//! Pictures at Cloudinary: signed uploads and removals, bounded in time and in what is read of an answer.
+//!
+//! <https://cloudinary.com/documentation/image_upload_api_reference>. A picture is uploaded under a name of our choosing
+//! with `overwrite`, so that repeating an upload changes nothing; variants are made at delivery by transformations that
+//! stand in the address.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
+
+use aws_lc_rs::digest;
+use reqwest::multipart::{Form, Part};
+use reqwest::{StatusCode, Url};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+
+use super::{Addresses, Outcome, Picture, StoreError, StoreImage, Variant};
+
+/// How to reach an account.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Of the upload API; `https://api.cloudinary.com` unless set.
+    pub base_url: String,
+    /// From which pictures are delivered; `https://res.cloudinary.com` unless set.
+    pub delivery_url: String,
+    /// The account's cloud.
+    pub cloud_name: String,
+    /// The key of the API.
+    pub api_key: String,
+    /// Its secret.
+    pub api_secret: SecretString,
+    /// How requests and answers are signed.
+    pub signature: Signature,
+    /// For one try of one call.
+    pub timeout: Duration,
+    /// Before the second try; doubled before the third.
+    pub pause: Duration,
+}
+
+/// The hash that an account signs with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signature {
+    /// Unless the account says otherwise.
+    Sha1,
+    /// For accounts that ask for it.
+    Sha256,
+}
+
+/// The real thing.
+#[derive(Debug, Clone)]
+pub struct Cloudinary {
+    settings: Settings,
+    client: reqwest::Client,
+}
+
+/// Tries of a call whose repetition changes nothing.
+const TRIES: u32 = 3;
+/// Most bytes of an answer that are read.
+const LONGEST_ANSWER: usize = 64 << 10;
+/// What Cloudinary answers when the calls of the hour are used up; 429 is for too many at once.
+const ENHANCE_YOUR_CALM: u16 = 420;
+
+/// The signature of parameters: `key=value` in the order of the keys, joined by `&`, the secret behind, hashed, in hex. An
+/// `&` in a value is written `%26`, so that no value can pass for another parameter; empty values are left out.
+pub fn sign(signature: Signature, parameters: &BTreeMap<&str, String>, secret: &str) -> String {
+    let algorithm = match signature {
+        Signature::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
+        Signature::Sha256 => &digest::SHA256,
+    };
+    let present = parameters.iter().filter(|(_, value)| !value.is_empty());
+    let pairs: Vec<_> = present.map(|(key, value)| format!("{key}={}", value.replace('&', "%26"))).collect();
+    let signed = digest::digest(algorithm, format!("{}{secret}", pairs.join("&")).as_bytes());
+    signed.as_ref().iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// What is read of an upload's answer.
+#[derive(Deserialize)]
+struct Uploaded {
+    public_id: String,
+    version: u64,
+    signature: String,
+}
+
+#[derive(Deserialize)]
+struct Destroyed {
+    result: String,
+}
+
+#[derive(Deserialize)]
+struct Failure {
+    error: FailureText,
+}
+
+#[derive(Deserialize)]
+struct FailureText {
+    message: String,
+}
+
+impl Cloudinary {
+    /// A client of its own: no redirects, a bounded time to connect.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up or the address is none.
+    pub fn new(settings: Settings) -> Result<Self, StoreError> {
+        Url::parse(&settings.base_url).map_err(|error| StoreError::Refused(error.to_string()))?;
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(3).min(settings.timeout))
+            .timeout(settings.timeout)
+            .build()
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Self { settings, client })
+    }
+
+    fn secret(&self) -> &str {
+        self.settings.api_secret.expose_secret()
+    }
+
+    /// The parameters with what proves that they are ours.
+    fn signed(&self, mut parameters: BTreeMap<&'static str, String>) -> BTreeMap<&'static str, String> {
+        // Cloudinary holds it against its own clock, so this is the machine's and no other.
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        parameters.insert("timestamp", now.as_secs().to_string());
+        let signature = sign(self.settings.signature, &parameters, self.secret());
+        parameters.insert("signature", signature);
+        parameters.insert("api_key", self.settings.api_key.clone());
+        parameters
+    }
+
+    /// Calls until it works, it is refused, or the tries are used up. Every call here may be repeated.
+    async fn call<T: for<'de> Deserialize<'de>>(
+        &self,
+        method: &str,
+        parameters: &BTreeMap<&'static str, String>,
+        file: Option<&[u8]>,
+    ) -> Result<T, StoreError> {
+        let Settings { base_url, cloud_name, pause, .. } = &self.settings;
+        let address = format!("{}/v1_1/{cloud_name}/image/{method}", base_url.trim_end_matches('/'));
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let outcome = self.once(&address, self.signed(parameters.clone()), file).await;
+            match outcome {
+                Err(StoreError::Unavailable(why)) if attempt < TRIES => {
+                    tracing::warn!(why, attempt, "Cloudinary does not answer as it should; trying again");
+                    tokio::time::sleep(*pause * 2_u32.pow(attempt - 1)).await;
+                }
+                Ok(answer) => {
+                    return serde_json::from_slice(&answer).map_err(|error| StoreError::Garbage(error.to_string()));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// One try: the body of an answer that says yes.
+    async fn once(
+        &self,
+        address: &str,
+        parameters: BTreeMap<&'static str, String>,
+        file: Option<&[u8]>,
+    ) -> Result<Vec<u8>, StoreError> {
+        let away = |error: reqwest::Error| StoreError::Unavailable(error.without_url().to_string());
+        let request = self.client.post(address);
+        let request = if let Some(file) = file {
+            let file = Part::bytes(file.to_vec()).file_name("picture.jpg").mime_str("image/jpeg").map_err(away)?;
+            let form = parameters.into_iter().fold(Form::new(), |form, (name, value)| form.text(name, value));
+            request.multipart(form.part("file", file))
+        } else {
+            request.json(&in_json(parameters))
+        };
+        let mut answer = request.send().await.map_err(away)?;
+        let status = answer.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(away)? {
+            if body.len() + chunk.len() > LONGEST_ANSWER {
+                return Err(StoreError::Garbage(format!("{status} with more than {LONGEST_ANSWER} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if status == StatusCode::OK { Ok(body) } else { Err(failure(status, &body)) }
+    }
+}
+
+/// Parameters as JSON has them: the time is a number, yes is a boolean.
+fn in_json(parameters: BTreeMap<&'static str, String>) -> serde_json::Value {
+    let typed = |(name, value): (&'static str, String)| {
+        let value = match (name, value.parse::<u64>()) {
+            ("timestamp", Ok(seconds)) => seconds.into(),
+            _ if value == "true" => true.into(),
+            _ => value.into(),
+        };
+        (name.to_owned(), value)
+    };
+    parameters.into_iter().map(typed).collect::<serde_json::Map<_, _>>().into()
+}
+
+/// The class of a refusal, by its status.
+fn failure(status: StatusCode, body: &[u8]) -> StoreError {
+    let text = serde_json::from_slice::<Failure>(body).map(|failure| failure.error.message);
+    let text: String = text.unwrap_or_else(|_| "without a message".into()).chars().take(300).collect();
+    let text = format!("{} {text}", status.as_u16());
+    match status.as_u16() {
+        401 | 403 => StoreError::Account(text),
+        ENHANCE_YOUR_CALM => StoreError::TooOften(text),
+        408 | 429 | 500..=599 => StoreError::Unavailable(text),
+        200..=399 => StoreError::Garbage(text),
+        _ => StoreError::Refused(text),
+    }
+}
+
+/// What is asked for at delivery.
+const fn transformation(variant: Variant) -> &'static str {
+    match variant {
+        Variant::Thumb => "c_fill,g_auto,h_160,w_160/f_auto,q_auto",
+        Variant::Card => "c_fill,g_auto,h_300,w_400/f_auto,q_auto",
+        Variant::Detail => "c_limit,h_800,w_800/f_auto,q_auto",
+        Variant::Hero => "c_limit,h_1600,w_1600/f_auto,q_auto",
+    }
+}
+
+impl StoreImage for Cloudinary {
+    fn provider(&self) -> &'static str {
+        "cloudinary"
+    }
+
+    fn put<'a>(&'a self, key: &'a str, picture: &'a Picture) -> Outcome<'a, Addresses> {
+        Box::pin(async move {
+            let parameters = BTreeMap::from([("public_id", key.to_owned()), ("overwrite", "true".to_owned())]);
+            let uploaded: Uploaded = self.call("upload", &parameters, Some(&picture.hero)).await?;
+            // Signed by Cloudinary with the same secret: an answer of somebody in between is not believed.
+            let Uploaded { public_id, version, signature } = uploaded;
+            let told = BTreeMap::from([("public_id", public_id.clone()), ("version", version.to_string())]);
+            if public_id != key || signature != sign(self.settings.signature, &told, self.secret()) {
+                return Err(StoreError::Garbage("an answer that is not signed for this picture".into()));
+            }
+            let Settings { delivery_url, cloud_name, .. } = &self.settings;
+            let base = format!("{}/{cloud_name}/image/upload", delivery_url.trim_end_matches('/'));
+            Ok(Addresses::of(|variant| format!("{base}/{}/v{version}/{key}.jpg", transformation(variant))))
+        })
+    }
+
+    fn remove<'a>(&'a self, key: &'a str) -> Outcome<'a, ()> {
+        Box::pin(async move {
+            let parameters = BTreeMap::from([("public_id", key.to_owned()), ("invalidate", "true".to_owned())]);
+            let Destroyed { result } = self.call("destroy", &parameters, None).await?;
+            match result.as_str() {
+                "ok" | "not found" => Ok(()),
+                other => Err(StoreError::Garbage(format!("a removal that came to {other:?}"))),
+            }
+        })
+    }
+}

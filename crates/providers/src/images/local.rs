@@ -1,0 +1,72 @@
+//! Pictures on the local disk: a folder a picture, a file a variant.
+
+use std::path::{Path, PathBuf};
+
+use super::{Addresses, Outcome, Picture, StoreError, StoreImage, Variant};
+
+/// Keeps pictures in a folder; whoever serves that folder says under which address.
+#[derive(Debug, Clone)]
+pub struct LocalDisk {
+    folder: PathBuf,
+    base: String,
+}
+
+impl LocalDisk {
+    /// In this folder, served at this address.
+    pub fn new(folder: PathBuf, base: impl Into<String>) -> Self {
+        Self { folder, base: base.into() }
+    }
+
+    /// The file of a variant; `None` for a key that no picture can have.
+    pub fn file(&self, key: &str, variant: Variant) -> Option<PathBuf> {
+        Some(self.place(key)?.join(format!("{}.jpg", variant.name())))
+    }
+
+    /// The folder of a picture. A key that could lead elsewhere has none.
+    fn place(&self, key: &str) -> Option<PathBuf> {
+        let plain = |part: &str| {
+            let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+            !part.is_empty() && part.bytes().all(known)
+        };
+        key.split('/').all(plain).then(|| key.split('/').fold(self.folder.clone(), |path, part| path.join(part)))
+    }
+}
+
+fn no_such_key(key: &str) -> StoreError {
+    StoreError::Refused(format!("{key} is no key"))
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::Unavailable(format!("{}: {error}", path.display()))
+}
+
+impl StoreImage for LocalDisk {
+    fn provider(&self) -> &'static str {
+        "local"
+    }
+
+    fn put<'a>(&'a self, key: &'a str, picture: &'a Picture) -> Outcome<'a, Addresses> {
+        Box::pin(async move {
+            let place = self.place(key).ok_or_else(|| no_such_key(key))?;
+            tokio::fs::create_dir_all(&place).await.map_err(|error| failed(&place, &error))?;
+            for variant in Variant::ALL {
+                let path = place.join(format!("{}.jpg", variant.name()));
+                // Under another name first, so that nobody is served half a picture.
+                let whole = place.join(format!("{}.part", variant.name()));
+                tokio::fs::write(&whole, picture.bytes(variant)).await.map_err(|error| failed(&whole, &error))?;
+                tokio::fs::rename(&whole, &path).await.map_err(|error| failed(&path, &error))?;
+            }
+            Ok(Addresses::of(|variant| format!("{}/{key}/{}.jpg", self.base, variant.name())))
+        })
+    }
+
+    fn remove<'a>(&'a self, key: &'a str) -> Outcome<'a, ()> {
+        Box::pin(async move {
+            let place = self.place(key).ok_or_else(|| no_such_key(key))?;
+            match tokio::fs::remove_dir_all(&place).await {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(&place, &error)),
+                Ok(()) | Err(_) => Ok(()),
+            }
+        })
+    }
+}

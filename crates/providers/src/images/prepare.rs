@@ -1,0 +1,231 @@
+//! Makes clean pictures out of what somebody sent: nothing of the file itself is kept.
+//!
+//! What it claims to be is looked at by its first bytes, never by its name. Its size is read from the header and bounded
+//! before anything is decoded. It has to end where its format says, so that nothing travels behind it. Then it is decoded,
+//! turned as its EXIF says, brought from its colours to sRGB, laid on white and written anew as JPEG: places, names and
+//! whatever else was hidden in it are gone.
+
+use std::io::Cursor;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::FilterType;
+use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
+
+use moxcms::{ColorProfile, Layout, TransformOptions};
+
+use super::Variant;
+
+/// Largest width and height.
+pub const LARGEST_SIDE: u32 = 10_000;
+/// Smallest width and height.
+pub const SMALLEST_SIDE: u32 = 16;
+const QUALITY: u8 = 85;
+const HERO_SIDE: u32 = 1_600;
+const DETAIL_SIDE: u32 = 800;
+
+/// How large a picture may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Width times height. Decoded it may take four bytes for each of them, so that one of 16 bits a colour has half.
+    pub most_pixels: u32,
+}
+
+impl Bounds {
+    /// Most memory a decoded picture may take.
+    const fn bytes(self) -> u64 {
+        self.most_pixels as u64 * 4
+    }
+}
+
+/// Why a file is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Its first bytes are of no format that is taken.
+    #[error("must be a JPEG, PNG or WebP picture")]
+    UnknownFormat,
+    /// It is what phones take, and of no format that is taken.
+    #[error("is HEIC or AVIF, which is not taken: send it as JPEG, PNG or WebP")]
+    Heif,
+    /// Its header names a size that is not taken.
+    #[error("must be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels wide and high, and at most {0} pixels in all")]
+    Size(u32),
+    /// It goes on behind its end, or breaks off before it.
+    #[error("must end where its format says: it is cut short, or something is hidden behind it")]
+    Ending,
+    /// It cannot be decoded.
+    #[error("is damaged: {0}")]
+    Damaged(String),
+}
+
+/// A clean picture: a JPEG for each variant.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    /// Width of the largest variant.
+    pub width: u32,
+    /// Its height.
+    pub height: u32,
+    /// 160 × 160.
+    pub thumb: Vec<u8>,
+    /// 400 × 300.
+    pub card: Vec<u8>,
+    /// At most 800 × 800.
+    pub detail: Vec<u8>,
+    /// At most 1600 × 1600.
+    pub hero: Vec<u8>,
+}
+
+impl Picture {
+    /// The bytes of a variant.
+    pub fn bytes(&self, variant: Variant) -> &[u8] {
+        match variant {
+            Variant::Thumb => &self.thumb,
+            Variant::Card => &self.card,
+            Variant::Detail => &self.detail,
+            Variant::Hero => &self.hero,
+        }
+    }
+}
+
+/// Checks a file and makes clean pictures out of it. Takes processor time and memory: call it where it blocks nobody, and
+/// only a few at once.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn prepare(file: &[u8], bounds: Bounds) -> Result<Picture, Refusal> {
+    let is_heif = file.get(4..8) == Some(b"ftyp");
+    let format = format_of(file).ok_or(if is_heif { Refusal::Heif } else { Refusal::UnknownFormat })?;
+    let ends_well = match format {
+        ImageFormat::Jpeg => jpeg_ends_well(file),
+        ImageFormat::Png => png_ends_well(file),
+        _ => webp_ends_well(file),
+    };
+    if !ends_well {
+        return Err(Refusal::Ending);
+    }
+    let (picture, profile) = decode(file, format, bounds)?;
+    // Made smaller first: there is less to turn to other colours.
+    let hero = within(&picture, HERO_SIDE);
+    drop(picture);
+    let hero = DynamicImage::from(in_srgb(flatten(&hero), profile.as_deref()));
+    Ok(Picture {
+        width: hero.width(),
+        height: hero.height(),
+        thumb: encode(&hero.resize_to_fill(160, 160, FilterType::Triangle))?,
+        card: encode(&hero.resize_to_fill(400, 300, FilterType::Triangle))?,
+        detail: encode(&within(&hero, DETAIL_SIDE))?,
+        hero: encode(&hero)?,
+    })
+}
+
+/// By the first bytes.
+fn format_of(file: &[u8]) -> Option<ImageFormat> {
+    match file {
+        [0xFF, 0xD8, 0xFF, ..] => Some(ImageFormat::Jpeg),
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => Some(ImageFormat::Png),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(ImageFormat::WebP),
+        _ => None,
+    }
+}
+
+/// The end-of-image marker is the last thing, but for zeros that some cameras add. Decoders are content without it.
+fn jpeg_ends_well(file: &[u8]) -> bool {
+    let length = file.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    file[..length].ends_with(&[0xFF, 0xD9])
+}
+
+/// The chunks follow one another to IEND, and there the file ends.
+fn png_ends_well(file: &[u8]) -> bool {
+    let mut at = 8;
+    let next = |at: usize| {
+        let length = u32::from_be_bytes(file.get(at..at + 4)?.try_into().ok()?);
+        let is_end = file.get(at + 4..at + 8)? == b"IEND";
+        let end = at.checked_add(usize::try_from(length).ok()?)?.checked_add(12)?;
+        (end <= file.len()).then_some((end, is_end))
+    };
+    while let Some((end, is_end)) = next(at) {
+        if is_end {
+            return end == file.len();
+        }
+        at = end;
+    }
+    false
+}
+
+/// The length in the header is the file's, padded to an even number.
+fn webp_ends_well(file: &[u8]) -> bool {
+    let length = file.get(4..8).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes);
+    length.and_then(|length| usize::try_from(length).ok()).is_some_and(|length| length + 8 == file.len())
+}
+
+/// At most so wide and high, and never larger than it was.
+fn within(picture: &DynamicImage, side: u32) -> DynamicImage {
+    let fits = picture.width().max(picture.height()) <= side;
+    if fits { picture.clone() } else { picture.resize(side, side, FilterType::Triangle) }
+}
+
+/// The picture as it is to be looked at, and the profile of its colours.
+fn decode(file: &[u8], format: ImageFormat, bounds: Bounds) -> Result<(DynamicImage, Option<Vec<u8>>), Refusal> {
+    let too_large = || Refusal::Size(bounds.most_pixels);
+    let damaged = |error: image::ImageError| match error {
+        image::ImageError::Limits(_) => too_large(),
+        other => Refusal::Damaged(other.to_string()),
+    };
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(LARGEST_SIDE);
+    limits.max_image_height = Some(LARGEST_SIDE);
+    limits.max_alloc = Some(bounds.bytes().saturating_mul(2));
+    let mut reader = ImageReader::with_format(Cursor::new(file), format);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(damaged)?;
+    // Only the header has been read so far.
+    let (width, height) = decoder.dimensions();
+    let sides = SMALLEST_SIDE..=LARGEST_SIDE;
+    let pixels = u64::from(width) * u64::from(height);
+    if !sides.contains(&width) || !sides.contains(&height) || pixels > u64::from(bounds.most_pixels) {
+        return Err(too_large());
+    }
+    if decoder.total_bytes() > bounds.bytes() {
+        return Err(too_large());
+    }
+    let orientation = decoder.orientation().map_err(damaged)?;
+    // A profile that cannot be read is as good as none.
+    let profile = decoder.icc_profile().ok().flatten();
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    picture.apply_orientation(orientation);
+    Ok((picture, profile))
+}
+
+/// From the colours of a profile to those that everybody assumes. A profile that makes no sense is left aside.
+fn in_srgb(picture: RgbImage, profile: Option<&[u8]>) -> RgbImage {
+    let Some(profile) = profile.and_then(|profile| ColorProfile::new_from_slice(profile).ok()) else { return picture };
+    let (srgb, options) = (ColorProfile::new_srgb(), TransformOptions::default());
+    let Ok(transform) = profile.create_transform_8bit(Layout::Rgb, &srgb, Layout::Rgb, options) else { return picture };
+    let mut turned = vec![0; picture.len()];
+    match transform.transform(&picture, &mut turned) {
+        Ok(()) => RgbImage::from_raw(picture.width(), picture.height(), turned).unwrap_or(picture),
+        Err(_) => picture,
+    }
+}
+
+/// Eight bits a colour, on white.
+fn flatten(picture: &DynamicImage) -> RgbImage {
+    if !picture.color().has_alpha() {
+        return picture.to_rgb8();
+    }
+    let seen = picture.to_rgba8();
+    RgbImage::from_fn(seen.width(), seen.height(), |x, y| {
+        let [red, green, blue, alpha] = seen.get_pixel(x, y).0;
+        let on_white = |colour: u8| {
+            let mixed = u16::from(colour) * u16::from(alpha) + 255 * (255 - u16::from(alpha));
+            u8::try_from((mixed + 127) / 255).unwrap_or(u8::MAX)
+        };
+        Rgb([on_white(red), on_white(green), on_white(blue)])
+    })
+}
+
+fn encode(picture: &DynamicImage) -> Result<Vec<u8>, Refusal> {
+    let mut bytes = Vec::new();
+    let encoder = JpegEncoder::new_with_quality(&mut bytes, QUALITY);
+    picture.write_with_encoder(encoder).map_err(|error| Refusal::Damaged(error.to_string()))?;
+    Ok(bytes)
+}

@@ -1,0 +1,140 @@
+//! Every statement on pictures, but for which dish shows which (`menu/sql.rs`).
+
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+
+use crate::ids::{ImageId, RestaurantId};
+use crate::pictures::Image;
+use crate::problem::Problem;
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+/// A picture that is about to be stored.
+pub async fn insert(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    id: ImageId,
+    provider: &str,
+    key: &str,
+) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "insert into images (restaurant_id, id, provider, key, created_at) values ($1, $2, $3, $4, $5)",
+        scope.restaurant() as RestaurantId,
+        id as ImageId,
+        provider,
+        key,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// The provider keeps it: what clients are told of it. `false`: it took so long that it was collected in between.
+pub async fn stored(tx: &mut Tx, scope: &RestaurantScope, id: ImageId, shown: &Image) -> Result<bool, Problem> {
+    let kept = sqlx::query!(
+        "update images set shown = $3, idle_since = null where restaurant_id = $1 and id = $2",
+        scope.restaurant() as RestaurantId,
+        id as ImageId,
+        Json(shown) as _,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(kept.rows_affected() == 1)
+}
+
+/// The restaurant shows this picture from now on, or none.
+pub async fn show(tx: &mut Tx, scope: &RestaurantScope, id: Option<ImageId>) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "update restaurants set image_id = $2, version = version + 1, updated_at = $3 where id = $1",
+        scope.restaurant() as RestaurantId,
+        id as Option<ImageId>,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// A picture that nothing shows.
+#[derive(Debug)]
+pub struct Idle {
+    /// Whose.
+    pub restaurant_id: RestaurantId,
+    /// Its id.
+    pub id: ImageId,
+    /// Where it lies.
+    pub provider: String,
+    /// Under which name.
+    pub key: String,
+}
+
+/// Marks pictures that no restaurant and no dish on a menu shows, of all restaurants.
+pub async fn mark_idle(tx: &mut Tx) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "update images i set idle_since = $1
+         where idle_since is null
+           and not exists (select from restaurants r where r.id = i.restaurant_id and r.image_id = i.id)
+           and not exists (select from menu_items m where m.restaurant_id = i.restaurant_id and m.image_id = i.id
+                           and m.deleted_at is null)",
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Pictures that nothing has shown since a time, of all restaurants and at these providers, the longest idle first.
+pub async fn idle(tx: &mut Tx, since: DateTime<Utc>, providers: &[String], limit: i64) -> Result<Vec<Idle>, Problem> {
+    let idle = sqlx::query_as!(
+        Idle,
+        "select i.restaurant_id, i.id, i.provider, i.key from images i
+         where i.idle_since <= $1 and i.provider = any($2)
+           and not exists (select from restaurants r where r.id = i.restaurant_id and r.image_id = i.id)
+           and not exists (select from menu_items m where m.restaurant_id = i.restaurant_id and m.image_id = i.id
+                           and m.deleted_at is null)
+         order by i.idle_since limit $3",
+        since,
+        providers,
+        limit,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(idle)
+}
+
+/// It could not be removed: others come first.
+pub async fn postpone(tx: &mut Tx, scope: &RestaurantScope, id: ImageId) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "update images set idle_since = $3 where restaurant_id = $1 and id = $2",
+        scope.restaurant() as RestaurantId,
+        id as ImageId,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// The files are gone: so is the row, and what dishes off the menu said of it.
+pub async fn forget(tx: &mut Tx, scope: &RestaurantScope, id: ImageId) -> Result<(), Problem> {
+    sqlx::query!(
+        "update menu_items set image_id = null where restaurant_id = $1 and image_id = $2 and deleted_at is not null",
+        scope.restaurant() as RestaurantId,
+        id as ImageId,
+    )
+    .execute(tx.connection())
+    .await?;
+    sqlx::query!(
+        "delete from images where restaurant_id = $1 and id = $2",
+        scope.restaurant() as RestaurantId,
+        id as ImageId,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}

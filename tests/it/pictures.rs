@@ -1,0 +1,316 @@
+//! Pictures: what is taken, what is made of it, where it is served from, and when it goes.
+
+mod cloudinary;
+mod fake;
+mod files;
+mod spec;
+
+use std::path::{Path, PathBuf};
+
+use chrono::TimeDelta;
+use comanda::pictures::collect;
+use image::{DynamicImage, GenericImageView as _};
+use reqwest::Method;
+use reqwest::multipart::{Form, Part};
+use serde_json::Value;
+
+use crate::app::TestApp;
+use crate::people::Person;
+use crate::reply::Reply;
+use crate::shop::Shop;
+
+/// A folder that is gone after the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let name = format!("pictures-{}", uuid::Uuid::new_v4().simple());
+        Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name))
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+
+    /// How many files lie in it.
+    fn files(&self) -> usize {
+        let mut folders = vec![self.0.clone()];
+        let mut count = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { folders.push(path) } else { count += 1 }
+            }
+        }
+        count
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+async fn app_with(folder: &Folder, changes: &[(&str, &str)]) -> TestApp {
+    let mut all = vec![("IMAGE_DIR", folder.path())];
+    all.extend_from_slice(changes);
+    TestApp::with(&all).await
+}
+
+/// Sends a file as the whole body; what it is called says nothing.
+async fn sends(person: &Person, path: &str, file: Vec<u8>) -> Reply {
+    let request = person.request(Method::POST, path).header("content-type", "application/octet-stream");
+    person.send(request.body(file)).await
+}
+
+fn picture_of(shop: &Shop) -> String {
+    shop.path(&format!("/items/{}/image", shop.any_dish().id))
+}
+
+/// What is served at an address.
+async fn shown(app: &TestApp, address: &Value) -> DynamicImage {
+    let reply = app.stranger().get(address.as_str().unwrap()).await;
+    assert_eq!((reply.status, reply.header("content-type")), (200, "image/jpeg"));
+    for hidden in [&b"Exif"[..], files::HIDDEN.as_bytes()] {
+        assert!(!reply.bytes.windows(hidden.len()).any(|window| window == hidden), "something hidden is served");
+    }
+    image::load_from_memory(&reply.bytes).unwrap()
+}
+
+/// Whether a pixel is about of a colour.
+fn is_about(picture: &DynamicImage, x: u32, y: u32, colour: [u8; 3]) -> bool {
+    let image::Rgba([red, green, blue, _]) = picture.get_pixel(x, y);
+    [red, green, blue].iter().zip(colour).all(|(seen, wanted)| seen.abs_diff(wanted) < 40)
+}
+
+#[tokio::test]
+async fn a_picture_is_made_anew_in_four_sizes() {
+    let folder = Folder::new();
+    let app = app_with(&folder, &[]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    // 2400 wide, 1800 high, red on the left; its EXIF says that it has to be turned to the right.
+    let file = files::with_exif(files::jpeg(2400, 1800), 6);
+    let item = sends(&luigi.owner, &picture_of(&luigi), file).await.expect(200);
+    let image = &item["image"];
+    assert_eq!((image["width"].as_u64(), image["height"].as_u64()), (Some(1200), Some(1600)));
+    let hero = shown(&app, &image["hero"]).await;
+    assert_eq!(hero.dimensions(), (1200, 1600));
+    // What was on the left is at the top.
+    assert!(is_about(&hero, 600, 100, files::RED) && is_about(&hero, 600, 1500, files::BLUE));
+    for (variant, size) in [("thumb", (160, 160)), ("card", (400, 300)), ("detail", (600, 800))] {
+        assert_eq!(shown(&app, &image[variant]).await.dimensions(), size, "{variant}");
+    }
+    let menu = app.stranger().get(&luigi.path("/menu")).await.expect(200);
+    assert_eq!(&menu["categories"][0]["items"][0]["image"], image);
+
+    let gone = luigi.owner.delete(&picture_of(&luigi)).await.expect(200);
+    assert_eq!(gone["image"], Value::Null);
+    assert_eq!(
+        app.stranger().get(&luigi.path("/menu")).await.expect(200)["categories"][0]["items"][0]["image"],
+        Value::Null
+    );
+}
+
+#[tokio::test]
+async fn a_form_with_one_file_is_as_good_and_small_pictures_are_not_made_larger() {
+    let folder = Folder::new();
+    let app = app_with(&folder, &[]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let path = luigi.path("/image");
+    let part = |file: Vec<u8>| Part::bytes(file).file_name("../../etc/passwd.exe").mime_str("text/html").unwrap();
+    let sends = async |form: Form| luigi.owner.send(luigi.owner.request(Method::POST, &path).multipart(form)).await;
+    let form = Form::new().text("note", "from the phone").part("anything", part(files::png(320, 200)));
+    let restaurant = sends(form).await.expect(200);
+    let hero = shown(&app, &restaurant["image"]["hero"]).await;
+    assert_eq!(hero.dimensions(), (320, 200));
+    assert!(is_about(&hero, 10, 100, files::RED));
+    // What could be seen through is white.
+    assert!(is_about(&hero, 310, 100, [255, 255, 255]));
+    assert_eq!(app.stranger().get(&luigi.path("")).await.expect(200)["image"], restaurant["image"]);
+    let two = Form::new().part("a", part(files::png(20, 20))).part("b", part(files::png(20, 20)));
+    sends(two).await.refused(400, "malformed_request");
+    sends(Form::new().text("note", "no file")).await.refused(400, "malformed_request");
+    let webp = sends(Form::new().part("a", part(files::webp(64, 48)))).await.expect(200);
+    assert_eq!(webp["image"]["width"], 64);
+}
+
+#[tokio::test]
+async fn pictures_are_served_to_be_kept() {
+    let folder = Folder::new();
+    let app = app_with(&folder, &[]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let item = sends(&luigi.owner, &picture_of(&luigi), files::jpeg(64, 48)).await.expect(200);
+    let address = item["image"]["card"].as_str().unwrap();
+    let stranger = app.stranger();
+    let first = stranger.get(address).await;
+    assert_eq!(first.status, 200);
+    assert_eq!(first.header("cache-control"), "public, max-age=31536000, immutable");
+    assert_eq!((first.header("x-content-type-options"), first.header("content-disposition")), ("nosniff", "inline"));
+    let tag = first.header("etag");
+    for held in [tag.to_owned(), format!("\"other\", W/{tag}"), "*".into()] {
+        let again = stranger.send(stranger.request(Method::GET, address).header("if-none-match", &held)).await;
+        assert_eq!((again.status, again.bytes.len(), again.header("etag")), (304, 0, tag), "{held}");
+        assert_eq!(again.header("cache-control"), first.header("cache-control"));
+    }
+    let other = stranger.send(stranger.request(Method::GET, address).header("if-none-match", "\"other\"")).await;
+    assert_eq!((other.status, &other.bytes), (200, &first.bytes));
+    let (folder, _) = address.rsplit_once('/').unwrap();
+    for missing in ["huge.jpg", "card.png", "card.jpg.part", "..%2f..%2fcard.jpg", "card"] {
+        stranger.get(&format!("{folder}/{missing}")).await.refused(404, "not_found");
+    }
+    let elsewhere = address.replace("/img_", "/img_0").replace("/rst_", "/../rst_");
+    assert_eq!(stranger.get(&elsewhere).await.status, 404);
+}
+
+#[tokio::test]
+async fn what_is_no_clean_picture_is_refused() {
+    let folder = Folder::new();
+    let app = app_with(&folder, &[("IMAGE_MAX_BYTES", "200000")]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let path = picture_of(&luigi);
+    let jpeg = files::jpeg(640, 480);
+    let behind = |mut file: Vec<u8>, what: &[u8]| {
+        file.extend_from_slice(what);
+        file
+    };
+    let cases: Vec<(&str, Vec<u8>, u16, &str)> = vec![
+        ("nothing", Vec::new(), 415, "unsupported_image"),
+        ("a GIF", b"GIF89a\x01\x00\x01\x00\x80\x00\x00".to_vec(), 415, "unsupported_image"),
+        ("an SVG", b"<svg xmlns='http://www.w3.org/2000/svg'><script/></svg>".to_vec(), 415, "unsupported_image"),
+        ("a HEIC", b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic".to_vec(), 415, "unsupported_image"),
+        ("a page", b"<!doctype html><img src=x>".to_vec(), 415, "unsupported_image"),
+        ("half a JPEG", jpeg[..jpeg.len() / 2].to_vec(), 422, "unacceptable_image"),
+        ("a PNG without its end", files::png(64, 64)[..80].to_vec(), 422, "unacceptable_image"),
+        ("a JPEG with a zip behind it", behind(jpeg.clone(), b"PK\x03\x04"), 422, "unacceptable_image"),
+        ("a PNG with a page behind it", behind(files::png(64, 64), b"<script>1</script>"), 422, "unacceptable_image"),
+        ("a WebP with more behind it", behind(files::webp(64, 64), b"more"), 422, "unacceptable_image"),
+        ("a PNG of noise", files::claiming(64, 64), 422, "unacceptable_image"),
+        ("too small a picture", files::png(15, 64), 422, "unacceptable_image"),
+        ("a bomb of 30000 by 30000", files::claiming(30_000, 30_000), 422, "unacceptable_image"),
+        ("a bomb of 65535 by 65535", files::claiming(65_535, 65_535), 422, "unacceptable_image"),
+        ("a bomb of 9999 by 9999", files::claiming(9_999, 9_999), 422, "unacceptable_image"),
+        ("a bomb of 4294967295 by 1", files::claiming(u32::MAX, 1), 422, "unacceptable_image"),
+        ("too many bytes", vec![0; 200_001], 413, "body_too_large"),
+        ("far too many bytes", vec![0; 400_000], 413, "body_too_large"),
+    ];
+    for (what, file, status, code) in cases {
+        let reply = sends(&luigi.owner, &path, file).await;
+        assert_eq!(reply.status, status, "{what}: {}", reply.text());
+        reply.refused(status, code);
+    }
+    let zeros = behind(jpeg, &[0; 16]);
+    sends(&luigi.owner, &path, zeros).await.expect(200);
+    let text = luigi.owner.request(Method::POST, &path).header("content-type", "text/plain").body("hello");
+    luigi.owner.send(text).await.refused(415, "unsupported_media_type");
+    assert_eq!(app.count("select count(*) from images").await, 1);
+    assert_eq!(folder.files(), 4);
+}
+
+#[tokio::test]
+async fn staff_picture_dishes_managers_the_house_and_others_nothing() {
+    let folder = Folder::new();
+    let app = app_with(&folder, &[]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let (dish, house) = (picture_of(&luigi), luigi.path("/image"));
+    let staff = app.staff_of(&luigi).await;
+    sends(&staff, &dish, files::png(20, 20)).await.expect(200);
+    sends(&staff, &house, files::png(20, 20)).await.refused(403, "forbidden");
+    let other = app.restaurant("Other").opens().await;
+    for person in [app.customer("Ada").await, other.owner.clone()] {
+        sends(&person, &dish, files::png(20, 20)).await.refused(404, "not_found");
+        sends(&person, &house, files::png(20, 20)).await.refused(404, "not_found");
+        person.delete(&house).await.refused(404, "not_found");
+    }
+    sends(&app.stranger(), &house, files::png(20, 20)).await.refused(401, "unauthenticated");
+    let missing = other.path(&format!("/items/{}/image", luigi.any_dish().id));
+    sends(&other.owner, &missing, files::png(20, 20)).await.refused(404, "not_found");
+    assert_eq!(folder.files(), 4);
+}
+
+#[tokio::test]
+async fn colours_of_another_profile_come_out_as_they_were_meant() {
+    let folder = Folder::new();
+    let app = app_with(&folder, &[]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let item = sends(&luigi.owner, &picture_of(&luigi), files::display_p3(64, 64, [200, 100, 50])).await.expect(200);
+    let image::Rgba([red, green, blue, _]) = shown(&app, &item["image"]["hero"]).await.get_pixel(32, 32);
+    // The same light, said in the smaller space: more red, less green and blue.
+    assert!(red > 208 && green < 99 && blue < 40, "{red} {green} {blue}");
+}
+
+#[tokio::test]
+async fn a_picture_that_nothing_shows_goes_a_while_later() {
+    let folder = Folder::new();
+    let app = app_with(&folder, &[("IMAGE_KEEP_IDLE", "1h"), ("IMAGE_COLLECT_INTERVAL", "24h")]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let house = &app.running().app;
+    let first = sends(&luigi.owner, &picture_of(&luigi), files::png(20, 20)).await.expect(200);
+    let second = sends(&luigi.owner, &picture_of(&luigi), files::png(20, 20)).await.expect(200);
+    assert_ne!(first["image"], second["image"]);
+    sends(&luigi.owner, &luigi.path("/image"), files::png(20, 20)).await.expect(200);
+    assert_eq!(folder.files(), 12);
+    // It is known to be idle from here on, and kept for an hour.
+    assert_eq!(collect(house).await.unwrap(), 0);
+    app.passes(TimeDelta::minutes(59));
+    assert_eq!(collect(house).await.unwrap(), 0);
+    app.passes(TimeDelta::minutes(2));
+    assert_eq!(collect(house).await.unwrap(), 1);
+    assert_eq!((folder.files(), app.count("select count(*) from images").await), (8, 2));
+    assert_eq!(app.stranger().get(first["image"]["card"].as_str().unwrap()).await.status, 404);
+    shown(&app, &second["image"]["card"]).await;
+    // What goes with its dish, and what the house takes down.
+    luigi.owner.delete(&luigi.path(&format!("/items/{}", luigi.any_dish().id))).await.expect(204);
+    luigi.owner.delete(&luigi.path("/image")).await.expect(200);
+    assert_eq!(collect(house).await.unwrap(), 0);
+    app.passes(TimeDelta::minutes(61));
+    assert_eq!(collect(house).await.unwrap(), 2);
+    assert_eq!((folder.files(), app.count("select count(*) from images").await), (0, 0));
+}
+
+#[tokio::test]
+async fn what_a_crash_left_behind_is_found() {
+    let folder = Folder::new();
+    let app = app_with(&folder, &[("IMAGE_COLLECT_INTERVAL", "24h")]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let house = &app.running().app;
+    // Written down and not stored; stored and not shown; removed, and still written down.
+    sends(&luigi.owner, &picture_of(&luigi), files::png(20, 20)).await.expect(200);
+    app.does("update menu_items set image_id = null; update images set shown = null").await;
+    app.does(
+        "insert into images (restaurant_id, id, provider, key, created_at)
+              select restaurant_id, gen_random_uuid(), provider, key || '0', created_at from images",
+    )
+    .await;
+    // And one at a provider that is not at hand: it waits.
+    app.does(
+        "insert into images (restaurant_id, id, provider, key, created_at)
+              select restaurant_id, gen_random_uuid(), 'elsewhere', key, created_at from images limit 1",
+    )
+    .await;
+    assert_eq!(collect(house).await.unwrap(), 0);
+    app.passes(TimeDelta::hours(2));
+    assert_eq!(collect(house).await.unwrap(), 2);
+    assert_eq!(collect(house).await.unwrap(), 0);
+    assert_eq!((folder.files(), app.count("select count(*) from images").await), (0, 1));
+}
+
+#[tokio::test]
+async fn more_than_can_be_decoded_at_once_are_sent_away() {
+    let folder = Folder::new();
+    let app = app_with(&folder, &[("IMAGE_DECODES_AT_ONCE", "1"), ("IMAGE_DECODE_QUEUE", "1")]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let (path, file) = (picture_of(&luigi), files::jpeg(3000, 2000));
+    let mut crowd = tokio::task::JoinSet::new();
+    for _ in 0..12 {
+        let (person, path, file) = (luigi.owner.clone(), path.clone(), file.clone());
+        crowd.spawn(async move { sends(&person, &path, file).await });
+    }
+    let replies = crowd.join_all().await;
+    let taken = replies.iter().filter(|reply| reply.status == 200).count();
+    assert!((1..12).contains(&taken), "{taken} were taken");
+    for reply in replies.iter().filter(|reply| reply.status != 200) {
+        reply.refused(503, "busy");
+        assert_eq!(reply.header("retry-after"), "5");
+    }
+}
