@@ -62,8 +62,15 @@ impl Page {
     pub fn cut<T>(&self, mut rows: Vec<T>, key: impl Fn(&T) -> (DateTime<Utc>, Uuid)) -> List<T> {
         let more = rows.len() > self.limit;
         rows.truncate(self.limit);
-        let next_cursor = rows.last().filter(|_| more).map(|row| encode(key(row)));
+        let next_cursor = rows.last().filter(|_| more).map(|row| Self::cursor_at(key(row)));
         List { data: rows, next_cursor }
+    }
+}
+
+impl Page {
+    /// The cursor of the page that begins after a row.
+    pub fn cursor_at(key: (DateTime<Utc>, Uuid)) -> String {
+        encode(key)
     }
 }
 

@@ -256,6 +256,9 @@ pub async fn keep_collecting(app: Arc<App>, stop: CancellationToken) {
     }
 }
 
+/// What is said of a picture's life: its name is used once.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
 /// `/images/…`: pictures that lie on this disk. A name is used once, so an answer holds for ever.
 pub fn routes() -> Router<Arc<App>> {
     Router::new().route("/images/{restaurantId}/{imageId}/{file}", get(show))
@@ -273,14 +276,14 @@ async fn show(
     let held = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let mut held = held.flat_map(|value| value.split(',')).map(|one| one.trim().trim_start_matches("W/"));
     if held.any(|one| one == "*" || one == etag) {
-        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
+        let about = [(header::ETAG, etag.as_str()), (header::CACHE_CONTROL, FOR_EVER)];
+        return Ok((StatusCode::NOT_MODIFIED, about).into_response());
     }
     let bytes = tokio::fs::read(path).await.map_err(|_| Problem::not_found())?;
-    let immutable = "public, max-age=31536000, immutable";
     let mut answer = (
         [
             (header::CONTENT_TYPE, "image/jpeg"),
-            (header::CACHE_CONTROL, immutable),
+            (header::CACHE_CONTROL, FOR_EVER),
             (header::CONTENT_DISPOSITION, "inline"),
         ],
         bytes,

@@ -10,47 +10,35 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::contact::Contact;
 use super::hours::{self, Span};
 use super::sql::{self, Profile};
 use super::staff::Staff;
 use super::tax::{ClassRates, Rate, TaxRules};
-use super::{Restaurant, area, invitations, members, opening, security};
+use super::{Restaurant, area, invitations, members, opening, search, security};
 use crate::accounts::caller::Admin;
 use crate::app::App;
 use crate::events::{self, Event};
 use crate::ids::RestaurantId;
 use crate::money::{Amount, Currency, Money};
-use crate::paging::{List, PageQuery};
 use crate::place::Place;
 use crate::problem::{FieldError, Problem, ProblemBody};
 use crate::tenancy::Who;
 use crate::uow::Tx;
-use crate::wire::{Body, IfMatch, Json, Path, Query, Text, Versioned};
+use crate::wire::{Body, IfMatch, Json, Path, Text, Versioned};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(list_restaurants, create_restaurant))
+        .routes(routes!(create_restaurant))
         .routes(routes!(get_restaurant, update_restaurant))
+        .merge(search::routes())
         .merge(members::routes())
         .merge(invitations::routes())
         .merge(opening::routes())
         .merge(area::routes())
         .merge(security::routes())
         .merge(super::image::routes())
-}
-
-/// List restaurants
-#[utoipa::path(get, path = "/api/restaurants", tag = "restaurants", params(PageQuery), responses(
-    (status = 200, description = "A page of restaurants, the newest first", body = List<Restaurant>),
-))]
-async fn list_restaurants(
-    State(app): State<Arc<App>>,
-    Query(query): Query<PageQuery>,
-) -> Result<Json<List<Restaurant>>, Problem> {
-    let page = query.page()?;
-    let rows = app.db.read(Who::nobody(), move |tx| Box::pin(async move { sql::list(tx, page).await })).await?;
-    Ok(Json(page.cut(rows, |restaurant| (restaurant.created_at, restaurant.id.uuid()))))
 }
 
 /// Read one restaurant
@@ -83,6 +71,9 @@ struct NewRestaurant {
     #[serde(default)]
     #[schema(inline, max_items = 20)]
     cuisines: Vec<Text<1, 60>>,
+    /// How guests reach it.
+    #[serde(default)]
+    contact: Contact,
     #[schema(inline)]
     address: Text<1, 300>,
     place: Place,
@@ -127,6 +118,7 @@ impl NewRestaurant {
             name: self.name.into_string(),
             description: self.description.map(Text::into_string),
             cuisines: self.cuisines.into_iter().map(Text::into_string).collect(),
+            contact: self.contact,
             address: self.address.into_string(),
             place: self.place,
             timezone: self.timezone,
@@ -167,6 +159,7 @@ fn check(profile: &Profile, currency: Currency, fees: &[(&str, Option<Money>)], 
             faults.push(FieldError::invalid(*pointer, format!("must be in {currency}, the restaurant's currency")));
         }
     }
+    faults.extend(profile.contact.faults());
     faults.extend(TaxRules::faults(&profile.tax.classes));
     if !(1..=480).contains(&profile.preparation_minutes) {
         faults.push(FieldError::invalid("/preparationMinutes", "must be between 1 and 480"));
@@ -232,6 +225,8 @@ struct RestaurantPatch {
     description: Option<Text<1, 2000>>,
     #[schema(inline, max_items = 20)]
     cuisines: Option<Vec<Text<1, 60>>>,
+    /// All of it.
+    contact: Option<Contact>,
     #[schema(inline)]
     address: Option<Text<1, 300>>,
     place: Option<Place>,
@@ -270,6 +265,7 @@ impl RestaurantPatch {
                 || current.cuisines.clone(),
                 |cuisines| cuisines.into_iter().map(Text::into_string).collect(),
             ),
+            contact: self.contact.unwrap_or_else(|| current.contact.clone()),
             address: self.address.map_or_else(|| current.address.clone(), Text::into_string),
             place: self.place.unwrap_or(current.place),
             timezone: self.timezone.unwrap_or(timezone),

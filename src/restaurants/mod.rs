@@ -15,6 +15,7 @@ use crate::pictures::Image;
 use crate::place::Place;
 
 pub mod area;
+pub mod contact;
 pub mod fulfilments;
 pub mod geometry;
 pub mod hours;
@@ -23,12 +24,14 @@ pub mod image;
 pub mod invitations;
 pub mod members;
 pub mod opening;
+pub mod search;
 pub mod security;
 pub mod sql;
 pub mod staff;
 pub mod tax;
 pub mod zones;
 
+use contact::Contact;
 use fulfilments::Fulfilments;
 use hours::Span;
 use tax::{ClassRates, Rate, TaxRules};
@@ -72,6 +75,8 @@ pub struct Restaurant {
     pub description: Option<String>,
     /// What it cooks.
     pub cuisines: Vec<String>,
+    /// How guests reach it.
+    pub contact: Contact,
     /// Street and number.
     pub address: String,
     /// Where that is.

@@ -1,15 +1,16 @@
-//! Every statement on restaurants and their members; those on their hours and zones in the files below.
+//! Every statement on restaurants; those on what hangs on them in the files below.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use sqlx::types::Json;
+use uuid::Uuid;
 
+use super::contact::Contact;
 use super::fulfilments::Fulfilments;
 use super::tax::{Rate, TaxRules};
-use super::{Member, MemberRole, Membership, Pause, Restaurant};
-use crate::ids::{RestaurantId, UserId};
+use super::{Pause, Restaurant};
+use crate::ids::RestaurantId;
 use crate::money::{Amount, Currency};
-use crate::paging::Page;
 use crate::pictures::Image;
 use crate::place::Place;
 use crate::problem::{Code, OnConstraint as _, Problem};
@@ -19,8 +20,14 @@ use crate::uow::Tx;
 pub mod hours;
 pub mod images;
 pub mod invitations;
+pub mod members;
+pub mod search;
 pub mod tax;
 pub mod zones;
+
+pub use members::{
+    members, memberships_of, put_member, rank, remove_member, require_second_factor, requires_second_factor,
+};
 
 use hours::{StoredException, StoredSpan};
 use tax::StoredClass;
@@ -32,6 +39,7 @@ struct Row {
     name: String,
     description: Option<String>,
     cuisines: Vec<String>,
+    contact: Json<Contact>,
     address: String,
     latitude: f64,
     longitude: f64,
@@ -70,6 +78,7 @@ impl Row {
             name: self.name,
             description: self.description,
             cuisines: self.cuisines,
+            contact: self.contact.0,
             address: self.address,
             place: Place::new(self.latitude, self.longitude).map_err(|error| Problem::internal(&error))?,
             timezone: self.timezone,
@@ -101,9 +110,9 @@ macro_rules! restaurants {
     ($today:tt, $which:tt, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
             Row,
-            r#"select r.id, slug, name, description, cuisines, address, latitude, longitude, timezone, currency,
-                      prices_include_tax, tax_rate, delivery_fee, minimum_order, auto_accept, accept_minutes,
-                      preparation_minutes, accepting, paused_until, pause_reason,
+            r#"select r.id, slug, name, description, cuisines, contact as "contact: _", address, latitude, longitude,
+                      timezone, currency, prices_include_tax, tax_rate, delivery_fee, minimum_order, auto_accept,
+                      accept_minutes, preparation_minutes, accepting, paused_until, pause_reason,
                       coalesce((select m.version from menus m where m.restaurant_id = r.id), 1) as "menu_version!",
                       version, created_at,
                       (select shown from images i where i.restaurant_id = r.id and i.id = r.image_id) as "image: _",
@@ -137,19 +146,11 @@ pub async fn get(tx: &mut Tx, restaurant: RestaurantId) -> Result<Option<Restaur
     row.map(|row| row.into_restaurant(now)).transpose()
 }
 
-/// A page of restaurants, the newest first.
-pub async fn list(tx: &mut Tx, page: Page) -> Result<Vec<Restaurant>, Problem> {
+/// These restaurants, in any order.
+pub async fn among(tx: &mut Tx, restaurants: &[Uuid]) -> Result<Vec<Restaurant>, Problem> {
     let now = tx.now();
-    let rows = restaurants!(
-        "$4",
-        "where $1::timestamptz is null or (created_at, r.id) < ($1, $2) order by created_at desc, r.id desc limit $3",
-        page.after_time(),
-        page.after_id(),
-        page.fetch,
-        now.date_naive(),
-    )
-    .fetch_all(tx.connection())
-    .await?;
+    let rows =
+        restaurants!("$2", "where r.id = any($1)", restaurants, now.date_naive()).fetch_all(tx.connection()).await?;
     rows.into_iter().map(|row| row.into_restaurant(now)).collect()
 }
 
@@ -164,6 +165,8 @@ pub struct Profile {
     pub description: Option<String>,
     /// What it cooks.
     pub cuisines: Vec<String>,
+    /// How guests reach it.
+    pub contact: Contact,
     /// Street and number.
     pub address: String,
     /// Where that is.
@@ -197,8 +200,8 @@ pub async fn insert(
     sqlx::query!(
         "insert into restaurants (id, slug, name, description, cuisines, address, latitude, longitude, timezone,
              currency, tax_rate, delivery_fee, minimum_order, auto_accept, preparation_minutes, accepting,
-             created_at, updated_at, prices_include_tax, accept_minutes)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18, $19)",
+             created_at, updated_at, prices_include_tax, accept_minutes, contact)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18, $19, $20)",
         scope.restaurant() as RestaurantId,
         profile.slug,
         profile.name,
@@ -218,6 +221,7 @@ pub async fn insert(
         now,
         profile.tax.included,
         profile.accept_minutes,
+        Json(&profile.contact) as _,
     )
     .execute(tx.connection())
     .await
@@ -245,7 +249,7 @@ pub async fn update(tx: &mut Tx, scope: &RestaurantScope, profile: &Profile) -> 
         "update restaurants set slug = $2, name = $3, description = $4, cuisines = $5, address = $6, latitude = $7,
              longitude = $8, timezone = $9, tax_rate = $10, delivery_fee = $11, minimum_order = $12,
              auto_accept = $13, preparation_minutes = $14, accepting = $15, version = version + 1, updated_at = $16,
-             prices_include_tax = $17, accept_minutes = $18
+             prices_include_tax = $17, accept_minutes = $18, contact = $19
          where id = $1",
         scope.restaurant() as RestaurantId,
         profile.slug,
@@ -265,6 +269,7 @@ pub async fn update(tx: &mut Tx, scope: &RestaurantScope, profile: &Profile) -> 
         now,
         profile.tax.included,
         profile.accept_minutes,
+        Json(&profile.contact) as _,
     )
     .execute(tx.connection())
     .await
@@ -299,108 +304,4 @@ pub async fn next_version(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Pr
     .execute(tx.connection())
     .await?;
     Ok(())
-}
-
-/// What a user is in a restaurant.
-pub struct Rank {
-    /// Their rank, if they work there.
-    pub role: Option<MemberRole>,
-    /// They do, but the restaurant asks for a second factor and they have none: then the rank counts for nothing.
-    pub is_locked: bool,
-}
-
-/// The user's rank in a restaurant; `None`: there is no such restaurant.
-pub async fn rank(tx: &mut Tx, restaurant: RestaurantId, user: UserId) -> Result<Option<Rank>, Problem> {
-    let row = sqlx::query!(
-        r#"select m.role as "role?: MemberRole",
-                  m.role is not null and not second_factor_suffices(r.id, m.user_id) as "is_locked!"
-           from restaurants r left join memberships m on m.restaurant_id = r.id and m.user_id = $2
-           where r.id = $1"#,
-        restaurant as RestaurantId,
-        user as UserId,
-    )
-    .fetch_optional(tx.connection())
-    .await?;
-    Ok(row.map(|row| Rank { role: row.role, is_locked: row.is_locked }))
-}
-
-/// Whether the restaurant asks its staff for a second factor.
-pub async fn requires_second_factor(tx: &mut Tx, scope: &RestaurantScope) -> Result<bool, Problem> {
-    let requires = sqlx::query_scalar!(
-        "select require_second_factor from restaurants where id = $1",
-        scope.restaurant() as RestaurantId,
-    )
-    .fetch_one(tx.connection())
-    .await?;
-    Ok(requires)
-}
-
-/// From now on it does, or does not.
-pub async fn require_second_factor(tx: &mut Tx, scope: &RestaurantScope, requires: bool) -> Result<(), Problem> {
-    let now = tx.now();
-    sqlx::query!(
-        "update restaurants set require_second_factor = $2, updated_at = $3 where id = $1",
-        scope.restaurant() as RestaurantId,
-        requires,
-        now,
-    )
-    .execute(tx.connection())
-    .await?;
-    Ok(())
-}
-
-/// Where a user works.
-pub async fn memberships_of(tx: &mut Tx, user: UserId) -> Result<Vec<Membership>, Problem> {
-    let memberships = sqlx::query_as!(
-        Membership,
-        "select m.restaurant_id, r.name as restaurant_name, m.role
-         from memberships m join restaurants r on r.id = m.restaurant_id
-         where m.user_id = $1 order by r.name, m.restaurant_id",
-        user as UserId,
-    )
-    .fetch_all(tx.connection())
-    .await?;
-    Ok(memberships)
-}
-
-/// Who works for a restaurant.
-pub async fn members(tx: &mut Tx, scope: &RestaurantScope) -> Result<Vec<Member>, Problem> {
-    let members = sqlx::query_as!(
-        Member,
-        "select m.user_id, u.email, u.name, m.role
-         from memberships m join users u on u.id = m.user_id
-         where m.restaurant_id = $1 order by m.role, u.name, m.user_id",
-        scope.restaurant() as RestaurantId,
-    )
-    .fetch_all(tx.connection())
-    .await?;
-    Ok(members)
-}
-
-/// Makes somebody a member, or changes their rank.
-pub async fn put_member(tx: &mut Tx, scope: &RestaurantScope, user: UserId, role: MemberRole) -> Result<(), Problem> {
-    let now = tx.now();
-    sqlx::query!(
-        "insert into memberships (restaurant_id, user_id, role, created_at) values ($1, $2, $3, $4)
-         on conflict (restaurant_id, user_id) do update set role = excluded.role",
-        scope.restaurant() as RestaurantId,
-        user as UserId,
-        role as MemberRole,
-        now,
-    )
-    .execute(tx.connection())
-    .await?;
-    Ok(())
-}
-
-/// Ends a membership. `false`: there was none.
-pub async fn remove_member(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<bool, Problem> {
-    let removed = sqlx::query!(
-        "delete from memberships where restaurant_id = $1 and user_id = $2",
-        scope.restaurant() as RestaurantId,
-        user as UserId,
-    )
-    .execute(tx.connection())
-    .await?;
-    Ok(removed.rows_affected() == 1)
 }

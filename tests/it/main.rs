@@ -62,6 +62,7 @@ mod realtime;
 mod recovery;
 mod replay;
 mod restaurants;
+mod search;
 mod second_factor;
 mod status;
 mod stock;

@@ -11,6 +11,7 @@ async fn an_administrator_opens_a_restaurant_and_everybody_reads_it() {
     let admin = app.admin().await;
     let wish = json!({
         "name": "Trattoria dell'Oca!", "description": "Tagliatelle since 1921", "cuisines": ["bolognese"],
+        "contact": { "phone": "+39051123456", "email": "ciao@oca.example", "website": "https://oca.example/menu" },
         "address": "Via Clavature 3", "place": { "lat": 44.4938, "lng": 11.343 }, "timezone": "Europe/Rome",
         "currency": "EUR", "taxBasisPoints": 1000, "deliveryFee": { "amount": 250, "currency": "EUR" },
         "hours": [{ "weekday": 5, "opens": "18:30", "closes": "02:00" }, { "weekday": 6, "opens": "00:00", "closes": "00:00" }],
@@ -23,6 +24,7 @@ async fn an_administrator_opens_a_restaurant_and_everybody_reads_it() {
     wish["hours"][1]["closes"] = json!("24:00");
     let made = admin.post("/api/restaurants", &wish).await.expect(201);
     assert_eq!(made["slug"], "trattoria-dell-oca");
+    assert_eq!(made["contact"], wish["contact"]);
     assert_eq!(made["hours"][0], json!({ "weekday": 5, "opens": "18:30", "closes": "02:00" }));
     assert_eq!(
         (&made["preparationMinutes"], &made["accepting"], &made["version"]),
@@ -61,6 +63,10 @@ async fn every_field_of_a_restaurant_is_checked() {
         ("deliveryFee", json!({ "amount": 1, "currency": "USD" }), "/deliveryFee"),
         ("minimumOrder", json!({ "amount": 1, "currency": "USD" }), "/minimumOrder"),
         ("cuisines", json!(vec!["x"; 21]), "/cuisines"),
+        ("contact", json!({ "phone": "051 123456" }), "/contact/phone"),
+        ("contact", json!({ "email": "nobody" }), "/contact/email"),
+        ("contact", json!({ "website": "javascript:alert(1)" }), "/contact/website"),
+        ("contact", json!({ "fax": "1" }), "/contact/fax"),
         ("hours", json!([{ "weekday": 0, "opens": "10:00", "closes": "11:00" }]), "/hours/0"),
         ("hours", json!([{ "weekday": 1, "opens": "24:00", "closes": "11:00" }]), "/hours/0"),
         ("hours", json!([{ "weekday": 1, "opens": "10:00", "closes": "25:00" }]), "/hours/0/closes"),

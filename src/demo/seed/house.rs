@@ -10,6 +10,7 @@ use crate::menu::{self, Category, Item};
 use crate::money::{Amount, Currency};
 use crate::problem::Problem;
 use crate::restaurants;
+use crate::restaurants::contact::Contact;
 use crate::restaurants::sql::Profile;
 use crate::tenancy::{PlatformScope, RestaurantScope};
 use crate::uow::{Database, Tx};
@@ -44,6 +45,11 @@ fn profile(town: &Town, kitchen: &Kitchen) -> Profile {
         name: house.name.clone(),
         description: Some(house.description.clone()),
         cuisines: house.cuisines.clone(),
+        contact: Contact {
+            phone: None,
+            email: Some(format!("ciao@{}.example", house.slug)),
+            website: Some(format!("https://{}.example", house.slug)),
+        },
         address: house.address.clone(),
         place: house.place,
         timezone: ZONE,

@@ -1,7 +1,10 @@
 //! Every statement on delivery zones.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use crate::ids::RestaurantId;
 use crate::money::Amount;
@@ -120,6 +123,46 @@ pub async fn around(tx: &mut Tx, scope: &RestaurantScope, door: Place) -> Result
         return Ok(any.then(Vec::new));
     }
     near.into_iter().map(StoredZone::into_zone).collect::<Result<_, _>>().map(Some)
+}
+
+/// The same for many restaurants, for whoever looks for one; those without any zones are left out.
+pub async fn around_all(
+    tx: &mut Tx,
+    restaurants: &[Uuid],
+    door: Place,
+) -> Result<HashMap<RestaurantId, Vec<Zone>>, Problem> {
+    let with_any = sqlx::query_scalar!(
+        r#"select distinct restaurant_id as "id!: RestaurantId" from delivery_zones where restaurant_id = any($1)"#,
+        restaurants,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    let mut zones: HashMap<_, _> = with_any.into_iter().map(|restaurant| (restaurant, Vec::new())).collect();
+    let near = sqlx::query!(
+        r#"select restaurant_id, name, shape as "shape: Json<Drawn>", fee_base, fee_per_kilometre, free_above,
+                  minimum_order, lead_minutes
+           from delivery_zones
+           where restaurant_id = any($1) and $2 between west and east and $3 between south and north
+           order by restaurant_id, position"#,
+        restaurants,
+        door.lng(),
+        door.lat(),
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    for row in near {
+        let zone = StoredZone {
+            name: row.name,
+            shape: row.shape,
+            fee_base: row.fee_base,
+            fee_per_kilometre: row.fee_per_kilometre,
+            free_above: row.free_above,
+            minimum_order: row.minimum_order,
+            lead_minutes: row.lead_minutes,
+        };
+        zones.entry(row.restaurant_id).or_default().push(zone.into_zone()?);
+    }
+    Ok(zones)
 }
 
 /// Replaces the zones.

@@ -1,0 +1,54 @@
+//! How guests reach a restaurant.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::accounts::Email;
+use crate::problem::FieldError;
+
+/// How guests reach a restaurant; what is absent or null it does not say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Contact {
+    /// In international form.
+    #[schema(example = "+390511234567", max_length = 16)]
+    pub phone: Option<String>,
+    /// An address that somebody reads.
+    #[schema(example = "ciao@ermengarda.example", max_length = 254)]
+    pub email: Option<String>,
+    /// Begins with `https://` or `http://`.
+    #[schema(example = "https://ermengarda.example", max_length = 300)]
+    pub website: Option<String>,
+}
+
+impl Contact {
+    /// What about it cannot be.
+    pub fn faults(&self) -> Vec<FieldError> {
+        let mut faults = Vec::new();
+        if self.phone.as_deref().is_some_and(|phone| !is_phone(phone)) {
+            let message = "must be a number in international form, such as +390511234567";
+            faults.push(FieldError::invalid("/contact/phone", message));
+        }
+        if self.email.clone().is_some_and(|email| Email::try_from(email).is_err()) {
+            faults.push(FieldError::invalid("/contact/email", "must be an e-mail address"));
+        }
+        if self.website.as_deref().is_some_and(|website| !is_website(website)) {
+            let message = "must be an address that begins with https:// or http://, of at most 300 characters";
+            faults.push(FieldError::invalid("/contact/website", message));
+        }
+        faults
+    }
+}
+
+/// E.164: a plus, and 7 to 15 digits that do not begin with zero.
+fn is_phone(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or_default();
+    (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0')
+}
+
+/// A page on the web: pages that show it as a link must not be made to run something.
+fn is_website(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    let plain = |letter: char| !letter.is_whitespace() && !letter.is_control() && !"<>\"'`\\".contains(letter);
+    host.starts_with(char::is_alphanumeric) && text.chars().count() <= 300 && text.chars().all(plain)
+}

@@ -1,0 +1,332 @@
+//! `GET /api/restaurants`: which restaurants there are, or are near, deliver here, are open, and have what is looked for.
+//!
+//! Statements find candidates in a stable order (the nearest first, else the newest); whether one is open, and whether a
+//! door lies in its zones, is said by the same pure rules that an order is held against. A page is filled from as many
+//! candidates as it takes, up to a bound: then it is shorter, and its cursor goes on.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::extract::State;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::sql::search::{Around, Candidate};
+use super::zones::{self, Usual};
+use super::{Restaurant, sql};
+use crate::app::App;
+use crate::ids::RestaurantId;
+use crate::money::{Amount, Money};
+use crate::orders::Fulfilment;
+use crate::paging::{List, Page};
+use crate::place::Place;
+use crate::problem::{Problem, ProblemBody};
+use crate::tenancy::Who;
+use crate::uow::Tx;
+use crate::wire::{Json, Query, Text};
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(list_restaurants))
+}
+
+/// Metres around a place that are looked through unless told.
+const USUAL_RADIUS: f64 = 10_000.0;
+/// Most candidates that are looked at for one page.
+const MOST_CANDIDATES: usize = 1_000;
+/// Candidates that are read in one go, where some of them will not do.
+const BATCH: usize = 200;
+/// Most words that are looked for.
+const MOST_WORDS: usize = 6;
+
+/// A place in a query: `44.4938,11.3430`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+struct Point(Place);
+
+impl TryFrom<String> for Point {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let read = || {
+            let (lat, lng) = text.split_once(',')?;
+            let degrees = |text: &str| f64::from_str(text.trim()).ok().filter(|degrees| degrees.is_finite());
+            Place::new(degrees(lat)?, degrees(lng)?).ok()
+        };
+        read().map(Self).ok_or("near and deliversTo must be latitude and longitude such as 44.4938,11.3430")
+    }
+}
+
+/// What is looked for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+struct Search {
+    /// Around this place, the nearest first: latitude and longitude.
+    #[param(value_type = Option<String>, example = "44.4938,11.3430")]
+    near: Option<Point>,
+    /// Metres around `near`, or else around `deliversTo`; 10000 unless told.
+    #[param(minimum = 1, maximum = 50000)]
+    radius: Option<f64>,
+    /// That deliver to this place; shown with what delivery costs there. Measured from here unless `near` is given.
+    #[param(value_type = Option<String>, example = "44.4938,11.3430")]
+    delivers_to: Option<Point>,
+    /// That would take an order now (`true`).
+    open_now: Option<bool>,
+    /// That are ever open for this; with `openNow`, that are so now.
+    fulfilment: Option<Fulfilment>,
+    /// In which each of these words begins a word of the name, a cuisine, or something on the menu.
+    #[param(value_type = Option<String>, example = "ramen")]
+    q: Option<Text<1, 100>>,
+    /// Rows a page, 1 to 200; 50 unless told.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u16>,
+    /// `nextCursor` of the page before, of the same search.
+    cursor: Option<String>,
+}
+
+/// A restaurant that was found.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct FoundRestaurant {
+    #[serde(flatten)]
+    restaurant: Restaurant,
+    /// Metres from the place that was asked for, as the crow flies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    distance: Option<u32>,
+    /// What holds for a delivery to the place that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<DeliveryHere>,
+}
+
+/// What holds for a delivery to one place.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct DeliveryHere {
+    /// The zone; null: the restaurant has none and delivers everywhere.
+    zone: Option<String>,
+    /// For bringing a small order; a large one may be brought for nothing.
+    fee: Money,
+    /// Lines must come to this at least.
+    minimum_order: Money,
+    /// From ready to the door, in minutes.
+    lead_minutes: i16,
+}
+
+/// What is looked for, held against itself.
+struct Wanted {
+    around: Option<Around>,
+    door: Option<Place>,
+    open_now: bool,
+    fulfilment: Option<Fulfilment>,
+    words: Option<Vec<String>>,
+    page: Page,
+    nearer: Option<(f64, Uuid)>,
+    limit: usize,
+    /// Candidates that are read in one go: one more than the page, if each will do.
+    batch: i64,
+}
+
+impl Search {
+    fn check(self) -> Result<Wanted, Problem> {
+        let limit = self.limit.unwrap_or(50);
+        let door = self.delivers_to.map(|point| point.0);
+        let middle = self.near.map(|point| point.0).or(door);
+        if self.radius.is_some() && middle.is_none() {
+            return Err(Problem::invalid_field("?radius", "needs near or deliversTo"));
+        }
+        let radius = self.radius.unwrap_or(USUAL_RADIUS);
+        if !(1.0..=50_000.0).contains(&radius) {
+            return Err(Problem::invalid_field("?radius", "must be between 1 and 50000 metres"));
+        }
+        if door.is_some() && self.fulfilment.is_some_and(|fulfilment| fulfilment != Fulfilment::Delivery) {
+            return Err(Problem::invalid_field("?fulfilment", "must be DELIVERY, or absent, with deliversTo"));
+        }
+        let words = self.q.map(|text| words_of(text.as_str()));
+        if words.as_ref().is_some_and(|words| words.is_empty() || words.len() > MOST_WORDS) {
+            return Err(Problem::invalid_field("?q", "must hold one to six words of letters and digits"));
+        }
+        let around = middle.map(|middle| Around { middle, radius });
+        // The two orders have cursors of their own.
+        let (page, nearer) = match (around, self.cursor.as_deref()) {
+            (Some(_), Some(cursor)) => (Page::parse(Some(limit), None)?, Some(read_cursor(cursor)?)),
+            (_, cursor) => (Page::parse(Some(limit), cursor)?, None),
+        };
+        let fulfilment = self.fulfilment.or(door.map(|_| Fulfilment::Delivery));
+        let (open_now, limit) = (self.open_now.unwrap_or(false), usize::from(limit));
+        let each_will_do = !open_now && fulfilment.is_none() && door.is_none();
+        let batch = if each_will_do { limit + 1 } else { BATCH.max(limit + 1) };
+        let batch = i64::try_from(batch).unwrap_or(i64::MAX);
+        Ok(Wanted { around, door, open_now, fulfilment, words, page, nearer, limit, batch })
+    }
+}
+
+/// The words of a text as the database compares them (`plain` there): small, without accents; each may go on.
+fn words_of(text: &str) -> Vec<String> {
+    let plain: String = text.to_lowercase().nfkd().filter(|letter| !('\u{300}'..='\u{36f}').contains(letter)).collect();
+    let mut words: Vec<_> = plain
+        .split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(|word| format!("'{word}':*"))
+        .collect();
+    words.sort();
+    words.dedup();
+    words
+}
+
+fn read_cursor(cursor: &str) -> Result<(f64, Uuid), Problem> {
+    let read = || {
+        let bytes = <[u8; 25]>::try_from(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+        let (kind, rest) = bytes.split_first()?;
+        let (metres, id) = rest.split_at_checked(8)?;
+        let metres = f64::from_be_bytes(metres.try_into().ok()?);
+        (*kind == b'd' && metres.is_finite()).then_some((metres, Uuid::from_slice(id).ok()?))
+    };
+    read().ok_or_else(|| Problem::invalid_field("?cursor", "must be the nextCursor of a page of the same search"))
+}
+
+fn cursor_at(candidate: Candidate) -> String {
+    match candidate.metres {
+        Some(metres) => {
+            let id = candidate.id.uuid();
+            let bytes = [&b"d"[..], &metres.to_be_bytes(), id.as_bytes()].concat();
+            URL_SAFE_NO_PAD.encode(bytes)
+        }
+        None => Page::cursor_at((candidate.created_at, candidate.id.uuid())),
+    }
+}
+
+impl Wanted {
+    async fn candidates(&self, tx: &mut Tx, after: Option<Candidate>) -> Result<Vec<Candidate>, Problem> {
+        let words = self.words.as_deref();
+        if let Some(around) = self.around {
+            let after = after.and_then(|last| Some((last.metres?, last.id.uuid()))).or(self.nearer);
+            return sql::search::nearest(tx, around, after, words, self.door, self.batch).await;
+        }
+        let mut page = self.page;
+        if let Some(last) = after {
+            page.after = Some((last.created_at, last.id.uuid()));
+        }
+        match words {
+            Some(words) => sql::search::newest_matching(tx, words, page, self.batch).await,
+            None => sql::search::newest(tx, page, self.batch).await,
+        }
+    }
+
+    /// Whether it is ever open for what is wanted, and now, if that is wanted.
+    fn is_open(&self, restaurant: &Restaurant) -> bool {
+        let ever = |fulfilment| {
+            let hours = &restaurant.hours;
+            hours.is_empty() || hours.iter().any(|span| span.fulfilments.contains(fulfilment))
+        };
+        match (self.open_now, self.fulfilment) {
+            (true, Some(fulfilment)) => restaurant.open_for.contains(fulfilment),
+            (true, None) => restaurant.open_now,
+            (false, Some(fulfilment)) => ever(fulfilment),
+            (false, None) => true,
+        }
+    }
+
+    /// The ones among candidates that are what is looked for.
+    async fn sift(
+        &self,
+        tx: &mut Tx,
+        candidates: &[Candidate],
+    ) -> Result<HashMap<RestaurantId, FoundRestaurant>, Problem> {
+        let ids: Vec<_> = candidates.iter().map(|candidate| candidate.id.uuid()).collect();
+        let mut restaurants = sql::among(tx, &ids).await?;
+        restaurants.retain(|restaurant| self.is_open(restaurant));
+        let zones = match self.door {
+            Some(door) => sql::zones::around_all(tx, &ids, door).await?,
+            None => HashMap::new(),
+        };
+        let distances: HashMap<_, _> = candidates.iter().map(|found| (found.id, found.metres)).collect();
+        let mut found = HashMap::with_capacity(restaurants.len());
+        for restaurant in restaurants {
+            let delivery = match self.door {
+                Some(door) => match delivery_to(&restaurant, door, zones.get(&restaurant.id).map(Vec::as_slice))? {
+                    Some(terms) => Some(terms),
+                    None => continue,
+                },
+                None => None,
+            };
+            let metres = distances.get(&restaurant.id).copied().flatten();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 50,000")]
+            let distance = metres.map(|metres| metres.round() as u32);
+            found.insert(restaurant.id, FoundRestaurant { restaurant, distance, delivery });
+        }
+        Ok(found)
+    }
+
+    async fn find(self, tx: &mut Tx) -> Result<List<FoundRestaurant>, Problem> {
+        let mut found: Vec<(Candidate, FoundRestaurant)> = Vec::new();
+        let (mut last, mut seen) = (None, 0);
+        loop {
+            let candidates = self.candidates(tx, last).await?;
+            let exhausted = i64::try_from(candidates.len()).unwrap_or(i64::MAX) < self.batch;
+            let mut sifted = self.sift(tx, &candidates).await?;
+            seen += candidates.len();
+            last = candidates.last().copied().or(last);
+            found.extend(candidates.into_iter().filter_map(|one| Some((one, sifted.remove(&one.id)?))));
+            let next = if found.len() > self.limit {
+                found.truncate(self.limit);
+                found.last().map(|(candidate, _)| *candidate)
+            } else if exhausted {
+                None
+            } else if seen >= MOST_CANDIDATES {
+                last
+            } else {
+                continue;
+            };
+            let next_cursor = next.map(cursor_at);
+            return Ok(List { data: found.into_iter().map(|(_, found)| found).collect(), next_cursor });
+        }
+    }
+}
+
+/// What a delivery there costs at least; `None`: it lies outside every zone.
+fn delivery_to(
+    restaurant: &Restaurant,
+    door: Place,
+    zones: Option<&[zones::Zone]>,
+) -> Result<Option<DeliveryHere>, Problem> {
+    let usual = Usual {
+        place: restaurant.place,
+        delivery_fee: restaurant.delivery_fee.amount,
+        minimum_order: restaurant.minimum_order.amount,
+    };
+    match zones::terms(zones, usual, door, Amount::ZERO) {
+        Ok(terms) => Ok(Some(DeliveryHere {
+            zone: terms.zone,
+            fee: terms.fee.of(restaurant.currency),
+            minimum_order: terms.minimum_order.of(restaurant.currency),
+            lead_minutes: terms.lead_minutes,
+        })),
+        Err(zones::NotDelivered::OutsideEveryZone) => Ok(None),
+        Err(zones::NotDelivered::Overflow(overflow)) => Err(overflow.into()),
+    }
+}
+
+/// Find restaurants
+///
+/// Without a question: all of them, the newest first. With `near` or `deliversTo`: the nearest first. A page may be
+/// shorter than `limit` while there are more: go on as long as there is a `nextCursor`.
+#[utoipa::path(get, path = "/api/restaurants", tag = "restaurants", params(Search), responses(
+    (status = 200, description = "A page of restaurants", body = List<FoundRestaurant>),
+    (status = 422, description = "The question makes no sense", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn list_restaurants(
+    State(app): State<Arc<App>>,
+    Query(search): Query<Search>,
+) -> Result<Json<List<FoundRestaurant>>, Problem> {
+    let wanted = search.check()?;
+    let found = app.db.read(Who::nobody(), move |tx| Box::pin(async move { wanted.find(tx).await })).await?;
+    Ok(Json(found))
+}

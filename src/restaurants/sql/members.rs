@@ -1,0 +1,111 @@
+//! Every statement on who works for a restaurant.
+
+use crate::ids::{RestaurantId, UserId};
+use crate::problem::Problem;
+use crate::restaurants::{Member, MemberRole, Membership};
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+/// What a user is in a restaurant.
+pub struct Rank {
+    /// Their rank, if they work there.
+    pub role: Option<MemberRole>,
+    /// They do, but the restaurant asks for a second factor and they have none: then the rank counts for nothing.
+    pub is_locked: bool,
+}
+
+/// The user's rank in a restaurant; `None`: there is no such restaurant.
+pub async fn rank(tx: &mut Tx, restaurant: RestaurantId, user: UserId) -> Result<Option<Rank>, Problem> {
+    let row = sqlx::query!(
+        r#"select m.role as "role?: MemberRole",
+                  m.role is not null and not second_factor_suffices(r.id, m.user_id) as "is_locked!"
+           from restaurants r left join memberships m on m.restaurant_id = r.id and m.user_id = $2
+           where r.id = $1"#,
+        restaurant as RestaurantId,
+        user as UserId,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(row.map(|row| Rank { role: row.role, is_locked: row.is_locked }))
+}
+
+/// Whether the restaurant asks its staff for a second factor.
+pub async fn requires_second_factor(tx: &mut Tx, scope: &RestaurantScope) -> Result<bool, Problem> {
+    let requires = sqlx::query_scalar!(
+        "select require_second_factor from restaurants where id = $1",
+        scope.restaurant() as RestaurantId,
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    Ok(requires)
+}
+
+/// From now on it does, or does not.
+pub async fn require_second_factor(tx: &mut Tx, scope: &RestaurantScope, requires: bool) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "update restaurants set require_second_factor = $2, updated_at = $3 where id = $1",
+        scope.restaurant() as RestaurantId,
+        requires,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Where a user works.
+pub async fn memberships_of(tx: &mut Tx, user: UserId) -> Result<Vec<Membership>, Problem> {
+    let memberships = sqlx::query_as!(
+        Membership,
+        "select m.restaurant_id, r.name as restaurant_name, m.role
+         from memberships m join restaurants r on r.id = m.restaurant_id
+         where m.user_id = $1 order by r.name, m.restaurant_id",
+        user as UserId,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(memberships)
+}
+
+/// Who works for a restaurant.
+pub async fn members(tx: &mut Tx, scope: &RestaurantScope) -> Result<Vec<Member>, Problem> {
+    let members = sqlx::query_as!(
+        Member,
+        "select m.user_id, u.email, u.name, m.role
+         from memberships m join users u on u.id = m.user_id
+         where m.restaurant_id = $1 order by m.role, u.name, m.user_id",
+        scope.restaurant() as RestaurantId,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(members)
+}
+
+/// Makes somebody a member, or changes their rank.
+pub async fn put_member(tx: &mut Tx, scope: &RestaurantScope, user: UserId, role: MemberRole) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "insert into memberships (restaurant_id, user_id, role, created_at) values ($1, $2, $3, $4)
+         on conflict (restaurant_id, user_id) do update set role = excluded.role",
+        scope.restaurant() as RestaurantId,
+        user as UserId,
+        role as MemberRole,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Ends a membership. `false`: there was none.
+pub async fn remove_member(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<bool, Problem> {
+    let removed = sqlx::query!(
+        "delete from memberships where restaurant_id = $1 and user_id = $2",
+        scope.restaurant() as RestaurantId,
+        user as UserId,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(removed.rows_affected() == 1)
+}
