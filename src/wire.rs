@@ -42,8 +42,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 }
 
 /// What to do about a body that is too large.
-pub const TOO_LARGE: &str =
-    "Send less: the limit is MAX_BODY_BYTES of the server's configuration; MENU_MAX_BYTES for whole menus, IMAGE_MAX_BYTES for pictures.";
+pub const TOO_LARGE: &str = "Send less: the limit is MAX_BODY_BYTES of the server's configuration; MENU_MAX_BYTES for whole menus, IMAGE_MAX_BYTES for pictures.";
 
 /// A body of `text/csv`, within the size limit.
 pub struct CsvBody(pub Bytes);

@@ -217,6 +217,8 @@ impl Target<'_> {
             diets: wanted.diets.clone(),
             modifier_groups: self.asked(&place, &wanted.modifier_groups),
             translations: wanted.translations.clone(),
+            // A document has no pictures: those of dishes that stay, stay.
+            image: before.and_then(|one| one.image.clone()),
         }
     }
 

@@ -129,6 +129,7 @@ pub fn config(database_url: &str, changes: &[(&str, &str)]) -> Config {
         ("JWT_REFRESH_SECRET", "another secret for tests, as long as that"),
         ("SEAL_SECRET", "another secret for tests, long enough too"),
         ("JWT_EXPIRES_IN", "12h"),
+        ("IMAGE_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/pictures")),
     ];
     pairs.extend_from_slice(changes);
     Config::read(&Source::from_pairs(pairs)).unwrap_or_else(|faults| panic!("{faults}"))

@@ -2,7 +2,7 @@
 
 mod cloudinary;
 mod fake;
-mod files;
+pub mod files;
 mod spec;
 
 use std::path::{Path, PathBuf};

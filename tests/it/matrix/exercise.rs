@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::cast::{Caller, GAPS, Target};
 use super::world::{Ids, World};
 use crate::people::{PASSWORD, id_of};
+use crate::pictures::files;
 use crate::reply::Reply;
 
 /// Names of the gaps in a path, a query or what is written behind it for the body (`#{cartId}`).
@@ -60,12 +61,20 @@ pub async fn send(
         Some(body) => request.json(&body),
         None => request,
     };
+    if takes_picture(operation) {
+        request = request.header("content-type", "image/png").body(files::png(20, 20));
+    }
     person.send(request).await
+}
+
+/// Whether its body is a picture.
+const fn takes_picture(operation: Operation) -> bool {
+    matches!(operation, Operation::SetImage | Operation::SetItemImage)
 }
 
 /// Whether there is a body for it.
 pub fn has_body(operation: Operation) -> bool {
-    body(operation, Caller::Admin, Target::A, &Ids::new(), DateTime::UNIX_EPOCH).is_some()
+    takes_picture(operation) || body(operation, Caller::Admin, Target::A, &Ids::new(), DateTime::UNIX_EPOCH).is_some()
 }
 
 fn euros(amount: i64) -> Value {
