@@ -167,8 +167,12 @@ async fn somebody_elses_database_is_left_alone() {
 #[test]
 fn production_has_no_demo() {
     let secret = "a secret for tests that is long enough";
-    let pairs =
-        [("MODE", "production"), ("JWT_SECRET", secret), ("JWT_REFRESH_SECRET", "another secret that is long enough")];
+    let pairs = [
+        ("MODE", "production"),
+        ("JWT_SECRET", secret),
+        ("JWT_REFRESH_SECRET", "another secret that is long enough"),
+        ("SEAL_SECRET", "a third secret that is long enough for this"),
+    ];
     let config = Config::read(&Source::from_pairs(pairs)).unwrap();
     let refusal = demo::allowed(&config).unwrap_err();
     assert!(matches!(refusal, DemoError::Production));

@@ -211,7 +211,6 @@ const LONG_FILES: &[(&str, &str)] = &[
     ("src/config.rs", "every variable is read in one place"),
     ("src/delivery/sql.rs", "all statements of the slice"),
     ("src/orders/sql.rs", "all statements of the slice"),
-    ("src/restaurants/sql.rs", "one row of many columns, read and written"),
 ];
 
 #[test]
