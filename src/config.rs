@@ -122,6 +122,8 @@ pub struct Http {
     pub max_header_bytes: usize,
     /// `HEADER_TIMEOUT`.
     pub header_timeout: Duration,
+    /// `STALL_TIMEOUT`.
+    pub stall_timeout: Duration,
     /// `BODY_MIN_RATE`, in bytes a second.
     pub body_min_rate: u32,
     /// `REQUEST_TIMEOUT`.
@@ -633,6 +635,7 @@ impl Http {
             max_header_bytes: reader.number("MAX_HEADER_BYTES", 1_024, 1 << 20),
             body_min_rate: reader.number("BODY_MIN_RATE", 1, 1 << 20),
             header_timeout: reader.duration("HEADER_TIMEOUT"),
+            stall_timeout: reader.duration("STALL_TIMEOUT"),
             request_timeout: reader.duration("REQUEST_TIMEOUT"),
             shutdown_timeout: reader.duration("SHUTDOWN_TIMEOUT"),
             public_url: reader.text("PUBLIC_URL"),

@@ -149,6 +149,7 @@ fn converse(
 ) -> impl Future<Output = ()> + Send + 'static {
     // Answers are small and someone waits for them.
     let _ = stream.set_nodelay(true);
+    give_up_on_stalled(&stream, bounds.stall_timeout);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
         router.clone().oneshot(request)
@@ -161,6 +162,21 @@ fn converse(
         .with_upgrades();
     to_the_end(connection, stop)
 }
+
+/// Has the system close a connection whose client takes nothing of what was sent, whoever writes to it: an answer, a
+/// live socket. A refusal changes nothing for clients that read.
+#[cfg(target_os = "linux")]
+fn give_up_on_stalled(stream: &TcpStream, limit: Duration) {
+    use nix::sys::socket::{setsockopt, sockopt};
+    let milliseconds = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX);
+    if let Err(error) = setsockopt(stream, sockopt::TcpUserTimeout, &milliseconds) {
+        tracing::debug!(%error, "stalled clients are not noticed");
+    }
+}
+
+/// Only Linux can be told.
+#[cfg(not(target_os = "linux"))]
+fn give_up_on_stalled(_: &TcpStream, _: Duration) {}
 
 async fn to_the_end<S>(connection: UpgradeableConnection<TokioIo<TcpStream>, S>, stop: CancellationToken)
 where

@@ -65,6 +65,12 @@ pub const VARIABLES: &[Variable] = &[
     plain(HTTP, "HEADER_TIMEOUT", "10s", "A client that has not sent its headers by then is disconnected."),
     plain(
         HTTP,
+        "STALL_TIMEOUT",
+        "30s",
+        "A client that takes nothing of what is sent to it for so long is disconnected (on Linux), sockets included.",
+    ),
+    plain(
+        HTTP,
         "BODY_MIN_RATE",
         "1024",
         "A body that arrives with fewer bytes a second, after 5 s of grace, gets 408 (1 to 1048576).",
