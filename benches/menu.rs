@@ -102,7 +102,7 @@ async fn serve_memory(file: &str) {
     };
     let http = config("postgres://nowhere", "").http;
     let router = Router::new().route("/api/restaurants/{restaurantId}/menu", get(handler));
-    let router = middleware::outside(middleware::inside(router, &http), &http);
+    let router = middleware::outside(middleware::inside(router, &http, 10 << 20), &http);
     let listener = server::listen(&http).await.unwrap();
     println!("{}", listener.local_addr().unwrap());
     server::serve(listener, router, &http, CancellationToken::new()).await;
