@@ -1,7 +1,7 @@
 //! The unit of work: the only place that opens a transaction.
 //!
 //! A unit runs in a task of its own, so that a client who hangs up does not stop it half way; its time is bounded;
-//! and it ends in one of three ways: committed, rolled back, or unknown. Committed means on disk (`flush.rs`). sqlx 0.9.0 can hand on a connection with an
+//! and it ends in one of three ways: committed, rolled back, or unknown. sqlx 0.9.0 can hand on a connection with an
 //! open transaction when a `begin` is dropped in flight (launchbadge/sqlx#4393): one more reason why nothing here is
 //! ever dropped by somebody else, and why a unit that runs out of time closes its connection instead of returning it.
 
@@ -20,7 +20,6 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::clock::Clock;
-use crate::flush::Flush;
 use crate::problem::{Code, Problem};
 use crate::tenancy::Who;
 
@@ -35,18 +34,18 @@ pub const EVENTS_PER_TRANSACTION: i32 = 1024;
 pub struct Bounds {
     /// From BEGIN to the last statement.
     pub work: Duration,
-    /// For COMMIT and its way to the disk; past it the outcome is unknown.
+    /// For COMMIT alone; past it the outcome is unknown.
     pub commit: Duration,
 }
 
 /// How a unit ended.
 #[derive(Debug)]
 pub enum Outcome<T> {
-    /// It happened, and PostgreSQL has said that it is on disk.
+    /// It happened, and PostgreSQL has said so.
     Committed(T),
     /// It did not happen.
     RolledBack(Problem),
-    /// COMMIT was sent, and nobody has said that it is on disk: it may have happened. The same request with its key settles it.
+    /// COMMIT was sent and never answered: it may have happened. The same request with its key settles it.
     Unknown,
 }
 
@@ -58,7 +57,6 @@ pub struct Database {
     bounds: Bounds,
     units: TaskTracker,
     appended: Arc<Notify>,
-    flush: Flush,
 }
 
 /// An open transaction. It ends where its unit ends, never before.
@@ -127,8 +125,7 @@ impl Tx {
 impl Database {
     /// A database behind a pool of connections that already speak as the application's role.
     pub fn new(pool: PgPool, clock: Clock, bounds: Bounds) -> Self {
-        let flush = Flush::new(pool.connect_options(), bounds.commit);
-        Self { pool, clock, bounds, units: TaskTracker::new(), appended: Arc::new(Notify::new()), flush }
+        Self { pool, clock, bounds, units: TaskTracker::new(), appended: Arc::new(Notify::new()) }
     }
 
     /// The same database at another time: what is written through it happened when that clock says.
@@ -156,7 +153,7 @@ impl Database {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
-        self.unit(Kind::Write, who.into(), steps).await
+        self.unit(begin_statement("BEGIN", who.into()), steps).await
     }
 
     /// Reads a consistent picture, for `who`: all statements see the state of the first one's moment.
@@ -168,29 +165,21 @@ impl Database {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
+        let begin = begin_statement("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", who.into());
         // Whether a read was committed is nothing that anybody needs to know.
-        self.unit(Kind::Read, who.into(), steps).await.map_err(|problem| match problem.code() {
+        self.unit(begin, steps).await.map_err(|problem| match problem.code() {
             Code::OutcomeUnknown => Problem::busy(1),
             _ => problem,
         })
     }
 
-    /// Waits until everything that could be seen before this call is on disk: for readers who tell others what they
-    /// read, and may have read what another node has only just committed.
-    ///
-    /// # Errors
-    /// `busy` when PostgreSQL does not say so in time.
-    pub async fn durable(&self) -> Result<(), Problem> {
-        timeout(self.bounds.commit, self.flush.wait()).await.map_err(|_| Problem::busy(1))
-    }
-
-    async fn unit<T, F>(&self, kind: Kind, who: Who, steps: F) -> Result<T, Problem>
+    async fn unit<T, F>(&self, begin: String, steps: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
         let database = self.clone();
-        let unit = async move { database.run(kind, who, steps).await };
+        let unit = async move { database.run(begin, steps).await };
         match self.units.spawn(unit.in_current_span()).await {
             Ok(Outcome::Committed(answer)) => Ok(answer),
             Ok(Outcome::RolledBack(problem)) => Err(problem),
@@ -200,17 +189,17 @@ impl Database {
     }
 
     /// From BEGIN to the end. If this future panics, the connection closes itself, and PostgreSQL rolls back.
-    async fn run<T, F>(self, kind: Kind, who: Who, steps: F) -> Outcome<T>
+    async fn run<T, F>(self, begin: String, steps: F) -> Outcome<T>
     where
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
-        let mut tx = match timeout(self.bounds.work, self.begin(begin_statement(kind, who))).await {
+        let mut tx = match timeout(self.bounds.work, self.begin(begin)).await {
             Ok(Ok(tx)) => tx,
             Ok(Err(error)) => return Outcome::RolledBack(error.into()),
             Err(_) => return Outcome::RolledBack(Problem::busy(1)),
         };
         match timeout(self.bounds.work, steps(&mut tx)).await {
-            Ok(Ok(answer)) => self.commit(kind, tx, answer).await,
+            Ok(Ok(answer)) => self.commit(tx, answer).await,
             Ok(Err(problem)) => {
                 roll_back(tx, self.bounds.commit).await;
                 Outcome::RolledBack(problem)
@@ -243,22 +232,14 @@ impl Database {
         }
     }
 
-    async fn commit<T>(&self, kind: Kind, mut tx: Tx, answer: T) -> Outcome<T> {
-        let unflushed = (kind == Kind::Write).then(|| self.flush.committing());
+    async fn commit<T>(&self, mut tx: Tx, answer: T) -> Outcome<T> {
         let ended = timeout(self.bounds.commit, sqlx::raw_sql("COMMIT").execute(&mut *tx.connection)).await;
         match ended {
             Ok(Ok(_)) => {
-                tx.connection.give_back();
-                // A reader waits too when it may have seen what is not on disk yet.
-                let is_on_disk = !self.flush.is_behind() || self.durable().await.is_ok();
-                drop(unflushed);
-                if !is_on_disk {
-                    tracing::error!("the log was not flushed in time; the outcome of the unit is unknown");
-                    return Outcome::Unknown;
-                }
                 if tx.events > 0 {
                     self.appended.notify_one();
                 }
+                tx.connection.give_back();
                 Outcome::Committed(answer)
             }
             // The server answered: a deferred constraint said no, and everything was rolled back.
@@ -277,32 +258,13 @@ impl Database {
     pub async fn close(&self) {
         self.units.close();
         self.units.wait().await;
-        self.flush.close().await;
         self.pool.close().await;
     }
 }
 
-/// What a unit is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Write,
-    Read,
-}
-
-impl Kind {
-    /// How PostgreSQL is told. Writers leave the waiting for the disk to the shared flush, so that no lock is held
-    /// meanwhile.
-    const fn begin(self) -> &'static str {
-        match self {
-            Self::Write => "BEGIN; SET LOCAL synchronous_commit = off",
-            Self::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-        }
-    }
-}
-
 /// `BEGIN` and who acts, in one round trip. Ids are uuids, so nothing needs quoting.
-fn begin_statement(kind: Kind, who: Who) -> String {
-    let mut statement = String::from(kind.begin());
+fn begin_statement(begin: &str, who: Who) -> String {
+    let mut statement = String::from(begin);
     let settings = [
         ("user", who.user.map(crate::ids::UserId::uuid)),
         ("tenant", who.tenant.map(crate::ids::RestaurantId::uuid)),

@@ -175,7 +175,6 @@ impl Relay {
         }
     }
 
-    /// What is new, once it is on disk: nobody hears of anything that a crash could take back.
     async fn read_page(&self) -> Result<(sql::Log, Vec<Recorded>), Problem> {
         let everything = PlatformScope::proven_by("the event relay", None);
         let cursor = self.ring.cursor();
@@ -186,11 +185,7 @@ impl Relay {
                 Ok((log, page))
             })
         });
-        let (log, page) = read.await?;
-        if !page.is_empty() {
-            self.app.db.durable().await?;
-        }
-        Ok((log, page))
+        read.await
     }
 
     /// To every socket in the event's rooms, once, whatever number of them it is in.

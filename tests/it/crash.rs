@@ -294,8 +294,9 @@ async fn settle(world: &World, histories: Vec<Arc<Mutex<Vec<Asked>>>>) {
                 Told::Placed(order) => {
                     placed += 1;
                     // Repeating it with its key gives the same answer and places nothing.
-                    let Told::Placed(again) = ask(person, &asked.key, &asked.body).await else {
-                        panic!("{} was placed and is refused when repeated", id_of(&order));
+                    let again = ask(person, &asked.key, &asked.body).await;
+                    let Told::Placed(again) = again else {
+                        panic!("{} was placed and is answered {again:?} when repeated", id_of(&order));
                     };
                     assert_eq!(again, order);
                     let doubled = expected.insert(id_of(&order).to_owned(), order);
