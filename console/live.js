@@ -30,7 +30,13 @@ function open() {
   socket.on('auth:expiring', async () => {
     if (await renewSession().catch(() => false)) socket?.emit('auth:renew', { token: accessToken() });
   });
-  socket.on('connect_error', (error) => (error.message === 'unauthorized' ? renew() : report()));
+  socket.on('connect_error', (error) => {
+    if (error.message === 'unauthorized') { renew(); return; }
+    report();
+    // Refused by the server (too many sockets are open), not by the network: the client does not try again by itself.
+    const opened = socket;
+    if (!opened.active) setTimeout(() => { if (socket === opened) opened.connect(); }, 10000);
+  });
   socket.onAny(deliver);
 }
 

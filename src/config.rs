@@ -82,6 +82,8 @@ pub struct Accounts {
     pub sessions: SessionLives,
     /// `SESSION_CACHE`.
     pub session_cache: usize,
+    /// `ADMIN_SECOND_FACTOR`: an administrator without a second factor may only set one up.
+    pub admin_second_factor: bool,
     /// `PASSWORD_HASHES_AT_ONCE`.
     pub hashes_at_once: usize,
     /// `PASSWORD_HASHES_WAITING`.
@@ -179,6 +181,10 @@ pub struct Sockets {
     pub max_message_bytes: usize,
     /// `SOCKET_MAX_ROOMS`.
     pub max_rooms: usize,
+    /// `SOCKET_MAX_PER_USER`.
+    pub max_per_user: usize,
+    /// `SOCKET_MAX_PER_ADDRESS`.
+    pub max_per_address: usize,
     /// `SOCKET_BUFFER_PACKETS`.
     pub buffer_packets: usize,
     /// `SOCKET_CONNECT_TIMEOUT`.
@@ -399,6 +405,15 @@ impl Reader<'_> {
         self.value(name, &wanted, least, |text| text.parse().ok().filter(|n| (least..=most).contains(n)))
     }
 
+    /// A number within bounds; `auto` stands for one that is worked out.
+    fn number_or_auto(&mut self, name: &str, auto: usize, least: usize, most: usize) -> usize {
+        let wanted = format!("auto, or a whole number from {least} to {most}");
+        self.value(name, &wanted, least, |text| match text {
+            "auto" => Some(auto),
+            number => number.parse().ok().filter(|n| (least..=most).contains(n)),
+        })
+    }
+
     /// Values separated by commas, each understood by `read`; not set: none.
     fn list<T>(&mut self, name: &str, wanted: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
         let text = self.source.get(name).unwrap_or_default();
@@ -469,15 +484,17 @@ impl Config {
             _ => None,
         });
         let path = |reader: &Reader<'_>, name| reader.text(name).map(PathBuf::from);
+        let http = Http::gather(reader, mode);
+        let connections = http.max_connections;
         Self {
             mode,
             data_dir: path(reader, "DATA_DIR").unwrap_or_default(),
-            accounts: Accounts::gather(reader),
-            http: Http::gather(reader, mode),
+            accounts: Accounts::gather(reader, mode),
+            http,
             limits: Limits::gather(reader, mode),
             postgres: Postgres::gather(reader),
             redis_url: reader.secret("REDIS_URL"),
-            sockets: Sockets::gather(reader),
+            sockets: Sockets::gather(reader, mode, connections),
             menus: Menus::gather(reader),
             delivery: Delivery::gather(reader),
             orders: Orders::gather(reader),
@@ -573,7 +590,7 @@ impl Config {
 }
 
 impl Accounts {
-    fn gather(reader: &mut Reader<'_>) -> Self {
+    fn gather(reader: &mut Reader<'_>, mode: Mode) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             jwt_secret: reader.secret("JWT_SECRET"),
@@ -584,15 +601,15 @@ impl Accounts {
             access_life: reader.duration("JWT_EXPIRES_IN"),
             sessions: SessionLives::gather(reader),
             session_cache: reader.number("SESSION_CACHE", 1, 1_000_000),
-            hashes_at_once: reader.value(
-                "PASSWORD_HASHES_AT_ONCE",
-                "auto, or a whole number from 1 to 256",
-                1,
-                |text| match text {
-                    "auto" => Some((cores / 2).max(1)),
-                    number => number.parse().ok().filter(|n| (1..=256).contains(n)),
-                },
-            ),
+            admin_second_factor: reader.value("ADMIN_SECOND_FACTOR", "auto, required or optional", true, |text| {
+                match text {
+                    "auto" => Some(mode == Mode::Production),
+                    "required" => Some(true),
+                    "optional" => Some(false),
+                    _ => None,
+                }
+            }),
+            hashes_at_once: reader.number_or_auto("PASSWORD_HASHES_AT_ONCE", (cores / 2).max(1), 1, 256),
             hashes_waiting: reader.number("PASSWORD_HASHES_WAITING", 0, 100_000),
             hash_wait: reader.duration("PASSWORD_HASH_WAIT"),
         }
@@ -616,6 +633,7 @@ impl Http {
         let localhost = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
         let max_connections = reader.number("MAX_CONNECTIONS", 1, 1_000_000);
         let per_address = if mode == Mode::Production { max_connections.min(200) } else { max_connections };
+        let per_address = reader.number_or_auto("MAX_CONNECTIONS_PER_ADDRESS", per_address, 1, 1_000_000);
         Self {
             host: reader
                 .value("HOST", "an IP address such as 127.0.0.1 or 0.0.0.0", localhost, |text| text.parse().ok()),
@@ -623,15 +641,7 @@ impl Http {
             max_body_bytes: reader.number("MAX_BODY_BYTES", 1_024, 64 << 20),
             max_menu_bytes: reader.number("MENU_MAX_BYTES", 1_024, 64 << 20),
             max_connections,
-            max_connections_per_address: reader.value(
-                "MAX_CONNECTIONS_PER_ADDRESS",
-                "auto, or a whole number from 1 to 1000000",
-                per_address,
-                |text| match text {
-                    "auto" => Some(per_address),
-                    number => number.parse().ok().filter(|n| (1..=1_000_000).contains(n)),
-                },
-            ),
+            max_connections_per_address: per_address,
             max_header_bytes: reader.number("MAX_HEADER_BYTES", 1_024, 1 << 20),
             body_min_rate: reader.number("BODY_MIN_RATE", 1, 1 << 20),
             header_timeout: reader.duration("HEADER_TIMEOUT"),
@@ -713,10 +723,13 @@ impl Postgres {
 }
 
 impl Sockets {
-    fn gather(reader: &mut Reader<'_>) -> Self {
+    fn gather(reader: &mut Reader<'_>, mode: Mode, connections: usize) -> Self {
+        let by_mode = |production: usize| if mode == Mode::Production { production } else { connections };
         Self {
             max_message_bytes: reader.number("SOCKET_MAX_MESSAGE_BYTES", 1_024, 16 << 20),
             max_rooms: reader.number("SOCKET_MAX_ROOMS", 1, 100_000),
+            max_per_user: reader.number_or_auto("SOCKET_MAX_PER_USER", by_mode(10), 1, 1_000_000),
+            max_per_address: reader.number_or_auto("SOCKET_MAX_PER_ADDRESS", by_mode(50), 1, 1_000_000),
             buffer_packets: reader.number("SOCKET_BUFFER_PACKETS", 16, 65_536),
             connect_timeout: reader.duration("SOCKET_CONNECT_TIMEOUT"),
             poll_interval: reader.duration("EVENT_POLL_INTERVAL"),

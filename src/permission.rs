@@ -102,6 +102,7 @@ operations! {
     UpdateRestaurantSecurity = "update_restaurant_security": [Owner, Admin];
     ListMembers = "list_members": [Manager, Admin];
     AddMember = "add_member": [Manager, Admin];
+    UpdateMember = "update_member": [Manager, Admin];
     RemoveMember = "remove_member": [Manager, Admin];
     ListInvitations = "list_invitations": [Manager, Admin];
     CreateInvitation = "create_invitation": [Manager, Admin];
@@ -174,6 +175,22 @@ impl Operation {
     /// Sockets ask for these; they have no route.
     pub const fn is_socket_only(self) -> bool {
         matches!(self, Self::JoinRestaurantRoom | Self::JoinDriverRoom | Self::JoinUserRoom)
+    }
+
+    /// What is left to somebody who has to set up a second factor first: that, and their own sign-in.
+    pub const fn is_about_signing_in(self) -> bool {
+        matches!(
+            self,
+            Self::GetMe
+                | Self::GetSecondFactor
+                | Self::AddSecondFactor
+                | Self::ConfirmSecondFactor
+                | Self::ChangePassword
+                | Self::ListSessions
+                | Self::EndSession
+                | Self::Logout
+                | Self::LogoutAll
+        )
     }
 
     /// Nobody has to sign in for it.

@@ -194,6 +194,12 @@ pub const VARIABLES: &[Variable] = &[
         "10000",
         "Sessions whose user is kept in memory for up to a minute (1 to 1000000); revocations reach it at once.",
     ),
+    plain(
+        ACCOUNTS,
+        "ADMIN_SECOND_FACTOR",
+        "auto",
+        "required, or optional: whether an administrator has to set up a second factor before anything else. auto: required in production, optional in development.",
+    ),
     plain(ACCOUNTS, "PASSWORD_HASHES_AT_ONCE", "auto", "Passwords hashed at once, 19 MiB each; auto: half the cores."),
     plain(ACCOUNTS, "PASSWORD_HASHES_WAITING", "64", "Further hashes that may wait; beyond that the answer is 503."),
     plain(ACCOUNTS, "PASSWORD_HASH_WAIT", "5s", "How long a hash may wait before the answer is 503."),
@@ -204,6 +210,18 @@ pub const VARIABLES: &[Variable] = &[
         "Largest Socket.IO message from a client, over polling and WebSocket alike.",
     ),
     plain(LIVE, "SOCKET_MAX_ROOMS", "100", "Rooms one socket may join."),
+    plain(
+        LIVE,
+        "SOCKET_MAX_PER_USER",
+        "auto",
+        "Sockets one user may have open on one node (1 to 1000000). auto: 10 in production, MAX_CONNECTIONS in development.",
+    ),
+    plain(
+        LIVE,
+        "SOCKET_MAX_PER_ADDRESS",
+        "auto",
+        "Sockets open on one node from one address (IPv6: one /64), 1 to 1000000; proxies of TRUSTED_PROXIES aside. auto: 50 in production, MAX_CONNECTIONS in development.",
+    ),
     plain(
         LIVE,
         "SOCKET_BUFFER_PACKETS",

@@ -14,7 +14,7 @@ use super::token::Claims;
 use super::{Caller, UserRole};
 use crate::app::App;
 use crate::permission::{self, Operation, Relation};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::tenancy::{PlatformScope, Who};
 
 impl Caller {
@@ -41,7 +41,7 @@ impl Caller {
     /// What the user is, whatever the thing.
     pub fn relations(&self) -> Vec<Relation> {
         let mut held = vec![Relation::SignedIn];
-        if self.role == UserRole::Admin {
+        if self.platform().is_some() {
             held.push(Relation::Admin);
         }
         if self.driver.is_some() {
@@ -52,7 +52,20 @@ impl Caller {
 
     /// The whole platform, if the user runs it.
     pub fn platform(&self) -> Option<PlatformScope> {
-        (self.role == UserRole::Admin).then(|| PlatformScope::proven_by("an administrator", Some(self.user)))
+        let runs_it = self.role == UserRole::Admin && !self.is_locked;
+        runs_it.then(|| PlatformScope::proven_by("an administrator", Some(self.user)))
+    }
+
+    /// Tells an administrator what is missing.
+    ///
+    /// # Errors
+    /// 403 `second_factor_required`.
+    pub fn unlocked(&self) -> Result<(), Problem> {
+        if self.is_locked {
+            let detail = "Administrators need one: set it up with POST /api/me/second-factor.";
+            return Err(Problem::new(Code::SecondFactorRequired, detail));
+        }
+        Ok(())
     }
 }
 
@@ -63,7 +76,8 @@ async fn known(app: &App, claims: &Claims, now: DateTime<Utc>) -> Result<Known, 
         Err(epoch) => epoch,
     };
     let found = sessions::caller(&app.db, claims.sid, claims.sub, now).await?;
-    let known = found.ok_or_else(Problem::unauthenticated)?;
+    let mut known = found.ok_or_else(Problem::unauthenticated)?;
+    known.caller.is_locked &= app.config.accounts.admin_second_factor;
     app.callers.remember(claims.sid, known, epoch);
     Ok(known)
 }
@@ -97,9 +111,13 @@ impl FromRequestParts<Arc<App>> for SignedIn {
 /// The caller of a request, without a decision yet: for extractors that have to look at the thing first.
 ///
 /// # Errors
-/// 401 without a good token.
+/// 401 without a good token, 403 for an administrator who has to set up a second factor first.
 pub async fn authenticate(parts: &Parts, app: &App) -> Result<Caller, Problem> {
-    Caller::by_token(app, bearer(&parts.headers).ok_or_else(Problem::unauthenticated)?).await
+    let caller = Caller::by_token(app, bearer(&parts.headers).ok_or_else(Problem::unauthenticated)?).await?;
+    if !operation(parts)?.is_about_signing_in() {
+        caller.unlocked()?;
+    }
+    Ok(caller)
 }
 
 /// The token of `Authorization: Bearer …`, good or not.

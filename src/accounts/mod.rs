@@ -110,6 +110,8 @@ pub struct Caller {
     pub role: UserRole,
     /// The user's driver profile, if any.
     pub driver: Option<DriverId>,
+    /// An administrator who has to set up a second factor before anything else (`ADMIN_SECOND_FACTOR`).
+    pub is_locked: bool,
 }
 
 /// An e-mail address, lower case, as far as its form can be judged without sending to it.

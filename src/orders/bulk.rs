@@ -28,7 +28,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 /// Where one order should go.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Change {
+struct OrderChange {
     order_id: OrderId,
     status: OrderStatus,
     /// Why; required where the status table says so.
@@ -43,7 +43,7 @@ struct Change {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct BulkUpdate {
     /// At most `ORDER_BULK_MAX`.
-    changes: Vec<Change>,
+    changes: Vec<OrderChange>,
 }
 
 /// What became of one change: the order, or the problem.
@@ -79,7 +79,7 @@ fn result(order_id: OrderId, outcome: Result<Order, Problem>) -> BulkResult {
     }
 }
 
-fn check(app: &App, update: BulkUpdate) -> Result<Vec<Change>, Problem> {
+fn check(app: &App, update: BulkUpdate) -> Result<Vec<OrderChange>, Problem> {
     let most = app.config.orders.bulk_max;
     if (1..=most).contains(&update.changes.len()) {
         return Ok(update.changes);
@@ -87,8 +87,8 @@ fn check(app: &App, update: BulkUpdate) -> Result<Vec<Change>, Problem> {
     Err(Problem::invalid_field("/changes", format!("must be 1 to {most}")))
 }
 
-async fn apply(app: &App, scope: RestaurantScope, change: Change) -> Result<Order, Problem> {
-    let Change { order_id, status, reason, version } = change;
+async fn apply(app: &App, scope: RestaurantScope, change: OrderChange) -> Result<Order, Problem> {
+    let OrderChange { order_id, status, reason, version } = change;
     let reason = reason.map(Text::into_string);
     app.db
         .write(scope, move |tx| {

@@ -29,8 +29,10 @@ impl From<RestaurantScope> for Admitted {
 /// Asks whether the caller may see the room.
 ///
 /// # Errors
-/// 404 for what is not there and for what is none of the caller's.
+/// 404 for what is not there and for what is none of the caller's, 403 for an administrator who has to set up a second
+/// factor first.
 pub async fn admit(app: &App, caller: &Caller, room: Room) -> Result<Admitted, Problem> {
+    caller.unlocked()?;
     match room {
         Room::Restaurant(id) => {
             let access = staff::relations(app, caller, id).await?;

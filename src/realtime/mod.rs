@@ -7,7 +7,7 @@
 //! table and then from the relay's `ring` of recent events, so that nothing is left out, doubled or out of order.
 //! A client that cannot keep up is disconnected, never served with gaps: it comes back with `after`. A `session` is
 //! what is known of one socket; it ends with its token unless the client renews that, and
-//! within a second of a revocation (`review`).
+//! within a second of a revocation (`review`). How many a user and a network may have open is counted in `places`.
 
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::config::Sockets;
+use places::Places;
 use relay::Relay;
 use session::Exits;
 use socket::Desk;
@@ -29,6 +30,7 @@ mod admission;
 mod answer;
 mod arrival;
 mod catchup;
+mod places;
 mod relay;
 mod review;
 mod ring;
@@ -71,7 +73,8 @@ pub fn start(
     let exits = Exits { tasks: TaskTracker::new(), stop };
     let others = wake::others(&app.config, options, &exits);
     let (relay, post) = Relay::new(Arc::clone(&app), io.clone(), others, exits.clone());
-    let desk = Desk { app: Arc::clone(&app), post, exits: exits.clone() };
+    let places = Arc::new(Places::new(&app.config));
+    let desk = Desk { app: Arc::clone(&app), post, exits: exits.clone(), places };
     // Heard from before the first socket comes in.
     let news = app.callers.news();
     let welcome = {

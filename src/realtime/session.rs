@@ -17,6 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::places::Place;
 use super::room::Room;
 use crate::accounts::Caller;
 use crate::app::App;
@@ -45,6 +46,8 @@ pub struct Session {
     pub rooms: tokio::sync::Mutex<HashSet<Room>>,
     turns: Semaphore,
     parting: AtomicBool,
+    /// Given up with the socket: the session belongs to it alone.
+    places: Vec<Place>,
 }
 
 struct Token {
@@ -73,16 +76,23 @@ impl Session {
     ///
     /// # Errors
     /// 401 for a token that is not good.
-    pub async fn open(app: &App, token: String) -> Result<Arc<Self>, Problem> {
+    pub async fn open(app: &App, token: String) -> Result<Self, Problem> {
         let (caller, token) = read(app, token).await?;
-        Ok(Arc::new(Self {
+        Ok(Self {
             id: caller.session,
             user: caller.user,
             token: Mutex::new(token),
             rooms: tokio::sync::Mutex::default(),
             turns: Semaphore::new(app.config.sockets.max_rooms + SPARE_TURNS),
             parting: AtomicBool::new(false),
-        }))
+            places: Vec::new(),
+        })
+    }
+
+    /// Keeps the places that the socket takes.
+    pub fn hold(&mut self, network: Option<Place>, user: Place) {
+        self.places.extend(network);
+        self.places.push(user);
     }
 
     /// The session of a socket that was let in.

@@ -12,10 +12,12 @@ use socketioxide::handler::ConnectMiddleware;
 use super::admission::admit;
 use super::answer::Answer;
 use super::arrival::Post;
+use super::places::Places;
 use super::room::{InvalidRoom, Room};
 use super::session::{Exits, Session};
 use crate::accounts::Caller;
 use crate::app::App;
+use crate::client::Client;
 use crate::problem::{Code, Problem};
 
 /// What every handler needs.
@@ -27,6 +29,8 @@ pub struct Desk {
     pub post: Post,
     /// The way out.
     pub exits: Exits,
+    /// How many may be in.
+    pub places: Arc<Places>,
 }
 
 /// The handshake's `auth`.
@@ -84,18 +88,14 @@ struct Renewed {
     left: Vec<String>,
 }
 
-/// Lets in whoever has a good token, and listens to them from then on: before the client is told that it is in, so that
-/// it may ask at once.
+/// Lets in whoever has a good token and not too many sockets, and listens to them from then on: before the client is
+/// told that it is in, so that it may ask at once.
 pub fn doorkeeper(desk: Desk) -> impl ConnectMiddleware<LocalAdapter, (SocketRef, TryData<Handshake>)> {
     move |socket: SocketRef, TryData(handshake): TryData<Handshake>| {
         let desk = desk.clone();
         async move {
             let token = handshake.map_err(|_| "unauthorized")?.token;
-            let session = Session::open(&desk.app, token).await.map_err(|problem| match problem.code() {
-                Code::Unauthenticated => "unauthorized",
-                code => code.word(),
-            })?;
-            socket.extensions.insert(session);
+            socket.extensions.insert(desk.admit_socket(&socket, token).await?);
             desk.listen(&socket);
             Ok::<(), &'static str>(())
         }
@@ -103,6 +103,21 @@ pub fn doorkeeper(desk: Desk) -> impl ConnectMiddleware<LocalAdapter, (SocketRef
 }
 
 impl Desk {
+    /// Opens a socket's session, within the bounds on how many there may be. A refusal is what the client hears in
+    /// `connect_error`.
+    async fn admit_socket(&self, socket: &SocketRef, token: String) -> Result<Arc<Session>, &'static str> {
+        let client = socket.req_parts().extensions.get::<Client>().copied();
+        // First of all, so that nobody makes the database work with sockets beyond their number.
+        let network = self.places.of_network(client.ok_or("internal")?)?;
+        let mut session = Session::open(&self.app, token).await.map_err(|problem| match problem.code() {
+            Code::Unauthenticated => "unauthorized",
+            code => code.word(),
+        })?;
+        let user = self.places.of_user(session.user)?;
+        session.hold(network, user);
+        Ok(Arc::new(session))
+    }
+
     fn listen(self, socket: &SocketRef) {
         let desk = self.clone();
         socket.on("join", move |socket: SocketRef, TryData(wish): TryData<Wish>, answer: Answer| async move {
@@ -182,7 +197,7 @@ impl Desk {
         for room in rooms.iter().copied() {
             match admit(&self.app, caller, room).await {
                 Ok(_) => {}
-                Err(problem) if matches!(problem.code(), Code::NotFound | Code::Forbidden) => left.push(room),
+                Err(problem) if is_for_good(problem.code()) => left.push(room),
                 Err(problem) => return Err(problem),
             }
         }
@@ -192,6 +207,11 @@ impl Desk {
         }
         Ok(left)
     }
+}
+
+/// A refusal by permission, as against a fault that may pass.
+const fn is_for_good(code: Code) -> bool {
+    matches!(code, Code::NotFound | Code::Forbidden | Code::SecondFactorRequired)
 }
 
 /// What cannot be the id of anything is answered as what is not there.

@@ -63,7 +63,7 @@ pub struct Invitation {
 
 /// An invitation with what accepts it.
 #[derive(Serialize, ToSchema)]
-struct FreshInvitation {
+pub struct FreshInvitation {
     #[serde(flatten)]
     invitation: Invitation,
     /// Hand it to whoever is invited; it is not shown again.
@@ -98,20 +98,32 @@ async fn create_invitation(
     staff: Staff,
     Body(new): Body<NewInvitation>,
 ) -> Result<(StatusCode, Json<FreshInvitation>), Problem> {
-    let scope = staff.scope;
+    Ok((StatusCode::CREATED, Json(invite(&app, staff.scope, new.email, new.role).await?)))
+}
+
+/// Makes an invitation. Whether the address has an account is not even looked at, so nothing tells.
+///
+/// # Errors
+/// 403 when the rank is not the caller's to give.
+pub async fn invite(
+    app: &App,
+    scope: RestaurantScope,
+    email: Email,
+    role: MemberRole,
+) -> Result<FreshInvitation, Problem> {
     let code = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
     let code_hash = hash(&code);
     let invitation = app
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
-                require_rank(tx, &scope, None, Some(new.role)).await?;
+                require_rank(tx, &scope, None, Some(role)).await?;
                 let ends = tx.now() + LIFE;
-                sql::invitations::put(tx, &scope, InvitationId::new(), &new.email, new.role, &code_hash, ends).await
+                sql::invitations::put(tx, &scope, InvitationId::new(), &email, role, &code_hash, ends).await
             })
         })
         .await?;
-    Ok((StatusCode::CREATED, Json(FreshInvitation { invitation, code })))
+    Ok(FreshInvitation { invitation, code })
 }
 
 /// List open invitations

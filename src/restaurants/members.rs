@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::invitations::{FreshInvitation, invite};
 use super::staff::Staff;
 use super::{Member, MemberRole, sql};
 use crate::accounts::{self, Email, UserRole};
@@ -22,7 +23,7 @@ use crate::wire::{Body, Json, Path};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(list_members, add_member)).routes(routes!(remove_member))
+    OpenApiRouter::new().routes(routes!(list_members, add_member)).routes(routes!(update_member, remove_member))
 }
 
 /// Who works here
@@ -38,7 +39,7 @@ async fn list_members(State(app): State<Arc<App>>, staff: Staff) -> Result<Json<
     Ok(Json(List::whole(members)))
 }
 
-/// Somebody who has an account, and what they are to be here.
+/// Somebody, and what they are to be here.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewMember {
@@ -46,21 +47,38 @@ struct NewMember {
     role: MemberRole,
 }
 
-/// Add somebody, or change their rank
+/// They work here, or are asked to.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum Newcomer {
+    Member(Member),
+    Invited(FreshInvitation),
+}
+
+/// Ask somebody to work here
+///
+/// They are invited, as with `POST …/invitations`, and work here once they have accepted with the code. The answer is
+/// the same whether or not the address has an account. An administrator of the platform, who may list accounts anyway,
+/// does not ask: whoever has the address works here at once.
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/members", tag = "restaurants", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path)), request_body = NewMember,
     responses(
-        (status = 201, description = "They work here now", body = Member),
+        (status = 201, description = "To an administrator: they work here now", body = Member),
+        (status = 202, description = "To everybody else: the invitation, with its code", body = FreshInvitation),
         (status = 403, description = "Only an owner makes an owner", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Nobody has that address", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "To an administrator: nobody has that address", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn add_member(
     State(app): State<Arc<App>>,
     staff: Staff,
     Body(new): Body<NewMember>,
-) -> Result<(StatusCode, Json<Member>), Problem> {
+) -> Result<(StatusCode, Json<Newcomer>), Problem> {
     let scope = staff.scope;
+    if staff.caller.platform().is_none() {
+        let invited = invite(&app, scope, new.email, new.role).await?;
+        return Ok((StatusCode::ACCEPTED, Json(Newcomer::Invited(invited))));
+    }
     let member = app
         .db
         .write(scope, move |tx| {
@@ -75,7 +93,44 @@ async fn add_member(
             })
         })
         .await?;
-    Ok((StatusCode::CREATED, Json(member)))
+    Ok((StatusCode::CREATED, Json(Newcomer::Member(member))))
+}
+
+/// What somebody is to be from now on.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewRank {
+    role: MemberRole,
+}
+
+/// Change somebody's rank
+///
+/// Takes effect at once, on open sockets too.
+#[utoipa::path(patch, path = "/api/restaurants/{restaurantId}/members/{userId}", tag = "restaurants",
+    security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("userId" = UserId, Path)),
+    request_body = NewRank,
+    responses(
+        (status = 200, description = "The member now", body = Member),
+        (status = 403, description = "Only an owner makes or changes an owner", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "They do not work here", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn update_member(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    Path((_, user)): Path<(RestaurantId, UserId)>,
+    Body(rank): Body<NewRank>,
+) -> Result<Json<Member>, Problem> {
+    let scope = staff.scope;
+    let changed = app
+        .db
+        .write(scope, move |tx| {
+            Box::pin(async move {
+                require_rank(tx, &scope, Some(user), Some(rank.role)).await?;
+                sql::change_rank(tx, &scope, user, rank.role).await
+            })
+        })
+        .await?;
+    changed.map(Json).ok_or_else(Problem::not_found)
 }
 
 /// A manager runs the place but does not hand it over: owners are made and removed by owners, or by the platform.

@@ -26,7 +26,8 @@ pub mod tax;
 pub mod zones;
 
 pub use members::{
-    members, memberships_of, put_member, rank, remove_member, require_second_factor, requires_second_factor,
+    change_rank, members, memberships_of, put_member, rank, remove_member, require_second_factor,
+    requires_second_factor,
 };
 
 use hours::{StoredException, StoredSpan};

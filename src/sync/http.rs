@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::kinds;
 use super::queue::{Entry, WaitsFor, Walk, Why};
 use super::sql::{self, Standing};
 use super::store::{self, Met, Sent};
@@ -65,7 +66,7 @@ struct SyncOperation {
     #[schema(inline, example = "order.place")]
     kind: Text<1, 40>,
     /// As the kind wants it; see docs/sync.md.
-    #[schema(value_type = Object)]
+    #[schema(value_type = kinds::Payload)]
     payload: serde_json::Value,
 }
 

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::accounts::profile::Locale;
 use crate::cart::{MOST_LINES, Quantity};
@@ -26,8 +27,9 @@ pub const CART_LINE: &str = "cart.line";
 pub const PROFILE: &str = "profile.fields";
 
 /// A final order, with its lines: a phone that was offline has no cart on the server.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = OfflineOrder)]
 pub struct PlaceOrder {
     /// Where.
     pub restaurant_id: RestaurantId,
@@ -36,12 +38,15 @@ pub struct PlaceOrder {
     /// How it reaches the guest.
     pub fulfilment: Fulfilment,
     /// Where to, for a delivery.
+    #[schema(inline)]
     pub address: Option<Text<1, 300>>,
     /// Where that is.
     pub place: Option<Place>,
     /// Which table, for dine-in.
+    #[schema(inline)]
     pub table: Option<Text<1, 40>>,
     /// A wish for the whole order.
+    #[schema(inline)]
     pub note: Option<Text<1, 500>>,
     /// For the people.
     pub tip: Option<Money>,
@@ -50,8 +55,9 @@ pub struct PlaceOrder {
 }
 
 /// One line of it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = OfflineLine)]
 pub struct Line {
     /// What.
     pub item_id: ItemId,
@@ -61,28 +67,33 @@ pub struct Line {
     #[serde(default)]
     pub modifiers: Vec<Choice>,
     /// A wish.
+    #[schema(inline)]
     pub note: Option<Text<1, 500>>,
 }
 
 /// Where an order should go; the order by its id, or by the operation that places it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = OfflineStatus)]
 pub struct StatusWish {
     /// Which.
     pub order_id: Option<OrderId>,
     /// The `opId` of the operation of this phone that places it.
+    #[schema(inline)]
     pub order_op: Option<Text<1, 64>>,
     /// Where to.
     pub status: OrderStatus,
     /// Why.
+    #[schema(inline)]
     pub reason: Option<Text<1, 500>>,
     /// The version it must still have.
     pub version: Option<i64>,
 }
 
 /// How a stock changed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = OfflineStock)]
 pub struct StockWish {
     /// Whose.
     pub restaurant_id: RestaurantId,
@@ -92,18 +103,21 @@ pub struct StockWish {
     pub modifier_id: Option<ModifierId>,
     /// Counted anew; null: not counted any more.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>)]
     pub stock: Option<Option<u32>>,
     /// So many more or fewer.
     pub change: Option<i32>,
 }
 
 /// What a line of a cart was made.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = OfflineCartLine)]
 pub struct CartLine {
     /// Where.
     pub restaurant_id: RestaurantId,
     /// What the phone calls the line.
+    #[schema(inline)]
     pub key: Text<1, 64>,
     /// How many; 0 takes it out.
     pub quantity: u8,
@@ -113,17 +127,37 @@ pub struct CartLine {
     #[serde(default)]
     pub modifiers: Vec<Choice>,
     /// A wish.
+    #[schema(inline)]
     pub note: Option<Text<1, 500>>,
 }
 
 /// What the profile was made. The phone number is not among it: whoever changes that gives the password.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = OfflineProfile)]
 pub struct ProfileFields {
     /// The name.
+    #[schema(inline)]
     pub name: Option<Text<1, 120>>,
     /// The language.
     pub locale: Option<Locale>,
+}
+
+/// What an operation carries, as the reference shows it; `kind` says which of them is meant.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = OfflinePayload)]
+pub enum Payload {
+    /// `order.place`
+    PlaceOrder(PlaceOrder),
+    /// `order.status`
+    OrderStatus(StatusWish),
+    /// `stock.change`
+    Stock(StockWish),
+    /// `cart.line`
+    CartLine(CartLine),
+    /// `profile.fields`
+    Profile(ProfileFields),
 }
 
 /// What is to be done.

@@ -6,7 +6,6 @@
 //! each transaction checks and prolongs; when it runs out, another worker goes on. The contract is in `docs/sync.md`.
 
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::ids::UserId;
 
@@ -28,7 +27,7 @@ pub struct Device {
 }
 
 /// How far an operation has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "sync_state", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {

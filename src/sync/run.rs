@@ -87,13 +87,12 @@ async fn perform(app: &App, lease: &Lease, operation: Stored) -> Result<bool, Pr
 /// The user as they are now: what they may do is asked when it is done, not when it was sent.
 async fn caller(app: &App, device: &Device, operation: &Stored) -> Result<Caller, Problem> {
     let (user, session) = (device.user, operation.session_id);
-    let found = app.db.read(Who::user(user), move |tx| {
-        Box::pin(async move {
-            let standing = sessions::standing(tx, user).await?;
-            Ok(standing.map(|(role, driver)| Caller { user, session, role, driver }))
-        })
-    });
-    found.await?.ok_or_else(|| Problem::new(Code::Forbidden, "The account is disabled."))
+    let found =
+        app.db.read(Who::user(user), move |tx| Box::pin(async move { sessions::standing(tx, user, session).await }));
+    let mut caller = found.await?.ok_or_else(|| Problem::new(Code::Forbidden, "The account is disabled."))?;
+    caller.is_locked &= app.config.accounts.admin_second_factor;
+    caller.unlocked()?;
+    Ok(caller)
 }
 
 /// One operation, and the lease under which it is done.

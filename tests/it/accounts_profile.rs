@@ -171,8 +171,8 @@ async fn an_invitation_is_accepted_by_its_address_and_its_code() {
     nora.post(&shop.path("/members"), &to("OWNER")).await.refused(403, "forbidden");
     nora.post(&shop.path("/invitations"), &invite("OWNER")).await.refused(403, "forbidden");
     nora.delete(&shop.path(&format!("/members/{}", shop.owner.id))).await.refused(403, "forbidden");
-    nora.post(&shop.path("/members"), &to("STAFF")).await.expect(201);
-    shop.owner.post(&shop.path("/members"), &to("OWNER")).await.expect(201);
+    nora.post(&shop.path("/members"), &to("STAFF")).await.expect(202);
+    shop.owner.post(&shop.path("/members"), &to("OWNER")).await.expect(202);
 }
 
 #[tokio::test]

@@ -16,14 +16,14 @@ use crate::socket::{Heard, Socket};
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// A second server on the same database.
-async fn other_node(app: &TestApp, changes: &[(&str, &str)]) -> Running {
+pub async fn other_node(app: &TestApp, changes: &[(&str, &str)]) -> Running {
     let settings = config(&app.database_url, changes);
     let reached = Reached::find(&settings).await.unwrap();
     serve::start(settings, &reached, app.clock.clone(), false).await.unwrap()
 }
 
 /// The same person, at another server.
-fn at(person: &Person, node: &Running) -> Person {
+pub fn at(person: &Person, node: &Running) -> Person {
     let mut person = person.clone();
     person.door.base = format!("http://{}", node.address);
     person

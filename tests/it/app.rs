@@ -236,8 +236,7 @@ impl TestApp {
     /// Somebody who works at the restaurant.
     pub async fn staff_of(&self, shop: &crate::shop::Shop) -> Person {
         let person = self.customer("Staff").await;
-        let member = serde_json::json!({ "email": person.email, "role": "STAFF" });
-        shop.owner.post(&shop.path("/members"), &member).await.expect(201);
+        shop.takes_on(&person, "STAFF").await;
         person
     }
 

@@ -61,6 +61,34 @@ fn production_asks_for_secrets_that_are_worth_the_name() {
 }
 
 #[test]
+fn production_is_stricter_where_nothing_else_is_said() {
+    let secrets = ["JWT_SECRET", "JWT_REFRESH_SECRET", "SEAL_SECRET"]
+        .map(|name| (name, format!("0123456789abcdef0123456789abcdef {name}")));
+    let read = |further: &[(&str, &str)]| {
+        let secrets = secrets.iter().map(|(name, value)| (*name, value.as_str()));
+        Config::read(&Source::from_pairs(secrets.chain(further.iter().copied()))).unwrap()
+    };
+    let sockets = |config: &Config| (config.sockets.max_per_user, config.sockets.max_per_address);
+    let production = read(&[("MODE", "production")]);
+    assert!(production.accounts.admin_second_factor);
+    assert_eq!((production.http.max_connections_per_address, sockets(&production)), (200, (10, 50)));
+    let development = read(&[("MAX_CONNECTIONS", "500")]);
+    assert!(!development.accounts.admin_second_factor);
+    assert_eq!((development.http.max_connections_per_address, sockets(&development)), (500, (500, 500)));
+    let said = [("MODE", "production"), ("ADMIN_SECOND_FACTOR", "optional"), ("SOCKET_MAX_PER_USER", "3")];
+    let said = read(&said);
+    assert_eq!((said.accounts.admin_second_factor, sockets(&said)), (false, (3, 50)));
+    assert!(read(&[("ADMIN_SECOND_FACTOR", "required")]).accounts.admin_second_factor);
+    for (name, value, wanted) in [
+        ("ADMIN_SECOND_FACTOR", "yes", "must be auto, required or optional"),
+        ("SOCKET_MAX_PER_USER", "0", "must be auto, or a whole number from 1 to 1000000"),
+        ("SOCKET_MAX_PER_ADDRESS", "many", "must be auto, or a whole number from 1 to 1000000"),
+    ] {
+        assert!(faults(&[(name, value)])[0].contains(wanted), "{name}");
+    }
+}
+
+#[test]
 fn secrets_are_hidden_wherever_a_configuration_is_shown() {
     let secrets: Vec<_> = VARIABLES.iter().filter(|variable| variable.secret).map(|variable| variable.name).collect();
     for name in [

@@ -102,8 +102,7 @@ async fn a_menu_is_copied_between_restaurants_one_works_for() {
     luigi.owner.post(&path, &to(&second)).await.refused(404, "not_found");
     let admin = app.admin().await;
     admin.post(&path, &to(&dear)).await.refused(422, "invalid_request");
-    let member = json!({ "email": luigi.owner.email, "role": "STAFF" });
-    second.owner.post(&second.path("/members"), &member).await.expect(201);
+    second.takes_on(&luigi.owner, "STAFF").await;
     let copied = luigi.owner.post(&path, &to(&second)).await.expect(200);
     assert_eq!(copied["applied"], true);
     let (one, other) = (menu(&luigi).await, menu(&second).await);

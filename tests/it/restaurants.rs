@@ -106,23 +106,69 @@ async fn members_come_change_rank_and_go() {
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
     let members = luigi.path("/members");
-    let join = |role: &str| json!({ "email": ada.email, "role": role });
-    let member = luigi.owner.post(&members, &join("STAFF")).await.expect(201);
-    assert_eq!((&member["userId"], &member["role"]), (&json!(ada.id), &json!("STAFF")));
+    luigi.takes_on(&ada, "STAFF").await;
     let me = ada.get("/api/me").await.expect(200);
     assert_eq!(me["role"], "STAFF");
     let expected = json!([{ "restaurantId": luigi.id, "restaurantName": "Luigi", "role": "STAFF" }]);
     assert_eq!(me["memberships"], expected);
     ada.get(&members).await.refused(403, "forbidden");
-    luigi.owner.post(&members, &join("MANAGER")).await.expect(201);
+    let hers = format!("{members}/{}", ada.id);
+    let to = |role: &str| json!({ "role": role });
+    let member = luigi.owner.patch(&hers, &to("MANAGER")).await.expect(200);
+    assert_eq!(member, json!({ "userId": ada.id, "email": ada.email, "name": "Ada", "role": "MANAGER" }));
     assert_eq!(ada.get(&members).await.expect(200)["data"].as_array().unwrap().len(), 2);
+    // A manager makes no owner, of themselves neither, and does not touch one.
+    ada.patch(&hers, &to("OWNER")).await.refused(403, "forbidden");
+    ada.patch(&format!("{members}/{}", luigi.owner.id), &to("STAFF")).await.refused(403, "forbidden");
+    luigi.owner.patch(&hers, &to("CHEF")).await.refused(422, "invalid_request");
+    luigi
+        .owner
+        .patch(&format!("{members}/{}", app.customer("Bob").await.id), &to("STAFF"))
+        .await
+        .refused(404, "not_found");
+    luigi.owner.patch(&hers, &to("STAFF")).await.expect(200);
+    ada.get(&members).await.refused(403, "forbidden");
     luigi.owner.delete(&format!("{members}/{}", ada.id)).await.expect(204);
     luigi.owner.delete(&format!("{members}/{}", ada.id)).await.refused(404, "not_found");
     ada.get(&members).await.refused(404, "not_found");
-    let unknown = json!({ "email": "no.one@example.com", "role": "STAFF" });
-    let refusal = luigi.owner.post(&members, &unknown).await.refused(422, "invalid_request");
-    assert_eq!(refusal["errors"][0]["pointer"], "/email");
-    luigi.owner.post(&members, &join("CHEF")).await.refused(422, "invalid_request");
+    luigi.owner.post(&members, &json!({ "email": ada.email, "role": "CHEF" })).await.refused(422, "invalid_request");
+}
+
+#[tokio::test]
+async fn who_asks_somebody_to_work_there_does_not_learn_whether_they_have_an_account() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let (ada, eve) = (app.customer("Ada").await, app.customer("Eve").await);
+    app.does(&format!("update users set disabled_at = now() where email = '{}'", eve.email)).await;
+    let nobody = ada.email.replace("ada.", "nobody.");
+    let (mut answers, mut lists) = (Vec::new(), Vec::new());
+    for email in [&ada.email, &eve.email, &nobody] {
+        for (path, status) in [("/members", 202), ("/invitations", 201)] {
+            let reply = luigi.owner.post(&luigi.path(path), &json!({ "email": email, "role": "STAFF" })).await;
+            let mut body = reply.expect(status);
+            assert_eq!(body["email"], email.as_str());
+            for own in ["id", "code", "email", "createdAt", "expiresAt"] {
+                assert!(body[own].take().is_string(), "{own}");
+            }
+            let names: Vec<_> = reply.headers.keys().cloned().collect();
+            answers.push((body, names));
+        }
+        let open = luigi.owner.get(&luigi.path("/invitations")).await.expect(200);
+        lists.push(open["data"].as_array().unwrap().len());
+    }
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:#?}");
+    assert_eq!(lists, [1, 2, 3]);
+    let members = luigi.owner.get(&luigi.path("/members")).await.expect(200);
+    assert_eq!(members["data"].as_array().unwrap().len(), 1, "nobody works here who has not accepted");
+
+    // Whoever runs the platform knows every account anyway, and puts people in their place.
+    let admin = app.admin().await;
+    let asks =
+        async |email: &str| admin.post(&luigi.path("/members"), &json!({ "email": email, "role": "OWNER" })).await;
+    assert_eq!(asks(&ada.email).await.expect(201)["userId"], ada.id);
+    for email in [&eve.email, &nobody] {
+        assert_eq!(asks(email).await.refused(422, "invalid_request")["errors"][0]["pointer"], "/email");
+    }
 }
 
 #[tokio::test]

@@ -2,14 +2,18 @@
 
 use chrono::{DateTime, TimeDelta};
 use comanda::accounts::totp;
+use comanda::permission::Operation;
+use comanda::{app, openapi};
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::app::TestApp;
+use crate::accounts_revocation::{at, other_node};
+use crate::app::{TestApp, eventually};
 use crate::people::{PASSWORD, Person};
 use crate::reply::Reply;
+use crate::socket::Socket;
 
 /// RFC 6238, appendix B: SHA-1, the last six of its eight digits.
 #[test]
@@ -230,6 +234,77 @@ async fn a_restaurant_that_asks_for_it_is_closed_to_staff_without() {
     staff.person.get(&orders).await.expect(200);
     staff.person.moves(&order, "CONFIRMED").await;
     owner.person.patch(&security, &json!({ "requireSecondFactor": false })).await.expect(200);
+}
+
+/// A node where administrators need a second factor.
+const REQUIRED: [(&str, &str); 1] = [("ADMIN_SECOND_FACTOR", "required")];
+
+#[tokio::test]
+async fn an_administrator_without_one_may_only_set_it_up() {
+    let app = TestApp::with(&REQUIRED).await;
+    let admin = app.admin().await;
+    let (mut closed, mut open) = (0, 0);
+    for (path, method, id) in openapi::operations(&app::document()) {
+        let operation = Operation::by_id(&id).unwrap();
+        if operation.is_public() {
+            continue;
+        }
+        if operation.is_about_signing_in() {
+            open += 1;
+            continue;
+        }
+        let fill =
+            |part: &str| if part.starts_with('{') { "usr_01h455vb4pex5vsknk084sn02q".into() } else { part.into() };
+        let path = path.split('/').map(fill).collect::<Vec<String>>().join("/");
+        let reply = admin.send(admin.request(method, &path)).await;
+        let refusal = reply.refused(403, "second_factor_required");
+        assert!(refusal["detail"].as_str().unwrap().contains("POST /api/me/second-factor"), "{id}: {refusal}");
+        closed += 1;
+    }
+    assert!(closed > 60 && open == 9, "{closed} closed, {open} open");
+    let mut socket = Socket::open(&app.door.base, admin.token.as_deref().unwrap()).await.unwrap();
+    let own_room = format!("user:{}", admin.id);
+    assert_eq!(socket.joins(&own_room).await["error"]["code"], "second_factor_required");
+    // What is left: their own sign-in, and the way out. Others are not concerned.
+    assert_eq!(admin.get("/api/me").await.expect(200)["role"], "ADMIN");
+    assert_eq!(admin.get("/api/me/second-factor").await.expect(200)["enabled"], false);
+    admin.get("/api/me/sessions").await.expect(200);
+    app.customer("Ada").await.get("/api/orders").await.expect(200);
+    let admin = sets_up(&app, admin).await;
+    admin.person.get("/api/admin/users").await.expect(200);
+    assert_eq!(socket.joins(&own_room).await["ok"], true);
+}
+
+#[tokio::test]
+async fn an_administrator_whose_factor_is_gone_loses_routes_and_rooms_at_once() {
+    let app = TestApp::start().await;
+    let there = other_node(&app, &REQUIRED).await;
+    let shop = app.restaurant("Luigi").opens().await;
+    let admin = sets_up(&app, app.admin().await).await;
+    let remote = at(&admin.person, &there);
+    let room = format!("restaurant:{}", shop.id);
+    let mut socket = Socket::open(&remote.door.base, remote.token.as_deref().unwrap()).await.unwrap();
+    assert_eq!(socket.joins(&room).await["ok"], true);
+    remote.get("/api/admin/users").await.expect(200);
+
+    let removal = json!({ "password": PASSWORD, "code": admin.code(&app) });
+    let removed = admin.person.request(Method::DELETE, "/api/me/second-factor").json(&removal);
+    assert_eq!(admin.person.send(removed).await.status, 204);
+    let users = async || remote.get("/api/admin/users").await;
+    eventually("the routes are closed", async || users().await.status == 403).await;
+    users().await.refused(403, "second_factor_required");
+    let nowhere = json!({ "room": "user:usr_00000000000000000000000000" });
+    let ada = app.customer("Ada").await;
+    let mut owner = Socket::open(&remote.door.base, shop.owner.token.as_deref().unwrap()).await.unwrap();
+    assert_eq!(owner.joins(&room).await["ok"], true);
+    eventually("the room is left", async || {
+        ada.places_order(&shop, &[(shop.any_dish(), 1)]).await;
+        owner.hears().await;
+        socket.asks("leave", &nowhere).await.0.is_empty()
+    })
+    .await;
+    assert_eq!(socket.joins(&room).await["error"]["code"], "second_factor_required");
+    there.stop().await;
 }
 
 #[tokio::test]

@@ -47,6 +47,14 @@ impl Shop {
         &self.dishes[0]
     }
 
+    /// Asks somebody to work here, who accepts.
+    pub async fn takes_on(&self, person: &Person, role: &str) {
+        let wanted = json!({ "email": person.email, "role": role });
+        let invitation = self.owner.post(&self.path("/members"), &wanted).await.expect(202);
+        let accept = format!("/api/me/invitations/{}/accept", id_of(&invitation));
+        person.post(&accept, &json!({ "code": invitation["code"] })).await.expect(200);
+    }
+
     /// How many portions are left.
     pub async fn stock_of(&self, dish: &Dish) -> Option<i64> {
         self.owner.get(&self.path(&format!("/items/{}", dish.id))).await.expect(200)["stock"].as_i64()

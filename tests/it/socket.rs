@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// What a socket hears.
@@ -31,8 +32,17 @@ const NEVER: Duration = Duration::from_secs(20);
 impl Socket {
     /// Connects with a token; `Err` carries what the server said.
     pub async fn open(base: &str, token: &str) -> Result<Self, String> {
+        Self::open_from(base, token, None).await
+    }
+
+    /// The same, with what a proxy says of the client's address.
+    pub async fn open_from(base: &str, token: &str, forwarded_for: Option<&str>) -> Result<Self, String> {
         let url = format!("{}/socket.io/?EIO=4&transport=websocket", base.replacen("http", "ws", 1));
-        let (stream, _) = tokio_tungstenite::connect_async(url).await.map_err(|error| error.to_string())?;
+        let mut request = url.into_client_request().unwrap();
+        if let Some(address) = forwarded_for {
+            request.headers_mut().insert("x-forwarded-for", address.parse().unwrap());
+        }
+        let (stream, _) = tokio_tungstenite::connect_async(request).await.map_err(|error| error.to_string())?;
         let mut socket = Self { stream };
         socket.packet().await.ok_or("no opening")?;
         socket.send(format!("40{}", json!({ "token": token }))).await;

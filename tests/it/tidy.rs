@@ -263,6 +263,31 @@ fn what_is_unfinished_is_not_here() {
     }
 }
 
+/// The document knows schemas by their names: of two with one name it would show one in place of the other.
+#[test]
+fn no_two_schemas_share_a_name() {
+    let mut named: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (file, text) in files("src", ".rs") {
+        for derived in text.split("#[derive(").skip(1) {
+            let Some((derives, rest)) = derived.split_once(")]") else { continue };
+            if !derives.split(", ").any(|one| one == "ToSchema") {
+                continue;
+            }
+            let declared = rest.lines().find_map(|line| {
+                let line = line.trim_start_matches("pub ").trim_start_matches("pub(super) ");
+                line.strip_prefix("struct ").or_else(|| line.strip_prefix("enum "))
+            });
+            let name = declared.unwrap().split(|letter: char| !letter.is_alphanumeric()).next().unwrap();
+            let head = rest.split("struct ").next().unwrap().split("enum ").next().unwrap();
+            let shown = head.split("#[schema(as = ").nth(1).and_then(|shown| shown.split(')').next());
+            named.entry(shown.unwrap_or(name).to_owned()).or_default().push(file.clone());
+        }
+    }
+    assert!(named.len() > 100, "{}", named.len());
+    named.retain(|_, files| files.len() > 1);
+    assert!(named.is_empty(), "call one of each pair otherwise, or show it `#[schema(as = …)]`: {named:#?}");
+}
+
 #[test]
 fn the_clock_and_the_environment_come_in_through_one_door() {
     let doors = [("Utc::now()", "src/clock.rs"), ("std::env::var(", "src/config.rs")];

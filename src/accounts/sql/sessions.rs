@@ -62,7 +62,8 @@ pub async fn open(
 }
 
 /// Who is behind a session, if it still stands and the user is not disabled. A driver's profile counts as long as the
-/// user's role is a driver's or higher.
+/// user's role is a driver's or higher. An administrator without a second factor counts as locked, which the
+/// configuration may lift.
 pub async fn caller(
     database: &Database,
     session: SessionId,
@@ -70,7 +71,9 @@ pub async fn caller(
     now: DateTime<Utc>,
 ) -> Result<Option<Known>, Problem> {
     let row = sqlx::query!(
-        r#"select u.role, d.id as "driver?: DriverId", s.expires_at, s.confirmed_counter
+        r#"select u.role, d.id as "driver?: DriverId", s.expires_at, s.confirmed_counter,
+                  u.role = 'ADMIN' and not exists (
+                      select from second_factors f where f.user_id = u.id and f.confirmed_at is not null) as "is_bare!"
            from sessions s
            join users u on u.id = s.user_id and u.disabled_at is null
            left join drivers d on d.user_id = u.id and u.role >= 'DRIVER'
@@ -82,23 +85,27 @@ pub async fn caller(
     .fetch_optional(database.pool())
     .await?;
     Ok(row.map(|row| Known {
-        caller: Caller { user, session, role: row.role, driver: row.driver },
+        caller: Caller { user, session, role: row.role, driver: row.driver, is_locked: row.is_bare },
         expires_at: row.expires_at,
         confirmed: row.confirmed_counter,
     }))
 }
 
-/// What a user is at this moment, for what they asked for earlier. `None`: the account is disabled.
-pub async fn standing(tx: &mut Tx, user: UserId) -> Result<Option<(UserRole, Option<DriverId>)>, Problem> {
+/// Who a user is at this moment, for what they asked for earlier in a session. `None`: the account is disabled. An
+/// administrator without a second factor counts as locked, which the configuration may lift.
+pub async fn standing(tx: &mut Tx, user: UserId, session: SessionId) -> Result<Option<Caller>, Problem> {
     let row = sqlx::query!(
-        r#"select u.role, d.id as "driver?: DriverId" from users u
+        r#"select u.role, d.id as "driver?: DriverId",
+                  u.role = 'ADMIN' and not exists (
+                      select from second_factors f where f.user_id = u.id and f.confirmed_at is not null) as "is_bare!"
+           from users u
            left join drivers d on d.user_id = u.id and u.role >= 'DRIVER'
            where u.id = $1 and u.disabled_at is null"#,
         user as UserId,
     )
     .fetch_optional(tx.connection())
     .await?;
-    Ok(row.map(|row| (row.role, row.driver)))
+    Ok(row.map(|row| Caller { user, session, role: row.role, driver: row.driver, is_locked: row.is_bare }))
 }
 
 /// When the password was given for a session.

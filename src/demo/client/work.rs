@@ -32,7 +32,7 @@ impl Session {
         self.answer(Call::create("create restaurant", "/api/restaurants", json!(restaurant))).await?.read()
     }
 
-    /// Makes somebody who has signed up a member of a restaurant.
+    /// Makes somebody who has signed up a member of a restaurant, as only an administrator can without asking them.
     pub async fn add_member(&self, restaurant: &str, email: &str, role: &str) -> Result<(), CallError> {
         let path = format!("/api/restaurants/{restaurant}/members");
         self.answer(Call::create("add member", path, json!({ "email": email, "role": role }))).await.map(drop)

@@ -98,6 +98,27 @@ pub async fn put_member(tx: &mut Tx, scope: &RestaurantScope, user: UserId, role
     Ok(())
 }
 
+/// Changes a member's rank. `None`: they do not work here.
+pub async fn change_rank(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    user: UserId,
+    role: MemberRole,
+) -> Result<Option<Member>, Problem> {
+    let member = sqlx::query_as!(
+        Member,
+        "update memberships m set role = $3 from users u
+         where m.restaurant_id = $1 and m.user_id = $2 and u.id = m.user_id
+         returning m.user_id, u.email, u.name, m.role",
+        scope.restaurant() as RestaurantId,
+        user as UserId,
+        role as MemberRole,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(member)
+}
+
 /// Ends a membership. `false`: there was none.
 pub async fn remove_member(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<bool, Problem> {
     let removed = sqlx::query!(

@@ -120,6 +120,7 @@ fn body(operation: Operation, caller: Caller, target: Target, ids: &Ids, now: Da
         Operation::PutPause => json!({ "until": now + TimeDelta::hours(1), "reason": "A break" }),
         Operation::PutZones => json!({ "type": "FeatureCollection", "features": [] }),
         Operation::AddMember => json!({ "email": id("email"), "role": "STAFF" }),
+        Operation::UpdateMember => json!({ "role": "STAFF" }),
         Operation::CreateInvitation => json!({ "email": fresh_email(), "role": "STAFF" }),
         Operation::CreateCategory | Operation::UpdateCategory | Operation::UpdateModifierGroup => {
             json!({ "name": name })

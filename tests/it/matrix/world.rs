@@ -33,10 +33,6 @@ pub struct World {
 const NO_LIMITS: [(&str, &str); 3] =
     [("RATE_LIMIT_USER", "1000000/1m"), ("RATE_LIMIT_ADDRESS", "1000000/1m"), ("RATE_LIMIT_AUTH", "1000000/1m")];
 
-async fn joins(shop: &Shop, person: &Person, role: &str) {
-    shop.owner.post(&shop.path("/members"), &json!({ "email": person.email, "role": role })).await.expect(201);
-}
-
 impl World {
     pub async fn new() -> Self {
         let app = TestApp::with(&NO_LIMITS).await;
@@ -64,9 +60,9 @@ impl World {
         for (caller, name) in [(Caller::Mario, "Mario"), (Caller::Luca, "Luca")] {
             people.insert(caller, app.driver(name).await);
         }
-        joins(&shops[0], &people[&Caller::StaffA], "STAFF").await;
-        joins(&shops[0], &people[&Caller::ManagerA], "MANAGER").await;
-        joins(&shops[1], &people[&Caller::StaffB], "STAFF").await;
+        shops[0].takes_on(&people[&Caller::StaffA], "STAFF").await;
+        shops[0].takes_on(&people[&Caller::ManagerA], "MANAGER").await;
+        shops[1].takes_on(&people[&Caller::StaffB], "STAFF").await;
         let mut world = Self { app, people, ids: BTreeMap::new(), shops };
         world.spoil_tokens().await;
         world.furnish().await;

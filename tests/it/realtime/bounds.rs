@@ -1,10 +1,14 @@
 //! Everything a client can use up has an end.
 
-use serde_json::json;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
 
 use super::TRANSPORTS;
+use super::phone::Phone;
 use super::stage::{Stage, assert_same, token_of};
-use crate::people::id_of;
+use crate::app::eventually;
+use crate::people::{PASSWORD, id_of};
+use crate::socket::Socket;
 
 #[tokio::test]
 async fn a_message_that_is_too_large_ends_the_connection() {
@@ -34,6 +38,106 @@ async fn a_socket_joins_so_many_rooms_and_no_more() {
         phone.join(&stage.room(), None).await;
         phone.ask("leave", &json!([{ "room": stage.room() }])).await;
         phone.join(&third, None).await;
+    }
+}
+
+/// One of these fits again, once the server has noticed that another is gone.
+async fn gets_in(phone: &mut Phone, auth: &Value) {
+    eventually("there is a place", async || phone.connect(auth).await["connected"].is_string()).await;
+}
+
+#[tokio::test]
+async fn a_user_opens_so_many_sockets_and_no_more() {
+    let stage = Stage::set_with(&[("SOCKET_MAX_PER_USER", "2")]).await;
+    let auth = json!({ "token": token_of(&stage.shop.owner) });
+    for transport in TRANSPORTS {
+        let (mut first, mut second) = (stage.phone(transport).await, stage.phone(transport).await);
+        let mut third = Phone::new(stage.url(), transport);
+        assert_eq!(third.connect(&auth).await, json!({ "refused": "too_many_sockets_of_user" }));
+        // That is nobody else's matter, and those who are in stay in.
+        stage.phone_of(&stage.bob, transport).await.hang_up().await;
+        first.join(&stage.room(), None).await;
+        first.hang_up().await;
+        gets_in(&mut third, &auth).await;
+        assert_eq!(first.connect(&auth).await, json!({ "refused": "too_many_sockets_of_user" }));
+        second.hang_up().await;
+        third.hang_up().await;
+        gets_in(&mut first, &auth).await;
+        gets_in(&mut second, &auth).await;
+        first.hang_up().await;
+        second.hang_up().await;
+    }
+}
+
+#[tokio::test]
+async fn a_socket_that_is_gone_without_a_word_gives_up_its_place() {
+    let stage = Stage::set_with(&[("SOCKET_MAX_PER_USER", "3")]).await;
+    let open = async || Socket::open(stage.url(), token_of(&stage.ada)).await;
+    for _ in 0..3 {
+        let mut opened = Vec::new();
+        eventually("three are in", async || {
+            opened.extend(open().await.ok());
+            opened.len() == 3
+        })
+        .await;
+        let refused = open().await.err().unwrap_or_default();
+        assert!(refused.contains("too_many_sockets_of_user"), "{refused}");
+        // No packet says goodbye: the connections break.
+        drop(opened);
+    }
+    // A socket that the server sends away is gone too.
+    let mut last = None;
+    eventually("one is in", async || {
+        last = open().await.ok();
+        last.is_some()
+    })
+    .await;
+    stage.ada.post("/api/auth/logout-all", &Value::Null).await.expect(204);
+    let login = json!({ "email": stage.ada.email, "password": PASSWORD });
+    let again = stage.ada.post("/api/auth/login", &login).await.expect(200);
+    let mut opened = Vec::new();
+    eventually("three are in again", async || {
+        opened.extend(Socket::open(stage.url(), again["accessToken"].as_str().unwrap()).await.ok());
+        opened.len() == 3
+    })
+    .await;
+    drop(last);
+}
+
+#[tokio::test]
+async fn however_many_come_at_once_only_so_many_get_in() {
+    let stage = Stage::set_with(&[("SOCKET_MAX_PER_USER", "10")]).await;
+    let tries = join_all((0..50).map(|_| Socket::open(stage.url(), token_of(&stage.ada)))).await;
+    assert_eq!(tries.iter().filter(|opened| opened.is_ok()).count(), 10);
+}
+
+#[tokio::test]
+async fn an_address_opens_so_many_sockets_and_no_more() {
+    let settings = [("SOCKET_MAX_PER_ADDRESS", "2"), ("TRUSTED_PROXIES", "127.0.0.1")];
+    let stage = Stage::set_with(&settings).await;
+    let from = async |address| Socket::open_from(stage.url(), token_of(&stage.ada), Some(address)).await;
+    let refused = |opened: Result<Socket, String>| opened.err().unwrap_or_default();
+    let (first, _second) = (from("203.0.113.7").await.unwrap(), from("203.0.113.7").await.unwrap());
+    assert!(refused(from("203.0.113.7").await).contains("too_many_sockets_of_address"));
+    // Whoever they are: a token is not even looked at.
+    let forged = Socket::open_from(stage.url(), "forged", Some("203.0.113.7")).await;
+    assert!(refused(forged).contains("too_many_sockets_of_address"));
+    // One network of IPv6 is one address; another one is another.
+    let _third = from("2001:db8::1").await.unwrap();
+    let _fourth = from("2001:db8::2").await.unwrap();
+    assert!(refused(from("2001:db8::3").await).contains("too_many_sockets_of_address"));
+    from("2001:db8:0:1::1").await.unwrap();
+    // A proxy that does not say for whom it speaks is not held to be one client.
+    let mut unnamed = Vec::new();
+    for _ in 0..5 {
+        unnamed.push(Socket::open(stage.url(), token_of(&stage.bob)).await.unwrap());
+    }
+    drop(first);
+    eventually("there is a place", async || from("203.0.113.7").await.is_ok()).await;
+    // A forged token takes no place for longer than it takes to look at it.
+    for _ in 0..5 {
+        let forged = Socket::open_from(stage.url(), "forged", Some("198.51.100.1")).await;
+        assert!(refused(forged).contains("unauthorized"));
     }
 }
 
