@@ -128,6 +128,7 @@ operations! {
     DeleteItem = "delete_item": [Staff, Admin];
     SetAvailability = "set_availability": [Staff, Admin];
     SetStock = "set_stock": [Staff, Admin];
+    ListStockLedger = "list_stock_ledger": [Staff, Admin];
     ListModifierGroups = "list_modifier_groups": [Staff, Admin];
     CreateModifierGroup = "create_modifier_group": [Staff, Admin];
     GetModifierGroup = "get_modifier_group": [Anyone];

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::wire::Menu;
-use super::{categories, groups, items, modifiers, published, stock, translations, whole};
+use super::{categories, groups, items, ledger, modifiers, published, stock, translations, whole};
 use crate::app::App;
 use crate::ids::{CategoryId, RestaurantId};
 use crate::problem::{Problem, ProblemBody};
@@ -27,6 +27,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(groups::routes())
         .merge(modifiers::routes())
         .merge(stock::routes())
+        .merge(ledger::routes())
         .merge(whole::routes())
 }
 

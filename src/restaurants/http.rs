@@ -221,8 +221,10 @@ struct RestaurantPatch {
     name: Option<Text<1, 120>>,
     #[schema(inline)]
     slug: Option<Text<1, 80>>,
-    #[schema(inline)]
-    description: Option<Text<1, 2000>>,
+    /// Null: it has none any more.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    description: Option<Option<Text<1, 2000>>>,
     #[schema(inline, max_items = 20)]
     cuisines: Option<Vec<Text<1, 60>>>,
     /// All of it.
@@ -260,7 +262,9 @@ impl RestaurantPatch {
         let profile = Profile {
             slug: self.slug.map_or_else(|| current.slug.clone(), Text::into_string),
             name: self.name.map_or_else(|| current.name.clone(), Text::into_string),
-            description: self.description.map(Text::into_string).or_else(|| current.description.clone()),
+            description: self
+                .description
+                .map_or_else(|| current.description.clone(), |text| text.map(Text::into_string)),
             cuisines: self.cuisines.map_or_else(
                 || current.cuisines.clone(),
                 |cuisines| cuisines.into_iter().map(Text::into_string).collect(),

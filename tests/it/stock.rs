@@ -92,3 +92,47 @@ async fn orders_of_the_same_dishes_in_any_sequence_never_block_each_other_for_go
         assert_eq!(luigi.stock_of(dish).await, Some(1_000 - 2 * 30), "{}", dish.name);
     }
 }
+
+#[tokio::test]
+async fn the_ledger_says_where_portions_went() {
+    let app = TestApp::start().await;
+    let luigi =
+        app.restaurant("Luigi").sells_counted("Tiramisù", 600, 5).sells_counted("Cannolo", 300, 9).opens().await;
+    let ada = app.customer("Ada").await;
+    let (tiramisu, cannolo) = (luigi.dish("Tiramisù"), luigi.dish("Cannolo"));
+    let order = ada.places_order(&luigi, &[(tiramisu, 3), (cannolo, 1)]).await;
+    ada.cancels(&order, "I am not hungry any more").await;
+    luigi.owner.put(&luigi.path(&format!("/items/{}/stock", tiramisu.id)), &json!({ "change": -2 })).await.expect(200);
+
+    let path = luigi.path("/stock-ledger");
+    let rows = async |query: &str| luigi.owner.get(&format!("{path}?{query}")).await.expect(200);
+    let of_tiramisu = rows(&format!("itemId={}", tiramisu.id)).await;
+    let told: Vec<_> =
+        of_tiramisu["data"].as_array().unwrap().iter().map(|row| (&row["change"], &row["reason"])).collect();
+    let (set, sold, returned) = (json!("SET"), json!("SOLD"), json!("RETURNED"));
+    assert_eq!(told, [(&json!(-2), &set), (&json!(3), &returned), (&json!(-3), &sold), (&json!(5), &set)]);
+    assert_eq!(of_tiramisu["data"][1]["orderId"], order["id"]);
+    assert_eq!(of_tiramisu["data"][0]["orderId"], Value::Null);
+
+    let of_order = rows(&format!("orderId={}", order["id"].as_str().unwrap())).await;
+    assert_eq!(of_order["data"].as_array().unwrap().len(), 4);
+    let both = format!("itemId={}&orderId={}", cannolo.id, order["id"].as_str().unwrap());
+    assert_eq!(rows(&both).await["data"].as_array().unwrap().len(), 2);
+
+    // In pages, all of them once.
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = rows(&format!("limit=2{cursor}")).await;
+        seen.extend(page["data"].as_array().unwrap().iter().cloned());
+        let Some(next) = page["nextCursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(seen.len(), 7);
+    assert_eq!(seen.iter().filter_map(|row| row["change"].as_i64()).sum::<i64>(), 3 + 9);
+
+    luigi.owner.get(&format!("{path}?itemId=itm_nonsense")).await.refused(422, "invalid_request");
+    let modifier = comanda::ids::ModifierId::new();
+    let two = format!("{path}?itemId={}&modifierId={modifier}", cannolo.id);
+    luigi.owner.get(&two).await.refused(422, "invalid_request");
+    ada.get(&path).await.refused(404, "not_found");
+}

@@ -1,6 +1,8 @@
 //! Counted stock. Every statement that changes a count writes the ledger with it.
 
-use crate::ids::{ItemId, ModifierId, RestaurantId};
+use crate::ids::{ItemId, ModifierId, OrderId, RestaurantId};
+use crate::menu::ledger::{Movement, Of};
+use crate::paging::Page;
 use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
@@ -109,4 +111,40 @@ pub async fn of_modifier(
     .fetch_optional(tx.connection())
     .await?;
     row.ok_or_else(Problem::not_found)
+}
+
+/// A page of the ledger, the latest first. Each way to ask has an index that holds its rows in this order, and so an arm
+/// of its own; those that were not asked for are not run.
+pub async fn movements(tx: &mut Tx, scope: &RestaurantScope, of: Of, page: Page) -> Result<Vec<Movement>, Problem> {
+    let before = page.after_id().map_or(i64::MAX, |id| i64::try_from(id.as_u64_pair().1).unwrap_or(i64::MAX));
+    let rows = sqlx::query_as!(
+        Movement,
+        r#"select id as "id!", item_id as "item_id: _", modifier_id as "modifier_id: _", order_id as "order_id: _",
+                  delta as "change!", reason as "reason!: _", at as "at!"
+           from ((select * from stock_ledger
+                  where restaurant_id = $1 and id < $5 and $2::uuid is null and $3::uuid is null and $4::uuid is null
+                  order by id desc limit $6)
+                 union all
+                 (select * from stock_ledger
+                  where restaurant_id = $1 and item_id = $2 and id < $5 and ($4 is null or order_id = $4)
+                  order by id desc limit $6)
+                 union all
+                 (select * from stock_ledger
+                  where restaurant_id = $1 and modifier_id = $3 and id < $5 and ($4 is null or order_id = $4)
+                  order by id desc limit $6)
+                 union all
+                 (select * from stock_ledger
+                  where restaurant_id = $1 and order_id = $4 and id < $5 and $2 is null and $3 is null
+                  order by id desc limit $6)) l
+           order by id desc limit $6"#,
+        scope.restaurant() as RestaurantId,
+        of.item as Option<ItemId>,
+        of.modifier as Option<ModifierId>,
+        of.order as Option<OrderId>,
+        before,
+        page.fetch,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(rows)
 }

@@ -1,0 +1,28 @@
+//! The measuring programs, run by `bin/bench WHAT`. Every figure is to be read beside the others of the same run.
+//!
+//! Each server is a process of its own, so that its processor time can be read from /proc; the load comes from this one.
+#![expect(clippy::print_stdout, clippy::unwrap_used, clippy::panic, reason = "a measuring program")]
+#![expect(clippy::cast_precision_loss, clippy::disallowed_methods, reason = "ratios; tasks of its own")]
+
+mod measure;
+mod menu;
+mod orders;
+
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    match words.as_slice() {
+        ["menu", database, redis, postgres, _] => runtime.block_on(menu::measure(database, redis, postgres)),
+        ["orders", database, _, postgres, pgbench] => {
+            runtime.block_on(orders::measure(database, postgres, pgbench));
+        }
+        ["serve", database, redis] => runtime.block_on(measure::serve(database, redis)),
+        ["menu-memory", file] => runtime.block_on(menu::serve_memory(file)),
+        _ => println!("run it with bin/bench"),
+    }
+}

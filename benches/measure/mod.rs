@@ -1,0 +1,179 @@
+//! What the measuring programs share: servers in processes of their own, their processor time, and plain HTTP.
+
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use comanda::clock::Clock;
+use comanda::config::{Config, Source};
+use comanda::database::Reached;
+use comanda::serve;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// As in production, but that nobody is told to slow down.
+pub fn config(database: &str, redis: &str) -> Config {
+    let pairs = [
+        ("PORT", "0"),
+        ("DATABASE_URL", database),
+        ("REDIS_URL", if redis == "-" { "" } else { redis }),
+        ("RATE_LIMIT_ADDRESS", "off"),
+        ("RATE_LIMIT_USER", "off"),
+        ("RATE_LIMIT_AUTH", "1000000/1m"),
+        ("JWT_SECRET", "a secret for measuring that is long enough"),
+        ("JWT_REFRESH_SECRET", "another secret for measuring, long enough too"),
+        ("SEAL_SECRET", "a third secret for measuring, as long as those"),
+        ("JWT_EXPIRES_IN", "2h"),
+        ("MENU_CACHE_LIFE", "10m"),
+    ];
+    Config::read(&Source::from_pairs(pairs)).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+/// Comanda, as a server of its own: until it is ended.
+pub async fn serve(database: &str, redis: &str) {
+    let config = config(database, redis);
+    let reached = Reached::find(&config).await.unwrap();
+    let running = serve::start(config, &reached, Clock::System, false).await.unwrap();
+    println!("{}", running.address);
+    std::future::pending::<()>().await;
+}
+
+/// The process of PostgreSQL whose folder it is.
+pub fn postmaster(folder: &str) -> u32 {
+    let file = std::fs::read_to_string(format!("{folder}/data/postmaster.pid")).unwrap();
+    file.lines().next().unwrap().parse().unwrap()
+}
+
+/// A server in a process of its own: this program again, with other words.
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub address: String,
+}
+
+impl Server {
+    /// Starts it, and waits for the line with its address.
+    pub fn start(words: &[&str]) -> Self {
+        let program = std::env::current_exe().unwrap();
+        let mut child = Command::new(program).args(words).stdout(Stdio::piped()).spawn().unwrap();
+        let mut address = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        Self { child, address: address.trim().to_owned() }
+    }
+
+    /// Its processor time so far, in seconds.
+    pub fn processor(&self) -> f64 {
+        processor(self.child.id())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The numbers of `/proc/<pid>/stat` after the program's name: the state is the first.
+fn stat(pid: u32) -> Vec<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+}
+
+/// Processor time in seconds; clock ticks are hundredths.
+fn seconds(fields: &[String], which: &[usize]) -> f64 {
+    let ticks = |index: &usize| fields.get(*index).and_then(|field| field.parse::<f64>().ok()).unwrap_or_default();
+    which.iter().map(ticks).sum::<f64>() / 100.0
+}
+
+/// Processor time of a process so far, in seconds.
+pub fn processor(pid: u32) -> f64 {
+    seconds(&stat(pid), &[11, 12])
+}
+
+/// Processor time of PostgreSQL so far, in seconds: the postmaster's, that of its processes, and that of those which
+/// have ended.
+pub fn processor_of_postgres(postmaster: u32) -> f64 {
+    let own = seconds(&stat(postmaster), &[11, 12, 13, 14]);
+    own + children(postmaster).into_iter().map(processor).sum::<f64>()
+}
+
+/// Waits until the connections of other programs have ended, so that their processor time is counted. The server may
+/// have opened one more meanwhile: after a second it is taken for that.
+pub async fn only(postmaster: u32, processes: usize) {
+    for _ in 0..100 {
+        if children(postmaster).len() <= processes {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+/// The processes of PostgreSQL, beside the postmaster.
+pub fn children(postmaster: u32) -> Vec<u32> {
+    let pids = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| stat(*pid).get(1).is_some_and(|parent| *parent == postmaster.to_string())).collect()
+}
+
+/// The middle one.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// One connection that asks again and again.
+pub struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    /// Connects.
+    pub async fn open(address: &str) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, buffer: vec![0; 256 << 10] }
+    }
+
+    /// Sends a request as it is, and reads its answer whole: status and body.
+    pub async fn send(&mut self, request: &[u8]) -> (u16, &[u8]) {
+        self.stream.write_all(request).await.unwrap();
+        let mut filled = 0;
+        loop {
+            let read = self.stream.read(&mut self.buffer[filled..]).await.unwrap();
+            assert!(read > 0, "the server closed the connection");
+            filled += read;
+            let Some(head) = self.buffer[..filled].windows(4).position(|window| window == b"\r\n\r\n") else {
+                continue;
+            };
+            let text = std::str::from_utf8(&self.buffer[..head]).unwrap().to_ascii_lowercase();
+            let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
+            let length = text.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
+            let end = head + 4 + length.and_then(|length| length.parse::<usize>().ok()).unwrap_or_default();
+            while filled < end {
+                filled += self.stream.read(&mut self.buffer[filled..]).await.unwrap();
+            }
+            return (status, &self.buffer[head + 4..end]);
+        }
+    }
+
+    /// Asks for something with JSON, which has to go well.
+    pub async fn ask(&mut self, method: &str, path: &str, token: &str, key: Option<&str>, body: &Value) -> Value {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: bench\r\ncontent-length: {}\r\n", body.len());
+        if !body.is_empty() {
+            head.push_str("content-type: application/json\r\n");
+        }
+        if !token.is_empty() {
+            let _ = write!(head, "authorization: Bearer {token}\r\n");
+        }
+        if let Some(key) = key {
+            let _ = write!(head, "idempotency-key: {key}\r\n");
+        }
+        let (status, answer) = self.send(format!("{head}\r\n{body}").as_bytes()).await;
+        assert!((200..300).contains(&status), "{method} {path}: {status} {}", String::from_utf8_lossy(answer));
+        if answer.is_empty() { Value::Null } else { serde_json::from_slice(answer).unwrap() }
+    }
+}

@@ -1,0 +1,88 @@
+//! pgbench, one process a client: each has a customer, a restaurant and a script of its own.
+
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use super::script::Scripts;
+
+/// How far apart the numbers of two clients' orders lie.
+const STRIDE: usize = 1_000_000;
+
+/// The scripts, written to files.
+pub struct Pgbench {
+    program: String,
+    database: String,
+    folder: PathBuf,
+}
+
+impl Pgbench {
+    /// Writes the scripts.
+    pub fn new(program: &str, database: &str, scripts: &[Scripts]) -> Self {
+        let folder = std::env::temp_dir().join(format!("comanda-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for (client, scripts) in scripts.iter().enumerate() {
+            for (name, script) in [("place", &scripts.place), ("advance", &scripts.advance), ("read", &scripts.read)] {
+                std::fs::write(folder.join(format!("{name}-{client}.sql")), &script.0).unwrap();
+            }
+        }
+        Self { program: program.to_owned(), database: database.to_owned(), folder }
+    }
+
+    /// Places for so long; tells how many each client placed.
+    pub async fn place(&self, clients: usize, round: usize, time: Duration) -> Vec<usize> {
+        self.run("place", clients, round, &["-T".to_owned(), time.as_secs().to_string()]).await
+    }
+
+    /// Takes so many orders of each client to their next status: those placed in this round.
+    pub async fn advance(&self, clients: usize, round: usize, each: usize) {
+        self.run("advance", clients, round, &["-t".to_owned(), each.to_string()]).await;
+    }
+
+    /// Reads for so long.
+    pub async fn read(&self, clients: usize, time: Duration) -> Vec<usize> {
+        self.run("read", clients, 0, &["-T".to_owned(), time.as_secs().to_string()]).await
+    }
+
+    async fn run(&self, name: &str, clients: usize, round: usize, long: &[String]) -> Vec<usize> {
+        let mut running = Vec::new();
+        for client in 0..clients {
+            // No two rounds, whatever their number of clients, place orders of the same numbers.
+            let first = ((clients * 100 + round) * 100 + client) * STRIDE;
+            let script = self.folder.join(format!("{name}-{client}.sql"));
+            let child = Command::new(&self.program)
+                .args(["--no-vacuum", "--protocol=prepared", "--client=1"])
+                .args(long)
+                .arg(format!("--define=n={first}"))
+                .arg("--file")
+                .arg(script)
+                .arg(&self.database)
+                .env("PGOPTIONS", "-c role=comanda_app -c plan_cache_mode=force_generic_plan")
+                .stdin(Stdio::null())
+                .output();
+            running.push(tokio::spawn(child));
+        }
+        let mut counts = Vec::new();
+        for child in running {
+            counts.push(processed(&child.await.unwrap().unwrap()));
+        }
+        counts
+    }
+}
+
+impl Drop for Pgbench {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// How many transactions it says it has made; a failed one ends everything.
+fn processed(output: &Output) -> usize {
+    let (told, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "pgbench: {errors}");
+    let line = told.lines().find_map(|line| line.strip_prefix("number of transactions actually processed: "));
+    let line = line.unwrap_or_else(|| panic!("pgbench: {told}{errors}"));
+    line.split('/').next().unwrap().trim().parse().unwrap()
+}

@@ -1,0 +1,115 @@
+//! `GET …/stock-ledger`: where counted portions went.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::sql;
+use crate::app::App;
+use crate::ids::{ItemId, ModifierId, OrderId, RestaurantId};
+use crate::paging::{List, Page};
+use crate::problem::{Problem, ProblemBody};
+use crate::restaurants::staff::Staff;
+use crate::wire::{Json, Query};
+
+/// The route of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(list_stock_ledger))
+}
+
+/// Why a count changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[sqlx(type_name = "text", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Reason {
+    /// Counted or corrected by hand, by a document, or no longer counted.
+    Set,
+    /// An order took it.
+    Sold,
+    /// A cancelled order gave it back.
+    Returned,
+}
+
+/// One change of a count.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Movement {
+    /// The item that is counted; null: a modifier is.
+    pub item_id: Option<ItemId>,
+    /// The modifier that is counted; null: an item is.
+    pub modifier_id: Option<ModifierId>,
+    /// The order that took it or gave it back; null where somebody counted.
+    pub order_id: Option<OrderId>,
+    /// So many more, or fewer. The sum of a thing's changes is its stock.
+    pub change: i32,
+    /// Why.
+    pub reason: Reason,
+    /// When.
+    pub at: DateTime<Utc>,
+    #[serde(skip)]
+    pub(super) id: i64,
+}
+
+/// Which changes.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub struct Of {
+    /// Of this item only.
+    pub item: Option<ItemId>,
+    /// Of this modifier only.
+    pub modifier: Option<ModifierId>,
+    /// By this order only.
+    pub order: Option<OrderId>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+struct LedgerQuery {
+    /// Of this item only.
+    item_id: Option<ItemId>,
+    /// Of this modifier only.
+    modifier_id: Option<ModifierId>,
+    /// By this order only.
+    order_id: Option<OrderId>,
+    /// Rows a page, 1 to 200; 50 unless told.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u16>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Read the stock ledger
+///
+/// Every change of a counted stock, the latest first: what was counted, what orders took, what cancelled ones gave back.
+#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/stock-ledger", tag = "menu", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path), LedgerQuery),
+    responses(
+        (status = 200, description = "A page of changes", body = List<Movement>),
+        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "An id or the cursor is not valid", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn list_stock_ledger(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    Query(query): Query<LedgerQuery>,
+) -> Result<Json<List<Movement>>, Problem> {
+    let page = Page::parse(query.limit, query.cursor.as_deref())?;
+    if query.item_id.is_some() && query.modifier_id.is_some() {
+        return Err(Problem::invalid_field("?modifierId", "has no place beside itemId: ask for one of them"));
+    }
+    let of = Of { item: query.item_id, modifier: query.modifier_id, order: query.order_id };
+    let scope = staff.scope;
+    let rows = app
+        .db
+        .read(scope, move |tx| Box::pin(async move { sql::stock::movements(tx, &scope, of, page).await }))
+        .await?;
+    // Numbers of the ledger grow by themselves; only they are in the cursor.
+    let key = |row: &Movement| (DateTime::UNIX_EPOCH, Uuid::from_u64_pair(0, row.id.unsigned_abs()));
+    Ok(Json(page.cut(rows, key)))
+}
