@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, clippy::unwrap_used, clippy::panic, reason = "a measuring program")]
 #![expect(clippy::cast_precision_loss, clippy::disallowed_methods, reason = "ratios; tasks of its own")]
 
+mod flood;
 mod measure;
 mod menu;
 mod orders;
@@ -21,6 +22,7 @@ fn main() {
         ["orders", database, _, postgres, pgbench] => {
             runtime.block_on(orders::measure(database, postgres, pgbench));
         }
+        ["flood", database, _, _, _] => runtime.block_on(flood::measure(database)),
         ["serve", database, redis] => runtime.block_on(measure::serve(database, redis)),
         ["menu-memory", file] => runtime.block_on(menu::serve_memory(file)),
         _ => println!("run it with bin/bench"),

@@ -62,6 +62,12 @@ impl Server {
         Self { child, address: address.trim().to_owned() }
     }
 
+    /// Its resident memory, in MiB.
+    pub fn resident(&self) -> f64 {
+        let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).unwrap_or_default();
+        statm.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok()).unwrap_or_default() / 256.0
+    }
+
     /// Its processor time so far, in seconds.
     pub fn processor(&self) -> f64 {
         processor(self.child.id())

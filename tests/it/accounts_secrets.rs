@@ -1,18 +1,19 @@
-//! What nobody may find: tokens and passwords in the database, in Redis or in the logs; accounts by trying addresses.
-//! And what an operator does by hand, next to a running server.
+//! What nobody may find: tokens, passwords and the server's own secrets in the database, in Redis, in the logs or in
+//! answers. And what an operator does by hand, next to a running server.
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
-use std::time::Instant;
 
 use comanda::accounts::{UserRole, totp};
 use comanda::clock::Clock;
+use comanda::variables::VARIABLES;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::app::{TestApp, database_url, eventually, execute_in, fresh_database, server_url};
-use crate::people::{PASSWORD, Person};
+use crate::people::{PASSWORD, Person, id_of};
+use crate::pictures::files::png;
 use crate::program::Program;
-use crate::reply::Reply;
 use crate::second_factor::{from_base32, sets_up};
 use crate::socket::Socket;
 
@@ -30,16 +31,23 @@ async fn everything_in(redis_url: &str) -> String {
     text
 }
 
-/// Everything that is shown or sent once: a code for a new password, a second factor's key, recovery codes.
-async fn codes_of(anybody: &Person, database: &str) -> Vec<String> {
-    let (email, password) = (&anybody.email, "the canary after a reset");
+/// Whoever an answer to a sign-in is for.
+fn signed_in(person: &Person, answer: &Value) -> Person {
+    Person { token: answer["accessToken"].as_str().map(Into::into), ..person.clone() }
+}
+
+/// Somebody who runs the platform.
+async fn an_administrator(anybody: &Person, database: &str) -> Person {
     let admin = json!({ "email": "admin@example.com", "password": PASSWORD, "name": "Admin" });
     anybody.post("/api/auth/register", &admin).await.expect(202);
     execute_in(database, "update users set role = 'ADMIN' where email = 'admin@example.com'").await;
     let login = json!({ "email": "admin@example.com", "password": PASSWORD });
-    let signed_in = |answer: Value| Person { token: answer["accessToken"].as_str().map(Into::into), ..anybody.clone() };
-    let admin = signed_in(anybody.post("/api/auth/login", &login).await.expect(200));
+    signed_in(anybody, &anybody.post("/api/auth/login", &login).await.expect(200))
+}
 
+/// Everything that is shown or sent once: a code for a new password, a second factor's key, recovery codes.
+async fn codes_of(anybody: &Person, admin: &Person) -> Vec<String> {
+    let (email, password) = (&anybody.email, "the canary after a reset");
     let reset = anybody.post("/api/auth/forgot-password", &json!({ "email": email })).await.expect(202);
     let mut otp = None;
     eventually("the code is in the outbox", async || {
@@ -56,7 +64,7 @@ async fn codes_of(anybody: &Person, database: &str) -> Vec<String> {
     anybody.post("/api/auth/reset-password", &change).await.expect(200);
 
     let login = json!({ "email": email, "password": password });
-    let canary = signed_in(anybody.post("/api/auth/login", &login).await.expect(200));
+    let canary = signed_in(anybody, &anybody.post("/api/auth/login", &login).await.expect(200));
     let shown = canary.post("/api/me/second-factor", &json!({ "password": password })).await.expect(201);
     let key = shown["secret"].as_str().unwrap().to_owned();
     let code = totp::code(&from_base32(&key), totp::step_at(Clock::System.now()));
@@ -70,19 +78,60 @@ async fn codes_of(anybody: &Person, database: &str) -> Vec<String> {
     plain.chain(recovery.clone()).chain([otp, password.to_owned(), key, hex]).collect()
 }
 
+/// One canary for each secret of the configuration that a server can be given and start; the addresses carry theirs as
+/// their passwords.
+fn secrets_of_the_server() -> Vec<(&'static str, String)> {
+    let own = VARIABLES.iter().filter(|variable| variable.secret && !variable.name.ends_with("_URL"));
+    own.map(|variable| (variable.name, format!("the canary of {} sings at night", variable.name))).collect()
+}
+
+/// What a provider's secrets need beside them. Nobody listens at the addresses.
+const PROVIDERS: [(&str, &str); 8] = [
+    ("CLOUDINARY_CLOUD_NAME", "demo"),
+    ("CLOUDINARY_API_KEY", "1234"),
+    ("CLOUDINARY_BASE_URL", "http://127.0.0.1:1"),
+    ("FIREBASE_PROJECT_ID", "demo"),
+    ("FIREBASE_CLIENT_EMAIL", "push@demo.iam.gserviceaccount.com"),
+    ("TWILIO_ACCOUNT_SID", "AC0123"),
+    ("TWILIO_PHONE_NUMBER", "+15005550006"),
+    ("IMAGE_PROVIDER_TIMEOUT", "1s"),
+];
+
+/// A picture goes to a provider who does not answer; gives what the one who sent it is told.
+async fn provokes_a_provider(admin: &Person) -> String {
+    let place = json!({ "lat": 44.4949, "lng": 11.3426 });
+    let restaurant = json!({ "name": "Luigi", "slug": "luigi", "address": "Via Zamboni 1", "place": place,
+        "timezone": "Europe/Rome", "currency": "EUR" });
+    let restaurant = admin.post("/api/restaurants", &restaurant).await.expect(201);
+    let path = format!("/api/restaurants/{}/image", id_of(&restaurant));
+    let picture = admin.request(Method::POST, &path).header("content-type", "image/png").body(png(20, 20));
+    let reply = admin.send(picture).await;
+    assert!(reply.status >= 500, "{}", reply.text());
+    reply.text()
+}
+
+/// What `comanda config` shows of these variables, and what it says of ones that are wrong.
+fn shown(variables: &[(&str, &str)]) -> String {
+    let shows = |further: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_comanda"));
+        command.args(["--config", "/dev/null", "config"]).env_clear().envs(variables.iter().copied());
+        said(&command.envs(further.iter().copied()).output().unwrap())
+    };
+    let (right, wrong) = (shows(&[]), shows(&[("PORT", "x"), ("TWILIO_ACCOUNT_SID", "")]));
+    assert!(right.contains("(set, hidden)") && wrong.contains("TWILIO_ACCOUNT_SID"), "{right}{wrong}");
+    right + &wrong
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_the_database_in_redis_or_in_the_log() {
     let (database, redis_url) = (fresh_database().await, server_url("COMANDA_TEST_REDIS"));
-    let url = database_url(&database);
-    let keys =
-        ["a canary that signs access tokens", "a canary that signs refresh tokens", "a canary that seals what is kept"];
-    let variables = [
-        ("REDIS_URL", redis_url.as_str()),
-        ("LOG_LEVEL", "trace"),
-        ("JWT_SECRET", keys[0]),
-        ("JWT_REFRESH_SECRET", keys[1]),
-        ("SEAL_SECRET", keys[2]),
-    ];
+    // The test server asks for no password; one is in the address all the same.
+    let url = database_url(&database).replacen("comanda@", "comanda:a%20canary%20of%20the%20database@", 1);
+    assert!(url.contains("canary"), "{url}");
+    let keys = secrets_of_the_server();
+    let mut variables = vec![("REDIS_URL", redis_url.as_str()), ("LOG_LEVEL", "trace")];
+    variables.extend(PROVIDERS);
+    variables.extend(keys.iter().map(|(name, value)| (*name, value.as_str())));
     let program = Program::serve(&url, &variables).await;
     let anybody = Person { email: "canary@example.com".to_owned(), ..program.stranger() };
     let mut secrets = vec!["a canary for a password".to_owned(), "a wrong canary".into(), "the next canary".into()];
@@ -100,13 +149,12 @@ async fn no_secret_is_in_the_database_in_redis_or_in_the_log() {
     for _ in 0..3 {
         pair = anybody.post("/api/auth/refresh", &json!({ "refreshToken": pair["refreshToken"] })).await.expect(200);
         keep(&pair, &mut secrets);
-        let signed_in = Person { token: pair["accessToken"].as_str().map(ToOwned::to_owned), ..anybody.clone() };
-        signed_in.get("/api/me").await.expect(200);
-        Socket::open(&program.door.base, signed_in.token.as_deref().unwrap()).await.unwrap();
+        let ada = signed_in(&anybody, &pair);
+        ada.get("/api/me").await.expect(200);
+        Socket::open(&program.door.base, ada.token.as_deref().unwrap()).await.unwrap();
     }
-    let signed_in = Person { token: pair["accessToken"].as_str().map(ToOwned::to_owned), ..anybody.clone() };
     let change = json!({ "currentPassword": secrets[0], "newPassword": secrets[2] });
-    signed_in.post("/api/auth/change-password", &change).await.expect(204);
+    signed_in(&anybody, &pair).post("/api/auth/change-password", &change).await.expect(204);
     // A copy comes late, and what comes in the wrong place is refused without being repeated.
     anybody.post("/api/auth/refresh", &json!({ "refreshToken": secrets[4] })).await.refused(401, "session_ended");
     let confused = Person { token: Some(secrets[5].clone()), ..anybody.clone() };
@@ -116,8 +164,12 @@ async fn no_secret_is_in_the_database_in_redis_or_in_the_log() {
         .await
         .refused(422, "invalid_request");
 
-    secrets.extend(keys.map(str::to_owned));
-    secrets.extend(codes_of(&anybody, &database).await);
+    let admin = an_administrator(&anybody, &database).await;
+    let told = provokes_a_provider(&admin).await;
+    secrets.extend(codes_of(&anybody, &admin).await);
+    secrets.extend(keys.iter().map(|(_, value)| value.clone()));
+    secrets.extend(["a canary of the database".to_owned(), "a%20canary%20of%20the%20database".to_owned()]);
+    variables.push(("DATABASE_URL", &url));
 
     let (server, options) = url.split_once('?').unwrap();
     let dump =
@@ -127,6 +179,8 @@ async fn no_secret_is_in_the_database_in_redis_or_in_the_log() {
         ("the database", String::from_utf8_lossy(&dump.stdout).into_owned()),
         ("Redis", everything_in(&redis_url).await),
         ("the log", program.log()),
+        ("an answer", told),
+        ("what `comanda config` shows", shown(&variables)),
     ];
     assert!(places[0].1.contains("canary@example.com"), "the dump holds the rows");
     assert!(places[2].1.contains("/api/auth/login"), "the log holds the requests");
@@ -138,87 +192,6 @@ async fn no_secret_is_in_the_database_in_redis_or_in_the_log() {
             assert!(proof.len() < 20 || !text.contains(proof), "{proof} is in {place}");
         }
     }
-}
-
-/// An answer without what differs between any two: the request's id, the date, and what is left of a limit.
-fn comparable(reply: &Reply) -> (u16, Vec<(String, String)>, String) {
-    let changing = ["x-request-id", "date", "ratelimit"];
-    let headers = reply.headers.iter().filter(|(name, _)| !changing.contains(&name.as_str()));
-    (reply.status, headers.map(|(name, value)| (name.clone(), value.clone())).collect(), reply.without_request_id())
-}
-
-#[tokio::test]
-async fn known_and_unknown_addresses_are_answered_alike() {
-    let app = TestApp::start().await;
-    let (ada, eve) = (app.customer("Ada").await, app.customer("Eve").await);
-    app.does(&format!("update users set disabled_at = now() where email = '{}'", eve.email)).await;
-    let stranger = app.stranger();
-    let mut answers = Vec::new();
-    for email in [ada.email.as_str(), eve.email.as_str(), "nobody@example.com"] {
-        let wrong = json!({ "email": email, "password": "not the password" });
-        let new = json!({ "email": email, "password": "four yellow pears", "name": "X" });
-        answers.push((
-            comparable(&stranger.post("/api/auth/login", &wrong).await),
-            comparable(&stranger.post("/api/auth/register", &new).await),
-        ));
-    }
-    assert_eq!(answers[0], answers[1]);
-    assert_eq!(answers[0], answers[2]);
-    // A disabled user who knows the password is told no more than that.
-    let right = json!({ "email": eve.email, "password": PASSWORD });
-    assert_eq!(comparable(&stranger.post("/api/auth/login", &right).await), answers[0].0);
-    // Sessions that never were, that ended, and texts that are no tokens.
-    let tokens = &app.running().app.refresh_tokens;
-    let never = tokens.issue(comanda::ids::SessionId::new(), 0);
-    let refused: Vec<_> =
-        [never.as_str(), "rt_", "no token at all"].map(|token| json!({ "refreshToken": token })).into();
-    let mut bodies = Vec::new();
-    for body in &refused {
-        bodies.push(comparable(&stranger.post("/api/auth/refresh", body).await));
-    }
-    assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:?}");
-}
-
-/// Prints how long a route takes for addresses that exist and that do not, in random pairs.
-#[expect(clippy::print_stdout, reason = "the figure")]
-async fn compare(app: &TestApp, route: &str, body: impl Fn(&str) -> Value) {
-    let pairs = 300_u32;
-    let (people, stranger) = (app.crowd(pairs as usize).await, app.stranger());
-    let time = async |email: &str| {
-        let begun = Instant::now();
-        stranger.post(route, &body(email)).await;
-        begun.elapsed().as_secs_f64() * 1_000.0
-    };
-    let mut differences = Vec::new();
-    for person in &people {
-        let nobody = person.email.replace("guest", "ghost");
-        let (known, unknown) = if rand::random() {
-            let known = time(&person.email).await;
-            (known, time(&nobody).await)
-        } else {
-            let unknown = time(&nobody).await;
-            (time(&person.email).await, unknown)
-        };
-        differences.push(known - unknown);
-    }
-    // Wilcoxon's signed ranks, normal approximation.
-    let mut ranked = differences.clone();
-    ranked.sort_by(|a, b| a.abs().total_cmp(&b.abs()));
-    let sum: f64 = (1_u32..).zip(&ranked).filter(|(_, d)| **d > 0.0).map(|(rank, _)| f64::from(rank)).sum();
-    let n = f64::from(pairs);
-    let z = (sum - n * (n + 1.0) / 4.0) / (n * (n + 1.0) * (2.0 * n + 1.0) / 24.0).sqrt();
-    differences.sort_by(f64::total_cmp);
-    let median = differences[differences.len() / 2];
-    println!("{route}: {pairs} pairs, median difference {median:.3} ms, Wilcoxon z = {z:.2} (p < 0.01 beyond 2.58)");
-}
-
-/// `bin/test --run-ignored all take_as_long_for_an_address_that_nobody_has --no-capture`
-#[tokio::test]
-#[ignore = "a measurement: its figures depend on the machine"]
-async fn sign_in_and_recovery_take_as_long_for_an_address_that_nobody_has() {
-    let app = TestApp::with(&[("RATE_LIMIT_AUTH", "1000000/1m")]).await;
-    compare(&app, "/api/auth/login", |email| json!({ "email": email, "password": "not the password" })).await;
-    compare(&app, "/api/auth/forgot-password", |email| json!({ "email": email })).await;
 }
 
 fn comanda(url: &str, arguments: &[&str]) -> Output {

@@ -23,6 +23,7 @@ mod accounts_profile;
 mod accounts_revocation;
 mod accounts_secrets;
 mod accounts_sessions;
+mod accounts_timing;
 mod accounts_tokens;
 mod answers;
 mod bad_input;

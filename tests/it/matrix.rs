@@ -5,8 +5,11 @@
 //! the database, what is somebody else's is answered as what is not there, byte for byte, and nobody of one restaurant
 //! ever receives a text of another's (every private text of restaurant A carries a canary).
 
+mod bodies;
+mod canaries;
 mod cast;
 mod exercise;
+mod places;
 mod walls;
 mod world;
 
@@ -23,6 +26,7 @@ use serde_json::{Value, json};
 use crate::app::eventually;
 use crate::reply::Reply;
 use crate::socket::{Heard, Socket};
+use canaries::SHOWN;
 use cast::{CALLERS, CANARY, Caller, GAPS, Target, assert_no_canary};
 use exercise::{gaps, send};
 use world::World;
@@ -88,6 +92,13 @@ fn is_refused(reply: &Reply) -> bool {
             .is_some_and(|code| ["unauthenticated", "forbidden", "not_found"].contains(&code))
 }
 
+/// What everybody may read of A has no place in an answer about B.
+#[track_caller]
+fn assert_nothing_of_a(path: &str, target: Target, reply: &Reply) {
+    let is_about_b = target == Target::B && path.contains("{restaurantId}");
+    assert!(!is_about_b || !reply.text().contains(SHOWN), "{path} shows A's in what is B's: {}", reply.text());
+}
+
 async fn try_every_cell(mut world: World, area: impl Fn(&str) -> bool) {
     let operations = operations(area);
     assert!(!operations.is_empty());
@@ -104,6 +115,7 @@ async fn try_every_cell(mut world: World, area: impl Fn(&str) -> bool) {
                 };
                 let reply = send(&world, *operation, method, path, caller, *target, &world.ids(*target)).await;
                 assert_no_canary(caller, &reply);
+                assert_nothing_of_a(path, *target, &reply);
                 reply.refused(code.status().as_u16(), code.word());
                 let names: Vec<_> = reply.headers.keys().cloned().collect();
                 if code == Code::NotFound {
@@ -119,6 +131,7 @@ async fn try_every_cell(mut world: World, area: impl Fn(&str) -> bool) {
             let ids = world.fresh(*operation, path, caller, target).await;
             let reply = send(&world, *operation, method, path, caller, target, &ids).await;
             assert_no_canary(caller, &reply);
+            assert_nothing_of_a(path, target, &reply);
             let what = format!("{operation:?} by {caller:?} on {target:?} answered {} {}", reply.status, reply.text());
             assert!(reply.status < 500 && reply.status != 422 && !is_refused(&reply), "{what}");
             succeeded += u32::from(reply.status < 300);

@@ -12,7 +12,7 @@ use crate::reply::Reply;
 use crate::shop::Shop;
 
 /// Tables of a restaurant that everybody may read: what a guest sees before signing in.
-const PUBLIC: &[&str] = &[
+pub const PUBLIC: &[&str] = &[
     "delivery_zones",
     "exceptional_days",
     "exceptional_hours",

@@ -66,6 +66,7 @@ impl World {
         let mut world = Self { app, people, ids: BTreeMap::new(), shops };
         world.spoil_tokens().await;
         world.furnish().await;
+        world.plants_canaries().await;
         world
     }
 
