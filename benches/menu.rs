@@ -60,7 +60,13 @@ pub async fn serve_memory(file: &str) {
     let router = middleware::outside(middleware::inside(router, &http, 10 << 20), &http);
     let listener = server::listen(&http).await.unwrap();
     println!("{}", listener.local_addr().unwrap());
-    server::serve(listener, router, &http, CancellationToken::new()).await;
+    let stop = CancellationToken::new();
+    let ended = stop.clone();
+    tokio::spawn(async move {
+        measure::orphaned().await;
+        ended.cancel();
+    });
+    server::serve(listener, router, &http, stop).await;
 }
 
 /// One request again and again over one connection, until told to stop.

@@ -12,6 +12,8 @@ pub mod place;
 pub mod clock;
 /// What a client is told when something is refused.
 pub mod problem;
+/// What is wrong with the shape of a request, in the words of the API.
+pub mod shape;
 /// What arrives over HTTP, turned into types.
 pub mod wire;
 /// Where a request comes from.

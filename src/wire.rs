@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::pace::TooSlow;
 use crate::problem::{Code, FieldError, Problem};
+use crate::shape;
 
 /// A JSON body: `application/json`, UTF-8, within the size limit, of the wanted shape, without unknown fields.
 pub struct Body<T>(pub T);
@@ -112,7 +113,11 @@ fn describe(bytes: &[u8], pointer: &str, error: &serde_json::Error) -> Problem {
     let text = error.to_string();
     let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
     match error.classify() {
-        serde_json::error::Category::Data => Problem::invalid_field(pointer, message),
+        serde_json::error::Category::Data => {
+            let (field, words) = shape::in_plain_words(message);
+            let pointer = field.map_or_else(|| pointer.to_owned(), |field| format!("{pointer}/{field}"));
+            Problem::invalid_field(pointer, words)
+        }
         _ if text.starts_with(DEEPEST_JSON) => Problem::invalid_field(pointer, "is nested too deeply"),
         // serde_json calls it a fault of syntax when a list stands where one of several words is expected.
         _ if message == "expected value" && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() => {
@@ -163,7 +168,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             |rejection| {
                 let text = rejection.body_text();
                 let message = text.split_once(": ").map_or(text.as_str(), |(_, message)| message);
-                Problem::invalid(vec![FieldError::invalid("?", message)])
+                let (pointer, words) = shape::of_query(message);
+                Problem::invalid(vec![FieldError::invalid(pointer, words)])
             },
         )
     }

@@ -30,13 +30,19 @@ pub fn config(database: &str, redis: &str) -> Config {
     Config::read(&Source::from_pairs(pairs)).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
-/// Comanda, as a server of its own: until it is ended.
+/// Comanda, as a server of its own, until whoever started it is gone.
 pub async fn serve(database: &str, redis: &str) {
     let config = config(database, redis);
     let reached = Reached::find(&config).await.unwrap();
     let running = serve::start(config, &reached, Clock::System, false).await.unwrap();
     println!("{}", running.address);
-    std::future::pending::<()>().await;
+    orphaned().await;
+    running.stop().await;
+}
+
+/// Waits until whoever started this process is gone: then its end of the pipe is closed.
+pub async fn orphaned() {
+    let _ = tokio::io::stdin().read_to_end(&mut Vec::new()).await;
 }
 
 /// The process of PostgreSQL whose folder it is.
@@ -56,7 +62,7 @@ impl Server {
     /// Starts it, and waits for the line with its address.
     pub fn start(words: &[&str]) -> Self {
         let program = std::env::current_exe().unwrap();
-        let mut child = Command::new(program).args(words).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = Command::new(program).args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut address = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
         Self { child, address: address.trim().to_owned() }

@@ -13,6 +13,7 @@ mod app;
 mod people;
 mod program;
 mod reply;
+mod shape;
 mod shop;
 mod socket;
 mod wire;

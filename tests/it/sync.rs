@@ -80,7 +80,8 @@ async fn a_batch_is_done_in_order_and_each_operation_is_answered() {
     let order = &answers["data"][0]["result"];
     assert_eq!((&order["status"], &order["version"], &order["cartId"]), (&json!("PENDING"), &json!(1), &Value::Null));
     assert_eq!(answers["data"][3]["result"], tablet.reads_order(order).await);
-    assert_eq!(answers["data"][8]["problem"]["errors"][0]["message"], "missing field `fulfilment`");
+    let fault = &answers["data"][8]["problem"]["errors"][0];
+    assert_eq!((&fault["pointer"], &fault["message"]), (&json!("/fulfilment"), &json!("is required")));
     assert_eq!(luigi.stock_of(dish).await, Some(13));
     assert_eq!(tablet.get("/api/me").await.expect(200)["name"], "Luigi's tablet");
     assert_eq!(tablet.get(&luigi.path("/cart")).await.expect(200)["lines"][0]["key"], "a");

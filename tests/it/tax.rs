@@ -339,7 +339,7 @@ async fn bad_classes_are_named() {
             json!([{ "name": "a", "basisPoints": { "delivery": 10_001, "pickup": 0, "dineIn": 0 } }]),
             "/taxClasses/0/basisPoints/delivery",
         ),
-        (json!([{ "name": "a", "basisPoints": { "delivery": 0, "pickup": 0 } }]), "/taxClasses/0/basisPoints"),
+        (json!([{ "name": "a", "basisPoints": { "delivery": 0, "pickup": 0 } }]), "/taxClasses/0/basisPoints/dineIn"),
         (json!(many), "/taxClasses"),
     ] {
         let refusal = luigi.owner.patch(&luigi.path(""), &json!({ "taxClasses": classes })).await;
