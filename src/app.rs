@@ -30,7 +30,7 @@ use crate::problem::Problem;
 use crate::seal::Seal;
 use crate::uow::Database;
 use crate::wire::Json;
-use crate::{accounts, cart, console, delivery, menu, middleware, openapi, orders, restaurants, sync};
+use crate::{accounts, cart, console, coupons, delivery, menu, middleware, openapi, orders, restaurants, sync};
 
 /// What handlers, jobs and sockets share.
 pub struct App {
@@ -86,6 +86,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .merge(restaurants::http::routes())
         .merge(menu::http::routes())
         .merge(cart::http::routes())
+        .merge(coupons::http::routes())
         .merge(orders::http::routes())
         .merge(sync::http::routes())
         .merge(delivery::http::routes())

@@ -54,6 +54,42 @@ const RULES: &[Rule] = &[
              or o.tax_rates <> array(select distinct rate from unnest(o.tax_rates) rate order by rate))",
     },
     Rule {
+        part: "money",
+        says: "a coupon counts the orders that use it",
+        broken_by: "select c.id::text from coupons c
+         left join coupon_redemptions r
+             on r.restaurant_id = c.restaurant_id and r.coupon_id = c.id and r.returned_at is null
+         where $1::json is not null group by c.restaurant_id, c.id, c.redeemed having count(r.order_id) <> c.redeemed",
+    },
+    Rule {
+        part: "money",
+        says: "an order redeems the coupon it names once, for what it took off, and gives it back when it is cancelled",
+        broken_by: "select coalesce(o.id, r.order_id)::text from orders o
+         full join coupon_redemptions r on r.restaurant_id = o.restaurant_id and r.order_id = o.id
+         left join coupons c on c.restaurant_id = r.restaurant_id and c.id = r.coupon_id
+         where $1::json is not null and (o.coupon_code is not null or r.order_id is not null or o.discount > 0) and (
+             o.coupon_code is null or c.code is distinct from o.coupon_code or r.user_id is distinct from o.customer_id
+             or (r.returned_at is not null) <> (o.status = 'CANCELLED')
+             or case when c.kind = 'FREE_DELIVERY' then o.discount > 0 else r.saved <> o.discount end)",
+    },
+    Rule {
+        part: "money",
+        says: "a quote became the order that names it, at the price it was quoted at",
+        broken_by: "select q.id::text from quotes q
+         left join orders o on o.restaurant_id = q.restaurant_id and o.quote_id = q.id
+         where $1::json is not null and (q.order_id is not null or o.id is not null) and (
+             q.order_id is distinct from o.id or q.user_id is distinct from o.customer_id or q.total <> o.total)",
+    },
+    Rule {
+        part: "state",
+        says: "a slot counts the orders that are due in it",
+        broken_by: "select coalesce(s.restaurant_id, o.restaurant_id)::text from (
+             select restaurant_id, slot, count(*) as due from orders
+             where slot is not null and status <> 'CANCELLED' group by restaurant_id, slot) o
+         full join slots s on s.restaurant_id = o.restaurant_id and s.starts_at = o.slot
+         where $1::json is not null and coalesce(s.taken, 0) <> coalesce(o.due, 0)",
+    },
+    Rule {
         part: "stock",
         says: "the ledger adds up to every stock",
         broken_by: "select t.id::text from (

@@ -213,6 +213,8 @@ pub struct Orders {
     pub longest_delay: Duration,
     /// `ORDER_BULK_MAX`.
     pub bulk_max: usize,
+    /// `QUOTE_LIFETIME`.
+    pub quote_lifetime: Duration,
 }
 
 /// What phones bring from offline, and its bounds.
@@ -789,6 +791,7 @@ impl Orders {
             sweep_interval: reader.duration_between("ORDER_SWEEP_INTERVAL", Duration::from_millis(10), minute),
             longest_delay: reader.duration_between("ORDER_LONGEST_DELAY", minute, hour * 24),
             bulk_max: reader.number("ORDER_BULK_MAX", 1, 1_000),
+            quote_lifetime: reader.duration_between("QUOTE_LIFETIME", minute, hour * 24),
         }
     }
 }

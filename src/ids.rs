@@ -166,6 +166,10 @@ ids! {
     ImageId = "img";
     /// A customer's basket at one restaurant.
     CartId = "crt";
+    /// What a basket costs, promised until a time.
+    QuoteId = "quo";
+    /// Something off for whoever knows its code.
+    CouponId = "cpn";
     /// An order.
     OrderId = "ord";
     /// Something that was done offline.

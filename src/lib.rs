@@ -45,6 +45,8 @@ pub mod restaurants;
 pub mod menu;
 /// What a customer means to order.
 pub mod cart;
+/// What is taken off for whoever knows a code.
+pub mod coupons;
 /// What was bought, and how far it has come.
 pub mod orders;
 /// What phones did while they were offline.

@@ -119,8 +119,10 @@ impl sqlx::Encode<'_, Postgres> for Currency {
     }
 }
 
-/// Minor units (cents) of a currency that is known from where the amount stands. Arithmetic is checked.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
+/// Minor units (cents) of a currency that is known from where the amount stands. Arithmetic is checked. What a client names
+/// is read as [`Money`]; a bare amount is read only from what the house wrote itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, sqlx::Type)]
+#[serde(transparent)]
 #[sqlx(transparent)]
 pub struct Amount(i64);
 
@@ -233,6 +235,15 @@ pub struct Money {
 struct RawMoney {
     amount: i64,
     currency: Currency,
+}
+
+/// Reads what the house wrote itself: sums may be larger than what a client may name.
+///
+/// # Errors
+/// When it is not an amount and its currency.
+pub fn kept<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Money, D::Error> {
+    let RawMoney { amount, currency } = RawMoney::deserialize(deserializer)?;
+    Ok(Amount::minor(amount).of(currency))
 }
 
 impl TryFrom<RawMoney> for Money {

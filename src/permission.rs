@@ -108,6 +108,12 @@ operations! {
     CreateInvitation = "create_invitation": [Manager, Admin];
     DeleteInvitation = "delete_invitation": [Manager, Admin];
 
+    ListCoupons = "list_coupons": [Manager, Admin];
+    CreateCoupon = "create_coupon": [Manager, Admin];
+    GetCoupon = "get_coupon": [Manager, Admin];
+    UpdateCoupon = "update_coupon": [Manager, Admin];
+    DeleteCoupon = "delete_coupon": [Manager, Admin];
+
     GetMenu = "get_menu": [Anyone];
     PutMenu = "put_menu": [Staff, Admin];
     GetMenuDocument = "get_menu_document": [Staff, Admin];
@@ -141,6 +147,8 @@ operations! {
     PutCart = "put_cart": [SignedIn];
     PatchCart = "patch_cart": [SignedIn];
 
+    CreateQuote = "create_quote": [SignedIn];
+    GetQuote = "get_quote": [SignedIn];
     PlaceOrder = "place_order": [SignedIn];
     ListOrders = "list_orders": [SignedIn];
     ListRestaurantOrders = "list_restaurant_orders": [Staff, Admin];

@@ -273,6 +273,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
     plain(ORDERS, "ORDER_LONGEST_DELAY", "4h", "How far ahead a later promise may lie (1m to 24h)."),
     plain(ORDERS, "ORDER_BULK_MAX", "100", "Most orders of one bulk status update (1 to 1000)."),
+    plain(ORDERS, "QUOTE_LIFETIME", "15m", "How long a quote is honoured (1m to 24h)."),
     plain(SYNC, "SYNC_MAX_OPS", "200", "Most operations of one batch (1 to 1000)."),
     plain(
         SYNC,

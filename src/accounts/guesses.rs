@@ -27,8 +27,15 @@ pub struct Bound {
     pub span: TimeDelta,
 }
 
+impl Bound {
+    /// So many in so long; the name keeps its counts apart from those of other bounds.
+    pub const fn new(name: &'static str, most: i32, span: TimeDelta) -> Self {
+        Self { name, most, span }
+    }
+}
+
 const fn bound(name: &'static str, most: i32, span: TimeDelta) -> Bound {
-    Bound { name, most, span }
+    Bound::new(name, most, span)
 }
 
 const QUARTER: TimeDelta = TimeDelta::minutes(15);

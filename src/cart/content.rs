@@ -31,7 +31,8 @@ pub async fn read(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<
             updated_at: None,
         });
     };
-    let stored = sql::lines(tx, scope, row.id).await?;
+    let now = tx.now();
+    let stored = sql::lines(tx, scope, row.id, now).await?;
     let lines = stored.into_iter().map(|line| line.into_line(currency)).collect::<Result<Vec<_>, _>>()?;
     let items_total = Amount::sum(lines.iter().map(|line| line.total.amount))?.of(currency);
     Ok(Cart {

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::sql::WantedLine;
 use super::{CartLine, LineModifier, Obstacle};
 use crate::ids::{ItemId, ModifierGroupId, ModifierId};
 use crate::menu::Group;
@@ -39,14 +43,17 @@ pub struct Wish {
     pub stock: Option<i32>,
     /// Taken off the menu.
     pub deleted: bool,
+    /// From when on it will be served or switched on again by itself, where it is not.
+    pub available_from: Option<DateTime<Utc>>,
     /// What is in it; `None`: nobody has said.
     pub allergens: Option<Vec<Declared>>,
     /// Diets it suits.
     pub diets: Vec<Diet>,
 }
 
-/// A line with its price.
-#[derive(Debug, Clone)]
+/// A line with its price. What is kept of it in a quote is what was promised; how many are left, and whether they can be
+/// had, is the menu's word of each moment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StoredLine {
     /// What the client calls the line.
     pub key: String,
@@ -67,15 +74,21 @@ pub struct StoredLine {
     /// The tax class of the item.
     pub tax_class: Option<TaxClass>,
     /// Portions that one takes of counted modifiers.
+    #[serde(skip)]
     pub takes: BTreeMap<ModifierId, u32>,
     /// What is in it as it was put together.
     pub allergens: Effective,
     /// A wish of the customer's.
     pub note: Option<String>,
     /// Portions left of the item, where they are counted.
+    #[serde(skip)]
     pub stock: Option<i32>,
     /// What stands in the way of ordering this line by itself.
+    #[serde(skip)]
     pub obstacle: Option<Obstacle>,
+    /// From when on that is over by itself, where it is known.
+    #[serde(skip)]
+    pub available_from: Option<DateTime<Utc>>,
 }
 
 impl Wish {
@@ -99,6 +112,9 @@ impl Wish {
             }
             Some(_) => None,
         };
+        let switched_off = configured.as_ref().is_some_and(|configured| !configured.available);
+        let by_itself = matches!(obstacle, Some(Obstacle::NotNow))
+            || (matches!(obstacle, Some(Obstacle::Unavailable)) && !switched_off);
         let own = effective([part]);
         let extra = configured.as_ref().map_or(Amount::ZERO, |configured| configured.extra);
         let (chosen, takes, allergens) = configured.map_or((Vec::new(), BTreeMap::new(), own), |configured| {
@@ -119,6 +135,7 @@ impl Wish {
             note: self.note,
             stock: self.stock,
             obstacle,
+            available_from: self.available_from.filter(|_| by_itself),
         })
     }
 }
@@ -135,6 +152,12 @@ fn shown(chosen: Vec<Chosen>, currency: Currency) -> Vec<LineModifier> {
 }
 
 impl StoredLine {
+    /// As the customer wants it.
+    pub fn wanted(&self) -> WantedLine {
+        let (choices, note) = (self.choices.clone(), self.note.clone());
+        WantedLine { item_id: self.item_id, quantity: self.quantity, choices, note }
+    }
+
     /// What the line costs.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use crate::ids::{CartId, ItemId, ModifierGroupId, OrderId, RestaurantId, UserId}
 use crate::menu;
 use crate::menu::allergens::{Declared, Diet};
 use crate::menu::configure::{Choice, Misfit, configure};
-use crate::menu::dayparts::{DayPart, served};
+use crate::menu::dayparts::{DayPart, next_served, served};
 use crate::money::Amount;
 use crate::problem::{OnConstraint as _, Problem};
 use crate::restaurants::tax::TaxClass;
@@ -90,6 +90,7 @@ struct LineRow {
     note: Option<String>,
     stock: Option<i32>,
     available: bool,
+    unavailable_until: Option<DateTime<Utc>>,
     deleted: bool,
     choices: Json<Vec<Choice>>,
     allergens: Option<Json<Vec<Declared>>>,
@@ -107,6 +108,7 @@ macro_rules! lines {
             LineRow,
             r#"select c.key as "key!", i.id as item_id, i.name, c.quantity as "quantity!", i.price,
                       i.tax_class as "tax_class: _", c.note, i.stock, i.available or coalesce(i.unavailable_until <= $2, false) as "available!",
+                      i.unavailable_until,
                       i.deleted_at is not null as "deleted!", c.choices as "choices!: _",
                       i.allergens as "allergens: _", i.diets as "diets: _", i.day_parts as "day_parts: _",
                       k.day_parts as "category_parts: _", r.timezone,
@@ -123,27 +125,35 @@ macro_rules! lines {
     };
 }
 
-/// The lines of a cart, held against the menu of this moment.
-pub async fn lines(tx: &mut Tx, scope: &RestaurantScope, cart: CartId) -> Result<Vec<StoredLine>, Problem> {
-    let now = tx.now();
+/// The lines of a cart, held against the menu of this moment; whether they are served and switched on is said for `at`.
+pub async fn lines(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    cart: CartId,
+    at: DateTime<Utc>,
+) -> Result<Vec<StoredLine>, Problem> {
     let rows = lines!(
         "select key, line, menu_item_id, quantity, note, choices from cart_items
          where restaurant_id = $1 and cart_id = $3 and quantity > 0",
         scope.restaurant() as RestaurantId,
-        now,
+        at,
         cart as CartId,
     )
     .fetch_all(tx.connection())
     .await?;
-    held_against_the_menu(tx, scope, rows).await
+    held_against_the_menu(tx, scope, rows, at).await
 }
 
-/// Lines that are in no cart, held against the menu of this moment.
+/// Lines that are in no cart, held against the menu of this moment, as [`lines`].
 ///
 /// # Errors
 /// 422 when an item was never this restaurant's.
-pub async fn priced(tx: &mut Tx, scope: &RestaurantScope, wanted: &[WantedLine]) -> Result<Vec<StoredLine>, Problem> {
-    let now = tx.now();
+pub async fn priced(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    wanted: &[WantedLine],
+    at: DateTime<Utc>,
+) -> Result<Vec<StoredLine>, Problem> {
     let items: Vec<_> = wanted.iter().map(|line| line.item_id.uuid()).collect();
     let quantities: Vec<_> = wanted.iter().map(|line| line.quantity).collect();
     let notes: Vec<_> = wanted.iter().map(|line| line.note.clone()).collect();
@@ -153,7 +163,7 @@ pub async fn priced(tx: &mut Tx, scope: &RestaurantScope, wanted: &[WantedLine])
          from unnest($3::uuid[], $4::int[], $5::text[], $6::jsonb[])
              with ordinality as w(menu_item_id, quantity, note, choices, line)",
         scope.restaurant() as RestaurantId,
-        now,
+        at,
         &items,
         &quantities,
         &notes as &[Option<String>],
@@ -164,17 +174,17 @@ pub async fn priced(tx: &mut Tx, scope: &RestaurantScope, wanted: &[WantedLine])
     if let Some(index) = wanted.iter().position(|line| rows.iter().all(|row| row.item_id != line.item_id)) {
         return Err(Problem::invalid_field(format!("/lines/{index}/itemId"), "is not on this restaurant's menu"));
     }
-    held_against_the_menu(tx, scope, rows).await
+    held_against_the_menu(tx, scope, rows, at).await
 }
 
 async fn held_against_the_menu(
     tx: &mut Tx,
     scope: &RestaurantScope,
     rows: Vec<LineRow>,
+    at: DateTime<Utc>,
 ) -> Result<Vec<StoredLine>, Problem> {
-    let now = tx.now();
     let asked: Vec<_> = rows.iter().flat_map(|row| row.asked.iter().copied()).collect();
-    let groups = menu::sql::groups::with_nested(tx, scope.restaurant(), &asked).await?;
+    let groups = menu::sql::groups::with_nested(tx, scope.restaurant(), &asked, at).await?;
     let mut lines = Vec::with_capacity(rows.len());
     for row in rows {
         let zone: Tz = row.timezone.parse().map_err(|error| Problem::internal(&error))?;
@@ -189,7 +199,12 @@ async fn held_against_the_menu(
             asked: row.asked,
             note: row.note,
             available: row.available,
-            in_time: served(&row.day_parts, zone, now) && served(&row.category_parts, zone, now),
+            in_time: served(&row.day_parts, zone, at) && served(&row.category_parts, zone, at),
+            available_from: if row.available {
+                next_served([&row.day_parts.0, &row.category_parts.0], zone, at)
+            } else {
+                row.unavailable_until
+            },
             stock: row.stock,
             deleted: row.deleted,
             allergens: row.allergens.map(|allergens| allergens.0),
@@ -243,6 +258,7 @@ pub const NOT_ON_THE_MENU: &str = "/itemId";
 
 /// What about the wanted lines does not fit this restaurant's menu.
 pub async fn unfit(tx: &mut Tx, scope: &RestaurantScope, lines: &[WantedLine]) -> Result<Vec<Unfit>, Problem> {
+    let now = tx.now();
     let items: Vec<_> = lines.iter().map(|line| line.item_id.uuid()).collect();
     let known = sqlx::query!(
         r#"select id, array(select g.group_id from item_modifier_groups g
@@ -255,7 +271,7 @@ pub async fn unfit(tx: &mut Tx, scope: &RestaurantScope, lines: &[WantedLine]) -
     .fetch_all(tx.connection())
     .await?;
     let asked: Vec<_> = known.iter().flat_map(|row| row.asked.iter().copied()).collect();
-    let groups = menu::sql::groups::with_nested(tx, scope.restaurant(), &asked).await?;
+    let groups = menu::sql::groups::with_nested(tx, scope.restaurant(), &asked, now).await?;
     let mut unfit = Vec::new();
     for (index, line) in lines.iter().enumerate() {
         match known.iter().find(|row| row.id == line.item_id) {

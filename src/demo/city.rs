@@ -4,11 +4,14 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use unicode_normalization::UnicodeNormalization as _;
 
+use crate::coupons::CouponCode;
 use crate::delivery::Vehicle;
+use crate::money::Amount;
 use crate::place::Place;
 use crate::restaurants::MemberRole;
 use crate::restaurants::hours::Span;
-use crate::restaurants::tax::TaxClass;
+use crate::restaurants::service_fee::ServiceFee;
+use crate::restaurants::tax::{Rate, TaxClass};
 
 /// Where everybody of the demo has their mail; nobody else has an address there (RFC 2606).
 pub const DOMAIN: &str = "demo.comanda.example";
@@ -60,6 +63,14 @@ pub struct House {
     pub place: Place,
     /// Cents.
     pub delivery_fee: i64,
+    /// In hundredths of a percent of the lines.
+    #[serde(default)]
+    pub service_basis_points: Rate,
+    /// Cents: what it is at most.
+    pub service_cap: Option<i64>,
+    /// What it takes off for whoever knows the code.
+    #[serde(default)]
+    pub coupons: Vec<Coupon>,
     /// Cents.
     pub minimum_order: i64,
     /// Confirms by itself.
@@ -84,6 +95,18 @@ pub struct Worker {
     pub name: String,
     /// Their rank.
     pub role: MemberRole,
+}
+
+/// Something off for whoever knows the code: a share of the lines, or else no delivery fee.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Coupon {
+    /// As people type it.
+    pub code: CouponCode,
+    /// The share, in hundredths of a percent.
+    pub basis_points: Option<Rate>,
+    /// How often somebody may use it.
+    pub limit_per_user: Option<i32>,
 }
 
 /// A chapter of a menu.
@@ -205,6 +228,12 @@ pub fn driver_email(number: usize) -> String {
 }
 
 impl House {
+    /// What it takes for its service.
+    pub fn service_fee(&self) -> ServiceFee {
+        let cap = self.service_cap.map(Amount::minor);
+        ServiceFee { share: self.service_basis_points, cap, fixed: Amount::ZERO }
+    }
+
     /// With which addresses the staff sign in, in the order of [`House::staff`]: the rank and the restaurant, and a
     /// number for the second of a rank.
     pub fn staff_emails(&self) -> Vec<String> {

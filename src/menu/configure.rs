@@ -56,7 +56,7 @@ pub struct Misfit {
 }
 
 /// A choice with its name and price of the moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chosen {
     /// Which.
     pub modifier_id: ModifierId,

@@ -94,3 +94,25 @@ pub fn next_change(windows: &[DayPart], zone: Tz, at: DateTime<Utc>, end: DateTi
     }
     end
 }
+
+/// How far ahead something that is not served is looked for: every window comes again within a week.
+const LONGEST_WAIT: TimeDelta = TimeDelta::days(8);
+
+/// When something that is served only while all of these lists say so will be; `None`: it is, or never will be.
+pub fn next_served(lists: [&[DayPart]; 2], zone: Tz, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let all = |at| lists.iter().all(|windows| served(windows, zone, at));
+    if all(at) {
+        return None;
+    }
+    let end = at + LONGEST_WAIT;
+    let mut moment = at;
+    while moment < end {
+        // Whichever list holds it back is waited for; the others are asked again then.
+        let windows = lists.iter().find(|windows| !served(windows, zone, moment))?;
+        moment = next_change(windows, zone, moment, end);
+        if moment < end && all(moment) {
+            return Some(moment);
+        }
+    }
+    None
+}

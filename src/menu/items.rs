@@ -46,7 +46,8 @@ async fn check(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(), 
     faults.translations("", &item.translations);
     faults.food("", item.allergens.as_deref(), &item.diets);
     faults.tax_class(tx, scope, "", item.tax_class.as_ref()).await?;
-    let known = sql::groups::with_nested(tx, scope.restaurant(), &item.modifier_groups).await?;
+    let now = tx.now();
+    let known = sql::groups::with_nested(tx, scope.restaurant(), &item.modifier_groups, now).await?;
     for (index, id) in item.modifier_groups.iter().enumerate() {
         let pointer = format!("/modifierGroups/{index}");
         if !known.iter().any(|group| group.id == *id) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -12,15 +13,17 @@ use utoipa_axum::routes;
 use super::advance::advance;
 use super::filter::OrderQuery;
 use super::party::OrderParty;
-use super::place::{self, Basket, Request};
+use super::place;
+use super::request::{Basket, LineWish, QuotedRequest, Request};
 use super::sql::list;
-use super::{Fulfilment, Order, OrderStatus, bulk, promise, reorder, sql};
+use super::{Fulfilment, Order, OrderStatus, bulk, promise, quoting, reorder, sql};
 use crate::accounts::caller::SignedIn;
 use crate::app::App;
 use crate::cart;
+use crate::coupons::{CouponCode, guesses};
 use crate::events::{Recorded, TimelineEntry};
 use crate::idempotency::{Answer, IdempotencyKey};
-use crate::ids::{CartId, OrderId};
+use crate::ids::{CartId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::money::Money;
 use crate::paging::{List, Page};
 use crate::permission::{self, Operation};
@@ -37,21 +40,31 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(get_order))
         .routes(routes!(update_order_status))
         .routes(routes!(list_order_events))
+        .merge(quoting::routes())
         .merge(promise::routes())
         .merge(reorder::routes())
         .merge(bulk::routes())
 }
 
-/// An order to be. Prices are the server's; a client names its cart.
+/// An order to be, from a cart, from a quote, or from lines. Prices are the server's.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewOrder {
-    cart_id: CartId,
-    fulfilment: Fulfilment,
+    /// The cart it is placed from, which it closes; or else
+    cart_id: Option<CartId>,
+    /// the quote, whose prices hold; or else
+    quote_id: Option<QuoteId>,
+    /// the restaurant, and with it the lines.
+    restaurant_id: Option<RestaurantId>,
+    /// At most 100.
+    #[schema(max_items = 100)]
+    lines: Option<Vec<LineWish>>,
+    /// Required, but with a quote: then it is the quote's.
+    fulfilment: Option<Fulfilment>,
     /// Where to; required for a delivery.
     #[schema(inline)]
     address: Option<Text<1, 300>>,
-    /// Where that is; required for a delivery.
+    /// Where that is; required for a delivery. With a quote it is the quote's when absent.
     place: Option<Place>,
     /// Which table; required for dine-in.
     #[schema(inline)]
@@ -59,37 +72,116 @@ struct NewOrder {
     /// A wish for the whole order.
     #[schema(inline)]
     note: Option<Text<1, 500>>,
-    /// For the people.
+    /// For the people. With a quote it is the quote's when absent.
     tip: Option<Money>,
+    /// A code that takes something off. With a quote it is the quote's when absent.
+    #[schema(inline)]
+    coupon_code: Option<CouponCode>,
+    /// For when: any instant of the slot it is wanted in. Absent: as soon as can be, or as quoted.
+    scheduled_for: Option<DateTime<Utc>>,
 }
 
-impl From<NewOrder> for Request {
-    fn from(new: NewOrder) -> Self {
-        Self {
-            basket: Basket::Cart(new.cart_id),
-            fulfilment: new.fulfilment,
-            address: new.address.map(Text::into_string),
-            place: new.place,
-            table: new.table.map(Text::into_string),
-            note: new.note.map(Text::into_string),
-            tip: new.tip,
+/// What an order is placed from.
+enum Wanted {
+    /// A basket, at today's prices.
+    Fresh(Request),
+    /// A quote, at its prices.
+    Quoted(QuotedRequest),
+}
+
+impl NewOrder {
+    /// What is wanted, and at which restaurant if it says so itself.
+    fn read(self) -> Result<(Option<RestaurantId>, Wanted), Problem> {
+        let (address, table) = (self.address.map(Text::into_string), self.table.map(Text::into_string));
+        let (place, tip, note) = (self.place, self.tip, self.note.map(Text::into_string));
+        let (coupon, scheduled_for) = (self.coupon_code, self.scheduled_for);
+        let basket = match (self.cart_id, self.quote_id, self.restaurant_id, self.lines) {
+            (Some(cart), None, None, None) => Basket::Cart(cart),
+            (None, None, Some(_), Some(lines)) => {
+                LineWish::check(&lines)?;
+                Basket::Lines(lines.into_iter().map(LineWish::into_wanted).collect())
+            }
+            (None, Some(quote), None, None) => {
+                let fulfilment = self.fulfilment;
+                let quoted =
+                    QuotedRequest { quote, fulfilment, address, place, table, note, tip, coupon, scheduled_for };
+                return Ok((None, Wanted::Quoted(quoted)));
+            }
+            _ => {
+                let message = "or else quoteId, or restaurantId and lines must be given, one of the three";
+                return Err(Problem::invalid_field("/cartId", message));
+            }
+        };
+        let fulfilment = self.fulfilment.ok_or_else(|| Problem::invalid_field("/fulfilment", "is required"))?;
+        let request = Request {
+            basket,
+            fulfilment,
+            address,
+            place,
+            table,
+            note,
+            tip,
+            coupon,
+            scheduled_for,
             expected_total: None,
+        };
+        request.check()?;
+        Ok((self.restaurant_id, Wanted::Fresh(request)))
+    }
+}
+
+impl Wanted {
+    /// A code that might be a guess.
+    fn coupon(&self) -> Option<CouponCode> {
+        match self {
+            Self::Fresh(request) => request.coupon.clone(),
+            Self::Quoted(request) => request.coupon.clone(),
         }
     }
 }
 
+/// The scope of an order: a restaurant that the customer names, or the one of their own cart or quote.
+async fn scope_of(
+    app: &App,
+    customer: UserId,
+    named: Option<RestaurantId>,
+    wanted: &Wanted,
+) -> Result<RestaurantScope, Problem> {
+    if let Some(restaurant) = named {
+        return Ok(RestaurantScope::customer("a customer may deal with any restaurant", restaurant, customer));
+    }
+    let (cart, quote) = match wanted {
+        Wanted::Fresh(Request { basket: Basket::Cart(cart), .. }) => (Some(*cart), None),
+        Wanted::Quoted(request) => (None, Some(request.quote)),
+        Wanted::Fresh(_) => (None, None),
+    };
+    let found = app.db.read(Who::user(customer), move |tx| {
+        Box::pin(async move {
+            match (cart, quote) {
+                (Some(cart), _) => cart::sql::restaurant_of(tx, cart, customer).await,
+                (None, Some(quote)) => sql::quotes::restaurant_of(tx, quote, customer).await,
+                (None, None) => Ok(None),
+            }
+        })
+    });
+    let restaurant = found.await?.ok_or_else(Problem::not_found)?;
+    Ok(RestaurantScope::customer("the restaurant of the customer's own cart or quote", restaurant, customer))
+}
+
 /// Place an order
 ///
-/// The cart is priced and checked again; the answer is the order as it was committed. Repeat the request with the same
-/// key as often as needed: it is placed once, and every repetition gets the first answer, byte for byte.
+/// From a cart or from lines at the prices of this moment, or from a quote at the quote's; what can make it impossible is
+/// checked again in either case. The answer is the order as it was committed. Repeat the request with the same key as often
+/// as needed: it is placed once, and every repetition gets the first answer, byte for byte.
 #[utoipa::path(post, path = "/api/orders", tag = "orders", security(("token" = [])),
     params(("Idempotency-Key" = String, Header, description = "A fresh random key for each order, the same when repeating it")),
     request_body = NewOrder,
     responses(
         (status = 201, description = "The order", body = Order),
-        (status = 404, description = "No such cart of yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The cart is closed or empty, something cannot be ordered, or the restaurant takes no orders now", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "No such restaurant, or no such cart or quote of yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "It cannot be ordered: the code says why, and names the nearest alternative or, for a quote, the difference", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Something is not valid, or the key came with another body", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "Too many codes were guessed", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn place_order(
     State(app): State<Arc<App>>,
@@ -99,31 +191,24 @@ async fn place_order(
 ) -> Result<Answer, Problem> {
     let customer = caller.user;
     let claim = key.require(customer, Operation::PlaceOrder, &body.bytes)?;
-    let cart = body.value.cart_id;
-    let request = Request::from(body.value);
-    request.check()?;
-    let found = app
-        .db
-        .read(Who::user(customer), move |tx| {
-            Box::pin(async move { cart::sql::restaurant_of(tx, cart, customer).await })
-        })
-        .await?;
-    let restaurant = found.ok_or_else(Problem::not_found)?;
+    let (named, wanted) = body.value.read()?;
+    let (scope, code) = (scope_of(&app, customer, named, &wanted).await?, wanted.coupon());
     let rules = app.config.orders;
-    let scope = RestaurantScope::customer("the restaurant of the customer's own cart", restaurant, customer);
-    app.db
-        .write(scope, move |tx| {
-            Box::pin(async move {
-                if let Some(answer) = claim.claim(tx).await? {
-                    return Ok(answer);
-                }
-                let order = place::place(tx, &scope, customer, request, rules).await?;
-                let answer = Answer::fresh(StatusCode::CREATED, &order)?;
-                claim.keep(tx, &answer).await?;
-                Ok(answer)
-            })
+    let work = app.db.write(scope, move |tx| {
+        Box::pin(async move {
+            if let Some(answer) = claim.claim(tx).await? {
+                return Ok(answer);
+            }
+            let order = match wanted {
+                Wanted::Fresh(request) => place::place(tx, &scope, customer, request, rules).await?,
+                Wanted::Quoted(request) => place::place_quoted(tx, &scope, customer, request, rules).await?,
+            };
+            let answer = Answer::fresh(StatusCode::CREATED, &order)?;
+            claim.keep(tx, &answer).await?;
+            Ok(answer)
         })
-        .await
+    });
+    guesses::guarded(&app, customer, code.as_ref(), work).await
 }
 
 /// List orders

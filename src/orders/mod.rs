@@ -1,4 +1,4 @@
-//! Orders: placed from a cart, walked through the kitchen, closed at the door or at the counter.
+//! Orders: placed from a cart, from a quote or from lines, walked through the kitchen, closed at the door or at the counter.
 //!
 //! An order is a snapshot of names, prices and taxes; afterwards only its status, its times and its version change, and only
 //! along the table in `status.rs`. Every change is one transaction with its event. Nothing here knows of sockets,
@@ -8,23 +8,31 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ids::{CartId, ItemId, ModifierId, OrderId, RestaurantId, UserId};
+use crate::coupons::CouponCode;
+use crate::ids::{CartId, ItemId, ModifierId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::menu::allergens::Effective;
-use crate::money::{Currency, Money};
+use crate::money::{self, Currency, Money};
 use crate::place::Place;
+use crate::restaurants::slots::Slot;
 use crate::restaurants::tax::Rate;
 
 pub mod advance;
 pub mod bulk;
 pub mod filter;
 pub mod history;
+pub mod honour;
 pub mod http;
+pub mod moment;
+pub mod offer;
 pub mod overdue;
 pub mod party;
 pub mod place;
 pub mod pricing;
 pub mod promise;
+pub mod quote;
+pub mod quoting;
 pub mod reorder;
+pub mod request;
 pub mod sql;
 pub mod status;
 
@@ -96,8 +104,10 @@ pub struct TaxAt {
     #[schema(inline)]
     pub basis_points: Rate,
     /// What was taxed, without the tax.
+    #[serde(deserialize_with = "money::kept")]
     pub net: Money,
     /// The tax.
+    #[serde(deserialize_with = "money::kept")]
     pub tax: Money,
 }
 
@@ -169,6 +179,8 @@ pub struct Order {
     pub customer_id: UserId,
     /// The cart it was placed from.
     pub cart_id: Option<CartId>,
+    /// The quote it was placed from.
+    pub quote_id: Option<QuoteId>,
     /// How it reaches the guest.
     pub fulfilment: Fulfilment,
     /// How far it has come.
@@ -182,6 +194,9 @@ pub struct Order {
     pub items: Vec<OrderLine>,
     /// What it costs.
     pub totals: Totals,
+    /// The coupon that was used.
+    #[schema(value_type = Option<String>, example = "WELCOME10")]
+    pub coupon_code: Option<CouponCode>,
     /// Where to, for a delivery.
     pub address: Option<String>,
     /// Where that is.
@@ -194,6 +209,11 @@ pub struct Order {
     pub table: Option<String>,
     /// A wish of the customer's.
     pub note: Option<String>,
+    /// For when it was ordered: at the counter, at the table or at the door within this slot. Null: as soon as can be.
+    pub scheduled_for: Option<Slot>,
+    /// The slot of the kitchen's that it takes, where the restaurant bounds how many; not shown.
+    #[serde(skip)]
+    pub slot: Option<DateTime<Utc>>,
     /// Until when the restaurant has to answer; then the system cancels. Null where it accepts by itself.
     pub accept_by: Option<DateTime<Utc>>,
     /// Until when the customer may cancel by themselves; null: not any more. While PENDING that is `acceptBy`; the

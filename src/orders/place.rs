@@ -1,92 +1,27 @@
-//! Placing an order from a cart: the truth is looked at again, inside the transaction that creates the order.
+//! Placing an order: the truth is looked at again, inside the transaction that creates the order (`offer.rs`), and what
+//! many want at once is taken under a lock: stock, the day's number, the slot, the coupon, always in this sequence.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, TimeDelta, Utc};
 
-use super::pricing::{self, Charges};
+use super::honour::{self, Honoured};
+use super::moment::{self, Asked};
+use super::offer::{self, Offer};
+use super::request::{QuotedRequest, Request};
 use super::sql::{self, NewOrder, Placed};
-use super::{Fulfilment, Order, OrderStatus};
-use crate::cart::sql::WantedLine;
-use crate::cart::{self, CartStatus, StoredLine};
+use super::{Order, OrderStatus};
+use crate::cart::{self, StoredLine};
 use crate::config;
+use crate::coupons;
 use crate::events::{self, Event};
-use crate::ids::{CartId, OrderId, UserId};
+use crate::ids::{CartId, OrderId, QuoteId, UserId};
 use crate::menu;
-use crate::money::{Amount, Money};
-use crate::place::Place;
-use crate::problem::{Code, FieldError, Problem};
-use crate::restaurants::zones::{self, NotDelivered};
+use crate::problem::{Code, Problem};
 use crate::restaurants::{self, Restaurant};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
-
-/// What a customer asks for when placing.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// What.
-    pub basket: Basket,
-    /// How it reaches them.
-    pub fulfilment: Fulfilment,
-    /// Where to, for a delivery.
-    pub address: Option<String>,
-    /// Where that is.
-    pub place: Option<Place>,
-    /// Which table, for dine-in.
-    pub table: Option<String>,
-    /// A wish.
-    pub note: Option<String>,
-    /// For the people.
-    pub tip: Option<Money>,
-    /// What they were shown; if it costs something else by now, nothing is ordered.
-    pub expected_total: Option<Money>,
-}
-
-/// What an order is placed from.
-#[derive(Debug, Clone)]
-pub enum Basket {
-    /// One of the customer's carts, which it closes.
-    Cart(CartId),
-    /// Lines, as a phone kept them while it was offline.
-    Lines(Vec<WantedLine>),
-}
-
-impl Basket {
-    const fn cart(&self) -> Option<CartId> {
-        match self {
-            Self::Cart(cart) => Some(*cart),
-            Self::Lines(_) => None,
-        }
-    }
-}
-
-impl Request {
-    /// What single fields cannot know: a delivery needs a door, dine-in a table.
-    ///
-    /// # Errors
-    /// Every field that is missing or out of place.
-    pub fn check(&self) -> Result<(), Problem> {
-        let mut faults = Vec::new();
-        let mut demand = |pointer: &str, present: bool, wanted: bool, kind: &str| {
-            if present != wanted {
-                let fault = if wanted { "is required for" } else { "has no place in" };
-                faults.push(FieldError::invalid(pointer, format!("{fault} {kind}")));
-            }
-        };
-        let kind = match self.fulfilment {
-            Fulfilment::Delivery => "a delivery",
-            Fulfilment::Pickup => "a pickup",
-            Fulfilment::DineIn => "dine-in",
-        };
-        let (to_door, to_table) = (self.fulfilment == Fulfilment::Delivery, self.fulfilment == Fulfilment::DineIn);
-        demand("/address", self.address.is_some(), to_door, kind);
-        demand("/place", self.place.is_some(), to_door, kind);
-        demand("/table", self.table.is_some(), to_table, kind);
-        if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
-    }
-}
 
 /// Places the order and appends its event.
 ///
@@ -100,162 +35,133 @@ pub async fn place(
     rules: config::Orders,
 ) -> Result<Order, Problem> {
     let restaurant = restaurants::sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
-    require_open(&restaurant, wanted.fulfilment)?;
-    let lines = match &wanted.basket {
-        Basket::Cart(cart) => lines_of_open_cart(tx, scope, customer, *cart).await?,
-        Basket::Lines(lines) => orderable(cart::sql::priced(tx, scope, lines).await?)?,
-    };
-    let terms = terms_of(tx, scope, &restaurant, &lines, &wanted).await?;
-    let accept_by = accept_by(&restaurant, rules, tx.now());
-    let order = NewOrder { accept_by, ..compose(&restaurant, customer, &lines, terms, wanted)? };
-    let id = order.id;
-    let sold_out = match sql::insert(tx, scope, &order, &lines).await? {
+    let offer = offer::make(tx, scope, &restaurant, customer, &wanted, None).await?;
+    let cart = offer.cart.as_ref().map(|cart| cart.id);
+    write(tx, scope, &restaurant, Placement { customer, wanted, offer, cart, quote: None }, rules).await
+}
+
+/// Places what was quoted, at the prices it was quoted at.
+///
+/// # Errors
+/// As [`place`]; and `quote_expired`, `quote_changed` with the difference, `quote_used` with the order.
+pub async fn place_quoted(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    customer: UserId,
+    wanted: QuotedRequest,
+    rules: config::Orders,
+) -> Result<Order, Problem> {
+    let restaurant = restaurants::sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
+    let Honoured { quote, wanted, offer, cart } = honour::honour(tx, scope, &restaurant, customer, wanted).await?;
+    write(tx, scope, &restaurant, Placement { customer, wanted, offer, cart, quote: Some(quote) }, rules).await
+}
+
+/// An order about to be written.
+struct Placement {
+    customer: UserId,
+    wanted: Request,
+    offer: Offer,
+    /// The cart it closes.
+    cart: Option<CartId>,
+    /// The quote it uses.
+    quote: Option<QuoteId>,
+}
+
+async fn write(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    restaurant: &Restaurant,
+    placement: Placement,
+    rules: config::Orders,
+) -> Result<Order, Problem> {
+    let accept_by = accept_by(tx, restaurant, &placement, rules).await?;
+    let order = new_order(restaurant, &placement, accept_by)?;
+    let Placement { customer, offer, quote, .. } = placement;
+    let sold_out = match sql::insert(tx, scope, &order, &offer.lines).await? {
         Placed::Numbered { sold_out, .. } => sold_out,
-        Placed::OutOfStock => return Err(out_of_stock(&lines)),
+        Placed::OutOfStock => return Err(out_of_stock(&offer.lines)),
     };
-    let placed = sql::get(tx, scope, id).await?.ok_or_else(Problem::not_found)?;
+    take_slot(tx, scope, restaurant, &order, &offer).await?;
+    if let Some(saving) = &offer.saving {
+        coupons::sql::redeem(tx, scope, customer, order.id, saving).await?;
+    }
+    if let Some(quote) = quote {
+        sql::quotes::mark_used(tx, scope, quote, order.id).await?;
+    }
+    let placed = sql::get(tx, scope, order.id).await?.ok_or_else(Problem::not_found)?;
     events::publish(tx, scope, Event::OrderPlaced(&placed)).await?;
     if sold_out {
         menu::sql::announce(tx, scope).await?;
     }
-    if restaurant.auto_accept { confirm_at_once(tx, &restaurant, placed).await } else { Ok(placed) }
+    if restaurant.auto_accept { confirm_at_once(tx, restaurant, placed).await } else { Ok(placed) }
 }
 
 /// Until when the restaurant has to answer: as it says itself, or else as the configuration does. Where it accepts by
-/// itself there is nothing to wait for.
-fn accept_by(restaurant: &Restaurant, rules: config::Orders, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+/// itself there is nothing to wait for. For an order for later the time runs from when the restaurant opens next, and ends
+/// with the slot at the latest.
+async fn accept_by(
+    tx: &mut Tx,
+    restaurant: &Restaurant,
+    placement: &Placement,
+    rules: config::Orders,
+) -> Result<Option<DateTime<Utc>>, Problem> {
+    if restaurant.auto_accept {
+        return Ok(None);
+    }
     let own = restaurant.accept_minutes.map(|minutes| Duration::from_mins(minutes.unsigned_abs().into()));
-    (!restaurant.auto_accept).then(|| now + own.unwrap_or(rules.accept_within))
+    let within = own.unwrap_or(rules.accept_within);
+    let usual = tx.now() + within;
+    let Some(slot) = placement.offer.moment.scheduled else { return Ok(Some(usual)) };
+    let asked = asked(restaurant, placement.wanted.fulfilment, &placement.offer);
+    let opens = moment::opens_next(tx, asked, tx.now()).await?;
+    Ok(Some(usual.max(opens.map_or(usual, |opens| opens + within).min(slot.ends_at))))
 }
 
-/// Refuses while the restaurant takes no orders of this kind, and says until when where that is known.
-fn require_open(restaurant: &Restaurant, fulfilment: Fulfilment) -> Result<(), Problem> {
-    if restaurant.open_for.contains(fulfilment) {
-        return Ok(());
-    }
-    if let Some(pause) = &restaurant.pause {
-        let detail = format!("It takes no orders until {}: {}", wire_time(pause.until), pause.reason);
-        return Err(Problem::new(Code::RestaurantPaused, detail)
-            .with("pausedUntil", pause.until)
-            .with("reason", &pause.reason));
-    }
-    let detail = if !restaurant.accepting {
-        "It takes no orders for the moment. Try again later."
-    } else if restaurant.open_now {
-        "It is open, but not for this fulfilment; see openFor."
-    } else {
-        "It is outside its opening hours; see hours of the restaurant."
-    };
-    Err(Problem::new(Code::RestaurantClosed, detail)
-        .with("hours", &restaurant.hours)
-        .with("openFor", restaurant.open_for))
+fn asked<'a>(restaurant: &'a Restaurant, fulfilment: super::Fulfilment, offer: &Offer) -> Asked<'a> {
+    Asked { restaurant, fulfilment, lead_minutes: offer.terms.lead_minutes }
 }
 
-/// As instants go over the wire.
-fn wire_time(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
-}
-
-/// What holds for the door, for a delivery; for a pickup and at a table the restaurant's usual terms without a fee.
-async fn terms_of(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
+fn new_order(
     restaurant: &Restaurant,
-    lines: &[StoredLine],
-    wanted: &Request,
-) -> Result<zones::Terms, Problem> {
-    let minimum_order = restaurant.minimum_order.amount;
-    let Some(door) = wanted.place.filter(|_| wanted.fulfilment == Fulfilment::Delivery) else {
-        return Ok(zones::Terms { zone: None, fee: Amount::ZERO, minimum_order, lead_minutes: 0 });
-    };
-    let usual = zones::Usual { place: restaurant.place, delivery_fee: restaurant.delivery_fee.amount, minimum_order };
-    let totals = lines.iter().map(StoredLine::total).collect::<Result<Vec<_>, _>>()?;
-    let near = restaurants::sql::zones::around(tx, scope, door).await?;
-    zones::terms(near.as_deref(), usual, door, Amount::sum(totals)?).map_err(|refusal| match refusal {
-        NotDelivered::OutsideEveryZone => {
-            let detail =
-                "The address lies in none of the restaurant's delivery zones. Choose pickup, or another address.";
-            Problem::new(Code::OutsideDeliveryZone, detail).with("place", door)
-        }
-        NotDelivered::Overflow(overflow) => overflow.into(),
-    })
-}
-
-/// The lines, if the cart is the customer's, open, and all of it can be ordered.
-async fn lines_of_open_cart(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    customer: UserId,
-    id: CartId,
-) -> Result<Vec<StoredLine>, Problem> {
-    let cart = cart::sql::lock(tx, scope, id, customer).await?.ok_or_else(Problem::not_found)?;
-    if cart.status == CartStatus::Ordered {
-        let detail = "Put something into a new cart, or read the order that this one became.";
-        return Err(Problem::new(Code::CartClosed, detail).with("orderId", cart.order_id));
-    }
-    orderable(cart::sql::lines(tx, scope, id).await?)
-}
-
-/// The lines, if there are any and all of them can be ordered.
-fn orderable(lines: Vec<StoredLine>) -> Result<Vec<StoredLine>, Problem> {
-    if lines.is_empty() {
-        return Err(Problem::new(Code::CartEmpty, "Put something into the cart first."));
-    }
-    let blocked: Vec<_> = lines
-        .iter()
-        .filter_map(|line| Some(serde_json::json!({ "itemId": line.item_id, "reason": line.obstacle? })))
-        .collect();
-    if blocked.is_empty() {
-        return Ok(lines);
-    }
-    let only_stock = lines.iter().filter_map(|line| line.obstacle).all(|why| why == cart::Obstacle::OutOfStock);
-    let code = if only_stock { Code::OutOfStock } else { Code::ItemUnavailable };
-    Err(Problem::new(code, "Take the named items out of the cart, or fewer of them.").with("items", blocked))
-}
-
-fn compose(
-    restaurant: &Restaurant,
-    customer: UserId,
-    lines: &[StoredLine],
-    delivery: zones::Terms,
-    wanted: Request,
+    placement: &Placement,
+    accept_by: Option<DateTime<Utc>>,
 ) -> Result<NewOrder, Problem> {
-    if wanted.tip.is_some_and(|tip| tip.currency != restaurant.currency) {
-        let message = format!("must be {}, the restaurant's currency", restaurant.currency);
-        return Err(Problem::invalid_field("/tip/currency", message));
-    }
-    let portions = lines.iter().map(StoredLine::portions).collect::<Result<Vec<_>, _>>()?;
-    let tip = wanted.tip.map_or(Amount::ZERO, |tip| tip.amount);
-    let charges = Charges { delivery_fee: delivery.fee, tip, ..Charges::default() };
-    let sums = pricing::sums(&portions, &restaurant.tax_rules(), wanted.fulfilment, charges)?;
-    let total = sums.total.of(restaurant.currency);
-    if let Some(expected) = wanted.expected_total.filter(|expected| *expected != total) {
-        let detail = "Show the customer the new total, and ask again.";
-        return Err(Problem::new(Code::PriceChanged, detail).with("total", total).with("expectedTotal", expected));
-    }
-    if sums.items < delivery.minimum_order {
-        let detail = "Add something to the cart.";
-        return Err(Problem::new(Code::BelowMinimum, detail)
-            .with("minimumOrder", delivery.minimum_order.of(restaurant.currency))
-            .with("itemsTotal", sums.items.of(restaurant.currency)));
-    }
-    let zone: Tz = restaurant.timezone.parse().map_err(|error| Problem::internal(&error))?;
+    let Placement { customer, wanted, offer, cart, quote } = placement;
     Ok(NewOrder {
         id: OrderId::new(),
-        customer,
-        cart: wanted.basket.cart(),
+        customer: *customer,
+        cart: *cart,
+        quote: *quote,
         fulfilment: wanted.fulfilment,
         currency: restaurant.currency,
-        sums,
-        address: wanted.address,
+        sums: offer.sums.clone(),
+        coupon_code: offer.saving.as_ref().map(|saving| saving.code.clone()),
+        address: wanted.address.clone(),
         place: wanted.place,
-        delivery_zone: delivery.zone,
-        lead_minutes: delivery.lead_minutes,
-        table: wanted.table,
-        note: wanted.note,
-        accept_by: None,
-        zone,
+        delivery_zone: offer.terms.zone.clone(),
+        lead_minutes: offer.terms.lead_minutes,
+        table: wanted.table.clone(),
+        note: wanted.note.clone(),
+        scheduled: offer.moment.scheduled,
+        slot: offer.due.map(|slot| slot.starts_at),
+        accept_by,
+        zone: restaurant.zone()?,
     })
+}
+
+/// Takes the slot, where the restaurant bounds how many orders are due in one.
+async fn take_slot(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    restaurant: &Restaurant,
+    order: &NewOrder,
+    offer: &Offer,
+) -> Result<(), Problem> {
+    let (Some(slot), Some(capacity)) = (offer.due, restaurant.slots.capacity) else { return Ok(()) };
+    if sql::slots::take(tx, scope, slot, capacity).await? {
+        return Ok(());
+    }
+    Err(moment::full(tx, scope, asked(restaurant, order.fulfilment, offer), slot).await?)
 }
 
 /// What fell short between reading the cart and taking the stock.

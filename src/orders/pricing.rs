@@ -6,12 +6,14 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::money::{Amount, Overflow};
 use crate::orders::Fulfilment;
 use crate::restaurants::tax::{Portion, Rate, TaxRules};
 
 /// What is added to the lines, and taken off them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charges {
     /// For bringing it; counts for a delivery only.
     pub delivery_fee: Amount,

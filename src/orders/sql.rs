@@ -12,14 +12,16 @@ use super::pricing::Sums;
 use super::status::StatusChange;
 use super::{Fulfilment, Order, OrderLine, OrderStatus, SoldModifier, TaxAt, Totals};
 use crate::cart::StoredLine;
+use crate::coupons::{self, CouponCode};
 use crate::events::{self, Event, Recorded};
-use crate::ids::{CartId, DriverId, ItemId, ModifierId, OrderId, RestaurantId, UserId};
+use crate::ids::{CartId, DriverId, ItemId, ModifierId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::menu;
 use crate::menu::allergens::Effective;
 use crate::money::{Amount, Currency};
 use crate::place::Place;
 use crate::problem::{OnConstraint as _, Problem};
 use crate::restaurants::MemberRole;
+use crate::restaurants::slots::Slot;
 use crate::restaurants::tax::Rate;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
@@ -29,10 +31,11 @@ macro_rules! orders {
     ([$($which:tt)+], $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
             Row,
-            r#"select id, number, restaurant_id, customer_id, cart_id, fulfilment, status, version, currency,
+            r#"select id, number, restaurant_id, customer_id, cart_id, quote_id, fulfilment, status, version, currency,
                       items_total, tax_total, tax_included, tax_rates as "tax_rates: _", tax_nets as "tax_nets: _",
                       tax_amounts as "tax_amounts: _", delivery_fee, service_fee, tip, discount, total, address,
-                      latitude, longitude, delivery_zone, lead_minutes, dining_table, note, accept_by, promised_at,
+                      latitude, longitude, delivery_zone, lead_minutes, dining_table, note,
+                      coupon_code as "coupon_code: _", scheduled_from, scheduled_until, slot, accept_by, promised_at,
                       cancellable_until, cancel_reason, placed_at, updated_at, closed_at
                from orders o "# + $($which)+,
             $($argument),+
@@ -43,6 +46,8 @@ macro_rules! orders {
 pub mod answers;
 pub mod history;
 pub mod list;
+pub mod quotes;
+pub mod slots;
 
 /// An order's row.
 struct Row {
@@ -51,6 +56,7 @@ struct Row {
     restaurant_id: RestaurantId,
     customer_id: UserId,
     cart_id: Option<CartId>,
+    quote_id: Option<QuoteId>,
     fulfilment: Fulfilment,
     status: OrderStatus,
     version: i64,
@@ -73,6 +79,10 @@ struct Row {
     lead_minutes: i16,
     dining_table: Option<String>,
     note: Option<String>,
+    coupon_code: Option<CouponCode>,
+    scheduled_from: Option<DateTime<Utc>>,
+    scheduled_until: Option<DateTime<Utc>>,
+    slot: Option<DateTime<Utc>>,
     accept_by: Option<DateTime<Utc>>,
     promised_at: Option<DateTime<Utc>>,
     cancellable_until: Option<DateTime<Utc>>,
@@ -117,6 +127,8 @@ impl LineRow {
 impl Row {
     fn into_order(self, items: Vec<OrderLine>) -> Order {
         let of = |amount: Amount| amount.of(self.currency);
+        let schedule = self.scheduled_from.zip(self.scheduled_until);
+        let scheduled_for = schedule.map(|(starts_at, ends_at)| Slot { starts_at, ends_at });
         let by_rate = self.tax_rates.iter().zip(&self.tax_nets).zip(&self.tax_amounts);
         let by_rate = by_rate.map(|((rate, net), tax)| TaxAt { basis_points: *rate, net: of(*net), tax: of(*tax) });
         Order {
@@ -125,6 +137,7 @@ impl Row {
             restaurant_id: self.restaurant_id,
             customer_id: self.customer_id,
             cart_id: self.cart_id,
+            quote_id: self.quote_id,
             fulfilment: self.fulfilment,
             status: self.status,
             version: self.version,
@@ -147,6 +160,9 @@ impl Row {
             lead_minutes: self.lead_minutes,
             table: self.dining_table,
             note: self.note,
+            coupon_code: self.coupon_code,
+            scheduled_for,
+            slot: self.slot,
             accept_by: self.accept_by,
             promised_at: self.promised_at,
             cancellable_until: self.cancellable_until,
@@ -248,12 +264,16 @@ pub struct NewOrder {
     pub customer: UserId,
     /// From which cart, if from one.
     pub cart: Option<CartId>,
+    /// From which quote, if from one.
+    pub quote: Option<QuoteId>,
     /// How it reaches the guest.
     pub fulfilment: Fulfilment,
     /// Of the restaurant.
     pub currency: Currency,
     /// What it costs.
     pub sums: Sums,
+    /// The coupon it uses.
+    pub coupon_code: Option<CouponCode>,
     /// Where to.
     pub address: Option<String>,
     /// Where that is.
@@ -266,9 +286,13 @@ pub struct NewOrder {
     pub table: Option<String>,
     /// A wish.
     pub note: Option<String>,
+    /// For when; `None`: as soon as can be.
+    pub scheduled: Option<Slot>,
+    /// The slot it takes, where slots are bounded.
+    pub slot: Option<DateTime<Utc>>,
     /// Until when the restaurant has to answer.
     pub accept_by: Option<DateTime<Utc>>,
-    /// The restaurant's zone: the daily number begins at its midnight.
+    /// The restaurant's zone: the daily number begins at its midnight, on the day for which the order is.
     pub zone: Tz,
 }
 
@@ -297,7 +321,8 @@ pub async fn insert(
     lines: &[StoredLine],
 ) -> Result<Placed, Problem> {
     let now = tx.now();
-    let day: NaiveDate = now.with_timezone(&order.zone).date_naive();
+    let due = order.scheduled.map_or(now, |slot| slot.starts_at);
+    let day: NaiveDate = due.with_timezone(&order.zone).date_naive();
     let items: Vec<_> = lines.iter().map(|line| line.item_id.uuid()).collect();
     let names: Vec<_> = lines.iter().map(|line| line.name.clone()).collect();
     let prices: Vec<_> = lines.iter().map(|line| line.price.units()).collect();
@@ -355,9 +380,11 @@ pub async fn insert(
                insert into orders (restaurant_id, id, customer_id, cart_id, day, number, fulfilment, status, currency,
                    items_total, tax_total, delivery_fee, service_fee, tip, discount, total, address, latitude,
                    longitude, dining_table, note, delivery_zone, lead_minutes, placed_at, updated_at, created_at,
-                   tax_included, tax_rates, tax_nets, tax_amounts, accept_by, cancellable_until)
+                   tax_included, tax_rates, tax_nets, tax_amounts, accept_by, cancellable_until, quote_id, coupon_code,
+                   scheduled_from, scheduled_until, slot)
                select $1, $2, $11, $12, $10, last_number, $13, 'PENDING', $14, $15, $16, $17, $36, $18, $37, $19, $20,
-                   $21, $22, $23, $24, $29, $30, $3, $3, $3, $32, $33, $34, $35, $38, $38
+                   $21, $22, $23, $24, $29, $30, $3, $3, $3, $32, $33, $34, $35, $38, $38,
+                   $39, $40, $41, $42, $43
                from counter
                returning number
            ), sold as (
@@ -410,6 +437,11 @@ pub async fn insert(
         order.sums.service_fee as Amount,
         order.sums.discount as Amount,
         order.accept_by,
+        order.quote as Option<QuoteId>,
+        order.coupon_code.as_ref().map(CouponCode::as_str),
+        order.scheduled.map(|slot| slot.starts_at),
+        order.scheduled.map(|slot| slot.ends_at),
+        order.slot,
     )
     .fetch_optional(tx.connection())
     .await
@@ -460,12 +492,24 @@ pub async fn save_status(
     if saved.rows_affected() != 1 {
         return Err(Problem::internal(&"a locked order changed under its lock"));
     }
-    if change.returns_stock() && return_stock(tx, scope, order.id).await? {
-        menu::sql::announce(tx, scope).await?;
+    if change.returns_stock() {
+        give_back(tx, scope, order).await?;
     }
     let changed = get(tx, scope, order.id).await?.ok_or_else(Problem::not_found)?;
     events::publish(tx, scope, Event::OrderStatusChanged(&changed)).await?;
     Ok(changed)
+}
+
+/// Whatever the order took comes back, in the sequence in which it was taken (`place.rs`).
+async fn give_back(tx: &mut Tx, scope: &RestaurantScope, order: &Order) -> Result<(), Problem> {
+    let is_back_on_the_menu = return_stock(tx, scope, order.id).await?;
+    if let Some(slot) = order.slot {
+        slots::give_back(tx, scope, slot).await?;
+    }
+    if order.coupon_code.is_some() {
+        coupons::sql::give_back(tx, scope, order.id).await?;
+    }
+    if is_back_on_the_menu { menu::sql::announce(tx, scope).await } else { Ok(()) }
 }
 
 /// What the ledger says an order took comes back, where it is still counted. `true`: something that was sold out can be

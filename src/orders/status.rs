@@ -218,6 +218,13 @@ pub struct Wish {
 }
 
 impl Order {
+    /// When it is to be ready, if that could be at `soonest`: an order for later is ready so that it is there when its slot
+    /// begins.
+    fn promised_for(&self, soonest: DateTime<Utc>) -> DateTime<Utc> {
+        let lead = TimeDelta::minutes(self.lead_minutes.into());
+        self.scheduled_for.map_or(soonest, |slot| soonest.max(slot.starts_at - lead))
+    }
+
     /// The step from here to there, if the table has it and the actor may take it.
     ///
     /// # Errors
@@ -237,12 +244,14 @@ impl Order {
         if step.needs_reason && wish.reason.is_none() {
             return Err(CannotAdvance::ReasonMissing);
         }
+        let ready = self.promised_for(now + wish.preparation);
         Ok(StatusChange {
             from: self.status,
             to: wish.to,
             reason: wish.reason,
-            promised_at: (wish.to == Confirmed).then(|| now + wish.preparation),
-            cancellable_until: (wish.to == Confirmed).then(|| now + CANCEL_WINDOW),
+            promised_at: (wish.to == Confirmed).then_some(ready),
+            // Until cooking has to begin, where that is later.
+            cancellable_until: (wish.to == Confirmed).then(|| (ready - wish.preparation).max(now + CANCEL_WINDOW)),
             closed_at: wish.to.is_final().then_some(now),
         })
     }

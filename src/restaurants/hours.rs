@@ -5,12 +5,13 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Datelike as _, Days, NaiveDate, Timelike as _, Utc};
+use chrono::{DateTime, Datelike as _, Days, NaiveDate, NaiveTime, TimeDelta, TimeZone as _, Timelike as _, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::fulfilments::Fulfilments;
+use crate::orders::Fulfilment;
 
 const MINUTES_A_DAY: i16 = 1_440;
 
@@ -182,18 +183,41 @@ impl Schedule {
 
     /// What the spans that open on a date cover so many minutes after its midnight.
     fn open_on(&self, date: NaiveDate, minute: i16) -> Fulfilments {
-        let covered = |spans: &mut dyn Iterator<Item = DaySpan>| {
-            spans.filter(|span| span.covers(minute)).fold(Fulfilments::NONE, |open, span| open.or(span.fulfilments))
-        };
+        let covering = self.spans_of(date).filter(|span| span.covers(minute));
+        covering.fold(Fulfilments::NONE, |open, span| open.or(span.fulfilments))
+    }
+
+    /// The spans that open on a date.
+    fn spans_of(&self, date: NaiveDate) -> Box<dyn Iterator<Item = DaySpan> + '_> {
         if let Some(exception) = self.exceptions.iter().find(|exception| exception.date == date) {
-            return covered(&mut exception.spans.iter().copied());
+            return Box::new(exception.spans.iter().copied());
         }
         if self.weekly.is_empty() {
-            return covered(&mut std::iter::once(DaySpan::WHOLE_DAY));
+            return Box::new(std::iter::once(DaySpan::WHOLE_DAY));
         }
         let weekday = i16::try_from(date.weekday().number_from_monday()).unwrap_or_default();
-        covered(&mut self.weekly.iter().filter(|span| span.weekday == weekday).map(|span| span.of_day()))
+        Box::new(self.weekly.iter().filter(move |span| span.weekday == weekday).map(|span| span.of_day()))
     }
+
+    /// The instants at which it opens for a fulfilment, from the local day of `from` on and for so many days after it, in
+    /// their order. A time that the clock jumps over is met at the first minute after the jump.
+    pub fn openings(&self, zone: Tz, fulfilment: Fulfilment, from: DateTime<Utc>, days: u64) -> Vec<DateTime<Utc>> {
+        let today = from.with_timezone(&zone).date_naive();
+        let dates = (0..=days).filter_map(|ahead| today.checked_add_days(Days::new(ahead)));
+        let spans = dates.flat_map(|date| self.spans_of(date).map(move |span| (date, span)));
+        let wanted = spans.filter(|(_, span)| span.fulfilments.contains(fulfilment));
+        let mut openings: Vec<_> = wanted.filter_map(|(date, span)| instant(zone, date, span.opens)).collect();
+        openings.sort_unstable();
+        openings
+    }
+}
+
+/// When a clock on the wall shows a time, or first shows a later one.
+fn instant(zone: Tz, date: NaiveDate, time: LocalTime) -> Option<DateTime<Utc>> {
+    const LONGEST_JUMP: i16 = MINUTES_A_DAY;
+    let midnight = date.and_time(NaiveTime::MIN);
+    let mut minutes = (time.0..=time.0 + LONGEST_JUMP).map(|minute| midnight + TimeDelta::minutes(minute.into()));
+    minutes.find_map(|local| zone.from_local_datetime(&local).earliest()).map(|at| at.to_utc())
 }
 
 /// What is wrong, and where below the list: `/3`, `/3/spans/1`.

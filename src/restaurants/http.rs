@@ -12,6 +12,8 @@ use utoipa_axum::routes;
 
 use super::contact::Contact;
 use super::hours::{self, Span};
+use super::service_fee::ServiceFeeTerms;
+use super::slots::SlotRules;
 use super::sql::{self, Profile};
 use super::staff::Staff;
 use super::tax::{ClassRates, Rate, TaxRules};
@@ -93,6 +95,8 @@ struct NewRestaurant {
     #[schema(max_items = 7)]
     tax_classes: Vec<ClassRates>,
     delivery_fee: Option<Money>,
+    /// Absent: nothing.
+    service_fee: Option<ServiceFeeTerms>,
     minimum_order: Option<Money>,
     #[serde(default)]
     auto_accept: bool,
@@ -103,6 +107,9 @@ struct NewRestaurant {
     /// From confirmation to ready, in minutes, 1 to 480; 20 when absent.
     #[schema(minimum = 1, maximum = 480)]
     preparation_minutes: Option<i16>,
+    /// How it takes orders for later; absent: slots of 15 minutes for any number of orders, 7 days ahead.
+    #[serde(default)]
+    slots: SlotRules,
     /// Weekly opening hours; empty or absent: always open.
     #[serde(default)]
     #[schema(max_items = 100)]
@@ -128,10 +135,12 @@ impl NewRestaurant {
                 classes: self.tax_classes,
             },
             delivery_fee: units(self.delivery_fee),
+            service_fee: self.service_fee.unwrap_or_default().into(),
             minimum_order: units(self.minimum_order),
             auto_accept: self.auto_accept,
             accept_minutes: self.accept_minutes,
             preparation_minutes: self.preparation_minutes.unwrap_or(20),
+            slots: self.slots,
             accepting: true,
         }
     }
@@ -144,8 +153,30 @@ fn slug_of(name: &str) -> String {
     words.collect::<Vec<_>>().join("-").chars().take(80).collect::<String>().trim_matches('-').to_owned()
 }
 
+/// Amounts as they were sent: in whichever currency.
+#[derive(Clone, Copy)]
+struct Fees {
+    delivery_fee: Option<Money>,
+    minimum_order: Option<Money>,
+    service: ServiceFeeTerms,
+}
+
+impl Fees {
+    fn faults(self, currency: Currency) -> impl Iterator<Item = FieldError> {
+        let named = [
+            ("/deliveryFee", self.delivery_fee),
+            ("/minimumOrder", self.minimum_order),
+            ("/serviceFee/cap", self.service.cap),
+            ("/serviceFee/fixed", self.service.fixed),
+        ];
+        let foreign = named.into_iter().filter(move |(_, fee)| fee.is_some_and(|fee| fee.currency != currency));
+        let message = format!("must be in {currency}, the restaurant's currency");
+        foreign.map(move |(pointer, _)| FieldError::invalid(pointer, message.clone())).chain(self.service.fault())
+    }
+}
+
 /// What single fields cannot know.
-fn check(profile: &Profile, currency: Currency, fees: &[(&str, Option<Money>)], spans: &[Span]) -> Result<(), Problem> {
+fn check(profile: &Profile, currency: Currency, fees: Fees, spans: &[Span]) -> Result<(), Problem> {
     let mut faults = Vec::new();
     let slug_is_good = !profile.slug.is_empty()
         && profile.slug.split('-').all(|word| {
@@ -154,11 +185,8 @@ fn check(profile: &Profile, currency: Currency, fees: &[(&str, Option<Money>)], 
     if !slug_is_good {
         faults.push(FieldError::invalid("/slug", "must be words of a–z and 0–9 joined by hyphens; name one"));
     }
-    for (pointer, fee) in fees {
-        if fee.is_some_and(|fee| fee.currency != currency) {
-            faults.push(FieldError::invalid(*pointer, format!("must be in {currency}, the restaurant's currency")));
-        }
-    }
+    faults.extend(fees.faults(currency));
+    faults.extend(profile.slots.faults());
     faults.extend(profile.contact.faults());
     faults.extend(TaxRules::faults(&profile.tax.classes));
     if !(1..=480).contains(&profile.preparation_minutes) {
@@ -189,10 +217,14 @@ async fn create_restaurant(
     Body(new): Body<NewRestaurant>,
 ) -> Result<(StatusCode, Json<Restaurant>), Problem> {
     let currency = new.currency;
-    let fees = [("/deliveryFee", new.delivery_fee), ("/minimumOrder", new.minimum_order)];
+    let fees = Fees {
+        delivery_fee: new.delivery_fee,
+        minimum_order: new.minimum_order,
+        service: new.service_fee.unwrap_or_default(),
+    };
     let spans = new.hours.clone();
     let profile = new.into_profile();
-    check(&profile, currency, &fees, &spans)?;
+    check(&profile, currency, fees, &spans)?;
     let scope = admin.scope.restaurant(RestaurantId::new());
     let restaurant = app
         .db
@@ -241,6 +273,8 @@ struct RestaurantPatch {
     #[schema(max_items = 7)]
     tax_classes: Option<Vec<ClassRates>>,
     delivery_fee: Option<Money>,
+    /// All of it.
+    service_fee: Option<ServiceFeeTerms>,
     minimum_order: Option<Money>,
     auto_accept: Option<bool>,
     /// Null: as everywhere.
@@ -249,6 +283,8 @@ struct RestaurantPatch {
     accept_minutes: Option<Option<i16>>,
     #[schema(minimum = 1, maximum = 480)]
     preparation_minutes: Option<i16>,
+    /// All of them. Orders that were placed for a slot keep it.
+    slots: Option<SlotRules>,
     /// False: takes no orders for the moment.
     accepting: Option<bool>,
     #[schema(max_items = 100)]
@@ -279,14 +315,20 @@ impl RestaurantPatch {
                 classes: self.tax_classes.unwrap_or_else(|| current.tax_classes.clone()),
             },
             delivery_fee: units(self.delivery_fee, current.delivery_fee),
+            service_fee: self.service_fee.unwrap_or(current.service_fee).into(),
             minimum_order: units(self.minimum_order, current.minimum_order),
             auto_accept: self.auto_accept.unwrap_or(current.auto_accept),
             accept_minutes: self.accept_minutes.unwrap_or(current.accept_minutes),
             preparation_minutes: self.preparation_minutes.unwrap_or(current.preparation_minutes),
+            slots: self.slots.unwrap_or(current.slots),
             accepting: self.accepting.unwrap_or(current.accepting),
         };
-        let fees = [("/deliveryFee", self.delivery_fee), ("/minimumOrder", self.minimum_order)];
-        check(&profile, current.currency, &fees, self.hours.as_deref().unwrap_or_default())?;
+        let fees = Fees {
+            delivery_fee: self.delivery_fee,
+            minimum_order: self.minimum_order,
+            service: self.service_fee.unwrap_or_default(),
+        };
+        check(&profile, current.currency, fees, self.hours.as_deref().unwrap_or_default())?;
         Ok((profile, self.hours))
     }
 }

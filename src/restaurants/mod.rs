@@ -3,9 +3,10 @@
 //! An administrator creates a restaurant; its managers run it. Staff permission is a row in `memberships` and nothing
 //! else. Hours are local, half-open spans; whether a restaurant is open is one pure function (`hours.rs`). A pause stops
 //! orders until a time that it names. Where it delivers, and at which fee, is in `zones.rs`; at which rates it is taxed,
-//! in `tax.rs`.
+//! in `tax.rs`; what it takes for its service, in `service_fee.rs`; for which times one may order ahead, in `slots.rs`.
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -13,6 +14,7 @@ use crate::ids::{RestaurantId, UserId};
 use crate::money::Money;
 use crate::pictures::Image;
 use crate::place::Place;
+use crate::problem::Problem;
 
 pub mod area;
 pub mod contact;
@@ -26,6 +28,8 @@ pub mod members;
 pub mod opening;
 pub mod search;
 pub mod security;
+pub mod service_fee;
+pub mod slots;
 pub mod sql;
 pub mod staff;
 pub mod tax;
@@ -34,6 +38,8 @@ pub mod zones;
 use contact::Contact;
 use fulfilments::Fulfilments;
 use hours::Span;
+use service_fee::ServiceFeeTerms;
+use slots::SlotRules;
 use tax::{ClassRates, Rate, TaxRules};
 
 /// Rank inside one restaurant.
@@ -96,6 +102,8 @@ pub struct Restaurant {
     pub tax_classes: Vec<ClassRates>,
     /// Added to every delivery.
     pub delivery_fee: Money,
+    /// What it takes for its service.
+    pub service_fee: ServiceFeeTerms,
     /// Lines must come to this at least.
     pub minimum_order: Money,
     /// New orders are confirmed at once.
@@ -104,6 +112,8 @@ pub struct Restaurant {
     pub accept_minutes: Option<i16>,
     /// From confirmation to ready, in minutes.
     pub preparation_minutes: i16,
+    /// How it takes orders for later.
+    pub slots: SlotRules,
     /// False: takes no orders for the moment.
     pub accepting: bool,
     /// Its picture.
@@ -126,6 +136,14 @@ pub struct Restaurant {
 }
 
 impl Restaurant {
+    /// The zone in which its hours are meant.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn zone(&self) -> Result<Tz, Problem> {
+        self.timezone.parse().map_err(|error| Problem::internal(&error))
+    }
+
     /// How it taxes what it sells.
     pub fn tax_rules(&self) -> TaxRules {
         TaxRules {

@@ -7,6 +7,8 @@ use uuid::Uuid;
 
 use super::contact::Contact;
 use super::fulfilments::Fulfilments;
+use super::service_fee::ServiceFee;
+use super::slots::SlotRules;
 use super::tax::{Rate, TaxRules};
 use super::{Pause, Restaurant};
 use crate::ids::RestaurantId;
@@ -49,10 +51,16 @@ struct Row {
     prices_include_tax: bool,
     tax_rate: Rate,
     delivery_fee: Amount,
+    service_fee_rate: Rate,
+    service_fee_cap: Option<Amount>,
+    service_fee_fixed: Amount,
     minimum_order: Amount,
     auto_accept: bool,
     accept_minutes: Option<i16>,
     preparation_minutes: i16,
+    slot_minutes: i16,
+    slot_capacity: Option<i32>,
+    schedule_days: i16,
     accepting: bool,
     paused_until: Option<DateTime<Utc>>,
     pause_reason: Option<String>,
@@ -71,6 +79,8 @@ impl Row {
         let schedule = hours::schedule(self.weekly, self.exceptions);
         let pause = self.paused_until.zip(self.pause_reason).map(|(until, reason)| Pause { until, reason });
         let pause = pause.filter(|pause| now < pause.until);
+        let service_fee =
+            ServiceFee { share: self.service_fee_rate, cap: self.service_fee_cap, fixed: self.service_fee_fixed };
         let takes_orders = self.accepting && pause.is_none();
         let open_for = if takes_orders { schedule.open_for(zone, now) } else { Fulfilments::NONE };
         Ok(Restaurant {
@@ -88,10 +98,16 @@ impl Row {
             tax_basis_points: self.tax_rate,
             tax_classes: tax::classes(self.tax_classes)?,
             delivery_fee: self.delivery_fee.of(self.currency),
+            service_fee: service_fee.terms(self.currency),
             minimum_order: self.minimum_order.of(self.currency),
             auto_accept: self.auto_accept,
             accept_minutes: self.accept_minutes,
             preparation_minutes: self.preparation_minutes,
+            slots: SlotRules {
+                minutes: self.slot_minutes,
+                capacity: self.slot_capacity,
+                days_ahead: self.schedule_days,
+            },
             accepting: self.accepting,
             open_now: !open_for.is_empty(),
             open_for,
@@ -112,8 +128,9 @@ macro_rules! restaurants {
         sqlx::query_as!(
             Row,
             r#"select r.id, slug, name, description, cuisines, contact as "contact: _", address, latitude, longitude,
-                      timezone, currency, prices_include_tax, tax_rate, delivery_fee, minimum_order, auto_accept,
-                      accept_minutes, preparation_minutes, accepting, paused_until, pause_reason,
+                      timezone, currency, prices_include_tax, tax_rate, delivery_fee, service_fee_rate, service_fee_cap,
+                      service_fee_fixed, minimum_order, auto_accept, accept_minutes, preparation_minutes, slot_minutes,
+                      slot_capacity, schedule_days, accepting, paused_until, pause_reason,
                       coalesce((select m.version from menus m where m.restaurant_id = r.id), 1) as "menu_version!",
                       version, created_at,
                       (select shown from images i where i.restaurant_id = r.id and i.id = r.image_id) as "image: _",
@@ -178,6 +195,8 @@ pub struct Profile {
     pub tax: TaxRules,
     /// Minor units.
     pub delivery_fee: Amount,
+    /// For the service.
+    pub service_fee: ServiceFee,
     /// Minor units.
     pub minimum_order: Amount,
     /// Confirms by itself.
@@ -186,6 +205,8 @@ pub struct Profile {
     pub accept_minutes: Option<i16>,
     /// Minutes.
     pub preparation_minutes: i16,
+    /// How it takes orders for later.
+    pub slots: SlotRules,
     /// Takes orders.
     pub accepting: bool,
 }
@@ -201,8 +222,10 @@ pub async fn insert(
     sqlx::query!(
         "insert into restaurants (id, slug, name, description, cuisines, address, latitude, longitude, timezone,
              currency, tax_rate, delivery_fee, minimum_order, auto_accept, preparation_minutes, accepting,
-             created_at, updated_at, prices_include_tax, accept_minutes, contact)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18, $19, $20)",
+             created_at, updated_at, prices_include_tax, accept_minutes, contact, service_fee_rate, service_fee_cap,
+             service_fee_fixed, slot_minutes, slot_capacity, schedule_days)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18, $19, $20, $21,
+             $22, $23, $24, $25, $26)",
         scope.restaurant() as RestaurantId,
         profile.slug,
         profile.name,
@@ -223,6 +246,12 @@ pub async fn insert(
         profile.tax.included,
         profile.accept_minutes,
         Json(&profile.contact) as _,
+        profile.service_fee.share as Rate,
+        profile.service_fee.cap as Option<Amount>,
+        profile.service_fee.fixed as Amount,
+        profile.slots.minutes,
+        profile.slots.capacity,
+        profile.slots.days_ahead,
     )
     .execute(tx.connection())
     .await
@@ -250,7 +279,8 @@ pub async fn update(tx: &mut Tx, scope: &RestaurantScope, profile: &Profile) -> 
         "update restaurants set slug = $2, name = $3, description = $4, cuisines = $5, address = $6, latitude = $7,
              longitude = $8, timezone = $9, tax_rate = $10, delivery_fee = $11, minimum_order = $12,
              auto_accept = $13, preparation_minutes = $14, accepting = $15, version = version + 1, updated_at = $16,
-             prices_include_tax = $17, accept_minutes = $18, contact = $19
+             prices_include_tax = $17, accept_minutes = $18, contact = $19, service_fee_rate = $20,
+             service_fee_cap = $21, service_fee_fixed = $22, slot_minutes = $23, slot_capacity = $24, schedule_days = $25
          where id = $1",
         scope.restaurant() as RestaurantId,
         profile.slug,
@@ -271,6 +301,12 @@ pub async fn update(tx: &mut Tx, scope: &RestaurantScope, profile: &Profile) -> 
         profile.tax.included,
         profile.accept_minutes,
         Json(&profile.contact) as _,
+        profile.service_fee.share as Rate,
+        profile.service_fee.cap as Option<Amount>,
+        profile.service_fee.fixed as Amount,
+        profile.slots.minutes,
+        profile.slots.capacity,
+        profile.slots.days_ahead,
     )
     .execute(tx.connection())
     .await

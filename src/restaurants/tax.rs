@@ -185,7 +185,7 @@ pub struct ClassRates {
 }
 
 /// How a restaurant taxes what it sells.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaxRules {
     /// Prices and fees hold the tax already; else it is added to them.
     pub included: bool,

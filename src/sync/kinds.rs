@@ -6,10 +6,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::accounts::profile::Locale;
-use crate::cart::{MOST_LINES, Quantity};
 use crate::ids::{ItemId, ModifierId, OrderId, RestaurantId};
-use crate::menu::configure::{Choice, MOST_CHOICES};
+use crate::menu::configure::Choice;
 use crate::money::Money;
+use crate::orders::request::LineWish;
 use crate::orders::{Fulfilment, OrderStatus};
 use crate::place::Place;
 use crate::problem::Problem;
@@ -34,7 +34,7 @@ pub struct PlaceOrder {
     /// Where.
     pub restaurant_id: RestaurantId,
     /// What.
-    pub lines: Vec<Line>,
+    pub lines: Vec<LineWish>,
     /// How it reaches the guest.
     pub fulfilment: Fulfilment,
     /// Where to, for a delivery.
@@ -52,23 +52,6 @@ pub struct PlaceOrder {
     pub tip: Option<Money>,
     /// What the guest was shown: if it costs something else by now, nothing is ordered.
     pub expected_total: Option<Money>,
-}
-
-/// One line of it.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(as = OfflineLine)]
-pub struct Line {
-    /// What.
-    pub item_id: ItemId,
-    /// How many.
-    pub quantity: Quantity,
-    /// What is chosen on each.
-    #[serde(default)]
-    pub modifiers: Vec<Choice>,
-    /// A wish.
-    #[schema(inline)]
-    pub note: Option<Text<1, 500>>,
 }
 
 /// Where an order should go; the order by its id, or by the operation that places it.
@@ -191,14 +174,8 @@ pub fn work(kind: &str, payload: &str) -> Result<Work, Problem> {
     match kind {
         PLACE_ORDER => {
             let order: PlaceOrder = read(payload)?;
-            if order.lines.len() > MOST_LINES {
-                return Err(Problem::invalid_field("/lines", "must be at most 100"));
-            }
-            let choices = |line: &Line| line.modifiers.iter().map(|one| 1 + one.modifiers.len()).sum::<usize>();
-            match order.lines.iter().position(|line| choices(line) > MOST_CHOICES) {
-                Some(at) => Err(Problem::invalid_field(format!("/lines/{at}/modifiers"), "must be at most 100")),
-                None => Ok(Work::PlaceOrder(Box::new(order))),
-            }
+            LineWish::check(&order.lines)?;
+            Ok(Work::PlaceOrder(Box::new(order)))
         }
         ORDER_STATUS => {
             let wish: StatusWish = read(payload)?;

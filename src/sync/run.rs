@@ -20,7 +20,8 @@ use crate::menu;
 use crate::menu::sql::stock::StockChange;
 use crate::orders::advance::advance;
 use crate::orders::party::OrderParty;
-use crate::orders::place::{self, Basket, Request};
+use crate::orders::place;
+use crate::orders::request::{Basket, LineWish, Request};
 use crate::permission::{self, Operation};
 use crate::problem::{Code, Problem};
 use crate::restaurants::staff;
@@ -130,20 +131,16 @@ impl Unit<'_> {
         let (customer, rules) = (caller.user, self.app.config.orders);
         let scope =
             RestaurantScope::customer("a customer may deal with any restaurant", wanted.restaurant_id, customer);
-        let line = |line: kinds::Line| WantedLine {
-            item_id: line.item_id,
-            quantity: line.quantity.get().into(),
-            choices: line.modifiers,
-            note: line.note.map(Text::into_string),
-        };
         let request = Request {
-            basket: Basket::Lines(wanted.lines.into_iter().map(line).collect()),
+            basket: Basket::Lines(wanted.lines.into_iter().map(LineWish::into_wanted).collect()),
             fulfilment: wanted.fulfilment,
             address: wanted.address.map(Text::into_string),
             place: wanted.place,
             table: wanted.table.map(Text::into_string),
             note: wanted.note.map(Text::into_string),
             tip: wanted.tip,
+            coupon: None,
+            scheduled_for: None,
             expected_total: wanted.expected_total,
         };
         request.check()?;

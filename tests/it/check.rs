@@ -2,7 +2,10 @@
 
 use std::process::Command;
 
+use serde_json::json;
+
 use crate::app::TestApp;
+use crate::people::id_of;
 
 /// What the command prints and how it ends.
 fn check(url: &str) -> (String, Option<i32>) {
@@ -40,6 +43,42 @@ async fn broken_books_are_named_part_by_part() {
         "      1  isolation: row level security is forced on every table of a restaurant",
         "         - menu_items",
         "      5  in all",
+    ] {
+        assert!(said.lines().any(|said| said == line), "{line} is not in\n{said}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_counted_beside_the_orders_is_held_against_them() {
+    let mut app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").with("slots", json!({ "capacity": 5 })).opens().await;
+    let coupon = json!({ "code": "TEN", "kind": "PERCENT", "basisPoints": 1000 });
+    luigi.owner.post(&luigi.path("/coupons"), &coupon).await.expect(201);
+    let ada = app.customer("Ada").await;
+    let lines = json!([{ "itemId": luigi.any_dish().id, "quantity": 1 }]);
+    let wish = json!({ "lines": lines, "fulfilment": "PICKUP", "couponCode": "TEN" });
+    let quote = ada.post(&luigi.path("/quotes"), &wish).await.expect(201);
+    ada.asks_for_order("one", &json!({ "quoteId": id_of(&quote) })).await.expect(201);
+    let (said, code) = check(&app.database_url);
+    assert_eq!(code, Some(0), "{said}");
+
+    app.without_audit();
+    app.does(
+        "set session_replication_role = replica;
+         update coupons set redeemed = 2;
+         update coupon_redemptions set returned_at = redeemed_at;
+         update quotes set total = total + 1;
+         update slots set taken = 0;",
+    )
+    .await;
+    let (said, code) = check(&app.database_url);
+    assert_eq!(code, Some(1), "{said}");
+    for line in [
+        "      1  money: a coupon counts the orders that use it",
+        "      1  money: an order redeems the coupon it names once, for what it took off, and gives it back when it is cancelled",
+        "      1  money: a quote became the order that names it, at the price it was quoted at",
+        "      1  state: a slot counts the orders that are due in it",
+        "      4  in all",
     ] {
         assert!(said.lines().any(|said| said == line), "{line} is not in\n{said}");
     }

@@ -7,7 +7,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
 
 use crate::app::TestApp;
-use crate::people::{Person, id_of};
+use crate::people::{Person, id_of, to_door};
 use crate::reply::Reply;
 use crate::shop::Shop;
 
@@ -58,7 +58,8 @@ const FURTHER_ROWS: &str = "
 /// A world in which every table of a restaurant has rows.
 async fn world(app: &TestApp) -> (Shop, Person, Value) {
     let hours: Vec<_> = (1..=7).map(|day| json!({ "weekday": day, "opens": "00:00", "closes": "24:00" })).collect();
-    let luigi = app.restaurant("Luigi").with("hours", json!(hours)).opens().await;
+    let luigi =
+        app.restaurant("Luigi").with("hours", json!(hours)).with("slots", json!({ "capacity": 9 })).opens().await;
     let holiday = json!([{ "date": "2099-12-25", "spans": [{ "opens": "18:00", "closes": "22:00" }] }]);
     luigi.owner.put(&luigi.path("/hours"), &json!({ "weekly": hours, "exceptions": holiday })).await.expect(200);
     let zone = json!({ "name": "Town", "radiusMetres": 5000, "fee": { "base": { "amount": 200, "currency": "EUR" } } });
@@ -68,10 +69,17 @@ async fn world(app: &TestApp) -> (Shop, Person, Value) {
     luigi.owner.put(&luigi.path("/zones"), &zones).await.expect(200);
     let (ada, mario) = (app.customer("Ada").await, app.driver("Mario").await);
     mario.comes_on_duty(44.4960, 11.3400).await;
-    let order = ada.orders_delivery(&luigi, &[(luigi.any_dish(), 1)]).await;
+    let coupon = json!({ "code": "TEN", "kind": "PERCENT", "basisPoints": 1000 });
+    luigi.owner.post(&luigi.path("/coupons"), &coupon).await.expect(201);
+    let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
+    let mut details = to_door();
+    details["couponCode"] = json!("ten");
+    let order = ada.orders_cart(&cart, &details).await.expect(201);
     let order = luigi.owner.moves(&order, "CONFIRMED").await;
     luigi.owner.assigns(&luigi.owner.finds_delivery(&order).await, None).await.expect(200);
     ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
+    let lines = json!([{ "itemId": luigi.any_dish().id, "quantity": 1 }]);
+    ada.post(&luigi.path("/quotes"), &json!({ "lines": lines, "fulfilment": "PICKUP" })).await.expect(201);
     sqlx::raw_sql(FURTHER_ROWS).execute(&app.look).await.unwrap();
     (luigi, ada, order)
 }
@@ -131,7 +139,18 @@ async fn in_the_name_of_one_restaurant_nothing_of_another_is_seen_or_written() {
         .execute(&mut tenant)
         .await
         .unwrap();
-    for table in ["orders", "order_items", "deliveries", "carts", "cart_items", "day_counters"] {
+    for table in [
+        "orders",
+        "order_items",
+        "deliveries",
+        "carts",
+        "cart_items",
+        "day_counters",
+        "quotes",
+        "slots",
+        "coupons",
+        "coupon_redemptions",
+    ] {
         let count = format!("select count(*) from {table}");
         let seen: i64 = sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&mut tenant).await.unwrap();
         assert_eq!(seen, 0, "{table}");

@@ -28,7 +28,9 @@ pub fn order(town: &Town, meal: &mut Meal) -> Result<Order, Problem> {
     let fulfilment = fulfilment(random);
     let mut items = lines(kitchen, town.currency, random)?;
     let delivery_fee = Amount::minor(kitchen.house.delivery_fee);
-    let charges = Charges { delivery_fee, tip: tip(fulfilment, random), ..Charges::default() };
+    let sum = Amount::sum(items.iter().map(|line| line.total.amount))?;
+    let service_fee = kitchen.house.service_fee().on(sum)?;
+    let charges = Charges { delivery_fee, service_fee, tip: tip(fulfilment, random), ..Charges::default() };
     let portions: Vec<_> = items.iter().map(|line| vec![portion(kitchen, line)]).collect();
     let sums = pricing::sums(&portions, &town.tax, fulfilment, charges)?;
     for (line, shares) in items.iter_mut().zip(&sums.lines) {
@@ -44,6 +46,8 @@ pub fn order(town: &Town, meal: &mut Meal) -> Result<Order, Problem> {
         restaurant_id: kitchen.id,
         customer_id: person.id,
         cart_id: None,
+        quote_id: None,
+        coupon_code: None,
         fulfilment,
         status: OrderStatus::Pending,
         version: 1,
@@ -56,6 +60,8 @@ pub fn order(town: &Town, meal: &mut Meal) -> Result<Order, Problem> {
         lead_minutes: 0,
         table,
         note,
+        scheduled_for: None,
+        slot: None,
         accept_by: None,
         cancellable_until: None,
         promised_at: None,

@@ -2,8 +2,13 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use super::people::account;
+use crate::coupons::{self, Coupon, CouponKind};
+use crate::demo::city;
 use crate::demo::town::{Kitchen, Town, ZONE};
+use crate::ids::CouponId;
 use crate::menu::sql::stock::StockChange;
 use crate::menu::translations::Translations;
 use crate::menu::{self, Category, Item};
@@ -11,6 +16,7 @@ use crate::money::{Amount, Currency};
 use crate::problem::Problem;
 use crate::restaurants;
 use crate::restaurants::contact::Contact;
+use crate::restaurants::slots::SlotRules;
 use crate::restaurants::sql::Profile;
 use crate::tenancy::{PlatformScope, RestaurantScope};
 use crate::uow::{Database, Tx};
@@ -31,6 +37,9 @@ pub async fn open(db: &Database, town: &Arc<Town>, kitchen: usize, hash: &Arc<st
             for (person, role) in &kitchen.staff {
                 account(tx, person, &hash).await?;
                 restaurants::sql::put_member(tx, &scope, person.id, *role).await?;
+            }
+            for coupon in &kitchen.house.coupons {
+                coupons::sql::insert(tx, &scope, &written_out(kitchen, coupon, town.currency, tx.now())).await?;
             }
             write_menu(tx, &scope, kitchen, town.currency).await
         })
@@ -55,11 +64,36 @@ fn profile(town: &Town, kitchen: &Kitchen) -> Profile {
         timezone: ZONE,
         tax: town.tax.clone(),
         delivery_fee: Amount::minor(house.delivery_fee),
+        service_fee: house.service_fee(),
         minimum_order: Amount::minor(house.minimum_order),
         auto_accept: house.auto_accept,
         accept_minutes: None,
         preparation_minutes: house.preparation_minutes,
+        slots: SlotRules::default(),
         accepting: true,
+    }
+}
+
+fn written_out(kitchen: &Kitchen, coupon: &city::Coupon, currency: Currency, now: DateTime<Utc>) -> Coupon {
+    let kind = if coupon.basis_points.is_some() { CouponKind::Percent } else { CouponKind::FreeDelivery };
+    Coupon {
+        id: CouponId::new(),
+        restaurant_id: kitchen.id,
+        code: coupon.code.clone(),
+        kind,
+        basis_points: coupon.basis_points,
+        cap: None,
+        amount: None,
+        minimum_items: Amount::ZERO.of(currency),
+        valid_from: None,
+        valid_until: None,
+        limit_total: None,
+        limit_per_user: coupon.limit_per_user,
+        active: true,
+        redeemed: 0,
+        version: 1,
+        created_at: now,
+        updated_at: now,
     }
 }
 

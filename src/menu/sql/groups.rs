@@ -65,7 +65,8 @@ impl ModifierRow {
 
 /// All groups, the oldest first.
 pub async fn all(tx: &mut Tx, restaurant: RestaurantId) -> Result<Vec<Group>, Problem> {
-    read(tx, restaurant, None).await
+    let now = tx.now();
+    read(tx, restaurant, None, now).await
 }
 
 /// These groups and the ones nested in them; one that is not there is left out.
@@ -73,6 +74,7 @@ pub async fn with_nested(
     tx: &mut Tx,
     restaurant: RestaurantId,
     wanted: &[ModifierGroupId],
+    at: DateTime<Utc>,
 ) -> Result<Vec<Group>, Problem> {
     if wanted.is_empty() {
         return Ok(Vec::new());
@@ -88,16 +90,21 @@ pub async fn with_nested(
     .fetch_all(tx.connection())
     .await?;
     ids.extend(nested.into_iter().map(|row| row.group_id.uuid()));
-    read(tx, restaurant, Some(&ids)).await
+    read(tx, restaurant, Some(&ids), at).await
 }
 
 /// One group.
 pub async fn get(tx: &mut Tx, restaurant: RestaurantId, id: ModifierGroupId) -> Result<Option<Group>, Problem> {
-    Ok(read(tx, restaurant, Some(&[id.uuid()])).await?.pop())
+    let now = tx.now();
+    Ok(read(tx, restaurant, Some(&[id.uuid()]), now).await?.pop())
 }
 
-async fn read(tx: &mut Tx, restaurant: RestaurantId, ids: Option<&[Uuid]>) -> Result<Vec<Group>, Problem> {
-    let now = tx.now();
+async fn read(
+    tx: &mut Tx,
+    restaurant: RestaurantId,
+    ids: Option<&[Uuid]>,
+    at: DateTime<Utc>,
+) -> Result<Vec<Group>, Problem> {
     let rows = sqlx::query_as!(
         GroupRow,
         r#"select id, key, name, min_choices, max_choices, translations as "translations: _" from modifier_groups
@@ -123,7 +130,7 @@ async fn read(tx: &mut Tx, restaurant: RestaurantId, ids: Option<&[Uuid]>) -> Re
     .await?;
     let mut of_group: HashMap<ModifierGroupId, Vec<Modifier>> = HashMap::new();
     for row in modifiers {
-        of_group.entry(row.group_id).or_default().push(row.into_modifier(now));
+        of_group.entry(row.group_id).or_default().push(row.into_modifier(at));
     }
     let group = |row: GroupRow| Group {
         modifiers: of_group.remove(&row.id).unwrap_or_default(),

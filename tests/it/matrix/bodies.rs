@@ -136,7 +136,15 @@ impl Stage {
             case(Operation::UpdateModifierGroup, staff, json!({ "modifiers": [known] })),
             case(Operation::PutCart, ada, json!({ "lines": [line] })),
             case(Operation::PatchCart, ada, json!({ "lines": [patched] })),
+            case(Operation::CreateQuote, ada, json!({ "cartId": self.cart, "fulfilment": "PICKUP" })),
+            case(Operation::CreateQuote, ada, json!({ "lines": [line], "fulfilment": "PICKUP" })),
             case(Operation::PlaceOrder, ada, json!({ "cartId": self.cart, "fulfilment": "PICKUP" })),
+            case(Operation::PlaceOrder, ada, json!({ "quoteId": self.world.ids(Target::A)["quoteId"] })),
+            case(
+                Operation::PlaceOrder,
+                ada,
+                json!({ "restaurantId": restaurant, "lines": [line], "fulfilment": "PICKUP" }),
+            ),
             case(
                 Operation::BulkUpdateRestaurantOrders,
                 staff,
@@ -186,6 +194,7 @@ impl Stage {
             ("mod", _) if is_nested => vec![self.theirs.inner.clone()],
             ("mod", _) => vec![self.theirs.outer.clone()],
             ("crt", _) => vec![of(Target::Neighbour, "cartId"), of(Target::B, "cartId")],
+            ("quo", _) => vec![of(Target::Neighbour, "quoteId"), of(Target::B, "quoteId")],
             ("ord", Caller::Ada) => vec![of(Target::Neighbour, "orderId"), of(Target::B, "orderId")],
             ("ord", _) => vec![of(Target::B, "orderId")],
             ("rec", _) => vec![self.reset.clone()],

@@ -14,6 +14,7 @@ pub const SHOWN: &str = "shownya";
 /// Columns that hold no text of people: words of the program, names that other rows refer to, forms that the database
 /// insists on.
 const CLOSED: &[(&str, &str)] = &[
+    ("coupons.code", "a form that the database insists on"),
     ("events.aggregate", "a word of the program"),
     ("events.name", "a word of the program"),
     ("images.key", "where the store keeps the file"),
@@ -24,6 +25,7 @@ const CLOSED: &[(&str, &str)] = &[
     ("notification_deliveries.provider", "a word of the program"),
     ("notifications.kind", "a word of the program"),
     ("notifications.locale", "a language"),
+    ("orders.coupon_code", "names a row of coupons"),
     ("orders.currency", "three letters"),
     ("restaurants.currency", "three letters"),
     ("restaurants.timezone", "a zone"),

@@ -10,7 +10,7 @@ use crate::reply::Reply;
 pub const CANARY: &str = "canarya";
 
 /// What a path, a query or a body can name.
-pub const GAPS: [&str; 15] = [
+pub const GAPS: [&str; 17] = [
     "restaurantId",
     "itemId",
     "categoryId",
@@ -24,6 +24,8 @@ pub const GAPS: [&str; 15] = [
     "deviceId",
     "sessionId",
     "cartId",
+    "quoteId",
+    "couponId",
     "driverId",
     "accountId",
 ];
@@ -178,7 +180,7 @@ impl Caller {
     /// Among things that are somebody's own: whether they are this caller's.
     pub fn owns(self, path: &str, target: Target) -> bool {
         let is_own = |gap: &&str| {
-            matches!(*gap, "addressId" | "deviceId" | "sessionId" | "cartId" | "driverId" | "accountId")
+            matches!(*gap, "addressId" | "deviceId" | "sessionId" | "cartId" | "quoteId" | "driverId" | "accountId")
                 || (*gap == "invitationId" && path.starts_with("/api/me"))
         };
         gaps(path).iter().filter(|gap| is_own(gap)).all(|gap| target.owner(gap) == Some(self))

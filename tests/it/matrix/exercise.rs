@@ -137,6 +137,11 @@ fn body(operation: Operation, caller: Caller, target: Target, ids: &Ids, now: Da
         }
         Operation::PutCart => json!({ "lines": [{ "itemId": id("itemId"), "quantity": 1 }] }),
         Operation::PatchCart => json!({ "lines": [{ "key": name, "itemId": id("itemId"), "quantity": 1 }] }),
+        Operation::CreateQuote => {
+            json!({ "lines": [{ "itemId": id("itemId"), "quantity": 1 }], "fulfilment": "PICKUP" })
+        }
+        Operation::CreateCoupon => json!({ "code": &name[..8], "kind": "FREE_DELIVERY" }),
+        Operation::UpdateCoupon => json!({ "limitTotal": 100 }),
         Operation::SyncOperations => {
             let fields = json!({ "locale": "en" });
             let op = json!({ "seq": 1, "opId": name, "at": now, "kind": "profile.fields", "payload": fields });
@@ -201,6 +206,10 @@ impl World {
             Operation::DeleteCategory => {
                 let id = made(&shop.path("/categories"), fill(Operation::CreateCategory)).await;
                 ids.insert("categoryId", id);
+            }
+            Operation::DeleteCoupon => {
+                let id = made(&shop.path("/coupons"), fill(Operation::CreateCoupon)).await;
+                ids.insert("couponId", id);
             }
             Operation::DeleteItem => {
                 let id = made(&shop.path("/items"), fill(Operation::CreateItem)).await;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use comanda::ids::{
-    AddressId, CartId, CategoryId, DeliveryId, DeviceId, DriverId, InvitationId, ItemId, ModifierGroupId, ModifierId,
-    OrderId, RestaurantId, SessionId, UserId,
+    AddressId, CartId, CategoryId, CouponId, DeliveryId, DeviceId, DriverId, InvitationId, ItemId, ModifierGroupId,
+    ModifierId, OrderId, QuoteId, RestaurantId, SessionId, UserId,
 };
 use comanda::permission::Operation;
 use serde_json::{Value, json};
@@ -114,6 +114,8 @@ impl World {
             ("deviceId", DeviceId::new().to_string()),
             ("sessionId", SessionId::new().to_string()),
             ("cartId", CartId::new().to_string()),
+            ("quoteId", QuoteId::new().to_string()),
+            ("couponId", CouponId::new().to_string()),
             ("driverId", DriverId::new().to_string()),
             ("accountId", UserId::new().to_string()),
         ]);
@@ -152,6 +154,12 @@ impl World {
         owner.moves(&order, "CONFIRMED").await;
         let delivery = owner.finds_delivery(&order).await;
         let cart = customer.put(&shop.path("/cart"), &lines).await.expect(200);
+        let noted = json!([{ "itemId": item, "quantity": 1, "note": format!("{mark} line") }]);
+        let basket = json!({ "lines": noted, "fulfilment": "PICKUP" });
+        let quote = customer.post(&shop.path("/quotes"), &basket).await.expect(201);
+        let code = format!("{mark}-{}", Uuid::new_v4().simple());
+        let coupon = json!({ "code": &code[..20], "kind": "FREE_DELIVERY" });
+        let coupon = owner.post(&shop.path("/coupons"), &coupon).await.expect(201);
         let invited = json!({ "email": customer.email, "role": "STAFF" });
         let invitation = owner.post(&shop.path("/invitations"), &invited).await.expect(201);
         let address = json!({ "label": "Home", "address": format!("{mark} street 1") });
@@ -171,6 +179,8 @@ impl World {
             ("deviceId", id_of(&customer.post("/api/me/devices", &device).await.expect(201)).to_owned()),
             ("sessionId", self.opens_session(customer).await.to_string()),
             ("cartId", id_of(&cart).to_owned()),
+            ("quoteId", id_of(&quote).to_owned()),
+            ("couponId", id_of(&coupon).to_owned()),
             ("accountId", customer.id.clone()),
         ])
     }

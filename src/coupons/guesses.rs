@@ -1,0 +1,38 @@
+//! How often somebody may guess at codes: counted for each user in PostgreSQL, as with passwords.
+
+use std::future::Future;
+
+use chrono::TimeDelta;
+
+use super::CouponCode;
+use crate::accounts::guesses::{self, Bound, Counter};
+use crate::app::App;
+use crate::ids::UserId;
+use crate::problem::{Code, Problem};
+
+/// Codes that nobody has, tried by one user.
+pub const WRONG_CODES: Bound = Bound::new("coupon codes", 20, TimeDelta::minutes(15));
+
+/// Does something with a code, if there is one. A try is taken before the code is looked at, and given back unless the
+/// code is nobody's: so it is no use to try many at once.
+///
+/// # Errors
+/// 429 when there is no try left, and whatever the work is refused with.
+pub async fn guarded<T>(
+    app: &App,
+    user: UserId,
+    code: Option<&CouponCode>,
+    work: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    if code.is_none() {
+        return work.await;
+    }
+    let counters = vec![Counter::new(app, WRONG_CODES, &[user.as_bytes()])];
+    guesses::take(app, counters.clone()).await?;
+    let outcome = work.await;
+    let is_guess = outcome.as_ref().is_err_and(|problem| problem.code() == Code::CouponUnknown);
+    if !is_guess {
+        guesses::give_back(app, counters).await?;
+    }
+    outcome
+}

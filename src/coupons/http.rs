@@ -1,0 +1,163 @@
+//! `/api/restaurants/{restaurantId}/coupons`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::input::{CouponPatch, NewCoupon};
+use super::{Coupon, sql};
+use crate::app::App;
+use crate::idempotency::{Answer, IdempotencyKey};
+use crate::ids::{CouponId, RestaurantId};
+use crate::menu;
+use crate::paging::{List, PageQuery};
+use crate::permission::Operation;
+use crate::problem::{Problem, ProblemBody};
+use crate::restaurants::staff::Staff;
+use crate::wire::{Body, BodyWithBytes, IfMatch, Json, Path, Query, Versioned};
+
+/// The routes of this slice.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(list_coupons, create_coupon)).routes(routes!(
+        get_coupon,
+        update_coupon,
+        delete_coupon
+    ))
+}
+
+/// List a restaurant's coupons
+#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/coupons", tag = "restaurants", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path), PageQuery),
+    responses(
+        (status = 200, description = "A page of them, the newest first", body = List<Coupon>),
+        (status = 403, description = "For managers", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn list_coupons(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<List<Coupon>>, Problem> {
+    let (scope, page) = (staff.scope, query.page()?);
+    let rows = app.db.read(scope, move |tx| Box::pin(async move { sql::list(tx, &scope, page).await })).await?;
+    Ok(Json(page.cut(rows, |coupon| (coupon.created_at, coupon.id.uuid()))))
+}
+
+/// Make a coupon
+///
+/// Customers who send its code with a quote or an order get what it is worth. A code means one coupon at a time.
+#[utoipa::path(post, path = "/api/restaurants/{restaurantId}/coupons", tag = "restaurants", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A fresh random key, the same when repeating the request")),
+    request_body = NewCoupon,
+    responses(
+        (status = 201, description = "The coupon", body = Coupon),
+        (status = 403, description = "For managers", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Another coupon has the code", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn create_coupon(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    key: IdempotencyKey,
+    body: BodyWithBytes<NewCoupon>,
+) -> Result<Answer, Problem> {
+    let scope = staff.scope;
+    let claim = key.bind(staff.caller.user, Operation::CreateCoupon, &body.bytes);
+    app.db
+        .write(scope, move |tx| {
+            Box::pin(async move {
+                if let Some(claim) = &claim
+                    && let Some(answer) = claim.claim(tx).await?
+                {
+                    return Ok(answer);
+                }
+                let currency = menu::sql::currency(tx, scope.restaurant()).await?;
+                let coupon = body.value.into_coupon(scope.restaurant(), currency, tx.now())?;
+                sql::insert(tx, &scope, &coupon).await?;
+                let answer = Answer::fresh(StatusCode::CREATED, &coupon)?;
+                if let Some(claim) = &claim {
+                    claim.keep(tx, &answer).await?;
+                }
+                Ok(answer)
+            })
+        })
+        .await
+}
+
+/// Read a coupon
+#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/coupons/{couponId}", tag = "restaurants",
+    security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("couponId" = CouponId, Path)),
+    responses(
+        (status = 200, description = "The coupon; its version is the ETag", body = Coupon),
+        (status = 403, description = "For managers", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Not there, or not yours", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn get_coupon(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    Path((_, id)): Path<(RestaurantId, CouponId)>,
+) -> Result<Versioned<Coupon>, Problem> {
+    let scope = staff.scope;
+    let found = app.db.read(scope, move |tx| Box::pin(async move { sql::get(tx, &scope, id).await })).await?;
+    let body = found.ok_or_else(Problem::not_found)?;
+    Ok(Versioned { version: body.version, body })
+}
+
+/// Change a coupon
+///
+/// When, how often and whether it can be used. What it is worth never changes: make another for that.
+#[utoipa::path(patch, path = "/api/restaurants/{restaurantId}/coupons/{couponId}", tag = "restaurants",
+    security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path), ("couponId" = CouponId, Path), ("If-Match" = Option<String>, Header, description = "The version it must still have, in quotes")),
+    request_body = CouponPatch,
+    responses(
+        (status = 200, description = "The coupon now", body = Coupon),
+        (status = 403, description = "For managers", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Not there, or not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "It was changed meanwhile; `current` shows it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn update_coupon(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    Path((_, id)): Path<(RestaurantId, CouponId)>,
+    if_match: IfMatch,
+    Body(patch): Body<CouponPatch>,
+) -> Result<Versioned<Coupon>, Problem> {
+    let scope = staff.scope;
+    let body = app
+        .db
+        .write(scope, move |tx| {
+            Box::pin(async move {
+                let current = sql::lock(tx, &scope, id).await?.ok_or_else(Problem::not_found)?;
+                if_match.check(current.version, &current)?;
+                sql::update(tx, &scope, &patch.apply(&current)?).await
+            })
+        })
+        .await?;
+    Ok(Versioned { version: body.version, body })
+}
+
+/// Delete a coupon
+///
+/// Nobody can use it any more, and its code is free. Orders that used it keep what it saved.
+#[utoipa::path(delete, path = "/api/restaurants/{restaurantId}/coupons/{couponId}", tag = "restaurants",
+    security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("couponId" = CouponId, Path)),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 403, description = "For managers", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Not there, or not yours", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn delete_coupon(
+    State(app): State<Arc<App>>,
+    staff: Staff,
+    Path((_, id)): Path<(RestaurantId, CouponId)>,
+) -> Result<StatusCode, Problem> {
+    let scope = staff.scope;
+    let deleted = app.db.write(scope, move |tx| Box::pin(async move { sql::delete(tx, &scope, id).await })).await?;
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
+}

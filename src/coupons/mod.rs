@@ -1,0 +1,120 @@
+//! Coupons: what a restaurant takes off an order for whoever knows a code.
+//!
+//! A coupon is worth a share of the lines, an amount off the lines, or the delivery fee. It is redeemed in the transaction
+//! that creates the order, never more often than its limits say, and given back when the order is cancelled. Why one
+//! cannot be used, and what it saves, is pure (`rules.rs`); how often somebody may guess at codes is in `guesses.rs`.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+
+use crate::ids::{CouponId, RestaurantId};
+use crate::money::Money;
+use crate::restaurants::tax::Rate;
+
+pub mod guesses;
+pub mod http;
+pub mod input;
+pub mod rules;
+pub mod sql;
+
+/// A code as people type it, in capitals: words of A–Z and 0–9 joined by hyphens or underscores.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[serde(try_from = "String")]
+#[sqlx(transparent)]
+pub struct CouponCode(String);
+
+impl CouponCode {
+    /// The capitals.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for CouponCode {
+    type Error = &'static str;
+
+    /// Upper and lower case are one, and so are spaces around it.
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let code = text.trim().to_ascii_uppercase();
+        let letter = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+        let words = code.split(['-', '_']).all(|word| !word.is_empty() && word.bytes().all(letter));
+        if words && (3..=40).contains(&code.len()) {
+            Ok(Self(code))
+        } else {
+            Err("must be 3 to 40 letters A–Z and digits, in words joined by - or _")
+        }
+    }
+}
+
+impl utoipa::PartialSchema for CouponCode {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some("^[A-Za-z0-9]+([_-][A-Za-z0-9]+)*$"))
+            .min_length(Some(3))
+            .max_length(Some(40))
+            .description(Some("Upper and lower case are one; shown in capitals."))
+            .examples([serde_json::json!("WELCOME10")])
+            .build()
+            .into()
+    }
+}
+
+impl ToSchema for CouponCode {}
+
+/// What a coupon is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[sqlx(type_name = "coupon_kind", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CouponKind {
+    /// A share of the lines.
+    Percent,
+    /// An amount off the lines.
+    Amount,
+    /// The delivery fee.
+    FreeDelivery,
+}
+
+/// A coupon, as the restaurant's managers see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Coupon {
+    /// Its id.
+    pub id: CouponId,
+    /// Whose.
+    pub restaurant_id: RestaurantId,
+    /// What people type.
+    #[schema(value_type = String, example = "WELCOME10")]
+    pub code: CouponCode,
+    /// What it is worth.
+    pub kind: CouponKind,
+    /// PERCENT: the share of the lines, in hundredths of a percent.
+    #[schema(value_type = Option<f64>)]
+    pub basis_points: Option<Rate>,
+    /// PERCENT: it takes off no more than this; null: without a cap.
+    pub cap: Option<Money>,
+    /// AMOUNT: so much, and never more than the lines.
+    pub amount: Option<Money>,
+    /// Lines must come to this at least, before any discount.
+    pub minimum_items: Money,
+    /// From when on; null: at once.
+    pub valid_from: Option<DateTime<Utc>>,
+    /// Until when, without that instant; null: without end.
+    pub valid_until: Option<DateTime<Utc>>,
+    /// How many orders may use it; null: any number.
+    pub limit_total: Option<i32>,
+    /// How many orders of one customer may; null: any number.
+    pub limit_per_user: Option<i32>,
+    /// False: nobody can use it.
+    pub active: bool,
+    /// Orders that use it and have not been cancelled.
+    pub redeemed: i32,
+    /// Grows by one with each change.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}

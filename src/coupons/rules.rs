@@ -1,0 +1,153 @@
+//! Why a coupon cannot be used, and what it saves. Pure.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Coupon, CouponCode, CouponKind};
+use crate::ids::CouponId;
+use crate::money::{Amount, Overflow};
+use crate::problem::{Code, Problem};
+
+/// A coupon somebody wants to use, and how often they have.
+#[derive(Debug, Clone)]
+pub struct Offered {
+    /// The coupon.
+    pub coupon: Coupon,
+    /// Orders of theirs that use it and have not been cancelled.
+    pub used: i64,
+}
+
+/// What it is to be used for.
+#[derive(Debug, Clone, Copy)]
+pub struct Purchase {
+    /// The lines, before any discount.
+    pub items: Amount,
+    /// What bringing it costs; `None`: nobody brings it.
+    pub delivery_fee: Option<Amount>,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// What a coupon takes off an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Saving {
+    /// Which coupon.
+    pub coupon: CouponId,
+    /// Its code.
+    pub code: CouponCode,
+    /// Off what.
+    pub kind: CouponKind,
+    /// How much: off the lines, or off the delivery fee.
+    pub amount: Amount,
+}
+
+/// Why it cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nobody has such a code, or not any more.
+    Unknown,
+    /// Its time has not come.
+    NotYet,
+    /// Its time is over.
+    Expired,
+    /// As many orders use it as may.
+    UsedUp,
+    /// As many orders of this customer use it as may.
+    AlreadyUsed,
+    /// The lines come to less than it asks for.
+    Minimum,
+    /// It pays for a delivery, and this is none.
+    NoDelivery,
+}
+
+impl Offered {
+    /// Why it cannot be used for this, if it cannot.
+    pub fn refusal(&self, purchase: Purchase) -> Option<Refusal> {
+        let Coupon { kind, valid_from, valid_until, limit_total, limit_per_user, redeemed, .. } = &self.coupon;
+        let rules = [
+            (!self.coupon.active, Refusal::Unknown),
+            (valid_from.is_some_and(|from| purchase.at < from), Refusal::NotYet),
+            (valid_until.is_some_and(|until| purchase.at >= until), Refusal::Expired),
+            (limit_per_user.is_some_and(|limit| self.used >= limit.into()), Refusal::AlreadyUsed),
+            (limit_total.is_some_and(|limit| *redeemed >= limit), Refusal::UsedUp),
+            (purchase.items < self.coupon.minimum_items.amount, Refusal::Minimum),
+            (*kind == CouponKind::FreeDelivery && purchase.delivery_fee.is_none(), Refusal::NoDelivery),
+        ];
+        rules.into_iter().find_map(|(holds, refusal)| holds.then_some(refusal))
+    }
+
+    /// The refusal as the customer reads it, with the way out of it.
+    pub fn problem(&self, refusal: Refusal) -> Problem {
+        let Coupon { code, valid_from, valid_until, minimum_items, limit_per_user, .. } = &self.coupon;
+        let problem = match refusal {
+            Refusal::Unknown => return unknown(code),
+            Refusal::NotYet => {
+                let detail = "Order without it, or once validFrom has come.";
+                Problem::new(Code::CouponNotYet, detail).with("validFrom", valid_from)
+            }
+            Refusal::Expired => Problem::new(Code::CouponExpired, "Order without it.").with("validUntil", valid_until),
+            Refusal::UsedUp => Problem::new(Code::CouponUsedUp, "Others were faster. Order without it."),
+            Refusal::AlreadyUsed => {
+                let detail = "You have used it as often as one customer may. Order without it.";
+                Problem::new(Code::CouponAlreadyUsed, detail).with("limitPerUser", limit_per_user)
+            }
+            Refusal::Minimum => {
+                let detail = "Add something to the cart, up to minimumItems, or order without it.";
+                Problem::new(Code::CouponMinimum, detail).with("minimumItems", minimum_items)
+            }
+            Refusal::NoDelivery => {
+                Problem::new(Code::CouponNotApplicable, "It pays for a delivery. Have it brought, or order without it.")
+            }
+        };
+        problem.with("couponCode", code)
+    }
+
+    /// What it saves: never more than there is to pay.
+    ///
+    /// # Errors
+    /// When the share leaves the range of 64 bits.
+    pub fn saving(&self, purchase: Purchase) -> Result<Saving, Overflow> {
+        let Coupon { id, code, kind, basis_points, cap, amount, .. } = &self.coupon;
+        let amount = match kind {
+            CouponKind::Percent => {
+                let share = basis_points.unwrap_or_default().on_top_of(purchase.items)?;
+                cap.map_or(share, |cap| share.min(cap.amount))
+            }
+            CouponKind::Amount => amount.map_or(Amount::ZERO, |amount| amount.amount).min(purchase.items),
+            CouponKind::FreeDelivery => purchase.delivery_fee.unwrap_or_default(),
+        };
+        Ok(Saving { coupon: *id, code: code.clone(), kind: *kind, amount })
+    }
+}
+
+impl Saving {
+    /// What comes off the lines.
+    pub fn off_lines(&self) -> Amount {
+        if self.kind == CouponKind::FreeDelivery { Amount::ZERO } else { self.amount }
+    }
+
+    /// What comes off the delivery fee.
+    pub fn off_delivery(&self) -> Amount {
+        if self.kind == CouponKind::FreeDelivery { self.amount } else { Amount::ZERO }
+    }
+}
+
+/// There is no such code: the same answer for one that is switched off.
+pub fn unknown(code: &CouponCode) -> Problem {
+    let detail = "Check how it is written, or order without it. Somebody who guesses is stopped soon.";
+    Problem::new(Code::CouponUnknown, detail).with("couponCode", code)
+}
+
+/// What was taken off, as customers read it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Discount {
+    /// By which coupon.
+    #[schema(value_type = String, example = "WELCOME10")]
+    pub coupon_code: CouponCode,
+    /// Off what: the lines, or the delivery fee.
+    pub kind: CouponKind,
+    /// How much.
+    pub amount: crate::money::Money,
+}

@@ -1,0 +1,119 @@
+//! An order from a quote: what was promised, if it still holds and is what is wanted; else the difference.
+
+use super::offer::{self, Offer};
+use super::quote::{self, LineChange, Stored};
+use super::request::{QuotedRequest, Request};
+use super::{Totals, sql};
+use crate::cart;
+use crate::ids::{CartId, QuoteId, UserId};
+use crate::problem::{Code, Problem};
+use crate::restaurants::Restaurant;
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+/// What is to be ordered, at which price.
+pub struct Honoured {
+    /// From which quote.
+    pub quote: QuoteId,
+    /// What is wanted.
+    pub wanted: Request,
+    /// What was promised, and can be had.
+    pub offer: Offer,
+    /// The cart it was made from, if it is still as it was then: the order closes it.
+    pub cart: Option<CartId>,
+}
+
+/// Locks the quote and holds it against the moment.
+///
+/// # Errors
+/// 404; `quote_used` with the order; `quote_expired` and `quote_changed` with the difference; and whatever makes an order
+/// impossible.
+pub async fn honour(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    restaurant: &Restaurant,
+    customer: UserId,
+    wanted: QuotedRequest,
+) -> Result<Honoured, Problem> {
+    let stored = sql::quotes::lock(tx, scope, customer, wanted.quote).await?.ok_or_else(Problem::not_found)?;
+    if let Some(order) = stored.order_id {
+        let detail = "Read the order, or ask for a fresh quote to order the same again.";
+        return Err(Problem::new(Code::QuoteUsed, detail).with("orderId", order));
+    }
+    let fields = stored.content.differs_in(&wanted, restaurant)?;
+    let names_code = wanted.coupon.is_some();
+    let request = stored.content.request(wanted);
+    request.check()?;
+    let now = Now { restaurant, customer, stored: &stored, request: &request, names_code };
+    if stored.expires_at <= tx.now() {
+        let detail = "Show the customer what it costs now, and ask for a fresh quote.";
+        let problem = Problem::new(Code::QuoteExpired, detail).with("expiredAt", stored.expires_at);
+        return Err(now.with_difference(tx, scope, problem).await?);
+    }
+    if !fields.is_empty() {
+        let detail = "Leave the named fields out, or ask for a quote of what is wanted.";
+        let problem = Problem::new(Code::QuoteChanged, detail).with("fields", fields);
+        return Err(now.with_difference(tx, scope, problem).await?);
+    }
+    let cart = cart_to_close(tx, scope, &stored).await?;
+    match offer::make(tx, scope, restaurant, customer, &request, Some(&stored.content)).await {
+        Ok(offer) => Ok(Honoured { quote: stored.id, wanted: request, offer, cart }),
+        Err(problem) if problem.code() == Code::ItemUnavailable => Err(now.or_gone(tx, scope, problem).await?),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// The cart the quote was made from is closed by the order, unless something else was put in since.
+async fn cart_to_close(tx: &mut Tx, scope: &RestaurantScope, stored: &Stored) -> Result<Option<CartId>, Problem> {
+    let Some((id, version)) = stored.cart else { return Ok(None) };
+    let cart = offer::open_cart(tx, scope, stored.user_id, id).await?;
+    Ok((cart.version == version).then_some(id))
+}
+
+/// A quote, and what it would be now.
+struct Now<'a> {
+    restaurant: &'a Restaurant,
+    customer: UserId,
+    stored: &'a Stored,
+    request: &'a Request,
+    /// The request names a coupon's code itself: it might be a guess.
+    names_code: bool,
+}
+
+impl Now<'_> {
+    /// What changed, line by line.
+    async fn changes(&self, tx: &mut Tx, scope: &RestaurantScope) -> Result<Vec<LineChange>, Problem> {
+        let wanted: Vec<_> = self.stored.content.lines.iter().map(cart::StoredLine::wanted).collect();
+        let at = self.request.scheduled_for.unwrap_or_else(|| tx.now()).max(tx.now());
+        let now = cart::sql::priced(tx, scope, &wanted, at).await?;
+        Ok(quote::changes(&self.stored.content.lines, &now, self.stored.currency)?)
+    }
+
+    /// The refusal with what was quoted, what it costs now, and line by line what changed. Where it cannot be had at all
+    /// now, `refusal` says why.
+    async fn with_difference(
+        &self,
+        tx: &mut Tx,
+        scope: &RestaurantScope,
+        problem: Problem,
+    ) -> Result<Problem, Problem> {
+        let quoted = Totals::of(&self.stored.content.sums()?, self.stored.currency);
+        let problem = problem.with("quoted", quoted).with("lines", self.changes(tx, scope).await?);
+        match offer::make(tx, scope, self.restaurant, self.customer, self.request, None).await {
+            Ok(offer) => Ok(problem.with("now", offer.totals(self.restaurant))),
+            Err(refusal) if refusal.code().status().is_server_error() => Err(refusal),
+            // Said plainly, so that it counts as a guess.
+            Err(refusal) if self.names_code && refusal.code() == Code::CouponUnknown => Err(refusal),
+            Err(refusal) => Ok(problem.with("now", serde_json::Value::Null).with("refusal", refusal.body(None))),
+        }
+    }
+
+    /// What is only switched off or sold out may be back soon; what left the menu is not what was quoted any more.
+    async fn or_gone(&self, tx: &mut Tx, scope: &RestaurantScope, problem: Problem) -> Result<Problem, Problem> {
+        if !self.changes(tx, scope).await?.iter().any(LineChange::is_final) {
+            return Ok(problem);
+        }
+        let detail = "The menu has changed too much. Show the customer what is left, and ask for a fresh quote.";
+        self.with_difference(tx, scope, Problem::new(Code::QuoteChanged, detail)).await
+    }
+}

@@ -1,0 +1,256 @@
+//! What somebody would get and pay: the one way from a basket to a price, for quotes and for orders.
+//!
+//! The truth is looked at here each time: open, orderable, delivered there, enough in the basket, a slot, a coupon that
+//! holds. What a quote promised (`promised`) is taken for its prices and never for the truth.
+
+use super::moment::{self, Asked, Moment};
+use super::pricing::{self, Charges, Sums};
+use super::quote::Content;
+use super::request::{Basket, Request};
+use super::{Fulfilment, Totals};
+use crate::cart::sql::CartRow;
+use crate::cart::{self, CartStatus, Obstacle, StoredLine};
+use crate::coupons;
+use crate::coupons::rules::{Purchase, Saving};
+use crate::ids::{CartId, UserId};
+use crate::money::Amount;
+use crate::problem::{Code, Problem};
+use crate::restaurants::service_fee::ServiceFee;
+use crate::restaurants::slots::Slot;
+use crate::restaurants::tax::TaxRules;
+use crate::restaurants::zones::{self, NotDelivered, Zone};
+use crate::restaurants::{self, Restaurant};
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+/// What somebody would get and pay.
+pub struct Offer {
+    /// The lines, with their prices.
+    pub lines: Vec<StoredLine>,
+    /// The cart they came from.
+    pub cart: Option<CartRow>,
+    /// At which rates they are taxed.
+    pub tax: TaxRules,
+    /// What is added and taken off.
+    pub charges: Charges,
+    /// What it comes to.
+    pub sums: Sums,
+    /// The zone of the door, and the way there.
+    pub terms: zones::Terms,
+    /// What a coupon saves.
+    pub saving: Option<Saving>,
+    /// For when it is.
+    pub moment: Moment,
+    /// The slot whose capacity it takes.
+    pub due: Option<Slot>,
+}
+
+impl Offer {
+    /// What it comes to, as it goes over the wire.
+    pub fn totals(&self, restaurant: &Restaurant) -> Totals {
+        Totals::of(&self.sums, restaurant.currency)
+    }
+}
+
+/// What the request would get and pay now.
+///
+/// # Errors
+/// Each reason why it cannot be had has its code, and names the nearest alternative where there is one.
+pub async fn make(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    restaurant: &Restaurant,
+    customer: UserId,
+    wanted: &Request,
+    promised: Option<&Content>,
+) -> Result<Offer, Problem> {
+    let door = Doorstep::of(tx, scope, restaurant, wanted).await?;
+    let asked = Asked { restaurant, fulfilment: wanted.fulfilment, lead_minutes: door.lead_minutes() };
+    let moment = moment::taken(tx, scope, asked, wanted.scheduled_for).await?;
+    let (cart, lines) = lines_of(tx, scope, customer, &wanted.basket, moment).await?;
+    let lines = match promised {
+        Some(promised) => promised.held_against(&lines),
+        None => lines,
+    };
+    let lines = orderable(lines)?;
+    let items = Amount::sum(lines.iter().map(StoredLine::total).collect::<Result<Vec<_>, _>>()?)?;
+    let terms = door.terms(restaurant, items)?;
+    let saving = saving(tx, scope, customer, wanted, items, &terms).await?;
+    let tax = promised.map_or_else(|| restaurant.tax_rules(), |promised| promised.tax.clone());
+    let saving = saving.map(|fresh| promised.and_then(|promised| promised.saving.clone()).unwrap_or(fresh));
+    let charges = match promised {
+        Some(promised) => promised.charges,
+        None => charges(restaurant, wanted, items, &terms, saving.as_ref())?,
+    };
+    let portions = lines.iter().map(StoredLine::portions).collect::<Result<Vec<_>, _>>()?;
+    let sums = pricing::sums(&portions, &tax, wanted.fulfilment, charges)?;
+    as_expected(restaurant, wanted, &sums, &terms)?;
+    let due = moment::due(tx, scope, asked, moment).await?;
+    Ok(Offer { lines, cart, tax, charges, sums, terms, saving, moment, due })
+}
+
+/// Where a delivery goes, and which zones may have it.
+struct Doorstep {
+    zones: Option<Vec<Zone>>,
+    place: Option<crate::place::Place>,
+    usual: zones::Usual,
+}
+
+impl Doorstep {
+    async fn of(
+        tx: &mut Tx,
+        scope: &RestaurantScope,
+        restaurant: &Restaurant,
+        wanted: &Request,
+    ) -> Result<Self, Problem> {
+        let place = wanted.place.filter(|_| wanted.fulfilment == Fulfilment::Delivery);
+        let zones = match place {
+            Some(door) => restaurants::sql::zones::around(tx, scope, door).await?,
+            None => None,
+        };
+        let usual = zones::Usual {
+            place: restaurant.place,
+            delivery_fee: restaurant.delivery_fee.amount,
+            minimum_order: restaurant.minimum_order.amount,
+        };
+        Ok(Self { zones, place, usual })
+    }
+
+    /// The way there; nothing where nobody goes.
+    fn lead_minutes(&self) -> i16 {
+        let terms =
+            self.place.and_then(|door| zones::terms(self.zones.as_deref(), self.usual, door, Amount::ZERO).ok());
+        terms.map_or(0, |terms| terms.lead_minutes)
+    }
+
+    /// What holds for the door, for a delivery; for a pickup and at a table the restaurant's usual terms without a fee.
+    fn terms(&self, restaurant: &Restaurant, items: Amount) -> Result<zones::Terms, Problem> {
+        let Some(door) = self.place else {
+            let minimum_order = self.usual.minimum_order;
+            return Ok(zones::Terms { zone: None, fee: Amount::ZERO, minimum_order, lead_minutes: 0 });
+        };
+        zones::terms(self.zones.as_deref(), self.usual, door, items).map_err(|refusal| match refusal {
+            NotDelivered::OutsideEveryZone => {
+                let detail =
+                    "The address lies in none of the restaurant's delivery zones. Choose one of openFor, or another address.";
+                let others = restaurant.open_for.iter().filter(|one| *one != Fulfilment::Delivery);
+                Problem::new(Code::OutsideDeliveryZone, detail)
+                    .with("place", door)
+                    .with("openFor", others.collect::<Vec<_>>())
+            }
+            NotDelivered::Overflow(overflow) => overflow.into(),
+        })
+    }
+}
+
+/// The lines of the basket, held against the menu.
+async fn lines_of(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    customer: UserId,
+    basket: &Basket,
+    moment: Moment,
+) -> Result<(Option<CartRow>, Vec<StoredLine>), Problem> {
+    match basket {
+        Basket::Lines(lines) => Ok((None, cart::sql::priced(tx, scope, lines, moment.at).await?)),
+        Basket::Cart(id) => {
+            let cart = open_cart(tx, scope, customer, *id).await?;
+            Ok((Some(cart), cart::sql::lines(tx, scope, *id, moment.at).await?))
+        }
+    }
+}
+
+/// One of the customer's carts, locked, if no order was placed from it yet.
+///
+/// # Errors
+/// 404, or `cart_closed` with the order.
+pub async fn open_cart(tx: &mut Tx, scope: &RestaurantScope, customer: UserId, id: CartId) -> Result<CartRow, Problem> {
+    let cart = cart::sql::lock(tx, scope, id, customer).await?.ok_or_else(Problem::not_found)?;
+    if cart.status == CartStatus::Ordered {
+        let detail = "Put something into a new cart, or read the order that this one became.";
+        return Err(Problem::new(Code::CartClosed, detail).with("orderId", cart.order_id));
+    }
+    Ok(cart)
+}
+
+/// The lines, if there are any and all of them can be ordered.
+fn orderable(lines: Vec<StoredLine>) -> Result<Vec<StoredLine>, Problem> {
+    if lines.is_empty() {
+        return Err(Problem::new(Code::CartEmpty, "Put something into the cart first."));
+    }
+    let blocked: Vec<_> = lines.iter().filter_map(blocked).collect();
+    if blocked.is_empty() {
+        return Ok(lines);
+    }
+    let only_stock = lines.iter().filter_map(|line| line.obstacle).all(|why| why == Obstacle::OutOfStock);
+    let code = if only_stock { Code::OutOfStock } else { Code::ItemUnavailable };
+    Err(Problem::new(code, "Take the named items out of the cart, or fewer of them.").with("items", blocked))
+}
+
+/// What stands in the way of a line, and until when where that is known.
+fn blocked(line: &StoredLine) -> Option<serde_json::Value> {
+    let mut blocked = serde_json::json!({ "itemId": line.item_id, "reason": line.obstacle? });
+    if let Some(from) = line.available_from {
+        blocked["availableFrom"] = serde_json::json!(from);
+    }
+    Some(blocked)
+}
+
+/// What the coupon saves, if there is one and it holds.
+async fn saving(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    customer: UserId,
+    wanted: &Request,
+    items: Amount,
+    terms: &zones::Terms,
+) -> Result<Option<Saving>, Problem> {
+    let Some(code) = &wanted.coupon else { return Ok(None) };
+    let offered = coupons::sql::by_code(tx, scope, customer, code).await?;
+    let offered = offered.ok_or_else(|| coupons::rules::unknown(code))?;
+    let delivery_fee = (wanted.fulfilment == Fulfilment::Delivery).then_some(terms.fee);
+    let purchase = Purchase { items, delivery_fee, at: tx.now() };
+    match offered.refusal(purchase) {
+        Some(refusal) => Err(offered.problem(refusal)),
+        None => Ok(Some(offered.saving(purchase)?)),
+    }
+}
+
+/// What is added to the lines and taken off them today.
+fn charges(
+    restaurant: &Restaurant,
+    wanted: &Request,
+    items: Amount,
+    terms: &zones::Terms,
+    saving: Option<&Saving>,
+) -> Result<Charges, Problem> {
+    if wanted.tip.is_some_and(|tip| tip.currency != restaurant.currency) {
+        let message = format!("must be {}, the restaurant's currency", restaurant.currency);
+        return Err(Problem::invalid_field("/tip/currency", message));
+    }
+    let off = |part: fn(&Saving) -> Amount| saving.map_or(Amount::ZERO, part);
+    Ok(Charges {
+        delivery_fee: terms.fee.minus(off(Saving::off_delivery))?,
+        service_fee: ServiceFee::from(restaurant.service_fee).on(items)?,
+        tip: wanted.tip.map_or(Amount::ZERO, |tip| tip.amount),
+        discount: off(Saving::off_lines),
+    })
+}
+
+/// Refuses what costs something else than the customer was shown, and what is too little.
+fn as_expected(restaurant: &Restaurant, wanted: &Request, sums: &Sums, terms: &zones::Terms) -> Result<(), Problem> {
+    let of = |amount: Amount| amount.of(restaurant.currency);
+    let total = of(sums.total);
+    if let Some(expected) = wanted.expected_total.filter(|expected| *expected != total) {
+        let detail = "Show the customer the new total, and ask again.";
+        return Err(Problem::new(Code::PriceChanged, detail).with("total", total).with("expectedTotal", expected));
+    }
+    if sums.items < terms.minimum_order {
+        let detail = "Add something to the cart: missing is what it lacks.";
+        return Err(Problem::new(Code::BelowMinimum, detail)
+            .with("minimumOrder", of(terms.minimum_order))
+            .with("itemsTotal", of(sums.items))
+            .with("missing", of(terms.minimum_order.minus(sums.items)?)));
+    }
+    Ok(())
+}

@@ -1,0 +1,228 @@
+//! `/api/restaurants/{restaurantId}/quotes`: what a basket costs, and how long that holds.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::moment::{self, Asked};
+use super::offer::{self, Offer};
+use super::quote::{Content, Quote, Stored};
+use super::request::{Basket, LineWish, Request};
+use super::{Fulfilment, sql};
+use crate::app::App;
+use crate::config;
+use crate::coupons::{CouponCode, guesses};
+use crate::idempotency::{Answer, IdempotencyKey};
+use crate::ids::{CartId, QuoteId, RestaurantId, UserId};
+use crate::money::Money;
+use crate::permission::Operation;
+use crate::place::Place;
+use crate::problem::{Code, Problem, ProblemBody};
+use crate::restaurants::staff::Guest;
+use crate::restaurants::{self, Restaurant};
+use crate::tenancy::{PlatformScope, RestaurantScope};
+use crate::uow::Tx;
+use crate::wire::{BodyWithBytes, Json, Path};
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(create_quote)).routes(routes!(get_quote))
+}
+
+/// What is to be priced: the customer's cart here, or lines.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct QuoteWish {
+    /// The cart; or else `lines`.
+    cart_id: Option<CartId>,
+    /// At most 100.
+    #[schema(max_items = 100)]
+    lines: Option<Vec<LineWish>>,
+    fulfilment: Fulfilment,
+    /// Where to; required for a delivery.
+    place: Option<Place>,
+    /// For the people.
+    tip: Option<Money>,
+    /// A code that takes something off.
+    #[schema(inline)]
+    coupon_code: Option<CouponCode>,
+    /// For when: any instant of the slot it is wanted in. Absent: as soon as can be.
+    scheduled_for: Option<DateTime<Utc>>,
+}
+
+impl QuoteWish {
+    fn into_request(self) -> Result<Request, Problem> {
+        let basket = match (self.cart_id, self.lines) {
+            (Some(cart), None) => Basket::Cart(cart),
+            (None, Some(lines)) => {
+                LineWish::check(&lines)?;
+                Basket::Lines(lines.into_iter().map(LineWish::into_wanted).collect())
+            }
+            _ => return Err(Problem::invalid_field("/cartId", "or else lines must be given, one of them")),
+        };
+        let request = Request {
+            basket,
+            fulfilment: self.fulfilment,
+            address: None,
+            place: self.place,
+            table: None,
+            note: None,
+            tip: self.tip,
+            coupon: self.coupon_code,
+            scheduled_for: self.scheduled_for,
+            expected_total: None,
+        };
+        request.check_for_price()?;
+        Ok(request)
+    }
+}
+
+/// Ask what a basket costs
+///
+/// The whole sum, line by line, as an order would cost it now, honoured until `expiresAt`: `POST /api/orders` with the
+/// `quoteId` places exactly this, although prices change meanwhile. What cannot be ordered is refused here as there. A
+/// quote keeps nothing back: stock, slots and coupons are taken by orders.
+#[utoipa::path(post, path = "/api/restaurants/{restaurantId}/quotes", tag = "orders", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A fresh random key, the same when repeating the request")),
+    request_body = QuoteWish,
+    responses(
+        (status = 201, description = "The quote", body = Quote),
+        (status = 404, description = "No such restaurant, or no such cart of yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "It cannot be ordered: the code says why, and names the nearest alternative where there is one", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "Too many codes were guessed", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn create_quote(
+    State(app): State<Arc<App>>,
+    guest: Guest,
+    key: IdempotencyKey,
+    body: BodyWithBytes<QuoteWish>,
+) -> Result<Answer, Problem> {
+    let (scope, customer, rules) = (guest.scope, guest.caller.user, app.config.orders);
+    let claim = key.bind(customer, Operation::CreateQuote, &body.bytes);
+    let request = body.value.into_request()?;
+    let code = request.coupon.clone();
+    let work = app.db.write(scope, move |tx| {
+        Box::pin(async move {
+            if let Some(claim) = &claim
+                && let Some(answer) = claim.claim(tx).await?
+            {
+                return Ok(answer);
+            }
+            let quote = make(tx, &scope, customer, &request, rules).await?;
+            let answer = Answer::fresh(StatusCode::CREATED, &quote.shown()?)?;
+            if let Some(claim) = &claim {
+                claim.keep(tx, &answer).await?;
+            }
+            Ok(answer)
+        })
+    });
+    guesses::guarded(&app, customer, code.as_ref(), work).await
+}
+
+/// Read a quote of one's own
+#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/quotes/{quoteId}", tag = "orders", security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path), ("quoteId" = QuoteId, Path)),
+    responses(
+        (status = 200, description = "The quote as it was made; orderId says what became of it", body = Quote),
+        (status = 404, description = "Not there, forgotten, or not yours", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn get_quote(
+    State(app): State<Arc<App>>,
+    guest: Guest,
+    Path((_, id)): Path<(RestaurantId, QuoteId)>,
+) -> Result<Json<Quote>, Problem> {
+    let (scope, user) = (guest.scope, guest.caller.user);
+    let found =
+        app.db.read(scope, move |tx| Box::pin(async move { sql::quotes::get(tx, &scope, user, id).await })).await?;
+    Ok(Json(found.ok_or_else(Problem::not_found)?.shown()?))
+}
+
+/// Most quotes of one customer at one restaurant that hold at the same time.
+const MOST_OPEN: i64 = 100;
+
+/// Prices the basket and keeps the quote.
+async fn make(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    customer: UserId,
+    wanted: &Request,
+    rules: config::Orders,
+) -> Result<Stored, Problem> {
+    let restaurant = restaurants::sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
+    if sql::quotes::open(tx, scope, customer).await? >= MOST_OPEN {
+        let detail = format!("Place one, or wait until one has expired: {MOST_OPEN} may be open at a restaurant.");
+        return Err(Problem::new(Code::TooMany, detail));
+    }
+    let offer = offer::make(tx, scope, &restaurant, customer, wanted, None).await?;
+    let earliest = earliest(tx, scope, &restaurant, wanted.fulfilment, &offer).await?;
+    let total = offer.sums.total;
+    let quote = Stored {
+        id: QuoteId::new(),
+        restaurant_id: scope.restaurant(),
+        user_id: customer,
+        cart: offer.cart.as_ref().map(|cart| (cart.id, cart.version)),
+        content: Content {
+            fulfilment: wanted.fulfilment,
+            place: wanted.place,
+            tip: wanted.tip,
+            coupon: wanted.coupon.clone(),
+            scheduled: offer.moment.scheduled,
+            earliest,
+            lines: offer.lines,
+            tax: offer.tax,
+            charges: offer.charges,
+            saving: offer.saving,
+            zone: offer.terms.zone,
+            lead_minutes: offer.terms.lead_minutes,
+        },
+        currency: restaurant.currency,
+        created_at: tx.now(),
+        expires_at: tx.now() + rules.quote_lifetime,
+        order_id: None,
+    };
+    sql::quotes::insert(tx, scope, &quote, total).await?;
+    Ok(quote)
+}
+
+/// The first slot in which the offer could be had: for one that is wanted as soon as can be, the one it would be there in.
+async fn earliest(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    restaurant: &Restaurant,
+    fulfilment: Fulfilment,
+    offer: &Offer,
+) -> Result<Option<restaurants::slots::Slot>, Problem> {
+    let asked = Asked { restaurant, fulfilment, lead_minutes: offer.terms.lead_minutes };
+    if offer.moment.scheduled.is_none() {
+        return Ok(Some(restaurant.slots.slot_of(restaurant.zone()?, asked.there(tx.now()))));
+    }
+    moment::earliest(tx, scope, asked, tx.now()).await
+}
+
+/// So long after it has expired a quote can still be asked about.
+const KEPT: TimeDelta = TimeDelta::days(1);
+/// Quotes that are forgotten in one go.
+const BATCH: i64 = 500;
+
+/// Forgets quotes that expired long ago; tells how many.
+///
+/// # Errors
+/// When the database does not answer; what is left is forgotten the next time.
+pub async fn forget_old(app: &App) -> Result<u64, Problem> {
+    let platform = PlatformScope::proven_by("quotes that expired long ago", None);
+    app.db
+        .write(platform, |tx| {
+            Box::pin(async move {
+                let before = tx.now() - KEPT;
+                sql::quotes::forget(tx, before, BATCH).await
+            })
+        })
+        .await
+}

@@ -1,0 +1,165 @@
+//! What a customer asks for when they order, or ask what it costs.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::Fulfilment;
+use crate::cart::sql::WantedLine;
+use crate::cart::{MOST_LINES, Quantity};
+use crate::coupons::CouponCode;
+use crate::ids::{CartId, ItemId, QuoteId};
+use crate::menu::configure::{Choice, MOST_CHOICES};
+use crate::money::Money;
+use crate::place::Place;
+use crate::problem::{FieldError, Problem};
+use crate::wire::Text;
+
+/// What a customer asks for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What.
+    pub basket: Basket,
+    /// How it reaches them.
+    pub fulfilment: Fulfilment,
+    /// Where to, for a delivery.
+    pub address: Option<String>,
+    /// Where that is.
+    pub place: Option<Place>,
+    /// Which table, for dine-in.
+    pub table: Option<String>,
+    /// A wish.
+    pub note: Option<String>,
+    /// For the people.
+    pub tip: Option<Money>,
+    /// A code that takes something off.
+    pub coupon: Option<CouponCode>,
+    /// For when; `None`: as soon as can be.
+    pub scheduled_for: Option<DateTime<Utc>>,
+    /// What they were shown; if it costs something else by now, nothing is ordered.
+    pub expected_total: Option<Money>,
+}
+
+/// What an order is placed from.
+#[derive(Debug, Clone)]
+pub enum Basket {
+    /// One of the customer's carts, which it closes.
+    Cart(CartId),
+    /// Lines, as a phone kept them while it was offline.
+    Lines(Vec<WantedLine>),
+}
+
+/// An order from a quote: what it leaves out is as it was quoted.
+#[derive(Debug, Clone)]
+pub struct QuotedRequest {
+    /// Which.
+    pub quote: QuoteId,
+    /// How it reaches them.
+    pub fulfilment: Option<Fulfilment>,
+    /// Where to, for a delivery: a quote knows the place only.
+    pub address: Option<String>,
+    /// Where that is.
+    pub place: Option<Place>,
+    /// Which table, for dine-in.
+    pub table: Option<String>,
+    /// A wish.
+    pub note: Option<String>,
+    /// For the people.
+    pub tip: Option<Money>,
+    /// A code that takes something off.
+    pub coupon: Option<CouponCode>,
+    /// For when.
+    pub scheduled_for: Option<DateTime<Utc>>,
+}
+
+/// Says of each field whether it is missing or out of place.
+struct Demands {
+    fulfilment: Fulfilment,
+    faults: Vec<FieldError>,
+}
+
+impl Demands {
+    fn hold(&mut self, pointer: &str, present: bool, wanted_for: Fulfilment) {
+        let kind = match self.fulfilment {
+            Fulfilment::Delivery => "a delivery",
+            Fulfilment::Pickup => "a pickup",
+            Fulfilment::DineIn => "dine-in",
+        };
+        let wanted = self.fulfilment == wanted_for;
+        if present != wanted {
+            let fault = if wanted { "is required for" } else { "has no place in" };
+            self.faults.push(FieldError::invalid(pointer, format!("{fault} {kind}")));
+        }
+    }
+
+    fn end(self) -> Result<(), Problem> {
+        if self.faults.is_empty() { Ok(()) } else { Err(Problem::invalid(self.faults)) }
+    }
+}
+
+impl Request {
+    /// What single fields cannot know: a delivery needs a door, dine-in a table.
+    ///
+    /// # Errors
+    /// Every field that is missing or out of place.
+    pub fn check(&self) -> Result<(), Problem> {
+        let mut demands = Demands { fulfilment: self.fulfilment, faults: Vec::new() };
+        demands.hold("/address", self.address.is_some(), Fulfilment::Delivery);
+        demands.hold("/place", self.place.is_some(), Fulfilment::Delivery);
+        demands.hold("/table", self.table.is_some(), Fulfilment::DineIn);
+        demands.end()
+    }
+
+    /// The same for somebody who asks for the price only: the place of the door is enough.
+    ///
+    /// # Errors
+    /// As [`Request::check`].
+    pub fn check_for_price(&self) -> Result<(), Problem> {
+        let mut demands = Demands { fulfilment: self.fulfilment, faults: Vec::new() };
+        demands.hold("/place", self.place.is_some(), Fulfilment::Delivery);
+        demands.end()
+    }
+}
+
+/// A line of an order that is not placed from a cart.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LineWish {
+    /// What.
+    pub item_id: ItemId,
+    /// How many.
+    pub quantity: Quantity,
+    /// What is chosen on each of them; at most 100 choices, nested ones included.
+    #[serde(default)]
+    pub modifiers: Vec<Choice>,
+    /// A wish.
+    #[schema(inline)]
+    pub note: Option<Text<1, 500>>,
+}
+
+impl LineWish {
+    /// What is wanted.
+    pub fn into_wanted(self) -> WantedLine {
+        WantedLine {
+            item_id: self.item_id,
+            quantity: self.quantity.get().into(),
+            choices: self.modifiers,
+            note: self.note.map(Text::into_string),
+        }
+    }
+
+    /// What no single line can know: how many there are, and how many choices on each.
+    ///
+    /// # Errors
+    /// The first that is too much.
+    pub fn check(lines: &[Self]) -> Result<(), Problem> {
+        if lines.len() > MOST_LINES {
+            return Err(Problem::invalid_field("/lines", "must be at most 100"));
+        }
+        let choices = |line: &Self| line.modifiers.iter().map(|one| 1 + one.modifiers.len()).sum::<usize>();
+        match lines.iter().position(|line| choices(line) > MOST_CHOICES) {
+            Some(at) => Err(Problem::invalid_field(format!("/lines/{at}/modifiers"), "must be at most 100")),
+            None => Ok(()),
+        }
+    }
+}

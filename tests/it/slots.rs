@@ -1,0 +1,345 @@
+//! Orders for later: which slot they are due in, how many a kitchen takes for one, and the nearest alternative.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, TimeZone as _, Utc};
+use chrono_tz::{Europe, Pacific, Tz};
+use comanda::orders::Fulfilment;
+use comanda::restaurants::fulfilments::Fulfilments;
+use comanda::restaurants::hours::{DaySpan, Exception, LocalTime, Schedule, Span};
+use comanda::restaurants::slots::{Door, SlotRules};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::app::TestApp;
+use crate::people::{Person, id_of, to_door};
+use crate::reply::Reply;
+use crate::shop::{Shop, ShopBuilder};
+
+/// A server at ten in the morning (UTC) of the day after the real one, and that day.
+async fn a_morning() -> (TestApp, NaiveDate) {
+    let app = TestApp::start().await;
+    let day = app.clock.now().date_naive() + Days::new(1);
+    app.passes(at(day, 10, 0) - app.clock.now());
+    (app, day)
+}
+
+fn at(day: NaiveDate, hour: u32, minute: u32) -> DateTime<Utc> {
+    day.and_hms_opt(hour, minute, 0).unwrap().and_utc()
+}
+
+fn slot(day: NaiveDate, from: (u32, u32), until: (u32, u32)) -> Value {
+    json!({ "startsAt": at(day, from.0, from.1), "endsAt": at(day, until.0, until.1) })
+}
+
+/// Open every evening from six to ten (UTC); an order takes twenty minutes.
+fn evenings(shop: ShopBuilder<'_>) -> ShopBuilder<'_> {
+    let hours: Vec<_> = (1..=7).map(|day| json!({ "weekday": day, "opens": "18:00", "closes": "22:00" })).collect();
+    shop.with("timezone", json!("UTC")).with("hours", json!(hours)).with("preparationMinutes", json!(20))
+}
+
+/// An order of one of the first dish, to be fetched unless `more` says otherwise.
+async fn orders(person: &Person, shop: &Shop, scheduled: Option<DateTime<Utc>>, more: Value) -> Reply {
+    let mut body = json!({ "restaurantId": shop.id, "fulfilment": "PICKUP", "scheduledFor": scheduled });
+    body["lines"] = json!([{ "itemId": shop.any_dish().id, "quantity": 1 }]);
+    for (name, value) in more.as_object().cloned().unwrap_or_default() {
+        body[name] = value;
+    }
+    person.asks_for_order(&Uuid::new_v4().to_string(), &body).await
+}
+
+#[tokio::test]
+async fn a_restaurant_that_is_closed_takes_orders_for_when_it_opens() {
+    let (app, day) = a_morning().await;
+    let luigi = evenings(app.restaurant("Luigi")).opens().await;
+    let middle = json!({ "type": "Point", "coordinates": [11.3426, 44.4949] });
+    let zone = json!({ "name": "Town", "radiusMetres": 5000, "leadMinutes": 30,
+                       "fee": { "base": { "amount": 200, "currency": "EUR" } } });
+    let zones = json!({ "type": "FeatureCollection",
+                        "features": [{ "type": "Feature", "geometry": middle, "properties": zone }] });
+    luigi.owner.put(&luigi.path("/zones"), &zones).await.expect(200);
+    let ada = app.customer("Ada").await;
+    let refusal = orders(&ada, &luigi, None, Value::Null).await.refused(409, "restaurant_closed");
+    assert_eq!(refusal["nextOpensAt"], json!(at(day, 18, 0)));
+    assert_eq!(refusal["earliestSlot"], slot(day, (18, 0), (18, 15)));
+
+    let order = orders(&ada, &luigi, Some(at(day, 18, 7)), Value::Null).await.expect(201);
+    assert_eq!(order["scheduledFor"], slot(day, (18, 0), (18, 15)));
+    // Nobody is there to answer before six.
+    assert_eq!((&order["acceptBy"], &order["cancellableUntil"]), (&json!(at(day, 18, 10)), &order["acceptBy"]));
+    let order = luigi.owner.moves(&order, "CONFIRMED").await;
+    assert_eq!(order["promisedAt"], json!(at(day, 18, 0)));
+    assert_eq!(order["cancellableUntil"], json!(at(day, 17, 40)), "until cooking has to begin");
+    // At the door at eight is ready at half past seven.
+    let order = orders(&ada, &luigi, Some(at(day, 20, 0)), to_door()).await.expect(201);
+    assert_eq!(order["leadMinutes"], 30);
+    assert_eq!(luigi.owner.moves(&order, "CONFIRMED").await["promisedAt"], json!(at(day, 19, 30)));
+    // Numbers are called out on the day of the order.
+    let tomorrow = day + Days::new(1);
+    let order = orders(&ada, &luigi, Some(at(tomorrow, 19, 0)), Value::Null).await.expect(201);
+    assert_eq!((&order["number"], &order["scheduledFor"]["startsAt"]), (&json!(1), &json!(at(tomorrow, 19, 0))));
+
+    let quote = json!({ "lines": [{ "itemId": luigi.any_dish().id, "quantity": 1 }], "fulfilment": "PICKUP",
+                        "scheduledFor": at(day, 21, 0) });
+    let quote = ada.post(&luigi.path("/quotes"), &quote).await.expect(201);
+    assert_eq!(quote["scheduledFor"], slot(day, (21, 0), (21, 15)));
+    assert_eq!(quote["earliestSlot"], slot(day, (18, 0), (18, 15)));
+    let body = json!({ "quoteId": id_of(&quote), "scheduledFor": at(day, 21, 14) });
+    let order = ada.asks_for_order("quoted", &body).await.expect(201);
+    assert_eq!(order["scheduledFor"], quote["scheduledFor"]);
+}
+
+#[tokio::test]
+async fn a_time_that_cannot_be_is_refused_with_the_nearest_that_can() {
+    let (app, day) = a_morning().await;
+    app.passes(TimeDelta::minutes(8 * 60 + 30));
+    let luigi = evenings(app.restaurant("Luigi")).opens().await;
+    let ada = app.customer("Ada").await;
+    let tomorrow = day + Days::new(1);
+    let next = slot(day, (18, 45), (19, 0));
+    let later = slot(tomorrow, (18, 0), (18, 15));
+    for (wanted, code, earliest) in [
+        (at(day, 9, 0), "slot_unavailable", &next),
+        // Ready at ten to seven: too late for the slot that ends at a quarter to.
+        (at(day, 18, 30), "slot_unavailable", &next),
+        (at(day + Days::new(8), 19, 0), "slot_unavailable", &next),
+        (at(day, 22, 0), "restaurant_closed", &later),
+        (at(tomorrow, 17, 59), "restaurant_closed", &later),
+    ] {
+        let refusal = orders(&ada, &luigi, Some(wanted), Value::Null).await.refused(409, code);
+        assert_eq!(&refusal["earliestSlot"], earliest, "{wanted}");
+    }
+    for wanted in [at(day, 18, 45), at(day, 21, 59), at(day + Days::new(7), 18, 0)] {
+        orders(&ada, &luigi, Some(wanted), Value::Null).await.expect(201);
+    }
+    luigi.owner.patch(&luigi.path(""), &json!({ "slots": { "daysAhead": 0 } })).await.expect(200);
+    let refusal = orders(&ada, &luigi, Some(at(day, 20, 0)), Value::Null).await.refused(409, "slot_unavailable");
+    assert!(refusal["detail"].as_str().unwrap().contains("for now only"), "{refusal}");
+    orders(&ada, &luigi, None, Value::Null).await.expect(201);
+    luigi.owner.patch(&luigi.path(""), &json!({ "accepting": false })).await.expect(200);
+    let refusal = orders(&ada, &luigi, Some(at(day, 20, 0)), Value::Null).await;
+    assert_eq!(refusal.json()["earliestSlot"], Value::Null, "{}", refusal.text());
+    for (slots, pointer) in [
+        (json!({ "minutes": 7 }), "/slots/minutes"),
+        (json!({ "minutes": 300 }), "/slots/minutes"),
+        (json!({ "capacity": 0 }), "/slots/capacity"),
+        (json!({ "daysAhead": 31 }), "/slots/daysAhead"),
+        (json!({ "hours": 1 }), "/slots/hours"),
+    ] {
+        let refusal =
+            luigi.owner.patch(&luigi.path(""), &json!({ "slots": slots })).await.refused(422, "invalid_request");
+        assert_eq!(refusal["errors"][0]["pointer"], pointer, "{slots}");
+    }
+}
+
+#[tokio::test]
+async fn a_pause_is_waited_for() {
+    let (app, day) = a_morning().await;
+    app.passes(TimeDelta::minutes(8 * 60 + 30));
+    let luigi = evenings(app.restaurant("Luigi")).opens().await;
+    let ada = app.customer("Ada").await;
+    let pause = json!({ "until": at(day, 19, 10), "reason": "The oven is being repaired" });
+    luigi.owner.put(&luigi.path("/pause"), &pause).await.expect(200);
+    for wanted in [None, Some(at(day, 19, 0))] {
+        let refusal = orders(&ada, &luigi, wanted, Value::Null).await.refused(409, "restaurant_paused");
+        assert_eq!(refusal["pausedUntil"], json!(at(day, 19, 10)));
+        assert_eq!(refusal["nextOpensAt"], json!(at(day, 19, 10)));
+        assert_eq!(refusal["earliestSlot"], slot(day, (19, 15), (19, 30)));
+    }
+    orders(&ada, &luigi, Some(at(day, 19, 15)), Value::Null).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_full_slot_names_the_next_and_a_cancellation_makes_room() {
+    let (app, day) = a_morning().await;
+    app.passes(TimeDelta::minutes(8 * 60 + 30));
+    let luigi = evenings(app.restaurant("Luigi")).with("slots", json!({ "minutes": 30, "capacity": 2 })).opens().await;
+    let ada = app.customer("Ada").await;
+    // Those for at once, which will be ready at ten to seven, take the slot as those for later do.
+    let first = orders(&ada, &luigi, None, Value::Null).await.expect(201);
+    assert_eq!(first["scheduledFor"], Value::Null);
+    orders(&ada, &luigi, Some(at(day, 18, 30)), Value::Null).await.expect(201);
+    let refusal = orders(&ada, &luigi, None, Value::Null).await.refused(409, "slot_full");
+    assert_eq!(refusal["slot"], slot(day, (18, 30), (19, 0)));
+    assert_eq!(refusal["earliestSlot"], slot(day, (19, 0), (19, 30)));
+    for _ in 0..2 {
+        orders(&ada, &luigi, Some(at(day, 19, 15)), Value::Null).await.expect(201);
+    }
+    let refusal = orders(&ada, &luigi, Some(at(day, 19, 29)), Value::Null).await.refused(409, "slot_full");
+    assert_eq!(refusal["earliestSlot"], slot(day, (19, 30), (20, 0)));
+    ada.cancels(&first, "I am not hungry any more").await;
+    orders(&ada, &luigi, None, Value::Null).await.expect(201);
+    orders(&ada, &luigi, None, Value::Null).await.refused(409, "slot_full");
+    // Slots of another length count what is due in them already.
+    luigi.owner.patch(&luigi.path(""), &json!({ "slots": { "minutes": 60, "capacity": 3 } })).await.expect(200);
+    orders(&ada, &luigi, Some(at(day, 19, 45)), Value::Null).await.expect(201);
+    orders(&ada, &luigi, Some(at(day, 19, 0)), Value::Null).await.refused(409, "slot_full");
+    // Without a bound nobody counts, and nobody waits.
+    luigi.owner.patch(&luigi.path(""), &json!({ "slots": { "capacity": null } })).await.expect(200);
+    let taken = app.count("select sum(taken) from slots").await;
+    let order = orders(&ada, &luigi, None, Value::Null).await.expect(201);
+    ada.cancels(&order, "I am not hungry any more").await;
+    assert_eq!(app.count("select sum(taken) from slots").await, taken);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thirty_buyers_of_a_slot_for_seven_get_seven() {
+    let (app, day) = a_morning().await;
+    let luigi = evenings(app.restaurant("Luigi")).with("slots", json!({ "capacity": 7 })).opens().await;
+    let (luigi, buyers) = (Arc::new(luigi), app.crowd(30).await);
+    let start = Arc::new(Barrier::new(buyers.len()));
+    let mut all = JoinSet::new();
+    for (index, buyer) in buyers.into_iter().enumerate() {
+        let (luigi, start) = (Arc::clone(&luigi), Arc::clone(&start));
+        all.spawn(async move {
+            start.wait().await;
+            let reply = orders(&buyer, &luigi, Some(at(day, 19, 0)), Value::Null).await;
+            if reply.status != 201 {
+                let refusal = reply.refused(409, "slot_full");
+                assert_eq!(refusal["earliestSlot"]["startsAt"], json!(at(day, 19, 15)), "{refusal}");
+                return None;
+            }
+            // Some give it back while others are still asking.
+            if index % 10 == 0 {
+                buyer.cancels(&reply.json(), "changed my mind").await;
+                return None;
+            }
+            Some(())
+        });
+    }
+    let kept = all.join_all().await.into_iter().flatten().count();
+    assert!(kept <= 7, "{kept}");
+    let kept = i64::try_from(kept).unwrap();
+    assert_eq!(app.count("select coalesce(sum(taken), 0) from slots").await, kept);
+    assert_eq!(app.count("select count(*) from orders where status <> 'CANCELLED'").await, kept);
+    // What was given back can be had again, to the last place.
+    let ada = app.customer("Ada").await;
+    for _ in kept..7 {
+        orders(&ada, &luigi, Some(at(day, 19, 0)), Value::Null).await.expect(201);
+    }
+    orders(&ada, &luigi, Some(at(day, 19, 0)), Value::Null).await.refused(409, "slot_full");
+}
+
+#[tokio::test]
+async fn what_is_served_is_judged_at_the_time_the_order_is_for() {
+    let (app, day) = a_morning().await;
+    app.passes(TimeDelta::minutes(8 * 60 + 30));
+    let luigi = evenings(app.restaurant("Luigi")).opens().await;
+    let ada = app.customer("Ada").await;
+    let item = luigi.path(&format!("/items/{}", luigi.any_dish().id));
+    let parts = json!([{ "days": [1, 2, 3, 4, 5, 6, 7], "from": "18:00", "to": "19:00" }]);
+    luigi.owner.patch(&item, &json!({ "dayParts": parts })).await.expect(200);
+    orders(&ada, &luigi, None, Value::Null).await.expect(201);
+    let refusal = orders(&ada, &luigi, Some(at(day, 19, 30)), Value::Null).await.refused(409, "item_unavailable");
+    let again = at(day + Days::new(1), 18, 0);
+    assert_eq!(refusal["items"][0]["reason"], "not_now");
+    assert_eq!(refusal["items"][0]["availableFrom"], json!(again));
+    orders(&ada, &luigi, Some(again), Value::Null).await.expect(201);
+    // Switched off until half past seven: to be had later only.
+    luigi.owner.patch(&item, &json!({ "dayParts": [] })).await.expect(200);
+    let off = json!({ "available": false, "until": at(day, 19, 30) });
+    luigi.owner.put(&format!("{item}/availability"), &off).await.expect(200);
+    for wanted in [None, Some(at(day, 19, 15))] {
+        let refusal = orders(&ada, &luigi, wanted, Value::Null).await.refused(409, "item_unavailable");
+        assert_eq!(refusal["items"][0]["availableFrom"], json!(at(day, 19, 30)));
+    }
+    orders(&ada, &luigi, Some(at(day, 19, 30)), Value::Null).await.expect(201);
+}
+
+const ZONES: [Tz; 4] = [Europe::Rome, Pacific::Apia, chrono_tz::Australia::Lord_Howe, chrono_tz::UTC];
+
+/// Around the nights on which clocks change.
+fn any_instant() -> impl Strategy<Value = DateTime<Utc>> {
+    let nights = ["2026-03-28T12:00:00Z", "2026-10-24T12:00:00Z", "2026-04-04T03:00:00Z", "2026-10-03T03:00:00Z"];
+    let night = prop::sample::select(nights.map(|night| night.parse::<DateTime<Utc>>().unwrap()).to_vec());
+    (night, 0_i64..2 * 1440).prop_map(|(night, minutes)| night + TimeDelta::minutes(minutes))
+}
+
+prop_compose! {
+    fn any_schedule()(
+        spans in prop::collection::vec((1_i16..=7, 0_i16..1440, 1_i16..=1440, 0_u8..8), 0..6),
+        exception in prop::option::of((0_i64..4, prop::collection::vec((0_i16..1440, 1_i16..=1440), 0..3))),
+    ) -> Schedule {
+        let time = LocalTime::from_minutes;
+        let set = |bits: u8| match bits {
+            0 => Fulfilments::ALL,
+            bits => Fulfilments { delivery: bits & 1 > 0, pickup: bits & 2 > 0, dine_in: bits & 4 > 0 },
+        };
+        let weekly = spans.into_iter().map(|(weekday, opens, closes, bits)| {
+            Span { weekday, opens: time(opens), closes: time(closes), fulfilments: set(bits) }
+        }).collect();
+        let first = NaiveDate::from_ymd_opt(2026, 3, 28).unwrap();
+        let exceptions = exception.into_iter().map(|(shift, spans)| Exception {
+            date: first + TimeDelta::days(shift), note: None,
+            spans: spans.into_iter().map(|(opens, closes)| {
+                DaySpan { opens: time(opens), closes: time(closes), fulfilments: Fulfilments::ALL }
+            }).collect(),
+        }).collect();
+        Schedule { weekly, exceptions }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// The door opens at the first minute of which the calendar says that it is open: found by asking for each.
+    #[test]
+    fn the_next_opening_is_the_first_open_minute(
+        schedule in any_schedule(), from in any_instant(), zone in prop::sample::select(ZONES.to_vec()),
+    ) {
+        let door = Door { schedule: &schedule, zone, fulfilment: Fulfilment::Pickup };
+        let minutes = (0..9 * 1440).map(|minute| from + TimeDelta::minutes(minute));
+        let first = minutes.into_iter().find(|minute| door.is_open(*minute));
+        match door.opens_next(from) {
+            Some(opens) if first.is_some() => prop_assert_eq!(Some(opens), first),
+            Some(opens) => prop_assert!(opens >= from + TimeDelta::days(9)),
+            None => prop_assert_eq!(first, None),
+        }
+    }
+
+    /// Slots hold the instants they are asked for, follow each other without a gap where the clock is left alone, and the
+    /// earliest is the first one that is open and has room.
+    #[test]
+    fn slots_cover_the_day(
+        schedule in any_schedule(), from in any_instant(), zone in prop::sample::select(ZONES.to_vec()),
+        minutes in prop::sample::select(vec![5_i16, 15, 30, 60, 240]), full in 0_usize..5,
+    ) {
+        let rules = SlotRules { minutes, capacity: None, days_ahead: 7 };
+        let slot = rules.slot_of(zone, from);
+        prop_assert!(slot.starts_at <= from && from < slot.ends_at);
+        prop_assert_eq!(slot.ends_at - slot.starts_at, TimeDelta::minutes(minutes.into()));
+        let next = rules.slot_of(zone, slot.ends_at);
+        prop_assert!(next.starts_at > slot.starts_at);
+        let door = Door { schedule: &schedule, zone, fulfilment: Fulfilment::Pickup };
+        let mut open = Vec::new();
+        let mut one = slot;
+        while one.starts_at <= from + TimeDelta::days(3) {
+            if door.is_open(one.starts_at) {
+                open.push(one.starts_at);
+            }
+            one = rules.slot_of(zone, one.ends_at);
+        }
+        let taken: Vec<_> = open.iter().take(full).copied().collect();
+        let until = from + TimeDelta::days(3);
+        let earliest = rules.earliest(door, from, until, |start| taken.contains(&start));
+        prop_assert_eq!(earliest.map(|slot| slot.starts_at), open.get(full).copied());
+    }
+}
+
+#[test]
+fn an_opening_that_the_clock_jumps_over_is_met_after_the_jump() {
+    let span = Span {
+        weekday: 7,
+        opens: "02:15".parse().unwrap(),
+        closes: "04:00".parse().unwrap(),
+        fulfilments: Fulfilments::ALL,
+    };
+    let schedule = Schedule { weekly: vec![span], exceptions: Vec::new() };
+    let door = Door { schedule: &schedule, zone: Europe::Rome, fulfilment: Fulfilment::Pickup };
+    let from = Europe::Rome.with_ymd_and_hms(2026, 3, 28, 12, 0, 0).unwrap().to_utc();
+    let jump = Europe::Rome.with_ymd_and_hms(2026, 3, 29, 3, 0, 0).unwrap().to_utc();
+    assert_eq!(door.opens_next(from), Some(jump));
+}
