@@ -181,6 +181,8 @@ pub struct Sockets {
     pub max_message_bytes: usize,
     /// `SOCKET_MAX_ROOMS`.
     pub max_rooms: usize,
+    /// `SOCKET_EVENTS`.
+    pub events: Quota,
     /// `SOCKET_MAX_PER_USER`.
     pub max_per_user: usize,
     /// `SOCKET_MAX_PER_ADDRESS`.
@@ -727,9 +729,16 @@ impl Postgres {
 impl Sockets {
     fn gather(reader: &mut Reader<'_>, mode: Mode, connections: usize) -> Self {
         let by_mode = |production: usize| if mode == Mode::Production { production } else { connections };
+        let events = match mode {
+            Mode::Production => Quota::new(100, Duration::from_secs(5)),
+            Mode::Development => Quota::new(60_000, Duration::from_mins(1)),
+        };
         Self {
             max_message_bytes: reader.number("SOCKET_MAX_MESSAGE_BYTES", 1_024, 16 << 20),
             max_rooms: reader.number("SOCKET_MAX_ROOMS", 1, 100_000),
+            events: reader.value("SOCKET_EVENTS", "a number and a time such as 100/5s, or auto", events, |text| {
+                if text == "auto" { Some(events) } else { Quota::parse(text) }
+            }),
             max_per_user: reader.number_or_auto("SOCKET_MAX_PER_USER", by_mode(10), 1, 1_000_000),
             max_per_address: reader.number_or_auto("SOCKET_MAX_PER_ADDRESS", by_mode(50), 1, 1_000_000),
             buffer_packets: reader.number("SOCKET_BUFFER_PACKETS", 16, 65_536),

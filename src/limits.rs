@@ -15,8 +15,9 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use governor::RateLimiter;
-use governor::middleware::StateInformationMiddleware;
+use governor::middleware::{NoOpMiddleware, StateInformationMiddleware};
 use governor::state::keyed::DashMapStateStore;
+use governor::state::{InMemoryState, NotKeyed};
 use ipnet::IpNet;
 
 use crate::accounts::caller::bearer;
@@ -53,6 +54,13 @@ impl Quota {
         let per = parse_duration(per.trim()).ok().filter(|per| !per.is_zero())?;
         // Finer than a microsecond a request is no limit, and Redis counts in microseconds.
         (per.as_micros() >= u128::from(count)).then(|| NonZeroU32::new(count))?.map(|count| Self { count, per })
+    }
+
+    /// As the algorithm wants it.
+    fn refill(self) -> governor::Quota {
+        governor::Quota::with_period(self.interval())
+            .unwrap_or(governor::Quota::per_second(NonZeroU32::MIN))
+            .allow_burst(self.count)
     }
 
     /// The time in which one is refilled.
@@ -125,6 +133,37 @@ impl governor::clock::Clock for Ticks {
 
 type Store = RateLimiter<Subject, DashMapStateStore<Subject>, Ticks, StateInformationMiddleware>;
 
+impl Ticks {
+    fn of(clock: &Clock) -> Self {
+        Self { began: tokio::time::Instant::now(), clock: clock.clone() }
+    }
+}
+
+/// A bucket that one socket has for itself.
+pub struct Bucket {
+    state: RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>,
+    ticks: Ticks,
+}
+
+impl Bucket {
+    /// A full one.
+    pub fn new(quota: Quota, clock: &Clock) -> Self {
+        let ticks = Ticks::of(clock);
+        Self { state: RateLimiter::direct_with_clock(quota.refill(), ticks.clone()), ticks }
+    }
+
+    /// Draws once.
+    ///
+    /// # Errors
+    /// 429, with the seconds to wait, when it is empty.
+    pub fn draw(&self) -> Result<(), Problem> {
+        self.state.check().map_err(|not_until| {
+            let wait = not_until.wait_time_from(governor::clock::Clock::now(&self.ticks));
+            too_many(wait).with("retryAfter", seconds_up(wait).max(1))
+        })
+    }
+}
+
 /// Buckets of one policy, on this node.
 struct Buckets {
     policy: Policy,
@@ -139,11 +178,8 @@ const SWEEP_EVERY: u32 = 8_192;
 
 impl Buckets {
     fn new(policy: Policy, quota: Quota, clock: &Clock) -> Self {
-        let ticks = Ticks { began: tokio::time::Instant::now(), clock: clock.clone() };
-        let refill = governor::Quota::with_period(quota.interval())
-            .unwrap_or(governor::Quota::per_second(NonZeroU32::MIN))
-            .allow_burst(quota.count);
-        let store = RateLimiter::dashmap_with_clock(refill, ticks.clone()).with_middleware();
+        let ticks = Ticks::of(clock);
+        let store = RateLimiter::dashmap_with_clock(quota.refill(), ticks.clone()).with_middleware();
         Self { policy, quota, store, ticks, drawn: AtomicU32::new(0) }
     }
 

@@ -224,6 +224,12 @@ pub const VARIABLES: &[Variable] = &[
     ),
     plain(
         LIVE,
+        "SOCKET_EVENTS",
+        "auto",
+        "Messages one socket may send, as RATE_LIMIT_AUTH counts. auto: 100/5s in production (as many at once as it may have rooms, then 20 a second), 60000/1m in development.",
+    ),
+    plain(
+        LIVE,
         "SOCKET_BUFFER_PACKETS",
         "1024",
         "Packets waiting for a slow client; beyond that it is disconnected and resumes with `after`.",

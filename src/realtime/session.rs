@@ -22,6 +22,7 @@ use super::room::Room;
 use crate::accounts::Caller;
 use crate::app::App;
 use crate::ids::{SessionId, UserId};
+use crate::limits::Bucket;
 use crate::problem::{Code, Problem};
 
 /// The warning comes so long before the end, or at three quarters of a life that is short.
@@ -45,6 +46,7 @@ pub struct Session {
     /// Where it is; held while that changes, so that joining and leaving take turns.
     pub rooms: tokio::sync::Mutex<HashSet<Room>>,
     turns: Semaphore,
+    messages: Bucket,
     parting: AtomicBool,
     /// Given up with the socket: the session belongs to it alone.
     places: Vec<Place>,
@@ -84,6 +86,7 @@ impl Session {
             token: Mutex::new(token),
             rooms: tokio::sync::Mutex::default(),
             turns: Semaphore::new(app.config.sockets.max_rooms + SPARE_TURNS),
+            messages: Bucket::new(app.config.sockets.events, &app.clock),
             parting: AtomicBool::new(false),
             places: Vec::new(),
         })
@@ -115,8 +118,9 @@ impl Session {
     /// A place among the requests that are being worked on.
     ///
     /// # Errors
-    /// 429 for a socket that asks for more than it waits for.
+    /// 429 for a socket that asks too often, or for more than it waits for.
     pub fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        self.messages.draw()?;
         let too_many = |_| Problem::new(Code::TooManyRequests, "Wait for answers before you ask for more.");
         self.turns.try_acquire().map_err(too_many)
     }

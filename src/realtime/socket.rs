@@ -138,7 +138,10 @@ impl Desk {
                 Err(problem) => answer.refuse(&problem),
             }
         });
-        socket.on_fallback(async |answer: Answer| {
+        socket.on_fallback(async |socket: SocketRef, answer: Answer| {
+            if let Err(problem) = Session::of(&socket).and_then(|session| session.turn().map(drop)) {
+                return answer.refuse(&problem);
+            }
             let detail = "Nothing is known under this name: send join, leave or auth:renew.";
             answer.refuse(&Problem::new(Code::InvalidRequest, detail));
         });

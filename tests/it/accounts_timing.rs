@@ -127,7 +127,9 @@ async fn compare(app: &TestApp, what: &str, route: &str, disabled: bool, body: i
     println!(
         "{what}: {count} pairs, median difference {median:.3} ms (95 %: {low:.3} to {high:.3}), Wilcoxon z {z:.2}"
     );
-    assert!(!is_timed || (z.abs() < 2.58 && median.abs() < 1.0), "{what} takes longer for one of them");
+    // A busy machine moves the median by more than that, to both sides.
+    let is_apart = median.abs() >= 1.0 && (low > 0.0 || high < 0.0);
+    assert!(!is_timed || (z.abs() < 2.58 && !is_apart), "{what} takes longer for one of them");
 }
 
 #[tokio::test]

@@ -82,6 +82,7 @@ fn production_is_stricter_where_nothing_else_is_said() {
     for (name, value, wanted) in [
         ("ADMIN_SECOND_FACTOR", "yes", "must be auto, required or optional"),
         ("SOCKET_MAX_PER_USER", "0", "must be auto, or a whole number from 1 to 1000000"),
+        ("SOCKET_EVENTS", "many", "must be a number and a time such as 100/5s, or auto"),
         ("SOCKET_MAX_PER_ADDRESS", "many", "must be auto, or a whole number from 1 to 1000000"),
     ] {
         assert!(faults(&[(name, value)])[0].contains(wanted), "{name}");

@@ -1,5 +1,6 @@
 //! Everything a client can use up has an end.
 
+use chrono::TimeDelta;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -138,6 +139,29 @@ async fn an_address_opens_so_many_sockets_and_no_more() {
     for _ in 0..5 {
         let forged = Socket::open_from(stage.url(), "forged", Some("198.51.100.1")).await;
         assert!(refused(forged).contains("unauthorized"));
+    }
+}
+
+#[tokio::test]
+async fn a_socket_sends_so_many_messages_and_then_at_a_pace() {
+    let stage = Stage::set_with(&[("SOCKET_EVENTS", "5/1h")]).await;
+    for transport in TRANSPORTS {
+        let (mut phone, mut other) = (stage.phone(transport).await, stage.phone(transport).await);
+        let nowhere = json!([{ "room": stage.room() }]);
+        for name in ["leave", "join", "shout", "join", "leave"] {
+            assert_ne!(phone.ask(name, &nowhere).await["error"]["status"], 429, "{name}");
+        }
+        for name in ["leave", "join", "shout", "auth:renew"] {
+            let refusal = phone.ask(name, &nowhere).await;
+            assert_eq!(refusal["error"]["status"], 429, "{name}: {refusal}");
+            assert!((1..=720).contains(&refusal["error"]["retryAfter"].as_i64().unwrap()), "{refusal}");
+        }
+        other.join(&stage.room(), None).await;
+        stage.app.passes(TimeDelta::minutes(12));
+        phone.join(&stage.room(), None).await;
+        assert_eq!(phone.ask("leave", &nowhere).await["error"]["status"], 429);
+        phone.hang_up().await;
+        other.hang_up().await;
     }
 }
 
