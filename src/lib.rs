@@ -28,6 +28,8 @@ pub mod idempotency;
 pub mod permission;
 /// On whose behalf a transaction acts.
 pub mod tenancy;
+/// On disk before it is acknowledged.
+pub mod flush;
 /// The only place that opens a transaction.
 pub mod uow;
 /// What the database holds only sealed.

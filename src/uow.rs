@@ -1,7 +1,7 @@
 //! The unit of work: the only place that opens a transaction.
 //!
 //! A unit runs in a task of its own, so that a client who hangs up does not stop it half way; its time is bounded;
-//! and it ends in one of three ways: committed, rolled back, or unknown. sqlx 0.9.0 can hand on a connection with an
+//! and it ends in one of three ways: committed, rolled back, or unknown. Committed means on disk (`flush.rs`). sqlx 0.9.0 can hand on a connection with an
 //! open transaction when a `begin` is dropped in flight (launchbadge/sqlx#4393): one more reason why nothing here is
 //! ever dropped by somebody else, and why a unit that runs out of time closes its connection instead of returning it.
 
@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::clock::Clock;
+use crate::flush::{self, Durable, Flush, Ticket};
 use crate::problem::{Code, Problem};
 use crate::tenancy::Who;
 
@@ -34,18 +35,19 @@ pub const EVENTS_PER_TRANSACTION: i32 = 1024;
 pub struct Bounds {
     /// From BEGIN to the last statement.
     pub work: Duration,
-    /// For COMMIT alone; past it the outcome is unknown.
+    /// For COMMIT and its way to the disk; past it the outcome is unknown.
     pub commit: Duration,
 }
 
 /// How a unit ended.
 #[derive(Debug)]
 pub enum Outcome<T> {
-    /// It happened, and PostgreSQL has said so.
+    /// It happened, and PostgreSQL has said that it is on disk.
     Committed(T),
     /// It did not happen.
     RolledBack(Problem),
-    /// COMMIT was sent and never answered: it may have happened. The same request with its key settles it.
+    /// COMMIT was sent, and nobody has said that it is on disk: it may have happened. The same request with its key
+    /// settles it.
     Unknown,
 }
 
@@ -57,6 +59,7 @@ pub struct Database {
     bounds: Bounds,
     units: TaskTracker,
     appended: Arc<Notify>,
+    flush: Flush,
 }
 
 /// An open transaction. It ends where its unit ends, never before.
@@ -65,6 +68,28 @@ pub struct Tx {
     connection: Held,
     now: DateTime<Utc>,
     events: i32,
+    kind: Kind,
+    /// What its commit waits for; without it, COMMIT itself waits for the disk.
+    ticket: Option<Ticket>,
+}
+
+/// What a transaction is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Write,
+    Read,
+}
+
+impl Kind {
+    /// How PostgreSQL is told. Writers with a ticket leave the waiting for the disk to the shared flush, so that no lock
+    /// is held meanwhile.
+    const fn begin(self, ticket: Option<Ticket>) -> &'static str {
+        match (self, ticket) {
+            (Self::Write, Some(_)) => "BEGIN; SET LOCAL synchronous_commit = off",
+            (Self::Write, None) => "BEGIN",
+            (Self::Read, _) => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        }
+    }
 }
 
 /// A connection that goes back to the pool only when told so; dropped in any other way, it is closed.
@@ -125,7 +150,8 @@ impl Tx {
 impl Database {
     /// A database behind a pool of connections that already speak as the application's role.
     pub fn new(pool: PgPool, clock: Clock, bounds: Bounds) -> Self {
-        Self { pool, clock, bounds, units: TaskTracker::new(), appended: Arc::new(Notify::new()) }
+        let flush = Flush::new(pool.connect_options(), bounds.commit);
+        Self { pool, clock, bounds, units: TaskTracker::new(), appended: Arc::new(Notify::new()), flush }
     }
 
     /// The same database at another time: what is written through it happened when that clock says.
@@ -153,7 +179,7 @@ impl Database {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
-        self.unit(begin_statement("BEGIN", who.into()), steps).await
+        self.unit(Kind::Write, who.into(), steps).await
     }
 
     /// Reads a consistent picture, for `who`: all statements see the state of the first one's moment.
@@ -165,21 +191,52 @@ impl Database {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
-        let begin = begin_statement("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", who.into());
         // Whether a read was committed is nothing that anybody needs to know.
-        self.unit(begin, steps).await.map_err(|problem| match problem.code() {
+        self.unit(Kind::Read, who.into(), steps).await.map_err(|problem| match problem.code() {
             Code::OutcomeUnknown => Problem::busy(1),
             _ => problem,
         })
     }
 
-    async fn unit<T, F>(&self, begin: String, steps: F) -> Result<T, Problem>
+    /// For readers who tell others what they read, and may have read what another node has only just committed: to be
+    /// taken before reading.
+    ///
+    /// # Errors
+    /// `busy` while nothing could say that something is on disk.
+    pub async fn ticket(&self) -> Result<Ticket, Problem> {
+        let ticket = timeout(self.bounds.commit, self.flush.next_ticket()).await;
+        ticket.ok().flatten().ok_or_else(|| Problem::busy(1))
+    }
+
+    /// Waits until everything that was read since the ticket was taken is on disk, whichever node has written it.
+    ///
+    /// # Errors
+    /// `busy` when PostgreSQL does not say so in time.
+    pub async fn durable(&self, ticket: Ticket) -> Result<(), Problem> {
+        if self.is_on_disk(ticket).await { Ok(()) } else { Err(Problem::busy(1)) }
+    }
+
+    /// With everybody else, or else over the connection that has committed: no crash lies between if it still answers.
+    async fn is_flushed(&self, tx: &mut Tx) -> bool {
+        if let Some(ticket) = tx.ticket
+            && self.is_on_disk(ticket).await
+        {
+            return true;
+        }
+        matches!(timeout(self.bounds.commit, flush::over(tx.connection())).await, Ok(Ok(())))
+    }
+
+    async fn is_on_disk(&self, ticket: Ticket) -> bool {
+        timeout(self.bounds.commit, self.flush.wait(ticket)).await == Ok(Durable::Yes)
+    }
+
+    async fn unit<T, F>(&self, kind: Kind, who: Who, steps: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
         let database = self.clone();
-        let unit = async move { database.run(begin, steps).await };
+        let unit = async move { database.run(kind, who, steps).await };
         match self.units.spawn(unit.in_current_span()).await {
             Ok(Outcome::Committed(answer)) => Ok(answer),
             Ok(Outcome::RolledBack(problem)) => Err(problem),
@@ -189,11 +246,11 @@ impl Database {
     }
 
     /// From BEGIN to the end. If this future panics, the connection closes itself, and PostgreSQL rolls back.
-    async fn run<T, F>(self, begin: String, steps: F) -> Outcome<T>
+    async fn run<T, F>(self, kind: Kind, who: Who, steps: F) -> Outcome<T>
     where
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
-        let mut tx = match timeout(self.bounds.work, self.begin(begin)).await {
+        let mut tx = match timeout(self.bounds.work, self.begin(kind, who)).await {
             Ok(Ok(tx)) => tx,
             Ok(Err(error)) => return Outcome::RolledBack(error.into()),
             Err(_) => return Outcome::RolledBack(Problem::busy(1)),
@@ -214,13 +271,16 @@ impl Database {
 
     /// Opens a transaction. A connection that died in the pool fails here, before anything was asked of it, and the
     /// next one is tried; at worst as many as the pool holds.
-    async fn begin(&self, begin: String) -> Result<Tx, sqlx::Error> {
+    async fn begin(&self, kind: Kind, who: Who) -> Result<Tx, sqlx::Error> {
+        // Before BEGIN: what it says holds from here on.
+        let ticket = self.flush.ticket();
+        let begin = begin_statement(kind.begin(ticket), who);
         let mut attempts_left = self.pool.size() + 1;
         loop {
             let mut connection = Held(Some(self.pool.acquire().await?));
             let opened = sqlx::raw_sql(AssertSqlSafe(begin.as_str())).execute(&mut *connection).await;
             match opened {
-                Ok(_) => return Ok(Tx { connection, now: self.clock.now(), events: 0 }),
+                Ok(_) => return Ok(Tx { connection, now: self.clock.now(), events: 0, kind, ticket }),
                 Err(error) => {
                     drop(connection);
                     attempts_left -= 1;
@@ -233,13 +293,23 @@ impl Database {
     }
 
     async fn commit<T>(&self, mut tx: Tx, answer: T) -> Outcome<T> {
+        let unflushed = (tx.kind == Kind::Write && tx.ticket.is_some()).then(|| self.flush.committing());
         let ended = timeout(self.bounds.commit, sqlx::raw_sql("COMMIT").execute(&mut *tx.connection)).await;
         match ended {
             Ok(Ok(_)) => {
-                if tx.events > 0 {
+                // A reader waits too when it may have seen what is not on disk yet.
+                let has_to_wait = unflushed.is_some() || self.flush.is_behind();
+                let is_known = !has_to_wait || self.is_flushed(&mut tx).await;
+                drop(unflushed);
+                if !is_known {
+                    tracing::error!("nobody says that the commit is on disk; the outcome of the unit is unknown");
+                    return Outcome::Unknown;
+                }
+                let Tx { connection, events, .. } = tx;
+                connection.give_back();
+                if events > 0 {
                     self.appended.notify_one();
                 }
-                tx.connection.give_back();
                 Outcome::Committed(answer)
             }
             // The server answered: a deferred constraint said no, and everything was rolled back.
@@ -258,6 +328,7 @@ impl Database {
     pub async fn close(&self) {
         self.units.close();
         self.units.wait().await;
+        self.flush.close().await;
         self.pool.close().await;
     }
 }

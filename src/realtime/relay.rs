@@ -175,7 +175,9 @@ impl Relay {
         }
     }
 
+    /// What is new, once it is on disk: nobody hears of anything that a crash could take back.
     async fn read_page(&self) -> Result<(sql::Log, Vec<Recorded>), Problem> {
+        let ticket = self.app.db.ticket().await?;
         let everything = PlatformScope::proven_by("the event relay", None);
         let cursor = self.ring.cursor();
         let read = self.app.db.read(everything, move |tx| {
@@ -185,7 +187,11 @@ impl Relay {
                 Ok((log, page))
             })
         });
-        read.await
+        let (log, page) = read.await?;
+        if !page.is_empty() {
+            self.app.db.durable(ticket).await?;
+        }
+        Ok((log, page))
     }
 
     /// To every socket in the event's rooms, once, whatever number of them it is in.

@@ -64,6 +64,7 @@ mod permission;
 mod pictures;
 mod postgres;
 mod quotes;
+mod races;
 mod realtime;
 mod recovery;
 mod replay;

@@ -125,6 +125,7 @@ const SQL_ELSEWHERE: &[(&str, &str)] = &[
     ("src/check.rs", "questions over all tables, as the owner of the schema"),
     ("src/database.rs", "roles and migrations, as the owner of the schema"),
     ("src/events.rs", "the log's own table"),
+    ("src/flush.rs", "the message whose commit flushes the log"),
     ("src/idempotency.rs", "the keys' own table"),
     ("src/postgres/mod.rs", "whether the private server answers"),
     ("src/uow.rs", "BEGIN, COMMIT, ROLLBACK"),

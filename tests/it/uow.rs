@@ -203,7 +203,8 @@ async fn the_pool_recovers_when_every_connection_is_cut() {
     let ada = app.customer("Ada").await;
     for round in 0..3 {
         app.does(
-            "select pg_terminate_backend(pid) from pg_stat_activity
+            // Waits until they are gone: one that is still dying would take a BEGIN and nothing more.
+            "select pg_terminate_backend(pid, 10000) from pg_stat_activity
              where datname = current_database() and pid <> pg_backend_pid()",
         )
         .await;
@@ -216,6 +217,28 @@ async fn the_pool_recovers_when_every_connection_is_cut() {
         app.customer("New").await.get("/api/me").await.expect(200);
         app.stranger().get("/api/health").await.expect(200);
     }
+}
+
+#[tokio::test]
+async fn a_flush_over_another_connection_counts_for_nobody() {
+    let mut app = TestApp::start().await;
+    with_slips(&mut app).await;
+    let db = app.running().app.db.clone();
+    write_slip(&db, 1).await.unwrap();
+    let before = db.ticket().await.unwrap();
+    db.durable(before).await.unwrap();
+    let flushing = "select count(pg_terminate_backend(pid, 10000)) from pg_stat_activity
+        where datname = current_database() and query like '%pg_logical_emit_message%' and pid <> pg_backend_pid()";
+    assert!(app.count(flushing).await >= 1);
+    // A crash would have ended it in the same way: what was committed before cannot be vouched for any more.
+    let refused = db.durable(before).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Busy);
+    let now = db.ticket().await.unwrap();
+    assert_ne!(now, before);
+    db.durable(now).await.unwrap();
+    assert_eq!(db.durable(before).await.unwrap_err().code(), Code::Busy);
+    write_slip(&db, 2).await.unwrap();
+    assert_eq!(app.count(SLIPS).await, 2);
 }
 
 /// Stands between the program and PostgreSQL; on demand it swallows the answers to COMMIT.

@@ -1,0 +1,204 @@
+//! Durable before it is acknowledged: one flush of PostgreSQL's log for everything that was committed meanwhile.
+//!
+//! Units of work commit with `synchronous_commit = off`: their locks are gone at once, not only after the disk has
+//! answered. Nobody is told of it before the log is on disk, though: one connection commits an empty message
+//! synchronously, which flushes all of the log written before it (and waits for synchronous replicas, where there are
+//! any), and everybody who waited by then goes on.
+//!
+//! That says something about a commit only if the server did not lose its memory in between. A crash ends every
+//! connection: so whoever wants to wait takes a [`Ticket`] before the transaction begins, which names the connection
+//! that is open by then, and a flush counts for a ticket only over that very connection. If it broke, the connection that
+//! has committed says it for itself; if that broke too, what became of the commit is unknown. Where there is no
+//! connection to wait for, there is no ticket, and a commit waits for the disk itself.
+//!
+//! The connection has to be one to PostgreSQL, or through a pooler that keeps sessions: a pooler that hands out another
+//! server connection for each transaction would hide a crash.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Between two attempts to reach PostgreSQL.
+const REST: Duration = Duration::from_millis(50);
+/// Most who go on after one flush; the others wait for the next.
+const TOGETHER: usize = 4096;
+/// No connection.
+const NONE: u64 = 0;
+
+/// Names the connection that was open before a transaction began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket(u64);
+
+/// Whether what was committed after the ticket was taken is on disk; otherwise it is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durable {
+    /// It is.
+    Yes,
+    /// The connection broke, or PostgreSQL did not answer.
+    Unknown,
+}
+
+struct Waiting {
+    ticket: Ticket,
+    tell: oneshot::Sender<Durable>,
+}
+
+/// The way to the shared flush. Clones share one task with one connection.
+#[derive(Debug, Clone)]
+pub struct Flush {
+    door: mpsc::UnboundedSender<Waiting>,
+    /// The number of the connection that is open; [`NONE`] while there is none.
+    open: watch::Receiver<u64>,
+    unflushed: Arc<AtomicU64>,
+    task: TaskTracker,
+    end: CancellationToken,
+}
+
+/// A commit of this node whose flush has not been seen yet.
+#[derive(Debug)]
+pub struct Unflushed(Arc<AtomicU64>);
+
+impl Drop for Unflushed {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Flush {
+    /// A flush that connects at once, and gives up a connection that has not answered within `limit`.
+    pub fn new(options: Arc<PgConnectOptions>, limit: Duration) -> Self {
+        // Bounded by the requests that are let in: each waits for at most one flush.
+        let (door, waiting) = mpsc::unbounded_channel();
+        let (task, end) = (TaskTracker::new(), CancellationToken::new());
+        let (opened, open) = watch::channel(NONE);
+        task.spawn(end.clone().run_until_cancelled_owned(flushing(options, limit, opened, waiting)));
+        Self { door, open, unflushed: Arc::new(AtomicU64::new(0)), task, end }
+    }
+
+    /// Ends the task and closes its connection. Nobody may be waiting any more.
+    pub async fn close(&self) {
+        self.end.cancel();
+        self.task.close();
+        self.task.wait().await;
+    }
+
+    /// To be taken before the transaction begins; `None` while there is no connection to wait for.
+    pub fn ticket(&self) -> Option<Ticket> {
+        let open = *self.open.borrow();
+        (open != NONE).then_some(Ticket(open))
+    }
+
+    /// The same, as soon as there is a connection.
+    pub async fn next_ticket(&self) -> Option<Ticket> {
+        let open = self.open.clone().wait_for(|open| *open != NONE).await.map(|open| *open);
+        open.ok().map(Ticket)
+    }
+
+    /// Waits until everything that was committed between the ticket and this call is on disk.
+    pub async fn wait(&self, ticket: Ticket) -> Durable {
+        let (tell, told) = oneshot::channel();
+        if self.door.send(Waiting { ticket, tell }).is_err() {
+            return Durable::Unknown;
+        }
+        told.await.unwrap_or(Durable::Unknown)
+    }
+
+    /// Notes a commit that is about to be visible; to be held until its flush has been seen.
+    pub fn committing(&self) -> Unflushed {
+        self.unflushed.fetch_add(1, Ordering::AcqRel);
+        Unflushed(Arc::clone(&self.unflushed))
+    }
+
+    /// Whether something may be visible that this node committed and that is not known to be on disk.
+    pub fn is_behind(&self) -> bool {
+        self.unflushed.load(Ordering::Acquire) > 0
+    }
+}
+
+/// One connection after the other, each with a number of its own.
+async fn flushing(
+    options: Arc<PgConnectOptions>,
+    limit: Duration,
+    open: watch::Sender<u64>,
+    mut door: mpsc::UnboundedReceiver<Waiting>,
+) {
+    for number in NONE + 1.. {
+        let connection = connect(&options, limit, &mut door).await;
+        open.send_replace(number);
+        serve(connection, Ticket(number), limit, &mut door).await;
+        open.send_replace(NONE);
+        if door.is_closed() {
+            return;
+        }
+    }
+}
+
+/// Connects, however often it takes. Whoever waits meanwhile has a ticket of a connection that broke.
+async fn connect(
+    options: &PgConnectOptions,
+    limit: Duration,
+    door: &mut mpsc::UnboundedReceiver<Waiting>,
+) -> PgConnection {
+    loop {
+        let attempt = timeout(limit, options.connect());
+        match attempt.await {
+            Ok(Ok(connection)) => return connection,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "the connection that flushes the log cannot be made; trying again");
+            }
+            Err(_) => tracing::debug!("the connection that flushes the log is not answered; trying again"),
+        }
+        while let Ok(waiting) = door.try_recv() {
+            let _ = waiting.tell.send(Durable::Unknown);
+        }
+        sleep(REST).await;
+    }
+}
+
+/// One flush: an empty message, committed synchronously.
+///
+/// # Errors
+/// When the connection is broken.
+pub async fn over(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    // Where the server's configuration asks for more than its own disk, that holds.
+    let message = "BEGIN;
+        select set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off';
+        select pg_logical_emit_message(true, 'comanda', '');
+        COMMIT";
+    sqlx::raw_sql(message).execute(connection).await.map(drop)
+}
+
+/// Flushes as long as the connection lasts, and tells whoever waited for it.
+async fn serve(
+    mut connection: PgConnection,
+    this: Ticket,
+    limit: Duration,
+    door: &mut mpsc::UnboundedReceiver<Waiting>,
+) {
+    let mut waiting = Vec::new();
+    while door.recv_many(&mut waiting, TOGETHER).await > 0 {
+        let is_flushed = match timeout(limit, over(&mut connection)).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "the log could not be flushed");
+                false
+            }
+            Err(_) => false,
+        };
+        for one in waiting.drain(..) {
+            let counts = is_flushed && one.ticket == this;
+            let _ = one.tell.send(if counts { Durable::Yes } else { Durable::Unknown });
+        }
+        if !is_flushed {
+            return;
+        }
+    }
+    let _ = connection.close().await;
+}
