@@ -596,6 +596,11 @@ impl Config {
 impl Accounts {
     fn gather(reader: &mut Reader<'_>, mode: Mode) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        // In a flood of sign-ins, whoever cannot be helped is to be told at once; a developer's scripts may wait.
+        let (waiting, wait) = match mode {
+            Mode::Production => (16, Duration::from_millis(250)),
+            Mode::Development => (64, Duration::from_secs(5)),
+        };
         Self {
             jwt_secret: reader.secret("JWT_SECRET"),
             jwt_refresh_secret: reader.secret("JWT_REFRESH_SECRET"),
@@ -614,8 +619,15 @@ impl Accounts {
                 }
             }),
             hashes_at_once: reader.number_or_auto("PASSWORD_HASHES_AT_ONCE", (cores / 2).max(1), 1, 256),
-            hashes_waiting: reader.number("PASSWORD_HASHES_WAITING", 0, 100_000),
-            hash_wait: reader.duration("PASSWORD_HASH_WAIT"),
+            hashes_waiting: reader.number_or_auto("PASSWORD_HASHES_WAITING", waiting, 0, 100_000),
+            hash_wait: reader.value(
+                "PASSWORD_HASH_WAIT",
+                "auto, or a time such as 250ms, and not zero",
+                wait,
+                |text| {
+                    if text == "auto" { Some(wait) } else { parse_duration(text).ok().filter(|time| !time.is_zero()) }
+                },
+            ),
         }
     }
 }

@@ -8,6 +8,8 @@ use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use comanda_providers::images::{
     Bounds, Cloudinary, LocalDisk, Picture, Refusal, StoreError, StoreImage, Variant, cloudinary, prepare,
@@ -41,6 +43,11 @@ pub struct Image {
     pub width: u32,
     /// Its height.
     pub height: u32,
+    /// A blurred picture of some 25 bytes to show until the real one has come (`ThumbHash`, in Base64); null for pictures
+    /// that were taken before it was made.
+    #[serde(default)]
+    #[schema(example = "3OcRJYB4d3h/iIeHeEh3eIhw+j2w")]
+    pub thumbhash: Option<String>,
 }
 
 /// The stores, and the bounds on work.
@@ -189,7 +196,8 @@ pub async fn keep(app: &App, scope: RestaurantScope, Upload(file): Upload) -> Re
         .await?;
     let at = store.put(&key, &picture).await.map_err(|error| refused(&error))?;
     let (width, height) = (picture.width, picture.height);
-    let shown = Image { thumb: at.thumb, card: at.card, detail: at.detail, hero: at.hero, width, height };
+    let thumbhash = Some(STANDARD.encode(&picture.thumbhash));
+    let shown = Image { thumb: at.thumb, card: at.card, detail: at.detail, hero: at.hero, width, height, thumbhash };
     let kept =
         app.db.write(scope, move |tx| Box::pin(async move { images::stored(tx, &scope, id, &shown).await })).await?;
     if kept { Ok(id) } else { Err(later()) }

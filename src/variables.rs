@@ -201,8 +201,18 @@ pub const VARIABLES: &[Variable] = &[
         "required, or optional: whether an administrator has to set up a second factor before anything else. auto: required in production, optional in development.",
     ),
     plain(ACCOUNTS, "PASSWORD_HASHES_AT_ONCE", "auto", "Passwords hashed at once, 19 MiB each; auto: half the cores."),
-    plain(ACCOUNTS, "PASSWORD_HASHES_WAITING", "64", "Further hashes that may wait; beyond that the answer is 503."),
-    plain(ACCOUNTS, "PASSWORD_HASH_WAIT", "5s", "How long a hash may wait before the answer is 503."),
+    plain(
+        ACCOUNTS,
+        "PASSWORD_HASHES_WAITING",
+        "auto",
+        "Further hashes that may wait; beyond that the answer is 503. auto: 16 in production, 64 in development.",
+    ),
+    plain(
+        ACCOUNTS,
+        "PASSWORD_HASH_WAIT",
+        "auto",
+        "How long a hash may wait before the answer is 503. auto: 250ms in production, 5s in development.",
+    ),
     plain(
         LIVE,
         "SOCKET_MAX_MESSAGE_BYTES",

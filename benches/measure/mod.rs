@@ -24,6 +24,8 @@ pub fn config(database: &str, redis: &str) -> Config {
         ("JWT_SECRET", "a secret for measuring that is long enough"),
         ("JWT_REFRESH_SECRET", "another secret for measuring, long enough too"),
         ("SEAL_SECRET", "a third secret for measuring, as long as those"),
+        ("PASSWORD_HASHES_WAITING", "16"),
+        ("PASSWORD_HASH_WAIT", "250ms"),
         ("JWT_EXPIRES_IN", "2h"),
         ("MENU_CACHE_LIFE", "10m"),
     ];

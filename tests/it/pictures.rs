@@ -7,6 +7,8 @@ mod spec;
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use comanda::pictures::collect;
 use image::{DynamicImage, GenericImageView as _};
@@ -101,6 +103,14 @@ async fn a_picture_is_made_anew_in_four_sizes() {
     for (variant, size) in [("thumb", (160, 160)), ("card", (400, 300)), ("detail", (600, 800))] {
         assert_eq!(shown(&app, &image[variant]).await.dimensions(), size, "{variant}");
     }
+    // What is shown until the real one has come has its shape, and its colours between red and blue.
+    let hash = STANDARD.decode(image["thumbhash"].as_str().unwrap()).unwrap();
+    assert!(hash.len() <= 25, "{}", hash.len());
+    assert!(thumbhash::thumb_hash_to_approximate_aspect_ratio(&hash).unwrap() < 1.0);
+    let (width, height, rgba) = thumbhash::thumb_hash_to_rgba(&hash).unwrap();
+    let pixel = |row: usize| &rgba[(row * width + width / 2) * 4..][..3];
+    let (top, bottom) = (pixel(height / 8), pixel(height - 1 - height / 8));
+    assert!(top[0] > top[2] && bottom[2] > bottom[0], "{top:?} {bottom:?}");
     let menu = app.stranger().get(&luigi.path("/menu")).await.expect(200);
     assert_eq!(&menu["categories"][0]["items"][0]["image"], image);
 

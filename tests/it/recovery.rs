@@ -250,7 +250,7 @@ async fn no_code_is_readable_in_the_database() {
 
 #[tokio::test]
 async fn in_production_the_outbox_shows_no_code() {
-    let production = [("MODE", "production"), ("DATA_DIR", "./data")];
+    let production = [("MODE", "production"), ("ADMIN_SECOND_FACTOR", "optional"), ("DATA_DIR", "./data")];
     let app = TestApp::with(&production).await;
     let ada = app.customer("Ada").await;
     asks(&app.stranger(), &ada.email).await.expect(202);

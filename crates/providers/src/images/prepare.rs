@@ -64,6 +64,9 @@ pub struct Picture {
     pub width: u32,
     /// Its height.
     pub height: u32,
+    /// A blurred picture of it in some 25 bytes, to be shown until the real one has come:
+    /// <https://evanw.github.io/thumbhash/>.
+    pub thumbhash: Vec<u8>,
     /// 160 × 160.
     pub thumb: Vec<u8>,
     /// 400 × 300.
@@ -110,6 +113,7 @@ pub fn prepare(file: &[u8], bounds: Bounds) -> Result<Picture, Refusal> {
     Ok(Picture {
         width: hero.width(),
         height: hero.height(),
+        thumbhash: thumbhash(&hero),
         thumb: encode(&hero.resize_to_fill(160, 160, FilterType::Triangle))?,
         card: encode(&hero.resize_to_fill(400, 300, FilterType::Triangle))?,
         detail: encode(&within(&hero, DETAIL_SIDE))?,
@@ -221,6 +225,13 @@ fn flatten(picture: &DynamicImage) -> RgbImage {
         };
         Rgb([on_white(red), on_white(green), on_white(blue)])
     })
+}
+
+/// It is made of a picture of at most 100 × 100.
+fn thumbhash(picture: &DynamicImage) -> Vec<u8> {
+    let small = picture.thumbnail(100, 100).to_rgba8();
+    // Both sides are at most 100.
+    thumbhash::rgba_to_thumb_hash(small.width() as usize, small.height() as usize, small.as_raw())
 }
 
 fn encode(picture: &DynamicImage) -> Result<Vec<u8>, Refusal> {
