@@ -18,10 +18,9 @@ create index guesses_ends_at_idx on guesses (ends_at);
 create table password_resets (
     -- Random throughout: knowing it is what entitles to this request's tries.
     id              uuid        not null,
-    -- HMAC-SHA-256 of the e-mail address it was asked for.
+    -- HMAC-SHA-256 of the e-mail address it was asked for. Whether anybody has that address is not looked at before a
+    -- right code comes back: who asks is answered equally fast, and the row tells nothing.
     email_key       bytea       not null,
-    -- Null: nobody has that address. The row is written all the same, so that both take equally long.
-    user_id         uuid        references users on delete cascade,
     -- HMAC-SHA-256 of id and code; the code itself is known to its reader only.
     code_hash       bytea       not null,
     tries           smallint    not null default 0,
@@ -36,7 +35,6 @@ create table password_resets (
 );
 comment on table password_resets is 'Somebody forgot a password. One code a request, five tries, ten minutes, one use.';
 create index password_resets_email_key_idx on password_resets (email_key, created_at);
-create index password_resets_user_id_idx on password_resets (user_id) where user_id is not null;
 create index password_resets_expires_at_idx on password_resets (expires_at);
 
 create table second_factors (

@@ -43,6 +43,8 @@ create table notification_deliveries (
     channel         notification_channel not null,
     -- Device, number or address.
     target          text        not null,
+    -- For whoever has an account with this e-mail address: the worker finds out who and where, or that nobody does.
+    to_holder       boolean     not null default false,
     -- 0 a code somebody waits for, 5 an order, 9 news.
     priority        smallint    not null,
     state           delivery_state not null,

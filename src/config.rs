@@ -598,7 +598,7 @@ impl Accounts {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         // In a flood of sign-ins, whoever cannot be helped is to be told at once; a developer's scripts may wait.
         let (waiting, wait) = match mode {
-            Mode::Production => (16, Duration::from_millis(250)),
+            Mode::Production => (16, Duration::from_millis(200)),
             Mode::Development => (64, Duration::from_secs(5)),
         };
         Self {

@@ -1,6 +1,7 @@
 //! `/api/auth/forgot-password` and `reset-password`: back in with a code that is sent to the owner.
 //!
-//! The answers are the same for an address without an account, in bytes and in time. A code is good for the request it
+//! The answers are the same for an address without an account, in bytes and in time: whether somebody has it is not looked
+//! at before the answer, but by whoever sends the message. A code is good for the request it
 //! belongs to: five tries, ten minutes, once. Whoever knows the request's id spends its tries; a stranger, who does
 //! not, spends those counted for the address, and the owner's code stays good. Nobody is signed in by a reset, so a
 //! second factor is asked for afterwards as always.
@@ -20,12 +21,12 @@ use super::Email;
 use super::cache::Revocation;
 use super::guesses::{self, Counter};
 use super::password::NewPassword;
-use super::sql::recovery::{self as sql, NewReset, Owner, Pending};
+use super::sql::recovery::{self as sql, NewReset, Pending};
 use super::sql::sessions::{self, Reason};
 use crate::app::App;
 use crate::client::Client;
 use crate::ids::{ResetId, UserId};
-use crate::notifications::{self, Channel, Kind, Notice};
+use crate::notifications::{self, Channel, Kind, Notice, Recipient};
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::seal::{Purpose, Seal};
 use crate::tenancy::Who;
@@ -52,10 +53,7 @@ pub fn signed_up(email: &Email, id: UserId, is_new: bool, now: DateTime<Utc>) ->
     Notice {
         kind,
         dedupe_key,
-        user,
-        channel: Channel::Email,
-        target: email.as_str(),
-        deliverable: true,
+        recipient: Recipient::Known { user, channel: Channel::Email, target: email.as_str() },
         secret: None,
         expires_at: None,
     }
@@ -110,17 +108,15 @@ async fn forgot_password(
     app.db
         .write(Who::nobody(), move |tx| {
             Box::pin(async move {
-                let owner = sql::owner(tx, &asked.email).await?;
                 let code = format!("{:08}", rand::rng().random_range(0..CODES));
                 let reset = NewReset {
                     id,
                     email_key: email_key(&house.seal, &asked.email),
-                    user: owner.as_ref().map(|owner| owner.id),
                     code_hash: house.seal.hash(Purpose::ResetCode, &code_parts(&id, &code)),
                     expires_at: tx.now() + LIFE,
                 };
                 sql::insert(tx, &reset).await?;
-                let notice = code_notice(&asked, owner.as_ref(), &reset, &code);
+                let notice = code_notice(&asked, &reset, &code);
                 notifications::tell(tx, &house.seal, &notice).await
             })
         })
@@ -130,17 +126,13 @@ async fn forgot_password(
     Ok((StatusCode::ACCEPTED, Json(ResetAsked { reset_id: id, expires_in: LIFE.num_seconds(), message })))
 }
 
-/// The message with the code; for an address without an account it is written all the same and not sent.
-fn code_notice<'a>(asked: &'a Forgotten, owner: Option<&'a Owner>, reset: &NewReset, code: &'a str) -> Notice<'a> {
-    let phone = owner.and_then(|owner| owner.phone.as_deref()).filter(|_| asked.channel != Some(Way::Email));
-    let (channel, target) = phone.map_or((Channel::Email, asked.email.as_str()), |phone| (Channel::Sms, phone));
+/// The message with the code, for whoever has the address.
+fn code_notice<'a>(asked: &'a Forgotten, reset: &NewReset, code: &'a str) -> Notice<'a> {
+    let channel = if asked.channel == Some(Way::Email) { Channel::Email } else { Channel::Sms };
     Notice {
         kind: Kind::ResetCode,
         dedupe_key: format!("reset-code:{}", reset.id),
-        user: reset.user,
-        channel,
-        target,
-        deliverable: owner.is_some(),
+        recipient: Recipient::HolderOf { email: asked.email.as_str(), channel },
         secret: Some(code),
         expires_at: Some(reset.expires_at),
     }
@@ -190,18 +182,20 @@ async fn reset_password(
 ) -> Result<Json<Done>, Problem> {
     let pending = take_try(&app, &reset).await?;
     let wrong = || Problem::new(Code::InvalidCode, "Check it, or ask for another one.");
-    let Pending { id, user, code_hash } = pending.ok_or_else(wrong)?;
-    let is_right = app.seal.matches(Purpose::ResetCode, &code_parts(&id, reset.otp.trim()), &code_hash);
-    let user = user.filter(|_| is_right).ok_or_else(wrong)?;
+    let Pending { id, code_hash } = pending.ok_or_else(wrong)?;
+    if !app.seal.matches(Purpose::ResetCode, &code_parts(&id, reset.otp.trim()), &code_hash) {
+        return Err(wrong());
+    }
+    let user = owner(&app, &reset.email).await?.ok_or_else(wrong)?;
     let password_hash = app.passwords.hash(&reset.password).await?;
-    let (house, email) = (Arc::clone(&app), reset.email.clone());
+    let (house, email, key) = (Arc::clone(&app), reset.email.clone(), email_key(&app.seal, &reset.email));
     let changed = app
         .db
         .write(Who::user(user), move |tx| {
             Box::pin(async move {
                 // Of fifty who come with the right code at once, one gets past this.
                 sql::hold(tx, user).await?;
-                if !sql::use_up(tx, id).await? {
+                if !sql::use_up(tx, id, key).await? {
                     return Ok(false);
                 }
                 super::sql::set_password(tx, user, &password_hash).await?;
@@ -221,6 +215,13 @@ async fn reset_password(
     Ok(Json(Done { message: "Sign in with the new password." }))
 }
 
+/// Whose account it is. Only whoever has read the owner's messages gets so far.
+async fn owner(app: &App, email: &Email) -> Result<Option<UserId>, Problem> {
+    let email = email.clone();
+    let read = app.db.read(Who::nobody(), move |tx| Box::pin(async move { sql::owner(tx, email.as_str()).await }));
+    Ok(read.await?.map(|owner| owner.id))
+}
+
 /// Takes one of the request's tries, or without its id one of those for the address. `None`: there is nothing to try.
 async fn take_try(app: &Arc<App>, reset: &CodeAndPassword) -> Result<Option<Pending>, Problem> {
     let key = email_key(&app.seal, &reset.email);
@@ -238,10 +239,7 @@ pub fn security_notice(kind: Kind, user: UserId, email: &str, now: DateTime<Utc>
     Notice {
         kind,
         dedupe_key: format!("{}:{user}:{}", kind.word(), now.timestamp_micros()),
-        user: Some(user),
-        channel: Channel::Email,
-        target: email,
-        deliverable: true,
+        recipient: Recipient::Known { user: Some(user), channel: Channel::Email, target: email },
         secret: None,
         expires_at: None,
     }

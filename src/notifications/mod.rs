@@ -112,18 +112,44 @@ pub struct Notice<'a> {
     pub kind: Kind,
     /// The same key is told once.
     pub dedupe_key: String,
-    /// Whom, if it is somebody with an account.
-    pub user: Option<UserId>,
-    /// How.
-    pub channel: Channel,
-    /// Where.
-    pub target: &'a str,
-    /// False: written down, so that it takes as long, but not sent.
-    pub deliverable: bool,
+    /// Whom, and how.
+    pub recipient: Recipient<'a>,
     /// The code in it.
     pub secret: Option<&'a str>,
     /// Not to be told later.
     pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Who a notice is for.
+#[derive(Debug, Clone, Copy)]
+pub enum Recipient<'a> {
+    /// Somebody at a known place.
+    Known {
+        /// Who, if it is somebody with an account.
+        user: Option<UserId>,
+        /// How.
+        channel: Channel,
+        /// Where.
+        target: &'a str,
+    },
+    /// Whoever has an account with this e-mail address. The worker finds out, so that writing the notice takes as long when
+    /// nobody does, and tells nobody anything.
+    HolderOf {
+        /// The address.
+        email: &'a str,
+        /// How, where the account has the means; else by e-mail.
+        channel: Channel,
+    },
+}
+
+impl Recipient<'_> {
+    /// Who, if that is known and somebody with an account.
+    const fn user(&self) -> Option<UserId> {
+        match self {
+            Self::Known { user, .. } => *user,
+            Self::HolderOf { .. } => None,
+        }
+    }
 }
 
 /// The outbox of this node: what seals it, and the bell that wakes its worker.

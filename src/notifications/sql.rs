@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Channel, Notice, State};
+use super::{Channel, Notice, Recipient, State};
 use crate::ids::{MessageId, NotificationId, UserId};
 use crate::paging::Page;
 use crate::problem::Problem;
@@ -25,9 +25,9 @@ pub async fn insert(
         id as NotificationId,
         notice.dedupe_key,
         notice.kind.word(),
-        notice.user as Option<UserId>,
+        notice.recipient.user() as Option<UserId>,
         data,
-        secret.filter(|_| notice.deliverable),
+        secret,
         notice.expires_at,
         now,
     )
@@ -44,19 +44,21 @@ pub async fn insert_message(
     notice: &Notice<'_>,
 ) -> Result<(), Problem> {
     let now = tx.now();
-    let state = if notice.deliverable { State::Pending } else { State::Skipped };
+    let (channel, target, to_holder) = match notice.recipient {
+        Recipient::Known { channel, target, .. } => (channel, target, false),
+        Recipient::HolderOf { channel, email } => (channel, email, true),
+    };
     sqlx::query!(
         "insert into notification_deliveries
-             (id, notification_id, channel, target, priority, state, next_attempt_at, created_at, final_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $7, $8)",
+             (id, notification_id, channel, target, to_holder, priority, state, next_attempt_at, created_at)
+         values ($1, $2, $3, $4, $5, $6, 'PENDING', $7, $7)",
         id as MessageId,
         notification as NotificationId,
-        notice.channel as Channel,
-        notice.target,
+        channel as Channel,
+        target,
+        to_holder,
         notice.kind.priority(),
-        state as State,
         now,
-        (!notice.deliverable).then_some(now),
     )
     .execute(tx.connection())
     .await?;
@@ -73,6 +75,10 @@ pub struct Claimed {
     pub kind: String,
     /// How.
     pub channel: Channel,
+    /// Device, number or address.
+    pub target: String,
+    /// For whoever has an account with that address.
+    pub to_holder: bool,
     /// The sealed code in it.
     pub secret: Option<Vec<u8>>,
     /// Not to be told later.
@@ -93,8 +99,8 @@ pub async fn claim(tx: &mut Tx, most: i64, lease: TimeDelta) -> Result<Vec<Claim
            update notification_deliveries d
            set state = 'SENDING', attempts = d.attempts + 1, lease_until = $3, lease_token = gen_random_uuid()
            from due, notifications n where d.id = due.id and n.id = d.notification_id
-           returning d.id, d.notification_id as notification, n.kind, d.channel, n.secret, n.expires_at,
-                     d.lease_token as "lease!""#,
+           returning d.id, d.notification_id as notification, n.kind, d.channel, d.target, d.to_holder, n.secret,
+                     n.expires_at, d.lease_token as "lease!""#,
         now,
         most,
         now + lease,
@@ -106,8 +112,14 @@ pub async fn claim(tx: &mut Tx, most: i64, lease: TimeDelta) -> Result<Vec<Claim
 
 /// How a message ended.
 pub struct Ending<'a> {
-    /// `SENT` or `DEAD`.
+    /// `SENT`, `DEAD` or `SKIPPED`.
     pub state: State,
+    /// Who it was for, if that came out only now.
+    pub user: Option<UserId>,
+    /// How it went.
+    pub channel: Channel,
+    /// Where to.
+    pub target: &'a str,
     /// Who took it.
     pub provider: &'a str,
     /// Why it was given up.
@@ -121,7 +133,8 @@ pub async fn finish(tx: &mut Tx, message: &Claimed, ending: &Ending<'_>) -> Resu
     let now = tx.now();
     sqlx::query!(
         "update notification_deliveries
-         set state = $3, provider = $4, error = $5, kept = $6, final_at = $7, lease_until = null, lease_token = null
+         set state = $3, provider = $4, error = $5, kept = $6, final_at = $7, channel = $8, target = $9,
+             lease_until = null, lease_token = null
          where id = $1 and lease_token = $2",
         message.id as MessageId,
         message.lease,
@@ -130,13 +143,17 @@ pub async fn finish(tx: &mut Tx, message: &Claimed, ending: &Ending<'_>) -> Resu
         ending.error,
         ending.kept,
         now,
+        ending.channel as Channel,
+        ending.target,
     )
     .execute(tx.connection())
     .await?;
     sqlx::query!(
-        "update notifications set secret = null where id = $1 and secret is not null and not exists (
+        "update notifications set secret = null, user_id = coalesce($2, user_id)
+         where id = $1 and secret is not null and not exists (
              select from notification_deliveries d where d.notification_id = notifications.id and d.final_at is null)",
         message.notification as NotificationId,
+        ending.user as Option<UserId>,
     )
     .execute(tx.connection())
     .await?;
@@ -169,14 +186,14 @@ pub struct Shown {
     pub final_at: Option<DateTime<Utc>>,
 }
 
-/// The outbox, the newest first, without what is not to be sent.
+/// The outbox, the newest first, without what is for nobody, or perhaps for nobody.
 pub async fn outbox(tx: &mut Tx, page: Page) -> Result<Vec<Shown>, Problem> {
     let shown = sqlx::query_as!(
         Shown,
         "select d.id, d.channel, d.target, n.kind, d.state, d.attempts, d.provider, d.error, d.kept, d.created_at,
                 d.final_at
          from notification_deliveries d join notifications n on n.id = d.notification_id
-         where d.state <> 'SKIPPED' and ($2::timestamptz is null or (d.created_at, d.id) < ($2, $3))
+         where d.state <> 'SKIPPED' and not (d.to_holder and d.final_at is null) and ($2::timestamptz is null or (d.created_at, d.id) < ($2, $3))
          order by d.created_at desc, d.id desc limit $1",
         page.fetch,
         page.after_time(),

@@ -10,12 +10,16 @@ use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use super::sql::{self, Claimed, Ending};
-use super::{Kind, State};
+use super::{Channel, Kind, State};
+use crate::accounts;
+use crate::accounts::sql::recovery::Owner;
 use crate::app::App;
 use crate::config::Mode;
+use crate::ids::UserId;
 use crate::problem::Problem;
 use crate::seal::Purpose;
 use crate::tenancy::PlatformScope;
+use crate::uow::Tx;
 
 /// Messages taken at once.
 const BATCH: i64 = 50;
@@ -68,24 +72,61 @@ async fn work_off(app: &Arc<App>, scope: PlatformScope) -> Result<bool, Problem>
     Ok(more)
 }
 
-/// The stand-in takes the message: it keeps what it would have sent.
-async fn hand_over(tx: &mut crate::uow::Tx, app: &App, message: &Claimed) -> Result<(), Problem> {
+/// The stand-in takes the message: it keeps what it would have sent. What is for whoever has an address takes the same
+/// steps when nobody has it, to its end.
+async fn hand_over(tx: &mut Tx, app: &App, message: &Claimed) -> Result<(), Problem> {
+    let address = address_of(tx, message).await?;
+    let ended = |state, error, kept| {
+        let (user, channel, target) = match &address {
+            Some(Address { user, channel, target }) => (*user, *channel, target.as_str()),
+            None => (None, message.channel, message.target.as_str()),
+        };
+        Ending { state, user, channel, target, provider: STAND_IN, error, kept }
+    };
     if message.expires_at.is_some_and(|end| end <= tx.now()) {
-        let late = Ending { state: State::Dead, provider: STAND_IN, error: Some("too late to be told"), kept: None };
-        return sql::finish(tx, message, &late).await;
+        return sql::finish(tx, message, &ended(State::Dead, Some("too late to be told"), None)).await;
     }
     let Some(kind) = Kind::by_word(&message.kind) else {
-        let unknown = Ending { state: State::Dead, provider: STAND_IN, error: Some("no words for it"), kept: None };
-        return sql::finish(tx, message, &unknown).await;
+        return sql::finish(tx, message, &ended(State::Dead, Some("no words for it"), None)).await;
     };
+    let channel = address.as_ref().map_or(message.channel, |address| address.channel);
+    let kept = kept(app, message, kind, channel)?;
+    let taken = match &address {
+        Some(_) => ended(State::Sent, None, Some(kept.as_slice())),
+        None => ended(State::Skipped, None, None),
+    };
+    sql::finish(tx, message, &taken).await
+}
+
+/// Where a message goes.
+struct Address {
+    user: Option<UserId>,
+    channel: Channel,
+    target: String,
+}
+
+/// Where it goes: as it was written, or to whoever has the address; `None`: nobody has it.
+async fn address_of(tx: &mut Tx, message: &Claimed) -> Result<Option<Address>, Problem> {
+    if !message.to_holder {
+        return Ok(Some(Address { user: None, channel: message.channel, target: message.target.clone() }));
+    }
+    let holder = accounts::sql::recovery::owner(tx, &message.target).await?;
+    Ok(holder.map(|Owner { id, phone }| {
+        let phone = phone.filter(|_| message.channel == Channel::Sms);
+        let (channel, target) =
+            phone.map_or_else(|| (Channel::Email, message.target.clone()), |phone| (Channel::Sms, phone));
+        Address { user: Some(id), channel, target }
+    }))
+}
+
+/// What would have been sent, sealed.
+fn kept(app: &App, message: &Claimed, kind: Kind, channel: Channel) -> Result<Vec<u8>, Problem> {
     let notification = message.notification.uuid();
     let opened = message.secret.as_ref().map(|sealed| app.seal.open(Purpose::Outbox, notification.as_bytes(), sealed));
     let secret = opened.transpose()?.map(|secret| String::from_utf8_lossy(&secret).into_owned());
     // Who runs a real service must not be able to read people's codes out of a page.
     let secret = secret.map(|secret| if app.config.mode == Mode::Development { secret } else { MASK.to_owned() });
-    let words = super::words::words(kind, message.channel, secret.as_deref());
+    let words = super::words::words(kind, channel, secret.as_deref());
     let kept = serde_json::to_vec(&(words.subject, words.body)).map_err(|error| Problem::internal(&error))?;
-    let kept = app.seal.close(Purpose::Outbox, message.id.uuid().as_bytes(), &kept)?;
-    let taken = Ending { state: State::Sent, provider: STAND_IN, error: None, kept: Some(&kept) };
-    sql::finish(tx, message, &taken).await
+    app.seal.close(Purpose::Outbox, message.id.uuid().as_bytes(), &kept)
 }

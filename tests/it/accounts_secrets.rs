@@ -31,6 +31,19 @@ async fn everything_in(redis_url: &str) -> String {
     text
 }
 
+/// What a user of Redis proves themselves with.
+const CANARY_OF_REDIS: &str = "a-canary-of-redis";
+
+/// The address of a Redis with a user of its own, who needs a password.
+async fn with_a_canary(redis_url: &str, user: &str) -> String {
+    let client = redis::Client::open(redis_url).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut rule = redis::cmd("ACL");
+    rule.arg("SETUSER").arg(user).arg("reset").arg("on").arg(format!(">{CANARY_OF_REDIS}"));
+    rule.arg("~*").arg("&*").arg("+@all").exec_async(&mut connection).await.unwrap();
+    redis_url.replacen("redis://", &format!("redis://{user}:{CANARY_OF_REDIS}@"), 1)
+}
+
 /// Whoever an answer to a sign-in is for.
 fn signed_in(person: &Person, answer: &Value) -> Person {
     Person { token: answer["accessToken"].as_str().map(Into::into), ..person.clone() }
@@ -129,7 +142,8 @@ async fn no_secret_is_in_the_database_in_redis_or_in_the_log() {
     let url = database_url(&database).replacen("comanda@", "comanda:a%20canary%20of%20the%20database@", 1);
     assert!(url.contains("canary"), "{url}");
     let keys = secrets_of_the_server();
-    let mut variables = vec![("REDIS_URL", redis_url.as_str()), ("LOG_LEVEL", "trace")];
+    let guarded_redis = with_a_canary(&redis_url, "redis_canary").await;
+    let mut variables = vec![("REDIS_URL", guarded_redis.as_str()), ("LOG_LEVEL", "trace")];
     variables.extend(PROVIDERS);
     variables.extend(keys.iter().map(|(name, value)| (*name, value.as_str())));
     let program = Program::serve(&url, &variables).await;
@@ -169,6 +183,7 @@ async fn no_secret_is_in_the_database_in_redis_or_in_the_log() {
     secrets.extend(codes_of(&anybody, &admin).await);
     secrets.extend(keys.iter().map(|(_, value)| value.clone()));
     secrets.extend(["a canary of the database".to_owned(), "a%20canary%20of%20the%20database".to_owned()]);
+    secrets.push(CANARY_OF_REDIS.to_owned());
     variables.push(("DATABASE_URL", &url));
 
     let (server, options) = url.split_once('?').unwrap();

@@ -10,6 +10,7 @@ mod canaries;
 mod cast;
 mod exercise;
 mod places;
+mod sockets;
 mod walls;
 mod world;
 
@@ -244,6 +245,8 @@ async fn rooms_open_as_the_table_says_and_only_those_inside_hear() {
         }
         sockets.push((caller, socket, entitled));
     }
+    sockets::leaving_tells_nothing(&world, &mut sockets).await;
+    sockets::renewing_takes_one_s_own_token_alone(&world, &mut sockets).await;
     let caused = world.causes_every_event().await;
     let named: Vec<_> = events::NAMES.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert!(named.iter().all(|name| caused.contains(name)), "{caused:?} of {named:?}");

@@ -14,6 +14,7 @@ use crate::app::{TestApp, eventually};
 use crate::people::{PASSWORD, Person};
 use crate::reply::Reply;
 use crate::socket::Socket;
+use crate::sync;
 
 /// RFC 6238, appendix B: SHA-1, the last six of its eight digits.
 #[test]
@@ -322,4 +323,39 @@ async fn no_key_and_no_recovery_code_is_readable_in_the_database() {
     for secret in ada.recovery_codes.iter().map(|code| code.replace('-', "")).chain([key]) {
         assert!(rows.iter().all(|row| !row.contains(&secret)), "{secret}");
     }
+}
+
+/// What was sent while it was allowed and is done when it is not: the stock of a dish that could not be written at first.
+#[tokio::test]
+async fn what_an_administrator_without_one_any_more_sent_from_offline_is_refused() {
+    let mut app = TestApp::start().await;
+    let shop = app.restaurant("Luigi").sells_counted("Bad", 600, 10).opens().await;
+    let admin = app.admin().await;
+    // From here on one node works, and asks for the factor.
+    app.stop().await;
+    let fast = [("SYNC_ATTEMPTS", "1"), ("SYNC_RETRY_AFTER", "10ms"), ("SYNC_POLL_INTERVAL", "10ms")];
+    let node = other_node(&app, &[REQUIRED.as_slice(), &fast].concat()).await;
+    let admin = sets_up(&app, at(&admin, &node)).await;
+    sync::poison(&app, "Bad").await;
+    let dish = shop.dish("Bad");
+    let change = sync::op(1, "stock.change", app.clock.now(), sync::stock(&shop, dish, 5));
+    let sent = sync::told(&sync::sends(&admin.person, "tablet", std::slice::from_ref(&change)).await);
+    assert_eq!(sent, ["blocked:1:dead"], "it broke once, and waits for an operator");
+
+    let removal = json!({ "password": PASSWORD, "code": admin.code(&app) });
+    let removed = admin.person.request(Method::DELETE, "/api/me/second-factor").json(&removal);
+    assert_eq!(admin.person.send(removed).await.status, 204);
+    sync::sends(&admin.person, "tablet", std::slice::from_ref(&change)).await.refused(403, "second_factor_required");
+    app.does("drop trigger poison on menu_items").await;
+    let config = crate::app::config(&app.database_url, &[]);
+    assert_eq!(comanda::operator::sync_retry(&config, None).await.unwrap(), 1);
+    eventually("it is refused", async || {
+        app.count("select count(*) from sync_operations where state = 'REJECTED'").await == 1
+    })
+    .await;
+    assert_eq!(app.count("select stock::bigint from menu_items where name = 'Bad'").await, 10, "nothing was changed");
+    let admin = sets_up(&app, admin.person).await;
+    let again = sync::sends(&admin.person, "tablet", std::slice::from_ref(&change)).await.expect(200);
+    assert_eq!(again["data"][0]["outcome"], "duplicate");
+    assert_eq!(again["data"][0]["problem"]["code"], "second_factor_required", "{again}");
 }

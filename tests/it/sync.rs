@@ -13,7 +13,7 @@ mod crashes;
 mod histories;
 
 /// Sends operations under a fresh key.
-async fn sends(person: &Person, device: &str, ops: &[Value]) -> Reply {
+pub async fn sends(person: &Person, device: &str, ops: &[Value]) -> Reply {
     sends_as(person, &Uuid::new_v4().to_string(), device, ops).await
 }
 
@@ -26,7 +26,7 @@ async fn sends_as(person: &Person, key: &str, device: &str, ops: &[Value]) -> Re
 
 /// How each operation stands, in a word: `applied`, `duplicate:applied`, `rejected:code`, `blocked:3:missing`.
 #[track_caller]
-fn told(reply: &Reply) -> Vec<String> {
+pub fn told(reply: &Reply) -> Vec<String> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
     let word = |one: &Value| match one["outcome"].as_str().unwrap() {
         "rejected" => format!("rejected:{}", text(&one["problem"]["code"])),
@@ -38,7 +38,7 @@ fn told(reply: &Reply) -> Vec<String> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "each caller writes it in place")]
-fn op(seq: i64, kind: &str, at: DateTime<Utc>, payload: Value) -> Value {
+pub fn op(seq: i64, kind: &str, at: DateTime<Utc>, payload: Value) -> Value {
     json!({ "seq": seq, "opId": format!("op-{seq}"), "at": at, "kind": kind, "payload": payload })
 }
 
@@ -50,7 +50,7 @@ fn moves(op: &str, status: &str) -> Value {
     json!({ "orderOp": op, "status": status })
 }
 
-fn stock(shop: &Shop, dish: &Dish, change: i64) -> Value {
+pub fn stock(shop: &Shop, dish: &Dish, change: i64) -> Value {
     json!({ "restaurantId": shop.id, "itemId": dish.id, "change": change })
 }
 
@@ -256,7 +256,7 @@ async fn no_clock_of_a_phone_wins_for_ever() {
 }
 
 /// A fault of ours in one item: whatever touches it breaks.
-async fn poison(app: &TestApp, dish: &str) {
+pub async fn poison(app: &TestApp, dish: &str) {
     app.does(&format!(
         "create function poison() returns trigger language plpgsql as $$ begin
              if new.name = '{dish}' then raise exception 'a fault of ours'; end if; return new; end $$;

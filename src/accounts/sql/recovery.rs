@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::accounts::Email;
 use crate::ids::{ResetId, UserId};
 use crate::problem::Problem;
 use crate::uow::Tx;
 
-/// Whose address it is.
+/// Whose address it is, and how to reach them.
+#[derive(Debug, Clone)]
 pub struct Owner {
     /// Who.
     pub id: UserId,
@@ -16,9 +16,9 @@ pub struct Owner {
 }
 
 /// Whose address it is; nobody who is disabled.
-pub async fn owner(tx: &mut Tx, email: &Email) -> Result<Option<Owner>, Problem> {
+pub async fn owner(tx: &mut Tx, email: &str) -> Result<Option<Owner>, Problem> {
     let owner =
-        sqlx::query_as!(Owner, "select id, phone from users where email = $1 and disabled_at is null", email.as_str(),)
+        sqlx::query_as!(Owner, "select id, phone from users where email = $1 and disabled_at is null", email)
             .fetch_optional(tx.connection())
             .await?;
     Ok(owner)
@@ -30,8 +30,6 @@ pub struct NewReset {
     pub id: ResetId,
     /// The address, hashed.
     pub email_key: [u8; 32],
-    /// Whose it is, if anybody's.
-    pub user: Option<UserId>,
     /// Id and code, hashed.
     pub code_hash: [u8; 32],
     /// When the code ends.
@@ -44,12 +42,11 @@ pub async fn insert(tx: &mut Tx, reset: &NewReset) -> Result<(), Problem> {
     sqlx::query!(
         "with old as (
              delete from password_resets where id in (
-                 select id from password_resets where expires_at < $6::timestamptz - interval '1 day' order by expires_at limit 20))
-         insert into password_resets (id, email_key, user_id, code_hash, created_at, expires_at)
-         values ($1, $2, $3, $4, $6, $5)",
+                 select id from password_resets where expires_at < $5::timestamptz - interval '1 day' order by expires_at limit 20))
+         insert into password_resets (id, email_key, code_hash, created_at, expires_at)
+         values ($1, $2, $3, $5, $4)",
         reset.id as ResetId,
         &reset.email_key,
-        reset.user as Option<UserId>,
         &reset.code_hash,
         reset.expires_at,
         now,
@@ -63,8 +60,6 @@ pub async fn insert(tx: &mut Tx, reset: &NewReset) -> Result<(), Problem> {
 pub struct Pending {
     /// Which.
     pub id: ResetId,
-    /// Whose account.
-    pub user: Option<UserId>,
     /// Id and code, hashed.
     pub code_hash: Vec<u8>,
 }
@@ -76,7 +71,7 @@ pub async fn take_try(tx: &mut Tx, id: ResetId, email_key: [u8; 32]) -> Result<O
         Pending,
         "update password_resets set tries = tries + 1
          where id = $1 and email_key = $2 and tries < 5 and used_at is null and expires_at > $3
-         returning id, user_id as user, code_hash",
+         returning id, code_hash",
         id as ResetId,
         &email_key,
         now,
@@ -91,7 +86,7 @@ pub async fn newest(tx: &mut Tx, email_key: [u8; 32]) -> Result<Option<Pending>,
     let now = tx.now();
     let pending = sqlx::query_as!(
         Pending,
-        "select id, user_id as user, code_hash from password_resets
+        "select id, code_hash from password_resets
          where email_key = $1 and used_at is null and expires_at > $2
          order by created_at desc, id desc limit 1",
         &email_key,
@@ -102,26 +97,20 @@ pub async fn newest(tx: &mut Tx, email_key: [u8; 32]) -> Result<Option<Pending>,
     Ok(pending)
 }
 
-/// Uses a request up, and with it all others of its account; `false`: somebody else did, or its time is over.
-pub async fn use_up(tx: &mut Tx, id: ResetId) -> Result<bool, Problem> {
+/// Uses a request up, and with it all others for its address; `false`: somebody else did, or its time is over.
+pub async fn use_up(tx: &mut Tx, id: ResetId, email_key: [u8; 32]) -> Result<bool, Problem> {
     let now = tx.now();
-    let owner = sqlx::query_scalar!(
-        r#"update password_resets set used_at = $2 where id = $1 and used_at is null and expires_at > $2
-           returning user_id as "user: UserId""#,
+    let used = sqlx::query_scalar!(
+        r#"with used as (update password_resets set used_at = $3
+                          where email_key = $2 and used_at is null and expires_at > $3 returning id)
+           select exists (select from used where id = $1) as "used!""#,
         id as ResetId,
+        &email_key,
         now,
     )
-    .fetch_optional(tx.connection())
+    .fetch_one(tx.connection())
     .await?;
-    let Some(user) = owner else { return Ok(false) };
-    sqlx::query!(
-        "update password_resets set used_at = $2 where user_id = $1 and used_at is null",
-        user as Option<UserId>,
-        now,
-    )
-    .execute(tx.connection())
-    .await?;
-    Ok(true)
+    Ok(used)
 }
 
 /// Holds the account, so that two resets of it take turns.

@@ -1,0 +1,51 @@
+//! What a socket can ask for besides joining: leaving any room by name, and going on with any token.
+
+use serde_json::json;
+
+use super::cast::{CALLERS, Caller, Target};
+use super::exercise::gaps;
+use super::world::World;
+use super::{ROOMS, id_field};
+use crate::socket::Socket;
+
+/// A socket that is in, and the rooms it is in.
+pub type Inside = (Caller, Socket, Vec<(&'static str, Target)>);
+
+/// Leaving is answered alike for every room, one's own, somebody else's or none at all, and takes nobody else out: the
+/// others go on hearing. Whoever was inside comes back.
+pub async fn leaving_tells_nothing(world: &World, sockets: &mut [Inside]) {
+    for (caller, socket, entitled) in sockets {
+        for (kind, _, path) in ROOMS {
+            for target in Target::ALL {
+                let room = format!("{kind}:{}", world.ids(target)[gaps(path)[0]]);
+                let answer = socket.asks("leave", &json!({ "room": room })).await.1;
+                assert_eq!(answer, json!({ "ok": true, "room": room }), "{caller:?} leaves {kind} {target:?}");
+                if entitled.contains(&(kind, target)) {
+                    assert_eq!(socket.joins(&room).await["ok"], true, "{caller:?} comes back into {kind} {target:?}");
+                }
+            }
+        }
+    }
+}
+
+/// A socket goes on with a good token of its own session alone; with anybody else's, in whatever state, it stays what it
+/// was, and is told no more of a good one than that it is of another session.
+pub async fn renewing_takes_one_s_own_token_alone(world: &World, sockets: &mut [Inside]) {
+    for (caller, socket, entitled) in sockets {
+        for whose in CALLERS {
+            let token = world.person(whose).token.clone().unwrap_or_default();
+            let answer = socket.asks("auth:renew", &json!({ "token": token })).await.1;
+            match (whose == *caller, whose.is_signed_in()) {
+                (true, _) => assert_eq!((&answer["ok"], &answer["left"]), (&json!(true), &json!([])), "{caller:?}"),
+                (false, true) => assert_eq!(answer["error"]["code"], "forbidden", "{caller:?} with {whose:?}'s"),
+                (false, false) => assert_eq!(answer["error"]["code"], "unauthenticated", "{caller:?} with {whose:?}'s"),
+            }
+        }
+        // Still who it was: a room of the other restaurant is as closed as before.
+        for (kind, target) in [("restaurant", Target::A), ("restaurant", Target::B)] {
+            let room = format!("{kind}:{}", world.ids(target)[id_field(kind)]);
+            let is_in = socket.joins(&room).await["ok"] == true;
+            assert_eq!(is_in, entitled.contains(&(kind, target)), "{caller:?} {kind} {target:?}");
+        }
+    }
+}
