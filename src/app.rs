@@ -30,7 +30,7 @@ use crate::problem::Problem;
 use crate::seal::Seal;
 use crate::uow::Database;
 use crate::wire::Json;
-use crate::{accounts, cart, console, coupons, delivery, menu, middleware, openapi, orders, restaurants, sync};
+use crate::{accounts, cart, console, coupons, delivery, guests, menu, middleware, openapi, orders, restaurants, sync};
 
 /// What handlers, jobs and sockets share.
 pub struct App {
@@ -85,6 +85,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .merge(accounts::http::routes())
         .merge(restaurants::http::routes())
         .merge(menu::http::routes())
+        .merge(guests::http::routes())
         .merge(cart::http::routes())
         .merge(coupons::http::routes())
         .merge(orders::http::routes())

@@ -173,6 +173,12 @@ const RULES: &[Rule] = &[
     },
     Rule {
         part: "state",
+        says: "a guest who was taken over has no cart any more",
+        broken_by: "select c.id::text from carts c join guests g on g.id = c.guest_id
+         where $1::json is not null and g.taken_over_at is not null",
+    },
+    Rule {
+        part: "state",
         says: "numbers of a day are called out from 1 without gap",
         broken_by: "select restaurant_id::text from orders where $1::json is not null
          group by restaurant_id, day having max(number) <> count(*) or min(number) <> 1",

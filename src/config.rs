@@ -80,6 +80,8 @@ pub struct Accounts {
     pub access_life: Duration,
     /// How long sessions live.
     pub sessions: SessionLives,
+    /// `GUEST_LIFE`: without a write to a cart.
+    pub guest_life: Duration,
     /// `SESSION_CACHE`.
     pub session_cache: usize,
     /// `ADMIN_SECOND_FACTOR`: an administrator without a second factor may only set one up.
@@ -609,6 +611,7 @@ impl Accounts {
             seal_secret: reader.secret("SEAL_SECRET"),
             access_life: reader.duration("JWT_EXPIRES_IN"),
             sessions: SessionLives::gather(reader),
+            guest_life: reader.duration_between("GUEST_LIFE", Duration::from_mins(1), Duration::from_hours(24 * 90)),
             session_cache: reader.number("SESSION_CACHE", 1, 1_000_000),
             admin_second_factor: reader.value("ADMIN_SECOND_FACTOR", "auto, required or optional", true, |text| {
                 match text {

@@ -146,6 +146,8 @@ ids! {
     UserId = "usr";
     /// One sign-in on one device.
     SessionId = "ses";
+    /// Somebody without an account.
+    GuestId = "gst";
     /// A place a user has things brought to.
     AddressId = "adr";
     /// Where pushes to a user go.

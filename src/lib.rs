@@ -45,6 +45,8 @@ pub mod accounts;
 pub mod restaurants;
 /// What can be ordered.
 pub mod menu;
+/// Somebody without an account.
+pub mod guests;
 /// What a customer means to order.
 pub mod cart;
 /// What is taken off for whoever knows a code.

@@ -243,12 +243,13 @@ impl Limits {
     }
 }
 
-/// Where a password, a code or a message to somebody's phone is asked for: strict, and counted by network alone, since
-/// a token costs nothing to somebody who signs up.
+/// Where a password, a code or a message to somebody's phone is asked for, or where anybody becomes somebody: strict,
+/// and counted by network alone, since a token costs nothing to somebody who signs up.
 const fn guesses(operation: Operation) -> bool {
     matches!(
         operation,
         Operation::Register
+            | Operation::CreateGuest
             | Operation::Login
             | Operation::ChangePassword
             | Operation::UpdateMe

@@ -33,6 +33,10 @@ pub fn head() -> OpenApi {
         .bearer_format("JWT")
         .description(Some("The accessToken that signing in answers with."))
         .build();
+    let guest = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("The guestToken of somebody without an account, for carts."))
+        .build();
     let tags = [
         ("auth", "Signing up and in."),
         ("restaurants", "Restaurants, their hours, their people."),
@@ -46,7 +50,12 @@ pub fn head() -> OpenApi {
     OpenApiBuilder::new()
         .info(info)
         .tags(Some(tags.map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build())))
-        .components(Some(ComponentsBuilder::new().security_scheme("token", SecurityScheme::Http(token)).build()))
+        .components(Some(
+            ComponentsBuilder::new()
+                .security_scheme("token", SecurityScheme::Http(token))
+                .security_scheme("guest", SecurityScheme::Http(guest))
+                .build(),
+        ))
         .build()
 }
 

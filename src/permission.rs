@@ -10,6 +10,8 @@ use crate::problem::{Code, Problem};
 pub enum Relation {
     /// Nobody has to sign in.
     Anyone,
+    /// Somebody without an account, with a token of their own; the operation deals with their own things only.
+    Guest,
     /// A user, whoever it is; the operation deals with their own things only.
     SignedIn,
     /// The customer whose order, cart or delivery it is.
@@ -64,6 +66,7 @@ operations! {
     EndSession = "end_session": [SignedIn];
     ForgotPassword = "forgot_password": [Anyone];
     ResetPassword = "reset_password": [Anyone];
+    CreateGuest = "create_guest": [Anyone];
     GetMe = "get_me": [SignedIn];
     UpdateMe = "update_me": [SignedIn];
     ListAddresses = "list_addresses": [SignedIn];
@@ -143,9 +146,10 @@ operations! {
     SetModifierAvailability = "set_modifier_availability": [Staff, Admin];
     SetModifierStock = "set_modifier_stock": [Staff, Admin];
 
-    GetCart = "get_cart": [SignedIn];
-    PutCart = "put_cart": [SignedIn];
-    PatchCart = "patch_cart": [SignedIn];
+    GetCart = "get_cart": [SignedIn, Guest];
+    PutCart = "put_cart": [SignedIn, Guest];
+    PatchCart = "patch_cart": [SignedIn, Guest];
+    TakeOverCarts = "take_over_carts": [SignedIn];
 
     CreateQuote = "create_quote": [SignedIn];
     GetQuote = "get_quote": [SignedIn];
@@ -218,8 +222,9 @@ pub fn decide(operation: Operation, held: &[Relation]) -> Result<(), Problem> {
         return Ok(());
     }
     // A driver is nobody in particular to a thing that they do not carry.
-    let is_a_stranger =
-        held.iter().all(|relation| matches!(relation, Relation::Anyone | Relation::SignedIn | Relation::Driver));
+    let is_a_stranger = held
+        .iter()
+        .all(|relation| matches!(relation, Relation::Anyone | Relation::Guest | Relation::SignedIn | Relation::Driver));
     let is_about_a_thing = allowed.iter().any(|relation| {
         matches!(
             relation,

@@ -44,6 +44,7 @@ codes! {
     MalformedRequest = BAD_REQUEST, "malformed_request", "The request cannot be read";
     IdempotencyKeyMissing = BAD_REQUEST, "idempotency_key_missing", "An Idempotency-Key header is required";
     Unauthenticated = UNAUTHORIZED, "unauthenticated", "A valid access token is required";
+    AccountRequired = UNAUTHORIZED, "account_required", "An account is required";
     InvalidCredentials = UNAUTHORIZED, "invalid_credentials", "E-mail or password is wrong";
     SessionEnded = UNAUTHORIZED, "session_ended", "The session has ended";
     ReauthRequired = FORBIDDEN, "reauth_required", "The current password is needed for this";
@@ -202,6 +203,15 @@ impl Problem {
     pub fn unauthenticated() -> Self {
         Self::new(Code::Unauthenticated, "Sign in and send the access token as `Authorization: Bearer …`.")
             .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    /// The token of a guest, who may not do this, whether or not the token is good.
+    pub fn account_required() -> Self {
+        Self::new(
+            Code::AccountRequired,
+            "A guest has a cart and nothing else. Sign up, sign in with the guestToken, and send the access token.",
+        )
+        .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
     /// Something broke that the client cannot mend; the cause goes to the log, not to the client.

@@ -20,6 +20,8 @@ pub enum Purpose {
     SecondFactor,
     /// Codes that stand in for a second factor.
     RecoveryCode,
+    /// Tokens of guests.
+    GuestToken,
     /// Codes in notifications, and what the stand-in keeps.
     Outbox,
 }
@@ -31,6 +33,7 @@ impl Purpose {
             Self::ResetCode => b"comanda reset code 1",
             Self::SecondFactor => b"comanda second factor 1",
             Self::RecoveryCode => b"comanda recovery code 1",
+            Self::GuestToken => b"comanda guest token 1",
             Self::Outbox => b"comanda outbox 1",
         }
     }

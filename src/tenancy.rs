@@ -4,7 +4,7 @@
 //! is the first argument of the statement, and the same ids are set on the transaction for row level security, so
 //! a forgotten predicate still shows nothing of somebody else's.
 
-use crate::ids::{DriverId, RestaurantId, UserId};
+use crate::ids::{DriverId, GuestId, RestaurantId, UserId};
 use crate::orders::Actor;
 
 /// What row level security is told about a transaction. Everything unset: nobody, who sees what is public.
@@ -14,6 +14,7 @@ pub struct Who {
     pub(crate) tenant: Option<RestaurantId>,
     pub(crate) shop: Option<RestaurantId>,
     pub(crate) driver: Option<DriverId>,
+    pub(crate) guest: Option<GuestId>,
     pub(crate) platform: bool,
 }
 
@@ -51,6 +52,12 @@ impl RestaurantScope {
     pub(crate) fn customer(_proof: &'static str, restaurant: RestaurantId, user: UserId) -> Self {
         let who = Who { user: Some(user), shop: Some(restaurant), ..Who::default() };
         Self { restaurant, actor: Actor::Customer, actor_id: Some(user), who }
+    }
+
+    /// Somebody without an account at the restaurant: sees what is public, and their own cart.
+    pub(crate) fn guest(_proof: &'static str, restaurant: RestaurantId, guest: GuestId) -> Self {
+        let who = Who { guest: Some(guest), ..Who::default() };
+        Self { restaurant, actor: Actor::Customer, actor_id: None, who }
     }
 
     /// The driver who carries one of the restaurant's orders.

@@ -341,6 +341,7 @@ fn begin_statement(begin: &str, who: Who) -> String {
         ("tenant", who.tenant.map(crate::ids::RestaurantId::uuid)),
         ("shop", who.shop.map(crate::ids::RestaurantId::uuid)),
         ("driver", who.driver.map(crate::ids::DriverId::uuid)),
+        ("guest", who.guest.map(crate::ids::GuestId::uuid)),
     ];
     for (name, id) in settings {
         if let Some(id) = id {

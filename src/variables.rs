@@ -105,7 +105,7 @@ pub const VARIABLES: &[Variable] = &[
         LIMITS,
         "RATE_LIMIT_AUTH",
         "auto",
-        "Requests to sign up, sign in and recover, per address (IPv6: /64). A burst of so many, refilled over the time: 60/1m. auto: 60/1m in production, 3000/1m in development.",
+        "Requests to sign up, sign in, recover and become a guest, per address (IPv6: /64). A burst of so many, refilled over the time: 60/1m. auto: 60/1m in production, 3000/1m in development.",
     ),
     plain(
         LIMITS,
@@ -188,6 +188,12 @@ pub const VARIABLES: &[Variable] = &[
     plain(ACCOUNTS, "SESSION_MAX_LIFE", "90d", "Life of a session however much it is used; then one signs in again."),
     plain(ACCOUNTS, "STAFF_SESSION_IDLE", "12h", "JWT_REFRESH_EXPIRES_IN for STAFF and ADMIN, where that is longer."),
     plain(ACCOUNTS, "STAFF_SESSION_MAX_LIFE", "7d", "SESSION_MAX_LIFE for STAFF and ADMIN, where that is longer."),
+    plain(
+        ACCOUNTS,
+        "GUEST_LIFE",
+        "7d",
+        "A guest, who has carts but no account, is forgotten with them after so long without a write (1m to 90d).",
+    ),
     plain(
         ACCOUNTS,
         "SESSION_CACHE",

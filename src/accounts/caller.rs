@@ -13,6 +13,7 @@ use super::sql::sessions;
 use super::token::Claims;
 use super::{Caller, UserRole};
 use crate::app::App;
+use crate::guests::token;
 use crate::permission::{self, Operation, Relation};
 use crate::problem::{Code, Problem};
 use crate::tenancy::{PlatformScope, Who};
@@ -21,8 +22,12 @@ impl Caller {
     /// Whose token this is.
     ///
     /// # Errors
-    /// 401 for every token that is not good, or whose session or user is not any more.
+    /// 401 for every token that is not good, or whose session or user is not any more; and for a guest's, without asking
+    /// whether it is good.
     pub async fn by_token(app: &App, token: &str) -> Result<Self, Problem> {
+        if token::is_meant_by(token) {
+            return Err(Problem::account_required());
+        }
         let now = app.clock.now();
         let claims = app.tokens.check(token, now)?;
         let known = known(app, &claims, now).await?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -21,6 +22,7 @@ use super::{
 use crate::app::App;
 use crate::client::Client;
 use crate::delivery::Driver;
+use crate::guests::takeover::{Claim, TakeOver};
 use crate::ids::{SessionId, UserId};
 use crate::notifications;
 use crate::problem::{Code, Problem, ProblemBody};
@@ -119,10 +121,14 @@ async fn register(
 
 /// E-mail address and password.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Credentials {
     email: Email,
     password: GivenPassword,
+    /// Of a guest whose carts are taken over. One that is wrong, expired or used takes nothing over, and keeps nobody
+    /// out. Where a second factor is asked for, give it with the code.
+    #[schema(value_type = Option<String>)]
+    guest_token: Option<SecretString>,
 }
 
 /// A session has been opened.
@@ -131,6 +137,9 @@ pub struct SignedInAnswer {
     #[serde(flatten)]
     pub(super) tokens: TokenPair,
     pub(super) user: User,
+    /// What was taken over from a guest, when a `guestToken` was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) guest: Option<TakeOver>,
 }
 
 /// Signed in, or half way there.
@@ -164,17 +173,20 @@ async fn login(
     if let Some(needed) = second_factor::ask(&app, user.id, &password_hash).await? {
         return Ok(Json(LoginAnswer::SecondFactorNeeded(needed)));
     }
-    let (session, lives) = (SessionId::new(), app.config.accounts.sessions);
-    let new = NewSession { id: session, user: user.id, role: user.role, password_hash };
-    let opened = app
+    let (session, lives, id) = (SessionId::new(), app.config.accounts.sessions, user.id);
+    let new = NewSession { id: session, user: id, role: user.role, password_hash };
+    let claim = Claim::of(&app, given.guest_token.as_ref()).await?;
+    let (ends, guest) = app
         .db
-        .write(Who::user(user.id), move |tx| {
-            Box::pin(async move { sql::sessions::open(tx, &new, &device, lives).await })
+        .write(claim.who(id), move |tx| {
+            Box::pin(async move {
+                let ends = sql::sessions::open(tx, &new, &device, lives).await?.ok_or_else(wrong)?;
+                Ok((ends, claim.take_over(tx, id).await?))
+            })
         })
         .await?;
-    let ends = opened.ok_or_else(wrong)?;
-    let tokens = TokenPair::new(&app, user.id, session, 0, ends)?;
-    Ok(Json(LoginAnswer::SignedIn(SignedInAnswer { tokens, user })))
+    let tokens = TokenPair::new(&app, id, session, 0, ends)?;
+    Ok(Json(LoginAnswer::SignedIn(SignedInAnswer { tokens, user, guest })))
 }
 
 /// The caller, and what they may act as.

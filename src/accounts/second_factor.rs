@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -25,6 +26,7 @@ use super::sql::second_factor::{self as sql, Challenge};
 use super::sql::sessions::{self, Device, NewSession, Reason};
 use super::{User, totp};
 use crate::app::App;
+use crate::guests::takeover::Claim;
 use crate::ids::{ChallengeId, SessionId, UserId};
 use crate::notifications::{self, Kind};
 use crate::problem::{Code, Problem, ProblemBody};
@@ -88,6 +90,9 @@ struct Proof {
     /// Or one of the ten.
     #[schema(example = "ABCDE-FGHIJ", max_length = 32)]
     recovery_code: Option<String>,
+    /// Of a guest whose carts are taken over, as when the password was given.
+    #[schema(value_type = Option<String>)]
+    guest_token: Option<SecretString>,
 }
 
 /// What was given, one of the two.
@@ -128,9 +133,10 @@ async fn complete_login(
     let tries = Counter::new(&app, guesses::SECOND_FACTOR, &[user.as_bytes()]);
     guesses::take(&app, vec![tries.clone()]).await?;
     let (session, house, lives) = (SessionId::new(), Arc::clone(&app), app.config.accounts.sessions);
-    let (user, ends) = app
+    let claim = Claim::of(&app, proof.guest_token.as_ref()).await?;
+    let (user, ends, guest) = app
         .db
-        .write(Who::user(user), move |tx| {
+        .write(claim.who(user), move |tx| {
             Box::pin(async move {
                 let user = super::sql::get(tx, user).await?.ok_or_else(wrong)?;
                 check(tx, &house.seal, &user, &given).await?;
@@ -139,14 +145,15 @@ async fn complete_login(
                 }
                 let new = NewSession { id: session, user: user.id, role: user.role, password_hash };
                 let ends = sessions::open(tx, &new, &device, lives).await?.ok_or_else(wrong)?;
-                Ok((user, ends))
+                let guest = claim.take_over(tx, user.id).await?;
+                Ok((user, ends, guest))
             })
         })
         .await?;
     guesses::give_back(&app, vec![tries]).await?;
     app.outbox.ring();
     let tokens = TokenPair::new(&app, user.id, session, 0, ends)?;
-    Ok(Json(SignedInAnswer { tokens, user }))
+    Ok(Json(SignedInAnswer { tokens, user, guest }))
 }
 
 /// Takes a code or a recovery code of a confirmed second factor: each is good once.

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::merge::{self, LeftBehind, WhyLeft};
 use super::sql::lines::{self, LineWrite};
 use super::sql::{self, WantedLine};
-use super::{Cart, CartStatus, MOST_LINES};
+use super::{Cart, CartStatus, MOST_LINES, Owner};
 use crate::ids::{CartId, UserId};
 use crate::money::Amount;
 use crate::problem::{FieldError, Problem};
@@ -18,9 +19,9 @@ use crate::uow::Tx;
 ///
 /// # Errors
 /// 404 when there is no such restaurant.
-pub async fn read(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<Cart, Problem> {
+pub async fn read(tx: &mut Tx, scope: &RestaurantScope, owner: Owner) -> Result<Cart, Problem> {
     let currency = crate::menu::sql::currency(tx, scope.restaurant()).await?;
-    let Some(row) = sql::open_cart(tx, scope, user).await? else {
+    let Some(row) = sql::open_cart(tx, scope, owner).await? else {
         return Ok(Cart {
             id: None,
             restaurant_id: scope.restaurant(),
@@ -58,10 +59,10 @@ pub fn fresh_key() -> String {
 pub async fn write(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    user: UserId,
+    owner: Owner,
     writes: &[LineWrite],
 ) -> Result<Vec<String>, Problem> {
-    let cart = sql::touch(tx, scope, user).await?;
+    let cart = sql::touch(tx, scope, owner).await?;
     refuse_faults(tx, scope, writes).await?;
     let held = lines::write(tx, scope, cart, writes).await?;
     refuse_overfull(tx, scope, cart).await?;
@@ -75,11 +76,11 @@ pub async fn write(
 pub async fn put(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    user: UserId,
+    owner: Owner,
     at: Option<DateTime<Utc>>,
     mut writes: Vec<LineWrite>,
 ) -> Result<(), Problem> {
-    let cart = sql::touch(tx, scope, user).await?;
+    let cart = sql::touch(tx, scope, owner).await?;
     refuse_faults(tx, scope, &writes).await?;
     let at = lines::replace(tx, scope, cart, at).await?;
     for write in &mut writes {
@@ -87,6 +88,36 @@ pub async fn put(
     }
     lines::write(tx, scope, cart, &writes).await?;
     refuse_overfull(tx, scope, cart).await
+}
+
+/// What became of a guest's cart.
+pub struct Merged {
+    /// The user's cart.
+    pub into: CartId,
+    /// So many of the guest's lines are in it.
+    pub lines: usize,
+    /// Those that are not.
+    pub left_behind: Vec<LeftBehind>,
+}
+
+/// Merges a guest's cart into the user's here, and ends it. What is not on the menu any more comes along, and is shown
+/// for what it is.
+///
+/// # Errors
+/// Only when the database does not answer.
+pub async fn merge(tx: &mut Tx, scope: &RestaurantScope, from: CartId, user: UserId) -> Result<Merged, Problem> {
+    let into = sql::touch(tx, scope, Owner::User(user)).await?;
+    let own = sql::guests::own(tx, scope, into, user).await?;
+    let plan = merge::plan(&own, lines::all(tx, scope, from).await?);
+    let writes: Vec<_> = plan.writes.iter().cloned().map(LineWrite::from).collect();
+    let held: BTreeSet<_> = lines::write(tx, scope, into, &writes).await?.into_iter().collect();
+    lines::tidy(tx, scope, into).await?;
+    sql::guests::discard(tx, scope, from).await?;
+    let (kept, lost): (Vec<_>, Vec<_>) = plan.writes.into_iter().partition(|line| held.contains(&line.key));
+    let mut left_behind = plan.left_behind;
+    // Written at the very same instant, and the other one was the greater.
+    left_behind.extend(lost.into_iter().filter_map(|line| line.left_behind(WhyLeft::WrittenLater)));
+    Ok(Merged { into, lines: kept.iter().filter(|line| line.content.is_some()).count(), left_behind })
 }
 
 async fn refuse_overfull(tx: &mut Tx, scope: &RestaurantScope, cart: CartId) -> Result<(), Problem> {

@@ -10,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::content;
+use super::owner::Shopper;
 use super::sql::WantedLine;
 use super::sql::lines::LineWrite;
 use super::{Cart, MOST_LINES, Quantity};
@@ -18,7 +19,6 @@ use crate::clock::clamp;
 use crate::ids::{ItemId, RestaurantId};
 use crate::menu::configure::{Choice, MOST_CHOICES};
 use crate::problem::{Problem, ProblemBody};
-use crate::restaurants::staff::Guest;
 use crate::wire::{Body, Json, Text};
 
 /// The routes of this slice.
@@ -27,15 +27,15 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 }
 
 /// Read one's cart
-#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/cart", tag = "cart", security(("token" = [])),
+#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/cart", tag = "cart", security(("token" = []), ("guest" = [])),
     params(("restaurantId" = RestaurantId, Path)),
     responses(
         (status = 200, description = "The open cart, at the menu's prices of this moment", body = Cart),
         (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn get_cart(State(app): State<Arc<App>>, guest: Guest) -> Result<Json<Cart>, Problem> {
-    let (scope, user) = (guest.scope, guest.caller.user);
-    let cart = app.db.read(scope, move |tx| Box::pin(async move { content::read(tx, &scope, user).await })).await?;
+async fn get_cart(State(app): State<Arc<App>>, shopper: Shopper) -> Result<Json<Cart>, Problem> {
+    let (scope, owner) = (shopper.scope, shopper.owner);
+    let cart = app.db.read(scope, move |tx| Box::pin(async move { content::read(tx, &scope, owner).await })).await?;
     Ok(Json(cart))
 }
 
@@ -95,7 +95,7 @@ fn check(writes: &[LineWrite]) -> Result<(), Problem> {
 }
 
 /// Replace what is in one's cart
-#[utoipa::path(put, path = "/api/restaurants/{restaurantId}/cart", tag = "cart", security(("token" = [])),
+#[utoipa::path(put, path = "/api/restaurants/{restaurantId}/cart", tag = "cart", security(("token" = []), ("guest" = [])),
     params(("restaurantId" = RestaurantId, Path)), request_body = CartContent,
     responses(
         (status = 200, description = "The cart now", body = Cart),
@@ -104,19 +104,20 @@ fn check(writes: &[LineWrite]) -> Result<(), Problem> {
 ))]
 async fn put_cart(
     State(app): State<Arc<App>>,
-    guest: Guest,
+    shopper: Shopper,
     Body(wanted): Body<CartContent>,
 ) -> Result<Json<Cart>, Problem> {
     let at = instant(wanted.at, app.clock.now(), "/at")?;
     let writes: Vec<_> = wanted.lines.into_iter().map(WantedCartLine::into_write).collect();
     check(&writes)?;
-    let (scope, user) = (guest.scope, guest.caller.user);
+    let (scope, owner) = (shopper.scope, shopper.owner);
     let cart = app
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
-                content::put(tx, &scope, user, at, writes).await?;
-                content::read(tx, &scope, user).await
+                shopper.keep(tx).await?;
+                content::put(tx, &scope, owner, at, writes).await?;
+                content::read(tx, &scope, owner).await
             })
         })
         .await?;
@@ -184,7 +185,7 @@ impl LinePatch {
 ///
 /// Each line by its key: of two writes of a line the one with the later `at` holds, whichever arrives first, and a line
 /// that was taken out stays out unless a later write brings it back. The answer shows what holds.
-#[utoipa::path(patch, path = "/api/restaurants/{restaurantId}/cart", tag = "cart", security(("token" = [])),
+#[utoipa::path(patch, path = "/api/restaurants/{restaurantId}/cart", tag = "cart", security(("token" = []), ("guest" = [])),
     params(("restaurantId" = RestaurantId, Path)), request_body = CartPatch,
     responses(
         (status = 200, description = "The cart now", body = Cart),
@@ -193,20 +194,21 @@ impl LinePatch {
 ))]
 async fn patch_cart(
     State(app): State<Arc<App>>,
-    guest: Guest,
+    shopper: Shopper,
     Body(patch): Body<CartPatch>,
 ) -> Result<Json<Cart>, Problem> {
     let now = app.clock.now();
     let write = |(index, line): (usize, LinePatch)| line.into_write(now, &format!("/lines/{index}"));
     let writes = patch.lines.into_iter().enumerate().map(write).collect::<Result<Vec<_>, _>>()?;
     check(&writes)?;
-    let (scope, user) = (guest.scope, guest.caller.user);
+    let (scope, owner) = (shopper.scope, shopper.owner);
     let cart = app
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
-                content::write(tx, &scope, user, &writes).await?;
-                content::read(tx, &scope, user).await
+                shopper.keep(tx).await?;
+                content::write(tx, &scope, owner, &writes).await?;
+                content::read(tx, &scope, owner).await
             })
         })
         .await?;

@@ -1,4 +1,4 @@
-//! The cart: what a customer means to order at one restaurant, kept on the server.
+//! The cart: what a customer, or a guest who has no account yet, means to order at one restaurant, kept on the server.
 //!
 //! A cart holds items and quantities, never prices: whoever reads it gets the menu's prices of that moment and is told
 //! what cannot be ordered any more. It is closed by the order that is placed from it, and the next write opens another.
@@ -16,12 +16,17 @@ use crate::money::Money;
 pub mod content;
 pub mod http;
 pub mod line;
+pub mod merge;
+pub mod owner;
 pub mod sql;
 
 pub use line::StoredLine;
+pub use owner::Owner;
 
 /// Most lines a cart may have.
 pub const MOST_LINES: usize = 100;
+/// Most carts a guest may have.
+pub const MOST_CARTS_OF_A_GUEST: i64 = 10;
 /// So many lines that were taken out are remembered at most, the latest of them.
 pub const MOST_TAKEN_OUT: i64 = 200;
 

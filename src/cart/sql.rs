@@ -5,18 +5,19 @@ use chrono_tz::Tz;
 use sqlx::types::Json;
 
 use super::line::Wish;
-use super::{CartStatus, StoredLine};
-use crate::ids::{CartId, ItemId, ModifierGroupId, OrderId, RestaurantId, UserId};
+use super::{CartStatus, MOST_CARTS_OF_A_GUEST, Owner, StoredLine};
+use crate::ids::{CartId, GuestId, ItemId, ModifierGroupId, OrderId, RestaurantId, UserId};
 use crate::menu;
 use crate::menu::allergens::{Declared, Diet};
 use crate::menu::configure::{Choice, Misfit, configure};
 use crate::menu::dayparts::{DayPart, next_served, served};
 use crate::money::Amount;
-use crate::problem::{OnConstraint as _, Problem};
+use crate::problem::{Code, OnConstraint as _, Problem};
 use crate::restaurants::tax::TaxClass;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
+pub mod guests;
 pub mod lines;
 
 /// A cart without its lines.
@@ -36,17 +37,31 @@ pub struct CartRow {
     pub updated_at: DateTime<Utc>,
 }
 
-/// The customer's open cart here.
-pub async fn open_cart(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<Option<CartRow>, Problem> {
-    let cart = sqlx::query_as!(
-        CartRow,
-        "select id, restaurant_id, status, version, order_id, updated_at from carts
-         where restaurant_id = $1 and user_id = $2 and status = 'OPEN'",
-        scope.restaurant() as RestaurantId,
-        user as UserId,
-    )
-    .fetch_optional(tx.connection())
-    .await?;
+/// Somebody's open cart here.
+pub async fn open_cart(tx: &mut Tx, scope: &RestaurantScope, owner: Owner) -> Result<Option<CartRow>, Problem> {
+    let restaurant = scope.restaurant();
+    let cart = match owner {
+        Owner::User(user) => {
+            let open = sqlx::query_as!(
+                CartRow,
+                "select id, restaurant_id, status, version, order_id, updated_at from carts
+                 where restaurant_id = $1 and user_id = $2 and status = 'OPEN'",
+                restaurant as RestaurantId,
+                user as UserId,
+            );
+            open.fetch_optional(tx.connection()).await?
+        }
+        Owner::Guest(guest) => {
+            let open = sqlx::query_as!(
+                CartRow,
+                "select id, restaurant_id, status, version, order_id, updated_at from carts
+                 where restaurant_id = $1 and guest_id = $2 and status = 'OPEN'",
+                restaurant as RestaurantId,
+                guest as GuestId,
+            );
+            open.fetch_optional(tx.connection()).await?
+        }
+    };
     Ok(cart)
 }
 
@@ -228,9 +243,40 @@ pub struct WantedLine {
     pub note: Option<String>,
 }
 
-/// Opens the customer's cart here if there is none, and gives it its next version. What was written before the last
-/// order belongs to the cart that it closed.
-pub async fn touch(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<CartId, Problem> {
+/// Opens somebody's cart here if there is none, and gives it its next version.
+pub async fn touch(tx: &mut Tx, scope: &RestaurantScope, owner: Owner) -> Result<CartId, Problem> {
+    match owner {
+        Owner::User(user) => touch_users(tx, scope, user).await,
+        Owner::Guest(guest) => touch_guests(tx, scope, guest).await,
+    }
+}
+
+/// A guest is held, so nobody opens another cart of theirs meanwhile.
+async fn touch_guests(tx: &mut Tx, scope: &RestaurantScope, guest: GuestId) -> Result<CartId, Problem> {
+    let now = tx.now();
+    let row = sqlx::query!(
+        r#"insert into carts (restaurant_id, id, guest_id, created_at, updated_at)
+           values ($1, $2, $3, $4, $4)
+           on conflict (guest_id, restaurant_id) where status = 'OPEN'
+           do update set version = carts.version + 1, updated_at = excluded.updated_at
+           returning id, (select count(*) from carts o where o.guest_id = $3 and o.restaurant_id <> $1) as "others!""#,
+        scope.restaurant() as RestaurantId,
+        CartId::new() as CartId,
+        guest as GuestId,
+        now,
+    )
+    .fetch_one(tx.connection())
+    .await
+    .on_constraint("carts_restaurant_id_fkey", Problem::not_found)?;
+    if row.others >= MOST_CARTS_OF_A_GUEST {
+        let detail = "A guest has carts at ten restaurants at most. Sign in to fill more.";
+        return Err(Problem::new(Code::TooMany, detail));
+    }
+    Ok(row.id)
+}
+
+/// What was written before the last order belongs to the cart that it closed.
+async fn touch_users(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<CartId, Problem> {
     let now = tx.now();
     let row = sqlx::query!(
         "insert into carts (restaurant_id, id, user_id, created_at, updated_at, replaced_at)

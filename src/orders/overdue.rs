@@ -15,6 +15,7 @@ use super::sql::answers::{self, Overdue};
 use super::status::Wish;
 use super::{OrderStatus, quoting, sql};
 use crate::app::App;
+use crate::guests;
 use crate::problem::Problem;
 use crate::tenancy::{PlatformScope, RestaurantScope};
 
@@ -35,6 +36,9 @@ pub async fn keep_watch(app: Arc<App>, stop: CancellationToken) {
             }
             if let Err(problem) = quoting::forget_old(&app).await {
                 tracing::warn!(%problem, "old quotes were not forgotten; the next look makes up for it");
+            }
+            if let Err(problem) = guests::forget_old(&app).await {
+                tracing::warn!(%problem, "expired guests were not forgotten; the next look makes up for it");
             }
         }
     };

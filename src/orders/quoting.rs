@@ -24,7 +24,7 @@ use crate::money::Money;
 use crate::permission::Operation;
 use crate::place::Place;
 use crate::problem::{Code, Problem, ProblemBody};
-use crate::restaurants::staff::Guest;
+use crate::restaurants::staff::Customer;
 use crate::restaurants::{self, Restaurant};
 use crate::tenancy::{PlatformScope, RestaurantScope};
 use crate::uow::Tx;
@@ -100,11 +100,11 @@ impl QuoteWish {
 ))]
 async fn create_quote(
     State(app): State<Arc<App>>,
-    guest: Guest,
+    buyer: Customer,
     key: IdempotencyKey,
     body: BodyWithBytes<QuoteWish>,
 ) -> Result<Answer, Problem> {
-    let (scope, customer, rules) = (guest.scope, guest.caller.user, app.config.orders);
+    let (scope, customer, rules) = (buyer.scope, buyer.caller.user, app.config.orders);
     let claim = key.bind(customer, Operation::CreateQuote, &body.bytes);
     let request = body.value.into_request()?;
     let code = request.coupon.clone();
@@ -135,10 +135,10 @@ async fn create_quote(
 ))]
 async fn get_quote(
     State(app): State<Arc<App>>,
-    guest: Guest,
+    buyer: Customer,
     Path((_, id)): Path<(RestaurantId, QuoteId)>,
 ) -> Result<Json<Quote>, Problem> {
-    let (scope, user) = (guest.scope, guest.caller.user);
+    let (scope, user) = (buyer.scope, buyer.caller.user);
     let found =
         app.db.read(scope, move |tx| Box::pin(async move { sql::quotes::get(tx, &scope, user, id).await })).await?;
     Ok(Json(found.ok_or_else(Problem::not_found)?.shown()?))

@@ -14,7 +14,7 @@ use super::{OrderLine, SoldModifier, sql};
 use crate::app::App;
 use crate::cart::sql::lines::LineWrite;
 use crate::cart::sql::{NOT_ON_THE_MENU, WantedLine, unfit};
-use crate::cart::{Cart, Obstacle, content};
+use crate::cart::{Cart, Obstacle, Owner, content};
 use crate::ids::{ItemId, OrderId};
 use crate::menu::configure::{Choice, NestedChoice};
 use crate::problem::{Problem, ProblemBody};
@@ -78,7 +78,7 @@ fn wanted(line: &OrderLine) -> WantedLine {
 ))]
 async fn reorder(State(app): State<Arc<App>>, party: OrderParty) -> Result<Json<Reordered>, Problem> {
     let (scope, id) = (party.scope, party.order);
-    let user = scope.actor_id().ok_or_else(Problem::not_found)?;
+    let owner = Owner::User(scope.actor_id().ok_or_else(Problem::not_found)?);
     let reordered = app
         .db
         .write(scope, move |tx| {
@@ -99,9 +99,9 @@ async fn reorder(State(app): State<Arc<App>>, party: OrderParty) -> Result<Json<
                 let write = |line| LineWrite { key: content::fresh_key(), at: None, content: Some(line) };
                 let writes: Vec<_> = fits.map(|(_, line)| write(line)).collect();
                 if !writes.is_empty() {
-                    content::write(tx, &scope, user, &writes).await?;
+                    content::write(tx, &scope, owner, &writes).await?;
                 }
-                Ok(Reordered { cart: content::read(tx, &scope, user).await?, left_out })
+                Ok(Reordered { cart: content::read(tx, &scope, owner).await?, left_out })
             })
         })
         .await?;

@@ -94,14 +94,14 @@ impl FromRequestParts<Arc<App>> for Staff {
 }
 
 /// A customer at the restaurant in the path: any signed-in user, in a restaurant that exists.
-pub struct Guest {
+pub struct Customer {
     /// The restaurant, as a customer meets it.
     pub scope: RestaurantScope,
     /// Who.
     pub caller: Caller,
 }
 
-impl FromRequestParts<Arc<App>> for Guest {
+impl FromRequestParts<Arc<App>> for Customer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {

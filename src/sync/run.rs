@@ -12,9 +12,9 @@ use super::{Device, State};
 use crate::accounts::sql::sessions;
 use crate::accounts::{Caller, profile};
 use crate::app::App;
-use crate::cart::content;
 use crate::cart::sql::WantedLine;
 use crate::cart::sql::lines::LineWrite;
+use crate::cart::{Owner, content};
 use crate::ids::OrderId;
 use crate::menu;
 use crate::menu::sql::stock::StockChange;
@@ -236,7 +236,7 @@ impl Unit<'_> {
         let write = LineWrite { key: line.key.into_string(), at: Some(at), content };
         self.commit(scope, move |tx| {
             Box::pin(async move {
-                let held = content::write(tx, &scope, user, &[write]).await?;
+                let held = content::write(tx, &scope, Owner::User(user), &[write]).await?;
                 effect(&json!({ "holds": !held.is_empty() }))
             })
         })

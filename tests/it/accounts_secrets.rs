@@ -55,7 +55,8 @@ async fn an_administrator(anybody: &Person, database: &str) -> Person {
     anybody.post("/api/auth/register", &admin).await.expect(202);
     execute_in(database, "update users set role = 'ADMIN' where email = 'admin@example.com'").await;
     let login = json!({ "email": "admin@example.com", "password": PASSWORD });
-    signed_in(anybody, &anybody.post("/api/auth/login", &login).await.expect(200))
+    let admin = Person { email: "admin@example.com".to_owned(), ..anybody.clone() };
+    signed_in(&admin, &anybody.post("/api/auth/login", &login).await.expect(200))
 }
 
 /// Everything that is shown or sent once: a code for a new password, a second factor's key, recovery codes.
@@ -89,6 +90,28 @@ async fn codes_of(anybody: &Person, admin: &Person) -> Vec<String> {
     let hex = from_base32(&key).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let plain = recovery.iter().map(|code| code.replace('-', ""));
     plain.chain(recovery.clone()).chain([otp, password.to_owned(), key, hex]).collect()
+}
+
+/// A guest has a cart, and is taken over by whoever runs the platform; another one's token goes to wrong places.
+async fn tokens_of_guests(anybody: &Person, admin: &Person) -> Vec<String> {
+    let mut tokens = Vec::new();
+    let restaurant = admin.get("/api/restaurants").await.expect(200);
+    let cart = format!("/api/restaurants/{}/cart", id_of(&restaurant["data"][0]));
+    for _ in 0..2 {
+        let guest = anybody.post("/api/guests", &Value::Null).await.expect(201);
+        let token = guest["guestToken"].as_str().unwrap().to_owned();
+        let guest = Person { token: Some(token.clone()), ..anybody.clone() };
+        guest.put(&cart, &json!({ "lines": [] })).await.expect(200);
+        guest.get("/api/me").await.refused(401, "account_required");
+        tokens.push(token);
+    }
+    let misplaced = json!({ "guestToken": tokens[1], "token": tokens[1] });
+    admin.post("/api/me/carts", &misplaced).await.refused(422, "invalid_request");
+    let login = json!({ "email": admin.email, "password": PASSWORD, "guestToken": tokens[0] });
+    let wrong = json!({ "email": admin.email, "password": "another one", "guestToken": tokens[1] });
+    anybody.post("/api/auth/login", &wrong).await.refused(401, "invalid_credentials");
+    assert_eq!(anybody.post("/api/auth/login", &login).await.expect(200)["guest"]["takenOver"], true);
+    tokens
 }
 
 /// One canary for each secret of the configuration that a server can be given and start; the addresses carry theirs as
@@ -180,6 +203,7 @@ async fn no_secret_is_in_the_database_in_redis_or_in_the_log() {
 
     let admin = an_administrator(&anybody, &database).await;
     let told = provokes_a_provider(&admin).await;
+    secrets.extend(tokens_of_guests(&anybody, &admin).await);
     secrets.extend(codes_of(&anybody, &admin).await);
     secrets.extend(keys.iter().map(|(_, value)| value.clone()));
     secrets.extend(["a canary of the database".to_owned(), "a%20canary%20of%20the%20database".to_owned()]);

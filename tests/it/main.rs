@@ -38,6 +38,8 @@ mod crash;
 mod dayparts;
 mod delivery;
 mod demo;
+mod guests;
+mod guests_merge;
 mod hangups;
 mod headers;
 mod hours;

@@ -41,7 +41,11 @@ enum Expected {
 
 /// The answer that the table gives for a caller who wants this of that.
 fn expected(operation: Operation, path: &str, caller: Caller, target: Target) -> Expected {
-    if !caller.is_signed_in() {
+    let is_for_guests = operation.allowed_to().contains(&Relation::Guest);
+    if caller.is_guest() && !is_for_guests && !operation.is_public() {
+        return Expected::Refused(Code::AccountRequired);
+    }
+    if !(caller.is_signed_in() || caller.is_guest()) {
         let is_refused = !operation.is_public();
         return if is_refused { Expected::Refused(Code::Unauthenticated) } else { exists(path, caller, target) };
     }
@@ -90,7 +94,7 @@ fn is_refused(reply: &Reply) -> bool {
     reply.status >= 400
         && reply.json()["code"]
             .as_str()
-            .is_some_and(|code| ["unauthenticated", "forbidden", "not_found"].contains(&code))
+            .is_some_and(|code| ["unauthenticated", "account_required", "forbidden", "not_found"].contains(&code))
 }
 
 /// What everybody may read of A has no place in an answer about B.

@@ -58,6 +58,7 @@ async fn every_described_route_asks_for_a_token_unless_it_is_public() {
 fn strangers_hear_that_nothing_is_there_and_others_that_they_may_not() {
     let relations = [
         Relation::Anyone,
+        Relation::Guest,
         Relation::SignedIn,
         Relation::Customer,
         Relation::Staff,

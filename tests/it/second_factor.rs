@@ -76,7 +76,7 @@ pub fn from_base32(text: &str) -> Vec<u8> {
 
 impl Guarded {
     /// What the app shows.
-    fn code(&self, app: &TestApp) -> String {
+    pub fn code(&self, app: &TestApp) -> String {
         totp::code(&self.key, totp::step_at(app.clock.now()))
     }
 }

@@ -81,7 +81,7 @@ fn tenant_tables() -> BTreeSet<String> {
 /// Whether a statement asks for the restaurant, or for what is the asking person's own, in its first argument.
 fn asks_first(statement: &str) -> bool {
     let is_insert = statement.contains("insert into") && statement.contains("(restaurant_id");
-    ["restaurant_id = $1", "r.id = $1", "user_id = $1", "customer_id = $1"]
+    ["restaurant_id = $1", "r.id = $1", "user_id = $1", "customer_id = $1", "guest_id = $1"]
         .iter()
         .any(|first| statement.contains(first))
         || (is_insert && (statement.contains("values ($1,") || statement.contains("select $1,")))
@@ -145,8 +145,19 @@ const HTTP_ELSEWHERE: &[(&str, &str)] = &[];
 
 #[test]
 fn no_slice_uses_the_http_of_another() {
-    let slices =
-        ["accounts", "restaurants", "menu", "cart", "coupons", "orders", "sync", "delivery", "realtime", "demo"];
+    let slices = [
+        "accounts",
+        "guests",
+        "restaurants",
+        "menu",
+        "cart",
+        "coupons",
+        "orders",
+        "sync",
+        "delivery",
+        "realtime",
+        "demo",
+    ];
     let mut found = BTreeSet::new();
     for (name, text) in files("src", ".rs") {
         let own = name.split('/').nth(1).unwrap_or_default();
@@ -165,8 +176,10 @@ const PROOFS: &[(&str, &str)] = &[
     ("customer: the customer of the delivery", "deliveries"),
     ("customer: the customer who placed the order", "orders"),
     ("customer: the restaurant of the customer's own cart or quote", "placing an order"),
+    ("customer: the restaurant of a cart that is taken over", "carts"),
     ("driver: the driver of the delivery", "deliveries"),
     ("driver: the driver who carries the order", "orders"),
+    ("guest: a guest may have a cart at any restaurant", "carts"),
     ("platform: a push target may have been somebody else's before", "a device that changes hands"),
     ("platform: an administrator", "the user's role, read with the request"),
     ("platform: an operator at the machine", "commands"),
@@ -193,6 +206,7 @@ fn every_scope_says_why_it_may_be_trusted() {
     let makers = [
         ("RestaurantScope::staff(", "staff"),
         ("RestaurantScope::customer(", "customer"),
+        ("RestaurantScope::guest(", "guest"),
         ("RestaurantScope::driver(", "driver"),
         ("RestaurantScope::system(", "system"),
         ("PlatformScope::proven_by(", "platform"),

@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::WantedLine;
 use crate::cart::MOST_TAKEN_OUT;
-use crate::ids::{CartId, RestaurantId};
+use crate::ids::{CartId, ItemId, RestaurantId};
+use crate::menu::configure::Choice;
 use crate::problem::{OnConstraint as _, Problem};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
@@ -20,6 +22,46 @@ pub struct LineWrite {
     pub at: Option<DateTime<Utc>>,
     /// What it is to be; `None`: taken out.
     pub content: Option<WantedLine>,
+}
+
+/// A line as it is stored.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// What the client calls it.
+    pub key: String,
+    /// When it was written last.
+    pub at: DateTime<Utc>,
+    /// What it is; `None`: taken out.
+    pub content: Option<WantedLine>,
+}
+
+impl From<Line> for LineWrite {
+    fn from(line: Line) -> Self {
+        Self { key: line.key, at: Some(line.at), content: line.content }
+    }
+}
+
+/// Every line of a cart, those that were taken out among them.
+pub async fn all(tx: &mut Tx, scope: &RestaurantScope, cart: CartId) -> Result<Vec<Line>, Problem> {
+    let rows = sqlx::query!(
+        r#"select key, at, menu_item_id as "item: ItemId", quantity, note, choices as "choices: Json<Vec<Choice>>"
+           from cart_items where restaurant_id = $1 and cart_id = $2 order by line, key"#,
+        scope.restaurant() as RestaurantId,
+        cart as CartId,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    let lines = rows.into_iter().map(|row| Line {
+        key: row.key,
+        at: row.at,
+        content: row.item.map(|item_id| WantedLine {
+            item_id,
+            quantity: row.quantity,
+            choices: row.choices.0,
+            note: row.note,
+        }),
+    });
+    Ok(lines.collect())
 }
 
 /// Everything written before an instant is gone; tells the instant. Without one of the client's it is after everything

@@ -37,6 +37,10 @@ pub enum Caller {
     Expired,
     Revoked,
     Forged,
+    /// A guest, whose carts are hers.
+    Nina,
+    /// Another guest.
+    Otto,
     Ada,
     Bob,
     Carl,
@@ -51,11 +55,13 @@ pub enum Caller {
 }
 
 /// All of them.
-pub const CALLERS: [Caller; 15] = [
+pub const CALLERS: [Caller; 17] = [
     Caller::Anonymous,
     Caller::Expired,
     Caller::Revoked,
     Caller::Forged,
+    Caller::Nina,
+    Caller::Otto,
     Caller::Ada,
     Caller::Bob,
     Caller::Carl,
@@ -127,18 +133,25 @@ impl Target {
 
 impl Caller {
     pub fn is_signed_in(self) -> bool {
-        !matches!(self, Self::Anonymous | Self::Expired | Self::Revoked | Self::Forged)
+        !self.is_guest() && !matches!(self, Self::Anonymous | Self::Expired | Self::Revoked | Self::Forged)
+    }
+
+    /// Has carts, but no account.
+    pub fn is_guest(self) -> bool {
+        matches!(self, Self::Nina | Self::Otto)
     }
 
     /// Whether something of A's may reach them.
     pub fn may_know_of_a(self) -> bool {
-        matches!(self, Self::Ada | Self::Bob | Self::StaffA | Self::ManagerA | Self::OwnerA | Self::Mario | Self::Admin)
+        let people_of_a = [Self::StaffA, Self::ManagerA, Self::OwnerA, Self::Mario];
+        people_of_a.contains(&self) || matches!(self, Self::Nina | Self::Ada | Self::Bob | Self::Admin)
     }
 
     /// What they are whatever it is about.
     pub fn relations(self) -> Vec<Relation> {
         match self {
             Self::Admin => vec![Relation::Anyone, Relation::SignedIn, Relation::Admin],
+            Self::Nina | Self::Otto => vec![Relation::Anyone, Relation::Guest],
             Self::Mario | Self::Luca => vec![Relation::Anyone, Relation::SignedIn, Relation::Driver],
             _ => vec![Relation::Anyone, Relation::SignedIn],
         }

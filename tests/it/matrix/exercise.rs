@@ -137,6 +137,7 @@ fn body(operation: Operation, caller: Caller, target: Target, ids: &Ids, now: Da
         }
         Operation::PutCart => json!({ "lines": [{ "itemId": id("itemId"), "quantity": 1 }] }),
         Operation::PatchCart => json!({ "lines": [{ "key": name, "itemId": id("itemId"), "quantity": 1 }] }),
+        Operation::TakeOverCarts => json!({ "guestToken": id("guestToken") }),
         Operation::CreateQuote => {
             json!({ "lines": [{ "itemId": id("itemId"), "quantity": 1 }], "fulfilment": "PICKUP" })
         }
@@ -181,6 +182,10 @@ impl World {
             Operation::Refresh => {
                 let session = self.opens_session(&self.app.customer("Somebody").await).await;
                 ids.insert("refreshToken", self.app.running().app.refresh_tokens.issue(session, 0));
+            }
+            Operation::TakeOverCarts => {
+                let guest = self.app.stranger().post("/api/guests", &Value::Null).await.expect(201);
+                ids.insert("guestToken", guest["guestToken"].as_str().unwrap().to_owned());
             }
             Operation::Logout => _ = ids.insert("token", self.token(person).await),
             Operation::EndSession => _ = ids.insert("sessionId", self.opens_session(person).await.to_string()),

@@ -156,11 +156,17 @@ async fn row_security_alone_hides_and_keeps_what_is_another_restaurants() {
     let user = |caller| world.person(caller).id.parse::<comanda::ids::UserId>().unwrap().uuid();
     let (a, b) = (uuid(&world.ids(Target::A)["restaurantId"]), uuid(&world.ids(Target::B)["restaurantId"]));
     let luca = world.ids(Target::B)["driverId"].parse::<comanda::ids::DriverId>().unwrap().uuid();
+    let otto: Uuid = sqlx::query_scalar("select guest_id from carts where restaurant_id = $1 and guest_id is not null")
+        .bind(b)
+        .fetch_one(&world.app.look)
+        .await
+        .unwrap();
     let app = "set local role comanda_app; set local \"app.user\" =";
     let strangers = [
         format!("{app} '{}'; set local \"app.tenant\" = '{b}'", user(Caller::OwnerB)),
         format!("{app} '{}'; set local \"app.shop\" = '{b}'", user(Caller::Carl)),
         format!("{app} '{}'; set local \"app.driver\" = '{luca}'", user(Caller::Luca)),
+        format!("set local role comanda_app; set local \"app.guest\" = '{otto}'"),
         "set local role comanda_app".to_owned(),
     ];
     world.app.does(NO_CONSTRAINTS).await;

@@ -57,6 +57,11 @@ impl World {
         ] {
             people.insert(caller, app.customer(name).await);
         }
+        for caller in [Caller::Nina, Caller::Otto] {
+            let guest = app.stranger().post("/api/guests", &Value::Null).await.expect(201);
+            let token = guest["guestToken"].as_str().map(Into::into);
+            people.insert(caller, Person { token, ..app.stranger() });
+        }
         for (caller, name) in [(Caller::Mario, "Mario"), (Caller::Luca, "Luca")] {
             people.insert(caller, app.driver(name).await);
         }
@@ -87,6 +92,11 @@ impl World {
         for (target, customer, shop) in staffed {
             let ids = self.furnish_for(target, &self.people[&customer], &self.shops[shop]).await;
             self.ids.insert(target, ids);
+        }
+        for (caller, shop, mark) in [(Caller::Nina, 0, CANARY), (Caller::Otto, 1, "plain")] {
+            let shop = &self.shops[shop];
+            let line = json!({ "itemId": shop.any_dish().id, "quantity": 1, "note": format!("{mark} line") });
+            self.people[&caller].put(&shop.path("/cart"), &json!({ "lines": [line] })).await.expect(200);
         }
         let mario = &self.people[&Caller::Mario];
         mario.comes_on_duty(44.4960, 11.3400).await;

@@ -1,0 +1,46 @@
+//! Statements on carts of guests, and on their way into an account.
+
+use crate::cart::merge::Own;
+use crate::ids::{CartId, GuestId, RestaurantId, UserId};
+use crate::problem::Problem;
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+/// Where a guest has carts; the same sequence for everybody who locks several.
+pub async fn carts(tx: &mut Tx, guest: GuestId) -> Result<Vec<(RestaurantId, CartId)>, Problem> {
+    let rows = sqlx::query!(
+        "select restaurant_id, id from carts where guest_id = $1 order by restaurant_id",
+        guest as GuestId
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.restaurant_id, row.id)).collect())
+}
+
+/// What a user's locked cart holds.
+pub async fn own(tx: &mut Tx, scope: &RestaurantScope, cart: CartId, user: UserId) -> Result<Own, Problem> {
+    let row = sqlx::query!(
+        r#"select replaced_at, (select max(o.updated_at) from carts o
+                                where o.restaurant_id = $1 and o.user_id = $3 and o.status = 'ORDERED') as ordered_at
+           from carts where restaurant_id = $1 and id = $2 and user_id = $3"#,
+        scope.restaurant() as RestaurantId,
+        cart as CartId,
+        user as UserId,
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    let lines = super::lines::all(tx, scope, cart).await?;
+    Ok(Own { lines, replaced_at: row.replaced_at, ordered_at: row.ordered_at })
+}
+
+/// A guest's cart has become part of a user's.
+pub async fn discard(tx: &mut Tx, scope: &RestaurantScope, cart: CartId) -> Result<(), Problem> {
+    sqlx::query!(
+        "delete from carts where restaurant_id = $1 and id = $2 and guest_id is not null",
+        scope.restaurant() as RestaurantId,
+        cart as CartId,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}

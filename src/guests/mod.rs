@@ -1,0 +1,85 @@
+//! Guests: somebody without an account fills carts, and finds them in their account when they sign in.
+//!
+//! A guest is a random secret, of which the database keeps a keyed hash, and has carts and nothing else. Whoever signs
+//! in with the secret takes the carts over, once; from then on it opens nothing. A guest who writes to no cart for
+//! `GUEST_LIFE` is forgotten, carts and all.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderValue, header};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::ids::GuestId;
+use crate::problem::{Code, Problem};
+use crate::tenancy::Who;
+use crate::uow::Tx;
+
+pub mod http;
+pub mod sql;
+pub mod takeover;
+pub mod token;
+
+use token::GuestToken;
+
+/// Somebody who has just become a guest.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewGuest {
+    /// Send it as `Authorization: Bearer …` to the cart of any restaurant, and when signing in as `guestToken`. It is
+    /// shown this once.
+    #[schema(example = "gt_3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
+    pub guest_token: String,
+    /// When guest and carts are forgotten; every write to a cart puts it off.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Who holds this token and has not been taken over.
+///
+/// # Errors
+/// 401 for every token that is not good, or not any more.
+pub async fn recognise(app: &App, token: &str) -> Result<GuestId, Problem> {
+    let Some(token) = GuestToken::read(token) else { return Err(not_good()) };
+    sql::standing(&app.db, &token.hash(&app.seal), app.clock.now()).await?.ok_or_else(not_good)
+}
+
+/// A guest writes: they live on from now, and nobody takes their carts over meanwhile.
+///
+/// # Errors
+/// 401 when somebody has just done so.
+pub async fn keep(tx: &mut Tx, guest: GuestId, life: TimeDelta) -> Result<(), Problem> {
+    let until = tx.now() + life;
+    if sql::touch(tx, guest, until).await? { Ok(()) } else { Err(not_good()) }
+}
+
+/// The one refusal of a guest's token, whatever the reason.
+fn not_good() -> Problem {
+    let detail = "This guest's token is not good, or not any more. Get another from POST /api/guests, or sign in.";
+    Problem::new(Code::Unauthenticated, detail)
+        .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+}
+
+/// How long a guest lives without a write.
+pub fn life(app: &App) -> TimeDelta {
+    TimeDelta::from_std(app.config.accounts.guest_life).unwrap_or(TimeDelta::days(7))
+}
+
+/// Guests forgotten together.
+const BATCH: i64 = 50;
+
+/// Forgets some of the guests that have expired, with their carts; tells how many.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn forget_old(app: &Arc<App>) -> Result<u64, Problem> {
+    app.db
+        .write(Who::nobody(), |tx| {
+            Box::pin(async move {
+                let now = tx.now();
+                sql::forget(tx, now, BATCH).await
+            })
+        })
+        .await
+}

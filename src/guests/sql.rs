@@ -1,0 +1,117 @@
+//! Every statement on guests.
+
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+
+use super::takeover::TakeOver;
+use crate::ids::{GuestId, UserId};
+use crate::problem::Problem;
+use crate::uow::{Database, Tx};
+
+/// A new guest.
+pub async fn insert(tx: &mut Tx, guest: GuestId, hash: &[u8], expires_at: DateTime<Utc>) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "insert into guests (id, token_hash, created_at, last_used_at, expires_at) values ($1, $2, $3, $3, $4)",
+        guest as GuestId,
+        hash,
+        now,
+        expires_at,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Whose token this is, if they still are a guest.
+pub async fn standing(database: &Database, hash: &[u8], now: DateTime<Utc>) -> Result<Option<GuestId>, Problem> {
+    let row = sqlx::query!(
+        "select id from guests where token_hash = $1 and expires_at > $2 and taken_over_at is null",
+        hash,
+        now,
+    )
+    .fetch_optional(database.pool())
+    .await?;
+    Ok(row.map(|row| row.id))
+}
+
+/// Whose token this is or was.
+pub async fn known(database: &Database, hash: &[u8], now: DateTime<Utc>) -> Result<Option<GuestId>, Problem> {
+    let row = sqlx::query!("select id from guests where token_hash = $1 and expires_at > $2", hash, now,)
+        .fetch_optional(database.pool())
+        .await?;
+    Ok(row.map(|row| row.id))
+}
+
+/// A guest was here, and is held until the transaction ends; `false`: they are none any more.
+pub async fn touch(tx: &mut Tx, guest: GuestId, expires_at: DateTime<Utc>) -> Result<bool, Problem> {
+    let now = tx.now();
+    let touched = sqlx::query!(
+        "update guests set last_used_at = $2, expires_at = greatest(expires_at, $3)
+         where id = $1 and expires_at > $2 and taken_over_at is null",
+        guest as GuestId,
+        now,
+        expires_at,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(touched.rows_affected() == 1)
+}
+
+/// Who took a guest over, and what they were answered.
+pub struct Standing {
+    /// Who.
+    pub by: Option<UserId>,
+    /// The answer.
+    pub answer: Option<Json<TakeOver>>,
+}
+
+/// How a guest stands who has not expired; held, so that two who come for the carts take turns.
+pub async fn hold(tx: &mut Tx, guest: GuestId) -> Result<Option<Standing>, Problem> {
+    let now = tx.now();
+    let standing = sqlx::query_as!(
+        Standing,
+        r#"select taken_over_by as by, taken_over as "answer: _" from guests
+           where id = $1 and expires_at > $2 for update"#,
+        guest as GuestId,
+        now,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(standing)
+}
+
+/// A guest who is held has been taken over; the answer is kept so long.
+pub async fn mark_taken(
+    tx: &mut Tx,
+    guest: GuestId,
+    by: UserId,
+    answer: &TakeOver,
+    until: DateTime<Utc>,
+) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "update guests set taken_over_by = $2, taken_over_at = $3, taken_over = $4, expires_at = $5 where id = $1",
+        guest as GuestId,
+        by as UserId,
+        now,
+        Json(answer) as _,
+        until,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Forgets some of the guests that expired before an instant, the oldest first; tells how many.
+pub async fn forget(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
+    let forgotten = sqlx::query!(
+        "delete from guests where id in (
+             select id from guests where expires_at <= $1 order by expires_at limit $2 for update skip locked)",
+        before,
+        most,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(forgotten.rows_affected())
+}

@@ -1,0 +1,111 @@
+//! A guest signs in: their carts are merged into the user's, once, in the transaction that lets them in.
+
+use chrono::TimeDelta;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::sql::{self, Standing};
+use super::token::GuestToken;
+use crate::app::App;
+use crate::cart::content::{self, Merged};
+use crate::cart::merge::LeftBehind;
+use crate::ids::{CartId, GuestId, RestaurantId, UserId};
+use crate::problem::Problem;
+use crate::tenancy::{RestaurantScope, Who};
+use crate::uow::Tx;
+
+/// The answer is given again for so long at least, should it have been lost.
+const ANSWERED_AGAIN: TimeDelta = TimeDelta::days(1);
+
+/// What became of a guest's carts.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TakeOver {
+    /// Whether the token was good. If not, nothing was taken over.
+    pub taken_over: bool,
+    /// The user's carts that were merged with the guest's, one for each restaurant.
+    pub carts: Vec<TakenCart>,
+}
+
+impl TakeOver {
+    pub(super) const fn nothing() -> Self {
+        Self { taken_over: false, carts: Vec::new() }
+    }
+}
+
+/// One of the user's carts, now with what was in the guest's.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TakenCart {
+    /// Where.
+    pub restaurant_id: RestaurantId,
+    /// The user's cart there.
+    pub cart_id: CartId,
+    /// How many of the guest's lines are in it.
+    #[schema(minimum = 0, maximum = 100)]
+    pub lines: usize,
+    /// Those that are not, and why.
+    pub left_behind: Vec<LeftBehind>,
+}
+
+/// What somebody who is let in has shown of a guest's.
+#[derive(Debug, Clone, Copy)]
+pub enum Claim {
+    /// No token.
+    Nothing,
+    /// One that is good for nothing.
+    BadToken,
+    /// The token of this guest, who may have been taken over already.
+    Token(GuestId),
+}
+
+impl Claim {
+    /// Looks whose token it is.
+    ///
+    /// # Errors
+    /// Only when the database does not answer.
+    pub async fn of(app: &App, token: Option<&SecretString>) -> Result<Self, Problem> {
+        let Some(text) = token else { return Ok(Self::Nothing) };
+        let Some(token) = GuestToken::read(text.expose_secret()) else { return Ok(Self::BadToken) };
+        let guest = sql::known(&app.db, &token.hash(&app.seal), app.clock.now()).await?;
+        Ok(guest.map_or(Self::BadToken, Self::Token))
+    }
+
+    /// On whose behalf the transaction acts that takes over: the user's, and the guest's whose carts they are.
+    pub fn who(self, user: UserId) -> Who {
+        let guest = if let Self::Token(guest) = self { Some(guest) } else { None };
+        Who { guest, ..Who::user(user) }
+    }
+
+    /// Merges the guest's carts into the user's; `None` when no token was shown.
+    ///
+    /// # Errors
+    /// Only when the database does not answer.
+    pub async fn take_over(self, tx: &mut Tx, user: UserId) -> Result<Option<TakeOver>, Problem> {
+        match self {
+            Self::Nothing => Ok(None),
+            Self::BadToken => Ok(Some(TakeOver::nothing())),
+            Self::Token(guest) => Ok(Some(take_over(tx, guest, user).await?)),
+        }
+    }
+}
+
+/// Whoever comes second waits, and gets the same answer if they are the same user, or else nothing.
+async fn take_over(tx: &mut Tx, guest: GuestId, user: UserId) -> Result<TakeOver, Problem> {
+    match sql::hold(tx, guest).await? {
+        Some(Standing { by: None, .. }) => {}
+        Some(Standing { by: Some(by), answer: Some(answer) }) if by == user => return Ok(answer.0),
+        _ => return Ok(TakeOver::nothing()),
+    }
+    let mut carts = Vec::new();
+    for (restaurant_id, cart) in crate::cart::sql::guests::carts(tx, guest).await? {
+        let scope = RestaurantScope::customer("the restaurant of a cart that is taken over", restaurant_id, user);
+        let Merged { into, lines, left_behind } = content::merge(tx, &scope, cart, user).await?;
+        carts.push(TakenCart { restaurant_id, cart_id: into, lines, left_behind });
+    }
+    let answer = TakeOver { taken_over: true, carts };
+    let until = tx.now() + ANSWERED_AGAIN;
+    sql::mark_taken(tx, guest, user, &answer, until).await?;
+    Ok(answer)
+}
