@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, TimeDelta, TimeZone as _, Timelike as _, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::{OffsetComponents as _, TZ_VARIANTS, Tz};
 use comanda::restaurants::fulfilments::Fulfilments;
 use comanda::restaurants::hours::{self, DaySpan, Exception, Schedule, Span};
@@ -38,14 +38,15 @@ fn open_minutes(schedule: &Schedule, around: NaiveDate, days: i64) -> HashMap<Na
         };
         for span in spans {
             let mut minute = date.and_hms_opt(0, 0, 0).unwrap() + TimeDelta::minutes(span.opens.minutes().into());
-            let closes = span.closes.to_string();
+            // 24:00 is the midnight that ends the day: on the wall it is 00:00.
+            let written = span.closes.to_string();
+            let closes = if written == "24:00" { "00:00" } else { &written };
+            let closes: NaiveTime = format!("{closes}:00").parse().unwrap();
             loop {
                 let set = open.entry(minute).or_insert(Fulfilments::NONE);
                 *set = set.or(span.fulfilments);
                 minute += TimeDelta::minutes(1);
-                let ends_here = closes == minute.format("%H:%M").to_string()
-                    || (closes == "24:00" && (minute.hour(), minute.minute()) == (0, 0));
-                if ends_here {
+                if minute.time() == closes {
                     break;
                 }
             }

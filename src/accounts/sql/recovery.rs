@@ -17,10 +17,9 @@ pub struct Owner {
 
 /// Whose address it is; nobody who is disabled.
 pub async fn owner(tx: &mut Tx, email: &str) -> Result<Option<Owner>, Problem> {
-    let owner =
-        sqlx::query_as!(Owner, "select id, phone from users where email = $1 and disabled_at is null", email)
-            .fetch_optional(tx.connection())
-            .await?;
+    let owner = sqlx::query_as!(Owner, "select id, phone from users where email = $1 and disabled_at is null", email)
+        .fetch_optional(tx.connection())
+        .await?;
     Ok(owner)
 }
 

@@ -80,8 +80,9 @@ async fn nothing_that_phones_bring_is_lost_or_doubled_when_processes_are_killed(
     for crash in 0..kills {
         let wanted = sent.load(Ordering::Relaxed) + dice.random_range(2..15);
         let deadline = Instant::now() + BACK_WITHIN;
+        let mut moments = tokio::time::interval(Duration::from_millis(5));
         while sent.load(Ordering::Relaxed) < wanted && Instant::now() < deadline {
-            tokio::task::yield_now().await;
+            moments.tick().await;
         }
         if crash % 3 == 2 {
             world.program.kill_postgres();
