@@ -3,19 +3,25 @@
 //! The key, a fingerprint of the request and the answer are written in the transaction of the effect, so there is no
 //! moment in which one exists without the other. A refusal rolls everything back, the key included.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
+use crate::accounts::caller::{authenticate, operation};
+use crate::app::App;
 use crate::ids::UserId;
 use crate::permission::Operation;
 use crate::problem::{Code, Problem};
-use crate::uow::Tx;
-use crate::wire::APPLICATION_JSON;
+use crate::tenancy::Who;
+use crate::uow::{Database, Steps, Tx};
+use crate::wire::{APPLICATION_JSON, BodyWithBytes};
 
 const LONGEST_KEY: usize = 255;
 
@@ -163,6 +169,91 @@ impl Claim {
         .execute(tx.connection())
         .await?;
         Ok(())
+    }
+}
+
+/// A JSON body that asks for something to be made, and the key under which it is made once.
+pub struct Once<T> {
+    /// What was read.
+    pub value: T,
+    /// The key, if one was sent.
+    pub key: Key,
+}
+
+/// A key that somebody may have sent, bound to who asks, for what, where, and with which body. By itself it is an extractor
+/// for requests without a body.
+pub struct Key(Option<Claim>);
+
+impl FromRequestParts<Arc<App>> for Key {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let IdempotencyKey(Some(key)) = IdempotencyKey::from_request_parts(parts, app).await? else {
+            return Ok(Self(None));
+        };
+        let (caller, operation) = (authenticate(parts, app).await?, operation(parts)?);
+        // The same body makes something else at another restaurant.
+        let fingerprint = Sha256::digest(parts.uri.path()).into();
+        Ok(Self(Some(Claim { user: caller.user, operation, key, fingerprint })))
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Once<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let Key(mut key) = Key::from_request_parts(&mut parts, app).await?;
+        let BodyWithBytes { value, bytes } = BodyWithBytes::from_request(Request::from_parts(parts, body), app).await?;
+        if let Some(claim) = &mut key {
+            claim.fingerprint = Sha256::new_with_prefix(claim.fingerprint).chain_update(&bytes).finalize().into();
+        }
+        Ok(Self { value, key: Key(key) })
+    }
+}
+
+impl Key {
+    /// Makes something in a unit of work, and answers 201; or gives the answer again, if it was made under this key.
+    ///
+    /// # Errors
+    /// What the steps refuse with; what [`Claim::claim`] does.
+    pub async fn makes<T, F>(self, db: &Database, who: impl Into<Who>, steps: F) -> Result<Answer, Problem>
+    where
+        T: Serialize + Send,
+        F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
+    {
+        self.does(db, who, StatusCode::CREATED, steps).await
+    }
+
+    /// As [`Key::makes`], with another status.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn does<T, F>(
+        self,
+        db: &Database,
+        who: impl Into<Who>,
+        status: StatusCode,
+        steps: F,
+    ) -> Result<Answer, Problem>
+    where
+        T: Serialize + Send,
+        F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
+    {
+        db.write(who, move |tx| {
+            Box::pin(async move {
+                let Some(claim) = self.0 else {
+                    return Answer::fresh(status, &steps(tx).await?);
+                };
+                if let Some(answer) = claim.claim(tx).await? {
+                    return Ok(answer);
+                }
+                let answer = Answer::fresh(status, &steps(tx).await?)?;
+                claim.keep(tx, &answer).await?;
+                Ok(answer)
+            })
+        })
+        .await
     }
 }
 

@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 use super::caller::SignedIn;
 use super::sql::belongings as sql;
 use crate::app::App;
+use crate::idempotency::{Answer, Once};
 use crate::ids::AddressId;
 use crate::paging::List;
 use crate::place::Place;
@@ -85,7 +86,9 @@ async fn list_addresses(
 }
 
 /// Keep an address
-#[utoipa::path(post, path = "/api/me/addresses", tag = "auth", security(("token" = [])), request_body = NewAddress,
+#[utoipa::path(post, path = "/api/me/addresses", tag = "auth", security(("token" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A fresh random key, the same when repeating the request")),
+    request_body = NewAddress,
     responses(
         (status = 201, description = "The address", body = SavedAddress),
         (status = 409, description = "Fifty are kept already", body = ProblemBody, content_type = "application/problem+json"),
@@ -94,21 +97,18 @@ async fn list_addresses(
 async fn create_address(
     State(app): State<Arc<App>>,
     SignedIn(caller): SignedIn,
-    Body(new): Body<NewAddress>,
-) -> Result<(StatusCode, Json<SavedAddress>), Problem> {
+    Once { value: new, key }: Once<NewAddress>,
+) -> Result<Answer, Problem> {
     let user = caller.user;
-    let kept = app
-        .db
-        .write(Who::user(user), move |tx| {
-            Box::pin(async move {
-                if sql::count_addresses(tx, user).await? >= MOST {
-                    return Err(Problem::new(Code::TooMany, "Remove one first.").with("limit", MOST));
-                }
-                sql::insert_address(tx, user, AddressId::new(), &new).await
-            })
+    key.makes(&app.db, Who::user(user), move |tx| {
+        Box::pin(async move {
+            if sql::count_addresses(tx, user).await? >= MOST {
+                return Err(Problem::new(Code::TooMany, "Remove one first.").with("limit", MOST));
+            }
+            sql::insert_address(tx, user, AddressId::new(), &new).await
         })
-        .await?;
-    Ok((StatusCode::CREATED, Json(kept)))
+    })
+    .await
 }
 
 /// Replace an address

@@ -14,11 +14,12 @@ use super::caller::SignedIn;
 use super::profile::Locale;
 use super::sql::belongings as sql;
 use crate::app::App;
+use crate::idempotency::{Answer, Once};
 use crate::ids::DeviceId;
 use crate::paging::List;
 use crate::problem::{Problem, ProblemBody};
 use crate::tenancy::{PlatformScope, Who};
-use crate::wire::{Body, Json, Path, Text};
+use crate::wire::{Json, Path, Text};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -84,7 +85,9 @@ async fn list_devices(
 ///
 /// Registering a target again renews it; registered by somebody else, it is theirs from then on. Pushes end with the
 /// session.
-#[utoipa::path(post, path = "/api/me/devices", tag = "auth", security(("token" = [])), request_body = NewDevice,
+#[utoipa::path(post, path = "/api/me/devices", tag = "auth", security(("token" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A fresh random key, the same when repeating the request")),
+    request_body = NewDevice,
     responses(
         (status = 201, description = "The device", body = PushDevice),
         (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
@@ -92,17 +95,16 @@ async fn list_devices(
 async fn register_device(
     State(app): State<Arc<App>>,
     SignedIn(caller): SignedIn,
-    Body(new): Body<NewDevice>,
-) -> Result<(StatusCode, Json<PushDevice>), Problem> {
+    Once { value: new, key }: Once<NewDevice>,
+) -> Result<Answer, Problem> {
     if !new.target.as_str().is_ascii() {
         return Err(Problem::invalid_field("/target", "must be ASCII, as Firebase and browsers write it"));
     }
     let scope = PlatformScope::proven_by("a push target may have been somebody else's before", Some(caller.user));
-    let device = app
-        .db
-        .write(scope, move |tx| Box::pin(async move { sql::register_device(tx, &caller, DeviceId::new(), &new).await }))
-        .await?;
-    Ok((StatusCode::CREATED, Json(device)))
+    key.makes(&app.db, scope, move |tx| {
+        Box::pin(async move { sql::register_device(tx, &caller, DeviceId::new(), &new).await })
+    })
+    .await
 }
 
 /// Stop pushes to a device

@@ -10,14 +10,13 @@ use utoipa_axum::routes;
 use super::input::{CouponPatch, NewCoupon};
 use super::{Coupon, sql};
 use crate::app::App;
-use crate::idempotency::{Answer, IdempotencyKey};
+use crate::idempotency::{Answer, Once};
 use crate::ids::{CouponId, RestaurantId};
 use crate::menu;
 use crate::paging::{List, PageQuery};
-use crate::permission::Operation;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
-use crate::wire::{Body, BodyWithBytes, IfMatch, Json, Path, Query, Versioned};
+use crate::wire::{Body, IfMatch, Json, Path, Query, Versioned};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -62,30 +61,18 @@ async fn list_coupons(
 async fn create_coupon(
     State(app): State<Arc<App>>,
     staff: Staff,
-    key: IdempotencyKey,
-    body: BodyWithBytes<NewCoupon>,
+    Once { value: new, key }: Once<NewCoupon>,
 ) -> Result<Answer, Problem> {
     let scope = staff.scope;
-    let claim = key.bind(staff.caller.user, Operation::CreateCoupon, &body.bytes);
-    app.db
-        .write(scope, move |tx| {
-            Box::pin(async move {
-                if let Some(claim) = &claim
-                    && let Some(answer) = claim.claim(tx).await?
-                {
-                    return Ok(answer);
-                }
-                let currency = menu::sql::currency(tx, scope.restaurant()).await?;
-                let coupon = body.value.into_coupon(scope.restaurant(), currency, tx.now())?;
-                sql::insert(tx, &scope, &coupon).await?;
-                let answer = Answer::fresh(StatusCode::CREATED, &coupon)?;
-                if let Some(claim) = &claim {
-                    claim.keep(tx, &answer).await?;
-                }
-                Ok(answer)
-            })
+    key.makes(&app.db, scope, move |tx| {
+        Box::pin(async move {
+            let currency = menu::sql::currency(tx, scope.restaurant()).await?;
+            let coupon = new.into_coupon(scope.restaurant(), currency, tx.now())?;
+            sql::insert(tx, &scope, &coupon).await?;
+            Ok(coupon)
         })
-        .await
+    })
+    .await
 }
 
 /// Read a coupon

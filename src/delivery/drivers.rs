@@ -14,6 +14,7 @@ use super::{Driver, DriverStatus, Vehicle, sql};
 use crate::accounts::caller::Admin;
 use crate::accounts::{self, Email, UserRole};
 use crate::app::App;
+use crate::idempotency::{Answer, Once};
 use crate::ids::{DriverId, UserId};
 use crate::paging::{List, PageQuery};
 use crate::place::Place;
@@ -43,7 +44,9 @@ async fn profile(tx: &mut Tx, user: UserId) -> Result<Driver, Problem> {
 }
 
 /// Make somebody a driver
-#[utoipa::path(post, path = "/api/admin/drivers", tag = "drivers", security(("token" = [])), request_body = NewDriver,
+#[utoipa::path(post, path = "/api/admin/drivers", tag = "drivers", security(("token" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A fresh random key, the same when repeating the request")),
+    request_body = NewDriver,
     responses(
         (status = 201, description = "The profile", body = Driver),
         (status = 403, description = "Only administrators may", body = ProblemBody, content_type = "application/problem+json"),
@@ -53,22 +56,19 @@ async fn profile(tx: &mut Tx, user: UserId) -> Result<Driver, Problem> {
 async fn create_driver(
     State(app): State<Arc<App>>,
     admin: Admin,
-    Body(new): Body<NewDriver>,
-) -> Result<(StatusCode, Json<Driver>), Problem> {
-    let driver = app
-        .db
-        .write(admin.scope, move |tx| {
-            Box::pin(async move {
-                let user = accounts::sql::lock_by_email(tx, &new.email).await?.ok_or_else(|| {
-                    Problem::invalid_field("/email", "belongs to nobody who can sign in; they have to sign up first")
-                })?;
-                sql::insert_driver(tx, DriverId::new(), user.id, new.vehicle).await?;
-                accounts::sql::grant_role(tx, user.id, UserRole::Driver).await?;
-                profile(tx, user.id).await
-            })
+    Once { value: new, key }: Once<NewDriver>,
+) -> Result<Answer, Problem> {
+    key.makes(&app.db, admin.scope, move |tx| {
+        Box::pin(async move {
+            let user = accounts::sql::lock_by_email(tx, &new.email).await?.ok_or_else(|| {
+                Problem::invalid_field("/email", "belongs to nobody who can sign in; they have to sign up first")
+            })?;
+            sql::insert_driver(tx, DriverId::new(), user.id, new.vehicle).await?;
+            accounts::sql::grant_role(tx, user.id, UserRole::Driver).await?;
+            profile(tx, user.id).await
         })
-        .await?;
-    Ok((StatusCode::CREATED, Json(driver)))
+    })
+    .await
 }
 
 /// List drivers

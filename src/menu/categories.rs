@@ -14,6 +14,7 @@ use super::input::{Faults, present, too_many};
 use super::translations::Translations;
 use super::{Category, sql};
 use crate::app::App;
+use crate::idempotency::{Answer, Once};
 use crate::ids::{CategoryId, RestaurantId};
 use crate::paging::List;
 use crate::problem::{Problem, ProblemBody};
@@ -59,7 +60,8 @@ struct NewCategory {
 
 /// Add a category
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/categories", tag = "menu", security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path)), request_body = NewCategory,
+    params(("restaurantId" = RestaurantId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A fresh random key, the same when repeating the request")),
+    request_body = NewCategory,
     responses(
         (status = 201, description = "The category", body = Category),
         (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
@@ -68,8 +70,8 @@ struct NewCategory {
 async fn create_category(
     State(app): State<Arc<App>>,
     staff: Staff,
-    Body(new): Body<NewCategory>,
-) -> Result<(StatusCode, Json<Category>), Problem> {
+    Once { value: new, key }: Once<NewCategory>,
+) -> Result<Answer, Problem> {
     let (scope, most) = (staff.scope, app.config.menus.most_categories);
     let category = Category {
         id: CategoryId::new(),
@@ -80,21 +82,18 @@ async fn create_category(
         translations: new.translations,
     };
     check(&category)?;
-    let category = app
-        .db
-        .write(scope, move |tx| {
-            Box::pin(async move {
-                sql::take_turns(tx, &scope).await?;
-                sql::save_category(tx, &scope, &category).await?;
-                if sql::counts(tx, &scope).await?[0] > i64::try_from(most).unwrap_or(i64::MAX) {
-                    return Err(too_many("categories", most, "MENU_MAX_CATEGORIES"));
-                }
-                sql::edited(tx, &scope).await?;
-                Ok(category)
-            })
+    key.makes(&app.db, scope, move |tx| {
+        Box::pin(async move {
+            sql::take_turns(tx, &scope).await?;
+            sql::save_category(tx, &scope, &category).await?;
+            if sql::counts(tx, &scope).await?[0] > i64::try_from(most).unwrap_or(i64::MAX) {
+                return Err(too_many("categories", most, "MENU_MAX_CATEGORIES"));
+            }
+            sql::edited(tx, &scope).await?;
+            Ok(category)
         })
-        .await?;
-    Ok((StatusCode::CREATED, Json(category)))
+    })
+    .await
 }
 
 /// List categories

@@ -17,6 +17,7 @@ use super::wire::ModifierGroup;
 use super::{Group, nesting, sql};
 use crate::app::App;
 use crate::config::Menus;
+use crate::idempotency::{Answer, Once};
 use crate::ids::{ModifierGroupId, ModifierId, RestaurantId};
 use crate::paging::List;
 use crate::problem::{Problem, ProblemBody};
@@ -114,7 +115,8 @@ struct NewModifierGroup {
 /// Put its id into `modifierGroups` of the items it is asked about, or of modifiers: one level deep. Sizes are a group
 /// with `min` 1 and `max` 1, whose modifiers add to the item's price, which is that of the smallest.
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/modifier-groups", tag = "menu",
-    security(("token" = [])), params(("restaurantId" = RestaurantId, Path)), request_body = NewModifierGroup,
+    security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A fresh random key, the same when repeating the request")),
+    request_body = NewModifierGroup,
     responses(
         (status = 201, description = "The group", body = ModifierGroup),
         (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
@@ -123,33 +125,30 @@ struct NewModifierGroup {
 async fn create_modifier_group(
     State(app): State<Arc<App>>,
     staff: Staff,
-    Body(new): Body<NewModifierGroup>,
-) -> Result<(StatusCode, Json<ModifierGroup>), Problem> {
+    Once { value: new, key }: Once<NewModifierGroup>,
+) -> Result<Answer, Problem> {
     let (scope, bounds) = (staff.scope, app.config.menus);
-    let created = app
-        .db
-        .write(scope, move |tx| {
-            Box::pin(async move {
-                let currency = sql::currency(tx, scope.restaurant()).await?;
-                let mut faults = Faults::default();
-                faults.choices("", new.min, new.max);
-                faults.translations("", &new.translations);
-                let modifiers = ModifierBody::read_all(new.modifiers, &[], currency, bounds, &mut faults);
-                faults.none()?;
-                let group = Group {
-                    id: ModifierGroupId::new(),
-                    key: new.key.map(Text::into_string),
-                    name: new.name.into_string(),
-                    min: new.min,
-                    max: new.max,
-                    translations: new.translations,
-                    modifiers,
-                };
-                save(tx, &scope, group, bounds).await
-            })
+    key.makes(&app.db, scope, move |tx| {
+        Box::pin(async move {
+            let currency = sql::currency(tx, scope.restaurant()).await?;
+            let mut faults = Faults::default();
+            faults.choices("", new.min, new.max);
+            faults.translations("", &new.translations);
+            let modifiers = ModifierBody::read_all(new.modifiers, &[], currency, bounds, &mut faults);
+            faults.none()?;
+            let group = Group {
+                id: ModifierGroupId::new(),
+                key: new.key.map(Text::into_string),
+                name: new.name.into_string(),
+                min: new.min,
+                max: new.max,
+                translations: new.translations,
+                modifiers,
+            };
+            save(tx, &scope, group, bounds).await
         })
-        .await?;
-    Ok((StatusCode::CREATED, Json(created)))
+    })
+    .await
 }
 
 /// List modifier groups

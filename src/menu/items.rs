@@ -17,6 +17,7 @@ use super::sql::stock::StockChange;
 use super::translations::Translations;
 use super::{Item, sql};
 use crate::app::App;
+use crate::idempotency::{Answer, Once};
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, RestaurantId};
 use crate::money::Money;
 use crate::paging::{List, Page};
@@ -130,7 +131,8 @@ impl NewItem {
 
 /// Add an item
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/items", tag = "menu", security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path)), request_body = NewItem,
+    params(("restaurantId" = RestaurantId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A fresh random key, the same when repeating the request")),
+    request_body = NewItem,
     responses(
         (status = 201, description = "The item", body = Item),
         (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
@@ -139,27 +141,24 @@ impl NewItem {
 async fn create_item(
     State(app): State<Arc<App>>,
     staff: Staff,
-    Body(new): Body<NewItem>,
-) -> Result<(StatusCode, Json<Item>), Problem> {
+    Once { value: new, key }: Once<NewItem>,
+) -> Result<Answer, Problem> {
     let (scope, most) = (staff.scope, app.config.menus.most_items);
     let item = new.into_item();
-    let item = app
-        .db
-        .write(scope, move |tx| {
-            Box::pin(async move {
-                sql::take_turns(tx, &scope).await?;
-                check(tx, &scope, &item).await?;
-                sql::items::save(tx, &scope, &item).await?;
-                sql::stock::of_item(tx, &scope, item.id, StockChange::To(item.stock)).await?;
-                if sql::counts(tx, &scope).await?[1] > i64::try_from(most).unwrap_or(i64::MAX) {
-                    return Err(too_many("items", most, "MENU_MAX_ITEMS"));
-                }
-                sql::edited(tx, &scope).await?;
-                Ok(item)
-            })
+    key.makes(&app.db, scope, move |tx| {
+        Box::pin(async move {
+            sql::take_turns(tx, &scope).await?;
+            check(tx, &scope, &item).await?;
+            sql::items::save(tx, &scope, &item).await?;
+            sql::stock::of_item(tx, &scope, item.id, StockChange::To(item.stock)).await?;
+            if sql::counts(tx, &scope).await?[1] > i64::try_from(most).unwrap_or(i64::MAX) {
+                return Err(too_many("items", most, "MENU_MAX_ITEMS"));
+            }
+            sql::edited(tx, &scope).await?;
+            Ok(item)
         })
-        .await?;
-    Ok((StatusCode::CREATED, Json(item)))
+    })
+    .await
 }
 
 /// Which items.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use chrono_tz::Tz;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -21,13 +20,14 @@ use super::{Restaurant, area, invitations, members, opening, search, security};
 use crate::accounts::caller::Admin;
 use crate::app::App;
 use crate::events::{self, Event};
+use crate::idempotency::{Answer, Once};
 use crate::ids::RestaurantId;
 use crate::money::{Amount, Currency, Money};
 use crate::place::Place;
 use crate::problem::{FieldError, Problem, ProblemBody};
 use crate::tenancy::Who;
 use crate::uow::Tx;
-use crate::wire::{Body, IfMatch, Json, Path, Text, Versioned};
+use crate::wire::{Body, IfMatch, Path, Text, Versioned};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -204,6 +204,7 @@ fn check(profile: &Profile, currency: Currency, fees: Fees, spans: &[Span]) -> R
 
 /// Open a restaurant on the platform
 #[utoipa::path(post, path = "/api/restaurants", tag = "restaurants", security(("token" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A fresh random key, the same when repeating the request")),
     request_body = NewRestaurant,
     responses(
         (status = 201, description = "The restaurant", body = Restaurant),
@@ -214,8 +215,8 @@ fn check(profile: &Profile, currency: Currency, fees: Fees, spans: &[Span]) -> R
 async fn create_restaurant(
     State(app): State<Arc<App>>,
     admin: Admin,
-    Body(new): Body<NewRestaurant>,
-) -> Result<(StatusCode, Json<Restaurant>), Problem> {
+    Once { value: new, key }: Once<NewRestaurant>,
+) -> Result<Answer, Problem> {
     let currency = new.currency;
     let fees = Fees {
         delivery_fee: new.delivery_fee,
@@ -226,17 +227,14 @@ async fn create_restaurant(
     let profile = new.into_profile();
     check(&profile, currency, fees, &spans)?;
     let scope = admin.scope.restaurant(RestaurantId::new());
-    let restaurant = app
-        .db
-        .write(scope, move |tx| {
-            Box::pin(async move {
-                sql::insert(tx, &scope, currency, &profile).await?;
-                sql::hours::set_week(tx, &scope, &spans).await?;
-                sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)
-            })
+    key.makes(&app.db, scope, move |tx| {
+        Box::pin(async move {
+            sql::insert(tx, &scope, currency, &profile).await?;
+            sql::hours::set_week(tx, &scope, &spans).await?;
+            sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)
         })
-        .await?;
-    Ok((StatusCode::CREATED, Json(restaurant)))
+    })
+    .await
 }
 
 /// Absent, or there, perhaps as null.

@@ -123,3 +123,70 @@ async fn one_cart_with_fifty_keys_at_once_becomes_one_order() {
     }
     assert_eq!(luigi.stock_of(luigi.any_dish()).await, Some(98));
 }
+
+/// What shows a secret once keeps no answer that could show it again.
+const SHOWN_ONCE: [&str; 4] = [
+    "/api/guests",
+    "/api/me/second-factor",
+    "/api/restaurants/{restaurantId}/invitations",
+    "/api/restaurants/{restaurantId}/members",
+];
+
+#[test]
+fn whatever_makes_something_takes_a_key() {
+    let document = serde_json::to_value(comanda::app::document()).unwrap();
+    let mut without = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let post = &item["post"];
+        let parameters = post["parameters"].as_array().cloned().unwrap_or_default();
+        let takes_a_key = parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key");
+        if post["responses"]["201"].is_object() && !takes_a_key {
+            without.push(path.as_str());
+        }
+    }
+    assert_eq!(without, SHOWN_ONCE);
+}
+
+#[tokio::test]
+async fn whatever_is_made_under_a_key_is_made_once() {
+    let app = TestApp::start().await;
+    let (luigi, gino) = (app.restaurant("Luigi").opens().await, app.restaurant("Gino").opens().await);
+    let (admin, owner, ada) = (app.admin().await, &luigi.owner, app.customer("Ada").await);
+    let place = json!({ "lat": 44.4949, "lng": 11.3426 });
+    let category = owner.get(&luigi.path("/menu")).await.expect(200)["categories"][0]["id"].clone();
+    let price = json!({ "amount": 100, "currency": "EUR" });
+    let restaurant = json!({ "name": "Mario", "address": "Via Zamboni 2", "place": place, "timezone": "Europe/Rome",
+        "currency": "EUR" });
+    let coupon = json!({ "code": "PIZZA", "kind": "FREE_DELIVERY" });
+    let dough = json!({ "name": "Thick", "price": price });
+    let made = [
+        (&admin, "/api/restaurants".to_owned(), restaurant),
+        (&admin, "/api/admin/drivers".to_owned(), json!({ "email": ada.email, "vehicle": "BICYCLE" })),
+        (owner, luigi.path("/categories"), json!({ "name": "Soups" })),
+        (owner, luigi.path("/items"), json!({ "categoryId": category, "name": "Minestrone", "price": price })),
+        (owner, luigi.path("/modifier-groups"), json!({ "name": "Dough", "min": 0, "max": 1, "modifiers": [dough] })),
+        (owner, luigi.path("/coupons"), coupon),
+        (&ada, "/api/me/addresses".to_owned(), json!({ "label": "Home", "address": "Via Zamboni 1", "place": place })),
+        (&ada, "/api/me/devices".to_owned(), json!({ "kind": "fcm", "target": "a-push-target", "locale": "it" })),
+    ];
+    for (person, path, body) in &made {
+        let asks = async |path: &str, body: &Value| {
+            let request = person.request(reqwest::Method::POST, path).header("idempotency-key", "the-one");
+            person.send(request.json(body)).await
+        };
+        let first = asks(path, body).await;
+        first.expect(201);
+        assert_eq!(first.header("idempotency-replayed"), "", "{path}");
+        let again = asks(path, body).await;
+        assert_eq!((again.status, again.header("idempotency-replayed")), (201, "true"), "{path}");
+        assert_eq!(again.bytes, first.bytes, "{path}");
+    }
+    let soups = owner.get(&luigi.path("/menu")).await.expect(200);
+    assert_eq!(soups["categories"].as_array().unwrap().len(), 2, "{soups}");
+    let salads = owner.request(reqwest::Method::POST, &luigi.path("/categories")).header("idempotency-key", "the-one");
+    owner.send(salads.json(&json!({ "name": "Salads" }))).await.refused(422, "idempotency_key_reused");
+    // Not whoever asks, nor the key, but what is asked for: the same words at another restaurant are another wish.
+    admin.post(&gino.path("/members"), &json!({ "email": owner.email, "role": "MANAGER" })).await.expect(201);
+    let request = owner.request(reqwest::Method::POST, &gino.path("/categories")).header("idempotency-key", "the-one");
+    owner.send(request.json(&json!({ "name": "Soups" }))).await.refused(422, "idempotency_key_reused");
+}
