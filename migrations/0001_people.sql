@@ -14,6 +14,12 @@ create function app_shop() returns uuid language sql stable parallel safe
     return nullif(current_setting('app.shop', true), '')::uuid;
 comment on function app_shop() is 'The restaurant a customer deals with in this transaction, or null.';
 
+-- The transaction goes on as its user's at this restaurant; only a statement that finds the restaurant by something of the
+-- user's own says so (`tests/it/tidy.rs`).
+create function enter_shop(restaurant uuid) returns uuid language sql volatile
+    return set_config('app.shop', restaurant::text, true)::uuid;
+comment on function enter_shop(uuid) is 'From here on the transaction deals with this restaurant as a customer; returns the restaurant.';
+
 create function app_driver() returns uuid language sql stable parallel safe
     return nullif(current_setting('app.driver', true), '')::uuid;
 comment on function app_driver() is 'The driver profile that acts in this transaction, or null.';

@@ -65,16 +65,21 @@ pub async fn open_cart(tx: &mut Tx, scope: &RestaurantScope, owner: Owner) -> Re
     Ok(cart)
 }
 
-/// Where one of the customer's own carts is: `None` for a cart that is not theirs or not there.
-pub async fn restaurant_of(tx: &mut Tx, cart: CartId, user: UserId) -> Result<Option<RestaurantId>, Problem> {
-    let row =
-        sqlx::query!("select restaurant_id from carts where id = $1 and user_id = $2", cart as CartId, user as UserId,)
-            .fetch_optional(tx.connection())
-            .await?;
-    Ok(row.map(|row| row.restaurant_id))
+/// One of the customer's own carts, locked until the transaction ends, which goes on at the cart's restaurant.
+pub async fn enter(tx: &mut Tx, cart: CartId, user: UserId) -> Result<Option<CartRow>, Problem> {
+    let cart = sqlx::query_as!(
+        CartRow,
+        r#"select id, enter_shop(restaurant_id) as "restaurant_id!: RestaurantId", status, version, order_id, updated_at
+           from carts where id = $1 and user_id = $2 for no key update"#,
+        cart as CartId,
+        user as UserId,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(cart)
 }
 
-/// One of the customer's carts, locked until the transaction ends.
+/// One of the customer's carts here, locked until the transaction ends.
 pub async fn lock(
     tx: &mut Tx,
     scope: &RestaurantScope,

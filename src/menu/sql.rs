@@ -1,4 +1,4 @@
-//! Every statement on the menu's tables, but for the stock that an order takes and returns (`orders/sql.rs`): here the
+//! Every statement on the menu's tables, but for the stock that an order takes and returns (`orders/sql/place.rs`): here the
 //! menu as a whole and its categories.
 
 use sqlx::types::Json;

@@ -25,8 +25,10 @@ pub async fn advance(
 ) -> Result<Order, Problem> {
     let order = sql::lock(tx, scope, id).await?.ok_or_else(Problem::not_found)?;
     if_match.check(order.version, &order)?;
-    let restaurant = restaurants::sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
-    let preparation = TimeDelta::minutes(restaurant.preparation_minutes.into());
+    let preparation = match to {
+        OrderStatus::Confirmed => restaurants::sql::preparation(tx, scope.restaurant()).await?,
+        _ => TimeDelta::zero(),
+    };
     let change = order
         .advance(Wish { to, reason, preparation }, scope.actor(), tx.now())
         .map_err(|refusal| refused(refusal, &order, to))?;

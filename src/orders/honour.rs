@@ -1,20 +1,19 @@
 //! An order from a quote: what was promised, if it still holds and is what is wanted; else the difference.
 
-use super::offer::{self, Offer};
-use super::quote::{self, LineChange, Stored};
+use super::Totals;
+use super::offer::{self, Doorstep, Offer};
+use super::quote::{self, Content, LineChange, Stored};
 use super::request::{QuotedRequest, Request};
-use super::{Totals, sql};
 use crate::cart;
-use crate::ids::{CartId, QuoteId, UserId};
+use crate::ids::CartId;
 use crate::problem::{Code, Problem};
-use crate::restaurants::Restaurant;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
 /// What is to be ordered, at which price.
 pub struct Honoured {
-    /// From which quote.
-    pub quote: QuoteId,
+    /// The restaurant, and the door.
+    pub door: Doorstep,
     /// What is wanted.
     pub wanted: Request,
     /// What was promised, and can be had.
@@ -23,28 +22,27 @@ pub struct Honoured {
     pub cart: Option<CartId>,
 }
 
-/// Locks the quote and holds it against the moment.
+/// Holds a quote that is locked against the moment.
 ///
 /// # Errors
-/// 404; `quote_used` with the order; `quote_expired` and `quote_changed` with the difference; and whatever makes an order
+/// `quote_used` with the order; `quote_expired` and `quote_changed` with the difference; and whatever makes an order
 /// impossible.
 pub async fn honour(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    restaurant: &Restaurant,
-    customer: UserId,
+    stored: &Stored,
     wanted: QuotedRequest,
 ) -> Result<Honoured, Problem> {
-    let stored = sql::quotes::lock(tx, scope, customer, wanted.quote).await?.ok_or_else(Problem::not_found)?;
     if let Some(order) = stored.order_id {
         let detail = "Read the order, or ask for a fresh quote to order the same again.";
         return Err(Problem::new(Code::QuoteUsed, detail).with("orderId", order));
     }
-    let fields = stored.content.differs_in(&wanted, restaurant)?;
-    let names_code = wanted.coupon.is_some();
+    let (named, names_code) = (wanted.clone(), wanted.coupon.is_some());
     let request = stored.content.request(wanted);
+    let door = Doorstep::of(tx, scope, &request).await?;
+    let fields = stored.content.differs_in(&named, &door.restaurant)?;
     request.check()?;
-    let now = Now { restaurant, customer, stored: &stored, request: &request, names_code };
+    let now = Now { door: &door, stored, request: &request, names_code };
     if stored.expires_at <= tx.now() {
         let detail = "Show the customer what it costs now, and ask for a fresh quote.";
         let problem = Problem::new(Code::QuoteExpired, detail).with("expiredAt", stored.expires_at);
@@ -55,9 +53,9 @@ pub async fn honour(
         let problem = Problem::new(Code::QuoteChanged, detail).with("fields", fields);
         return Err(now.with_difference(tx, scope, problem).await?);
     }
-    let cart = cart_to_close(tx, scope, &stored).await?;
-    match offer::make(tx, scope, restaurant, customer, &request, Some(&stored.content)).await {
-        Ok(offer) => Ok(Honoured { quote: stored.id, wanted: request, offer, cart }),
+    let cart = cart_to_close(tx, scope, stored).await?;
+    match now.offer(tx, scope, Some(&stored.content)).await {
+        Ok(offer) => Ok(Honoured { door, wanted: request, offer, cart }),
         Err(problem) if problem.code() == Code::ItemUnavailable => Err(now.or_gone(tx, scope, problem).await?),
         Err(problem) => Err(problem),
     }
@@ -66,14 +64,13 @@ pub async fn honour(
 /// The cart the quote was made from is closed by the order, unless something else was put in since.
 async fn cart_to_close(tx: &mut Tx, scope: &RestaurantScope, stored: &Stored) -> Result<Option<CartId>, Problem> {
     let Some((id, version)) = stored.cart else { return Ok(None) };
-    let cart = offer::open_cart(tx, scope, stored.user_id, id).await?;
+    let cart = offer::open(cart::sql::lock(tx, scope, id, stored.user_id).await?)?;
     Ok((cart.version == version).then_some(id))
 }
 
 /// A quote, and what it would be now.
 struct Now<'a> {
-    restaurant: &'a Restaurant,
-    customer: UserId,
+    door: &'a Doorstep,
     stored: &'a Stored,
     request: &'a Request,
     /// The request names a coupon's code itself: it might be a guess.
@@ -81,6 +78,12 @@ struct Now<'a> {
 }
 
 impl Now<'_> {
+    /// What it would get and pay: as promised, or at the prices of now.
+    async fn offer(&self, tx: &mut Tx, scope: &RestaurantScope, promised: Option<&Content>) -> Result<Offer, Problem> {
+        let (customer, basket) = (self.stored.user_id, self.stored.content.basket());
+        offer::make(tx, scope, self.door, customer, &basket, self.request, promised).await
+    }
+
     /// What changed, line by line.
     async fn changes(&self, tx: &mut Tx, scope: &RestaurantScope) -> Result<Vec<LineChange>, Problem> {
         let wanted: Vec<_> = self.stored.content.lines.iter().map(cart::StoredLine::wanted).collect();
@@ -99,8 +102,8 @@ impl Now<'_> {
     ) -> Result<Problem, Problem> {
         let quoted = Totals::of(&self.stored.content.sums()?, self.stored.currency);
         let problem = problem.with("quoted", quoted).with("lines", self.changes(tx, scope).await?);
-        match offer::make(tx, scope, self.restaurant, self.customer, self.request, None).await {
-            Ok(offer) => Ok(problem.with("now", offer.totals(self.restaurant))),
+        match self.offer(tx, scope, None).await {
+            Ok(offer) => Ok(problem.with("now", offer.totals(&self.door.restaurant))),
             Err(refusal) if refusal.code().status().is_server_error() => Err(refusal),
             // Said plainly, so that it counts as a guess.
             Err(refusal) if self.names_code && refusal.code() == Code::CouponUnknown => Err(refusal),

@@ -12,14 +12,14 @@ use utoipa_axum::routes;
 
 use super::advance::advance;
 use super::filter::OrderQuery;
-use super::party::OrderParty;
+use super::party::{OrderParty, OrderSeen};
 use super::place;
-use super::request::{Basket, LineWish, QuotedRequest, Request};
+use super::request::{LineWish, QuotedRequest, Request};
 use super::sql::list;
 use super::{Fulfilment, Order, OrderStatus, bulk, promise, quoting, reorder, sql};
 use crate::accounts::caller::SignedIn;
 use crate::app::App;
-use crate::cart;
+use crate::cart::sql::WantedLine;
 use crate::coupons::{CouponCode, guesses};
 use crate::events::{Recorded, TimelineEntry};
 use crate::idempotency::{Answer, IdempotencyKey};
@@ -82,90 +82,86 @@ struct NewOrder {
 }
 
 /// What an order is placed from.
-enum Wanted {
-    /// A basket, at today's prices.
-    Fresh(Request),
+enum Origin {
+    /// A cart, at today's prices.
+    Cart(CartId, Request),
+    /// Lines at a restaurant, at today's prices.
+    Lines(RestaurantId, Vec<WantedLine>, Request),
     /// A quote, at its prices.
-    Quoted(QuotedRequest),
+    Quote(QuotedRequest),
 }
 
 impl NewOrder {
-    /// What is wanted, and at which restaurant if it says so itself.
-    fn read(self) -> Result<(Option<RestaurantId>, Wanted), Problem> {
-        let (address, table) = (self.address.map(Text::into_string), self.table.map(Text::into_string));
-        let (place, tip, note) = (self.place, self.tip, self.note.map(Text::into_string));
-        let (coupon, scheduled_for) = (self.coupon_code, self.scheduled_for);
-        let basket = match (self.cart_id, self.quote_id, self.restaurant_id, self.lines) {
-            (Some(cart), None, None, None) => Basket::Cart(cart),
-            (None, None, Some(_), Some(lines)) => {
-                LineWish::check(&lines)?;
-                Basket::Lines(lines.into_iter().map(LineWish::into_wanted).collect())
-            }
-            (None, Some(quote), None, None) => {
-                let fulfilment = self.fulfilment;
-                let quoted =
-                    QuotedRequest { quote, fulfilment, address, place, table, note, tip, coupon, scheduled_for };
-                return Ok((None, Wanted::Quoted(quoted)));
-            }
-            _ => {
-                let message = "or else quoteId, or restaurantId and lines must be given, one of the three";
-                return Err(Problem::invalid_field("/cartId", message));
-            }
+    /// What is wanted.
+    fn read(mut self) -> Result<Origin, Problem> {
+        let one_of_three = || {
+            let message = "or else quoteId, or restaurantId and lines must be given, one of the three";
+            Problem::invalid_field("/cartId", message)
         };
-        let fulfilment = self.fulfilment.ok_or_else(|| Problem::invalid_field("/fulfilment", "is required"))?;
+        match (self.cart_id, self.quote_id, self.restaurant_id, self.lines.is_some()) {
+            (Some(cart), None, None, false) => Ok(Origin::Cart(cart, self.request()?)),
+            (None, Some(quote), None, false) => Ok(Origin::Quote(self.quoted(quote))),
+            (None, None, Some(restaurant), true) => {
+                let lines = self.lines.take().unwrap_or_default();
+                LineWish::check(&lines)?;
+                let lines = lines.into_iter().map(LineWish::into_wanted).collect();
+                Ok(Origin::Lines(restaurant, lines, self.request()?))
+            }
+            _ => Err(one_of_three()),
+        }
+    }
+
+    fn request(self) -> Result<Request, Problem> {
         let request = Request {
-            basket,
-            fulfilment,
-            address,
-            place,
-            table,
-            note,
-            tip,
-            coupon,
-            scheduled_for,
+            fulfilment: self.fulfilment.ok_or_else(|| Problem::invalid_field("/fulfilment", "is required"))?,
+            address: self.address.map(Text::into_string),
+            place: self.place,
+            table: self.table.map(Text::into_string),
+            note: self.note.map(Text::into_string),
+            tip: self.tip,
+            coupon: self.coupon_code,
+            scheduled_for: self.scheduled_for,
             expected_total: None,
         };
         request.check()?;
-        Ok((self.restaurant_id, Wanted::Fresh(request)))
+        Ok(request)
     }
-}
 
-impl Wanted {
-    /// A code that might be a guess.
-    fn coupon(&self) -> Option<CouponCode> {
-        match self {
-            Self::Fresh(request) => request.coupon.clone(),
-            Self::Quoted(request) => request.coupon.clone(),
+    fn quoted(self, quote: QuoteId) -> QuotedRequest {
+        QuotedRequest {
+            quote,
+            fulfilment: self.fulfilment,
+            address: self.address.map(Text::into_string),
+            place: self.place,
+            table: self.table.map(Text::into_string),
+            note: self.note.map(Text::into_string),
+            tip: self.tip,
+            coupon: self.coupon_code,
+            scheduled_for: self.scheduled_for,
         }
     }
 }
 
-/// The scope of an order: a restaurant that the customer names, or the one of their own cart or quote.
-async fn scope_of(
-    app: &App,
-    customer: UserId,
-    named: Option<RestaurantId>,
-    wanted: &Wanted,
-) -> Result<RestaurantScope, Problem> {
-    if let Some(restaurant) = named {
-        return Ok(RestaurantScope::customer("a customer may deal with any restaurant", restaurant, customer));
+impl Origin {
+    /// A code that might be a guess.
+    fn coupon(&self) -> Option<CouponCode> {
+        match self {
+            Self::Cart(_, request) | Self::Lines(_, _, request) => request.coupon.clone(),
+            Self::Quote(request) => request.coupon.clone(),
+        }
     }
-    let (cart, quote) = match wanted {
-        Wanted::Fresh(Request { basket: Basket::Cart(cart), .. }) => (Some(*cart), None),
-        Wanted::Quoted(request) => (None, Some(request.quote)),
-        Wanted::Fresh(_) => (None, None),
-    };
-    let found = app.db.read(Who::user(customer), move |tx| {
-        Box::pin(async move {
-            match (cart, quote) {
-                (Some(cart), _) => cart::sql::restaurant_of(tx, cart, customer).await,
-                (None, Some(quote)) => sql::quotes::restaurant_of(tx, quote, customer).await,
-                (None, None) => Ok(None),
-            }
-        })
-    });
-    let restaurant = found.await?.ok_or_else(Problem::not_found)?;
-    Ok(RestaurantScope::customer("the restaurant of the customer's own cart or quote", restaurant, customer))
+
+    /// In whose name the order is placed. A cart and a quote tell the restaurant once they are locked.
+    fn who(&self, customer: UserId) -> Who {
+        match self {
+            Self::Cart(..) | Self::Quote(_) => Who::user(customer),
+            Self::Lines(restaurant, ..) => at(*restaurant, customer).into(),
+        }
+    }
+}
+
+fn at(restaurant: RestaurantId, customer: UserId) -> RestaurantScope {
+    RestaurantScope::customer("a customer may deal with any restaurant", restaurant, customer)
 }
 
 /// Place an order
@@ -191,17 +187,19 @@ async fn place_order(
 ) -> Result<Answer, Problem> {
     let customer = caller.user;
     let claim = key.require(customer, Operation::PlaceOrder, &body.bytes)?;
-    let (named, wanted) = body.value.read()?;
-    let (scope, code) = (scope_of(&app, customer, named, &wanted).await?, wanted.coupon());
-    let rules = app.config.orders;
-    let work = app.db.write(scope, move |tx| {
+    let (origin, rules) = (body.value.read()?, app.config.orders);
+    let code = origin.coupon();
+    let work = app.db.write(origin.who(customer), move |tx| {
         Box::pin(async move {
             if let Some(answer) = claim.claim(tx).await? {
                 return Ok(answer);
             }
-            let order = match wanted {
-                Wanted::Fresh(request) => place::place(tx, &scope, customer, request, rules).await?,
-                Wanted::Quoted(request) => place::place_quoted(tx, &scope, customer, request, rules).await?,
+            let order = match origin {
+                Origin::Cart(cart, request) => place::from_cart(tx, customer, cart, request, rules).await?,
+                Origin::Lines(restaurant, lines, request) => {
+                    place::from_lines(tx, &at(restaurant, customer), customer, lines, request, rules).await?
+                }
+                Origin::Quote(request) => place::from_quote(tx, customer, request, rules).await?,
             };
             let answer = Answer::fresh(StatusCode::CREATED, &order)?;
             claim.keep(tx, &answer).await?;
@@ -249,11 +247,8 @@ async fn list_orders(
         (status = 200, description = "The order; its version is the ETag", body = Order),
         (status = 404, description = "Not there, or not yours to see", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn get_order(State(app): State<Arc<App>>, party: OrderParty) -> Result<Versioned<Order>, Problem> {
-    let (scope, order) = (party.scope, party.order);
-    let found = app.db.read(scope, move |tx| Box::pin(async move { sql::get(tx, &scope, order).await })).await?;
-    let body = found.ok_or_else(Problem::not_found)?;
-    Ok(Versioned { version: body.version, body })
+async fn get_order(seen: OrderSeen) -> Versioned<Order> {
+    Versioned { version: seen.order.version, body: seen.order }
 }
 
 /// Where the order should go.

@@ -8,10 +8,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::cart::{LineModifier, StoredLine};
 use crate::coupons::CouponCode;
 use crate::ids::{CartId, ItemId, ModifierId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::menu::allergens::Effective;
-use crate::money::{self, Currency, Money};
+use crate::money::{self, Currency, Money, Overflow};
 use crate::place::Place;
 use crate::restaurants::slots::Slot;
 use crate::restaurants::tax::Rate;
@@ -19,7 +20,6 @@ use crate::restaurants::tax::Rate;
 pub mod advance;
 pub mod bulk;
 pub mod filter;
-pub mod history;
 pub mod honour;
 pub mod http;
 pub mod moment;
@@ -94,6 +94,42 @@ pub struct OrderLine {
     pub allergens: Effective,
     /// A wish of the customer's.
     pub note: Option<String>,
+}
+
+impl From<LineModifier> for SoldModifier {
+    fn from(modifier: LineModifier) -> Self {
+        Self {
+            modifier_id: modifier.modifier_id,
+            name: modifier.name,
+            price: modifier.price,
+            quantity: modifier.quantity,
+            modifiers: modifier.modifiers.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl OrderLine {
+    /// Lines that were priced, with their taxes, as they are sold.
+    ///
+    /// # Errors
+    /// When the sum of a line leaves the range of 64 bits.
+    pub fn all(lines: &[StoredLine], sums: &Sums, currency: Currency) -> Result<Vec<Self>, Overflow> {
+        let sold = |(line, (stored, taxes)): (i16, (&StoredLine, &Vec<TaxShare>))| {
+            Ok(Self {
+                line,
+                item_id: stored.item_id,
+                name: stored.name.clone(),
+                quantity: stored.quantity,
+                modifiers: stored.modifiers(currency).into_iter().map(Into::into).collect(),
+                unit_price: stored.price.of(currency),
+                total: stored.total()?.of(currency),
+                taxes: TaxAt::all(taxes, currency),
+                allergens: stored.allergens.clone(),
+                note: stored.note.clone(),
+            })
+        };
+        (1..).zip(lines.iter().zip(&sums.lines)).map(sold).collect()
+    }
 }
 
 /// What was taxed at one rate.

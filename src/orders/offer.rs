@@ -12,8 +12,9 @@ use crate::cart::sql::CartRow;
 use crate::cart::{self, CartStatus, Obstacle, StoredLine};
 use crate::coupons;
 use crate::coupons::rules::{Purchase, Saving};
-use crate::ids::{CartId, UserId};
+use crate::ids::UserId;
 use crate::money::Amount;
+use crate::place::Place;
 use crate::problem::{Code, Problem};
 use crate::restaurants::service_fee::ServiceFee;
 use crate::restaurants::slots::Slot;
@@ -27,8 +28,6 @@ use crate::uow::Tx;
 pub struct Offer {
     /// The lines, with their prices.
     pub lines: Vec<StoredLine>,
-    /// The cart they came from.
-    pub cart: Option<CartRow>,
     /// At which rates they are taxed.
     pub tax: TaxRules,
     /// What is added and taken off.
@@ -59,22 +58,26 @@ impl Offer {
 pub async fn make(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    restaurant: &Restaurant,
+    door: &Doorstep,
     customer: UserId,
+    basket: &Basket,
     wanted: &Request,
     promised: Option<&Content>,
 ) -> Result<Offer, Problem> {
-    let door = Doorstep::of(tx, scope, restaurant, wanted).await?;
+    let restaurant = &door.restaurant;
     let asked = Asked { restaurant, fulfilment: wanted.fulfilment, lead_minutes: door.lead_minutes() };
     let moment = moment::taken(tx, scope, asked, wanted.scheduled_for).await?;
-    let (cart, lines) = lines_of(tx, scope, customer, &wanted.basket, moment).await?;
+    let lines = match basket {
+        Basket::Lines(lines) => cart::sql::priced(tx, scope, lines, moment.at).await?,
+        Basket::Cart(cart) => cart::sql::lines(tx, scope, cart.id, moment.at).await?,
+    };
     let lines = match promised {
         Some(promised) => promised.held_against(&lines),
         None => lines,
     };
     let lines = orderable(lines)?;
     let items = Amount::sum(lines.iter().map(StoredLine::total).collect::<Result<Vec<_>, _>>()?)?;
-    let terms = door.terms(restaurant, items)?;
+    let terms = door.terms(items)?;
     let saving = saving(tx, scope, customer, wanted, items, &terms).await?;
     let tax = promised.map_or_else(|| restaurant.tax_rules(), |promised| promised.tax.clone());
     let saving = saving.map(|fresh| promised.and_then(|promised| promised.saving.clone()).unwrap_or(fresh));
@@ -86,54 +89,55 @@ pub async fn make(
     let sums = pricing::sums(&portions, &tax, wanted.fulfilment, charges)?;
     as_expected(restaurant, wanted, &sums, &terms)?;
     let due = moment::due(tx, scope, asked, moment).await?;
-    Ok(Offer { lines, cart, tax, charges, sums, terms, saving, moment, due })
+    Ok(Offer { lines, tax, charges, sums, terms, saving, moment, due })
 }
 
-/// Where a delivery goes, and which zones may have it.
-struct Doorstep {
+/// The restaurant, and the door a delivery goes to.
+pub struct Doorstep {
+    /// The restaurant.
+    pub restaurant: Restaurant,
+    /// Which of its zones may have the door.
     zones: Option<Vec<Zone>>,
-    place: Option<crate::place::Place>,
-    usual: zones::Usual,
+    place: Option<Place>,
 }
 
 impl Doorstep {
-    async fn of(
-        tx: &mut Tx,
-        scope: &RestaurantScope,
-        restaurant: &Restaurant,
-        wanted: &Request,
-    ) -> Result<Self, Problem> {
+    /// Where the request leads to.
+    ///
+    /// # Errors
+    /// 404 when there is no such restaurant.
+    pub async fn of(tx: &mut Tx, scope: &RestaurantScope, wanted: &Request) -> Result<Self, Problem> {
         let place = wanted.place.filter(|_| wanted.fulfilment == Fulfilment::Delivery);
-        let zones = match place {
-            Some(door) => restaurants::sql::zones::around(tx, scope, door).await?,
-            None => None,
-        };
-        let usual = zones::Usual {
-            place: restaurant.place,
-            delivery_fee: restaurant.delivery_fee.amount,
-            minimum_order: restaurant.minimum_order.amount,
-        };
-        Ok(Self { zones, place, usual })
+        let found = restaurants::sql::with_zones(tx, scope.restaurant(), place).await?;
+        let (restaurant, zones) = found.ok_or_else(Problem::not_found)?;
+        Ok(Self { restaurant, zones, place })
+    }
+
+    fn usual(&self) -> zones::Usual {
+        let Restaurant { place, delivery_fee, minimum_order, .. } = &self.restaurant;
+        zones::Usual { place: *place, delivery_fee: delivery_fee.amount, minimum_order: minimum_order.amount }
     }
 
     /// The way there; nothing where nobody goes.
     fn lead_minutes(&self) -> i16 {
         let terms =
-            self.place.and_then(|door| zones::terms(self.zones.as_deref(), self.usual, door, Amount::ZERO).ok());
+            self.place.and_then(|door| zones::terms(self.zones.as_deref(), self.usual(), door, Amount::ZERO).ok());
         terms.map_or(0, |terms| terms.lead_minutes)
     }
 
     /// What holds for the door, for a delivery; for a pickup and at a table the restaurant's usual terms without a fee.
-    fn terms(&self, restaurant: &Restaurant, items: Amount) -> Result<zones::Terms, Problem> {
+    fn terms(&self, items: Amount) -> Result<zones::Terms, Problem> {
+        let usual = self.usual();
         let Some(door) = self.place else {
-            let minimum_order = self.usual.minimum_order;
+            let minimum_order = usual.minimum_order;
             return Ok(zones::Terms { zone: None, fee: Amount::ZERO, minimum_order, lead_minutes: 0 });
         };
-        zones::terms(self.zones.as_deref(), self.usual, door, items).map_err(|refusal| match refusal {
+        zones::terms(self.zones.as_deref(), usual, door, items).map_err(|refusal| match refusal {
             NotDelivered::OutsideEveryZone => {
                 let detail =
                     "The address lies in none of the restaurant's delivery zones. Choose one of openFor, or another address.";
-                let others = restaurant.open_for.iter().filter(|one| *one != Fulfilment::Delivery);
+                let open_for = self.restaurant.open_for;
+                let others = open_for.iter().filter(|one| *one != Fulfilment::Delivery);
                 Problem::new(Code::OutsideDeliveryZone, detail)
                     .with("place", door)
                     .with("openFor", others.collect::<Vec<_>>())
@@ -143,29 +147,12 @@ impl Doorstep {
     }
 }
 
-/// The lines of the basket, held against the menu.
-async fn lines_of(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    customer: UserId,
-    basket: &Basket,
-    moment: Moment,
-) -> Result<(Option<CartRow>, Vec<StoredLine>), Problem> {
-    match basket {
-        Basket::Lines(lines) => Ok((None, cart::sql::priced(tx, scope, lines, moment.at).await?)),
-        Basket::Cart(id) => {
-            let cart = open_cart(tx, scope, customer, *id).await?;
-            Ok((Some(cart), cart::sql::lines(tx, scope, *id, moment.at).await?))
-        }
-    }
-}
-
-/// One of the customer's carts, locked, if no order was placed from it yet.
+/// A cart that is locked, if no order was placed from it yet.
 ///
 /// # Errors
-/// 404, or `cart_closed` with the order.
-pub async fn open_cart(tx: &mut Tx, scope: &RestaurantScope, customer: UserId, id: CartId) -> Result<CartRow, Problem> {
-    let cart = cart::sql::lock(tx, scope, id, customer).await?.ok_or_else(Problem::not_found)?;
+/// 404 when there is none, `cart_closed` with the order.
+pub fn open(cart: Option<CartRow>) -> Result<CartRow, Problem> {
+    let cart = cart.ok_or_else(Problem::not_found)?;
     if cart.status == CartStatus::Ordered {
         let detail = "Put something into a new cart, or read the order that this one became.";
         return Err(Problem::new(Code::CartClosed, detail).with("orderId", cart.order_id));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-use super::{Actor, sql};
+use super::{Actor, Order, sql};
 use crate::accounts::Caller;
 use crate::accounts::caller::{authenticate, operation, path_parameter};
 use crate::app::App;
@@ -14,6 +14,7 @@ use crate::permission::{self, Operation, Relation};
 use crate::problem::Problem;
 use crate::restaurants::MemberRole;
 use crate::tenancy::{RestaurantScope, Who};
+use crate::uow::Tx;
 
 /// Somebody who has to do with the order in the path (`{orderId}`), in a capacity the operation asks for.
 pub struct OrderParty {
@@ -24,27 +25,47 @@ pub struct OrderParty {
 }
 
 impl OrderParty {
-    /// The one way to an order: looks up what the caller is to it, and asks the table.
+    /// What a caller is to an order, and that this is enough for the operation.
     ///
     /// # Errors
     /// 404 for an order that is not there and for one that is none of the caller's.
     pub async fn of(app: &App, caller: &Caller, order: OrderId, operation: Operation) -> Result<Self, Problem> {
-        let (user, driver) = (caller.user, caller.driver);
-        let who = Who { user: Some(user), driver, platform: caller.platform().is_some(), ..Who::default() };
-        let found = app.db.read(who, move |tx| Box::pin(async move { sql::party(tx, order, user, driver).await }));
-        let party = found.await?.ok_or_else(Problem::not_found)?;
-        let mut held = caller.relations();
-        held.extend(party.rank.map_or(&[][..], MemberRole::relations));
-        if party.is_customer {
-            held.push(Relation::Customer);
-        }
-        if party.is_carrier {
-            held.push(Relation::Carrier);
-        }
-        permission::decide(operation, &held)?;
-        let scope = scope_of(&party, caller).ok_or_else(Problem::not_found)?;
-        Ok(Self { order, scope })
+        let caller = *caller;
+        let work =
+            app.db.read(who(&caller), move |tx| Box::pin(async move { allowed(tx, &caller, order, operation).await }));
+        Ok(Self { order, scope: work.await? })
     }
+}
+
+/// An order that the caller may read, as it is at this moment.
+pub struct OrderSeen {
+    /// The order.
+    pub order: Order,
+}
+
+/// The caller in their own name: policies show them the orders they have to do with.
+fn who(caller: &Caller) -> Who {
+    Who { user: Some(caller.user), driver: caller.driver, platform: caller.platform().is_some(), ..Who::default() }
+}
+
+/// The one way to an order: looks up what the caller is to it, and asks the table.
+async fn allowed(
+    tx: &mut Tx,
+    caller: &Caller,
+    order: OrderId,
+    operation: Operation,
+) -> Result<RestaurantScope, Problem> {
+    let party = sql::party(tx, order, caller.user, caller.driver).await?.ok_or_else(Problem::not_found)?;
+    let mut held = caller.relations();
+    held.extend(party.rank.map_or(&[][..], MemberRole::relations));
+    if party.is_customer {
+        held.push(Relation::Customer);
+    }
+    if party.is_carrier {
+        held.push(Relation::Carrier);
+    }
+    permission::decide(operation, &held)?;
+    scope_of(&party, caller).ok_or_else(Problem::not_found)
 }
 
 /// The strongest capacity: staff before administrator before carrier before customer.
@@ -69,5 +90,22 @@ impl FromRequestParts<Arc<App>> for OrderParty {
         let caller = authenticate(parts, app).await?;
         let order = path_parameter(parts, app, "orderId").await?;
         Self::of(app, &caller, order, operation(parts)?).await
+    }
+}
+
+impl FromRequestParts<Arc<App>> for OrderSeen {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = authenticate(parts, app).await?;
+        let order = path_parameter(parts, app, "orderId").await?;
+        let operation = operation(parts)?;
+        let work = app.db.read(who(&caller), move |tx| {
+            Box::pin(async move {
+                let scope = allowed(tx, &caller, order, operation).await?;
+                sql::get(tx, &scope, order).await
+            })
+        });
+        Ok(Self { order: work.await?.ok_or_else(Problem::not_found)? })
     }
 }

@@ -8,52 +8,90 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::honour::{self, Honoured};
 use super::moment::{self, Asked};
-use super::offer::{self, Offer};
-use super::request::{QuotedRequest, Request};
-use super::sql::{self, NewOrder, Placed};
-use super::{Order, OrderStatus};
+use super::offer::{self, Doorstep, Offer};
+use super::request::{Basket, QuotedRequest, Request};
+use super::sql;
+use super::sql::place::{Placed, Taken};
+use super::{Order, OrderLine, OrderStatus};
+use crate::cart::sql::WantedLine;
 use crate::cart::{self, StoredLine};
 use crate::config;
 use crate::coupons;
 use crate::events::{self, Event};
-use crate::ids::{CartId, OrderId, QuoteId, UserId};
+use crate::ids::{CartId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::menu;
 use crate::problem::{Code, Problem};
-use crate::restaurants::{self, Restaurant};
+use crate::restaurants::Restaurant;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// Places the order and appends its event.
+/// Places an order from one of the customer's carts, which tells the restaurant, and appends its event.
 ///
 /// # Errors
-/// Each reason not to take the order has its code; nothing is written then.
-pub async fn place(
+/// 404 for a cart that is not theirs, `cart_closed` with the order; otherwise as [`from_lines`].
+pub async fn from_cart(
     tx: &mut Tx,
-    scope: &RestaurantScope,
     customer: UserId,
+    cart: CartId,
     wanted: Request,
     rules: config::Orders,
 ) -> Result<Order, Problem> {
-    let restaurant = restaurants::sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
-    let offer = offer::make(tx, scope, &restaurant, customer, &wanted, None).await?;
-    let cart = offer.cart.as_ref().map(|cart| cart.id);
-    write(tx, scope, &restaurant, Placement { customer, wanted, offer, cart, quote: None }, rules).await
+    let cart = offer::open(cart::sql::enter(tx, cart, customer).await?)?;
+    let scope = entered(cart.restaurant_id, customer);
+    fresh(tx, &scope, customer, &Basket::Cart(cart), wanted, rules).await
 }
 
-/// Places what was quoted, at the prices it was quoted at.
+/// Places an order of these lines, and appends its event.
 ///
 /// # Errors
-/// As [`place`]; and `quote_expired`, `quote_changed` with the difference, `quote_used` with the order.
-pub async fn place_quoted(
+/// Each reason not to take the order has its code; nothing is written then.
+pub async fn from_lines(
     tx: &mut Tx,
     scope: &RestaurantScope,
+    customer: UserId,
+    lines: Vec<WantedLine>,
+    wanted: Request,
+    rules: config::Orders,
+) -> Result<Order, Problem> {
+    fresh(tx, scope, customer, &Basket::Lines(lines), wanted, rules).await
+}
+
+/// Places what was quoted, at the prices it was quoted at; the quote tells the restaurant.
+///
+/// # Errors
+/// As [`from_lines`]; 404 for a quote that is not theirs, and `quote_expired`, `quote_changed` with the difference,
+/// `quote_used` with the order.
+pub async fn from_quote(
+    tx: &mut Tx,
     customer: UserId,
     wanted: QuotedRequest,
     rules: config::Orders,
 ) -> Result<Order, Problem> {
-    let restaurant = restaurants::sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
-    let Honoured { quote, wanted, offer, cart } = honour::honour(tx, scope, &restaurant, customer, wanted).await?;
-    write(tx, scope, &restaurant, Placement { customer, wanted, offer, cart, quote: Some(quote) }, rules).await
+    let stored = sql::quotes::enter(tx, wanted.quote, customer).await?.ok_or_else(Problem::not_found)?;
+    let scope = entered(stored.restaurant_id, customer);
+    let Honoured { door, wanted, offer, cart } = honour::honour(tx, &scope, &stored, wanted).await?;
+    write(tx, &scope, &door.restaurant, Placement { customer, wanted, offer, cart, quote: Some(stored.id) }, rules)
+        .await
+}
+
+/// The statement that found the cart or the quote has entered its restaurant (`enter_shop`).
+fn entered(restaurant: RestaurantId, customer: UserId) -> RestaurantScope {
+    RestaurantScope::customer("the restaurant of the customer's own cart or quote", restaurant, customer)
+}
+
+/// At the prices of this moment.
+async fn fresh(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    customer: UserId,
+    basket: &Basket,
+    wanted: Request,
+    rules: config::Orders,
+) -> Result<Order, Problem> {
+    let door = Doorstep::of(tx, scope, &wanted).await?;
+    let offer = offer::make(tx, scope, &door, customer, basket, &wanted, None).await?;
+    let cart = basket.cart().map(|cart| cart.id);
+    write(tx, scope, &door.restaurant, Placement { customer, wanted, offer, cart, quote: None }, rules).await
 }
 
 /// An order about to be written.
@@ -74,26 +112,23 @@ async fn write(
     placement: Placement,
     rules: config::Orders,
 ) -> Result<Order, Problem> {
-    let accept_by = accept_by(tx, restaurant, &placement, rules).await?;
-    let order = new_order(restaurant, &placement, accept_by)?;
-    let Placement { customer, offer, quote, .. } = placement;
-    let sold_out = match sql::insert(tx, scope, &order, &offer.lines).await? {
-        Placed::Numbered { sold_out, .. } => sold_out,
-        Placed::OutOfStock => return Err(out_of_stock(&offer.lines)),
-    };
+    let mut order = new_order(tx, restaurant, &placement, rules).await?;
+    let Placement { customer, offer, .. } = placement;
+    // On the day for which the order is, where the restaurant is.
+    let due = order.scheduled_for.map_or(order.placed_at, |slot| slot.starts_at);
+    let day = due.with_timezone(&restaurant.zone()?).date_naive();
+    let placed = sql::place::insert(tx, scope, &order, day, &Taken::by(&offer.lines)).await?;
+    let Placed::Numbered { number, sold_out } = placed else { return Err(out_of_stock(&offer.lines)) };
+    order.number = number;
     take_slot(tx, scope, restaurant, &order, &offer).await?;
     if let Some(saving) = &offer.saving {
         coupons::sql::redeem(tx, scope, customer, order.id, saving).await?;
     }
-    if let Some(quote) = quote {
-        sql::quotes::mark_used(tx, scope, quote, order.id).await?;
-    }
-    let placed = sql::get(tx, scope, order.id).await?.ok_or_else(Problem::not_found)?;
-    events::publish(tx, scope, Event::OrderPlaced(&placed)).await?;
+    events::publish(tx, scope, Event::OrderPlaced(&order)).await?;
     if sold_out {
         menu::sql::announce(tx, scope).await?;
     }
-    if restaurant.auto_accept { confirm_at_once(tx, restaurant, placed).await } else { Ok(placed) }
+    if restaurant.auto_accept { confirm_at_once(tx, restaurant, order).await } else { Ok(order) }
 }
 
 /// Until when the restaurant has to answer: as it says itself, or else as the configuration does. Where it accepts by
@@ -121,20 +156,28 @@ fn asked<'a>(restaurant: &'a Restaurant, fulfilment: super::Fulfilment, offer: &
     Asked { restaurant, fulfilment, lead_minutes: offer.terms.lead_minutes }
 }
 
-fn new_order(
+/// The order as it will be written and told; its number is drawn when it is written.
+async fn new_order(
+    tx: &mut Tx,
     restaurant: &Restaurant,
     placement: &Placement,
-    accept_by: Option<DateTime<Utc>>,
-) -> Result<NewOrder, Problem> {
+    rules: config::Orders,
+) -> Result<Order, Problem> {
+    let accept_by = accept_by(tx, restaurant, placement, rules).await?;
     let Placement { customer, wanted, offer, cart, quote } = placement;
-    Ok(NewOrder {
+    Ok(Order {
         id: OrderId::new(),
-        customer: *customer,
-        cart: *cart,
-        quote: *quote,
+        number: 0,
+        restaurant_id: restaurant.id,
+        customer_id: *customer,
+        cart_id: *cart,
+        quote_id: *quote,
         fulfilment: wanted.fulfilment,
+        status: OrderStatus::Pending,
+        version: 1,
         currency: restaurant.currency,
-        sums: offer.sums.clone(),
+        items: OrderLine::all(&offer.lines, &offer.sums, restaurant.currency)?,
+        totals: offer.totals(restaurant),
         coupon_code: offer.saving.as_ref().map(|saving| saving.code.clone()),
         address: wanted.address.clone(),
         place: wanted.place,
@@ -142,10 +185,15 @@ fn new_order(
         lead_minutes: offer.terms.lead_minutes,
         table: wanted.table.clone(),
         note: wanted.note.clone(),
-        scheduled: offer.moment.scheduled,
+        scheduled_for: offer.moment.scheduled,
         slot: offer.due.map(|slot| slot.starts_at),
         accept_by,
-        zone: restaurant.zone()?,
+        cancellable_until: accept_by,
+        promised_at: None,
+        cancel_reason: None,
+        placed_at: tx.now(),
+        updated_at: tx.now(),
+        closed_at: None,
     })
 }
 
@@ -154,7 +202,7 @@ async fn take_slot(
     tx: &mut Tx,
     scope: &RestaurantScope,
     restaurant: &Restaurant,
-    order: &NewOrder,
+    order: &Order,
     offer: &Offer,
 ) -> Result<(), Problem> {
     let (Some(slot), Some(capacity)) = (offer.due, restaurant.slots.capacity) else { return Ok(()) };

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use super::pricing::{self, Charges, Sums};
 use super::request::{Basket, QuotedRequest, Request};
-use super::{Fulfilment, OrderLine, SoldModifier, TaxAt, Totals};
-use crate::cart::{LineModifier, Obstacle, StoredLine};
+use super::{Fulfilment, OrderLine, Totals};
+use crate::cart::{Obstacle, StoredLine};
 use crate::coupons::CouponCode;
 use crate::coupons::rules::{Discount, Saving};
 use crate::ids::{CartId, ItemId, OrderId, QuoteId, RestaurantId, UserId};
@@ -135,10 +135,14 @@ impl Content {
         pricing::sums(&portions, &self.tax, self.fulfilment, self.charges)
     }
 
+    /// The lines that were quoted, as the customer wanted them.
+    pub fn basket(&self) -> Basket {
+        Basket::Lines(self.lines.iter().map(StoredLine::wanted).collect())
+    }
+
     /// The order that somebody wants from it: what they leave out is as quoted.
     pub fn request(&self, wanted: QuotedRequest) -> Request {
         Request {
-            basket: Basket::Lines(self.lines.iter().map(StoredLine::wanted).collect()),
             fulfilment: wanted.fulfilment.unwrap_or(self.fulfilment),
             address: wanted.address,
             place: wanted.place.or(self.place),
@@ -221,18 +225,6 @@ pub fn changes(quoted: &[StoredLine], now: &[StoredLine], currency: Currency) ->
     Ok(changes)
 }
 
-impl From<LineModifier> for SoldModifier {
-    fn from(modifier: LineModifier) -> Self {
-        Self {
-            modifier_id: modifier.modifier_id,
-            name: modifier.name,
-            price: modifier.price,
-            quantity: modifier.quantity,
-            modifiers: modifier.modifiers.into_iter().map(Into::into).collect(),
-        }
-    }
-}
-
 impl Stored {
     /// As its owner sees it.
     ///
@@ -241,20 +233,6 @@ impl Stored {
     pub fn shown(&self) -> Result<Quote, Overflow> {
         let (content, currency) = (&self.content, self.currency);
         let sums = content.sums()?;
-        let line = |(line, (stored, taxes)): (i16, (&StoredLine, &Vec<pricing::TaxShare>))| {
-            Ok(OrderLine {
-                line,
-                item_id: stored.item_id,
-                name: stored.name.clone(),
-                quantity: stored.quantity,
-                modifiers: stored.modifiers(currency).into_iter().map(Into::into).collect(),
-                unit_price: stored.price.of(currency),
-                total: stored.total()?.of(currency),
-                taxes: TaxAt::all(taxes, currency),
-                allergens: stored.allergens.clone(),
-                note: stored.note.clone(),
-            })
-        };
         let discount = |saving: &Saving| Discount {
             coupon_code: saving.code.clone(),
             kind: saving.kind,
@@ -271,7 +249,7 @@ impl Stored {
             scheduled_for: content.scheduled,
             earliest_slot: content.earliest,
             currency,
-            items: (1..).zip(content.lines.iter().zip(&sums.lines)).map(line).collect::<Result<_, Overflow>>()?,
+            items: OrderLine::all(&content.lines, &sums, currency)?,
             discounts: content.saving.iter().map(discount).collect(),
             totals: Totals::of(&sums, currency),
             created_at: self.created_at,

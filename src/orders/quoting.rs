@@ -11,11 +11,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::moment::{self, Asked};
-use super::offer::{self, Offer};
+use super::offer::{self, Doorstep, Offer};
 use super::quote::{Content, Quote, Stored};
 use super::request::{Basket, LineWish, Request};
 use super::{Fulfilment, sql};
 use crate::app::App;
+use crate::cart::{self, sql::WantedLine};
 use crate::config;
 use crate::coupons::{CouponCode, guesses};
 use crate::idempotency::{Answer, IdempotencyKey};
@@ -56,18 +57,23 @@ struct QuoteWish {
     scheduled_for: Option<DateTime<Utc>>,
 }
 
+/// What is to be priced.
+enum Priced {
+    Cart(CartId),
+    Lines(Vec<WantedLine>),
+}
+
 impl QuoteWish {
-    fn into_request(self) -> Result<Request, Problem> {
-        let basket = match (self.cart_id, self.lines) {
-            (Some(cart), None) => Basket::Cart(cart),
+    fn read(self) -> Result<(Priced, Request), Problem> {
+        let priced = match (self.cart_id, self.lines) {
+            (Some(cart), None) => Priced::Cart(cart),
             (None, Some(lines)) => {
                 LineWish::check(&lines)?;
-                Basket::Lines(lines.into_iter().map(LineWish::into_wanted).collect())
+                Priced::Lines(lines.into_iter().map(LineWish::into_wanted).collect())
             }
             _ => return Err(Problem::invalid_field("/cartId", "or else lines must be given, one of them")),
         };
         let request = Request {
-            basket,
             fulfilment: self.fulfilment,
             address: None,
             place: self.place,
@@ -79,7 +85,17 @@ impl QuoteWish {
             expected_total: None,
         };
         request.check_for_price()?;
-        Ok(request)
+        Ok((priced, request))
+    }
+}
+
+impl Priced {
+    /// The cart is locked: what is quoted is one version of it.
+    async fn into_basket(self, tx: &mut Tx, scope: &RestaurantScope, customer: UserId) -> Result<Basket, Problem> {
+        match self {
+            Self::Cart(cart) => offer::open(cart::sql::lock(tx, scope, cart, customer).await?).map(Basket::Cart),
+            Self::Lines(lines) => Ok(Basket::Lines(lines)),
+        }
     }
 }
 
@@ -106,7 +122,7 @@ async fn create_quote(
 ) -> Result<Answer, Problem> {
     let (scope, customer, rules) = (buyer.scope, buyer.caller.user, app.config.orders);
     let claim = key.bind(customer, Operation::CreateQuote, &body.bytes);
-    let request = body.value.into_request()?;
+    let (priced, request) = body.value.read()?;
     let code = request.coupon.clone();
     let work = app.db.write(scope, move |tx| {
         Box::pin(async move {
@@ -115,7 +131,7 @@ async fn create_quote(
             {
                 return Ok(answer);
             }
-            let quote = make(tx, &scope, customer, &request, rules).await?;
+            let quote = make(tx, &scope, customer, priced, &request, rules).await?;
             let answer = Answer::fresh(StatusCode::CREATED, &quote.shown()?)?;
             if let Some(claim) = &claim {
                 claim.keep(tx, &answer).await?;
@@ -152,22 +168,25 @@ async fn make(
     tx: &mut Tx,
     scope: &RestaurantScope,
     customer: UserId,
+    priced: Priced,
     wanted: &Request,
     rules: config::Orders,
 ) -> Result<Stored, Problem> {
-    let restaurant = restaurants::sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
+    let door = Doorstep::of(tx, scope, wanted).await?;
+    let restaurant = &door.restaurant;
     if sql::quotes::open(tx, scope, customer).await? >= MOST_OPEN {
         let detail = format!("Place one, or wait until one has expired: {MOST_OPEN} may be open at a restaurant.");
         return Err(Problem::new(Code::TooMany, detail));
     }
-    let offer = offer::make(tx, scope, &restaurant, customer, wanted, None).await?;
-    let earliest = earliest(tx, scope, &restaurant, wanted.fulfilment, &offer).await?;
+    let basket = priced.into_basket(tx, scope, customer).await?;
+    let offer = offer::make(tx, scope, &door, customer, &basket, wanted, None).await?;
+    let earliest = earliest(tx, scope, restaurant, wanted.fulfilment, &offer).await?;
     let total = offer.sums.total;
     let quote = Stored {
         id: QuoteId::new(),
         restaurant_id: scope.restaurant(),
         user_id: customer,
-        cart: offer.cart.as_ref().map(|cart| (cart.id, cart.version)),
+        cart: basket.cart().map(|cart| (cart.id, cart.version)),
         content: Content {
             fulfilment: wanted.fulfilment,
             place: wanted.place,

@@ -5,21 +5,19 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Fulfilment;
-use crate::cart::sql::WantedLine;
+use crate::cart::sql::{CartRow, WantedLine};
 use crate::cart::{MOST_LINES, Quantity};
 use crate::coupons::CouponCode;
-use crate::ids::{CartId, ItemId, QuoteId};
+use crate::ids::{ItemId, QuoteId};
 use crate::menu::configure::{Choice, MOST_CHOICES};
 use crate::money::Money;
 use crate::place::Place;
 use crate::problem::{FieldError, Problem};
 use crate::wire::Text;
 
-/// What a customer asks for.
+/// How a customer asks for what is in a basket.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// What.
-    pub basket: Basket,
     /// How it reaches them.
     pub fulfilment: Fulfilment,
     /// Where to, for a delivery.
@@ -40,13 +38,23 @@ pub struct Request {
     pub expected_total: Option<Money>,
 }
 
-/// What an order is placed from.
+/// What a customer asks for.
 #[derive(Debug, Clone)]
 pub enum Basket {
-    /// One of the customer's carts, which it closes.
-    Cart(CartId),
+    /// What is in one of their carts, which is locked and open.
+    Cart(CartRow),
     /// Lines, as a phone kept them while it was offline.
     Lines(Vec<WantedLine>),
+}
+
+impl Basket {
+    /// The cart it is.
+    pub const fn cart(&self) -> Option<&CartRow> {
+        match self {
+            Self::Cart(cart) => Some(cart),
+            Self::Lines(_) => None,
+        }
+    }
 }
 
 /// An order from a quote: what it leaves out is as it was quoted.

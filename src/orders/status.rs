@@ -255,4 +255,19 @@ impl Order {
             closed_at: wish.to.is_final().then_some(now),
         })
     }
+
+    /// The order after a step that was taken at that time: what is written, and what is told.
+    #[must_use]
+    pub fn after(&self, change: &StatusChange, at: DateTime<Utc>) -> Self {
+        Self {
+            status: change.to,
+            version: self.version + 1,
+            promised_at: change.promised_at.or(self.promised_at),
+            cancellable_until: change.cancellable_until,
+            cancel_reason: change.returns_stock().then(|| change.reason().unwrap_or("Cancelled").to_owned()),
+            updated_at: at,
+            closed_at: change.closed_at,
+            ..self.clone()
+        }
+    }
 }

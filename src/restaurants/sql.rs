@@ -1,6 +1,6 @@
 //! Every statement on restaurants; those on what hangs on them in the files below.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -10,6 +10,7 @@ use super::fulfilments::Fulfilments;
 use super::service_fee::ServiceFee;
 use super::slots::SlotRules;
 use super::tax::{Rate, TaxRules};
+use super::zones::Zone;
 use super::{Pause, Restaurant};
 use crate::ids::RestaurantId;
 use crate::money::{Amount, Currency};
@@ -34,6 +35,7 @@ pub use members::{
 
 use hours::{StoredException, StoredSpan};
 use tax::StoredClass;
+use zones::StoredZone;
 
 /// A restaurant's row, with the hours that decide whether it is open.
 struct Row {
@@ -71,6 +73,7 @@ struct Row {
     weekly: Json<Vec<StoredSpan>>,
     exceptions: Json<Vec<StoredException>>,
     tax_classes: Json<Vec<StoredClass>>,
+    zones: Option<Json<Vec<StoredZone>>>,
 }
 
 impl Row {
@@ -122,9 +125,10 @@ impl Row {
 }
 
 /// Restaurants with their hours; `$today` is the parameter with the day in UTC. Only the exceptions around it are read:
-/// the local date is at most a day away, and a span of the day before may still be open.
+/// the local date is at most a day away, and a span of the day before may still be open. `$zones` are those of them that
+/// are wanted.
 macro_rules! restaurants {
-    ($today:tt, $which:tt, $($argument:expr),+ $(,)?) => {
+    ($today:tt, $zones:tt, $which:tt, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
             Row,
             r#"select r.id, slug, name, description, cuisines, contact as "contact: _", address, latitude, longitude,
@@ -136,7 +140,8 @@ macro_rules! restaurants {
                       (select shown from images i where i.restaurant_id = r.id and i.id = r.image_id) as "image: _",
                       weekly.spans as "weekly!: _", exceptions.days as "exceptions!: _",
                       (select coalesce(json_agg(t order by t.name), '[]') from tax_classes t
-                       where t.restaurant_id = r.id) as "tax_classes!: _"
+                       where t.restaurant_id = r.id) as "tax_classes!: _",
+                      "# + $zones + r#" as "zones: _"
                from restaurants r
                cross join lateral (
                    select coalesce(json_agg(json_build_object('weekday', weekday, 'opens', opens, 'closes', closes,
@@ -158,17 +163,52 @@ macro_rules! restaurants {
 /// One restaurant.
 pub async fn get(tx: &mut Tx, restaurant: RestaurantId) -> Result<Option<Restaurant>, Problem> {
     let now = tx.now();
-    let row = restaurants!("$2", "where r.id = $1", restaurant as RestaurantId, now.date_naive())
+    let row = restaurants!("$2", "null::json", "where r.id = $1", restaurant as RestaurantId, now.date_naive())
         .fetch_optional(tx.connection())
         .await?;
     row.map(|row| row.into_restaurant(now)).transpose()
 }
 
+/// One restaurant, with those of its delivery zones that may have the door, in their order; `None` for the zones: it has
+/// none at all, or there is no door.
+pub async fn with_zones(
+    tx: &mut Tx,
+    restaurant: RestaurantId,
+    door: Option<Place>,
+) -> Result<Option<(Restaurant, Option<Vec<Zone>>)>, Problem> {
+    let now = tx.now();
+    let row = restaurants!(
+        "$2",
+        "case when $3::float8 is not null and exists (select from delivery_zones z where z.restaurant_id = r.id) then
+             coalesce((select json_agg(z order by z.position) from delivery_zones z where z.restaurant_id = r.id
+                       and $3 between z.west and z.east and $4::float8 between z.south and z.north), '[]') end",
+        "where r.id = $1",
+        restaurant as RestaurantId,
+        now.date_naive(),
+        door.map(Place::lng),
+        door.map(Place::lat),
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    let Some(mut row) = row else { return Ok(None) };
+    let zones = row.zones.take().map(|zones| zones.0.into_iter().map(StoredZone::into_zone).collect());
+    Ok(Some((row.into_restaurant(now)?, zones.transpose()?)))
+}
+
+/// From confirmation to ready, at this restaurant.
+pub async fn preparation(tx: &mut Tx, restaurant: RestaurantId) -> Result<TimeDelta, Problem> {
+    let row = sqlx::query!("select preparation_minutes from restaurants where id = $1", restaurant as RestaurantId)
+        .fetch_optional(tx.connection())
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    Ok(TimeDelta::minutes(row.preparation_minutes.into()))
+}
+
 /// These restaurants, in any order.
 pub async fn among(tx: &mut Tx, restaurants: &[Uuid]) -> Result<Vec<Restaurant>, Problem> {
     let now = tx.now();
-    let rows =
-        restaurants!("$2", "where r.id = any($1)", restaurants, now.date_naive()).fetch_all(tx.connection()).await?;
+    let rows = restaurants!("$2", "null::json", "where r.id = any($1)", restaurants, now.date_naive());
+    let rows = rows.fetch_all(tx.connection()).await?;
     rows.into_iter().map(|row| row.into_restaurant(now)).collect()
 }
 

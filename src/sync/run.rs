@@ -21,7 +21,7 @@ use crate::menu::sql::stock::StockChange;
 use crate::orders::advance::advance;
 use crate::orders::party::OrderParty;
 use crate::orders::place;
-use crate::orders::request::{Basket, LineWish, Request};
+use crate::orders::request::{LineWish, Request};
 use crate::permission::{self, Operation};
 use crate::problem::{Code, Problem};
 use crate::restaurants::staff;
@@ -131,8 +131,8 @@ impl Unit<'_> {
         let (customer, rules) = (caller.user, self.app.config.orders);
         let scope =
             RestaurantScope::customer("a customer may deal with any restaurant", wanted.restaurant_id, customer);
+        let lines = wanted.lines.into_iter().map(LineWish::into_wanted).collect();
         let request = Request {
-            basket: Basket::Lines(wanted.lines.into_iter().map(LineWish::into_wanted).collect()),
             fulfilment: wanted.fulfilment,
             address: wanted.address.map(Text::into_string),
             place: wanted.place,
@@ -146,7 +146,7 @@ impl Unit<'_> {
         request.check()?;
         self.commit(scope, move |tx| {
             Box::pin(async move {
-                let order = place::place(tx, &scope, customer, request, rules).await?;
+                let order = place::from_lines(tx, &scope, customer, lines, request, rules).await?;
                 let effect = effect(&order)?;
                 Ok(Effect { aggregate: Some(order.id.to_string()), ..effect })
             })

@@ -71,6 +71,7 @@ mod realtime;
 mod recovery;
 mod replay;
 mod restaurants;
+mod round_trips;
 mod search;
 mod second_factor;
 mod status;

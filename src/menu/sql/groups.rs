@@ -1,10 +1,7 @@
 //! Groups of modifiers.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
-use uuid::Uuid;
 
 use super::key_taken;
 use crate::ids::{ModifierGroupId, ModifierId, RestaurantId};
@@ -17,56 +14,101 @@ use crate::restaurants::tax::TaxClass;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-struct GroupRow {
-    id: ModifierGroupId,
-    key: Option<String>,
-    name: String,
+/// A group's row with one of its modifiers, or with none if it has none.
+struct Row {
+    group_id: ModifierGroupId,
+    group_key: Option<String>,
+    group_name: String,
     min_choices: i16,
     max_choices: i16,
-    translations: Json<Translations>,
-}
-
-struct ModifierRow {
-    id: ModifierId,
-    group_id: ModifierGroupId,
+    group_translations: Json<Translations>,
+    id: Option<ModifierId>,
     key: Option<String>,
-    name: String,
-    price: Amount,
+    name: Option<String>,
+    price: Option<Amount>,
     tax_class: Option<TaxClass>,
-    available: bool,
+    available: Option<bool>,
     unavailable_until: Option<DateTime<Utc>>,
     stock: Option<i32>,
     allergens: Option<Json<Vec<Declared>>>,
-    diets: Json<Vec<Diet>>,
+    diets: Option<Json<Vec<Diet>>>,
+    translations: Option<Json<Translations>>,
     modifier_groups: Vec<ModifierGroupId>,
-    translations: Json<Translations>,
 }
 
-impl ModifierRow {
-    /// At this moment: what was off until now is on.
-    fn into_modifier(self, now: DateTime<Utc>) -> Modifier {
+impl Row {
+    /// The group, without any modifier yet.
+    fn group(&self) -> Group {
+        Group {
+            id: self.group_id,
+            key: self.group_key.clone(),
+            name: self.group_name.clone(),
+            min: self.min_choices,
+            max: self.max_choices,
+            translations: self.group_translations.0.clone(),
+            modifiers: Vec::new(),
+        }
+    }
+
+    /// The modifier at this moment: what was off until now is on.
+    fn into_modifier(self, now: DateTime<Utc>) -> Option<Modifier> {
         let unavailable_until = self.unavailable_until.filter(|until| *until > now);
-        Modifier {
-            id: self.id,
+        let is_back = self.unavailable_until.is_some() && unavailable_until.is_none();
+        Some(Modifier {
+            id: self.id?,
             key: self.key,
-            name: self.name,
-            price: self.price,
+            name: self.name?,
+            price: self.price?,
             tax_class: self.tax_class,
-            available: self.available || (self.unavailable_until.is_some() && unavailable_until.is_none()),
+            available: self.available? || is_back,
             unavailable_until,
             stock: self.stock,
             allergens: self.allergens.map(|allergens| allergens.0),
-            diets: self.diets.0,
+            diets: self.diets?.0,
             modifier_groups: self.modifier_groups,
-            translations: self.translations.0,
+            translations: self.translations?.0,
+        })
+    }
+}
+
+/// Groups with their modifiers, in one statement; `$which` is a condition on the groups.
+macro_rules! groups {
+    ($which:tt, $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            Row,
+            r#"select g.id as group_id, g.key as group_key, g.name as group_name, g.min_choices, g.max_choices,
+                      g.translations as "group_translations: _", m.id as "id?", m.key as "key?", m.name as "name?",
+                      m.price as "price?", m.tax_class as "tax_class?: _", m.available as "available?", m.unavailable_until,
+                      m.stock, m.allergens as "allergens: _", m.diets as "diets?: _", m.translations as "translations?: _",
+                      array(select n.group_id from nested_modifier_groups n
+                            where n.restaurant_id = $1 and n.modifier_id = m.id order by n.position) as "modifier_groups!: _"
+               from modifier_groups g
+               left join modifiers m on m.restaurant_id = g.restaurant_id and m.group_id = g.id and m.deleted_at is null
+               where g.restaurant_id = $1 and g.deleted_at is null "# + $which + " order by g.id, m.position, m.id",
+            $($argument),+
+        )
+    };
+}
+
+/// Rows that follow each other belong to one group as long as they say so.
+fn grouped(rows: Vec<Row>, at: DateTime<Utc>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for row in rows {
+        if groups.last().is_none_or(|last| last.id != row.group_id) {
+            groups.push(row.group());
+        }
+        if let Some(group) = groups.last_mut() {
+            group.modifiers.extend(row.into_modifier(at));
         }
     }
+    groups
 }
 
 /// All groups, the oldest first.
 pub async fn all(tx: &mut Tx, restaurant: RestaurantId) -> Result<Vec<Group>, Problem> {
     let now = tx.now();
-    read(tx, restaurant, None, now).await
+    let rows = groups!("", restaurant as RestaurantId).fetch_all(tx.connection()).await?;
+    Ok(grouped(rows, now))
 }
 
 /// These groups and the ones nested in them; one that is not there is left out.
@@ -79,69 +121,27 @@ pub async fn with_nested(
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let mut ids: Vec<_> = wanted.iter().map(|group| group.uuid()).collect();
-    let nested = sqlx::query!(
-        "select distinct n.group_id from nested_modifier_groups n
-         join modifiers m on m.restaurant_id = n.restaurant_id and m.id = n.modifier_id
-         where n.restaurant_id = $1 and m.group_id = any($2) and m.deleted_at is null",
+    let wanted: Vec<_> = wanted.iter().map(|group| group.uuid()).collect();
+    let rows = groups!(
+        "and g.id in (
+             select unnest($2::uuid[])
+             union select n.group_id from nested_modifier_groups n
+             join modifiers x on x.restaurant_id = n.restaurant_id and x.id = n.modifier_id
+             where n.restaurant_id = $1 and x.group_id = any($2) and x.deleted_at is null)",
         restaurant as RestaurantId,
-        &ids,
+        &wanted,
     )
     .fetch_all(tx.connection())
     .await?;
-    ids.extend(nested.into_iter().map(|row| row.group_id.uuid()));
-    read(tx, restaurant, Some(&ids), at).await
+    Ok(grouped(rows, at))
 }
 
 /// One group.
 pub async fn get(tx: &mut Tx, restaurant: RestaurantId, id: ModifierGroupId) -> Result<Option<Group>, Problem> {
     let now = tx.now();
-    Ok(read(tx, restaurant, Some(&[id.uuid()]), now).await?.pop())
-}
-
-async fn read(
-    tx: &mut Tx,
-    restaurant: RestaurantId,
-    ids: Option<&[Uuid]>,
-    at: DateTime<Utc>,
-) -> Result<Vec<Group>, Problem> {
-    let rows = sqlx::query_as!(
-        GroupRow,
-        r#"select id, key, name, min_choices, max_choices, translations as "translations: _" from modifier_groups
-           where restaurant_id = $1 and deleted_at is null and ($2::uuid[] is null or id = any($2)) order by id"#,
-        restaurant as RestaurantId,
-        ids,
-    )
-    .fetch_all(tx.connection())
-    .await?;
-    let modifiers = sqlx::query_as!(
-        ModifierRow,
-        r#"select id, group_id, key, name, price, tax_class, available, unavailable_until, stock, allergens as "allergens: _",
-                  diets as "diets: _", translations as "translations: _",
-                  array(select n.group_id from nested_modifier_groups n
-                        where n.restaurant_id = $1 and n.modifier_id = m.id order by n.position) as "modifier_groups!: _"
-           from modifiers m
-           where restaurant_id = $1 and deleted_at is null and ($2::uuid[] is null or group_id = any($2))
-           order by position, id"#,
-        restaurant as RestaurantId,
-        ids,
-    )
-    .fetch_all(tx.connection())
-    .await?;
-    let mut of_group: HashMap<ModifierGroupId, Vec<Modifier>> = HashMap::new();
-    for row in modifiers {
-        of_group.entry(row.group_id).or_default().push(row.into_modifier(at));
-    }
-    let group = |row: GroupRow| Group {
-        modifiers: of_group.remove(&row.id).unwrap_or_default(),
-        id: row.id,
-        key: row.key,
-        name: row.name,
-        min: row.min_choices,
-        max: row.max_choices,
-        translations: row.translations.0,
-    };
-    Ok(rows.into_iter().map(group).collect())
+    let rows = groups!("and g.id = $2", restaurant as RestaurantId, id as ModifierGroupId);
+    let rows = rows.fetch_all(tx.connection()).await?;
+    Ok(grouped(rows, now).pop())
 }
 
 /// Writes a group, new or changed, with its modifiers, but for their stock (`stock.rs`) and for what is nested in them

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::get;
+use super::Row;
 use crate::events::{self, Event};
 use crate::ids::{OrderId, RestaurantId};
 use crate::orders::Order;
@@ -45,19 +45,15 @@ pub async fn overdue(tx: &mut Tx, after: Option<Overdue>, limit: i64) -> Result<
 /// Locks an order that is still not answered. `None`: it was, or somebody is at it this moment.
 pub async fn lock_overdue(tx: &mut Tx, scope: &RestaurantScope, id: OrderId) -> Result<Option<Order>, Problem> {
     let now = tx.now();
-    let locked = sqlx::query!(
-        "select id from orders where restaurant_id = $1 and id = $2 and status = 'PENDING' and accept_by <= $3
-         for no key update skip locked",
+    let row = orders!(
+        ["where restaurant_id = $1 and id = $2 and status = 'PENDING' and accept_by <= $3 for no key update skip locked"],
         scope.restaurant() as RestaurantId,
         id as OrderId,
         now,
     )
     .fetch_optional(tx.connection())
     .await?;
-    match locked {
-        Some(_) => get(tx, scope, id).await,
-        None => Ok(None),
-    }
+    Ok(row.map(Row::into_order))
 }
 
 /// Saves a later promise and appends its event. The order is locked.
@@ -70,7 +66,8 @@ pub async fn save_promise(
     let now = tx.now();
     let saved = sqlx::query!(
         "update orders set promised_at = $4, cancellable_until = $5, version = version + 1, updated_at = $6
-         where restaurant_id = $1 and id = $2 and version = $3",
+         where restaurant_id = $1 and id = $2 and version = $3
+         returning promised_at, cancellable_until, version, updated_at",
         scope.restaurant() as RestaurantId,
         order.id as OrderId,
         order.version,
@@ -78,12 +75,16 @@ pub async fn save_promise(
         change.cancellable_until(),
         now,
     )
-    .execute(tx.connection())
-    .await?;
-    if saved.rows_affected() != 1 {
-        return Err(Problem::internal(&"a locked order changed under its lock"));
-    }
-    let changed = get(tx, scope, order.id).await?.ok_or_else(Problem::not_found)?;
+    .fetch_optional(tx.connection())
+    .await?
+    .ok_or_else(|| Problem::internal(&"a locked order changed under its lock"))?;
+    let changed = Order {
+        promised_at: saved.promised_at,
+        cancellable_until: saved.cancellable_until,
+        version: saved.version,
+        updated_at: saved.updated_at,
+        ..order.clone()
+    };
     events::publish(tx, scope, Event::OrderPromiseChanged(&changed)).await?;
     Ok(changed)
 }

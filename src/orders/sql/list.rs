@@ -1,7 +1,7 @@
 //! Pages of orders, the newest first. A page costs the same however deep it lies and however many orders there are:
 //! each statement walks one index from where the page before ended.
 
-use super::{Row, with_lines};
+use super::Row;
 use crate::ids::{RestaurantId, UserId};
 use crate::orders::filter::Filter;
 use crate::orders::{Fulfilment, Order, OrderStatus};
@@ -49,7 +49,7 @@ pub async fn of_customer(tx: &mut Tx, customer: UserId, filter: &Filter, page: P
     )
     .fetch_all(tx.connection())
     .await?;
-    with_lines(tx, rows).await
+    Ok(rows.into_iter().map(Row::into_order).collect())
 }
 
 /// A page of a restaurant's orders.
@@ -81,5 +81,5 @@ pub async fn of_restaurant(
         .fetch_all(tx.connection())
         .await?
     };
-    with_lines(tx, rows).await
+    Ok(rows.into_iter().map(Row::into_order).collect())
 }

@@ -40,16 +40,17 @@ impl Row {
     }
 }
 
-/// Where one of a customer's own quotes is: `None` for one that is not theirs or not there.
-pub async fn restaurant_of(tx: &mut Tx, quote: QuoteId, user: UserId) -> Result<Option<RestaurantId>, Problem> {
-    let row = sqlx::query!(
-        "select restaurant_id from quotes where id = $1 and user_id = $2",
-        quote as QuoteId,
-        user as UserId,
-    )
-    .fetch_optional(tx.connection())
-    .await?;
-    Ok(row.map(|row| row.restaurant_id))
+/// Quotes with their restaurant's currency; `$restaurant` is how it is shown.
+macro_rules! quotes {
+    ($restaurant:tt, $which:tt, $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            Row,
+            "select q.id, " + $restaurant + r#" as "restaurant_id!: _", q.user_id, q.cart_id, q.cart_version,
+                    q.content as "content: _", q.created_at, q.expires_at, q.order_id, r.currency
+             from quotes q join restaurants r on r.id = q.restaurant_id where "# + $which,
+            $($argument),+
+        )
+    };
 }
 
 /// One of a customer's quotes here.
@@ -59,12 +60,9 @@ pub async fn get(
     user: UserId,
     quote: QuoteId,
 ) -> Result<Option<Stored>, Problem> {
-    let row = sqlx::query_as!(
-        Row,
-        r#"select q.id, q.restaurant_id, q.user_id, q.cart_id, q.cart_version, q.content as "content: _", q.created_at,
-                  q.expires_at, q.order_id, r.currency
-           from quotes q join restaurants r on r.id = q.restaurant_id
-           where q.restaurant_id = $1 and q.id = $2 and q.user_id = $3"#,
+    let row = quotes!(
+        "q.restaurant_id",
+        "q.restaurant_id = $1 and q.id = $2 and q.user_id = $3",
         scope.restaurant() as RestaurantId,
         quote as QuoteId,
         user as UserId,
@@ -74,22 +72,17 @@ pub async fn get(
     Ok(row.map(Row::into_stored))
 }
 
-/// The same, locked until the transaction ends.
-pub async fn lock(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    user: UserId,
-    quote: QuoteId,
-) -> Result<Option<Stored>, Problem> {
-    sqlx::query!(
-        "select id from quotes where restaurant_id = $1 and id = $2 and user_id = $3 for no key update",
-        scope.restaurant() as RestaurantId,
+/// One of a customer's own quotes, locked until the transaction ends, which goes on at the quote's restaurant.
+pub async fn enter(tx: &mut Tx, quote: QuoteId, user: UserId) -> Result<Option<Stored>, Problem> {
+    let row = quotes!(
+        "enter_shop(q.restaurant_id)",
+        "q.id = $1 and q.user_id = $2 for no key update of q",
         quote as QuoteId,
         user as UserId,
     )
     .fetch_optional(tx.connection())
     .await?;
-    get(tx, scope, user, quote).await
+    Ok(row.map(Row::into_stored))
 }
 
 /// How many quotes of a customer's hold here and have not been used.
@@ -122,19 +115,6 @@ pub async fn insert(tx: &mut Tx, scope: &RestaurantScope, quote: &Stored, total:
         total as Amount,
         quote.created_at,
         quote.expires_at,
-    )
-    .execute(tx.connection())
-    .await?;
-    Ok(())
-}
-
-/// An order was placed from a quote that is locked.
-pub async fn mark_used(tx: &mut Tx, scope: &RestaurantScope, quote: QuoteId, order: OrderId) -> Result<(), Problem> {
-    sqlx::query!(
-        "update quotes set order_id = $3 where restaurant_id = $1 and id = $2",
-        scope.restaurant() as RestaurantId,
-        quote as QuoteId,
-        order as OrderId,
     )
     .execute(tx.connection())
     .await?;

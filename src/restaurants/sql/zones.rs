@@ -57,7 +57,7 @@ fn place_of([lng, lat]: [f64; 2]) -> Result<Place, Problem> {
 }
 
 /// A zone as the table holds it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct StoredZone {
     /// What the restaurant calls it.
     pub name: String,
@@ -76,7 +76,7 @@ pub struct StoredZone {
 }
 
 impl StoredZone {
-    fn into_zone(self) -> Result<Zone, Problem> {
+    pub(super) fn into_zone(self) -> Result<Zone, Problem> {
         Ok(Zone {
             shape: self.shape.0.shape()?,
             name: self.name,
@@ -100,32 +100,7 @@ pub async fn list(tx: &mut Tx, restaurant: RestaurantId) -> Result<Vec<StoredZon
     Ok(zones)
 }
 
-/// The zones that may have a door, in their order; `None`: the restaurant has no zones at all.
-pub async fn around(tx: &mut Tx, scope: &RestaurantScope, door: Place) -> Result<Option<Vec<Zone>>, Problem> {
-    let near = sqlx::query_as!(
-        StoredZone,
-        r#"select name, shape as "shape: _", fee_base, fee_per_kilometre, free_above, minimum_order, lead_minutes
-           from delivery_zones
-           where restaurant_id = $1 and $2 between west and east and $3 between south and north order by position"#,
-        scope.restaurant() as RestaurantId,
-        door.lng(),
-        door.lat(),
-    )
-    .fetch_all(tx.connection())
-    .await?;
-    if near.is_empty() {
-        let any = sqlx::query_scalar!(
-            r#"select exists (select from delivery_zones where restaurant_id = $1) as "any!""#,
-            scope.restaurant() as RestaurantId,
-        )
-        .fetch_one(tx.connection())
-        .await?;
-        return Ok(any.then(Vec::new));
-    }
-    near.into_iter().map(StoredZone::into_zone).collect::<Result<_, _>>().map(Some)
-}
-
-/// The same for many restaurants, for whoever looks for one; those without any zones are left out.
+/// Zones of many restaurants that may have a door, for whoever looks for a restaurant; those without any zones are left out.
 pub async fn around_all(
     tx: &mut Tx,
     restaurants: &[Uuid],

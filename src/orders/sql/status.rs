@@ -1,0 +1,101 @@
+//! Statements on an order's status, and on what comes back when it is cancelled.
+
+use super::slots;
+use crate::coupons;
+use crate::events::{self, Event};
+use crate::ids::{OrderId, RestaurantId};
+use crate::menu;
+use crate::orders::status::StatusChange;
+use crate::orders::{Order, OrderStatus};
+use crate::problem::Problem;
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+/// Saves a step that the state machine allowed, returns stock where it comes back, and appends the event: the only
+/// statement that writes a status after placement.
+pub async fn save_status(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    order: &Order,
+    change: StatusChange,
+) -> Result<Order, Problem> {
+    let changed = order.after(&change, tx.now());
+    let saved = sqlx::query!(
+        "update orders set status = $5, version = $6, promised_at = $7, cancellable_until = $8, cancel_reason = $9,
+             updated_at = $10, closed_at = $11
+         where restaurant_id = $1 and id = $2 and version = $3 and status = $4",
+        scope.restaurant() as RestaurantId,
+        order.id as OrderId,
+        order.version,
+        change.from() as OrderStatus,
+        changed.status as OrderStatus,
+        changed.version,
+        changed.promised_at,
+        changed.cancellable_until,
+        changed.cancel_reason,
+        changed.updated_at,
+        changed.closed_at,
+    )
+    .execute(tx.connection())
+    .await?;
+    if saved.rows_affected() != 1 {
+        return Err(Problem::internal(&"a locked order changed under its lock"));
+    }
+    if change.returns_stock() {
+        give_back(tx, scope, order).await?;
+    }
+    events::publish(tx, scope, Event::OrderStatusChanged(&changed)).await?;
+    Ok(changed)
+}
+
+/// Whatever the order took comes back, in the sequence in which it was taken (`orders/place.rs`).
+async fn give_back(tx: &mut Tx, scope: &RestaurantScope, order: &Order) -> Result<(), Problem> {
+    let is_back_on_the_menu = return_stock(tx, scope, order.id).await?;
+    if let Some(slot) = order.slot {
+        slots::give_back(tx, scope, slot).await?;
+    }
+    if order.coupon_code.is_some() {
+        coupons::sql::give_back(tx, scope, order.id).await?;
+    }
+    if is_back_on_the_menu { menu::sql::announce(tx, scope).await } else { Ok(()) }
+}
+
+/// What the ledger says an order took comes back, where it is still counted. `true`: something that was sold out can be
+/// had again. Locks in the same order as `place::insert`.
+async fn return_stock(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> Result<bool, Problem> {
+    let now = tx.now();
+    let returned = sqlx::query!(
+        r#"with taken as materialized (
+               select item_id, modifier_id, -sum(delta)::int as portions from stock_ledger
+               where restaurant_id = $1 and order_id = $2 group by item_id, modifier_id having sum(delta) < 0
+           ), locked as materialized (
+               select i.id, t.portions from taken t
+               join menu_items i on i.restaurant_id = $1 and i.id = t.item_id
+               order by i.id for no key update of i
+           ), locked_modifiers as materialized (
+               select m.id, t.portions from (select count(*) from locked) as first cross join taken t
+               join modifiers m on m.restaurant_id = $1 and m.id = t.modifier_id
+               order by m.id for no key update of m
+           ), items as (
+               update menu_items i set stock = i.stock + l.portions, updated_at = $3
+               from locked l where i.restaurant_id = $1 and i.id = l.id and i.stock is not null
+               returning i.id, l.portions, i.stock
+           ), back as (
+               update modifiers m set stock = m.stock + l.portions, updated_at = $3
+               from locked_modifiers l where m.restaurant_id = $1 and m.id = l.id and m.stock is not null
+               returning m.id, l.portions, m.stock
+           ), written as (
+               insert into stock_ledger (restaurant_id, item_id, modifier_id, order_id, delta, reason, at)
+               select $1::uuid, id, null::uuid, $2::uuid, portions, 'RETURNED', $3::timestamptz from items
+               union all select $1, null, id, $2, portions, 'RETURNED', $3 from back
+           )
+           select exists (select from items where stock = portions)
+               or exists (select from back where stock = portions) as "back_again!""#,
+        scope.restaurant() as RestaurantId,
+        order as OrderId,
+        now,
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    Ok(returned.back_again)
+}
