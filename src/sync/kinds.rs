@@ -1,11 +1,13 @@
 //! What a phone may have done while it was offline: the kinds of operations and their payloads.
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::accounts::profile::Locale;
+use crate::coupons::CouponCode;
 use crate::ids::{ItemId, ModifierId, OrderId, RestaurantId};
 use crate::menu::configure::Choice;
 use crate::money::Money;
@@ -50,6 +52,11 @@ pub struct PlaceOrder {
     pub note: Option<Text<1, 500>>,
     /// For the people.
     pub tip: Option<Money>,
+    /// A code that takes something off; whether it holds is asked when the order is placed.
+    #[schema(inline)]
+    pub coupon_code: Option<CouponCode>,
+    /// For when: any instant of the slot it is wanted in. Absent: as soon as can be once the phone is back.
+    pub scheduled_for: Option<DateTime<Utc>>,
     /// What the guest was shown: if it costs something else by now, nothing is ordered.
     pub expected_total: Option<Money>,
 }

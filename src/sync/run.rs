@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::cart::sql::WantedLine;
 use crate::cart::sql::lines::LineWrite;
 use crate::cart::{Owner, content};
+use crate::coupons::guesses;
 use crate::ids::OrderId;
 use crate::menu;
 use crate::menu::sql::stock::StockChange;
@@ -139,19 +140,19 @@ impl Unit<'_> {
             table: wanted.table.map(Text::into_string),
             note: wanted.note.map(Text::into_string),
             tip: wanted.tip,
-            coupon: None,
-            scheduled_for: None,
+            coupon: wanted.coupon_code.clone(),
+            scheduled_for: wanted.scheduled_for,
             expected_total: wanted.expected_total,
         };
         request.check()?;
-        self.commit(scope, move |tx| {
+        let work = self.commit(scope, move |tx| {
             Box::pin(async move {
                 let order = place::from_lines(tx, &scope, customer, lines, request, rules).await?;
                 let effect = effect(&order)?;
                 Ok(Effect { aggregate: Some(order.id.to_string()), ..effect })
             })
-        })
-        .await
+        });
+        guesses::guarded(self.app, customer, wanted.coupon_code.as_ref(), work).await
     }
 
     async fn advance(&self, caller: &Caller, wish: StatusWish) -> Result<bool, Problem> {

@@ -11,6 +11,7 @@ use crate::shop::{Dish, Shop};
 
 mod crashes;
 mod histories;
+mod later;
 
 /// Sends operations under a fresh key.
 pub async fn sends(person: &Person, device: &str, ops: &[Value]) -> Reply {

@@ -1,0 +1,111 @@
+//! Orders that were placed offline with a coupon, or for later: as placing them online does.
+
+use chrono::{DateTime, Days, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use super::{op, sends, told};
+use crate::app::TestApp;
+use crate::shop::Shop;
+
+fn order(shop: &Shop, more: &Value) -> Value {
+    let lines = json!([{ "itemId": shop.any_dish().id, "quantity": 2 }]);
+    let mut order = json!({ "restaurantId": shop.id, "fulfilment": "PICKUP", "lines": lines });
+    for (name, value) in more.as_object().unwrap() {
+        order[name] = value.clone();
+    }
+    order
+}
+
+/// A server at ten in the morning (UTC) of the day after the real one, and Luigi, who opens from six to ten.
+async fn luigi_in_the_morning(slots: Value) -> (TestApp, Shop, DateTime<Utc>) {
+    let app = TestApp::start().await;
+    let day = (app.clock.now().date_naive() + Days::new(1)).and_hms_opt(10, 0, 0).unwrap().and_utc();
+    app.passes(day - app.clock.now());
+    let hours: Vec<_> = (1..=7).map(|day| json!({ "weekday": day, "opens": "18:00", "closes": "22:00" })).collect();
+    let shop = app.restaurant("Luigi").with("timezone", json!("UTC")).with("hours", json!(hours));
+    let luigi = shop.with("slots", slots).opens().await;
+    (app, luigi, day)
+}
+
+#[tokio::test]
+async fn a_coupon_is_redeemed_once_and_refused_as_it_is_online() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let ten = json!({ "code": "TEN", "kind": "PERCENT", "basisPoints": 1000, "limitPerUser": 1 });
+    luigi.owner.post(&luigi.path("/coupons"), &ten).await.expect(201);
+    let much = json!({ "code": "MUCH", "kind": "PERCENT", "basisPoints": 500, "minimumItems": { "amount": 9_900, "currency": "EUR" } });
+    luigi.owner.post(&luigi.path("/coupons"), &much).await.expect(201);
+    let (ada, now) = (app.customer("Ada").await, app.clock.now());
+    let with = |seq: i64, code: &str| op(seq, "order.place", now, order(&luigi, &json!({ "couponCode": code })));
+    let total = json!({ "amount": 1530, "currency": "EUR" });
+    let shown = json!({ "couponCode": " ten ", "expectedTotal": total });
+    let first = op(1, "order.place", now, order(&luigi, &shown));
+    let ops = [first, with(2, "TEN"), with(3, "MUCH"), with(4, "NOBODYS"), with(5, "!")];
+    let answer = sends(&ada, "phone", &ops).await;
+    let expected = [
+        "applied",
+        "rejected:coupon_already_used",
+        "rejected:coupon_minimum",
+        "rejected:coupon_unknown",
+        "rejected:invalid_request",
+    ];
+    assert_eq!(told(&answer), expected);
+    let placed = &answer.json()["data"][0]["result"];
+    assert_eq!((&placed["totals"]["total"], &placed["couponCode"]), (&total, &json!("TEN")), "{placed}");
+    assert_eq!(answer.json()["data"][4]["problem"]["errors"][0]["pointer"], "/couponCode");
+    assert!(told(&sends(&ada, "phone", &ops).await).iter().all(|word| word.starts_with("duplicate:")));
+    assert_eq!(app.count("select count(*) from coupon_redemptions").await, 1);
+}
+
+#[tokio::test]
+async fn guesses_from_offline_count_with_all_others() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let (ada, now) = (app.customer("Ada").await, app.clock.now());
+    let guess = |seq: i64| op(seq, "order.place", now, order(&luigi, &json!({ "couponCode": format!("GUESS{seq}") })));
+    let ops: Vec<_> = (1..=21).map(guess).collect();
+    let answer = told(&sends(&ada, "phone", &ops).await);
+    assert!(answer[..20].iter().all(|word| word == "rejected:coupon_unknown"), "{answer:?}");
+    assert_eq!(answer[20], "rejected:too_many_requests");
+    let online = json!({ "restaurantId": luigi.id, "fulfilment": "PICKUP", "couponCode": "GUESS",
+                         "lines": [{ "itemId": luigi.any_dish().id, "quantity": 1 }] });
+    ada.asks_for_order("online", &online).await.refused(429, "too_many_requests");
+    // Without a code nobody counts.
+    let plain = op(22, "order.place", now, order(&luigi, &json!({})));
+    assert_eq!(told(&sends(&ada, "phone", &[plain]).await), ["applied"]);
+}
+
+#[tokio::test]
+async fn an_order_for_later_takes_its_slot_or_is_told_the_next() {
+    let (app, luigi, day) = luigi_in_the_morning(json!({ "minutes": 30, "capacity": 1 })).await;
+    let (ada, now) = (app.customer("Ada").await, app.clock.now());
+    let at = |hour: i64, minute: i64| day + TimeDelta::hours(hour - 10) + TimeDelta::minutes(minute);
+    let wanted =
+        |seq: i64, time: DateTime<Utc>| op(seq, "order.place", now, order(&luigi, &json!({ "scheduledFor": time })));
+    let ops = [
+        wanted(1, at(19, 10)),
+        wanted(2, at(19, 0)),
+        wanted(3, at(17, 0)),
+        wanted(4, at(9, 0)),
+        op(5, "order.place", now, order(&luigi, &json!({}))),
+    ];
+    let answer = sends(&ada, "phone", &ops).await;
+    let expected = [
+        "applied",
+        "rejected:slot_full",
+        "rejected:restaurant_closed",
+        "rejected:slot_unavailable",
+        "rejected:restaurant_closed",
+    ];
+    assert_eq!(told(&answer), expected);
+    let data = answer.json()["data"].clone();
+    let slot = |from: DateTime<Utc>| json!({ "startsAt": from, "endsAt": from + TimeDelta::minutes(30) });
+    assert_eq!(data[0]["result"]["scheduledFor"], slot(at(19, 0)));
+    assert_eq!(data[1]["problem"]["earliestSlot"], slot(at(19, 30)));
+    assert_eq!(data[4]["problem"]["earliestSlot"], slot(at(18, 0)));
+    let bad = op(6, "order.place", now, order(&luigi, &json!({ "scheduledFor": "soon" })));
+    let answer = sends(&ada, "phone", &[bad]).await;
+    assert_eq!(told(&answer), ["rejected:invalid_request"]);
+    assert_eq!(answer.json()["data"][0]["problem"]["errors"][0]["pointer"], "/scheduledFor");
+    assert_eq!(app.count("select sum(taken) from slots").await, 1);
+}
