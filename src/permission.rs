@@ -151,6 +151,7 @@ operations! {
     PatchCart = "patch_cart": [SignedIn, Guest];
     TakeOverCarts = "take_over_carts": [SignedIn];
 
+    ListSlots = "list_slots": [Anyone];
     CreateQuote = "create_quote": [SignedIn];
     GetQuote = "get_quote": [SignedIn];
     PlaceOrder = "place_order": [SignedIn];

@@ -54,6 +54,12 @@ impl RestaurantScope {
         Self { restaurant, actor: Actor::Customer, actor_id: Some(user), who }
     }
 
+    /// Anybody who looks at what the restaurant has to offer: sees what is public, and how full its slots are.
+    pub(crate) fn visitor(_proof: &'static str, restaurant: RestaurantId) -> Self {
+        let who = Who { shop: Some(restaurant), ..Who::default() };
+        Self { restaurant, actor: Actor::Customer, actor_id: None, who }
+    }
+
     /// Somebody without an account at the restaurant: sees what is public, and their own cart.
     pub(crate) fn guest(_proof: &'static str, restaurant: RestaurantId, guest: GuestId) -> Self {
         let who = Who { guest: Some(guest), ..Who::default() };

@@ -16,7 +16,7 @@ use super::party::{OrderParty, OrderSeen};
 use super::place;
 use super::request::{LineWish, QuotedRequest, Request};
 use super::sql::list;
-use super::{Fulfilment, Order, OrderStatus, bulk, promise, quoting, reorder, sql};
+use super::{Fulfilment, Order, OrderStatus, bulk, free_slots, promise, quoting, reorder, sql};
 use crate::accounts::caller::SignedIn;
 use crate::app::App;
 use crate::cart::sql::WantedLine;
@@ -41,6 +41,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(update_order_status))
         .routes(routes!(list_order_events))
         .merge(quoting::routes())
+        .merge(free_slots::routes())
         .merge(promise::routes())
         .merge(reorder::routes())
         .merge(bulk::routes())

@@ -20,6 +20,7 @@ use crate::restaurants::tax::Rate;
 pub mod advance;
 pub mod bulk;
 pub mod filter;
+pub mod free_slots;
 pub mod honour;
 pub mod http;
 pub mod moment;

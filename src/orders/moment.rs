@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Days, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveDate, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::Fulfilment;
@@ -35,7 +35,32 @@ pub struct Asked<'a> {
     pub lead_minutes: i16,
 }
 
+/// What stands in the way of a slot, whatever is ordered and however full it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hindrance {
+    /// It has passed, or lies further ahead than orders are taken.
+    OutOfReach,
+    /// The restaurant takes nothing of this kind at its beginning.
+    Closed,
+}
+
 impl Asked<'_> {
+    /// Why nothing of this kind can be ordered for a slot.
+    fn hindrance(&self, schedule: &Schedule, zone: Tz, slot: Slot, now: DateTime<Utc>) -> Option<Hindrance> {
+        let restaurant = self.restaurant;
+        if slot.ends_at <= now || slot.starts_at > restaurant.slots.horizon(now) {
+            return Some(Hindrance::OutOfReach);
+        }
+        let door = Door { schedule, zone, fulfilment: self.fulfilment };
+        let is_paused = restaurant.pause.as_ref().is_some_and(|pause| slot.starts_at < pause.until);
+        (!restaurant.accepting || is_paused || !door.is_open(slot.starts_at)).then_some(Hindrance::Closed)
+    }
+
+    /// Whether a slot is over before an order that is begun now could be there.
+    fn is_too_soon(&self, slot: Slot, now: DateTime<Utc>) -> bool {
+        slot.ends_at <= self.there(now)
+    }
+
     /// When an order that is begun at an instant would be with the guest.
     pub fn there(&self, begun: DateTime<Utc>) -> DateTime<Utc> {
         begun + TimeDelta::minutes(i64::from(self.restaurant.preparation_minutes) + i64::from(self.lead_minutes))
@@ -75,16 +100,41 @@ pub async fn taken(
     };
     let zone = restaurant.zone()?;
     let slot = restaurant.slots.slot_of(zone, wanted);
-    if slot.ends_at <= now || slot.starts_at > restaurant.slots.horizon(now) {
-        return Err(out_of_reach(tx, scope, asked).await?);
+    let schedule = schedule(tx, restaurant).await?;
+    match asked.hindrance(&schedule, zone, slot, now) {
+        None => Ok(Moment { scheduled: Some(slot), at: slot.starts_at }),
+        Some(Hindrance::OutOfReach) => Err(out_of_reach(tx, scope, asked).await?),
+        Some(Hindrance::Closed) => Err(closed(tx, scope, asked, slot.starts_at).await?),
+    }
+}
+
+/// The slots of a local day for which an order of this kind could be placed now, and whether each is full.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_day(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    asked: Asked<'_>,
+    day: NaiveDate,
+) -> Result<Vec<(Slot, bool)>, Problem> {
+    let (restaurant, now) = (asked.restaurant, tx.now());
+    let (rules, zone) = (restaurant.slots, restaurant.zone()?);
+    let local = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
+    // The slot of this moment may have begun yesterday.
+    if day < local(rules.slot_of(zone, now).starts_at) || day > local(rules.horizon(now)) {
+        return Ok(Vec::new());
     }
     let schedule = schedule(tx, restaurant).await?;
-    let door = Door { schedule: &schedule, zone, fulfilment: asked.fulfilment };
-    let is_paused = restaurant.pause.as_ref().is_some_and(|pause| slot.starts_at < pause.until);
-    if !restaurant.accepting || is_paused || !door.is_open(slot.starts_at) {
-        return Err(closed(tx, scope, asked, slot.starts_at).await?);
-    }
-    Ok(Moment { scheduled: Some(slot), at: slot.starts_at })
+    let mut slots = rules.of_day(zone, day);
+    slots.retain(|slot| asked.hindrance(&schedule, zone, *slot, now).is_none() && !asked.is_too_soon(*slot, now));
+    let taken = match (slots.first(), slots.last()) {
+        (Some(first), Some(last)) if rules.capacity.is_some() => {
+            slots::taken(tx, scope, first.starts_at, last.ends_at).await?
+        }
+        _ => BTreeMap::new(),
+    };
+    Ok(slots.into_iter().map(|slot| (slot, is_full(restaurant, &taken, slot.starts_at, zone))).collect())
 }
 
 /// It takes no orders of this kind at an instant: why, and when it does.
@@ -181,7 +231,7 @@ pub async fn due(
     moment: Moment,
 ) -> Result<Option<Slot>, Problem> {
     let (restaurant, there) = (asked.restaurant, asked.there(tx.now()));
-    if moment.scheduled.is_some_and(|slot| slot.ends_at <= there) {
+    if moment.scheduled.is_some_and(|slot| asked.is_too_soon(slot, tx.now())) {
         return Err(out_of_reach(tx, scope, asked).await?);
     }
     if restaurant.slots.capacity.is_none() {

@@ -107,7 +107,14 @@ impl Doorstep {
     /// # Errors
     /// 404 when there is no such restaurant.
     pub async fn of(tx: &mut Tx, scope: &RestaurantScope, wanted: &Request) -> Result<Self, Problem> {
-        let place = wanted.place.filter(|_| wanted.fulfilment == Fulfilment::Delivery);
+        Self::at(tx, scope, wanted.place.filter(|_| wanted.fulfilment == Fulfilment::Delivery)).await
+    }
+
+    /// The door of a delivery to a place, or else the restaurant's own.
+    ///
+    /// # Errors
+    /// 404 when there is no such restaurant.
+    pub async fn at(tx: &mut Tx, scope: &RestaurantScope, place: Option<Place>) -> Result<Self, Problem> {
         let found = restaurants::sql::with_zones(tx, scope.restaurant(), place).await?;
         let (restaurant, zones) = found.ok_or_else(Problem::not_found)?;
         Ok(Self { restaurant, zones, place })
@@ -126,7 +133,10 @@ impl Doorstep {
     }
 
     /// What holds for the door, for a delivery; for a pickup and at a table the restaurant's usual terms without a fee.
-    fn terms(&self, items: Amount) -> Result<zones::Terms, Problem> {
+    ///
+    /// # Errors
+    /// `outside_delivery_zone`.
+    pub fn terms(&self, items: Amount) -> Result<zones::Terms, Problem> {
         let usual = self.usual();
         let Some(door) = self.place else {
             let minimum_order = usual.minimum_order;

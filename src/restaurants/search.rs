@@ -49,7 +49,7 @@ const MOST_WORDS: usize = 6;
 /// A place in a query: `44.4938,11.3430`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
-struct Point(Place);
+pub struct Point(pub Place);
 
 impl TryFrom<String> for Point {
     type Error = &'static str;

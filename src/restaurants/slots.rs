@@ -2,7 +2,7 @@
 //!
 //! Slots begin at the local midnight and follow each other without gaps. An order for later is due in one of them.
 
-use chrono::{DateTime, TimeDelta, Timelike as _, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Timelike as _, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -86,6 +86,24 @@ impl SlotRules {
     /// The last instant an order may be placed for.
     pub fn horizon(self, now: DateTime<Utc>) -> DateTime<Utc> {
         now + TimeDelta::days(self.days_ahead.into())
+    }
+
+    /// The slots that begin on a local day, in their sequence. On a night on which clocks change, slots of an uneven length
+    /// may run into each other: then those are named that hold the instant at which they begin.
+    pub fn of_day(self, zone: Tz, day: NaiveDate) -> Vec<Slot> {
+        // Local midnight is at most 14 hours before that of UTC, and a slot is at most four hours long.
+        let mut slot = self.slot_of(zone, day.and_time(NaiveTime::MIN).and_utc() - TimeDelta::hours(18));
+        let mut slots = Vec::new();
+        loop {
+            let begins_on = slot.starts_at.with_timezone(&zone).date_naive();
+            if begins_on > day {
+                return slots;
+            }
+            if begins_on == day && self.slot_of(zone, slot.starts_at) == slot {
+                slots.push(slot);
+            }
+            slot = self.slot_of(zone, slot.ends_at);
+        }
     }
 
     /// The first slot not over when an order begun now could be there (`ready`), at whose beginning the door is open, and

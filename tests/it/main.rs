@@ -38,6 +38,7 @@ mod crash;
 mod dayparts;
 mod delivery;
 mod demo;
+mod free_slots;
 mod guests;
 mod guests_merge;
 mod hangups;

@@ -78,6 +78,7 @@ fn operations(area: impl Fn(&str) -> bool) -> Vec<(String, Method, Operation)> {
         .map(|(path, method, operation)| match operation {
             // The cart is named in the body.
             Operation::PlaceOrder => (format!("{path}#{{cartId}}"), method, operation),
+            Operation::ListSlots => (format!("{path}?fulfilment=PICKUP"), method, operation),
             // What is on the menu is needed by the others.
             Operation::PutMenu | Operation::ImportMenu => (format!("{path}?dryRun=true"), method, operation),
             _ => (path, method, operation),

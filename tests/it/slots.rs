@@ -329,6 +329,32 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// A day's slots begin on that day, in their sequence, and no instant's slot is missing.
+    #[test]
+    fn a_day_is_listed_whole(
+        from in any_instant(), zone in prop::sample::select(ZONES.to_vec()),
+        minutes in prop::sample::select(vec![5_i16, 15, 30, 45, 60, 96, 240]),
+    ) {
+        let rules = SlotRules { minutes, capacity: None, days_ahead: 7 };
+        let date = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
+        let listed = rules.of_day(zone, date(from));
+        prop_assert!(listed.windows(2).all(|two| two[0].starts_at < two[1].starts_at));
+        for slot in &listed {
+            prop_assert_eq!(date(slot.starts_at), date(from));
+            prop_assert_eq!(rules.slot_of(zone, slot.starts_at), *slot);
+        }
+        for minute in -1440..1440 {
+            let slot = rules.slot_of(zone, from + TimeDelta::minutes(minute));
+            // On a night on which clocks change a slot may run into the one before; the other holds its beginning.
+            let begins_itself = rules.slot_of(zone, slot.starts_at) == slot;
+            prop_assert_eq!(listed.contains(&slot), begins_itself && date(slot.starts_at) == date(from));
+        }
+    }
+}
+
 #[test]
 fn an_opening_that_the_clock_jumps_over_is_met_after_the_jump() {
     let span = Span {

@@ -1,0 +1,106 @@
+//! `GET /api/restaurants/{restaurantId}/slots`: for when an order can be placed, by the same rules that placing it is held
+//! against.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Fulfilment;
+use super::moment::{self, Asked};
+use super::offer::Doorstep;
+use crate::app::App;
+use crate::ids::RestaurantId;
+use crate::money::Amount;
+use crate::problem::{Problem, ProblemBody};
+use crate::restaurants::search::Point;
+use crate::restaurants::slots::Slot;
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+use crate::wire::{Json, Path, Query};
+
+/// The route of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(list_slots))
+}
+
+/// For what, and for which day.
+#[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+struct SlotQuery {
+    /// How it is to reach the guest.
+    fulfilment: Fulfilment,
+    /// The restaurant's local date; today unless told.
+    #[param(value_type = Option<String>, example = "2026-05-01")]
+    date: Option<NaiveDate>,
+    /// Where a delivery goes, latitude and longitude: then the way there is counted. Without it there is none.
+    #[param(value_type = Option<String>, example = "44.4938,11.3430")]
+    delivers_to: Option<Point>,
+}
+
+/// A slot for which an order can be placed, or could if it were not full.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct OfferedSlot {
+    #[serde(flatten)]
+    slot: Slot,
+    /// Whether it is: send any instant of it as `scheduledFor`. If not, the kitchen has as many orders for it as it takes.
+    free: bool,
+}
+
+/// The slots of a day.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct SlotsOfDay {
+    /// The restaurant's local date.
+    #[schema(value_type = String, format = Date, example = "2026-05-01")]
+    date: NaiveDate,
+    /// Its zone.
+    #[schema(example = "Europe/Rome")]
+    timezone: String,
+    /// Those that can be reached, in their sequence; none when it is closed, paused, or too late.
+    slots: Vec<OfferedSlot>,
+    /// The first one that is free, whatever the day; null: there is none as far ahead as orders are taken.
+    earliest_slot: Option<Slot>,
+}
+
+/// List the slots of a day
+///
+/// For which an order can be placed right now: the restaurant takes orders then, and one that is begun now would be there
+/// in time. Full ones are shown as not free. What is on the menu then is said by the menu; nothing is kept back by asking.
+#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/slots", tag = "orders",
+    params(("restaurantId" = RestaurantId, Path), SlotQuery),
+    responses(
+        (status = 200, description = "The slots", body = SlotsOfDay),
+        (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The restaurant does not deliver there", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "A parameter is not valid", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn list_slots(
+    State(app): State<Arc<App>>,
+    Path(restaurant): Path<RestaurantId>,
+    Query(query): Query<SlotQuery>,
+) -> Result<Json<SlotsOfDay>, Problem> {
+    let scope = RestaurantScope::visitor("anybody may see when orders are taken", restaurant);
+    let slots = app.db.read(scope, move |tx| Box::pin(async move { read(tx, &scope, query).await })).await?;
+    Ok(Json(slots))
+}
+
+async fn read(tx: &mut Tx, scope: &RestaurantScope, query: SlotQuery) -> Result<SlotsOfDay, Problem> {
+    let place = query.delivers_to.filter(|_| query.fulfilment == Fulfilment::Delivery).map(|point| point.0);
+    let door = Doorstep::at(tx, scope, place).await?;
+    let (restaurant, lead_minutes) = (&door.restaurant, door.terms(Amount::ZERO)?.lead_minutes);
+    let asked = Asked { restaurant, fulfilment: query.fulfilment, lead_minutes };
+    let today = tx.now().with_timezone(&restaurant.zone()?).date_naive();
+    let date = query.date.unwrap_or(today);
+    let slots = moment::of_day(tx, scope, asked, date).await?;
+    let now = tx.now();
+    let earliest_slot = moment::earliest(tx, scope, asked, now).await?;
+    let slots = slots.into_iter().map(|(slot, is_full)| OfferedSlot { slot, free: !is_full }).collect();
+    Ok(SlotsOfDay { date, timezone: restaurant.timezone.clone(), slots, earliest_slot })
+}
