@@ -47,14 +47,13 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
 }
 
 impl IdempotencyKey {
-    /// Binds the key to who asks for what. `None` if no key was sent: then the request is done as often as it comes.
-    pub fn bind(self, user: UserId, operation: Operation, body: &Bytes) -> Option<Claim> {
-        self.0.map(|key| Claim { user, operation, key, fingerprint: Sha256::digest(body).into() })
-    }
-
-    /// As [`IdempotencyKey::bind`], where doing it twice would hurt: a key must be sent.
+    /// Binds the key to who asks for what, where doing it twice would hurt.
+    ///
+    /// # Errors
+    /// 400 `idempotency_key_missing` when none was sent.
     pub fn require(self, user: UserId, operation: Operation, body: &Bytes) -> Result<Claim, Problem> {
-        self.bind(user, operation, body).ok_or_else(|| {
+        let claim = self.0.map(|key| Claim { user, operation, key, fingerprint: Sha256::digest(body).into() });
+        claim.ok_or_else(|| {
             let detail =
                 "Send a fresh random Idempotency-Key with each new order or batch, and the same one when repeating it.";
             Problem::new(Code::IdempotencyKeyMissing, detail)

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -19,17 +18,16 @@ use crate::app::App;
 use crate::cart::{self, sql::WantedLine};
 use crate::config;
 use crate::coupons::{CouponCode, guesses};
-use crate::idempotency::{Answer, IdempotencyKey};
+use crate::idempotency::{Answer, Once};
 use crate::ids::{CartId, QuoteId, RestaurantId, UserId};
 use crate::money::Money;
-use crate::permission::Operation;
 use crate::place::Place;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::restaurants::staff::Customer;
 use crate::restaurants::{self, Restaurant};
 use crate::tenancy::{PlatformScope, RestaurantScope};
 use crate::uow::Tx;
-use crate::wire::{BodyWithBytes, Json, Path};
+use crate::wire::{Json, Path};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -117,27 +115,13 @@ impl Priced {
 async fn create_quote(
     State(app): State<Arc<App>>,
     buyer: Customer,
-    key: IdempotencyKey,
-    body: BodyWithBytes<QuoteWish>,
+    Once { value: wish, key }: Once<QuoteWish>,
 ) -> Result<Answer, Problem> {
     let (scope, customer, rules) = (buyer.scope, buyer.caller.user, app.config.orders);
-    let claim = key.bind(customer, Operation::CreateQuote, &body.bytes);
-    let (priced, request) = body.value.read()?;
+    let (priced, request) = wish.read()?;
     let code = request.coupon.clone();
-    let work = app.db.write(scope, move |tx| {
-        Box::pin(async move {
-            if let Some(claim) = &claim
-                && let Some(answer) = claim.claim(tx).await?
-            {
-                return Ok(answer);
-            }
-            let quote = make(tx, &scope, customer, priced, &request, rules).await?;
-            let answer = Answer::fresh(StatusCode::CREATED, &quote.shown()?)?;
-            if let Some(claim) = &claim {
-                claim.keep(tx, &answer).await?;
-            }
-            Ok(answer)
-        })
+    let work = key.makes(&app.db, scope, move |tx| {
+        Box::pin(async move { Ok(make(tx, &scope, customer, priced, &request, rules).await?.shown()?) })
     });
     guesses::guarded(&app, customer, code.as_ref(), work).await
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -15,10 +16,10 @@ use crate::app::App;
 use crate::cart::sql::lines::LineWrite;
 use crate::cart::sql::{NOT_ON_THE_MENU, WantedLine, unfit};
 use crate::cart::{Cart, Obstacle, Owner, content};
+use crate::idempotency::{Answer, Key};
 use crate::ids::{ItemId, OrderId};
 use crate::menu::configure::{Choice, NestedChoice};
 use crate::problem::{Problem, ProblemBody};
-use crate::wire::Json;
 
 /// The route of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -70,40 +71,37 @@ fn wanted(line: &OrderLine) -> WantedLine {
 /// Adds the order's lines to the caller's own cart at the restaurant, at today's prices, and says what is not on the menu
 /// any more. Whoever may see the order may. Nothing is ordered by it.
 #[utoipa::path(post, path = "/api/orders/{orderId}/reorder", tag = "orders", security(("token" = [])),
-    params(("orderId" = OrderId, Path)),
+    params(("orderId" = OrderId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A fresh random key, the same when repeating the request: the lines are added once")),
     responses(
         (status = 200, description = "The cart now, and what was left out", body = Reordered),
         (status = 404, description = "Not there, or not yours to see", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The cart has no room for so many lines", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn reorder(State(app): State<Arc<App>>, party: OrderParty) -> Result<Json<Reordered>, Problem> {
+async fn reorder(State(app): State<Arc<App>>, party: OrderParty, key: Key) -> Result<Answer, Problem> {
     let (scope, id) = (party.scope, party.order);
     let owner = Owner::User(scope.actor_id().ok_or_else(Problem::not_found)?);
-    let reordered = app
-        .db
-        .write(scope, move |tx| {
-            Box::pin(async move {
-                let order = sql::get(tx, &scope, id).await?.ok_or_else(Problem::not_found)?;
-                let lines: Vec<_> = order.items.iter().map(wanted).collect();
-                let mut obstacles = BTreeMap::new();
-                for (index, misfit) in unfit(tx, &scope, &lines).await? {
-                    let gone = misfit.pointer == NOT_ON_THE_MENU;
-                    obstacles.insert(index, if gone { Obstacle::Deleted } else { Obstacle::ChoicesChanged });
-                }
-                let left_out = |(index, reason): (&usize, &Obstacle)| {
-                    let OrderLine { line, item_id, ref name, .. } = order.items[*index];
-                    LeftOut { line, item_id, name: name.clone(), reason: *reason }
-                };
-                let left_out = obstacles.iter().map(left_out).collect();
-                let fits = lines.into_iter().enumerate().filter(|(index, _)| !obstacles.contains_key(index));
-                let write = |line| LineWrite { key: content::fresh_key(), at: None, content: Some(line) };
-                let writes: Vec<_> = fits.map(|(_, line)| write(line)).collect();
-                if !writes.is_empty() {
-                    content::write(tx, &scope, owner, &writes).await?;
-                }
-                Ok(Reordered { cart: content::read(tx, &scope, owner).await?, left_out })
-            })
+    key.does(&app.db, scope, StatusCode::OK, move |tx| {
+        Box::pin(async move {
+            let order = sql::get(tx, &scope, id).await?.ok_or_else(Problem::not_found)?;
+            let lines: Vec<_> = order.items.iter().map(wanted).collect();
+            let mut obstacles = BTreeMap::new();
+            for (index, misfit) in unfit(tx, &scope, &lines).await? {
+                let gone = misfit.pointer == NOT_ON_THE_MENU;
+                obstacles.insert(index, if gone { Obstacle::Deleted } else { Obstacle::ChoicesChanged });
+            }
+            let left_out = |(index, reason): (&usize, &Obstacle)| {
+                let OrderLine { line, item_id, ref name, .. } = order.items[*index];
+                LeftOut { line, item_id, name: name.clone(), reason: *reason }
+            };
+            let left_out = obstacles.iter().map(left_out).collect();
+            let fits = lines.into_iter().enumerate().filter(|(index, _)| !obstacles.contains_key(index));
+            let write = |line| LineWrite { key: content::fresh_key(), at: None, content: Some(line) };
+            let writes: Vec<_> = fits.map(|(_, line)| write(line)).collect();
+            if !writes.is_empty() {
+                content::write(tx, &scope, owner, &writes).await?;
+            }
+            Ok(Reordered { cart: content::read(tx, &scope, owner).await?, left_out })
         })
-        .await?;
-    Ok(Json(reordered))
+    })
+    .await
 }

@@ -181,6 +181,14 @@ async fn whatever_is_made_under_a_key_is_made_once() {
         assert_eq!((again.status, again.header("idempotency-replayed")), (201, "true"), "{path}");
         assert_eq!(again.bytes, first.bytes, "{path}");
     }
+    // What is ordered again is in the cart once, however often the wish comes.
+    let bob = app.customer("Bob").await;
+    let order = bob.places_order(&luigi, &[(luigi.any_dish(), 2)]).await;
+    for _ in 0..2 {
+        let again = format!("/api/orders/{}/reorder", id_of(&order));
+        let request = bob.request(reqwest::Method::POST, &again).header("idempotency-key", "the-one");
+        assert_eq!(bob.send(request).await.expect(200)["cart"]["lines"].as_array().unwrap().len(), 1);
+    }
     let soups = owner.get(&luigi.path("/menu")).await.expect(200);
     assert_eq!(soups["categories"].as_array().unwrap().len(), 2, "{soups}");
     let salads = owner.request(reqwest::Method::POST, &luigi.path("/categories")).header("idempotency-key", "the-one");
