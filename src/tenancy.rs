@@ -24,7 +24,8 @@ impl Who {
         Self::default()
     }
 
-    /// A signed-in user who acts for nobody but themselves.
+    /// A signed-in user who acts for nobody but themselves. A statement that finds something of theirs may take the
+    /// transaction on to its restaurant (`enter_shop`), which row level security then shows a customer's part of.
     pub fn user(user: UserId) -> Self {
         Self { user: Some(user), ..Self::default() }
     }

@@ -213,7 +213,7 @@ async fn get_me(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> Resu
             Box::pin(async move {
                 let user = sql::get(tx, caller.user).await?.ok_or_else(Problem::unauthenticated)?;
                 let memberships = crate::restaurants::sql::memberships_of(tx, caller.user).await?;
-                let driver = crate::delivery::sql::driver_of_user(tx, caller.user).await?;
+                let driver = crate::delivery::sql::drivers::of_user(tx, caller.user).await?;
                 Ok(Me { user, memberships, driver })
             })
         })

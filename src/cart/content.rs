@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::merge::{self, LeftBehind, WhyLeft};
-use super::sql::lines::{self, LineWrite};
-use super::sql::{self, WantedLine};
-use super::{Cart, CartStatus, MOST_LINES, Owner};
+use super::sql::lines::{self, Extent, LineWrite};
+use super::sql::{self, OpenCart, WantedLine};
+use super::{Cart, CartStatus, MOST_LINES, Owner, StoredLine};
 use crate::ids::{CartId, UserId};
-use crate::money::Amount;
+use crate::menu::Group;
+use crate::money::{Amount, Currency};
 use crate::problem::{FieldError, Problem};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
@@ -20,30 +20,32 @@ use crate::uow::Tx;
 /// # Errors
 /// 404 when there is no such restaurant.
 pub async fn read(tx: &mut Tx, scope: &RestaurantScope, owner: Owner) -> Result<Cart, Problem> {
-    let currency = crate::menu::sql::currency(tx, scope.restaurant()).await?;
-    let Some(row) = sql::open_cart(tx, scope, owner).await? else {
-        return Ok(Cart {
-            id: None,
-            restaurant_id: scope.restaurant(),
-            version: 0,
-            status: CartStatus::Open,
-            lines: Vec::new(),
-            items_total: Amount::ZERO.of(currency),
-            updated_at: None,
-        });
-    };
+    let found = sql::open_cart(tx, scope, owner).await?;
+    let (currency, cart) = found.ok_or_else(Problem::not_found)?;
     let now = tx.now();
-    let stored = sql::lines(tx, scope, row.id, now).await?;
-    let lines = stored.into_iter().map(|line| line.into_line(currency)).collect::<Result<Vec<_>, _>>()?;
-    let items_total = Amount::sum(lines.iter().map(|line| line.total.amount))?.of(currency);
+    let lines = match cart {
+        Some(cart) => sql::lines(tx, scope, cart.id, now, Vec::new()).await?,
+        None => Vec::new(),
+    };
+    shown(scope, currency, cart, lines)
+}
+
+/// A cart as it is shown.
+fn shown(
+    scope: &RestaurantScope,
+    currency: Currency,
+    cart: Option<OpenCart>,
+    lines: Vec<StoredLine>,
+) -> Result<Cart, Problem> {
+    let lines = lines.into_iter().map(|line| line.into_line(currency)).collect::<Result<Vec<_>, _>>()?;
     Ok(Cart {
-        id: Some(row.id),
-        restaurant_id: row.restaurant_id,
-        version: row.version,
-        status: row.status,
+        id: cart.map(|cart| cart.id),
+        restaurant_id: scope.restaurant(),
+        version: cart.map_or(0, |cart| cart.version),
+        status: CartStatus::Open,
+        items_total: Amount::sum(lines.iter().map(|line| line.total.amount))?.of(currency),
         lines,
-        items_total,
-        updated_at: Some(row.updated_at),
+        updated_at: cart.map(|cart| cart.updated_at),
     })
 }
 
@@ -52,7 +54,16 @@ pub fn fresh_key() -> String {
     Uuid::now_v7().simple().to_string()
 }
 
-/// Writes lines; tells the keys of those that hold. Those that do not were written later already.
+/// What a write came to.
+pub struct Written {
+    /// The keys of the lines that hold; the others were written later already.
+    pub held: Vec<String>,
+    /// The cart now.
+    pub cart: Cart,
+}
+
+/// Writes lines, or the cart whole: then everything written before is gone, in favour of these lines. What was written
+/// later stays.
 ///
 /// # Errors
 /// 422 for what does not fit the menu, by its place, and for more lines than a cart may have.
@@ -61,33 +72,17 @@ pub async fn write(
     scope: &RestaurantScope,
     owner: Owner,
     writes: &[LineWrite],
-) -> Result<Vec<String>, Problem> {
-    let cart = sql::touch(tx, scope, owner).await?;
-    refuse_faults(tx, scope, writes).await?;
-    let held = lines::write(tx, scope, cart, writes).await?;
-    refuse_overfull(tx, scope, cart).await?;
-    Ok(held)
-}
-
-/// Puts the cart whole: everything written before `at` is gone, in favour of these lines. What was written later stays.
-///
-/// # Errors
-/// As [`write`].
-pub async fn put(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    owner: Owner,
-    at: Option<DateTime<Utc>>,
-    mut writes: Vec<LineWrite>,
-) -> Result<(), Problem> {
-    let cart = sql::touch(tx, scope, owner).await?;
-    refuse_faults(tx, scope, &writes).await?;
-    let at = lines::replace(tx, scope, cart, at).await?;
-    for write in &mut writes {
-        write.at = Some(at);
+    extent: Extent,
+) -> Result<Written, Problem> {
+    let (currency, cart) = sql::touch(tx, scope, owner).await?;
+    let groups = refuse_faults(tx, scope, writes).await?;
+    let held = lines::write(tx, scope, cart.id, writes, extent).await?;
+    let now = tx.now();
+    let lines = sql::lines(tx, scope, cart.id, now, groups).await?;
+    if lines.len() > MOST_LINES {
+        return Err(Problem::invalid_field("/lines", "must leave at most 100 in the cart"));
     }
-    lines::write(tx, scope, cart, &writes).await?;
-    refuse_overfull(tx, scope, cart).await
+    Ok(Written { held, cart: shown(scope, currency, Some(cart), lines)? })
 }
 
 /// What became of a guest's cart.
@@ -106,12 +101,11 @@ pub struct Merged {
 /// # Errors
 /// Only when the database does not answer.
 pub async fn merge(tx: &mut Tx, scope: &RestaurantScope, from: CartId, user: UserId) -> Result<Merged, Problem> {
-    let into = sql::touch(tx, scope, Owner::User(user)).await?;
+    let (_, OpenCart { id: into, .. }) = sql::touch(tx, scope, Owner::User(user)).await?;
     let own = sql::guests::own(tx, scope, into, user).await?;
     let plan = merge::plan(&own, lines::all(tx, scope, from).await?);
     let writes: Vec<_> = plan.writes.iter().cloned().map(LineWrite::from).collect();
-    let held: BTreeSet<_> = lines::write(tx, scope, into, &writes).await?.into_iter().collect();
-    lines::tidy(tx, scope, into).await?;
+    let held: BTreeSet<_> = lines::write(tx, scope, into, &writes, Extent::Lines).await?.into_iter().collect();
     sql::guests::discard(tx, scope, from).await?;
     let (kept, lost): (Vec<_>, Vec<_>) = plan.writes.into_iter().partition(|line| held.contains(&line.key));
     let mut left_behind = plan.left_behind;
@@ -120,15 +114,8 @@ pub async fn merge(tx: &mut Tx, scope: &RestaurantScope, from: CartId, user: Use
     Ok(Merged { into, lines: kept.iter().filter(|line| line.content.is_some()).count(), left_behind })
 }
 
-async fn refuse_overfull(tx: &mut Tx, scope: &RestaurantScope, cart: CartId) -> Result<(), Problem> {
-    let count = lines::tidy(tx, scope, cart).await?;
-    if usize::try_from(count).is_ok_and(|count| count <= MOST_LINES) {
-        return Ok(());
-    }
-    Err(Problem::invalid_field("/lines", "must leave at most 100 in the cart"))
-}
-
-async fn refuse_faults(tx: &mut Tx, scope: &RestaurantScope, writes: &[LineWrite]) -> Result<(), Problem> {
+/// Tells the groups that the lines were held against.
+async fn refuse_faults(tx: &mut Tx, scope: &RestaurantScope, writes: &[LineWrite]) -> Result<Vec<Group>, Problem> {
     let mut faults = Vec::new();
     let mut named = BTreeSet::new();
     for (index, write) in writes.iter().enumerate() {
@@ -138,8 +125,9 @@ async fn refuse_faults(tx: &mut Tx, scope: &RestaurantScope, writes: &[LineWrite
     }
     let (places, wanted): (Vec<usize>, Vec<WantedLine>) =
         writes.iter().enumerate().filter_map(|(index, write)| Some((index, write.content.clone()?))).unzip();
-    for (index, misfit) in sql::unfit(tx, scope, &wanted).await? {
+    let (unfit, groups) = sql::unfit(tx, scope, &wanted).await?;
+    for (index, misfit) in unfit {
         faults.push(FieldError::invalid(format!("/lines/{}{}", places[index], misfit.pointer), misfit.message));
     }
-    if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
+    if faults.is_empty() { Ok(groups) } else { Err(Problem::invalid(faults)) }
 }

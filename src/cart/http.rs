@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use super::content;
 use super::owner::Shopper;
 use super::sql::WantedLine;
-use super::sql::lines::LineWrite;
+use super::sql::lines::{Extent, LineWrite};
 use super::{Cart, MOST_LINES, Quantity};
 use crate::app::App;
 use crate::clock::clamp;
@@ -116,8 +116,8 @@ async fn put_cart(
         .write(scope, move |tx| {
             Box::pin(async move {
                 shopper.keep(tx).await?;
-                content::put(tx, &scope, owner, at, writes).await?;
-                content::read(tx, &scope, owner).await
+                let written = content::write(tx, &scope, owner, &writes, Extent::Whole(at)).await?;
+                Ok(written.cart)
             })
         })
         .await?;
@@ -207,8 +207,8 @@ async fn patch_cart(
         .write(scope, move |tx| {
             Box::pin(async move {
                 shopper.keep(tx).await?;
-                content::write(tx, &scope, owner, &writes).await?;
-                content::read(tx, &scope, owner).await
+                let written = content::write(tx, &scope, owner, &writes, Extent::Lines).await?;
+                Ok(written.cart)
             })
         })
         .await?;

@@ -7,11 +7,11 @@ use sqlx::types::Json;
 use super::line::Wish;
 use super::{CartStatus, MOST_CARTS_OF_A_GUEST, Owner, StoredLine};
 use crate::ids::{CartId, GuestId, ItemId, ModifierGroupId, OrderId, RestaurantId, UserId};
-use crate::menu;
 use crate::menu::allergens::{Declared, Diet};
 use crate::menu::configure::{Choice, Misfit, configure};
 use crate::menu::dayparts::{DayPart, next_served, served};
-use crate::money::Amount;
+use crate::menu::{self, Group};
+use crate::money::{Amount, Currency};
 use crate::problem::{Code, OnConstraint as _, Problem};
 use crate::restaurants::tax::TaxClass;
 use crate::tenancy::RestaurantScope;
@@ -37,32 +37,53 @@ pub struct CartRow {
     pub updated_at: DateTime<Utc>,
 }
 
-/// Somebody's open cart here.
-pub async fn open_cart(tx: &mut Tx, scope: &RestaurantScope, owner: Owner) -> Result<Option<CartRow>, Problem> {
+/// An open cart without its lines.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenCart {
+    /// Its id.
+    pub id: CartId,
+    /// Grows with every change.
+    pub version: i64,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A restaurant's currency, and somebody's open cart there.
+macro_rules! open_cart {
+    ($owner:tt, $($argument:expr),+ $(,)?) => {
+        sqlx::query!(
+            r#"select r.currency as "currency: Currency", c.id as "id?: CartId", c.version as "version?",
+                      c.updated_at as "updated_at?"
+               from restaurants r
+               left join carts c on c.restaurant_id = $1 and "# + $owner + " = $2 and c.status = 'OPEN'
+               where r.id = $1",
+            $($argument),+
+        )
+        .map(|row| {
+            let cart = row.id.zip(row.version).zip(row.updated_at);
+            (row.currency, cart.map(|((id, version), updated_at)| OpenCart { id, version, updated_at }))
+        })
+    };
+}
+
+/// What the restaurant counts in, and somebody's open cart there; `None`: there is no such restaurant.
+pub async fn open_cart(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    owner: Owner,
+) -> Result<Option<(Currency, Option<OpenCart>)>, Problem> {
     let restaurant = scope.restaurant();
-    let cart = match owner {
+    let found = match owner {
         Owner::User(user) => {
-            let open = sqlx::query_as!(
-                CartRow,
-                "select id, restaurant_id, status, version, order_id, updated_at from carts
-                 where restaurant_id = $1 and user_id = $2 and status = 'OPEN'",
-                restaurant as RestaurantId,
-                user as UserId,
-            );
+            let open = open_cart!("c.user_id", restaurant as RestaurantId, user as UserId);
             open.fetch_optional(tx.connection()).await?
         }
         Owner::Guest(guest) => {
-            let open = sqlx::query_as!(
-                CartRow,
-                "select id, restaurant_id, status, version, order_id, updated_at from carts
-                 where restaurant_id = $1 and guest_id = $2 and status = 'OPEN'",
-                restaurant as RestaurantId,
-                guest as GuestId,
-            );
+            let open = open_cart!("c.guest_id", restaurant as RestaurantId, guest as GuestId);
             open.fetch_optional(tx.connection()).await?
         }
     };
-    Ok(cart)
+    Ok(found)
 }
 
 /// One of the customer's own carts, locked until the transaction ends, which goes on at the cart's restaurant.
@@ -146,11 +167,13 @@ macro_rules! lines {
 }
 
 /// The lines of a cart, held against the menu of this moment; whether they are served and switched on is said for `at`.
+/// Groups that are `known` already are not read again.
 pub async fn lines(
     tx: &mut Tx,
     scope: &RestaurantScope,
     cart: CartId,
     at: DateTime<Utc>,
+    known: Vec<Group>,
 ) -> Result<Vec<StoredLine>, Problem> {
     let rows = lines!(
         "select key, line, menu_item_id, quantity, note, choices from cart_items
@@ -161,7 +184,7 @@ pub async fn lines(
     )
     .fetch_all(tx.connection())
     .await?;
-    held_against_the_menu(tx, scope, rows, at).await
+    held_against_the_menu(tx, scope, rows, at, known).await
 }
 
 /// Lines that are in no cart, held against the menu of this moment, as [`lines`].
@@ -194,7 +217,7 @@ pub async fn priced(
     if let Some(index) = wanted.iter().position(|line| rows.iter().all(|row| row.item_id != line.item_id)) {
         return Err(Problem::invalid_field(format!("/lines/{index}/itemId"), "is not on this restaurant's menu"));
     }
-    held_against_the_menu(tx, scope, rows, at).await
+    held_against_the_menu(tx, scope, rows, at, Vec::new()).await
 }
 
 async fn held_against_the_menu(
@@ -202,9 +225,11 @@ async fn held_against_the_menu(
     scope: &RestaurantScope,
     rows: Vec<LineRow>,
     at: DateTime<Utc>,
+    mut groups: Vec<Group>,
 ) -> Result<Vec<StoredLine>, Problem> {
-    let asked: Vec<_> = rows.iter().flat_map(|row| row.asked.iter().copied()).collect();
-    let groups = menu::sql::groups::with_nested(tx, scope.restaurant(), &asked, at).await?;
+    let asked = rows.iter().flat_map(|row| row.asked.iter().copied());
+    let unread: Vec<_> = asked.filter(|id| groups.iter().all(|group| group.id != *id)).collect();
+    groups.extend(menu::sql::groups::with_nested(tx, scope.restaurant(), &unread, at).await?);
     let mut lines = Vec::with_capacity(rows.len());
     for row in rows {
         let zone: Tz = row.timezone.parse().map_err(|error| Problem::internal(&error))?;
@@ -248,8 +273,8 @@ pub struct WantedLine {
     pub note: Option<String>,
 }
 
-/// Opens somebody's cart here if there is none, and gives it its next version.
-pub async fn touch(tx: &mut Tx, scope: &RestaurantScope, owner: Owner) -> Result<CartId, Problem> {
+/// Opens somebody's cart here if there is none, and gives it its next version; tells what the restaurant counts in, too.
+pub async fn touch(tx: &mut Tx, scope: &RestaurantScope, owner: Owner) -> Result<(Currency, OpenCart), Problem> {
     match owner {
         Owner::User(user) => touch_users(tx, scope, user).await,
         Owner::Guest(guest) => touch_guests(tx, scope, guest).await,
@@ -257,14 +282,16 @@ pub async fn touch(tx: &mut Tx, scope: &RestaurantScope, owner: Owner) -> Result
 }
 
 /// A guest is held, so nobody opens another cart of theirs meanwhile.
-async fn touch_guests(tx: &mut Tx, scope: &RestaurantScope, guest: GuestId) -> Result<CartId, Problem> {
+async fn touch_guests(tx: &mut Tx, scope: &RestaurantScope, guest: GuestId) -> Result<(Currency, OpenCart), Problem> {
     let now = tx.now();
     let row = sqlx::query!(
         r#"insert into carts (restaurant_id, id, guest_id, created_at, updated_at)
            values ($1, $2, $3, $4, $4)
            on conflict (guest_id, restaurant_id) where status = 'OPEN'
            do update set version = carts.version + 1, updated_at = excluded.updated_at
-           returning id, (select count(*) from carts o where o.guest_id = $3 and o.restaurant_id <> $1) as "others!""#,
+           returning id, version, updated_at,
+               (select r.currency from restaurants r where r.id = $1) as "currency!: Currency",
+               (select count(*) from carts o where o.guest_id = $3 and o.restaurant_id <> $1) as "others!""#,
         scope.restaurant() as RestaurantId,
         CartId::new() as CartId,
         guest as GuestId,
@@ -277,19 +304,20 @@ async fn touch_guests(tx: &mut Tx, scope: &RestaurantScope, guest: GuestId) -> R
         let detail = "A guest has carts at ten restaurants at most. Sign in to fill more.";
         return Err(Problem::new(Code::TooMany, detail));
     }
-    Ok(row.id)
+    Ok((row.currency, OpenCart { id: row.id, version: row.version, updated_at: row.updated_at }))
 }
 
 /// What was written before the last order belongs to the cart that it closed.
-async fn touch_users(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<CartId, Problem> {
+async fn touch_users(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<(Currency, OpenCart), Problem> {
     let now = tx.now();
     let row = sqlx::query!(
-        "insert into carts (restaurant_id, id, user_id, created_at, updated_at, replaced_at)
-         values ($1, $2, $3, $4, $4, (select max(updated_at) from carts
-                                      where restaurant_id = $1 and user_id = $3 and status = 'ORDERED'))
-         on conflict (user_id, restaurant_id) where status = 'OPEN'
-         do update set version = carts.version + 1, updated_at = excluded.updated_at
-         returning id",
+        r#"insert into carts (restaurant_id, id, user_id, created_at, updated_at, replaced_at)
+           values ($1, $2, $3, $4, $4, (select max(updated_at) from carts
+                                        where restaurant_id = $1 and user_id = $3 and status = 'ORDERED'))
+           on conflict (user_id, restaurant_id) where status = 'OPEN'
+           do update set version = carts.version + 1, updated_at = excluded.updated_at
+           returning id, version, updated_at,
+               (select r.currency from restaurants r where r.id = $1) as "currency!: Currency""#,
         scope.restaurant() as RestaurantId,
         CartId::new() as CartId,
         user as UserId,
@@ -298,7 +326,7 @@ async fn touch_users(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Resu
     .fetch_one(tx.connection())
     .await
     .on_constraint("carts_restaurant_id_fkey", Problem::not_found)?;
-    Ok(row.id)
+    Ok((row.currency, OpenCart { id: row.id, version: row.version, updated_at: row.updated_at }))
 }
 
 /// A line that does not fit this restaurant's menu: its place among those asked about, and why.
@@ -307,8 +335,15 @@ pub type Unfit = (usize, Misfit);
 /// Where a line names an item that is not on the menu.
 pub const NOT_ON_THE_MENU: &str = "/itemId";
 
-/// What about the wanted lines does not fit this restaurant's menu.
-pub async fn unfit(tx: &mut Tx, scope: &RestaurantScope, lines: &[WantedLine]) -> Result<Vec<Unfit>, Problem> {
+/// What about the wanted lines does not fit this restaurant's menu, and the groups that were looked at for it.
+pub async fn unfit(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    lines: &[WantedLine],
+) -> Result<(Vec<Unfit>, Vec<Group>), Problem> {
+    if lines.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
     let now = tx.now();
     let items: Vec<_> = lines.iter().map(|line| line.item_id.uuid()).collect();
     let known = sqlx::query!(
@@ -336,5 +371,5 @@ pub async fn unfit(tx: &mut Tx, scope: &RestaurantScope, lines: &[WantedLine]) -
             }
         }
     }
-    Ok(unfit)
+    Ok((unfit, groups))
 }

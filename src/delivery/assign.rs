@@ -53,7 +53,7 @@ pub async fn to_nearest(app: &App, party: &DeliveryParty, if_match: IfMatch) -> 
     let kitchen = delivery.and_then(|delivery| delivery.pickup.place).ok_or_else(Problem::not_found)?;
     // Who is free is a question about every restaurant's deliveries; the answer holds ids and places only.
     let platform = PlatformScope::proven_by("which drivers are free", None);
-    let mut free = app.db.read(platform, |tx| Box::pin(async move { sql::free_drivers(tx).await })).await?;
+    let mut free = app.db.read(platform, |tx| Box::pin(async move { sql::drivers::free(tx).await })).await?;
     free.retain(|driver| driver.place.metres_to(kitchen) <= app.config.delivery.search_radius);
     free.sort_by(|one, other| one.place.metres_to(kitchen).total_cmp(&other.place.metres_to(kitchen)));
     for candidate in &free {

@@ -40,7 +40,7 @@ struct NewDriver {
 }
 
 async fn profile(tx: &mut Tx, user: UserId) -> Result<Driver, Problem> {
-    sql::driver_of_user(tx, user).await?.ok_or_else(Problem::not_found)
+    sql::drivers::of_user(tx, user).await?.ok_or_else(Problem::not_found)
 }
 
 /// Make somebody a driver
@@ -63,7 +63,7 @@ async fn create_driver(
             let user = accounts::sql::lock_by_email(tx, &new.email).await?.ok_or_else(|| {
                 Problem::invalid_field("/email", "belongs to nobody who can sign in; they have to sign up first")
             })?;
-            sql::insert_driver(tx, DriverId::new(), user.id, new.vehicle).await?;
+            sql::drivers::insert(tx, DriverId::new(), user.id, new.vehicle).await?;
             accounts::sql::grant_role(tx, user.id, UserRole::Driver).await?;
             profile(tx, user.id).await
         })
@@ -83,7 +83,7 @@ async fn list_drivers(
     Query(query): Query<PageQuery>,
 ) -> Result<Json<List<Driver>>, Problem> {
     let page = query.page()?;
-    let rows = app.db.read(admin.scope, move |tx| Box::pin(async move { sql::list_drivers(tx, page).await })).await?;
+    let rows = app.db.read(admin.scope, move |tx| Box::pin(async move { sql::drivers::list(tx, page).await })).await?;
     Ok(Json(page.cut(rows, |(created_at, driver)| (*created_at, driver.id.uuid())).map(|(_, driver)| driver)))
 }
 
@@ -125,7 +125,7 @@ async fn set_driver_availability(
         .db
         .write(who, move |tx| {
             Box::pin(async move {
-                if !sql::set_online(tx, driver, online, wanted.place).await? {
+                if !sql::drivers::set_online(tx, driver, online, wanted.place).await? {
                     return Err(Problem::invalid_field("/place", "is required, as no place of yours is known yet"));
                 }
                 profile(tx, user).await
@@ -156,6 +156,8 @@ async fn report_location(
 ) -> Result<StatusCode, Problem> {
     let driver = duty.driver;
     let who = Who { driver: Some(driver), ..Who::user(duty.caller.user) };
-    app.db.write(who, move |tx| Box::pin(async move { sql::set_place(tx, driver, location.place).await })).await?;
+    app.db
+        .write(who, move |tx| Box::pin(async move { sql::drivers::set_place(tx, driver, location.place).await }))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,9 +1,9 @@
-//! Every statement on drivers and deliveries.
+//! Every statement on deliveries; those on drivers in the file below.
 
 use chrono::{DateTime, Utc};
 
 use super::status::DeliveryChange;
-use super::{Carrier, Delivery, DeliveryStatus, Driver, DriverStatus, Stop, Vehicle};
+use super::{Carrier, Delivery, DeliveryStatus, Stop};
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId, UserId};
 use crate::orders::Order;
 use crate::paging::Page;
@@ -13,162 +13,8 @@ use crate::restaurants::MemberRole;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
+pub mod drivers;
 pub mod history;
-
-/// A driver's row.
-struct DriverRow {
-    id: DriverId,
-    user_id: UserId,
-    name: String,
-    vehicle: String,
-    online: bool,
-    busy: bool,
-    latitude: Option<f64>,
-    longitude: Option<f64>,
-    located_at: Option<DateTime<Utc>>,
-}
-
-impl From<DriverRow> for Driver {
-    fn from(row: DriverRow) -> Self {
-        let status = match (row.busy, row.online) {
-            (true, _) => DriverStatus::Busy,
-            (false, true) => DriverStatus::Available,
-            (false, false) => DriverStatus::Offline,
-        };
-        Self {
-            id: row.id,
-            user_id: row.user_id,
-            name: row.name,
-            vehicle: row.vehicle,
-            status,
-            place: Place::from_columns(row.latitude, row.longitude),
-            located_at: row.located_at,
-        }
-    }
-}
-
-/// A new profile for a user.
-pub async fn insert_driver(tx: &mut Tx, id: DriverId, user: UserId, vehicle: Vehicle) -> Result<(), Problem> {
-    let now = tx.now();
-    sqlx::query!(
-        "insert into drivers (id, user_id, vehicle, created_at, updated_at) values ($1, $2, $3, $4, $4)",
-        id as DriverId,
-        user as UserId,
-        vehicle.word(),
-        now,
-    )
-    .execute(tx.connection())
-    .await
-    .on_constraint("drivers_user_key", || {
-        Problem::new(Code::AlreadyExists, "This user has a driver profile already; read it in the list of drivers.")
-    })?;
-    Ok(())
-}
-
-/// The driver profile of a user.
-pub async fn driver_of_user(tx: &mut Tx, user: UserId) -> Result<Option<Driver>, Problem> {
-    let row = sqlx::query_as!(
-        DriverRow,
-        r#"select d.id, d.user_id, u.name, d.vehicle, d.online, d.latitude, d.longitude, d.located_at,
-                  exists (select from deliveries x where x.driver_id = d.id and x.closed_at is null) as "busy!"
-           from drivers d join users u on u.id = d.user_id where d.user_id = $1"#,
-        user as UserId,
-    )
-    .fetch_optional(tx.connection())
-    .await?;
-    Ok(row.map(Into::into))
-}
-
-/// A page of drivers with the key of each row, the newest first.
-pub async fn list_drivers(tx: &mut Tx, page: Page) -> Result<Vec<(DateTime<Utc>, Driver)>, Problem> {
-    let rows = sqlx::query!(
-        r#"select d.id, d.user_id, u.name, d.vehicle, d.online, d.latitude, d.longitude, d.located_at, d.created_at,
-                  exists (select from deliveries x where x.driver_id = d.id and x.closed_at is null) as "busy!"
-           from drivers d join users u on u.id = d.user_id
-           where $1::timestamptz is null or (d.created_at, d.id) < ($1, $2)
-           order by d.created_at desc, d.id desc limit $3"#,
-        page.after_time(),
-        page.after_id(),
-        page.fetch,
-    )
-    .fetch_all(tx.connection())
-    .await?;
-    let driver = |row: DriverRow| Driver::from(row);
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let profile = DriverRow {
-                id: row.id,
-                user_id: row.user_id,
-                name: row.name,
-                vehicle: row.vehicle,
-                online: row.online,
-                busy: row.busy,
-                latitude: row.latitude,
-                longitude: row.longitude,
-                located_at: row.located_at,
-            };
-            (row.created_at, driver(profile))
-        })
-        .collect())
-}
-
-/// Says whether a driver wants work, and where they are, if that is told. `false`: the place is not known.
-pub async fn set_online(tx: &mut Tx, driver: DriverId, online: bool, place: Option<Place>) -> Result<bool, Problem> {
-    let now = tx.now();
-    let changed = sqlx::query!(
-        "update drivers set online = $2, updated_at = $5,
-             latitude = coalesce($3, latitude), longitude = coalesce($4, longitude),
-             located_at = case when $3::float8 is null then located_at else $5 end
-         where id = $1 and (not $2 or $3::float8 is not null or latitude is not null)",
-        driver as DriverId,
-        online,
-        place.map(Place::lat),
-        place.map(Place::lng),
-        now,
-    )
-    .execute(tx.connection())
-    .await?;
-    Ok(changed.rows_affected() == 1)
-}
-
-/// Where a driver is now.
-pub async fn set_place(tx: &mut Tx, driver: DriverId, place: Place) -> Result<(), Problem> {
-    let now = tx.now();
-    sqlx::query!(
-        "update drivers set latitude = $2, longitude = $3, located_at = $4, updated_at = $4 where id = $1",
-        driver as DriverId,
-        place.lat(),
-        place.lng(),
-        now,
-    )
-    .execute(tx.connection())
-    .await?;
-    Ok(())
-}
-
-/// A driver who wants work and has none.
-#[derive(Debug, Clone, Copy)]
-pub struct Candidate {
-    /// Who.
-    pub id: DriverId,
-    /// Where.
-    pub place: Place,
-}
-
-/// Drivers who want work and have none, as far as this moment can tell. Whether one of them really is free is known
-/// when they are assigned: the database lets a driver carry one delivery at a time.
-pub async fn free_drivers(tx: &mut Tx) -> Result<Vec<Candidate>, Problem> {
-    let rows = sqlx::query!(
-        r#"select id, latitude as "latitude!", longitude as "longitude!" from drivers
-           where online and id not in (
-               select driver_id from deliveries where closed_at is null and driver_id is not null)"#,
-    )
-    .fetch_all(tx.connection())
-    .await?;
-    let candidate = |id, lat, lng| Place::new(lat, lng).ok().map(|place| Candidate { id, place });
-    Ok(rows.into_iter().filter_map(|row| candidate(row.id, row.latitude, row.longitude)).collect())
-}
 
 /// A delivery's row, with both ends of the way.
 struct Row {
@@ -230,6 +76,28 @@ impl From<Row> for Delivery {
     }
 }
 
+/// Deliveries with both ends of the way and whoever carries them. `$d` says what `d` is where it is not simply a delivery:
+/// one that this very statement locks or writes, told as it is then.
+macro_rules! deliveries {
+    ([$($d:tt)*] from $from:tt, $rest:tt, $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            Row,
+            $($d)* r#"select d.id, d.order_id, d.restaurant_id, d.customer_id, d.status, d.version, d.assigned_because,
+                      d.created_at, d.updated_at, d.closed_at,
+                      r.name as pickup_name, r.address as pickup_address, r.latitude as pickup_latitude,
+                      r.longitude as pickup_longitude, o.address as dropoff_address, o.latitude as dropoff_latitude,
+                      o.longitude as dropoff_longitude, d.driver_id, u.name as "driver_name?",
+                      v.vehicle as "driver_vehicle?", v.latitude as "driver_latitude?", v.longitude as "driver_longitude?"
+               from "# + $from + r#"
+               join restaurants r on r.id = d.restaurant_id
+               join orders o on o.restaurant_id = d.restaurant_id and o.id = d.order_id
+               left join drivers v on v.id = d.driver_id
+               left join users u on u.id = v.user_id "# + $rest,
+            $($argument),+
+        )
+    };
+}
+
 /// What a caller is to a delivery, and whose it is.
 pub struct Party {
     /// Whose.
@@ -282,23 +150,12 @@ pub struct Filter {
 
 /// A page of deliveries, the newest first. What the caller may see at all, row level security decides as well.
 pub async fn list(tx: &mut Tx, filter: &Filter, page: Page) -> Result<Vec<Delivery>, Problem> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"select d.id, d.order_id, d.restaurant_id, d.customer_id, d.status, d.version, d.assigned_because,
-                  d.created_at, d.updated_at, d.closed_at,
-                  r.name as pickup_name, r.address as pickup_address, r.latitude as pickup_latitude,
-                  r.longitude as pickup_longitude, o.address as dropoff_address, o.latitude as dropoff_latitude,
-                  o.longitude as dropoff_longitude, d.driver_id, u.name as "driver_name?",
-                  v.vehicle as "driver_vehicle?", v.latitude as "driver_latitude?", v.longitude as "driver_longitude?"
-           from deliveries d
-           join restaurants r on r.id = d.restaurant_id
-           join orders o on o.restaurant_id = d.restaurant_id and o.id = d.order_id
-           left join drivers v on v.id = d.driver_id
-           left join users u on u.id = v.user_id
-           where ($1::uuid is null or d.restaurant_id = $1) and ($2::uuid is null or d.order_id = $2)
-             and ($3::uuid is null or d.driver_id = $3) and ($4::uuid is null or d.customer_id = $4)
-             and ($5::timestamptz is null or (d.created_at, d.id) < ($5, $6))
-           order by d.created_at desc, d.id desc limit $7"#,
+    let rows = deliveries!(
+        [] from "deliveries d",
+        "where ($1::uuid is null or d.restaurant_id = $1) and ($2::uuid is null or d.order_id = $2)
+           and ($3::uuid is null or d.driver_id = $3) and ($4::uuid is null or d.customer_id = $4)
+           and ($5::timestamptz is null or (d.created_at, d.id) < ($5, $6))
+         order by d.created_at desc, d.id desc limit $7",
         filter.restaurant as Option<RestaurantId>,
         filter.order as Option<OrderId>,
         filter.driver as Option<DriverId>,
@@ -314,20 +171,9 @@ pub async fn list(tx: &mut Tx, filter: &Filter, page: Page) -> Result<Vec<Delive
 
 /// One delivery.
 pub async fn get(tx: &mut Tx, scope: &RestaurantScope, id: DeliveryId) -> Result<Option<Delivery>, Problem> {
-    let row = sqlx::query_as!(
-        Row,
-        r#"select d.id, d.order_id, d.restaurant_id, d.customer_id, d.status, d.version, d.assigned_because,
-                  d.created_at, d.updated_at, d.closed_at,
-                  r.name as pickup_name, r.address as pickup_address, r.latitude as pickup_latitude,
-                  r.longitude as pickup_longitude, o.address as dropoff_address, o.latitude as dropoff_latitude,
-                  o.longitude as dropoff_longitude, d.driver_id, u.name as "driver_name?",
-                  v.vehicle as "driver_vehicle?", v.latitude as "driver_latitude?", v.longitude as "driver_longitude?"
-           from deliveries d
-           join restaurants r on r.id = d.restaurant_id
-           join orders o on o.restaurant_id = d.restaurant_id and o.id = d.order_id
-           left join drivers v on v.id = d.driver_id
-           left join users u on u.id = v.user_id
-           where d.restaurant_id = $1 and d.id = $2"#,
+    let row = deliveries!(
+        [] from "deliveries d",
+        "where d.restaurant_id = $1 and d.id = $2",
         scope.restaurant() as RestaurantId,
         id as DeliveryId,
     )
@@ -338,46 +184,49 @@ pub async fn get(tx: &mut Tx, scope: &RestaurantScope, id: DeliveryId) -> Result
 
 /// One delivery, locked until the transaction ends.
 pub async fn lock(tx: &mut Tx, scope: &RestaurantScope, id: DeliveryId) -> Result<Option<Delivery>, Problem> {
-    sqlx::query!(
-        "select id from deliveries where restaurant_id = $1 and id = $2 for no key update",
+    let row = deliveries!(
+        ["with d as materialized (
+              select * from deliveries where restaurant_id = $1 and id = $2 for no key update) " +] from "d",
+        "",
         scope.restaurant() as RestaurantId,
         id as DeliveryId,
     )
     .fetch_optional(tx.connection())
     .await?;
-    get(tx, scope, id).await
+    Ok(row.map(Into::into))
 }
 
 /// The delivery of an order, locked until the transaction ends.
 pub async fn lock_of_order(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> Result<Option<Delivery>, Problem> {
-    let row = sqlx::query!(
-        "select id from deliveries where restaurant_id = $1 and order_id = $2 for no key update",
+    let row = deliveries!(
+        ["with d as materialized (
+              select * from deliveries where restaurant_id = $1 and order_id = $2 for no key update) " +] from "d",
+        "",
         scope.restaurant() as RestaurantId,
         order as OrderId,
     )
     .fetch_optional(tx.connection())
     .await?;
-    match row {
-        Some(row) => get(tx, scope, row.id).await,
-        None => Ok(None),
-    }
+    Ok(row.map(Into::into))
 }
 
 /// Opens the delivery of an order.
 pub async fn open(tx: &mut Tx, scope: &RestaurantScope, order: &Order) -> Result<Delivery, Problem> {
     let (id, now) = (DeliveryId::new(), tx.now());
-    sqlx::query!(
-        "insert into deliveries (restaurant_id, id, order_id, customer_id, status, created_at, updated_at)
-         values ($1, $2, $3, $4, 'WAITING', $5, $5)",
+    let opened = deliveries!(
+        ["with d as (
+              insert into deliveries (restaurant_id, id, order_id, customer_id, status, created_at, updated_at)
+              values ($1, $2, $3, $4, 'WAITING', $5, $5) returning *) " +] from "d",
+        "",
         scope.restaurant() as RestaurantId,
         id as DeliveryId,
         order.id as OrderId,
         order.customer_id as UserId,
         now,
     )
-    .execute(tx.connection())
+    .fetch_optional(tx.connection())
     .await?;
-    get(tx, scope, id).await?.ok_or_else(Problem::not_found)
+    opened.map(Into::into).ok_or_else(Problem::not_found)
 }
 
 /// Gives a locked delivery to a driver, with the reason.
@@ -392,23 +241,23 @@ pub async fn assign(
     because: &str,
 ) -> Result<Delivery, Problem> {
     let now = tx.now();
-    let assigned = sqlx::query!(
-        "update deliveries set driver_id = $3, status = 'ASSIGNED', assigned_because = $4, assigned_at = $5,
-             version = version + 1, updated_at = $5
-         where restaurant_id = $1 and id = $2 and exists (select from drivers where id = $3 and online)",
+    let assigned = deliveries!(
+        ["with d as (
+              update deliveries set driver_id = $3, status = 'ASSIGNED', assigned_because = $4, assigned_at = $5,
+                  version = version + 1, updated_at = $5
+              where restaurant_id = $1 and id = $2 and exists (select from drivers where id = $3 and online)
+              returning *) " +] from "d",
+        "",
         scope.restaurant() as RestaurantId,
         delivery.id as DeliveryId,
         driver as DriverId,
         because,
         now,
     )
-    .execute(tx.connection())
+    .fetch_optional(tx.connection())
     .await
     .on_constraint("deliveries_driver_busy_key", driver_busy)?;
-    if assigned.rows_affected() == 0 {
-        return Err(Problem::invalid_field("/driverId", "is no driver who is on duty"));
-    }
-    get(tx, scope, delivery.id).await?.ok_or_else(Problem::not_found)
+    assigned.map(Into::into).ok_or_else(|| Problem::invalid_field("/driverId", "is no driver who is on duty"))
 }
 
 /// The driver carries another order.
@@ -424,10 +273,12 @@ pub async fn save_status(
     change: &DeliveryChange,
 ) -> Result<Delivery, Problem> {
     let now = tx.now();
-    sqlx::query!(
-        "update deliveries set status = $3, picked_up_at = coalesce($4, picked_up_at), closed_at = $5,
-             version = version + 1, updated_at = $6
-         where restaurant_id = $1 and id = $2",
+    let saved = deliveries!(
+        ["with d as (
+              update deliveries set status = $3, picked_up_at = coalesce($4, picked_up_at), closed_at = $5,
+                  version = version + 1, updated_at = $6
+              where restaurant_id = $1 and id = $2 returning *) " +] from "d",
+        "",
         scope.restaurant() as RestaurantId,
         delivery.id as DeliveryId,
         change.to() as DeliveryStatus,
@@ -435,7 +286,7 @@ pub async fn save_status(
         change.closed_at(),
         now,
     )
-    .execute(tx.connection())
+    .fetch_optional(tx.connection())
     .await?;
-    get(tx, scope, delivery.id).await?.ok_or_else(Problem::not_found)
+    saved.map(Into::into).ok_or_else(Problem::not_found)
 }

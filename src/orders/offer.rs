@@ -69,7 +69,7 @@ pub async fn make(
     let moment = moment::taken(tx, scope, asked, wanted.scheduled_for).await?;
     let lines = match basket {
         Basket::Lines(lines) => cart::sql::priced(tx, scope, lines, moment.at).await?,
-        Basket::Cart(cart) => cart::sql::lines(tx, scope, cart.id, moment.at).await?,
+        Basket::Cart(cart) => cart::sql::lines(tx, scope, cart.id, moment.at, Vec::new()).await?,
     };
     let lines = match promised {
         Some(promised) => promised.held_against(&lines),

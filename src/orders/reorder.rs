@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::party::OrderParty;
 use super::{OrderLine, SoldModifier, sql};
 use crate::app::App;
-use crate::cart::sql::lines::LineWrite;
+use crate::cart::sql::lines::{Extent, LineWrite};
 use crate::cart::sql::{NOT_ON_THE_MENU, WantedLine, unfit};
 use crate::cart::{Cart, Obstacle, Owner, content};
 use crate::idempotency::{Answer, Key};
@@ -85,7 +85,7 @@ async fn reorder(State(app): State<Arc<App>>, party: OrderParty, key: Key) -> Re
             let order = sql::get(tx, &scope, id).await?.ok_or_else(Problem::not_found)?;
             let lines: Vec<_> = order.items.iter().map(wanted).collect();
             let mut obstacles = BTreeMap::new();
-            for (index, misfit) in unfit(tx, &scope, &lines).await? {
+            for (index, misfit) in unfit(tx, &scope, &lines).await?.0 {
                 let gone = misfit.pointer == NOT_ON_THE_MENU;
                 obstacles.insert(index, if gone { Obstacle::Deleted } else { Obstacle::ChoicesChanged });
             }
@@ -97,10 +97,12 @@ async fn reorder(State(app): State<Arc<App>>, party: OrderParty, key: Key) -> Re
             let fits = lines.into_iter().enumerate().filter(|(index, _)| !obstacles.contains_key(index));
             let write = |line| LineWrite { key: content::fresh_key(), at: None, content: Some(line) };
             let writes: Vec<_> = fits.map(|(_, line)| write(line)).collect();
-            if !writes.is_empty() {
-                content::write(tx, &scope, owner, &writes).await?;
-            }
-            Ok(Reordered { cart: content::read(tx, &scope, owner).await?, left_out })
+            let cart = if writes.is_empty() {
+                content::read(tx, &scope, owner).await?
+            } else {
+                content::write(tx, &scope, owner, &writes, Extent::Lines).await?.cart
+            };
+            Ok(Reordered { cart, left_out })
         })
     })
     .await

@@ -13,7 +13,7 @@ use crate::accounts::sql::sessions;
 use crate::accounts::{Caller, profile};
 use crate::app::App;
 use crate::cart::sql::WantedLine;
-use crate::cart::sql::lines::LineWrite;
+use crate::cart::sql::lines::{Extent, LineWrite};
 use crate::cart::{Owner, content};
 use crate::coupons::guesses;
 use crate::ids::OrderId;
@@ -237,7 +237,7 @@ impl Unit<'_> {
         let write = LineWrite { key: line.key.into_string(), at: Some(at), content };
         self.commit(scope, move |tx| {
             Box::pin(async move {
-                let held = content::write(tx, &scope, Owner::User(user), &[write]).await?;
+                let held = content::write(tx, &scope, Owner::User(user), &[write], Extent::Lines).await?.held;
                 effect(&json!({ "holds": !held.is_empty() }))
             })
         })

@@ -27,8 +27,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Heard {
             let mut statement = Statement::default();
             event.record(&mut statement);
             let text = if statement.whole.is_empty() { statement.summary } else { statement.whole };
-            // Once a connection, the driver asks what our types are.
-            if !text.contains("pg_catalog") {
+            // Once a connection, the driver asks what our types are; and who is behind a session is remembered, but asked
+            // again when this node has not heard of revocations for a while.
+            if !["pg_catalog", "attrelid", "confirmed_counter"].iter().any(|word| text.contains(word)) {
                 self.0.lock().unwrap().push(text.split_whitespace().collect::<Vec<_>>().join(" "));
             }
         }
@@ -142,15 +143,15 @@ async fn a_plain_order_goes_to_the_database_so_often_and_no_oftener() {
     let luigi = app.restaurant("Luigi").opens().await;
     let counts = everything(&heard, &app, &luigi, &json!({ "itemId": luigi.any_dish().id, "quantity": 1 })).await;
     counts.expect(&[
-        ("the cart is put", 10, 1),
-        ("it is changed", 9, 1),
-        ("it is read", 5, 1),
+        ("the cart is put", 6, 1),
+        ("it is changed", 6, 1),
+        ("it is read", 4, 1),
         ("an order from it", 9, 1),
         ("the order is read", 4, 1),
         ("an order from lines", 8, 1),
         ("a quote", 6, 1),
         ("an order from it, and reading it", 13, 2),
-        ("staff confirm", 12, 2),
+        ("staff confirm", 11, 2),
         ("staff begin to cook", 8, 2),
         ("the customer cancels", 10, 2),
     ]);
@@ -176,15 +177,15 @@ async fn so_does_one_with_modifiers_stock_and_zones() {
     let line = json!({ "itemId": luigi.any_dish().id, "quantity": 1, "modifiers": [{ "modifierId": size }] });
     let counts = everything(&heard, &app, &luigi, &line).await;
     counts.expect(&[
-        ("the cart is put", 12, 1),
-        ("it is changed", 11, 1),
-        ("it is read", 6, 1),
+        ("the cart is put", 7, 1),
+        ("it is changed", 7, 1),
+        ("it is read", 5, 1),
         ("an order from it", 10, 1),
         ("the order is read", 4, 1),
         ("an order from lines", 9, 1),
         ("a quote", 7, 1),
         ("an order from it, and reading it", 14, 2),
-        ("staff confirm", 12, 2),
+        ("staff confirm", 11, 2),
         ("staff begin to cook", 8, 2),
         ("the customer cancels", 10, 2),
     ]);

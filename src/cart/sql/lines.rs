@@ -64,46 +64,31 @@ pub async fn all(tx: &mut Tx, scope: &RestaurantScope, cart: CartId) -> Result<V
     Ok(lines.collect())
 }
 
-/// Everything written before an instant is gone; tells the instant. Without one of the client's it is after everything
-/// that is there. The cart is locked.
-pub async fn replace(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    cart: CartId,
-    at: Option<DateTime<Utc>>,
-) -> Result<DateTime<Utc>, Problem> {
-    let now = tx.now();
-    let row = sqlx::query!(
-        r#"with instant as materialized (
-               select coalesce($3, greatest($4, c.replaced_at + interval '1 microsecond',
-                   (select max(i.at) + interval '1 microsecond' from cart_items i
-                    where i.restaurant_id = $1 and i.cart_id = $2))) as at
-               from carts c where c.restaurant_id = $1 and c.id = $2
-           ), gone as (
-               delete from cart_items i using instant
-               where i.restaurant_id = $1 and i.cart_id = $2 and i.at < instant.at
-           )
-           update carts c set replaced_at = greatest(c.replaced_at, instant.at) from instant
-           where c.restaurant_id = $1 and c.id = $2
-           returning instant.at as "at!""#,
-        scope.restaurant() as RestaurantId,
-        cart as CartId,
-        at,
-        now,
-    )
-    .fetch_one(tx.connection())
-    .await?;
-    Ok(row.at)
+/// How much of a cart is written.
+#[derive(Debug, Clone, Copy)]
+pub enum Extent {
+    /// These lines; the others stay.
+    Lines,
+    /// All of it, at this instant: everything that was written before is gone. Without an instant of the client's it is
+    /// after everything that is there.
+    Whole(Option<DateTime<Utc>>),
 }
 
-/// Writes lines, each named once; tells the keys of those that hold. The cart is locked.
+/// Writes lines, each named once; tells the keys of those that hold. All but the latest lines that were taken out are
+/// forgotten. The cart is locked.
+#[expect(clippy::too_many_lines, reason = "one statement and its arguments")]
 pub async fn write(
     tx: &mut Tx,
     scope: &RestaurantScope,
     cart: CartId,
     writes: &[LineWrite],
+    extent: Extent,
 ) -> Result<Vec<String>, Problem> {
     let now = tx.now();
+    let (is_whole, whole_at) = match extent {
+        Extent::Lines => (false, None),
+        Extent::Whole(at) => (true, at),
+    };
     let line = |write: &LineWrite| write.content.clone();
     let keys: Vec<_> = writes.iter().map(|write| write.key.clone()).collect();
     let times: Vec<_> = writes.iter().map(|write| write.at).collect();
@@ -113,26 +98,49 @@ pub async fn write(
     let choices: Vec<_> =
         writes.iter().map(|write| json!(line(write).map(|line| line.choices).unwrap_or_default())).collect();
     let held = sqlx::query!(
-        r#"insert into cart_items as l (restaurant_id, cart_id, key, line, menu_item_id, quantity, note, choices, at)
-           select $1, $2, w.key, last.line + w.place, w.item, w.quantity, w.note, w.choices,
-               coalesce(w.at, greatest($9, c.replaced_at, before.at + interval '1 microsecond'))
-           from unnest($3::text[], $4::timestamptz[], $5::uuid[], $6::int[], $7::text[], $8::jsonb[])
-               with ordinality as w(key, at, item, quantity, note, choices, place)
-           join carts c on c.restaurant_id = $1 and c.id = $2
-           cross join (select coalesce(max(line), 0) as line from cart_items
-                       where restaurant_id = $1 and cart_id = $2) last
-           left join cart_items before
-               on before.restaurant_id = $1 and before.cart_id = $2 and before.key = w.key
-           where w.at is null or c.replaced_at is null or w.at >= c.replaced_at
-           order by w.place
-           on conflict (restaurant_id, cart_id, key) do update
-               set menu_item_id = excluded.menu_item_id, quantity = excluded.quantity, note = excluded.note,
-                   choices = excluded.choices, at = excluded.at
-               where (excluded.at, excluded.quantity, coalesce(excluded.menu_item_id::text, '') collate "C",
-                      excluded.choices::text collate "C", coalesce(excluded.note, '') collate "C")
-                  >= (l.at, l.quantity, coalesce(l.menu_item_id::text, '') collate "C",
-                      l.choices::text collate "C", coalesce(l.note, '') collate "C")
-           returning key"#,
+        r#"with cart as materialized (
+               select c.replaced_at, case when $10 then coalesce($11, greatest($9, c.replaced_at + interval '1 microsecond',
+                   (select max(i.at) + interval '1 microsecond' from cart_items i
+                    where i.restaurant_id = $1 and i.cart_id = $2))) end as whole_at
+               from carts c where c.restaurant_id = $1 and c.id = $2
+           ), gone as (
+               delete from cart_items i using cart
+               where i.restaurant_id = $1 and i.cart_id = $2 and i.at < cart.whole_at
+               returning i.key
+           ), replaced as (
+               update carts c set replaced_at = greatest(c.replaced_at, cart.whole_at) from cart
+               where c.restaurant_id = $1 and c.id = $2 and cart.whole_at is not null
+           ), stays as materialized (
+               select i.key, i.line, i.quantity, i.at from cart_items i
+               where i.restaurant_id = $1 and i.cart_id = $2 and not exists (select from gone where gone.key = i.key)
+           ), written as (
+               insert into cart_items as l (restaurant_id, cart_id, key, line, menu_item_id, quantity, note, choices, at)
+               select $1, $2, w.key, last.line + w.place, w.item, w.quantity, w.note, w.choices,
+                   coalesce(cart.whole_at, w.at, greatest($9, cart.replaced_at, before.at + interval '1 microsecond'))
+               from unnest($3::text[], $4::timestamptz[], $5::uuid[], $6::int[], $7::text[], $8::jsonb[])
+                   with ordinality as w(key, at, item, quantity, note, choices, place)
+               cross join cart
+               cross join (select coalesce(max(line), 0) as line from stays) last
+               left join stays before on before.key = w.key
+               where coalesce(cart.whole_at, w.at) >= cart.replaced_at is not false
+               order by w.place
+               on conflict (restaurant_id, cart_id, key) do update
+                   set menu_item_id = excluded.menu_item_id, quantity = excluded.quantity, note = excluded.note,
+                       choices = excluded.choices, at = excluded.at
+                   where (excluded.at, excluded.quantity, coalesce(excluded.menu_item_id::text, '') collate "C",
+                          excluded.choices::text collate "C", coalesce(excluded.note, '') collate "C")
+                      >= (l.at, l.quantity, coalesce(l.menu_item_id::text, '') collate "C",
+                          l.choices::text collate "C", coalesce(l.note, '') collate "C")
+               returning l.key, l.quantity, l.at
+           ), taken_out as (
+               select key, at, true as is_fresh from written where quantity = 0
+               union all select key, at, false from stays where quantity = 0 and key not in (select key from written)
+               order by at desc, key offset $12
+           ), forgotten as (
+               delete from cart_items i using taken_out t
+               where i.restaurant_id = $1 and i.cart_id = $2 and i.key = t.key and not t.is_fresh
+           )
+           select key as "key!" from written"#,
         scope.restaurant() as RestaurantId,
         cart as CartId,
         &keys,
@@ -142,6 +150,9 @@ pub async fn write(
         &notes as &[Option<String>],
         &choices,
         now,
+        is_whole,
+        whole_at,
+        MOST_TAKEN_OUT,
     )
     .fetch_all(tx.connection())
     .await
@@ -149,22 +160,4 @@ pub async fn write(
         Problem::invalid_field("/lines", "name an item that is not on this restaurant's menu")
     })?;
     Ok(held.into_iter().map(|row| row.key).collect())
-}
-
-/// Forgets all but the latest lines that were taken out, and tells how many lines there are.
-pub async fn tidy(tx: &mut Tx, scope: &RestaurantScope, cart: CartId) -> Result<i64, Problem> {
-    let row = sqlx::query!(
-        r#"with forgotten as (
-               delete from cart_items where restaurant_id = $1 and cart_id = $2 and key in (
-                   select key from cart_items where restaurant_id = $1 and cart_id = $2 and quantity = 0
-                   order by at desc, key offset $3)
-           )
-           select count(*) as "count!" from cart_items where restaurant_id = $1 and cart_id = $2 and quantity > 0"#,
-        scope.restaurant() as RestaurantId,
-        cart as CartId,
-        MOST_TAKEN_OUT,
-    )
-    .fetch_one(tx.connection())
-    .await?;
-    Ok(row.count)
 }

@@ -27,7 +27,7 @@ pub async fn sign_up(db: &Database, town: &Arc<Town>, hash: &Arc<str>) -> Result
             }
             for rider in &town.riders {
                 account(tx, &rider.person, &hash).await?;
-                delivery::sql::insert_driver(tx, rider.id, rider.person.id, rider.vehicle).await?;
+                delivery::sql::drivers::insert(tx, rider.id, rider.person.id, rider.vehicle).await?;
             }
             Ok(())
         })
@@ -42,7 +42,7 @@ pub async fn begin_work(db: &Database, town: &Arc<Town>, hash: &Arc<str>) -> Res
     db.write(scope, move |tx| {
         Box::pin(async move {
             for rider in &town.riders {
-                delivery::sql::set_online(tx, rider.id, true, Some(rider.corner)).await?;
+                delivery::sql::drivers::set_online(tx, rider.id, true, Some(rider.corner)).await?;
             }
             account(tx, &town.admin, &hash).await
         })
