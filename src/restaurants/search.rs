@@ -60,7 +60,7 @@ impl TryFrom<String> for Point {
             let degrees = |text: &str| f64::from_str(text.trim()).ok().filter(|degrees| degrees.is_finite());
             Place::new(degrees(lat)?, degrees(lng)?).ok()
         };
-        read().map(Self).ok_or("near and deliversTo must be latitude and longitude such as 44.4938,11.3430")
+        read().map(Self).ok_or("must be latitude and longitude such as 44.4938,11.3430")
     }
 }
 

@@ -77,9 +77,10 @@ async fn ada_chooses_a_free_slot_of_an_evening() {
     let tomorrow = day + Days::new(1);
     let listed = lists(&anybody, &luigi, &format!("fulfilment=PICKUP&date={tomorrow}")).await;
     assert_eq!(starts(&listed).len(), 1, "as far ahead as orders are taken: {listed}");
-    for date in [day - Days::new(1), day + Days::new(2), NaiveDate::MIN, NaiveDate::MAX] {
-        let listed =
-            lists(&anybody, &luigi, &format!("fulfilment=PICKUP&date={}", date.to_string().replace('+', "%2B"))).await;
+    for date in
+        [day - Days::new(1), day + Days::new(2), NaiveDate::default(), NaiveDate::from_ymd_opt(9999, 12, 31).unwrap()]
+    {
+        let listed = lists(&anybody, &luigi, &format!("fulfilment=PICKUP&date={date}")).await;
         assert_eq!((&listed["slots"], &listed["earliestSlot"]["startsAt"]), (&json!([]), &json!(at(19, 0))));
     }
     let pause = json!({ "until": at(19, 10), "reason": "The oven is being repaired" });
@@ -93,11 +94,16 @@ async fn ada_chooses_a_free_slot_of_an_evening() {
         ("", "?fulfilment"),
         ("fulfilment=SOON", "?fulfilment"),
         ("fulfilment=PICKUP&date=soon", "?date"),
+        ("fulfilment=PICKUP&date=2026-13-01", "?date"),
+        ("fulfilment=PICKUP&date=%2B99999-1-1", "?date"),
+        ("fulfilment=DELIVERY&deliversTo=91,0", "?deliversTo"),
         ("fulfilment=PICKUP&x=1", "?x"),
     ] {
         let refusal = anybody.get(&luigi.path(&format!("/slots?{query}"))).await.refused(422, "invalid_request");
         assert_eq!(refusal["errors"][0]["pointer"], pointer, "{refusal}");
     }
+    let refusal = anybody.get(&luigi.path("/slots?fulfilment=PICKUP&date=2026-02-30")).await.json();
+    assert_eq!(refusal["errors"][0]["message"], "must be a date such as 2026-05-01");
     anybody
         .get("/api/restaurants/rst_01h455vb4pex5vsknk084sn02q/slots?fulfilment=PICKUP")
         .await
