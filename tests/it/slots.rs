@@ -282,6 +282,26 @@ prop_compose! {
     }
 }
 
+/// Rome sets its clocks back at 3:00 on the 25th of October 2026: what was shut at 2:26 is open again from 2:00 on.
+#[test]
+fn a_door_opens_again_when_clocks_are_set_back() {
+    let span = |opens, closes| Span {
+        weekday: 6,
+        opens: LocalTime::from_minutes(opens),
+        closes: LocalTime::from_minutes(closes),
+        fulfilments: Fulfilments::ALL,
+    };
+    let utc = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    for (opens, closes, again) in
+        [(20 * 60, 2 * 60 + 26, "2026-10-25T01:00:00Z"), (2 * 60 + 30, 2 * 60 + 45, "2026-10-25T01:30:00Z")]
+    {
+        let weekday = if opens < closes { 7 } else { 6 };
+        let schedule = Schedule { weekly: vec![Span { weekday, ..span(opens, closes) }], exceptions: vec![] };
+        let door = Door { schedule: &schedule, zone: Europe::Rome, fulfilment: Fulfilment::Pickup };
+        assert_eq!(door.opens_next(utc("2026-10-25T00:50:30Z")), Some(utc(again)));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, UnixStream};
 use crate::app::{TestApp, eventually, server_url};
 use crate::people::id_of;
 
+/// Transactions that nobody is working in. The server's own watches have some too, for an instant: what is left open stays.
 const OPEN_TRANSACTIONS: &str = "select count(*) from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid() and state like 'idle in transaction%'";
 
@@ -77,7 +78,8 @@ async fn a_constraint_that_speaks_at_commit_rolls_everything_back() {
     for number in 1..=20 {
         write_slip(&db, number).await.unwrap();
     }
-    assert_eq!((app.count(SLIPS).await, app.count(OPEN_TRANSACTIONS).await), (20, 0));
+    assert_eq!(app.count(SLIPS).await, 20);
+    eventually("no transaction is left open", async || app.count(OPEN_TRANSACTIONS).await == 0).await;
 }
 
 #[tokio::test]
@@ -150,7 +152,7 @@ async fn a_caller_who_goes_away_does_not_stop_the_unit() {
         }
     }
     eventually("every unit has ended", async || app.count(SLIPS).await == 20).await;
-    assert_eq!(app.count(OPEN_TRANSACTIONS).await, 0);
+    eventually("no transaction is left open", async || app.count(OPEN_TRANSACTIONS).await == 0).await;
 }
 
 #[tokio::test]
