@@ -217,7 +217,7 @@ pub const VARIABLES: &[Variable] = &[
         ACCOUNTS,
         "PASSWORD_HASH_WAIT",
         "auto",
-        "How long a hash may wait before the answer is 503. auto: 200ms in production, 5s in development.",
+        "How long a request may wait for its hash before the answer is 503. auto: 200ms in production, 5s in development.",
     ),
     plain(
         LIVE,

@@ -12,6 +12,7 @@ use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 use unicode_normalization::UnicodeNormalization as _;
 use utoipa::ToSchema;
 
@@ -145,7 +146,7 @@ impl Passwords {
     /// # Errors
     /// `busy` when too many are waiting.
     pub fn turn(&self) -> Result<Turn<'_>, Problem> {
-        let turn = Turn(self);
+        let turn = Turn { passwords: self, until: Instant::now() + self.longest_wait };
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
         if before >= self.most_waiting + self.permits.available_permits() { Err(Problem::busy(2)) } else { Ok(turn) }
     }
@@ -161,7 +162,11 @@ impl Passwords {
 }
 
 /// A place in the queue, given up when dropped.
-pub struct Turn<'a>(&'a Passwords);
+pub struct Turn<'a> {
+    passwords: &'a Passwords,
+    /// What is done for somebody before the password is looked at is part of their waiting.
+    until: Instant,
+}
 
 impl Turn<'_> {
     /// Whether the password belongs to the hash; without a hash, `false` at the same cost.
@@ -176,7 +181,7 @@ impl Turn<'_> {
     }
 
     async fn bounded<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
-        let permit = tokio::time::timeout(self.0.longest_wait, Arc::clone(&self.0.permits).acquire_owned()).await;
+        let permit = timeout_at(self.until, Arc::clone(&self.passwords.permits).acquire_owned()).await;
         let Ok(Ok(permit)) = permit else {
             return Err(Problem::busy(2));
         };
@@ -191,7 +196,7 @@ impl Turn<'_> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.passwords.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
