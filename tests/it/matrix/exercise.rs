@@ -116,7 +116,11 @@ fn body(operation: Operation, caller: Caller, target: Target, ids: &Ids, now: Da
             "currency": "EUR" }),
         Operation::UpdateRestaurant => json!({ "preparationMinutes": 20 }),
         Operation::UpdateRestaurantSecurity => json!({ "requireSecondFactor": false }),
-        Operation::PutHours => json!({ "weekly": [{ "weekday": 1, "opens": "00:00", "closes": "24:00" }] }),
+        Operation::PutHours => {
+            // Every day, so that what is ordered later in the exercise can be had on whatever day it runs.
+            let whole_day = |day| json!({ "weekday": day, "opens": "00:00", "closes": "24:00" });
+            json!({ "weekly": (1..=7).map(whole_day).collect::<Vec<_>>() })
+        }
         Operation::PutPause => json!({ "until": now + TimeDelta::hours(1), "reason": "A break" }),
         Operation::PutZones => json!({ "type": "FeatureCollection", "features": [] }),
         Operation::AddMember => json!({ "email": id("email"), "role": "STAFF" }),
