@@ -6,10 +6,9 @@ use uuid::Uuid;
 
 use super::merge::{self, LeftBehind, WhyLeft};
 use super::sql::lines::{self, Extent, LineWrite};
-use super::sql::{self, OpenCart, WantedLine};
+use super::sql::{self, KnownGroups, OpenCart, WantedLine};
 use super::{Cart, CartStatus, MOST_LINES, Owner, StoredLine};
 use crate::ids::{CartId, UserId};
-use crate::menu::Group;
 use crate::money::{Amount, Currency};
 use crate::problem::{FieldError, Problem};
 use crate::tenancy::RestaurantScope;
@@ -24,7 +23,7 @@ pub async fn read(tx: &mut Tx, scope: &RestaurantScope, owner: Owner) -> Result<
     let (currency, cart) = found.ok_or_else(Problem::not_found)?;
     let now = tx.now();
     let lines = match cart {
-        Some(cart) => sql::lines(tx, scope, cart.id, now, Vec::new()).await?,
+        Some(cart) => sql::lines(tx, scope, cart.id, now, KnownGroups::default()).await?,
         None => Vec::new(),
     };
     shown(scope, currency, cart, lines)
@@ -115,7 +114,7 @@ pub async fn merge(tx: &mut Tx, scope: &RestaurantScope, from: CartId, user: Use
 }
 
 /// Tells the groups that the lines were held against.
-async fn refuse_faults(tx: &mut Tx, scope: &RestaurantScope, writes: &[LineWrite]) -> Result<Vec<Group>, Problem> {
+async fn refuse_faults(tx: &mut Tx, scope: &RestaurantScope, writes: &[LineWrite]) -> Result<KnownGroups, Problem> {
     let mut faults = Vec::new();
     let mut named = BTreeSet::new();
     for (index, write) in writes.iter().enumerate() {

@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::sql::WantedLine;
 use super::{CartLine, LineModifier, Obstacle};
 use crate::ids::{ItemId, ModifierGroupId, ModifierId};
-use crate::menu::Group;
 use crate::menu::allergens::{Declared, Diet, Effective, effective};
-use crate::menu::configure::{self, Choice, Chosen, configure};
+use crate::menu::configure::{self, Choice, Chosen, Questions, configure};
 use crate::money::{Amount, Currency, Overflow};
 use crate::restaurants::tax::{Portion, TaxClass};
 
@@ -96,9 +95,9 @@ impl Wish {
     ///
     /// # Errors
     /// When the sum leaves the range of 64 bits.
-    pub fn priced(self, groups: &[Group]) -> Result<StoredLine, Overflow> {
+    pub fn priced(self, questions: &Questions<'_>) -> Result<StoredLine, Overflow> {
         let part = (self.allergens.as_deref(), self.diets.as_slice());
-        let configured = configure(&self.asked, groups, part, &self.choices).ok();
+        let configured = configure(&self.asked, questions, part, &self.choices).ok();
         let wanted = self.quantity.unsigned_abs();
         let enough = |left: Option<u32>| left.is_none_or(|left| left >= wanted);
         let obstacle = match &configured {

@@ -1,15 +1,17 @@
 //! Every statement on carts and their lines.
 
+use std::collections::{HashMap, HashSet};
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use sqlx::types::Json;
 
 use super::line::Wish;
 use super::{CartStatus, MOST_CARTS_OF_A_GUEST, Owner, StoredLine};
-use crate::ids::{CartId, GuestId, ItemId, ModifierGroupId, OrderId, RestaurantId, UserId};
+use crate::ids::{CartId, GuestId, ItemId, ModifierGroupId, ModifierId, OrderId, RestaurantId, UserId};
 use crate::menu::allergens::{Declared, Diet};
-use crate::menu::configure::{Choice, Misfit, configure};
-use crate::menu::dayparts::{DayPart, next_served, served};
+use crate::menu::configure::{Choice, Misfit, Questions, configure};
+use crate::menu::dayparts::{DayPart, Time, Week};
 use crate::menu::{self, Group};
 use crate::money::{Amount, Currency};
 use crate::problem::{Code, OnConstraint as _, Problem};
@@ -173,7 +175,7 @@ pub async fn lines(
     scope: &RestaurantScope,
     cart: CartId,
     at: DateTime<Utc>,
-    known: Vec<Group>,
+    known: KnownGroups,
 ) -> Result<Vec<StoredLine>, Problem> {
     let rows = lines!(
         "select key, line, menu_item_id, quantity, note, choices from cart_items
@@ -214,10 +216,46 @@ pub async fn priced(
     )
     .fetch_all(tx.connection())
     .await?;
-    if let Some(index) = wanted.iter().position(|line| rows.iter().all(|row| row.item_id != line.item_id)) {
+    let found: HashSet<_> = rows.iter().map(|row| row.item_id).collect();
+    if let Some(index) = wanted.iter().position(|line| !found.contains(&line.item_id)) {
         return Err(Problem::invalid_field(format!("/lines/{index}/itemId"), "is not on this restaurant's menu"));
     }
-    held_against_the_menu(tx, scope, rows, at, Vec::new()).await
+    held_against_the_menu(tx, scope, rows, at, KnownGroups::default()).await
+}
+
+/// Groups of a menu with those of their modifiers that somebody chose.
+#[derive(Debug, Default)]
+pub struct KnownGroups {
+    groups: Vec<Group>,
+    asked: HashSet<ModifierGroupId>,
+    chosen: HashSet<ModifierId>,
+}
+
+impl KnownGroups {
+    /// Everything that these groups ask, and these choices answer.
+    async fn read(
+        tx: &mut Tx,
+        scope: &RestaurantScope,
+        asked: HashSet<ModifierGroupId>,
+        chosen: HashSet<ModifierId>,
+        at: DateTime<Utc>,
+    ) -> Result<Self, Problem> {
+        let wanted: Vec<_> = asked.iter().copied().collect();
+        let answers: Vec<_> = chosen.iter().copied().collect();
+        let groups = menu::sql::groups::with_nested(tx, scope.restaurant(), &wanted, Some(&answers), at).await?;
+        Ok(Self { groups, asked, chosen })
+    }
+}
+
+fn named(choices: &[Choice]) -> impl Iterator<Item = ModifierId> {
+    let nested = |choice: &Choice| choice.modifiers.iter().map(|nested| nested.modifier_id).collect::<Vec<_>>();
+    choices.iter().flat_map(move |choice| std::iter::once(choice.modifier_id).chain(nested(choice)))
+}
+
+/// Whether an item is served now, and when it will be.
+struct Serving {
+    in_time: bool,
+    next: Option<DateTime<Utc>>,
 }
 
 async fn held_against_the_menu(
@@ -225,14 +263,27 @@ async fn held_against_the_menu(
     scope: &RestaurantScope,
     rows: Vec<LineRow>,
     at: DateTime<Utc>,
-    mut groups: Vec<Group>,
+    known: KnownGroups,
 ) -> Result<Vec<StoredLine>, Problem> {
-    let asked = rows.iter().flat_map(|row| row.asked.iter().copied());
-    let unread: Vec<_> = asked.filter(|id| groups.iter().all(|group| group.id != *id)).collect();
-    groups.extend(menu::sql::groups::with_nested(tx, scope.restaurant(), &unread, at).await?);
+    let Some(first) = rows.first() else { return Ok(Vec::new()) };
+    let zone: Tz = first.timezone.parse().map_err(|error| Problem::internal(&error))?;
+    let asked: HashSet<_> = rows.iter().flat_map(|row| row.asked.iter().copied()).collect();
+    let chosen: HashSet<_> = rows.iter().flat_map(|row| named(&row.choices)).collect();
+    let known = if asked.is_subset(&known.asked) && chosen.is_subset(&known.chosen) {
+        known
+    } else {
+        KnownGroups::read(tx, scope, asked, chosen, at).await?
+    };
+    let (questions, time) = (Questions::of(&known.groups), Time::longest_wait(zone, at));
+    // Once for each item: a cart may have a hundred lines of one.
+    let mut serving: HashMap<ItemId, Serving> = HashMap::new();
     let mut lines = Vec::with_capacity(rows.len());
     for row in rows {
-        let zone: Tz = row.timezone.parse().map_err(|error| Problem::internal(&error))?;
+        let serving = serving.entry(row.item_id).or_insert_with(|| {
+            let week = Week::of(&row.day_parts.0).and(&Week::of(&row.category_parts.0));
+            let in_time = week.serves(zone, at);
+            Serving { in_time, next: if in_time { None } else { week.next_change(&time) } }
+        });
         let wish = Wish {
             key: row.key,
             item_id: row.item_id,
@@ -244,18 +295,14 @@ async fn held_against_the_menu(
             asked: row.asked,
             note: row.note,
             available: row.available,
-            in_time: served(&row.day_parts, zone, at) && served(&row.category_parts, zone, at),
-            available_from: if row.available {
-                next_served([&row.day_parts.0, &row.category_parts.0], zone, at)
-            } else {
-                row.unavailable_until
-            },
+            in_time: serving.in_time,
+            available_from: if row.available { serving.next } else { row.unavailable_until },
             stock: row.stock,
             deleted: row.deleted,
             allergens: row.allergens.map(|allergens| allergens.0),
             diets: row.diets.0,
         };
-        lines.push(wish.priced(&groups)?);
+        lines.push(wish.priced(&questions)?);
     }
     Ok(lines)
 }
@@ -340,9 +387,9 @@ pub async fn unfit(
     tx: &mut Tx,
     scope: &RestaurantScope,
     lines: &[WantedLine],
-) -> Result<(Vec<Unfit>, Vec<Group>), Problem> {
+) -> Result<(Vec<Unfit>, KnownGroups), Problem> {
     if lines.is_empty() {
-        return Ok((Vec::new(), Vec::new()));
+        return Ok((Vec::new(), KnownGroups::default()));
     }
     let now = tx.now();
     let items: Vec<_> = lines.iter().map(|line| line.item_id.uuid()).collect();
@@ -356,17 +403,20 @@ pub async fn unfit(
     )
     .fetch_all(tx.connection())
     .await?;
-    let asked: Vec<_> = known.iter().flat_map(|row| row.asked.iter().copied()).collect();
-    let groups = menu::sql::groups::with_nested(tx, scope.restaurant(), &asked, now).await?;
+    let on_menu: HashMap<_, _> = known.into_iter().map(|row| (row.id, row.asked)).collect();
+    let asked = on_menu.values().flatten().copied().collect();
+    let chosen = lines.iter().flat_map(|line| named(&line.choices)).collect();
+    let groups = KnownGroups::read(tx, scope, asked, chosen, now).await?;
+    let questions = Questions::of(&groups.groups);
     let mut unfit = Vec::new();
     for (index, line) in lines.iter().enumerate() {
-        match known.iter().find(|row| row.id == line.item_id) {
+        match on_menu.get(&line.item_id) {
             None => {
                 let message = "is not on this restaurant's menu".to_owned();
                 unfit.push((index, Misfit { pointer: NOT_ON_THE_MENU.to_owned(), message }));
             }
-            Some(row) => {
-                let misfits = configure(&row.asked, &groups, (None, &[]), &line.choices).err().unwrap_or_default();
+            Some(asked) => {
+                let misfits = configure(asked, &questions, (None, &[]), &line.choices).err().unwrap_or_default();
                 unfit.extend(misfits.into_iter().map(|misfit| (index, misfit)));
             }
         }

@@ -1,7 +1,7 @@
 //! A dish as a guest puts it together: whether the choices fit the groups, what they add to the price, what they take
 //! from which stock. Pure; the server prices, clients send ids and quantities.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -89,26 +89,40 @@ pub struct Configured {
     pub allergens: Effective,
 }
 
-struct Reading<'a> {
-    groups: &'a [Group],
+/// Groups by their ids, and each modifier with the group it belongs to: looked up once for all lines of a basket.
+pub struct Questions<'a> {
+    groups: HashMap<ModifierGroupId, &'a Group>,
+    modifiers: HashMap<ModifierId, (ModifierGroupId, &'a Modifier)>,
+}
+
+impl<'a> Questions<'a> {
+    /// Of these groups. Modifiers that nobody chooses may be left out of them.
+    pub fn of(groups: &'a [Group]) -> Self {
+        let modifiers = groups.iter().flat_map(|group| group.modifiers.iter().map(|one| (one.id, (group.id, one))));
+        Self { groups: groups.iter().map(|group| (group.id, group)).collect(), modifiers: modifiers.collect() }
+    }
+}
+
+struct Reading<'a, 'q> {
+    questions: &'q Questions<'a>,
     misfits: Vec<Misfit>,
     takes: BTreeMap<ModifierId, (u32, i32)>,
     parts: Vec<Part<'a>>,
     available: bool,
 }
 
-/// Holds the choices against the groups that are asked about an item. `groups` are those and the ones nested in them.
+/// Holds the choices against the groups that are asked about an item. `questions` know those and the ones nested in them.
 ///
 /// # Errors
 /// Everything that does not fit.
 pub fn configure<'a>(
     asked: &[ModifierGroupId],
-    groups: &'a [Group],
+    questions: &Questions<'a>,
     item: Part<'a>,
     choices: &[Choice],
 ) -> Result<Configured, Vec<Misfit>> {
     let mut reading =
-        Reading { groups, misfits: Vec::new(), takes: BTreeMap::new(), parts: vec![item], available: true };
+        Reading { questions, misfits: Vec::new(), takes: BTreeMap::new(), parts: vec![item], available: true };
     let flat: Vec<_> = choices.iter().map(|choice| (choice.modifier_id, choice.quantity)).collect();
     let found = reading.answer(asked, &flat, "", 1);
     let mut chosen = Vec::with_capacity(choices.len());
@@ -164,7 +178,7 @@ pub fn portions(chosen: &[Chosen], class: Option<&TaxClass>, times: u32) -> Resu
     Ok(portions)
 }
 
-impl<'a> Reading<'a> {
+impl<'a> Reading<'a, '_> {
     /// The modifier behind each answer to these groups' questions; `None` where there is a misfit.
     fn answer(
         &mut self,
@@ -173,19 +187,18 @@ impl<'a> Reading<'a> {
         place: &str,
         portions: u32,
     ) -> Vec<Option<&'a Modifier>> {
-        let groups: &'a [Group] = self.groups;
-        let asking: Vec<&'a Group> =
-            asked.iter().filter_map(|id| groups.iter().find(|group| group.id == *id)).collect();
+        let asking: Vec<&'a Group> = asked.iter().filter_map(|id| self.questions.groups.get(id).copied()).collect();
         let mut counts = vec![0_u32; asking.len()];
+        let mut named = HashSet::with_capacity(answers.len());
         let mut found = Vec::with_capacity(answers.len());
         for (index, (id, quantity)) in answers.iter().enumerate() {
             let pointer = format!("{place}/modifiers/{index}");
             if !(1..=99).contains(quantity) {
                 self.misfit(format!("{pointer}/quantity"), "must be between 1 and 99".into());
             }
-            let named_before = answers[..index].iter().any(|(before, _)| before == id);
-            let hit = asking.iter().enumerate().find_map(|(at, group)| {
-                group.modifiers.iter().find(|modifier| modifier.id == *id).map(|modifier| (at, modifier))
+            let named_before = !named.insert(*id);
+            let hit = self.questions.modifiers.get(id).copied().and_then(|(group, modifier)| {
+                asking.iter().position(|asking| asking.id == group).map(|at| (at, modifier))
             });
             match hit {
                 Some(_) if named_before => {

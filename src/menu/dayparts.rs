@@ -3,12 +3,15 @@
 //! A window whose end is not after its beginning runs into the next day. An instant is turned into local time, which is
 //! never ambiguous in that direction: an hour that the clock jumps over is never met, one that it repeats is met twice.
 
-use chrono::{DateTime, Datelike as _, TimeDelta, Timelike as _, Utc};
+use std::ops::Range;
+
+use chrono::{DateTime, Datelike as _, NaiveDateTime, TimeDelta, Timelike as _, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::restaurants::hours::LocalTime;
+use crate::restaurants::timeline::{Stretch, stretches};
 
 /// Most windows a category or an item may have.
 pub const MOST_WINDOWS: usize = 30;
@@ -75,44 +78,127 @@ pub fn served(windows: &[DayPart], zone: Tz, at: DateTime<Utc>) -> bool {
     windows.iter().any(|window| window.covers(day, minute))
 }
 
+/// When something is served, as minutes of a local week: sorted, apart from each other, half-open. An item that is served
+/// only while its category is has what both have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Week(Vec<Range<i32>>);
+
+const MINUTES_A_WEEK: i32 = 7 * MINUTES_A_DAY;
+
+impl Week {
+    /// Of these windows. No windows: always.
+    pub fn of(windows: &[DayPart]) -> Self {
+        if windows.is_empty() {
+            return Self(vec![0..MINUTES_A_WEEK]);
+        }
+        let mut all = Vec::new();
+        for window in windows {
+            for day in &window.days {
+                let midnight = (i32::from(*day) - 1) * MINUTES_A_DAY;
+                let (from, end) = (midnight + i32::from(window.from.minutes()), midnight + window.end());
+                all.push(from..end.min(MINUTES_A_WEEK));
+                // A window of Sunday night goes on at the beginning of the week.
+                if end > MINUTES_A_WEEK {
+                    all.push(0..end - MINUTES_A_WEEK);
+                }
+            }
+        }
+        all.sort_unstable_by_key(|one| one.start);
+        let mut merged: Vec<Range<i32>> = Vec::with_capacity(all.len());
+        for one in all {
+            match merged.last_mut() {
+                Some(last) if one.start <= last.end => last.end = last.end.max(one.end),
+                _ => merged.push(one),
+            }
+        }
+        Self(merged)
+    }
+
+    /// What both have in common.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let (mut ours, mut theirs) = (self.0.iter().peekable(), other.0.iter().peekable());
+        let mut common = Vec::new();
+        while let (Some(one), Some(two)) = (ours.peek(), theirs.peek()) {
+            let (start, end) = (one.start.max(two.start), one.end.min(two.end));
+            if start < end {
+                common.push(start..end);
+            }
+            if one.end < two.end {
+                ours.next()
+            } else {
+                theirs.next()
+            };
+        }
+        Self(common)
+    }
+
+    fn contains(&self, minute: i32) -> bool {
+        let behind = self.0.partition_point(|one| one.end <= minute);
+        self.0.get(behind).is_some_and(|one| one.start <= minute)
+    }
+
+    /// Minutes from one on to the next at which it may be otherwise.
+    fn to_edge(&self, minute: i32) -> i32 {
+        let behind = self.0.partition_point(|one| one.end <= minute);
+        let edge = self.0.get(behind).map(|one| if one.start <= minute { one.end } else { one.start });
+        edge.unwrap_or(MINUTES_A_WEEK) - minute
+    }
+
+    /// Whether it is served at an instant.
+    pub fn serves(&self, zone: Tz, at: DateTime<Utc>) -> bool {
+        self.contains(minute_of_week(at.with_timezone(&zone).naive_local()))
+    }
+
+    /// The first whole minute after the first instant of the time at which it is otherwise than then; `None` if that lies
+    /// behind the time. Offsets of today's zones are whole minutes, so nothing changes within a minute.
+    pub fn next_change(&self, time: &Time) -> Option<DateTime<Utc>> {
+        let first = time.stretches.first()?;
+        let now = self.contains(minute_of_week(first.local(first.begin)));
+        let into_minute = TimeDelta::seconds(first.begin.timestamp().rem_euclid(60))
+            + TimeDelta::nanoseconds(i64::from(first.begin.timestamp_subsec_nanos()));
+        let first_minute = first.begin - into_minute + TimeDelta::minutes(1);
+        for stretch in &time.stretches {
+            let mut minute = first_minute.max(stretch.begin);
+            while minute < stretch.end {
+                let local = minute_of_week(stretch.local(minute));
+                if self.contains(local) != now {
+                    return Some(minute);
+                }
+                minute += TimeDelta::minutes(self.to_edge(local).into());
+            }
+        }
+        None
+    }
+}
+
+fn minute_of_week(local: NaiveDateTime) -> i32 {
+    let day = i32::try_from(local.weekday().num_days_from_monday()).unwrap_or_default();
+    day * MINUTES_A_DAY + i32::try_from(local.num_seconds_from_midnight() / 60).unwrap_or_default()
+}
+
+/// The time from an instant on in which a change is looked for, in a restaurant's zone; made once for all items.
+#[derive(Debug, Clone)]
+pub struct Time {
+    stretches: Vec<Stretch>,
+}
+
+impl Time {
+    /// From one instant to another.
+    pub fn between(zone: Tz, from: DateTime<Utc>, until: DateTime<Utc>) -> Self {
+        Self { stretches: stretches(zone, from, until) }
+    }
+
+    /// As long as anything that is ever served has to be waited for: every window comes again within a week.
+    pub fn longest_wait(zone: Tz, from: DateTime<Utc>) -> Self {
+        Self::between(zone, from, from + TimeDelta::days(8))
+    }
+}
+
 /// The first whole minute after `at` and before `end` at which `served` answers otherwise; `end` if there is none.
-///
-/// Offsets of today's zones are whole minutes, so nothing changes within a minute.
 pub fn next_change(windows: &[DayPart], zone: Tz, at: DateTime<Utc>, end: DateTime<Utc>) -> DateTime<Utc> {
     if windows.is_empty() {
         return end;
     }
-    let now = served(windows, zone, at);
-    let into_minute = TimeDelta::seconds(at.timestamp().rem_euclid(60))
-        + TimeDelta::nanoseconds(i64::from(at.timestamp_subsec_nanos()));
-    let mut minute = at - into_minute + TimeDelta::minutes(1);
-    while minute < end {
-        if served(windows, zone, minute) != now {
-            return minute;
-        }
-        minute += TimeDelta::minutes(1);
-    }
-    end
-}
-
-/// How far ahead something that is not served is looked for: every window comes again within a week.
-const LONGEST_WAIT: TimeDelta = TimeDelta::days(8);
-
-/// When something that is served only while all of these lists say so will be; `None`: it is, or never will be.
-pub fn next_served(lists: [&[DayPart]; 2], zone: Tz, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let all = |at| lists.iter().all(|windows| served(windows, zone, at));
-    if all(at) {
-        return None;
-    }
-    let end = at + LONGEST_WAIT;
-    let mut moment = at;
-    while moment < end {
-        // Whichever list holds it back is waited for; the others are asked again then.
-        let windows = lists.iter().find(|windows| !served(windows, zone, moment))?;
-        moment = next_change(windows, zone, moment, end);
-        if moment < end && all(moment) {
-            return Some(moment);
-        }
-    }
-    None
+    Week::of(windows).next_change(&Time::between(zone, at, end)).unwrap_or(end)
 }

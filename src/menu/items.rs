@@ -48,7 +48,7 @@ async fn check(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(), 
     faults.food("", item.allergens.as_deref(), &item.diets);
     faults.tax_class(tx, scope, "", item.tax_class.as_ref()).await?;
     let now = tx.now();
-    let known = sql::groups::with_nested(tx, scope.restaurant(), &item.modifier_groups, now).await?;
+    let known = sql::groups::with_nested(tx, scope.restaurant(), &item.modifier_groups, None, now).await?;
     for (index, id) in item.modifier_groups.iter().enumerate() {
         let pointer = format!("/modifierGroups/{index}");
         if !known.iter().any(|group| group.id == *id) {

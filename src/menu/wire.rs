@@ -1,12 +1,14 @@
 //! The menu's bodies: what guests read, and how groups and modifiers look to staff.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::allergens::{Declared, Diet};
-use super::dayparts::{DayPart, next_change, served};
+use super::dayparts::{DayPart, Time, Week};
 use super::translations::{Texts, Translations};
 use super::{Category, Contents, Group, Item, Modifier};
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId, RestaurantId};
@@ -236,6 +238,8 @@ struct Showing<'a> {
     language: Option<&'a str>,
     zone: Tz,
     now: DateTime<Utc>,
+    /// From now on, as long as it may be shown at all.
+    time: Time,
     until: DateTime<Utc>,
     currency: Currency,
 }
@@ -247,8 +251,12 @@ impl Showing<'_> {
     }
 
     fn served(&mut self, windows: &[DayPart]) -> bool {
-        self.until = next_change(windows, self.zone, self.now, self.until);
-        served(windows, self.zone, self.now)
+        if windows.is_empty() {
+            return true;
+        }
+        let week = Week::of(windows);
+        self.holds_until(week.next_change(&self.time));
+        week.serves(self.zone, self.now)
     }
 
     fn item(&mut self, item: Item, category_served: bool) -> MenuItem {
@@ -318,16 +326,21 @@ impl Showing<'_> {
 /// When the restaurant's zone is not known.
 pub fn shown(
     restaurant_id: RestaurantId,
-    mut contents: Contents,
+    contents: Contents,
     language: Option<&str>,
     now: DateTime<Utc>,
     life: TimeDelta,
 ) -> Result<(Menu, DateTime<Utc>), chrono_tz::ParseError> {
     let (zone, currency) = (contents.timezone.parse()?, contents.currency);
-    let mut showing = Showing { language, zone, now, until: now + life, currency };
+    let (until, time) = (now + life, Time::between(zone, now, now + life));
+    let mut showing = Showing { language, zone, now, time, until, currency };
+    let mut items: HashMap<CategoryId, Vec<Item>> = HashMap::new();
+    for item in contents.items {
+        items.entry(item.category_id).or_default().push(item);
+    }
     let mut categories = Vec::with_capacity(contents.categories.len());
     for category in contents.categories {
-        let items = contents.items.extract_if(.., |item| item.category_id == category.id).collect();
+        let items = items.remove(&category.id).unwrap_or_default();
         categories.push(showing.category(category, items));
     }
     let modifier_groups = contents.groups.into_iter().map(|group| showing.group(group)).collect();

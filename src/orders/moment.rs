@@ -72,11 +72,12 @@ fn wire_time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// When a restaurant is open, from yesterday on.
+/// When a restaurant is open, from yesterday on, as far as orders are placed ahead and openings are looked for.
 async fn schedule(tx: &mut Tx, restaurant: &Restaurant) -> Result<Schedule, Problem> {
-    // "Yesterday" is local: two days before in UTC are enough.
+    // "Yesterday" is local: two days before in UTC are enough. An opening is looked for a month from the last slot on.
     let from = tx.now().date_naive() - Days::new(2);
-    let exceptions = restaurants::sql::hours::exceptions(tx, restaurant.id, from).await?;
+    let until = restaurant.slots.horizon(tx.now()).date_naive() + Days::new(35);
+    let exceptions = restaurants::sql::hours::exceptions(tx, restaurant.id, from, Some(until)).await?;
     Ok(Schedule { weekly: restaurant.hours.clone(), exceptions })
 }
 

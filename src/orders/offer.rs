@@ -69,7 +69,9 @@ pub async fn make(
     let moment = moment::taken(tx, scope, asked, wanted.scheduled_for).await?;
     let lines = match basket {
         Basket::Lines(lines) => cart::sql::priced(tx, scope, lines, moment.at).await?,
-        Basket::Cart(cart) => cart::sql::lines(tx, scope, cart.id, moment.at, Vec::new()).await?,
+        Basket::Cart(cart) => {
+            cart::sql::lines(tx, scope, cart.id, moment.at, cart::sql::KnownGroups::default()).await?
+        }
     };
     let lines = match promised {
         Some(promised) => promised.held_against(&lines),

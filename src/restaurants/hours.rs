@@ -5,15 +5,12 @@
 
 use std::collections::HashMap;
 
-use chrono::{
-    DateTime, Datelike as _, Days, NaiveDate, NaiveTime, Offset as _, TimeDelta, TimeZone as _, Timelike as _, Utc,
-};
+use chrono::{DateTime, Datelike as _, Days, NaiveDate, Timelike as _, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::fulfilments::Fulfilments;
-use crate::orders::Fulfilment;
 
 const MINUTES_A_DAY: i16 = 1_440;
 
@@ -190,51 +187,23 @@ impl Schedule {
     }
 
     /// The spans that open on a date.
-    fn spans_of(&self, date: NaiveDate) -> Box<dyn Iterator<Item = DaySpan> + '_> {
-        if let Some(exception) = self.exceptions.iter().find(|exception| exception.date == date) {
-            return Box::new(exception.spans.iter().copied());
-        }
-        if self.weekly.is_empty() {
-            return Box::new(std::iter::once(DaySpan::WHOLE_DAY));
-        }
+    fn spans_of(&self, date: NaiveDate) -> impl Iterator<Item = DaySpan> + '_ {
+        self.spans_on(date, self.exceptions.iter().find(|exception| exception.date == date))
+    }
+
+    /// The spans that open on a date, of which the exception is known, if there is one.
+    pub(super) fn spans_on<'a>(
+        &'a self,
+        date: NaiveDate,
+        exception: Option<&'a Exception>,
+    ) -> impl Iterator<Item = DaySpan> + 'a {
         let weekday = i16::try_from(date.weekday().number_from_monday()).unwrap_or_default();
-        Box::new(self.weekly.iter().filter(move |span| span.weekday == weekday).map(|span| span.of_day()))
+        let weekly = self.weekly.iter().filter(move |span| span.weekday == weekday).map(|span| span.of_day());
+        let whole_day = (exception.is_none() && self.weekly.is_empty()).then_some(DaySpan::WHOLE_DAY);
+        let of_week = exception.is_none().then_some(weekly).into_iter().flatten();
+        let of_date = exception.into_iter().flat_map(|exception| exception.spans.iter().copied());
+        of_date.chain(of_week).chain(whole_day)
     }
-
-    /// The instants at which it may open for a fulfilment, from the local day of `from` on and for so many days after it, in
-    /// their order. A time that the clock jumps over is met at the first minute after the jump; one that it repeats is met
-    /// twice, and setting it back may open a door that has just been closed.
-    pub fn openings(&self, zone: Tz, fulfilment: Fulfilment, from: DateTime<Utc>, days: u64) -> Vec<DateTime<Utc>> {
-        let today = from.with_timezone(&zone).date_naive();
-        let dates = (0..=days).filter_map(|ahead| today.checked_add_days(Days::new(ahead)));
-        let spans = dates.flat_map(|date| self.spans_of(date).map(move |span| (date, span)));
-        let wanted = spans.filter(|(_, span)| span.fulfilments.contains(fulfilment));
-        let mut openings: Vec<_> = wanted.flat_map(|(date, span)| instants(zone, date, span.opens)).collect();
-        openings.extend(set_back(zone, from, days));
-        openings.sort_unstable();
-        openings
-    }
-}
-
-/// When a clock on the wall shows a time, once or twice, or first shows a later one.
-fn instants(zone: Tz, date: NaiveDate, time: LocalTime) -> impl Iterator<Item = DateTime<Utc>> {
-    const LONGEST_JUMP: i16 = MINUTES_A_DAY;
-    let midnight = date.and_time(NaiveTime::MIN);
-    let minutes = (time.0..=time.0 + LONGEST_JUMP).map(|minute| midnight + TimeDelta::minutes(minute.into()));
-    let shown = minutes.map(|local| zone.from_local_datetime(&local)).find(|shown| shown.earliest().is_some());
-    let both = shown.into_iter().flat_map(|shown| [shown.earliest(), shown.latest()]);
-    both.flatten().map(|at| at.to_utc())
-}
-
-/// When the clocks are set back, to the minute, from an instant on and for so many days and one.
-fn set_back(zone: Tz, from: DateTime<Utc>, days: u64) -> impl Iterator<Item = DateTime<Utc>> {
-    let ahead = move |at: DateTime<Utc>| zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc();
-    let begin = from - TimeDelta::seconds(from.timestamp().rem_euclid(60));
-    let starts = (0..=days).filter_map(move |day| begin.checked_add_days(Days::new(day)));
-    starts.filter(move |at| ahead(*at + TimeDelta::days(1)) < ahead(*at)).filter_map(move |at| {
-        let mut minutes = (0..=MINUTES_A_DAY).map(|minute| at + TimeDelta::minutes(minute.into()));
-        minutes.find(|minute| ahead(*minute) < ahead(at))
-    })
 }
 
 /// What is wrong, and where below the list: `/3`, `/3/spans/1`.

@@ -33,6 +33,7 @@ pub mod slots;
 pub mod sql;
 pub mod staff;
 pub mod tax;
+pub mod timeline;
 pub mod zones;
 
 use contact::Contact;

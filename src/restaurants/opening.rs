@@ -57,7 +57,7 @@ async fn read(tx: &mut Tx, id: RestaurantId) -> Result<Versioned<Hours>, Problem
         restaurant_id: id,
         timezone: restaurant.timezone,
         weekly: restaurant.hours,
-        exceptions: sql::hours::exceptions(tx, id, from).await?,
+        exceptions: sql::hours::exceptions(tx, id, from, None).await?,
         open_now: restaurant.open_now,
         open_for: restaurant.open_for,
         pause: restaurant.pause,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::hours::Schedule;
+use super::timeline::Intervals;
 use crate::orders::Fulfilment;
 use crate::problem::FieldError;
 
@@ -54,7 +55,7 @@ pub struct Slot {
 }
 
 /// How far ahead an opening is looked for.
-pub const HORIZON_DAYS: u64 = 31;
+pub const HORIZON: TimeDelta = TimeDelta::days(32);
 
 impl SlotRules {
     /// What about them cannot be.
@@ -116,9 +117,11 @@ impl SlotRules {
         is_full: impl Fn(DateTime<Utc>) -> bool,
     ) -> Option<Slot> {
         let mut slot = self.slot_of(door.zone, ready);
+        // Written down once: many short spans would be looked up for each of thousands of slots.
+        let open = door.open_between(slot.starts_at, until + TimeDelta::days(1));
         while slot.starts_at <= until {
-            if !door.is_open(slot.starts_at) {
-                let opens = door.opens_next(slot.starts_at)?;
+            if !open.contains(slot.starts_at) {
+                let opens = open.next(slot.starts_at)?;
                 let holds = self.slot_of(door.zone, opens);
                 slot = if holds.starts_at < opens { self.slot_of(door.zone, holds.ends_at) } else { holds };
             } else if is_full(slot.starts_at) {
@@ -148,12 +151,13 @@ impl Door<'_> {
         self.schedule.open_for(self.zone, at).contains(self.fulfilment)
     }
 
+    /// When it is open between two instants.
+    pub fn open_between(self, from: DateTime<Utc>, until: DateTime<Utc>) -> Intervals {
+        self.schedule.open_between(self.zone, self.fulfilment, from, until)
+    }
+
     /// The first instant from one on at which it is open; `None`: it does not open within a month.
     pub fn opens_next(self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        if self.is_open(from) {
-            return Some(from);
-        }
-        let days = self.schedule.openings(self.zone, self.fulfilment, from, HORIZON_DAYS);
-        days.into_iter().filter(|opens| *opens >= from).find(|opens| self.is_open(*opens))
+        self.open_between(from, from + HORIZON).next(from)
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, TimeDelta, TimeZone as _, Timelike as _, Utc};
 use chrono_tz::{TZ_VARIANTS, Tz};
-use comanda::menu::dayparts::{DayPart, check, next_change, served};
+use comanda::menu::dayparts::{DayPart, Time, Week, check, next_change, served};
 use comanda::restaurants::hours::LocalTime;
 use proptest::prelude::*;
 
@@ -97,6 +97,29 @@ proptest! {
             moment += TimeDelta::seconds(20);
         }
         prop_assert!(change == end || served(&windows, zone, change) != served(&windows, zone, at));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// An item in a category is served in the minutes of both, and again at the first of them: found by asking for each
+    /// minute of eight days, through a change of the clocks where there is one.
+    #[test]
+    fn what_is_not_served_is_served_again_at_the_first_minute_of_both(
+        item in windows(), category in windows(),
+        zone in proptest::sample::select(&TZ_VARIANTS[..]), start in 1_600_000_000..2_000_000_000_i64,
+    ) {
+        let start = DateTime::from_timestamp(start, 0).unwrap();
+        let at = transition(zone, start).unwrap_or(start) - TimeDelta::seconds(start.timestamp() % 400_000);
+        let week = Week::of(&item).and(&Week::of(&category));
+        let both = |at| served(&item, zone, at) && served(&category, zone, at);
+        prop_assert_eq!(week.serves(zone, at), both(at));
+        let begin = at - TimeDelta::seconds(at.timestamp().rem_euclid(60));
+        let minutes = (1..8 * 1440).map(|minute| begin + TimeDelta::minutes(minute));
+        let expected = minutes.into_iter().find(|minute| both(*minute) != both(at));
+        let found = week.next_change(&Time::longest_wait(zone, at));
+        prop_assert!(found == expected || expected.is_none() && found.is_some_and(|found| found > at + TimeDelta::days(7)));
     }
 }
 

@@ -141,16 +141,28 @@ fn hours_agree_with_a_calendar_of_minutes_in_every_zone() {
     for (changes, zone) in &clocks {
         for (at, _, after) in changes {
             let date = (at.naive_utc() + *after).date();
+            let around = (*at - TimeDelta::days(3), *at + TimeDelta::days(3));
             let known = calendars.entry(date).or_insert_with(|| {
                 let oracle = |schedule: Schedule| (open_minutes(&schedule, date, 4), schedule);
                 schedules(date).into_iter().map(oracle).collect::<Vec<_>>()
             });
+            let between = |schedule: &Schedule| {
+                Fulfilments::ALL
+                    .iter()
+                    .map(|one| (one, schedule.open_between(*zone, one, around.0, around.1)))
+                    .collect()
+            };
+            let intervals: Vec<Vec<_>> = known.iter().map(|(_, schedule)| between(schedule)).collect();
             for minute in &minutes {
                 let instant = *at + TimeDelta::minutes(*minute);
                 let wall = instant.naive_utc() + offset(*zone, instant);
-                for (open, schedule) in known.iter() {
+                for ((open, schedule), intervals) in known.iter().zip(&intervals) {
                     let expected = open.get(&wall).copied().unwrap_or(Fulfilments::NONE);
                     assert_eq!(schedule.open_for(*zone, instant), expected, "{zone} at {instant}, {wall} on the wall");
+                    for (fulfilment, open) in intervals {
+                        let is_open = open.contains(instant);
+                        assert_eq!(is_open, expected.contains(*fulfilment), "{zone} at {instant}, from edge to edge");
+                    }
                     asked += 1;
                 }
             }

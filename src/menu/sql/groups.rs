@@ -71,9 +71,9 @@ impl Row {
     }
 }
 
-/// Groups with their modifiers, in one statement; `$which` is a condition on the groups.
+/// Groups with their modifiers, in one statement; `$answers` is a condition on the modifiers, `$which` on the groups.
 macro_rules! groups {
-    ($which:tt, $($argument:expr),+ $(,)?) => {
+    ($answers:tt, $which:tt, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
             Row,
             r#"select g.id as group_id, g.key as group_key, g.name as group_name, g.min_choices, g.max_choices,
@@ -83,7 +83,7 @@ macro_rules! groups {
                       array(select n.group_id from nested_modifier_groups n
                             where n.restaurant_id = $1 and n.modifier_id = m.id order by n.position) as "modifier_groups!: _"
                from modifier_groups g
-               left join modifiers m on m.restaurant_id = g.restaurant_id and m.group_id = g.id and m.deleted_at is null
+               left join modifiers m on m.restaurant_id = g.restaurant_id and m.group_id = g.id and m.deleted_at is null "# + $answers + r#"
                where g.restaurant_id = $1 and g.deleted_at is null "# + $which + " order by g.id, m.position, m.id",
             $($argument),+
         )
@@ -107,29 +107,35 @@ fn grouped(rows: Vec<Row>, at: DateTime<Utc>) -> Vec<Group> {
 /// All groups, the oldest first.
 pub async fn all(tx: &mut Tx, restaurant: RestaurantId) -> Result<Vec<Group>, Problem> {
     let now = tx.now();
-    let rows = groups!("", restaurant as RestaurantId).fetch_all(tx.connection()).await?;
+    let rows = groups!("", "", restaurant as RestaurantId).fetch_all(tx.connection()).await?;
     Ok(grouped(rows, now))
 }
 
-/// These groups and the ones nested in them; one that is not there is left out.
+/// These groups and the ones nested in them; one that is not there is left out. Of their modifiers, all or those that were
+/// `chosen`: a menu may hold thousands that a basket does not name.
 pub async fn with_nested(
     tx: &mut Tx,
     restaurant: RestaurantId,
     wanted: &[ModifierGroupId],
+    chosen: Option<&[ModifierId]>,
     at: DateTime<Utc>,
 ) -> Result<Vec<Group>, Problem> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
     let wanted: Vec<_> = wanted.iter().map(|group| group.uuid()).collect();
+    let chosen: Option<Vec<_>> = chosen.map(|chosen| chosen.iter().map(|modifier| modifier.uuid()).collect());
     let rows = groups!(
+        "and ($3::uuid[] is null or m.id = any($3))",
         "and g.id in (
              select unnest($2::uuid[])
              union select n.group_id from nested_modifier_groups n
              join modifiers x on x.restaurant_id = n.restaurant_id and x.id = n.modifier_id
-             where n.restaurant_id = $1 and x.group_id = any($2) and x.deleted_at is null)",
+             where n.restaurant_id = $1 and x.group_id = any($2) and x.deleted_at is null
+               and ($3::uuid[] is null or x.id = any($3)))",
         restaurant as RestaurantId,
         &wanted,
+        chosen.as_deref(),
     )
     .fetch_all(tx.connection())
     .await?;
@@ -139,7 +145,7 @@ pub async fn with_nested(
 /// One group.
 pub async fn get(tx: &mut Tx, restaurant: RestaurantId, id: ModifierGroupId) -> Result<Option<Group>, Problem> {
     let now = tx.now();
-    let rows = groups!("and g.id = $2", restaurant as RestaurantId, id as ModifierGroupId);
+    let rows = groups!("", "and g.id = $2", restaurant as RestaurantId, id as ModifierGroupId);
     let rows = rows.fetch_all(tx.connection()).await?;
     Ok(grouped(rows, now).pop())
 }

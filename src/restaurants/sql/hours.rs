@@ -58,17 +58,24 @@ pub fn schedule(weekly: Json<Vec<StoredSpan>>, exceptions: Json<Vec<StoredExcept
     }
 }
 
-/// The exceptions from a date on, in their order.
-pub async fn exceptions(tx: &mut Tx, restaurant: RestaurantId, from: NaiveDate) -> Result<Vec<Exception>, Problem> {
+/// The exceptions from a date on, up to another where one is named, in their order.
+pub async fn exceptions(
+    tx: &mut Tx,
+    restaurant: RestaurantId,
+    from: NaiveDate,
+    until: Option<NaiveDate>,
+) -> Result<Vec<Exception>, Problem> {
     let days = sqlx::query_scalar!(
         r#"select json_build_object('day', d.day, 'note', d.note, 'spans', (
                select coalesce(json_agg(json_build_object('opens', opens, 'closes', closes,
                    'delivery', delivery, 'pickup', pickup, 'dine_in', dine_in) order by opens), '[]')
                from exceptional_hours h where h.restaurant_id = $1 and h.day = d.day))
                as "exception!: Json<StoredException>"
-           from exceptional_days d where d.restaurant_id = $1 and d.day >= $2 order by d.day"#,
+           from exceptional_days d where d.restaurant_id = $1 and d.day >= $2 and ($3::date is null or d.day <= $3)
+           order by d.day"#,
         restaurant as RestaurantId,
         from,
+        until,
     )
     .fetch_all(tx.connection())
     .await?;
