@@ -89,7 +89,7 @@ impl Week {
     /// Of these windows. No windows: always.
     pub fn of(windows: &[DayPart]) -> Self {
         if windows.is_empty() {
-            return Self(vec![0..MINUTES_A_WEEK]);
+            return Self(std::iter::once(0..MINUTES_A_WEEK).collect());
         }
         let mut all = Vec::new();
         for window in windows {
