@@ -83,8 +83,11 @@ pub fn clamp(at: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTime<Utc>, Clo
 
 /// Why a text is not a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be a whole number and a unit: ms, s, m, h or d, as in 15m")]
+#[error("must be a whole number and a unit: ms, s, m, h or d, as in 15m, and at most 36500d")]
 pub struct InvalidDuration;
+
+/// A hundred years: more cannot be meant, and what is added to an instant must stay one.
+const LONGEST_DURATION: Duration = Duration::from_hours(36_500 * 24);
 
 /// Reads a whole number and its unit. A number without a unit is refused: seconds or milliseconds is not ours to guess.
 ///
@@ -102,5 +105,6 @@ pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
         "d" => 86_400_000,
         _ => return Err(InvalidDuration),
     };
-    number.checked_mul(milliseconds).map(Duration::from_millis).ok_or(InvalidDuration)
+    let time = number.checked_mul(milliseconds).map(Duration::from_millis).ok_or(InvalidDuration)?;
+    if time <= LONGEST_DURATION { Ok(time) } else { Err(InvalidDuration) }
 }

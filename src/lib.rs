@@ -10,6 +10,10 @@ pub mod money;
 pub mod place;
 /// Time comes in through here.
 pub mod clock;
+/// Instants and dates as they arrive, bounded.
+pub mod timestamp;
+/// Human text as every field takes it.
+pub mod text;
 /// What a client is told when something is refused.
 pub mod problem;
 /// What is wrong with the shape of a request, in the words of the API.

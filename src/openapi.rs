@@ -6,9 +6,8 @@ use axum::Router;
 use axum::http::{Method, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::openapi::extensions::Extensions;
-use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, tag::TagBuilder};
 
@@ -16,6 +15,8 @@ use crate::app::App;
 use crate::orders::status::{Applies, STEPS};
 use crate::problem::Code;
 use crate::{events, permission};
+
+mod shared;
 
 /// What stands before the paths.
 pub fn head() -> OpenApi {
@@ -60,7 +61,9 @@ pub fn head() -> OpenApi {
 }
 
 /// Adds what is data elsewhere: the status table, the socket events, the problem codes.
-pub fn finish(mut document: OpenApi) -> OpenApi {
+///
+/// The result is JSON: what follows from there can say things that utoipa's types cannot.
+pub fn finish(mut document: OpenApi) -> Value {
     let steps: Vec<_> = STEPS
         .iter()
         .map(|step| {
@@ -119,32 +122,28 @@ pub fn finish(mut document: OpenApi) -> OpenApi {
             .add("x-permissions", json!(permissions))
             .build(),
     );
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    shared::merge_descriptions(&mut document);
+    shared::add_refusals(&mut document);
     document
 }
 
 /// Every operation: its path, method and id.
-pub fn operations(document: &OpenApi) -> Vec<(String, Method, String)> {
-    let of = |path: &String, item: &PathItem| -> Vec<(String, Method, String)> {
-        let methods: [(Method, &Option<Operation>); 5] = [
-            (Method::GET, &item.get),
-            (Method::PUT, &item.put),
-            (Method::POST, &item.post),
-            (Method::DELETE, &item.delete),
-            (Method::PATCH, &item.patch),
-        ];
-        methods
-            .into_iter()
-            .filter_map(|(method, operation)| {
-                let id = operation.as_ref()?.operation_id.clone()?;
-                Some((path.clone(), method, id))
-            })
-            .collect()
+pub fn operations(document: &Value) -> Vec<(String, Method, String)> {
+    let paths = document["paths"].as_object().into_iter().flatten();
+    let of_path = |(path, item): (&String, &Value)| -> Vec<(String, Method, String)> {
+        let operations = item.as_object().into_iter().flatten();
+        let named = operations.filter_map(|(method, operation)| {
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).ok()?;
+            Some((path.clone(), method, operation["operationId"].as_str()?.to_owned()))
+        });
+        named.collect()
     };
-    document.paths.paths.iter().flat_map(|(path, item)| of(path, item)).collect()
+    paths.flat_map(of_path).collect()
 }
 
 /// `/api/openapi.json`, written down once.
-pub fn routes(document: &OpenApi) -> Router<Arc<App>> {
+pub fn routes(document: &Value) -> Router<Arc<App>> {
     let text: Arc<str> = serde_json::to_string_pretty(document).unwrap_or_default().into();
     let show = move || {
         let text = text.to_string();

@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::problem::Problem;
+use crate::timestamp::Timestamp;
 
 /// Most rows a page may have.
 pub const LARGEST_PAGE: u16 = 200;
@@ -24,7 +25,8 @@ pub struct PageQuery {
     #[param(minimum = 1, maximum = 200)]
     pub limit: Option<u16>,
     /// `nextCursor` of the page before.
-    pub cursor: Option<String>,
+    #[param(value_type = Option<String>)]
+    pub cursor: Option<Cursor>,
 }
 
 /// Where a page begins and how long it is.
@@ -49,12 +51,19 @@ impl Page {
     }
 
     /// From what a client sent.
-    pub fn parse(limit: Option<u16>, cursor: Option<&str>) -> Result<Self, Problem> {
+    ///
+    /// # Errors
+    /// 422 for a limit out of range, and for a cursor of another kind of list.
+    pub fn parse(limit: Option<u16>, cursor: Option<Cursor>) -> Result<Self, Problem> {
         let limit = limit.unwrap_or(USUAL_PAGE);
         if !(1..=LARGEST_PAGE).contains(&limit) {
             return Err(Problem::invalid_field("?limit", "must be between 1 and 200"));
         }
-        let after = cursor.map(decode).transpose()?;
+        let after = match cursor {
+            None => None,
+            Some(Cursor::Time(time, id)) => Some((time.utc(), id)),
+            Some(Cursor::Distance(..)) => return Err(Problem::invalid_field("?cursor", InvalidCursor.to_string())),
+        };
         Ok(Self { fetch: i64::from(limit) + 1, limit: usize::from(limit), after })
     }
 
@@ -69,15 +78,15 @@ impl Page {
 
 impl Page {
     /// The cursor of the page that begins after a row.
-    pub fn cursor_at(key: (DateTime<Utc>, Uuid)) -> String {
-        encode(key)
+    pub fn cursor_at((time, id): (DateTime<Utc>, Uuid)) -> String {
+        Cursor::encode(&[&time.timestamp_micros().to_be_bytes(), id.as_bytes()])
     }
 }
 
 impl PageQuery {
     /// The page, or why it cannot be.
     pub fn page(&self) -> Result<Page, Problem> {
-        Page::parse(self.limit, self.cursor.as_deref())
+        Page::parse(self.limit, self.cursor)
     }
 }
 
@@ -103,18 +112,65 @@ impl<T> List<T> {
     }
 }
 
-fn encode((time, id): (DateTime<Utc>, Uuid)) -> String {
-    let mut bytes = time.timestamp_micros().to_be_bytes().to_vec();
-    bytes.extend_from_slice(id.as_bytes());
-    URL_SAFE_NO_PAD.encode(bytes)
+/// A text that no list gave as its `nextCursor`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be the nextCursor of a page of the same list")]
+pub struct InvalidCursor;
+
+/// Where a page begins, as a `nextCursor` said: the key of the last row of the page before. What it holds is bounded, so
+/// that one somebody made up finds other rows at most.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Cursor {
+    /// Of a list by age: the row's time and id.
+    Time(Timestamp, Uuid),
+    /// Of a list by distance: metres, and the row's id.
+    Distance(f64, Uuid),
 }
 
-fn decode(cursor: &str) -> Result<(DateTime<Utc>, Uuid), Problem> {
-    let read = || {
-        let bytes = <[u8; 24]>::try_from(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
-        let (time, id) = bytes.split_at(8);
-        let micros = i64::from_be_bytes(time.try_into().ok()?);
-        Some((DateTime::from_timestamp_micros(micros)?, Uuid::from_slice(id).ok()?))
-    };
-    read().ok_or_else(|| Problem::invalid_field("?cursor", "must be the nextCursor of a page before"))
+impl Cursor {
+    /// What stands before the metres, and makes the length another.
+    const OF_DISTANCE: u8 = b'd';
+
+    fn encode(parts: &[&[u8]]) -> String {
+        URL_SAFE_NO_PAD.encode(parts.concat())
+    }
+
+    /// The cursor of the page that begins after a row so many metres away.
+    pub fn at_distance(metres: f64, id: Uuid) -> String {
+        Self::encode(&[&[Self::OF_DISTANCE], &metres.to_be_bytes(), id.as_bytes()])
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (kind, rest) = if bytes.len() % 8 == 1 { bytes.split_at(1) } else { bytes.split_at(0) };
+        let (key, id) = rest.split_first_chunk::<8>()?;
+        let id = Uuid::from_slice(id).ok()?;
+        match kind {
+            [] => Some(Self::Time(Timestamp::from_micros(i64::from_be_bytes(*key))?, id)),
+            [Self::OF_DISTANCE] => {
+                let metres = f64::from_be_bytes(*key);
+                (0.0..=LONGEST_DISTANCE).contains(&metres).then_some(Self::Distance(metres, id))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Metres halfway around the earth, and some more: nothing is further away.
+const LONGEST_DISTANCE: f64 = 21_000_000.0;
+
+impl std::str::FromStr for Cursor {
+    type Err = InvalidCursor;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCursor> {
+        // Base64 of 25 bytes.
+        let short = text.len() <= 34;
+        let bytes = short.then(|| URL_SAFE_NO_PAD.decode(text).ok()).flatten();
+        bytes.and_then(|bytes| Self::decode(&bytes)).ok_or(InvalidCursor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cursor {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        std::borrow::Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
 }

@@ -1,31 +1,131 @@
-//! What is wrong with the shape of a request, in the words of the API: a parser speaks of its own types.
+//! What is wrong with the shape of a request, in the words of the API: a parser speaks of its own types, so nothing of what
+//! serde, `serde_json` or `serde_urlencoded` say reaches a caller. Messages of our own types pass as they are.
 
 /// The field that is meant, below the place where the parser stood, and what is wrong with it.
 pub fn in_plain_words(message: &str) -> (Option<&str>, String) {
-    if let Some((field, "")) = message.strip_prefix("missing field `").and_then(|rest| rest.split_once('`')) {
+    if let Some(field) = quoted_after(message, "missing field ") {
         return (Some(field), "is required".to_owned());
     }
-    let mismatch = message.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected "));
-    match mismatch {
-        Some((found, wanted)) => (None, format!("must be {}, not {}", of_api(wanted), of_api(found))),
-        None => (None, message.to_owned()),
+    if let Some(field) = quoted_after(message, "duplicate field ") {
+        return (Some(field), "must be given once".to_owned());
+    }
+    (None, words(message))
+}
+
+/// The name in backticks with which a message ends that begins so.
+fn quoted_after<'m>(message: &'m str, beginning: &str) -> Option<&'m str> {
+    message.strip_prefix(beginning)?.strip_prefix('`')?.strip_suffix('`')
+}
+
+/// Where the reference has to be asked, because the parser does not know more.
+const SEE_REFERENCE: &str = "must have the form that the reference shows";
+
+fn words(message: &str) -> String {
+    if let Some(rest) = message.strip_prefix("unknown field ") {
+        let known = names_after(rest);
+        return if known.is_empty() {
+            "is not known here".into()
+        } else {
+            format!("is not known here; known are {known}")
+        };
+    }
+    if let Some(rest) = message.strip_prefix("unknown variant ") {
+        let known = names_after(rest);
+        return if known.is_empty() { SEE_REFERENCE.into() } else { format!("must be one of {known}") };
+    }
+    if let Some((found, wanted)) = mismatch(message, "invalid type: ") {
+        let (wanted, found) = (of_api(wanted), of_kind(found));
+        return wanted.map_or_else(|| SEE_REFERENCE.to_owned(), |wanted| format!("must be {wanted}, not {found}"));
+    }
+    if let Some((_, wanted)) = mismatch(message, "invalid value: ") {
+        let range = range_of(wanted).map(|(least, most)| format!("must be a whole number from {least} to {most}"));
+        return range
+            .or_else(|| of_api(wanted).map(|wanted| format!("must be {wanted}")))
+            .unwrap_or(SEE_REFERENCE.into());
+    }
+    if message.starts_with("invalid length ") || message.starts_with("data did not match any variant") {
+        return SEE_REFERENCE.to_owned();
+    }
+    of_text(message).unwrap_or(message).to_owned()
+}
+
+/// `X, expected Y` after a beginning.
+fn mismatch<'m>(message: &'m str, beginning: &str) -> Option<(&'m str, &'m str)> {
+    message.strip_prefix(beginning)?.rsplit_once(", expected ")
+}
+
+/// The names that a message lists as expected, without their backticks.
+fn names_after(rest: &str) -> String {
+    let expected = rest.split_once("expected ").map(|(_, expected)| expected).unwrap_or_default();
+    let names: Vec<_> = expected.split('`').skip(1).step_by(2).collect();
+    names.join(", ")
+}
+
+/// What the parser calls a kind of value that it wants, and what the reference calls it; `None`: it is not in the
+/// reference under any name of the parser's.
+fn of_api(wanted: &str) -> Option<&'static str> {
+    Some(match wanted {
+        "f32" | "f64" => "a number",
+        "a string" | "a borrowed string" | "string" | "a character" => "a text",
+        "a boolean" => "true or false",
+        "unit" | "unit value" => "null",
+        "any valid JSON value" => "a value",
+        _ if range_of(wanted).is_some() => "a whole number",
+        _ if wanted.starts_with("a sequence") || wanted.starts_with("an array") || wanted.starts_with("a tuple") => {
+            "a list"
+        }
+        _ if wanted.starts_with("a map") || wanted.starts_with("struct ") => "an object",
+        _ if wanted.starts_with("enum ") || wanted.starts_with("variant ") || wanted == "string or map" => {
+            "one of the words that the reference names"
+        }
+        _ => return None,
+    })
+}
+
+/// What was found, by its kind: the value itself is the caller's and need not be repeated.
+fn of_kind(found: &str) -> &'static str {
+    let word = found.split([' ', '`', '"']).next().unwrap_or_default();
+    match word {
+        "null" | "unit" => "null",
+        "boolean" => "true or false",
+        "integer" => "a number",
+        "floating" => "a number with a fraction",
+        "string" | "character" => "a text",
+        "sequence" => "a list",
+        "map" => "an object",
+        _ => "something else",
     }
 }
 
-/// What the parser calls something, and what the reference calls it.
-fn of_api(word: &str) -> &str {
-    match word {
-        "f32" | "f64" => "a number",
-        "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" | "usize" | "isize" => "a whole number",
-        "a sequence" | "sequence" => "a list",
-        "a map" | "map" => "an object",
-        "unit value" => "null",
-        _ if word.starts_with("struct ") => "an object",
-        _ if word.starts_with("enum ") || word.starts_with("variant of enum ") => {
-            "one of the words that the reference names"
-        }
-        other => other,
-    }
+/// The numbers that a type of ours can hold.
+fn range_of(kind: &str) -> Option<(i128, i128)> {
+    Some(match kind {
+        "i8" => (i8::MIN.into(), i8::MAX.into()),
+        "i16" => (i16::MIN.into(), i16::MAX.into()),
+        "i32" => (i32::MIN.into(), i32::MAX.into()),
+        "i64" | "isize" => (i64::MIN.into(), i64::MAX.into()),
+        "u8" => (0, u8::MAX.into()),
+        "u16" => (0, u16::MAX.into()),
+        "u32" => (0, u32::MAX.into()),
+        "u64" | "usize" => (0, u64::MAX.into()),
+        "a nonzero u16" => (1, u16::MAX.into()),
+        _ => return None,
+    })
+}
+
+/// What the standard library says of a text that is no number or no truth value, as values of a query are.
+fn of_text(message: &str) -> Option<&'static str> {
+    Some(match message {
+        "invalid digit found in string" | "cannot parse integer from empty string" => "must be a whole number",
+        "number too large to fit in target type" => "must be a smaller number",
+        "number too small to fit in target type" => "must be a larger number",
+        "invalid float literal" | "cannot parse float from empty string" => "must be a number",
+        "provided string was not `true` or `false`" => "must be true or false",
+        "expected unit variant" => SEE_REFERENCE,
+        "expected value" => "must be one of the words that the reference names",
+        "number out of range" => "must be a number of everyday size",
+        _ => return None,
+    })
 }
 
 /// The parameter of a query that is meant, and what is wrong with it: `limit: invalid digit found in string`.
@@ -36,6 +136,5 @@ pub fn of_query(message: &str) -> (String, String) {
     let unknown = rest.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')).map(|(field, _)| field);
     let (missing, words) = in_plain_words(rest);
     let pointer = name.or(unknown).or(missing).unwrap_or_default();
-    let words = words.replace("invalid digit found in string", "must be a whole number");
     (format!("?{pointer}"), words)
 }

@@ -5,9 +5,8 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use crate::pace::TooSlow;
 use crate::problem::{Code, FieldError, Problem};
@@ -119,13 +118,19 @@ fn describe(bytes: &[u8], pointer: &str, error: &serde_json::Error) -> Problem {
             Problem::invalid_field(pointer, words)
         }
         _ if text.starts_with(DEEPEST_JSON) => Problem::invalid_field(pointer, "is nested too deeply"),
-        // serde_json calls it a fault of syntax when a list stands where one of several words is expected.
-        _ if message == "expected value" && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() => {
-            Problem::invalid_field(pointer, "must be one of the words that the reference names")
+        // serde_json calls it a fault of syntax when a list stands where one of several words is expected, and when a
+        // number has more digits than it reads.
+        _ if matches!(message, "expected value" | "number out of range")
+            && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() =>
+        {
+            Problem::invalid_field(pointer, shape::in_plain_words(message).1)
+        }
+        serde_json::error::Category::Eof => {
+            Problem::new(Code::MalformedRequest, "The body is not JSON: it ends before it is complete.")
         }
         _ => Problem::new(
             Code::MalformedRequest,
-            format!("The body is not JSON: {message} (line {}, column {}).", error.line(), error.column()),
+            format!("The body is not JSON: it cannot be read at line {}, column {}.", error.line(), error.column()),
         ),
     }
 }
@@ -245,60 +250,5 @@ impl IfMatch {
                 header::ETAG,
                 HeaderValue::from_str(&format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"\"")),
             ))
-    }
-}
-
-/// A text of bounded length without control characters, trimmed. `MIN` and `MAX` count characters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Text<const MIN: usize, const MAX: usize>(String);
-
-impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The text, owned.
-    pub fn into_string(self) -> String {
-        self.0
-    }
-}
-
-impl<const MIN: usize, const MAX: usize> TryFrom<String> for Text<MIN, MAX> {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let text = text.trim();
-        if !(MIN..=MAX).contains(&text.chars().count()) {
-            return Err(format!("must be {MIN} to {MAX} characters long"));
-        }
-        if text.chars().any(|letter| letter.is_control() && letter != '\n') {
-            return Err("must not contain control characters".into());
-        }
-        Ok(Self(text.into()))
-    }
-}
-
-impl<'de, const MIN: usize, const MAX: usize> Deserialize<'de> for Text<MIN, MAX> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.try_into().map_err(serde::de::Error::custom)
-    }
-}
-
-impl<const MIN: usize, const MAX: usize> utoipa::PartialSchema for Text<MIN, MAX> {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-        utoipa::openapi::ObjectBuilder::new()
-            .schema_type(utoipa::openapi::Type::String)
-            .min_length(Some(MIN))
-            .max_length(Some(MAX))
-            .build()
-            .into()
-    }
-}
-
-impl<const MIN: usize, const MAX: usize> ToSchema for Text<MIN, MAX> {
-    fn name() -> std::borrow::Cow<'static, str> {
-        std::borrow::Cow::Owned(format!("Text{MIN}To{MAX}"))
     }
 }

@@ -19,7 +19,8 @@ use crate::paging::List;
 use crate::place::Place;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::Who;
-use crate::wire::{Body, Json, Path, Text};
+use crate::text::{MultiLine, SingleLine};
+use crate::wire::{Body, Json, Path};
 
 /// Nobody keeps more.
 const MOST: i64 = 50;
@@ -59,15 +60,15 @@ pub struct SavedAddress {
 pub struct NewAddress {
     /// "Home", "Office".
     #[schema(inline)]
-    pub label: Option<Text<1, 60>>,
+    pub label: Option<SingleLine<60>>,
     /// Street and number.
     #[schema(inline)]
-    pub address: Text<1, 300>,
+    pub address: MultiLine<300>,
     /// Where that is.
     pub place: Option<Place>,
     /// Bell, floor, gate.
     #[schema(inline)]
-    pub note: Option<Text<1, 300>>,
+    pub note: Option<MultiLine<300>>,
 }
 
 /// List one's addresses

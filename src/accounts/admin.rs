@@ -15,9 +15,10 @@ use super::sql::sessions::Reason;
 use super::{UserRole, sql};
 use crate::app::App;
 use crate::ids::UserId;
-use crate::paging::{List, Page};
+use crate::paging::{Cursor, List, Page};
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::PlatformScope;
+use crate::text::SingleLine;
 use crate::uow::Tx;
 use crate::wire::{Body, Json, Path, Query};
 
@@ -55,13 +56,14 @@ pub struct Account {
 #[into_params(parameter_in = Query)]
 struct UsersQuery {
     /// How the address begins.
-    #[param(max_length = 254, example = "ada@")]
-    email: Option<String>,
+    #[param(inline)]
+    email: Option<SingleLine<254>>,
     /// Rows a page, 1 to 200; 50 unless told.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
     /// `nextCursor` of the page before.
-    cursor: Option<String>,
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
 }
 
 /// List accounts
@@ -74,8 +76,8 @@ async fn list_users(
     admin: Admin,
     Query(query): Query<UsersQuery>,
 ) -> Result<Json<List<Account>>, Problem> {
-    let page = Page::parse(query.limit, query.cursor.as_deref())?;
-    let beginning = query.email.unwrap_or_default().to_lowercase();
+    let page = Page::parse(query.limit, query.cursor)?;
+    let beginning = query.email.as_deref().unwrap_or_default().to_lowercase();
     let pattern = beginning.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_") + "%";
     let rows =
         app.db.read(admin.scope, move |tx| Box::pin(async move { sql::admin::list(tx, &pattern, page).await })).await?;

@@ -19,7 +19,8 @@ use crate::ids::DeviceId;
 use crate::paging::List;
 use crate::problem::{Problem, ProblemBody};
 use crate::tenancy::{PlatformScope, Who};
-use crate::wire::{Json, Path, Text};
+use crate::text::SingleLine;
+use crate::wire::{Json, Path};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -62,7 +63,7 @@ pub struct NewDevice {
     pub kind: DeviceKind,
     /// `fcm`: the registration token. `webpush`: the browser's subscription, as JSON text.
     #[schema(inline)]
-    pub target: Text<1, 2000>,
+    pub target: SingleLine<2000>,
     /// In which language.
     pub locale: Locale,
 }

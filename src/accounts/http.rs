@@ -28,7 +28,8 @@ use crate::notifications;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::restaurants::Membership;
 use crate::tenancy::Who;
-use crate::wire::{Body, Json, Text};
+use crate::text::SingleLine;
+use crate::wire::{Body, Json};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -78,7 +79,7 @@ struct Registration {
     email: Email,
     password: NewPassword,
     #[schema(inline)]
-    name: Text<1, 120>,
+    name: SingleLine<120>,
     phone: Option<Phone>,
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::ids::{DriverId, SessionId, UserId};
+use crate::text;
 
 pub mod addresses;
 pub mod admin;
@@ -130,15 +131,15 @@ impl TryFrom<String> for Email {
 
     /// RFC 5321 bounds the length; the form asked for is something@a.domain without spaces.
     fn try_from(text: String) -> Result<Self, &'static str> {
-        let text = text.trim().to_lowercase();
-        let well_formed = text.split_once('@').is_some_and(|(name, domain)| {
+        let address = text.trim().to_lowercase();
+        let well_formed = address.split_once('@').is_some_and(|(name, domain)| {
             !name.is_empty()
                 && domain.split('.').count() >= 2
                 && domain.split('.').all(|label| !label.is_empty())
                 && !domain.contains('@')
-                && !text.chars().any(|letter| letter.is_whitespace() || letter.is_control())
+                && !address.chars().any(|letter| letter.is_whitespace() || text::is_hidden(letter))
         });
-        if well_formed && text.len() <= 254 { Ok(Self(text)) } else { Err("must be an e-mail address") }
+        if well_formed && address.len() <= 254 { Ok(Self(address)) } else { Err("must be an e-mail address") }
     }
 }
 

@@ -21,8 +21,10 @@ use crate::clock::clamp;
 use crate::ids::UserId;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::Who;
+use crate::text::SingleLine;
+use crate::timestamp::Timestamp;
 use crate::uow::Tx;
-use crate::wire::{Body, Json, Text};
+use crate::wire::{Body, Json};
 
 /// Who has just signed in need not give the password again.
 const FRESH_SESSION: TimeDelta = TimeDelta::minutes(15);
@@ -69,14 +71,14 @@ struct Change<T> {
 #[serde(deny_unknown_fields)]
 struct Stamped<T> {
     value: T,
-    at: DateTime<Utc>,
+    at: Timestamp,
 }
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Change<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
         let read = if value.is_object() {
-            serde_json::from_value::<Stamped<T>>(value).map(|Stamped { value, at }| Self { value, at: Some(at) })
+            serde_json::from_value::<Stamped<T>>(value).map(|Stamped { value, at }| Self { value, at: Some(at.utc()) })
         } else {
             serde_json::from_value(value).map(|value| Self { value, at: None })
         };
@@ -95,7 +97,7 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
 struct ProfilePatch {
     /// 1 to 120 characters.
     #[schema(value_type = Option<Object>, example = json!({ "value": "Ada", "at": "2026-05-01T18:30:00Z" }))]
-    name: Option<Change<Text<1, 120>>>,
+    name: Option<Change<SingleLine<120>>>,
     /// E.164; null takes it away. Needs `currentPassword`, unless one signed in within the last quarter of an hour:
     /// whoever has the number can recover the account.
     #[serde(default, deserialize_with = "present")]
@@ -105,7 +107,7 @@ struct ProfilePatch {
     #[schema(value_type = Option<Object>, example = json!("it"))]
     locale: Option<Change<Locale>>,
     /// When the fields without an `at` of their own were written; absent: now.
-    at: Option<DateTime<Utc>>,
+    at: Option<Timestamp>,
     current_password: Option<GivenPassword>,
 }
 
@@ -156,7 +158,11 @@ pub struct Writes {
 impl ProfilePatch {
     fn writes(&self, now: DateTime<Utc>) -> Result<Writes, Problem> {
         let instant = |field: &'static str, own: Option<DateTime<Utc>>| {
-            let (pointer, at) = if own.is_some() { (format!("/{field}/at"), own) } else { ("/at".to_owned(), self.at) };
+            let (pointer, at) = if own.is_some() {
+                (format!("/{field}/at"), own)
+            } else {
+                ("/at".to_owned(), self.at.map(Timestamp::utc))
+            };
             at.map(|at| clamp(at, now)).transpose().map_err(|_| Problem::clock_skew(&pointer, now))
         };
         let mut writes = Writes::default();

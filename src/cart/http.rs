@@ -19,7 +19,9 @@ use crate::clock::clamp;
 use crate::ids::{ItemId, RestaurantId};
 use crate::menu::configure::{Choice, MOST_CHOICES};
 use crate::problem::{Problem, ProblemBody};
-use crate::wire::{Body, Json, Text};
+use crate::text::{MultiLine, SingleLine};
+use crate::timestamp::Timestamp;
+use crate::wire::{Body, Json};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -47,7 +49,7 @@ struct CartContent {
     #[schema(max_items = 100)]
     lines: Vec<WantedCartLine>,
     /// When it was put together, by the client's clock; absent: now. Lines that were written later stay.
-    at: Option<DateTime<Utc>>,
+    at: Option<Timestamp>,
 }
 
 /// What, how many, and a wish.
@@ -56,26 +58,26 @@ struct CartContent {
 struct WantedCartLine {
     /// What the client calls the line; the server names it when absent.
     #[schema(inline)]
-    key: Option<Text<1, 64>>,
+    key: Option<SingleLine<64>>,
     item_id: ItemId,
     quantity: Quantity,
     /// What is chosen on each of them; at most 100 choices, nested ones included.
     #[serde(default)]
     modifiers: Vec<Choice>,
     #[schema(inline)]
-    note: Option<Text<1, 500>>,
+    note: Option<MultiLine<500>>,
 }
 
 impl WantedCartLine {
     fn into_write(self) -> LineWrite {
         LineWrite {
-            key: self.key.map_or_else(content::fresh_key, Text::into_string),
+            key: self.key.map_or_else(content::fresh_key, String::from),
             at: None,
             content: Some(WantedLine {
                 item_id: self.item_id,
                 quantity: self.quantity.get().into(),
                 choices: self.modifiers,
-                note: self.note.map(Text::into_string),
+                note: self.note.map(String::from),
             }),
         }
     }
@@ -125,8 +127,8 @@ async fn put_cart(
 }
 
 /// The instant a client's write counts as having.
-fn instant(at: Option<DateTime<Utc>>, now: DateTime<Utc>, pointer: &str) -> Result<Option<DateTime<Utc>>, Problem> {
-    at.map(|at| clamp(at, now)).transpose().map_err(|_| Problem::clock_skew(pointer, now))
+fn instant(at: Option<Timestamp>, now: DateTime<Utc>, pointer: &str) -> Result<Option<DateTime<Utc>>, Problem> {
+    at.map(|at| clamp(at.utc(), now)).transpose().map_err(|_| Problem::clock_skew(pointer, now))
 }
 
 /// Lines to be changed, added or taken out; the others stay.
@@ -144,7 +146,7 @@ struct CartPatch {
 pub struct LinePatch {
     /// What the client calls the line: a fresh random name adds one.
     #[schema(inline)]
-    key: Text<1, 64>,
+    key: SingleLine<64>,
     /// How many; 0 takes the line out.
     #[schema(minimum = 0, maximum = 99)]
     quantity: u8,
@@ -153,9 +155,9 @@ pub struct LinePatch {
     #[serde(default)]
     modifiers: Vec<Choice>,
     #[schema(inline)]
-    note: Option<Text<1, 500>>,
+    note: Option<MultiLine<500>>,
     /// When it was written, by the client's clock; absent: now. A line that was written later keeps what it is.
-    at: Option<DateTime<Utc>>,
+    at: Option<Timestamp>,
 }
 
 impl LinePatch {
@@ -172,7 +174,7 @@ impl LinePatch {
                 item_id,
                 quantity: self.quantity.into(),
                 choices: self.modifiers,
-                note: self.note.map(Text::into_string),
+                note: self.note.map(String::from),
             }),
             (1..=99, None) => return Err(Problem::invalid_field(format!("{place}/itemId"), "is required")),
             _ => return Err(Problem::invalid_field(format!("{place}/quantity"), "must be between 0 and 99")),

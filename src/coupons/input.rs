@@ -9,6 +9,7 @@ use crate::ids::{CouponId, RestaurantId};
 use crate::money::{Amount, Currency, Money};
 use crate::problem::{FieldError, Problem};
 use crate::restaurants::tax::Rate;
+use crate::timestamp::Timestamp;
 
 /// A coupon to be.
 #[derive(Deserialize, ToSchema)]
@@ -28,9 +29,9 @@ pub struct NewCoupon {
     /// Lines must come to this at least, before any discount.
     minimum_items: Option<Money>,
     /// From when on; absent: at once.
-    valid_from: Option<DateTime<Utc>>,
+    valid_from: Option<Timestamp>,
     /// Until when; absent: without end.
-    valid_until: Option<DateTime<Utc>>,
+    valid_until: Option<Timestamp>,
     /// How many orders may use it; absent: any number.
     #[schema(minimum = 1)]
     limit_total: Option<i32>,
@@ -88,8 +89,8 @@ impl NewCoupon {
             cap: self.cap,
             amount: self.amount,
             minimum_items: self.minimum_items.unwrap_or(Amount::ZERO.of(currency)),
-            valid_from: self.valid_from,
-            valid_until: self.valid_until,
+            valid_from: self.valid_from.map(Timestamp::utc),
+            valid_until: self.valid_until.map(Timestamp::utc),
             limit_total: self.limit_total,
             limit_per_user: self.limit_per_user,
             active: self.active,
@@ -139,12 +140,12 @@ pub struct CouponPatch {
     minimum_items: Option<Money>,
     /// Null: at once.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    valid_from: Option<Option<DateTime<Utc>>>,
+    #[schema(value_type = Option<Timestamp>)]
+    valid_from: Option<Option<Timestamp>>,
     /// Null: without end.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    valid_until: Option<Option<DateTime<Utc>>>,
+    #[schema(value_type = Option<Timestamp>)]
+    valid_until: Option<Option<Timestamp>>,
     /// Null: any number. Not less than orders use it.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<i32>, minimum = 1)]
@@ -165,8 +166,8 @@ impl CouponPatch {
     pub fn apply(self, current: &Coupon) -> Result<Coupon, Problem> {
         let coupon = Coupon {
             minimum_items: self.minimum_items.unwrap_or(current.minimum_items),
-            valid_from: self.valid_from.unwrap_or(current.valid_from),
-            valid_until: self.valid_until.unwrap_or(current.valid_until),
+            valid_from: self.valid_from.map_or(current.valid_from, |from| from.map(Timestamp::utc)),
+            valid_until: self.valid_until.map_or(current.valid_until, |until| until.map(Timestamp::utc)),
             limit_total: self.limit_total.unwrap_or(current.limit_total),
             limit_per_user: self.limit_per_user.unwrap_or(current.limit_per_user),
             active: self.active.unwrap_or(current.active),

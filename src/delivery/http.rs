@@ -17,13 +17,14 @@ use crate::app::App;
 use crate::events::{self, Event};
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId};
 use crate::orders::OrderStatus;
-use crate::paging::{List, Page};
+use crate::paging::{Cursor, List, Page};
 use crate::permission::{self, Operation};
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::restaurants::staff;
 use crate::tenancy::Who;
+use crate::text::MultiLine;
 use crate::uow::Tx;
-use crate::wire::{Body, IfMatch, Json, Query, Text, Versioned};
+use crate::wire::{Body, IfMatch, Json, Query, Versioned};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -48,7 +49,8 @@ struct DeliveryQuery {
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
     /// `nextCursor` of the page before.
-    cursor: Option<String>,
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
 }
 
 /// Whose deliveries are shown: of a restaurant for its staff, of the order for whoever may see the order, or else those
@@ -82,7 +84,7 @@ async fn list_deliveries(
     SignedIn(caller): SignedIn,
     Query(query): Query<DeliveryQuery>,
 ) -> Result<Json<List<Delivery>>, Problem> {
-    let page = Page::parse(query.limit, query.cursor.as_deref())?;
+    let page = Page::parse(query.limit, query.cursor)?;
     let (who, filter) = choose(&app, &caller, &query).await?;
     let rows = app.db.read(who, move |tx| Box::pin(async move { sql::list(tx, &filter, page).await })).await?;
     Ok(Json(page.cut(rows, |delivery| (delivery.created_at, delivery.id.uuid()))))
@@ -142,7 +144,7 @@ struct DeliveryStatusWish {
     status: DeliveryStatus,
     /// Why; required for FAILED.
     #[schema(inline)]
-    reason: Option<Text<1, 500>>,
+    reason: Option<MultiLine<500>>,
 }
 
 /// Move a delivery along
@@ -163,7 +165,7 @@ async fn update_delivery_status(
     if_match: IfMatch,
     Body(wish): Body<DeliveryStatusWish>,
 ) -> Result<Versioned<Delivery>, Problem> {
-    let reason = wish.reason.map(Text::into_string);
+    let reason = wish.reason.map(String::from);
     let body = app.db.write(party.scope, move |tx| Box::pin(advance(tx, party, if_match, wish.status, reason))).await?;
     Ok(Versioned { version: body.version, body })
 }

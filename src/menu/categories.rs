@@ -20,7 +20,8 @@ use crate::paging::List;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
 use crate::tenancy::Who;
-use crate::wire::{Body, Json, Path, Text};
+use crate::text::SingleLine;
+use crate::wire::{Body, Json, Path};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -44,9 +45,9 @@ fn check(category: &Category) -> Result<(), Problem> {
 struct NewCategory {
     /// What you call it, for `PUT …/menu`.
     #[schema(inline)]
-    key: Option<Text<1, 80>>,
+    key: Option<SingleLine<80>>,
     #[schema(inline)]
-    name: Text<1, 120>,
+    name: SingleLine<120>,
     /// Where it stands; smaller first; 0 when absent.
     #[serde(default)]
     position: i32,
@@ -75,7 +76,7 @@ async fn create_category(
     let (scope, most) = (staff.scope, app.config.menus.most_categories);
     let category = Category {
         id: CategoryId::new(),
-        key: new.key.map(Text::into_string),
+        key: new.key.map(String::from),
         name: new.name.into_string(),
         position: new.position,
         day_parts: new.day_parts,
@@ -143,9 +144,9 @@ struct CategoryPatch {
     /// Null: it has none any more.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
-    key: Option<Option<Text<1, 80>>>,
+    key: Option<Option<SingleLine<80>>>,
     #[schema(inline)]
-    name: Option<Text<1, 120>>,
+    name: Option<SingleLine<120>>,
     position: Option<i32>,
     /// All windows; empty: at any time.
     #[schema(max_items = 30)]
@@ -157,7 +158,7 @@ struct CategoryPatch {
 impl CategoryPatch {
     fn apply(self, category: &mut Category) {
         if let Some(key) = self.key {
-            category.key = key.map(Text::into_string);
+            category.key = key.map(String::from);
         }
         if let Some(name) = self.name {
             category.name = name.into_string();

@@ -19,10 +19,12 @@ use crate::ids::ModifierGroupId;
 use crate::money::{Currency, Money};
 use crate::problem::FieldError;
 use crate::restaurants::tax::TaxClass;
-use crate::wire::{Text, json_pointer};
+use crate::shape;
+use crate::text::{MultiLine, SingleLine};
+use crate::wire::json_pointer;
 
 /// What a thing is called by whoever keeps the menu elsewhere.
-pub type Key = Text<1, 80>;
+pub type Key = SingleLine<80>;
 
 /// A whole menu.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -47,7 +49,7 @@ pub struct DocumentCategory {
     pub key: Key,
     /// Its heading.
     #[schema(inline)]
-    pub name: Text<1, 120>,
+    pub name: SingleLine<120>,
     /// When it is served; empty or absent: at any time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub day_parts: Vec<DayPart>,
@@ -68,11 +70,11 @@ pub struct DocumentItem {
     pub key: Key,
     /// Its name.
     #[schema(inline)]
-    pub name: Text<1, 120>,
+    pub name: SingleLine<120>,
     /// What it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(inline)]
-    pub description: Option<Text<1, 2000>>,
+    pub description: Option<MultiLine<2000>>,
     /// What one costs, without modifiers.
     pub price: Money,
     /// One of the restaurant's `taxClasses`; absent: taxed as what has none.
@@ -112,7 +114,7 @@ pub struct DocumentGroup {
     pub key: Key,
     /// The question.
     #[schema(inline)]
-    pub name: Text<1, 120>,
+    pub name: SingleLine<120>,
     /// How many choices at least; 0 when absent.
     #[serde(default)]
     pub min: i16,
@@ -134,7 +136,7 @@ pub struct DocumentModifier {
     pub key: Key,
     /// Its name.
     #[schema(inline)]
-    pub name: Text<1, 120>,
+    pub name: SingleLine<120>,
     /// What one adds to the price.
     pub price: Money,
     /// One of the restaurant's `taxClasses`; absent: that of what it is chosen on.
@@ -209,15 +211,18 @@ fn pieces<T: DeserializeOwned>(place: &str, things: Vec<Value>, faults: &mut Vec
 fn piece<T: DeserializeOwned>(place: &str, thing: Value, faults: &mut Vec<FieldError>) -> Option<T> {
     let read = serde_path_to_error::deserialize(thing);
     read.map_err(|error| {
-        let pointer = format!("{place}{}", json_pointer(error.path()));
-        faults.push(FieldError::invalid(pointer, error.inner().to_string()));
+        let message = error.inner().to_string();
+        let (field, words) = shape::in_plain_words(&message);
+        let field = field.map(|field| format!("/{field}")).unwrap_or_default();
+        let pointer = format!("{place}{}{field}", json_pointer(error.path()));
+        faults.push(FieldError::invalid(pointer, words));
     })
     .ok()
 }
 
 /// A text that the tables hold, as a document holds it.
-fn text<const MIN: usize, const MAX: usize>(text: String) -> Result<Text<MIN, MAX>, String> {
-    Text::try_from(text)
+fn text<T: TryFrom<String, Error = String>>(text: String) -> Result<T, String> {
+    T::try_from(text)
 }
 
 /// What things are called in a document: by their keys, or by their ids where they have none of their own. A key that is

@@ -23,8 +23,9 @@ use crate::paging::List;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
 use crate::tenancy::{RestaurantScope, Who};
+use crate::text::SingleLine;
 use crate::uow::Tx;
-use crate::wire::{Body, Json, Path, Text};
+use crate::wire::{Body, Json, Path};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -93,10 +94,10 @@ async fn save(tx: &mut Tx, scope: &RestaurantScope, group: Group, bounds: Menus)
 struct NewModifierGroup {
     /// What you call it, for `PUT …/menu`.
     #[schema(inline)]
-    key: Option<Text<1, 80>>,
+    key: Option<SingleLine<80>>,
     /// The question.
     #[schema(inline, example = "Size")]
-    name: Text<1, 120>,
+    name: SingleLine<120>,
     /// How many choices at least; 0 when absent.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 99)]
@@ -138,7 +139,7 @@ async fn create_modifier_group(
             faults.none()?;
             let group = Group {
                 id: ModifierGroupId::new(),
-                key: new.key.map(Text::into_string),
+                key: new.key.map(String::from),
                 name: new.name.into_string(),
                 min: new.min,
                 max: new.max,
@@ -204,9 +205,9 @@ struct ModifierGroupPatch {
     /// Null: it has none any more.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
-    key: Option<Option<Text<1, 80>>>,
+    key: Option<Option<SingleLine<80>>>,
     #[schema(inline)]
-    name: Option<Text<1, 120>>,
+    name: Option<SingleLine<120>>,
     #[schema(minimum = 0, maximum = 99)]
     min: Option<i16>,
     #[schema(minimum = 1, maximum = 99)]
@@ -243,9 +244,9 @@ async fn update_modifier_group(
                 let mut group = found.ok_or_else(Problem::not_found)?;
                 let mut faults = Faults::default();
                 if let Some(key) = patch.key {
-                    group.key = key.map(Text::into_string);
+                    group.key = key.map(String::from);
                 }
-                group.name = patch.name.map_or(group.name, Text::into_string);
+                group.name = patch.name.map_or(group.name, String::from);
                 (group.min, group.max) = (patch.min.unwrap_or(group.min), patch.max.unwrap_or(group.max));
                 group.translations = patch.translations.unwrap_or(group.translations);
                 if let Some(modifiers) = patch.modifiers {

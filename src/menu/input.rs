@@ -12,6 +12,7 @@ use crate::problem::{FieldError, Problem};
 use crate::restaurants;
 use crate::restaurants::tax::TaxClass;
 use crate::tenancy::RestaurantScope;
+use crate::timestamp::Timestamp;
 use crate::uow::Tx;
 
 /// Most portions a stock can count.
@@ -39,7 +40,7 @@ pub struct Availability {
     /// On, or off.
     pub available: bool,
     /// Off until then, and on again by itself; absent: off until somebody switches it on.
-    pub until: Option<DateTime<Utc>>,
+    pub until: Option<Timestamp>,
 }
 
 impl Availability {
@@ -48,7 +49,7 @@ impl Availability {
     /// # Errors
     /// The fault of `until`.
     pub fn check(self, now: DateTime<Utc>) -> Result<Self, Problem> {
-        let fault = match self.until {
+        let fault = match self.until.map(Timestamp::utc) {
             Some(_) if self.available => "has no place where it is switched on",
             Some(until) if until <= now => "must be in the future",
             Some(until) if until > now + TimeDelta::days(366) => "must be within a year",

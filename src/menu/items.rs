@@ -20,13 +20,15 @@ use crate::app::App;
 use crate::idempotency::{Answer, Once};
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, RestaurantId};
 use crate::money::Money;
-use crate::paging::{List, Page};
+use crate::paging::{Cursor, List, Page};
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
 use crate::restaurants::tax::TaxClass;
 use crate::tenancy::{RestaurantScope, Who};
+use crate::text::{MultiLine, SingleLine};
+use crate::timestamp::Timestamp;
 use crate::uow::Tx;
-use crate::wire::{Body, Json, Path, Query, Text};
+use crate::wire::{Body, Json, Path, Query};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -69,12 +71,12 @@ async fn check(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(), 
 struct NewItem {
     /// What you call it, for `PUT …/menu`.
     #[schema(inline)]
-    key: Option<Text<1, 80>>,
+    key: Option<SingleLine<80>>,
     category_id: CategoryId,
     #[schema(inline)]
-    name: Text<1, 120>,
+    name: SingleLine<120>,
     #[schema(inline)]
-    description: Option<Text<1, 2000>>,
+    description: Option<MultiLine<2000>>,
     /// What one costs, without modifiers, in the restaurant's currency; with tax, if `pricesIncludeTax` of the restaurant.
     price: Money,
     /// One of the restaurant's `taxClasses`; null or absent: taxed as what has none.
@@ -109,10 +111,10 @@ impl NewItem {
     fn into_item(self) -> Item {
         Item {
             id: ItemId::new(),
-            key: self.key.map(Text::into_string),
+            key: self.key.map(String::from),
             category_id: self.category_id,
             name: self.name.into_string(),
-            description: self.description.map(Text::into_string),
+            description: self.description.map(String::from),
             price: self.price,
             tax_class: self.tax_class,
             available: self.available,
@@ -172,7 +174,8 @@ struct ItemQuery {
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
     /// `nextCursor` of the page before.
-    cursor: Option<String>,
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
 }
 
 /// List items as staff see them
@@ -189,7 +192,7 @@ async fn list_items(
     staff: Staff,
     Query(query): Query<ItemQuery>,
 ) -> Result<Json<List<Item>>, Problem> {
-    let page = Page::parse(query.limit, query.cursor.as_deref())?;
+    let page = Page::parse(query.limit, query.cursor)?;
     let scope = staff.scope;
     let rows = app
         .db
@@ -224,14 +227,14 @@ struct ItemPatch {
     /// Null: it has none any more.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
-    key: Option<Option<Text<1, 80>>>,
+    key: Option<Option<SingleLine<80>>>,
     category_id: Option<CategoryId>,
     #[schema(inline)]
-    name: Option<Text<1, 120>>,
+    name: Option<SingleLine<120>>,
     /// Null: it has none any more.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
-    description: Option<Option<Text<1, 2000>>>,
+    description: Option<Option<MultiLine<2000>>>,
     price: Option<Money>,
     /// Null: taxed as what has none.
     #[serde(default, deserialize_with = "present")]
@@ -265,10 +268,10 @@ impl ItemPatch {
                 *place = value;
             }
         }
-        set(&mut item.key, self.key.map(|key| key.map(Text::into_string)));
+        set(&mut item.key, self.key.map(|key| key.map(String::from)));
         set(&mut item.category_id, self.category_id);
-        set(&mut item.name, self.name.map(Text::into_string));
-        set(&mut item.description, self.description.map(|text| text.map(Text::into_string)));
+        set(&mut item.name, self.name.map(String::from));
+        set(&mut item.description, self.description.map(|text| text.map(String::from)));
         set(&mut item.price, self.price);
         set(&mut item.tax_class, self.tax_class);
         if let Some(available) = self.available {
@@ -369,7 +372,7 @@ async fn set_availability(
         .write(scope, move |tx| {
             Box::pin(async move {
                 let mut item = sql::items::lock(tx, &scope, id).await?;
-                (item.available, item.unavailable_until) = (wanted.available, wanted.until);
+                (item.available, item.unavailable_until) = (wanted.available, wanted.until.map(Timestamp::utc));
                 sql::items::save(tx, &scope, &item).await?;
                 sql::announce(tx, &scope).await?;
                 Ok(item)

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::sql;
 use crate::app::App;
 use crate::ids::{ItemId, ModifierId, OrderId, RestaurantId};
-use crate::paging::{List, Page};
+use crate::paging::{Cursor, List, Page};
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
 use crate::wire::{Json, Query};
@@ -81,7 +81,8 @@ struct LedgerQuery {
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
     /// `nextCursor` of the page before.
-    cursor: Option<String>,
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
 }
 
 /// Read the stock ledger
@@ -99,7 +100,7 @@ async fn list_stock_ledger(
     staff: Staff,
     Query(query): Query<LedgerQuery>,
 ) -> Result<Json<List<Movement>>, Problem> {
-    let page = Page::parse(query.limit, query.cursor.as_deref())?;
+    let page = Page::parse(query.limit, query.cursor)?;
     if query.item_id.is_some() && query.modifier_id.is_some() {
         return Err(Problem::invalid_field("?modifierId", "has no place beside itemId: ask for one of them"));
     }

@@ -21,7 +21,9 @@ use crate::money::{Currency, Money};
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
 use crate::restaurants::tax::TaxClass;
-use crate::wire::{Body, Json, Path, Text};
+use crate::text::SingleLine;
+use crate::timestamp::Timestamp;
+use crate::wire::{Body, Json, Path};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -36,9 +38,9 @@ pub(super) struct ModifierBody {
     id: Option<ModifierId>,
     /// What you call it, for `PUT …/menu`.
     #[schema(inline)]
-    key: Option<Text<1, 80>>,
+    key: Option<SingleLine<80>>,
     #[schema(inline)]
-    name: Text<1, 120>,
+    name: SingleLine<120>,
     /// What one adds to the price, in the restaurant's currency.
     price: Money,
     /// One of the restaurant's `taxClasses`; null or absent: that of what it is chosen on.
@@ -98,7 +100,7 @@ impl ModifierBody {
         let until = before.and_then(|before| before.unavailable_until).filter(|_| self.available.is_none());
         Modifier {
             id: self.id.unwrap_or_default(),
-            key: self.key.map(Text::into_string),
+            key: self.key.map(String::from),
             name: self.name.into_string(),
             price: self.price.amount,
             tax_class: self.tax_class,
@@ -139,7 +141,7 @@ async fn set_modifier_availability(
         .write(scope, move |tx| {
             Box::pin(async move {
                 groups::require(tx, &scope, group, id).await?;
-                sql::groups::switch(tx, &scope, id, wanted.available, wanted.until).await?;
+                sql::groups::switch(tx, &scope, id, wanted.available, wanted.until.map(Timestamp::utc)).await?;
                 sql::announce(tx, &scope).await?;
                 groups::body(tx, &scope, group).await
             })

@@ -10,6 +10,7 @@ use super::csv::{self, Separator};
 use super::document::{Document, DocumentCategory, DocumentGroup, DocumentItem, DocumentModifier};
 use crate::money::Currency;
 use crate::problem::FieldError;
+use crate::shape;
 
 /// The columns, in the order of the export, and which kinds of line may fill each besides its key; an import may have
 /// them in any order.
@@ -89,7 +90,7 @@ fn keys_text(keys: &[Value]) -> String {
 fn keys_value(text: &str) -> Result<Value, String> {
     if text.starts_with('[') {
         return serde_json::from_str(text)
-            .map_err(|error| format!("must be keys with | between them, or JSON: {error}"));
+            .map_err(|_| "must be keys with | between them, or a list of keys as JSON".to_owned());
     }
     Ok(text.split('|').map(|key| json!(key.trim())).collect())
 }
@@ -346,9 +347,7 @@ impl Reading {
             "modifierGroups" => keys_value(text).map(Some),
             "diets" => Ok(Some(text.split_whitespace().collect())),
             "allergens" => Ok(Some(allergens_value(text))),
-            "dayParts" | "translations" => {
-                serde_json::from_str(text).map(Some).map_err(|error| format!("must be JSON: {error}"))
-            }
+            "dayParts" | "translations" => serde_json::from_str(text).map(Some).map_err(|_| "must be JSON".to_owned()),
             _ => Ok(Some(json!(text))),
         }
     }
@@ -360,7 +359,7 @@ impl Reading {
             Err(error) => {
                 let path = error.path().to_string();
                 let name = path.split(['.', '[']).next().unwrap_or_default().to_owned();
-                self.fault(record, &name, &error.inner().to_string());
+                self.fault(record, &name, &shape::in_plain_words(&error.inner().to_string()).1);
                 None
             }
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::wire::Text;
+use crate::text::{MultiLine, SingleLine};
 
 /// Most languages a text may be in, beside its own.
 pub const MOST_LANGUAGES: usize = 20;
@@ -17,11 +17,11 @@ pub struct Texts {
     /// The name.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    pub name: Option<Text<1, 120>>,
+    pub name: Option<SingleLine<120>>,
     /// What it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    pub description: Option<Text<1, 2000>>,
+    pub description: Option<MultiLine<2000>>,
 }
 
 /// By language, such as `it` or `pt-br`.

@@ -226,11 +226,11 @@ fn said(
 }
 
 fn name_of(texts: &Texts) -> Option<&str> {
-    texts.name.as_ref().map(crate::wire::Text::as_str)
+    texts.name.as_deref()
 }
 
 fn description_of(texts: &Texts) -> Option<&str> {
-    texts.description.as_ref().map(crate::wire::Text::as_str)
+    texts.description.as_deref()
 }
 
 /// How something is shown, and until when that holds.

@@ -18,7 +18,8 @@ use crate::permission::Operation;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
 use crate::tenancy::RestaurantScope;
-use crate::wire::{Body, IfMatch, Json, Text};
+use crate::text::MultiLine;
+use crate::wire::{Body, IfMatch, Json};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -33,7 +34,7 @@ struct OrderChange {
     status: OrderStatus,
     /// Why; required where the status table says so.
     #[schema(inline)]
-    reason: Option<Text<1, 500>>,
+    reason: Option<MultiLine<500>>,
     /// The version it must still have; absent: whatever it has.
     version: Option<i64>,
 }
@@ -89,7 +90,7 @@ fn check(app: &App, update: BulkUpdate) -> Result<Vec<OrderChange>, Problem> {
 
 async fn apply(app: &App, scope: RestaurantScope, change: OrderChange) -> Result<Order, Problem> {
     let OrderChange { order_id, status, reason, version } = change;
-    let reason = reason.map(Text::into_string);
+    let reason = reason.map(String::from);
     app.db
         .write(scope, move |tx| {
             Box::pin(async move { advance(tx, &scope, order_id, IfMatch(version), status, reason).await })

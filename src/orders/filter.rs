@@ -1,21 +1,21 @@
 //! Which orders a list shows: read from the query, bounded, pure.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::{Fulfilment, OrderStatus};
 use crate::ids::RestaurantId;
-use crate::paging::Page;
+use crate::paging::{Cursor, Page};
 use crate::problem::Problem;
+use crate::text::SingleLine;
+use crate::timestamp::Timestamp;
 
 /// How far back a text is looked for when the query does not say.
 pub const USUAL_SEARCH: TimeDelta = TimeDelta::days(31);
 /// And at most, so that a search costs what the days searched cost and not what the history does.
 pub const LONGEST_SEARCH: TimeDelta = TimeDelta::days(93);
-/// Longest text to look for.
-const LONGEST_TEXT: usize = 100;
 
 /// Which orders.
 #[derive(Deserialize, IntoParams)]
@@ -28,20 +28,28 @@ pub struct OrderQuery {
     #[param(example = "PENDING,CONFIRMED")]
     status: Option<String>,
     /// Placed at this instant or later.
-    from: Option<DateTime<Utc>>,
+    from: Option<Timestamp>,
     /// Placed before this instant.
-    to: Option<DateTime<Utc>>,
+    to: Option<Timestamp>,
     /// Of this kind.
     fulfilment: Option<Fulfilment>,
     /// Whose number is this, or whose note or name has this in it: the customer's name in a restaurant's list, the
     /// restaurant's name in one's own. Looks through the 31 days before `to`, or from `from` on, at most 93 days.
-    #[param(max_length = 100)]
-    q: Option<String>,
+    #[serde(default, deserialize_with = "unless_blank")]
+    #[param(inline)]
+    q: Option<SingleLine<100>>,
     /// Rows a page, 1 to 200; 50 unless told.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
     /// `nextCursor` of the page before.
-    cursor: Option<String>,
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
+}
+
+/// An empty search box asks for nothing.
+fn unless_blank<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SingleLine<100>>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.trim().is_empty() { Ok(None) } else { text.try_into().map(Some).map_err(serde::de::Error::custom) }
 }
 
 /// Which orders, read.
@@ -65,25 +73,22 @@ impl OrderQuery {
     /// # Errors
     /// 422 with the parameter's name.
     pub fn read(&self, now: DateTime<Utc>) -> Result<(Filter, Page), Problem> {
-        let page = Page::parse(self.limit, self.cursor.as_deref())?;
+        let page = Page::parse(self.limit, self.cursor)?;
         let statuses = self.status.as_deref().map(statuses).transpose()?;
-        if self.from.zip(self.to).is_some_and(|(from, to)| from >= to) {
+        let (mut from, to) = (self.from.map(Timestamp::utc), self.to.map(Timestamp::utc));
+        if from.zip(to).is_some_and(|(from, to)| from >= to) {
             return Err(Problem::invalid_field("?to", "must be after from"));
         }
-        let text = self.q.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(ToOwned::to_owned);
-        let mut from = self.from;
-        if let Some(text) = &text {
-            if text.chars().count() > LONGEST_TEXT || text.chars().any(char::is_control) {
-                return Err(Problem::invalid_field("?q", "must be at most 100 characters, without control characters"));
-            }
-            let end = self.to.unwrap_or(now);
+        let text = self.q.clone().map(String::from);
+        if text.is_some() {
+            let end = to.unwrap_or(now);
             let begin = from.unwrap_or(end - USUAL_SEARCH);
             if end - begin > LONGEST_SEARCH {
                 return Err(Problem::invalid_field("?from", "must be at most 93 days before to when q is looked for"));
             }
             from = Some(begin);
         }
-        Ok((Filter { statuses, from, to: self.to, fulfilment: self.fulfilment, text }, page))
+        Ok((Filter { statuses, from, to, fulfilment: self.fulfilment, text }, page))
     }
 }
 

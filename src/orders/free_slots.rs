@@ -20,28 +20,13 @@ use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::search::Point;
 use crate::restaurants::slots::Slot;
 use crate::tenancy::RestaurantScope;
+use crate::timestamp::LocalDate;
 use crate::uow::Tx;
 use crate::wire::{Json, Path, Query};
 
 /// The route of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list_slots))
-}
-
-/// A date in a query: `2026-05-01`.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
-struct LocalDate(NaiveDate);
-
-impl TryFrom<String> for LocalDate {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        let of_four_digits =
-            text.len() == "2026-05-01".len() && text.bytes().next().is_some_and(|one| one.is_ascii_digit());
-        let date = text.parse().ok().filter(|_| of_four_digits);
-        date.map(Self).ok_or("must be a date such as 2026-05-01")
-    }
 }
 
 /// For what, and for which day.
@@ -52,7 +37,7 @@ struct SlotQuery {
     /// How it is to reach the guest.
     fulfilment: Fulfilment,
     /// The restaurant's local date; today unless told.
-    #[param(value_type = Option<String>, example = "2026-05-01")]
+    #[param(inline)]
     date: Option<LocalDate>,
     /// Where a delivery goes, latitude and longitude: then the way there is counted. Without it there is none.
     #[param(value_type = Option<String>, example = "44.4938,11.3430")]
@@ -113,7 +98,7 @@ async fn read(tx: &mut Tx, scope: &RestaurantScope, query: SlotQuery) -> Result<
     let (restaurant, lead_minutes) = (&door.restaurant, door.terms(Amount::ZERO)?.lead_minutes);
     let asked = Asked { restaurant, fulfilment: query.fulfilment, lead_minutes };
     let today = tx.now().with_timezone(&restaurant.zone()?).date_naive();
-    let date = query.date.map_or(today, |date| date.0);
+    let date = query.date.map_or(today, LocalDate::date);
     let slots = moment::of_day(tx, scope, asked, date).await?;
     let now = tx.now();
     let earliest_slot = moment::earliest(tx, scope, asked, now).await?;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -31,7 +30,9 @@ use crate::place::Place;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff;
 use crate::tenancy::{RestaurantScope, Who};
-use crate::wire::{Body, BodyWithBytes, IfMatch, Json, Query, Text, Versioned};
+use crate::text::{MultiLine, SingleLine};
+use crate::timestamp::Timestamp;
+use crate::wire::{Body, BodyWithBytes, IfMatch, Json, Query, Versioned};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -64,22 +65,22 @@ struct NewOrder {
     fulfilment: Option<Fulfilment>,
     /// Where to; required for a delivery.
     #[schema(inline)]
-    address: Option<Text<1, 300>>,
+    address: Option<MultiLine<300>>,
     /// Where that is; required for a delivery. With a quote it is the quote's when absent.
     place: Option<Place>,
     /// Which table; required for dine-in.
     #[schema(inline)]
-    table: Option<Text<1, 40>>,
+    table: Option<SingleLine<40>>,
     /// A wish for the whole order.
     #[schema(inline)]
-    note: Option<Text<1, 500>>,
+    note: Option<MultiLine<500>>,
     /// For the people. With a quote it is the quote's when absent.
     tip: Option<Money>,
     /// A code that takes something off. With a quote it is the quote's when absent.
     #[schema(inline)]
     coupon_code: Option<CouponCode>,
     /// For when: any instant of the slot it is wanted in. Absent: as soon as can be, or as quoted.
-    scheduled_for: Option<DateTime<Utc>>,
+    scheduled_for: Option<Timestamp>,
 }
 
 /// What an order is placed from.
@@ -115,13 +116,13 @@ impl NewOrder {
     fn request(self) -> Result<Request, Problem> {
         let request = Request {
             fulfilment: self.fulfilment.ok_or_else(|| Problem::invalid_field("/fulfilment", "is required"))?,
-            address: self.address.map(Text::into_string),
+            address: self.address.map(String::from),
             place: self.place,
-            table: self.table.map(Text::into_string),
-            note: self.note.map(Text::into_string),
+            table: self.table.map(String::from),
+            note: self.note.map(String::from),
             tip: self.tip,
             coupon: self.coupon_code,
-            scheduled_for: self.scheduled_for,
+            scheduled_for: self.scheduled_for.map(Timestamp::utc),
             expected_total: None,
         };
         request.check()?;
@@ -132,13 +133,13 @@ impl NewOrder {
         QuotedRequest {
             quote,
             fulfilment: self.fulfilment,
-            address: self.address.map(Text::into_string),
+            address: self.address.map(String::from),
             place: self.place,
-            table: self.table.map(Text::into_string),
-            note: self.note.map(Text::into_string),
+            table: self.table.map(String::from),
+            note: self.note.map(String::from),
             tip: self.tip,
             coupon: self.coupon_code,
-            scheduled_for: self.scheduled_for,
+            scheduled_for: self.scheduled_for.map(Timestamp::utc),
         }
     }
 }
@@ -259,7 +260,7 @@ struct StatusWish {
     status: OrderStatus,
     /// Why; required where the status table says so.
     #[schema(inline)]
-    reason: Option<Text<1, 500>>,
+    reason: Option<MultiLine<500>>,
 }
 
 /// Move an order along
@@ -282,7 +283,7 @@ async fn update_order_status(
     Body(wish): Body<StatusWish>,
 ) -> Result<Versioned<Order>, Problem> {
     let (scope, order) = (party.scope, party.order);
-    let reason = wish.reason.map(Text::into_string);
+    let reason = wish.reason.map(String::from);
     let body = app
         .db
         .write(scope, move |tx| {

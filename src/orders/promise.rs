@@ -16,6 +16,7 @@ use super::{Order, OrderStatus, sql};
 use crate::app::App;
 use crate::ids::OrderId;
 use crate::problem::{Code, Problem, ProblemBody};
+use crate::timestamp::Timestamp;
 use crate::wire::{Body, IfMatch, Versioned};
 
 /// The route of this file.
@@ -85,7 +86,7 @@ impl Order {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewPromise {
     /// Later than what is promised, and at most `ORDER_LONGEST_DELAY` from now.
-    promised_at: DateTime<Utc>,
+    promised_at: Timestamp,
 }
 
 /// Promise an order for later
@@ -116,8 +117,9 @@ async fn update_order_promise(
             Box::pin(async move {
                 let order = sql::lock(tx, &scope, id).await?.ok_or_else(Problem::not_found)?;
                 if_match.check(order.version, &order)?;
-                let change =
-                    order.promise(wish.promised_at, tx.now(), longest).map_err(|refusal| refused(refusal, &order))?;
+                let change = order
+                    .promise(wish.promised_at.utc(), tx.now(), longest)
+                    .map_err(|refusal| refused(refusal, &order))?;
                 sql::answers::save_promise(tx, &scope, &order, change).await
             })
         })

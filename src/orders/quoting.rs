@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -26,6 +26,7 @@ use crate::problem::{Code, Problem, ProblemBody};
 use crate::restaurants::staff::Customer;
 use crate::restaurants::{self, Restaurant};
 use crate::tenancy::{PlatformScope, RestaurantScope};
+use crate::timestamp::Timestamp;
 use crate::uow::Tx;
 use crate::wire::{Json, Path};
 
@@ -52,7 +53,7 @@ struct QuoteWish {
     #[schema(inline)]
     coupon_code: Option<CouponCode>,
     /// For when: any instant of the slot it is wanted in. Absent: as soon as can be.
-    scheduled_for: Option<DateTime<Utc>>,
+    scheduled_for: Option<Timestamp>,
 }
 
 /// What is to be priced.
@@ -79,7 +80,7 @@ impl QuoteWish {
             note: None,
             tip: self.tip,
             coupon: self.coupon_code,
-            scheduled_for: self.scheduled_for,
+            scheduled_for: self.scheduled_for.map(Timestamp::utc),
             expected_total: None,
         };
         request.check_for_price()?;

@@ -13,7 +13,7 @@ use crate::menu::configure::{Choice, MOST_CHOICES};
 use crate::money::Money;
 use crate::place::Place;
 use crate::problem::{FieldError, Problem};
-use crate::wire::Text;
+use crate::text::MultiLine;
 
 /// How a customer asks for what is in a basket.
 #[derive(Debug, Clone)]
@@ -142,7 +142,7 @@ pub struct LineWish {
     pub modifiers: Vec<Choice>,
     /// A wish.
     #[schema(inline)]
-    pub note: Option<Text<1, 500>>,
+    pub note: Option<MultiLine<500>>,
 }
 
 impl LineWish {
@@ -152,7 +152,7 @@ impl LineWish {
             item_id: self.item_id,
             quantity: self.quantity.get().into(),
             choices: self.modifiers,
-            note: self.note.map(Text::into_string),
+            note: self.note.map(String::from),
         }
     }
 

@@ -225,6 +225,6 @@ fn named(text: &str) -> Result<Room, Problem> {
     })
 }
 
-fn unreadable(error: &ParserError, wanted: &str) -> Problem {
-    Problem::new(Code::InvalidRequest, format!("Send one object, {wanted}: {error}."))
+fn unreadable(_: &ParserError, wanted: &str) -> Problem {
+    Problem::new(Code::InvalidRequest, format!("Send one object of the form {wanted}, and nothing else in it."))
 }

@@ -19,8 +19,9 @@ use crate::ids::RestaurantId;
 use crate::money::{Amount, Currency, Money};
 use crate::problem::{FieldError, Problem, ProblemBody};
 use crate::tenancy::Who;
+use crate::text::SingleLine;
 use crate::uow::Tx;
-use crate::wire::{Body, IfMatch, Path, Text, Versioned};
+use crate::wire::{Body, IfMatch, Path, Versioned};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -80,7 +81,7 @@ enum ZoneGeometry {
 struct ZoneProperties {
     /// What the restaurant calls it.
     #[schema(inline)]
-    name: Text<1, 80>,
+    name: SingleLine<80>,
     /// Of a circle: 1 to 100,000.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 100_000)]
@@ -118,7 +119,7 @@ impl ZoneFeature {
             kind: FeatureType::Feature,
             geometry,
             properties: ZoneProperties {
-                name: Text::try_from(zone.name).map_err(|error| Problem::internal(&error))?,
+                name: SingleLine::try_from(zone.name).map_err(|error| Problem::internal(&error))?,
                 radius_metres,
                 fee: ZoneFee {
                     base: of(zone.fee_base),

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::fulfilments::Fulfilments;
+use crate::text::MultiLine;
+use crate::timestamp::LocalDate;
 
 const MINUTES_A_DAY: i16 = 1_440;
 
@@ -146,11 +148,12 @@ impl Span {
 #[serde(deny_unknown_fields)]
 pub struct Exception {
     /// The local date.
-    #[schema(example = "2026-12-25")]
+    #[serde(deserialize_with = "LocalDate::deserialize_date")]
+    #[schema(value_type = LocalDate, example = "2026-12-25")]
     pub date: NaiveDate,
     /// Why, for the guests; up to 200 characters.
-    #[serde(default)]
-    #[schema(max_length = 200, example = "Christmas")]
+    #[serde(default, deserialize_with = "MultiLine::<200>::deserialize_option")]
+    #[schema(min_length = 1, max_length = 200, example = "Christmas")]
     pub note: Option<String>,
     /// When it opens on that date instead; none: not at all.
     #[serde(default)]
@@ -214,7 +217,6 @@ pub const MOST_SPANS: usize = 100;
 /// Most dates with hours of their own, and most spans on one of them.
 pub const MOST_EXCEPTIONS: usize = 400;
 const MOST_SPANS_A_DATE: usize = 20;
-const LONGEST_NOTE: usize = 200;
 
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
@@ -258,9 +260,6 @@ pub fn faults_of_exceptions(exceptions: &[Exception]) -> Vec<Fault> {
     for (index, exception) in exceptions.iter().enumerate() {
         if let Some(first) = seen.insert(exception.date, index) {
             faults.push((format!("/{index}/date"), format!("is the date of /{first} already")));
-        }
-        if exception.note.as_ref().is_some_and(|note| !(1..=LONGEST_NOTE).contains(&note.chars().count())) {
-            faults.push((format!("/{index}/note"), format!("must be 1 to {LONGEST_NOTE} characters long")));
         }
         if exception.spans.len() > MOST_SPANS_A_DATE {
             faults.push((format!("/{index}/spans"), format!("must be at most {MOST_SPANS_A_DATE} spans")));

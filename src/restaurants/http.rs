@@ -26,8 +26,10 @@ use crate::money::{Amount, Currency, Money};
 use crate::place::Place;
 use crate::problem::{FieldError, Problem, ProblemBody};
 use crate::tenancy::Who;
+use crate::text::{MultiLine, SingleLine};
+use crate::timestamp::Zone;
 use crate::uow::Tx;
-use crate::wire::{Body, IfMatch, Path, Text, Versioned};
+use crate::wire::{Body, IfMatch, Path, Versioned};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -64,24 +66,23 @@ async fn get_restaurant(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewRestaurant {
     #[schema(inline)]
-    name: Text<1, 120>,
+    name: SingleLine<120>,
     /// Its name in addresses; made from the name when absent.
     #[schema(inline)]
-    slug: Option<Text<1, 80>>,
+    slug: Option<SingleLine<80>>,
     #[schema(inline)]
-    description: Option<Text<1, 2000>>,
+    description: Option<MultiLine<2000>>,
     #[serde(default)]
     #[schema(inline, max_items = 20)]
-    cuisines: Vec<Text<1, 60>>,
+    cuisines: Vec<SingleLine<60>>,
     /// How guests reach it.
     #[serde(default)]
     contact: Contact,
     #[schema(inline)]
-    address: Text<1, 300>,
+    address: MultiLine<300>,
     place: Place,
     /// IANA zone.
-    #[schema(value_type = String, example = "Europe/Rome")]
-    timezone: Tz,
+    timezone: Zone,
     currency: Currency,
     /// True: prices and fees hold the tax already; false or absent: it is added to them.
     #[serde(default)]
@@ -118,17 +119,17 @@ struct NewRestaurant {
 
 impl NewRestaurant {
     fn into_profile(self) -> Profile {
-        let slug = self.slug.map_or_else(|| slug_of(self.name.as_str()), Text::into_string);
+        let slug = self.slug.map_or_else(|| slug_of(self.name.as_str()), String::from);
         let units = |money: Option<Money>| money.map_or(Amount::ZERO, |money| money.amount);
         Profile {
             slug,
             name: self.name.into_string(),
-            description: self.description.map(Text::into_string),
-            cuisines: self.cuisines.into_iter().map(Text::into_string).collect(),
+            description: self.description.map(String::from),
+            cuisines: self.cuisines.into_iter().map(String::from).collect(),
             contact: self.contact,
             address: self.address.into_string(),
             place: self.place,
-            timezone: self.timezone,
+            timezone: self.timezone.into(),
             tax: TaxRules {
                 included: self.prices_include_tax,
                 standard: self.tax_basis_points,
@@ -248,22 +249,22 @@ fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: 
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RestaurantPatch {
     #[schema(inline)]
-    name: Option<Text<1, 120>>,
+    name: Option<SingleLine<120>>,
     #[schema(inline)]
-    slug: Option<Text<1, 80>>,
+    slug: Option<SingleLine<80>>,
     /// Null: it has none any more.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
-    description: Option<Option<Text<1, 2000>>>,
+    description: Option<Option<MultiLine<2000>>>,
     #[schema(inline, max_items = 20)]
-    cuisines: Option<Vec<Text<1, 60>>>,
+    cuisines: Option<Vec<SingleLine<60>>>,
     /// All of it.
     contact: Option<Contact>,
     #[schema(inline)]
-    address: Option<Text<1, 300>>,
+    address: Option<MultiLine<300>>,
     place: Option<Place>,
     #[schema(value_type = Option<String>)]
-    timezone: Option<Tz>,
+    timezone: Option<Zone>,
     prices_include_tax: Option<bool>,
     #[schema(inline)]
     tax_basis_points: Option<Rate>,
@@ -294,19 +295,16 @@ impl RestaurantPatch {
         let timezone = current.timezone.parse().map_err(|error| Problem::internal(&error))?;
         let units = |money: Option<Money>, current: Money| money.unwrap_or(current).amount;
         let profile = Profile {
-            slug: self.slug.map_or_else(|| current.slug.clone(), Text::into_string),
-            name: self.name.map_or_else(|| current.name.clone(), Text::into_string),
-            description: self
-                .description
-                .map_or_else(|| current.description.clone(), |text| text.map(Text::into_string)),
-            cuisines: self.cuisines.map_or_else(
-                || current.cuisines.clone(),
-                |cuisines| cuisines.into_iter().map(Text::into_string).collect(),
-            ),
+            slug: self.slug.map_or_else(|| current.slug.clone(), String::from),
+            name: self.name.map_or_else(|| current.name.clone(), String::from),
+            description: self.description.map_or_else(|| current.description.clone(), |text| text.map(String::from)),
+            cuisines: self
+                .cuisines
+                .map_or_else(|| current.cuisines.clone(), |cuisines| cuisines.into_iter().map(String::from).collect()),
             contact: self.contact.unwrap_or_else(|| current.contact.clone()),
-            address: self.address.map_or_else(|| current.address.clone(), Text::into_string),
+            address: self.address.map_or_else(|| current.address.clone(), String::from),
             place: self.place.unwrap_or(current.place),
-            timezone: self.timezone.unwrap_or(timezone),
+            timezone: self.timezone.map_or(timezone, Tz::from),
             tax: TaxRules {
                 included: self.prices_include_tax.unwrap_or(current.prices_include_tax),
                 standard: self.tax_basis_points.unwrap_or(current.tax_basis_points),

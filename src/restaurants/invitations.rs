@@ -26,7 +26,8 @@ use crate::ids::{InvitationId, RestaurantId};
 use crate::paging::List;
 use crate::problem::{Problem, ProblemBody};
 use crate::tenancy::{RestaurantScope, Who};
-use crate::wire::{Body, Json, Path, Text};
+use crate::text::SingleLine;
+use crate::wire::{Body, Json, Path};
 
 /// After that, one invites again.
 const LIFE: TimeDelta = TimeDelta::days(14);
@@ -177,7 +178,7 @@ async fn list_my_invitations(
 #[serde(deny_unknown_fields)]
 struct Acceptance {
     #[schema(inline)]
-    code: Text<1, 60>,
+    code: SingleLine<60>,
 }
 
 /// Accept an invitation

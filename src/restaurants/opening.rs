@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use chrono::{DateTime, Days, TimeDelta, Utc};
+use chrono::{Days, TimeDelta};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -18,8 +18,10 @@ use crate::events::{self, Event};
 use crate::ids::RestaurantId;
 use crate::problem::{FieldError, Problem, ProblemBody};
 use crate::tenancy::{RestaurantScope, Who};
+use crate::text::MultiLine;
+use crate::timestamp::Timestamp;
 use crate::uow::Tx;
-use crate::wire::{Body, IfMatch, Path, Text, Versioned};
+use crate::wire::{Body, IfMatch, Path, Versioned};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -157,10 +159,10 @@ const LONGEST_PAUSE: TimeDelta = TimeDelta::days(7);
 #[serde(deny_unknown_fields)]
 struct NewPause {
     /// When it ends by itself: in the future, within 7 days.
-    until: DateTime<Utc>,
+    until: Timestamp,
     /// Why, for the guests.
     #[schema(inline)]
-    reason: Text<1, 200>,
+    reason: MultiLine<200>,
 }
 
 /// Take no orders until a time
@@ -178,11 +180,11 @@ async fn put_pause(
     staff: Staff,
     Body(new): Body<NewPause>,
 ) -> Result<Versioned<Restaurant>, Problem> {
-    let now = app.clock.now();
-    if new.until <= now || new.until > now + LONGEST_PAUSE {
+    let (now, until) = (app.clock.now(), new.until.utc());
+    if until <= now || until > now + LONGEST_PAUSE {
         return Err(Problem::invalid_field("/until", "must be in the future, within 7 days"));
     }
-    let pause = Pause { until: new.until, reason: new.reason.into_string() };
+    let pause = Pause { until, reason: new.reason.into_string() };
     set_pause(&app, staff.scope, Some(pause)).await
 }
 

@@ -9,8 +9,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::State;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 use utoipa::{IntoParams, ToSchema};
@@ -25,12 +23,13 @@ use crate::app::App;
 use crate::ids::RestaurantId;
 use crate::money::{Amount, Money};
 use crate::orders::Fulfilment;
-use crate::paging::{List, Page};
+use crate::paging::{Cursor, InvalidCursor, List, Page};
 use crate::place::Place;
 use crate::problem::{Problem, ProblemBody};
 use crate::tenancy::Who;
+use crate::text::SingleLine;
 use crate::uow::Tx;
-use crate::wire::{Json, Query, Text};
+use crate::wire::{Json, Query};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -84,12 +83,13 @@ struct Search {
     fulfilment: Option<Fulfilment>,
     /// In which each of these words begins a word of the name, a cuisine, or something on the menu.
     #[param(value_type = Option<String>, example = "ramen")]
-    q: Option<Text<1, 100>>,
+    q: Option<SingleLine<100>>,
     /// Rows a page, 1 to 200; 50 unless told.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
     /// `nextCursor` of the page before, of the same search.
-    cursor: Option<String>,
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
 }
 
 /// A restaurant that was found.
@@ -155,8 +155,11 @@ impl Search {
         }
         let around = middle.map(|middle| Around { middle, radius });
         // The two orders have cursors of their own.
-        let (page, nearer) = match (around, self.cursor.as_deref()) {
-            (Some(_), Some(cursor)) => (Page::parse(Some(limit), None)?, Some(read_cursor(cursor)?)),
+        let (page, nearer) = match (around, self.cursor) {
+            (Some(_), Some(Cursor::Distance(metres, id))) => (Page::parse(Some(limit), None)?, Some((metres, id))),
+            (Some(_), Some(Cursor::Time(..))) => {
+                return Err(Problem::invalid_field("?cursor", InvalidCursor.to_string()));
+            }
             (_, cursor) => (Page::parse(Some(limit), cursor)?, None),
         };
         let fulfilment = self.fulfilment.or(door.map(|_| Fulfilment::Delivery));
@@ -181,24 +184,9 @@ fn words_of(text: &str) -> Vec<String> {
     words
 }
 
-fn read_cursor(cursor: &str) -> Result<(f64, Uuid), Problem> {
-    let read = || {
-        let bytes = <[u8; 25]>::try_from(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
-        let (kind, rest) = bytes.split_first()?;
-        let (metres, id) = rest.split_at_checked(8)?;
-        let metres = f64::from_be_bytes(metres.try_into().ok()?);
-        (*kind == b'd' && metres.is_finite()).then_some((metres, Uuid::from_slice(id).ok()?))
-    };
-    read().ok_or_else(|| Problem::invalid_field("?cursor", "must be the nextCursor of a page of the same search"))
-}
-
 fn cursor_at(candidate: Candidate) -> String {
     match candidate.metres {
-        Some(metres) => {
-            let id = candidate.id.uuid();
-            let bytes = [&b"d"[..], &metres.to_be_bytes(), id.as_bytes()].concat();
-            URL_SAFE_NO_PAD.encode(bytes)
-        }
+        Some(metres) => Cursor::at_distance(metres, candidate.id.uuid()),
         None => Page::cursor_at((candidate.created_at, candidate.id.uuid())),
     }
 }

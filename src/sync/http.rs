@@ -26,7 +26,9 @@ use crate::idempotency::{Answer, IdempotencyKey};
 use crate::permission::Operation;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::Who;
-use crate::wire::{BodyWithBytes, Text};
+use crate::text::SingleLine;
+use crate::timestamp::Timestamp;
+use crate::wire::BodyWithBytes;
 
 /// How long a request waits for another that works on the same phone's operations.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -44,7 +46,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 struct SyncBatch {
     /// The phone's own name for itself: made once, kept as long as its numbers are.
     #[schema(inline)]
-    device_id: Text<1, 64>,
+    device_id: SingleLine<64>,
     /// At most `SYNC_MAX_OPS`.
     ops: Vec<SyncOperation>,
 }
@@ -58,13 +60,13 @@ struct SyncOperation {
     seq: i64,
     /// The phone's own name for it, such as a random UUID.
     #[schema(inline)]
-    op_id: Text<1, 64>,
+    op_id: SingleLine<64>,
     /// When it was done, by the phone's clock.
-    at: DateTime<Utc>,
+    at: Timestamp,
     /// `order.place`, `order.status` and `stock.change` run one after another; of `cart.line` and `profile.fields` the
     /// latest write holds.
     #[schema(inline, example = "order.place")]
-    kind: Text<1, 40>,
+    kind: SingleLine<40>,
     /// As the kind wants it; see docs/sync.md.
     #[schema(value_type = kinds::Payload)]
     payload: serde_json::Value,
@@ -197,7 +199,7 @@ fn read(app: &App, caller: &crate::accounts::Caller, batch: SyncBatch) -> Result
     let sent = |one: SyncOperation| Sent {
         seq: one.seq,
         op_id: one.op_id.into_string(),
-        at: one.at,
+        at: one.at.utc(),
         kind: one.kind.into_string(),
         payload: one.payload,
     };

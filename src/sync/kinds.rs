@@ -1,6 +1,7 @@
 //! What a phone may have done while it was offline: the kinds of operations and their payloads.
 
-use chrono::{DateTime, Utc};
+use std::str::FromStr;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -15,7 +16,9 @@ use crate::orders::request::LineWish;
 use crate::orders::{Fulfilment, OrderStatus};
 use crate::place::Place;
 use crate::problem::Problem;
-use crate::wire::{Text, read_json};
+use crate::text::{MultiLine, SingleLine};
+use crate::timestamp::Timestamp;
+use crate::wire::read_json;
 
 /// Places an order from its lines.
 pub const PLACE_ORDER: &str = "order.place";
@@ -41,22 +44,22 @@ pub struct PlaceOrder {
     pub fulfilment: Fulfilment,
     /// Where to, for a delivery.
     #[schema(inline)]
-    pub address: Option<Text<1, 300>>,
+    pub address: Option<MultiLine<300>>,
     /// Where that is.
     pub place: Option<Place>,
     /// Which table, for dine-in.
     #[schema(inline)]
-    pub table: Option<Text<1, 40>>,
+    pub table: Option<SingleLine<40>>,
     /// A wish for the whole order.
     #[schema(inline)]
-    pub note: Option<Text<1, 500>>,
+    pub note: Option<MultiLine<500>>,
     /// For the people.
     pub tip: Option<Money>,
     /// A code that takes something off; whether it holds is asked when the order is placed.
     #[schema(inline)]
     pub coupon_code: Option<CouponCode>,
     /// For when: any instant of the slot it is wanted in. Absent: as soon as can be once the phone is back.
-    pub scheduled_for: Option<DateTime<Utc>>,
+    pub scheduled_for: Option<Timestamp>,
     /// What the guest was shown: if it costs something else by now, nothing is ordered.
     pub expected_total: Option<Money>,
 }
@@ -70,12 +73,12 @@ pub struct StatusWish {
     pub order_id: Option<OrderId>,
     /// The `opId` of the operation of this phone that places it.
     #[schema(inline)]
-    pub order_op: Option<Text<1, 64>>,
+    pub order_op: Option<SingleLine<64>>,
     /// Where to.
     pub status: OrderStatus,
     /// Why.
     #[schema(inline)]
-    pub reason: Option<Text<1, 500>>,
+    pub reason: Option<MultiLine<500>>,
     /// The version it must still have.
     pub version: Option<i64>,
 }
@@ -108,7 +111,7 @@ pub struct CartLine {
     pub restaurant_id: RestaurantId,
     /// What the phone calls the line.
     #[schema(inline)]
-    pub key: Text<1, 64>,
+    pub key: SingleLine<64>,
     /// How many; 0 takes it out.
     pub quantity: u8,
     /// What; required unless it is taken out.
@@ -118,7 +121,7 @@ pub struct CartLine {
     pub modifiers: Vec<Choice>,
     /// A wish.
     #[schema(inline)]
-    pub note: Option<Text<1, 500>>,
+    pub note: Option<MultiLine<500>>,
 }
 
 /// What the profile was made. The phone number is not among it: whoever changes that gives the password.
@@ -128,7 +131,7 @@ pub struct CartLine {
 pub struct ProfileFields {
     /// The name.
     #[schema(inline)]
-    pub name: Option<Text<1, 120>>,
+    pub name: Option<SingleLine<120>>,
     /// The language.
     pub locale: Option<Locale>,
 }
@@ -209,19 +212,23 @@ pub fn in_order(kind: &str) -> bool {
     !matches!(kind, CART_LINE | PROFILE)
 }
 
+fn id<T: FromStr + ToString>(payload: &Value, field: &str) -> Option<String> {
+    payload.get(field)?.as_str()?.parse::<T>().ok().map(|id| id.to_string())
+}
+
 /// What an operation is about, as far as it says: orders to be are called after the operation that places them.
 pub fn aggregate(kind: &str, op_id: &str, payload: &Value) -> Option<String> {
-    let named = |field: &str| payload.get(field).and_then(Value::as_str).map(ToOwned::to_owned);
+    // What cannot be an id is about nothing: the operation is refused when it is read.
     match kind {
         PLACE_ORDER => Some(format!("op:{op_id}")),
-        ORDER_STATUS => named("orderId"),
-        STOCK => named("itemId").or_else(|| named("modifierId")),
+        ORDER_STATUS => id::<OrderId>(payload, "orderId"),
+        STOCK => id::<ItemId>(payload, "itemId").or_else(|| id::<ModifierId>(payload, "modifierId")),
         _ => None,
     }
 }
 
 /// The operation that it builds on.
 pub fn refers(kind: &str, payload: &Value) -> Option<String> {
-    let named = payload.get("orderOp").filter(|_| kind == ORDER_STATUS);
-    named.and_then(Value::as_str).map(ToOwned::to_owned)
+    let named = payload.get("orderOp").filter(|_| kind == ORDER_STATUS)?.as_str()?;
+    SingleLine::<64>::try_from(named.to_owned()).ok().map(String::from)
 }

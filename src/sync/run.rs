@@ -27,8 +27,9 @@ use crate::permission::{self, Operation};
 use crate::problem::{Code, Problem};
 use crate::restaurants::staff;
 use crate::tenancy::{RestaurantScope, Who};
+use crate::timestamp::Timestamp;
 use crate::uow::{Steps, Tx};
-use crate::wire::{IfMatch, Text};
+use crate::wire::IfMatch;
 
 /// How doing an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,13 +136,13 @@ impl Unit<'_> {
         let lines = wanted.lines.into_iter().map(LineWish::into_wanted).collect();
         let request = Request {
             fulfilment: wanted.fulfilment,
-            address: wanted.address.map(Text::into_string),
+            address: wanted.address.map(String::from),
             place: wanted.place,
-            table: wanted.table.map(Text::into_string),
-            note: wanted.note.map(Text::into_string),
+            table: wanted.table.map(String::from),
+            note: wanted.note.map(String::from),
             tip: wanted.tip,
             coupon: wanted.coupon_code.clone(),
-            scheduled_for: wanted.scheduled_for,
+            scheduled_for: wanted.scheduled_for.map(Timestamp::utc),
             expected_total: wanted.expected_total,
         };
         request.check()?;
@@ -163,7 +164,7 @@ impl Unit<'_> {
         };
         let party = OrderParty::of(self.app, caller, id, Operation::UpdateOrderStatus).await?;
         let (scope, if_match, to) = (party.scope, IfMatch(wish.version), wish.status);
-        let reason = wish.reason.map(Text::into_string);
+        let reason = wish.reason.map(String::from);
         self.commit(scope, move |tx| {
             Box::pin(async move { effect(&advance(tx, &scope, id, if_match, to, reason).await?) })
         })
@@ -226,7 +227,7 @@ impl Unit<'_> {
             item_id,
             quantity: line.quantity.into(),
             choices: line.modifiers.clone(),
-            note: line.note.clone().map(Text::into_string),
+            note: line.note.clone().map(String::from),
         };
         let content = match (line.quantity, line.item_id) {
             (0, _) => None,
@@ -247,7 +248,7 @@ impl Unit<'_> {
     async fn write_profile(&self, caller: &Caller, fields: ProfileFields, operation: &Stored) -> Result<bool, Problem> {
         let user = caller.user;
         let at = operation.counts_at.ok_or_else(|| Problem::clock_skew("/at", operation.received_at))?;
-        let (name, locale) = (fields.name.map(Text::into_string), fields.locale.map(|one| one.as_str().to_owned()));
+        let (name, locale) = (fields.name.map(String::from), fields.locale.map(|one| one.as_str().to_owned()));
         let writes = profile::Writes {
             name: name.clone().map(|name| (name, Some(at))),
             phone: None,

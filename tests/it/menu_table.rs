@@ -51,7 +51,7 @@ async fn a_fault_in_a_table_names_line_and_column() {
     let luigi = app.restaurant("Luigi").opens().await;
     let (path, before) = (luigi.path("/menu.csv"), versions(&app).await);
     let head = "type,key,in,name,price,currency,min,max,modifierGroups\n";
-    let body = "category,p,,Pizze,,,,,\nitem,m,p,\"Mar\ngherita\",8.50,EUR,,,\n";
+    let body = "category,p,,Pizze,,,,,\nitem,m,p,\"Margherita\n\",8.50,EUR,,,\n";
     let cases = [
         ("", "line 1: the table is empty"),
         ("type,key\n", "line 1: the column “in” is missing"),

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::app::TestApp;
 
 fn document() -> Value {
-    serde_json::to_value(app::document()).unwrap()
+    app::document()
 }
 
 #[tokio::test]
@@ -121,6 +121,46 @@ fn every_operation_is_described_in_full() {
     for reference in text.split("\"$ref\":\"#").skip(1) {
         let pointer = reference.split('"').next().unwrap();
         assert!(document.pointer(pointer).is_some(), "{pointer}");
+    }
+}
+
+/// A schema that wants a value to be two things at once is one that nothing fits.
+#[test]
+fn no_schema_contradicts_itself() {
+    fn walk(schema: &Value, place: &str) {
+        if let Some(parts) = schema["allOf"].as_array() {
+            let types: BTreeSet<_> = parts.iter().filter_map(|part| part["type"].as_str()).collect();
+            assert!(types.len() < 2, "{place} is {types:?} at once");
+        }
+        match schema {
+            Value::Object(fields) => fields.iter().for_each(|(name, field)| walk(field, &format!("{place}/{name}"))),
+            Value::Array(all) => all.iter().for_each(|one| walk(one, place)),
+            _ => {}
+        }
+    }
+    walk(&document(), "");
+}
+
+/// Every refusal is a problem, and those that can come to any operation are described for each.
+#[test]
+fn refusals_are_described_for_every_operation() {
+    let document = document();
+    for (path, method, id) in openapi::operations(&document) {
+        let operation = &document["paths"][&path][method.as_str().to_lowercase()];
+        let responses = operation["responses"].as_object().unwrap();
+        let mut statuses = vec!["408", "429", "500", "503"];
+        statuses.extend(operation.get("security").iter().flat_map(|_| ["401", "403"]));
+        statuses.extend(operation.get("requestBody").iter().flat_map(|_| ["400", "413", "415", "422"]));
+        for status in statuses {
+            assert!(responses.contains_key(status), "{id} does not describe {status}");
+        }
+        for (status, response) in responses.iter().filter(|(status, _)| status.starts_with(['4', '5'])) {
+            let response = match response["$ref"].as_str() {
+                Some(reference) => document.pointer(&reference[1..]).unwrap(),
+                None => response,
+            };
+            assert!(response["content"]["application/problem+json"].is_object(), "{id} {status}: {response}");
+        }
     }
 }
 

@@ -6,16 +6,34 @@ use comanda::shape::{in_plain_words, of_query};
 fn a_parser_s_words_become_those_of_the_api() {
     let cases = [
         ("missing field `until`", Some("until"), "is required"),
-        ("invalid type: integer `200`, expected struct RawMoney", None, "must be an object, not integer `200`"),
-        ("invalid type: string \"44\", expected f64", None, "must be a number, not string \"44\""),
+        ("invalid type: integer `200`, expected struct RawMoney", None, "must be an object, not a number"),
+        ("invalid type: string \"44\", expected f64", None, "must be a number, not a text"),
         ("invalid type: map, expected a sequence", None, "must be a list, not an object"),
         ("invalid type: null, expected u16", None, "must be a whole number, not null"),
+        ("invalid type: string \"a, expected b\", expected a boolean", None, "must be true or false, not a text"),
+        ("unknown field `colour`, expected `name`", None, "is not known here; known are name"),
+        ("unknown field `x`, expected one of `a`, `b`, `c`", None, "is not known here; known are a, b, c"),
+        ("unknown field `x`, there are no fields", None, "is not known here"),
+        ("unknown variant `YES`, expected `ON` or `OFF`", None, "must be one of ON, OFF"),
+        ("duplicate field `name`", Some("name"), "must be given once"),
+        ("invalid value: integer `300`, expected u8", None, "must be a whole number from 0 to 255"),
         (
-            "invalid type: string \"a, expected b\", expected a boolean",
+            "invalid type: floating point `1.5`, expected i32",
             None,
-            "must be a boolean, not string \"a, expected b\"",
+            "must be a whole number, not a number with a fraction",
         ),
-        ("unknown field `colour`, expected `name`", None, "unknown field `colour`, expected `name`"),
+        ("invalid length 3, expected an array of length 2", None, "must have the form that the reference shows"),
+        (
+            "data did not match any variant of untagged enum Payload",
+            None,
+            "must have the form that the reference shows",
+        ),
+        (
+            "invalid type: integer `5`, expected tuple variant Odd::One",
+            None,
+            "must have the form that the reference shows",
+        ),
+        ("must be 1 to 5 characters long", None, "must be 1 to 5 characters long"),
     ];
     for (message, field, words) in cases {
         assert_eq!(in_plain_words(message), (field, words.to_owned()), "{message}");
@@ -30,7 +48,7 @@ fn the_parameter_that_is_meant_is_named() {
         (
             "unknown field `colour`, expected `limit` or `cursor`",
             "?colour",
-            "unknown field `colour`, expected `limit` or `cursor`",
+            "is not known here; known are limit, cursor",
         ),
         ("missing field `orderId`", "?orderId", "is required"),
         ("something else: entirely", "?", "something else: entirely"),

@@ -36,7 +36,8 @@ proptest! {
     ])) {
         let exact = u128::from(number) * unit.1;
         let read = parse_duration(&format!("{number}{}", unit.0));
-        prop_assert_eq!(read.ok().map(|time| time.as_millis()), u64::try_from(exact).ok().map(u128::from));
+        let century = 36_500 * 86_400_000;
+        prop_assert_eq!(read.ok().map(|time| time.as_millis()), (exact <= century).then_some(exact));
     }
 
     #[test]

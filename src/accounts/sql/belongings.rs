@@ -8,7 +8,6 @@ use crate::ids::{AddressId, DeviceId, SessionId, UserId};
 use crate::place::Place;
 use crate::problem::Problem;
 use crate::uow::Tx;
-use crate::wire::Text;
 
 /// An address as its columns.
 macro_rules! address {
@@ -59,11 +58,11 @@ pub async fn insert_address(
          returning id, label, address, latitude, longitude, note, created_at, updated_at",
         user as UserId,
         id as AddressId,
-        new.label.as_ref().map(Text::as_str),
+        new.label.as_deref(),
         new.address.as_str(),
         new.place.map(Place::lat),
         new.place.map(Place::lng),
-        new.note.as_ref().map(Text::as_str),
+        new.note.as_deref(),
         now,
     )
     .fetch_one(tx.connection())
@@ -86,11 +85,11 @@ pub async fn replace_address(
          returning id, label, address, latitude, longitude, note, created_at, updated_at",
         user as UserId,
         id as AddressId,
-        new.label.as_ref().map(Text::as_str),
+        new.label.as_deref(),
         new.address.as_str(),
         new.place.map(Place::lat),
         new.place.map(Place::lng),
-        new.note.as_ref().map(Text::as_str),
+        new.note.as_deref(),
         now,
     )
     .fetch_optional(tx.connection())

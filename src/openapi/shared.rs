@@ -1,0 +1,186 @@
+//! What holds for every operation of the document and is therefore written once: the refusals that can come whatever is
+//! asked, and schemas as JSON Schema means them.
+
+use serde_json::{Map, Value, json};
+
+/// A refusal that many operations share.
+struct Refusal {
+    /// Its status.
+    status: &'static str,
+    /// Its name in the document.
+    name: &'static str,
+    /// When it comes.
+    description: &'static str,
+    /// Of which operations.
+    applies: fn(&Operation<'_>) -> bool,
+}
+
+/// An operation as the document has it.
+struct Operation<'a>(&'a Value);
+
+impl Operation<'_> {
+    fn has_body(&self) -> bool {
+        self.0.get("requestBody").is_some()
+    }
+
+    fn is_secured(&self) -> bool {
+        self.0.get("security").is_some()
+    }
+
+    fn takes(&self, place: &str, name: Option<&str>) -> bool {
+        let parameters = self.0["parameters"].as_array().into_iter().flatten();
+        let mut there = parameters.filter(|one| one["in"] == place);
+        there.any(|one| name.is_none_or(|name| one["name"] == name))
+    }
+
+    fn takes_header(&self, name: &str) -> bool {
+        self.takes("header", Some(name))
+    }
+}
+
+const REFUSALS: [Refusal; 13] = [
+    Refusal {
+        status: "400",
+        name: "MalformedRequest",
+        description: "The request cannot be read: a body that is not JSON, a header without its form, or a key is missing",
+        applies: |one| one.has_body() || one.takes_header("If-Match") || one.takes_header("Idempotency-Key"),
+    },
+    Refusal {
+        status: "401",
+        name: "Unauthenticated",
+        description: "No access token, or none that is good any more",
+        applies: |one| one.is_secured(),
+    },
+    Refusal {
+        status: "403",
+        name: "Forbidden",
+        description: "The caller's role does not allow this, or a second factor has to be set up first",
+        applies: |one| one.is_secured(),
+    },
+    Refusal {
+        status: "404",
+        name: "NotFound",
+        description: "Nothing is there, or nothing that the caller may see",
+        applies: |one| one.takes("path", None) || one.takes("query", None) && one.is_secured(),
+    },
+    Refusal {
+        status: "408",
+        name: "RequestTimeout",
+        description: "The request took too long to arrive, or to be done",
+        applies: |_| true,
+    },
+    Refusal {
+        status: "409",
+        name: "IdempotencyInProgress",
+        description: "The request with this key is still being worked on",
+        applies: |one| one.takes_header("Idempotency-Key"),
+    },
+    Refusal {
+        status: "412",
+        name: "VersionConflict",
+        description: "It was changed meanwhile; `current` shows it",
+        applies: |one| one.takes_header("If-Match"),
+    },
+    Refusal {
+        status: "413",
+        name: "BodyTooLarge",
+        description: "The body is too large",
+        applies: |one| one.has_body(),
+    },
+    Refusal {
+        status: "415",
+        name: "UnsupportedMediaType",
+        description: "The body is of another media type than the operation takes",
+        applies: |one| one.has_body(),
+    },
+    Refusal {
+        status: "422",
+        name: "InvalidRequest",
+        description: "Something in the request is not valid; `errors` names each place",
+        applies: |one| one.has_body() || one.takes("query", None) || one.takes_header("Idempotency-Key"),
+    },
+    Refusal {
+        status: "429",
+        name: "TooManyRequests",
+        description: "Too many requests; `Retry-After` says when to go on",
+        applies: |_| true,
+    },
+    Refusal {
+        status: "500",
+        name: "Internal",
+        description: "A fault of the server, logged under the request's id",
+        applies: |_| true,
+    },
+    Refusal {
+        status: "503",
+        name: "Busy",
+        description: "Too much is going on, or the database does not answer; `Retry-After` says when to try again",
+        applies: |_| true,
+    },
+];
+
+/// The body of every refusal.
+fn problem_content() -> Value {
+    json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/ProblemBody" } } })
+}
+
+/// Adds to each operation the refusals that can come to it and that its handler does not describe itself; gives those
+/// that have no body a problem's.
+pub fn add_refusals(document: &mut Value) {
+    for operation in operations_of(document) {
+        let missing: Vec<_> = REFUSALS
+            .iter()
+            .filter(|refusal| (refusal.applies)(&Operation(operation)))
+            .filter(|refusal| operation["responses"].get(refusal.status).is_none())
+            .map(|refusal| (refusal.status, json!({ "$ref": format!("#/components/responses/{}", refusal.name) })))
+            .collect();
+        let Some(responses) = operation["responses"].as_object_mut() else { continue };
+        for (status, response) in responses.iter_mut() {
+            if status.starts_with(['4', '5']) && response.get("content").is_none() {
+                response["content"] = problem_content();
+            }
+        }
+        responses.extend(missing.into_iter().map(|(status, response)| (status.to_owned(), response)));
+    }
+    let shared = REFUSALS
+        .iter()
+        .map(|one| (one.name.to_owned(), json!({ "description": one.description, "content": problem_content() })));
+    document["components"]["responses"] = Value::Object(shared.collect());
+}
+
+fn operations_of(document: &mut Value) -> impl Iterator<Item = &mut Value> {
+    const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
+    let paths = document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
+    let operations = paths.filter_map(Value::as_object_mut).flat_map(Map::iter_mut);
+    operations.filter(|(method, _)| METHODS.contains(&method.as_str())).map(|(_, operation)| operation)
+}
+
+/// Where a field's schema is written in place and the field has a doc comment, utoipa says that the value is both of the
+/// schema and an object, which nothing is. Here the comment becomes the description of the schema itself.
+pub fn merge_descriptions(schema: &mut Value) {
+    match schema {
+        Value::Array(all) => all.iter_mut().for_each(merge_descriptions),
+        Value::Object(fields) => {
+            fields.values_mut().for_each(merge_descriptions);
+            if let Some(merged) = fields.get("allOf").and_then(Value::as_array).and_then(|parts| merged(parts)) {
+                fields.remove("allOf");
+                fields.extend(merged);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A schema and the comment on it, as one.
+fn merged(parts: &[Value]) -> Option<Map<String, Value>> {
+    let [schema, comment] = parts else { return None };
+    let is_comment = comment.as_object()?.keys().all(|key| matches!(key.as_str(), "description" | "type" | "default"));
+    if !is_comment || comment["type"] != "object" || schema.get("$ref").is_some() {
+        return None;
+    }
+    let mut schema = schema.as_object()?.clone();
+    schema.extend(
+        comment.as_object()?.iter().filter(|(key, _)| *key != "type").map(|(key, value)| (key.clone(), value.clone())),
+    );
+    Some(schema)
+}
