@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{FromRef, MatchedPath, Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
@@ -21,6 +21,7 @@ use crate::accounts::refresh::RefreshTokens;
 use crate::accounts::token::Tokens;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::heavy::HeavyWork;
 use crate::limits::{self, Limits};
 use crate::menu::published::Published;
 use crate::notifications::{self, Outbox};
@@ -60,8 +61,16 @@ pub struct App {
     pub jobs: TaskTracker,
     /// Pictures.
     pub pictures: Pictures,
+    /// Parsing what is large, planning menus.
+    pub heavy: HeavyWork,
     /// The demo city is up: the console may show its logins.
     pub demo: bool,
+}
+
+impl FromRef<Arc<App>> for HeavyWork {
+    fn from_ref(app: &Arc<App>) -> Self {
+        app.heavy.clone()
+    }
 }
 
 /// Which operation a method and a route template stand for.

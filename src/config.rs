@@ -134,6 +134,10 @@ pub struct Http {
     pub request_timeout: Duration,
     /// `SHUTDOWN_TIMEOUT`.
     pub shutdown_timeout: Duration,
+    /// `HEAVY_WORK_AT_ONCE`.
+    pub heavy_at_once: usize,
+    /// `HEAVY_WORK_WAITING`.
+    pub heavy_waiting: usize,
     /// `PUBLIC_URL`.
     pub public_url: Option<String>,
     /// `CORS_ORIGINS`.
@@ -667,6 +671,8 @@ impl Http {
             stall_timeout: reader.duration("STALL_TIMEOUT"),
             request_timeout: reader.duration("REQUEST_TIMEOUT"),
             shutdown_timeout: reader.duration("SHUTDOWN_TIMEOUT"),
+            heavy_at_once: reader.number("HEAVY_WORK_AT_ONCE", 1, 256),
+            heavy_waiting: reader.number("HEAVY_WORK_WAITING", 0, 10_000),
             public_url: reader.text("PUBLIC_URL"),
             cors_origins: reader.list("CORS_ORIGINS", "origins such as https://shop.example.com", origin),
             trusted_proxies: reader.list("TRUSTED_PROXIES", "addresses or networks such as 10.0.0.0/8", network),

@@ -197,7 +197,7 @@ impl FromRequestParts<Arc<App>> for Key {
     }
 }
 
-impl<T: DeserializeOwned> FromRequest<Arc<App>> for Once<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<App>> for Once<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {

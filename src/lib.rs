@@ -24,6 +24,10 @@ pub mod wire;
 pub mod client;
 /// Lists in pages.
 pub mod paging;
+/// Lists and maps of requests, refused while they are read.
+pub mod bounded;
+/// Work that takes processor time, beside the threads that answer requests.
+pub mod heavy;
 /// Finished answers kept near.
 pub mod cache;
 /// Asked for once, done once.

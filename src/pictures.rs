@@ -15,12 +15,12 @@ use comanda_providers::images::{
     Bounds, Cloudinary, LocalDisk, Picture, Refusal, StoreError, StoreImage, Variant, cloudinary, prepare,
 };
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::config;
+use crate::heavy::HeavyWork;
 use crate::ids::ImageId;
 use crate::problem::{Code, Problem};
 use crate::restaurants::sql::images;
@@ -56,10 +56,8 @@ pub struct Pictures {
     current: Arc<dyn StoreImage>,
     /// Where pictures lie that this program serves.
     disk: LocalDisk,
-    /// Who is being decoded.
-    decoding: Arc<Semaphore>,
-    /// Who is, and who waits for it.
-    places: Semaphore,
+    /// Where they are decoded.
+    decoding: HeavyWork,
     bounds: Bounds,
     max_bytes: usize,
     grace: TimeDelta,
@@ -91,8 +89,7 @@ impl Pictures {
         Ok(Self {
             current,
             disk,
-            decoding: Arc::new(Semaphore::new(settings.decodes_at_once)),
-            places: Semaphore::new(settings.decodes_at_once + settings.queue),
+            decoding: HeavyWork::new(settings.decodes_at_once, settings.queue, 5),
             bounds: Bounds { most_pixels: settings.max_pixels },
             max_bytes: settings.max_bytes,
             grace: TimeDelta::from_std(settings.grace).unwrap_or(TimeDelta::hours(1)),
@@ -114,15 +111,8 @@ impl Pictures {
     /// Makes clean pictures out of a file, outside the threads that answer requests; a few at once, some wait, and the
     /// others are sent away.
     async fn clean(&self, file: Bytes) -> Result<Picture, Problem> {
-        let _place = self.places.try_acquire().map_err(|_| Problem::busy(5))?;
-        let permit = Arc::clone(&self.decoding).acquire_owned().await.map_err(|error| Problem::internal(&error))?;
         let bounds = self.bounds;
-        let work = move || {
-            let picture = prepare(&file, bounds);
-            drop(permit);
-            picture
-        };
-        let picture = tokio::task::spawn_blocking(work).await.map_err(|error| Problem::internal(&error))?;
+        let picture = self.decoding.run(move || prepare(&file, bounds)).await?;
         picture.map_err(|refusal| {
             let code = match refusal {
                 Refusal::UnknownFormat | Refusal::Heif => Code::UnsupportedImage,

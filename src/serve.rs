@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{DatabaseError, Reached};
 use crate::demo::{self, DemoError};
+use crate::heavy::HeavyWork;
 use crate::limits::{self, Limits};
 use crate::menu::published::Published;
 use crate::notifications::{Outbox, worker};
@@ -98,6 +99,7 @@ pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) 
     let (tokens, refresh_tokens, seal) =
         keys(&config).map_err(|error| ServeError::DataDir(config.data_dir.display().to_string(), error))?;
     password::warm_up();
+    let heavy = HeavyWork::new(config.http.heavy_at_once, config.http.heavy_waiting, 1);
     let app = Arc::new(App {
         tokens,
         refresh_tokens,
@@ -105,7 +107,8 @@ pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) 
         passwords: Passwords::new(&config.accounts),
         limits: Limits::new(&config, &clock)?,
         pictures: Pictures::new(&config)?,
-        menus: Published::new(db.clone(), config.menus, config.redis_url.as_ref())?,
+        menus: Published::new(db.clone(), config.menus, config.redis_url.as_ref(), heavy.clone())?,
+        heavy,
         seal,
         outbox: Outbox::default(),
         config,

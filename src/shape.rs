@@ -122,10 +122,18 @@ fn of_text(message: &str) -> Option<&'static str> {
         "invalid float literal" | "cannot parse float from empty string" => "must be a number",
         "provided string was not `true` or `false`" => "must be true or false",
         "expected unit variant" => SEE_REFERENCE,
-        "expected value" => "must be one of the words that the reference names",
+        "expected value" | "expected `}`" => "must be one of the words that the reference names",
         "number out of range" => "must be a number of everyday size",
+        "recursion limit exceeded" => "is nested too deeply",
+        "trailing characters" | "trailing comma" => "must not have so many elements",
         _ => return None,
     })
+}
+
+/// Whether a text cannot be read because half of a character stands alone in it, as `"\ud800"`: no text has it.
+pub fn is_half_a_character(error: &serde_json::Error) -> bool {
+    let text = error.to_string();
+    text.starts_with("lone leading surrogate") || text.starts_with("unexpected end of hex escape")
 }
 
 /// The parameter of a query that is meant, and what is wrong with it: `limit: invalid digit found in string`.

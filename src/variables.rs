@@ -77,6 +77,13 @@ pub const VARIABLES: &[Variable] = &[
     ),
     plain(HTTP, "REQUEST_TIMEOUT", "30s", "A request that has not been answered by then gets 408."),
     plain(HTTP, "SHUTDOWN_TIMEOUT", "15s", "How long requests in flight may take after SIGTERM."),
+    plain(
+        HTTP,
+        "HEAVY_WORK_AT_ONCE",
+        "2",
+        "Bodies beyond 64 kB that are parsed, and menus that are planned or written down, at once (1 to 256).",
+    ),
+    plain(HTTP, "HEAVY_WORK_WAITING", "16", "And how many wait for it; further ones get 503 (0 to 10000)."),
     optional(
         HTTP,
         "PUBLIC_URL",

@@ -1,13 +1,14 @@
 //! What arrives over HTTP, turned into types or refused as a [`Problem`]: bodies, paths, queries, headers.
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
+use crate::heavy::{HeavyWork, LARGE_BODY};
 use crate::pace::TooSlow;
 use crate::problem::{Code, FieldError, Problem};
 use crate::shape;
@@ -23,17 +24,40 @@ pub struct BodyWithBytes<T> {
     pub bytes: Bytes,
 }
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for BodyWithBytes<T> {
+impl<S: Send + Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for BodyWithBytes<T>
+where
+    HeavyWork: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let JsonBytes(bytes) = JsonBytes::from_request(request, state).await?;
+        let value = if bytes.len() > LARGE_BODY {
+            let large = bytes.clone();
+            HeavyWork::from_ref(state).run(move || parse(&large)).await??
+        } else {
+            parse(&bytes)?
+        };
+        Ok(Self { value, bytes })
+    }
+}
+
+/// A body that says that it is JSON, within the size limit, not read yet: for what is read piece by piece.
+pub struct JsonBytes(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for JsonBytes {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         require(request.headers(), "application/json", "JSON")?;
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| unreadable(&rejection))?;
-        Ok(Self { value: parse(&bytes)?, bytes })
+        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| unreadable(&rejection))
     }
 }
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+impl<S: Send + Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for Body<T>
+where
+    HeavyWork: FromRef<S>,
+{
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
@@ -86,9 +110,6 @@ fn is_too_slow(error: &(dyn std::error::Error + 'static)) -> bool {
     error.is::<TooSlow>() || error.source().is_some_and(is_too_slow)
 }
 
-/// Deepest nesting a body may have; deserialisers recurse.
-const DEEPEST_JSON: &str = "recursion limit exceeded";
-
 /// Reads JSON that came inside something else; places of faults are into it.
 ///
 /// # Errors
@@ -107,32 +128,36 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     Ok(value)
 }
 
-/// Not JSON: 400. JSON of another shape: 422 with the place.
-fn describe(bytes: &[u8], pointer: &str, error: &serde_json::Error) -> Problem {
-    let text = error.to_string();
-    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
-    match error.classify() {
-        serde_json::error::Category::Data => {
-            let (field, words) = shape::in_plain_words(message);
+/// Not JSON: 400. JSON of another shape: 422 with the place. Which of them it is depends on the bytes alone: a parser calls
+/// some faults of shape faults of syntax, such as a list that is too long or a number that is too large.
+pub(crate) fn describe(bytes: &[u8], pointer: &str, error: &serde_json::Error) -> Problem {
+    let unreadable = |line: usize, column: usize| {
+        let detail = format!("The body is not JSON: it cannot be read at line {line}, column {column}.");
+        Problem::new(Code::MalformedRequest, detail)
+    };
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return Problem::new(Code::MalformedRequest, "The body is not JSON: it is not UTF-8.");
+    };
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Err(broken) if broken.is_eof() => {
+            Problem::new(Code::MalformedRequest, "The body is not JSON: it ends before it is complete.")
+        }
+        Err(broken) => unreadable(broken.line(), broken.column()),
+        Ok(_) if shape::is_half_a_character(error) => unreadable(error.line(), error.column()),
+        Ok(_) => {
+            let (field, words) = fault_of_shape(error);
             let pointer = field.map_or_else(|| pointer.to_owned(), |field| format!("{pointer}/{field}"));
             Problem::invalid_field(pointer, words)
         }
-        _ if text.starts_with(DEEPEST_JSON) => Problem::invalid_field(pointer, "is nested too deeply"),
-        // serde_json calls it a fault of syntax when a list stands where one of several words is expected, and when a
-        // number has more digits than it reads.
-        _ if matches!(message, "expected value" | "number out of range")
-            && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() =>
-        {
-            Problem::invalid_field(pointer, shape::in_plain_words(message).1)
-        }
-        serde_json::error::Category::Eof => {
-            Problem::new(Code::MalformedRequest, "The body is not JSON: it ends before it is complete.")
-        }
-        _ => Problem::new(
-            Code::MalformedRequest,
-            format!("The body is not JSON: it cannot be read at line {}, column {}.", error.line(), error.column()),
-        ),
     }
+}
+
+/// What is wrong with the shape of JSON, and with which field below the place where the parser stood.
+pub(crate) fn fault_of_shape(error: &serde_json::Error) -> (Option<String>, String) {
+    let text = error.to_string();
+    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
+    let (field, words) = shape::in_plain_words(message);
+    (field.map(ToOwned::to_owned), words)
 }
 
 pub(crate) fn json_pointer(path: &serde_path_to_error::Path) -> String {

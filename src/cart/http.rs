@@ -15,6 +15,7 @@ use super::sql::WantedLine;
 use super::sql::lines::{Extent, LineWrite};
 use super::{Cart, MOST_LINES, Quantity};
 use crate::app::App;
+use crate::bounded;
 use crate::clock::clamp;
 use crate::ids::{ItemId, RestaurantId};
 use crate::menu::configure::{Choice, MOST_CHOICES};
@@ -47,6 +48,7 @@ async fn get_cart(State(app): State<Arc<App>>, shopper: Shopper) -> Result<Json<
 struct CartContent {
     /// The lines, at most 100; none empties the cart.
     #[schema(max_items = 100)]
+    #[serde(deserialize_with = "bounded::list::<_, _, 100>")]
     lines: Vec<WantedCartLine>,
     /// When it was put together, by the client's clock; absent: now. Lines that were written later stay.
     at: Option<Timestamp>,
@@ -62,7 +64,7 @@ struct WantedCartLine {
     item_id: ItemId,
     quantity: Quantity,
     /// What is chosen on each of them; at most 100 choices, nested ones included.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::list::<_, _, 100>")]
     modifiers: Vec<Choice>,
     #[schema(inline)]
     note: Option<MultiLine<500>>,
@@ -137,6 +139,7 @@ fn instant(at: Option<Timestamp>, now: DateTime<Utc>, pointer: &str) -> Result<O
 struct CartPatch {
     /// At most 100, each named once.
     #[schema(max_items = 100)]
+    #[serde(deserialize_with = "bounded::list::<_, _, 100>")]
     lines: Vec<LinePatch>,
 }
 
@@ -152,7 +155,7 @@ pub struct LinePatch {
     quantity: u8,
     /// Required unless the line is taken out.
     item_id: Option<ItemId>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::list::<_, _, 100>")]
     modifiers: Vec<Choice>,
     #[schema(inline)]
     note: Option<MultiLine<500>>,

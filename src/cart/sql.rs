@@ -3,16 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use sqlx::types::Json;
 
-use super::line::Wish;
 use super::{CartStatus, MOST_CARTS_OF_A_GUEST, Owner, StoredLine};
-use crate::ids::{CartId, GuestId, ItemId, ModifierGroupId, ModifierId, OrderId, RestaurantId, UserId};
+use crate::ids::{CartId, GuestId, ItemId, ModifierGroupId, OrderId, RestaurantId, UserId};
 use crate::menu::allergens::{Declared, Diet};
-use crate::menu::configure::{Choice, Misfit, Questions, configure};
-use crate::menu::dayparts::{DayPart, Time, Week};
-use crate::menu::{self, Group};
+use crate::menu::configure::{Choice, Misfit, configure};
+use crate::menu::dayparts::DayPart;
 use crate::money::{Amount, Currency};
 use crate::problem::{Code, OnConstraint as _, Problem};
 use crate::restaurants::tax::TaxClass;
@@ -20,7 +17,11 @@ use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
 pub mod guests;
+mod known;
 pub mod lines;
+
+pub use known::KnownGroups;
+use known::{held_against_the_menu, named};
 
 /// A cart without its lines.
 #[derive(Debug, Clone)]
@@ -223,90 +224,6 @@ pub async fn priced(
     held_against_the_menu(tx, scope, rows, at, KnownGroups::default()).await
 }
 
-/// Groups of a menu with those of their modifiers that somebody chose.
-#[derive(Debug, Default)]
-pub struct KnownGroups {
-    groups: Vec<Group>,
-    asked: HashSet<ModifierGroupId>,
-    chosen: HashSet<ModifierId>,
-}
-
-impl KnownGroups {
-    /// Everything that these groups ask, and these choices answer.
-    async fn read(
-        tx: &mut Tx,
-        scope: &RestaurantScope,
-        asked: HashSet<ModifierGroupId>,
-        chosen: HashSet<ModifierId>,
-        at: DateTime<Utc>,
-    ) -> Result<Self, Problem> {
-        let wanted: Vec<_> = asked.iter().copied().collect();
-        let answers: Vec<_> = chosen.iter().copied().collect();
-        let groups = menu::sql::groups::with_nested(tx, scope.restaurant(), &wanted, Some(&answers), at).await?;
-        Ok(Self { groups, asked, chosen })
-    }
-}
-
-fn named(choices: &[Choice]) -> impl Iterator<Item = ModifierId> {
-    let nested = |choice: &Choice| choice.modifiers.iter().map(|nested| nested.modifier_id).collect::<Vec<_>>();
-    choices.iter().flat_map(move |choice| std::iter::once(choice.modifier_id).chain(nested(choice)))
-}
-
-/// Whether an item is served now, and when it will be.
-struct Serving {
-    in_time: bool,
-    next: Option<DateTime<Utc>>,
-}
-
-async fn held_against_the_menu(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    rows: Vec<LineRow>,
-    at: DateTime<Utc>,
-    known: KnownGroups,
-) -> Result<Vec<StoredLine>, Problem> {
-    let Some(first) = rows.first() else { return Ok(Vec::new()) };
-    let zone: Tz = first.timezone.parse().map_err(|error| Problem::internal(&error))?;
-    let asked: HashSet<_> = rows.iter().flat_map(|row| row.asked.iter().copied()).collect();
-    let chosen: HashSet<_> = rows.iter().flat_map(|row| named(&row.choices)).collect();
-    let known = if asked.is_subset(&known.asked) && chosen.is_subset(&known.chosen) {
-        known
-    } else {
-        KnownGroups::read(tx, scope, asked, chosen, at).await?
-    };
-    let (questions, time) = (Questions::of(&known.groups), Time::longest_wait(zone, at));
-    // Once for each item: a cart may have a hundred lines of one.
-    let mut serving: HashMap<ItemId, Serving> = HashMap::new();
-    let mut lines = Vec::with_capacity(rows.len());
-    for row in rows {
-        let serving = serving.entry(row.item_id).or_insert_with(|| {
-            let week = Week::of(&row.day_parts.0).and(&Week::of(&row.category_parts.0));
-            let in_time = week.serves(zone, at);
-            Serving { in_time, next: if in_time { None } else { week.next_change(&time) } }
-        });
-        let wish = Wish {
-            key: row.key,
-            item_id: row.item_id,
-            name: row.name,
-            quantity: row.quantity,
-            price: row.price,
-            tax_class: row.tax_class,
-            choices: row.choices.0,
-            asked: row.asked,
-            note: row.note,
-            available: row.available,
-            in_time: serving.in_time,
-            available_from: if row.available { serving.next } else { row.unavailable_until },
-            stock: row.stock,
-            deleted: row.deleted,
-            allergens: row.allergens.map(|allergens| allergens.0),
-            diets: row.diets.0,
-        };
-        lines.push(wish.priced(&questions)?);
-    }
-    Ok(lines)
-}
-
 /// A line as a customer wants it.
 #[derive(Debug, Clone)]
 pub struct WantedLine {
@@ -407,7 +324,7 @@ pub async fn unfit(
     let asked = on_menu.values().flatten().copied().collect();
     let chosen = lines.iter().flat_map(|line| named(&line.choices)).collect();
     let groups = KnownGroups::read(tx, scope, asked, chosen, now).await?;
-    let questions = Questions::of(&groups.groups);
+    let questions = groups.questions();
     let mut unfit = Vec::new();
     for (index, line) in lines.iter().enumerate() {
         match on_menu.get(&line.item_id) {

@@ -14,6 +14,7 @@ use super::input::{Faults, present, too_many};
 use super::translations::Translations;
 use super::{Category, sql};
 use crate::app::App;
+use crate::bounded;
 use crate::idempotency::{Answer, Once};
 use crate::ids::{CategoryId, RestaurantId};
 use crate::paging::List;
@@ -52,10 +53,10 @@ struct NewCategory {
     #[serde(default)]
     position: i32,
     /// When it is served; empty or absent: at any time.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::list::<_, _, 30>")]
     #[schema(max_items = 30)]
     day_parts: Vec<DayPart>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::map::<_, _, 20>")]
     translations: Translations,
 }
 
@@ -150,8 +151,10 @@ struct CategoryPatch {
     position: Option<i32>,
     /// All windows; empty: at any time.
     #[schema(max_items = 30)]
+    #[serde(default, deserialize_with = "bounded::some_list::<_, _, 30>")]
     day_parts: Option<Vec<DayPart>>,
     /// All translations.
+    #[serde(default, deserialize_with = "bounded::some_map::<_, _, 20>")]
     translations: Option<Translations>,
 }
 

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::allergens::{Effective, Part, effective};
 use super::{Group, Modifier};
+use crate::bounded;
 use crate::ids::{ModifierGroupId, ModifierId};
 use crate::money::{Amount, Overflow};
 use crate::restaurants::tax::{Portion, TaxClass};
@@ -30,7 +31,7 @@ pub struct Choice {
     #[schema(minimum = 1, maximum = 99)]
     pub quantity: u8,
     /// Answers to the questions that this modifier asks itself.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list::<_, _, 100>")]
     pub modifiers: Vec<NestedChoice>,
 }
 

@@ -62,27 +62,67 @@ pub struct Broken {
 /// What some spreadsheets want to see before they read a text as UTF-8.
 pub const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// What a spreadsheet takes for the beginning of a formula.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+/// What a spreadsheet takes for the beginning of a formula: the signs themselves, their full-width forms, and what some
+/// take away before they look.
+const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
 
-/// A cell as it is written: quoted where it has to be, with an apostrophe before what looks like a formula.
+/// Behind these a cell may begin: a spreadsheet that expects another separator than ours does not see our quotes.
+const BREAKS: [char; 7] = [',', ';', '|', '\t', '\n', '\r', '"'];
+
+/// Where something in a text might be taken for a formula: the place before the apostrophes in front of it, and how many
+/// there are.
+fn formulas(text: &str) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    // At the beginning of a cell, behind so many apostrophes that begin there.
+    let mut begin: Option<(usize, usize)> = Some((0, 0));
+    for (place, letter) in text.char_indices() {
+        let behind = place + letter.len_utf8();
+        begin = match begin {
+            Some((_, 0)) if matches!(letter, ' ' | '\u{a0}') => Some((behind, 0)),
+            Some((start, marks)) if letter == '\'' => Some((start, marks + 1)),
+            start => {
+                found.extend(start.filter(|_| FORMULA.contains(&letter)));
+                BREAKS.contains(&letter).then_some((behind, 0))
+            }
+        };
+    }
+    found
+}
+
+/// A cell as it is written: quoted where it has to be, with an apostrophe before whatever looks like a formula, wherever a
+/// spreadsheet might break the cell.
 fn written(cell: &str, separator: Separator) -> String {
-    let bare = cell.trim_start_matches('\'');
-    let guard = if bare.starts_with(FORMULA) { "'" } else { "" };
+    let mut guarded = String::with_capacity(cell.len());
+    let mut from = 0;
+    for (place, _) in formulas(cell) {
+        guarded.push_str(&cell[from..place]);
+        guarded.push('\'');
+        from = place;
+    }
+    let is_guarded = from > 0 || !guarded.is_empty();
+    guarded.push_str(&cell[from..]);
     let special = |letter: char| letter == separator.letter() || matches!(letter, '"' | '\n' | '\r');
-    if cell.contains(special) || cell != cell.trim() || !guard.is_empty() {
-        format!("\"{guard}{}\"", cell.replace('"', "\"\""))
+    if cell.contains(special) || cell != cell.trim() || is_guarded {
+        format!("\"{}\"", guarded.replace('"', "\"\""))
     } else {
-        cell.to_owned()
+        guarded
     }
 }
 
-/// A cell as it is meant: without the apostrophe that `written` put there.
+/// A cell as it is meant: without the apostrophes that `written` put there.
 fn meant(cell: String) -> String {
-    match cell.strip_prefix('\'') {
-        Some(rest) if rest.trim_start_matches('\'').starts_with(FORMULA) => rest.to_owned(),
-        _ => cell,
+    let guards = formulas(&cell).into_iter().filter(|(_, marks)| *marks > 0);
+    let mut bare = String::with_capacity(cell.len());
+    let mut from = 0;
+    for (place, _) in guards {
+        bare.push_str(&cell[from..place]);
+        from = place + 1;
     }
+    if from == 0 {
+        return cell;
+    }
+    bare.push_str(&cell[from..]);
+    bare
 }
 
 /// One line of the text.
@@ -98,47 +138,81 @@ pub fn line(cells: &[String], separator: Separator) -> String {
     line
 }
 
-/// Reads all lines; those without any content are passed over.
-///
-/// # Errors
-/// A quote that is not closed, or one in the middle of a cell.
-pub fn records(text: &str) -> Result<Vec<Record>, Broken> {
-    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-    let separator = Separator::of(text).letter();
-    let mut records = Vec::new();
-    let (mut letters, mut line) = (text.chars().peekable(), 1);
-    while letters.peek().is_some() {
-        let mut record = Record { line, cells: Vec::new() };
+/// Most cells of a line; no table of ours has so many columns.
+const MOST_CELLS: usize = 100;
+
+/// The lines of a table, one after another; those without any content are passed over.
+pub struct Records<'t> {
+    letters: Peekable<Chars<'t>>,
+    separator: char,
+    line: usize,
+}
+
+impl<'t> Records<'t> {
+    /// Of a text.
+    pub fn of(text: &'t str) -> Self {
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+        Self { letters: text.chars().peekable(), separator: Separator::of(text).letter(), line: 1 }
+    }
+
+    fn record(&mut self) -> Result<Record, Broken> {
+        let mut record = Record { line: self.line, cells: Vec::new() };
         loop {
             let broken = |message| Broken { line: record.line, column: record.cells.len() + 1, message };
-            let cell = if letters.next_if_eq(&'"').is_some() {
-                quoted(&mut letters).ok_or_else(|| broken("the quote is not closed"))?
+            if record.cells.len() == MOST_CELLS {
+                return Err(broken("the line has too many cells"));
+            }
+            let cell = if self.letters.next_if_eq(&'"').is_some() {
+                quoted(&mut self.letters).ok_or_else(|| broken("the quote is not closed"))?
             } else {
-                bare(&mut letters, separator)
+                bare(&mut self.letters, self.separator)
             };
-            line += cell.matches('\n').count();
-            match letters.next() {
+            self.line += cell.matches('\n').count();
+            match self.letters.next() {
                 Some('"') => return Err(broken("a quote stands within the cell: write it twice, and quote the cell")),
-                Some(letter) if letter != separator && letter != '\n' && letter != '\r' => {
+                Some(letter) if letter != self.separator && letter != '\n' && letter != '\r' => {
                     return Err(broken("something stands behind the closing quote"));
                 }
                 end => {
                     record.cells.push(meant(cell));
-                    if end != Some(separator) {
+                    if end != Some(self.separator) {
                         if end == Some('\r') {
-                            letters.next_if_eq(&'\n');
+                            self.letters.next_if_eq(&'\n');
                         }
                         break;
                     }
                 }
             }
         }
-        line += 1;
-        if record.cells.iter().any(|cell| !cell.trim().is_empty()) {
-            records.push(record);
-        }
+        self.line += 1;
+        Ok(record)
     }
-    Ok(records)
+}
+
+impl Iterator for Records<'_> {
+    type Item = Result<Record, Broken>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.letters.peek().is_some() {
+            match self.record() {
+                Ok(record) if record.cells.iter().all(|cell| cell.trim().is_empty()) => {}
+                Ok(record) => return Some(Ok(record)),
+                Err(broken) => {
+                    self.letters = "".chars().peekable();
+                    return Some(Err(broken));
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Reads all lines; those without any content are passed over.
+///
+/// # Errors
+/// A quote that is not closed, one in the middle of a cell, or a line of too many cells.
+pub fn records(text: &str) -> Result<Vec<Record>, Broken> {
+    Records::of(text).collect()
 }
 
 /// The rest of a cell in quotes; `None`: its end is missing.

@@ -10,6 +10,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::bounded;
 use crate::restaurants::hours::LocalTime;
 use crate::restaurants::timeline::{Stretch, stretches};
 
@@ -24,6 +25,7 @@ const MINUTES_A_DAY: i32 = 1440;
 pub struct DayPart {
     /// ISO days on which it begins: 1 Monday … 7 Sunday.
     #[schema(example = json!([1, 2, 3, 4, 5]))]
+    #[serde(deserialize_with = "bounded::list::<_, _, 7>")]
     pub days: Vec<u8>,
     /// From this minute on.
     #[schema(value_type = String, example = "07:00")]

@@ -5,23 +5,24 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed as _};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::allergens::{Declared, Diet};
 use super::dayparts::DayPart;
-use super::input::Stock;
+use super::input::{Faults, Stock};
 use super::translations::Translations;
 use super::{Contents, Item, Modifier};
+use crate::bounded::{self, AtMost};
+use crate::config::Menus;
 use crate::ids::ModifierGroupId;
 use crate::money::{Currency, Money};
-use crate::problem::FieldError;
+use crate::problem::Problem;
 use crate::restaurants::tax::TaxClass;
-use crate::shape;
 use crate::text::{MultiLine, SingleLine};
-use crate::wire::json_pointer;
+use crate::wire::{describe, fault_of_shape, json_pointer};
 
 /// What a thing is called by whoever keeps the menu elsewhere.
 pub type Key = SingleLine<80>;
@@ -34,9 +35,10 @@ pub struct Document {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
     /// The chapters, in order.
+    #[serde(deserialize_with = "bounded::passed_over")]
     pub categories: Vec<DocumentCategory>,
     /// The groups that items and modifiers name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::passed_over")]
     pub modifier_groups: Vec<DocumentGroup>,
 }
 
@@ -51,13 +53,13 @@ pub struct DocumentCategory {
     #[schema(inline)]
     pub name: SingleLine<120>,
     /// When it is served; empty or absent: at any time.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list::<_, _, 30>")]
     pub day_parts: Vec<DayPart>,
     /// In other languages.
-    #[serde(default, skip_serializing_if = "Translations::is_empty")]
+    #[serde(default, skip_serializing_if = "Translations::is_empty", deserialize_with = "bounded::map::<_, _, 20>")]
     pub translations: Translations,
     /// Its items, in order.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::passed_over")]
     pub items: Vec<DocumentItem>,
 }
 
@@ -88,20 +90,20 @@ pub struct DocumentItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stock: Option<Stock>,
     /// When it is served; empty or absent: whenever its category is.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list::<_, _, 30>")]
     pub day_parts: Vec<DayPart>,
     /// What is in it; null or absent: not declared.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "bounded::some_list::<_, _, 14>")]
     pub allergens: Option<Vec<Declared>>,
     /// Diets it suits.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list::<_, _, 7>")]
     pub diets: Vec<Diet>,
     /// Keys of the groups that are asked about it, in this order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list::<_, _, 20>")]
     #[schema(value_type = Vec<String>)]
     pub modifier_groups: Vec<Key>,
     /// In other languages.
-    #[serde(default, skip_serializing_if = "Translations::is_empty")]
+    #[serde(default, skip_serializing_if = "Translations::is_empty", deserialize_with = "bounded::map::<_, _, 20>")]
     pub translations: Translations,
 }
 
@@ -121,9 +123,10 @@ pub struct DocumentGroup {
     /// How many at most.
     pub max: i16,
     /// In other languages.
-    #[serde(default, skip_serializing_if = "Translations::is_empty")]
+    #[serde(default, skip_serializing_if = "Translations::is_empty", deserialize_with = "bounded::map::<_, _, 20>")]
     pub translations: Translations,
     /// The answers, in order.
+    #[serde(deserialize_with = "bounded::passed_over")]
     pub modifiers: Vec<DocumentModifier>,
 }
 
@@ -150,74 +153,140 @@ pub struct DocumentModifier {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stock: Option<Stock>,
     /// What is in it; null or absent: not declared.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "bounded::some_list::<_, _, 14>")]
     pub allergens: Option<Vec<Declared>>,
     /// Diets it suits.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list::<_, _, 7>")]
     pub diets: Vec<Diet>,
     /// Keys of the groups that are asked about it, in this order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list::<_, _, 20>")]
     #[schema(value_type = Vec<String>)]
     pub modifier_groups: Vec<Key>,
     /// In other languages.
-    #[serde(default, skip_serializing_if = "Translations::is_empty")]
+    #[serde(default, skip_serializing_if = "Translations::is_empty", deserialize_with = "bounded::map::<_, _, 20>")]
     pub translations: Translations,
 }
 
-/// Reads a document thing by thing, so that a fault in one does not hide those in others.
+/// Most fields that a document is looked through for what it should not have.
+const MOST_FIELDS: usize = 20;
+
+/// The list within a thing; whatever else it has is read by itself.
+#[derive(Deserialize)]
+struct Within<'a> {
+    #[serde(borrow)]
+    items: Option<&'a RawValue>,
+    #[serde(borrow)]
+    modifiers: Option<&'a RawValue>,
+}
+
+/// Reads a document thing by thing, so that a fault in one does not hide those in others. Things are counted before one
+/// is read.
 ///
 /// # Errors
-/// The first fault of each thing, by place.
-pub fn read(mut body: Value) -> Result<Document, Vec<FieldError>> {
-    let mut faults = Vec::new();
-    let categories = taken(&mut body, "categories");
-    let groups = taken(&mut body, "modifierGroups");
-    let document = piece::<Document>("", body, &mut faults);
-    let mut read_categories = Vec::with_capacity(categories.len());
-    for (at, mut category) in categories.into_iter().enumerate() {
-        let place = format!("/categories/{at}");
-        let items = pieces(&format!("{place}/items"), taken(&mut category, "items"), &mut faults);
-        let read = piece::<DocumentCategory>(&place, category, &mut faults);
-        read_categories.extend(read.map(|category| DocumentCategory { items, ..category }));
+/// 400 for what is not JSON; else the first fault of each thing, by place.
+pub fn read(body: &[u8], bounds: Menus) -> Result<Document, Problem> {
+    let refused = |error| describe(body, "", &error);
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let mut parts = bounded::map::<_, &RawValue, MOST_FIELDS>(&mut deserializer).map_err(refused)?;
+    deserializer.end().map_err(refused)?;
+    let mut reading = Reading { bounds, faults: Faults::default(), items: 0 };
+    let language = parts.remove("language").and_then(|raw| reading.piece::<Option<String>>("/language", raw)).flatten();
+    let categories = parts.remove("categories");
+    if categories.is_none() {
+        reading.faults.note("/categories", "is required");
     }
-    let mut read_groups = Vec::with_capacity(groups.len());
-    for (at, mut group) in groups.into_iter().enumerate() {
-        let place = format!("/modifierGroups/{at}");
-        let modifiers = pieces(&format!("{place}/modifiers"), taken(&mut group, "modifiers"), &mut faults);
-        let read = piece::<DocumentGroup>(&place, group, &mut faults);
-        read_groups.extend(read.map(|group| DocumentGroup { modifiers, ..group }));
+    let categories = reading.categories(categories);
+    let modifier_groups = parts.remove("modifierGroups");
+    let modifier_groups = reading.groups(modifier_groups);
+    for name in parts.keys() {
+        let name = name.replace('~', "~0").replace('/', "~1");
+        reading.faults.note(format!("/{name}"), "is no field of a menu");
     }
-    match document {
-        Some(document) if faults.is_empty() => {
-            Ok(Document { categories: read_categories, modifier_groups: read_groups, ..document })
+    reading.faults.none()?;
+    Ok(Document { language, categories, modifier_groups })
+}
+
+struct Reading {
+    bounds: Menus,
+    faults: Faults,
+    items: usize,
+}
+
+impl Reading {
+    fn categories(&mut self, list: Option<&RawValue>) -> Vec<DocumentCategory> {
+        let raws = self.list("/categories", list, self.bounds.most_categories, "MENU_MAX_CATEGORIES");
+        let mut read = Vec::with_capacity(raws.len());
+        for (at, raw) in raws.into_iter().enumerate() {
+            let place = format!("/categories/{at}");
+            let within = serde_json::from_str::<Within>(raw.get()).ok().and_then(|within| within.items);
+            let left = self.bounds.most_items.saturating_sub(self.items);
+            let items = self.list_of(&format!("{place}/items"), "/categories", within, left, "MENU_MAX_ITEMS");
+            self.items += items.len();
+            let items = self.pieces(&format!("{place}/items"), items);
+            let category = self.piece::<DocumentCategory>(&place, raw);
+            read.extend(category.map(|category| DocumentCategory { items, ..category }));
         }
-        _ => Err(faults),
+        read
     }
-}
 
-/// The things in a list, which is left empty; whatever is no list is left for the reader of the whole to refuse.
-fn taken(body: &mut Value, list: &str) -> Vec<Value> {
-    match body.get_mut(list) {
-        Some(Value::Array(things)) => std::mem::take(things),
-        _ => Vec::new(),
+    fn groups(&mut self, list: Option<&RawValue>) -> Vec<DocumentGroup> {
+        let raws = self.list("/modifierGroups", list, self.bounds.most_groups, "MENU_MAX_GROUPS");
+        let mut read = Vec::with_capacity(raws.len());
+        for (at, raw) in raws.into_iter().enumerate() {
+            let place = format!("/modifierGroups/{at}");
+            let within = serde_json::from_str::<Within>(raw.get()).ok().and_then(|within| within.modifiers);
+            let most = self.bounds.most_modifiers;
+            let modifiers = self.list(&format!("{place}/modifiers"), within, most, "MENU_MAX_MODIFIERS");
+            let modifiers = self.pieces(&format!("{place}/modifiers"), modifiers);
+            let group = self.piece::<DocumentGroup>(&place, raw);
+            read.extend(group.map(|group| DocumentGroup { modifiers, ..group }));
+        }
+        read
     }
-}
 
-fn pieces<T: DeserializeOwned>(place: &str, things: Vec<Value>, faults: &mut Vec<FieldError>) -> Vec<T> {
-    let things = things.into_iter().enumerate();
-    things.filter_map(|(at, thing)| piece(&format!("{place}/{at}"), thing, faults)).collect()
-}
+    /// The elements of a list, not read yet. Within a thing, whatever is no list is left for the reader of the thing to
+    /// refuse.
+    fn list<'a>(&mut self, place: &str, raw: Option<&'a RawValue>, most: usize, variable: &str) -> Vec<&'a RawValue> {
+        self.list_of(place, place, raw, most, variable)
+    }
 
-fn piece<T: DeserializeOwned>(place: &str, thing: Value, faults: &mut Vec<FieldError>) -> Option<T> {
-    let read = serde_path_to_error::deserialize(thing);
-    read.map_err(|error| {
-        let message = error.inner().to_string();
-        let (field, words) = shape::in_plain_words(&message);
-        let field = field.map(|field| format!("/{field}")).unwrap_or_default();
-        let pointer = format!("{place}{}{field}", json_pointer(error.path()));
-        faults.push(FieldError::invalid(pointer, words));
-    })
-    .ok()
+    /// The same, where the bound is on several lists together.
+    fn list_of<'a>(
+        &mut self,
+        place: &str,
+        bounded: &str,
+        raw: Option<&'a RawValue>,
+        most: usize,
+        variable: &str,
+    ) -> Vec<&'a RawValue> {
+        let Some(raw) = raw else { return Vec::new() };
+        if !raw.get().starts_with('[') {
+            if !place[1..].contains('/') {
+                self.faults.note(place, "must be a list");
+            }
+            return Vec::new();
+        }
+        let elements = AtMost::<&RawValue>::new(most).deserialize(&mut serde_json::Deserializer::from_str(raw.get()));
+        elements.unwrap_or_else(|_| {
+            self.faults.note(bounded, format!("has more than {variable} of the server's configuration allows"));
+            Vec::new()
+        })
+    }
+
+    fn pieces<T: DeserializeOwned>(&mut self, place: &str, raws: Vec<&RawValue>) -> Vec<T> {
+        let raws = raws.into_iter().enumerate();
+        raws.filter_map(|(at, raw)| self.piece(&format!("{place}/{at}"), raw)).collect()
+    }
+
+    fn piece<T: DeserializeOwned>(&mut self, place: &str, raw: &RawValue) -> Option<T> {
+        let read = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(raw.get()));
+        read.map_err(|error| {
+            let (field, words) = fault_of_shape(error.inner());
+            let field = field.map_or_else(String::new, |field| format!("/{field}"));
+            self.faults.note(format!("{place}{}{field}", json_pointer(error.path())), words);
+        })
+        .ok()
+    }
 }
 
 /// A text that the tables hold, as a document holds it.

@@ -16,6 +16,7 @@ use super::translations::Translations;
 use super::wire::ModifierGroup;
 use super::{Group, nesting, sql};
 use crate::app::App;
+use crate::bounded;
 use crate::config::Menus;
 use crate::idempotency::{Answer, Once};
 use crate::ids::{ModifierGroupId, ModifierId, RestaurantId};
@@ -106,8 +107,9 @@ struct NewModifierGroup {
     #[schema(minimum = 1, maximum = 99)]
     max: i16,
     /// The answers, in order.
+    #[serde(deserialize_with = "bounded::list::<_, _, 1000>")]
     modifiers: Vec<ModifierBody>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::map::<_, _, 20>")]
     translations: Translations,
 }
 
@@ -213,8 +215,10 @@ struct ModifierGroupPatch {
     #[schema(minimum = 1, maximum = 99)]
     max: Option<i16>,
     /// All answers, in order; those with an id stay, those without are new, those that are missing go.
+    #[serde(default, deserialize_with = "bounded::some_list::<_, _, 1000>")]
     modifiers: Option<Vec<ModifierBody>>,
     /// All translations.
+    #[serde(default, deserialize_with = "bounded::some_map::<_, _, 20>")]
     translations: Option<Translations>,
 }
 

@@ -69,14 +69,28 @@ pub const fn yes() -> bool {
     true
 }
 
-/// Collects what is wrong with a body.
+/// Collects what is wrong with a body: all of it is counted, and the first of it told.
 #[derive(Debug, Default)]
-pub struct Faults(pub Vec<FieldError>);
+pub struct Faults {
+    first: Vec<FieldError>,
+    count: usize,
+}
+
+/// So many faults are told.
+pub const MOST_TOLD: usize = 100;
 
 impl Faults {
     /// Notes a fault.
     pub fn note(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
-        self.0.push(FieldError::invalid(pointer, message));
+        self.count += 1;
+        if self.first.len() < MOST_TOLD {
+            self.first.push(FieldError::invalid(pointer, message));
+        }
+    }
+
+    /// How many there are.
+    pub const fn count(&self) -> usize {
+        self.count
     }
 
     /// A price in another currency than the restaurant's.
@@ -143,9 +157,9 @@ impl Faults {
     /// Ends here if there is any.
     ///
     /// # Errors
-    /// All of them.
+    /// The first of them.
     pub fn end(&mut self) -> Result<(), Vec<FieldError>> {
-        if self.0.is_empty() { Ok(()) } else { Err(std::mem::take(&mut self.0)) }
+        if self.count == 0 { Ok(()) } else { Err(std::mem::take(&mut self.first)) }
     }
 
     /// Refuses if there is any.
@@ -153,7 +167,7 @@ impl Faults {
     /// # Errors
     /// All of them.
     pub fn none(self) -> Result<(), Problem> {
-        if self.0.is_empty() { Ok(()) } else { Err(Problem::invalid(self.0)) }
+        if self.count == 0 { Ok(()) } else { Err(Problem::invalid(self.first)) }
     }
 }
 

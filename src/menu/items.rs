@@ -17,6 +17,7 @@ use super::sql::stock::StockChange;
 use super::translations::Translations;
 use super::{Item, sql};
 use crate::app::App;
+use crate::bounded;
 use crate::idempotency::{Answer, Once};
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, RestaurantId};
 use crate::money::Money;
@@ -50,7 +51,7 @@ async fn check(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(), 
     faults.food("", item.allergens.as_deref(), &item.diets);
     faults.tax_class(tx, scope, "", item.tax_class.as_ref()).await?;
     let now = tx.now();
-    let known = sql::groups::with_nested(tx, scope.restaurant(), &item.modifier_groups, None, now).await?;
+    let known = sql::groups::with_nested(tx, scope.restaurant(), &item.modifier_groups, Some(&[]), now).await?;
     for (index, id) in item.modifier_groups.iter().enumerate() {
         let pointer = format!("/modifierGroups/{index}");
         if !known.iter().any(|group| group.id == *id) {
@@ -91,19 +92,20 @@ struct NewItem {
     #[serde(default)]
     position: i32,
     /// When it is served; empty or absent: whenever its category is.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::list::<_, _, 30>")]
     #[schema(max_items = 30)]
     day_parts: Vec<DayPart>,
     /// What is in it; null or absent: not declared.
+    #[serde(default, deserialize_with = "bounded::some_list::<_, _, 14>")]
     allergens: Option<Vec<Declared>>,
     /// Diets it suits.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::list::<_, _, 7>")]
     diets: Vec<Diet>,
     /// What is asked about it, in this order.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::list::<_, _, 20>")]
     #[schema(max_items = 20)]
     modifier_groups: Vec<ModifierGroupId>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::map::<_, _, 20>")]
     translations: Translations,
 }
 
@@ -248,16 +250,20 @@ struct ItemPatch {
     position: Option<i32>,
     /// All windows; empty: whenever its category is.
     #[schema(max_items = 30)]
+    #[serde(default, deserialize_with = "bounded::some_list::<_, _, 30>")]
     day_parts: Option<Vec<DayPart>>,
     /// Null: not declared any more.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "bounded::present_list::<_, _, 14>")]
     #[schema(value_type = Option<Vec<Declared>>)]
     allergens: Option<Option<Vec<Declared>>>,
+    #[serde(default, deserialize_with = "bounded::some_list::<_, _, 7>")]
     diets: Option<Vec<Diet>>,
     /// All groups, in order.
     #[schema(max_items = 20)]
+    #[serde(default, deserialize_with = "bounded::some_list::<_, _, 20>")]
     modifier_groups: Option<Vec<ModifierGroupId>>,
     /// All translations.
+    #[serde(default, deserialize_with = "bounded::some_map::<_, _, 20>")]
     translations: Option<Translations>,
 }
 

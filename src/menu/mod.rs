@@ -31,6 +31,7 @@ pub mod items;
 pub mod ledger;
 pub mod modifiers;
 pub mod nesting;
+pub mod orderable;
 pub mod published;
 pub mod replace;
 pub mod sql;

@@ -15,6 +15,7 @@ use super::translations::Translations;
 use super::wire::ModifierGroup;
 use super::{Modifier, groups, sql};
 use crate::app::App;
+use crate::bounded;
 use crate::config::Menus;
 use crate::ids::{ModifierGroupId, ModifierId, RestaurantId};
 use crate::money::{Currency, Money};
@@ -51,14 +52,15 @@ pub(super) struct ModifierBody {
     /// Portions left of a new one, where they are counted; afterwards `PUT …/stock`.
     stock: Option<Stock>,
     /// What is in it; null or absent: not declared.
+    #[serde(default, deserialize_with = "bounded::some_list::<_, _, 14>")]
     allergens: Option<Vec<Declared>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::list::<_, _, 7>")]
     diets: Vec<Diet>,
     /// What is asked about it when it is chosen.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::list::<_, _, 20>")]
     #[schema(max_items = 20)]
     modifier_groups: Vec<ModifierGroupId>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::map::<_, _, 20>")]
     translations: Translations,
 }
 

@@ -23,7 +23,10 @@ pub struct Fault {
 /// # Errors
 /// Where it is, and what.
 pub fn check(groups: &[Group]) -> Result<(), Fault> {
-    let by_id: HashMap<ModifierGroupId, &Group> = groups.iter().map(|group| (group.id, group)).collect();
+    let nested_in = |group: &Group| -> HashSet<ModifierGroupId> {
+        group.modifiers.iter().flat_map(|modifier| modifier.modifier_groups.iter().copied()).collect()
+    };
+    let by_id: HashMap<ModifierGroupId, _> = groups.iter().map(|group| (group.id, nested_in(group))).collect();
     for (at_group, group) in groups.iter().enumerate() {
         for (at_modifier, modifier) in group.modifiers.iter().enumerate() {
             let mut seen = HashSet::new();
@@ -36,10 +39,10 @@ pub fn check(groups: &[Group]) -> Result<(), Fault> {
                     return Err(fault("is named twice"));
                 }
                 let below = by_id.get(id).ok_or_else(|| fault("is no modifier group of this restaurant"))?;
-                if below.modifiers.iter().any(|modifier| modifier.modifier_groups.contains(&group.id)) {
+                if below.contains(&group.id) {
                     return Err(fault("hangs on this one: groups must not nest in a circle"));
                 }
-                if below.modifiers.iter().any(|modifier| !modifier.modifier_groups.is_empty()) {
+                if !below.is_empty() {
                     return Err(fault("has nested groups itself: one level is the most"));
                 }
             }

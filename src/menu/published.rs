@@ -11,6 +11,7 @@ use super::wire::{self, Menu};
 use super::{sql, translations};
 use crate::cache::{Answer, Cache, Key};
 use crate::config::Menus;
+use crate::heavy::HeavyWork;
 use crate::ids::{CategoryId, RestaurantId};
 use crate::problem::{Code, Problem};
 use crate::tenancy::Who;
@@ -22,6 +23,7 @@ pub struct Published {
     db: Database,
     heads: Heads,
     cache: Cache,
+    heavy: HeavyWork,
 }
 
 impl Published {
@@ -29,9 +31,14 @@ impl Published {
     ///
     /// # Errors
     /// When the URL cannot be read.
-    pub fn new(db: Database, bounds: Menus, redis: Option<&secrecy::SecretString>) -> Result<Self, redis::RedisError> {
+    pub fn new(
+        db: Database,
+        bounds: Menus,
+        redis: Option<&secrecy::SecretString>,
+        heavy: HeavyWork,
+    ) -> Result<Self, redis::RedisError> {
         let cache = Cache::new(bounds.cache_bytes, bounds.cache_life, redis)?;
-        Ok(Self { heads: Heads::new(db.clone()), db, cache })
+        Ok(Self { heads: Heads::new(db.clone()), db, cache, heavy })
     }
 
     /// What is kept, for those who measure it.
@@ -66,9 +73,12 @@ impl Published {
             let found =
                 self.db.read(Who::nobody(), move |tx| Box::pin(async move { sql::contents(tx, restaurant).await }));
             let contents = found.await?.ok_or_else(Problem::not_found)?;
-            let shown = wire::shown(restaurant, contents, language.as_deref(), now, life);
-            let (menu, until) = shown.map_err(|error| Problem::internal(&error))?;
-            finished(menu, category, until)
+            let work = move || {
+                let shown = wire::shown(restaurant, contents, language.as_deref(), now, life);
+                let (menu, until) = shown.map_err(|error| Problem::internal(&error))?;
+                finished(menu, category, until)
+            };
+            self.heavy.run(work).await?
         };
         self.cache.get(key, head.version, now, build).await
     }

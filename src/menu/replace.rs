@@ -2,6 +2,7 @@
 //! the same again changes nothing.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::json;
@@ -14,8 +15,10 @@ use super::sql::whole::Gone;
 use super::table::Table;
 use super::target::{Kitchen, Rules, target};
 use super::{Contents, Group, Modifier, sql};
+use crate::app::App;
 use crate::config::Menus;
 use crate::ids::RestaurantId;
+use crate::money::Currency;
 use crate::problem::{FieldError, Problem};
 use crate::restaurants;
 use crate::tenancy::RestaurantScope;
@@ -40,8 +43,8 @@ pub enum Source {
     Document(Document),
     /// The same as a table, which does not say in which language it is written.
     Table(Table),
-    /// From another restaurant.
-    Restaurant(Document),
+    /// From another restaurant, which has prices in a currency.
+    Restaurant(Document, Currency),
 }
 
 /// How to put it there.
@@ -60,38 +63,112 @@ pub async fn contents(tx: &mut Tx, restaurant: RestaurantId) -> Result<Contents,
     sql::contents(tx, restaurant).await?.ok_or_else(Problem::not_found)
 }
 
-/// Makes the menu what its source says.
-pub async fn replace(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    source: Source,
+/// What a menu is, what it is to be, and the difference.
+struct Plan {
+    current: Contents,
+    target: Contents,
+    changes: Vec<Change>,
+}
+
+impl Source {
+    /// What the menu becomes. Takes processor time.
+    fn plan(&self, current: Contents, rules: &Rules) -> Result<Plan, Problem> {
+        let target = match self {
+            Self::Document(document) => target(document, &current, rules),
+            Self::Table(table) => target(&table.document, &current, rules)
+                .map(|target| Contents { language: current.language.clone(), ..target })
+                .map_err(|faults| table.places(faults)),
+            Self::Restaurant(_, currency) if *currency != current.currency => {
+                let message = format!("has prices in {}, and this menu's are in {currency}", current.currency);
+                return Err(Problem::invalid_field("/to", message));
+            }
+            Self::Restaurant(document, _) => target(document, &current, rules).map_err(unfit),
+        };
+        let target = target.map_err(Problem::invalid)?;
+        let changes = difference::between(&current, &target);
+        Ok(Plan { current, target, changes })
+    }
+
+    const fn kitchen(&self) -> Kitchen {
+        if matches!(self, Self::Restaurant(..)) { Kitchen::Own } else { Kitchen::AsSaid }
+    }
+}
+
+/// So often a menu that changes meanwhile is planned anew; then it is planned while nobody else can change it.
+const MOST_TRIES: usize = 3;
+
+/// Makes the menu what its source says. It is planned outside the transaction that writes it, which takes the plan only if
+/// the menu is still what it was planned from.
+pub async fn replace(app: &App, scope: RestaurantScope, source: Source, how: How) -> Result<MenuDifference, Problem> {
+    let source = Arc::new(source);
+    for _ in 0..MOST_TRIES {
+        let read = app.db.read(scope, move |tx| {
+            Box::pin(async move {
+                let current = contents(tx, scope.restaurant()).await?;
+                Ok((current, restaurants::sql::tax::names(tx, scope.restaurant()).await?))
+            })
+        });
+        let (current, tax_classes) = read.await?;
+        how.if_match.check(current.version, json!({ "version": current.version }))?;
+        let rules = Rules { kitchen: source.kitchen(), bounds: how.bounds, tax_classes: tax_classes.clone() };
+        let from = Arc::clone(&source);
+        let plan = Arc::new(app.heavy.run(move || from.plan(current, &rules)).await??);
+        let version = plan.current.version;
+        let planned = Arc::clone(&plan);
+        let written = if how.dry_run || plan.changes.is_empty() {
+            Some(false)
+        } else {
+            let write = app.db.write(scope, move |tx| {
+                Box::pin(async move {
+                    sql::take_turns(tx, &scope).await?;
+                    sql::whole::lock(tx, &scope).await?;
+                    let is_as_planned = sql::version(tx, &scope).await? == planned.current.version
+                        && restaurants::sql::tax::hold(tx, &scope).await? == tax_classes;
+                    if !is_as_planned {
+                        return Ok(None);
+                    }
+                    apply(tx, &scope, &planned.current, &planned.target).await?;
+                    Ok(Some(true))
+                })
+            });
+            write.await?
+        };
+        if let Some(applied) = written {
+            let version = if applied { version + 1 } else { version };
+            let changes = Arc::try_unwrap(plan).map_or_else(|plan| plan.changes.clone(), |plan| plan.changes);
+            return Ok(MenuDifference { applied, version, changes });
+        }
+    }
+    replace_locked(app, scope, source, how).await
+}
+
+/// The same where a menu changes faster than it can be planned, as when much of it is about to sell out: nobody changes it
+/// while it is planned, and what is planned is still worked out beside the threads that answer requests.
+async fn replace_locked(
+    app: &App,
+    scope: RestaurantScope,
+    source: Arc<Source>,
     how: How,
 ) -> Result<MenuDifference, Problem> {
-    sql::take_turns(tx, scope).await?;
-    if !how.dry_run {
-        sql::whole::lock(tx, scope).await?;
-    }
-    let current = contents(tx, scope.restaurant()).await?;
-    how.if_match.check(current.version, json!({ "version": current.version }))?;
-    let tax_classes = restaurants::sql::tax::hold(tx, scope).await?;
-    let kitchen = if matches!(source, Source::Restaurant(_)) { Kitchen::Own } else { Kitchen::AsSaid };
-    let rules = Rules { kitchen, bounds: how.bounds, tax_classes };
-    let target = match source {
-        Source::Document(document) => target(&document, &current, &rules),
-        Source::Restaurant(document) => target(&document, &current, &rules).map_err(unfit),
-        Source::Table(mut table) => {
-            table.document.language.clone_from(&current.language);
-            target(&table.document, &current, &rules).map_err(|faults| table.places(faults))
-        }
-    };
-    let target = target.map_err(Problem::invalid)?;
-    let changes = difference::between(&current, &target);
-    let applied = !how.dry_run && !changes.is_empty();
-    if applied {
-        apply(tx, scope, &current, &target).await?;
-    }
-    let version = if applied { current.version + 1 } else { current.version };
-    Ok(MenuDifference { applied, version, changes })
+    let heavy = app.heavy.clone();
+    let write = app.db.write(scope, move |tx| {
+        Box::pin(async move {
+            sql::take_turns(tx, &scope).await?;
+            sql::whole::lock(tx, &scope).await?;
+            let current = contents(tx, scope.restaurant()).await?;
+            how.if_match.check(current.version, json!({ "version": current.version }))?;
+            let tax_classes = restaurants::sql::tax::hold(tx, &scope).await?;
+            let rules = Rules { kitchen: source.kitchen(), bounds: how.bounds, tax_classes };
+            let plan = heavy.run(move || source.plan(current, &rules)).await??;
+            let applied = !plan.changes.is_empty();
+            if applied {
+                apply(tx, &scope, &plan.current, &plan.target).await?;
+            }
+            let version = if applied { plan.current.version + 1 } else { plan.current.version };
+            Ok(MenuDifference { applied, version, changes: plan.changes })
+        })
+    });
+    write.await
 }
 
 /// What the menu of one restaurant cannot be in another, such as in a tax class that is not there.

@@ -90,6 +90,17 @@ pub async fn take_turns(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Prob
     Ok(())
 }
 
+/// The menu's version.
+pub async fn version(tx: &mut Tx, scope: &RestaurantScope) -> Result<i64, Problem> {
+    let row = sqlx::query!(
+        r#"select coalesce((select m.version from menus m where m.restaurant_id = $1), 1) as "version!""#,
+        scope.restaurant() as RestaurantId,
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    Ok(row.version)
+}
+
 /// Everything on a menu; `None`: there is no such restaurant.
 pub async fn contents(tx: &mut Tx, restaurant: RestaurantId) -> Result<Option<Contents>, Problem> {
     let found = sqlx::query!(

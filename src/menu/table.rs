@@ -5,12 +5,17 @@ use std::collections::HashMap;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::allergens::{Declared, Level};
+use super::allergens::Declared;
 use super::csv::{self, Separator};
 use super::document::{Document, DocumentCategory, DocumentGroup, DocumentItem, DocumentModifier};
+use crate::config::Menus;
 use crate::money::Currency;
 use crate::problem::FieldError;
 use crate::shape;
+
+mod cells;
+
+use cells::{allergens_text, allergens_value, cell, keys_value, price_units};
 
 /// The columns, in the order of the export, and which kinds of line may fill each besides its key; an import may have
 /// them in any order.
@@ -36,77 +41,6 @@ const COLUMNS: [(&str, &str); 17] = [
 
 /// The kinds of line.
 const KINDS: [&str; 4] = ["category", "item", "group", "modifier"];
-
-/// Minor units as people write them: `1250` of EUR is `12.50`, or `12,50` where semicolons stand between cells.
-fn price_text(units: i64, currency: Currency, separator: Separator) -> String {
-    let digits = currency.exponent() as usize;
-    let text = format!("{units:0>width$}", width = digits + 1);
-    let (whole, part) = text.split_at(text.len() - digits);
-    let point = if separator == Separator::Semicolon { ',' } else { '.' };
-    if digits == 0 { text.clone() } else { format!("{whole}{point}{part}") }
-}
-
-/// Point or comma; never one for thousands.
-fn price_units(text: &str, currency: Currency) -> Option<i64> {
-    let digits = currency.exponent() as usize;
-    let (whole, part) = text.split_once(['.', ',']).unwrap_or((text, ""));
-    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !plain(whole) || !plain(part) || part.len() > digits || text.ends_with(['.', ',']) {
-        return None;
-    }
-    format!("{whole}{part:0<digits$}").parse().ok()
-}
-
-fn allergens_text(declared: Option<&[Declared]>) -> String {
-    let Some(declared) = declared else { return String::new() };
-    if declared.is_empty() {
-        return "none".into();
-    }
-    let word = |one: &Declared| {
-        let doubt = if one.level == Level::MayContain { "?" } else { "" };
-        format!("{}{doubt}", json!(one.allergen).as_str().unwrap_or_default())
-    };
-    declared.iter().map(word).collect::<Vec<_>>().join(" ")
-}
-
-fn allergens_value(text: &str) -> Value {
-    if text == "none" {
-        return json!([]);
-    }
-    let one = |word: &str| match word.strip_suffix('?') {
-        Some(allergen) => json!({ "allergen": allergen, "level": "MAY_CONTAIN" }),
-        None => json!({ "allergen": word, "level": "CONTAINS" }),
-    };
-    text.split_whitespace().map(one).collect()
-}
-
-/// Keys with bars between them; as JSON where that would not come apart again.
-fn keys_text(keys: &[Value]) -> String {
-    let texts: Vec<_> = keys.iter().filter_map(Value::as_str).collect();
-    let plain = |key: &&str| !key.contains('|') && !key.starts_with('[');
-    if texts.iter().all(plain) { texts.join("|") } else { json!(texts).to_string() }
-}
-
-fn keys_value(text: &str) -> Result<Value, String> {
-    if text.starts_with('[') {
-        return serde_json::from_str(text)
-            .map_err(|_| "must be keys with | between them, or a list of keys as JSON".to_owned());
-    }
-    Ok(text.split('|').map(|key| json!(key.trim())).collect())
-}
-
-/// A cell of a value: texts as they are, lists of words with spaces or bars between them, the rest as JSON.
-fn cell(column: &str, value: &Value, currency: Currency, separator: Separator) -> String {
-    match (column, value) {
-        (_, Value::Null) => String::new(),
-        ("price", price) => price_text(price["amount"].as_i64().unwrap_or_default(), currency, separator),
-        ("available", on) => if on == &json!(true) { "yes" } else { "no" }.into(),
-        ("modifierGroups", Value::Array(keys)) => keys_text(keys),
-        ("diets", Value::Array(words)) => words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
-        (_, Value::String(text)) => text.clone(),
-        (_, other) => other.to_string(),
-    }
-}
 
 /// The table of a document.
 pub fn write(document: &Document, currency: Currency, separator: Separator) -> String {
@@ -187,23 +121,36 @@ const MOST_FAULTS: usize = 100;
 struct Reading {
     columns: HashMap<String, usize>,
     currency: Currency,
+    bounds: Menus,
+    /// The places of categories and groups in the document, by their keys.
+    categories: HashMap<String, usize>,
+    groups: HashMap<String, usize>,
+    items: usize,
     faults: Vec<FieldError>,
 }
 
 /// Reads a table.
 ///
 /// # Errors
-/// Every cell that cannot be read, and columns that are missing, unknown or doubled.
-pub fn read(bytes: &[u8], currency: Currency) -> Result<Table, Vec<FieldError>> {
+/// The first hundred cells that cannot be read, columns that are missing, unknown or doubled, and the first line of which
+/// there are too many: nothing behind it is read.
+pub fn read(bytes: &[u8], currency: Currency, bounds: Menus) -> Result<Table, Vec<FieldError>> {
     let text = std::str::from_utf8(bytes).map_err(|broken| {
         let line = bytes[..broken.valid_up_to()].split(|byte| *byte == b'\n').count();
         vec![at(line, None, "", "is not UTF-8: save the table as UTF-8")]
     })?;
-    let mut records = csv::records(text)
-        .map_err(|broken| vec![at(broken.line, Some(broken.column - 1), "cell", broken.message)])?
-        .into_iter();
-    let head = records.next().ok_or_else(|| vec![at(1, None, "", "the table is empty")])?;
-    let mut reading = Reading { columns: HashMap::new(), currency, faults: Vec::new() };
+    let broken = |broken: csv::Broken| vec![at(broken.line, Some(broken.column - 1), "cell", broken.message)];
+    let mut records = csv::Records::of(text);
+    let head = records.next().ok_or_else(|| vec![at(1, None, "", "the table is empty")])?.map_err(broken)?;
+    let mut reading = Reading {
+        columns: HashMap::new(),
+        currency,
+        bounds,
+        categories: HashMap::new(),
+        groups: HashMap::new(),
+        items: 0,
+        faults: Vec::new(),
+    };
     reading.head(&head);
     if !reading.faults.is_empty() {
         return Err(reading.faults);
@@ -211,6 +158,10 @@ pub fn read(bytes: &[u8], currency: Currency) -> Result<Table, Vec<FieldError>> 
     let (mut document, mut lines) =
         (Document { language: None, categories: vec![], modifier_groups: vec![] }, HashMap::new());
     for record in records {
+        let record = record.map_err(broken)?;
+        if reading.is_one_too_many(&record, &document) {
+            break;
+        }
         if let Some(place) = reading.take(&record, &mut document) {
             lines.insert(place, record.line);
         }
@@ -226,8 +177,29 @@ pub fn read(bytes: &[u8], currency: Currency) -> Result<Table, Vec<FieldError>> 
 }
 
 impl Reading {
+    /// Notes the first line of which there are more than there may be.
+    fn is_one_too_many(&mut self, record: &csv::Record, document: &Document) -> bool {
+        let group = self.groups.get(self.cell(record, "in")).and_then(|place| document.modifier_groups.get(*place));
+        let (count, most, variable) = match self.cell(record, "type") {
+            "category" => (document.categories.len(), self.bounds.most_categories, "MENU_MAX_CATEGORIES"),
+            "item" => (self.items, self.bounds.most_items, "MENU_MAX_ITEMS"),
+            "group" => (document.modifier_groups.len(), self.bounds.most_groups, "MENU_MAX_GROUPS"),
+            _ => {
+                let count = group.map_or(0, |group| group.modifiers.len());
+                (count, self.bounds.most_modifiers, "MENU_MAX_MODIFIERS")
+            }
+        };
+        if count >= most {
+            let message = format!("is one too many: {most} are the most ({variable} of the server)");
+            self.fault(record, "type", &message);
+        }
+        count >= most
+    }
+
     fn head(&mut self, head: &csv::Record) {
-        for (index, name) in head.cells.iter().map(|cell| cell.trim()).enumerate() {
+        // Spreadsheets write empty columns behind the last one.
+        let named = head.cells.iter().rposition(|cell| !cell.trim().is_empty()).map_or(0, |last| last + 1);
+        for (index, name) in head.cells[..named].iter().map(|cell| cell.trim()).enumerate() {
             if !COLUMNS.iter().any(|(column, _)| *column == name) {
                 let columns = COLUMNS.map(|(name, _)| name).join(", ");
                 let message = format!("“{name}” is no column; the columns are {columns}");
@@ -273,25 +245,30 @@ impl Reading {
         match kind.as_str() {
             "category" => {
                 categories.push(self.read::<DocumentCategory>(record, fields)?);
+                let key = categories[categories.len() - 1].key.as_str().to_owned();
+                self.categories.entry(key).or_insert(categories.len() - 1);
                 Some(format!("/categories/{}", categories.len() - 1))
             }
             "item" => {
-                let Some(place) = categories.iter().position(|category| category.key.as_str() == within) else {
+                let Some(place) = self.categories.get(&within).copied() else {
                     self.fault(record, "in", "must be the key of a category above");
                     return None;
                 };
                 categories[place].items.push(self.read::<DocumentItem>(record, fields)?);
+                self.items += 1;
                 Some(format!("/categories/{place}/items/{}", categories[place].items.len() - 1))
             }
             "group" => {
                 let mut fields = fields;
                 fields["modifiers"] = json!([]);
-                document.modifier_groups.push(self.read::<DocumentGroup>(record, fields)?);
+                let group = self.read::<DocumentGroup>(record, fields)?;
+                self.groups.entry(group.key.as_str().to_owned()).or_insert(document.modifier_groups.len());
+                document.modifier_groups.push(group);
                 Some(format!("/modifierGroups/{}", document.modifier_groups.len() - 1))
             }
             _ => {
                 let groups = &mut document.modifier_groups;
-                let Some(place) = groups.iter().position(|group| group.key.as_str() == within) else {
+                let Some(place) = self.groups.get(&within).copied() else {
                     self.fault(record, "in", "must be the key of a group above");
                     return None;
                 };

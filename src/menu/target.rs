@@ -308,7 +308,7 @@ impl Target<'_> {
     /// The ids behind the names of groups.
     fn asked(&mut self, place: &str, keys: &[Key]) -> Vec<ModifierGroupId> {
         let mut ids = Vec::with_capacity(keys.len());
-        let before = self.faults.0.len();
+        let before = self.faults.count();
         for (index, key) in keys.iter().enumerate() {
             let pointer = format!("{place}/modifierGroups/{index}");
             match self.groups.get(key.as_str()) {
@@ -318,7 +318,7 @@ impl Target<'_> {
                 Some(id) => ids.push(*id),
             }
         }
-        self.names_hold &= self.faults.0.len() == before;
+        self.names_hold &= self.faults.count() == before;
         ids
     }
 }

@@ -6,7 +6,6 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
-use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -21,7 +20,7 @@ use crate::permission::{self, Operation};
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::{self, Staff};
 use crate::tenancy::RestaurantScope;
-use crate::wire::{Body, CsvBody, IfMatch, Query, Versioned};
+use crate::wire::{Body, CsvBody, IfMatch, JsonBytes, Query, Versioned};
 
 /// The routes of this file, but for `put_menu`, which shares its address with what guests read.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -47,8 +46,9 @@ impl HowQuery {
     }
 }
 
-fn versioned(difference: MenuDifference) -> Versioned<MenuDifference> {
-    Versioned { version: difference.version, body: difference }
+/// A difference may name everything on a menu: it is written down beside the threads that answer requests.
+async fn versioned(app: &App, difference: MenuDifference) -> Result<Response, Problem> {
+    app.heavy.run(move || Versioned { version: difference.version, body: difference }.into_response()).await
 }
 
 /// Replace the whole menu
@@ -71,20 +71,20 @@ pub(super) async fn put_menu(
     staff: Staff,
     Query(query): Query<HowQuery>,
     if_match: IfMatch,
-    Body(body): Body<Value>,
-) -> Result<Versioned<MenuDifference>, Problem> {
+    JsonBytes(body): JsonBytes,
+) -> Result<Response, Problem> {
     let (scope, how) = (staff.scope, query.how(if_match, &app));
-    let source = Source::Document(document::read(body).map_err(Problem::invalid)?);
-    let steps = app.db.write(scope, move |tx| Box::pin(async move { replace(tx, &scope, source, how).await }));
-    steps.await.map(versioned)
+    let document = app.heavy.run(move || document::read(&body, how.bounds)).await??;
+    let difference = replace(&app, scope, Source::Document(document), how).await?;
+    versioned(&app, difference).await
 }
 
 /// The menu as a document, for its staff.
 async fn document_of(app: &App, scope: RestaurantScope) -> Result<(Document, Contents), Problem> {
     let contents =
         app.db.read(scope, move |tx| Box::pin(async move { contents(tx, scope.restaurant()).await })).await?;
-    let document = document::of(contents.clone()).map_err(|error| Problem::internal(&error))?;
-    Ok((document, contents))
+    let made = app.heavy.run(move || document::of(contents.clone()).map(|document| (document, contents))).await?;
+    made.map_err(|error| Problem::internal(&error))
 }
 
 /// Read the whole menu as a document
@@ -96,9 +96,9 @@ async fn document_of(app: &App, scope: RestaurantScope) -> Result<(Document, Con
         (status = 200, description = "The document; its version is the ETag", body = Document),
         (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn get_menu_document(State(app): State<Arc<App>>, staff: Staff) -> Result<Versioned<Document>, Problem> {
+async fn get_menu_document(State(app): State<Arc<App>>, staff: Staff) -> Result<Response, Problem> {
     let (body, Contents { version, .. }) = document_of(&app, staff.scope).await?;
-    Ok(Versioned { body, version })
+    app.heavy.run(move || Versioned { body, version }.into_response()).await
 }
 
 /// How to write a table.
@@ -130,7 +130,7 @@ async fn export_menu(
     Query(query): Query<TableQuery>,
 ) -> Result<Response, Problem> {
     let (document, contents) = document_of(&app, staff.scope).await?;
-    let table = table::write(&document, contents.currency, query.separator);
+    let table = app.heavy.run(move || table::write(&document, contents.currency, query.separator)).await?;
     let about = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present")),
         (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"menu.csv\"")),
@@ -159,16 +159,13 @@ async fn import_menu(
     Query(query): Query<HowQuery>,
     if_match: IfMatch,
     CsvBody(body): CsvBody,
-) -> Result<Versioned<MenuDifference>, Problem> {
+) -> Result<Response, Problem> {
     let (scope, how) = (staff.scope, query.how(if_match, &app));
-    let steps = app.db.write(scope, move |tx| {
-        Box::pin(async move {
-            let currency = sql::currency(tx, scope.restaurant()).await?;
-            let table = table::read(&body, currency).map_err(Problem::invalid)?;
-            replace(tx, &scope, Source::Table(table), how).await
-        })
-    });
-    steps.await.map(versioned)
+    let currency =
+        app.db.read(scope, move |tx| Box::pin(async move { sql::currency(tx, scope.restaurant()).await })).await?;
+    let table = app.heavy.run(move || table::read(&body, currency, how.bounds)).await?.map_err(Problem::invalid)?;
+    let difference = replace(&app, scope, Source::Table(table), how).await?;
+    versioned(&app, difference).await
 }
 
 /// Where to.
@@ -197,21 +194,12 @@ async fn copy_menu(
     staff: Staff,
     Query(query): Query<HowQuery>,
     Body(wish): Body<CopyWish>,
-) -> Result<Versioned<MenuDifference>, Problem> {
+) -> Result<Response, Problem> {
     let access = staff::relations(&app, &staff.caller, wish.to).await?;
     permission::decide(Operation::CopyMenu, &access.held)?;
     let scope = access.scope.ok_or_else(Problem::not_found)?;
     let how = query.how(IfMatch(None), &app);
     let (document, source) = document_of(&app, staff.scope).await?;
-    let steps = app.db.write(scope, move |tx| {
-        Box::pin(async move {
-            let currency = sql::currency(tx, scope.restaurant()).await?;
-            if currency != source.currency {
-                let message = format!("has prices in {currency}, and this menu's are in {}", source.currency);
-                return Err(Problem::invalid_field("/to", message));
-            }
-            replace(tx, &scope, Source::Restaurant(document), how).await
-        })
-    });
-    steps.await.map(versioned)
+    let difference = replace(&app, scope, Source::Restaurant(document, source.currency), how).await?;
+    versioned(&app, difference).await
 }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::allergens::{Declared, Diet};
 use super::dayparts::{DayPart, Time, Week};
+use super::orderable::{Answerable, NotOrderable};
 use super::translations::{Texts, Translations};
 use super::{Category, Contents, Group, Item, Modifier};
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId, RestaurantId};
@@ -119,6 +120,8 @@ pub struct MenuModifier {
     pub unavailable_until: Option<DateTime<Utc>>,
     /// Counted, and none is left.
     pub sold_out: bool,
+    /// Switched on, not sold out, and every group that has to be answered when it is chosen can be.
+    pub orderable: bool,
     /// What is in it; null: nobody has said.
     pub allergens: Option<Vec<Declared>>,
     /// Diets it suits.
@@ -163,8 +166,10 @@ pub struct MenuItem {
     pub unavailable_until: Option<DateTime<Utc>>,
     /// Counted, and none is left.
     pub sold_out: bool,
-    /// Switched on, not sold out, and served at this hour.
+    /// Switched on, not sold out, served at this hour, and every group that has to be answered can be.
     pub orderable: bool,
+    /// Why not; null: it can be ordered.
+    pub reason: Option<NotOrderable>,
     /// Where it stands; smaller first.
     pub position: i32,
     /// Its picture.
@@ -242,6 +247,7 @@ struct Showing<'a> {
     time: Time,
     until: DateTime<Utc>,
     currency: Currency,
+    answerable: Answerable,
 }
 
 impl Showing<'_> {
@@ -261,7 +267,8 @@ impl Showing<'_> {
 
     fn item(&mut self, item: Item, category_served: bool) -> MenuItem {
         self.holds_until(item.unavailable_until);
-        let (sold_out, in_time) = (item.stock == Some(0), self.served(&item.day_parts) && category_served);
+        let in_time = self.served(&item.day_parts) && category_served;
+        let reason = self.answerable.obstacle(&item, in_time);
         let told = |written: String| said(&item.translations, self.language, written, description_of);
         MenuItem {
             id: item.id,
@@ -271,8 +278,9 @@ impl Showing<'_> {
             price: item.price,
             available: item.available,
             unavailable_until: item.unavailable_until,
-            sold_out,
-            orderable: item.available && !sold_out && in_time,
+            sold_out: item.stock == Some(0),
+            orderable: reason.is_none(),
+            reason,
             position: item.position,
             image: item.image,
             day_parts: item.day_parts,
@@ -284,6 +292,7 @@ impl Showing<'_> {
 
     fn modifier(&mut self, modifier: Modifier) -> MenuModifier {
         self.holds_until(modifier.unavailable_until);
+        let orderable = self.answerable.can_choose(&modifier);
         MenuModifier {
             id: modifier.id,
             name: said(&modifier.translations, self.language, modifier.name, name_of),
@@ -291,6 +300,7 @@ impl Showing<'_> {
             available: modifier.available,
             unavailable_until: modifier.unavailable_until,
             sold_out: modifier.stock == Some(0),
+            orderable,
             allergens: modifier.allergens,
             diets: modifier.diets,
             modifier_groups: modifier.modifier_groups,
@@ -333,7 +343,8 @@ pub fn shown(
 ) -> Result<(Menu, DateTime<Utc>), chrono_tz::ParseError> {
     let (zone, currency) = (contents.timezone.parse()?, contents.currency);
     let (until, time) = (now + life, Time::between(zone, now, now + life));
-    let mut showing = Showing { language, zone, now, time, until, currency };
+    let answerable = Answerable::of(&contents.groups);
+    let mut showing = Showing { language, zone, now, time, until, currency, answerable };
     let mut items: HashMap<CategoryId, Vec<Item>> = HashMap::new();
     for item in contents.items {
         items.entry(item.category_id).or_default().push(item);

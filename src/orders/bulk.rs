@@ -13,6 +13,7 @@ use super::party::OrderParty;
 use super::{Order, OrderStatus};
 use crate::accounts::caller::Admin;
 use crate::app::App;
+use crate::bounded;
 use crate::ids::{OrderId, RestaurantId};
 use crate::permission::Operation;
 use crate::problem::{Problem, ProblemBody};
@@ -44,6 +45,7 @@ struct OrderChange {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct BulkUpdate {
     /// At most `ORDER_BULK_MAX`.
+    #[serde(deserialize_with = "bounded::list::<_, _, 1000>")]
     changes: Vec<OrderChange>,
 }
 

@@ -18,6 +18,7 @@ use super::sql::list;
 use super::{Fulfilment, Order, OrderStatus, bulk, free_slots, promise, quoting, reorder, sql};
 use crate::accounts::caller::SignedIn;
 use crate::app::App;
+use crate::bounded;
 use crate::cart::sql::WantedLine;
 use crate::coupons::{CouponCode, guesses};
 use crate::events::{Recorded, TimelineEntry};
@@ -60,6 +61,7 @@ struct NewOrder {
     restaurant_id: Option<RestaurantId>,
     /// At most 100.
     #[schema(max_items = 100)]
+    #[serde(default, deserialize_with = "bounded::some_list::<_, _, 100>")]
     lines: Option<Vec<LineWish>>,
     /// Required, but with a quote: then it is the quote's.
     fulfilment: Option<Fulfilment>,

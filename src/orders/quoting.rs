@@ -15,6 +15,7 @@ use super::quote::{Content, Quote, Stored};
 use super::request::{Basket, LineWish, Request};
 use super::{Fulfilment, sql};
 use crate::app::App;
+use crate::bounded;
 use crate::cart::{self, sql::WantedLine};
 use crate::config;
 use crate::coupons::{CouponCode, guesses};
@@ -43,6 +44,7 @@ struct QuoteWish {
     cart_id: Option<CartId>,
     /// At most 100.
     #[schema(max_items = 100)]
+    #[serde(default, deserialize_with = "bounded::some_list::<_, _, 100>")]
     lines: Option<Vec<LineWish>>,
     fulfilment: Fulfilment,
     /// Where to; required for a delivery.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Fulfilment;
+use crate::bounded;
 use crate::cart::sql::{CartRow, WantedLine};
 use crate::cart::{MOST_LINES, Quantity};
 use crate::coupons::CouponCode;
@@ -138,7 +139,7 @@ pub struct LineWish {
     /// How many.
     pub quantity: Quantity,
     /// What is chosen on each of them; at most 100 choices, nested ones included.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::list::<_, _, 100>")]
     pub modifiers: Vec<Choice>,
     /// A wish.
     #[schema(inline)]

@@ -15,6 +15,7 @@ use super::sql;
 use super::sql::zones::{self, Drawn, StoredZone};
 use super::staff::Staff;
 use crate::app::App;
+use crate::bounded;
 use crate::ids::RestaurantId;
 use crate::money::{Amount, Currency, Money};
 use crate::problem::{FieldError, Problem, ProblemBody};
@@ -49,6 +50,7 @@ struct Zones {
     kind: CollectionType,
     /// At most 50; none: it delivers everywhere at its delivery fee.
     #[schema(max_items = 50)]
+    #[serde(deserialize_with = "bounded::list::<_, _, 50>")]
     features: Vec<ZoneFeature>,
 }
 

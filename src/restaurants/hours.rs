@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::fulfilments::Fulfilments;
+use crate::bounded;
 use crate::text::MultiLine;
 use crate::timestamp::LocalDate;
 
@@ -156,7 +157,7 @@ pub struct Exception {
     #[schema(min_length = 1, max_length = 200, example = "Christmas")]
     pub note: Option<String>,
     /// When it opens on that date instead; none: not at all.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::list::<_, _, 20>")]
     #[schema(max_items = 20)]
     pub spans: Vec<DaySpan>,
 }

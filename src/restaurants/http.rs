@@ -19,6 +19,7 @@ use super::tax::{ClassRates, Rate, TaxRules};
 use super::{Restaurant, area, invitations, members, opening, search, security};
 use crate::accounts::caller::Admin;
 use crate::app::App;
+use crate::bounded;
 use crate::events::{self, Event};
 use crate::idempotency::{Answer, Once};
 use crate::ids::RestaurantId;
@@ -72,7 +73,7 @@ struct NewRestaurant {
     slug: Option<SingleLine<80>>,
     #[schema(inline)]
     description: Option<MultiLine<2000>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::list::<_, _, 20>")]
     #[schema(inline, max_items = 20)]
     cuisines: Vec<SingleLine<60>>,
     /// How guests reach it.
@@ -92,7 +93,7 @@ struct NewRestaurant {
     #[schema(inline)]
     tax_basis_points: Rate,
     /// What is taxed otherwise.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::list::<_, _, 7>")]
     #[schema(max_items = 7)]
     tax_classes: Vec<ClassRates>,
     delivery_fee: Option<Money>,
@@ -112,7 +113,7 @@ struct NewRestaurant {
     #[serde(default)]
     slots: SlotRules,
     /// Weekly opening hours; empty or absent: always open.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::list::<_, _, 100>")]
     #[schema(max_items = 100)]
     hours: Vec<Span>,
 }
@@ -257,6 +258,7 @@ struct RestaurantPatch {
     #[schema(value_type = Option<String>)]
     description: Option<Option<MultiLine<2000>>>,
     #[schema(inline, max_items = 20)]
+    #[serde(default, deserialize_with = "bounded::some_list::<_, _, 20>")]
     cuisines: Option<Vec<SingleLine<60>>>,
     /// All of it.
     contact: Option<Contact>,
@@ -270,6 +272,7 @@ struct RestaurantPatch {
     tax_basis_points: Option<Rate>,
     /// All classes. One that something on the menu is in cannot be left out.
     #[schema(max_items = 7)]
+    #[serde(default, deserialize_with = "bounded::some_list::<_, _, 7>")]
     tax_classes: Option<Vec<ClassRates>>,
     delivery_fee: Option<Money>,
     /// All of it.
@@ -287,6 +290,7 @@ struct RestaurantPatch {
     /// False: takes no orders for the moment.
     accepting: Option<bool>,
     #[schema(max_items = 100)]
+    #[serde(default, deserialize_with = "bounded::some_list::<_, _, 100>")]
     hours: Option<Vec<Span>>,
 }
 

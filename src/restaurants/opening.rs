@@ -14,6 +14,7 @@ use super::hours::{self, Exception, Fault, Span};
 use super::staff::Staff;
 use super::{Pause, Restaurant, sql};
 use crate::app::App;
+use crate::bounded;
 use crate::events::{self, Event};
 use crate::ids::RestaurantId;
 use crate::problem::{FieldError, Problem, ProblemBody};
@@ -37,8 +38,10 @@ struct Hours {
     #[schema(example = "Europe/Rome")]
     timezone: String,
     /// Each week; empty: always open, but for the exceptions.
+    #[serde(deserialize_with = "bounded::list::<_, _, 100>")]
     weekly: Vec<Span>,
     /// Dates on which other hours hold, from yesterday on.
+    #[serde(deserialize_with = "bounded::list::<_, _, 400>")]
     exceptions: Vec<Exception>,
     /// Whether an order would be taken at the time of the answer.
     open_now: bool,
@@ -85,9 +88,10 @@ async fn get_hours(State(app): State<Arc<App>>, Path(id): Path<RestaurantId>) ->
 struct NewHours {
     /// Each week; empty: always open, but for the exceptions.
     #[schema(max_items = 100)]
+    #[serde(deserialize_with = "bounded::list::<_, _, 100>")]
     weekly: Vec<Span>,
     /// Dates on which other hours hold; they replace all that were there.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::list::<_, _, 400>")]
     #[schema(max_items = 400)]
     exceptions: Vec<Exception>,
 }

@@ -22,6 +22,7 @@ use super::worker::{self, Drained};
 use super::{Device, State};
 use crate::accounts::caller::SignedIn;
 use crate::app::App;
+use crate::bounded;
 use crate::idempotency::{Answer, IdempotencyKey};
 use crate::permission::Operation;
 use crate::problem::{Code, Problem, ProblemBody};
@@ -48,6 +49,7 @@ struct SyncBatch {
     #[schema(inline)]
     device_id: SingleLine<64>,
     /// At most `SYNC_MAX_OPS`.
+    #[serde(deserialize_with = "bounded::list::<_, _, 1000>")]
     ops: Vec<SyncOperation>,
 }
 

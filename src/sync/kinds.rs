@@ -8,6 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::accounts::profile::Locale;
+use crate::bounded;
 use crate::coupons::CouponCode;
 use crate::ids::{ItemId, ModifierId, OrderId, RestaurantId};
 use crate::menu::configure::Choice;
@@ -39,6 +40,7 @@ pub struct PlaceOrder {
     /// Where.
     pub restaurant_id: RestaurantId,
     /// What.
+    #[serde(deserialize_with = "bounded::list::<_, _, 100>")]
     pub lines: Vec<LineWish>,
     /// How it reaches the guest.
     pub fulfilment: Fulfilment,
@@ -117,7 +119,7 @@ pub struct CartLine {
     /// What; required unless it is taken out.
     pub item_id: Option<ItemId>,
     /// What is chosen on each.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::list::<_, _, 100>")]
     pub modifiers: Vec<Choice>,
     /// A wish.
     #[schema(inline)]

@@ -43,6 +43,7 @@ mod guests;
 mod guests_merge;
 mod hangups;
 mod headers;
+mod hostile;
 mod hours;
 mod hours_oracle;
 mod http;

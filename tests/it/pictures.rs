@@ -1,5 +1,6 @@
 //! Pictures: what is taken, what is made of it, where it is served from, and when it goes.
 
+mod bombs;
 mod cloudinary;
 mod fake;
 pub mod files;

@@ -9,7 +9,7 @@ use serde_json::Value;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The files below a folder whose names end so, by their path from the root, with their text.
-fn files(folder: &str, ending: &str) -> BTreeMap<String, String> {
+pub fn files(folder: &str, ending: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![Path::new(ROOT).join(folder)];
     while let Some(folder) = folders.pop() {

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+mod chunks;
 pub mod cloudinary;
 pub mod local;
 pub mod prepare;

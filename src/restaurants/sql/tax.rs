@@ -52,6 +52,17 @@ pub async fn knows(tx: &mut Tx, restaurant: RestaurantId, class: &TaxClass) -> R
     Ok(known)
 }
 
+/// The names of a restaurant's classes.
+pub async fn names(tx: &mut Tx, restaurant: RestaurantId) -> Result<Vec<TaxClass>, Problem> {
+    let names = sqlx::query_scalar!(
+        r#"select name as "name: TaxClass" from tax_classes where restaurant_id = $1 order by name"#,
+        restaurant as RestaurantId,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(names)
+}
+
 /// The names of a restaurant's classes, of which none goes before the transaction ends.
 pub async fn hold(tx: &mut Tx, scope: &RestaurantScope) -> Result<Vec<TaxClass>, Problem> {
     let names = sqlx::query_scalar!(

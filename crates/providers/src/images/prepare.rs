@@ -1,8 +1,8 @@
 //! Makes clean pictures out of what somebody sent: nothing of the file itself is kept.
 //!
 //! What it claims to be is looked at by its first bytes, never by its name. Its size is read from the header and bounded
-//! before anything is decoded. It has to end where its format says, so that nothing travels behind it. Then it is decoded,
-//! turned as its EXIF says, brought from its colours to sRGB, laid on white and written anew as JPEG: places, names and
+//! before anything is decoded, and what it holds compressed besides the picture is left aside (`chunks.rs`). It has to end
+//! where its format says, so that nothing travels behind it. Then it is decoded, turned as its EXIF says, brought from its colours to sRGB, laid on white and written anew as JPEG: places, names and
 //! whatever else was hidden in it are gone.
 
 use std::io::Cursor;
@@ -14,6 +14,7 @@ use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits, R
 use moxcms::{ColorProfile, Layout, TransformOptions};
 
 use super::Variant;
+use super::chunks::{LARGEST_PROFILE, bare_png};
 
 /// Largest width and height.
 pub const LARGEST_SIDE: u32 = 10_000;
@@ -97,15 +98,17 @@ impl Picture {
 pub fn prepare(file: &[u8], bounds: Bounds) -> Result<Picture, Refusal> {
     let is_heif = file.get(4..8) == Some(b"ftyp");
     let format = format_of(file).ok_or(if is_heif { Refusal::Heif } else { Refusal::UnknownFormat })?;
+    let bare = (format == ImageFormat::Png).then(|| bare_png(file).ok_or(Refusal::Ending)).transpose()?;
     let ends_well = match format {
         ImageFormat::Jpeg => jpeg_ends_well(file),
-        ImageFormat::Png => png_ends_well(file),
+        ImageFormat::Png => true,
         _ => webp_ends_well(file),
     };
     if !ends_well {
         return Err(Refusal::Ending);
     }
-    let (picture, profile) = decode(file, format, bounds)?;
+    let (picture, profile) = decode(bare.as_deref().unwrap_or(file), format, bounds)?;
+    drop(bare);
     // Made smaller first: there is less to turn to other colours.
     let hero = within(&picture, HERO_SIDE);
     drop(picture);
@@ -135,24 +138,6 @@ fn format_of(file: &[u8]) -> Option<ImageFormat> {
 fn jpeg_ends_well(file: &[u8]) -> bool {
     let length = file.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     file[..length].ends_with(&[0xFF, 0xD9])
-}
-
-/// The chunks follow one another to IEND, and there the file ends.
-fn png_ends_well(file: &[u8]) -> bool {
-    let mut at = 8;
-    let next = |at: usize| {
-        let length = u32::from_be_bytes(file.get(at..at + 4)?.try_into().ok()?);
-        let is_end = file.get(at + 4..at + 8)? == b"IEND";
-        let end = at.checked_add(usize::try_from(length).ok()?)?.checked_add(12)?;
-        (end <= file.len()).then_some((end, is_end))
-    };
-    while let Some((end, is_end)) = next(at) {
-        if is_end {
-            return end == file.len();
-        }
-        at = end;
-    }
-    false
 }
 
 /// The length in the header is the file's, padded to an even number.
@@ -192,8 +177,8 @@ fn decode(file: &[u8], format: ImageFormat, bounds: Bounds) -> Result<(DynamicIm
         return Err(too_large());
     }
     let orientation = decoder.orientation().map_err(damaged)?;
-    // A profile that cannot be read is as good as none.
-    let profile = decoder.icc_profile().ok().flatten();
+    // A profile that cannot be read, or is larger than any that is meant, is as good as none.
+    let profile = decoder.icc_profile().ok().flatten().filter(|profile| profile.len() <= LARGEST_PROFILE);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     picture.apply_orientation(orientation);
     Ok((picture, profile))

@@ -1,0 +1,51 @@
+//! A PNG without what is not needed to see it. Its texts and its profile are compressed, so that a small file may hold
+//! hundreds of megabytes of them; decoders unpack them before anybody asks.
+
+use std::io::Read as _;
+
+use flate2::read::ZlibDecoder;
+
+/// Largest colour profile that is looked at; those that cameras and screens have take some kilobytes.
+pub const LARGEST_PROFILE: usize = 1 << 20;
+/// Largest EXIF data that is looked at: as much as a JPEG can hold.
+const LARGEST_EXIF: usize = 64 << 10;
+
+const SIGNATURE: usize = 8;
+/// Length, kind and check sum around what a chunk holds.
+const AROUND: usize = 12;
+
+/// A PNG with the chunks that a picture is made of, and no others; `None`: its chunks do not follow one another to an IEND
+/// that ends the file.
+pub fn bare_png(file: &[u8]) -> Option<Vec<u8>> {
+    let mut bare = Vec::with_capacity(file.len());
+    bare.extend_from_slice(file.get(..SIGNATURE)?);
+    let mut rest = &file[SIGNATURE..];
+    loop {
+        let length = usize::try_from(u32::from_be_bytes(rest.get(..4)?.try_into().ok()?)).ok()?;
+        let (kind, end) = (rest.get(4..8)?, length.checked_add(AROUND)?);
+        let (chunk, behind) = rest.split_at_checked(end)?;
+        let is_needed = match kind {
+            b"IHDR" | b"PLTE" | b"tRNS" | b"IDAT" | b"IEND" => true,
+            b"eXIf" => length <= LARGEST_EXIF,
+            b"iCCP" => is_small_profile(&chunk[8..8 + length]),
+            _ => false,
+        };
+        if is_needed {
+            bare.extend_from_slice(chunk);
+        }
+        if kind == b"IEND" {
+            return behind.is_empty().then_some(bare);
+        }
+        rest = behind;
+    }
+}
+
+/// Whether a profile is not larger than it may be: it is unpacked no further than that, and nothing of it is kept.
+fn is_small_profile(content: &[u8]) -> bool {
+    // A name of at most 79 letters, its end, and the way of compressing, of which there is one.
+    let Some(name_end) = content.iter().take(80).position(|byte| *byte == 0) else { return false };
+    let Some(packed) = content.get(name_end + 2..) else { return false };
+    let most = LARGEST_PROFILE as u64 + 1;
+    let unpacked = std::io::copy(&mut ZlibDecoder::new(packed).take(most), &mut std::io::sink());
+    unpacked.is_ok_and(|length| length < most)
+}

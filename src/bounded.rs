@@ -1,0 +1,174 @@
+//! Lists and maps of requests, refused while they are read: no more of them is kept than there may be.
+//!
+//! `#[serde(deserialize_with = "bounded::list::<_, _, 100>")]` on every list of a body; a test walks the OpenAPI document
+//! and the sources and finds the one without.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+/// Reads at most so many elements of a list; one more is a fault of the list.
+pub struct AtMost<T> {
+    most: usize,
+    element: PhantomData<T>,
+}
+
+impl<T> AtMost<T> {
+    /// So many.
+    pub const fn new(most: usize) -> Self {
+        Self { most, element: PhantomData }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for AtMost<T> {
+    type Value = Vec<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<T>, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for AtMost<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sequence")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Vec<T>, A::Error> {
+        let mut list = Vec::new();
+        while list.len() < self.most {
+            match elements.next_element()? {
+                Some(element) => list.push(element),
+                None => return Ok(list),
+            }
+        }
+        match elements.next_element::<IgnoredAny>()? {
+            Some(_) => Err(A::Error::custom(format_args!("must be at most {}", self.most))),
+            None => Ok(list),
+        }
+    }
+}
+
+/// A list of at most `MOST`.
+///
+/// # Errors
+/// When there are more, or one is not as it should be.
+pub fn list<'de, D, T, const MOST: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    AtMost::new(MOST).deserialize(deserializer)
+}
+
+struct List<T, const MOST: usize>(Vec<T>);
+
+impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for List<T, MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        list::<D, T, MOST>(deserializer).map(Self)
+    }
+}
+
+/// A list of at most `MOST`, or null.
+///
+/// # Errors
+/// As [`list`].
+pub fn some_list<'de, D, T, const MOST: usize>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::<List<T, MOST>>::deserialize(deserializer).map(|list| list.map(|list| list.0))
+}
+
+/// A list of at most `MOST`, or null; tells a field that is null from one that is absent.
+///
+/// # Errors
+/// As [`list`].
+pub fn present_list<'de, D, T, const MOST: usize>(deserializer: D) -> Result<Option<Option<Vec<T>>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    some_list::<D, T, MOST>(deserializer).map(Some)
+}
+
+struct Entries<V, const MOST: usize>(PhantomData<V>);
+
+impl<'de, V: Deserialize<'de>, const MOST: usize> Visitor<'de> for Entries<V, MOST> {
+    type Value = BTreeMap<String, V>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+        let mut map = BTreeMap::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            if map.len() == MOST && !map.contains_key(&key) {
+                return Err(A::Error::custom(format_args!("must be at most {MOST}")));
+            }
+            map.insert(key, entries.next_value()?);
+        }
+        Ok(map)
+    }
+}
+
+/// An object with at most `MOST` fields of any names.
+///
+/// # Errors
+/// When there are more, or one is not as it should be.
+pub fn map<'de, D, V, const MOST: usize>(deserializer: D) -> Result<BTreeMap<String, V>, D::Error>
+where
+    D: Deserializer<'de>,
+    V: Deserialize<'de>,
+{
+    deserializer.deserialize_map(Entries::<V, MOST>(PhantomData))
+}
+
+struct Map<V, const MOST: usize>(BTreeMap<String, V>);
+
+impl<'de, V: Deserialize<'de>, const MOST: usize> Deserialize<'de> for Map<V, MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        map::<D, V, MOST>(deserializer).map(Self)
+    }
+}
+
+/// As [`map`], or null.
+///
+/// # Errors
+/// As there.
+pub fn some_map<'de, D, V, const MOST: usize>(deserializer: D) -> Result<Option<BTreeMap<String, V>>, D::Error>
+where
+    D: Deserializer<'de>,
+    V: Deserialize<'de>,
+{
+    Option::<Map<V, MOST>>::deserialize(deserializer).map(|map| map.map(|map| map.0))
+}
+
+/// Passes over a list whose elements somebody else reads; nothing of it is kept.
+///
+/// # Errors
+/// When it is no list.
+pub fn passed_over<'de, D: Deserializer<'de>, T>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    struct Elements;
+
+    impl<'de> Visitor<'de> for Elements {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a sequence")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+            while elements.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(())
+        }
+    }
+
+    deserializer.deserialize_seq(Elements).map(|()| Vec::new())
+}

@@ -1,0 +1,108 @@
+//! Lines of a basket held against the menu: what is read of it is what the lines name.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use super::LineRow;
+use crate::cart::StoredLine;
+use crate::cart::line::Wish;
+use crate::ids::{ItemId, ModifierGroupId, ModifierId};
+use crate::menu::configure::{Choice, Questions};
+use crate::menu::dayparts::{Time, Week};
+use crate::menu::{self, Group};
+use crate::problem::Problem;
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+/// Groups of a menu with those of their modifiers that somebody chose.
+#[derive(Debug, Default)]
+pub struct KnownGroups {
+    groups: Vec<Group>,
+    asked: HashSet<ModifierGroupId>,
+    chosen: HashSet<ModifierId>,
+}
+
+impl KnownGroups {
+    /// Everything that these groups ask, and these choices answer.
+    pub(super) async fn read(
+        tx: &mut Tx,
+        scope: &RestaurantScope,
+        asked: HashSet<ModifierGroupId>,
+        chosen: HashSet<ModifierId>,
+        at: DateTime<Utc>,
+    ) -> Result<Self, Problem> {
+        let wanted: Vec<_> = asked.iter().copied().collect();
+        let answers: Vec<_> = chosen.iter().copied().collect();
+        let groups = menu::sql::groups::with_nested(tx, scope.restaurant(), &wanted, Some(&answers), at).await?;
+        Ok(Self { groups, asked, chosen })
+    }
+
+    /// As lines are held against them.
+    pub(super) fn questions(&self) -> Questions<'_> {
+        Questions::of(&self.groups)
+    }
+}
+
+/// Everything that is chosen, nested choices included.
+pub(super) fn named(choices: &[Choice]) -> impl Iterator<Item = ModifierId> {
+    let nested = |choice: &Choice| choice.modifiers.iter().map(|nested| nested.modifier_id).collect::<Vec<_>>();
+    choices.iter().flat_map(move |choice| std::iter::once(choice.modifier_id).chain(nested(choice)))
+}
+
+/// Whether an item is served now, and when it will be.
+struct Serving {
+    in_time: bool,
+    next: Option<DateTime<Utc>>,
+}
+
+/// Lines held against the menu of this moment.
+pub(super) async fn held_against_the_menu(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    rows: Vec<LineRow>,
+    at: DateTime<Utc>,
+    known: KnownGroups,
+) -> Result<Vec<StoredLine>, Problem> {
+    let Some(first) = rows.first() else { return Ok(Vec::new()) };
+    let zone: Tz = first.timezone.parse().map_err(|error| Problem::internal(&error))?;
+    let asked: HashSet<_> = rows.iter().flat_map(|row| row.asked.iter().copied()).collect();
+    let chosen: HashSet<_> = rows.iter().flat_map(|row| named(&row.choices)).collect();
+    let known = if asked.is_subset(&known.asked) && chosen.is_subset(&known.chosen) {
+        known
+    } else {
+        KnownGroups::read(tx, scope, asked, chosen, at).await?
+    };
+    let (questions, time) = (known.questions(), Time::longest_wait(zone, at));
+    // Once for each item: a cart may have a hundred lines of one.
+    let mut serving: HashMap<ItemId, Serving> = HashMap::new();
+    let mut lines = Vec::with_capacity(rows.len());
+    for row in rows {
+        let serving = serving.entry(row.item_id).or_insert_with(|| {
+            let week = Week::of(&row.day_parts.0).and(&Week::of(&row.category_parts.0));
+            let in_time = week.serves(zone, at);
+            Serving { in_time, next: if in_time { None } else { week.next_change(&time) } }
+        });
+        let wish = Wish {
+            key: row.key,
+            item_id: row.item_id,
+            name: row.name,
+            quantity: row.quantity,
+            price: row.price,
+            tax_class: row.tax_class,
+            choices: row.choices.0,
+            asked: row.asked,
+            note: row.note,
+            available: row.available,
+            in_time: serving.in_time,
+            available_from: if row.available { serving.next } else { row.unavailable_until },
+            stock: row.stock,
+            deleted: row.deleted,
+            allergens: row.allergens.map(|allergens| allergens.0),
+            diets: row.diets.0,
+        };
+        lines.push(wish.priced(&questions)?);
+    }
+    Ok(lines)
+}

@@ -1,0 +1,208 @@
+//! Requests whose work would grow faster than they do, and menus that are drawn up to be expensive: refused by a count
+//! before anything is kept of them, or worked on beside the threads that answer requests.
+
+use std::fmt::Write as _;
+use std::sync::mpsc;
+
+use comanda::heavy::HeavyWork;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::app::TestApp;
+use crate::people::id_of;
+use crate::shop::Shop;
+
+/// Work that is at hand takes a place until it is done, and whoever finds none is told to come back.
+#[tokio::test]
+async fn heavy_work_has_so_many_places() {
+    let heavy = HeavyWork::new(1, 1, 7);
+    let (release, wait) = mpsc::channel::<()>();
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let mut first = tokio::task::JoinSet::new();
+    first.spawn({
+        let heavy = heavy.clone();
+        async move {
+            heavy
+                .run(move || {
+                    begun.send(()).unwrap();
+                    wait.recv().unwrap();
+                })
+                .await
+        }
+    });
+    has_begun.await.unwrap();
+    // Polled until they stand in line: the second waits, the third is sent away.
+    let second = heavy.run(|| 2);
+    tokio::pin!(second);
+    assert!(futures_util::poll!(&mut second).is_pending());
+    assert_eq!(heavy.run(|| 3).await.unwrap_err().code(), comanda::problem::Code::Busy);
+    release.send(()).unwrap();
+    first.join_next().await.unwrap().unwrap().unwrap();
+    assert_eq!(second.await.unwrap(), 2);
+    assert_eq!(heavy.run(|| 4).await.unwrap(), 4);
+}
+
+async fn imports(shop: &Shop, table: String, query: &str) -> crate::reply::Reply {
+    let path = shop.path(&format!("/menu.csv{query}"));
+    let request = shop.owner.request(Method::POST, &path).header("content-type", "text/csv").body(table);
+    shop.owner.send(request).await
+}
+
+/// 30,000 categories, which took 19 seconds: each was looked for among all before it. Now reading ends at the first that is
+/// one too many, and only it is told.
+#[tokio::test]
+async fn a_table_is_read_as_far_as_there_may_be_lines() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let mut table = "type,key,in,name,price,currency\n".to_owned();
+    for number in 0..30_000 {
+        writeln!(table, "category,c{number},,C{number},,").unwrap();
+        writeln!(table, "item,i{number},c{number},I{number},1.00,EUR").unwrap();
+    }
+    for query in ["", "?dryRun=true"] {
+        let refusal = imports(&luigi, table.clone(), query).await.refused(422, "invalid_request");
+        assert_eq!(refusal["errors"].as_array().unwrap().len(), 1, "{refusal}");
+        assert_eq!(refusal["errors"][0]["pointer"], "/lines/402/type", "{refusal}");
+    }
+    // As many faults as lines: the first hundred are told.
+    let faulty = "type,key,in,name,price,currency\n".to_owned() + &"item,i,nowhere,I,1.00,EUR\n".repeat(1_000);
+    let refusal = imports(&luigi, faulty, "").await.refused(422, "invalid_request");
+    assert_eq!(refusal["errors"].as_array().unwrap().len(), 100);
+    // One line of a million cells.
+    let wide = format!("type,key,in,name,price,currency\ncategory{}\n", ",".repeat(1_000_000));
+    imports(&luigi, wide, "").await.refused(422, "invalid_request");
+}
+
+/// Lists of two million things of no kind, which took 345 MB: counted before one is read.
+#[tokio::test]
+async fn a_document_is_counted_before_it_is_read() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let zeros = format!("[{}0]", "0,".repeat(1_900_000));
+    let cases = [
+        ("/categories", format!(r#"{{"categories":{zeros}}}"#)),
+        ("/modifierGroups", format!(r#"{{"categories":[],"modifierGroups":{zeros}}}"#)),
+        ("/categories", format!(r#"{{"categories":[{{"key":"a","name":"A","items":{zeros}}}]}}"#)),
+        ("/categories/0/dayParts", format!(r#"{{"categories":[{{"key":"a","name":"A","dayParts":{zeros}}}]}}"#)),
+    ];
+    for (pointer, body) in cases {
+        let request = luigi.owner.request(Method::PUT, &luigi.path("/menu"));
+        let request = request.header("content-type", "application/json").body(body);
+        let refusal = luigi.owner.send(request).await.refused(422, "invalid_request");
+        assert_eq!(refusal["errors"].as_array().unwrap().len(), 1, "{pointer}: {refusal}");
+        let told = refusal["errors"][0]["pointer"].as_str().unwrap();
+        assert!(told.starts_with(pointer), "{pointer}: {refusal}");
+    }
+}
+
+/// Every list and every map of names of a body is bounded while it is read.
+#[test]
+fn no_list_of_a_request_is_without_a_bound() {
+    let mut unbounded = Vec::new();
+    for (file, text) in crate::tidy::files("src", "rs") {
+        let mut reads = false;
+        let mut attributes = String::new();
+        for line in text.lines().map(str::trim) {
+            if line.starts_with("#[derive(") {
+                reads = line.contains("Deserialize") && line.contains("ToSchema");
+            }
+            if line.starts_with("#[") {
+                attributes.push_str(line);
+                continue;
+            }
+            let is_list =
+                [": Vec<", ": Option<Vec<", ": Option<Option<Vec<", ": Translations", ": Option<Translations"];
+            if reads
+                && is_list.iter().any(|list| line.contains(list))
+                && line.ends_with(',')
+                && !attributes.contains("bounded::")
+            {
+                unbounded.push(format!("{file}: {line}"));
+            }
+            if !line.starts_with("//") {
+                attributes.clear();
+            }
+            if line == "}" {
+                reads = false;
+            }
+        }
+    }
+    // Written by ourselves, and read back.
+    let ours = [
+        "contains: Vec<Allergen>",
+        "may_contain: Vec<Allergen>",
+        "diets: Vec<Diet>",
+        "taxes: Vec<TaxAt>",
+        "carts: Vec<TakenCart>",
+        "left_behind: Vec<LeftBehind>",
+        "pub modifiers: Vec<Self>",
+    ];
+    unbounded.retain(|line| !ours.iter().any(|one| line.contains(one)));
+    assert_eq!(unbounded, Vec::<String>::new());
+}
+
+fn euros(amount: i64) -> Value {
+    json!({ "amount": amount, "currency": "EUR" })
+}
+
+/// What the menu says of an item and of an answer to what is asked about it.
+async fn said(shop: &Shop, item: &str) -> (bool, Value) {
+    let menu = shop.owner.get(&shop.path("/menu")).await.expect(200);
+    let items = menu["categories"].as_array().unwrap().iter().flat_map(|one| one["items"].as_array().unwrap());
+    let item = items.into_iter().find(|one| one["id"] == item).unwrap();
+    (item["orderable"].as_bool().unwrap(), item["reason"].clone())
+}
+
+/// A menu that calls something orderable, and a cart and an order that take it, say the same: for a group and for one that
+/// is nested in it, switched off, sold out, and too few.
+#[tokio::test]
+async fn what_cannot_be_answered_cannot_be_ordered() {
+    let app = TestApp::start().await;
+    let grill = app.restaurant("Grill").sells("Burger", 1000).opens().await;
+    let (owner, burger) = (&grill.owner, grill.any_dish().id.clone());
+    let group = async |body: Value| owner.post(&grill.path("/modifier-groups"), &body).await.expect(201);
+    let ripeness = group(json!({ "name": "Ripeness", "min": 1, "max": 1, "modifiers": [
+        { "name": "Young", "price": euros(0) }, { "name": "Old", "price": euros(0) }] }))
+    .await;
+    let cheese = group(json!({ "name": "Cheese", "min": 1, "max": 2, "modifiers": [
+        { "name": "Gouda", "price": euros(0), "modifierGroups": [id_of(&ripeness)] }] }))
+    .await;
+    owner
+        .patch(&grill.path(&format!("/items/{burger}")), &json!({ "modifierGroups": [id_of(&cheese)] }))
+        .await
+        .expect(200);
+    let of = |group: &Value, index: usize, what: &str| {
+        let modifier = group["modifiers"][index]["id"].as_str().unwrap().to_owned();
+        grill.path(&format!("/modifier-groups/{}/modifiers/{modifier}/{what}", id_of(group)))
+    };
+    let ada = app.customer("Ada").await;
+    let line = json!({ "itemId": burger, "quantity": 1, "modifiers": [
+        { "modifierId": cheese["modifiers"][0]["id"], "modifiers": [{ "modifierId": ripeness["modifiers"][0]["id"] }] }] });
+    let agree = async |orderable: bool, reason: Value| {
+        assert_eq!(said(&grill, &burger).await, (orderable, reason));
+        let cart = ada.put(&grill.path("/cart"), &json!({ "lines": [line] })).await.expect(200);
+        let priced = ada.post(&grill.path("/quotes"), &json!({ "lines": [line], "fulfilment": "PICKUP" })).await;
+        (cart["lines"][0]["orderable"].as_bool().unwrap(), priced.status)
+    };
+    assert_eq!(agree(true, Value::Null).await, (true, 201));
+    let off = json!({ "available": false });
+    let on = json!({ "available": true });
+    owner.put(&of(&ripeness, 0, "availability"), &off).await.expect(200);
+    assert_eq!(agree(true, Value::Null).await, (false, 409), "another ripeness is left");
+    owner.put(&of(&ripeness, 1, "availability"), &off).await.expect(200);
+    let gone = json!("choices_unavailable");
+    assert_eq!(agree(false, gone.clone()).await, (false, 409), "nested");
+    owner.put(&of(&ripeness, 0, "availability"), &on).await.expect(200);
+    assert_eq!(agree(true, Value::Null).await, (true, 201));
+    owner.put(&of(&cheese, 0, "stock"), &json!({ "stock": 0 })).await.expect(200);
+    assert_eq!(agree(false, gone.clone()).await, (false, 409), "sold out");
+    // Two are asked for and one is left.
+    owner.put(&of(&cheese, 0, "stock"), &json!({ "stock": 1 })).await.expect(200);
+    let path = grill.path(&format!("/modifier-groups/{}", id_of(&cheese)));
+    owner.patch(&path, &json!({ "min": 2 })).await.expect(200);
+    assert_eq!(said(&grill, &burger).await, (false, gone));
+    owner.put(&of(&cheese, 0, "stock"), &json!({ "stock": null })).await.expect(200);
+    let size = json!({ "min": 0 });
+    owner.patch(&path, &size).await.expect(200);
+    assert_eq!(said(&grill, &burger).await, (true, Value::Null));
+}
