@@ -84,6 +84,8 @@ pub mod limits;
 pub mod middleware;
 /// Bodies that arrive too slowly.
 pub mod pace;
+/// Heads of requests as RFC 9112 wants them.
+pub mod framing;
 /// The listener.
 pub mod server;
 /// Starting and stopping.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::Limited;
@@ -116,12 +116,34 @@ async fn refuse_foreign_sockets(State(bounds): State<Arc<Http>>, request: Reques
     next.run(request).await
 }
 
-/// Refuses methods that no route takes, notes whose request it is, and holds its body to a pace.
+/// HTTP/1.1 names one host, HTTP/1.0 one at most (RFC 9112, 3.2): with two of them a proxy may mean another than we do.
+fn names_one_host(request: &Request) -> Result<(), Problem> {
+    let hosts: Vec<_> = request.headers().get_all(header::HOST).iter().collect();
+    let plain = |host: &HeaderValue| {
+        let bytes = host.as_bytes();
+        bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte))
+    };
+    let is_named = match hosts.as_slice() {
+        [] => request.version() < Version::HTTP_11,
+        [only] => plain(only),
+        _ => false,
+    };
+    if is_named {
+        return Ok(());
+    }
+    Err(Problem::new(Code::MalformedRequest, "Send one Host header that names this server, and no second one.")
+        .with_header(header::CONNECTION, HeaderValue::from_static("close")))
+}
+
+/// Refuses requests without a clear host and methods that no route takes, notes whose request it is, and holds its body to a pace.
 async fn receive(State(bounds): State<Arc<Http>>, mut request: Request, next: Next) -> Response {
     let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
     if !known.contains(request.method()) {
         let all = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
         return ([(header::ALLOW, all)], StatusCode::METHOD_NOT_ALLOWED).into_response();
+    }
+    if let Err(problem) = names_one_host(&request) {
+        return problem.into_response();
     }
     if let Some(peer) = request.extensions().get::<Peer>() {
         let client = Client::of(*peer, request.headers(), &bounds.trusted_proxies, bounds.forwarding);
@@ -148,7 +170,7 @@ fn request_id(request: &Request) -> RequestId {
 async fn identify(mut request: Request, next: Next) -> Response {
     let id = request_id(&request);
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let (route, transport) = whither(&request);
     let span = tracing::info_span!("request", request_id = id.0);
     request.extensions_mut().insert(id.clone());
     let begun = tokio::time::Instant::now();
@@ -157,10 +179,24 @@ async fn identify(mut request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    let milliseconds = begun.elapsed().as_secs_f64() * 1_000.0;
-    let (route, status) = (route.as_deref().unwrap_or("-"), response.status().as_u16());
-    span.in_scope(|| tracing::info!(%method, route, status, milliseconds, "answered"));
+    // Three digits: microseconds, and no more.
+    let milliseconds = (begun.elapsed().as_secs_f64() * 1_000_000.0).round() / 1_000.0;
+    let status = response.status();
+    let said = if status == StatusCode::SWITCHING_PROTOCOLS { "upgraded" } else { "answered" };
+    span.in_scope(|| tracing::info!(%method, route, transport, status = status.as_u16(), milliseconds, "{said}"));
     response
+}
+
+/// The route as the document writes it, `-` where there is none, and for live updates how they travel: `polling` or
+/// `websocket`.
+fn whither(request: &Request) -> (String, Option<&'static str>) {
+    let path = request.uri().path();
+    if path == "/socket.io" || path.starts_with("/socket.io/") {
+        let is_socket = request.uri().query().unwrap_or_default().split('&').any(|pair| pair == "transport=websocket");
+        return ("/socket.io".to_owned(), Some(if is_socket { "websocket" } else { "polling" }));
+    }
+    let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    (matched.unwrap_or_else(|| "-".to_owned()), None)
 }
 
 /// A problem gets its body here, and so does every bare refusal of the router or a layer. What the layers within said

@@ -23,6 +23,7 @@ use tower::ServiceExt as _;
 
 use crate::client::{Peer, network_of};
 use crate::config::Http;
+use crate::framing::Strict;
 
 /// How long the listener rests after the system refused it a connection (too many open files).
 const REST: Duration = Duration::from_millis(50);
@@ -158,7 +159,7 @@ fn converse(
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.header_timeout)
         .max_header_size(bounds.max_header_bytes)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Strict::new(stream)), service)
         .with_upgrades();
     to_the_end(connection, stop)
 }
@@ -178,7 +179,7 @@ fn give_up_on_stalled(stream: &TcpStream, limit: Duration) {
 #[cfg(not(target_os = "linux"))]
 fn give_up_on_stalled(_: &TcpStream, _: Duration) {}
 
-async fn to_the_end<S>(connection: UpgradeableConnection<TokioIo<TcpStream>, S>, stop: CancellationToken)
+async fn to_the_end<S>(connection: UpgradeableConnection<TokioIo<Strict<TcpStream>>, S>, stop: CancellationToken)
 where
     S: HttpService<Incoming, ResBody = Body> + Send,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,

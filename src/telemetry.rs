@@ -5,7 +5,7 @@ use std::io::IsTerminal as _;
 use tracing::{Level, Metadata};
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_appender::rolling::{InitError, RollingFileAppender, Rotation};
-use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -61,9 +61,10 @@ fn is_discreet(about: &Metadata<'_>) -> bool {
 fn install(filter: EnvFilter, json: bool, writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static) {
     // Colours are for a person at a terminal, not for a file.
     let colours = std::io::stderr().is_terminal();
-    let filter = filter.and(filter_fn(is_discreet));
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours);
     let lines = if json { lines.json().flatten_event(true).boxed() } else { lines.boxed() };
+    // Filters of the whole subscriber, not of the layer: those keep what they decided last in a variable of the thread, and
+    // a record of the `log` crate that is only asked about leaves it behind, to drop the next line or the next request's span.
     // A second subscriber in one process (tests) is not worth stopping for.
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    let _ = tracing_subscriber::registry().with(filter).with(filter_fn(is_discreet)).with(lines).try_init();
 }

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::{Instant, sleep};
+use tracing::Instrument as _;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -215,7 +216,7 @@ async fn work(app: &Arc<App>, device: &Device) {
     let end = Instant::now() + PATIENCE;
     loop {
         let (worker, phone) = (Arc::clone(app), device.clone());
-        let drained = app.jobs.spawn(async move { worker::drain(&worker, &phone).await }).await;
+        let drained = app.jobs.spawn(async move { worker::drain(&worker, &phone).await }.in_current_span()).await;
         match drained {
             Ok(Ok(Drained::ByAnother)) if Instant::now() < end => sleep(PAUSE).await,
             Ok(Ok(_)) => return,

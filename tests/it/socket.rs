@@ -102,6 +102,29 @@ impl Socket {
         }
     }
 
+    /// Asks with an argument that need not be JSON; null: the connection ended.
+    pub async fn asks_raw(&mut self, name: &str, argument: &str) -> Value {
+        self.send(format!("420[{},{argument}]", json!(name))).await;
+        loop {
+            match self.hears().await {
+                Heard::Answer(answer) => return answer,
+                Heard::Event(..) => {}
+                Heard::Ended => return Value::Null,
+            }
+        }
+    }
+
+    /// Connects with an `auth` that need not be JSON; `None`: the connection ended without a word or it was let in.
+    pub async fn open_raw(base: &str, auth: &str) -> Option<String> {
+        let url = format!("{}/socket.io/?EIO=4&transport=websocket", base.replacen("http", "ws", 1));
+        let (stream, _) = tokio_tungstenite::connect_async(url.into_client_request().unwrap()).await.ok()?;
+        let mut socket = Self { stream };
+        socket.packet().await?;
+        socket.send(format!("40{auth}")).await;
+        let answer = timeout(NEVER, socket.packet()).await.ok().flatten();
+        answer.filter(|text| text.starts_with("44"))
+    }
+
     /// Joins a room and gives the answer.
     pub async fn joins(&mut self, room: &str) -> Value {
         self.asks("join", &json!({ "room": room })).await.1

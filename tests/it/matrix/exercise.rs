@@ -86,7 +86,7 @@ fn fresh_email() -> String {
 }
 
 /// A body that is good, for an operation that takes one.
-fn body(operation: Operation, caller: Caller, target: Target, ids: &Ids, now: DateTime<Utc>) -> Option<Value> {
+pub fn body(operation: Operation, caller: Caller, target: Target, ids: &Ids, now: DateTime<Utc>) -> Option<Value> {
     let id = |name: &str| ids.get(name).map_or(Value::Null, |id| json!(id));
     let name = Uuid::new_v4().to_string();
     let place = json!({ "lat": 44.4960, "lng": 11.3400 });

@@ -30,8 +30,12 @@ pub struct World {
 }
 
 /// Limits that no test of permission should meet.
-const NO_LIMITS: [(&str, &str); 3] =
-    [("RATE_LIMIT_USER", "1000000/1m"), ("RATE_LIMIT_ADDRESS", "1000000/1m"), ("RATE_LIMIT_AUTH", "1000000/1m")];
+const NO_LIMITS: [(&str, &str); 4] = [
+    ("RATE_LIMIT_USER", "1000000/1m"),
+    ("RATE_LIMIT_ADDRESS", "1000000/1m"),
+    ("RATE_LIMIT_AUTH", "1000000/1m"),
+    ("SOCKET_EVENTS", "1000000/1m"),
+];
 
 impl World {
     pub async fn new() -> Self {

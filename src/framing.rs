@@ -1,0 +1,252 @@
+//! What hyper lets through and RFC 9112 does not: heads of requests with a bare LF or CR, and requests with both
+//! `Content-Length` and `Transfer-Encoding`. A proxy in front that reads them otherwise than we do can be made to take one
+//! request for two (request smuggling).
+//!
+//! Bytes pass through [`Framing`] on their way from the connection to hyper. It follows where heads and bodies begin and
+//! end, as hyper does, and puts a NUL where a head breaks the rules: hyper answers such a head with 400 and closes the
+//! connection. Bodies are never changed.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// As much of a line of a head is looked at: names and values that matter are shorter.
+const LOOKED_AT: usize = 128;
+
+/// Where in the stream the next byte lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In the request line or a header.
+    Head,
+    /// In a body, with so many bytes to come.
+    Body(u64),
+    /// In the line before a chunk: its size so far.
+    ChunkSize(u64),
+    /// Behind the digits of that line.
+    ChunkExtension(u64),
+    /// In a chunk, with so many bytes to come, the line end behind it included.
+    Chunk(u64),
+    /// In the lines behind the last chunk; whether this one holds anything.
+    Trailers(bool),
+    /// No HTTP any more, or refused: nothing is looked at.
+    Opaque,
+}
+
+/// How a head says that the end of its body is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Length {
+    /// There is no body.
+    Nothing,
+    /// `Content-Length`.
+    Bytes(u64),
+    /// `Transfer-Encoding`.
+    Chunked,
+}
+
+/// Follows the bytes of one connection.
+#[derive(Debug)]
+pub struct Framing {
+    place: Place,
+    /// The byte before was a CR.
+    after_cr: bool,
+    /// The beginning of the current line.
+    line: Vec<u8>,
+    has_request_line: bool,
+    length: Length,
+    asks_for_upgrade: bool,
+}
+
+impl Default for Framing {
+    fn default() -> Self {
+        Self {
+            place: Place::Head,
+            after_cr: false,
+            line: Vec::new(),
+            has_request_line: false,
+            length: Length::Nothing,
+            asks_for_upgrade: false,
+        }
+    }
+}
+
+impl Framing {
+    /// Looks at what came next, and puts a NUL where a head breaks the rules.
+    pub fn look_at(&mut self, bytes: &mut [u8]) {
+        let mut at = 0;
+        while at < bytes.len() {
+            match self.place {
+                Place::Opaque => return,
+                Place::Body(left) | Place::Chunk(left) => {
+                    let here = u64::try_from(bytes.len() - at).unwrap_or(u64::MAX).min(left);
+                    at += usize::try_from(here).unwrap_or(usize::MAX);
+                    self.place = match (self.place, left - here) {
+                        (Place::Body(_), 0) => Place::Head,
+                        (Place::Body(_), left) => Place::Body(left),
+                        (_, 0) => Place::ChunkSize(0),
+                        (_, left) => Place::Chunk(left),
+                    };
+                }
+                Place::Head => {
+                    if !self.takes(bytes[at]) {
+                        bytes[at] = 0;
+                        self.place = Place::Opaque;
+                    }
+                    at += 1;
+                }
+                Place::ChunkSize(_) | Place::ChunkExtension(_) | Place::Trailers(_) => {
+                    self.place = between_chunks(self.place, bytes[at]);
+                    at += 1;
+                }
+            }
+        }
+    }
+
+    /// The connection speaks another protocol from now on, if a request has asked for that.
+    fn switched(&mut self) {
+        if self.asks_for_upgrade {
+            self.place = Place::Opaque;
+        }
+    }
+
+    /// One byte of a head; `false`: it may not stand there.
+    fn takes(&mut self, byte: u8) -> bool {
+        match (byte, self.after_cr) {
+            (b'\n', true) => {
+                self.after_cr = false;
+                self.ends_line()
+            }
+            (b'\n', false) | (_, true) => false,
+            (b'\r', false) => {
+                self.after_cr = true;
+                true
+            }
+            (byte, false) => {
+                if self.line.len() < LOOKED_AT {
+                    self.line.push(byte);
+                }
+                true
+            }
+        }
+    }
+
+    fn ends_line(&mut self) -> bool {
+        let line = std::mem::take(&mut self.line);
+        match (self.has_request_line, line.is_empty()) {
+            // Empty lines before a request are passed over (RFC 9112, 2.2).
+            (false, true) => true,
+            (false, false) => {
+                self.has_request_line = true;
+                self.asks_for_upgrade = false;
+                true
+            }
+            (true, false) => self.takes_header(&line),
+            (true, true) => {
+                self.ends_head();
+                true
+            }
+        }
+    }
+
+    fn takes_header(&mut self, line: &[u8]) -> bool {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { return true };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if name.eq_ignore_ascii_case(b"content-length") {
+            let digits = std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+            let Some(bytes) = digits.and_then(|digits| digits.parse().ok()) else { return false };
+            // A second length is one too many, even where it is the same.
+            return std::mem::replace(&mut self.length, Length::Bytes(bytes)) == Length::Nothing;
+        }
+        if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            return !matches!(std::mem::replace(&mut self.length, Length::Chunked), Length::Bytes(_));
+        }
+        self.asks_for_upgrade |= name.eq_ignore_ascii_case(b"upgrade");
+        true
+    }
+
+    fn ends_head(&mut self) {
+        self.has_request_line = false;
+        self.place = match std::mem::replace(&mut self.length, Length::Nothing) {
+            Length::Chunked => Place::ChunkSize(0),
+            Length::Bytes(bytes @ 1..) => Place::Body(bytes),
+            Length::Bytes(0) | Length::Nothing => Place::Head,
+        };
+    }
+}
+
+/// One byte between chunks. What is not as it should be is left to hyper, which reads these lines strictly.
+fn between_chunks(place: Place, byte: u8) -> Place {
+    match (place, byte) {
+        (Place::ChunkSize(0) | Place::ChunkExtension(0), b'\n') => Place::Trailers(false),
+        (Place::ChunkSize(size) | Place::ChunkExtension(size), b'\n') => Place::Chunk(size.saturating_add(2)),
+        (Place::ChunkSize(size), digit) => match char::from(digit).to_digit(16) {
+            Some(digit) => size.checked_mul(16).map_or(Place::Opaque, |size| Place::ChunkSize(size | u64::from(digit))),
+            None => Place::ChunkExtension(size),
+        },
+        (Place::Trailers(false), b'\n') => Place::Head,
+        (Place::Trailers(holds_something), byte) => {
+            Place::Trailers(byte != b'\n' && (holds_something || byte != b'\r'))
+        }
+        (other, _) => other,
+    }
+}
+
+/// A connection whose bytes are looked at before hyper reads them.
+pub struct Strict<S> {
+    stream: S,
+    framing: Framing,
+}
+
+impl<S> Strict<S> {
+    /// Around a fresh connection.
+    pub fn new(stream: S) -> Self {
+        Self { stream, framing: Framing::default() }
+    }
+
+    /// What is written first in answer to a request says whether the connection changes its protocol.
+    fn answers(&mut self, bytes: &[u8]) {
+        if bytes.starts_with(b"HTTP/1.1 101") {
+            self.framing.switched();
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.framing.look_at(&mut buf.filled_mut()[before..]);
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Strict<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.answers(bytes);
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if let Some(first) = parts.iter().find(|part| !part.is_empty()) {
+            self.answers(first);
+        }
+        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
