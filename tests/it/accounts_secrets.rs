@@ -5,12 +5,12 @@ use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 use comanda::accounts::{UserRole, totp};
-use comanda::clock::Clock;
 use comanda::variables::VARIABLES;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::app::{TestApp, database_url, eventually, execute_in, fresh_database, server_url};
+use crate::harness_clock::{clock, program};
 use crate::people::{PASSWORD, Person, id_of};
 use crate::pictures::files::png;
 use crate::program::Program;
@@ -81,7 +81,7 @@ async fn codes_of(anybody: &Person, admin: &Person) -> Vec<String> {
     let canary = signed_in(anybody, &anybody.post("/api/auth/login", &login).await.expect(200));
     let shown = canary.post("/api/me/second-factor", &json!({ "password": password })).await.expect(201);
     let key = shown["secret"].as_str().unwrap().to_owned();
-    let code = totp::code(&from_base32(&key), totp::step_at(Clock::System.now()));
+    let code = totp::code(&from_base32(&key), totp::step_at(clock().now()));
     let confirmed = canary.post("/api/me/second-factor/confirm", &json!({ "code": code })).await.expect(200);
     let recovery: Vec<String> = serde_json::from_value(confirmed["recoveryCodes"].clone()).unwrap();
     let half = anybody.post("/api/auth/login", &login).await.expect(200);
@@ -149,8 +149,8 @@ async fn provokes_a_provider(admin: &Person) -> String {
 /// What `comanda config` shows of these variables, and what it says of ones that are wrong.
 fn shown(variables: &[(&str, &str)]) -> String {
     let shows = |further: &[(&str, &str)]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_comanda"));
-        command.args(["--config", "/dev/null", "config"]).env_clear().envs(variables.iter().copied());
+        let mut command = program();
+        command.args(["--config", "/dev/null", "config"]).envs(variables.iter().copied());
         said(&command.envs(further.iter().copied()).output().unwrap())
     };
     let (right, wrong) = (shows(&[]), shows(&[("PORT", "x"), ("TWILIO_ACCOUNT_SID", "")]));
@@ -234,7 +234,7 @@ async fn no_secret_is_in_the_database_in_redis_or_in_the_log() {
 }
 
 fn comanda(url: &str, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_comanda"))
+    program()
         .args(arguments)
         .current_dir(std::env::temp_dir())
         .env("DATABASE_URL", url)
@@ -286,7 +286,7 @@ async fn an_operator_lists_ends_and_disables_next_to_a_running_server() {
 
 /// `comanda user create`, with a password over standard input.
 fn creates(url: &str, email: &str, password: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_comanda"))
+    let mut child = program()
         .args(["user", "create", "--role", "admin", "--name", "Root", "--email", email])
         .current_dir(std::env::temp_dir())
         .env("DATABASE_URL", url)

@@ -125,6 +125,7 @@ pub fn config(database_url: &str, changes: &[(&str, &str)]) -> Config {
         ("DATABASE_URL", database_url),
         ("DATABASE_POOL", "6"),
         ("DATABASE_ACQUIRE_TIMEOUT", "20s"),
+        ("REQUEST_QUEUE_WAIT", "60s"),
         ("JWT_SECRET", SECRET),
         ("JWT_REFRESH_SECRET", "another secret for tests, as long as that"),
         ("SEAL_SECRET", "another secret for tests, long enough too"),
@@ -156,7 +157,7 @@ impl TestApp {
     }
 
     async fn on(database: String, database_url: String, config: Config) -> Self {
-        let clock = Clock::shifted();
+        let clock = crate::harness_clock::clock();
         let reached = Reached::find(&config).await.unwrap();
         let running = serve::start(config, &reached, clock.clone(), false).await.unwrap();
         let client = reqwest::Client::builder().timeout(Duration::from_mins(1)).build().unwrap();
@@ -269,8 +270,8 @@ impl TestApp {
              signed_up as (
                  insert into users (id, email, password_hash, name, role, created_at, updated_at)
                  select id, email, $4, $5, $6::user_role, $7, $7 from people returning id)
-             insert into sessions (id, user_id, created_at, last_used_at, expires_at)
-             select session, id, $7, $7, $7 + interval '30 days' from people join signed_up using (id)",
+             insert into sessions (id, user_id, created_at, last_used_at, refreshed_at, expires_at)
+             select session, id, $7, $7, $7, $7 + interval '30 days' from people join signed_up using (id)",
         )
         .bind(users.iter().map(|id| id.uuid()).collect::<Vec<_>>())
         .bind(sessions.iter().map(|id| id.uuid()).collect::<Vec<_>>())

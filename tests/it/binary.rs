@@ -1,9 +1,10 @@
 //! The program as its user meets it: help, configuration, and errors with their remedies.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use crate::app::{database_url, fresh_database};
+use crate::harness_clock::program;
 
 fn folder(name: &str) -> std::path::PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", uuid::Uuid::new_v4().simple()));
@@ -14,12 +15,8 @@ fn folder(name: &str) -> std::path::PathBuf {
 /// The program in an empty folder, with nothing but these variables set.
 fn comanda(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let home = folder("home");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_comanda"));
-    command.args(arguments).env_clear().current_dir(&home).envs(variables.iter().copied());
-    #[expect(clippy::disallowed_methods, reason = "the private PostgreSQL is looked for in PATH")]
-    if let Ok(path) = std::env::var("PATH") {
-        command.env("PATH", path);
-    }
+    let mut command = program();
+    command.args(arguments).current_dir(&home).envs(variables.iter().copied());
     let output = command.output().unwrap();
     std::fs::remove_dir_all(home).unwrap();
     output
@@ -112,9 +109,8 @@ async fn an_operator_migrates_and_creates_users() {
     let migrated = comanda(&["migrate"], &[("DATABASE_URL", &url)]);
     assert!(said(&migrated).starts_with("0 migration(s) applied"), "{}", said(&migrated));
     let create = |email: &str, password: &str| {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_comanda"))
+        let mut child = program()
             .args(["user", "create", "--email", email, "--name", "Ada", "--role", "admin"])
-            .env_clear()
             .env("DATABASE_URL", &url)
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())

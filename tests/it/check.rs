@@ -1,16 +1,15 @@
 //! `comanda check`: whole books pass, and each part of them that is broken behind the program's back is named.
 
-use std::process::Command;
-
 use serde_json::json;
 
 use crate::app::TestApp;
+use crate::harness_clock::program;
 use crate::people::id_of;
 
 /// What the command prints and how it ends.
 fn check(url: &str) -> (String, Option<i32>) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_comanda"));
-    command.args(["--config", "/dev/null", "check"]).env_clear().env("DATABASE_URL", url);
+    let mut command = program();
+    command.args(["--config", "/dev/null", "check"]).env("DATABASE_URL", url);
     let output = command.output().unwrap();
     (String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap(), output.status.code())
 }

@@ -35,9 +35,8 @@ pub struct Program {
 
 impl Program {
     fn command(data_dir: &Path) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_comanda"));
+        let mut command = crate::harness_clock::program();
         command
-            .env_remove("DATABASE_URL")
             .env("DATA_DIR", data_dir)
             .env("JWT_EXPIRES_IN", "1d")
             // What a killed worker held is free again soon, and the test goes on.

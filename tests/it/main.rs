@@ -10,6 +10,7 @@
 )]
 
 mod app;
+mod harness_clock;
 mod people;
 mod program;
 mod reply;
@@ -27,6 +28,7 @@ mod accounts_secrets;
 mod accounts_sessions;
 mod accounts_timing;
 mod accounts_tokens;
+mod admission;
 mod answers;
 mod bad_input;
 mod binary;

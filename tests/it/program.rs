@@ -24,16 +24,13 @@ impl Program {
     /// Starts it on a database, with these variables and no others.
     ///
     /// Nothing here blocks: the test's own server, which may hold what this one waits for, goes on meanwhile.
-    #[expect(clippy::disallowed_methods, reason = "the path, without which the program finds nothing")]
     pub async fn serve(database_url: &str, variables: &[(&str, &str)]) -> Self {
         let folder = std::env::temp_dir().join(format!("comanda-program-{}", uuid::Uuid::new_v4().simple()));
         std::fs::create_dir_all(&folder).unwrap();
         let log = std::fs::File::create(folder.join("log")).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_comanda"))
+        let mut child = Command::from(crate::harness_clock::program())
             .args(["--config", "/dev/null", "serve"])
             .current_dir(&folder)
-            .env_clear()
-            .env("PATH", std::env::var("PATH").unwrap())
             .envs([("DATABASE_URL", database_url), ("PORT", "0"), ("DATA_DIR", "."), ("LOG_LEVEL", "error")])
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())

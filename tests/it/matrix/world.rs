@@ -212,8 +212,8 @@ impl World {
         let (session, user): (SessionId, UserId) = (SessionId::new(), person.id.parse().unwrap());
         let now = self.app.clock.now();
         sqlx::query(
-            "insert into sessions (id, user_id, created_at, last_used_at, expires_at)
-             values ($1, $2, $3, $3, $3 + interval '30 days')",
+            "insert into sessions (id, user_id, created_at, last_used_at, refreshed_at, expires_at)
+             values ($1, $2, $3, $3, $3, $3 + interval '30 days')",
         )
         .bind(session.uuid())
         .bind(user.uuid())
