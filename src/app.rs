@@ -19,6 +19,7 @@ use crate::accounts::cache::Callers;
 use crate::accounts::password::Passwords;
 use crate::accounts::refresh::RefreshTokens;
 use crate::accounts::token::Tokens;
+use crate::admission::{self, Admission};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::heavy::HeavyWork;
@@ -49,6 +50,8 @@ pub struct App {
     pub callers: Callers,
     /// Passwords.
     pub passwords: Passwords,
+    /// How many requests are worked on at once.
+    pub admission: Admission,
     /// How often somebody may ask.
     pub limits: Limits,
     /// Menus as guests read them.
@@ -91,6 +94,7 @@ pub enum RouterError {
 fn api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(openapi::head())
         .routes(routes!(get_health))
+        .routes(routes!(get_liveness))
         .merge(accounts::http::routes())
         .merge(restaurants::http::routes())
         .merge(menu::http::routes())
@@ -117,6 +121,7 @@ pub fn router(app: &Arc<App>) -> Result<Router, RouterError> {
     let document = openapi::finish(document);
     let operations = Arc::new(operations(&document)?);
     let routes = routes
+        .layer(from_fn_with_state(Arc::clone(app), admission::admit))
         .layer(from_fn_with_state(Arc::clone(app), limits::limit))
         .layer(from_fn_with_state(operations, name_operation))
         .merge(openapi::routes(&document))
@@ -169,6 +174,15 @@ struct Health {
     version: &'static str,
     /// The demo city is up.
     demo: bool,
+}
+
+/// Get the liveness of the process
+///
+/// Answers without asking the database: for whoever restarts a process that hangs. Whether requests can be served is
+/// what `/api/health` says.
+#[utoipa::path(get, path = "/api/health/live", tag = "server", responses((status = 204, description = "It runs")))]
+async fn get_liveness() -> StatusCode {
+    StatusCode::NO_CONTENT
 }
 
 /// Whether the server is up and reaches its database

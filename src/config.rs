@@ -170,6 +170,10 @@ pub struct Postgres {
     pub bin_dir: Option<PathBuf>,
     /// `DATABASE_POOL`.
     pub pool: u32,
+    /// `REQUESTS_AT_ONCE`.
+    pub requests_at_once: usize,
+    /// `REQUEST_QUEUE_WAIT`.
+    pub request_queue_wait: Duration,
     /// `DATABASE_ACQUIRE_TIMEOUT`.
     pub acquire_timeout: Duration,
     /// `DATABASE_LOCK_TIMEOUT`.
@@ -735,10 +739,13 @@ impl Limits {
 
 impl Postgres {
     fn gather(reader: &mut Reader<'_>) -> Self {
+        let pool = reader.number("DATABASE_POOL", 2, 1_000);
         Self {
             url: reader.secret("DATABASE_URL"),
             bin_dir: reader.text("POSTGRES_BIN").map(PathBuf::from),
-            pool: reader.number("DATABASE_POOL", 2, 1_000),
+            pool,
+            requests_at_once: reader.number_or_auto("REQUESTS_AT_ONCE", 2 * pool as usize, 1, 100_000),
+            request_queue_wait: reader.duration("REQUEST_QUEUE_WAIT"),
             acquire_timeout: reader.duration("DATABASE_ACQUIRE_TIMEOUT"),
             lock_timeout: reader.duration("DATABASE_LOCK_TIMEOUT"),
             unit_timeout: reader.duration("DATABASE_UNIT_TIMEOUT"),

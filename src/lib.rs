@@ -38,6 +38,8 @@ pub mod permission;
 pub mod tenancy;
 /// On disk before it is acknowledged.
 pub mod flush;
+/// How many requests are worked on at once.
+pub mod admission;
 /// The only place that opens a transaction.
 pub mod uow;
 /// What the database holds only sealed.

@@ -55,6 +55,7 @@ macro_rules! operations {
 
 operations! {
     GetHealth = "get_health": [Anyone];
+    GetLiveness = "get_liveness": [Anyone];
 
     Register = "register": [Anyone];
     Login = "login": [Anyone];

@@ -13,6 +13,7 @@ use crate::accounts::password::{self, Passwords};
 use crate::accounts::refresh::RefreshTokens;
 use crate::accounts::token::Tokens;
 use crate::accounts::{feed, secrets};
+use crate::admission::Admission;
 use crate::app::{self, App, RouterError};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -105,6 +106,7 @@ pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) 
         refresh_tokens,
         callers: Callers::new(config.accounts.session_cache),
         passwords: Passwords::new(&config.accounts),
+        admission: Admission::new(config.postgres.requests_at_once, config.postgres.request_queue_wait),
         limits: Limits::new(&config, &clock)?,
         pictures: Pictures::new(&config)?,
         menus: Published::new(db.clone(), config.menus, config.redis_url.as_ref(), heavy.clone())?,

@@ -145,7 +145,24 @@ pub const VARIABLES: &[Variable] = &[
         "Folder with initdb and postgres, for the private PostgreSQL. Not set: looked for.",
     ),
     plain(DATABASE, "DATABASE_POOL", "16", "Connections to PostgreSQL (2 to 1000)."),
-    plain(DATABASE, "DATABASE_ACQUIRE_TIMEOUT", "2s", "How long a request waits for a connection before it gets 503."),
+    plain(
+        DATABASE,
+        "REQUESTS_AT_ONCE",
+        "auto",
+        "Requests worked on at once; lists and exports for administrators take at most half of them, all but orders and deliveries three quarters. auto: twice DATABASE_POOL.",
+    ),
+    plain(
+        DATABASE,
+        "REQUEST_QUEUE_WAIT",
+        "250ms",
+        "How long a request for an order or a delivery may wait for its turn, others half or a quarter of it; who would wait longer gets 503 at once.",
+    ),
+    plain(
+        DATABASE,
+        "DATABASE_ACQUIRE_TIMEOUT",
+        "500ms",
+        "How long a request waits for a connection before it gets 503.",
+    ),
     plain(DATABASE, "DATABASE_LOCK_TIMEOUT", "2s", "How long a statement waits for a row somebody else is changing."),
     plain(DATABASE, "DATABASE_UNIT_TIMEOUT", "5s", "How long one transaction may take before COMMIT."),
     plain(

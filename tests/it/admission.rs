@@ -1,0 +1,219 @@
+//! More requests than can be worked on: who gets a slot, who waits, who is refused, and that the server is itself again
+//! afterwards.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use comanda::admission::{Admission, Overloaded, Priority};
+use comanda::permission::Operation;
+use futures_util::FutureExt as _;
+use serde_json::Value;
+use sqlx::Connection as _;
+use tokio::task::JoinSet;
+
+use crate::app::{TestApp, eventually};
+
+/// Longer than any test takes.
+const LONG: Duration = Duration::from_mins(10);
+
+#[tokio::test]
+async fn a_part_of_the_slots_is_kept_for_what_matters_most() {
+    let admission = Admission::new(4, LONG);
+    let mut held = Vec::new();
+    for (priority, most) in [(Priority::Deferrable, 2), (Priority::Normal, 3), (Priority::Critical, 4)] {
+        while held.len() < most {
+            held.push(admission.enter(priority).await.unwrap());
+        }
+        assert!(admission.enter(priority).now_or_never().is_none(), "{priority:?} waits");
+    }
+    assert_eq!(admission.load(), (4, 0));
+    drop(held);
+    assert_eq!(admission.load(), (0, 0));
+    // A single slot can be had by everybody.
+    let one = Admission::new(1, LONG);
+    drop(one.enter(Priority::Deferrable).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_matters_more_is_served_first() {
+    let admission = Admission::new(1, LONG);
+    let held = admission.enter(Priority::Critical).await.unwrap();
+    let served = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let mut waiting = JoinSet::new();
+    for priority in [Priority::Normal, Priority::Deferrable, Priority::Critical, Priority::Normal] {
+        let (its, served) = (admission.clone(), Arc::clone(&served));
+        waiting.spawn(async move {
+            let _slot = its.enter(priority).await.unwrap();
+            served.lock().unwrap().push(priority);
+        });
+        while admission.load().1 < waiting.len() {
+            tokio::task::yield_now().await;
+        }
+    }
+    drop(held);
+    waiting.join_all().await;
+    let order = [Priority::Critical, Priority::Normal, Priority::Normal, Priority::Deferrable];
+    assert_eq!(*served.lock().unwrap(), order);
+}
+
+#[tokio::test]
+async fn whoever_would_wait_too_long_is_refused_at_once() {
+    let (longest, held_for) = (Duration::from_mins(4), Duration::from_secs(90));
+    let admission = Admission::expecting(1, longest, held_for);
+    let _held = admission.enter(Priority::Critical).await.unwrap();
+    let mut waiting = JoinSet::new();
+    let mut waits = async |priority| {
+        let (its, before) = (admission.clone(), admission.load().1);
+        waiting.spawn(async move { its.enter(priority).await.map(drop) });
+        eventually("one more waits", async || admission.load().1 == before + 1).await;
+    };
+    // With less priority one waits half as long: 90 seconds are within two minutes, 180 are not.
+    waits(Priority::Normal).await;
+    assert_eq!(admission.enter(Priority::Normal).now_or_never().unwrap().unwrap_err(), Overloaded);
+    // Those who wait with less priority are not ahead of an order: 90 and 180 seconds are within four minutes.
+    waits(Priority::Critical).await;
+    waits(Priority::Critical).await;
+    assert_eq!(admission.enter(Priority::Critical).now_or_never().unwrap().unwrap_err(), Overloaded);
+    assert_eq!(admission.enter(Priority::Deferrable).now_or_never().unwrap().unwrap_err(), Overloaded);
+}
+
+#[tokio::test]
+async fn whoever_waited_in_vain_is_refused() {
+    let admission = Admission::new(1, Duration::from_millis(1));
+    let held = admission.enter(Priority::Critical).await.unwrap();
+    assert_eq!(admission.enter(Priority::Critical).await.unwrap_err(), Overloaded);
+    drop(held);
+    drop(admission.enter(Priority::Critical).await.unwrap());
+}
+
+/// Lets others run so many times.
+async fn yields(times: u64) {
+    for _ in 0..times {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_stops_waiting_keeps_no_slot() {
+    let admission = Admission::new(2, LONG);
+    let (busy, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let mut requests = JoinSet::new();
+    for number in 0..2_000_u64 {
+        let (admission, busy, most) = (admission.clone(), Arc::clone(&busy), Arc::clone(&most));
+        requests.spawn(async move {
+            let priority = [Priority::Critical, Priority::Normal, Priority::Deferrable][number as usize % 3];
+            yields(number % 37).await;
+            let works = async {
+                let _slot = admission.enter(priority).await.unwrap();
+                most.fetch_max(busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                let _working = Working(Arc::clone(&busy));
+                yields(number % 11).await;
+            };
+            // Some give up, while they wait or while they work.
+            tokio::select! {
+                () = works => {}
+                () = yields(number % 53) => {}
+            }
+        });
+    }
+    requests.join_all().await;
+    assert_eq!(admission.load(), (0, 0));
+    assert_eq!((busy.load(Ordering::SeqCst), most.load(Ordering::SeqCst)), (0, 2));
+    drop(admission.enter(Priority::Deferrable).await.unwrap());
+}
+
+struct Working(Arc<AtomicUsize>);
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn orders_and_deliveries_matter_most() {
+    let of = |priority| {
+        let operations = Operation::ALL.iter().filter(|one| Priority::of(**one) == priority);
+        operations.map(|one| one.id()).collect::<Vec<_>>()
+    };
+    for id in ["place_order", "update_order_status", "update_delivery_status", "refresh"] {
+        assert!(of(Some(Priority::Critical)).contains(&id), "{id}");
+    }
+    // What takes no slot answers without the database or has a bound of its own.
+    assert!(of(None).contains(&"get_liveness") && !of(None).contains(&"get_cart"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_every_connection_held_others_are_told_to_come_back_and_the_process_lives() {
+    let bounds = [
+        ("DATABASE_POOL", "2"),
+        ("DATABASE_ACQUIRE_TIMEOUT", "100ms"),
+        ("DATABASE_LOCK_TIMEOUT", "20s"),
+        ("DATABASE_UNIT_TIMEOUT", "20s"),
+        ("REQUESTS_AT_ONCE", "4"),
+        ("REQUEST_QUEUE_WAIT", "100ms"),
+    ];
+    let app = TestApp::with(&bounds).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let ada = app.customer("Ada").await;
+    ada.get("/api/orders").await.expect(200);
+
+    // Nobody gets past this lock: two requests hold both connections, and the slots behind them fill up.
+    let mut holder = sqlx::PgConnection::connect(&app.database_url).await.unwrap();
+    let mut lock = holder.begin().await.unwrap();
+    sqlx::query("lock table carts in access exclusive mode").execute(&mut *lock).await.unwrap();
+    let mut stuck = JoinSet::new();
+    for _ in 0..2 {
+        let (ada, cart) = (ada.clone(), luigi.path("/cart"));
+        stuck.spawn(async move { ada.get(&cart).await.status });
+    }
+    let waiting = "select count(*) from pg_locks where not granted and relation = 'carts'::regclass";
+    eventually("both connections wait for the lock", async || app.count(waiting).await == 2).await;
+
+    let mut others = JoinSet::new();
+    for _ in 0..50 {
+        let ada = ada.clone();
+        others.spawn(async move { ada.get("/api/orders").await });
+    }
+    while let Some(reply) = others.join_next().await {
+        let reply = reply.unwrap();
+        assert!(reply.headers.contains_key("retry-after"), "{:?}", reply.headers);
+        reply.refused(503, "busy");
+    }
+    app.stranger().get("/api/health/live").await.expect(204);
+    assert_eq!(app.stranger().get("/api/health").await.status, 503);
+
+    lock.rollback().await.unwrap();
+    for status in stuck.join_all().await {
+        assert_eq!(status, 200);
+    }
+    eventually("every slot is free again", async || app.running().app.admission.load() == (0, 0)).await;
+    ada.get("/api/orders").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_body_that_arrives_slowly_holds_no_slot() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let app = TestApp::with(&[("REQUESTS_AT_ONCE", "1"), ("REQUEST_QUEUE_WAIT", "1ms")]).await;
+    let (luigi, ada) = (app.restaurant("Luigi").opens().await, app.customer("Ada").await);
+    let body = serde_json::json!({ "lines": [] }).to_string();
+    let head = format!(
+        "PUT {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{}",
+        luigi.path("/cart"),
+        ada.token.as_deref().unwrap(),
+        body.len(),
+        &body[..3],
+    );
+    let mut slow = tokio::net::TcpStream::connect(app.address()).await.unwrap();
+    slow.write_all(head.as_bytes()).await.unwrap();
+    // The only slot is free for everybody else.
+    for _ in 0..20 {
+        ada.get(&luigi.path("/cart")).await.expect(200);
+    }
+    slow.write_all(&body.as_bytes()[3..]).await.unwrap();
+    let mut answer = [0; 12];
+    slow.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    assert_eq!(app.stranger().post("/api/auth/refresh", &Value::Null).await.status, 422);
+}
