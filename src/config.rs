@@ -473,7 +473,7 @@ impl Reader<'_> {
 }
 
 /// Long enough that it cannot be guessed: 256 bits.
-const SHORTEST_SECRET: usize = 32;
+pub const SHORTEST_SECRET: usize = 32;
 /// Seen in tutorials; whoever signs with one of these signs for everybody.
 const WELL_KNOWN_SECRETS: &[&str] = &["secret", "changeme", "password", "your-secret", "jwt_secret", "example"];
 

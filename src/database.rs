@@ -8,7 +8,7 @@ use std::str::FromStr as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool};
 
 use crate::clock::Clock;
 use crate::config::{Config, Postgres};
@@ -67,9 +67,14 @@ pub enum DatabaseError {
     Refused(#[from] sqlx::Error),
 }
 
+/// The login of the private server's sessions: a member of `comanda_app` and of nothing else, so that no statement of
+/// theirs can become the superuser that owns the cluster.
+const SESSION_LOGIN: &str = "comanda_session";
+
 /// PostgreSQL, reached: how to connect, and the private server if it is ours.
 pub struct Reached {
     options: PgConnectOptions,
+    session: PgConnectOptions,
     embedded: Option<Embedded>,
 }
 
@@ -80,12 +85,14 @@ impl Reached {
     /// When there is none, with the remedy.
     pub async fn find(config: &Config) -> Result<Self, DatabaseError> {
         if let Some(url) = &config.postgres.url {
-            return Ok(Self { options: options_of(url)?, embedded: None });
+            let options = options_of(url)?;
+            return Ok(Self { session: options.clone(), options, embedded: None });
         }
         let settings =
             postgres::Settings { data_dir: config.data_dir.clone(), bin_dir: config.postgres.bin_dir.clone() };
         let embedded = postgres::start(&settings).await?;
-        Ok(Self { options: embedded.connect_options(), embedded: Some(embedded) })
+        let options = embedded.connect_options();
+        Ok(Self { session: options.clone().username(SESSION_LOGIN), options, embedded: Some(embedded) })
     }
 
     /// The private server, if there is one.
@@ -96,6 +103,12 @@ impl Reached {
     /// How to connect as the owner of the schema.
     pub const fn options(&self) -> &PgConnectOptions {
         &self.options
+    }
+
+    /// How to connect for everything but migrations: as a login that can be nothing but the application's role, where the
+    /// server is the private one; else as `DATABASE_URL` says.
+    pub const fn session(&self) -> &PgConnectOptions {
+        &self.session
     }
 
     /// Stops the private server, if this process started it.
@@ -115,6 +128,9 @@ impl Reached {
         let mut owner = self.connect().await?;
         require_version(&mut owner).await?;
         make_role(&mut owner).await?;
+        if self.embedded.is_some() {
+            make_session_login(&mut owner).await?;
+        }
         let before = applied(&mut owner).await?;
         MIGRATIONS.run(&mut owner).await.map_err(|error| match error {
             MigrateError::VersionMissing(version) => DatabaseError::Newer(version),
@@ -160,8 +176,9 @@ impl Reached {
     /// # Errors
     /// When no connection can be made or the role may more than it must.
     pub async fn open(&self, config: &Config, clock: Clock) -> Result<Database, DatabaseError> {
-        let pool = pool(&self.options, &config.postgres).await?;
+        let pool = pool(&self.session, &config.postgres).await?;
         require_plain_role(&pool).await?;
+        warn_of_superuser(&pool).await?;
         let bounds = Bounds { work: config.postgres.unit_timeout, commit: config.postgres.commit_timeout };
         Ok(Database::new(pool, clock, bounds))
     }
@@ -218,6 +235,33 @@ async fn make_role(owner: &mut PgConnection) -> Result<(), DatabaseError> {
     exception when duplicate_object or unique_violation then null;
     end $$";
     sqlx::raw_sql(statement).execute(owner).await.map_err(DatabaseError::Role)?;
+    Ok(())
+}
+
+/// The private server's login for sessions. Its socket is closed to all others, so it needs no password.
+async fn make_session_login(owner: &mut PgConnection) -> Result<(), DatabaseError> {
+    let statement = format!(
+        "do $$ begin
+            if not exists (select from pg_roles where rolname = '{SESSION_LOGIN}') then
+                create role {SESSION_LOGIN} login noinherit;
+            end if;
+            grant comanda_app to {SESSION_LOGIN};
+        exception when duplicate_object or unique_violation then null;
+        end $$"
+    );
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(owner).await.map_err(DatabaseError::Role)?;
+    Ok(())
+}
+
+/// A session of a superuser's can be one again with `RESET ROLE`: whoever runs the server should know.
+async fn warn_of_superuser(pool: &PgPool) -> Result<(), DatabaseError> {
+    let is_superuser: bool =
+        sqlx::query_scalar("select rolsuper from pg_roles where rolname = session_user").fetch_one(pool).await?;
+    if is_superuser {
+        tracing::warn!(
+            "DATABASE_URL names a superuser: name a login that is a member of comanda_app and owns the schema"
+        );
+    }
     Ok(())
 }
 

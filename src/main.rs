@@ -36,6 +36,9 @@ enum Command {
     },
     /// Bring the schema of the database to this program's version
     Migrate,
+    /// Look after the demo city
+    #[command(subcommand)]
+    Demo(DemoCommand),
     /// Play a real delivery day against a running server, through its public API only
     Replay(demo::replay::Args),
     /// Hold the books against each other: money, stock, state, isolation. Ends with 1 if anything is not in order
@@ -56,6 +59,16 @@ enum Command {
     },
     /// Print the OpenAPI document
     Openapi,
+}
+
+#[derive(Subcommand)]
+enum DemoCommand {
+    /// Remove the demo city from the database, so that the server can run in production on it
+    ///
+    /// The demo's restaurants go with everything that is theirs (menus, orders, deliveries), and so do its people. Those of
+    /// them who ordered from, or delivered for, other restaurants are disabled instead, with a password nobody knows. It
+    /// happens whole or not at all, and cannot be undone.
+    Remove,
 }
 
 #[derive(Subcommand)]
@@ -175,6 +188,13 @@ async fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
             Config::read(&source)?;
         }
         Command::Openapi => println!("{}", serde_json::to_string_pretty(&app::document())?),
+        Command::Demo(DemoCommand::Remove) => {
+            let removed = demo::remove::remove(&Config::read(&source)?).await?;
+            println!(
+                "{} restaurant(s) and {} account(s) of the demo are removed; {} account(s) that other restaurants' books name are disabled.",
+                removed.restaurants, removed.users, removed.disabled
+            );
+        }
         Command::Replay(args) => return Ok(demo::replay::run(args).await),
         Command::Serve { demo } => {
             let config = Config::read(&source)?;

@@ -159,10 +159,11 @@ pub async fn sync_retry(config: &Config, id: Option<&str>) -> Result<u64, Operat
 pub async fn sessions(config: &Config, email: &str) -> Result<Vec<Session>, OperatorError> {
     let email = address(email)?;
     let unknown = OperatorError::Unknown(email.as_str().to_owned());
+    let lives = config.accounts.sessions;
     let found = with_database(config, move |tx, _| {
         Box::pin(async move {
             let Some(user) = sql::admin::id_of(tx, &email).await? else { return Ok(None) };
-            sql::sessions::of_user(tx, user).await.map(Some)
+            sql::sessions::of_user(tx, user, lives).await.map(Some)
         })
     })
     .await?;

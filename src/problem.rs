@@ -84,6 +84,7 @@ codes! {
     IdempotencyInProgress = CONFLICT, "idempotency_in_progress", "The same request is still being worked on";
     VersionConflict = PRECONDITION_FAILED, "version_conflict", "It was changed by somebody else meanwhile";
     OwnAccount = CONFLICT, "own_account", "Nobody does this to their own account";
+    LastOwner = CONFLICT, "last_owner", "A restaurant needs an owner";
     TooMany = CONFLICT, "too_many", "There are as many as there may be";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
     UriTooLong = URI_TOO_LONG, "uri_too_long", "The address is too long";
@@ -305,6 +306,12 @@ impl From<sqlx::Error> for Problem {
             }
             sqlx::Error::Database(refusal) => match refusal.code().as_deref() {
                 Some(LOCK_NOT_AVAILABLE | DEADLOCK_DETECTED | QUERY_CANCELED) => Self::busy(1),
+                // A grant is gone (`migrations/0060_grants.sql`).
+                Some("QP401") => Self::unauthenticated(),
+                Some("QP403") => {
+                    Self::new(Code::Forbidden, "Ask somebody whose role allows it, or have the role granted.")
+                }
+                Some("QP404") => Self::not_found(),
                 // 57P01–57P03: the server is stopping or starting; 53300: too many connections.
                 Some(code) if code.starts_with("57P") || code == "53300" => Self::busy(1),
                 _ => Self::internal(&error),

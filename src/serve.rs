@@ -16,7 +16,7 @@ use crate::accounts::{feed, secrets};
 use crate::admission::Admission;
 use crate::app::{self, App, RouterError};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::database::{DatabaseError, Reached};
 use crate::demo::{self, DemoError};
 use crate::heavy::HeavyWork;
@@ -147,9 +147,9 @@ fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<Runnin
     let stop = CancellationToken::new();
     let (sockets, io) = realtime::layer(&app.config.sockets);
     let router = middleware::outside(app::router(&app)?.layer(sockets), &app.config.http);
-    let relay = tokio::spawn(realtime::start(Arc::clone(&app), io, reached.options().clone(), stop.clone()));
+    let relay = tokio::spawn(realtime::start(Arc::clone(&app), io, reached.session().clone(), stop.clone()));
     let collector = tokio::spawn(pictures::keep_collecting(Arc::clone(&app), stop.clone()));
-    let feed = tokio::spawn(feed::follow(Arc::clone(&app), reached.options().clone(), stop.clone()));
+    let feed = tokio::spawn(feed::follow(Arc::clone(&app), reached.session().clone(), stop.clone()));
     let outbox = tokio::spawn(worker::work(Arc::clone(&app), stop.clone()));
     app.jobs.spawn(overdue::keep_watch(Arc::clone(&app), stop.clone()));
     app.jobs.spawn(sync::worker::keep_watch(Arc::clone(&app), stop.clone()));
@@ -172,6 +172,13 @@ pub async fn serve(config: Config, demo: bool) -> Result<(), ServeError> {
     let applied = reached.migrate().await?;
     if applied > 0 {
         tracing::info!(applied, "the schema is up to date");
+    }
+    // Before anybody is let in.
+    if config.mode == Mode::Production
+        && let Err(error) = demo::remove::require_none(&reached).await
+    {
+        reached.leave().await;
+        return Err(error.into());
     }
     let running = match start(config, &reached, Clock::System, demo).await {
         Ok(running) => running,

@@ -5,7 +5,6 @@
 //! open transaction when a `begin` is dropped in flight (launchbadge/sqlx#4393): one more reason why nothing here is
 //! ever dropped by somebody else, and why a unit that runs out of time closes its connection instead of returning it.
 
-use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -274,13 +273,22 @@ impl Database {
     async fn begin(&self, kind: Kind, who: Who) -> Result<Tx, sqlx::Error> {
         // Before BEGIN: what it says holds from here on.
         let ticket = self.flush.ticket();
-        let begin = begin_statement(kind.begin(ticket), who);
+        // In one round trip: BEGIN, who acts, and the check of what entitles them to it.
+        let begin = format!("{}{}", kind.begin(ticket), who.statements(kind == Kind::Write));
         let mut attempts_left = self.pool.size() + 1;
         loop {
             let mut connection = Held(Some(self.pool.acquire().await?));
             let opened = sqlx::raw_sql(AssertSqlSafe(begin.as_str())).execute(&mut *connection).await;
             match opened {
                 Ok(_) => return Ok(Tx { connection, now: self.clock.now(), events: 0, kind, ticket }),
+                // The transaction may not begin; the connection is whole.
+                Err(error) if is_refusal(&error) => {
+                    let ended = timeout(self.bounds.commit, sqlx::raw_sql("ROLLBACK").execute(&mut *connection)).await;
+                    if let Ok(Ok(_)) = ended {
+                        connection.give_back();
+                    }
+                    return Err(error);
+                }
                 Err(error) => {
                     drop(connection);
                     attempts_left -= 1;
@@ -333,25 +341,9 @@ impl Database {
     }
 }
 
-/// `BEGIN` and who acts, in one round trip. Ids are uuids, so nothing needs quoting.
-fn begin_statement(begin: &str, who: Who) -> String {
-    let mut statement = String::from(begin);
-    let settings = [
-        ("user", who.user.map(crate::ids::UserId::uuid)),
-        ("tenant", who.tenant.map(crate::ids::RestaurantId::uuid)),
-        ("shop", who.shop.map(crate::ids::RestaurantId::uuid)),
-        ("driver", who.driver.map(crate::ids::DriverId::uuid)),
-        ("guest", who.guest.map(crate::ids::GuestId::uuid)),
-    ];
-    for (name, id) in settings {
-        if let Some(id) = id {
-            let _ = write!(statement, "; SET LOCAL \"app.{name}\" = '{id}'");
-        }
-    }
-    if who.platform {
-        statement.push_str("; SET LOCAL \"app.platform\" = 'on'");
-    }
-    statement
+/// A grant that was there when the permission was decided is gone.
+fn is_refusal(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(refusal) if refusal.code().is_some_and(|code| code.starts_with("QP")))
 }
 
 async fn roll_back(mut tx: Tx, limit: Duration) {

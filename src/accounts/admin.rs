@@ -116,7 +116,10 @@ async fn update_user(
         return Err(Problem::new(Code::OwnAccount, "Have another administrator do it, or use `comanda user`."));
     }
     let scope = admin.scope;
-    let account = app.db.write(scope, move |tx| Box::pin(async move { apply(tx, scope, user, patch).await })).await?;
+    let account = app
+        .db
+        .write(scope.changing_grants(), move |tx| Box::pin(async move { apply(tx, scope, user, patch).await }))
+        .await?;
     app.callers.forget(Revocation { user, session: None });
     Ok(Json(account))
 }

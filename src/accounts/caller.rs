@@ -13,6 +13,7 @@ use super::sql::sessions;
 use super::token::Claims;
 use super::{Caller, UserRole};
 use crate::app::App;
+use crate::config::Accounts;
 use crate::guests::token;
 use crate::permission::{self, Operation, Relation};
 use crate::problem::{Code, Problem};
@@ -58,7 +59,14 @@ impl Caller {
     /// The whole platform, if the user runs it.
     pub fn platform(&self) -> Option<PlatformScope> {
         let runs_it = self.role == UserRole::Admin && !self.is_locked;
-        runs_it.then(|| PlatformScope::proven_by("an administrator", Some(self.user)))
+        runs_it.then(|| PlatformScope::administrator("an administrator", self.user, self.admin_needs_factor))
+    }
+
+    /// As the configuration has it: whether an administrator without a second factor is locked.
+    #[must_use]
+    pub const fn under(self, accounts: &Accounts) -> Self {
+        let needed = accounts.admin_second_factor;
+        Self { is_locked: self.is_locked && needed, admin_needs_factor: needed, ..self }
     }
 
     /// Tells an administrator what is missing.
@@ -80,9 +88,10 @@ async fn known(app: &App, claims: &Claims, now: DateTime<Utc>) -> Result<Known, 
         Ok(known) => return Ok(known),
         Err(epoch) => epoch,
     };
-    let found = sessions::caller(&app.db, claims.sid, claims.sub, now).await?;
+    let accounts = &app.config.accounts;
+    let found = sessions::caller(&app.db, claims.sid, claims.sub, now, accounts.sessions).await?;
     let mut known = found.ok_or_else(Problem::unauthenticated)?;
-    known.caller.is_locked &= app.config.accounts.admin_second_factor;
+    known.caller = known.caller.under(accounts);
     app.callers.remember(claims.sid, known, epoch);
     Ok(known)
 }

@@ -175,7 +175,7 @@ async fn login(
         return Ok(Json(LoginAnswer::SecondFactorNeeded(needed)));
     }
     let (session, lives, id) = (SessionId::new(), app.config.accounts.sessions, user.id);
-    let new = NewSession { id: session, user: id, role: user.role, password_hash };
+    let new = NewSession { id: session, user: id, password_hash };
     let claim = Claim::of(&app, given.guest_token.as_ref()).await?;
     let (ends, guest) = app
         .db

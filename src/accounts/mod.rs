@@ -49,13 +49,6 @@ pub enum UserRole {
     Admin,
 }
 
-impl UserRole {
-    /// May do harm to others: such sessions live shorter.
-    pub const fn is_privileged(self) -> bool {
-        matches!(self, Self::Staff | Self::Admin)
-    }
-}
-
 /// One sign-in on one device.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -113,6 +106,8 @@ pub struct Caller {
     pub driver: Option<DriverId>,
     /// An administrator who has to set up a second factor before anything else (`ADMIN_SECOND_FACTOR`).
     pub is_locked: bool,
+    /// Administrators need a second factor here (`ADMIN_SECOND_FACTOR`).
+    pub admin_needs_factor: bool,
 }
 
 /// An e-mail address, lower case, as far as its form can be judged without sending to it.

@@ -30,7 +30,8 @@ const COMMON: &str = include_str!("common_passwords.txt");
 const SHORTEST: usize = 8;
 const LONGEST: usize = 128;
 
-/// A password that somebody wants to have: 8 to 128 characters and not one of the first that are tried.
+/// A password that somebody wants to have: 8 to 128 characters, not all of them blank, and not one of the first
+/// that are tried.
 #[derive(Clone)]
 pub struct NewPassword(SecretString);
 
@@ -40,12 +41,24 @@ impl<'de> Deserialize<'de> for NewPassword {
         if !(SHORTEST..=LONGEST).contains(&text.chars().count()) {
             return Err(serde::de::Error::custom("must be 8 to 128 characters long"));
         }
-        let lower = text.to_lowercase();
+        // As it is hashed: a password in other letters that look and count the same is the same password.
+        let lower = text.nfkc().collect::<String>().to_lowercase();
+        if lower.chars().all(is_blank) {
+            return Err(serde::de::Error::custom("must hold something beside blanks"));
+        }
         if COMMON.lines().any(|common| common == lower) {
             return Err(serde::de::Error::custom("is one of the first passwords that are tried; choose another"));
         }
         Ok(Self(text.into()))
     }
+}
+
+/// Nothing is to be seen of it: blanks of every width, and signs that only shape others.
+fn is_blank(sign: char) -> bool {
+    let is_invisible = matches!(sign, '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{180b}'..='\u{180e}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}');
+    sign.is_whitespace() || sign.is_control() || is_invisible
 }
 
 impl utoipa::PartialSchema for NewPassword {
@@ -123,6 +136,11 @@ static HASH_OF_NOTHING: LazyLock<String> = LazyLock::new(|| hash_now(b"nobody ha
 fn hash_now(password: &[u8]) -> String {
     let hash: PasswordHash = argon2().hash_password(password).expect("a hash");
     hash.to_string()
+}
+
+/// Whether this password belongs to the hash; takes as long as hashing does, so not for the tasks that answer requests.
+pub(crate) fn is_of(password: &SecretString, hash: &str) -> bool {
+    matches(&normalised(password), hash)
 }
 
 fn matches(password: &[u8], hash: &str) -> bool {

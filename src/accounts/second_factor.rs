@@ -143,7 +143,7 @@ async fn complete_login(
                 if !sql::complete(tx, id).await? {
                     return Err(wrong());
                 }
-                let new = NewSession { id: session, user: user.id, role: user.role, password_hash };
+                let new = NewSession { id: session, user: user.id, password_hash };
                 let ends = sessions::open(tx, &new, &device, lives).await?.ok_or_else(wrong)?;
                 let guest = claim.take_over(tx, user.id).await?;
                 Ok((user, ends, guest))
@@ -240,13 +240,13 @@ async fn add_second_factor(
     SignedIn(caller): SignedIn,
     Body(given): Body<PasswordAgain>,
 ) -> Result<(StatusCode, Json<NewKey>), Problem> {
-    let user = caller.user;
+    let (user, session) = (caller.user, caller.session);
     authenticate_again(&app, user, &given.password).await?;
     let key: [u8; totp::KEY_LENGTH] = rand::random();
     let sealed = app.seal.close(Purpose::SecondFactor, user.as_bytes(), &key)?;
     let owner = app
         .db
-        .write(Who::user(user), move |tx| {
+        .write(Who::credentials(user, session), move |tx| {
             Box::pin(async move {
                 if !sql::begin(tx, user, &sealed).await? {
                     return Err(Problem::new(Code::AlreadyExists, "Remove the second factor first."));
@@ -298,7 +298,7 @@ async fn confirm_second_factor(
         (0..RECOVERY_CODES).map(|_| totp::base32(&rand::random::<[u8; 7]>())[..10].to_owned()).collect();
     let hashes: Vec<_> = codes.iter().map(|code| recovery_hash(&app.seal, user, code).to_vec()).collect();
     app.db
-        .write(Who::user(user), move |tx| {
+        .write(Who::credentials(user, session), move |tx| {
             Box::pin(async move {
                 let factor = sql::hold(tx, user).await?.filter(|factor| factor.confirmed_at.is_none());
                 let factor = factor.ok_or_else(wrong)?;
@@ -355,7 +355,7 @@ async fn remove_second_factor(
     let tries = Counter::new(&app, guesses::SECOND_FACTOR, &[user.as_bytes()]);
     guesses::take(&app, vec![tries.clone()]).await?;
     app.db
-        .write(Who::user(user), move |tx| {
+        .write(Who::credentials(user, session), move |tx| {
             Box::pin(async move {
                 let owner = super::sql::get(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
                 check(tx, &house.seal, &owner, &given).await?;

@@ -147,16 +147,14 @@ async fn refresh(
     (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn logout(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> Result<StatusCode, Problem> {
-    end(&app, caller.user, caller.session, Reason::Logout).await?;
+    end(&app, Who::user(caller.user), caller.user, caller.session, Reason::Logout).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Ends one session; `false`: there was none.
-async fn end(app: &App, user: UserId, session: SessionId, reason: Reason) -> Result<bool, Problem> {
-    let ended = app
-        .db
-        .write(Who::user(user), move |tx| Box::pin(async move { sql::revoke(tx, user, session, reason).await }))
-        .await?;
+async fn end(app: &App, who: Who, user: UserId, session: SessionId, reason: Reason) -> Result<bool, Problem> {
+    let ended =
+        app.db.write(who, move |tx| Box::pin(async move { sql::revoke(tx, user, session, reason).await })).await?;
     app.callers.forget(Revocation { user, session: Some(session) });
     Ok(ended)
 }
@@ -171,7 +169,7 @@ async fn end(app: &App, user: UserId, session: SessionId, reason: Reason) -> Res
 async fn logout_all(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> Result<StatusCode, Problem> {
     let user = caller.user;
     app.db
-        .write(Who::user(user), move |tx| {
+        .write(Who::credentials(user, caller.session), move |tx| {
             Box::pin(async move { sql::revoke_all(tx, user, None, Reason::LogoutAll).await })
         })
         .await?;
@@ -207,7 +205,7 @@ async fn change_password(
     let (user, session, house) = (caller.user, caller.session, Arc::clone(&app));
     let changed = app
         .db
-        .write(Who::user(user), move |tx| {
+        .write(Who::credentials(user, session), move |tx| {
             Box::pin(async move {
                 // Two changes at once: the second one's current password is not the current one any more.
                 if !super::sql::change_password(tx, user, &old_hash, &new_hash).await? {
@@ -258,9 +256,9 @@ async fn list_sessions(
     State(app): State<Arc<App>>,
     SignedIn(caller): SignedIn,
 ) -> Result<Json<List<Session>>, Problem> {
-    let user = caller.user;
+    let (user, lives) = (caller.user, app.config.accounts.sessions);
     let mut sessions =
-        app.db.read(Who::user(user), move |tx| Box::pin(async move { sql::of_user(tx, user).await })).await?;
+        app.db.read(Who::user(user), move |tx| Box::pin(async move { sql::of_user(tx, user, lives).await })).await?;
     for session in &mut sessions {
         session.current = session.id == caller.session;
     }
@@ -279,7 +277,8 @@ async fn end_session(
     SignedIn(caller): SignedIn,
     Path(session): Path<SessionId>,
 ) -> Result<StatusCode, Problem> {
-    if end(&app, caller.user, session, Reason::EndedByUser).await? {
+    let who = Who::credentials(caller.user, caller.session);
+    if end(&app, who, caller.user, session, Reason::EndedByUser).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Problem::not_found())

@@ -58,7 +58,7 @@ async fn create_driver(
     admin: Admin,
     Once { value: new, key }: Once<NewDriver>,
 ) -> Result<Answer, Problem> {
-    key.makes(&app.db, admin.scope, move |tx| {
+    key.makes(&app.db, admin.scope.changing_grants(), move |tx| {
         Box::pin(async move {
             let user = accounts::sql::lock_by_email(tx, &new.email).await?.ok_or_else(|| {
                 Problem::invalid_field("/email", "belongs to nobody who can sign in; they have to sign up first")

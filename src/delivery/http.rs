@@ -18,7 +18,7 @@ use crate::events::{self, Event};
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId};
 use crate::orders::OrderStatus;
 use crate::paging::{Cursor, List, Page};
-use crate::permission::{self, Operation};
+use crate::permission::Operation;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::restaurants::staff;
 use crate::tenancy::Who;
@@ -59,8 +59,7 @@ async fn choose(app: &App, caller: &Caller, query: &DeliveryQuery) -> Result<(Wh
     let order = query.order_id;
     if let Some(restaurant) = query.restaurant_id {
         let access = staff::relations(app, caller, restaurant).await?.unlocked()?;
-        permission::decide(Operation::ListRestaurantOrders, &access.held)?;
-        let scope = access.scope.ok_or_else(Problem::not_found)?;
+        let scope = access.scope(Operation::ListRestaurantOrders)?;
         return Ok((scope.into(), Filter { restaurant: Some(restaurant), order, driver: None, customer: None }));
     }
     if let Some(order) = order {

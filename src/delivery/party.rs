@@ -10,7 +10,6 @@ use crate::accounts::Caller;
 use crate::accounts::caller::{authenticate, operation, path_parameter};
 use crate::app::App;
 use crate::ids::{DeliveryId, DriverId, OrderId};
-use crate::orders::Actor;
 use crate::permission::{self, Operation, Relation};
 use crate::problem::Problem;
 use crate::restaurants::MemberRole;
@@ -34,7 +33,7 @@ impl DeliveryParty {
     /// 404 for a delivery that is not there and for one that is none of the caller's.
     pub async fn of(app: &App, caller: &Caller, delivery: DeliveryId, operation: Operation) -> Result<Self, Problem> {
         let (user, driver) = (caller.user, caller.driver);
-        let who = Who { user: Some(user), driver, platform: caller.platform().is_some(), ..Who::default() };
+        let who = Who { driver, ..caller.platform().map_or_else(|| Who::user(user), Who::from) };
         let found = app.db.read(who, move |tx| Box::pin(async move { sql::party(tx, delivery, user, driver).await }));
         let party = found.await?.ok_or_else(Problem::not_found)?;
         let mut held = caller.relations();
@@ -46,23 +45,24 @@ impl DeliveryParty {
             held.push(Relation::Carrier);
         }
         permission::decide(operation, &held)?;
-        let scope = scope_of(&party, caller).ok_or_else(Problem::not_found)?;
+        let scope = scope_of(&party, caller, operation).ok_or_else(Problem::not_found)?;
         Ok(Self { delivery, order: party.order, scope })
     }
 }
 
-fn scope_of(party: &sql::Party, caller: &Caller) -> Option<RestaurantScope> {
-    let (restaurant, user) = (party.restaurant, caller.user);
-    if party.rank.is_some() {
-        return Some(RestaurantScope::staff("staff of the delivery's restaurant", restaurant, Actor::Staff, user));
+fn scope_of(party: &sql::Party, caller: &Caller, operation: Operation) -> Option<RestaurantScope> {
+    let (restaurant, order, user) = (party.restaurant, party.order, caller.user);
+    if let Some(least) = MemberRole::least_for(operation).filter(|least| party.rank.is_some_and(|rank| rank <= *least))
+    {
+        return Some(RestaurantScope::staff("staff of the delivery's restaurant", restaurant, least, user));
     }
     if let Some(platform) = caller.platform() {
         return Some(platform.restaurant(restaurant));
     }
     if let Some(driver) = caller.driver.filter(|_| party.is_carrier) {
-        return Some(RestaurantScope::driver("the driver of the delivery", restaurant, user, driver));
+        return Some(RestaurantScope::driver("the driver of the delivery", restaurant, order, user, driver));
     }
-    party.is_customer.then(|| RestaurantScope::customer("the customer of the delivery", restaurant, user))
+    party.is_customer.then(|| RestaurantScope::customer_of("the customer of the delivery", restaurant, order, user))
 }
 
 impl FromRequestParts<Arc<App>> for DeliveryParty {

@@ -8,9 +8,11 @@ pub mod chance;
 pub mod city;
 pub mod client;
 mod progress;
+pub mod remove;
 pub mod replay;
 pub mod seed;
 pub mod simulator;
+mod sql;
 pub mod town;
 
 use std::fmt::Write as _;
@@ -20,6 +22,7 @@ use std::time::Instant;
 
 use crate::app::App;
 use crate::config::{Config, Mode};
+use crate::database::DatabaseError;
 use crate::problem::Problem;
 use crate::serve::Running;
 use city::{City, CityError, PASSWORD};
@@ -43,6 +46,14 @@ pub enum DemoError {
         "the database has users who are not the demo's: point DATABASE_URL or DATA_DIR at an empty one, or start without --demo"
     )]
     SomebodyElse,
+    /// Its people are still there.
+    #[error(
+        "MODE is production, and the database has {0} enabled account(s) of the demo, whose password everybody knows: remove the demo with `comanda demo remove`, or point DATABASE_URL or DATA_DIR at another database"
+    )]
+    Leftover(usize),
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// The documents.
     #[error(transparent)]
     City(#[from] CityError),

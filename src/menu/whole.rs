@@ -16,7 +16,7 @@ use super::replace::{How, MenuDifference, Source, contents, replace};
 use super::{Contents, sql, table};
 use crate::app::App;
 use crate::ids::RestaurantId;
-use crate::permission::{self, Operation};
+use crate::permission::Operation;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::{self, Staff};
 use crate::tenancy::RestaurantScope;
@@ -196,8 +196,7 @@ async fn copy_menu(
     Body(wish): Body<CopyWish>,
 ) -> Result<Response, Problem> {
     let access = staff::relations(&app, &staff.caller, wish.to).await?;
-    permission::decide(Operation::CopyMenu, &access.held)?;
-    let scope = access.scope.ok_or_else(Problem::not_found)?;
+    let scope = access.scope(Operation::CopyMenu)?;
     let how = query.how(IfMatch(None), &app);
     let (document, source) = document_of(&app, staff.scope).await?;
     let difference = replace(&app, scope, Source::Restaurant(document, source.currency), how).await?;

@@ -26,7 +26,7 @@ use crate::idempotency::{Answer, IdempotencyKey};
 use crate::ids::{CartId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::money::Money;
 use crate::paging::{List, Page};
-use crate::permission::{self, Operation};
+use crate::permission::Operation;
 use crate::place::Place;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff;
@@ -228,8 +228,7 @@ async fn list_orders(
     let (filter, page) = query.read(app.clock.now())?;
     let rows = if let Some(restaurant) = query.restaurant_id {
         let access = staff::relations(&app, &caller, restaurant).await?.unlocked()?;
-        permission::decide(Operation::ListRestaurantOrders, &access.held)?;
-        let scope = access.scope.ok_or_else(Problem::not_found)?;
+        let scope = access.scope(Operation::ListRestaurantOrders)?;
         app.db
             .read(scope, move |tx| Box::pin(async move { list::of_restaurant(tx, &scope, &filter, page).await }))
             .await?

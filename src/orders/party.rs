@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-use super::{Actor, Order, sql};
+use super::{Order, sql};
 use crate::accounts::Caller;
 use crate::accounts::caller::{authenticate, operation, path_parameter};
 use crate::app::App;
@@ -45,7 +45,7 @@ pub struct OrderSeen {
 
 /// The caller in their own name: policies show them the orders they have to do with.
 fn who(caller: &Caller) -> Who {
-    Who { user: Some(caller.user), driver: caller.driver, platform: caller.platform().is_some(), ..Who::default() }
+    Who { driver: caller.driver, ..caller.platform().map_or_else(|| Who::user(caller.user), Who::from) }
 }
 
 /// The one way to an order: looks up what the caller is to it, and asks the table.
@@ -65,22 +65,25 @@ async fn allowed(
         held.push(Relation::Carrier);
     }
     permission::decide(operation, &held)?;
-    scope_of(&party, caller).ok_or_else(Problem::not_found)
+    scope_of(&party, caller, order, operation).ok_or_else(Problem::not_found)
 }
 
 /// The strongest capacity: staff before administrator before carrier before customer.
-fn scope_of(party: &sql::Party, caller: &Caller) -> Option<RestaurantScope> {
+fn scope_of(party: &sql::Party, caller: &Caller, order: OrderId, operation: Operation) -> Option<RestaurantScope> {
     let (restaurant, user) = (party.restaurant, caller.user);
-    if party.rank.is_some() {
-        return Some(RestaurantScope::staff("staff of the order's restaurant", restaurant, Actor::Staff, user));
+    if let Some(least) = MemberRole::least_for(operation).filter(|least| party.rank.is_some_and(|rank| rank <= *least))
+    {
+        return Some(RestaurantScope::staff("staff of the order's restaurant", restaurant, least, user));
     }
     if let Some(platform) = caller.platform() {
         return Some(platform.restaurant(restaurant));
     }
     if let Some(driver) = caller.driver.filter(|_| party.is_carrier) {
-        return Some(RestaurantScope::driver("the driver who carries the order", restaurant, user, driver));
+        return Some(RestaurantScope::driver("the driver who carries the order", restaurant, order, user, driver));
     }
-    party.is_customer.then(|| RestaurantScope::customer("the customer who placed the order", restaurant, user))
+    party
+        .is_customer
+        .then(|| RestaurantScope::customer_of("the customer who placed the order", restaurant, order, user))
 }
 
 impl FromRequestParts<Arc<App>> for OrderParty {

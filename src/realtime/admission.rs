@@ -36,8 +36,7 @@ pub async fn admit(app: &App, caller: &Caller, room: Room) -> Result<Admitted, P
     match room {
         Room::Restaurant(id) => {
             let access = staff::relations(app, caller, id).await?;
-            permission::decide(Operation::JoinRestaurantRoom, &access.held)?;
-            access.scope.map(Admitted::from).ok_or_else(Problem::not_found)
+            Ok(access.scope(Operation::JoinRestaurantRoom)?.into())
         }
         Room::Order(id) => Ok(OrderParty::of(app, caller, id, Operation::GetOrder).await?.scope.into()),
         Room::Delivery(id) => Ok(DeliveryParty::of(app, caller, id, Operation::GetDelivery).await?.scope.into()),

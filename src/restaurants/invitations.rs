@@ -116,7 +116,7 @@ pub async fn invite(
     let code_hash = hash(&code);
     let invitation = app
         .db
-        .write(scope, move |tx| {
+        .write(scope.changing_grants(), move |tx| {
             Box::pin(async move {
                 require_rank(tx, &scope, None, Some(role)).await?;
                 let ends = tx.now() + LIFE;
@@ -153,8 +153,12 @@ async fn delete_invitation(
     Path((_, id)): Path<(RestaurantId, InvitationId)>,
 ) -> Result<StatusCode, Problem> {
     let scope = staff.scope;
-    let deleted =
-        app.db.write(scope, move |tx| Box::pin(async move { sql::invitations::delete(tx, &scope, id).await })).await?;
+    let deleted = app
+        .db
+        .write(scope.changing_grants(), move |tx| {
+            Box::pin(async move { sql::invitations::delete(tx, &scope, id).await })
+        })
+        .await?;
     if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
 }
 
@@ -187,7 +191,7 @@ struct Acceptance {
     responses(
         (status = 200, description = "The caller works there now", body = Membership),
         (status = 404, description = "There is none like that for the caller", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The code is another one", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The code is another one, or whoever invited may not any more", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn accept_invitation(
     State(app): State<Arc<App>>,
@@ -202,12 +206,13 @@ async fn accept_invitation(
     let code_hash = hash(given.code.as_str());
     // The statement takes only an invitation to the caller's address with the right code.
     let scope = RestaurantScope::system("an invitation to the caller's address", invitation.restaurant_id);
+    let who = Who { grant: Who::credentials(user, caller.session).grant, ..scope.changing_grants() };
     app.db
-        .write(scope, move |tx| {
+        .write(who, move |tx| {
             Box::pin(async move {
                 let taken = sql::invitations::take(tx, &scope, id, &invitation.email, &code_hash).await?;
-                let role =
-                    taken.ok_or_else(|| Problem::invalid_field("/code", "is not the code of this invitation"))?;
+                let void = "is not the code of this invitation, or whoever made it may not invite any more";
+                let role = taken.ok_or_else(|| Problem::invalid_field("/code", void))?;
                 // An invitation raises; it does not take a rank away.
                 let held = sql::rank(tx, scope.restaurant(), user).await?.and_then(|rank| rank.role);
                 let role = held.map_or(role, |held| held.min(role));

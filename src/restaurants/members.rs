@@ -74,19 +74,19 @@ async fn add_member(
     staff: Staff,
     Body(new): Body<NewMember>,
 ) -> Result<(StatusCode, Json<Newcomer>), Problem> {
-    let scope = staff.scope;
-    if staff.caller.platform().is_none() {
-        let invited = invite(&app, scope, new.email, new.role).await?;
+    let Some(platform) = staff.caller.platform() else {
+        let invited = invite(&app, staff.scope, new.email, new.role).await?;
         return Ok((StatusCode::ACCEPTED, Json(Newcomer::Invited(invited))));
-    }
+    };
+    let scope = platform.restaurant(staff.scope.restaurant());
     let member = app
         .db
-        .write(scope, move |tx| {
+        .write(scope.changing_grants(), move |tx| {
             Box::pin(async move {
                 let user = accounts::sql::lock_by_email(tx, &new.email).await?.ok_or_else(|| {
                     Problem::invalid_field("/email", "belongs to nobody who can sign in; they have to sign up first")
                 })?;
-                require_rank(tx, &scope, Some(user.id), Some(new.role)).await?;
+                require_rank(tx, &scope, None, Some(new.role)).await?;
                 sql::put_member(tx, &scope, user.id, new.role).await?;
                 accounts::sql::grant_role(tx, user.id, UserRole::Staff).await?;
                 Ok(Member { user_id: user.id, email: user.email, name: user.name, role: new.role })
@@ -113,6 +113,7 @@ struct NewRank {
         (status = 200, description = "The member now", body = Member),
         (status = 403, description = "Only an owner makes or changes an owner", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "They do not work here", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "They are the last owner; an administrator of the platform may", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_member(
     State(app): State<Arc<App>>,
@@ -123,7 +124,7 @@ async fn update_member(
     let scope = staff.scope;
     let changed = app
         .db
-        .write(scope, move |tx| {
+        .write(scope.changing_grants(), move |tx| {
             Box::pin(async move {
                 require_rank(tx, &scope, Some(user), Some(rank.role)).await?;
                 sql::change_rank(tx, &scope, user, rank.role).await
@@ -133,29 +134,34 @@ async fn update_member(
     changed.map(Json).ok_or_else(Problem::not_found)
 }
 
-/// A manager runs the place but does not hand it over: owners are made and removed by owners, or by the platform.
+/// Owners are made, changed and removed by owners or by the platform, and a restaurant keeps at least one unless the
+/// platform says otherwise. To be called in the transaction that writes, which takes turns with others of its kind
+/// ([`RestaurantScope::changing_grants`]).
 ///
 /// # Errors
-/// 403 when the one concerned is an owner, or is to be one, and whoever acts is a manager.
+/// 404 when whoever acts does not work there (any more), 403 when the one concerned is an owner, or is to be one, and
+/// whoever acts is none, 409 `last_owner`.
 pub async fn require_rank(
     tx: &mut Tx,
     scope: &RestaurantScope,
     whom: Option<UserId>,
     wanted: Option<MemberRole>,
 ) -> Result<(), Problem> {
-    let restaurant = scope.restaurant();
-    let acting = match scope.actor_id() {
-        Some(user) => sql::rank(tx, restaurant, user).await?.and_then(|rank| rank.role),
-        None => None,
-    };
-    let is_owner = match whom {
-        Some(user) => sql::rank(tx, restaurant, user).await?.and_then(|rank| rank.role) == Some(MemberRole::Owner),
-        None => false,
-    };
-    let touches_an_owner = is_owner || wanted == Some(MemberRole::Owner);
-    // Whoever acts without a rank acts for the platform.
-    if touches_an_owner && acting.is_some_and(|rank| rank != MemberRole::Owner) {
+    if let Some(user) = whom {
+        accounts::sql::recovery::hold(tx, user).await?;
+    }
+    if scope.is_platform() {
+        return Ok(());
+    }
+    let ranks = sql::ranks(tx, scope, whom).await?;
+    let acting = ranks.acting.ok_or_else(Problem::not_found)?;
+    let is_owner = ranks.concerned == Some(MemberRole::Owner);
+    if (is_owner || wanted == Some(MemberRole::Owner)) && acting != MemberRole::Owner {
         return Err(Problem::new(Code::Forbidden, "Have an owner do it."));
+    }
+    if is_owner && wanted != Some(MemberRole::Owner) && ranks.owners == 1 {
+        let detail = "Make somebody else an owner first, or have an administrator of the platform do it.";
+        return Err(Problem::new(Code::LastOwner, detail));
     }
     Ok(())
 }
@@ -167,6 +173,7 @@ pub async fn require_rank(
         (status = 204, description = "They do not work here any more"),
         (status = 403, description = "Only an owner removes an owner", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "They did not", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "They are the last owner; an administrator of the platform may", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn remove_member(
     State(app): State<Arc<App>>,
@@ -176,7 +183,7 @@ async fn remove_member(
     let scope = staff.scope;
     let removed = app
         .db
-        .write(scope, move |tx| {
+        .write(scope.changing_grants(), move |tx| {
             Box::pin(async move {
                 require_rank(tx, &scope, Some(user), None).await?;
                 sql::remove_member(tx, &scope, user).await

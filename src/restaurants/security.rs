@@ -62,14 +62,18 @@ async fn update_restaurant_security(
     Body(wanted): Body<Security>,
 ) -> Result<Json<Security>, Problem> {
     let (scope, requires) = (staff.scope, wanted.require_second_factor);
-    let is_platform = staff.caller.platform().is_some();
-    let has_one = accounts::sql::second_factor::is_asked_for(&app.db, staff.caller.user).await?;
-    if requires && !has_one && !is_platform {
-        let detail = "Set up your own first, with POST /api/me/second-factor, or you would be locked out.";
-        return Err(Problem::new(Code::SecondFactorRequired, detail));
-    }
+    let user = staff.caller.user;
     app.db
-        .write(scope, move |tx| Box::pin(async move { sql::require_second_factor(tx, &scope, requires).await }))
+        .write(scope.changing_grants(), move |tx| {
+            Box::pin(async move {
+                let would_lock_out = requires && !scope.is_platform();
+                if would_lock_out && accounts::sql::second_factor::show(tx, user).await?.is_none() {
+                    let detail = "Set up your own first, with POST /api/me/second-factor, or you would be locked out.";
+                    return Err(Problem::new(Code::SecondFactorRequired, detail));
+                }
+                sql::require_second_factor(tx, &scope, requires).await
+            })
+        })
         .await?;
     Ok(Json(wanted))
 }

@@ -29,7 +29,7 @@ pub mod tax;
 pub mod zones;
 
 pub use members::{
-    change_rank, members, memberships_of, put_member, rank, remove_member, require_second_factor,
+    change_rank, members, memberships_of, put_member, rank, ranks, remove_member, require_second_factor,
     requires_second_factor,
 };
 

@@ -10,19 +10,18 @@ use crate::accounts::Caller;
 use crate::accounts::caller::{authenticate, operation, path_parameter};
 use crate::app::App;
 use crate::ids::RestaurantId;
-use crate::orders::Actor;
-use crate::permission::{self, Relation};
+use crate::permission::{self, Operation, Relation};
 use crate::problem::{Code, Problem};
 use crate::tenancy::{RestaurantScope, Who};
 
 /// What a caller is to a restaurant that exists.
 pub struct StaffAccess {
-    /// Their relations to it.
-    pub held: Vec<Relation>,
-    /// On whose behalf they may act, if they work there or run the platform.
-    pub scope: Option<RestaurantScope>,
+    restaurant: RestaurantId,
+    caller: Caller,
+    /// Their rank, where they work there and it counts.
+    role: Option<MemberRole>,
     /// They work there and may do nothing until they have a second factor.
-    pub is_locked: bool,
+    is_locked: bool,
 }
 
 impl StaffAccess {
@@ -31,11 +30,28 @@ impl StaffAccess {
     /// # Errors
     /// 403 `second_factor_required`.
     pub fn unlocked(self) -> Result<Self, Problem> {
-        if self.is_locked && self.scope.is_none() {
+        if self.is_locked && self.role.is_none() && self.caller.platform().is_none() {
             let detail = "This restaurant asks its staff for one: set it up with POST /api/me/second-factor.";
             return Err(Problem::new(Code::SecondFactorRequired, detail));
         }
         Ok(self)
+    }
+
+    /// On whose behalf they may do this: as staff where their rank suffices, else for the platform if they run it.
+    ///
+    /// # Errors
+    /// 404 for whoever has nothing to do with the restaurant, 403 for whoever has, but not enough.
+    pub fn scope(&self, operation: Operation) -> Result<RestaurantScope, Problem> {
+        let mut held = self.caller.relations();
+        held.extend(self.role.map_or(&[][..], MemberRole::relations));
+        permission::decide(operation, &held)?;
+        let (restaurant, user) = (self.restaurant, self.caller.user);
+        if let Some(least) =
+            MemberRole::least_for(operation).filter(|least| self.role.is_some_and(|role| role <= *least))
+        {
+            return Ok(RestaurantScope::staff("a membership row says so", restaurant, least, user));
+        }
+        self.caller.platform().map(|platform| platform.restaurant(restaurant)).ok_or_else(Problem::not_found)
     }
 }
 
@@ -46,6 +62,22 @@ impl MemberRole {
             Self::Owner => &[Relation::Staff, Relation::Manager, Relation::Owner],
             Self::Manager => &[Relation::Staff, Relation::Manager],
             Self::Staff => &[Relation::Staff],
+        }
+    }
+
+    /// The lowest rank that an operation is allowed to; `None`: it is not a matter of rank.
+    pub fn least_for(operation: Operation) -> Option<Self> {
+        let allowed = operation.allowed_to();
+        let suffices = |rank: &Self| rank.relations().iter().any(|relation| allowed.contains(relation));
+        [Self::Staff, Self::Manager, Self::Owner].into_iter().find(suffices)
+    }
+
+    /// As the database calls it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Owner => "OWNER",
+            Self::Manager => "MANAGER",
+            Self::Staff => "STAFF",
         }
     }
 }
@@ -62,14 +94,7 @@ pub async fn relations(app: &App, caller: &Caller, restaurant: RestaurantId) -> 
         .await?
         .ok_or_else(Problem::not_found)?;
     let role = rank.role.filter(|_| !rank.is_locked);
-    let mut held = caller.relations();
-    held.extend(role.map_or(&[][..], MemberRole::relations));
-    let scope = match (role, caller.platform()) {
-        (Some(_), _) => Some(RestaurantScope::staff("a membership row says so", restaurant, Actor::Staff, user)),
-        (None, Some(platform)) => Some(platform.restaurant(restaurant)),
-        (None, None) => None,
-    };
-    Ok(StaffAccess { held, scope, is_locked: rank.is_locked })
+    Ok(StaffAccess { restaurant, caller: *caller, role, is_locked: rank.is_locked })
 }
 
 /// Somebody who may act for the restaurant in the path (`{restaurantId}`), as the operation asks.
@@ -87,8 +112,7 @@ impl FromRequestParts<Arc<App>> for Staff {
         let caller = authenticate(parts, app).await?;
         let restaurant = path_parameter(parts, app, "restaurantId").await?;
         let access = relations(app, &caller, restaurant).await?.unlocked()?;
-        permission::decide(operation(parts)?, &access.held)?;
-        let scope = access.scope.ok_or_else(Problem::not_found)?;
+        let scope = access.scope(operation(parts)?)?;
         Ok(Self { scope, caller })
     }
 }

@@ -23,7 +23,7 @@ use crate::orders::advance::advance;
 use crate::orders::party::OrderParty;
 use crate::orders::place;
 use crate::orders::request::{LineWish, Request};
-use crate::permission::{self, Operation};
+use crate::permission::Operation;
 use crate::problem::{Code, Problem};
 use crate::restaurants::staff;
 use crate::tenancy::{RestaurantScope, Who};
@@ -92,8 +92,8 @@ async fn caller(app: &App, device: &Device, operation: &Stored) -> Result<Caller
     let (user, session) = (device.user, operation.session_id);
     let found =
         app.db.read(Who::user(user), move |tx| Box::pin(async move { sessions::standing(tx, user, session).await }));
-    let mut caller = found.await?.ok_or_else(|| Problem::new(Code::Forbidden, "The account is disabled."))?;
-    caller.is_locked &= app.config.accounts.admin_second_factor;
+    let caller = found.await?.ok_or_else(|| Problem::new(Code::Forbidden, "The account is disabled."))?;
+    let caller = caller.under(&app.config.accounts);
     caller.unlocked()?;
     Ok(caller)
 }
@@ -191,8 +191,7 @@ impl Unit<'_> {
     async fn count(&self, caller: &Caller, wish: StockWish) -> Result<bool, Problem> {
         let operation = if wish.item_id.is_some() { Operation::SetStock } else { Operation::SetModifierStock };
         let access = staff::relations(self.app, caller, wish.restaurant_id).await?;
-        permission::decide(operation, &access.held)?;
-        let scope = access.scope.ok_or_else(Problem::not_found)?;
+        let scope = access.scope(operation)?;
         let change = match (wish.stock, wish.change) {
             (Some(stock), None) => {
                 let stock =

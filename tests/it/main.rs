@@ -42,6 +42,7 @@ mod delivery;
 mod demo;
 mod framing;
 mod free_slots;
+mod grants;
 mod guests;
 mod guests_merge;
 mod hangups;

@@ -193,8 +193,8 @@ fn no_slice_uses_the_http_of_another() {
 /// In these words, and for these reasons only, is a scope made out of an id.
 const PROOFS: &[(&str, &str)] = &[
     ("customer: a customer may deal with any restaurant", "carts"),
-    ("customer: the customer of the delivery", "deliveries"),
-    ("customer: the customer who placed the order", "orders"),
+    ("customer of: the customer of the delivery", "deliveries"),
+    ("customer of: the customer who placed the order", "orders"),
     ("customer: the restaurant of the customer's own cart or quote", "placing an order"),
     ("customer: the restaurant of a cart that is taken over", "carts"),
     ("driver: the driver of the delivery", "deliveries"),
@@ -202,7 +202,7 @@ const PROOFS: &[(&str, &str)] = &[
     ("guest: a guest may have a cart at any restaurant", "carts"),
     ("visitor: anybody may see when orders are taken", "slots: whether they are full"),
     ("platform: a push target may have been somebody else's before", "a device that changes hands"),
-    ("platform: an administrator", "the user's role, read with the request"),
+    ("administrator: an administrator", "the user's role, read with the request and checked by each transaction"),
     ("platform: an operator at the machine", "commands"),
     ("platform: phones that somebody has to look after", "their names only"),
     ("platform: the collector of pictures that nothing shows", "pictures that nothing shows"),
@@ -227,11 +227,13 @@ fn every_scope_says_why_it_may_be_trusted() {
     let makers = [
         ("RestaurantScope::staff(", "staff"),
         ("RestaurantScope::customer(", "customer"),
+        ("RestaurantScope::customer_of(", "customer of"),
         ("RestaurantScope::guest(", "guest"),
         ("RestaurantScope::visitor(", "visitor"),
         ("RestaurantScope::driver(", "driver"),
         ("RestaurantScope::system(", "system"),
         ("PlatformScope::proven_by(", "platform"),
+        ("PlatformScope::administrator(", "administrator"),
     ];
     let mut found = BTreeSet::new();
     for (name, text) in files("src", ".rs") {

@@ -1,12 +1,10 @@
 //! Every statement on sessions.
 
-use std::time::Duration;
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::accounts::cache::Known;
 use crate::accounts::refresh::{Presented, Standing, Verdict};
-use crate::accounts::{Caller, Session, UserRole};
+use crate::accounts::{Caller, Session};
 use crate::config::SessionLives;
 use crate::ids::{DriverId, SessionId, UserId};
 use crate::problem::Problem;
@@ -27,8 +25,6 @@ pub struct NewSession {
     pub id: SessionId,
     /// Whose.
     pub user: UserId,
-    /// What they are: decides how long it lives.
-    pub role: UserRole,
     /// The hash that the password was checked against.
     pub password_hash: String,
 }
@@ -42,26 +38,29 @@ pub async fn open(
     lives: SessionLives,
 ) -> Result<Option<DateTime<Utc>>, Problem> {
     let now = tx.now();
-    let life = if new.role.is_privileged() { lives.staff_idle.min(lives.staff_max) } else { lives.idle.min(lives.max) };
-    let expires_at = now + TimeDelta::from_std(life).unwrap_or(TimeDelta::days(3_650));
     let opened = sqlx::query!(
         "insert into sessions (id, user_id, user_agent, ip, created_at, last_used_at, refreshed_at, expires_at)
-         select $1, id, $3, $4, $5, $5, $5, $6 from users
-         where id = $2 and password_hash = $7 and disabled_at is null for share",
+         select $1, id, $3, $4, $5, $5, $5, session_end(role, places, $5, $5, $7, $8, $9, $10) from users
+         where id = $2 and password_hash = $6 and disabled_at is null for share
+         returning expires_at",
         new.id as SessionId,
         new.user as UserId,
         device.user_agent.as_deref(),
         device.address.as_deref(),
         now,
-        expires_at,
         new.password_hash,
+        lives.idle.as_secs_f64(),
+        lives.max.as_secs_f64(),
+        lives.staff_idle.as_secs_f64(),
+        lives.staff_max.as_secs_f64(),
     )
-    .execute(tx.connection())
+    .fetch_optional(tx.connection())
     .await?;
-    Ok((opened.rows_affected() == 1).then_some(expires_at))
+    Ok(opened.map(|opened| opened.expires_at))
 }
 
-/// Who is behind a session, if it still stands and the user is not disabled. A driver's profile counts as long as the
+/// Who is behind a session, if it still stands and the user is not disabled. It ends as soon as the shortest life of all
+/// that the user is now says, also if they became that after it was opened. A driver's profile counts as long as the
 /// user's role is a driver's or higher. An administrator without a second factor counts as locked, which the
 /// configuration may lift.
 pub async fn caller(
@@ -69,23 +68,38 @@ pub async fn caller(
     session: SessionId,
     user: UserId,
     now: DateTime<Utc>,
+    lives: SessionLives,
 ) -> Result<Option<Known>, Problem> {
     let row = sqlx::query!(
-        r#"select u.role, d.id as "driver?: DriverId", s.expires_at, s.confirmed_counter,
+        r#"select u.role, d.id as "driver?: DriverId", s.confirmed_counter,
+                  least(s.expires_at, life.ends) as "expires_at!",
                   u.role = 'ADMIN' and not exists (
                       select from second_factors f where f.user_id = u.id and f.confirmed_at is not null) as "is_bare!"
            from sessions s
            join users u on u.id = s.user_id and u.disabled_at is null
            left join drivers d on d.user_id = u.id and u.role >= 'DRIVER'
-           where s.id = $1 and s.user_id = $2 and s.revoked_at is null and s.expires_at > $3"#,
+           cross join lateral (
+               select session_end(u.role, u.places, s.created_at, s.refreshed_at, $4, $5, $6, $7) as ends) as life
+           where s.id = $1 and s.user_id = $2 and s.revoked_at is null and s.expires_at > $3 and life.ends > $3"#,
         session as SessionId,
         user as UserId,
         now,
+        lives.idle.as_secs_f64(),
+        lives.max.as_secs_f64(),
+        lives.staff_idle.as_secs_f64(),
+        lives.staff_max.as_secs_f64(),
     )
     .fetch_optional(database.pool())
     .await?;
     Ok(row.map(|row| Known {
-        caller: Caller { user, session, role: row.role, driver: row.driver, is_locked: row.is_bare },
+        caller: Caller {
+            user,
+            session,
+            role: row.role,
+            driver: row.driver,
+            is_locked: row.is_bare,
+            admin_needs_factor: true,
+        },
         expires_at: row.expires_at,
         confirmed: row.confirmed_counter,
     }))
@@ -105,7 +119,14 @@ pub async fn standing(tx: &mut Tx, user: UserId, session: SessionId) -> Result<O
     )
     .fetch_optional(tx.connection())
     .await?;
-    Ok(row.map(|row| Caller { user, session, role: row.role, driver: row.driver, is_locked: row.is_bare }))
+    Ok(row.map(|row| Caller {
+        user,
+        session,
+        role: row.role,
+        driver: row.driver,
+        is_locked: row.is_bare,
+        admin_needs_factor: true,
+    }))
 }
 
 /// When the password was given for a session.
@@ -194,29 +215,25 @@ async fn step(
     lives: SessionLives,
 ) -> Result<Option<Refreshed>, Problem> {
     let now = tx.now();
-    let seconds = |life: Duration| life.as_secs_f64();
     let row = sqlx::query!(
         "update sessions s
          set counter = s.counter + 1, refreshed_at = $3, last_used_at = $3,
              user_agent = coalesce($4, s.user_agent), ip = coalesce($5, s.ip),
-             expires_at = least($3 + life.idle, s.created_at + life.max)
+             expires_at = session_end(u.role, u.places, s.created_at, $3, $6, $7, $8, $9)
          from users u
-         cross join lateral (select
-             make_interval(secs => case when u.role in ('STAFF', 'ADMIN') then $8 else $6::float8 end) as idle,
-             make_interval(secs => case when u.role in ('STAFF', 'ADMIN') then $9 else $7::float8 end) as max) as life
          where s.id = $1 and s.counter = $2 and s.revoked_at is null and s.expires_at > $3
            and u.id = s.user_id and u.disabled_at is null
-           and s.refreshed_at + life.idle > $3 and s.created_at + life.max > $3
+           and session_end(u.role, u.places, s.created_at, s.refreshed_at, $6, $7, $8, $9) > $3
          returning s.user_id, s.counter, s.expires_at",
         presented.session as SessionId,
         presented.counter,
         now,
         device.user_agent.as_deref(),
         device.address.as_deref(),
-        seconds(lives.idle),
-        seconds(lives.max),
-        seconds(lives.staff_idle),
-        seconds(lives.staff_max),
+        lives.idle.as_secs_f64(),
+        lives.max.as_secs_f64(),
+        lives.staff_idle.as_secs_f64(),
+        lives.staff_max.as_secs_f64(),
     )
     .fetch_optional(tx.connection())
     .await?;
@@ -295,15 +312,23 @@ pub async fn revoke_all(tx: &mut Tx, user: UserId, keep: Option<SessionId>, reas
 }
 
 /// The sessions of a user that stand, the one used last first.
-pub async fn of_user(tx: &mut Tx, user: UserId) -> Result<Vec<Session>, Problem> {
+pub async fn of_user(tx: &mut Tx, user: UserId, lives: SessionLives) -> Result<Vec<Session>, Problem> {
     let now = tx.now();
     let sessions = sqlx::query_as!(
         Session,
-        r#"select id, user_agent as device, ip as address, created_at, last_used_at, expires_at, false as "current!"
-           from sessions where user_id = $1 and revoked_at is null and expires_at > $2
-           order by last_used_at desc, id desc limit 200"#,
+        r#"select s.id, s.user_agent as device, s.ip as address, s.created_at, s.last_used_at,
+                  least(s.expires_at, life.ends) as "expires_at!", false as "current!"
+           from sessions s join users u on u.id = s.user_id
+           cross join lateral (
+               select session_end(u.role, u.places, s.created_at, s.refreshed_at, $3, $4, $5, $6) as ends) as life
+           where s.user_id = $1 and s.revoked_at is null and s.expires_at > $2 and life.ends > $2
+           order by s.last_used_at desc, s.id desc limit 200"#,
         user as UserId,
         now,
+        lives.idle.as_secs_f64(),
+        lives.max.as_secs_f64(),
+        lives.staff_idle.as_secs_f64(),
+        lives.staff_max.as_secs_f64(),
     )
     .fetch_all(tx.connection())
     .await?;

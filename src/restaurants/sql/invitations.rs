@@ -51,7 +51,7 @@ pub async fn open(tx: &mut Tx, scope: &RestaurantScope) -> Result<Vec<Invitation
         Invitation,
         "select i.restaurant_id, i.id, i.email, i.role, i.created_at, i.expires_at, r.name as restaurant_name
          from invitations i join restaurants r on r.id = i.restaurant_id
-         where i.restaurant_id = $1 and i.expires_at > $2
+         where i.restaurant_id = $1 and i.expires_at > $2 and may_still_invite(i.restaurant_id, i.invited_by, i.role)
          order by i.created_at desc, i.id desc limit 200",
         scope.restaurant() as RestaurantId,
         now,
@@ -90,7 +90,8 @@ pub async fn delete(tx: &mut Tx, scope: &RestaurantScope, id: InvitationId) -> R
     Ok(deleted.rows_affected() == 1)
 }
 
-/// Takes an invitation away against its code, once: it has been accepted. Gives the rank it was for.
+/// Takes an invitation away against its code, once: it has been accepted. Gives the rank it was for. `None` also when
+/// whoever made it may not make that rank any more.
 pub async fn take(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -102,6 +103,7 @@ pub async fn take(
     let row = sqlx::query!(
         "delete from invitations
          where restaurant_id = $1 and id = $2 and email = $3 and code_hash = $4 and expires_at > $5
+           and may_still_invite(restaurant_id, invited_by, role)
          returning role",
         scope.restaurant() as RestaurantId,
         id as InvitationId,

@@ -29,6 +29,33 @@ pub async fn rank(tx: &mut Tx, restaurant: RestaurantId, user: UserId) -> Result
     Ok(row.map(|row| Rank { role: row.role, is_locked: row.is_locked }))
 }
 
+/// Ranks that decide about a change of somebody's rank.
+pub struct Ranks {
+    /// Of whoever acts; `None`: they do not work there.
+    pub acting: Option<MemberRole>,
+    /// Of whom it concerns; `None`: they do not work there, or it concerns nobody yet.
+    pub concerned: Option<MemberRole>,
+    /// Owners of the restaurant.
+    pub owners: i64,
+}
+
+/// The ranks at the restaurant of whoever acts in the scope and of whom it concerns, and how many owners there are.
+pub async fn ranks(tx: &mut Tx, scope: &RestaurantScope, concerned: Option<UserId>) -> Result<Ranks, Problem> {
+    let ranks = sqlx::query_as!(
+        Ranks,
+        r#"select min(role) filter (where user_id = $2) as "acting: MemberRole",
+                  min(role) filter (where user_id = $3) as "concerned: MemberRole",
+                  count(*) filter (where role = 'OWNER') as "owners!"
+           from memberships where restaurant_id = $1"#,
+        scope.restaurant() as RestaurantId,
+        scope.actor_id() as Option<UserId>,
+        concerned as Option<UserId>,
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    Ok(ranks)
+}
+
 /// Whether the restaurant asks its staff for a second factor.
 pub async fn requires_second_factor(tx: &mut Tx, scope: &RestaurantScope) -> Result<bool, Problem> {
     let requires = sqlx::query_scalar!(
@@ -98,7 +125,8 @@ pub async fn put_member(tx: &mut Tx, scope: &RestaurantScope, user: UserId, role
     Ok(())
 }
 
-/// Changes a member's rank. `None`: they do not work here.
+/// Changes a member's rank, and takes back invitations of theirs that they may not make any more. `None`: they do not
+/// work here.
 pub async fn change_rank(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -116,10 +144,24 @@ pub async fn change_rank(
     )
     .fetch_optional(tx.connection())
     .await?;
+    withdraw_invitations(tx, scope, user).await?;
     Ok(member)
 }
 
-/// Ends a membership. `false`: there was none.
+/// Takes back open invitations of a user that they may not make any more.
+async fn withdraw_invitations(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<(), Problem> {
+    sqlx::query!(
+        "delete from invitations
+         where restaurant_id = $1 and invited_by = $2 and not may_still_invite($1, $2, role)",
+        scope.restaurant() as RestaurantId,
+        user as UserId,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Ends a membership, and takes back the invitations that the member has made. `false`: there was none.
 pub async fn remove_member(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<bool, Problem> {
     let removed = sqlx::query!(
         "delete from memberships where restaurant_id = $1 and user_id = $2",
@@ -128,5 +170,6 @@ pub async fn remove_member(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -
     )
     .execute(tx.connection())
     .await?;
+    withdraw_invitations(tx, scope, user).await?;
     Ok(removed.rows_affected() == 1)
 }

@@ -1,0 +1,258 @@
+//! What entitles somebody to act is checked in the transaction that acts: races between using a grant and losing it.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+
+use crate::app::TestApp;
+use crate::people::{PASSWORD, Person, id_of};
+use crate::shop::Shop;
+
+/// Rounds of each race; code that decides in one transaction and writes in another lost about half of them.
+const ROUNDS: usize = 12;
+/// Requests that race with the removal.
+const AT_ONCE: usize = 16;
+
+async fn server() -> TestApp {
+    TestApp::with(&[("RATE_LIMIT_USER", "off"), ("DATABASE_POOL", "12"), ("DATABASE_LOCK_TIMEOUT", "20s")]).await
+}
+
+/// All of these at the same moment; the statuses.
+async fn at_once(requests: Vec<(Person, reqwest::Method, String, Value)>) -> Vec<(u16, Value)> {
+    let start = Arc::new(Barrier::new(requests.len()));
+    let mut running = JoinSet::new();
+    for (index, (person, method, path, body)) in requests.into_iter().enumerate() {
+        let start = Arc::clone(&start);
+        running.spawn(async move {
+            start.wait().await;
+            let reply = person.send(person.request(method, &path).json(&body)).await;
+            (index, reply.status, if reply.bytes.is_empty() { Value::Null } else { reply.json() })
+        });
+    }
+    let mut ended = running.join_all().await;
+    ended.sort_by_key(|(index, ..)| *index);
+    ended.into_iter().map(|(_, status, body)| (status, body)).collect()
+}
+
+/// The rank of somebody at the restaurant, as its members' list has it.
+async fn rank(app: &TestApp, shop: &Shop, person: &Person) -> Option<String> {
+    let members = app.admin().await.get(&shop.path("/members")).await.expect(200);
+    let members = members["data"].as_array().unwrap().clone();
+    let found = members.into_iter().find(|member| member["userId"] == json!(person.id))?;
+    found["role"].as_str().map(ToOwned::to_owned)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_manager_who_leaves_makes_no_owner_however_the_requests_fall() {
+    let app = server().await;
+    for round in 0..ROUNDS {
+        let shop = app.restaurant("Luigi").opens().await;
+        let (manager, friend, accomplice) =
+            (app.customer("Manager").await, app.customer("Friend").await, app.customer("Accomplice").await);
+        shop.takes_on(&manager, "MANAGER").await;
+        shop.takes_on(&accomplice, "STAFF").await;
+        let member = |person: &Person| shop.path(&format!("/members/{}", person.id));
+        // In turn: by invitation, by changing a rank, by removing the owner.
+        let wish = |index: usize| match (round + index) % 3 {
+            0 => (reqwest::Method::POST, shop.path("/invitations"), json!({ "email": friend.email, "role": "OWNER" })),
+            1 => (reqwest::Method::PATCH, member(&accomplice), json!({ "role": "OWNER" })),
+            _ => (reqwest::Method::DELETE, member(&shop.owner), Value::Null),
+        };
+        let mut requests: Vec<_> = (0..AT_ONCE)
+            .map(|index| {
+                let (method, path, body) = wish(index);
+                (manager.clone(), method, path, body)
+            })
+            .collect();
+        requests.push((manager.clone(), reqwest::Method::DELETE, member(&manager), Value::Null));
+        let ended = at_once(requests).await;
+        for (status, body) in &ended[..AT_ONCE] {
+            assert!(matches!(status, 403 | 404), "round {round}: {status} {body}");
+        }
+        assert_eq!(ended[AT_ONCE].0, 204);
+        assert_eq!(rank(&app, &shop, &accomplice).await.as_deref(), Some("STAFF"));
+        assert_eq!(rank(&app, &shop, &shop.owner).await.as_deref(), Some("OWNER"));
+        assert_eq!(rank(&app, &shop, &manager).await, None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_owners_who_remove_each_other_one_stays() {
+    let app = server().await;
+    for round in 0..ROUNDS {
+        let shop = app.restaurant("Luigi").opens().await;
+        let other = app.customer("Other").await;
+        shop.takes_on(&other, "OWNER").await;
+        let member = |person: &Person| shop.path(&format!("/members/{}", person.id));
+        let against = |person: &Person| match round % 2 {
+            0 => (reqwest::Method::DELETE, member(person), Value::Null),
+            _ => (reqwest::Method::PATCH, member(person), json!({ "role": "STAFF" })),
+        };
+        let mut requests = Vec::new();
+        for (actor, target) in [(&shop.owner, &other), (&other, &shop.owner)].repeat(4) {
+            let (method, path, body) = against(target);
+            requests.push((actor.clone(), method, path, body));
+        }
+        let ended = at_once(requests).await;
+        let succeeded = ended.iter().filter(|(status, _)| matches!(status, 200 | 204)).count();
+        let ranks = [rank(&app, &shop, &shop.owner).await, rank(&app, &shop, &other).await];
+        let owners = ranks.iter().filter(|rank| rank.as_deref() == Some("OWNER")).count();
+        assert_eq!(owners, 1, "round {round}: {ranks:?} after {ended:?}");
+        assert!(succeeded >= 1, "round {round}: {ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_owner_stays_unless_the_platform_says_otherwise() {
+    let app = TestApp::start().await;
+    let shop = app.restaurant("Luigi").opens().await;
+    let own = shop.path(&format!("/members/{}", shop.owner.id));
+    shop.owner.delete(&own).await.refused(409, "last_owner");
+    shop.owner.patch(&own, &json!({ "role": "MANAGER" })).await.refused(409, "last_owner");
+    shop.owner.patch(&own, &json!({ "role": "OWNER" })).await.expect(200);
+    app.admin().await.delete(&own).await.expect(204);
+    assert_eq!(rank(&app, &shop, &shop.owner).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_removed_wanted_at_the_same_moment_happens_before_or_not_at_all() {
+    let app = server().await;
+    for round in 0..ROUNDS {
+        let shop = app.restaurant("Luigi").opens().await;
+        let manager = app.customer("Manager").await;
+        let invited = app.crowd(AT_ONCE).await;
+        shop.takes_on(&manager, "MANAGER").await;
+        let mut requests: Vec<_> = invited
+            .iter()
+            .map(|guest| {
+                let body = json!({ "email": guest.email, "role": "MANAGER" });
+                (manager.clone(), reqwest::Method::POST, shop.path("/invitations"), body)
+            })
+            .collect();
+        let remove = shop.path(&format!("/members/{}", manager.id));
+        requests.push((shop.owner.clone(), reqwest::Method::DELETE, remove, Value::Null));
+        let ended = at_once(requests).await;
+        assert_eq!(ended[AT_ONCE].0, 204, "round {round}");
+        for (guest, (status, body)) in invited.iter().zip(&ended) {
+            match status {
+                // Made before the removal: it is worth nothing afterwards.
+                201 => {
+                    let accept = format!("/api/me/invitations/{}/accept", id_of(body));
+                    let reply = guest.post(&accept, &json!({ "code": body["code"] })).await;
+                    assert!(matches!(reply.status, 404 | 422), "round {round}: {}", reply.text());
+                }
+                _ => assert_eq!(*status, 404, "round {round}: {body}"),
+            }
+            assert_eq!(rank(&app, &shop, guest).await, None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_invitation_is_worth_what_its_maker_may_still_give() {
+    let app = TestApp::start().await;
+    let shop = app.restaurant("Luigi").opens().await;
+    let invite = async |by: &Person, whom: &Person, role: &str| {
+        let wanted = json!({ "email": whom.email, "role": role });
+        by.post(&shop.path("/invitations"), &wanted).await.expect(201)
+    };
+    let accept = async |by: &Person, invitation: &Value| {
+        let path = format!("/api/me/invitations/{}/accept", id_of(invitation));
+        by.post(&path, &json!({ "code": invitation["code"] })).await.status
+    };
+    let member = |person: &Person| shop.path(&format!("/members/{}", person.id));
+    let (owner, [a, b, c, d, e]) = (app.customer("Second").await, app.crowd(5).await.try_into().unwrap());
+    shop.takes_on(&owner, "OWNER").await;
+    let (as_owner, as_staff) = (invite(&owner, &a, "OWNER").await, invite(&owner, &b, "STAFF").await);
+    shop.owner.patch(&member(&owner), &json!({ "role": "MANAGER" })).await.expect(200);
+    assert!(matches!(accept(&a, &as_owner).await, 404 | 422), "a manager makes no owner");
+    assert_eq!(accept(&b, &as_staff).await, 200, "a manager still makes staff");
+    let by_manager = invite(&owner, &c, "MANAGER").await;
+    shop.owner.patch(&member(&owner), &json!({ "role": "STAFF" })).await.expect(200);
+    shop.owner.patch(&member(&owner), &json!({ "role": "OWNER" })).await.expect(200);
+    assert!(matches!(accept(&c, &by_manager).await, 404 | 422), "taken back with the rank, and not back with it");
+    let by_owner = invite(&owner, &d, "STAFF").await;
+    app.admin().await.patch(&format!("/api/admin/users/{}", owner.id), &json!({ "disabled": true })).await.expect(200);
+    assert!(matches!(accept(&d, &by_owner).await, 404 | 422), "somebody disabled lets nobody in");
+    let admin = app.admin().await;
+    let by_admin = invite(&admin, &e, "OWNER").await;
+    app.does(&format!("update users set role = 'CUSTOMER' where email = '{}'", admin.email)).await;
+    assert!(matches!(accept(&e, &by_admin).await, 404 | 422), "no administrator any more");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_administrators_who_demote_each_other_one_stays() {
+    let app = server().await;
+    for round in 0..ROUNDS {
+        let (one, two) = (app.admin().await, app.admin().await);
+        let against = |by: &Person, whom: &Person| {
+            let path = format!("/api/admin/users/{}", whom.id);
+            (by.clone(), reqwest::Method::PATCH, path, json!({ "role": "CUSTOMER" }))
+        };
+        let ended = at_once((0..4).flat_map(|_| [against(&one, &two), against(&two, &one)]).collect()).await;
+        let left =
+            format!("select count(*) from users where role = 'ADMIN' and email in ('{}', '{}')", one.email, two.email);
+        let left: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(left)).fetch_one(&app.look).await.unwrap();
+        assert_eq!(left, 1, "round {round}: {ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_several_things_has_the_shortest_session_of_all_of_them() {
+    let app = TestApp::with(&[("JWT_EXPIRES_IN", "10m"), ("STAFF_SESSION_IDLE", "12h")]).await;
+    let shop = app.restaurant("Luigi").opens().await;
+    let signs_in = async |person: &Person| {
+        let body = json!({ "email": person.email, "password": PASSWORD });
+        person.post("/api/auth/login", &body).await.expect(200)
+    };
+    let half_a_day = 12 * 3_600;
+    // Staff and driver, granted in this order and in the other.
+    let (first, second) = (app.driver("First").await, app.customer("Second").await);
+    let before = signs_in(&first).await;
+    assert!(before["refreshExpiresIn"].as_i64() > Some(half_a_day), "a driver's session is long");
+    shop.takes_on(&first, "OWNER").await;
+    shop.takes_on(&second, "STAFF").await;
+    let profile = json!({ "email": second.email, "vehicle": "BICYCLE" });
+    app.admin().await.post("/api/admin/drivers", &profile).await.expect(201);
+    for person in [&first, &second] {
+        assert!(signs_in(person).await["refreshExpiresIn"].as_i64() <= Some(half_a_day), "{}", person.email);
+    }
+    // The session that was there before the rank has become short with it, and long again without.
+    app.passes(TimeDelta::hours(13));
+    let refresh = json!({ "refreshToken": before["refreshToken"] });
+    app.stranger().post("/api/auth/refresh", &refresh).await.refused(401, "session_ended");
+    let own = shop.path(&format!("/members/{}", first.id));
+    app.admin().await.delete(&own).await.expect(204);
+    app.stranger().post("/api/auth/refresh", &refresh).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_driver_whose_delivery_went_to_another_moves_it_no_more() {
+    let app = server().await;
+    for round in 0..4 {
+        let shop = app.restaurant("Luigi").opens().await;
+        let (ada, first, second) = (app.customer("Ada").await, app.driver("First").await, app.driver("Second").await);
+        let on_duty = [first.comes_on_duty(44.4949, 11.3426).await, second.comes_on_duty(44.4949, 11.3426).await];
+        let order = ada.orders_delivery(&shop, &[(shop.any_dish(), 1)]).await;
+        shop.owner.walks(&order, &["CONFIRMED", "PREPARING", "READY"]).await;
+        let delivery = ada.finds_delivery(&order).await;
+        shop.owner.assigns(&delivery, Some(&on_duty[0])).await.expect(200);
+        let path = format!("/api/deliveries/{}", id_of(&delivery));
+        let step =
+            |to: &str| (first.clone(), reqwest::Method::PATCH, format!("{path}/status"), json!({ "status": to }));
+        let mut requests = vec![step("PICKED_UP"); 6];
+        let assign = json!({ "driverId": id_of(&on_duty[1]) });
+        requests.push((shop.owner.clone(), reqwest::Method::POST, format!("{path}/assign"), assign));
+        let ended = at_once(requests).await;
+        let now = shop.owner.get(&path).await.expect(200);
+        let picked_up = ended[..6].iter().filter(|(status, _)| *status == 200).count();
+        let was_reassigned = ended[6].0 == 200;
+        assert!(picked_up <= 1, "round {round}: {ended:?}");
+        assert_ne!(picked_up == 1, was_reassigned, "round {round}: one of the two: {ended:?}");
+        let status = if was_reassigned { "ASSIGNED" } else { "PICKED_UP" };
+        assert_eq!(now["status"], json!(status), "round {round}: {ended:?}");
+    }
+}
