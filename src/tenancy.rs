@@ -60,6 +60,7 @@ impl Who {
 
     /// The same, for a transaction that changes who may do what (members, invitations, roles): such transactions take
     /// turns for each restaurant, or for the platform, and what entitles to them cannot be taken away meanwhile.
+    #[must_use]
     pub fn changing_grants(self) -> Self {
         Self { changes_grants: true, ..self }
     }
