@@ -164,23 +164,26 @@ async fn an_invitation_is_worth_what_its_maker_may_still_give() {
         by.post(&path, &json!({ "code": invitation["code"] })).await.status
     };
     let member = |person: &Person| shop.path(&format!("/members/{}", person.id));
-    let (owner, [a, b, c, d, e]) = (app.customer("Second").await, app.crowd(5).await.try_into().unwrap());
+    let (owner, invited) = (app.customer("Second").await, app.crowd(5).await);
     shop.takes_on(&owner, "OWNER").await;
-    let (as_owner, as_staff) = (invite(&owner, &a, "OWNER").await, invite(&owner, &b, "STAFF").await);
+    let (as_owner, as_staff) = (invite(&owner, &invited[0], "OWNER").await, invite(&owner, &invited[1], "STAFF").await);
     shop.owner.patch(&member(&owner), &json!({ "role": "MANAGER" })).await.expect(200);
-    assert!(matches!(accept(&a, &as_owner).await, 404 | 422), "a manager makes no owner");
-    assert_eq!(accept(&b, &as_staff).await, 200, "a manager still makes staff");
-    let by_manager = invite(&owner, &c, "MANAGER").await;
+    assert!(matches!(accept(&invited[0], &as_owner).await, 404 | 422), "a manager makes no owner");
+    assert_eq!(accept(&invited[1], &as_staff).await, 200, "a manager still makes staff");
+    let by_manager = invite(&owner, &invited[2], "MANAGER").await;
     shop.owner.patch(&member(&owner), &json!({ "role": "STAFF" })).await.expect(200);
     shop.owner.patch(&member(&owner), &json!({ "role": "OWNER" })).await.expect(200);
-    assert!(matches!(accept(&c, &by_manager).await, 404 | 422), "taken back with the rank, and not back with it");
-    let by_owner = invite(&owner, &d, "STAFF").await;
+    assert!(
+        matches!(accept(&invited[2], &by_manager).await, 404 | 422),
+        "taken back with the rank, and not back with it"
+    );
+    let by_owner = invite(&owner, &invited[3], "STAFF").await;
     app.admin().await.patch(&format!("/api/admin/users/{}", owner.id), &json!({ "disabled": true })).await.expect(200);
-    assert!(matches!(accept(&d, &by_owner).await, 404 | 422), "somebody disabled lets nobody in");
+    assert!(matches!(accept(&invited[3], &by_owner).await, 404 | 422), "somebody disabled lets nobody in");
     let admin = app.admin().await;
-    let by_admin = invite(&admin, &e, "OWNER").await;
+    let by_admin = invite(&admin, &invited[4], "OWNER").await;
     app.does(&format!("update users set role = 'CUSTOMER' where email = '{}'", admin.email)).await;
-    assert!(matches!(accept(&e, &by_admin).await, 404 | 422), "no administrator any more");
+    assert!(matches!(accept(&invited[4], &by_admin).await, 404 | 422), "no administrator any more");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
