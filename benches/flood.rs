@@ -28,7 +28,7 @@ const ROUND: Duration = Duration::from_secs(4);
 const PASSWORD: &str = "three green apples";
 
 /// A restaurant that is always open and confirms by itself, with one dish.
-async fn seed(pool: &PgPool) -> (RestaurantId, ItemId) {
+pub async fn seed(pool: &PgPool) -> (RestaurantId, ItemId) {
     let (restaurant, category, item) = (RestaurantId::new(), CategoryId::new(), ItemId::new());
     let statements = [
         "insert into restaurants (id, slug, name, address, latitude, longitude, timezone, currency, auto_accept,
@@ -48,14 +48,18 @@ async fn seed(pool: &PgPool) -> (RestaurantId, ItemId) {
 }
 
 /// Somebody who orders the same again and again.
-struct Customer {
-    token: String,
-    restaurant: RestaurantId,
-    item: ItemId,
+pub struct Customer {
+    /// Their access token.
+    pub token: String,
+    /// Where they order.
+    pub restaurant: RestaurantId,
+    /// What they order.
+    pub item: ItemId,
 }
 
 impl Customer {
-    async fn signed_in(address: &str, number: usize, restaurant: RestaurantId, item: ItemId) -> Self {
+    /// Signs up and in.
+    pub async fn signed_in(address: &str, number: usize, restaurant: RestaurantId, item: ItemId) -> Self {
         let mut http = Connection::open(address).await;
         let email = format!("customer{number}@bench.example");
         let new = json!({ "email": email, "password": PASSWORD, "name": "Customer" });

@@ -8,6 +8,7 @@ mod flood;
 mod measure;
 mod menu;
 mod orders;
+mod overload;
 
 /// As in the program.
 #[global_allocator]
@@ -23,6 +24,10 @@ fn main() {
             runtime.block_on(orders::measure(database, postgres, pgbench));
         }
         ["flood", database, _, _, _] => runtime.block_on(flood::measure(database)),
+        ["overload", database, _, _, _] => runtime.block_on(overload::measure(database, 30)),
+        ["overload", database, _, _, _, seconds] => {
+            runtime.block_on(overload::measure(database, seconds.parse().unwrap()));
+        }
         ["serve", database, redis] => runtime.block_on(measure::serve(database, redis)),
         ["menu-memory", file] => runtime.block_on(menu::serve_memory(file)),
         _ => println!("run it with bin/bench"),

@@ -1,0 +1,194 @@
+//! More than can be served: requests at twice the measured capacity, and what becomes of orders meanwhile.
+//!
+//! First as many as the server answers (closed loop), then at fixed rates whatever it answers (open loop): 0.7 times
+//! that, twice that, half of that. One request in five places an order; the others read lists and orders. Latency
+//! counts from when a request was due. The load comes from this process, on the same processors as the server.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use comanda::database::Reached;
+use serde_json::json;
+use sqlx::postgres::PgPoolOptions;
+use uuid::Uuid;
+
+use crate::flood::{Customer, seed};
+use crate::measure::{self, Connection, Server};
+
+const CUSTOMERS: usize = 40;
+/// Connections that the load comes over; a request that is due takes one that is free.
+const CONNECTIONS: usize = 600;
+const CLOSED_LOOP: usize = 16;
+
+/// One answer.
+#[derive(Clone, Copy)]
+struct Answer {
+    is_order: bool,
+    status: u16,
+    milliseconds: f64,
+    /// When it was due, after the beginning of the load.
+    due: Duration,
+}
+
+struct Load {
+    address: String,
+    customers: Vec<Customer>,
+    free: Mutex<VecDeque<Connection>>,
+}
+
+impl Load {
+    /// The request of this number, as it is sent.
+    fn request(&self, number: usize) -> (bool, String) {
+        let customer = &self.customers[number * 7 % self.customers.len()];
+        let is_order = number.is_multiple_of(5);
+        let head = |method: &str, path: &str| {
+            format!("{method} {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {}\r\n", customer.token)
+        };
+        if is_order {
+            let body = json!({
+                "restaurantId": customer.restaurant, "fulfilment": "PICKUP",
+                "lines": [{ "itemId": customer.item, "quantity": 1 }],
+            })
+            .to_string();
+            let key = Uuid::new_v4();
+            let more = format!(
+                "content-type: application/json\r\nidempotency-key: {key}\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            return (true, head("POST", "/api/orders") + &more);
+        }
+        (false, head("GET", "/api/orders?limit=10") + "\r\n")
+    }
+
+    fn connection(&self) -> Option<Connection> {
+        self.free.lock().unwrap().pop_front()
+    }
+
+    /// Sends one request, over a connection that is free by then, or over a new one.
+    async fn send(self: Arc<Self>, number: usize, begun: Instant, due: Duration) -> Answer {
+        let (is_order, request) = self.request(number);
+        let mut connection = match self.connection() {
+            Some(connection) => connection,
+            None => Connection::open(&self.address).await,
+        };
+        let (status, _) = connection.send(request.as_bytes()).await;
+        let milliseconds = (begun.elapsed().saturating_sub(due)).as_secs_f64() * 1e3;
+        self.free.lock().unwrap().push_back(connection);
+        Answer { is_order, status, milliseconds, due }
+    }
+
+    /// As many as are answered, one after another on each of a few connections: how many a second.
+    async fn closed(self: &Arc<Self>, time: Duration) -> f64 {
+        let begun = Instant::now();
+        let mut loops = Vec::new();
+        for which in 0..CLOSED_LOOP {
+            let load = Arc::clone(self);
+            loops.push(tokio::spawn(async move {
+                let mut done = 0_usize;
+                while begun.elapsed() < time {
+                    let answer = Arc::clone(&load).send(which + done * CLOSED_LOOP, begun, begun.elapsed()).await;
+                    assert!(answer.status < 300, "answered {}", answer.status);
+                    done += 1;
+                }
+                done
+            }));
+        }
+        let mut all = 0;
+        for one in loops {
+            all += one.await.unwrap();
+        }
+        all as f64 / begun.elapsed().as_secs_f64()
+    }
+
+    /// So many a second for a time, whatever is answered.
+    async fn open(self: &Arc<Self>, rate: f64, time: Duration) -> Vec<Answer> {
+        let begun = Instant::now();
+        let mut sent = Vec::new();
+        let mut ticks = tokio::time::interval(Duration::from_millis(1));
+        while begun.elapsed() < time {
+            ticks.tick().await;
+            let due = begun.elapsed().as_secs_f64() * rate;
+            while (sent.len() as f64) < due {
+                let at = Duration::from_secs_f64(sent.len() as f64 / rate);
+                sent.push(tokio::spawn(Arc::clone(self).send(sent.len(), begun, at)));
+            }
+        }
+        let mut answers = Vec::new();
+        for one in sent {
+            answers.push(one.await.unwrap());
+        }
+        answers
+    }
+}
+
+/// The value below which 99 of 100 lie; not a number of none.
+fn p99(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() * 99 / 100).copied().unwrap_or(f64::NAN)
+}
+
+fn show(name: &str, rate: f64, time: Duration, answers: &[Answer]) {
+    let of = |keep: &dyn Fn(&Answer) -> bool| answers.iter().filter(|one| keep(one)).copied().collect::<Vec<_>>();
+    let times = |answers: &[Answer]| answers.iter().map(|one| one.milliseconds).collect::<Vec<_>>();
+    let served = of(&|one| one.status < 300);
+    let orders = of(&|one| one.is_order);
+    let placed = of(&|one| one.is_order && one.status < 300);
+    let shed = of(&|one| one.status == 503);
+    let other = answers.len() - served.len() - shed.len();
+    println!(
+        "{name:<10}{rate:>10.0}{:>10.0}{:>12.3}{:>14.1}{:>12.1}{:>14.1}{other:>8}",
+        served.len() as f64 / time.as_secs_f64(),
+        placed.len() as f64 / orders.len().max(1) as f64,
+        p99(times(&placed)),
+        p99(times(&served)),
+        p99(times(&shed)),
+    );
+}
+
+/// Until which second after the beginning something was refused, or took longer than 250 ms.
+fn recovered_after(answers: &[Answer]) -> f64 {
+    let late = answers.iter().filter(|one| one.status >= 300 || one.milliseconds > 250.0);
+    late.map(|one| one.due.as_secs_f64()).fold(0.0, f64::max)
+}
+
+/// The figures of this run.
+pub async fn measure(database: &str, seconds: u64) {
+    let reached = Reached::find(&measure::config(database, "")).await.unwrap();
+    reached.migrate().await.unwrap();
+    let pool = PgPoolOptions::new().max_connections(2).connect(database).await.unwrap();
+    let (restaurant, item) = seed(&pool).await;
+    let server = Server::start(&["serve", database, "-"]);
+    let mut customers = Vec::new();
+    for number in 0..CUSTOMERS {
+        customers.push(Customer::signed_in(&server.address, number, restaurant, item).await);
+    }
+    let mut free = VecDeque::new();
+    for _ in 0..CONNECTIONS {
+        free.push_back(Connection::open(&server.address).await);
+    }
+    let load = Arc::new(Load { address: server.address.clone(), customers, free: Mutex::new(free) });
+    let (short, long) = (Duration::from_secs(5), Duration::from_secs(seconds));
+    load.closed(short).await;
+    let capacity = load.closed(short).await;
+    println!("capacity {capacity:.0}/s ({CLOSED_LOOP} connections, one request in five an order)");
+    println!(
+        "{:<10}{:>10}{:>10}{:>12}{:>14}{:>12}{:>14}{:>8}",
+        "", "sent/s", "served/s", "of orders", "order p99 ms", "all p99 ms", "refused p99 ms", "other"
+    );
+    let before = server.resident();
+    let mut peak = before;
+    for (name, factor, time) in [("0.7 times", 0.7, short), ("twice", 2.0, long), ("half", 0.5, short * 2)] {
+        let answers = load.open(capacity * factor, time).await;
+        peak = peak.max(server.resident());
+        show(name, capacity * factor, time, &answers);
+        if factor < 0.6 {
+            println!("after the overload refused or slow for {:.1} s", recovered_after(&answers));
+        }
+        if factor > 1.0 {
+            let goodput = answers.iter().filter(|one| one.status < 300).count() as f64 / time.as_secs_f64();
+            println!("served at twice the capacity: {:.2} of the capacity", goodput / capacity);
+        }
+    }
+    println!("memory: {before:.0} MiB, at most {peak:.0} MiB");
+}
