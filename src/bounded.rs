@@ -130,26 +130,6 @@ where
     deserializer.deserialize_map(Entries::<V, MOST>(PhantomData))
 }
 
-struct Map<V, const MOST: usize>(BTreeMap<String, V>);
-
-impl<'de, V: Deserialize<'de>, const MOST: usize> Deserialize<'de> for Map<V, MOST> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        map::<D, V, MOST>(deserializer).map(Self)
-    }
-}
-
-/// As [`map`], or null.
-///
-/// # Errors
-/// As there.
-pub fn some_map<'de, D, V, const MOST: usize>(deserializer: D) -> Result<Option<BTreeMap<String, V>>, D::Error>
-where
-    D: Deserializer<'de>,
-    V: Deserialize<'de>,
-{
-    Option::<Map<V, MOST>>::deserialize(deserializer).map(|map| map.map(|map| map.0))
-}
-
 /// Passes over a list whose elements somebody else reads; nothing of it is kept.
 ///
 /// # Errors

@@ -24,6 +24,8 @@ pub mod wire;
 pub mod client;
 /// Lists in pages.
 pub mod paging;
+/// Texts prepared to be searched, and what is searched for.
+pub mod fold;
 /// Lists and maps of requests, refused while they are read.
 pub mod bounded;
 /// Work that takes processor time, beside the threads that answer requests.

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::dayparts::DayPart;
 use super::input::{Faults, present, too_many};
-use super::translations::Translations;
+use super::translations::{self, Translations};
 use super::{Category, sql};
 use crate::app::App;
 use crate::bounded;
@@ -56,7 +56,7 @@ struct NewCategory {
     #[serde(default, deserialize_with = "bounded::list::<_, _, 30>")]
     #[schema(max_items = 30)]
     day_parts: Vec<DayPart>,
-    #[serde(default, deserialize_with = "bounded::map::<_, _, 20>")]
+    #[serde(default, deserialize_with = "translations::map")]
     translations: Translations,
 }
 
@@ -154,7 +154,7 @@ struct CategoryPatch {
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 30>")]
     day_parts: Option<Vec<DayPart>>,
     /// All translations.
-    #[serde(default, deserialize_with = "bounded::some_map::<_, _, 20>")]
+    #[serde(default, deserialize_with = "translations::some_map")]
     translations: Option<Translations>,
 }
 

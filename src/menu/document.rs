@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::allergens::{Declared, Diet};
 use super::dayparts::DayPart;
 use super::input::{Faults, Stock};
-use super::translations::Translations;
+use super::translations::{self, Translations};
 use super::{Contents, Item, Modifier};
 use crate::bounded::{self, AtMost};
 use crate::config::Menus;
@@ -56,7 +56,7 @@ pub struct DocumentCategory {
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list::<_, _, 30>")]
     pub day_parts: Vec<DayPart>,
     /// In other languages.
-    #[serde(default, skip_serializing_if = "Translations::is_empty", deserialize_with = "bounded::map::<_, _, 20>")]
+    #[serde(default, skip_serializing_if = "Translations::is_empty", deserialize_with = "translations::map")]
     pub translations: Translations,
     /// Its items, in order.
     #[serde(default, deserialize_with = "bounded::passed_over")]
@@ -103,7 +103,7 @@ pub struct DocumentItem {
     #[schema(value_type = Vec<String>)]
     pub modifier_groups: Vec<Key>,
     /// In other languages.
-    #[serde(default, skip_serializing_if = "Translations::is_empty", deserialize_with = "bounded::map::<_, _, 20>")]
+    #[serde(default, skip_serializing_if = "Translations::is_empty", deserialize_with = "translations::map")]
     pub translations: Translations,
 }
 
@@ -123,7 +123,7 @@ pub struct DocumentGroup {
     /// How many at most.
     pub max: i16,
     /// In other languages.
-    #[serde(default, skip_serializing_if = "Translations::is_empty", deserialize_with = "bounded::map::<_, _, 20>")]
+    #[serde(default, skip_serializing_if = "Translations::is_empty", deserialize_with = "translations::map")]
     pub translations: Translations,
     /// The answers, in order.
     #[serde(deserialize_with = "bounded::passed_over")]
@@ -163,7 +163,7 @@ pub struct DocumentModifier {
     #[schema(value_type = Vec<String>)]
     pub modifier_groups: Vec<Key>,
     /// In other languages.
-    #[serde(default, skip_serializing_if = "Translations::is_empty", deserialize_with = "bounded::map::<_, _, 20>")]
+    #[serde(default, skip_serializing_if = "Translations::is_empty", deserialize_with = "translations::map")]
     pub translations: Translations,
 }
 

@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use super::input::{Faults, present, too_many};
 use super::modifiers::ModifierBody;
 use super::sql::stock::StockChange;
-use super::translations::Translations;
+use super::translations::{self, Translations};
 use super::wire::ModifierGroup;
 use super::{Group, nesting, sql};
 use crate::app::App;
@@ -109,7 +109,7 @@ struct NewModifierGroup {
     /// The answers, in order.
     #[serde(deserialize_with = "bounded::list::<_, _, 1000>")]
     modifiers: Vec<ModifierBody>,
-    #[serde(default, deserialize_with = "bounded::map::<_, _, 20>")]
+    #[serde(default, deserialize_with = "translations::map")]
     translations: Translations,
 }
 
@@ -218,7 +218,7 @@ struct ModifierGroupPatch {
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 1000>")]
     modifiers: Option<Vec<ModifierBody>>,
     /// All translations.
-    #[serde(default, deserialize_with = "bounded::some_map::<_, _, 20>")]
+    #[serde(default, deserialize_with = "translations::some_map")]
     translations: Option<Translations>,
 }
 

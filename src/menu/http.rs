@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::wire::Menu;
-use super::{categories, groups, items, ledger, modifiers, published, stock, translations, whole};
+use super::{categories, groups, items, languages, ledger, modifiers, published, stock, translations, whole};
 use crate::app::App;
 use crate::ids::{CategoryId, RestaurantId};
 use crate::problem::{Problem, ProblemBody};
@@ -38,7 +38,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 struct MenuQuery {
     /// Only this category; the whole menu when absent.
     category: Option<CategoryId>,
-    /// The language to read it in, such as `it` or `pt-br`, before those of `Accept-Language`. What is not translated is
+    /// The language to read it in, such as `it` or `pt-BR`, before those of `Accept-Language`. What is not translated is
     /// shown as it was written.
     lang: Option<String>,
 }
@@ -46,12 +46,11 @@ struct MenuQuery {
 impl MenuQuery {
     /// The languages wanted, the dearest first.
     fn languages(&self, headers: &HeaderMap) -> Result<Vec<String>, Problem> {
-        let mut wanted: Vec<_> = self.lang.iter().map(|tag| tag.to_ascii_lowercase()).collect();
-        if wanted.iter().any(|tag| !translations::is_language(tag)) {
-            return Err(Problem::invalid_field("?lang", "must be a language such as it or pt-br"));
-        }
+        let named = self.lang.iter().map(|tag| languages::canonical(tag));
+        let named = named.map(|tag| tag.ok_or_else(|| Problem::invalid_field("?lang", translations::NO_LANGUAGE)));
+        let mut wanted = named.collect::<Result<Vec<_>, _>>()?;
         let header = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        wanted.extend(translations::asked_for(header.unwrap_or_default()));
+        wanted.extend(languages::asked_for(header.unwrap_or_default()));
         Ok(wanted)
     }
 }

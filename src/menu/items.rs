@@ -14,7 +14,7 @@ use super::allergens::{Declared, Diet};
 use super::dayparts::DayPart;
 use super::input::{Availability, Faults, Stock, present, too_many, yes};
 use super::sql::stock::StockChange;
-use super::translations::Translations;
+use super::translations::{self, Translations};
 use super::{Item, sql};
 use crate::app::App;
 use crate::bounded;
@@ -105,7 +105,7 @@ struct NewItem {
     #[serde(default, deserialize_with = "bounded::list::<_, _, 20>")]
     #[schema(max_items = 20)]
     modifier_groups: Vec<ModifierGroupId>,
-    #[serde(default, deserialize_with = "bounded::map::<_, _, 20>")]
+    #[serde(default, deserialize_with = "translations::map")]
     translations: Translations,
 }
 
@@ -263,7 +263,7 @@ struct ItemPatch {
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 20>")]
     modifier_groups: Option<Vec<ModifierGroupId>>,
     /// All translations.
-    #[serde(default, deserialize_with = "bounded::some_map::<_, _, 20>")]
+    #[serde(default, deserialize_with = "translations::some_map")]
     translations: Option<Translations>,
 }
 

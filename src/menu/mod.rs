@@ -28,6 +28,7 @@ pub mod http;
 pub mod image;
 pub mod input;
 pub mod items;
+pub mod languages;
 pub mod ledger;
 pub mod modifiers;
 pub mod nesting;

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use super::allergens::{Declared, Diet};
 use super::input::{Availability, Faults, Stock};
 use super::items::MOST_GROUPS;
-use super::translations::Translations;
+use super::translations::{self, Translations};
 use super::wire::ModifierGroup;
 use super::{Modifier, groups, sql};
 use crate::app::App;
@@ -60,7 +60,7 @@ pub(super) struct ModifierBody {
     #[serde(default, deserialize_with = "bounded::list::<_, _, 20>")]
     #[schema(max_items = 20)]
     modifier_groups: Vec<ModifierGroupId>,
-    #[serde(default, deserialize_with = "bounded::map::<_, _, 20>")]
+    #[serde(default, deserialize_with = "translations::map")]
     translations: Translations,
 }
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::heads::Heads;
 use super::wire::{self, Menu};
-use super::{sql, translations};
+use super::{languages, sql};
 use crate::cache::{Answer, Cache, Key};
 use crate::config::Menus;
 use crate::heavy::HeavyWork;
@@ -66,7 +66,7 @@ impl Published {
             Err(problem) if problem.code() == Code::Busy => return self.cache.near(&key, 0, now).ok_or(problem),
             Err(problem) => return Err(problem),
         };
-        let language = translations::choose(wanted, head.language.as_deref(), &head.languages).map(ToOwned::to_owned);
+        let language = languages::choose(wanted, head.language.as_deref(), &head.languages).map(ToOwned::to_owned);
         key.language.clone_from(&language);
         let life = TimeDelta::from_std(self.cache.life()).unwrap_or_default();
         let build = || async move {

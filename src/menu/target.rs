@@ -8,7 +8,8 @@ use super::difference::Thing;
 use super::document::{Document, DocumentCategory, DocumentGroup, DocumentItem, DocumentModifier, Key};
 use super::input::{Faults, Stock};
 use super::items::MOST_GROUPS;
-use super::translations::is_language;
+use super::languages::canonical;
+use super::translations::NO_LANGUAGE;
 use super::{Category, Contents, Group, Item, Modifier, nesting};
 use crate::config::Menus;
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId};
@@ -125,7 +126,7 @@ pub fn target(document: &Document, current: &Contents, rules: &Rules) -> Result<
     }
     target.faults.end()?;
     keep_positions(&mut categories, &mut items, current);
-    let language = document.language.clone();
+    let language = document.language.as_deref().and_then(canonical);
     Ok(Contents { language, categories, items, groups, timezone: current.timezone.clone(), ..*current })
 }
 
@@ -170,8 +171,8 @@ impl Target<'_> {
                 self.faults.note(format!("/modifierGroups/{at}/modifiers"), message);
             }
         }
-        if document.language.as_ref().is_some_and(|language| !is_language(language)) {
-            self.faults.note("/language", "must be a language in lower case, such as it or pt-br");
+        if document.language.as_ref().is_some_and(|language| canonical(language).is_none()) {
+            self.faults.note("/language", NO_LANGUAGE);
         }
     }
 

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::languages;
 use crate::text::{MultiLine, SingleLine};
 
 /// Most languages a text may be in, beside its own.
@@ -27,54 +29,61 @@ pub struct Texts {
 /// By language, such as `it` or `pt-br`.
 pub type Translations = BTreeMap<String, Texts>;
 
-/// The first language that cannot be one, or is one too many.
+/// The first language that cannot be one.
 pub fn fault(translations: &Translations) -> Option<(&str, &'static str)> {
-    let bad = translations
-        .keys()
-        .find(|language| !is_language(language))
-        .map(|language| (language.as_str(), "must be a language in lower case, such as it or pt-br"));
-    bad.or_else(|| translations.keys().nth(MOST_LANGUAGES).map(|one| (one.as_str(), "is one too many: at most 20")))
+    let bad = translations.keys().find(|language| languages::canonical(language).is_none());
+    bad.map(|language| (language.as_str(), NO_LANGUAGE))
 }
 
-/// A language tag in lower case, of the simple kind: `it`, `pt-br`, `zh-hant`.
-pub fn is_language(tag: &str) -> bool {
-    let mut parts = tag.split('-');
-    let plain = |part: &str, least: usize, most: usize| {
-        (least..=most).contains(&part.len())
-            && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-    };
-    parts.next().is_some_and(|part| plain(part, 2, 3)) && parts.all(|part| plain(part, 2, 8)) && tag.len() <= 20
-}
+/// What is wrong with a tag that is none.
+pub const NO_LANGUAGE: &str = "must be a language such as it, pt-BR or zh-Hant";
 
-/// The languages an `Accept-Language` header asks for, the dearest first.
-pub fn asked_for(header: &str) -> Vec<String> {
-    let mut wanted: Vec<(f32, String)> = header
-        .split(',')
-        .take(MOST_LANGUAGES)
-        .filter_map(|entry| {
-            let (tag, weight) = entry.split_once(';').unwrap_or((entry, ""));
-            let weight = weight.trim().strip_prefix("q=").map_or(Some(1.0), |q| q.trim().parse().ok())?;
-            let tag = tag.trim().to_ascii_lowercase();
-            (weight > 0.0 && is_language(&tag)).then_some((weight, tag))
-        })
-        .collect();
-    wanted.sort_by(|one, other| other.0.total_cmp(&one.0));
-    wanted.into_iter().map(|(_, tag)| tag).collect()
-}
+struct Entries;
 
-/// Which translation to show; `None`: the menu as it was written. `own` is the language it was written in, if that has
-/// been said: a guest who would rather read that is not given a translation.
-pub fn choose<'a>(wanted: &[String], own: Option<&str>, offered: &'a [String]) -> Option<&'a str> {
-    for tag in wanted {
-        let broader = std::iter::successors(Some(tag.as_str()), |tag| tag.rsplit_once('-').map(|(front, _)| front));
-        for candidate in broader {
-            if own == Some(candidate) {
-                return None;
+impl<'de> Visitor<'de> for Entries {
+    type Value = Translations;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Translations, A::Error> {
+        let mut translations = Translations::new();
+        while let Some(written) = entries.next_key::<String>()? {
+            if translations.len() == MOST_LANGUAGES {
+                return Err(A::Error::custom(format_args!("must be at most {MOST_LANGUAGES}")));
             }
-            if let Some(found) = offered.iter().find(|language| *language == candidate) {
-                return Some(found);
+            // Of what is no language the fault is told with its place.
+            let language = languages::canonical(&written).unwrap_or(written);
+            let texts = entries.next_value()?;
+            if translations.insert(language, texts).is_some() {
+                return Err(A::Error::custom("must name each language once, however it is spelled"));
             }
         }
+        Ok(translations)
     }
-    None
+}
+
+/// Texts in at most twenty languages, by their tags as they are kept, however they are spelled.
+///
+/// # Errors
+/// When there are more, or one is named twice.
+pub fn map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Translations, D::Error> {
+    deserializer.deserialize_map(Entries)
+}
+
+/// The same, or null.
+///
+/// # Errors
+/// As [`map`].
+pub fn some_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Translations>, D::Error> {
+    struct Read(Translations);
+
+    impl<'de> Deserialize<'de> for Read {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            map(deserializer).map(Self)
+        }
+    }
+
+    Option::<Read>::deserialize(deserializer).map(|read| read.map(|read| read.0))
 }

@@ -6,6 +6,7 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::{Fulfilment, OrderStatus};
+use crate::fold;
 use crate::ids::RestaurantId;
 use crate::paging::{Cursor, Page};
 use crate::problem::Problem;
@@ -34,7 +35,9 @@ pub struct OrderQuery {
     /// Of this kind.
     fulfilment: Option<Fulfilment>,
     /// Whose number is this, or whose note or name has this in it: the customer's name in a restaurant's list, the
-    /// restaurant's name in one's own. Looks through the 31 days before `to`, or from `from` on, at most 93 days.
+    /// restaurant's name in one's own, whatever its case and its accents. Looks through the 31 days before `to`, or from
+    /// `from` on, at most 93 days. A page may be shorter than `limit` while there are more: go on as long as there is a
+    /// `nextCursor`.
     #[serde(default, deserialize_with = "unless_blank")]
     #[param(inline)]
     q: Option<SingleLine<100>>,
@@ -64,7 +67,7 @@ pub struct Filter {
     /// Of this kind.
     pub fulfilment: Option<Fulfilment>,
     /// With this in it.
-    text: Option<String>,
+    pub text: Option<Text>,
 }
 
 impl OrderQuery {
@@ -79,7 +82,7 @@ impl OrderQuery {
         if from.zip(to).is_some_and(|(from, to)| from >= to) {
             return Err(Problem::invalid_field("?to", "must be after from"));
         }
-        let text = self.q.clone().map(String::from);
+        let text = self.q.as_ref().map(|text| Text::of(text.as_str()));
         if text.is_some() {
             let end = to.unwrap_or(now);
             let begin = from.unwrap_or(end - USUAL_SEARCH);
@@ -109,15 +112,27 @@ impl Filter {
     pub fn only_open(&self) -> bool {
         self.statuses.as_ref().is_some_and(|statuses| statuses.iter().all(|status| !status.is_final()))
     }
+}
 
-    /// The text as a pattern of `ilike`.
-    pub fn pattern(&self) -> Option<String> {
-        let escaped = self.text.as_ref()?.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
-        Some(format!("%{escaped}%"))
+/// What is looked for in orders.
+#[derive(Debug, Clone)]
+pub struct Text {
+    /// Absent: only the number is looked for, as in `#12`.
+    part: Option<fold::Part>,
+    /// As a number that people call out.
+    number: Option<i32>,
+}
+
+impl Text {
+    fn of(text: &str) -> Self {
+        let number = text.trim_start_matches('#').parse().ok();
+        let part = (number.is_none() || !text.starts_with('#')).then(|| fold::Part::of(text));
+        Self { part, number }
     }
 
-    /// The text as a number people call out.
-    pub fn number(&self) -> Option<i32> {
-        self.text.as_ref()?.trim_start_matches('#').parse().ok()
+    /// Whether an order has this number, or one of these texts has it in it.
+    pub fn is_in(&self, number: i32, texts: &[Option<&str>]) -> bool {
+        self.number == Some(number)
+            || self.part.as_ref().is_some_and(|part| texts.iter().flatten().any(|text| part.is_in(text)))
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use sqlx::types::Json as Document;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -41,9 +42,9 @@ enum FeatureType {
     Feature,
 }
 
-/// Delivery zones as a GeoJSON `FeatureCollection`; the first feature that has the door decides.
+/// Delivery zones as a GeoJSON `FeatureCollection` (RFC 7946); the first feature that has the door decides. Members that
+/// GeoJSON allows and that mean nothing here, such as `bbox`, `id` or `name`, are ignored.
 #[derive(Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 struct Zones {
     #[serde(rename = "type")]
     #[schema(inline)]
@@ -56,7 +57,6 @@ struct Zones {
 
 /// One zone.
 #[derive(Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 struct ZoneFeature {
     #[serde(rename = "type")]
     #[schema(inline)]
@@ -65,16 +65,63 @@ struct ZoneFeature {
     properties: ZoneProperties,
 }
 
-/// A polygon with its holes, or the middle of a circle whose `radiusMetres` is in the properties.
+/// A polygon with its holes, several of them, or the middle of a circle whose `radiusMetres` is in the properties.
 #[derive(Serialize, Deserialize, ToSchema)]
-#[serde(tag = "type", content = "coordinates", deny_unknown_fields)]
+#[serde(tag = "type", content = "coordinates")]
 enum ZoneGeometry {
-    /// Rings of [longitude, latitude], the outer one first, each closed by its first point.
+    /// Rings of [longitude, latitude], the outer one first, each closed by its first point. A height is ignored.
     #[schema(value_type = Vec<Vec<Vec<f64>>>)]
-    Polygon(Vec<Vec<[f64; 2]>>),
-    /// [longitude, latitude].
+    Polygon(Vec<Vec<Position>>),
+    /// Polygons, each with its rings.
+    #[schema(value_type = Vec<Vec<Vec<Vec<f64>>>>)]
+    MultiPolygon(Vec<Vec<Vec<Position>>>),
+    /// [longitude, latitude]. A height is ignored.
     #[schema(value_type = Vec<f64>)]
-    Point([f64; 2]),
+    Point(Position),
+}
+
+/// Longitude and latitude. Whatever follows them, which RFC 7946 allows, is not kept.
+#[derive(Clone, Copy, Serialize)]
+#[serde(transparent)]
+struct Position([f64; 2]);
+
+impl<'de> Deserialize<'de> for Position {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Numbers;
+
+        impl<'de> Visitor<'de> for Numbers {
+            type Value = Position;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a sequence")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<Position, A::Error> {
+                let missing = || A::Error::custom("must be [longitude, latitude]");
+                let lng = numbers.next_element()?.ok_or_else(missing)?;
+                let lat = numbers.next_element()?.ok_or_else(missing)?;
+                while numbers.next_element::<f64>()?.is_some() {}
+                Ok(Position([lng, lat]))
+            }
+        }
+
+        deserializer.deserialize_seq(Numbers)
+    }
+}
+
+fn pairs(rings: &[Vec<Position>]) -> Vec<Vec<[f64; 2]>> {
+    rings.iter().map(|ring| ring.iter().map(|position| position.0).collect()).collect()
+}
+
+/// What is wrong with the rings of a polygon, and where: `place` is that of the polygon among the coordinates.
+fn misdrawn(place: &str, rings: &[Vec<Position>]) -> Option<(String, String)> {
+    let wrong = Polygon::read(&pairs(rings)).err()?;
+    let point = wrong.point.map_or_else(String::new, |point| format!("/{point}"));
+    Some((format!("/geometry/coordinates{place}/{}{point}", wrong.ring), wrong.message))
+}
+
+fn positions(rings: Vec<Vec<[f64; 2]>>) -> Vec<Vec<Position>> {
+    rings.into_iter().map(|ring| ring.into_iter().map(Position).collect()).collect()
 }
 
 /// What holds in a zone.
@@ -112,8 +159,11 @@ struct ZoneFee {
 impl ZoneFeature {
     fn from_stored(zone: StoredZone, currency: Currency) -> Result<Self, Problem> {
         let (geometry, radius_metres) = match zone.shape.0 {
-            Drawn::Polygon { rings } => (ZoneGeometry::Polygon(rings), None),
-            Drawn::Circle { centre, radius } => (ZoneGeometry::Point(centre), Some(radius)),
+            Drawn::Polygon { rings } => (ZoneGeometry::Polygon(positions(rings)), None),
+            Drawn::Polygons { polygons } => {
+                (ZoneGeometry::MultiPolygon(polygons.into_iter().map(positions).collect()), None)
+            }
+            Drawn::Circle { centre, radius } => (ZoneGeometry::Point(Position(centre)), Some(radius)),
         };
         let of = |amount: Amount| amount.of(currency);
         let some = |amount: Amount| (amount != Amount::ZERO).then(|| of(amount));
@@ -142,16 +192,21 @@ impl ZoneFeature {
         };
         let ZoneProperties { radius_metres, fee, minimum_order, lead_minutes, .. } = &self.properties;
         match (&self.geometry, radius_metres) {
-            (ZoneGeometry::Polygon(_), Some(_)) => {
+            (ZoneGeometry::Polygon(_) | ZoneGeometry::MultiPolygon(_), Some(_)) => {
                 fault("/properties/radiusMetres", "has no place beside a polygon".into());
             }
             (ZoneGeometry::Polygon(rings), None) => {
-                if let Err(wrong) = Polygon::read(rings) {
-                    let point = wrong.point.map_or_else(String::new, |point| format!("/{point}"));
-                    fault(&format!("/geometry/coordinates/{}{point}", wrong.ring), wrong.message);
-                }
+                misdrawn("", rings).into_iter().for_each(|(place, message)| fault(&place, message));
             }
-            (ZoneGeometry::Point([lng, lat]), radius) => {
+            (ZoneGeometry::MultiPolygon(polygons), None) if polygons.is_empty() => {
+                fault("/geometry/coordinates", "must have a polygon".into());
+            }
+            (ZoneGeometry::MultiPolygon(polygons), None) => {
+                let wrong = polygons.iter().enumerate();
+                let wrong = wrong.filter_map(|(place, rings)| misdrawn(&format!("/{place}"), rings));
+                wrong.for_each(|(place, message)| fault(&place, message));
+            }
+            (ZoneGeometry::Point(Position([lng, lat])), radius) => {
                 if Point::from_degrees(*lng, *lat).is_none() {
                     fault("/geometry/coordinates", "must be [longitude, latitude] on the map".into());
                 }
@@ -180,8 +235,13 @@ impl ZoneFeature {
     fn into_stored(self) -> StoredZone {
         let ZoneProperties { name, radius_metres, fee, minimum_order, lead_minutes } = self.properties;
         let shape = match self.geometry {
-            ZoneGeometry::Polygon(rings) => Drawn::Polygon { rings },
-            ZoneGeometry::Point(centre) => Drawn::Circle { centre, radius: radius_metres.unwrap_or_default() },
+            ZoneGeometry::Polygon(rings) => Drawn::Polygon { rings: pairs(&rings) },
+            ZoneGeometry::MultiPolygon(polygons) => {
+                Drawn::Polygons { polygons: polygons.iter().map(|rings| pairs(rings)).collect() }
+            }
+            ZoneGeometry::Point(Position(centre)) => {
+                Drawn::Circle { centre, radius: radius_metres.unwrap_or_default() }
+            }
         };
         let amount = |money: Money| money.amount;
         StoredZone {
@@ -204,6 +264,7 @@ impl Zones {
     fn check(&self, currency: Currency) -> Result<(), Problem> {
         let points = |feature: &ZoneFeature| match &feature.geometry {
             ZoneGeometry::Polygon(rings) => rings.iter().map(Vec::len).sum(),
+            ZoneGeometry::MultiPolygon(polygons) => polygons.iter().flatten().map(|ring| ring.len().max(1)).sum(),
             ZoneGeometry::Point(_) => 1,
         };
         if self.features.len() > MOST_ZONES || self.features.iter().map(points).sum::<usize>() > MOST_POINTS {
@@ -260,8 +321,12 @@ async fn put_zones(
         .await?
         .ok_or_else(Problem::not_found)?
         .currency;
-    new.check(currency)?;
-    let stored: Vec<_> = new.features.into_iter().map(ZoneFeature::into_stored).collect();
+    // Each edge is held against each other one.
+    let work = move || {
+        new.check(currency)?;
+        Ok::<_, Problem>(new.features.into_iter().map(ZoneFeature::into_stored).collect::<Vec<_>>())
+    };
+    let stored = app.heavy.run(work).await??;
     app.db
         .write(scope, move |tx| {
             Box::pin(async move {

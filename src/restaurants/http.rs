@@ -21,6 +21,7 @@ use crate::accounts::caller::Admin;
 use crate::app::App;
 use crate::bounded;
 use crate::events::{self, Event};
+use crate::fold;
 use crate::idempotency::{Answer, Once};
 use crate::ids::RestaurantId;
 use crate::money::{Amount, Currency, Money};
@@ -120,7 +121,7 @@ struct NewRestaurant {
 
 impl NewRestaurant {
     fn into_profile(self) -> Profile {
-        let slug = self.slug.map_or_else(|| slug_of(self.name.as_str()), String::from);
+        let slug = self.slug.map_or_else(|| fold::slug(self.name.as_str()), String::from);
         let units = |money: Option<Money>| money.map_or(Amount::ZERO, |money| money.amount);
         Profile {
             slug,
@@ -146,13 +147,6 @@ impl NewRestaurant {
             accepting: true,
         }
     }
-}
-
-/// `Trattoria dell'Oca!` becomes `trattoria-dell-oca`.
-fn slug_of(name: &str) -> String {
-    let words = name.to_lowercase();
-    let words = words.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join("-").chars().take(80).collect::<String>().trim_matches('-').to_owned()
 }
 
 /// Amounts as they were sent: in whichever currency.

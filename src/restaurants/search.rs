@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use unicode_normalization::UnicodeNormalization as _;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -20,6 +19,7 @@ use super::sql::search::{Around, Candidate};
 use super::zones::{self, Usual};
 use super::{Restaurant, sql};
 use crate::app::App;
+use crate::fold;
 use crate::ids::RestaurantId;
 use crate::money::{Amount, Money};
 use crate::orders::Fulfilment;
@@ -42,8 +42,6 @@ const USUAL_RADIUS: f64 = 10_000.0;
 const MOST_CANDIDATES: usize = 1_000;
 /// Candidates that are read in one go, where some of them will not do.
 const BATCH: usize = 200;
-/// Most words that are looked for.
-const MOST_WORDS: usize = 6;
 
 /// A place in a query: `44.4938,11.3430`.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -81,9 +79,10 @@ struct Search {
     open_now: Option<bool>,
     /// That are ever open for this; with `openNow`, that are so now.
     fulfilment: Option<Fulfilment>,
-    /// In which each of these words begins a word of the name, a cuisine, or something on the menu.
+    /// In which each of these words begins a word of the name, a cuisine, or something on the menu; of more than ten, the
+    /// longest. Case and accents do not matter, and in scripts without spaces a word is found wherever it stands.
     #[param(value_type = Option<String>, example = "ramen")]
-    q: Option<SingleLine<100>>,
+    q: Option<SingleLine<120>>,
     /// Rows a page, 1 to 200; 50 unless told.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
@@ -149,10 +148,7 @@ impl Search {
         if door.is_some() && self.fulfilment.is_some_and(|fulfilment| fulfilment != Fulfilment::Delivery) {
             return Err(Problem::invalid_field("?fulfilment", "must be DELIVERY, or absent, with deliversTo"));
         }
-        let words = self.q.map(|text| words_of(text.as_str()));
-        if words.as_ref().is_some_and(|words| words.is_empty() || words.len() > MOST_WORDS) {
-            return Err(Problem::invalid_field("?q", "must hold one to six words of letters and digits"));
-        }
+        let words = self.q.map(|text| fold::wanted(text.as_str()));
         let around = middle.map(|middle| Around { middle, radius });
         // The two orders have cursors of their own.
         let (page, nearer) = match (around, self.cursor) {
@@ -169,19 +165,6 @@ impl Search {
         let batch = i64::try_from(batch).unwrap_or(i64::MAX);
         Ok(Wanted { around, door, open_now, fulfilment, words, page, nearer, limit, batch })
     }
-}
-
-/// The words of a text as the database compares them (`plain` there): small, without accents; each may go on.
-fn words_of(text: &str) -> Vec<String> {
-    let plain: String = text.to_lowercase().nfkd().filter(|letter| !('\u{300}'..='\u{36f}').contains(letter)).collect();
-    let mut words: Vec<_> = plain
-        .split(|letter: char| !letter.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(|word| format!("'{word}':*"))
-        .collect();
-    words.sort();
-    words.dedup();
-    words
 }
 
 fn cursor_at(candidate: Candidate) -> String {

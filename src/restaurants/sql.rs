@@ -12,6 +12,7 @@ use super::slots::SlotRules;
 use super::tax::{Rate, TaxRules};
 use super::zones::Zone;
 use super::{Pause, Restaurant};
+use crate::fold;
 use crate::ids::RestaurantId;
 use crate::money::{Amount, Currency};
 use crate::pictures::Image;
@@ -263,9 +264,9 @@ pub async fn insert(
         "insert into restaurants (id, slug, name, description, cuisines, address, latitude, longitude, timezone,
              currency, tax_rate, delivery_fee, minimum_order, auto_accept, preparation_minutes, accepting,
              created_at, updated_at, prices_include_tax, accept_minutes, contact, service_fee_rate, service_fee_cap,
-             service_fee_fixed, slot_minutes, slot_capacity, schedule_days)
+             service_fee_fixed, slot_minutes, slot_capacity, schedule_days, search_words)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18, $19, $20, $21,
-             $22, $23, $24, $25, $26)",
+             $22, $23, $24, $25, $26, $27)",
         scope.restaurant() as RestaurantId,
         profile.slug,
         profile.name,
@@ -292,11 +293,17 @@ pub async fn insert(
         profile.slots.minutes,
         profile.slots.capacity,
         profile.slots.days_ahead,
+        &search_words(profile),
     )
     .execute(tx.connection())
     .await
     .on_constraint("restaurants_slug_key", slug_taken)?;
     tax::set(tx, scope, &profile.tax.classes).await
+}
+
+/// The words by which it is found.
+fn search_words(profile: &Profile) -> Vec<String> {
+    fold::words_of(std::iter::once(profile.name.as_str()).chain(profile.cuisines.iter().map(String::as_str)))
 }
 
 fn slug_taken() -> Problem {
@@ -320,7 +327,8 @@ pub async fn update(tx: &mut Tx, scope: &RestaurantScope, profile: &Profile) -> 
              longitude = $8, timezone = $9, tax_rate = $10, delivery_fee = $11, minimum_order = $12,
              auto_accept = $13, preparation_minutes = $14, accepting = $15, version = version + 1, updated_at = $16,
              prices_include_tax = $17, accept_minutes = $18, contact = $19, service_fee_rate = $20,
-             service_fee_cap = $21, service_fee_fixed = $22, slot_minutes = $23, slot_capacity = $24, schedule_days = $25
+             service_fee_cap = $21, service_fee_fixed = $22, slot_minutes = $23, slot_capacity = $24, schedule_days = $25,
+             search_words = $26
          where id = $1",
         scope.restaurant() as RestaurantId,
         profile.slug,
@@ -347,6 +355,7 @@ pub async fn update(tx: &mut Tx, scope: &RestaurantScope, profile: &Profile) -> 
         profile.slots.minutes,
         profile.slots.capacity,
         profile.slots.days_ahead,
+        &search_words(profile),
     )
     .execute(tx.connection())
     .await

@@ -7,8 +7,8 @@ use crate::place::Place;
 /// Where a zone is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Shape {
-    /// Inside its outer ring and outside its holes.
-    Polygon(Polygon),
+    /// Inside the outer ring of one of them and outside its holes.
+    Polygons(Vec<Polygon>),
     /// So many metres around a place, as the crow flies.
     Circle {
         /// The middle.
@@ -22,9 +22,8 @@ impl Shape {
     /// Whether a place lies in it; its edge belongs to it.
     pub fn contains(&self, place: Place) -> bool {
         match self {
-            Self::Polygon(polygon) => {
-                Point::from_degrees(place.lng(), place.lat()).is_some_and(|point| polygon.contains(point))
-            }
+            Self::Polygons(polygons) => Point::from_degrees(place.lng(), place.lat())
+                .is_some_and(|point| polygons.iter().any(|polygon| polygon.contains(point))),
             Self::Circle { centre, radius } => centre.metres_to(place) <= *radius,
         }
     }

@@ -155,12 +155,12 @@ async fn a_page_is_read_from_an_index_however_many_orders_there_are() {
     let earlier = text("select quote_literal(now() - interval '11 days')").await;
     let (of_shop, of_customer) = ("where restaurant_id = $1 and (placed_at", "where customer_id = $1 and (placed_at");
     for (part, arguments) in [
-        (of_shop, format!("{shop}, null, null, null, null, null, null, null, 10")),
-        (of_shop, format!("{shop}, {deep}, null, null, null, null, null, null, 10")),
-        (of_shop, format!("{shop}, {deep}, null, {earlier}, '{{DELIVERED}}', null, null, null, 10")),
-        ("closed_at is null and (placed_at", format!("{shop}, null, null, null, '{{PENDING}}', null, null, null, 10")),
-        (of_customer, format!("{customer}, null, null, null, null, null, null, null, 10")),
-        (of_customer, format!("{customer}, {deep}, null, null, null, null, null, null, 10")),
+        (of_shop, format!("{shop}, null, null, null, null, null, 10")),
+        (of_shop, format!("{shop}, {deep}, null, null, null, null, 10")),
+        (of_shop, format!("{shop}, {deep}, null, {earlier}, '{{DELIVERED}}', null, 10")),
+        ("closed_at is null and (placed_at", format!("{shop}, null, null, null, '{{PENDING}}', null, 10")),
+        (of_customer, format!("{customer}, null, null, null, null, null, 10")),
+        (of_customer, format!("{customer}, {deep}, null, null, null, null, 10")),
     ] {
         let mut one = app.look.acquire().await.unwrap();
         let statement = recorded(part);

@@ -160,8 +160,6 @@ async fn a_question_that_makes_no_sense_is_refused() {
         ("deliversTo=1,1&fulfilment=PICKUP", "?fulfilment"),
         ("fulfilment=BOAT", "?fulfilment"),
         ("q=%20", "?q"),
-        ("q=!!!", "?q"),
-        ("q=a%20b%20c%20d%20e%20f%20g", "?q"),
         ("limit=0", "?limit"),
         ("limit=201", "?limit"),
         ("cursor=x", "?cursor"),
@@ -176,8 +174,9 @@ async fn a_question_that_makes_no_sense_is_refused() {
 /// Many restaurants, a few hundred metres from one another, three on each spot, with a dish each; every fourth has a zone.
 const MANY: &str = "
     with made as (
-        insert into restaurants (id, slug, name, cuisines, address, latitude, longitude, timezone, currency, created_at, updated_at)
-        select gen_random_uuid(), 'r-' || n, 'House ' || n, array[(array['Ramen', 'Pizza', 'Tacos', 'Mezze'])[1 + n % 4]], 'Via',
+        insert into restaurants (id, slug, name, cuisines, search_words, address, latitude, longitude, timezone, currency, created_at, updated_at)
+        select gen_random_uuid(), 'r-' || n, 'House ' || n, array[(array['Ramen', 'Pizza', 'Tacos', 'Mezze'])[1 + n % 4]],
+            array['house', n::text, (array['ramen', 'pizza', 'tacos', 'mezze'])[1 + n % 4]], 'Via',
             40 + (n / 3 % 100) * 0.09, 5 + (n / 300) * 0.09, 'UTC', 'EUR', timestamptz '2026-01-01' + n * interval '1 s', now()
         from generate_series(0, 29999) n returning id, slug, latitude, longitude
     ), zoned as (
@@ -189,8 +188,8 @@ const MANY: &str = "
         insert into menu_categories (restaurant_id, id, name, position, created_at, updated_at)
         select id, gen_random_uuid(), 'All', 0, now(), now() from made returning restaurant_id, id
     )
-    insert into menu_items (restaurant_id, id, category_id, name, price, position, created_at, updated_at)
-    select restaurant_id, gen_random_uuid(), id, 'Dish ' || row_number() over (), 100, 0, now(), now() from chapters";
+    insert into menu_items (restaurant_id, id, category_id, name, search_words, price, position, created_at, updated_at)
+    select restaurant_id, gen_random_uuid(), id, 'Dish ' || row_number() over (), array['dish', (row_number() over ())::text], 100, 0, now(), now() from chapters";
 
 /// Reads page after page, and holds them against the whole.
 async fn pages(app: &TestApp, question: &str, limit: usize) -> Vec<Value> {
@@ -245,7 +244,7 @@ async fn pages_are_stable_and_complete_and_carried_by_indexes() {
     assert!(near.contains("restaurants_place_idx"), "{near}");
     let newest = plan("select id from restaurants order by created_at desc, id desc limit 51").await;
     assert!(newest.contains("restaurants_created_at_idx") && !newest.contains("Sort"), "{newest}");
-    let words = plan("select id from restaurants_matching(array['''house'':*', '''2999'':*']) as id").await;
+    let words = plan("select id from restaurants_matching(array['house', '2999']) as id").await;
     assert!(words.contains("restaurants_words_idx") && words.contains("menu_items_words_idx"), "{words}");
     assert!(!words.contains("Seq Scan"), "{words}");
 }

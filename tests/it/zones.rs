@@ -309,3 +309,51 @@ async fn zones_that_make_no_sense_are_refused_by_name_and_nothing_changes() {
     app.staff_of(&luigi).await.put(&luigi.path("/zones"), &bologna()).await.refused(403, "forbidden");
     app.customer("Ada").await.put(&luigi.path("/zones"), &bologna()).await.refused(404, "not_found");
 }
+
+/// As geojson.io, QGIS and OpenStreetMap's tools write it: names, boxes, ids, heights, and several polygons in one.
+#[tokio::test]
+async fn geojson_is_read_as_tools_write_it() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let mut zones = bologna();
+    zones["name"] = json!("zones");
+    zones["bbox"] = json!([11.0, 44.0, 12.0, 45.0]);
+    zones["crs"] = json!({ "type": "name", "properties": { "name": "urn:ogc:def:crs:OGC:1.3:CRS84" } });
+    zones["features"][0]["id"] = json!(7);
+    zones["features"][0]["bbox"] = json!([11.33, 44.485, 11.355, 44.505]);
+    zones["features"][0]["geometry"]["bbox"] = json!([11.33, 44.485, 0, 11.355, 44.505, 100]);
+    for point in zones["features"][0]["geometry"]["coordinates"][0].as_array_mut().unwrap() {
+        point.as_array_mut().unwrap().push(json!(54.25));
+    }
+    zones["features"][1]["geometry"]["coordinates"] = json!([11.3426, 44.4949, 54.25, 1_700_000_000]);
+    assert_eq!(puts_zones(&luigi, &zones).await, bologna(), "what means something is kept");
+
+    let square = |lng: f64, lat: f64| {
+        json!([[[lng, lat], [lng + 0.01, lat], [lng + 0.01, lat + 0.01], [lng, lat + 0.01], [lng, lat]]])
+    };
+    let mut islands = bologna();
+    islands["features"][0]["geometry"] =
+        json!({ "type": "MultiPolygon", "coordinates": [square(11.33, 44.49), square(11.40, 44.49)] });
+    assert_eq!(puts_zones(&luigi, &islands).await, islands);
+    let ada = app.customer("Ada").await;
+    for (lng, zone) in [(11.335, json!("Centre")), (11.405, json!("Centre")), (11.36, json!("Around"))] {
+        let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 4)]).await;
+        let order = ada.orders_cart(&cart, &to(44.495, lng)).await.expect(201);
+        assert_eq!(order["deliveryZone"], zone, "{lng}");
+    }
+
+    // What is wrong is told as a fault of shape, with its place, and never as a fault of syntax.
+    let mut torn = islands.clone();
+    torn["features"][0]["geometry"]["coordinates"][1][0][2] = json!([11.40, 44.49]);
+    let refusal = luigi.owner.put(&luigi.path("/zones"), &torn).await.refused(422, "invalid_request");
+    let told = refusal["errors"][0]["pointer"].as_str().unwrap();
+    assert!(told.starts_with("/features/0/geometry/coordinates/1/0"), "{refusal}");
+    for coordinates in
+        [json!([11.34]), json!([]), json!(["a", "b"]), json!([11.34, 44.49, "high"]), json!(null), json!([[1]])]
+    {
+        let mut bad = bologna();
+        bad["features"][1]["geometry"]["coordinates"] = coordinates;
+        let refusal = luigi.owner.put(&luigi.path("/zones"), &bad).await.refused(422, "invalid_request");
+        assert!(refusal["errors"][0]["pointer"].as_str().unwrap().starts_with("/features/1/geometry"), "{refusal}");
+    }
+}

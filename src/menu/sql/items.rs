@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
 use super::key_taken;
+use crate::fold;
 use crate::ids::{CategoryId, ImageId, ItemId, ModifierGroupId, RestaurantId};
 use crate::menu::Item;
 use crate::menu::allergens::{Declared, Diet};
@@ -150,14 +151,15 @@ pub async fn save(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(
     let now = tx.now();
     sqlx::query!(
         "insert into menu_items (restaurant_id, id, key, category_id, name, description, price, available,
-             unavailable_until, position, day_parts, allergens, diets, translations, created_at, updated_at, tax_class)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $16)
+             unavailable_until, position, day_parts, allergens, diets, translations, created_at, updated_at, tax_class,
+             search_words)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $16, $17)
          on conflict (restaurant_id, id) do update set key = excluded.key, category_id = excluded.category_id,
              name = excluded.name, description = excluded.description, price = excluded.price,
              available = excluded.available, unavailable_until = excluded.unavailable_until,
              position = excluded.position, day_parts = excluded.day_parts, allergens = excluded.allergens,
              diets = excluded.diets, translations = excluded.translations, updated_at = excluded.updated_at,
-             tax_class = excluded.tax_class",
+             tax_class = excluded.tax_class, search_words = excluded.search_words",
         scope.restaurant() as RestaurantId,
         item.id as ItemId,
         item.key,
@@ -174,6 +176,7 @@ pub async fn save(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(
         Json(&item.translations) as _,
         now,
         item.tax_class.as_ref().map(TaxClass::as_str),
+        &fold::words_of([item.name.as_str()]),
     )
     .execute(tx.connection())
     .await

@@ -7,6 +7,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::key_taken;
+use crate::fold;
 use crate::ids::RestaurantId;
 use crate::menu::{Category, Group, Item};
 use crate::problem::{OnConstraint as _, Problem};
@@ -62,23 +63,25 @@ pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, items: &[&Item]) -
             "description": one.description, "price": one.price.amount, "tax_class": one.tax_class,
             "available": one.available,
             "unavailable_until": one.unavailable_until, "position": one.position, "day_parts": one.day_parts,
-            "allergens": one.allergens, "diets": one.diets, "translations": one.translations })
+            "allergens": one.allergens, "diets": one.diets, "translations": one.translations,
+            "search_words": fold::words_of([one.name.as_str()]) })
     };
     let (now, rows) = (tx.now(), items.iter().map(row).collect::<Vec<_>>());
     sqlx::query!(
         "insert into menu_items (restaurant_id, id, key, category_id, name, description, price, available,
-             unavailable_until, position, day_parts, allergens, diets, translations, tax_class, created_at, updated_at)
+             unavailable_until, position, day_parts, allergens, diets, translations, tax_class,
+             search_words, created_at, updated_at)
          select $1, id, key, category_id, name, description, price, available, unavailable_until, position, day_parts,
-             nullif(allergens, 'null'), diets, translations, tax_class, $3, $3
+             nullif(allergens, 'null'), diets, translations, tax_class, search_words, $3, $3
          from jsonb_to_recordset($2) as i(id uuid, key text, category_id uuid, name text, description text, price bigint,
              available boolean, unavailable_until timestamptz, position int, day_parts jsonb, allergens jsonb,
-             diets jsonb, translations jsonb, tax_class text)
+             diets jsonb, translations jsonb, tax_class text, search_words text[])
          on conflict (restaurant_id, id) do update set key = excluded.key, category_id = excluded.category_id,
              name = excluded.name, description = excluded.description, price = excluded.price,
              available = excluded.available, unavailable_until = excluded.unavailable_until,
              position = excluded.position, day_parts = excluded.day_parts, allergens = excluded.allergens,
              diets = excluded.diets, translations = excluded.translations, tax_class = excluded.tax_class,
-             updated_at = excluded.updated_at",
+             search_words = excluded.search_words, updated_at = excluded.updated_at",
         scope.restaurant() as RestaurantId,
         Json(&rows) as _,
         now,

@@ -1,55 +1,146 @@
 //! Pages of orders, the newest first. A page costs the same however deep it lies and however many orders there are:
 //! each statement walks one index from where the page before ended.
+//!
+//! A text is looked for in candidates, which are read in that order, a batch at a time, and held against it by the rules
+//! of `fold.rs`: the database does not fold. The orders themselves are read only of those that have it.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::Row;
-use crate::ids::{RestaurantId, UserId};
-use crate::orders::filter::Filter;
+use crate::ids::{OrderId, RestaurantId, UserId};
+use crate::orders::filter::{Filter, Text};
 use crate::orders::{Fulfilment, Order, OrderStatus};
-use crate::paging::Page;
+use crate::paging::{List, Page};
 use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// A page of somebody's orders; `$name` is a condition on whose name the text is looked for in.
-macro_rules! page {
-    ($whose:tt, $name:tt, $who:expr, $filter:expr, $page:expr) => {{
-        let (before, before_id) = $filter.before($page).unzip();
-        orders!(
+/// Candidates that are read in one go.
+const BATCH: i64 = 500;
+/// Most candidates that are looked at for one page; then it is shorter, and its cursor goes on.
+const MOST_CANDIDATES: usize = 2_000;
+
+/// Which orders a page is of, but for a text; `$whose` is a condition on whose they are.
+macro_rules! bounded {
+    ($orders:ident, $whose:tt, $who:expr, $filter:expr, $before:expr, $limit:expr) => {{
+        let (before, before_id) = $before.unzip();
+        $orders!(
             [$whose
                 + " and (placed_at, id) < (coalesce($2, 'infinity'::timestamptz),
                                                coalesce($3, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
                  and placed_at >= coalesce($4, '-infinity'::timestamptz)
                  and ($5::order_status[] is null or status = any($5))
                  and ($6::fulfilment is null or fulfilment = $6)
-                 and ($7::text is null or number = $8::int or note ilike $7 or "
-                + $name
-                + ")
-                 order by placed_at desc, id desc limit $9"],
+                 order by placed_at desc, id desc limit $7"],
             $who,
             before,
             before_id,
             $filter.from,
             $filter.statuses.as_deref() as Option<&[OrderStatus]>,
             $filter.fulfilment as Option<Fulfilment>,
-            $filter.pattern(),
-            $filter.number(),
-            $page.fetch,
+            $limit,
         )
     }};
 }
 
+/// An order that may have the text.
+struct Candidate {
+    id: OrderId,
+    placed_at: DateTime<Utc>,
+    number: i32,
+    note: Option<String>,
+    /// The other side's: the customer's for a restaurant, the restaurant's for a customer.
+    name: Option<String>,
+}
+
+macro_rules! candidates_of_restaurant {
+    ([$($which:tt)+], $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            Candidate,
+            r#"select id, placed_at, number, note,
+                      (select u.name from users u where u.id = o.customer_id) as name from orders o "# + $($which)+,
+            $($argument),+
+        )
+    };
+}
+
+macro_rules! candidates_of_customer {
+    ([$($which:tt)+], $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            Candidate,
+            r#"select id, placed_at, number, note,
+                      (select r.name from restaurants r where r.id = o.restaurant_id) as name from orders o "# + $($which)+,
+            $($argument),+
+        )
+    };
+}
+
+/// What of the candidates read so far has the text, and where to go on.
+struct Sieve {
+    wanted: usize,
+    seen: usize,
+    found: Vec<Uuid>,
+    last: Option<(DateTime<Utc>, Uuid)>,
+    ends: bool,
+}
+
+impl Sieve {
+    fn new(filter: &Filter, page: Page) -> Self {
+        let wanted = usize::try_from(page.fetch - 1).unwrap_or_default();
+        Self { wanted, seen: 0, found: Vec::new(), last: filter.before(page), ends: false }
+    }
+
+    /// Takes a batch; says whether another one is to be read.
+    fn take(&mut self, text: &Text, candidates: Vec<Candidate>) -> bool {
+        self.ends = i64::try_from(candidates.len()).unwrap_or(i64::MAX) < BATCH;
+        self.seen += candidates.len();
+        for candidate in candidates {
+            if self.found.len() == self.wanted {
+                self.ends = false;
+                return false;
+            }
+            self.last = Some((candidate.placed_at, candidate.id.uuid()));
+            if text.is_in(candidate.number, &[candidate.note.as_deref(), candidate.name.as_deref()]) {
+                self.found.push(candidate.id.uuid());
+            }
+        }
+        !self.ends && self.found.len() < self.wanted && self.seen < MOST_CANDIDATES
+    }
+
+    fn page(&self, rows: Vec<Row>) -> List<Order> {
+        let next_cursor = self.last.filter(|_| !self.ends).map(Page::cursor_at);
+        List { data: rows.into_iter().map(Row::into_order).collect(), next_cursor }
+    }
+}
+
+fn page_of(page: Page, rows: Vec<Row>) -> List<Order> {
+    page.cut(rows.into_iter().map(Row::into_order).collect(), |order: &Order| (order.placed_at, order.id.uuid()))
+}
+
 /// A page of a customer's orders.
-pub async fn of_customer(tx: &mut Tx, customer: UserId, filter: &Filter, page: Page) -> Result<Vec<Order>, Problem> {
-    let rows = page!(
-        "where customer_id = $1",
-        "exists (select from restaurants r where r.id = o.restaurant_id and r.name ilike $7)",
+pub async fn of_customer(tx: &mut Tx, customer: UserId, filter: &Filter, page: Page) -> Result<List<Order>, Problem> {
+    let Some(text) = &filter.text else {
+        let before = filter.before(page);
+        let rows = bounded!(orders, "where customer_id = $1", customer as UserId, filter, before, page.fetch);
+        return Ok(page_of(page, rows.fetch_all(tx.connection()).await?));
+    };
+    let mut sieve = Sieve::new(filter, page);
+    loop {
+        let batch =
+            bounded!(candidates_of_customer, "where customer_id = $1", customer as UserId, filter, sieve.last, BATCH);
+        let batch = batch.fetch_all(tx.connection()).await?;
+        if !sieve.take(text, batch) {
+            break;
+        }
+    }
+    let rows = orders!(
+        ["where customer_id = $1 and id = any($2) order by placed_at desc, id desc"],
         customer as UserId,
-        filter,
-        page
-    )
-    .fetch_all(tx.connection())
-    .await?;
-    Ok(rows.into_iter().map(Row::into_order).collect())
+        &sieve.found,
+    );
+    let rows = if sieve.found.is_empty() { Vec::new() } else { rows.fetch_all(tx.connection()).await? };
+    Ok(sieve.page(rows))
 }
 
 /// A page of a restaurant's orders.
@@ -58,28 +149,48 @@ pub async fn of_restaurant(
     scope: &RestaurantScope,
     filter: &Filter,
     page: Page,
-) -> Result<Vec<Order>, Problem> {
-    // Those that are not finished have an index of their own: few of many.
-    let rows = if filter.only_open() {
-        page!(
-            "where restaurant_id = $1 and closed_at is null",
-            "exists (select from users u where u.id = o.customer_id and u.name ilike $7)",
-            scope.restaurant() as RestaurantId,
-            filter,
-            page
-        )
-        .fetch_all(tx.connection())
-        .await?
-    } else {
-        page!(
-            "where restaurant_id = $1",
-            "exists (select from users u where u.id = o.customer_id and u.name ilike $7)",
-            scope.restaurant() as RestaurantId,
-            filter,
-            page
-        )
-        .fetch_all(tx.connection())
-        .await?
+) -> Result<List<Order>, Problem> {
+    let restaurant = scope.restaurant();
+    let Some(text) = &filter.text else {
+        let before = filter.before(page);
+        // Those that are not finished have an index of their own: few of many.
+        let rows = if filter.only_open() {
+            let open = bounded!(
+                orders,
+                "where restaurant_id = $1 and closed_at is null",
+                restaurant as RestaurantId,
+                filter,
+                before,
+                page.fetch
+            );
+            open.fetch_all(tx.connection()).await?
+        } else {
+            let all =
+                bounded!(orders, "where restaurant_id = $1", restaurant as RestaurantId, filter, before, page.fetch);
+            all.fetch_all(tx.connection()).await?
+        };
+        return Ok(page_of(page, rows));
     };
-    Ok(rows.into_iter().map(Row::into_order).collect())
+    let mut sieve = Sieve::new(filter, page);
+    loop {
+        let batch = bounded!(
+            candidates_of_restaurant,
+            "where restaurant_id = $1",
+            restaurant as RestaurantId,
+            filter,
+            sieve.last,
+            BATCH
+        );
+        let batch = batch.fetch_all(tx.connection()).await?;
+        if !sieve.take(text, batch) {
+            break;
+        }
+    }
+    let rows = orders!(
+        ["where restaurant_id = $1 and id = any($2) order by placed_at desc, id desc"],
+        restaurant as RestaurantId,
+        &sieve.found,
+    );
+    let rows = if sieve.found.is_empty() { Vec::new() } else { rows.fetch_all(tx.connection()).await? };
+    Ok(sieve.page(rows))
 }

@@ -24,6 +24,11 @@ pub enum Drawn {
         /// The rings.
         rings: Vec<Vec<[f64; 2]>>,
     },
+    /// Several polygons.
+    Polygons {
+        /// The rings of each.
+        polygons: Vec<Vec<Vec<[f64; 2]>>>,
+    },
     /// Around a middle, in metres.
     Circle {
         /// Longitude and latitude.
@@ -37,19 +42,27 @@ impl Drawn {
     fn bounds(&self) -> Result<Bounds, Problem> {
         match self {
             Self::Polygon { rings } => Ok(Bounds::of_ring(rings.first().map(Vec::as_slice).unwrap_or_default())),
+            Self::Polygons { polygons } => {
+                let outer: Vec<_> = polygons.iter().filter_map(|rings| rings.first()).flatten().copied().collect();
+                Ok(Bounds::of_ring(&outer))
+            }
             Self::Circle { centre, radius } => Ok(Bounds::of_circle(place_of(*centre)?, *radius)),
         }
     }
 
     fn shape(&self) -> Result<Shape, Problem> {
         match self {
-            Self::Polygon { rings } => {
-                let polygon = Polygon::kept(rings).ok_or_else(|| Problem::internal(&"a kept zone is no polygon"))?;
-                Ok(Shape::Polygon(polygon))
+            Self::Polygon { rings } => Ok(Shape::Polygons(vec![kept(rings)?])),
+            Self::Polygons { polygons } => {
+                Ok(Shape::Polygons(polygons.iter().map(|rings| kept(rings)).collect::<Result<_, _>>()?))
             }
             Self::Circle { centre, radius } => Ok(Shape::Circle { centre: place_of(*centre)?, radius: *radius }),
         }
     }
+}
+
+fn kept(rings: &[Vec<[f64; 2]>]) -> Result<Polygon, Problem> {
+    Polygon::kept(rings).ok_or_else(|| Problem::internal(&"a kept zone is no polygon"))
 }
 
 fn place_of([lng, lat]: [f64; 2]) -> Result<Place, Problem> {

@@ -1,0 +1,179 @@
+//! Search: every name finds itself, as it is written, in either case, without its accents, and by each of its words; in
+//! scripts without spaces by any part of it.
+
+use chrono::TimeDelta;
+use comanda::fold::{Part, fold, slug, wanted, words_of};
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::app::TestApp;
+
+/// What the database does: each word that is wanted begins one that there is.
+fn is_found(name: &str, question: &str) -> bool {
+    let words = words_of([name]);
+    let wanted = wanted(question);
+    !wanted.is_empty() && wanted.iter().all(|want| words.iter().any(|word| word.starts_with(want)))
+}
+
+#[test]
+fn names_are_found_as_people_type_them() {
+    let found = [
+        ("Dr.Pepper", "pepper"),
+        ("Dr.Pepper", "Dr.Pepper"),
+        ("Dr.Pepper", "dr pep"),
+        ("Pizza/Pasta plate", "pasta"),
+        ("Pizza/Pasta plate", "Pizza/Pasta plate"),
+        ("Pizza 3.5", "Pizza 3.5"),
+        ("Pizza 3.5", "3.5"),
+        ("ピザ", "ピザ"),
+        ("マルゲリータピザ", "ピザ"),
+        ("ข้าวผัด", "ข้าวผัด"),
+        ("ข้าวผัดกุ้ง", "ผัด"),
+        ("मक्खन", "मक्खन"),
+        ("पनीर मक्खन मसाला", "मक्खन"),
+        ("麻婆豆腐", "豆腐"),
+        ("김치찌개", "찌개"),
+        ("ΜΟΥΣΑΚΑΣ", "μουσακας"),
+        ("Μουσακάς", "ΜΟΥΣΑΚΑΣ"),
+        ("Łosoś", "losos"),
+        ("Smørrebrød", "smorrebrod"),
+        ("Straße", "STRASSE"),
+        ("Lahmacun ısırık", "isirik"),
+        ("Đà Nẵng", "da nang"),
+        ("Crème brûlée", "creme brulee"),
+        ("Œufs à la coque", "oeufs"),
+        ("Þorskur", "thorskur"),
+        ("dell'Oca", "oca"),
+        ("Fish & Chips", "fish chips"),
+        ("🍕", "🍕"),
+        ("!!!", "!!!"),
+    ];
+    for (name, question) in found {
+        assert!(is_found(name, question), "{name:?} by {question:?}: {:?} {:?}", words_of([name]), wanted(question));
+    }
+    for (name, question) in [("Dr.Pepper", "epper"), ("Pizza", "pasta"), ("Pizza 3.5", "pizza 4"), ("豆腐", "麻婆")]
+    {
+        assert!(!is_found(name, question), "{name:?} by {question:?}");
+    }
+}
+
+#[test]
+fn parts_of_texts_are_found_whatever_their_case_and_accents() {
+    for (text, part) in [
+        ("No onions, please", "NO ONIONS"),
+        ("Éloïse Łukasiewicz", "eloise luk"),
+        ("no_onions", "no onions"),
+        ("100%", "0%"),
+        ("ข้าวผัด", "ผัด"),
+    ] {
+        assert!(Part::of(part).is_in(text), "{text} has {part}");
+    }
+    assert!(!Part::of("%").is_in("100"));
+    assert!(!Part::of("noXonions").is_in("no onions"));
+}
+
+#[test]
+fn slugs_are_spelled_in_plain_letters() {
+    for (name, expected) in [
+        ("Crêperie Éloïse", "creperie-eloise"),
+        ("Trattoria dell'Oca!", "trattoria-dell-oca"),
+        ("Smørrebrød & Øl", "smorrebrod-ol"),
+        ("Łosoś", "losos"),
+        ("Straße 7", "strasse-7"),
+        ("Μουσακάς", "mousakas"),
+        ("Борщ", "borshch"),
+        ("  --  ", ""),
+    ] {
+        assert_eq!(slug(name), expected, "{name}");
+    }
+    assert!(slug("四川飯店").starts_with("si"), "{}", slug("四川飯店"));
+    assert!(slug(&"é".repeat(200)).len() <= 80);
+}
+
+/// Names in the letters of many scripts, with signs and marks between them.
+fn name() -> impl Strategy<Value = String> {
+    let letters = "[a-zA-ZàéîõüłøßıđæœþŞğİΑ-Ωα-ωάςа-яЁñçกขคผัดข้าว豆腐麻婆ピザラーメンがमक्खनपनीर김치עבריתعربي0-9]";
+    proptest::string::string_regex(&format!("({letters}{{1,9}}[ ./,'&-]{{0,2}}){{1,6}}")).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn every_name_finds_itself(name in name()) {
+        prop_assert!(is_found(&name, &name), "{:?} {:?}", words_of([name.as_str()]), wanted(&name));
+        for other in [name.to_lowercase(), name.to_uppercase(), fold(&name)] {
+            prop_assert!(is_found(&name, &other), "by {other:?}: {:?} {:?}", words_of([name.as_str()]), wanted(&other));
+        }
+        for word in name.split([' ', '.', '/', ',', '\'', '&', '-']).filter(|word| !word.is_empty()) {
+            // A mark alone is no word.
+            if !fold(word).is_empty() {
+                prop_assert!(is_found(&name, word), "by its word {word:?}");
+            }
+        }
+        prop_assert_eq!(fold(&fold(&name)), fold(&name));
+    }
+
+    #[test]
+    fn scripts_without_spaces_are_found_inside(name in "[豆腐麻婆ピザラーメンかな]{2,12}", from in 0_usize..6, length in 1_usize..6) {
+        let part: String = name.chars().skip(from).take(length).collect();
+        prop_assume!(!fold(&part).is_empty());
+        prop_assert!(is_found(&name, &part), "{part:?} in {:?}", words_of([name.as_str()]));
+    }
+
+    #[test]
+    fn no_text_breaks_the_search(text in "\\PC{0,60}") {
+        for question in [wanted(&text), words_of([text.as_str()])] {
+            prop_assert!(question.iter().all(|word| !word.is_empty() && word.chars().count() <= 40));
+        }
+        let _ = slug(&text);
+    }
+}
+
+/// As it stands in an address.
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |encoded, byte| format!("{encoded}%{byte:02X}"))
+}
+
+/// The database compares what was prepared, for restaurants, dishes and orders alike.
+#[tokio::test]
+async fn restaurants_dishes_and_orders_are_found_by_the_same_rules() {
+    let app = TestApp::start().await;
+    let mut shop =
+        app.restaurant("Crêperie Éloïse").with("cuisines", json!(["Ελληνική"])).with("slug", json!("creperie-eloise"));
+    let dishes =
+        ["Dr.Pepper", "Pizza/Pasta plate", "Pizza 3.5", "ピザ", "ข้าวผัด", "मक्खन", "ΜΟΥΣΑΚΑΣ", "Łosoś", "O'Neill \\ 'x'"];
+    for dish in dishes {
+        shop = shop.sells(dish, 500);
+    }
+    let shop = shop.opens().await;
+    let finds = async |question: &str| {
+        let page = app.stranger().get(&format!("/api/restaurants?q={}", encoded(question))).await.expect(200);
+        page["data"].as_array().unwrap().len()
+    };
+    for question in
+        dishes.into_iter().chain(["creperie eloise", "CRÊPERIE", "ελληνικη", "pepper", "pasta", "ผัด", "losos"])
+    {
+        assert_eq!(finds(question).await, 1, "{question}");
+    }
+    assert_eq!(finds("nowhere").await, 0);
+    // A menu put whole, and an item that is renamed, are found by their new names.
+    let item = &shop.dishes[0].id;
+    shop.owner.patch(&shop.path(&format!("/items/{item}")), &json!({ "name": "Żurek" })).await.expect(200);
+    assert_eq!((finds("zurek").await, finds("pepper").await), (1, 0));
+    let mut menu = shop.owner.get(&shop.path("/menu/document")).await.expect(200);
+    menu["categories"][0]["items"][0]["name"] = json!("Käsespätzle");
+    shop.owner.put(&shop.path("/menu"), &menu).await.expect(200);
+    assert_eq!((finds("kasespatzle").await, finds("zurek").await), (1, 0));
+
+    let zoe = app.customer("Zoë Łukasiewicz").await;
+    let cart = zoe.puts_in_cart(&shop, &[(&shop.dishes[1], 1)]).await;
+    zoe.orders_cart(&cart, &json!({ "note": "Crème fraîche à côté" })).await.expect(201);
+    app.passes(TimeDelta::minutes(1));
+    for question in ["zoe luk", "CREME FRAICHE", "cote", "1", "#1"] {
+        let path = format!("/api/orders?restaurantId={}&q={}", shop.id, encoded(question));
+        let list = shop.owner.get(&path).await.expect(200);
+        assert_eq!(list["data"].as_array().unwrap().len(), 1, "{question}");
+    }
+    assert_eq!(zoe.get("/api/orders?q=eloise").await.expect(200)["data"].as_array().unwrap().len(), 1);
+}

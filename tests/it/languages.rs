@@ -1,0 +1,101 @@
+//! Languages by BCP 47: how tags are kept, and which translation is nearest to what a reader asks for.
+
+use comanda::menu::languages::{asked_for, canonical, choose};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::app::TestApp;
+
+#[test]
+fn tags_are_kept_in_one_spelling() {
+    for (written, kept) in [
+        ("it", Some("it")),
+        ("PT-br", Some("pt-br")),
+        ("pt_BR", Some("pt-br")),
+        ("zh-Hant-TW", Some("zh-hant-tw")),
+        ("ZH_hant", Some("zh-hant")),
+        ("iw", Some("he")),
+        ("fil", Some("fil")),
+        (" en-GB ", Some("en-gb")),
+        ("Italian", None),
+        ("x", None),
+        ("", None),
+        ("und", None),
+        ("en-", None),
+        ("it it", None),
+        ("pt-toolongsubtag", None),
+    ] {
+        assert_eq!(canonical(written).as_deref(), kept, "{written:?}");
+    }
+}
+
+#[test]
+fn the_nearest_translation_is_shown() {
+    // What is asked for, the menu's own language, its translations; and what is shown: `own` is the menu as written.
+    for (asked, own, offered, shown) in [
+        ("pt-PT,pt;q=0.9,en;q=0.8", "pt-br", "en", "own"),
+        ("pt-PT", "en", "pt-br es", "pt-br"),
+        ("pt-BR", "en", "pt-pt pt-br", "pt-br"),
+        ("zh-TW", "en", "zh-hant", "zh-hant"),
+        ("zh-TW", "en", "zh zh-hant", "zh-hant"),
+        ("zh-HK", "en", "zh-hans zh-hant", "zh-hant"),
+        ("zh-CN", "en", "zh-hant zh-hans", "zh-hans"),
+        ("zh", "en", "zh-hant zh-hans", "zh-hans"),
+        ("zh-Hant", "en", "zh-tw", "zh-tw"),
+        ("zh-TW,en;q=0.5", "fr", "en zh-hans", "zh-hans"),
+        ("en-AU", "it", "en-gb en-us", "en-us"),
+        ("en-GB", "it", "en", "en"),
+        ("en", "it", "en-gb", "en-gb"),
+        ("fr, en-GB;q=0.8, de;q=0.3", "it", "de en", "en"),
+        ("de-CH-1996", "it", "de-ch de", "de-ch"),
+        ("it-CH", "it", "en", "own"),
+        ("sr-Latn", "en", "sr sr-latn", "sr-latn"),
+        ("iw", "en", "he", "he"),
+        ("nl,*;q=0.1", "it", "en", "own"),
+        ("ja", "it", "en", "own"),
+        ("PT_pt", "en", "pt-br", "pt-br"),
+        ("en;q=0, fr", "it", "en fr", "fr"),
+        ("", "it", "en", "own"),
+    ] {
+        let offered: Vec<_> = offered.split(' ').map(ToOwned::to_owned).collect();
+        let found = choose(&asked_for(asked), Some(own), &offered).unwrap_or("own");
+        assert_eq!(found, shown, "{asked} of {own}, {offered:?}");
+    }
+}
+
+/// However tags are spelled, in a document, in a patch, in a header and in the query.
+#[tokio::test]
+async fn a_menu_is_found_by_every_spelling_of_its_languages() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").sells("Polpo", 900).opens().await;
+    let item = luigi.path(&format!("/items/{}", luigi.any_dish().id));
+    let texts = json!({ "pt_BR": { "name": "Polvo" }, "ZH-Hant": { "name": "章魚" } });
+    let shown = luigi.owner.patch(&item, &json!({ "translations": texts })).await.expect(200);
+    assert_eq!(shown["translations"], json!({ "pt-br": { "name": "Polvo" }, "zh-hant": { "name": "章魚" } }));
+    let guest = app.stranger();
+    let name = async |query: &str, header: &str| -> Value {
+        let request =
+            guest.request(Method::GET, &luigi.path(&format!("/menu{query}"))).header("accept-language", header);
+        guest.send(request).await.expect(200)["categories"][0]["items"][0]["name"].clone()
+    };
+    for (query, header, found) in [
+        ("", "pt-PT,pt;q=0.9,en;q=0.8", "Polvo"),
+        ("?lang=PT_br", "", "Polvo"),
+        ("?lang=pt", "zh", "Polvo"),
+        ("", "zh-TW", "章魚"),
+        ("", "de", "Polpo"),
+    ] {
+        assert_eq!(name(query, header).await, found, "{query} {header}");
+    }
+    guest.get(&luigi.path("/menu?lang=portuguese")).await.refused(422, "invalid_request");
+    let twice = json!({ "pt-BR": { "name": "a" }, "pt_br": { "name": "b" } });
+    luigi.owner.patch(&item, &json!({ "translations": twice })).await.refused(422, "invalid_request");
+    let none = json!({ "portuguese": { "name": "a" } });
+    let refusal = luigi.owner.patch(&item, &json!({ "translations": none })).await.refused(422, "invalid_request");
+    assert_eq!(refusal["errors"][0]["pointer"], "/translations/portuguese");
+    let mut menu = luigi.owner.get(&luigi.path("/menu/document")).await.expect(200);
+    menu["language"] = json!("IT_it");
+    luigi.owner.put(&luigi.path("/menu"), &menu).await.expect(200);
+    assert_eq!(luigi.owner.get(&luigi.path("/menu/document")).await.expect(200)["language"], "it-it");
+    assert_eq!(name("", "it,pt;q=0.5").await, "Polpo");
+}
