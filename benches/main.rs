@@ -5,6 +5,7 @@
 #![expect(clippy::cast_precision_loss, clippy::disallowed_methods, reason = "ratios; tasks of its own")]
 
 mod flood;
+mod hostile;
 mod measure;
 mod menu;
 mod orders;
@@ -23,6 +24,7 @@ fn main() {
         ["orders", database, _, postgres, pgbench] => {
             runtime.block_on(orders::measure(database, postgres, pgbench));
         }
+        ["hostile", database, _, _, _] => runtime.block_on(hostile::measure(database)),
         ["flood", database, _, _, _] => runtime.block_on(flood::measure(database)),
         ["overload", database, _, _, _] => runtime.block_on(overload::measure(database, 30)),
         ["overload", database, _, _, _, seconds] => {

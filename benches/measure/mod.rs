@@ -148,7 +148,7 @@ impl Connection {
     pub async fn open(address: &str) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, buffer: vec![0; 256 << 10] }
+        Self { stream, buffer: vec![0; 32 << 20] }
     }
 
     /// Sends a request as it is, and reads its answer whole: status and body.

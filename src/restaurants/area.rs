@@ -196,15 +196,19 @@ impl ZoneFeature {
                 fault("/properties/radiusMetres", "has no place beside a polygon".into());
             }
             (ZoneGeometry::Polygon(rings), None) => {
-                misdrawn("", rings).into_iter().for_each(|(place, message)| fault(&place, message));
+                if let Some((place, message)) = misdrawn("", rings) {
+                    fault(&place, message);
+                }
             }
             (ZoneGeometry::MultiPolygon(polygons), None) if polygons.is_empty() => {
                 fault("/geometry/coordinates", "must have a polygon".into());
             }
             (ZoneGeometry::MultiPolygon(polygons), None) => {
-                let wrong = polygons.iter().enumerate();
-                let wrong = wrong.filter_map(|(place, rings)| misdrawn(&format!("/{place}"), rings));
-                wrong.for_each(|(place, message)| fault(&place, message));
+                for (place, rings) in polygons.iter().enumerate() {
+                    if let Some((place, message)) = misdrawn(&format!("/{place}"), rings) {
+                        fault(&place, message);
+                    }
+                }
             }
             (ZoneGeometry::Point(Position([lng, lat])), radius) => {
                 if Point::from_degrees(*lng, *lat).is_none() {
