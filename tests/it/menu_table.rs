@@ -42,6 +42,13 @@ async fn the_table_that_is_exported_imports_as_the_same_menu() {
     let few = "name\tkey\tcurrency\ttype\tin\tprice\nPizze\tp\t\tcategory\n\nBianca\tb\tEUR\titem\tp\t4,5\n";
     sends_csv(&luigi.owner, &path, few).await.expect(200);
     assert_eq!(menu(&luigi).await["categories"][0]["items"][0]["price"], euros(450));
+    // Columns that a spreadsheet left empty behind the last one.
+    let wide = "type,key,in,name,price,currency,,, \ncategory,p,,Pizze,,,,,\nitem,b,p,Bianca,4.5,EUR,,,\n";
+    assert_eq!(sends_csv(&luigi.owner, &path, wide).await.expect(200)["changes"], json!([]));
+    let beyond = format!("{wide}item,c,p,Cotto,4.5,EUR,,x,\n");
+    sends_csv(&luigi.owner, &path, &beyond).await.refused(422, "invalid_request");
+    let gap = "type,key,,in,name,price,currency\n";
+    sends_csv(&luigi.owner, &path, gap).await.refused(422, "invalid_request");
     luigi.owner.get(&format!("{path}?separator=dash")).await.refused(422, "invalid_request");
 }
 

@@ -57,3 +57,72 @@ fn the_parameter_that_is_meant_is_named() {
         assert_eq!(of_query(message), (pointer.to_owned(), words.to_owned()), "{message}");
     }
 }
+
+/// Something of every kind that a body has.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it is only read")]
+struct Anything {
+    pair: [f64; 2],
+    word: Word,
+    small: u8,
+    text: Option<String>,
+    deep: Option<Box<Anything>>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+enum Word {
+    One,
+    Two,
+}
+
+/// JSON of many shapes, some of them nearly right.
+fn values() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let leaf = prop::sample::select(vec![
+        "null",
+        "true",
+        "1",
+        "-7",
+        "1e999",
+        "0.5",
+        "300",
+        "\"One\"",
+        "\"x\"",
+        "[]",
+        "[1,2]",
+        "[1,2,3]",
+        "[1]",
+        "{}",
+        "[\"One\"]",
+    ]);
+    let leaf = leaf.prop_map(ToOwned::to_owned);
+    leaf.prop_recursive(3, 24, 5, |inner| {
+        let name = prop::sample::select(vec!["pair", "word", "small", "text", "deep", "other"]);
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(|all| format!("[{}]", all.join(","))),
+            prop::collection::vec((name, inner), 0..5).prop_map(|all| {
+                let fields: Vec<_> = all.into_iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+                format!("{{{}}}", fields.join(","))
+            }),
+        ]
+    })
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(3_000))]
+
+    /// What is JSON is never called something else, whatever is wrong with its shape; and what is not, always.
+    #[test]
+    fn a_fault_of_shape_is_no_fault_of_syntax(text in values(), cut in 0_usize..40) {
+        let code = |text: &str| {
+            comanda::wire::read_json::<Anything>(text.as_bytes()).err().map(|problem| problem.code())
+        };
+        let of_shape = code(&text).is_none_or(|code| code == comanda::problem::Code::InvalidRequest);
+        proptest::prop_assert!(of_shape, "{text}");
+        let broken = &text[..text.len().saturating_sub(cut + 1)];
+        if serde_json::from_str::<serde::de::IgnoredAny>(broken).is_err() {
+            proptest::prop_assert_eq!(code(broken), Some(comanda::problem::Code::MalformedRequest), "{}", broken);
+        }
+    }
+}
