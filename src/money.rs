@@ -19,6 +19,24 @@ const EXPONENT_2: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BN
     ZAR ZMW ZWG";
 const EXPONENT_3: &str = "BHD IQD JOD KWD LYD OMR TND";
 
+/// Currencies by how many units are worth about a euro, as a power of ten rounded up generously; what is in no list is
+/// worth up to about 30 to the euro. From the European Commission's monthly accounting rates (InforEuro) of 2025, and for
+/// IRR from the market rate. Only the order of magnitude matters: it scales [`Currency::largest_named_amount`].
+const UNITS_PER_EURO: [(u32, &str); 6] = [
+    (0, "AUD AZN BAM BBD BHD BMD BND BSD BZD CAD CHF EUR FJD FKP GBP GIP JOD KWD KYD NZD OMR PAB SGD SHP TND USD"),
+    (
+        2,
+        "AFN ALL BDT BTN CUP CVE DJF DOP DZD EGP ETB GMD GYD HTG INR ISK JMD JPY KES KGS LRD MKD MRU MUR MZN NIO NPR \
+         PHP RSD RUB SRD THB TRY TWD UAH UYU VUV XPF ZWG",
+    ),
+    (3, "AMD AOA ARS CLP CRC HUF IQD KMF KPW KRW KZT LKR MWK NGN PKR RWF SDG SOS UYI VED VES XAF XOF YER"),
+    (4, "BIF CDF COP GNF KHR MGA MMK MNT PYG SSP SYP TZS UGX"),
+    (5, "IDR LAK LBP UZS VND"),
+    (7, "IRR"),
+];
+/// What a currency in none of those lists is taken for, as a power of ten.
+const USUAL_SCALE: u32 = 1;
+
 /// A currency of ISO 4217, by its three letters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Currency([u8; 3]);
@@ -45,6 +63,37 @@ impl Currency {
             2
         }
     }
+
+    /// The largest price, fee, tip or other amount that a client may name, in minor units: about a million euros, in the
+    /// currency's own scale. 100,000,000 for EUR (1,000,000.00), 1,000,000,000 for JPY, 10,000,000,000,000 for IDR. What
+    /// the server adds up from such amounts has no bound but 64 bits.
+    pub fn largest_named_amount(self) -> i64 {
+        const MILLION: i64 = 1_000_000;
+        let lists = UNITS_PER_EURO.iter();
+        let scale = lists.clone().find(|(_, list)| list.split_ascii_whitespace().any(|code| code == self.code()));
+        MILLION * 10_i64.pow(scale.map_or(USUAL_SCALE, |(power, _)| *power) + self.exponent())
+    }
+
+    /// Minor units written as people write them, with the currency: `1000000.00 EUR`.
+    fn written(self, units: i64) -> String {
+        let (digits, exponent) = (units.unsigned_abs().to_string(), self.exponent() as usize);
+        let padded = format!("{digits:0>width$}", width = exponent + 1);
+        let (whole, rest) = padded.split_at(padded.len() - exponent);
+        if rest.is_empty() { format!("{whole} {self}") } else { format!("{whole}.{rest} {self}") }
+    }
+}
+
+/// Which of two whole numbers an amount exactly between them becomes; everything else goes to the nearer one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = RoundingMode)]
+#[sqlx(type_name = "rounding_mode", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Rounding {
+    /// The larger: 0.5 becomes 1, 2.5 becomes 3. What most tax offices ask for.
+    #[default]
+    HalfUp,
+    /// The even one: 0.5 becomes 0, 2.5 becomes 2.
+    HalfEven,
 }
 
 impl std::str::FromStr for Currency {
@@ -128,7 +177,7 @@ pub struct Amount(i64);
 
 /// A sum left the range of 64 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the amount is too large")]
+#[error("the amount is too large: it exceeds 9223372036854775807 minor units")]
 pub struct Overflow;
 
 impl Amount {
@@ -160,17 +209,17 @@ impl Amount {
         self.0.checked_mul(i64::from(count)).map(Self).ok_or(Overflow)
     }
 
-    /// So many parts of so many, rounded half to even: the one rounding rule of the house.
+    /// So many parts of so many, rounded to whole minor units: the only function that rounds money.
     ///
     /// # Errors
     /// When the share leaves the range of 64 bits, or there are no parts.
-    pub fn share(self, parts: u32, of: u32) -> Result<Self, Overflow> {
+    pub fn share(self, parts: u32, of: u32, rounding: Rounding) -> Result<Self, Overflow> {
         let (product, whole) = (i128::from(self.0) * i128::from(parts), i128::from(of));
         let quotient = product.checked_div_euclid(whole).ok_or(Overflow)?;
-        let up = match (product.rem_euclid(whole) * 2).cmp(&whole) {
-            std::cmp::Ordering::Less => 0,
-            std::cmp::Ordering::Greater => 1,
-            std::cmp::Ordering::Equal => quotient.rem_euclid(2),
+        let up = match ((product.rem_euclid(whole) * 2).cmp(&whole), rounding) {
+            (std::cmp::Ordering::Less, _) => 0,
+            (std::cmp::Ordering::Greater, _) | (std::cmp::Ordering::Equal, Rounding::HalfUp) => 1,
+            (std::cmp::Ordering::Equal, Rounding::HalfEven) => quotient.rem_euclid(2),
         };
         i64::try_from(quotient + up).map(Self).map_err(|_| Overflow)
     }
@@ -216,14 +265,13 @@ impl Serialize for Amount {
     }
 }
 
-/// The largest price, fee or tip a client may name, in minor units.
-pub const LARGEST_NAMED_AMOUNT: i64 = 100_000_000;
-
-/// An amount and its currency, as it goes over the wire. A client may name at most 100,000,000 minor units.
+/// An amount and its currency, as it goes over the wire. A client may name at most about a million euros, in the
+/// currency's own scale ([`Currency::largest_named_amount`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "RawMoney")]
 pub struct Money {
-    /// Minor units (cents) of the currency.
+    /// Minor units (cents) of the currency. The largest that a client may name depends on the currency: 100,000,000 for
+    /// EUR (1,000,000.00), 10,000,000,000,000 for IDR.
     #[schema(value_type = i64, example = 1250, minimum = 0)]
     pub amount: Amount,
     /// ISO 4217.
@@ -237,7 +285,7 @@ struct RawMoney {
     currency: Currency,
 }
 
-/// Reads what the house wrote itself: sums may be larger than what a client may name.
+/// Reads what the server computed itself: sums may be larger than what a client may name.
 ///
 /// # Errors
 /// When it is not an amount and its currency.
@@ -246,14 +294,24 @@ pub fn kept<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Money, 
     Ok(Amount::minor(amount).of(currency))
 }
 
-impl TryFrom<RawMoney> for Money {
-    type Error = &'static str;
+/// As [`kept`], where there may be none.
+///
+/// # Errors
+/// As there.
+pub fn kept_if_any<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Money>, D::Error> {
+    let raw = Option::<RawMoney>::deserialize(deserializer)?;
+    Ok(raw.map(|RawMoney { amount, currency }| Amount::minor(amount).of(currency)))
+}
 
-    fn try_from(raw: RawMoney) -> Result<Self, &'static str> {
-        if (0..=LARGEST_NAMED_AMOUNT).contains(&raw.amount) {
-            Ok(Amount::minor(raw.amount).of(raw.currency))
-        } else {
-            Err("amount must be between 0 and 100000000 minor units")
+impl TryFrom<RawMoney> for Money {
+    type Error = String;
+
+    fn try_from(raw: RawMoney) -> Result<Self, String> {
+        let most = raw.currency.largest_named_amount();
+        if (0..=most).contains(&raw.amount) {
+            return Ok(Amount::minor(raw.amount).of(raw.currency));
         }
+        let written = raw.currency.written(most);
+        Err(format!("amount must be between 0 and {most} minor units ({written})"))
     }
 }

@@ -152,6 +152,9 @@ pub struct ProblemBody {
     pub facts: Map<String, Value>,
 }
 
+/// Most places of a fault that are told.
+const MOST_TOLD: usize = 100;
+
 /// A refusal on its way to the client.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -175,7 +178,6 @@ impl Problem {
 
     /// The request is not valid in these places, of which the first hundred are told.
     pub fn invalid(mut errors: Vec<FieldError>) -> Self {
-        const MOST_TOLD: usize = 100;
         let detail = match errors.as_slice() {
             [only] => format!("{} {}", only.pointer, only.message),
             several if several.len() > MOST_TOLD => {
@@ -236,6 +238,14 @@ impl Problem {
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
+        self
+    }
+
+    /// Says where in the request the fault lies; of many places the first hundred are told.
+    #[must_use]
+    pub fn with_errors(mut self, mut errors: Vec<FieldError>) -> Self {
+        errors.truncate(MOST_TOLD);
+        self.errors = errors;
         self
     }
 

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::shortage::Shortage;
 use super::sql::WantedLine;
 use super::{CartLine, LineModifier, Obstacle};
 use crate::ids::{ItemId, ModifierGroupId, ModifierId};
 use crate::menu::allergens::{Declared, Diet, Effective, effective};
-use crate::menu::configure::{self, Choice, Chosen, Questions, configure};
+use crate::menu::configure::{self, Choice, Chosen, Misfit, Questions, Take, configure};
 use crate::money::{Amount, Currency, Overflow};
 use crate::restaurants::tax::{Portion, TaxClass};
 
@@ -72,9 +73,9 @@ pub struct StoredLine {
     pub bare_price: Amount,
     /// The tax class of the item.
     pub tax_class: Option<TaxClass>,
-    /// Portions that one takes of counted modifiers.
+    /// What one takes of counted modifiers.
     #[serde(skip)]
-    pub takes: BTreeMap<ModifierId, u32>,
+    pub takes: BTreeMap<ModifierId, Take>,
     /// What is in it as it was put together.
     pub allergens: Effective,
     /// A wish of the customer's.
@@ -82,33 +83,38 @@ pub struct StoredLine {
     /// Portions left of the item, where they are counted.
     #[serde(skip)]
     pub stock: Option<i32>,
-    /// What stands in the way of ordering this line by itself.
+    /// What stands in the way of ordering this line, the other lines counted in.
     #[serde(skip)]
     pub obstacle: Option<Obstacle>,
+    /// How the choices do not fit the item's groups.
+    #[serde(skip)]
+    pub misfits: Vec<Misfit>,
+    /// What it takes of which the basket asks for more than is left.
+    #[serde(skip)]
+    pub shortages: Vec<Shortage>,
     /// From when on that is over by itself, where it is known.
     #[serde(skip)]
     pub available_from: Option<DateTime<Utc>>,
 }
 
 impl Wish {
-    /// Holds the line against the groups of the menu.
+    /// Holds the line against the groups of the menu. Whether enough is left is said of all lines together, by
+    /// [`super::shortage::mark`].
     ///
     /// # Errors
     /// When the sum leaves the range of 64 bits.
     pub fn priced(self, questions: &Questions<'_>) -> Result<StoredLine, Overflow> {
         let part = (self.allergens.as_deref(), self.diets.as_slice());
-        let configured = configure(&self.asked, questions, part, &self.choices).ok();
-        let wanted = self.quantity.unsigned_abs();
-        let enough = |left: Option<u32>| left.is_none_or(|left| left >= wanted);
+        let (configured, misfits) = match configure(&self.asked, questions, part, &self.choices) {
+            Ok(configured) => (Some(configured), Vec::new()),
+            Err(misfits) => (None, misfits),
+        };
         let obstacle = match &configured {
             _ if self.deleted => Some(Obstacle::Deleted),
             _ if !self.available => Some(Obstacle::Unavailable),
             None => Some(Obstacle::ChoicesChanged),
             Some(configured) if !configured.available => Some(Obstacle::Unavailable),
             Some(_) if !self.in_time => Some(Obstacle::NotNow),
-            Some(configured) if !enough(self.stock.map(i32::unsigned_abs)) || !enough(configured.scarcest) => {
-                Some(Obstacle::OutOfStock)
-            }
             Some(_) => None,
         };
         let switched_off = configured.as_ref().is_some_and(|configured| !configured.available);
@@ -134,6 +140,8 @@ impl Wish {
             note: self.note,
             stock: self.stock,
             obstacle,
+            misfits,
+            shortages: Vec::new(),
             available_from: self.available_from.filter(|_| by_itself),
         })
     }
@@ -199,6 +207,7 @@ impl StoredLine {
             note: self.note,
             orderable: self.obstacle.is_none(),
             reason: self.obstacle,
+            shortages: self.shortages,
         })
     }
 }

@@ -18,10 +18,12 @@ pub mod http;
 pub mod line;
 pub mod merge;
 pub mod owner;
+pub mod shortage;
 pub mod sql;
 
 pub use line::StoredLine;
 pub use owner::Owner;
+use shortage::Shortage;
 
 /// Most lines a cart may have.
 pub const MOST_LINES: usize = 100;
@@ -75,7 +77,7 @@ pub enum Obstacle {
     NotNow,
     /// The choices do not fit the item's groups any more.
     ChoicesChanged,
-    /// Fewer left than wanted, of the item or of a modifier.
+    /// Fewer left than all lines together ask for, of the item or of a modifier.
     OutOfStock,
 }
 
@@ -124,6 +126,8 @@ pub struct CartLine {
     pub orderable: bool,
     /// Why not.
     pub reason: Option<Obstacle>,
+    /// For `out_of_stock`: what it takes of which all lines together ask for more than is left.
+    pub shortages: Vec<Shortage>,
 }
 
 /// A customer's basket at one restaurant.

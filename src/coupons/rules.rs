@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{Coupon, CouponCode, CouponKind};
 use crate::ids::CouponId;
-use crate::money::{Amount, Overflow};
+use crate::money::{Amount, Overflow, Rounding};
 use crate::problem::{Code, Problem};
 
 /// A coupon somebody wants to use, and how often they have.
@@ -27,6 +27,8 @@ pub struct Purchase {
     pub delivery_fee: Option<Amount>,
     /// When.
     pub at: DateTime<Utc>,
+    /// Which way half a minor unit of a share goes.
+    pub rounding: Rounding,
 }
 
 /// What a coupon takes off an order.
@@ -59,6 +61,8 @@ pub enum Refusal {
     Minimum,
     /// It pays for a delivery, and this is none.
     NoDelivery,
+    /// It would take nothing off this order.
+    SavesNothing,
 }
 
 impl Offered {
@@ -99,11 +103,21 @@ impl Offered {
             Refusal::NoDelivery => {
                 Problem::new(Code::CouponNotApplicable, "It pays for a delivery. Have it brought, or order without it.")
             }
+            Refusal::SavesNothing => {
+                let why = match self.coupon.kind {
+                    CouponKind::FreeDelivery => "The delivery is free already",
+                    CouponKind::Percent => "Its share of this order comes to nothing",
+                    CouponKind::Amount => "There is nothing to take it off from",
+                };
+                let detail = format!("{why}, so it would save nothing. Order without it and keep it.");
+                Problem::new(Code::CouponNotApplicable, detail)
+            }
         };
         problem.with("couponCode", code)
     }
 
-    /// What it saves: never more than there is to pay.
+    /// What it saves: never more than there is to pay. A coupon that saves nothing is not to be redeemed: see
+    /// [`Saving::refusal`].
     ///
     /// # Errors
     /// When the share leaves the range of 64 bits.
@@ -111,7 +125,7 @@ impl Offered {
         let Coupon { id, code, kind, basis_points, cap, amount, .. } = &self.coupon;
         let amount = match kind {
             CouponKind::Percent => {
-                let share = basis_points.unwrap_or_default().on_top_of(purchase.items)?;
+                let share = basis_points.unwrap_or_default().on_top_of(purchase.items, purchase.rounding)?;
                 cap.map_or(share, |cap| share.min(cap.amount))
             }
             CouponKind::Amount => amount.map_or(Amount::ZERO, |amount| amount.amount).min(purchase.items),
@@ -122,6 +136,11 @@ impl Offered {
 }
 
 impl Saving {
+    /// Why it cannot be used, if it saves nothing.
+    pub fn refusal(&self) -> Option<Refusal> {
+        (self.amount <= Amount::ZERO).then_some(Refusal::SavesNothing)
+    }
+
     /// What comes off the lines.
     pub fn off_lines(&self) -> Amount {
         if self.kind == CouponKind::FreeDelivery { Amount::ZERO } else { self.amount }

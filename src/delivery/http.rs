@@ -194,7 +194,14 @@ async fn advance(
     if_match.check(delivery.version, &delivery)?;
     let change = delivery.follow(to, tx.now()).map_err(|_| illegal(&delivery, to))?;
     if let Some(step) = orders_step {
-        crate::orders::advance::advance(tx, scope, party.order, IfMatch(None), step, None).await?;
+        crate::orders::advance::advance(
+            tx,
+            scope,
+            party.order,
+            IfMatch(None),
+            crate::orders::advance::StepWish::to(step),
+        )
+        .await?;
         return sql::get(tx, scope, party.delivery).await?.ok_or_else(Problem::not_found);
     }
     if to == DeliveryStatus::Failed && reason.is_none() {

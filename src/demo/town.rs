@@ -161,7 +161,7 @@ fn italian_vat() -> Result<TaxRules, TownError> {
     };
     let classes =
         vec![class("bottled-drinks", full, full, reduced)?, class(TaxClass::FEES, reduced, reduced, reduced)?];
-    Ok(TaxRules { included: true, standard: reduced, classes })
+    Ok(TaxRules { included: true, standard: reduced, classes, ..TaxRules::default() })
 }
 
 fn kitchen(house: &House) -> Result<Kitchen, TownError> {

@@ -73,6 +73,17 @@ pub struct Chosen {
     pub modifiers: Vec<Self>,
 }
 
+/// What one portion of a dish takes of a counted modifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Take {
+    /// The modifier's name.
+    pub name: String,
+    /// So many portions of it.
+    pub portions: u32,
+    /// So many of it are left.
+    pub left: i32,
+}
+
 /// A dish, put together.
 #[derive(Debug, Clone)]
 pub struct Configured {
@@ -80,12 +91,10 @@ pub struct Configured {
     pub chosen: Vec<Chosen>,
     /// What all of them add to one portion.
     pub extra: Amount,
-    /// Portions that one portion takes of counted modifiers.
-    pub takes: BTreeMap<ModifierId, u32>,
+    /// What one portion takes of counted modifiers.
+    pub takes: BTreeMap<ModifierId, Take>,
     /// All of them are switched on.
     pub available: bool,
-    /// For how many portions the scarcest of them reaches; `None`: none is counted.
-    pub scarcest: Option<u32>,
     /// What is known of item and choices together.
     pub allergens: Effective,
 }
@@ -107,7 +116,7 @@ impl<'a> Questions<'a> {
 struct Reading<'a, 'q> {
     questions: &'q Questions<'a>,
     misfits: Vec<Misfit>,
-    takes: BTreeMap<ModifierId, (u32, i32)>,
+    takes: BTreeMap<ModifierId, Take>,
     parts: Vec<Part<'a>>,
     available: bool,
 }
@@ -139,12 +148,10 @@ pub fn configure<'a>(
         return Err(reading.misfits);
     }
     let too_dear = |_| vec![Misfit { pointer: "/modifiers".into(), message: "the amount is too large".into() }];
-    let scarcest = reading.takes.values().map(|(need, left)| left.unsigned_abs() / need).min();
     Ok(Configured {
         extra: extra(&chosen).map_err(too_dear)?,
-        takes: reading.takes.iter().map(|(id, (need, _))| (*id, *need)).collect(),
+        takes: reading.takes,
         available: reading.available,
-        scarcest,
         allergens: effective(reading.parts),
         chosen,
     })
@@ -236,7 +243,8 @@ impl<'a> Reading<'a, '_> {
         self.available &= modifier.available;
         self.parts.push((modifier.allergens.as_deref(), &modifier.diets));
         if let Some(left) = modifier.stock {
-            self.takes.entry(modifier.id).or_insert((0, left)).0 += portions;
+            let new = || Take { name: modifier.name.clone(), portions: 0, left };
+            self.takes.entry(modifier.id).or_insert_with(new).portions += portions;
         }
     }
 }

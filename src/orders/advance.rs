@@ -8,8 +8,38 @@ use crate::ids::OrderId;
 use crate::problem::{Code, Problem};
 use crate::restaurants;
 use crate::tenancy::RestaurantScope;
+use crate::text::MultiLine;
 use crate::uow::Tx;
 use crate::wire::IfMatch;
+
+/// Where somebody wants an order to go.
+#[derive(Debug, Clone)]
+pub struct StepWish {
+    /// Where to.
+    pub to: OrderStatus,
+    /// Why.
+    pub reason: Option<String>,
+    /// What it took of counted stock returns, where the status table leaves that to whoever takes the step.
+    pub return_stock: bool,
+}
+
+impl StepWish {
+    /// Without a reason.
+    pub const fn to(to: OrderStatus) -> Self {
+        Self { to, reason: None, return_stock: false }
+    }
+
+    /// As a body says it.
+    ///
+    /// # Errors
+    /// `returnStock` with anything but a cancellation.
+    pub fn read(to: OrderStatus, reason: Option<MultiLine<500>>, return_stock: Option<bool>) -> Result<Self, Problem> {
+        if return_stock.is_some() && to != OrderStatus::Cancelled {
+            return Err(Problem::invalid_field("/returnStock", "has no place in a step other than to CANCELLED"));
+        }
+        Ok(Self { to, reason: reason.map(String::from), return_stock: return_stock.unwrap_or(false) })
+    }
+}
 
 /// One step of an order: locked, checked against the table, saved with its event.
 ///
@@ -20,9 +50,9 @@ pub async fn advance(
     scope: &RestaurantScope,
     id: OrderId,
     if_match: IfMatch,
-    to: OrderStatus,
-    reason: Option<String>,
+    step: StepWish,
 ) -> Result<Order, Problem> {
+    let StepWish { to, reason, return_stock } = step;
     let order = sql::lock(tx, scope, id).await?.ok_or_else(Problem::not_found)?;
     if_match.check(order.version, &order)?;
     let preparation = match to {
@@ -30,7 +60,7 @@ pub async fn advance(
         _ => TimeDelta::zero(),
     };
     let change = order
-        .advance(Wish { to, reason, preparation }, scope.actor(), tx.now())
+        .advance(Wish { to, reason, return_stock, preparation }, scope.actor(), tx.now())
         .map_err(|refusal| refused(refusal, &order, to))?;
     sql::save_status(tx, scope, &order, change).await
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::advance::advance;
+use super::advance::{StepWish, advance};
 use super::party::OrderParty;
 use super::{Order, OrderStatus};
 use crate::accounts::caller::Admin;
@@ -36,6 +36,9 @@ struct OrderChange {
     /// Why; required where the status table says so.
     #[schema(inline)]
     reason: Option<MultiLine<500>>,
+    /// For a cancellation from PREPARING on: true if what it took of counted stock can be sold again. Before that it returns
+    /// in any case. Absent: it does not return.
+    return_stock: Option<bool>,
     /// The version it must still have; absent: whatever it has.
     version: Option<i64>,
 }
@@ -91,12 +94,10 @@ fn check(app: &App, update: BulkUpdate) -> Result<Vec<OrderChange>, Problem> {
 }
 
 async fn apply(app: &App, scope: RestaurantScope, change: OrderChange) -> Result<Order, Problem> {
-    let OrderChange { order_id, status, reason, version } = change;
-    let reason = reason.map(String::from);
+    let OrderChange { order_id, status, reason, return_stock, version } = change;
+    let step = StepWish::read(status, reason, return_stock)?;
     app.db
-        .write(scope, move |tx| {
-            Box::pin(async move { advance(tx, &scope, order_id, IfMatch(version), status, reason).await })
-        })
+        .write(scope, move |tx| Box::pin(async move { advance(tx, &scope, order_id, IfMatch(version), step).await }))
         .await
 }
 

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::advance::advance;
+use super::advance::{StepWish, advance};
 use super::filter::OrderQuery;
 use super::party::{OrderParty, OrderSeen};
 use super::place;
@@ -256,12 +256,15 @@ async fn get_order(seen: OrderSeen) -> Versioned<Order> {
 
 /// Where the order should go.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct StatusWish {
     status: OrderStatus,
     /// Why; required where the status table says so.
     #[schema(inline)]
     reason: Option<MultiLine<500>>,
+    /// For a cancellation from PREPARING on: true if what it took of counted stock can be sold again. Before that it returns
+    /// in any case. Absent: it does not return.
+    return_stock: Option<bool>,
 }
 
 /// Move an order along
@@ -276,6 +279,7 @@ struct StatusWish {
         (status = 404, description = "Not there, or not yours", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "The table has no such step from the current status", body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "It was changed meanwhile; `current` shows it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "A reason is missing, or something is not valid", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_order_status(
     State(app): State<Arc<App>>,
@@ -284,12 +288,10 @@ async fn update_order_status(
     Body(wish): Body<StatusWish>,
 ) -> Result<Versioned<Order>, Problem> {
     let (scope, order) = (party.scope, party.order);
-    let reason = wish.reason.map(String::from);
+    let step = StepWish::read(wish.status, wish.reason, wish.return_stock)?;
     let body = app
         .db
-        .write(scope, move |tx| {
-            Box::pin(async move { advance(tx, &scope, order, if_match, wish.status, reason).await })
-        })
+        .write(scope, move |tx| Box::pin(async move { advance(tx, &scope, order, if_match, step).await }))
         .await?;
     Ok(Versioned { version: body.version, body })
 }

@@ -256,8 +256,14 @@ pub struct Order {
     /// Until when the customer may cancel by themselves; null: not any more. While PENDING that is `acceptBy`; the
     /// restaurant's confirmation, and each later promise it makes before it begins to cook, leaves two minutes.
     pub cancellable_until: Option<DateTime<Utc>>,
-    /// When it is to be ready.
+    /// When it is to be ready. Never before the restaurant has opened and prepared it, nor after it hands over its last.
     pub promised_at: Option<DateTime<Utc>>,
+    /// Not ready before; null: as soon as it can be. Not shown.
+    #[serde(skip)]
+    pub ready_from: Option<DateTime<Utc>>,
+    /// Not promised for later than that by a confirmation; null: no bound. Not shown.
+    #[serde(skip)]
+    pub ready_until: Option<DateTime<Utc>>,
     /// Why it was cancelled.
     pub cancel_reason: Option<String>,
     /// When it was placed.

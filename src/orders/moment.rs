@@ -1,5 +1,5 @@
 //! For when an order is: whether the restaurant takes it at that time, in which slot it is due, and what the nearest
-//! alternative is where it does not.
+//! alternative is where it does not. The rule is `restaurants/last_orders.rs`, the same for now and for later.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,8 @@ use super::Fulfilment;
 use super::sql::slots;
 use crate::problem::{Code, Problem};
 use crate::restaurants::hours::Schedule;
-use crate::restaurants::slots::{Door, Slot};
+use crate::restaurants::last_orders::{NoPromise, OrderTimes, Pace, Promise};
+use crate::restaurants::slots::Slot;
 use crate::restaurants::{self, Restaurant};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
@@ -20,8 +21,12 @@ use crate::uow::Tx;
 pub struct Moment {
     /// The slot it was asked for; `None`: as soon as can be.
     pub scheduled: Option<Slot>,
-    /// The instant at which hours and day-parts are looked at.
+    /// The instant at which day-parts are looked at.
     pub at: DateTime<Utc>,
+    /// When it can be with the guest, and between which instants it is ready.
+    pub promise: Promise,
+    /// From when on the restaurant is open, for an order for later; `None`: it is open, or never opens.
+    pub opens: Option<DateTime<Utc>>,
 }
 
 /// What is asked of a restaurant's time.
@@ -38,32 +43,90 @@ pub struct Asked<'a> {
 /// What stands in the way of a slot, whatever is ordered and however full it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hindrance {
-    /// It has passed, or lies further ahead than orders are taken.
+    /// It has passed, lies further ahead than orders are taken, or nothing that is begun now could be there in time.
     OutOfReach,
-    /// The restaurant takes nothing of this kind at its beginning.
+    /// The restaurant is open then, but hands nothing over: too soon after opening, or after the last order.
+    NotThen,
+    /// The restaurant takes nothing of this kind for it.
     Closed,
 }
 
 impl Asked<'_> {
-    /// Why nothing of this kind can be ordered for a slot.
-    fn hindrance(&self, schedule: &Schedule, zone: Tz, slot: Slot, now: DateTime<Utc>) -> Option<Hindrance> {
-        let restaurant = self.restaurant;
-        if slot.ends_at <= now || slot.starts_at > restaurant.slots.horizon(now) {
-            return Some(Hindrance::OutOfReach);
-        }
-        let door = Door { schedule, zone, fulfilment: self.fulfilment };
-        let is_paused = restaurant.pause.as_ref().is_some_and(|pause| slot.starts_at < pause.until);
-        (!restaurant.accepting || is_paused || !door.is_open(slot.starts_at)).then_some(Hindrance::Closed)
-    }
-
-    /// Whether a slot is over before an order that is begun now could be there.
-    fn is_too_soon(&self, slot: Slot, now: DateTime<Utc>) -> bool {
-        slot.ends_at <= self.there(now)
+    fn pace(&self) -> Pace {
+        let last = self.restaurant.last_orders.of(self.fulfilment);
+        Pace::of(self.restaurant.preparation_minutes, self.lead_minutes, last)
     }
 
     /// When an order that is begun at an instant would be with the guest.
     pub fn there(&self, begun: DateTime<Utc>) -> DateTime<Utc> {
-        begun + TimeDelta::minutes(i64::from(self.restaurant.preparation_minutes) + i64::from(self.lead_minutes))
+        begun + self.pace().whole()
+    }
+}
+
+/// A restaurant's time for one kind of order, as far ahead as orders are taken.
+struct Times<'a> {
+    restaurant: &'a Restaurant,
+    zone: Tz,
+    orders: OrderTimes,
+    now: DateTime<Utc>,
+    /// No orders before; now, where there is no pause.
+    paused_until: DateTime<Utc>,
+}
+
+/// How far ahead an opening is looked for, at least.
+const LONGEST_LOOK: TimeDelta = TimeDelta::days(31);
+
+impl<'a> Times<'a> {
+    async fn load(tx: &mut Tx, asked: Asked<'a>) -> Result<Self, Problem> {
+        let (restaurant, now, zone) = (asked.restaurant, tx.now(), asked.restaurant.zone()?);
+        // "Yesterday" is local: two days before in UTC are enough.
+        let from = now.date_naive() - Days::new(2);
+        let until = now + LONGEST_LOOK;
+        let last = until.date_naive() + Days::new(4);
+        let exceptions = restaurants::sql::hours::exceptions(tx, restaurant.id, from, Some(last)).await?;
+        let schedule = Schedule { always: restaurant.always_open, weekly: restaurant.hours.clone(), exceptions };
+        let orders = OrderTimes::of(&schedule, zone, asked.fulfilment, asked.pace(), (now, until));
+        let paused_until = restaurant.pause.as_ref().map_or(now, |pause| pause.until.max(now));
+        Ok(Self { restaurant, zone, orders, now, paused_until })
+    }
+
+    fn is_paused(&self) -> bool {
+        self.paused_until > self.now
+    }
+
+    /// The promise for a slot, or why there is none.
+    fn promise(&self, slot: Slot) -> Result<Promise, Hindrance> {
+        if slot.ends_at <= self.now || slot.starts_at > self.restaurant.slots.horizon(self.now) {
+            return Err(Hindrance::OutOfReach);
+        }
+        if !self.restaurant.accepting || (self.is_paused() && slot.starts_at < self.paused_until) {
+            return Err(Hindrance::Closed);
+        }
+        self.orders.within(slot, self.now).map_err(|refusal| match refusal {
+            NoPromise::TooSoon => Hindrance::OutOfReach,
+            NoPromise::NotThen => Hindrance::NotThen,
+            NoPromise::Closed => Hindrance::Closed,
+        })
+    }
+
+    /// The first slot from an instant on that can be had and is not full.
+    fn earliest(&self, from: DateTime<Utc>, taken: &BTreeMap<DateTime<Utc>, i32>) -> Option<Slot> {
+        let (rules, horizon) = (self.restaurant.slots, self.restaurant.slots.horizon(self.now));
+        let mut next = from.max(self.now);
+        for period in self.orders.deliverable(next) {
+            let mut slot = rules.slot_of(self.zone, next.max(period.from));
+            while slot.starts_at < period.until {
+                if slot.starts_at > horizon {
+                    return None;
+                }
+                if self.promise(slot).is_ok() && !is_full(self.restaurant, taken, slot) {
+                    return Some(slot);
+                }
+                slot = rules.slot_of(self.zone, slot.ends_at);
+            }
+            next = slot.starts_at;
+        }
+        None
     }
 }
 
@@ -72,17 +135,8 @@ fn wire_time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// When a restaurant is open, from yesterday on, as far as orders are placed ahead and openings are looked for.
-async fn schedule(tx: &mut Tx, restaurant: &Restaurant) -> Result<Schedule, Problem> {
-    // "Yesterday" is local: two days before in UTC are enough. An opening is looked for a month from the last slot on.
-    let from = tx.now().date_naive() - Days::new(2);
-    let until = restaurant.slots.horizon(tx.now()).date_naive() + Days::new(35);
-    let exceptions = restaurants::sql::hours::exceptions(tx, restaurant.id, from, Some(until)).await?;
-    Ok(Schedule { weekly: restaurant.hours.clone(), exceptions })
-}
-
-/// The moment an order is for, if the restaurant takes orders of this kind for it. `lead` is asked only to name an
-/// alternative.
+/// The moment an order is for, if the restaurant takes orders of this kind for it and one that is begun now would be there
+/// in time.
 ///
 /// # Errors
 /// `restaurant_closed`, `restaurant_paused` or `slot_unavailable`, with the nearest alternative.
@@ -94,18 +148,26 @@ pub async fn taken(
 ) -> Result<Moment, Problem> {
     let (restaurant, now) = (asked.restaurant, tx.now());
     let Some(wanted) = wanted else {
-        if restaurant.open_for.contains(asked.fulfilment) {
-            return Ok(Moment { scheduled: None, at: now });
+        if let Some(promise) = restaurant.open.promise(asked.fulfilment, asked.pace(), now) {
+            return Ok(Moment { scheduled: None, at: now, promise, opens: None });
         }
-        return Err(closed(tx, scope, asked, now).await?);
+        let times = Times::load(tx, asked).await?;
+        return Err(closed(tx, scope, &times, now).await?);
     };
-    let zone = restaurant.zone()?;
-    let slot = restaurant.slots.slot_of(zone, wanted);
-    let schedule = schedule(tx, restaurant).await?;
-    match asked.hindrance(&schedule, zone, slot, now) {
-        None => Ok(Moment { scheduled: Some(slot), at: slot.starts_at }),
-        Some(Hindrance::OutOfReach) => Err(out_of_reach(tx, scope, asked).await?),
-        Some(Hindrance::Closed) => Err(closed(tx, scope, asked, slot.starts_at).await?),
+    let times = Times::load(tx, asked).await?;
+    // Far from any slot, and perhaps beyond what can be counted with.
+    let reach = now - TimeDelta::days(1)..=restaurant.slots.horizon(now) + TimeDelta::days(1);
+    if !reach.contains(&wanted) {
+        return Err(out_of_reach(tx, scope, &times, Hindrance::OutOfReach).await?);
+    }
+    let slot = restaurant.slots.slot_of(times.zone, wanted);
+    match times.promise(slot) {
+        Ok(promise) => {
+            let opens = times.orders.opens_next(now);
+            Ok(Moment { scheduled: Some(slot), at: promise.there, promise, opens })
+        }
+        Err(Hindrance::Closed) => Err(closed(tx, scope, &times, slot.starts_at).await?),
+        Err(hindrance) => Err(out_of_reach(tx, scope, &times, hindrance).await?),
     }
 }
 
@@ -126,38 +188,41 @@ pub async fn of_day(
     if day < local(rules.slot_of(zone, now).starts_at) || day > local(rules.horizon(now)) {
         return Ok(Vec::new());
     }
-    let schedule = schedule(tx, restaurant).await?;
+    let times = Times::load(tx, asked).await?;
     let mut slots = rules.of_day(zone, day);
-    slots.retain(|slot| asked.hindrance(&schedule, zone, *slot, now).is_none() && !asked.is_too_soon(*slot, now));
+    slots.retain(|slot| times.promise(*slot).is_ok());
     let taken = match (slots.first(), slots.last()) {
         (Some(first), Some(last)) if rules.capacity.is_some() => {
-            slots::taken(tx, scope, first.starts_at, last.ends_at).await?
+            taken_between(tx, scope, restaurant, first.starts_at, last.ends_at).await?
         }
         _ => BTreeMap::new(),
     };
-    Ok(slots.into_iter().map(|slot| (slot, is_full(restaurant, &taken, slot.starts_at, zone))).collect())
+    Ok(slots.into_iter().map(|slot| (slot, is_full(restaurant, &taken, slot))).collect())
 }
 
 /// It takes no orders of this kind at an instant: why, and when it does.
-async fn closed(tx: &mut Tx, scope: &RestaurantScope, asked: Asked<'_>, at: DateTime<Utc>) -> Result<Problem, Problem> {
-    let restaurant = asked.restaurant;
-    let (mut opens, mut earliest) = (None, None);
-    if restaurant.accepting {
-        let schedule = schedule(tx, restaurant).await?;
-        let door = Door { schedule: &schedule, zone: restaurant.zone()?, fulfilment: asked.fulfilment };
-        let from = restaurant.pause.as_ref().map_or(at, |pause| pause.until.max(at));
-        opens = door.opens_next(from);
-        earliest = self::earliest(tx, scope, asked, at).await?;
-    }
+async fn closed(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    times: &Times<'_>,
+    at: DateTime<Utc>,
+) -> Result<Problem, Problem> {
+    let restaurant = times.restaurant;
+    let from = times.paused_until.max(at);
+    let opens = times.orders.takes_next(from).filter(|_| restaurant.accepting);
+    let earliest = earliest_of(tx, scope, times, at).await?;
     let problem = match &restaurant.pause {
         Some(pause) if at < pause.until => {
             let detail = format!("It takes no orders until {}: {}", wire_time(pause.until), pause.reason);
             Problem::new(Code::RestaurantPaused, detail).with("pausedUntil", pause.until).with("reason", &pause.reason)
         }
         _ => {
+            let is_now = at == tx.now();
             let detail = if !restaurant.accepting {
                 "It takes no orders for the moment. Try again later."
-            } else if restaurant.open_now && at == tx.now() {
+            } else if is_now && times.orders.opens_next(at) == Some(at) {
+                "It is open, but the last order of the day has been taken: order for earliestSlot or nextOpensAt."
+            } else if is_now && restaurant.open_now {
                 "It is open, but not for this fulfilment; see openFor."
             } else {
                 "It is closed then. Order for nextOpensAt or later, or choose another fulfilment."
@@ -170,14 +235,24 @@ async fn closed(tx: &mut Tx, scope: &RestaurantScope, asked: Asked<'_>, at: Date
     Ok(problem.with("nextOpensAt", opens).with("earliestSlot", earliest))
 }
 
-/// Nobody can be served then: it has passed, it is too soon or too far away.
-async fn out_of_reach(tx: &mut Tx, scope: &RestaurantScope, asked: Asked<'_>) -> Result<Problem, Problem> {
-    let (rules, now) = (asked.restaurant.slots, tx.now());
-    let detail = match rules.days_ahead {
-        0 => "This restaurant takes orders for now only. Leave scheduledFor out.".to_owned(),
-        days => format!("Choose a slot from earliestSlot on, at most {days} days ahead."),
+/// Nobody can be served then: it has passed, it is too soon, too soon after opening, after the last order or too far away.
+async fn out_of_reach(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    times: &Times<'_>,
+    hindrance: Hindrance,
+) -> Result<Problem, Problem> {
+    let (rules, now) = (times.restaurant.slots, times.now);
+    let detail = match (rules.days_ahead, hindrance) {
+        (0, _) => "This restaurant takes orders for now only. Leave scheduledFor out.".to_owned(),
+        (_, Hindrance::NotThen) => {
+            "It is open then, but nothing can be handed over: orders are cooked between opening and the last order. Choose a \
+             slot from earliestSlot on."
+                .to_owned()
+        }
+        (days, _) => format!("Choose a slot from earliestSlot on, at most {days} days ahead."),
     };
-    let earliest = earliest(tx, scope, asked, now).await?;
+    let earliest = earliest_of(tx, scope, times, now).await?;
     Ok(Problem::new(Code::SlotUnavailable, detail).with("earliestSlot", earliest).with("latest", rules.horizon(now)))
 }
 
@@ -192,56 +267,63 @@ pub async fn earliest(
     asked: Asked<'_>,
     from: DateTime<Utc>,
 ) -> Result<Option<Slot>, Problem> {
-    let (restaurant, now) = (asked.restaurant, tx.now());
-    if !restaurant.accepting {
-        return Ok(None);
-    }
-    let schedule = schedule(tx, restaurant).await?;
-    let door = Door { schedule: &schedule, zone: restaurant.zone()?, fulfilment: asked.fulfilment };
-    let paused_until = restaurant.pause.as_ref().map_or(now, |pause| pause.until);
-    let ready = asked.there(now).max(paused_until).max(from);
-    let until = restaurant.slots.horizon(now);
-    let taken = match restaurant.slots.capacity {
-        Some(_) => slots::taken(tx, scope, ready - TimeDelta::hours(4), until + TimeDelta::hours(4)).await?,
-        None => BTreeMap::new(),
-    };
-    let mut ready = ready;
-    // A slot that began while the restaurant still paused cannot be had.
-    if restaurant.slots.slot_of(door.zone, ready).starts_at < paused_until && paused_until > now {
-        ready = restaurant.slots.slot_of(door.zone, ready).ends_at;
-    }
-    Ok(restaurant.slots.earliest(door, ready, until, |start| is_full(restaurant, &taken, start, door.zone)))
+    let times = Times::load(tx, asked).await?;
+    earliest_of(tx, scope, &times, from).await
 }
 
-/// Whether the slot that begins then has as many orders as it may.
-fn is_full(restaurant: &Restaurant, taken: &BTreeMap<DateTime<Utc>, i32>, start: DateTime<Utc>, zone: Tz) -> bool {
-    let slot = restaurant.slots.slot_of(zone, start);
+async fn earliest_of(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    times: &Times<'_>,
+    from: DateTime<Utc>,
+) -> Result<Option<Slot>, Problem> {
+    if !times.restaurant.accepting {
+        return Ok(None);
+    }
+    let (begin, end) = (times.now - TimeDelta::hours(4), times.restaurant.slots.horizon(times.now));
+    let taken = taken_between(tx, scope, times.restaurant, begin, end + TimeDelta::hours(4)).await?;
+    Ok(times.earliest(from, &taken))
+}
+
+/// How many orders are due in the slots that begin in a span; none where the restaurant bounds nothing.
+async fn taken_between(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    restaurant: &Restaurant,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<BTreeMap<DateTime<Utc>, i32>, Problem> {
+    match restaurant.slots.capacity {
+        Some(_) => slots::taken(tx, scope, from, until).await,
+        None => Ok(BTreeMap::new()),
+    }
+}
+
+/// Whether a slot has as many orders as it may.
+fn is_full(restaurant: &Restaurant, taken: &BTreeMap<DateTime<Utc>, i32>, slot: Slot) -> bool {
     let due: i32 = taken.range(slot.starts_at..slot.ends_at).map(|(_, taken)| taken).sum();
     restaurant.slots.capacity.is_some_and(|capacity| due >= capacity)
 }
 
-/// The slot an order is due in, if it can be there in time. Where the restaurant bounds its slots, every order takes one:
-/// one for now that in which it would be there.
+/// The slot an order is due in. Where the restaurant bounds its slots, every order takes one: one for now that in which it
+/// would be there.
 ///
 /// # Errors
-/// `slot_unavailable` when it is too soon, `slot_full` when the kitchen has as many orders for it as it takes.
+/// `slot_full` when the kitchen has as many orders for it as it takes.
 pub async fn due(
     tx: &mut Tx,
     scope: &RestaurantScope,
     asked: Asked<'_>,
     moment: Moment,
 ) -> Result<Option<Slot>, Problem> {
-    let (restaurant, there) = (asked.restaurant, asked.there(tx.now()));
-    if moment.scheduled.is_some_and(|slot| asked.is_too_soon(slot, tx.now())) {
-        return Err(out_of_reach(tx, scope, asked).await?);
-    }
+    let restaurant = asked.restaurant;
     if restaurant.slots.capacity.is_none() {
         return Ok(None);
     }
     let zone = restaurant.zone()?;
-    let slot = moment.scheduled.unwrap_or_else(|| restaurant.slots.slot_of(zone, there));
+    let slot = moment.scheduled.unwrap_or_else(|| restaurant.slots.slot_of(zone, moment.promise.there));
     let taken = slots::taken(tx, scope, slot.starts_at, slot.ends_at).await?;
-    if is_full(restaurant, &taken, slot.starts_at, zone) {
+    if is_full(restaurant, &taken, slot) {
         return Err(full(tx, scope, asked, slot).await?);
     }
     Ok(Some(slot))
@@ -258,14 +340,4 @@ pub async fn full(tx: &mut Tx, scope: &RestaurantScope, asked: Asked<'_>, slot: 
         None => "No slot is free as far ahead as orders are taken. Try again later: somebody may cancel.",
     };
     Ok(Problem::new(Code::SlotFull, detail).with("slot", slot).with("earliestSlot", earliest))
-}
-
-/// When a restaurant that is closed at an instant opens for anybody who has ordered something of this kind.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn opens_next(tx: &mut Tx, asked: Asked<'_>, from: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Problem> {
-    let schedule = schedule(tx, asked.restaurant).await?;
-    let zone = asked.restaurant.zone()?;
-    Ok(Door { schedule: &schedule, zone, fulfilment: asked.fulfilment }.opens_next(from))
 }

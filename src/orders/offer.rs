@@ -9,13 +9,14 @@ use super::quote::Content;
 use super::request::{Basket, Request};
 use super::{Fulfilment, Totals};
 use crate::cart::sql::CartRow;
-use crate::cart::{self, CartStatus, Obstacle, StoredLine};
+use crate::cart::{self, CartStatus, Obstacle, StoredLine, shortage};
 use crate::coupons;
 use crate::coupons::rules::{Purchase, Saving};
 use crate::ids::UserId;
-use crate::money::Amount;
+use crate::menu::configure::Misfit;
+use crate::money::{Amount, Rounding};
 use crate::place::Place;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, FieldError, Problem};
 use crate::restaurants::service_fee::ServiceFee;
 use crate::restaurants::slots::Slot;
 use crate::restaurants::tax::TaxRules;
@@ -68,7 +69,7 @@ pub async fn make(
     let asked = Asked { restaurant, fulfilment: wanted.fulfilment, lead_minutes: door.lead_minutes() };
     let moment = moment::taken(tx, scope, asked, wanted.scheduled_for).await?;
     let lines = match basket {
-        Basket::Lines(lines) => cart::sql::priced(tx, scope, lines, moment.at).await?,
+        Basket::Lines(lines) | Basket::Quoted(lines) => cart::sql::priced(tx, scope, lines, moment.at).await?,
         Basket::Cart(cart) => {
             cart::sql::lines(tx, scope, cart.id, moment.at, cart::sql::KnownGroups::default()).await?
         }
@@ -77,12 +78,15 @@ pub async fn make(
         Some(promised) => promised.held_against(&lines),
         None => lines,
     };
+    if matches!(basket, Basket::Lines(_)) {
+        fitting(&lines)?;
+    }
     let lines = orderable(lines)?;
     let items = Amount::sum(lines.iter().map(StoredLine::total).collect::<Result<Vec<_>, _>>()?)?;
     let terms = door.terms(items)?;
-    let saving = saving(tx, scope, customer, wanted, items, &terms).await?;
+    let buyer = Buyer { customer, wanted, promised: promised.and_then(|promised| promised.saving.as_ref()) };
+    let saving = buyer.saving(tx, scope, restaurant.tax_rounding, items, &terms).await?;
     let tax = promised.map_or_else(|| restaurant.tax_rules(), |promised| promised.tax.clone());
-    let saving = saving.map(|fresh| promised.and_then(|promised| promised.saving.clone()).unwrap_or(fresh));
     let charges = match promised {
         Some(promised) => promised.charges,
         None => charges(restaurant, wanted, items, &terms, saving.as_ref())?,
@@ -123,8 +127,9 @@ impl Doorstep {
     }
 
     fn usual(&self) -> zones::Usual {
-        let Restaurant { place, delivery_fee, minimum_order, .. } = &self.restaurant;
-        zones::Usual { place: *place, delivery_fee: delivery_fee.amount, minimum_order: minimum_order.amount }
+        let Restaurant { place, delivery_fee, minimum_order, tax_rounding, .. } = &self.restaurant;
+        let (delivery_fee, minimum_order) = (delivery_fee.amount, minimum_order.amount);
+        zones::Usual { place: *place, delivery_fee, minimum_order, rounding: *tax_rounding }
     }
 
     /// The way there; nothing where nobody goes.
@@ -172,18 +177,44 @@ pub fn open(cart: Option<CartRow>) -> Result<CartRow, Problem> {
     Ok(cart)
 }
 
+/// Refuses choices that do not fit the menu in lines that were never held against it: the same answer as the cart's.
+fn fitting(lines: &[StoredLine]) -> Result<(), Problem> {
+    let on_the_menu = lines.iter().enumerate().filter(|(_, line)| line.obstacle != Some(Obstacle::Deleted));
+    let faults: Vec<_> = on_the_menu.flat_map(|(index, line)| misfits(index, line)).collect();
+    if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
+}
+
+fn misfits(index: usize, line: &StoredLine) -> impl Iterator<Item = FieldError> {
+    let at = move |misfit: &Misfit| FieldError::invalid(format!("/lines/{index}{}", misfit.pointer), &misfit.message);
+    line.misfits.iter().map(at)
+}
+
 /// The lines, if there are any and all of them can be ordered.
 fn orderable(lines: Vec<StoredLine>) -> Result<Vec<StoredLine>, Problem> {
     if lines.is_empty() {
         return Err(Problem::new(Code::CartEmpty, "Put something into the cart first."));
     }
+    unavailable(&lines).map_or(Ok(lines), Err)
+}
+
+/// Why lines cannot be ordered, if they cannot: each is named, with what is short and how many are left, and with the
+/// groups that their choices do not fit any more.
+pub fn unavailable(lines: &[StoredLine]) -> Option<Problem> {
     let blocked: Vec<_> = lines.iter().filter_map(blocked).collect();
     if blocked.is_empty() {
-        return Ok(lines);
+        return None;
     }
+    let short = shortage::shortages(lines);
     let only_stock = lines.iter().filter_map(|line| line.obstacle).all(|why| why == Obstacle::OutOfStock);
-    let code = if only_stock { Code::OutOfStock } else { Code::ItemUnavailable };
-    Err(Problem::new(code, "Take the named items out of the cart, or fewer of them.").with("items", blocked))
+    let (code, detail) = if only_stock {
+        (Code::OutOfStock, shortage::advice(&short))
+    } else {
+        (Code::ItemUnavailable, "Take the named items out of the cart, or change what was chosen on them.".to_owned())
+    };
+    let outdated = lines.iter().enumerate().filter(|(_, line)| line.obstacle == Some(Obstacle::ChoicesChanged));
+    let mut errors = shortage::errors(&short);
+    errors.extend(outdated.flat_map(|(index, line)| misfits(index, line)));
+    Some(Problem::new(code, detail).with_errors(errors).with("items", blocked).with("shortages", short))
 }
 
 /// What stands in the way of a line, and until when where that is known.
@@ -195,23 +226,37 @@ fn blocked(line: &StoredLine) -> Option<serde_json::Value> {
     Some(blocked)
 }
 
-/// What the coupon saves, if there is one and it holds.
-async fn saving(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
+/// Who wants what, and which saving a quote promised.
+struct Buyer<'a> {
     customer: UserId,
-    wanted: &Request,
-    items: Amount,
-    terms: &zones::Terms,
-) -> Result<Option<Saving>, Problem> {
-    let Some(code) = &wanted.coupon else { return Ok(None) };
-    let offered = coupons::sql::by_code(tx, scope, customer, code).await?;
-    let offered = offered.ok_or_else(|| coupons::rules::unknown(code))?;
-    let delivery_fee = (wanted.fulfilment == Fulfilment::Delivery).then_some(terms.fee);
-    let purchase = Purchase { items, delivery_fee, at: tx.now() };
-    match offered.refusal(purchase) {
-        Some(refusal) => Err(offered.problem(refusal)),
-        None => Ok(Some(offered.saving(purchase)?)),
+    wanted: &'a Request,
+    promised: Option<&'a Saving>,
+}
+
+impl Buyer<'_> {
+    /// What the coupon saves, if there is one, it holds, and it saves anything. What was promised holds, though the
+    /// delivery has become free since.
+    async fn saving(
+        &self,
+        tx: &mut Tx,
+        scope: &RestaurantScope,
+        rounding: Rounding,
+        items: Amount,
+        terms: &zones::Terms,
+    ) -> Result<Option<Saving>, Problem> {
+        let Some(code) = &self.wanted.coupon else { return Ok(None) };
+        let offered = coupons::sql::by_code(tx, scope, self.customer, code).await?;
+        let offered = offered.ok_or_else(|| coupons::rules::unknown(code))?;
+        let delivery_fee = (self.wanted.fulfilment == Fulfilment::Delivery).then_some(terms.fee);
+        let purchase = Purchase { items, delivery_fee, at: tx.now(), rounding };
+        if let Some(refusal) = offered.refusal(purchase) {
+            return Err(offered.problem(refusal));
+        }
+        let saving = match self.promised {
+            Some(promised) => promised.clone(),
+            None => offered.saving(purchase)?,
+        };
+        saving.refusal().map_or(Ok(Some(saving)), |refusal| Err(offered.problem(refusal)))
     }
 }
 
@@ -230,7 +275,7 @@ fn charges(
     let off = |part: fn(&Saving) -> Amount| saving.map_or(Amount::ZERO, part);
     Ok(Charges {
         delivery_fee: terms.fee.minus(off(Saving::off_delivery))?,
-        service_fee: ServiceFee::from(restaurant.service_fee).on(items)?,
+        service_fee: ServiceFee::from(restaurant.service_fee).on(items, restaurant.tax_rounding)?,
         tip: wanted.tip.map_or(Amount::ZERO, |tip| tip.amount),
         discount: off(Saving::off_lines),
     })

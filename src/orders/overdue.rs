@@ -77,6 +77,7 @@ async fn cancel(app: &App, overdue: Overdue) -> Result<bool, Problem> {
             Box::pin(async move {
                 let Some(order) = answers::lock_overdue(tx, &scope, overdue.id).await? else { return Ok(false) };
                 let wish = Wish {
+                    return_stock: false,
                     to: OrderStatus::Cancelled,
                     reason: Some(REASON.to_owned()),
                     preparation: TimeDelta::zero(),

@@ -1,13 +1,12 @@
 //! Placing an order: the truth is looked at again, inside the transaction that creates the order (`offer.rs`), and what
 //! many want at once is taken under a lock: stock, the day's number, the slot, the coupon, always in this sequence.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::honour::{self, Honoured};
-use super::moment::{self, Asked};
+use super::moment::{self, Asked, Moment};
 use super::offer::{self, Doorstep, Offer};
 use super::request::{Basket, QuotedRequest, Request};
 use super::sql;
@@ -112,13 +111,13 @@ async fn write(
     placement: Placement,
     rules: config::Orders,
 ) -> Result<Order, Problem> {
-    let mut order = new_order(tx, restaurant, &placement, rules).await?;
+    let mut order = new_order(tx.now(), restaurant, &placement, rules)?;
     let Placement { customer, offer, .. } = placement;
     // On the day for which the order is, where the restaurant is.
     let due = order.scheduled_for.map_or(order.placed_at, |slot| slot.starts_at);
     let day = due.with_timezone(&restaurant.zone()?).date_naive();
-    let placed = sql::place::insert(tx, scope, &order, day, &Taken::by(&offer.lines)).await?;
-    let Placed::Numbered { number, sold_out } = placed else { return Err(out_of_stock(&offer.lines)) };
+    let placed = sql::place::insert(tx, scope, &order, day, &Taken::by(&offer.lines), &offer.tax).await?;
+    let Placed::Numbered { number, sold_out } = placed else { return Err(out_of_stock(tx, scope, &offer).await?) };
     order.number = number;
     take_slot(tx, scope, restaurant, &order, &offer).await?;
     if let Some(saving) = &offer.saving {
@@ -134,22 +133,20 @@ async fn write(
 /// Until when the restaurant has to answer: as it says itself, or else as the configuration does. Where it accepts by
 /// itself there is nothing to wait for. For an order for later the time runs from when the restaurant opens next, and ends
 /// with the slot at the latest.
-async fn accept_by(
-    tx: &mut Tx,
+fn accept_by(
     restaurant: &Restaurant,
     placement: &Placement,
+    now: DateTime<Utc>,
     rules: config::Orders,
-) -> Result<Option<DateTime<Utc>>, Problem> {
+) -> Option<DateTime<Utc>> {
     if restaurant.auto_accept {
-        return Ok(None);
+        return None;
     }
     let own = restaurant.accept_minutes.map(|minutes| Duration::from_mins(minutes.unsigned_abs().into()));
     let within = own.unwrap_or(rules.accept_within);
-    let usual = tx.now() + within;
-    let Some(slot) = placement.offer.moment.scheduled else { return Ok(Some(usual)) };
-    let asked = asked(restaurant, placement.wanted.fulfilment, &placement.offer);
-    let opens = moment::opens_next(tx, asked, tx.now()).await?;
-    Ok(Some(usual.max(opens.map_or(usual, |opens| opens + within).min(slot.ends_at))))
+    let usual = now + within;
+    let Moment { scheduled: Some(slot), opens, .. } = placement.offer.moment else { return Some(usual) };
+    Some(usual.max(opens.map_or(usual, |opens| opens + within).min(slot.ends_at)))
 }
 
 fn asked<'a>(restaurant: &'a Restaurant, fulfilment: super::Fulfilment, offer: &Offer) -> Asked<'a> {
@@ -157,13 +154,13 @@ fn asked<'a>(restaurant: &'a Restaurant, fulfilment: super::Fulfilment, offer: &
 }
 
 /// The order as it will be written and told; its number is drawn when it is written.
-async fn new_order(
-    tx: &mut Tx,
+fn new_order(
+    now: DateTime<Utc>,
     restaurant: &Restaurant,
     placement: &Placement,
     rules: config::Orders,
 ) -> Result<Order, Problem> {
-    let accept_by = accept_by(tx, restaurant, placement, rules).await?;
+    let accept_by = accept_by(restaurant, placement, now, rules);
     let Placement { customer, wanted, offer, cart, quote } = placement;
     Ok(Order {
         id: OrderId::new(),
@@ -190,9 +187,11 @@ async fn new_order(
         accept_by,
         cancellable_until: accept_by,
         promised_at: None,
+        ready_from: offer.moment.scheduled.map(|_| offer.moment.promise.ready_from),
+        ready_until: Some(offer.moment.promise.ready_until),
         cancel_reason: None,
-        placed_at: tx.now(),
-        updated_at: tx.now(),
+        placed_at: now,
+        updated_at: now,
         closed_at: None,
     })
 }
@@ -212,14 +211,13 @@ async fn take_slot(
     Err(moment::full(tx, scope, asked(restaurant, order.fulfilment, offer), slot).await?)
 }
 
-/// What fell short between reading the cart and taking the stock.
-fn out_of_stock(lines: &[StoredLine]) -> Problem {
-    let counted: BTreeSet<_> = lines.iter().filter(|line| line.stock.is_some()).map(|line| line.item_id).collect();
-    let counted: Vec<_> = counted
-        .into_iter()
-        .map(|item| serde_json::json!({ "itemId": item, "reason": cart::Obstacle::OutOfStock }))
-        .collect();
-    Problem::new(Code::OutOfStock, "Somebody was faster. Read the cart again and take fewer.").with("items", counted)
+/// What fell short between reading the lines and taking the stock, as the menu says it now.
+async fn out_of_stock(tx: &mut Tx, scope: &RestaurantScope, offer: &Offer) -> Result<Problem, Problem> {
+    let wanted: Vec<_> = offer.lines.iter().map(StoredLine::wanted).collect();
+    let now = cart::sql::priced(tx, scope, &wanted, offer.moment.at).await?;
+    // What was short may have been returned meanwhile.
+    let passed = || Problem::new(Code::OutOfStock, "It was taken and returned at this very moment. Try again.");
+    Ok(offer::unavailable(&now).unwrap_or_else(passed))
 }
 
 /// The restaurant accepts by itself: the same step as staff would take, by the system, in the same transaction.
@@ -228,6 +226,7 @@ async fn confirm_at_once(tx: &mut Tx, restaurant: &Restaurant, order: Order) -> 
     let wish = super::status::Wish {
         to: OrderStatus::Confirmed,
         reason: None,
+        return_stock: false,
         preparation: TimeDelta::minutes(restaurant.preparation_minutes.into()),
     };
     let change = order

@@ -1,8 +1,9 @@
 //! What an order costs. Pure; the server prices, clients send ids and quantities.
 //!
 //! Each line is a list of portions, which say in which class they are taxed. A discount is spread over all portions
-//! before tax, in proportion. Tax is rounded half to even once for each rate on each line, so that a line's tax never
-//! depends on its neighbours, and what an order shows for a rate is the sum of its lines and fees.
+//! before tax, in proportion. How tax is rounded is the restaurant's choice (`TaxRules`): once for each rate on each line
+//! and fee, or once for each rate on all of them together. In either case what an order shows for a rate is the sum of its
+//! lines and fees.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::money::{Amount, Overflow};
 use crate::orders::Fulfilment;
-use crate::restaurants::tax::{Portion, Rate, TaxRules};
+use crate::restaurants::tax::{Portion, Rate, TaxRoundingLevel, TaxRules};
 
 /// What is added to the lines, and taken off them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,19 +75,21 @@ pub fn sums(
     let items = Amount::sum(lines.iter().flatten().map(|portion| portion.amount))?;
     let discount = charges.discount.min(items);
     let delivery_fee = if fulfilment == Fulfilment::Delivery { charges.delivery_fee } else { Amount::ZERO };
-    let taxed_lines = discounted(lines, discount)?
-        .iter()
-        .map(|line| line_taxes(line, rules, fulfilment))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut taxed: Vec<Vec<Taxed>> =
+        discounted(lines, discount)?.iter().map(|line| line.by_rate(rules, fulfilment)).collect::<Result<_, _>>()?;
+    let rate_of_fees = rules.rate_of_fees(fulfilment);
+    let fees = [delivery_fee, charges.service_fee].into_iter().filter(|fee| *fee != Amount::ZERO);
+    taxed.push(rate_of_fees.map_or_else(Vec::new, |rate| fees.map(|amount| Taxed { rate, amount }).collect()));
+    let mut taxed_lines = match rules.level {
+        TaxRoundingLevel::Line => rounded_by_line(&taxed, rules)?,
+        TaxRoundingLevel::Order => rounded_by_order(&taxed, rules)?,
+    };
     let mut taxes = Tally::default();
     for share in taxed_lines.iter().flatten() {
         taxes.add(*share)?;
     }
-    if let Some(rate) = rules.rate_of_fees(fulfilment) {
-        for fee in [delivery_fee, charges.service_fee].into_iter().filter(|fee| *fee != Amount::ZERO) {
-            taxes.add(taxed(fee, rate, rules.included)?)?;
-        }
-    }
+    // The fees were the last, and are no line.
+    taxed_lines.pop();
     let taxes = taxes.into_shares();
     let all_tax = Amount::sum(taxes.iter().map(|share| share.tax))?;
     let (tax, included_tax) = if rules.included { (Amount::ZERO, all_tax) } else { (all_tax, Amount::ZERO) };
@@ -95,8 +98,18 @@ pub fn sums(
     Ok(Sums { items, tax, included_tax, delivery_fee, service_fee, tip, discount, total, taxes, lines: taxed_lines })
 }
 
+/// The portions of a line after the discount.
+struct Discounted(Vec<Portion>);
+
+/// What is taxed at one rate, as it is priced: with the tax where prices hold it.
+#[derive(Clone, Copy)]
+struct Taxed {
+    rate: Rate,
+    amount: Amount,
+}
+
 /// The lines after the discount, which is spread over all their portions.
-fn discounted(lines: &[Vec<Portion>], discount: Amount) -> Result<Vec<Vec<Portion>>, Overflow> {
+fn discounted(lines: &[Vec<Portion>], discount: Amount) -> Result<Vec<Discounted>, Overflow> {
     let amounts: Vec<_> = lines.iter().flatten().map(|portion| portion.amount).collect();
     let mut cuts = discount.spread(&amounts)?.into_iter();
     let cut = |portion: &Portion| {
@@ -104,26 +117,60 @@ fn discounted(lines: &[Vec<Portion>], discount: Amount) -> Result<Vec<Vec<Portio
         Ok(Portion { class: portion.class.clone(), amount })
     };
     let mut portions = lines.iter().flatten().map(cut).collect::<Result<Vec<_>, Overflow>>()?.into_iter();
-    Ok(lines.iter().map(|line| portions.by_ref().take(line.len()).collect()).collect())
+    Ok(lines.iter().map(|line| Discounted(portions.by_ref().take(line.len()).collect())).collect())
 }
 
-/// Tax of one line: portions of one rate are added up before they are rounded.
-fn line_taxes(line: &[Portion], rules: &TaxRules, fulfilment: Fulfilment) -> Result<Vec<TaxShare>, Overflow> {
-    let mut by_rate: BTreeMap<Rate, Amount> = BTreeMap::new();
-    for portion in line.iter().filter(|portion| portion.amount != Amount::ZERO) {
-        let sum = by_rate.entry(rules.rate(portion.class.as_ref(), fulfilment)).or_default();
-        *sum = sum.plus(portion.amount)?;
+impl Discounted {
+    /// Portions of one rate are added up before anything is rounded.
+    fn by_rate(&self, rules: &TaxRules, fulfilment: Fulfilment) -> Result<Vec<Taxed>, Overflow> {
+        let mut by_rate: BTreeMap<Rate, Amount> = BTreeMap::new();
+        for portion in self.0.iter().filter(|portion| portion.amount != Amount::ZERO) {
+            let sum = by_rate.entry(rules.rate(portion.class.as_ref(), fulfilment)).or_default();
+            *sum = sum.plus(portion.amount)?;
+        }
+        Ok(by_rate.into_iter().map(|(rate, amount)| Taxed { rate, amount }).collect())
     }
-    by_rate.into_iter().map(|(rate, amount)| taxed(amount, rate, rules.included)).collect()
 }
 
-fn taxed(amount: Amount, rate: Rate, included: bool) -> Result<TaxShare, Overflow> {
-    if included {
-        let tax = rate.within(amount)?;
-        Ok(TaxShare { rate, net: amount.minus(tax)?, tax })
-    } else {
-        Ok(TaxShare { rate, net: amount, tax: rate.on_top_of(amount)? })
+impl Taxed {
+    /// The tax on it, or in it.
+    fn tax(self, rules: &TaxRules) -> Result<Amount, Overflow> {
+        if rules.included {
+            self.rate.within(self.amount, rules.rounding)
+        } else {
+            self.rate.on_top_of(self.amount, rules.rounding)
+        }
     }
+
+    /// With so much tax.
+    fn with(self, tax: Amount, rules: &TaxRules) -> Result<TaxShare, Overflow> {
+        let net = if rules.included { self.amount.minus(tax)? } else { self.amount };
+        Ok(TaxShare { rate: self.rate, net, tax })
+    }
+}
+
+/// Each amount of each line, and each fee, is rounded by itself.
+fn rounded_by_line(lines: &[Vec<Taxed>], rules: &TaxRules) -> Result<Vec<Vec<TaxShare>>, Overflow> {
+    let one = |taxed: &Taxed| taxed.with(taxed.tax(rules)?, rules);
+    lines.iter().map(|line| line.iter().map(one).collect()).collect()
+}
+
+/// All amounts of one rate are rounded together, and their tax is split over them by largest remainder.
+fn rounded_by_order(lines: &[Vec<Taxed>], rules: &TaxRules) -> Result<Vec<Vec<TaxShare>>, Overflow> {
+    let mut by_rate: BTreeMap<Rate, Vec<Amount>> = BTreeMap::new();
+    for taxed in lines.iter().flatten() {
+        by_rate.entry(taxed.rate).or_default().push(taxed.amount);
+    }
+    let mut split: BTreeMap<Rate, std::vec::IntoIter<Amount>> = BTreeMap::new();
+    for (rate, amounts) in by_rate {
+        let tax = Taxed { rate, amount: Amount::sum(amounts.iter().copied())? }.tax(rules)?;
+        split.insert(rate, tax.spread(&amounts)?.into_iter());
+    }
+    let mut one = |taxed: &Taxed| {
+        let tax = split.get_mut(&taxed.rate).and_then(Iterator::next).unwrap_or_default();
+        taxed.with(tax, rules)
+    };
+    lines.iter().map(|line| line.iter().map(&mut one).collect()).collect()
 }
 
 /// Adds up by rate.

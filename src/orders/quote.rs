@@ -103,7 +103,7 @@ pub struct Quote {
     /// What is taken off, and by what. Off the lines it is in `totals.discount`; off the delivery fee it is not in
     /// `totals.deliveryFee` any more.
     pub discounts: Vec<Discount>,
-    /// What it comes to. Tax is rounded once for each rate and line, half to even; nothing else is rounded.
+    /// What it comes to. Tax is rounded as `taxRounding` and `taxRoundingLevel` of the restaurant say.
     pub totals: Totals,
     /// When it was made.
     pub created_at: DateTime<Utc>,
@@ -120,6 +120,8 @@ impl Content {
             takes: now.takes.clone(),
             stock: now.stock,
             obstacle: now.obstacle,
+            misfits: now.misfits.clone(),
+            shortages: now.shortages.clone(),
             available_from: now.available_from,
             ..promised.clone()
         };
@@ -137,7 +139,7 @@ impl Content {
 
     /// The lines that were quoted, as the customer wanted them.
     pub fn basket(&self) -> Basket {
-        Basket::Lines(self.lines.iter().map(StoredLine::wanted).collect())
+        Basket::Quoted(self.lines.iter().map(StoredLine::wanted).collect())
     }
 
     /// The order that somebody wants from it: what they leave out is as quoted.

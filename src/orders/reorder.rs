@@ -38,6 +38,8 @@ struct LeftOut {
     name: String,
     /// Why it cannot be had any more.
     reason: Obstacle,
+    /// What about it does not fit the menu any more, for a person.
+    detail: String,
 }
 
 /// What became of the wish for the same again.
@@ -87,11 +89,13 @@ async fn reorder(State(app): State<Arc<App>>, party: OrderParty, key: Key) -> Re
             let mut obstacles = BTreeMap::new();
             for (index, misfit) in unfit(tx, &scope, &lines).await?.0 {
                 let gone = misfit.pointer == NOT_ON_THE_MENU;
-                obstacles.insert(index, if gone { Obstacle::Deleted } else { Obstacle::ChoicesChanged });
+                let reason = if gone { Obstacle::Deleted } else { Obstacle::ChoicesChanged };
+                let detail = format!("{} {}", misfit.pointer, misfit.message);
+                obstacles.entry(index).or_insert((reason, detail));
             }
-            let left_out = |(index, reason): (&usize, &Obstacle)| {
+            let left_out = |(index, (reason, detail)): (&usize, &(Obstacle, String))| {
                 let OrderLine { line, item_id, ref name, .. } = order.items[*index];
-                LeftOut { line, item_id, name: name.clone(), reason: *reason }
+                LeftOut { line, item_id, name: name.clone(), reason: *reason, detail: detail.clone() }
             };
             let left_out = obstacles.iter().map(left_out).collect();
             let fits = lines.into_iter().enumerate().filter(|(index, _)| !obstacles.contains_key(index));

@@ -46,6 +46,8 @@ pub enum Basket {
     Cart(CartRow),
     /// Lines, as a phone kept them while it was offline.
     Lines(Vec<WantedLine>),
+    /// The lines of a quote, whose choices fitted the menu when it was made.
+    Quoted(Vec<WantedLine>),
 }
 
 impl Basket {
@@ -53,7 +55,7 @@ impl Basket {
     pub const fn cart(&self) -> Option<&CartRow> {
         match self {
             Self::Cart(cart) => Some(cart),
-            Self::Lines(_) => None,
+            Self::Lines(_) | Self::Quoted(_) => None,
         }
     }
 }

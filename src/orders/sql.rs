@@ -28,7 +28,7 @@ macro_rules! orders {
                       items_total, tax_total, tax_included, tax_rates as "tax_rates: _", tax_nets as "tax_nets: _",
                       tax_amounts as "tax_amounts: _", delivery_fee, service_fee, tip, discount, total, address,
                       latitude, longitude, delivery_zone, lead_minutes, dining_table, note,
-                      coupon_code as "coupon_code: _", scheduled_from, scheduled_until, slot, accept_by, promised_at,
+                      coupon_code as "coupon_code: _", scheduled_from, scheduled_until, slot, accept_by, promised_at, ready_from, ready_until,
                       cancellable_until, cancel_reason, placed_at, updated_at, closed_at,
                       (select json_agg(i order by i.line) from order_items i
                        where i.restaurant_id = o.restaurant_id and i.order_id = o.id) as "lines: _"
@@ -84,6 +84,8 @@ struct Row {
     slot: Option<DateTime<Utc>>,
     accept_by: Option<DateTime<Utc>>,
     promised_at: Option<DateTime<Utc>>,
+    ready_from: Option<DateTime<Utc>>,
+    ready_until: Option<DateTime<Utc>>,
     cancellable_until: Option<DateTime<Utc>>,
     cancel_reason: Option<String>,
     placed_at: DateTime<Utc>,
@@ -167,6 +169,8 @@ impl Row {
             slot: self.slot,
             accept_by: self.accept_by,
             promised_at: self.promised_at,
+            ready_from: self.ready_from,
+            ready_until: self.ready_until,
             cancellable_until: self.cancellable_until,
             cancel_reason: self.cancel_reason,
             placed_at: self.placed_at,

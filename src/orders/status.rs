@@ -74,6 +74,17 @@ pub enum Applies {
     AtTheCounter,
 }
 
+/// What a step does with the counted stock that an order took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stock {
+    /// It stays taken.
+    Stays,
+    /// It returns: nothing has been cooked.
+    Returns,
+    /// It returns only if whoever takes the step says so: food that has been cooked cannot be sold again.
+    ReturnsIfSaid,
+}
+
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
@@ -87,20 +98,28 @@ pub struct Step {
     pub applies: Applies,
     /// A reason must be given.
     pub needs_reason: bool,
+    /// What becomes of the stock it took.
+    pub stock: Stock,
     /// What is worth knowing about it.
     pub note: &'static str,
 }
 
 const fn step(from: OrderStatus, to: OrderStatus, actors: &'static [Actor], note: &'static str) -> Step {
-    Step { from, to, actors, applies: Applies::Always, needs_reason: false, note }
+    Step { from, to, actors, applies: Applies::Always, needs_reason: false, stock: Stock::Stays, note }
 }
 
 const fn to_delivery(from: OrderStatus, to: OrderStatus, actors: &'static [Actor], note: &'static str) -> Step {
     Step { applies: Applies::ToDelivery, ..step(from, to, actors, note) }
 }
 
-const fn with_reason(from: OrderStatus, to: OrderStatus, actors: &'static [Actor], note: &'static str) -> Step {
-    Step { needs_reason: true, ..step(from, to, actors, note) }
+/// A cancellation before anything is cooked.
+const fn cancelled_early(from: OrderStatus, actors: &'static [Actor], note: &'static str) -> Step {
+    Step { stock: Stock::Returns, ..step(from, Cancelled, actors, note) }
+}
+
+/// A cancellation after cooking has begun.
+const fn cancelled_late(from: OrderStatus, actors: &'static [Actor], note: &'static str) -> Step {
+    Step { needs_reason: true, stock: Stock::ReturnsIfSaid, ..step(from, Cancelled, actors, note) }
 }
 
 use Actor::{Admin, Customer, Driver, Staff, System};
@@ -114,17 +133,21 @@ pub const STEPS: &[Step] = &[
         &[Staff, System],
         "By staff, or at once where the restaurant accepts by itself. Sets promisedAt.",
     ),
-    step(Pending, Cancelled, &[Customer, Staff, System], "By the system when acceptBy has passed."),
+    cancelled_early(Pending, &[Customer, Staff, System], "By the system when acceptBy has passed. Stock returns."),
     step(Confirmed, Preparing, &[Staff], "Cooking begins."),
-    step(Confirmed, Cancelled, &[Staff, Customer], "By the customer within the cancel window. Stock returns."),
+    cancelled_early(Confirmed, &[Staff, Customer], "By the customer within the cancel window. Stock returns."),
     step(Preparing, Ready, &[Staff], "It can be fetched."),
     to_delivery(Preparing, OnTheWay, &[Driver, Staff], "Delivery; implies ready."),
-    with_reason(Preparing, Cancelled, &[Staff], "A reason is required."),
+    cancelled_late(Preparing, &[Staff], "A reason is required; stock returns only with returnStock."),
     to_delivery(Ready, OnTheWay, &[Driver, Staff], "Delivery only."),
     Step { applies: Applies::AtTheCounter, ..step(Ready, Delivered, &[Staff], "Pickup and dine-in: handed over.") },
-    with_reason(Ready, Cancelled, &[Staff], "A reason is required."),
+    cancelled_late(Ready, &[Staff], "A reason is required; stock returns only with returnStock."),
     step(OnTheWay, Delivered, &[Driver, Staff], "Handed over at the door."),
-    with_reason(OnTheWay, Cancelled, &[Staff, Admin], "Failed delivery; a reason is required."),
+    cancelled_late(
+        OnTheWay,
+        &[Staff, Admin],
+        "Failed delivery; a reason is required; stock returns only with returnStock.",
+    ),
 ];
 
 /// After confirmation, and after a later promise, a customer may still cancel for so long.
@@ -167,6 +190,7 @@ pub struct StatusChange {
     promised_at: Option<DateTime<Utc>>,
     cancellable_until: Option<DateTime<Utc>>,
     closed_at: Option<DateTime<Utc>>,
+    returns_stock: bool,
 }
 
 impl StatusChange {
@@ -200,9 +224,14 @@ impl StatusChange {
         self.closed_at
     }
 
-    /// Stock comes back.
-    pub fn returns_stock(&self) -> bool {
+    /// The order is cancelled: its slot and its coupon come back.
+    pub fn cancels(&self) -> bool {
         self.to == Cancelled
+    }
+
+    /// The stock that it took comes back.
+    pub const fn returns_stock(&self) -> bool {
+        self.returns_stock
     }
 }
 
@@ -213,16 +242,19 @@ pub struct Wish {
     pub to: OrderStatus,
     /// Why.
     pub reason: Option<String>,
+    /// Where the table leaves it to whoever takes the step: the stock returns, since nothing was cooked after all.
+    pub return_stock: bool,
     /// From confirmation to ready, where the wish is to confirm.
     pub preparation: TimeDelta,
 }
 
 impl Order {
-    /// When it is to be ready, if that could be at `soonest`: an order for later is ready so that it is there when its slot
-    /// begins.
-    fn promised_for(&self, soonest: DateTime<Utc>) -> DateTime<Utc> {
-        let lead = TimeDelta::minutes(self.lead_minutes.into());
-        self.scheduled_for.map_or(soonest, |slot| soonest.max(slot.starts_at - lead))
+    /// When it is to be ready, if that could be at `soonest` and it is confirmed at `now`: an order for later so that it is
+    /// there when its slot begins, and each not before opening and preparation. A restaurant that answers late in the
+    /// evening still hands over by its last hand-over, as long as that is to come.
+    fn promised_for(&self, soonest: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+        let ready = self.ready_from.map_or(soonest, |from| soonest.max(from));
+        self.ready_until.filter(|until| *until > now).map_or(ready, |until| ready.min(until))
     }
 
     /// The step from here to there, if the table has it and the actor may take it.
@@ -244,7 +276,7 @@ impl Order {
         if step.needs_reason && wish.reason.is_none() {
             return Err(CannotAdvance::ReasonMissing);
         }
-        let ready = self.promised_for(now + wish.preparation);
+        let ready = self.promised_for(now + wish.preparation, now);
         Ok(StatusChange {
             from: self.status,
             to: wish.to,
@@ -253,6 +285,11 @@ impl Order {
             // Until cooking has to begin, where that is later.
             cancellable_until: (wish.to == Confirmed).then(|| (ready - wish.preparation).max(now + CANCEL_WINDOW)),
             closed_at: wish.to.is_final().then_some(now),
+            returns_stock: match step.stock {
+                Stock::Stays => false,
+                Stock::Returns => true,
+                Stock::ReturnsIfSaid => wish.return_stock,
+            },
         })
     }
 
@@ -264,7 +301,7 @@ impl Order {
             version: self.version + 1,
             promised_at: change.promised_at.or(self.promised_at),
             cancellable_until: change.cancellable_until,
-            cancel_reason: change.returns_stock().then(|| change.reason().unwrap_or("Cancelled").to_owned()),
+            cancel_reason: change.cancels().then(|| change.reason().unwrap_or("Cancelled").to_owned()),
             updated_at: at,
             closed_at: change.closed_at,
             ..self.clone()

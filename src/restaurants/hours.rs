@@ -165,7 +165,9 @@ pub struct Exception {
 /// When a restaurant is open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Schedule {
-    /// Each week; none at all: always.
+    /// Around the clock, every day. Weekly spans count for nothing then.
+    pub always: bool,
+    /// Each week; none at all: never, unless it is `always` open.
     pub weekly: Vec<Span>,
     /// But not on these dates; in any order, a date at most once.
     pub exceptions: Vec<Exception>,
@@ -203,8 +205,8 @@ impl Schedule {
     ) -> impl Iterator<Item = DaySpan> + 'a {
         let weekday = i16::try_from(date.weekday().number_from_monday()).unwrap_or_default();
         let weekly = self.weekly.iter().filter(move |span| span.weekday == weekday).map(|span| span.of_day());
-        let whole_day = (exception.is_none() && self.weekly.is_empty()).then_some(DaySpan::WHOLE_DAY);
-        let of_week = exception.is_none().then_some(weekly).into_iter().flatten();
+        let whole_day = (exception.is_none() && self.always).then_some(DaySpan::WHOLE_DAY);
+        let of_week = (exception.is_none() && !self.always).then_some(weekly).into_iter().flatten();
         let of_date = exception.into_iter().flat_map(|exception| exception.spans.iter().copied());
         of_date.chain(of_week).chain(whole_day)
     }

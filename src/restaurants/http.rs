@@ -11,11 +11,12 @@ use utoipa_axum::routes;
 
 use super::contact::Contact;
 use super::hours::{self, Span};
+use super::last_orders::LastOrders;
 use super::service_fee::ServiceFeeTerms;
 use super::slots::SlotRules;
 use super::sql::{self, Profile};
 use super::staff::Staff;
-use super::tax::{ClassRates, Rate, TaxRules};
+use super::tax::{ClassRates, Rate, TaxRoundingLevel, TaxRules};
 use super::{Restaurant, area, invitations, members, opening, search, security};
 use crate::accounts::caller::Admin;
 use crate::app::App;
@@ -24,7 +25,7 @@ use crate::events::{self, Event};
 use crate::fold;
 use crate::idempotency::{Answer, Once};
 use crate::ids::RestaurantId;
-use crate::money::{Amount, Currency, Money};
+use crate::money::{Amount, Currency, Money, Rounding};
 use crate::place::Place;
 use crate::problem::{FieldError, Problem, ProblemBody};
 use crate::tenancy::Who;
@@ -97,6 +98,13 @@ struct NewRestaurant {
     #[serde(default, deserialize_with = "bounded::list::<_, _, 7>")]
     #[schema(max_items = 7)]
     tax_classes: Vec<ClassRates>,
+    /// Which way half a minor unit goes, of tax, of shares such as the service fee and coupons, and of distance fees;
+    /// `HALF_UP` when absent.
+    #[serde(default)]
+    tax_rounding: Rounding,
+    /// Whether tax is rounded on each line and fee, or on the whole order; `LINE` when absent.
+    #[serde(default)]
+    tax_rounding_level: TaxRoundingLevel,
     delivery_fee: Option<Money>,
     /// Absent: nothing.
     service_fee: Option<ServiceFeeTerms>,
@@ -113,10 +121,16 @@ struct NewRestaurant {
     /// How it takes orders for later; absent: slots of 15 minutes for any number of orders, 7 days ahead.
     #[serde(default)]
     slots: SlotRules,
-    /// Weekly opening hours; empty or absent: always open.
-    #[serde(default, deserialize_with = "bounded::list::<_, _, 100>")]
+    /// Open around the clock; true when absent and `hours` is absent too.
+    always_open: Option<bool>,
+    /// Weekly opening hours; empty: closed until there are some. Absent, without `alwaysOpen`: always open.
+    #[serde(default, deserialize_with = "bounded::some_list::<_, _, 100>")]
     #[schema(max_items = 100)]
-    hours: Vec<Span>,
+    hours: Option<Vec<Span>>,
+    /// Until when before closing orders are taken, and until when after closing they are handed over; absent: the
+    /// preparation time before closing, and not after closing.
+    #[serde(default)]
+    last_orders: LastOrders,
 }
 
 impl NewRestaurant {
@@ -134,6 +148,8 @@ impl NewRestaurant {
             timezone: self.timezone.into(),
             tax: TaxRules {
                 included: self.prices_include_tax,
+                rounding: self.tax_rounding,
+                level: self.tax_rounding_level,
                 standard: self.tax_basis_points,
                 classes: self.tax_classes,
             },
@@ -144,6 +160,8 @@ impl NewRestaurant {
             accept_minutes: self.accept_minutes,
             preparation_minutes: self.preparation_minutes.unwrap_or(20),
             slots: self.slots,
+            always_open: self.always_open.unwrap_or(self.hours.is_none()),
+            last_orders: self.last_orders,
             accepting: true,
         }
     }
@@ -195,6 +213,8 @@ fn check(profile: &Profile, currency: Currency, fees: Fees, spans: &[Span]) -> R
         faults.push(FieldError::invalid("/cuisines", "must be at most 20"));
     }
     faults.extend(opening::named("/hours", hours::faults_of_week(spans)));
+    faults.extend(opening::contradicts(profile.always_open, "/hours", spans));
+    faults.extend(profile.last_orders.faults());
     if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
 }
 
@@ -219,7 +239,7 @@ async fn create_restaurant(
         minimum_order: new.minimum_order,
         service: new.service_fee.unwrap_or_default(),
     };
-    let spans = new.hours.clone();
+    let spans = new.hours.clone().unwrap_or_default();
     let profile = new.into_profile();
     check(&profile, currency, fees, &spans)?;
     let scope = admin.scope.restaurant(RestaurantId::new());
@@ -268,6 +288,8 @@ struct RestaurantPatch {
     #[schema(max_items = 7)]
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 7>")]
     tax_classes: Option<Vec<ClassRates>>,
+    tax_rounding: Option<Rounding>,
+    tax_rounding_level: Option<TaxRoundingLevel>,
     delivery_fee: Option<Money>,
     /// All of it.
     service_fee: Option<ServiceFeeTerms>,
@@ -283,9 +305,14 @@ struct RestaurantPatch {
     slots: Option<SlotRules>,
     /// False: takes no orders for the moment.
     accepting: Option<bool>,
+    /// True: open around the clock, and its weekly hours are gone. False: open by its hours, closed without any.
+    always_open: Option<bool>,
+    /// All of them. Empty: closed. Where some are given, it is not always open any more.
     #[schema(max_items = 100)]
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 100>")]
     hours: Option<Vec<Span>>,
+    /// All of them.
+    last_orders: Option<LastOrders>,
 }
 
 impl RestaurantPatch {
@@ -305,6 +332,8 @@ impl RestaurantPatch {
             timezone: self.timezone.map_or(timezone, Tz::from),
             tax: TaxRules {
                 included: self.prices_include_tax.unwrap_or(current.prices_include_tax),
+                rounding: self.tax_rounding.unwrap_or(current.tax_rounding),
+                level: self.tax_rounding_level.unwrap_or(current.tax_rounding_level),
                 standard: self.tax_basis_points.unwrap_or(current.tax_basis_points),
                 classes: self.tax_classes.unwrap_or_else(|| current.tax_classes.clone()),
             },
@@ -315,6 +344,8 @@ impl RestaurantPatch {
             accept_minutes: self.accept_minutes.unwrap_or(current.accept_minutes),
             preparation_minutes: self.preparation_minutes.unwrap_or(current.preparation_minutes),
             slots: self.slots.unwrap_or(current.slots),
+            always_open: self.always_open.unwrap_or(current.always_open && self.hours.is_none()),
+            last_orders: self.last_orders.unwrap_or(current.last_orders),
             accepting: self.accepting.unwrap_or(current.accepting),
         };
         let fees = Fees {
@@ -323,7 +354,8 @@ impl RestaurantPatch {
             service: self.service_fee.unwrap_or_default(),
         };
         check(&profile, current.currency, fees, self.hours.as_deref().unwrap_or_default())?;
-        Ok((profile, self.hours))
+        let hours = self.hours.or_else(|| profile.always_open.then(Vec::new));
+        Ok((profile, hours))
     }
 }
 

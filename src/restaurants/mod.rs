@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::ids::{RestaurantId, UserId};
-use crate::money::Money;
+use crate::money::{Money, Rounding};
 use crate::pictures::Image;
 use crate::place::Place;
 use crate::problem::Problem;
@@ -24,6 +24,7 @@ pub mod hours;
 pub mod http;
 pub mod image;
 pub mod invitations;
+pub mod last_orders;
 pub mod members;
 pub mod opening;
 pub mod search;
@@ -39,9 +40,10 @@ pub mod zones;
 use contact::Contact;
 use fulfilments::Fulfilments;
 use hours::Span;
+use last_orders::{LastOrders, OpenNow};
 use service_fee::ServiceFeeTerms;
 use slots::SlotRules;
-use tax::{ClassRates, Rate, TaxRules};
+use tax::{ClassRates, Rate, TaxRoundingLevel, TaxRules};
 
 /// Rank inside one restaurant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema, sqlx::Type)]
@@ -67,7 +69,7 @@ pub struct Pause {
 }
 
 /// A restaurant, as everybody may see it.
-#[expect(clippy::struct_excessive_bools, reason = "four things that are so or not, each by its name on the wire")]
+#[expect(clippy::struct_excessive_bools, reason = "five things that are so or not, each by its name on the wire")]
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Restaurant {
@@ -101,6 +103,10 @@ pub struct Restaurant {
     pub tax_basis_points: Rate,
     /// Tax on what has a class, by fulfilment.
     pub tax_classes: Vec<ClassRates>,
+    /// Which way half a minor unit goes, of tax, of shares such as the service fee and coupons, and of distance fees.
+    pub tax_rounding: Rounding,
+    /// Whether tax is rounded on each line and fee, or on the whole order.
+    pub tax_rounding_level: TaxRoundingLevel,
     /// Added to every delivery.
     pub delivery_fee: Money,
     /// What it takes for its service.
@@ -119,11 +125,19 @@ pub struct Restaurant {
     pub accepting: bool,
     /// Its picture.
     pub image: Option<Image>,
-    /// Weekly opening hours; empty: always open.
+    /// Open around the clock, but for the exceptions of its hours; then there are no weekly hours.
+    pub always_open: bool,
+    /// Weekly opening hours; empty: closed, unless it is always open.
     pub hours: Vec<Span>,
-    /// Whether an order would be taken at the time of the answer.
+    /// Until when before closing orders are taken, and until when after closing they are handed over, by fulfilment.
+    pub last_orders: LastOrders,
+    /// For which it is open at the moment, and until when.
+    #[serde(skip)]
+    pub open: OpenNow,
+    /// Whether an order for now would be taken at the time of the answer: it is open, and the last order is not over.
     pub open_now: bool,
-    /// For which fulfilments an order would be taken at the time of the answer.
+    /// For which fulfilments an order for now would be taken at the time of the answer. For a delivery the way to the door
+    /// counts besides: the slots for a door say it exactly.
     #[schema(inline)]
     pub open_for: Fulfilments,
     /// No orders until then; null: no pause.
@@ -149,6 +163,8 @@ impl Restaurant {
     pub fn tax_rules(&self) -> TaxRules {
         TaxRules {
             included: self.prices_include_tax,
+            rounding: self.tax_rounding,
+            level: self.tax_rounding_level,
             standard: self.tax_basis_points,
             classes: self.tax_classes.clone(),
         }

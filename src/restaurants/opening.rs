@@ -37,7 +37,9 @@ struct Hours {
     /// IANA zone in which all times are meant.
     #[schema(example = "Europe/Rome")]
     timezone: String,
-    /// Each week; empty: always open, but for the exceptions.
+    /// Open around the clock, but for the exceptions; then `weekly` is empty.
+    always_open: bool,
+    /// Each week; empty: closed but for the exceptions, unless `alwaysOpen`.
     #[serde(deserialize_with = "bounded::list::<_, _, 100>")]
     weekly: Vec<Span>,
     /// Dates on which other hours hold, from yesterday on.
@@ -61,6 +63,7 @@ async fn read(tx: &mut Tx, id: RestaurantId) -> Result<Versioned<Hours>, Problem
     let hours = Hours {
         restaurant_id: id,
         timezone: restaurant.timezone,
+        always_open: restaurant.always_open,
         weekly: restaurant.hours,
         exceptions: sql::hours::exceptions(tx, id, from, None).await?,
         open_now: restaurant.open_now,
@@ -84,12 +87,15 @@ async fn get_hours(State(app): State<Arc<App>>, Path(id): Path<RestaurantId>) ->
 
 /// Hours to be.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewHours {
-    /// Each week; empty: always open, but for the exceptions.
+    /// Open around the clock, but for the exceptions; false when absent.
+    #[serde(default)]
+    always_open: bool,
+    /// Each week; empty: closed but for the exceptions, unless `alwaysOpen`. May be absent with `alwaysOpen` only.
     #[schema(max_items = 100)]
-    #[serde(deserialize_with = "bounded::list::<_, _, 100>")]
-    weekly: Vec<Span>,
+    #[serde(default, deserialize_with = "bounded::some_list::<_, _, 100>")]
+    weekly: Option<Vec<Span>>,
     /// Dates on which other hours hold; they replace all that were there.
     #[serde(default, deserialize_with = "bounded::list::<_, _, 400>")]
     #[schema(max_items = 400)]
@@ -101,8 +107,15 @@ pub(super) fn named(list: &str, faults: Vec<Fault>) -> impl Iterator<Item = Fiel
     faults.into_iter().map(move |(place, message)| FieldError::invalid(format!("{list}{place}"), message))
 }
 
+/// What is wrong with weekly hours beside the word that it is always open.
+pub(super) fn contradicts(always_open: bool, list: &str, weekly: &[Span]) -> Option<FieldError> {
+    let message = "has no place beside alwaysOpen: leave it empty, or set alwaysOpen to false";
+    (always_open && !weekly.is_empty()).then(|| FieldError::invalid(list, message))
+}
+
 /// Replace the opening hours
 ///
+/// Without weekly hours it is closed, unless `alwaysOpen` says that it is open around the clock.
 /// A span belongs to the day on which it opens; an exception replaces the spans of its date, and a span of the evening
 /// before runs to its end.
 #[utoipa::path(put, path = "/api/restaurants/{restaurantId}/hours", tag = "restaurants", security(("token" = [])),
@@ -120,7 +133,12 @@ async fn put_hours(
     if_match: IfMatch,
     Body(new): Body<NewHours>,
 ) -> Result<Versioned<Hours>, Problem> {
-    let faults: Vec<_> = named("/weekly", hours::faults_of_week(&new.weekly))
+    if new.weekly.is_none() && !new.always_open {
+        return Err(Problem::invalid_field("/weekly", "is required unless alwaysOpen is true; empty means closed"));
+    }
+    let weekly = new.weekly.unwrap_or_default();
+    let faults: Vec<_> = named("/weekly", hours::faults_of_week(&weekly))
+        .chain(contradicts(new.always_open, "/weekly", &weekly))
         .chain(named("/exceptions", hours::faults_of_exceptions(&new.exceptions)))
         .collect();
     if !faults.is_empty() {
@@ -131,7 +149,8 @@ async fn put_hours(
         .write(scope, move |tx| {
             Box::pin(async move {
                 lock_at_version(tx, &scope, if_match).await?;
-                sql::hours::set_week(tx, &scope, &new.weekly).await?;
+                sql::hours::set_week(tx, &scope, &weekly).await?;
+                sql::hours::set_always(tx, &scope, new.always_open).await?;
                 sql::hours::set_exceptions(tx, &scope, &new.exceptions).await?;
                 sql::next_version(tx, &scope).await?;
                 changed(tx, &scope).await?;

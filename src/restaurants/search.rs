@@ -272,6 +272,7 @@ fn delivery_to(
         place: restaurant.place,
         delivery_fee: restaurant.delivery_fee.amount,
         minimum_order: restaurant.minimum_order.amount,
+        rounding: restaurant.tax_rounding,
     };
     match zones::terms(zones, usual, door, Amount::ZERO) {
         Ok(terms) => Ok(Some(DeliveryHere {

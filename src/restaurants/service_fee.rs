@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::tax::Rate;
-use crate::money::{Amount, Currency, Money, Overflow};
+use crate::money::{Amount, Currency, Money, Overflow, Rounding};
 use crate::problem::FieldError;
 
 /// The rule.
@@ -23,8 +23,8 @@ impl ServiceFee {
     ///
     /// # Errors
     /// When it leaves the range of 64 bits.
-    pub fn on(self, items: Amount) -> Result<Amount, Overflow> {
-        let share = self.share.on_top_of(items)?;
+    pub fn on(self, items: Amount, rounding: Rounding) -> Result<Amount, Overflow> {
+        let share = self.share.on_top_of(items, rounding)?;
         self.cap.map_or(share, |cap| share.min(cap)).plus(self.fixed)
     }
 

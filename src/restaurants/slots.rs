@@ -1,15 +1,14 @@
-//! Slots: the pieces of the day for which orders are placed ahead, and which of them is the earliest. Pure.
+//! Slots: the pieces of the day for which orders are placed ahead. Pure.
 //!
-//! Slots begin at the local midnight and follow each other without gaps. An order for later is due in one of them.
+//! Slots begin at the local midnight and follow each other without gap or overlap, also on nights on which clocks change.
+//! An order for later is due in one of them; which of them can be had is said by `last_orders.rs`.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Timelike as _, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::hours::Schedule;
-use super::timeline::Intervals;
-use crate::orders::Fulfilment;
+use super::timeline::{ahead, stretches};
 use crate::problem::FieldError;
 
 /// How a restaurant takes orders for later.
@@ -54,9 +53,6 @@ pub struct Slot {
     pub ends_at: DateTime<Utc>,
 }
 
-/// How far ahead an opening is looked for.
-pub const HORIZON: TimeDelta = TimeDelta::days(32);
-
 impl SlotRules {
     /// What about them cannot be.
     pub fn faults(&self) -> Vec<FieldError> {
@@ -74,14 +70,23 @@ impl SlotRules {
         faults
     }
 
-    /// The slot that holds an instant.
+    /// The slot that holds an instant. Slots begin at whole multiples of their length after the local midnight, and where
+    /// the clocks are changed one ends and the next begins: so they never overlap and leave no gap, and those beside a change
+    /// may be shorter.
     pub fn slot_of(self, zone: Tz, at: DateTime<Utc>) -> Slot {
         let length = TimeDelta::minutes(self.minutes.max(1).into());
-        let local = at.with_timezone(&zone);
-        let into_slot = i64::from(local.num_seconds_from_midnight()) % length.num_seconds();
-        let fraction = TimeDelta::nanoseconds(at.timestamp_subsec_nanos().into());
-        let starts_at = at - TimeDelta::seconds(into_slot) - fraction;
-        Slot { starts_at, ends_at: starts_at + length }
+        let clock = ahead(zone, at);
+        let into_day = (at.timestamp() + clock.num_seconds()).rem_euclid(86_400);
+        let second = at - TimeDelta::nanoseconds(at.timestamp_subsec_nanos().into());
+        let starts_at = second - TimeDelta::seconds(into_day % length.num_seconds());
+        let ends_at = starts_at + length;
+        if ahead(zone, starts_at) != clock || ahead(zone, ends_at - TimeDelta::seconds(1)) != clock {
+            let pieces = stretches(zone, starts_at, ends_at);
+            if let Some(piece) = pieces.iter().find(|piece| piece.begin <= at && at < piece.end) {
+                return Slot { starts_at: piece.begin, ends_at: piece.end };
+            }
+        }
+        Slot { starts_at, ends_at }
     }
 
     /// The last instant an order may be placed for.
@@ -89,75 +94,21 @@ impl SlotRules {
         now + TimeDelta::days(self.days_ahead.into())
     }
 
-    /// The slots that begin on a local day, in their sequence. On a night on which clocks change, slots of an uneven length
-    /// may run into each other: then those are named that hold the instant at which they begin.
+    /// The slots that begin on a local day, in their sequence: they cover it without gap or overlap.
     pub fn of_day(self, zone: Tz, day: NaiveDate) -> Vec<Slot> {
-        // Local midnight is at most 14 hours before that of UTC, and a slot is at most four hours long.
-        let mut slot = self.slot_of(zone, day.and_time(NaiveTime::MIN).and_utc() - TimeDelta::hours(18));
+        let midnight = day.and_time(NaiveTime::MIN).and_utc();
+        // Clocks are changed by less than four hours.
+        let mut slot = self.slot_of(zone, midnight - ahead(zone, midnight) - TimeDelta::hours(4));
         let mut slots = Vec::new();
         loop {
             let begins_on = slot.starts_at.with_timezone(&zone).date_naive();
             if begins_on > day {
                 return slots;
             }
-            if begins_on == day && self.slot_of(zone, slot.starts_at) == slot {
+            if begins_on == day {
                 slots.push(slot);
             }
             slot = self.slot_of(zone, slot.ends_at);
         }
-    }
-
-    /// The first slot not over when an order begun now could be there (`ready`), at whose beginning the door is open, and
-    /// that is not full. `None`: there is none before `until`.
-    pub fn earliest(
-        self,
-        door: Door<'_>,
-        ready: DateTime<Utc>,
-        until: DateTime<Utc>,
-        is_full: impl Fn(DateTime<Utc>) -> bool,
-    ) -> Option<Slot> {
-        let mut slot = self.slot_of(door.zone, ready);
-        // Written down once: many short spans would be looked up for each of thousands of slots.
-        let open = door.open_between(slot.starts_at, until + TimeDelta::days(1));
-        while slot.starts_at <= until {
-            if !open.contains(slot.starts_at) {
-                let opens = open.next(slot.starts_at)?;
-                let holds = self.slot_of(door.zone, opens);
-                slot = if holds.starts_at < opens { self.slot_of(door.zone, holds.ends_at) } else { holds };
-            } else if is_full(slot.starts_at) {
-                slot = self.slot_of(door.zone, slot.ends_at);
-            } else {
-                return Some(slot);
-            }
-        }
-        None
-    }
-}
-
-/// A restaurant's door, for one fulfilment.
-#[derive(Debug, Clone, Copy)]
-pub struct Door<'a> {
-    /// When it is open.
-    pub schedule: &'a Schedule,
-    /// In which zone.
-    pub zone: Tz,
-    /// For what.
-    pub fulfilment: Fulfilment,
-}
-
-impl Door<'_> {
-    /// Whether it is open at an instant.
-    pub fn is_open(self, at: DateTime<Utc>) -> bool {
-        self.schedule.open_for(self.zone, at).contains(self.fulfilment)
-    }
-
-    /// When it is open between two instants.
-    pub fn open_between(self, from: DateTime<Utc>, until: DateTime<Utc>) -> Intervals {
-        self.schedule.open_between(self.zone, self.fulfilment, from, until)
-    }
-
-    /// The first instant from one on at which it is open; `None`: it does not open within a month.
-    pub fn opens_next(self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.open_between(from, from + HORIZON).next(from)
     }
 }

@@ -6,15 +6,15 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::contact::Contact;
-use super::fulfilments::Fulfilments;
+use super::last_orders::{LastOrders, OpenNow};
 use super::service_fee::ServiceFee;
 use super::slots::SlotRules;
-use super::tax::{Rate, TaxRules};
+use super::tax::{Rate, TaxRoundingLevel, TaxRules};
 use super::zones::Zone;
 use super::{Pause, Restaurant};
 use crate::fold;
 use crate::ids::RestaurantId;
-use crate::money::{Amount, Currency};
+use crate::money::{Amount, Currency, Rounding};
 use crate::pictures::Image;
 use crate::place::Place;
 use crate::problem::{Code, OnConstraint as _, Problem};
@@ -53,6 +53,8 @@ struct Row {
     currency: Currency,
     prices_include_tax: bool,
     tax_rate: Rate,
+    tax_rounding: Rounding,
+    tax_rounding_level: TaxRoundingLevel,
     delivery_fee: Amount,
     service_fee_rate: Rate,
     service_fee_cap: Option<Amount>,
@@ -64,6 +66,8 @@ struct Row {
     slot_minutes: i16,
     slot_capacity: Option<i32>,
     schedule_days: i16,
+    always_open: bool,
+    last_orders: Json<LastOrders>,
     accepting: bool,
     paused_until: Option<DateTime<Utc>>,
     pause_reason: Option<String>,
@@ -80,13 +84,14 @@ struct Row {
 impl Row {
     fn into_restaurant(self, now: DateTime<Utc>) -> Result<Restaurant, Problem> {
         let zone: Tz = self.timezone.parse().map_err(|error| Problem::internal(&error))?;
-        let schedule = hours::schedule(self.weekly, self.exceptions);
+        let schedule = hours::schedule(self.always_open, self.weekly, self.exceptions);
         let pause = self.paused_until.zip(self.pause_reason).map(|(until, reason)| Pause { until, reason });
         let pause = pause.filter(|pause| now < pause.until);
         let service_fee =
             ServiceFee { share: self.service_fee_rate, cap: self.service_fee_cap, fixed: self.service_fee_fixed };
         let takes_orders = self.accepting && pause.is_none();
-        let open_for = if takes_orders { schedule.open_for(zone, now) } else { Fulfilments::NONE };
+        let open = if takes_orders { OpenNow::at(&schedule, zone, now) } else { OpenNow::default() };
+        let open_for = open.takes(self.preparation_minutes, &self.last_orders, now);
         Ok(Restaurant {
             id: self.id,
             slug: self.slug,
@@ -101,6 +106,8 @@ impl Row {
             prices_include_tax: self.prices_include_tax,
             tax_basis_points: self.tax_rate,
             tax_classes: tax::classes(self.tax_classes)?,
+            tax_rounding: self.tax_rounding,
+            tax_rounding_level: self.tax_rounding_level,
             delivery_fee: self.delivery_fee.of(self.currency),
             service_fee: service_fee.terms(self.currency),
             minimum_order: self.minimum_order.of(self.currency),
@@ -113,6 +120,9 @@ impl Row {
                 days_ahead: self.schedule_days,
             },
             accepting: self.accepting,
+            always_open: self.always_open,
+            last_orders: self.last_orders.0,
+            open,
             open_now: !open_for.is_empty(),
             open_for,
             pause,
@@ -126,16 +136,17 @@ impl Row {
 }
 
 /// Restaurants with their hours; `$today` is the parameter with the day in UTC. Only the exceptions around it are read:
-/// the local date is at most a day away, and a span of the day before may still be open. `$zones` are those of them that
+/// the local date is at most a day away, a span of the day before may still be open, and one of the day after may follow
+/// it without a gap. `$zones` are those of them that
 /// are wanted.
 macro_rules! restaurants {
     ($today:tt, $zones:tt, $which:tt, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
             Row,
             r#"select r.id, slug, name, description, cuisines, contact as "contact: _", address, latitude, longitude,
-                      timezone, currency, prices_include_tax, tax_rate, delivery_fee, service_fee_rate, service_fee_cap,
-                      service_fee_fixed, minimum_order, auto_accept, accept_minutes, preparation_minutes, slot_minutes,
-                      slot_capacity, schedule_days, accepting, paused_until, pause_reason,
+                      timezone, currency, prices_include_tax, tax_rate, tax_rounding as "tax_rounding: _",
+                      tax_rounding_level as "tax_rounding_level: _", delivery_fee, service_fee_rate, service_fee_cap, service_fee_fixed, minimum_order, auto_accept, accept_minutes, preparation_minutes, slot_minutes,
+                      slot_capacity, schedule_days, always_open, last_orders as "last_orders: _", accepting, paused_until, pause_reason,
                       coalesce((select m.version from menus m where m.restaurant_id = r.id), 1) as "menu_version!",
                       version, created_at,
                       (select shown from images i where i.restaurant_id = r.id and i.id = r.image_id) as "image: _",
@@ -155,7 +166,7 @@ macro_rules! restaurants {
                                   'delivery', delivery, 'pickup', pickup, 'dine_in', dine_in) order by opens), '[]')
                               from exceptional_hours h where h.restaurant_id = r.id and h.day = d.day))), '[]') as days
                    from exceptional_days d where d.restaurant_id = r.id
-                     and d.day between "# + $today + "::date - 2 and " + $today + "::date + 1) exceptions " + $which,
+                     and d.day between "# + $today + "::date - 2 and " + $today + "::date + 2) exceptions " + $which,
             $($argument),+
         )
     };
@@ -248,6 +259,10 @@ pub struct Profile {
     pub preparation_minutes: i16,
     /// How it takes orders for later.
     pub slots: SlotRules,
+    /// Open around the clock.
+    pub always_open: bool,
+    /// Until when orders are taken and handed over.
+    pub last_orders: LastOrders,
     /// Takes orders.
     pub accepting: bool,
 }
@@ -264,9 +279,10 @@ pub async fn insert(
         "insert into restaurants (id, slug, name, description, cuisines, address, latitude, longitude, timezone,
              currency, tax_rate, delivery_fee, minimum_order, auto_accept, preparation_minutes, accepting,
              created_at, updated_at, prices_include_tax, accept_minutes, contact, service_fee_rate, service_fee_cap,
-             service_fee_fixed, slot_minutes, slot_capacity, schedule_days, search_words)
+             service_fee_fixed, slot_minutes, slot_capacity, schedule_days, tax_rounding, tax_rounding_level, always_open,
+             last_orders, search_words)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18, $19, $20, $21,
-             $22, $23, $24, $25, $26, $27)",
+             $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)",
         scope.restaurant() as RestaurantId,
         profile.slug,
         profile.name,
@@ -293,6 +309,10 @@ pub async fn insert(
         profile.slots.minutes,
         profile.slots.capacity,
         profile.slots.days_ahead,
+        profile.tax.rounding as Rounding,
+        profile.tax.level as TaxRoundingLevel,
+        profile.always_open,
+        Json(profile.last_orders) as _,
         &search_words(profile),
     )
     .execute(tx.connection())
@@ -328,7 +348,7 @@ pub async fn update(tx: &mut Tx, scope: &RestaurantScope, profile: &Profile) -> 
              auto_accept = $13, preparation_minutes = $14, accepting = $15, version = version + 1, updated_at = $16,
              prices_include_tax = $17, accept_minutes = $18, contact = $19, service_fee_rate = $20,
              service_fee_cap = $21, service_fee_fixed = $22, slot_minutes = $23, slot_capacity = $24, schedule_days = $25,
-             search_words = $26
+             tax_rounding = $26, tax_rounding_level = $27, always_open = $28, last_orders = $29, search_words = $30
          where id = $1",
         scope.restaurant() as RestaurantId,
         profile.slug,
@@ -355,6 +375,10 @@ pub async fn update(tx: &mut Tx, scope: &RestaurantScope, profile: &Profile) -> 
         profile.slots.minutes,
         profile.slots.capacity,
         profile.slots.days_ahead,
+        profile.tax.rounding as Rounding,
+        profile.tax.level as TaxRoundingLevel,
+        profile.always_open,
+        Json(profile.last_orders) as _,
         &search_words(profile),
     )
     .execute(tx.connection())

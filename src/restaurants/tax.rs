@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 
-use crate::money::{Amount, Overflow};
+use crate::money::{Amount, Overflow, Rounding};
 use crate::orders::Fulfilment;
 use crate::problem::FieldError;
 
@@ -53,16 +53,16 @@ impl Rate {
     ///
     /// # Errors
     /// When it leaves the range of 64 bits.
-    pub fn on_top_of(self, net: Amount) -> Result<Amount, Overflow> {
-        net.share(self.millionths(), Self::WHOLE)
+    pub fn on_top_of(self, net: Amount, rounding: Rounding) -> Result<Amount, Overflow> {
+        net.share(self.millionths(), Self::WHOLE, rounding)
     }
 
     /// Tax in a price that holds it.
     ///
     /// # Errors
     /// When it leaves the range of 64 bits.
-    pub fn within(self, gross: Amount) -> Result<Amount, Overflow> {
-        gross.share(self.millionths(), Self::WHOLE + self.millionths())
+    pub fn within(self, gross: Amount, rounding: Rounding) -> Result<Amount, Overflow> {
+        gross.share(self.millionths(), Self::WHOLE + self.millionths(), rounding)
     }
 }
 
@@ -184,11 +184,29 @@ pub struct ClassRates {
     pub basis_points: Rates,
 }
 
+/// What tax is rounded on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[sqlx(type_name = "tax_rounding_level", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum TaxRoundingLevel {
+    /// Once for each rate on each line and each fee: a line's tax never depends on the other lines.
+    #[default]
+    Line,
+    /// Once for each rate on the sum of all lines and fees; the tax is then split over them by largest remainder.
+    Order,
+}
+
 /// How a restaurant taxes what it sells.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaxRules {
     /// Prices and fees hold the tax already; else it is added to them.
     pub included: bool,
+    /// Which way half a minor unit goes.
+    #[serde(default)]
+    pub rounding: Rounding,
+    /// What tax is rounded on.
+    #[serde(default)]
+    pub level: TaxRoundingLevel,
     /// Of what has no class, unless one is named `standard`.
     pub standard: Rate,
     /// The classes.

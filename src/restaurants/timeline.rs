@@ -36,7 +36,7 @@ impl Stretch {
 }
 
 /// How far a zone's clocks are ahead of UTC.
-fn ahead(zone: Tz, at: DateTime<Utc>) -> TimeDelta {
+pub(super) fn ahead(zone: Tz, at: DateTime<Utc>) -> TimeDelta {
     TimeDelta::seconds(zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc().into())
 }
 
@@ -71,6 +71,22 @@ pub fn stretches(zone: Tz, from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<Str
     found
 }
 
+/// A half-open span of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    /// Its first instant.
+    pub from: DateTime<Utc>,
+    /// The first instant behind it.
+    pub until: DateTime<Utc>,
+}
+
+impl Period {
+    /// Whether an instant lies in it.
+    pub fn contains(self, at: DateTime<Utc>) -> bool {
+        self.from <= at && at < self.until
+    }
+}
+
 /// Intervals of time, half-open, sorted, that neither overlap nor touch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Intervals(Vec<Range<DateTime<Utc>>>);
@@ -101,6 +117,11 @@ impl Intervals {
     /// The first instant from one on that lies in one of them.
     pub fn next(&self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.from(from).map(|one| one.start.max(from))
+    }
+
+    /// Each of them, in their order.
+    pub fn periods(&self) -> impl Iterator<Item = Period> {
+        self.0.iter().map(|one| Period { from: one.start, until: one.end })
     }
 
     /// How many there are.

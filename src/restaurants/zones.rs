@@ -1,7 +1,7 @@
 //! Where a restaurant delivers, and what that costs: shapes, fee rules, and which zone a door lies in. Pure.
 
 use super::geometry::{Point, Polygon};
-use crate::money::{Amount, Overflow};
+use crate::money::{Amount, Overflow, Rounding};
 use crate::place::Place;
 
 /// Where a zone is.
@@ -45,14 +45,14 @@ impl FeeRule {
     ///
     /// # Errors
     /// When the fee leaves the range of 64 bits.
-    pub fn fee(self, metres: f64, items: Amount) -> Result<Amount, Overflow> {
+    pub fn fee(self, metres: f64, items: Amount, rounding: Rounding) -> Result<Amount, Overflow> {
         if self.free_above.is_some_and(|enough| items >= enough) {
             return Ok(Amount::ZERO);
         }
         // Metres are whole before money is touched.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 20,100,000 on the earth")]
         let metres = metres.round().max(0.0) as u32;
-        self.base.plus(self.per_kilometre.share(metres, 1_000)?)
+        self.base.plus(self.per_kilometre.share(metres, 1_000, rounding)?)
     }
 }
 
@@ -104,6 +104,8 @@ pub struct Usual {
     pub delivery_fee: Amount,
     /// Lines must come to this at least.
     pub minimum_order: Amount,
+    /// Which way half a minor unit of a distance fee goes.
+    pub rounding: Rounding,
 }
 
 /// What holds for a door, at lines of so much. Zones are looked at in their order; the first that has the door decides.
@@ -119,7 +121,7 @@ pub fn terms(zones: Option<&[Zone]>, usual: Usual, door: Place, items: Amount) -
     let zone = zones.iter().find(|zone| zone.shape.contains(door)).ok_or(NotDelivered::OutsideEveryZone)?;
     Ok(Terms {
         zone: Some(zone.name.clone()),
-        fee: zone.fee.fee(usual.place.metres_to(door), items)?,
+        fee: zone.fee.fee(usual.place.metres_to(door), items, usual.rounding)?,
         minimum_order: zone.minimum_order.unwrap_or(usual.minimum_order),
         lead_minutes: zone.lead_minutes,
     })

@@ -12,7 +12,7 @@ use crate::bounded;
 use crate::coupons::CouponCode;
 use crate::ids::{ItemId, ModifierId, OrderId, RestaurantId};
 use crate::menu::configure::Choice;
-use crate::money::Money;
+use crate::money::{self, Money};
 use crate::orders::request::LineWish;
 use crate::orders::{Fulfilment, OrderStatus};
 use crate::place::Place;
@@ -62,7 +62,9 @@ pub struct PlaceOrder {
     pub coupon_code: Option<CouponCode>,
     /// For when: any instant of the slot it is wanted in. Absent: as soon as can be once the phone is back.
     pub scheduled_for: Option<Timestamp>,
-    /// What the guest was shown: if it costs something else by now, nothing is ordered.
+    /// What the guest was shown: if it costs something else by now, nothing is ordered. A sum of the server's prices, so
+    /// it may be larger than any amount that a client may name by itself.
+    #[serde(default, deserialize_with = "money::kept_if_any")]
     pub expected_total: Option<Money>,
 }
 
@@ -81,6 +83,9 @@ pub struct StatusWish {
     /// Why.
     #[schema(inline)]
     pub reason: Option<MultiLine<500>>,
+    /// For a cancellation from PREPARING on: true if what it took of counted stock can be sold again. Before that it returns
+    /// in any case. Absent: it does not return.
+    pub return_stock: Option<bool>,
     /// The version it must still have.
     pub version: Option<i64>,
 }

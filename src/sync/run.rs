@@ -19,7 +19,7 @@ use crate::coupons::guesses;
 use crate::ids::OrderId;
 use crate::menu;
 use crate::menu::sql::stock::StockChange;
-use crate::orders::advance::advance;
+use crate::orders::advance::{StepWish, advance};
 use crate::orders::party::OrderParty;
 use crate::orders::place;
 use crate::orders::request::{LineWish, Request};
@@ -163,12 +163,10 @@ impl Unit<'_> {
             (None, None) => return Err(Problem::not_found()),
         };
         let party = OrderParty::of(self.app, caller, id, Operation::UpdateOrderStatus).await?;
-        let (scope, if_match, to) = (party.scope, IfMatch(wish.version), wish.status);
-        let reason = wish.reason.map(String::from);
-        self.commit(scope, move |tx| {
-            Box::pin(async move { effect(&advance(tx, &scope, id, if_match, to, reason).await?) })
-        })
-        .await
+        let (scope, if_match) = (party.scope, IfMatch(wish.version));
+        let step = StepWish::read(wish.status, wish.reason, wish.return_stock)?;
+        self.commit(scope, move |tx| Box::pin(async move { effect(&advance(tx, &scope, id, if_match, step).await?) }))
+            .await
     }
 
     /// The order that an earlier operation placed.

@@ -80,7 +80,8 @@ fn people_ordered_while_the_restaurants_were_open_and_enough() {
     for (kitchen, lives) in town.kitchens.iter().zip(seed::lives(&town, until).unwrap()) {
         for life in &lives {
             let order = &life.order;
-            let schedule = hours::Schedule { weekly: kitchen.house.hours.clone(), exceptions: Vec::new() };
+            let schedule =
+                hours::Schedule { always: false, weekly: kitchen.house.hours.clone(), exceptions: Vec::new() };
             assert!(!schedule.open_for(ZONE, order.placed_at).is_empty(), "{} {order:?}", kitchen.house.slug);
             assert!(order.totals.items.amount.units() >= kitchen.house.minimum_order, "{order:?}");
             assert_eq!(life.day, order.placed_at.with_timezone(&ZONE).date_naive());

@@ -12,7 +12,7 @@ fn span(weekday: i16, opens: i16, closes: i16) -> Span {
 }
 
 fn is_open(spans: &[Span], zone: Tz, at: DateTime<Utc>) -> bool {
-    let schedule = Schedule { weekly: spans.to_vec(), exceptions: Vec::new() };
+    let schedule = Schedule { always: false, weekly: spans.to_vec(), exceptions: Vec::new() };
     !schedule.open_for(zone, at).is_empty()
 }
 
@@ -22,8 +22,11 @@ fn at(zone: Tz, day: u32, hour: u32, minute: u32) -> DateTime<Utc> {
 }
 
 #[test]
-fn a_restaurant_without_hours_is_always_open() {
-    assert!(is_open(&[], Europe::Rome, at(Europe::Rome, 2, 3, 0)));
+fn a_restaurant_without_hours_is_closed_unless_it_says_that_it_is_always_open() {
+    let night = at(Europe::Rome, 2, 3, 0);
+    assert!(!is_open(&[], Europe::Rome, night));
+    let always = Schedule { always: true, ..Schedule::default() };
+    assert!(always.open_for(Europe::Rome, night).is_all());
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn open_minutes(schedule: &Schedule, around: NaiveDate, days: i64) -> HashMap<Na
         let exception = schedule.exceptions.iter().find(|exception| exception.date == date);
         let spans: Vec<DaySpan> = match exception {
             Some(exception) => exception.spans.clone(),
-            None if schedule.weekly.is_empty() => vec![day_span("00:00", "24:00", Fulfilments::ALL)],
+            None if schedule.always => vec![day_span("00:00", "24:00", Fulfilments::ALL)],
             None => {
                 let weekday = i16::try_from(date.weekday().number_from_monday()).unwrap();
                 let today = schedule.weekly.iter().filter(|span| span.weekday == weekday);
@@ -82,11 +82,12 @@ fn schedules(transition: NaiveDate) -> Vec<Schedule> {
         },
     ];
     vec![
-        Schedule { weekly: night.clone().collect(), exceptions: vec![] },
-        Schedule { weekly: small_hours.collect(), exceptions: vec![] },
-        Schedule { weekly: round_the_clock.collect(), exceptions: vec![] },
-        Schedule { weekly: night.collect(), exceptions: exceptions.clone() },
-        Schedule { weekly: vec![], exceptions },
+        Schedule { always: false, weekly: night.clone().collect(), exceptions: vec![] },
+        Schedule { always: false, weekly: small_hours.collect(), exceptions: vec![] },
+        Schedule { always: false, weekly: round_the_clock.collect(), exceptions: vec![] },
+        Schedule { always: false, weekly: night.collect(), exceptions: exceptions.clone() },
+        Schedule { always: false, weekly: vec![], exceptions: exceptions.clone() },
+        Schedule { always: true, weekly: vec![], exceptions },
     ]
 }
 

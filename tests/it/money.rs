@@ -1,15 +1,27 @@
 //! Money: exact sums, one rounding rule, known currencies.
 
-use comanda::money::{Amount, Currency, Money, Overflow};
+use comanda::money::{Amount, Currency, Money, Overflow, Rounding};
 use proptest::prelude::*;
 use serde_json::json;
 
 #[test]
-fn a_half_goes_to_the_even_neighbour() {
+fn a_half_goes_up_or_to_the_even_neighbour() {
     // 5 % of these amounts: 0.5, 1.5, 2.5, 3.5, 0.45, 0.55 cents.
-    for (units, rounded) in [(10, 0), (30, 2), (50, 2), (70, 4), (9, 0), (11, 1), (-10, 0), (-30, -2), (-50, -2)] {
-        assert_eq!(Amount::minor(units).share(5, 100), Ok(Amount::minor(rounded)), "{units}");
+    for (units, up, even) in [
+        (10, 1, 0),
+        (30, 2, 2),
+        (50, 3, 2),
+        (70, 4, 4),
+        (9, 0, 0),
+        (11, 1, 1),
+        (-10, 0, 0),
+        (-30, -1, -2),
+        (-50, -2, -2),
+    ] {
+        let share = |rounding| Amount::minor(units).share(5, 100, rounding).unwrap().units();
+        assert_eq!((share(Rounding::HalfUp), share(Rounding::HalfEven)), (up, even), "{units}");
     }
+    assert_eq!(Rounding::default(), Rounding::HalfUp);
 }
 
 #[test]
@@ -27,7 +39,7 @@ fn what_is_left_goes_to_those_that_were_cut_the_most() {
     assert_eq!(spread(1, &[0]), Err(Overflow));
     assert_eq!(spread(1, &[2, -1]), Err(Overflow));
     assert_eq!(spread(-1, &[1]), Err(Overflow));
-    assert_eq!(Amount::minor(1).share(1, 0), Err(Overflow));
+    assert_eq!(Amount::minor(1).share(1, 0, Rounding::HalfUp), Err(Overflow));
 }
 
 #[test]
@@ -54,15 +66,18 @@ fn a_client_names_amounts_within_bounds_only() {
 }
 
 proptest! {
-    /// The share times the whole lies within half of it from the exact product, and on the even side of a tie.
+    /// The share times the whole lies within half of it from the exact product, and on the side of a tie that the mode says.
     #[test]
-    fn a_share_is_the_nearest_whole_number_ties_to_even(units: i64, parts: u32, of in 1_u32..) {
+    fn a_share_is_the_nearest_whole_number(units: i64, parts: u32, of in 1_u32.., even: bool) {
         let exact = i128::from(units) * i128::from(parts);
-        match Amount::minor(units).share(parts, of) {
+        let rounding = if even { Rounding::HalfEven } else { Rounding::HalfUp };
+        match Amount::minor(units).share(parts, of, rounding) {
             Ok(share) => {
-                let twice = (i128::from(share.units()) * i128::from(of) - exact).abs() * 2;
-                prop_assert!(twice <= i128::from(of));
-                prop_assert!(twice < i128::from(of) || share.units() % 2 == 0);
+                let twice = (i128::from(share.units()) * i128::from(of) - exact) * 2;
+                prop_assert!(twice.abs() <= i128::from(of));
+                let is_tie = twice.abs() == i128::from(of);
+                let is_right_side = if even { share.units() % 2 == 0 } else { twice > 0 };
+                prop_assert!(!is_tie || is_right_side);
             }
             Err(Overflow) => prop_assert!(exact / i128::from(of) >= i64::MAX.into() || exact / i128::from(of) <= i64::MIN.into()),
         }

@@ -1,7 +1,8 @@
-//! Whole carts against an exact model: fractions of integers, rounded once where the house says that it rounds.
+//! Whole carts against an exact model: decimal digits by long division, rounded as one does on paper.
 //!
 //! `MONEY_CASES` says how many carts; a few thousand unless told. The model knows nothing of the program's arithmetic but
-//! the rules: tax half to even once for each rate and line, shares half to even, discounts by largest remainder.
+//! the rules: tax half up or half even, on each line and fee or on the whole order, shares likewise, discounts and the tax
+//! of an order split by largest remainder. The first table was computed by hand.
 
 use std::collections::BTreeMap;
 
@@ -12,32 +13,102 @@ use comanda::coupons::{Coupon, CouponCode, CouponKind};
 use comanda::ids::{CouponId, ItemId, ModifierId, RestaurantId};
 use comanda::menu::allergens::Effective;
 use comanda::menu::configure::Chosen;
-use comanda::money::{Amount, Currency};
+use comanda::money::{Amount, Currency, Rounding};
 use comanda::orders::Fulfilment;
 use comanda::orders::pricing::{Charges, Sums, TaxShare, sums};
 use comanda::restaurants::service_fee::ServiceFee;
-use comanda::restaurants::tax::{ClassRates, Rate, Rates, TaxClass, TaxRules};
+use comanda::restaurants::tax::{ClassRates, Portion, Rate, Rates, TaxClass, TaxRoundingLevel, TaxRules};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
-/// A fraction of whole numbers; the divisor is positive.
-#[derive(Clone, Copy)]
-struct Fraction(i128, i128);
-
-impl Fraction {
-    /// The nearest whole number; of two that are as near, the even one.
-    fn nearest_even(self) -> i128 {
-        let Self(above, below) = self;
-        let floor = above.div_euclid(below);
-        let candidates = [floor, floor + 1];
-        let distance = |whole: i128| (whole * below - above).abs();
-        match distance(candidates[0]).cmp(&distance(candidates[1])) {
-            std::cmp::Ordering::Less => candidates[0],
-            std::cmp::Ordering::Greater => candidates[1],
-            std::cmp::Ordering::Equal => candidates.into_iter().find(|whole| whole % 2 == 0).unwrap(),
+/// A quotient as one writes it down: the digits before the point by long division, one digit behind it, and whether
+/// anything comes after that. Rounded by looking at that digit.
+fn on_paper(above: i128, below: i128, rounding: Rounding) -> i128 {
+    let (mut written, mut carried) = (String::new(), 0);
+    for digit in above.to_string().chars().chain(['0']) {
+        carried = carried * 10 + i128::from(digit.to_digit(10).expect("no amount is negative"));
+        let mut times = 0;
+        while carried >= below {
+            carried -= below;
+            times += 1;
         }
+        written.push(char::from(b'0' + times));
     }
+    let behind = written.pop().unwrap();
+    let last = written.chars().last().unwrap_or('0');
+    let whole: i128 = written.parse().unwrap_or(0);
+    let goes_up = match (behind, carried == 0, rounding) {
+        ('0'..='4', ..) => false,
+        ('5', true, Rounding::HalfEven) => "13579".contains(last),
+        _ => true,
+    };
+    whole + i128::from(goes_up)
+}
+
+/// By hand: price, rate in hundredths of a percent, tax added half up, half even, tax included half up, half even.
+const BY_HAND: &[(i64, i32, [i64; 4])] = &[
+    // 100.05 at 10 %: 10.005; included 9.09545….
+    (10_005, 1_000, [1_001, 1_000, 910, 910]),
+    // 2.50 at 5 %: 0.125; included 0.119….
+    (250, 500, [13, 12, 12, 12]),
+    // 0.10 at 5 %: 0.005; 0.30 at 5 %: 0.015.
+    (10, 500, [1, 0, 0, 0]),
+    (30, 500, [2, 2, 1, 1]),
+    // 1.05 at 110 / 10: included 0.0954…; 0.55 at 10 %: 0.055, included 0.05 exactly.
+    (55, 1_000, [6, 6, 5, 5]),
+    // 0.45 at 10 %: 0.045; included 0.0409….
+    (45, 1_000, [5, 4, 4, 4]),
+    // Half a cent within a price: 0.03 at 20 % holds 0.005; 0.09 holds 0.015; 0.15 holds 0.025.
+    (3, 2_000, [1, 1, 1, 0]),
+    (9, 2_000, [2, 2, 2, 2]),
+    (15, 2_000, [3, 3, 3, 2]),
+    // 4.00 at 8.875 %: 0.355.
+    (400, 888, [36, 36, 33, 33]),
+    // Nothing and everything.
+    (0, 1_900, [0, 0, 0, 0]),
+    (1, 10_000, [1, 1, 1, 0]),
+    (999, 0, [0, 0, 0, 0]),
+    // In the sizes of IDR: 1,500,000.05 at 11 %: 165,000.0055.
+    (150_000_005, 1_100, [16_500_001, 16_500_001, 14_864_865, 14_864_865]),
+];
+
+#[test]
+fn half_a_cent_goes_where_it_was_computed_by_hand() {
+    for (price, points, expected) in BY_HAND {
+        let rate = Rate::from_millionths(points * 100).unwrap();
+        let mut said = Vec::new();
+        for included in [false, true] {
+            for rounding in [Rounding::HalfUp, Rounding::HalfEven] {
+                let rules = TaxRules { included, rounding, standard: rate, ..TaxRules::default() };
+                let line = vec![Portion { class: None, amount: Amount::minor(*price) }];
+                let sums = sums(&[line], &rules, Fulfilment::Pickup, Charges::default()).unwrap();
+                said.push(sums.tax.units() + sums.included_tax.units());
+                assert_eq!(i128::from(*said.last().unwrap()), tax((*price).into(), rate, &rules), "{price} {points}");
+            }
+        }
+        assert_eq!(said, expected, "{price} at {points}");
+    }
+}
+
+/// Two lines of 0.05 and a fee of 0.05 at 10 %: a cent on each, or 0.015 on all of them together, which is two.
+#[test]
+fn an_order_is_rounded_once_where_the_restaurant_chooses_so() {
+    let line = || vec![Portion { class: None, amount: Amount::minor(5) }];
+    let fees =
+        ClassRates { name: class("fees"), basis_points: Rates { delivery: ten(), pickup: ten(), dine_in: ten() } };
+    let rules = |level| TaxRules { level, standard: ten(), classes: vec![fees.clone()], ..TaxRules::default() };
+    let charges = Charges { service_fee: Amount::minor(5), ..Charges::default() };
+    let by = |level| sums(&[line(), line()], &rules(level), Fulfilment::Pickup, charges).unwrap();
+    assert_eq!(by(TaxRoundingLevel::Line).tax.units(), 3);
+    let whole = by(TaxRoundingLevel::Order);
+    assert_eq!((whole.tax.units(), whole.total.units()), (2, 17));
+    assert_eq!(plain(&whole.lines[0]), [(100_000, 5, 1)]);
+    assert_eq!(plain(&whole.lines[1]), [(100_000, 5, 1)]);
+}
+
+fn ten() -> Rate {
+    Rate::basis_points(1_000).unwrap()
 }
 
 const CLASSES: [&str; 3] = ["food", "drinks", "gone"];
@@ -114,6 +185,8 @@ fn line(random: &mut StdRng) -> StoredLine {
         note: None,
         stock: None,
         obstacle: None,
+        misfits: Vec::new(),
+        shortages: Vec::new(),
         available_from: None,
     }
 }
@@ -153,7 +226,13 @@ impl Case {
         names.extend(random.random_bool(0.5).then_some("fees"));
         let classes = names.into_iter().map(|name| ClassRates { name: class(name), basis_points: rates(random) });
         Self {
-            tax: TaxRules { classes: classes.collect(), included: random.random_bool(0.5), standard: rate(random) },
+            tax: TaxRules {
+                classes: classes.collect(),
+                included: random.random_bool(0.5),
+                rounding: if random.random_bool(0.5) { Rounding::HalfUp } else { Rounding::HalfEven },
+                level: if random.random_bool(0.5) { TaxRoundingLevel::Line } else { TaxRoundingLevel::Order },
+                standard: rate(random),
+            },
             lines: (0..random.random_range(1..=8)).map(|_| line(random)).collect(),
             fulfilment: *[Fulfilment::Delivery, Fulfilment::Pickup, Fulfilment::DineIn].choose(random).unwrap(),
             fee: ServiceFee {
@@ -173,14 +252,15 @@ impl Case {
         let is_delivery = self.fulfilment == Fulfilment::Delivery;
         let fee = if is_delivery { self.delivery_fee } else { 0 };
         let delivery_fee = is_delivery.then_some(Amount::minor(fee));
-        let purchase = Purchase { items, delivery_fee, at: DateTime::UNIX_EPOCH };
+        let rounding = self.tax.rounding;
+        let purchase = Purchase { items, delivery_fee, at: DateTime::UNIX_EPOCH, rounding };
         let usable = self.coupon.as_ref().filter(|offered| offered.refusal(purchase).is_none());
         let saving = usable.map(|offered| offered.saving(purchase).unwrap());
         let off_lines = saving.as_ref().map_or(Amount::ZERO, Saving::off_lines);
         let off_delivery = saving.as_ref().map_or(Amount::ZERO, Saving::off_delivery);
         let charges = Charges {
             delivery_fee: Amount::minor(fee).minus(off_delivery).unwrap(),
-            service_fee: self.fee.on(items).unwrap(),
+            service_fee: self.fee.on(items, self.tax.rounding).unwrap(),
             tip: Amount::minor(self.tip),
             discount: off_lines,
         };
@@ -224,10 +304,10 @@ fn spread(discount: i128, over: &[i128]) -> Vec<i128> {
 }
 
 /// Tax on a price, added to it or in it.
-fn tax(price: i128, rate: Rate, included: bool) -> i128 {
+fn tax(price: i128, rate: Rate, rules: &TaxRules) -> i128 {
     let parts = i128::from(rate.millionths());
-    let of = if included { 1_000_000 + parts } else { 1_000_000 };
-    Fraction(price * parts, of).nearest_even()
+    let of = if rules.included { 1_000_000 + parts } else { 1_000_000 };
+    on_paper(price * parts, of, rules.rounding)
 }
 
 /// Rate in millionths, net and tax.
@@ -245,7 +325,7 @@ fn exact(case: &Case) -> Exact {
     let lines: Vec<_> = case.lines.iter().map(parts).collect();
     let over: Vec<_> = lines.iter().flatten().map(|(_, amount)| *amount).collect();
     let items: i128 = over.iter().sum();
-    let share = |rate: Rate| Fraction(items * i128::from(rate.millionths()), 1_000_000).nearest_even();
+    let share = |rate: Rate| on_paper(items * i128::from(rate.millionths()), 1_000_000, case.tax.rounding);
     let is_delivery = case.fulfilment == Fulfilment::Delivery;
     let (mut discount, mut delivery) = (0, if is_delivery { i128::from(case.delivery_fee) } else { 0 });
     if let Some(Offered { coupon, .. }) = &case.coupon {
@@ -261,16 +341,9 @@ fn exact(case: &Case) -> Exact {
     let service = case.fee.cap.map_or(share(case.fee.share), |cap| share(case.fee.share).min(cap.units().into()));
     let service = service + i128::from(case.fee.fixed.units());
     let mut cuts = spread(discount, &over).into_iter();
-    let mut whole: BTreeMap<u32, (i128, i128)> = BTreeMap::new();
-    let mut add = |rate: Rate, price: i128| {
-        let tax = tax(price, rate, case.tax.included);
-        let net = if case.tax.included { price - tax } else { price };
-        let sum = whole.entry(rate.millionths()).or_default();
-        *sum = (sum.0 + net, sum.1 + tax);
-        (rate.millionths(), net, tax)
-    };
-    let mut of_lines = Vec::new();
-    for line in &lines {
+    // Every taxed amount: of which line (the fees come last), at which rate, how much.
+    let mut taxed: Vec<(usize, Rate, i128)> = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
         let mut by_rate: BTreeMap<Rate, i128> = BTreeMap::new();
         for (class, amount) in line {
             let left = amount - cuts.next().unwrap();
@@ -278,13 +351,36 @@ fn exact(case: &Case) -> Exact {
                 *by_rate.entry(case.tax.rate(class.as_ref(), case.fulfilment)).or_default() += left;
             }
         }
-        of_lines.push(by_rate.into_iter().map(|(rate, price)| add(rate, price)).collect());
+        taxed.extend(by_rate.into_iter().map(|(rate, amount)| (at, rate, amount)));
     }
     if let Some(rate) = case.tax.rate_of_fees(case.fulfilment) {
-        for fee in [delivery, service].into_iter().filter(|fee| *fee > 0) {
-            add(rate, fee);
-        }
+        taxed.extend([delivery, service].into_iter().filter(|fee| *fee > 0).map(|fee| (lines.len(), rate, fee)));
     }
+    let taxes: Vec<i128> = match case.tax.level {
+        TaxRoundingLevel::Line => taxed.iter().map(|(_, rate, amount)| tax(*amount, *rate, &case.tax)).collect(),
+        TaxRoundingLevel::Order => {
+            let mut taxes = vec![0; taxed.len()];
+            let rates: std::collections::BTreeSet<Rate> = taxed.iter().map(|(_, rate, _)| *rate).collect();
+            for rate in rates {
+                let at: Vec<usize> = (0..taxed.len()).filter(|index| taxed[*index].1 == rate).collect();
+                let amounts: Vec<i128> = at.iter().map(|index| taxed[*index].2).collect();
+                let parts = spread(tax(amounts.iter().sum(), rate, &case.tax), &amounts);
+                for (index, part) in at.into_iter().zip(parts) {
+                    taxes[index] = part;
+                }
+            }
+            taxes
+        }
+    };
+    let mut whole: BTreeMap<u32, (i128, i128)> = BTreeMap::new();
+    let mut of_lines = vec![Vec::new(); lines.len() + 1];
+    for ((line, rate, price), tax) in taxed.into_iter().zip(taxes) {
+        let net = if case.tax.included { price - tax } else { price };
+        let sum = whole.entry(rate.millionths()).or_default();
+        *sum = (sum.0 + net, sum.1 + tax);
+        of_lines[line].push((rate.millionths(), net, tax));
+    }
+    of_lines.pop();
     let all: i128 = whole.values().map(|(_, tax)| tax).sum();
     let (added, included) = if case.tax.included { (0, all) } else { (all, 0) };
     let total = items - discount + added + delivery + service + i128::from(case.tip);

@@ -52,8 +52,8 @@ async fn a_date_has_hours_of_its_own_and_the_night_before_runs_to_its_end() {
     let shown = ada.get(&luigi.path("")).await.expect(200);
     assert_eq!((&shown["openNow"], &shown["openFor"]), (&json!(false), &json!([])));
 
-    // Yesterday's span of 24 hours, from just after this minute, is still running.
-    let later = (app.clock.now() + TimeDelta::minutes(5)).with_timezone(&chrono_tz::Europe::Rome);
+    // Yesterday's span of 24 hours is still running, and its last order, 20 minutes before the end, is to come.
+    let later = (app.clock.now() + TimeDelta::minutes(45)).with_timezone(&chrono_tz::Europe::Rome);
     if later.date_naive().to_string() == today {
         let opens = later.format("%H:%M").to_string();
         let night = json!([{ "date": yesterday, "spans": [{ "opens": opens, "closes": opens }] }, { "date": today }]);

@@ -75,6 +75,8 @@ fn order(status: OrderStatus, fulfilment: Fulfilment, updated_at: DateTime<Utc>)
         accept_by: None,
         cancellable_until: (status == OrderStatus::Confirmed).then(|| updated_at + CANCEL_WINDOW),
         promised_at: None,
+        ready_from: None,
+        ready_until: None,
         cancel_reason: None,
         placed_at: updated_at,
         updated_at,
@@ -83,7 +85,7 @@ fn order(status: OrderStatus, fulfilment: Fulfilment, updated_at: DateTime<Utc>)
 }
 
 fn wish(to: OrderStatus, reason: Option<&str>) -> Wish {
-    Wish { to, reason: reason.map(Into::into), preparation: TimeDelta::minutes(20) }
+    Wish { to, reason: reason.map(Into::into), return_stock: false, preparation: TimeDelta::minutes(20) }
 }
 
 /// What the description says about one wish.
@@ -122,6 +124,12 @@ fn every_wish_of_everybody_is_answered_as_the_table_is_described() {
                             granted += 1;
                             assert_eq!((change.from(), change.to(), change.reason()), (from, to, reason), "{case}");
                             assert_eq!(change.closed_at().is_some(), to.is_final(), "{case}");
+                            assert_eq!(change.cancels(), to == OrderStatus::Cancelled, "{case}");
+                            // Before cooking it returns in any case, afterwards only if whoever cancels says so.
+                            let early = matches!(from, OrderStatus::Pending | OrderStatus::Confirmed);
+                            assert_eq!(change.returns_stock(), change.cancels() && early, "{case}");
+                            let said = Wish { return_stock: true, ..wish(to, reason) };
+                            let change = order(from, kind, now).advance(said, actor, now).unwrap();
                             assert_eq!(change.returns_stock(), to == OrderStatus::Cancelled, "{case}");
                             let promise = (to == OrderStatus::Confirmed).then(|| now + TimeDelta::minutes(20));
                             assert_eq!(change.promised_at(), promise, "{case}");

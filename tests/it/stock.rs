@@ -32,7 +32,21 @@ async fn more_than_is_left_cannot_be_ordered() {
     let tiramisu = luigi.any_dish();
     let cart = ada.puts_in_cart(&luigi, &[(tiramisu, 2), (tiramisu, 2)]).await;
     let refusal = ada.orders_cart(&cart, &Value::Null).await.refused(409, "out_of_stock");
-    assert_eq!(refusal["items"], json!([{ "itemId": tiramisu.id, "reason": "out_of_stock" }]));
+    let blocked = json!({ "itemId": tiramisu.id, "reason": "out_of_stock" });
+    assert_eq!(refusal["items"], json!([blocked, blocked]));
+    let short = json!({ "itemId": tiramisu.id, "modifierId": null, "name": "Tiramisù", "left": 3, "wanted": 4, "lines": [0, 1] });
+    assert_eq!(refusal["shortages"], json!([short]));
+    assert_eq!(refusal["errors"][1]["pointer"], "/lines/1");
+    assert!(!refusal["detail"].as_str().unwrap().contains("faster"), "{refusal}");
+    // The cart, a quote and an order from lines say the same.
+    assert_eq!((&cart["lines"][0]["orderable"], &cart["lines"][1]["shortages"]), (&json!(false), &json!([short])));
+    let lines =
+        json!([{ "itemId": tiramisu.id, "quantity": 2 }, { "itemId": tiramisu.id, "quantity": 2, "note": "no sugar" }]);
+    let wanted = json!({ "lines": lines, "fulfilment": "PICKUP" });
+    let quoted = ada.post(&luigi.path("/quotes"), &wanted).await.refused(409, "out_of_stock");
+    let wanted = json!({ "restaurantId": luigi.id, "lines": lines, "fulfilment": "PICKUP" });
+    let ordered = ada.asks_for_order("too many", &wanted).await.refused(409, "out_of_stock");
+    assert_eq!((&quoted["shortages"], &ordered["shortages"]), (&json!([short]), &json!([short])));
     let cart = ada.puts_in_cart(&luigi, &[(tiramisu, 4)]).await;
     assert_eq!(cart["lines"][0]["reason"], "out_of_stock");
     ada.orders_cart(&cart, &Value::Null).await.refused(409, "out_of_stock");

@@ -1,6 +1,6 @@
 //! Delivery zones: drawn properly or refused by ring and point, and what a door costs.
 
-use comanda::money::Amount;
+use comanda::money::{Amount, Rounding};
 use comanda::place::Place;
 use comanda::restaurants::geometry::{Point, Polygon};
 use comanda::restaurants::zones::{Bounds, FeeRule, Shape};
@@ -172,12 +172,12 @@ proptest! {
     #[test]
     fn a_fee_is_its_base_and_the_way(base in 0..10_000_i64, rate in 0..10_000_i64, metres in 0..40_000_u32, items in 0..10_000_i64, free in prop::option::of(0..10_000_i64)) {
         let rule = FeeRule { base: Amount::minor(base), per_kilometre: Amount::minor(rate), free_above: free.map(Amount::minor) };
-        let fee = rule.fee(f64::from(metres), Amount::minor(items)).unwrap().units();
+        let fee = rule.fee(f64::from(metres), Amount::minor(items), Rounding::HalfUp).unwrap().units();
         if free.is_some_and(|free| items >= free) {
             prop_assert_eq!(fee, 0);
         } else {
-            // Twice a thousandth of the distance from exact is at most one: the nearest unit.
-            prop_assert!(((fee - base) * 1_000 - rate * i64::from(metres)).abs() * 2 <= 1_000);
+            // A half metre's worth goes up.
+            prop_assert_eq!(fee - base, (rate * i64::from(metres) + 500) / 1_000);
         }
     }
 }

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::LineRow;
-use crate::cart::StoredLine;
 use crate::cart::line::Wish;
+use crate::cart::{StoredLine, shortage};
 use crate::ids::{ItemId, ModifierGroupId, ModifierId};
 use crate::menu::configure::{Choice, Questions};
 use crate::menu::dayparts::{Time, Week};
@@ -104,5 +104,6 @@ pub(super) async fn held_against_the_menu(
         };
         lines.push(wish.priced(&questions)?);
     }
+    shortage::mark(&mut lines);
     Ok(lines)
 }

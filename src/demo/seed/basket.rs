@@ -10,7 +10,7 @@ use crate::demo::city::Dish;
 use crate::demo::town::{Guest, Kitchen, Town};
 use crate::ids::{ItemId, OrderId};
 use crate::menu::allergens::Effective;
-use crate::money::{Amount, Currency};
+use crate::money::{Amount, Currency, Rounding};
 use crate::orders::pricing::{self, Charges};
 use crate::orders::{Fulfilment, Order, OrderLine, OrderStatus, TaxAt, Totals};
 use crate::problem::Problem;
@@ -29,7 +29,7 @@ pub fn order(town: &Town, meal: &mut Meal) -> Result<Order, Problem> {
     let mut items = lines(kitchen, town.currency, random)?;
     let delivery_fee = Amount::minor(kitchen.house.delivery_fee);
     let sum = Amount::sum(items.iter().map(|line| line.total.amount))?;
-    let service_fee = kitchen.house.service_fee().on(sum)?;
+    let service_fee = kitchen.house.service_fee().on(sum, Rounding::default())?;
     let charges = Charges { delivery_fee, service_fee, tip: tip(fulfilment, random), ..Charges::default() };
     let portions: Vec<_> = items.iter().map(|line| vec![portion(kitchen, line)]).collect();
     let sums = pricing::sums(&portions, &town.tax, fulfilment, charges)?;
@@ -65,6 +65,8 @@ pub fn order(town: &Town, meal: &mut Meal) -> Result<Order, Problem> {
         accept_by: None,
         cancellable_until: None,
         promised_at: None,
+        ready_from: None,
+        ready_until: None,
         cancel_reason: None,
         placed_at: meal.at,
         updated_at: meal.at,

@@ -108,7 +108,7 @@ impl Writer<'_> {
         at: DateTime<Utc>,
     ) -> Result<(), Problem> {
         let preparation = TimeDelta::minutes(self.kitchen.house.preparation_minutes.into());
-        let wish = Wish { to, reason: why.map(ToOwned::to_owned), preparation };
+        let wish = Wish { to, reason: why.map(ToOwned::to_owned), return_stock: false, preparation };
         let change = self.order.advance(wish, actor, at).map_err(|refusal| {
             Problem::internal(&format!("{refusal:?}: {:?} to {to:?} by {actor:?}", self.order.status))
         })?;

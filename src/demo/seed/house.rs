@@ -16,6 +16,7 @@ use crate::money::{Amount, Currency};
 use crate::problem::Problem;
 use crate::restaurants;
 use crate::restaurants::contact::Contact;
+use crate::restaurants::last_orders::LastOrders;
 use crate::restaurants::slots::SlotRules;
 use crate::restaurants::sql::Profile;
 use crate::tenancy::{PlatformScope, RestaurantScope};
@@ -50,6 +51,8 @@ pub async fn open(db: &Database, town: &Arc<Town>, kitchen: usize, hash: &Arc<st
 fn profile(town: &Town, kitchen: &Kitchen) -> Profile {
     let house = &kitchen.house;
     Profile {
+        always_open: kitchen.house.hours.is_empty(),
+        last_orders: LastOrders::default(),
         slug: house.slug.clone(),
         name: house.name.clone(),
         description: Some(house.description.clone()),

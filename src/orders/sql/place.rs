@@ -9,11 +9,11 @@ use uuid::Uuid;
 use crate::cart::StoredLine;
 use crate::coupons::CouponCode;
 use crate::ids::{CartId, OrderId, QuoteId, RestaurantId, UserId};
-use crate::money::{Amount, Currency};
+use crate::money::{Amount, Currency, Rounding};
 use crate::orders::{Fulfilment, Order, OrderLine, TaxAt};
 use crate::place::Place;
 use crate::problem::{OnConstraint as _, Problem};
-use crate::restaurants::tax::Rate;
+use crate::restaurants::tax::{Rate, TaxRoundingLevel, TaxRules};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
@@ -33,8 +33,8 @@ impl Taken {
             if line.stock.is_some() {
                 add(taken.items.entry(line.item_id.uuid()).or_default(), line.quantity);
             }
-            for (modifier, portions) in &line.takes {
-                let portions = i32::try_from(*portions).unwrap_or(i32::MAX).saturating_mul(line.quantity);
+            for (modifier, take) in &line.takes {
+                let portions = i32::try_from(take.portions).unwrap_or(i32::MAX).saturating_mul(line.quantity);
                 add(taken.modifiers.entry(modifier.uuid()).or_default(), portions);
             }
         }
@@ -76,6 +76,7 @@ pub async fn insert(
     order: &Order,
     day: NaiveDate,
     taken: &Taken,
+    tax: &TaxRules,
 ) -> Result<Placed, Problem> {
     let (lines, totals) = (&order.items, &order.totals);
     let (items, item_counts): (Vec<_>, Vec<_>) = taken.items.iter().unzip();
@@ -118,9 +119,10 @@ pub async fn insert(
                    cart_id, quote_id, fulfilment, currency, items_total, tax_total, tax_included, tax_rates, tax_nets,
                    tax_amounts, delivery_fee, service_fee, tip, discount, total, coupon_code, address, latitude,
                    longitude, delivery_zone, lead_minutes, dining_table, note, scheduled_from, scheduled_until, slot,
-                   accept_by, cancellable_until)
+                   accept_by, cancellable_until, tax_rounding, tax_rounding_level, ready_from, ready_until)
                select $1, $2, $3, $3, $3, $8, last_number, 'PENDING', $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                   $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37
+                   $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37,
+                   $48, $49, $50, $51
                from counter
                returning number
            ), sold as (
@@ -185,6 +187,10 @@ pub async fn insert(
         &column(lines, |line| json!(line.modifiers)),
         &column(lines, |line| json!(line.allergens)),
         &column(lines, |line| json!(line.taxes)),
+        tax.rounding as Rounding,
+        tax.level as TaxRoundingLevel,
+        order.ready_from,
+        order.ready_until,
     )
     .fetch_optional(tx.connection())
     .await

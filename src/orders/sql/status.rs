@@ -41,16 +41,17 @@ pub async fn save_status(
     if saved.rows_affected() != 1 {
         return Err(Problem::internal(&"a locked order changed under its lock"));
     }
-    if change.returns_stock() {
-        give_back(tx, scope, order).await?;
+    if change.cancels() {
+        give_back(tx, scope, order, change.returns_stock()).await?;
     }
     events::publish(tx, scope, Event::OrderStatusChanged(&changed)).await?;
     Ok(changed)
 }
 
-/// Whatever the order took comes back, in the sequence in which it was taken (`orders/place.rs`).
-async fn give_back(tx: &mut Tx, scope: &RestaurantScope, order: &Order) -> Result<(), Problem> {
-    let is_back_on_the_menu = return_stock(tx, scope, order.id).await?;
+/// What the order took comes back, in the sequence in which it was taken (`orders/place.rs`): its stock unless it was used
+/// up in cooking, its slot and its coupon.
+async fn give_back(tx: &mut Tx, scope: &RestaurantScope, order: &Order, stock: bool) -> Result<(), Problem> {
+    let is_back_on_the_menu = stock && return_stock(tx, scope, order.id).await?;
     if let Some(slot) = order.slot {
         slots::give_back(tx, scope, slot).await?;
     }

@@ -51,8 +51,9 @@ impl StoredException {
 }
 
 /// Back from what the tables hold.
-pub fn schedule(weekly: Json<Vec<StoredSpan>>, exceptions: Json<Vec<StoredException>>) -> Schedule {
+pub fn schedule(always: bool, weekly: Json<Vec<StoredSpan>>, exceptions: Json<Vec<StoredException>>) -> Schedule {
     Schedule {
+        always,
         weekly: weekly.0.into_iter().map(StoredSpan::into_span).collect(),
         exceptions: exceptions.0.into_iter().map(StoredException::into_exception).collect(),
     }
@@ -80,6 +81,14 @@ pub async fn exceptions(
     .fetch_all(tx.connection())
     .await?;
     Ok(days.into_iter().map(|day| day.0.into_exception()).collect())
+}
+
+/// Says whether it is open around the clock.
+pub async fn set_always(tx: &mut Tx, scope: &RestaurantScope, always: bool) -> Result<(), Problem> {
+    sqlx::query!("update restaurants set always_open = $2 where id = $1", scope.restaurant() as RestaurantId, always)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
 }
 
 /// Replaces the weekly hours.

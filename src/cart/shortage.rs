@@ -1,0 +1,93 @@
+//! What all lines of a basket together ask of counted stock, and what falls short of it. Pure.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Obstacle, StoredLine};
+use crate::ids::{ItemId, ModifierId};
+use crate::problem::FieldError;
+
+/// A counted item or modifier of which the basket asks for more than is left, all its lines together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Shortage {
+    /// The item; null: a modifier is short.
+    pub item_id: Option<ItemId>,
+    /// The modifier; null: an item is short.
+    pub modifier_id: Option<ModifierId>,
+    /// Its name now.
+    pub name: String,
+    /// So many portions are left.
+    #[schema(minimum = 0)]
+    pub left: i32,
+    /// So many the lines ask for together.
+    pub wanted: i64,
+    /// The lines that ask for it, by their places in the basket, from 0.
+    pub lines: Vec<usize>,
+}
+
+impl Shortage {
+    fn of(item_id: Option<ItemId>, modifier_id: Option<ModifierId>, name: &str, left: i32) -> Self {
+        Self { item_id, modifier_id, name: name.to_owned(), left, wanted: 0, lines: Vec::new() }
+    }
+
+    fn add(&mut self, line: usize, portions: i64) {
+        self.wanted = self.wanted.saturating_add(portions);
+        self.lines.push(line);
+    }
+
+    /// The fault, at each of the lines.
+    fn errors(&self) -> impl Iterator<Item = FieldError> {
+        let message = format!("only {} of “{}” are left, and the lines ask for {}", self.left, self.name, self.wanted);
+        self.lines.iter().map(move |line| FieldError {
+            pointer: format!("/lines/{line}"),
+            code: "out_of_stock".into(),
+            message: message.clone(),
+        })
+    }
+}
+
+/// Everything that the lines take of counted stock and that is not there in that number. Lines that cannot be had for
+/// another reason take nothing.
+pub fn shortages(lines: &[StoredLine]) -> Vec<Shortage> {
+    let mut items: BTreeMap<ItemId, Shortage> = BTreeMap::new();
+    let mut modifiers: BTreeMap<ModifierId, Shortage> = BTreeMap::new();
+    let takes_stock = |line: &StoredLine| matches!(line.obstacle, None | Some(Obstacle::OutOfStock));
+    for (index, line) in lines.iter().enumerate().filter(|(_, line)| takes_stock(line)) {
+        if let Some(left) = line.stock {
+            let new = || Shortage::of(Some(line.item_id), None, &line.name, left);
+            items.entry(line.item_id).or_insert_with(new).add(index, line.quantity.into());
+        }
+        for (modifier, take) in &line.takes {
+            let new = || Shortage::of(None, Some(*modifier), &take.name, take.left);
+            let portions = i64::from(take.portions).saturating_mul(line.quantity.into());
+            modifiers.entry(*modifier).or_insert_with(new).add(index, portions);
+        }
+    }
+    let all = items.into_values().chain(modifiers.into_values());
+    all.filter(|shortage| shortage.wanted > shortage.left.into()).collect()
+}
+
+/// Marks the lines that take part in a shortage.
+pub fn mark(lines: &mut [StoredLine]) {
+    for shortage in shortages(lines) {
+        for &line in &shortage.lines {
+            lines[line].obstacle = Some(Obstacle::OutOfStock);
+            lines[line].shortages.push(shortage.clone());
+        }
+    }
+}
+
+/// The faults of all shortages, line by line.
+pub fn errors(shortages: &[Shortage]) -> Vec<FieldError> {
+    shortages.iter().flat_map(Shortage::errors).collect()
+}
+
+/// What is short, in a sentence, and what to do.
+pub fn advice(shortages: &[Shortage]) -> String {
+    let named = |one: &Shortage| format!("{} of “{}” (the basket asks for {})", one.left, one.name, one.wanted);
+    let named: Vec<_> = shortages.iter().take(5).map(named).collect();
+    format!("Left are only {}. Take fewer of them: shortages names the lines.", named.join(", "))
+}

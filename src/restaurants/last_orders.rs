@@ -1,0 +1,268 @@
+//! When orders are taken and for when they can be promised: opening hours, preparation, the way, and the last order. Pure.
+//!
+//! One rule for orders for now and for later: the kitchen begins an order only while the restaurant is open and until its
+//! last order, and the order is with the guest preparation and way later, by the last hand-over at the latest. So nothing is
+//! promised before opening plus preparation plus way, nor after closing plus what the restaurant allows.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::fulfilments::Fulfilments;
+use super::hours::Schedule;
+use super::slots::Slot;
+use super::timeline::Period;
+use crate::orders::Fulfilment;
+use crate::problem::FieldError;
+
+/// The last order and the last hand-over of one fulfilment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LastOrder {
+    /// So many minutes before closing the restaurant takes the last order, 0 to 480; null: its preparation time.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 480)]
+    pub cut_off_minutes: Option<i16>,
+    /// So many minutes after closing the last order may still be handed to the guest (at the door, for a delivery), 0 to 480.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 480)]
+    pub hand_over_minutes: i16,
+}
+
+/// The last orders of each fulfilment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LastOrders {
+    /// Of what is brought.
+    #[serde(default)]
+    pub delivery: LastOrder,
+    /// Of what is fetched.
+    #[serde(default)]
+    pub pickup: LastOrder,
+    /// Of what is eaten at a table.
+    #[serde(default)]
+    pub dine_in: LastOrder,
+}
+
+impl LastOrders {
+    /// Those of one fulfilment.
+    pub const fn of(&self, fulfilment: Fulfilment) -> LastOrder {
+        match fulfilment {
+            Fulfilment::Delivery => self.delivery,
+            Fulfilment::Pickup => self.pickup,
+            Fulfilment::DineIn => self.dine_in,
+        }
+    }
+
+    /// What about them is out of range.
+    pub fn faults(&self) -> Vec<FieldError> {
+        let range = 0..=480;
+        let parts = [("delivery", self.delivery), ("pickup", self.pickup), ("dineIn", self.dine_in)];
+        let mut faults = Vec::new();
+        for (name, LastOrder { cut_off_minutes, hand_over_minutes }) in parts {
+            if cut_off_minutes.is_some_and(|minutes| !range.contains(&minutes)) {
+                let pointer = format!("/lastOrders/{name}/cutOffMinutes");
+                faults.push(FieldError::invalid(pointer, "must be between 0 and 480, or null"));
+            }
+            if !range.contains(&hand_over_minutes) {
+                let pointer = format!("/lastOrders/{name}/handOverMinutes");
+                faults.push(FieldError::invalid(pointer, "must be between 0 and 480"));
+            }
+        }
+        faults
+    }
+}
+
+/// How long an order takes, and how late it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// From the beginning of cooking to ready.
+    pub preparation: TimeDelta,
+    /// From ready to the guest.
+    pub way: TimeDelta,
+    /// Before closing, the last order is begun.
+    pub cut_off: TimeDelta,
+    /// After closing, the last order is with the guest.
+    pub hand_over: TimeDelta,
+}
+
+impl Pace {
+    /// From these numbers of minutes and the last order of the fulfilment.
+    pub fn of(preparation_minutes: i16, way_minutes: i16, last: LastOrder) -> Self {
+        let minutes = |count: i16| TimeDelta::minutes(count.into());
+        Self {
+            preparation: minutes(preparation_minutes),
+            way: minutes(way_minutes),
+            cut_off: minutes(last.cut_off_minutes.unwrap_or(preparation_minutes)),
+            hand_over: minutes(last.hand_over_minutes),
+        }
+    }
+
+    /// From the beginning of cooking to the guest.
+    pub fn whole(self) -> TimeDelta {
+        self.preparation + self.way
+    }
+
+    /// When an order may be begun, if the restaurant is open for that period; `None`: at no time.
+    pub fn begins_in(self, open: Period) -> Option<Period> {
+        let until = (open.until - self.cut_off).min(open.until + self.hand_over - self.whole());
+        (open.from < until).then_some(Period { from: open.from, until })
+    }
+}
+
+/// A time for which an order can be promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Promise {
+    /// When it can be with the guest at the earliest.
+    pub there: DateTime<Utc>,
+    /// It is ready neither before
+    pub ready_from: DateTime<Utc>,
+    /// nor after these instants.
+    pub ready_until: DateTime<Utc>,
+}
+
+/// Why an order cannot be promised for a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoPromise {
+    /// An order that is begun now would not be there in time.
+    TooSoon,
+    /// It is open then, but nothing can be handed over: too soon after opening, or after the last order.
+    NotThen,
+    /// It is closed then.
+    Closed,
+}
+
+/// When orders of one kind can be begun, as far as is looked ahead.
+#[derive(Debug, Clone)]
+pub struct OrderTimes {
+    pace: Pace,
+    /// Open, in order.
+    open: Vec<Period>,
+    /// For each period in which orders can be begun, the period for which it is open.
+    begins: Vec<(Period, Period)>,
+}
+
+/// How far before and after the time asked about periods are looked at: an order takes 16 hours at most.
+const MARGIN: TimeDelta = TimeDelta::days(2);
+
+impl OrderTimes {
+    /// Those of a schedule, between two instants.
+    pub fn of(
+        schedule: &Schedule,
+        zone: chrono_tz::Tz,
+        fulfilment: Fulfilment,
+        pace: Pace,
+        (from, until): (DateTime<Utc>, DateTime<Utc>),
+    ) -> Self {
+        let open = schedule.open_between(zone, fulfilment, from - MARGIN, until + MARGIN);
+        let open: Vec<_> = open.periods().collect();
+        let begins = open.iter().filter_map(|open| Some((pace.begins_in(*open)?, *open))).collect();
+        Self { pace, open, begins }
+    }
+
+    /// Whether an order for now is taken at an instant, and for when.
+    pub fn now(&self, at: DateTime<Utc>) -> Option<Promise> {
+        let (_, open) = self.begins.iter().find(|(begins, _)| begins.contains(at))?;
+        Some(promise(self.pace, *open, at + self.pace.whole()))
+    }
+
+    /// The first instant from one on at which an order for now is taken; `None`: there is none as far as is looked ahead.
+    pub fn takes_next(&self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.begins.iter().find(|(begins, _)| begins.until > from).map(|(begins, _)| begins.from.max(from))
+    }
+
+    /// The first instant from one on at which it is open.
+    pub fn opens_next(&self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.open.iter().find(|open| open.until > from).map(|open| open.from.max(from))
+    }
+
+    /// When an order that is begun at `now` or later could be with the guest in a slot.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn within(&self, slot: Slot, now: DateTime<Utc>) -> Result<Promise, NoPromise> {
+        let whole = self.pace.whole();
+        let first = self.begins.partition_point(|(begins, _)| begins.until + whole <= slot.starts_at);
+        let mut refusal = None;
+        for (begins, open) in &self.begins[first..] {
+            if begins.from + whole >= slot.ends_at {
+                break;
+            }
+            let there = slot.starts_at.max(begins.from + whole).max(now + whole);
+            if there < slot.ends_at.min(begins.until + whole) {
+                return Ok(promise(self.pace, *open, there));
+            }
+            refusal = Some(NoPromise::TooSoon);
+        }
+        Err(refusal.unwrap_or_else(|| self.is_open_in(slot)))
+    }
+
+    fn is_open_in(&self, slot: Slot) -> NoPromise {
+        let first = self.open.partition_point(|open| open.until <= slot.starts_at);
+        let meets = self.open.get(first).is_some_and(|open| open.from < slot.ends_at);
+        if meets { NoPromise::NotThen } else { NoPromise::Closed }
+    }
+
+    /// The periods in which an order can be with the guest, from an instant on, in their order.
+    pub fn deliverable(&self, from: DateTime<Utc>) -> impl Iterator<Item = Period> {
+        let whole = self.pace.whole();
+        let all = self
+            .begins
+            .iter()
+            .map(move |(begins, _)| Period { from: begins.from + whole, until: begins.until + whole });
+        all.filter(move |period| period.until > from)
+    }
+}
+
+fn promise(pace: Pace, open: Period, there: DateTime<Utc>) -> Promise {
+    let ready_until = open.until + pace.hand_over - pace.way;
+    Promise { there, ready_from: there - pace.way, ready_until }
+}
+
+/// The period for which a restaurant is open without interruption at an instant, for each fulfilment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OpenNow {
+    delivery: Option<Period>,
+    pickup: Option<Period>,
+    dine_in: Option<Period>,
+}
+
+impl OpenNow {
+    /// At an instant. A period is known for two days before and one day after it.
+    pub fn at(schedule: &Schedule, zone: chrono_tz::Tz, now: DateTime<Utc>) -> Self {
+        let find = |fulfilment| {
+            let open = schedule.open_between(zone, fulfilment, now - MARGIN, now + TimeDelta::days(1));
+            open.periods().find(|open| open.contains(now))
+        };
+        Self {
+            delivery: find(Fulfilment::Delivery),
+            pickup: find(Fulfilment::Pickup),
+            dine_in: find(Fulfilment::DineIn),
+        }
+    }
+
+    const fn of(&self, fulfilment: Fulfilment) -> Option<Period> {
+        match fulfilment {
+            Fulfilment::Delivery => self.delivery,
+            Fulfilment::Pickup => self.pickup,
+            Fulfilment::DineIn => self.dine_in,
+        }
+    }
+
+    /// The promise of an order for now; `None`: none is taken.
+    pub fn promise(&self, fulfilment: Fulfilment, pace: Pace, now: DateTime<Utc>) -> Option<Promise> {
+        let open = self.of(fulfilment)?;
+        pace.begins_in(open).filter(|begins| begins.contains(now)).map(|_| promise(pace, open, now + pace.whole()))
+    }
+
+    /// For which fulfilments an order for now is taken, where there is no way to go.
+    pub fn takes(&self, preparation_minutes: i16, last: &LastOrders, now: DateTime<Utc>) -> Fulfilments {
+        let takes =
+            |fulfilment| self.promise(fulfilment, Pace::of(preparation_minutes, 0, last.of(fulfilment)), now).is_some();
+        Fulfilments {
+            delivery: takes(Fulfilment::Delivery),
+            pickup: takes(Fulfilment::Pickup),
+            dine_in: takes(Fulfilment::DineIn),
+        }
+    }
+}
