@@ -20,8 +20,8 @@ const EXPONENT_2: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BN
 const EXPONENT_3: &str = "BHD IQD JOD KWD LYD OMR TND";
 
 /// Currencies by how many units are worth about a euro, as a power of ten rounded up generously; what is in no list is
-/// worth up to about 30 to the euro. From the European Commission's monthly accounting rates (InforEuro) of 2025, and for
-/// IRR from the market rate. Only the order of magnitude matters: it scales [`Currency::largest_named_amount`].
+/// worth up to about 30 to the euro. Orders of magnitude of 2025, as the European Commission's monthly accounting rates have
+/// them, but for IRR that of the market. Nothing else matters: it scales [`Currency::largest_named_amount`].
 const UNITS_PER_EURO: [(u32, &str); 6] = [
     (0, "AUD AZN BAM BBD BHD BMD BND BSD BZD CAD CHF EUR FJD FKP GBP GIP JOD KWD KYD NZD OMR PAB SGD SHP TND USD"),
     (

@@ -75,14 +75,14 @@ pub fn sums(
     let items = Amount::sum(lines.iter().flatten().map(|portion| portion.amount))?;
     let discount = charges.discount.min(items);
     let delivery_fee = if fulfilment == Fulfilment::Delivery { charges.delivery_fee } else { Amount::ZERO };
-    let mut taxed: Vec<Vec<Taxed>> =
+    let mut amounts: Vec<Vec<Taxed>> =
         discounted(lines, discount)?.iter().map(|line| line.by_rate(rules, fulfilment)).collect::<Result<_, _>>()?;
     let rate_of_fees = rules.rate_of_fees(fulfilment);
     let fees = [delivery_fee, charges.service_fee].into_iter().filter(|fee| *fee != Amount::ZERO);
-    taxed.push(rate_of_fees.map_or_else(Vec::new, |rate| fees.map(|amount| Taxed { rate, amount }).collect()));
+    amounts.push(rate_of_fees.map_or_else(Vec::new, |rate| fees.map(|amount| Taxed { rate, amount }).collect()));
     let mut taxed_lines = match rules.level {
-        TaxRoundingLevel::Line => rounded_by_line(&taxed, rules)?,
-        TaxRoundingLevel::Order => rounded_by_order(&taxed, rules)?,
+        TaxRoundingLevel::Line => rounded_by_line(&amounts, rules)?,
+        TaxRoundingLevel::Order => rounded_by_order(&amounts, rules)?,
     };
     let mut taxes = Tally::default();
     for share in taxed_lines.iter().flatten() {

@@ -39,6 +39,7 @@ use tax::StoredClass;
 use zones::StoredZone;
 
 /// A restaurant's row, with the hours that decide whether it is open.
+#[expect(clippy::struct_excessive_bools, reason = "a row of the table, as it is")]
 struct Row {
     id: RestaurantId,
     slug: String,
