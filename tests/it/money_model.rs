@@ -342,7 +342,7 @@ fn exact(case: &Case) -> Exact {
     let service = service + i128::from(case.fee.fixed.units());
     let mut cuts = spread(discount, &over).into_iter();
     // Every taxed amount: of which line (the fees come last), at which rate, how much.
-    let mut taxed: Vec<(usize, Rate, i128)> = Vec::new();
+    let mut entries: Vec<(usize, Rate, i128)> = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         let mut by_rate: BTreeMap<Rate, i128> = BTreeMap::new();
         for (class, amount) in line {
@@ -351,19 +351,19 @@ fn exact(case: &Case) -> Exact {
                 *by_rate.entry(case.tax.rate(class.as_ref(), case.fulfilment)).or_default() += left;
             }
         }
-        taxed.extend(by_rate.into_iter().map(|(rate, amount)| (at, rate, amount)));
+        entries.extend(by_rate.into_iter().map(|(rate, amount)| (at, rate, amount)));
     }
     if let Some(rate) = case.tax.rate_of_fees(case.fulfilment) {
-        taxed.extend([delivery, service].into_iter().filter(|fee| *fee > 0).map(|fee| (lines.len(), rate, fee)));
+        entries.extend([delivery, service].into_iter().filter(|fee| *fee > 0).map(|fee| (lines.len(), rate, fee)));
     }
     let taxes: Vec<i128> = match case.tax.level {
-        TaxRoundingLevel::Line => taxed.iter().map(|(_, rate, amount)| tax(*amount, *rate, &case.tax)).collect(),
+        TaxRoundingLevel::Line => entries.iter().map(|(_, rate, amount)| tax(*amount, *rate, &case.tax)).collect(),
         TaxRoundingLevel::Order => {
-            let mut taxes = vec![0; taxed.len()];
-            let rates: std::collections::BTreeSet<Rate> = taxed.iter().map(|(_, rate, _)| *rate).collect();
+            let mut taxes = vec![0; entries.len()];
+            let rates: std::collections::BTreeSet<Rate> = entries.iter().map(|(_, rate, _)| *rate).collect();
             for rate in rates {
-                let at: Vec<usize> = (0..taxed.len()).filter(|index| taxed[*index].1 == rate).collect();
-                let amounts: Vec<i128> = at.iter().map(|index| taxed[*index].2).collect();
+                let at: Vec<usize> = (0..entries.len()).filter(|index| entries[*index].1 == rate).collect();
+                let amounts: Vec<i128> = at.iter().map(|index| entries[*index].2).collect();
                 let parts = spread(tax(amounts.iter().sum(), rate, &case.tax), &amounts);
                 for (index, part) in at.into_iter().zip(parts) {
                     taxes[index] = part;
@@ -374,7 +374,7 @@ fn exact(case: &Case) -> Exact {
     };
     let mut whole: BTreeMap<u32, (i128, i128)> = BTreeMap::new();
     let mut of_lines = vec![Vec::new(); lines.len() + 1];
-    for ((line, rate, price), tax) in taxed.into_iter().zip(taxes) {
+    for ((line, rate, price), tax) in entries.into_iter().zip(taxes) {
         let net = if case.tax.included { price - tax } else { price };
         let sum = whole.entry(rate.millionths()).or_default();
         *sum = (sum.0 + net, sum.1 + tax);
