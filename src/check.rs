@@ -8,6 +8,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::config::Config;
 use crate::database::{DatabaseError, Reached};
+use crate::delivery::status::WITH_ORDER;
 use crate::orders::status::STEPS;
 
 /// A rule, and the question that answers with what breaks it.
@@ -17,7 +18,7 @@ struct Rule {
     broken_by: &'static str,
 }
 
-/// `$1` of each question is the table of an order's steps.
+/// `$1` of each question holds the tables of the rules: an order's `steps`, and the delivery's status `withOrder`.
 const RULES: &[Rule] = &[
     Rule {
         part: "money",
@@ -134,7 +135,7 @@ const RULES: &[Rule] = &[
          where (version = 1 and status <> 'PENDING') or (last and status <> now::text)
              or (name = 'order:promise-changed' and (status <> before or status not in ('CONFIRMED', 'PREPARING')))
              or (version > 1 and name <> 'order:promise-changed' and (before, status) not in (
-                 select start, finish from json_to_recordset($1::json) as step(start text, finish text)))",
+                 select start, finish from json_to_recordset($1::json -> 'steps') as step(start text, finish text)))",
     },
     Rule {
         part: "state",
@@ -156,12 +157,20 @@ const RULES: &[Rule] = &[
         says: "a delivery goes where its order goes",
         broken_by: "select o.id::text from orders o
          left join deliveries d on d.restaurant_id = o.restaurant_id and d.order_id = o.id
-         where $1::json is not null and (
-             (o.fulfilment <> 'DELIVERY' and d.id is not null)
+         where (o.fulfilment <> 'DELIVERY' and d.id is not null)
              or (o.fulfilment = 'DELIVERY' and o.status not in ('PENDING', 'CANCELLED') and d.id is null)
-             or (o.status = 'ON_THE_WAY' and o.fulfilment = 'DELIVERY' and d.status not in ('PICKED_UP', 'FAILED'))
-             or (o.status = 'DELIVERED' and o.fulfilment = 'DELIVERY' and d.status not in ('DELIVERED', 'FAILED'))
-             or (o.status = 'CANCELLED' and d.status not in ('CANCELLED', 'FAILED')))",
+             or (d.id is not null and (o.status::text, d.status::text) not in (
+                 select order_status, delivery_status
+                 from json_to_recordset($1::json -> 'withOrder') as pair(order_status text, delivery_status text)))",
+    },
+    Rule {
+        part: "state",
+        says: "what is on its way was picked up, and what is closed is dated",
+        broken_by: "select id::text from deliveries where $1::json is not null and (
+             (status in ('WAITING', 'OFFERED', 'ASSIGNED', 'ARRIVED') and picked_up_at is not null)
+             or (status in ('PICKED_UP', 'DELIVERED', 'FAILED') and picked_up_at is null)
+             or (status = 'CANCELLED' and picked_up_at is not null)
+             or (status = 'WAITING' and (driver_id is not null or assigned_at is not null)))",
     },
     Rule {
         part: "state",
@@ -250,12 +259,16 @@ pub struct Finding {
 /// When PostgreSQL refuses.
 pub async fn check(database: &mut PgConnection, mut tell: impl FnMut(&Finding)) -> Result<Vec<Finding>, sqlx::Error> {
     let steps: Vec<_> = STEPS.iter().map(|step| json!({ "start": step.from, "finish": step.to })).collect();
+    let pairs = WITH_ORDER.iter().flat_map(|(order, deliveries)| {
+        deliveries.iter().map(move |delivery| json!({ "order_status": order, "delivery_status": delivery }))
+    });
+    let tables = json!({ "steps": steps, "withOrder": pairs.collect::<Vec<_>>() });
     let mut picture = database.begin_with("begin isolation level repeatable read, read only").await?;
     // The owner of the tables is under row level security too.
     sqlx::raw_sql("set local app.platform = 'on'").execute(&mut *picture).await?;
     let mut findings = Vec::new();
     for rule in RULES {
-        let question = sqlx::query_scalar(rule.broken_by).bind(sqlx::types::Json(&steps));
+        let question = sqlx::query_scalar(rule.broken_by).bind(sqlx::types::Json(&tables));
         let finding = Finding { part: rule.part, rule: rule.says, broken: question.fetch_all(&mut *picture).await? };
         tell(&finding);
         findings.push(finding);

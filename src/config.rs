@@ -12,6 +12,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
+use chrono::TimeDelta;
 use comanda_providers::images::cloudinary::Signature;
 use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -212,6 +213,14 @@ pub struct Sockets {
 pub struct Delivery {
     /// `DRIVER_SEARCH_RADIUS`, in metres.
     pub search_radius: f64,
+    /// `DRIVER_PRESENCE`.
+    pub presence: TimeDelta,
+    /// `DRIVER_OFF_DUTY_AFTER`.
+    pub off_duty_after: TimeDelta,
+    /// `DRIVER_SWEEP_INTERVAL`.
+    pub sweep_interval: Duration,
+    /// `DRIVER_MAX_SPEED`, in metres a second.
+    pub max_speed: f64,
 }
 
 /// Orders and their bounds.
@@ -227,6 +236,8 @@ pub struct Orders {
     pub bulk_max: usize,
     /// `QUOTE_LIFETIME`.
     pub quote_lifetime: Duration,
+    /// `DELIVERY_MAX_DISTANCE`, in metres.
+    pub max_distance: f64,
 }
 
 /// What phones bring from offline, and its bounds.
@@ -779,7 +790,19 @@ impl Sockets {
 
 impl Delivery {
     fn gather(reader: &mut Reader<'_>) -> Self {
-        Self { search_radius: f64::from(reader.number("DRIVER_SEARCH_RADIUS", 100_u32, 500_000)) }
+        let (second, minute, hour) = (Duration::from_secs(1), Duration::from_mins(1), Duration::from_hours(1));
+        let mut time = |name, least, most| {
+            TimeDelta::from_std(reader.duration_between(name, least, most)).unwrap_or(TimeDelta::MAX)
+        };
+        let presence = time("DRIVER_PRESENCE", second * 30, hour * 24);
+        let off_duty_after = time("DRIVER_OFF_DUTY_AFTER", minute, hour * 24);
+        Self {
+            search_radius: f64::from(reader.number("DRIVER_SEARCH_RADIUS", 100_u32, 500_000)),
+            presence,
+            off_duty_after: off_duty_after.max(presence),
+            sweep_interval: reader.duration_between("DRIVER_SWEEP_INTERVAL", Duration::from_millis(10), minute),
+            max_speed: f64::from(reader.number("DRIVER_MAX_SPEED", 10_u32, 100_000)) / 3.6,
+        }
     }
 }
 
@@ -829,6 +852,7 @@ impl Orders {
             longest_delay: reader.duration_between("ORDER_LONGEST_DELAY", minute, hour * 24),
             bulk_max: reader.number("ORDER_BULK_MAX", 1, 1_000),
             quote_lifetime: reader.duration_between("QUOTE_LIFETIME", minute, hour * 24),
+            max_distance: f64::from(reader.number("DELIVERY_MAX_DISTANCE", 100_u32, 500_000)),
         }
     }
 }

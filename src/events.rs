@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::delivery::{self, Delivery};
-use crate::ids::{DeliveryId, OrderId, RestaurantId, UserId};
+use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId, UserId};
 use crate::orders::{Actor, Order};
 use crate::problem::Problem;
 use crate::restaurants::Restaurant;
@@ -50,17 +50,26 @@ pub const NAMES: &[(&str, &str)] = &[
     ("restaurant:changed", "Something about the restaurant changed."),
 ];
 
+/// Names that events have for one audience alone.
+pub const AUDIENCE_NAMES: &[(&str, &str)] = &[(
+    Event::DELIVERY_UNASSIGNED,
+    "To a driver only: a delivery was taken from them, or they handed it back; without the delivery itself.",
+)];
+
 /// The part of an event's body that depends on what it is about.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Subject<'a> {
     Order(&'a Order),
-    Delivery(&'a Delivery),
+    Delivery(Box<Delivery>),
     Restaurant(&'a Restaurant),
     MenuVersion(i64),
 }
 
 impl<'a> Event<'a> {
+    /// What a driver hears of the event that took a delivery from them, under whatever name it was stored.
+    pub const DELIVERY_UNASSIGNED: &'static str = "delivery:unassigned";
+
     /// On the wire.
     const fn name(&self) -> &'static str {
         match self {
@@ -112,12 +121,26 @@ impl<'a> Event<'a> {
         }
     }
 
+    /// Whom it took a delivery from.
+    const fn former_driver(&self) -> Option<DriverId> {
+        match self {
+            Self::DeliveryAssigned(delivery) | Self::DeliveryStatusChanged(delivery) => delivery.former_driver,
+            Self::OrderPlaced(_)
+            | Self::OrderStatusChanged(_)
+            | Self::OrderPromiseChanged(_)
+            | Self::MenuChanged { .. }
+            | Self::RestaurantChanged(_) => None,
+        }
+    }
+
     fn subject(&self) -> Subject<'a> {
         match *self {
             Self::OrderPlaced(order) | Self::OrderStatusChanged(order) | Self::OrderPromiseChanged(order) => {
                 Subject::Order(order)
             }
-            Self::DeliveryAssigned(delivery) | Self::DeliveryStatusChanged(delivery) => Subject::Delivery(delivery),
+            Self::DeliveryAssigned(delivery) | Self::DeliveryStatusChanged(delivery) => {
+                Subject::Delivery(Box::new(delivery.for_log()))
+            }
             Self::MenuChanged { version } => Subject::MenuVersion(version),
             Self::RestaurantChanged(restaurant) => Subject::Restaurant(restaurant),
         }
@@ -175,8 +198,8 @@ async fn append(tx: &mut Tx, scope: &RestaurantScope, event: &Event<'_>) -> Resu
     let place = tx.next_event_place()?;
     sqlx::query!(
         "insert into events (seq, restaurant_id, aggregate, aggregate_id, order_id, version, name, actor, actor_id,
-                             customer_id, payload, at)
-         values (event_seq($2), $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                             customer_id, former_driver_id, payload, at)
+         values (event_seq($2), $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         scope.restaurant() as RestaurantId,
         place,
         aggregate,
@@ -187,6 +210,7 @@ async fn append(tx: &mut Tx, scope: &RestaurantScope, event: &Event<'_>) -> Resu
         scope.actor() as Actor,
         scope.actor_id() as Option<UserId>,
         event.customer() as Option<UserId>,
+        event.former_driver() as Option<DriverId>,
         sqlx::types::Json(payload) as _,
         at,
     )
@@ -270,6 +294,8 @@ pub struct Recorded {
     pub aggregate: String,
     /// The customer it concerns.
     pub customer_id: Option<UserId>,
+    /// The driver whom it took a delivery from.
+    pub former_driver_id: Option<DriverId>,
     /// On the wire.
     pub name: String,
     /// The aggregate's version after it.

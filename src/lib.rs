@@ -50,6 +50,8 @@ pub mod seal;
 pub mod pictures;
 /// The log of everything that happened.
 pub mod events;
+/// What a driver may see of an order and its delivery.
+pub mod disclosure;
 
 /// Who signs up and who is asking.
 pub mod accounts;

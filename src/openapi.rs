@@ -12,9 +12,10 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, tag::TagBuilder};
 
 use crate::app::App;
+use crate::events::{self, Event};
 use crate::orders::status::{Applies, STEPS};
+use crate::permission;
 use crate::problem::Code;
-use crate::{events, permission};
 
 mod shared;
 
@@ -76,8 +77,9 @@ pub fn finish(mut document: OpenApi) -> Value {
         })
         .collect();
     let rooms = |name: &str| match name.split_once(':').map(|(about, _)| about) {
+        _ if name == Event::DELIVERY_UNASSIGNED => json!(["driver:{id}", "order:{id}", "delivery:{id}"]),
         Some("order") => json!(["restaurant:{id}", "order:{id}", "user:{id}"]),
-        Some("delivery") => json!(["restaurant:{id}", "order:{id}", "delivery:{id}", "user:{id}"]),
+        Some("delivery") => json!(["restaurant:{id}", "order:{id}", "delivery:{id}", "user:{id}", "driver:{id}"]),
         _ => json!(["restaurant:{id}"]),
     };
     let payload = |name: &str| {
@@ -89,6 +91,7 @@ pub fn finish(mut document: OpenApi) -> Value {
             "actor": { "$ref": "#/components/schemas/Actor" },
         });
         let (field, schema) = match name.split_once(':').map(|(about, _)| about) {
+            _ if name == Event::DELIVERY_UNASSIGNED => ("deliveryId", json!({ "type": "string" })),
             Some("order") => ("order", json!({ "$ref": "#/components/schemas/Order" })),
             Some("delivery") => ("delivery", json!({ "$ref": "#/components/schemas/Delivery" })),
             Some("restaurant") => ("restaurant", json!({ "$ref": "#/components/schemas/Restaurant" })),
@@ -99,6 +102,7 @@ pub fn finish(mut document: OpenApi) -> Value {
     };
     let socket_events: Vec<_> = events::NAMES
         .iter()
+        .chain(events::AUDIENCE_NAMES)
         .map(|(name, about)| {
             json!({ "name": name, "description": about, "rooms": rooms(name), "payload": payload(name) })
         })

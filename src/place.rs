@@ -27,8 +27,17 @@ struct RawPlace {
 
 /// Why two numbers are not a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("lat must be between -90 and 90, lng between -180 and 180")]
-pub struct OffTheMap;
+pub enum OffTheMap {
+    /// No such degrees.
+    #[error("lat must be between -90 and 90, lng between -180 and 180")]
+    Degrees,
+    /// Where devices and forms that know no place say they are: a point in the ocean, where nobody lives or delivers.
+    #[error("must be a real place: 0, 0 is what devices say that do not know theirs")]
+    Unknown,
+}
+
+/// Degrees around 0, 0 that mean "not known": about a hundred metres of open water.
+const UNKNOWN_WITHIN: f64 = 0.001;
 
 impl TryFrom<RawPlace> for Place {
     type Error = OffTheMap;
@@ -39,10 +48,19 @@ impl TryFrom<RawPlace> for Place {
 }
 
 impl Place {
-    /// A place, if the numbers lie on the earth.
+    /// A place, if the numbers lie on the earth and are not those of a device that knows none.
+    ///
+    /// # Errors
+    /// [`OffTheMap`].
     pub fn new(lat: f64, lng: f64) -> Result<Self, OffTheMap> {
         let on_the_map = (-90.0..=90.0).contains(&lat) && (-180.0..=180.0).contains(&lng);
-        if on_the_map { Ok(Self { lat, lng }) } else { Err(OffTheMap) }
+        if !on_the_map {
+            return Err(OffTheMap::Degrees);
+        }
+        if lat.abs() < UNKNOWN_WITHIN && lng.abs() < UNKNOWN_WITHIN {
+            return Err(OffTheMap::Unknown);
+        }
+        Ok(Self { lat, lng })
     }
 
     /// From two nullable columns that are null together.

@@ -18,6 +18,7 @@ use crate::app::{self, App, RouterError};
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
 use crate::database::{DatabaseError, Reached};
+use crate::delivery::presence;
 use crate::demo::{self, DemoError};
 use crate::heavy::HeavyWork;
 use crate::limits::{self, Limits};
@@ -152,6 +153,7 @@ fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<Runnin
     let feed = tokio::spawn(feed::follow(Arc::clone(&app), reached.session().clone(), stop.clone()));
     let outbox = tokio::spawn(worker::work(Arc::clone(&app), stop.clone()));
     app.jobs.spawn(overdue::keep_watch(Arc::clone(&app), stop.clone()));
+    app.jobs.spawn(presence::keep_watch(Arc::clone(&app), stop.clone()));
     app.jobs.spawn(sync::worker::keep_watch(Arc::clone(&app), stop.clone()));
     let (bounds, ending) = (app.config.http.clone(), stop.clone());
     let serving = tokio::spawn(async move { server::serve(listener, router, &bounds, ending).await });

@@ -192,6 +192,18 @@ impl RestaurantScope {
         self.actor
     }
 
+    /// The driver, where the capacity is a driver's.
+    pub const fn driver_id(&self) -> Option<DriverId> {
+        self.who.driver
+    }
+
+    /// The same driver for the one step by which they give the delivery back: afterwards it is none of theirs, so they act
+    /// for the restaurant while it is taken from them.
+    pub(crate) fn handing_back(&self, _proof: &'static str) -> Self {
+        let who = Who { tenant: Some(self.restaurant), ..self.who };
+        Self { who, ..*self }
+    }
+
     /// Who, where it is a person.
     pub const fn actor_id(&self) -> Option<UserId> {
         self.actor_id

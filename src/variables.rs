@@ -306,6 +306,36 @@ pub const VARIABLES: &[Variable] = &[
         "Metres from the restaurant within which the nearest free driver is looked for (100 to 500000).",
     ),
     plain(
+        DELIVERY,
+        "DELIVERY_MAX_DISTANCE",
+        "30000",
+        "Metres as the crow flies that a restaurant without delivery zones delivers (100 to 500000).",
+    ),
+    plain(
+        DELIVERY,
+        "DRIVER_PRESENCE",
+        "3m",
+        "A driver on duty without a sign of life (a location report, PUT availability, a step of a delivery) for so long is given no work (30s to 24h).",
+    ),
+    plain(
+        DELIVERY,
+        "DRIVER_OFF_DUTY_AFTER",
+        "15m",
+        "And after so long is set off duty; what they have not picked up goes back to waiting (1m to 24h, at least DRIVER_PRESENCE).",
+    ),
+    plain(
+        DELIVERY,
+        "DRIVER_SWEEP_INTERVAL",
+        "5s",
+        "How often each node looks for such drivers (10ms to 1m); for disabled ones also at once.",
+    ),
+    plain(
+        DELIVERY,
+        "DRIVER_MAX_SPEED",
+        "250",
+        "Kilometres an hour: a location report farther from the last one than that allows, and a kilometre more, is refused (10 to 100000).",
+    ),
+    plain(
         ORDERS,
         "ORDER_ACCEPT_WITHIN",
         "10m",

@@ -207,6 +207,7 @@ struct Me {
     (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_me(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> Result<Json<Me>, Problem> {
+    let presence = app.config.delivery.presence;
     let me = app
         .db
         // A driver's deliveries, which say whether they are busy, show to the driver only.
@@ -214,7 +215,7 @@ async fn get_me(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> Resu
             Box::pin(async move {
                 let user = sql::get(tx, caller.user).await?.ok_or_else(Problem::unauthenticated)?;
                 let memberships = crate::restaurants::sql::memberships_of(tx, caller.user).await?;
-                let driver = crate::delivery::sql::drivers::of_user(tx, caller.user).await?;
+                let driver = crate::delivery::sql::drivers::of_user(tx, caller.user, presence).await?;
                 Ok(Me { user, memberships, driver })
             })
         })

@@ -10,7 +10,8 @@ use crate::problem::{Code, Problem};
 use crate::tenancy::PlatformScope;
 use crate::wire::IfMatch;
 
-/// Gives the delivery to this driver, with the reason.
+/// Gives the delivery to this driver, with the reason. To whom it has been given already it is not given again: nothing
+/// changes.
 ///
 /// # Errors
 /// `driver_busy` when they carry another one, `illegal_transition` when it has been picked up already.
@@ -21,11 +22,15 @@ pub async fn to(
     driver: DriverId,
     because: String,
 ) -> Result<Delivery, Problem> {
-    let (scope, id) = (party.scope, party.delivery);
+    let (scope, id, presence) = (party.scope, party.delivery, app.config.delivery.presence);
     app.db
         .write(scope, move |tx| {
             Box::pin(async move {
                 let delivery = sql::lock(tx, &scope, id).await?.ok_or_else(Problem::not_found)?;
+                if delivery.is_carried_by(driver) {
+                    // Said before, and done: whatever version the repetition names.
+                    return Ok(delivery);
+                }
                 if_match.check(delivery.version, &delivery)?;
                 if !delivery.status.may_become(DeliveryStatus::Assigned) {
                     let detail = "Only a delivery that has not been picked up can be given to somebody.";
@@ -34,7 +39,7 @@ pub async fn to(
                         .with("requestedStatus", DeliveryStatus::Assigned)
                         .with("currentVersion", delivery.version));
                 }
-                let assigned = sql::assign(tx, &scope, &delivery, driver, &because).await?;
+                let assigned = sql::assign(tx, &scope, &delivery, driver, &because, presence).await?;
                 events::publish(tx, &scope, Event::DeliveryAssigned(&assigned)).await?;
                 Ok(assigned)
             })
@@ -43,17 +48,24 @@ pub async fn to(
 }
 
 /// Gives the delivery to the nearest driver who wants work, has none and is near enough (`DRIVER_SEARCH_RADIUS`). If
-/// somebody else is faster, to the next.
+/// somebody else is faster, to the next. One that has a driver and is not picked up keeps its driver.
 ///
 /// # Errors
 /// `no_driver_available` when nobody is left.
 pub async fn to_nearest(app: &App, party: &DeliveryParty, if_match: IfMatch) -> Result<Delivery, Problem> {
     let (scope, id) = (party.scope, party.delivery);
     let delivery = app.db.read(scope, move |tx| Box::pin(async move { sql::get(tx, &scope, id).await })).await?;
-    let kitchen = delivery.and_then(|delivery| delivery.pickup.place).ok_or_else(Problem::not_found)?;
+    let delivery = delivery.ok_or_else(Problem::not_found)?;
+    if let Some(driver) = delivery.driver.as_ref().filter(|_| delivery.status.is_before_pickup()) {
+        // Decided again under the delivery's lock.
+        return to(app, party, if_match, driver.id, delivery.assigned_because.clone().unwrap_or_default()).await;
+    }
+    let kitchen = delivery.pickup.place.ok_or_else(Problem::not_found)?;
+    let presence = app.config.delivery.presence;
     // Who is free is a question about every restaurant's deliveries; the answer holds ids and places only.
     let platform = PlatformScope::proven_by("which drivers are free", None);
-    let mut free = app.db.read(platform, |tx| Box::pin(async move { sql::drivers::free(tx).await })).await?;
+    let mut free =
+        app.db.read(platform, move |tx| Box::pin(async move { sql::drivers::free(tx, presence).await })).await?;
     free.retain(|driver| driver.place.metres_to(kitchen) <= app.config.delivery.search_radius);
     free.sort_by(|one, other| one.place.metres_to(kitchen).total_cmp(&other.place.metres_to(kitchen)));
     for candidate in &free {
@@ -65,4 +77,11 @@ pub async fn to_nearest(app: &App, party: &DeliveryParty, if_match: IfMatch) -> 
         }
     }
     Err(Problem::new(Code::NoDriverAvailable, "Try again when a driver comes on duty or delivers.").retry_after(15))
+}
+
+impl Delivery {
+    /// It has been given to this driver and is not picked up yet.
+    fn is_carried_by(&self, driver: DriverId) -> bool {
+        self.status.is_before_pickup() && self.driver.as_ref().is_some_and(|carrier| carrier.id == driver)
+    }
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::location::{self, InvalidReport, Report};
 use super::party::OnDuty;
 use super::{Driver, DriverStatus, Vehicle, sql};
 use crate::accounts::caller::Admin;
@@ -39,8 +41,8 @@ struct NewDriver {
     vehicle: Vehicle,
 }
 
-async fn profile(tx: &mut Tx, user: UserId) -> Result<Driver, Problem> {
-    sql::drivers::of_user(tx, user).await?.ok_or_else(Problem::not_found)
+async fn profile(tx: &mut Tx, user: UserId, presence: TimeDelta) -> Result<Driver, Problem> {
+    sql::drivers::of_user(tx, user, presence).await?.ok_or_else(Problem::not_found)
 }
 
 /// Make somebody a driver
@@ -58,6 +60,7 @@ async fn create_driver(
     admin: Admin,
     Once { value: new, key }: Once<NewDriver>,
 ) -> Result<Answer, Problem> {
+    let presence = app.config.delivery.presence;
     key.makes(&app.db, admin.scope.changing_grants(), move |tx| {
         Box::pin(async move {
             let user = accounts::sql::lock_by_email(tx, &new.email).await?.ok_or_else(|| {
@@ -65,7 +68,7 @@ async fn create_driver(
             })?;
             sql::drivers::insert(tx, DriverId::new(), user.id, new.vehicle).await?;
             accounts::sql::grant_role(tx, user.id, UserRole::Driver).await?;
-            profile(tx, user.id).await
+            profile(tx, user.id, presence).await
         })
     })
     .await
@@ -82,8 +85,8 @@ async fn list_drivers(
     admin: Admin,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<List<Driver>>, Problem> {
-    let page = query.page()?;
-    let rows = app.db.read(admin.scope, move |tx| Box::pin(async move { sql::drivers::list(tx, page).await })).await?;
+    let (page, presence) = (query.page()?, app.config.delivery.presence);
+    let rows = app.db.read(admin.scope, move |tx| Box::pin(sql::drivers::list(tx, page, presence))).await?;
     Ok(Json(page.cut(rows, |(created_at, driver)| (*created_at, driver.id.uuid())).map(|(_, driver)| driver)))
 }
 
@@ -99,7 +102,9 @@ struct DriverAvailability {
 
 /// Come on duty, or go off
 ///
-/// Whoever goes off while carrying an order still carries it to the end.
+/// Whoever goes off while carrying an order still carries it to the end. Who is on duty says so by reporting their place
+/// at least once a minute: after `DRIVER_PRESENCE` without a sign of life they are given no work, and after
+/// `DRIVER_OFF_DUTY_AFTER` they are off duty, and what they have not picked up goes back to waiting.
 #[utoipa::path(put, path = "/api/drivers/me/availability", tag = "drivers", security(("token" = [])),
     request_body = DriverAvailability,
     responses(
@@ -119,7 +124,7 @@ async fn set_driver_availability(
             return Err(Problem::invalid_field("/status", "must be AVAILABLE or OFFLINE; BUSY follows from an order"));
         }
     };
-    let (driver, user) = (duty.driver, duty.caller.user);
+    let (driver, user, presence) = (duty.driver, duty.caller.user, app.config.delivery.presence);
     let who = Who { driver: Some(driver), ..Who::user(user) };
     let changed = app
         .db
@@ -128,36 +133,59 @@ async fn set_driver_availability(
                 if !sql::drivers::set_online(tx, driver, online, wanted.place).await? {
                     return Err(Problem::invalid_field("/place", "is required, as no place of yours is known yet"));
                 }
-                profile(tx, user).await
+                profile(tx, user, presence).await
             })
         })
         .await?;
     Ok(Json(changed))
 }
 
-/// Where one is.
+/// Where one is, or was at a time.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Location {
     place: Place,
+    /// When, by the phone's own clock, which may be up to five minutes ahead. Absent: now.
+    at: Option<DateTime<Utc>>,
 }
 
 /// Report where one is
+///
+/// Reports may arrive late and in any order: one that is older than the newest changes nothing. A place that no vehicle
+/// reaches from the last one in that time (`DRIVER_MAX_SPEED`) is refused.
 #[utoipa::path(post, path = "/api/drivers/me/location", tag = "drivers", security(("token" = [])),
     request_body = Location,
     responses(
-        (status = 204, description = "Noted"),
+        (status = 204, description = "Noted, or older than what is known"),
         (status = 403, description = "The caller is no driver", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "No place on the earth, too far from the last one, or a time that is still to come", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn report_location(
     State(app): State<Arc<App>>,
     duty: OnDuty,
-    Body(location): Body<Location>,
+    Body(Location { place, at }): Body<Location>,
 ) -> Result<StatusCode, Problem> {
-    let driver = duty.driver;
+    let (driver, max_speed) = (duty.driver, app.config.delivery.max_speed);
     let who = Who { driver: Some(driver), ..Who::user(duty.caller.user) };
-    app.db
-        .write(who, move |tx| Box::pin(async move { sql::drivers::set_place(tx, driver, location.place).await }))
+    let judged = app
+        .db
+        .write(who, move |tx| {
+            Box::pin(async move {
+                // Also a report that is not taken is a sign of life.
+                let last = sql::drivers::seen(tx, driver).await?;
+                let judged = location::judge(last, place, at, tx.now(), max_speed);
+                if let Ok(Report::Newest(sighting)) = judged {
+                    sql::drivers::set_place(tx, driver, sighting).await?;
+                }
+                Ok(judged)
+            })
+        })
         .await?;
-    Ok(StatusCode::NO_CONTENT)
+    judged.map(|_| StatusCode::NO_CONTENT).map_err(|invalid| {
+        let pointer = match invalid {
+            InvalidReport::Clock(_) => "/at",
+            InvalidReport::Jump { .. } => "/place",
+        };
+        Problem::invalid_field(pointer, invalid.to_string())
+    })
 }

@@ -85,8 +85,13 @@ async fn list_deliveries(
 ) -> Result<Json<List<Delivery>>, Problem> {
     let page = Page::parse(query.limit, query.cursor)?;
     let (who, filter) = choose(&app, &caller, &query).await?;
+    let driver = who.driver;
     let rows = app.db.read(who, move |tx| Box::pin(async move { sql::list(tx, &filter, page).await })).await?;
-    Ok(Json(page.cut(rows, |delivery| (delivery.created_at, delivery.id.uuid()))))
+    let page = page.cut(rows, |delivery| (delivery.created_at, delivery.id.uuid()));
+    Ok(Json(page.map(|delivery| match driver {
+        Some(driver) => delivery.for_driver(driver),
+        None => delivery,
+    })))
 }
 
 /// Read one delivery
@@ -99,7 +104,7 @@ async fn list_deliveries(
 async fn get_delivery(State(app): State<Arc<App>>, party: DeliveryParty) -> Result<Versioned<Delivery>, Problem> {
     let (scope, id) = (party.scope, party.delivery);
     let found = app.db.read(scope, move |tx| Box::pin(async move { sql::get(tx, &scope, id).await })).await?;
-    let body = found.ok_or_else(Problem::not_found)?;
+    let body = found.ok_or_else(Problem::not_found)?.shown_to(&scope);
     Ok(Versioned { version: body.version, body })
 }
 
@@ -113,8 +118,8 @@ struct Assignment {
 
 /// Give a delivery to a driver
 ///
-/// Without a driver's id the nearest one who is available is taken. A delivery that is not picked up yet may be given
-/// to somebody else.
+/// Without a driver's id the nearest one who is available is taken; one that has a driver keeps them. A delivery that is
+/// not picked up yet may be given to somebody else by naming them. Given to the same driver again, nothing changes.
 #[utoipa::path(post, path = "/api/deliveries/{deliveryId}/assign", tag = "deliveries", security(("token" = [])),
     params(("deliveryId" = DeliveryId, Path)), request_body = Assignment,
     responses(
@@ -139,7 +144,7 @@ async fn assign_delivery(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct DeliveryStatusWish {
-    /// ARRIVED, `PICKED_UP`, DELIVERED or FAILED.
+    /// WAITING, ARRIVED, `PICKED_UP`, DELIVERED or FAILED.
     status: DeliveryStatus,
     /// Why; required for FAILED.
     #[schema(inline)]
@@ -148,8 +153,10 @@ struct DeliveryStatusWish {
 
 /// Move a delivery along
 ///
-/// `PICKED_UP` puts the order `ON_THE_WAY` and DELIVERED delivers it, in the same transaction. FAILED is the driver's word
-/// that it could not be handed over; the restaurant then cancels the order.
+/// `PICKED_UP` puts the order `ON_THE_WAY` and DELIVERED delivers it, in the same transaction. Before pickup, WAITING hands
+/// the delivery back: it has no driver any more and can be given to another. After pickup, FAILED says with a reason that it
+/// could not be handed over; the restaurant then cancels the order. What a driver handed back, or took to its end, tells
+/// them no longer where it went.
 #[utoipa::path(patch, path = "/api/deliveries/{deliveryId}/status", tag = "deliveries", security(("token" = [])),
     params(("deliveryId" = DeliveryId, Path), ("If-Match" = Option<String>, Header, description = "The version it must still have, in quotes")),
     request_body = DeliveryStatusWish,
@@ -165,7 +172,12 @@ async fn update_delivery_status(
     Body(wish): Body<DeliveryStatusWish>,
 ) -> Result<Versioned<Delivery>, Problem> {
     let reason = wish.reason.map(String::from);
-    let body = app.db.write(party.scope, move |tx| Box::pin(advance(tx, party, if_match, wish.status, reason))).await?;
+    let scope = match wish.status {
+        DeliveryStatus::Waiting => party.scope.handing_back("whoever carries the delivery hands it back"),
+        _ => party.scope,
+    };
+    let party = DeliveryParty { scope, ..party };
+    let body = app.db.write(scope, move |tx| Box::pin(advance(tx, party, if_match, wish.status, reason))).await?;
     Ok(Versioned { version: body.version, body })
 }
 
@@ -177,39 +189,44 @@ async fn advance(
     to: DeliveryStatus,
     reason: Option<String>,
 ) -> Result<Delivery, Problem> {
-    let scope = &party.scope;
+    let scope = party.scope;
     // The order first, the delivery second: the same sequence of locks as when an order's step is followed.
     let orders_step = match to {
         DeliveryStatus::PickedUp => Some(OrderStatus::OnTheWay),
         DeliveryStatus::Delivered => Some(OrderStatus::Delivered),
-        DeliveryStatus::Arrived | DeliveryStatus::Failed => None,
-        DeliveryStatus::Waiting | DeliveryStatus::Offered | DeliveryStatus::Assigned | DeliveryStatus::Cancelled => {
-            return Err(Problem::invalid_field("/status", "must be ARRIVED, PICKED_UP, DELIVERED or FAILED"));
+        DeliveryStatus::Waiting | DeliveryStatus::Arrived | DeliveryStatus::Failed => None,
+        DeliveryStatus::Offered | DeliveryStatus::Assigned | DeliveryStatus::Cancelled => {
+            return Err(Problem::invalid_field("/status", "must be WAITING, ARRIVED, PICKED_UP, DELIVERED or FAILED"));
         }
     };
-    if orders_step.is_some() {
-        crate::orders::sql::lock(tx, scope, party.order).await?.ok_or_else(Problem::not_found)?;
+    if let Some(driver) = scope.driver_id() {
+        sql::drivers::seen(tx, driver).await?;
     }
-    let delivery = sql::lock(tx, scope, party.delivery).await?.ok_or_else(Problem::not_found)?;
-    if_match.check(delivery.version, &delivery)?;
+    if orders_step.is_some() {
+        // A driver sees no order whose delivery is closed; what is wrong with the step the delivery says.
+        crate::orders::sql::lock(tx, &scope, party.order).await?;
+    }
+    let delivery = sql::lock(tx, &scope, party.delivery).await?.ok_or_else(Problem::not_found)?;
+    // As the check saw it, or given to somebody else since?
+    let carrier = delivery.driver.as_ref().map(|carrier| carrier.id);
+    if scope.driver_id().is_some_and(|driver| carrier != Some(driver)) {
+        return Err(Problem::not_found());
+    }
+    let shown = delivery.clone().shown_to(&scope);
+    if_match.check(delivery.version, &shown)?;
     let change = delivery.follow(to, tx.now()).map_err(|_| illegal(&delivery, to))?;
     if let Some(step) = orders_step {
-        crate::orders::advance::advance(
-            tx,
-            scope,
-            party.order,
-            IfMatch(None),
-            crate::orders::advance::StepWish::to(step),
-        )
-        .await?;
-        return sql::get(tx, scope, party.delivery).await?.ok_or_else(Problem::not_found);
+        let step = crate::orders::advance::StepWish::to(step);
+        crate::orders::advance::advance(tx, &scope, party.order, IfMatch(None), step).await?;
+        let moved = sql::get(tx, &scope, party.delivery).await?.ok_or_else(Problem::not_found)?;
+        return Ok(moved.shown_to(&scope));
     }
     if to == DeliveryStatus::Failed && reason.is_none() {
         return Err(Problem::invalid_field("/reason", "is required for FAILED"));
     }
-    let saved = sql::save_status(tx, scope, &delivery, &change).await?;
-    events::publish(tx, scope, Event::DeliveryStatusChanged(&saved)).await?;
-    Ok(saved)
+    let saved = sql::save_status(tx, &scope, &delivery, &change).await?;
+    events::publish(tx, &scope, Event::DeliveryStatusChanged(&saved)).await?;
+    Ok(saved.shown_to(&scope))
 }
 
 fn illegal(delivery: &Delivery, to: DeliveryStatus) -> Problem {

@@ -13,18 +13,22 @@ use crate::events::{self, Event};
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId, UserId};
 use crate::orders::{Fulfilment, Order, OrderStatus};
 use crate::place::Place;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
 pub mod assign;
 pub mod drivers;
 pub mod http;
+pub mod location;
 pub mod party;
+pub mod presence;
 pub mod sql;
 pub mod status;
 
 pub use status::DeliveryStatus;
+
+use status::NoSuchStep;
 
 /// How a driver gets about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -81,8 +85,10 @@ pub struct Driver {
     pub status: DriverStatus,
     /// Where they were last seen.
     pub place: Option<Place>,
-    /// When that was.
+    /// When that was, by the phone's own clock.
     pub located_at: Option<DateTime<Utc>>,
+    /// The last sign of life. Without one for `DRIVER_PRESENCE` the driver is OFFLINE and given no work.
+    pub seen_at: Option<DateTime<Utc>>,
 }
 
 /// The driver, as those who wait for the food see them.
@@ -95,7 +101,7 @@ pub struct Carrier {
     /// How they get about.
     #[schema(value_type = Vehicle)]
     pub vehicle: String,
-    /// Where they were last seen.
+    /// Where they were last seen, while the delivery is `PICKED_UP`; null before and after, and in events.
     pub place: Option<Place>,
 }
 
@@ -126,6 +132,9 @@ pub struct Delivery {
     pub customer_id: UserId,
     /// Who carries it.
     pub driver: Option<Carrier>,
+    /// Who carried it until the change that this is the result of, where they do not any more; for its event only.
+    #[serde(skip)]
+    pub former_driver: Option<DriverId>,
     /// How far it has come.
     pub status: DeliveryStatus,
     /// Grows by one with each change.
@@ -134,7 +143,7 @@ pub struct Delivery {
     pub assigned_because: Option<String>,
     /// Where from.
     pub pickup: Stop,
-    /// Where to.
+    /// Where to. A driver sees it while they carry the delivery, until it is closed.
     pub dropoff: Stop,
     /// When it opened.
     pub created_at: DateTime<Utc>,
@@ -144,26 +153,45 @@ pub struct Delivery {
     pub closed_at: Option<DateTime<Utc>>,
 }
 
+impl Delivery {
+    /// As the event log keeps it: without the driver's place, which is of the moment and read with GET.
+    #[must_use]
+    pub fn for_log(&self) -> Self {
+        let mut kept = self.clone();
+        kept.driver = kept.driver.map(|carrier| Carrier { place: None, ..carrier });
+        kept
+    }
+}
+
 /// Follows a step of an order, in its transaction.
 ///
 /// # Errors
-/// When PostgreSQL refuses.
+/// `illegal_transition` when the delivery does not allow the order's step: a failed delivery delivers no order.
 pub async fn follow(tx: &mut Tx, scope: &RestaurantScope, order: &Order) -> Result<(), Problem> {
     if order.fulfilment != Fulfilment::Delivery {
         return Ok(());
     }
-    let to = match order.status {
-        OrderStatus::Confirmed => {
-            let opened = sql::open(tx, scope, order).await?;
-            return events::publish(tx, scope, Event::DeliveryStatusChanged(&opened)).await;
-        }
-        OrderStatus::OnTheWay => DeliveryStatus::PickedUp,
-        OrderStatus::Delivered => DeliveryStatus::Delivered,
-        OrderStatus::Cancelled => DeliveryStatus::Cancelled,
-        OrderStatus::Pending | OrderStatus::Preparing | OrderStatus::Ready => return Ok(()),
-    };
+    if order.status == OrderStatus::Confirmed {
+        let opened = sql::open(tx, scope, order).await?;
+        return events::publish(tx, scope, Event::DeliveryStatusChanged(&opened)).await;
+    }
+    if !matches!(order.status, OrderStatus::OnTheWay | OrderStatus::Delivered | OrderStatus::Cancelled) {
+        return Ok(());
+    }
     let Some(delivery) = sql::lock_of_order(tx, scope, order.id).await? else { return Ok(()) };
-    let Ok(change) = delivery.follow(to, tx.now()) else { return Ok(()) };
+    let change = match delivery.follow_order(order.status, tx.now()) {
+        Ok(Some(change)) => change,
+        Ok(None) => return Ok(()),
+        Err(NoSuchStep) => {
+            let detail = match delivery.status {
+                DeliveryStatus::Failed => "Its delivery failed: cancel the order, with the reason.",
+                _ => "Its delivery does not allow this step: read the delivery.",
+            };
+            return Err(Problem::new(Code::IllegalTransition, detail)
+                .with("requestedStatus", order.status)
+                .with("deliveryStatus", delivery.status));
+        }
+    };
     let saved = sql::save_status(tx, scope, &delivery, &change).await?;
     events::publish(tx, scope, Event::DeliveryStatusChanged(&saved)).await
 }

@@ -24,6 +24,10 @@ pub struct DeliveryParty {
     pub order: OrderId,
     /// Its restaurant, in the caller's strongest capacity.
     pub scope: RestaurantScope,
+    /// It has come to its end: what is left of a driver's part in it is its own record.
+    pub is_closed: bool,
+    /// Events numbered below this had happened when this was looked up.
+    pub as_of: i64,
 }
 
 impl DeliveryParty {
@@ -46,7 +50,7 @@ impl DeliveryParty {
         }
         permission::decide(operation, &held)?;
         let scope = scope_of(&party, caller, operation).ok_or_else(Problem::not_found)?;
-        Ok(Self { delivery, order: party.order, scope })
+        Ok(Self { delivery, order: party.order, scope, is_closed: party.is_closed, as_of: party.as_of })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every statement on deliveries; those on drivers in the file below.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::status::DeliveryChange;
 use super::{Carrier, Delivery, DeliveryStatus, Stop};
@@ -44,18 +44,18 @@ struct Row {
 
 impl From<Row> for Delivery {
     fn from(row: Row) -> Self {
-        let driver = row.driver_id.zip(row.driver_name).zip(row.driver_vehicle).map(|((id, name), vehicle)| Carrier {
-            id,
-            name,
-            vehicle,
-            place: Place::from_columns(row.driver_latitude, row.driver_longitude),
-        });
+        // The place is the person's, not the delivery's: it is this delivery's for as long as they are on the way with it.
+        let place = Place::from_columns(row.driver_latitude, row.driver_longitude)
+            .filter(|_| row.status == DeliveryStatus::PickedUp);
+        let driver = row.driver_id.zip(row.driver_name).zip(row.driver_vehicle);
+        let driver = driver.map(|((id, name), vehicle)| Carrier { id, name, vehicle, place });
         Self {
             id: row.id,
             order_id: row.order_id,
             restaurant_id: row.restaurant_id,
             customer_id: row.customer_id,
             driver,
+            former_driver: None,
             status: row.status,
             version: row.version,
             assigned_because: row.assigned_because,
@@ -85,12 +85,13 @@ macro_rules! deliveries {
             $($d)* r#"select d.id, d.order_id, d.restaurant_id, d.customer_id, d.status, d.version, d.assigned_because,
                       d.created_at, d.updated_at, d.closed_at,
                       r.name as pickup_name, r.address as pickup_address, r.latitude as pickup_latitude,
-                      r.longitude as pickup_longitude, o.address as dropoff_address, o.latitude as dropoff_latitude,
-                      o.longitude as dropoff_longitude, d.driver_id, u.name as "driver_name?",
+                      r.longitude as pickup_longitude, o.address as "dropoff_address?",
+                      o.latitude as "dropoff_latitude?", o.longitude as "dropoff_longitude?", d.driver_id, u.name as "driver_name?",
                       v.vehicle as "driver_vehicle?", v.latitude as "driver_latitude?", v.longitude as "driver_longitude?"
                from "# + $from + r#"
                join restaurants r on r.id = d.restaurant_id
-               join orders o on o.restaurant_id = d.restaurant_id and o.id = d.order_id
+               -- Policies hide the order of a closed delivery from its driver.
+               left join orders o on o.restaurant_id = d.restaurant_id and o.id = d.order_id
                left join drivers v on v.id = d.driver_id
                left join users u on u.id = v.user_id "# + $rest,
             $($argument),+
@@ -108,8 +109,12 @@ pub struct Party {
     pub is_customer: bool,
     /// The caller works for the restaurant.
     pub rank: Option<MemberRole>,
-    /// The caller carries it.
+    /// The caller carries it, or carried it to its end.
     pub is_carrier: bool,
+    /// It has come to its end.
+    pub is_closed: bool,
+    /// Events numbered below this had happened when this was read.
+    pub as_of: i64,
 }
 
 /// What a user is to a delivery; `None` for one that is not there or not theirs to see.
@@ -122,7 +127,8 @@ pub async fn party(
     let party = sqlx::query_as!(
         Party,
         r#"select d.restaurant_id as restaurant, d.order_id as "order", d.customer_id = $2 as "is_customer!",
-                  m.role as "rank?: MemberRole", coalesce(d.driver_id = $3, false) as "is_carrier!"
+                  m.role as "rank?: MemberRole", coalesce(d.driver_id = $3, false) as "is_carrier!",
+                  d.closed_at is not null as "is_closed!", event_horizon() as "as_of!"
            from deliveries d
            left join memberships m on m.restaurant_id = d.restaurant_id and m.user_id = $2
                and second_factor_suffices(m.restaurant_id, m.user_id)
@@ -229,7 +235,7 @@ pub async fn open(tx: &mut Tx, scope: &RestaurantScope, order: &Order) -> Result
     opened.map(Into::into).ok_or_else(Problem::not_found)
 }
 
-/// Gives a locked delivery to a driver, with the reason.
+/// Gives a locked delivery to a driver, with the reason. `presence`: how long ago the last sign of life may be.
 ///
 /// # Errors
 /// `driver_busy` when the driver carries another one: the database decides.
@@ -239,13 +245,15 @@ pub async fn assign(
     delivery: &Delivery,
     driver: DriverId,
     because: &str,
+    presence: TimeDelta,
 ) -> Result<Delivery, Problem> {
     let now = tx.now();
     let assigned = deliveries!(
         ["with d as (
               update deliveries set driver_id = $3, status = 'ASSIGNED', assigned_because = $4, assigned_at = $5,
                   version = version + 1, updated_at = $5
-              where restaurant_id = $1 and id = $2 and exists (select from drivers where id = $3 and online)
+              where restaurant_id = $1 and id = $2
+                  and exists (select from drivers where id = $3 and driver_can_work(drivers, $6, $5))
               returning *) " +] from "d",
         "",
         scope.restaurant() as RestaurantId,
@@ -253,11 +261,14 @@ pub async fn assign(
         driver as DriverId,
         because,
         now,
+        now - presence,
     )
     .fetch_optional(tx.connection())
     .await
     .on_constraint("deliveries_driver_busy_key", driver_busy)?;
-    assigned.map(Into::into).ok_or_else(|| Problem::invalid_field("/driverId", "is no driver who is on duty"))
+    let off_duty = || Problem::invalid_field("/driverId", "is no driver who is on duty and has been heard of lately");
+    let assigned = assigned.map(Delivery::from).ok_or_else(off_duty)?;
+    Ok(assigned.coming_after(delivery))
 }
 
 /// The driver carries another order.
@@ -276,6 +287,9 @@ pub async fn save_status(
     let saved = deliveries!(
         ["with d as (
               update deliveries set status = $3, picked_up_at = coalesce($4, picked_up_at), closed_at = $5,
+                  driver_id = case when $7 then driver_id end,
+                  assigned_because = case when $7 then assigned_because end,
+                  assigned_at = case when $7 then assigned_at end,
                   version = version + 1, updated_at = $6
               where restaurant_id = $1 and id = $2 returning *) " +] from "d",
         "",
@@ -285,8 +299,18 @@ pub async fn save_status(
         change.picked_up_at(),
         change.closed_at(),
         now,
+        change.to() != DeliveryStatus::Waiting,
     )
     .fetch_optional(tx.connection())
     .await?;
-    saved.map(Into::into).ok_or_else(Problem::not_found)
+    Ok(saved.map(Delivery::from).ok_or_else(Problem::not_found)?.coming_after(delivery))
+}
+
+impl Delivery {
+    /// With whoever carried it before this change and does not any more.
+    fn coming_after(self, before: &Self) -> Self {
+        let carries = |delivery: &Self| delivery.driver.as_ref().map(|carrier| carrier.id);
+        let former_driver = carries(before).filter(|former| carries(&self) != Some(*former));
+        Self { former_driver, ..self }
+    }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Delivery;
+use crate::orders::OrderStatus;
 
 /// How far a delivery has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
@@ -23,30 +24,48 @@ pub enum DeliveryStatus {
     PickedUp,
     /// The guest has it.
     Delivered,
-    /// It could not be handed over.
+    /// It was picked up and could not be handed over.
     Failed,
-    /// The order was cancelled.
+    /// The order was cancelled before it was picked up.
     Cancelled,
 }
 
 use DeliveryStatus::{Arrived, Assigned, Cancelled, Delivered, Failed, Offered, PickedUp, Waiting};
 
-/// What may follow what. A restaurant may carry an order itself: hence from WAITING to `PICKED_UP`.
+/// What may follow what. A restaurant may carry an order itself: hence from WAITING to `PICKED_UP`. Until it is picked up
+/// a delivery can be handed back, which makes it WAITING again; afterwards it is delivered, or it failed.
 pub const STEPS: &[(DeliveryStatus, &[DeliveryStatus])] = &[
     (Waiting, &[Offered, Assigned, PickedUp, Cancelled]),
     (Offered, &[Waiting, Assigned, PickedUp, Cancelled]),
-    (Assigned, &[Waiting, Assigned, Arrived, PickedUp, Failed, Cancelled]),
-    (Arrived, &[Waiting, Assigned, PickedUp, Failed, Cancelled]),
-    (PickedUp, &[Delivered, Failed, Cancelled]),
+    (Assigned, &[Waiting, Assigned, Arrived, PickedUp, Cancelled]),
+    (Arrived, &[Waiting, Assigned, PickedUp, Cancelled]),
+    (PickedUp, &[Delivered, Failed]),
     (Delivered, &[]),
     (Failed, &[]),
     (Cancelled, &[]),
+];
+
+/// What a delivery may be while its order is in a status; every other pair contradicts itself. A delivery opens when its
+/// order is confirmed, so an order that was cancelled before has none.
+pub const WITH_ORDER: &[(OrderStatus, &[DeliveryStatus])] = &[
+    (OrderStatus::Pending, &[]),
+    (OrderStatus::Confirmed, &[Waiting, Offered, Assigned, Arrived]),
+    (OrderStatus::Preparing, &[Waiting, Offered, Assigned, Arrived]),
+    (OrderStatus::Ready, &[Waiting, Offered, Assigned, Arrived]),
+    (OrderStatus::OnTheWay, &[PickedUp, Failed]),
+    (OrderStatus::Delivered, &[Delivered]),
+    (OrderStatus::Cancelled, &[Cancelled, Failed]),
 ];
 
 impl DeliveryStatus {
     /// Nothing follows.
     pub fn is_final(self) -> bool {
         matches!(self, Delivered | Failed | Cancelled)
+    }
+
+    /// A driver has it and it has not been picked up: it can be handed back, and given to another.
+    pub const fn is_before_pickup(self) -> bool {
+        matches!(self, Assigned | Arrived)
     }
 
     /// Whether the table leads there.
@@ -99,5 +118,23 @@ impl Delivery {
             picked_up_at: (to == PickedUp).then_some(now),
             closed_at: to.is_final().then_some(now),
         })
+    }
+
+    /// The step that a step of the order asks for; `None` when the delivery is where it belongs already. An order that is
+    /// cancelled on its way is a delivery that failed.
+    ///
+    /// # Errors
+    /// When the delivery cannot go where the order went: the order's step must not be taken either.
+    pub fn follow_order(&self, order: OrderStatus, now: DateTime<Utc>) -> Result<Option<DeliveryChange>, NoSuchStep> {
+        let to = match order {
+            OrderStatus::OnTheWay => PickedUp,
+            OrderStatus::Delivered => Delivered,
+            OrderStatus::Cancelled if matches!(self.status, PickedUp | Failed) => Failed,
+            OrderStatus::Cancelled => Cancelled,
+            OrderStatus::Pending | OrderStatus::Confirmed | OrderStatus::Preparing | OrderStatus::Ready => {
+                return Ok(None);
+            }
+        };
+        if self.status == to { Ok(None) } else { self.follow(to, now).map(Some) }
     }
 }

@@ -14,6 +14,7 @@ use super::Fulfilment;
 use super::moment::{self, Asked};
 use super::offer::Doorstep;
 use crate::app::App;
+use crate::config;
 use crate::ids::RestaurantId;
 use crate::money::Amount;
 use crate::problem::{Problem, ProblemBody};
@@ -88,13 +89,19 @@ async fn list_slots(
     Query(query): Query<SlotQuery>,
 ) -> Result<Json<SlotsOfDay>, Problem> {
     let scope = RestaurantScope::visitor("anybody may see when orders are taken", restaurant);
-    let slots = app.db.read(scope, move |tx| Box::pin(async move { read(tx, &scope, query).await })).await?;
+    let rules = app.config.orders;
+    let slots = app.db.read(scope, move |tx| Box::pin(async move { read(tx, &scope, query, rules).await })).await?;
     Ok(Json(slots))
 }
 
-async fn read(tx: &mut Tx, scope: &RestaurantScope, query: SlotQuery) -> Result<SlotsOfDay, Problem> {
+async fn read(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    query: SlotQuery,
+    rules: config::Orders,
+) -> Result<SlotsOfDay, Problem> {
     let place = query.delivers_to.filter(|_| query.fulfilment == Fulfilment::Delivery).map(|point| point.0);
-    let door = Doorstep::at(tx, scope, place).await?;
+    let door = Doorstep::at(tx, scope, place, rules).await?;
     let (restaurant, lead_minutes) = (&door.restaurant, door.terms(Amount::ZERO)?.lead_minutes);
     let asked = Asked { restaurant, fulfilment: query.fulfilment, lead_minutes };
     let today = tx.now().with_timezone(&restaurant.zone()?).date_naive();

@@ -5,6 +5,7 @@ use super::offer::{self, Doorstep, Offer};
 use super::quote::{self, Content, LineChange, Stored};
 use super::request::{QuotedRequest, Request};
 use crate::cart;
+use crate::config;
 use crate::ids::CartId;
 use crate::problem::{Code, Problem};
 use crate::tenancy::RestaurantScope;
@@ -32,6 +33,7 @@ pub async fn honour(
     scope: &RestaurantScope,
     stored: &Stored,
     wanted: QuotedRequest,
+    rules: config::Orders,
 ) -> Result<Honoured, Problem> {
     if let Some(order) = stored.order_id {
         let detail = "Read the order, or ask for a fresh quote to order the same again.";
@@ -39,7 +41,7 @@ pub async fn honour(
     }
     let (named, names_code) = (wanted.clone(), wanted.coupon.is_some());
     let request = stored.content.request(wanted);
-    let door = Doorstep::of(tx, scope, &request).await?;
+    let door = Doorstep::of(tx, scope, &request, rules).await?;
     let fields = stored.content.differs_in(&named, &door.restaurant)?;
     request.check()?;
     let now = Now { door: &door, stored, request: &request, names_code };

@@ -21,9 +21,10 @@ use crate::app::App;
 use crate::bounded;
 use crate::cart::sql::WantedLine;
 use crate::coupons::{CouponCode, guesses};
+use crate::disclosure;
 use crate::events::{Recorded, TimelineEntry};
 use crate::idempotency::{Answer, IdempotencyKey};
-use crate::ids::{CartId, OrderId, QuoteId, RestaurantId, UserId};
+use crate::ids::{CartId, DriverId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::money::Money;
 use crate::paging::{List, Page};
 use crate::permission::Operation;
@@ -292,7 +293,8 @@ async fn update_order_status(
     let body = app
         .db
         .write(scope, move |tx| Box::pin(async move { advance(tx, &scope, order, if_match, step).await }))
-        .await?;
+        .await?
+        .shown_to(&scope);
     Ok(Versioned { version: body.version, body })
 }
 
@@ -332,18 +334,21 @@ async fn list_order_events(
     let more = rows.len() > wanted;
     rows.truncate(wanted);
     let next_cursor = rows.last().filter(|_| more).map(|last| last.seq.to_string());
-    let data = rows.into_iter().map(entry).collect::<Result<_, _>>()?;
+    let data = rows.into_iter().map(|event| entry(event, scope.driver_id())).collect::<Result<_, _>>()?;
     Ok(Json(List { data, next_cursor }))
 }
 
-fn entry(event: Recorded) -> Result<TimelineEntry, Problem> {
-    let body = serde_json::value::RawValue::from_string(event.body()).map_err(|error| Problem::internal(&error))?;
-    Ok(TimelineEntry {
-        seq: event.seq,
-        version: event.version,
-        name: event.name,
-        actor: event.actor,
-        at: event.at,
-        event: body,
-    })
+/// One line, as its reader may see it.
+fn entry(event: Recorded, driver: Option<DriverId>) -> Result<TimelineEntry, Problem> {
+    let internal = |error: serde_json::Error| Problem::internal(&error);
+    let body = serde_json::value::RawValue::from_string(event.body()).map_err(internal)?;
+    let (name, body) = match driver {
+        Some(driver) => {
+            let carriage = disclosure::carriage(&event).map_err(internal)?;
+            let seen = disclosure::event_for_driver(&event.name, &body, carriage, driver).map_err(internal)?;
+            (seen.name, seen.body)
+        }
+        None => (event.name, body),
+    };
+    Ok(TimelineEntry { seq: event.seq, version: event.version, name, actor: event.actor, at: event.at, event: body })
 }

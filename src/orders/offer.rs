@@ -10,6 +10,7 @@ use super::request::{Basket, Request};
 use super::{Fulfilment, Totals};
 use crate::cart::sql::CartRow;
 use crate::cart::{self, CartStatus, Obstacle, StoredLine, shortage};
+use crate::config;
 use crate::coupons;
 use crate::coupons::rules::{Purchase, Saving};
 use crate::ids::UserId;
@@ -105,6 +106,8 @@ pub struct Doorstep {
     /// Which of its zones may have the door.
     zones: Option<Vec<Zone>>,
     place: Option<Place>,
+    /// How far it delivers without zones, in metres.
+    max_distance: f64,
 }
 
 impl Doorstep {
@@ -112,24 +115,39 @@ impl Doorstep {
     ///
     /// # Errors
     /// 404 when there is no such restaurant.
-    pub async fn of(tx: &mut Tx, scope: &RestaurantScope, wanted: &Request) -> Result<Self, Problem> {
-        Self::at(tx, scope, wanted.place.filter(|_| wanted.fulfilment == Fulfilment::Delivery)).await
+    pub async fn of(
+        tx: &mut Tx,
+        scope: &RestaurantScope,
+        wanted: &Request,
+        rules: config::Orders,
+    ) -> Result<Self, Problem> {
+        Self::at(tx, scope, wanted.place.filter(|_| wanted.fulfilment == Fulfilment::Delivery), rules).await
     }
 
     /// The door of a delivery to a place, or else the restaurant's own.
     ///
     /// # Errors
     /// 404 when there is no such restaurant.
-    pub async fn at(tx: &mut Tx, scope: &RestaurantScope, place: Option<Place>) -> Result<Self, Problem> {
+    pub async fn at(
+        tx: &mut Tx,
+        scope: &RestaurantScope,
+        place: Option<Place>,
+        rules: config::Orders,
+    ) -> Result<Self, Problem> {
         let found = restaurants::sql::with_zones(tx, scope.restaurant(), place).await?;
         let (restaurant, zones) = found.ok_or_else(Problem::not_found)?;
-        Ok(Self { restaurant, zones, place })
+        Ok(Self { restaurant, zones, place, max_distance: rules.max_distance })
     }
 
     fn usual(&self) -> zones::Usual {
         let Restaurant { place, delivery_fee, minimum_order, tax_rounding, .. } = &self.restaurant;
-        let (delivery_fee, minimum_order) = (delivery_fee.amount, minimum_order.amount);
-        zones::Usual { place: *place, delivery_fee, minimum_order, rounding: *tax_rounding }
+        zones::Usual {
+            place: *place,
+            delivery_fee: delivery_fee.amount,
+            minimum_order: minimum_order.amount,
+            rounding: *tax_rounding,
+            max_distance: self.max_distance,
+        }
     }
 
     /// The way there; nothing where nobody goes.
@@ -149,16 +167,23 @@ impl Doorstep {
             let minimum_order = usual.minimum_order;
             return Ok(zones::Terms { zone: None, fee: Amount::ZERO, minimum_order, lead_minutes: 0 });
         };
+        let outside = |detail: String| {
+            let open_for = self.restaurant.open_for;
+            let others = open_for.iter().filter(|one| *one != Fulfilment::Delivery);
+            Problem::new(Code::OutsideDeliveryZone, detail)
+                .with("place", door)
+                .with("openFor", others.collect::<Vec<_>>())
+        };
         zones::terms(self.zones.as_deref(), usual, door, items).map_err(|refusal| match refusal {
-            NotDelivered::OutsideEveryZone => {
-                let detail =
-                    "The address lies in none of the restaurant's delivery zones. Choose one of openFor, or another address.";
-                let open_for = self.restaurant.open_for;
-                let others = open_for.iter().filter(|one| *one != Fulfilment::Delivery);
-                Problem::new(Code::OutsideDeliveryZone, detail)
-                    .with("place", door)
-                    .with("openFor", others.collect::<Vec<_>>())
-            }
+            NotDelivered::OutsideEveryZone => outside(
+                "The address lies in none of the restaurant's delivery zones. Choose one of openFor, or another address."
+                    .to_owned(),
+            ),
+            NotDelivered::TooFar(most) => outside(format!(
+                "The address is farther than the {:.0} km that the restaurant delivers. Choose one of openFor, or another address.",
+                most / 1_000.0
+            ))
+            .with("maxDistance", most),
             NotDelivered::Overflow(overflow) => overflow.into(),
         })
     }

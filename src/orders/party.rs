@@ -22,6 +22,8 @@ pub struct OrderParty {
     pub order: OrderId,
     /// Its restaurant, in the caller's strongest capacity.
     pub scope: RestaurantScope,
+    /// Events numbered below this had happened when this was looked up.
+    pub as_of: i64,
 }
 
 impl OrderParty {
@@ -33,7 +35,8 @@ impl OrderParty {
         let caller = *caller;
         let work =
             app.db.read(who(&caller), move |tx| Box::pin(async move { allowed(tx, &caller, order, operation).await }));
-        Ok(Self { order, scope: work.await? })
+        let (scope, as_of) = work.await?;
+        Ok(Self { order, scope, as_of })
     }
 }
 
@@ -54,7 +57,7 @@ async fn allowed(
     caller: &Caller,
     order: OrderId,
     operation: Operation,
-) -> Result<RestaurantScope, Problem> {
+) -> Result<(RestaurantScope, i64), Problem> {
     let party = sql::party(tx, order, caller.user, caller.driver).await?.ok_or_else(Problem::not_found)?;
     let mut held = caller.relations();
     held.extend(party.rank.map_or(&[][..], MemberRole::relations));
@@ -65,7 +68,7 @@ async fn allowed(
         held.push(Relation::Carrier);
     }
     permission::decide(operation, &held)?;
-    scope_of(&party, caller, order, operation).ok_or_else(Problem::not_found)
+    Ok((scope_of(&party, caller, order, operation).ok_or_else(Problem::not_found)?, party.as_of))
 }
 
 /// The strongest capacity: staff before administrator before carrier before customer.
@@ -105,8 +108,9 @@ impl FromRequestParts<Arc<App>> for OrderSeen {
         let operation = operation(parts)?;
         let work = app.db.read(who(&caller), move |tx| {
             Box::pin(async move {
-                let scope = allowed(tx, &caller, order, operation).await?;
-                sql::get(tx, &scope, order).await
+                let (scope, _) = allowed(tx, &caller, order, operation).await?;
+                let found = sql::get(tx, &scope, order).await?;
+                Ok(found.map(|order| order.shown_to(&scope)))
             })
         });
         Ok(Self { order: work.await?.ok_or_else(Problem::not_found)? })

@@ -68,7 +68,7 @@ pub async fn from_quote(
 ) -> Result<Order, Problem> {
     let stored = sql::quotes::enter(tx, wanted.quote, customer).await?.ok_or_else(Problem::not_found)?;
     let scope = entered(stored.restaurant_id, customer);
-    let Honoured { door, wanted, offer, cart } = honour::honour(tx, &scope, &stored, wanted).await?;
+    let Honoured { door, wanted, offer, cart } = honour::honour(tx, &scope, &stored, wanted, rules).await?;
     write(tx, &scope, &door.restaurant, Placement { customer, wanted, offer, cart, quote: Some(stored.id) }, rules)
         .await
 }
@@ -87,7 +87,7 @@ async fn fresh(
     wanted: Request,
     rules: config::Orders,
 ) -> Result<Order, Problem> {
-    let door = Doorstep::of(tx, scope, &wanted).await?;
+    let door = Doorstep::of(tx, scope, &wanted, rules).await?;
     let offer = offer::make(tx, scope, &door, customer, basket, &wanted, None).await?;
     let cart = basket.cart().map(|cart| cart.id);
     write(tx, scope, &door.restaurant, Placement { customer, wanted, offer, cart, quote: None }, rules).await

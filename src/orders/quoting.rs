@@ -159,7 +159,7 @@ async fn make(
     wanted: &Request,
     rules: config::Orders,
 ) -> Result<Stored, Problem> {
-    let door = Doorstep::of(tx, scope, wanted).await?;
+    let door = Doorstep::of(tx, scope, wanted, rules).await?;
     let restaurant = &door.restaurant;
     if sql::quotes::open(tx, scope, customer).await? >= MOST_OPEN {
         let detail = format!("Place one, or wait until one has expired: {MOST_OPEN} may be open at a restaurant.");

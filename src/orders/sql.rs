@@ -188,8 +188,10 @@ pub struct Party {
     pub is_customer: bool,
     /// The caller works for the restaurant.
     pub rank: Option<MemberRole>,
-    /// The caller carries it.
+    /// The caller carries it, and its delivery is not closed.
     pub is_carrier: bool,
+    /// Events numbered below this had happened when this was read.
+    pub as_of: i64,
 }
 
 /// What a user is to an order; `None` for an order that is not there or not theirs to see.
@@ -202,11 +204,13 @@ pub async fn party(
     let party = sqlx::query_as!(
         Party,
         r#"select o.restaurant_id as restaurant, o.customer_id = $2 as "is_customer!",
-                  m.role as "rank?: MemberRole", d.id is not null as "is_carrier!"
+                  m.role as "rank?: MemberRole", d.id is not null as "is_carrier!",
+                  event_horizon() as "as_of!"
            from orders o
            left join memberships m on m.restaurant_id = o.restaurant_id and m.user_id = $2
                and second_factor_suffices(m.restaurant_id, m.user_id)
            left join deliveries d on d.restaurant_id = o.restaurant_id and d.order_id = o.id and d.driver_id = $3
+               and d.closed_at is null
            where o.id = $1"#,
         order as OrderId,
         user as UserId,
@@ -248,7 +252,8 @@ pub async fn events(
 ) -> Result<Vec<Recorded>, Problem> {
     let events = sqlx::query_as!(
         Recorded,
-        r#"select seq, restaurant_id, order_id, aggregate_id, aggregate, customer_id, name, version, actor, at,
+        r#"select seq, restaurant_id, order_id, aggregate_id, aggregate, customer_id, former_driver_id, name,
+                  version, actor, at,
                   payload as "payload: _"
            from events where restaurant_id = $1 and order_id = $2 and seq > $3 and seq < event_horizon()
            order by seq limit $4"#,

@@ -1,6 +1,6 @@
 //! Who may join which room: whoever may GET what the room is about, decided by the same functions.
 
-use super::room::Room;
+use super::room::{Audience, Room};
 use crate::accounts::Caller;
 use crate::app::App;
 use crate::delivery::party::DeliveryParty;
@@ -18,11 +18,17 @@ pub struct Admitted {
     pub restaurant: Option<RestaurantId>,
     /// On whose behalf its events are read.
     pub who: Who,
+    /// In which capacity, and so which view of its events they get.
+    pub audience: Audience,
+    /// Events numbered below this had happened when it was decided; a later one may undo it.
+    pub as_of: i64,
 }
 
-impl From<RestaurantScope> for Admitted {
-    fn from(scope: RestaurantScope) -> Self {
-        Self { restaurant: Some(scope.restaurant()), who: scope.into() }
+impl Admitted {
+    /// By what somebody is to the thing that the room is about.
+    fn by(scope: RestaurantScope, as_of: i64) -> Self {
+        let audience = scope.driver_id().map_or(Audience::Full, Audience::Driver);
+        Self { restaurant: Some(scope.restaurant()), who: scope.into(), audience, as_of }
     }
 }
 
@@ -36,23 +42,33 @@ pub async fn admit(app: &App, caller: &Caller, room: Room) -> Result<Admitted, P
     match room {
         Room::Restaurant(id) => {
             let access = staff::relations(app, caller, id).await?;
-            Ok(access.scope(Operation::JoinRestaurantRoom)?.into())
+            Ok(Admitted::by(access.scope(Operation::JoinRestaurantRoom)?, 0))
         }
-        Room::Order(id) => Ok(OrderParty::of(app, caller, id, Operation::GetOrder).await?.scope.into()),
-        Room::Delivery(id) => Ok(DeliveryParty::of(app, caller, id, Operation::GetDelivery).await?.scope.into()),
+        Room::Order(id) => {
+            let party = OrderParty::of(app, caller, id, Operation::GetOrder).await?;
+            Ok(Admitted::by(party.scope, party.as_of))
+        }
+        Room::Delivery(id) => {
+            let party = DeliveryParty::of(app, caller, id, Operation::GetDelivery).await?;
+            // Their own record of it can be read; nothing more happens to it that concerns them.
+            if party.is_closed && party.scope.driver_id().is_some() {
+                return Err(Problem::not_found());
+            }
+            Ok(Admitted::by(party.scope, party.as_of))
+        }
         Room::Driver(id) => {
             permission::decide(Operation::JoinDriverRoom, &caller.relations())?;
-            own(caller.driver == Some(id), caller)
+            own(caller.driver == Some(id), caller, Audience::Driver(id))
         }
         Room::User(id) => {
             permission::decide(Operation::JoinUserRoom, &caller.relations())?;
-            own(caller.user == id, caller)
+            own(caller.user == id, caller, Audience::Full)
         }
     }
 }
 
 /// A room of the caller's own.
-fn own(is_own: bool, caller: &Caller) -> Result<Admitted, Problem> {
+fn own(is_own: bool, caller: &Caller, audience: Audience) -> Result<Admitted, Problem> {
     let who = Who { driver: caller.driver, ..Who::user(caller.user) };
-    is_own.then_some(Admitted { restaurant: None, who }).ok_or_else(Problem::not_found)
+    is_own.then_some(Admitted { restaurant: None, who, audience, as_of: 0 }).ok_or_else(Problem::not_found)
 }

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use socketioxide::extract::SocketRef;
 use tokio::sync::{mpsc, oneshot};
 
+use super::admission::Admitted;
 use super::answer::Answer;
-use super::room::Room;
+use super::room::{Audience, Room};
 
 /// Sockets that may wait at the door at once; further ones wait outside of it.
 const DOOR: usize = 1_024;
@@ -18,6 +19,10 @@ pub struct Arrival {
     pub socket: SocketRef,
     /// Where.
     pub room: Room,
+    /// In which capacity.
+    pub audience: Audience,
+    /// Events numbered below this had happened when that was decided.
+    pub as_of: i64,
     /// `None`: from now on.
     pub after: Option<i64>,
     /// What the client hears the moment it is in.
@@ -35,6 +40,8 @@ pub enum Verdict {
     Behind(i64),
     /// Not yet: it has everything up to this number, and now let others have a turn.
     NotYet(i64),
+    /// Something has happened since it was let in that may have ended the reason: it is decided anew.
+    Reconsider,
     /// No event can have carried that number.
     Unheard,
     /// It is not there any more.
@@ -66,9 +73,17 @@ impl Post {
     }
 
     /// Asks to be let in.
-    pub async fn arrive(&self, socket: SocketRef, room: Room, after: Option<i64>, answer: Answer) -> Verdict {
+    pub async fn arrive(
+        &self,
+        socket: SocketRef,
+        room: Room,
+        admitted: Admitted,
+        after: Option<i64>,
+        answer: Answer,
+    ) -> Verdict {
         let (verdict, told) = oneshot::channel();
-        let arrival = Arrival { socket, room, after, answer, verdict };
+        let Admitted { audience, as_of, .. } = admitted;
+        let arrival = Arrival { socket, room, audience, as_of, after, answer, verdict };
         if self.arrivals.send(arrival).await.is_err() {
             return Verdict::Gone;
         }

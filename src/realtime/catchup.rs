@@ -5,32 +5,37 @@ use std::time::Duration;
 use socketioxide::extract::SocketRef;
 use tokio::time::{Instant, sleep};
 
-use super::admission::Admitted;
+use super::admission::{Admitted, admit};
 use super::answer::{Answer, Unsent};
 use super::arrival::Verdict;
 use super::ring::Told;
-use super::room::Room;
-use super::session::{self, PATIENCE};
+use super::room::{Audience, Room};
+use super::session::{self, PATIENCE, Session};
 use super::socket::Desk;
 use super::sql::{self, PAGE};
 use crate::problem::Problem;
 
 impl Desk {
-    /// Brings a socket to where the relay stands, and in; false when it went away meanwhile.
+    /// Brings a socket to where the relay stands, and in; says in which capacity, `None` when it went away meanwhile.
+    ///
+    /// # Errors
+    /// 404 when the reason to let it in ended while it was brought in.
     pub async fn bring_in(
         &self,
         socket: &SocketRef,
         room: Room,
         after: Option<i64>,
-        admitted: Admitted,
         answer: &Answer,
-    ) -> Result<bool, Problem> {
+    ) -> Result<Option<Admitted>, Problem> {
+        let session = Session::of(socket)?;
+        let mut admitted = self.admit(&session, room).await?;
         let mut reached = after;
         let mut patience = Patience::new();
         loop {
-            match self.post.arrive(socket.clone(), room, reached, answer.clone()).await {
-                Verdict::In => return Ok(true),
-                Verdict::Gone => return Ok(false),
+            match self.post.arrive(socket.clone(), room, admitted, reached, answer.clone()).await {
+                Verdict::In => return Ok(Some(admitted)),
+                Verdict::Gone => return Ok(None),
+                Verdict::Reconsider => admitted = self.admit(&session, room).await?,
                 Verdict::Unheard => {
                     return Err(Problem::invalid_field(
                         "/after",
@@ -39,7 +44,7 @@ impl Desk {
                 }
                 Verdict::Behind(seq) => match self.replay(socket, room, seq, admitted).await? {
                     Some(seq) => reached = Some(seq),
-                    None => return Ok(false),
+                    None => return Ok(None),
                 },
                 Verdict::NotYet(seq) => {
                     if reached != Some(seq) {
@@ -47,11 +52,16 @@ impl Desk {
                     }
                     reached = Some(seq);
                     if !self.wait_for(socket, &mut patience).await {
-                        return Ok(false);
+                        return Ok(None);
                     }
                 }
             }
         }
+    }
+
+    async fn admit(&self, session: &Session, room: Room) -> Result<Admitted, Problem> {
+        let caller = session.caller(&self.app).await?;
+        admit(&self.app, &caller, room).await
     }
 
     /// Emits a room's events from the table, up to where the relay stands now; says how far that was.
@@ -65,13 +75,13 @@ impl Desk {
         let up_to = self.post.cursor();
         let mut reached = after;
         loop {
-            let Admitted { restaurant, who } = admitted;
+            let Admitted { restaurant, who, audience, .. } = admitted;
             let read = self.app.db.read(who, move |tx| Box::pin(sql::of_room(tx, restaurant, room, reached, up_to)));
             let page = read.await?;
             let is_last = page.len() < PAGE;
             for event in page {
                 let event = Told::new(event).map_err(|error| Problem::internal(&error))?;
-                if !self.emit(socket, &event).await {
+                if !self.emit(socket, &event, audience).await? {
                     return Ok(None);
                 }
                 reached = event.seq;
@@ -83,15 +93,16 @@ impl Desk {
     }
 
     /// Emits to one socket, waiting while its buffer is full; false when it is gone.
-    async fn emit(&self, socket: &SocketRef, event: &Told) -> bool {
+    async fn emit(&self, socket: &SocketRef, event: &Told, audience: Audience) -> Result<bool, Problem> {
         let mut patience = Patience::new();
         loop {
-            match socket.emit(&event.name, &event.body).map_err(Unsent::from) {
-                Ok(()) => return true,
-                Err(Unsent::Gone) => return false,
+            let sent = event.emit(socket, audience).map_err(|error| Problem::internal(&error))?;
+            match sent {
+                Ok(()) => return Ok(true),
+                Err(Unsent::Gone) => return Ok(false),
                 Err(Unsent::Full) => {
                     if !self.wait_for(socket, &mut patience).await {
-                        return false;
+                        return Ok(false);
                     }
                 }
             }

@@ -14,13 +14,14 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::answer::Unsent;
 use super::arrival::{self, Arrival, Post, Verdict};
 use super::ring::{Ring, Told};
-use super::room::Room;
-use super::session::{self, Exits};
+use super::room::{Audience, Channel, Room};
+use super::session::{self, Exits, Session};
 use super::socket::Joined;
 use super::sql::{self, PAGE};
 use super::wake::Others;
 use crate::app::App;
 use crate::events::Recorded;
+use crate::ids::DriverId;
 use crate::problem::Problem;
 use crate::tenancy::PlatformScope;
 
@@ -194,19 +195,54 @@ impl Relay {
         Ok((log, page))
     }
 
-    /// To every socket in the event's rooms, once, whatever number of them it is in.
+    /// To every socket in the event's rooms, once, whatever number of them it is in. Drivers whose part in a delivery ends
+    /// with the event are out of its rooms before they could hear what comes after it.
     async fn emit(&mut self, event: Told) {
         let rooms: Vec<String> = event.rooms.iter().map(Room::to_string).collect();
         let sent = self.io.to(rooms.clone()).emit(&event.name, &event.body).await;
         let is_full = |fault: &SocketError| matches!(fault, SocketError::InternalChannelFull);
         match sent {
-            Err(BroadcastError::Socket(faults)) if faults.iter().any(is_full) => self.part_from_the_slow(rooms, &event),
+            Err(BroadcastError::Socket(faults)) if faults.iter().any(is_full) => {
+                self.part_from_the_slow(rooms.clone(), &event);
+            }
             Err(BroadcastError::Socket(_)) | Ok(()) => {}
             Err(error) => tracing::error!(%error, seq = event.seq, "an event could not be emitted"),
         }
+        self.tell_drivers(&event, rooms);
         self.ring.push(event);
         // Lets the connections write: a burst must not fill the buffer of a client that keeps up.
         tokio::task::yield_now().await;
+    }
+
+    /// The drivers' part of [`Relay::emit`]: a view of their own, and for whom it is the last of the delivery, the end.
+    fn tell_drivers(&self, event: &Told, heard_already: Vec<String>) {
+        let channels = event.driver_rooms.iter().map(|room| (*room, driver_channel(*room)));
+        let channels: Vec<_> = channels.collect();
+        let names: Vec<_> = channels.iter().map(|(_, name)| name.clone()).collect();
+        for socket in self.io.to(names).except(heard_already).sockets() {
+            let Ok(session) = Session::of(&socket) else { continue };
+            let Some(driver) = session.driver() else { continue };
+            match event.emit(&socket, Audience::Driver(driver)) {
+                Ok(Err(Unsent::Full)) => self.exits.part(socket),
+                Ok(Ok(()) | Err(Unsent::Gone)) => {}
+                Err(error) => tracing::error!(%error, seq = event.seq, "an event could not be written for a driver"),
+            }
+        }
+        if event.carriage.is_none() {
+            return;
+        }
+        for (room, name) in channels.into_iter().filter(|(room, _)| !matches!(room, Room::Driver(_))) {
+            for socket in self.io.to(name.clone()).sockets() {
+                let Ok(session) = Session::of(&socket) else { continue };
+                if session.is_ended_by(event, room) {
+                    socket.leave(name.clone());
+                    session.carries_no_more(room);
+                    let stop = self.exits.stop.clone();
+                    let forget = async move { stop.run_until_cancelled(session::forget_room(socket, room)).await };
+                    self.exits.tasks.spawn(forget);
+                }
+            }
+        }
     }
 
     /// Somebody's buffer was full, and the library does not say whose: the event goes to each once more, which a
@@ -231,20 +267,26 @@ impl Relay {
     }
 
     fn judge(&self, arrival: &Arrival) -> Verdict {
-        let Arrival { socket, room, answer, .. } = arrival;
-        let cursor = self.ring.cursor();
+        let Arrival { socket, room, audience, answer, .. } = arrival;
+        let (room, audience, cursor) = (*room, *audience, self.ring.cursor());
+        if let Audience::Driver(driver) = audience
+            && self.is_outdated(arrival, driver)
+        {
+            return Verdict::Reconsider;
+        }
         let mut reached = arrival.after.unwrap_or(cursor);
-        let Some(missed) = self.ring.since(reached, *room) else {
+        let Some(missed) = self.ring.since(reached, room, audience) else {
             return Verdict::Behind(reached);
         };
         for (count, event) in missed.enumerate() {
             if count == PORTION {
                 return Verdict::NotYet(reached);
             }
-            match socket.emit(&event.name, &event.body).map_err(Unsent::from) {
-                Ok(()) => reached = event.seq,
-                Err(Unsent::Full) => return Verdict::NotYet(reached),
-                Err(Unsent::Gone) => return Verdict::Gone,
+            match event.emit(socket, audience) {
+                Ok(Ok(())) => reached = event.seq,
+                Ok(Err(Unsent::Full)) => return Verdict::NotYet(reached),
+                Ok(Err(Unsent::Gone)) => return Verdict::Gone,
+                Err(error) => tracing::error!(%error, seq = event.seq, "an event could not be written for a driver"),
             }
         }
         match answer.send(&Joined { ok: true, room: room.to_string(), seq: cursor }) {
@@ -252,7 +294,10 @@ impl Relay {
             Err(Unsent::Full) => return Verdict::NotYet(cursor),
             Err(Unsent::Gone) => return Verdict::Gone,
         }
-        socket.join(room.to_string());
+        if let (Audience::Driver(driver), Ok(session)) = (audience, Session::of(socket)) {
+            session.carries(room, driver, arrival.as_of);
+        }
+        socket.join(Channel::of(room, audience).to_string());
         if !socket.connected() || session::is_parting(socket) {
             // It left while it came in, and nobody would clean up after it.
             socket.leave_all();
@@ -260,4 +305,19 @@ impl Relay {
         }
         Verdict::In
     }
+
+    /// Whether something was told since a driver was let in that may have ended the reason.
+    fn is_outdated(&self, arrival: &Arrival, driver: DriverId) -> bool {
+        if matches!(arrival.room, Room::Driver(_)) {
+            return false;
+        }
+        // What is no longer in the ring may have been such an event too.
+        let Some(mut later) = self.ring.since(arrival.as_of - 1, arrival.room, arrival.audience) else { return true };
+        later.any(|event| event.ends_carriage_of(driver))
+    }
+}
+
+/// What Socket.IO calls the drivers' part of a room.
+fn driver_channel(room: Room) -> String {
+    Channel { room, is_for_drivers: true }.to_string()
 }

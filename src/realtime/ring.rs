@@ -3,17 +3,25 @@
 use std::collections::VecDeque;
 
 use serde_json::value::RawValue;
+use socketioxide::extract::SocketRef;
 
-use super::room::{Room, rooms_of};
+use super::answer::Unsent;
+use super::room::{Audience, Room, driver_rooms_of, rooms_of};
+use crate::disclosure::{self, Carriage, DriverEvent};
 use crate::events::Recorded;
+use crate::ids::DriverId;
 
 /// An event, ready to be emitted.
 #[derive(Debug)]
 pub struct Told {
     /// Its number.
     pub seq: i64,
-    /// Where it is told.
+    /// Where it is told as it is.
     pub rooms: Vec<Room>,
+    /// Where it is told to drivers, in their view of it.
+    pub driver_rooms: Vec<Room>,
+    /// Who carries the delivery after it, if it is about one.
+    pub carriage: Option<Carriage>,
     /// Its name.
     pub name: String,
     /// Its body, as JSON text.
@@ -27,7 +35,42 @@ impl Told {
     /// When what was stored is not an event's body.
     pub fn new(event: Recorded) -> Result<Self, serde_json::Error> {
         let body = RawValue::from_string(event.body())?;
-        Ok(Self { seq: event.seq, rooms: rooms_of(&event)?, name: event.name, body })
+        let carriage = disclosure::carriage(&event)?;
+        let (rooms, driver_rooms) = (rooms_of(&event, carriage), driver_rooms_of(&event, carriage));
+        Ok(Self { seq: event.seq, rooms, driver_rooms, carriage, name: event.name, body })
+    }
+
+    /// It is told in this room, to this audience.
+    pub fn concerns(&self, room: Room, audience: Audience) -> bool {
+        let rooms = if audience == Audience::Full { &self.rooms } else { &self.driver_rooms };
+        rooms.contains(&room)
+    }
+
+    /// A driver's view of it.
+    ///
+    /// # Errors
+    /// When what was stored is not an event's body.
+    pub fn for_driver(&self, driver: DriverId) -> Result<DriverEvent, serde_json::Error> {
+        disclosure::event_for_driver(&self.name, &self.body, self.carriage, driver)
+    }
+
+    /// Sends it to one socket, in its audience's view.
+    ///
+    /// # Errors
+    /// When what was stored is not an event's body.
+    pub fn emit(&self, socket: &SocketRef, audience: Audience) -> Result<Result<(), Unsent>, serde_json::Error> {
+        Ok(match audience {
+            Audience::Full => socket.emit(&self.name, &self.body).map_err(Unsent::from),
+            Audience::Driver(driver) => {
+                let DriverEvent { name, body } = self.for_driver(driver)?;
+                socket.emit(name, &body).map_err(Unsent::from)
+            }
+        })
+    }
+
+    /// Somebody who carried the delivery before it does not any more, or it came to its end with it.
+    pub fn ends_carriage_of(&self, driver: DriverId) -> bool {
+        self.carriage.is_some_and(|carriage| carriage.is_closed || carriage.driver != Some(driver))
     }
 }
 
@@ -67,9 +110,10 @@ impl Ring {
         self.cursor = self.cursor.max(cursor);
     }
 
-    /// A room's events after a number, up to the cursor; `None` when some of them are no longer here.
-    pub fn since(&self, after: i64, room: Room) -> Option<impl Iterator<Item = &Told>> {
+    /// A room's events after a number, up to the cursor, as this audience is told them; `None` when some of them are no
+    /// longer here.
+    pub fn since(&self, after: i64, room: Room, audience: Audience) -> Option<impl Iterator<Item = &Told>> {
         let start = self.events.partition_point(|event| event.seq <= after);
-        (after >= self.floor).then(|| self.events.range(start..).filter(move |event| event.rooms.contains(&room)))
+        (after >= self.floor).then(|| self.events.range(start..).filter(move |event| event.concerns(room, audience)))
     }
 }

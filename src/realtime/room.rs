@@ -3,8 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Deserialize;
-
+use crate::disclosure::Carriage;
 use crate::events::Recorded;
 use crate::ids::{DeliveryId, DriverId, InvalidId, OrderId, RestaurantId, UserId};
 
@@ -62,36 +61,54 @@ impl fmt::Display for Room {
     }
 }
 
-/// The part of a delivery's event that says which one it is and who carries it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AboutDelivery {
-    delivery_id: DeliveryId,
-    delivery: Carried,
+/// In which capacity somebody is in a room, and so which view of its events they get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Audience {
+    /// Customers, staff and administrators: bodies as they are.
+    Full,
+    /// The driver of the delivery, who gets a driver's view, while they carry it.
+    Driver(DriverId),
 }
 
-#[derive(Deserialize)]
-struct Carried {
-    driver: Option<Carrier>,
+/// One room as one audience hears it: what Socket.IO calls a room here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Channel {
+    /// Which slice of the log.
+    pub room: Room,
+    /// For drivers.
+    pub is_for_drivers: bool,
 }
 
-#[derive(Deserialize)]
-struct Carrier {
-    id: DriverId,
+impl Channel {
+    /// The channel of a room for an audience.
+    pub const fn of(room: Room, audience: Audience) -> Self {
+        Self { room, is_for_drivers: matches!(audience, Audience::Driver(_)) }
+    }
 }
 
-/// The rooms an event is told in.
-///
-/// # Errors
-/// When the body of a delivery's event does not say which delivery it is about.
-pub fn rooms_of(event: &Recorded) -> Result<Vec<Room>, serde_json::Error> {
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // No id ends like this, so no client can name a driver's channel.
+        if self.is_for_drivers { write!(f, "{}/driver", self.room) } else { self.room.fmt(f) }
+    }
+}
+
+/// The rooms an event is told in, but for those of drivers.
+pub fn rooms_of(event: &Recorded, carriage: Option<Carriage>) -> Vec<Room> {
     let mut rooms = vec![Room::Restaurant(event.restaurant_id)];
     rooms.extend(event.order_id.map(Room::Order));
     rooms.extend(event.customer_id.map(Room::User));
-    if event.aggregate == "delivery" {
-        let about: AboutDelivery = serde_json::from_str(event.payload.0.get())?;
-        rooms.push(Room::Delivery(about.delivery_id));
-        rooms.extend(about.delivery.driver.map(|driver| Room::Driver(driver.id)));
+    rooms.extend(carriage.map(|carriage| Room::Delivery(carriage.delivery)));
+    rooms
+}
+
+/// The rooms in which drivers may hear of an event.
+pub fn driver_rooms_of(event: &Recorded, carriage: Option<Carriage>) -> Vec<Room> {
+    let mut rooms: Vec<_> = event.order_id.map(Room::Order).into_iter().collect();
+    if let Some(carriage) = carriage {
+        rooms.push(Room::Delivery(carriage.delivery));
+        rooms.extend(carriage.driver.map(Room::Driver));
+        rooms.extend(carriage.former.map(Room::Driver));
     }
-    Ok(rooms)
+    rooms
 }

@@ -3,7 +3,7 @@
 //! A socket lives no longer than its token. It is warned in time to send a new one of the same session, and what it may
 //! do is read from the database at each request, as over HTTP.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,10 +18,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::places::Place;
-use super::room::Room;
+use super::ring::Told;
+use super::room::{Audience, Channel, Room};
 use crate::accounts::Caller;
 use crate::app::App;
-use crate::ids::{SessionId, UserId};
+use crate::ids::{DriverId, SessionId, UserId};
 use crate::limits::Bucket;
 use crate::problem::{Code, Problem};
 
@@ -44,7 +45,9 @@ pub struct Session {
     pub user: UserId,
     token: Mutex<Token>,
     /// Where it is; held while that changes, so that joining and leaving take turns.
-    pub rooms: tokio::sync::Mutex<HashSet<Room>>,
+    pub rooms: tokio::sync::Mutex<HashMap<Room, Audience>>,
+    /// Since when a driver may be in a room, by the number of events; the relay alone changes it.
+    carried_since: Mutex<HashMap<Room, (DriverId, i64)>>,
     turns: Semaphore,
     messages: Bucket,
     parting: AtomicBool,
@@ -85,6 +88,7 @@ impl Session {
             user: caller.user,
             token: Mutex::new(token),
             rooms: tokio::sync::Mutex::default(),
+            carried_since: Mutex::default(),
             turns: Semaphore::new(app.config.sockets.max_rooms + SPARE_TURNS),
             messages: Bucket::new(app.config.sockets.events, &app.clock),
             parting: AtomicBool::new(false),
@@ -139,6 +143,32 @@ impl Session {
         Ok((caller, seconds))
     }
 
+    /// A driver is in a room from now on, because of what had happened before the event of this number.
+    pub fn carries(&self, room: Room, driver: DriverId, as_of: i64) {
+        self.carried_since().insert(room, (driver, as_of));
+    }
+
+    /// Whether an event ends the reason for which this driver is in a room. An event that was known when they were let in
+    /// ends nothing.
+    pub fn is_ended_by(&self, event: &Told, room: Room) -> bool {
+        let carried = self.carried_since().get(&room).copied();
+        carried.is_none_or(|(driver, as_of)| event.seq >= as_of && event.ends_carriage_of(driver))
+    }
+
+    /// The driver whose rooms it is in.
+    pub fn driver(&self) -> Option<DriverId> {
+        self.carried_since().values().next().map(|(driver, _)| *driver)
+    }
+
+    /// The driver is out of a room.
+    pub fn carries_no_more(&self, room: Room) {
+        self.carried_since().remove(&room);
+    }
+
+    fn carried_since(&self) -> MutexGuard<'_, HashMap<Room, (DriverId, i64)>> {
+        self.carried_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn token(&self) -> MutexGuard<'_, Token> {
         self.token.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -152,6 +182,17 @@ impl Session {
             token.is_warned = socket.emit("auth:expiring", &warning).is_ok();
         }
         left <= -GRACE
+    }
+}
+
+/// Strikes a room that the relay has taken a driver's socket out of, unless it came in again meanwhile.
+pub async fn forget_room(socket: SocketRef, room: Room) {
+    let Ok(session) = Session::of(&socket) else { return };
+    let mut rooms = session.rooms.lock().await;
+    let Some(audience) = rooms.get(&room).copied() else { return };
+    let channel = Channel::of(room, audience).to_string();
+    if audience != Audience::Full && !socket.rooms().iter().any(|name| *name == channel) {
+        rooms.remove(&room);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a client can ask for over its socket: to come in, to join a room, to leave it, to stay longer.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use super::admission::admit;
 use super::answer::Answer;
 use super::arrival::Post;
 use super::places::Places;
-use super::room::{InvalidRoom, Room};
+use super::room::{Audience, Channel, InvalidRoom, Room};
 use super::session::{Exits, Session};
 use crate::accounts::Caller;
 use crate::app::App;
@@ -154,17 +154,13 @@ impl Desk {
         let room = named(&room)?;
         let mut rooms = session.rooms.lock().await;
         // Joining again starts anew: with `after`, what was missed comes again before what is new.
-        if rooms.remove(&room) {
-            socket.leave(room.to_string());
-        }
+        leave(socket, &mut rooms, room);
         if rooms.len() >= self.app.config.sockets.max_rooms {
             return Err(Problem::new(Code::TooManyRequests, "Leave a room first.")
                 .with("limit", self.app.config.sockets.max_rooms));
         }
-        let caller = session.caller(&self.app).await?;
-        let admitted = admit(&self.app, &caller, room).await?;
-        if self.bring_in(socket, room, after, admitted, answer).await? {
-            rooms.insert(room);
+        if let Some(admitted) = self.bring_in(socket, room, after, answer).await? {
+            rooms.insert(room, admitted.audience);
         }
         Ok(())
     }
@@ -174,9 +170,7 @@ impl Desk {
         let _turn = session.turn()?;
         let room = named(&wish.map_err(|error| unreadable(&error, "{room}"))?.room)?;
         let mut rooms = session.rooms.lock().await;
-        if rooms.remove(&room) {
-            socket.leave(room.to_string());
-        }
+        leave(socket, &mut rooms, room);
         Ok(Left { ok: true, room: room.to_string() })
     }
 
@@ -194,21 +188,32 @@ impl Desk {
         &self,
         socket: &SocketRef,
         caller: &Caller,
-        rooms: &mut HashSet<Room>,
+        rooms: &mut HashMap<Room, Audience>,
     ) -> Result<Vec<Room>, Problem> {
         let mut left = Vec::new();
-        for room in rooms.iter().copied() {
+        for (&room, audience) in rooms.iter() {
             match admit(&self.app, caller, room).await {
-                Ok(_) => {}
+                Ok(admitted) if admitted.audience == *audience => {}
+                // In another capacity they see less, or more: they join again.
+                Ok(_) => left.push(room),
                 Err(problem) if is_for_good(problem.code()) => left.push(room),
                 Err(problem) => return Err(problem),
             }
         }
         for room in &left {
-            rooms.remove(room);
-            socket.leave(room.to_string());
+            leave(socket, rooms, *room);
         }
         Ok(left)
+    }
+}
+
+/// Takes a socket out of a room, if it is there.
+fn leave(socket: &SocketRef, rooms: &mut HashMap<Room, Audience>, room: Room) {
+    if let Some(audience) = rooms.remove(&room) {
+        socket.leave(Channel::of(room, audience).to_string());
+        if let Ok(session) = Session::of(socket) {
+            session.carries_no_more(room);
+        }
     }
 }
 

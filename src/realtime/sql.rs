@@ -38,7 +38,8 @@ macro_rules! events {
     ($tx:expr, $condition:literal, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
             Recorded,
-            r#"select seq, restaurant_id, order_id, aggregate_id, aggregate, customer_id, name, version, actor, at,
+            r#"select seq, restaurant_id, order_id, aggregate_id, aggregate, customer_id, former_driver_id, name,
+                      version, actor, at,
                       payload as "payload: _"
                from events where "# + $condition + " order by seq limit 200",
             $($argument),+
@@ -116,12 +117,16 @@ async fn of_delivery(
     )
 }
 
-/// What happened to a driver's deliveries while they were in this driver's hands.
+/// What happened to a driver's deliveries while they were in this driver's hands, and what took one out of them.
 async fn of_driver(tx: &mut Tx, driver: DriverId, after: i64, up_to: i64) -> Result<Vec<Recorded>, Problem> {
     events!(
         tx,
-        "aggregate = 'delivery' and aggregate_id in (select d.id from deliveries d where d.driver_id = $1)
-         and payload #>> '{delivery,driver,id}' = $2 and seq > $3 and seq <= $4",
+        "seq in (
+             select e.seq from events e
+             where e.aggregate = 'delivery' and e.aggregate_id in (select d.id from deliveries d where d.driver_id = $1)
+               and e.payload #>> '{delivery,driver,id}' = $2 and e.seq > $3 and e.seq <= $4
+             union all
+             select e.seq from events e where e.former_driver_id = $1 and e.seq > $3 and e.seq <= $4)",
         driver as DriverId,
         driver.to_string(),
         after,

@@ -49,7 +49,7 @@ struct Zones {
     #[serde(rename = "type")]
     #[schema(inline)]
     kind: CollectionType,
-    /// At most 50; none: it delivers everywhere at its delivery fee.
+    /// At most 50; none: it delivers as far as `DELIVERY_MAX_DISTANCE` at its delivery fee.
     #[schema(max_items = 50)]
     #[serde(deserialize_with = "bounded::list::<_, _, 50>")]
     features: Vec<ZoneFeature>,

@@ -109,7 +109,7 @@ struct FoundRestaurant {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct DeliveryHere {
-    /// The zone; null: the restaurant has none and delivers everywhere.
+    /// The zone; null: the restaurant has none and delivers as far as `DELIVERY_MAX_DISTANCE`.
     zone: Option<String>,
     /// For bringing a small order; a large one may be brought for nothing.
     fee: Money,
@@ -131,10 +131,12 @@ struct Wanted {
     limit: usize,
     /// Candidates that are read in one go: one more than the page, if each will do.
     batch: i64,
+    /// How far restaurants without zones deliver, in metres.
+    max_distance: f64,
 }
 
 impl Search {
-    fn check(self) -> Result<Wanted, Problem> {
+    fn check(self, max_distance: f64) -> Result<Wanted, Problem> {
         let limit = self.limit.unwrap_or(50);
         let door = self.delivers_to.map(|point| point.0);
         let middle = self.near.map(|point| point.0).or(door);
@@ -163,7 +165,7 @@ impl Search {
         let each_will_do = !open_now && fulfilment.is_none() && door.is_none();
         let batch = if each_will_do { limit + 1 } else { BATCH.max(limit + 1) };
         let batch = i64::try_from(batch).unwrap_or(i64::MAX);
-        Ok(Wanted { around, door, open_now, fulfilment, words, page, nearer, limit, batch })
+        Ok(Wanted { around, door, open_now, fulfilment, words, page, nearer, limit, batch, max_distance })
     }
 }
 
@@ -222,10 +224,13 @@ impl Wanted {
         let mut found = HashMap::with_capacity(restaurants.len());
         for restaurant in restaurants {
             let delivery = match self.door {
-                Some(door) => match delivery_to(&restaurant, door, zones.get(&restaurant.id).map(Vec::as_slice))? {
-                    Some(terms) => Some(terms),
-                    None => continue,
-                },
+                Some(door) => {
+                    let zones = zones.get(&restaurant.id).map(Vec::as_slice);
+                    match delivery_to(&restaurant, door, zones, self.max_distance)? {
+                        Some(terms) => Some(terms),
+                        None => continue,
+                    }
+                }
                 None => None,
             };
             let metres = distances.get(&restaurant.id).copied().flatten();
@@ -262,17 +267,19 @@ impl Wanted {
     }
 }
 
-/// What a delivery there costs at least; `None`: it lies outside every zone.
+/// What a delivery there costs at least; `None`: it lies outside every zone, or too far off.
 fn delivery_to(
     restaurant: &Restaurant,
     door: Place,
     zones: Option<&[zones::Zone]>,
+    max_distance: f64,
 ) -> Result<Option<DeliveryHere>, Problem> {
     let usual = Usual {
         place: restaurant.place,
         delivery_fee: restaurant.delivery_fee.amount,
         minimum_order: restaurant.minimum_order.amount,
         rounding: restaurant.tax_rounding,
+        max_distance,
     };
     match zones::terms(zones, usual, door, Amount::ZERO) {
         Ok(terms) => Ok(Some(DeliveryHere {
@@ -281,7 +288,7 @@ fn delivery_to(
             minimum_order: terms.minimum_order.of(restaurant.currency),
             lead_minutes: terms.lead_minutes,
         })),
-        Err(zones::NotDelivered::OutsideEveryZone) => Ok(None),
+        Err(zones::NotDelivered::OutsideEveryZone | zones::NotDelivered::TooFar(_)) => Ok(None),
         Err(zones::NotDelivered::Overflow(overflow)) => Err(overflow.into()),
     }
 }
@@ -298,7 +305,7 @@ async fn list_restaurants(
     State(app): State<Arc<App>>,
     Query(search): Query<Search>,
 ) -> Result<Json<List<FoundRestaurant>>, Problem> {
-    let wanted = search.check()?;
+    let wanted = search.check(app.config.orders.max_distance)?;
     let found = app.db.read(Who::nobody(), move |tx| Box::pin(async move { wanted.find(tx).await })).await?;
     Ok(Json(found))
 }

@@ -85,11 +85,14 @@ pub struct Terms {
 }
 
 /// Why there are no terms for a door.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum NotDelivered {
     /// No zone has it.
     #[error("the door lies in no zone")]
     OutsideEveryZone,
+    /// There are no zones, and it is farther than this many metres.
+    #[error("the door lies farther than {0} metres")]
+    TooFar(f64),
     /// The fee leaves the range of 64 bits.
     #[error(transparent)]
     Overflow(#[from] Overflow),
@@ -106,16 +109,21 @@ pub struct Usual {
     pub minimum_order: Amount,
     /// Which way half a minor unit of a distance fee goes.
     pub rounding: Rounding,
+    /// How far it delivers without zones, in metres as the crow flies (`DELIVERY_MAX_DISTANCE`).
+    pub max_distance: f64,
 }
 
 /// What holds for a door, at lines of so much. Zones are looked at in their order; the first that has the door decides.
-/// Without zones (`None`) the restaurant delivers everywhere at its usual fee.
+/// Without zones (`None`) the restaurant delivers at its usual fee, as far as that goes.
 ///
 /// # Errors
 /// [`NotDelivered`].
 pub fn terms(zones: Option<&[Zone]>, usual: Usual, door: Place, items: Amount) -> Result<Terms, NotDelivered> {
     let Some(zones) = zones else {
-        let Usual { delivery_fee: fee, minimum_order, .. } = usual;
+        let Usual { place, delivery_fee: fee, minimum_order, max_distance, .. } = usual;
+        if place.metres_to(door) > max_distance {
+            return Err(NotDelivered::TooFar(max_distance));
+        }
         return Ok(Terms { zone: None, fee, minimum_order, lead_minutes: 0 });
     };
     let zone = zones.iter().find(|zone| zone.shape.contains(door)).ok_or(NotDelivered::OutsideEveryZone)?;

@@ -1,6 +1,7 @@
 //! `comanda check`: whole books pass, and each part of them that is broken behind the program's back is named.
 
 use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
 
 use crate::app::TestApp;
 use crate::harness_clock::program;
@@ -12,6 +13,13 @@ fn check(url: &str) -> (String, Option<i32>) {
     command.args(["--config", "/dev/null", "check"]).env("DATABASE_URL", url);
     let output = command.output().unwrap();
     (String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap(), output.status.code())
+}
+
+/// The rules that do not hold in a server's database.
+pub async fn broken_rules(app: &TestApp) -> Vec<String> {
+    let mut database = PgConnection::connect(&app.database_url).await.unwrap();
+    let findings = comanda::check::check(&mut database, |_| ()).await.unwrap();
+    findings.iter().filter(|found| !found.broken.is_empty()).map(|found| found.rule.to_owned()).collect()
 }
 
 #[tokio::test]

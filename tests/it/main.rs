@@ -39,6 +39,8 @@ mod coupons;
 mod crash;
 mod dayparts;
 mod delivery;
+mod delivery_life;
+mod driver_presence;
 mod demo;
 mod fold;
 mod framing;

@@ -6,6 +6,7 @@ mod live;
 mod log;
 mod nodes;
 mod phone;
+mod relations;
 mod stage;
 
 /// Whatever holds, holds on both.

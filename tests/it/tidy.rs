@@ -51,6 +51,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("where d.driver_id = $1", "events of what a driver carries, for that driver's room"),
     ("from deliveries x where x.driver_id = d.id", "whether a driver is busy, with whatever restaurant's order"),
     ("from deliveries where closed_at is null and driver_id is not null", "which drivers are free"),
+    ("u.disabled_at is not null or v.seen_at < $1", "what absent drivers have not picked up, of every restaurant"),
     ("from orders where closed_at is null and accept_by <= $1", "orders that nobody answered, of every restaurant"),
     ("update images i set idle_since = $1", "the collector looks at every restaurant's pictures"),
     ("from images i where i.idle_since <= $1", "the collector looks at every restaurant's pictures"),
@@ -213,6 +214,7 @@ const PROOFS: &[(&str, &str)] = &[
     ("platform: the event relay", "it reads for all rooms"),
     ("platform: the worker of the outbox", "it hands on the messages of everybody"),
     ("platform: which drivers are free", "ids and places only"),
+    ("platform: drivers who are not there", "ids of them and of what they have not picked up"),
     ("staff: a membership row says so", "whatever is the restaurant's"),
     ("staff: staff of the delivery's restaurant", "deliveries"),
     ("staff: staff of the order's restaurant", "orders"),
@@ -220,6 +222,7 @@ const PROOFS: &[(&str, &str)] = &[
     ("system: the past of a restaurant of the demo city", "the city"),
     ("system: the restaurant accepts orders by itself", "the step that staff would take"),
     ("system: the restaurant did not answer in time", "orders past acceptBy"),
+    ("system: the driver of the delivery is not there", "a delivery that goes back to waiting"),
 ];
 
 #[test]

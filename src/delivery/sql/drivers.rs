@@ -1,9 +1,10 @@
 //! Every statement on drivers.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::delivery::location::Sighting;
 use crate::delivery::{Driver, DriverStatus, Vehicle};
-use crate::ids::{DriverId, UserId};
+use crate::ids::{DeliveryId, DriverId, RestaurantId, UserId};
 use crate::paging::Page;
 use crate::place::Place;
 use crate::problem::{Code, OnConstraint as _, Problem};
@@ -20,6 +21,7 @@ struct DriverRow {
     latitude: Option<f64>,
     longitude: Option<f64>,
     located_at: Option<DateTime<Utc>>,
+    seen_at: Option<DateTime<Utc>>,
 }
 
 impl From<DriverRow> for Driver {
@@ -37,6 +39,7 @@ impl From<DriverRow> for Driver {
             status,
             place: Place::from_columns(row.latitude, row.longitude),
             located_at: row.located_at,
+            seen_at: row.seen_at,
         }
     }
 }
@@ -59,24 +62,29 @@ pub async fn insert(tx: &mut Tx, id: DriverId, user: UserId, vehicle: Vehicle) -
     Ok(())
 }
 
-/// The driver profile of a user.
-pub async fn of_user(tx: &mut Tx, user: UserId) -> Result<Option<Driver>, Problem> {
+/// The driver profile of a user. Who is on duty but was not seen within `presence` is shown as OFFLINE.
+pub async fn of_user(tx: &mut Tx, user: UserId, presence: TimeDelta) -> Result<Option<Driver>, Problem> {
+    let seen_since = tx.now() - presence;
     let row = sqlx::query_as!(
         DriverRow,
-        r#"select d.id, d.user_id, u.name, d.vehicle, d.online, d.latitude, d.longitude, d.located_at,
+        r#"select d.id, d.user_id, u.name, d.vehicle, d.online and d.seen_at >= $2 as "online!", d.latitude,
+                  d.longitude, d.located_at, d.seen_at,
                   exists (select from deliveries x where x.driver_id = d.id and x.closed_at is null) as "busy!"
            from drivers d join users u on u.id = d.user_id where d.user_id = $1"#,
         user as UserId,
+        seen_since,
     )
     .fetch_optional(tx.connection())
     .await?;
     Ok(row.map(Into::into))
 }
 
-/// A page of drivers with the key of each row, the newest first.
-pub async fn list(tx: &mut Tx, page: Page) -> Result<Vec<(DateTime<Utc>, Driver)>, Problem> {
+/// A page of drivers with the key of each row, the newest first; their status as in [`of_user`].
+pub async fn list(tx: &mut Tx, page: Page, presence: TimeDelta) -> Result<Vec<(DateTime<Utc>, Driver)>, Problem> {
+    let seen_since = tx.now() - presence;
     let rows = sqlx::query!(
-        r#"select d.id, d.user_id, u.name, d.vehicle, d.online, d.latitude, d.longitude, d.located_at, d.created_at,
+        r#"select d.id, d.user_id, u.name, d.vehicle, d.online and d.seen_at >= $4 as "online!", d.latitude,
+                  d.longitude, d.located_at, d.seen_at, d.created_at,
                   exists (select from deliveries x where x.driver_id = d.id and x.closed_at is null) as "busy!"
            from drivers d join users u on u.id = d.user_id
            where $1::timestamptz is null or (d.created_at, d.id) < ($1, $2)
@@ -84,6 +92,7 @@ pub async fn list(tx: &mut Tx, page: Page) -> Result<Vec<(DateTime<Utc>, Driver)
         page.after_time(),
         page.after_id(),
         page.fetch,
+        seen_since,
     )
     .fetch_all(tx.connection())
     .await?;
@@ -101,6 +110,7 @@ pub async fn list(tx: &mut Tx, page: Page) -> Result<Vec<(DateTime<Utc>, Driver)
                 latitude: row.latitude,
                 longitude: row.longitude,
                 located_at: row.located_at,
+                seen_at: row.seen_at,
             };
             (row.created_at, driver(profile))
         })
@@ -111,7 +121,7 @@ pub async fn list(tx: &mut Tx, page: Page) -> Result<Vec<(DateTime<Utc>, Driver)
 pub async fn set_online(tx: &mut Tx, driver: DriverId, online: bool, place: Option<Place>) -> Result<bool, Problem> {
     let now = tx.now();
     let changed = sqlx::query!(
-        "update drivers set online = $2, updated_at = $5,
+        "update drivers set online = $2, updated_at = $5, seen_at = $5,
              latitude = coalesce($3, latitude), longitude = coalesce($4, longitude),
              located_at = case when $3::float8 is null then located_at else $5 end
          where id = $1 and (not $2 or $3::float8 is not null or latitude is not null)",
@@ -126,19 +136,100 @@ pub async fn set_online(tx: &mut Tx, driver: DriverId, online: bool, place: Opti
     Ok(changed.rows_affected() == 1)
 }
 
-/// Where a driver is now.
-pub async fn set_place(tx: &mut Tx, driver: DriverId, place: Place) -> Result<(), Problem> {
+/// Notes a sign of life and returns where the driver was last, locked until the transaction ends.
+pub async fn seen(tx: &mut Tx, driver: DriverId) -> Result<Option<Sighting>, Problem> {
+    let now = tx.now();
+    let last = sqlx::query!(
+        "update drivers set seen_at = $2 where id = $1 returning latitude, longitude, located_at",
+        driver as DriverId,
+        now,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    let sighting = last.and_then(|row| {
+        Some(Sighting { place: Place::from_columns(row.latitude, row.longitude)?, at: row.located_at? })
+    });
+    Ok(sighting)
+}
+
+/// Where a driver was at a time; what is older than the place that is known changes nothing.
+pub async fn set_place(tx: &mut Tx, driver: DriverId, sighting: Sighting) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
-        "update drivers set latitude = $2, longitude = $3, located_at = $4, updated_at = $4 where id = $1",
+        "update drivers set latitude = $2, longitude = $3, located_at = $4, updated_at = $5
+         where id = $1 and (located_at is null or located_at < $4)",
         driver as DriverId,
-        place.lat(),
-        place.lng(),
+        sighting.place.lat(),
+        sighting.place.lng(),
+        sighting.at,
         now,
     )
     .execute(tx.connection())
     .await?;
     Ok(())
+}
+
+/// Whether somebody is on duty who has not been seen since.
+pub async fn has_absent(tx: &mut Tx, seen_before: DateTime<Utc>) -> Result<bool, Problem> {
+    let found = sqlx::query_scalar!(
+        r#"select exists (select from drivers where online and seen_at < $1) as "found!""#,
+        seen_before,
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    Ok(found)
+}
+
+/// Sets off duty who has not been seen since.
+pub async fn set_absent_off_duty(tx: &mut Tx, seen_before: DateTime<Utc>) -> Result<u64, Problem> {
+    let now = tx.now();
+    let absent = sqlx::query!(
+        "update drivers set online = false, updated_at = $2 where online and seen_at < $1",
+        seen_before,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(absent.rows_affected())
+}
+
+/// A delivery in the hands of somebody who will not come.
+#[derive(Debug, Clone, Copy)]
+pub struct Abandoned {
+    /// Whose.
+    pub restaurant: RestaurantId,
+    /// Which.
+    pub delivery: DeliveryId,
+}
+
+/// Deliveries before pickup whose driver is disabled or has not been seen since.
+pub async fn abandoned(tx: &mut Tx, seen_before: DateTime<Utc>, limit: i64) -> Result<Vec<Abandoned>, Problem> {
+    let found = sqlx::query_as!(
+        Abandoned,
+        r#"select d.restaurant_id as restaurant, d.id as delivery
+           from deliveries d join drivers v on v.id = d.driver_id join users u on u.id = v.user_id
+           where d.closed_at is null and d.driver_id is not null and d.status in ('ASSIGNED', 'ARRIVED')
+             and (u.disabled_at is not null or v.seen_at < $1)
+           order by d.created_at limit $2"#,
+        seen_before,
+        limit,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(found)
+}
+
+/// Whether the driver of a delivery is disabled or has not been seen since; asked again under its lock.
+pub async fn is_gone(tx: &mut Tx, driver: DriverId, seen_before: DateTime<Utc>) -> Result<bool, Problem> {
+    let gone = sqlx::query_scalar!(
+        r#"select u.disabled_at is not null or coalesce(v.seen_at < $2, false) as "gone!"
+           from drivers v join users u on u.id = v.user_id where v.id = $1"#,
+        driver as DriverId,
+        seen_before,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(gone.unwrap_or(true))
 }
 
 /// A driver who wants work and has none.
@@ -150,13 +241,16 @@ pub struct Candidate {
     pub place: Place,
 }
 
-/// Drivers who want work and have none, as far as this moment can tell. Whether one of them really is free is known
-/// when they are assigned: the database lets a driver carry one delivery at a time.
-pub async fn free(tx: &mut Tx) -> Result<Vec<Candidate>, Problem> {
+/// Drivers who want work, can work and have none, as far as this moment can tell. Whether one of them really is free is
+/// known when they are assigned: the database lets a driver carry one delivery at a time.
+pub async fn free(tx: &mut Tx, presence: TimeDelta) -> Result<Vec<Candidate>, Problem> {
+    let now = tx.now();
     let rows = sqlx::query!(
         r#"select id, latitude as "latitude!", longitude as "longitude!" from drivers
-           where online and id not in (
+           where online and seen_at >= $1 and driver_can_work(drivers, $1, $2) and id not in (
                select driver_id from deliveries where closed_at is null and driver_id is not null)"#,
+        now - presence,
+        now,
     )
     .fetch_all(tx.connection())
     .await?;

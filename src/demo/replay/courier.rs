@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::clock::DayClock;
@@ -16,6 +16,8 @@ use crate::demo::client::{CallError, DeliveryStatus, Place, Session};
 
 /// Minutes between two looks at whether one may go home.
 const LOOK_AGAIN: f64 = 1.0;
+/// How often a courier who waits says that they are still there, in time of the machine.
+const SIGN_OF_LIFE: Duration = Duration::from_mins(1);
 /// How long going home at the end may take.
 const GOODBYE: Duration = Duration::from_secs(10);
 
@@ -71,7 +73,14 @@ impl Legs {
 
     async fn reach(&mut self, who: &Session, shares_place: bool, point: Point) -> Result<(), CallError> {
         self.at = point;
-        if shares_place { who.share_location(to_place(point)).await } else { Ok(()) }
+        if !shares_place {
+            return Ok(());
+        }
+        match who.share_location(to_place(point)).await {
+            // The day runs faster than any vehicle: then they say where they begin anew.
+            Err(error) if error.status() == Some(422) => who.go_online(to_place(point)).await,
+            answer => answer,
+        }
     }
 }
 
@@ -143,8 +152,12 @@ impl Courier {
     async fn spend_day(&mut self, worked: &mut Worked, presence: &mut Presence) -> Result<(), CallError> {
         let mut legs = Legs { at: self.shift.at, free_at: self.shift.on, pace: self.pace, clock: self.clock.clone() };
         let mut look_at = self.shift.on;
+        let mut signs = interval(SIGN_OF_LIFE);
         loop {
             tokio::select! {
+                _ = signs.tick(), if *presence == Presence::AtWork => {
+                    legs.reach(&self.session, true, legs.at).await?;
+                }
                 job = self.jobs.recv() => {
                     let Some(mut job) = job else { return Ok(()) };
                     let result = legs.carry(&self.session, true, &mut job).await;
@@ -152,7 +165,10 @@ impl Courier {
                     // The order may have been given up with the day.
                     let _ = job.done.send(result);
                     match presence {
-                        Presence::Gone(since) => *since = self.clock.now(),
+                        Presence::Gone(since) => {
+                            *since = self.clock.now();
+                            self.session.go_offline().await?;
+                        }
                         _ => self.floor.became_free(),
                     }
                 }

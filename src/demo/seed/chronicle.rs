@@ -154,6 +154,7 @@ fn open(kitchen: &Kitchen, order: &Order, id: DeliveryId, at: DateTime<Utc>) -> 
         restaurant_id: order.restaurant_id,
         customer_id: order.customer_id,
         driver: None,
+        former_driver: None,
         status: DeliveryStatus::Waiting,
         version: 1,
         assigned_because: None,

@@ -68,12 +68,8 @@ impl<'t> Fleet<'t> {
         };
         let Shift { rider: who, free_at, place } = &self.shifts[rider];
         let called = at.max(*free_at);
-        let carrier = Carrier {
-            id: who.id,
-            name: who.person.name.clone(),
-            vehicle: who.vehicle.word().to_owned(),
-            place: Some(*place),
-        };
+        let carrier =
+            Carrier { id: who.id, name: who.person.name.clone(), vehicle: who.vehicle.word().to_owned(), place: None };
         let at_kitchen = called + travel(who.vehicle, *place, kitchen);
         Ride { rider, carrier, because, called, at_kitchen, way: travel(who.vehicle, kitchen, door) }
     }

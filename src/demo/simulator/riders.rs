@@ -17,6 +17,8 @@ use crate::place;
 
 /// Failures in a row after which a ride is given up until the next look around.
 const PATIENCE: u32 = 5;
+/// Minutes from one report of a driver who waits to the next: a driver without a sign of life is given no work.
+const SIGN_OF_LIFE: f64 = 10.0;
 /// Minutes a driver waits at a kitchen between two looks at the order.
 const LOOK: f64 = 0.6;
 
@@ -62,7 +64,7 @@ async fn shifts(world: Arc<World>, index: usize) {
                 continue;
             }
         };
-        world.pace.wait(random.random_range(60.0..150.0)).await;
+        stay(&world, &id, random.random_range(60.0..150.0)).await;
         while world.riders.with(&id, |rider| rider.riding) == Some(true) {
             world.pace.wait(1.0).await;
         }
@@ -72,6 +74,21 @@ async fn shifts(world: Arc<World>, index: usize) {
             super::note("taking a break", &error);
         }
         world.pace.wait(random.random_range(8.0..20.0)).await;
+    }
+}
+
+/// Waits for so many minutes of the city, and says now and then that one is still there.
+async fn stay(world: &World, id: &str, minutes: f64) {
+    let mut left = minutes;
+    while left > 0.0 {
+        world.pace.wait(left.min(SIGN_OF_LIFE)).await;
+        left -= SIGN_OF_LIFE;
+        let waiting = world.riders.with(id, |rider| (!rider.riding).then(|| (Arc::clone(&rider.session), rider.place)));
+        if let Some((session, place)) = waiting.flatten()
+            && let Err(error) = session.share_location(place).await
+        {
+            super::note("saying where one waits", &error);
+        }
     }
 }
 

@@ -43,10 +43,10 @@ async fn assert_that_nodes_wake_each_other(settings: &[(&str, &str)]) {
 
 #[tokio::test]
 async fn nodes_wake_each_other_through_postgresql() {
-    assert_that_nodes_wake_each_other(&[NO_POLL]).await;
+    Box::pin(assert_that_nodes_wake_each_other(&[NO_POLL])).await;
 }
 
 #[tokio::test]
 async fn nodes_wake_each_other_through_redis() {
-    assert_that_nodes_wake_each_other(&[NO_POLL, ("REDIS_URL", &server_url("COMANDA_TEST_REDIS"))]).await;
+    Box::pin(assert_that_nodes_wake_each_other(&[NO_POLL, ("REDIS_URL", &server_url("COMANDA_TEST_REDIS"))])).await;
 }

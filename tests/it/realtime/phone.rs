@@ -161,6 +161,12 @@ impl Phone {
         self.heard.drain(..).map(|(_, body)| body["seq"].as_i64().unwrap()).collect()
     }
 
+    /// Everything that has come and was not looked at: what is sent before an answer arrives before it.
+    pub async fn everything(&mut self) -> Vec<Heard> {
+        self.ask("leave", &json!([{ "room": "user:usr_00000000000000000000000000" }])).await;
+        self.heard.drain(..).collect()
+    }
+
     /// Makes sure that nothing has come that was not looked at: what is sent before an answer arrives before it.
     pub async fn heard_nothing(&mut self) {
         self.ask("leave", &json!([{ "room": "user:usr_00000000000000000000000000" }])).await;

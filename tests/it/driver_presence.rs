@@ -1,0 +1,186 @@
+//! Drivers who are not there, where they say they are, and how far food is brought.
+
+use chrono::{DateTime, TimeDelta};
+use comanda::delivery::location::{self, InvalidReport, Report, Sighting};
+use comanda::delivery::presence;
+use comanda::place::Place;
+use serde_json::{Value, json};
+
+use crate::app::eventually;
+use crate::delivery_life::Scene;
+use crate::people::{id_of, to_door};
+
+#[tokio::test]
+async fn a_driver_without_a_sign_of_life_is_given_no_work_and_then_set_off_duty() {
+    let scene = Scene::set().await;
+    let (_, delivery) = scene.confirmed().await;
+    scene.app.passes(TimeDelta::minutes(4));
+    scene.luigi.owner.assigns(&delivery, None).await.refused(409, "no_driver_available");
+    scene.luigi.owner.assigns(&delivery, Some(&scene.profile)).await.refused(422, "invalid_request");
+    assert_eq!(scene.status_of(&scene.mario).await, "OFFLINE");
+    // A report brings them back, until they have been away for too long.
+    scene.sends((44.4960, 11.3401), None).await.expect(204);
+    assert_eq!(scene.status_of(&scene.mario).await, "AVAILABLE");
+    scene.luigi.owner.assigns(&delivery, None).await.expect(200);
+    scene.app.passes(TimeDelta::minutes(16));
+    eventually("they are off duty", async || scene.app.count("select count(*) from drivers where online").await == 0)
+        .await;
+    // What they had not picked up waits for somebody who comes.
+    let path = format!("/api/deliveries/{}", id_of(&delivery));
+    eventually("the delivery waits again", async || {
+        scene.luigi.owner.get(&path).await.expect(200)["status"] == "WAITING"
+    })
+    .await;
+    scene.sends((44.4960, 11.3402), None).await.expect(204);
+    assert_eq!(scene.status_of(&scene.mario).await, "OFFLINE");
+}
+
+#[tokio::test]
+async fn who_is_on_the_way_keeps_the_delivery_however_silent() {
+    let scene = Scene::set().await;
+    let (order, delivery) = scene.carried().await;
+    scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
+    scene.mario.brings(&delivery, "PICKED_UP").await;
+    scene.app.passes(TimeDelta::hours(1));
+    assert_eq!(presence::sweep(&scene.app.running().app).await.unwrap(), 0);
+    scene.mario.brings(&delivery, "DELIVERED").await;
+}
+
+#[tokio::test]
+async fn a_disabled_driver_gets_no_orders_at_once_and_what_they_had_not_picked_up_waits_again() {
+    let scene = Scene::set().await;
+    let (order, delivery) = scene.carried().await;
+    let admin = scene.app.admin().await;
+    let (_, next) = scene.confirmed().await;
+    let (_, third) = scene.confirmed().await;
+    let lucia = scene.app.driver("Lucia").await;
+    let theirs = lucia.comes_on_duty(44.4949, 11.3426).await;
+    for driver in [&scene.mario, &lucia] {
+        admin.patch(&format!("/api/admin/users/{}", driver.id), &json!({ "disabled": true })).await.expect(200);
+    }
+    scene.luigi.owner.assigns(&next, Some(&theirs)).await.refused(422, "invalid_request");
+    scene.luigi.owner.assigns(&third, None).await.refused(409, "no_driver_available");
+    let path = format!("/api/deliveries/{}", id_of(&delivery));
+    eventually("the delivery waits again", async || {
+        scene.luigi.owner.get(&path).await.expect(200)["status"] == "WAITING"
+    })
+    .await;
+    assert_eq!(scene.ada.reads_order(&order).await["status"], "CONFIRMED");
+}
+
+#[tokio::test]
+async fn who_signed_out_everywhere_gets_no_orders() {
+    let scene = Scene::set().await;
+    let (_, delivery) = scene.confirmed().await;
+    scene.mario.post("/api/auth/logout-all", &Value::Null).await.expect(204);
+    scene.luigi.owner.assigns(&delivery, None).await.refused(409, "no_driver_available");
+    scene.luigi.owner.assigns(&delivery, Some(&scene.profile)).await.refused(422, "invalid_request");
+}
+
+#[tokio::test]
+async fn reports_are_ordered_by_the_phone_s_own_time() {
+    let scene = Scene::set().await;
+    scene.app.passes(TimeDelta::minutes(10));
+    let now = scene.app.clock.now();
+    let place = async || scene.mario.get("/api/me").await.expect(200)["driver"]["place"].clone();
+    scene.sends((44.5010, 11.3410), Some(now - TimeDelta::minutes(1))).await.expect(204);
+    // Late ones come and change nothing.
+    for minutes in [2, 5, 9] {
+        scene.sends((44.4980, 11.3390), Some(now - TimeDelta::minutes(minutes))).await.expect(204);
+        assert_eq!(place().await, json!({ "lat": 44.501, "lng": 11.341 }));
+    }
+    scene.sends((44.5020, 11.3420), Some(now)).await.expect(204);
+    assert_eq!(place().await, json!({ "lat": 44.502, "lng": 11.342 }));
+    // A clock that is a little ahead counts as ours; one that is far ahead is refused and blocks nobody.
+    scene.sends((44.5030, 11.3430), Some(now + TimeDelta::minutes(2))).await.expect(204);
+    let refusal = scene.sends((44.5040, 11.3440), Some(now + TimeDelta::minutes(9))).await;
+    assert_eq!(refusal.refused(422, "invalid_request")["errors"][0]["pointer"], "/at");
+    scene.app.passes(TimeDelta::seconds(30));
+    scene.sends((44.5050, 11.3450), None).await.expect(204);
+    assert_eq!(place().await, json!({ "lat": 44.505, "lng": 11.345 }));
+    // Rome in half a minute.
+    let refusal = scene.sends((41.8931, 12.4828), None).await.refused(422, "invalid_request");
+    assert_eq!(refusal["errors"][0]["pointer"], "/place");
+    assert_eq!(place().await, json!({ "lat": 44.505, "lng": 11.345 }));
+    // Said outright, it is so.
+    scene.mario.comes_on_duty(41.8931, 12.4828).await;
+    assert_eq!(place().await, json!({ "lat": 41.8931, "lng": 12.4828 }));
+}
+
+#[tokio::test]
+async fn nobody_is_at_zero_zero_or_off_the_earth() {
+    let scene = Scene::set().await;
+    let admin = scene.app.admin().await;
+    let restaurant = scene.luigi.path("");
+    for (lat, lng) in [(0.0, 0.0), (-0.0, 0.0), (0.0004, -0.0004), (90.1, 0.0), (44.0, 180.5), (-91.0, 11.0)] {
+        let place = json!({ "lat": lat, "lng": lng });
+        let refused = |reply: crate::reply::Reply| {
+            reply.refused(422, "invalid_request");
+        };
+        refused(scene.sends((lat, lng), None).await);
+        refused(
+            scene.mario.put("/api/drivers/me/availability", &json!({ "status": "AVAILABLE", "place": place })).await,
+        );
+        let address = json!({ "label": "Home", "address": "Via X 1", "place": place });
+        refused(scene.ada.post("/api/me/addresses", &address).await);
+        refused(admin.patch(&restaurant, &json!({ "place": place })).await);
+        let cart = scene.ada.puts_in_cart(&scene.luigi, &[(scene.luigi.any_dish(), 1)]).await;
+        let mut door = to_door();
+        door["place"] = place;
+        refused(scene.ada.orders_cart(&cart, &door).await);
+    }
+}
+
+#[tokio::test]
+async fn a_restaurant_without_zones_delivers_so_far_and_no_farther() {
+    let scene = Scene::set().await;
+    let asks = async |lat: f64, lng: f64| {
+        let line = json!([{ "itemId": scene.luigi.any_dish().id, "quantity": 1 }]);
+        let mut wish = to_door();
+        wish["place"] = json!({ "lat": lat, "lng": lng });
+        wish["lines"] = line;
+        let quote = json!({ "fulfilment": "DELIVERY", "place": wish["place"], "lines": wish["lines"] });
+        wish["restaurantId"] = json!(scene.luigi.id);
+        let order = scene.ada.asks_for_order(&uuid::Uuid::new_v4().to_string(), &wish).await;
+        let quote = scene.ada.post(&scene.luigi.path("/quotes"), &quote).await;
+        let slots = format!("/slots?fulfilment=DELIVERY&deliversTo={lat},{lng}");
+        let slots = scene.ada.get(&scene.luigi.path(&slots)).await;
+        let found = format!("/api/restaurants?deliversTo={lat},{lng}&radius=50000");
+        let found = scene.ada.get(&found).await.expect(200)["data"].as_array().map_or(0, Vec::len);
+        ([order.status, quote.status, slots.status], found, order)
+    };
+    // Some 28 km to the north, and some 33.
+    let (statuses, found, _) = asks(44.745, 11.3426).await;
+    assert_eq!((statuses, found), ([201, 201, 200], 1));
+    let (statuses, found, order) = asks(44.795, 11.3426).await;
+    assert_eq!((statuses, found), ([409, 409, 409], 0));
+    order.refused(409, "outside_delivery_zone");
+    // The other side of the world.
+    assert_eq!(asks(-33.86, 151.2).await.0, [409, 409, 409]);
+}
+
+#[test]
+fn a_report_is_judged_by_time_and_distance() {
+    let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    let place = |lat, lng| Place::new(lat, lng).unwrap();
+    let bologna = place(44.4949, 11.3426);
+    let judge = |last: Option<i64>, to: Place, at: Option<i64>| {
+        let last = last.map(|ago| Sighting { place: bologna, at: now - TimeDelta::seconds(ago) });
+        location::judge(last, to, at.map(|ahead| now + TimeDelta::seconds(ahead)), now, 250.0 / 3.6)
+    };
+    let newest = |to, ahead: i64| Ok(Report::Newest(Sighting { place: to, at: now + TimeDelta::seconds(ahead) }));
+    assert_eq!(judge(None, bologna, None), newest(bologna, 0));
+    assert_eq!(judge(None, bologna, Some(-86_400)), newest(bologna, -86_400));
+    assert_eq!(judge(Some(10), bologna, Some(-10)), Ok(Report::Late));
+    assert_eq!(judge(Some(10), bologna, Some(-11)), Ok(Report::Late));
+    // However far ahead a clock is taken to be right, nothing lies in the future.
+    for ahead in [1, 60, 61, 300] {
+        assert_eq!(judge(Some(10), bologna, Some(ahead)), newest(bologna, 0), "{ahead}");
+    }
+    assert!(matches!(judge(Some(10), bologna, Some(301)), Err(InvalidReport::Clock(_))));
+    // A tunnel, a train, a flight; and a phone that does not know exactly where it stands.
+    let (near, florence) = (place(44.5020, 11.3426), place(43.7696, 11.2558));
+    assert_eq!(judge(Some(1), near, None), newest(near, 0));
+    assert_eq!(judge(Some(3_600), florence, None), newest(florence, 0));
+    assert!(matches!(judge(Some(60), florence, None), Err(InvalidReport::Jump { seconds: 60, .. })));
+}

@@ -1,0 +1,233 @@
+//! A room does not outlive the relation: a driver hears of a delivery while they carry it, on every node, and not of a
+//! single event after that, in the order of commits.
+
+use comanda::database::Reached;
+use comanda::serve::{self, Running};
+use serde_json::{Value, json};
+
+use super::phone::{Heard, Phone};
+use super::stage::{Stage, token_of};
+use crate::app::{config, server_url};
+use crate::people::{Person, id_of};
+
+/// So long that only a wake explains that something arrives.
+const NO_POLL: (&str, &str) = ("EVENT_POLL_INTERVAL", "1h");
+
+/// A stage with a second node, and two drivers on duty.
+struct Scene {
+    stage: Stage,
+    other: Running,
+    mario: Driver,
+    lucia: Driver,
+}
+
+struct Driver {
+    person: Person,
+    profile: Value,
+}
+
+impl Driver {
+    async fn on_duty(stage: &Stage, name: &str) -> Self {
+        let person = stage.app.driver(name).await;
+        let profile = person.comes_on_duty(44.4960, 11.3400).await;
+        Self { person, profile }
+    }
+
+    fn room(&self) -> String {
+        format!("driver:{}", id_of(&self.profile))
+    }
+}
+
+impl Scene {
+    async fn set(settings: &[(&str, &str)]) -> Self {
+        let stage = Stage::set_with(settings).await;
+        let settings = config(&stage.app.database_url, settings);
+        let reached = Reached::find(&settings).await.unwrap();
+        let other = serve::start(settings, &reached, stage.app.clock.clone(), false).await.unwrap();
+        let (mario, lucia) = (Driver::on_duty(&stage, "Mario").await, Driver::on_duty(&stage, "Lucia").await);
+        Self { stage, other, mario, lucia }
+    }
+
+    /// Where the second node is.
+    fn there(&self) -> String {
+        format!("http://{}", self.other.address)
+    }
+
+    /// Ada's confirmed order with its delivery in Mario's hands.
+    async fn carried(&self) -> (Value, Value) {
+        let order = self.stage.ada_orders_delivery().await;
+        let order = self.stage.shop.owner.moves(&order, "CONFIRMED").await;
+        let delivery = self.stage.shop.owner.finds_delivery(&order).await;
+        let delivery = self.stage.shop.owner.assigns(&delivery, Some(&self.mario.profile)).await.expect(200);
+        (order, delivery)
+    }
+
+    /// Mario's client on a node, in every room that he may be in.
+    async fn listening(&self, url: &str, order: &Value, delivery: &Value) -> Phone {
+        let mut phone = Phone::signed_in(url, "websocket", token_of(&self.mario.person)).await;
+        let last = self.stage.last().await;
+        for room in rooms(order, delivery).into_iter().chain([self.mario.room()]) {
+            phone.join(&room, Some(last)).await;
+        }
+        phone
+    }
+
+    async fn end(self) {
+        self.other.stop().await;
+    }
+}
+
+fn rooms(order: &Value, delivery: &Value) -> [String; 2] {
+    [format!("order:{}", id_of(order)), format!("delivery:{}", id_of(delivery))]
+}
+
+/// Nothing in it says where the customer lives, what they wish, or who the other driver is.
+#[track_caller]
+fn assert_tells_nothing((name, body): &Heard, other: &Driver) {
+    let text = body.to_string();
+    for secret in ["Pratello", "44.4965", id_of(&other.profile), "Lucia"] {
+        assert!(!text.contains(secret), "{name} tells {secret}: {text}");
+    }
+}
+
+/// Everything a client has heard, once a marker that is written last has come to somebody who hears all.
+async fn all_heard(scene: &Scene, phones: &mut [Phone; 2]) -> [Vec<Heard>; 2] {
+    // Every node has told what it had to, once its own owner's client has the marker.
+    for url in [scene.stage.url().to_owned(), scene.there()] {
+        let mut owner = Phone::signed_in(&url, "websocket", token_of(&scene.stage.shop.owner)).await;
+        let last = scene.stage.last().await;
+        owner.join(&scene.stage.room(), Some(last)).await;
+    }
+    let [here, there] = phones;
+    [here.everything().await, there.everything().await]
+}
+
+/// Reassigns, and holds what a driver hears on two nodes against what may be heard.
+async fn assert_the_former_driver_hears_nothing_more(settings: &[(&str, &str)]) {
+    let scene = Scene::set(settings).await;
+    let (order, delivery) = scene.carried().await;
+    let owner = &scene.stage.shop.owner;
+    let (here, there) = (scene.stage.url().to_owned(), scene.there());
+    let mut phones =
+        [scene.listening(&here, &order, &delivery).await, scene.listening(&there, &order, &delivery).await];
+    for phone in &mut phones {
+        phone.heard_nothing().await;
+    }
+    // While he carries it, he hears of it.
+    owner.moves(&order, "PREPARING").await;
+    for phone in &mut phones {
+        let (name, event) = phone.next().await;
+        assert_eq!((name.as_str(), &event["order"]["address"]), ("order:status-changed", &order["address"]));
+    }
+    owner.assigns(&delivery, Some(&scene.lucia.profile)).await.expect(200);
+    owner.moves(&order, "READY").await;
+    scene.lucia.person.brings(&delivery, "ARRIVED").await;
+    scene.lucia.person.brings(&delivery, "PICKED_UP").await;
+    for heard in all_heard(&scene, &mut phones).await {
+        let names: Vec<_> = heard.iter().map(|(name, _)| name.as_str()).collect();
+        // The change itself, as far as it concerns him, and nothing after it.
+        assert_eq!(names, ["delivery:unassigned"], "{heard:?}");
+        assert_eq!(heard[0].1["deliveryId"], delivery["id"]);
+        assert_eq!(heard[0].1["delivery"], Value::Null);
+        assert_tells_nothing(&heard[0], &scene.lucia);
+    }
+    // Nor does he get in again, or hear of it by way of what was missed.
+    let mut again = Phone::signed_in(&there, "websocket", token_of(&scene.mario.person)).await;
+    for room in rooms(&order, &delivery) {
+        let refusal = again.try_join(&room, Some(0)).await;
+        assert_eq!(refusal["error"]["status"], 404, "{room}: {refusal}");
+    }
+    again.join(&scene.mario.room(), Some(0)).await;
+    let missed = again.everything().await;
+    assert_eq!(missed.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["delivery:unassigned"]);
+    assert_tells_nothing(&missed[0], &scene.lucia);
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_former_driver_hears_nothing_more_through_postgresql() {
+    Box::pin(assert_the_former_driver_hears_nothing_more(&[NO_POLL])).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_former_driver_hears_nothing_more_through_redis() {
+    let redis = server_url("COMANDA_TEST_REDIS");
+    Box::pin(assert_the_former_driver_hears_nothing_more(&[NO_POLL, ("REDIS_URL", &redis)])).await;
+}
+
+#[tokio::test]
+async fn a_driver_hears_the_end_of_a_delivery_without_the_door_and_nothing_after_it() {
+    let scene = Scene::set(&[NO_POLL]).await;
+    let owner = &scene.stage.shop.owner;
+    for end in ["DELIVERED", "CANCELLED", "FAILED", "WAITING"] {
+        let (order, delivery) = scene.carried().await;
+        let (here, there) = (scene.stage.url().to_owned(), scene.there());
+        let mut phones =
+            [scene.listening(&here, &order, &delivery).await, scene.listening(&there, &order, &delivery).await];
+        owner.walks(&order, &["PREPARING", "READY"]).await;
+        match end {
+            "CANCELLED" => _ = owner.cancels(&order, "sold out").await,
+            "WAITING" => _ = scene.mario.person.brings(&delivery, "WAITING").await,
+            _ => {
+                scene.mario.person.brings(&delivery, "PICKED_UP").await;
+                scene.mario.person.tries_to_bring(&delivery, end, Some("nobody opened")).await.expect(200);
+            }
+        }
+        for heard in all_heard(&scene, &mut phones).await {
+            let (last, before) = heard.split_last().expect("the end");
+            let expected = if end == "WAITING" { "delivery:unassigned" } else { "delivery:status-changed" };
+            assert_eq!(last.0, expected, "{end}: {heard:?}");
+            assert_tells_nothing(last, &scene.lucia);
+            // The order's own last event comes in the same transaction, and tells as little.
+            let closed = before.iter().filter(|(_, body)| {
+                ["DELIVERED", "CANCELLED"].contains(&body["order"]["status"].as_str().unwrap_or_default())
+            });
+            closed.for_each(|event| assert_tells_nothing(event, &scene.lucia));
+        }
+        if end == "FAILED" {
+            // What the restaurant does about it is none of his business.
+            owner.cancels(&order, "nobody opened").await;
+            for heard in all_heard(&scene, &mut phones).await {
+                assert!(heard.is_empty(), "{heard:?}");
+            }
+        }
+    }
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn who_joins_while_the_delivery_changes_hands_is_in_only_while_they_carry_it() {
+    let scene = Scene::set(&[]).await;
+    let owner = &scene.stage.shop.owner;
+    let (order, delivery) = scene.carried().await;
+    let room = &rooms(&order, &delivery)[0];
+    let mut phone = Phone::signed_in(scene.stage.url(), "websocket", token_of(&scene.mario.person)).await;
+    let mut names = Vec::new();
+    for round in 0..20 {
+        let (to, back) = (&scene.lucia.profile, &scene.mario.profile);
+        let asked = phone.ask_later("join", &json!([{ "room": room }])).await;
+        owner.assigns(&delivery, Some(to)).await.expect(200);
+        let after = scene.stage.last().await;
+        let answer = phone.answer(asked).await;
+        assert!(answer["ok"] == true || answer["error"]["status"] == 404, "{round}: {answer}");
+        owner.assigns(&delivery, Some(back)).await.expect(200);
+        for event in phone.everything().await {
+            assert!(
+                event.1["seq"].as_i64().unwrap() <= after || event.0 == "delivery:unassigned",
+                "{round}: {event:?}"
+            );
+            names.push(event.0.clone());
+            assert_tells_nothing(&event, &scene.lucia);
+        }
+        phone.ask("leave", &json!([{ "room": room }])).await;
+    }
+    // He carries it again: then he hears of it again.
+    phone.join(room, None).await;
+    owner.moves(&order, "PREPARING").await;
+    let mut next = phone.next().await;
+    while next.0.starts_with("delivery:") {
+        next = phone.next().await;
+    }
+    assert_eq!(next.1["order"]["status"], "PREPARING", "{names:?}");
+    scene.end().await;
+}
