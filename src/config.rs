@@ -343,6 +343,8 @@ pub struct Config {
     pub orders: Orders,
     /// Phones that were offline.
     pub sync: Sync,
+    /// How long rows are kept.
+    pub retention: Retention,
     /// Pictures.
     pub images: Images,
     /// Logs.
@@ -524,6 +526,7 @@ impl Config {
             delivery: Delivery::gather(reader),
             orders: Orders::gather(reader),
             sync: Sync::gather(reader),
+            retention: Retention::gather(reader),
             images: Images::gather(reader),
             log: Log {
                 level: reader.text("LOG_LEVEL").unwrap_or_default(),
@@ -853,6 +856,37 @@ impl Orders {
             bulk_max: reader.number("ORDER_BULK_MAX", 1, 1_000),
             quote_lifetime: reader.duration_between("QUOTE_LIFETIME", minute, hour * 24),
             max_distance: f64::from(reader.number("DELIVERY_MAX_DISTANCE", 100_u32, 500_000)),
+        }
+    }
+}
+
+/// How long what grows by being used is kept, and how often somebody looks.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// `RETENTION_INTERVAL`.
+    pub interval: Duration,
+    /// `IDEMPOTENCY_KEY_RETENTION`.
+    pub idempotency_keys: Duration,
+    /// `SYNC_RETENTION`.
+    pub sync_operations: Duration,
+    /// `SYNC_DEVICE_RETENTION`.
+    pub sync_devices: Duration,
+    /// `SESSION_RETENTION`.
+    pub sessions: Duration,
+    /// `NOTIFICATION_RETENTION`.
+    pub notifications: Duration,
+}
+
+impl Retention {
+    fn gather(reader: &mut Reader<'_>) -> Self {
+        let day = Duration::from_hours(24);
+        Self {
+            interval: reader.duration_between("RETENTION_INTERVAL", Duration::from_secs(1), day),
+            idempotency_keys: reader.duration_between("IDEMPOTENCY_KEY_RETENTION", day, day * 3_650),
+            sync_operations: reader.duration_between("SYNC_RETENTION", day, day * 3_650),
+            sync_devices: reader.duration_between("SYNC_DEVICE_RETENTION", day, day * 3_650),
+            sessions: reader.duration_between("SESSION_RETENTION", day, day * 3_650),
+            notifications: reader.duration_between("NOTIFICATION_RETENTION", day, day * 3_650),
         }
     }
 }

@@ -10,6 +10,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -169,6 +170,21 @@ impl Claim {
         .await?;
         Ok(())
     }
+}
+
+/// Forgets some keys that were sent before an instant, the oldest first; tells how many. Repeating one later asks anew.
+pub async fn forget(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
+    let forgotten = sqlx::query!(
+        "delete from idempotency_keys k using (
+             select user_id, operation, key from idempotency_keys
+             where created_at < $1 order by created_at limit $2 for update skip locked) old
+         where k.user_id = old.user_id and k.operation = old.operation and k.key = old.key",
+        before,
+        most,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(forgotten.rows_affected())
 }
 
 /// A JSON body that asks for something to be made, and the key under which it is made once.

@@ -96,6 +96,8 @@ pub mod framing;
 pub mod server;
 /// Starting and stopping.
 pub mod serve;
+/// What is not kept for ever.
+pub mod retention;
 /// Reaching PostgreSQL, and its schema.
 pub mod database;
 /// The private PostgreSQL.

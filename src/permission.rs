@@ -162,6 +162,8 @@ operations! {
     UpdateOrderStatus = "update_order_status": [Customer, Staff, Carrier, Admin];
     UpdateOrderPromise = "update_order_promise": [Staff, Admin];
     SyncOperations = "sync_operations": [SignedIn];
+    ListSyncDevices = "list_sync_devices": [SignedIn];
+    DeleteSyncDevice = "delete_sync_device": [SignedIn];
     Reorder = "reorder": [Customer, Staff, Carrier, Admin];
     BulkUpdateOrders = "bulk_update_orders": [Admin];
     BulkUpdateRestaurantOrders = "bulk_update_restaurant_orders": [Staff, Admin];

@@ -81,6 +81,7 @@ codes! {
     NoDriverAvailable = CONFLICT, "no_driver_available", "No driver is free";
     DriverBusy = CONFLICT, "driver_busy", "The driver is not free";
     DependencyRejected = CONFLICT, "dependency_rejected", "What it builds on was rejected";
+    OperationsUnfinished = CONFLICT, "operations_unfinished", "Operations of the device are still to be done";
     IdempotencyInProgress = CONFLICT, "idempotency_in_progress", "The same request is still being worked on";
     VersionConflict = PRECONDITION_FAILED, "version_conflict", "It was changed by somebody else meanwhile";
     OwnAccount = CONFLICT, "own_account", "Nobody does this to their own account";

@@ -29,7 +29,7 @@ use crate::pictures::{self, Pictures};
 use crate::seal::Seal;
 use crate::server::{self, ListenError};
 use crate::sync;
-use crate::{middleware, realtime};
+use crate::{middleware, realtime, retention};
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -155,6 +155,7 @@ fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<Runnin
     app.jobs.spawn(overdue::keep_watch(Arc::clone(&app), stop.clone()));
     app.jobs.spawn(presence::keep_watch(Arc::clone(&app), stop.clone()));
     app.jobs.spawn(sync::worker::keep_watch(Arc::clone(&app), stop.clone()));
+    app.jobs.spawn(retention::keep_clearing(Arc::clone(&app), stop.clone()));
     let (bounds, ending) = (app.config.http.clone(), stop.clone());
     let serving = tokio::spawn(async move { server::serve(listener, router, &bounds, ending).await });
     Ok(Running { app, address, stop, serving, relay, feed, outbox, collector })

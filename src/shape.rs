@@ -123,6 +123,9 @@ fn of_text(message: &str) -> Option<&'static str> {
         "provided string was not `true` or `false`" => "must be true or false",
         "expected unit variant" => SEE_REFERENCE,
         "expected value" | "expected `}`" => "must be one of the words that the reference names",
+        "lone leading surrogate in hex escape" | "invalid unicode code point" | "unexpected end of hex escape" => {
+            "must be a text of Unicode characters: a surrogate stands alone in it"
+        }
         "number out of range" => "must be a number of everyday size",
         "recursion limit exceeded" => "is nested too deeply",
         "trailing characters" | "trailing comma" => "must not have so many elements",

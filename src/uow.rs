@@ -136,6 +136,14 @@ impl Tx {
         &mut self.connection
     }
 
+    /// Takes a lock of PostgreSQL until the transaction ends; `false`: somebody else has it.
+    pub async fn try_lock(&mut self, lock: i64) -> Result<bool, Problem> {
+        let row = sqlx::query!(r#"select pg_try_advisory_xact_lock($1) as "taken!""#, lock)
+            .fetch_one(self.connection())
+            .await?;
+        Ok(row.taken)
+    }
+
     /// The place of the next event within this transaction.
     pub(crate) fn next_event_place(&mut self) -> Result<i32, Problem> {
         if self.events == EVENTS_PER_TRANSACTION {

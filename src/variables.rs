@@ -39,6 +39,7 @@ const MENUS: &str = "Menus";
 const DELIVERY: &str = "Delivery";
 const ORDERS: &str = "Orders";
 const SYNC: &str = "Phones that were offline";
+const RETENTION: &str = "What is not kept for ever";
 const PROVIDERS: &str = "Providers: all of a provider's variables, or none for the local stand-in";
 const LOGS: &str = "Logs";
 
@@ -376,6 +377,37 @@ pub const VARIABLES: &[Variable] = &[
         "SYNC_RETRY_AFTER",
         "1s",
         "Rest before a failed operation is tried again, doubled each time up to a minute (10ms to 1m).",
+    ),
+    plain(
+        RETENTION,
+        "RETENTION_INTERVAL",
+        "10m",
+        "How often each node looks for rows that are too old; one at a time removes them (1s to 24h).",
+    ),
+    plain(
+        RETENTION,
+        "IDEMPOTENCY_KEY_RETENTION",
+        "30d",
+        "How long a repeated Idempotency-Key is answered with the stored answer (1d to 3650d).",
+    ),
+    plain(
+        RETENTION,
+        "SYNC_RETENTION",
+        "30d",
+        "How long the results of finished offline operations are kept (1d to 3650d).",
+    ),
+    plain(
+        RETENTION,
+        "SYNC_DEVICE_RETENTION",
+        "400d",
+        "How long after its last batch the numbers of a device's operations stay known (1d to 3650d).",
+    ),
+    plain(RETENTION, "SESSION_RETENTION", "180d", "How long a session is kept after it expired (1d to 3650d)."),
+    plain(
+        RETENTION,
+        "NOTIFICATION_RETENTION",
+        "30d",
+        "How long notifications and their deliveries are kept (1d to 3650d).",
     ),
     optional(PROVIDERS, "CLOUDINARY_CLOUD_NAME", "my-cloud", "Cloudinary's cloud name."),
     optional(PROVIDERS, "CLOUDINARY_API_KEY", "123456789012345", "Cloudinary's API key."),

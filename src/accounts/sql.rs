@@ -12,6 +12,7 @@ pub mod belongings;
 pub mod profile;
 pub mod guesses;
 pub mod recovery;
+pub mod retention;
 pub mod revocations;
 pub mod second_factor;
 pub mod sessions;

@@ -4,8 +4,6 @@
 //! in with the secret takes the carts over, once; from then on it opens nothing. A guest who writes to no cart for
 //! `GUEST_LIFE` is forgotten, carts and all.
 
-use std::sync::Arc;
-
 use axum::http::{HeaderValue, header};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -14,7 +12,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::ids::GuestId;
 use crate::problem::{Code, Problem};
-use crate::tenancy::Who;
+
 use crate::uow::Tx;
 
 pub mod http;
@@ -64,22 +62,4 @@ fn not_good() -> Problem {
 /// How long a guest lives without a write.
 pub fn life(app: &App) -> TimeDelta {
     TimeDelta::from_std(app.config.accounts.guest_life).unwrap_or(TimeDelta::days(7))
-}
-
-/// Guests forgotten together.
-const BATCH: i64 = 50;
-
-/// Forgets some of the guests that have expired, with their carts; tells how many.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn forget_old(app: &Arc<App>) -> Result<u64, Problem> {
-    app.db
-        .write(Who::nobody(), |tx| {
-            Box::pin(async move {
-                let now = tx.now();
-                sql::forget(tx, now, BATCH).await
-            })
-        })
-        .await
 }

@@ -204,14 +204,15 @@ pub async fn outbox(tx: &mut Tx, page: Page) -> Result<Vec<Shown>, Problem> {
     Ok(shown)
 }
 
-/// Removes some of what was told before `before`.
-pub async fn sweep(tx: &mut Tx, before: DateTime<Utc>) -> Result<(), Problem> {
-    sqlx::query!(
+/// Forgets some of what was told before an instant, the oldest first; tells how many.
+pub async fn forget(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
+    let forgotten = sqlx::query!(
         "delete from notifications where id in (
-             select id from notifications where created_at < $1 order by created_at limit 1000)",
+             select id from notifications where created_at < $1 order by created_at limit $2)",
         before,
+        most,
     )
     .execute(tx.connection())
     .await?;
-    Ok(())
+    Ok(forgotten.rows_affected())
 }

@@ -27,10 +27,6 @@ const BATCH: i64 = 50;
 const LEASE: TimeDelta = TimeDelta::seconds(20);
 /// The safety net under the bell.
 const ROUND: Duration = Duration::from_secs(1);
-/// How long notifications are kept.
-const KEPT: TimeDelta = TimeDelta::days(30);
-/// Rounds between two sweeps.
-const SWEEP_EVERY: u32 = 3_600;
 /// Stands in for what must not be read later.
 const MASK: &str = "••••••••";
 
@@ -40,18 +36,11 @@ pub const STAND_IN: &str = "stand-in";
 /// Works until `stop`.
 pub async fn work(app: Arc<App>, stop: CancellationToken) {
     let scope = PlatformScope::proven_by("the worker of the outbox", None);
-    for round in 1_u32.. {
+    loop {
         match work_off(&app, scope).await {
             Ok(true) => continue,
             Ok(false) => {}
             Err(problem) => tracing::warn!(%problem, "the outbox waits"),
-        }
-        if round % SWEEP_EVERY == 0 {
-            let before = app.clock.now() - KEPT;
-            let swept = app.db.write(scope, move |tx| Box::pin(async move { sql::sweep(tx, before).await })).await;
-            if let Err(problem) = swept {
-                tracing::warn!(%problem, "old notifications could not be removed");
-            }
         }
         tokio::select! {
             () = stop.cancelled() => return,

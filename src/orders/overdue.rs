@@ -13,9 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::sql::answers::{self, Overdue};
 use super::status::Wish;
-use super::{OrderStatus, quoting, sql};
+use super::{OrderStatus, sql};
 use crate::app::App;
-use crate::guests;
 use crate::problem::Problem;
 use crate::tenancy::{PlatformScope, RestaurantScope};
 
@@ -33,12 +32,6 @@ pub async fn keep_watch(app: Arc<App>, stop: CancellationToken) {
             moments.tick().await;
             if let Err(problem) = sweep(&app).await {
                 tracing::warn!(%problem, "orders past acceptBy could not be looked for; the next look makes up for it");
-            }
-            if let Err(problem) = quoting::forget_old(&app).await {
-                tracing::warn!(%problem, "old quotes were not forgotten; the next look makes up for it");
-            }
-            if let Err(problem) = guests::forget_old(&app).await {
-                tracing::warn!(%problem, "expired guests were not forgotten; the next look makes up for it");
             }
         }
     };

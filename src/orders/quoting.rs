@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use chrono::TimeDelta;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -26,7 +25,7 @@ use crate::place::Place;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::restaurants::staff::Customer;
 use crate::restaurants::{self, Restaurant};
-use crate::tenancy::{PlatformScope, RestaurantScope};
+use crate::tenancy::RestaurantScope;
 use crate::timestamp::Timestamp;
 use crate::uow::Tx;
 use crate::wire::{Json, Path};
@@ -210,25 +209,4 @@ async fn earliest(
         return Ok(Some(restaurant.slots.slot_of(restaurant.zone()?, asked.there(tx.now()))));
     }
     moment::earliest(tx, scope, asked, tx.now()).await
-}
-
-/// So long after it has expired a quote can still be asked about.
-const KEPT: TimeDelta = TimeDelta::days(1);
-/// Quotes that are forgotten in one go.
-const BATCH: i64 = 500;
-
-/// Forgets quotes that expired long ago; tells how many.
-///
-/// # Errors
-/// When the database does not answer; what is left is forgotten the next time.
-pub async fn forget_old(app: &App) -> Result<u64, Problem> {
-    let platform = PlatformScope::proven_by("quotes that expired long ago", None);
-    app.db
-        .write(platform, |tx| {
-            Box::pin(async move {
-                let before = tx.now() - KEPT;
-                sql::quotes::forget(tx, before, BATCH).await
-            })
-        })
-        .await
 }

@@ -15,12 +15,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::kinds;
 use super::queue::{Entry, WaitsFor, Walk, Why};
 use super::sql::{self, Standing};
 use super::store::{self, Met, Sent};
 use super::worker::{self, Drained};
 use super::{Device, State};
+use super::{devices, kinds};
 use crate::accounts::caller::SignedIn;
 use crate::app::App;
 use crate::bounded;
@@ -39,7 +39,7 @@ const PAUSE: Duration = Duration::from_millis(25);
 
 /// The route of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(sync_operations))
+    OpenApiRouter::new().routes(routes!(sync_operations)).merge(devices::routes())
 }
 
 /// What a phone did while it was offline.
@@ -99,7 +99,7 @@ struct SyncAnswer {
     op_id: String,
     /// How it stands.
     outcome: Outcome,
-    /// Of a duplicate: what it came to the first time.
+    /// Of a duplicate: what it came to the first time; absent when that is not kept any more (`SYNC_RETENTION`).
     #[serde(skip_serializing_if = "Option::is_none")]
     first: Option<Outcome>,
     /// What it did: the order, or what holds. The same bytes each time.
@@ -264,6 +264,12 @@ fn compose(
             continue;
         }
         let now = standing.iter().find(|row| row.seq == one.seq);
+        if now.is_none() && *met == Met::Finished {
+            // Finished long ago: what it came to is not kept any more.
+            answer.outcome = Outcome::Duplicate;
+            answers.push(answer);
+            continue;
+        }
         let result = now.and_then(|row| row.result.as_ref()).map(|result| result.0.clone());
         // The second time that one batch names an operation it is a repetition as well.
         let is_repeated = *met == Met::Finished || !told.insert(one.seq);

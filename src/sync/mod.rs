@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::ids::UserId;
 
+pub mod devices;
 pub mod http;
 pub mod kinds;
 pub mod queue;

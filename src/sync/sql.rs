@@ -10,6 +10,7 @@ use crate::ids::{SessionId, SyncOperationId, UserId};
 use crate::problem::Problem;
 use crate::uow::Tx;
 
+pub mod devices;
 mod lease;
 pub mod operator;
 
@@ -20,8 +21,10 @@ pub use lease::{Lease, Released, due, hold, release, take};
 pub struct Held {
     /// The smallest number that has not come yet.
     pub next_seq: i64,
-    /// It was not known before.
+    /// It was not known before, or has been retired since it came last.
     pub is_new: bool,
+    /// Operations with smaller numbers that are not stored any more are finished.
+    pub forgotten_below: i64,
 }
 
 /// Locks a phone, which is noted if it was not known.
@@ -31,7 +34,7 @@ pub async fn lock_device(tx: &mut Tx, device: &Device) -> Result<Held, Problem> 
         Held,
         r#"insert into sync_devices as d (user_id, device, created_at, updated_at) values ($1, $2, $3, $3)
            on conflict (user_id, device) do update set updated_at = excluded.updated_at
-           returning next_seq, d.xmax = 0 as "is_new!""#,
+           returning next_seq, forgotten_below, (d.xmax = 0 or d.retired_at is not null) as "is_new!""#,
         device.user as UserId,
         device.name,
         now,
@@ -39,14 +42,6 @@ pub async fn lock_device(tx: &mut Tx, device: &Device) -> Result<Held, Problem> 
     .fetch_one(tx.connection())
     .await?;
     Ok(row)
-}
-
-/// How many phones a user has.
-pub async fn count_devices(tx: &mut Tx, user: UserId) -> Result<i64, Problem> {
-    let row = sqlx::query!(r#"select count(*) as "count!" from sync_devices where user_id = $1"#, user as UserId)
-        .fetch_one(tx.connection())
-        .await?;
-    Ok(row.count)
 }
 
 /// An operation that has come before.

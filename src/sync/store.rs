@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 
-use super::sql::{self, Known, NewOperation};
+use super::sql::{self, Known, NewOperation, devices};
 use super::{Device, State, kinds};
 use crate::clock::clamp;
 use crate::config;
@@ -78,13 +78,18 @@ pub async fn store(
     bounds: config::Sync,
 ) -> Result<Vec<Met>, Problem> {
     let held = sql::lock_device(tx, device).await?;
-    if held.is_new && sql::count_devices(tx, device.user).await? > bounds.max_devices {
-        let detail = "So many devices have synchronised for this user already; see SYNC_MAX_DEVICES.";
-        return Err(Problem::new(Code::TooMany, detail));
+    if held.is_new {
+        let is_room = devices::count_others(tx, device).await? < bounds.max_devices;
+        if !is_room && !devices::retire_idle(tx, device).await? {
+            let detail = "So many devices of this user have unfinished operations; see SYNC_MAX_DEVICES. Send what they \
+                          wait for, or remove one with DELETE /api/me/sync-devices.";
+            return Err(Problem::new(Code::TooMany, detail));
+        }
+        devices::enlist(tx, device).await?;
     }
     let seqs: Vec<_> = sent.iter().map(|one| one.seq).collect();
     let op_ids: Vec<_> = sent.iter().map(|one| one.op_id.clone()).collect();
-    let mut met = Meeting::with(sql::known(tx, device, &seqs, &op_ids).await?);
+    let mut met = Meeting::with(sql::known(tx, device, &seqs, &op_ids).await?, held.forgotten_below);
     let now = tx.now();
     let answers: Vec<_> = sent.iter().map(|one| met.meet(one, now)).collect();
     if met.fresh.is_empty() {
@@ -108,11 +113,12 @@ struct Meeting {
     by_seq: BTreeMap<i64, (String, Vec<u8>, State)>,
     by_name: BTreeMap<String, i64>,
     fresh: Vec<NewOperation>,
+    forgotten_below: i64,
 }
 
 impl Meeting {
-    fn with(known: Vec<Known>) -> Self {
-        let mut meeting = Self::default();
+    fn with(known: Vec<Known>, forgotten_below: i64) -> Self {
+        let mut meeting = Self { forgotten_below, ..Self::default() };
         for one in known {
             meeting.by_name.insert(one.op_id.clone(), one.seq);
             meeting.by_seq.insert(one.seq, (one.op_id, one.fingerprint, one.state));
@@ -127,6 +133,8 @@ impl Meeting {
                 State::Pending | State::Dead => Met::Open,
                 State::Applied | State::Rejected => Met::Finished,
             },
+            // It has come, and what it came to is not kept any more.
+            (None, None) if sent.seq < self.forgotten_below => Met::Finished,
             (None, None) => {
                 self.by_name.insert(sent.op_id.clone(), sent.seq);
                 self.by_seq.insert(sent.seq, (sent.op_id.clone(), fingerprint.to_vec(), State::Pending));

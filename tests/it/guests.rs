@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::str::FromStr as _;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use comanda::guests;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sqlx::ConnectOptions as _;
@@ -12,6 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::app::TestApp;
 use crate::people::{PASSWORD, Person, id_of};
+use crate::retention::clears;
 use crate::second_factor::sets_up;
 use crate::shop::Shop;
 use crate::socket::Socket;
@@ -208,7 +208,7 @@ async fn a_guest_is_forgotten_when_nothing_is_written_for_a_week() {
     quiet.get(&luigi.path("/cart")).await.refused(401, "unauthenticated");
     quiet.put(&luigi.path("/cart"), &json!({ "lines": [] })).await.refused(401, "unauthenticated");
     assert_eq!(reads(&busy, &luigi).await, lines([("a", 1)]), "to read is not enough, to write is");
-    guests::forget_old(&app.running().app).await.unwrap();
+    clears(&app, "guests").await;
     assert_eq!(app.count("select count(*) from guests").await, 1);
     assert_eq!(app.count("select count(*) from cart_items").await, 1, "what was in the carts went with the guest");
     app.passes(TimeDelta::days(7));
@@ -217,8 +217,7 @@ async fn a_guest_is_forgotten_when_nothing_is_written_for_a_week() {
          select gen_random_uuid(), sha256(n::text::bytea), '2020-01-01', '2020-01-01', '2020-01-08' from generate_series(1, 70) n",
     )
     .await;
-    let forget = async || guests::forget_old(&app.running().app).await.unwrap();
-    assert_eq!((forget().await, forget().await, forget().await), (50, 21, 0), "in batches, the oldest first");
+    assert_eq!((clears(&app, "guests").await, clears(&app, "guests").await), (71, 0));
 }
 
 #[tokio::test]

@@ -82,6 +82,7 @@ mod realtime;
 mod recovery;
 mod replay;
 mod restaurants;
+mod retention;
 mod round_trips;
 mod search;
 mod second_factor;

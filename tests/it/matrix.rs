@@ -7,6 +7,7 @@
 
 mod bodies;
 mod canaries;
+mod contract;
 mod cast;
 mod exercise;
 mod fuzz;
@@ -81,6 +82,7 @@ fn operations(area: impl Fn(&str) -> bool) -> Vec<(String, Method, Operation)> {
         .map(|(path, method, operation)| match operation {
             // The cart is named in the body.
             Operation::PlaceOrder => (format!("{path}#{{cartId}}"), method, operation),
+            Operation::DeleteSyncDevice => (format!("{path}?deviceId=phone"), method, operation),
             Operation::ListSlots => (format!("{path}?fulfilment=PICKUP"), method, operation),
             // What is on the menu is needed by the others.
             Operation::PutMenu | Operation::ImportMenu => (format!("{path}?dryRun=true"), method, operation),

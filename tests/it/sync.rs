@@ -9,6 +9,7 @@ use crate::people::{Person, id_of};
 use crate::reply::Reply;
 use crate::shop::{Dish, Shop};
 
+mod devices;
 mod crashes;
 mod histories;
 mod later;
@@ -234,7 +235,7 @@ async fn a_batch_has_bounds() {
     let refusal = sends(&ada, "phone", &[unknown(5), unknown(6)]).await.refused(409, "too_many");
     assert_eq!(refusal["nextSeq"], 1);
     assert_eq!(told(&sends(&ada, "phone", &[unknown(5)]).await), ["blocked:1:missing"]);
-    sends(&ada, "tablet", &[name(1)]).await.expect(200);
+    sends(&ada, "tablet", &[name(1), unknown(3)]).await.expect(200);
     sends(&ada, "watch", &[name(1)]).await.refused(409, "too_many");
     sends(&ada, "tablet", &[name(2)]).await.expect(200);
 }

@@ -334,3 +334,16 @@ pub async fn of_user(tx: &mut Tx, user: UserId, lives: SessionLives) -> Result<V
     .await?;
     Ok(sessions)
 }
+
+/// Forgets some sessions that expired before an instant, the oldest first; tells how many.
+pub async fn forget(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
+    let forgotten = sqlx::query!(
+        "delete from sessions where id in (
+             select id from sessions where expires_at < $1 order by expires_at limit $2 for update skip locked)",
+        before,
+        most,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(forgotten.rows_affected())
+}

@@ -220,7 +220,7 @@ const OF_LIBRARIES: [&str; 24] = [
     "provided string was not",
     "Failed to",
     "invalid utf-8",
-    "surrogate",
+    "lone leading surrogate",
 ];
 
 /// The first words of a library in a text.

@@ -1,0 +1,45 @@
+//! Removes what has ended long ago of guesses, resets and half sign-ins (`retention.rs`).
+
+use chrono::{DateTime, Utc};
+
+use crate::problem::Problem;
+use crate::uow::Tx;
+
+/// Forgets some counters of guesses that ended before an instant, the oldest first; tells how many.
+pub async fn forget_guesses(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
+    let forgotten = sqlx::query!(
+        "delete from guesses where key in (
+             select key from guesses where ends_at < $1 order by ends_at limit $2 for update skip locked)",
+        before,
+        most,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(forgotten.rows_affected())
+}
+
+/// Forgets some requests for a new password that ended before an instant, the oldest first; tells how many.
+pub async fn forget_resets(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
+    let forgotten = sqlx::query!(
+        "delete from password_resets where id in (
+             select id from password_resets where expires_at < $1 order by expires_at limit $2 for update skip locked)",
+        before,
+        most,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(forgotten.rows_affected())
+}
+
+/// Forgets some half sign-ins that ended before an instant, the oldest first; tells how many.
+pub async fn forget_challenges(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
+    let forgotten = sqlx::query!(
+        "delete from login_challenges where id in (
+             select id from login_challenges where expires_at < $1 order by expires_at limit $2 for update skip locked)",
+        before,
+        most,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(forgotten.rows_affected())
+}

@@ -1,0 +1,108 @@
+//! `GET` and `DELETE /api/me/sync-devices`: the phones that bring what was done offline, as their user sees them.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Device;
+use super::sql::devices::{self, Listed, Removed};
+use crate::accounts::caller::SignedIn;
+use crate::app::App;
+use crate::paging::List;
+use crate::problem::{Code, Problem, ProblemBody};
+use crate::tenancy::Who;
+use crate::text::SingleLine;
+use crate::wire::{Json, Query};
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(list_sync_devices)).routes(routes!(delete_sync_device))
+}
+
+/// A device that synchronises.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct SyncDevice {
+    /// What it calls itself: the `deviceId` of its batches.
+    device_id: String,
+    /// The smallest number of an operation that has not come yet.
+    next_seq: i64,
+    /// Operations that are stored and not finished.
+    waiting: i64,
+    /// When it first synchronised.
+    created_at: DateTime<Utc>,
+    /// When it last did.
+    last_synced_at: DateTime<Utc>,
+}
+
+impl From<Listed> for SyncDevice {
+    fn from(device: Listed) -> Self {
+        Self {
+            device_id: device.device,
+            next_seq: device.next_seq,
+            waiting: device.waiting,
+            created_at: device.created_at,
+            last_synced_at: device.updated_at,
+        }
+    }
+}
+
+/// List one's devices that synchronise
+///
+/// Those that `POST /api/orders/sync` knows, the one that came last first; at most `SYNC_MAX_DEVICES`. One that has nothing
+/// unfinished and has been idle longest gives way when another comes.
+#[utoipa::path(get, path = "/api/me/sync-devices", tag = "orders", security(("token" = [])), responses(
+    (status = 200, description = "The devices", body = List<SyncDevice>),
+))]
+async fn list_sync_devices(
+    State(app): State<Arc<App>>,
+    SignedIn(caller): SignedIn,
+) -> Result<Json<List<SyncDevice>>, Problem> {
+    let user = caller.user;
+    let found = app.db.read(Who::user(user), move |tx| Box::pin(async move { devices::list(tx, user).await })).await?;
+    Ok(Json(List::whole(found.into_iter().map(SyncDevice::from).collect())))
+}
+
+/// Which device.
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+struct DeviceQuery {
+    /// What it calls itself.
+    #[param(inline)]
+    device_id: SingleLine<64>,
+}
+
+/// Remove a device that synchronises
+///
+/// What it brought is deleted, and operations that wait for one that never came are dropped. Its numbers stay known: if it
+/// comes again, it goes on where it was, and nothing is done twice. Removing one that is not there changes nothing.
+#[utoipa::path(delete, path = "/api/me/sync-devices", tag = "orders", security(("token" = [])), params(DeviceQuery),
+    responses(
+        (status = 204, description = "It is not there any more"),
+        (status = 409, description = "Something that it brought is still to be done", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn delete_sync_device(
+    State(app): State<Arc<App>>,
+    SignedIn(caller): SignedIn,
+    Query(query): Query<DeviceQuery>,
+) -> Result<StatusCode, Problem> {
+    let device = Device { user: caller.user, name: query.device_id.into_string() };
+    let removed = app
+        .db
+        .write(Who::user(caller.user), move |tx| Box::pin(async move { devices::retire(tx, &device).await }))
+        .await?;
+    match removed {
+        Removed::Gone => Ok(StatusCode::NO_CONTENT),
+        Removed::Unfinished => {
+            let detail = "Operations of this device are stored and still to be done. Try again when they are finished.";
+            Err(Problem::new(Code::OperationsUnfinished, detail))
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The OpenAPI document held against the server by somebody else: schemathesis (`PyPI`, pinned in `tests/schemathesis/`, put
+//! into `target/schemathesis` by `bin/setup`) makes requests from the document, good and bad ones, and looks whether each
+//! answer has a status, a media type, headers and a body that the document names.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use futures_util::{StreamExt as _, stream};
+
+use super::cast::Caller;
+use super::world::World;
+
+/// Requests made up for each operation and caller. With `examples,coverage,fuzzing` in place of `fuzzing` below, some 9,000
+/// are made for each caller.
+const EXAMPLES: &str = "2";
+
+/// What is looked at in each answer.
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
+                      response_schema_conformance";
+
+/// Ends the sessions that the run needs.
+const LEFT_OUT: [&str; 3] = ["logout_all", "logout", "end_session"];
+
+/// Where `bin/setup` puts the program.
+const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/schemathesis/bin/schemathesis");
+
+/// What the program says of a run, and whether it found nothing.
+async fn holds(world: &World, caller: Caller) -> Result<(), String> {
+    let mut command = tokio::process::Command::new(PROGRAM);
+    command.arg("run").arg(format!("{}/api/openapi.json", world.app.door.base));
+    command.args(["--phases", "fuzzing", "--max-examples", EXAMPLES, "--seed", "20231", "--workers", "1"]);
+    command.args(["--generation-deterministic", "--suppress-health-check", "all", "--warnings", "off", "--no-shrink"]);
+    command.args(["--checks", CHECKS]);
+    command.args(["--request-timeout", "20", "--no-color"]);
+    // What it keeps for itself does not belong into the tree.
+    command.current_dir(env!("CARGO_TARGET_TMPDIR"));
+    for operation in LEFT_OUT {
+        command.args(["--exclude-operation-id", operation]);
+    }
+    if let Some(token) = &world.person(caller).token {
+        command.args(["--header", &format!("Authorization: Bearer {token}")]);
+    }
+    let output = command.stdin(Stdio::null()).output().await.expect("schemathesis runs");
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    Err(format!("{caller:?}: {said}"))
+}
+
+#[tokio::test]
+async fn an_independent_reader_finds_no_answer_that_the_document_does_not_name() {
+    assert!(
+        Path::new(PROGRAM).exists(),
+        "schemathesis is not installed: run bin/setup, which fetches it from PyPI into target/schemathesis"
+    );
+    let world = World::new().await;
+    let callers = [Caller::Anonymous, Caller::Ada, Caller::OwnerA, Caller::Mario, Caller::Admin];
+    let runs = stream::iter(callers).map(|caller| holds(&world, caller)).buffer_unordered(2);
+    let found: Vec<_> = runs.filter_map(async |held| held.err()).collect().await;
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}

@@ -1,0 +1,128 @@
+//! What is not kept for ever: every table either has a row in `retention.rs` or a reason to be kept.
+
+use std::collections::BTreeSet;
+
+use comanda::retention::{self, RULES};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::app::{TestApp, eventually};
+
+/// Removes what is old of a table; tells how many rows.
+pub async fn clears(app: &TestApp, table: &str) -> u64 {
+    let rule = RULES.iter().find(|rule| rule.table == table).expect("a rule for it");
+    retention::clear(&app.running().app, rule).await.unwrap()
+}
+
+/// Tables without a rule, and what bounds them.
+const KEPT: &[(&str, &str)] = &[
+    ("_sqlx_migrations", "one row a migration"),
+    ("cart_items", "its cart"),
+    ("carts", "one open cart a user and restaurant; ordered ones say what an order came from"),
+    ("coupon_redemptions", "its order"),
+    ("coupons", "what managers make"),
+    ("day_counters", "one row a restaurant and day"),
+    ("deliveries", "its order"),
+    ("delivery_zones", "its restaurant"),
+    ("drivers", "one row a driver"),
+    ("event_epoch", "one row"),
+    ("events", "the log of what happened to orders"),
+    ("exceptional_days", "its restaurant"),
+    ("exceptional_hours", "its restaurant"),
+    ("images", "collected when nothing shows them (pictures.rs)"),
+    ("invitations", "bounded for each restaurant"),
+    ("item_modifier_groups", "its item"),
+    ("memberships", "its restaurant"),
+    ("menu_categories", "its restaurant; orders name what was on the menu"),
+    ("menu_items", "its restaurant; orders name what was on the menu"),
+    ("menus", "its restaurant"),
+    ("modifier_groups", "its restaurant"),
+    ("modifiers", "its restaurant"),
+    ("nested_modifier_groups", "its modifier"),
+    ("notification_deliveries", "its notification"),
+    ("notification_preferences", "its user"),
+    ("opening_hours", "its restaurant"),
+    ("order_items", "its order"),
+    ("orders", "the books"),
+    ("push_devices", "its session"),
+    ("recovery_codes", "its user"),
+    ("restaurants", "what administrators make"),
+    ("revocations", "removed by the feed that reads them (accounts/sql/revocations.rs)"),
+    ("second_factors", "its user"),
+    ("slots", "one row a slot that was ever taken"),
+    ("stock_ledger", "the books: the sum of it is the stock"),
+    ("tax_classes", "its restaurant"),
+    ("user_addresses", "bounded for each user"),
+    ("users", "what people make"),
+];
+
+#[tokio::test]
+async fn every_table_has_an_end_or_a_reason() {
+    let app = TestApp::start().await;
+    let tables =
+        "select relname::text from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace
+                  and not relispartition";
+    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&app.look).await.unwrap();
+    let ruled: BTreeSet<_> = RULES.iter().map(|rule| rule.table.to_owned()).collect();
+    let kept: BTreeSet<_> = KEPT.iter().map(|(table, _)| (*table).to_owned()).collect();
+    assert!(ruled.is_disjoint(&kept));
+    let known: BTreeSet<_> = ruled.union(&kept).cloned().collect();
+    let new: Vec<_> = tables.iter().filter(|table| !known.contains(*table)).collect();
+    assert!(new.is_empty(), "say in retention.rs or here what ends the rows of {new:?}");
+    for table in ruled {
+        assert!(tables.contains(&table), "{table} is not there");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_answered_as_long_as_it_is_kept() {
+    let app = TestApp::with(&[("IDEMPOTENCY_KEY_RETENTION", "2d")]).await;
+    let ada = app.customer("Ada").await;
+    let adds = async || {
+        let request = ada.request(Method::POST, "/api/me/addresses").header("idempotency-key", "k");
+        ada.send(request.json(&json!({ "address": "Via Zamboni 2" }))).await.expect(201)["id"].clone()
+    };
+    let first = adds().await;
+    app.does("update idempotency_keys set created_at = created_at - interval '47 hours'").await;
+    assert_eq!((clears(&app, "idempotency_keys").await, adds().await), (0, first.clone()));
+    app.does("update idempotency_keys set created_at = created_at - interval '2 hours'").await;
+    assert_eq!(clears(&app, "idempotency_keys").await, 1);
+    assert_ne!(adds().await, first, "afterwards it is a new request");
+}
+
+#[tokio::test]
+async fn what_is_old_goes_in_batches_by_itself_and_what_is_not_stays() {
+    let app = TestApp::with(&[("RETENTION_INTERVAL", "1s")]).await;
+    let ada = app.customer("Ada").await;
+    app.does(&format!(
+        "insert into idempotency_keys (user_id, operation, key, fingerprint, created_at)
+         select (select id from users where email = '{0}'), 'x', n::text, sha256('x'), now() - interval '31 days'
+         from generate_series(1, 1200) n;
+         insert into sessions (id, user_id, created_at, last_used_at, refreshed_at, expires_at)
+         select gen_random_uuid(), (select id from users where email = '{0}'), '2020-01-01', '2020-01-01', '2020-01-01', '2020-02-01'
+         from generate_series(1, 3);
+         insert into guesses (key, count, ends_at) select sha256(n::text::bytea), 1, '2020-01-01' from generate_series(1, 3) n",
+        ada.email
+    ))
+    .await;
+    for (table, left) in [("idempotency_keys", 0), ("sessions", 1), ("guesses", 0)] {
+        let question: &'static str = match table {
+            "idempotency_keys" => "select count(*) from idempotency_keys",
+            "sessions" => "select count(*) from sessions",
+            _ => "select count(*) from guesses",
+        };
+        eventually(table, async || app.count(question).await == left).await;
+    }
+    ada.get("/api/me").await.expect(200);
+}
+
+#[tokio::test]
+async fn one_node_at_a_time_removes() {
+    let app = TestApp::start().await;
+    app.does("insert into guesses (key, count, ends_at) values (sha256('a'), 1, '2020-01-01')").await;
+    let mut other = app.look.begin().await.unwrap();
+    sqlx::query("select pg_advisory_xact_lock($1)").bind(0x636f_6d61_6e64_6101_i64).execute(&mut *other).await.unwrap();
+    assert_eq!(clears(&app, "guesses").await, 0, "another node is at it");
+    other.rollback().await.unwrap();
+    assert_eq!(clears(&app, "guesses").await, 1);
+}
