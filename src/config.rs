@@ -158,6 +158,14 @@ pub struct Limits {
     pub user: Option<Quota>,
     /// `RATE_LIMIT_ADDRESS`; `None`: off.
     pub address: Option<Quota>,
+    /// `RATE_LIMIT_NETWORK`; `None`: off.
+    pub network: Option<Quota>,
+    /// `MESSAGES_PER_NUMBER`.
+    pub messages_per_number: Quota,
+    /// `MESSAGES_PER_ACCOUNT`.
+    pub messages_per_account: Quota,
+    /// `MESSAGES_PER_NETWORK`.
+    pub messages_per_network: Quota,
     /// `REDIS_OPERATION_TIMEOUT`.
     pub redis_timeout: Duration,
 }
@@ -728,17 +736,26 @@ impl Limits {
         };
         let wanted = "a number and a time such as 60/1m, or auto";
         let auth = by_mode(60, 3_000);
-        let [user, address] =
-            ["RATE_LIMIT_USER", "RATE_LIMIT_ADDRESS"].map(|name| {
-                let ordinary = by_mode(1_200, 60_000);
-                reader.value(name, "a number and a time such as 1200/1m, or auto, or off", Some(ordinary), |text| {
-                    match text {
-                        "auto" => Some(Some(ordinary)),
-                        "off" => Some(None),
-                        quota => Quota::parse(quota).map(Some),
-                    }
-                })
-            });
+        let [user, address, network] =
+            [("RATE_LIMIT_USER", 1_200), ("RATE_LIMIT_ADDRESS", 1_200), ("RATE_LIMIT_NETWORK", 12_000)].map(
+                |(name, most)| {
+                    let ordinary = by_mode(most, most * 50);
+                    reader.value(name, "a number and a time such as 1200/1m, or auto, or off", Some(ordinary), |text| {
+                        match text {
+                            "auto" => Some(Some(ordinary)),
+                            "off" => Some(None),
+                            quota => Quota::parse(quota).map(Some),
+                        }
+                    })
+                },
+            );
+        let messages = |reader: &mut Reader<'_>, name: &str, most: u32| {
+            let a_day = Quota::new(most, Duration::from_hours(24));
+            reader.value(name, "a number and a time such as 10/24h, or auto", a_day, |text| match text {
+                "auto" => Some(a_day),
+                quota => Quota::parse(quota),
+            })
+        };
         Self {
             auth: reader.value("RATE_LIMIT_AUTH", wanted, auth, |text| match text {
                 "auto" => Some(auth),
@@ -746,6 +763,14 @@ impl Limits {
             }),
             user,
             address,
+            network,
+            messages_per_number: messages(reader, "MESSAGES_PER_NUMBER", 10),
+            messages_per_account: messages(reader, "MESSAGES_PER_ACCOUNT", 20),
+            messages_per_network: messages(
+                reader,
+                "MESSAGES_PER_NETWORK",
+                if mode == Mode::Production { 200 } else { 20_000 },
+            ),
             redis_timeout: reader.duration("REDIS_OPERATION_TIMEOUT"),
         }
     }

@@ -110,5 +110,7 @@ pub mod variables;
 pub mod telemetry;
 /// The books held against each other.
 pub mod check;
+/// Phone numbers.
+pub mod phone;
 /// What an operator does by hand.
 pub mod operator;

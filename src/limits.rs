@@ -56,6 +56,16 @@ impl Quota {
         (per.as_micros() >= u128::from(count)).then(|| NonZeroU32::new(count))?.map(|count| Self { count, per })
     }
 
+    /// So many.
+    pub const fn count(self) -> u32 {
+        self.count.get()
+    }
+
+    /// In so long.
+    pub const fn per(self) -> Duration {
+        self.per
+    }
+
     /// As the algorithm wants it.
     fn refill(self) -> governor::Quota {
         governor::Quota::with_period(self.interval())
@@ -78,6 +88,8 @@ enum Policy {
     User,
     /// Anybody else, elsewhere.
     Address,
+    /// All signed-in users of a network together, elsewhere: accounts cost nothing.
+    Network,
 }
 
 impl Policy {
@@ -86,6 +98,7 @@ impl Policy {
             Self::Auth => "auth",
             Self::User => "user",
             Self::Address => "address",
+            Self::Network => "network",
         }
     }
 }
@@ -214,6 +227,7 @@ pub struct Limits {
     auth: Buckets,
     user: Option<Buckets>,
     address: Option<Buckets>,
+    network: Option<Buckets>,
     shared: Option<Shared>,
 }
 
@@ -230,6 +244,7 @@ impl Limits {
             auth: Buckets::new(Policy::Auth, quotas.auth, clock),
             user: ordinary(Policy::User, quotas.user),
             address: ordinary(Policy::Address, quotas.address),
+            network: ordinary(Policy::Network, quotas.network),
             shared,
         })
     }
@@ -253,6 +268,10 @@ const fn guesses(operation: Operation) -> bool {
             | Operation::Login
             | Operation::ChangePassword
             | Operation::UpdateMe
+            | Operation::RequestPhoneCode
+            | Operation::ConfirmPhone
+            | Operation::RequestEmailCode
+            | Operation::ConfirmEmail
             | Operation::ForgotPassword
             | Operation::ResetPassword
             | Operation::CompleteLogin
@@ -273,7 +292,17 @@ pub async fn limit(State(app): State<Arc<App>>, client: Client, request: Request
         (Policy::User, Some(user)) => Subject::User(user),
         _ => Subject::Network(client.network()),
     };
-    let verdict = buckets.draw_everywhere(app.limits.shared.as_ref(), subject).await;
+    let mut buckets = buckets;
+    let mut verdict = buckets.draw_everywhere(app.limits.shared.as_ref(), subject).await;
+    if verdict.allowed
+        && buckets.policy == Policy::User
+        && let Some(network) = &app.limits.network
+    {
+        let of_all = network.draw_everywhere(app.limits.shared.as_ref(), Subject::Network(client.network())).await;
+        if !of_all.allowed {
+            (buckets, verdict) = (network, of_all);
+        }
+    }
     let mut response = if verdict.allowed {
         next.run(request).await
     } else {

@@ -69,7 +69,15 @@ pub async fn create_user(config: &Config, email: &str, name: &str, role: UserRol
     let (id, address, name) = (UserId::new(), email.as_str().to_owned(), name.to_owned());
     let created = with_database(config, move |tx, _| {
         Box::pin(async move {
-            let user = NewUser { id, email: &email, password_hash: &password_hash, name: &name, phone: None, role };
+            let user = NewUser {
+                id,
+                email: &email,
+                password_hash: &password_hash,
+                name: &name,
+                phone: None,
+                role,
+                is_proved: true,
+            };
             sql::insert(tx, &user).await
         })
     })

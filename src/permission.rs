@@ -70,6 +70,10 @@ operations! {
     CreateGuest = "create_guest": [Anyone];
     GetMe = "get_me": [SignedIn];
     UpdateMe = "update_me": [SignedIn];
+    RequestPhoneCode = "request_phone_code": [SignedIn];
+    ConfirmPhone = "confirm_phone": [SignedIn];
+    RequestEmailCode = "request_email_code": [SignedIn];
+    ConfirmEmail = "confirm_email": [SignedIn];
     ListAddresses = "list_addresses": [SignedIn];
     CreateAddress = "create_address": [SignedIn];
     ReplaceAddress = "replace_address": [SignedIn];

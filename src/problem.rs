@@ -86,6 +86,7 @@ codes! {
     VersionConflict = PRECONDITION_FAILED, "version_conflict", "It was changed by somebody else meanwhile";
     OwnAccount = CONFLICT, "own_account", "Nobody does this to their own account";
     LastOwner = CONFLICT, "last_owner", "A restaurant needs an owner";
+    NoPhone = CONFLICT, "no_phone", "The profile has no phone number";
     TooMany = CONFLICT, "too_many", "There are as many as there may be";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
     UriTooLong = URI_TOO_LONG, "uri_too_long", "The address is too long";

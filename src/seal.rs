@@ -16,6 +16,10 @@ pub enum Purpose {
     Guesses,
     /// Codes that reset a password.
     ResetCode,
+    /// Codes that prove an address or a number.
+    ContactCode,
+    /// Tokens of devices that somebody has signed in on.
+    LoginDevice,
     /// The keys of second factors.
     SecondFactor,
     /// Codes that stand in for a second factor.
@@ -31,6 +35,8 @@ impl Purpose {
         match self {
             Self::Guesses => b"comanda guesses 1",
             Self::ResetCode => b"comanda reset code 1",
+            Self::ContactCode => b"comanda contact code 1",
+            Self::LoginDevice => b"comanda login device 1",
             Self::SecondFactor => b"comanda second factor 1",
             Self::RecoveryCode => b"comanda recovery code 1",
             Self::GuestToken => b"comanda guest token 1",

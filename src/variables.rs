@@ -129,6 +129,25 @@ pub const VARIABLES: &[Variable] = &[
     ),
     plain(
         LIMITS,
+        "RATE_LIMIT_NETWORK",
+        "auto",
+        "The same requests of all signed-in users of one network (IPv6: /64) together, or off. auto: 12000/1m in production, 600000/1m in development.",
+    ),
+    plain(
+        LIMITS,
+        "MESSAGES_PER_NUMBER",
+        "auto",
+        "Codes and notices to one phone number or, where they are asked for by hand, one address. auto: 10/24h. Beyond: 429, or by e-mail.",
+    ),
+    plain(LIMITS, "MESSAGES_PER_ACCOUNT", "auto", "Codes that one account asks for. auto: 20/24h. Beyond: 429."),
+    plain(
+        LIMITS,
+        "MESSAGES_PER_NETWORK",
+        "auto",
+        "Codes that one network (IPv6: /64) asks for. auto: 200/24h in production, 20000/24h in development. Beyond: 429.",
+    ),
+    plain(
+        LIMITS,
         "REDIS_OPERATION_TIMEOUT",
         "50ms",
         "How long a limit waits for Redis before this node counts by itself.",

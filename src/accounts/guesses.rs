@@ -4,18 +4,23 @@
 //! A count is keyed by what is guessed at *and* from which network, so that a stranger uses up only their own tries.
 //! Beside it stands one count for everybody who comes from a network the owner was never signed in from: it bounds
 //! what a crowd of networks can try together (NIST SP 800-63B asks for at most 100), and the owner, at a place where
-//! they have been before, is not held by it. An address without an account is counted in exactly the same way.
+//! they have been before or on a device that has signed in before (`login_device.rs`), is not held by it. An address without an account is counted in exactly the same way.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 use super::Email;
+use super::login_device::{self, DeviceName};
 use super::sql::guesses as sql;
 use crate::app::App;
 use crate::client::{Client, network_of};
-use crate::limits::too_many;
-use crate::problem::Problem;
+use crate::ids::UserId;
+use crate::limits::{Quota, too_many};
+use crate::problem::{Code, Problem};
 use crate::seal::Purpose;
 use crate::tenancy::Who;
+use crate::uow::Tx;
 
 /// So many tries in a span.
 #[derive(Debug, Clone, Copy)]
@@ -50,10 +55,25 @@ pub const PASSWORD_ELSEWHERE: Bound = bound("password elsewhere", 100, DAY);
 /// Wrong passwords given by somebody who is signed in, for one user.
 pub const PASSWORD_AGAIN: Bound = bound("password again", 10, QUARTER);
 
-/// Codes asked for, for one address (the plan's three in a quarter of an hour).
+/// The same over a day.
+pub const PASSWORD_AGAIN_A_DAY: Bound = bound("password again a day", 30, DAY);
+/// Passwords chosen by somebody who is signed in, for one user.
+pub const PASSWORD_CHANGES: Bound = bound("password changes", 10, DAY);
+/// Wrong passwords for one address from one device that has a token of an earlier sign-in.
+pub const PASSWORD_DEVICE: Bound = bound("password device", 10, QUARTER);
+/// The same over a day.
+pub const PASSWORD_DEVICE_A_DAY: Bound = bound("password device a day", 30, DAY);
+
+/// Codes asked for, for one address: by known devices, from networks the owner knows, and from each other network (the
+/// plan's three in a quarter of an hour).
 pub const RESET_REQUESTS: Bound = bound("reset requests", 3, QUARTER);
 /// The same over a day: with five tries each, it keeps guessing hopeless.
 pub const RESET_REQUESTS_A_DAY: Bound = bound("reset requests a day", 6, DAY);
+/// Codes of eight digits that networks the owner does not know get together; beyond, the code is longer, and guessing at
+/// it hopeless however many there are.
+pub const RESET_SHORT_CODES_A_DAY: Bound = bound("reset short codes a day", 6, DAY);
+/// Codes that networks the owner does not know get together, so that a crowd cannot fill a mailbox.
+pub const RESET_STRANGERS_A_DAY: Bound = bound("reset requests of strangers a day", 100, DAY);
 /// Codes tried without naming the request, for one address (the plan's five in a quarter of an hour).
 pub const RESET_TRIES: Bound = bound("reset tries", 5, QUARTER);
 /// The same over a day.
@@ -76,6 +96,24 @@ impl Counter {
         named.extend_from_slice(parts);
         Self { key: app.seal.hash(Purpose::Guesses, &named), most: bound.most, span: bound.span }
     }
+
+    /// The count of a bound of the configuration.
+    fn configured(app: &App, name: &'static str, quota: Quota, parts: &[&[u8]]) -> Self {
+        let most = i32::try_from(quota.count()).unwrap_or(i32::MAX);
+        let span = TimeDelta::from_std(quota.per()).unwrap_or(DAY);
+        Self::new(app, Bound::new(name, most, span), parts)
+    }
+
+    /// Messages to one number or address (`MESSAGES_PER_NUMBER`).
+    pub fn messages_to(app: &App, target: &str) -> Self {
+        Self::configured(app, "messages to", app.config.limits.messages_per_number, &[target.as_bytes()])
+    }
+
+    /// Messages that one network asks for (`MESSAGES_PER_NETWORK`).
+    fn messages_from(app: &App, client: Client) -> Self {
+        let network = client.network().to_string();
+        Self::configured(app, "messages from", app.config.limits.messages_per_network, &[network.as_bytes()])
+    }
 }
 
 /// Tries taken for a password, and given back when it was right.
@@ -85,30 +123,51 @@ pub struct Taken {
     is_familiar: bool,
 }
 
-/// Takes a try at the password of an address, before it is looked at.
+/// Takes a try at the password of an address, before it is looked at: one of the device's own, if it brings the token of
+/// an earlier sign-in with this address.
 ///
 /// # Errors
 /// 429 when there is none left.
-pub async fn take_password_try(app: &App, email: &Email, client: Client) -> Result<Taken, Problem> {
+pub async fn take_password_try(
+    app: &App,
+    email: &Email,
+    client: Client,
+    device: Option<&SecretString>,
+) -> Result<Taken, Problem> {
     let (address, network) = (email.as_str().as_bytes(), client.network().to_string());
-    let here =
-        [PASSWORD_HERE, PASSWORD_HERE_A_DAY].map(|bound| Counter::new(app, bound, &[address, network.as_bytes()]));
+    let device = known_device(app, email, device);
+    let here = match &device {
+        Some(device) => {
+            [PASSWORD_DEVICE, PASSWORD_DEVICE_A_DAY].map(|bound| Counter::new(app, bound, &[address, device]))
+        }
+        None => {
+            [PASSWORD_HERE, PASSWORD_HERE_A_DAY].map(|bound| Counter::new(app, bound, &[address, network.as_bytes()]))
+        }
+    };
     let elsewhere = Counter::new(app, PASSWORD_ELSEWHERE, &[address]);
-    let (email, counters, wide) = (email.clone(), here.to_vec(), elsewhere.clone());
-    let is_familiar = app
+    let (email, counters, wide, is_known_device) = (email.clone(), here.to_vec(), elsewhere.clone(), device.is_some());
+    let taken = app
         .db
         .write(Who::nobody(), move |tx| {
             Box::pin(async move {
                 sql::take(tx, &counters).await?.or_refuse(tx.now())?;
-                let is_familiar = knows(&sql::addresses(tx, &email).await?, client);
+                let is_familiar = knows(&sql::addresses(tx, &email).await?, client) || is_known_device;
                 if !is_familiar {
                     sql::take(tx, &[wide]).await?.or_refuse(tx.now())?;
                 }
                 Ok(is_familiar)
             })
         })
-        .await?;
-    Ok(Taken { here: here.to_vec(), elsewhere, is_familiar })
+        .await;
+    if taken.as_ref().is_err_and(|problem| problem.code() == Code::TooManyRequests) {
+        tracing::warn!(client = %client.address(), "a sign-in was refused: too many wrong passwords");
+    }
+    Ok(Taken { here: here.to_vec(), elsewhere, is_familiar: taken? })
+}
+
+/// The device that a token names, if it was made for this address.
+fn known_device(app: &App, email: &Email, token: Option<&SecretString>) -> Option<DeviceName> {
+    login_device::read(&app.seal, email, token?.expose_secret(), app.clock.now())
 }
 
 impl Taken {
@@ -154,21 +213,70 @@ pub async fn give_back(app: &App, counters: Vec<Counter>) -> Result<(), Problem>
     app.db.write(Who::nobody(), move |tx| Box::pin(async move { sql::give_back(tx, &counters).await })).await
 }
 
-/// Takes a request for a code: those from places the owner knows, and those of strangers, in a count of their own.
-pub async fn take_reset_request(app: &App, email: &Email, client: Client) -> Result<(), Problem> {
-    let address = email.as_str().as_bytes();
-    let of =
-        |whose: &[u8]| [RESET_REQUESTS, RESET_REQUESTS_A_DAY].map(|bound| Counter::new(app, bound, &[address, whose]));
-    let (familiar, strange, email) = (of(b"familiar"), of(b"strange"), email.clone());
+/// How many digits a code has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeLength {
+    /// Eight: few of them are given.
+    Short,
+    /// Twelve: a crowd has asked for many.
+    Long,
+}
+
+/// Takes a request for a code. A device that has signed in before, the networks that the owner knows, and each other
+/// network have counts of their own: strangers use up only theirs.
+///
+/// # Errors
+/// 429 when there is none left.
+pub async fn take_reset_request(
+    app: &App,
+    email: &Email,
+    client: Client,
+    device: Option<&SecretString>,
+) -> Result<CodeLength, Problem> {
+    let (address, network) = (email.as_str().as_bytes(), client.network().to_string());
+    let of = |whose: &[u8]| {
+        [RESET_REQUESTS, RESET_REQUESTS_A_DAY].map(|bound| Counter::new(app, bound, &[address, whose])).to_vec()
+    };
+    let from = Counter::messages_from(app, client);
+    let device = known_device(app, email, device);
+    let own = device.map(|device| of(&device));
+    let (familiar, strange) = (of(b"familiar"), of(network.as_bytes()));
+    let [short, all] =
+        [RESET_SHORT_CODES_A_DAY, RESET_STRANGERS_A_DAY].map(|bound| Counter::new(app, bound, &[address]));
+    let email = email.clone();
     app.db
         .write(Who::nobody(), move |tx| {
             Box::pin(async move {
                 let is_familiar = knows(&sql::addresses(tx, &email).await?, client);
-                let counters = if is_familiar { familiar } else { strange };
-                sql::take(tx, &counters).await?.or_refuse(tx.now())
+                sql::take(tx, &[from]).await?.or_refuse(tx.now())?;
+                let own = own.or_else(|| is_familiar.then_some(familiar));
+                let now = tx.now();
+                let Some(own) = own else {
+                    sql::take(tx, &[strange, vec![all]].concat()).await?.or_refuse(now)?;
+                    let are_used_up = sql::take(tx, &[short]).await?.0.is_some();
+                    return Ok(if are_used_up { CodeLength::Long } else { CodeLength::Short });
+                };
+                sql::take(tx, &own).await?.or_refuse(now)?;
+                Ok(CodeLength::Short)
             })
         })
         .await
+}
+
+/// Takes one of the messages that may be sent to a number or an address, for an account, and at the request of a network.
+///
+/// # Errors
+/// 429 when one of them is used up.
+pub async fn take_message(tx: &mut Tx, app: &App, target: &str, user: UserId, client: Client) -> Result<(), Problem> {
+    let account =
+        Counter::configured(app, "messages of account", app.config.limits.messages_per_account, &[user.as_bytes()]);
+    let counters = [Counter::messages_to(app, target), account, Counter::messages_from(app, client)];
+    let Some(ends) = sql::take(tx, &counters).await?.0 else { return Ok(()) };
+    let wait = (ends - tx.now()).to_std().unwrap_or_default();
+    let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).max(1);
+    let detail = "As many messages as may be were sent to this number or address, for this account, or at the request of \
+                  this network. Use the last code, or wait as many seconds as Retry-After says.";
+    Err(Problem::new(Code::TooManyRequests, detail).retry_after(seconds))
 }
 
 /// The end of the longest span that is used up, if any.

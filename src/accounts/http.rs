@@ -17,7 +17,8 @@ use super::sessions::TokenPair;
 use super::sql::sessions::{Device, NewSession};
 use super::sql::{self, NewUser};
 use super::{
-    Email, User, UserRole, addresses, admin, devices, guesses, preferences, profile, recovery, second_factor, sessions,
+    Email, User, UserRole, addresses, admin, contacts, devices, guesses, login_device, preferences, profile, recovery,
+    second_factor, sessions,
 };
 use crate::app::App;
 use crate::client::Client;
@@ -25,6 +26,7 @@ use crate::delivery::Driver;
 use crate::guests::takeover::{Claim, TakeOver};
 use crate::ids::{SessionId, UserId};
 use crate::notifications;
+use crate::phone::Phone;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::restaurants::Membership;
 use crate::tenancy::Who;
@@ -40,36 +42,12 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(sessions::routes())
         .merge(profile::routes())
         .merge(addresses::routes())
+        .merge(contacts::routes())
         .merge(devices::routes())
         .merge(preferences::routes())
         .merge(admin::routes())
         .merge(recovery::routes())
         .merge(second_factor::routes())
-}
-
-/// A phone number in E.164: `+`, country code, number.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(try_from = "String")]
-#[schema(value_type = String, pattern = "^\\+[1-9][0-9]{6,14}$", example = "+390511234567")]
-pub struct Phone(String);
-
-impl Phone {
-    /// The number.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for Phone {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        let digits = text.strip_prefix('+').unwrap_or_default();
-        let well_formed = (7..=15).contains(&digits.len())
-            && digits.bytes().all(|byte| byte.is_ascii_digit())
-            && !digits.starts_with('0');
-        if well_formed { Ok(Self(text)) } else { Err("must be a number in international form, such as +390511234567") }
-    }
 }
 
 /// Somebody who wants an account. There is no role to ask for: everybody begins as CUSTOMER.
@@ -92,7 +70,9 @@ struct Accepted {
 
 /// Sign up
 ///
-/// The answer is the same for a new address and for one that has an account already, which stays as it is.
+/// The answer is the same for a new address and for one that has an account already, which stays as it is. Whoever reads
+/// the mailbox and recovers the account takes it over: nothing stays of what was set before the address was confirmed
+/// (`POST /api/me/email/confirm`, or a code for a new password that came by e-mail).
 #[utoipa::path(post, path = "/api/auth/register", tag = "auth", request_body = Registration, responses(
     (status = 202, description = "Sign in with the address and the password", body = Accepted),
     (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
@@ -106,10 +86,18 @@ async fn register(
     app.db
         .write(Who::user(id), move |tx| {
             Box::pin(async move {
-                let phone = wanted.phone.as_ref().map(|phone| phone.0.as_str());
+                let phone = wanted.phone.as_ref().map(Phone::as_str);
                 let name = wanted.name.as_str();
                 let role = UserRole::Customer;
-                let user = NewUser { id, email: &wanted.email, password_hash: &password_hash, name, phone, role };
+                let user = NewUser {
+                    id,
+                    email: &wanted.email,
+                    password_hash: &password_hash,
+                    name,
+                    phone,
+                    role,
+                    is_proved: false,
+                };
                 let is_new = sql::insert(tx, &user).await?;
                 let notice = recovery::signed_up(&wanted.email, id, is_new, tx.now());
                 notifications::tell(tx, &house.seal, &notice).await
@@ -130,13 +118,22 @@ struct Credentials {
     /// out. Where a second factor is asked for, give it with the code.
     #[schema(value_type = Option<String>)]
     guest_token: Option<SecretString>,
+    /// Of an earlier sign-in on this device, or of a new password chosen on it: it has tries of its own. One that is
+    /// wrong or too old counts for nothing.
+    #[schema(value_type = Option<String>)]
+    device_token: Option<SecretString>,
 }
 
 /// A session has been opened.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct SignedInAnswer {
     #[serde(flatten)]
     pub(super) tokens: TokenPair,
+    /// Keep it on this device, also when signing out, and send it with the next sign-in: strangers who guess at the
+    /// password then do not keep this device out. It lets nobody in.
+    #[schema(example = "dt_n7yHkZ0sQ1mJvYpW2bT5nXAAAAAAaSoM0g")]
+    pub(super) device_token: String,
     pub(super) user: User,
     /// What was taken over from a guest, when a `guestToken` was given.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,7 +144,7 @@ pub struct SignedInAnswer {
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 enum LoginAnswer {
-    SignedIn(SignedInAnswer),
+    SignedIn(Box<SignedInAnswer>),
     SecondFactorNeeded(SecondFactorNeeded),
 }
 
@@ -165,10 +162,15 @@ async fn login(
 ) -> Result<Json<LoginAnswer>, Problem> {
     let wrong = || Problem::new(Code::InvalidCredentials, "Check both, or reset the password.");
     let turn = app.passwords.turn()?;
-    let taken = guesses::take_password_try(&app, &given.email, client).await?;
+    let taken = guesses::take_password_try(&app, &given.email, client, given.device_token.as_ref()).await?;
     let known = sql::credentials(&app.db, &given.email).await?;
     let hash = known.as_ref().map(|known| known.password_hash.clone());
     let matches = turn.check(&given.password, hash).await?;
+    if !matches {
+        // The address that was given may be a password typed into the wrong field: it is not logged.
+        let user = known.as_ref().map(|known| known.user.id.to_string());
+        tracing::warn!(client = %client.address(), user = user.as_deref().unwrap_or("-"), "a sign-in failed");
+    }
     let sql::Credentials { user, password_hash } = known.filter(|_| matches).ok_or_else(wrong)?;
     taken.was_right(&app).await?;
     if let Some(needed) = second_factor::ask(&app, user.id, &password_hash).await? {
@@ -187,7 +189,8 @@ async fn login(
         })
         .await?;
     let tokens = TokenPair::new(&app, id, session, 0, ends)?;
-    Ok(Json(LoginAnswer::SignedIn(SignedInAnswer { tokens, user, guest })))
+    let device_token = login_device::issue(&app.seal, &given.email, app.clock.now());
+    Ok(Json(LoginAnswer::SignedIn(Box::new(SignedInAnswer { tokens, device_token, user, guest }))))
 }
 
 /// The caller, and what they may act as.

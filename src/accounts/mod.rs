@@ -18,10 +18,12 @@ pub mod addresses;
 pub mod admin;
 pub mod cache;
 pub mod caller;
+pub mod contacts;
 pub mod devices;
 pub mod feed;
 pub mod guesses;
 pub mod http;
+pub mod login_device;
 pub mod password;
 pub mod preferences;
 pub mod profile;
@@ -83,9 +85,13 @@ pub struct User {
     /// As they want to be called.
     #[schema(example = "Ada")]
     pub name: String,
+    /// A code that was sent to the address has come back.
+    pub email_verified: bool,
     /// E.164.
     #[schema(example = "+390511234567")]
     pub phone: Option<String>,
+    /// A code that was sent to the number has come back.
+    pub phone_verified: bool,
     /// The language they are written to in, BCP 47.
     #[schema(example = "it")]
     pub locale: String,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -12,22 +12,21 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::caller::SignedIn;
-use super::http::Phone;
 use super::password::GivenPassword;
+use super::recovery::tell_owner;
 use super::sessions::authenticate_again;
 use super::{User, sql};
 use crate::app::App;
 use crate::clock::clamp;
 use crate::ids::UserId;
+use crate::notifications::Kind;
+use crate::phone::Phone;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::Who;
 use crate::text::SingleLine;
 use crate::timestamp::Timestamp;
 use crate::uow::Tx;
 use crate::wire::{Body, Json};
-
-/// Who has just signed in need not give the password again.
-const FRESH_SESSION: TimeDelta = TimeDelta::minutes(15);
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -98,8 +97,8 @@ struct ProfilePatch {
     /// 1 to 120 characters.
     #[schema(value_type = Option<Object>, example = json!({ "value": "Ada", "at": "2026-05-01T18:30:00Z" }))]
     name: Option<Change<SingleLine<120>>>,
-    /// E.164; null takes it away. Needs `currentPassword`, unless one signed in within the last quarter of an hour:
-    /// whoever has the number can recover the account.
+    /// In international form, kept in E.164; null takes it away. Needs `currentPassword`. It counts as confirmed once a code
+    /// that was sent there has come back (`POST /api/me/phone/code`); whoever owns the account is told of the change.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Object>, example = json!({ "value": "+390511234567", "at": "2026-05-01T18:30:00Z" }))]
     phone: Option<Change<Option<Phone>>>,
@@ -127,20 +126,30 @@ async fn update_me(
 ) -> Result<Json<User>, Problem> {
     let (user, session) = (caller.user, caller.session);
     let writes = patch.writes(app.clock.now())?;
-    if patch.phone.is_some() {
-        match &patch.current_password {
-            Some(password) => {
-                authenticate_again(&app, user, password).await?;
-            }
-            None if sql::sessions::opened_at(&app.db, session).await? + FRESH_SESSION > app.clock.now() => {}
-            None => {
-                let detail = "Send `currentPassword` with a new phone number: with it the account can be recovered.";
-                return Err(Problem::new(Code::ReauthRequired, detail));
-            }
-        }
+    let changes_phone = patch.phone.is_some();
+    if changes_phone {
+        let Some(password) = &patch.current_password else {
+            let detail = "Send `currentPassword` with a new phone number: codes for a new password may go there.";
+            return Err(Problem::new(Code::ReauthRequired, detail));
+        };
+        authenticate_again(&app, user, password).await?;
     }
-    let profile =
-        app.db.write(Who::user(user), move |tx| Box::pin(async move { apply(tx, user, writes).await })).await?;
+    let who = if changes_phone { Who::credentials(user, session) } else { Who::user(user) };
+    let shared = Arc::clone(&app);
+    let profile = app
+        .db
+        .write(who, move |tx| {
+            Box::pin(async move {
+                let before = sql::contacts::reach(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
+                let profile = apply(tx, user, writes).await?;
+                if profile.phone != before.phone {
+                    tell_owner(tx, &shared.seal, Kind::PhoneChanged, user, before.verified_phone()).await?;
+                }
+                Ok(profile)
+            })
+        })
+        .await?;
+    app.outbox.ring();
     Ok(Json(profile))
 }
 

@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::RngExt as _;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -19,7 +20,8 @@ use utoipa_axum::routes;
 
 use super::Email;
 use super::cache::Revocation;
-use super::guesses::{self, Counter};
+use super::guesses::{self, CodeLength, Counter};
+use super::login_device;
 use super::password::NewPassword;
 use super::sql::recovery::{self as sql, NewReset, Pending};
 use super::sql::sessions::{self, Reason};
@@ -30,12 +32,17 @@ use crate::notifications::{self, Channel, Kind, Notice, Recipient};
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::seal::{Purpose, Seal};
 use crate::tenancy::Who;
+use crate::uow::Tx;
 use crate::wire::{Body, Json};
 
 /// How long a code is good.
 const LIFE: TimeDelta = TimeDelta::minutes(10);
 /// Eight digits: five tries guess one in twenty million.
-const CODES: u32 = 100_000_000;
+const CODES: u64 = 100_000_000;
+/// Twelve, once strangers have asked for many codes of an address.
+const LONG_CODES: u64 = 1_000_000_000_000;
+/// What a code's message is known by, before the request's id.
+const CODE_KEY: &str = "reset-code:";
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -63,7 +70,7 @@ pub fn signed_up(email: &Email, id: UserId, is_new: bool, now: DateTime<Utc>) ->
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Way {
-    /// To the account's phone, or by e-mail if it has none.
+    /// To the account's phone, if number and e-mail address are confirmed; else by e-mail.
     Sms,
     /// By e-mail.
     Email,
@@ -71,11 +78,14 @@ enum Way {
 
 /// Somebody who forgot their password.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Forgotten {
     email: Email,
     /// `sms` unless told.
     channel: Option<Way>,
+    /// Of an earlier sign-in on this device: it has requests of its own, which strangers cannot use up.
+    #[schema(value_type = Option<String>)]
+    device_token: Option<SecretString>,
 }
 
 /// The same whether or not somebody has that address.
@@ -93,7 +103,8 @@ struct ResetAsked {
 
 /// Ask for a code to choose a new password
 ///
-/// The answer is the same for an address that has no account. Three requests in 15 minutes, six a day.
+/// The answer is the same for an address that has no account. Three requests in 15 minutes and six a day for each network,
+/// for the networks that the owner was signed in from, and for each device with a token.
 #[utoipa::path(post, path = "/api/auth/forgot-password", tag = "auth", request_body = Forgotten, responses(
     (status = 202, description = "If the address has an account, a code is on its way", body = ResetAsked),
     (status = 429, description = "Too many codes were asked for", body = ProblemBody, content_type = "application/problem+json"),
@@ -103,12 +114,15 @@ async fn forgot_password(
     client: Client,
     Body(asked): Body<Forgotten>,
 ) -> Result<(StatusCode, Json<ResetAsked>), Problem> {
-    guesses::take_reset_request(&app, &asked.email, client).await?;
+    let length = guesses::take_reset_request(&app, &asked.email, client, asked.device_token.as_ref()).await?;
     let (id, house) = (ResetId::random(), Arc::clone(&app));
     app.db
         .write(Who::nobody(), move |tx| {
             Box::pin(async move {
-                let code = format!("{:08}", rand::rng().random_range(0..CODES));
+                let code = match length {
+                    CodeLength::Short => format!("{:08}", rand::rng().random_range(0..CODES)),
+                    CodeLength::Long => format!("{:012}", rand::rng().random_range(0..LONG_CODES)),
+                };
                 let reset = NewReset {
                     id,
                     email_key: email_key(&house.seal, &asked.email),
@@ -131,7 +145,7 @@ fn code_notice<'a>(asked: &'a Forgotten, reset: &NewReset, code: &'a str) -> Not
     let channel = if asked.channel == Some(Way::Email) { Channel::Email } else { Channel::Sms };
     Notice {
         kind: Kind::ResetCode,
-        dedupe_key: format!("reset-code:{}", reset.id),
+        dedupe_key: format!("{CODE_KEY}{}", reset.id),
         recipient: Recipient::HolderOf { email: asked.email.as_str(), channel },
         secret: Some(code),
         expires_at: Some(reset.expires_at),
@@ -151,7 +165,7 @@ fn code_parts<'a>(id: &'a ResetId, code: &'a str) -> [&'a [u8]; 3] {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct CodeAndPassword {
     email: Email,
-    /// Eight digits.
+    /// Eight digits, or twelve.
     #[schema(example = "04711815", max_length = 16)]
     otp: String,
     password: NewPassword,
@@ -165,11 +179,16 @@ struct CodeAndPassword {
 struct Done {
     /// What to do next.
     message: &'static str,
+    /// Send it with the next sign-in on this device, so that strangers who guess at the password do not keep it out.
+    #[serde(rename = "deviceToken")]
+    device_token: String,
 }
 
 /// Choose a new password with a code
 ///
-/// Five tries a code. Every session of the account ends.
+/// Five tries a code. Every session of the account ends. A code that came by e-mail proves the mailbox: a phone number that
+/// was never confirmed goes, and the first time everything that was set before, since a stranger may have signed up with
+/// the address: second factor, addresses and devices as well.
 #[utoipa::path(post, path = "/api/auth/reset-password", tag = "auth", request_body = CodeAndPassword, responses(
     (status = 200, description = "Sign in with the new password", body = Done),
     (status = 401, description = "The code is wrong, used or too old", body = ProblemBody, content_type = "application/problem+json"),
@@ -182,13 +201,13 @@ async fn reset_password(
 ) -> Result<Json<Done>, Problem> {
     let pending = take_try(&app, &reset).await?;
     let wrong = || Problem::new(Code::InvalidCode, "Check it, or ask for another one.");
-    let Pending { id, code_hash } = pending.ok_or_else(wrong)?;
+    let Pending { id, code_hash, sent_by } = pending.ok_or_else(wrong)?;
     if !app.seal.matches(Purpose::ResetCode, &code_parts(&id, reset.otp.trim()), &code_hash) {
         return Err(wrong());
     }
     let user = owner(&app, &reset.email).await?.ok_or_else(wrong)?;
     let password_hash = app.passwords.hash(&reset.password).await?;
-    let (house, email, key) = (Arc::clone(&app), reset.email.clone(), email_key(&app.seal, &reset.email));
+    let (house, key) = (Arc::clone(&app), email_key(&app.seal, &reset.email));
     let changed = app
         .db
         .write(Who::user(user), move |tx| {
@@ -200,8 +219,10 @@ async fn reset_password(
                 }
                 super::sql::set_password(tx, user, &password_hash).await?;
                 sessions::revoke_all(tx, user, None, Reason::PasswordReset).await?;
-                let notice = security_notice(Kind::PasswordChanged, user, email.as_str(), tx.now());
-                notifications::tell(tx, &house.seal, &notice).await?;
+                if sent_by != Some(Channel::Sms) {
+                    super::sql::contacts::prove_mailbox(tx, user).await?;
+                }
+                tell_owner(tx, &house.seal, Kind::PasswordChanged, user, None).await?;
                 Ok(true)
             })
         })
@@ -212,7 +233,8 @@ async fn reset_password(
     app.callers.forget(Revocation { user, session: None });
     app.outbox.ring();
     guesses::forget_passwords(&app, &reset.email, client).await?;
-    Ok(Json(Done { message: "Sign in with the new password." }))
+    let device_token = login_device::issue(&app.seal, &reset.email, app.clock.now());
+    Ok(Json(Done { message: "Sign in with the new password.", device_token }))
 }
 
 /// Whose account it is. Only whoever has read the owner's messages gets so far.
@@ -234,13 +256,43 @@ async fn take_try(app: &Arc<App>, reset: &CodeAndPassword) -> Result<Option<Pend
     app.db.read(Who::nobody(), move |tx| Box::pin(async move { sql::newest(tx, key).await })).await
 }
 
-/// What the owner of an account is told by e-mail about how it is guarded.
-pub fn security_notice(kind: Kind, user: UserId, email: &str, now: DateTime<Utc>) -> Notice<'_> {
-    Notice {
-        kind,
-        dedupe_key: format!("{}:{user}:{}", kind.word(), now.timestamp_micros()),
-        recipient: Recipient::Known { user: Some(user), channel: Channel::Email, target: email },
-        secret: None,
-        expires_at: None,
+/// Notes how the code of a request went out; for whoever sends it.
+///
+/// # Errors
+/// Only those of the database.
+pub async fn sent(tx: &mut Tx, dedupe_key: &str, channel: Channel) -> Result<(), Problem> {
+    let id = dedupe_key.strip_prefix(CODE_KEY).and_then(|id| id.parse().ok());
+    match id {
+        Some(id) => sql::sent(tx, id, channel).await,
+        None => Ok(()),
     }
+}
+
+/// Tells the owner of an account how it is guarded now: by e-mail, at the number if it is proved, and at one that was
+/// (`before`).
+///
+/// # Errors
+/// 401 when there is no such account.
+pub async fn tell_owner(
+    tx: &mut Tx,
+    seal: &Seal,
+    kind: Kind,
+    user: UserId,
+    before: Option<&str>,
+) -> Result<(), Problem> {
+    let reach = super::sql::contacts::reach(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
+    let now = reach.verified_phone();
+    let numbers = now.into_iter().chain(before.filter(|before| now != Some(*before)));
+    let targets = std::iter::once((Channel::Email, reach.email.as_str())).chain(numbers.map(|one| (Channel::Sms, one)));
+    for (place, (channel, target)) in targets.enumerate() {
+        let notice = Notice {
+            kind,
+            dedupe_key: format!("{}:{user}:{}:{place}", kind.word(), tx.now().timestamp_micros()),
+            recipient: Recipient::Known { user: Some(user), channel, target },
+            secret: None,
+            expires_at: None,
+        };
+        notifications::tell(tx, seal, &notice).await?;
+    }
+    Ok(())
 }

@@ -20,15 +20,16 @@ use super::caller::SignedIn;
 use super::guesses::{self, Counter};
 use super::http::SignedInAnswer;
 use super::password::GivenPassword;
-use super::recovery::security_notice;
+use super::recovery::tell_owner;
 use super::sessions::{TokenPair, authenticate_again};
 use super::sql::second_factor::{self as sql, Challenge};
 use super::sql::sessions::{self, Device, NewSession, Reason};
-use super::{User, totp};
+use super::{Email, User, login_device, totp};
 use crate::app::App;
+use crate::client::Client;
 use crate::guests::takeover::Claim;
 use crate::ids::{ChallengeId, SessionId, UserId};
-use crate::notifications::{self, Kind};
+use crate::notifications::Kind;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::seal::{Purpose, Seal};
 use crate::tenancy::Who;
@@ -123,6 +124,7 @@ fn wrong() -> Problem {
 ))]
 async fn complete_login(
     State(app): State<Arc<App>>,
+    client: Client,
     device: Device,
     Body(proof): Body<Proof>,
 ) -> Result<Json<SignedInAnswer>, Problem> {
@@ -134,7 +136,8 @@ async fn complete_login(
     guesses::take(&app, vec![tries.clone()]).await?;
     let (session, house, lives) = (SessionId::new(), Arc::clone(&app), app.config.accounts.sessions);
     let claim = Claim::of(&app, proof.guest_token.as_ref()).await?;
-    let (user, ends, guest) = app
+    let whose = user;
+    let opened = app
         .db
         .write(claim.who(user), move |tx| {
             Box::pin(async move {
@@ -149,11 +152,17 @@ async fn complete_login(
                 Ok((user, ends, guest))
             })
         })
-        .await?;
+        .await;
+    if opened.as_ref().is_err_and(|problem| problem.code() == Code::InvalidCode) {
+        tracing::warn!(client = %client.address(), user = %whose, "the second half of a sign-in failed");
+    }
+    let (user, ends, guest) = opened?;
     guesses::give_back(&app, vec![tries]).await?;
     app.outbox.ring();
     let tokens = TokenPair::new(&app, user.id, session, 0, ends)?;
-    Ok(Json(SignedInAnswer { tokens, user, guest }))
+    let email = Email::try_from(user.email.clone()).map_err(|error| Problem::internal(&error))?;
+    let device_token = login_device::issue(&app.seal, &email, app.clock.now());
+    Ok(Json(SignedInAnswer { tokens, device_token, user, guest }))
 }
 
 /// Takes a code or a recovery code of a confirmed second factor: each is good once.
@@ -169,8 +178,7 @@ async fn check(tx: &mut Tx, seal: &Seal, user: &User, given: &Given) -> Result<(
             if !sql::use_recovery_code(tx, user.id, &recovery_hash(seal, user.id, code)).await? {
                 return Err(wrong());
             }
-            let notice = security_notice(Kind::RecoveryCodeUsed, user.id, &user.email, tx.now());
-            notifications::tell(tx, seal, &notice).await
+            tell_owner(tx, seal, Kind::RecoveryCodeUsed, user.id, None).await
         }
     }
 }
@@ -320,8 +328,7 @@ async fn confirm_second_factor(
 /// Sessions opened under the old rule end, and the owner is told.
 async fn changed(tx: &mut Tx, seal: &Seal, user: UserId, keep: Option<SessionId>, kind: Kind) -> Result<(), Problem> {
     sessions::revoke_all(tx, user, keep, Reason::SecondFactorChanged).await?;
-    let owner = super::sql::get(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
-    notifications::tell(tx, seal, &security_notice(kind, user, &owner.email, tx.now())).await
+    tell_owner(tx, seal, kind, user, None).await
 }
 
 /// Password and code once more.

@@ -17,12 +17,12 @@ use super::cache::Revocation;
 use super::caller::SignedIn;
 use super::guesses::{self, Counter};
 use super::password::{GivenPassword, NewPassword};
-use super::recovery::security_notice;
+use super::recovery::tell_owner;
 use super::sql::sessions::{self as sql, Device, Reason, Refreshed};
 use crate::app::App;
 use crate::client::Client;
 use crate::ids::{SessionId, UserId};
-use crate::notifications::{self, Kind};
+use crate::notifications::Kind;
 use crate::paging::List;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::Who;
@@ -193,7 +193,7 @@ struct PasswordChange {
     responses(
         (status = 204, description = "The new password holds"),
         (status = 403, description = "The current password is wrong", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The new password is too short or too common", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The new password is too short, blank or too common", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn change_password(
     State(app): State<Arc<App>>,
@@ -201,6 +201,8 @@ async fn change_password(
     Body(change): Body<PasswordChange>,
 ) -> Result<StatusCode, Problem> {
     let old_hash = authenticate_again(&app, caller.user, &change.current_password).await?;
+    // Taken whether it succeeds or not: each one hashes, ends sessions and tells the owner.
+    guesses::take(&app, vec![Counter::new(&app, guesses::PASSWORD_CHANGES, &[caller.user.as_bytes()])]).await?;
     let new_hash = app.passwords.hash(&change.new_password).await?;
     let (user, session, house) = (caller.user, caller.session, Arc::clone(&app));
     let changed = app
@@ -212,9 +214,7 @@ async fn change_password(
                     return Ok(false);
                 }
                 sql::revoke_all(tx, user, Some(session), Reason::PasswordChanged).await?;
-                let owner = super::sql::get(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
-                let notice = security_notice(Kind::PasswordChanged, user, &owner.email, tx.now());
-                notifications::tell(tx, &house.seal, &notice).await?;
+                tell_owner(tx, &house.seal, Kind::PasswordChanged, user, None).await?;
                 Ok(true)
             })
         })
@@ -238,12 +238,14 @@ fn wrong_password() -> Problem {
 pub async fn authenticate_again(app: &App, user: UserId, given: &GivenPassword) -> Result<String, Problem> {
     let turn = app.passwords.turn()?;
     let hash = super::sql::password_hash(&app.db, user).await?.ok_or_else(Problem::unauthenticated)?;
-    let tries = Counter::new(app, guesses::PASSWORD_AGAIN, &[user.as_bytes()]);
-    guesses::take(app, vec![tries.clone()]).await?;
+    let tries = [guesses::PASSWORD_AGAIN, guesses::PASSWORD_AGAIN_A_DAY]
+        .map(|bound| Counter::new(app, bound, &[user.as_bytes()]))
+        .to_vec();
+    guesses::take(app, tries.clone()).await?;
     if !turn.check(given, Some(hash.clone())).await? {
         return Err(wrong_password());
     }
-    guesses::give_back(app, vec![tries]).await?;
+    guesses::give_back(app, tries).await?;
     Ok(hash)
 }
 

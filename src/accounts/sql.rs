@@ -9,6 +9,7 @@ use crate::uow::{Database, Tx};
 
 pub mod admin;
 pub mod belongings;
+pub mod contacts;
 pub mod profile;
 pub mod guesses;
 pub mod recovery;
@@ -31,14 +32,16 @@ pub struct NewUser<'a> {
     pub phone: Option<&'a str>,
     /// CUSTOMER, unless an operator or the demo city says otherwise.
     pub role: UserRole,
+    /// The address is known to be theirs: an operator, or the demo city, says so.
+    pub is_proved: bool,
 }
 
 /// Signs a user up. `false`: the address has an account already, which stays as it is.
 pub async fn insert(tx: &mut Tx, user: &NewUser<'_>) -> Result<bool, Problem> {
     let now = tx.now();
     let inserted = sqlx::query!(
-        "insert into users (id, email, password_hash, name, phone, role, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $7) on conflict (email) do nothing",
+        "insert into users (id, email, password_hash, name, phone, role, created_at, updated_at, email_verified_at)
+         values ($1, $2, $3, $4, $5, $6, $7::timestamptz, $7::timestamptz, case when $8 then $7::timestamptz end) on conflict (email) do nothing",
         user.id as UserId,
         user.email.as_str(),
         user.password_hash,
@@ -46,6 +49,7 @@ pub async fn insert(tx: &mut Tx, user: &NewUser<'_>) -> Result<bool, Problem> {
         user.phone,
         user.role as UserRole,
         now,
+        user.is_proved,
     )
     .execute(tx.connection())
     .await?;
@@ -63,7 +67,9 @@ pub struct Credentials {
 /// Who signs in with this address; nobody who is disabled.
 pub async fn credentials(database: &Database, email: &Email) -> Result<Option<Credentials>, Problem> {
     let row = sqlx::query!(
-        "select id, email, name, phone, locale, role, password_hash from users where email = $1 and disabled_at is null",
+        r#"select id, email, email_verified_at is not null as "email_verified!", name, phone,
+                  phone_verified_at is not null as "phone_verified!", locale, role, password_hash
+           from users where email = $1 and disabled_at is null"#,
         email.as_str(),
     )
     .fetch_optional(database.pool())
@@ -72,8 +78,10 @@ pub async fn credentials(database: &Database, email: &Email) -> Result<Option<Cr
         user: User {
             id: row.id,
             email: row.email,
+            email_verified: row.email_verified,
             name: row.name,
             phone: row.phone,
+            phone_verified: row.phone_verified,
             locale: row.locale,
             role: row.role,
         },
@@ -129,10 +137,15 @@ pub async fn set_password(tx: &mut Tx, user: UserId, hash: &str) -> Result<(), P
 
 /// One user.
 pub async fn get(tx: &mut Tx, user: UserId) -> Result<Option<User>, Problem> {
-    let user =
-        sqlx::query_as!(User, "select id, email, name, phone, locale, role from users where id = $1", user as UserId)
-            .fetch_optional(tx.connection())
-            .await?;
+    let user = sqlx::query_as!(
+        User,
+        r#"select id, email, email_verified_at is not null as "email_verified!", name, phone,
+                  phone_verified_at is not null as "phone_verified!", locale, role
+           from users where id = $1"#,
+        user as UserId,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
     Ok(user)
 }
 
@@ -140,7 +153,9 @@ pub async fn get(tx: &mut Tx, user: UserId) -> Result<Option<User>, Problem> {
 pub async fn lock_by_email(tx: &mut Tx, email: &Email) -> Result<Option<User>, Problem> {
     let user = sqlx::query_as!(
         User,
-        "select id, email, name, phone, locale, role from users where email = $1 and disabled_at is null for no key update",
+        r#"select id, email, email_verified_at is not null as "email_verified!", name, phone,
+                  phone_verified_at is not null as "phone_verified!", locale, role
+           from users where email = $1 and disabled_at is null for no key update"#,
         email.as_str(),
     )
     .fetch_optional(tx.connection())

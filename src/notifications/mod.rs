@@ -58,6 +58,14 @@ pub enum State {
 pub enum Kind {
     /// A code to choose a new password with.
     ResetCode,
+    /// A code that proves a phone number.
+    PhoneCode,
+    /// A code that proves an e-mail address.
+    EmailCode,
+    /// The phone number is another one now, or none.
+    PhoneChanged,
+    /// The phone number is proved: codes for a new password may go there.
+    PhoneConfirmed,
     /// The account is there.
     Welcome,
     /// Somebody tried to sign up with this address, which has an account.
@@ -77,6 +85,10 @@ impl Kind {
     pub const fn word(self) -> &'static str {
         match self {
             Self::ResetCode => "account.reset-code",
+            Self::PhoneCode => "account.phone-code",
+            Self::EmailCode => "account.email-code",
+            Self::PhoneChanged => "account.phone-changed",
+            Self::PhoneConfirmed => "account.phone-confirmed",
             Self::Welcome => "account.welcome",
             Self::AlreadySignedUp => "account.already-signed-up",
             Self::PasswordChanged => "account.password-changed",
@@ -90,6 +102,10 @@ impl Kind {
     pub fn by_word(word: &str) -> Option<Self> {
         let all = [
             Self::ResetCode,
+            Self::PhoneCode,
+            Self::EmailCode,
+            Self::PhoneChanged,
+            Self::PhoneConfirmed,
             Self::Welcome,
             Self::AlreadySignedUp,
             Self::PasswordChanged,
@@ -102,7 +118,7 @@ impl Kind {
 
     /// Somebody waits for it.
     const fn priority(self) -> i16 {
-        if matches!(self, Self::ResetCode) { 0 } else { 5 }
+        if matches!(self, Self::ResetCode | Self::PhoneCode | Self::EmailCode) { 0 } else { 5 }
     }
 }
 

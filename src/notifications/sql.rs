@@ -73,6 +73,8 @@ pub struct Claimed {
     pub notification: NotificationId,
     /// The notification's kind.
     pub kind: String,
+    /// What it is told once by.
+    pub dedupe_key: String,
     /// How.
     pub channel: Channel,
     /// Device, number or address.
@@ -99,7 +101,7 @@ pub async fn claim(tx: &mut Tx, most: i64, lease: TimeDelta) -> Result<Vec<Claim
            update notification_deliveries d
            set state = 'SENDING', attempts = d.attempts + 1, lease_until = $3, lease_token = gen_random_uuid()
            from due, notifications n where d.id = due.id and n.id = d.notification_id
-           returning d.id, d.notification_id as notification, n.kind, d.channel, d.target, d.to_holder, n.secret,
+           returning d.id, d.notification_id as notification, n.kind, n.dedupe_key, d.channel, d.target, d.to_holder, n.secret,
                      n.expires_at, d.lease_token as "lease!""#,
         now,
         most,

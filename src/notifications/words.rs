@@ -25,7 +25,28 @@ pub fn words(kind: Kind, channel: Channel, secret: Option<&str>) -> Words {
             );
             ("Your code for a new password", body)
         }
-        Kind::Welcome => ("Welcome", "Your account is ready. Sign in with this address and your password.".to_owned()),
+        Kind::PhoneCode | Kind::EmailCode => {
+            let code = secret.unwrap_or("(the code is not kept)");
+            let body = format!(
+                "{code} is your code to confirm that this is yours. It is good for 10 minutes and once. Nobody of ours \
+                 will ever ask you for it. If you did not ask for it, do nothing."
+            );
+            ("Your code to confirm your address", body)
+        }
+        Kind::PhoneChanged => (
+            "The phone number of your account was changed",
+            format!("The phone number of your account is another one now, or none. {NOT_YOU}"),
+        ),
+        Kind::PhoneConfirmed => (
+            "A phone number was confirmed for your account",
+            format!("Codes for a new password may be sent to the phone number of your account now. {NOT_YOU}"),
+        ),
+        Kind::Welcome => (
+            "Welcome",
+            "Your account is ready. Sign in with this address and your password. If you did not sign up, ask for a code \
+             with “forgot password”, by e-mail: what was set before is then dropped, and the account is yours."
+                .to_owned(),
+        ),
         Kind::AlreadySignedUp => (
             "You have an account already",
             "Somebody, perhaps you, tried to sign up with this address. It has an account, and nothing about it was \

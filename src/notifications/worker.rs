@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::sql::{self, Claimed, Ending};
 use super::{Channel, Kind, State};
 use crate::accounts;
+use crate::accounts::guesses::Counter;
 use crate::accounts::sql::recovery::Owner;
 use crate::app::App;
 use crate::config::Mode;
@@ -78,7 +79,18 @@ async fn hand_over(tx: &mut Tx, app: &App, message: &Claimed) -> Result<(), Prob
     let Some(kind) = Kind::by_word(&message.kind) else {
         return sql::finish(tx, message, &ended(State::Dead, Some("no words for it"), None)).await;
     };
+    let address = within_limit(tx, app, message, kind, address).await?;
+    let ended = |state, error, kept| {
+        let (user, channel, target) = match &address {
+            Some(Address { user, channel, target }) => (*user, *channel, target.as_str()),
+            None => (None, message.channel, message.target.as_str()),
+        };
+        Ending { state, user, channel, target, provider: STAND_IN, error, kept }
+    };
     let channel = address.as_ref().map_or(message.channel, |address| address.channel);
+    if let (Kind::ResetCode, Some(_)) = (kind, &address) {
+        accounts::recovery::sent(tx, &message.dedupe_key, channel).await?;
+    }
     let kept = kept(app, message, kind, channel)?;
     let taken = match &address {
         Some(_) => ended(State::Sent, None, Some(kept.as_slice())),
@@ -106,6 +118,28 @@ async fn address_of(tx: &mut Tx, message: &Claimed) -> Result<Option<Address>, P
             phone.map_or_else(|| (Channel::Email, message.target.clone()), |phone| (Channel::Sms, phone));
         Address { user: Some(id), channel, target }
     }))
+}
+
+/// A number gets so many messages (`MESSAGES_PER_NUMBER`), whoever asks for them; beyond, a code for a new password goes by
+/// e-mail, and anything else to nobody. Codes that prove a number were counted when they were asked for.
+async fn within_limit(
+    tx: &mut Tx,
+    app: &App,
+    message: &Claimed,
+    kind: Kind,
+    address: Option<Address>,
+) -> Result<Option<Address>, Problem> {
+    let Some(to) = address else { return Ok(None) };
+    if to.channel != Channel::Sms || kind == Kind::PhoneCode {
+        return Ok(Some(to));
+    }
+    let counter = Counter::messages_to(app, &to.target);
+    if accounts::sql::guesses::take(tx, &[counter]).await?.0.is_none() {
+        return Ok(Some(to));
+    }
+    tracing::warn!(kind = kind.word(), "a number has had as many messages as it may get");
+    let by_mail = Address { user: to.user, channel: Channel::Email, target: message.target.clone() };
+    Ok(message.to_holder.then_some(by_mail))
 }
 
 /// What would have been sent, sealed.

@@ -4,14 +4,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::accounts::Email;
+use crate::phone::Phone;
 use crate::problem::FieldError;
 
 /// How guests reach a restaurant; what is absent or null it does not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Contact {
-    /// In international form.
-    #[schema(example = "+390511234567", max_length = 16)]
+    /// In international form; kept in E.164.
+    #[schema(example = "+39 051 1234567", max_length = 40)]
     pub phone: Option<String>,
     /// An address that somebody reads.
     #[schema(example = "ciao@ermengarda.example", max_length = 254)]
@@ -22,12 +23,18 @@ pub struct Contact {
 }
 
 impl Contact {
+    /// The same with the number in E.164; one that is none stays as it is, for [`Contact::faults`].
+    #[must_use]
+    pub fn normalised(self) -> Self {
+        let phone = self.phone.map(|text| Phone::parse(&text).map_or(text, |phone| phone.as_str().to_owned()));
+        Self { phone, ..self }
+    }
+
     /// What about it cannot be.
     pub fn faults(&self) -> Vec<FieldError> {
         let mut faults = Vec::new();
-        if self.phone.as_deref().is_some_and(|phone| !is_phone(phone)) {
-            let message = "must be a number in international form, such as +390511234567";
-            faults.push(FieldError::invalid("/contact/phone", message));
+        if let Some(refusal) = self.phone.as_deref().and_then(|phone| Phone::parse(phone).err()) {
+            faults.push(FieldError::invalid("/contact/phone", refusal.to_string()));
         }
         if self.email.clone().is_some_and(|email| Email::try_from(email).is_err()) {
             faults.push(FieldError::invalid("/contact/email", "must be an e-mail address"));
@@ -38,12 +45,6 @@ impl Contact {
         }
         faults
     }
-}
-
-/// E.164: a plus, and 7 to 15 digits that do not begin with zero.
-fn is_phone(text: &str) -> bool {
-    let digits = text.strip_prefix('+').unwrap_or_default();
-    (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0')
 }
 
 /// A page on the web: pages that show it as a link must not be made to run something.

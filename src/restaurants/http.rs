@@ -142,7 +142,7 @@ impl NewRestaurant {
             name: self.name.into_string(),
             description: self.description.map(String::from),
             cuisines: self.cuisines.into_iter().map(String::from).collect(),
-            contact: self.contact,
+            contact: self.contact.normalised(),
             address: self.address.into_string(),
             place: self.place,
             timezone: self.timezone.into(),
@@ -326,7 +326,7 @@ impl RestaurantPatch {
             cuisines: self
                 .cuisines
                 .map_or_else(|| current.cuisines.clone(), |cuisines| cuisines.into_iter().map(String::from).collect()),
-            contact: self.contact.unwrap_or_else(|| current.contact.clone()),
+            contact: self.contact.map_or_else(|| current.contact.clone(), Contact::normalised),
             address: self.address.map_or_else(|| current.address.clone(), String::from),
             place: self.place.unwrap_or(current.place),
             timezone: self.timezone.map_or(timezone, Tz::from),

@@ -76,7 +76,7 @@ async fn an_address_a_phone_and_a_name_have_their_form() {
         ("email", json!(format!("{}@example.com", "a".repeat(250)))),
         ("phone", json!("0511234567")),
         ("phone", json!("+0511234567")),
-        ("phone", json!("+39 051 1234567")),
+        ("phone", json!("+39 051")),
         ("phone", json!("+1234567890123456")),
         ("name", json!("   ")),
         ("name", json!("x".repeat(121))),

@@ -268,8 +268,9 @@ impl TestApp {
         sqlx::query(
             "with people as (select * from unnest($1::uuid[], $2::uuid[], $3::text[]) as p(id, session, email)),
              signed_up as (
-                 insert into users (id, email, password_hash, name, role, created_at, updated_at)
-                 select id, email, $4, $5, $6::user_role, $7, $7 from people returning id)
+                 insert into users
+                     (id, email, password_hash, name, role, created_at, updated_at, email_verified_at)
+                 select id, email, $4, $5, $6::user_role, $7, $7, $7 from people returning id)
              insert into sessions (id, user_id, created_at, last_used_at, refreshed_at, expires_at)
              select session, id, $7, $7, $7, $7 + interval '30 days' from people join signed_up using (id)",
         )

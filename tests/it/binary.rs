@@ -13,7 +13,7 @@ fn folder(name: &str) -> std::path::PathBuf {
 }
 
 /// The program in an empty folder, with nothing but these variables set.
-fn comanda(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+pub fn comanda(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let home = folder("home");
     let mut command = program();
     command.args(arguments).current_dir(&home).envs(variables.iter().copied());
@@ -28,7 +28,7 @@ fn said(output: &Output) -> String {
 
 /// What went wrong: nothing but lines for a person, and a failing status.
 #[track_caller]
-fn complaint(output: &Output) -> String {
+pub fn complaint(output: &Output) -> String {
     assert!(!output.status.success(), "{}", said(output));
     let text = String::from_utf8(output.stderr.clone()).unwrap();
     let complaint = text.lines().find(|line| line.starts_with("comanda: ")).unwrap_or_else(|| panic!("{text}"));
@@ -39,7 +39,7 @@ fn complaint(output: &Output) -> String {
 #[test]
 fn the_program_explains_itself() {
     let help = said(&comanda(&["--help"], &[]));
-    for command in ["serve", "migrate", "replay", "check", "user", "config", "openapi"] {
+    for command in ["serve", "migrate", "replay", "check", "demo", "user", "config", "openapi"] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
         let detail = comanda(&[command, "--help"], &[]);
         assert!(detail.status.success() && said(&detail).contains("Usage: comanda"), "{command}");

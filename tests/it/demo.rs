@@ -180,3 +180,41 @@ fn production_has_no_demo() {
     assert!(matches!(refusal, DemoError::Production));
     assert!(!refusal.to_string().contains('\n'));
 }
+
+/// What a production server needs to start.
+const IN_PRODUCTION: [(&str, &str); 4] = [
+    ("MODE", "production"),
+    ("JWT_SECRET", "kOq1r5hXh0m8WJm4o0yE2mTgk9w1bS7uXq3d"),
+    ("JWT_REFRESH_SECRET", "bW5o0yE2mTgk9w1bS7uXq3dkOq1r5hXh0m8W"),
+    ("SEAL_SECRET", "w1bS7uXq3dkOq1r5hXh0m8WbW5o0yE2mTgk9"),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn production_does_not_start_on_a_demo_which_one_command_removes() {
+    let (app, town) = (TestApp::start().await, small_town());
+    build(&app, &town).await.unwrap();
+    let url = app.database_url.clone();
+    let run = |arguments: &'static [&'static str], more: &[(&'static str, &'static str)]| {
+        let (url, more) = (url.clone(), more.to_vec());
+        tokio::task::spawn_blocking(move || {
+            let mut variables = vec![("DATABASE_URL", url.as_str()), ("PORT", "0"), ("DATA_DIR", ".")];
+            variables.extend(more);
+            crate::binary::comanda(arguments, &variables)
+        })
+    };
+    let refusal = crate::binary::complaint(&run(&["serve"], &IN_PRODUCTION).await.unwrap());
+    assert!(refusal.contains("comanda demo remove") && refusal.contains("demo, whose password"), "{refusal}");
+    // A real customer of the real restaurant stays, and so does what they ordered.
+    let shop = app.restaurant("Luigi").opens().await;
+    let ada = app.customer("Ada").await;
+    let order = ada.places_order(&shop, &[(shop.any_dish(), 1)]).await;
+    let removed = run(&["demo", "remove"], &[]).await.unwrap();
+    assert!(removed.status.success(), "{}", String::from_utf8_lossy(&removed.stderr));
+    assert_eq!(app.count("select count(*) from users where email like '%@demo.comanda.example'").await, 0);
+    assert_eq!(app.count("select count(*) from restaurants").await, 1);
+    assert_eq!(app.count("select count(*) from orders").await, 1);
+    assert_eq!(ada.reads_order(&order).await["id"], order["id"]);
+    assert!(run(&["demo", "remove"], &[]).await.unwrap().status.success(), "again, with nothing left to remove");
+    let program = crate::program::Program::serve(&url, &IN_PRODUCTION).await;
+    program.stranger().get("/api/health").await.expect(200);
+}

@@ -35,6 +35,7 @@ mod binary;
 mod cart;
 mod check;
 mod config;
+mod contacts;
 mod coupons;
 mod crash;
 mod dayparts;

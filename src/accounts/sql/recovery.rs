@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::ids::{ResetId, UserId};
+use crate::notifications::Channel;
 use crate::problem::Problem;
 use crate::uow::Tx;
 
@@ -15,11 +16,17 @@ pub struct Owner {
     pub phone: Option<String>,
 }
 
-/// Whose address it is; nobody who is disabled.
+/// Whose address it is; nobody who is disabled. The number only if it is proved, and the mailbox too: before that a
+/// stranger may have signed up with the address and a number of their own.
 pub async fn owner(tx: &mut Tx, email: &str) -> Result<Option<Owner>, Problem> {
-    let owner = sqlx::query_as!(Owner, "select id, phone from users where email = $1 and disabled_at is null", email)
-        .fetch_optional(tx.connection())
-        .await?;
+    let owner = sqlx::query_as!(
+        Owner,
+        "select id, case when phone_verified_at is not null and email_verified_at is not null then phone end as phone
+         from users where email = $1 and disabled_at is null",
+        email,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
     Ok(owner)
 }
 
@@ -61,6 +68,16 @@ pub struct Pending {
     pub id: ResetId,
     /// Id and code, hashed.
     pub code_hash: Vec<u8>,
+    /// How the code went out; `None`: not yet.
+    pub sent_by: Option<Channel>,
+}
+
+/// Notes how the code of a request went out.
+pub async fn sent(tx: &mut Tx, id: ResetId, channel: Channel) -> Result<(), Problem> {
+    sqlx::query!("update password_resets set sent_by = $2 where id = $1", id as ResetId, channel as Channel)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
 }
 
 /// Takes one of a request's tries.
@@ -70,7 +87,7 @@ pub async fn take_try(tx: &mut Tx, id: ResetId, email_key: [u8; 32]) -> Result<O
         Pending,
         "update password_resets set tries = tries + 1
          where id = $1 and email_key = $2 and tries < 5 and used_at is null and expires_at > $3
-         returning id, code_hash",
+         returning id, code_hash, sent_by as \"sent_by: Channel\"",
         id as ResetId,
         &email_key,
         now,
@@ -85,7 +102,7 @@ pub async fn newest(tx: &mut Tx, email_key: [u8; 32]) -> Result<Option<Pending>,
     let now = tx.now();
     let pending = sqlx::query_as!(
         Pending,
-        "select id, code_hash from password_resets
+        "select id, code_hash, sent_by as \"sent_by: Channel\" from password_resets
          where email_key = $1 and used_at is null and expires_at > $2
          order by created_at desc, id desc limit 1",
         &email_key,

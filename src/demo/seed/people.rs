@@ -12,7 +12,7 @@ use crate::uow::{Database, Tx};
 /// Makes the account of somebody.
 pub async fn account(tx: &mut Tx, person: &Person, password_hash: &str) -> Result<(), Problem> {
     let Person { id, email, name, role } = person;
-    let user = NewUser { id: *id, email, password_hash, name, phone: None, role: *role };
+    let user = NewUser { id: *id, email, password_hash, name, phone: None, role: *role, is_proved: true };
     sql::insert(tx, &user).await.map(drop)
 }
 

@@ -32,6 +32,9 @@ pub const fn needs_a_secret(operation: Operation) -> bool {
         Operation::ResetPassword
             | Operation::CompleteLogin
             | Operation::ConfirmSecondFactor
+            | Operation::RequestPhoneCode
+            | Operation::ConfirmPhone
+            | Operation::ConfirmEmail
             | Operation::RemoveSecondFactor
     )
 }
@@ -108,6 +111,7 @@ pub fn body(operation: Operation, caller: Caller, target: Target, ids: &Ids, now
         }
         Operation::AcceptInvitation => json!({ "code": ids.get("code").map_or("not this one", String::as_str) }),
         Operation::AddSecondFactor => json!({ "password": PASSWORD }),
+        Operation::ConfirmPhone | Operation::ConfirmEmail => json!({ "code": "00000000" }),
         Operation::ConfirmSecondFactor => json!({ "code": "000000" }),
         Operation::RemoveSecondFactor => json!({ "password": PASSWORD, "code": "000000" }),
         Operation::UpdateUser => json!({ "disabled": false }),

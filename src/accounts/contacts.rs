@@ -1,0 +1,208 @@
+//! `/api/me/phone` and `/api/me/email`: an address or a number is proved by a code that was sent there.
+//!
+//! Only what is proved lets anybody in: codes for a new password go to a proved number of an account whose mailbox is
+//! proved as well, and to the mailbox otherwise. What was known of an account before its mailbox was proved may be a
+//! stranger's, who signed up with the address, and goes when the owner proves it by recovering the account
+//! (`sql/contacts.rs`, `prove_mailbox`).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::TimeDelta;
+use rand::RngExt as _;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::caller::SignedIn;
+use super::recovery::tell_owner;
+use super::sql::contacts as sql;
+use super::{Caller, User, guesses};
+use crate::app::App;
+use crate::client::Client;
+use crate::ids::UserId;
+use crate::notifications::{self, Channel, Kind, Notice, Recipient};
+use crate::problem::{Code, Problem, ProblemBody};
+use crate::seal::Purpose;
+use crate::tenancy::Who;
+use crate::wire::{Body, Json};
+
+/// How long a code is good.
+const LIFE: TimeDelta = TimeDelta::minutes(10);
+/// Eight digits: five tries guess one in twenty million.
+const CODES: u32 = 100_000_000;
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(request_phone_code))
+        .routes(routes!(confirm_phone))
+        .routes(routes!(request_email_code))
+        .routes(routes!(confirm_email))
+}
+
+/// A code is on its way.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ContactCodeSent {
+    /// Seconds the code is good for.
+    #[schema(example = 600)]
+    expires_in: i64,
+}
+
+/// Request a code for one's phone number
+///
+/// It goes by SMS to the number of the profile, in place of an earlier code. Messages are limited for each number, each
+/// account and each network.
+#[utoipa::path(post, path = "/api/me/phone/code", tag = "auth", security(("token" = [])), responses(
+    (status = 202, description = "The code is on its way", body = ContactCodeSent),
+    (status = 409, description = "The profile has no number", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 429, description = "Too many messages", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn request_phone_code(
+    State(app): State<Arc<App>>,
+    client: Client,
+    SignedIn(caller): SignedIn,
+) -> Result<(StatusCode, Json<ContactCodeSent>), Problem> {
+    send_code(&app, client, &caller, Channel::Sms).await
+}
+
+/// Request a code for one's e-mail address
+///
+/// It goes to the address of the account, in place of an earlier code.
+#[utoipa::path(post, path = "/api/me/email/code", tag = "auth", security(("token" = [])), responses(
+    (status = 202, description = "The code is on its way", body = ContactCodeSent),
+    (status = 429, description = "Too many messages", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn request_email_code(
+    State(app): State<Arc<App>>,
+    client: Client,
+    SignedIn(caller): SignedIn,
+) -> Result<(StatusCode, Json<ContactCodeSent>), Problem> {
+    send_code(&app, client, &caller, Channel::Email).await
+}
+
+async fn send_code(
+    app: &Arc<App>,
+    client: Client,
+    caller: &Caller,
+    channel: Channel,
+) -> Result<(StatusCode, Json<ContactCodeSent>), Problem> {
+    let (user, shared) = (caller.user, Arc::clone(app));
+    app.db
+        .write(Who::credentials(user, caller.session), move |tx| {
+            Box::pin(async move {
+                let reach = sql::reach(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
+                let target = if channel == Channel::Sms { reach.phone } else { Some(reach.email) };
+                let target =
+                    target.ok_or_else(|| Problem::new(Code::NoPhone, "Set a number first, with PATCH /api/me."))?;
+                guesses::take_message(tx, &shared, &target, user, client).await?;
+                let code = format!("{:08}", rand::rng().random_range(0..CODES));
+                let hash = shared.seal.hash(Purpose::ContactCode, &parts(&user, channel, &target, &code));
+                let expires_at = tx.now() + LIFE;
+                sql::put_code(tx, user, channel, &target, &hash, expires_at).await?;
+                let kind = if channel == Channel::Sms { Kind::PhoneCode } else { Kind::EmailCode };
+                let notice = Notice {
+                    kind,
+                    dedupe_key: format!("{}:{user}:{}", kind.word(), tx.now().timestamp_micros()),
+                    recipient: Recipient::Known { user: Some(user), channel, target: &target },
+                    secret: Some(&code),
+                    expires_at: Some(expires_at),
+                };
+                notifications::tell(tx, &shared.seal, &notice).await
+            })
+        })
+        .await?;
+    app.outbox.ring();
+    Ok((StatusCode::ACCEPTED, Json(ContactCodeSent { expires_in: LIFE.num_seconds() })))
+}
+
+fn parts<'a>(user: &'a UserId, channel: Channel, target: &'a str, code: &'a str) -> [&'a [u8]; 4] {
+    let channel: &[u8] = if channel == Channel::Sms { b"SMS" } else { b"EMAIL" };
+    [user.as_bytes(), channel, target.as_bytes(), code.as_bytes()]
+}
+
+/// The code that came.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ContactCode {
+    /// Eight digits.
+    #[schema(example = "04711815", max_length = 16)]
+    code: String,
+}
+
+/// Confirm one's phone number
+///
+/// Five tries a code. From now on codes for a new password may go there, once the e-mail address is confirmed too. The
+/// owner is told at both.
+#[utoipa::path(post, path = "/api/me/phone/confirm", tag = "auth", security(("token" = [])), request_body = ContactCode,
+    responses(
+        (status = 200, description = "The profile, its number confirmed", body = User),
+        (status = 401, description = "The code is wrong, used or too old, or of another number", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn confirm_phone(
+    State(app): State<Arc<App>>,
+    client: Client,
+    SignedIn(caller): SignedIn,
+    Body(given): Body<ContactCode>,
+) -> Result<Json<User>, Problem> {
+    confirm(&app, client, &caller, Channel::Sms, &given.code).await
+}
+
+/// Confirm one's e-mail address
+///
+/// Five tries a code.
+#[utoipa::path(post, path = "/api/me/email/confirm", tag = "auth", security(("token" = [])), request_body = ContactCode,
+    responses(
+        (status = 200, description = "The profile, its address confirmed", body = User),
+        (status = 401, description = "The code is wrong, used or too old", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn confirm_email(
+    State(app): State<Arc<App>>,
+    client: Client,
+    SignedIn(caller): SignedIn,
+    Body(given): Body<ContactCode>,
+) -> Result<Json<User>, Problem> {
+    confirm(&app, client, &caller, Channel::Email, &given.code).await
+}
+
+async fn confirm(
+    app: &Arc<App>,
+    client: Client,
+    caller: &Caller,
+    channel: Channel,
+    code: &str,
+) -> Result<Json<User>, Problem> {
+    let wrong = || Problem::new(Code::InvalidCode, "Check it, or request another one.");
+    let (user, who) = (caller.user, Who::credentials(caller.user, caller.session));
+    // The try is spent whatever comes of it.
+    let pending = app.db.write(who, move |tx| Box::pin(async move { sql::take_try(tx, user, channel).await })).await?;
+    let fits = pending.filter(|pending| {
+        let parts = parts(&user, channel, &pending.target, code.trim());
+        app.seal.matches(Purpose::ContactCode, &parts, &pending.code_hash)
+    });
+    let Some(pending) = fits else {
+        tracing::warn!(%user, client = %client.address(), ?channel, "a wrong code for an address or a number");
+        return Err(wrong());
+    };
+    let shared = Arc::clone(app);
+    let profile = app
+        .db
+        .write(who, move |tx| {
+            Box::pin(async move {
+                if !sql::confirm(tx, user, channel, &pending).await? {
+                    return Err(wrong());
+                }
+                if channel == Channel::Sms {
+                    tell_owner(tx, &shared.seal, Kind::PhoneConfirmed, user, None).await?;
+                }
+                super::sql::get(tx, user).await?.ok_or_else(Problem::unauthenticated)
+            })
+        })
+        .await?;
+    tracing::info!(%user, client = %client.address(), ?channel, "an address or a number is confirmed");
+    app.outbox.ring();
+    Ok(Json(profile))
+}

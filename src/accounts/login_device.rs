@@ -1,0 +1,44 @@
+//! Device tokens: what a device is given after a sign-in, and sends with the next one. It lets nobody in; whoever brings
+//! one has tries at the password of their own, which a crowd of strangers cannot use up (OWASP, "Slow Down Online
+//! Guessing Attacks with Device Cookies"; ASVS 6.1.1).
+//!
+//! Nothing of them is stored. A token names an address, not an account, so that looking at it tells nothing about
+//! whether there is one, and takes as long.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Email;
+use crate::seal::{Purpose, Seal};
+
+/// Marks the token for people and for scanners that look for leaked secrets.
+const PREFIX: &str = "dt_";
+/// How long a device counts as known after its last sign-in.
+const LIFE: TimeDelta = TimeDelta::days(180);
+
+/// A device, as far as counts are kept for it: random.
+pub type DeviceName = [u8; 16];
+
+/// A new token for a device on which somebody has signed in with this address.
+pub fn issue(seal: &Seal, email: &Email, now: DateTime<Utc>) -> String {
+    let name: DeviceName = rand::random();
+    let issued = now.timestamp().to_be_bytes();
+    let mac = seal.hash(Purpose::LoginDevice, &[email.as_str().as_bytes(), &name, &issued]);
+    let mut bytes = name.to_vec();
+    bytes.extend_from_slice(&issued);
+    bytes.extend_from_slice(&mac);
+    format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// The device of a token that was made for this address and is not too old.
+pub fn read(seal: &Seal, email: &Email, token: &str, now: DateTime<Utc>) -> Option<DeviceName> {
+    let bytes: [u8; 56] = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?.try_into().ok()?;
+    let (name, rest) = bytes.split_first_chunk::<16>()?;
+    let (issued, mac) = rest.split_first_chunk::<8>()?;
+    if !seal.matches(Purpose::LoginDevice, &[email.as_str().as_bytes(), name, issued], mac) {
+        return None;
+    }
+    let issued = DateTime::from_timestamp(i64::from_be_bytes(*issued), 0)?;
+    (now - issued < LIFE).then_some(*name)
+}

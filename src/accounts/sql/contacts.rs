@@ -1,0 +1,140 @@
+//! Statements on what is proved of an account: its address, its number, and codes on their way to them.
+
+use chrono::{DateTime, Utc};
+
+use crate::ids::UserId;
+use crate::notifications::Channel;
+use crate::problem::Problem;
+use crate::uow::Tx;
+
+/// Where somebody can be told something.
+#[derive(Debug, Clone)]
+pub struct Reach {
+    /// Their address.
+    pub email: String,
+    /// Their number, E.164.
+    pub phone: Option<String>,
+    /// A code of the number has come back.
+    pub phone_is_verified: bool,
+}
+
+impl Reach {
+    /// The number, if it is proved.
+    pub fn verified_phone(&self) -> Option<&str> {
+        self.phone.as_deref().filter(|_| self.phone_is_verified)
+    }
+}
+
+/// Where a user can be told something; `None`: there is no such user.
+pub async fn reach(tx: &mut Tx, user: UserId) -> Result<Option<Reach>, Problem> {
+    let reach = sqlx::query_as!(
+        Reach,
+        r#"select email, phone, phone_verified_at is not null as "phone_is_verified!" from users where id = $1"#,
+        user as UserId,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(reach)
+}
+
+/// Keeps a code that is being sent, in place of an earlier one.
+pub async fn put_code(
+    tx: &mut Tx,
+    user: UserId,
+    channel: Channel,
+    target: &str,
+    code_hash: &[u8],
+    expires_at: DateTime<Utc>,
+) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "insert into contact_codes (user_id, channel, target, code_hash, created_at, expires_at)
+         values ($1, $2, $3, $4, $5, $6)
+         on conflict (user_id, channel) do update
+         set target = excluded.target, code_hash = excluded.code_hash, tries = 0, created_at = excluded.created_at,
+             expires_at = excluded.expires_at",
+        user as UserId,
+        channel as Channel,
+        target,
+        code_hash,
+        now,
+        expires_at,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// A code that may be tried.
+#[derive(Debug, Clone)]
+pub struct PendingCode {
+    /// Where it was sent.
+    pub target: String,
+    /// Its hash.
+    pub code_hash: Vec<u8>,
+}
+
+/// Takes one of a code's five tries. `None`: there is nothing to try.
+pub async fn take_try(tx: &mut Tx, user: UserId, channel: Channel) -> Result<Option<PendingCode>, Problem> {
+    let now = tx.now();
+    let pending = sqlx::query_as!(
+        PendingCode,
+        "update contact_codes set tries = tries + 1
+         where user_id = $1 and channel = $2 and tries < 5 and expires_at > $3
+         returning target, code_hash",
+        user as UserId,
+        channel as Channel,
+        now,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(pending)
+}
+
+/// Uses a code up: its target is proved, if it still is the account's. `false`: it is not, or somebody else was faster.
+pub async fn confirm(tx: &mut Tx, user: UserId, channel: Channel, code: &PendingCode) -> Result<bool, Problem> {
+    let now = tx.now();
+    let confirmed = sqlx::query!(
+        "with used as (
+             delete from contact_codes where user_id = $1 and channel = $2 and code_hash = $4 returning user_id)
+         update users u set
+             phone_verified_at = case when $2 = 'SMS' then $5 else u.phone_verified_at end,
+             email_verified_at = case when $2 = 'EMAIL' then coalesce(u.email_verified_at, $5) else u.email_verified_at end
+         from used where u.id = used.user_id and $3 = case when $2 = 'SMS' then u.phone else u.email end",
+        user as UserId,
+        channel as Channel,
+        code.target,
+        code.code_hash,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(confirmed.rows_affected() == 1)
+}
+
+/// A code that was sent by e-mail has come back: the mailbox is its owner's. If that is so for the first time, what was
+/// set before may be a stranger's, who signed up with the address: number, second factor, addresses and devices go.
+/// Later only a number goes that was never proved.
+pub async fn prove_mailbox(tx: &mut Tx, user: UserId) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "with first as (
+             update users set email_verified_at = $2, phone = null, phone_at = $2, updated_at = $2
+             where id = $1 and email_verified_at is null returning id),
+         unproved as (
+             update users set phone = null, phone_at = $2, updated_at = $2
+             where id = $1 and email_verified_at is not null and phone is not null and phone_verified_at is null
+             returning id),
+         factor as (delete from second_factors using first where user_id = first.id),
+         challenges as (delete from login_challenges using first where user_id = first.id),
+         codes as (delete from contact_codes using first where user_id = first.id),
+         devices as (delete from push_devices using first where user_id = first.id),
+         addresses as (delete from user_addresses using first where user_id = first.id)
+         select count(*) from first union all select count(*) from unproved",
+        user as UserId,
+        now,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(())
+}

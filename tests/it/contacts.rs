@@ -1,0 +1,344 @@
+//! What is proved of an account, who is told, and what an address is worth before it is proved.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use chrono::TimeDelta;
+use comanda::accounts::secrets::configured_or_kept;
+use comanda::phone::Phone;
+use reqwest::Method;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+
+use crate::app::{TestApp, eventually};
+use crate::people::{PASSWORD, Person};
+
+const NEW_PASSWORD: &str = "four yellow lemons";
+
+/// What was sent to a target of these kinds, the newest first, once there are so many.
+async fn told(app: &TestApp, target: &str, kind: &str, count: usize) -> Vec<String> {
+    let admin = app.admin().await;
+    let found = async || {
+        let page = admin.get("/api/admin/outbox?limit=200").await.expect(200);
+        let fits = |one: &&Value| one["target"] == target && one["kind"] == kind && one["state"] == "SENT";
+        let bodies =
+            page["data"].as_array().unwrap().iter().filter(fits).map(|one| one["body"].as_str().unwrap().into());
+        bodies.collect::<Vec<String>>()
+    };
+    eventually(&format!("{count} × {kind} to {target}"), async || found().await.len() >= count).await;
+    found().await
+}
+
+fn code_in(body: &str) -> &str {
+    body.split(' ').next().unwrap()
+}
+
+/// Sets a number and proves it.
+async fn proves_phone(app: &TestApp, person: &Person, number: &str, earlier: usize) {
+    person.patch("/api/me", &json!({ "phone": number, "currentPassword": PASSWORD })).await.expect(200);
+    person.post("/api/me/phone/code", &Value::Null).await.expect(202);
+    let code = told(app, number, "account.phone-code", earlier + 1).await;
+    let proved = person.post("/api/me/phone/confirm", &json!({ "code": code_in(&code[0]) })).await.expect(200);
+    assert_eq!((&proved["phone"], &proved["phoneVerified"]), (&json!(number), &json!(true)));
+}
+
+/// Asks for a code and chooses a password with it.
+async fn recovers(app: &TestApp, email: &str, channel: &str, target: &str, earlier: usize) -> Value {
+    let stranger = app.stranger();
+    let asked = json!({ "email": email, "channel": channel });
+    let reset = stranger.post("/api/auth/forgot-password", &asked).await.expect(202);
+    let code = told(app, target, "account.reset-code", earlier + 1).await;
+    let body =
+        json!({ "email": email, "otp": code_in(&code[0]), "password": NEW_PASSWORD, "resetId": reset["resetId"] });
+    stranger.post("/api/auth/reset-password", &body).await.expect(200)
+}
+
+async fn signs_in(app: &TestApp, email: &str, password: &str) -> Person {
+    let session =
+        app.stranger().post("/api/auth/login", &json!({ "email": email, "password": password })).await.expect(200);
+    Person { token: session["accessToken"].as_str().map(Into::into), email: email.into(), ..app.stranger() }
+}
+
+#[test]
+fn numbers_are_read_as_people_write_them_and_kept_in_e164() {
+    let good = [
+        ("+390511234567", "+390511234567"),
+        ("+39 051 1234567", "+390511234567"),
+        (" +39-051-123-4567 ", "+390511234567"),
+        ("+49 (0)30 12345678", "+493012345678"),
+        ("+4903012345678", "+493012345678"),
+        ("+44 (0)20 7946 0958", "+442079460958"),
+        ("+44 20 7946 0958", "+442079460958"),
+        ("+1 202-555-0123", "+12025550123"),
+        ("+33 (0)1.42.68.53.00", "+33142685300"),
+    ];
+    for (written, kept) in good {
+        assert_eq!(Phone::parse(written).as_ref().map(Phone::as_str), Ok(kept), "{written}");
+        assert_eq!(Phone::parse(kept).as_ref().map(Phone::as_str), Ok(kept), "{kept} is itself");
+    }
+    let long = format!("+39{}", " ".repeat(60));
+    let bad = [
+        "",
+        "+",
+        "12",
+        "0511234567",
+        "+0511234567",
+        "+39",
+        "+999123456789",
+        "+1234567890123456",
+        "+49 30 ABCDEF",
+        "+390511234567;ext=3",
+        "tel:+390511234567",
+        "+39051123456\u{0}",
+        "+٣٩٠٥١١٢٣٤٥٦٧",
+        long.as_str(),
+    ];
+    for written in bad {
+        assert!(Phone::parse(written).is_err(), "{written}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_is_proved_before_it_lets_anybody_in_and_the_owner_is_told_of_everything() {
+    let app = TestApp::start().await;
+    let ada = app.customer("Ada").await;
+    // A token alone changes no number.
+    ada.patch("/api/me", &json!({ "phone": "+390511234567" })).await.refused(403, "reauth_required");
+    ada.post("/api/me/phone/code", &Value::Null).await.refused(409, "no_phone");
+    let body = json!({ "phone": "+39 051 1234567", "currentPassword": PASSWORD });
+    let set = ada.patch("/api/me", &body).await.expect(200);
+    assert_eq!((&set["phone"], &set["phoneVerified"]), (&json!("+390511234567"), &json!(false)));
+    told(&app, &ada.email, "account.phone-changed", 1).await;
+    // Not proved: the code goes by e-mail, and the number goes with it.
+    recovers(&app, &ada.email, "sms", &ada.email, 0).await;
+    let ada = signs_in(&app, &ada.email, NEW_PASSWORD).await;
+    assert_eq!(ada.get("/api/me").await.expect(200)["phone"], Value::Null);
+
+    let ada = app.customer("Ada").await;
+    proves_phone(&app, &ada, "+390511234567", 0).await;
+    told(&app, "+390511234567", "account.phone-confirmed", 1).await;
+    told(&app, &ada.email, "account.phone-confirmed", 1).await;
+    // Another number: the one before and the mailbox are told, and nothing goes there before it is proved.
+    let other = json!({ "phone": "+390517654321", "currentPassword": PASSWORD });
+    assert_eq!(ada.patch("/api/me", &other).await.expect(200)["phoneVerified"], json!(false));
+    told(&app, "+390511234567", "account.phone-changed", 1).await;
+    told(&app, &ada.email, "account.phone-changed", 2).await;
+    let wrong = json!({ "code": "00000000" });
+    ada.post("/api/me/phone/confirm", &wrong).await.refused(401, "invalid_code");
+    ada.post("/api/me/phone/code", &Value::Null).await.expect(202);
+    let codes = told(&app, "+390517654321", "account.phone-code", 1).await;
+    for _ in 0..5 {
+        ada.post("/api/me/phone/confirm", &wrong).await.refused(401, "invalid_code");
+    }
+    let late = json!({ "code": code_in(&codes[0]) });
+    ada.post("/api/me/phone/confirm", &late).await.refused(401, "invalid_code");
+    proves_phone(&app, &ada, "+390517654321", 1).await;
+    // Proved: codes go there, and what is proved stays.
+    recovers(&app, &ada.email, "sms", "+390517654321", 0).await;
+    let ada = signs_in(&app, &ada.email, NEW_PASSWORD).await;
+    assert_eq!(ada.get("/api/me").await.expect(200)["phone"], "+390517654321");
+    told(&app, "+390517654321", "account.password-changed", 1).await;
+    // A code of a number proves no other, and none is good after ten minutes.
+    ada.post("/api/me/phone/code", &Value::Null).await.expect(202);
+    let codes = told(&app, "+390517654321", "account.phone-code", 3).await;
+    app.passes(TimeDelta::minutes(10));
+    let late = json!({ "code": code_in(&codes[0]) });
+    ada.post("/api/me/phone/confirm", &late).await.refused(401, "invalid_code");
+}
+
+#[tokio::test]
+async fn nothing_stays_of_what_a_stranger_set_at_somebodys_address() {
+    let app = TestApp::start().await;
+    let email = "owner@example.com";
+    let registration = json!({ "email": email, "password": PASSWORD, "name": "Eve", "phone": "+390511234567" });
+    app.stranger().post("/api/auth/register", &registration).await.expect(202);
+    let eve = signs_in(&app, email, PASSWORD).await;
+    proves_phone(&app, &eve, "+390511234567", 0).await;
+    eve.post("/api/me/addresses", &json!({ "address": "Eve's place" })).await.expect(201);
+    let device = json!({ "kind": "fcm", "target": "eves-phone", "locale": "en" });
+    eve.post("/api/me/devices", &device).await.expect(201);
+    eve.post("/api/me/second-factor", &json!({ "password": PASSWORD })).await.expect(201);
+    app.does("update second_factors set confirmed_at = now()").await;
+    // The number is proved, the mailbox is not: the code goes to the mailbox, whatever is asked for.
+    recovers(&app, email, "sms", email, 0).await;
+    eve.get("/api/me").await.refused(401, "unauthenticated");
+    let owner = signs_in(&app, email, NEW_PASSWORD).await;
+    let me = owner.get("/api/me").await.expect(200);
+    assert_eq!((&me["phone"], &me["emailVerified"]), (&Value::Null, &json!(true)));
+    for path in ["/api/me/addresses", "/api/me/devices"] {
+        assert_eq!(owner.get(path).await.expect(200)["data"], json!([]), "{path}");
+    }
+    assert_eq!(owner.get("/api/me/second-factor").await.expect(200)["enabled"], json!(false));
+    // From now on the owner's things stay, whoever reads the mailbox.
+    app.does("insert into second_factors (user_id, secret, confirmed_at, created_at) select id, '', now(), now() from users where email = 'owner@example.com'").await;
+    let second = recovers(&app, email, "email", email, 1).await;
+    assert!(second["deviceToken"].as_str().is_some_and(|token| token.starts_with("dt_")));
+    let body = json!({ "email": email, "password": NEW_PASSWORD });
+    assert_eq!(app.stranger().post("/api/auth/login", &body).await.expect(200)["secondFactorRequired"], json!(true));
+}
+
+#[tokio::test]
+async fn an_address_is_confirmed_with_a_code() {
+    let app = TestApp::start().await;
+    let registration = json!({ "email": "ada@example.com", "password": PASSWORD, "name": "Ada" });
+    app.stranger().post("/api/auth/register", &registration).await.expect(202);
+    let ada = signs_in(&app, "ada@example.com", PASSWORD).await;
+    assert_eq!(ada.get("/api/me").await.expect(200)["emailVerified"], json!(false));
+    ada.post("/api/me/email/code", &Value::Null).await.expect(202);
+    let code = told(&app, "ada@example.com", "account.email-code", 1).await;
+    let confirmed = ada.post("/api/me/email/confirm", &json!({ "code": code_in(&code[0]) })).await.expect(200);
+    assert_eq!(confirmed["emailVerified"], json!(true));
+    ada.post("/api/me/email/confirm", &json!({ "code": code_in(&code[0]) })).await.refused(401, "invalid_code");
+}
+
+#[tokio::test]
+async fn one_number_gets_so_many_messages_however_many_accounts_ask() {
+    let app = TestApp::with(&[("MESSAGES_PER_NUMBER", "10/24h"), ("MESSAGES_PER_ACCOUNT", "4/24h")]).await;
+    let number = "+390511234567";
+    let (mut taken, mut refused) = (0, 0);
+    for person in app.crowd(12).await {
+        person.patch("/api/me", &json!({ "phone": number, "currentPassword": PASSWORD })).await.expect(200);
+        for _ in 0..3 {
+            let reply = person.post("/api/me/phone/code", &Value::Null).await;
+            match reply.status {
+                202 => taken += 1,
+                _ => {
+                    reply.refused(429, "too_many_requests");
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert_eq!((taken, refused), (10, 26));
+    // Asked for by those who forgot: proved numbers, beyond the bound by e-mail instead.
+    app.does("update users set phone_verified_at = now() where phone is not null").await;
+    let someone = app.count("select count(*) from users where phone is not null").await;
+    assert_eq!(someone, 12);
+    let email: String = sqlx::query_scalar("select email from users where phone is not null limit 1")
+        .fetch_one(&app.look)
+        .await
+        .unwrap();
+    app.stranger().post("/api/auth/forgot-password", &json!({ "email": email })).await.expect(202);
+    told(&app, &email, "account.reset-code", 1).await;
+    app.passes(TimeDelta::hours(25));
+    let another = app.customer("Another").await;
+    another.patch("/api/me", &json!({ "phone": number, "currentPassword": PASSWORD })).await.expect(200);
+    for n in 0..6 {
+        let reply = another.post("/api/me/phone/code", &Value::Null).await;
+        assert_eq!(reply.status, if n < 4 { 202 } else { 429 }, "an account asks for four");
+    }
+}
+
+#[tokio::test]
+async fn a_crowd_keeps_out_neither_a_known_device_nor_a_solved_recovery() {
+    let app = TestApp::with(&[("RATE_LIMIT_AUTH", "100000/1m"), ("TRUSTED_PROXIES", "127.0.0.1")]).await;
+    let (ada, stranger) = (app.customer("Ada").await, app.stranger());
+    let from = async |network: &str, path: &str, body: &Value| {
+        let request = stranger.request(Method::POST, path).header("x-forwarded-for", network).json(body);
+        stranger.send(request).await
+    };
+    let login =
+        |password: &str, device: &Value| json!({ "email": ada.email, "password": password, "deviceToken": device });
+    let known = from("203.0.113.5", "/api/auth/login", &login(PASSWORD, &Value::Null)).await.expect(200);
+    let device = &known["deviceToken"];
+    for n in 0..120 {
+        from(&format!("198.51.100.{n}"), "/api/auth/login", &login("not the password", &Value::Null)).await;
+    }
+    for n in 0..10 {
+        for _ in 0..3 {
+            from(&format!("198.51.100.{n}"), "/api/auth/forgot-password", &json!({ "email": ada.email }))
+                .await
+                .expect(202);
+        }
+    }
+    // From a network nobody has seen: without the token refused, with it let in; somebody else's token is none.
+    from("192.0.2.1", "/api/auth/login", &login(PASSWORD, &Value::Null)).await.refused(429, "too_many_requests");
+    let bob = app.customer("Bob").await;
+    let his = json!({ "email": bob.email, "password": PASSWORD });
+    let his = from("203.0.113.9", "/api/auth/login", &his).await.expect(200)["deviceToken"].clone();
+    from("192.0.2.1", "/api/auth/login", &login(PASSWORD, &his)).await.refused(429, "too_many_requests");
+    from("192.0.2.1", "/api/auth/login", &login(PASSWORD, device)).await.expect(200);
+    // The device's own tries are bounded as well.
+    let mut looked_at = 0;
+    for _ in 0..20 {
+        let reply = from("192.0.2.2", "/api/auth/login", &login("not the password", device)).await;
+        looked_at += i32::from(reply.status == 401);
+    }
+    assert_eq!(looked_at, 10);
+    // And a code gets the owner in from a network nobody has seen, without a device.
+    let asked = json!({ "email": ada.email, "channel": "email" });
+    let reset = from("192.0.2.3", "/api/auth/forgot-password", &asked).await.expect(202);
+    let code = told(&app, &ada.email, "account.reset-code", 31).await;
+    let code = code_in(&code[0]);
+    assert_eq!(code.len(), 12, "a crowd has asked for many");
+    let body = json!({ "email": ada.email, "otp": code, "password": NEW_PASSWORD, "resetId": reset["resetId"] });
+    let done = from("192.0.2.3", "/api/auth/reset-password", &body).await.expect(200);
+    for n in 0..120 {
+        from(&format!("198.51.100.{n}"), "/api/auth/login", &login("not the password", &Value::Null)).await;
+    }
+    from("192.0.2.4", "/api/auth/login", &login(NEW_PASSWORD, &done["deviceToken"])).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_password_is_chosen_ten_times_a_day() {
+    let app = TestApp::start().await;
+    let ada = app.customer("Ada").await;
+    let mut now = PASSWORD.to_owned();
+    for n in 0..11 {
+        let next = format!("yellow lemons {n}");
+        let reply =
+            ada.post("/api/auth/change-password", &json!({ "currentPassword": now, "newPassword": next })).await;
+        if n < 10 {
+            reply.expect(204);
+            now = next;
+        } else {
+            reply.refused(429, "too_many_requests");
+        }
+    }
+}
+
+#[tokio::test]
+async fn accounts_of_one_network_share_a_bound() {
+    let app = TestApp::with(&[("RATE_LIMIT_NETWORK", "20/1h"), ("RATE_LIMIT_USER", "15/1h")]).await;
+    let mut answered = 0;
+    for person in app.crowd(4).await {
+        for _ in 0..10 {
+            answered += i32::from(person.get("/api/me").await.status == 200);
+        }
+    }
+    assert_eq!(answered, 20);
+}
+
+#[tokio::test]
+async fn a_password_of_blanks_is_refused() {
+    let app = TestApp::start().await;
+    for blank in [
+        "        ",
+        "\u{a0}\u{2003}\u{3000}\t\n\u{2028} \u{205f}",
+        "\u{200b}\u{200b}\u{200b}\u{200b}\u{2060}\u{feff}\u{3164}\u{2800}",
+        "ｐａｓｓｗｏｒｄ１",
+        "comanda demo",
+    ] {
+        let wish = json!({ "email": "ada@example.com", "password": blank, "name": "Ada" });
+        let refusal = app.stranger().post("/api/auth/register", &wish).await.refused(422, "invalid_request");
+        assert_eq!(refusal["errors"][0]["pointer"], "/password", "{blank:?}");
+    }
+}
+
+#[test]
+fn a_short_secret_file_is_refused_and_a_new_one_is_whole() {
+    let folder =
+        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("secrets-{}", uuid::Uuid::new_v4().simple()));
+    let made = configured_or_kept(None, &folder, "jwt_secret").unwrap();
+    assert!(made.expose_secret().len() >= 64);
+    assert_eq!(configured_or_kept(None, &folder, "jwt_secret").unwrap().expose_secret(), made.expose_secret());
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let (secrets, file) = (folder.join("secrets"), folder.join("secrets/jwt_secret"));
+    assert_eq!((mode(&secrets), mode(&file)), (0o700, 0o600));
+    assert_eq!(std::fs::read_dir(&secrets).unwrap().count(), 1, "no draft is left");
+    for short in ["", "\n", "short", &"x".repeat(31)] {
+        std::fs::write(&file, short).unwrap();
+        let refusal = configured_or_kept(None, &folder, "jwt_secret").unwrap_err().to_string();
+        assert!(refusal.contains("jwt_secret") && refusal.contains("remove the file"), "{refusal}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
