@@ -199,12 +199,11 @@ async fn one_number_gets_so_many_messages_however_many_accounts_ask() {
         person.patch("/api/me", &json!({ "phone": number, "currentPassword": PASSWORD })).await.expect(200);
         for _ in 0..3 {
             let reply = person.post("/api/me/phone/code", &Value::Null).await;
-            match reply.status {
-                202 => taken += 1,
-                _ => {
-                    reply.refused(429, "too_many_requests");
-                    refused += 1;
-                }
+            if reply.status == 202 {
+                taken += 1;
+            } else {
+                reply.refused(429, "too_many_requests");
+                refused += 1;
             }
         }
     }
@@ -331,9 +330,9 @@ fn a_short_secret_file_is_refused_and_a_new_one_is_whole() {
     let made = configured_or_kept(None, &folder, "jwt_secret").unwrap();
     assert!(made.expose_secret().len() >= 64);
     assert_eq!(configured_or_kept(None, &folder, "jwt_secret").unwrap().expose_secret(), made.expose_secret());
-    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mode_of = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let (secrets, file) = (folder.join("secrets"), folder.join("secrets/jwt_secret"));
-    assert_eq!((mode(&secrets), mode(&file)), (0o700, 0o600));
+    assert_eq!((mode_of(&secrets), mode_of(&file)), (0o700, 0o600));
     assert_eq!(std::fs::read_dir(&secrets).unwrap().count(), 1, "no draft is left");
     for short in ["", "\n", "short", &"x".repeat(31)] {
         std::fs::write(&file, short).unwrap();
