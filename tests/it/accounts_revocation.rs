@@ -105,17 +105,17 @@ async fn assert_that_it_reaches_both(changes: &[(&str, &str)]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revocation_reaches_every_node_at_once() {
-    assert_that_it_reaches_both(&[]).await;
+    Box::pin(assert_that_it_reaches_both(&[])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revocation_reaches_every_node_at_once_with_redis() {
-    assert_that_it_reaches_both(&[("REDIS_URL", &server_url("COMANDA_TEST_REDIS"))]).await;
+    Box::pin(assert_that_it_reaches_both(&[("REDIS_URL", &server_url("COMANDA_TEST_REDIS"))])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revocation_reaches_every_node_with_redis_away() {
-    assert_that_it_reaches_both(&[("REDIS_URL", "redis://127.0.0.1:1")]).await;
+    Box::pin(assert_that_it_reaches_both(&[("REDIS_URL", "redis://127.0.0.1:1")])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
