@@ -104,7 +104,7 @@ async fn all_heard(scene: &Scene, phones: &mut [Phone; 2]) -> [Vec<Heard>; 2] {
 
 /// Reassigns, and holds what a driver hears on two nodes against what may be heard.
 async fn assert_the_former_driver_hears_nothing_more(settings: &[(&str, &str)]) {
-    let scene = Scene::set(settings).await;
+    let scene = Box::pin(Scene::set(settings)).await;
     let (order, delivery) = scene.carried().await;
     let owner = &scene.stage.shop.owner;
     let (here, there) = (scene.stage.url().to_owned(), scene.there());
@@ -157,7 +157,7 @@ async fn a_former_driver_hears_nothing_more_through_redis() {
 
 #[tokio::test]
 async fn a_driver_hears_the_end_of_a_delivery_without_the_door_and_nothing_after_it() {
-    let scene = Scene::set(&[NO_POLL]).await;
+    let scene = Box::pin(Scene::set(&[NO_POLL])).await;
     let owner = &scene.stage.shop.owner;
     for end in ["DELIVERED", "CANCELLED", "FAILED", "WAITING"] {
         let (order, delivery) = scene.carried().await;
@@ -197,7 +197,7 @@ async fn a_driver_hears_the_end_of_a_delivery_without_the_door_and_nothing_after
 
 #[tokio::test]
 async fn who_joins_while_the_delivery_changes_hands_is_in_only_while_they_carry_it() {
-    let scene = Scene::set(&[]).await;
+    let scene = Box::pin(Scene::set(&[])).await;
     let owner = &scene.stage.shop.owner;
     let (order, delivery) = scene.carried().await;
     let room = &rooms(&order, &delivery)[0];
