@@ -216,6 +216,10 @@ impl Relay {
 
     /// The drivers' part of [`Relay::emit`]: a view of their own, and for whom it is the last of the delivery, the end.
     fn tell_drivers(&self, event: &Told, heard_already: Vec<String>) {
+        if event.driver_rooms.is_empty() {
+            // To no room means to everybody, in Socket.IO.
+            return;
+        }
         let channels = event.driver_rooms.iter().map(|room| (*room, driver_channel(*room)));
         let channels: Vec<_> = channels.collect();
         let names: Vec<_> = channels.iter().map(|(_, name)| name.clone()).collect();
