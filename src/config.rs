@@ -246,6 +246,12 @@ pub struct Orders {
     pub quote_lifetime: Duration,
     /// `DELIVERY_MAX_DISTANCE`, in metres.
     pub max_distance: f64,
+    /// `ORDER_MAX_OPEN`; `None`: no limit.
+    pub max_open: Option<i64>,
+    /// `ORDER_MAX_SCHEDULED`.
+    pub max_scheduled: i64,
+    /// `ORDER_MAX_RECENT`; `None`: no limit.
+    pub max_recent: Option<i64>,
 }
 
 /// What phones bring from offline, and its bounds.
@@ -532,7 +538,7 @@ impl Config {
             sockets: Sockets::gather(reader, mode, connections),
             menus: Menus::gather(reader),
             delivery: Delivery::gather(reader),
-            orders: Orders::gather(reader),
+            orders: Orders::gather(reader, mode),
             sync: Sync::gather(reader),
             retention: Retention::gather(reader),
             images: Images::gather(reader),
@@ -872,7 +878,15 @@ impl Menus {
 }
 
 impl Orders {
-    fn gather(reader: &mut Reader<'_>) -> Self {
+    fn gather(reader: &mut Reader<'_>, mode: Mode) -> Self {
+        let limit = |reader: &mut Reader<'_>, name: &str, production: i64| {
+            let auto = (mode == Mode::Production).then_some(production);
+            reader.value(name, "auto, off, or a whole number from 1 to 500", auto, |text| match text {
+                "auto" => Some(auto),
+                "off" => Some(None),
+                number => number.parse().ok().filter(|n| (1..=500).contains(n)).map(Some),
+            })
+        };
         let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
         Self {
             accept_within: reader.duration_between("ORDER_ACCEPT_WITHIN", minute, hour * 2),
@@ -881,6 +895,9 @@ impl Orders {
             bulk_max: reader.number("ORDER_BULK_MAX", 1, 1_000),
             quote_lifetime: reader.duration_between("QUOTE_LIFETIME", minute, hour * 24),
             max_distance: f64::from(reader.number("DELIVERY_MAX_DISTANCE", 100_u32, 500_000)),
+            max_open: limit(reader, "ORDER_MAX_OPEN", 20),
+            max_scheduled: reader.number("ORDER_MAX_SCHEDULED", 1, 500),
+            max_recent: limit(reader, "ORDER_MAX_RECENT", 60),
         }
     }
 }

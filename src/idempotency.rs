@@ -228,6 +228,11 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<App>> for Once<T> {
 }
 
 impl Key {
+    /// The key that was sent, to ask what was answered under it before.
+    pub fn claimed(&self) -> Option<Claim> {
+        self.0.clone()
+    }
+
     /// Makes something in a unit of work, and answers 201; or gives the answer again, if it was made under this key.
     ///
     /// # Errors

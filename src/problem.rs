@@ -96,6 +96,7 @@ codes! {
     InvalidRequest = UNPROCESSABLE_ENTITY, "invalid_request", "Something in the request is not valid";
     ClockSkew = UNPROCESSABLE_ENTITY, "clock_skew", "The client's clock is too far ahead";
     IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The key was used for another request";
+    OrderLimitReached = TOO_MANY_REQUESTS, "order_limit_reached", "Limit reached";
     TooManyRequests = TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side";
     Busy = SERVICE_UNAVAILABLE, "busy", "Too much is going on right now";

@@ -369,6 +369,24 @@ pub const VARIABLES: &[Variable] = &[
     ),
     plain(ORDERS, "ORDER_LONGEST_DELAY", "4h", "How far ahead a later promise may lie (1m to 24h)."),
     plain(ORDERS, "ORDER_BULK_MAX", "100", "Most orders of one bulk status update (1 to 1000)."),
+    plain(
+        ORDERS,
+        "ORDER_MAX_OPEN",
+        "auto",
+        "Most open orders of one customer at one restaurant (1 to 500), or off; who works there is not limited. auto: 20 in production, off in development.",
+    ),
+    plain(
+        ORDERS,
+        "ORDER_MAX_SCHEDULED",
+        "10",
+        "Most open orders for later of one customer at one restaurant (1 to 500): so many slots one customer may hold.",
+    ),
+    plain(
+        ORDERS,
+        "ORDER_MAX_RECENT",
+        "auto",
+        "Most orders of one customer at one restaurant within an hour (1 to 500), or off. auto: 60 in production, off in development.",
+    ),
     plain(ORDERS, "QUOTE_LIFETIME", "15m", "How long a quote is honoured (1m to 24h)."),
     plain(SYNC, "SYNC_MAX_OPS", "200", "Most operations of one batch (1 to 1000)."),
     plain(

@@ -13,7 +13,8 @@ use crate::problem::{Code, Problem};
 /// Codes that nobody has, tried by one user.
 pub const WRONG_CODES: Bound = Bound::new("coupon codes", 20, TimeDelta::minutes(15));
 
-/// Does something with a code, if there is one. A try is taken before the code is looked at, and given back unless the
+/// Does something with a code, if there is one. Where no try is left, what was done before under the request's key is
+/// `recall`ed: repeating a request always gets its answer. A try is taken before the code is looked at, and given back unless the
 /// code is nobody's: so it is no use to try many at once.
 ///
 /// # Errors
@@ -22,13 +23,16 @@ pub async fn guarded<T>(
     app: &App,
     user: UserId,
     code: Option<&CouponCode>,
+    recall: impl Future<Output = Result<Option<T>, Problem>>,
     work: impl Future<Output = Result<T, Problem>>,
 ) -> Result<T, Problem> {
     if code.is_none() {
         return work.await;
     }
     let counters = vec![Counter::new(app, WRONG_CODES, &[user.as_bytes()])];
-    guesses::take(app, counters.clone()).await?;
+    if let Err(problem) = guesses::take(app, counters.clone()).await {
+        return recall.await?.ok_or(problem);
+    }
     let outcome = work.await;
     let is_guess = outcome.as_ref().is_err_and(|problem| problem.code() == Code::CouponUnknown);
     if !is_guess {

@@ -194,6 +194,8 @@ async fn place_order(
     let claim = key.require(customer, Operation::PlaceOrder, &body.bytes)?;
     let (origin, rules) = (body.value.read()?, app.config.orders);
     let code = origin.coupon();
+    let repeated = claim.clone();
+    let recall = app.db.read(Who::user(customer), move |tx| Box::pin(async move { repeated.recall(tx).await }));
     let work = app.db.write(origin.who(customer), move |tx| {
         Box::pin(async move {
             if let Some(answer) = claim.claim(tx).await? {
@@ -211,7 +213,7 @@ async fn place_order(
             Ok(answer)
         })
     });
-    guesses::guarded(&app, customer, code.as_ref(), work).await
+    guesses::guarded(&app, customer, code.as_ref(), recall, work).await
 }
 
 /// List orders

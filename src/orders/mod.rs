@@ -23,6 +23,7 @@ pub mod filter;
 pub mod free_slots;
 pub mod honour;
 pub mod http;
+pub mod load;
 pub mod moment;
 pub mod offer;
 pub mod overdue;

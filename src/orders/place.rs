@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::honour::{self, Honoured};
+use super::load;
 use super::moment::{self, Asked, Moment};
 use super::offer::{self, Doorstep, Offer};
 use super::request::{Basket, QuotedRequest, Request};
@@ -68,6 +69,8 @@ pub async fn from_quote(
 ) -> Result<Order, Problem> {
     let stored = sql::quotes::enter(tx, wanted.quote, customer).await?.ok_or_else(Problem::not_found)?;
     let scope = entered(stored.restaurant_id, customer);
+    let for_later = wanted.scheduled_for.is_some() || stored.content.scheduled.is_some();
+    hold_to_limits(tx, &scope, customer, for_later, rules).await?;
     let Honoured { door, wanted, offer, cart } = honour::honour(tx, &scope, &stored, wanted, rules).await?;
     write(tx, &scope, &door.restaurant, Placement { customer, wanted, offer, cart, quote: Some(stored.id) }, rules)
         .await
@@ -76,6 +79,21 @@ pub async fn from_quote(
 /// The statement that found the cart or the quote has entered its restaurant (`enter_shop`).
 fn entered(restaurant: RestaurantId, customer: UserId) -> RestaurantScope {
     RestaurantScope::customer("the restaurant of the customer's own cart or quote", restaurant, customer)
+}
+
+/// Refuses one order more than the customer may hold here. Asked under a lock, before anything is priced.
+async fn hold_to_limits(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    customer: UserId,
+    for_later: bool,
+    rules: config::Orders,
+) -> Result<(), Problem> {
+    if !load::is_limited(rules, for_later) {
+        return Ok(());
+    }
+    let now = tx.now();
+    sql::load::of_customer(tx, scope, customer, now - load::RECENT).await?.check(rules, for_later, now)
 }
 
 /// At the prices of this moment.
@@ -87,6 +105,7 @@ async fn fresh(
     wanted: Request,
     rules: config::Orders,
 ) -> Result<Order, Problem> {
+    hold_to_limits(tx, scope, customer, wanted.scheduled_for.is_some(), rules).await?;
     let door = Doorstep::of(tx, scope, &wanted, rules).await?;
     let offer = offer::make(tx, scope, &door, customer, basket, &wanted, None).await?;
     let cart = basket.cart().map(|cart| cart.id);

@@ -122,10 +122,15 @@ async fn create_quote(
     let (scope, customer, rules) = (buyer.scope, buyer.caller.user, app.config.orders);
     let (priced, request) = wish.read()?;
     let code = request.coupon.clone();
+    let (db, repeated) = (&app.db, key.claimed());
+    let recall = async move {
+        let Some(claim) = repeated else { return Ok(None) };
+        db.read(scope, move |tx| Box::pin(async move { claim.recall(tx).await })).await
+    };
     let work = key.makes(&app.db, scope, move |tx| {
         Box::pin(async move { Ok(make(tx, &scope, customer, priced, &request, rules).await?.shown()?) })
     });
-    guesses::guarded(&app, customer, code.as_ref(), work).await
+    guesses::guarded(&app, customer, code.as_ref(), recall, work).await
 }
 
 /// Read a quote of one's own

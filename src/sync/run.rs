@@ -153,7 +153,9 @@ impl Unit<'_> {
                 Ok(Effect { aggregate: Some(order.id.to_string()), ..effect })
             })
         });
-        guesses::guarded(self.app, customer, wanted.coupon_code.as_ref(), work).await
+        // An operation that was applied is not done again, so there is nothing to recall.
+        let nothing = std::future::ready(Ok(None));
+        guesses::guarded(self.app, customer, wanted.coupon_code.as_ref(), nothing, work).await
     }
 
     async fn advance(&self, caller: &Caller, wish: StatusWish) -> Result<bool, Problem> {

@@ -229,3 +229,43 @@ async fn the_timeline_of_an_order_can_be_read_in_pieces() {
     }
     assert_eq!(pieces, all);
 }
+
+/// Fifty at once for later, and more orders for now than may be within an hour: exactly as many as may be get in, and what was
+/// answered under a key is answered again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_customer_holds_so_many_orders_and_no_more() {
+    let rules = [("ORDER_MAX_SCHEDULED", "3"), ("ORDER_MAX_OPEN", "5"), ("ORDER_MAX_RECENT", "6")];
+    let app = TestApp::with(&rules).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let ada = app.customer("Ada").await;
+    let later = app.clock.now() + chrono::TimeDelta::hours(20);
+    let body = |scheduled: bool| {
+        let lines = json!([{ "itemId": luigi.any_dish().id, "quantity": 1 }]);
+        let scheduled_for = scheduled.then_some(later);
+        json!({ "restaurantId": luigi.id, "fulfilment": "PICKUP", "lines": lines, "scheduledFor": scheduled_for })
+    };
+    let mut all = tokio::task::JoinSet::new();
+    for number in 0..50 {
+        let (ada, body) = (ada.clone(), body(true));
+        all.spawn(async move { ada.asks_for_order(&format!("later {number}"), &body).await });
+    }
+    let replies = all.join_all().await;
+    let placed: Vec<_> = replies.iter().filter(|reply| reply.status == 201).collect();
+    assert_eq!(placed.len(), 3);
+    for reply in replies.iter().filter(|reply| !matches!(reply.status, 201 | 503)) {
+        assert_eq!((reply.status, &reply.json()["code"]), (429, &json!("order_limit_reached")));
+    }
+    for number in 0..2 {
+        ada.asks_for_order(&format!("now {number}"), &body(false)).await.expect(201);
+    }
+    let refusal = ada.asks_for_order("too many", &body(false)).await.refused(429, "order_limit_reached");
+    assert_eq!((&refusal["limit"], &refusal["count"]), (&json!(5), &json!(5)));
+    // What was placed is answered again.
+    ada.asks_for_order("now 0", &body(false)).await.expect(201);
+    assert_eq!(app.count("select count(*) from orders").await, 5);
+    // Others are not held up by it, and who works there is not limited.
+    app.customer("Bob").await.asks_for_order("bob", &body(true)).await.expect(201);
+    for number in 0..7 {
+        luigi.owner.asks_for_order(&format!("table {number}"), &body(false)).await.expect(201);
+    }
+}
