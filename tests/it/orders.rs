@@ -247,7 +247,7 @@ async fn one_customer_holds_so_many_orders_and_no_more() {
     let mut all = tokio::task::JoinSet::new();
     for number in 0..50 {
         let (ada, body) = (ada.clone(), body(true));
-        all.spawn(async move { ada.asks_for_order(&format!("later {number}"), &body).await });
+        all.spawn(async move { ada.asks_for_order(&format!("later-{number}"), &body).await });
     }
     let replies = all.join_all().await;
     let placed: Vec<_> = replies.iter().filter(|reply| reply.status == 201).collect();
@@ -256,16 +256,16 @@ async fn one_customer_holds_so_many_orders_and_no_more() {
         assert_eq!((reply.status, &reply.json()["code"]), (429, &json!("order_limit_reached")));
     }
     for number in 0..2 {
-        ada.asks_for_order(&format!("now {number}"), &body(false)).await.expect(201);
+        ada.asks_for_order(&format!("now-{number}"), &body(false)).await.expect(201);
     }
-    let refusal = ada.asks_for_order("too many", &body(false)).await.refused(429, "order_limit_reached");
+    let refusal = ada.asks_for_order("too-many", &body(false)).await.refused(429, "order_limit_reached");
     assert_eq!((&refusal["limit"], &refusal["count"]), (&json!(5), &json!(5)));
     // What was placed is answered again.
-    ada.asks_for_order("now 0", &body(false)).await.expect(201);
+    ada.asks_for_order("now-0", &body(false)).await.expect(201);
     assert_eq!(app.count("select count(*) from orders").await, 5);
     // Others are not held up by it, and who works there is not limited.
     app.customer("Bob").await.asks_for_order("bob", &body(true)).await.expect(201);
     for number in 0..7 {
-        luigi.owner.asks_for_order(&format!("table {number}"), &body(false)).await.expect(201);
+        luigi.owner.asks_for_order(&format!("table-{number}"), &body(false)).await.expect(201);
     }
 }

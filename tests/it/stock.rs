@@ -45,7 +45,7 @@ async fn more_than_is_left_cannot_be_ordered() {
     let wanted = json!({ "lines": lines, "fulfilment": "PICKUP" });
     let quoted = ada.post(&luigi.path("/quotes"), &wanted).await.refused(409, "out_of_stock");
     let wanted = json!({ "restaurantId": luigi.id, "lines": lines, "fulfilment": "PICKUP" });
-    let ordered = ada.asks_for_order("too many", &wanted).await.refused(409, "out_of_stock");
+    let ordered = ada.asks_for_order("too-many", &wanted).await.refused(409, "out_of_stock");
     assert_eq!((&quoted["shortages"], &ordered["shortages"]), (&json!([short]), &json!([short])));
     let cart = ada.puts_in_cart(&luigi, &[(tiramisu, 4)]).await;
     assert_eq!(cart["lines"][0]["reason"], "out_of_stock");
