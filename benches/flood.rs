@@ -32,8 +32,8 @@ pub async fn seed(pool: &PgPool) -> (RestaurantId, ItemId) {
     let (restaurant, category, item) = (RestaurantId::new(), CategoryId::new(), ItemId::new());
     let statements = [
         "insert into restaurants (id, slug, name, address, latitude, longitude, timezone, currency, auto_accept,
-             created_at, updated_at)
-         values ($1, 'bench', 'Bench', 'Via Zamboni 1', 44.5, 11.3, 'Europe/Rome', 'EUR', $2 <> $3, now(), now())",
+             always_open, created_at, updated_at)
+         values ($1, 'bench', 'Bench', 'Via Zamboni 1', 44.5, 11.3, 'Europe/Rome', 'EUR', $2 <> $3, true, now(), now())",
         "insert into menus (restaurant_id, version) select $1, 2 where $2 <> $3",
         "insert into menu_categories (restaurant_id, id, name, position, created_at, updated_at)
          select $1, $2, 'Pizza', 0, now(), now() where $2 <> $3",

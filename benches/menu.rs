@@ -161,8 +161,8 @@ async fn seed(pool: &PgPool) -> RestaurantId {
     let restaurant = RestaurantId::new();
     let now = Clock::System.now();
     sqlx::query(
-        "insert into restaurants (id, slug, name, address, latitude, longitude, timezone, currency, created_at, updated_at)
-         values ($1, 'bench', 'Bench', 'Via Zamboni 1', 44.5, 11.3, 'Europe/Rome', 'EUR', $2, $2)",
+        "insert into restaurants (id, slug, name, address, latitude, longitude, timezone, currency, always_open, created_at, updated_at)
+         values ($1, 'bench', 'Bench', 'Via Zamboni 1', 44.5, 11.3, 'Europe/Rome', 'EUR', true, $2, $2)",
     )
     .bind(restaurant.uuid())
     .bind(now)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -22,6 +22,7 @@ use crate::paging::{List, PageQuery};
 use crate::place::Place;
 use crate::problem::{Problem, ProblemBody};
 use crate::tenancy::Who;
+use crate::timestamp::Timestamp;
 use crate::uow::Tx;
 use crate::wire::{Body, Json, Query};
 
@@ -146,7 +147,7 @@ async fn set_driver_availability(
 struct Location {
     place: Place,
     /// When, by the phone's own clock, which may be up to five minutes ahead. Absent: now.
-    at: Option<DateTime<Utc>>,
+    at: Option<Timestamp>,
 }
 
 /// Report where one is
@@ -173,7 +174,7 @@ async fn report_location(
             Box::pin(async move {
                 // Also a report that is not taken is a sign of life.
                 let last = sql::drivers::seen(tx, driver).await?;
-                let judged = location::judge(last, place, at, tx.now(), max_speed);
+                let judged = location::judge(last, place, at.map(Timestamp::utc), tx.now(), max_speed);
                 if let Ok(Report::Newest(sighting)) = judged {
                     sql::drivers::set_place(tx, driver, sighting).await?;
                 }

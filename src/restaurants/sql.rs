@@ -9,22 +9,21 @@ use super::contact::Contact;
 use super::last_orders::{LastOrders, OpenNow};
 use super::service_fee::ServiceFee;
 use super::slots::SlotRules;
-use super::tax::{Rate, TaxRoundingLevel, TaxRules};
+use super::tax::{Rate, TaxRoundingLevel};
 use super::zones::Zone;
 use super::{Pause, Restaurant};
-use crate::fold;
 use crate::ids::RestaurantId;
 use crate::money::{Amount, Currency, Rounding};
 use crate::pictures::Image;
 use crate::place::Place;
-use crate::problem::{Code, OnConstraint as _, Problem};
-use crate::tenancy::RestaurantScope;
+use crate::problem::Problem;
 use crate::uow::Tx;
 
 pub mod hours;
 pub mod images;
 pub mod invitations;
 pub mod members;
+pub mod profile;
 pub mod search;
 pub mod tax;
 pub mod zones;
@@ -33,6 +32,7 @@ pub use members::{
     change_rank, members, memberships_of, put_member, rank, ranks, remove_member, require_second_factor,
     requires_second_factor,
 };
+pub use profile::{Profile, insert, lock, next_version, set_pause, update};
 
 use hours::{StoredException, StoredSpan};
 use tax::StoredClass;
@@ -223,196 +223,4 @@ pub async fn among(tx: &mut Tx, restaurants: &[Uuid]) -> Result<Vec<Restaurant>,
     let rows = restaurants!("$2", "null::json", "where r.id = any($1)", restaurants, now.date_naive());
     let rows = rows.fetch_all(tx.connection()).await?;
     rows.into_iter().map(|row| row.into_restaurant(now)).collect()
-}
-
-/// What can be set about a restaurant.
-#[derive(Debug, Clone)]
-pub struct Profile {
-    /// Its name in addresses.
-    pub slug: String,
-    /// Its name.
-    pub name: String,
-    /// What it is like.
-    pub description: Option<String>,
-    /// What it cooks.
-    pub cuisines: Vec<String>,
-    /// How guests reach it.
-    pub contact: Contact,
-    /// Street and number.
-    pub address: String,
-    /// Where that is.
-    pub place: Place,
-    /// Its zone.
-    pub timezone: Tz,
-    /// At which rates it is taxed.
-    pub tax: TaxRules,
-    /// Minor units.
-    pub delivery_fee: Amount,
-    /// For the service.
-    pub service_fee: ServiceFee,
-    /// Minor units.
-    pub minimum_order: Amount,
-    /// Confirms by itself.
-    pub auto_accept: bool,
-    /// Minutes to answer in; `None`: as everywhere.
-    pub accept_minutes: Option<i16>,
-    /// Minutes.
-    pub preparation_minutes: i16,
-    /// How it takes orders for later.
-    pub slots: SlotRules,
-    /// Open around the clock.
-    pub always_open: bool,
-    /// Until when orders are taken and handed over.
-    pub last_orders: LastOrders,
-    /// Takes orders.
-    pub accepting: bool,
-}
-
-/// A new restaurant.
-pub async fn insert(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    currency: Currency,
-    profile: &Profile,
-) -> Result<(), Problem> {
-    let now = tx.now();
-    sqlx::query!(
-        "insert into restaurants (id, slug, name, description, cuisines, address, latitude, longitude, timezone,
-             currency, tax_rate, delivery_fee, minimum_order, auto_accept, preparation_minutes, accepting,
-             created_at, updated_at, prices_include_tax, accept_minutes, contact, service_fee_rate, service_fee_cap,
-             service_fee_fixed, slot_minutes, slot_capacity, schedule_days, tax_rounding, tax_rounding_level, always_open,
-             last_orders, search_words)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18, $19, $20, $21,
-             $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)",
-        scope.restaurant() as RestaurantId,
-        profile.slug,
-        profile.name,
-        profile.description,
-        &profile.cuisines,
-        profile.address,
-        profile.place.lat(),
-        profile.place.lng(),
-        profile.timezone.name(),
-        currency as Currency,
-        profile.tax.standard as Rate,
-        profile.delivery_fee as Amount,
-        profile.minimum_order as Amount,
-        profile.auto_accept,
-        profile.preparation_minutes,
-        profile.accepting,
-        now,
-        profile.tax.included,
-        profile.accept_minutes,
-        Json(&profile.contact) as _,
-        profile.service_fee.share as Rate,
-        profile.service_fee.cap as Option<Amount>,
-        profile.service_fee.fixed as Amount,
-        profile.slots.minutes,
-        profile.slots.capacity,
-        profile.slots.days_ahead,
-        profile.tax.rounding as Rounding,
-        profile.tax.level as TaxRoundingLevel,
-        profile.always_open,
-        Json(profile.last_orders) as _,
-        &search_words(profile),
-    )
-    .execute(tx.connection())
-    .await
-    .on_constraint("restaurants_slug_key", slug_taken)?;
-    tax::set(tx, scope, &profile.tax.classes).await
-}
-
-/// The words by which it is found.
-fn search_words(profile: &Profile) -> Vec<String> {
-    fold::words_of(std::iter::once(profile.name.as_str()).chain(profile.cuisines.iter().map(String::as_str)))
-}
-
-fn slug_taken() -> Problem {
-    Problem::new(Code::AlreadyExists, "Another restaurant has this slug. Choose another.")
-}
-
-/// Locks a restaurant against other changes and tells its version.
-pub async fn lock(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
-    sqlx::query!("select id from restaurants where id = $1 for no key update", scope.restaurant() as RestaurantId)
-        .fetch_optional(tx.connection())
-        .await?
-        .map(|_| ())
-        .ok_or_else(Problem::not_found)
-}
-
-/// Changes what can be set.
-pub async fn update(tx: &mut Tx, scope: &RestaurantScope, profile: &Profile) -> Result<(), Problem> {
-    let now = tx.now();
-    sqlx::query!(
-        "update restaurants set slug = $2, name = $3, description = $4, cuisines = $5, address = $6, latitude = $7,
-             longitude = $8, timezone = $9, tax_rate = $10, delivery_fee = $11, minimum_order = $12,
-             auto_accept = $13, preparation_minutes = $14, accepting = $15, version = version + 1, updated_at = $16,
-             prices_include_tax = $17, accept_minutes = $18, contact = $19, service_fee_rate = $20,
-             service_fee_cap = $21, service_fee_fixed = $22, slot_minutes = $23, slot_capacity = $24, schedule_days = $25,
-             tax_rounding = $26, tax_rounding_level = $27, always_open = $28, last_orders = $29, search_words = $30
-         where id = $1",
-        scope.restaurant() as RestaurantId,
-        profile.slug,
-        profile.name,
-        profile.description,
-        &profile.cuisines,
-        profile.address,
-        profile.place.lat(),
-        profile.place.lng(),
-        profile.timezone.name(),
-        profile.tax.standard as Rate,
-        profile.delivery_fee as Amount,
-        profile.minimum_order as Amount,
-        profile.auto_accept,
-        profile.preparation_minutes,
-        profile.accepting,
-        now,
-        profile.tax.included,
-        profile.accept_minutes,
-        Json(&profile.contact) as _,
-        profile.service_fee.share as Rate,
-        profile.service_fee.cap as Option<Amount>,
-        profile.service_fee.fixed as Amount,
-        profile.slots.minutes,
-        profile.slots.capacity,
-        profile.slots.days_ahead,
-        profile.tax.rounding as Rounding,
-        profile.tax.level as TaxRoundingLevel,
-        profile.always_open,
-        Json(profile.last_orders) as _,
-        &search_words(profile),
-    )
-    .execute(tx.connection())
-    .await
-    .on_constraint("restaurants_slug_key", slug_taken)?;
-    tax::set(tx, scope, &profile.tax.classes).await
-}
-
-/// Begins a pause, or ends it before its time.
-pub async fn set_pause(tx: &mut Tx, scope: &RestaurantScope, pause: Option<&Pause>) -> Result<(), Problem> {
-    let now = tx.now();
-    sqlx::query!(
-        "update restaurants set paused_until = $2, pause_reason = $3, version = version + 1, updated_at = $4
-         where id = $1",
-        scope.restaurant() as RestaurantId,
-        pause.map(|pause| pause.until),
-        pause.map(|pause| &pause.reason),
-        now,
-    )
-    .execute(tx.connection())
-    .await?;
-    Ok(())
-}
-
-/// The restaurant changed in another table: it gets its next version.
-pub async fn next_version(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
-    let now = tx.now();
-    sqlx::query!(
-        "update restaurants set version = version + 1, updated_at = $2 where id = $1",
-        scope.restaurant() as RestaurantId,
-        now,
-    )
-    .execute(tx.connection())
-    .await?;
-    Ok(())
 }

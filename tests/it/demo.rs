@@ -80,8 +80,8 @@ fn people_ordered_while_the_restaurants_were_open_and_enough() {
     for (kitchen, lives) in town.kitchens.iter().zip(seed::lives(&town, until).unwrap()) {
         for life in &lives {
             let order = &life.order;
-            let schedule =
-                hours::Schedule { always: false, weekly: kitchen.house.hours.clone(), exceptions: Vec::new() };
+            let weekly = kitchen.house.hours.clone();
+            let schedule = hours::Schedule { always: weekly.is_empty(), weekly, exceptions: Vec::new() };
             assert!(!schedule.open_for(ZONE, order.placed_at).is_empty(), "{} {order:?}", kitchen.house.slug);
             assert!(order.totals.items.amount.units() >= kitchen.house.minimum_order, "{order:?}");
             assert_eq!(life.day, order.placed_at.with_timezone(&ZONE).date_naive());
@@ -142,8 +142,8 @@ async fn a_start_that_was_broken_off_goes_on() {
 async fn the_city_lives_until_it_is_stopped() {
     let (app, town) = (TestApp::start().await, small_town());
     build(&app, &town).await.unwrap();
-    // Without hours it is open whenever this is run.
-    app.does("delete from opening_hours").await;
+    // Open whenever this is run.
+    app.does("delete from opening_hours; update restaurants set always_open = true").await;
     let pace = Pace { minute: Duration::from_millis(15) };
     let city = City::read().unwrap();
     let simulator = Simulator::begin(&app.door.base, city, app.clock.clone(), pace).unwrap();

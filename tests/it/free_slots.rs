@@ -160,7 +160,7 @@ async fn lists_all(
 
 #[tokio::test]
 async fn what_is_free_can_be_ordered_and_nothing_else() {
-    let app = TestApp::start().await;
+    let app = TestApp::with(&[("ORDER_MAX_SCHEDULED", "500")]).await;
     let mut chance = StdRng::seed_from_u64(20_231);
     let (ada, mut seen) = (app.customer("Ada").await, BTreeSet::new());
     for round in 0..12 {

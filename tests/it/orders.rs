@@ -111,6 +111,8 @@ async fn a_closed_restaurant_takes_no_orders() {
     let refusal = ada.orders_cart(&cart, &Value::Null).await.refused(409, "restaurant_closed");
     assert_eq!(refusal["hours"], hours);
     luigi.owner.patch(&luigi.path(""), &json!({ "hours": [] })).await.expect(200);
+    ada.orders_cart(&cart, &Value::Null).await.refused(409, "restaurant_closed");
+    luigi.owner.patch(&luigi.path(""), &json!({ "alwaysOpen": true })).await.expect(200);
     ada.orders_cart(&cart, &Value::Null).await.expect(201);
 }
 

@@ -263,7 +263,7 @@ async fn a_quote_becomes_one_order_however_many_place_it_at_once() {
 
 #[tokio::test]
 async fn a_customer_has_a_bounded_number_of_quotes_and_old_ones_are_forgotten() {
-    let app = TestApp::with(&[("ORDER_SWEEP_INTERVAL", "10ms")]).await;
+    let app = TestApp::with(&[("RETENTION_INTERVAL", "1s")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
     quoted(&ada, &luigi, &[(luigi.any_dish(), 1)], Value::Null).await.expect(201);

@@ -19,6 +19,7 @@ const KEPT: &[(&str, &str)] = &[
     ("_sqlx_migrations", "one row a migration"),
     ("cart_items", "its cart"),
     ("carts", "one open cart a user and restaurant; ordered ones say what an order came from"),
+    ("contact_codes", "one row a user and channel; a new code takes the place of the one before"),
     ("coupon_redemptions", "its order"),
     ("coupons", "what managers make"),
     ("day_counters", "one row a restaurant and day"),

@@ -174,10 +174,10 @@ async fn a_question_that_makes_no_sense_is_refused() {
 /// Many restaurants, a few hundred metres from one another, three on each spot, with a dish each; every fourth has a zone.
 const MANY: &str = "
     with made as (
-        insert into restaurants (id, slug, name, cuisines, search_words, address, latitude, longitude, timezone, currency, created_at, updated_at)
+        insert into restaurants (id, slug, name, cuisines, search_words, address, latitude, longitude, timezone, currency, always_open, created_at, updated_at)
         select gen_random_uuid(), 'r-' || n, 'House ' || n, array[(array['Ramen', 'Pizza', 'Tacos', 'Mezze'])[1 + n % 4]],
             array['house', n::text, (array['ramen', 'pizza', 'tacos', 'mezze'])[1 + n % 4]], 'Via',
-            40 + (n / 3 % 100) * 0.09, 5 + (n / 300) * 0.09, 'UTC', 'EUR', timestamptz '2026-01-01' + n * interval '1 s', now()
+            40 + (n / 3 % 100) * 0.09, 5 + (n / 300) * 0.09, 'UTC', 'EUR', true, timestamptz '2026-01-01' + n * interval '1 s', now()
         from generate_series(0, 29999) n returning id, slug, latitude, longitude
     ), zoned as (
         insert into delivery_zones (restaurant_id, position, name, shape, west, south, east, north, fee_base, fee_per_kilometre, lead_minutes)

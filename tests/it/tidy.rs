@@ -254,6 +254,8 @@ fn every_scope_says_why_it_may_be_trusted() {
 /// What is longer than 400 lines, and why that is better than two files.
 const LONG_FILES: &[(&str, &str)] = &[
     ("src/config.rs", "every variable is read in one place"),
+    ("tests/it/money_model.rs", "the whole oracle of prices; it must share nothing with what it checks"),
+    ("tests/it/slots.rs", "slots as stories and as properties, over the same helpers"),
     ("src/variables.rs", "one table: every variable with its default and its meaning"),
 ];
 

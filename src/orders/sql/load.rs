@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::ids::{RestaurantId, UserId};
+use crate::ids::UserId;
 use crate::orders::load::OrderLoad;
 use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;

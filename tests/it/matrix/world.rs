@@ -237,6 +237,12 @@ impl World {
             let token = self.token(&self.people[&caller]).await;
             self.people.get_mut(&caller).unwrap().token = Some(token);
         }
+        // What is ordered afterwards must not meet the pause.
+        if operation == Operation::PutPause {
+            for shop in &self.shops {
+                shop.owner.delete(&shop.path("/pause")).await;
+            }
+        }
     }
 
     /// Takes the second wall away: no table looks any more at whose rows they are.
