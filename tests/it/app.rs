@@ -126,6 +126,9 @@ pub fn config(database_url: &str, changes: &[(&str, &str)]) -> Config {
         ("DATABASE_POOL", "6"),
         ("DATABASE_ACQUIRE_TIMEOUT", "20s"),
         ("REQUEST_QUEUE_WAIT", "60s"),
+        // Sixty orders at once for the same dishes take their turns, however busy the machine is.
+        ("DATABASE_LOCK_TIMEOUT", "20s"),
+        ("DATABASE_UNIT_TIMEOUT", "20s"),
         ("JWT_SECRET", SECRET),
         ("JWT_REFRESH_SECRET", "another secret for tests, as long as that"),
         ("SEAL_SECRET", "another secret for tests, long enough too"),
