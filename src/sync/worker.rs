@@ -31,7 +31,7 @@ pub async fn keep_watch(app: Arc<App>, stop: CancellationToken) {
             }
         }
     };
-    stop.run_until_cancelled(watch).await;
+    stop.run_until_cancelled(Box::pin(watch)).await;
 }
 
 /// One look: every phone that is due.
