@@ -66,8 +66,9 @@ fn by_rate<T>(taxes: &[TaxAt], value: impl Fn(&TaxAt) -> T) -> Vec<T> {
 /// Takes stock, draws the number of the day, writes order and lines, and closes the cart and uses the quote it is placed
 /// from: one statement, short locks. The order is written as it stands, but for the number.
 ///
-/// Stock rows are locked in the order of their ids, items before modifiers, so two orders of the same things never wait
-/// for each other in a circle. What is taken is written to the ledger. If one thing falls short, nothing is written and the
+/// Whoever changes stock takes turns at the restaurant (an advisory lock until the transaction ends): locking rows in the
+/// order of their ids is not enough, since a row with several versions and key-share locks of foreign keys is locked in
+/// several steps, between which two orders can wait for each other in a circle. What is taken is written to the ledger. If one thing falls short, nothing is written and the
 /// transaction must be rolled back.
 #[expect(clippy::too_many_lines, reason = "one statement and its arguments")]
 pub async fn insert(
@@ -82,8 +83,12 @@ pub async fn insert(
     let (items, item_counts): (Vec<_>, Vec<_>) = taken.items.iter().unzip();
     let (modifiers, modifier_counts): (Vec<_>, Vec<_>) = taken.modifiers.iter().unzip();
     let row = sqlx::query!(
-        r#"with items as materialized (
-               select i.id, n.quantity from unnest($4::uuid[], $5::int[]) as n(item, quantity)
+        r#"with turn as materialized (
+               select pg_advisory_xact_lock(hashtextextended('stock ' || $1::uuid::text, 0))
+               where cardinality($4::uuid[]) + cardinality($6::uuid[]) > 0
+           ), items as materialized (
+               select i.id, n.quantity from (select count(*) from turn) as first
+               cross join unnest($4::uuid[], $5::int[]) as n(item, quantity)
                join menu_items i on i.restaurant_id = $1 and i.id = n.item
                where i.stock >= n.quantity
                order by i.id for no key update of i

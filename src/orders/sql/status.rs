@@ -62,15 +62,17 @@ async fn give_back(tx: &mut Tx, scope: &RestaurantScope, order: &Order, stock: b
 }
 
 /// What the ledger says an order took comes back, where it is still counted. `true`: something that was sold out can be
-/// had again. Locks in the same order as `place::insert`.
+/// had again. Takes its turn as `place::insert` does.
 async fn return_stock(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> Result<bool, Problem> {
     let now = tx.now();
     let returned = sqlx::query!(
-        r#"with taken as materialized (
+        r#"with turn as materialized (
+               select pg_advisory_xact_lock(hashtextextended('stock ' || $1::uuid::text, 0))
+           ), taken as materialized (
                select item_id, modifier_id, -sum(delta)::int as portions from stock_ledger
                where restaurant_id = $1 and order_id = $2 group by item_id, modifier_id having sum(delta) < 0
            ), locked as materialized (
-               select i.id, t.portions from taken t
+               select i.id, t.portions from (select count(*) from turn) as first cross join taken t
                join menu_items i on i.restaurant_id = $1 and i.id = t.item_id
                order by i.id for no key update of i
            ), locked_modifiers as materialized (
