@@ -17,7 +17,7 @@ pub struct AtMost<T> {
 }
 
 impl<T> AtMost<T> {
-    /// So many.
+    /// Takes at most so many elements.
     pub const fn new(most: usize) -> Self {
         Self { most, element: PhantomData }
     }

@@ -59,7 +59,7 @@ impl Delivery {
 /// Who carries a delivery after an event of it, and until when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Carriage {
-    /// The delivery.
+    /// The delivery that the event is about.
     pub delivery: DeliveryId,
     /// Who carries it now; `None`: nobody.
     pub driver: Option<DriverId>,

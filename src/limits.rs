@@ -56,7 +56,7 @@ impl Quota {
         (per.as_micros() >= u128::from(count)).then(|| NonZeroU32::new(count))?.map(|count| Self { count, per })
     }
 
-    /// So many.
+    /// How many may come within the time.
     pub const fn count(self) -> u32 {
         self.count.get()
     }

@@ -12,7 +12,7 @@ const INACCURACY: f64 = 1_000.0;
 /// Somebody was somewhere at a time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sighting {
-    /// Where.
+    /// The place, as the phone reported it.
     pub place: Place,
     /// When, by the phone's own clock.
     pub at: DateTime<Utc>,
@@ -38,9 +38,9 @@ pub enum InvalidReport {
         "is {kilometres:.0} km from where you were {seconds} s before, and no vehicle gets there so fast; if it is right, say so with PUT /api/drivers/me/availability"
     )]
     Jump {
-        /// From the last place.
+        /// Distance from the last known place, as the crow flies.
         kilometres: f64,
-        /// Since then.
+        /// Time since the last known place, by the phone's clock.
         seconds: i64,
     },
 }

@@ -15,9 +15,9 @@ use crate::wire::IfMatch;
 /// Where somebody wants an order to go.
 #[derive(Debug, Clone)]
 pub struct StepWish {
-    /// Where to.
+    /// The status that the order is to have.
     pub to: OrderStatus,
-    /// Why.
+    /// What the customer is told; some steps ask for it (`status.rs`).
     pub reason: Option<String>,
     /// What it took of counted stock returns, where the status table leaves that to whoever takes the step.
     pub return_stock: bool,

@@ -9,13 +9,13 @@ use chrono::{DateTime, Utc};
 use crate::config;
 use crate::problem::{Code, Problem};
 
-/// Recent orders are those of so long.
+/// An order counts as recent for so long after it was placed.
 pub const RECENT: Duration = Duration::from_hours(1);
 
 /// What a customer holds at a restaurant.
 #[derive(Debug, Clone, Copy)]
 pub struct OrderLoad {
-    /// Works there.
+    /// The customer is a member of the restaurant, and so not limited.
     pub works_here: bool,
     /// Orders that have not come to their end.
     pub open: i64,

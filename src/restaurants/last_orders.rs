@@ -179,7 +179,7 @@ impl OrderTimes {
     /// When an order that is begun at `now` or later could be with the guest in a slot.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why no order can be promised within the slot.
     pub fn within(&self, slot: Slot, now: DateTime<Utc>) -> Result<Promise, NoPromise> {
         let whole = self.pace.whole();
         let first = self.begins.partition_point(|(begins, _)| begins.until + whole <= slot.starts_at);

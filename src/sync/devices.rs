@@ -69,7 +69,7 @@ async fn list_sync_devices(
     Ok(Json(List::whole(found.into_iter().map(SyncDevice::from).collect())))
 }
 
-/// Which device.
+/// The device that the request is about.
 #[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]

@@ -196,9 +196,9 @@ pub async fn set_absent_off_duty(tx: &mut Tx, seen_before: DateTime<Utc>) -> Res
 /// A delivery in the hands of somebody who will not come.
 #[derive(Debug, Clone, Copy)]
 pub struct Abandoned {
-    /// Whose.
+    /// The restaurant whose order it is.
     pub restaurant: RestaurantId,
-    /// Which.
+    /// The delivery that is to be handed back.
     pub delivery: DeliveryId,
 }
 
