@@ -26,7 +26,7 @@ fn main() {
         }
         ["hostile", database, _, _, _] => runtime.block_on(hostile::measure(database)),
         ["flood", database, _, _, _] => runtime.block_on(flood::measure(database)),
-        ["overload", database, _, _, _] => runtime.block_on(overload::measure(database, 30)),
+        ["overload", database, _, _, _] => runtime.block_on(overload::measure(database, 120)),
         ["overload", database, _, _, _, seconds] => {
             runtime.block_on(overload::measure(database, seconds.parse().unwrap()));
         }

@@ -61,10 +61,19 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it, and waits for the line with its address.
+    /// Starts it, and waits for the line with its address. It stays on `BENCH_SERVER_PROCESSORS` when that is set.
     pub fn start(words: &[&str]) -> Self {
         let program = std::env::current_exe().unwrap();
-        let mut child = Command::new(program).args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        // taskset becomes the program, so the process number stays the same.
+        let mut command = match std::env::var("BENCH_SERVER_PROCESSORS") {
+            Ok(processors) => {
+                let mut command = Command::new("taskset");
+                command.args(["--cpu-list", &processors]).arg(program);
+                command
+            }
+            Err(_) => Command::new(program),
+        };
+        let mut child = command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut address = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
         Self { child, address: address.trim().to_owned() }
