@@ -12,8 +12,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Pg
 
 use crate::clock::Clock;
 use crate::config::{Config, Postgres};
-use crate::postgres::{self, Embedded};
 use crate::uow::{Bounds, Database};
+use comanda_embedded_postgres::{self as embedded_postgres, Embedded};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -28,7 +28,7 @@ const OLDEST_MAJOR: i32 = 15;
 pub enum DatabaseError {
     /// The private PostgreSQL did not start.
     #[error(transparent)]
-    Embedded(#[from] postgres::StartError),
+    Embedded(#[from] embedded_postgres::StartError),
     /// The URL cannot be read.
     #[error("DATABASE_URL cannot be read: {0}. It looks like postgres://user:password@host:5432/name")]
     Url(sqlx::Error),
@@ -89,8 +89,8 @@ impl Reached {
             return Ok(Self { session: options.clone(), options, embedded: None });
         }
         let settings =
-            postgres::Settings { data_dir: config.data_dir.clone(), bin_dir: config.postgres.bin_dir.clone() };
-        let embedded = postgres::start(&settings).await?;
+            embedded_postgres::Settings { data_dir: config.data_dir.clone(), bin_dir: config.postgres.bin_dir.clone() };
+        let embedded = embedded_postgres::start(&settings).await?;
         let options = embedded.connect_options();
         Ok(Self { session: options.clone().username(SESSION_LOGIN), options, embedded: Some(embedded) })
     }

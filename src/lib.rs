@@ -77,7 +77,7 @@ pub mod notifications;
 pub mod realtime;
 /// The pages in the box.
 pub mod console;
-/// A city to try it on, and days that really happened.
+/// A city to try it on.
 pub mod demo;
 
 /// The house put together: what is shared, and the router.
@@ -100,8 +100,6 @@ pub mod serve;
 pub mod retention;
 /// Reaching PostgreSQL, and its schema.
 pub mod database;
-/// The private PostgreSQL.
-pub mod postgres;
 /// The configuration.
 pub mod config;
 /// Every variable of it.

@@ -40,7 +40,7 @@ enum Command {
     #[command(subcommand)]
     Demo(DemoCommand),
     /// Play a real delivery day against a running server, through its public API only
-    Replay(demo::replay::Args),
+    Replay(comanda_replay::Args),
     /// Hold the books against each other: money, stock, state, isolation. Ends with 1 if anything is not in order
     ///
     /// It only reads, over one picture of the database, and may run beside a server.
@@ -195,7 +195,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
                 removed.restaurants, removed.users, removed.disabled
             );
         }
-        Command::Replay(args) => return Ok(demo::replay::run(args).await),
+        Command::Replay(args) => return Ok(comanda_replay::run(args).await),
         Command::Serve { demo } => {
             let config = Config::read(&source)?;
             let _telemetry = telemetry::begin(&config.log)?;

@@ -1,15 +1,11 @@
-//! The demo city, and days that really happened.
+//! The demo city.
 //!
 //! `comanda serve --demo` builds a city of fourteen restaurants in an empty database ([`seed`]) and brings it to life
-//! ([`simulator`]): guests order, kitchens cook, drivers ride, all of them through the public API ([`client`]).
-//! `comanda replay` plays a day of real orders against a running server ([`replay`]).
+//! ([`simulator`]): customers order, kitchens cook, drivers ride, all of them through the public API ([`comanda_client`]).
 
 pub mod chance;
 pub mod city;
-pub mod client;
-mod progress;
 pub mod remove;
-pub mod replay;
 pub mod seed;
 pub mod simulator;
 mod sql;
@@ -26,8 +22,8 @@ use crate::database::DatabaseError;
 use crate::problem::Problem;
 use crate::serve::Running;
 use city::{City, CityError, PASSWORD};
-use client::BadAddress;
-use progress::say;
+use comanda_client::BadAddress;
+use comanda_replay::progress::say;
 use town::{Town, TownError};
 
 pub use simulator::Simulator;

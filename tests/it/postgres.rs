@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use comanda::postgres::{Arrival, Embedded, Settings, StartError, start};
+use comanda_embedded_postgres::{Arrival, Embedded, Settings, StartError, start};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sqlx::{Connection, PgConnection};

@@ -7,10 +7,10 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-use comanda::demo::client::Place;
-use comanda::demo::replay::day::{Day, Point};
-use comanda::demo::replay::report::Report;
-use comanda::demo::replay::{Args, ReplayError, plane, replay};
+use comanda_client::Place;
+use comanda_replay::day::{Day, Point};
+use comanda_replay::report::Report;
+use comanda_replay::{Args, ReplayError, plane, replay};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::TestApp;

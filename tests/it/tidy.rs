@@ -27,6 +27,11 @@ pub fn files(folder: &str, ending: &str) -> BTreeMap<String, String> {
     found
 }
 
+/// The program's own sources: the service and its crates.
+fn sources() -> impl Iterator<Item = (String, String)> {
+    files("src", ".rs").into_iter().chain(files("crates", ".rs"))
+}
+
 /// Holds what breaks a rule against what may, and each permission against its use.
 fn only_as_listed(rule: &str, found: &BTreeSet<String>, listed: &[(&str, &str)]) {
     let listed: BTreeMap<_, _> = listed.iter().copied().collect();
@@ -148,7 +153,7 @@ const SQL_ELSEWHERE: &[(&str, &str)] = &[
     ("src/events.rs", "the log's own table"),
     ("src/flush.rs", "the message whose commit flushes the log"),
     ("src/idempotency.rs", "the keys' own table"),
-    ("src/postgres/mod.rs", "whether the private server answers"),
+    ("crates/embedded-postgres/src/lib.rs", "whether the private server answers"),
     ("src/uow.rs", "BEGIN, COMMIT, ROLLBACK"),
 ];
 
@@ -156,7 +161,7 @@ const SQL_ELSEWHERE: &[(&str, &str)] = &[
 fn statements_stand_in_the_sql_of_their_slice() {
     let says_sql =
         |text: &String| ["sqlx::query", "sqlx::raw_sql", "query_as!("].iter().any(|word| text.contains(word));
-    let found = files("src", ".rs").into_iter().filter(|(_, text)| says_sql(text)).map(|(name, _)| name);
+    let found = sources().filter(|(_, text)| says_sql(text)).map(|(name, _)| name);
     let found = found.filter(|name| !name.ends_with("/sql.rs") && !name.contains("/sql/")).collect();
     only_as_listed("SQL outside a slice's sql.rs", &found, SQL_ELSEWHERE);
 }
@@ -261,14 +266,14 @@ const LONG_FILES: &[(&str, &str)] = &[
 
 #[test]
 fn a_file_can_be_read_at_a_sitting() {
-    let all = files("src", ".rs").into_iter().chain(files("tests", ".rs"));
+    let all = sources().chain(files("tests", ".rs"));
     let long = all.filter(|(_, text)| text.lines().count() > 400).map(|(name, _)| name).collect();
     only_as_listed("files of more than 400 lines", &long, LONG_FILES);
 }
 
 #[test]
 fn every_file_says_what_it_is() {
-    for (name, text) in files("src", ".rs").into_iter().chain(files("tests", ".rs")) {
+    for (name, text) in sources().chain(files("tests", ".rs")) {
         assert!(text.starts_with("//! "), "{name} does not begin with what it is");
     }
     for (name, text) in files("migrations", ".sql") {
@@ -287,7 +292,7 @@ fn tests_wait_for_what_happens_and_not_for_time() {
 #[test]
 fn no_path_of_somebodys_machine_stands_in_the_tree() {
     let machine = ["work", "root", "home", "tmp"].map(|folder| format!("/{folder}/"));
-    for folder in ["src", "tests", "bin", "migrations", "console", ".config", ".ci"] {
+    for folder in ["src", "crates", "tests", "bin", "migrations", "console", ".config", ".ci"] {
         for (name, text) in files(folder, "") {
             for path in &machine {
                 assert!(!text.contains(path.as_str()), "{name} names {path}");
@@ -300,7 +305,7 @@ fn no_path_of_somebodys_machine_stands_in_the_tree() {
 fn what_is_unfinished_is_not_here() {
     let words = [["TO", "DO"], ["FIX", "ME"], ["todo", "!("], ["unimplemented", "!("], ["for ", "now,"]]
         .map(|pair| pair.concat());
-    for (name, text) in files("src", ".rs").into_iter().chain(files("tests", ".rs")).chain(files("console", ".js")) {
+    for (name, text) in sources().chain(files("tests", ".rs")).chain(files("console", ".js")) {
         if name.contains("vendor/") {
             continue;
         }
@@ -339,7 +344,7 @@ fn no_two_schemas_share_a_name() {
 fn the_clock_and_the_environment_come_in_through_one_door() {
     let doors = [("Utc::now()", "src/clock.rs"), ("std::env::var(", "src/config.rs")];
     for (word, door) in doors {
-        for (name, text) in files("src", ".rs") {
+        for (name, text) in sources() {
             assert!(name == door || !text.contains(word), "{name} uses {word}, which is {door}'s");
         }
     }

@@ -7,12 +7,12 @@ use chrono::NaiveDate;
 
 use super::chronicle::{self, Chronicle};
 use super::life::Life;
-use crate::demo::progress::Progress;
 use crate::demo::town::Town;
 use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::{Database, EVENTS_PER_TRANSACTION, Tx};
 use crate::{delivery, events, orders};
+use comanda_replay::progress::Progress;
 
 /// Writes the lives of one restaurant's orders, and says how many were not there yet.
 pub async fn import(

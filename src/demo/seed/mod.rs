@@ -22,13 +22,13 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::DemoError;
-use super::progress::Progress;
 use super::town::Town;
 use crate::accounts::password::{NewPassword, Passwords};
 use crate::accounts::sql::{anybody, signed_up_at};
 use crate::clock::Clock;
 use crate::problem::Problem;
 use crate::uow::Database;
+use comanda_replay::progress::Progress;
 use fleet::Fleet;
 use life::Life;
 

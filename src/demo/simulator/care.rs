@@ -9,7 +9,7 @@ use rand::seq::IndexedRandom as _;
 use super::kitchens::Kitchen;
 use super::{InHand, World, riders};
 use crate::demo::chance;
-use crate::demo::client::{CallError, Fulfilment, Order, OrderStatus};
+use comanda_client::{CallError, Fulfilment, Order, OrderStatus};
 
 /// Failures in a row after which an order is left alone until the next look around.
 const PATIENCE: u32 = 5;

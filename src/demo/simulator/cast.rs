@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
 use crate::demo::city::PASSWORD;
-use crate::demo::client::{CallError, Client, Session};
+use comanda_client::{CallError, Client, Session};
 
 /// Everybody by their address. A session signs in again by itself when its token ends.
 pub struct Cast {

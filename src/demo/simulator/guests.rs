@@ -11,7 +11,7 @@ use super::World;
 use super::pace::{self, MOST_AT_ONCE};
 use crate::demo::chance;
 use crate::demo::city::{Guest, House};
-use crate::demo::client::{CallError, CartLine, Fulfilment, MenuItem, Money, NewOrder, OrderStatus, Place, Restaurant};
+use comanda_client::{CallError, CartLine, Fulfilment, MenuItem, Money, NewOrder, OrderStatus, Place, Restaurant};
 
 /// How long what is known of opening hours is good for.
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_mins(1);

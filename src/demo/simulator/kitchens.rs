@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::guests::Shop;
 use super::{World, care, pantry};
 use crate::demo::chance;
-use crate::demo::client::{CallError, News, Order, OrderStatus, Session, Socket};
+use comanda_client::{CallError, News, Order, OrderStatus, Session, Socket};
 
 /// From one look at all open orders to the next: a net under the live events.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);

@@ -23,9 +23,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::city::City;
-use super::client::{BadAddress, CallError, Client};
 use crate::clock::Clock;
 use cast::Cast;
+use comanda_client::{BadAddress, CallError, Client};
 use pace::Pace;
 use riders::Riders;
 

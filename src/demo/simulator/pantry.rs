@@ -9,7 +9,7 @@ use rand::seq::IndexedRandom as _;
 use super::kitchens::Kitchen;
 use super::pace::Pace;
 use crate::demo::city::Dish;
-use crate::demo::client::{CallError, MenuItem};
+use comanda_client::{CallError, MenuItem};
 
 /// Dishes of one restaurant that are off the menu at once.
 const MOST_OFF: usize = 2;

@@ -11,9 +11,9 @@ use super::pace::REPORT;
 use crate::delivery::Vehicle;
 use crate::demo::chance;
 use crate::demo::city::driver_email;
-use crate::demo::client::{CallError, Delivery, DeliveryStatus, Order, OrderStatus, Place, Session};
 use crate::demo::seed::speed;
 use crate::place;
+use comanda_client::{CallError, Delivery, DeliveryStatus, Order, OrderStatus, Place, Session};
 
 /// Failures in a row after which a ride is given up until the next look around.
 const PATIENCE: u32 = 5;

@@ -1,6 +1,6 @@
 //! The books in which the listener enters the events: what is clean, and every kind of fault.
 
-use comanda::demo::replay::audit::{Audit, Subject};
+use comanda_replay::audit::{Audit, Subject};
 use serde_json::{Value, json};
 
 /// An event of the order `ord_1`, or of its delivery, in the room `rst_1`.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use comanda::demo::client::{Client, Frame, Histogram, Packet};
+use comanda_client::{Client, Frame, Histogram, Packet};
 use serde_json::{Value, json};
 
 #[test]

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use nix::unistd::Uid;
 use sha2::{Digest, Sha256};
 
-use super::StartError;
-use super::account::{Account, make_private_folder};
+use crate::StartError;
+use crate::account::{Account, make_private_folder};
 
 /// Names the socket; nothing listens on it, so it cannot collide with anything.
 pub(super) const PORT: u16 = 5432;

@@ -4,12 +4,12 @@ use reqwest::Method;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::call::{Call, CallError};
-use super::wire::{
+use crate::call::{Call, CallError};
+use crate::wire::{
     Cart, CartLine, Category, Delivery, DeliveryStatus, Driver, Item, Menu, Money, NewRestaurant, Order, OrderStatus,
     Page, Place, Restaurant,
 };
-use super::{Client, Session};
+use crate::{Client, Session};
 
 impl Client {
     /// The restaurants, a page of at most 200 at a time.

@@ -17,8 +17,8 @@ use nix::fcntl::OFlag;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::StartError;
-use super::site::{PORT, Site, socket_in};
+use crate::StartError;
+use crate::site::{PORT, Site, socket_in};
 
 /// A process number that no system gives out (Linux ends at 4194304).
 const NO_PID: i32 = 4_194_305;

@@ -3,10 +3,10 @@
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
-use super::audit::{Audit, Subject};
-use super::play::{Placed, Stage};
-use crate::demo::client::CallError;
-use crate::demo::progress::Progress;
+use crate::audit::{Audit, Subject};
+use crate::play::{Placed, Stage};
+use crate::progress::Progress;
+use comanda_client::CallError;
 
 /// Orders that are read at once.
 const AT_ONCE: usize = 8;

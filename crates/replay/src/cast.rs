@@ -7,10 +7,10 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::sync::Mutex;
 
-use super::day::{Day, Kitchen, Shift};
-use super::plane::to_place;
-use crate::demo::client::{CallError, Client, Item, Money, NewRestaurant, NewUser, Session};
-use crate::demo::progress::Progress;
+use crate::day::{Day, Kitchen, Shift};
+use crate::plane::to_place;
+use crate::progress::Progress;
+use comanda_client::{CallError, Client, Item, Money, NewRestaurant, NewUser, Session};
 
 /// Sign-ups at once. Each costs the server a password hash, so more would only queue.
 const AT_ONCE: usize = 4;

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::Client;
+use crate::Client;
 
 /// How often one request is sent at most.
 const ATTEMPTS: u32 = 10;

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::StartError;
-use super::binaries::Programs;
-use super::log::{Log, reason};
-use super::postmaster::{PATIENCE, PAUSE, Postmaster};
-use super::site::{PORT, Site};
-use super::tether::Tether;
+use crate::StartError;
+use crate::binaries::Programs;
+use crate::log::{Log, reason};
+use crate::postmaster::{PATIENCE, PAUSE, Postmaster};
+use crate::site::{PORT, Site};
+use crate::tether::Tether;
 
 /// How long a fast shutdown may take before it becomes an immediate one.
 const FAREWELL: Duration = Duration::from_secs(30);

@@ -8,11 +8,11 @@ use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::clock::DayClock;
-use super::day::{Pace, Point, Shift};
-use super::dispatch::Floor;
-use super::plane::{to_place, to_point};
-use crate::demo::client::{CallError, DeliveryStatus, Place, Session};
+use crate::clock::DayClock;
+use crate::day::{Pace, Point, Shift};
+use crate::dispatch::Floor;
+use crate::plane::{to_place, to_point};
+use comanda_client::{CallError, DeliveryStatus, Place, Session};
 
 /// Minutes between two looks at whether one may go home.
 const LOOK_AGAIN: f64 = 1.0;

@@ -9,14 +9,14 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::cast::Cast;
-use super::clock::DayClock;
-use super::courier::{Courier, Job, Outsiders, Worked};
-use super::day::{Day, Meal};
-use super::dispatch::{Desks, Dispatcher, Floor, Need};
-use super::plane::to_place;
-use crate::demo::client::{CallError, CartLine, NewDeliveryOrder, OrderStatus};
-use crate::demo::progress::Progress;
+use crate::cast::Cast;
+use crate::clock::DayClock;
+use crate::courier::{Courier, Job, Outsiders, Worked};
+use crate::day::{Day, Meal};
+use crate::dispatch::{Desks, Dispatcher, Floor, Need};
+use crate::plane::to_place;
+use crate::progress::Progress;
+use comanda_client::{CallError, CartLine, NewDeliveryOrder, OrderStatus};
 
 /// Minutes before the first order at which the clock starts, so that the couriers are there.
 const PRELUDE: f64 = 5.0;

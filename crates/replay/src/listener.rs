@@ -7,9 +7,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::ReplayError;
-use super::audit::Audit;
-use crate::demo::client::{News, Session, Socket};
+use crate::ReplayError;
+use crate::audit::Audit;
+use comanda_client::{News, Session, Socket};
 
 /// Sockets that are opened before the first of them is in its room.
 const OPENED_AT_ONCE: usize = 16;

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::table::{DayError, Row, Table};
+use crate::table::{DayError, Row, Table};
 
 /// Metres. A day further out than this from its own origin is not one city.
 const FARTHEST: f64 = 200_000.0;

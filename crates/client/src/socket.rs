@@ -14,9 +14,9 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use super::Session;
-use super::call::{backoff, root_cause};
-use super::packet::{Frame, Packet};
+use crate::Session;
+use crate::call::{backoff, root_cause};
+use crate::packet::{Frame, Packet};
 
 /// How long the server may take to let a client in or to answer a `join`.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);

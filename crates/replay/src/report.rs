@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::audit::Findings;
-use super::play::Played;
-use super::settle::Endings;
-use crate::demo::client::CallsSoFar;
+use crate::audit::Findings;
+use crate::play::Played;
+use crate::settle::Endings;
+use comanda_client::CallsSoFar;
 
 /// Failures that are kept in words.
 const FAILURES_TOLD: usize = 20;

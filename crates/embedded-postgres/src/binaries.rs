@@ -4,10 +4,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::StartError;
-use super::account::Account;
-use super::site::Site;
-use super::tether::command;
+use crate::StartError;
+use crate::account::Account;
+use crate::site::Site;
+use crate::tether::command;
 
 /// The oldest version our migrations run on.
 const OLDEST: u32 = 15;

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::binaries::Programs;
-use super::postmaster::{Postmaster, clear_the_dead, find_running};
-use super::server::Server;
-use super::site::Site;
-use super::tether::Tether;
-use super::{Arrival, Settings, StartError, cluster};
+use crate::binaries::Programs;
+use crate::postmaster::{Postmaster, clear_the_dead, find_running};
+use crate::server::Server;
+use crate::site::Site;
+use crate::tether::Tether;
+use crate::{Arrival, Settings, StartError, cluster};
 
 /// How often the server is looked after.
 const TICK: Duration = Duration::from_millis(100);

@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::account::Account;
+use crate::account::Account;
 
 /// Variables of the caller that change what PostgreSQL's programs do: those of its client library and
 /// those its server and initdb read.

@@ -1,7 +1,7 @@
 //! The day's plane, laid on the earth.
 
-use super::day::Point;
-use crate::demo::client::Place;
+use crate::day::Point;
+use comanda_client::Place;
 
 /// Where the plane's zero lies: Denver, flat land on all sides and far from the demo city.
 const ORIGIN: Place = Place { lat: 39.7392, lng: -104.9903 };

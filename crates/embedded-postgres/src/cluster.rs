@@ -8,11 +8,11 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::account::make_private_folder;
-use super::binaries::Programs;
-use super::site::Site;
-use super::tether::{Tether, command};
-use super::{NAME, StartError};
+use crate::account::make_private_folder;
+use crate::binaries::Programs;
+use crate::site::Site;
+use crate::tether::{Tether, command};
+use crate::{NAME, StartError};
 
 /// Libc's C.UTF-8 sorts by code point and is everywhere the same; C does for systems without it.
 const LOCALES: [&str; 2] = ["C.UTF-8", "C"];

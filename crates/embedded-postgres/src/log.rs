@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
-use super::account::{Account, give, make_private_folder};
+use crate::account::{Account, give, make_private_folder};
 
 /// Two files of this length at most are kept.
 const LONGEST: u64 = 8 * 1024 * 1024;

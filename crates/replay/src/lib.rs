@@ -14,6 +14,7 @@ mod dispatch;
 mod listener;
 pub mod plane;
 mod play;
+pub mod progress;
 pub mod report;
 mod settle;
 mod table;
@@ -29,12 +30,12 @@ use rand::rngs::StdRng;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::client::{BadAddress, CallError, Client, Session};
-use super::progress::{Progress, say};
 use cast::{Cast, Casting};
+use comanda_client::{BadAddress, CallError, Client, Session};
 use day::Day;
 use listener::Listener;
 use play::Stage;
+use progress::{Progress, say};
 use report::{Facts, Report, SignUp};
 
 pub use table::DayError;

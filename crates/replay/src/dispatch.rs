@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::clock::DayClock;
-use super::courier::{Job, Outsiders};
-use crate::demo::client::{CallError, Delivery, Session};
+use crate::clock::DayClock;
+use crate::courier::{Job, Outsiders};
+use comanda_client::{CallError, Delivery, Session};
 
 /// Assignments that are asked for at once.
 const AT_ONCE: usize = 32;
