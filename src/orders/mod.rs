@@ -64,6 +64,7 @@ pub struct SoldModifier {
     /// Its name then.
     pub name: String,
     /// What one added then.
+    #[serde(deserialize_with = "money::kept")]
     pub price: Money,
     /// How many on each portion, or on each of the modifier above.
     pub quantity: u8,

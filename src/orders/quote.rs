@@ -14,7 +14,7 @@ use crate::cart::{Obstacle, StoredLine};
 use crate::coupons::CouponCode;
 use crate::coupons::rules::{Discount, Saving};
 use crate::ids::{CartId, ItemId, OrderId, QuoteId, RestaurantId, UserId};
-use crate::money::{Currency, Money, Overflow};
+use crate::money::{self, Currency, Money, Overflow};
 use crate::place::Place;
 use crate::problem::Problem;
 use crate::restaurants::Restaurant;
@@ -29,6 +29,7 @@ pub struct Content {
     /// Where to.
     pub place: Option<Place>,
     /// For the people.
+    #[serde(default, deserialize_with = "money::kept_if_any")]
     pub tip: Option<Money>,
     /// The code that was given.
     pub coupon: Option<CouponCode>,

@@ -29,6 +29,7 @@ mod accounts_sessions;
 mod accounts_timing;
 mod accounts_tokens;
 mod admission;
+mod amounts;
 mod answers;
 mod bad_input;
 mod binary;
