@@ -70,7 +70,7 @@ codes! {
     CouponUsedUp = CONFLICT, "coupon_used_up", "The coupon has been used as often as it may be";
     CouponAlreadyUsed = CONFLICT, "coupon_already_used", "You have used the coupon as often as you may";
     CouponMinimum = CONFLICT, "coupon_minimum", "The coupon asks for more in the cart";
-    CouponNotApplicable = CONFLICT, "coupon_not_applicable", "The coupon is for another kind of order";
+    CouponNotApplicable = CONFLICT, "coupon_not_applicable", "The coupon does not apply to this order";
     SlotFull = CONFLICT, "slot_full", "The kitchen has as many orders for that time as it takes";
     SlotUnavailable = CONFLICT, "slot_unavailable", "No order can be placed for that time";
     RestaurantClosed = CONFLICT, "restaurant_closed", "The restaurant takes no orders now";
@@ -252,11 +252,32 @@ impl Problem {
         self
     }
 
+    /// For a request that is one part of what the faults were found in: their pointers begin at that part.
+    #[must_use]
+    pub fn within(mut self, part: &str) -> Self {
+        for error in &mut self.errors {
+            if let Some(rest) = error.pointer.strip_prefix(part) {
+                error.pointer = rest.to_owned();
+            }
+        }
+        if let [only] = self.errors.as_slice()
+            && self.code == Code::InvalidRequest
+        {
+            self.detail = format!("{} {}", only.pointer, only.message);
+        }
+        self
+    }
+
     /// Adds a fact, such as the current state.
     #[must_use]
     pub fn with(mut self, name: &str, fact: impl Serialize) -> Self {
         self.facts.insert(name.to_owned(), serde_json::to_value(fact).unwrap_or(Value::Null));
         self
+    }
+
+    /// Where in the request its faults lie.
+    pub fn errors(&self) -> &[FieldError] {
+        &self.errors
     }
 
     /// Its code.

@@ -126,7 +126,7 @@ async fn refuse_faults(tx: &mut Tx, scope: &RestaurantScope, writes: &[LineWrite
         writes.iter().enumerate().filter_map(|(index, write)| Some((index, write.content.clone()?))).unzip();
     let (unfit, groups) = sql::unfit(tx, scope, &wanted).await?;
     for (index, misfit) in unfit {
-        faults.push(FieldError::invalid(format!("/lines/{}{}", places[index], misfit.pointer), misfit.message));
+        faults.push(misfit.fault(&format!("/lines/{}", places[index])));
     }
     if faults.is_empty() { Ok(groups) } else { Err(Problem::invalid(faults)) }
 }

@@ -208,6 +208,10 @@ impl StoredLine {
             orderable: self.obstacle.is_none(),
             reason: self.obstacle,
             shortages: self.shortages,
+            errors: match self.obstacle {
+                Some(Obstacle::ChoicesChanged) => self.misfits.iter().map(|misfit| misfit.fault("")).collect(),
+                _ => Vec::new(),
+            },
         })
     }
 }

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use crate::ids::{CartId, ItemId, ModifierId, RestaurantId};
 use crate::menu::allergens::Effective;
 use crate::money::Money;
+use crate::problem::FieldError;
 
 pub mod content;
 pub mod http;
@@ -128,6 +129,9 @@ pub struct CartLine {
     pub reason: Option<Obstacle>,
     /// For `out_of_stock`: what it takes of which all lines together ask for more than is left.
     pub shortages: Vec<Shortage>,
+    /// For `choices_changed`: how its choices do not fit the menu any more; pointers are into the line as it is written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
 }
 
 /// A customer's basket at one restaurant.

@@ -11,6 +11,7 @@ use super::{Group, Modifier};
 use crate::bounded;
 use crate::ids::{ModifierGroupId, ModifierId};
 use crate::money::{Amount, Overflow};
+use crate::problem::FieldError;
 use crate::restaurants::tax::{Portion, TaxClass};
 
 /// Most choices on one line, nested ones included.
@@ -54,6 +55,13 @@ pub struct Misfit {
     pub pointer: String,
     /// The fault.
     pub message: String,
+}
+
+impl Misfit {
+    /// As a fault of what holds the line at this place.
+    pub fn fault(&self, line: &str) -> FieldError {
+        FieldError::invalid(format!("{line}{}", self.pointer), &self.message)
+    }
 }
 
 /// A choice with its name and price of the moment.

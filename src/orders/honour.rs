@@ -119,6 +119,7 @@ impl Now<'_> {
             return Ok(problem);
         }
         let detail = "The menu has changed too much. Show the customer what is left, and ask for a fresh quote.";
-        self.with_difference(tx, scope, Problem::new(Code::QuoteChanged, detail)).await
+        let changed = Problem::new(Code::QuoteChanged, detail).with_errors(problem.errors().to_vec());
+        self.with_difference(tx, scope, changed).await
     }
 }

@@ -14,7 +14,6 @@ use crate::config;
 use crate::coupons;
 use crate::coupons::rules::{Purchase, Saving};
 use crate::ids::UserId;
-use crate::menu::configure::Misfit;
 use crate::money::{Amount, Rounding};
 use crate::place::Place;
 use crate::problem::{Code, FieldError, Problem};
@@ -79,7 +78,7 @@ pub async fn make(
         Some(promised) => promised.held_against(&lines),
         None => lines,
     };
-    if matches!(basket, Basket::Lines(_)) {
+    if !matches!(basket, Basket::Quoted(_)) {
         fitting(&lines)?;
     }
     let lines = orderable(lines)?;
@@ -202,16 +201,20 @@ pub fn open(cart: Option<CartRow>) -> Result<CartRow, Problem> {
     Ok(cart)
 }
 
-/// Refuses choices that do not fit the menu in lines that were never held against it: the same answer as the cart's.
+/// Refuses choices that do not fit the menu, of lines and of a cart alike: the same answer as a write of the cart.
 fn fitting(lines: &[StoredLine]) -> Result<(), Problem> {
-    let on_the_menu = lines.iter().enumerate().filter(|(_, line)| line.obstacle != Some(Obstacle::Deleted));
-    let faults: Vec<_> = on_the_menu.flat_map(|(index, line)| misfits(index, line)).collect();
-    if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
+    let faults = outdated(lines);
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let blocked: Vec<_> = lines.iter().filter_map(blocked).collect();
+    Err(Problem::invalid(faults).with("items", blocked))
 }
 
-fn misfits(index: usize, line: &StoredLine) -> impl Iterator<Item = FieldError> {
-    let at = move |misfit: &Misfit| FieldError::invalid(format!("/lines/{index}{}", misfit.pointer), &misfit.message);
-    line.misfits.iter().map(at)
+/// How the choices of lines do not fit the menu, by line and group.
+fn outdated(lines: &[StoredLine]) -> Vec<FieldError> {
+    let lines = lines.iter().enumerate().filter(|(_, line)| line.obstacle == Some(Obstacle::ChoicesChanged));
+    lines.flat_map(|(index, line)| line.misfits.iter().map(move |one| one.fault(&format!("/lines/{index}")))).collect()
 }
 
 /// The lines, if there are any and all of them can be ordered.
@@ -236,9 +239,8 @@ pub fn unavailable(lines: &[StoredLine]) -> Option<Problem> {
     } else {
         (Code::ItemUnavailable, "Take the named items out of the cart, or change what was chosen on them.".to_owned())
     };
-    let outdated = lines.iter().enumerate().filter(|(_, line)| line.obstacle == Some(Obstacle::ChoicesChanged));
     let mut errors = shortage::errors(&short);
-    errors.extend(outdated.flat_map(|(index, line)| misfits(index, line)));
+    errors.extend(outdated(lines));
     Some(Problem::new(code, detail).with_errors(errors).with("items", blocked).with("shortages", short))
 }
 

@@ -19,7 +19,7 @@ use crate::cart::{Cart, Obstacle, Owner, content};
 use crate::idempotency::{Answer, Key};
 use crate::ids::{ItemId, OrderId};
 use crate::menu::configure::{Choice, NestedChoice};
-use crate::problem::{Problem, ProblemBody};
+use crate::problem::{FieldError, Problem, ProblemBody};
 
 /// The route of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -40,6 +40,8 @@ struct LeftOut {
     reason: Obstacle,
     /// What about it does not fit the menu any more, for a person.
     detail: String,
+    /// The same, fault by fault; pointers are into the line as it would be written to the cart.
+    errors: Vec<FieldError>,
 }
 
 /// What became of the wish for the same again.
@@ -86,16 +88,22 @@ async fn reorder(State(app): State<Arc<App>>, party: OrderParty, key: Key) -> Re
         Box::pin(async move {
             let order = sql::get(tx, &scope, id).await?.ok_or_else(Problem::not_found)?;
             let lines: Vec<_> = order.items.iter().map(wanted).collect();
-            let mut obstacles = BTreeMap::new();
+            let mut obstacles: BTreeMap<usize, Vec<FieldError>> = BTreeMap::new();
             for (index, misfit) in unfit(tx, &scope, &lines).await?.0 {
-                let gone = misfit.pointer == NOT_ON_THE_MENU;
-                let reason = if gone { Obstacle::Deleted } else { Obstacle::ChoicesChanged };
-                let detail = format!("{} {}", misfit.pointer, misfit.message);
-                obstacles.entry(index).or_insert((reason, detail));
+                obstacles.entry(index).or_default().push(misfit.fault(""));
             }
-            let left_out = |(index, (reason, detail)): (&usize, &(Obstacle, String))| {
+            let left_out = |(index, errors): (&usize, &Vec<FieldError>)| {
                 let OrderLine { line, item_id, ref name, .. } = order.items[*index];
-                LeftOut { line, item_id, name: name.clone(), reason: *reason, detail: detail.clone() }
+                let is_gone = errors.iter().any(|error| error.pointer == NOT_ON_THE_MENU);
+                let detail = errors.iter().map(|error| format!("{} {}", error.pointer, error.message));
+                LeftOut {
+                    line,
+                    item_id,
+                    name: name.clone(),
+                    reason: if is_gone { Obstacle::Deleted } else { Obstacle::ChoicesChanged },
+                    detail: detail.collect::<Vec<_>>().join("; "),
+                    errors: errors.clone(),
+                }
             };
             let left_out = obstacles.iter().map(left_out).collect();
             let fits = lines.into_iter().enumerate().filter(|(index, _)| !obstacles.contains_key(index));

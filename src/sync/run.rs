@@ -237,7 +237,9 @@ impl Unit<'_> {
         let write = LineWrite { key: line.key.into_string(), at: Some(at), content };
         self.commit(scope, move |tx| {
             Box::pin(async move {
-                let held = content::write(tx, &scope, Owner::User(user), &[write], Extent::Lines).await?.held;
+                let written = content::write(tx, &scope, Owner::User(user), &[write], Extent::Lines).await;
+                // The payload is the line itself.
+                let held = written.map_err(|problem| problem.within("/lines/0"))?.held;
                 effect(&json!({ "holds": !held.is_empty() }))
             })
         })

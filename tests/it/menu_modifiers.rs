@@ -8,21 +8,21 @@ use crate::app::TestApp;
 use crate::people::{Person, id_of};
 use crate::shop::Shop;
 
-fn euros(amount: i64) -> Value {
+pub fn euros(amount: i64) -> Value {
     json!({ "amount": amount, "currency": "EUR" })
 }
 
 /// A burger with a size (one of two), extras (up to three, cheese asks for its ripeness) and nothing else.
-struct Grill {
-    shop: Shop,
-    size: Value,
-    extras: Value,
-    ripeness: Value,
-    burger: String,
+pub struct Grill {
+    pub shop: Shop,
+    pub size: Value,
+    pub extras: Value,
+    pub ripeness: Value,
+    pub burger: String,
 }
 
 impl Grill {
-    async fn opens(app: &TestApp) -> Self {
+    pub async fn opens(app: &TestApp) -> Self {
         let shop = app.restaurant("Grill").sells("Burger", 1000).opens().await;
         let group = async |body: Value| shop.owner.post(&shop.path("/modifier-groups"), &body).await.expect(201);
         let size = group(json!({ "name": "Size", "min": 1, "max": 1, "modifiers": [
@@ -43,29 +43,29 @@ impl Grill {
         Self { shop, size, extras, ripeness, burger }
     }
 
-    fn choice(group: &Value, index: usize) -> Value {
+    pub fn choice(group: &Value, index: usize) -> Value {
         group["modifiers"][index]["id"].clone()
     }
 
-    fn large(&self) -> Value {
+    pub fn large(&self) -> Value {
         json!({ "modifierId": Self::choice(&self.size, 1) })
     }
 
-    fn old_cheese(&self) -> Value {
+    pub fn old_cheese(&self) -> Value {
         json!({ "modifierId": Self::choice(&self.extras, 0),
             "modifiers": [{ "modifierId": Self::choice(&self.ripeness, 1) }] })
     }
 
-    fn bacon(&self, quantity: u8) -> Value {
+    pub fn bacon(&self, quantity: u8) -> Value {
         json!({ "modifierId": Self::choice(&self.extras, 1), "quantity": quantity })
     }
 
-    async fn puts(&self, guest: &Person, quantity: u8, modifiers: Value) -> crate::reply::Reply {
+    pub async fn puts(&self, guest: &Person, quantity: u8, modifiers: Value) -> crate::reply::Reply {
         let line = json!({ "itemId": self.burger, "quantity": quantity, "modifiers": modifiers });
         guest.put(&self.shop.path("/cart"), &json!({ "lines": [line] })).await
     }
 
-    async fn stock(&self, group: &Value, index: usize) -> Value {
+    pub async fn stock(&self, group: &Value, index: usize) -> Value {
         let path = self.shop.path(&format!("/modifier-groups/{}", id_of(group)));
         self.shop.owner.get(&path).await.expect(200)["modifiers"][index]["stock"].clone()
     }
@@ -151,7 +151,11 @@ async fn a_cart_says_what_became_of_its_choices() {
     owner.patch(&size, &json!({ "min": 2, "max": 2 })).await.expect(200);
     assert_eq!(reason().await, "choices_changed");
     let cart = ada.get(&grill.shop.path("/cart")).await.expect(200);
-    let refusal = ada.orders_cart(&cart, &Value::Null).await.refused(409, "item_unavailable");
+    let missing =
+        json!({ "pointer": "/modifiers", "code": "invalid", "message": "must hold exactly 2 of “Size”, not 1" });
+    assert_eq!(cart["lines"][0]["errors"], json!([missing]));
+    let refusal = ada.orders_cart(&cart, &Value::Null).await.refused(422, "invalid_request");
+    assert_eq!(refusal["errors"][0]["pointer"], "/lines/0/modifiers");
     assert_eq!(refusal["items"], json!([{ "itemId": grill.burger, "reason": "choices_changed" }]));
 }
 
