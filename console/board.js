@@ -111,6 +111,8 @@ class Board {
 
   assigned(delivery) { this.#takeDelivery(delivery); }
 
+  staleDelivery(order) { return this.#findDelivery(order); }
+
   async stale(order) {
     const current = await this.#read(order.id);
     if (current) this.changed(current);

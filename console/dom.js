@@ -54,6 +54,12 @@ export function field(label, control, options = {}) {
   return h('div', { class: 'field', hidden: options.hidden }, h('label', { for: id }, label), control, hint);
 }
 
+/** A checkbox with its label; `input` is the control itself. */
+export function checkbox(label, attributes) {
+  const input = h('input', { type: 'checkbox', ...attributes });
+  return { input, element: h('label', { class: 'check' }, input, label) };
+}
+
 /** A modal dialog that leaves the page when it closes. */
 export function dialog(title, ...children) {
   const box = h('dialog', { 'aria-label': title }, h('h2', {}, title), ...children);

@@ -1,15 +1,19 @@
-// The driver's page: online or not, from where, and the delivery in hand with its next step.
+// The driver's page: on duty or not, from where, and the current delivery with its next step.
 
 import { get, list, patch, post, put } from './api.js';
-import { dialog, field, h, show } from './dom.js';
+import { field, h, show } from './dom.js';
 import { timed, word } from './format.js';
 import { join } from './live.js';
 import { attempt, complain, tell } from './notice.js';
 import { distance, placePicker, plan } from './plan.js';
-import { nextOfDelivery } from './status.js';
+import { askReason } from './reason.js';
+import { beforePickup, nextOfDelivery } from './status.js';
 
 const IN_HAND = ['OFFERED', 'ASSIGNED', 'ARRIVED', 'PICKED_UP'];
-const TELL_EVERY = 10000;
+/** Between two reports of a location that the device follows, in milliseconds. */
+const FOLLOW_INTERVAL = 10000;
+/** Between two reports while on duty, in milliseconds: well below DRIVER_PRESENCE, after which a driver counts as absent. */
+const REPORT_INTERVAL = 60000;
 
 /** Shows the page; resolves to the function that takes it down. */
 export async function open(main, { me }) {
@@ -27,14 +31,15 @@ class DriverPage {
   #tasks = h('div', { class: 'tasks' });
   #buttons = h('div', { class: 'steps' });
   #following = null;
-  #told = 0;
+  #reportedAt = 0;
+  #reporting = null;
   #restaurants;
 
   constructor(driver, restaurants) {
     this.#driver = driver;
     this.#restaurants = restaurants;
     this.#picker = placePicker({
-      label: 'My place', start: driver.place,
+      label: 'My location', start: driver.place,
       points: restaurants.map(({ name, place }) => ({ place, label: name, kind: 'shop', quiet: restaurants.length > 12 })),
     });
     this.element = h('div', { class: 'driverpage' },
@@ -46,11 +51,42 @@ class DriverPage {
 
   start() {
     const leave = join(`driver:${this.#driver.id}`, {
-      event: (_, event) => { if (event.delivery) this.#take(event.delivery); this.#readDriver(); },
+      event: (name, event) => this.#receive(name, event),
       fresh: () => this.load(),
       refuse: (error) => complain({ ...error, message: error.detail ?? error.title }),
     });
-    return () => { leave(); this.#stopFollowing(); };
+    this.#report();
+    this.#reporting = setInterval(() => this.#report(), REPORT_INTERVAL);
+    // A hidden page is slowed down by the browser, and its device may have slept.
+    const wake = () => { if (document.visibilityState === 'visible') this.#readDriver().then(() => this.#report()); };
+    document.addEventListener('visibilitychange', wake);
+    return () => {
+      clearInterval(this.#reporting);
+      document.removeEventListener('visibilitychange', wake);
+      leave();
+      this.#stopFollowing();
+    };
+  }
+
+  #receive(name, event) {
+    // It was handed back, taken back or given to somebody else; the event says of which delivery, and no more.
+    if (name === 'delivery:unassigned' && this.#deliveries.delete(event.deliveryId)) {
+      this.#drawTasks();
+      if (event.actor !== 'DRIVER') tell('A delivery was taken back from you.');
+    }
+    if (event.delivery) this.#take(event.delivery);
+    this.#readDriver();
+  }
+
+  /** Tells the server once a minute that this driver is still here, while on duty. */
+  async #report() {
+    const place = this.#picker.get();
+    if (this.#driver.status === 'OFFLINE' || !place || Date.now() - this.#reportedAt < REPORT_INTERVAL / 2) return;
+    try {
+      await this.#sendPlace(place);
+    } catch (problem) {
+      complain(problem);
+    }
   }
 
   async load() {
@@ -82,7 +118,7 @@ class DriverPage {
     const mine = [...this.#deliveries.values()]
       .filter((delivery) => delivery.driver?.id === this.#driver.id && IN_HAND.includes(delivery.status));
     show(this.#tasks, mine.map((delivery) => this.#task(delivery)),
-      !mine.length && h('p', { class: 'empty' }, 'No delivery in hand. New ones appear here by themselves.'));
+      !mine.length && h('p', { class: 'empty' }, 'No delivery at the moment. New ones appear here automatically.'));
   }
 
   #task(delivery) {
@@ -96,16 +132,17 @@ class DriverPage {
       h('div', { class: 'stops' }, stop('From', delivery.pickup, delivery.pickup.name, to === delivery.pickup),
         stop('To', delivery.dropoff, null, to === delivery.dropoff)),
       this.#drawing(delivery),
-      delivery.assignedBecause && h('p', { class: 'hint' }, `Yours because: ${delivery.assignedBecause}`),
+      delivery.assignedBecause && h('p', { class: 'hint' }, `Assigned to you: ${delivery.assignedBecause}`),
       h('div', { class: 'steps' },
         next && h('button', { type: 'button', class: 'main big', onclick: (event) => this.#advance(event.target, delivery, next.to) }, next.label),
-        h('button', { type: 'button', class: 'danger', onclick: () => this.#fail(delivery) }, 'It failed…')));
+        beforePickup(delivery) && h('button', { type: 'button', class: 'danger', onclick: () => this.#handBack(delivery) }, 'Hand back…'),
+        delivery.status === 'PICKED_UP' && h('button', { type: 'button', class: 'danger', onclick: () => this.#fail(delivery) }, 'Report a failed delivery…')));
   }
 
   #drawing(delivery) {
     if (!delivery.pickup.place || !delivery.dropoff.place) return null;
     return h('div', {},
-      h('p', { class: 'hint' }, `${distance(delivery.pickup.place, delivery.dropoff.place)} from door to door, straight line`),
+      h('p', { class: 'hint' }, `${distance(delivery.pickup.place, delivery.dropoff.place)} in a straight line`),
       h('div', { class: 'drawing small' }, plan([
         { place: delivery.pickup.place, label: delivery.pickup.name, kind: 'shop' },
         { place: delivery.dropoff.place, label: 'Customer', kind: 'home' },
@@ -115,22 +152,31 @@ class DriverPage {
   async #advance(button, delivery, status, reason) {
     const changed = await attempt(button,
       () => patch(`/api/deliveries/${delivery.id}/status`, { status, ...(reason && { reason }) }), () => this.load());
-    if (!changed) return;
+    if (!changed) return undefined;
     this.#take(changed);
     await this.#readDriver();
+    return changed;
+  }
+
+  #handBack(delivery) {
+    askReason({
+      title: 'Hand back the delivery',
+      action: 'Hand it back',
+      hint: 'The restaurant can read it. The delivery is given to another driver.',
+      suggestions: ['Vehicle breakdown', 'The order is not ready', 'I cannot get there'],
+      send: (button, reason) => this.#advance(button, delivery, 'WAITING', reason),
+    });
   }
 
   #fail(delivery) {
-    const reason = h('input', { required: true, maxlength: '200', autocomplete: 'off' });
-    const send = h('button', { class: 'danger' }, 'Report the failure');
-    const submit = async (event) => {
-      event.preventDefault();
-      await this.#advance(send, delivery, 'FAILED', reason.value.trim());
-      box.close();
-    };
-    const box = dialog('The delivery failed', h('form', { onsubmit: submit },
-      field('What happened', reason, { hint: 'The restaurant reads it.' }),
-      h('div', { class: 'steps' }, send, h('button', { type: 'button', onclick: () => box.close() }, 'Back'))));
+    askReason({
+      title: 'Report a failed delivery',
+      action: 'Report the failure',
+      hint: 'The restaurant and the customer can read it. The restaurant then cancels the order.',
+      required: true,
+      suggestions: ['Nobody at the door', 'Address not found', 'Food damaged', 'Accident'],
+      send: (button, reason) => this.#advance(button, delivery, 'FAILED', reason),
+    });
   }
 
   #nearest() {
@@ -140,61 +186,62 @@ class DriverPage {
         const chosen = this.#restaurants.find(({ id }) => id === choice.value);
         if (chosen) this.#picker.set(chosen.place);
       },
-    }, h('option', { value: '' }, 'On the plan below'), this.#restaurants.map(({ id, name }) => h('option', { value: id }, `At ${name}`)));
-    return field('Where I wait', choice);
+    }, h('option', { value: '' }, 'The location on the map below'), this.#restaurants.map(({ id, name }) => h('option', { value: id }, `At ${name}`)));
+    return field('Waiting location', choice);
   }
 
   #drawAvailability() {
     const { status } = this.#driver;
     this.#status.textContent = word(status);
     this.#status.dataset.status = status;
-    const online = h('button', { type: 'button', class: status === 'OFFLINE' ? 'main big' : '', onclick: (event) => this.#goOnline(event.target) },
-      status === 'OFFLINE' ? 'Go online' : 'Say that I am here');
+    const online = h('button', { type: 'button', class: status === 'OFFLINE' ? 'main big' : '', onclick: (event) => this.#goOnDuty(event.target) },
+      status === 'OFFLINE' ? 'Go on duty' : 'Update my location');
     const offline = h('button', {
       type: 'button', onclick: (event) => attempt(event.target, () => this.#setAvailability({ status: 'OFFLINE' })),
-    }, 'Go offline');
+    }, 'Go off duty');
     show(this.#buttons, status === 'BUSY'
-      ? h('button', { type: 'button', onclick: (event) => this.#sayPlace(event.target) }, 'Say that I am here')
+      ? h('button', { type: 'button', onclick: (event) => this.#updatePlace(event.target) }, 'Update my location')
       : [online, status !== 'OFFLINE' && offline]);
   }
 
-  #goOnline(button) {
+  #goOnDuty(button) {
     const place = this.#picker.get();
-    if (!place) { complain({ message: 'Choose a place first: tap the plan or enter latitude and longitude.' }); return; }
+    if (!place) { complain({ message: 'Choose a location first: tap the map or enter latitude and longitude.' }); return; }
     attempt(button, () => this.#setAvailability({ status: 'AVAILABLE', place }));
   }
 
-  async #setAvailability(wish) {
-    this.#driver = await put('/api/drivers/me/availability', wish);
+  async #setAvailability(availability) {
+    this.#driver = await put('/api/drivers/me/availability', availability);
+    if (availability.place) this.#reportedAt = Date.now();
     this.#drawAvailability();
   }
 
-  #sayPlace(button) {
+  #updatePlace(button) {
     const place = this.#picker.get();
-    if (place) attempt(button, async () => { await this.#tellPlace(place); tell('Your place is known.'); });
+    if (place) attempt(button, async () => { await this.#sendPlace(place); tell('Your location is updated.'); });
   }
 
-  async #tellPlace(place) {
+  async #sendPlace(place) {
+    this.#reportedAt = Date.now();
     await post('/api/drivers/me/location', { place });
     this.#driver = { ...this.#driver, place };
     this.#drawTasks();
   }
 
-  /** A switch that sends the device's place as it moves. */
+  /** A switch that sends the device's location as it moves. */
   #follow() {
     if (!navigator.geolocation || !isSecureContext) return null;
     const box = h('input', { type: 'checkbox', onchange: () => (box.checked ? this.#startFollowing(box) : this.#stopFollowing()) });
-    return h('label', { class: 'check' }, box, 'Share my place while this page is open');
+    return h('label', { class: 'check' }, box, 'Follow my device while this page is open');
   }
 
   #startFollowing(box) {
     this.#following = navigator.geolocation.watchPosition(({ coords }) => {
       const place = { lat: Number(coords.latitude.toFixed(5)), lng: Number(coords.longitude.toFixed(5)) };
       this.#picker.set(place);
-      if (Date.now() - this.#told < TELL_EVERY) return;
-      this.#told = Date.now();
-      this.#tellPlace(place).catch(complain);
-    }, (error) => { box.checked = false; this.#stopFollowing(); complain({ message: `The device did not tell its place: ${error.message}` }); });
+      if (Date.now() - this.#reportedAt < FOLLOW_INTERVAL) return;
+      this.#sendPlace(place).catch(complain);
+    }, (error) => { box.checked = false; this.#stopFollowing(); complain({ message: `The device did not report its location: ${error.message}` }); });
   }
 
   #stopFollowing() {

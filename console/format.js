@@ -70,7 +70,7 @@ const WORDS = {
   BICYCLE: 'Bicycle', SCOOTER: 'Scooter', CAR: 'Car', FOOT: 'On foot',
   WAITING: 'Waiting for a driver', OFFERED: 'Offered to a driver', ASSIGNED: 'Driver assigned',
   ARRIVED: 'Driver at the restaurant', PICKED_UP: 'Picked up', FAILED: 'Failed',
-  OFFLINE: 'Offline', AVAILABLE: 'Available', BUSY: 'On a delivery',
+  OFFLINE: 'Off duty', AVAILABLE: 'Available', BUSY: 'On a delivery',
 };
 
 /** The word people read for a word of the wire. */

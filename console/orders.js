@@ -1,14 +1,17 @@
 // A customer's orders: the list, and one of them as it happens.
 
 import { get, list, patch } from './api.js';
-import { dialog, field, h, show } from './dom.js';
+import { h, show } from './dom.js';
 import { clock, money, timed, word } from './format.js';
 import { join } from './live.js';
 import { attempt, complain } from './notice.js';
 import { plan } from './plan.js';
+import { askReason } from './reason.js';
 import { closed, nextSteps, OPEN } from './status.js';
 
 const WATCHED = 10;
+/** How often the driver's location is read while the order is on its way, in milliseconds. */
+const LOCATION_INTERVAL = 10000;
 
 /** Shows the list, or one order; resolves to the function that takes it down. */
 export async function open(main, { id }) {
@@ -64,11 +67,12 @@ async function openOne(main, id) {
   const state = h('div', { 'aria-live': 'polite' });
   const actions = h('div', { class: 'steps' });
   const courier = h('div', {});
+  const map = h('div', {});
   const history = h('ol', { class: 'history' });
   show(main, h('p', { class: 'back' }, h('a', { href: '#/orders' }, '← My orders')),
     h('div', { class: 'head' }, h('h1', { tabindex: '-1' }, restaurant?.name ?? 'Order'), h('span', { class: 'where' }, `#${order.number}`)),
     h('div', { class: 'two' },
-      h('section', { class: 'card' }, state, courier, actions, h('h3', {}, 'What happened'), history),
+      h('section', { class: 'card' }, state, courier, map, actions, h('h3', {}, 'What happened'), history),
       h('section', { class: 'card' }, h('h2', {}, 'Order'), slip(order))));
 
   async function drawHistory() {
@@ -79,7 +83,21 @@ async function openOne(main, id) {
     show(state, progress(order));
     show(actions, nextSteps(order, 'customer').map(() => h('button', { type: 'button', class: 'danger', onclick: () => cancel(order, take) }, 'Cancel the order…')));
     show(courier, delivery && !closed(order) && courierOf(delivery));
+    drawMap();
     drawHistory();
+  }
+  // Events carry no location of the driver: it is read while it is shown to the customer, and drawn by itself.
+  function drawMap() {
+    show(map, delivery?.status === 'PICKED_UP' && !closed(order) && mapOf(delivery));
+  }
+  async function readLocation() {
+    if (delivery?.status !== 'PICKED_UP' || document.visibilityState !== 'visible') return;
+    const current = await get(`/api/deliveries/${delivery.id}`).catch(() => null);
+    if (gone || !current || current.version < delivery.version) return;
+    const moved = current.version > delivery.version;
+    delivery = current;
+    if (moved) draw();
+    else drawMap();
   }
   function take(changed, moved) {
     if (gone) return;
@@ -88,6 +106,7 @@ async function openOne(main, id) {
     if (moved && !(delivery && delivery.id === moved.id && delivery.version >= moved.version)) delivery = moved;
     else if (!newer) return;
     draw();
+    if (!delivery?.driver?.place) readLocation();
   }
   async function read() {
     const [current, deliveries] = await Promise.all([get(`/api/orders/${id}`),
@@ -96,7 +115,14 @@ async function openOne(main, id) {
   }
   draw();
   const leave = follow(id, take, () => read().catch(complain));
-  return () => { gone = true; leave(); };
+  const timer = setInterval(readLocation, LOCATION_INTERVAL);
+  document.addEventListener('visibilitychange', readLocation);
+  return () => {
+    gone = true;
+    clearInterval(timer);
+    document.removeEventListener('visibilitychange', readLocation);
+    leave();
+  };
 }
 
 function progress(order) {
@@ -115,14 +141,17 @@ function progress(order) {
 }
 
 function courierOf(delivery) {
+  return h('p', {}, delivery.driver ? [h('b', {}, delivery.driver.name), `, ${word(delivery.driver.vehicle).toLowerCase()} · `] : '',
+    word(delivery.status));
+}
+
+function mapOf(delivery) {
   const from = delivery.driver?.place;
-  return [
-    h('p', {}, delivery.driver ? [h('b', {}, delivery.driver.name), `, ${word(delivery.driver.vehicle).toLowerCase()} · `] : '', word(delivery.status)),
-    from && delivery.dropoff.place && h('div', { class: 'drawing small' }, plan([
-      { place: delivery.pickup.place, label: delivery.pickup.name, kind: 'shop' },
-      { place: delivery.dropoff.place, label: 'You', kind: 'home' },
-      { place: from, label: delivery.driver.name, kind: 'pin' }])),
-  ];
+  if (!from || !delivery.dropoff.place) return null;
+  return h('div', { class: 'drawing small' }, plan([
+    { place: delivery.pickup.place, label: delivery.pickup.name, kind: 'shop' },
+    { place: delivery.dropoff.place, label: 'You', kind: 'home' },
+    { place: from, label: delivery.driver.name, kind: 'pin' }]));
 }
 
 function slip(order) {
@@ -148,15 +177,15 @@ function eventWords(event) {
 }
 
 function cancel(order, take) {
-  const reason = h('input', { maxlength: '200', autocomplete: 'off' });
-  const send = h('button', { class: 'danger' }, 'Cancel the order');
-  const submit = async (event) => {
-    event.preventDefault();
-    const body = { status: 'CANCELLED', ...(reason.value.trim() && { reason: reason.value.trim() }) };
-    const changed = await attempt(send, () => patch(`/api/orders/${order.id}/status`, body));
-    if (changed) take(changed);
-    box.close();
-  };
-  const box = dialog(`Cancel order #${order.number}`, h('form', { onsubmit: submit }, field('Reason', reason),
-    h('div', { class: 'steps' }, send, h('button', { type: 'button', onclick: () => box.close() }, 'Back'))));
+  askReason({
+    title: `Cancel order #${order.number}`,
+    action: 'Cancel the order',
+    hint: 'The restaurant can read it.',
+    send: async (button, reason) => {
+      const body = { status: 'CANCELLED', ...(reason && { reason }) };
+      const changed = await attempt(button, () => patch(`/api/orders/${order.id}/status`, body));
+      if (changed) take(changed);
+      return changed;
+    },
+  });
 }

@@ -26,7 +26,7 @@ export function plan(points, picked) {
   const frame = frameOf(known.map((point) => point.place));
   const drawing = svg('svg', {
     viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: `plan${picked ? ' pick' : ''}`, role: 'img',
-    'aria-label': known.map((point) => point.label).join(', ') || 'Plan',
+    'aria-label': known.map((point) => point.label).join(', ') || 'Map',
   }, rings(frame), known.map((point, at) => dot(point, frame, known.slice(at + 1))));
   if (picked) drawing.addEventListener('click', (event) => picked(hit(drawing, event, frame)));
   return drawing;
@@ -120,8 +120,8 @@ export function placePicker({ label, start, points }) {
     type: 'button',
     onclick: () => navigator.geolocation.getCurrentPosition(
       ({ coords }) => set({ lat: coords.latitude, lng: coords.longitude }),
-      (error) => complain({ message: `The device did not tell its place: ${error.message}` }), { timeout: 10000 }),
-  }, 'Where I am');
+      (error) => complain({ message: `The device did not report its location: ${error.message}` }), { timeout: 10000 }),
+  }, 'Use my location');
   const element = h('fieldset', { class: 'picker' }, h('legend', {}, label), drawing,
     h('div', { class: 'pair' }, field('Latitude', lat), field('Longitude', lng), here));
   return { element, get: chosen, set };

@@ -7,21 +7,21 @@ const STEPS = [
   { from: 'CONFIRMED', to: 'CANCELLED', who: ['customer', 'staff'] },
   { from: 'PREPARING', to: 'READY', who: ['staff'] },
   { from: 'PREPARING', to: 'ON_THE_WAY', who: ['driver', 'staff'], only: ['DELIVERY'] },
-  { from: 'PREPARING', to: 'CANCELLED', who: ['staff'], reason: true },
+  { from: 'PREPARING', to: 'CANCELLED', who: ['staff'], reason: true, choosesStock: true },
   { from: 'READY', to: 'ON_THE_WAY', who: ['driver', 'staff'], only: ['DELIVERY'] },
   { from: 'READY', to: 'DELIVERED', who: ['staff'], only: ['PICKUP', 'DINE_IN'] },
-  { from: 'READY', to: 'CANCELLED', who: ['staff'], reason: true },
+  { from: 'READY', to: 'CANCELLED', who: ['staff'], reason: true, choosesStock: true },
   { from: 'ON_THE_WAY', to: 'DELIVERED', who: ['driver', 'staff'] },
-  { from: 'ON_THE_WAY', to: 'CANCELLED', who: ['staff'], reason: true },
+  { from: 'ON_THE_WAY', to: 'CANCELLED', who: ['staff'], reason: true, choosesStock: true },
 ];
 
-/** The states of an order on its way through the house, in order. */
+/** The statuses of an open order, in sequence. */
 export const OPEN = ['PENDING', 'CONFIRMED', 'PREPARING', 'READY', 'ON_THE_WAY'];
 
-/** Whether an order is over. */
+/** Whether an order is delivered or cancelled. */
 export const closed = (order) => !OPEN.includes(order.status);
 
-/** The steps `who` may take with an order now, each with the word for its button. */
+/** The steps that `who` may take with an order now, each with the label of its button. */
 export function nextSteps(order, who) {
   return STEPS
     .filter((step) => step.from === order.status && step.who.includes(who))
@@ -35,10 +35,13 @@ function label(step, order) {
   return { CONFIRMED: 'Accept', PREPARING: 'Start cooking', READY: 'Ready', ON_THE_WAY: 'On the way' }[step.to];
 }
 
-/** The step a delivery takes next, as its driver says it; `undefined` when there is none. */
+/** Whether a delivery has a driver and is not picked up yet: it can be handed back. */
+export const beforePickup = (delivery) => ['ASSIGNED', 'ARRIVED'].includes(delivery.status);
+
+/** The next step of a delivery with the label of its driver's button; `undefined` when there is none. */
 export function nextOfDelivery(delivery) {
   return {
-    ASSIGNED: { to: 'ARRIVED', label: 'I am at the restaurant' },
+    ASSIGNED: { to: 'ARRIVED', label: 'Arrived at the restaurant' },
     ARRIVED: { to: 'PICKED_UP', label: 'Picked up' },
     PICKED_UP: { to: 'DELIVERED', label: 'Delivered' },
   }[delivery.status];

@@ -1,20 +1,24 @@
-// One order as a slip of paper: what to make, for when, and the buttons of its next steps.
+// One order on the board: what to make, for when, and the buttons of its next steps.
 
 import { patch, post } from './api.js';
-import { dialog, field, h } from './dom.js';
+import { checkbox, h } from './dom.js';
 import { clock, money, timed, word } from './format.js';
-import { attempt, complain } from './notice.js';
-import { closed, nextSteps } from './status.js';
+import { attempt } from './notice.js';
+import { askReason } from './reason.js';
+import { beforePickup, closed, nextSteps } from './status.js';
 
 /**
- * The slip of an order. `board` gives `changed(order)`, `assigned(delivery)`, `stale(order)` and `seen(order)`.
+ * The element of an order. `board` gives `changed(order)`, `assigned(delivery)`, `stale(order)`, `staleDelivery(order)` and
+ * `seen(order)`.
  */
 export function ticket(order, delivery, isNew, board) {
   const slip = h('article', {
     class: `ticket${isNew ? ' new' : ''}`, 'aria-label': `Order ${order.number}`,
     onpointerdown: () => board.seen(order), onfocusin: () => board.seen(order),
   }, head(order, isNew), lines(order), where(order), driverOf(order, delivery, board));
-  const steps = nextSteps(order, 'staff');
+  const steps = nextSteps(order, 'staff')
+    // The server refuses to deliver an order whose delivery failed.
+    .filter((step) => delivery?.status !== 'FAILED' || step.to === 'CANCELLED');
   if (steps.length) slip.append(h('div', { class: 'steps' }, steps.map((step, at) => stepButton(order, step, at === 0, board))));
   return slip;
 }
@@ -55,29 +59,46 @@ function where(order) {
 
 function driverOf(order, delivery, board) {
   if (order.fulfilment !== 'DELIVERY' || closed(order) || order.status === 'PENDING' || !delivery) return null;
-  const said = delivery.driver
+  const text = delivery.driver
     ? [h('b', {}, delivery.driver.name), `, ${word(delivery.driver.vehicle).toLowerCase()} · ${word(delivery.status)}`]
     : word(delivery.status);
-  const assign = delivery.status === 'WAITING' && h('button', {
-    type: 'button',
-    onclick: (event) => attempt(event.target, async () => board.assigned(await post(`/api/deliveries/${delivery.id}/assign`, {}))),
-  }, 'Nearest driver');
-  return h('div', { class: 'driver', title: delivery.assignedBecause }, h('p', {}, said), assign);
+  return h('div', { class: 'driver', title: delivery.assignedBecause }, h('p', {}, text),
+    delivery.reason && h('p', { class: 'wish' }, `${delivery.status === 'FAILED' ? 'Failed' : 'Handed back'}: ${delivery.reason}`),
+    delivery.status === 'WAITING' && h('button', {
+      type: 'button',
+      onclick: (event) => attempt(event.target, async () => board.assigned(await post(`/api/deliveries/${delivery.id}/assign`, {}))),
+    }, 'Assign the nearest driver'),
+    beforePickup(delivery) && h('button', { type: 'button', onclick: () => takeBack(order, delivery, board) }, 'Take back from the driver…'));
+}
+
+function takeBack(order, delivery, board) {
+  askReason({
+    title: `Take back the delivery of order #${order.number}`,
+    action: 'Take it back',
+    hint: `${delivery.driver?.name ?? 'The driver'} loses the delivery; it waits for a driver again.`,
+    suggestions: ['The driver does not come', 'Another driver is closer'],
+    send: async (button, reason) => {
+      const changed = await attempt(button,
+        () => patch(`/api/deliveries/${delivery.id}/status`, { status: 'WAITING', ...(reason && { reason }) }),
+        () => board.staleDelivery(order));
+      if (changed) board.assigned(changed);
+      return changed;
+    },
+  });
 }
 
 function stepButton(order, step, first, board) {
   const cancels = step.to === 'CANCELLED';
   return h('button', {
-    type: 'button', class: first ? 'main' : cancels ? 'danger' : '',
-    onclick: (event) => (cancels ? askReason(order, step, board) : advance(event.target, order, step.to, undefined, board)),
+    type: 'button', class: first && !cancels ? 'main' : cancels ? 'danger' : '',
+    onclick: (event) => (cancels ? cancel(order, step, board) : advance(event.target, order, { status: step.to }, board)),
   }, step.label);
 }
 
-async function advance(button, order, status, reason, board) {
+async function advance(button, order, body, board) {
   const known = { 'If-Match': `"${order.version}"` };
-  const changed = await attempt(button,
-    () => patch(`/api/orders/${order.id}/status`, { status, ...(reason && { reason }) }, known),
-    // Somebody else was faster: show where the order stands.
+  const changed = await attempt(button, () => patch(`/api/orders/${order.id}/status`, body, known),
+    // Somebody else changed it first: show the current state.
     (problem) => { if ([404, 409, 412].includes(problem.status)) board.stale(order); });
   if (changed) board.changed(changed);
   return changed;
@@ -86,21 +107,17 @@ async function advance(button, order, status, reason, board) {
 const REASONS = ['Sold out', 'Kitchen too busy', 'Closing', 'The customer asked'];
 const REASONS_UNDERWAY = ['Nobody at the door', 'Address not found', 'Food damaged', 'The customer asked'];
 
-function askReason(order, step, board) {
-  const text = h('input', { name: 'reason', maxlength: '200', autocomplete: 'off', required: step.reason });
-  const choices = (order.status === 'ON_THE_WAY' ? REASONS_UNDERWAY : REASONS).map((reason) =>
-    h('button', { type: 'button', onclick: () => { text.value = reason; text.focus(); } }, reason));
-  const send = h('button', { class: 'danger' }, step.label.replace('…', ' the order'));
-  const submit = async (event) => {
-    event.preventDefault();
-    const reason = text.value.trim();
-    if (step.reason && !reason) { complain({ message: 'A reason is required.' }); return; }
-    const changed = await advance(send, order, 'CANCELLED', reason, board);
-    if (changed) box.close();
-  };
-  const box = dialog(`${step.label.replace('…', '')} order #${order.number}`,
-    h('form', { onsubmit: submit },
-      h('div', { class: 'choices' }, choices),
-      field('Reason', text, { hint: step.reason ? 'Required. The customer reads it.' : 'The customer reads it.' }),
-      h('div', { class: 'steps' }, send, h('button', { type: 'button', onclick: () => box.close() }, 'Back'))));
+function cancel(order, step, board) {
+  const verb = step.label.replace('…', '');
+  const stock = step.choosesStock ? checkbox('Put the counted items back in stock') : null;
+  askReason({
+    title: `${verb} order #${order.number}`,
+    action: `${verb} the order`,
+    hint: 'The customer can read it.',
+    required: step.reason,
+    suggestions: order.status === 'ON_THE_WAY' ? REASONS_UNDERWAY : REASONS,
+    extra: stock?.element,
+    send: (button, reason) => advance(button, order,
+      { status: 'CANCELLED', ...(reason && { reason }), ...(stock && { returnStock: stock.input.checked }) }, board),
+  });
 }

@@ -5,11 +5,12 @@
 //! events as they happen, and events that are read again later. Everybody else sees the bodies as they are; the driver's
 //! place in them is shown to nobody unless the driver is on the way with this very order (`delivery/sql.rs`).
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::delivery::{Delivery, DeliveryStatus};
+use crate::delivery::{Delivery, DeliveryStatus, Driver, DriverStatus};
 use crate::events::{Event, Recorded};
 use crate::ids::{DeliveryId, DriverId};
 use crate::orders::{Order, OrderStatus};
@@ -18,10 +19,14 @@ use crate::tenancy::RestaurantScope;
 impl Order {
     /// The order as its driver may see it: once it is closed, without where it went and what the customer wished.
     #[must_use]
-    pub fn for_driver(mut self) -> Self {
-        if !self.status.is_final() {
-            return self;
-        }
+    pub fn for_driver(self) -> Self {
+        if self.status.is_final() { self.without_customer_details() } else { self }
+    }
+
+    /// The order without where it goes and what the customer wished: what may be kept to be answered again to a driver at
+    /// any later time.
+    #[must_use]
+    pub fn without_customer_details(mut self) -> Self {
         for line in &mut self.items {
             line.note = None;
         }
@@ -42,6 +47,8 @@ impl Delivery {
         self.driver = self.driver.filter(|carrier| carrier.id == driver);
         if self.driver.is_none() || self.status.is_final() {
             (self.dropoff.address, self.dropoff.place) = (None, None);
+            // Written by a person, and so it may name the door.
+            self.reason = None;
         }
         self
     }
@@ -54,6 +61,29 @@ impl Delivery {
             None => self,
         }
     }
+}
+
+impl Driver {
+    /// The profile as the platform's administrators may see it: where the driver is only while they are on duty and there.
+    /// `seen_since`: a driver without a sign of life since then is absent.
+    #[must_use]
+    pub fn for_platform(self, seen_since: DateTime<Utc>) -> Self {
+        let is_present = self.seen_at.is_some_and(|seen| seen >= seen_since);
+        if is_present && self.status != DriverStatus::Offline {
+            return self;
+        }
+        Self { place: None, located_at: None, ..self }
+    }
+}
+
+/// Somebody who is on duty reports where they are at least once a minute (`DRIVER_PRESENCE`). What was reported longer
+/// before the pickup than this is where the driver was before this delivery.
+const MAX_AGE_AT_PICKUP: TimeDelta = TimeDelta::minutes(5);
+
+/// Whether a driver's last place belongs to a delivery that they are on the way with: reported since the pickup, or at the
+/// restaurant just before it. `located_at` is the phone's own time of the report.
+pub fn belongs_to_trip(located_at: Option<DateTime<Utc>>, picked_up_at: Option<DateTime<Utc>>) -> bool {
+    located_at.zip(picked_up_at).is_some_and(|(located, picked_up)| located >= picked_up - MAX_AGE_AT_PICKUP)
 }
 
 /// Who carries a delivery after an event of it, and until when.
@@ -139,6 +169,7 @@ pub fn event_for_driver(
         }
         if !carries || carriage.is_none_or(|carriage| carriage.is_closed) {
             blank(&mut delivery["dropoff"], &["address", "place"]);
+            blank(delivery, &["reason"]);
         }
     }
     if let Some(order) = value.get_mut("order") {

@@ -146,7 +146,8 @@ async fn assign_delivery(
 struct DeliveryStatusWish {
     /// WAITING, ARRIVED, `PICKED_UP`, DELIVERED or FAILED.
     status: DeliveryStatus,
-    /// Why; required for FAILED.
+    /// Why it is handed back (WAITING) or could not be handed over (FAILED, where it is required); the restaurant and the
+    /// customer can read it. Ignored with any other status.
     #[schema(inline)]
     reason: Option<MultiLine<500>>,
 }
@@ -224,7 +225,7 @@ async fn advance(
     if to == DeliveryStatus::Failed && reason.is_none() {
         return Err(Problem::invalid_field("/reason", "is required for FAILED"));
     }
-    let saved = sql::save_status(tx, &scope, &delivery, &change).await?;
+    let saved = sql::save_status(tx, &scope, &delivery, &change, reason.as_deref()).await?;
     events::publish(tx, &scope, Event::DeliveryStatusChanged(&saved)).await?;
     Ok(saved.shown_to(&scope))
 }

@@ -83,9 +83,9 @@ pub struct Driver {
     pub vehicle: String,
     /// Whether they want work and have some.
     pub status: DriverStatus,
-    /// Where they were last seen.
+    /// Where they were last seen. In the list of drivers null unless they are on duty and present.
     pub place: Option<Place>,
-    /// When that was, by the phone's own clock.
+    /// When that was, by the phone's own clock; null where `place` is.
     pub located_at: Option<DateTime<Utc>>,
     /// The last sign of life. Without one for `DRIVER_PRESENCE` the driver is OFFLINE and given no work.
     pub seen_at: Option<DateTime<Utc>>,
@@ -101,7 +101,8 @@ pub struct Carrier {
     /// How they get about.
     #[schema(value_type = Vehicle)]
     pub vehicle: String,
-    /// Where they were last seen, while the delivery is `PICKED_UP`; null before and after, and in events.
+    /// Where they were last seen on this trip, while the delivery is `PICKED_UP`; null before and after, where nothing was
+    /// reported since shortly before the pickup, and in events.
     pub place: Option<Place>,
 }
 
@@ -141,6 +142,9 @@ pub struct Delivery {
     pub version: i64,
     /// Why this driver.
     pub assigned_because: Option<String>,
+    /// Why it was handed back (`WAITING`) or could not be handed over (`FAILED`); null in every other status, and where
+    /// nobody gave a reason.
+    pub reason: Option<String>,
     /// Where from.
     pub pickup: Stop,
     /// Where to. A driver sees it while they carry the delivery, until it is closed.
@@ -192,6 +196,6 @@ pub async fn follow(tx: &mut Tx, scope: &RestaurantScope, order: &Order) -> Resu
                 .with("deliveryStatus", delivery.status));
         }
     };
-    let saved = sql::save_status(tx, scope, &delivery, &change).await?;
+    let saved = sql::save_status(tx, scope, &delivery, &change, order.cancel_reason.as_deref()).await?;
     events::publish(tx, scope, Event::DeliveryStatusChanged(&saved)).await
 }

@@ -18,6 +18,9 @@ use crate::tenancy::{PlatformScope, RestaurantScope};
 /// Deliveries looked at together.
 const PAGE: i64 = 100;
 
+/// The reason of a delivery that was taken back from somebody who will not come.
+const ABSENT: &str = "The driver cannot be reached.";
+
 /// Looks again and again, and whenever something was revoked, until it is time to stop.
 pub async fn keep_watch(app: Arc<App>, stop: CancellationToken) {
     let mut moments = interval(app.config.delivery.sweep_interval);
@@ -80,7 +83,7 @@ async fn take_back(app: &App, abandoned: Abandoned) -> Result<bool, Problem> {
                 let change = delivery
                     .follow(DeliveryStatus::Waiting, tx.now())
                     .map_err(|_| Problem::internal(&"a delivery before pickup cannot be taken back"))?;
-                let saved = sql::save_status(tx, &scope, &delivery, &change).await?;
+                let saved = sql::save_status(tx, &scope, &delivery, &change, Some(ABSENT)).await?;
                 events::publish(tx, &scope, Event::DeliveryStatusChanged(&saved)).await?;
                 Ok(true)
             })

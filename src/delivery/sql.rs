@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::status::DeliveryChange;
 use super::{Carrier, Delivery, DeliveryStatus, Stop};
+use crate::disclosure::belongs_to_trip;
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId, UserId};
 use crate::orders::Order;
 use crate::paging::Page;
@@ -25,6 +26,7 @@ struct Row {
     status: DeliveryStatus,
     version: i64,
     assigned_because: Option<String>,
+    reason: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     closed_at: Option<DateTime<Utc>>,
@@ -40,13 +42,16 @@ struct Row {
     driver_vehicle: Option<String>,
     driver_latitude: Option<f64>,
     driver_longitude: Option<f64>,
+    driver_located_at: Option<DateTime<Utc>>,
+    picked_up_at: Option<DateTime<Utc>>,
 }
 
 impl From<Row> for Delivery {
     fn from(row: Row) -> Self {
         // The place is the person's, not the delivery's: it is this delivery's for as long as they are on the way with it.
+        let is_on_the_way = row.status == DeliveryStatus::PickedUp;
         let place = Place::from_columns(row.driver_latitude, row.driver_longitude)
-            .filter(|_| row.status == DeliveryStatus::PickedUp);
+            .filter(|_| is_on_the_way && belongs_to_trip(row.driver_located_at, row.picked_up_at));
         let driver = row.driver_id.zip(row.driver_name).zip(row.driver_vehicle);
         let driver = driver.map(|((id, name), vehicle)| Carrier { id, name, vehicle, place });
         Self {
@@ -59,6 +64,7 @@ impl From<Row> for Delivery {
             status: row.status,
             version: row.version,
             assigned_because: row.assigned_because,
+            reason: row.reason,
             pickup: Stop {
                 name: Some(row.pickup_name),
                 address: Some(row.pickup_address),
@@ -83,11 +89,12 @@ macro_rules! deliveries {
         sqlx::query_as!(
             Row,
             $($d)* r#"select d.id, d.order_id, d.restaurant_id, d.customer_id, d.status, d.version, d.assigned_because,
-                      d.created_at, d.updated_at, d.closed_at,
+                      d.reason, d.created_at, d.updated_at, d.closed_at,
                       r.name as pickup_name, r.address as pickup_address, r.latitude as pickup_latitude,
                       r.longitude as pickup_longitude, o.address as "dropoff_address?",
                       o.latitude as "dropoff_latitude?", o.longitude as "dropoff_longitude?", d.driver_id, u.name as "driver_name?",
-                      v.vehicle as "driver_vehicle?", v.latitude as "driver_latitude?", v.longitude as "driver_longitude?"
+                      v.vehicle as "driver_vehicle?", v.latitude as "driver_latitude?", v.longitude as "driver_longitude?",
+                      v.located_at as "driver_located_at?", d.picked_up_at
                from "# + $from + r#"
                join restaurants r on r.id = d.restaurant_id
                -- Policies hide the order of a closed delivery from its driver.
@@ -251,7 +258,7 @@ pub async fn assign(
     let assigned = deliveries!(
         ["with d as (
               update deliveries set driver_id = $3, status = 'ASSIGNED', assigned_because = $4, assigned_at = $5,
-                  version = version + 1, updated_at = $5
+                  reason = null, version = version + 1, updated_at = $5
               where restaurant_id = $1 and id = $2
                   and exists (select from drivers where id = $3 and driver_can_work(drivers, $6, $5))
               returning *) " +] from "d",
@@ -276,12 +283,13 @@ pub fn driver_busy() -> Problem {
     Problem::new(Code::DriverBusy, "The driver carries another order. Choose another, or wait until it is delivered.")
 }
 
-/// Saves a step that the state machine allowed.
+/// Saves a step that the state machine allowed. `reason` is kept where the new status has one: WAITING and FAILED.
 pub async fn save_status(
     tx: &mut Tx,
     scope: &RestaurantScope,
     delivery: &Delivery,
     change: &DeliveryChange,
+    reason: Option<&str>,
 ) -> Result<Delivery, Problem> {
     let now = tx.now();
     let saved = deliveries!(
@@ -290,6 +298,7 @@ pub async fn save_status(
                   driver_id = case when $7 then driver_id end,
                   assigned_because = case when $7 then assigned_because end,
                   assigned_at = case when $7 then assigned_at end,
+                  reason = case when $3::delivery_status in ('WAITING', 'FAILED') then $8 end,
                   version = version + 1, updated_at = $6
               where restaurant_id = $1 and id = $2 returning *) " +] from "d",
         "",
@@ -300,6 +309,7 @@ pub async fn save_status(
         change.closed_at(),
         now,
         change.to() != DeliveryStatus::Waiting,
+        reason,
     )
     .fetch_optional(tx.connection())
     .await?;

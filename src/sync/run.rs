@@ -167,8 +167,21 @@ impl Unit<'_> {
         let party = OrderParty::of(self.app, caller, id, Operation::UpdateOrderStatus).await?;
         let (scope, if_match) = (party.scope, IfMatch(wish.version));
         let step = StepWish::read(wish.status, wish.reason, wish.return_stock)?;
-        self.commit(scope, move |tx| Box::pin(async move { effect(&advance(tx, &scope, id, if_match, step).await?) }))
-            .await
+        // What is kept here is answered again for as long as the device repeats it, and a driver may know where an order
+        // goes only until it is delivered.
+        let is_driver = scope.driver_id().is_some();
+        let done = self.commit(scope, move |tx| {
+            Box::pin(async move {
+                let order = advance(tx, &scope, id, if_match, step).await?;
+                effect(&if is_driver { order.without_customer_details() } else { order })
+            })
+        });
+        done.await.map_err(|problem| match problem.code() {
+            Code::VersionConflict if is_driver => {
+                Problem::new(Code::VersionConflict, "Read the order, decide again, and send its version.")
+            }
+            _ => problem,
+        })
     }
 
     /// The order that an earlier operation placed.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::app::TestApp;
 use crate::people::{Person, id_of, to_door};
 use crate::shop::Shop;
+use crate::sync::{op, sends, told};
 
 /// A restaurant, a customer, and a driver on duty near by.
 pub struct Scene {
@@ -178,6 +179,75 @@ async fn a_driver_s_place_is_shown_while_they_are_on_the_way_with_this_delivery(
     }
 }
 
+#[tokio::test]
+async fn where_a_driver_was_before_the_trip_is_not_shown_on_it() {
+    let scene = Scene::set().await;
+    let (order, delivery) = scene.carried().await;
+    scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
+    scene.mario.brings(&delivery, "ARRIVED").await;
+    // The phone has not reported since they were at home.
+    scene.app.passes(chrono::TimeDelta::minutes(6));
+    scene.mario.brings(&delivery, "PICKED_UP").await;
+    assert_eq!(scene.ada.finds_delivery(&order).await["driver"]["place"], Value::Null);
+    scene.sends((44.4962, 11.3402), None).await.expect(204);
+    assert_eq!(scene.ada.finds_delivery(&order).await["driver"]["place"], json!({ "lat": 44.4962, "lng": 11.3402 }));
+}
+
+#[tokio::test]
+async fn administrators_see_where_a_driver_is_only_while_they_are_on_duty_and_present() {
+    let scene = Scene::set().await;
+    let admin = scene.app.admin().await;
+    let listed = async || {
+        let list = admin.get("/api/admin/drivers").await.expect(200);
+        let driver = &list["data"][0];
+        assert_eq!(driver["place"].is_null(), driver["locatedAt"].is_null(), "{driver}");
+        (driver["status"].as_str().unwrap().to_owned(), !driver["place"].is_null())
+    };
+    let here = json!({ "lat": 44.4960, "lng": 11.3400 });
+    assert_eq!(listed().await, ("AVAILABLE".into(), true));
+    scene.app.passes(chrono::TimeDelta::minutes(4));
+    assert_eq!(listed().await, ("OFFLINE".into(), false), "absent");
+    scene.sends((44.4960, 11.3400), None).await.expect(204);
+    assert_eq!(listed().await, ("AVAILABLE".into(), true));
+    let (order, delivery) = scene.carried().await;
+    assert_eq!(listed().await, ("BUSY".into(), true));
+    scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
+    scene.mario.brings(&delivery, "PICKED_UP").await;
+    scene.app.passes(chrono::TimeDelta::minutes(4));
+    assert_eq!(listed().await, ("BUSY".into(), false), "carries an order, and has not been heard of");
+    scene.mario.brings(&delivery, "DELIVERED").await;
+    let off = scene.mario.put("/api/drivers/me/availability", &json!({ "status": "OFFLINE" })).await.expect(200);
+    assert_eq!(off["place"], here, "it is their own");
+    assert_eq!(listed().await, ("OFFLINE".into(), false));
+}
+
+#[tokio::test]
+async fn what_a_driver_did_offline_is_answered_again_without_the_door() {
+    let scene = Scene::set().await;
+    let (order, _) = scene.carried().await;
+    scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
+    let step = |seq: i64, status: &str, version: Option<i64>| {
+        let mut payload = json!({ "orderId": id_of(&order), "status": status });
+        if let Some(version) = version {
+            payload["version"] = json!(version);
+        }
+        op(seq, "order.status", scene.app.clock.now(), payload)
+    };
+    let batch = [step(1, "ON_THE_WAY", Some(1)), step(2, "ON_THE_WAY", None), step(3, "DELIVERED", None)];
+    for round in 0..2 {
+        let reply = sends(&scene.mario, "phone", &batch).await;
+        let expected = if round == 0 {
+            ["rejected:version_conflict", "applied", "applied"]
+        } else {
+            ["duplicate:rejected", "duplicate:applied", "duplicate:applied"]
+        };
+        assert_eq!(told(&reply), expected);
+        let text = reply.text();
+        assert!(text.contains(id_of(&order)), "the results name the order: {text}");
+        assert!(SECRETS.iter().all(|secret| !text.contains(secret)), "{text}");
+    }
+}
+
 #[test]
 fn the_table_of_steps_is_the_life_of_a_delivery() {
     use DeliveryStatus::{Arrived, Assigned, Cancelled, Delivered, Failed, Offered, PickedUp, Waiting};
@@ -212,14 +282,15 @@ async fn before_pickup_a_delivery_is_handed_back_and_given_to_another() {
     assert_eq!(scene.status_of(&scene.mario).await, "AVAILABLE");
     let waiting = scene.ada.finds_delivery(&order).await;
     assert_eq!(
-        (&waiting["status"], &waiting["driver"], &waiting["assignedBecause"]),
-        (&json!("WAITING"), &Value::Null, &Value::Null)
+        (&waiting["status"], &waiting["driver"], &waiting["assignedBecause"], &waiting["reason"]),
+        (&json!("WAITING"), &Value::Null, &Value::Null, &json!("a puncture"))
     );
     // It is none of his any more.
     scene.mario.tries_to_bring(&delivery, "PICKED_UP", None).await.refused(404, "not_found");
     scene.mario.tries_to_bring(&delivery, "WAITING", None).await.refused(404, "not_found");
     // Staff hand it back too, and to whom it is given they bring it.
-    scene.luigi.owner.assigns(&delivery, Some(&theirs)).await.expect(200);
+    let assigned = scene.luigi.owner.assigns(&delivery, Some(&theirs)).await.expect(200);
+    assert_eq!(assigned["reason"], Value::Null, "why the last driver gave it back is not about the next one");
     assert_eq!(scene.luigi.owner.brings(&delivery, "WAITING").await["status"], "WAITING");
     scene.luigi.owner.assigns(&delivery, Some(&theirs)).await.expect(200);
     lucia.brings(&delivery, "PICKED_UP").await;
@@ -234,7 +305,9 @@ async fn an_order_is_not_delivered_by_a_delivery_that_failed() {
     let (order, delivery) = scene.carried().await;
     scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
     scene.mario.brings(&delivery, "PICKED_UP").await;
-    scene.mario.tries_to_bring(&delivery, "FAILED", Some("nobody opened")).await.expect(200);
+    let failed = scene.mario.tries_to_bring(&delivery, "FAILED", Some("nobody opened")).await.expect(200);
+    assert_eq!(failed["reason"], Value::Null, "a closed delivery tells its driver nothing that was written about it");
+    assert_eq!(scene.luigi.owner.finds_delivery(&order).await["reason"], "nobody opened");
     let refusal = scene.luigi.owner.tries_to_move(&order, "DELIVERED", None).await.refused(409, "illegal_transition");
     assert_eq!(refusal["deliveryStatus"], "FAILED");
     assert_eq!(scene.ada.reads_order(&order).await["status"], "ON_THE_WAY");
@@ -245,7 +318,8 @@ async fn an_order_is_not_delivered_by_a_delivery_that_failed() {
     scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
     scene.mario.brings(&delivery, "PICKED_UP").await;
     scene.luigi.owner.cancels(&order, "the driver called").await;
-    assert_eq!(scene.ada.finds_delivery(&order).await["status"], "FAILED");
+    let failed = scene.ada.finds_delivery(&order).await;
+    assert_eq!((&failed["status"], &failed["reason"]), (&json!("FAILED"), &json!("the driver called")));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use comanda::ids::{OrderId, RestaurantId, UserId};
 use comanda::money::Amount;
-use comanda::orders::status::{Applies, CANCEL_WINDOW, CannotAdvance, STEPS, Wish};
+use comanda::orders::status::{Applies, CANCEL_WINDOW, CannotAdvance, STEPS, Stock, Wish};
 use comanda::orders::{Actor, Fulfilment, Order, OrderStatus, Totals};
 use serde_json::{Value, json};
 
@@ -284,7 +284,8 @@ fn the_console_knows_the_table() {
             Applies::AtTheCounter => ", only: ['PICKUP', 'DINE_IN']",
         };
         let reason = if step.needs_reason { ", reason: true" } else { "" };
-        format!("  {{ from: '{}', to: '{}', who: [{who}]{only}{reason} }},", word(step.from), word(step.to))
+        let stock = if step.stock == Stock::ReturnsIfSaid { ", choosesStock: true" } else { "" };
+        format!("  {{ from: '{}', to: '{}', who: [{who}]{only}{reason}{stock} }},", word(step.from), word(step.to))
     });
     let table = format!("const STEPS = [\n{}\n];\n", rows.collect::<Vec<_>>().join("\n"));
     let console = std::fs::read_to_string("console/status.js").unwrap();

@@ -79,7 +79,8 @@ pub async fn of_user(tx: &mut Tx, user: UserId, presence: TimeDelta) -> Result<O
     Ok(row.map(Into::into))
 }
 
-/// A page of drivers with the key of each row, the newest first; their status as in [`of_user`].
+/// A page of drivers with the key of each row, the newest first; their status as in [`of_user`], and where they are only
+/// while they are on duty and present.
 pub async fn list(tx: &mut Tx, page: Page, presence: TimeDelta) -> Result<Vec<(DateTime<Utc>, Driver)>, Problem> {
     let seen_since = tx.now() - presence;
     let rows = sqlx::query!(
@@ -112,7 +113,7 @@ pub async fn list(tx: &mut Tx, page: Page, presence: TimeDelta) -> Result<Vec<(D
                 located_at: row.located_at,
                 seen_at: row.seen_at,
             };
-            (row.created_at, driver(profile))
+            (row.created_at, driver(profile).for_platform(seen_since))
         })
         .collect())
 }

@@ -158,6 +158,7 @@ fn open(kitchen: &Kitchen, order: &Order, id: DeliveryId, at: DateTime<Utc>) -> 
         status: DeliveryStatus::Waiting,
         version: 1,
         assigned_because: None,
+        reason: None,
         pickup: Stop { name: Some(house.name.clone()), address: Some(house.address.clone()), place: Some(house.place) },
         dropoff: Stop { name: None, address: order.address.clone(), place: order.place },
         created_at: at,
