@@ -92,6 +92,8 @@ pub mod middleware;
 pub mod pace;
 /// Heads of requests as RFC 9112 wants them.
 pub mod framing;
+/// Connections that can be ended from anywhere.
+pub mod severable;
 /// The listener.
 pub mod server;
 /// Starting and stopping.

@@ -26,6 +26,7 @@ use crate::menu::published::Published;
 use crate::notifications::{Outbox, worker};
 use crate::orders::overdue;
 use crate::pictures::{self, Pictures};
+use crate::realtime::EngineSessions;
 use crate::seal::Seal;
 use crate::server::{self, ListenError};
 use crate::sync;
@@ -66,6 +67,8 @@ pub struct Running {
     pub app: Arc<App>,
     /// Where it listens.
     pub address: std::net::SocketAddr,
+    /// The transports of live updates that are open.
+    pub engine_sessions: Arc<EngineSessions>,
     stop: CancellationToken,
     serving: tokio::task::JoinHandle<()>,
     relay: tokio::task::JoinHandle<()>,
@@ -146,8 +149,8 @@ fn keys(config: &Config) -> Result<(Tokens, RefreshTokens, Seal), std::io::Error
 fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<Running, ServeError> {
     let address = listener.local_addr().map_err(|error| ServeError::DataDir("the listener".into(), error))?;
     let stop = CancellationToken::new();
-    let (sockets, io) = realtime::layer(&app.config.sockets);
-    let router = middleware::outside(app::router(&app)?.layer(sockets), &app.config.http);
+    let (router, io, engine_sessions) = realtime::around(app::router(&app)?, &app);
+    let router = middleware::outside(router, &app.config.http);
     let relay = tokio::spawn(realtime::start(Arc::clone(&app), io, reached.session().clone(), stop.clone()));
     let collector = tokio::spawn(pictures::keep_collecting(Arc::clone(&app), stop.clone()));
     let feed = tokio::spawn(feed::follow(Arc::clone(&app), reached.session().clone(), stop.clone()));
@@ -158,7 +161,7 @@ fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<Runnin
     app.jobs.spawn(retention::keep_clearing(Arc::clone(&app), stop.clone()));
     let (bounds, ending) = (app.config.http.clone(), stop.clone());
     let serving = tokio::spawn(async move { server::serve(listener, router, &bounds, ending).await });
-    Ok(Running { app, address, stop, serving, relay, feed, outbox, collector })
+    Ok(Running { app, address, engine_sessions, stop, serving, relay, feed, outbox, collector })
 }
 
 /// `comanda serve`: until a signal comes.

@@ -24,6 +24,7 @@ use tower::ServiceExt as _;
 use crate::client::{Peer, network_of};
 use crate::config::Http;
 use crate::framing::Strict;
+use crate::severable::{Sever, Severable};
 
 /// How long the listener rests after the system refused it a connection (too many open files).
 const REST: Duration = Duration::from_millis(50);
@@ -151,15 +152,18 @@ fn converse(
     // Answers are small and someone waits for them.
     let _ = stream.set_nodelay(true);
     give_up_on_stalled(&stream, bounds.stall_timeout);
+    let sever = Sever::default();
+    let stream = Strict::new(Severable::new(stream, &sever));
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(sever.clone());
         router.clone().oneshot(request)
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.header_timeout)
         .max_header_size(bounds.max_header_bytes)
-        .serve_connection(TokioIo::new(Strict::new(stream)), service)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     to_the_end(connection, stop)
 }
@@ -179,8 +183,10 @@ fn give_up_on_stalled(stream: &TcpStream, limit: Duration) {
 #[cfg(not(target_os = "linux"))]
 fn give_up_on_stalled(_: &TcpStream, _: Duration) {}
 
-async fn to_the_end<S>(connection: UpgradeableConnection<TokioIo<Strict<TcpStream>>, S>, stop: CancellationToken)
-where
+async fn to_the_end<S>(
+    connection: UpgradeableConnection<TokioIo<Strict<Severable<TcpStream>>>, S>,
+    stop: CancellationToken,
+) where
     S: HttpService<Incoming, ResBody = Body> + Send,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     S::Future: Send,

@@ -284,6 +284,30 @@ pub const VARIABLES: &[Variable] = &[
     ),
     plain(
         LIVE,
+        "SOCKET_MAX_SESSIONS",
+        "auto",
+        "Engine.IO sessions open at once on one node, signed in or not (1 to 1000000); further handshakes are answered 503. auto: MAX_CONNECTIONS.",
+    ),
+    plain(
+        LIVE,
+        "SOCKET_MAX_SESSIONS_PER_ADDRESS",
+        "auto",
+        "The same from one address (IPv6: one /64), 1 to 2000000; further handshakes are answered 429. auto: twice SOCKET_MAX_PER_ADDRESS, at least 100.",
+    ),
+    plain(
+        LIVE,
+        "SOCKET_MAX_PENDING",
+        "auto",
+        "Of SOCKET_MAX_SESSIONS: sessions that are not signed in (1 to 1000000); further handshakes are answered 503. auto: a quarter.",
+    ),
+    plain(
+        LIVE,
+        "SOCKET_MAX_PENDING_PER_ADDRESS",
+        "auto",
+        "The same from one address (1 to 1000000); further handshakes are answered 429. auto: SOCKET_MAX_PER_ADDRESS, at least 50.",
+    ),
+    plain(
+        LIVE,
         "SOCKET_EVENTS",
         "auto",
         "Messages one socket may send, as RATE_LIMIT_AUTH counts. auto: 100/5s in production (as many at once as it may have rooms, then 20 a second), 60000/1m in development.",
@@ -294,7 +318,12 @@ pub const VARIABLES: &[Variable] = &[
         "1024",
         "Packets waiting for a slow client; beyond that it is disconnected and resumes with `after`.",
     ),
-    plain(LIVE, "SOCKET_CONNECT_TIMEOUT", "10s", "A connection that has not introduced itself by then is closed."),
+    plain(
+        LIVE,
+        "SOCKET_CONNECT_TIMEOUT",
+        "10s",
+        "A session that has not signed in by then, or has signed out for so long, is closed.",
+    ),
     plain(
         LIVE,
         "EVENT_POLL_INTERVAL",

@@ -7,20 +7,22 @@
 //! table and then from the relay's `ring` of recent events, so that nothing is left out, doubled or out of order.
 //! A client that cannot keep up is disconnected, never served with gaps: it comes back with `after`. A `session` is
 //! what is known of one socket; it ends with its token unless the client renews that, and
-//! within a second of a revocation (`review`). How many a user and a network may have open is counted in `places`.
+//! within a second of a revocation (`review`). How many a user and a network may have open is counted in `places`, and
+//! in `engine_sessions` from the handshake on, before anybody has signed in.
 
 use std::sync::Arc;
 
+use axum::Router;
+use axum::middleware::from_fn_with_state;
 use socketioxide::extract::SocketRef;
 use socketioxide::handler::ConnectHandler as _;
-use socketioxide::layer::SocketIoLayer;
 use socketioxide::{ParserConfig, SocketIo};
 use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
-use crate::config::Sockets;
+pub use engine_sessions::EngineSessions;
 use places::Places;
 use relay::Relay;
 use session::Exits;
@@ -30,6 +32,7 @@ mod admission;
 mod answer;
 mod arrival;
 mod catchup;
+mod engine_sessions;
 mod places;
 mod relay;
 mod review;
@@ -45,11 +48,12 @@ const FAREWELL: std::time::Duration = std::time::Duration::from_secs(2);
 /// Read from a connection at once, kept for each of them: clients send little.
 const READ_BUFFER: usize = 2_048;
 
-/// Socket.IO as a layer around the router, within the bounds of the configuration.
-pub fn layer(bounds: &Sockets) -> (SocketIoLayer, SocketIo) {
+/// Socket.IO around the router, within the bounds of the configuration.
+pub fn around(router: Router, app: &Arc<App>) -> (Router, SocketIo, Arc<EngineSessions>) {
+    let bounds = &app.config.sockets;
     // Nothing we take is binary.
     let parser = ParserConfig::common().max_incoming_binaries(0).max_incoming_binary_buf_size(0);
-    SocketIo::builder()
+    let (sockets, io) = SocketIo::builder()
         // Polling is bounded by the first, WebSocket only by the other two.
         .max_payload(bounds.max_message_bytes as u64)
         .ws_max_message_size(bounds.max_message_bytes)
@@ -58,7 +62,10 @@ pub fn layer(bounds: &Sockets) -> (SocketIoLayer, SocketIo) {
         .max_buffer_size(bounds.buffer_packets)
         .connect_timeout(bounds.connect_timeout)
         .with_parser(parser)
-        .build_layer()
+        .build_layer();
+    let sessions = Arc::new(EngineSessions::new(Arc::clone(app)));
+    let counted = from_fn_with_state(Arc::clone(&sessions), engine_sessions::count);
+    (router.layer(sockets).layer(counted), io, sessions)
 }
 
 /// Opens the doors at once; the future it returns carries events until `stop`, then closes every connection.

@@ -17,6 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::engine_sessions::{self, EngineSession, SignedInSession};
 use super::places::Place;
 use super::ring::Told;
 use super::room::{Audience, Channel, Room};
@@ -53,6 +54,8 @@ pub struct Session {
     parting: AtomicBool,
     /// Given up with the socket: the session belongs to it alone.
     places: Vec<Place>,
+    /// The same.
+    transport: Option<SignedInSession>,
 }
 
 struct Token {
@@ -93,13 +96,15 @@ impl Session {
             messages: Bucket::new(app.config.sockets.events, &app.clock),
             parting: AtomicBool::new(false),
             places: Vec::new(),
+            transport: None,
         })
     }
 
-    /// Keeps the places that the socket takes.
-    pub fn hold(&mut self, network: Option<Place>, user: Place) {
+    /// Keeps the places that the socket takes, and the session of its transport signed in.
+    pub fn hold(&mut self, network: Option<Place>, user: Place, transport: SignedInSession) {
         self.places.extend(network);
         self.places.push(user);
+        self.transport = Some(transport);
     }
 
     /// The session of a socket that was let in.
@@ -231,6 +236,17 @@ impl Exits {
         socket.leave_all();
         let stop = self.stop.clone();
         self.tasks.spawn(async move { stop.run_until_cancelled(say_goodbye(socket)).await });
+    }
+}
+
+impl Exits {
+    /// A socket has left, and its connection stays: closed too, unless another socket signs in over it in time.
+    pub fn close_transport_unless_signed_in(&self, socket: &SocketRef, patience: Duration) {
+        let transport = socket.req_parts().extensions.get::<Arc<EngineSession>>();
+        if let Some(transport) = transport.filter(|transport| transport.wants_watch()) {
+            let (stop, watched) = (self.stop.clone(), Arc::downgrade(transport));
+            self.tasks.spawn(stop.run_until_cancelled_owned(engine_sessions::watch(watched, patience)));
+        }
     }
 }
 

@@ -8,10 +8,12 @@ use socketioxide::ParserError;
 use socketioxide::adapter::LocalAdapter;
 use socketioxide::extract::{SocketRef, TryData};
 use socketioxide::handler::ConnectMiddleware;
+use socketioxide::socket::DisconnectReason;
 
 use super::admission::admit;
 use super::answer::Answer;
 use super::arrival::Post;
+use super::engine_sessions::EngineSession;
 use super::places::Places;
 use super::room::{Audience, Channel, InvalidRoom, Room};
 use super::session::{Exits, Session};
@@ -106,7 +108,10 @@ impl Desk {
     /// Opens a socket's session, within the bounds on how many there may be. A refusal is what the client hears in
     /// `connect_error`.
     async fn admit_socket(&self, socket: &SocketRef, token: String) -> Result<Arc<Session>, &'static str> {
-        let client = socket.req_parts().extensions.get::<Client>().copied();
+        let extensions = &socket.req_parts().extensions;
+        let client = extensions.get::<Client>().copied();
+        let transport = extensions.get::<Arc<EngineSession>>().ok_or("internal")?;
+        transport.try_once().map_err(|problem| problem.code().word())?;
         // First of all, so that nobody makes the database work with sockets beyond their number.
         let network = self.places.of_network(client.ok_or("internal")?)?;
         let mut session = Session::open(&self.app, token).await.map_err(|problem| match problem.code() {
@@ -114,11 +119,18 @@ impl Desk {
             code => code.word(),
         })?;
         let user = self.places.of_user(session.user)?;
-        session.hold(network, user);
+        session.hold(network, user, transport.sign_in());
         Ok(Arc::new(session))
     }
 
     fn listen(self, socket: &SocketRef) {
+        let exits = self.exits.clone();
+        let patience = self.app.config.sockets.connect_timeout;
+        socket.on_disconnect(async move |socket: SocketRef, reason: DisconnectReason| {
+            if matches!(reason, DisconnectReason::ClientNSDisconnect | DisconnectReason::ServerNSDisconnect) {
+                exits.close_transport_unless_signed_in(&socket, patience);
+            }
+        });
         let desk = self.clone();
         socket.on("join", move |socket: SocketRef, TryData(wish): TryData<Wish>, answer: Answer| async move {
             if let Err(problem) = desk.join(&socket, wish, &answer).await {

@@ -192,6 +192,11 @@ impl TestApp {
         self.audited = false;
     }
 
+    /// Engine.IO sessions that are open, and those of them that are not signed in.
+    pub fn engine_sessions(&self) -> (usize, usize) {
+        self.running().engine_sessions.load()
+    }
+
     /// Turns the clock forward.
     pub fn passes(&self, time: TimeDelta) {
         self.clock.advance(time);

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod doors;
+mod handshakes;
 mod live;
 mod log;
 mod nodes;

@@ -37,13 +37,7 @@ impl Socket {
 
     /// The same, with what a proxy says of the client's address.
     pub async fn open_from(base: &str, token: &str, forwarded_for: Option<&str>) -> Result<Self, String> {
-        let url = format!("{}/socket.io/?EIO=4&transport=websocket", base.replacen("http", "ws", 1));
-        let mut request = url.into_client_request().unwrap();
-        if let Some(address) = forwarded_for {
-            request.headers_mut().insert("x-forwarded-for", address.parse().unwrap());
-        }
-        let (stream, _) = tokio_tungstenite::connect_async(request).await.map_err(|error| error.to_string())?;
-        let mut socket = Self { stream };
+        let mut socket = Self::bare(base, "", forwarded_for).await?;
         socket.packet().await.ok_or("no opening")?;
         socket.send(format!("40{}", json!({ "token": token }))).await;
         match socket.packet().await {
@@ -52,13 +46,25 @@ impl Socket {
         }
     }
 
-    async fn send(&mut self, text: String) {
+    /// A WebSocket to the server, `query` added to the address, on which nothing has been sent or read.
+    pub async fn bare(base: &str, query: &str, forwarded_for: Option<&str>) -> Result<Self, String> {
+        let url = format!("{}/socket.io/?EIO=4&transport=websocket{query}", base.replacen("http", "ws", 1));
+        let mut request = url.into_client_request().unwrap();
+        if let Some(address) = forwarded_for {
+            request.headers_mut().insert("x-forwarded-for", address.parse().unwrap());
+        }
+        let (stream, _) = tokio_tungstenite::connect_async(request).await.map_err(|error| error.to_string())?;
+        Ok(Self { stream })
+    }
+
+    /// Sends a packet as it is.
+    pub async fn send(&mut self, text: String) {
         // A closed connection shows when it is read.
         let _ = self.stream.send(Message::Text(text.into())).await;
     }
 
-    /// The next packet that is not a heartbeat.
-    async fn packet(&mut self) -> Option<String> {
+    /// The next packet that is not a heartbeat; `None`: the connection ended.
+    pub async fn packet(&mut self) -> Option<String> {
         loop {
             match self.stream.next().await? {
                 Ok(Message::Text(text)) if text.as_str() == "2" => self.send("3".to_owned()).await,
@@ -116,9 +122,7 @@ impl Socket {
 
     /// Connects with an `auth` that need not be JSON; `None`: the connection ended without a word or it was let in.
     pub async fn open_raw(base: &str, auth: &str) -> Option<String> {
-        let url = format!("{}/socket.io/?EIO=4&transport=websocket", base.replacen("http", "ws", 1));
-        let (stream, _) = tokio_tungstenite::connect_async(url.into_client_request().unwrap()).await.ok()?;
-        let mut socket = Self { stream };
+        let mut socket = Self::bare(base, "", None).await.ok()?;
         socket.packet().await?;
         socket.send(format!("40{auth}")).await;
         let answer = timeout(NEVER, socket.packet()).await.ok().flatten();

@@ -1,0 +1,335 @@
+//! Engine.IO sessions, the transport under Socket.IO: how many are open on this node, and their end.
+//!
+//! A handshake costs a client one request and this server some 10 kB until the session ends, before anybody has shown a
+//! token. So every session is counted from its handshake until the library frees it, for its network and in all, and so
+//! are those that are not signed in; one too many is refused before anything is kept of it. The count is an
+//! [`EngineSession`] in the extensions of the handshake's request, which the library keeps exactly as long as the session.
+//!
+//! The library closes a session that has not signed in within `SOCKET_CONNECT_TIMEOUT`, but leaves one open whose socket
+//! has been disconnected, by the client or by this server. Such a session is closed here after the same time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use ipnet::IpNet;
+use serde::Deserialize;
+use tokio::time::{Instant, sleep};
+
+use crate::app::App;
+use crate::client::Client;
+use crate::limits::{Bucket, too_many};
+use crate::problem::Problem;
+use crate::severable::Sever;
+
+/// Where Engine.IO answers.
+const PATH: &str = "/socket.io";
+/// Connections a session may use in its life: one that is upgraded uses two, and nobody upgrades twice.
+const MOST_CONNECTIONS: usize = 4;
+/// Longer than any answer to a handshake.
+const LONGEST_ANSWER: usize = 4_096;
+
+/// The sessions that are open on this node.
+pub struct EngineSessions {
+    app: Arc<App>,
+    counts: Mutex<Counts>,
+    /// Sessions that began with polling, by the id that their later requests name.
+    by_id: Mutex<HashMap<String, Weak<EngineSession>>>,
+}
+
+#[derive(Default)]
+struct Counts {
+    all: Count,
+    networks: HashMap<IpNet, Count>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Count {
+    open: usize,
+    /// Of the open ones: those that are not signed in.
+    pending: usize,
+}
+
+impl Counts {
+    fn change(&mut self, network: Option<IpNet>, change: impl Fn(&mut Count)) {
+        change(&mut self.all);
+        let Some(network) = network else { return };
+        let count = self.networks.entry(network).or_default();
+        change(count);
+        if count.open == 0 {
+            self.networks.remove(&network);
+        }
+    }
+}
+
+/// One session, counted until it is dropped.
+pub struct EngineSession {
+    sessions: Arc<EngineSessions>,
+    /// `None`: it came through a proxy of ours that did not say for whom it speaks.
+    network: Option<IpNet>,
+    /// Tries to sign in.
+    tries: Bucket,
+    state: Mutex<SessionState>,
+}
+
+struct SessionState {
+    id: Option<String>,
+    /// Sockets that are signed in over it; none: it is pending.
+    signed_in: usize,
+    pending_since: Instant,
+    is_watched: bool,
+    is_closed: bool,
+    connections: Vec<Sever>,
+}
+
+impl EngineSessions {
+    /// None open.
+    pub fn new(app: Arc<App>) -> Self {
+        Self { app, counts: Mutex::default(), by_id: Mutex::default() }
+    }
+
+    /// Sessions that are open, and those of them that are not signed in.
+    pub fn load(&self) -> (usize, usize) {
+        let Count { open, pending } = self.counts().all;
+        (open, pending)
+    }
+
+    /// Counts a session in.
+    ///
+    /// # Errors
+    /// 429 when its network has as many as it may, 503 when this node has.
+    fn open(self: &Arc<Self>, client: Client) -> Result<Arc<EngineSession>, Problem> {
+        let (bounds, proxies) = (&self.app.config.sockets, &self.app.config.http.trusted_proxies);
+        let is_proxy = proxies.iter().any(|network| network.contains(&client.address()));
+        let network = (!is_proxy).then(|| client.network());
+        {
+            let mut counts = self.counts();
+            let own = network.and_then(|network| counts.networks.get(&network).copied()).unwrap_or_default();
+            if own.open >= bounds.max_sessions_per_address || own.pending >= bounds.max_pending_per_address {
+                tracing::warn!(client = %client.address(), "a socket was refused: too many sessions of its network");
+                return Err(too_many(bounds.connect_timeout));
+            }
+            if counts.all.open >= bounds.max_sessions || counts.all.pending >= bounds.max_pending {
+                tracing::warn!("a socket was refused: too many sessions on this node");
+                return Err(Problem::busy(rand::random_range(1..=3)));
+            }
+            counts.change(network, |count| {
+                count.open += 1;
+                count.pending += 1;
+            });
+        }
+        let state = SessionState {
+            id: None,
+            signed_in: 0,
+            pending_since: Instant::now(),
+            is_watched: false,
+            is_closed: false,
+            connections: Vec::new(),
+        };
+        let tries = Bucket::new(bounds.events, &self.app.clock);
+        Ok(Arc::new(EngineSession { sessions: Arc::clone(self), network, tries, state: Mutex::new(state) }))
+    }
+
+    fn named(&self, id: &str) -> Option<Arc<EngineSession>> {
+        self.by_id().get(id).and_then(Weak::upgrade)
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn by_id(&self) -> MutexGuard<'_, HashMap<String, Weak<EngineSession>>> {
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl EngineSession {
+    /// Draws a try to sign in.
+    ///
+    /// # Errors
+    /// 429 for a client that tries faster than `SOCKET_EVENTS` allows.
+    pub fn try_once(&self) -> Result<(), Problem> {
+        self.tries.draw()
+    }
+
+    /// A socket is signed in over it, until the result is dropped.
+    pub fn sign_in(self: &Arc<Self>) -> SignedInSession {
+        let mut state = self.state();
+        state.signed_in += 1;
+        if state.signed_in == 1 {
+            self.sessions.counts().change(self.network, |count| count.pending -= 1);
+        }
+        drop(state);
+        SignedInSession(Arc::clone(self))
+    }
+
+    /// Whether somebody has to [`watch`] it from now on: true once.
+    pub fn wants_watch(&self) -> bool {
+        !std::mem::replace(&mut self.state().is_watched, true)
+    }
+
+    /// It goes on over this connection.
+    fn moves_to(&self, connection: Sever) {
+        let mut state = self.state();
+        if state.is_closed || state.connections.len() >= MOST_CONNECTIONS {
+            connection.sever();
+            drop(state);
+            return self.close();
+        }
+        state.connections.push(connection);
+    }
+
+    /// Ends it: at once where it has a WebSocket, else with the client's next request, or with the heartbeat.
+    fn close(&self) {
+        let mut state = self.state();
+        state.is_closed = true;
+        for connection in state.connections.drain(..) {
+            connection.sever();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, SessionState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for EngineSession {
+    fn drop(&mut self) {
+        let (id, is_pending) = {
+            let mut state = self.state();
+            (state.id.take(), state.signed_in == 0)
+        };
+        if let Some(id) = id {
+            self.sessions.by_id().remove(&id);
+        }
+        self.sessions.counts().change(self.network, |count| {
+            count.open -= 1;
+            count.pending -= usize::from(is_pending);
+        });
+    }
+}
+
+/// A session over which a socket is signed in; without one it is pending again.
+pub struct SignedInSession(Arc<EngineSession>);
+
+impl Drop for SignedInSession {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.signed_in -= 1;
+        if state.signed_in == 0 {
+            state.pending_since = Instant::now();
+            self.0.sessions.counts().change(self.0.network, |count| count.pending += 1);
+        }
+    }
+}
+
+/// Closes a session once it has not been signed in for so long; ends with the session.
+pub async fn watch(session: Weak<EngineSession>, patience: Duration) {
+    loop {
+        sleep(patience).await;
+        let Some(session) = session.upgrade() else { return };
+        let is_late = {
+            let state = session.state();
+            state.signed_in == 0 && state.pending_since.elapsed() >= patience
+        };
+        if is_late {
+            return session.close();
+        }
+    }
+}
+
+/// Counts the session of every handshake, and ends those that are closed.
+pub async fn count(State(sessions): State<Arc<EngineSessions>>, mut request: Request, next: Next) -> Response {
+    if !request.uri().path().strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        return next.run(request).await;
+    }
+    let connection = request.extensions().get::<Sever>().cloned();
+    let is_websocket = parameter(request.uri(), "transport") == Some("websocket");
+    if let Some(id) = parameter(request.uri(), "sid") {
+        let Some(session) = sessions.named(id) else { return next.run(request).await };
+        if is_websocket && let Some(connection) = connection {
+            session.moves_to(connection);
+        }
+        let is_closed = session.state().is_closed;
+        drop(session);
+        return next.run(if is_closed { goodbye(request) } else { request }).await;
+    }
+    let Some(client) = request.extensions().get::<Client>().copied() else {
+        return Problem::internal(&"the request has no peer").into_response();
+    };
+    let session = match sessions.open(client) {
+        Ok(session) => session,
+        Err(problem) => return problem.into_response(),
+    };
+    strip(&mut request);
+    request.extensions_mut().insert(Arc::clone(&session));
+    if !is_websocket {
+        return sessions.name(&session, next.run(request).await).await;
+    }
+    if let Some(connection) = connection {
+        session.moves_to(connection);
+    }
+    next.run(request).await
+}
+
+/// A parameter of the query, read as the library reads it.
+fn parameter<'u>(uri: &'u Uri, name: &str) -> Option<&'u str> {
+    uri.query()?.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// The client's goodbye, in place of what it asks. A WebSocket of such a session is severed.
+fn goodbye(mut request: Request) -> Request {
+    *request.method_mut() = Method::POST;
+    *request.body_mut() = Body::from("1");
+    request.headers_mut().remove(header::CONTENT_TYPE);
+    request
+}
+
+/// Takes from a handshake what nobody needs: the library keeps its head as long as the session, and with any part of it
+/// the whole buffer that it was read into.
+fn strip(request: &mut Request) {
+    const NEEDED: [HeaderName; 4] =
+        [header::UPGRADE, header::CONNECTION, header::SEC_WEBSOCKET_KEY, header::SEC_WEBSOCKET_VERSION];
+    let mut headers = HeaderMap::new();
+    for name in NEEDED {
+        let copied = request.headers().get(&name).and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok());
+        headers.extend(copied.map(|value| (name, value)));
+    }
+    *request.headers_mut() = headers;
+    // What the library would refuse it refuses as it is.
+    let value = |name| parameter(request.uri(), name).unwrap_or_default();
+    let plain = format!("{PATH}/?EIO={}&transport={}", value("EIO"), value("transport"));
+    if let Ok(uri) = plain.parse() {
+        *request.uri_mut() = uri;
+    }
+}
+
+/// What a handshake over polling is answered.
+#[derive(Deserialize)]
+struct Opened {
+    sid: String,
+}
+
+impl EngineSessions {
+    /// Reads the id of a new session off the answer, so that its later requests are known.
+    async fn name(&self, session: &Arc<EngineSession>, response: Response) -> Response {
+        if !response.status().is_success() {
+            return response;
+        }
+        let (parts, body) = response.into_parts();
+        let bytes = match to_bytes(body, LONGEST_ANSWER).await {
+            Ok(bytes) => bytes,
+            Err(error) => return Problem::internal(&error).into_response(),
+        };
+        if let Some(opened) = bytes.strip_prefix(b"0").and_then(|json| serde_json::from_slice::<Opened>(json).ok()) {
+            session.state().id = Some(opened.sid.clone());
+            self.by_id().insert(opened.sid, Arc::downgrade(session));
+        }
+        Response::from_parts(parts, Body::from(bytes))
+    }
+}

@@ -1,0 +1,76 @@
+//! A connection that this server can end from anywhere, also after it has changed its protocol: hyper and the WebSocket
+//! library hold the stream then, and neither can be asked to close it.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+/// Ends one connection. The listener puts it on every request of the connection.
+#[derive(Debug, Clone, Default)]
+pub struct Sever(CancellationToken);
+
+impl Sever {
+    /// From now on reads find the end of the stream, and writes fail.
+    pub fn sever(&self) {
+        self.0.cancel();
+    }
+}
+
+/// A stream that ends when its [`Sever`] says so.
+pub struct Severable<S> {
+    stream: S,
+    sever: CancellationToken,
+    severed: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl<S> Severable<S> {
+    /// Around a fresh connection.
+    pub fn new(stream: S, sever: &Sever) -> Self {
+        let severed = Box::pin(sever.0.clone().cancelled_owned());
+        Self { stream, sever: sever.0.clone(), severed }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        if self.sever.is_cancelled() { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Severable<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.severed.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Severable<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
