@@ -166,12 +166,20 @@ pub struct Problem {
     errors: Vec<FieldError>,
     facts: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    passes_after: Option<u32>,
 }
 
 impl Problem {
     /// A problem of this code; `detail` says what happened and what to do next.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), facts: Map::new(), headers: Vec::new() }
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            facts: Map::new(),
+            headers: Vec::new(),
+            passes_after: None,
+        }
     }
 
     /// Missing, or not the caller's to see: the same answer, byte for byte.
@@ -231,10 +239,23 @@ impl Problem {
         Self::new(Code::Busy, "Try again after the seconds named in Retry-After.").retry_after(retry_after_seconds)
     }
 
-    /// Adds `Retry-After`.
+    /// Adds `Retry-After`: the refusal passes by waiting so many seconds.
     #[must_use]
-    pub fn retry_after(self, seconds: u32) -> Self {
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.passes_after = Some(seconds);
         self.with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    /// `Retry-After` says when to ask again, but waiting alone does not help: something else has to happen first.
+    #[must_use]
+    pub const fn not_by_waiting(mut self) -> Self {
+        self.passes_after = None;
+        self
+    }
+
+    /// In how many seconds the refusal passes by itself; `None`: not by waiting.
+    pub const fn passes_after(&self) -> Option<u32> {
+        self.passes_after
     }
 
     /// Adds a header to the answer.

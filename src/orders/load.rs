@@ -36,7 +36,8 @@ impl OrderLoad {
     /// Refuses one order more than may be.
     ///
     /// # Errors
-    /// 429 `order_limit_reached` with `limit`, `count`, and in `Retry-After` when to try again.
+    /// 429 `order_limit_reached` with `limit`, `count`, and in `Retry-After` when to try again. Only the limit within an hour
+    /// passes by waiting; the others when an order is finished.
     pub fn check(&self, rules: config::Orders, for_later: bool, now: DateTime<Utc>) -> Result<(), Problem> {
         const LATER: u32 = 60;
         if self.works_here {
@@ -44,23 +45,23 @@ impl OrderLoad {
         }
         let refused = |limit: i64, count: i64, detail: String, wait: u32| {
             let problem = Problem::new(Code::OrderLimitReached, detail).with("limit", limit).with("count", count);
-            Err(problem.retry_after(wait))
+            problem.retry_after(wait)
         };
         if let Some(limit) = rules.max_open.filter(|limit| self.open >= *limit) {
             let detail = format!("You have {} open orders here. Order again once one of them is finished.", self.open);
-            return refused(limit, self.open, detail, LATER);
+            return Err(refused(limit, self.open, detail, LATER).not_by_waiting());
         }
         if for_later && self.for_later >= rules.max_scheduled {
             let detail =
                 format!("You have {} orders for later here. Order again once one of them is finished.", self.for_later);
-            return refused(rules.max_scheduled, self.for_later, detail, LATER);
+            return Err(refused(rules.max_scheduled, self.for_later, detail, LATER).not_by_waiting());
         }
         if let Some(limit) = rules.max_recent.filter(|limit| self.recent >= *limit) {
             let ends = self.oldest_recent.map_or(now, |oldest| oldest + RECENT);
             let wait = u32::try_from((ends - now).num_seconds().max(1)).unwrap_or(LATER);
             let detail =
                 format!("You have placed {} orders here within an hour. Order again after Retry-After.", self.recent);
-            return refused(limit, self.recent, detail, wait);
+            return Err(refused(limit, self.recent, detail, wait));
         }
         Ok(())
     }

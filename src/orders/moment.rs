@@ -1,13 +1,11 @@
 //! For when an order is: whether the restaurant takes it at that time, in which slot it is due, and what the nearest
 //! alternative is where it does not. The rule is `restaurants/last_orders.rs`, the same for now and for later.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Days, NaiveDate, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::Fulfilment;
-use super::sql::slots;
+use super::sql::slots::{self, DueOrders};
 use crate::problem::{Code, Problem};
 use crate::restaurants::hours::Schedule;
 use crate::restaurants::last_orders::{NoPromise, OrderTimes, Pace, Promise};
@@ -110,7 +108,7 @@ impl<'a> Times<'a> {
     }
 
     /// The first slot from an instant on that can be had and is not full.
-    fn earliest(&self, from: DateTime<Utc>, taken: &BTreeMap<DateTime<Utc>, i32>) -> Option<Slot> {
+    fn earliest(&self, from: DateTime<Utc>, taken: &DueOrders) -> Option<Slot> {
         let (rules, horizon) = (self.restaurant.slots, self.restaurant.slots.horizon(self.now));
         let mut next = from.max(self.now);
         for period in self.orders.deliverable(next) {
@@ -195,7 +193,7 @@ pub async fn of_day(
         (Some(first), Some(last)) if rules.capacity.is_some() => {
             taken_between(tx, scope, restaurant, first.starts_at, last.ends_at).await?
         }
-        _ => BTreeMap::new(),
+        _ => DueOrders::default(),
     };
     Ok(slots.into_iter().map(|slot| (slot, is_full(restaurant, &taken, slot))).collect())
 }
@@ -285,24 +283,23 @@ async fn earliest_of(
     Ok(times.earliest(from, &taken))
 }
 
-/// How many orders are due in the slots that begin in a span; none where the restaurant bounds nothing.
+/// How many orders are due in the slots of a span; none where the restaurant bounds nothing.
 async fn taken_between(
     tx: &mut Tx,
     scope: &RestaurantScope,
     restaurant: &Restaurant,
     from: DateTime<Utc>,
     until: DateTime<Utc>,
-) -> Result<BTreeMap<DateTime<Utc>, i32>, Problem> {
+) -> Result<DueOrders, Problem> {
     match restaurant.slots.capacity {
         Some(_) => slots::taken(tx, scope, from, until).await,
-        None => Ok(BTreeMap::new()),
+        None => Ok(DueOrders::default()),
     }
 }
 
 /// Whether a slot has as many orders as it may.
-fn is_full(restaurant: &Restaurant, taken: &BTreeMap<DateTime<Utc>, i32>, slot: Slot) -> bool {
-    let due: i32 = taken.range(slot.starts_at..slot.ends_at).map(|(_, taken)| taken).sum();
-    restaurant.slots.capacity.is_some_and(|capacity| due >= capacity)
+fn is_full(restaurant: &Restaurant, taken: &DueOrders, slot: Slot) -> bool {
+    restaurant.slots.capacity.is_some_and(|capacity| taken.within(slot) >= capacity)
 }
 
 /// The slot an order is due in. Where the restaurant bounds its slots, every order takes one: one for now that in which it

@@ -23,6 +23,8 @@ pub struct Entry {
     pub state: State,
     /// Not before then.
     pub retry_at: Option<DateTime<Utc>>,
+    /// What it was refused with last; `None`: it has not been tried.
+    pub last_error: Option<String>,
 }
 
 /// Why an operation waits.
@@ -33,7 +35,7 @@ pub enum Why {
     Missing,
     /// It is being worked on.
     Running,
-    /// It failed by a fault that may pass, and is tried again.
+    /// It met a limit or a fault that passes, and is tried again.
     Retrying,
     /// It failed again and again; an operator has to look.
     Dead,
@@ -51,12 +53,33 @@ pub struct WaitsFor {
     pub op_id: Option<String>,
     /// Why.
     pub why: Why,
+    /// For `retrying`: in how many seconds it is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0)]
+    pub retry_after: Option<i64>,
+    /// For `retrying`: the code of what it met, and what that means, for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        example = "order_limit_reached: You have placed 60 orders here within an hour. Order again after Retry-After."
+    )]
+    pub reason: Option<String>,
 }
 
 impl WaitsFor {
     /// The operation itself.
     pub fn itself(entry: &Entry, why: Why) -> Self {
-        Self { seq: entry.seq, op_id: Some(entry.op_id.clone()), why }
+        Self { seq: entry.seq, op_id: Some(entry.op_id.clone()), why, retry_after: None, reason: None }
+    }
+
+    /// The operation itself, which is tried again at `at`.
+    fn retry(entry: &Entry, at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        let seconds = (at - now).num_seconds().saturating_add(1);
+        Self { retry_after: Some(seconds), reason: entry.last_error.clone(), ..Self::itself(entry, Why::Retrying) }
+    }
+
+    /// Whether the operation waits for nothing but the time at which it is tried again.
+    pub fn is_retry_of(&self, entry: &Entry) -> bool {
+        self.seq == entry.seq && self.why == Why::Retrying
     }
 }
 
@@ -83,14 +106,20 @@ impl Walk {
         }
         if entry.in_order {
             if entry.seq >= self.next_seq {
-                return Err(WaitsFor { seq: self.next_seq, op_id: None, why: Why::Missing });
+                return Err(WaitsFor {
+                    seq: self.next_seq,
+                    op_id: None,
+                    why: Why::Missing,
+                    retry_after: None,
+                    reason: None,
+                });
             }
             if let Some((_, root)) = self.stuck.iter().find(|(before, _)| before.holds_up(entry)) {
                 return Err(root.clone());
             }
         }
         match entry.retry_at {
-            Some(at) if at > now => Err(WaitsFor::itself(entry, Why::Retrying)),
+            Some(at) if at > now => Err(WaitsFor::retry(entry, at, now)),
             _ => Ok(()),
         }
     }

@@ -69,7 +69,10 @@ pub async fn run(app: &App, lease: &Lease, seq: i64) -> Result<Ended, Problem> {
     match perform(app, lease, operation).await {
         Ok(true) => Ok(Ended::Finished),
         Ok(false) => Ok(Ended::LeaseLost),
-        Err(problem) if problem.code().status().is_client_error() => reject(app, lease, seq, problem).await,
+        // A limit that passes by waiting says nothing about the operation: it is done later.
+        Err(problem) if problem.code().status().is_client_error() && problem.passes_after().is_none() => {
+            reject(app, lease, seq, problem).await
+        }
         Err(problem) => fail(app, lease, seq, attempts, problem).await,
     }
 }
@@ -300,13 +303,15 @@ async fn reject(app: &App, lease: &Lease, seq: i64, problem: Problem) -> Result<
 /// The longest rest between two tries.
 const LONGEST_REST: Duration = Duration::from_mins(1);
 
-/// A fault of ours, which may pass. Only what broke counts as a try: a database that is away or busy does not.
+/// A fault of ours, which may pass, or a limit, which will. Only what broke counts as a try: a database that is away or busy,
+/// and a limit, do not.
 async fn fail(app: &App, lease: &Lease, seq: i64, attempts: i32, problem: Problem) -> Result<Ended, Problem> {
     let bounds = app.config.sync;
     let counted = problem.code() == Code::Internal;
     let dead = counted && attempts + 1 >= bounds.attempts;
     let doublings = u32::try_from(attempts).unwrap_or_default().min(6);
     let rest = (bounds.retry_after * 2_u32.pow(doublings)).min(LONGEST_REST);
+    let rest = problem.passes_after().map_or(rest, |seconds| rest.max(Duration::from_secs(seconds.into())));
     let state = if dead { State::Dead } else { State::Pending };
     if dead {
         tracing::error!(device = %lease.device.name, seq, "an operation was given up: see `comanda sync list`");

@@ -186,7 +186,7 @@ pub async fn open(tx: &mut Tx, device: &Device) -> Result<(i64, Vec<Entry>), Pro
     let entries = sqlx::query_as!(
         Entry,
         r#"select o.seq, o.op_id, o.in_order, coalesce(o.aggregate, p.aggregate) as aggregate, o.refers, o.state,
-                  o.retry_at
+                  o.retry_at, o.last_error
            from sync_operations o
            left join sync_operations p on p.user_id = $1 and p.device = $2 and p.op_id = o.refers
            where o.user_id = $1 and o.device = $2 and o.finished_at is null

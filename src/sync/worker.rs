@@ -103,7 +103,7 @@ async fn work_through(app: &App, lease: &Lease) -> Result<Option<Round>, Problem
     for entry in &entries {
         round.looked_at.push(entry.seq);
         if let Err(waits_for) = walk.may_run(entry, app.clock.now()) {
-            if waits_for == WaitsFor::itself(entry, Why::Retrying) {
+            if waits_for.is_retry_of(entry) {
                 round.due_at = round.due_at.into_iter().chain(entry.retry_at).min();
             }
             walk.stays(entry, waits_for);

@@ -4,7 +4,7 @@ use chrono::{DateTime, Days, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::{op, sends, told};
-use crate::app::TestApp;
+use crate::app::{TestApp, eventually};
 use crate::shop::Shop;
 
 fn order(shop: &Shop, more: &Value) -> Value {
@@ -66,7 +66,8 @@ async fn guesses_from_offline_count_with_all_others() {
     let ops: Vec<_> = (1..=21).map(guess).collect();
     let answer = told(&sends(&ada, "phone", &ops).await);
     assert!(answer[..20].iter().all(|word| word == "rejected:coupon_unknown"), "{answer:?}");
-    assert_eq!(answer[20], "rejected:too_many_requests");
+    // The limit passes, so it rejects nothing.
+    assert_eq!(answer[20], "blocked:21:retrying");
     let online = json!({ "restaurantId": luigi.id, "fulfilment": "PICKUP", "couponCode": "GUESS",
                          "lines": [{ "itemId": luigi.any_dish().id, "quantity": 1 }] });
     ada.asks_for_order("online", &online).await.refused(429, "too_many_requests");
@@ -108,4 +109,44 @@ async fn an_order_for_later_takes_its_slot_or_is_told_the_next() {
     assert_eq!(told(&answer), ["rejected:invalid_request"]);
     assert_eq!(answer.json()["data"][0]["problem"]["errors"][0]["pointer"], "/scheduledFor");
     assert_eq!(app.count("select sum(taken) from slots").await, 1);
+}
+
+#[tokio::test]
+async fn a_limit_that_passes_by_waiting_is_waited_for_and_another_is_a_rejection() {
+    let app = TestApp::with(&[("ORDER_MAX_RECENT", "2"), ("SYNC_POLL_INTERVAL", "100ms")]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let (ada, now) = (app.customer("Ada").await, app.clock.now());
+    let ops: Vec<_> = (1..=4).map(|seq| op(seq, "order.place", now, order(&luigi, &json!({})))).collect();
+    let answer = sends(&ada, "phone", &ops).await;
+    let expected = ["applied", "applied", "blocked:3:retrying", "blocked:4:retrying"];
+    assert_eq!(told(&answer), expected);
+    let waits = answer.json()["data"][2]["waitsFor"].clone();
+    let seconds = waits["retryAfter"].as_i64().unwrap();
+    assert!((3_500..=3_601).contains(&seconds), "{waits}");
+    assert!(waits["reason"].as_str().unwrap().starts_with("order_limit_reached: You have placed 2 orders"), "{waits}");
+    // Repeating it does not help, and does not harm: a limit is no fault that makes an operation dead.
+    for _ in 0..12 {
+        assert_eq!(told(&sends(&ada, "phone", &ops).await)[2..], expected[2..]);
+        app.passes(TimeDelta::minutes(4));
+    }
+    app.passes(TimeDelta::minutes(13));
+    eventually("the others are placed by themselves", async || {
+        app.count("select count(*) from sync_operations where state = 'APPLIED'").await == 4
+    })
+    .await;
+    assert!(told(&sends(&ada, "phone", &ops).await).iter().all(|word| word == "duplicate:applied"));
+}
+
+#[tokio::test]
+async fn orders_that_nothing_but_another_order_makes_room_for_are_rejected() {
+    let app = TestApp::with(&[("ORDER_MAX_OPEN", "1"), ("ORDER_MAX_SCHEDULED", "1")]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let (ada, bob, now) = (app.customer("Ada").await, app.customer("Bob").await, app.clock.now());
+    let place = |seq: i64, more: Value| op(seq, "order.place", now, order(&luigi, &more));
+    let answer = sends(&ada, "phone", &[place(1, json!({})), place(2, json!({}))]).await;
+    assert_eq!(told(&answer), ["applied", "rejected:order_limit_reached"]);
+    assert_eq!(answer.json()["data"][1]["problem"]["limit"], 1);
+    let later = |hours: i64| json!({ "scheduledFor": now + TimeDelta::hours(hours) });
+    let answer = sends(&bob, "phone", &[place(1, later(2)), place(2, later(4))]).await;
+    assert_eq!(told(&answer), ["applied", "rejected:order_limit_reached"]);
 }

@@ -1,0 +1,112 @@
+//! Whether portions come back with a cancellation: for each status, whoever cancels, by whichever way.
+
+use serde_json::{Value, json};
+
+use crate::app::TestApp;
+use crate::people::{Person, id_of};
+use crate::shop::Shop;
+use crate::sync::{op, sends};
+
+/// From where orders are cancelled, the steps to there, and whether the portions come back of themselves.
+const FROM: [(&str, &[&str], bool); 5] = [
+    ("PENDING", &[], true),
+    ("CONFIRMED", &["CONFIRMED"], true),
+    ("PREPARING", &["CONFIRMED", "PREPARING"], false),
+    ("READY", &["CONFIRMED", "PREPARING", "READY"], false),
+    ("ON_THE_WAY", &["CONFIRMED", "PREPARING", "READY", "ON_THE_WAY"], false),
+];
+
+/// By which request somebody cancels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// `PATCH /api/orders/{id}/status`.
+    Alone,
+    /// The restaurant's bulk update, or the administrator's.
+    Bulk(bool),
+    /// `order.status` of a phone that was offline.
+    Offline,
+}
+
+impl Way {
+    /// Cancels; tells the status code that it came to.
+    async fn cancels(self, app: &TestApp, person: &Person, shop: &Shop, order: &Value, wish: &Value, seq: i64) -> u64 {
+        let mut wish = wish.clone();
+        match self {
+            Self::Alone => {
+                let reply = person.patch(&format!("/api/orders/{}/status", id_of(order)), &wish).await;
+                reply.status.into()
+            }
+            Self::Bulk(by_admin) => {
+                wish["orderId"] = order["id"].clone();
+                let path =
+                    if by_admin { "/api/admin/orders/bulk-status".into() } else { shop.path("/orders/bulk-status") };
+                let reply = person.post(&path, &json!({ "changes": [wish] })).await.expect(200);
+                reply["data"][0]["status"].as_u64().unwrap()
+            }
+            Self::Offline => {
+                wish["orderId"] = order["id"].clone();
+                let reply = sends(person, &format!("phone {seq}"), &[op(1, "order.status", app.clock.now(), wish)])
+                    .await
+                    .expect(200);
+                let answer = &reply["data"][0];
+                if answer["outcome"] == "applied" { 200 } else { answer["problem"]["status"].as_u64().unwrap() }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn portions_come_back_before_cooking_and_afterwards_only_if_staff_say_so() {
+    let app = TestApp::start().await;
+    let shop = app.restaurant("Luigi").sells_counted("Margherita", 850, 500).opens().await;
+    let extras = json!({ "name": "Extras", "min": 0, "max": 3, "modifiers": [
+        { "name": "Olives", "price": { "amount": 50, "currency": "EUR" }, "stock": 500 }] });
+    let extras = shop.owner.post(&shop.path("/modifier-groups"), &extras).await.expect(201);
+    let dish = shop.any_dish();
+    let item = shop.path(&format!("/items/{}", dish.id));
+    shop.owner.patch(&item, &json!({ "modifierGroups": [id_of(&extras)] })).await.expect(200);
+    let olives = extras["modifiers"][0]["id"].clone();
+    let (ada, staff, admin) = (app.customer("Ada").await, app.staff_of(&shop).await, app.admin().await);
+    let stocks = async || {
+        let group = shop.owner.get(&shop.path(&format!("/modifier-groups/{}", id_of(&extras)))).await.expect(200);
+        (shop.stock_of(dish).await.unwrap(), group["modifiers"][0]["stock"].as_i64().unwrap())
+    };
+    let line = json!([{ "itemId": dish.id, "quantity": 2, "modifiers": [{ "modifierId": olives, "quantity": 2 }] }]);
+    let mut seq = 0;
+    let people = [
+        ("customer", &ada, [Way::Alone, Way::Offline].as_slice()),
+        ("staff", &staff, [Way::Alone, Way::Bulk(false), Way::Offline].as_slice()),
+        ("admin", &admin, [Way::Alone, Way::Bulk(true), Way::Offline].as_slice()),
+    ];
+    for (from, steps, returns) in FROM {
+        for (who, person, ways) in people {
+            for (way, said) in ways.iter().flat_map(|way| [None, Some(false), Some(true)].map(|said| (*way, said))) {
+                let mut body = crate::people::to_door();
+                (body["restaurantId"], body["lines"]) = (json!(shop.id), line.clone());
+                let order = ada.asks_for_order(&uuid::Uuid::new_v4().to_string(), &body).await.expect(201);
+                shop.owner.walks(&order, steps).await;
+                let before = stocks().await;
+                let mut wish = json!({ "status": "CANCELLED", "reason": "Burnt" });
+                if let Some(said) = said {
+                    wish["returnStock"] = json!(said);
+                }
+                seq += 1;
+                let status = way.cancels(&app, person, &shop, &order, &wish, seq).await;
+                let what = format!("{who} cancels {from}, {way:?}, returnStock {said:?}");
+                let may = who != "customer" || ["PENDING", "CONFIRMED"].contains(&from);
+                assert_eq!(status == 200, may, "{what}: {status}");
+                let comes_back = may && (returns || said == Some(true));
+                let expected = if comes_back { (before.0 + 2, before.1 + 4) } else { before };
+                assert_eq!(stocks().await, expected, "{what}");
+                if may {
+                    // A second time nothing comes back.
+                    seq += 1;
+                    assert_eq!(way.cancels(&app, person, &shop, &order, &wish, seq).await, 409, "{what}");
+                    assert_eq!(stocks().await, expected, "{what}, twice");
+                } else {
+                    shop.owner.patch(&format!("/api/orders/{}/status", id_of(&order)), &wish).await.expect(200);
+                }
+            }
+        }
+    }
+}
