@@ -9,7 +9,8 @@ use sqlx::{Connection as _, PgConnection};
 use crate::config::Config;
 use crate::database::{DatabaseError, Reached};
 use crate::delivery::status::WITH_ORDER;
-use crate::orders::status::STEPS;
+use crate::orders::OrderStatus;
+use crate::orders::status::{STEPS, Stock};
 
 /// A rule, and the question that answers with what breaks it.
 struct Rule {
@@ -18,7 +19,8 @@ struct Rule {
     broken_by: &'static str,
 }
 
-/// `$1` of each question holds the tables of the rules: an order's `steps`, and the delivery's status `withOrder`.
+/// `$1` of each question holds the tables of the rules: an order's `steps`, the delivery's status `withOrder`, and from where a
+/// cancellation returns stock in any case (`returnsFrom`).
 const RULES: &[Rule] = &[
     Rule {
         part: "money",
@@ -53,6 +55,16 @@ const RULES: &[Rule] = &[
          where $1::json is not null and (whole.tax <> o.tax_total + o.tax_included or price.lines <> o.items_total - o.discount
              or price.everything - price.lines not in (0, o.delivery_fee + o.service_fee)
              or o.tax_rates <> array(select distinct rate from unnest(o.tax_rates) rate order by rate))",
+    },
+    Rule {
+        part: "money",
+        says: "tax is rounded as the order says: half up or half even, on each line and fee or on all of a rate",
+        broken_by: include_str!("check/tax_rounding.sql"),
+    },
+    Rule {
+        part: "money",
+        says: "a coupon that was redeemed saved something",
+        broken_by: "select order_id::text from coupon_redemptions where saved <= 0 or $1::json is null",
     },
     Rule {
         part: "money",
@@ -109,6 +121,11 @@ const RULES: &[Rule] = &[
          group by l.order_id, l.item_id, l.modifier_id
          having sum(l.delta) > 0 or count(*) filter (where l.reason = 'SOLD') <> 1
              or count(*) filter (where l.reason = 'RETURNED') > 1",
+    },
+    Rule {
+        part: "stock",
+        says: "a cancellation returns what is still counted: all of it before cooking, all or nothing afterwards",
+        broken_by: include_str!("check/stock_returned.sql"),
     },
     Rule {
         part: "stock",
@@ -253,6 +270,11 @@ pub struct Finding {
     pub broken: Vec<String>,
 }
 
+/// The question of a rule, by what it says; `None`: there is no such rule.
+pub fn question(says: &str) -> Option<&'static str> {
+    RULES.iter().find(|rule| rule.says == says).map(|rule| rule.broken_by)
+}
+
 /// Asks every rule, over one picture of the database, and tells each answer as it comes: a big database takes its time.
 ///
 /// # Errors
@@ -262,7 +284,9 @@ pub async fn check(database: &mut PgConnection, mut tell: impl FnMut(&Finding)) 
     let pairs = WITH_ORDER.iter().flat_map(|(order, deliveries)| {
         deliveries.iter().map(move |delivery| json!({ "order_status": order, "delivery_status": delivery }))
     });
-    let tables = json!({ "steps": steps, "withOrder": pairs.collect::<Vec<_>>() });
+    let returning = STEPS.iter().filter(|step| step.to == OrderStatus::Cancelled && step.stock == Stock::Returns);
+    let returns_from: Vec<_> = returning.map(|step| step.from).collect();
+    let tables = json!({ "steps": steps, "withOrder": pairs.collect::<Vec<_>>(), "returnsFrom": returns_from });
     let mut picture = database.begin_with("begin isolation level repeatable read, read only").await?;
     // The owner of the tables is under row level security too.
     sqlx::raw_sql("set local app.platform = 'on'").execute(&mut *picture).await?;

@@ -102,3 +102,119 @@ async fn a_database_of_another_version_is_not_judged() {
     let (said, code) = check(&app.database_url);
     assert!(code == Some(1) && said.contains("run `comanda migrate` first"), "{said}");
 }
+
+/// One order of each rule of rounding, with two rates, a discount and taxed fees: sound, and then each amount a unit off.
+#[tokio::test]
+async fn tax_that_is_rounded_otherwise_is_named() {
+    const RULE: &str =
+        "tax is rounded as the order says: half up or half even, on each line and fee or on all of a rate";
+    let mut app = TestApp::start().await;
+    let ada = app.customer("Ada").await;
+    let rates = |points: f64| json!({ "delivery": points, "pickup": points, "dineIn": points });
+    for rounding in ["HALF_UP", "HALF_EVEN"] {
+        for level in ["LINE", "ORDER"] {
+            for included in [false, true] {
+                let shop = app.restaurant("Luigi").sells("Half", 10_005).sells("Pizza", 855).sells("Olive", 5);
+                let classes = json!([{ "name": "fees", "basisPoints": rates(887.5) }]);
+                let shop = shop
+                    .with("taxBasisPoints", json!(1000))
+                    .with("taxRounding", json!(rounding))
+                    .with("taxRoundingLevel", json!(level))
+                    .with("pricesIncludeTax", json!(included))
+                    .with("taxClasses", classes)
+                    .with("deliveryFee", json!({ "amount": 295, "currency": "EUR" }))
+                    .with("serviceFee", json!({ "basisPoints": 150 }))
+                    .opens()
+                    .await;
+                let lines: Vec<_> = shop.dishes.iter().map(|dish| (dish, 1)).collect();
+                ada.orders_delivery(&shop, &lines).await;
+                ada.places_order(&shop, &lines[2..]).await;
+            }
+        }
+    }
+    assert!(broken_rules(&app).await.is_empty(), "{:?}", broken_rules(&app).await);
+    app.without_audit();
+    for corruption in [
+        // The other rule than the one by which it was rounded.
+        "update orders set tax_rounding = 'HALF_EVEN' where tax_rounding = 'HALF_UP'",
+        "update orders set tax_rounding = 'HALF_UP' where tax_rounding = 'HALF_EVEN'",
+        "update orders set tax_rounding_level = 'ORDER' where tax_rounding_level = 'LINE'",
+        "update orders set tax_rounding_level = 'LINE' where tax_rounding_level = 'ORDER'",
+        "update orders set tax_amounts[1] = tax_amounts[1] + 1, tax_total = tax_total + 1, total = total + 1
+         where tax_total > 0",
+    ] {
+        let mut database = PgConnection::connect(&app.database_url).await.unwrap();
+        sqlx::raw_sql("begin; set session_replication_role = replica; set app.platform = 'on'")
+            .execute(&mut database)
+            .await
+            .unwrap();
+        sqlx::query(corruption).execute(&mut database).await.unwrap();
+        let rule = comanda::check::question(RULE).expect("the rule");
+        let broken: Vec<String> =
+            sqlx::query_scalar(rule).bind(sqlx::types::Json(json!({}))).fetch_all(&mut database).await.unwrap();
+        assert!(!broken.is_empty(), "{corruption}");
+        sqlx::raw_sql("rollback").execute(&mut database).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn portions_that_came_back_against_the_rule_and_coupons_that_saved_nothing_are_named() {
+    const RETURNS: &str =
+        "a cancellation returns what is still counted: all of it before cooking, all or nothing afterwards";
+    let mut app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").sells_counted("Pizza", 850, 90).sells_counted("Acqua", 150, 90).opens().await;
+    let ada = app.customer("Ada").await;
+    let coupon = json!({ "code": "TEN", "kind": "PERCENT", "basisPoints": 1000 });
+    luigi.owner.post(&luigi.path("/coupons"), &coupon).await.expect(201);
+    let lines: Vec<_> = luigi.dishes.iter().map(|dish| (dish, 2)).collect();
+    let cart = ada.puts_in_cart(&luigi, &lines).await;
+    ada.orders_cart(&cart, &json!({ "couponCode": "TEN" })).await.expect(201);
+    let early = ada.places_order(&luigi, &lines).await;
+    ada.cancels(&early, "Not hungry").await;
+    // What is not counted any more when it is cancelled does not come back, nor has it to when it is counted again.
+    let uncounted = ada.places_order(&luigi, &lines).await;
+    let stock = luigi.path(&format!("/items/{}/stock", luigi.dish("Acqua").id));
+    luigi.owner.put(&stock, &json!({ "stock": null })).await.expect(200);
+    ada.cancels(&uncounted, "Not hungry").await;
+    luigi.owner.put(&stock, &json!({ "stock": 50 })).await.expect(200);
+    let late = ada.places_order(&luigi, &lines).await;
+    luigi.owner.walks(&late, &["CONFIRMED", "PREPARING", "READY"]).await;
+    luigi.owner.cancels(&late, "Burnt").await;
+    assert!(broken_rules(&app).await.is_empty(), "{:?}", broken_rules(&app).await);
+    app.without_audit();
+    let id = |order: &serde_json::Value| id_of(order).parse::<comanda::ids::OrderId>().unwrap().uuid().to_string();
+    let (early, late) = (id(&early), id(&late));
+    let pizza = "item_id = (select id from menu_items where name = 'Pizza')";
+    let corruptions = [
+        // An early cancellation keeps what it took.
+        format!(
+            "delete from stock_ledger where order_id = '{early}' and reason = 'RETURNED' and {pizza};
+                 update menu_items set stock = stock - 2 where name = 'Pizza'"
+        ),
+        // A late one returns a part of it.
+        format!(
+            "insert into stock_ledger (restaurant_id, item_id, order_id, delta, reason, at)
+                 select restaurant_id, item_id, order_id, 2, 'RETURNED', at from stock_ledger
+                 where order_id = '{late}' and {pizza};
+                 update menu_items set stock = stock + 2 where name = 'Pizza'"
+        ),
+        // What was delivered comes back.
+        format!("update orders set status = 'DELIVERED', cancel_reason = null where id = '{early}'"),
+    ];
+    for corruption in corruptions {
+        let mut database = PgConnection::connect(&app.database_url).await.unwrap();
+        let statements =
+            format!("begin; set session_replication_role = replica; set app.platform = 'on'; {corruption}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statements.as_str())).execute(&mut database).await.unwrap();
+        let rule = comanda::check::question(RETURNS).expect("the rule");
+        let tables = sqlx::types::Json(json!({ "returnsFrom": ["PENDING", "CONFIRMED"] }));
+        let broken: Vec<String> = sqlx::query_scalar(rule).bind(tables).fetch_all(&mut database).await.unwrap();
+        assert_eq!(broken.len(), 1, "{corruption}");
+        sqlx::raw_sql("rollback").execute(&mut database).await.unwrap();
+    }
+    app.does("set session_replication_role = replica; update coupon_redemptions set saved = 0").await;
+    let (said, code) = check(&app.database_url);
+    assert_eq!(code, Some(1), "{said}");
+    let line = "      1  money: a coupon that was redeemed saved something";
+    assert!(said.lines().any(|said| said == line), "{line} is not in\n{said}");
+}
