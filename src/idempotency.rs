@@ -146,7 +146,7 @@ impl Claim {
         .fetch_one(tx.connection())
         .await?;
         if row.fingerprint != self.fingerprint {
-            let detail = "This Idempotency-Key came with another body before. Take a fresh key for a new request.";
+            let detail = "This Idempotency-Key was used with another body before. Use a new key for a new request.";
             return Err(Problem::new(Code::IdempotencyKeyReused, detail));
         }
         let status = row.status.and_then(|status| StatusCode::from_u16(u16::try_from(status).ok()?).ok());
@@ -286,5 +286,6 @@ fn still_running(error: sqlx::Error) -> Problem {
 }
 
 fn in_progress() -> Problem {
-    Problem::new(Code::IdempotencyInProgress, "Repeat the request with the same key after Retry-After.").retry_after(1)
+    Problem::new(Code::IdempotencyInProgress, "Repeat the request with the same key after the time in Retry-After.")
+        .retry_after(1)
 }

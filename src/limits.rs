@@ -316,7 +316,8 @@ pub async fn limit(State(app): State<Arc<App>>, client: Client, request: Request
 /// 429, with the seconds to wait.
 pub fn too_many(wait: Duration) -> Problem {
     let seconds = u32::try_from(seconds_up(wait).max(1)).unwrap_or(u32::MAX);
-    Problem::new(Code::TooManyRequests, "Wait as many seconds as Retry-After says.").retry_after(seconds)
+    Problem::new(Code::TooManyRequests, "Wait for the number of seconds in Retry-After, then try again.")
+        .retry_after(seconds)
 }
 
 fn seconds_up(time: Duration) -> u64 {

@@ -131,7 +131,7 @@ fn names_one_host(request: &Request) -> Result<(), Problem> {
     if is_named {
         return Ok(());
     }
-    Err(Problem::new(Code::MalformedRequest, "Send one Host header that names this server, and no second one.")
+    Err(Problem::new(Code::MalformedRequest, "Send exactly one Host header, with the name of this server.")
         .with_header(header::CONNECTION, HeaderValue::from_static("close")))
 }
 
@@ -229,7 +229,7 @@ fn bare_refusal(response: &Response) -> Option<Problem> {
     }
     match response.status() {
         StatusCode::METHOD_NOT_ALLOWED => {
-            Some(Problem::new(Code::MethodNotAllowed, "The Allow header names the methods this address takes."))
+            Some(Problem::new(Code::MethodNotAllowed, "See the Allow header for the methods of this resource."))
         }
         StatusCode::PAYLOAD_TOO_LARGE => Some(Problem::new(Code::BodyTooLarge, TOO_LARGE)),
         _ => None,
@@ -257,8 +257,11 @@ async fn secure(State(bounds): State<Arc<Http>>, request: Request, next: Next) -
 async fn in_time(State(limit): State<Arc<Duration>>, request: Request, next: Next) -> Response {
     match tokio::time::timeout(*limit, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::new(Code::RequestTimeout, "Send the whole request sooner, or repeat it with its key.")
-            .into_response(),
+        Err(_) => Problem::new(
+            Code::RequestTimeout,
+            "Send the whole request faster, or repeat it with the same Idempotency-Key.",
+        )
+        .into_response(),
     }
 }
 

@@ -242,5 +242,5 @@ pub fn decide(operation: Operation, held: &[Relation]) -> Result<(), Problem> {
     if is_a_stranger && is_about_a_thing {
         return Err(Problem::not_found());
     }
-    Err(Problem::new(Code::Forbidden, "Ask somebody whose role allows it, or have the role granted."))
+    Err(Problem::new(Code::Forbidden, "Ask someone whose role allows it, or ask for the role."))
 }

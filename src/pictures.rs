@@ -118,7 +118,7 @@ impl Pictures {
                 Refusal::UnknownFormat | Refusal::Heif => Code::UnsupportedImage,
                 Refusal::Size(_) | Refusal::Ending | Refusal::Damaged(_) => Code::UnacceptableImage,
             };
-            Problem::new(code, format!("The picture {refusal}."))
+            Problem::new(code, format!("The image {refusal}."))
         })
     }
 }
@@ -144,7 +144,7 @@ impl FromRequest<Arc<App>> for Upload {
             return Err(Problem::new(Code::UnsupportedMediaType, detail));
         };
         if file.len() > most {
-            let detail = format!("Send a smaller picture: at most {most} bytes (IMAGE_MAX_BYTES).");
+            let detail = format!("Send a smaller image: at most {most} bytes (IMAGE_MAX_BYTES).");
             return Err(Problem::new(Code::BodyTooLarge, detail));
         }
         Ok(Self(file))
@@ -153,7 +153,7 @@ impl FromRequest<Arc<App>> for Upload {
 
 /// The only file of a form. The whole form is bounded by the body's limit.
 async fn file_of_form(request: Request) -> Result<Bytes, Problem> {
-    let one_file = || Problem::new(Code::MalformedRequest, "Send a form with exactly one file in it.");
+    let one_file = || Problem::new(Code::MalformedRequest, "Send a multipart form with exactly one file.");
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let boundary = multer::parse_boundary(kind).map_err(|_| one_file())?;
     let body = Bytes::from_request(request, &()).await.map_err(|rejection| crate::wire::unreadable(&rejection))?;
@@ -200,7 +200,7 @@ fn refused(error: &StoreError) -> Problem {
 }
 
 fn later() -> Problem {
-    Problem::new(Code::ImagesUnavailable, "The picture was not stored. Send it again later.").retry_after(30)
+    Problem::new(Code::ImagesUnavailable, "The image was not stored. Send it again later.").retry_after(30)
 }
 
 /// Pictures that are removed in one go.

@@ -32,7 +32,7 @@ pub enum OffTheMap {
     #[error("lat must be between -90 and 90, lng between -180 and 180")]
     Degrees,
     /// Where devices and forms that know no place say they are: a point in the ocean, where nobody lives or delivers.
-    #[error("must be a real place: 0, 0 is what devices say that do not know theirs")]
+    #[error("must not be 0, 0, which devices report when they do not know their location")]
     Unknown,
 }
 

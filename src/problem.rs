@@ -41,67 +41,67 @@ macro_rules! codes {
 }
 
 codes! {
-    MalformedRequest = BAD_REQUEST, "malformed_request", "The request cannot be read";
-    IdempotencyKeyMissing = BAD_REQUEST, "idempotency_key_missing", "An Idempotency-Key header is required";
-    Unauthenticated = UNAUTHORIZED, "unauthenticated", "A valid access token is required";
-    AccountRequired = UNAUTHORIZED, "account_required", "An account is required";
-    InvalidCredentials = UNAUTHORIZED, "invalid_credentials", "E-mail or password is wrong";
-    SessionEnded = UNAUTHORIZED, "session_ended", "The session has ended";
-    ReauthRequired = FORBIDDEN, "reauth_required", "The current password is needed for this";
-    InvalidCode = UNAUTHORIZED, "invalid_code", "The code is wrong, used or too old";
-    SecondFactorRequired = FORBIDDEN, "second_factor_required", "A second factor is required";
-    Forbidden = FORBIDDEN, "forbidden", "Your role does not allow this";
-    NotFound = NOT_FOUND, "not_found", "There is no such thing";
-    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "This address does not take that method";
-    RequestTimeout = REQUEST_TIMEOUT, "request_timeout", "The request took too long to arrive";
-    IllegalTransition = CONFLICT, "illegal_transition", "The order cannot go there from where it is";
-    CartClosed = CONFLICT, "cart_closed", "The cart has already become an order";
-    CartEmpty = CONFLICT, "cart_empty", "The cart has no lines";
-    CartChanged = CONFLICT, "cart_changed", "The cart or the menu changed meanwhile";
-    ItemUnavailable = CONFLICT, "item_unavailable", "Something in the cart cannot be ordered now";
-    OutOfStock = CONFLICT, "out_of_stock", "There is not enough left";
-    PriceChanged = CONFLICT, "price_changed", "It costs something else now";
-    QuoteExpired = CONFLICT, "quote_expired", "The quote is not honoured any more";
-    QuoteChanged = CONFLICT, "quote_changed", "The quote was for something else";
-    QuoteUsed = CONFLICT, "quote_used", "The quote has already become an order";
-    CouponUnknown = CONFLICT, "coupon_unknown", "There is no such coupon";
-    CouponNotYet = CONFLICT, "coupon_not_yet", "The coupon is not valid yet";
-    CouponExpired = CONFLICT, "coupon_expired", "The coupon is not valid any more";
-    CouponUsedUp = CONFLICT, "coupon_used_up", "The coupon has been used as often as it may be";
-    CouponAlreadyUsed = CONFLICT, "coupon_already_used", "You have used the coupon as often as you may";
-    CouponMinimum = CONFLICT, "coupon_minimum", "The coupon asks for more in the cart";
-    CouponNotApplicable = CONFLICT, "coupon_not_applicable", "The coupon does not apply to this order";
-    SlotFull = CONFLICT, "slot_full", "The kitchen has as many orders for that time as it takes";
-    SlotUnavailable = CONFLICT, "slot_unavailable", "No order can be placed for that time";
-    RestaurantClosed = CONFLICT, "restaurant_closed", "The restaurant takes no orders now";
-    RestaurantPaused = CONFLICT, "restaurant_paused", "The restaurant takes no orders for a while";
-    BelowMinimum = CONFLICT, "below_minimum", "The order is below the restaurant's minimum";
-    OutsideDeliveryZone = CONFLICT, "outside_delivery_zone", "The restaurant does not deliver there";
-    AlreadyExists = CONFLICT, "already_exists", "Something of that name exists already";
-    NoDriverAvailable = CONFLICT, "no_driver_available", "No driver is free";
-    DriverBusy = CONFLICT, "driver_busy", "The driver is not free";
-    DependencyRejected = CONFLICT, "dependency_rejected", "What it builds on was rejected";
-    OperationsUnfinished = CONFLICT, "operations_unfinished", "Operations of the device are still to be done";
-    IdempotencyInProgress = CONFLICT, "idempotency_in_progress", "The same request is still being worked on";
-    VersionConflict = PRECONDITION_FAILED, "version_conflict", "It was changed by somebody else meanwhile";
-    OwnAccount = CONFLICT, "own_account", "Nobody does this to their own account";
-    LastOwner = CONFLICT, "last_owner", "A restaurant needs an owner";
-    NoPhone = CONFLICT, "no_phone", "The profile has no phone number";
-    TooMany = CONFLICT, "too_many", "There are as many as there may be";
-    BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
-    UriTooLong = URI_TOO_LONG, "uri_too_long", "The address is too long";
-    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is of another kind than this address takes";
-    UnsupportedImage = UNSUPPORTED_MEDIA_TYPE, "unsupported_image", "Pictures of this kind are not taken";
-    UnacceptableImage = UNPROCESSABLE_ENTITY, "unacceptable_image", "The picture cannot be taken";
-    InvalidRequest = UNPROCESSABLE_ENTITY, "invalid_request", "Something in the request is not valid";
-    ClockSkew = UNPROCESSABLE_ENTITY, "clock_skew", "The client's clock is too far ahead";
-    IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The key was used for another request";
+    MalformedRequest = BAD_REQUEST, "malformed_request", "Malformed request";
+    IdempotencyKeyMissing = BAD_REQUEST, "idempotency_key_missing", "Idempotency-Key required";
+    Unauthenticated = UNAUTHORIZED, "unauthenticated", "Authentication required";
+    AccountRequired = UNAUTHORIZED, "account_required", "Account required";
+    InvalidCredentials = UNAUTHORIZED, "invalid_credentials", "Invalid e-mail or password";
+    SessionEnded = UNAUTHORIZED, "session_ended", "Session ended";
+    ReauthRequired = FORBIDDEN, "reauth_required", "Current password required";
+    InvalidCode = UNAUTHORIZED, "invalid_code", "Invalid or expired code";
+    SecondFactorRequired = FORBIDDEN, "second_factor_required", "Second factor required";
+    Forbidden = FORBIDDEN, "forbidden", "Permission denied";
+    NotFound = NOT_FOUND, "not_found", "Resource not found";
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed";
+    RequestTimeout = REQUEST_TIMEOUT, "request_timeout", "Request timeout";
+    IllegalTransition = CONFLICT, "illegal_transition", "Status transition not allowed";
+    CartClosed = CONFLICT, "cart_closed", "Cart already ordered";
+    CartEmpty = CONFLICT, "cart_empty", "Cart is empty";
+    CartChanged = CONFLICT, "cart_changed", "Cart or menu changed";
+    ItemUnavailable = CONFLICT, "item_unavailable", "Item unavailable";
+    OutOfStock = CONFLICT, "out_of_stock", "Out of stock";
+    PriceChanged = CONFLICT, "price_changed", "Price changed";
+    QuoteExpired = CONFLICT, "quote_expired", "Quote expired";
+    QuoteChanged = CONFLICT, "quote_changed", "Quote does not match the request";
+    QuoteUsed = CONFLICT, "quote_used", "Quote already used";
+    CouponUnknown = CONFLICT, "coupon_unknown", "Coupon not found";
+    CouponNotYet = CONFLICT, "coupon_not_yet", "Coupon not valid yet";
+    CouponExpired = CONFLICT, "coupon_expired", "Coupon expired";
+    CouponUsedUp = CONFLICT, "coupon_used_up", "Coupon usage limit reached";
+    CouponAlreadyUsed = CONFLICT, "coupon_already_used", "Coupon usage limit per customer reached";
+    CouponMinimum = CONFLICT, "coupon_minimum", "Coupon minimum not reached";
+    CouponNotApplicable = CONFLICT, "coupon_not_applicable", "Coupon not applicable";
+    SlotFull = CONFLICT, "slot_full", "Time slot full";
+    SlotUnavailable = CONFLICT, "slot_unavailable", "Time slot not available";
+    RestaurantClosed = CONFLICT, "restaurant_closed", "Restaurant closed";
+    RestaurantPaused = CONFLICT, "restaurant_paused", "Restaurant paused";
+    BelowMinimum = CONFLICT, "below_minimum", "Below the minimum order";
+    OutsideDeliveryZone = CONFLICT, "outside_delivery_zone", "Outside the delivery zone";
+    AlreadyExists = CONFLICT, "already_exists", "Resource already exists";
+    NoDriverAvailable = CONFLICT, "no_driver_available", "No driver available";
+    DriverBusy = CONFLICT, "driver_busy", "Driver is busy";
+    DependencyRejected = CONFLICT, "dependency_rejected", "Dependency rejected";
+    OperationsUnfinished = CONFLICT, "operations_unfinished", "Unfinished operations";
+    IdempotencyInProgress = CONFLICT, "idempotency_in_progress", "Request still in progress";
+    VersionConflict = PRECONDITION_FAILED, "version_conflict", "Version conflict";
+    OwnAccount = CONFLICT, "own_account", "You cannot change your own account this way";
+    LastOwner = CONFLICT, "last_owner", "Last owner of the restaurant";
+    NoPhone = CONFLICT, "no_phone", "No phone number";
+    TooMany = CONFLICT, "too_many", "Limit reached";
+    BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "Request body too large";
+    UriTooLong = URI_TOO_LONG, "uri_too_long", "URI too long";
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported content type";
+    UnsupportedImage = UNSUPPORTED_MEDIA_TYPE, "unsupported_image", "Unsupported image format";
+    UnacceptableImage = UNPROCESSABLE_ENTITY, "unacceptable_image", "Image not acceptable";
+    InvalidRequest = UNPROCESSABLE_ENTITY, "invalid_request", "Invalid request";
+    ClockSkew = UNPROCESSABLE_ENTITY, "clock_skew", "Client clock ahead";
+    IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "Idempotency-Key reused";
     OrderLimitReached = TOO_MANY_REQUESTS, "order_limit_reached", "Limit reached";
     TooManyRequests = TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
-    Internal = INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side";
-    Busy = SERVICE_UNAVAILABLE, "busy", "Too much is going on right now";
-    ImagesUnavailable = SERVICE_UNAVAILABLE, "images_unavailable", "Pictures cannot be stored right now";
-    OutcomeUnknown = SERVICE_UNAVAILABLE, "outcome_unknown", "It is not known whether this happened";
+    Internal = INTERNAL_SERVER_ERROR, "internal", "Internal server error";
+    Busy = SERVICE_UNAVAILABLE, "busy", "Server busy";
+    ImagesUnavailable = SERVICE_UNAVAILABLE, "images_unavailable", "Image storage unavailable";
+    OutcomeUnknown = SERVICE_UNAVAILABLE, "outcome_unknown", "Outcome unknown";
 }
 
 /// One thing that is wrong with the request, and where.
@@ -184,7 +184,7 @@ impl Problem {
 
     /// Missing, or not the caller's to see: the same answer, byte for byte.
     pub fn not_found() -> Self {
-        Self::new(Code::NotFound, "Nothing is here, or nothing that you may see. Check the id.")
+        Self::new(Code::NotFound, "The resource does not exist, or you have no access to it. Check the id.")
     }
 
     /// The request is not valid in these places, of which the first hundred are told.
@@ -208,7 +208,7 @@ impl Problem {
     /// The client says that it wrote something in the future.
     pub fn clock_skew(pointer: &str, now: DateTime<Utc>) -> Self {
         let message = crate::clock::ClockSkew.to_string();
-        Self::new(Code::ClockSkew, "Set the client's clock by `serverTime` and send the write again.")
+        Self::new(Code::ClockSkew, "Set the client's clock to `serverTime` and send the request again.")
             .with("serverTime", now)
             .with("errors", [FieldError { pointer: pointer.into(), code: "clock_skew".into(), message }])
     }
@@ -223,7 +223,7 @@ impl Problem {
     pub fn account_required() -> Self {
         Self::new(
             Code::AccountRequired,
-            "A guest has a cart and nothing else. Sign up, sign in with the guestToken, and send the access token.",
+            "Guests can use a cart only. Sign up, sign in with the guestToken, and send the access token.",
         )
         .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
@@ -231,12 +231,12 @@ impl Problem {
     /// Something broke that the client cannot mend; the cause goes to the log, not to the client.
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(%cause, "request failed");
-        Self::new(Code::Internal, "The fault has been logged under the request id. Try again later.")
+        Self::new(Code::Internal, "The error has been logged with the request id. Try again later.")
     }
 
     /// Try again after so many seconds.
     pub fn busy(retry_after_seconds: u32) -> Self {
-        Self::new(Code::Busy, "Try again after the seconds named in Retry-After.").retry_after(retry_after_seconds)
+        Self::new(Code::Busy, "Try again after the number of seconds in Retry-After.").retry_after(retry_after_seconds)
     }
 
     /// Adds `Retry-After`: the refusal passes by waiting so many seconds.
@@ -363,9 +363,7 @@ impl From<sqlx::Error> for Problem {
                 Some(LOCK_NOT_AVAILABLE | DEADLOCK_DETECTED | QUERY_CANCELED) => Self::busy(1),
                 // A grant is gone (`migrations/0060_grants.sql`).
                 Some("QP401") => Self::unauthenticated(),
-                Some("QP403") => {
-                    Self::new(Code::Forbidden, "Ask somebody whose role allows it, or have the role granted.")
-                }
+                Some("QP403") => Self::new(Code::Forbidden, "Ask someone whose role allows it, or ask for the role."),
                 Some("QP404") => Self::not_found(),
                 // 57P01–57P03: the server is stopping or starting; 53300: too many connections.
                 Some(code) if code.starts_with("57P") || code == "53300" => Self::busy(1),

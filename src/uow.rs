@@ -372,7 +372,7 @@ fn connection_is_dead(error: &sqlx::Error) -> bool {
 fn outcome_unknown() -> Problem {
     Problem::new(
         Code::OutcomeUnknown,
-        "The database did not confirm in time. Repeat the request with the same Idempotency-Key, or read the state.",
+        "The database did not confirm in time. Repeat the request with the same Idempotency-Key, or get the current state.",
     )
     .with("outcome", "unknown")
     .retry_after(1)

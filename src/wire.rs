@@ -102,7 +102,7 @@ pub(crate) fn unreadable(rejection: &axum::extract::rejection::BytesRejection) -
         )
         .with_header(header::CONNECTION, HeaderValue::from_static("close"))
     } else {
-        Problem::new(Code::MalformedRequest, "The body broke off. Send it again.")
+        Problem::new(Code::MalformedRequest, "The body ended early. Send it again.")
     }
 }
 
@@ -258,7 +258,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
             .and_then(|version| version.parse().ok())
             .map(|version| Self(Some(version)))
             .ok_or_else(|| {
-                Problem::new(Code::MalformedRequest, "If-Match must be one version in quotes, as ETag shows it: \"3\".")
+                Problem::new(Code::MalformedRequest, "If-Match must be one version in quotes, as in ETag: \"3\".")
             })
     }
 }
@@ -269,11 +269,14 @@ impl IfMatch {
         if self.0.is_none_or(|wanted| wanted == version) {
             return Ok(());
         }
-        Err(Problem::new(Code::VersionConflict, "Read `current`, decide again, and send its version as If-Match.")
-            .with("current", current)
-            .with_header(
-                header::ETAG,
-                HeaderValue::from_str(&format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"\"")),
-            ))
+        Err(Problem::new(
+            Code::VersionConflict,
+            "Compare with `current`, and repeat the request with its version in If-Match.",
+        )
+        .with("current", current)
+        .with_header(
+            header::ETAG,
+            HeaderValue::from_str(&format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"\"")),
+        ))
     }
 }

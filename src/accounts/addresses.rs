@@ -104,7 +104,7 @@ async fn create_address(
     key.makes(&app.db, Who::user(user), move |tx| {
         Box::pin(async move {
             if sql::count_addresses(tx, user).await? >= MOST {
-                return Err(Problem::new(Code::TooMany, "Remove one first.").with("limit", MOST));
+                return Err(Problem::new(Code::TooMany, "Delete one first, then try again.").with("limit", MOST));
             }
             sql::insert_address(tx, user, AddressId::new(), &new).await
         })

@@ -113,7 +113,10 @@ async fn update_user(
 ) -> Result<Json<Account>, Problem> {
     // So that the platform is not left without anybody who runs it.
     if user == admin.caller.user {
-        return Err(Problem::new(Code::OwnAccount, "Have another administrator do it, or use `comanda user`."));
+        return Err(Problem::new(
+            Code::OwnAccount,
+            "Ask another administrator, or use the command `comanda user` on the server.",
+        ));
     }
     let scope = admin.scope;
     let account = app

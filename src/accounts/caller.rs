@@ -75,7 +75,7 @@ impl Caller {
     /// 403 `second_factor_required`.
     pub fn unlocked(&self) -> Result<(), Problem> {
         if self.is_locked {
-            let detail = "Administrators need one: set it up with POST /api/me/second-factor.";
+            let detail = "Administrators need a second factor: set it up with POST /api/me/second-factor.";
             return Err(Problem::new(Code::SecondFactorRequired, detail));
         }
         Ok(())

@@ -96,8 +96,8 @@ async fn send_code(
             Box::pin(async move {
                 let reach = sql::reach(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
                 let target = if channel == Channel::Sms { reach.phone } else { Some(reach.email) };
-                let target =
-                    target.ok_or_else(|| Problem::new(Code::NoPhone, "Set a number first, with PATCH /api/me."))?;
+                let target = target
+                    .ok_or_else(|| Problem::new(Code::NoPhone, "Add a phone number with PATCH /api/me first."))?;
                 guesses::take_message(tx, &shared, &target, user, client).await?;
                 let code = format!("{:08}", rand::rng().random_range(0..CODES));
                 let hash = shared.seal.hash(Purpose::ContactCode, &parts(&user, channel, &target, &code));
@@ -157,7 +157,7 @@ async fn confirm_phone(
 #[utoipa::path(post, path = "/api/me/email/confirm", tag = "auth", security(("token" = [])), request_body = ContactCode,
     responses(
         (status = 200, description = "The profile, its address confirmed", body = User),
-        (status = 401, description = "The code is wrong, used or too old", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "Invalid or expired code", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn confirm_email(
     State(app): State<Arc<App>>,
@@ -175,7 +175,7 @@ async fn confirm(
     channel: Channel,
     code: &str,
 ) -> Result<Json<User>, Problem> {
-    let wrong = || Problem::new(Code::InvalidCode, "Check it, or request another one.");
+    let wrong = || Problem::new(Code::InvalidCode, "Check the code, or request a new one.");
     let (user, who) = (caller.user, Who::credentials(caller.user, caller.session));
     // The try is spent whatever comes of it.
     let pending = app.db.write(who, move |tx| Box::pin(async move { sql::take_try(tx, user, channel).await })).await?;

@@ -99,7 +99,10 @@ async fn register_device(
     Once { value: new, key }: Once<NewDevice>,
 ) -> Result<Answer, Problem> {
     if !new.target.as_str().is_ascii() {
-        return Err(Problem::invalid_field("/target", "must be ASCII, as Firebase and browsers write it"));
+        return Err(Problem::invalid_field(
+            "/target",
+            "must be ASCII, in the form that Firebase or the browser returned it",
+        ));
     }
     let scope = PlatformScope::proven_by("a push target may have been somebody else's before", Some(caller.user));
     key.makes(&app.db, scope, move |tx| {

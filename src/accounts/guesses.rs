@@ -274,8 +274,8 @@ pub async fn take_message(tx: &mut Tx, app: &App, target: &str, user: UserId, cl
     let Some(ends) = sql::take(tx, &counters).await?.0 else { return Ok(()) };
     let wait = (ends - tx.now()).to_std().unwrap_or_default();
     let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).max(1);
-    let detail = "As many messages as may be were sent to this number or address, for this account, or at the request of \
-                  this network. Use the last code, or wait as many seconds as Retry-After says.";
+    let detail = "Too many messages were sent to this number or address, for this account, or from this network. Use the \
+                  last code, or wait for the number of seconds in Retry-After.";
     Err(Problem::new(Code::TooManyRequests, detail).retry_after(seconds))
 }
 

@@ -160,7 +160,8 @@ async fn login(
     device: Device,
     Body(given): Body<Credentials>,
 ) -> Result<Json<LoginAnswer>, Problem> {
-    let wrong = || Problem::new(Code::InvalidCredentials, "Check both, or reset the password.");
+    let wrong =
+        || Problem::new(Code::InvalidCredentials, "Check the e-mail address and the password, or reset the password.");
     let turn = app.passwords.turn()?;
     let taken = guesses::take_password_try(&app, &given.email, client, given.device_token.as_ref()).await?;
     let known = sql::credentials(&app.db, &given.email).await?;

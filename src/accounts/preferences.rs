@@ -90,7 +90,10 @@ async fn put_notification_preferences(
     let declined = [("push", push), ("sms", sms), ("email", email)].into_iter().filter(|(_, wanted)| !wanted);
     let faults: Vec<_> = declined
         .map(|(channel, _)| {
-            FieldError::invalid(format!("/security/{channel}"), "must be true: security cannot be declined")
+            FieldError::invalid(
+                format!("/security/{channel}"),
+                "must be true: security notifications cannot be turned off",
+            )
         })
         .collect();
     if !faults.is_empty() {

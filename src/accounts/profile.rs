@@ -129,7 +129,8 @@ async fn update_me(
     let changes_phone = patch.phone.is_some();
     if changes_phone {
         let Some(password) = &patch.current_password else {
-            let detail = "Send `currentPassword` with a new phone number: codes for a new password may go there.";
+            let detail =
+                "Send `currentPassword` when you change the phone number: it can receive codes to reset the password.";
             return Err(Problem::new(Code::ReauthRequired, detail));
         };
         authenticate_again(&app, user, password).await?;

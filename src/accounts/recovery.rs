@@ -191,7 +191,7 @@ struct Done {
 /// the address: second factor, addresses and devices as well.
 #[utoipa::path(post, path = "/api/auth/reset-password", tag = "auth", request_body = CodeAndPassword, responses(
     (status = 200, description = "Sign in with the new password", body = Done),
-    (status = 401, description = "The code is wrong, used or too old", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 401, description = "Invalid or expired code", body = ProblemBody, content_type = "application/problem+json"),
     (status = 429, description = "Too many codes were tried without resetId", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn reset_password(
@@ -200,7 +200,7 @@ async fn reset_password(
     Body(reset): Body<CodeAndPassword>,
 ) -> Result<Json<Done>, Problem> {
     let pending = take_try(&app, &reset).await?;
-    let wrong = || Problem::new(Code::InvalidCode, "Check it, or ask for another one.");
+    let wrong = || Problem::new(Code::InvalidCode, "Check the code, or request a new one.");
     let Pending { id, code_hash, sent_by } = pending.ok_or_else(wrong)?;
     if !app.seal.matches(Purpose::ResetCode, &code_parts(&id, reset.otp.trim()), &code_hash) {
         return Err(wrong());

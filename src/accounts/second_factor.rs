@@ -107,13 +107,13 @@ impl Given {
         match (code, recovery_code) {
             (Some(code), None) => Ok(Self::Code(code.trim().to_owned())),
             (None, Some(code)) => Ok(Self::RecoveryCode(code.trim().to_uppercase().replace('-', ""))),
-            _ => Err(Problem::invalid_field("", "must name either code or recoveryCode")),
+            _ => Err(Problem::invalid_field("", "must contain either code or recoveryCode")),
         }
     }
 }
 
 fn wrong() -> Problem {
-    Problem::new(Code::InvalidCode, "Check it, wait for the next one, or sign in again.")
+    Problem::new(Code::InvalidCode, "Check the code, wait for the next one, or sign in again.")
 }
 
 /// Complete a sign-in with the second factor

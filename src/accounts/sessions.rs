@@ -113,7 +113,7 @@ fn ended() -> Problem {
 /// ends the session: somebody has a copy.
 #[utoipa::path(post, path = "/api/auth/refresh", tag = "auth", request_body = RefreshRequest, responses(
     (status = 200, description = "The next pair", body = TokenPair),
-    (status = 401, description = "The session has ended", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 401, description = "Session ended", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn refresh(
     State(app): State<Arc<App>>,
@@ -228,7 +228,7 @@ async fn change_password(
 }
 
 fn wrong_password() -> Problem {
-    Problem::new(Code::ReauthRequired, "The current password is not this one. Check it, or reset the password.")
+    Problem::new(Code::ReauthRequired, "The current password is wrong. Check it, or reset the password.")
 }
 
 /// Checks that whoever holds the session also knows the password; gives the hash it was checked against.
@@ -271,7 +271,7 @@ async fn list_sessions(
 #[utoipa::path(delete, path = "/api/me/sessions/{sessionId}", tag = "auth", security(("token" = [])),
     params(("sessionId" = SessionId, Path)),
     responses(
-        (status = 204, description = "The session has ended"),
+        (status = 204, description = "Session ended"),
         (status = 404, description = "None of the caller's has that id", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn end_session(

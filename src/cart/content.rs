@@ -79,7 +79,7 @@ pub async fn write(
     let now = tx.now();
     let lines = sql::lines(tx, scope, cart.id, now, groups).await?;
     if lines.len() > MOST_LINES {
-        return Err(Problem::invalid_field("/lines", "must leave at most 100 in the cart"));
+        return Err(Problem::invalid_field("/lines", "must leave at most 100 lines in the cart"));
     }
     Ok(Written { held, cart: shown(scope, currency, Some(cart), lines)? })
 }
@@ -119,7 +119,7 @@ async fn refuse_faults(tx: &mut Tx, scope: &RestaurantScope, writes: &[LineWrite
     let mut named = BTreeSet::new();
     for (index, write) in writes.iter().enumerate() {
         if !named.insert(&write.key) {
-            faults.push(FieldError::invalid(format!("/lines/{index}/key"), "names a line twice"));
+            faults.push(FieldError::invalid(format!("/lines/{index}/key"), "is the key of more than one line"));
         }
     }
     let (places, wanted): (Vec<usize>, Vec<WantedLine>) =

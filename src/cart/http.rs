@@ -88,12 +88,14 @@ impl WantedCartLine {
 /// What no single field can know: how many lines, and how many choices on each.
 fn check(writes: &[LineWrite]) -> Result<(), Problem> {
     if writes.len() > MOST_LINES {
-        return Err(Problem::invalid_field("/lines", "must be at most 100"));
+        return Err(Problem::invalid_field("/lines", "must have at most 100 entries"));
     }
     let choices = |line: &WantedLine| line.choices.iter().map(|one| 1 + one.modifiers.len()).sum::<usize>();
     let too_many = |write: &LineWrite| write.content.as_ref().is_some_and(|line| choices(line) > MOST_CHOICES);
     match writes.iter().position(too_many) {
-        Some(index) => Err(Problem::invalid_field(format!("/lines/{index}/modifiers"), "must be at most 100")),
+        Some(index) => {
+            Err(Problem::invalid_field(format!("/lines/{index}/modifiers"), "must have at most 100 entries"))
+        }
         None => Ok(()),
     }
 }

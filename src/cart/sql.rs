@@ -265,7 +265,7 @@ async fn touch_guests(tx: &mut Tx, scope: &RestaurantScope, guest: GuestId) -> R
     .await
     .on_constraint("carts_restaurant_id_fkey", Problem::not_found)?;
     if row.others >= MOST_CARTS_OF_A_GUEST {
-        let detail = "A guest has carts at ten restaurants at most. Sign in to fill more.";
+        let detail = "A guest can have carts at up to ten restaurants. Sign in to use more.";
         return Err(Problem::new(Code::TooMany, detail));
     }
     Ok((row.currency, OpenCart { id: row.id, version: row.version, updated_at: row.updated_at }))

@@ -64,11 +64,12 @@ impl NewCoupon {
             ("/amount", self.amount.is_some(), self.kind == CouponKind::Amount),
         ];
         for (pointer, given, wanted) in parts.into_iter().filter(|(_, given, wanted)| given != wanted) {
-            let message = if wanted && !given { "is required for this kind" } else { "has no place in this kind" };
+            let message =
+                if wanted && !given { "is required for this kind" } else { "is not allowed for this kind of coupon" };
             faults.push(FieldError::invalid(pointer, message));
         }
         if self.cap.is_some() && self.kind != CouponKind::Percent {
-            faults.push(FieldError::invalid("/cap", "has no place in this kind"));
+            faults.push(FieldError::invalid("/cap", "is not allowed for this kind of coupon"));
         }
         if self.basis_points == Some(Rate::ZERO) {
             faults.push(FieldError::invalid("/basisPoints", "must be more than 0"));
@@ -117,7 +118,7 @@ fn limits(coupon: &Coupon) -> Vec<FieldError> {
     }
     for (pointer, limit) in [("/limitTotal", coupon.limit_total), ("/limitPerUser", coupon.limit_per_user)] {
         if limit.is_some_and(|limit| limit < 1) {
-            faults.push(FieldError::invalid(pointer, "must be 1 at least, or null for any number"));
+            faults.push(FieldError::invalid(pointer, "must be at least 1, or null for no limit"));
         }
     }
     if coupon.limit_total.is_some_and(|limit| (1..coupon.redeemed).contains(&limit)) {

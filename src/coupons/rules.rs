@@ -87,29 +87,30 @@ impl Offered {
         let problem = match refusal {
             Refusal::Unknown => return unknown(code),
             Refusal::NotYet => {
-                let detail = "Order without it, or once validFrom has come.";
+                let detail = "Order without it, or after validFrom.";
                 Problem::new(Code::CouponNotYet, detail).with("validFrom", valid_from)
             }
             Refusal::Expired => Problem::new(Code::CouponExpired, "Order without it.").with("validUntil", valid_until),
-            Refusal::UsedUp => Problem::new(Code::CouponUsedUp, "Others were faster. Order without it."),
+            Refusal::UsedUp => Problem::new(Code::CouponUsedUp, "All uses of the coupon are taken. Order without it."),
             Refusal::AlreadyUsed => {
-                let detail = "You have used it as often as one customer may. Order without it.";
+                let detail = "You have used the coupon as often as one customer can. Order without it.";
                 Problem::new(Code::CouponAlreadyUsed, detail).with("limitPerUser", limit_per_user)
             }
             Refusal::Minimum => {
-                let detail = "Add something to the cart, up to minimumItems, or order without it.";
+                let detail = "Add items worth at least minimumItems, or order without it.";
                 Problem::new(Code::CouponMinimum, detail).with("minimumItems", minimum_items)
             }
-            Refusal::NoDelivery => {
-                Problem::new(Code::CouponNotApplicable, "It pays for a delivery. Have it brought, or order without it.")
-            }
+            Refusal::NoDelivery => Problem::new(
+                Code::CouponNotApplicable,
+                "The coupon pays the delivery fee. Choose delivery, or order without it.",
+            ),
             Refusal::SavesNothing => {
                 let why = match self.coupon.kind {
                     CouponKind::FreeDelivery => "The delivery is free already",
-                    CouponKind::Percent => "Its share of this order comes to nothing",
-                    CouponKind::Amount => "There is nothing to take it off from",
+                    CouponKind::Percent => "Its share of this order rounds to zero",
+                    CouponKind::Amount => "The order has no amount to reduce",
                 };
-                let detail = format!("{why}, so it would save nothing. Order without it and keep it.");
+                let detail = format!("{why}, so the coupon would save nothing. Order without it; it stays unused.");
                 Problem::new(Code::CouponNotApplicable, detail)
             }
         };
@@ -154,7 +155,7 @@ impl Saving {
 
 /// There is no such code: the same answer for one that is switched off.
 pub fn unknown(code: &CouponCode) -> Problem {
-    let detail = "Check how it is written, or order without it. Somebody who guesses is stopped soon.";
+    let detail = "Check the spelling of the code, or order without it. Repeated wrong codes are rate limited.";
     Problem::new(Code::CouponUnknown, detail).with("couponCode", code)
 }
 

@@ -164,7 +164,7 @@ pub async fn insert(tx: &mut Tx, scope: &RestaurantScope, coupon: &Coupon) -> Re
     .execute(tx.connection())
     .await
     .on_constraint("coupons_code_key", || {
-        Problem::new(Code::AlreadyExists, "Another coupon has this code. Choose another, or delete that one.")
+        Problem::new(Code::AlreadyExists, "Another coupon has this code. Choose another code, or delete that coupon.")
     })?;
     Ok(())
 }

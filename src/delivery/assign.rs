@@ -33,7 +33,7 @@ pub async fn to(
                 }
                 if_match.check(delivery.version, &delivery)?;
                 if !delivery.status.may_become(DeliveryStatus::Assigned) {
-                    let detail = "Only a delivery that has not been picked up can be given to somebody.";
+                    let detail = "Only a delivery that has not been picked up can be assigned.";
                     return Err(Problem::new(Code::IllegalTransition, detail)
                         .with("currentStatus", delivery.status)
                         .with("requestedStatus", DeliveryStatus::Assigned)
@@ -76,7 +76,8 @@ pub async fn to_nearest(app: &App, party: &DeliveryParty, if_match: IfMatch) -> 
             answer => return answer,
         }
     }
-    Err(Problem::new(Code::NoDriverAvailable, "Try again when a driver comes on duty or delivers.").retry_after(15))
+    Err(Problem::new(Code::NoDriverAvailable, "Try again when a driver goes on duty or finishes a delivery.")
+        .retry_after(15))
 }
 
 impl Delivery {

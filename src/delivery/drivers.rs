@@ -65,7 +65,7 @@ async fn create_driver(
     key.makes(&app.db, admin.scope.changing_grants(), move |tx| {
         Box::pin(async move {
             let user = accounts::sql::lock_by_email(tx, &new.email).await?.ok_or_else(|| {
-                Problem::invalid_field("/email", "belongs to nobody who can sign in; they have to sign up first")
+                Problem::invalid_field("/email", "belongs to no active account; the person has to sign up first")
             })?;
             sql::drivers::insert(tx, DriverId::new(), user.id, new.vehicle).await?;
             accounts::sql::grant_role(tx, user.id, UserRole::Driver).await?;
@@ -122,7 +122,7 @@ async fn set_driver_availability(
         DriverStatus::Available => true,
         DriverStatus::Offline => false,
         DriverStatus::Busy => {
-            return Err(Problem::invalid_field("/status", "must be AVAILABLE or OFFLINE; BUSY follows from an order"));
+            return Err(Problem::invalid_field("/status", "must be AVAILABLE or OFFLINE; BUSY is set by a delivery"));
         }
     };
     let (driver, user, presence) = (duty.driver, duty.caller.user, app.config.delivery.presence);
@@ -132,7 +132,10 @@ async fn set_driver_availability(
         .write(who, move |tx| {
             Box::pin(async move {
                 if !sql::drivers::set_online(tx, driver, online, wanted.place).await? {
-                    return Err(Problem::invalid_field("/place", "is required, as no place of yours is known yet"));
+                    return Err(Problem::invalid_field(
+                        "/place",
+                        "is required, because your location is not known yet",
+                    ));
                 }
                 profile(tx, user, presence).await
             })

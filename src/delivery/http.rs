@@ -231,7 +231,7 @@ async fn advance(
 }
 
 fn illegal(delivery: &Delivery, to: DeliveryStatus) -> Problem {
-    Problem::new(Code::IllegalTransition, "Read the delivery, and take a step that its status allows.")
+    Problem::new(Code::IllegalTransition, "Get the delivery, and choose a status that its current status allows.")
         .with("currentStatus", delivery.status)
         .with("requestedStatus", to)
         .with("currentVersion", delivery.version)

@@ -188,8 +188,8 @@ pub async fn follow(tx: &mut Tx, scope: &RestaurantScope, order: &Order) -> Resu
         Ok(None) => return Ok(()),
         Err(NoSuchStep) => {
             let detail = match delivery.status {
-                DeliveryStatus::Failed => "Its delivery failed: cancel the order, with the reason.",
-                _ => "Its delivery does not allow this step: read the delivery.",
+                DeliveryStatus::Failed => "The delivery failed: cancel the order, with a reason.",
+                _ => "The delivery does not allow this status: get the delivery first.",
             };
             return Err(Problem::new(Code::IllegalTransition, detail)
                 .with("requestedStatus", order.status)

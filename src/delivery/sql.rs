@@ -273,14 +273,18 @@ pub async fn assign(
     .fetch_optional(tx.connection())
     .await
     .on_constraint("deliveries_driver_busy_key", driver_busy)?;
-    let off_duty = || Problem::invalid_field("/driverId", "is no driver who is on duty and has been heard of lately");
+    let off_duty =
+        || Problem::invalid_field("/driverId", "must be the id of a driver who is on duty and has reported recently");
     let assigned = assigned.map(Delivery::from).ok_or_else(off_duty)?;
     Ok(assigned.coming_after(delivery))
 }
 
 /// The driver carries another order.
 pub fn driver_busy() -> Problem {
-    Problem::new(Code::DriverBusy, "The driver carries another order. Choose another, or wait until it is delivered.")
+    Problem::new(
+        Code::DriverBusy,
+        "The driver has another delivery. Choose another driver, or wait until it is delivered.",
+    )
 }
 
 /// Saves a step that the state machine allowed. `reason` is kept where the new status has one: WAITING and FAILED.

@@ -54,7 +54,7 @@ pub async fn keep(tx: &mut Tx, guest: GuestId, life: TimeDelta) -> Result<(), Pr
 
 /// The one refusal of a guest's token, whatever the reason.
 fn not_good() -> Problem {
-    let detail = "This guest's token is not good, or not any more. Get another from POST /api/guests, or sign in.";
+    let detail = "The guest token is invalid or has expired. Get a new one from POST /api/guests, or sign in.";
     Problem::new(Code::Unauthenticated, detail)
         .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
 }

@@ -102,7 +102,7 @@ async fn list_stock_ledger(
 ) -> Result<Json<List<Movement>>, Problem> {
     let page = Page::parse(query.limit, query.cursor)?;
     if query.item_id.is_some() && query.modifier_id.is_some() {
-        return Err(Problem::invalid_field("?modifierId", "has no place beside itemId: ask for one of them"));
+        return Err(Problem::invalid_field("?modifierId", "cannot be combined with itemId"));
     }
     let of = Of { item: query.item_id, modifier: query.modifier_id, order: query.order_id };
     let scope = staff.scope;

@@ -81,7 +81,7 @@ impl ModifierBody {
         for (index, body) in bodies.into_iter().enumerate() {
             let place = format!("/modifiers/{index}");
             if body.id.is_some_and(|id| modifiers.iter().any(|earlier| earlier.id == id)) {
-                faults.note(format!("{place}/id"), "is named twice");
+                faults.note(format!("{place}/id"), "is the name of more than one tax class");
             }
             modifiers.push(body.read(known, currency, &place, faults));
         }
@@ -97,7 +97,7 @@ impl ModifierBody {
         faults.translations(place, &self.translations);
         faults.food(place, self.allergens.as_deref(), &self.diets);
         if self.modifier_groups.len() > MOST_GROUPS {
-            faults.note(format!("{place}/modifierGroups"), "must be at most 20");
+            faults.note(format!("{place}/modifierGroups"), "must have at most 20 entries");
         }
         let until = before.and_then(|before| before.unavailable_until).filter(|_| self.available.is_none());
         Modifier {

@@ -221,7 +221,7 @@ pub async fn save_category(tx: &mut Tx, scope: &RestaurantScope, category: &Cate
 
 /// Two things must not go by the same key.
 pub(super) fn key_taken() -> Problem {
-    Problem::invalid_field("/key", "is the key of another one already")
+    Problem::invalid_field("/key", "is already in use")
 }
 
 /// Hides a chapter and what stands in it. Items are locked in the order of their ids, as orders do.

@@ -45,7 +45,7 @@ impl StockWish {
             (Some(stock), None) => Ok(StockChange::To(stock.map(|stock| stock.0))),
             (None, Some(change)) if change.abs() <= 1_000_000 => Ok(StockChange::By(change)),
             (None, Some(_)) => Err(Problem::invalid_field("/change", "must be between -1000000 and 1000000")),
-            _ => Err(Problem::invalid_field("", "must hold stock or change, one of them")),
+            _ => Err(Problem::invalid_field("", "must contain exactly one of stock and change")),
         }
     }
 }
@@ -56,7 +56,7 @@ impl StockWish {
 /// `out_of_stock` when fewer are left than were to be taken, or they are not counted.
 pub async fn end(tx: &mut Tx, scope: &RestaurantScope, counted: Counted) -> Result<(), Problem> {
     if !counted.done {
-        let detail = "There are fewer, or they are not counted. Read the stock and decide again.";
+        let detail = "The stock is lower than that, or is not counted. Get the stock and try again.";
         return Err(Problem::new(Code::OutOfStock, detail));
     }
     if counted.visible { sql::announce(tx, scope).await } else { Ok(()) }

@@ -84,7 +84,7 @@ const REFUSALS: [Refusal; 13] = [
     Refusal {
         status: "413",
         name: "BodyTooLarge",
-        description: "The body is too large",
+        description: "Request body too large",
         applies: |one| one.has_body(),
     },
     Refusal {

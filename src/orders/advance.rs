@@ -35,7 +35,7 @@ impl StepWish {
     /// `returnStock` with anything but a cancellation.
     pub fn read(to: OrderStatus, reason: Option<MultiLine<500>>, return_stock: Option<bool>) -> Result<Self, Problem> {
         if return_stock.is_some() && to != OrderStatus::Cancelled {
-            return Err(Problem::invalid_field("/returnStock", "has no place in a step other than to CANCELLED"));
+            return Err(Problem::invalid_field("/returnStock", "is allowed only when the status is CANCELLED"));
         }
         Ok(Self { to, reason: reason.map(String::from), return_stock: return_stock.unwrap_or(false) })
     }
@@ -73,9 +73,11 @@ fn refused(refusal: CannotAdvance, order: &Order, to: OrderStatus) -> Problem {
             .with("currentVersion", order.version)
     };
     match refusal {
-        CannotAdvance::NoSuchStep => illegal("Read the order, and take a step that its status allows.".into()),
-        CannotAdvance::TooLate => illegal("The time to cancel is over. Ask the restaurant.".into()),
-        CannotAdvance::NotYours => Problem::new(Code::Forbidden, "This step is for somebody else to take."),
-        CannotAdvance::ReasonMissing => Problem::invalid_field("/reason", "is required for this step"),
+        CannotAdvance::NoSuchStep => {
+            illegal("Get the order, and choose a status that its current status allows.".into())
+        }
+        CannotAdvance::TooLate => illegal("The time to cancel has passed. Contact the restaurant.".into()),
+        CannotAdvance::NotYours => Problem::new(Code::Forbidden, "Your role cannot make this status change."),
+        CannotAdvance::ReasonMissing => Problem::invalid_field("/reason", "is required for this status change"),
     }
 }

@@ -87,7 +87,7 @@ impl OrderQuery {
             let end = to.unwrap_or(now);
             let begin = from.unwrap_or(end - USUAL_SEARCH);
             if end - begin > LONGEST_SEARCH {
-                return Err(Problem::invalid_field("?from", "must be at most 93 days before to when q is looked for"));
+                return Err(Problem::invalid_field("?from", "must be at most 93 days before to when q is given"));
             }
             from = Some(begin);
         }
@@ -98,7 +98,7 @@ impl OrderQuery {
 fn statuses(list: &str) -> Result<Vec<OrderStatus>, Problem> {
     let read = |word: &str| serde_json::from_value(serde_json::Value::from(word.trim())).ok();
     let statuses: Option<Vec<_>> = list.split(',').map(read).collect();
-    statuses.ok_or_else(|| Problem::invalid_field("?status", "must be statuses of the table, separated by commas"))
+    statuses.ok_or_else(|| Problem::invalid_field("?status", "must be order statuses, separated by commas"))
 }
 
 impl Filter {

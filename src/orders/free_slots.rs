@@ -80,7 +80,7 @@ struct SlotsOfDay {
     responses(
         (status = 200, description = "The slots", body = SlotsOfDay),
         (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The restaurant does not deliver there", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Outside the delivery zone", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "A parameter is not valid", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_slots(

@@ -36,7 +36,7 @@ pub async fn honour(
     rules: config::Orders,
 ) -> Result<Honoured, Problem> {
     if let Some(order) = stored.order_id {
-        let detail = "Read the order, or ask for a fresh quote to order the same again.";
+        let detail = "Get the order, or request a new quote to order the same again.";
         return Err(Problem::new(Code::QuoteUsed, detail).with("orderId", order));
     }
     let (named, names_code) = (wanted.clone(), wanted.coupon.is_some());
@@ -46,12 +46,12 @@ pub async fn honour(
     request.check()?;
     let now = Now { door: &door, stored, request: &request, names_code };
     if stored.expires_at <= tx.now() {
-        let detail = "Show the customer what it costs now, and ask for a fresh quote.";
+        let detail = "Show the customer the current price, and request a new quote.";
         let problem = Problem::new(Code::QuoteExpired, detail).with("expiredAt", stored.expires_at);
         return Err(now.with_difference(tx, scope, problem).await?);
     }
     if !fields.is_empty() {
-        let detail = "Leave the named fields out, or ask for a quote of what is wanted.";
+        let detail = "Leave out the fields named in errors, or request a quote for what is wanted.";
         let problem = Problem::new(Code::QuoteChanged, detail).with("fields", fields);
         return Err(now.with_difference(tx, scope, problem).await?);
     }
@@ -118,7 +118,7 @@ impl Now<'_> {
         if !self.changes(tx, scope).await?.iter().any(LineChange::is_final) {
             return Ok(problem);
         }
-        let detail = "The menu has changed too much. Show the customer what is left, and ask for a fresh quote.";
+        let detail = "The menu has changed too much. Show the customer what is available, and request a new quote.";
         let changed = Problem::new(Code::QuoteChanged, detail).with_errors(problem.errors().to_vec());
         self.with_difference(tx, scope, changed).await
     }

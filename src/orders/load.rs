@@ -48,7 +48,10 @@ impl OrderLoad {
             problem.retry_after(wait)
         };
         if let Some(limit) = rules.max_open.filter(|limit| self.open >= *limit) {
-            let detail = format!("You have {} open orders here. Order again once one of them is finished.", self.open);
+            let detail = format!(
+                "You have {} open orders at this restaurant. Order again when one of them is finished.",
+                self.open
+            );
             return Err(refused(limit, self.open, detail, LATER).not_by_waiting());
         }
         if for_later && self.for_later >= rules.max_scheduled {

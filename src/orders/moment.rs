@@ -211,19 +211,19 @@ async fn closed(
     let earliest = earliest_of(tx, scope, times, at).await?;
     let problem = match &restaurant.pause {
         Some(pause) if at < pause.until => {
-            let detail = format!("It takes no orders until {}: {}", wire_time(pause.until), pause.reason);
+            let detail = format!("The restaurant takes no orders until {}: {}", wire_time(pause.until), pause.reason);
             Problem::new(Code::RestaurantPaused, detail).with("pausedUntil", pause.until).with("reason", &pause.reason)
         }
         _ => {
             let is_now = at == tx.now();
             let detail = if !restaurant.accepting {
-                "It takes no orders for the moment. Try again later."
+                "The restaurant takes no orders at the moment. Try again later."
             } else if is_now && times.orders.opens_next(at) == Some(at) {
-                "It is open, but the last order of the day has been taken: order for earliestSlot or nextOpensAt."
+                "The restaurant is open, but the last order time has passed: order for earliestSlot or nextOpensAt."
             } else if is_now && restaurant.open_now {
-                "It is open, but not for this fulfilment; see openFor."
+                "The restaurant is open, but not for this fulfilment: see openFor."
             } else {
-                "It is closed then. Order for nextOpensAt or later, or choose another fulfilment."
+                "The restaurant is closed at that time. Order for nextOpensAt or later, or choose another fulfilment."
             };
             Problem::new(Code::RestaurantClosed, detail)
                 .with("hours", &restaurant.hours)
@@ -242,10 +242,10 @@ async fn out_of_reach(
 ) -> Result<Problem, Problem> {
     let (rules, now) = (times.restaurant.slots, times.now);
     let detail = match (rules.days_ahead, hindrance) {
-        (0, _) => "This restaurant takes orders for now only. Leave scheduledFor out.".to_owned(),
+        (0, _) => "This restaurant does not take scheduled orders. Leave out scheduledFor.".to_owned(),
         (_, Hindrance::NotThen) => {
-            "It is open then, but nothing can be handed over: orders are cooked between opening and the last order. Choose a \
-             slot from earliestSlot on."
+            "The restaurant is open at that time, but no order can be ready: orders are prepared between opening and the \
+             last order. Choose a slot from earliestSlot on."
                 .to_owned()
         }
         (days, _) => format!("Choose a slot from earliestSlot on, at most {days} days ahead."),
@@ -333,8 +333,8 @@ pub async fn due(
 pub async fn full(tx: &mut Tx, scope: &RestaurantScope, asked: Asked<'_>, slot: Slot) -> Result<Problem, Problem> {
     let earliest = earliest(tx, scope, asked, slot.ends_at).await?;
     let detail = match earliest {
-        Some(_) => "Order for earliestSlot, which is free, or for another one.",
-        None => "No slot is free as far ahead as orders are taken. Try again later: somebody may cancel.",
+        Some(_) => "Order for earliestSlot, which is available, or for another slot.",
+        None => "No slot is available as far ahead as orders are taken. Try again later.",
     };
     Ok(Problem::new(Code::SlotFull, detail).with("slot", slot).with("earliestSlot", earliest))
 }

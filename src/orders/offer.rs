@@ -195,7 +195,7 @@ impl Doorstep {
 pub fn open(cart: Option<CartRow>) -> Result<CartRow, Problem> {
     let cart = cart.ok_or_else(Problem::not_found)?;
     if cart.status == CartStatus::Ordered {
-        let detail = "Put something into a new cart, or read the order that this one became.";
+        let detail = "Add items to a new cart, or get the order that this cart became.";
         return Err(Problem::new(Code::CartClosed, detail).with("orderId", cart.order_id));
     }
     Ok(cart)
@@ -220,7 +220,7 @@ fn outdated(lines: &[StoredLine]) -> Vec<FieldError> {
 /// The lines, if there are any and all of them can be ordered.
 fn orderable(lines: Vec<StoredLine>) -> Result<Vec<StoredLine>, Problem> {
     if lines.is_empty() {
-        return Err(Problem::new(Code::CartEmpty, "Put something into the cart first."));
+        return Err(Problem::new(Code::CartEmpty, "Add items to the cart first."));
     }
     unavailable(&lines).map_or(Ok(lines), Err)
 }
@@ -313,11 +313,11 @@ fn as_expected(restaurant: &Restaurant, wanted: &Request, sums: &Sums, terms: &z
     let of = |amount: Amount| amount.of(restaurant.currency);
     let total = of(sums.total);
     if let Some(expected) = wanted.expected_total.filter(|expected| *expected != total) {
-        let detail = "Show the customer the new total, and ask again.";
+        let detail = "Show the customer the new total, and place the order again with it.";
         return Err(Problem::new(Code::PriceChanged, detail).with("total", total).with("expectedTotal", expected));
     }
     if sums.items < terms.minimum_order {
-        let detail = "Add something to the cart: missing is what it lacks.";
+        let detail = "Add items to the cart: `missing` is the amount that is missing.";
         return Err(Problem::new(Code::BelowMinimum, detail)
             .with("minimumOrder", of(terms.minimum_order))
             .with("itemsTotal", of(sums.items))

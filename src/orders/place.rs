@@ -235,7 +235,7 @@ async fn out_of_stock(tx: &mut Tx, scope: &RestaurantScope, offer: &Offer) -> Re
     let wanted: Vec<_> = offer.lines.iter().map(StoredLine::wanted).collect();
     let now = cart::sql::priced(tx, scope, &wanted, offer.moment.at).await?;
     // What was short may have been returned meanwhile.
-    let passed = || Problem::new(Code::OutOfStock, "It was taken and returned at this very moment. Try again.");
+    let passed = || Problem::new(Code::OutOfStock, "The stock changed at the same moment. Try again.");
     Ok(offer::unavailable(&now).unwrap_or_else(passed))
 }
 

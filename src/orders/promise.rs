@@ -130,17 +130,17 @@ async fn update_order_promise(
 fn refused(refusal: CannotPromise, order: &Order) -> Problem {
     match refusal {
         CannotPromise::NotCooking => {
-            let detail = "Only an order that is CONFIRMED or PREPARING is promised for later.";
+            let detail = "Only an order that is CONFIRMED or PREPARING can be promised for later.";
             Problem::new(Code::IllegalTransition, detail)
                 .with("currentStatus", order.status)
                 .with("currentVersion", order.version)
         }
         CannotPromise::NotLater => {
-            Problem::invalid_field("/promisedAt", "must be later than now and than what is promised")
+            Problem::invalid_field("/promisedAt", "must be later than now and than the current promise")
                 .with("promisedAt", order.promised_at)
         }
         CannotPromise::TooFar => {
-            Problem::invalid_field("/promisedAt", "must not be further away than ORDER_LONGEST_DELAY")
+            Problem::invalid_field("/promisedAt", "must be within ORDER_LONGEST_DELAY of the server's configuration")
         }
     }
 }

@@ -71,7 +71,7 @@ impl QuoteWish {
                 LineWish::check(&lines)?;
                 Priced::Lines(lines.into_iter().map(LineWish::into_wanted).collect())
             }
-            _ => return Err(Problem::invalid_field("/cartId", "or else lines must be given, one of them")),
+            _ => return Err(Problem::invalid_field("/cartId", "or lines must be given, but not both")),
         };
         let request = Request {
             fulfilment: self.fulfilment,
@@ -166,7 +166,9 @@ async fn make(
     let door = Doorstep::of(tx, scope, wanted, rules).await?;
     let restaurant = &door.restaurant;
     if sql::quotes::open(tx, scope, customer).await? >= MOST_OPEN {
-        let detail = format!("Place one, or wait until one has expired: {MOST_OPEN} may be open at a restaurant.");
+        let detail = format!(
+            "Place an order from one, or wait until one has expired: at most {MOST_OPEN} can be open at a restaurant."
+        );
         return Err(Problem::new(Code::TooMany, detail));
     }
     let basket = priced.into_basket(tx, scope, customer).await?;

@@ -165,11 +165,11 @@ impl LineWish {
     /// The first that is too much.
     pub fn check(lines: &[Self]) -> Result<(), Problem> {
         if lines.len() > MOST_LINES {
-            return Err(Problem::invalid_field("/lines", "must be at most 100"));
+            return Err(Problem::invalid_field("/lines", "must have at most 100 entries"));
         }
         let choices = |line: &Self| line.modifiers.iter().map(|one| 1 + one.modifiers.len()).sum::<usize>();
         match lines.iter().position(|line| choices(line) > MOST_CHOICES) {
-            Some(at) => Err(Problem::invalid_field(format!("/lines/{at}/modifiers"), "must be at most 100")),
+            Some(at) => Err(Problem::invalid_field(format!("/lines/{at}/modifiers"), "must have at most 100 entries")),
             None => Ok(()),
         }
     }

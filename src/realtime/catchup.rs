@@ -39,7 +39,7 @@ impl Desk {
                 Verdict::Unheard => {
                     return Err(Problem::invalid_field(
                         "/after",
-                        "is no number of an event yet: join without it and read the state anew",
+                        "is not the number of an event yet: join without it and get the current state",
                     ));
                 }
                 Verdict::Behind(seq) => match self.replay(socket, room, seq, admitted).await? {

@@ -130,7 +130,8 @@ impl Session {
     /// 429 for a socket that asks too often, or for more than it waits for.
     pub fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {
         self.messages.draw()?;
-        let too_many = |_| Problem::new(Code::TooManyRequests, "Wait for answers before you ask for more.");
+        let too_many =
+            |_| Problem::new(Code::TooManyRequests, "Wait for the acknowledgements before you send more requests.");
         self.turns.try_acquire().map_err(too_many)
     }
 
@@ -141,7 +142,10 @@ impl Session {
     pub async fn renew(&self, app: &App, token: String) -> Result<(Caller, i64), Problem> {
         let (caller, token) = read(app, token).await?;
         if caller.session != self.id {
-            return Err(Problem::new(Code::Forbidden, "The token is of another session: open another socket with it."));
+            return Err(Problem::new(
+                Code::Forbidden,
+                "The token belongs to another session: open a new socket with it.",
+            ));
         }
         let seconds = (token.ends - app.clock.now()).num_seconds();
         *self.token() = token;

@@ -154,7 +154,7 @@ impl Desk {
             if let Err(problem) = Session::of(&socket).and_then(|session| session.turn().map(drop)) {
                 return answer.refuse(&problem);
             }
-            let detail = "Nothing is known under this name: send join, leave or auth:renew.";
+            let detail = "Unknown event: send join, leave or auth:renew.";
             answer.refuse(&Problem::new(Code::InvalidRequest, detail));
         });
     }
@@ -168,7 +168,7 @@ impl Desk {
         // Joining again starts anew: with `after`, what was missed comes again before what is new.
         leave(socket, &mut rooms, room);
         if rooms.len() >= self.app.config.sockets.max_rooms {
-            return Err(Problem::new(Code::TooManyRequests, "Leave a room first.")
+            return Err(Problem::new(Code::TooManyRequests, "Leave a room before you join another one.")
                 .with("limit", self.app.config.sockets.max_rooms));
         }
         if let Some(admitted) = self.bring_in(socket, room, after, answer).await? {
@@ -243,5 +243,5 @@ fn named(text: &str) -> Result<Room, Problem> {
 }
 
 fn unreadable(_: &ParserError, wanted: &str) -> Problem {
-    Problem::new(Code::InvalidRequest, format!("Send one object of the form {wanted}, and nothing else in it."))
+    Problem::new(Code::InvalidRequest, format!("Send exactly one object of the form {wanted}."))
 }

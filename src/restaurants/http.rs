@@ -197,7 +197,7 @@ fn check(profile: &Profile, currency: Currency, fees: Fees, spans: &[Span]) -> R
             !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
         });
     if !slug_is_good {
-        faults.push(FieldError::invalid("/slug", "must be words of a–z and 0–9 joined by hyphens; name one"));
+        faults.push(FieldError::invalid("/slug", "must be words of a–z and 0–9 joined by hyphens; choose a slug"));
     }
     faults.extend(fees.faults(currency));
     faults.extend(profile.slots.faults());
@@ -210,7 +210,7 @@ fn check(profile: &Profile, currency: Currency, fees: Fees, spans: &[Span]) -> R
         faults.push(FieldError::invalid("/acceptMinutes", "must be between 1 and 120"));
     }
     if profile.cuisines.len() > 20 {
-        faults.push(FieldError::invalid("/cuisines", "must be at most 20"));
+        faults.push(FieldError::invalid("/cuisines", "must have at most 20 entries"));
     }
     faults.extend(opening::named("/hours", hours::faults_of_week(spans)));
     faults.extend(opening::contradicts(profile.always_open, "/hours", spans));

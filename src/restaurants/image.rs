@@ -49,7 +49,7 @@ async fn show(app: &App, scope: RestaurantScope, image: Option<ImageId>) -> Resu
         (status = 413, description = "Too large", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "No JPEG, PNG or WebP", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Too many pixels, damaged, or more than a picture", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Pictures cannot be stored right now", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Image storage unavailable", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn set_image(
     State(app): State<Arc<App>>,

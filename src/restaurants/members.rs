@@ -84,7 +84,7 @@ async fn add_member(
         .write(scope.changing_grants(), move |tx| {
             Box::pin(async move {
                 let user = accounts::sql::lock_by_email(tx, &new.email).await?.ok_or_else(|| {
-                    Problem::invalid_field("/email", "belongs to nobody who can sign in; they have to sign up first")
+                    Problem::invalid_field("/email", "belongs to no active account; the person has to sign up first")
                 })?;
                 require_rank(tx, &scope, None, Some(new.role)).await?;
                 sql::put_member(tx, &scope, user.id, new.role).await?;
@@ -157,10 +157,10 @@ pub async fn require_rank(
     let acting = ranks.acting.ok_or_else(Problem::not_found)?;
     let is_owner = ranks.concerned == Some(MemberRole::Owner);
     if (is_owner || wanted == Some(MemberRole::Owner)) && acting != MemberRole::Owner {
-        return Err(Problem::new(Code::Forbidden, "Have an owner do it."));
+        return Err(Problem::new(Code::Forbidden, "Only an owner can do this. Ask an owner."));
     }
     if is_owner && wanted != Some(MemberRole::Owner) && ranks.owners == 1 {
-        let detail = "Make somebody else an owner first, or have an administrator of the platform do it.";
+        let detail = "Make another member an owner first, or ask an administrator of the platform.";
         return Err(Problem::new(Code::LastOwner, detail));
     }
     Ok(())

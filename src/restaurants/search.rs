@@ -141,7 +141,7 @@ impl Search {
         let door = self.delivers_to.map(|point| point.0);
         let middle = self.near.map(|point| point.0).or(door);
         if self.radius.is_some() && middle.is_none() {
-            return Err(Problem::invalid_field("?radius", "needs near or deliversTo"));
+            return Err(Problem::invalid_field("?radius", "requires near or deliversTo"));
         }
         let radius = self.radius.unwrap_or(USUAL_RADIUS);
         if !(1.0..=50_000.0).contains(&radius) {

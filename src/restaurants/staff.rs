@@ -31,7 +31,8 @@ impl StaffAccess {
     /// 403 `second_factor_required`.
     pub fn unlocked(self) -> Result<Self, Problem> {
         if self.is_locked && self.role.is_none() && self.caller.platform().is_none() {
-            let detail = "This restaurant asks its staff for one: set it up with POST /api/me/second-factor.";
+            let detail =
+                "This restaurant requires a second factor of its staff: set it up with POST /api/me/second-factor.";
             return Err(Problem::new(Code::SecondFactorRequired, detail));
         }
         Ok(self)

@@ -242,7 +242,10 @@ impl TaxRules {
         }
         for (index, class) in classes.iter().enumerate() {
             if classes[..index].iter().any(|earlier| earlier.name == class.name) {
-                faults.push(FieldError::invalid(format!("/taxClasses/{index}/name"), "is named twice"));
+                faults.push(FieldError::invalid(
+                    format!("/taxClasses/{index}/name"),
+                    "is the name of more than one tax class",
+                ));
             }
         }
         faults

@@ -88,10 +88,10 @@ pub struct Terms {
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum NotDelivered {
     /// No zone has it.
-    #[error("the door lies in no zone")]
+    #[error("the address lies in no delivery zone")]
     OutsideEveryZone,
     /// There are no zones, and it is farther than this many metres.
-    #[error("the door lies farther than {0} metres")]
+    #[error("the address is farther away than {0} metres")]
     TooFar(f64),
     /// The fee leaves the range of 64 bits.
     #[error(transparent)]

@@ -101,7 +101,7 @@ async fn delete_sync_device(
     match removed {
         Removed::Gone => Ok(StatusCode::NO_CONTENT),
         Removed::Unfinished => {
-            let detail = "Operations of this device are stored and still to be done. Try again when they are finished.";
+            let detail = "Operations of this device are still pending. Try again when they are finished.";
             Err(Problem::new(Code::OperationsUnfinished, detail))
         }
     }

@@ -257,7 +257,7 @@ fn compose(
             waits_for: None,
         };
         if *met == Met::Other {
-            let detail = "This seq or opId came with another operation before. Take the next number and a fresh name.";
+            let detail = "This seq or opId was used for another operation before. Use the next seq and a new opId.";
             let problem = Problem::new(Code::IdempotencyKeyReused, detail).body(None);
             answer.problem = Some(to_raw_value(&problem).map_err(|error| Problem::internal(&error))?);
             answers.push(answer);

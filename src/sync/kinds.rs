@@ -197,20 +197,20 @@ pub fn work(kind: &str, payload: &str) -> Result<Work, Problem> {
         ORDER_STATUS => {
             let wish: StatusWish = read(payload)?;
             if wish.order_id.is_some() == wish.order_op.is_some() {
-                return Err(Problem::invalid_field("", "must hold orderId or orderOp, one of them"));
+                return Err(Problem::invalid_field("", "must contain exactly one of orderId and orderOp"));
             }
             Ok(Work::OrderStatus(wish))
         }
         STOCK => {
             let wish: StockWish = read(payload)?;
             if wish.item_id.is_some() == wish.modifier_id.is_some() {
-                return Err(Problem::invalid_field("", "must hold itemId or modifierId, one of them"));
+                return Err(Problem::invalid_field("", "must contain exactly one of itemId and modifierId"));
             }
             Ok(Work::Stock(wish))
         }
         CART_LINE => read(payload).map(Work::CartLine),
         PROFILE => read(payload).map(Work::Profile),
-        _ => Err(Problem::invalid_field("/kind", "must be a kind that the reference names")),
+        _ => Err(Problem::invalid_field("/kind", "must be one of the kinds in the API reference")),
     }
 }
 

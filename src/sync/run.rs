@@ -181,7 +181,7 @@ impl Unit<'_> {
         });
         done.await.map_err(|problem| match problem.code() {
             Code::VersionConflict if is_driver => {
-                Problem::new(Code::VersionConflict, "Read the order, decide again, and send its version.")
+                Problem::new(Code::VersionConflict, "Get the order, and repeat the request with its current version.")
             }
             _ => problem,
         })
@@ -193,11 +193,11 @@ impl Unit<'_> {
         let who = Who::user(device.user);
         let base =
             self.app.db.read(who, move |tx| Box::pin(async move { sql::base(tx, &device, &name).await })).await?;
-        let base = base
-            .filter(|base| base.seq < self.seq)
-            .ok_or_else(|| Problem::invalid_field("/orderOp", "names no operation of this device before this one"))?;
+        let base = base.filter(|base| base.seq < self.seq).ok_or_else(|| {
+            Problem::invalid_field("/orderOp", "must be the opId of an earlier operation of this device")
+        })?;
         let refused = || {
-            let detail = "The operation that was to place the order was rejected.";
+            let detail = "The operation that places the order was rejected.";
             Problem::new(Code::DependencyRejected, detail).with("opId", &op_id).with("seq", base.seq)
         };
         let placed = base.aggregate.as_deref().filter(|_| base.state == State::Applied);
@@ -218,7 +218,7 @@ impl Unit<'_> {
             (None, Some(_)) => {
                 return Err(Problem::invalid_field("/change", "must be between -1000000 and 1000000"));
             }
-            _ => return Err(Problem::invalid_field("", "must hold stock or change, one of them")),
+            _ => return Err(Problem::invalid_field("", "must contain exactly one of stock and change")),
         };
         self.commit(scope, move |tx| {
             Box::pin(async move {

@@ -81,8 +81,8 @@ pub async fn store(
     if held.is_new {
         let is_room = devices::count_others(tx, device).await? < bounds.max_devices;
         if !is_room && !devices::retire_idle(tx, device).await? {
-            let detail = "So many devices of this user have unfinished operations; see SYNC_MAX_DEVICES. Send what they \
-                          wait for, or remove one with DELETE /api/me/sync-devices.";
+            let detail = "Too many devices of this user have unfinished operations (SYNC_MAX_DEVICES). Send the missing \
+                          operations, or remove a device with DELETE /api/me/sync-devices.";
             return Err(Problem::new(Code::TooMany, detail));
         }
         devices::enlist(tx, device).await?;

@@ -157,7 +157,7 @@ pub async fn write(
     .fetch_all(tx.connection())
     .await
     .on_constraint("cart_items_item_fkey", || {
-        Problem::invalid_field("/lines", "name an item that is not on this restaurant's menu")
+        Problem::invalid_field("/lines", "contains an item that is not on this restaurant's menu")
     })?;
     Ok(held.into_iter().map(|row| row.key).collect())
 }

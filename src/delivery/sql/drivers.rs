@@ -57,7 +57,7 @@ pub async fn insert(tx: &mut Tx, id: DriverId, user: UserId, vehicle: Vehicle) -
     .execute(tx.connection())
     .await
     .on_constraint("drivers_user_key", || {
-        Problem::new(Code::AlreadyExists, "This user has a driver profile already; read it in the list of drivers.")
+        Problem::new(Code::AlreadyExists, "This user already has a driver profile; find it in the list of drivers.")
     })?;
     Ok(())
 }

@@ -233,7 +233,7 @@ pub async fn require_category(tx: &mut Tx, scope: &RestaurantScope, id: Category
     )
     .fetch_optional(tx.connection())
     .await?;
-    let missing = || Problem::invalid_field("/categoryId", "is no category of this restaurant");
+    let missing = || Problem::invalid_field("/categoryId", "must be a category of this restaurant");
     found.map(|_| ()).ok_or_else(missing)
 }
 

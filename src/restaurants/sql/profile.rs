@@ -121,7 +121,7 @@ fn search_words(profile: &Profile) -> Vec<String> {
 }
 
 fn slug_taken() -> Problem {
-    Problem::new(Code::AlreadyExists, "Another restaurant has this slug. Choose another.")
+    Problem::new(Code::AlreadyExists, "Another restaurant has this slug. Choose another slug.")
 }
 
 /// Locks a restaurant against other changes and tells its version.
