@@ -178,16 +178,18 @@ struct Health {
 
 /// Get the liveness of the process
 ///
-/// Answers without asking the database: for whoever restarts a process that hangs. Whether requests can be served is
-/// what `/api/health` says.
-#[utoipa::path(get, path = "/api/health/live", tag = "server", responses((status = 204, description = "It runs")))]
+/// Answers without using the database: for a supervisor that restarts a process that hangs. `/api/health` says whether
+/// requests can be served.
+#[utoipa::path(get, path = "/api/health/live", tag = "server", responses((status = 204, description = "The process is running")))]
 async fn get_liveness() -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// Whether the server is up and reaches its database
+/// Get the health of the server
+///
+/// Says whether the server is up and reaches its database.
 #[utoipa::path(get, path = "/api/health", tag = "server", responses(
-    (status = 200, description = "It is", body = Health),
+    (status = 200, description = "The server is up and reaches its database", body = Health),
 ))]
 async fn get_health(State(app): State<Arc<App>>) -> Result<(StatusCode, Json<Health>), Problem> {
     sqlx::query_scalar!("select 1 as one").fetch_one(app.db.pool()).await?;

@@ -22,8 +22,8 @@ mod shared;
 /// What stands before the paths.
 pub fn head() -> OpenApi {
     let about = "Restaurant ordering and delivery. Errors are `application/problem+json` with a stable `code`; amounts \
-                 are integers in minor units; instants are RFC 3339 in UTC; ids carry a prefix that says what they name. \
-                 Live updates come over Socket.IO at `/socket.io`.";
+                 are integers in minor units; instants are RFC 3339 in UTC; ids have a prefix that says what they identify. \
+                 Live updates are sent over Socket.IO at `/socket.io`.";
     let info = InfoBuilder::new()
         .title("Comanda")
         .version(env!("CARGO_PKG_VERSION"))
@@ -33,21 +33,21 @@ pub fn head() -> OpenApi {
     let token = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
-        .description(Some("The accessToken that signing in answers with."))
+        .description(Some("The accessToken of POST /api/auth/login."))
         .build();
     let guest = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("The guestToken of somebody without an account, for carts."))
+        .description(Some("The guestToken of POST /api/guests, for carts."))
         .build();
     let tags = [
-        ("auth", "Signing up and in."),
-        ("restaurants", "Restaurants, their hours, their people."),
-        ("menu", "What can be ordered."),
-        ("cart", "What a customer means to order."),
-        ("orders", "Orders and their way through the kitchen."),
-        ("deliveries", "The way to the door."),
-        ("drivers", "Who delivers."),
-        ("server", "The server itself."),
+        ("auth", "Registration, sign-in, sessions, second factor and the caller's profile."),
+        ("restaurants", "Restaurants, their opening hours, delivery zones, coupons and members."),
+        ("menu", "Categories, items, modifiers, availability and stock."),
+        ("cart", "Carts of customers and guests."),
+        ("orders", "Quotes, orders, their status and offline synchronisation."),
+        ("deliveries", "Deliveries and their assignment to drivers."),
+        ("drivers", "Driver profiles, availability and location."),
+        ("server", "Health and messages of the server."),
     ];
     OpenApiBuilder::new()
         .info(info)
@@ -129,6 +129,7 @@ pub fn finish(mut document: OpenApi) -> Value {
     let mut document = serde_json::to_value(document).unwrap_or_default();
     shared::merge_descriptions(&mut document);
     shared::add_refusals(&mut document);
+    shared::rename_schemas(&mut document);
     document
 }
 

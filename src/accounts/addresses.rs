@@ -71,10 +71,10 @@ pub struct NewAddress {
     pub note: Option<MultiLine<300>>,
 }
 
-/// List one's addresses
+/// List the saved addresses
 #[utoipa::path(get, path = "/api/me/addresses", tag = "auth", security(("token" = [])), responses(
-    (status = 200, description = "All of them, the one changed last first", body = List<SavedAddress>),
-    (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 200, description = "The saved addresses, last changed first", body = List<SavedAddress>),
+    (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_addresses(
     State(app): State<Arc<App>>,
@@ -86,14 +86,14 @@ async fn list_addresses(
     Ok(Json(List::whole(addresses)))
 }
 
-/// Keep an address
+/// Create an address
 #[utoipa::path(post, path = "/api/me/addresses", tag = "auth", security(("token" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "A fresh random key, the same when repeating the request")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key")),
     request_body = NewAddress,
     responses(
         (status = 201, description = "The address", body = SavedAddress),
-        (status = 409, description = "Fifty are kept already", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Fifty addresses are saved already", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_address(
     State(app): State<Arc<App>>,
@@ -116,9 +116,9 @@ async fn create_address(
 #[utoipa::path(put, path = "/api/me/addresses/{addressId}", tag = "auth", security(("token" = [])),
     params(("addressId" = AddressId, Path)), request_body = NewAddress,
     responses(
-        (status = 200, description = "The address now", body = SavedAddress),
-        (status = 404, description = "None of the caller's has that id", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The address after the change", body = SavedAddress),
+        (status = 404, description = "The caller has no such resource", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn replace_address(
     State(app): State<Arc<App>>,
@@ -134,12 +134,12 @@ async fn replace_address(
     replaced.map(Json).ok_or_else(Problem::not_found)
 }
 
-/// Forget an address
+/// Delete an address
 #[utoipa::path(delete, path = "/api/me/addresses/{addressId}", tag = "auth", security(("token" = [])),
     params(("addressId" = AddressId, Path)),
     responses(
-        (status = 204, description = "It is not kept any more"),
-        (status = 404, description = "None of the caller's has that id", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 204, description = "The address is deleted"),
+        (status = 404, description = "The caller has no such resource", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn delete_address(
     State(app): State<Arc<App>>,

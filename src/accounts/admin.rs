@@ -69,7 +69,7 @@ struct UsersQuery {
 /// List accounts
 #[utoipa::path(get, path = "/api/admin/users", tag = "auth", security(("token" = [])), params(UsersQuery), responses(
     (status = 200, description = "A page of accounts, the newest first", body = List<Account>),
-    (status = 403, description = "Only administrators may", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 403, description = "Requires the role ADMIN", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_users(
     State(app): State<Arc<App>>,
@@ -94,16 +94,16 @@ pub struct AccountPatch {
     pub role: Option<UserRole>,
 }
 
-/// Disable somebody, or change their role
+/// Update an account
 ///
-/// Takes effect at once, on open sockets too.
+/// Disables it, enables it or changes its role. Takes effect at once, on open sockets too.
 #[utoipa::path(patch, path = "/api/admin/users/{userId}", tag = "auth", security(("token" = [])),
     params(("userId" = UserId, Path)), request_body = AccountPatch,
     responses(
-        (status = 200, description = "The account now", body = Account),
-        (status = 403, description = "Only administrators may", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Nobody has that id", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "It is your own account", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The account after the change", body = Account),
+        (status = 403, description = "Requires the role ADMIN", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "No account has this id", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The account is the caller's own", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_user(
     State(app): State<Arc<App>>,

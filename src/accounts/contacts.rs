@@ -52,13 +52,13 @@ struct ContactCodeSent {
     expires_in: i64,
 }
 
-/// Request a code for one's phone number
+/// Send a code to confirm the phone number
 ///
-/// It goes by SMS to the number of the profile, in place of an earlier code. Messages are limited for each number, each
-/// account and each network.
+/// Sent by SMS to the number of the profile; it replaces an earlier code. Messages are limited per number, per account
+/// and per network.
 #[utoipa::path(post, path = "/api/me/phone/code", tag = "auth", security(("token" = [])), responses(
-    (status = 202, description = "The code is on its way", body = ContactCodeSent),
-    (status = 409, description = "The profile has no number", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 202, description = "The code is being sent", body = ContactCodeSent),
+    (status = 409, description = "The profile has no phone number", body = ProblemBody, content_type = "application/problem+json"),
     (status = 429, description = "Too many messages", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn request_phone_code(
@@ -69,11 +69,11 @@ async fn request_phone_code(
     send_code(&app, client, &caller, Channel::Sms).await
 }
 
-/// Request a code for one's e-mail address
+/// Send a code to confirm the e-mail address
 ///
-/// It goes to the address of the account, in place of an earlier code.
+/// Sent to the address of the account; it replaces an earlier code.
 #[utoipa::path(post, path = "/api/me/email/code", tag = "auth", security(("token" = [])), responses(
-    (status = 202, description = "The code is on its way", body = ContactCodeSent),
+    (status = 202, description = "The code is being sent", body = ContactCodeSent),
     (status = 429, description = "Too many messages", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn request_email_code(
@@ -133,14 +133,14 @@ struct ContactCode {
     code: String,
 }
 
-/// Confirm one's phone number
+/// Confirm the phone number
 ///
-/// Five tries a code. From now on codes for a new password may go there, once the e-mail address is confirmed too. The
-/// owner is told at both.
+/// Five tries per code. A confirmed number can receive codes to reset the password once the e-mail address is confirmed
+/// too. The owner is notified at both.
 #[utoipa::path(post, path = "/api/me/phone/confirm", tag = "auth", security(("token" = [])), request_body = ContactCode,
     responses(
-        (status = 200, description = "The profile, its number confirmed", body = User),
-        (status = 401, description = "The code is wrong, used or too old, or of another number", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The profile with the confirmed number", body = User),
+        (status = 401, description = "The code is wrong, used, expired, or for another number", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn confirm_phone(
     State(app): State<Arc<App>>,
@@ -151,12 +151,12 @@ async fn confirm_phone(
     confirm(&app, client, &caller, Channel::Sms, &given.code).await
 }
 
-/// Confirm one's e-mail address
+/// Confirm the e-mail address
 ///
-/// Five tries a code.
+/// Five tries per code.
 #[utoipa::path(post, path = "/api/me/email/confirm", tag = "auth", security(("token" = [])), request_body = ContactCode,
     responses(
-        (status = 200, description = "The profile, its address confirmed", body = User),
+        (status = 200, description = "The profile with the confirmed address", body = User),
         (status = 401, description = "Invalid or expired code", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn confirm_email(

@@ -68,10 +68,10 @@ pub struct NewDevice {
     pub locale: Locale,
 }
 
-/// List one's devices
+/// List the devices registered for push notifications
 #[utoipa::path(get, path = "/api/me/devices", tag = "auth", security(("token" = [])), responses(
-    (status = 200, description = "The devices whose sessions stand", body = List<PushDevice>),
-    (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 200, description = "The devices with active sessions", body = List<PushDevice>),
+    (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_devices(
     State(app): State<Arc<App>>,
@@ -82,16 +82,16 @@ async fn list_devices(
     Ok(Json(List::whole(devices)))
 }
 
-/// Register a device for pushes
+/// Register a device for push notifications
 ///
-/// Registering a target again renews it; registered by somebody else, it is theirs from then on. Pushes end with the
-/// session.
+/// Registering the same target again renews it; a target registered by another user moves to the caller. Push
+/// notifications stop when the session ends.
 #[utoipa::path(post, path = "/api/me/devices", tag = "auth", security(("token" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "A fresh random key, the same when repeating the request")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key")),
     request_body = NewDevice,
     responses(
         (status = 201, description = "The device", body = PushDevice),
-        (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn register_device(
     State(app): State<Arc<App>>,
@@ -111,12 +111,12 @@ async fn register_device(
     .await
 }
 
-/// Stop pushes to a device
+/// Delete a device registered for push notifications
 #[utoipa::path(delete, path = "/api/me/devices/{deviceId}", tag = "auth", security(("token" = [])),
     params(("deviceId" = DeviceId, Path)),
     responses(
-        (status = 204, description = "It gets no more pushes"),
-        (status = 404, description = "None of the caller's has that id", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 204, description = "The device is deleted"),
+        (status = 404, description = "The caller has no such resource", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn delete_device(
     State(app): State<Arc<App>>,

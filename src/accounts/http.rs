@@ -63,19 +63,20 @@ struct Registration {
 
 /// The same whether or not the address was known.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AcceptedMessage)]
 struct Accepted {
     /// What to do next.
     message: &'static str,
 }
 
-/// Sign up
+/// Register an account
 ///
-/// The answer is the same for a new address and for one that has an account already, which stays as it is. Whoever reads
-/// the mailbox and recovers the account takes it over: nothing stays of what was set before the address was confirmed
-/// (`POST /api/me/email/confirm`, or a code for a new password that came by e-mail).
+/// The response is the same for a new address and for one that already has an account, which is not changed. Whoever
+/// receives mail at the address and recovers the account takes it over: everything set before the address was confirmed
+/// (`POST /api/me/email/confirm`, or a code to reset the password received by e-mail) is removed.
 #[utoipa::path(post, path = "/api/auth/register", tag = "auth", request_body = Registration, responses(
-    (status = 202, description = "Sign in with the address and the password", body = Accepted),
-    (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 202, description = "Accepted; sign in with the address and the password", body = Accepted),
+    (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn register(
     State(app): State<Arc<App>>,
@@ -127,6 +128,7 @@ struct Credentials {
 /// A session has been opened.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = LoginSession)]
 pub struct SignedInAnswer {
     #[serde(flatten)]
     pub(super) tokens: TokenPair,
@@ -143,6 +145,7 @@ pub struct SignedInAnswer {
 /// Signed in, or half way there.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = LoginResult)]
 enum LoginAnswer {
     SignedIn(Box<SignedInAnswer>),
     SecondFactorNeeded(SecondFactorNeeded),
@@ -150,9 +153,9 @@ enum LoginAnswer {
 
 /// Sign in
 #[utoipa::path(post, path = "/api/auth/login", tag = "auth", request_body = Credentials, responses(
-    (status = 200, description = "Signed in; or, with secondFactorRequired, a code is still to be given", body = LoginAnswer),
-    (status = 401, description = "Address or password is wrong", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 429, description = "Too many wrong passwords; Retry-After says when to go on", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 200, description = "Signed in, or, with secondFactorRequired, a code is required", body = LoginAnswer),
+    (status = 401, description = "Invalid e-mail or password", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 429, description = "Too many wrong passwords; see Retry-After", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn login(
     State(app): State<Arc<App>>,
@@ -196,6 +199,7 @@ async fn login(
 
 /// The caller, and what they may act as.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Profile)]
 struct Me {
     #[serde(flatten)]
     user: User,
@@ -205,10 +209,10 @@ struct Me {
     driver: Option<Driver>,
 }
 
-/// Read one's own profile
+/// Get the caller's profile
 #[utoipa::path(get, path = "/api/me", tag = "auth", security(("token" = [])), responses(
-    (status = 200, description = "The caller", body = Me),
-    (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 200, description = "The profile of the caller", body = Me),
+    (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_me(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> Result<Json<Me>, Problem> {
     let presence = app.config.delivery.presence;

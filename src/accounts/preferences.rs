@@ -23,6 +23,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 /// One kind of news, by each way of telling it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NotificationChannels)]
 pub struct Channels {
     /// To devices.
     pub push: bool,
@@ -40,6 +41,7 @@ impl Channels {
 /// What one wants to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NotificationPreferences)]
 pub struct Preferences {
     /// Codes, new passwords, new devices: always told.
     pub security: Channels,
@@ -59,10 +61,10 @@ impl Preferences {
     }
 }
 
-/// Read one's wishes
+/// Get notification preferences
 #[utoipa::path(get, path = "/api/me/notification-preferences", tag = "auth", security(("token" = [])), responses(
-    (status = 200, description = "What holds", body = Preferences),
-    (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 200, description = "The notification preferences", body = Preferences),
+    (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_notification_preferences(
     State(app): State<Arc<App>>,
@@ -74,12 +76,12 @@ async fn get_notification_preferences(
     Ok(Json(said.unwrap_or(Preferences::UNSAID)))
 }
 
-/// Say what one wants to be told
+/// Replace notification preferences
 #[utoipa::path(put, path = "/api/me/notification-preferences", tag = "auth", security(("token" = [])),
     request_body = Preferences,
     responses(
-        (status = 200, description = "What holds now", body = Preferences),
-        (status = 422, description = "Security cannot be declined", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The notification preferences after the change", body = Preferences),
+        (status = 422, description = "Security notifications cannot be turned off", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn put_notification_preferences(
     State(app): State<Arc<App>>,

@@ -110,14 +110,14 @@ struct ProfilePatch {
     current_password: Option<GivenPassword>,
 }
 
-/// Change one's profile
+/// Update the caller's profile
 ///
-/// A field that was written later by another device keeps that value; the answer shows what holds. A time more than
-/// five minutes ahead is refused.
+/// A field that another device wrote later keeps its value; the response shows the current values. A time more than
+/// five minutes in the future is refused.
 #[utoipa::path(patch, path = "/api/me", tag = "auth", security(("token" = [])), request_body = ProfilePatch, responses(
-    (status = 200, description = "The profile now", body = User),
-    (status = 403, description = "The password is needed", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 422, description = "Something is not valid, or the client's clock is wrong", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 200, description = "The profile after the change", body = User),
+    (status = 403, description = "The current password is required", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "Invalid request, or the client's clock is wrong", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_me(
     State(app): State<Arc<App>>,

@@ -69,6 +69,7 @@ pub fn signed_up(email: &Email, id: UserId, is_new: bool, now: DateTime<Utc>) ->
 /// How the code should travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = RecoveryChannel)]
 enum Way {
     /// To the account's phone, if number and e-mail address are confirmed; else by e-mail.
     Sms,
@@ -79,6 +80,7 @@ enum Way {
 /// Somebody who forgot their password.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = PasswordResetRequest)]
 struct Forgotten {
     email: Email,
     /// `sms` unless told.
@@ -91,6 +93,7 @@ struct Forgotten {
 /// The same whether or not somebody has that address.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = PasswordResetRequested)]
 struct ResetAsked {
     /// Send it back with the code: it reserves this request's tries for whoever asked.
     reset_id: ResetId,
@@ -101,13 +104,13 @@ struct ResetAsked {
     message: &'static str,
 }
 
-/// Ask for a code to choose a new password
+/// Request a code to reset the password
 ///
-/// The answer is the same for an address that has no account. Three requests in 15 minutes and six a day for each network,
-/// for the networks that the owner was signed in from, and for each device with a token.
+/// The response is the same for an address without an account. Three requests in 15 minutes and six a day per network;
+/// networks from which the owner has signed in, and devices with a device token, are counted separately.
 #[utoipa::path(post, path = "/api/auth/forgot-password", tag = "auth", request_body = Forgotten, responses(
-    (status = 202, description = "If the address has an account, a code is on its way", body = ResetAsked),
-    (status = 429, description = "Too many codes were asked for", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 202, description = "If the address has an account, a code is being sent", body = ResetAsked),
+    (status = 429, description = "Too many codes requested", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn forgot_password(
     State(app): State<Arc<App>>,
@@ -163,6 +166,7 @@ fn code_parts<'a>(id: &'a ResetId, code: &'a str) -> [&'a [u8]; 3] {
 /// The code, and the password to be.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = PasswordReset)]
 struct CodeAndPassword {
     email: Email,
     /// Eight digits, or twelve.
@@ -176,6 +180,7 @@ struct CodeAndPassword {
 
 /// It is done.
 #[derive(Serialize, ToSchema)]
+#[schema(as = PasswordResetResult)]
 struct Done {
     /// What to do next.
     message: &'static str,
@@ -184,15 +189,15 @@ struct Done {
     device_token: String,
 }
 
-/// Choose a new password with a code
+/// Reset the password with a code
 ///
-/// Five tries a code. Every session of the account ends. A code that came by e-mail proves the mailbox: a phone number that
-/// was never confirmed goes, and the first time everything that was set before, since a stranger may have signed up with
-/// the address: second factor, addresses and devices as well.
+/// Five tries per code. All sessions of the account end. A code received by e-mail confirms the address: an unconfirmed
+/// phone number is removed, and the first time also everything else that was set before, because somebody else may have
+/// registered the address: second factor, addresses and devices.
 #[utoipa::path(post, path = "/api/auth/reset-password", tag = "auth", request_body = CodeAndPassword, responses(
-    (status = 200, description = "Sign in with the new password", body = Done),
+    (status = 200, description = "The password is reset; sign in with it", body = Done),
     (status = 401, description = "Invalid or expired code", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 429, description = "Too many codes were tried without resetId", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 429, description = "Too many codes tried without resetId", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn reset_password(
     State(app): State<Arc<App>>,

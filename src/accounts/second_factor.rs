@@ -52,6 +52,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 /// The password was right, and a second factor is asked for.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SecondFactorChallenge)]
 pub struct SecondFactorNeeded {
     /// Always true.
     #[schema(example = true)]
@@ -82,6 +83,7 @@ pub async fn ask(app: &App, user: UserId, password_hash: &str) -> Result<Option<
 /// A code of the app, or one that stands in for it.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = SecondFactorProof)]
 struct Proof {
     /// Half a sign-in, as it was answered to the password.
     challenge: ChallengeId,
@@ -119,7 +121,7 @@ fn wrong() -> Problem {
 /// Complete a sign-in with the second factor
 #[utoipa::path(post, path = "/api/auth/second-factor", tag = "auth", request_body = Proof, responses(
     (status = 200, description = "Signed in", body = SignedInAnswer),
-    (status = 401, description = "The code is wrong or used, or the sign-in is over", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 401, description = "The code is wrong or used, or the sign-in has expired", body = ProblemBody, content_type = "application/problem+json"),
     (status = 429, description = "Too many wrong codes", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn complete_login(
@@ -198,10 +200,10 @@ struct SecondFactorState {
     recovery_codes_left: i64,
 }
 
-/// Whether one has a second factor
+/// Get the state of the second factor
 #[utoipa::path(get, path = "/api/me/second-factor", tag = "auth", security(("token" = [])), responses(
-    (status = 200, description = "How it stands", body = SecondFactorState),
-    (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 200, description = "The state of the second factor", body = SecondFactorState),
+    (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_second_factor(
     State(app): State<Arc<App>>,
@@ -217,12 +219,14 @@ async fn get_second_factor(
 /// The password once more.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CurrentPassword)]
 struct PasswordAgain {
     password: GivenPassword,
 }
 
 /// A key to put into an authenticator app; shown this once.
 #[derive(Serialize, ToSchema)]
+#[schema(as = SecondFactorKey)]
 struct NewKey {
     /// To type.
     #[schema(example = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")]
@@ -234,14 +238,14 @@ struct NewKey {
     uri: String,
 }
 
-/// Begin to set up a second factor
+/// Start the set-up of a second factor
 ///
-/// Nothing is asked for until a code of the key was given to `confirm`.
+/// The second factor is not required until a code of the key was sent to `confirm`.
 #[utoipa::path(post, path = "/api/me/second-factor", tag = "auth", security(("token" = [])), request_body = PasswordAgain,
     responses(
-        (status = 201, description = "The key", body = NewKey),
-        (status = 403, description = "The password is another one", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "There is one already", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 201, description = "The key of the second factor", body = NewKey),
+        (status = 403, description = "The current password is wrong", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "A second factor is already set up", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn add_second_factor(
     State(app): State<Arc<App>>,
@@ -270,6 +274,7 @@ async fn add_second_factor(
 /// The first code.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SecondFactorConfirmation)]
 struct FirstCode {
     /// Six digits.
     #[schema(example = "471181", max_length = 16)]
@@ -285,13 +290,13 @@ struct RecoveryCodes {
     recovery_codes: Vec<String>,
 }
 
-/// Finish setting up a second factor
+/// Confirm the second factor
 ///
-/// From now on signing in asks for it; all other sessions end.
+/// From now on it is required to sign in; all other sessions end.
 #[utoipa::path(post, path = "/api/me/second-factor/confirm", tag = "auth", security(("token" = [])),
     request_body = FirstCode,
     responses(
-        (status = 200, description = "It is asked for from now on", body = RecoveryCodes),
+        (status = 200, description = "The second factor is required from now on; the recovery codes", body = RecoveryCodes),
         (status = 401, description = "The code is wrong", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn confirm_second_factor(
@@ -334,6 +339,7 @@ async fn changed(tx: &mut Tx, seal: &Seal, user: UserId, keep: Option<SessionId>
 /// Password and code once more.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = SecondFactorRemoval)]
 struct Removal {
     password: GivenPassword,
     /// Six digits.
@@ -344,12 +350,12 @@ struct Removal {
     recovery_code: Option<String>,
 }
 
-/// Remove the second factor
+/// Delete the second factor
 #[utoipa::path(delete, path = "/api/me/second-factor", tag = "auth", security(("token" = [])), request_body = Removal,
     responses(
-        (status = 204, description = "Signing in asks for the password alone again"),
+        (status = 204, description = "The second factor is deleted"),
         (status = 401, description = "The code is wrong", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "The password is another one", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The current password is wrong", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn remove_second_factor(
     State(app): State<Arc<App>>,

@@ -106,13 +106,13 @@ fn ended() -> Problem {
     Problem::new(Code::SessionEnded, "Sign in again.")
 }
 
-/// Get the next pair of tokens
+/// Refresh the session
 ///
-/// Each refresh token is used once. When the answer is lost, the same request may be sent again, as long as the pair it
-/// carried has not been used; it gives the same refresh token. A token that is used after its successor has been used
-/// ends the session: somebody has a copy.
+/// Returns a new access token and refresh token. Each refresh token is used once. If the response is lost, the same
+/// request can be repeated until the new pair has been used; it returns the same refresh token. Using a token after its
+/// successor was used ends the session, because somebody has a copy.
 #[utoipa::path(post, path = "/api/auth/refresh", tag = "auth", request_body = RefreshRequest, responses(
-    (status = 200, description = "The next pair", body = TokenPair),
+    (status = 200, description = "The new tokens", body = TokenPair),
     (status = 401, description = "Session ended", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn refresh(
@@ -144,7 +144,7 @@ async fn refresh(
 /// The session ends on every device that has its tokens, and its sockets are disconnected.
 #[utoipa::path(post, path = "/api/auth/logout", tag = "auth", security(("token" = [])), responses(
     (status = 204, description = "Signed out"),
-    (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn logout(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> Result<StatusCode, Problem> {
     end(&app, Who::user(caller.user), caller.user, caller.session, Reason::Logout).await?;
@@ -159,12 +159,12 @@ async fn end(app: &App, who: Who, user: UserId, session: SessionId, reason: Reas
     Ok(ended)
 }
 
-/// Sign out everywhere
+/// Sign out of all sessions
 ///
-/// Every session of the caller ends, this one included.
+/// All sessions of the caller end, including this one.
 #[utoipa::path(post, path = "/api/auth/logout-all", tag = "auth", security(("token" = [])), responses(
-    (status = 204, description = "Signed out everywhere"),
-    (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 204, description = "All sessions have ended"),
+    (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn logout_all(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> Result<StatusCode, Problem> {
     let user = caller.user;
@@ -187,11 +187,11 @@ struct PasswordChange {
 
 /// Change the password
 ///
-/// Every other session of the caller ends.
+/// All other sessions of the caller end.
 #[utoipa::path(post, path = "/api/auth/change-password", tag = "auth", security(("token" = [])),
     request_body = PasswordChange,
     responses(
-        (status = 204, description = "The new password holds"),
+        (status = 204, description = "The password is changed"),
         (status = 403, description = "The current password is wrong", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The new password is too short, blank or too common", body = ProblemBody, content_type = "application/problem+json"),
 ))]
@@ -249,10 +249,10 @@ pub async fn authenticate_again(app: &App, user: UserId, given: &GivenPassword) 
     Ok(hash)
 }
 
-/// Where one is signed in
+/// List sessions
 #[utoipa::path(get, path = "/api/me/sessions", tag = "auth", security(("token" = [])), responses(
-    (status = 200, description = "The sessions that stand, the one used last first", body = List<Session>),
-    (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 200, description = "The active sessions, last used first", body = List<Session>),
+    (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_sessions(
     State(app): State<Arc<App>>,
@@ -267,12 +267,12 @@ async fn list_sessions(
     Ok(Json(List::whole(sessions)))
 }
 
-/// Sign out on another device
+/// End a session
 #[utoipa::path(delete, path = "/api/me/sessions/{sessionId}", tag = "auth", security(("token" = [])),
     params(("sessionId" = SessionId, Path)),
     responses(
         (status = 204, description = "Session ended"),
-        (status = 404, description = "None of the caller's has that id", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The caller has no such resource", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn end_session(
     State(app): State<Arc<App>>,

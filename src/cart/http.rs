@@ -29,12 +29,12 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(get_cart, put_cart, patch_cart))
 }
 
-/// Read one's cart
+/// Get the caller's cart
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/cart", tag = "cart", security(("token" = []), ("guest" = [])),
     params(("restaurantId" = RestaurantId, Path)),
     responses(
-        (status = 200, description = "The open cart, at the menu's prices of this moment", body = Cart),
-        (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The open cart at current prices", body = Cart),
+        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_cart(State(app): State<Arc<App>>, shopper: Shopper) -> Result<Json<Cart>, Problem> {
     let (scope, owner) = (shopper.scope, shopper.owner);
@@ -45,6 +45,7 @@ async fn get_cart(State(app): State<Arc<App>>, shopper: Shopper) -> Result<Json<
 /// What the cart is to hold.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CartUpdate)]
 struct CartContent {
     /// The lines, at most 100; none empties the cart.
     #[schema(max_items = 100)]
@@ -57,6 +58,7 @@ struct CartContent {
 /// What, how many, and a wish.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = CartLineInput)]
 struct WantedCartLine {
     /// What the client calls the line; the server names it when absent.
     #[schema(inline)]
@@ -100,12 +102,12 @@ fn check(writes: &[LineWrite]) -> Result<(), Problem> {
     }
 }
 
-/// Replace what is in one's cart
+/// Replace the caller's cart
 #[utoipa::path(put, path = "/api/restaurants/{restaurantId}/cart", tag = "cart", security(("token" = []), ("guest" = [])),
     params(("restaurantId" = RestaurantId, Path)), request_body = CartContent,
     responses(
-        (status = 200, description = "The cart now", body = Cart),
-        (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The cart after the change", body = Cart),
+        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "An item is not on this menu, its choices do not fit its groups, a quantity is out of range, or the client's clock is wrong", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn put_cart(
@@ -188,16 +190,16 @@ impl LinePatch {
     }
 }
 
-/// Change lines of one's cart
+/// Update lines of the caller's cart
 ///
-/// Each line by its key: of two writes of a line the one with the later `at` holds, whichever arrives first, and a line
-/// that was taken out stays out unless a later write brings it back. The answer shows what holds.
+/// Each line by its key: of two writes to a line, the one with the later `at` wins, whichever arrives first, and a
+/// deleted line stays deleted unless a later write restores it. The response shows the current cart.
 #[utoipa::path(patch, path = "/api/restaurants/{restaurantId}/cart", tag = "cart", security(("token" = []), ("guest" = [])),
     params(("restaurantId" = RestaurantId, Path)), request_body = CartPatch,
     responses(
-        (status = 200, description = "The cart now", body = Cart),
-        (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "As for the whole cart; or a line is named twice, or the client's clock is wrong", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The cart after the change", body = Cart),
+        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid lines as for the whole cart, a repeated key, or a wrong client clock", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn patch_cart(
     State(app): State<Arc<App>>,

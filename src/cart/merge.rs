@@ -13,6 +13,7 @@ use crate::ids::ItemId;
 /// Why a guest's line is not in the user's cart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = UnmergedReason)]
 pub enum WhyLeft {
     /// The user has ordered here since it was written.
     OrderedSince,
@@ -25,6 +26,7 @@ pub enum WhyLeft {
 /// A guest's line that is not in the user's cart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = UnmergedLine)]
 pub struct LeftBehind {
     /// What the client called it.
     pub key: String,

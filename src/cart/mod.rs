@@ -69,6 +69,7 @@ impl Quantity {
 /// Why a line cannot be ordered now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CartLineIssue)]
 pub enum Obstacle {
     /// Not on the menu any more.
     Deleted,

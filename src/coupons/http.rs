@@ -27,13 +27,13 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     ))
 }
 
-/// List a restaurant's coupons
+/// List coupons
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/coupons", tag = "restaurants", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path), PageQuery),
     responses(
-        (status = 200, description = "A page of them, the newest first", body = List<Coupon>),
-        (status = 403, description = "For managers", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "A page of coupons, newest first", body = List<Coupon>),
+        (status = 403, description = "Requires the role MANAGER", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_coupons(
     State(app): State<Arc<App>>,
@@ -45,18 +45,18 @@ async fn list_coupons(
     Ok(Json(page.cut(rows, |coupon| (coupon.created_at, coupon.id.uuid()))))
 }
 
-/// Make a coupon
+/// Create a coupon
 ///
-/// Customers who send its code with a quote or an order get what it is worth. A code means one coupon at a time.
+/// Customers send its code with a quote or an order. A code belongs to one coupon at a time.
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/coupons", tag = "restaurants", security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A fresh random key, the same when repeating the request")),
+    params(("restaurantId" = RestaurantId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key")),
     request_body = NewCoupon,
     responses(
         (status = 201, description = "The coupon", body = Coupon),
-        (status = 403, description = "For managers", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "Another coupon has the code", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Requires the role MANAGER", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Another coupon has this code", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_coupon(
     State(app): State<Arc<App>>,
@@ -75,13 +75,13 @@ async fn create_coupon(
     .await
 }
 
-/// Read a coupon
+/// Get a coupon
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/coupons/{couponId}", tag = "restaurants",
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("couponId" = CouponId, Path)),
     responses(
         (status = 200, description = "The coupon; its version is the ETag", body = Coupon),
-        (status = 403, description = "For managers", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Not there, or not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Requires the role MANAGER", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_coupon(
     State(app): State<Arc<App>>,
@@ -94,19 +94,19 @@ async fn get_coupon(
     Ok(Versioned { version: body.version, body })
 }
 
-/// Change a coupon
+/// Update a coupon
 ///
-/// When, how often and whether it can be used. What it is worth never changes: make another for that.
+/// When, how often and whether it can be used. Its value never changes: create another coupon instead.
 #[utoipa::path(patch, path = "/api/restaurants/{restaurantId}/coupons/{couponId}", tag = "restaurants",
     security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), ("couponId" = CouponId, Path), ("If-Match" = Option<String>, Header, description = "The version it must still have, in quotes")),
+    params(("restaurantId" = RestaurantId, Path), ("couponId" = CouponId, Path), ("If-Match" = Option<String>, Header, description = "The expected version, in quotes as in ETag")),
     request_body = CouponPatch,
     responses(
-        (status = 200, description = "The coupon now", body = Coupon),
-        (status = 403, description = "For managers", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Not there, or not yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "It was changed meanwhile; `current` shows it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The coupon after the change", body = Coupon),
+        (status = 403, description = "Requires the role MANAGER", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "Version conflict; `current` is the current state", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_coupon(
     State(app): State<Arc<App>>,
@@ -131,13 +131,13 @@ async fn update_coupon(
 
 /// Delete a coupon
 ///
-/// Nobody can use it any more, and its code is free. Orders that used it keep what it saved.
+/// It can no longer be used, and its code is free again. Orders that used it keep their discount.
 #[utoipa::path(delete, path = "/api/restaurants/{restaurantId}/coupons/{couponId}", tag = "restaurants",
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("couponId" = CouponId, Path)),
     responses(
-        (status = 204, description = "It is gone"),
-        (status = 403, description = "For managers", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Not there, or not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 204, description = "Deleted"),
+        (status = 403, description = "Requires the role MANAGER", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn delete_coupon(
     State(app): State<Arc<App>>,

@@ -46,15 +46,17 @@ async fn profile(tx: &mut Tx, user: UserId, presence: TimeDelta) -> Result<Drive
     sql::drivers::of_user(tx, user, presence).await?.ok_or_else(Problem::not_found)
 }
 
-/// Make somebody a driver
+/// Create a driver profile
+///
+/// For a user who has an account.
 #[utoipa::path(post, path = "/api/admin/drivers", tag = "drivers", security(("token" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "A fresh random key, the same when repeating the request")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key")),
     request_body = NewDriver,
     responses(
         (status = 201, description = "The profile", body = Driver),
-        (status = 403, description = "Only administrators may", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "They have a profile already", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Nobody has that address", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Requires the role ADMIN", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The user already has a driver profile", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "No active account has this address", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_driver(
     State(app): State<Arc<App>>,
@@ -79,7 +81,7 @@ async fn create_driver(
 #[utoipa::path(get, path = "/api/admin/drivers", tag = "drivers", security(("token" = [])), params(PageQuery),
     responses(
         (status = 200, description = "A page of drivers, the newest first", body = List<Driver>),
-        (status = 403, description = "Only administrators may", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Requires the role ADMIN", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_drivers(
     State(app): State<Arc<App>>,
@@ -101,17 +103,17 @@ struct DriverAvailability {
     place: Option<Place>,
 }
 
-/// Come on duty, or go off
+/// Go on duty or off duty
 ///
-/// Whoever goes off while carrying an order still carries it to the end. Who is on duty says so by reporting their place
-/// at least once a minute: after `DRIVER_PRESENCE` without a sign of life they are given no work, and after
-/// `DRIVER_OFF_DUTY_AFTER` they are off duty, and what they have not picked up goes back to waiting.
+/// A driver who goes off duty during a delivery finishes it. A driver on duty reports a location at least once a
+/// minute: after `DRIVER_PRESENCE` without a request the driver gets no deliveries, and after `DRIVER_OFF_DUTY_AFTER`
+/// the driver is set off duty and deliveries not picked up are WAITING again.
 #[utoipa::path(put, path = "/api/drivers/me/availability", tag = "drivers", security(("token" = [])),
     request_body = DriverAvailability,
     responses(
-        (status = 200, description = "The profile now", body = Driver),
-        (status = 403, description = "The caller is no driver", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "No place is known yet, or BUSY was asked for", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The profile after the change", body = Driver),
+        (status = 403, description = "The caller has no driver profile", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "No location is known yet, or BUSY was requested", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn set_driver_availability(
     State(app): State<Arc<App>>,
@@ -147,22 +149,23 @@ async fn set_driver_availability(
 /// Where one is, or was at a time.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = LocationReport)]
 struct Location {
     place: Place,
     /// When, by the phone's own clock, which may be up to five minutes ahead. Absent: now.
     at: Option<Timestamp>,
 }
 
-/// Report where one is
+/// Report the driver's location
 ///
-/// Reports may arrive late and in any order: one that is older than the newest changes nothing. A place that no vehicle
-/// reaches from the last one in that time (`DRIVER_MAX_SPEED`) is refused.
+/// Reports can arrive late and in any order: one older than the latest changes nothing. A location that no vehicle
+/// reaches from the last one in the time between (`DRIVER_MAX_SPEED`) is refused.
 #[utoipa::path(post, path = "/api/drivers/me/location", tag = "drivers", security(("token" = [])),
     request_body = Location,
     responses(
-        (status = 204, description = "Noted, or older than what is known"),
-        (status = 403, description = "The caller is no driver", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "No place on the earth, too far from the last one, or a time that is still to come", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 204, description = "Recorded, or older than the last known location"),
+        (status = 403, description = "The caller has no driver profile", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The location is invalid or too far from the last one, or the time is in the future", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn report_location(
     State(app): State<Arc<App>>,

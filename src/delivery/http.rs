@@ -76,7 +76,7 @@ async fn choose(app: &App, caller: &Caller, query: &DeliveryQuery) -> Result<(Wh
 #[utoipa::path(get, path = "/api/deliveries", tag = "deliveries", security(("token" = [])), params(DeliveryQuery),
     responses(
         (status = 200, description = "A page of deliveries, the newest first", body = List<Delivery>),
-        (status = 404, description = "The order or the restaurant is not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The order or restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_deliveries(
     State(app): State<Arc<App>>,
@@ -94,12 +94,12 @@ async fn list_deliveries(
     })))
 }
 
-/// Read one delivery
+/// Get a delivery
 #[utoipa::path(get, path = "/api/deliveries/{deliveryId}", tag = "deliveries", security(("token" = [])),
     params(("deliveryId" = DeliveryId, Path)),
     responses(
         (status = 200, description = "The delivery; its version is the ETag", body = Delivery),
-        (status = 404, description = "Not there, or not yours to see", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_delivery(State(app): State<Arc<App>>, party: DeliveryParty) -> Result<Versioned<Delivery>, Problem> {
     let (scope, id) = (party.scope, party.delivery);
@@ -111,21 +111,23 @@ async fn get_delivery(State(app): State<Arc<App>>, party: DeliveryParty) -> Resu
 /// Who is to carry it.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = DeliveryAssignment)]
 struct Assignment {
     /// Absent: the nearest driver who wants work and has none.
     driver_id: Option<DriverId>,
 }
 
-/// Give a delivery to a driver
+/// Assign a delivery to a driver
 ///
-/// Without a driver's id the nearest one who is available is taken; one that has a driver keeps them. A delivery that is
-/// not picked up yet may be given to somebody else by naming them. Given to the same driver again, nothing changes.
+/// Without `driverId` the nearest available driver is assigned; a delivery that has a driver keeps the driver. A
+/// delivery that is not picked up can be assigned to another driver with `driverId`. Assigning the same driver again
+/// changes nothing.
 #[utoipa::path(post, path = "/api/deliveries/{deliveryId}/assign", tag = "deliveries", security(("token" = [])),
     params(("deliveryId" = DeliveryId, Path)), request_body = Assignment,
     responses(
-        (status = 200, description = "The delivery now", body = Delivery),
-        (status = 404, description = "Not there, or not yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "No driver is free, the driver is busy, or the delivery is past that", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The delivery after the change", body = Delivery),
+        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "No driver is available, the driver is busy, or the delivery cannot be assigned any more", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn assign_delivery(
     State(app): State<Arc<App>>,
@@ -143,6 +145,7 @@ async fn assign_delivery(
 /// Where the delivery should go.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DeliveryStatusUpdate)]
 struct DeliveryStatusWish {
     /// WAITING, ARRIVED, `PICKED_UP`, DELIVERED or FAILED.
     status: DeliveryStatus,
@@ -152,19 +155,19 @@ struct DeliveryStatusWish {
     reason: Option<MultiLine<500>>,
 }
 
-/// Move a delivery along
+/// Update the status of a delivery
 ///
-/// `PICKED_UP` puts the order `ON_THE_WAY` and DELIVERED delivers it, in the same transaction. Before pickup, WAITING hands
-/// the delivery back: it has no driver any more and can be given to another. After pickup, FAILED says with a reason that it
-/// could not be handed over; the restaurant then cancels the order. What a driver handed back, or took to its end, tells
-/// them no longer where it went.
+/// `PICKED_UP` sets the order to `ON_THE_WAY` and DELIVERED sets it to DELIVERED, in the same transaction. Before
+/// pickup, WAITING hands the delivery back: it has no driver any more and can be assigned to another. After pickup,
+/// FAILED reports with a reason that it could not be handed over; the restaurant then cancels the order. Once a
+/// delivery is handed back or closed, its driver no longer sees the address.
 #[utoipa::path(patch, path = "/api/deliveries/{deliveryId}/status", tag = "deliveries", security(("token" = [])),
-    params(("deliveryId" = DeliveryId, Path), ("If-Match" = Option<String>, Header, description = "The version it must still have, in quotes")),
+    params(("deliveryId" = DeliveryId, Path), ("If-Match" = Option<String>, Header, description = "The expected version, in quotes as in ETag")),
     request_body = DeliveryStatusWish,
     responses(
-        (status = 200, description = "The delivery now", body = Delivery),
-        (status = 404, description = "Not there, or not yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "Nothing leads there from the current status", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The delivery after the change", body = Delivery),
+        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The current status does not allow this transition", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_delivery_status(
     State(app): State<Arc<App>>,

@@ -93,6 +93,7 @@ pub struct Driver {
 
 /// The driver, as those who wait for the food see them.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = DeliveryDriver)]
 pub struct Carrier {
     /// Their id.
     pub id: DriverId,
@@ -108,6 +109,7 @@ pub struct Carrier {
 
 /// One end of the way.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = DeliveryStop)]
 pub struct Stop {
     /// The restaurant's name, at its end.
     #[serde(skip_serializing_if = "Option::is_none")]

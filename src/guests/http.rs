@@ -25,13 +25,14 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(create_guest)).routes(routes!(take_over_carts))
 }
 
-/// Become a guest
+/// Create a guest
 ///
-/// Without an account one may fill carts: the token opens the cart of any restaurant, ten at most, and nothing else.
-/// Sign in with it (`guestToken`) and what is in them is in the account. Counted as a sign-up is, by address.
+/// A guest has no account and can fill carts at up to ten restaurants: the token gives access to these carts and
+/// nothing else. Sign in with it as `guestToken` to move the carts to the account. Rate limited like registration, per
+/// network.
 #[utoipa::path(post, path = "/api/guests", tag = "cart", responses(
-    (status = 201, description = "The token, shown this once", body = NewGuest),
-    (status = 429, description = "Too many from this address; Retry-After says when to go on", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 201, description = "The token, which is shown only once", body = NewGuest),
+    (status = 429, description = "Too many requests from this network; see Retry-After", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_guest(State(app): State<Arc<App>>) -> Result<(StatusCode, Json<NewGuest>), Problem> {
     let (id, token, life) = (GuestId::new(), GuestToken::random(), life(&app));
@@ -52,19 +53,20 @@ async fn create_guest(State(app): State<Arc<App>>) -> Result<(StatusCode, Json<N
 /// The token of a guest.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = CartMergeRequest)]
 struct GuestCarts {
     #[schema(value_type = String, example = "gt_3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
     guest_token: SecretString,
 }
 
-/// Take a guest's carts over
+/// Move a guest's carts to the account
 ///
-/// As signing in with the `guestToken` does, for whoever is signed in already. Repeated, it answers the same to the
-/// same user; a token that is wrong, expired or somebody else's by now takes nothing over.
+/// Like signing in with `guestToken`, for a user who is signed in already. Repeating it returns the same response to
+/// the same user; a token that is wrong, expired or already used by another user moves nothing.
 #[utoipa::path(post, path = "/api/me/carts", tag = "cart", security(("token" = [])), request_body = GuestCarts,
     responses(
-        (status = 200, description = "What was taken over, and what was left behind", body = TakeOver),
-        (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The merged carts, and the lines that could not be merged", body = TakeOver),
+        (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn take_over_carts(
     State(app): State<Arc<App>>,

@@ -21,6 +21,7 @@ const ANSWERED_AGAIN: TimeDelta = TimeDelta::days(1);
 /// What became of a guest's carts.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = CartMerge)]
 pub struct TakeOver {
     /// Whether the token was good. If not, nothing was taken over.
     pub taken_over: bool,
@@ -37,6 +38,7 @@ impl TakeOver {
 /// One of the user's carts, now with what was in the guest's.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = MergedCart)]
 pub struct TakenCart {
     /// Where.
     pub restaurant_id: RestaurantId,

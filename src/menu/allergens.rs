@@ -32,6 +32,7 @@ pub enum Allergen {
 /// How sure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = AllergenLevel)]
 pub enum Level {
     /// Traces cannot be ruled out.
     MayContain,
@@ -42,6 +43,7 @@ pub enum Level {
 /// One allergen of one thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DeclaredAllergens)]
 pub struct Declared {
     /// Which.
     pub allergen: Allergen,
@@ -66,6 +68,7 @@ pub enum Diet {
 /// What is known of a dish as it was put together.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ItemAllergens)]
 pub struct Effective {
     /// Certainly in it.
     pub contains: Vec<Allergen>,

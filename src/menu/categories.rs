@@ -60,14 +60,14 @@ struct NewCategory {
     translations: Translations,
 }
 
-/// Add a category
+/// Create a category
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/categories", tag = "menu", security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A fresh random key, the same when repeating the request")),
+    params(("restaurantId" = RestaurantId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key")),
     request_body = NewCategory,
     responses(
         (status = 201, description = "The category", body = Category),
-        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Something is not valid, or there are too many", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request, or the limit is reached", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_category(
     State(app): State<Arc<App>>,
@@ -102,8 +102,8 @@ async fn create_category(
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/categories", tag = "menu",
     params(("restaurantId" = RestaurantId, Path)),
     responses(
-        (status = 200, description = "All of them, in the order of the menu; `nextCursor` is always null", body = List<Category>),
-        (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "All entries in menu order; `nextCursor` is always null", body = List<Category>),
+        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_categories(
     State(app): State<Arc<App>>,
@@ -121,12 +121,12 @@ async fn list_categories(
     Ok(Json(List { data, next_cursor: None }))
 }
 
-/// Read one category
+/// Get a category
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/categories/{categoryId}", tag = "menu",
     params(("restaurantId" = RestaurantId, Path), ("categoryId" = CategoryId, Path)),
     responses(
         (status = 200, description = "The category", body = Category),
-        (status = 404, description = "Not there", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_category(
     State(app): State<Arc<App>>,
@@ -176,13 +176,13 @@ impl CategoryPatch {
     }
 }
 
-/// Change a category
+/// Update a category
 #[utoipa::path(patch, path = "/api/restaurants/{restaurantId}/categories/{categoryId}", tag = "menu",
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("categoryId" = CategoryId, Path)),
     request_body = CategoryPatch,
     responses(
-        (status = 200, description = "The category now", body = Category),
-        (status = 404, description = "Not there", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The category after the change", body = Category),
+        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_category(
     State(app): State<Arc<App>>,
@@ -209,12 +209,12 @@ async fn update_category(
     Ok(Json(category))
 }
 
-/// Remove a category and what stands in it
+/// Delete a category and its items
 #[utoipa::path(delete, path = "/api/restaurants/{restaurantId}/categories/{categoryId}", tag = "menu",
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("categoryId" = CategoryId, Path)),
     responses(
-        (status = 204, description = "It is gone; past orders keep their items"),
-        (status = 404, description = "Not there", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 204, description = "Deleted; past orders keep their items"),
+        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn delete_category(
     State(app): State<Arc<App>>,

@@ -24,6 +24,7 @@ const fn once() -> u8 {
 /// A modifier that a guest chose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = ModifierChoice)]
 pub struct Choice {
     /// Which.
     pub modifier_id: ModifierId,
@@ -39,6 +40,7 @@ pub struct Choice {
 /// A modifier chosen on a modifier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = NestedModifierChoice)]
 pub struct NestedChoice {
     /// Which.
     pub modifier_id: ModifierId,

@@ -12,6 +12,7 @@ use crate::money::Currency;
 /// What became of one thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = MenuChangeType)]
 pub enum Fate {
     /// It is new.
     Created,
@@ -25,6 +26,7 @@ pub enum Fate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "the names say it")]
+#[schema(as = MenuEntityType)]
 pub enum Kind {
     Menu,
     Category,
@@ -36,6 +38,7 @@ pub enum Kind {
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = MenuChange)]
 pub struct Change {
     /// What becomes of it.
     pub change: Fate,
@@ -54,6 +57,7 @@ pub struct Change {
 
 /// What changes about one thing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = MenuFieldChange)]
 pub struct FieldChange {
     /// The field. Groups and categories are called by their keys in it, or by their ids where they have none.
     #[schema(example = "price")]

@@ -30,6 +30,7 @@ pub type Key = SingleLine<80>;
 /// A whole menu.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = MenuDocument)]
 pub struct Document {
     /// The language it is written in, such as `it`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

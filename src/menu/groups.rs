@@ -113,17 +113,17 @@ struct NewModifierGroup {
     translations: Translations,
 }
 
-/// Add a modifier group
+/// Create a modifier group
 ///
-/// Put its id into `modifierGroups` of the items it is asked about, or of modifiers: one level deep. Sizes are a group
-/// with `min` 1 and `max` 1, whose modifiers add to the item's price, which is that of the smallest.
+/// Add its id to `modifierGroups` of items, or of modifiers (one level deep). Sizes are a group with `min` 1 and `max`
+/// 1 whose modifiers add to the price of the item, which is the price of the smallest size.
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/modifier-groups", tag = "menu",
-    security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A fresh random key, the same when repeating the request")),
+    security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key")),
     request_body = NewModifierGroup,
     responses(
         (status = 201, description = "The group", body = ModifierGroup),
-        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Something is not valid, nests too deep or in a circle, or there are too many", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request, nesting too deep or circular, or the limit is reached", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_modifier_group(
     State(app): State<Arc<App>>,
@@ -158,8 +158,8 @@ async fn create_modifier_group(
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/modifier-groups", tag = "menu",
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path)),
     responses(
-        (status = 200, description = "All of them, the oldest first; `nextCursor` is always null", body = List<ModifierGroup>),
-        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "All entries, oldest first; `nextCursor` is always null", body = List<ModifierGroup>),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_modifier_groups(State(app): State<Arc<App>>, staff: Staff) -> Result<Json<List<ModifierGroup>>, Problem> {
     let scope = staff.scope;
@@ -176,12 +176,12 @@ async fn list_modifier_groups(State(app): State<Arc<App>>, staff: Staff) -> Resu
     Ok(Json(List { data, next_cursor: None }))
 }
 
-/// Read one modifier group
+/// Get a modifier group
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/modifier-groups/{groupId}", tag = "menu",
     params(("restaurantId" = RestaurantId, Path), ("groupId" = ModifierGroupId, Path)),
     responses(
         (status = 200, description = "The group", body = ModifierGroup),
-        (status = 404, description = "Not there", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_modifier_group(
     State(app): State<Arc<App>>,
@@ -222,14 +222,14 @@ struct ModifierGroupPatch {
     translations: Option<Translations>,
 }
 
-/// Change a modifier group
+/// Update a modifier group
 #[utoipa::path(patch, path = "/api/restaurants/{restaurantId}/modifier-groups/{groupId}", tag = "menu",
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("groupId" = ModifierGroupId, Path)),
     request_body = ModifierGroupPatch,
     responses(
-        (status = 200, description = "The group now", body = ModifierGroup),
-        (status = 404, description = "Not there", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Something is not valid, nests too deep or in a circle, or there are too many", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The group after the change", body = ModifierGroup),
+        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request, nesting too deep or circular, or the limit is reached", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_modifier_group(
     State(app): State<Arc<App>>,
@@ -267,12 +267,12 @@ async fn update_modifier_group(
     Ok(Json(changed))
 }
 
-/// Remove a modifier group
+/// Delete a modifier group
 #[utoipa::path(delete, path = "/api/restaurants/{restaurantId}/modifier-groups/{groupId}", tag = "menu",
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("groupId" = ModifierGroupId, Path)),
     responses(
-        (status = 204, description = "It is gone, and nothing asks it any more; past orders keep what was chosen"),
-        (status = 404, description = "Not there", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 204, description = "Deleted, also from items and modifiers; past orders keep their choices"),
+        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn delete_modifier_group(
     State(app): State<Arc<App>>,

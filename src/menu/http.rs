@@ -55,21 +55,21 @@ impl MenuQuery {
     }
 }
 
-/// Read the menu
+/// Get the menu
 ///
-/// One call, one body. Send the `ETag` back as `If-None-Match`: 304 says that nothing changed. The answer is never older
-/// than the request.
+/// The whole menu in one response. Send its `ETag` as `If-None-Match`: 304 means that nothing changed. The response is
+/// never older than the request.
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/menu", tag = "menu",
     params(
         ("restaurantId" = RestaurantId, Path),
         MenuQuery,
-        ("Accept-Language" = Option<String>, Header, description = "Languages one reads"),
-        ("If-None-Match" = Option<String>, Header, description = "The ETag of the menu one has"),
+        ("Accept-Language" = Option<String>, Header, description = "The preferred languages, as in RFC 9110"),
+        ("If-None-Match" = Option<String>, Header, description = "The ETag of a menu received before"),
     ),
     responses(
-        (status = 200, description = "The menu; the ETag names these very bytes", body = Menu),
-        (status = 304, description = "The one named in If-None-Match still holds"),
-        (status = 404, description = "No such restaurant or category", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The menu; its ETag identifies these bytes", body = Menu),
+        (status = 304, description = "The menu has not changed since the version in If-None-Match"),
+        (status = 404, description = "The restaurant or category does not exist", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_menu(
     State(app): State<Arc<App>>,

@@ -33,20 +33,21 @@ async fn show(app: &App, scope: RestaurantScope, item: ItemId, image: Option<Ima
         .await
 }
 
-/// Set the picture of an item
+/// Upload the image of an item
 ///
-/// The body is the picture itself, or a form with one file. It is made anew: what it says of places and people is gone.
+/// The body is the image itself, or a multipart form with one file. The image is encoded again, and metadata about
+/// places and people is removed.
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/items/{itemId}/image", tag = "menu", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path), ("itemId" = ItemId, Path)),
     request_body(content(
         (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"), (Vec<u8> = "multipart/form-data"),
     ), description = "A JPEG, PNG or WebP of at most IMAGE_MAX_BYTES"),
     responses(
-        (status = 200, description = "The item with its picture", body = Item),
-        (status = 404, description = "Not there, or not yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too large", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "No JPEG, PNG or WebP", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Too many pixels, damaged, or more than a picture", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The item with the image", body = Item),
+        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "The image is not JPEG, PNG or WebP", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The image is damaged, has too many pixels, or the file contains more than an image", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "Image storage unavailable", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn set_item_image(
@@ -65,12 +66,12 @@ async fn set_item_image(
     show(&app, scope, item, Some(image)).await
 }
 
-/// Remove the picture of an item
+/// Delete the image of an item
 #[utoipa::path(delete, path = "/api/restaurants/{restaurantId}/items/{itemId}/image", tag = "menu",
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("itemId" = ItemId, Path)),
     responses(
-        (status = 200, description = "The item without a picture", body = Item),
-        (status = 404, description = "Not there, or not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The item without the image", body = Item),
+        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn remove_item_image(
     State(app): State<Arc<App>>,

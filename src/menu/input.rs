@@ -36,6 +36,7 @@ impl TryFrom<i32> for Stock {
 /// On or off.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AvailabilityUpdate)]
 pub struct Availability {
     /// On, or off.
     pub available: bool,

@@ -133,14 +133,14 @@ impl NewItem {
     }
 }
 
-/// Add an item
+/// Create an item
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/items", tag = "menu", security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A fresh random key, the same when repeating the request")),
+    params(("restaurantId" = RestaurantId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key")),
     request_body = NewItem,
     responses(
         (status = 201, description = "The item", body = Item),
-        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Something is not valid, or there are too many", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request, or the limit is reached", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_item(
     State(app): State<Arc<App>>,
@@ -180,14 +180,14 @@ struct ItemQuery {
     cursor: Option<Cursor>,
 }
 
-/// List items as staff see them
+/// List items for staff
 ///
-/// With the portions left at this moment, which the menu does not show.
+/// With the current stock, which the menu does not show.
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/items", tag = "menu", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path), ItemQuery),
     responses(
         (status = 200, description = "A page of items, the oldest first", body = List<Item>),
-        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_items(
     State(app): State<Arc<App>>,
@@ -203,12 +203,12 @@ async fn list_items(
     Ok(Json(page.cut(rows, |item| (DateTime::UNIX_EPOCH, item.id.uuid()))))
 }
 
-/// Read one item
+/// Get an item
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/items/{itemId}", tag = "menu",
     params(("restaurantId" = RestaurantId, Path), ("itemId" = ItemId, Path)),
     responses(
         (status = 200, description = "The item", body = Item),
-        (status = 404, description = "Not there", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_item(
     State(app): State<Arc<App>>,
@@ -292,13 +292,13 @@ impl ItemPatch {
     }
 }
 
-/// Change an item
+/// Update an item
 #[utoipa::path(patch, path = "/api/restaurants/{restaurantId}/items/{itemId}", tag = "menu", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path), ("itemId" = ItemId, Path)), request_body = ItemPatch,
     responses(
-        (status = 200, description = "The item now", body = Item),
-        (status = 404, description = "Not there", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The item after the change", body = Item),
+        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_item(
     State(app): State<Arc<App>>,
@@ -329,12 +329,12 @@ async fn update_item(
     Ok(Json(item))
 }
 
-/// Remove an item
+/// Delete an item
 #[utoipa::path(delete, path = "/api/restaurants/{restaurantId}/items/{itemId}", tag = "menu", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path), ("itemId" = ItemId, Path)),
     responses(
-        (status = 204, description = "It is gone; past orders keep it"),
-        (status = 404, description = "Not there", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 204, description = "Deleted; past orders keep it"),
+        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn delete_item(
     State(app): State<Arc<App>>,
@@ -354,15 +354,15 @@ async fn delete_item(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Switch an item on or off
+/// Set the availability of an item
 ///
-/// With `until`, it is on again from then by itself.
+/// With `until`, the item becomes available again at that time.
 #[utoipa::path(put, path = "/api/restaurants/{restaurantId}/items/{itemId}/availability", tag = "menu",
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("itemId" = ItemId, Path)),
     request_body = Availability,
     responses(
-        (status = 200, description = "The item now", body = Item),
-        (status = 404, description = "Not there", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The item after the change", body = Item),
+        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The end is not in the future", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn set_availability(

@@ -27,6 +27,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "text", rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = StockChangeReason)]
 pub enum Reason {
     /// Counted or corrected by hand, by a document, or no longer counted.
     Set,
@@ -39,6 +40,7 @@ pub enum Reason {
 /// One change of a count.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = StockChange)]
 pub struct Movement {
     /// The item that is counted; null: a modifier is.
     pub item_id: Option<ItemId>,
@@ -85,14 +87,15 @@ struct LedgerQuery {
     cursor: Option<Cursor>,
 }
 
-/// Read the stock ledger
+/// List stock changes
 ///
-/// Every change of a counted stock, the latest first: what was counted, what orders took, what cancelled ones gave back.
+/// Every change of a counted stock, latest first: counts by staff, stock taken by orders, stock returned by cancelled
+/// orders.
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/stock-ledger", tag = "menu", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path), LedgerQuery),
     responses(
         (status = 200, description = "A page of changes", body = List<Movement>),
-        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "An id or the cursor is not valid", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_stock_ledger(

@@ -126,8 +126,8 @@ impl ModifierBody {
     params(("restaurantId" = RestaurantId, Path), ("groupId" = ModifierGroupId, Path), ("modifierId" = ModifierId, Path)),
     request_body = Availability,
     responses(
-        (status = 200, description = "Its group now", body = ModifierGroup),
-        (status = 404, description = "Not there", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The modifier group after the change", body = ModifierGroup),
+        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The end is not in the future", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn set_modifier_availability(

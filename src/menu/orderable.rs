@@ -12,6 +12,7 @@ use crate::ids::{ModifierGroupId, ModifierId};
 /// Why an item cannot be ordered now; in the words of a cart's `reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = NotOrderableReason)]
 pub enum NotOrderable {
     /// Switched off.
     Unavailable,

@@ -29,6 +29,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[derive(Deserialize, ToSchema)]
 #[expect(clippy::option_option, reason = "stock: absent is one thing, null another")]
 #[serde(deny_unknown_fields)]
+#[schema(as = StockUpdate)]
 struct StockWish {
     /// So many are left; null: not counted any more.
     #[serde(default, deserialize_with = "present")]
@@ -62,16 +63,16 @@ pub async fn end(tx: &mut Tx, scope: &RestaurantScope, counted: Counted) -> Resu
     if counted.visible { sql::announce(tx, scope).await } else { Ok(()) }
 }
 
-/// Count an item
+/// Set the stock of an item
 ///
-/// Set the portions left, or change them by a number; both are written to the ledger.
+/// Sets the number of portions, or changes it by a number; both are recorded in the stock ledger.
 #[utoipa::path(put, path = "/api/restaurants/{restaurantId}/items/{itemId}/stock", tag = "menu",
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("itemId" = ItemId, Path)),
     request_body = StockWish,
     responses(
-        (status = 200, description = "The item now", body = Item),
-        (status = 404, description = "Not there", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "Fewer are left than are to be taken, or they are not counted", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The item after the change", body = Item),
+        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The stock is lower than the change, or is not counted", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn set_stock(
     State(app): State<Arc<App>>,
@@ -100,9 +101,9 @@ async fn set_stock(
     params(("restaurantId" = RestaurantId, Path), ("groupId" = ModifierGroupId, Path), ("modifierId" = ModifierId, Path)),
     request_body = StockWish,
     responses(
-        (status = 200, description = "Its group now", body = ModifierGroup),
-        (status = 404, description = "Not there", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "Fewer are left than are to be taken, or they are not counted", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The modifier group after the change", body = ModifierGroup),
+        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The stock is lower than the change, or is not counted", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn set_modifier_stock(
     State(app): State<Arc<App>>,

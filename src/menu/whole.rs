@@ -53,18 +53,18 @@ async fn versioned(app: &App, difference: MenuDifference) -> Result<Response, Pr
 
 /// Replace the whole menu
 ///
-/// The document is the menu: what has the same key as before stays the same thing and keeps its id, what is missing goes.
-/// All or nothing. Repeating it changes nothing. What is absent in it about stock and availability stays as it is, so
-/// that a menu kept elsewhere does not undo what the kitchen does here. Pictures stay with what they show.
+/// The document is the complete menu: entries with the same key as before are updated and keep their ids, missing ones
+/// are deleted. All or nothing; repeating it changes nothing. Stock and availability that the document leaves out stay
+/// unchanged, so that a menu kept elsewhere does not undo what the kitchen does here. Images stay with their items.
 #[utoipa::path(put, path = "/api/restaurants/{restaurantId}/menu", tag = "menu", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path), HowQuery,
-        ("If-Match" = Option<String>, Header, description = "The version the menu must still have, in quotes")),
+        ("If-Match" = Option<String>, Header, description = "The expected version of the menu, in quotes as in ETag")),
     request_body = Document,
     responses(
-        (status = 200, description = "The difference", body = MenuDifference),
-        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "It was changed meanwhile", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Something is not valid; nothing was changed", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The changes made to the menu", body = MenuDifference),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "Version conflict", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request; nothing was changed", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn put_menu(
     State(app): State<Arc<App>>,
@@ -87,14 +87,14 @@ async fn document_of(app: &App, scope: RestaurantScope) -> Result<(Document, Con
     made.map_err(|error| Problem::internal(&error))
 }
 
-/// Read the whole menu as a document
+/// Export the menu as a document
 ///
-/// What `PUT …/menu` takes: putting it back changes nothing.
+/// The format that `PUT …/menu` takes: sending it back changes nothing.
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/menu/document", tag = "menu", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path)),
     responses(
         (status = 200, description = "The document; its version is the ETag", body = Document),
-        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_menu_document(State(app): State<Arc<App>>, staff: Staff) -> Result<Response, Problem> {
     let (body, Contents { version, .. }) = document_of(&app, staff.scope).await?;
@@ -115,14 +115,13 @@ struct TableQuery {
 
 /// Export the menu as CSV
 ///
-/// A line for each category, item, modifier group and modifier, in UTF-8 with a byte order mark, without which Excel
-/// would not read it as UTF-8. Cells that a spreadsheet would take for a formula begin with an apostrophe, which the
-/// import takes away again.
+/// One row per category, item, modifier group and modifier, in UTF-8 with a byte order mark, which Excel needs. Cells
+/// that a spreadsheet would read as a formula start with an apostrophe, which the import removes.
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/menu.csv", tag = "menu", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path), TableQuery),
     responses(
-        (status = 200, description = "The table", body = String, content_type = "text/csv"),
-        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The menu as CSV", body = String, content_type = "text/csv"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn export_menu(
     State(app): State<Arc<App>>,
@@ -140,17 +139,17 @@ async fn export_menu(
 
 /// Import the menu from CSV
 ///
-/// The table is the whole menu, in the columns of the export, which may stand in any order. Faults name line and column;
-/// then nothing is changed. The language the menu is written in stays as it is.
+/// The table is the complete menu, with the columns of the export in any order. Errors give line and column; nothing is
+/// changed then. The language of the menu does not change.
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/menu.csv", tag = "menu", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path), HowQuery,
-        ("If-Match" = Option<String>, Header, description = "The version the menu must still have, in quotes")),
+        ("If-Match" = Option<String>, Header, description = "The expected version of the menu, in quotes as in ETag")),
     request_body(content = String, content_type = "text/csv"),
     responses(
-        (status = 200, description = "The difference", body = MenuDifference),
-        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "It was changed meanwhile", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "It is not CSV", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The changes made to the menu", body = MenuDifference),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "Version conflict", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not CSV", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "A cell is not valid; nothing was changed", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn import_menu(
@@ -171,6 +170,7 @@ async fn import_menu(
 /// Where to.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = MenuCopyRequest)]
 struct CopyWish {
     /// Another restaurant of the caller's.
     to: RestaurantId,
@@ -178,16 +178,16 @@ struct CopyWish {
 
 /// Copy the menu to another restaurant
 ///
-/// The other menu becomes this one. Its things have ids of their own and are known by the keys of these, or by their ids,
-/// so that copying again brings only what changed. What the other kitchen counts, and has switched off, stays as it is
-/// there; what is new there is not counted, and switched off where it is so here without an end. Pictures are not copied.
-/// The caller works for both, or runs the platform.
+/// The other menu becomes this one. The copies have their own ids and are matched by key or source id, so that copying
+/// again brings only changes. Stock and availability of the other restaurant do not change; new entries there are not
+/// counted, and are off where they are off here without an end. Images are not copied. The caller works for both
+/// restaurants or is an administrator.
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/menu/copy", tag = "menu", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path), HowQuery), request_body = CopyWish,
     responses(
-        (status = 200, description = "The difference in the other", body = MenuDifference),
-        (status = 404, description = "One of them is not yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "They have other currencies", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The changes made to the other menu", body = MenuDifference),
+        (status = 404, description = "One of the restaurants does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The restaurants have different currencies", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn copy_menu(
     State(app): State<Arc<App>>,

@@ -76,12 +76,13 @@ impl OutboxMessage {
     }
 }
 
-/// The outbox
+/// List sent messages
 ///
-/// Every SMS, mail and push, the newest first. Without a provider nothing leaves the house and this is where it is read.
+/// Every SMS, e-mail and push notification, newest first. Without a provider no message is sent, and they can be read
+/// here.
 #[utoipa::path(get, path = "/api/admin/outbox", tag = "server", security(("token" = [])), params(PageQuery), responses(
     (status = 200, description = "A page of messages", body = List<OutboxMessage>),
-    (status = 403, description = "Only administrators may", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 403, description = "Requires the role ADMIN", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_outbox(
     Shared(app): Shared<Arc<App>>,

@@ -25,6 +25,7 @@ pub mod worker;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "notification_channel", rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = NotificationChannel)]
 pub enum Channel {
     /// To an app.
     Push,
@@ -38,6 +39,7 @@ pub enum Channel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "delivery_state", rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = NotificationStatus)]
 pub enum State {
     /// Waits.
     Pending,

@@ -184,3 +184,39 @@ fn merged(parts: &[Value]) -> Option<Map<String, Value>> {
     );
     Some(schema)
 }
+
+/// Gives schemas names that mean something in a generated client: a page of a list is `OrderPage` and not `List_Order`, and a
+/// map is called after what it holds.
+pub fn rename_schemas(document: &mut Value) {
+    const SCHEMAS: &str = "#/components/schemas/";
+    let renamed = |name: &str| match name.strip_prefix("List_") {
+        Some(entry) => Some(format!("{entry}Page")),
+        None => (name == "BTreeMap").then(|| "Translations".to_owned()),
+    };
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        *schemas = std::mem::take(schemas)
+            .into_iter()
+            .map(|(name, schema)| (renamed(&name).unwrap_or(name), schema))
+            .collect();
+    }
+    replace_references(document, &|reference| {
+        let name = renamed(reference.strip_prefix(SCHEMAS)?)?;
+        Some(format!("{SCHEMAS}{name}"))
+    });
+}
+
+/// Replaces what `$ref` says wherever `replace` has something else.
+fn replace_references(value: &mut Value, replace: &impl Fn(&str) -> Option<String>) {
+    match value {
+        Value::Array(all) => all.iter_mut().for_each(|one| replace_references(one, replace)),
+        Value::Object(fields) => {
+            if let Some(Value::String(reference)) = fields.get_mut("$ref")
+                && let Some(other) = replace(reference)
+            {
+                *reference = other;
+            }
+            fields.values_mut().for_each(|field| replace_references(field, replace));
+        }
+        _ => {}
+    }
+}

@@ -30,6 +30,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 /// Where one order should go.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = BulkStatusChange)]
 struct OrderChange {
     order_id: OrderId,
     status: OrderStatus,
@@ -46,6 +47,7 @@ struct OrderChange {
 /// Where several orders should go, in this order.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = BulkStatusUpdate)]
 struct BulkUpdate {
     /// At most `ORDER_BULK_MAX`.
     #[serde(deserialize_with = "bounded::list::<_, _, 1000>")]
@@ -101,16 +103,16 @@ async fn apply(app: &App, scope: RestaurantScope, change: OrderChange) -> Result
         .await
 }
 
-/// Move many orders along
+/// Update the status of many orders
 ///
-/// Of whichever restaurants. Each order is a transaction of its own: one that cannot go where it should does not keep
-/// the others from going. Send `version` where a change must not be made twice.
+/// Of any restaurant. Each order has its own transaction: one that cannot be updated does not affect the others. Send
+/// `version` where a change must not be made twice.
 #[utoipa::path(post, path = "/api/admin/orders/bulk-status", tag = "orders", security(("token" = [])),
     request_body = BulkUpdate,
     responses(
-        (status = 200, description = "What became of each", body = BulkResults),
-        (status = 403, description = "Only administrators may", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "There are none or too many", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The result of each change", body = BulkResults),
+        (status = 403, description = "Requires the role ADMIN", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The list is empty or too long", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn bulk_update_orders(
     State(app): State<Arc<App>>,
@@ -129,15 +131,15 @@ async fn bulk_update_orders(
     Ok(Json(BulkResults { data }))
 }
 
-/// Move many of a restaurant's orders along
+/// Update the status of many orders of a restaurant
 ///
-/// As the administrator's, for the restaurant's own staff.
+/// Like the administrators' operation, for the restaurant's own staff.
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/orders/bulk-status", tag = "orders",
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path)), request_body = BulkUpdate,
     responses(
-        (status = 200, description = "What became of each", body = BulkResults),
-        (status = 404, description = "The restaurant is not yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "There are none or too many", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The result of each change", body = BulkResults),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The list is empty or too long", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn bulk_update_restaurant_orders(
     State(app): State<Arc<App>>,

@@ -48,6 +48,7 @@ struct SlotQuery {
 /// A slot for which an order can be placed, or could if it were not full.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = TimeSlot)]
 struct OfferedSlot {
     #[serde(flatten)]
     slot: Slot,
@@ -71,15 +72,16 @@ struct SlotsOfDay {
     earliest_slot: Option<Slot>,
 }
 
-/// List the slots of a day
+/// List the time slots of a day
 ///
-/// For which an order can be placed right now: the restaurant takes orders then, and one that is begun now would be there
-/// in time. Full ones are shown as not free. What is on the menu then is said by the menu; nothing is kept back by asking.
+/// Slots for which an order can be placed now: the restaurant takes orders then, and an order started now would be
+/// ready in time. Full slots are listed with `free: false`. Listing reserves nothing; availability of items at that
+/// time is shown by the menu.
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/slots", tag = "orders",
     params(("restaurantId" = RestaurantId, Path), SlotQuery),
     responses(
         (status = 200, description = "The slots", body = SlotsOfDay),
-        (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "Outside the delivery zone", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "A parameter is not valid", body = ProblemBody, content_type = "application/problem+json"),
 ))]

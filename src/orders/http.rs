@@ -171,18 +171,18 @@ fn at(restaurant: RestaurantId, customer: UserId) -> RestaurantScope {
 
 /// Place an order
 ///
-/// From a cart or from lines at the prices of this moment, or from a quote at the quote's; what can make it impossible is
-/// checked again in either case. The answer is the order as it was committed. Repeat the request with the same key as often
-/// as needed: it is placed once, and every repetition gets the first answer, byte for byte.
+/// From a cart or from lines at current prices, or from a quote at its prices; availability is checked again in either
+/// case. The response is the order as it was committed. Repeat the request with the same key as often as needed: the
+/// order is placed once, and every repetition returns the first response, byte for byte.
 #[utoipa::path(post, path = "/api/orders", tag = "orders", security(("token" = [])),
-    params(("Idempotency-Key" = String, Header, description = "A fresh random key for each order, the same when repeating it")),
+    params(("Idempotency-Key" = String, Header, description = "A new random key for each order; repeat the request with the same key")),
     request_body = NewOrder,
     responses(
         (status = 201, description = "The order", body = Order),
-        (status = 404, description = "No such restaurant, or no such cart or quote of yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "It cannot be ordered: the code says why, and names the nearest alternative or, for a quote, the difference", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Something is not valid, or the key came with another body", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "Too many codes were guessed", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant, cart or quote does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The order cannot be placed; see the code, and the nearest alternative or, for a quote, the difference", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request, or the key was used with another body", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "Too many wrong coupon codes", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn place_order(
     State(app): State<Arc<App>>,
@@ -218,10 +218,10 @@ async fn place_order(
 
 /// List orders
 ///
-/// The pages stay what they are while orders arrive: a cursor names the last order seen, not how many were.
+/// Pages are stable while new orders arrive: a cursor points to the last order of a page.
 #[utoipa::path(get, path = "/api/orders", tag = "orders", security(("token" = [])), params(OrderQuery), responses(
     (status = 200, description = "A page of orders, the newest first", body = List<Order>),
-    (status = 404, description = "The restaurant is not yours", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_orders(
     State(app): State<Arc<App>>,
@@ -246,12 +246,12 @@ async fn list_orders(
     Ok(Json(page))
 }
 
-/// Read one order
+/// Get an order
 #[utoipa::path(get, path = "/api/orders/{orderId}", tag = "orders", security(("token" = [])),
     params(("orderId" = OrderId, Path)),
     responses(
         (status = 200, description = "The order; its version is the ETag", body = Order),
-        (status = 404, description = "Not there, or not yours to see", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_order(seen: OrderSeen) -> Versioned<Order> {
     Versioned { version: seen.order.version, body: seen.order }
@@ -260,6 +260,7 @@ async fn get_order(seen: OrderSeen) -> Versioned<Order> {
 /// Where the order should go.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = OrderStatusUpdate)]
 struct StatusWish {
     status: OrderStatus,
     /// Why; required where the status table says so.
@@ -270,19 +271,19 @@ struct StatusWish {
     return_stock: Option<bool>,
 }
 
-/// Move an order along
+/// Update the status of an order
 ///
-/// Along the status table only, by whom the table names. ADMIN may do what staff may.
+/// Only the transitions of the status table, by the roles it allows. ADMIN may do what staff may.
 #[utoipa::path(patch, path = "/api/orders/{orderId}/status", tag = "orders", security(("token" = [])),
-    params(("orderId" = OrderId, Path), ("If-Match" = Option<String>, Header, description = "The version it must still have, in quotes")),
+    params(("orderId" = OrderId, Path), ("If-Match" = Option<String>, Header, description = "The expected version, in quotes as in ETag")),
     request_body = StatusWish,
     responses(
-        (status = 200, description = "The order now", body = Order),
-        (status = 403, description = "The step is somebody else's to take", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Not there, or not yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The table has no such step from the current status", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "It was changed meanwhile; `current` shows it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "A reason is missing, or something is not valid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The order after the change", body = Order),
+        (status = 403, description = "The caller's role does not allow this transition", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The current status does not allow this transition", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "Version conflict; `current` is the current state", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "A reason is missing, or the request is invalid", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_order_status(
     State(app): State<Arc<App>>,
@@ -312,14 +313,14 @@ struct EventQuery {
     limit: Option<u16>,
 }
 
-/// Read an order's timeline
+/// List the events of an order
 ///
-/// What the sockets were sent, oldest first. `nextCursor` is the number to send as `after`.
+/// The events that were sent to sockets, oldest first. `nextCursor` is the number to send as `after`.
 #[utoipa::path(get, path = "/api/orders/{orderId}/events", tag = "orders", security(("token" = [])),
     params(("orderId" = OrderId, Path), EventQuery),
     responses(
         (status = 200, description = "The events of the order and its delivery", body = List<TimelineEntry>),
-        (status = 404, description = "Not there, or not yours to see", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_order_events(
     State(app): State<Arc<App>>,

@@ -58,6 +58,7 @@ pub enum Fulfilment {
 /// A modifier as it was sold.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = OrderLineModifier)]
 pub struct SoldModifier {
     /// Which.
     pub modifier_id: ModifierId,
@@ -138,6 +139,7 @@ impl OrderLine {
 /// What was taxed at one rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = TaxAmount)]
 pub struct TaxAt {
     /// The rate, in hundredths of a percent.
     #[schema(inline)]

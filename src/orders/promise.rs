@@ -89,20 +89,20 @@ struct NewPromise {
     promised_at: Timestamp,
 }
 
-/// Promise an order for later
+/// Postpone the promised time of an order
 ///
-/// While it is CONFIRMED or PREPARING. The customer hears of it (`order:promise-changed`); before cooking begins they
-/// have two minutes to cancel instead.
+/// While it is CONFIRMED or PREPARING. The customer is notified (`order:promise-changed`) and, before preparation
+/// starts, has two minutes to cancel.
 #[utoipa::path(patch, path = "/api/orders/{orderId}/promise", tag = "orders", security(("token" = [])),
-    params(("orderId" = OrderId, Path), ("If-Match" = Option<String>, Header, description = "The version it must still have, in quotes")),
+    params(("orderId" = OrderId, Path), ("If-Match" = Option<String>, Header, description = "The expected version, in quotes as in ETag")),
     request_body = NewPromise,
     responses(
-        (status = 200, description = "The order now", body = Order),
-        (status = 403, description = "The restaurant promises, nobody else", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Not there, or not yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "It is not being cooked", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "It was changed meanwhile; `current` shows it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "It is not later, or too late", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The order after the change", body = Order),
+        (status = 403, description = "Only staff of the restaurant can change the promised time", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The order is not CONFIRMED or PREPARING", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "Version conflict; `current` is the current state", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The time is not later than the current promise, or too late", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_order_promise(
     State(app): State<Arc<App>>,

@@ -38,6 +38,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 /// What is to be priced: the customer's cart here, or lines.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = QuoteRequest)]
 struct QuoteWish {
     /// The cart; or else `lines`.
     cart_id: Option<CartId>,
@@ -99,20 +100,20 @@ impl Priced {
     }
 }
 
-/// Ask what a basket costs
+/// Create a quote
 ///
-/// The whole sum, line by line, as an order would cost it now, honoured until `expiresAt`: `POST /api/orders` with the
-/// `quoteId` places exactly this, although prices change meanwhile. What cannot be ordered is refused here as there. A
-/// quote keeps nothing back: stock, slots and coupons are taken by orders.
+/// The full price of lines or a cart, line by line, as an order would cost now. It holds until `expiresAt`: `POST
+/// /api/orders` with `quoteId` places exactly this, even if prices change. A quote is refused wherever placing the
+/// order would be. It reserves nothing: stock, slots and coupons are taken by orders.
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/quotes", tag = "orders", security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A fresh random key, the same when repeating the request")),
+    params(("restaurantId" = RestaurantId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key")),
     request_body = QuoteWish,
     responses(
         (status = 201, description = "The quote", body = Quote),
-        (status = 404, description = "No such restaurant, or no such cart of yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "It cannot be ordered: the code says why, and names the nearest alternative where there is one", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "Too many codes were guessed", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant or cart does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The order cannot be placed; see the code, and the nearest alternative where there is one", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "Too many wrong coupon codes", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_quote(
     State(app): State<Arc<App>>,
@@ -133,12 +134,12 @@ async fn create_quote(
     guesses::guarded(&app, customer, code.as_ref(), recall, work).await
 }
 
-/// Read a quote of one's own
+/// Get a quote
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/quotes/{quoteId}", tag = "orders", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path), ("quoteId" = QuoteId, Path)),
     responses(
-        (status = 200, description = "The quote as it was made; orderId says what became of it", body = Quote),
-        (status = 404, description = "Not there, forgotten, or not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The quote; orderId is set once an order was placed from it", body = Quote),
+        (status = 404, description = "Resource not found, expired, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_quote(
     State(app): State<Arc<App>>,

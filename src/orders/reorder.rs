@@ -29,6 +29,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 /// A line that did not go into the cart.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SkippedLine)]
 struct LeftOut {
     /// Its number in the order.
     line: i16,
@@ -47,6 +48,7 @@ struct LeftOut {
 /// What became of the wish for the same again.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ReorderResult)]
 struct Reordered {
     /// The cart now, with the lines added; a line that cannot be ordered at the moment says why.
     cart: Cart,
@@ -70,16 +72,16 @@ fn wanted(line: &OrderLine) -> WantedLine {
     }
 }
 
-/// Order the same again
+/// Add the lines of an order to the cart
 ///
-/// Adds the order's lines to the caller's own cart at the restaurant, at today's prices, and says what is not on the menu
-/// any more. Whoever may see the order may. Nothing is ordered by it.
+/// Adds them to the caller's own cart at the restaurant, at current prices, and lists what is no longer available.
+/// Allowed to everyone who may see the order. It places no order.
 #[utoipa::path(post, path = "/api/orders/{orderId}/reorder", tag = "orders", security(("token" = [])),
-    params(("orderId" = OrderId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A fresh random key, the same when repeating the request: the lines are added once")),
+    params(("orderId" = OrderId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key, and the lines are added once")),
     responses(
-        (status = 200, description = "The cart now, and what was left out", body = Reordered),
-        (status = 404, description = "Not there, or not yours to see", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The cart has no room for so many lines", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The cart after the change, and the lines that were skipped", body = Reordered),
+        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The cart would have too many lines", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn reorder(State(app): State<Arc<App>>, party: OrderParty, key: Key) -> Result<Answer, Problem> {
     let (scope, id) = (party.scope, party.order);

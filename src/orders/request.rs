@@ -135,6 +135,7 @@ impl Request {
 /// A line of an order that is not placed from a cart.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = LineInput)]
 pub struct LineWish {
     /// What.
     pub item_id: ItemId,

@@ -289,12 +289,12 @@ async fn read(tx: &mut Tx, id: RestaurantId) -> Result<Versioned<Zones>, Problem
     Ok(Versioned { version: restaurant.version, body: Zones { kind: CollectionType::FeatureCollection, features } })
 }
 
-/// Read the delivery zones
+/// Get the delivery zones
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/zones", tag = "restaurants",
     params(("restaurantId" = RestaurantId, Path)),
     responses(
         (status = 200, description = "The zones; the restaurant's version is the ETag", body = Zones),
-        (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_zones(State(app): State<Arc<App>>, Path(id): Path<RestaurantId>) -> Result<Versioned<Zones>, Problem> {
     app.db.read(Who::nobody(), move |tx| Box::pin(async move { read(tx, id).await })).await
@@ -302,14 +302,14 @@ async fn get_zones(State(app): State<Arc<App>>, Path(id): Path<RestaurantId>) ->
 
 /// Replace the delivery zones
 ///
-/// A delivery to a door outside every zone is refused with `outside_delivery_zone`.
+/// A delivery to an address outside every zone is refused with `outside_delivery_zone`.
 #[utoipa::path(put, path = "/api/restaurants/{restaurantId}/zones", tag = "restaurants", security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), ("If-Match" = Option<String>, Header, description = "The version the restaurant must still have")),
+    params(("restaurantId" = RestaurantId, Path), ("If-Match" = Option<String>, Header, description = "The expected version of the restaurant, in quotes as in ETag")),
     request_body = Zones,
     responses(
-        (status = 200, description = "The zones now", body = Zones),
-        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "It was changed meanwhile", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The delivery zones after the change", body = Zones),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "Version conflict", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "A ring crosses itself, is not closed or lies off the map; ring and point are named", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn put_zones(

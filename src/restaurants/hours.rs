@@ -121,6 +121,7 @@ impl DaySpan {
 /// From one time to another on one day of the week; if it closes at or before it opens, it closes the next day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = OpeningSpan)]
 pub struct Span {
     /// The day it opens, as ISO counts: 1 Monday to 7 Sunday.
     #[schema(minimum = 1, maximum = 7, example = 5)]
@@ -147,6 +148,7 @@ impl Span {
 /// A date on which the weekly hours do not hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = HoursException)]
 pub struct Exception {
     /// The local date.
     #[serde(deserialize_with = "LocalDate::deserialize_date")]

@@ -48,12 +48,12 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(super::image::routes())
 }
 
-/// Read one restaurant
+/// Get a restaurant
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}", tag = "restaurants",
     params(("restaurantId" = RestaurantId, Path)),
     responses(
         (status = 200, description = "The restaurant; its version is the ETag", body = Restaurant),
-        (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_restaurant(
     State(app): State<Arc<App>>,
@@ -218,15 +218,15 @@ fn check(profile: &Profile, currency: Currency, fees: Fees, spans: &[Span]) -> R
     if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
 }
 
-/// Open a restaurant on the platform
+/// Create a restaurant
 #[utoipa::path(post, path = "/api/restaurants", tag = "restaurants", security(("token" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "A fresh random key, the same when repeating the request")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key")),
     request_body = NewRestaurant,
     responses(
         (status = 201, description = "The restaurant", body = Restaurant),
-        (status = 403, description = "Only administrators may", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The slug is taken", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Requires the role ADMIN", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Another restaurant has this slug", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_restaurant(
     State(app): State<Arc<App>>,
@@ -359,14 +359,14 @@ impl RestaurantPatch {
     }
 }
 
-/// Change a restaurant
+/// Update a restaurant
 #[utoipa::path(patch, path = "/api/restaurants/{restaurantId}", tag = "restaurants", security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), ("If-Match" = Option<String>, Header, description = "The version it must still have")),
+    params(("restaurantId" = RestaurantId, Path), ("If-Match" = Option<String>, Header, description = "The expected version, in quotes as in ETag")),
     request_body = RestaurantPatch,
     responses(
-        (status = 200, description = "The restaurant now", body = Restaurant),
-        (status = 412, description = "It was changed meanwhile", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Something is not valid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The restaurant after the change", body = Restaurant),
+        (status = 412, description = "Version conflict", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_restaurant(
     State(app): State<Arc<App>>,

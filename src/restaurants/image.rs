@@ -35,20 +35,21 @@ async fn show(app: &App, scope: RestaurantScope, image: Option<ImageId>) -> Resu
     Ok(Versioned { version: body.version, body })
 }
 
-/// Set the restaurant's picture
+/// Upload the image of a restaurant
 ///
-/// The body is the picture itself, or a form with one file. It is made anew: what it says of places and people is gone.
+/// The body is the image itself, or a multipart form with one file. The image is encoded again, and metadata about
+/// places and people is removed.
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/image", tag = "restaurants", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path)),
     request_body(content(
         (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"), (Vec<u8> = "multipart/form-data"),
     ), description = "A JPEG, PNG or WebP of at most IMAGE_MAX_BYTES"),
     responses(
-        (status = 200, description = "The restaurant with its picture", body = Restaurant),
-        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too large", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "No JPEG, PNG or WebP", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Too many pixels, damaged, or more than a picture", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The restaurant with the image", body = Restaurant),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "The image is not JPEG, PNG or WebP", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The image is damaged, has too many pixels, or the file contains more than an image", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "Image storage unavailable", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn set_image(
@@ -60,12 +61,12 @@ async fn set_image(
     show(&app, staff.scope, Some(image)).await
 }
 
-/// Remove the restaurant's picture
+/// Delete the image of a restaurant
 #[utoipa::path(delete, path = "/api/restaurants/{restaurantId}/image", tag = "restaurants", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path)),
     responses(
-        (status = 200, description = "The restaurant without a picture", body = Restaurant),
-        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The restaurant without the image", body = Restaurant),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn remove_image(State(app): State<Arc<App>>, staff: Staff) -> Result<Versioned<Restaurant>, Problem> {
     show(&app, staff.scope, None).await

@@ -64,6 +64,7 @@ pub struct Invitation {
 
 /// An invitation with what accepts it.
 #[derive(Serialize, ToSchema)]
+#[schema(as = NewInvitationWithCode)]
 pub struct FreshInvitation {
     #[serde(flatten)]
     invitation: Invitation,
@@ -84,15 +85,15 @@ fn hash(code: &str) -> Vec<u8> {
     Sha256::digest(code.as_bytes()).to_vec()
 }
 
-/// Invite somebody
+/// Create an invitation
 ///
-/// They need no account yet. A second invitation to the same address takes the place of the first.
+/// The invited person needs no account yet. A second invitation to the same address replaces the first.
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/invitations", tag = "restaurants", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path)), request_body = NewInvitation,
     responses(
         (status = 201, description = "The invitation, with its code", body = FreshInvitation),
-        (status = 403, description = "Only an owner makes an owner", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Not there, or not yours to see", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Only an owner can do this", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_invitation(
     State(app): State<Arc<App>>,
@@ -131,8 +132,8 @@ pub async fn invite(
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/invitations", tag = "restaurants", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path)),
     responses(
-        (status = 200, description = "Those not accepted yet, the newest first", body = List<Invitation>),
-        (status = 404, description = "Not there, or not yours to see", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The open invitations, newest first", body = List<Invitation>),
+        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_invitations(State(app): State<Arc<App>>, staff: Staff) -> Result<Json<List<Invitation>>, Problem> {
     let scope = staff.scope;
@@ -140,12 +141,12 @@ async fn list_invitations(State(app): State<Arc<App>>, staff: Staff) -> Result<J
     Ok(Json(List::whole(open)))
 }
 
-/// Take an invitation back
+/// Delete an invitation
 #[utoipa::path(delete, path = "/api/restaurants/{restaurantId}/invitations/{invitationId}", tag = "restaurants",
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("invitationId" = InvitationId, Path)),
     responses(
-        (status = 204, description = "It cannot be accepted any more"),
-        (status = 404, description = "There is none like that", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 204, description = "The invitation can no longer be accepted"),
+        (status = 404, description = "The invitation does not exist", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn delete_invitation(
     State(app): State<Arc<App>>,
@@ -162,10 +163,10 @@ async fn delete_invitation(
     if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
 }
 
-/// List invitations to oneself
+/// List the caller's invitations
 #[utoipa::path(get, path = "/api/me/invitations", tag = "auth", security(("token" = [])), responses(
-    (status = 200, description = "Those to the caller's address", body = List<Invitation>),
-    (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 200, description = "The invitations to the caller's address", body = List<Invitation>),
+    (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_my_invitations(
     State(app): State<Arc<App>>,
@@ -180,6 +181,7 @@ async fn list_my_invitations(
 /// The code that came with the invitation.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = InvitationAcceptance)]
 struct Acceptance {
     #[schema(inline)]
     code: SingleLine<60>,
@@ -189,9 +191,9 @@ struct Acceptance {
 #[utoipa::path(post, path = "/api/me/invitations/{invitationId}/accept", tag = "auth", security(("token" = [])),
     params(("invitationId" = InvitationId, Path)), request_body = Acceptance,
     responses(
-        (status = 200, description = "The caller works there now", body = Membership),
-        (status = 404, description = "There is none like that for the caller", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The code is another one, or whoever invited may not any more", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The caller is now a member", body = Membership),
+        (status = 404, description = "The invitation does not exist, or is not for the caller", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The code is wrong, or the inviting person may no longer invite", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn accept_invitation(
     State(app): State<Arc<App>>,

@@ -18,6 +18,7 @@ use crate::problem::FieldError;
 /// The last order and the last hand-over of one fulfilment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = LastOrderTime)]
 pub struct LastOrder {
     /// So many minutes before closing the restaurant takes the last order, 0 to 480; null: its preparation time.
     #[serde(default)]

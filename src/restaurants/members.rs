@@ -26,12 +26,12 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list_members, add_member)).routes(routes!(update_member, remove_member))
 }
 
-/// Who works here
+/// List members
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/members", tag = "restaurants", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path)),
     responses(
         (status = 200, description = "The members, owners first", body = List<Member>),
-        (status = 404, description = "Not there, or not yours to see", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_members(State(app): State<Arc<App>>, staff: Staff) -> Result<Json<List<Member>>, Problem> {
     let scope = staff.scope;
@@ -55,19 +55,19 @@ enum Newcomer {
     Invited(FreshInvitation),
 }
 
-/// Ask somebody to work here
+/// Add a member
 ///
-/// They are invited, as with `POST …/invitations`, and work here once they have accepted with the code. The answer is
-/// the same whether or not the address has an account. An administrator of the platform, who may list accounts anyway,
-/// does not ask: whoever has the address works here at once.
+/// The person is invited, as with `POST …/invitations`, and becomes a member after accepting with the code. The
+/// response is the same whether or not the address has an account. An administrator of the platform adds the owner of
+/// an account at once.
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/members", tag = "restaurants", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path)), request_body = NewMember,
     responses(
-        (status = 201, description = "To an administrator: they work here now", body = Member),
-        (status = 202, description = "To everybody else: the invitation, with its code", body = FreshInvitation),
-        (status = 403, description = "Only an owner makes an owner", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "To an administrator: nobody has that address", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 201, description = "For administrators: the new member", body = Member),
+        (status = 202, description = "For other callers: the invitation", body = FreshInvitation),
+        (status = 403, description = "Only an owner can do this", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "For administrators: no account has this address", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn add_member(
     State(app): State<Arc<App>>,
@@ -99,21 +99,22 @@ async fn add_member(
 /// What somebody is to be from now on.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = MemberRoleUpdate)]
 struct NewRank {
     role: MemberRole,
 }
 
-/// Change somebody's rank
+/// Update the role of a member
 ///
 /// Takes effect at once, on open sockets too.
 #[utoipa::path(patch, path = "/api/restaurants/{restaurantId}/members/{userId}", tag = "restaurants",
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("userId" = UserId, Path)),
     request_body = NewRank,
     responses(
-        (status = 200, description = "The member now", body = Member),
-        (status = 403, description = "Only an owner makes or changes an owner", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "They do not work here", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "They are the last owner; an administrator of the platform may", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The member after the change", body = Member),
+        (status = 403, description = "Only an owner can add or change an owner", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The user is not a member", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The member is the last owner; only an administrator of the platform can do this", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_member(
     State(app): State<Arc<App>>,
@@ -166,14 +167,14 @@ pub async fn require_rank(
     Ok(())
 }
 
-/// End a membership
+/// Delete a membership
 #[utoipa::path(delete, path = "/api/restaurants/{restaurantId}/members/{userId}", tag = "restaurants",
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("userId" = UserId, Path)),
     responses(
-        (status = 204, description = "They do not work here any more"),
-        (status = 403, description = "Only an owner removes an owner", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "They did not", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "They are the last owner; an administrator of the platform may", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 204, description = "The membership is deleted"),
+        (status = 403, description = "Only an owner can remove an owner", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The user is not a member", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The member is the last owner; only an administrator of the platform can do this", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn remove_member(
     State(app): State<Arc<App>>,

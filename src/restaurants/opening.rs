@@ -74,12 +74,12 @@ async fn read(tx: &mut Tx, id: RestaurantId) -> Result<Versioned<Hours>, Problem
     Ok(Versioned { version: hours.version, body: hours })
 }
 
-/// Read the opening hours
+/// Get the opening hours
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/hours", tag = "restaurants",
     params(("restaurantId" = RestaurantId, Path)),
     responses(
         (status = 200, description = "The hours; the restaurant's version is the ETag", body = Hours),
-        (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_hours(State(app): State<Arc<App>>, Path(id): Path<RestaurantId>) -> Result<Versioned<Hours>, Problem> {
     app.db.read(Who::nobody(), move |tx| Box::pin(async move { read(tx, id).await })).await
@@ -115,17 +115,16 @@ pub(super) fn contradicts(always_open: bool, list: &str, weekly: &[Span]) -> Opt
 
 /// Replace the opening hours
 ///
-/// Without weekly hours it is closed, unless `alwaysOpen` says that it is open around the clock.
-/// A span belongs to the day on which it opens; an exception replaces the spans of its date, and a span of the evening
-/// before runs to its end.
+/// Without weekly hours the restaurant is closed, unless `alwaysOpen` is true. A span belongs to the day on which it
+/// starts; an exception replaces the spans of its date, and a span of the evening before runs to its end.
 #[utoipa::path(put, path = "/api/restaurants/{restaurantId}/hours", tag = "restaurants", security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), ("If-Match" = Option<String>, Header, description = "The version the restaurant must still have")),
+    params(("restaurantId" = RestaurantId, Path), ("If-Match" = Option<String>, Header, description = "The expected version of the restaurant, in quotes as in ETag")),
     request_body = NewHours,
     responses(
-        (status = 200, description = "The hours now", body = Hours),
-        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "It was changed meanwhile", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Spans overlap, or a value is out of range; each is named", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The opening hours after the change", body = Hours),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "Version conflict", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Spans overlap, or a value is out of range; see `errors`", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn put_hours(
     State(app): State<Arc<App>>,
@@ -188,15 +187,15 @@ struct NewPause {
     reason: MultiLine<200>,
 }
 
-/// Take no orders until a time
+/// Pause a restaurant
 ///
-/// Orders are refused with `restaurant_paused` until then. A pause always ends; another one replaces it.
+/// Orders are refused with `restaurant_paused` until the given time. A pause always ends; a new one replaces it.
 #[utoipa::path(put, path = "/api/restaurants/{restaurantId}/pause", tag = "restaurants", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path)), request_body = NewPause,
     responses(
-        (status = 200, description = "The restaurant now", body = Restaurant),
-        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The end is past or too far", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The restaurant after the change", body = Restaurant),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The end is in the past or too far ahead", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn put_pause(
     State(app): State<Arc<App>>,
@@ -211,12 +210,12 @@ async fn put_pause(
     set_pause(&app, staff.scope, Some(pause)).await
 }
 
-/// End a pause before its time
+/// End a pause
 #[utoipa::path(delete, path = "/api/restaurants/{restaurantId}/pause", tag = "restaurants", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path)),
     responses(
-        (status = 200, description = "The restaurant now, without a pause", body = Restaurant),
-        (status = 404, description = "Not yours", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The restaurant, not paused", body = Restaurant),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn delete_pause(State(app): State<Arc<App>>, staff: Staff) -> Result<Versioned<Restaurant>, Problem> {
     set_pause(&app, staff.scope, None).await

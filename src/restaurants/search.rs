@@ -108,6 +108,7 @@ struct FoundRestaurant {
 /// What holds for a delivery to one place.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = DeliveryTerms)]
 struct DeliveryHere {
     /// The zone; null: the restaurant has none and delivers as far as `DELIVERY_MAX_DISTANCE`.
     zone: Option<String>,
@@ -293,13 +294,13 @@ fn delivery_to(
     }
 }
 
-/// Find restaurants
+/// List restaurants
 ///
-/// Without a question: all of them, the newest first. With `near` or `deliversTo`: the nearest first. A page may be
-/// shorter than `limit` while there are more: go on as long as there is a `nextCursor`.
+/// Without `near` or `deliversTo`, newest first; with one of them, nearest first. A page can be shorter than `limit`
+/// although there are more: continue as long as there is a `nextCursor`.
 #[utoipa::path(get, path = "/api/restaurants", tag = "restaurants", params(Search), responses(
     (status = 200, description = "A page of restaurants", body = List<FoundRestaurant>),
-    (status = 422, description = "The question makes no sense", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "A parameter is not valid", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_restaurants(
     State(app): State<Arc<App>>,

@@ -25,18 +25,19 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 /// What is asked of the staff.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = SecuritySettings)]
 struct Security {
     /// Nobody may act for the restaurant without a second factor.
     require_second_factor: bool,
 }
 
-/// What the restaurant asks of its staff
+/// Get the security settings
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/security", tag = "restaurants", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path)),
     responses(
-        (status = 200, description = "What is asked", body = Security),
-        (status = 403, description = "Only owners may", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The security settings", body = Security),
+        (status = 403, description = "Requires the role OWNER", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_restaurant_security(State(app): State<Arc<App>>, staff: Staff) -> Result<Json<Security>, Problem> {
     let scope: RestaurantScope = staff.scope;
@@ -45,16 +46,16 @@ async fn get_restaurant_security(State(app): State<Arc<App>>, staff: Staff) -> R
     Ok(Json(Security { require_second_factor }))
 }
 
-/// Ask the staff for a second factor, or no longer
+/// Update the security settings
 ///
-/// Whoever works here without one loses access at once, open sockets included, until they have set one up. An owner must
-/// have one to ask for it.
+/// When a second factor is required, members without one lose access at once, on open sockets too, until they have set
+/// one up. An owner must have one to require it.
 #[utoipa::path(patch, path = "/api/restaurants/{restaurantId}/security", tag = "restaurants", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path)), request_body = Security,
     responses(
-        (status = 200, description = "What is asked now", body = Security),
-        (status = 403, description = "Only owners with a second factor may", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "No such restaurant", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The security settings after the change", body = Security),
+        (status = 403, description = "Requires an owner with a second factor", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_restaurant_security(
     State(app): State<Arc<App>>,

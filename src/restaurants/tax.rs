@@ -161,6 +161,7 @@ impl ToSchema for TaxClass {}
 /// A rate for each fulfilment, in hundredths of a percent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = TaxRates)]
 pub struct Rates {
     /// What is brought.
     #[schema(inline)]
@@ -176,6 +177,7 @@ pub struct Rates {
 /// A tax class of a restaurant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = TaxClassRates)]
 pub struct ClassRates {
     /// As items and modifiers name it. `standard` is the class of what names none, `fees` that of delivery and service.
     #[schema(inline)]

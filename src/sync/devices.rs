@@ -53,10 +53,10 @@ impl From<Listed> for SyncDevice {
     }
 }
 
-/// List one's devices that synchronise
+/// List offline devices
 ///
-/// Those that `POST /api/orders/sync` knows, the one that came last first; at most `SYNC_MAX_DEVICES`. One that has nothing
-/// unfinished and has been idle longest gives way when another comes.
+/// The devices known to `POST /api/orders/sync`, the most recent first; at most `SYNC_MAX_DEVICES`. When another one is
+/// added, the one that has been idle longest and has nothing unfinished is removed.
 #[utoipa::path(get, path = "/api/me/sync-devices", tag = "orders", security(("token" = [])), responses(
     (status = 200, description = "The devices", body = List<SyncDevice>),
 ))]
@@ -79,14 +79,15 @@ struct DeviceQuery {
     device_id: SingleLine<64>,
 }
 
-/// Remove a device that synchronises
+/// Delete an offline device
 ///
-/// What it brought is deleted, and operations that wait for one that never came are dropped. Its numbers stay known: if it
-/// comes again, it goes on where it was, and nothing is done twice. Removing one that is not there changes nothing.
+/// Its stored operations are deleted, and operations that wait for a missing one are dropped. Its sequence numbers are
+/// remembered: a device that returns continues where it was, and nothing is done twice. Deleting an unknown device
+/// changes nothing.
 #[utoipa::path(delete, path = "/api/me/sync-devices", tag = "orders", security(("token" = [])), params(DeviceQuery),
     responses(
-        (status = 204, description = "It is not there any more"),
-        (status = 409, description = "Something that it brought is still to be done", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 204, description = "The device is deleted"),
+        (status = 409, description = "The device has unfinished operations", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn delete_sync_device(
     State(app): State<Arc<App>>,

@@ -78,6 +78,7 @@ struct SyncOperation {
 /// How an operation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = OfflineOperationOutcome)]
 enum Outcome {
     /// Done with this batch, or while it was worked on.
     Applied,
@@ -92,6 +93,7 @@ enum Outcome {
 /// The answer to one operation.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = OfflineOperationResult)]
 struct SyncAnswer {
     /// The phone's number.
     seq: i64,
@@ -117,22 +119,23 @@ struct SyncAnswer {
 
 /// An answer for each operation, in the order in which they were sent.
 #[derive(Serialize, ToSchema)]
+#[schema(as = SyncResult)]
 struct SyncAnswers {
     data: Vec<SyncAnswer>,
 }
 
-/// Bring what was done offline
+/// Synchronise offline operations
 ///
-/// Each operation is done once, however often it is sent and in whatever pieces: repeat the batch, or any part of it,
-/// until every operation is answered `applied`, `duplicate` or `rejected`. An operation that waits is stored: it runs by
-/// itself as soon as it can. An answer in which nothing is blocked is kept under the Idempotency-Key.
+/// Each operation is done once, however often and in whatever parts it is sent: repeat the batch, or any part of it,
+/// until every operation is `applied`, `duplicate` or `rejected`. A blocked operation is stored and runs as soon as it
+/// can. A response without blocked operations is stored under the Idempotency-Key.
 #[utoipa::path(post, path = "/api/orders/sync", tag = "orders", security(("token" = [])),
-    params(("Idempotency-Key" = String, Header, description = "A fresh random key for each batch, the same when repeating it")),
+    params(("Idempotency-Key" = String, Header, description = "A new random key for each batch; repeat the request with the same key")),
     request_body = SyncBatch,
     responses(
-        (status = 200, description = "How each operation stands", body = SyncAnswers),
-        (status = 409, description = "Too much waits already, or the user has too many devices", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The batch is not valid; nothing of it was stored", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The result of each operation", body = SyncAnswers),
+        (status = 409, description = "Too many pending operations, or too many devices", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The batch is not valid; nothing was stored", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn sync_operations(
     Shared(app): Shared<Arc<App>>,

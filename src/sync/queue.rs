@@ -30,6 +30,7 @@ pub struct Entry {
 /// Why an operation waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = BlockedReason)]
 pub enum Why {
     /// An operation with a smaller number has not come yet.
     Missing,
@@ -44,6 +45,7 @@ pub enum Why {
 /// What an operation waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = BlockedBy)]
 pub struct WaitsFor {
     /// The number that has to come, or be finished, first: perhaps its own.
     #[schema(example = 3)]

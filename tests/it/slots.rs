@@ -126,7 +126,7 @@ async fn a_time_that_cannot_be_is_refused_with_the_nearest_that_can() {
     }
     luigi.owner.patch(&luigi.path(""), &json!({ "slots": { "daysAhead": 0 } })).await.expect(200);
     let refusal = orders(&ada, &luigi, Some(at(day, 20, 0)), Value::Null).await.refused(409, "slot_unavailable");
-    assert!(refusal["detail"].as_str().unwrap().contains("for now only"), "{refusal}");
+    assert!(refusal["detail"].as_str().unwrap().contains("does not take scheduled orders"), "{refusal}");
     orders(&ada, &luigi, None, Value::Null).await.expect(201);
     luigi.owner.patch(&luigi.path(""), &json!({ "accepting": false })).await.expect(200);
     let refusal = orders(&ada, &luigi, Some(at(day, 20, 0)), Value::Null).await;
