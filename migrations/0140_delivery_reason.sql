@@ -5,6 +5,3 @@ alter table deliveries
         constraint deliveries_reason_length check (char_length(reason) between 1 and 500);
 comment on column deliveries.reason is 'Why it was handed back (WAITING) or could not be handed over (FAILED), as the person who said so wrote it; null in every other status.';
 comment on constraint deliveries_reason_length on deliveries is 'Between 1 and 500 characters.';
-alter table deliveries
-    add constraint deliveries_reason_status check (reason is null or status in ('WAITING', 'FAILED'));
-comment on constraint deliveries_reason_status on deliveries is 'A reason belongs to the status it explains, and goes with it.';
