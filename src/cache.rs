@@ -264,7 +264,7 @@ impl Cache {
         let packed: Option<Vec<u8>> = match self.far.clone()?.get(key.in_redis(version)).await {
             Ok(packed) => packed,
             Err(error) => {
-                tracing::warn!(%error, "Redis does not answer; building instead");
+                tracing::warn!(%error, "Redis does not answer; the value is built without the cache");
                 None
             }
         };
@@ -278,13 +278,13 @@ impl Cache {
         let milliseconds = u64::try_from(life.min(self.life).as_millis()).unwrap_or(u64::MAX).max(1);
         let name = key.in_redis(answer.version);
         if let Err(error) = redis.pset_ex::<_, _, ()>(name, answer.packed(), milliseconds).await {
-            tracing::warn!(%error, "Redis does not take the answer");
+            tracing::warn!(%error, "Redis does not store the value");
             return;
         }
         let (prefix, version) = (key.prefix(), answer.version);
         self.sweeps.spawn(async move {
             if let Err(error) = sweep(redis, &prefix, version).await {
-                tracing::warn!(%error, "what was replaced stays in Redis until its time is over");
+                tracing::warn!(%error, "a replaced value stays in Redis until it expires");
             }
         });
     }

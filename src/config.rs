@@ -381,7 +381,7 @@ pub struct Config {
 
 /// All that is wrong with the configuration, one line each.
 #[derive(Debug, thiserror::Error)]
-#[error("the configuration has {} fault(s):\n{}", .0.len(), .0.iter().fold(String::new(), |mut all, one| { let _ = writeln!(all, "  {one}"); all }))]
+#[error("the configuration has {} error(s):\n{}", .0.len(), .0.iter().fold(String::new(), |mut all, one| { let _ = writeln!(all, "  {one}"); all }))]
 pub struct Faults(pub Vec<String>);
 
 /// Where values come from.

@@ -63,7 +63,7 @@ pub enum DatabaseError {
     #[error("role comanda_app {0}: take that away, or row level security does not hold")]
     Privileged(&'static str),
     /// Something else.
-    #[error("PostgreSQL refused: {0}")]
+    #[error("PostgreSQL error: {0}")]
     Refused(#[from] sqlx::Error),
 }
 

@@ -151,9 +151,9 @@ async fn connect(
         match attempt.await {
             Ok(Ok(connection)) => return connection,
             Ok(Err(error)) => {
-                tracing::debug!(%error, "the connection that flushes the log cannot be made; trying again");
+                tracing::debug!(%error, "cannot connect to flush the write-ahead log; retrying");
             }
-            Err(_) => tracing::debug!("the connection that flushes the log is not answered; trying again"),
+            Err(_) => tracing::debug!("the connection that flushes the write-ahead log does not answer; retrying"),
         }
         while let Ok(waiting) = door.try_recv() {
             let _ = waiting.tell.send(Durable::Unknown);
@@ -187,7 +187,7 @@ async fn serve(
         let is_flushed = match timeout(limit, over(&mut connection)).await {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {
-                tracing::debug!(%error, "the log could not be flushed");
+                tracing::debug!(%error, "the write-ahead log could not be flushed");
                 false
             }
             Err(_) => false,

@@ -15,7 +15,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The backend of restaurant ordering and delivery: one program on PostgreSQL.
 #[derive(Parser)]
-#[command(version, about, long_about = None, after_help = "Configuration comes from the environment and from .env; `comanda config` shows what holds, .env.example explains it.")]
+#[command(version, about, long_about = None, after_help = "Configuration comes from the environment and from .env; `comanda config` prints the effective values, .env.example explains them.")]
 struct Cli {
     /// Read the configuration from this file instead of .env (the environment still comes first)
     #[arg(long, global = true, value_name = "FILE")]
@@ -28,30 +28,30 @@ struct Cli {
 enum Command {
     /// Serve the API, the console and live updates
     ///
-    /// Without DATABASE_URL a private PostgreSQL is kept in DATA_DIR. The schema is brought up to date first.
+    /// Without DATABASE_URL a private PostgreSQL runs in DATA_DIR. Pending migrations are applied first.
     Serve {
-        /// Build a demo city (fourteen restaurants of Bologna, their people, weeks of orders) and bring it to life
+        /// Create demo data (fourteen restaurants in Bologna, users, weeks of orders) and run the traffic simulator
         #[arg(long)]
         demo: bool,
     },
-    /// Bring the schema of the database to this program's version
+    /// Apply the pending migrations of the database
     Migrate,
-    /// Look after the demo city
+    /// Manage the demo data
     #[command(subcommand)]
     Demo(DemoCommand),
-    /// Play a real delivery day against a running server, through its public API only
+    /// Replay a real delivery day against a running server, through its public API only
     Replay(comanda_replay::Args),
-    /// Hold the books against each other: money, stock, state, isolation. Ends with 1 if anything is not in order
+    /// Check the consistency of the database: money, stock, status, tenant isolation. Exits with 1 on any violation
     ///
-    /// It only reads, over one picture of the database, and may run beside a server.
+    /// It only reads, from one snapshot of the database, and can run next to a server.
     Check,
     /// Manage users
     #[command(subcommand)]
     User(UserCommand),
-    /// Look after what phones brought from offline
+    /// Manage offline operations of devices
     #[command(subcommand)]
     Sync(SyncCommand),
-    /// Print the configuration that holds, secrets hidden
+    /// Print the effective configuration, without secrets
     Config {
         /// Print .env.example instead
         #[arg(long)]
@@ -63,30 +63,30 @@ enum Command {
 
 #[derive(Subcommand)]
 enum DemoCommand {
-    /// Remove the demo city from the database, so that the server can run in production on it
+    /// Delete the demo data from the database, so that the server can run in production on it
     ///
-    /// The demo's restaurants go with everything that is theirs (menus, orders, deliveries), and so do its people. Those of
-    /// them who ordered from, or delivered for, other restaurants are disabled instead, with a password nobody knows. It
-    /// happens whole or not at all, and cannot be undone.
+    /// The demo restaurants are deleted with all their data (menus, orders, deliveries), and so are the demo users. Users
+    /// who ordered from, or delivered for, other restaurants are disabled instead, with an unknown password. All or
+    /// nothing; it cannot be undone.
     Remove,
 }
 
 #[derive(Subcommand)]
 enum SyncCommand {
-    /// List operations that broke again and again and were given up
+    /// List operations that failed repeatedly and were abandoned
     List {
-        /// Those that merely wait as well
+        /// Include pending operations
         #[arg(long)]
         all: bool,
     },
-    /// Show one operation whole
+    /// Show one operation in full
     Show {
-        /// `syn_…`, as the list has it
+        /// Its id, `syn_…`, as listed
         id: String,
     },
-    /// Have running servers try again, when the fault is mended
+    /// Retry abandoned operations on the running servers, once the cause is fixed
     Retry {
-        /// `syn_…`, as the list has it; all that were given up when absent
+        /// Its id, `syn_…`, as listed; without it, all abandoned operations
         id: Option<String>,
     },
 }
@@ -101,38 +101,38 @@ enum UserCommand {
         /// Name
         #[arg(long)]
         name: String,
-        /// What they are to the platform
+        /// The role of the user
         #[arg(long, value_enum, default_value = "customer")]
         role: RoleArgument,
     },
-    /// Keep somebody from signing in; every session of theirs ends at once, on running servers too
+    /// Disable a user; all their sessions end at once, on running servers too
     Disable {
         /// E-mail address
         #[arg(long)]
         email: String,
     },
-    /// Let somebody sign in again
+    /// Enable a user again
     Enable {
         /// E-mail address
         #[arg(long)]
         email: String,
     },
-    /// List where somebody is signed in
+    /// List the sessions of a user
     Sessions {
         /// E-mail address
         #[arg(long)]
         email: String,
     },
-    /// End one session of somebody, or all of them, at once, on running servers too
+    /// End one session of a user, or all, at once, on running servers too
     Revoke {
         /// E-mail address
         #[arg(long)]
         email: String,
-        /// Only this one (`ses_…`, as `comanda user sessions` lists it); all of them when absent
+        /// Only this session (`ses_…`, as `comanda user sessions` lists it); without it, all sessions
         #[arg(long, value_name = "ID")]
         session: Option<String>,
     },
-    /// Remove the second factor of somebody who has lost phone and recovery codes; make sure first who is asking
+    /// Delete the second factor of a user who has lost phone and recovery codes; verify their identity first
     ResetSecondFactor {
         /// E-mail address
         #[arg(long)]
@@ -224,10 +224,10 @@ async fn manage_users(config: &Config, command: UserCommand) -> Result<(), opera
             println!("{}", operator::create_user(config, &email, &name, role.into()).await?);
         }
         UserCommand::Disable { email } => {
-            println!("{} is disabled; every session has ended.", operator::set_disabled(config, &email, true).await?);
+            println!("{} is disabled; all sessions have ended.", operator::set_disabled(config, &email, true).await?);
         }
         UserCommand::Enable { email } => {
-            println!("{} may sign in again.", operator::set_disabled(config, &email, false).await?);
+            println!("{} is enabled.", operator::set_disabled(config, &email, false).await?);
         }
         UserCommand::Sessions { email } => {
             for session in operator::sessions(config, &email).await? {
@@ -274,7 +274,7 @@ async fn manage_sync(config: &Config, command: SyncCommand) -> Result<(), operat
             println!("payload    {}\nresult     {}", one.payload, one.result.as_deref().unwrap_or("-"));
         }
         SyncCommand::Retry { id } => {
-            println!("{} operation(s) will be tried again.", operator::sync_retry(config, id.as_deref()).await?);
+            println!("{} operation(s) will be retried.", operator::sync_retry(config, id.as_deref()).await?);
         }
     }
     Ok(())

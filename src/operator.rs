@@ -22,30 +22,28 @@ pub enum OperatorError {
     #[error(transparent)]
     Database(#[from] DatabaseError),
     /// The address.
-    #[error("{0} is no e-mail address")]
+    #[error("{0} is not an e-mail address")]
     Email(String),
     /// The password.
     #[error("the password {0}")]
     Password(String),
     /// Nothing came over standard input.
-    #[error(
-        "no password came over standard input: pipe it in, as in `printf %s \"$PASSWORD\" | comanda user create …`"
-    )]
+    #[error("no password on standard input: pipe it in, as in `printf %s \"$PASSWORD\" | comanda user create …`")]
     NoPassword,
     /// It exists.
-    #[error("{0} has an account already")]
+    #[error("{0} already has an account")]
     Exists(String),
     /// It does not.
-    #[error("{0} has no account: check the spelling; `comanda user create` makes one")]
+    #[error("{0} has no account: check the spelling, or create it with `comanda user create`")]
     Unknown(String),
     /// The session.
-    #[error("{0} is no session's id: `comanda user sessions --email …` lists them")]
+    #[error("{0} is not a session id: `comanda user sessions --email …` lists them")]
     Session(String),
     /// It has ended already, or is somebody else's.
-    #[error("{0} has no session {1} that stands: `comanda user sessions --email {0}` lists them")]
+    #[error("{0} has no active session {1}: `comanda user sessions --email {0}` lists them")]
     NoSession(String, SessionId),
     /// There is none, or it has not been given up.
-    #[error("{0} is no operation that was given up: `comanda sync list` lists them")]
+    #[error("{0} is not an abandoned operation: `comanda sync list` lists them")]
     Operation(String),
     /// The house refused.
     #[error("{0}")]

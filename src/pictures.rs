@@ -195,7 +195,7 @@ pub async fn keep(app: &App, scope: RestaurantScope, Upload(file): Upload) -> Re
 
 /// What went wrong is logged; the client hears whether to come back.
 fn refused(error: &StoreError) -> Problem {
-    tracing::error!(%error, "a picture could not be stored");
+    tracing::error!(%error, "an image could not be stored");
     later()
 }
 
@@ -229,7 +229,7 @@ pub async fn collect(app: &App) -> Result<usize, Problem> {
         let Some(store) = app.pictures.store(&image.provider) else { continue };
         let scope = platform.restaurant(image.restaurant_id);
         if let Err(error) = store.remove(&image.key).await {
-            tracing::warn!(%error, key = image.key, "a picture could not be removed; it is tried again later");
+            tracing::warn!(%error, key = image.key, "an image could not be deleted; it is retried later");
             app.db
                 .write(scope, move |tx| Box::pin(async move { images::postpone(tx, &scope, image.id).await }))
                 .await?;
@@ -249,7 +249,7 @@ pub async fn keep_collecting(app: Arc<App>, stop: CancellationToken) {
             () = tokio::time::sleep(app.pictures.collect_every) => {}
         }
         if let Err(problem) = collect(&app).await {
-            tracing::warn!(%problem, "pictures were not collected; it is tried again");
+            tracing::warn!(%problem, "unused images were not deleted; they are retried later");
         }
     }
 }

@@ -105,7 +105,7 @@ pub async fn keep_clearing(app: Arc<App>, stop: CancellationToken) {
             moments.tick().await;
             for rule in &RULES {
                 if let Err(problem) = clear(&app, rule).await {
-                    tracing::warn!(table = rule.table, %problem, "old rows were not removed; the next round makes up for it");
+                    tracing::warn!(table = rule.table, %problem, "expired rows were not deleted; they are retried at the next interval");
                 }
             }
         }

@@ -33,10 +33,10 @@ const REST: Duration = Duration::from_millis(50);
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Somebody else has the port.
-    #[error("{0} is taken by another program: stop it, or choose another with PORT=…")]
+    #[error("{0} is in use by another program: stop it, or choose another port with PORT=…")]
     Taken(SocketAddr),
     /// The system says no.
-    #[error("{0} cannot be listened to: {1}. Choose another with HOST=… and PORT=…")]
+    #[error("cannot listen on {0}: {1}. Choose another address with HOST=… and PORT=…")]
     Refused(SocketAddr, std::io::Error),
 }
 
@@ -175,7 +175,7 @@ fn give_up_on_stalled(stream: &TcpStream, limit: Duration) {
     use nix::sys::socket::{setsockopt, sockopt};
     let milliseconds = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX);
     if let Err(error) = setsockopt(stream, sockopt::TcpUserTimeout, &milliseconds) {
-        tracing::debug!(%error, "stalled clients are not noticed");
+        tracing::debug!(%error, "stalled clients are not detected");
     }
 }
 

@@ -269,7 +269,7 @@ impl Database {
                 Outcome::RolledBack(problem)
             }
             Err(_) => {
-                tracing::warn!("a unit of work ran out of time; its connection is closed");
+                tracing::warn!("a transaction timed out; its connection is closed");
                 drop(tx);
                 Outcome::RolledBack(Problem::busy(1))
             }
@@ -318,7 +318,7 @@ impl Database {
                 let is_known = !has_to_wait || self.is_flushed(&mut tx).await;
                 drop(unflushed);
                 if !is_known {
-                    tracing::error!("nobody says that the commit is on disk; the outcome of the unit is unknown");
+                    tracing::error!("the flush to disk was not confirmed; the outcome of the transaction is unknown");
                     return Outcome::Unknown;
                 }
                 let Tx { connection, events, .. } = tx;
@@ -334,7 +334,7 @@ impl Database {
                 Outcome::RolledBack(error.into())
             }
             Ok(Err(_)) | Err(_) => {
-                tracing::error!("COMMIT was not answered; the outcome of the unit is unknown");
+                tracing::error!("COMMIT was not answered; the outcome of the transaction is unknown");
                 Outcome::Unknown
             }
         }

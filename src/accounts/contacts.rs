@@ -184,7 +184,7 @@ async fn confirm(
         app.seal.matches(Purpose::ContactCode, &parts, &pending.code_hash)
     });
     let Some(pending) = fits else {
-        tracing::warn!(%user, client = %client.address(), ?channel, "a wrong code for an address or a number");
+        tracing::warn!(%user, client = %client.address(), ?channel, "wrong confirmation code for an address or a number");
         return Err(wrong());
     };
     let shared = Arc::clone(app);
@@ -202,7 +202,7 @@ async fn confirm(
             })
         })
         .await?;
-    tracing::info!(%user, client = %client.address(), ?channel, "an address or a number is confirmed");
+    tracing::info!(%user, client = %client.address(), ?channel, "an address or number was confirmed");
     app.outbox.ring();
     Ok(Json(profile))
 }

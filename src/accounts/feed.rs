@@ -65,7 +65,7 @@ impl Feed {
             if since.elapsed() > LONGEST_REST {
                 rest = FIRST_REST;
             }
-            tracing::warn!(error = %broken, "the feed of revocations broke; every request asks the database until it is back");
+            tracing::warn!(error = %broken, "the revocation listener lost its connection; every request checks the database until it reconnects");
             sleep(rest).await;
             rest = (rest * 2).min(LONGEST_REST);
         }

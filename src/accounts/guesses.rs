@@ -160,7 +160,7 @@ pub async fn take_password_try(
         })
         .await;
     if taken.as_ref().is_err_and(|problem| problem.code() == Code::TooManyRequests) {
-        tracing::warn!(client = %client.address(), "a sign-in was refused: too many wrong passwords");
+        tracing::warn!(client = %client.address(), "sign-in refused: too many wrong passwords");
     }
     Ok(Taken { here: here.to_vec(), elsewhere, is_familiar: taken? })
 }

@@ -173,7 +173,7 @@ async fn login(
     if !matches {
         // The address that was given may be a password typed into the wrong field: it is not logged.
         let user = known.as_ref().map(|known| known.user.id.to_string());
-        tracing::warn!(client = %client.address(), user = user.as_deref().unwrap_or("-"), "a sign-in failed");
+        tracing::warn!(client = %client.address(), user = user.as_deref().unwrap_or("-"), "sign-in failed");
     }
     let sql::Credentials { user, password_hash } = known.filter(|_| matches).ok_or_else(wrong)?;
     taken.was_right(&app).await?;

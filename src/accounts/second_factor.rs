@@ -156,7 +156,7 @@ async fn complete_login(
         })
         .await;
     if opened.as_ref().is_err_and(|problem| problem.code() == Code::InvalidCode) {
-        tracing::warn!(client = %client.address(), user = %whose, "the second half of a sign-in failed");
+        tracing::warn!(client = %client.address(), user = %whose, "sign-in with the second factor failed");
     }
     let (user, ends, guest) = opened?;
     guesses::give_back(&app, vec![tries]).await?;

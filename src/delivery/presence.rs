@@ -34,7 +34,7 @@ pub async fn keep_watch(app: Arc<App>, stop: CancellationToken) {
                 _ = revocations.recv() => {}
             }
             if let Err(problem) = sweep(&app).await {
-                tracing::warn!(%problem, "absent drivers could not be looked for; the next look makes up for it");
+                tracing::warn!(%problem, "the check for absent drivers failed; it runs again at the next interval");
             }
         }
     };
@@ -61,7 +61,7 @@ pub async fn sweep(app: &App) -> Result<usize, Problem> {
     if absent {
         let set_off = app.db.write(platform, move |tx| Box::pin(sql::drivers::set_absent_off_duty(tx, seen_before)));
         let drivers = set_off.await?;
-        tracing::info!(drivers, "set off duty without a sign of life");
+        tracing::info!(drivers, "absent drivers set off duty");
     }
     Ok(taken_back)
 }

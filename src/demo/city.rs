@@ -39,7 +39,7 @@ const HOUSES: [(&str, &str); 14] = [
 
 /// A document of the city cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("{document} of the demo city cannot be read: {fault}")]
+#[error("{document} of the demo data cannot be read: {fault}")]
 pub struct CityError {
     document: &'static str,
     fault: serde_json::Error,

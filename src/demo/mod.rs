@@ -54,10 +54,10 @@ pub enum DemoError {
     #[error(transparent)]
     City(#[from] CityError),
     /// What the documents say.
-    #[error("the demo city does not fit into the house: {0}")]
+    #[error("the demo data is not valid: {0}")]
     Town(#[from] TownError),
     /// The house refused.
-    #[error("the demo city could not be built: {0}. Start again: it goes on where it stopped")]
+    #[error("the demo data could not be created: {0}. Start again: it continues where it stopped")]
     Refused(Problem),
     /// The simulator has nowhere to go.
     #[error("the simulator cannot reach the server: {0}")]

@@ -28,7 +28,7 @@ pub enum TownError {
     #[error("a tax class has no name")]
     TaxClass,
     /// Somebody's address is none.
-    #[error("{0} is no e-mail address")]
+    #[error("{0} is not an e-mail address")]
     Email(String),
 }
 

@@ -75,7 +75,7 @@ impl Shared {
             Err(_) => "no answer in time".to_owned(),
         };
         if self.breaker().failed(Instant::now()) {
-            tracing::warn!(refusal, "Redis does not count; every node counts by itself");
+            tracing::warn!(refusal, "Redis does not answer; rate limits are counted per node");
         }
         None
     }

@@ -41,7 +41,7 @@ pub async fn work(app: Arc<App>, stop: CancellationToken) {
         match work_off(&app, scope).await {
             Ok(true) => continue,
             Ok(false) => {}
-            Err(problem) => tracing::warn!(%problem, "the outbox waits"),
+            Err(problem) => tracing::warn!(%problem, "the outbox worker failed; it retries"),
         }
         tokio::select! {
             () = stop.cancelled() => return,
@@ -137,7 +137,7 @@ async fn within_limit(
     if accounts::sql::guesses::take(tx, &[counter]).await?.0.is_none() {
         return Ok(Some(to));
     }
-    tracing::warn!(kind = kind.word(), "a number has had as many messages as it may get");
+    tracing::warn!(kind = kind.word(), "the limit of messages to a number is reached");
     let by_mail = Address { user: to.user, channel: Channel::Email, target: message.target.clone() };
     Ok(message.to_holder.then_some(by_mail))
 }

@@ -31,7 +31,7 @@ pub async fn keep_watch(app: Arc<App>, stop: CancellationToken) {
         loop {
             moments.tick().await;
             if let Err(problem) = sweep(&app).await {
-                tracing::warn!(%problem, "orders past acceptBy could not be looked for; the next look makes up for it");
+                tracing::warn!(%problem, "the check for orders past acceptBy failed; it runs again at the next interval");
             }
         }
     };

@@ -46,7 +46,7 @@ impl From<SendError> for Unsent {
             SendError::Socket(SocketError::InternalChannelFull) => Self::Full,
             SendError::Socket(SocketError::Closed) => Self::Gone,
             SendError::Serialize(error) => {
-                tracing::error!(%error, "something could not be written for a socket");
+                tracing::error!(%error, "an event could not be serialised for a socket");
                 Self::Gone
             }
         }

@@ -135,7 +135,7 @@ impl Relay {
     /// The log cannot be read: said once, tried again with each poll.
     fn blind(&mut self, problem: &Problem) -> Duration {
         if !self.is_blind {
-            tracing::warn!(%problem, "the event log cannot be read; nobody hears of anything until it can");
+            tracing::warn!(%problem, "the event log cannot be read; no events are sent until it can");
         }
         self.is_blind = true;
         self.app.config.sockets.poll_interval
@@ -229,7 +229,7 @@ impl Relay {
             match event.emit(&socket, Audience::Driver(driver)) {
                 Ok(Err(Unsent::Full)) => self.exits.part(socket),
                 Ok(Ok(()) | Err(Unsent::Gone)) => {}
-                Err(error) => tracing::error!(%error, seq = event.seq, "an event could not be written for a driver"),
+                Err(error) => tracing::error!(%error, seq = event.seq, "an event could not be serialised for a driver"),
             }
         }
         if event.carriage.is_none() {
@@ -290,7 +290,7 @@ impl Relay {
                 Ok(Ok(())) => reached = event.seq,
                 Ok(Err(Unsent::Full)) => return Verdict::NotYet(reached),
                 Ok(Err(Unsent::Gone)) => return Verdict::Gone,
-                Err(error) => tracing::error!(%error, seq = event.seq, "an event could not be written for a driver"),
+                Err(error) => tracing::error!(%error, seq = event.seq, "an event could not be serialised for a driver"),
             }
         }
         match answer.send(&Joined { ok: true, room: room.to_string(), seq: cursor }) {

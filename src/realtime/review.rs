@@ -74,7 +74,7 @@ pub async fn welcome(desk: Desk, socket: SocketRef) {
 async fn look_again(desk: Desk, socket: SocketRef) {
     if let Err(problem) = desk.check(&socket).await {
         if problem.code() != Code::Unauthenticated {
-            tracing::warn!(%problem, "what a socket may see could not be found out; it is disconnected");
+            tracing::warn!(%problem, "the permissions of a socket could not be checked; it is disconnected");
         }
         desk.exits.part(socket);
     }

@@ -265,7 +265,7 @@ async fn say_goodbye(socket: SocketRef) {
     let mut rest = Duration::from_millis(10);
     while let Err(SocketError::InternalChannelFull) = socket.clone().disconnect() {
         if since.elapsed() > PATIENCE * 2 {
-            tracing::debug!(socket = %socket.id, "a client that reads nothing is left to its heartbeat");
+            tracing::debug!(socket = %socket.id, "a client does not read; its connection is left to the heartbeat");
             return;
         }
         sleep(rest).await;

@@ -89,7 +89,7 @@ async fn keep_open(line: Line, others: Others) {
         if since.elapsed() > LONGEST_REST {
             rest = FIRST_REST;
         }
-        tracing::warn!(error = %broken, "the line between nodes broke; the log is polled until it is back");
+        tracing::warn!(error = %broken, "the connection between nodes is lost; the event log is polled until it is back");
         sleep(rest).await;
         rest = (rest * 2).min(LONGEST_REST);
     }

@@ -223,8 +223,8 @@ async fn work(app: &Arc<App>, device: &Device) {
         match drained {
             Ok(Ok(Drained::ByAnother)) if Instant::now() < end => sleep(PAUSE).await,
             Ok(Ok(_)) => return,
-            Ok(Err(problem)) => return tracing::warn!(%problem, "a batch was stored and goes on later"),
-            Err(panic) => return tracing::error!(%panic, "a batch was stored and goes on later"),
+            Ok(Err(problem)) => return tracing::warn!(%problem, "a sync batch was stored and continues later"),
+            Err(panic) => return tracing::error!(%panic, "a sync batch was stored and continues later"),
         }
     }
 }

@@ -314,7 +314,7 @@ async fn fail(app: &App, lease: &Lease, seq: i64, attempts: i32, problem: Proble
     let rest = problem.passes_after().map_or(rest, |seconds| rest.max(Duration::from_secs(seconds.into())));
     let state = if dead { State::Dead } else { State::Pending };
     if dead {
-        tracing::error!(device = %lease.device.name, seq, "an operation was given up: see `comanda sync list`");
+        tracing::error!(device = %lease.device.name, seq, "an offline operation was abandoned: see `comanda sync list`");
     }
     let lease = lease.clone();
     app.db

@@ -27,7 +27,7 @@ pub async fn keep_watch(app: Arc<App>, stop: CancellationToken) {
         loop {
             moments.tick().await;
             if let Err(problem) = look(&app).await {
-                tracing::warn!(%problem, "phones could not be looked after; the next look makes up for it");
+                tracing::warn!(%problem, "pending offline operations could not be read; they are retried at the next interval");
             }
         }
     };
@@ -43,7 +43,7 @@ pub async fn look(app: &App) -> Result<(), Problem> {
     let due = app.db.read(platform, |tx| Box::pin(async move { sql::due(tx, ROUND).await })).await?;
     for device in due {
         if let Err(problem) = drain(app, &device).await {
-            tracing::warn!(device = %device.name, %problem, "a phone's operations go on later");
+            tracing::warn!(device = %device.name, %problem, "the operations of a device continue later");
         }
     }
     Ok(())

@@ -113,7 +113,7 @@ async fn keep_books(
             match news {
                 News::Event { .. } => now.heard += 1,
                 News::Joined { .. } => now.entered += usize::from(!std::mem::replace(&mut inside[label], true)),
-                News::Refused { room, reason } => now.refused = Some(format!("{room} is refused: {reason}")),
+                News::Refused { room, reason } => now.refused = Some(format!("{room} refused: {reason}")),
                 News::Broken { reason } => {
                     now.breaks += 1;
                     now.last_break = Some(reason);
