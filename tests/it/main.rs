@@ -102,5 +102,6 @@ mod text;
 mod tidy;
 mod times;
 mod timestamps;
+mod typescript;
 mod uow;
 mod zones;
