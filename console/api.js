@@ -96,7 +96,7 @@ async function once(method, path, { body, headers = {}, anonymous = false }) {
     request.body = JSON.stringify(body);
   }
   const response = await fetch(path, request).catch((cause) => {
-    throw new Problem(0, { title: 'No answer', detail: 'The server did not answer. Check the connection.', code: 'no_answer', cause });
+    throw new Problem(0, { title: 'No response', detail: 'The server did not respond. Check the connection.', code: 'no_answer', cause });
   });
   const date = Date.parse(response.headers.get('date') ?? '');
   // The header counts whole seconds; half a second is the best guess of the rest.

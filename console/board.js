@@ -16,7 +16,7 @@ export async function open(main, { me, id }) {
   const places = await workplaces(me);
   const chosen = choose(places, id);
   if (!chosen) {
-    show(main, h('h1', { tabindex: '-1' }, 'Orders'), h('p', { class: 'empty' }, 'There is no restaurant to show orders of.'));
+    show(main, h('h1', { tabindex: '-1' }, 'Orders'), h('p', { class: 'empty' }, 'You are not a member of a restaurant.'));
     return () => {};
   }
   const board = new Board(chosen.id);

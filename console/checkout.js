@@ -6,7 +6,7 @@ import { minorUnits, money } from './format.js';
 import { attempt, complain } from './notice.js';
 import { placePicker } from './plan.js';
 
-const WAYS = [['DELIVERY', 'Delivery'], ['PICKUP', 'Pickup'], ['DINE_IN', 'At a table']];
+const WAYS = [['DELIVERY', 'Delivery'], ['PICKUP', 'Pickup'], ['DINE_IN', 'Dine-in']];
 
 /** The form below the cart; `update(cart)` follows the cart. */
 export function checkout(restaurant) {
@@ -18,13 +18,13 @@ export function checkout(restaurant) {
   const table = h('input', { autocomplete: 'off', maxlength: '20' });
   const note = h('input', { autocomplete: 'off', maxlength: '300' });
   const tip = h('input', { inputmode: 'decimal', autocomplete: 'off', oninput: () => drawSums() });
-  const picker = placePicker({ label: 'Where to', start: null, points: [{ place: restaurant.place, label: restaurant.name, kind: 'shop' }] });
+  const picker = placePicker({ label: 'Delivery location', start: null, points: [{ place: restaurant.place, label: restaurant.name, kind: 'shop' }] });
   const toDoor = h('div', {}, field('Address', address), picker.element);
   const toTable = field('Table', table);
   const sums = h('dl', { class: 'sums' });
   const button = h('button', { class: 'main big' }, 'Place the order');
   const element = h('form', { class: 'checkout', novalidate: true, onsubmit: (event) => { event.preventDefault(); attempt(button, place); } },
-    h('fieldset', { class: 'ways' }, h('legend', {}, 'How'), WAYS.map(([value, label]) => h('label', { class: 'way' },
+    h('fieldset', { class: 'ways' }, h('legend', {}, 'Fulfilment'), WAYS.map(([value, label]) => h('label', { class: 'way' },
       h('input', { type: 'radio', name: 'way', value, checked: value === way, onchange: () => { way = value; draw(); } }), label))),
     toDoor, toTable, field('Note for the restaurant', note), field(`Tip (${currency})`, tip), sums, button);
 
@@ -40,10 +40,10 @@ export function checkout(restaurant) {
     tip.setAttribute('aria-invalid', String(tipped === null));
     const row = (name, value) => [h('dt', {}, name), h('dd', {}, value)];
     show(sums,
-      items && row('Dishes', money(items)),
+      items && row('Items', money(items)),
       way === 'DELIVERY' && restaurant.deliveryFee?.amount > 0 && row('Delivery', money(restaurant.deliveryFee)),
       tipped > 0 && row('Tip', money({ amount: tipped, currency })),
-      row('Tax', restaurant.pricesIncludeTax ? 'included in the prices' : 'added by the server'));
+      row('Tax', restaurant.pricesIncludeTax ? 'included in the prices' : 'added when the order is placed'));
     button.textContent = 'Place the order';
   }
 

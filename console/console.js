@@ -14,7 +14,7 @@ import * as shop from './shop.js';
 const PAGES = { board, items, driver, restaurants: shop, orders };
 const LIVE = {
   idle: '', live: 'Live', joining: 'Connecting…',
-  lost: 'No connection, trying again…', refused: 'Not live',
+  lost: 'Disconnected, reconnecting…', refused: 'No live updates',
 };
 
 const main = document.getElementById('main');
@@ -42,7 +42,7 @@ async function enter() {
     me = await get('/api/me');
   } catch (problem) {
     if (problem.status === 401) { signOut(); leaveAll(); return; }
-    show(main, h('div', { class: 'card login' }, h('h1', {}, 'The console could not start'), details(problem),
+    show(main, h('div', { class: 'card login' }, h('h1', {}, 'The console could not be loaded'), details(problem),
       h('button', { type: 'button', class: 'main', onclick: enter }, 'Try again')));
     return;
   }
@@ -86,7 +86,7 @@ async function route() {
     main.querySelector('h1')?.focus({ preventScroll: true });
   } catch (problem) {
     if (mine !== turn) return;
-    show(main, h('div', { class: 'card login' }, h('h1', { tabindex: '-1' }, 'This page could not be shown'), details(problem),
+    show(main, h('div', { class: 'card login' }, h('h1', { tabindex: '-1' }, 'The page could not be loaded'), details(problem),
       h('button', { type: 'button', class: 'main', onclick: route }, 'Try again')));
   } finally {
     if (mine === turn) main.removeAttribute('aria-busy');

@@ -5,7 +5,7 @@ import { markdown } from './docs-markdown.js';
 import { bodyExample, follow, look, typeWords } from './docs-schema.js';
 import { notes, tree } from './docs-tree.js';
 
-const PLACES = { path: 'In the path', query: 'In the query', header: 'Headers', cookie: 'Cookies' };
+const PLACES = { path: 'Path parameters', query: 'Query parameters', header: 'Headers', cookie: 'Cookies' };
 
 /** The middle column. */
 export function describe(operation) {
@@ -32,9 +32,9 @@ function pathParts(path) {
 }
 
 function access(security) {
-  if (!security.schemes.length) return h('p', { class: 'access' }, 'Open to everybody.');
+  if (!security.schemes.length) return h('p', { class: 'access' }, 'No authentication.');
   const schemes = security.schemes.map(({ name, scopes }) => `${name}${scopes.length ? ` (${scopes.join(', ')})` : ''}`).join(' or ');
-  return h('p', { class: 'access' }, security.optional ? 'Works with and without signing in: ' : 'Needs you to be signed in: ', h('code', {}, schemes));
+  return h('p', { class: 'access' }, security.optional ? 'Authentication is optional: ' : 'Authentication: ', h('code', {}, schemes));
 }
 
 function parameters(all) {
@@ -71,7 +71,7 @@ function content(type, media, sparse) {
 
 function responses(all) {
   const entries = Object.entries(all ?? {}).map(([status, given]) => [status, follow(given)]);
-  return entries.length > 0 && h('section', {}, h('h2', {}, 'Answers'), entries.map(([status, response]) => {
+  return entries.length > 0 && h('section', {}, h('h2', {}, 'Responses'), entries.map(([status, response]) => {
     const good = status.startsWith('2');
     const headers = Object.entries(response.headers ?? {}).map(([name, given]) => [name, follow(given)]);
     const types = Object.entries(response.content ?? {});
@@ -83,7 +83,7 @@ function responses(all) {
           h('div', { class: 'fieldhead' }, h('code', { class: 'key' }, name), ' ', h('span', { class: 'type' }, header.schema ? typeWords(header.schema) : '')),
           notes({ ...(header.schema ? look(header.schema).schema : {}), description: header.description }))))),
         types.map(([type, media]) => content(type, media, false)),
-        !headers.length && !types.length && h('p', { class: 'note' }, 'Without a body.')));
+        !headers.length && !types.length && h('p', { class: 'note' }, 'No body.')));
   }));
 }
 

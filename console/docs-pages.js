@@ -27,8 +27,8 @@ export function liveEvents({ document }) {
   const events = document['x-socket-events'];
   return h('article', {},
     h('h1', { tabindex: '-1' }, 'Live events'),
-    h('p', { class: 'lead' }, 'Socket.IO v4 at ', h('code', {}, '/socket.io'), ': sign in with the access token, ask to join a room, and get what happens in it. ',
-      'Keep the last ', h('code', {}, 'seq'), ' of a room: joining again with ', h('code', {}, 'after'), ' brings what was missed before the answer.'),
+    h('p', { class: 'lead' }, 'Socket.IO v4 at ', h('code', {}, '/socket.io'), ': authenticate with the access token, join a room, and receive its events. ',
+      'Keep the last ', h('code', {}, 'seq'), ' of a room: joining again with ', h('code', {}, 'after'), ' replays the missed events before the acknowledgement.'),
     code([
       'import { io } from "socket.io-client";',
       '',
@@ -48,7 +48,7 @@ export function liveEvents({ document }) {
       '  if (reason === "io server disconnect") setTimeout(() => socket.connect(), 1000);',
       '});',
     ].join('\n')),
-    h('p', {}, 'The server ends a connection when its session is over, or when its client reads too slowly. The official clients come back by themselves ',
+    h('p', {}, 'The server closes a connection when its session ends, or when its client reads too slowly. The official clients reconnect automatically ',
       'from every end but this one, ', h('code', {}, 'io server disconnect'), ': connect again, with a fresh token if the old one was refused.'),
     events.map((event) => h('section', { class: 'event' },
       h('h2', {}, h('code', {}, event.name)),
@@ -62,7 +62,7 @@ export function orderStatus({ document }) {
   const rows = document['x-order-status-table'];
   return h('article', {},
     h('h1', { tabindex: '-1' }, 'Order status'),
-    h('p', { class: 'lead' }, 'An order moves only along these rows. Everything else is answered with ', h('code', {}, '409'), ' and the code ', h('code', {}, 'illegal_transition'), '.'),
+    h('p', { class: 'lead' }, 'These are the allowed transitions of an order. Every other one returns ', h('code', {}, '409'), ' and the code ', h('code', {}, 'illegal_transition'), '.'),
     h('div', { class: 'wide', tabindex: '0' }, h('table', {},
       h('thead', {}, h('tr', {}, ['From', 'To', 'Who', 'Note'].map((title) => h('th', { scope: 'col' }, title)))),
       h('tbody', {}, rows.map((row, at) => h('tr', { class: at > 0 && rows[at - 1].from !== row.from ? 'group' : null },
@@ -92,5 +92,5 @@ export function oneSchema({ document }, name) {
 /** Said of an address that leads nowhere. */
 export function missing(name) {
   return h('article', {}, h('h1', { tabindex: '-1' }, 'Not found'),
-    h('p', {}, 'There is nothing called ', h('code', {}, name), ' in this reference. ', h('a', { href: '#overview' }, 'Overview')));
+    h('p', {}, 'There is no page ', h('code', {}, name), ' in this reference. ', h('a', { href: '#overview' }, 'Overview')));
 }

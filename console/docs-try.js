@@ -53,7 +53,7 @@ class Trial {
     else if (parameter.required && given && parameter.in !== 'path') input.value = given;
     if (parameter.required) input.required = true;
     this.#inputs.push({ parameter, input });
-    const row = field(parameter.name, input, { hint: key ? 'Send again with the same key to see the stored answer.' : parameter.required ? 'required' : undefined });
+    const row = field(parameter.name, input, { hint: key ? 'Send again with the same key to get the stored response.' : parameter.required ? 'required' : undefined });
     if (key) {
       row.append(h('button', { type: 'button', class: 'small', onclick: () => { input.value = newKey(); this.#retell(); } }, 'New key'));
     }
@@ -126,7 +126,7 @@ class Trial {
       const bytes = await response.arrayBuffer();
       this.#tell(response, bytes, performance.now() - from);
     } catch (error) {
-      show(this.#answer, h('section', { class: 'box' }, h('p', { class: 'wrong' }, `No answer: ${error.message}`)));
+      show(this.#answer, h('section', { class: 'box' }, h('p', { class: 'wrong' }, `No response: ${error.message}`)));
     } finally {
       this.#button.disabled = false;
     }

@@ -129,7 +129,7 @@ async function start() {
     drawNav();
     route();
   } catch (error) {
-    show(content, h('h1', {}, 'The reference could not be read'), h('p', {}, `/api/openapi.json: ${error.message}`));
+    show(content, h('h1', {}, 'The API reference could not be loaded'), h('p', {}, `/api/openapi.json: ${error.message}`));
   } finally {
     content.removeAttribute('aria-busy');
   }

@@ -42,7 +42,7 @@ export function span(milliseconds) {
 function standing(kind, instant) {
   const left = Date.parse(instant) - now();
   if (kind === 'since') return { words: left > -60000 ? 'just now' : `${span(-left)} ago`, mood: '' };
-  const [ahead, past] = kind === 'accept' ? ['answer within', 'answer overdue'] : ['due in', 'late'];
+  const [ahead, past] = kind === 'accept' ? ['accept within', 'overdue'] : ['due in', 'late'];
   if (left < 0) return { words: kind === 'accept' ? past : left > -60000 ? 'due now' : `${span(-left)} ${past}`, mood: 'past' };
   return { words: `${ahead} ${span(left + 59999)}`, mood: left < 5 * 60000 ? 'near' : '' };
 }
@@ -64,7 +64,7 @@ function retime(element) {
 setInterval(() => document.querySelectorAll('[data-timed]').forEach(retime), 5000);
 
 const WORDS = {
-  PENDING: 'New', CONFIRMED: 'Accepted', PREPARING: 'In the kitchen', READY: 'Ready',
+  PENDING: 'New', CONFIRMED: 'Accepted', PREPARING: 'Preparing', READY: 'Ready',
   ON_THE_WAY: 'On the way', DELIVERED: 'Delivered', CANCELLED: 'Cancelled',
   DELIVERY: 'Delivery', PICKUP: 'Pickup', DINE_IN: 'Dine-in',
   BICYCLE: 'Bicycle', SCOOTER: 'Scooter', CAR: 'Car', FOOT: 'On foot',

@@ -12,7 +12,7 @@ export async function open(main, { me, id }) {
   const places = await workplaces(me);
   const chosen = choose(places, id);
   if (!chosen) {
-    show(main, h('h1', { tabindex: '-1' }, 'Menu'), h('p', { class: 'empty' }, 'There is no restaurant to show the menu of.'));
+    show(main, h('h1', { tabindex: '-1' }, 'Menu'), h('p', { class: 'empty' }, 'You are not a member of a restaurant.'));
     return () => {};
   }
   const body = h('div', { class: 'items' });

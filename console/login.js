@@ -39,7 +39,7 @@ export function openLogin(main, entered) {
   const sign = form('Sign in', [field('E-mail', email), field('Password', password)], enter);
   const demo = h('section', { class: 'demo', hidden: true });
   const card = h('div', { class: 'card login' }, h('h1', { tabindex: '-1' }, 'Sign in'), sign,
-    h('button', { type: 'button', class: 'plain', onclick: () => openRegister(main, entered) }, 'Make an account'), demo);
+    h('button', { type: 'button', class: 'plain', onclick: () => openRegister(main, entered) }, 'Create an account'), demo);
   show(main, card);
   email.focus();
   drawDemo(demo, (address) => {
@@ -58,8 +58,8 @@ function openRegister(main, entered) {
     const answer = await post('/api/auth/register', { name: name.value.trim(), email: email.value.trim(), password: password.value });
     show(done, h('p', { class: 'lead' }, answer?.message ?? 'Done. You can sign in now.'));
   };
-  show(main, h('div', { class: 'card login' }, h('h1', { tabindex: '-1' }, 'Make an account'),
-    form('Make the account', [field('Name', name), field('E-mail', email),
+  show(main, h('div', { class: 'card login' }, h('h1', { tabindex: '-1' }, 'Create an account'),
+    form('Create the account', [field('Name', name), field('E-mail', email),
       field('Password', password, { hint: '8 to 128 characters.' })], make), done,
     h('button', { type: 'button', class: 'plain', onclick: () => openLogin(main, entered) }, 'Sign in instead')));
   name.focus();
@@ -76,7 +76,7 @@ async function drawDemo(box, enter) {
     ...restaurants.slice(0, 1).map(({ slug, name }) => [`owner.${slug}@demo.comanda.example`, name, 'owner']),
     ['driver1@demo.comanda.example', 'Driver 1', 'driver'],
     ['driver2@demo.comanda.example', 'Driver 2', 'driver'],
-    ['admin@demo.comanda.example', 'The platform', 'administrator'],
+    ['admin@demo.comanda.example', 'Administrator', 'administrator'],
   ];
   show(box, h('h2', {}, 'Demo logins'), h('ul', {}, logins.map(([address, name, role]) => h('li', {},
     h('button', { type: 'button', title: address, onclick: () => enter(address) }, h('b', {}, name), h('span', {}, role))))));
@@ -93,7 +93,7 @@ export function askAgain(user) {
     const { email, password } = credentials(user.email);
     email.readOnly = true;
     const enter = async () => { await signIn(user.email, password.value); renewed = true; box.close(); };
-    const box = dialog('The session has ended', h('p', { class: 'hint' }, 'Sign in again to go on where you are.'),
+    const box = dialog('The session has ended', h('p', { class: 'hint' }, 'Sign in again to continue.'),
       form('Sign in', [field('E-mail', email), field('Password', password)], enter),
       h('button', { type: 'button', class: 'plain', onclick: () => box.close() }, 'Sign out'));
     password.focus();

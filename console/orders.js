@@ -72,7 +72,7 @@ async function openOne(main, id) {
   show(main, h('p', { class: 'back' }, h('a', { href: '#/orders' }, '← My orders')),
     h('div', { class: 'head' }, h('h1', { tabindex: '-1' }, restaurant?.name ?? 'Order'), h('span', { class: 'where' }, `#${order.number}`)),
     h('div', { class: 'two' },
-      h('section', { class: 'card' }, state, courier, map, actions, h('h3', {}, 'What happened'), history),
+      h('section', { class: 'card' }, state, courier, map, actions, h('h3', {}, 'History'), history),
       h('section', { class: 'card' }, h('h2', {}, 'Order'), slip(order))));
 
   async function drawHistory() {
@@ -132,7 +132,7 @@ function progress(order) {
   return [
     h('p', { class: 'state', 'data-status': order.status }, stateWords(order)),
     due && h('p', {}, `For ${clock(order.promisedAt)}, `, timed(h('time', { class: 'due' }), 'due', order.promisedAt)),
-    order.status === 'PENDING' && order.acceptBy && h('p', { class: 'hint' }, `The restaurant answers until ${clock(order.acceptBy)}.`),
+    order.status === 'PENDING' && order.acceptBy && h('p', { class: 'hint' }, `The restaurant has until ${clock(order.acceptBy)} to accept the order.`),
     order.cancelReason && h('p', {}, `Reason: ${order.cancelReason}`),
     order.status !== 'CANCELLED' && h('ol', { class: 'path' }, path.map((status, at) => h('li', {
       class: at < reached ? 'past' : '', 'aria-current': at === reached && 'step',
@@ -160,7 +160,7 @@ function slip(order) {
   return [
     h('ul', { class: 'dishes' }, order.items.map((item) => h('li', {}, h('b', { class: 'count' }, `${item.quantity}×`),
       h('span', {}, item.name, item.note && h('em', {}, item.note)), h('span', { class: 'price' }, money(item.total))))),
-    h('dl', { class: 'sums' }, row('Dishes', totals.items), row('Tax', totals.tax), row('Delivery', totals.deliveryFee),
+    h('dl', { class: 'sums' }, row('Items', totals.items), row('Tax', totals.tax), row('Delivery', totals.deliveryFee),
       row('Service', totals.serviceFee), row('Tip', totals.tip),
       totals.discount?.amount > 0 && [h('dt', {}, 'Discount'), h('dd', {}, `−${money(totals.discount)}`)],
       h('dt', { class: 'total' }, 'Total'), h('dd', { class: 'total' }, money(totals.total)),
@@ -171,7 +171,7 @@ function slip(order) {
 
 function eventWords(event) {
   if (event.name === 'order:new') return 'Order placed';
-  if (event.name === 'order:promise-changed') return 'Promised for later';
+  if (event.name === 'order:promise-changed') return 'Promised time changed';
   const status = event.event.order?.status ?? event.event.delivery?.status;
   return status ? word(status) : event.name;
 }

@@ -7,7 +7,7 @@ import { h, show } from './dom.js';
 import { money } from './format.js';
 import { complain } from './notice.js';
 
-const OBSTACLES = { deleted: 'No longer on the menu.', unavailable: 'Sold out.', out_of_stock: 'Not so many left.' };
+const OBSTACLES = { deleted: 'No longer on the menu.', unavailable: 'Sold out.', out_of_stock: 'Not enough in stock.' };
 const MOST = 99;
 
 /** Shows the restaurants, or one of them; resolves to the function that takes it down. */
@@ -32,7 +32,7 @@ async function openList(main) {
 
 /** Whether a restaurant takes orders now, in words. */
 export function openWords(restaurant) {
-  if (!restaurant.accepting) return 'Takes no orders now';
+  if (!restaurant.accepting) return 'Not taking orders';
   return restaurant.openNow ? 'Open' : 'Closed';
 }
 
@@ -48,7 +48,7 @@ function terms({ deliveryFee, minimumOrder, preparationMinutes }) {
   return [
     deliveryFee && (deliveryFee.amount ? `Delivery ${money(deliveryFee)}` : 'Free delivery'),
     minimumOrder?.amount && `from ${money(minimumOrder)}`,
-    preparationMinutes && `about ${preparationMinutes} min to cook`,
+    preparationMinutes && `about ${preparationMinutes} min preparation`,
   ].filter(Boolean).join(' · ');
 }
 
@@ -67,7 +67,7 @@ async function openMenu(main, id) {
   function drawCart() {
     const typing = content.contains(document.activeElement) ? document.activeElement : null;
     show(content, cart.lines.map((line, at) => lineOf(cart, line, at)),
-      !cart.lines.length && h('p', { class: 'hint' }, 'Nothing yet. Tap a dish to add it.'));
+      !cart.lines.length && h('p', { class: 'hint' }, 'The cart is empty. Add an item.'));
     if (typing) resume(content, typing);
     form.update(cart);
     const count = cart.lines.reduce((sum, line) => sum + line.quantity, 0);
@@ -117,18 +117,18 @@ function lineOf(cart, line, at) {
   }, key);
   return h('div', { class: 'cartline' },
     h('div', { class: 'line' }, h('b', {}, line.name), h('span', { class: 'price' }, cart.unsaved ? '…' : money(line.total))),
-    line.orderable === false && h('p', { class: 'wrong' }, OBSTACLES[line.reason] ?? 'This can not be ordered now.'),
+    line.orderable === false && h('p', { class: 'wrong' }, OBSTACLES[line.reason] ?? 'Not available now.'),
     h('div', { class: 'line' },
-      h('div', { class: 'quantity' }, change(-1, `One ${line.name} less`, '−'), h('span', {}, line.quantity), change(1, `One ${line.name} more`, '+')),
+      h('div', { class: 'quantity' }, change(-1, `Remove one ${line.name}`, '−'), h('span', {}, line.quantity), change(1, `Add one ${line.name}`, '+')),
       line.note ? wish(cart, line, at) : h('button', {
-        type: 'button', class: 'plain', 'aria-label': `Add a wish to ${line.name}`,
+        type: 'button', class: 'plain', 'aria-label': `Add a note to ${line.name}`,
         onclick: (event) => { const input = wish(cart, line, at); event.target.replaceWith(input); input.focus(); },
-      }, 'Add a wish')));
+      }, 'Add a note')));
 }
 
 function wish(cart, line, at) {
   return h('input', {
-    'aria-label': `Wish for ${line.name}`, class: 'note', maxlength: '200', value: line.note ?? '', 'data-key': `${at}note`,
+    'aria-label': `Note for ${line.name}`, class: 'note', maxlength: '200', value: line.note ?? '', 'data-key': `${at}note`,
     onchange: (event) => cart.setNote(line, event.target.value.trim()),
   });
 }
