@@ -243,7 +243,7 @@ async fn manage_users(config: &Config, command: UserCommand) -> Result<(), opera
             let removed = operator::reset_second_factor(config, &email).await?;
             println!(
                 "{}",
-                if removed { "The second factor is gone; every session has ended." } else { "There was none." }
+                if removed { "The second factor is deleted; all sessions have ended." } else { "There was none." }
             );
         }
     }

@@ -267,14 +267,14 @@ async fn an_operator_lists_ends_and_disables_next_to_a_running_server() {
     assert!(said(&run(&["user", "disable", "--email", &ada.email])).contains("is disabled"));
     eventually("the user is out", || async { ada.get("/api/me").await.status == 401 }).await;
     ada.post("/api/auth/login", &login).await.refused(401, "invalid_credentials");
-    assert!(said(&run(&["user", "enable", "--email", &ada.email])).contains("may sign in again"));
+    assert!(said(&run(&["user", "enable", "--email", &ada.email])).contains("is enabled"));
     ada.post("/api/auth/login", &login).await.expect(200);
 
     for (arguments, remedy) in [
         (&["user", "disable", "--email", "nobody@example.com"][..], "has no account: check the spelling"),
-        (&["user", "disable", "--email", "nobody"], "is no e-mail address"),
+        (&["user", "disable", "--email", "nobody"], "is not an e-mail address"),
         (&["user", "revoke", "--email", &ada.email, "--session", "7"], "`comanda user sessions"),
-        (&["user", "revoke", "--email", &ada.email, "--session", &session], "has no session"),
+        (&["user", "revoke", "--email", &ada.email, "--session", &session], "has no active session"),
     ] {
         let refused = run(arguments);
         assert!(!refused.status.success() && said(&refused).contains(remedy), "{}", said(&refused));
@@ -305,8 +305,8 @@ async fn an_operator_makes_the_first_administrator_and_takes_a_lost_factor_away(
     let url = app.database_url.clone();
     assert_eq!(app.count("select count(*) from users").await, 0, "nobody is there by default");
     for (email, password, remedy) in [
-        ("nobody", PASSWORD, "is no e-mail address"),
-        ("root@example.com", "", "no password came over standard input"),
+        ("nobody", PASSWORD, "is not an e-mail address"),
+        ("root@example.com", "", "no password on standard input"),
         ("root@example.com", "password1", "the password "),
         ("root@example.com", "short", "the password "),
     ] {
@@ -315,7 +315,7 @@ async fn an_operator_makes_the_first_administrator_and_takes_a_lost_factor_away(
     }
     let created = creates(&url, "root@example.com", &format!("{PASSWORD}\n"));
     assert!(created.status.success() && said(&created).starts_with("usr_"), "{}", said(&created));
-    assert!(said(&creates(&url, "root@example.com", PASSWORD)).contains("has an account already"));
+    assert!(said(&creates(&url, "root@example.com", PASSWORD)).contains("already has an account"));
     let login = json!({ "email": "root@example.com", "password": PASSWORD });
     let answer = app.stranger().post("/api/auth/login", &login).await.expect(200);
     let token = answer["accessToken"].as_str().map(Into::into);
@@ -325,7 +325,7 @@ async fn an_operator_makes_the_first_administrator_and_takes_a_lost_factor_away(
     let guarded = sets_up(&app, root).await;
     let run = |email: &str| comanda(&url, &["user", "reset-second-factor", "--email", email]);
     assert!(said(&run("nobody@example.com")).contains("has no account: check the spelling"));
-    assert_eq!(said(&run("root@example.com")), "The second factor is gone; every session has ended.\n");
+    assert_eq!(said(&run("root@example.com")), "The second factor is deleted; all sessions have ended.\n");
     eventually("the session is out", async || guarded.person.get("/api/me").await.status == 401).await;
     assert!(app.stranger().post("/api/auth/login", &login).await.expect(200)["accessToken"].is_string());
     assert_eq!(said(&run("root@example.com")), "There was none.\n");

@@ -54,7 +54,7 @@ fn the_configuration_is_shown_with_secrets_hidden_and_faults_named() {
     assert!(good.status.success());
     assert!(said(&good).contains("4000") && !said(&good).contains("hunter2"), "{}", said(&good));
     let bad = comanda(&["config"], &[("PORT", "many"), ("DATABASE_POOL", "1")]);
-    assert!(complaint(&bad).contains("2 fault(s)"), "{}", complaint(&bad));
+    assert!(complaint(&bad).contains("2 error(s)"), "{}", complaint(&bad));
     let serve = comanda(&["serve"], &[("MODE", "production")]);
     assert!(complaint(&serve).contains("fault(s)"));
     let file = folder("config").join("some.env");
@@ -85,9 +85,9 @@ async fn what_stops_the_start_is_said_in_one_line_with_its_remedy() {
     let cases: &[(&[(&str, &str)], &str)] = &[
         (
             &[("DATABASE_URL", &url), ("PORT", &port)],
-            "is taken by another program: stop it, or choose another with PORT=",
+            "is in use by another program: stop it, or choose another port with PORT=",
         ),
-        (&[("DATABASE_URL", &url), ("HOST", "203.0.113.7"), ("PORT", "0")], "cannot be listened to"),
+        (&[("DATABASE_URL", &url), ("HOST", "203.0.113.7"), ("PORT", "0")], "cannot listen on"),
         (&[("DATABASE_URL", "postgres://nobody@127.0.0.1:1/x"), ("PORT", "0")], "Check DATABASE_URL"),
         (&[("POSTGRES_BIN", "/nowhere"), ("PORT", "0")], "POSTGRES_BIN"),
         (&[("DATA_DIR", "/proc/nothing"), ("PORT", "0")], "DATA_DIR"),
@@ -122,8 +122,8 @@ async fn an_operator_migrates_and_creates_users() {
     };
     let made = create("ada@example.com", "three green apples\n");
     assert!(said(&made).starts_with("usr_"), "{made:?}");
-    assert!(complaint(&create("ada@example.com", "three green apples")).contains("has an account already"));
-    assert!(complaint(&create("ada", "three green apples")).contains("is no e-mail address"));
+    assert!(complaint(&create("ada@example.com", "three green apples")).contains("already has an account"));
+    assert!(complaint(&create("ada", "three green apples")).contains("is not an e-mail address"));
     assert!(complaint(&create("bob@example.com", "short")).contains("8 to 128"));
     assert!(complaint(&create("bob@example.com", "")).contains("standard input"));
     crate::app::drop_database(&database).await;
