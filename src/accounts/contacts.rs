@@ -58,7 +58,7 @@ struct ContactCodeSent {
 /// and per network.
 #[utoipa::path(post, path = "/api/me/phone/code", tag = "auth", security(("token" = [])), responses(
     (status = 202, description = "The code is being sent", body = ContactCodeSent),
-    (status = 409, description = "The profile has no phone number", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 409, description = "No phone number", body = ProblemBody, content_type = "application/problem+json"),
     (status = 429, description = "Too many messages", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn request_phone_code(

@@ -55,8 +55,10 @@ impl OrderLoad {
             return Err(refused(limit, self.open, detail, LATER).not_by_waiting());
         }
         if for_later && self.for_later >= rules.max_scheduled {
-            let detail =
-                format!("You have {} orders for later here. Order again once one of them is finished.", self.for_later);
+            let detail = format!(
+                "You have {} scheduled orders at this restaurant. Order again when one of them is finished.",
+                self.for_later
+            );
             return Err(refused(rules.max_scheduled, self.for_later, detail, LATER).not_by_waiting());
         }
         if let Some(limit) = rules.max_recent.filter(|limit| self.recent >= *limit) {
