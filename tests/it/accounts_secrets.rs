@@ -330,5 +330,5 @@ async fn an_operator_makes_the_first_administrator_and_takes_a_lost_factor_away(
     assert!(app.stranger().post("/api/auth/login", &login).await.expect(200)["accessToken"].is_string());
     assert_eq!(said(&run("root@example.com")), "There was none.\n");
     assert_eq!(app.count("select count(*) from notifications where kind = 'account.second-factor-removed'").await, 1);
-    assert!(said(&comanda(&url, &["user", "reset-second-factor", "--help"])).contains("make sure first who is asking"));
+    assert!(said(&comanda(&url, &["user", "reset-second-factor", "--help"])).contains("verify their identity first"));
 }

@@ -56,13 +56,13 @@ fn the_configuration_is_shown_with_secrets_hidden_and_faults_named() {
     let bad = comanda(&["config"], &[("PORT", "many"), ("DATABASE_POOL", "1")]);
     assert!(complaint(&bad).contains("2 error(s)"), "{}", complaint(&bad));
     let serve = comanda(&["serve"], &[("MODE", "production")]);
-    assert!(complaint(&serve).contains("fault(s)"));
+    assert!(complaint(&serve).contains("error(s)"));
     let file = folder("config").join("some.env");
     std::fs::write(&file, "PORT=5555\n").unwrap();
     let path = file.to_str().unwrap();
     assert!(said(&comanda(&["config", "--config", path], &[])).contains("5555"));
     assert!(said(&comanda(&["config", "--config", path], &[("PORT", "6666")])).contains("6666"));
-    assert!(complaint(&comanda(&["config", "--config", "nowhere.env"], &[])).contains("fault(s)"));
+    assert!(complaint(&comanda(&["config", "--config", "nowhere.env"], &[])).contains("error(s)"));
     std::fs::write(&file, "this is no assignment\n").unwrap();
     assert!(!comanda(&["config", "--config", path], &[]).status.success());
     std::fs::remove_dir_all(file.parent().unwrap()).unwrap();
