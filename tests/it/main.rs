@@ -91,6 +91,7 @@ mod retention;
 mod round_trips;
 mod search;
 mod second_factor;
+mod shortages;
 mod slots_nights;
 mod status;
 mod stock;

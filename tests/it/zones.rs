@@ -357,3 +357,15 @@ async fn geojson_is_read_as_tools_write_it() {
         assert!(refusal["errors"][0]["pointer"].as_str().unwrap().starts_with("/features/1/geometry"), "{refusal}");
     }
 }
+
+/// Half a cent for half a kilometre, by hand: 0.5, 1.5, 2.5 cents, and a little more than a half.
+#[test]
+fn half_a_cent_of_a_distance_goes_up_or_to_the_even_one() {
+    for (metres, per_kilometre, up, even) in
+        [(500.0, 1, 1, 0), (500.0, 3, 2, 2), (500.0, 5, 3, 2), (501.0, 5, 3, 3), (499.0, 5, 2, 2), (250.0, 2, 1, 0)]
+    {
+        let rule = FeeRule { base: Amount::minor(100), per_kilometre: Amount::minor(per_kilometre), free_above: None };
+        let fee = |rounding| rule.fee(metres, Amount::ZERO, rounding).unwrap().units() - 100;
+        assert_eq!((fee(Rounding::HalfUp), fee(Rounding::HalfEven)), (up, even), "{metres} at {per_kilometre}");
+    }
+}
