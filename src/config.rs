@@ -166,6 +166,8 @@ pub struct Limits {
     pub messages_per_account: Quota,
     /// `MESSAGES_PER_NETWORK`.
     pub messages_per_network: Quota,
+    /// `COUPON_GUESSES_PER_NETWORK`.
+    pub coupon_guesses_per_network: Quota,
     /// `REDIS_OPERATION_TIMEOUT`.
     pub redis_timeout: Duration,
 }
@@ -763,6 +765,7 @@ impl Limits {
                     })
                 },
             );
+        let coupon_guesses = Quota::new(if mode == Mode::Production { 100 } else { 10_000 }, Duration::from_mins(15));
         let messages = |reader: &mut Reader<'_>, name: &str, most: u32| {
             let a_day = Quota::new(most, Duration::from_hours(24));
             reader.value(name, "a number and a time such as 10/24h, or auto", a_day, |text| match text {
@@ -785,6 +788,9 @@ impl Limits {
                 "MESSAGES_PER_NETWORK",
                 if mode == Mode::Production { 200 } else { 20_000 },
             ),
+            coupon_guesses_per_network: reader.value("COUPON_GUESSES_PER_NETWORK", wanted, coupon_guesses, |text| {
+                if text == "auto" { Some(coupon_guesses) } else { Quota::parse(text) }
+            }),
             redis_timeout: reader.duration("REDIS_OPERATION_TIMEOUT"),
         }
     }

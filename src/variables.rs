@@ -148,6 +148,12 @@ pub const VARIABLES: &[Variable] = &[
     ),
     plain(
         LIMITS,
+        "COUPON_GUESSES_PER_NETWORK",
+        "auto",
+        "Codes of coupons that nobody has, tried by all accounts of one network (IPv6: /64) together; for one account it is 20/15m. auto: 100/15m in production, 10000/15m in development. Beyond: 429.",
+    ),
+    plain(
+        LIMITS,
         "REDIS_OPERATION_TIMEOUT",
         "50ms",
         "How long a limit waits for Redis before this node counts by itself.",

@@ -7,6 +7,7 @@
 //! they have been before or on a device that has signed in before (`login_device.rs`), is not held by it. An address without an account is counted in exactly the same way.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use ipnet::IpNet;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -107,6 +108,13 @@ impl Counter {
     /// Messages to one number or address (`MESSAGES_PER_NUMBER`).
     pub fn messages_to(app: &App, target: &str) -> Self {
         Self::configured(app, "messages to", app.config.limits.messages_per_number, &[target.as_bytes()])
+    }
+
+    /// Codes of coupons that nobody has, tried by one network (`COUPON_GUESSES_PER_NETWORK`).
+    pub fn coupon_codes_from(app: &App, network: IpNet) -> Self {
+        let network = network.to_string();
+        let quota = app.config.limits.coupon_guesses_per_network;
+        Self::configured(app, "coupon codes from", quota, &[network.as_bytes()])
     }
 
     /// Messages that one network asks for (`MESSAGES_PER_NETWORK`).

@@ -1,8 +1,10 @@
-//! How often somebody may guess at codes: counted for each user in PostgreSQL, as with passwords.
+//! How often somebody may guess at codes: counted in PostgreSQL for each user, as with passwords, and for all users of a
+//! network together, since accounts cost nothing.
 
 use std::future::Future;
 
 use chrono::TimeDelta;
+use ipnet::IpNet;
 
 use super::CouponCode;
 use crate::accounts::guesses::{self, Bound, Counter};
@@ -13,7 +15,7 @@ use crate::problem::{Code, Problem};
 /// Codes that nobody has, tried by one user.
 pub const WRONG_CODES: Bound = Bound::new("coupon codes", 20, TimeDelta::minutes(15));
 
-/// Does something with a code, if there is one. Where no try is left, what was done before under the request's key is
+/// Does something with a code, if there is one. `network` is where the user asks from; null where that is not known any more. Where no try is left, what was done before under the request's key is
 /// `recall`ed: repeating a request always gets its answer. A try is taken before the code is looked at, and given back unless the
 /// code is nobody's: so it is no use to try many at once.
 ///
@@ -22,6 +24,7 @@ pub const WRONG_CODES: Bound = Bound::new("coupon codes", 20, TimeDelta::minutes
 pub async fn guarded<T>(
     app: &App,
     user: UserId,
+    network: Option<IpNet>,
     code: Option<&CouponCode>,
     recall: impl Future<Output = Result<Option<T>, Problem>>,
     work: impl Future<Output = Result<T, Problem>>,
@@ -29,7 +32,8 @@ pub async fn guarded<T>(
     if code.is_none() {
         return work.await;
     }
-    let counters = vec![Counter::new(app, WRONG_CODES, &[user.as_bytes()])];
+    let mut counters = vec![Counter::new(app, WRONG_CODES, &[user.as_bytes()])];
+    counters.extend(network.map(|network| Counter::coupon_codes_from(app, network)));
     if let Err(problem) = guesses::take(app, counters.clone()).await {
         return recall.await?.ok_or(problem);
     }

@@ -20,6 +20,7 @@ use crate::accounts::caller::SignedIn;
 use crate::app::App;
 use crate::bounded;
 use crate::cart::sql::WantedLine;
+use crate::client::Client;
 use crate::coupons::{CouponCode, guesses};
 use crate::disclosure;
 use crate::events::{Recorded, TimelineEntry};
@@ -187,6 +188,7 @@ fn at(restaurant: RestaurantId, customer: UserId) -> RestaurantScope {
 async fn place_order(
     State(app): State<Arc<App>>,
     SignedIn(caller): SignedIn,
+    client: Client,
     key: IdempotencyKey,
     body: BodyWithBytes<NewOrder>,
 ) -> Result<Answer, Problem> {
@@ -213,7 +215,7 @@ async fn place_order(
             Ok(answer)
         })
     });
-    guesses::guarded(&app, customer, code.as_ref(), recall, work).await
+    guesses::guarded(&app, customer, Some(client.network()), code.as_ref(), recall, work).await
 }
 
 /// List orders

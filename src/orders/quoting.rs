@@ -16,6 +16,7 @@ use super::{Fulfilment, sql};
 use crate::app::App;
 use crate::bounded;
 use crate::cart::{self, sql::WantedLine};
+use crate::client::Client;
 use crate::config;
 use crate::coupons::{CouponCode, guesses};
 use crate::idempotency::{Answer, Once};
@@ -118,6 +119,7 @@ impl Priced {
 async fn create_quote(
     State(app): State<Arc<App>>,
     buyer: Customer,
+    client: Client,
     Once { value: wish, key }: Once<QuoteWish>,
 ) -> Result<Answer, Problem> {
     let (scope, customer, rules) = (buyer.scope, buyer.caller.user, app.config.orders);
@@ -131,7 +133,7 @@ async fn create_quote(
     let work = key.makes(&app.db, scope, move |tx| {
         Box::pin(async move { Ok(make(tx, &scope, customer, priced, &request, rules).await?.shown()?) })
     });
-    guesses::guarded(&app, customer, code.as_ref(), recall, work).await
+    guesses::guarded(&app, customer, Some(client.network()), code.as_ref(), recall, work).await
 }
 
 /// Get a quote

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
@@ -15,6 +16,7 @@ use crate::app::App;
 use crate::cart::sql::WantedLine;
 use crate::cart::sql::lines::{Extent, LineWrite};
 use crate::cart::{Owner, content};
+use crate::client::network_of;
 use crate::coupons::guesses;
 use crate::ids::OrderId;
 use crate::menu;
@@ -101,6 +103,14 @@ async fn caller(app: &App, device: &Device, operation: &Stored) -> Result<Caller
     Ok(caller)
 }
 
+/// The network that the session of an operation was last seen in.
+async fn network_of_session(app: &App, caller: &Caller) -> Result<Option<IpNet>, Problem> {
+    let (user, session) = (caller.user, caller.session);
+    let address =
+        app.db.read(Who::user(user), move |tx| Box::pin(async move { sessions::address(tx, session).await })).await?;
+    Ok(address.and_then(|address| address.parse().ok()).map(network_of))
+}
+
 /// One operation, and the lease under which it is done.
 struct Unit<'a> {
     app: &'a App,
@@ -156,9 +166,10 @@ impl Unit<'_> {
                 Ok(Effect { aggregate: Some(order.id.to_string()), ..effect })
             })
         });
+        let network = if wanted.coupon_code.is_some() { network_of_session(self.app, caller).await? } else { None };
         // An operation that was applied is not done again, so there is nothing to recall.
         let nothing = std::future::ready(Ok(None));
-        guesses::guarded(self.app, customer, wanted.coupon_code.as_ref(), nothing, work).await
+        guesses::guarded(self.app, customer, network, wanted.coupon_code.as_ref(), nothing, work).await
     }
 
     async fn advance(&self, caller: &Caller, wish: StatusWish) -> Result<bool, Problem> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use comanda::coupons::CouponCode;
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
@@ -218,6 +219,38 @@ async fn whoever_guesses_at_codes_is_stopped_and_whoever_knows_one_is_not() {
     quotes_with(&ada, &luigi, "GOOD").await.expect(201);
     app.passes(TimeDelta::minutes(15));
     orders_with(&eve, &luigi, "GOOD", 1, false).await.expect(201);
+}
+
+#[tokio::test]
+async fn accounts_of_one_network_guess_together() {
+    let settings = [("COUPON_GUESSES_PER_NETWORK", "6/15m"), ("TRUSTED_PROXIES", "127.0.0.1")];
+    let app = TestApp::with(&settings).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    makes_coupon(&luigi, json!({ "code": "GOOD", "kind": "PERCENT", "basisPoints": 500 })).await;
+    let tries = async |person: &Person, code: &str, from: &str| {
+        let lines = json!([{ "itemId": luigi.any_dish().id, "quantity": 1 }]);
+        let body = json!({ "lines": lines, "fulfilment": "PICKUP", "couponCode": code });
+        let request = person.request(Method::POST, &luigi.path("/quotes")).header("x-forwarded-for", from).json(&body);
+        person.send(request).await
+    };
+    let (eve, mallory, ada) = (app.customer("Eve").await, app.customer("Mallory").await, app.customer("Ada").await);
+    // A code that somebody has costs the network nothing.
+    for _ in 0..10 {
+        tries(&ada, "GOOD", "2001:db8::9").await.expect(201);
+    }
+    for guess in 0..6 {
+        let guesser = if guess % 2 == 0 { &eve } else { &mallory };
+        let from = format!("2001:db8::{guess}");
+        tries(guesser, &format!("GUESS{guess}"), &from).await.refused(409, "coupon_unknown");
+    }
+    let stopped = tries(&ada, "GOOD", "2001:db8::9").await;
+    stopped.refused(429, "too_many_requests");
+    assert!(stopped.header("retry-after").parse::<u64>().unwrap() > 0);
+    // From another network each of them may go on.
+    tries(&eve, "GOOD", "198.51.100.1").await.expect(201);
+    tries(&ada, "GUESS", "198.51.100.2").await.refused(409, "coupon_unknown");
+    app.passes(TimeDelta::minutes(15));
+    tries(&ada, "GOOD", "2001:db8::9").await.expect(201);
 }
 
 #[tokio::test]

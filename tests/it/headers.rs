@@ -23,7 +23,11 @@ fn assert_guarded(reply: &Reply, what: &str) {
     assert_eq!(reply.header("x-content-type-options"), "nosniff", "{what}");
     assert_eq!(reply.header("referrer-policy"), "no-referrer", "{what}");
     assert_eq!(reply.header("strict-transport-security"), "max-age=31536000; includeSubDomains", "{what}");
-    assert!(reply.header("content-security-policy").contains("frame-ancestors 'none'"), "{what}");
+    let policy = reply.header("content-security-policy");
+    assert!(policy.contains("frame-ancestors 'none'"), "{what}");
+    // Pages talk to their own origin alone: no scheme and no host stands for others.
+    let sources = policy.split(';').find_map(|directive| directive.trim().strip_prefix("connect-src "));
+    assert_eq!(sources, Some("'self'"), "{what}: {policy}");
     assert!(!reply.header("cache-control").is_empty(), "{what}");
     assert!(!reply.header("x-request-id").is_empty(), "{what}");
     if !reply.bytes.is_empty() {
