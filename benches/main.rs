@@ -1,10 +1,18 @@
 //! The measuring programs, run by `bin/bench WHAT`. Every figure is to be read beside the others of the same run.
 //!
 //! Each server is a process of its own, so that its processor time can be read from /proc; the load comes from this one.
-#![expect(clippy::print_stdout, clippy::unwrap_used, clippy::panic, reason = "a measuring program")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a measuring program"
+)]
 #![expect(clippy::cast_precision_loss, clippy::disallowed_methods, reason = "ratios; tasks of its own")]
 
 mod flood;
+#[path = "../tests/it/hostile/generator.rs"]
+mod generator;
 mod hostile;
 mod measure;
 mod menu;

@@ -252,6 +252,8 @@ pub struct Orders {
     pub longest_delay: Duration,
     /// `ORDER_BULK_MAX`.
     pub bulk_max: usize,
+    /// `CART_MAX_CHOICES`.
+    pub max_choices: usize,
     /// `QUOTE_LIFETIME`.
     pub quote_lifetime: Duration,
     /// `DELIVERY_MAX_DISTANCE`, in metres.
@@ -923,6 +925,7 @@ impl Orders {
             sweep_interval: reader.duration_between("ORDER_SWEEP_INTERVAL", Duration::from_millis(10), minute),
             longest_delay: reader.duration_between("ORDER_LONGEST_DELAY", minute, hour * 24),
             bulk_max: reader.number("ORDER_BULK_MAX", 1, 1_000),
+            max_choices: reader.number("CART_MAX_CHOICES", 100, 10_000),
             quote_lifetime: reader.duration_between("QUOTE_LIFETIME", minute, hour * 24),
             max_distance: f64::from(reader.number("DELIVERY_MAX_DISTANCE", 100_u32, 500_000)),
             max_open: limit(reader, "ORDER_MAX_OPEN", 20),

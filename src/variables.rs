@@ -422,6 +422,12 @@ pub const VARIABLES: &[Variable] = &[
         "auto",
         "Most orders of one customer at one restaurant within an hour (1 to 500), or off. auto: 60 in production, off in development.",
     ),
+    plain(
+        ORDERS,
+        "CART_MAX_CHOICES",
+        "1000",
+        "Most chosen modifiers of a cart, or of an order or a quote from lines, all lines together and nested ones included (100 to 10000).",
+    ),
     plain(ORDERS, "QUOTE_LIFETIME", "15m", "How long a quote is honoured (1m to 24h)."),
     plain(SYNC, "SYNC_MAX_OPS", "200", "Most operations of one batch (1 to 1000)."),
     plain(

@@ -28,6 +28,7 @@ pub fn config(database: &str, redis: &str) -> Config {
         ("PASSWORD_HASH_WAIT", "250ms"),
         ("JWT_EXPIRES_IN", "2h"),
         ("MENU_CACHE_LIFE", "10m"),
+        ("ORDER_MAX_SCHEDULED", "500"),
     ];
     Config::read(&Source::from_pairs(pairs)).unwrap_or_else(|faults| panic!("{faults}"))
 }
@@ -83,6 +84,13 @@ impl Server {
     pub fn resident(&self) -> f64 {
         let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).unwrap_or_default();
         statm.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok()).unwrap_or_default() / 256.0
+    }
+
+    /// Processor time of its threads so far, in nanoseconds, as the scheduler counts it.
+    pub fn nanoseconds(&self) -> u64 {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap().flatten();
+        let counted = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("schedstat")).ok());
+        counted.filter_map(|line| line.split(' ').next()?.parse::<u64>().ok()).sum()
     }
 
     /// Its processor time so far, in seconds.

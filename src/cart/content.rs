@@ -9,6 +9,7 @@ use super::sql::lines::{self, Extent, LineWrite};
 use super::sql::{self, KnownGroups, OpenCart, WantedLine};
 use super::{Cart, CartStatus, MOST_LINES, Owner, StoredLine};
 use crate::ids::{CartId, UserId};
+use crate::menu::configure;
 use crate::money::{Amount, Currency};
 use crate::problem::{FieldError, Problem};
 use crate::tenancy::RestaurantScope;
@@ -53,35 +54,63 @@ pub fn fresh_key() -> String {
     Uuid::now_v7().simple().to_string()
 }
 
-/// What a write came to.
-pub struct Written {
-    /// The keys of the lines that hold; the others were written later already.
-    pub held: Vec<String>,
-    /// The cart now.
-    pub cart: Cart,
-}
-
 /// Writes lines, or the cart whole: then everything written before is gone, in favour of these lines. What was written
 /// later stays.
 ///
 /// # Errors
-/// 422 for what does not fit the menu, by its place, and for more lines than a cart may have.
+/// 422 for what does not fit the menu, by its place, and for more lines or choices than a cart may have.
 pub async fn write(
     tx: &mut Tx,
     scope: &RestaurantScope,
     owner: Owner,
     writes: &[LineWrite],
     extent: Extent,
-) -> Result<Written, Problem> {
+    most_choices: usize,
+) -> Result<Cart, Problem> {
+    check_counts(writes, most_choices)?;
     let (currency, cart) = sql::touch(tx, scope, owner).await?;
     let groups = refuse_faults(tx, scope, writes).await?;
-    let held = lines::write(tx, scope, cart.id, writes, extent).await?;
+    lines::write(tx, scope, cart.id, writes, extent).await?;
     let now = tx.now();
     let lines = sql::lines(tx, scope, cart.id, now, groups).await?;
-    if lines.len() > MOST_LINES {
+    let choices = lines.iter().map(|line| configure::count(&line.choices)).sum();
+    refuse_too_much(lines.len(), choices, most_choices)?;
+    shown(scope, currency, Some(cart), lines)
+}
+
+/// Writes one line, and says whether it holds: a later write of it may be there already. The cart is not read back.
+///
+/// # Errors
+/// As [`write`].
+pub async fn write_line(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    owner: Owner,
+    line: LineWrite,
+    most_choices: usize,
+) -> Result<bool, Problem> {
+    let writes = [line];
+    check_counts(&writes, most_choices)?;
+    let (_, cart) = sql::touch(tx, scope, owner).await?;
+    refuse_faults(tx, scope, &writes).await?;
+    let held = lines::write(tx, scope, cart.id, &writes, Extent::Lines).await?;
+    let (lines, choices) = lines::count(tx, scope, cart.id).await?;
+    refuse_too_much(lines, choices, most_choices)?;
+    Ok(!held.is_empty())
+}
+
+/// Before anything is looked up: as many choices as one line, and as many as all lines that are written, may have.
+fn check_counts(writes: &[LineWrite], most_choices: usize) -> Result<(), Problem> {
+    let choices = writes.iter().map(|write| write.content.as_ref().map_or(&[][..], |line| line.choices.as_slice()));
+    configure::check_counts(choices.enumerate(), most_choices)
+}
+
+/// What a cart may hold, once it is written.
+fn refuse_too_much(lines: usize, choices: usize, most_choices: usize) -> Result<(), Problem> {
+    if lines > MOST_LINES {
         return Err(Problem::invalid_field("/lines", "must leave at most 100 lines in the cart"));
     }
-    Ok(Written { held, cart: shown(scope, currency, Some(cart), lines)? })
+    if choices > most_choices { Err(configure::too_many(choices, most_choices)) } else { Ok(()) }
 }
 
 /// What became of a guest's cart.
@@ -99,10 +128,16 @@ pub struct Merged {
 ///
 /// # Errors
 /// Only when the database does not answer.
-pub async fn merge(tx: &mut Tx, scope: &RestaurantScope, from: CartId, user: UserId) -> Result<Merged, Problem> {
+pub async fn merge(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    from: CartId,
+    user: UserId,
+    most_choices: usize,
+) -> Result<Merged, Problem> {
     let (_, OpenCart { id: into, .. }) = sql::touch(tx, scope, Owner::User(user)).await?;
     let own = sql::guests::own(tx, scope, into, user).await?;
-    let plan = merge::plan(&own, lines::all(tx, scope, from).await?);
+    let plan = merge::plan(&own, lines::all(tx, scope, from).await?, most_choices);
     let writes: Vec<_> = plan.writes.iter().cloned().map(LineWrite::from).collect();
     let held: BTreeSet<_> = lines::write(tx, scope, into, &writes, Extent::Lines).await?.into_iter().collect();
     sql::guests::discard(tx, scope, from).await?;

@@ -13,12 +13,12 @@ use super::content;
 use super::owner::Shopper;
 use super::sql::WantedLine;
 use super::sql::lines::{Extent, LineWrite};
-use super::{Cart, MOST_LINES, Quantity};
+use super::{Cart, Quantity};
 use crate::app::App;
 use crate::bounded;
 use crate::clock::clamp;
 use crate::ids::{ItemId, RestaurantId};
-use crate::menu::configure::{Choice, MOST_CHOICES};
+use crate::menu::configure::Choice;
 use crate::problem::{Problem, ProblemBody};
 use crate::text::{MultiLine, SingleLine};
 use crate::timestamp::Timestamp;
@@ -87,21 +87,6 @@ impl WantedCartLine {
     }
 }
 
-/// What no single field can know: how many lines, and how many choices on each.
-fn check(writes: &[LineWrite]) -> Result<(), Problem> {
-    if writes.len() > MOST_LINES {
-        return Err(Problem::invalid_field("/lines", "must have at most 100 entries"));
-    }
-    let choices = |line: &WantedLine| line.choices.iter().map(|one| 1 + one.modifiers.len()).sum::<usize>();
-    let too_many = |write: &LineWrite| write.content.as_ref().is_some_and(|line| choices(line) > MOST_CHOICES);
-    match writes.iter().position(too_many) {
-        Some(index) => {
-            Err(Problem::invalid_field(format!("/lines/{index}/modifiers"), "must have at most 100 entries"))
-        }
-        None => Ok(()),
-    }
-}
-
 /// Replace the caller's cart
 #[utoipa::path(put, path = "/api/restaurants/{restaurantId}/cart", tag = "cart", security(("token" = []), ("guest" = [])),
     params(("restaurantId" = RestaurantId, Path)), request_body = CartContent,
@@ -117,15 +102,14 @@ async fn put_cart(
 ) -> Result<Json<Cart>, Problem> {
     let at = instant(wanted.at, app.clock.now(), "/at")?;
     let writes: Vec<_> = wanted.lines.into_iter().map(WantedCartLine::into_write).collect();
-    check(&writes)?;
     let (scope, owner) = (shopper.scope, shopper.owner);
+    let most_choices = app.config.orders.max_choices;
     let cart = app
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
                 shopper.keep(tx).await?;
-                let written = content::write(tx, &scope, owner, &writes, Extent::Whole(at)).await?;
-                Ok(written.cart)
+                content::write(tx, &scope, owner, &writes, Extent::Whole(at), most_choices).await
             })
         })
         .await?;
@@ -209,15 +193,14 @@ async fn patch_cart(
     let now = app.clock.now();
     let write = |(index, line): (usize, LinePatch)| line.into_write(now, &format!("/lines/{index}"));
     let writes = patch.lines.into_iter().enumerate().map(write).collect::<Result<Vec<_>, _>>()?;
-    check(&writes)?;
     let (scope, owner) = (shopper.scope, shopper.owner);
+    let most_choices = app.config.orders.max_choices;
     let cart = app
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
                 shopper.keep(tx).await?;
-                let written = content::write(tx, &scope, owner, &writes, Extent::Lines).await?;
-                Ok(written.cart)
+                content::write(tx, &scope, owner, &writes, Extent::Lines, most_choices).await
             })
         })
         .await?;

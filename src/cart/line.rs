@@ -197,7 +197,7 @@ impl StoredLine {
     pub fn into_line(self, currency: Currency) -> Result<CartLine, Overflow> {
         Ok(CartLine {
             total: self.total()?.of(currency),
-            modifiers: self.modifiers(currency),
+            modifiers: shown(self.chosen, currency),
             key: self.key,
             item_id: self.item_id,
             name: self.name,

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::MOST_LINES;
 use super::sql::lines::Line;
 use crate::ids::ItemId;
+use crate::menu::configure;
 
 /// Why a guest's line is not in the user's cart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -19,7 +20,7 @@ pub enum WhyLeft {
     OrderedSince,
     /// The user has written a line of that key later, or taken it out.
     WrittenLater,
-    /// The cart has a hundred lines without it.
+    /// The cart has a hundred lines without it, or as many chosen modifiers as it may have.
     CartFull,
 }
 
@@ -61,30 +62,40 @@ pub struct Plan {
 
 /// Of two writes of a line the later holds, and what was written before the last order belongs to that order, as ever.
 /// A cart that was put whole knew nothing of the guest's lines: they count as written right then. What the user has
-/// stays; of the guest's further lines the first ones come along, until there are a hundred.
-pub fn plan(own: &Own, theirs: Vec<Line>) -> Plan {
+/// stays; of the guest's lines the first ones come along, until there are a hundred lines, or as many choices as a cart may
+/// have.
+pub fn plan(own: &Own, theirs: Vec<Line>, most_choices: usize) -> Plan {
     let known: BTreeMap<_, _> = own.lines.iter().map(|line| (line.key.clone(), (line.at, line.is_live()))).collect();
+    let choices_of: BTreeMap<_, _> = own.lines.iter().map(|line| (line.key.clone(), line.choices())).collect();
     let is_before = |line: &Line| own.ordered_at.is_some_and(|ordered| line.at < ordered);
     // At the same instant a line goes before its end.
     let loses = |line: &Line| known.get(&line.key).is_some_and(|held| (line.at, line.is_live()) < *held);
     let is_live = |key: &String| known.get(key).is_some_and(|(_, is_live)| *is_live);
     let ends = theirs.iter().filter(|line| !line.is_live() && is_live(&line.key) && !is_before(line) && !loses(line));
-    let mut live = own.lines.iter().filter(|line| line.is_live()).count() - ends.count();
+    let ended: Vec<_> = ends.map(|line| choices_of.get(&line.key).copied().unwrap_or_default()).collect();
+    let mut live = own.lines.iter().filter(|line| line.is_live()).count() - ended.len();
+    let mut choices = choices_of.values().sum::<usize>() - ended.iter().sum::<usize>();
     let mut plan = Plan::default();
     for mut line in theirs {
         let is_further = line.is_live() && !is_live(&line.key);
+        let before = choices_of.get(&line.key).copied().unwrap_or_default();
         let reason = if is_before(&line) {
             Some(WhyLeft::OrderedSince)
         } else if loses(&line) {
             Some(WhyLeft::WrittenLater)
         } else {
-            (is_further && live >= MOST_LINES).then_some(WhyLeft::CartFull)
+            let has_no_room = is_further && live >= MOST_LINES;
+            let is_too_much = line.choices() > before && choices - before + line.choices() > most_choices;
+            (line.is_live() && (has_no_room || is_too_much)).then_some(WhyLeft::CartFull)
         };
         if let Some(reason) = reason {
             plan.left_behind.extend(line.left_behind(reason));
             continue;
         }
         live += usize::from(is_further);
+        if line.is_live() {
+            choices = choices - before + line.choices();
+        }
         line.at = own.replaced_at.map_or(line.at, |replaced| line.at.max(replaced));
         plan.writes.push(line);
     }
@@ -94,6 +105,10 @@ pub fn plan(own: &Own, theirs: Vec<Line>) -> Plan {
 impl Line {
     fn is_live(&self) -> bool {
         self.content.is_some()
+    }
+
+    fn choices(&self) -> usize {
+        self.content.as_ref().map_or(0, |content| configure::count(&content.choices))
     }
 
     /// What is told of it; nothing of a line that was taken out.

@@ -58,8 +58,13 @@ pub enum Claim {
     Nothing,
     /// One that is good for nothing.
     BadToken,
-    /// The token of this guest, who may have been taken over already.
-    Token(GuestId),
+    /// The token of a guest, who may have been taken over already.
+    Token {
+        /// Whose carts they are.
+        guest: GuestId,
+        /// Most choices of a cart (`CART_MAX_CHOICES`).
+        most_choices: usize,
+    },
 }
 
 impl Claim {
@@ -71,12 +76,13 @@ impl Claim {
         let Some(text) = token else { return Ok(Self::Nothing) };
         let Some(token) = GuestToken::read(text.expose_secret()) else { return Ok(Self::BadToken) };
         let guest = sql::known(&app.db, &token.hash(&app.seal), app.clock.now()).await?;
-        Ok(guest.map_or(Self::BadToken, Self::Token))
+        let most_choices = app.config.orders.max_choices;
+        Ok(guest.map_or(Self::BadToken, |guest| Self::Token { guest, most_choices }))
     }
 
     /// On whose behalf the transaction acts that takes over: the user's, and the guest's whose carts they are.
     pub fn who(self, user: UserId) -> Who {
-        let guest = if let Self::Token(guest) = self { Some(guest) } else { None };
+        let guest = if let Self::Token { guest, .. } = self { Some(guest) } else { None };
         Who { guest, ..Who::user(user) }
     }
 
@@ -88,13 +94,13 @@ impl Claim {
         match self {
             Self::Nothing => Ok(None),
             Self::BadToken => Ok(Some(TakeOver::nothing())),
-            Self::Token(guest) => Ok(Some(take_over(tx, guest, user).await?)),
+            Self::Token { guest, most_choices } => Ok(Some(take_over(tx, guest, user, most_choices).await?)),
         }
     }
 }
 
 /// Whoever comes second waits, and gets the same answer if they are the same user, or else nothing.
-async fn take_over(tx: &mut Tx, guest: GuestId, user: UserId) -> Result<TakeOver, Problem> {
+async fn take_over(tx: &mut Tx, guest: GuestId, user: UserId, most_choices: usize) -> Result<TakeOver, Problem> {
     match sql::hold(tx, guest).await? {
         Some(Standing { by: None, .. }) => {}
         Some(Standing { by: Some(by), answer: Some(answer) }) if by == user => return Ok(answer.0),
@@ -103,7 +109,7 @@ async fn take_over(tx: &mut Tx, guest: GuestId, user: UserId) -> Result<TakeOver
     let mut carts = Vec::new();
     for (restaurant_id, cart) in crate::cart::sql::guests::carts(tx, guest).await? {
         let scope = RestaurantScope::customer("the restaurant of a cart that is taken over", restaurant_id, user);
-        let Merged { into, lines, left_behind } = content::merge(tx, &scope, cart, user).await?;
+        let Merged { into, lines, left_behind } = content::merge(tx, &scope, cart, user, most_choices).await?;
         carts.push(TakenCart { restaurant_id, cart_id: into, lines, left_behind });
     }
     let answer = TakeOver { taken_over: true, carts };

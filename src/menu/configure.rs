@@ -11,7 +11,7 @@ use super::{Group, Modifier};
 use crate::bounded;
 use crate::ids::{ModifierGroupId, ModifierId};
 use crate::money::{Amount, Overflow};
-use crate::problem::FieldError;
+use crate::problem::{FieldError, Problem};
 use crate::restaurants::tax::{Portion, TaxClass};
 
 /// Most choices on one line, nested ones included.
@@ -48,6 +48,36 @@ pub struct NestedChoice {
     #[serde(default = "once")]
     #[schema(minimum = 1, maximum = 99)]
     pub quantity: u8,
+}
+
+/// How many modifiers are chosen on a line, nested ones included.
+pub fn count(choices: &[Choice]) -> usize {
+    choices.iter().map(|choice| 1 + choice.modifiers.len()).sum()
+}
+
+/// Refuses more choices than one line may have, and than all lines together may have.
+///
+/// # Errors
+/// The first line that has too many, or all of them.
+pub fn check_counts<'a>(
+    lines: impl IntoIterator<Item = (usize, &'a [Choice])>,
+    most_of_all: usize,
+) -> Result<(), Problem> {
+    let mut all = 0;
+    for (index, choices) in lines {
+        let count = count(choices);
+        if count > MOST_CHOICES {
+            return Err(Problem::invalid_field(format!("/lines/{index}/modifiers"), "must have at most 100 entries"));
+        }
+        all += count;
+    }
+    if all > most_of_all { Err(too_many(all, most_of_all)) } else { Ok(()) }
+}
+
+/// All lines together have more choices than there may be.
+pub fn too_many(count: usize, most: usize) -> Problem {
+    let message = format!("must have at most {most} modifiers, all lines together, not {count}: split the order");
+    Problem::invalid_field("/lines", message)
 }
 
 /// What does not fit, and where on the line.

@@ -99,7 +99,7 @@ enum Origin {
 
 impl NewOrder {
     /// What is wanted.
-    fn read(mut self) -> Result<Origin, Problem> {
+    fn read(mut self, most_choices: usize) -> Result<Origin, Problem> {
         let one_of_three = || {
             let message = "or else quoteId, or restaurantId and lines must be given, one of the three";
             Problem::invalid_field("/cartId", message)
@@ -109,7 +109,7 @@ impl NewOrder {
             (None, Some(quote), None, false) => Ok(Origin::Quote(self.quoted(quote))),
             (None, None, Some(restaurant), true) => {
                 let lines = self.lines.take().unwrap_or_default();
-                LineWish::check(&lines)?;
+                LineWish::check(&lines, most_choices)?;
                 let lines = lines.into_iter().map(LineWish::into_wanted).collect();
                 Ok(Origin::Lines(restaurant, lines, self.request()?))
             }
@@ -194,7 +194,8 @@ async fn place_order(
 ) -> Result<Answer, Problem> {
     let customer = caller.user;
     let claim = key.require(customer, Operation::PlaceOrder, &body.bytes)?;
-    let (origin, rules) = (body.value.read()?, app.config.orders);
+    let rules = app.config.orders;
+    let origin = body.value.read(rules.max_choices)?;
     let code = origin.coupon();
     let repeated = claim.clone();
     let recall = app.db.read(Who::user(customer), move |tx| Box::pin(async move { repeated.recall(tx).await }));

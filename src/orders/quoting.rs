@@ -66,11 +66,11 @@ enum Priced {
 }
 
 impl QuoteWish {
-    fn read(self) -> Result<(Priced, Request), Problem> {
+    fn read(self, most_choices: usize) -> Result<(Priced, Request), Problem> {
         let priced = match (self.cart_id, self.lines) {
             (Some(cart), None) => Priced::Cart(cart),
             (None, Some(lines)) => {
-                LineWish::check(&lines)?;
+                LineWish::check(&lines, most_choices)?;
                 Priced::Lines(lines.into_iter().map(LineWish::into_wanted).collect())
             }
             _ => return Err(Problem::invalid_field("/cartId", "or lines must be given, but not both")),
@@ -123,7 +123,7 @@ async fn create_quote(
     Once { value: wish, key }: Once<QuoteWish>,
 ) -> Result<Answer, Problem> {
     let (scope, customer, rules) = (buyer.scope, buyer.caller.user, app.config.orders);
-    let (priced, request) = wish.read()?;
+    let (priced, request) = wish.read(app.config.orders.max_choices)?;
     let code = request.coupon.clone();
     let (db, repeated) = (&app.db, key.claimed());
     let recall = async move {

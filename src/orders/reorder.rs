@@ -86,6 +86,7 @@ fn wanted(line: &OrderLine) -> WantedLine {
 async fn reorder(State(app): State<Arc<App>>, party: OrderParty, key: Key) -> Result<Answer, Problem> {
     let (scope, id) = (party.scope, party.order);
     let owner = Owner::User(scope.actor_id().ok_or_else(Problem::not_found)?);
+    let most_choices = app.config.orders.max_choices;
     key.does(&app.db, scope, StatusCode::OK, move |tx| {
         Box::pin(async move {
             let order = sql::get(tx, &scope, id).await?.ok_or_else(Problem::not_found)?;
@@ -114,7 +115,7 @@ async fn reorder(State(app): State<Arc<App>>, party: OrderParty, key: Key) -> Re
             let cart = if writes.is_empty() {
                 content::read(tx, &scope, owner).await?
             } else {
-                content::write(tx, &scope, owner, &writes, Extent::Lines).await?.cart
+                content::write(tx, &scope, owner, &writes, Extent::Lines, most_choices).await?
             };
             Ok(Reordered { cart, left_out })
         })

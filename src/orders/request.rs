@@ -10,7 +10,7 @@ use crate::cart::sql::{CartRow, WantedLine};
 use crate::cart::{MOST_LINES, Quantity};
 use crate::coupons::CouponCode;
 use crate::ids::{ItemId, QuoteId};
-use crate::menu::configure::{Choice, MOST_CHOICES};
+use crate::menu::configure::{Choice, check_counts};
 use crate::money::Money;
 use crate::place::Place;
 use crate::problem::{FieldError, Problem};
@@ -160,18 +160,14 @@ impl LineWish {
         }
     }
 
-    /// What no single line can know: how many there are, and how many choices on each.
+    /// What no single line can know: how many there are, and how many choices on each and on all of them.
     ///
     /// # Errors
     /// The first that is too much.
-    pub fn check(lines: &[Self]) -> Result<(), Problem> {
+    pub fn check(lines: &[Self], most_choices: usize) -> Result<(), Problem> {
         if lines.len() > MOST_LINES {
             return Err(Problem::invalid_field("/lines", "must have at most 100 entries"));
         }
-        let choices = |line: &Self| line.modifiers.iter().map(|one| 1 + one.modifiers.len()).sum::<usize>();
-        match lines.iter().position(|line| choices(line) > MOST_CHOICES) {
-            Some(at) => Err(Problem::invalid_field(format!("/lines/{at}/modifiers"), "must have at most 100 entries")),
-            None => Ok(()),
-        }
+        check_counts(lines.iter().map(|line| line.modifiers.as_slice()).enumerate(), most_choices)
     }
 }

@@ -187,11 +187,11 @@ fn read<T: DeserializeOwned>(payload: &str) -> Result<T, Problem> {
 ///
 /// # Errors
 /// 422 for a kind that is not known and for a payload that does not fit its kind.
-pub fn work(kind: &str, payload: &str) -> Result<Work, Problem> {
+pub fn work(kind: &str, payload: &str, most_choices: usize) -> Result<Work, Problem> {
     match kind {
         PLACE_ORDER => {
             let order: PlaceOrder = read(payload)?;
-            LineWish::check(&order.lines)?;
+            LineWish::check(&order.lines, most_choices)?;
             Ok(Work::PlaceOrder(Box::new(order)))
         }
         ORDER_STATUS => {

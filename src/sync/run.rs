@@ -14,7 +14,7 @@ use crate::accounts::sql::sessions;
 use crate::accounts::{Caller, profile};
 use crate::app::App;
 use crate::cart::sql::WantedLine;
-use crate::cart::sql::lines::{Extent, LineWrite};
+use crate::cart::sql::lines::LineWrite;
 use crate::cart::{Owner, content};
 use crate::client::network_of;
 use crate::coupons::guesses;
@@ -83,7 +83,7 @@ pub async fn run(app: &App, lease: &Lease, seq: i64) -> Result<Ended, Problem> {
 async fn perform(app: &App, lease: &Lease, operation: Stored) -> Result<bool, Problem> {
     let caller = caller(app, &lease.device, &operation).await?;
     let unit = Unit { app, lease, seq: operation.seq };
-    match kinds::work(&operation.kind, operation.payload.0.get())? {
+    match kinds::work(&operation.kind, operation.payload.0.get(), app.config.orders.max_choices)? {
         Work::PlaceOrder(wanted) => unit.place(&caller, *wanted).await,
         Work::OrderStatus(wish) => unit.advance(&caller, wish).await,
         Work::Stock(wish) => unit.count(&caller, wish).await,
@@ -261,13 +261,14 @@ impl Unit<'_> {
             (1..=99, None) => return Err(Problem::invalid_field("/itemId", "is required")),
             _ => return Err(Problem::invalid_field("/quantity", "must be between 0 and 99")),
         };
+        let most_choices = self.app.config.orders.max_choices;
         let write = LineWrite { key: line.key.into_string(), at: Some(at), content };
         self.commit(scope, move |tx| {
             Box::pin(async move {
-                let written = content::write(tx, &scope, Owner::User(user), &[write], Extent::Lines).await;
+                let written = content::write_line(tx, &scope, Owner::User(user), write, most_choices).await;
                 // The payload is the line itself.
-                let held = written.map_err(|problem| problem.within("/lines/0"))?.held;
-                effect(&json!({ "holds": !held.is_empty() }))
+                let holds = written.map_err(|problem| problem.within("/lines/0"))?;
+                effect(&json!({ "holds": holds }))
             })
         })
         .await

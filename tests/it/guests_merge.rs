@@ -113,7 +113,7 @@ proptest! {
         let own = Own { lines: own, replaced_at: replaced.map(instant), ordered_at: ordered.map(instant) };
         let live = |lines: &[Line]| lines.iter().filter(|line| line.content.is_some()).count();
         let (brought, before) = (live(&theirs), live(&own.lines));
-        let outcome = plan(&own, theirs.clone());
+        let outcome = plan(&own, theirs.clone(), 1_000);
         prop_assert_eq!(live(&outcome.writes) + outcome.left_behind.len(), brought, "each line came or was told");
         let mut merged: BTreeMap<_, _> = own.lines.iter().map(|line| (line.key.clone(), line.clone())).collect();
         merged.extend(outcome.writes.iter().map(|line| (line.key.clone(), line.clone())));

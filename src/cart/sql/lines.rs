@@ -64,6 +64,21 @@ pub async fn all(tx: &mut Tx, scope: &RestaurantScope, cart: CartId) -> Result<V
     Ok(lines.collect())
 }
 
+/// How many lines a cart has that were not taken out, and how many modifiers are chosen on all of them.
+pub async fn count(tx: &mut Tx, scope: &RestaurantScope, cart: CartId) -> Result<(usize, usize), Problem> {
+    let row = sqlx::query!(
+        r#"select count(*) as "lines!", coalesce(sum(jsonb_array_length(choices)
+               + jsonb_array_length(jsonb_path_query_array(choices, '$[*].modifiers[*]'))), 0)::bigint as "choices!"
+           from cart_items where restaurant_id = $1 and cart_id = $2 and quantity > 0"#,
+        scope.restaurant() as RestaurantId,
+        cart as CartId,
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    let count = |count: i64| usize::try_from(count).unwrap_or_default();
+    Ok((count(row.lines), count(row.choices)))
+}
+
 /// How much of a cart is written.
 #[derive(Debug, Clone, Copy)]
 pub enum Extent {

@@ -71,15 +71,16 @@ impl Row {
     }
 }
 
-/// Groups with their modifiers, in one statement; `$answers` is a condition on the modifiers, `$which` on the groups.
+/// Groups with their modifiers, in one statement; `$texts` are the translations of both, `$answers` is a condition on the
+/// modifiers, `$which` on the groups.
 macro_rules! groups {
-    ($answers:tt, $which:tt, $($argument:expr),+ $(,)?) => {
+    ($texts:tt, $answers:tt, $which:tt, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
             Row,
             r#"select g.id as group_id, g.key as group_key, g.name as group_name, g.min_choices, g.max_choices,
-                      g.translations as "group_translations: _", m.id as "id?", m.key as "key?", m.name as "name?",
+                      "# + $texts + r#", m.id as "id?", m.key as "key?", m.name as "name?",
                       m.price as "price?", m.tax_class as "tax_class?: _", m.available as "available?", m.unavailable_until,
-                      m.stock, m.allergens as "allergens: _", m.diets as "diets?: _", m.translations as "translations?: _",
+                      m.stock, m.allergens as "allergens: _", m.diets as "diets?: _",
                       array(select n.group_id from nested_modifier_groups n
                             where n.restaurant_id = $1 and n.modifier_id = m.id order by n.position) as "modifier_groups!: _"
                from modifier_groups g
@@ -107,12 +108,20 @@ fn grouped(rows: Vec<Row>, at: DateTime<Utc>) -> Vec<Group> {
 /// All groups, the oldest first.
 pub async fn all(tx: &mut Tx, restaurant: RestaurantId) -> Result<Vec<Group>, Problem> {
     let now = tx.now();
-    let rows = groups!("", "", restaurant as RestaurantId).fetch_all(tx.connection()).await?;
+    let rows = groups!(
+        r#"g.translations as "group_translations: _", m.translations as "translations?: _""#,
+        "",
+        "",
+        restaurant as RestaurantId
+    )
+    .fetch_all(tx.connection())
+    .await?;
     Ok(grouped(rows, now))
 }
 
 /// These groups and the ones nested in them; one that is not there is left out. Of their modifiers, all or those that were
-/// `chosen`: a menu may hold thousands that a basket does not name.
+/// `chosen`: a menu may hold thousands that a basket does not name. Without their translations, which may be much longer than
+/// everything else.
 pub async fn with_nested(
     tx: &mut Tx,
     restaurant: RestaurantId,
@@ -126,6 +135,7 @@ pub async fn with_nested(
     let wanted: Vec<_> = wanted.iter().map(|group| group.uuid()).collect();
     let chosen: Option<Vec<_>> = chosen.map(|chosen| chosen.iter().map(|modifier| modifier.uuid()).collect());
     let rows = groups!(
+        r#"'{}'::jsonb as "group_translations!: _", '{}'::jsonb as "translations?: _""#,
         "and ($3::uuid[] is null or m.id = any($3))",
         "and g.id in (
              select unnest($2::uuid[])
@@ -145,7 +155,13 @@ pub async fn with_nested(
 /// One group.
 pub async fn get(tx: &mut Tx, restaurant: RestaurantId, id: ModifierGroupId) -> Result<Option<Group>, Problem> {
     let now = tx.now();
-    let rows = groups!("", "and g.id = $2", restaurant as RestaurantId, id as ModifierGroupId);
+    let rows = groups!(
+        r#"g.translations as "group_translations: _", m.translations as "translations?: _""#,
+        "",
+        "and g.id = $2",
+        restaurant as RestaurantId,
+        id as ModifierGroupId
+    );
     let rows = rows.fetch_all(tx.connection()).await?;
     Ok(grouped(rows, now).pop())
 }

@@ -1,0 +1,521 @@
+//! Hostile restaurants: drawn up at the bounds of what the API accepts, in one direction each and in random mixtures.
+//!
+//! Used by `bin/test hostile`, which counts what their requests cost, and by `bin/bench hostile`, which measures it.
+
+use chrono::{Days, NaiveDate};
+use serde_json::{Value, json};
+
+/// A source of repeatable numbers: SplitMix64.
+pub struct Chance(u64);
+
+impl Chance {
+    /// The same numbers for the same seed.
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end
+    }
+
+    /// Something small or the bound itself, more often the bound.
+    fn size(&mut self, bound: usize) -> usize {
+        match self.below(4) {
+            0 => usize::try_from(self.below(bound as u64 + 1)).unwrap_or(bound),
+            1 => bound.min(1),
+            _ => bound,
+        }
+    }
+
+    fn is(&mut self) -> bool {
+        self.below(2) == 1
+    }
+}
+
+/// How a restaurant's delivery zones are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Zoning {
+    /// None: as the crow flies.
+    None,
+    /// One zone of ten rings with 5,000 points.
+    Lace,
+    /// Fifty zones with 5,000 points; the door lies in a hole of each but the last.
+    Onion,
+}
+
+/// How large each part of a restaurant is.
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    /// What it is called in a report.
+    pub name: String,
+    /// Day-parts of a minute on each category and item, at most 30.
+    pub windows: usize,
+    /// One of the day-parts is the whole day, so that everything can be ordered.
+    pub is_served: bool,
+    /// Weekly spans of a minute, at most 98.
+    pub weekly: usize,
+    /// Dates with 16 spans of a minute each, at most 400.
+    pub dates: usize,
+    /// Delivery zones.
+    pub zoning: Zoning,
+    /// Items, in categories of five.
+    pub items: usize,
+    /// Groups asked about each item, at most 20; as many groups are on the menu, and one that is nested.
+    pub groups: usize,
+    /// Modifiers of each group, at most 100.
+    pub modifiers: usize,
+    /// Each modifier asks the nested group.
+    pub is_nested: bool,
+    /// Languages that every text is in, at most 20.
+    pub languages: usize,
+    /// Letters of each name, at most 120.
+    pub letters: usize,
+    /// Every allergen and diet is named, on items and modifiers.
+    pub is_declared: bool,
+    /// Portions of items and modifiers are counted.
+    pub is_counted: bool,
+    /// Tax classes, at most 7; `standard` is one of them.
+    pub classes: usize,
+    /// Lines of a cart, at most 100.
+    pub lines: usize,
+    /// Chosen modifiers of all lines together.
+    pub choices: usize,
+    /// A note on each line, of 500 letters that Unicode takes apart.
+    pub has_notes: bool,
+}
+
+/// Where deliveries go.
+pub const DOOR: (f64, f64) = (44.5, 11.03);
+
+impl Recipe {
+    /// Ordinary: what a request costs that nobody has made dear.
+    pub fn plain() -> Self {
+        Self {
+            name: "plain".to_owned(),
+            windows: 0,
+            is_served: true,
+            weekly: 7,
+            dates: 0,
+            zoning: Zoning::None,
+            items: 60,
+            groups: 2,
+            modifiers: 5,
+            is_nested: false,
+            languages: 0,
+            letters: 12,
+            is_declared: false,
+            is_counted: false,
+            classes: 0,
+            lines: 3,
+            choices: 6,
+            has_notes: false,
+        }
+    }
+
+    /// Each direction by itself at its bound, and as much as fits a menu of 4 MB together.
+    pub fn extremes() -> Vec<Self> {
+        let of = |name: &str| Self { name: name.to_owned(), lines: 100, ..Self::plain() };
+        let choices = Self { groups: 20, modifiers: 100, choices: 1_000, items: 100, ..of("") };
+        vec![
+            Self::plain(),
+            Self { windows: 30, is_served: false, weekly: 98, dates: 400, items: 1_000, ..of("windows") },
+            Self { weekly: 98, dates: 400, zoning: Zoning::Lace, ..of("hours and lace") },
+            Self { weekly: 98, dates: 400, zoning: Zoning::Onion, classes: 7, ..of("hours and onion") },
+            Self { name: "choices".to_owned(), is_declared: true, is_counted: true, classes: 7, ..choices.clone() },
+            Self { name: "nested".to_owned(), is_nested: true, groups: 1, letters: 120, has_notes: true, ..choices },
+            Self { languages: 20, letters: 120, items: 100, is_declared: true, ..of("languages") },
+            Self { items: 2_000, letters: 120, has_notes: true, is_declared: true, ..of("items") },
+        ]
+    }
+
+    /// Any mixture, within a menu of 4 MB.
+    pub fn random(seed: u64) -> Self {
+        let mut chance = Chance::new(seed);
+        let mut recipe = Self {
+            name: format!("seed {seed}"),
+            windows: chance.size(30),
+            is_served: true,
+            weekly: chance.size(98).max(7),
+            dates: chance.size(400),
+            zoning: [Zoning::None, Zoning::Lace, Zoning::Onion][usize::from(chance.is()) + usize::from(chance.is())],
+            items: chance.size(300).max(1),
+            groups: chance.size(20),
+            modifiers: chance.size(100).max(1),
+            is_nested: chance.is(),
+            languages: chance.size(20),
+            letters: chance.size(120).max(12),
+            is_declared: chance.is(),
+            is_counted: chance.is(),
+            classes: chance.size(7),
+            lines: chance.size(100).max(1),
+            choices: chance.size(1_000),
+            has_notes: chance.is(),
+        };
+        while recipe.menu().to_string().len() > 4 << 20 {
+            recipe.items = (recipe.items / 2).max(1);
+            recipe.modifiers = (recipe.modifiers * 3 / 4).max(1);
+        }
+        recipe
+    }
+
+    /// What is asked about an item, and what is nested in it.
+    fn asks(&self) -> usize {
+        if self.modifiers == 0 { 0 } else { self.groups }
+    }
+
+    fn name(&self, what: &str, number: usize) -> String {
+        let start = format!("{what} {number} ");
+        let rest = self.letters.saturating_sub(start.chars().count());
+        start.chars().chain("Ŧéxŧ ".chars().cycle().take(rest)).collect::<String>().trim().to_owned()
+    }
+
+    fn translations(&self, name: &str) -> Value {
+        const LANGUAGES: [&str; 20] = [
+            "bg", "cs", "da", "de", "el", "en", "es", "et", "fi", "fr", "ga", "hr", "hu", "it", "lt", "lv", "mt", "nl",
+            "pl", "pt",
+        ];
+        let texts = json!({ "name": name, "description": "é".repeat(self.letters * 5) });
+        let all = LANGUAGES.iter().take(self.languages).map(|language| ((*language).to_owned(), texts.clone()));
+        Value::Object(all.collect())
+    }
+
+    fn windows(&self, shift: usize) -> Vec<Value> {
+        let window = |n: usize| {
+            let from = (n * 47 + shift) % 1_439;
+            json!({ "days": [1, 2, 3, 4, 5, 6, 7], "from": time(from), "to": time(from + 1) })
+        };
+        let whole = json!({ "days": [1, 2, 3, 4, 5, 6, 7], "from": "00:00", "to": "24:00" });
+        let mut all: Vec<_> = (0..self.windows).map(window).collect();
+        if let Some(last) = all.last_mut().filter(|_| self.is_served) {
+            *last = whole;
+        }
+        all
+    }
+
+    fn declared(&self) -> (Value, Value) {
+        const ALLERGENS: [&str; 14] = [
+            "GLUTEN",
+            "CRUSTACEANS",
+            "EGGS",
+            "FISH",
+            "PEANUTS",
+            "SOYBEANS",
+            "MILK",
+            "NUTS",
+            "CELERY",
+            "MUSTARD",
+            "SESAME",
+            "SULPHITES",
+            "LUPIN",
+            "MOLLUSCS",
+        ];
+        const DIETS: [&str; 7] =
+            ["VEGAN", "VEGETARIAN", "PESCATARIAN", "HALAL", "KOSHER", "GLUTEN_FREE", "LACTOSE_FREE"];
+        if !self.is_declared {
+            return (Value::Null, json!([]));
+        }
+        let allergens: Vec<_> =
+            ALLERGENS.iter().map(|one| json!({ "allergen": one, "level": "MAY_CONTAIN" })).collect();
+        (json!(allergens), json!(DIETS))
+    }
+
+    fn class(&self, number: usize) -> Value {
+        if self.classes == 0 { Value::Null } else { json!(class(number % self.classes)) }
+    }
+
+    fn group(&self, key: &str, nested: &[&str]) -> Value {
+        let (allergens, diets) = self.declared();
+        let modifier = |number: usize| {
+            let name = self.name("Modifier", number);
+            json!({ "key": format!("{key}-{number}"), "price": euros(1), "taxClass": self.class(number),
+                    "stock": self.is_counted.then_some(1_000_000), "allergens": allergens, "diets": diets,
+                    "modifierGroups": nested, "translations": self.translations(&name), "name": name })
+        };
+        let modifiers: Vec<_> = (0..self.modifiers).map(modifier).collect();
+        json!({ "key": key, "name": self.name("Group", 1), "min": 0, "max": 99, "modifiers": modifiers })
+    }
+
+    /// `PUT …/menu`.
+    pub fn menu(&self) -> Value {
+        let nested: &[&str] = if self.is_nested { &["nested"] } else { &[] };
+        let mut groups: Vec<_> = (0..self.asks()).map(|group| self.group(&format!("g{group}"), nested)).collect();
+        if self.is_nested && !groups.is_empty() {
+            groups.push(self.group("nested", &[]));
+        }
+        let asked: Vec<_> = (0..self.asks()).map(|group| format!("g{group}")).collect();
+        let (allergens, diets) = self.declared();
+        let item = |number: usize| {
+            let name = self.name("Dish", number);
+            json!({ "key": format!("i{number}"), "price": euros(1_000), "taxClass": self.class(number),
+                    "stock": self.is_counted.then_some(1_000_000), "dayParts": self.windows(number),
+                    "allergens": allergens, "diets": diets, "modifierGroups": asked,
+                    "translations": self.translations(&name), "name": name })
+        };
+        let items: Vec<_> = (0..self.items).map(item).collect();
+        let most = self.items.div_ceil(200).max(5);
+        let categories: Vec<_> = items
+            .chunks(most)
+            .enumerate()
+            .map(|(number, items)| {
+                json!({ "key": format!("c{number}"), "name": self.name("Category", number),
+                        "dayParts": self.windows(number), "items": items })
+            })
+            .collect();
+        json!({ "categories": categories, "modifierGroups": groups })
+    }
+
+    /// `PUT …/hours`.
+    pub fn hours(&self, today: NaiveDate) -> Value {
+        let weekly: Vec<_> = (0..self.weekly)
+            .map(|n| json!({ "weekday": 1 + n % 7, "opens": time(n / 7 * 90), "closes": time(n / 7 * 90 + 1) }))
+            .collect();
+        let exceptions: Vec<_> = (0..self.dates)
+            .map(|day| {
+                let spans: Vec<_> =
+                    (0..16).map(|n| json!({ "opens": time(n * 71), "closes": time(n * 71 + 1) })).collect();
+                json!({ "date": today + Days::new(day as u64), "spans": spans })
+            })
+            .collect();
+        json!({ "weekly": weekly, "exceptions": exceptions })
+    }
+
+    /// `PATCH /api/restaurants/{id}`.
+    pub fn profile(&self) -> Value {
+        let last = json!({ "cutOffMinutes": 0, "handOverMinutes": 480 });
+        let classes: Vec<_> = (0..self.classes)
+            .map(|number| {
+                let rates = json!({ "delivery": 1_000, "pickup": 1_001, "dineIn": 1_002 });
+                json!({ "name": class(number), "basisPoints": rates })
+            })
+            .collect();
+        json!({ "slots": { "minutes": 5, "capacity": 10_000, "daysAhead": 30 }, "preparationMinutes": 15,
+                "taxClasses": classes, "lastOrders": { "delivery": last, "pickup": last, "dineIn": last } })
+    }
+
+    /// `PUT …/zones`.
+    pub fn zones(&self) -> Value {
+        let feature = |number: usize, rings: Vec<Vec<[f64; 2]>>| {
+            let properties = json!({ "name": format!("Zone {number}"), "fee": { "base": euros(100) } });
+            json!({ "type": "Feature", "geometry": { "type": "Polygon", "coordinates": rings },
+                    "properties": properties })
+        };
+        let (lat, lng) = DOOR;
+        let features: Vec<_> = match self.zoning {
+            Zoning::None => Vec::new(),
+            Zoning::Lace => {
+                let holes = (0..9_u32).map(|hole| ring(500, 11.0 + f64::from(hole) * 0.06, 44.5, 0.02));
+                vec![feature(0, std::iter::once(ring(500, 11.3, 44.5, 0.6)).chain(holes).collect())]
+            }
+            Zoning::Onion => (0..50)
+                .map(|number| {
+                    let outer = ring(50, lng, lat, 0.3);
+                    let rings = if number == 49 { vec![outer] } else { vec![outer, ring(50, lng, lat, 0.1)] };
+                    feature(number, rings)
+                })
+                .collect(),
+        };
+        json!({ "type": "FeatureCollection", "features": features })
+    }
+
+    /// Lines for a cart, an order or a quote, from the menu as it is shown.
+    pub fn cart_lines(&self, menu: &Value) -> Value {
+        let array = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let groups = array(&menu["modifierGroups"]);
+        let group = |id: &Value| groups.iter().find(|one| one["id"] == *id);
+        let items: Vec<_> = array(&menu["categories"]).iter().flat_map(|one| array(&one["items"])).collect();
+        let mut left = self.choices;
+        let lines = (0..self.lines).map(|number| {
+            let item = &items[number % items.len()];
+            let share = left.div_ceil(self.lines - number).min(99);
+            let mut chosen = Vec::new();
+            let mut taken = 0;
+            // Another place in the lists for each line, so that as many modifiers as can be are named.
+            for asked in array(&item["modifierGroups"]).iter().cycle().skip(number).take(self.asks()) {
+                let Some(modifiers) = group(asked).map(|group| array(&group["modifiers"])) else { continue };
+                for at in 0..modifiers.len() {
+                    let modifier = &modifiers[(at + number * 7) % modifiers.len()];
+                    if taken >= share {
+                        break;
+                    }
+                    let nested: Vec<_> = array(&modifier["modifierGroups"])
+                        .iter()
+                        .filter_map(group)
+                        .flat_map(|group| array(&group["modifiers"]))
+                        .take((share - taken - 1).min(99))
+                        .map(|one| json!({ "modifierId": one["id"] }))
+                        .collect();
+                    taken += 1 + nested.len();
+                    chosen.push(json!({ "modifierId": modifier["id"], "modifiers": nested }));
+                }
+            }
+            left -= taken;
+            let note = self.has_notes.then(|| "ﷺ".repeat(500));
+            json!({ "itemId": item["id"], "quantity": 1, "modifiers": chosen, "note": note })
+        });
+        Value::Array(lines.collect())
+    }
+}
+
+fn class(number: usize) -> String {
+    ["standard", "fees", "food", "drinks", "spirits", "books", "gifts"][number].to_owned()
+}
+
+fn time(minute: usize) -> String {
+    format!("{:02}:{:02}", minute / 60, minute % 60)
+}
+
+fn euros(amount: i64) -> Value {
+    json!({ "amount": amount, "currency": "EUR" })
+}
+
+/// A circle of so many points, the closing one included.
+fn ring(points: u32, lng: f64, lat: f64, radius: f64) -> Vec<[f64; 2]> {
+    let point = |n: u32| {
+        let angle = f64::from(n % (points - 1)) / f64::from(points - 1) * std::f64::consts::TAU;
+        [lng + radius * angle.cos(), lat + radius * angle.sin()]
+    };
+    (0..points).map(point).collect()
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// Nobody who is known.
+    Stranger,
+    /// Somebody who orders.
+    Customer,
+    /// Somebody who works at the restaurant.
+    Staff,
+}
+
+/// A request, and how it is answered.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// In a report.
+    pub name: String,
+    /// Who asks.
+    pub asker: Asker,
+    /// The method.
+    pub method: &'static str,
+    /// Path and query.
+    pub path: String,
+    /// JSON, or CSV where the path says so; null: none.
+    pub body: Value,
+    /// It needs a fresh `Idempotency-Key` each time.
+    pub is_keyed: bool,
+    /// The status.
+    pub status: u16,
+    /// Whole menus, zones and bodies beyond 64 kB are worked on beside the threads that answer requests.
+    pub is_heavy: bool,
+}
+
+impl Ask {
+    fn new(asker: Asker, method: &'static str, name: &str, path: String) -> Self {
+        let name = format!("{method} {name}");
+        Self { name, asker, method, path, body: Value::Null, is_keyed: false, status: 200, is_heavy: false }
+    }
+
+    fn with(mut self, body: Value) -> Self {
+        // As the server has it: what is larger is parsed beside the threads that answer.
+        self.is_heavy = body.to_string().len() > 64 << 10;
+        self.body = body;
+        self
+    }
+
+    fn creates(mut self) -> Self {
+        (self.is_keyed, self.status) = (true, 201);
+        self
+    }
+
+    fn heavy(mut self) -> Self {
+        self.is_heavy = true;
+        self
+    }
+}
+
+/// The dear requests at a restaurant whose menu, hours and zones are in place, and at which the customer has an order.
+/// `slot` is an instant for which an order can be placed.
+pub fn requests(recipe: &Recipe, restaurant: &str, menu: &Value, slot: &Value, today: NaiveDate) -> Vec<Ask> {
+    use Asker::{Customer, Staff, Stranger};
+    let path = |rest: &str| format!("/api/restaurants/{restaurant}{rest}");
+    let lines = recipe.cart_lines(menu);
+    let (lat, lng) = DOOR;
+    let wanted = json!({ "lines": lines, "fulfilment": "PICKUP", "scheduledFor": slot });
+    let mut brought = wanted.clone();
+    brought["fulfilment"] = json!("DELIVERY");
+    brought["place"] = json!({ "lat": lat, "lng": lng });
+    let mut order = wanted.clone();
+    order["restaurantId"] = json!(restaurant);
+    // What is not served at that hour cannot be had.
+    let created = |ask: Ask| {
+        let ask = ask.creates();
+        if recipe.is_served { ask } else { Ask { status: 409, ..ask } }
+    };
+    let line = json!({ "lines": [{ "key": "one", "itemId": lines[0]["itemId"], "quantity": 1 }] });
+    let words = "q=dish%20199%20text%20a%20b%20c%20d%20e%20f&openNow=true";
+    let get = |asker, name: &str, below: &str| Ask::new(asker, "GET", name, path(below));
+    let put = |name: &str, below: &str, body: Value| Ask::new(Staff, "PUT", name, path(below)).with(body);
+    vec![
+        Ask::new(Customer, "PUT", "cart", path("/cart")).with(json!({ "lines": lines })),
+        Ask::new(Customer, "PATCH", "cart, one line", path("/cart")).with(line),
+        get(Customer, "cart", "/cart"),
+        created(Ask::new(Customer, "POST", "quotes, pickup", path("/quotes")).with(wanted)),
+        created(Ask::new(Customer, "POST", "quotes, delivery", path("/quotes")).with(brought)),
+        created(Ask::new(Customer, "POST", "orders, from lines", "/api/orders".to_owned()).with(order)),
+        Ask::new(Customer, "GET", "orders, a page of 200", "/api/orders?limit=200".to_owned()),
+        Ask::new(Customer, "GET", "orders by text", "/api/orders?limit=200&q=nowhere".to_owned()),
+        get(Stranger, "slots, pickup", "/slots?fulfilment=PICKUP"),
+        get(Stranger, "slots, delivery", &format!("/slots?fulfilment=DELIVERY&deliversTo={lat},{lng}")),
+        get(Stranger, "restaurant", ""),
+        get(Stranger, "hours", "/hours"),
+        get(Stranger, "zones", "/zones"),
+        get(Stranger, "menu, kept", "/menu"),
+        get(Stranger, "menu, kept, in a language", "/menu?lang=pt-BR"),
+        Ask::new(Stranger, "GET", "restaurants by words", format!("/api/restaurants?limit=200&{words}")),
+        Ask::new(
+            Stranger,
+            "GET",
+            "restaurants at a door",
+            format!("/api/restaurants?limit=200&near={lat},{lng}&deliversTo={lat},{lng}&openNow=true"),
+        ),
+        Ask::new(Stranger, "GET", "restaurants, a page of 200", "/api/restaurants?limit=200".to_owned()),
+        get(Staff, "items, a page of 200", "/items?limit=200"),
+        get(Staff, "modifier groups", "/modifier-groups"),
+        get(Staff, "menu document", "/menu/document").heavy(),
+        get(Staff, "menu.csv", "/menu.csv").heavy(),
+        Ask::new(Staff, "GET", "orders of the restaurant", format!("/api/orders?restaurantId={restaurant}&limit=200")),
+        put("hours", "/hours", recipe.hours(today)),
+        put("zones", "/zones", recipe.zones()).heavy(),
+        put("menu, dry", "/menu?dryRun=true", recipe.menu()).heavy(),
+    ]
+}
+
+/// 200 restaurants with the weekly hours of one (`$1`), for lists.
+pub const COPY_RESTAURANT: &str = "
+    with copies as (
+        insert into restaurants
+        select (jsonb_populate_record(r, jsonb_build_object('id', gen_random_uuid(), 'slug', r.slug || '-' || n))).*
+        from restaurants r, generate_series(1, 200) n where r.id = $1 returning id
+    ), menus as (
+        insert into menus (restaurant_id, version) select id, 1 from copies
+    )
+    insert into opening_hours select (jsonb_populate_record(h, jsonb_build_object('restaurant_id', c.id))).*
+    from opening_hours h, copies c where h.restaurant_id = $1";
+
+/// 2,000 orders like the latest one at a restaurant (`$1`), with a note that Unicode takes apart; the latest 200 have its
+/// lines too.
+pub const COPY_ORDER: &str = "
+    with latest as (
+        select id from orders where restaurant_id = $1 order by placed_at desc limit 1
+    ), copies as (
+        insert into orders
+        select (jsonb_populate_record(o, jsonb_build_object('id', gen_random_uuid(), 'number', 100000 + n,
+            'cart_id', null, 'quote_id', null, 'scheduled_from', null, 'scheduled_until', null, 'note', repeat('ﷺ', 500), 'placed_at', o.placed_at - n * interval '1 second'))).*
+        from orders o, generate_series(1, 2000) n where o.id = (select id from latest)
+        returning id, number
+    )
+    insert into order_items select (jsonb_populate_record(i, jsonb_build_object('order_id', c.id))).*
+    from order_items i, copies c where i.order_id = (select id from latest) and c.number <= 100200";
