@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::Row;
+use crate::fold;
 use crate::ids::{OrderId, RestaurantId, UserId};
 use crate::orders::filter::{Filter, Text};
 use crate::orders::{Fulfilment, Order, OrderStatus};
@@ -76,10 +77,20 @@ macro_rules! candidates_of_customer {
     };
 }
 
+/// Most letters that are folded for one page ([`fold::letters`]): notes may be long, and 2,000 of them are much work.
+const MOST_LETTERS: usize = 100_000;
+
+impl Candidate {
+    fn letters(&self) -> usize {
+        [&self.note, &self.name].into_iter().flatten().map(|text| fold::letters(text)).sum()
+    }
+}
+
 /// What of the candidates read so far has the text, and where to go on.
 struct Sieve {
     wanted: usize,
     seen: usize,
+    letters: usize,
     found: Vec<Uuid>,
     last: Option<(DateTime<Utc>, Uuid)>,
     ends: bool,
@@ -88,7 +99,7 @@ struct Sieve {
 impl Sieve {
     fn new(filter: &Filter, page: Page) -> Self {
         let wanted = usize::try_from(page.fetch - 1).unwrap_or_default();
-        Self { wanted, seen: 0, found: Vec::new(), last: filter.before(page), ends: false }
+        Self { wanted, seen: 0, letters: 0, found: Vec::new(), last: filter.before(page), ends: false }
     }
 
     /// Takes a batch; says whether another one is to be read.
@@ -96,10 +107,11 @@ impl Sieve {
         self.ends = i64::try_from(candidates.len()).unwrap_or(i64::MAX) < BATCH;
         self.seen += candidates.len();
         for candidate in candidates {
-            if self.found.len() == self.wanted {
+            if self.found.len() == self.wanted || self.letters >= MOST_LETTERS {
                 self.ends = false;
                 return false;
             }
+            self.letters += candidate.letters();
             self.last = Some((candidate.placed_at, candidate.id.uuid()));
             if text.is_in(candidate.number, &[candidate.note.as_deref(), candidate.name.as_deref()]) {
                 self.found.push(candidate.id.uuid());
