@@ -6,6 +6,8 @@
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
+use crate::work;
+
 /// Longest beginning of a word that is compared.
 const LONGEST_WORD: usize = 40;
 /// Most words that are looked for: of more, the longest.
@@ -50,6 +52,7 @@ const fn plain_letter(letter: char) -> Option<&'static str> {
 
 /// A text in small letters without accents.
 pub fn fold(text: &str) -> String {
+    work::step(letters(text));
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }

@@ -20,6 +20,7 @@ pub mod problem;
 pub mod shape;
 /// What arrives over HTTP, turned into types.
 pub mod wire;
+pub mod work;
 /// Where a request comes from.
 pub mod client;
 /// Lists in pages.

@@ -9,6 +9,8 @@ use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo, PgValueRef};
 use utoipa::ToSchema;
 
+use crate::work;
+
 /// The currencies of ISO 4217 (list one of 2026-01-01) by the number of digits behind the point; without funds codes, metals
 /// and units of account, in which nobody pays for food. `tests/it/currencies/iso4217.csv` holds the list.
 const EXPONENT_0: &str = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF";
@@ -197,16 +199,19 @@ impl Amount {
 
     /// The sum.
     pub fn plus(self, other: Self) -> Result<Self, Overflow> {
+        work::step(1);
         self.0.checked_add(other.0).map(Self).ok_or(Overflow)
     }
 
     /// The difference.
     pub fn minus(self, other: Self) -> Result<Self, Overflow> {
+        work::step(1);
         self.0.checked_sub(other.0).map(Self).ok_or(Overflow)
     }
 
     /// So many of it.
     pub fn times(self, count: u32) -> Result<Self, Overflow> {
+        work::step(1);
         self.0.checked_mul(i64::from(count)).map(Self).ok_or(Overflow)
     }
 

@@ -183,6 +183,9 @@ impl Connection {
             let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
             let length = text.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
             let end = head + 4 + length.and_then(|length| length.parse::<usize>().ok()).unwrap_or_default();
+            if self.buffer.len() <= end {
+                self.buffer.resize(end + 1, 0);
+            }
             while filled < end {
                 filled += self.stream.read(&mut self.buffer[filled..]).await.unwrap();
             }

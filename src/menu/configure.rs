@@ -13,6 +13,7 @@ use crate::ids::{ModifierGroupId, ModifierId};
 use crate::money::{Amount, Overflow};
 use crate::problem::{FieldError, Problem};
 use crate::restaurants::tax::{Portion, TaxClass};
+use crate::work;
 
 /// Most choices on one line, nested ones included.
 pub const MOST_CHOICES: usize = 100;
@@ -239,7 +240,9 @@ impl<'a> Reading<'a, '_> {
         let mut counts = vec![0_u32; asking.len()];
         let mut named = HashSet::with_capacity(answers.len());
         let mut found = Vec::with_capacity(answers.len());
+        work::step(asking.len());
         for (index, (id, quantity)) in answers.iter().enumerate() {
+            work::step(1);
             let pointer = format!("{place}/modifiers/{index}");
             if !(1..=99).contains(quantity) {
                 self.misfit(format!("{pointer}/quantity"), "must be between 1 and 99".into());

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use crate::bounded;
 use crate::restaurants::hours::LocalTime;
 use crate::restaurants::timeline::{Stretch, stretches};
+use crate::work;
 
 /// Most windows a category or an item may have.
 pub const MOST_WINDOWS: usize = 30;
@@ -43,6 +44,7 @@ impl DayPart {
     }
 
     fn covers(&self, day: u8, minute: i32) -> bool {
+        work::step(1);
         let day_before = if day == 1 { 7 } else { day - 1 };
         let (from, end) = (i32::from(self.from.minutes()), self.end());
         (self.days.contains(&day) && (from..end).contains(&minute))
@@ -105,6 +107,7 @@ impl Week {
                 }
             }
         }
+        work::step(all.len());
         all.sort_unstable_by_key(|one| one.start);
         let mut merged: Vec<Range<i32>> = Vec::with_capacity(all.len());
         for one in all {
@@ -136,12 +139,14 @@ impl Week {
     }
 
     fn contains(&self, minute: i32) -> bool {
+        work::step(1);
         let behind = self.0.partition_point(|one| one.end <= minute);
         self.0.get(behind).is_some_and(|one| one.start <= minute)
     }
 
     /// Minutes from one on to the next at which it may be otherwise.
     fn to_edge(&self, minute: i32) -> i32 {
+        work::step(1);
         let behind = self.0.partition_point(|one| one.end <= minute);
         let edge = self.0.get(behind).map(|one| if one.start <= minute { one.end } else { one.start });
         edge.unwrap_or(MINUTES_A_WEEK) - minute

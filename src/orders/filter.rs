@@ -41,7 +41,8 @@ pub struct OrderQuery {
     #[serde(default, deserialize_with = "unless_blank")]
     #[param(inline)]
     q: Option<SingleLine<100>>,
-    /// Rows a page, 1 to 200; 50 unless told.
+    /// Rows a page, 1 to 200; 50 unless told. A page of very long orders is shorter: go on as long as there is a
+    /// `nextCursor`.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
     /// `nextCursor` of the page before.

@@ -128,6 +128,15 @@ impl LineRow {
 }
 
 impl Row {
+    /// Lines and chosen modifiers, nested ones included.
+    fn parts(&self) -> usize {
+        fn all(modifiers: &[SoldModifier]) -> usize {
+            modifiers.iter().map(|one| 1 + all(&one.modifiers)).sum()
+        }
+        let lines = self.lines.iter().flat_map(|lines| &lines.0);
+        lines.map(|line| 1 + all(&line.modifiers)).sum()
+    }
+
     fn into_order(self) -> Order {
         let lines = self.lines.map(|lines| lines.0).unwrap_or_default();
         let items = lines.into_iter().map(|line| line.into_line(self.currency)).collect();

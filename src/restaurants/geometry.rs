@@ -3,6 +3,8 @@
 //! Coordinates are whole ten-millionths of a degree (about a centimetre), so that "on which side" is an integer and no
 //! rounding decides whether a door lies in a zone. A zone is small against the earth: edges are straight in degrees.
 
+use crate::work;
+
 /// A corner: degrees east and north, in ten-millionths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Point {
@@ -131,6 +133,7 @@ impl Ring {
 
     /// Even-odd: how often a way to the east crosses the ring.
     fn side(&self, p: Point) -> Side {
+        work::step(self.0.len());
         let mut inside = false;
         for (a, b) in self.edges() {
             let turn = turn(a, b, p);

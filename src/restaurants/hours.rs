@@ -14,6 +14,7 @@ use super::fulfilments::Fulfilments;
 use crate::bounded;
 use crate::text::MultiLine;
 use crate::timestamp::LocalDate;
+use crate::work;
 
 const MINUTES_A_DAY: i16 = 1_440;
 
@@ -205,6 +206,7 @@ impl Schedule {
         date: NaiveDate,
         exception: Option<&'a Exception>,
     ) -> impl Iterator<Item = DaySpan> + 'a {
+        work::step(1 + self.weekly.len());
         let weekday = i16::try_from(date.weekday().number_from_monday()).unwrap_or_default();
         let weekly = self.weekly.iter().filter(move |span| span.weekday == weekday).map(|span| span.of_day());
         let whole_day = (exception.is_none() && self.always).then_some(DaySpan::WHOLE_DAY);

@@ -14,6 +14,7 @@ use super::slots::Slot;
 use super::timeline::Period;
 use crate::orders::Fulfilment;
 use crate::problem::FieldError;
+use crate::work;
 
 /// The last order and the last hand-over of one fulfilment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -163,6 +164,7 @@ impl OrderTimes {
 
     /// Whether an order for now is taken at an instant, and for when.
     pub fn now(&self, at: DateTime<Utc>) -> Option<Promise> {
+        work::step(self.begins.len());
         let (_, open) = self.begins.iter().find(|(begins, _)| begins.contains(at))?;
         Some(promise(self.pace, *open, at + self.pace.whole()))
     }
@@ -185,7 +187,9 @@ impl OrderTimes {
         let whole = self.pace.whole();
         let first = self.begins.partition_point(|(begins, _)| begins.until + whole <= slot.starts_at);
         let mut refusal = None;
+        work::step(1);
         for (begins, open) in &self.begins[first..] {
+            work::step(1);
             if begins.from + whole >= slot.ends_at {
                 break;
             }

@@ -11,6 +11,7 @@ use chrono_tz::Tz;
 
 use super::hours::Schedule;
 use crate::orders::Fulfilment;
+use crate::work;
 
 /// A stretch of time, half-open, during which a zone's clocks are ahead of UTC by the same amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,17 +27,20 @@ pub struct Stretch {
 impl Stretch {
     /// What the clocks show at an instant of this stretch.
     pub fn local(&self, at: DateTime<Utc>) -> NaiveDateTime {
+        work::step(1);
         at.naive_utc() + self.ahead
     }
 
     /// When they show it, if they did not change.
     fn instant(&self, local: NaiveDateTime) -> DateTime<Utc> {
+        work::step(1);
         (local - self.ahead).and_utc()
     }
 }
 
 /// How far a zone's clocks are ahead of UTC.
 pub(super) fn ahead(zone: Tz, at: DateTime<Utc>) -> TimeDelta {
+    work::step(1);
     TimeDelta::seconds(zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc().into())
 }
 
@@ -106,6 +110,7 @@ impl Intervals {
 
     /// The first of them that does not end before an instant.
     fn from(&self, at: DateTime<Utc>) -> Option<&Range<DateTime<Utc>>> {
+        work::step(1);
         self.0.get(self.0.partition_point(|one| one.end <= at))
     }
 

@@ -1,6 +1,9 @@
 //! Requests whose work would grow faster than they do, and menus that are drawn up to be expensive: refused by a count
 //! before anything is kept of them, or worked on beside the threads that answer requests.
 
+mod budget;
+mod generator;
+
 use std::fmt::Write as _;
 use std::sync::mpsc;
 
@@ -206,4 +209,57 @@ async fn what_cannot_be_answered_cannot_be_ordered() {
     let size = json!({ "min": 0 });
     owner.patch(&path, &size).await.expect(200);
     assert_eq!(said(&grill, &burger).await, (true, Value::Null));
+}
+
+/// However a cart is written, and where lines come from nowhere: so many chosen modifiers on all lines together, and a
+/// hundred on one.
+#[tokio::test]
+async fn lines_have_so_many_choices_together() {
+    let app = TestApp::with(&[("CART_MAX_CHOICES", "100")]).await;
+    let grill = app.restaurant("Grill").with("alwaysOpen", json!(true)).sells("Burger", 1000).opens().await;
+    let answers: Vec<_> = (0..60).map(|one| json!({ "name": format!("M{one}"), "price": euros(1) })).collect();
+    let group = json!({ "name": "Toppings", "min": 0, "max": 99, "modifiers": answers });
+    let group = grill.owner.post(&grill.path("/modifier-groups"), &group).await.expect(201);
+    let burger = grill.path(&format!("/items/{}", grill.any_dish().id));
+    grill.owner.patch(&burger, &json!({ "modifierGroups": [id_of(&group)] })).await.expect(200);
+    let line = |key: &str, count: usize| {
+        let chosen = group["modifiers"].as_array().unwrap().iter().take(count);
+        let chosen: Vec<_> = chosen.map(|one| json!({ "modifierId": one["id"] })).collect();
+        json!({ "key": key, "itemId": grill.any_dish().id, "quantity": 1, "modifiers": chosen })
+    };
+    let (ada, cart) = (app.customer("Ada").await, grill.path("/cart"));
+    ada.put(&cart, &json!({ "lines": [line("a", 50), line("b", 50)] })).await.expect(200);
+    let refusal = ada.put(&cart, &json!({ "lines": [line("a", 50), line("b", 51)] })).await;
+    assert_eq!(refusal.refused(422, "invalid_request")["errors"][0]["pointer"], "/lines");
+    ada.patch(&cart, &json!({ "lines": [line("c", 1)] })).await.refused(422, "invalid_request");
+    ada.patch(&cart, &json!({ "lines": [line("b", 49), line("c", 1)] })).await.expect(200);
+    let bare = |count: usize| {
+        let mut bare = line("", count);
+        bare.as_object_mut().unwrap().remove("key");
+        bare
+    };
+    for (count, quoted, placed) in [(50, 201, 201), (51, 422, 422)] {
+        let mut wanted = json!({ "lines": [bare(50), bare(count)], "fulfilment": "PICKUP" });
+        assert_eq!(ada.post(&grill.path("/quotes"), &wanted).await.status, quoted);
+        wanted["restaurantId"] = json!(grill.id);
+        assert_eq!(ada.asks_for_order(&format!("order of {count}"), &wanted).await.status, placed);
+    }
+    // From offline too, whether it is too much for one line or for all.
+    let nested: Vec<_> = (0..100).map(|_| json!({ "modifierId": group["modifiers"][0]["id"] })).collect();
+    let mut huge = line("d", 2);
+    huge["modifiers"][0]["modifiers"] = json!(nested);
+    let ops: Vec<_> = [line("a", 50), line("d", 51), huge, line("b", 49)]
+        .into_iter()
+        .zip(1..)
+        .map(|(mut payload, seq)| {
+            payload["restaurantId"] = json!(grill.id);
+            json!({ "seq": seq, "opId": format!("op {seq}"), "at": app.clock.now(), "kind": "cart.line",
+                    "payload": payload })
+        })
+        .collect();
+    let batch = json!({ "deviceId": "tablet", "ops": ops });
+    let request = ada.request(Method::POST, "/api/orders/sync").header("idempotency-key", "batch").json(&batch);
+    let answer = ada.send(request).await.expect(200);
+    let outcomes: Vec<_> = answer["data"].as_array().unwrap().iter().map(|one| one["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["applied", "rejected", "rejected", "applied"], "{answer}");
 }

@@ -5,6 +5,7 @@
 //! of `fold.rs`: the database does not fold. The orders themselves are read only of those that have it.
 
 use chrono::{DateTime, Utc};
+use futures_util::{Stream, TryStreamExt as _};
 use uuid::Uuid;
 
 use super::Row;
@@ -120,14 +121,36 @@ impl Sieve {
         !self.ends && self.found.len() < self.wanted && self.seen < MOST_CANDIDATES
     }
 
-    fn page(&self, rows: Vec<Row>) -> List<Order> {
-        let next_cursor = self.last.filter(|_| !self.ends).map(Page::cursor_at);
-        List { data: rows.into_iter().map(Row::into_order).collect(), next_cursor }
+    fn page(&self, (rows, is_full): (Vec<Row>, bool)) -> List<Order> {
+        let last = rows.last().map(|row| (row.placed_at, row.id.uuid()));
+        let end = if is_full { last } else { self.last.filter(|_| !self.ends) };
+        List { data: rows.into_iter().map(Row::into_order).collect(), next_cursor: end.map(Page::cursor_at) }
     }
 }
 
-fn page_of(page: Page, rows: Vec<Row>) -> List<Order> {
-    page.cut(rows.into_iter().map(Row::into_order).collect(), |order: &Order| (order.placed_at, order.id.uuid()))
+/// Most lines and chosen modifiers, together, on a page of orders; one order more may be on it.
+const MOST_PARTS: usize = 4_000;
+
+/// The rows of a page, and whether it ends before its time: orders of a hundred lines are few on a page. What follows is
+/// not read into orders any more.
+async fn until_full(mut rows: impl Stream<Item = sqlx::Result<Row>> + Unpin) -> Result<(Vec<Row>, bool), Problem> {
+    let (mut page, mut parts) = (Vec::new(), 0);
+    while let Some(row) = rows.try_next().await? {
+        if parts >= MOST_PARTS {
+            return Ok((page, true));
+        }
+        parts += row.parts();
+        page.push(row);
+    }
+    Ok((page, false))
+}
+
+fn page_of(page: Page, (rows, is_full): (Vec<Row>, bool)) -> List<Order> {
+    let orders: Vec<_> = rows.into_iter().map(Row::into_order).collect();
+    let place = |order: &Order| (order.placed_at, order.id.uuid());
+    let last = orders.last().map(place);
+    let list = page.cut(orders, place);
+    List { next_cursor: list.next_cursor.or(last.filter(|_| is_full).map(Page::cursor_at)), ..list }
 }
 
 /// A page of a customer's orders.
@@ -135,7 +158,7 @@ pub async fn of_customer(tx: &mut Tx, customer: UserId, filter: &Filter, page: P
     let Some(text) = &filter.text else {
         let before = filter.before(page);
         let rows = bounded!(orders, "where customer_id = $1", customer as UserId, filter, before, page.fetch);
-        return Ok(page_of(page, rows.fetch_all(tx.connection()).await?));
+        return Ok(page_of(page, until_full(rows.fetch(tx.connection())).await?));
     };
     let mut sieve = Sieve::new(filter, page);
     loop {
@@ -151,8 +174,10 @@ pub async fn of_customer(tx: &mut Tx, customer: UserId, filter: &Filter, page: P
         customer as UserId,
         &sieve.found,
     );
-    let rows = if sieve.found.is_empty() { Vec::new() } else { rows.fetch_all(tx.connection()).await? };
-    Ok(sieve.page(rows))
+    if sieve.found.is_empty() {
+        return Ok(sieve.page((Vec::new(), false)));
+    }
+    Ok(sieve.page(until_full(rows.fetch(tx.connection())).await?))
 }
 
 /// A page of a restaurant's orders.
@@ -175,11 +200,11 @@ pub async fn of_restaurant(
                 before,
                 page.fetch
             );
-            open.fetch_all(tx.connection()).await?
+            until_full(open.fetch(tx.connection())).await?
         } else {
             let all =
                 bounded!(orders, "where restaurant_id = $1", restaurant as RestaurantId, filter, before, page.fetch);
-            all.fetch_all(tx.connection()).await?
+            until_full(all.fetch(tx.connection())).await?
         };
         return Ok(page_of(page, rows));
     };
@@ -203,6 +228,8 @@ pub async fn of_restaurant(
         restaurant as RestaurantId,
         &sieve.found,
     );
-    let rows = if sieve.found.is_empty() { Vec::new() } else { rows.fetch_all(tx.connection()).await? };
-    Ok(sieve.page(rows))
+    if sieve.found.is_empty() {
+        return Ok(sieve.page((Vec::new(), false)));
+    }
+    Ok(sieve.page(until_full(rows.fetch(tx.connection())).await?))
 }

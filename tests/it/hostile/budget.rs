@@ -1,0 +1,169 @@
+//! What one request may cost, counted and not timed: allocations of memory on the threads that answer requests, and steps
+//! of the pure rules (`src/work.rs`). The restaurants come from the generator; `bin/bench hostile` measures the same
+//! requests in milliseconds of an optimised build.
+//!
+//! Whatever reads a row, builds a text or writes JSON allocates, and whatever computes without allocating goes through
+//! the primitives that count steps; so a loop that is added later is counted without knowing of this.
+
+use std::collections::BTreeSet;
+
+use comanda::work;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use uuid::Uuid;
+
+use super::generator::{self, Ask, Asker, Recipe};
+use crate::app::TestApp;
+use crate::people::Person;
+
+/// Steps that one request may take; an optimised build does about forty in a microsecond (docs/performance.md), and 20 ms
+/// are the budget.
+const MOST_WORK: u64 = 800_000;
+/// What goes with an allocation, such as the text that it is for, takes as long as so many steps.
+const STEPS_AN_ALLOCATION: u64 = 10;
+
+fn bytes_of(ask: &Ask, person: &Person) -> Vec<u8> {
+    let body = if ask.body.is_null() { String::new() } else { ask.body.to_string() };
+    let mut head = format!("{} {} HTTP/1.1\r\nhost: hostile\r\nconnection: close\r\n", ask.method, ask.path);
+    if !body.is_empty() {
+        head += "content-type: application/json\r\n";
+    }
+    if let Some(token) = person.token.as_ref().filter(|_| ask.asker != Asker::Stranger) {
+        head += &format!("authorization: Bearer {token}\r\n");
+    }
+    if ask.is_keyed {
+        head += &format!("idempotency-key: {}\r\n", Uuid::new_v4());
+    }
+    format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+/// A server on this thread, and what a test asks it.
+struct Counting {
+    runtime: tokio::runtime::Runtime,
+    app: TestApp,
+    answer: Vec<u8>,
+}
+
+impl Counting {
+    fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut app = runtime.block_on(TestApp::with(&[("ORDER_MAX_SCHEDULED", "500"), ("MENU_CACHE_LIFE", "10m")]));
+        // Copies of an order add up, but took no stock.
+        app.without_audit();
+        Self { runtime, app, answer: vec![0; 96 << 20] }
+    }
+
+    /// Sends a request as it is: its status, and the work that this thread did meanwhile.
+    fn counts(&mut self, request: &[u8]) -> (u16, u64) {
+        let (address, answer) = (self.app.address(), &mut self.answer);
+        let before = work::counted();
+        let mut filled = 0;
+        let allocated = allocation_counter::measure(|| {
+            self.runtime.block_on(async {
+                let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+                stream.write_all(request).await.unwrap();
+                loop {
+                    let read = stream.read(&mut answer[filled..]).await.unwrap();
+                    filled += read;
+                    if read == 0 {
+                        break;
+                    }
+                }
+            });
+        });
+        let status = std::str::from_utf8(&answer[9..12]).unwrap().parse().unwrap();
+        (status, allocated.count_total * STEPS_AN_ALLOCATION + (work::counted() - before))
+    }
+
+    /// Each request of a recipe that took more than it may, with its work; the others are printed.
+    fn too_dear(&mut self, recipe: &Recipe) -> Vec<String> {
+        let today = self.app.clock.now().date_naive();
+        let app = &self.app;
+        let (shop, ada, menu, slot) = self.runtime.block_on(async {
+            let shop = app.restaurant("Dish 199 Text").opens().await;
+            let ada = app.customer("Ada").await;
+            let puts = [("/hours", recipe.hours(today)), ("/zones", recipe.zones()), ("/menu", recipe.menu())];
+            shop.owner.patch(&shop.path(""), &recipe.profile()).await.expect(200);
+            for (below, body) in &puts {
+                shop.owner.put(&shop.path(below), body).await.expect(200);
+            }
+            let menu = ada.get(&shop.path("/menu")).await.expect(200);
+            let slots = ada.get(&shop.path("/slots?fulfilment=PICKUP")).await.expect(200);
+            let slot = slots["earliestSlot"]["startsAt"].clone();
+            let id: comanda::ids::RestaurantId = shop.id.parse().unwrap();
+            if recipe.is_served {
+                let order = json!({ "restaurantId": shop.id, "lines": recipe.cart_lines(&menu),
+                                    "fulfilment": "PICKUP", "scheduledFor": slot });
+                ada.asks_for_order(&Uuid::new_v4().to_string(), &order).await.expect(201);
+                sqlx::query(generator::COPY_ORDER).bind(id.uuid()).execute(&app.look).await.unwrap();
+            }
+            if recipe.dates > 0 && recipe.classes > 0 {
+                sqlx::query(generator::COPY_RESTAURANT).bind(id.uuid()).execute(&app.look).await.unwrap();
+            }
+            (shop, ada, menu, slot)
+        });
+        let mut too_dear = Vec::new();
+        for ask in generator::requests(recipe, &shop.id, &menu, &slot, today) {
+            if ask.is_heavy {
+                continue;
+            }
+            let person = if ask.asker == Asker::Staff { &shop.owner } else { &ada };
+            // What the first request keeps for the others (sessions, statements, menus) is not theirs.
+            let (first, second) = (bytes_of(&ask, person), bytes_of(&ask, person));
+            self.counts(&first);
+            let (status, work) = self.counts(&second);
+            let body = String::from_utf8_lossy(&self.answer[..2_000]);
+            assert_eq!(status, ask.status, "{} of {recipe:?}: {body}", ask.name);
+            println!("{:<20}{:<34}{work:>10}", recipe.name, ask.name);
+            if work > MOST_WORK {
+                too_dear.push(format!("{} of {}: {work}", ask.name, recipe.name));
+            }
+        }
+        too_dear
+    }
+}
+
+fn none_is_too_dear(recipes: impl IntoIterator<Item = Recipe>) {
+    let mut counting = Counting::start();
+    let too_dear: Vec<_> = recipes.into_iter().flat_map(|recipe| counting.too_dear(&recipe)).collect();
+    assert_eq!(too_dear, Vec::<String>::new());
+}
+
+/// Every direction at its bound.
+#[test]
+fn no_request_is_too_dear_at_a_bound() {
+    none_is_too_dear(Recipe::extremes());
+}
+
+/// And some mixtures. A seed that fails is a recipe to keep.
+#[test]
+fn no_request_is_too_dear_at_random() {
+    none_is_too_dear((0..4).map(Recipe::random));
+}
+
+/// A page that ends before its time goes on where it ended: each order is on one page.
+#[tokio::test]
+async fn pages_of_long_orders_are_short_and_leave_none_out() {
+    let mut app = TestApp::start().await;
+    app.without_audit();
+    let shop = app.restaurant("Long").with("alwaysOpen", json!(true)).opens().await;
+    let ada = app.customer("Ada").await;
+    let line = json!({ "itemId": shop.any_dish().id, "quantity": 1 });
+    let order = json!({ "restaurantId": shop.id, "lines": vec![line; 100], "fulfilment": "PICKUP" });
+    ada.asks_for_order("long", &order).await.expect(201);
+    let id: comanda::ids::RestaurantId = shop.id.parse().unwrap();
+    sqlx::query(generator::COPY_ORDER).bind(id.uuid()).execute(&app.look).await.unwrap();
+    for query in ["", "&q=%EF%B7%BA"] {
+        let (mut seen, mut cursor, mut pages) = (BTreeSet::new(), String::new(), Vec::new());
+        while seen.len() < 201 {
+            let page = ada.get(&format!("/api/orders?limit=200{query}{cursor}")).await.expect(200);
+            let orders = page["data"].as_array().unwrap();
+            pages.push(orders.len());
+            for order in orders {
+                assert!(seen.insert(order["id"].as_str().unwrap().to_owned()), "an order twice");
+            }
+            cursor = format!("&cursor={}", page["nextCursor"].as_str().unwrap());
+        }
+        assert!(pages.len() > 5 && pages.iter().all(|count| *count <= 41), "{query}: {pages:?}");
+    }
+}
