@@ -17,8 +17,9 @@ use sqlx::postgres::PgPoolOptions;
 use uuid::Uuid;
 
 use crate::flood::{self, Customer};
-use crate::generator::{self, Ask, Asker, Recipe};
+use crate::generator::Recipe;
 use crate::measure::{self, Connection, Server};
+use crate::requests::{self, Ask, Asker};
 
 /// Requests of a kind.
 const TIMES: u32 = 10;
@@ -134,12 +135,12 @@ pub async fn measure(database: &str) {
         if recipe.is_served {
             let key = Uuid::new_v4().to_string();
             http.ask("POST", "/api/orders", &customer.token, Some(&key), &order).await;
-            sqlx::query(generator::COPY_ORDER).bind(id.uuid()).execute(&pool).await.unwrap();
+            sqlx::query(requests::COPY_ORDER).bind(id.uuid()).execute(&pool).await.unwrap();
         }
         if recipe.dates > 0 && recipe.classes > 0 {
-            sqlx::query(generator::COPY_RESTAURANT).bind(id.uuid()).execute(&pool).await.unwrap();
+            sqlx::query(requests::COPY_RESTAURANT).bind(id.uuid()).execute(&pool).await.unwrap();
         }
-        for ask in generator::requests(&recipe, &id.to_string(), &menu, slot, today) {
+        for ask in requests::requests(&recipe, &id.to_string(), &menu, slot, today) {
             let token = if ask.asker == Asker::Staff { &owner.token } else { &customer.token };
             let cost = cost(&server, &recipe, &ask, token).await;
             eprintln!("{:<14}{:<34}{:>10.1}", recipe.name, ask.name, cost.processor);

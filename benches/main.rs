@@ -18,6 +18,8 @@ mod measure;
 mod menu;
 mod orders;
 mod overload;
+#[path = "../tests/it/hostile/requests.rs"]
+mod requests;
 
 /// As in the program.
 #[global_allocator]

@@ -3,6 +3,7 @@
 
 mod budget;
 mod generator;
+mod requests;
 
 use std::fmt::Write as _;
 use std::sync::mpsc;
@@ -242,7 +243,7 @@ async fn lines_have_so_many_choices_together() {
         let mut wanted = json!({ "lines": [bare(50), bare(count)], "fulfilment": "PICKUP" });
         assert_eq!(ada.post(&grill.path("/quotes"), &wanted).await.status, quoted);
         wanted["restaurantId"] = json!(grill.id);
-        assert_eq!(ada.asks_for_order(&format!("order of {count}"), &wanted).await.status, placed);
+        assert_eq!(ada.asks_for_order(&format!("order-of-{count}"), &wanted).await.status, placed);
     }
     // From offline too, whether it is too much for one line or for all.
     let nested: Vec<_> = (0..100).map(|_| json!({ "modifierId": group["modifiers"][0]["id"] })).collect();
