@@ -4,6 +4,7 @@
 //! The restaurants are those of the generator that `bin/test hostile` uses.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -78,10 +79,10 @@ fn request(ask: &Ask, token: &str) -> Vec<u8> {
         head += "content-type: application/json\r\n";
     }
     if ask.asker != Asker::Stranger {
-        head += &format!("authorization: Bearer {token}\r\n");
+        let _ = write!(head, "authorization: Bearer {token}\r\n");
     }
     if ask.is_keyed {
-        head += &format!("idempotency-key: {}\r\n", Uuid::new_v4());
+        let _ = write!(head, "idempotency-key: {}\r\n", Uuid::new_v4());
     }
     format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }

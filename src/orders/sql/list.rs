@@ -148,9 +148,9 @@ async fn until_full(mut rows: impl Stream<Item = sqlx::Result<Row>> + Unpin) -> 
 fn page_of(page: Page, (rows, is_full): (Vec<Row>, bool)) -> List<Order> {
     let orders: Vec<_> = rows.into_iter().map(Row::into_order).collect();
     let place = |order: &Order| (order.placed_at, order.id.uuid());
-    let last = orders.last().map(place);
-    let list = page.cut(orders, place);
-    List { next_cursor: list.next_cursor.or(last.filter(|_| is_full).map(Page::cursor_at)), ..list }
+    let final_order = orders.last().map(place);
+    let cut = page.cut(orders, place);
+    List { next_cursor: cut.next_cursor.or(final_order.filter(|_| is_full).map(Page::cursor_at)), ..cut }
 }
 
 /// A page of a customer's orders.

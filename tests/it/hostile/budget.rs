@@ -6,6 +6,7 @@
 //! the primitives that count steps; so a loop that is added later is counted without knowing of this.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use comanda::work;
 use serde_json::json;
@@ -30,10 +31,10 @@ fn bytes_of(ask: &Ask, person: &Person) -> Vec<u8> {
         head += "content-type: application/json\r\n";
     }
     if let Some(token) = person.token.as_ref().filter(|_| ask.asker != Asker::Stranger) {
-        head += &format!("authorization: Bearer {token}\r\n");
+        let _ = write!(head, "authorization: Bearer {token}\r\n");
     }
     if ask.is_keyed {
-        head += &format!("idempotency-key: {}\r\n", Uuid::new_v4());
+        let _ = write!(head, "idempotency-key: {}\r\n", Uuid::new_v4());
     }
     format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
@@ -76,7 +77,7 @@ impl Counting {
         (status, allocated.count_total * STEPS_AN_ALLOCATION + (work::counted() - before))
     }
 
-    /// Each request of a recipe that took more than it may, with its work; the others are printed.
+    /// Each request of a recipe that took more than it may, with its work.
     fn too_dear(&mut self, recipe: &Recipe) -> Vec<String> {
         let today = self.app.clock.now().date_naive();
         let app = &self.app;
@@ -115,7 +116,6 @@ impl Counting {
             let (status, work) = self.counts(&second);
             let body = String::from_utf8_lossy(&self.answer[..2_000]);
             assert_eq!(status, ask.status, "{} of {recipe:?}: {body}", ask.name);
-            println!("{:<20}{:<34}{work:>10}", recipe.name, ask.name);
             if work > MOST_WORK {
                 too_dear.push(format!("{} of {}: {work}", ask.name, recipe.name));
             }

@@ -5,7 +5,7 @@
 use chrono::{Days, NaiveDate};
 use serde_json::{Value, json};
 
-/// A source of repeatable numbers: SplitMix64.
+/// A source of repeatable numbers: the generator `SplitMix64`.
 pub struct Chance(u64);
 
 impl Chance {
@@ -48,6 +48,7 @@ pub enum Zoning {
 
 /// How large each part of a restaurant is.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "directions that are taken or not")]
 pub struct Recipe {
     /// What it is called in a report.
     pub name: String,
