@@ -1,38 +1,24 @@
-//! The house put together: what everything shares ([`App`]), and the router.
+//! What handlers, jobs and sockets share: [`App`]. Routes are put together in `router.rs`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{FromRef, MatchedPath, Request, State};
-use axum::http::{Method, StatusCode};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
-use serde::Serialize;
-use serde_json::Value;
+use axum::extract::FromRef;
 use tokio_util::task::TaskTracker;
-use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::accounts::cache::Callers;
 use crate::accounts::password::Passwords;
 use crate::accounts::refresh::RefreshTokens;
 use crate::accounts::token::Tokens;
-use crate::admission::{self, Admission};
+use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::heavy::HeavyWork;
-use crate::limits::{self, Limits};
+use crate::limits::Limits;
 use crate::menu::published::Published;
-use crate::notifications::{self, Outbox};
-use crate::permission::Operation;
-use crate::pictures::{self, Pictures};
-use crate::problem::Problem;
+use crate::notifications::Outbox;
+use crate::pictures::Pictures;
 use crate::seal::Seal;
 use crate::uow::Database;
-use crate::wire::Json;
-use crate::{accounts, cart, console, coupons, delivery, guests, menu, middleware, openapi, orders, restaurants, sync};
 
 /// What handlers, jobs and sockets share.
 pub struct App {
@@ -74,125 +60,4 @@ impl FromRef<Arc<App>> for HeavyWork {
     fn from_ref(app: &Arc<App>) -> Self {
         app.heavy.clone()
     }
-}
-
-/// Which operation a method and a route template stand for.
-type Operations = HashMap<(Method, String), Operation>;
-
-/// A route without an operation, or an operation without a route.
-#[derive(Debug, thiserror::Error)]
-pub enum RouterError {
-    /// The OpenAPI document names an operation that the permission table does not have.
-    #[error("{0} has no row in permission.rs")]
-    NoPermission(String),
-    /// The permission table has an operation that no route stands for.
-    #[error("{0} in permission.rs has no route")]
-    NoRoute(&'static str),
-}
-
-/// Every route of the API with its description.
-fn api() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::with_openapi(openapi::head())
-        .routes(routes!(get_health))
-        .routes(routes!(get_liveness))
-        .merge(accounts::http::routes())
-        .merge(restaurants::http::routes())
-        .merge(menu::http::routes())
-        .merge(guests::http::routes())
-        .merge(cart::http::routes())
-        .merge(coupons::http::routes())
-        .merge(orders::http::routes())
-        .merge(sync::http::routes())
-        .merge(delivery::http::routes())
-        .merge(notifications::http::routes())
-}
-
-/// The OpenAPI document, finished.
-pub fn document() -> Value {
-    openapi::finish(api().into_openapi())
-}
-
-/// The routes of the API and the console; sockets and what happens to every request come around them (`serve.rs`).
-///
-/// # Errors
-/// When routes and permissions do not match: then nothing is served.
-pub fn router(app: &Arc<App>) -> Result<Router, RouterError> {
-    let (routes, document) = api().split_for_parts();
-    let document = openapi::finish(document);
-    let operations = Arc::new(operations(&document)?);
-    let routes = routes
-        .layer(from_fn_with_state(Arc::clone(app), admission::admit))
-        .layer(from_fn_with_state(Arc::clone(app), limits::limit))
-        .layer(from_fn_with_state(operations, name_operation))
-        .merge(openapi::routes(&document))
-        .merge(console::routes())
-        .merge(pictures::routes())
-        .fallback(nothing_here)
-        .with_state(Arc::clone(app));
-    Ok(middleware::inside(routes, &app.config.http, app.config.images.max_bytes))
-}
-
-/// Reads the operations out of the document and holds them against the permission table.
-fn operations(document: &Value) -> Result<Operations, RouterError> {
-    let mut found = Operations::new();
-    for (path, method, id) in openapi::operations(document) {
-        let operation = Operation::by_id(&id).ok_or(RouterError::NoPermission(id))?;
-        found.insert((method, path), operation);
-    }
-    let without_route = |operation: &&Operation| {
-        !operation.is_socket_only()
-            && **operation != Operation::ListRestaurantOrders
-            && !found.values().any(|routed| routed == *operation)
-    };
-    match Operation::ALL.iter().find(without_route) {
-        Some(operation) => Err(RouterError::NoRoute(operation.id())),
-        None => Ok(found),
-    }
-}
-
-/// Tells the extractors which operation was routed to.
-async fn name_operation(State(operations): State<Arc<Operations>>, mut request: Request, next: Next) -> Response {
-    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    // A HEAD is answered by the GET of the same address.
-    let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
-    if let Some(operation) = path.and_then(|path| operations.get(&(method, path))) {
-        request.extensions_mut().insert(*operation);
-    }
-    next.run(request).await
-}
-
-async fn nothing_here() -> Problem {
-    Problem::not_found()
-}
-
-/// How the server is.
-#[derive(Serialize, ToSchema)]
-struct Health {
-    /// `ok`.
-    status: &'static str,
-    /// The program's version.
-    version: &'static str,
-    /// The demo city is up.
-    demo: bool,
-}
-
-/// Get the liveness of the process
-///
-/// Answers without using the database: for a supervisor that restarts a process that hangs. `/api/health` says whether
-/// requests can be served.
-#[utoipa::path(get, path = "/api/health/live", tag = "server", responses((status = 204, description = "The process is running")))]
-async fn get_liveness() -> StatusCode {
-    StatusCode::NO_CONTENT
-}
-
-/// Get the health of the server
-///
-/// Says whether the server is up and reaches its database.
-#[utoipa::path(get, path = "/api/health", tag = "server", responses(
-    (status = 200, description = "The server is up and reaches its database", body = Health),
-))]
-async fn get_health(State(app): State<Arc<App>>) -> Result<(StatusCode, Json<Health>), Problem> {
-    sqlx::query_scalar!("select 1 as one").fetch_one(app.db.pool()).await?;
-    let health = Health { status: "ok", version: env!("CARGO_PKG_VERSION"), demo: app.demo };
-    Ok((StatusCode::OK, Json(health)))
 }

@@ -81,8 +81,10 @@ pub mod console;
 /// A city to try it on.
 pub mod demo;
 
-/// The house put together: what is shared, and the router.
+/// What handlers, jobs and sockets share.
 pub mod app;
+/// Every route, its permission and the middleware around it.
+pub mod router;
 /// The OpenAPI document.
 pub mod openapi;
 /// How often somebody may ask.

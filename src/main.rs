@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use comanda::accounts::UserRole;
 use comanda::config::{self, Config, Source};
 use comanda::database::Reached;
-use comanda::{app, check, demo, operator, serve, telemetry};
+use comanda::{check, demo, operator, router, serve, telemetry};
 
 /// Gives back what is freed: hashes of passwords take 19 MiB each, which the system's allocator keeps per thread.
 #[global_allocator]
@@ -187,7 +187,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
             print!("{}", config::effective(&source));
             Config::read(&source)?;
         }
-        Command::Openapi => println!("{}", serde_json::to_string_pretty(&app::document())?),
+        Command::Openapi => println!("{}", serde_json::to_string_pretty(&router::document())?),
         Command::Demo(DemoCommand::Remove) => {
             let removed = demo::remove::remove(&Config::read(&source)?).await?;
             println!(

@@ -14,7 +14,7 @@ use crate::accounts::refresh::RefreshTokens;
 use crate::accounts::token::Tokens;
 use crate::accounts::{feed, secrets};
 use crate::admission::Admission;
-use crate::app::{self, App, RouterError};
+use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
 use crate::database::{DatabaseError, Reached};
@@ -27,6 +27,7 @@ use crate::notifications::{Outbox, worker};
 use crate::orders::overdue;
 use crate::pictures::{self, Pictures};
 use crate::realtime::EngineSessions;
+use crate::router::{self, RouterError};
 use crate::seal::Seal;
 use crate::server::{self, ListenError};
 use crate::sync;
@@ -149,7 +150,7 @@ fn keys(config: &Config) -> Result<(Tokens, RefreshTokens, Seal), std::io::Error
 fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<Running, ServeError> {
     let address = listener.local_addr().map_err(|error| ServeError::DataDir("the listener".into(), error))?;
     let stop = CancellationToken::new();
-    let (router, io, engine_sessions) = realtime::around(app::router(&app)?, &app);
+    let (router, io, engine_sessions) = realtime::around(router::router(&app)?, &app);
     let router = middleware::outside(router, &app.config.http);
     let relay = tokio::spawn(realtime::start(Arc::clone(&app), io, reached.session().clone(), stop.clone()));
     let collector = tokio::spawn(pictures::keep_collecting(Arc::clone(&app), stop.clone()));

@@ -96,7 +96,7 @@ async fn known(app: &App, claims: &Claims, now: DateTime<Utc>) -> Result<Known, 
     Ok(known)
 }
 
-/// The operation this request was routed to; set by the router (`app.rs`).
+/// The operation this request was routed to; set by the router (`router.rs`).
 pub fn operation(parts: &Parts) -> Result<Operation, Problem> {
     let operation = parts.extensions.get::<Operation>().copied();
     operation.ok_or_else(|| Problem::internal(&"the route has no operation"))

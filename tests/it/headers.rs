@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use comanda::app;
 use comanda::openapi;
+use comanda::router;
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -41,7 +41,7 @@ async fn every_answer_carries_the_headers() {
     let app = TestApp::with(&[("PUBLIC_URL", "https://api.example.com")]).await;
     let stranger = app.stranger();
     let mut asked = 0;
-    for (path, method, _) in openapi::operations(&app::document()) {
+    for (path, method, _) in openapi::operations(&router::document()) {
         let reply = stranger.send(stranger.request(method.clone(), &concrete(&path))).await;
         assert_guarded(&reply, &format!("{method} {path} {}", reply.status));
         assert!(!reply.header("ratelimit").is_empty(), "{method} {path}");

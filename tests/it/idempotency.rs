@@ -134,7 +134,7 @@ const SHOWN_ONCE: [&str; 4] = [
 
 #[test]
 fn whatever_makes_something_takes_a_key() {
-    let document = serde_json::to_value(comanda::app::document()).unwrap();
+    let document = serde_json::to_value(comanda::router::document()).unwrap();
     let mut without = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         let post = &item["post"];

@@ -20,11 +20,11 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use comanda::app;
 use comanda::events;
 use comanda::openapi;
 use comanda::permission::{Operation, Relation, decide};
 use comanda::problem::Code;
+use comanda::router;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -75,7 +75,7 @@ const GUARDED_QUESTIONS: [(&str, Operation); 3] = [
 
 /// The operations of some area, in an order that leaves the world as the later ones need it.
 fn operations(area: impl Fn(&str) -> bool) -> Vec<(String, Method, Operation)> {
-    let mut all: Vec<_> = openapi::operations(&app::document())
+    let mut all: Vec<_> = openapi::operations(&router::document())
         .into_iter()
         .filter(|(path, ..)| area(path))
         .map(|(path, method, id)| (path, method, Operation::by_id(&id).unwrap()))
@@ -310,9 +310,9 @@ fn id_field(kind: &str) -> &'static str {
 /// The areas above leave nothing out.
 #[test]
 fn every_operation_has_an_exercise() {
-    let document = serde_json::to_value(app::document()).unwrap();
+    let document = serde_json::to_value(router::document()).unwrap();
     let mut without = Vec::new();
-    for (path, method, id) in openapi::operations(&app::document()) {
+    for (path, method, id) in openapi::operations(&router::document()) {
         let operation = Operation::by_id(&id).unwrap();
         let described = &document["paths"][&path][method.as_str().to_lowercase()];
         let has_body = described["requestBody"] != Value::Null;
@@ -322,7 +322,7 @@ fn every_operation_has_an_exercise() {
         }
     }
     assert_eq!(without, [""; 0], "say in matrix/exercise.rs how these are asked for");
-    for (path, ..) in openapi::operations(&app::document()) {
+    for (path, ..) in openapi::operations(&router::document()) {
         assert_eq!(PARTS.iter().filter(|part| part(&path)).count(), 1, "{path}");
     }
     let rooms: Vec<_> = ROOMS.iter().map(|(_, operation, _)| *operation).collect();

@@ -2,26 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use comanda::app;
 use comanda::openapi;
 use comanda::permission::{Operation, Relation, decide};
 use comanda::problem::Code;
+use comanda::router;
 use serde_json::Value;
 
 use crate::app::TestApp;
 
 fn document() -> Value {
-    app::document()
+    router::document()
 }
 
 #[tokio::test]
 async fn router_document_and_table_agree() {
     let app = TestApp::start().await;
     // The router refuses to be built if they do not; here it is built a second time to say so by itself.
-    assert!(app::router(&app.running().app).is_ok());
+    assert!(router::router(&app.running().app).is_ok());
     let served = app.stranger().get("/api/openapi.json").await.expect(200);
     assert_eq!(served, document());
-    let described: BTreeSet<_> = openapi::operations(&app::document()).into_iter().map(|(.., id)| id).collect();
+    let described: BTreeSet<_> = openapi::operations(&router::document()).into_iter().map(|(.., id)| id).collect();
     let permitted = Operation::ALL
         .iter()
         .filter(|operation| !operation.is_socket_only() && **operation != Operation::ListRestaurantOrders);
@@ -32,7 +32,7 @@ async fn router_document_and_table_agree() {
 async fn every_described_route_asks_for_a_token_unless_it_is_public() {
     let app = TestApp::start().await;
     let stranger = app.stranger();
-    for (path, method, id) in openapi::operations(&app::document()) {
+    for (path, method, id) in openapi::operations(&router::document()) {
         let operation = Operation::by_id(&id).unwrap();
         let path = path.replace("{restaurantId}", "rst_01h455vb4pex5vsknk084sn02q");
         let path =

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta};
 use comanda::accounts::totp;
 use comanda::permission::Operation;
-use comanda::{app, openapi};
+use comanda::{openapi, router};
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use reqwest::Method;
@@ -245,7 +245,7 @@ async fn an_administrator_without_one_may_only_set_it_up() {
     let app = TestApp::with(&REQUIRED).await;
     let admin = app.admin().await;
     let (mut closed, mut open) = (0, 0);
-    for (path, method, id) in openapi::operations(&app::document()) {
+    for (path, method, id) in openapi::operations(&router::document()) {
         let operation = Operation::by_id(&id).unwrap();
         if operation.is_public() {
             continue;

@@ -147,7 +147,7 @@ fn a_statement_enters_a_restaurant_only_by_something_of_ones_own() {
 
 /// Where SQL stands besides a slice's `sql.rs` and `sql/`.
 const SQL_ELSEWHERE: &[(&str, &str)] = &[
-    ("src/app.rs", "the health check asks for 1"),
+    ("src/router.rs", "the health check asks for 1"),
     ("src/check.rs", "questions over all tables, as the owner of the schema"),
     ("src/database.rs", "roles and migrations, as the owner of the schema"),
     ("src/events.rs", "the log's own table"),
@@ -187,7 +187,7 @@ fn no_slice_uses_the_http_of_another() {
     let mut found = BTreeSet::new();
     for (name, text) in files("src", ".rs") {
         let own = name.split('/').nth(1).unwrap_or_default();
-        for slice in slices.into_iter().filter(|slice| *slice != own && own != "app.rs") {
+        for slice in slices.into_iter().filter(|slice| *slice != own && own != "router.rs") {
             if text.contains(&format!("{slice}::http")) {
                 found.insert(format!("{name} uses {slice}::http"));
             }

@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use comanda::app;
 use comanda::ids::{ChallengeId, ResetId};
 use comanda::openapi;
 use comanda::permission::Operation;
+use comanda::router;
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -284,7 +284,7 @@ async fn cross_every_id(world: World) {
     let stage = Stage::set(world).await;
     let world = &stage.world;
     let routes: BTreeMap<_, _> =
-        openapi::operations(&app::document()).into_iter().map(|(path, method, id)| (id, (path, method))).collect();
+        openapi::operations(&router::document()).into_iter().map(|(path, method, id)| (id, (path, method))).collect();
     let mut left = BTreeSet::new();
     let places = places_in_bodies();
     for (id, places) in &places {

@@ -7,9 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use comanda::app;
 use comanda::openapi;
 use comanda::permission::{Operation, decide};
+use comanda::router;
 use futures_util::{StreamExt as _, stream};
 use reqwest::Method;
 use reqwest::header::HeaderValue;
@@ -256,7 +256,7 @@ async fn send_all(attempts: Vec<Attempt>) -> Vec<(u16, Option<String>)> {
 #[expect(clippy::print_stdout, reason = "the figure")]
 async fn no_parameter_and_no_field_makes_the_server_fail() {
     let world = World::new().await;
-    let document = app::document();
+    let document = router::document();
     let mut operations: Vec<_> = openapi::operations(&document)
         .into_iter()
         .map(|(path, method, id)| (path, method, Operation::by_id(&id).unwrap()))

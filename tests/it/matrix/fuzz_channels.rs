@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use comanda::app;
+use comanda::router;
 use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use crate::socket::Socket;
 async fn no_payload_of_an_offline_operation_ends_dead() {
     let world = World::new().await;
     let (ada, owner) = (world.person(Caller::Ada), world.person(Caller::OwnerA));
-    let (document, ids) = (app::document(), world.ids(Target::A));
+    let (document, ids) = (router::document(), world.ids(Target::A));
     let now = world.app.clock.now();
     let line = json!({ "itemId": ids["itemId"], "quantity": 1 });
     let good = [

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use comanda::{app, openapi};
+use comanda::{openapi, router};
 use serde_json::{Value, json};
 
 /// Places in bodies (`/lines/*/itemId`) that hold ids, with the prefix of their kind; empty for a name that clients make
@@ -11,9 +11,9 @@ pub type Places = BTreeMap<String, String>;
 
 /// What the document says of every operation's body.
 pub fn places_in_bodies() -> BTreeMap<String, Places> {
-    let document = serde_json::to_value(app::document()).unwrap();
+    let document = serde_json::to_value(router::document()).unwrap();
     let mut found = BTreeMap::new();
-    for (path, method, id) in openapi::operations(&app::document()) {
+    for (path, method, id) in openapi::operations(&router::document()) {
         let described = &document["paths"][&path][method.as_str().to_lowercase()]["requestBody"]["content"];
         let mut places = Places::new();
         for content in described.as_object().into_iter().flat_map(|kinds| kinds.values()) {
