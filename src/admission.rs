@@ -1,10 +1,12 @@
 //! Admission control: how many requests are worked on at once, and which ones wait or are refused when there are more.
 //!
 //! A server that starts everything it is sent answers nothing in time once it is sent more than it can do. So a request
-//! takes a slot before it asks the database anything. Without a free slot it waits, unless the wait that is to be
-//! expected (requests ahead of it times the mean time that a request holds a slot) is longer than its priority may
-//! wait: then it is refused at once with 503, which costs next to nothing. Some slots are kept for what matters most.
-//! The idea is that of Google's "Addressing Cascading Failures" and Amazon's "Using load shedding to avoid overload".
+//! takes a slot before it asks the database anything. Without a free slot it waits, unless the expected wait is longer
+//! than its priority may wait: then it is refused at once with 503, before anything else is done for it. Some slots are
+//! kept for what matters most. How long a request may wait depends on how long there has been a queue: a short burst is
+//! waited for; but where everybody has been waiting for long, nobody waits long any more, because the queue would only
+//! make every answer late (the controlled delay of "Fail at Scale", ACM Queue 13(8), 2015). The rest follows Google's
+//! "Addressing Cascading Failures" and Amazon's "Using load shedding to avoid overload".
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -86,8 +88,13 @@ impl Priority {
         if share == 0 { 1 } else { share }
     }
 
-    /// How long it may wait, of the longest wait that is configured.
-    fn patience(self, longest: Duration) -> Duration {
+    /// How long a request may wait, of the longest wait that is configured, when there has been a queue for so long.
+    pub fn longest_wait(self, configured: Duration, queued_for: Duration) -> Duration {
+        let in_a_burst = self.longest_wait_in_a_burst(configured);
+        if queued_for > in_a_burst { in_a_burst / STANDING_QUEUE } else { in_a_burst }
+    }
+
+    fn longest_wait_in_a_burst(self, longest: Duration) -> Duration {
         match self {
             Self::Critical => longest,
             Self::Normal => longest / 2,
@@ -95,6 +102,9 @@ impl Priority {
         }
     }
 }
+
+/// A queue in which everybody waited long, for as long as one may wait in a burst, lets them wait so much less.
+const STANDING_QUEUE: u32 = 10;
 
 /// The slots of this node.
 #[derive(Debug, Clone)]
@@ -104,16 +114,60 @@ pub struct Admission(Arc<Shared>);
 struct Shared {
     slots: usize,
     longest_wait: Duration,
-    state: Mutex<Queue>,
+    state: Mutex<Occupancy>,
 }
 
 #[derive(Debug, Default)]
-struct Queue {
+struct Occupancy {
     taken: usize,
-    /// Mean time for which a request holds a slot, with the weight of the latest ones: 15/16 old, 1/16 new.
+    /// Mean time for which a request holds a slot.
     mean_held: Duration,
     /// By priority, lowest first.
-    waiting: [VecDeque<oneshot::Sender<Slot>>; 3],
+    queues: [Queue; 3],
+}
+
+/// The requests of one priority that wait, oldest first.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Waiting>,
+    /// Since when everybody has waited for a considerable time; null while slots are to be had.
+    standing_since: Option<Instant>,
+    /// When the last of them got a slot, if others were waiting then.
+    last_turn: Option<Instant>,
+    /// Mean time between two of them while others wait; zero until it has been measured.
+    mean_turn: Duration,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    since: Instant,
+    slot: oneshot::Sender<Slot>,
+}
+
+impl Queue {
+    /// Notes how long one request waited: longer than it may in a standing queue, and the queue may be standing; a
+    /// quarter of that, and it is none.
+    fn note_wait(&mut self, waited: Duration, longest_when_standing: Duration, now: Instant) {
+        if waited >= longest_when_standing {
+            self.standing_since.get_or_insert(now);
+        } else if waited < longest_when_standing / 4 {
+            self.standing_since = None;
+        }
+    }
+
+    /// Forgets those at the front that have given up: there is a queue since they came.
+    fn clear_front(&mut self) {
+        while self.waiting.front().is_some_and(|waiting| waiting.slot.is_closed()) {
+            if let Some(gone) = self.waiting.pop_front() {
+                self.standing_since.get_or_insert(gone.since);
+            }
+        }
+    }
+}
+
+/// A mean with the weight of the latest values: 15/16 old, 1/16 new.
+fn moving_mean(old: Duration, new: Duration) -> Duration {
+    (old * 15 + new) / 16
 }
 
 /// One request's slot; given back when dropped.
@@ -135,7 +189,7 @@ impl Admission {
 
     /// The same, with what is taken for the mean time that a request holds a slot until that has been measured.
     pub fn expecting(slots: usize, longest_wait: Duration, mean_held: Duration) -> Self {
-        let state = Mutex::new(Queue { mean_held, ..Queue::default() });
+        let state = Mutex::new(Occupancy { mean_held, ..Occupancy::default() });
         Self(Arc::new(Shared { slots: slots.max(1), longest_wait, state }))
     }
 
@@ -144,28 +198,19 @@ impl Admission {
     /// # Errors
     /// [`Overloaded`] at once when the expected wait is too long, and after the wait when it was longer than expected.
     pub async fn enter(&self, priority: Priority) -> Result<Slot, Overloaded> {
-        let patience = priority.patience(self.0.longest_wait);
-        let granted = {
-            let mut queue = self.0.lock();
-            // All of a priority wait equally long, so those that have given up are in front.
-            for waiting in &mut queue.waiting {
-                while waiting.front().is_some_and(oneshot::Sender::is_closed) {
-                    waiting.pop_front();
+        let (granted, patience) = {
+            let mut state = self.0.lock();
+            let patience = match state.decide(priority, &self.0) {
+                Decision::Admit => {
+                    state.taken += 1;
+                    return Ok(Slot::granted(&self.0));
                 }
-            }
-            let ahead: usize = queue.waiting[priority as usize..].iter().map(VecDeque::len).sum();
-            if ahead == 0 && queue.taken < priority.share(self.0.slots) {
-                queue.taken += 1;
-                return Ok(Slot::granted(&self.0));
-            }
-            let turns = u32::try_from(ahead + 1).unwrap_or(u32::MAX);
-            let slots = u32::try_from(priority.share(self.0.slots)).unwrap_or(u32::MAX);
-            if queue.mean_held.saturating_mul(turns) / slots > patience {
-                return Err(Overloaded);
-            }
+                Decision::Refuse => return Err(Overloaded),
+                Decision::Wait(patience) => patience,
+            };
             let (slot, granted) = oneshot::channel();
-            queue.waiting[priority as usize].push_back(slot);
-            granted
+            state.queues[priority as usize].waiting.push_back(Waiting { since: Instant::now(), slot });
+            (granted, patience)
         };
         match timeout(patience, granted).await {
             Ok(Ok(slot)) => Ok(slot),
@@ -173,16 +218,76 @@ impl Admission {
         }
     }
 
+    /// Whether [`Admission::enter`] would refuse now: then nothing need be done for the request at all.
+    pub fn would_refuse(&self, priority: Priority) -> bool {
+        matches!(self.0.lock().decide(priority, &self.0), Decision::Refuse)
+    }
+
     /// Requests that hold a slot, and requests that wait for one.
     pub fn load(&self) -> (usize, usize) {
-        let queue = self.0.lock();
-        let waits = |waiting: &VecDeque<oneshot::Sender<Slot>>| waiting.iter().filter(|slot| !slot.is_closed()).count();
-        (queue.taken, queue.waiting.iter().map(waits).sum())
+        let state = self.0.lock();
+        let waits = |queue: &Queue| queue.waiting.iter().filter(|waiting| !waiting.slot.is_closed()).count();
+        (state.taken, state.queues.iter().map(waits).sum())
+    }
+}
+
+/// What becomes of a request that asks for a slot.
+enum Decision {
+    Admit,
+    /// For so long at most.
+    Wait(Duration),
+    Refuse,
+}
+
+impl Occupancy {
+    fn decide(&mut self, priority: Priority, shared: &Shared) -> Decision {
+        self.queues.iter_mut().for_each(Queue::clear_front);
+        let ahead: usize = self.queues[priority as usize..].iter().map(|queue| queue.waiting.len()).sum();
+        let share = priority.share(shared.slots);
+        if ahead == 0 && self.taken < share {
+            return Decision::Admit;
+        }
+        let queue = &self.queues[priority as usize];
+        let queued_for = queue.standing_since.map(|since| since.elapsed()).unwrap_or_default();
+        let patience = priority.longest_wait(shared.longest_wait, queued_for);
+        let turns = |ahead: usize| u32::try_from(ahead + 1).unwrap_or(u32::MAX);
+        let by_slots = self.mean_held.saturating_mul(turns(ahead)) / u32::try_from(share).unwrap_or(u32::MAX);
+        let by_turns = queue.mean_turn.saturating_mul(turns(queue.waiting.len()));
+        if by_slots.max(by_turns) > patience { Decision::Refuse } else { Decision::Wait(patience) }
+    }
+
+    /// Hands free slots to those who wait, the highest priority first.
+    fn hand_on(&mut self, shared: &Arc<Shared>) {
+        for priority in Priority::HIGHEST_FIRST {
+            let share = priority.share(shared.slots);
+            let queue = &mut self.queues[priority as usize];
+            let longest_when_standing = priority.longest_wait(shared.longest_wait, Duration::MAX);
+            while self.taken < share {
+                queue.clear_front();
+                let Some(next) = queue.waiting.pop_front() else {
+                    queue.standing_since = None;
+                    break;
+                };
+                match next.slot.send(Slot::granted(shared)) {
+                    Ok(()) => {
+                        self.taken += 1;
+                        let now = Instant::now();
+                        queue.note_wait(now - next.since, longest_when_standing, now);
+                        if let Some(last) = queue.last_turn {
+                            queue.mean_turn = moving_mean(queue.mean_turn, now - last);
+                        }
+                        queue.last_turn = (!queue.waiting.is_empty()).then_some(now);
+                    }
+                    // Whoever waited has gone: the slot was never taken, so it is not given back either.
+                    Err(mut unclaimed) => unclaimed.shared = None,
+                }
+            }
+        }
     }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+    fn lock(&self) -> MutexGuard<'_, Occupancy> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -196,20 +301,26 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         let Some(shared) = self.shared.take() else { return };
-        let mut queue = shared.lock();
-        queue.taken -= 1;
-        queue.mean_held = (queue.mean_held * 15 + self.since.elapsed()) / 16;
-        for priority in Priority::HIGHEST_FIRST {
-            while queue.taken < priority.share(shared.slots) {
-                let Some(next) = queue.waiting[priority as usize].pop_front() else { break };
-                match next.send(Slot::granted(&shared)) {
-                    Ok(()) => queue.taken += 1,
-                    // Whoever waited has gone: the slot was never taken, so it is not given back either.
-                    Err(mut unclaimed) => unclaimed.shared = None,
-                }
-            }
-        }
+        let mut state = shared.lock();
+        state.taken -= 1;
+        state.mean_held = moving_mean(state.mean_held, self.since.elapsed());
+        state.hand_on(&shared);
     }
+}
+
+/// Refuses a request for which there will be no slot in time, before its body, its token and its limits are looked at.
+pub async fn refuse_early(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let priority = request.extensions().get::<Operation>().copied().and_then(Priority::of);
+    match priority {
+        Some(priority) if app.admission.would_refuse(priority) => overloaded(priority),
+        _ => next.run(request).await,
+    }
+}
+
+fn overloaded(priority: Priority) -> Response {
+    tracing::debug!(?priority, "refused: too many requests at once");
+    // Not all at the same moment again.
+    Problem::busy(rand::random_range(1..=3)).into_response()
 }
 
 /// Takes a slot for the request, or refuses it.
@@ -221,11 +332,7 @@ pub async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) ->
         Ok(request) => request,
         Err(problem) => return problem.into_response(),
     };
-    let Ok(_slot) = app.admission.enter(priority).await else {
-        tracing::warn!(?priority, "refused: too many requests at once");
-        // Not all at the same moment again.
-        return Problem::busy(rand::random_range(1..=3)).into_response();
-    };
+    let Ok(_slot) = app.admission.enter(priority).await else { return overloaded(priority) };
     next.run(request).await
 }
 

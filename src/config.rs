@@ -805,7 +805,7 @@ impl Postgres {
             url: reader.secret("DATABASE_URL"),
             bin_dir: reader.text("POSTGRES_BIN").map(PathBuf::from),
             pool,
-            requests_at_once: reader.number_or_auto("REQUESTS_AT_ONCE", 2 * pool as usize, 1, 100_000),
+            requests_at_once: reader.number_or_auto("REQUESTS_AT_ONCE", pool as usize, 1, 100_000),
             request_queue_wait: reader.duration("REQUEST_QUEUE_WAIT"),
             acquire_timeout: reader.duration("DATABASE_ACQUIRE_TIMEOUT"),
             lock_timeout: reader.duration("DATABASE_LOCK_TIMEOUT"),

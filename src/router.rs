@@ -70,13 +70,15 @@ pub fn router(app: &Arc<App>) -> Result<Router, RouterError> {
     let routes = routes
         .layer(from_fn_with_state(Arc::clone(app), admission::admit))
         .layer(from_fn_with_state(Arc::clone(app), limits::limit))
-        .layer(from_fn_with_state(operations, name_operation))
         .merge(openapi::routes(&document))
         .merge(console::routes())
         .merge(pictures::routes())
         .fallback(nothing_here)
         .with_state(Arc::clone(app));
-    Ok(middleware::inside(routes, &app.config.http, app.config.images.max_bytes))
+    let routes = middleware::inside(routes, &app.config.http, app.config.images.max_bytes);
+    Ok(routes
+        .layer(from_fn_with_state(Arc::clone(app), admission::refuse_early))
+        .layer(from_fn_with_state(operations, name_operation)))
 }
 
 /// Reads the operations out of the document and holds them against the permission table.

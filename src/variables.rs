@@ -175,13 +175,13 @@ pub const VARIABLES: &[Variable] = &[
         DATABASE,
         "REQUESTS_AT_ONCE",
         "auto",
-        "Requests worked on at once; lists and exports for administrators take at most half of them, all but orders and deliveries three quarters. auto: twice DATABASE_POOL.",
+        "Requests worked on at once; lists and exports for administrators take at most half of them, all but orders and deliveries three quarters. auto: DATABASE_POOL.",
     ),
     plain(
         DATABASE,
         "REQUEST_QUEUE_WAIT",
         "250ms",
-        "How long a request for an order or a delivery may wait for its turn, others half or a quarter of it; who would wait longer gets 503 at once.",
+        "How long a request for an order or a delivery may wait for its turn, others half or a quarter of it, and a tenth while there has been a queue for that long; who would wait longer gets 503 at once.",
     ),
     plain(
         DATABASE,

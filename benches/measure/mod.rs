@@ -30,12 +30,16 @@ pub fn config(database: &str, redis: &str) -> Config {
         ("MENU_CACHE_LIFE", "10m"),
         ("ORDER_MAX_SCHEDULED", "500"),
     ];
-    Config::read(&Source::from_pairs(pairs)).unwrap_or_else(|faults| panic!("{faults}"))
+    // BENCH_SETTINGS="NAME=value NAME=value" tries others.
+    let tried = std::env::var("BENCH_SETTINGS").unwrap_or_default();
+    let tried = tried.split_whitespace().filter_map(|pair| pair.split_once('='));
+    Config::read(&Source::from_pairs(pairs.into_iter().chain(tried))).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
 /// Comanda, as a server of its own, until whoever started it is gone.
 pub async fn serve(database: &str, redis: &str) {
     let config = config(database, redis);
+    let _telemetry = config.log.dir.is_some().then(|| comanda::telemetry::begin(&config.log).unwrap());
     let reached = Reached::find(&config).await.unwrap();
     let running = serve::start(config, &reached, Clock::System, false).await.unwrap();
     println!("{}", running.address);

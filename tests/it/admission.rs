@@ -87,6 +87,40 @@ async fn whoever_waited_in_vain_is_refused() {
     drop(admission.enter(Priority::Critical).await.unwrap());
 }
 
+/// A burst is waited for; once there has been a queue for as long as that, nobody waits longer than a tenth of it.
+#[test]
+fn nobody_waits_long_in_a_queue_that_stands() {
+    let second = Duration::from_secs;
+    let table = [
+        // Priority, how long there has been a queue, how long a request may wait of 40 seconds.
+        (Priority::Critical, 0, 40_000),
+        (Priority::Critical, 40, 40_000),
+        (Priority::Critical, 41, 4_000),
+        (Priority::Normal, 20, 20_000),
+        (Priority::Normal, 21, 2_000),
+        (Priority::Deferrable, 10, 10_000),
+        (Priority::Deferrable, 11, 1_000),
+    ];
+    for (priority, queued_for, may_wait) in table {
+        let found = priority.longest_wait(second(40), second(queued_for));
+        assert_eq!(found, Duration::from_millis(may_wait), "{priority:?} after {queued_for} s");
+    }
+}
+
+/// What would be refused is known before anything is done for it.
+#[tokio::test]
+async fn a_refusal_is_known_beforehand() {
+    let admission = Admission::expecting(1, Duration::from_secs(60), Duration::from_secs(45));
+    let refuses = || [Priority::Deferrable, Priority::Normal, Priority::Critical].map(|one| admission.would_refuse(one));
+    assert_eq!(refuses(), [false, false, false]);
+    let held = admission.enter(Priority::Critical).await.unwrap();
+    // 45 seconds are within 60, not within 30 or 15.
+    assert_eq!(refuses(), [true, true, false]);
+    assert_eq!(admission.load(), (1, 0), "nobody was counted by asking");
+    drop(held);
+    assert_eq!(refuses(), [false, false, false]);
+}
+
 /// Lets others run so many times.
 async fn yields(times: u64) {
     for _ in 0..times {
