@@ -182,9 +182,12 @@ pub async fn measure(database: &str, seconds: u64) {
     let before = server.resident();
     let mut peak = before;
     for (name, factor, time) in [("0.7 times", 0.7, short), ("twice", 2.0, long), ("half", 0.5, short * 2)] {
+        let worked = server.processor();
         let answers = load.open(capacity * factor, time).await;
+        let worked = (server.processor() - worked) / time.as_secs_f64();
         peak = peak.max(server.resident());
         show(name, capacity * factor, time, &answers);
+        println!("{:<10}the server took {worked:.2} of a processor", "");
         if factor < 0.6 {
             println!("after the overload refused or slow for {:.1} s", recovered_after(&answers));
         }

@@ -3,10 +3,9 @@
 //! A server that starts everything it is sent answers nothing in time once it is sent more than it can do. So a request
 //! takes a slot before it asks the database anything. Without a free slot it waits, unless the expected wait is longer
 //! than its priority may wait: then it is refused at once with 503, before anything else is done for it. Some slots are
-//! kept for what matters most. How long a request may wait depends on how long there has been a queue: a short burst is
-//! waited for; but where everybody has been waiting for long, nobody waits long any more, because the queue would only
-//! make every answer late (the controlled delay of "Fail at Scale", ACM Queue 13(8), 2015). The rest follows Google's
-//! "Addressing Cascading Failures" and Amazon's "Using load shedding to avoid overload".
+//! kept for what matters most. A request joins a queue only if its expected wait is well below the longest, so that
+//! hardly any waits in vain. After Google's "Addressing Cascading Failures" and Amazon's "Using load shedding to avoid
+//! overload".
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -88,13 +87,8 @@ impl Priority {
         if share == 0 { 1 } else { share }
     }
 
-    /// How long a request may wait, of the longest wait that is configured, when there has been a queue for so long.
-    pub fn longest_wait(self, configured: Duration, queued_for: Duration) -> Duration {
-        let in_a_burst = self.longest_wait_in_a_burst(configured);
-        if queued_for > in_a_burst { in_a_burst / STANDING_QUEUE } else { in_a_burst }
-    }
-
-    fn longest_wait_in_a_burst(self, longest: Duration) -> Duration {
+    /// How long a request may wait, of the longest wait that is configured.
+    fn longest_wait(self, longest: Duration) -> Duration {
         match self {
             Self::Critical => longest,
             Self::Normal => longest / 2,
@@ -103,8 +97,9 @@ impl Priority {
     }
 }
 
-/// A queue in which everybody waited long, for as long as one may wait in a burst, lets them wait so much less.
-const STANDING_QUEUE: u32 = 10;
+/// A request joins a queue if its expected wait is at most one part in so many of the longest: what is expected is a
+/// mean, and a request that waits in vain has cost nearly as much as one that is served.
+const ROOM_FOR_ERROR: u32 = 2;
 
 /// The slots of this node.
 #[derive(Debug, Clone)]
@@ -128,46 +123,20 @@ struct Occupancy {
 
 /// The requests of one priority that wait, oldest first.
 #[derive(Debug, Default)]
-struct Queue {
-    waiting: VecDeque<Waiting>,
-    /// Since when everybody has waited for a considerable time; null while slots are to be had.
-    standing_since: Option<Instant>,
-    /// When the last of them got a slot, if others were waiting then.
-    last_turn: Option<Instant>,
-    /// Mean time between two of them while others wait; zero until it has been measured.
-    mean_turn: Duration,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    since: Instant,
-    slot: oneshot::Sender<Slot>,
-}
+struct Queue(VecDeque<oneshot::Sender<Slot>>);
 
 impl Queue {
-    /// Notes how long one request waited: longer than it may in a standing queue, and the queue may be standing; a
-    /// quarter of that, and it is none.
-    fn note_wait(&mut self, waited: Duration, longest_when_standing: Duration, now: Instant) {
-        if waited >= longest_when_standing {
-            self.standing_since.get_or_insert(now);
-        } else if waited < longest_when_standing / 4 {
-            self.standing_since = None;
-        }
-    }
-
-    /// Forgets those at the front that have given up: there is a queue since they came.
+    /// Forgets those at the front that have given up.
     fn clear_front(&mut self) {
-        while self.waiting.front().is_some_and(|waiting| waiting.slot.is_closed()) {
-            if let Some(gone) = self.waiting.pop_front() {
-                self.standing_since.get_or_insert(gone.since);
-            }
+        while self.0.front().is_some_and(oneshot::Sender::is_closed) {
+            self.0.pop_front();
         }
     }
 }
 
-/// A mean with the weight of the latest values: 15/16 old, 1/16 new.
+/// A mean with the weight of the latest values: 31/32 old, 1/32 new.
 fn moving_mean(old: Duration, new: Duration) -> Duration {
-    (old * 15 + new) / 16
+    (old * 31 + new) / 32
 }
 
 /// One request's slot; given back when dropped.
@@ -209,7 +178,7 @@ impl Admission {
                 Decision::Wait(patience) => patience,
             };
             let (slot, granted) = oneshot::channel();
-            state.queues[priority as usize].waiting.push_back(Waiting { since: Instant::now(), slot });
+            state.queues[priority as usize].0.push_back(slot);
             (granted, patience)
         };
         match timeout(patience, granted).await {
@@ -226,7 +195,7 @@ impl Admission {
     /// Requests that hold a slot, and requests that wait for one.
     pub fn load(&self) -> (usize, usize) {
         let state = self.0.lock();
-        let waits = |queue: &Queue| queue.waiting.iter().filter(|waiting| !waiting.slot.is_closed()).count();
+        let waits = |queue: &Queue| queue.0.iter().filter(|waiting| !waiting.is_closed()).count();
         (state.taken, state.queues.iter().map(waits).sum())
     }
 }
@@ -242,18 +211,16 @@ enum Decision {
 impl Occupancy {
     fn decide(&mut self, priority: Priority, shared: &Shared) -> Decision {
         self.queues.iter_mut().for_each(Queue::clear_front);
-        let ahead: usize = self.queues[priority as usize..].iter().map(|queue| queue.waiting.len()).sum();
-        let share = priority.share(shared.slots);
-        if ahead == 0 && self.taken < share {
+        let ahead: usize = self.queues[priority as usize..].iter().map(|queue| queue.0.len()).sum();
+        if ahead == 0 && self.taken < priority.share(shared.slots) {
             return Decision::Admit;
         }
-        let queue = &self.queues[priority as usize];
-        let queued_for = queue.standing_since.map(|since| since.elapsed()).unwrap_or_default();
-        let patience = priority.longest_wait(shared.longest_wait, queued_for);
-        let turns = |ahead: usize| u32::try_from(ahead + 1).unwrap_or(u32::MAX);
-        let by_slots = self.mean_held.saturating_mul(turns(ahead)) / u32::try_from(share).unwrap_or(u32::MAX);
-        let by_turns = queue.mean_turn.saturating_mul(turns(queue.waiting.len()));
-        if by_slots.max(by_turns) > patience { Decision::Refuse } else { Decision::Wait(patience) }
+        // If those who hold its slots keep them as long as usual.
+        let turns = u32::try_from(ahead + 1).unwrap_or(u32::MAX);
+        let slots = u32::try_from(priority.share(shared.slots)).unwrap_or(u32::MAX);
+        let expected = self.mean_held.saturating_mul(turns) / slots;
+        let longest = priority.longest_wait(shared.longest_wait);
+        if expected > longest / ROOM_FOR_ERROR { Decision::Refuse } else { Decision::Wait(longest) }
     }
 
     /// Hands free slots to those who wait, the highest priority first.
@@ -261,23 +228,10 @@ impl Occupancy {
         for priority in Priority::HIGHEST_FIRST {
             let share = priority.share(shared.slots);
             let queue = &mut self.queues[priority as usize];
-            let longest_when_standing = priority.longest_wait(shared.longest_wait, Duration::MAX);
             while self.taken < share {
-                queue.clear_front();
-                let Some(next) = queue.waiting.pop_front() else {
-                    queue.standing_since = None;
-                    break;
-                };
-                match next.slot.send(Slot::granted(shared)) {
-                    Ok(()) => {
-                        self.taken += 1;
-                        let now = Instant::now();
-                        queue.note_wait(now - next.since, longest_when_standing, now);
-                        if let Some(last) = queue.last_turn {
-                            queue.mean_turn = moving_mean(queue.mean_turn, now - last);
-                        }
-                        queue.last_turn = (!queue.waiting.is_empty()).then_some(now);
-                    }
+                let Some(next) = queue.0.pop_front() else { break };
+                match next.send(Slot::granted(shared)) {
+                    Ok(()) => self.taken += 1,
                     // Whoever waited has gone: the slot was never taken, so it is not given back either.
                     Err(mut unclaimed) => unclaimed.shared = None,
                 }

@@ -181,7 +181,7 @@ pub const VARIABLES: &[Variable] = &[
         DATABASE,
         "REQUEST_QUEUE_WAIT",
         "250ms",
-        "How long a request for an order or a delivery may wait for its turn, others half or a quarter of it, and a tenth while there has been a queue for that long; who would wait longer gets 503 at once.",
+        "How long a request for an order or a delivery may wait for its turn, others half or a quarter of it; who is expected to wait for more than half of that gets 503 at once.",
     ),
     plain(
         DATABASE,
