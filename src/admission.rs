@@ -1,11 +1,11 @@
 //! Admission control: how many requests are worked on at once, and which ones wait or are refused when there are more.
 //!
 //! A server that starts everything it is sent answers nothing in time once it is sent more than it can do. So a request
-//! takes a slot before it asks the database anything. Without a free slot it waits, unless the expected wait is longer
-//! than its priority may wait: then it is refused at once with 503, before anything else is done for it. Some slots are
-//! kept for what matters most. A request joins a queue only if its expected wait is well below the longest, so that
-//! hardly any waits in vain. After Google's "Addressing Cascading Failures" and Amazon's "Using load shedding to avoid
-//! overload".
+//! takes a slot before it asks the database anything. Without a free slot it waits in the queue of its priority, if the
+//! expected wait (requests ahead of it times the mean time that a request holds a slot) is at most half of the longest
+//! that its priority allows; else it is refused at once with 503, before its token and its body are read. Some slots
+//! are reserved for critical requests. After Google's "Addressing Cascading Failures" and Amazon's "Using load shedding
+//! to avoid overload".
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -97,9 +97,9 @@ impl Priority {
     }
 }
 
-/// A request joins a queue if its expected wait is at most one part in so many of the longest: what is expected is a
-/// mean, and a request that waits in vain has cost nearly as much as one that is served.
-const ROOM_FOR_ERROR: u32 = 2;
+/// A request joins a queue if this many times its expected wait is within the longest wait. The expected wait is a mean;
+/// with this margin few requests wait and are refused all the same, which costs nearly as much as serving them.
+const SAFETY_FACTOR: u32 = 2;
 
 /// The slots of this node.
 #[derive(Debug, Clone)]
@@ -126,7 +126,7 @@ struct Occupancy {
 struct Queue(VecDeque<oneshot::Sender<Slot>>);
 
 impl Queue {
-    /// Forgets those at the front that have given up.
+    /// Removes requests at the front whose client has gone or whose wait was too long.
     fn clear_front(&mut self) {
         while self.0.front().is_some_and(oneshot::Sender::is_closed) {
             self.0.pop_front();
@@ -167,21 +167,21 @@ impl Admission {
     /// # Errors
     /// [`Overloaded`] at once when the expected wait is too long, and after the wait when it was longer than expected.
     pub async fn enter(&self, priority: Priority) -> Result<Slot, Overloaded> {
-        let (granted, patience) = {
+        let (granted, longest) = {
             let mut state = self.0.lock();
-            let patience = match state.decide(priority, &self.0) {
+            let longest = match state.decide(priority, &self.0) {
                 Decision::Admit => {
                     state.taken += 1;
                     return Ok(Slot::granted(&self.0));
                 }
                 Decision::Refuse => return Err(Overloaded),
-                Decision::Wait(patience) => patience,
+                Decision::Wait(longest) => longest,
             };
             let (slot, granted) = oneshot::channel();
             state.queues[priority as usize].0.push_back(slot);
-            (granted, patience)
+            (granted, longest)
         };
-        match timeout(patience, granted).await {
+        match timeout(longest, granted).await {
             Ok(Ok(slot)) => Ok(slot),
             Ok(Err(_)) | Err(_) => Err(Overloaded),
         }
@@ -220,7 +220,7 @@ impl Occupancy {
         let slots = u32::try_from(priority.share(shared.slots)).unwrap_or(u32::MAX);
         let expected = self.mean_held.saturating_mul(turns) / slots;
         let longest = priority.longest_wait(shared.longest_wait);
-        if expected > longest / ROOM_FOR_ERROR { Decision::Refuse } else { Decision::Wait(longest) }
+        if expected > longest / SAFETY_FACTOR { Decision::Refuse } else { Decision::Wait(longest) }
     }
 
     /// Hands free slots to those who wait, the highest priority first.

@@ -1,7 +1,7 @@
 //! Who may do what: one table, asked by handlers, by sockets and by jobs through one function.
 //!
 //! A route is registered under its operation; an operation without a row here does not compile, a route without an
-//! operation does not start (`app.rs`).
+//! operation does not start (`router.rs`).
 
 use crate::problem::{Code, Problem};
 

@@ -117,7 +117,7 @@ async fn nothing_here() -> Problem {
 /// How the server is.
 #[derive(Serialize, ToSchema)]
 struct Health {
-    /// `ok`.
+    /// Always `ok`: when the database cannot be reached, the answer is 503.
     status: &'static str,
     /// The program's version.
     version: &'static str,

@@ -30,10 +30,10 @@ pub fn config(database: &str, redis: &str) -> Config {
         ("MENU_CACHE_LIFE", "10m"),
         ("ORDER_MAX_SCHEDULED", "500"),
     ];
-    // BENCH_SETTINGS="NAME=value NAME=value" tries others.
-    let tried = std::env::var("BENCH_SETTINGS").unwrap_or_default();
-    let tried = tried.split_whitespace().filter_map(|pair| pair.split_once('='));
-    Config::read(&Source::from_pairs(pairs.into_iter().chain(tried))).unwrap_or_else(|faults| panic!("{faults}"))
+    // BENCH_SETTINGS="NAME=value NAME=value" overrides these.
+    let overrides = std::env::var("BENCH_SETTINGS").unwrap_or_default();
+    let overrides = overrides.split_whitespace().filter_map(|pair| pair.split_once('='));
+    Config::read(&Source::from_pairs(pairs.into_iter().chain(overrides))).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
 /// Comanda, as a server of its own, until whoever started it is gone.

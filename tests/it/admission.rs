@@ -13,6 +13,7 @@ use sqlx::Connection as _;
 use tokio::task::JoinSet;
 
 use crate::app::{TestApp, eventually};
+use crate::people::Person;
 
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_mins(10);
@@ -205,6 +206,38 @@ async fn with_every_connection_held_others_are_told_to_come_back_and_the_process
     }
     eventually("every slot is free again", async || app.running().app.admission.load() == (0, 0)).await;
     ada.get("/api/orders").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_refusal_comes_before_token_and_body_are_read() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let app = TestApp::with(&[("REQUESTS_AT_ONCE", "1"), ("REQUEST_QUEUE_WAIT", "1ms")]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let mallory = Person { token: Some("no token".to_owned()), ..app.stranger() };
+    assert_eq!(mallory.get(&luigi.path("/cart")).await.status, 401);
+    // The only slot is held for as long as a long statement takes, until that is the mean.
+    let admission = &app.running().app.admission;
+    let held = loop {
+        let held = admission.enter(Priority::Critical).await.unwrap();
+        app.count("select count(*) from generate_series(1, 100000)").await;
+        if admission.would_refuse(Priority::Normal) {
+            break held;
+        }
+    };
+    mallory.get(&luigi.path("/cart")).await.refused(503, "busy");
+    // Of this one the body never arrives.
+    let request = format!(
+        "PUT {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer no token\r\ncontent-type: application/json\r\n\
+         content-length: 1000\r\n\r\n",
+        luigi.path("/cart"),
+    );
+    let mut bodiless = tokio::net::TcpStream::connect(app.address()).await.unwrap();
+    bodiless.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    bodiless.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 503");
+    drop(held);
+    assert_eq!(mallory.get(&luigi.path("/cart")).await.status, 401);
 }
 
 #[tokio::test]
