@@ -138,10 +138,10 @@ impl Faults {
     /// Allergens and diets that are named twice.
     pub fn food(&mut self, pointer: &str, allergens: Option<&[Declared]>, diets: &[Diet]) {
         if let Some(index) = allergens.and_then(named_twice) {
-            self.note(format!("{pointer}/allergens/{index}"), "is the name of more than one tax class");
+            self.note(format!("{pointer}/allergens/{index}"), "is listed more than once");
         }
         if let Some(index) = (1..diets.len()).find(|&index| diets[..index].contains(&diets[index])) {
-            self.note(format!("{pointer}/diets/{index}"), "is the name of more than one tax class");
+            self.note(format!("{pointer}/diets/{index}"), "is listed more than once");
         }
     }
 

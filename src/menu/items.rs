@@ -57,7 +57,7 @@ async fn check(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(), 
         if !known.iter().any(|group| group.id == *id) {
             faults.note(pointer, "is no modifier group of this restaurant");
         } else if item.modifier_groups[..index].contains(id) {
-            faults.note(pointer, "is the name of more than one tax class");
+            faults.note(pointer, "is listed more than once");
         } else if index >= MOST_GROUPS {
             faults.note(pointer, "is one too many: at most 20");
         }

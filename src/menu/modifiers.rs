@@ -81,7 +81,7 @@ impl ModifierBody {
         for (index, body) in bodies.into_iter().enumerate() {
             let place = format!("/modifiers/{index}");
             if body.id.is_some_and(|id| modifiers.iter().any(|earlier| earlier.id == id)) {
-                faults.note(format!("{place}/id"), "is the name of more than one tax class");
+                faults.note(format!("{place}/id"), "is listed more than once");
             }
             modifiers.push(body.read(known, currency, &place, faults));
         }

@@ -36,7 +36,7 @@ pub fn check(groups: &[Group]) -> Result<(), Fault> {
                     return Err(fault("is the group that it would hang on"));
                 }
                 if !seen.insert(*id) {
-                    return Err(fault("is the name of more than one tax class"));
+                    return Err(fault("is listed more than once"));
                 }
                 let below = by_id.get(id).ok_or_else(|| fault("is no modifier group of this restaurant"))?;
                 if below.contains(&group.id) {

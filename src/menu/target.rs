@@ -314,7 +314,7 @@ impl Target<'_> {
             let pointer = format!("{place}/modifierGroups/{index}");
             match self.groups.get(key.as_str()) {
                 None => self.faults.note(pointer, format!("“{}” is the key of no modifier group", key.as_str())),
-                Some(id) if ids.contains(id) => self.faults.note(pointer, "is the name of more than one tax class"),
+                Some(id) if ids.contains(id) => self.faults.note(pointer, "is listed more than once"),
                 Some(_) if index >= MOST_GROUPS => self.faults.note(pointer, "is one too many: at most 20"),
                 Some(id) => ids.push(*id),
             }

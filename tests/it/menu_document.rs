@@ -187,6 +187,29 @@ async fn a_document_that_cannot_be_is_refused_whole() {
     luigi.owner.send(stale).await.refused(412, "version_conflict");
 }
 
+#[tokio::test]
+async fn what_is_listed_more_than_once_is_named() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let milk = |level: &str| json!({ "allergen": "MILK", "level": level });
+    let lists = [
+        ("/categories/0/items/0/allergens", json!([milk("CONTAINS"), milk("MAY_CONTAIN")])),
+        ("/categories/0/items/0/diets", json!(["VEGAN", "VEGAN"])),
+        ("/categories/0/items/0/modifierGroups", json!(["size", "size"])),
+        ("/modifierGroups/2/modifiers/0/modifierGroups", json!(["milk", "milk"])),
+    ];
+    for (at, twice) in lists {
+        let mut document = pizzeria();
+        *document.pointer_mut(at).unwrap() = twice;
+        let refusal = puts(&luigi, &document).await.refused(422, "invalid_request");
+        let errors = refusal["errors"].as_array().unwrap();
+        assert!(
+            errors.iter().any(|one| one["pointer"] == format!("{at}/1") && one["message"] == "is listed more than once"),
+            "{at}: {refusal}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn documents_sent_at_once_leave_one_of_them_whole() {
     let app = TestApp::start().await;
