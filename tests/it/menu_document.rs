@@ -204,7 +204,9 @@ async fn what_is_listed_more_than_once_is_named() {
         let refusal = puts(&luigi, &document).await.refused(422, "invalid_request");
         let errors = refusal["errors"].as_array().unwrap();
         assert!(
-            errors.iter().any(|one| one["pointer"] == format!("{at}/1") && one["message"] == "is listed more than once"),
+            errors
+                .iter()
+                .any(|one| one["pointer"] == format!("{at}/1") && one["message"] == "is listed more than once"),
             "{at}: {refusal}"
         );
     }
