@@ -10,9 +10,10 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::actor::Actor;
 use crate::delivery::{self, Delivery};
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId, UserId};
-use crate::orders::{Actor, Order};
+use crate::orders::Order;
 use crate::problem::Problem;
 use crate::restaurants::Restaurant;
 use crate::tenancy::RestaurantScope;

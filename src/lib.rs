@@ -8,6 +8,10 @@ pub mod ids;
 pub mod money;
 /// A point on the earth.
 pub mod place;
+/// How the food of an order reaches the guest.
+pub mod fulfilment;
+/// In which capacity somebody acts.
+pub mod actor;
 /// Time comes in through here.
 pub mod clock;
 /// Instants and dates as they arrive, bounded.

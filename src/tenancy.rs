@@ -6,9 +6,9 @@
 
 use std::fmt::Write as _;
 
+use crate::actor::Actor;
+use crate::actor::MemberRole;
 use crate::ids::{DriverId, GuestId, OrderId, RestaurantId, SessionId, UserId};
-use crate::orders::Actor;
-use crate::restaurants::MemberRole;
 
 /// What entitles a transaction to act. It was true when the permission was decided; the unit of work has PostgreSQL
 /// check it again in the transaction that uses it (`migrations/0060_grants.sql`), in the round trip of BEGIN.

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::events::{self, Event};
+use crate::fulfilment::Fulfilment;
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId, UserId};
-use crate::orders::{Fulfilment, Order, OrderStatus};
+use crate::orders::{Order, OrderStatus};
 use crate::place::Place;
 use crate::problem::{Code, Problem};
 use crate::tenancy::RestaurantScope;

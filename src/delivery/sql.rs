@@ -4,13 +4,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::status::DeliveryChange;
 use super::{Carrier, Delivery, DeliveryStatus, Stop};
+use crate::actor::MemberRole;
 use crate::disclosure::belongs_to_trip;
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId, UserId};
 use crate::orders::Order;
 use crate::paging::Page;
 use crate::place::Place;
 use crate::problem::{Code, OnConstraint as _, Problem};
-use crate::restaurants::MemberRole;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 

@@ -4,11 +4,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use unicode_normalization::UnicodeNormalization as _;
 
+use crate::actor::MemberRole;
 use crate::coupons::CouponCode;
 use crate::delivery::Vehicle;
 use crate::money::Amount;
 use crate::place::Place;
-use crate::restaurants::MemberRole;
 use crate::restaurants::hours::Span;
 use crate::restaurants::service_fee::ServiceFee;
 use crate::restaurants::tax::{Rate, TaxClass};

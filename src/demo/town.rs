@@ -5,11 +5,11 @@ use chrono_tz::Tz;
 use super::chance::founding_id;
 use super::city::{self, City, Dish, House};
 use crate::accounts::{Email, UserRole};
+use crate::actor::MemberRole;
 use crate::delivery::Vehicle;
 use crate::ids::{CategoryId, DriverId, ItemId, RestaurantId, UserId};
 use crate::money::{Currency, UnknownCurrency};
 use crate::place::Place;
-use crate::restaurants::MemberRole;
 use crate::restaurants::tax::{ClassRates, NoRate, Rate, Rates, TaxClass, TaxRules};
 
 /// Where it is.

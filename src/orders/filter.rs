@@ -5,8 +5,9 @@ use serde::{Deserialize, Deserializer};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{Fulfilment, OrderStatus};
+use super::OrderStatus;
 use crate::fold;
+use crate::fulfilment::Fulfilment;
 use crate::ids::RestaurantId;
 use crate::paging::{Cursor, Page};
 use crate::problem::Problem;

@@ -10,11 +10,11 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Fulfilment;
 use super::moment::{self, Asked};
 use super::offer::Doorstep;
 use crate::app::App;
 use crate::config;
+use crate::fulfilment::Fulfilment;
 use crate::ids::RestaurantId;
 use crate::money::Amount;
 use crate::problem::{Problem, ProblemBody};

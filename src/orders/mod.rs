@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::cart::{LineModifier, StoredLine};
 use crate::coupons::CouponCode;
+use crate::fulfilment::Fulfilment;
 use crate::ids::{CartId, ItemId, ModifierId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::menu::allergens::Effective;
 use crate::money::{self, Currency, Money, Overflow};
@@ -38,22 +39,9 @@ pub mod request;
 pub mod sql;
 pub mod status;
 
-pub use status::{Actor, OrderStatus};
+pub use status::OrderStatus;
 
 use pricing::{Sums, TaxShare};
-
-/// How the food reaches the guest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[sqlx(type_name = "fulfilment", rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Fulfilment {
-    /// A driver brings it.
-    Delivery,
-    /// The guest fetches it.
-    Pickup,
-    /// The guest sits at a table.
-    DineIn,
-}
 
 /// A modifier as it was sold.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

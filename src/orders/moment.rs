@@ -4,8 +4,8 @@
 use chrono::{DateTime, Days, NaiveDate, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::Fulfilment;
 use super::sql::slots::{self, DueOrders};
+use crate::fulfilment::Fulfilment;
 use crate::problem::{Code, Problem};
 use crate::restaurants::hours::Schedule;
 use crate::restaurants::last_orders::{NoPromise, OrderTimes, Pace, Promise};

@@ -3,16 +3,17 @@
 //! The truth is looked at here each time: open, orderable, delivered there, enough in the basket, a slot, a coupon that
 //! holds. What a quote promised (`promised`) is taken for its prices and never for the truth.
 
+use super::Totals;
 use super::moment::{self, Asked, Moment};
 use super::pricing::{self, Charges, Sums};
 use super::quote::Content;
 use super::request::{Basket, Request};
-use super::{Fulfilment, Totals};
 use crate::cart::sql::CartRow;
 use crate::cart::{self, CartStatus, Obstacle, StoredLine, shortage};
 use crate::config;
 use crate::coupons;
 use crate::coupons::rules::{Purchase, Saving};
+use crate::fulfilment::Fulfilment;
 use crate::ids::UserId;
 use crate::money::{Amount, Rounding};
 use crate::place::Place;

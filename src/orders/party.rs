@@ -8,11 +8,11 @@ use axum::http::request::Parts;
 use super::{Order, sql};
 use crate::accounts::Caller;
 use crate::accounts::caller::{authenticate, operation, path_parameter};
+use crate::actor::MemberRole;
 use crate::app::App;
 use crate::ids::OrderId;
 use crate::permission::{self, Operation, Relation};
 use crate::problem::Problem;
-use crate::restaurants::MemberRole;
 use crate::tenancy::{RestaurantScope, Who};
 use crate::uow::Tx;
 

@@ -168,7 +168,7 @@ fn accept_by(
     Some(usual.max(opens.map_or(usual, |opens| opens + within).min(slot.ends_at)))
 }
 
-fn asked<'a>(restaurant: &'a Restaurant, fulfilment: super::Fulfilment, offer: &Offer) -> Asked<'a> {
+fn asked<'a>(restaurant: &'a Restaurant, fulfilment: crate::fulfilment::Fulfilment, offer: &Offer) -> Asked<'a> {
     Asked { restaurant, fulfilment, lead_minutes: offer.terms.lead_minutes }
 }
 

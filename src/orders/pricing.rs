@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fulfilment::Fulfilment;
 use crate::money::{Amount, Overflow};
-use crate::orders::Fulfilment;
 use crate::restaurants::tax::{Portion, Rate, TaxRoundingLevel, TaxRules};
 
 /// What is added to the lines, and taken off them.

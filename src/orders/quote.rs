@@ -9,10 +9,11 @@ use utoipa::ToSchema;
 
 use super::pricing::{self, Charges, Sums};
 use super::request::{Basket, QuotedRequest, Request};
-use super::{Fulfilment, OrderLine, Totals};
+use super::{OrderLine, Totals};
 use crate::cart::{Obstacle, StoredLine};
 use crate::coupons::CouponCode;
 use crate::coupons::rules::{Discount, Saving};
+use crate::fulfilment::Fulfilment;
 use crate::ids::{CartId, ItemId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::money::{self, Currency, Money, Overflow};
 use crate::place::Place;

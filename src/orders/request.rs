@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::Fulfilment;
 use crate::bounded;
 use crate::cart::sql::{CartRow, WantedLine};
 use crate::cart::{MOST_LINES, Quantity};
 use crate::coupons::CouponCode;
+use crate::fulfilment::Fulfilment;
 use crate::ids::{ItemId, QuoteId};
 use crate::menu::configure::{Choice, check_counts};
 use crate::money::Money;

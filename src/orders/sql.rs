@@ -5,15 +5,16 @@ use serde::Deserialize;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Fulfilment, Order, OrderLine, OrderStatus, SoldModifier, TaxAt, Totals};
+use super::{Order, OrderLine, OrderStatus, SoldModifier, TaxAt, Totals};
+use crate::actor::MemberRole;
 use crate::coupons::CouponCode;
 use crate::events::Recorded;
+use crate::fulfilment::Fulfilment;
 use crate::ids::{CartId, DriverId, ItemId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::menu::allergens::Effective;
 use crate::money::{Amount, Currency};
 use crate::place::Place;
 use crate::problem::Problem;
-use crate::restaurants::MemberRole;
 use crate::restaurants::slots::Slot;
 use crate::restaurants::tax::Rate;
 use crate::tenancy::RestaurantScope;

@@ -5,7 +5,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Fulfilment, Order};
+use super::Order;
+use crate::actor::Actor;
+use crate::fulfilment::Fulfilment;
 
 /// How far an order has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
@@ -44,23 +46,6 @@ impl OrderStatus {
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Delivered | Self::Cancelled)
     }
-}
-
-/// In which capacity somebody changes an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[sqlx(type_name = "order_actor", rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Actor {
-    /// Who placed it.
-    Customer,
-    /// Who works for the restaurant.
-    Staff,
-    /// Who carries it.
-    Driver,
-    /// Who runs the platform; may do what staff may.
-    Admin,
-    /// The house itself.
-    System,
 }
 
 /// For which orders a step exists.

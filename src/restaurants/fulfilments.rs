@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{ArrayBuilder, RefOr, Schema, Type};
 
-use crate::orders::Fulfilment;
+use crate::fulfilment::Fulfilment;
 
 /// Some of the fulfilments; a list on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

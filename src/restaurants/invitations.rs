@@ -18,9 +18,10 @@ use utoipa_axum::routes;
 
 use super::members::require_rank;
 use super::staff::Staff;
-use super::{MemberRole, Membership, sql};
+use super::{Membership, sql};
 use crate::accounts::caller::SignedIn;
 use crate::accounts::{self, Email, UserRole};
+use crate::actor::MemberRole;
 use crate::app::App;
 use crate::ids::{InvitationId, RestaurantId};
 use crate::paging::List;

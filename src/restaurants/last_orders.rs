@@ -12,7 +12,7 @@ use super::fulfilments::Fulfilments;
 use super::hours::Schedule;
 use super::slots::Slot;
 use super::timeline::Period;
-use crate::orders::Fulfilment;
+use crate::fulfilment::Fulfilment;
 use crate::problem::FieldError;
 use crate::work;
 

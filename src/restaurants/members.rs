@@ -11,8 +11,9 @@ use utoipa_axum::routes;
 
 use super::invitations::{FreshInvitation, invite};
 use super::staff::Staff;
-use super::{Member, MemberRole, sql};
+use super::{Member, sql};
 use crate::accounts::{self, Email, UserRole};
+use crate::actor::MemberRole;
 use crate::app::App;
 use crate::ids::{RestaurantId, UserId};
 use crate::paging::List;

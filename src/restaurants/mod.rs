@@ -7,9 +7,10 @@
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::actor::MemberRole;
 use crate::ids::{RestaurantId, UserId};
 use crate::money::{Money, Rounding};
 use crate::pictures::Image;
@@ -44,19 +45,6 @@ use last_orders::{LastOrders, OpenNow};
 use service_fee::ServiceFeeTerms;
 use slots::SlotRules;
 use tax::{ClassRates, Rate, TaxRoundingLevel, TaxRules};
-
-/// Rank inside one restaurant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema, sqlx::Type)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[sqlx(type_name = "member_role", rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum MemberRole {
-    /// Owns it: may do what a manager may.
-    Owner,
-    /// Runs it: profile, hours, members.
-    Manager,
-    /// Works in it: orders, items.
-    Staff,
-}
 
 /// No orders for a while.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-use super::{MemberRole, sql};
+use super::sql;
 use crate::accounts::Caller;
 use crate::accounts::caller::{authenticate, operation, path_parameter};
+use crate::actor::MemberRole;
 use crate::app::App;
 use crate::ids::RestaurantId;
 use crate::permission::{self, Operation, Relation};

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 
+use crate::fulfilment::Fulfilment;
 use crate::money::{Amount, Overflow, Rounding};
-use crate::orders::Fulfilment;
 use crate::problem::FieldError;
 
 /// Most classes a restaurant may have; with the rate of what has none, an order has tax at eight rates at most.

@@ -10,7 +10,7 @@ use chrono::{DateTime, NaiveDateTime, NaiveTime, Offset as _, TimeDelta, TimeZon
 use chrono_tz::Tz;
 
 use super::hours::Schedule;
-use crate::orders::Fulfilment;
+use crate::fulfilment::Fulfilment;
 use crate::work;
 
 /// A stretch of time, half-open, during which a zone's clocks are ahead of UTC by the same amount.

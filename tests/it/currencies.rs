@@ -1,10 +1,11 @@
 //! Currencies against ISO 4217 and the rates of 2026, and sums of any amounts that they allow.
 
+use proptest::prelude::*;
+
+use comanda::fulfilment::Fulfilment;
 use comanda::money::{Amount, Currency, Overflow};
-use comanda::orders::Fulfilment;
 use comanda::orders::pricing::{Charges, sums};
 use comanda::restaurants::tax::{Portion, Rate, TaxRules};
-use proptest::prelude::*;
 
 /// Codes of ISO 4217 with their minor units, and the rate to the euro of those that people pay with.
 fn iso4217() -> impl Iterator<Item = (&'static str, Option<u32>, bool, Option<f64>)> {

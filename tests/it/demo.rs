@@ -5,17 +5,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use crate::app::{TestApp, eventually};
+use crate::people::id_of;
+use comanda::actor::MemberRole;
 use comanda::config::{Config, Source};
 use comanda::demo::city::{City, PASSWORD};
 use comanda::demo::seed::{self, Built};
 use comanda::demo::simulator::pace::Pace;
 use comanda::demo::town::{Town, ZONE};
 use comanda::demo::{self, DemoError, Simulator};
-use comanda::restaurants::{MemberRole, hours};
-use serde_json::json;
-
-use crate::app::{TestApp, eventually};
-use crate::people::id_of;
+use comanda::restaurants::hours;
 
 /// The city with only some of its restaurants: the same rules in a tenth of the time.
 fn small_town() -> Arc<Town> {

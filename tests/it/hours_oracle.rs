@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::{OffsetComponents as _, TZ_VARIANTS, Tz};
+use proptest::prelude::*;
+
 use comanda::restaurants::fulfilments::Fulfilments;
 use comanda::restaurants::hours::{self, DaySpan, Exception, Schedule, Span};
-use proptest::prelude::*;
 
 const DELIVERY: Fulfilments = Fulfilments { delivery: true, pickup: false, dine_in: false };
 const PICKUP: Fulfilments = Fulfilments { delivery: false, pickup: true, dine_in: false };
@@ -182,7 +183,7 @@ prop_compose! {
 }
 
 /// The minutes of a week that a span covers, for each fulfilment.
-fn minutes_of(span: &Span) -> HashSet<(i32, comanda::orders::Fulfilment)> {
+fn minutes_of(span: &Span) -> HashSet<(i32, comanda::fulfilment::Fulfilment)> {
     let begin = (i32::from(span.weekday) - 1) * 1_440 + i32::from(span.opens.minutes());
     let end = begin + i32::from(span.of_day().closes_after() - span.opens.minutes());
     let minutes = (begin..end).map(|minute| minute.rem_euclid(7 * 1_440));

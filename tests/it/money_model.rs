@@ -7,20 +7,21 @@
 use std::collections::BTreeMap;
 
 use chrono::DateTime;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+
 use comanda::cart::StoredLine;
 use comanda::coupons::rules::{Offered, Purchase, Saving};
 use comanda::coupons::{Coupon, CouponCode, CouponKind};
+use comanda::fulfilment::Fulfilment;
 use comanda::ids::{CouponId, ItemId, ModifierId, RestaurantId};
 use comanda::menu::allergens::Effective;
 use comanda::menu::configure::Chosen;
 use comanda::money::{Amount, Currency, Rounding};
-use comanda::orders::Fulfilment;
 use comanda::orders::pricing::{Charges, Sums, TaxShare, sums};
 use comanda::restaurants::service_fee::ServiceFee;
 use comanda::restaurants::tax::{ClassRates, Portion, Rate, Rates, TaxClass, TaxRoundingLevel, TaxRules};
-use rand::rngs::StdRng;
-use rand::seq::IndexedRandom as _;
-use rand::{RngExt as _, SeedableRng as _};
 
 /// A quotient as one writes it down: the digits before the point by long division, one digit behind it, and whether
 /// anything comes after that. Rounded by looking at that digit.

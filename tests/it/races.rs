@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use comanda::orders::OrderStatus;
-use comanda::orders::status::{Actor, Applies, STEPS};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -17,6 +15,9 @@ use tokio::task::JoinSet;
 use crate::app::TestApp;
 use crate::people::id_of;
 use crate::shop::Shop;
+use comanda::actor::Actor;
+use comanda::orders::OrderStatus;
+use comanda::orders::status::{Applies, STEPS};
 
 #[expect(clippy::disallowed_methods, reason = "how large the races are")]
 fn in_full() -> bool {

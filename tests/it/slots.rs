@@ -5,11 +5,6 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::{Europe, Pacific, Tz};
-use comanda::orders::Fulfilment;
-use comanda::restaurants::fulfilments::Fulfilments;
-use comanda::restaurants::hours::{DaySpan, Exception, LocalTime, Schedule, Span};
-use comanda::restaurants::last_orders::{LastOrder, OrderTimes, Pace};
-use comanda::restaurants::slots::{Slot, SlotRules};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
@@ -20,6 +15,11 @@ use crate::app::TestApp;
 use crate::people::{Person, id_of, to_door};
 use crate::reply::Reply;
 use crate::shop::{Shop, ShopBuilder};
+use comanda::fulfilment::Fulfilment;
+use comanda::restaurants::fulfilments::Fulfilments;
+use comanda::restaurants::hours::{DaySpan, Exception, LocalTime, Schedule, Span};
+use comanda::restaurants::last_orders::{LastOrder, OrderTimes, Pace};
+use comanda::restaurants::slots::{Slot, SlotRules};
 
 /// A server at ten in the morning (UTC) of the day after the real one, and that day.
 async fn a_morning() -> (TestApp, NaiveDate) {

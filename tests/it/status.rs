@@ -3,15 +3,17 @@
 use std::fmt::Write as _;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use comanda::ids::{OrderId, RestaurantId, UserId};
-use comanda::money::Amount;
-use comanda::orders::status::{Applies, CANCEL_WINDOW, CannotAdvance, STEPS, Stock, Wish};
-use comanda::orders::{Actor, Fulfilment, Order, OrderStatus, Totals};
 use serde_json::{Value, json};
 
 use crate::app::TestApp;
 use crate::people::{Person, to_door};
 use crate::shop::Shop;
+use comanda::actor::Actor;
+use comanda::fulfilment::Fulfilment;
+use comanda::ids::{OrderId, RestaurantId, UserId};
+use comanda::money::Amount;
+use comanda::orders::status::{Applies, CANCEL_WINDOW, CannotAdvance, STEPS, Stock, Wish};
+use comanda::orders::{Order, OrderStatus, Totals};
 
 /// The table as the design describes it, written a second time on purpose: who may take which step, for which orders,
 /// and whether a reason is asked for. ADMIN may wherever STAFF may.

@@ -1,14 +1,14 @@
 //! Tax: rates by class and fulfilment, in prices or on top of them, rounded once a rate and line.
 
-use comanda::money::{Amount, Rounding};
-use comanda::orders::Fulfilment;
-use comanda::orders::pricing::{Charges, Sums, TaxShare, sums};
-use comanda::restaurants::tax::{ClassRates, MOST_CLASSES, Portion, Rate, Rates, TaxClass, TaxRoundingLevel, TaxRules};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::app::TestApp;
 use crate::people::id_of;
+use comanda::fulfilment::Fulfilment;
+use comanda::money::{Amount, Rounding};
+use comanda::orders::pricing::{Charges, Sums, TaxShare, sums};
+use comanda::restaurants::tax::{ClassRates, MOST_CLASSES, Portion, Rate, Rates, TaxClass, TaxRoundingLevel, TaxRules};
 
 const FULFILMENTS: [Fulfilment; 3] = [Fulfilment::Delivery, Fulfilment::Pickup, Fulfilment::DineIn];
 

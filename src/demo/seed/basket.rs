@@ -8,11 +8,12 @@ use super::past::Meal;
 use crate::demo::chance::id_at;
 use crate::demo::city::Dish;
 use crate::demo::town::{Guest, Kitchen, Town};
+use crate::fulfilment::Fulfilment;
 use crate::ids::{ItemId, OrderId};
 use crate::menu::allergens::Effective;
 use crate::money::{Amount, Currency, Rounding};
 use crate::orders::pricing::{self, Charges};
-use crate::orders::{Fulfilment, Order, OrderLine, OrderStatus, TaxAt, Totals};
+use crate::orders::{Order, OrderLine, OrderStatus, TaxAt, Totals};
 use crate::problem::Problem;
 use crate::restaurants::tax::Portion;
 

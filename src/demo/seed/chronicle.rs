@@ -3,14 +3,16 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::life::{Life, Moment, What};
+use crate::actor::Actor;
 use crate::delivery::sql::history::PastDelivery;
 use crate::delivery::{Delivery, DeliveryStatus, Stop};
 use crate::demo::town::Kitchen;
 use crate::events::{Event, PastEvent};
+use crate::fulfilment::Fulfilment;
 use crate::ids::{DeliveryId, UserId};
 use crate::orders::sql::history::PastOrder;
 use crate::orders::status::Wish;
-use crate::orders::{Actor, Fulfilment, Order, OrderStatus};
+use crate::orders::{Order, OrderStatus};
 use crate::problem::Problem;
 
 /// What an event carries.

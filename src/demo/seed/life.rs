@@ -8,11 +8,13 @@ use rand::seq::IndexedRandom as _;
 use super::basket;
 use super::fleet::{self, Fleet, Ride};
 use super::past::Meal;
+use crate::actor::Actor;
 use crate::delivery::Carrier;
 use crate::demo::chance::id_at;
 use crate::demo::town::{Kitchen, Town};
+use crate::fulfilment::Fulfilment;
 use crate::ids::{DeliveryId, UserId};
-use crate::orders::{Actor, Fulfilment, Order, OrderStatus};
+use crate::orders::{Order, OrderStatus};
 use crate::problem::Problem;
 
 /// Why guests think better of it.

@@ -4,9 +4,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::fulfilment::Fulfilment;
 use crate::ids::{OrderId, RestaurantId};
 use crate::money::Currency;
-use crate::orders::{Fulfilment, Order, OrderLine, OrderStatus, TaxAt};
+use crate::orders::{Order, OrderLine, OrderStatus, TaxAt};
 use crate::place::Place;
 use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;

@@ -10,9 +10,10 @@ use uuid::Uuid;
 
 use super::Row;
 use crate::fold;
+use crate::fulfilment::Fulfilment;
 use crate::ids::{OrderId, RestaurantId, UserId};
 use crate::orders::filter::{Filter, Text};
-use crate::orders::{Fulfilment, Order, OrderStatus};
+use crate::orders::{Order, OrderStatus};
 use crate::paging::{List, Page};
 use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;

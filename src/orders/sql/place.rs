@@ -8,9 +8,10 @@ use uuid::Uuid;
 
 use crate::cart::StoredLine;
 use crate::coupons::CouponCode;
+use crate::fulfilment::Fulfilment;
 use crate::ids::{CartId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::money::{Amount, Currency, Rounding};
-use crate::orders::{Fulfilment, Order, OrderLine, TaxAt};
+use crate::orders::{Order, OrderLine, TaxAt};
 use crate::place::Place;
 use crate::problem::{OnConstraint as _, Problem};
 use crate::restaurants::tax::{Rate, TaxRoundingLevel, TaxRules};

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use crate::accounts::Email;
+use crate::actor::MemberRole;
 use crate::ids::{InvitationId, RestaurantId, UserId};
 use crate::problem::Problem;
-use crate::restaurants::MemberRole;
 use crate::restaurants::invitations::Invitation;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;

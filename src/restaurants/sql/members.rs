@@ -1,8 +1,9 @@
 //! Every statement on who works for a restaurant.
 
+use crate::actor::MemberRole;
 use crate::ids::{RestaurantId, UserId};
 use crate::problem::Problem;
-use crate::restaurants::{Member, MemberRole, Membership};
+use crate::restaurants::{Member, Membership};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 

@@ -1,7 +1,7 @@
 //! Who could ask, what they could ask about, and what each of them is to it.
 
+use comanda::actor::MemberRole;
 use comanda::permission::Relation;
-use comanda::restaurants::MemberRole;
 
 use super::exercise::gaps;
 use crate::reply::Reply;

@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use comanda::orders::OrderStatus;
-use comanda::orders::status::{Actor, Applies, STEPS};
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{RngExt as _, SeedableRng as _};
@@ -17,6 +15,9 @@ use super::{sends, told};
 use crate::app::{TestApp, eventually};
 use crate::people::{Person, id_of};
 use crate::shop::Shop;
+use comanda::actor::Actor;
+use comanda::orders::OrderStatus;
+use comanda::orders::status::{Applies, STEPS};
 
 const PHONES: [&str; 3] = ["phone", "tablet", "till"];
 const STOCK: u32 = 5_000;
