@@ -72,7 +72,7 @@ pub fn router(app: &Arc<App>) -> Result<Router, RouterError> {
         .layer(from_fn_with_state(Arc::clone(app), limits::limit))
         .merge(openapi::routes(&document))
         .merge(console::routes())
-        .merge(pictures::routes())
+        .merge(pictures::http::routes())
         .fallback(nothing_here)
         .with_state(Arc::clone(app));
     let routes = middleware::inside(routes, &app.config.http, app.config.images.max_bytes);

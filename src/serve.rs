@@ -153,7 +153,7 @@ fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<Runnin
     let (router, io, engine_sessions) = realtime::around(router::router(&app)?, &app);
     let router = middleware::outside(router, &app.config.http);
     let relay = tokio::spawn(realtime::start(Arc::clone(&app), io, reached.session().clone(), stop.clone()));
-    let collector = tokio::spawn(pictures::keep_collecting(Arc::clone(&app), stop.clone()));
+    let collector = tokio::spawn(pictures::collect::keep_collecting(Arc::clone(&app), stop.clone()));
     let feed = tokio::spawn(feed::follow(Arc::clone(&app), reached.session().clone(), stop.clone()));
     let outbox = tokio::spawn(worker::work(Arc::clone(&app), stop.clone()));
     app.jobs.spawn(overdue::keep_watch(Arc::clone(&app), stop.clone()));

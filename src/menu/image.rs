@@ -9,7 +9,8 @@ use utoipa_axum::routes;
 use super::{Item, sql};
 use crate::app::App;
 use crate::ids::{ImageId, ItemId, RestaurantId};
-use crate::pictures::{self, Upload};
+use crate::pictures::http::Upload;
+use crate::pictures::keep::keep;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
 use crate::tenancy::RestaurantScope;
@@ -62,7 +63,7 @@ async fn set_item_image(
         .read(scope, move |tx| Box::pin(async move { sql::items::get(tx, scope.restaurant(), item).await }))
         .await?;
     found.ok_or_else(Problem::not_found)?;
-    let image = pictures::keep(&app, scope, upload).await?;
+    let image = keep(&app, scope, upload).await?;
     show(&app, scope, item, Some(image)).await
 }
 

@@ -232,7 +232,7 @@ pub async fn delete_category(tx: &mut Tx, scope: &RestaurantScope, id: CategoryI
              select id from menu_items where restaurant_id = $1 and category_id = $2 and deleted_at is null
              order by id for no key update
          ), gone as (
-             update menu_items i set deleted_at = $3, available = false, unavailable_until = null
+             update menu_items i set deleted_at = $3, available = false, unavailable_until = null, image_id = null
              from content c where i.restaurant_id = $1 and i.id = c.id
          )
          update menu_categories set deleted_at = $3 where restaurant_id = $1 and id = $2 and deleted_at is null",

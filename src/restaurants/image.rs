@@ -11,7 +11,8 @@ use super::staff::Staff;
 use super::{Restaurant, sql};
 use crate::app::App;
 use crate::ids::{ImageId, RestaurantId};
-use crate::pictures::{self, Upload};
+use crate::pictures::http::Upload;
+use crate::pictures::keep::keep;
 use crate::problem::{Problem, ProblemBody};
 use crate::tenancy::RestaurantScope;
 use crate::wire::Versioned;
@@ -27,7 +28,7 @@ async fn show(app: &App, scope: RestaurantScope, image: Option<ImageId>) -> Resu
         .write(scope, move |tx| {
             Box::pin(async move {
                 sql::lock(tx, &scope).await?;
-                sql::images::show(tx, &scope, image).await?;
+                sql::profile::show_image(tx, &scope, image).await?;
                 changed(tx, &scope).await
             })
         })
@@ -57,7 +58,7 @@ async fn set_image(
     staff: Staff,
     upload: Upload,
 ) -> Result<Versioned<Restaurant>, Problem> {
-    let image = pictures::keep(&app, staff.scope, upload).await?;
+    let image = keep(&app, staff.scope, upload).await?;
     show(&app, staff.scope, Some(image)).await
 }
 

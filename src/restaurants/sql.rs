@@ -20,7 +20,6 @@ use crate::problem::Problem;
 use crate::uow::Tx;
 
 pub mod hours;
-pub mod images;
 pub mod invitations;
 pub mod members;
 pub mod profile;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
-use comanda::pictures::collect;
+use comanda::pictures::collect::collect;
 use image::{DynamicImage, GenericImageView as _};
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};

@@ -30,7 +30,7 @@ const KEPT: &[(&str, &str)] = &[
     ("events", "the log of what happened to orders"),
     ("exceptional_days", "its restaurant"),
     ("exceptional_hours", "its restaurant"),
-    ("images", "collected when nothing shows them (pictures.rs)"),
+    ("images", "collected when nothing shows them (pictures/collect.rs)"),
     ("invitations", "bounded for each restaurant"),
     ("item_modifier_groups", "its item"),
     ("memberships", "its restaurant"),

@@ -241,7 +241,8 @@ pub async fn require_category(tx: &mut Tx, scope: &RestaurantScope, id: Category
 pub async fn delete(tx: &mut Tx, scope: &RestaurantScope, id: ItemId) -> Result<(), Problem> {
     let now = tx.now();
     let hidden = sqlx::query!(
-        "update menu_items set deleted_at = $3, available = false, unavailable_until = null, updated_at = $3
+        "update menu_items set deleted_at = $3, available = false, unavailable_until = null, image_id = null,
+             updated_at = $3
          where restaurant_id = $1 and id = $2 and deleted_at is null",
         scope.restaurant() as RestaurantId,
         id as ItemId,

@@ -263,7 +263,8 @@ pub async fn hide(tx: &mut Tx, scope: &RestaurantScope, gone: &Gone) -> Result<(
     let now = tx.now();
     sqlx::query!(
         "with items as (
-             update menu_items set deleted_at = $6, available = false, unavailable_until = null, updated_at = $6
+             update menu_items set deleted_at = $6, available = false, unavailable_until = null, image_id = null,
+                 updated_at = $6
              where restaurant_id = $1 and id = any($2) and deleted_at is null
          ), of_items as (
              delete from item_modifier_groups where restaurant_id = $1 and group_id = any($4)

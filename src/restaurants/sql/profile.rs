@@ -5,7 +5,7 @@ use sqlx::types::Json;
 
 use super::tax;
 use crate::fold;
-use crate::ids::RestaurantId;
+use crate::ids::{ImageId, RestaurantId};
 use crate::money::{Amount, Currency, Rounding};
 use crate::place::Place;
 use crate::problem::{Code, OnConstraint as _, Problem};
@@ -203,6 +203,20 @@ pub async fn next_version(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Pr
     sqlx::query!(
         "update restaurants set version = version + 1, updated_at = $2 where id = $1",
         scope.restaurant() as RestaurantId,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Shows this image of the restaurant from now on, or none.
+pub async fn show_image(tx: &mut Tx, scope: &RestaurantScope, id: Option<ImageId>) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "update restaurants set image_id = $2, version = version + 1, updated_at = $3 where id = $1",
+        scope.restaurant() as RestaurantId,
+        id as Option<ImageId>,
         now,
     )
     .execute(tx.connection())

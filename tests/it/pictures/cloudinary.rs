@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use comanda::pictures::collect;
+use comanda::pictures::collect::collect;
 use comanda_providers::images::cloudinary::{Settings, Signature, sign};
 use comanda_providers::images::{Bounds, Cloudinary, Picture, StoreError, StoreImage as _, prepare};
 use serde_json::Value;

@@ -1,10 +1,10 @@
-//! Every statement on pictures, but for which dish shows which (`menu/sql.rs`).
+//! Every statement on images. Which restaurant and which item shows an image is written by their own statements.
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
+use super::Image;
 use crate::ids::{ImageId, RestaurantId};
-use crate::pictures::Image;
 use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
@@ -44,20 +44,6 @@ pub async fn stored(tx: &mut Tx, scope: &RestaurantScope, id: ImageId, shown: &I
     Ok(kept.rows_affected() == 1)
 }
 
-/// The restaurant shows this picture from now on, or none.
-pub async fn show(tx: &mut Tx, scope: &RestaurantScope, id: Option<ImageId>) -> Result<(), Problem> {
-    let now = tx.now();
-    sqlx::query!(
-        "update restaurants set image_id = $2, version = version + 1, updated_at = $3 where id = $1",
-        scope.restaurant() as RestaurantId,
-        id as Option<ImageId>,
-        now,
-    )
-    .execute(tx.connection())
-    .await?;
-    Ok(())
-}
-
 /// A picture that nothing shows.
 #[derive(Debug)]
 pub struct Idle {
@@ -71,15 +57,14 @@ pub struct Idle {
     pub key: String,
 }
 
-/// Marks pictures that no restaurant and no dish on a menu shows, of all restaurants.
+/// Marks pictures that no restaurant and no item shows, of all restaurants.
 pub async fn mark_idle(tx: &mut Tx) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
         "update images i set idle_since = $1
          where idle_since is null
            and not exists (select from restaurants r where r.id = i.restaurant_id and r.image_id = i.id)
-           and not exists (select from menu_items m where m.restaurant_id = i.restaurant_id and m.image_id = i.id
-                           and m.deleted_at is null)",
+           and not exists (select from menu_items m where m.restaurant_id = i.restaurant_id and m.image_id = i.id)",
         now,
     )
     .execute(tx.connection())
@@ -94,8 +79,7 @@ pub async fn idle(tx: &mut Tx, since: DateTime<Utc>, providers: &[String], limit
         "select i.restaurant_id, i.id, i.provider, i.key from images i
          where i.idle_since <= $1 and i.provider = any($2)
            and not exists (select from restaurants r where r.id = i.restaurant_id and r.image_id = i.id)
-           and not exists (select from menu_items m where m.restaurant_id = i.restaurant_id and m.image_id = i.id
-                           and m.deleted_at is null)
+           and not exists (select from menu_items m where m.restaurant_id = i.restaurant_id and m.image_id = i.id)
          order by i.idle_since limit $3",
         since,
         providers,
@@ -120,15 +104,8 @@ pub async fn postpone(tx: &mut Tx, scope: &RestaurantScope, id: ImageId) -> Resu
     Ok(())
 }
 
-/// The files are gone: so is the row, and what dishes off the menu said of it.
+/// Deletes the row: the files are gone.
 pub async fn forget(tx: &mut Tx, scope: &RestaurantScope, id: ImageId) -> Result<(), Problem> {
-    sqlx::query!(
-        "update menu_items set image_id = null where restaurant_id = $1 and image_id = $2 and deleted_at is not null",
-        scope.restaurant() as RestaurantId,
-        id as ImageId,
-    )
-    .execute(tx.connection())
-    .await?;
     sqlx::query!(
         "delete from images where restaurant_id = $1 and id = $2",
         scope.restaurant() as RestaurantId,

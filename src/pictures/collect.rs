@@ -1,0 +1,59 @@
+//! Deleting images that nothing shows.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::sql;
+use crate::app::App;
+use crate::problem::Problem;
+use crate::tenancy::PlatformScope;
+
+/// Pictures that are removed in one go.
+const BATCH: i64 = 20;
+
+/// Removes pictures that nothing has shown for a while. No transaction is open while the provider is asked, removing twice
+/// is as good as once, and a row goes only after its files.
+///
+/// # Errors
+/// When the database does not answer; what is left is found the next time.
+pub async fn collect(app: &App) -> Result<usize, Problem> {
+    let platform = PlatformScope::proven_by("the collector of pictures that nothing shows", None);
+    let before = app.clock.now() - app.pictures.grace;
+    let at_hand = app.pictures.providers();
+    let idle = app
+        .db
+        .write(platform, move |tx| {
+            Box::pin(async move {
+                sql::mark_idle(tx).await?;
+                sql::idle(tx, before, &at_hand, BATCH).await
+            })
+        })
+        .await?;
+    let mut removed = 0;
+    for image in idle {
+        let Some(store) = app.pictures.store(&image.provider) else { continue };
+        let scope = platform.restaurant(image.restaurant_id);
+        if let Err(error) = store.remove(&image.key).await {
+            tracing::warn!(%error, key = image.key, "an image could not be deleted; it is retried later");
+            app.db.write(scope, move |tx| Box::pin(async move { sql::postpone(tx, &scope, image.id).await })).await?;
+            continue;
+        }
+        app.db.write(scope, move |tx| Box::pin(async move { sql::forget(tx, &scope, image.id).await })).await?;
+        removed += 1;
+    }
+    Ok(removed)
+}
+
+/// Collects now and then until the server stops.
+pub async fn keep_collecting(app: Arc<App>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(app.pictures.collect_every) => {}
+        }
+        if let Err(problem) = collect(&app).await {
+            tracing::warn!(%problem, "unused images were not deleted; they are retried later");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Images over HTTP: how they arrive in a request, and `/images/…`, where those on this disk are served.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use comanda_providers::images::Variant;
+
+use crate::app::App;
+use crate::ids::{ImageId, RestaurantId};
+use crate::problem::{Code, Problem};
+use crate::wire::{Path, unreadable};
+
+/// A file in a request: the body itself, or the one part of a form that is a file.
+pub struct Upload(pub(super) Bytes);
+
+impl FromRequest<Arc<App>> for Upload {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let most = app.pictures.max_bytes;
+        let kind =
+            request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let kind = kind.to_ascii_lowercase();
+        let file = if kind.starts_with("multipart/form-data") {
+            file_of_form(request).await?
+        } else if kind.starts_with("image/") || kind.starts_with("application/octet-stream") {
+            Bytes::from_request(request, &()).await.map_err(|rejection| unreadable(&rejection))?
+        } else {
+            let detail =
+                "Send the picture itself with `Content-Type: image/jpeg`, or as a file in `multipart/form-data`.";
+            return Err(Problem::new(Code::UnsupportedMediaType, detail));
+        };
+        if file.len() > most {
+            let detail = format!("Send a smaller image: at most {most} bytes (IMAGE_MAX_BYTES).");
+            return Err(Problem::new(Code::BodyTooLarge, detail));
+        }
+        Ok(Self(file))
+    }
+}
+
+/// The only file of a form. The whole form is bounded by the body's limit.
+async fn file_of_form(request: Request) -> Result<Bytes, Problem> {
+    let one_file = || Problem::new(Code::MalformedRequest, "Send a multipart form with exactly one file.");
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let boundary = multer::parse_boundary(kind).map_err(|_| one_file())?;
+    let body = Bytes::from_request(request, &()).await.map_err(|rejection| unreadable(&rejection))?;
+    let stream = futures_util::stream::once(async move { Ok::<_, std::convert::Infallible>(body) });
+    let mut form = multer::Multipart::new(stream, boundary);
+    let mut found = None;
+    while let Some(part) = form.next_field().await.map_err(|_| one_file())? {
+        let is_file = part.file_name().is_some();
+        let bytes = part.bytes().await.map_err(|_| one_file())?;
+        if is_file && found.replace(bytes).is_some() {
+            return Err(one_file());
+        }
+    }
+    found.ok_or_else(one_file)
+}
+
+/// What is said of a picture's life: its name is used once.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
+/// `/images/…`: pictures that lie on this disk. A name is used once, so an answer holds for ever.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new().route("/images/{restaurantId}/{imageId}/{file}", get(show))
+}
+
+async fn show(
+    State(app): State<Arc<App>>,
+    Path((restaurant, image, file)): Path<(RestaurantId, ImageId, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let variant = Variant::ALL.into_iter().find(|variant| file.strip_suffix(".jpg") == Some(variant.name()));
+    let variant = variant.ok_or_else(Problem::not_found)?;
+    let path = app.pictures.disk.file(&format!("{restaurant}/{image}"), variant).ok_or_else(Problem::not_found)?;
+    let etag = format!("\"{image}.{}\"", variant.name());
+    let held = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut held = held.flat_map(|value| value.split(',')).map(|one| one.trim().trim_start_matches("W/"));
+    if held.any(|one| one == "*" || one == etag) {
+        let about = [(header::ETAG, etag.as_str()), (header::CACHE_CONTROL, FOR_EVER)];
+        return Ok((StatusCode::NOT_MODIFIED, about).into_response());
+    }
+    let bytes = tokio::fs::read(path).await.map_err(|_| Problem::not_found())?;
+    let mut answer = (
+        [
+            (header::CONTENT_TYPE, "image/jpeg"),
+            (header::CACHE_CONTROL, FOR_EVER),
+            (header::CONTENT_DISPOSITION, "inline"),
+        ],
+        bytes,
+    )
+        .into_response();
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        answer.headers_mut().insert(header::ETAG, etag);
+    }
+    Ok(answer)
+}

@@ -1,0 +1,45 @@
+//! Storing an uploaded image.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use comanda_providers::images::StoreError;
+
+use super::http::Upload;
+use super::{Image, sql};
+use crate::app::App;
+use crate::ids::ImageId;
+use crate::problem::{Code, Problem};
+use crate::tenancy::RestaurantScope;
+
+/// Takes a picture for a restaurant: cleaned, written down, stored, and only then shown. If anything breaks in between, the
+/// row that was written first tells the collector what to remove.
+///
+/// # Errors
+/// 415 `unsupported_image`, 422 `unacceptable_image`, or 503 while too many are being decoded or the provider is away.
+pub async fn keep(app: &App, scope: RestaurantScope, Upload(file): Upload) -> Result<ImageId, Problem> {
+    let picture = app.pictures.clean(file).await?;
+    let id = ImageId::new();
+    let store = Arc::clone(&app.pictures.current);
+    let key = format!("{}/{id}", scope.restaurant());
+    let (provider, name) = (store.provider(), key.clone());
+    app.db.write(scope, move |tx| Box::pin(async move { sql::insert(tx, &scope, id, provider, &name).await })).await?;
+    let at = store.put(&key, &picture).await.map_err(|error| refused(&error))?;
+    let (width, height) = (picture.width, picture.height);
+    let thumbhash = Some(STANDARD.encode(&picture.thumbhash));
+    let shown = Image { thumb: at.thumb, card: at.card, detail: at.detail, hero: at.hero, width, height, thumbhash };
+    let kept =
+        app.db.write(scope, move |tx| Box::pin(async move { sql::stored(tx, &scope, id, &shown).await })).await?;
+    if kept { Ok(id) } else { Err(later()) }
+}
+
+/// What went wrong is logged; the client hears whether to come back.
+fn refused(error: &StoreError) -> Problem {
+    tracing::error!(%error, "an image could not be stored");
+    later()
+}
+
+fn later() -> Problem {
+    Problem::new(Code::ImagesUnavailable, "The image was not stored. Send it again later.").retry_after(30)
+}

@@ -1,0 +1,86 @@
+//! Where images are stored, and what bounds the work on them.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use chrono::TimeDelta;
+use comanda_providers::images::{
+    Bounds, Cloudinary, LocalDisk, Picture, Refusal, StoreError, StoreImage, cloudinary, prepare,
+};
+
+use crate::config;
+use crate::heavy::HeavyWork;
+use crate::problem::{Code, Problem};
+
+/// The stores, and the bounds on work.
+pub struct Pictures {
+    /// Where new pictures go.
+    pub(super) current: Arc<dyn StoreImage>,
+    /// Where pictures lie that this program serves.
+    pub(super) disk: LocalDisk,
+    /// Where they are decoded.
+    decoding: HeavyWork,
+    bounds: Bounds,
+    pub(super) max_bytes: usize,
+    pub(super) grace: TimeDelta,
+    pub(super) collect_every: std::time::Duration,
+}
+
+impl Pictures {
+    /// As configured: Cloudinary, or the disk in its place.
+    ///
+    /// # Errors
+    /// When the client of the real thing cannot be made.
+    pub fn new(config: &config::Config) -> Result<Self, StoreError> {
+        let settings = &config.images;
+        let folder = settings.dir.clone().unwrap_or_else(|| config.data_dir.join("images"));
+        let disk = LocalDisk::new(folder, "/images");
+        let current: Arc<dyn StoreImage> = match &config.cloudinary {
+            Some(account) => Arc::new(Cloudinary::new(cloudinary::Settings {
+                base_url: settings.cloudinary_base_url.clone(),
+                delivery_url: settings.cloudinary_delivery_url.clone(),
+                cloud_name: account.cloud_name.clone(),
+                api_key: account.api_key.clone(),
+                api_secret: account.api_secret.clone(),
+                signature: settings.cloudinary_signature,
+                timeout: settings.provider_timeout,
+                pause: std::time::Duration::from_millis(250),
+            })?),
+            None => Arc::new(disk.clone()),
+        };
+        Ok(Self {
+            current,
+            disk,
+            decoding: HeavyWork::new(settings.decodes_at_once, settings.queue, 5),
+            bounds: Bounds { most_pixels: settings.max_pixels },
+            max_bytes: settings.max_bytes,
+            grace: TimeDelta::from_std(settings.grace).unwrap_or(TimeDelta::hours(1)),
+            collect_every: settings.collect_every,
+        })
+    }
+
+    /// Where pictures can be removed: at Cloudinary, if it is configured, and on the disk.
+    pub(super) fn providers(&self) -> Vec<String> {
+        [self.current.provider(), self.disk.provider()].map(ToOwned::to_owned).into()
+    }
+
+    /// The store of a picture that was kept under this provider, if it is at hand.
+    pub(super) fn store(&self, provider: &str) -> Option<&dyn StoreImage> {
+        let stores: [&dyn StoreImage; 2] = [self.current.as_ref(), &self.disk];
+        stores.into_iter().find(|store| store.provider() == provider)
+    }
+
+    /// Makes clean pictures out of a file, outside the threads that answer requests; a few at once, some wait, and the
+    /// others are sent away.
+    pub(super) async fn clean(&self, file: Bytes) -> Result<Picture, Problem> {
+        let bounds = self.bounds;
+        let picture = self.decoding.run(move || prepare(&file, bounds)).await?;
+        picture.map_err(|refusal| {
+            let code = match refusal {
+                Refusal::UnknownFormat | Refusal::Heif => Code::UnsupportedImage,
+                Refusal::Size(_) | Refusal::Ending | Refusal::Damaged(_) => Code::UnacceptableImage,
+            };
+            Problem::new(code, format!("The image {refusal}."))
+        })
+    }
+}
