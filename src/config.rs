@@ -160,6 +160,8 @@ pub struct Limits {
     pub address: Option<Quota>,
     /// `RATE_LIMIT_NETWORK`; `None`: off.
     pub network: Option<Quota>,
+    /// `RATE_LIMIT_REPEATS`, of a user; a network has ten times as many.
+    pub repeats: Quota,
     /// `MESSAGES_PER_NUMBER`.
     pub messages_per_number: Quota,
     /// `MESSAGES_PER_ACCOUNT`.
@@ -767,6 +769,7 @@ impl Limits {
                     })
                 },
             );
+        let repeats = by_mode(120, 6_000);
         let coupon_guesses = Quota::new(if mode == Mode::Production { 100 } else { 10_000 }, Duration::from_mins(15));
         let messages = |reader: &mut Reader<'_>, name: &str, most: u32| {
             let a_day = Quota::new(most, Duration::from_hours(24));
@@ -783,6 +786,10 @@ impl Limits {
             user,
             address,
             network,
+            repeats: reader.value("RATE_LIMIT_REPEATS", wanted, repeats, |text| match text {
+                "auto" => Some(repeats),
+                quota => Quota::parse(quota),
+            }),
             messages_per_number: messages(reader, "MESSAGES_PER_NUMBER", 10),
             messages_per_account: messages(reader, "MESSAGES_PER_ACCOUNT", 20),
             messages_per_network: messages(

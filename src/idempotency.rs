@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -34,7 +34,13 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        let Some(value) = parts.headers.get("idempotency-key") else {
+        Self::read(&parts.headers)
+    }
+}
+
+impl IdempotencyKey {
+    fn read(headers: &HeaderMap) -> Result<Self, Problem> {
+        let Some(value) = headers.get("idempotency-key") else {
             return Ok(Self(None));
         };
         let key = value.to_str().unwrap_or_default();
@@ -45,9 +51,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
         }
         Ok(Self(Some(key.to_owned())))
     }
-}
 
-impl IdempotencyKey {
     /// Binds the key to who asks for what, where doing it twice would hurt.
     ///
     /// # Errors
@@ -60,6 +64,44 @@ impl IdempotencyKey {
             Problem::new(Code::IdempotencyKeyMissing, detail)
         })
     }
+}
+
+/// What a request may be the repetition of: the same operation, by the same user, under the same key.
+#[derive(Debug, Clone)]
+pub struct Repeat {
+    user: UserId,
+    operation: Operation,
+    key: String,
+}
+
+impl Repeat {
+    /// Of a request with a well-formed key.
+    pub fn of(request: &Request, user: UserId, operation: Operation) -> Option<Self> {
+        let key = IdempotencyKey::read(request.headers()).ok()?.0?;
+        Some(Self { user, operation, key })
+    }
+
+    /// Whether an answer is kept under the key. With which body it was sent is not asked.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn was_answered(&self, db: &Database) -> Result<bool, Problem> {
+        let Self { user, operation, key } = self.clone();
+        db.read(Who::user(user), move |tx| Box::pin(async move { is_kept(tx, user, operation, &key).await })).await
+    }
+}
+
+async fn is_kept(tx: &mut Tx, user: UserId, operation: Operation, key: &str) -> Result<bool, Problem> {
+    let row = sqlx::query!(
+        r#"select exists (select from idempotency_keys where user_id = $1 and operation = $2 and key = $3)
+               as "kept!""#,
+        user.uuid(),
+        operation.id(),
+        key,
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    Ok(row.kept)
 }
 
 /// A key, and what it was sent with.
@@ -124,16 +166,8 @@ impl Claim {
     /// # Errors
     /// `idempotency_key_reused` when it came with another body.
     pub async fn recall(&self, tx: &mut Tx) -> Result<Option<Answer>, Problem> {
-        let row = sqlx::query!(
-            r#"select exists (select from idempotency_keys where user_id = $1 and operation = $2 and key = $3)
-                   as "kept!""#,
-            self.user.uuid(),
-            self.operation.id(),
-            self.key,
-        )
-        .fetch_one(tx.connection())
-        .await?;
-        if row.kept { self.stored(tx).await.map(Some) } else { Ok(None) }
+        let is_kept = is_kept(tx, self.user, self.operation, &self.key).await?;
+        if is_kept { self.stored(tx).await.map(Some) } else { Ok(None) }
     }
 
     async fn stored(&self, tx: &mut Tx) -> Result<Answer, Problem> {

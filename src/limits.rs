@@ -21,10 +21,12 @@ use governor::state::{InMemoryState, NotKeyed};
 use ipnet::IpNet;
 
 use crate::accounts::caller::bearer;
+use crate::admission::Priority;
 use crate::app::App;
 use crate::client::Client;
 use crate::clock::{Clock, parse_duration};
 use crate::config;
+use crate::idempotency::Repeat;
 use crate::ids::UserId;
 use crate::permission::Operation;
 use crate::problem::{Code, Problem};
@@ -66,6 +68,13 @@ impl Quota {
         self.per
     }
 
+    /// So many times as many in the same time.
+    #[must_use]
+    const fn times(self, factor: u32) -> Self {
+        let Some(factor) = NonZeroU32::new(factor) else { return self };
+        Self { count: self.count.saturating_mul(factor), per: self.per }
+    }
+
     /// As the algorithm wants it.
     fn refill(self) -> governor::Quota {
         governor::Quota::with_period(self.interval())
@@ -90,6 +99,10 @@ enum Policy {
     Address,
     /// All signed-in users of a network together, elsewhere: accounts cost nothing.
     Network,
+    /// A user's requests beyond [`Self::User`] that come with an `Idempotency-Key`.
+    UserRepeats,
+    /// A network's requests beyond [`Self::Network`] that come with an `Idempotency-Key`.
+    NetworkRepeats,
 }
 
 impl Policy {
@@ -99,6 +112,8 @@ impl Policy {
             Self::User => "user",
             Self::Address => "address",
             Self::Network => "network",
+            Self::UserRepeats => "user-repeats",
+            Self::NetworkRepeats => "network-repeats",
         }
     }
 }
@@ -228,8 +243,13 @@ pub struct Limits {
     user: Option<Buckets>,
     address: Option<Buckets>,
     network: Option<Buckets>,
+    user_repeats: Buckets,
+    network_repeats: Buckets,
     shared: Option<Shared>,
 }
+
+/// A network may repeat so many times as much as a user.
+const USERS_OF_A_NETWORK: u32 = 10;
 
 impl Limits {
     /// As configured; Redis is reached with the first request.
@@ -245,6 +265,8 @@ impl Limits {
             user: ordinary(Policy::User, quotas.user),
             address: ordinary(Policy::Address, quotas.address),
             network: ordinary(Policy::Network, quotas.network),
+            user_repeats: Buckets::new(Policy::UserRepeats, quotas.repeats, clock),
+            network_repeats: Buckets::new(Policy::NetworkRepeats, quotas.repeats.times(USERS_OF_A_NETWORK), clock),
             shared,
         })
     }
@@ -282,28 +304,36 @@ const fn guesses(operation: Operation) -> bool {
 }
 
 /// Draws for the request; says with every answer what is left, and refuses when nothing is.
+///
+/// What was answered before under the request's `Idempotency-Key` is answered again all the same: a client whose answer was
+/// lost has to learn what became of its request. See [`is_repeated`].
 pub async fn limit(State(app): State<Arc<App>>, client: Client, request: Request, next: Next) -> Response {
     let operation = request.extensions().get::<Operation>().copied();
     // The token's word is enough to choose a bucket; whether its session stands is asked later, once.
     let claims = bearer(request.headers()).and_then(|token| app.tokens.check(token, app.clock.now()).ok());
     let user = claims.map(|claims| claims.sub);
     let Some(buckets) = app.limits.buckets(operation, user) else { return next.run(request).await };
-    let subject = match (buckets.policy, user) {
-        (Policy::User, Some(user)) => Subject::User(user),
-        _ => Subject::Network(client.network()),
+    let limits = &app.limits;
+    let shared = limits.shared.as_ref();
+    let network = Subject::Network(client.network());
+    let (mut buckets, mut subject) = match (buckets.policy, user) {
+        (Policy::User, Some(user)) => (buckets, Subject::User(user)),
+        _ => (buckets, network),
     };
-    let mut buckets = buckets;
-    let mut verdict = buckets.draw_everywhere(app.limits.shared.as_ref(), subject).await;
-    if verdict.allowed
-        && buckets.policy == Policy::User
-        && let Some(network) = &app.limits.network
-    {
-        let of_all = network.draw_everywhere(app.limits.shared.as_ref(), Subject::Network(client.network())).await;
-        if !of_all.allowed {
-            (buckets, verdict) = (network, of_all);
+    let mut verdict = buckets.draw_everywhere(shared, subject).await;
+    let mut passes = verdict.allowed;
+    if buckets.policy == Policy::User {
+        let repeat = user.zip(operation).and_then(|(user, operation)| Repeat::of(&request, user, operation));
+        passes = passes || is_repeated(&app, repeat.as_ref(), &limits.user_repeats, subject).await;
+        if passes && let Some(of_all) = &limits.network {
+            let common = of_all.draw_everywhere(shared, network).await;
+            if !common.allowed {
+                passes = is_repeated(&app, repeat.as_ref(), &limits.network_repeats, network).await;
+                (buckets, verdict, subject) = (of_all, common, network);
+            }
         }
     }
-    let mut response = if verdict.allowed {
+    let mut response = if passes {
         next.run(request).await
     } else {
         tracing::warn!(policy = buckets.policy.name(), %subject, "too many requests");
@@ -311,6 +341,21 @@ pub async fn limit(State(app): State<Arc<App>>, client: Client, request: Request
     };
     write_fields(&mut response, buckets, verdict);
     response
+}
+
+/// Whether a request beyond a limit repeats one that was answered, by its user, operation and `Idempotency-Key`. Asking that
+/// costs a statement, and so draws from a bucket of its own first, whatever the key; and the statement takes a slot, as a
+/// request does. Everything else about the repetition (its token, its body) is looked at where the answer is given.
+async fn is_repeated(app: &App, repeat: Option<&Repeat>, buckets: &Buckets, subject: Subject) -> bool {
+    let Some(repeat) = repeat else { return false };
+    if !buckets.draw_everywhere(app.limits.shared.as_ref(), subject).await.allowed {
+        return false;
+    }
+    let Ok(_slot) = app.admission.enter(Priority::Normal).await else { return false };
+    repeat.was_answered(&app.db).await.unwrap_or_else(|problem| {
+        tracing::warn!(%problem, "could not look up the Idempotency-Key of a request beyond its limit");
+        false
+    })
 }
 
 /// 429, with the seconds to wait.

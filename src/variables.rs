@@ -135,6 +135,12 @@ pub const VARIABLES: &[Variable] = &[
     ),
     plain(
         LIMITS,
+        "RATE_LIMIT_REPEATS",
+        "auto",
+        "Requests of a user beyond RATE_LIMIT_USER, and ten times as many of a network beyond RATE_LIMIT_NETWORK, whose Idempotency-Key is looked up: what was answered before is answered again. auto: 120/1m in production, 6000/1m in development.",
+    ),
+    plain(
+        LIMITS,
         "MESSAGES_PER_NUMBER",
         "auto",
         "Codes and notices to one phone number or, where they are asked for by hand, one address. auto: 10/24h. Beyond: 429, or by e-mail.",

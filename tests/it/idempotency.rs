@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::app::TestApp;
-use crate::people::id_of;
+use crate::people::{Person, id_of};
 
 #[tokio::test]
 async fn the_same_key_and_body_get_the_first_answer_byte_for_byte() {
@@ -149,7 +149,7 @@ fn whatever_makes_something_takes_a_key() {
 
 #[tokio::test]
 async fn whatever_is_made_under_a_key_is_made_once() {
-    let app = TestApp::start().await;
+    let app = TestApp::with(&[("RATE_LIMIT_USER", "60/10h"), ("RATE_LIMIT_REPEATS", "20/10h")]).await;
     let (luigi, gino) = (app.restaurant("Luigi").opens().await, app.restaurant("Gino").opens().await);
     let (admin, owner, ada) = (app.admin().await, &luigi.owner, app.customer("Ada").await);
     let place = json!({ "lat": 44.4949, "lng": 11.3426 });
@@ -169,17 +169,19 @@ async fn whatever_is_made_under_a_key_is_made_once() {
         (&ada, "/api/me/addresses".to_owned(), json!({ "label": "Home", "address": "Via Zamboni 1", "place": place })),
         (&ada, "/api/me/devices".to_owned(), json!({ "kind": "fcm", "target": "a-push-target", "locale": "it" })),
     ];
+    let asks = async |person: &Person, path: &str, body: &Value| {
+        let request = person.request(reqwest::Method::POST, path).header("idempotency-key", "the-one");
+        person.send(request.json(body)).await
+    };
+    let mut answers = Vec::new();
     for (person, path, body) in &made {
-        let asks = async |path: &str, body: &Value| {
-            let request = person.request(reqwest::Method::POST, path).header("idempotency-key", "the-one");
-            person.send(request.json(body)).await
-        };
-        let first = asks(path, body).await;
+        let first = asks(person, path, body).await;
         first.expect(201);
         assert_eq!(first.header("idempotency-replayed"), "", "{path}");
-        let again = asks(path, body).await;
+        let again = asks(person, path, body).await;
         assert_eq!((again.status, again.header("idempotency-replayed")), (201, "true"), "{path}");
         assert_eq!(again.bytes, first.bytes, "{path}");
+        answers.push(first);
     }
     // What is ordered again is in the cart once, however often the wish comes.
     let bob = app.customer("Bob").await;
@@ -197,4 +199,15 @@ async fn whatever_is_made_under_a_key_is_made_once() {
     admin.post(&gino.path("/members"), &json!({ "email": owner.email, "role": "MANAGER" })).await.expect(201);
     let request = owner.request(reqwest::Method::POST, &gino.path("/categories")).header("idempotency-key", "the-one");
     owner.send(request.json(&json!({ "name": "Soups" }))).await.refused(422, "idempotency_key_reused");
+    // Beyond the limit on requests nothing is made any more, and what was made is answered.
+    for person in [&admin, owner, &ada] {
+        crate::repetition::uses_up_requests(person).await;
+    }
+    for ((person, path, body), first) in made.iter().zip(answers) {
+        let again = asks(person, path, body).await;
+        assert_eq!((again.status, again.header("idempotency-replayed")), (201, "true"), "{path}");
+        assert_eq!(again.bytes, first.bytes, "{path}");
+        let new = person.request(reqwest::Method::POST, path).header("idempotency-key", "another");
+        person.send(new.json(body)).await.refused(429, "too_many_requests");
+    }
 }

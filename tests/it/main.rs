@@ -85,6 +85,7 @@ mod quotes;
 mod races;
 mod realtime;
 mod recovery;
+mod repetition;
 mod replay;
 mod restaurants;
 mod retention;
