@@ -1,8 +1,8 @@
 //! The menu: categories, the items in them, and the groups of modifiers that are asked about an item.
 //!
 //! Every change that a guest can see gives the menu a new version. Deleting hides: past orders keep their items. Nothing
-//! here sells anything; stock is taken by `orders`, and only what sells out or comes back changes the menu: guests read
-//! whether there is any left, staff read how many.
+//! here sells anything; stock is taken by `orders`, and a count changes the menu only where it may change what can be ordered
+//! (`menu_shows_stock`): guests read whether there is any left, staff read how many.
 //!
 //! Sizes are a group with min 1 and max 1: the item's price is that of the smallest, and the other sizes add to it.
 
@@ -35,6 +35,7 @@ pub mod nesting;
 pub mod orderable;
 pub mod published;
 pub mod replace;
+pub mod satisfiable;
 pub mod sql;
 pub mod stock;
 pub mod table;

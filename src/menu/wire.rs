@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 
 use super::allergens::{Declared, Diet};
 use super::dayparts::{DayPart, Time, Week};
-use super::orderable::{Answerable, NotOrderable};
+use super::orderable::{self, NotOrderable};
+use super::satisfiable::Satisfiable;
 use super::translations::{Texts, Translations};
 use super::{Category, Contents, Group, Item, Modifier};
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId, RestaurantId};
@@ -120,7 +121,7 @@ pub struct MenuModifier {
     pub unavailable_until: Option<DateTime<Utc>>,
     /// Counted, and none is left.
     pub sold_out: bool,
-    /// Switched on, not sold out, and every group that has to be answered when it is chosen can be.
+    /// Switched on, not sold out, and its required groups can be satisfied.
     pub orderable: bool,
     /// What is in it; null: nobody has said.
     pub allergens: Option<Vec<Declared>>,
@@ -166,7 +167,7 @@ pub struct MenuItem {
     pub unavailable_until: Option<DateTime<Utc>>,
     /// Counted, and none is left.
     pub sold_out: bool,
-    /// Switched on, not sold out, served at this hour, and every group that has to be answered can be.
+    /// Switched on, not sold out, served at this hour, and its required groups can be satisfied, all of them together.
     pub orderable: bool,
     /// Why not; null: it can be ordered.
     pub reason: Option<NotOrderable>,
@@ -247,7 +248,7 @@ struct Showing<'a> {
     time: Time,
     until: DateTime<Utc>,
     currency: Currency,
-    answerable: Answerable,
+    satisfiable: Satisfiable,
 }
 
 impl Showing<'_> {
@@ -268,7 +269,7 @@ impl Showing<'_> {
     fn item(&mut self, item: Item, category_served: bool) -> MenuItem {
         self.holds_until(item.unavailable_until);
         let in_time = self.served(&item.day_parts) && category_served;
-        let reason = self.answerable.obstacle(&item, in_time);
+        let reason = orderable::obstacle(&item, in_time, &mut self.satisfiable);
         let told = |written: String| said(&item.translations, self.language, written, description_of);
         MenuItem {
             id: item.id,
@@ -292,7 +293,7 @@ impl Showing<'_> {
 
     fn modifier(&mut self, modifier: Modifier) -> MenuModifier {
         self.holds_until(modifier.unavailable_until);
-        let orderable = self.answerable.can_choose(&modifier);
+        let orderable = self.satisfiable.can_choose(&modifier);
         MenuModifier {
             id: modifier.id,
             name: said(&modifier.translations, self.language, modifier.name, name_of),
@@ -343,8 +344,8 @@ pub fn shown(
 ) -> Result<(Menu, DateTime<Utc>), chrono_tz::ParseError> {
     let (zone, currency) = (contents.timezone.parse()?, contents.currency);
     let (until, time) = (now + life, Time::between(zone, now, now + life));
-    let answerable = Answerable::of(&contents.groups);
-    let mut showing = Showing { language, zone, now, time, until, currency, answerable };
+    let satisfiable = Satisfiable::of(&contents.groups);
+    let mut showing = Showing { language, zone, now, time, until, currency, satisfiable };
     let mut items: HashMap<CategoryId, Vec<Item>> = HashMap::new();
     for item in contents.items {
         items.entry(item.category_id).or_default().push(item);

@@ -136,14 +136,14 @@ async fn write(
     let due = order.scheduled_for.map_or(order.placed_at, |slot| slot.starts_at);
     let day = due.with_timezone(&restaurant.zone()?).date_naive();
     let placed = sql::place::insert(tx, scope, &order, day, &Taken::by(&offer.lines), &offer.tax).await?;
-    let Placed::Numbered { number, sold_out } = placed else { return Err(out_of_stock(tx, scope, &offer).await?) };
+    let Placed::Numbered { number, menu_changed } = placed else { return Err(out_of_stock(tx, scope, &offer).await?) };
     order.number = number;
     take_slot(tx, scope, restaurant, &order, &offer).await?;
     if let Some(saving) = &offer.saving {
         coupons::sql::redeem(tx, scope, customer, order.id, saving).await?;
     }
     events::publish(tx, scope, Event::OrderPlaced(&order)).await?;
-    if sold_out {
+    if menu_changed {
         menu::sql::announce(tx, scope).await?;
     }
     if restaurant.auto_accept { confirm_at_once(tx, restaurant, order).await } else { Ok(order) }

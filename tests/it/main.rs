@@ -90,6 +90,7 @@ mod replay;
 mod restaurants;
 mod retention;
 mod round_trips;
+mod satisfiable;
 mod search;
 mod second_factor;
 mod shortages;

@@ -37,7 +37,7 @@ impl StockChange {
 pub struct Counted {
     /// Done; otherwise fewer are left than were to be taken, or there is no count to change.
     pub done: bool,
-    /// Guests see a difference: it sold out, or can be had again.
+    /// Guests may see a difference on the menu.
     pub visible: bool,
 }
 
@@ -94,8 +94,7 @@ pub async fn of_modifier(
                update modifiers m set stock = old.wanted, updated_at = $5 from old
                where m.restaurant_id = $1 and m.id = old.id and ($4 is null or old.wanted between 0 and 1000000)
                returning m.id, m.stock, coalesce(m.stock, 0) - coalesce(old.stock, 0) as delta,
-                   (m.stock = 0) is distinct from (old.stock = 0)
-                   and (coalesce(m.stock, 1) = 0 or coalesce(old.stock, 1) = 0) as visible
+                   menu_shows_stock($1, m.group_id, old.stock, m.stock) as visible
            ), written as (
                insert into stock_ledger (restaurant_id, modifier_id, delta, reason, at)
                select $1, id, delta, 'SET', $5 from changed where delta <> 0

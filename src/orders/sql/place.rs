@@ -49,8 +49,8 @@ pub enum Placed {
     Numbered {
         /// The number people call out.
         number: i32,
-        /// Something was taken to the last portion.
-        sold_out: bool,
+        /// So few are left of something that guests may see it on the menu.
+        menu_changed: bool,
     },
     /// Of these items not enough is left; nothing was written.
     OutOfStock,
@@ -110,7 +110,7 @@ pub async fn insert(
            ), taken_modifiers as (
                update modifiers m set stock = m.stock - l.quantity, updated_at = $3
                from modifiers_left l, enough where enough.ok and m.restaurant_id = $1 and m.id = l.id
-               returning m.id, l.quantity, m.stock
+               returning m.id, m.group_id, l.quantity, m.stock
            ), written as (
                insert into stock_ledger (restaurant_id, item_id, modifier_id, order_id, delta, reason, at)
                select $1::uuid, id, null::uuid, $2::uuid, -quantity, 'SOLD', $3::timestamptz from taken
@@ -144,7 +144,8 @@ pub async fn insert(
                update quotes set order_id = $2 from enough where ok and restaurant_id = $1 and id = $11
            )
            select number, exists (select from taken where stock = 0)
-                       or exists (select from taken_modifiers where stock = 0) as "sold_out!"
+                       or exists (select from taken_modifiers
+                                  where menu_shows_stock($1, group_id, stock + quantity, stock)) as "menu_changed!"
            from placed"#,
         scope.restaurant() as RestaurantId,
         order.id as OrderId,
@@ -201,5 +202,5 @@ pub async fn insert(
     .fetch_optional(tx.connection())
     .await
     .on_constraint("orders_cart_key", Problem::not_found)?;
-    Ok(row.map_or(Placed::OutOfStock, |row| Placed::Numbered { number: row.number, sold_out: row.sold_out }))
+    Ok(row.map_or(Placed::OutOfStock, |row| Placed::Numbered { number: row.number, menu_changed: row.menu_changed }))
 }

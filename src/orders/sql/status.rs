@@ -51,18 +51,18 @@ pub async fn save_status(
 /// What the order took comes back, in the sequence in which it was taken (`orders/place.rs`): its stock unless it was used
 /// up in cooking, its slot and its coupon.
 async fn give_back(tx: &mut Tx, scope: &RestaurantScope, order: &Order, stock: bool) -> Result<(), Problem> {
-    let is_back_on_the_menu = stock && return_stock(tx, scope, order.id).await?;
+    let menu_changed = stock && return_stock(tx, scope, order.id).await?;
     if let Some(slot) = order.slot {
         slots::give_back(tx, scope, slot).await?;
     }
     if order.coupon_code.is_some() {
         coupons::sql::give_back(tx, scope, order.id).await?;
     }
-    if is_back_on_the_menu { menu::sql::announce(tx, scope).await } else { Ok(()) }
+    if menu_changed { menu::sql::announce(tx, scope).await } else { Ok(()) }
 }
 
-/// What the ledger says an order took comes back, where it is still counted. `true`: something that was sold out can be
-/// had again. Takes its turn as `place::insert` does.
+/// What the ledger says an order took comes back, where it is still counted. `true`: guests may see it on the menu. Takes
+/// its turn as `place::insert` does.
 async fn return_stock(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> Result<bool, Problem> {
     let now = tx.now();
     let returned = sqlx::query!(
@@ -86,19 +86,19 @@ async fn return_stock(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> R
            ), back as (
                update modifiers m set stock = m.stock + l.portions, updated_at = $3
                from locked_modifiers l where m.restaurant_id = $1 and m.id = l.id and m.stock is not null
-               returning m.id, l.portions, m.stock
+               returning m.id, m.group_id, l.portions, m.stock
            ), written as (
                insert into stock_ledger (restaurant_id, item_id, modifier_id, order_id, delta, reason, at)
                select $1::uuid, id, null::uuid, $2::uuid, portions, 'RETURNED', $3::timestamptz from items
                union all select $1, null, id, $2, portions, 'RETURNED', $3 from back
            )
            select exists (select from items where stock = portions)
-               or exists (select from back where stock = portions) as "back_again!""#,
+               or exists (select from back where menu_shows_stock($1, group_id, stock - portions, stock)) as "menu_changed!""#,
         scope.restaurant() as RestaurantId,
         order as OrderId,
         now,
     )
     .fetch_one(tx.connection())
     .await?;
-    Ok(returned.back_again)
+    Ok(returned.menu_changed)
 }
