@@ -99,13 +99,14 @@ async fn list_drivers(
 struct DriverAvailability {
     /// AVAILABLE or OFFLINE; BUSY is not chosen.
     status: DriverStatus,
-    /// Needed the first time, when no place is known yet.
+    /// Required to go on duty; on duty it may be absent. Forgotten when the driver goes off duty.
     place: Option<Place>,
 }
 
 /// Go on duty or off duty
 ///
-/// A driver who goes off duty during a delivery finishes it. A driver on duty reports a location at least once a
+/// A driver who goes off duty during a delivery finishes it; then, or else at once, the server forgets where the driver
+/// is. A driver on duty reports a location at least once a
 /// minute: after `DRIVER_PRESENCE` without a request the driver gets no deliveries, and after `DRIVER_OFF_DUTY_AFTER`
 /// the driver is set off duty and deliveries not picked up are WAITING again.
 #[utoipa::path(put, path = "/api/drivers/me/availability", tag = "drivers", security(("token" = [])),
@@ -134,10 +135,7 @@ async fn set_driver_availability(
         .write(who, move |tx| {
             Box::pin(async move {
                 if !sql::drivers::set_online(tx, driver, online, wanted.place).await? {
-                    return Err(Problem::invalid_field(
-                        "/place",
-                        "is required, because your location is not known yet",
-                    ));
+                    return Err(Problem::invalid_field("/place", "is required, because your location is not known"));
                 }
                 profile(tx, user, presence).await
             })
@@ -158,12 +156,13 @@ struct Location {
 
 /// Report the driver's location
 ///
-/// Reports can arrive late and in any order: one older than the latest changes nothing. A location that no vehicle
+/// Reports can arrive late and in any order: one older than the latest changes nothing. Off duty and without an open
+/// delivery no location is kept. A location that no vehicle
 /// reaches from the last one in the time between (`DRIVER_MAX_SPEED`) is refused.
 #[utoipa::path(post, path = "/api/drivers/me/location", tag = "drivers", security(("token" = [])),
     request_body = Location,
     responses(
-        (status = 204, description = "Recorded, or older than the last known location"),
+        (status = 204, description = "Recorded; or not kept, because it is older than the last known location or the driver is off duty"),
         (status = 403, description = "The caller has no driver profile", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The location is invalid or too far from the last one, or the time is in the future", body = ProblemBody, content_type = "application/problem+json"),
 ))]

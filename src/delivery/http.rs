@@ -194,7 +194,7 @@ async fn advance(
     reason: Option<String>,
 ) -> Result<Delivery, Problem> {
     let scope = party.scope;
-    // The order first, the delivery second: the same sequence of locks as when an order's step is followed.
+    // The order first, the delivery second, the driver third: the same sequence of locks as when an order's step is followed.
     let orders_step = match to {
         DeliveryStatus::PickedUp => Some(OrderStatus::OnTheWay),
         DeliveryStatus::Delivered => Some(OrderStatus::Delivered),
@@ -203,9 +203,6 @@ async fn advance(
             return Err(Problem::invalid_field("/status", "must be WAITING, ARRIVED, PICKED_UP, DELIVERED or FAILED"));
         }
     };
-    if let Some(driver) = scope.driver_id() {
-        sql::drivers::seen(tx, driver).await?;
-    }
     if orders_step.is_some() {
         // A driver sees no order whose delivery is closed; what is wrong with the step the delivery says.
         crate::orders::sql::lock(tx, &scope, party.order).await?;
@@ -215,6 +212,9 @@ async fn advance(
     let carrier = delivery.driver.as_ref().map(|carrier| carrier.id);
     if scope.driver_id().is_some_and(|driver| carrier != Some(driver)) {
         return Err(Problem::not_found());
+    }
+    if let Some(driver) = scope.driver_id() {
+        sql::drivers::seen(tx, driver).await?;
     }
     let shown = delivery.clone().shown_to(&scope);
     if_match.check(delivery.version, &shown)?;

@@ -84,7 +84,8 @@ pub struct Driver {
     pub vehicle: String,
     /// Whether they want work and have some.
     pub status: DriverStatus,
-    /// Where they were last seen. In the list of drivers null unless they are on duty and present.
+    /// Where they were last seen; null while they are off duty without an open delivery. In the list of drivers null unless
+    /// they are on duty and present.
     pub place: Option<Place>,
     /// When that was, by the phone's own clock; null where `place` is.
     pub located_at: Option<DateTime<Utc>>,

@@ -185,7 +185,10 @@ async fn drivers_are_made_by_administrators_and_speak_for_themselves() {
     mario.post("/api/drivers/me/location", &json!({ "place": { "lat": 44.5, "lng": 11.3 } })).await.expect(204);
     let nowhere = mario.post("/api/drivers/me/location", &json!({ "place": { "lat": 144.5, "lng": 11.3 } })).await;
     nowhere.refused(422, "invalid_request");
-    mario.put("/api/drivers/me/availability", &json!({ "status": "AVAILABLE" })).await.expect(200);
+    // Off duty nothing is kept of a report.
+    let blind = mario.put("/api/drivers/me/availability", &json!({ "status": "AVAILABLE" })).await;
+    assert_eq!(blind.refused(422, "invalid_request")["errors"][0]["pointer"], "/place");
+    mario.comes_on_duty(44.5, 11.3).await;
     assert_eq!(profile(&mario).await["place"], json!({ "lat": 44.5, "lng": 11.3 }));
     assert_eq!(mario.get("/api/me").await.expect(200)["role"], "DRIVER");
 }

@@ -108,6 +108,97 @@ async fn reports_are_ordered_by_the_phone_s_own_time() {
 }
 
 #[tokio::test]
+async fn no_place_is_stored_of_a_driver_who_is_off_duty_and_carries_nothing() {
+    let scene = Scene::set().await;
+    let (mario, owner) = (&scene.mario, &scene.luigi.owner);
+    let stored = async || {
+        let located =
+            "select count(*) from drivers where coalesce(latitude, longitude) is not null or located_at is not null";
+        scene.app.count(located).await == 1
+    };
+    let goes_off = async || {
+        let off = mario.put("/api/drivers/me/availability", &json!({ "status": "OFFLINE" })).await.expect(200);
+        off["place"].is_null()
+    };
+    let comes = async || mario.comes_on_duty(44.4960, 11.3400).await;
+    assert!(stored().await);
+    assert!(goes_off().await && !stored().await);
+    // Reports that come late, and a place that goes with going off duty, do not bring it back.
+    let now = scene.app.clock.now();
+    for at in [None, Some(now), Some(now - TimeDelta::minutes(1)), Some(now + TimeDelta::minutes(1))] {
+        scene.sends((44.4970, 11.3410), at).await.expect(204);
+        assert!(!stored().await, "{at:?}");
+    }
+    let farewell = json!({ "status": "OFFLINE", "place": { "lat": 44.4960, "lng": 11.3400 } });
+    mario.put("/api/drivers/me/availability", &farewell).await.expect(200);
+    assert!(!stored().await);
+    // Who went off duty during a delivery is followed until it is over, however it ends.
+    for end in ["DELIVERED", "FAILED", "CANCELLED", "WAITING", "another driver"] {
+        comes().await;
+        let (order, delivery) = scene.carried().await;
+        owner.walks(&order, &["PREPARING", "READY"]).await;
+        assert!(!goes_off().await && stored().await, "{end}");
+        scene.sends((44.4970, 11.3410), None).await.expect(204);
+        let cancel = json!({ "status": "CANCELLED", "reason": "Closed." });
+        match end {
+            "DELIVERED" => {
+                mario.brings(&delivery, "PICKED_UP").await;
+                assert!(stored().await);
+                mario.brings(&delivery, "DELIVERED").await;
+            }
+            "FAILED" => {
+                mario.brings(&delivery, "PICKED_UP").await;
+                owner.patch(&format!("/api/orders/{}/status", id_of(&order)), &cancel).await.expect(200);
+            }
+            "CANCELLED" => {
+                owner.patch(&format!("/api/orders/{}/status", id_of(&order)), &cancel).await.expect(200);
+            }
+            "WAITING" => {
+                mario.brings(&delivery, "WAITING").await;
+            }
+            _ => {
+                let other = scene.app.driver("Other").await.comes_on_duty(44.4960, 11.3400).await;
+                owner.assigns(&delivery, Some(&other)).await.expect(200);
+                let located = scene.app.count("select count(*) from drivers where latitude is not null").await;
+                assert_eq!(located, 1, "the other's");
+                break;
+            }
+        }
+        assert!(!stored().await, "{end}");
+        scene.sends((44.4970, 11.3410), None).await.expect(204);
+        assert!(!stored().await, "{end}");
+    }
+}
+
+#[tokio::test]
+async fn a_place_is_forgotten_with_whoever_disappears_and_in_every_race() {
+    let scene = Scene::set().await;
+    let (mario, owner) = (&scene.mario, &scene.luigi.owner);
+    let located = async || scene.app.count("select count(*) from drivers where latitude is not null").await;
+    scene.app.passes(TimeDelta::hours(3));
+    eventually("who has not been heard of for hours is nowhere", async || located().await == 0).await;
+    let off = json!({ "status": "OFFLINE" });
+    for round in 0..12 {
+        mario.comes_on_duty(44.4960, 11.3400).await;
+        let (order, delivery) = scene.carried().await;
+        owner.walks(&order, &["PREPARING", "READY"]).await;
+        mario.brings(&delivery, "PICKED_UP").await;
+        let done = json!({ "status": "DELIVERED" });
+        let path = format!("/api/deliveries/{}/status", id_of(&delivery));
+        let carrier = if round % 2 == 0 { mario } else { owner };
+        let (end, left, reported) = tokio::join!(
+            carrier.patch(&path, &done),
+            mario.put("/api/drivers/me/availability", &off),
+            scene.sends((44.4970, 11.3410), None)
+        );
+        end.expect(200);
+        left.expect(200);
+        reported.expect(204);
+        assert_eq!(located().await, 0, "round {round}");
+    }
+}
+
+#[tokio::test]
 async fn nobody_is_at_zero_zero_or_off_the_earth() {
     let scene = Scene::set().await;
     let admin = scene.app.admin().await;

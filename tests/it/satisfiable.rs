@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use comanda::ids::{ModifierGroupId, ModifierId};
 use comanda::menu::configure::{Choice, NestedChoice, Questions, configure};
 use comanda::menu::satisfiable::Satisfiable;
+use comanda::menu::translations::Translations;
 use comanda::menu::{Group, Modifier};
 use comanda::money::Amount;
 use comanda::work;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 
 use crate::app::TestApp;
@@ -31,13 +32,13 @@ fn modifier(stock: Option<i32>, available: bool, asks: Vec<ModifierGroupId>) -> 
         allergens: None,
         diets: Vec::new(),
         modifier_groups: asks,
-        translations: Default::default(),
+        translations: Translations::default(),
     }
 }
 
 fn group(min: i16, max: i16, modifiers: Vec<Modifier>) -> Group {
     let (id, name) = (ModifierGroupId::new(), "G".to_owned());
-    Group { id, key: None, name, min, max, translations: Default::default(), modifiers }
+    Group { id, key: None, name, min, max, translations: Translations::default(), modifiers }
 }
 
 /// One modifier: its stock, whether it is on, and which nested groups it asks.
@@ -120,12 +121,11 @@ impl<'a> Oracle<'a> {
             let before = self.choices.clone();
             if quantity > 0 {
                 let modifier_id = modifier.id;
-                match first.below {
-                    None => self.choices.push(Choice { modifier_id, quantity, modifiers: Vec::new() }),
-                    Some(_) => {
-                        let above = self.choices.last_mut().unwrap();
-                        above.modifiers.push(NestedChoice { modifier_id, quantity });
-                    }
+                if first.below.is_none() {
+                    self.choices.push(Choice { modifier_id, quantity, modifiers: Vec::new() });
+                } else {
+                    let above = self.choices.last_mut().unwrap();
+                    above.modifiers.push(NestedChoice { modifier_id, quantity });
                 }
             }
             *self.left.get_mut(&modifier.id).unwrap() -= portions;

@@ -179,14 +179,8 @@ impl Session {
     }
 
     /// Takes up work at a place.
-    pub async fn go_online(&self, place: Place) -> Result<(), CallError> {
+    pub async fn go_online(&self, place: Place) -> Result<Driver, CallError> {
         let body = json!({ "status": "AVAILABLE", "place": place });
-        self.answer(Call::send("set availability", Method::PUT, "/api/drivers/me/availability", body)).await.map(drop)
-    }
-
-    /// Takes up work where the server last saw them.
-    pub async fn take_up_work(&self) -> Result<Driver, CallError> {
-        let body = json!({ "status": "AVAILABLE" });
         self.answer(Call::send("set availability", Method::PUT, "/api/drivers/me/availability", body)).await?.read()
     }
 

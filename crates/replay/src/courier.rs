@@ -78,7 +78,7 @@ impl Legs {
         }
         match who.share_location(to_place(point)).await {
             // The day runs faster than any vehicle: then they say where they begin anew.
-            Err(error) if error.status() == Some(422) => who.go_online(to_place(point)).await,
+            Err(error) if error.status() == Some(422) => who.go_online(to_place(point)).await.map(drop),
             answer => answer,
         }
     }

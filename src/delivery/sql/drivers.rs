@@ -118,7 +118,8 @@ pub async fn list(tx: &mut Tx, page: Page, presence: TimeDelta) -> Result<Vec<(D
         .collect())
 }
 
-/// Says whether a driver wants work, and where they are, if that is told. `false`: the place is not known.
+/// Says whether a driver wants work, and where they are, if that is told. `false`: the place is not known. The place of a
+/// driver who is off duty and carries nothing is dropped by a trigger (`forget_place`), whoever writes it.
 pub async fn set_online(tx: &mut Tx, driver: DriverId, online: bool, place: Option<Place>) -> Result<bool, Problem> {
     let now = tx.now();
     let changed = sqlx::query!(

@@ -55,8 +55,10 @@ async fn shifts(world: Arc<World>, index: usize) {
     let mut random = chance::of(&format!("simulator/{email}"));
     #[expect(clippy::cast_precision_loss, reason = "twenty drivers")]
     world.pace.wait(index as f64 * 0.1).await;
+    let corner = world.city.houses[index % world.city.houses.len()].place;
+    let mut place = Place { lat: corner.lat(), lng: corner.lng() };
     loop {
-        let id = match come(&world, index, &email).await {
+        let id = match come(&world, index, &email, place).await {
             Ok(id) => id,
             Err(error) => {
                 super::note("coming on duty", &error);
@@ -68,10 +70,11 @@ async fn shifts(world: Arc<World>, index: usize) {
         while world.riders.with(&id, |rider| rider.riding) == Some(true) {
             world.pace.wait(1.0).await;
         }
-        if let Some(session) = world.riders.with(&id, |rider| Arc::clone(&rider.session))
-            && let Err(error) = session.go_offline().await
-        {
-            super::note("taking a break", &error);
+        if let Some((session, last)) = world.riders.with(&id, |rider| (Arc::clone(&rider.session), rider.place)) {
+            place = last;
+            if let Err(error) = session.go_offline().await {
+                super::note("taking a break", &error);
+            }
         }
         world.pace.wait(random.random_range(8.0..20.0)).await;
     }
@@ -92,11 +95,9 @@ async fn stay(world: &World, id: &str, minutes: f64) {
     }
 }
 
-async fn come(world: &World, index: usize, email: &str) -> Result<String, CallError> {
+async fn come(world: &World, index: usize, email: &str, place: Place) -> Result<String, CallError> {
     let session = world.cast.session(email).await?;
-    let profile = session.take_up_work().await?;
-    let corner = world.city.houses[index % world.city.houses.len()].place;
-    let place = profile.place.unwrap_or(Place { lat: corner.lat(), lng: corner.lng() });
+    let profile = session.go_online(place).await?;
     let mut riders = world.riders.riders.lock().unwrap_or_else(PoisonError::into_inner);
     let vehicle = world.city.people.drivers[index].vehicle;
     riders.entry(profile.id.clone()).or_insert(Rider { session, vehicle, place, riding: false });
