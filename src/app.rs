@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::heavy::HeavyWork;
 use crate::limits::Limits;
 use crate::menu::published::Published;
-use crate::notifications::Outbox;
+use crate::outbox::Outbox;
 use crate::pictures::Pictures;
 use crate::seal::Seal;
 use crate::uow::Database;

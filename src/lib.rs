@@ -51,7 +51,9 @@ pub mod admission;
 pub mod uow;
 /// What the database holds only sealed.
 pub mod seal;
-/// Pictures: taken, made clean, stored, served, collected.
+/// Messages to people, written with what they tell of.
+pub mod outbox;
+/// Images of restaurants and items.
 pub mod pictures;
 /// The log of everything that happened.
 pub mod events;

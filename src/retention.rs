@@ -16,7 +16,7 @@ use crate::config::Retention;
 use crate::problem::Problem;
 use crate::tenancy::PlatformScope;
 use crate::uow::{Steps, Tx};
-use crate::{accounts, guests, idempotency, notifications, orders, sync};
+use crate::{accounts, guests, idempotency, orders, outbox, sync};
 
 /// Rows that are removed in one transaction.
 pub const BATCH: i64 = 500;
@@ -65,7 +65,7 @@ pub const RULES: [Rule; 10] = [
     Rule {
         table: "notifications",
         kept: |kept| kept.notifications,
-        forget: |tx, before, most| Box::pin(notifications::sql::forget(tx, before, most)),
+        forget: |tx, before, most| Box::pin(outbox::sql::forget(tx, before, most)),
     },
     Rule {
         table: "quotes",

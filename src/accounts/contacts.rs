@@ -23,7 +23,7 @@ use super::{Caller, User, guesses};
 use crate::app::App;
 use crate::client::Client;
 use crate::ids::UserId;
-use crate::notifications::{self, Channel, Kind, Notice, Recipient};
+use crate::outbox::{self, Channel, Kind, Notice, Recipient};
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::seal::Purpose;
 use crate::tenancy::Who;
@@ -111,7 +111,7 @@ async fn send_code(
                     secret: Some(&code),
                     expires_at: Some(expires_at),
                 };
-                notifications::tell(tx, &shared.seal, &notice).await
+                outbox::tell(tx, &shared.seal, &notice).await
             })
         })
         .await?;

@@ -25,7 +25,7 @@ use crate::client::Client;
 use crate::delivery::Driver;
 use crate::guests::takeover::{Claim, TakeOver};
 use crate::ids::{SessionId, UserId};
-use crate::notifications;
+use crate::outbox;
 use crate::phone::Phone;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::restaurants::Membership;
@@ -101,7 +101,7 @@ async fn register(
                 };
                 let is_new = sql::insert(tx, &user).await?;
                 let notice = recovery::signed_up(&wanted.email, id, is_new, tx.now());
-                notifications::tell(tx, &house.seal, &notice).await
+                outbox::tell(tx, &house.seal, &notice).await
             })
         })
         .await?;

@@ -19,7 +19,7 @@ use super::{User, sql};
 use crate::app::App;
 use crate::clock::clamp;
 use crate::ids::UserId;
-use crate::notifications::Kind;
+use crate::outbox::Kind;
 use crate::phone::Phone;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::Who;

@@ -28,7 +28,7 @@ use super::sql::sessions::{self, Reason};
 use crate::app::App;
 use crate::client::Client;
 use crate::ids::{ResetId, UserId};
-use crate::notifications::{self, Channel, Kind, Notice, Recipient};
+use crate::outbox::{self, Channel, Kind, Notice, Recipient};
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::seal::{Purpose, Seal};
 use crate::tenancy::Who;
@@ -134,7 +134,7 @@ async fn forgot_password(
                 };
                 sql::insert(tx, &reset).await?;
                 let notice = code_notice(&asked, &reset, &code);
-                notifications::tell(tx, &house.seal, &notice).await
+                outbox::tell(tx, &house.seal, &notice).await
             })
         })
         .await?;
@@ -297,7 +297,7 @@ pub async fn tell_owner(
             secret: None,
             expires_at: None,
         };
-        notifications::tell(tx, seal, &notice).await?;
+        outbox::tell(tx, seal, &notice).await?;
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ use crate::app::App;
 use crate::client::Client;
 use crate::guests::takeover::Claim;
 use crate::ids::{ChallengeId, SessionId, UserId};
-use crate::notifications::Kind;
+use crate::outbox::Kind;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::seal::{Purpose, Seal};
 use crate::tenancy::Who;

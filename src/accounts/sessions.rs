@@ -22,7 +22,7 @@ use super::sql::sessions::{self as sql, Device, Reason, Refreshed};
 use crate::app::App;
 use crate::client::Client;
 use crate::ids::{SessionId, UserId};
-use crate::notifications::Kind;
+use crate::outbox::Kind;
 use crate::paging::List;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::Who;

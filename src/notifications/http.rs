@@ -9,11 +9,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::sql::{self, Shown};
-use super::{Channel, State};
 use crate::accounts::caller::Admin;
 use crate::app::App;
 use crate::ids::MessageId;
+use crate::outbox::sql::{self, Shown};
+use crate::outbox::{Channel, State};
 use crate::paging::{List, PageQuery};
 use crate::problem::{Problem, ProblemBody};
 use crate::seal::{Purpose, Seal};

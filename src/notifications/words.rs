@@ -1,6 +1,6 @@
 //! The words of every notification, in one place.
 
-use super::{Channel, Kind};
+use crate::outbox::{Channel, Kind};
 
 /// What a recipient reads.
 #[derive(Debug, Clone, PartialEq, Eq)]

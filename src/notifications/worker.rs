@@ -9,14 +9,14 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
-use super::sql::{self, Claimed, Ending};
-use super::{Channel, Kind, State};
 use crate::accounts;
 use crate::accounts::guesses::Counter;
 use crate::accounts::sql::recovery::Owner;
 use crate::app::App;
 use crate::config::Mode;
 use crate::ids::UserId;
+use crate::outbox::sql::{self, Claimed, Ending};
+use crate::outbox::{Channel, Kind, State};
 use crate::problem::Problem;
 use crate::seal::Purpose;
 use crate::tenancy::PlatformScope;
@@ -45,7 +45,7 @@ pub async fn work(app: Arc<App>, stop: CancellationToken) {
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = app.outbox.bell.notified() => {}
+            () = app.outbox.rung() => {}
             () = tokio::time::sleep(ROUND) => {}
         }
     }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::ids::{ResetId, UserId};
-use crate::notifications::Channel;
+use crate::outbox::Channel;
 use crate::problem::Problem;
 use crate::uow::Tx;
 
