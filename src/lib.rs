@@ -60,24 +60,26 @@ pub mod events;
 /// What a driver may see of an order and its delivery.
 pub mod disclosure;
 
+/// Somebody without an account.
+pub mod guests;
 /// Who signs up and who is asking.
 pub mod accounts;
 /// The tenants.
 pub mod restaurants;
 /// What can be ordered.
 pub mod menu;
-/// Somebody without an account.
-pub mod guests;
-/// What a customer means to order.
-pub mod cart;
 /// What is taken off for whoever knows a code.
 pub mod coupons;
+/// What a customer means to order.
+pub mod cart;
 /// What was bought, and how far it has come.
 pub mod orders;
 /// What phones did while they were offline.
 pub mod sync;
 /// Who carries it to the door.
 pub mod delivery;
+/// Signing in, the profile and the administration of accounts.
+pub mod users;
 /// Who is told, by what, in which words.
 pub mod notifications;
 /// Live updates over Socket.IO.

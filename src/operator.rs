@@ -1,6 +1,5 @@
 //! `comanda user …` and `comanda sync …`: what an operator does by hand.
 
-use crate::accounts::admin::{self, AccountPatch};
 use crate::accounts::password::{NewPassword, Passwords};
 use crate::accounts::sql::sessions::Reason;
 use crate::accounts::sql::{self, NewUser};
@@ -14,6 +13,7 @@ use crate::seal::Seal;
 use crate::sync::sql::operator::{self as sync, Listed, Shown};
 use crate::tenancy::PlatformScope;
 use crate::uow::{Steps, Tx};
+use crate::users::admin::{self, AccountPatch};
 
 /// Why an operator's command did not work.
 #[derive(Debug, thiserror::Error)]

@@ -20,7 +20,7 @@ use crate::problem::Problem;
 use crate::wire::Json;
 use crate::{
     accounts, admission, cart, console, coupons, delivery, guests, limits, menu, middleware, notifications, openapi,
-    orders, pictures, restaurants, sync,
+    orders, pictures, restaurants, sync, users,
 };
 
 /// Which operation a method and a route template stand for.
@@ -51,6 +51,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .merge(orders::http::routes())
         .merge(sync::http::routes())
         .merge(delivery::http::routes())
+        .merge(users::routes())
         .merge(notifications::http::routes())
 }
 

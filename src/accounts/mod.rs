@@ -15,7 +15,6 @@ use crate::ids::{DriverId, SessionId, UserId};
 use crate::text;
 
 pub mod addresses;
-pub mod admin;
 pub mod cache;
 pub mod caller;
 pub mod contacts;
@@ -97,6 +96,29 @@ pub struct User {
     pub locale: String,
     /// What they are to the platform.
     pub role: UserRole,
+}
+
+/// Somebody's account.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// Whose.
+    pub id: UserId,
+    /// Lower case.
+    #[schema(example = "ada@example.com")]
+    pub email: String,
+    /// As they want to be called.
+    pub name: String,
+    /// E.164.
+    pub phone: Option<String>,
+    /// BCP 47.
+    pub locale: String,
+    /// What they are to the platform.
+    pub role: UserRole,
+    /// Since when they cannot sign in; null: they can.
+    pub disabled_at: Option<DateTime<Utc>>,
+    /// When they signed up.
+    pub created_at: DateTime<Utc>,
 }
 
 /// Who is asking: a user, in a session that has not been revoked.

@@ -1,4 +1,4 @@
-//! The second factor: `/api/me/second-factor`, and the second half of a sign-in that asks for it.
+//! The second factor: `/api/me/second-factor`, and what the second half of a sign-in (`users/login.rs`) checks.
 //!
 //! A key is shown once, sealed at rest, and asked for only after a code of it was given. A code is good once within its
 //! step, and none older than the last one; ten recovery codes stand in for a lost phone. Whoever guesses here knows the
@@ -9,7 +9,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, TimeDelta, Utc};
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -18,16 +17,13 @@ use utoipa_axum::routes;
 use super::cache::Revocation;
 use super::caller::SignedIn;
 use super::guesses::{self, Counter};
-use super::http::SignedInAnswer;
 use super::password::GivenPassword;
 use super::recovery::tell_owner;
-use super::sessions::{TokenPair, authenticate_again};
+use super::sessions::authenticate_again;
 use super::sql::second_factor::{self as sql, Challenge};
-use super::sql::sessions::{self, Device, NewSession, Reason};
-use super::{Email, User, login_device, totp};
+use super::sql::sessions::{self, Reason};
+use super::{User, totp};
 use crate::app::App;
-use crate::client::Client;
-use crate::guests::takeover::Claim;
 use crate::ids::{ChallengeId, SessionId, UserId};
 use crate::outbox::Kind;
 use crate::problem::{Code, Problem, ProblemBody};
@@ -44,7 +40,6 @@ const RECOVERY_CODES: usize = 10;
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(complete_login))
         .routes(routes!(get_second_factor, add_second_factor, remove_second_factor))
         .routes(routes!(confirm_second_factor))
 }
@@ -80,32 +75,20 @@ pub async fn ask(app: &App, user: UserId, password_hash: &str) -> Result<Option<
     Ok(Some(SecondFactorNeeded { second_factor_required: true, challenge: id, expires_in }))
 }
 
-/// A code of the app, or one that stands in for it.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(as = SecondFactorProof)]
-struct Proof {
-    /// Half a sign-in, as it was answered to the password.
-    challenge: ChallengeId,
+/// A code of the authenticator app, or a recovery code.
+pub enum Given {
     /// Six digits.
-    #[schema(example = "471181", max_length = 16)]
-    code: Option<String>,
-    /// Or one of the ten.
-    #[schema(example = "ABCDE-FGHIJ", max_length = 32)]
-    recovery_code: Option<String>,
-    /// Of a guest whose carts are taken over, as when the password was given.
-    #[schema(value_type = Option<String>)]
-    guest_token: Option<SecretString>,
-}
-
-/// What was given, one of the two.
-enum Given {
     Code(String),
+    /// In capitals, without hyphen.
     RecoveryCode(String),
 }
 
 impl Given {
-    fn one_of(code: Option<String>, recovery_code: Option<String>) -> Result<Self, Problem> {
+    /// Exactly one of the two.
+    ///
+    /// # Errors
+    /// 422 for none and for both.
+    pub fn one_of(code: Option<String>, recovery_code: Option<String>) -> Result<Self, Problem> {
         match (code, recovery_code) {
             (Some(code), None) => Ok(Self::Code(code.trim().to_owned())),
             (None, Some(code)) => Ok(Self::RecoveryCode(code.trim().to_uppercase().replace('-', ""))),
@@ -114,61 +97,16 @@ impl Given {
     }
 }
 
-fn wrong() -> Problem {
+/// The one refusal of a code, whatever the reason.
+pub fn wrong() -> Problem {
     Problem::new(Code::InvalidCode, "Check the code, wait for the next one, or sign in again.")
 }
 
-/// Complete a sign-in with the second factor
-#[utoipa::path(post, path = "/api/auth/second-factor", tag = "auth", request_body = Proof, responses(
-    (status = 200, description = "Signed in", body = SignedInAnswer),
-    (status = 401, description = "The code is wrong or used, or the sign-in has expired", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 429, description = "Too many wrong codes", body = ProblemBody, content_type = "application/problem+json"),
-))]
-async fn complete_login(
-    State(app): State<Arc<App>>,
-    client: Client,
-    device: Device,
-    Body(proof): Body<Proof>,
-) -> Result<Json<SignedInAnswer>, Problem> {
-    let id = proof.challenge;
-    let given = Given::one_of(proof.code, proof.recovery_code)?;
-    let challenge = app.db.write(Who::nobody(), move |tx| Box::pin(async move { sql::take_try(tx, id).await })).await?;
-    let Challenge { user, password_hash } = challenge.ok_or_else(wrong)?;
-    let tries = Counter::new(&app, guesses::SECOND_FACTOR, &[user.as_bytes()]);
-    guesses::take(&app, vec![tries.clone()]).await?;
-    let (session, house, lives) = (SessionId::new(), Arc::clone(&app), app.config.accounts.sessions);
-    let claim = Claim::of(&app, proof.guest_token.as_ref()).await?;
-    let whose = user;
-    let opened = app
-        .db
-        .write(claim.who(user), move |tx| {
-            Box::pin(async move {
-                let user = super::sql::get(tx, user).await?.ok_or_else(wrong)?;
-                check(tx, &house.seal, &user, &given).await?;
-                if !sql::complete(tx, id).await? {
-                    return Err(wrong());
-                }
-                let new = NewSession { id: session, user: user.id, password_hash };
-                let ends = sessions::open(tx, &new, &device, lives).await?.ok_or_else(wrong)?;
-                let guest = claim.take_over(tx, user.id).await?;
-                Ok((user, ends, guest))
-            })
-        })
-        .await;
-    if opened.as_ref().is_err_and(|problem| problem.code() == Code::InvalidCode) {
-        tracing::warn!(client = %client.address(), user = %whose, "sign-in with the second factor failed");
-    }
-    let (user, ends, guest) = opened?;
-    guesses::give_back(&app, vec![tries]).await?;
-    app.outbox.ring();
-    let tokens = TokenPair::new(&app, user.id, session, 0, ends)?;
-    let email = Email::try_from(user.email.clone()).map_err(|error| Problem::internal(&error))?;
-    let device_token = login_device::issue(&app.seal, &email, app.clock.now());
-    Ok(Json(SignedInAnswer { tokens, device_token, user, guest }))
-}
-
 /// Takes a code or a recovery code of a confirmed second factor: each is good once.
-async fn check(tx: &mut Tx, seal: &Seal, user: &User, given: &Given) -> Result<(), Problem> {
+///
+/// # Errors
+/// 401 `invalid_code` for a code that is wrong or used, and without a confirmed second factor.
+pub async fn check(tx: &mut Tx, seal: &Seal, user: &User, given: &Given) -> Result<(), Problem> {
     let factor = sql::hold(tx, user.id).await?.filter(|factor| factor.confirmed_at.is_some()).ok_or_else(wrong)?;
     match given {
         Given::Code(code) => {

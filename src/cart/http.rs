@@ -1,9 +1,10 @@
-//! `/api/restaurants/{restaurantId}/cart`.
+//! `/api/restaurants/{restaurantId}/cart`, and `/api/me/carts`: taking over the carts of a guest.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
+use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -13,7 +14,9 @@ use super::content;
 use super::owner::Shopper;
 use super::sql::WantedLine;
 use super::sql::lines::{Extent, LineWrite};
+use super::takeover::{Claim, TakeOver};
 use super::{Cart, Quantity};
+use crate::accounts::caller::SignedIn;
 use crate::app::App;
 use crate::bounded;
 use crate::clock::clamp;
@@ -26,7 +29,7 @@ use crate::wire::{Body, Json};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(get_cart, put_cart, patch_cart))
+    OpenApiRouter::new().routes(routes!(get_cart, put_cart, patch_cart)).routes(routes!(take_over_carts))
 }
 
 /// Get the caller's cart
@@ -205,4 +208,33 @@ async fn patch_cart(
         })
         .await?;
     Ok(Json(cart))
+}
+
+/// The token of a guest.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = CartMergeRequest)]
+struct GuestCarts {
+    #[schema(value_type = String, example = "gt_3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
+    guest_token: SecretString,
+}
+
+/// Move a guest's carts to the account
+///
+/// Like signing in with `guestToken`, for a user who is signed in already. Repeating it returns the same response to
+/// the same user; a token that is wrong, expired or already used by another user moves nothing.
+#[utoipa::path(post, path = "/api/me/carts", tag = "cart", security(("token" = [])), request_body = GuestCarts,
+    responses(
+        (status = 200, description = "The merged carts, and the lines that could not be merged", body = TakeOver),
+        (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn take_over_carts(
+    State(app): State<Arc<App>>,
+    SignedIn(caller): SignedIn,
+    Body(given): Body<GuestCarts>,
+) -> Result<Json<TakeOver>, Problem> {
+    let (user, claim) = (caller.user, Claim::of(&app, Some(&given.guest_token)).await?);
+    let taken =
+        app.db.write(claim.who(user), move |tx| Box::pin(async move { claim.take_over(tx, user).await })).await?;
+    Ok(Json(taken.unwrap_or_else(TakeOver::nothing)))
 }

@@ -21,6 +21,7 @@ pub mod merge;
 pub mod owner;
 pub mod shortage;
 pub mod sql;
+pub mod takeover;
 
 pub use line::StoredLine;
 pub use owner::Owner;

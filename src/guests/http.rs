@@ -1,28 +1,23 @@
-//! `/api/guests`, and `/api/me/carts`: to become a guest, and to take a guest's carts over.
+//! `/api/guests`: becoming a guest.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use secrecy::SecretString;
-use serde::Deserialize;
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::takeover::{Claim, TakeOver};
 use super::token::GuestToken;
 use super::{NewGuest, life, sql};
-use crate::accounts::caller::SignedIn;
 use crate::app::App;
 use crate::ids::GuestId;
 use crate::problem::{Problem, ProblemBody};
 use crate::tenancy::Who;
-use crate::wire::{Body, Json};
+use crate::wire::Json;
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(create_guest)).routes(routes!(take_over_carts))
+    OpenApiRouter::new().routes(routes!(create_guest))
 }
 
 /// Create a guest
@@ -48,33 +43,4 @@ async fn create_guest(State(app): State<Arc<App>>) -> Result<(StatusCode, Json<N
         })
         .await?;
     Ok((StatusCode::CREATED, Json(NewGuest { guest_token: token.text(), expires_at })))
-}
-
-/// The token of a guest.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(as = CartMergeRequest)]
-struct GuestCarts {
-    #[schema(value_type = String, example = "gt_3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
-    guest_token: SecretString,
-}
-
-/// Move a guest's carts to the account
-///
-/// Like signing in with `guestToken`, for a user who is signed in already. Repeating it returns the same response to
-/// the same user; a token that is wrong, expired or already used by another user moves nothing.
-#[utoipa::path(post, path = "/api/me/carts", tag = "cart", security(("token" = [])), request_body = GuestCarts,
-    responses(
-        (status = 200, description = "The merged carts, and the lines that could not be merged", body = TakeOver),
-        (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
-))]
-async fn take_over_carts(
-    State(app): State<Arc<App>>,
-    SignedIn(caller): SignedIn,
-    Body(given): Body<GuestCarts>,
-) -> Result<Json<TakeOver>, Problem> {
-    let (user, claim) = (caller.user, Claim::of(&app, Some(&given.guest_token)).await?);
-    let taken =
-        app.db.write(claim.who(user), move |tx| Box::pin(async move { claim.take_over(tx, user).await })).await?;
-    Ok(Json(taken.unwrap_or_else(TakeOver::nothing)))
 }

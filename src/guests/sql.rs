@@ -1,9 +1,9 @@
 //! Every statement on guests.
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use sqlx::types::Json;
 
-use super::takeover::TakeOver;
 use crate::ids::{GuestId, UserId};
 use crate::problem::Problem;
 use crate::uow::{Database, Tx};
@@ -62,8 +62,8 @@ pub async fn touch(tx: &mut Tx, guest: GuestId, expires_at: DateTime<Utc>) -> Re
 pub struct Standing {
     /// Who.
     pub by: Option<UserId>,
-    /// The answer.
-    pub answer: Option<Json<TakeOver>>,
+    /// The answer, as JSON (`cart::takeover::TakeOver`).
+    pub answer: Option<Json<Value>>,
 }
 
 /// How a guest stands who has not expired; held, so that two who come for the carts take turns.
@@ -86,7 +86,7 @@ pub async fn mark_taken(
     tx: &mut Tx,
     guest: GuestId,
     by: UserId,
-    answer: &TakeOver,
+    answer: &Value,
     until: DateTime<Utc>,
 ) -> Result<(), Problem> {
     let now = tx.now();

@@ -1,7 +1,6 @@
 //! Statements on other people's accounts, for whoever runs the platform.
 
-use crate::accounts::admin::Account;
-use crate::accounts::{Email, UserRole};
+use crate::accounts::{Account, Email, UserRole};
 use crate::ids::UserId;
 use crate::paging::Page;
 use crate::problem::Problem;

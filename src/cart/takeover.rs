@@ -5,11 +5,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::sql::{self, Standing};
-use super::token::GuestToken;
+use super::content::{self, Merged};
+use super::merge::LeftBehind;
+use super::sql::guests;
 use crate::app::App;
-use crate::cart::content::{self, Merged};
-use crate::cart::merge::LeftBehind;
+use crate::guests::sql::{self, Standing};
+use crate::guests::token::GuestToken;
 use crate::ids::{CartId, GuestId, RestaurantId, UserId};
 use crate::problem::Problem;
 use crate::tenancy::{RestaurantScope, Who};
@@ -103,17 +104,20 @@ impl Claim {
 async fn take_over(tx: &mut Tx, guest: GuestId, user: UserId, most_choices: usize) -> Result<TakeOver, Problem> {
     match sql::hold(tx, guest).await? {
         Some(Standing { by: None, .. }) => {}
-        Some(Standing { by: Some(by), answer: Some(answer) }) if by == user => return Ok(answer.0),
+        Some(Standing { by: Some(by), answer: Some(answer) }) if by == user => {
+            return serde_json::from_value(answer.0).map_err(|error| Problem::internal(&error));
+        }
         _ => return Ok(TakeOver::nothing()),
     }
     let mut carts = Vec::new();
-    for (restaurant_id, cart) in crate::cart::sql::guests::carts(tx, guest).await? {
+    for (restaurant_id, cart) in guests::carts(tx, guest).await? {
         let scope = RestaurantScope::customer("the restaurant of a cart that is taken over", restaurant_id, user);
         let Merged { into, lines, left_behind } = content::merge(tx, &scope, cart, user, most_choices).await?;
         carts.push(TakenCart { restaurant_id, cart_id: into, lines, left_behind });
     }
     let answer = TakeOver { taken_over: true, carts };
     let until = tx.now() + ANSWERED_AGAIN;
-    sql::mark_taken(tx, guest, user, &answer, until).await?;
+    let kept = serde_json::to_value(&answer).map_err(|error| Problem::internal(&error))?;
+    sql::mark_taken(tx, guest, user, &kept, until).await?;
     Ok(answer)
 }

@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::cache::Revocation;
-use super::caller::Admin;
-use super::sql::sessions::Reason;
-use super::{UserRole, sql};
+use crate::accounts::cache::Revocation;
+use crate::accounts::caller::Admin;
+use crate::accounts::sql::sessions::Reason;
+use crate::accounts::{Account, UserRole, sql};
 use crate::app::App;
 use crate::ids::UserId;
 use crate::paging::{Cursor, List, Page};
 use crate::problem::{Code, Problem, ProblemBody};
+use crate::restaurants::sql as restaurants;
 use crate::tenancy::PlatformScope;
 use crate::text::SingleLine;
 use crate::uow::Tx;
@@ -25,29 +25,6 @@ use crate::wire::{Body, Json, Path, Query};
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list_users)).routes(routes!(update_user))
-}
-
-/// Somebody's account.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Account {
-    /// Whose.
-    pub id: UserId,
-    /// Lower case.
-    #[schema(example = "ada@example.com")]
-    pub email: String,
-    /// As they want to be called.
-    pub name: String,
-    /// E.164.
-    pub phone: Option<String>,
-    /// BCP 47.
-    pub locale: String,
-    /// What they are to the platform.
-    pub role: UserRole,
-    /// Since when they cannot sign in; null: they can.
-    pub disabled_at: Option<DateTime<Utc>>,
-    /// When they signed up.
-    pub created_at: DateTime<Utc>,
 }
 
 /// Which accounts.
@@ -139,9 +116,9 @@ pub async fn apply(tx: &mut Tx, scope: PlatformScope, user: UserId, patch: Accou
         sql::sessions::revoke_all(tx, user, None, Reason::Disabled).await?;
     }
     if patch.role == Some(UserRole::Customer) {
-        for membership in crate::restaurants::sql::memberships_of(tx, user).await? {
+        for membership in restaurants::memberships_of(tx, user).await? {
             let restaurant = scope.restaurant(membership.restaurant_id);
-            crate::restaurants::sql::remove_member(tx, &restaurant, user).await?;
+            restaurants::remove_member(tx, &restaurant, user).await?;
         }
     }
     sql::admin::lock(tx, user).await?.ok_or_else(Problem::not_found)

@@ -1,0 +1,188 @@
+//! Signing in: with e-mail address and password, and with the second factor where one is set up. A guest's carts are
+//! taken over in the transaction that opens the session.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::accounts::guesses::{self, Counter};
+use crate::accounts::password::GivenPassword;
+use crate::accounts::second_factor::{self, Given, SecondFactorNeeded};
+use crate::accounts::sessions::TokenPair;
+use crate::accounts::sql;
+use crate::accounts::sql::second_factor::{self as factors, Challenge};
+use crate::accounts::sql::sessions::{self, Device, NewSession};
+use crate::accounts::{Email, User, login_device};
+use crate::app::App;
+use crate::cart::takeover::{Claim, TakeOver};
+use crate::client::Client;
+use crate::ids::{ChallengeId, SessionId};
+use crate::problem::{Code, Problem, ProblemBody};
+use crate::tenancy::Who;
+use crate::wire::{Body, Json};
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(login)).routes(routes!(complete_login))
+}
+
+/// E-mail address and password.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Credentials {
+    email: Email,
+    password: GivenPassword,
+    /// Of a guest whose carts are taken over. One that is wrong, expired or used takes nothing over, and keeps nobody
+    /// out. Where a second factor is asked for, give it with the code.
+    #[schema(value_type = Option<String>)]
+    guest_token: Option<SecretString>,
+    /// Of an earlier sign-in on this device, or of a new password chosen on it: it has tries of its own. One that is
+    /// wrong or too old counts for nothing.
+    #[schema(value_type = Option<String>)]
+    device_token: Option<SecretString>,
+}
+
+/// A session has been opened.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = LoginSession)]
+pub struct SignedInAnswer {
+    #[serde(flatten)]
+    tokens: TokenPair,
+    /// Keep it on this device, also when signing out, and send it with the next sign-in: strangers who guess at the
+    /// password then do not keep this device out. It lets nobody in.
+    #[schema(example = "dt_n7yHkZ0sQ1mJvYpW2bT5nXAAAAAAaSoM0g")]
+    device_token: String,
+    user: User,
+    /// What was taken over from a guest, when a `guestToken` was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guest: Option<TakeOver>,
+}
+
+/// Signed in, or half way there.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = LoginResult)]
+enum LoginAnswer {
+    SignedIn(Box<SignedInAnswer>),
+    SecondFactorNeeded(SecondFactorNeeded),
+}
+
+/// Sign in
+#[utoipa::path(post, path = "/api/auth/login", tag = "auth", request_body = Credentials, responses(
+    (status = 200, description = "Signed in, or, with secondFactorRequired, a code is required", body = LoginAnswer),
+    (status = 401, description = "Invalid e-mail or password", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 429, description = "Too many wrong passwords; see Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn login(
+    State(app): State<Arc<App>>,
+    client: Client,
+    device: Device,
+    Body(given): Body<Credentials>,
+) -> Result<Json<LoginAnswer>, Problem> {
+    let wrong =
+        || Problem::new(Code::InvalidCredentials, "Check the e-mail address and the password, or reset the password.");
+    let turn = app.passwords.turn()?;
+    let taken = guesses::take_password_try(&app, &given.email, client, given.device_token.as_ref()).await?;
+    let known = sql::credentials(&app.db, &given.email).await?;
+    let hash = known.as_ref().map(|known| known.password_hash.clone());
+    let matches = turn.check(&given.password, hash).await?;
+    if !matches {
+        // The address that was given may be a password typed into the wrong field: it is not logged.
+        let user = known.as_ref().map(|known| known.user.id.to_string());
+        tracing::warn!(client = %client.address(), user = user.as_deref().unwrap_or("-"), "sign-in failed");
+    }
+    let sql::Credentials { user, password_hash } = known.filter(|_| matches).ok_or_else(wrong)?;
+    taken.was_right(&app).await?;
+    if let Some(needed) = second_factor::ask(&app, user.id, &password_hash).await? {
+        return Ok(Json(LoginAnswer::SecondFactorNeeded(needed)));
+    }
+    let (session, lives, id) = (SessionId::new(), app.config.accounts.sessions, user.id);
+    let new = NewSession { id: session, user: id, password_hash };
+    let claim = Claim::of(&app, given.guest_token.as_ref()).await?;
+    let (ends, guest) = app
+        .db
+        .write(claim.who(id), move |tx| {
+            Box::pin(async move {
+                let ends = sessions::open(tx, &new, &device, lives).await?.ok_or_else(wrong)?;
+                Ok((ends, claim.take_over(tx, id).await?))
+            })
+        })
+        .await?;
+    let tokens = TokenPair::new(&app, id, session, 0, ends)?;
+    let device_token = login_device::issue(&app.seal, &given.email, app.clock.now());
+    Ok(Json(LoginAnswer::SignedIn(Box::new(SignedInAnswer { tokens, device_token, user, guest }))))
+}
+
+/// A code of the app, or one that stands in for it.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = SecondFactorProof)]
+struct Proof {
+    /// Half a sign-in, as it was answered to the password.
+    challenge: ChallengeId,
+    /// Six digits.
+    #[schema(example = "471181", max_length = 16)]
+    code: Option<String>,
+    /// Or one of the ten.
+    #[schema(example = "ABCDE-FGHIJ", max_length = 32)]
+    recovery_code: Option<String>,
+    /// Of a guest whose carts are taken over, as when the password was given.
+    #[schema(value_type = Option<String>)]
+    guest_token: Option<SecretString>,
+}
+
+/// Complete a sign-in with the second factor
+#[utoipa::path(post, path = "/api/auth/second-factor", tag = "auth", request_body = Proof, responses(
+    (status = 200, description = "Signed in", body = SignedInAnswer),
+    (status = 401, description = "The code is wrong or used, or the sign-in has expired", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 429, description = "Too many wrong codes", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn complete_login(
+    State(app): State<Arc<App>>,
+    client: Client,
+    device: Device,
+    Body(proof): Body<Proof>,
+) -> Result<Json<SignedInAnswer>, Problem> {
+    let id = proof.challenge;
+    let given = Given::one_of(proof.code, proof.recovery_code)?;
+    let challenge =
+        app.db.write(Who::nobody(), move |tx| Box::pin(async move { factors::take_try(tx, id).await })).await?;
+    let Challenge { user, password_hash } = challenge.ok_or_else(second_factor::wrong)?;
+    let tries = Counter::new(&app, guesses::SECOND_FACTOR, &[user.as_bytes()]);
+    guesses::take(&app, vec![tries.clone()]).await?;
+    let (session, house, lives) = (SessionId::new(), Arc::clone(&app), app.config.accounts.sessions);
+    let claim = Claim::of(&app, proof.guest_token.as_ref()).await?;
+    let whose = user;
+    let opened = app
+        .db
+        .write(claim.who(user), move |tx| {
+            Box::pin(async move {
+                let user = sql::get(tx, user).await?.ok_or_else(second_factor::wrong)?;
+                second_factor::check(tx, &house.seal, &user, &given).await?;
+                if !factors::complete(tx, id).await? {
+                    return Err(second_factor::wrong());
+                }
+                let new = NewSession { id: session, user: user.id, password_hash };
+                let ends = sessions::open(tx, &new, &device, lives).await?.ok_or_else(second_factor::wrong)?;
+                let guest = claim.take_over(tx, user.id).await?;
+                Ok((user, ends, guest))
+            })
+        })
+        .await;
+    if opened.as_ref().is_err_and(|problem| problem.code() == Code::InvalidCode) {
+        tracing::warn!(client = %client.address(), user = %whose, "sign-in with the second factor failed");
+    }
+    let (user, ends, guest) = opened?;
+    guesses::give_back(&app, vec![tries]).await?;
+    app.outbox.ring();
+    let tokens = TokenPair::new(&app, user.id, session, 0, ends)?;
+    let email = Email::try_from(user.email.clone()).map_err(|error| Problem::internal(&error))?;
+    let device_token = login_device::issue(&app.seal, &email, app.clock.now());
+    Ok(Json(SignedInAnswer { tokens, device_token, user, guest }))
+}

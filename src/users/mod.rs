@@ -1,0 +1,17 @@
+//! What concerns a user across features: signing in with a guest's carts, the profile with memberships and driver, and
+//! the administration of accounts.
+
+use std::sync::Arc;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+
+pub mod admin;
+pub mod login;
+pub mod me;
+
+/// The routes of this feature.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().merge(login::routes()).merge(me::routes()).merge(admin::routes())
+}
