@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Pg
 
 use crate::clock::Clock;
 use crate::config::{Config, Postgres};
+use crate::publish;
 use crate::uow::{Bounds, Database};
 use comanda_embedded_postgres::{self as embedded_postgres, Embedded};
 
@@ -180,7 +181,7 @@ impl Reached {
         require_plain_role(&pool).await?;
         warn_of_superuser(&pool).await?;
         let bounds = Bounds { work: config.postgres.unit_timeout, commit: config.postgres.commit_timeout };
-        Ok(Database::new(pool, clock, bounds))
+        Ok(Database::new(pool, clock, bounds, publish::follow))
     }
 }
 

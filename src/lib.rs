@@ -57,8 +57,6 @@ pub mod outbox;
 pub mod pictures;
 /// The log of everything that happened.
 pub mod events;
-/// What a driver may see of an order and its delivery.
-pub mod disclosure;
 
 /// Somebody without an account.
 pub mod guests;
@@ -89,6 +87,8 @@ pub mod console;
 /// A city to try it on.
 pub mod demo;
 
+/// Who follows an event in its transaction.
+pub mod publish;
 /// What handlers, jobs and sockets share.
 pub mod app;
 /// Every route, its permission and the middleware around it.

@@ -1,5 +1,6 @@
 //! The OpenAPI document: its head, what the handlers cannot say, and the routes that show it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,7 +13,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, tag::TagBuilder};
 
 use crate::app::App;
-use crate::events::{self, Event};
+use crate::events::kind::{EventKind, EventRow, PayloadType};
 use crate::orders::status::{Applies, STEPS};
 use crate::permission;
 use crate::problem::Code;
@@ -76,37 +77,7 @@ pub fn finish(mut document: OpenApi) -> Value {
             json!({ "from": step.from, "to": step.to, "who": step.actors, "note": format!("{applies}{}", step.note) })
         })
         .collect();
-    let rooms = |name: &str| match name.split_once(':').map(|(about, _)| about) {
-        _ if name == Event::DELIVERY_UNASSIGNED => json!(["driver:{id}", "order:{id}", "delivery:{id}"]),
-        Some("order") => json!(["restaurant:{id}", "order:{id}", "user:{id}"]),
-        Some("delivery") => json!(["restaurant:{id}", "order:{id}", "delivery:{id}", "user:{id}", "driver:{id}"]),
-        _ => json!(["restaurant:{id}"]),
-    };
-    let payload = |name: &str| {
-        let mut properties = json!({
-            "seq": { "type": "integer", "description": "The event's number; send it as `after` when joining." },
-            "version": { "type": "integer", "description": "Of what it is about; a gap shows that an event was missed." },
-            "restaurantId": { "type": "string" },
-            "at": { "type": "string", "format": "date-time" },
-            "actor": { "$ref": "#/components/schemas/Actor" },
-        });
-        let (field, schema) = match name.split_once(':').map(|(about, _)| about) {
-            _ if name == Event::DELIVERY_UNASSIGNED => ("deliveryId", json!({ "type": "string" })),
-            Some("order") => ("order", json!({ "$ref": "#/components/schemas/Order" })),
-            Some("delivery") => ("delivery", json!({ "$ref": "#/components/schemas/Delivery" })),
-            Some("restaurant") => ("restaurant", json!({ "$ref": "#/components/schemas/Restaurant" })),
-            _ => ("menuVersion", json!({ "type": "integer" })),
-        };
-        properties[field] = schema;
-        json!({ "type": "object", "properties": properties })
-    };
-    let socket_events: Vec<_> = events::NAMES
-        .iter()
-        .chain(events::AUDIENCE_NAMES)
-        .map(|(name, about)| {
-            json!({ "name": name, "description": about, "rooms": rooms(name), "payload": payload(name) })
-        })
-        .collect();
+    let socket_events: Vec<_> = EventKind::ALL.into_iter().map(socket_event).collect();
     let codes: Vec<_> = Code::ALL
         .iter()
         .map(|code| json!({ "code": code.word(), "status": code.status().as_u16(), "title": code.title() }))
@@ -131,6 +102,28 @@ pub fn finish(mut document: OpenApi) -> Value {
     shared::add_refusals(&mut document);
     shared::rename_schemas(&mut document);
     document
+}
+
+/// A row of the table of events.
+fn socket_event(kind: EventKind) -> Value {
+    let EventRow { name, description, payload: (field, payload), rooms, driver_rooms, .. } = kind.row();
+    let mut patterns: Vec<_> = rooms.iter().chain(driver_rooms).map(|room| room.pattern()).collect();
+    let mut seen = BTreeSet::new();
+    patterns.retain(|pattern| seen.insert(*pattern));
+    let mut properties = json!({
+        "seq": { "type": "integer", "description": "The event's number; send it as `after` when joining." },
+        "version": { "type": "integer", "description": "Of what it is about; a gap shows that an event was missed." },
+        "restaurantId": { "type": "string" },
+        "at": { "type": "string", "format": "date-time" },
+        "actor": { "$ref": "#/components/schemas/Actor" },
+    });
+    properties[field] = match payload {
+        PayloadType::Schema(schema) => json!({ "$ref": format!("#/components/schemas/{schema}") }),
+        PayloadType::Integer => json!({ "type": "integer" }),
+        PayloadType::Text => json!({ "type": "string" }),
+    };
+    json!({ "name": name, "description": description, "rooms": patterns,
+            "payload": { "type": "object", "properties": properties } })
 }
 
 /// Every operation: its path, method and id.

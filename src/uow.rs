@@ -19,12 +19,16 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::clock::Clock;
+use crate::events::event::Event;
 use crate::flush::{self, Durable, Flush, Ticket};
 use crate::problem::{Code, Problem};
-use crate::tenancy::Who;
+use crate::tenancy::{RestaurantScope, Who};
 
 /// The steps of a unit, boxed, borrowing its transaction: `|tx| Box::pin(async move { … })`.
 pub type Steps<'t, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 't>>;
+
+/// Who follows an event in its transaction; the table is in `publish.rs`.
+pub type Followers = for<'t> fn(&'t mut Tx, &'t RestaurantScope, &'t Event<'t>) -> Steps<'t, ()>;
 
 /// Most events one transaction may append: the place of an event within its transaction has ten bits.
 pub const EVENTS_PER_TRANSACTION: i32 = 1024;
@@ -59,6 +63,7 @@ pub struct Database {
     units: TaskTracker,
     appended: Arc<Notify>,
     flush: Flush,
+    followers: Followers,
 }
 
 /// An open transaction. It ends where its unit ends, never before.
@@ -70,6 +75,7 @@ pub struct Tx {
     kind: Kind,
     /// What its commit waits for; without it, COMMIT itself waits for the disk.
     ticket: Option<Ticket>,
+    followers: Followers,
 }
 
 /// What a transaction is for.
@@ -144,6 +150,11 @@ impl Tx {
         Ok(row.taken)
     }
 
+    /// Who follows the events that it appends.
+    pub(crate) const fn followers(&self) -> Followers {
+        self.followers
+    }
+
     /// The place of the next event within this transaction.
     pub(crate) fn next_event_place(&mut self) -> Result<i32, Problem> {
         if self.events == EVENTS_PER_TRANSACTION {
@@ -155,10 +166,10 @@ impl Tx {
 }
 
 impl Database {
-    /// A database behind a pool of connections that already speak as the application's role.
-    pub fn new(pool: PgPool, clock: Clock, bounds: Bounds) -> Self {
+    /// A database behind a pool of connections that already speak as the application's role, and who follows events.
+    pub fn new(pool: PgPool, clock: Clock, bounds: Bounds, followers: Followers) -> Self {
         let flush = Flush::new(pool.connect_options(), bounds.commit);
-        Self { pool, clock, bounds, units: TaskTracker::new(), appended: Arc::new(Notify::new()), flush }
+        Self { pool, clock, bounds, units: TaskTracker::new(), appended: Arc::new(Notify::new()), flush, followers }
     }
 
     /// The same database at another time: what is written through it happened when that clock says.
@@ -288,7 +299,16 @@ impl Database {
             let mut connection = Held(Some(self.pool.acquire().await?));
             let opened = sqlx::raw_sql(AssertSqlSafe(begin.as_str())).execute(&mut *connection).await;
             match opened {
-                Ok(_) => return Ok(Tx { connection, now: self.clock.now(), events: 0, kind, ticket }),
+                Ok(_) => {
+                    return Ok(Tx {
+                        connection,
+                        now: self.clock.now(),
+                        events: 0,
+                        kind,
+                        ticket,
+                        followers: self.followers,
+                    });
+                }
                 // The transaction may not begin; the connection is whole.
                 Err(error) if is_refusal(&error) => {
                     let ended = timeout(self.bounds.commit, sqlx::raw_sql("ROLLBACK").execute(&mut *connection)).await;

@@ -4,7 +4,7 @@ use super::party::DeliveryParty;
 use super::status::DeliveryStatus;
 use super::{Delivery, sql};
 use crate::app::App;
-use crate::events::{self, Event};
+use crate::events;
 use crate::ids::DriverId;
 use crate::problem::{Code, Problem};
 use crate::tenancy::PlatformScope;
@@ -40,7 +40,7 @@ pub async fn to(
                         .with("currentVersion", delivery.version));
                 }
                 let assigned = sql::assign(tx, &scope, &delivery, driver, &because, presence).await?;
-                events::publish(tx, &scope, Event::DeliveryAssigned(&assigned)).await?;
+                events::publish(tx, &scope, assigned.assigned_event()?).await?;
                 Ok(assigned)
             })
         })

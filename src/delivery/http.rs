@@ -14,7 +14,7 @@ use super::{Delivery, DeliveryStatus, assign, drivers};
 use crate::accounts::Caller;
 use crate::accounts::caller::SignedIn;
 use crate::app::App;
-use crate::events::{self, Event};
+use crate::events;
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId};
 use crate::orders::OrderStatus;
 use crate::paging::{Cursor, List, Page};
@@ -229,7 +229,7 @@ async fn advance(
         return Err(Problem::invalid_field("/reason", "is required for FAILED"));
     }
     let saved = sql::save_status(tx, &scope, &delivery, &change, reason.as_deref()).await?;
-    events::publish(tx, &scope, Event::DeliveryStatusChanged(&saved)).await?;
+    events::publish(tx, &scope, saved.status_changed_event()?).await?;
     Ok(saved.shown_to(&scope))
 }
 

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::events::{self, Event};
+use crate::events;
 use crate::fulfilment::Fulfilment;
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId, UserId};
 use crate::orders::{Order, OrderStatus};
@@ -19,7 +19,9 @@ use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
 pub mod assign;
+pub mod disclosure;
 pub mod drivers;
+pub mod event;
 pub mod http;
 pub mod location;
 pub mod party;
@@ -161,16 +163,6 @@ pub struct Delivery {
     pub closed_at: Option<DateTime<Utc>>,
 }
 
-impl Delivery {
-    /// As the event log keeps it: without the driver's place, which is of the moment and read with GET.
-    #[must_use]
-    pub fn for_log(&self) -> Self {
-        let mut kept = self.clone();
-        kept.driver = kept.driver.map(|carrier| Carrier { place: None, ..carrier });
-        kept
-    }
-}
-
 /// Follows a step of an order, in its transaction.
 ///
 /// # Errors
@@ -181,7 +173,7 @@ pub async fn follow(tx: &mut Tx, scope: &RestaurantScope, order: &Order) -> Resu
     }
     if order.status == OrderStatus::Confirmed {
         let opened = sql::open(tx, scope, order).await?;
-        return events::publish(tx, scope, Event::DeliveryStatusChanged(&opened)).await;
+        return events::publish(tx, scope, opened.status_changed_event()?).await;
     }
     if !matches!(order.status, OrderStatus::OnTheWay | OrderStatus::Delivered | OrderStatus::Cancelled) {
         return Ok(());
@@ -201,5 +193,5 @@ pub async fn follow(tx: &mut Tx, scope: &RestaurantScope, order: &Order) -> Resu
         }
     };
     let saved = sql::save_status(tx, scope, &delivery, &change, order.cancel_reason.as_deref()).await?;
-    events::publish(tx, scope, Event::DeliveryStatusChanged(&saved)).await
+    events::publish(tx, scope, saved.status_changed_event()?).await
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::sql::{self, drivers::Abandoned};
 use super::status::DeliveryStatus;
 use crate::app::App;
-use crate::events::{self, Event};
+use crate::events;
 use crate::problem::Problem;
 use crate::tenancy::{PlatformScope, RestaurantScope};
 
@@ -84,7 +84,7 @@ async fn take_back(app: &App, abandoned: Abandoned) -> Result<bool, Problem> {
                     .follow(DeliveryStatus::Waiting, tx.now())
                     .map_err(|_| Problem::internal(&"a delivery before pickup cannot be taken back"))?;
                 let saved = sql::save_status(tx, &scope, &delivery, &change, Some(ABSENT)).await?;
-                events::publish(tx, &scope, Event::DeliveryStatusChanged(&saved)).await?;
+                events::publish(tx, &scope, saved.status_changed_event()?).await?;
                 Ok(true)
             })
         })

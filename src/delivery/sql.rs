@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::disclosure::belongs_to_trip;
 use super::status::DeliveryChange;
 use super::{Carrier, Delivery, DeliveryStatus, Stop};
 use crate::actor::MemberRole;
-use crate::disclosure::belongs_to_trip;
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId, UserId};
 use crate::orders::Order;
 use crate::paging::Page;

@@ -8,7 +8,7 @@ use super::dayparts::DayPart;
 use super::heads::Head;
 use super::translations::Translations;
 use super::{Category, Contents};
-use crate::events::{self, Event};
+use crate::events::{self, Concerns, Event, EventKind};
 use crate::ids::{CategoryId, RestaurantId};
 use crate::money::Currency;
 use crate::problem::{OnConstraint as _, Problem};
@@ -46,7 +46,9 @@ pub async fn announce(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Proble
     .fetch_one(tx.connection())
     .await
     .on_constraint("menus_restaurant_id_fkey", Problem::not_found)?;
-    events::publish(tx, scope, Event::MenuChanged { version: row.version }).await
+    let about = (scope.restaurant().uuid(), row.version);
+    let event = Event::new(EventKind::MenuChanged, about, Concerns::default(), &row.version, &row.version)?;
+    events::publish(tx, scope, event).await
 }
 
 /// The end of an edit by staff: the languages the menu can be read in are looked up again, and the change is announced.

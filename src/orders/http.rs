@@ -22,7 +22,7 @@ use crate::bounded;
 use crate::cart::sql::WantedLine;
 use crate::client::Client;
 use crate::coupons::{CouponCode, guesses};
-use crate::disclosure;
+use crate::events::driver_view::{carriage, event_for_driver};
 use crate::events::{Recorded, TimelineEntry};
 use crate::fulfilment::Fulfilment;
 use crate::idempotency::{Answer, IdempotencyKey};
@@ -351,8 +351,8 @@ fn entry(event: Recorded, driver: Option<DriverId>) -> Result<TimelineEntry, Pro
     let body = serde_json::value::RawValue::from_string(event.body()).map_err(internal)?;
     let (name, body) = match driver {
         Some(driver) => {
-            let carriage = disclosure::carriage(&event).map_err(internal)?;
-            let seen = disclosure::event_for_driver(&event.name, &body, carriage, driver).map_err(internal)?;
+            let carriage = carriage(&event);
+            let seen = event_for_driver(&event.name, &body, carriage, event.closed, driver).map_err(internal)?;
             (seen.name, seen.body)
         }
         None => (event.name, body),

@@ -20,6 +20,8 @@ use crate::restaurants::tax::Rate;
 
 pub mod advance;
 pub mod bulk;
+pub mod disclosure;
+pub mod event;
 pub mod filter;
 pub mod free_slots;
 pub mod honour;

@@ -17,7 +17,7 @@ use crate::cart::sql::WantedLine;
 use crate::cart::{self, StoredLine};
 use crate::config;
 use crate::coupons;
-use crate::events::{self, Event};
+use crate::events;
 use crate::ids::{CartId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::menu;
 use crate::problem::{Code, Problem};
@@ -142,7 +142,7 @@ async fn write(
     if let Some(saving) = &offer.saving {
         coupons::sql::redeem(tx, scope, customer, order.id, saving).await?;
     }
-    events::publish(tx, scope, Event::OrderPlaced(&order)).await?;
+    events::publish(tx, scope, order.placed_event()?).await?;
     if menu_changed {
         menu::sql::announce(tx, scope).await?;
     }

@@ -263,8 +263,8 @@ pub async fn events(
 ) -> Result<Vec<Recorded>, Problem> {
     let events = sqlx::query_as!(
         Recorded,
-        r#"select seq, restaurant_id, order_id, aggregate_id, aggregate, customer_id, former_driver_id, name,
-                  version, actor, at,
+        r#"select seq, restaurant_id, order_id, aggregate_id, aggregate, customer_id, driver_id,
+                  former_driver_id, closed, name, version, actor, at,
                   payload as "payload: _"
            from events where restaurant_id = $1 and order_id = $2 and seq > $3 and seq < event_horizon()
            order by seq limit $4"#,

@@ -7,8 +7,8 @@ use socketioxide::extract::SocketRef;
 
 use super::answer::Unsent;
 use super::room::{Audience, Room, driver_rooms_of, rooms_of};
-use crate::disclosure::{self, Carriage, DriverEvent};
 use crate::events::Recorded;
+use crate::events::driver_view::{self, Carriage, DriverEvent};
 use crate::ids::DriverId;
 
 /// An event, ready to be emitted.
@@ -22,6 +22,8 @@ pub struct Told {
     pub driver_rooms: Vec<Room>,
     /// Who carries the delivery after it, if it is about one.
     pub carriage: Option<Carriage>,
+    /// The order or the delivery that it is about has come to its end.
+    pub is_closed: bool,
     /// Its name.
     pub name: String,
     /// Its body, as JSON text.
@@ -35,9 +37,9 @@ impl Told {
     /// When what was stored is not an event's body.
     pub fn new(event: Recorded) -> Result<Self, serde_json::Error> {
         let body = RawValue::from_string(event.body())?;
-        let carriage = disclosure::carriage(&event)?;
-        let (rooms, driver_rooms) = (rooms_of(&event, carriage), driver_rooms_of(&event, carriage));
-        Ok(Self { seq: event.seq, rooms, driver_rooms, carriage, name: event.name, body })
+        let carriage = driver_view::carriage(&event);
+        let (rooms, driver_rooms) = (rooms_of(&event), driver_rooms_of(&event));
+        Ok(Self { seq: event.seq, rooms, driver_rooms, carriage, is_closed: event.closed, name: event.name, body })
     }
 
     /// It is told in this room, to this audience.
@@ -51,7 +53,7 @@ impl Told {
     /// # Errors
     /// When what was stored is not an event's body.
     pub fn for_driver(&self, driver: DriverId) -> Result<DriverEvent, serde_json::Error> {
-        disclosure::event_for_driver(&self.name, &self.body, self.carriage, driver)
+        driver_view::event_for_driver(&self.name, &self.body, self.carriage, self.is_closed, driver)
     }
 
     /// Sends it to one socket, in its audience's view.

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::disclosure::Carriage;
 use crate::events::Recorded;
+use crate::events::kind::{EventKind, RoomKind};
 use crate::ids::{DeliveryId, DriverId, InvalidId, OrderId, RestaurantId, UserId};
 
 /// A slice of the event log.
@@ -93,22 +93,29 @@ impl fmt::Display for Channel {
     }
 }
 
-/// The rooms an event is told in, but for those of drivers.
-pub fn rooms_of(event: &Recorded, carriage: Option<Carriage>) -> Vec<Room> {
-    let mut rooms = vec![Room::Restaurant(event.restaurant_id)];
-    rooms.extend(event.order_id.map(Room::Order));
-    rooms.extend(event.customer_id.map(Room::User));
-    rooms.extend(carriage.map(|carriage| Room::Delivery(carriage.delivery)));
-    rooms
+/// The room of a kind that an event names; `None` where the event concerns nobody of that kind.
+fn room_of(kind: RoomKind, event: &Recorded) -> Option<Room> {
+    match kind {
+        RoomKind::Restaurant => Some(Room::Restaurant(event.restaurant_id)),
+        RoomKind::Order => event.order_id.map(Room::Order),
+        RoomKind::Delivery => Some(Room::Delivery(DeliveryId::from_uuid(event.aggregate_id))),
+        RoomKind::User => event.customer_id.map(Room::User),
+        RoomKind::Driver => event.driver_id.map(Room::Driver),
+        RoomKind::FormerDriver => event.former_driver_id.map(Room::Driver),
+    }
 }
 
-/// The rooms in which drivers may hear of an event.
-pub fn driver_rooms_of(event: &Recorded, carriage: Option<Carriage>) -> Vec<Room> {
-    let mut rooms: Vec<_> = event.order_id.map(Room::Order).into_iter().collect();
-    if let Some(carriage) = carriage {
-        rooms.push(Room::Delivery(carriage.delivery));
-        rooms.extend(carriage.driver.map(Room::Driver));
-        rooms.extend(carriage.former.map(Room::Driver));
-    }
-    rooms
+fn rooms(event: &Recorded, of: impl Fn(EventKind) -> &'static [RoomKind]) -> Vec<Room> {
+    let kinds = EventKind::by_name(&event.name).map(of).unwrap_or_default();
+    kinds.iter().filter_map(|kind| room_of(*kind, event)).collect()
+}
+
+/// The rooms that get an event as it is. None for an event whose kind this version of the program does not know.
+pub fn rooms_of(event: &Recorded) -> Vec<Room> {
+    rooms(event, |kind| kind.row().rooms)
+}
+
+/// The rooms in which drivers get their view of an event.
+pub fn driver_rooms_of(event: &Recorded) -> Vec<Room> {
+    rooms(event, |kind| kind.row().driver_rooms)
 }

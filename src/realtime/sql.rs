@@ -38,8 +38,8 @@ macro_rules! events {
     ($tx:expr, $condition:literal, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
             Recorded,
-            r#"select seq, restaurant_id, order_id, aggregate_id, aggregate, customer_id, former_driver_id, name,
-                      version, actor, at,
+            r#"select seq, restaurant_id, order_id, aggregate_id, aggregate, customer_id, driver_id,
+                      former_driver_id, closed, name, version, actor, at,
                       payload as "payload: _"
                from events where "# + $condition + " order by seq limit 200",
             $($argument),+
@@ -124,11 +124,10 @@ async fn of_driver(tx: &mut Tx, driver: DriverId, after: i64, up_to: i64) -> Res
         "seq in (
              select e.seq from events e
              where e.aggregate = 'delivery' and e.aggregate_id in (select d.id from deliveries d where d.driver_id = $1)
-               and e.payload #>> '{delivery,driver,id}' = $2 and e.seq > $3 and e.seq <= $4
+               and e.driver_id = $1 and e.seq > $2 and e.seq <= $3
              union all
-             select e.seq from events e where e.former_driver_id = $1 and e.seq > $3 and e.seq <= $4)",
+             select e.seq from events e where e.former_driver_id = $1 and e.seq > $2 and e.seq <= $3)",
         driver as DriverId,
-        driver.to_string(),
         after,
         up_to,
     )

@@ -21,7 +21,7 @@ use super::{Restaurant, area, invitations, members, opening, search, security};
 use crate::accounts::caller::Admin;
 use crate::app::App;
 use crate::bounded;
-use crate::events::{self, Event};
+use crate::events;
 use crate::fold;
 use crate::idempotency::{Answer, Once};
 use crate::ids::RestaurantId;
@@ -388,7 +388,7 @@ async fn update_restaurant(
                     sql::hours::set_week(tx, &scope, &spans).await?;
                 }
                 let changed = sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
-                events::publish(tx, &scope, Event::RestaurantChanged(&changed)).await?;
+                events::publish(tx, &scope, changed.changed_event()?).await?;
                 Ok(changed)
             })
         })

@@ -19,6 +19,7 @@ use crate::problem::Problem;
 
 pub mod area;
 pub mod contact;
+pub mod event;
 pub mod fulfilments;
 pub mod geometry;
 pub mod hours;

@@ -15,7 +15,7 @@ use super::staff::Staff;
 use super::{Pause, Restaurant, sql};
 use crate::app::App;
 use crate::bounded;
-use crate::events::{self, Event};
+use crate::events;
 use crate::ids::RestaurantId;
 use crate::problem::{FieldError, Problem, ProblemBody};
 use crate::tenancy::{RestaurantScope, Who};
@@ -169,7 +169,7 @@ pub(super) async fn lock_at_version(tx: &mut Tx, scope: &RestaurantScope, if_mat
 /// Says that the restaurant changed: the end of every change of it.
 pub(super) async fn changed(tx: &mut Tx, scope: &RestaurantScope) -> Result<Restaurant, Problem> {
     let restaurant = sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
-    events::publish(tx, scope, Event::RestaurantChanged(&restaurant)).await?;
+    events::publish(tx, scope, restaurant.changed_event()?).await?;
     Ok(restaurant)
 }
 

@@ -20,7 +20,7 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use comanda::events;
+use comanda::events::EventKind;
 use comanda::openapi;
 use comanda::permission::{Operation, Relation, decide};
 use comanda::problem::Code;
@@ -258,7 +258,8 @@ async fn rooms_open_as_the_table_says_and_only_those_inside_hear() {
     sockets::leaving_tells_nothing(&world, &mut sockets).await;
     sockets::renewing_takes_one_s_own_token_alone(&world, &mut sockets).await;
     let caused = world.causes_every_event().await;
-    let named: Vec<_> = events::NAMES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let stored = EventKind::ALL.into_iter().filter(|kind| kind.is_stored());
+    let named: Vec<_> = stored.map(|kind| kind.name().to_owned()).collect();
     assert!(named.iter().all(|name| caused.contains(name)), "{caused:?} of {named:?}");
     for (caller, socket, entitled) in &mut sockets {
         hears_only_its_own(&world, *caller, socket, entitled).await;

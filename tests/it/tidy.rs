@@ -150,7 +150,6 @@ const SQL_ELSEWHERE: &[(&str, &str)] = &[
     ("src/router.rs", "the health check asks for 1"),
     ("src/check.rs", "questions over all tables, as the owner of the schema"),
     ("src/database.rs", "roles and migrations, as the owner of the schema"),
-    ("src/events.rs", "the log's own table"),
     ("src/flush.rs", "the message whose commit flushes the log"),
     ("src/idempotency.rs", "the keys' own table"),
     ("crates/embedded-postgres/src/lib.rs", "whether the private server answers"),

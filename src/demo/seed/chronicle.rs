@@ -7,7 +7,7 @@ use crate::actor::Actor;
 use crate::delivery::sql::history::PastDelivery;
 use crate::delivery::{Delivery, DeliveryStatus, Stop};
 use crate::demo::town::Kitchen;
-use crate::events::{Event, PastEvent};
+use crate::events::PastEvent;
 use crate::fulfilment::Fulfilment;
 use crate::ids::{DeliveryId, UserId};
 use crate::orders::sql::history::PastOrder;
@@ -34,14 +34,17 @@ pub struct Entry {
 
 impl Entry {
     /// As the log takes it.
-    pub fn as_past(&self) -> PastEvent<'_> {
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn as_past(&self) -> Result<PastEvent<'_>, Problem> {
         let event = match &self.body {
-            Body::Placed(order) => Event::OrderPlaced(order),
-            Body::Stepped(order) => Event::OrderStatusChanged(order),
-            Body::Assigned(delivery) => Event::DeliveryAssigned(delivery),
-            Body::Followed(delivery) => Event::DeliveryStatusChanged(delivery),
+            Body::Placed(order) => order.placed_event()?,
+            Body::Stepped(order) => order.status_changed_event()?,
+            Body::Assigned(delivery) => delivery.assigned_event()?,
+            Body::Followed(delivery) => delivery.status_changed_event()?,
         };
-        PastEvent { at: self.at, actor: self.actor, actor_id: self.actor_id, event }
+        Ok(PastEvent { at: self.at, actor: self.actor, actor_id: self.actor_id, event })
     }
 }
 

@@ -77,8 +77,8 @@ async fn write(
     log.sort_by_key(|entry| entry.at);
     orders::sql::history::import(tx, scope, town.currency, &past_orders).await?;
     delivery::sql::history::import(tx, scope, &past_deliveries).await?;
-    let log: Vec<_> = log.iter().map(chronicle::Entry::as_past).collect();
-    events::import(tx, scope, &log).await?;
+    let log = log.iter().map(chronicle::Entry::as_past).collect::<Result<Vec<_>, _>>()?;
+    events::sql::import(tx, scope, &log).await?;
     Ok(past_orders.len())
 }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::Row;
-use crate::events::{self, Event};
+use crate::events;
 use crate::ids::{OrderId, RestaurantId};
 use crate::orders::Order;
 use crate::orders::promise::PromiseChange;
@@ -85,6 +85,6 @@ pub async fn save_promise(
         updated_at: saved.updated_at,
         ..order.clone()
     };
-    events::publish(tx, scope, Event::OrderPromiseChanged(&changed)).await?;
+    events::publish(tx, scope, changed.promise_changed_event()?).await?;
     Ok(changed)
 }

@@ -2,7 +2,7 @@
 
 use super::slots;
 use crate::coupons;
-use crate::events::{self, Event};
+use crate::events;
 use crate::ids::{OrderId, RestaurantId};
 use crate::menu;
 use crate::orders::status::StatusChange;
@@ -44,7 +44,7 @@ pub async fn save_status(
     if change.cancels() {
         give_back(tx, scope, order, change.returns_stock()).await?;
     }
-    events::publish(tx, scope, Event::OrderStatusChanged(&changed)).await?;
+    events::publish(tx, scope, changed.status_changed_event()?).await?;
     Ok(changed)
 }
 

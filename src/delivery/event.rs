@@ -1,0 +1,42 @@
+//! The events of a delivery.
+
+use super::{Carrier, Delivery};
+use crate::events::{Concerns, Event, EventKind};
+use crate::problem::Problem;
+
+impl Delivery {
+    /// A driver was given it.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn assigned_event(&self) -> Result<Event<'_>, Problem> {
+        self.event(EventKind::DeliveryAssigned)
+    }
+
+    /// Its status changed; it was opened, for one.
+    ///
+    /// # Errors
+    /// As [`Delivery::assigned_event`].
+    pub fn status_changed_event(&self) -> Result<Event<'_>, Problem> {
+        self.event(EventKind::DeliveryStatusChanged)
+    }
+
+    fn event(&self, kind: EventKind) -> Result<Event<'_>, Problem> {
+        let concerns = Concerns {
+            order: Some(self.order_id),
+            delivery: Some(self.id),
+            customer: Some(self.customer_id),
+            driver: self.driver.as_ref().map(|carrier| carrier.id),
+            former_driver: self.former_driver,
+            is_closed: self.status.is_final(),
+        };
+        Event::new(kind, (self.id.uuid(), self.version), concerns, self, &self.for_log())
+    }
+
+    /// As the event log keeps it: without the driver's place, which is of the moment and read with GET.
+    fn for_log(&self) -> Self {
+        let mut kept = self.clone();
+        kept.driver = kept.driver.map(|carrier| Carrier { place: None, ..carrier });
+        kept
+    }
+}

@@ -1,0 +1,69 @@
+//! An event that is about to be appended. Each feature makes its own: `orders/event.rs`, `delivery/event.rs`, …
+
+use std::any::Any;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::kind::EventKind;
+use crate::ids::{DeliveryId, DriverId, OrderId, UserId};
+use crate::problem::Problem;
+
+/// What happened. It carries what a GET would have answered right after it.
+pub struct Event<'a> {
+    /// What.
+    pub kind: EventKind,
+    /// The id of the order, delivery or restaurant that it is about; a menu has its restaurant's.
+    pub id: Uuid,
+    /// The version of that after the event.
+    pub version: i64,
+    /// Whom and what else it concerns.
+    pub concerns: Concerns,
+    /// What it is about, as clients get it.
+    pub(super) payload: Box<RawValue>,
+    /// The same, for whoever follows it in its transaction.
+    subject: &'a (dyn Any + Send + Sync),
+}
+
+/// Whom and what an event concerns: its rooms, and who may read it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Concerns {
+    /// The order: also for the events of its delivery.
+    pub order: Option<OrderId>,
+    /// The delivery.
+    pub delivery: Option<DeliveryId>,
+    /// Whose order it is.
+    pub customer: Option<UserId>,
+    /// Who carries the delivery after the event.
+    pub driver: Option<DriverId>,
+    /// Whom the event took the delivery from.
+    pub former_driver: Option<DriverId>,
+    /// The order or the delivery has come to its end with it.
+    pub is_closed: bool,
+}
+
+impl<'a> Event<'a> {
+    /// An event about `subject`, which clients get as `payload`.
+    ///
+    /// # Errors
+    /// When the payload cannot be written as JSON.
+    pub fn new<S: Any + Send + Sync>(
+        kind: EventKind,
+        (id, version): (Uuid, i64),
+        concerns: Concerns,
+        subject: &'a S,
+        payload: &impl Serialize,
+    ) -> Result<Self, Problem> {
+        let payload = serde_json::value::to_raw_value(payload).map_err(|error| Problem::internal(&error))?;
+        Ok(Self { kind, id, version, concerns, payload, subject })
+    }
+
+    /// What it is about, for whoever follows it.
+    ///
+    /// # Errors
+    /// When it is about something of another type.
+    pub fn subject<S: Any>(&self) -> Result<&'a S, Problem> {
+        self.subject.downcast_ref().ok_or_else(|| Problem::internal(&"an event is about something else"))
+    }
+}

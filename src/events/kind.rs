@@ -1,0 +1,188 @@
+//! The kinds of events: one table of their names, what they say and who gets them. The OpenAPI document and the rooms of
+//! the relay are made from it.
+
+/// What an event is about. Its versions count what happened to that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aggregate {
+    /// An order.
+    Order,
+    /// A delivery.
+    Delivery,
+    /// A restaurant's menu.
+    Menu,
+    /// A restaurant.
+    Restaurant,
+}
+
+impl Aggregate {
+    /// As the column `aggregate` holds it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Order => "order",
+            Self::Delivery => "delivery",
+            Self::Menu => "menu",
+            Self::Restaurant => "restaurant",
+        }
+    }
+}
+
+/// Which room of an event: its id is one of the event's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoomKind {
+    /// `restaurant:{id}`, of the restaurant.
+    Restaurant,
+    /// `order:{id}`, of the order that it concerns.
+    Order,
+    /// `delivery:{id}`, of the delivery that it is about.
+    Delivery,
+    /// `user:{id}`, of the customer.
+    User,
+    /// `driver:{id}`, of the driver who carries the delivery after the event.
+    Driver,
+    /// `driver:{id}`, of the driver whom the event took the delivery from.
+    FormerDriver,
+}
+
+impl RoomKind {
+    /// How the rooms are called, with a gap for the id.
+    pub const fn pattern(self) -> &'static str {
+        match self {
+            Self::Restaurant => "restaurant:{id}",
+            Self::Order => "order:{id}",
+            Self::Delivery => "delivery:{id}",
+            Self::User => "user:{id}",
+            Self::Driver | Self::FormerDriver => "driver:{id}",
+        }
+    }
+}
+
+/// The type of the part of a body that depends on what the event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PayloadType {
+    /// A schema of the OpenAPI document: what a GET would have answered right after the event.
+    Schema(&'static str),
+    /// A JSON integer.
+    Integer,
+    /// A JSON string.
+    Text,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// An order was placed.
+    OrderPlaced,
+    /// An order's status changed.
+    OrderStatusChanged,
+    /// An order was promised for later.
+    OrderPromiseChanged,
+    /// A driver was given a delivery.
+    DeliveryAssigned,
+    /// A delivery's status changed, its opening included.
+    DeliveryStatusChanged,
+    /// A delivery was taken from a driver: what that driver gets instead of the event that did it. Never stored.
+    DeliveryUnassigned,
+    /// The menu changed; clients read it again.
+    MenuChanged,
+    /// Something about the restaurant itself changed.
+    RestaurantChanged,
+}
+
+/// A row of the table of events.
+#[derive(Debug, Clone, Copy)]
+pub struct EventRow {
+    /// On the wire and in the log.
+    pub name: &'static str,
+    /// For the API reference.
+    pub description: &'static str,
+    /// What it is about.
+    pub about: Aggregate,
+    /// The field of the body that says what became of it, and its type.
+    pub payload: (&'static str, PayloadType),
+    /// The rooms that get it as it is.
+    pub rooms: &'static [RoomKind],
+    /// The rooms in which drivers get their view of it (`driver_view.rs`).
+    pub driver_rooms: &'static [RoomKind],
+}
+
+const fn of_order(name: &'static str, description: &'static str) -> EventRow {
+    let (about, payload, rooms) = (Aggregate::Order, ORDER, OF_ORDER);
+    EventRow { name, description, about, payload, rooms, driver_rooms: &[RoomKind::Order] }
+}
+
+const fn of_delivery(name: &'static str, description: &'static str) -> EventRow {
+    let (about, payload, rooms) = (Aggregate::Delivery, DELIVERY, OF_DELIVERY);
+    EventRow { name, description, about, payload, rooms, driver_rooms: DRIVERS_OF_DELIVERY }
+}
+
+const ORDER: (&str, PayloadType) = ("order", PayloadType::Schema("Order"));
+const DELIVERY: (&str, PayloadType) = ("delivery", PayloadType::Schema("Delivery"));
+const OF_ORDER: &[RoomKind] = &[RoomKind::Restaurant, RoomKind::Order, RoomKind::User];
+const OF_DELIVERY: &[RoomKind] = &[RoomKind::Restaurant, RoomKind::Order, RoomKind::User, RoomKind::Delivery];
+const DRIVERS_OF_DELIVERY: &[RoomKind] =
+    &[RoomKind::Order, RoomKind::Delivery, RoomKind::Driver, RoomKind::FormerDriver];
+
+impl EventKind {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::OrderPlaced,
+        Self::OrderStatusChanged,
+        Self::OrderPromiseChanged,
+        Self::DeliveryAssigned,
+        Self::DeliveryStatusChanged,
+        Self::MenuChanged,
+        Self::RestaurantChanged,
+        Self::DeliveryUnassigned,
+    ];
+
+    /// The table.
+    pub const fn row(self) -> EventRow {
+        match self {
+            Self::OrderPlaced => of_order("order:new", "An order was placed."),
+            Self::OrderStatusChanged => of_order("order:status-changed", "An order's status changed."),
+            Self::OrderPromiseChanged => of_order("order:promise-changed", "An order was promised for later."),
+            Self::DeliveryAssigned => of_delivery("delivery:assigned", "A driver was given a delivery."),
+            Self::DeliveryStatusChanged => of_delivery("delivery:status-changed", "A delivery's status changed."),
+            Self::DeliveryUnassigned => EventRow {
+                name: "delivery:unassigned",
+                description: "To a driver only: a delivery was taken from them, or they handed it back; without the \
+                              delivery itself.",
+                about: Aggregate::Delivery,
+                payload: ("deliveryId", PayloadType::Text),
+                rooms: &[],
+                driver_rooms: &[RoomKind::FormerDriver, RoomKind::Order, RoomKind::Delivery],
+            },
+            Self::MenuChanged => EventRow {
+                name: "menu:changed",
+                description: "The menu changed; read it again.",
+                about: Aggregate::Menu,
+                payload: ("menuVersion", PayloadType::Integer),
+                rooms: &[RoomKind::Restaurant],
+                driver_rooms: &[],
+            },
+            Self::RestaurantChanged => EventRow {
+                name: "restaurant:changed",
+                description: "Something about the restaurant changed.",
+                about: Aggregate::Restaurant,
+                payload: ("restaurant", PayloadType::Schema("Restaurant")),
+                rooms: &[RoomKind::Restaurant],
+                driver_rooms: &[],
+            },
+        }
+    }
+
+    /// On the wire and in the log.
+    pub const fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The kind of a stored event.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.is_stored() && kind.name() == name)
+    }
+
+    /// Whether the log holds it; if not, it is one driver's view of another one.
+    pub const fn is_stored(self) -> bool {
+        !matches!(self, Self::DeliveryUnassigned)
+    }
+}

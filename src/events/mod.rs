@@ -1,0 +1,108 @@
+//! The event log: everything that happened, appended in the transaction of the change.
+//!
+//! Sockets, notifications and polling read it; nothing is told to anybody that is not in it. A number is given in
+//! order of transactions, and a reader stops at the horizon below which all transactions have ended
+//! (`migrations/0007_events.sql`), so an event of a transaction that commits late is never skipped.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::actor::Actor;
+use crate::ids::{DriverId, OrderId, RestaurantId, UserId};
+use crate::problem::Problem;
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+pub mod driver_view;
+pub mod event;
+pub mod kind;
+pub mod sql;
+
+pub use event::{Concerns, Event};
+pub use kind::{Aggregate, EventKind};
+
+/// Appends an event, and lets follow, in the same transaction, whoever follows events of its kind (`publish.rs`).
+///
+/// # Errors
+/// When PostgreSQL refuses, such as an aggregate's version that happened already; what a follower refuses with.
+pub async fn publish(tx: &mut Tx, scope: &RestaurantScope, event: Event<'_>) -> Result<(), Problem> {
+    sql::append(tx, scope, &event).await?;
+    let follow = tx.followers();
+    follow(tx, scope, &event).await
+}
+
+/// Something that happened before the log was there to note it.
+pub struct PastEvent<'a> {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// In which capacity it was done.
+    pub actor: Actor,
+    /// Who, where it was a person.
+    pub actor_id: Option<UserId>,
+    /// What.
+    pub event: Event<'a>,
+}
+
+/// An event as it was stored.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// Its number.
+    pub seq: i64,
+    /// Whose.
+    pub restaurant_id: RestaurantId,
+    /// The order it concerns.
+    pub order_id: Option<OrderId>,
+    /// The aggregate it is about: with `aggregate`, the delivery.
+    pub aggregate_id: Uuid,
+    /// `order`, `delivery`, `menu` or `restaurant`.
+    pub aggregate: String,
+    /// The customer it concerns.
+    pub customer_id: Option<UserId>,
+    /// Who carries the delivery after it.
+    pub driver_id: Option<DriverId>,
+    /// The driver whom it took a delivery from.
+    pub former_driver_id: Option<DriverId>,
+    /// The order or the delivery that it is about has come to its end.
+    pub closed: bool,
+    /// On the wire.
+    pub name: String,
+    /// The aggregate's version after it.
+    pub version: i64,
+    /// In which capacity it was done.
+    pub actor: Actor,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The body without its number.
+    pub payload: sqlx::types::Json<Box<RawValue>>,
+}
+
+impl Recorded {
+    /// What a client gets: the stored body with its number in front.
+    pub fn body(&self) -> String {
+        let stored = self.payload.0.get();
+        format!("{{\"seq\":{},{}", self.seq, stored.strip_prefix('{').unwrap_or(stored))
+    }
+}
+
+/// One line of an order's timeline.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TimelineEntry {
+    /// The event's number; send it as `after` to resume.
+    pub seq: i64,
+    /// The order's or delivery's version after it.
+    pub version: i64,
+    /// Such as `order:status-changed`.
+    #[schema(example = "order:status-changed")]
+    pub name: String,
+    /// In which capacity it was done.
+    pub actor: Actor,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Equal to what a socket was sent.
+    #[schema(value_type = Object)]
+    pub event: Box<RawValue>,
+}

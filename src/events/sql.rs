@@ -1,0 +1,120 @@
+//! The statements that write the log.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde::ser::SerializeMap as _;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::{Event, PastEvent};
+use crate::actor::Actor;
+use crate::ids::{DriverId, OrderId, RestaurantId, UserId};
+use crate::problem::Problem;
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+/// The body of an event, without its number: what is stored, and what a client gets once the number is known.
+struct Body<'a> {
+    event: &'a Event<'a>,
+    restaurant: RestaurantId,
+    at: DateTime<Utc>,
+    actor: Actor,
+}
+
+impl Serialize for Body<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { event, restaurant, at, actor } = self;
+        let mut body = serializer.serialize_map(None)?;
+        body.serialize_entry("version", &event.version)?;
+        body.serialize_entry("restaurantId", restaurant)?;
+        if let Some(order) = event.concerns.order {
+            body.serialize_entry("orderId", &order)?;
+        }
+        if let Some(delivery) = event.concerns.delivery {
+            body.serialize_entry("deliveryId", &delivery)?;
+        }
+        body.serialize_entry("at", at)?;
+        body.serialize_entry("actor", actor)?;
+        body.serialize_entry(event.kind.row().payload.0, &event.payload)?;
+        body.end()
+    }
+}
+
+impl Body<'_> {
+    fn written(&self) -> Result<Box<RawValue>, Problem> {
+        serde_json::value::to_raw_value(self).map_err(|error| Problem::internal(&error))
+    }
+}
+
+/// Appends an event that happens in this transaction.
+pub async fn append(tx: &mut Tx, scope: &RestaurantScope, event: &Event<'_>) -> Result<(), Problem> {
+    let (restaurant, at, actor) = (scope.restaurant(), tx.now(), scope.actor());
+    let payload = Body { event, restaurant, at, actor }.written()?;
+    let (row, concerns) = (event.kind.row(), event.concerns);
+    let place = tx.next_event_place()?;
+    sqlx::query!(
+        "insert into events (seq, restaurant_id, aggregate, aggregate_id, order_id, version, name, actor, actor_id,
+                             customer_id, driver_id, former_driver_id, closed, payload, at)
+         values (event_seq($2), $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        restaurant as RestaurantId,
+        place,
+        row.about.word(),
+        event.id,
+        concerns.order as Option<OrderId>,
+        event.version,
+        row.name,
+        actor as Actor,
+        scope.actor_id() as Option<UserId>,
+        concerns.customer as Option<UserId>,
+        concerns.driver as Option<DriverId>,
+        concerns.former_driver as Option<DriverId>,
+        concerns.is_closed,
+        sqlx::types::Json(payload) as _,
+        at,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Appends what happened earlier, oldest first, in one statement. Nobody follows it: it is over.
+///
+/// # Errors
+/// When PostgreSQL refuses, or there are more of them than a transaction has places.
+pub async fn import(tx: &mut Tx, scope: &RestaurantScope, past: &[PastEvent<'_>]) -> Result<(), Problem> {
+    let restaurant = scope.restaurant();
+    let body = |one: &PastEvent<'_>| Body { event: &one.event, restaurant, at: one.at, actor: one.actor }.written();
+    let places = past.iter().map(|_| tx.next_event_place()).collect::<Result<Vec<_>, _>>()?;
+    let payloads = past.iter().map(|one| body(one).map(|body| body.get().to_owned())).collect::<Result<Vec<_>, _>>()?;
+    sqlx::query!(
+        "insert into events (seq, restaurant_id, aggregate, aggregate_id, order_id, version, name, actor, actor_id,
+                             customer_id, driver_id, closed, payload, at)
+         select event_seq(place), $1, aggregate, aggregate_id, order_id, version, name, actor, actor_id,
+                customer_id, driver_id, closed, payload::json, at
+         from unnest($2::int[], $3::text[], $4::uuid[], $5::uuid[], $6::bigint[], $7::text[], $8::order_actor[],
+                     $9::uuid[], $10::uuid[], $11::uuid[], $12::bool[], $13::text[], $14::timestamptz[])
+             as past(place, aggregate, aggregate_id, order_id, version, name, actor, actor_id, customer_id, driver_id,
+                     closed, payload, at)",
+        restaurant as RestaurantId,
+        &places,
+        &column(past, |one| one.event.kind.row().about.word().to_owned()),
+        &column(past, |one| one.event.id),
+        &column(past, |one| one.event.concerns.order.map(OrderId::uuid)) as &[Option<Uuid>],
+        &column(past, |one| one.event.version),
+        &column(past, |one| one.event.kind.name().to_owned()),
+        &column(past, |one| one.actor) as &[Actor],
+        &column(past, |one| one.actor_id.map(UserId::uuid)) as &[Option<Uuid>],
+        &column(past, |one| one.event.concerns.customer.map(UserId::uuid)) as &[Option<Uuid>],
+        &column(past, |one| one.event.concerns.driver.map(DriverId::uuid)) as &[Option<Uuid>],
+        &column(past, |one| one.event.concerns.is_closed),
+        &payloads,
+        &column(past, |one| one.at),
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+fn column<T>(past: &[PastEvent<'_>], value: impl Fn(&PastEvent<'_>) -> T) -> Vec<T> {
+    past.iter().map(value).collect()
+}
