@@ -1,7 +1,11 @@
-//! The client's parts that need no server: frames, addresses, the measure of time.
+//! The client's parts that need no server, or one that is busy: frames, addresses, the measure of time, repetitions.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use axum::Router;
+use axum::extract::Request;
+use axum::response::IntoResponse as _;
 use comanda_client::{Client, Frame, Histogram, Packet};
 use serde_json::{Value, json};
 
@@ -76,4 +80,50 @@ fn a_histogram_is_never_far_from_the_truth() {
     }
     histogram.record(Duration::from_secs(1_000_000));
     assert_eq!(histogram.count(), 10_001);
+}
+
+/// Requests that came to a busy server: when, and with which `Idempotency-Key`.
+type Seen = Arc<Mutex<Vec<(Instant, Option<String>)>>>;
+
+/// A server that answers every sign-in, and refuses the first two other requests as ours does when it is busy.
+async fn busy_server(seen: Seen) -> String {
+    let answer = move |request: Request| {
+        let seen = Arc::clone(&seen);
+        async move {
+            if request.uri().path() == "/api/auth/login" {
+                let user = json!({ "id": "usr_1", "email": "ada@example.com", "name": "Ada", "role": "CUSTOMER" });
+                return axum::Json(json!({ "accessToken": "t", "expiresIn": 600, "user": user })).into_response();
+            }
+            let key = request.headers().get("idempotency-key").map(|key| key.to_str().unwrap().to_owned());
+            let mut seen = seen.lock().unwrap();
+            seen.push((Instant::now(), key));
+            if seen.len() > 2 {
+                return axum::Json(json!({ "id": "cat_1", "name": "Pizze" })).into_response();
+            }
+            let body = json!({ "type": "/docs#problem-busy", "title": "Busy", "status": 503, "code": "busy",
+                "detail": "Try again after the number of seconds in Retry-After.", "requestId": "r" });
+            let head = [("retry-after", "1"), ("content-type", "application/problem+json")];
+            (axum::http::StatusCode::SERVICE_UNAVAILABLE, head, body.to_string()).into_response()
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn a_busy_server_is_asked_again_when_it_says_with_the_same_key() {
+    let seen = Seen::default();
+    let client = Client::new(&busy_server(Arc::clone(&seen)).await).unwrap();
+    let session = client.login("ada@example.com", "a password").await.unwrap();
+    assert_eq!(session.create_category("rst_1", "Pizze").await.unwrap().id, "cat_1");
+    let seen = seen.lock().unwrap().clone();
+    let [first, second, third] = seen.as_slice() else { panic!("{} requests", seen.len()) };
+    assert!(first.1.is_some() && first.1 == second.1 && second.1 == third.1, "{seen:?}");
+    // Retry-After is a second; the client's own pauses are shorter than that.
+    for (one, next) in [(first, second), (second, third)] {
+        let pause = next.0 - one.0;
+        assert!((1.0..5.0).contains(&pause.as_secs_f64()), "{pause:?}");
+    }
 }
