@@ -1,6 +1,7 @@
 // The cart of one restaurant. Taps are shown at once; the server's answer brings names, prices and totals.
 
 import { get, put } from './api.js';
+import { choicesOf, sameChoices } from './choices.js';
 
 /** The cart of a restaurant; `changed()` is called whenever it looks different, `failed(problem)` when it was refused. */
 export class Cart {
@@ -28,11 +29,16 @@ export class Cart {
   /** Whether what is shown has not reached the server yet. */
   get unsaved() { return this.#saving !== null; }
 
-  /** One more of an item: on its line without a note, or on a new line. */
-  add(item) {
-    const line = this.lines.find(({ itemId, note }) => itemId === item.id && !note);
+  /** One more of an item with these modifiers: on its line without a note, or on a new line. */
+  add(item, modifiers = []) {
+    const line = this.lines.find((other) => other.itemId === item.id && !other.note && sameChoices(other.modifiers, modifiers));
     if (line) line.quantity += 1;
-    else this.lines.push({ itemId: item.id, quantity: 1, note: null, name: item.name });
+    else this.lines.push({ itemId: item.id, quantity: 1, note: null, name: item.name, modifiers });
+    this.#push();
+  }
+
+  setModifiers(line, modifiers) {
+    line.modifiers = modifiers;
     this.#push();
   }
 
@@ -62,7 +68,8 @@ export class Cart {
   async #save() {
     while (this.#dirty) {
       this.#dirty = false;
-      const lines = this.lines.map(({ itemId, quantity, note }) => ({ itemId, quantity, ...(note && { note }) }));
+      const lines = this.lines.map(({ key, itemId, quantity, note, modifiers }) =>
+        ({ ...(key && { key }), itemId, quantity, modifiers: choicesOf(modifiers), ...(note && { note }) }));
       try {
         const answer = await put(this.#path, { lines });
         if (!this.#dirty) this.#take(answer);

@@ -2,22 +2,27 @@
 
 import { now } from './api.js';
 
+// Minor units of ISO 4217, as the server counts; browsers know others for some currencies, such as LBP. All others have two.
+const WHOLE = 'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF'.split(' ');
+const THOUSANDTHS = 'BHD IQD JOD KWD LYD OMR TND'.split(' ');
+
 /** How many digits follow the point in a currency: 2 for EUR, 0 for JPY, 3 for KWD. */
 export function exponent(currency) {
-  return new Intl.NumberFormat(undefined, { style: 'currency', currency }).resolvedOptions().maximumFractionDigits;
+  return WHOLE.includes(currency) ? 0 : THOUSANDTHS.includes(currency) ? 3 : 2;
 }
 
 /** `{amount: 1250, currency: "EUR"}` as "€12.50". */
 export function money(value) {
   if (!value) return '';
-  const style = { style: 'currency', currency: value.currency };
-  return new Intl.NumberFormat(undefined, style).format(value.amount / 10 ** exponent(value.currency));
+  const digits = exponent(value.currency);
+  const style = { style: 'currency', currency: value.currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return new Intl.NumberFormat(undefined, style).format(value.amount / 10 ** digits);
 }
 
 /** "2,50" as 250 minor units of EUR; `null` when the text is no amount of this currency. */
 export function minorUnits(text, currency) {
   const digits = exponent(currency);
-  const match = /^(\d{1,9})(?:[.,](\d+))?$/.exec(text.trim());
+  const match = /^(\d{1,13})(?:[.,](\d+))?$/.exec(text.trim());
   if (!match || (match[2] ?? '').length > digits) return null;
   return Number(match[1] + (match[2] ?? '').padEnd(digits, '0'));
 }

@@ -1,6 +1,7 @@
 // A customer's orders: the list, and one of them as it happens.
 
 import { get, list, patch } from './api.js';
+import { chosenWords } from './choices.js';
 import { h, show } from './dom.js';
 import { clock, money, timed, word } from './format.js';
 import { join } from './live.js';
@@ -159,7 +160,8 @@ function slip(order) {
   const row = (name, value) => value?.amount > 0 && [h('dt', {}, name), h('dd', {}, money(value))];
   return [
     h('ul', { class: 'dishes' }, order.items.map((item) => h('li', {}, h('b', { class: 'count' }, `${item.quantity}×`),
-      h('span', {}, item.name, item.note && h('em', {}, item.note)), h('span', { class: 'price' }, money(item.total))))),
+      h('span', {}, item.name, chosenWords(item.modifiers).map((choice) => h('span', { class: 'chosen' }, choice)),
+        item.note && h('em', {}, item.note)), h('span', { class: 'price' }, money(item.total))))),
     h('dl', { class: 'sums' }, row('Items', totals.items), row('Tax', totals.tax), row('Delivery', totals.deliveryFee),
       row('Service', totals.serviceFee), row('Tip', totals.tip),
       totals.discount?.amount > 0 && [h('dt', {}, 'Discount'), h('dd', {}, `−${money(totals.discount)}`)],

@@ -3,11 +3,16 @@
 import { get, list } from './api.js';
 import { Cart } from './cart.js';
 import { checkout } from './checkout.js';
+import { askChoices, chosenWords } from './choices.js';
 import { h, show } from './dom.js';
 import { money } from './format.js';
 import { complain } from './notice.js';
 
-const OBSTACLES = { deleted: 'No longer on the menu.', unavailable: 'Sold out.', out_of_stock: 'Not enough in stock.' };
+const OBSTACLES = {
+  deleted: 'No longer on the menu.', unavailable: 'Not available.', out_of_stock: 'Not enough in stock.',
+  not_now: 'Not served at this hour.', choices_changed: 'Choose again: the menu has changed.',
+};
+const REASONS = { unavailable: 'Not available', out_of_stock: 'Sold out', not_now: 'Not served now', choices_unavailable: 'Sold out' };
 const MOST = 99;
 
 /** Shows the restaurants, or one of them; resolves to the function that takes it down. */
@@ -62,11 +67,13 @@ async function openMenu(main, id) {
   } });
   const form = checkout(restaurant);
   const cart = new Cart(id, { changed: () => drawCart(), failed: complain });
+  const items = new Map(menu.categories.flatMap((category) => category.items).map((item) => [item.id, item]));
+  const groups = new Map(menu.modifierGroups.map((group) => [group.id, group]));
   const content = h('div', {});
   show(basket, h('h2', {}, 'Cart'), content, form.element);
   function drawCart() {
     const typing = content.contains(document.activeElement) ? document.activeElement : null;
-    show(content, cart.lines.map((line, at) => lineOf(cart, line, at)),
+    show(content, cart.lines.map((line, at) => lineOf(cart, line, at, items.get(line.itemId), groups)),
       !cart.lines.length && h('p', { class: 'hint' }, 'The cart is empty. Add an item.'));
     if (typing) resume(content, typing);
     form.update(cart);
@@ -81,7 +88,7 @@ async function openMenu(main, id) {
       h('span', { class: `tag${restaurant.accepting && restaurant.openNow ? ' good' : ''}` }, openWords(restaurant))),
     restaurant.description && h('p', { class: 'lead' }, restaurant.description),
     h('p', { class: 'hint' }, [restaurant.address, terms(restaurant)].filter(Boolean).join(' · ')),
-    h('div', { class: 'shop' }, dishes(menu, cart), basket), bar);
+    h('div', { class: 'shop' }, dishes(menu, cart, groups), basket), bar);
   drawCart();
 }
 
@@ -93,33 +100,41 @@ function resume(content, typing) {
   again.focus({ preventScroll: true });
 }
 
-function dishes(menu, cart) {
+function dishes(menu, cart, groups) {
   const categories = menu.categories.filter((category) => category.items.length);
   return h('div', { class: 'items' }, categories.map((category) => h('section', {},
     h('h2', {}, category.name),
-    h('ul', { class: 'rows' }, category.items.map((item) => dish(item, cart))))),
+    h('ul', { class: 'rows' }, category.items.map((item) => dish(item, cart, groups))))),
   !categories.length && h('p', { class: 'empty' }, 'The menu is empty.'));
 }
 
-function dish(item, cart) {
-  const gone = !item.available || item.soldOut;
+function dish(item, cart, groups) {
+  const gone = !item.orderable;
+  const add = item.modifierGroups.length
+    ? () => askChoices({ item, groups, action: 'Add', take: (choices) => cart.add(item, choices) })
+    : () => cart.add(item);
   return h('li', { class: gone ? 'gone' : '' },
     h('div', { class: 'what' }, h('b', {}, item.name), item.description && h('span', { class: 'hint' }, item.description)),
     h('span', { class: 'price' }, money(item.price)),
-    gone ? h('span', { class: 'tag' }, 'Sold out')
-      : h('button', { type: 'button', 'aria-label': `Add ${item.name}`, onclick: () => cart.add(item) }, 'Add'));
+    gone ? h('span', { class: 'tag' }, REASONS[item.reason] ?? 'Not available')
+      : h('button', { type: 'button', 'aria-label': `Add ${item.name}`, onclick: add }, 'Add'));
 }
 
-function lineOf(cart, line, at) {
+function lineOf(cart, line, at, item, groups) {
   const change = (by, label, key) => h('button', {
     type: 'button', class: 'round', 'aria-label': label, 'data-key': `${at}${key}`,
     disabled: line.quantity + by > MOST, onclick: () => cart.setQuantity(line, line.quantity + by),
   }, key);
   return h('div', { class: 'cartline' },
     h('div', { class: 'line' }, h('b', {}, line.name), h('span', { class: 'price' }, cart.unsaved ? '…' : money(line.total))),
+    line.modifiers?.length > 0 && h('p', { class: 'hint' }, chosenWords(line.modifiers).join(', ')),
     line.orderable === false && h('p', { class: 'wrong' }, OBSTACLES[line.reason] ?? 'Not available now.'),
     h('div', { class: 'line' },
       h('div', { class: 'quantity' }, change(-1, `Remove one ${line.name}`, '−'), h('span', {}, line.quantity), change(1, `Add one ${line.name}`, '+')),
+      item?.modifierGroups.length > 0 && h('button', {
+        type: 'button', class: 'plain', 'aria-label': `Change what is chosen on ${line.name}`, 'data-key': `${at}choices`,
+        onclick: () => askChoices({ item, groups, chosen: line.modifiers, action: 'Change', take: (choices) => cart.setModifiers(line, choices) }),
+      }, 'Change'),
       line.note ? wish(cart, line, at) : h('button', {
         type: 'button', class: 'plain', 'aria-label': `Add a note to ${line.name}`,
         onclick: (event) => { const input = wish(cart, line, at); event.target.replaceWith(input); input.focus(); },

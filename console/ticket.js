@@ -1,6 +1,7 @@
 // One order on the board: what to make, for when, and the buttons of its next steps.
 
 import { patch, post } from './api.js';
+import { chosenWords } from './choices.js';
 import { checkbox, h } from './dom.js';
 import { clock, money, timed, word } from './format.js';
 import { attempt } from './notice.js';
@@ -46,7 +47,8 @@ function standing(order) {
 function lines(order) {
   return [
     h('ul', { class: 'dishes' }, order.items.map((item) =>
-      h('li', {}, h('b', { class: 'count' }, `${item.quantity}×`), h('span', {}, item.name, item.note && h('em', {}, item.note))))),
+      h('li', {}, h('b', { class: 'count' }, `${item.quantity}×`), h('span', {}, item.name,
+        chosenWords(item.modifiers).map((choice) => h('span', { class: 'chosen' }, choice)), item.note && h('em', {}, item.note))))),
     order.note && h('p', { class: 'wish' }, order.note),
     order.cancelReason && h('p', { class: 'wish' }, `Reason: ${order.cancelReason}`),
   ];

@@ -35,6 +35,20 @@ fn every_currency_has_the_minor_units_of_iso_4217_and_a_bound_of_about_a_million
     assert_eq!(known, 155);
 }
 
+/// The console's own list of minor units is that of the server: browsers know others, for LBP or IRR.
+#[test]
+fn the_console_counts_as_the_server_does() {
+    let console = std::fs::read_to_string("console/format.js").unwrap();
+    for (name, digits) in [("WHOLE", 0), ("THOUSANDTHS", 3)] {
+        let codes = iso4217().filter(|(code, of, ..)| *of == Some(digits) && code.parse::<Currency>().is_ok());
+        let list: Vec<_> = codes.map(|(code, ..)| code).collect();
+        let line = format!("const {name} = '{}'.split(' ');", list.join(" "));
+        assert!(console.contains(&line), "console/format.js must say: {line}");
+    }
+    let others = iso4217().filter(|(code, of, ..)| code.parse::<Currency>().is_ok() && !matches!(of, Some(0 | 2 | 3)));
+    assert_eq!(others.count(), 0);
+}
+
 fn bounded_amount() -> impl Strategy<Value = i64> {
     let largest = "IRR".parse::<Currency>().unwrap().largest_named_amount();
     prop_oneof![1 => Just(0), 4 => 1..=largest, 2 => Just(largest)]
