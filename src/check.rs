@@ -106,12 +106,16 @@ const RULES: &[Rule] = &[
         part: "stock",
         says: "the ledger adds up to every stock",
         broken_by: "select t.id::text from (
-             select id, stock, (select coalesce(sum(delta), 0) from stock_ledger l where l.item_id = i.id) as written
-             from menu_items i
+             select i.id, i.stock, l.written from menu_items i left join (
+                 select restaurant_id, item_id as id, sum(delta) as written from stock_ledger
+                 where item_id is not null group by restaurant_id, item_id) l
+                 on l.restaurant_id = i.restaurant_id and l.id = i.id
              union all
-             select id, stock, (select coalesce(sum(delta), 0) from stock_ledger l where l.modifier_id = m.id)
-             from modifiers m) t
-         where $1::json is not null and coalesce(t.stock, 0) <> t.written",
+             select m.id, m.stock, l.written from modifiers m left join (
+                 select restaurant_id, modifier_id as id, sum(delta) as written from stock_ledger
+                 where modifier_id is not null group by restaurant_id, modifier_id) l
+                 on l.restaurant_id = m.restaurant_id and l.id = m.id) t
+         where $1::json is not null and coalesce(t.stock, 0) <> coalesce(t.written, 0)",
     },
     Rule {
         part: "stock",

@@ -86,19 +86,21 @@ fn a_histogram_is_never_far_from_the_truth() {
 type Seen = Arc<Mutex<Vec<(Instant, Option<String>)>>>;
 
 /// A server that answers every sign-in, and refuses the first two other requests as ours does when it is busy.
+#[expect(clippy::disallowed_methods, reason = "ends with the test")]
 async fn busy_server(seen: Seen) -> String {
     let answer = move |request: Request| {
         let seen = Arc::clone(&seen);
         async move {
             if request.uri().path() == "/api/auth/login" {
                 let user = json!({ "id": "usr_1", "email": "ada@example.com", "name": "Ada", "role": "CUSTOMER" });
-                return axum::Json(json!({ "accessToken": "t", "expiresIn": 600, "user": user })).into_response();
+                return comanda::wire::Json(json!({ "accessToken": "t", "expiresIn": 600, "user": user }))
+                    .into_response();
             }
             let key = request.headers().get("idempotency-key").map(|key| key.to_str().unwrap().to_owned());
             let mut seen = seen.lock().unwrap();
             seen.push((Instant::now(), key));
             if seen.len() > 2 {
-                return axum::Json(json!({ "id": "cat_1", "name": "Pizze" })).into_response();
+                return comanda::wire::Json(json!({ "id": "cat_1", "name": "Pizze" })).into_response();
             }
             let body = json!({ "type": "/docs#problem-busy", "title": "Busy", "status": 503, "code": "busy",
                 "detail": "Try again after the number of seconds in Retry-After.", "requestId": "r" });
