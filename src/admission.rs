@@ -115,7 +115,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Occupancy {
     taken: usize,
-    /// Mean time for which a request holds a slot.
+    /// Mean time for which a request holds a slot, where one that held it for longer than the longest wait counts as that.
     mean_held: Duration,
     /// By priority, lowest first.
     queues: [Queue; 3],
@@ -257,7 +257,9 @@ impl Drop for Slot {
         let Some(shared) = self.shared.take() else { return };
         let mut state = shared.lock();
         state.taken -= 1;
-        state.mean_held = moving_mean(state.mean_held, self.since.elapsed());
+        // A moment in which everything stood still must not refuse requests long after it.
+        let held = self.since.elapsed().min(shared.longest_wait);
+        state.mean_held = moving_mean(state.mean_held, held);
         state.hand_on(&shared);
     }
 }
