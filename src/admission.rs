@@ -2,9 +2,9 @@
 //!
 //! A server that starts everything it is sent answers nothing in time once it is sent more than it can do. So a request
 //! takes a slot before it asks the database anything. Without a free slot it waits in the queue of its priority, if the
-//! expected wait (requests ahead of it times the mean time that a request holds a slot) is at most half of the longest
-//! that its priority allows; else it is refused at once with 503, before its token and its body are read. Some slots
-//! are reserved for critical requests. After Google's "Addressing Cascading Failures" and Amazon's "Using load shedding
+//! expected wait (requests ahead of it times the mean time that a request holds a slot) is short enough for its priority;
+//! else it is refused at once with 503, before its token and its body are read. Some slots are reserved for critical
+//! requests. After Google's "Addressing Cascading Failures" and Amazon's "Using load shedding
 //! to avoid overload".
 
 use std::collections::VecDeque;
@@ -87,19 +87,17 @@ impl Priority {
         if share == 0 { 1 } else { share }
     }
 
-    /// How long a request may wait, of the longest wait that is configured.
-    fn longest_wait(self, longest: Duration) -> Duration {
+    /// Up to which expected wait a request joins the queue, of the longest wait that is configured. The expected wait is
+    /// a mean; with a margin of twice and more few requests wait and are refused all the same, which costs nearly as much
+    /// as serving them.
+    fn acceptable_wait(self, longest: Duration) -> Duration {
         match self {
-            Self::Critical => longest,
-            Self::Normal => longest / 2,
-            Self::Deferrable => longest / 4,
+            Self::Critical => longest / 2,
+            Self::Normal => longest / 4,
+            Self::Deferrable => longest / 8,
         }
     }
 }
-
-/// A request joins a queue if this many times its expected wait is within the longest wait. The expected wait is a mean;
-/// with this margin few requests wait and are refused all the same, which costs nearly as much as serving them.
-const SAFETY_FACTOR: u32 = 2;
 
 /// The slots of this node.
 #[derive(Debug, Clone)]
@@ -167,21 +165,21 @@ impl Admission {
     /// # Errors
     /// [`Overloaded`] at once when the expected wait is too long, and after the wait when it was longer than expected.
     pub async fn enter(&self, priority: Priority) -> Result<Slot, Overloaded> {
-        let (granted, longest) = {
+        let granted = {
             let mut state = self.0.lock();
-            let longest = match state.decide(priority, &self.0) {
+            match state.decide(priority, &self.0) {
                 Decision::Admit => {
                     state.taken += 1;
                     return Ok(Slot::granted(&self.0));
                 }
                 Decision::Refuse => return Err(Overloaded),
-                Decision::Wait(longest) => longest,
-            };
+                Decision::Wait => {}
+            }
             let (slot, granted) = oneshot::channel();
             state.queues[priority as usize].0.push_back(slot);
-            (granted, longest)
+            granted
         };
-        match timeout(longest, granted).await {
+        match timeout(self.0.longest_wait, granted).await {
             Ok(Ok(slot)) => Ok(slot),
             Ok(Err(_)) | Err(_) => Err(Overloaded),
         }
@@ -203,8 +201,7 @@ impl Admission {
 /// What becomes of a request that asks for a slot.
 enum Decision {
     Admit,
-    /// For so long at most.
-    Wait(Duration),
+    Wait,
     Refuse,
 }
 
@@ -219,8 +216,7 @@ impl Occupancy {
         let turns = u32::try_from(ahead + 1).unwrap_or(u32::MAX);
         let slots = u32::try_from(priority.share(shared.slots)).unwrap_or(u32::MAX);
         let expected = self.mean_held.saturating_mul(turns) / slots;
-        let longest = priority.longest_wait(shared.longest_wait);
-        if expected > longest / SAFETY_FACTOR { Decision::Refuse } else { Decision::Wait(longest) }
+        if expected > priority.acceptable_wait(shared.longest_wait) { Decision::Refuse } else { Decision::Wait }
     }
 
     /// Hands free slots to those who wait, the highest priority first.

@@ -187,7 +187,7 @@ pub const VARIABLES: &[Variable] = &[
         DATABASE,
         "REQUEST_QUEUE_WAIT",
         "250ms",
-        "How long a request for an order or a delivery may wait for its turn, others half or a quarter of it; who is expected to wait for more than half of that gets 503 at once.",
+        "How long a request may wait for its turn. Who is expected to wait for more than half of that gets 503 at once; a quarter where it is not about an order or a delivery, an eighth for lists and exports for administrators.",
     ),
     plain(
         DATABASE,
