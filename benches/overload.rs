@@ -22,8 +22,8 @@ const CUSTOMERS: usize = 40;
 /// Connections that the load comes over; a request that is due takes one that is free.
 const CONNECTIONS: usize = 600;
 const CLOSED_LOOP: usize = 16;
-/// One request of so many places an order, unless told otherwise.
-const ORDER_EVERY: f64 = 20.0;
+/// So many requests of a thousand place an order, unless told otherwise.
+const ORDERS: usize = 50;
 
 /// One answer.
 #[derive(Clone, Copy)]
@@ -42,9 +42,9 @@ struct Load {
 }
 
 impl Load {
-    /// The request of this number, as it is sent, where one in so many is an order.
-    fn request(&self, number: usize, order_every: f64) -> (bool, String) {
-        let orders_before = |number: usize| (number as f64 / order_every).floor() as usize;
+    /// The request of this number, as it is sent, where so many of a thousand are orders.
+    fn request(&self, number: usize, orders: usize) -> (bool, String) {
+        let orders_before = |number: usize| number * orders / 1000;
         let customer = &self.customers[(orders_before(number) + number) % self.customers.len()];
         let is_order = orders_before(number + 1) > orders_before(number);
         let head = |method: &str, path: &str| {
@@ -71,8 +71,8 @@ impl Load {
     }
 
     /// Sends one request, over a connection that is free by then, or over a new one.
-    async fn send(self: Arc<Self>, number: usize, order_every: f64, begun: Instant, due: Duration) -> Answer {
-        let (is_order, request) = self.request(number, order_every);
+    async fn send(self: Arc<Self>, number: usize, orders: usize, begun: Instant, due: Duration) -> Answer {
+        let (is_order, request) = self.request(number, orders);
         let mut connection = match self.connection() {
             Some(connection) => connection,
             None => Connection::open(&self.address).await,
@@ -83,9 +83,9 @@ impl Load {
         Answer { is_order, status, milliseconds, due }
     }
 
-    /// As many as are answered, one after another on each of a few connections, where one in so many is an order: how
+    /// As many as are answered, one after another on each of a few connections, where so many of a thousand are orders: how
     /// many a second. Prints how many were refused, which happens if everything stands still for a moment.
-    async fn closed(self: &Arc<Self>, order_every: f64, time: Duration) -> f64 {
+    async fn closed(self: &Arc<Self>, orders: usize, time: Duration) -> f64 {
         let begun = Instant::now();
         let mut loops = Vec::new();
         for which in 0..CLOSED_LOOP {
@@ -94,7 +94,7 @@ impl Load {
                 let (mut done, mut refused) = (0_usize, 0_usize);
                 while begun.elapsed() < time {
                     let number = which + (done + refused) * CLOSED_LOOP;
-                    let answer = Arc::clone(&load).send(number, order_every, begun, begun.elapsed()).await;
+                    let answer = Arc::clone(&load).send(number, orders, begun, begun.elapsed()).await;
                     match answer.status {
                         200..300 => done += 1,
                         503 => refused += 1,
@@ -125,7 +125,7 @@ impl Load {
             let due = begun.elapsed().as_secs_f64() * rate;
             while (sent.len() as f64) < due {
                 let at = Duration::from_secs_f64(sent.len() as f64 / rate);
-                sent.push(tokio::spawn(Arc::clone(self).send(sent.len(), ORDER_EVERY, begun, at)));
+                sent.push(tokio::spawn(Arc::clone(self).send(sent.len(), ORDERS, begun, at)));
             }
         }
         let mut answers = Vec::new();
@@ -183,16 +183,16 @@ pub async fn measure(database: &str, seconds: u64) {
     }
     let load = Arc::new(Load { address: server.address.clone(), customers, free: Mutex::new(free) });
     let (short, long) = (Duration::from_secs(5), Duration::from_secs(seconds));
-    load.closed(ORDER_EVERY, short).await;
-    let capacity = load.closed(ORDER_EVERY, short).await;
-    println!("capacity {capacity:.0}/s ({CLOSED_LOOP} connections, one request in {ORDER_EVERY} an order)");
+    load.closed(ORDERS, short).await;
+    let capacity = load.closed(ORDERS, short).await;
+    println!("capacity {capacity:.0}/s ({CLOSED_LOOP} connections, {ORDERS} of 1000 requests are orders)");
     println!(
         "{:<10}{:>10}{:>10}{:>12}{:>14}{:>12}{:>14}{:>8}",
         "", "sent/s", "served/s", "of orders", "order p99 ms", "all p99 ms", "refused p99 ms", "other"
     );
     let before = server.resident();
     let mut peak = before;
-    let (mut goodput, mut served_mix) = (0.0, ORDER_EVERY);
+    let (mut goodput, mut served_mix) = (0.0, ORDERS);
     for (name, factor, time) in [("0.7 times", 0.7, short), ("twice", 2.0, long), ("half", 0.5, short * 2)] {
         let worked = server.processor();
         let answers = load.open(capacity * factor, time).await;
@@ -204,16 +204,18 @@ pub async fn measure(database: &str, seconds: u64) {
             println!("after the overload refused or slow for {:.1} s", recovered_after(&answers));
         }
         if factor > 1.0 {
-            let served = answers.iter().filter(|one| one.status < 300).count() as f64;
-            let placed = answers.iter().filter(|one| one.status < 300 && one.is_order).count() as f64;
-            served_mix = served / placed;
-            goodput = served / time.as_secs_f64();
+            let answered = answers.iter().filter(|one| one.status < 300).count();
+            let placed = answers.iter().filter(|one| one.status < 300 && one.is_order).count();
+            served_mix = placed * 1000 / answered.max(1);
+            goodput = answered as f64 / time.as_secs_f64();
         }
     }
     // Orders are served first, so that there are twice as many among fewer requests; one of them costs as much as several
     // readings. What could be served is therefore measured again, with as many orders among the requests.
     let same_mix = load.closed(served_mix, short * 2).await;
-    println!("one request in {served_mix:.1} an order, as was served at twice the capacity: capacity {same_mix:.0}/s");
+    println!(
+        "with {served_mix} orders of 1000 requests, as were served at twice the capacity: capacity {same_mix:.0}/s"
+    );
     println!("served at twice the capacity: {goodput:.0}/s, {:.2} of that", goodput / same_mix);
     println!("memory: {before:.0} MiB before, at most {peak:.0} MiB ({:+.0} %)", (peak / before - 1.0) * 100.0);
 }
