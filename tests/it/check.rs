@@ -15,6 +15,33 @@ fn check(url: &str) -> (String, Option<i32>) {
     (String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap(), output.status.code())
 }
 
+/// On most managed servers whoever owns the tables is no superuser, and under row level security like everybody else.
+#[tokio::test]
+async fn an_owner_who_is_no_superuser_sees_what_is_checked() {
+    let mut app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").sells("Margherita", 850).opens().await;
+    let ada = app.customer("Ada").await;
+    let order = ada.places_order(&luigi, &[(luigi.any_dish(), 2)]).await;
+    luigi.owner.walks(&order, &["CONFIRMED", "PREPARING"]).await;
+    app.without_audit();
+    let mut database = PgConnection::connect(&app.database_url).await.unwrap();
+    let owner = format!("owner_{}", uuid::Uuid::new_v4().simple());
+    let hand_over = format!(
+        "create role {owner}; grant comanda_app to {owner}; do $$ declare one regclass; begin
+             for one in select oid from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') loop
+                 execute format('alter table %s owner to {owner}', one);
+             end loop; end $$; set role {owner}"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(hand_over)).execute(&mut database).await.unwrap();
+    let mut broken = async || {
+        let findings = comanda::check::check(&mut database, |_| ()).await.unwrap();
+        findings.into_iter().flat_map(|found| found.broken).collect::<Vec<_>>()
+    };
+    assert_eq!(broken().await, Vec::<String>::new());
+    app.does("set session_replication_role = replica; update carts set order_id = null, status = 'OPEN'").await;
+    assert_eq!(broken().await.len(), 1, "the cart does not name its order");
+}
+
 /// The rules that do not hold in a server's database.
 pub async fn broken_rules(app: &TestApp) -> Vec<String> {
     let mut database = PgConnection::connect(&app.database_url).await.unwrap();
