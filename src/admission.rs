@@ -11,17 +11,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody as _};
-use axum::extract::{FromRequest as _, Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
-use crate::app::App;
 use crate::permission::Operation;
-use crate::problem::Problem;
-use crate::wire::unreadable;
 
 /// Which requests are served first when not all can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -258,41 +251,4 @@ impl Drop for Slot {
         state.mean_held = moving_mean(state.mean_held, held);
         state.hand_on(&shared);
     }
-}
-
-/// Refuses a request for which there will be no slot in time, before its body, its token and its limits are looked at.
-pub async fn refuse_early(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let priority = request.extensions().get::<Operation>().copied().and_then(Priority::of);
-    match priority {
-        Some(priority) if app.admission.would_refuse(priority) => overloaded(priority),
-        _ => next.run(request).await,
-    }
-}
-
-fn overloaded(priority: Priority) -> Response {
-    tracing::debug!(?priority, "refused: too many requests at once");
-    // Not all at the same moment again.
-    Problem::busy(rand::random_range(1..=3)).into_response()
-}
-
-/// Takes a slot for the request, or refuses it.
-pub async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let operation = request.extensions().get::<Operation>().copied();
-    let Some(priority) = operation.and_then(Priority::of) else { return next.run(request).await };
-    // A body that arrives slowly must not hold a slot meanwhile.
-    let request = match read_whole(request).await {
-        Ok(request) => request,
-        Err(problem) => return problem.into_response(),
-    };
-    let Ok(_slot) = app.admission.enter(priority).await else { return overloaded(priority) };
-    next.run(request).await
-}
-
-async fn read_whole(request: Request) -> Result<Request, Problem> {
-    if request.body().is_end_stream() {
-        return Ok(request);
-    }
-    let (parts, body) = request.into_parts();
-    let read = Bytes::from_request(Request::new(body), &()).await.map_err(|rejection| unreadable(&rejection))?;
-    Ok(Request::from_parts(parts, Body::from(read)))
 }

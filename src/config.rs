@@ -19,7 +19,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::client::Forwarding;
 use crate::clock::parse_duration;
-use crate::limits::Quota;
+use crate::quota::Quota;
 use crate::variables::VARIABLES;
 
 /// How careful the start is.

@@ -5,6 +5,7 @@
 
 use std::str::FromStr as _;
 
+use comanda_embedded_postgres::{self as embedded_postgres, Embedded};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -12,9 +13,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Pg
 
 use crate::clock::Clock;
 use crate::config::{Config, Postgres};
-use crate::publish;
-use crate::uow::{Bounds, Database};
-use comanda_embedded_postgres::{self as embedded_postgres, Embedded};
+use crate::uow::{Bounds, Database, Followers};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -176,12 +175,12 @@ impl Reached {
     ///
     /// # Errors
     /// When no connection can be made or the role may more than it must.
-    pub async fn open(&self, config: &Config, clock: Clock) -> Result<Database, DatabaseError> {
+    pub async fn open(&self, config: &Config, clock: Clock, followers: Followers) -> Result<Database, DatabaseError> {
         let pool = pool(&self.session, &config.postgres).await?;
         require_plain_role(&pool).await?;
         warn_of_superuser(&pool).await?;
         let bounds = Bounds { work: config.postgres.unit_timeout, commit: config.postgres.commit_timeout };
-        Ok(Database::new(pool, clock, bounds, publish::follow))
+        Ok(Database::new(pool, clock, bounds, followers))
     }
 }
 

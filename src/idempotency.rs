@@ -3,26 +3,21 @@
 //! The key, a fingerprint of the request and the answer are written in the transaction of the effect, so there is no
 //! moment in which one exists without the other. A refusal rolls everything back, the key included.
 
-use std::sync::Arc;
-
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-use crate::accounts::caller::{authenticate, operation};
-use crate::app::App;
 use crate::ids::UserId;
 use crate::permission::Operation;
 use crate::problem::{Code, Problem};
 use crate::tenancy::Who;
 use crate::uow::{Database, Steps, Tx};
-use crate::wire::{APPLICATION_JSON, BodyWithBytes};
+use crate::wire::APPLICATION_JSON;
 
 const LONGEST_KEY: usize = 255;
 
@@ -50,6 +45,11 @@ impl IdempotencyKey {
             return Err(Problem::new(Code::MalformedRequest, detail));
         }
         Ok(Self(Some(key.to_owned())))
+    }
+
+    /// Whether none was sent.
+    pub const fn is_none(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Binds the key to who asks for what, where doing it twice would hurt.
@@ -221,7 +221,8 @@ pub async fn forget(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64
     Ok(forgotten.rows_affected())
 }
 
-/// A JSON body that asks for something to be made, and the key under which it is made once.
+/// A JSON body that asks for something to be made, and the key under which it is made once. Extracted in
+/// `accounts/idempotency_key.rs`.
 pub struct Once<T> {
     /// What was read.
     pub value: T,
@@ -233,35 +234,28 @@ pub struct Once<T> {
 /// for requests without a body.
 pub struct Key(Option<Claim>);
 
-impl FromRequestParts<Arc<App>> for Key {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let IdempotencyKey(Some(key)) = IdempotencyKey::from_request_parts(parts, app).await? else {
-            return Ok(Self(None));
-        };
-        let (caller, operation) = (authenticate(parts, app).await?, operation(parts)?);
-        // The same body makes something else at another restaurant.
-        let fingerprint = Sha256::digest(parts.uri.path()).into();
-        Ok(Self(Some(Claim { user: caller.user, operation, key, fingerprint })))
-    }
-}
-
-impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<App>> for Once<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
-        let (mut parts, body) = request.into_parts();
-        let Key(mut key) = Key::from_request_parts(&mut parts, app).await?;
-        let BodyWithBytes { value, bytes } = BodyWithBytes::from_request(Request::from_parts(parts, body), app).await?;
-        if let Some(claim) = &mut key {
-            claim.fingerprint = Sha256::new_with_prefix(claim.fingerprint).chain_update(&bytes).finalize().into();
-        }
-        Ok(Self { value, key: Key(key) })
-    }
-}
-
 impl Key {
+    /// A request without a key.
+    pub const fn none() -> Self {
+        Self(None)
+    }
+
+    /// The key of a request for something of this path, without its body.
+    pub fn of(key: IdempotencyKey, user: UserId, operation: Operation, path: &str) -> Self {
+        // The same body makes something else at another restaurant.
+        let fingerprint = Sha256::digest(path).into();
+        Self(key.0.map(|key| Claim { user, operation, key, fingerprint }))
+    }
+
+    /// The same with the request's body.
+    #[must_use]
+    pub fn with_body(mut self, body: &[u8]) -> Self {
+        if let Some(claim) = &mut self.0 {
+            claim.fingerprint = Sha256::new_with_prefix(claim.fingerprint).chain_update(body).finalize().into();
+        }
+        self
+    }
+
     /// The key that was sent, to ask what was answered under it before.
     pub fn claimed(&self) -> Option<Claim> {
         self.0.clone()

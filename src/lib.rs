@@ -41,6 +41,10 @@ pub mod cache;
 pub mod idempotency;
 /// Who may do what: one table.
 pub mod permission;
+/// How often something may be done.
+pub mod quota;
+/// Rate limits: the buckets.
+pub mod limits;
 /// On whose behalf a transaction acts.
 pub mod tenancy;
 /// On disk before it is acknowledged.
@@ -55,6 +59,8 @@ pub mod seal;
 pub mod outbox;
 /// Images of restaurants and items.
 pub mod pictures;
+/// What can happen, and one of it that is about to be written down.
+pub mod event;
 /// The log of everything that happened.
 pub mod events;
 
@@ -95,8 +101,6 @@ pub mod app;
 pub mod router;
 /// The OpenAPI document.
 pub mod openapi;
-/// How often somebody may ask.
-pub mod limits;
 /// What happens to every request.
 pub mod middleware;
 /// Bodies that arrive too slowly.

@@ -6,91 +6,29 @@
 //! counts twice. Guesses themselves are counted in PostgreSQL (`accounts/guesses`), which no outage forgets.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
 use governor::RateLimiter;
 use governor::middleware::{NoOpMiddleware, StateInformationMiddleware};
 use governor::state::keyed::DashMapStateStore;
 use governor::state::{InMemoryState, NotKeyed};
 use ipnet::IpNet;
 
-use crate::accounts::caller::bearer;
-use crate::admission::Priority;
-use crate::app::App;
-use crate::client::Client;
-use crate::clock::{Clock, parse_duration};
+use crate::clock::Clock;
 use crate::config;
-use crate::idempotency::Repeat;
 use crate::ids::UserId;
 use crate::permission::Operation;
 use crate::problem::{Code, Problem};
+use crate::quota::Quota;
 
 mod shared;
 
-use shared::Shared;
-pub use shared::SharedError;
-
-/// So many, all at once if need be, and then so many again over the time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quota {
-    count: NonZeroU32,
-    per: Duration,
-}
-
-impl Quota {
-    /// At least one.
-    pub fn new(count: u32, per: Duration) -> Self {
-        Self { count: NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN), per }
-    }
-
-    /// Reads `60/1m`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (count, per) = text.split_once('/')?;
-        let count = count.trim().parse().ok()?;
-        let per = parse_duration(per.trim()).ok().filter(|per| !per.is_zero())?;
-        // Finer than a microsecond a request is no limit, and Redis counts in microseconds.
-        (per.as_micros() >= u128::from(count)).then(|| NonZeroU32::new(count))?.map(|count| Self { count, per })
-    }
-
-    /// How many may come within the time.
-    pub const fn count(self) -> u32 {
-        self.count.get()
-    }
-
-    /// In so long.
-    pub const fn per(self) -> Duration {
-        self.per
-    }
-
-    /// So many times as many in the same time.
-    #[must_use]
-    const fn times(self, factor: u32) -> Self {
-        let Some(factor) = NonZeroU32::new(factor) else { return self };
-        Self { count: self.count.saturating_mul(factor), per: self.per }
-    }
-
-    /// As the algorithm wants it.
-    fn refill(self) -> governor::Quota {
-        governor::Quota::with_period(self.interval())
-            .unwrap_or(governor::Quota::per_second(NonZeroU32::MIN))
-            .allow_burst(self.count)
-    }
-
-    /// The time in which one is refilled.
-    fn interval(self) -> Duration {
-        self.per / self.count.get()
-    }
-}
+pub use shared::{Shared, SharedError};
 
 /// Which bucket a request draws from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Policy {
+pub enum Policy {
     /// Where passwords and codes can be tried.
     Auth,
     /// A signed-in user, elsewhere.
@@ -106,7 +44,8 @@ enum Policy {
 }
 
 impl Policy {
-    const fn name(self) -> &'static str {
+    /// Its name in the headers and in Redis.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Auth => "auth",
             Self::User => "user",
@@ -120,8 +59,10 @@ impl Policy {
 
 /// Whose bucket it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Subject {
+pub enum Subject {
+    /// A signed-in user.
     User(UserId),
+    /// The network that a request comes from.
     Network(IpNet),
 }
 
@@ -136,12 +77,13 @@ impl std::fmt::Display for Subject {
 
 /// What a bucket answered.
 #[derive(Debug, Clone, Copy)]
-struct Verdict {
-    allowed: bool,
+pub struct Verdict {
+    /// Whether the request may go on.
+    pub allowed: bool,
     /// How many more may come at once.
-    remaining: u32,
+    pub remaining: u32,
     /// When not allowed: how long until one is.
-    wait: Duration,
+    pub wait: Duration,
 }
 
 /// Time for the buckets: never goes back, and moves with the house's clock when a test moves that.
@@ -157,6 +99,13 @@ impl governor::clock::Clock for Ticks {
     fn now(&self) -> Duration {
         self.began.elapsed() + self.clock.shift()
     }
+}
+
+/// A quota as the algorithm takes it.
+fn refill(quota: Quota) -> governor::Quota {
+    governor::Quota::with_period(quota.interval())
+        .unwrap_or(governor::Quota::per_second(NonZeroU32::MIN))
+        .allow_burst(NonZeroU32::new(quota.count()).unwrap_or(NonZeroU32::MIN))
 }
 
 type Store = RateLimiter<Subject, DashMapStateStore<Subject>, Ticks, StateInformationMiddleware>;
@@ -177,7 +126,7 @@ impl Bucket {
     /// A full one.
     pub fn new(quota: Quota, clock: &Clock) -> Self {
         let ticks = Ticks::of(clock);
-        Self { state: RateLimiter::direct_with_clock(quota.refill(), ticks.clone()), ticks }
+        Self { state: RateLimiter::direct_with_clock(refill(quota), ticks.clone()), ticks }
     }
 
     /// Draws once.
@@ -193,9 +142,11 @@ impl Bucket {
 }
 
 /// Buckets of one policy, on this node.
-struct Buckets {
-    policy: Policy,
-    quota: Quota,
+pub struct Buckets {
+    /// Of which requests.
+    pub policy: Policy,
+    /// What each of them grants.
+    pub quota: Quota,
     store: Store,
     ticks: Ticks,
     drawn: AtomicU32,
@@ -207,7 +158,7 @@ const SWEEP_EVERY: u32 = 8_192;
 impl Buckets {
     fn new(policy: Policy, quota: Quota, clock: &Clock) -> Self {
         let ticks = Ticks::of(clock);
-        let store = RateLimiter::dashmap_with_clock(quota.refill(), ticks.clone()).with_middleware();
+        let store = RateLimiter::dashmap_with_clock(refill(quota), ticks.clone()).with_middleware();
         Self { policy, quota, store, ticks, drawn: AtomicU32::new(0) }
     }
 
@@ -225,7 +176,7 @@ impl Buckets {
     }
 
     /// This node's verdict and, with Redis, everybody's: the stricter.
-    async fn draw_everywhere(&self, shared: Option<&Shared>, subject: Subject) -> Verdict {
+    pub async fn draw_everywhere(&self, shared: Option<&Shared>, subject: Subject) -> Verdict {
         let own = self.draw(subject);
         let Some(shared) = shared.filter(|_| own.allowed) else { return own };
         match shared.draw(self.policy.name(), self.quota, &subject).await {
@@ -242,10 +193,14 @@ pub struct Limits {
     auth: Buckets,
     user: Option<Buckets>,
     address: Option<Buckets>,
-    network: Option<Buckets>,
-    user_repeats: Buckets,
-    network_repeats: Buckets,
-    shared: Option<Shared>,
+    /// Of all signed-in users of a network together; `None`: off.
+    pub network: Option<Buckets>,
+    /// Of users, for requests that repeat an answered one.
+    pub user_repeats: Buckets,
+    /// Of networks, for the same.
+    pub network_repeats: Buckets,
+    /// The buckets of all nodes together, in Redis; `None`: each node counts for itself.
+    pub shared: Option<Shared>,
 }
 
 /// A network may repeat so many times as much as a user.
@@ -271,7 +226,8 @@ impl Limits {
         })
     }
 
-    fn buckets(&self, operation: Option<Operation>, user: Option<UserId>) -> Option<&Buckets> {
+    /// The buckets that a request draws from; `None`: it is not limited.
+    pub fn buckets(&self, operation: Option<Operation>, user: Option<UserId>) -> Option<&Buckets> {
         match (operation, user) {
             (Some(operation), _) if guesses(operation) => Some(&self.auth),
             (_, Some(_)) => self.user.as_ref(),
@@ -303,61 +259,6 @@ const fn guesses(operation: Operation) -> bool {
     )
 }
 
-/// Draws for the request; says with every answer what is left, and refuses when nothing is.
-///
-/// What was answered before under the request's `Idempotency-Key` is answered again all the same: a client whose answer was
-/// lost has to learn what became of its request. See [`is_repeated`].
-pub async fn limit(State(app): State<Arc<App>>, client: Client, request: Request, next: Next) -> Response {
-    let operation = request.extensions().get::<Operation>().copied();
-    // The token's word is enough to choose a bucket; whether its session stands is asked later, once.
-    let claims = bearer(request.headers()).and_then(|token| app.tokens.check(token, app.clock.now()).ok());
-    let user = claims.map(|claims| claims.sub);
-    let Some(buckets) = app.limits.buckets(operation, user) else { return next.run(request).await };
-    let limits = &app.limits;
-    let shared = limits.shared.as_ref();
-    let network = Subject::Network(client.network());
-    let (mut buckets, mut subject) = match (buckets.policy, user) {
-        (Policy::User, Some(user)) => (buckets, Subject::User(user)),
-        _ => (buckets, network),
-    };
-    let mut verdict = buckets.draw_everywhere(shared, subject).await;
-    let mut passes = verdict.allowed;
-    if buckets.policy == Policy::User {
-        let repeat = user.zip(operation).and_then(|(user, operation)| Repeat::of(&request, user, operation));
-        passes = passes || is_repeated(&app, repeat.as_ref(), &limits.user_repeats, subject).await;
-        if passes && let Some(of_all) = &limits.network {
-            let common = of_all.draw_everywhere(shared, network).await;
-            if !common.allowed {
-                passes = is_repeated(&app, repeat.as_ref(), &limits.network_repeats, network).await;
-                (buckets, verdict, subject) = (of_all, common, network);
-            }
-        }
-    }
-    let mut response = if passes {
-        next.run(request).await
-    } else {
-        tracing::warn!(policy = buckets.policy.name(), %subject, "too many requests");
-        too_many(verdict.wait).into_response()
-    };
-    write_fields(&mut response, buckets, verdict);
-    response
-}
-
-/// Whether a request beyond a limit repeats one that was answered, by its user, operation and `Idempotency-Key`. Asking that
-/// costs a statement, and so draws from a bucket of its own first, whatever the key; and the statement takes a slot, as a
-/// request does. Everything else about the repetition (its token, its body) is looked at where the answer is given.
-async fn is_repeated(app: &App, repeat: Option<&Repeat>, buckets: &Buckets, subject: Subject) -> bool {
-    let Some(repeat) = repeat else { return false };
-    if !buckets.draw_everywhere(app.limits.shared.as_ref(), subject).await.allowed {
-        return false;
-    }
-    let Ok(_slot) = app.admission.enter(Priority::Normal).await else { return false };
-    repeat.was_answered(&app.db).await.unwrap_or_else(|problem| {
-        tracing::warn!(%problem, "could not look up the Idempotency-Key of a request beyond its limit");
-        false
-    })
-}
-
 /// 429, with the seconds to wait.
 pub fn too_many(wait: Duration) -> Problem {
     let seconds = u32::try_from(seconds_up(wait).max(1)).unwrap_or(u32::MAX);
@@ -365,23 +266,7 @@ pub fn too_many(wait: Duration) -> Problem {
         .retry_after(seconds)
 }
 
-fn seconds_up(time: Duration) -> u64 {
+/// Whole seconds, rounded up.
+pub fn seconds_up(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
-}
-
-/// The IETF's fields (draft-ietf-httpapi-ratelimit-headers-10), structured: the policy's name, what it grants (`q` over
-/// `w` seconds), what remains (`r`) and the seconds (`t`) until it is whole again.
-fn write_fields(response: &mut Response, buckets: &Buckets, verdict: Verdict) {
-    let (name, quota) = (buckets.policy.name(), buckets.quota);
-    let used = quota.count.get().saturating_sub(verdict.remaining);
-    let whole = seconds_up(quota.interval() * used);
-    let fields = [
-        ("ratelimit-policy", format!("\"{name}\";q={};w={}", quota.count, seconds_up(quota.per))),
-        ("ratelimit", format!("\"{name}\";r={};t={whole}", verdict.remaining)),
-    ];
-    for (field, value) in fields {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            response.headers_mut().insert(HeaderName::from_static(field), value);
-        }
-    }
 }

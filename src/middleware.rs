@@ -22,6 +22,9 @@ use crate::pace::held_to_pace;
 use crate::problem::{Code, Problem};
 use crate::wire::TOO_LARGE;
 
+pub mod admission;
+pub mod rate_limit;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const LONGEST_REQUEST_ID: usize = 128;

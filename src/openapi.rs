@@ -13,7 +13,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, tag::TagBuilder};
 
 use crate::app::App;
-use crate::events::kind::{EventKind, EventRow, PayloadType};
+use crate::event::kind::{EventKind, EventRow, PayloadType};
 use crate::orders::status::{Applies, STEPS};
 use crate::permission;
 use crate::problem::Code;

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::database::{DatabaseError, Reached};
 use crate::ids::{SessionId, SyncOperationId, UserId};
 use crate::problem::Problem;
+use crate::publish;
 use crate::seal::Seal;
 use crate::sync::sql::operator::{self as sync, Listed, Shown};
 use crate::tenancy::PlatformScope;
@@ -91,7 +92,7 @@ where
 {
     let reached = Reached::find(config).await?;
     reached.migrate().await?;
-    let db = reached.open(config, Clock::System).await?;
+    let db = reached.open(config, Clock::System, publish::follow).await?;
     let scope = PlatformScope::proven_by("an operator at the machine", None);
     let outcome = db.write(scope, move |tx| steps(tx, scope)).await;
     db.close().await;

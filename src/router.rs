@@ -19,8 +19,8 @@ use crate::permission::Operation;
 use crate::problem::Problem;
 use crate::wire::Json;
 use crate::{
-    accounts, admission, cart, console, coupons, delivery, guests, limits, menu, middleware, notifications, openapi,
-    orders, pictures, restaurants, sync, users,
+    accounts, cart, console, coupons, delivery, guests, menu, middleware, notifications, openapi, orders, pictures,
+    restaurants, sync, users,
 };
 
 /// Which operation a method and a route template stand for.
@@ -69,8 +69,8 @@ pub fn router(app: &Arc<App>) -> Result<Router, RouterError> {
     let document = openapi::finish(document);
     let operations = Arc::new(operations(&document)?);
     let routes = routes
-        .layer(from_fn_with_state(Arc::clone(app), admission::admit))
-        .layer(from_fn_with_state(Arc::clone(app), limits::limit))
+        .layer(from_fn_with_state(Arc::clone(app), middleware::admission::admit))
+        .layer(from_fn_with_state(Arc::clone(app), middleware::rate_limit::limit))
         .merge(openapi::routes(&document))
         .merge(console::routes())
         .merge(pictures::http::routes())
@@ -78,7 +78,7 @@ pub fn router(app: &Arc<App>) -> Result<Router, RouterError> {
         .with_state(Arc::clone(app));
     let routes = middleware::inside(routes, &app.config.http, app.config.images.max_bytes);
     Ok(routes
-        .layer(from_fn_with_state(Arc::clone(app), admission::refuse_early))
+        .layer(from_fn_with_state(Arc::clone(app), middleware::admission::refuse_early))
         .layer(from_fn_with_state(operations, name_operation)))
 }
 

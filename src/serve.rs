@@ -32,7 +32,7 @@ use crate::router::{self, RouterError};
 use crate::seal::Seal;
 use crate::server::{self, ListenError};
 use crate::sync;
-use crate::{middleware, realtime, retention};
+use crate::{middleware, publish, realtime, retention};
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +102,7 @@ impl Running {
 /// When a secret, the address or the routes are not right.
 pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) -> Result<Running, ServeError> {
     let listener = server::listen(&config.http).await?;
-    let db = reached.open(&config, clock.clone()).await?;
+    let db = reached.open(&config, clock.clone(), publish::follow).await?;
     let (tokens, refresh_tokens, seal) =
         keys(&config).map_err(|error| ServeError::DataDir(config.data_dir.display().to_string(), error))?;
     password::warm_up();
@@ -195,7 +195,7 @@ pub async fn serve(config: Config, demo: bool) -> Result<(), ServeError> {
             return Err(error);
         }
     };
-    let simulator = if demo { Some(demo::begin(&running)?) } else { None };
+    let simulator = if demo { Some(demo::begin(running.address, running.app.clock.clone())?) } else { None };
     announce(&running, demo);
     wait_for_signal().await;
     tracing::info!("stopping");

@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::clock::Clock;
-use crate::events::event::Event;
+use crate::event::Event;
 use crate::flush::{self, Durable, Flush, Ticket};
 use crate::problem::{Code, Problem};
 use crate::tenancy::{RestaurantScope, Who};

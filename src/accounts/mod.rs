@@ -22,6 +22,7 @@ pub mod devices;
 pub mod feed;
 pub mod guesses;
 pub mod http;
+pub mod idempotency_key;
 pub mod login_device;
 pub mod password;
 pub mod preferences;

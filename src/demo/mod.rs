@@ -16,18 +16,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::app::App;
-use crate::config::{Config, Mode};
-use crate::database::DatabaseError;
-use crate::problem::Problem;
-use crate::serve::Running;
 use city::{City, CityError, PASSWORD};
 use comanda_client::BadAddress;
 use comanda_replay::progress::say;
-use town::{Town, TownError};
-
 pub use simulator::Simulator;
 use simulator::pace::Pace;
+use town::{Town, TownError};
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::{Config, Mode};
+use crate::database::DatabaseError;
+use crate::problem::Problem;
 
 /// Why there is no demo.
 #[derive(Debug, thiserror::Error)]
@@ -96,12 +96,12 @@ pub async fn found(app: &App) -> Result<(), DemoError> {
     Ok(())
 }
 
-/// Brings the city to life.
+/// Brings the city to life, through the server that listens at this address.
 ///
 /// # Errors
 /// When the server's own address is none.
-pub fn begin(running: &Running) -> Result<Simulator, DemoError> {
-    Ok(Simulator::begin(&base_address(running.address), City::read()?, running.app.clock.clone(), Pace::default())?)
+pub fn begin(listening: SocketAddr, clock: Clock) -> Result<Simulator, DemoError> {
+    Ok(Simulator::begin(&base_address(listening), City::read()?, clock, Pace::default())?)
 }
 
 /// Where this machine reaches the server.

@@ -17,12 +17,9 @@ use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
 pub mod driver_view;
-pub mod event;
-pub mod kind;
 pub mod sql;
 
-pub use event::{Concerns, Event};
-pub use kind::{Aggregate, EventKind};
+pub use crate::event::{Aggregate, Concerns, Event, EventKind};
 
 /// Appends an event, and lets follow, in the same transaction, whoever follows events of its kind (`publish.rs`).
 ///

@@ -9,7 +9,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, timeout};
 
-use super::{Quota, Subject, Verdict};
+use super::{Subject, Verdict};
+use crate::quota::Quota;
 
 /// GCRA in one step. The key holds the time at which the bucket would be full again, in microseconds of Redis's clock;
 /// a clock that jumped back cannot keep anybody out for longer than the whole quota.
@@ -31,7 +32,7 @@ return {1, math.floor(room / interval), 0}
 pub struct SharedError(#[from] redis::RedisError);
 
 /// The way to everybody's buckets.
-pub(super) struct Shared {
+pub struct Shared {
     connection: ConnectionManager,
     draw: Script,
     longest_wait: Duration,
@@ -63,7 +64,7 @@ impl Shared {
             digest.iter().take(16).fold(format!("comanda:limit:{policy}:"), |name, byte| format!("{name}{byte:02x}"));
         let mut call = self.draw.key(name);
         let interval = u64::try_from(quota.interval().as_micros()).unwrap_or(u64::MAX);
-        call.arg(interval).arg(interval.saturating_mul(u64::from(quota.count.get())));
+        call.arg(interval).arg(interval.saturating_mul(u64::from(quota.count())));
         let mut connection = self.connection.clone();
         let answer = timeout(self.longest_wait, call.invoke_async::<(u8, u32, u64)>(&mut connection)).await;
         let refusal = match answer {

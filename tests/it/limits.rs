@@ -5,8 +5,6 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderValue};
 use chrono::TimeDelta;
-use comanda::client::{Client, Forwarding, Peer, network_of};
-use comanda::limits::Quota;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
@@ -16,6 +14,8 @@ use crate::people::{PASSWORD, Person};
 use crate::program::Program;
 use crate::reply::Reply;
 use crate::wire::{Line, Proxy, Redis};
+use comanda::client::{Client, Forwarding, Peer, network_of};
+use comanda::quota::Quota;
 
 /// The test itself is the proxy in front of the server.
 const BEHIND_US: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.1");

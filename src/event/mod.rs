@@ -6,9 +6,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::kind::EventKind;
 use crate::ids::{DeliveryId, DriverId, OrderId, UserId};
 use crate::problem::Problem;
+
+pub mod kind;
+
+pub use kind::{Aggregate, EventKind};
 
 /// What happened. It carries what a GET would have answered right after it.
 pub struct Event<'a> {
@@ -21,7 +24,7 @@ pub struct Event<'a> {
     /// Whom and what else it concerns.
     pub concerns: Concerns,
     /// What it is about, as clients get it.
-    pub(super) payload: Box<RawValue>,
+    pub payload: Box<RawValue>,
     /// The same, for whoever follows it in its transaction.
     subject: &'a (dyn Any + Send + Sync),
 }

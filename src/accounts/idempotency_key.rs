@@ -1,0 +1,37 @@
+//! The key of a request bound to its caller: the extractors of what `idempotency.rs` does once.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::caller::{authenticate, operation};
+use crate::app::App;
+use crate::idempotency::{IdempotencyKey, Key, Once};
+use crate::problem::Problem;
+use crate::wire::BodyWithBytes;
+
+impl FromRequestParts<Arc<App>> for Key {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let key = IdempotencyKey::from_request_parts(parts, app).await?;
+        if key.is_none() {
+            return Ok(Self::none());
+        }
+        let (caller, operation) = (authenticate(parts, app).await?, operation(parts)?);
+        Ok(Self::of(key, caller.user, operation, parts.uri.path()))
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<App>> for Once<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let key = Key::from_request_parts(&mut parts, app).await?;
+        let BodyWithBytes { value, bytes } = BodyWithBytes::from_request(Request::from_parts(parts, body), app).await?;
+        Ok(Self { value, key: key.with_body(&bytes) })
+    }
+}
