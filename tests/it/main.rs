@@ -45,6 +45,7 @@ mod currencies;
 mod dayparts;
 mod delivery;
 mod delivery_life;
+mod docs;
 mod driver_presence;
 mod demo;
 mod fold;
