@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+mod structure;
+
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The files below a folder whose names end so, by their path from the root, with their text.

@@ -1,0 +1,291 @@
+//! The structure of the program: which module may import which, and whose statements write a table.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{files, only_as_listed};
+
+/// Modules that every feature may import. They import no feature, and none of them imports what stands above features.
+const SHARED: &[&str] = &[
+    "actor",
+    "admission",
+    "bounded",
+    "cache",
+    "client",
+    "clock",
+    "config",
+    "database",
+    "event",
+    "events",
+    "flush",
+    "fold",
+    "framing",
+    "fulfilment",
+    "heavy",
+    "idempotency",
+    "ids",
+    "limits",
+    "money",
+    "outbox",
+    "pace",
+    "paging",
+    "permission",
+    "phone",
+    "place",
+    "problem",
+    "quota",
+    "seal",
+    "severable",
+    "shape",
+    "telemetry",
+    "tenancy",
+    "text",
+    "timestamp",
+    "uow",
+    "variables",
+    "wire",
+    "work",
+];
+
+/// The features; each may import those before it. `app` holds the state that they share, and so imports some of them.
+const FEATURES: &[&str] = &[
+    "guests",
+    "accounts",
+    "pictures",
+    "restaurants",
+    "menu",
+    "coupons",
+    "cart",
+    "orders",
+    "sync",
+    "delivery",
+    "users",
+    "notifications",
+    "realtime",
+    "console",
+    "demo",
+];
+
+/// What puts everything together; each may import features, shared modules and those before it.
+const ASSEMBLY: &[&str] =
+    &["publish", "openapi", "middleware", "router", "server", "retention", "check", "serve", "operator", "main"];
+
+/// What features share while the program runs: imports the types of its parts, but no routes.
+const STATE: &str = "app";
+
+/// Whether one module may import another one.
+fn may_import(from: &str, to: &str) -> bool {
+    let place = |name: &str, among: &[&str]| among.iter().position(|one| *one == name);
+    if SHARED.contains(&to) {
+        return true;
+    }
+    if let Some(own) = place(from, FEATURES) {
+        return to == STATE || place(to, FEATURES).is_some_and(|other| other < own);
+    }
+    if let Some(own) = place(from, ASSEMBLY) {
+        return to == STATE || FEATURES.contains(&to) || place(to, ASSEMBLY).is_some_and(|other| other < own);
+    }
+    from == STATE && FEATURES.contains(&to)
+}
+
+/// The path of a module, from the path of its file: `src/orders/sql/place.rs` is `orders`, `sql`, `place`.
+fn module_of(file: &str) -> Vec<&str> {
+    let path = file.trim_start_matches("src/").trim_end_matches(".rs");
+    path.trim_end_matches("/mod").split('/').collect()
+}
+
+fn without_comments(text: &str) -> String {
+    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+/// The names directly inside braces that have just been opened: of `{a::{b, c}, d}` these are `a` and `d`.
+fn names_in_braces(text: &str) -> Vec<&str> {
+    let (mut depth, mut start, mut names) = (0, 0, Vec::new());
+    for (at, sign) in text.char_indices() {
+        match sign {
+            '{' => depth += 1,
+            '}' if depth == 0 => {
+                names.push(&text[start..at]);
+                break;
+            }
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                names.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+fn first_name(text: &str) -> &str {
+    let text = text.trim_start();
+    text.split(|sign: char| !sign.is_alphanumeric() && sign != '_').next().unwrap_or_default()
+}
+
+/// The modules at the root of the crate that a file names in `use` and elsewhere, its own one left out.
+fn imports_of(file: &str, text: &str) -> BTreeSet<String> {
+    let module = module_of(file);
+    let text = without_comments(text);
+    let mut found = BTreeSet::new();
+    // `super::super::…` counts once, from its first `super`.
+    let starts = |word: &'static str| text.match_indices(word).map(|(at, _)| at).collect::<Vec<_>>();
+    for at in starts("crate::") {
+        found.extend(rooted(&text[at + "crate::".len()..]));
+    }
+    for at in starts("super::") {
+        if text[..at].ends_with("super::") {
+            continue;
+        }
+        let mut rest = &text[at..];
+        let mut ups = 0;
+        while let Some(after) = rest.strip_prefix("super::") {
+            (rest, ups) = (after, ups + 1);
+        }
+        if ups == module.len() {
+            found.extend(rooted(rest));
+        }
+    }
+    found.retain(|name| name != module[0]);
+    found
+}
+
+/// The names at the root of the crate that a path, or each path of a group, begins with.
+fn rooted(path: &str) -> Vec<String> {
+    match path.strip_prefix('{') {
+        Some(group) => names_in_braces(group).into_iter().map(|name| first_name(name).to_owned()).collect(),
+        None => vec![first_name(path).to_owned()],
+    }
+}
+
+/// Imports against the order, as `file imports module`.
+fn against_the_order(sources: &BTreeMap<String, String>) -> Vec<String> {
+    let modules: BTreeSet<_> = sources.keys().map(|file| module_of(file)[0].to_owned()).collect();
+    let mut found = Vec::new();
+    for (file, text) in sources.iter().filter(|(file, _)| *file != "src/lib.rs") {
+        for import in imports_of(file, text) {
+            if modules.contains(&import) && !may_import(module_of(file)[0], &import) {
+                found.push(format!("{file} imports {import}"));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn imports_go_one_way() {
+    let sources = files("src", ".rs");
+    let modules: BTreeSet<_> =
+        sources.keys().map(|file| module_of(file)[0]).filter(|name| !["lib", STATE].contains(name)).collect();
+    let named: BTreeSet<_> = [SHARED, FEATURES, ASSEMBLY].concat().into_iter().collect();
+    assert_eq!(modules, named, "each module has its place in exactly one of the lists above");
+    assert_eq!(named.len(), SHARED.len() + FEATURES.len() + ASSEMBLY.len());
+    let found = against_the_order(&sources);
+    assert!(found.is_empty(), "imports against the order of features: {found:#?}");
+}
+
+#[test]
+fn an_import_against_the_order_is_found() {
+    let planted = [
+        ("src/orders/planted.rs", "use crate::delivery::Driver;"),
+        ("src/orders/sql/planted.rs", "use super::super::super::delivery::{self, Driver};"),
+        ("src/cart/planted.rs", "use crate::{\n    app::App,\n    orders::{Order, sql},\n};"),
+        ("src/money.rs", "fn total(order: &crate::orders::Order) {}"),
+        ("src/events/planted.rs", "use crate::app::App;"),
+        ("src/accounts/planted.rs", "use crate::router;"),
+        ("src/app.rs", "use crate::{ids::UserId, openapi};"),
+    ];
+    for (file, text) in planted {
+        let mut sources = files("src", ".rs");
+        sources.insert(file.to_owned(), text.to_owned());
+        let found = against_the_order(&sources);
+        assert_eq!(found.len(), 1, "{file}: {found:?}");
+        assert!(found[0].starts_with(&format!("{file} imports ")), "{found:?}");
+    }
+    let fine = BTreeMap::from([
+        (
+            "src/delivery/fine.rs".to_owned(),
+            "use super::Driver;\nuse crate::orders::Order; // not crate::demo".to_owned(),
+        ),
+        ("src/orders/mod.rs".to_owned(), "//! As crate::demo.\nuse super::cart::Cart;".to_owned()),
+        ("src/cart/mod.rs".to_owned(), String::new()),
+        ("src/demo/mod.rs".to_owned(), String::new()),
+    ]);
+    assert_eq!(against_the_order(&fine), [""; 0]);
+}
+
+/// Who writes a table that another module's statements write too, and why.
+const WRITERS_ELSEWHERE: &[(&str, &str)] = &[
+    ("orders writes carts, which is cart's", "an order closes its cart in the statement that places it"),
+    ("orders writes menu_items, which is menu's", "an order takes stock in the statement that places it"),
+    ("orders writes modifiers, which is menu's", "the same, for what is chosen on items"),
+    ("orders writes stock_ledger, which is menu's", "the same statement writes down what it took"),
+    ("demo writes events, which is events's", "removing the demo, as the owner of the schema"),
+    ("demo writes images, which is pictures's", "removing the demo, as the owner of the schema"),
+    ("demo writes menu_categories, which is menu's", "removing the demo, as the owner of the schema"),
+    ("demo writes menu_items, which is menu's", "removing the demo, as the owner of the schema"),
+    ("demo writes orders, which is orders's", "removing the demo, as the owner of the schema"),
+    ("demo writes restaurants, which is restaurants's", "removing the demo, as the owner of the schema"),
+    ("demo writes sessions, which is accounts's", "disabling the accounts of the demo, as the owner of the schema"),
+    ("demo writes users, which is accounts's", "removing the demo, as the owner of the schema"),
+];
+
+/// Whose tables those are that more than one module writes; every other table belongs to the one that writes it.
+const OWNERS: &[(&str, &str)] = &[
+    ("carts", "cart"),
+    ("events", "events"),
+    ("images", "pictures"),
+    ("menu_categories", "menu"),
+    ("menu_items", "menu"),
+    ("modifiers", "menu"),
+    ("orders", "orders"),
+    ("restaurants", "restaurants"),
+    ("sessions", "accounts"),
+    ("stock_ledger", "menu"),
+    ("users", "accounts"),
+];
+
+/// Which modules write which table.
+fn writers(sources: &BTreeMap<String, String>, tables: &BTreeSet<String>) -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (file, text) in sources {
+        let text = without_comments(text).split_whitespace().collect::<Vec<_>>().join(" ");
+        for verb in ["insert into ", "update ", "delete from ", "merge into ", "truncate "] {
+            for written in text.split(verb).skip(1).map(first_name).filter(|name| tables.contains(*name)) {
+                found.entry(written.to_owned()).or_default().insert(module_of(file)[0].to_owned());
+            }
+        }
+    }
+    found
+}
+
+/// Tables that somebody else's statements write, as `module writes table, which is owner's`.
+fn written_elsewhere(sources: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let migrations: String = files("migrations", ".sql").into_values().collect();
+    let names = migrations.split("create table ").skip(1).map(|rest| first_name(rest).to_owned());
+    let tables: BTreeSet<_> = names.collect();
+    assert!(tables.contains("orders") && tables.len() > 40, "{tables:?}");
+    let mut found = BTreeSet::new();
+    for (table, modules) in writers(sources, &tables) {
+        let owner = OWNERS.iter().find(|(name, _)| *name == table).map(|(_, owner)| *owner);
+        let owner = owner.or_else(|| (modules.len() == 1).then(|| modules.first().map(String::as_str)).flatten());
+        let owner = owner.unwrap_or_else(|| panic!("{table} has several writers and no owner: {modules:?}"));
+        let others = modules.iter().filter(|module| *module != owner);
+        found.extend(others.map(|module| format!("{module} writes {table}, which is {owner}'s")));
+    }
+    found
+}
+
+#[test]
+fn a_table_is_written_by_its_own_feature() {
+    let found = written_elsewhere(&files("src", ".rs"));
+    only_as_listed("tables written by another feature", &found, WRITERS_ELSEWHERE);
+}
+
+#[test]
+fn a_statement_on_another_features_table_is_found() {
+    let mut sources = files("src", ".rs");
+    let statement = "sqlx::query!(\"update\n orders set note = null where restaurant_id = $1\")";
+    sources.insert("src/delivery/sql/planted.rs".to_owned(), statement.to_owned());
+    assert!(written_elsewhere(&sources).contains("delivery writes orders, which is orders's"));
+}
