@@ -59,20 +59,17 @@ pub struct SecondFactorNeeded {
     expires_in: i64,
 }
 
-/// Opens the second half of a sign-in, if the user has a second factor.
-pub async fn ask(app: &App, user: UserId, password_hash: &str) -> Result<Option<SecondFactorNeeded>, Problem> {
-    if !sql::is_asked_for(&app.db, user).await? {
-        return Ok(None);
-    }
+/// Opens the second half of a sign-in.
+pub async fn ask(app: &App, user: UserId, password_hash: String) -> Result<SecondFactorNeeded, Problem> {
     let id = ChallengeId::random();
-    let challenge = Challenge { user, password_hash: password_hash.to_owned() };
+    let challenge = Challenge { user, password_hash };
     app.db
         .write(Who::user(user), move |tx| {
             Box::pin(async move { sql::challenge(tx, id, &challenge, tx.now() + CHALLENGE_LIFE).await })
         })
         .await?;
     let expires_in = CHALLENGE_LIFE.num_seconds();
-    Ok(Some(SecondFactorNeeded { second_factor_required: true, challenge: id, expires_in }))
+    Ok(SecondFactorNeeded { second_factor_required: true, challenge: id, expires_in })
 }
 
 /// A code of the authenticator app, or a recovery code.

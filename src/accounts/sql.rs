@@ -62,13 +62,16 @@ pub struct Credentials {
     pub user: User,
     /// Argon2id in PHC form.
     pub password_hash: String,
+    /// Signing in asks for a second factor.
+    pub has_second_factor: bool,
 }
 
 /// Who signs in with this address; nobody who is disabled.
 pub async fn credentials(database: &Database, email: &Email) -> Result<Option<Credentials>, Problem> {
     let row = sqlx::query!(
         r#"select id, email, email_verified_at is not null as "email_verified!", name, phone,
-                  phone_verified_at is not null as "phone_verified!", locale, role, password_hash
+                  phone_verified_at is not null as "phone_verified!", locale, role, password_hash,
+                  second_factor_at is not null as "has_second_factor!"
            from users where email = $1 and disabled_at is null"#,
         email.as_str(),
     )
@@ -86,6 +89,7 @@ pub async fn credentials(database: &Database, email: &Email) -> Result<Option<Cr
             role: row.role,
         },
         password_hash: row.password_hash,
+        has_second_factor: row.has_second_factor,
     }))
 }
 

@@ -97,23 +97,29 @@ async fn login(
         let user = known.as_ref().map(|known| known.user.id.to_string());
         tracing::warn!(client = %client.address(), user = user.as_deref().unwrap_or("-"), "sign-in failed");
     }
-    let sql::Credentials { user, password_hash } = known.filter(|_| matches).ok_or_else(wrong)?;
+    let sql::Credentials { user, password_hash, has_second_factor } = known.filter(|_| matches).ok_or_else(wrong)?;
     taken.was_right(&app).await?;
-    if let Some(needed) = second_factor::ask(&app, user.id, &password_hash).await? {
-        return Ok(Json(LoginAnswer::SecondFactorNeeded(needed)));
+    if has_second_factor {
+        return Ok(Json(LoginAnswer::SecondFactorNeeded(second_factor::ask(&app, user.id, password_hash).await?)));
     }
     let (session, lives, id) = (SessionId::new(), app.config.accounts.sessions, user.id);
-    let new = NewSession { id: session, user: id, password_hash };
+    let new = NewSession { id: session, user: id, password_hash: password_hash.clone(), with_second_factor: false };
     let claim = Claim::of(&app, given.guest_token.as_ref()).await?;
-    let (ends, guest) = app
+    let opened = app
         .db
         .write(claim.who(id), move |tx| {
             Box::pin(async move {
-                let ends = sessions::open(tx, &new, &device, lives).await?.ok_or_else(wrong)?;
-                Ok((ends, claim.take_over(tx, id).await?))
+                let Some(ends) = sessions::open(tx, &new, &device, lives).await? else { return Ok(None) };
+                Ok(Some((ends, claim.take_over(tx, id).await?)))
             })
         })
         .await?;
+    let Some((ends, guest)) = opened else {
+        // The password or the account changed at the same moment, or a second factor was added.
+        let now = sql::credentials(&app.db, &given.email).await?;
+        let now = now.filter(|now| now.has_second_factor && now.password_hash == password_hash).ok_or_else(wrong)?;
+        return Ok(Json(LoginAnswer::SecondFactorNeeded(second_factor::ask(&app, now.user.id, password_hash).await?)));
+    };
     let tokens = TokenPair::new(&app, id, session, 0, ends)?;
     let device_token = login_device::issue(&app.seal, &given.email, app.clock.now());
     Ok(Json(LoginAnswer::SignedIn(Box::new(SignedInAnswer { tokens, device_token, user, guest }))))
@@ -168,7 +174,7 @@ async fn complete_login(
                 if !factors::complete(tx, id).await? {
                     return Err(second_factor::wrong());
                 }
-                let new = NewSession { id: session, user: user.id, password_hash };
+                let new = NewSession { id: session, user: user.id, password_hash, with_second_factor: true };
                 let ends = sessions::open(tx, &new, &device, lives).await?.ok_or_else(second_factor::wrong)?;
                 let guest = claim.take_over(tx, user.id).await?;
                 Ok((user, ends, guest))

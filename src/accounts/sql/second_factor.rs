@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::ids::{ChallengeId, UserId};
 use crate::problem::Problem;
-use crate::uow::{Database, Tx};
+use crate::uow::Tx;
 
 /// A user's second factor.
 pub struct SecondFactor {
@@ -14,17 +14,6 @@ pub struct SecondFactor {
     pub confirmed_at: Option<DateTime<Utc>>,
     /// The step of the last code taken.
     pub last_step: i64,
-}
-
-/// Whether signing in asks this user for a second factor.
-pub async fn is_asked_for(database: &Database, user: UserId) -> Result<bool, Problem> {
-    let asked = sqlx::query_scalar!(
-        r#"select exists (select from second_factors where user_id = $1 and confirmed_at is not null) as "asked!""#,
-        user as UserId,
-    )
-    .fetch_one(database.pool())
-    .await?;
-    Ok(asked)
 }
 
 /// A user's second factor, and how many recovery codes are left.

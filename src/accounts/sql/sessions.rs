@@ -27,10 +27,12 @@ pub struct NewSession {
     pub user: UserId,
     /// The hash that the password was checked against.
     pub password_hash: String,
+    /// A second factor was given as well.
+    pub with_second_factor: bool,
 }
 
-/// Opens a session; tells when it ends without use. `None`: meanwhile the password is another one, or the user is
-/// disabled, and a session must not outlive that.
+/// Opens a session; tells when it ends without use. `None`: meanwhile the password is another one, the user is disabled, or
+/// has a second factor that was not given, and a session must not outlive that.
 pub async fn open(
     tx: &mut Tx,
     new: &NewSession,
@@ -41,7 +43,7 @@ pub async fn open(
     let opened = sqlx::query!(
         "insert into sessions (id, user_id, user_agent, ip, created_at, last_used_at, refreshed_at, expires_at)
          select $1, id, $3, $4, $5, $5, $5, session_end(role, places, $5, $5, $7, $8, $9, $10) from users
-         where id = $2 and password_hash = $6 and disabled_at is null for share
+         where id = $2 and password_hash = $6 and disabled_at is null and ($11 or second_factor_at is null) for share
          returning expires_at",
         new.id as SessionId,
         new.user as UserId,
@@ -53,6 +55,7 @@ pub async fn open(
         lives.max.as_secs_f64(),
         lives.staff_idle.as_secs_f64(),
         lives.staff_max.as_secs_f64(),
+        new.with_second_factor,
     )
     .fetch_optional(tx.connection())
     .await?;
@@ -73,8 +76,7 @@ pub async fn caller(
     let row = sqlx::query!(
         r#"select u.role, d.id as "driver?: DriverId", s.confirmed_counter,
                   least(s.expires_at, life.ends) as "expires_at!",
-                  u.role = 'ADMIN' and not exists (
-                      select from second_factors f where f.user_id = u.id and f.confirmed_at is not null) as "is_bare!"
+                  u.role = 'ADMIN' and u.second_factor_at is null as "is_bare!"
            from sessions s
            join users u on u.id = s.user_id and u.disabled_at is null
            left join drivers d on d.user_id = u.id and u.role >= 'DRIVER'
@@ -118,8 +120,7 @@ pub async fn address(tx: &mut Tx, session: SessionId) -> Result<Option<String>, 
 pub async fn standing(tx: &mut Tx, user: UserId, session: SessionId) -> Result<Option<Caller>, Problem> {
     let row = sqlx::query!(
         r#"select u.role, d.id as "driver?: DriverId",
-                  u.role = 'ADMIN' and not exists (
-                      select from second_factors f where f.user_id = u.id and f.confirmed_at is not null) as "is_bare!"
+                  u.role = 'ADMIN' and u.second_factor_at is null as "is_bare!"
            from users u
            left join drivers d on d.user_id = u.id and u.role >= 'DRIVER'
            where u.id = $1 and u.disabled_at is null"#,
