@@ -132,13 +132,13 @@ async fn a_sign_in_that_began_before_it_was_confirmed_asks_for_it_all_the_same()
     let app = TestApp::with(&[("DATABASE_LOCK_TIMEOUT", "20s")]).await;
     let ada = app.customer("Ada").await;
     ada.post("/api/me/second-factor", &json!({ "password": PASSWORD })).await.expect(201);
-    let mut confirming = app.look.begin().await.unwrap();
-    for step in [
-        "select from users where email = $1 for update",
-        "update second_factors set confirmed_at = created_at where user_id = (select id from users where email = $1)",
-    ] {
-        sqlx::query(step).bind(&ada.email).execute(&mut *confirming).await.unwrap();
-    }
+    let mut confirming = app.look.acquire().await.unwrap();
+    let confirm = format!(
+        "begin; select from users where email = '{0}' for update;
+         update second_factors set confirmed_at = created_at where user_id = (select id from users where email = '{0}')",
+        ada.email
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(confirm)).execute(&mut *confirming).await.unwrap();
     let (stranger, email) = (app.stranger(), ada.email.clone());
     let signing_in = tokio::spawn(async move {
         stranger.post("/api/auth/login", &json!({ "email": email, "password": PASSWORD })).await
@@ -149,7 +149,7 @@ async fn a_sign_in_that_began_before_it_was_confirmed_asks_for_it_all_the_same()
         sqlx::query_scalar::<_, i64>(waiting).fetch_one(&app.look).await.unwrap() == 1
     })
     .await;
-    confirming.commit().await.unwrap();
+    sqlx::raw_sql("commit").execute(&mut *confirming).await.unwrap();
     let half = signing_in.await.unwrap().expect(200);
     assert_eq!(half["secondFactorRequired"], true, "{half}");
     assert!(half["accessToken"].is_null() && half["refreshToken"].is_null(), "{half}");
