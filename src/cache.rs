@@ -7,8 +7,9 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::io::Write as _;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -59,6 +60,19 @@ pub struct Answer {
     pub plain: Bytes,
     /// The same, compressed with gzip.
     pub gzip: Bytes,
+    /// Where its parts lie, once somebody asked for one.
+    pub layout: OnceLock<Layout>,
+}
+
+/// Where the parts of an answer lie in its plain bytes, for whoever cuts them out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// What can be had by itself.
+    pub parts: HashMap<Uuid, Range<usize>>,
+    /// What several of them may need, in the order of the answer.
+    pub shared: Vec<(Uuid, Range<usize>)>,
+    /// From the first part to the last, and from the first shared one to the last; empty where there is none.
+    pub lists: [Range<usize>; 2],
 }
 
 impl Answer {
@@ -66,7 +80,7 @@ impl Answer {
     pub fn new(version: i64, until: DateTime<Utc>, plain: Vec<u8>) -> Self {
         let digest = Sha256::digest(&plain);
         let tag = digest[..6].iter().fold(format!("{version}-"), |tag, byte| format!("{tag}{byte:02x}"));
-        Self { version, until, tag, gzip: compressed(&plain), plain: plain.into() }
+        Self { version, until, tag, gzip: compressed(&plain), plain: plain.into(), layout: OnceLock::new() }
     }
 
     /// For Redis: a line of facts, then the bytes.
@@ -261,19 +275,24 @@ impl Cache {
     }
 
     async fn far(&self, key: &Key, version: i64, now: DateTime<Utc>) -> Option<Answer> {
-        let packed: Option<Vec<u8>> = match self.far.clone()?.get(key.in_redis(version)).await {
+        // A part is cut out of the whole again sooner than it is fetched.
+        let far = self.far.clone().filter(|_| key.part.is_none());
+        let packed: Option<Vec<u8>> = match far?.get(key.in_redis(version)).await {
             Ok(packed) => packed,
             Err(error) => {
                 tracing::warn!(%error, "Redis does not answer; the value is built without the cache");
                 None
             }
         };
-        Answer::unpacked(&packed?).filter(|answer| answer.version >= version && now < answer.until)
+        let packed = packed?;
+        // Compressed anew, which takes its time.
+        let answer = tokio::task::spawn_blocking(move || Answer::unpacked(&packed)).await.ok()?;
+        answer.filter(|answer| answer.version >= version && now < answer.until)
     }
 
     /// Leaves the answer for other nodes, and lets go of what it replaces.
     async fn send_far(&self, key: &Key, answer: &Answer, now: DateTime<Utc>) {
-        let Some(mut redis) = self.far.clone() else { return };
+        let Some(mut redis) = self.far.clone().filter(|_| key.part.is_none()) else { return };
         let Ok(life) = (answer.until - now).to_std() else { return };
         let milliseconds = u64::try_from(life.min(self.life).as_millis()).unwrap_or(u64::MAX).max(1);
         let name = key.in_redis(answer.version);

@@ -82,9 +82,14 @@ pub const VARIABLES: &[Variable] = &[
         HTTP,
         "HEAVY_WORK_AT_ONCE",
         "2",
-        "Bodies beyond 64 kB that are parsed, and menus that are planned or written down, at once (1 to 256).",
+        "Bodies beyond 64 kB that are parsed, and menus that are planned or written down, at once (1 to 256); half of it for one restaurant, or one network.",
     ),
-    plain(HTTP, "HEAVY_WORK_WAITING", "16", "And how many wait for it; further ones get 503 (0 to 10000)."),
+    plain(
+        HTTP,
+        "HEAVY_WORK_WAITING",
+        "16",
+        "And how many wait for it, a third of all for one restaurant, or one network; further ones get 503 (0 to 10000).",
+    ),
     optional(
         HTTP,
         "PUBLIC_URL",

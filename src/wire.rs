@@ -8,7 +8,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::heavy::{HeavyWork, LARGE_BODY};
+use crate::client::Client;
+use crate::heavy::{Beneficiary, HeavyWork, LARGE_BODY};
 use crate::pace::TooSlow;
 use crate::problem::{Code, FieldError, Problem};
 use crate::shape;
@@ -31,10 +32,13 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let network = request.extensions().get::<Client>().map(|client| client.network());
         let JsonBytes(bytes) = JsonBytes::from_request(request, state).await?;
         let value = if bytes.len() > LARGE_BODY {
             let large = bytes.clone();
-            HeavyWork::from_ref(state).run(move || parse(&large)).await??
+            HeavyWork::from_ref(state)
+                .run(network.map_or(Beneficiary::Anybody, Beneficiary::Network), move || parse(&large))
+                .await??
         } else {
             parse(&bytes)?
         };

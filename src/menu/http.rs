@@ -36,7 +36,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct MenuQuery {
-    /// Only this category; the whole menu when absent.
+    /// Only this category, with the modifier groups that its items need; the whole menu when absent.
     category: Option<CategoryId>,
     /// The language to read it in, such as `it` or `pt-BR`, before those of `Accept-Language`. What is not translated is
     /// shown as it was written.

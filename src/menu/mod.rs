@@ -33,6 +33,7 @@ pub mod ledger;
 pub mod modifiers;
 pub mod nesting;
 pub mod orderable;
+pub mod part;
 pub mod published;
 pub mod replace;
 pub mod satisfiable;

@@ -7,11 +7,10 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::heads::Heads;
-use super::wire::{self, Menu};
-use super::{languages, sql};
+use super::{languages, part, sql, wire};
 use crate::cache::{Answer, Cache, Key};
 use crate::config::Menus;
-use crate::heavy::HeavyWork;
+use crate::heavy::{Beneficiary, HeavyWork};
 use crate::ids::{CategoryId, RestaurantId};
 use crate::problem::{Code, Problem};
 use crate::tenancy::Who;
@@ -59,16 +58,36 @@ impl Published {
         wanted: &[String],
         now: DateTime<Utc>,
     ) -> Result<Arc<Answer>, Problem> {
+        let mut key = Key { kind: "menu", subject: restaurant.uuid(), language: None, part: None };
         let part = category.map(CategoryId::uuid);
-        let mut key = Key { kind: "menu", subject: restaurant.uuid(), language: None, part };
         let head = match self.heads.of(restaurant).await {
             Ok(head) => head.ok_or_else(Problem::not_found)?,
-            Err(problem) if problem.code() == Code::Busy => return self.cache.near(&key, 0, now).ok_or(problem),
+            Err(problem) if problem.code() == Code::Busy => {
+                return self.cache.near(&Key { part, ..key }, 0, now).ok_or(problem);
+            }
             Err(problem) => return Err(problem),
         };
-        let language = languages::choose(wanted, head.language.as_deref(), &head.languages).map(ToOwned::to_owned);
-        key.language.clone_from(&language);
+        key.language = languages::choose(wanted, head.language.as_deref(), &head.languages).map(ToOwned::to_owned);
+        let Some(category) = category else { return self.whole(restaurant, key, head.version, now).await };
+        let (of_part, version) = (Key { part, ..key.clone() }, head.version);
+        let build = || async move {
+            let whole = self.whole(restaurant, key, version, now).await?;
+            let cut = self.heavy.run(Beneficiary::Restaurant(restaurant), move || part::cut(&whole, category)).await?;
+            cut.map_err(|error| Problem::internal(&error))?.ok_or_else(Problem::not_found)
+        };
+        self.cache.get(of_part, version, now, build).await
+    }
+
+    /// The whole menu in a language.
+    async fn whole(
+        &self,
+        restaurant: RestaurantId,
+        key: Key,
+        version: i64,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<Answer>, Problem> {
         let life = TimeDelta::from_std(self.cache.life()).unwrap_or_default();
+        let language = key.language.clone();
         let build = || async move {
             let found =
                 self.db.read(Who::nobody(), move |tx| Box::pin(async move { sql::contents(tx, restaurant).await }));
@@ -76,23 +95,13 @@ impl Published {
             let work = move || {
                 let shown = wire::shown(restaurant, contents, language.as_deref(), now, life);
                 let (menu, until) = shown.map_err(|error| Problem::internal(&error))?;
-                finished(menu, category, until)
+                let body = serde_json::to_vec(&menu).map_err(|error| Problem::internal(&error))?;
+                Ok(Answer::new(menu.version, until, body))
             };
-            self.heavy.run(work).await?
+            self.heavy.run(Beneficiary::Restaurant(restaurant), work).await?
         };
-        self.cache.get(key, head.version, now, build).await
+        self.cache.get(key, version, now, build).await
     }
-}
-
-fn finished(mut menu: Menu, category: Option<CategoryId>, until: DateTime<Utc>) -> Result<Answer, Problem> {
-    if let Some(wanted) = category {
-        menu.categories.retain(|chapter| chapter.id == wanted);
-        if menu.categories.is_empty() {
-            return Err(Problem::not_found());
-        }
-    }
-    let body = serde_json::to_vec(&menu).map_err(|error| Problem::internal(&error))?;
-    Ok(Answer::new(menu.version, until, body))
 }
 
 /// Compressed bytes are other bytes, and have another name.

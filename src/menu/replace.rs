@@ -112,7 +112,7 @@ pub async fn replace(app: &App, scope: RestaurantScope, source: Source, how: How
         how.if_match.check(current.version, json!({ "version": current.version }))?;
         let rules = Rules { kitchen: source.kitchen(), bounds: how.bounds, tax_classes: tax_classes.clone() };
         let from = Arc::clone(&source);
-        let plan = Arc::new(app.heavy.run(move || from.plan(current, &rules)).await??);
+        let plan = Arc::new(app.heavy.run(scope.into(), move || from.plan(current, &rules)).await??);
         let version = plan.current.version;
         let planned = Arc::clone(&plan);
         let written = if how.dry_run || plan.changes.is_empty() {
@@ -159,7 +159,7 @@ async fn replace_locked(
             how.if_match.check(current.version, json!({ "version": current.version }))?;
             let tax_classes = restaurants::sql::tax::hold(tx, &scope).await?;
             let rules = Rules { kitchen: source.kitchen(), bounds: how.bounds, tax_classes };
-            let plan = heavy.run(move || source.plan(current, &rules)).await??;
+            let plan = heavy.run(scope.into(), move || source.plan(current, &rules)).await??;
             let applied = !plan.changes.is_empty();
             if applied {
                 apply(tx, &scope, &plan.current, &plan.target).await?;

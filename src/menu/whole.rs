@@ -47,8 +47,10 @@ impl HowQuery {
 }
 
 /// A difference may name everything on a menu: it is written down beside the threads that answer requests.
-async fn versioned(app: &App, difference: MenuDifference) -> Result<Response, Problem> {
-    app.heavy.run(move || Versioned { version: difference.version, body: difference }.into_response()).await
+async fn versioned(app: &App, scope: RestaurantScope, difference: MenuDifference) -> Result<Response, Problem> {
+    app.heavy
+        .run(scope.into(), move || Versioned { version: difference.version, body: difference }.into_response())
+        .await
 }
 
 /// Replace the whole menu
@@ -74,16 +76,19 @@ pub(super) async fn put_menu(
     JsonBytes(body): JsonBytes,
 ) -> Result<Response, Problem> {
     let (scope, how) = (staff.scope, query.how(if_match, &app));
-    let document = app.heavy.run(move || document::read(&body, how.bounds)).await??;
+    let document = app.heavy.run(scope.into(), move || document::read(&body, how.bounds)).await??;
     let difference = replace(&app, scope, Source::Document(document), how).await?;
-    versioned(&app, difference).await
+    versioned(&app, scope, difference).await
 }
 
 /// The menu as a document, for its staff.
 async fn document_of(app: &App, scope: RestaurantScope) -> Result<(Document, Contents), Problem> {
     let contents =
         app.db.read(scope, move |tx| Box::pin(async move { contents(tx, scope.restaurant()).await })).await?;
-    let made = app.heavy.run(move || document::of(contents.clone()).map(|document| (document, contents))).await?;
+    let made = app
+        .heavy
+        .run(scope.into(), move || document::of(contents.clone()).map(|document| (document, contents)))
+        .await?;
     made.map_err(|error| Problem::internal(&error))
 }
 
@@ -98,7 +103,7 @@ async fn document_of(app: &App, scope: RestaurantScope) -> Result<(Document, Con
 ))]
 async fn get_menu_document(State(app): State<Arc<App>>, staff: Staff) -> Result<Response, Problem> {
     let (body, Contents { version, .. }) = document_of(&app, staff.scope).await?;
-    app.heavy.run(move || Versioned { body, version }.into_response()).await
+    app.heavy.run(staff.scope.into(), move || Versioned { body, version }.into_response()).await
 }
 
 /// How to write a table.
@@ -129,7 +134,8 @@ async fn export_menu(
     Query(query): Query<TableQuery>,
 ) -> Result<Response, Problem> {
     let (document, contents) = document_of(&app, staff.scope).await?;
-    let table = app.heavy.run(move || table::write(&document, contents.currency, query.separator)).await?;
+    let table =
+        app.heavy.run(staff.scope.into(), move || table::write(&document, contents.currency, query.separator)).await?;
     let about = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present")),
         (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"menu.csv\"")),
@@ -162,9 +168,13 @@ async fn import_menu(
     let (scope, how) = (staff.scope, query.how(if_match, &app));
     let currency =
         app.db.read(scope, move |tx| Box::pin(async move { sql::currency(tx, scope.restaurant()).await })).await?;
-    let table = app.heavy.run(move || table::read(&body, currency, how.bounds)).await?.map_err(Problem::invalid)?;
+    let table = app
+        .heavy
+        .run(scope.into(), move || table::read(&body, currency, how.bounds))
+        .await?
+        .map_err(Problem::invalid)?;
     let difference = replace(&app, scope, Source::Table(table), how).await?;
-    versioned(&app, difference).await
+    versioned(&app, scope, difference).await
 }
 
 /// Where to.
@@ -200,5 +210,5 @@ async fn copy_menu(
     let how = query.how(IfMatch(None), &app);
     let (document, source) = document_of(&app, staff.scope).await?;
     let difference = replace(&app, scope, Source::Restaurant(document, source.currency), how).await?;
-    versioned(&app, difference).await
+    versioned(&app, scope, difference).await
 }

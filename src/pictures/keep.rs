@@ -19,7 +19,7 @@ use crate::tenancy::RestaurantScope;
 /// # Errors
 /// 415 `unsupported_image`, 422 `unacceptable_image`, or 503 while too many are being decoded or the provider is away.
 pub async fn keep(app: &App, scope: RestaurantScope, Upload(file): Upload) -> Result<ImageId, Problem> {
-    let picture = app.pictures.clean(file).await?;
+    let picture = app.pictures.clean(scope, file).await?;
     let id = ImageId::new();
     let store = Arc::clone(&app.pictures.current);
     let key = format!("{}/{id}", scope.restaurant());

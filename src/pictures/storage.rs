@@ -11,6 +11,7 @@ use comanda_providers::images::{
 use crate::config;
 use crate::heavy::HeavyWork;
 use crate::problem::{Code, Problem};
+use crate::tenancy::RestaurantScope;
 
 /// The stores, and the bounds on work.
 pub struct Pictures {
@@ -72,9 +73,9 @@ impl Pictures {
 
     /// Makes clean pictures out of a file, outside the threads that answer requests; a few at once, some wait, and the
     /// others are sent away.
-    pub(super) async fn clean(&self, file: Bytes) -> Result<Picture, Problem> {
+    pub(super) async fn clean(&self, scope: RestaurantScope, file: Bytes) -> Result<Picture, Problem> {
         let bounds = self.bounds;
-        let picture = self.decoding.run(move || prepare(&file, bounds)).await?;
+        let picture = self.decoding.run(scope.into(), move || prepare(&file, bounds)).await?;
         picture.map_err(|refusal| {
             let code = match refusal {
                 Refusal::UnknownFormat | Refusal::Heif => Code::UnsupportedImage,

@@ -1,5 +1,6 @@
 //! Catching up: from the last event a client has seen to where the relay stands, without a gap and without a repeat.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use socketioxide::extract::SocketRef;
@@ -76,12 +77,22 @@ impl Desk {
         let mut reached = after;
         loop {
             let Admitted { restaurant, who, audience, .. } = admitted;
-            let read = self.app.db.read(who, move |tx| Box::pin(sql::of_room(tx, restaurant, room, reached, up_to)));
-            let page = read.await?;
+            let read = self.app.db.read(who, move |tx| {
+                Box::pin(async move {
+                    let page = sql::of_room(tx, restaurant, room, reached, up_to).await?;
+                    // A driver's own room outlives their deliveries; whoever reads another room carries what it is about.
+                    let ended = match room {
+                        Room::Driver(driver) => sql::ended(tx, driver, &page).await?,
+                        _ => HashSet::new(),
+                    };
+                    Ok((page, ended))
+                })
+            });
+            let (page, ended) = read.await?;
             let is_last = page.len() < PAGE;
             for event in page {
                 let event = Told::new(event).map_err(|error| Problem::internal(&error))?;
-                if !self.emit(socket, &event, audience).await? {
+                if !self.emit(socket, &event, audience, event.is_about(&ended)).await? {
                     return Ok(None);
                 }
                 reached = event.seq;
@@ -93,10 +104,10 @@ impl Desk {
     }
 
     /// Emits to one socket, waiting while its buffer is full; false when it is gone.
-    async fn emit(&self, socket: &SocketRef, event: &Told, audience: Audience) -> Result<bool, Problem> {
+    async fn emit(&self, socket: &SocketRef, event: &Told, audience: Audience, is_over: bool) -> Result<bool, Problem> {
         let mut patience = Patience::new();
         loop {
-            let sent = event.emit(socket, audience).map_err(|error| Problem::internal(&error))?;
+            let sent = event.emit(socket, audience, is_over).map_err(|error| Problem::internal(&error))?;
             match sent {
                 Ok(()) => return Ok(true),
                 Err(Unsent::Gone) => return Ok(false),

@@ -4,6 +4,7 @@
 //! the relay's cursor. It looks at the log when this node committed something, when another node says so, and in any
 //! case after the poll interval. Events above the horizon wait until every older transaction has ended.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -226,7 +227,7 @@ impl Relay {
         for socket in self.io.to(names).except(heard_already).sockets() {
             let Ok(session) = Session::of(&socket) else { continue };
             let Some(driver) = session.driver() else { continue };
-            match event.emit(&socket, Audience::Driver(driver)) {
+            match event.emit(&socket, Audience::Driver(driver), false) {
                 Ok(Err(Unsent::Full)) => self.exits.part(socket),
                 Ok(Ok(()) | Err(Unsent::Gone)) => {}
                 Err(error) => tracing::error!(%error, seq = event.seq, "an event could not be serialised for a driver"),
@@ -282,11 +283,16 @@ impl Relay {
         let Some(missed) = self.ring.since(reached, room, audience) else {
             return Verdict::Behind(reached);
         };
+        // What a driver missed is told as they may know it now: where a delivery went ended with their part in it.
+        let ended = match audience {
+            Audience::Driver(driver) => self.ring.ended_since(reached, driver),
+            Audience::Full => HashSet::new(),
+        };
         for (count, event) in missed.enumerate() {
             if count == PORTION {
                 return Verdict::NotYet(reached);
             }
-            match event.emit(socket, audience) {
+            match event.emit(socket, audience, event.is_about(&ended)) {
                 Ok(Ok(())) => reached = event.seq,
                 Ok(Err(Unsent::Full)) => return Verdict::NotYet(reached),
                 Ok(Err(Unsent::Gone)) => return Verdict::Gone,

@@ -1,6 +1,6 @@
 //! The last events the relay has emitted, for whoever joins while more are coming.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use serde_json::value::RawValue;
 use socketioxide::extract::SocketRef;
@@ -9,7 +9,7 @@ use super::answer::Unsent;
 use super::room::{Audience, Room, driver_rooms_of, rooms_of};
 use crate::events::Recorded;
 use crate::events::driver_view::{self, Carriage, DriverEvent};
-use crate::ids::DriverId;
+use crate::ids::{DeliveryId, DriverId};
 
 /// An event, ready to be emitted.
 #[derive(Debug)]
@@ -48,26 +48,36 @@ impl Told {
         rooms.contains(&room)
     }
 
-    /// A driver's view of it.
+    /// A driver's view of it. `is_over`: the driver does not carry the delivery any more by now, whatever it says.
     ///
     /// # Errors
     /// When what was stored is not an event's body.
-    pub fn for_driver(&self, driver: DriverId) -> Result<DriverEvent, serde_json::Error> {
-        driver_view::event_for_driver(&self.name, &self.body, self.carriage, self.is_closed, driver)
+    pub fn for_driver(&self, driver: DriverId, is_over: bool) -> Result<DriverEvent, serde_json::Error> {
+        driver_view::event_for_driver(&self.name, &self.body, self.carriage, self.is_closed || is_over, driver)
     }
 
-    /// Sends it to one socket, in its audience's view.
+    /// Sends it to one socket, in its audience's view. `is_over` as in [`Told::for_driver`].
     ///
     /// # Errors
     /// When what was stored is not an event's body.
-    pub fn emit(&self, socket: &SocketRef, audience: Audience) -> Result<Result<(), Unsent>, serde_json::Error> {
+    pub fn emit(
+        &self,
+        socket: &SocketRef,
+        audience: Audience,
+        is_over: bool,
+    ) -> Result<Result<(), Unsent>, serde_json::Error> {
         Ok(match audience {
             Audience::Full => socket.emit(&self.name, &self.body).map_err(Unsent::from),
             Audience::Driver(driver) => {
-                let DriverEvent { name, body } = self.for_driver(driver)?;
+                let DriverEvent { name, body } = self.for_driver(driver, is_over)?;
                 socket.emit(name, &body).map_err(Unsent::from)
             }
         })
+    }
+
+    /// Whether it is about one of these deliveries.
+    pub fn is_about(&self, deliveries: &HashSet<DeliveryId>) -> bool {
+        self.carriage.is_some_and(|carriage| deliveries.contains(&carriage.delivery))
     }
 
     /// Somebody who carried the delivery before it does not any more, or it came to its end with it.
@@ -117,5 +127,20 @@ impl Ring {
     pub fn since(&self, after: i64, room: Room, audience: Audience) -> Option<impl Iterator<Item = &Told>> {
         let start = self.events.partition_point(|event| event.seq <= after);
         (after >= self.floor).then(|| self.events.range(start..).filter(move |event| event.concerns(room, audience)))
+    }
+
+    /// Deliveries that a driver carried at some time after a number and does not carry any more at the cursor.
+    pub fn ended_since(&self, after: i64, driver: DriverId) -> HashSet<DeliveryId> {
+        let start = self.events.partition_point(|event| event.seq <= after);
+        let mut ended = HashSet::new();
+        for event in self.events.range(start..) {
+            let Some(carriage) = event.carriage else { continue };
+            if event.ends_carriage_of(driver) {
+                ended.insert(carriage.delivery);
+            } else {
+                ended.remove(&carriage.delivery);
+            }
+        }
+        ended
     }
 }

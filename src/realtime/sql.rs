@@ -3,6 +3,8 @@
 //! The horizon is asked for first and the events afterwards, each by its own statement: what lies below the horizon was
 //! committed before the second statement began, so it sees all of it.
 
+use std::collections::HashSet;
+
 use sqlx::postgres::PgListener;
 
 use super::room::Room;
@@ -131,6 +133,20 @@ async fn of_driver(tx: &mut Tx, driver: DriverId, after: i64, up_to: i64) -> Res
         after,
         up_to,
     )
+}
+
+/// Deliveries that these events are about and that the driver does not carry any more.
+pub async fn ended(tx: &mut Tx, driver: DriverId, events: &[Recorded]) -> Result<HashSet<DeliveryId>, Problem> {
+    let about: Vec<_> =
+        events.iter().filter(|event| event.aggregate == "delivery").map(|one| one.aggregate_id).collect();
+    let carried = sqlx::query_scalar!(
+        "select id from deliveries where id = any($2) and driver_id = $1 and closed_at is null",
+        driver as DriverId,
+        &about,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(about.into_iter().map(DeliveryId::from_uuid).filter(|id| !carried.contains(id)).collect())
 }
 
 async fn of_customer(tx: &mut Tx, user: UserId, after: i64, up_to: i64) -> Result<Vec<Recorded>, Problem> {

@@ -330,7 +330,7 @@ async fn put_zones(
         new.check(currency)?;
         Ok::<_, Problem>(new.features.into_iter().map(ZoneFeature::into_stored).collect::<Vec<_>>())
     };
-    let stored = app.heavy.run(work).await??;
+    let stored = app.heavy.run(scope.into(), work).await??;
     app.db
         .write(scope, move |tx| {
             Box::pin(async move {

@@ -48,6 +48,15 @@ async fn who_is_on_the_way_keeps_the_delivery_however_silent() {
 
 #[tokio::test]
 async fn a_disabled_driver_gets_no_orders_at_once_and_what_they_had_not_picked_up_waits_again() {
+    assert_gets_no_orders_after(json!({ "disabled": true })).await;
+}
+
+#[tokio::test]
+async fn so_does_who_is_no_driver_any_more() {
+    assert_gets_no_orders_after(json!({ "role": "CUSTOMER" })).await;
+}
+
+async fn assert_gets_no_orders_after(change: Value) {
     let scene = Scene::set().await;
     let (order, delivery) = scene.carried().await;
     let admin = scene.app.admin().await;
@@ -56,7 +65,7 @@ async fn a_disabled_driver_gets_no_orders_at_once_and_what_they_had_not_picked_u
     let lucia = scene.app.driver("Lucia").await;
     let theirs = lucia.comes_on_duty(44.4949, 11.3426).await;
     for driver in [&scene.mario, &lucia] {
-        admin.patch(&format!("/api/admin/users/{}", driver.id), &json!({ "disabled": true })).await.expect(200);
+        admin.patch(&format!("/api/admin/users/{}", driver.id), &change).await.expect(200);
     }
     scene.luigi.owner.assigns(&next, Some(&theirs)).await.refused(422, "invalid_request");
     scene.luigi.owner.assigns(&third, None).await.refused(409, "no_driver_available");

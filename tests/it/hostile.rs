@@ -8,7 +8,8 @@ mod requests;
 use std::fmt::Write as _;
 use std::sync::mpsc;
 
-use comanda::heavy::HeavyWork;
+use comanda::heavy::{Beneficiary, HeavyWork};
+use comanda::ids::RestaurantId;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -27,7 +28,7 @@ async fn heavy_work_has_so_many_places() {
         let heavy = heavy.clone();
         async move {
             heavy
-                .run(move || {
+                .run(Beneficiary::Anybody, move || {
                     begun.send(()).unwrap();
                     wait.recv().unwrap();
                 })
@@ -36,14 +37,50 @@ async fn heavy_work_has_so_many_places() {
     });
     has_begun.await.unwrap();
     // Polled until they stand in line: the second waits, the third is sent away.
-    let second = heavy.run(|| 2);
+    let second = heavy.run(Beneficiary::Anybody, || 2);
     tokio::pin!(second);
     assert!(futures_util::poll!(&mut second).is_pending());
-    assert_eq!(heavy.run(|| 3).await.unwrap_err().code(), comanda::problem::Code::Busy);
+    assert_eq!(heavy.run(Beneficiary::Anybody, || 3).await.unwrap_err().code(), comanda::problem::Code::Busy);
     release.send(()).unwrap();
     first.join_next().await.unwrap().unwrap().unwrap();
     assert_eq!(second.await.unwrap(), 2);
-    assert_eq!(heavy.run(|| 4).await.unwrap(), 4);
+    assert_eq!(heavy.run(Beneficiary::Anybody, || 4).await.unwrap(), 4);
+}
+
+/// However much one restaurant has worked on, another one's work has its turn: it runs while the first still waits.
+#[tokio::test]
+async fn the_heavy_work_of_one_restaurant_leaves_room_for_others() {
+    let heavy = HeavyWork::new(2, 16, 7);
+    let [one, other] = [RestaurantId::new(), RestaurantId::new()].map(Beneficiary::Restaurant);
+    let (release, wait) = mpsc::channel::<()>();
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let mut running = tokio::task::JoinSet::new();
+    running.spawn({
+        let heavy = heavy.clone();
+        async move {
+            heavy
+                .run(one, move || {
+                    begun.send(()).unwrap();
+                    wait.recv().unwrap();
+                })
+                .await
+        }
+    });
+    has_begun.await.unwrap();
+    let mut waiting: Vec<_> = (0..5).map(|_| Box::pin(heavy.run(one, || ()))).collect();
+    for work in &mut waiting {
+        assert!(futures_util::poll!(work).is_pending(), "one at once for one restaurant");
+    }
+    assert_eq!(heavy.run(one, || ()).await.unwrap_err().code(), comanda::problem::Code::Busy, "a third of the places");
+    for _ in 0..20 {
+        assert_eq!(heavy.run(other, || 2).await.unwrap(), 2);
+    }
+    release.send(()).unwrap();
+    running.join_next().await.unwrap().unwrap().unwrap();
+    for work in waiting {
+        work.await.unwrap();
+    }
+    heavy.run(one, || ()).await.unwrap();
 }
 
 async fn imports(shop: &Shop, table: String, query: &str) -> crate::reply::Reply {

@@ -7,10 +7,10 @@ use comanda::serve::{self, Running};
 use flate2::read::GzDecoder;
 use redis::AsyncCommands as _;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::{self, TestApp, eventually, server_url};
-use crate::people::{Door, Person};
+use crate::people::{Door, Person, id_of};
 use crate::reply::Reply;
 use crate::shop::Shop;
 
@@ -92,6 +92,56 @@ async fn one_category_is_read_by_itself() {
     guest.get(&path("cat_01jd3k9y5xfmt8zq2v7c4n6b0e")).await.refused(404, "not_found");
     guest.get(&path("everything")).await.refused(422, "invalid_request");
     guest.get("/api/restaurants/rst_01jd3k9y5xfmt8zq2v7c4n6b0e/menu").await.refused(404, "not_found");
+}
+
+/// A category is cut out of the whole menu: what it does not need is not in it, and a menu of hundreds of categories in many
+/// languages is not drawn up anew for each of them.
+#[tokio::test]
+async fn a_category_is_cut_out_of_the_whole_with_the_groups_that_it_needs() {
+    let app = TestApp::with(&[("DATABASE_LOCK_TIMEOUT", "50ms")]).await;
+    let (luigi, guest) = (app.restaurant("Luigi").opens().await, app.stranger());
+    let modifier = |key: &str, groups: &[&str]| json!({ "key": key, "name": key, "price": { "amount": 50, "currency": "EUR" }, "modifierGroups": groups });
+    let group =
+        |key: &str, modifiers: Value| json!({ "key": key, "name": key, "min": 0, "max": 1, "modifiers": modifiers });
+    let category = |key: &str, asked: &[&[&str]]| {
+        let items = asked.iter().enumerate().map(|(number, groups)| {
+            json!({ "key": format!("{key}{number}"), "name": "x", "price": { "amount": 100, "currency": "EUR" }, "modifierGroups": groups })
+        });
+        json!({ "key": key, "name": key, "items": items.collect::<Vec<_>>(), "translations": { "it": { "name": format!("{key} it") } } })
+    };
+    let document = json!({
+        "language": "en",
+        "categories": [
+            category("first", &[&["size", "extras"], &["extras"]]),
+            category("second", &[]),
+            category("third", &[&["size"]]),
+        ],
+        "modifierGroups": [
+            group("ripeness", json!([modifier("ripe", &[])])),
+            group("extras", json!([modifier("cheese", &["ripeness"]), modifier("ham", &[])])),
+            group("size", json!([modifier("large", &[])])),
+            group("unused", json!([modifier("nothing", &["ripeness"])])),
+        ],
+    });
+    luigi.owner.put(&luigi.path("/menu"), &document).await.expect(200);
+    let needed: [&[&str]; 3] = [&["ripeness", "extras", "size"], &[], &["size"]];
+    for language in ["en", "it"] {
+        let whole = guest.get(&luigi.path(&format!("/menu?lang={language}"))).await.expect(200);
+        let mut lock = app.look.acquire().await.unwrap();
+        sqlx::raw_sql("begin; lock table menu_items in access exclusive mode").execute(&mut *lock).await.unwrap();
+        for (number, needed) in needed.iter().enumerate() {
+            let id = id_of(&whole["categories"][number]);
+            let cut = guest.get(&luigi.path(&format!("/menu?lang={language}&category={id}"))).await.expect(200);
+            let is_needed = |group: &&Value| needed.contains(&group["name"].as_str().unwrap());
+            let groups: Vec<_> = whole["modifierGroups"].as_array().unwrap().iter().filter(is_needed).collect();
+            assert_eq!(groups.len(), needed.len());
+            let mut right = whole.clone();
+            right["modifierGroups"] = json!(groups);
+            right["categories"] = json!([whole["categories"][number]]);
+            assert_eq!(cut, right, "{language} {number}");
+        }
+        sqlx::raw_sql("rollback").execute(&mut *lock).await.unwrap();
+    }
 }
 
 #[tokio::test]

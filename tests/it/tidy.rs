@@ -58,7 +58,11 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("where d.driver_id = $1", "events of what a driver carries, for that driver's room"),
     ("from deliveries x where x.driver_id = d.id", "whether a driver is busy, with whatever restaurant's order"),
     ("from deliveries where closed_at is null and driver_id is not null", "which drivers are free"),
-    ("u.disabled_at is not null or v.seen_at < $1", "what absent drivers have not picked up, of every restaurant"),
+    ("where id = any($2) and driver_id = $1 and closed_at is null", "which deliveries a driver still carries"),
+    (
+        "u.disabled_at is not null or u.role < 'DRIVER' or v.seen_at < $1",
+        "what absent drivers have not picked up, of every restaurant",
+    ),
     ("from orders where closed_at is null and accept_by <= $1", "orders that nobody answered, of every restaurant"),
     ("update images i set idle_since = $1", "the collector looks at every restaurant's pictures"),
     ("from images i where i.idle_since <= $1", "the collector looks at every restaurant's pictures"),

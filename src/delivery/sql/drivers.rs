@@ -211,7 +211,7 @@ pub async fn abandoned(tx: &mut Tx, seen_before: DateTime<Utc>, limit: i64) -> R
         r#"select d.restaurant_id as restaurant, d.id as delivery
            from deliveries d join drivers v on v.id = d.driver_id join users u on u.id = v.user_id
            where d.closed_at is null and d.driver_id is not null and d.status in ('ASSIGNED', 'ARRIVED')
-             and (u.disabled_at is not null or v.seen_at < $1)
+             and (u.disabled_at is not null or u.role < 'DRIVER' or v.seen_at < $1)
            order by d.created_at limit $2"#,
         seen_before,
         limit,
@@ -221,10 +221,10 @@ pub async fn abandoned(tx: &mut Tx, seen_before: DateTime<Utc>, limit: i64) -> R
     Ok(found)
 }
 
-/// Whether the driver of a delivery is disabled or has not been seen since; asked again under its lock.
+/// Whether the driver of a delivery is disabled, is no driver any more, or has not been seen since; asked again under its lock.
 pub async fn is_gone(tx: &mut Tx, driver: DriverId, seen_before: DateTime<Utc>) -> Result<bool, Problem> {
     let gone = sqlx::query_scalar!(
-        r#"select u.disabled_at is not null or coalesce(v.seen_at < $2, false) as "gone!"
+        r#"select u.disabled_at is not null or u.role < 'DRIVER' or coalesce(v.seen_at < $2, false) as "gone!"
            from drivers v join users u on u.id = v.user_id where v.id = $1"#,
         driver as DriverId,
         seen_before,

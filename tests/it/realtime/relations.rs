@@ -160,6 +160,7 @@ async fn a_driver_hears_the_end_of_a_delivery_without_the_door_and_nothing_after
     let scene = Box::pin(Scene::set(&[NO_POLL])).await;
     let owner = &scene.stage.shop.owner;
     for end in ["DELIVERED", "CANCELLED", "FAILED", "WAITING"] {
+        let before_this_one = scene.stage.last().await;
         let (order, delivery) = scene.carried().await;
         let (here, there) = (scene.stage.url().to_owned(), scene.there());
         let mut phones =
@@ -183,6 +184,14 @@ async fn a_driver_hears_the_end_of_a_delivery_without_the_door_and_nothing_after
                 ["DELIVERED", "CANCELLED"].contains(&body["order"]["status"].as_str().unwrap_or_default())
             });
             closed.for_each(|event| assert_tells_nothing(event, &scene.lucia));
+        }
+        // Nor does he read of it again by way of what was missed, whether it comes from the log or from memory.
+        for (url, after) in [(&here, 0), (&here, before_this_one), (&there, 0), (&there, before_this_one)] {
+            let mut again = Phone::signed_in(url, "websocket", token_of(&scene.mario.person)).await;
+            again.join(&scene.mario.room(), Some(after)).await;
+            let missed = again.everything().await;
+            assert!(missed.iter().any(|(_, body)| body["deliveryId"] == delivery["id"]), "{end}: {missed:?}");
+            missed.iter().for_each(|event| assert_tells_nothing(event, &scene.lucia));
         }
         if end == "FAILED" {
             // What the restaurant does about it is none of his business.

@@ -1,0 +1,108 @@
+//! One category of a finished menu, with the groups that its items ask about: cut out of the bytes of the whole, so that it
+//! costs what it holds and not what the whole menu costs.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::cache::{Answer, Layout};
+use crate::ids::{CategoryId, ModifierGroupId};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Whole<'a> {
+    #[serde(borrow)]
+    categories: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    modifier_groups: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Named<T> {
+    id: T,
+}
+
+/// An item or a modifier: which groups are asked about it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Asked {
+    modifier_groups: Vec<ModifierGroupId>,
+}
+
+/// A category's items, or a group's modifiers.
+#[derive(Deserialize)]
+struct Asking {
+    #[serde(alias = "items")]
+    modifiers: Vec<Asked>,
+}
+
+/// Where the categories and groups of a finished menu lie in its bytes.
+fn layout_of(menu: &[u8]) -> Result<Layout, serde_json::Error> {
+    let whole: Whole<'_> = serde_json::from_slice(menu)?;
+    let place = |part: &RawValue| {
+        let begin = part.get().as_ptr().addr() - menu.as_ptr().addr();
+        begin..begin + part.get().len()
+    };
+    let list = |parts: &[&RawValue]| match (parts.first(), parts.last()) {
+        (Some(first), Some(last)) => place(first).start..place(last).end,
+        _ => 0..0,
+    };
+    let lists = [list(&whole.categories), list(&whole.modifier_groups)];
+    let categories = whole.categories.into_iter().map(|part| {
+        let Named { id } = serde_json::from_str::<Named<CategoryId>>(part.get())?;
+        Ok((id.uuid(), place(part)))
+    });
+    let groups = whole.modifier_groups.into_iter().map(|part| {
+        let Named { id } = serde_json::from_str::<Named<ModifierGroupId>>(part.get())?;
+        Ok((id.uuid(), place(part)))
+    });
+    Ok(Layout {
+        parts: categories.collect::<Result<_, serde_json::Error>>()?,
+        shared: groups.collect::<Result<_, serde_json::Error>>()?,
+        lists,
+    })
+}
+
+/// The menu with this category only, and with the groups that it needs; `None`: the menu has no such category.
+///
+/// # Errors
+/// When the answer is no menu.
+pub fn cut(whole: &Answer, category: CategoryId) -> Result<Option<Answer>, serde_json::Error> {
+    let menu = &whole.plain[..];
+    let layout = match whole.layout.get() {
+        Some(layout) => layout,
+        None => {
+            let read = layout_of(menu)?;
+            whole.layout.get_or_init(|| read)
+        }
+    };
+    let Some(place) = layout.parts.get(&category.uuid()) else { return Ok(None) };
+    let places: HashMap<_, _> = layout.shared.iter().map(|(id, place)| (*id, place)).collect();
+    let mut needed = HashSet::new();
+    let mut asking = asked(&menu[place.clone()])?;
+    while let Some(group) = asking.pop() {
+        if let Some(place) = places.get(&group.uuid()).filter(|_| needed.insert(group.uuid())) {
+            asking.extend(asked(&menu[(*place).clone()])?);
+        }
+    }
+    let [categories, groups] = &layout.lists;
+    let mut cut = menu[..categories.start].to_vec();
+    cut.extend_from_slice(&menu[place.clone()]);
+    if groups.is_empty() {
+        cut.extend_from_slice(&menu[categories.end..]);
+    } else {
+        cut.extend_from_slice(&menu[categories.end..groups.start]);
+        let kept = layout.shared.iter().filter(|(id, _)| needed.contains(id));
+        let kept: Vec<_> = kept.map(|(_, place)| &menu[place.clone()]).collect();
+        cut.extend_from_slice(&kept.join(&b','));
+        cut.extend_from_slice(&menu[groups.end..]);
+    }
+    Ok(Some(Answer::new(whole.version, whole.until, cut)))
+}
+
+/// The groups that are asked about the items of a category, or about the modifiers of a group.
+fn asked(part: &[u8]) -> Result<Vec<ModifierGroupId>, serde_json::Error> {
+    let asking: Asking = serde_json::from_slice(part)?;
+    Ok(asking.modifiers.into_iter().flat_map(|one| one.modifier_groups).collect())
+}
