@@ -35,9 +35,11 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
 
 impl IdempotencyKey {
     fn read(headers: &HeaderMap) -> Result<Self, Problem> {
-        let Some(value) = headers.get("idempotency-key") else {
-            return Ok(Self(None));
-        };
+        let mut sent = headers.get_all("idempotency-key").iter();
+        let Some(value) = sent.next() else { return Ok(Self(None)) };
+        if sent.next().is_some() {
+            return Err(Problem::new(Code::MalformedRequest, "Send one Idempotency-Key; several were sent."));
+        }
         let key = value.to_str().unwrap_or_default();
         let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
         if key.is_empty() || key.len() > LONGEST_KEY || !visible {

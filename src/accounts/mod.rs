@@ -20,6 +20,7 @@ pub mod caller;
 pub mod contacts;
 pub mod devices;
 pub mod feed;
+pub mod granted;
 pub mod guesses;
 pub mod http;
 pub mod idempotency_key;

@@ -154,13 +154,14 @@ pub async fn get(tx: &mut Tx, user: UserId) -> Result<Option<User>, Problem> {
 }
 
 /// The user with this address, locked against other grants.
-pub async fn lock_by_email(tx: &mut Tx, email: &Email) -> Result<Option<User>, Problem> {
+pub async fn lock_named(tx: &mut Tx, email: Option<&Email>, id: Option<UserId>) -> Result<Option<User>, Problem> {
     let user = sqlx::query_as!(
         User,
         r#"select id, email, email_verified_at is not null as "email_verified!", name, phone,
                   phone_verified_at is not null as "phone_verified!", locale, role
-           from users where email = $1 and disabled_at is null for no key update"#,
-        email.as_str(),
+           from users where (email = $1 or id = $2) and disabled_at is null for no key update"#,
+        email.map(Email::as_str),
+        id as Option<UserId>,
     )
     .fetch_optional(tx.connection())
     .await?;

@@ -34,11 +34,14 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(report_location))
 }
 
-/// Somebody who has an account, and how they get about.
+/// Somebody who has an account, by its confirmed address or by its id, and how they get about.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewDriver {
-    email: Email,
+    /// Of the account, if it is confirmed.
+    email: Option<Email>,
+    /// Of the account, as its owner reads it in `GET /api/me`.
+    user_id: Option<UserId>,
     vehicle: Vehicle,
 }
 
@@ -56,7 +59,7 @@ async fn profile(tx: &mut Tx, user: UserId, presence: TimeDelta) -> Result<Drive
         (status = 201, description = "The profile", body = Driver),
         (status = 403, description = "Requires the role ADMIN", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "The user already has a driver profile", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "No active account has this address", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "No active account has this id or this address, or the address is not confirmed", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_driver(
     State(app): State<Arc<App>>,
@@ -66,9 +69,7 @@ async fn create_driver(
     let presence = app.config.delivery.presence;
     key.makes(&app.db, admin.scope.changing_grants(), move |tx| {
         Box::pin(async move {
-            let user = accounts::sql::lock_by_email(tx, &new.email).await?.ok_or_else(|| {
-                Problem::invalid_field("/email", "belongs to no active account; the person has to sign up first")
-            })?;
+            let user = accounts::granted::account(tx, new.email.as_ref(), new.user_id).await?;
             sql::drivers::insert(tx, DriverId::new(), user.id, new.vehicle).await?;
             accounts::sql::grant_role(tx, user.id, UserRole::Driver).await?;
             profile(tx, user.id, presence).await

@@ -42,9 +42,12 @@ async fn list_members(State(app): State<Arc<App>>, staff: Staff) -> Result<Json<
 
 /// Somebody, and what they are to be here.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewMember {
-    email: Email,
+    /// The address to invite; for administrators that of an account, if it is confirmed.
+    email: Option<Email>,
+    /// For administrators, instead of the address: the account, as its owner reads it in `GET /api/me`.
+    user_id: Option<UserId>,
     role: MemberRole,
 }
 
@@ -60,7 +63,7 @@ enum Newcomer {
 ///
 /// The person is invited, as with `POST …/invitations`, and becomes a member after accepting with the code. The
 /// response is the same whether or not the address has an account. An administrator of the platform adds the owner of
-/// an account at once.
+/// an account at once: by its id, or by its address, if that is confirmed.
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/members", tag = "restaurants", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path)), request_body = NewMember,
     responses(
@@ -68,7 +71,7 @@ enum Newcomer {
         (status = 202, description = "For other callers: the invitation", body = FreshInvitation),
         (status = 403, description = "Only an owner can do this", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "For administrators: no account has this address", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "For administrators: no account has this id or address, or the address is not confirmed", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn add_member(
     State(app): State<Arc<App>>,
@@ -76,7 +79,10 @@ async fn add_member(
     Body(new): Body<NewMember>,
 ) -> Result<(StatusCode, Json<Newcomer>), Problem> {
     let Some(platform) = staff.caller.platform() else {
-        let invited = invite(&app, staff.scope, new.email, new.role).await?;
+        let (Some(email), None) = (new.email, new.user_id) else {
+            return Err(Problem::invalid_field("/email", "is required: the person is invited at their address"));
+        };
+        let invited = invite(&app, staff.scope, email, new.role).await?;
         return Ok((StatusCode::ACCEPTED, Json(Newcomer::Invited(invited))));
     };
     let scope = platform.restaurant(staff.scope.restaurant());
@@ -84,9 +90,7 @@ async fn add_member(
         .db
         .write(scope.changing_grants(), move |tx| {
             Box::pin(async move {
-                let user = accounts::sql::lock_by_email(tx, &new.email).await?.ok_or_else(|| {
-                    Problem::invalid_field("/email", "belongs to no active account; the person has to sign up first")
-                })?;
+                let user = accounts::granted::account(tx, new.email.as_ref(), new.user_id).await?;
                 require_rank(tx, &scope, None, Some(new.role)).await?;
                 sql::put_member(tx, &scope, user.id, new.role).await?;
                 accounts::sql::grant_role(tx, user.id, UserRole::Staff).await?;

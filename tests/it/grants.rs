@@ -186,6 +186,39 @@ async fn an_invitation_is_worth_what_its_maker_may_still_give() {
     assert!(matches!(accept(&invited[4], &by_admin).await, 404 | 422), "no administrator any more");
 }
 
+/// Anybody may have signed up with an address before its owner: what is granted to an address goes to whoever did.
+#[tokio::test]
+async fn nothing_is_granted_to_an_address_that_nobody_confirmed() {
+    let app = TestApp::start().await;
+    let (shop, admin, stranger) = (app.restaurant("Luigi").opens().await, app.admin().await, app.customer("Eve").await);
+    app.does(&format!("update users set email_verified_at = null where email = '{}'", stranger.email)).await;
+    let members = shop.path("/members");
+    for (path, grant) in
+        [(&*members, json!({ "role": "OWNER" })), ("/api/admin/drivers", json!({ "vehicle": "BICYCLE" }))]
+    {
+        let asks = async |fields: &[(&str, &str)]| {
+            let mut body = grant.clone();
+            fields.iter().for_each(|(field, value)| body[*field] = json!(value));
+            admin.post(path, &body).await
+        };
+        let (email, id) = (("email", &*stranger.email), ("userId", &*stranger.id));
+        for (fields, pointer) in [
+            (&[email][..], "/email"),
+            (&[email, id], ""),
+            (&[], ""),
+            (&[("userId", "usr_01jd3k9y5xfmt8zq2v7c4n6b0e")], "/userId"),
+        ] {
+            let refusal = asks(fields).await.refused(422, "invalid_request");
+            assert_eq!(refusal["errors"][0]["pointer"], pointer, "{path} {fields:?}");
+        }
+        assert_eq!(asks(&[id]).await.expect(201)["userId"], stranger.id, "{path}");
+    }
+    // Who works there knows no ids of accounts: they invite.
+    let by_id = json!({ "userId": stranger.id, "role": "STAFF" });
+    let refusal = shop.owner.post(&members, &by_id).await.refused(422, "invalid_request");
+    assert_eq!(refusal["errors"][0]["pointer"], "/email");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_administrators_who_demote_each_other_one_stays() {
     let app = server().await;

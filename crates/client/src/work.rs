@@ -33,9 +33,9 @@ impl Session {
     }
 
     /// Makes somebody who has signed up a member of a restaurant, as only an administrator can without asking them.
-    pub async fn add_member(&self, restaurant: &str, email: &str, role: &str) -> Result<(), CallError> {
+    pub async fn add_member(&self, restaurant: &str, user: &str, role: &str) -> Result<(), CallError> {
         let path = format!("/api/restaurants/{restaurant}/members");
-        self.answer(Call::create("add member", path, json!({ "email": email, "role": role }))).await.map(drop)
+        self.answer(Call::create("add member", path, json!({ "userId": user, "role": role }))).await.map(drop)
     }
 
     /// Adds a part to the menu.
@@ -58,8 +58,8 @@ impl Session {
     }
 
     /// Makes somebody who has signed up a driver.
-    pub async fn create_driver(&self, email: &str, vehicle: &str) -> Result<Driver, CallError> {
-        let body = json!({ "email": email, "vehicle": vehicle });
+    pub async fn create_driver(&self, user: &str, vehicle: &str) -> Result<Driver, CallError> {
+        let body = json!({ "userId": user, "vehicle": vehicle });
         self.answer(Call::create("create driver", "/api/admin/drivers", body)).await?.read()
     }
 }

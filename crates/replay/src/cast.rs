@@ -130,16 +130,16 @@ impl Casting<'_> {
         }
         let person = self.person("staff", number, format!("Staff of {}", kitchen.name));
         self.client.register(&person).await?;
-        self.admin.add_member(&restaurant, &person.email, "STAFF").await?;
         let staff = Arc::new(self.client.login(&person.email, &person.password).await?);
+        self.admin.add_member(&restaurant, &staff.user().id, "STAFF").await?;
         Ok(Table { restaurant, staff, items })
     }
 
     async fn rider(&self, number: usize, shift: &Shift) -> Result<Rider, CallError> {
         let person = self.person("courier", number, format!("Courier {}", shift.name));
         self.client.register(&person).await?;
-        let driver = self.admin.create_driver(&person.email, "SCOOTER").await?.id;
         let session = Arc::new(self.client.login(&person.email, &person.password).await?);
+        let driver = self.admin.create_driver(&session.user().id, "SCOOTER").await?.id;
         Ok(Rider { driver, session })
     }
 

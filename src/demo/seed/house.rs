@@ -59,6 +59,7 @@ fn profile(town: &Town, kitchen: &Kitchen) -> Profile {
         cuisines: house.cuisines.clone(),
         contact: Contact {
             phone: None,
+            // The console knows the demo's restaurants by it.
             email: Some(format!("ciao@{}.example", house.slug)),
             website: Some(format!("https://{}.example", house.slug)),
         },
