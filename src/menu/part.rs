@@ -70,12 +70,11 @@ fn layout_of(menu: &[u8]) -> Result<Layout, serde_json::Error> {
 /// When the answer is no menu.
 pub fn cut(whole: &Answer, category: CategoryId) -> Result<Option<Answer>, serde_json::Error> {
     let menu = &whole.plain[..];
-    let layout = match whole.layout.get() {
-        Some(layout) => layout,
-        None => {
-            let read = layout_of(menu)?;
-            whole.layout.get_or_init(|| read)
-        }
+    let layout = if let Some(layout) = whole.layout.get() {
+        layout
+    } else {
+        let read = layout_of(menu)?;
+        whole.layout.get_or_init(|| read)
     };
     let Some(place) = layout.parts.get(&category.uuid()) else { return Ok(None) };
     let places: HashMap<_, _> = layout.shared.iter().map(|(id, place)| (*id, place)).collect();

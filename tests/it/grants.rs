@@ -198,7 +198,9 @@ async fn nothing_is_granted_to_an_address_that_nobody_confirmed() {
     {
         let asks = async |fields: &[(&str, &str)]| {
             let mut body = grant.clone();
-            fields.iter().for_each(|(field, value)| body[*field] = json!(value));
+            for (field, value) in fields {
+                body[*field] = json!(value);
+            }
             admin.post(path, &body).await
         };
         let (email, id) = (("email", &*stranger.email), ("userId", &*stranger.id));

@@ -140,9 +140,9 @@ async fn a_sign_in_that_began_before_it_was_confirmed_asks_for_it_all_the_same()
     );
     sqlx::raw_sql(sqlx::AssertSqlSafe(confirm)).execute(&mut *confirming).await.unwrap();
     let (stranger, email) = (app.stranger(), ada.email.clone());
-    let signing_in = tokio::spawn(async move {
-        stranger.post("/api/auth/login", &json!({ "email": email, "password": PASSWORD })).await
-    });
+    let mut signing_in = tokio::task::JoinSet::new();
+    signing_in
+        .spawn(async move { stranger.post("/api/auth/login", &json!({ "email": email, "password": PASSWORD })).await });
     eventually("the sign-in waits for the account's row", async || {
         let waiting =
             "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
@@ -150,7 +150,7 @@ async fn a_sign_in_that_began_before_it_was_confirmed_asks_for_it_all_the_same()
     })
     .await;
     sqlx::raw_sql("commit").execute(&mut *confirming).await.unwrap();
-    let half = signing_in.await.unwrap().expect(200);
+    let half = signing_in.join_next().await.unwrap().unwrap().expect(200);
     assert_eq!(half["secondFactorRequired"], true, "{half}");
     assert!(half["accessToken"].is_null() && half["refreshToken"].is_null(), "{half}");
 }
