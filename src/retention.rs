@@ -95,10 +95,16 @@ pub const RULES: [Rule; 10] = [
     },
 ];
 
+/// When the first round begins, counted from the start: soon, so that a server that is started again more often than its
+/// interval removes something too; and not before it has served its first requests.
+pub fn first_round(every: Duration) -> Duration {
+    every.min(Duration::from_mins(1))
+}
+
 /// Removes what is old again and again, until it is time to stop.
 pub async fn keep_clearing(app: Arc<App>, stop: CancellationToken) {
     let every = app.config.retention.interval;
-    let mut moments = interval_at(Instant::now() + every, every);
+    let mut moments = interval_at(Instant::now() + first_round(every), every);
     moments.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let clearing = async {
         loop {

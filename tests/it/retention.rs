@@ -1,6 +1,7 @@
 //! What is not kept for ever: every table either has a row in `retention.rs` or a reason to be kept.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use comanda::retention::{self, RULES};
 use reqwest::Method;
@@ -72,6 +73,16 @@ async fn every_table_has_an_end_or_a_reason() {
     assert!(new.is_empty(), "say in retention.rs or here what ends the rows of {new:?}");
     for table in ruled {
         assert!(tables.contains(&table), "{table} is not there");
+    }
+}
+
+/// A server that is started again more often than its interval removes something too.
+#[test]
+fn the_first_round_comes_soon_after_the_start() {
+    let table = [(86_400, 60), (600, 60), (60, 60), (30, 30), (1, 1)];
+    for (every, first) in table {
+        let (every, first) = (Duration::from_secs(every), Duration::from_secs(first));
+        assert_eq!(retention::first_round(every), first, "{every:?}");
     }
 }
 
