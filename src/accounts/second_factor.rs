@@ -202,7 +202,8 @@ async fn add_second_factor(
             })
         })
         .await?;
-    let shown = NewKey { secret: totp::base32(&key), uri: totp::uri(&key, &owner.email) };
+    let uri = totp::uri(&key, &owner.email).map_err(|error| Problem::internal(&error))?;
+    let shown = NewKey { secret: totp::base32(&key), uri };
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
