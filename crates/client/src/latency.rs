@@ -5,80 +5,43 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Every power of two is cut into this many equal parts, so a read value is at most 1.6 % off.
-const PARTS: u64 = 32;
-const PARTS_BITS: u32 = PARTS.trailing_zeros();
-const BUCKETS: usize = 1024;
+/// Significant digits of a duration: what is read is at most 1 % off.
+const DIGITS: u8 = 2;
+/// The longest duration that is told apart, in microseconds: an hour. Longer ones count as an hour.
+const LONGEST: u64 = 3_600_000_000;
 
-/// Counts durations in buckets whose width grows with the duration; its size does not depend on how many it counted.
+/// Counts durations (HdrHistogram): its size does not depend on how many it counted.
 #[derive(Clone)]
-pub struct Histogram {
-    buckets: Box<[u64; BUCKETS]>,
-    count: u64,
-    longest: u64,
-}
+pub struct Histogram(hdrhistogram::Histogram<u64>);
 
 impl Default for Histogram {
+    #[expect(clippy::expect_used, reason = "constant bounds that HdrHistogram takes")]
     fn default() -> Self {
-        Self { buckets: Box::new([0; BUCKETS]), count: 0, longest: 0 }
+        Self(hdrhistogram::Histogram::new_with_bounds(1, LONGEST, DIGITS).expect("bounds of a histogram"))
     }
 }
 
 impl Histogram {
     /// Counts one duration.
     pub fn record(&mut self, took: Duration) {
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.buckets[bucket_of(micros)] += 1;
-        self.count += 1;
-        self.longest = self.longest.max(micros);
+        self.0.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
     /// Adds what another histogram counted.
+    #[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "every histogram has the same bounds")]
     pub fn merge(&mut self, other: &Self) {
-        for (mine, theirs) in self.buckets.iter_mut().zip(other.buckets.iter()) {
-            *mine += theirs;
-        }
-        self.count += other.count;
-        self.longest = self.longest.max(other.longest);
+        self.0.add(&other.0).expect("the same bounds");
     }
 
     /// How many durations were counted.
     pub fn count(&self) -> u64 {
-        self.count
+        self.0.len()
     }
 
-    /// The duration that so many of a thousand counted ones do not exceed.
-    pub fn per_mille(&self, share: u64) -> Duration {
-        // The rank of the wanted value, counted from one.
-        let rank = self.count.saturating_mul(share).div_ceil(1000).max(1);
-        let mut passed = 0;
-        for (bucket, count) in (0..).zip(self.buckets.iter()) {
-            passed += count;
-            if *count > 0 && passed >= rank {
-                return Duration::from_micros(middle_of(bucket).min(self.longest));
-            }
-        }
-        Duration::ZERO
+    /// The duration that so many of a thousand counted ones do not exceed; zero while none was counted.
+    pub fn per_mille(&self, share: u32) -> Duration {
+        Duration::from_micros(self.0.value_at_quantile(f64::from(share) / 1000.0))
     }
-}
-
-fn bucket_of(micros: u64) -> usize {
-    let bucket = if micros < PARTS {
-        micros
-    } else {
-        let shift = u64::from(micros.ilog2() - PARTS_BITS);
-        (shift + 1) * PARTS + (micros >> shift) - PARTS
-    };
-    usize::try_from(bucket).map_or(BUCKETS - 1, |bucket| bucket.min(BUCKETS - 1))
-}
-
-fn middle_of(bucket: u64) -> u64 {
-    if bucket < PARTS {
-        return bucket;
-    }
-    let shift = bucket / PARTS - 1;
-    let lowest = (bucket % PARTS + PARTS) << shift;
-    lowest + (1 << shift) / 2
 }
 
 /// What a client's calls took, by operation, and how many had to be repeated.
