@@ -25,6 +25,9 @@ pub enum TelemetryError {
     /// `LOG_DIR` cannot be written to.
     #[error("LOG_DIR cannot be used: {0}. Name a folder this user may write to")]
     Folder(#[from] InitError),
+    /// `LOG_DIR` is not there and cannot be made.
+    #[error("LOG_DIR cannot be made: {0}. Name a folder this user may write to")]
+    NoFolder(std::io::Error),
 }
 
 /// Begins logging.
@@ -37,6 +40,8 @@ pub fn begin(log: &Log) -> Result<Telemetry, TelemetryError> {
         install(filter, log.json, std::io::stderr);
         return Ok(Telemetry(None));
     };
+    // The appender looks for old files before it makes the folder, and prints that there is none.
+    std::fs::create_dir_all(folder).map_err(TelemetryError::NoFolder)?;
     let files = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix("comanda")

@@ -48,6 +48,19 @@ fn the_program_explains_itself() {
     assert_eq!(comanda(&["dance"], &[]).status.code(), Some(2));
 }
 
+/// The library that writes log files prints that it finds none, if the folder is not there yet.
+#[test]
+fn a_folder_for_logs_is_made_without_a_word() {
+    let logs = folder("logs").join("not/there/yet");
+    let nobody = "postgres://comanda@127.0.0.1:1/comanda";
+    let variables = [("LOG_DIR", logs.to_str().unwrap()), ("DATABASE_URL", nobody)];
+    let output = comanda(&["serve"], &variables);
+    assert!(complaint(&output).contains("PostgreSQL cannot be reached"), "{}", complaint(&output));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert_eq!(std::fs::read_dir(&logs).unwrap().count(), 1);
+}
+
 #[test]
 fn the_configuration_is_shown_with_secrets_hidden_and_faults_named() {
     let good = comanda(&["config"], &[("PORT", "4000"), ("JWT_SECRET", "hunter2-hunter2-hunter2-hunter2-hunter2")]);
