@@ -85,6 +85,8 @@ pub struct Accounts {
     pub guest_life: Duration,
     /// `SESSION_CACHE`.
     pub session_cache: usize,
+    /// `PUSH_MAX_DEVICES`.
+    pub max_push_devices: i64,
     /// `ADMIN_SECOND_FACTOR`: an administrator without a second factor may only set one up.
     pub admin_second_factor: bool,
     /// `PASSWORD_HASHES_AT_ONCE`.
@@ -170,6 +172,14 @@ pub struct Limits {
     pub messages_per_network: Quota,
     /// `COUPON_GUESSES_PER_NETWORK`.
     pub coupon_guesses_per_network: Quota,
+    /// `PASSWORD_GUESSES_PER_NETWORK`.
+    pub password_guesses_per_network: Quota,
+    /// `SECOND_FACTOR_GUESSES_PER_NETWORK`.
+    pub second_factor_guesses_per_network: Quota,
+    /// `SIGN_UPS_PER_NETWORK`.
+    pub sign_ups_per_network: Quota,
+    /// `SYNC_DEVICES_PER_NETWORK`.
+    pub sync_devices_per_network: Quota,
     /// `REDIS_OPERATION_TIMEOUT`.
     pub redis_timeout: Duration,
 }
@@ -260,12 +270,22 @@ pub struct Orders {
     pub quote_lifetime: Duration,
     /// `DELIVERY_MAX_DISTANCE`, in metres.
     pub max_distance: f64,
-    /// `ORDER_MAX_OPEN`; `None`: no limit.
-    pub max_open: Option<i64>,
-    /// `ORDER_MAX_SCHEDULED`.
-    pub max_scheduled: i64,
-    /// `ORDER_MAX_RECENT`; `None`: no limit.
-    pub max_recent: Option<i64>,
+    /// Of one customer: `ORDER_MAX_OPEN`, `ORDER_MAX_SCHEDULED`, `ORDER_MAX_RECENT`.
+    pub of_customer: OrderLimits,
+    /// Of all customers of a network: `ORDER_MAX_OPEN_PER_NETWORK`, `ORDER_MAX_SCHEDULED_PER_NETWORK`,
+    /// `ORDER_MAX_RECENT_PER_NETWORK`.
+    pub of_network: OrderLimits,
+}
+
+/// Most orders at one restaurant; `None`: no limit.
+#[derive(Debug, Clone, Copy)]
+pub struct OrderLimits {
+    /// That have not come to their end.
+    pub open: Option<i64>,
+    /// Those of them that are for later.
+    pub scheduled: Option<i64>,
+    /// Placed within an hour.
+    pub recent: Option<i64>,
 }
 
 /// What phones bring from offline, and its bounds.
@@ -662,6 +682,7 @@ impl Accounts {
             access_life: reader.duration("JWT_EXPIRES_IN"),
             sessions: SessionLives::gather(reader),
             guest_life: reader.duration_between("GUEST_LIFE", Duration::from_mins(1), Duration::from_hours(24 * 90)),
+            max_push_devices: reader.number("PUSH_MAX_DEVICES", 1, 200),
             session_cache: reader.number("SESSION_CACHE", 1, 1_000_000),
             admin_second_factor: reader.value("ADMIN_SECOND_FACTOR", "auto, required or optional", true, |text| {
                 match text {
@@ -770,14 +791,17 @@ impl Limits {
                 },
             );
         let repeats = by_mode(120, 6_000);
-        let coupon_guesses = Quota::new(if mode == Mode::Production { 100 } else { 10_000 }, Duration::from_mins(15));
-        let messages = |reader: &mut Reader<'_>, name: &str, most: u32| {
-            let a_day = Quota::new(most, Duration::from_hours(24));
-            reader.value(name, "a number and a time such as 10/24h, or auto", a_day, |text| match text {
-                "auto" => Some(a_day),
+        let quota = |reader: &mut Reader<'_>, name: &str, most: u32, per: Duration| {
+            let auto = Quota::new(most, per);
+            reader.value(name, "a number and a time such as 10/24h, or auto", auto, |text| match text {
+                "auto" => Some(auto),
                 quota => Quota::parse(quota),
             })
         };
+        let of_network = |reader: &mut Reader<'_>, name: &str, most: u32, per: Duration| {
+            quota(reader, name, if mode == Mode::Production { most } else { most * 100 }, per)
+        };
+        let (hour, day) = (Duration::from_hours(1), Duration::from_hours(24));
         Self {
             auth: reader.value("RATE_LIMIT_AUTH", wanted, auth, |text| match text {
                 "auto" => Some(auth),
@@ -790,16 +814,14 @@ impl Limits {
                 "auto" => Some(repeats),
                 quota => Quota::parse(quota),
             }),
-            messages_per_number: messages(reader, "MESSAGES_PER_NUMBER", 10),
-            messages_per_account: messages(reader, "MESSAGES_PER_ACCOUNT", 20),
-            messages_per_network: messages(
-                reader,
-                "MESSAGES_PER_NETWORK",
-                if mode == Mode::Production { 200 } else { 20_000 },
-            ),
-            coupon_guesses_per_network: reader.value("COUPON_GUESSES_PER_NETWORK", wanted, coupon_guesses, |text| {
-                if text == "auto" { Some(coupon_guesses) } else { Quota::parse(text) }
-            }),
+            messages_per_number: quota(reader, "MESSAGES_PER_NUMBER", 10, day),
+            messages_per_account: quota(reader, "MESSAGES_PER_ACCOUNT", 20, day),
+            messages_per_network: of_network(reader, "MESSAGES_PER_NETWORK", 200, day),
+            coupon_guesses_per_network: of_network(reader, "COUPON_GUESSES_PER_NETWORK", 100, hour / 4),
+            password_guesses_per_network: of_network(reader, "PASSWORD_GUESSES_PER_NETWORK", 200, hour),
+            second_factor_guesses_per_network: of_network(reader, "SECOND_FACTOR_GUESSES_PER_NETWORK", 100, day),
+            sign_ups_per_network: of_network(reader, "SIGN_UPS_PER_NETWORK", 500, day),
+            sync_devices_per_network: of_network(reader, "SYNC_DEVICES_PER_NETWORK", 1_000, day),
             redis_timeout: reader.duration("REDIS_OPERATION_TIMEOUT"),
         }
     }
@@ -918,12 +940,12 @@ impl Menus {
 
 impl Orders {
     fn gather(reader: &mut Reader<'_>, mode: Mode) -> Self {
-        let limit = |reader: &mut Reader<'_>, name: &str, production: i64| {
+        let limit = |reader: &mut Reader<'_>, name: &str, production: i64, most: i64| {
             let auto = (mode == Mode::Production).then_some(production);
-            reader.value(name, "auto, off, or a whole number from 1 to 500", auto, |text| match text {
+            reader.value(name, &format!("auto, off, or a whole number from 1 to {most}"), auto, |text| match text {
                 "auto" => Some(auto),
                 "off" => Some(None),
-                number => number.parse().ok().filter(|n| (1..=500).contains(n)).map(Some),
+                number => number.parse().ok().filter(|n| (1..=most).contains(n)).map(Some),
             })
         };
         let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
@@ -935,9 +957,16 @@ impl Orders {
             max_choices: reader.number("CART_MAX_CHOICES", 100, 10_000),
             quote_lifetime: reader.duration_between("QUOTE_LIFETIME", minute, hour * 24),
             max_distance: f64::from(reader.number("DELIVERY_MAX_DISTANCE", 100_u32, 500_000)),
-            max_open: limit(reader, "ORDER_MAX_OPEN", 20),
-            max_scheduled: reader.number("ORDER_MAX_SCHEDULED", 1, 500),
-            max_recent: limit(reader, "ORDER_MAX_RECENT", 60),
+            of_customer: OrderLimits {
+                open: limit(reader, "ORDER_MAX_OPEN", 20, 500),
+                scheduled: Some(reader.number("ORDER_MAX_SCHEDULED", 1, 500)),
+                recent: limit(reader, "ORDER_MAX_RECENT", 60, 500),
+            },
+            of_network: OrderLimits {
+                open: limit(reader, "ORDER_MAX_OPEN_PER_NETWORK", 200, 5_000),
+                scheduled: limit(reader, "ORDER_MAX_SCHEDULED_PER_NETWORK", 100, 5_000),
+                recent: limit(reader, "ORDER_MAX_RECENT_PER_NETWORK", 600, 5_000),
+            },
         }
     }
 }

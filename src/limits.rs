@@ -229,34 +229,11 @@ impl Limits {
     /// The buckets that a request draws from; `None`: it is not limited.
     pub fn buckets(&self, operation: Option<Operation>, user: Option<UserId>) -> Option<&Buckets> {
         match (operation, user) {
-            (Some(operation), _) if guesses(operation) => Some(&self.auth),
+            (Some(operation), _) if operation.is_guess() => Some(&self.auth),
             (_, Some(_)) => self.user.as_ref(),
             (_, None) => self.address.as_ref(),
         }
     }
-}
-
-/// Where a password, a code or a message to somebody's phone is asked for, or where anybody becomes somebody: strict,
-/// and counted by network alone, since a token costs nothing to somebody who signs up.
-const fn guesses(operation: Operation) -> bool {
-    matches!(
-        operation,
-        Operation::Register
-            | Operation::CreateGuest
-            | Operation::Login
-            | Operation::ChangePassword
-            | Operation::UpdateMe
-            | Operation::RequestPhoneCode
-            | Operation::ConfirmPhone
-            | Operation::RequestEmailCode
-            | Operation::ConfirmEmail
-            | Operation::ForgotPassword
-            | Operation::ResetPassword
-            | Operation::CompleteLogin
-            | Operation::AddSecondFactor
-            | Operation::ConfirmSecondFactor
-            | Operation::RemoveSecondFactor
-    )
 }
 
 /// 429, with the seconds to wait.

@@ -23,6 +23,7 @@ use crate::problem::{Code, Problem};
 use crate::wire::TOO_LARGE;
 
 pub mod admission;
+pub mod failed_authentication;
 pub mod rate_limit;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

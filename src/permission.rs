@@ -214,6 +214,34 @@ impl Operation {
         )
     }
 
+    /// A password, a code or a message to somebody's phone is asked for, or anybody becomes somebody: limited strictly, and
+    /// by network alone, since a token costs nothing to somebody who signs up.
+    pub const fn is_guess(self) -> bool {
+        matches!(
+            self,
+            Self::Register
+                | Self::CreateGuest
+                | Self::Login
+                | Self::ChangePassword
+                | Self::UpdateMe
+                | Self::RequestPhoneCode
+                | Self::ConfirmPhone
+                | Self::RequestEmailCode
+                | Self::ConfirmEmail
+                | Self::ForgotPassword
+                | Self::ResetPassword
+                | Self::CompleteLogin
+                | Self::AddSecondFactor
+                | Self::ConfirmSecondFactor
+                | Self::RemoveSecondFactor
+        )
+    }
+
+    /// It takes a password, a code or a token that proves who somebody is: its refusals are logged.
+    pub const fn takes_proof(self) -> bool {
+        self.is_guess() || matches!(self, Self::Refresh)
+    }
+
     /// Nobody has to sign in for it.
     pub fn is_public(self) -> bool {
         self.allowed_to().contains(&Relation::Anyone)

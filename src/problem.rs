@@ -167,6 +167,8 @@ pub struct Problem {
     facts: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
     passes_after: Option<u32>,
+    /// Whose account the request was about, if known: for the log, not for the answer.
+    pub(crate) concerns: Option<crate::ids::UserId>,
 }
 
 impl Problem {
@@ -179,6 +181,7 @@ impl Problem {
             facts: Map::new(),
             headers: Vec::new(),
             passes_after: None,
+            concerns: None,
         }
     }
 

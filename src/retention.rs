@@ -41,7 +41,7 @@ pub struct Rule {
 const A_DAY: fn(&Retention) -> Duration = |_| Duration::from_hours(24);
 
 /// Every table whose rows are removed by age.
-pub const RULES: [Rule; 10] = [
+pub const RULES: [Rule; 11] = [
     Rule {
         table: "idempotency_keys",
         kept: |kept| kept.idempotency_keys,
@@ -71,6 +71,12 @@ pub const RULES: [Rule; 10] = [
         table: "quotes",
         kept: A_DAY,
         forget: |tx, before, most| Box::pin(orders::sql::quotes::forget(tx, before, most)),
+    },
+    // Orders within an hour are counted for each network (`orders/load.rs`).
+    Rule {
+        table: "order_networks",
+        kept: |_| orders::load::RECENT,
+        forget: |tx, before, most| Box::pin(orders::sql::load::forget_networks(tx, before, most)),
     },
     // Their carts are theirs until they expire, and nobody's afterwards.
     Rule {

@@ -71,6 +71,7 @@ pub fn router(app: &Arc<App>) -> Result<Router, RouterError> {
     let routes = routes
         .layer(from_fn_with_state(Arc::clone(app), middleware::admission::admit))
         .layer(from_fn_with_state(Arc::clone(app), middleware::rate_limit::limit))
+        .layer(from_fn_with_state(Arc::clone(app), middleware::failed_authentication::log))
         .merge(openapi::routes(&document))
         .merge(console::routes())
         .merge(pictures::http::routes())

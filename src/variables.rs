@@ -165,6 +165,30 @@ pub const VARIABLES: &[Variable] = &[
     ),
     plain(
         LIMITS,
+        "PASSWORD_GUESSES_PER_NETWORK",
+        "auto",
+        "Wrong passwords from one network (IPv6: /64), of all accounts together; devices that have signed in before are not held by it. auto: 200/1h in production, 20000/1h in development. Beyond: 429.",
+    ),
+    plain(
+        LIMITS,
+        "SECOND_FACTOR_GUESSES_PER_NETWORK",
+        "auto",
+        "Wrong codes of second factors from one network, of all accounts together; for one account it is 20/24h. auto: 100/24h in production, 10000/24h in development. Beyond: 429.",
+    ),
+    plain(
+        LIMITS,
+        "SIGN_UPS_PER_NETWORK",
+        "auto",
+        "Accounts asked for from one network, whether or not the address is new. auto: 500/24h in production, 50000/24h in development. Beyond: 429.",
+    ),
+    plain(
+        LIMITS,
+        "SYNC_DEVICES_PER_NETWORK",
+        "auto",
+        "Devices that synchronise for the first time from one network, of all accounts together; for one account see SYNC_MAX_DEVICES. auto: 1000/24h in production, 100000/24h in development. Beyond: 429.",
+    ),
+    plain(
+        LIMITS,
         "REDIS_OPERATION_TIMEOUT",
         "50ms",
         "How long a limit waits for Redis before this node counts by itself.",
@@ -260,6 +284,12 @@ pub const VARIABLES: &[Variable] = &[
         "SESSION_CACHE",
         "10000",
         "Sessions whose user is kept in memory for up to a minute (1 to 1000000); revocations reach it at once.",
+    ),
+    plain(
+        ACCOUNTS,
+        "PUSH_MAX_DEVICES",
+        "20",
+        "Most devices of one user that get push notifications (1 to 200); of more, the one registered longest ago is removed.",
     ),
     plain(
         ACCOUNTS,
@@ -432,6 +462,24 @@ pub const VARIABLES: &[Variable] = &[
         "ORDER_MAX_RECENT",
         "auto",
         "Most orders of one customer at one restaurant within an hour (1 to 500), or off. auto: 60 in production, off in development.",
+    ),
+    plain(
+        ORDERS,
+        "ORDER_MAX_OPEN_PER_NETWORK",
+        "auto",
+        "Most open orders of all customers of one network (IPv6: /64) together at one restaurant (1 to 5000), or off; those of people who work there do not count. auto: 200 in production, off in development.",
+    ),
+    plain(
+        ORDERS,
+        "ORDER_MAX_SCHEDULED_PER_NETWORK",
+        "auto",
+        "The same of open orders for later. auto: 100 in production, off in development.",
+    ),
+    plain(
+        ORDERS,
+        "ORDER_MAX_RECENT_PER_NETWORK",
+        "auto",
+        "The same of orders within an hour. auto: 600 in production, off in development.",
     ),
     plain(
         ORDERS,

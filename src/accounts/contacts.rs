@@ -183,10 +183,7 @@ async fn confirm(
         let parts = parts(&user, channel, &pending.target, code.trim());
         app.seal.matches(Purpose::ContactCode, &parts, &pending.code_hash)
     });
-    let Some(pending) = fits else {
-        tracing::warn!(%user, client = %client.address(), ?channel, "wrong confirmation code for an address or a number");
-        return Err(wrong());
-    };
+    let pending = fits.ok_or_else(wrong)?;
     let shared = Arc::clone(app);
     let profile = app
         .db

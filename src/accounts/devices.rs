@@ -85,7 +85,8 @@ async fn list_devices(
 /// Register a device for push notifications
 ///
 /// Registering the same target again renews it; a target registered by another user moves to the caller. Push
-/// notifications stop when the session ends.
+/// notifications stop when the session ends. A user has at most `PUSH_MAX_DEVICES` devices: of more, the one that was
+/// registered longest ago is removed.
 #[utoipa::path(post, path = "/api/me/devices", tag = "auth", security(("token" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key")),
     request_body = NewDevice,
@@ -104,9 +105,10 @@ async fn register_device(
             "must be ASCII, in the form that Firebase or the browser returned it",
         ));
     }
+    let most = app.config.accounts.max_push_devices;
     let scope = PlatformScope::proven_by("a push target may have been somebody else's before", Some(caller.user));
     key.makes(&app.db, scope, move |tx| {
-        Box::pin(async move { sql::register_device(tx, &caller, DeviceId::new(), &new).await })
+        Box::pin(async move { sql::register_device(tx, &caller, DeviceId::new(), &new, most).await })
     })
     .await
 }

@@ -111,29 +111,61 @@ impl Counter {
         Self::configured(app, "messages to", app.config.limits.messages_per_number, &[target.as_bytes()])
     }
 
+    /// The count of a bound for all accounts of a network together.
+    fn of_network(app: &App, name: &'static str, quota: Quota, network: IpNet) -> Self {
+        Self::configured(app, name, quota, &[network.to_string().as_bytes()])
+    }
+
     /// Codes of coupons that nobody has, tried by one network (`COUPON_GUESSES_PER_NETWORK`).
     pub fn coupon_codes_from(app: &App, network: IpNet) -> Self {
-        let network = network.to_string();
-        let quota = app.config.limits.coupon_guesses_per_network;
-        Self::configured(app, "coupon codes from", quota, &[network.as_bytes()])
+        Self::of_network(app, "coupon codes from", app.config.limits.coupon_guesses_per_network, network)
     }
 
     /// Messages that one network asks for (`MESSAGES_PER_NETWORK`).
     fn messages_from(app: &App, client: Client) -> Self {
-        let network = client.network().to_string();
-        Self::configured(app, "messages from", app.config.limits.messages_per_network, &[network.as_bytes()])
+        Self::of_network(app, "messages from", app.config.limits.messages_per_network, client.network())
+    }
+
+    /// Wrong passwords given from one network (`PASSWORD_GUESSES_PER_NETWORK`).
+    fn passwords_from(app: &App, client: Client) -> Self {
+        Self::of_network(app, "passwords from", app.config.limits.password_guesses_per_network, client.network())
+    }
+
+    /// Accounts asked for from one network (`SIGN_UPS_PER_NETWORK`).
+    pub fn sign_ups_from(app: &App, client: Client) -> Self {
+        Self::of_network(app, "sign-ups from", app.config.limits.sign_ups_per_network, client.network())
+    }
+
+    /// Devices that synchronise for the first time from one network (`SYNC_DEVICES_PER_NETWORK`).
+    pub fn sync_devices_from(app: &App, client: Client) -> Self {
+        Self::of_network(app, "sync devices from", app.config.limits.sync_devices_per_network, client.network())
+    }
+
+    /// Wrong passwords that a user who is signed in gives, and those given from the network.
+    pub fn passwords_again(app: &App, user: UserId, client: Client) -> Vec<Self> {
+        let own = [PASSWORD_AGAIN, PASSWORD_AGAIN_A_DAY].map(|bound| Self::new(app, bound, &[user.as_bytes()]));
+        own.into_iter().chain([Self::passwords_from(app, client)]).collect()
+    }
+
+    /// Wrong codes of a user's second factor, and those given from the network (`SECOND_FACTOR_GUESSES_PER_NETWORK`).
+    pub fn second_factor(app: &App, user: UserId, client: Client) -> Vec<Self> {
+        let quota = app.config.limits.second_factor_guesses_per_network;
+        let of_network = Self::of_network(app, "second factor from", quota, client.network());
+        vec![Self::new(app, SECOND_FACTOR, &[user.as_bytes()]), of_network]
     }
 }
 
-/// Tries taken for a password, and given back when it was right.
+/// Tries taken for a password, which count for nothing when it was right.
 pub struct Taken {
+    /// Of this address from here: forgotten.
     here: Vec<Counter>,
-    elsewhere: Counter,
-    is_familiar: bool,
+    /// Of others too: given back.
+    common: Vec<Counter>,
 }
 
 /// Takes a try at the password of an address, before it is looked at: one of the device's own, if it brings the token of
-/// an earlier sign-in with this address.
+/// an earlier sign-in with this address. Other devices take one of their network's as well, whether or not the owner of the
+/// address is known there: or else the answer would tell.
 ///
 /// # Errors
 /// 429 when there is none left.
@@ -154,24 +186,19 @@ pub async fn take_password_try(
         }
     };
     let elsewhere = Counter::new(app, PASSWORD_ELSEWHERE, &[address]);
-    let (email, counters, wide, is_known_device) = (email.clone(), here.to_vec(), elsewhere.clone(), device.is_some());
-    let taken = app
-        .db
+    let of_network = device.is_none().then(|| Counter::passwords_from(app, client));
+    let (email, here, is_known_device) = (email.clone(), here.to_vec(), device.is_some());
+    app.db
         .write(Who::nobody(), move |tx| {
             Box::pin(async move {
-                sql::take(tx, &counters).await?.or_refuse(tx.now())?;
                 let is_familiar = knows(&sql::addresses(tx, &email).await?, client) || is_known_device;
-                if !is_familiar {
-                    sql::take(tx, &[wide]).await?.or_refuse(tx.now())?;
-                }
-                Ok(is_familiar)
+                let common: Vec<_> = of_network.into_iter().chain((!is_familiar).then_some(elsewhere)).collect();
+                // At once, so that all who take or settle them lock them in the order of their keys.
+                sql::take(tx, &[here.as_slice(), &common].concat()).await?.or_refuse(tx.now())?;
+                Ok(Taken { here, common })
             })
         })
-        .await;
-    if taken.as_ref().is_err_and(|problem| problem.code() == Code::TooManyRequests) {
-        tracing::warn!(client = %client.address(), "sign-in refused: too many wrong passwords");
-    }
-    Ok(Taken { here: here.to_vec(), elsewhere, is_familiar: taken? })
+        .await
 }
 
 /// The device that a token names, if it was made for this address.
@@ -180,16 +207,10 @@ fn known_device(app: &App, email: &Email, token: Option<&SecretString>) -> Optio
 }
 
 impl Taken {
-    /// The password was right: what was tried from here is forgotten, and the try of everybody is given back.
+    /// The password was right: what was tried from here is forgotten, and the tries of others are given back.
     pub async fn was_right(self, app: &App) -> Result<(), Problem> {
-        app.db
-            .write(Who::nobody(), move |tx| {
-                Box::pin(async move {
-                    sql::forget(tx, &self.here).await?;
-                    if self.is_familiar { Ok(()) } else { sql::give_back(tx, &[self.elsewhere]).await }
-                })
-            })
-            .await
+        let Self { here, common } = self;
+        app.db.write(Who::nobody(), move |tx| Box::pin(async move { sql::settle(tx, &here, &common).await })).await
     }
 }
 
@@ -201,7 +222,7 @@ pub async fn forget_passwords(app: &App, email: &Email, client: Client) -> Resul
         Counter::new(app, PASSWORD_HERE_A_DAY, &[address, network.as_bytes()]),
         Counter::new(app, PASSWORD_ELSEWHERE, &[address]),
     ];
-    app.db.write(Who::nobody(), move |tx| Box::pin(async move { sql::forget(tx, &counters).await })).await
+    app.db.write(Who::nobody(), move |tx| Box::pin(async move { sql::settle(tx, &counters, &[]).await })).await
 }
 
 /// Whether one of these addresses lies in the client's network.
@@ -217,9 +238,18 @@ pub async fn take(app: &App, counters: Vec<Counter>) -> Result<(), Problem> {
         .await
 }
 
+/// As [`take`], in a transaction of its own making: refusing rolls it back.
+///
+/// # Errors
+/// 429 when one of the counts is used up.
+pub async fn take_within(tx: &mut Tx, counters: &[Counter]) -> Result<(), Problem> {
+    let now = tx.now();
+    sql::take(tx, counters).await?.or_refuse(now)
+}
+
 /// Gives tries back.
 pub async fn give_back(app: &App, counters: Vec<Counter>) -> Result<(), Problem> {
-    app.db.write(Who::nobody(), move |tx| Box::pin(async move { sql::give_back(tx, &counters).await })).await
+    app.db.write(Who::nobody(), move |tx| Box::pin(async move { sql::settle(tx, &[], &counters).await })).await
 }
 
 /// How many digits a code has.

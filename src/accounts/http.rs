@@ -9,10 +9,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::guesses::{self, Counter};
 use super::password::NewPassword;
 use super::sql::{self, NewUser};
 use super::{Email, UserRole, addresses, contacts, devices, preferences, profile, recovery, second_factor, sessions};
 use crate::app::App;
+use crate::client::Client;
 use crate::ids::UserId;
 use crate::outbox;
 use crate::phone::Phone;
@@ -62,11 +64,15 @@ struct Accepted {
 #[utoipa::path(post, path = "/api/auth/register", tag = "auth", request_body = Registration, responses(
     (status = 202, description = "Accepted; sign in with the address and the password", body = Accepted),
     (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 429, description = "Too many accounts were asked for from this network; see Retry-After", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn register(
     State(app): State<Arc<App>>,
+    client: Client,
     Body(wanted): Body<Registration>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
+    // Before the address is looked at, and so the same for all of them.
+    guesses::take(&app, vec![Counter::sign_ups_from(&app, client)]).await?;
     let password_hash = app.passwords.hash(&wanted.password).await?;
     let (id, house) = (UserId::new(), Arc::clone(&app));
     app.db

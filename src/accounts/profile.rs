@@ -17,6 +17,7 @@ use super::recovery::tell_owner;
 use super::sessions::authenticate_again;
 use super::{User, sql};
 use crate::app::App;
+use crate::client::Client;
 use crate::clock::clamp;
 use crate::ids::UserId;
 use crate::outbox::Kind;
@@ -122,6 +123,7 @@ struct ProfilePatch {
 async fn update_me(
     State(app): State<Arc<App>>,
     SignedIn(caller): SignedIn,
+    client: Client,
     Body(patch): Body<ProfilePatch>,
 ) -> Result<Json<User>, Problem> {
     let (user, session) = (caller.user, caller.session);
@@ -133,7 +135,7 @@ async fn update_me(
                 "Send `currentPassword` when you change the phone number: it can receive codes to reset the password.";
             return Err(Problem::new(Code::ReauthRequired, detail));
         };
-        authenticate_again(&app, user, password).await?;
+        authenticate_again(&app, user, client, password).await?;
     }
     let who = if changes_phone { Who::credentials(user, session) } else { Who::user(user) };
     let shared = Arc::clone(&app);

@@ -206,11 +206,13 @@ async fn reset_password(
 ) -> Result<Json<Done>, Problem> {
     let pending = take_try(&app, &reset).await?;
     let wrong = || Problem::new(Code::InvalidCode, "Check the code, or request a new one.");
-    let Pending { id, code_hash, sent_by } = pending.ok_or_else(wrong)?;
-    if !app.seal.matches(Purpose::ResetCode, &code_parts(&id, reset.otp.trim()), &code_hash) {
-        return Err(wrong());
-    }
-    let user = owner(&app, &reset.email).await?.ok_or_else(wrong)?;
+    // Looked up for every address alike, with or without an account and a request.
+    let user = owner(&app, &reset.email).await?;
+    let pending = pending.filter(|pending| {
+        app.seal.matches(Purpose::ResetCode, &code_parts(&pending.id, reset.otp.trim()), &pending.code_hash)
+    });
+    let Pending { id, sent_by, .. } = pending.ok_or_else(|| wrong().concerning(user))?;
+    let user = user.ok_or_else(wrong)?;
     let password_hash = app.passwords.hash(&reset.password).await?;
     let (house, key) = (Arc::clone(&app), email_key(&app.seal, &reset.email));
     let changed = app
@@ -242,7 +244,7 @@ async fn reset_password(
     Ok(Json(Done { message: "Sign in with the new password.", device_token }))
 }
 
-/// Whose account it is. Only whoever has read the owner's messages gets so far.
+/// Whose account it is.
 async fn owner(app: &App, email: &Email) -> Result<Option<UserId>, Problem> {
     let email = email.clone();
     let read = app.db.read(Who::nobody(), move |tx| Box::pin(async move { sql::owner(tx, email.as_str()).await }));

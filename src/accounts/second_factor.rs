@@ -24,6 +24,7 @@ use super::sql::second_factor::{self as sql, Challenge};
 use super::sql::sessions::{self, Reason};
 use super::{User, totp};
 use crate::app::App;
+use crate::client::Client;
 use crate::ids::{ChallengeId, SessionId, UserId};
 use crate::outbox::Kind;
 use crate::problem::{Code, Problem, ProblemBody};
@@ -185,10 +186,11 @@ struct NewKey {
 async fn add_second_factor(
     State(app): State<Arc<App>>,
     SignedIn(caller): SignedIn,
+    client: Client,
     Body(given): Body<PasswordAgain>,
 ) -> Result<(StatusCode, Json<NewKey>), Problem> {
     let (user, session) = (caller.user, caller.session);
-    authenticate_again(&app, user, &given.password).await?;
+    authenticate_again(&app, user, client, &given.password).await?;
     let key: [u8; totp::KEY_LENGTH] = rand::random();
     let sealed = app.seal.close(Purpose::SecondFactor, user.as_bytes(), &key)?;
     let owner = app
@@ -238,11 +240,12 @@ struct RecoveryCodes {
 async fn confirm_second_factor(
     State(app): State<Arc<App>>,
     SignedIn(caller): SignedIn,
+    client: Client,
     Body(given): Body<FirstCode>,
 ) -> Result<Json<RecoveryCodes>, Problem> {
     let (user, session, house) = (caller.user, caller.session, Arc::clone(&app));
-    let tries = Counter::new(&app, guesses::SECOND_FACTOR, &[user.as_bytes()]);
-    guesses::take(&app, vec![tries.clone()]).await?;
+    let tries = Counter::second_factor(&app, user, client);
+    guesses::take(&app, tries.clone()).await?;
     let codes: Vec<String> =
         (0..RECOVERY_CODES).map(|_| totp::base32(&rand::random::<[u8; 7]>())[..10].to_owned()).collect();
     let hashes: Vec<_> = codes.iter().map(|code| recovery_hash(&app.seal, user, code).to_vec()).collect();
@@ -259,7 +262,7 @@ async fn confirm_second_factor(
             })
         })
         .await?;
-    guesses::give_back(&app, vec![tries]).await?;
+    guesses::give_back(&app, tries).await?;
     app.callers.forget(Revocation { user, session: None });
     app.outbox.ring();
     let recovery_codes = codes.iter().map(|code| format!("{}-{}", &code[..5], &code[5..])).collect();
@@ -296,13 +299,14 @@ struct Removal {
 async fn remove_second_factor(
     State(app): State<Arc<App>>,
     SignedIn(caller): SignedIn,
+    client: Client,
     Body(removal): Body<Removal>,
 ) -> Result<StatusCode, Problem> {
     let (user, session, house) = (caller.user, caller.session, Arc::clone(&app));
     let given = Given::one_of(removal.code, removal.recovery_code)?;
-    authenticate_again(&app, user, &removal.password).await?;
-    let tries = Counter::new(&app, guesses::SECOND_FACTOR, &[user.as_bytes()]);
-    guesses::take(&app, vec![tries.clone()]).await?;
+    authenticate_again(&app, user, client, &removal.password).await?;
+    let tries = Counter::second_factor(&app, user, client);
+    guesses::take(&app, tries.clone()).await?;
     app.db
         .write(Who::credentials(user, session), move |tx| {
             Box::pin(async move {
@@ -313,7 +317,7 @@ async fn remove_second_factor(
             })
         })
         .await?;
-    guesses::give_back(&app, vec![tries]).await?;
+    guesses::give_back(&app, tries).await?;
     app.callers.forget(Revocation { user, session: None });
     app.outbox.ring();
     Ok(StatusCode::NO_CONTENT)

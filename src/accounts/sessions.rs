@@ -133,7 +133,7 @@ async fn refresh(
         Refreshed::Replayed(user) => {
             app.callers.forget(Revocation { user, session: Some(session) });
             tracing::warn!(%user, %session, "a refresh token was used again after its successor; the session is revoked");
-            Err(ended())
+            Err(ended().concerning(Some(user)))
         }
         Refreshed::Ended => Err(ended()),
     }
@@ -198,9 +198,10 @@ struct PasswordChange {
 async fn change_password(
     State(app): State<Arc<App>>,
     SignedIn(caller): SignedIn,
+    client: Client,
     Body(change): Body<PasswordChange>,
 ) -> Result<StatusCode, Problem> {
-    let old_hash = authenticate_again(&app, caller.user, &change.current_password).await?;
+    let old_hash = authenticate_again(&app, caller.user, client, &change.current_password).await?;
     // Taken whether it succeeds or not: each one hashes, ends sessions and tells the owner.
     guesses::take(&app, vec![Counter::new(&app, guesses::PASSWORD_CHANGES, &[caller.user.as_bytes()])]).await?;
     let new_hash = app.passwords.hash(&change.new_password).await?;
@@ -235,12 +236,15 @@ fn wrong_password() -> Problem {
 ///
 /// # Errors
 /// 403 when it is another one.
-pub async fn authenticate_again(app: &App, user: UserId, given: &GivenPassword) -> Result<String, Problem> {
+pub async fn authenticate_again(
+    app: &App,
+    user: UserId,
+    client: Client,
+    given: &GivenPassword,
+) -> Result<String, Problem> {
     let turn = app.passwords.turn()?;
     let hash = super::sql::password_hash(&app.db, user).await?.ok_or_else(Problem::unauthenticated)?;
-    let tries = [guesses::PASSWORD_AGAIN, guesses::PASSWORD_AGAIN_A_DAY]
-        .map(|bound| Counter::new(app, bound, &[user.as_bytes()]))
-        .to_vec();
+    let tries = Counter::passwords_again(app, user, client);
     guesses::take(app, tries.clone()).await?;
     if !turn.check(given, Some(hash.clone())).await? {
         return Err(wrong_password());

@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 
 use super::advance::{StepWish, advance};
 use super::filter::OrderQuery;
+use super::load::{Buyer, NetworkKey};
 use super::party::{OrderParty, OrderSeen};
 use super::place;
 use super::request::{LineWish, QuotedRequest, Request};
@@ -198,6 +199,7 @@ async fn place_order(
     let rules = app.config.orders;
     let origin = body.value.read(rules.max_choices)?;
     let code = origin.coupon();
+    let buyer = Buyer { customer, network: Some(NetworkKey::new(&app.seal, client.network())) };
     let repeated = claim.clone();
     let recall = app.db.read(Who::user(customer), move |tx| Box::pin(async move { repeated.recall(tx).await }));
     let work = app.db.write(origin.who(customer), move |tx| {
@@ -206,11 +208,11 @@ async fn place_order(
                 return Ok(answer);
             }
             let order = match origin {
-                Origin::Cart(cart, request) => place::from_cart(tx, customer, cart, request, rules).await?,
+                Origin::Cart(cart, request) => place::from_cart(tx, buyer, cart, request, rules).await?,
                 Origin::Lines(restaurant, lines, request) => {
-                    place::from_lines(tx, &at(restaurant, customer), customer, lines, request, rules).await?
+                    place::from_lines(tx, &at(restaurant, customer), buyer, lines, request, rules).await?
                 }
-                Origin::Quote(request) => place::from_quote(tx, customer, request, rules).await?,
+                Origin::Quote(request) => place::from_quote(tx, buyer, request, rules).await?,
             };
             let answer = Answer::fresh(StatusCode::CREATED, &order)?;
             claim.keep(tx, &answer).await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::honour::{self, Honoured};
-use super::load;
+use super::load::{self, Buyer};
 use super::moment::{self, Asked, Moment};
 use super::offer::{self, Doorstep, Offer};
 use super::request::{Basket, QuotedRequest, Request};
@@ -31,14 +31,14 @@ use crate::uow::Tx;
 /// 404 for a cart that is not theirs, `cart_closed` with the order; otherwise as [`from_lines`].
 pub async fn from_cart(
     tx: &mut Tx,
-    customer: UserId,
+    buyer: Buyer,
     cart: CartId,
     wanted: Request,
     rules: config::Orders,
 ) -> Result<Order, Problem> {
-    let cart = offer::open(cart::sql::enter(tx, cart, customer).await?)?;
-    let scope = entered(cart.restaurant_id, customer);
-    fresh(tx, &scope, customer, &Basket::Cart(cart), wanted, rules).await
+    let cart = offer::open(cart::sql::enter(tx, cart, buyer.customer).await?)?;
+    let scope = entered(cart.restaurant_id, buyer.customer);
+    fresh(tx, &scope, buyer, &Basket::Cart(cart), wanted, rules).await
 }
 
 /// Places an order of these lines, and appends its event.
@@ -48,12 +48,12 @@ pub async fn from_cart(
 pub async fn from_lines(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    customer: UserId,
+    buyer: Buyer,
     lines: Vec<WantedLine>,
     wanted: Request,
     rules: config::Orders,
 ) -> Result<Order, Problem> {
-    fresh(tx, scope, customer, &Basket::Lines(lines), wanted, rules).await
+    fresh(tx, scope, buyer, &Basket::Lines(lines), wanted, rules).await
 }
 
 /// Places what was quoted, at the prices it was quoted at; the quote tells the restaurant.
@@ -63,17 +63,18 @@ pub async fn from_lines(
 /// `quote_used` with the order.
 pub async fn from_quote(
     tx: &mut Tx,
-    customer: UserId,
+    buyer: Buyer,
     wanted: QuotedRequest,
     rules: config::Orders,
 ) -> Result<Order, Problem> {
+    let customer = buyer.customer;
     let stored = sql::quotes::enter(tx, wanted.quote, customer).await?.ok_or_else(Problem::not_found)?;
     let scope = entered(stored.restaurant_id, customer);
     let for_later = wanted.scheduled_for.is_some() || stored.content.scheduled.is_some();
-    hold_to_limits(tx, &scope, customer, for_later, rules).await?;
+    let network = hold_to_limits(tx, &scope, buyer, for_later, rules).await?;
     let Honoured { door, wanted, offer, cart } = honour::honour(tx, &scope, &stored, wanted, rules).await?;
-    write(tx, &scope, &door.restaurant, Placement { customer, wanted, offer, cart, quote: Some(stored.id) }, rules)
-        .await
+    let placement = Placement { customer, network, wanted, offer, cart, quote: Some(stored.id) };
+    write(tx, &scope, &door.restaurant, placement, rules).await
 }
 
 /// The statement that found the cart or the quote has entered its restaurant (`enter_shop`).
@@ -81,40 +82,47 @@ fn entered(restaurant: RestaurantId, customer: UserId) -> RestaurantScope {
     RestaurantScope::customer("the restaurant of the customer's own cart or quote", restaurant, customer)
 }
 
-/// Refuses one order more than the customer may hold here. Asked under a lock, before anything is priced.
+/// Refuses one order more than the customer, or their network, may hold here. Asked under locks, before anything is priced.
+/// Gives the network, if the order is to be counted for it.
 async fn hold_to_limits(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    customer: UserId,
+    buyer: Buyer,
     for_later: bool,
     rules: config::Orders,
-) -> Result<(), Problem> {
-    if !load::is_limited(rules, for_later) {
-        return Ok(());
+) -> Result<Option<[u8; 16]>, Problem> {
+    let network = buyer.network.filter(|_| load::is_limited_by_network(rules));
+    if !load::is_limited(rules, for_later, network.is_some()) {
+        return Ok(None);
     }
-    let now = tx.now();
-    sql::load::of_customer(tx, scope, customer, now - load::RECENT).await?.check(rules, for_later, now)
+    let (now, network) = (tx.now(), network.map(|network| network.at(scope.restaurant())));
+    let load = sql::load::of_customer(tx, scope, buyer.customer, network, now - load::RECENT).await?;
+    load.check(rules, for_later, now)?;
+    Ok(network.filter(|_| !load.works_here))
 }
 
 /// At the prices of this moment.
 async fn fresh(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    customer: UserId,
+    buyer: Buyer,
     basket: &Basket,
     wanted: Request,
     rules: config::Orders,
 ) -> Result<Order, Problem> {
-    hold_to_limits(tx, scope, customer, wanted.scheduled_for.is_some(), rules).await?;
+    let customer = buyer.customer;
+    let network = hold_to_limits(tx, scope, buyer, wanted.scheduled_for.is_some(), rules).await?;
     let door = Doorstep::of(tx, scope, &wanted, rules).await?;
     let offer = offer::make(tx, scope, &door, customer, basket, &wanted, None).await?;
     let cart = basket.cart().map(|cart| cart.id);
-    write(tx, scope, &door.restaurant, Placement { customer, wanted, offer, cart, quote: None }, rules).await
+    write(tx, scope, &door.restaurant, Placement { customer, network, wanted, offer, cart, quote: None }, rules).await
 }
 
 /// An order about to be written.
 struct Placement {
     customer: UserId,
+    /// Where it came from, if it is counted for the network.
+    network: Option<[u8; 16]>,
     wanted: Request,
     offer: Offer,
     /// The cart it closes.
@@ -131,11 +139,11 @@ async fn write(
     rules: config::Orders,
 ) -> Result<Order, Problem> {
     let mut order = new_order(tx.now(), restaurant, &placement, rules)?;
-    let Placement { customer, offer, .. } = placement;
+    let Placement { customer, network, offer, .. } = placement;
     // On the day for which the order is, where the restaurant is.
     let due = order.scheduled_for.map_or(order.placed_at, |slot| slot.starts_at);
     let day = due.with_timezone(&restaurant.zone()?).date_naive();
-    let placed = sql::place::insert(tx, scope, &order, day, &Taken::by(&offer.lines), &offer.tax).await?;
+    let placed = sql::place::insert(tx, scope, &order, day, &Taken::by(&offer.lines), &offer.tax, network).await?;
     let Placed::Numbered { number, menu_changed } = placed else { return Err(out_of_stock(tx, scope, &offer).await?) };
     order.number = number;
     take_slot(tx, scope, restaurant, &order, &offer).await?;
@@ -180,7 +188,7 @@ fn new_order(
     rules: config::Orders,
 ) -> Result<Order, Problem> {
     let accept_by = accept_by(restaurant, placement, now, rules);
-    let Placement { customer, wanted, offer, cart, quote } = placement;
+    let Placement { customer, wanted, offer, cart, quote, .. } = placement;
     Ok(Order {
         id: OrderId::new(),
         number: 0,

@@ -22,8 +22,10 @@ use super::worker::{self, Drained};
 use super::{Device, State};
 use super::{devices, kinds};
 use crate::accounts::caller::SignedIn;
+use crate::accounts::guesses::Counter;
 use crate::app::App;
 use crate::bounded;
+use crate::client::Client;
 use crate::idempotency::{Answer, IdempotencyKey};
 use crate::permission::Operation;
 use crate::problem::{Code, Problem, ProblemBody};
@@ -140,19 +142,21 @@ struct SyncAnswers {
 async fn sync_operations(
     Shared(app): Shared<Arc<App>>,
     SignedIn(caller): SignedIn,
+    client: Client,
     key: IdempotencyKey,
     body: BodyWithBytes<SyncBatch>,
 ) -> Result<Answer, Problem> {
     let claim = key.require(caller.user, Operation::SyncOperations, &body.bytes)?;
     let (device, sent) = read(&app, &caller, body.value)?;
     let (who, session, bounds) = (Who::user(caller.user), caller.session, app.config.sync);
+    let of_network = Counter::sync_devices_from(&app, client);
     let (stored_claim, stored_device, stored_sent) = (claim.clone(), device.clone(), sent.clone());
     let met = app.db.write(who, move |tx| {
         Box::pin(async move {
             if let Some(answer) = stored_claim.recall(tx).await? {
                 return Ok(Err(answer));
             }
-            store::store(tx, &stored_device, session, &stored_sent, bounds).await.map(Ok)
+            store::store(tx, &stored_device, session, &stored_sent, of_network, bounds).await.map(Ok)
         })
     });
     let met = match met.await? {

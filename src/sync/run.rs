@@ -22,6 +22,7 @@ use crate::ids::OrderId;
 use crate::menu;
 use crate::menu::sql::stock::StockChange;
 use crate::orders::advance::{StepWish, advance};
+use crate::orders::load::{self, Buyer, NetworkKey};
 use crate::orders::party::OrderParty;
 use crate::orders::place;
 use crate::orders::request::{LineWish, Request};
@@ -159,14 +160,16 @@ impl Unit<'_> {
             expected_total: wanted.expected_total,
         };
         request.check()?;
+        let is_counted = wanted.coupon_code.is_some() || load::is_limited_by_network(rules);
+        let network = if is_counted { network_of_session(self.app, caller).await? } else { None };
+        let buyer = Buyer { customer, network: network.map(|network| NetworkKey::new(&self.app.seal, network)) };
         let work = self.commit(scope, move |tx| {
             Box::pin(async move {
-                let order = place::from_lines(tx, &scope, customer, lines, request, rules).await?;
+                let order = place::from_lines(tx, &scope, buyer, lines, request, rules).await?;
                 let effect = effect(&order)?;
                 Ok(Effect { aggregate: Some(order.id.to_string()), ..effect })
             })
         });
-        let network = if wanted.coupon_code.is_some() { network_of_session(self.app, caller).await? } else { None };
         // An operation that was applied is not done again, so there is nothing to recall.
         let nothing = std::future::ready(Ok(None));
         guesses::guarded(self.app, customer, network, wanted.coupon_code.as_ref(), nothing, work).await

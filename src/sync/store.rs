@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::sql::{self, Known, NewOperation, devices};
 use super::{Device, State, kinds};
+use crate::accounts::guesses::{self, Counter};
 use crate::clock::clamp;
 use crate::config;
 use crate::ids::SessionId;
@@ -69,16 +70,19 @@ impl Sent {
 /// Stores what is new of a batch; tells for each operation how it was met.
 ///
 /// # Errors
-/// `too_many` when the user has too many phones, or too much of this one waits.
+/// `too_many` when the user has too many phones, or too much of this one waits; 429 when too many phones of the network
+/// (`of_network`) came for the first time.
 pub async fn store(
     tx: &mut Tx,
     device: &Device,
     session: SessionId,
     sent: &[Sent],
+    of_network: Counter,
     bounds: config::Sync,
 ) -> Result<Vec<Met>, Problem> {
     let held = sql::lock_device(tx, device).await?;
     if held.is_new {
+        guesses::take_within(tx, &[of_network]).await?;
         let is_room = devices::count_others(tx, device).await? < bounds.max_devices;
         if !is_room && !devices::retire_idle(tx, device).await? {
             let detail = "Too many devices of this user have unfinished operations (SYNC_MAX_DEVICES). Send the missing \

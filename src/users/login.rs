@@ -92,12 +92,9 @@ async fn login(
     let known = sql::credentials(&app.db, &given.email).await?;
     let hash = known.as_ref().map(|known| known.password_hash.clone());
     let matches = turn.check(&given.password, hash).await?;
-    if !matches {
-        // The address that was given may be a password typed into the wrong field: it is not logged.
-        let user = known.as_ref().map(|known| known.user.id.to_string());
-        tracing::warn!(client = %client.address(), user = user.as_deref().unwrap_or("-"), "sign-in failed");
-    }
-    let sql::Credentials { user, password_hash, has_second_factor } = known.filter(|_| matches).ok_or_else(wrong)?;
+    let whose = known.as_ref().map(|known| known.user.id);
+    let known = known.filter(|_| matches).ok_or_else(|| wrong().concerning(whose));
+    let sql::Credentials { user, password_hash, has_second_factor } = known?;
     taken.was_right(&app).await?;
     if has_second_factor {
         return Ok(Json(LoginAnswer::SecondFactorNeeded(second_factor::ask(&app, user.id, password_hash).await?)));
@@ -160,8 +157,8 @@ async fn complete_login(
     let challenge =
         app.db.write(Who::nobody(), move |tx| Box::pin(async move { factors::take_try(tx, id).await })).await?;
     let Challenge { user, password_hash } = challenge.ok_or_else(second_factor::wrong)?;
-    let tries = Counter::new(&app, guesses::SECOND_FACTOR, &[user.as_bytes()]);
-    guesses::take(&app, vec![tries.clone()]).await?;
+    let tries = Counter::second_factor(&app, user, client);
+    guesses::take(&app, tries.clone()).await.map_err(|problem| problem.concerning(Some(user)))?;
     let (session, house, lives) = (SessionId::new(), Arc::clone(&app), app.config.accounts.sessions);
     let claim = Claim::of(&app, proof.guest_token.as_ref()).await?;
     let whose = user;
@@ -181,11 +178,8 @@ async fn complete_login(
             })
         })
         .await;
-    if opened.as_ref().is_err_and(|problem| problem.code() == Code::InvalidCode) {
-        tracing::warn!(client = %client.address(), user = %whose, "sign-in with the second factor failed");
-    }
-    let (user, ends, guest) = opened?;
-    guesses::give_back(&app, vec![tries]).await?;
+    let (user, ends, guest) = opened.map_err(|problem| problem.concerning(Some(whose)))?;
+    guesses::give_back(&app, tries).await?;
     app.outbox.ring();
     let tokens = TokenPair::new(&app, user.id, session, 0, ends)?;
     let email = Email::try_from(user.email.clone()).map_err(|error| Problem::internal(&error))?;

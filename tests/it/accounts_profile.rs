@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use crate::app::TestApp;
-use crate::people::{PASSWORD, id_of};
+use crate::people::{PASSWORD, Person, id_of};
 
 fn stamped(value: &str, at: DateTime<Utc>) -> Value {
     json!({ "value": value, "at": at })
@@ -120,6 +120,28 @@ async fn a_device_belongs_to_whoever_signed_in_on_it_last() {
     ada.post("/api/me/devices", &json!({ "kind": "apns", "target": "x", "locale": "it" }))
         .await
         .refused(422, "invalid_request");
+}
+
+#[tokio::test]
+async fn a_user_has_so_many_devices_and_the_oldest_gives_way() {
+    let app = TestApp::with(&[("PUSH_MAX_DEVICES", "3")]).await;
+    let (ada, eve) = (app.customer("Ada").await, app.customer("Eve").await);
+    let registers = async |person: &Person, target: &str| {
+        app.passes(TimeDelta::seconds(1));
+        let device = json!({ "kind": "fcm", "target": target, "locale": "it" });
+        person.post("/api/me/devices", &device).await.expect(201)["id"].clone()
+    };
+    let eves = registers(&eve, "eve's").await;
+    let mut ids = Vec::new();
+    for target in ["one", "two", "three", "one", "four"] {
+        ids.push(registers(&ada, target).await);
+    }
+    let listed = |body: &Value| -> Vec<Value> {
+        body["data"].as_array().unwrap().iter().map(|device| device["id"].clone()).collect()
+    };
+    let now = listed(&ada.get("/api/me/devices").await.expect(200));
+    assert_eq!(now, [ids[4].clone(), ids[3].clone(), ids[2].clone()], "two was registered longest ago");
+    assert_eq!(listed(&eve.get("/api/me/devices").await.expect(200)), [eves]);
 }
 
 #[tokio::test]

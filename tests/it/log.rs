@@ -6,10 +6,21 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::app::TestApp;
+use crate::people::{PASSWORD, Person};
+use crate::second_factor::sets_up;
 use crate::socket::Socket;
 
 /// Requests of each kind: enough that a line in a hundred that is lost shows.
 const ROUNDS: usize = 100;
+
+/// A log of its own, in a new folder; the lines are there when the guard is dropped.
+fn begins(level: &str) -> (std::path::PathBuf, telemetry::Telemetry) {
+    let name = format!("log-{}", uuid::Uuid::new_v4().simple());
+    let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let log = Log { level: level.into(), json: true, dir: Some(folder.clone()), keep_files: 2 };
+    let guard = telemetry::begin(&log).unwrap();
+    (folder, guard)
+}
 
 fn lines(folder: &std::path::Path) -> Vec<Value> {
     let files = std::fs::read_dir(folder).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
@@ -18,11 +29,7 @@ fn lines(folder: &std::path::Path) -> Vec<Value> {
 
 #[tokio::test]
 async fn every_line_of_a_request_carries_its_id() {
-    let folder =
-        std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("log-{}", uuid::Uuid::new_v4().simple()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let log = Log { level: "info".into(), json: true, dir: Some(folder.clone()), keep_files: 2 };
-    let guard = telemetry::begin(&log).unwrap();
+    let (folder, guard) = begins("info");
     let mut app = TestApp::start().await;
     let ada = app.customer("Ada").await;
     let base = app.door.base.clone();
@@ -76,4 +83,68 @@ async fn every_line_of_a_request_carries_its_id() {
     assert!(polls.len() == ROUNDS && polls.iter().all(|line| line["route"] == "/socket.io"));
     let faults: Vec<_> = lines.iter().filter(|line| line["message"] == "request failed").collect();
     assert!(!faults.is_empty() && faults.iter().all(|line| line["span"]["request_id"] == "fault"), "{faults:?}");
+}
+
+/// Whoever does not prove who they are is in the log: from where, at whose account, in which request; and not with what.
+#[tokio::test]
+async fn failed_authentication_is_logged_with_client_user_and_request() {
+    const TYPED: &str = "typed into the wrong field";
+    let (folder, guard) = begins("info");
+    let limits = [("TRUSTED_PROXIES", "127.0.0.1"), ("RATE_LIMIT_AUTH", "25/10h")];
+    let mut app = TestApp::with(&limits).await;
+    let (ada, bob) = (app.customer("Ada").await, app.customer("Bob").await);
+    let guarded = sets_up(&app, bob).await.person;
+    let asks = async |person: &Person, id: &str, path: &str, body: Value| {
+        let request = person.request(Method::POST, path).header("x-forwarded-for", "198.51.100.7");
+        person.send(request.header("x-request-id", id).json(&body)).await
+    };
+    let stranger = app.stranger();
+    let signs_in = |email: &str, password: &str| json!({ "email": email, "password": password });
+    let login = "/api/auth/login";
+    asks(&stranger, "password", login, signs_in(&ada.email, TYPED)).await.refused(401, "invalid_credentials");
+    let unknown = signs_in("typed.into@example.com", TYPED);
+    asks(&stranger, "nobody", login, unknown).await.refused(401, "invalid_credentials");
+    app.does(&format!("update users set disabled_at = now() where email = '{}'", ada.email)).await;
+    asks(&stranger, "disabled", login, signs_in(&ada.email, PASSWORD)).await.refused(401, "invalid_credentials");
+    app.does(&format!("update users set disabled_at = null where email = '{}'", ada.email)).await;
+    let half = asks(&stranger, "half", login, signs_in(&guarded.email, PASSWORD)).await.expect(200);
+    let proof = json!({ "challenge": half["challenge"], "code": TYPED });
+    asks(&stranger, "factor", "/api/auth/second-factor", proof).await.refused(401, "invalid_code");
+    asks(&stranger, "forgot", "/api/auth/forgot-password", json!({ "email": ada.email })).await.expect(202);
+    let code = json!({ "email": ada.email, "otp": TYPED, "password": "four green pears" });
+    asks(&stranger, "recovery", "/api/auth/reset-password", code).await.refused(401, "invalid_code");
+    let change = json!({ "currentPassword": TYPED, "newPassword": "four green pears" });
+    asks(&guarded, "again", "/api/auth/change-password", change).await.refused(403, "reauth_required");
+    asks(&guarded, "contact", "/api/me/email/confirm", json!({ "code": TYPED })).await.refused(401, "invalid_code");
+    let token = json!({ "refreshToken": TYPED });
+    asks(&stranger, "refresh", "/api/auth/refresh", token).await.refused(401, "session_ended");
+    // One that succeeds is none; nor is a refusal for another reason.
+    asks(&stranger, "fine", login, signs_in(&ada.email, PASSWORD)).await.expect(200);
+    asks(&stranger, "shape", login, json!({})).await.refused(422, "invalid_request");
+    while asks(&stranger, "fast", login, signs_in(&ada.email, PASSWORD)).await.status == 200 {}
+    app.stop().await;
+    drop(guard);
+    let lines = lines(&folder);
+    std::fs::remove_dir_all(&folder).unwrap();
+    let failed: Vec<_> = lines.iter().filter(|line| line["message"] == "authentication failed").collect();
+    let of = |line: &Value| {
+        assert_eq!((&line["client"], &line["level"]), (&json!("198.51.100.7"), &json!("WARN")), "{line}");
+        let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{line}")).to_owned();
+        [&line["span"]["request_id"], &line["user"], &line["operation"], &line["code"]].map(text)
+    };
+    let told: Vec<_> = failed.iter().map(|line| of(line)).collect();
+    let expected = [
+        ["password", &ada.id, "login", "invalid_credentials"],
+        ["nobody", "-", "login", "invalid_credentials"],
+        ["disabled", "-", "login", "invalid_credentials"],
+        ["factor", &guarded.id, "complete_login", "invalid_code"],
+        ["recovery", &ada.id, "reset_password", "invalid_code"],
+        ["again", &guarded.id, "change_password", "reauth_required"],
+        ["contact", &guarded.id, "confirm_email", "invalid_code"],
+        ["refresh", "-", "refresh", "session_ended"],
+        ["fast", "-", "login", "too_many_requests"],
+    ];
+    assert_eq!(told, expected.map(|line| line.map(ToOwned::to_owned)));
+    let text = lines.iter().map(Value::to_string).collect::<String>();
+    assert!(!text.contains(TYPED) && !text.contains("typed.into"), "what was typed is in the log");
 }

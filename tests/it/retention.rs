@@ -46,7 +46,7 @@ const KEPT: &[(&str, &str)] = &[
     ("opening_hours", "its restaurant"),
     ("order_items", "its order"),
     ("orders", "the books"),
-    ("push_devices", "its session"),
+    ("push_devices", "bounded for each user"),
     ("recovery_codes", "its user"),
     ("restaurants", "what administrators make"),
     ("revocations", "removed by the feed that reads them (accounts/sql/revocations.rs)"),

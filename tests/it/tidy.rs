@@ -48,6 +48,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("from carts where id = $1 and user_id = $2", "one's own cart tells which restaurant it is at"),
     ("where q.id = $1 and q.user_id = $2", "one's own quote tells which restaurant it is at"),
     ("delete from quotes where id in", "what was promised long ago, by whomever"),
+    ("delete from order_networks", "what is not counted any more, of every restaurant"),
     ("from orders o left join memberships", "what somebody is to an order; policies show it to those it concerns"),
     (
         "from deliveries d left join memberships",

@@ -123,17 +123,24 @@ pub async fn devices(tx: &mut Tx, user: UserId) -> Result<Vec<PushDevice>, Probl
     Ok(devices)
 }
 
-/// Registers a device for the caller's session, whosever it was before.
+/// Registers a device for the caller's session, whosever it was before. Of more devices of a user than `most`, those that were
+/// registered longest ago are removed.
 pub async fn register_device(
     tx: &mut Tx,
     caller: &Caller,
     id: DeviceId,
     new: &NewDevice,
+    most: i64,
 ) -> Result<PushDevice, Problem> {
     let now = tx.now();
     let device = sqlx::query_as!(
         PushDevice,
-        "insert into push_devices (id, user_id, session_id, kind, target, locale, created_at, updated_at)
+        "with surplus as (
+             delete from push_devices where id in (
+                 select id from push_devices where user_id = $2 and (kind, target) <> ($4, $5)
+                 order by updated_at desc, id desc offset $8::bigint - 1)
+         )
+         insert into push_devices (id, user_id, session_id, kind, target, locale, created_at, updated_at)
          values ($1, $2, $3, $4, $5, $6, $7, $7)
          on conflict (kind, target) do update
          set user_id = excluded.user_id, session_id = excluded.session_id, locale = excluded.locale,
@@ -146,6 +153,7 @@ pub async fn register_device(
         new.target.as_str(),
         new.locale.as_str(),
         now,
+        most,
     )
     .fetch_one(tx.connection())
     .await?;

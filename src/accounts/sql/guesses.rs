@@ -30,28 +30,26 @@ pub async fn take(tx: &mut Tx, counters: &[Counter]) -> Result<UsedUp, Problem> 
     Ok(UsedUp(used_up))
 }
 
-/// Takes one off each of the counts.
-pub async fn give_back(tx: &mut Tx, counters: &[Counter]) -> Result<(), Problem> {
-    let keys: Vec<_> = counters.iter().map(|counter| counter.key.to_vec()).collect();
-    sqlx::query!(
-        "with held as (select key from guesses where key = any($1) order by key for update)
-         update guesses set count = count - 1 from held where guesses.key = held.key and guesses.count > 0",
-        &keys,
-    )
-    .execute(tx.connection())
-    .await?;
-    Ok(())
-}
-
-/// Forgets the counts, and some that have long ended.
-pub async fn forget(tx: &mut Tx, counters: &[Counter]) -> Result<(), Problem> {
+/// Forgets some counts and takes one off each of others; removes some that have long ended.
+pub async fn settle(tx: &mut Tx, forgotten: &[Counter], given_back: &[Counter]) -> Result<(), Problem> {
     let now = tx.now();
-    let keys: Vec<_> = counters.iter().map(|counter| counter.key.to_vec()).collect();
+    let keys = |counters: &[Counter]| counters.iter().map(|counter| counter.key.to_vec()).collect::<Vec<_>>();
     sqlx::query!(
-        "with old as (select key from guesses where ends_at < $2 order by ends_at limit 20 for update skip locked),
-         gone as (select key from old union select unnest($1::bytea[]))
-         delete from guesses using gone where guesses.key = gone.key",
-        &keys,
+        "with held as materialized (
+             select key from guesses where key = any($1::bytea[] || $2::bytea[]) order by key for update
+         ), old as (
+             select key from guesses where ends_at < $3 and cardinality($1::bytea[]) > 0
+                 and key <> all ($1::bytea[] || $2::bytea[])
+             order by ends_at limit 20 for update skip locked
+         ), gone as (
+             delete from guesses g
+             using (select key from old union all select key from held where key = any($1::bytea[])) as ended
+             where g.key = ended.key
+         )
+         update guesses g set count = g.count - 1 from held
+         where g.key = held.key and held.key = any($2::bytea[]) and g.count > 0",
+        &keys(forgotten),
+        &keys(given_back),
         now,
     )
     .execute(tx.connection())

@@ -70,7 +70,7 @@ fn by_rate<T>(taxes: &[TaxAt], value: impl Fn(&TaxAt) -> T) -> Vec<T> {
 /// Whoever changes stock takes turns at the restaurant (an advisory lock until the transaction ends): locking rows in the
 /// order of their ids is not enough, since a row with several versions and key-share locks of foreign keys is locked in
 /// several steps, between which two orders can wait for each other in a circle. What is taken is written to the ledger. If one thing falls short, nothing is written and the
-/// transaction must be rolled back.
+/// transaction must be rolled back. `network`: where it came from, if that is to be counted.
 #[expect(clippy::too_many_lines, reason = "one statement and its arguments")]
 pub async fn insert(
     tx: &mut Tx,
@@ -79,6 +79,7 @@ pub async fn insert(
     day: NaiveDate,
     taken: &Taken,
     tax: &TaxRules,
+    network: Option<[u8; 16]>,
 ) -> Result<Placed, Problem> {
     let (lines, totals) = (&order.items, &order.totals);
     let (items, item_counts): (Vec<_>, Vec<_>) = taken.items.iter().unzip();
@@ -140,6 +141,9 @@ pub async fn insert(
            ), closed as (
                update carts set status = 'ORDERED', order_id = $2, version = version + 1, updated_at = $3
                from enough where ok and restaurant_id = $1 and id = $10
+           ), came_from as (
+               insert into order_networks (restaurant_id, order_id, network, for_later, placed_at)
+               select $1, $2, $52, $33::timestamptz is not null, $3 from enough where ok and $52::bytea is not null
            ), used as (
                update quotes set order_id = $2 from enough where ok and restaurant_id = $1 and id = $11
            )
@@ -198,6 +202,7 @@ pub async fn insert(
         tax.level as TaxRoundingLevel,
         order.ready_from,
         order.ready_until,
+        network.as_ref().map(<[u8; 16]>::as_slice),
     )
     .fetch_optional(tx.connection())
     .await

@@ -21,7 +21,11 @@ pub async fn save_status(
 ) -> Result<Order, Problem> {
     let changed = order.after(&change, tx.now());
     let saved = sqlx::query!(
-        "update orders set status = $5, version = $6, promised_at = $7, cancellable_until = $8, cancel_reason = $9,
+        "with of_network as (
+             update order_networks set closed_at = $11
+             where $11::timestamptz is not null and restaurant_id = $1 and order_id = $2
+         )
+         update orders set status = $5, version = $6, promised_at = $7, cancellable_until = $8, cancel_reason = $9,
              updated_at = $10, closed_at = $11
          where restaurant_id = $1 and id = $2 and version = $3 and status = $4",
         scope.restaurant() as RestaurantId,

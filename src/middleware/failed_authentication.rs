@@ -1,0 +1,51 @@
+//! Failed authentication in the log: one line for each, with the client's address, the user where the account is known, and,
+//! by the span of the request, the request's id. Never what was typed: it may be a password in the wrong field.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::accounts::caller::bearer;
+use crate::app::App;
+use crate::client::Client;
+use crate::ids::UserId;
+use crate::permission::Operation;
+use crate::problem::{Code, Problem};
+
+/// Whether a refusal with this code says that somebody did not prove who they are, or tried it too often.
+const fn is_failure(code: Code) -> bool {
+    matches!(
+        code,
+        Code::InvalidCredentials
+            | Code::InvalidCode
+            | Code::ReauthRequired
+            | Code::SessionEnded
+            | Code::TooManyRequests
+    )
+}
+
+impl Problem {
+    /// Notes whose account the request was about, for the log; the answer does not tell.
+    #[must_use]
+    pub const fn concerning(mut self, user: Option<UserId>) -> Self {
+        self.concerns = user;
+        self
+    }
+}
+
+/// Logs each refusal to a request that is to prove who somebody is.
+pub async fn log(State(app): State<Arc<App>>, client: Client, request: Request, next: Next) -> Response {
+    let operation = request.extensions().get::<Operation>().copied().filter(|operation| operation.takes_proof());
+    let Some(operation) = operation else { return next.run(request).await };
+    let token = bearer(request.headers()).map(ToOwned::to_owned);
+    let response = next.run(request).await;
+    if let Some(problem) = response.extensions().get::<Problem>().filter(|problem| is_failure(problem.code())) {
+        let signed_in = || Some(app.tokens.check(&token?, app.clock.now()).ok()?.sub);
+        let user = problem.concerns.or_else(signed_in).map_or_else(|| "-".to_owned(), |user| user.to_string());
+        let (client, code) = (client.address(), problem.code().word());
+        tracing::warn!(%client, user, operation = operation.id(), code, "authentication failed");
+    }
+    response
+}

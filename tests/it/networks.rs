@@ -1,0 +1,213 @@
+//! What all accounts of one network may do together: accounts cost nothing, so no bound for each of them is one.
+
+use chrono::TimeDelta;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::app::TestApp;
+use crate::people::{PASSWORD, Person};
+use crate::reply::Reply;
+use crate::retention::clears;
+use crate::second_factor::sets_up;
+use crate::shop::Shop;
+
+/// The test itself is the proxy in front of the server.
+const BEHIND_US: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.1");
+const OFFICE: &str = "198.51.100.1";
+const HOME: &str = "203.0.113.5";
+
+async fn posts(person: &Person, from: &str, path: &str, body: &Value) -> Reply {
+    let request = person.request(Method::POST, path).header("x-forwarded-for", from);
+    person.send(request.header("idempotency-key", Uuid::new_v4().to_string()).json(body)).await
+}
+
+async fn signs_in(person: &Person, from: &str, email: &str, password: &str) -> Reply {
+    posts(person, from, "/api/auth/login", &json!({ "email": email, "password": password })).await
+}
+
+fn order(shop: &Shop, more: &Value) -> Value {
+    let lines = json!([{ "itemId": shop.any_dish().id, "quantity": 1 }]);
+    let mut body = json!({ "restaurantId": shop.id, "fulfilment": "PICKUP", "lines": lines });
+    for (name, value) in more.as_object().into_iter().flatten() {
+        body[name] = value.clone();
+    }
+    body
+}
+
+#[track_caller]
+fn assert_of_network(reply: &Reply, limit: i64) {
+    let problem = reply.refused(429, "order_limit_reached");
+    assert_eq!((&problem["limit"], &problem["count"]), (&json!(limit), &json!(limit)), "{problem}");
+    assert_eq!(problem["limitOf"], "network");
+    assert!(reply.header("retry-after").parse::<u64>().unwrap() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_customers_of_one_network_hold_so_many_orders_at_a_restaurant() {
+    let limits = [
+        ("ORDER_MAX_OPEN_PER_NETWORK", "4"),
+        ("ORDER_MAX_SCHEDULED_PER_NETWORK", "2"),
+        ("ORDER_MAX_RECENT_PER_NETWORK", "6"),
+        BEHIND_US,
+    ];
+    let app = TestApp::with(&limits).await;
+    let (luigi, gino) = (app.restaurant("Luigi").opens().await, app.restaurant("Gino").opens().await);
+    let later = json!({ "scheduledFor": app.clock.now() + TimeDelta::hours(20) });
+    let people = app.crowd(24).await;
+    let all_at_once = async |people: &[Person], shop: &Shop, more: &Value| {
+        let mut all = JoinSet::new();
+        for (number, person) in people.iter().cloned().enumerate() {
+            // One network of IPv6: its addresses are free.
+            let (from, body) = (format!("2001:db8:0:1::{number}"), order(shop, more));
+            all.spawn(async move { posts(&person, &from, "/api/orders", &body).await });
+        }
+        let replies = all.join_all().await;
+        let (placed, refused): (Vec<_>, Vec<_>) = replies.into_iter().partition(|reply| reply.status == 201);
+        (placed, refused)
+    };
+    let (scheduled, refused) = all_at_once(&people[..8], &luigi, &later).await;
+    assert_eq!((scheduled.len(), refused.len()), (2, 6));
+    refused.iter().for_each(|reply| assert_of_network(reply, 2));
+    let (placed, refused) = all_at_once(&people[8..16], &luigi, &Value::Null).await;
+    assert_eq!((placed.len(), refused.len()), (2, 6));
+    refused.iter().for_each(|reply| assert_of_network(reply, 4));
+    // Other networks, other restaurants, and people who work there are not held by it; nor do theirs count.
+    let last = &people[23];
+    posts(last, HOME, "/api/orders", &order(&luigi, &Value::Null)).await.expect(201);
+    posts(last, "2001:db8:0:1::9", "/api/orders", &order(&gino, &Value::Null)).await.expect(201);
+    for _ in 0..3 {
+        posts(&luigi.owner, "2001:db8:0:1::9", "/api/orders", &order(&luigi, &Value::Null)).await.expect(201);
+    }
+    // What is finished makes room, until too many were placed within the hour.
+    for (count, reply) in placed.iter().enumerate() {
+        luigi.owner.cancels(&reply.json(), "closed").await;
+        let (again, refused) = all_at_once(&people[16..18], &luigi, &Value::Null).await;
+        assert_eq!((again.len(), refused.len()), (1, 1), "{count}");
+    }
+    luigi.owner.cancels(&scheduled[0].json(), "closed").await;
+    let full = posts(&people[18], "2001:db8:0:1::9", "/api/orders", &order(&luigi, &Value::Null)).await;
+    assert_of_network(&full, 6);
+    assert_eq!(app.count("select count(*) from order_networks").await, 8);
+    app.passes(TimeDelta::hours(1));
+    assert_eq!(clears(&app, "order_networks").await, 3, "what is closed; an open order is counted on");
+    assert_eq!(app.count("select count(*) from order_networks where closed_at is null").await, 5);
+}
+
+#[tokio::test]
+async fn orders_of_a_network_within_an_hour_are_limited_online_and_offline() {
+    let limits = [("ORDER_MAX_RECENT_PER_NETWORK", "3"), ("SYNC_POLL_INTERVAL", "100ms"), BEHIND_US];
+    let app = TestApp::with(&limits).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let people = app.crowd(4).await;
+    let mut signed_in = Vec::new();
+    for person in &people {
+        let session = signs_in(person, OFFICE, &person.email, PASSWORD).await.expect(200);
+        let token = session["accessToken"].as_str().unwrap().to_owned();
+        signed_in.push(Person { token: Some(token), ..person.clone() });
+    }
+    let offline = async |person: &Person| {
+        let operation = json!({ "seq": 1, "opId": "one", "at": app.clock.now(), "kind": "order.place",
+            "payload": order(&luigi, &Value::Null) });
+        posts(person, HOME, "/api/orders/sync", &json!({ "deviceId": "phone", "ops": [operation] })).await
+    };
+    let outcome = |reply: &Reply| reply.expect(200)["data"][0]["outcome"].clone();
+    assert_eq!(outcome(&offline(&signed_in[0]).await), "applied");
+    posts(&signed_in[1], OFFICE, "/api/orders", &order(&luigi, &Value::Null)).await.expect(201);
+    let placed = posts(&signed_in[1], OFFICE, "/api/orders", &order(&luigi, &Value::Null)).await.expect(201);
+    luigi.owner.cancels(&placed, "whatever becomes of it").await;
+    assert_of_network(&posts(&signed_in[2], OFFICE, "/api/orders", &order(&luigi, &Value::Null)).await, 3);
+    // Others of the network used it up: the order waits, and is not rejected.
+    let waits = offline(&signed_in[3]).await;
+    assert_eq!(outcome(&waits), "blocked");
+    assert_eq!(waits.json()["data"][0]["waitsFor"]["why"], "retrying");
+    app.passes(TimeDelta::minutes(61));
+    crate::app::eventually("the order that waited is placed", async || {
+        app.count("select count(*) from sync_operations where state = 'APPLIED'").await == 2
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wrong_passwords_are_counted_for_the_network_and_hold_no_known_device() {
+    let app = TestApp::with(&[("PASSWORD_GUESSES_PER_NETWORK", "6/1h"), BEHIND_US]).await;
+    let people = app.crowd(8).await;
+    let device = signs_in(&people[7], HOME, &people[7].email, PASSWORD).await.expect(200)["deviceToken"].clone();
+    for _ in 0..10 {
+        // One that is right costs nothing.
+        signs_in(&people[6], OFFICE, &people[6].email, PASSWORD).await.expect(200);
+    }
+    for (tries, person) in people.iter().take(5).enumerate() {
+        let email = if tries % 2 == 0 { person.email.clone() } else { format!("nobody{tries}@example.com") };
+        signs_in(person, OFFICE, &email, "not the password").await.refused(401, "invalid_credentials");
+    }
+    // The last one is a guess of somebody who is signed in.
+    let change = json!({ "currentPassword": "not the password", "newPassword": "four green pears" });
+    posts(&people[0], OFFICE, "/api/auth/change-password", &change).await.refused(403, "reauth_required");
+    posts(&people[1], OFFICE, "/api/auth/change-password", &change).await.refused(429, "too_many_requests");
+    // Everybody there, whether or not they were there before, and whether or not the address has an account.
+    for email in [people[5].email.as_str(), &people[6].email, "nobody@example.com"] {
+        let refused = signs_in(&people[0], OFFICE, email, PASSWORD).await;
+        refused.refused(429, "too_many_requests");
+        assert!(refused.header("retry-after").parse::<u64>().unwrap() > 0);
+    }
+    let known = json!({ "email": people[7].email, "password": PASSWORD, "deviceToken": device });
+    posts(&people[7], OFFICE, "/api/auth/login", &known).await.expect(200);
+    signs_in(&people[5], HOME, &people[5].email, PASSWORD).await.expect(200);
+    app.passes(TimeDelta::hours(1));
+    signs_in(&people[5], OFFICE, &people[5].email, PASSWORD).await.expect(200);
+}
+
+#[tokio::test]
+async fn codes_of_second_factors_are_counted_for_the_network() {
+    let app = TestApp::with(&[("SECOND_FACTOR_GUESSES_PER_NETWORK", "4/24h"), BEHIND_US]).await;
+    let mut guarded = Vec::new();
+    for name in ["Ada", "Bob", "Cleo"] {
+        guarded.push(sets_up(&app, app.customer(name).await).await);
+    }
+    let code = async |number: usize, from: &str, code: &str| {
+        let person = &guarded[number].person;
+        let half = signs_in(person, from, &person.email, PASSWORD).await.expect(200);
+        let proof = json!({ "challenge": half["challenge"], "code": code });
+        posts(person, from, "/api/auth/second-factor", &proof).await
+    };
+    for tries in 0..4 {
+        code(tries % 2, OFFICE, "000000").await.refused(401, "invalid_code");
+    }
+    app.passes(TimeDelta::minutes(1));
+    let right = guarded[2].code(&app);
+    code(2, OFFICE, &right).await.refused(429, "too_many_requests");
+    code(2, HOME, &right).await.expect(200);
+}
+
+#[tokio::test]
+async fn accounts_and_synchronising_devices_of_a_network_are_bounded() {
+    let limits = [("SIGN_UPS_PER_NETWORK", "3/24h"), ("SYNC_DEVICES_PER_NETWORK", "2/1h"), BEHIND_US];
+    let app = TestApp::with(&limits).await;
+    let people = app.crowd(3).await;
+    let stranger = app.stranger();
+    let sign_up = |email: &str| json!({ "email": email, "password": "four green pears", "name": "Eve" });
+    // Whether or not the address is new.
+    for email in ["eve@example.com", &people[0].email, "eve@example.com"] {
+        posts(&stranger, OFFICE, "/api/auth/register", &sign_up(email)).await.expect(202);
+    }
+    for email in ["mallory@example.com", &people[0].email] {
+        posts(&stranger, OFFICE, "/api/auth/register", &sign_up(email)).await.refused(429, "too_many_requests");
+    }
+    posts(&stranger, HOME, "/api/auth/register", &sign_up("mallory@example.com")).await.expect(202);
+    let comes = async |person: &Person, device: &str, from: &str| {
+        let operation = json!({ "seq": 1, "opId": "one", "at": app.clock.now(), "kind": "profile.fields",
+            "payload": { "locale": "en" } });
+        posts(person, from, "/api/orders/sync", &json!({ "deviceId": device, "ops": [operation] })).await
+    };
+    comes(&people[0], "phone", OFFICE).await.expect(200);
+    comes(&people[1], "phone", OFFICE).await.expect(200);
+    comes(&people[2], "phone", OFFICE).await.refused(429, "too_many_requests");
+    comes(&people[0], "tablet", OFFICE).await.refused(429, "too_many_requests");
+    // One that has come before goes on.
+    comes(&people[0], "phone", OFFICE).await.expect(200);
+    comes(&people[2], "phone", HOME).await.expect(200);
+    app.passes(TimeDelta::hours(1));
+    comes(&people[0], "tablet", OFFICE).await.expect(200);
+}
