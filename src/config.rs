@@ -792,9 +792,9 @@ impl Limits {
             );
         let repeats = by_mode(120, 6_000);
         let quota = |reader: &mut Reader<'_>, name: &str, most: u32, per: Duration| {
-            let auto = Quota::new(most, per);
-            reader.value(name, "a number and a time such as 10/24h, or auto", auto, |text| match text {
-                "auto" => Some(auto),
+            let usual = Quota::new(most, per);
+            reader.value(name, "a number and a time such as 10/24h, or auto", usual, |text| match text {
+                "auto" => Some(usual),
                 quota => Quota::parse(quota),
             })
         };

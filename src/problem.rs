@@ -168,7 +168,7 @@ pub struct Problem {
     headers: Vec<(HeaderName, HeaderValue)>,
     passes_after: Option<u32>,
     /// Whose account the request was about, if known: for the log, not for the answer.
-    pub(crate) concerns: Option<crate::ids::UserId>,
+    pub(crate) concerns: Option<Box<crate::ids::UserId>>,
 }
 
 impl Problem {

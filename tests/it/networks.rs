@@ -69,10 +69,14 @@ async fn the_customers_of_one_network_hold_so_many_orders_at_a_restaurant() {
     };
     let (scheduled, refused) = all_at_once(&people[..8], &luigi, &later).await;
     assert_eq!((scheduled.len(), refused.len()), (2, 6));
-    refused.iter().for_each(|reply| assert_of_network(reply, 2));
+    for reply in &refused {
+        assert_of_network(reply, 2);
+    }
     let (placed, refused) = all_at_once(&people[8..16], &luigi, &Value::Null).await;
     assert_eq!((placed.len(), refused.len()), (2, 6));
-    refused.iter().for_each(|reply| assert_of_network(reply, 4));
+    for reply in &refused {
+        assert_of_network(reply, 4);
+    }
     // Other networks, other restaurants, and people who work there are not held by it; nor do theirs count.
     let last = &people[23];
     posts(last, HOME, "/api/orders", &order(&luigi, &Value::Null)).await.expect(201);
