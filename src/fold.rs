@@ -16,12 +16,14 @@ const MOST_WANTED: usize = 10;
 /// Marks above and below letters of the Latin, Greek, Cyrillic, Hebrew and Arabic scripts, which many do not type. Marks of
 /// other scripts are vowels, and stay.
 const fn is_accent(letter: char) -> bool {
-    matches!(letter, '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5bd}' | '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{670}')
+    matches!(letter, '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5bd}' | '\u{5bf}' | '\u{5c1}' | '\u{5c2}' | '\u{5c4}' | '\u{5c5}'
+        | '\u{5c7}' | '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6dc}' | '\u{6df}'..='\u{6e4}')
 }
 
-/// What is not to be seen and joins or parts nothing: soft hyphens, joiners, marks of direction and of variants.
+/// What is not to be seen and joins or parts nothing: soft hyphens, joiners, marks of direction and of variants, and the
+/// tatweel that only makes Arabic words longer.
 const fn is_invisible(letter: char) -> bool {
-    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
+    matches!(letter, '\u{ad}' | '\u{640}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
         | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
 }
 
@@ -46,8 +48,34 @@ const fn plain_letter(letter: char) -> Option<&'static str> {
         'ς' => "σ",
         // The iota below Greek letters, which stands behind them in capitals.
         '\u{345}' => "ι",
+        // Arabic and Persian keyboards, and endings that are written in two ways.
+        'ى' | 'ی' => "ي",
+        'ک' => "ك",
+        'ة' => "ه",
+        // Apostrophes and hyphens of all kinds, and the Hebrew geresh.
+        '\u{2018}' | '\u{2019}' | '\u{201b}' | '\u{2b9}'..='\u{2bf}' | '`' | '´' | '\u{2032}' | '\u{5f3}' => "'",
+        '\u{2010}' | '\u{5be}' => "-",
         _ => return None,
     })
+}
+
+/// Zeros of other scripts that people write prices and sizes with; the nine other digits follow each.
+const ZEROS: [char; 14] = [
+    '\u{660}', '\u{6f0}', '\u{966}', '\u{9e6}', '\u{a66}', '\u{ae6}', '\u{be6}', '\u{c66}', '\u{ce6}', '\u{d66}',
+    '\u{e50}', '\u{ed0}', '\u{1040}', '\u{17e0}',
+];
+
+/// A digit of any of these scripts as 0 to 9, and katakana as hiragana; any other letter as it is.
+fn common_form(letter: char) -> char {
+    if letter < ZEROS[0] {
+        return letter;
+    }
+    if matches!(letter, 'ァ'..='ヶ') {
+        return char::from_u32(u32::from(letter) - (u32::from('ァ') - u32::from('ぁ'))).unwrap_or(letter);
+    }
+    let value = |zero: &char| u32::from(letter).checked_sub(u32::from(*zero)).filter(|value| *value < 10);
+    let digit = ZEROS.iter().find_map(value).and_then(|value| char::from_digit(value, 10));
+    digit.unwrap_or(letter)
 }
 
 /// A text in small letters without accents.
@@ -62,7 +90,7 @@ pub fn fold(text: &str) -> String {
         match plain_letter(letter) {
             Some(plain) => folded.push_str(plain),
             None if is_accent(letter) || is_invisible(letter) => {}
-            None => folded.push(letter),
+            None => folded.push(common_form(letter)),
         }
     }
     // Syllables and vowels that were taken apart are put together again.
@@ -125,11 +153,40 @@ fn beginning(word: &str) -> String {
     word.chars().take(LONGEST_WORD).collect()
 }
 
+/// Words that an apostrophe or a hyphen joins, written as one: `obrien` of `o'brien`. From each of them on.
+fn joined(folded: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for chain in folded.split(|letter: char| !is_part_of_word(letter) && !matches!(letter, '\'' | '-')) {
+        let parts: Vec<_> = chain.split(['\'', '-']).filter(|part| !part.is_empty()).collect();
+        for from in 0..parts.len().saturating_sub(1) {
+            let letters = parts[from..].iter().flat_map(|part| part.chars());
+            words.push(letters.take(LONGEST_WORD).collect());
+        }
+    }
+    words
+}
+
+/// The other spelling of ä, ö, ü, ø and å, in which the letter is followed by an e or doubled; `None`: there is none of them.
+fn spelled_out(text: &str) -> Option<String> {
+    let small = text.nfc().collect::<String>().to_lowercase();
+    small.contains(['ä', 'ö', 'ü', 'ø', 'å']).then(|| {
+        let pairs = [("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ø", "oe"), ("å", "aa")];
+        pairs.iter().fold(small, |text, (letter, pair)| text.replace(letter, pair))
+    })
+}
+
 /// The words by which texts are found, each once, in order: whoever looks for the beginning of one finds it. Of words in
 /// scripts without spaces every end is one.
 pub fn words_of<'t>(texts: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     let mut words = Vec::new();
-    for word in texts.into_iter().flat_map(|text| split(&fold(text))) {
+    let mut found = Vec::new();
+    for text in texts {
+        for folded in std::iter::once(fold(text)).chain(spelled_out(text).map(|text| fold(&text))) {
+            found.extend(split(&folded));
+            found.extend(joined(&folded));
+        }
+    }
+    for word in found {
         if word.chars().any(is_found_inside) {
             words.extend(word.char_indices().skip(1).map(|(place, _)| beginning(&word[place..])));
         }

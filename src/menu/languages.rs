@@ -1,10 +1,12 @@
 //! Languages by BCP 47: how tags are written, which languages a reader asks for, and which of those there are comes
-//! nearest. RFC 4647's lookup, with likely subtags from Unicode's CLDR: what is read in Taiwan is written in traditional
-//! characters, and who asks for Portugal's Portuguese would rather read Brazil's than another language. Pure.
+//! nearest. RFC 4647's lookup, with likely subtags and parents from Unicode's CLDR: what is read in Taiwan is written in
+//! traditional characters, who asks for Portugal's Portuguese would rather read Brazil's than another language, and Australia
+//! reads Britain's English before America's. Pure.
 
 use std::str::FromStr as _;
 
-use icu_locale::{LanguageIdentifier, Locale, LocaleCanonicalizer, LocaleExpander};
+use icu_locale::fallback::LocaleFallbackConfig;
+use icu_locale::{LanguageIdentifier, Locale, LocaleCanonicalizer, LocaleExpander, LocaleFallbacker};
 
 /// Longest tag: a language, a script, a region and a variant.
 const LONGEST_TAG: usize = 35;
@@ -40,34 +42,76 @@ pub fn asked_for(header: &str) -> Vec<String> {
     wanted.into_iter().map(|(_, tag)| tag).collect()
 }
 
-fn maximized(tag: &str) -> Option<LanguageIdentifier> {
-    let mut language = LanguageIdentifier::from_str(tag).ok()?;
-    LocaleExpander::new_extended().maximize(&mut language);
-    Some(language)
+/// A language with what it falls back to.
+struct Tag<'a> {
+    written: &'a str,
+    /// Itself and its parents by Unicode's CLDR, the nearest first: `es-MX`, `es-419`, `es`; `nn`, `no`.
+    parents: Vec<String>,
+    /// With its likely script and region.
+    full: LanguageIdentifier,
+    /// It is the one of the region where most of its readers live.
+    is_usual: bool,
 }
 
-/// How far a language is from the one that is wanted; `None`: it is another.
-fn distance(wanted: &str, offered: &str) -> Option<usize> {
-    if wanted == offered {
-        return Some(0);
+impl<'a> Tag<'a> {
+    fn of(written: &'a str) -> Option<Self> {
+        let tag = LanguageIdentifier::from_str(written).ok()?;
+        let expander = LocaleExpander::new_extended();
+        let mut full = tag.clone();
+        expander.maximize(&mut full);
+        let mut usual = full.clone();
+        usual.region = None;
+        expander.maximize(&mut usual);
+        let fallbacker = LocaleFallbacker::new().for_config(LocaleFallbackConfig::default());
+        let mut parents = fallbacker.fallback_for(tag.into());
+        let mut chain = Vec::new();
+        while !parents.get().is_unknown() && chain.len() < MOST_PARENTS {
+            // The script is compared by itself; some parents are told with it and some without.
+            let parent = parents.get();
+            let region = parent.region.map_or(String::new(), |region| region.to_string());
+            chain.push(format!("{}-{region}-{}", parent.language, parent.variant.is_some()));
+            parents.step();
+        }
+        Some(Self { written, parents: chain, is_usual: usual.region == full.region, full })
     }
-    let (want, offer) = (maximized(wanted)?, maximized(offered)?);
-    if want.language != offer.language {
-        return None;
+
+    fn is_close(&self, other: &Self) -> bool {
+        let pair = (self.full.language.as_str(), other.full.language.as_str());
+        CLOSE.contains(&pair) && self.full.script == other.full.script
     }
-    let broader = std::iter::successors(Some(wanted), |tag| tag.rsplit_once('-').map(|(front, _)| front));
-    let truncated = broader.skip(1).position(|tag| tag == offered);
-    // Where most of its readers live.
-    let mut usual = offer.clone();
-    usual.region = None;
-    LocaleExpander::new_extended().maximize(&mut usual);
-    Some(match truncated {
-        _ if want.script != offer.script => 20,
-        Some(steps) => 1 + steps,
-        None if want.region == offer.region => 10,
-        None if usual.region == offer.region => 11,
-        None => 12,
-    })
+}
+
+/// Longest way from a tag to its language: variant, region, group of regions, script.
+const MOST_PARENTS: usize = 8;
+
+/// Who reads the first reads the second, by the language matching data of Unicode's CLDR.
+const CLOSE: [(&str, &str); 9] = [
+    ("gsw", "de"),
+    ("lb", "de"),
+    ("yue", "zh"),
+    ("bs", "hr"),
+    ("bs", "sr"),
+    ("hr", "bs"),
+    ("hr", "sr"),
+    ("sr", "bs"),
+    ("sr", "hr"),
+];
+
+/// How far a language is from the one that is wanted, the least the nearest; `None`: it is another. What has a parent in
+/// common is the nearer the sooner that is met; then come languages that are as good as the same; then other scripts.
+fn distance(wanted: &Tag<'_>, offered: &Tag<'_>) -> Option<(u8, usize, bool, usize)> {
+    if wanted.written == offered.written {
+        return Some((0, 0, false, 0));
+    }
+    let meets = |(steps, parent)| Some((steps, offered.parents.iter().position(|other| other == parent)?));
+    let common = wanted.parents.iter().enumerate().find_map(meets);
+    match common {
+        Some((up, down)) if wanted.full.script == offered.full.script => Some((1, up, !offered.is_usual, down)),
+        _ if wanted.is_close(offered) => Some((2, 0, !offered.is_usual, 0)),
+        Some(_) => Some((3, 0, !offered.is_usual, 0)),
+        None if wanted.full.language == offered.full.language => Some((3, 0, !offered.is_usual, 0)),
+        None => None,
+    }
 }
 
 /// Which translation to show; `None`: the menu as it was written. `own` is the language it was written in, if that has
@@ -76,11 +120,13 @@ pub fn choose<'a>(wanted: &[String], own: Option<&str>, offered: &'a [String]) -
     if offered.is_empty() {
         return None;
     }
-    for tag in wanted {
-        let own = own.and_then(|own| distance(tag, own)).map(|distance| (distance, None));
-        let translated = offered.iter().filter_map(|one| Some((distance(tag, one)?, Some(one.as_str()))));
-        // Of two that are as near the menu's own comes first.
-        if let Some((_, nearest)) = own.into_iter().chain(translated).min_by_key(|(distance, _)| *distance) {
+    // Of two that are as near the menu's own comes first.
+    let own = own.and_then(Tag::of).map(|own| (own, None));
+    let translated = offered.iter().filter_map(|one| Some((Tag::of(one)?, Some(one.as_str()))));
+    let there: Vec<_> = own.into_iter().chain(translated).collect();
+    for tag in wanted.iter().filter_map(|tag| Tag::of(tag)) {
+        let near = there.iter().filter_map(|(offered, shown)| Some((distance(&tag, offered)?, *shown)));
+        if let Some((_, nearest)) = near.min_by_key(|(distance, _)| *distance) {
             return nearest;
         }
     }

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::fold;
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId};
 use crate::money::{Amount, Currency, Money};
 use crate::pictures::Image;
@@ -106,6 +107,14 @@ pub struct Item {
     pub modifier_groups: Vec<ModifierGroupId>,
     /// In other languages.
     pub translations: Translations,
+}
+
+impl Item {
+    /// The words by which it is found: those of its name, in every language.
+    pub fn search_words(&self) -> Vec<String> {
+        let translated = self.translations.values().filter_map(|texts| texts.name.as_deref());
+        fold::words_of(std::iter::once(self.name.as_str()).chain(translated))
+    }
 }
 
 /// A question about an item, and its answers.

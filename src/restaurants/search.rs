@@ -79,7 +79,7 @@ struct Search {
     open_now: Option<bool>,
     /// That are ever open for this; with `openNow`, that are so now.
     fulfilment: Option<Fulfilment>,
-    /// In which each of these words begins a word of the name, a cuisine, or something on the menu; of more than ten, the
+    /// In which each of these words begins a word of the name, a cuisine, or something on the menu in any language; of more than ten, the
     /// longest. Case and accents do not matter, and in scripts without spaces a word is found wherever it stands. What is
     /// on the menu counts also while it is not `orderable`: the menu says so, and why.
     #[param(value_type = Option<String>, example = "ramen")]

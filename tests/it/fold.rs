@@ -44,6 +44,39 @@ fn names_are_found_as_people_type_them() {
         ("Œufs à la coque", "oeufs"),
         ("Þorskur", "thorskur"),
         ("dell'Oca", "oca"),
+        // Arabic and Hebrew without points, with and without tatweel, on either keyboard; digits of every script.
+        ("مُحَمَّد كَبَاب", "محمد كباب"),
+        ("كبــاب", "كباب"),
+        ("کباب", "كباب"),
+        ("سلطة", "سلطه"),
+        ("إسكندر", "اسكندر"),
+        ("٣ كباب", "3 كباب"),
+        ("۳ پیتزا", "3"),
+        ("शाही ५", "5"),
+        ("שָׁלוֹם", "שלום"),
+        ("הצ׳יפס", "הצ'יפס"),
+        ("הצ׳יפס", "הציפס"),
+        // Turkish, German, Danish; ligatures, full and half width, hiragana and katakana.
+        ("İSKENDER", "iskender"),
+        ("KIZARTMA", "kızartma"),
+        ("WEIẞWURST", "weißwurst"),
+        ("Käsespätzle", "kaesespaetzle"),
+        ("Käsespätzle", "kasespatzle"),
+        ("Smørrebrød", "smoerrebroed"),
+        ("ﬁsh ﬂavoured", "fish flavoured"),
+        ("Ｐｉｚｚａ　１２", "pizza 12"),
+        ("ﾗｰﾒﾝ", "ラーメン"),
+        ("らーめん", "ラーメン"),
+        ("Phở bò", "PHO BO"),
+        // With or without the apostrophe or hyphen, whichever it is.
+        ("O’Brien", "obrien"),
+        ("O’Brien", "o'brien"),
+        ("Ben & Jerry’s", "ben jerrys"),
+        ("Coca‑Cola", "cocacola"),
+        ("Coca-Cola", "coca cola"),
+        ("7-Up", "7up"),
+        ("Hawaiʻi", "hawaii"),
+        ("Hawaiʻi", "Hawai'i"),
         ("Fish & Chips", "fish chips"),
         ("🍕", "🍕"),
         ("!!!", "!!!"),
@@ -161,10 +194,14 @@ async fn restaurants_dishes_and_orders_are_found_by_the_same_rules() {
     let item = &shop.dishes[0].id;
     shop.owner.patch(&shop.path(&format!("/items/{item}")), &json!({ "name": "Żurek" })).await.expect(200);
     assert_eq!((finds("zurek").await, finds("pepper").await), (1, 0));
+    // In any of its languages.
+    let texts = json!({ "en": { "name": "Sour rye soup" }, "ar": { "name": "حساء" } });
+    shop.owner.patch(&shop.path(&format!("/items/{item}")), &json!({ "translations": texts })).await.expect(200);
+    assert_eq!((finds("rye soup").await, finds("حساء").await, finds("zurek").await), (1, 1, 1));
     let mut menu = shop.owner.get(&shop.path("/menu/document")).await.expect(200);
     menu["categories"][0]["items"][0]["name"] = json!("Käsespätzle");
     shop.owner.put(&shop.path("/menu"), &menu).await.expect(200);
-    assert_eq!((finds("kasespatzle").await, finds("zurek").await), (1, 0));
+    assert_eq!((finds("kasespatzle").await, finds("zurek").await, finds("rye").await), (1, 0, 1));
 
     let zoe = app.customer("Zoë Łukasiewicz").await;
     let cart = zoe.puts_in_cart(&shop, &[(&shop.dishes[1], 1)]).await;

@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
 use super::key_taken;
-use crate::fold;
 use crate::ids::{CategoryId, ImageId, ItemId, ModifierGroupId, RestaurantId};
 use crate::menu::Item;
 use crate::menu::allergens::{Declared, Diet};
@@ -176,7 +175,7 @@ pub async fn save(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(
         Json(&item.translations) as _,
         now,
         item.tax_class.as_ref().map(TaxClass::as_str),
-        &fold::words_of([item.name.as_str()]),
+        &item.search_words(),
     )
     .execute(tx.connection())
     .await

@@ -7,7 +7,6 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::key_taken;
-use crate::fold;
 use crate::ids::RestaurantId;
 use crate::menu::{Category, Group, Item};
 use crate::problem::{OnConstraint as _, Problem};
@@ -56,6 +55,9 @@ pub async fn save_categories(tx: &mut Tx, scope: &RestaurantScope, categories: &
     Ok(())
 }
 
+/// Items whose names are prepared for the search in one go.
+const WORDS_AT_ONCE: usize = 20;
+
 /// Writes items, new or changed, and what is asked about them; but for their stock (`count`).
 pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, items: &[&Item]) -> Result<(), Problem> {
     let row = |one: &&Item| {
@@ -64,9 +66,15 @@ pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, items: &[&Item]) -
             "available": one.available,
             "unavailable_until": one.unavailable_until, "position": one.position, "day_parts": one.day_parts,
             "allergens": one.allergens, "diets": one.diets, "translations": one.translations,
-            "search_words": fold::words_of([one.name.as_str()]) })
+            "search_words": one.search_words() })
     };
-    let (now, rows) = (tx.now(), items.iter().map(row).collect::<Vec<_>>());
+    let now = tx.now();
+    let mut rows = Vec::with_capacity(items.len());
+    for some in items.chunks(WORDS_AT_ONCE) {
+        rows.extend(some.iter().map(row));
+        // Thousands of names in many languages are taken apart: others get their turn.
+        tokio::task::yield_now().await;
+    }
     sqlx::query!(
         "insert into menu_items (restaurant_id, id, key, category_id, name, description, price, available,
              unavailable_until, position, day_parts, allergens, diets, translations, tax_class,
