@@ -180,7 +180,7 @@ pub struct Amount(i64);
 
 /// A sum left the range of 64 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the amount is too large: it exceeds 9223372036854775807 minor units")]
+#[error("adds up to an amount that is too large: it exceeds 9223372036854775807 minor units")]
 pub struct Overflow;
 
 impl Amount {

@@ -193,6 +193,7 @@ impl Problem {
     /// The request is not valid in these places, of which the first hundred are told.
     pub fn invalid(mut errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
+            [only] if only.pointer.is_empty() => format!("The request {}", only.message),
             [only] => format!("{} {}", only.pointer, only.message),
             several if several.len() > MOST_TOLD => {
                 format!("{} fields are not valid; the first {MOST_TOLD} are in errors.", several.len())

@@ -174,6 +174,8 @@ impl Faults {
 
 /// One more than there may be.
 pub fn too_many(what: &str, most: usize, variable: &str) -> Problem {
-    let detail = format!("a menu has at most {most} {what} ({variable} of the server's configuration)");
+    let detail = format!(
+        "makes one more than the {most} {what} that a menu may have ({variable} of the server's configuration)"
+    );
     Problem::invalid_field("", detail)
 }

@@ -212,6 +212,12 @@ async fn nothing_is_granted_to_an_address_that_nobody_confirmed() {
         ] {
             let refusal = asks(fields).await.refused(422, "invalid_request");
             assert_eq!(refusal["errors"][0]["pointer"], pointer, "{path} {fields:?}");
+            // What is wrong with the whole is said of the whole.
+            let detail = refusal["detail"].as_str().unwrap();
+            assert!(
+                detail.starts_with(if pointer.is_empty() { "The request must contain" } else { pointer }),
+                "{detail}"
+            );
         }
         assert_eq!(asks(&[id]).await.expect(201)["userId"], stranger.id, "{path}");
     }
