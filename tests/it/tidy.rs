@@ -264,7 +264,6 @@ fn every_scope_says_why_it_may_be_trusted() {
 
 /// What is longer than 400 lines, and why that is better than two files.
 const LONG_FILES: &[(&str, &str)] = &[
-    ("src/config.rs", "every variable is read in one place"),
     ("tests/it/money_model.rs", "the whole oracle of prices; it must share nothing with what it checks"),
     ("tests/it/slots.rs", "slots as stories and as properties, over the same helpers"),
     ("src/variables.rs", "one table: every variable with its default and its meaning"),
@@ -348,7 +347,7 @@ fn no_two_schemas_share_a_name() {
 
 #[test]
 fn the_clock_and_the_environment_come_in_through_one_door() {
-    let doors = [("Utc::now()", "src/clock.rs"), ("std::env::var(", "src/config.rs")];
+    let doors = [("Utc::now()", "src/clock.rs"), ("std::env::var(", "src/config/source.rs")];
     for (word, door) in doors {
         for (name, text) in sources() {
             assert!(name == door || !text.contains(word), "{name} uses {word}, which is {door}'s");

@@ -1,0 +1,108 @@
+//! Tokens, passwords and sessions.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::Mode;
+use super::source::Reader;
+use crate::clock::parse_duration;
+
+/// Tokens and passwords.
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    /// `JWT_SECRET`; `None`: made once and kept in the data folder.
+    pub jwt_secret: Option<SecretString>,
+    /// `JWT_REFRESH_SECRET`; `None`: made once and kept in the data folder.
+    pub jwt_refresh_secret: Option<SecretString>,
+    /// `JWT_SECRET_PREVIOUS`.
+    pub jwt_secret_previous: Option<SecretString>,
+    /// `JWT_REFRESH_SECRET_PREVIOUS`.
+    pub jwt_refresh_secret_previous: Option<SecretString>,
+    /// `SEAL_SECRET`; `None`: made once and kept in the data folder.
+    pub seal_secret: Option<SecretString>,
+    /// `JWT_EXPIRES_IN`.
+    pub access_life: Duration,
+    /// How long sessions live.
+    pub sessions: SessionLives,
+    /// `GUEST_LIFE`: without a write to a cart.
+    pub guest_life: Duration,
+    /// `SESSION_CACHE`.
+    pub session_cache: usize,
+    /// `PUSH_MAX_DEVICES`.
+    pub max_push_devices: i64,
+    /// `ADMIN_SECOND_FACTOR`: an administrator without a second factor may only set one up.
+    pub admin_second_factor: bool,
+    /// `PASSWORD_HASHES_AT_ONCE`.
+    pub hashes_at_once: usize,
+    /// `PASSWORD_HASHES_WAITING`.
+    pub hashes_waiting: usize,
+    /// `PASSWORD_HASH_WAIT`.
+    pub hash_wait: Duration,
+}
+
+/// How long sessions live.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionLives {
+    /// `JWT_REFRESH_EXPIRES_IN`: without use.
+    pub idle: Duration,
+    /// `SESSION_MAX_LIFE`: in all.
+    pub max: Duration,
+    /// `STAFF_SESSION_IDLE`, or `idle` where that is shorter.
+    pub staff_idle: Duration,
+    /// `STAFF_SESSION_MAX_LIFE`, or `max` where that is shorter.
+    pub staff_max: Duration,
+}
+
+impl Accounts {
+    pub(super) fn gather(reader: &mut Reader<'_>, mode: Mode) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        // In a flood of sign-ins, whoever cannot be helped is to be told at once; a developer's scripts may wait.
+        let (waiting, wait) = match mode {
+            Mode::Production => (16, Duration::from_millis(200)),
+            Mode::Development => (64, Duration::from_secs(5)),
+        };
+        Self {
+            jwt_secret: reader.secret("JWT_SECRET"),
+            jwt_refresh_secret: reader.secret("JWT_REFRESH_SECRET"),
+            jwt_secret_previous: reader.secret("JWT_SECRET_PREVIOUS"),
+            jwt_refresh_secret_previous: reader.secret("JWT_REFRESH_SECRET_PREVIOUS"),
+            seal_secret: reader.secret("SEAL_SECRET"),
+            access_life: reader.duration("JWT_EXPIRES_IN"),
+            sessions: SessionLives::gather(reader),
+            guest_life: reader.duration_between("GUEST_LIFE", Duration::from_mins(1), Duration::from_hours(24 * 90)),
+            max_push_devices: reader.number("PUSH_MAX_DEVICES", 1, 200),
+            session_cache: reader.number("SESSION_CACHE", 1, 1_000_000),
+            admin_second_factor: reader.value("ADMIN_SECOND_FACTOR", "auto, required or optional", true, |text| {
+                match text {
+                    "auto" => Some(mode == Mode::Production),
+                    "required" => Some(true),
+                    "optional" => Some(false),
+                    _ => None,
+                }
+            }),
+            hashes_at_once: reader.number_or_auto("PASSWORD_HASHES_AT_ONCE", (cores / 2).max(1), 1, 256),
+            hashes_waiting: reader.number_or_auto("PASSWORD_HASHES_WAITING", waiting, 0, 100_000),
+            hash_wait: reader.value(
+                "PASSWORD_HASH_WAIT",
+                "auto, or a time such as 250ms, and not zero",
+                wait,
+                |text| {
+                    if text == "auto" { Some(wait) } else { parse_duration(text).ok().filter(|time| !time.is_zero()) }
+                },
+            ),
+        }
+    }
+}
+
+impl SessionLives {
+    pub(super) fn gather(reader: &mut Reader<'_>) -> Self {
+        let (idle, max) = (reader.duration("JWT_REFRESH_EXPIRES_IN"), reader.duration("SESSION_MAX_LIFE"));
+        Self {
+            idle,
+            max,
+            staff_idle: reader.duration("STAFF_SESSION_IDLE").min(idle),
+            staff_max: reader.duration("STAFF_SESSION_MAX_LIFE").min(max),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Drivers and their bounds.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::source::Reader;
+
+/// Drivers and their bounds.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivery {
+    /// `DRIVER_SEARCH_RADIUS`, in metres.
+    pub search_radius: f64,
+    /// `DRIVER_PRESENCE`.
+    pub presence: TimeDelta,
+    /// `DRIVER_OFF_DUTY_AFTER`.
+    pub off_duty_after: TimeDelta,
+    /// `DRIVER_SWEEP_INTERVAL`.
+    pub sweep_interval: Duration,
+    /// `DRIVER_MAX_SPEED`, in metres a second.
+    pub max_speed: f64,
+}
+
+impl Delivery {
+    pub(super) fn gather(reader: &mut Reader<'_>) -> Self {
+        let (second, minute, hour) = (Duration::from_secs(1), Duration::from_mins(1), Duration::from_hours(1));
+        let mut time = |name, least, most| {
+            TimeDelta::from_std(reader.duration_between(name, least, most)).unwrap_or(TimeDelta::MAX)
+        };
+        let presence = time("DRIVER_PRESENCE", second * 30, hour * 24);
+        let off_duty_after = time("DRIVER_OFF_DUTY_AFTER", minute, hour * 24);
+        Self {
+            search_radius: f64::from(reader.number("DRIVER_SEARCH_RADIUS", 100_u32, 500_000)),
+            presence,
+            off_duty_after: off_duty_after.max(presence),
+            sweep_interval: reader.duration_between("DRIVER_SWEEP_INTERVAL", Duration::from_millis(10), minute),
+            max_speed: f64::from(reader.number("DRIVER_MAX_SPEED", 10_u32, 100_000)) / 3.6,
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! How often somebody may ask.
+
+use std::time::Duration;
+
+use super::Mode;
+use super::source::Reader;
+use crate::quota::Quota;
+
+/// How often somebody may ask.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// `RATE_LIMIT_AUTH`: cannot be switched off.
+    pub auth: Quota,
+    /// `RATE_LIMIT_USER`; `None`: off.
+    pub user: Option<Quota>,
+    /// `RATE_LIMIT_ADDRESS`; `None`: off.
+    pub address: Option<Quota>,
+    /// `RATE_LIMIT_NETWORK`; `None`: off.
+    pub network: Option<Quota>,
+    /// `RATE_LIMIT_REPEATS`, of a user; a network has ten times as many.
+    pub repeats: Quota,
+    /// `MESSAGES_PER_NUMBER`.
+    pub messages_per_number: Quota,
+    /// `MESSAGES_PER_ACCOUNT`.
+    pub messages_per_account: Quota,
+    /// `MESSAGES_PER_NETWORK`.
+    pub messages_per_network: Quota,
+    /// `COUPON_GUESSES_PER_NETWORK`.
+    pub coupon_guesses_per_network: Quota,
+    /// `PASSWORD_GUESSES_PER_NETWORK`.
+    pub password_guesses_per_network: Quota,
+    /// `SECOND_FACTOR_GUESSES_PER_NETWORK`.
+    pub second_factor_guesses_per_network: Quota,
+    /// `SIGN_UPS_PER_NETWORK`.
+    pub sign_ups_per_network: Quota,
+    /// `SYNC_DEVICES_PER_NETWORK`.
+    pub sync_devices_per_network: Quota,
+    /// `REDIS_OPERATION_TIMEOUT`.
+    pub redis_timeout: Duration,
+}
+
+impl Limits {
+    pub(super) fn gather(reader: &mut Reader<'_>, mode: Mode) -> Self {
+        let by_mode = |production: u32, development: u32| {
+            let count = if mode == Mode::Production { production } else { development };
+            Quota::new(count, Duration::from_mins(1))
+        };
+        let wanted = "a number and a time such as 60/1m, or auto";
+        let auth = by_mode(60, 3_000);
+        let [user, address, network] =
+            [("RATE_LIMIT_USER", 1_200), ("RATE_LIMIT_ADDRESS", 1_200), ("RATE_LIMIT_NETWORK", 12_000)].map(
+                |(name, most)| {
+                    let ordinary = by_mode(most, most * 50);
+                    reader.value(name, "a number and a time such as 1200/1m, or auto, or off", Some(ordinary), |text| {
+                        match text {
+                            "auto" => Some(Some(ordinary)),
+                            "off" => Some(None),
+                            quota => Quota::parse(quota).map(Some),
+                        }
+                    })
+                },
+            );
+        let repeats = by_mode(120, 6_000);
+        let quota = |reader: &mut Reader<'_>, name: &str, most: u32, per: Duration| {
+            let usual = Quota::new(most, per);
+            reader.value(name, "a number and a time such as 10/24h, or auto", usual, |text| match text {
+                "auto" => Some(usual),
+                quota => Quota::parse(quota),
+            })
+        };
+        let of_network = |reader: &mut Reader<'_>, name: &str, most: u32, per: Duration| {
+            quota(reader, name, if mode == Mode::Production { most } else { most * 100 }, per)
+        };
+        let (hour, day) = (Duration::from_hours(1), Duration::from_hours(24));
+        Self {
+            auth: reader.value("RATE_LIMIT_AUTH", wanted, auth, |text| match text {
+                "auto" => Some(auth),
+                quota => Quota::parse(quota),
+            }),
+            user,
+            address,
+            network,
+            repeats: reader.value("RATE_LIMIT_REPEATS", wanted, repeats, |text| match text {
+                "auto" => Some(repeats),
+                quota => Quota::parse(quota),
+            }),
+            messages_per_number: quota(reader, "MESSAGES_PER_NUMBER", 10, day),
+            messages_per_account: quota(reader, "MESSAGES_PER_ACCOUNT", 20, day),
+            messages_per_network: of_network(reader, "MESSAGES_PER_NETWORK", 200, day),
+            coupon_guesses_per_network: of_network(reader, "COUPON_GUESSES_PER_NETWORK", 100, hour / 4),
+            password_guesses_per_network: of_network(reader, "PASSWORD_GUESSES_PER_NETWORK", 200, hour),
+            second_factor_guesses_per_network: of_network(reader, "SECOND_FACTOR_GUESSES_PER_NETWORK", 100, day),
+            sign_ups_per_network: of_network(reader, "SIGN_UPS_PER_NETWORK", 500, day),
+            sync_devices_per_network: of_network(reader, "SYNC_DEVICES_PER_NETWORK", 1_000, day),
+            redis_timeout: reader.duration("REDIS_OPERATION_TIMEOUT"),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! What the program writes about itself.
+
+use std::path::PathBuf;
+
+/// What the program says of itself.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// `LOG_LEVEL`, in the syntax of `tracing`'s filter.
+    pub level: String,
+    /// `LOG_FORMAT`.
+    pub json: bool,
+    /// `LOG_DIR`; `None`: standard error.
+    pub dir: Option<PathBuf>,
+    /// `LOG_KEEP_FILES`.
+    pub keep_files: usize,
+}

@@ -1,0 +1,35 @@
+//! Menus and their bounds.
+
+use std::time::Duration;
+
+use super::source::Reader;
+
+/// Menus and their bounds.
+#[derive(Debug, Clone, Copy)]
+pub struct Menus {
+    /// `MENU_CACHE_BYTES`.
+    pub cache_bytes: usize,
+    /// `MENU_CACHE_LIFE`.
+    pub cache_life: Duration,
+    /// `MENU_MAX_CATEGORIES`.
+    pub most_categories: usize,
+    /// `MENU_MAX_ITEMS`.
+    pub most_items: usize,
+    /// `MENU_MAX_GROUPS`.
+    pub most_groups: usize,
+    /// `MENU_MAX_MODIFIERS`.
+    pub most_modifiers: usize,
+}
+
+impl Menus {
+    pub(super) fn gather(reader: &mut Reader<'_>) -> Self {
+        Self {
+            cache_bytes: reader.number("MENU_CACHE_BYTES", 1 << 20, 4 << 30),
+            cache_life: reader.duration("MENU_CACHE_LIFE"),
+            most_categories: reader.number("MENU_MAX_CATEGORIES", 1, 10_000),
+            most_items: reader.number("MENU_MAX_ITEMS", 1, 100_000),
+            most_groups: reader.number("MENU_MAX_GROUPS", 1, 10_000),
+            most_modifiers: reader.number("MENU_MAX_MODIFIERS", 1, 1_000),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The configuration, a file for each concern; `source.rs` is the only place that reads the environment. Every fault is
+//! reported at once, with its remedy.
+//!
+//! A value comes from the environment, or else from a file of `NAME=value` lines (`.env` in the working directory,
+//! or `--config FILE`), or else from the default in [`crate::variables::VARIABLES`], the one table behind the code,
+//! `.env.example` and `comanda config`.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+mod accounts;
+mod delivery;
+mod http;
+mod images;
+mod limits;
+mod listing;
+mod log;
+mod menus;
+mod orders;
+mod postgres;
+mod providers;
+mod retention;
+mod sockets;
+mod source;
+mod sync;
+
+pub use accounts::{Accounts, SessionLives};
+pub use delivery::Delivery;
+pub use http::Http;
+pub use images::{Cloudinary, Images};
+pub use limits::Limits;
+pub use listing::{effective, example_file};
+pub use log::Log;
+pub use menus::Menus;
+pub use orders::{OrderLimits, Orders};
+pub use postgres::Postgres;
+pub use providers::{Firebase, Twilio};
+pub use retention::Retention;
+pub use sockets::Sockets;
+pub use source::Source;
+pub use sync::Sync;
+
+use source::Reader;
+
+/// How careful the start is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Secrets are made when missing; demo data is allowed.
+    Development,
+    /// A missing, short or well-known secret stops the start.
+    Production,
+}
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `MODE`.
+    pub mode: Mode,
+    /// `DATA_DIR`.
+    pub data_dir: PathBuf,
+    /// Tokens and passwords.
+    pub accounts: Accounts,
+    /// The listener.
+    pub http: Http,
+    /// How often somebody may ask.
+    pub limits: Limits,
+    /// The database.
+    pub postgres: Postgres,
+    /// `REDIS_URL`.
+    pub redis_url: Option<SecretString>,
+    /// Live updates.
+    pub sockets: Sockets,
+    /// Menus.
+    pub menus: Menus,
+    /// Drivers and their bounds.
+    pub delivery: Delivery,
+    /// Orders.
+    pub orders: Orders,
+    /// Phones that were offline.
+    pub sync: Sync,
+    /// How long rows are kept.
+    pub retention: Retention,
+    /// Pictures.
+    pub images: Images,
+    /// Logs.
+    pub log: Log,
+    /// Images.
+    pub cloudinary: Option<Cloudinary>,
+    /// Pushes.
+    pub firebase: Option<Firebase>,
+    /// Text messages.
+    pub twilio: Option<Twilio>,
+}
+
+/// All that is wrong with the configuration, one line each.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration has {} error(s):\n{}", .0.len(), .0.iter().fold(String::new(), |mut all, one| { let _ = writeln!(all, "  {one}"); all }))]
+pub struct Faults(pub Vec<String>);
+
+/// Long enough that it cannot be guessed: 256 bits.
+pub const SHORTEST_SECRET: usize = 32;
+
+/// Seen in tutorials; whoever signs with one of these signs for everybody.
+const WELL_KNOWN_SECRETS: &[&str] = &["secret", "changeme", "password", "your-secret", "jwt_secret", "example"];
+
+impl Config {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    /// Every fault at once.
+    pub fn read(source: &Source) -> Result<Self, Faults> {
+        let mut reader = Reader { source, faults: Vec::new() };
+        let config = Self::gather(&mut reader);
+        let mut faults = reader.faults;
+        config.check_secrets(&mut faults);
+        config.check_urls(&mut faults);
+        if faults.is_empty() { Ok(config) } else { Err(Faults(faults)) }
+    }
+
+    fn gather(reader: &mut Reader<'_>) -> Self {
+        let mode = reader.value("MODE", "development or production", Mode::Development, |text| match text {
+            "development" => Some(Mode::Development),
+            "production" => Some(Mode::Production),
+            _ => None,
+        });
+        let path = |reader: &Reader<'_>, name| reader.text(name).map(PathBuf::from);
+        let http = Http::gather(reader, mode);
+        let connections = http.max_connections;
+        Self {
+            mode,
+            data_dir: path(reader, "DATA_DIR").unwrap_or_default(),
+            accounts: Accounts::gather(reader, mode),
+            http,
+            limits: Limits::gather(reader, mode),
+            postgres: Postgres::gather(reader),
+            redis_url: reader.secret("REDIS_URL"),
+            sockets: Sockets::gather(reader, mode, connections),
+            menus: Menus::gather(reader),
+            delivery: Delivery::gather(reader),
+            orders: Orders::gather(reader, mode),
+            sync: Sync::gather(reader),
+            retention: Retention::gather(reader),
+            images: Images::gather(reader),
+            log: Log {
+                level: reader.text("LOG_LEVEL").unwrap_or_default(),
+                json: reader.value("LOG_FORMAT", "text or json", false, |text| match text {
+                    "text" => Some(false),
+                    "json" => Some(true),
+                    _ => None,
+                }),
+                dir: path(reader, "LOG_DIR"),
+                keep_files: reader.number("LOG_KEEP_FILES", 1, 3650),
+            },
+            cloudinary: reader
+                .group(["CLOUDINARY_CLOUD_NAME", "CLOUDINARY_API_KEY", "CLOUDINARY_API_SECRET"])
+                .map(|[cloud_name, api_key, secret]| Cloudinary { cloud_name, api_key, api_secret: secret.into() }),
+            firebase: reader
+                .group(["FIREBASE_PROJECT_ID", "FIREBASE_CLIENT_EMAIL", "FIREBASE_PRIVATE_KEY"])
+                .map(|[project_id, client_email, key]| Firebase { project_id, client_email, private_key: key.into() }),
+            twilio: reader.group(["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER"]).map(
+                |[account_sid, token, phone_number]| Twilio { account_sid, auth_token: token.into(), phone_number },
+            ),
+        }
+    }
+
+    fn check_secrets(&self, faults: &mut Vec<String>) {
+        let secrets = [
+            ("JWT_SECRET", &self.accounts.jwt_secret),
+            ("JWT_REFRESH_SECRET", &self.accounts.jwt_refresh_secret),
+            ("SEAL_SECRET", &self.accounts.seal_secret),
+        ];
+        for (name, secret) in secrets {
+            let make_one = format!("make one with `openssl rand -base64 48` and set {name}");
+            match secret.as_ref().map(secrecy::ExposeSecret::expose_secret) {
+                None if self.mode == Mode::Production => {
+                    faults.push(format!("{name} is missing, and MODE is production: {make_one}"));
+                }
+                Some(text) if text.len() < SHORTEST_SECRET => {
+                    faults.push(format!("{name} is shorter than {SHORTEST_SECRET} bytes: {make_one}"));
+                }
+                Some(text) if WELL_KNOWN_SECRETS.iter().any(|known| text.to_lowercase().starts_with(known)) => {
+                    faults.push(format!("{name} begins like a well-known sample: {make_one}"));
+                }
+                None | Some(_) => {}
+            }
+        }
+        let previous = [
+            ("JWT_SECRET_PREVIOUS", &self.accounts.jwt_secret_previous),
+            ("JWT_REFRESH_SECRET_PREVIOUS", &self.accounts.jwt_refresh_secret_previous),
+        ];
+        for (name, secret) in previous {
+            if secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < SHORTEST_SECRET) {
+                faults.push(format!(
+                    "{name} is shorter than {SHORTEST_SECRET} bytes: remove it, nothing was signed with it"
+                ));
+            }
+        }
+        let [(_, access), (_, refresh), _] = secrets;
+        let same = access.as_ref().zip(refresh.as_ref()).is_some_and(|(a, b)| a.expose_secret() == b.expose_secret());
+        if same {
+            faults.push("JWT_SECRET and JWT_REFRESH_SECRET are the same: make two".into());
+        }
+    }
+
+    fn check_urls(&self, faults: &mut Vec<String>) {
+        let starts_with =
+            |url: &SecretString, schemes: &[&str]| schemes.iter().any(|scheme| url.expose_secret().starts_with(scheme));
+        if self.postgres.url.as_ref().is_some_and(|url| !starts_with(url, &["postgres://", "postgresql://"])) {
+            faults
+                .push("DATABASE_URL must begin with postgres://, as in postgres://user:password@host:5432/name".into());
+        }
+        if self.redis_url.as_ref().is_some_and(|url| !starts_with(url, &["redis://", "rediss://", "redis+unix://"])) {
+            faults.push("REDIS_URL must begin with redis://, as in redis://host:6379".into());
+        }
+        let clouds = [
+            ("CLOUDINARY_BASE_URL", &self.images.cloudinary_base_url),
+            ("CLOUDINARY_DELIVERY_URL", &self.images.cloudinary_delivery_url),
+        ];
+        for (name, url) in clouds {
+            let local =
+                ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|host| url.starts_with(host));
+            if !url.starts_with("https://") && !local {
+                faults.push(format!("{name} must begin with https://; http:// only for this machine"));
+            }
+        }
+        if self.http.public_url.as_ref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://"))
+        {
+            faults.push("PUBLIC_URL must begin with https:// or http://, as in https://api.example.com".into());
+        }
+    }
+}

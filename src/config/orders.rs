@@ -1,0 +1,74 @@
+//! Orders and their bounds.
+
+use std::time::Duration;
+
+use super::Mode;
+use super::source::Reader;
+
+/// Orders and their bounds.
+#[derive(Debug, Clone, Copy)]
+pub struct Orders {
+    /// `ORDER_ACCEPT_WITHIN`.
+    pub accept_within: Duration,
+    /// `ORDER_SWEEP_INTERVAL`.
+    pub sweep_interval: Duration,
+    /// `ORDER_LONGEST_DELAY`.
+    pub longest_delay: Duration,
+    /// `ORDER_BULK_MAX`.
+    pub bulk_max: usize,
+    /// `CART_MAX_CHOICES`.
+    pub max_choices: usize,
+    /// `QUOTE_LIFETIME`.
+    pub quote_lifetime: Duration,
+    /// `DELIVERY_MAX_DISTANCE`, in metres.
+    pub max_distance: f64,
+    /// Of one customer: `ORDER_MAX_OPEN`, `ORDER_MAX_SCHEDULED`, `ORDER_MAX_RECENT`.
+    pub of_customer: OrderLimits,
+    /// Of all customers of a network: `ORDER_MAX_OPEN_PER_NETWORK`, `ORDER_MAX_SCHEDULED_PER_NETWORK`,
+    /// `ORDER_MAX_RECENT_PER_NETWORK`.
+    pub of_network: OrderLimits,
+}
+
+/// Most orders at one restaurant; `None`: no limit.
+#[derive(Debug, Clone, Copy)]
+pub struct OrderLimits {
+    /// That have not come to their end.
+    pub open: Option<i64>,
+    /// Those of them that are for later.
+    pub scheduled: Option<i64>,
+    /// Placed within an hour.
+    pub recent: Option<i64>,
+}
+
+impl Orders {
+    pub(super) fn gather(reader: &mut Reader<'_>, mode: Mode) -> Self {
+        let limit = |reader: &mut Reader<'_>, name: &str, production: i64, most: i64| {
+            let auto = (mode == Mode::Production).then_some(production);
+            reader.value(name, &format!("auto, off, or a whole number from 1 to {most}"), auto, |text| match text {
+                "auto" => Some(auto),
+                "off" => Some(None),
+                number => number.parse().ok().filter(|n| (1..=most).contains(n)).map(Some),
+            })
+        };
+        let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
+        Self {
+            accept_within: reader.duration_between("ORDER_ACCEPT_WITHIN", minute, hour * 2),
+            sweep_interval: reader.duration_between("ORDER_SWEEP_INTERVAL", Duration::from_millis(10), minute),
+            longest_delay: reader.duration_between("ORDER_LONGEST_DELAY", minute, hour * 24),
+            bulk_max: reader.number("ORDER_BULK_MAX", 1, 1_000),
+            max_choices: reader.number("CART_MAX_CHOICES", 100, 10_000),
+            quote_lifetime: reader.duration_between("QUOTE_LIFETIME", minute, hour * 24),
+            max_distance: f64::from(reader.number("DELIVERY_MAX_DISTANCE", 100_u32, 500_000)),
+            of_customer: OrderLimits {
+                open: limit(reader, "ORDER_MAX_OPEN", 20, 500),
+                scheduled: Some(reader.number("ORDER_MAX_SCHEDULED", 1, 500)),
+                recent: limit(reader, "ORDER_MAX_RECENT", 60, 500),
+            },
+            of_network: OrderLimits {
+                open: limit(reader, "ORDER_MAX_OPEN_PER_NETWORK", 200, 5_000),
+                scheduled: limit(reader, "ORDER_MAX_SCHEDULED_PER_NETWORK", 100, 5_000),
+                recent: limit(reader, "ORDER_MAX_RECENT_PER_NETWORK", 600, 5_000),
+            },
+        }
+    }
+}

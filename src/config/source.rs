@@ -1,0 +1,146 @@
+//! Where values come from, and how each kind of value is read.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::Faults;
+use crate::clock::parse_duration;
+use crate::variables::VARIABLES;
+
+/// Where values come from.
+#[derive(Debug, Clone, Default)]
+pub struct Source {
+    pub(super) values: BTreeMap<String, String>,
+}
+
+impl Source {
+    /// The environment, completed by a file: the one named, or `.env` if there is one.
+    ///
+    /// # Errors
+    /// When the named file cannot be read, or a line is not `NAME=value`.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn from_environment(file: Option<&Path>) -> Result<Self, Faults> {
+        let path = file.map_or_else(|| PathBuf::from(".env"), Path::to_path_buf);
+        let mut values = BTreeMap::new();
+        if file.is_some() || path.exists() {
+            let fault = |error: &dyn std::fmt::Display| Faults(vec![format!("{}: {error}", path.display())]);
+            for line in dotenvy::from_path_iter(&path).map_err(|error| fault(&error))? {
+                let (name, value) = line.map_err(|error| fault(&error))?;
+                values.insert(name, value);
+            }
+        }
+        values.extend(VARIABLES.iter().filter_map(|variable| {
+            let value = std::env::var(variable.name).ok()?;
+            Some((variable.name.to_owned(), value))
+        }));
+        Ok(Self { values })
+    }
+
+    /// From pairs, as tests give them.
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        Self { values: pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
+    }
+
+    /// What is set for a variable, or its default. An empty value counts as not set.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let set = self.values.get(name).map(String::as_str).filter(|value| !value.is_empty());
+        set.or_else(|| VARIABLES.iter().find(|variable| variable.name == name)?.default)
+    }
+}
+
+/// Reads values and collects what is wrong with them.
+pub(super) struct Reader<'a> {
+    pub(super) source: &'a Source,
+    pub(super) faults: Vec<String>,
+}
+
+impl Reader<'_> {
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.source.get(name).map(ToOwned::to_owned)
+    }
+
+    pub(super) fn secret(&self, name: &str) -> Option<SecretString> {
+        self.text(name).map(Into::into)
+    }
+
+    /// A value that `read` understands; `wanted` completes "must be …". The fallback is used only beside a fault.
+    pub(super) fn value<T>(
+        &mut self,
+        name: &str,
+        wanted: &str,
+        fallback: T,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> T {
+        let text = self.source.get(name).unwrap_or_default();
+        read(text).unwrap_or_else(|| {
+            self.faults.push(format!("{name}={text} must be {wanted}"));
+            fallback
+        })
+    }
+
+    pub(super) fn number<T: FromStr + PartialOrd + std::fmt::Display + Copy>(
+        &mut self,
+        name: &str,
+        least: T,
+        most: T,
+    ) -> T {
+        let wanted = format!("a whole number from {least} to {most}");
+        self.value(name, &wanted, least, |text| text.parse().ok().filter(|n| (least..=most).contains(n)))
+    }
+
+    /// A number within bounds; `auto` stands for one that is worked out.
+    pub(super) fn number_or_auto(&mut self, name: &str, auto: usize, least: usize, most: usize) -> usize {
+        let wanted = format!("auto, or a whole number from {least} to {most}");
+        self.value(name, &wanted, least, |text| match text {
+            "auto" => Some(auto),
+            number => number.parse().ok().filter(|n| (least..=most).contains(n)),
+        })
+    }
+
+    /// Values separated by commas, each understood by `read`; not set: none.
+    pub(super) fn list<T>(&mut self, name: &str, wanted: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
+        let text = self.source.get(name).unwrap_or_default();
+        let (mut values, mut faults) = (Vec::new(), Vec::new());
+        for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+            match read(entry) {
+                Some(value) => values.push(value),
+                None => faults.push(format!("{name}: {entry} is none of {wanted}")),
+            }
+        }
+        self.faults.extend(faults);
+        values
+    }
+
+    pub(super) fn duration(&mut self, name: &str) -> Duration {
+        let wanted = "a time such as 500ms, 30s, 15m, 12h or 7d, and not zero";
+        self.value(name, wanted, Duration::from_secs(1), |text| parse_duration(text).ok().filter(|d| !d.is_zero()))
+    }
+
+    /// A time within bounds.
+    pub(super) fn duration_between(&mut self, name: &str, least: Duration, most: Duration) -> Duration {
+        let wanted = format!("a time such as 30s or 15m, from {least:?} to {most:?}");
+        self.value(name, &wanted, least, |text| parse_duration(text).ok().filter(|time| (least..=most).contains(time)))
+    }
+
+    /// All of a provider's variables, or none; some is a fault that names the missing ones.
+    pub(super) fn group<const N: usize>(&mut self, names: [&str; N]) -> Option<[String; N]> {
+        let missing: Vec<_> = names.iter().filter(|name| self.source.get(name).is_none()).copied().collect();
+        match missing.len() {
+            0 => Some(names.map(|name| self.text(name).unwrap_or_default())),
+            n if n == N => None,
+            _ => {
+                let set: Vec<_> = names.iter().filter(|name| !missing.contains(name)).copied().collect();
+                self.faults.push(format!(
+                    "{} is set but {} is not: set all of them for the real provider, or none for the local stand-in",
+                    set.join(", "),
+                    missing.join(", ")
+                ));
+                None
+            }
+        }
+    }
+}

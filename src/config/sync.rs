@@ -1,0 +1,40 @@
+//! What phones bring from offline, and its bounds.
+
+use std::time::Duration;
+
+use super::source::Reader;
+
+/// What phones bring from offline, and its bounds.
+#[derive(Debug, Clone, Copy)]
+pub struct Sync {
+    /// `SYNC_MAX_OPS`.
+    pub max_ops: usize,
+    /// `SYNC_MAX_WAITING`.
+    pub max_waiting: i64,
+    /// `SYNC_MAX_DEVICES`.
+    pub max_devices: i64,
+    /// `SYNC_LEASE`.
+    pub lease: Duration,
+    /// `SYNC_POLL_INTERVAL`.
+    pub poll_interval: Duration,
+    /// `SYNC_ATTEMPTS`.
+    pub attempts: i32,
+    /// `SYNC_RETRY_AFTER`.
+    pub retry_after: Duration,
+}
+
+impl Sync {
+    pub(super) fn gather(reader: &mut Reader<'_>) -> Self {
+        let (moment, second) = (Duration::from_millis(10), Duration::from_secs(1));
+        Self {
+            max_ops: reader.number("SYNC_MAX_OPS", 1, 1_000),
+            max_waiting: reader.number("SYNC_MAX_WAITING", 1, 100_000),
+            max_devices: reader.number("SYNC_MAX_DEVICES", 1, 1_000),
+            // Together less than the thirty seconds within which a dead worker's batch goes on.
+            lease: reader.duration_between("SYNC_LEASE", second, second * 20),
+            poll_interval: reader.duration_between("SYNC_POLL_INTERVAL", moment, second * 5),
+            attempts: reader.number("SYNC_ATTEMPTS", 1, 100),
+            retry_after: reader.duration_between("SYNC_RETRY_AFTER", moment, second * 60),
+        }
+    }
+}
