@@ -66,7 +66,7 @@ const ZEROS: [char; 14] = [
 ];
 
 /// A digit of any of these scripts as 0 to 9, and katakana as hiragana; any other letter as it is.
-fn common_form(letter: char) -> char {
+pub fn common_form(letter: char) -> char {
     if letter < ZEROS[0] {
         return letter;
     }

@@ -5,10 +5,16 @@
 
 use phonenumber::Mode;
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
 use utoipa::ToSchema;
+
+use crate::fold;
+use crate::text::is_hidden;
 
 /// Nobody writes a number with more signs; what is longer is not looked at.
 const LONGEST: usize = 40;
+/// In bytes, before signs that show nothing are taken out.
+const LONGEST_WRITTEN: usize = 4 * LONGEST;
 
 /// A phone number in E.164: `+`, country code, number, nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -32,9 +38,18 @@ impl Phone {
     /// # Errors
     /// When it does not begin with `+`, or no numbering plan knows it.
     pub fn parse(text: &str) -> Result<Self, NoPhone> {
-        let text = text.trim();
+        if text.len() > LONGEST_WRITTEN {
+            return Err(NoPhone);
+        }
+        // Full width, other digits, and the marks of direction with which phones copy numbers.
+        let shown = text
+            .nfkc()
+            .filter(|sign| sign.is_control() || !is_hidden(*sign))
+            .map(fold::common_form)
+            .collect::<String>();
+        let text = shown.trim();
         // Digits and what people put between them: the parser's other syntaxes (RFC 3966, extensions) are of no use here.
-        let is_plain = |sign: char| sign.is_ascii_digit() || " \u{a0}-–.()/".contains(sign);
+        let is_plain = |sign: char| sign.is_ascii_digit() || " -\u{2010}–−.()/".contains(sign);
         let number = text.strip_prefix('+').filter(|number| number.chars().all(is_plain) && text.len() <= LONGEST);
         let digits: String = number.ok_or(NoPhone)?.chars().filter(char::is_ascii_digit).collect();
         let read = phonenumber::parse(None, format!("+{digits}")).map_err(|_| NoPhone)?;
