@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use comanda_embedded_postgres::{Arrival, Embedded, Settings, StartError, start};
+use comanda_embedded_postgres::{Embedded, Settings, StartError, StartOutcome, start};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sqlx::{Connection, PgConnection};
@@ -85,7 +85,7 @@ async fn fault(settings: &Settings) -> StartError {
 async fn a_cluster_is_made_once_and_keeps_what_was_written() {
     let folder = Folder::new();
     let server = start(&folder.settings()).await.unwrap();
-    assert_eq!(server.arrival(), Arrival::Created);
+    assert_eq!(server.start_outcome(), StartOutcome::Created);
     run(&server, "create table slip (text text); insert into slip values ('two margherite')").await;
     let data = folder.0.join("postgres");
     server.stop().await;
@@ -95,7 +95,7 @@ async fn a_cluster_is_made_once_and_keeps_what_was_written() {
     let stale = format!("{}\n{}\n1\n5432\n{}\n", std::process::id(), data.display(), data.display());
     fs::write(data.join("postmaster.pid"), stale).unwrap();
     let server = start(&folder.settings()).await.unwrap();
-    assert_eq!(server.arrival(), Arrival::Started);
+    assert_eq!(server.start_outcome(), StartOutcome::Started);
     assert_eq!(ask(&server, "select text from slip").await.unwrap(), "two margherite");
     server.stop().await;
 }
@@ -119,17 +119,17 @@ async fn a_second_process_attaches_and_takes_over_when_the_first_leaves() {
     let settings = folder.settings();
     let (one, other) = tokio::join!(start(&settings), start(&settings));
     let (one, other) = (one.unwrap(), other.unwrap());
-    let (first, second) = match one.arrival() {
-        Arrival::Created => (one, other),
+    let (first, second) = match one.start_outcome() {
+        StartOutcome::Created => (one, other),
         _ => (other, one),
     };
-    assert_eq!(first.arrival(), Arrival::Created);
-    assert_eq!(second.arrival(), Arrival::Reattached);
+    assert_eq!(first.start_outcome(), StartOutcome::Created);
+    assert_eq!(second.start_outcome(), StartOutcome::Reattached);
     let server = pid_of(&first).await.unwrap();
     assert_eq!(pid_of(&second).await.unwrap(), server);
 
     let guest = start(&settings).await.unwrap();
-    assert_eq!(guest.arrival(), Arrival::Reattached);
+    assert_eq!(guest.start_outcome(), StartOutcome::Reattached);
     guest.stop().await;
     assert_eq!(pid_of(&first).await.unwrap(), server, "a guest leaves the server alone");
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::StartError;
 use crate::account::Account;
-use crate::site::Site;
-use crate::tether::command;
+use crate::cluster_paths::ClusterPaths;
+use crate::parent_death::command;
 
 /// The oldest version our migrations run on.
 const OLDEST: u32 = 15;
@@ -41,11 +41,11 @@ impl Programs {
         }
     }
 
-    /// Programs fit for the cluster of a site: of its own version if it exists, else the first found
+    /// Programs that can run the cluster: of its own version if it exists, else the first found
     /// among `bin_dir` alone if given, or the search path and then the usual places, newest first.
-    pub(super) fn find(bin_dir: Option<&Path>, site: &Site) -> Result<Self, StartError> {
-        let account = site.account.as_ref();
-        let Some(cluster) = site.cluster_major() else {
+    pub(super) fn find(bin_dir: Option<&Path>, paths: &ClusterPaths) -> Result<Self, StartError> {
+        let account = paths.account.as_ref();
+        let Some(cluster) = paths.cluster_major() else {
             return match bin_dir {
                 Some(folder) => Self::in_folder(folder, account),
                 None => Self::newest(account),
@@ -53,7 +53,7 @@ impl Programs {
         };
         let fits = |programs: &Self| programs.major.to_string() == cluster && programs.major >= OLDEST;
         let other = |found: String| StartError::OtherMajor {
-            folder: site.cluster.clone(),
+            folder: paths.cluster.clone(),
             remedy: remedy_for(&cluster),
             cluster: cluster.clone(),
             programs: found,

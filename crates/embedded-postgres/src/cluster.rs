@@ -10,21 +10,25 @@ use std::time::{Duration, Instant};
 
 use crate::account::make_private_folder;
 use crate::binaries::Programs;
-use crate::site::Site;
-use crate::tether::{Tether, command};
+use crate::cluster_paths::ClusterPaths;
+use crate::parent_death::{ParentDeathSignal, command};
 use crate::{NAME, StartError};
 
 /// Libc's C.UTF-8 sorts by code point and is everywhere the same; C does for systems without it.
 const LOCALES: [&str; 2] = ["C.UTF-8", "C"];
 
-/// Makes the cluster of a site that has none. The caller holds the site's lock.
-pub(super) fn create(site: &Site, programs: &Programs, tether: &Tether) -> Result<(), StartError> {
-    let occupied = site.is_occupied();
-    if occupied.map_err(|fault| StartError::from_io(&site.cluster, &fault))? {
-        return Err(StartError::NotACluster { folder: site.cluster.clone() });
+/// Creates the cluster where there is none. The caller holds the lock of these paths.
+pub(super) fn create(
+    paths: &ClusterPaths,
+    programs: &Programs,
+    parent_death: &ParentDeathSignal,
+) -> Result<(), StartError> {
+    let occupied = paths.is_occupied();
+    if occupied.map_err(|fault| StartError::from_io(&paths.cluster, &fault))? {
+        return Err(StartError::NotACluster { folder: paths.cluster.clone() });
     }
-    let draft = site.root.join("postgres.new");
-    let made = fill(site, &draft, programs, tether);
+    let draft = paths.root.join("postgres.new");
+    let made = fill(paths, &draft, programs, parent_death);
     if made.is_err() {
         // What is left would only take room; the fault itself is what the caller must hear of.
         let _ = fs::remove_dir_all(&draft);
@@ -32,26 +36,31 @@ pub(super) fn create(site: &Site, programs: &Programs, tether: &Tether) -> Resul
     made
 }
 
-fn fill(site: &Site, draft: &Path, programs: &Programs, tether: &Tether) -> Result<(), StartError> {
-    let in_draft = |fault: io::Error| StartError::from_io(&site.root, &fault);
+fn fill(
+    paths: &ClusterPaths,
+    draft: &Path,
+    programs: &Programs,
+    parent_death: &ParentDeathSignal,
+) -> Result<(), StartError> {
+    let in_draft = |fault: io::Error| StartError::from_io(&paths.root, &fault);
     clear(draft).map_err(in_draft)?;
     let mut outcome = Err(String::new());
     for locale in LOCALES {
         clear(draft).map_err(in_draft)?;
-        make_private_folder(draft, site.account.as_ref()).map_err(in_draft)?;
-        outcome = initdb(site, draft, programs, tether, locale).map_err(in_draft)?;
+        make_private_folder(draft, paths.account.as_ref()).map_err(in_draft)?;
+        outcome = initdb(paths, draft, programs, parent_death, locale).map_err(in_draft)?;
         match &outcome {
             Err(said) if said.contains("locale") => {}
             _ => break,
         }
     }
     if let Err(said) = outcome {
-        return Err(initdb_fault(site, &said));
+        return Err(initdb_fault(paths, &said));
     }
-    write_settings(site, draft, programs).map_err(in_draft)?;
+    write_settings(paths, draft, programs).map_err(in_draft)?;
     sync_disk(draft).map_err(in_draft)?;
-    fs::rename(draft, &site.cluster).map_err(in_draft)?;
-    File::open(&site.root).and_then(|root| root.sync_all()).map_err(in_draft)
+    fs::rename(draft, &paths.cluster).map_err(in_draft)?;
+    File::open(&paths.root).and_then(|root| root.sync_all()).map_err(in_draft)
 }
 
 /// Removes what an interrupted attempt left. A child of a killed initdb may still be writing there for
@@ -72,13 +81,13 @@ fn clear(draft: &Path) -> io::Result<()> {
 
 /// Runs initdb; the inner error is what it said when it failed.
 fn initdb(
-    site: &Site,
+    paths: &ClusterPaths,
     draft: &Path,
     programs: &Programs,
-    tether: &Tether,
+    parent_death: &ParentDeathSignal,
     locale: &str,
 ) -> io::Result<Result<(), String>> {
-    let mut initdb = tether.command(&programs.path("initdb"), site.account.as_ref(), "KILL");
+    let mut initdb = parent_death.command(&programs.path("initdb"), paths.account.as_ref(), "KILL");
     initdb
         .arg("--pgdata")
         .arg(draft)
@@ -97,8 +106,8 @@ fn initdb(
     Ok(Err(String::from_utf8_lossy(&said).into_owned()))
 }
 
-fn initdb_fault(site: &Site, said: &str) -> StartError {
-    let folder = site.cluster.clone();
+fn initdb_fault(paths: &ClusterPaths, said: &str) -> StartError {
+    let folder = paths.cluster.clone();
     if StartError::says_disk_is_full(said) {
         return StartError::DiskFull { folder };
     }
@@ -109,15 +118,15 @@ fn initdb_fault(site: &Site, said: &str) -> StartError {
 
 /// The settings an operator may want to change live in the cluster's own file; those we rely on are
 /// given at each start.
-fn write_settings(site: &Site, draft: &Path, programs: &Programs) -> io::Result<()> {
-    let compression = if supports_lz4(site, draft, programs) { "lz4" } else { "on" };
+fn write_settings(paths: &ClusterPaths, draft: &Path, programs: &Programs) -> io::Result<()> {
+    let compression = if supports_lz4(paths, draft, programs) { "lz4" } else { "on" };
     let mut file = OpenOptions::new().append(true).open(draft.join("postgresql.conf"))?;
     write!(file, "\n# Comanda\nmax_connections = 100\nshared_buffers = 128MB\nwal_compression = {compression}\n")
 }
 
 /// Whether the programs were built with lz4: asks the server, which refuses a value it does not know.
-fn supports_lz4(site: &Site, draft: &Path, programs: &Programs) -> bool {
-    let mut probe: Command = command(&programs.path("postgres"), site.account.as_ref());
+fn supports_lz4(paths: &ClusterPaths, draft: &Path, programs: &Programs) -> bool {
+    let mut probe: Command = command(&programs.path("postgres"), paths.account.as_ref());
     probe.arg("-D").arg(draft).args(["-c", "wal_compression=lz4", "-C", "wal_compression"]);
     probe.current_dir(draft).stdout(Stdio::null()).stderr(Stdio::null());
     probe.status().is_ok_and(|status| status.success())

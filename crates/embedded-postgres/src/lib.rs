@@ -5,11 +5,11 @@
 //! folder makes the cluster and owns the server; a second one attaches to it. Whoever owns the server
 //! stops it when leaving, also when killed; whoever is still there starts it again.
 //!
-//! - `site`: which folder, which user, which socket
+//! - `cluster_paths`: which folder, which user, which socket
 //! - `account`: the user the server runs as
 //! - `binaries`: where PostgreSQL's programs are
 //! - `cluster`: making a cluster
-//! - `tether`: running a program so that it does not outlive us
+//! - `parent_death`: running a program so that it does not outlive us
 //! - `postmaster`: what runs on a cluster already
 //! - `server`: starting and stopping the server
 //! - `log`: the server's log
@@ -22,9 +22,9 @@ mod error;
 mod log;
 mod postmaster;
 mod server;
-mod site;
+mod cluster_paths;
 mod supervisor;
-mod tether;
+mod parent_death;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ pub use error::StartError;
 /// The database, and the superuser who owns it.
 const NAME: &str = "comanda";
 /// How long a server that takes no connections yet is given before `start` gives up on it.
-const PATIENCE: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Where the cluster lives and which binaries to use.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ pub struct Settings {
 
 /// What `start` found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
+pub enum StartOutcome {
     /// There was no cluster: it was made and started.
     Created,
     /// There was a cluster without a server: it was started.
@@ -80,8 +80,8 @@ pub async fn start(settings: &Settings) -> Result<Embedded, StartError> {
 
 impl Embedded {
     /// How the server was found when this process came up.
-    pub fn arrival(&self) -> Arrival {
-        self.supervisor.arrival
+    pub fn start_outcome(&self) -> StartOutcome {
+        self.supervisor.start_outcome
     }
 
     /// A superuser connection over the private unix socket to the database `comanda`, role `comanda`.
@@ -116,7 +116,7 @@ impl Embedded {
     /// Connects, making the database the first time. A server that is just being started again (its
     /// former owner left at this very moment) is waited for.
     async fn ensure_database(&self) -> Result<(), StartError> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + START_TIMEOUT;
         loop {
             let fault = match self.connect_or_create().await {
                 Ok(()) => return Ok(()),
@@ -126,7 +126,7 @@ impl Embedded {
                 return Err(StartError::from_database(&fault, &self.supervisor.log));
             }
             if Instant::now() > deadline {
-                return Err(StartError::Timeout { seconds: PATIENCE.as_secs(), log: self.supervisor.log.clone() });
+                return Err(StartError::Timeout { seconds: START_TIMEOUT.as_secs(), log: self.supervisor.log.clone() });
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -18,12 +18,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::StartError;
-use crate::site::{PORT, Site, socket_in};
+use crate::cluster_paths::{ClusterPaths, PORT, socket_in};
 
 /// A process number that no system gives out (Linux ends at 4194304).
 const NO_PID: i32 = 4_194_305;
 /// How long a server may start, recover or stop before we give up on it.
-pub(super) const PATIENCE: Duration = Duration::from_mins(2);
+pub(super) const START_TIMEOUT: Duration = Duration::from_mins(2);
 /// How often a change is looked for.
 pub(super) const PAUSE: Duration = Duration::from_millis(4);
 
@@ -60,29 +60,29 @@ impl Postmaster {
     }
 }
 
-/// The server running on a site, waited for until it is ready; nothing if there is none, or if it was
+/// The server running on a cluster, waited for until it is ready; nothing if there is none, or if it was
 /// stopping and has ended.
-pub(super) fn find_running(site: &Site) -> Result<Option<Postmaster>, StartError> {
-    let deadline = Instant::now() + PATIENCE;
+pub(super) fn find_running(paths: &ClusterPaths) -> Result<Option<Postmaster>, StartError> {
+    let deadline = Instant::now() + START_TIMEOUT;
     while Instant::now() < deadline {
-        match Postmaster::read(&site.cluster) {
-            Some(server) if !server.is_alive(&site.cluster) => return Ok(None),
+        match Postmaster::read(&paths.cluster) {
+            Some(server) if !server.is_alive(&paths.cluster) => return Ok(None),
             Some(server) if server.ready => return Ok(Some(server)),
             Some(_) => thread::sleep(PAUSE),
             None => return Ok(None),
         }
     }
-    Err(StartError::Timeout { seconds: PATIENCE.as_secs(), log: site.log_path() })
+    Err(StartError::Timeout { seconds: START_TIMEOUT.as_secs(), log: paths.log_path() })
 }
 
-/// Prepares a site whose server is dead for a new one: waits for the dead server's orphans, and takes
+/// Prepares a cluster whose server is dead for a new one: waits for the dead server's orphans, and takes
 /// the number out of `postmaster.pid` if it now is a zombie's or a stranger's, which PostgreSQL would
 /// take for a running server. The rest of the file stays: it lets PostgreSQL itself see whether anybody
 /// still uses the old shared memory, and refuse.
-pub(super) fn clear_the_dead(site: &Site, socket_dir: &Path) -> io::Result<()> {
-    await_orphans(&site.cluster);
-    let path = site.cluster.join("postmaster.pid");
-    if let Some(dead) = Postmaster::read(&site.cluster)
+pub(super) fn clear_stale_server(paths: &ClusterPaths, socket_dir: &Path) -> io::Result<()> {
+    await_orphans(&paths.cluster);
+    let path = paths.cluster.join("postmaster.pid");
+    if let Some(dead) = Postmaster::read(&paths.cluster)
         && exists(dead.pid)
     {
         let text = fs::read_to_string(&path)?;

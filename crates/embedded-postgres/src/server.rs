@@ -13,10 +13,10 @@ use nix::unistd::Pid;
 
 use crate::StartError;
 use crate::binaries::Programs;
+use crate::cluster_paths::{ClusterPaths, PORT};
 use crate::log::{Log, reason};
-use crate::postmaster::{PATIENCE, PAUSE, Postmaster};
-use crate::site::{PORT, Site};
-use crate::tether::Tether;
+use crate::parent_death::ParentDeathSignal;
+use crate::postmaster::{PAUSE, Postmaster, START_TIMEOUT};
 
 /// How long a fast shutdown may take before it becomes an immediate one.
 const FAREWELL: Duration = Duration::from_secs(30);
@@ -32,23 +32,23 @@ impl Server {
     /// Starts the server and waits until it takes connections. The calling thread must stay: the
     /// kernel stops the server when it ends.
     pub(super) fn start(
-        site: &Site,
+        paths: &ClusterPaths,
         programs: &Programs,
-        tether: &Tether,
+        parent_death: &ParentDeathSignal,
         socket_dir: &Path,
     ) -> Result<Self, StartError> {
-        let in_cluster = |fault: io::Error| StartError::from_io(&site.cluster, &fault);
-        let log = Log::open(&site.log_path(), site.account.as_ref()).map_err(in_cluster)?;
-        let mut command = tether.command(&programs.path("postgres"), site.account.as_ref(), "INT");
-        command.arg("-D").arg(&site.cluster).args(settings(socket_dir)).current_dir(&site.cluster);
+        let in_cluster = |fault: io::Error| StartError::from_io(&paths.cluster, &fault);
+        let log = Log::open(&paths.log_path(), paths.account.as_ref()).map_err(in_cluster)?;
+        let mut command = parent_death.command(&programs.path("postgres"), paths.account.as_ref(), "INT");
+        command.arg("-D").arg(&paths.cluster).args(settings(socket_dir)).current_dir(&paths.cluster);
         command.stdout(log.writer().map_err(in_cluster)?);
         command.stderr(log.writer().map_err(in_cluster)?);
         let child = command.spawn().map_err(|fault| StartError::NotStartable {
             line: format!("cannot run {}: {fault}", programs.path("postgres").display()),
-            log: site.log_path(),
+            log: paths.log_path(),
         })?;
         let mut server = Self { child, log };
-        match server.await_ready(site) {
+        match server.await_ready(paths) {
             Ok(()) => Ok(server),
             Err(fault) => {
                 server.stop();
@@ -57,27 +57,27 @@ impl Server {
         }
     }
 
-    fn await_ready(&mut self, site: &Site) -> Result<(), StartError> {
-        let deadline = Instant::now() + PATIENCE;
+    fn await_ready(&mut self, paths: &ClusterPaths) -> Result<(), StartError> {
+        let deadline = Instant::now() + START_TIMEOUT;
         while Instant::now() < deadline {
             if self.has_ended() {
-                return Err(self.explain_end(site));
+                return Err(self.explain_end(paths));
             }
-            let told = Postmaster::read(&site.cluster);
+            let told = Postmaster::read(&paths.cluster);
             if told.is_some_and(|server| server.ready && server.pid == self.pid().as_raw()) {
                 return Ok(());
             }
             thread::sleep(PAUSE);
         }
-        Err(StartError::Timeout { seconds: PATIENCE.as_secs(), log: site.log_path() })
+        Err(StartError::Timeout { seconds: START_TIMEOUT.as_secs(), log: paths.log_path() })
     }
 
-    fn explain_end(&self, site: &Site) -> StartError {
+    fn explain_end(&self, paths: &ClusterPaths) -> StartError {
         let text = self.log.since_start();
         if StartError::says_disk_is_full(&text) {
-            return StartError::DiskFull { folder: site.cluster.clone() };
+            return StartError::DiskFull { folder: paths.cluster.clone() };
         }
-        StartError::NotStartable { line: reason(&text), log: site.log_path() }
+        StartError::NotStartable { line: reason(&text), log: paths.log_path() }
     }
 
     /// Whether the server is gone; reaps it if so.

@@ -1,4 +1,4 @@
-//! The thread that owns the server. The kernel stops a tethered program when the thread that started
+//! The thread that owns the server. The kernel stops a program started with parent-death signal when the thread that started
 //! it ends, so this one lives exactly as long as the server is wanted: it starts the server, waits, and
 //! starts it again when it died. If the server is another process's, it takes over when that one leaves.
 
@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use crate::binaries::Programs;
-use crate::postmaster::{Postmaster, clear_the_dead, find_running};
+use crate::cluster_paths::ClusterPaths;
+use crate::parent_death::ParentDeathSignal;
+use crate::postmaster::{Postmaster, clear_stale_server, find_running};
 use crate::server::Server;
-use crate::site::Site;
-use crate::tether::Tether;
-use crate::{Arrival, Settings, StartError, cluster};
+use crate::{Settings, StartError, StartOutcome, cluster};
 
 /// How often the server is looked after.
 const TICK: Duration = Duration::from_millis(100);
@@ -28,18 +28,18 @@ const LONG_LIFE: Duration = Duration::from_mins(1);
 /// The running thread, held by the one who wants the server.
 #[derive(Debug)]
 pub(super) struct Supervisor {
-    pub(super) arrival: Arrival,
+    pub(super) start_outcome: StartOutcome,
     pub(super) socket_dir: PathBuf,
     pub(super) port: u16,
     pub(super) log: PathBuf,
-    /// Nothing is ever sent: that it is dropped is the message.
-    lifeline: Sender<()>,
+    /// Nothing is ever sent: when it is dropped, the thread ends.
+    keep_alive: Sender<()>,
     ended: oneshot::Receiver<()>,
 }
 
 /// What the thread found when it came up.
-struct Opening {
-    arrival: Arrival,
+struct Opened {
+    start_outcome: StartOutcome,
     socket_dir: PathBuf,
     port: u16,
     log: PathBuf,
@@ -47,7 +47,7 @@ struct Opening {
 
 /// Starts the thread, and waits until there is a server.
 pub(super) async fn launch(settings: Settings) -> Result<Supervisor, StartError> {
-    let (lifeline, wanted) = mpsc::channel();
+    let (keep_alive, wanted) = mpsc::channel();
     let (tell, told) = oneshot::channel();
     let (leave, ended) = oneshot::channel();
     let data_dir = settings.data_dir.clone();
@@ -64,11 +64,11 @@ pub(super) async fn launch(settings: Settings) -> Result<Supervisor, StartError>
     spawned.map_err(|fault| gone(fault.to_string()))?;
     let opening = told.await.map_err(|fault| gone(fault.to_string()))??;
     Ok(Supervisor {
-        arrival: opening.arrival,
+        start_outcome: opening.start_outcome,
         socket_dir: opening.socket_dir,
         port: opening.port,
         log: opening.log,
-        lifeline,
+        keep_alive,
         ended,
     })
 }
@@ -76,78 +76,83 @@ pub(super) async fn launch(settings: Settings) -> Result<Supervisor, StartError>
 impl Supervisor {
     /// Lets the thread end, and with it the server if it is ours.
     pub(super) async fn stop(self) {
-        drop(self.lifeline);
+        drop(self.keep_alive);
         // An error means that the thread has ended, which is what is waited for.
         let _ = self.ended.await;
     }
 }
 
-fn supervise(settings: &Settings, wanted: &Receiver<()>, tell: oneshot::Sender<Result<Opening, StartError>>) {
-    let found = Keeper::find(settings).and_then(|mut keeper| {
-        let opening = keeper.open()?;
-        Ok((keeper, opening))
+fn supervise(settings: &Settings, wanted: &Receiver<()>, tell: oneshot::Sender<Result<Opened, StartError>>) {
+    let found = ServerSupervision::find(settings).and_then(|mut supervision| {
+        let opening = supervision.open()?;
+        Ok((supervision, opening))
     });
     match found {
-        Ok((mut keeper, opening)) => {
-            // If nobody listens any more, the lifeline is cut too and the watch ends at once.
+        Ok((mut supervision, opening)) => {
+            // If nobody listens any more, the keep_alive is cut too and the watch ends at once.
             let _ = tell.send(Ok(opening));
-            keeper.watch(wanted);
-            keeper.leave();
+            supervision.watch(wanted);
+            supervision.leave();
         }
         Err(fault) => drop(tell.send(Err(fault))),
     }
 }
 
-/// A server on the site: ours, or another process's.
-enum Occupant {
-    Nobody,
-    Ours(Server),
-    Theirs(Postmaster),
+/// The server that runs on the cluster.
+enum RunningServer {
+    /// There is none.
+    Absent,
+    /// This process started it, and stops it.
+    Owned(Server),
+    /// Another process started it.
+    Foreign(Postmaster),
 }
 
-struct Keeper {
+/// What the thread works on.
+struct ServerSupervision {
     bin_dir: Option<PathBuf>,
-    site: Site,
+    paths: ClusterPaths,
     /// Looked for only when there is something to start.
-    tether: Option<Tether>,
-    occupant: Occupant,
+    parent_death: Option<ParentDeathSignal>,
+    server: RunningServer,
 }
 
-impl Keeper {
+impl ServerSupervision {
     fn find(settings: &Settings) -> Result<Self, StartError> {
         Ok(Self {
             bin_dir: settings.bin_dir.clone(),
-            site: Site::choose(&settings.data_dir)?,
-            tether: None,
-            occupant: Occupant::Nobody,
+            paths: ClusterPaths::choose(&settings.data_dir)?,
+            parent_death: None,
+            server: RunningServer::Absent,
         })
     }
 
     /// Attaches to the running server, or starts one, making the cluster first if there is none.
-    fn open(&mut self) -> Result<Opening, StartError> {
-        let _lock = self.site.lock()?;
-        if let Some(running) = find_running(&self.site)? {
+    fn open(&mut self) -> Result<Opened, StartError> {
+        let _lock = self.paths.lock()?;
+        if let Some(running) = find_running(&self.paths)? {
             let (socket_dir, port) = (running.socket_dir.clone(), running.port);
-            self.occupant = Occupant::Theirs(running);
-            return Ok(self.opening(Arrival::Reattached, socket_dir, port));
+            self.server = RunningServer::Foreign(running);
+            return Ok(self.opening(StartOutcome::Reattached, socket_dir, port));
         }
-        let programs = Programs::find(self.bin_dir.as_deref(), &self.site)?;
-        let tether = self.tether.get_or_insert_with(Tether::find);
-        let arrival = if self.site.has_cluster() {
-            Arrival::Started
+        let programs = Programs::find(self.bin_dir.as_deref(), &self.paths)?;
+        let parent_death = self.parent_death.get_or_insert_with(ParentDeathSignal::find);
+        let start_outcome = if self.paths.has_cluster() {
+            StartOutcome::Started
         } else {
-            cluster::create(&self.site, &programs, tether)?;
-            Arrival::Created
+            cluster::create(&self.paths, &programs, parent_death)?;
+            StartOutcome::Created
         };
-        let socket_dir = self.site.socket_dir()?;
-        clear_the_dead(&self.site, &socket_dir).map_err(|fault| StartError::from_io(&self.site.cluster, &fault))?;
-        let server = Server::start(&self.site, &programs, tether, &socket_dir)?;
-        self.occupant = Occupant::Ours(server);
-        Ok(self.opening(arrival, socket_dir, super::site::PORT))
+        let socket_dir = self.paths.socket_dir()?;
+        clear_stale_server(&self.paths, &socket_dir)
+            .map_err(|fault| StartError::from_io(&self.paths.cluster, &fault))?;
+        let server = Server::start(&self.paths, &programs, parent_death, &socket_dir)?;
+        self.server = RunningServer::Owned(server);
+        Ok(self.opening(start_outcome, socket_dir, crate::cluster_paths::PORT))
     }
 
-    fn opening(&self, arrival: Arrival, socket_dir: PathBuf, port: u16) -> Opening {
-        Opening { arrival, socket_dir, port, log: self.site.log_path() }
+    fn opening(&self, start_outcome: StartOutcome, socket_dir: PathBuf, port: u16) -> Opened {
+        Opened { start_outcome, socket_dir, port, log: self.paths.log_path() }
     }
 
     /// Looks after the server until it is not wanted any more.
@@ -165,7 +170,7 @@ impl Keeper {
             if opened.elapsed() > LONG_LIFE {
                 pause = PAUSES.0;
             }
-            tracing::warn!(cluster = %self.site.cluster.display(), "the database server is gone, starting it again");
+            tracing::warn!(cluster = %self.paths.cluster.display(), "the database server is gone, starting it again");
             while is_wanted(wanted, pause) {
                 pause = (pause * 2).min(PAUSES.1);
                 opened = Instant::now();
@@ -183,21 +188,21 @@ impl Keeper {
     }
 
     fn is_up(&mut self) -> bool {
-        match &mut self.occupant {
-            Occupant::Nobody => false,
-            Occupant::Ours(server) => !server.has_ended(),
-            Occupant::Theirs(running) => running.is_alive(&self.site.cluster),
+        match &mut self.server {
+            RunningServer::Absent => false,
+            RunningServer::Owned(server) => !server.has_ended(),
+            RunningServer::Foreign(running) => running.is_alive(&self.paths.cluster),
         }
     }
 
     fn tidy(&mut self) {
-        if let Occupant::Ours(server) = &mut self.occupant {
+        if let RunningServer::Owned(server) = &mut self.server {
             server.tidy_log();
         }
     }
 
     fn leave(self) {
-        if let Occupant::Ours(server) = self.occupant {
+        if let RunningServer::Owned(server) = self.server {
             server.stop();
         }
     }

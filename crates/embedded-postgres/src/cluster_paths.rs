@@ -18,15 +18,15 @@ use crate::account::{Account, make_private_folder};
 /// Names the socket; nothing listens on it, so it cannot collide with anything.
 pub(super) const PORT: u16 = 5432;
 /// Where root keeps clusters whose own folder the server's user cannot reach.
-const REFUGE: &str = "/var/lib/comanda";
+const FALLBACK_ROOT: &str = "/var/lib/comanda";
 /// A unix socket's path fits into so many bytes.
-const LONGEST_SOCKET: usize = 107;
+const MAX_SOCKET_PATH: usize = 107;
 /// Another process may hold the lock while it makes a cluster or recovers one.
-const LOCK_PATIENCE: Duration = Duration::from_secs(150);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(150);
 
 /// The place of one cluster.
 #[derive(Debug)]
-pub(super) struct Site {
+pub(super) struct ClusterPaths {
     /// Holds the cluster, the half-made cluster and the lock; absolute, without symbolic links.
     pub(super) root: PathBuf,
     /// The cluster: `postgres` in `root`.
@@ -35,7 +35,7 @@ pub(super) struct Site {
     pub(super) account: Option<Account>,
 }
 
-impl Site {
+impl ClusterPaths {
     /// Finds the place for a data folder, making the folder if it is missing.
     pub(super) fn choose(data_dir: &Path) -> Result<Self, StartError> {
         let made = fs::create_dir_all(data_dir).and_then(|()| fs::canonicalize(data_dir));
@@ -45,9 +45,9 @@ impl Site {
             return Ok(here);
         };
         if account.can_enter(&here.root) {
-            // A cluster in the refuge is from a time when the folder could not be entered; it stays in use.
-            return match Self::refuge_of(&here.root) {
-                refuge if !here.has_cluster() && refuge.has_cluster() => refuge.settle(&here),
+            // A cluster in the fallback is from a time when the folder could not be entered; it stays in use.
+            return match Self::fallback_of(&here.root) {
+                fallback if !here.has_cluster() && fallback.has_cluster() => fallback.prepare(&here),
                 _ => Ok(here),
             };
         }
@@ -57,7 +57,7 @@ impl Site {
                 folder: here.root,
             });
         }
-        Self::refuge_of(&here.root).settle(&here)
+        Self::fallback_of(&here.root).prepare(&here)
     }
 
     fn at(root: PathBuf) -> Self {
@@ -65,14 +65,14 @@ impl Site {
         Self { account: Account::for_server(&cluster), cluster, root }
     }
 
-    fn refuge_of(home: &Path) -> Self {
-        Self::at(Path::new(REFUGE).join(digest(home)))
+    fn fallback_of(home: &Path) -> Self {
+        Self::at(Path::new(FALLBACK_ROOT).join(digest(home)))
     }
 
-    fn settle(self, home: &Self) -> Result<Self, StartError> {
+    fn prepare(self, home: &Self) -> Result<Self, StartError> {
         // Opened explicitly: under a strict umask the server's user could not enter this one either.
         let made = fs::create_dir_all(&self.root)
-            .and_then(|()| fs::set_permissions(REFUGE, Permissions::from_mode(0o755)))
+            .and_then(|()| fs::set_permissions(FALLBACK_ROOT, Permissions::from_mode(0o755)))
             .and_then(|()| fs::set_permissions(&self.root, Permissions::from_mode(0o755)));
         made.map_err(|fault| StartError::from_io(&self.root, &fault))?;
         tracing::info!(
@@ -103,7 +103,7 @@ impl Site {
             choices.push(of_session.join(&short_name));
         }
         choices.push(Path::new("/tmp").join(&short_name));
-        choices.retain(|folder| socket_in(folder, PORT).as_os_str().len() <= LONGEST_SOCKET);
+        choices.retain(|folder| socket_in(folder, PORT).as_os_str().len() <= MAX_SOCKET_PATH);
         let mut refusal = None;
         for folder in choices {
             match make_private_folder(&folder, self.account.as_ref()) {
@@ -122,7 +122,7 @@ impl Site {
         let path = self.root.join("postgres.lock");
         let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = open.map_err(|fault| StartError::from_io(&self.root, &fault))?;
-        let deadline = Instant::now() + LOCK_PATIENCE;
+        let deadline = Instant::now() + LOCK_TIMEOUT;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
@@ -131,7 +131,7 @@ impl Site {
                     thread::sleep(Duration::from_millis(10));
                 }
                 Err(TryLockError::WouldBlock) => {
-                    return Err(StartError::Timeout { seconds: LOCK_PATIENCE.as_secs(), log: self.log_path() });
+                    return Err(StartError::Timeout { seconds: LOCK_TIMEOUT.as_secs(), log: self.log_path() });
                 }
             }
         }

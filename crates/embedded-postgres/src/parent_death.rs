@@ -81,15 +81,15 @@ pub(super) fn command(program: &Path, account: Option<&Account>) -> Command {
 
 /// Has the kernel send a signal to a program when the *thread* that started it ends, however it ends.
 #[derive(Debug)]
-pub(super) struct Tether {
+pub(super) struct ParentDeathSignal {
     setpriv: Option<PathBuf>,
 }
 
-impl Tether {
+impl ParentDeathSignal {
     /// Looks for a `setpriv` that can do it; warns if there is none.
     pub(super) fn find() -> Self {
         let places = ["/usr/bin/setpriv", "/bin/setpriv", "setpriv"];
-        let setpriv = places.iter().map(PathBuf::from).find(|program| can_tether(program));
+        let setpriv = places.iter().map(PathBuf::from).find(|program| can_set_parent_death_signal(program));
         if setpriv.is_none() {
             tracing::warn!(
                 "no setpriv with --pdeathsig (package util-linux): if this process is killed, the database \
@@ -112,7 +112,7 @@ impl Tether {
 }
 
 /// The setpriv of busybox and old ones do not know the option.
-fn can_tether(setpriv: &Path) -> bool {
+fn can_set_parent_death_signal(setpriv: &Path) -> bool {
     let mut probe = command(setpriv, None);
     probe.args(["--pdeathsig", "INT", "--"]).arg(setpriv).arg("--version");
     probe.stdout(Stdio::null()).stderr(Stdio::null());
