@@ -117,11 +117,12 @@ pub async fn measure(database: &str) {
     let server = Server::start(&["serve", database, "-"]);
     let owner = Customer::signed_in(&server.address, 0, first, item).await;
     let customer = Customer::signed_in(&server.address, 1, first, item).await;
-    let mut http = Connection::open(&server.address).await;
     let mut costs: BTreeMap<String, Vec<Cost>> = BTreeMap::new();
     let today = Utc::now().date_naive();
     for recipe in Recipe::extremes().into_iter().chain((0..RANDOM).map(Recipe::random)) {
         let id = restaurant(&pool).await;
+        // Anew each time: a connection that says nothing for some seconds is closed.
+        let mut http = Connection::open(&server.address).await;
         let path = |rest: &str| format!("/api/restaurants/{id}{rest}");
         http.ask("PATCH", &path(""), &owner.token, None, &recipe.profile()).await;
         for (below, body) in [("/hours", recipe.hours(today)), ("/zones", recipe.zones()), ("/menu", recipe.menu())] {

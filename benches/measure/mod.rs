@@ -8,6 +8,9 @@ use comanda::clock::Clock;
 use comanda::config::{Config, Source};
 use comanda::database::Reached;
 use comanda::serve;
+use nix::sys::time::TimeValLike as _;
+use nix::time::{ClockId, clock_getcpuclockid};
+use nix::unistd::Pid;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -90,11 +93,11 @@ impl Server {
         statm.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok()).unwrap_or_default() / 256.0
     }
 
-    /// Processor time of its threads so far, in nanoseconds, as the scheduler counts it.
+    /// Its processor time so far, in nanoseconds, with that of threads that have ended.
     pub fn nanoseconds(&self) -> u64 {
-        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap().flatten();
-        let counted = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("schedstat")).ok());
-        counted.filter_map(|line| line.split(' ').next()?.parse::<u64>().ok()).sum()
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        let time = clock_getcpuclockid(pid).and_then(ClockId::now).unwrap();
+        u64::try_from(time.num_nanoseconds()).unwrap()
     }
 
     /// Its processor time so far, in seconds.
