@@ -12,6 +12,7 @@ use super::sql::{self, Lease, Operation as Stored};
 use super::{Device, State};
 use crate::accounts::sql::sessions;
 use crate::accounts::{Caller, profile};
+use crate::actor::Actor;
 use crate::app::App;
 use crate::cart::sql::WantedLine;
 use crate::cart::sql::lines::LineWrite;
@@ -184,17 +185,17 @@ impl Unit<'_> {
         let party = OrderParty::of(self.app, caller, id, Operation::UpdateOrderStatus).await?;
         let (scope, if_match) = (party.scope, IfMatch(wish.version));
         let step = StepWish::read(wish.status, wish.reason, wish.return_stock)?;
-        // What is kept here is answered again for as long as the device repeats it, and a driver may know where an order
-        // goes only until it is delivered.
-        let is_driver = scope.driver_id().is_some();
+        // What is kept here is answered again for as long as the device repeats it: also after a driver has delivered the
+        // order, and after somebody has left the restaurant. Only the customer's own result holds their details.
+        let is_customer = scope.actor() == Actor::Customer;
         let done = self.commit(scope, move |tx| {
             Box::pin(async move {
                 let order = advance(tx, &scope, id, if_match, step).await?;
-                effect(&if is_driver { order.without_customer_details() } else { order })
+                effect(&if is_customer { order } else { order.without_customer_details() })
             })
         });
         done.await.map_err(|problem| match problem.code() {
-            Code::VersionConflict if is_driver => {
+            Code::VersionConflict if !is_customer => {
                 Problem::new(Code::VersionConflict, "Get the order, and repeat the request with its current version.")
             }
             _ => problem,
