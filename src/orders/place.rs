@@ -71,8 +71,9 @@ pub async fn from_quote(
     let stored = sql::quotes::enter(tx, wanted.quote, customer).await?.ok_or_else(Problem::not_found)?;
     let scope = entered(stored.restaurant_id, customer);
     let for_later = wanted.scheduled_for.is_some() || stored.content.scheduled.is_some();
-    let network = hold_to_limits(tx, &scope, buyer, for_later, rules).await?;
     let Honoured { door, wanted, offer, cart } = honour::honour(tx, &scope, &stored, wanted, rules).await?;
+    // After the quote's cart is locked: an order from that cart locks it before it is counted, too.
+    let network = hold_to_limits(tx, &scope, buyer, for_later, rules).await?;
     let placement = Placement { customer, network, wanted, offer, cart, quote: Some(stored.id) };
     write(tx, &scope, &door.restaurant, placement, rules).await
 }
@@ -82,8 +83,8 @@ fn entered(restaurant: RestaurantId, customer: UserId) -> RestaurantScope {
     RestaurantScope::customer("the restaurant of the customer's own cart or quote", restaurant, customer)
 }
 
-/// Refuses one order more than the customer, or their network, may hold here. Asked under locks, before anything is priced.
-/// Gives the network, if the order is to be counted for it.
+/// Refuses one order more than the customer, or their network, may hold here. Asked under locks that are taken after those of
+/// cart and quote. Gives the network, if the order is to be counted for it.
 async fn hold_to_limits(
     tx: &mut Tx,
     scope: &RestaurantScope,

@@ -99,6 +99,26 @@ async fn the_customers_of_one_network_hold_so_many_orders_at_a_restaurant() {
     assert_eq!(app.count("select count(*) from order_networks where closed_at is null").await, 5);
 }
 
+/// An order from a cart and one from a quote of that cart lock the same things: in the same sequence, or else each waits for the
+/// other until PostgreSQL ends one of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_from_a_cart_and_from_its_quote_at_once_do_not_wait_in_a_circle() {
+    let app = TestApp::with(&[("ORDER_MAX_OPEN", "500"), ("ORDER_MAX_OPEN_PER_NETWORK", "5000")]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let ada = app.customer("Ada").await;
+    for round in 0..20 {
+        let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
+        let wanted = json!({ "cartId": cart["id"], "fulfilment": "PICKUP" });
+        let quote = ada.post(&luigi.path("/quotes"), &wanted).await.expect(201);
+        let (from_cart, from_quote) = (format!("cart-{round}"), format!("quote-{round}"));
+        let quoted = json!({ "quoteId": quote["id"] });
+        let replies = tokio::join!(ada.asks_for_order(&from_cart, &wanted), ada.asks_for_order(&from_quote, &quoted));
+        let mut statuses = [replies.0.status, replies.1.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [201, 409], "{} {}", replies.0.text(), replies.1.text());
+    }
+}
+
 #[tokio::test]
 async fn orders_of_a_network_within_an_hour_are_limited_online_and_offline() {
     let limits = [("ORDER_MAX_RECENT_PER_NETWORK", "3"), ("SYNC_POLL_INTERVAL", "100ms"), BEHIND_US];

@@ -57,6 +57,26 @@ pub fn stock(shop: &Shop, dish: &Dish, change: i64) -> Value {
 }
 
 #[tokio::test]
+async fn a_result_that_is_kept_tells_staff_nothing_of_the_customer() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").sells("Tiramisù", 600).opens().await;
+    let ada = app.customer("Ada").await;
+    let now = app.clock.now();
+    let mut wanted = place(&luigi, luigi.any_dish(), 1);
+    wanted["note"] = json!("Ring at Rossi's");
+    let placed = sends(&ada, "phone", &[op(1, "order.place", now, wanted)]).await.expect(200);
+    assert_eq!(placed["data"][0]["result"]["note"], "Ring at Rossi's", "the customer's own result is whole");
+    let order = placed["data"][0]["result"]["id"].clone();
+    let ops = [op(1, "order.status", now, json!({ "orderId": order, "status": "CONFIRMED" }))];
+    let first = sends(&luigi.owner, "tablet", &ops).await.expect(200);
+    let again = sends(&luigi.owner, "tablet", &ops).await.expect(200);
+    for answer in [first, again] {
+        let result = &answer["data"][0]["result"];
+        assert_eq!((&result["status"], &result["note"]), (&json!("CONFIRMED"), &Value::Null), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_batch_is_done_in_order_and_each_operation_is_answered() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells_counted("Tiramisù", 600, 10).opens().await;
