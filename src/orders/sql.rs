@@ -129,13 +129,20 @@ impl LineRow {
 }
 
 impl Row {
-    /// Lines and chosen modifiers, nested ones included.
-    fn parts(&self) -> usize {
-        fn all(modifiers: &[SoldModifier]) -> usize {
-            modifiers.iter().map(|one| 1 + all(&one.modifiers)).sum()
+    /// About how many bytes its lines take in an answer: what is written of every line and of every modifier, the texts,
+    /// and the names of allergens and diets.
+    fn bytes_of_lines(&self) -> usize {
+        fn of_modifiers(modifiers: &[SoldModifier]) -> usize {
+            modifiers.iter().map(|one| 150 + one.name.len() + of_modifiers(&one.modifiers)).sum()
         }
-        let lines = self.lines.iter().flat_map(|lines| &lines.0);
-        lines.map(|line| 1 + all(&line.modifiers)).sum()
+        let of_line = |line: &LineRow| {
+            let names = line.allergens.contains.len() + line.allergens.may_contain.len() + line.allergens.diets.len();
+            250 + line.name.len()
+                + line.note.as_ref().map_or(0, String::len)
+                + 16 * names
+                + of_modifiers(&line.modifiers)
+        };
+        self.lines.iter().flat_map(|lines| &lines.0).map(of_line).sum()
     }
 
     fn into_order(self) -> Order {

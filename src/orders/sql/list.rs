@@ -129,18 +129,19 @@ impl Sieve {
     }
 }
 
-/// Most lines and chosen modifiers, together, on a page of orders; one order more may be on it.
-const MOST_PARTS: usize = 4_000;
+/// About how many bytes of lines are on a page of orders at most; one order more may be on it. Two hundred orders of five
+/// lines with two modifiers each are half of it.
+const MOST_BYTES: usize = 1_000_000;
 
 /// The rows of a page, and whether it ends before its time: orders of a hundred lines are few on a page. What follows is
 /// not read into orders any more.
 async fn until_full(mut rows: impl Stream<Item = sqlx::Result<Row>> + Unpin) -> Result<(Vec<Row>, bool), Problem> {
-    let (mut page, mut parts) = (Vec::new(), 0);
+    let (mut page, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.try_next().await? {
-        if parts >= MOST_PARTS {
+        if bytes >= MOST_BYTES {
             return Ok((page, true));
         }
-        parts += row.parts();
+        bytes += row.bytes_of_lines();
         page.push(row);
     }
     Ok((page, false))
