@@ -83,6 +83,8 @@ struct Stage {
     /// Half a sign-in, and a request for a new password, of somebody else.
     challenge: String,
     reset: String,
+    /// Somebody who is to work at a restaurant, and somebody who is to drive.
+    newcomers: [String; 2],
 }
 
 impl Stage {
@@ -99,7 +101,8 @@ impl Stage {
         let reset = world.app.stranger().post("/api/auth/forgot-password", &forgot).await.expect(202);
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let (challenge, reset) = (text(&half["challenge"]), text(&reset["resetId"]));
-        Self { own, theirs, order, cart, spare: spare["spareDriver"].clone(), challenge, reset, world }
+        let newcomers = [world.app.customer("Waiter").await.id, world.app.customer("Rider").await.id];
+        Self { own, theirs, order, cart, spare: spare["spareDriver"].clone(), challenge, reset, newcomers, world }
     }
 
     /// Bodies in which everything is right.
@@ -152,6 +155,8 @@ impl Stage {
             ),
             case(Operation::BulkUpdateOrders, Caller::Admin, order("PREPARING", &self.world.ids(Target::B)["orderId"])),
             case(Operation::AssignDelivery, staff, json!({ "driverId": self.spare })),
+            case(Operation::AddMember, Caller::Admin, json!({ "userId": self.newcomers[0], "role": "STAFF" })),
+            case(Operation::CreateDriver, Caller::Admin, json!({ "userId": self.newcomers[1], "vehicle": "BICYCLE" })),
             // Whoever works at one restaurant only has nowhere to copy its menu to.
             Case { never_right: Some("/to"), ..case(Operation::CopyMenu, staff, json!({})) },
             Case { never_right: Some("/resetId"), ..case(Operation::ResetPassword, Caller::Anonymous, reset) },
