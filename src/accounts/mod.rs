@@ -104,7 +104,7 @@ pub struct User {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
-    /// Whose.
+    /// The account's id.
     pub id: UserId,
     /// Lower case.
     #[schema(example = "ada@example.com")]

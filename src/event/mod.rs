@@ -15,7 +15,7 @@ pub use kind::{Aggregate, EventKind};
 
 /// What happened. It carries what a GET would have answered right after it.
 pub struct Event<'a> {
-    /// What.
+    /// What happened.
     pub kind: EventKind,
     /// The id of the order, delivery or restaurant that it is about; a menu has its restaurant's.
     pub id: Uuid,

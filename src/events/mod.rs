@@ -33,13 +33,13 @@ pub async fn publish(tx: &mut Tx, scope: &RestaurantScope, event: Event<'_>) -> 
 
 /// Something that happened before the log was there to note it.
 pub struct PastEvent<'a> {
-    /// When.
+    /// When it happened; may be long ago.
     pub at: DateTime<Utc>,
     /// In which capacity it was done.
     pub actor: Actor,
     /// Who, where it was a person.
     pub actor_id: Option<UserId>,
-    /// What.
+    /// The event as it would have been appended then.
     pub event: Event<'a>,
 }
 
@@ -48,7 +48,7 @@ pub struct PastEvent<'a> {
 pub struct Recorded {
     /// Its number.
     pub seq: i64,
-    /// Whose.
+    /// The restaurant that the event belongs to.
     pub restaurant_id: RestaurantId,
     /// The order it concerns.
     pub order_id: Option<OrderId>,
@@ -70,7 +70,7 @@ pub struct Recorded {
     pub version: i64,
     /// In which capacity it was done.
     pub actor: Actor,
-    /// When.
+    /// When it was appended.
     pub at: DateTime<Utc>,
     /// The body without its number.
     pub payload: sqlx::types::Json<Box<RawValue>>,
@@ -97,7 +97,7 @@ pub struct TimelineEntry {
     pub name: String,
     /// In which capacity it was done.
     pub actor: Actor,
-    /// When.
+    /// When it happened.
     pub at: DateTime<Utc>,
     /// Equal to what a socket was sent.
     #[schema(value_type = Object)]

@@ -10,7 +10,6 @@ use axum::response::Response;
 use crate::accounts::caller::bearer;
 use crate::app::App;
 use crate::client::Client;
-use crate::ids::UserId;
 use crate::permission::Operation;
 use crate::problem::{Code, Problem};
 
@@ -26,15 +25,6 @@ const fn is_failure(code: Code) -> bool {
     )
 }
 
-impl Problem {
-    /// Notes whose account the request was about, for the log; the answer does not tell.
-    #[must_use]
-    pub fn concerning(mut self, user: Option<UserId>) -> Self {
-        self.concerns = user.map(Box::new);
-        self
-    }
-}
-
 /// Logs each refusal to a request that is to prove who somebody is.
 pub async fn log(State(app): State<Arc<App>>, client: Client, request: Request, next: Next) -> Response {
     let operation = request.extensions().get::<Operation>().copied().filter(|operation| operation.takes_proof());
@@ -43,12 +33,7 @@ pub async fn log(State(app): State<Arc<App>>, client: Client, request: Request, 
     let response = next.run(request).await;
     if let Some(problem) = response.extensions().get::<Problem>().filter(|problem| is_failure(problem.code())) {
         let signed_in = || Some(app.tokens.check(&token?, app.clock.now()).ok()?.sub);
-        let user = problem
-            .concerns
-            .as_deref()
-            .copied()
-            .or_else(signed_in)
-            .map_or_else(|| "-".to_owned(), |user| user.to_string());
+        let user = problem.concerns().or_else(signed_in).map_or_else(|| "-".to_owned(), |user| user.to_string());
         let (client, code) = (client.address(), problem.code().word());
         tracing::warn!(%client, user, operation = operation.id(), code, "authentication failed");
     }

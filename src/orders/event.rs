@@ -16,7 +16,7 @@ impl Order {
     /// Its status changed.
     ///
     /// # Errors
-    /// As [`Order::placed_event`].
+    /// When the order cannot be written as JSON.
     pub fn status_changed_event(&self) -> Result<Event<'_>, Problem> {
         self.event(EventKind::OrderStatusChanged)
     }
@@ -24,7 +24,7 @@ impl Order {
     /// It was promised for later.
     ///
     /// # Errors
-    /// As [`Order::placed_event`].
+    /// When the order cannot be written as JSON.
     pub fn promise_changed_event(&self) -> Result<Event<'_>, Problem> {
         self.event(EventKind::OrderPromiseChanged)
     }

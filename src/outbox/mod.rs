@@ -122,7 +122,7 @@ impl Kind {
 
 /// One thing to tell one recipient.
 pub struct Notice<'a> {
-    /// What.
+    /// Which message it is; says the words.
     pub kind: Kind,
     /// The same key is told once.
     pub dedupe_key: String,
