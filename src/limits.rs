@@ -188,6 +188,39 @@ impl Buckets {
     }
 }
 
+/// What the limits say to one action of several in a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowance {
+    /// Whether it may be done; its token is taken then.
+    pub is_granted: bool,
+    /// How long until one more is granted; zero if at once.
+    pub wait: Duration,
+    /// For what is done in the background: how long to pause until a quarter of each limit is there again for the requests
+    /// that the user, and the network, make meanwhile.
+    pub pause: Duration,
+}
+
+/// The part of a limit that background work leaves to requests: one of so many.
+const RESERVED_PART: u32 = 4;
+
+impl Allowance {
+    const UNLIMITED: Self = Self { is_granted: true, wait: Duration::ZERO, pause: Duration::ZERO };
+
+    fn of(quota: Quota, verdict: Verdict) -> Self {
+        let reserved = quota.count() / RESERVED_PART;
+        let missing = quota.interval() * reserved.saturating_sub(verdict.remaining);
+        Self { is_granted: verdict.allowed, wait: verdict.wait, pause: verdict.wait + missing }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            is_granted: self.is_granted && other.is_granted,
+            wait: self.wait.max(other.wait),
+            pause: self.pause.max(other.pause),
+        }
+    }
+}
+
 /// Every bucket of this node, and the way to everybody's.
 pub struct Limits {
     auth: Buckets,
@@ -233,6 +266,23 @@ impl Limits {
             (_, Some(_)) => self.user.as_ref(),
             (_, None) => self.address.as_ref(),
         }
+    }
+
+    /// Draws for one action of several in a request, or of several that were sent offline, as if each were a request of its
+    /// own: from the user's limit, then from the network's.
+    pub async fn draw_for_action(&self, user: UserId, network: Option<IpNet>) -> Allowance {
+        let shared = self.shared.as_ref();
+        let mut allowance = Allowance::UNLIMITED;
+        let of_network =
+            self.network.as_ref().zip(network).map(|(buckets, network)| (buckets, Subject::Network(network)));
+        for (buckets, subject) in self.user.iter().map(|buckets| (buckets, Subject::User(user))).chain(of_network) {
+            let verdict = buckets.draw_everywhere(shared, subject).await;
+            allowance = allowance.and(Allowance::of(buckets.quota, verdict));
+            if !allowance.is_granted {
+                break;
+            }
+        }
+        allowance
     }
 }
 

@@ -14,7 +14,9 @@ use super::{Order, OrderStatus};
 use crate::accounts::caller::Admin;
 use crate::app::App;
 use crate::bounded;
-use crate::ids::{OrderId, RestaurantId};
+use crate::client::Client;
+use crate::ids::{OrderId, RestaurantId, UserId};
+use crate::limits;
 use crate::permission::Operation;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
@@ -95,6 +97,21 @@ fn check(app: &App, update: BulkUpdate) -> Result<Vec<OrderChange>, Problem> {
     Err(Problem::invalid_field("/changes", format!("must be 1 to {most}")))
 }
 
+/// Takes one token of the caller's rate limit and of the network's for a change. The request has paid for the first one.
+///
+/// # Errors
+/// 429 with `retryAfter` in seconds. Changes beyond the limit are refused one by one; those before them are made.
+async fn pay(app: &App, user: UserId, client: Client, position: usize) -> Result<(), Problem> {
+    if position == 0 {
+        return Ok(());
+    }
+    let allowance = app.limits.draw_for_action(user, Some(client.network())).await;
+    if allowance.is_granted {
+        return Ok(());
+    }
+    Err(limits::too_many(allowance.wait).with("retryAfter", limits::seconds_up(allowance.wait).max(1)))
+}
+
 async fn apply(app: &App, scope: RestaurantScope, change: OrderChange) -> Result<Order, Problem> {
     let OrderChange { order_id, status, reason, return_stock, version } = change;
     let step = StepWish::read(status, reason, return_stock)?;
@@ -106,7 +123,8 @@ async fn apply(app: &App, scope: RestaurantScope, change: OrderChange) -> Result
 /// Update the status of many orders
 ///
 /// Of any restaurant. Each order has its own transaction: one that cannot be updated does not affect the others. Send
-/// `version` where a change must not be made twice.
+/// `version` where a change must not be made twice. Each change counts as a request for the rate limit: those beyond it have
+/// the status 429, and `problem.retryAfter` says in how many seconds to send them again.
 #[utoipa::path(post, path = "/api/admin/orders/bulk-status", tag = "orders", security(("token" = [])),
     request_body = BulkUpdate,
     responses(
@@ -117,16 +135,18 @@ async fn apply(app: &App, scope: RestaurantScope, change: OrderChange) -> Result
 async fn bulk_update_orders(
     State(app): State<Arc<App>>,
     admin: Admin,
+    client: Client,
     Body(update): Body<BulkUpdate>,
 ) -> Result<Json<BulkResults>, Problem> {
     let mut data = Vec::new();
-    for change in check(&app, update)? {
+    for (position, change) in check(&app, update)?.into_iter().enumerate() {
         let id = change.order_id;
-        let outcome = match OrderParty::of(&app, &admin.caller, id, Operation::UpdateOrderStatus).await {
-            Ok(party) => apply(&app, party.scope, change).await,
-            Err(problem) => Err(problem),
+        let outcome = async {
+            pay(&app, admin.caller.user, client, position).await?;
+            let party = OrderParty::of(&app, &admin.caller, id, Operation::UpdateOrderStatus).await?;
+            apply(&app, party.scope, change).await
         };
-        data.push(result(id, outcome));
+        data.push(result(id, outcome.await));
     }
     Ok(Json(BulkResults { data }))
 }
@@ -144,12 +164,17 @@ async fn bulk_update_orders(
 async fn bulk_update_restaurant_orders(
     State(app): State<Arc<App>>,
     staff: Staff,
+    client: Client,
     Body(update): Body<BulkUpdate>,
 ) -> Result<Json<BulkResults>, Problem> {
     let mut data = Vec::new();
-    for change in check(&app, update)? {
+    for (position, change) in check(&app, update)?.into_iter().enumerate() {
         let id = change.order_id;
-        data.push(result(id, apply(&app, staff.scope, change).await));
+        let outcome = async {
+            pay(&app, staff.caller.user, client, position).await?;
+            apply(&app, staff.scope, change).await
+        };
+        data.push(result(id, outcome.await));
     }
     Ok(Json(BulkResults { data }))
 }

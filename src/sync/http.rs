@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::queue::{Entry, WaitsFor, Walk, Why};
+use super::queue::{WaitsFor, Walk, Why};
 use super::sql::{self, Standing};
 use super::store::{self, Met, Sent};
 use super::worker::{self, Drained};
@@ -168,17 +168,17 @@ async fn sync_operations(
     }
     let asked = device.clone();
     let seqs: Vec<_> = sent.iter().map(|one| one.seq).collect();
-    let (standing, next_seq, open) = app
+    let (standing, open) = app
         .db
         .read(who, move |tx| {
             Box::pin(async move {
                 let standing = sql::standing(tx, &asked, &seqs).await?;
-                let (next_seq, open) = sql::open(tx, &asked).await?;
-                Ok((standing, next_seq, open))
+                let open = sql::open(tx, &asked).await?;
+                Ok((standing, open))
             })
         })
         .await?;
-    let waits = waits(next_seq, &open, app.clock.now());
+    let waits = waits(&open, app.clock.now());
     let data = compose(&sent, &met, &standing, &waits)?;
     let settled = data.iter().all(|one| one.outcome != Outcome::Blocked);
     let answer = Answer::fresh(StatusCode::OK, &SyncAnswers { data })?;
@@ -234,10 +234,10 @@ async fn work(app: &Arc<App>, device: &Device) {
 }
 
 /// What everything unfinished waits for.
-fn waits(next_seq: i64, open: &[Entry], now: DateTime<Utc>) -> BTreeMap<i64, WaitsFor> {
-    let mut walk = Walk::new(next_seq);
+fn waits(open: &sql::Open, now: DateTime<Utc>) -> BTreeMap<i64, WaitsFor> {
+    let mut walk = Walk::new(open.next_seq, open.paused_until);
     let mut waits = BTreeMap::new();
-    for entry in open {
+    for entry in &open.entries {
         let waits_for = walk.may_run(entry, now).err().unwrap_or_else(|| WaitsFor::itself(entry, Why::Running));
         walk.stays(entry, waits_for.clone());
         waits.insert(entry.seq, waits_for);

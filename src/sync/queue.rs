@@ -1,10 +1,15 @@
 //! What may run, and what waits for what. Pure.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
+use ipnet::IpNet;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::State;
+use crate::client::network_of;
+use crate::limits;
 
 /// An operation that is not finished.
 #[derive(Debug, Clone)]
@@ -25,6 +30,8 @@ pub struct Entry {
     pub retry_at: Option<DateTime<Utc>>,
     /// What it was refused with last; `None`: it has not been tried.
     pub last_error: Option<String>,
+    /// The network address that its session was last seen from; `None`: not known any more.
+    pub address: Option<String>,
 }
 
 /// Why an operation waits.
@@ -36,7 +43,7 @@ pub enum Why {
     Missing,
     /// It is being worked on.
     Running,
-    /// It met a limit or a fault that passes, and is tried again.
+    /// It met a limit or a fault that passes, or the rate limit is used up; it is tried later.
     Retrying,
     /// It failed again and again; an operator has to look.
     Dead,
@@ -73,10 +80,10 @@ impl WaitsFor {
         Self { seq: entry.seq, op_id: Some(entry.op_id.clone()), why, retry_after: None, reason: None }
     }
 
-    /// The operation itself, which is tried again at `at`.
-    fn retry(entry: &Entry, at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+    /// The operation itself, which is tried at `at`.
+    fn retry(entry: &Entry, at: DateTime<Utc>, now: DateTime<Utc>, reason: Option<String>) -> Self {
         let seconds = (at - now).num_seconds().saturating_add(1);
-        Self { retry_after: Some(seconds), reason: entry.last_error.clone(), ..Self::itself(entry, Why::Retrying) }
+        Self { retry_after: Some(seconds), reason, ..Self::itself(entry, Why::Retrying) }
     }
 
     /// Whether the operation waits for nothing but the time at which it is tried again.
@@ -89,13 +96,29 @@ impl WaitsFor {
 #[derive(Debug)]
 pub struct Walk {
     next_seq: i64,
+    paused_until: Option<DateTime<Utc>>,
     stuck: Vec<(Entry, WaitsFor)>,
 }
 
 impl Walk {
-    /// `next_seq` is the smallest number that has not come yet.
-    pub const fn new(next_seq: i64) -> Self {
-        Self { next_seq, stuck: Vec::new() }
+    /// `next_seq` is the smallest number that has not come yet; nothing runs before `paused_until`.
+    pub const fn new(next_seq: i64, paused_until: Option<DateTime<Utc>>) -> Self {
+        Self { next_seq, paused_until, stuck: Vec::new() }
+    }
+
+    /// Nothing else runs before this instant: the rate limit is used up.
+    pub fn pause(&mut self, until: DateTime<Utc>) {
+        self.paused_until = self.paused_until.max(Some(until));
+    }
+
+    /// Until when nothing runs, if that is later than `now`.
+    pub fn paused_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.paused_until.filter(|until| *until > now)
+    }
+
+    /// When an operation that waits for the time alone is tried: after its own rest, and not during a pause.
+    pub fn tried_at(&self, entry: &Entry) -> Option<DateTime<Utc>> {
+        entry.retry_at.max(self.paused_until)
     }
 
     /// Whether an operation may run, after those before it have run or [stayed](Walk::stays).
@@ -120,10 +143,13 @@ impl Walk {
                 return Err(root.clone());
             }
         }
-        match entry.retry_at {
-            Some(at) if at > now => Err(WaitsFor::retry(entry, at, now)),
-            _ => Ok(()),
-        }
+        let Some(at) = self.tried_at(entry).filter(|at| *at > now) else { return Ok(()) };
+        let reason = if entry.retry_at.is_some_and(|own| own > now) {
+            entry.last_error.clone()
+        } else {
+            Some(limits::too_many(Duration::ZERO).to_string())
+        };
+        Err(WaitsFor::retry(entry, at, now, reason))
     }
 
     /// An operation is not finished: what depends on it waits for what it waits for, and nothing else does.
@@ -135,6 +161,11 @@ impl Walk {
 }
 
 impl Entry {
+    /// The network that its session was last seen in.
+    pub fn network(&self) -> Option<IpNet> {
+        self.address.as_ref().and_then(|address| address.parse().ok()).map(network_of)
+    }
+
     fn holds_up(&self, later: &Self) -> bool {
         let about_the_same = self.aggregate.is_some() && self.aggregate == later.aggregate;
         about_the_same || later.refers.as_ref() == Some(&self.op_id)

@@ -17,7 +17,6 @@ use crate::app::App;
 use crate::cart::sql::WantedLine;
 use crate::cart::sql::lines::LineWrite;
 use crate::cart::{Owner, content};
-use crate::client::network_of;
 use crate::coupons::guesses;
 use crate::ids::OrderId;
 use crate::menu;
@@ -60,17 +59,17 @@ fn effect(result: &impl Serialize) -> Result<Effect, Problem> {
     Ok(Effect { result, aggregate: None })
 }
 
-/// Does the operation, and keeps what it came to.
+/// Does the operation, and keeps what it came to. `network` is where its session was last seen; `None`: not known.
 ///
 /// # Errors
 /// When not even that could be written: the lease runs out, and another worker tries.
-pub async fn run(app: &App, lease: &Lease, seq: i64) -> Result<Ended, Problem> {
+pub async fn run(app: &App, lease: &Lease, seq: i64, network: Option<IpNet>) -> Result<Ended, Problem> {
     let device = lease.device.clone();
     let who = Who::user(device.user);
     let found = app.db.read(who, move |tx| Box::pin(async move { sql::pending(tx, &device, seq).await })).await?;
     let Some(operation) = found else { return Ok(Ended::Finished) };
     let attempts = operation.attempts;
-    match perform(app, lease, operation).await {
+    match perform(app, lease, operation, network).await {
         Ok(true) => Ok(Ended::Finished),
         Ok(false) => Ok(Ended::LeaseLost),
         // A limit that passes by waiting says nothing about the operation: it is done later.
@@ -82,9 +81,9 @@ pub async fn run(app: &App, lease: &Lease, seq: i64) -> Result<Ended, Problem> {
 }
 
 /// `false`: the lease is lost.
-async fn perform(app: &App, lease: &Lease, operation: Stored) -> Result<bool, Problem> {
+async fn perform(app: &App, lease: &Lease, operation: Stored, network: Option<IpNet>) -> Result<bool, Problem> {
     let caller = caller(app, &lease.device, &operation).await?;
-    let unit = Unit { app, lease, seq: operation.seq };
+    let unit = Unit { app, lease, seq: operation.seq, network };
     match kinds::work(&operation.kind, operation.payload.0.get(), app.config.orders.max_choices)? {
         Work::PlaceOrder(wanted) => unit.place(&caller, *wanted).await,
         Work::OrderStatus(wish) => unit.advance(&caller, wish).await,
@@ -105,19 +104,12 @@ async fn caller(app: &App, device: &Device, operation: &Stored) -> Result<Caller
     Ok(caller)
 }
 
-/// The network that the session of an operation was last seen in.
-async fn network_of_session(app: &App, caller: &Caller) -> Result<Option<IpNet>, Problem> {
-    let (user, session) = (caller.user, caller.session);
-    let address =
-        app.db.read(Who::user(user), move |tx| Box::pin(async move { sessions::address(tx, session).await })).await?;
-    Ok(address.and_then(|address| address.parse().ok()).map(network_of))
-}
-
 /// One operation, and the lease under which it is done.
 struct Unit<'a> {
     app: &'a App,
     lease: &'a Lease,
     seq: i64,
+    network: Option<IpNet>,
 }
 
 impl Unit<'_> {
@@ -162,7 +154,7 @@ impl Unit<'_> {
         };
         request.check()?;
         let is_counted = wanted.coupon_code.is_some() || load::is_limited_by_network(rules);
-        let network = if is_counted { network_of_session(self.app, caller).await? } else { None };
+        let network = self.network.filter(|_| is_counted);
         let buyer = Buyer { customer, network: network.map(|network| NetworkKey::new(&self.app.seal, network)) };
         let work = self.commit(scope, move |tx| {
             Box::pin(async move {

@@ -14,7 +14,7 @@ pub mod devices;
 mod lease;
 pub mod operator;
 
-pub use lease::{Lease, Released, due, hold, release, take};
+pub use lease::{Lease, Released, Round, due, hold, release, take};
 
 /// A phone, locked until the transaction ends.
 #[derive(Debug, Clone, Copy)]
@@ -174,10 +174,21 @@ pub async fn advance(tx: &mut Tx, device: &Device, next_seq: i64) -> Result<(), 
     Ok(())
 }
 
-/// What is not finished, in the order of the numbers, and the smallest number that has not come yet.
-pub async fn open(tx: &mut Tx, device: &Device) -> Result<(i64, Vec<Entry>), Problem> {
-    let next = sqlx::query!(
-        "select next_seq from sync_devices where user_id = $1 and device = $2",
+/// The unfinished operations of a device.
+#[derive(Debug)]
+pub struct Open {
+    /// The smallest number that has not come yet.
+    pub next_seq: i64,
+    /// Nothing is tried before then: the rate limit was used up. `None`: it was not.
+    pub paused_until: Option<DateTime<Utc>>,
+    /// The operations, in the order of their numbers.
+    pub entries: Vec<Entry>,
+}
+
+/// What is not finished.
+pub async fn open(tx: &mut Tx, device: &Device) -> Result<Open, Problem> {
+    let row = sqlx::query!(
+        "select next_seq, paused_until from sync_devices where user_id = $1 and device = $2",
         device.user as UserId,
         device.name,
     )
@@ -186,8 +197,9 @@ pub async fn open(tx: &mut Tx, device: &Device) -> Result<(i64, Vec<Entry>), Pro
     let entries = sqlx::query_as!(
         Entry,
         r#"select o.seq, o.op_id, o.in_order, coalesce(o.aggregate, p.aggregate) as aggregate, o.refers, o.state,
-                  o.retry_at, o.last_error
+                  o.retry_at, o.last_error, s.ip as address
            from sync_operations o
+           left join sessions s on s.id = o.session_id
            left join sync_operations p on p.user_id = $1 and p.device = $2 and p.op_id = o.refers
            where o.user_id = $1 and o.device = $2 and o.finished_at is null
            order by o.seq"#,
@@ -196,7 +208,8 @@ pub async fn open(tx: &mut Tx, device: &Device) -> Result<(i64, Vec<Entry>), Pro
     )
     .fetch_all(tx.connection())
     .await?;
-    Ok((next.map_or(1, |row| row.next_seq), entries))
+    let (next_seq, paused_until) = row.map_or((1, None), |row| (row.next_seq, row.paused_until));
+    Ok(Open { next_seq, paused_until, entries })
 }
 
 /// An operation as it was sent.

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -11,7 +10,7 @@ use uuid::Uuid;
 use super::Device;
 use super::queue::{WaitsFor, Walk, Why};
 use super::run::{self, Ended};
-use super::sql::{self, Lease, Released};
+use super::sql::{self, Lease, Released, Round};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::tenancy::{PlatformScope, Who};
@@ -73,9 +72,7 @@ pub async fn drain(app: &App, device: &Device) -> Result<Drained, Problem> {
     loop {
         let Some(round) = work_through(app, &lease).await? else { return Ok(Drained::ByAnother) };
         let lease = lease.clone();
-        let released = app.db.write(who, move |tx| {
-            Box::pin(async move { sql::release(tx, &lease, round.next_seq, &round.looked_at, round.due_at).await })
-        });
+        let released = app.db.write(who, move |tx| Box::pin(async move { sql::release(tx, &lease, &round).await }));
         match released.await? {
             Released::Done => return Ok(Drained::Done),
             Released::Lost => return Ok(Drained::ByAnother),
@@ -84,32 +81,36 @@ pub async fn drain(app: &App, device: &Device) -> Result<Drained, Problem> {
     }
 }
 
-/// What one walk through a phone's operations saw.
-struct Round {
-    next_seq: i64,
-    looked_at: Vec<i64>,
-    /// When the first of those that failed is to be tried again.
-    due_at: Option<DateTime<Utc>>,
-}
-
 /// Walks through what is not finished, and does what may be done. `None`: the lease is lost.
 async fn work_through(app: &App, lease: &Lease) -> Result<Option<Round>, Problem> {
     let device = lease.device.clone();
     let who = Who::user(device.user);
-    let (next_seq, entries) = app.db.read(who, move |tx| Box::pin(async move { sql::open(tx, &device).await })).await?;
-    let mut walk = Walk::new(next_seq);
-    let mut round = Round { next_seq, looked_at: Vec::with_capacity(entries.len()), due_at: None };
+    let sql::Open { next_seq, paused_until, entries } =
+        app.db.read(who, move |tx| Box::pin(async move { sql::open(tx, &device).await })).await?;
+    let mut walk = Walk::new(next_seq, paused_until);
+    let mut round = Round { next_seq, looked_at: Vec::with_capacity(entries.len()), due_at: None, paused_until: None };
     let mut failed = false;
     for entry in &entries {
         round.looked_at.push(entry.seq);
         if let Err(waits_for) = walk.may_run(entry, app.clock.now()) {
             if waits_for.is_retry_of(entry) {
-                round.due_at = round.due_at.into_iter().chain(entry.retry_at).min();
+                round.due_at = round.due_at.into_iter().chain(walk.tried_at(entry)).min();
             }
             walk.stays(entry, waits_for);
             continue;
         }
-        match run::run(app, lease, entry.seq).await? {
+        // An operation costs what the same request would; a repeated try costs it again, as a repeated request does.
+        let network = entry.network();
+        let allowance = app.limits.draw_for_action(lease.device.user, network).await;
+        if !allowance.pause.is_zero() {
+            walk.pause(app.clock.now() + allowance.pause);
+        }
+        if !allowance.is_granted {
+            round.due_at = round.due_at.into_iter().chain(walk.tried_at(entry)).min();
+            walk.stays(entry, WaitsFor::itself(entry, Why::Retrying));
+            continue;
+        }
+        match run::run(app, lease, entry.seq, network).await? {
             Ended::Finished => {}
             Ended::LeaseLost => return Ok(None),
             Ended::Dead => walk.stays(entry, WaitsFor::itself(entry, Why::Dead)),
@@ -123,5 +124,7 @@ async fn work_through(app: &App, lease: &Lease) -> Result<Option<Round>, Problem
         let soon = app.clock.now() + app.config.sync.retry_after;
         round.due_at = Some(round.due_at.map_or(soon, |due| due.min(soon)));
     }
+    round.paused_until = walk.paused_until(app.clock.now());
+    round.due_at = round.due_at.max(round.paused_until.filter(|_| round.due_at.is_some()));
     Ok(Some(round))
 }

@@ -13,6 +13,7 @@ mod devices;
 mod crashes;
 mod histories;
 mod later;
+mod limits;
 
 /// Sends operations under a fresh key.
 pub async fn sends(person: &Person, device: &str, ops: &[Value]) -> Reply {

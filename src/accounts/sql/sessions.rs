@@ -107,14 +107,6 @@ pub async fn caller(
     }))
 }
 
-/// The address that a session was last refreshed or begun from, if it is known.
-pub async fn address(tx: &mut Tx, session: SessionId) -> Result<Option<String>, Problem> {
-    let address = sqlx::query_scalar!("select ip from sessions where id = $1", session as SessionId)
-        .fetch_optional(tx.connection())
-        .await?;
-    Ok(address.flatten())
-}
-
 /// Who a user is at this moment, for what they asked for earlier in a session. `None`: the account is disabled. An
 /// administrator without a second factor counts as locked, which the configuration may lift.
 pub async fn standing(tx: &mut Tx, user: UserId, session: SessionId) -> Result<Option<Caller>, Problem> {

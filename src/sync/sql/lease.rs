@@ -65,14 +65,21 @@ pub enum Released {
     Lost,
 }
 
+/// What one walk through a device's operations saw.
+#[derive(Debug)]
+pub struct Round {
+    /// The smallest number that had not come yet.
+    pub next_seq: i64,
+    /// The numbers of the operations that were looked at.
+    pub looked_at: Vec<i64>,
+    /// When the first of those that wait for the time is to be tried; `None`: none does.
+    pub due_at: Option<DateTime<Utc>>,
+    /// Nothing is tried before then: the rate limit is used up. `None`: it is not.
+    pub paused_until: Option<DateTime<Utc>>,
+}
+
 /// Gives the lease back and says when somebody has to look again.
-pub async fn release(
-    tx: &mut Tx,
-    lease: &Lease,
-    seen_next_seq: i64,
-    looked_at: &[i64],
-    due_at: Option<DateTime<Utc>>,
-) -> Result<Released, Problem> {
+pub async fn release(tx: &mut Tx, lease: &Lease, round: &Round) -> Result<Released, Problem> {
     let ours = sqlx::query!(
         r#"select next_seq, exists (
                select from sync_operations o where o.user_id = $1 and o.device = $2 and o.finished_at is null
@@ -81,20 +88,22 @@ pub async fn release(
         lease.device.user as UserId,
         lease.device.name,
         lease.token,
-        looked_at,
+        &round.looked_at,
     )
     .fetch_optional(tx.connection())
     .await?;
     match ours {
         None => return Ok(Released::Lost),
-        Some(row) if row.more || row.next_seq != seen_next_seq => return Ok(Released::More),
+        Some(row) if row.more || row.next_seq != round.next_seq => return Ok(Released::More),
         Some(_) => {}
     }
     sqlx::query!(
-        "update sync_devices set lease = null, lease_until = null, due_at = $3 where user_id = $1 and device = $2",
+        "update sync_devices set lease = null, lease_until = null, due_at = $3, paused_until = $4
+         where user_id = $1 and device = $2",
         lease.device.user as UserId,
         lease.device.name,
-        due_at,
+        round.due_at,
+        round.paused_until,
     )
     .execute(tx.connection())
     .await?;
