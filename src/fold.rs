@@ -8,16 +8,19 @@ use unicode_normalization::char::is_combining_mark;
 
 use crate::work;
 
+mod hangul;
+
 /// Longest beginning of a word that is compared.
 const LONGEST_WORD: usize = 40;
 /// Most words that are looked for: of more, the longest.
 const MOST_WANTED: usize = 10;
 
-/// Marks above and below letters of the Latin, Greek, Cyrillic, Hebrew and Arabic scripts, which many do not type. Marks of
-/// other scripts are vowels, and stay.
+/// Marks above and below letters of the Latin, Greek, Cyrillic, Hebrew and Arabic scripts, the tone marks of Thai and Lao,
+/// and the dot (nukta) of the scripts of India, which many do not type. Other marks of those scripts are vowels, and stay.
 const fn is_accent(letter: char) -> bool {
     matches!(letter, '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5bd}' | '\u{5bf}' | '\u{5c1}' | '\u{5c2}' | '\u{5c4}' | '\u{5c5}'
-        | '\u{5c7}' | '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6dc}' | '\u{6df}'..='\u{6e4}')
+        | '\u{5c7}' | '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6dc}' | '\u{6df}'..='\u{6e4}'
+        | '\u{93c}' | '\u{9bc}' | '\u{a3c}' | '\u{abc}' | '\u{b3c}' | '\u{e48}'..='\u{e4c}' | '\u{ec8}'..='\u{ecc}')
 }
 
 /// What is not to be seen and joins or parts nothing: soft hyphens, joiners, marks of direction and of variants, and the
@@ -48,10 +51,20 @@ const fn plain_letter(letter: char) -> Option<&'static str> {
         'ς' => "σ",
         // The iota below Greek letters, which stands behind them in capitals.
         '\u{345}' => "ι",
-        // Arabic and Persian keyboards, and endings that are written in two ways.
+        'ґ' => "г",
+        // Arabic, Persian and Urdu keyboards, and letters that are written in two ways.
         'ى' | 'ی' => "ي",
         'ک' => "ك",
-        'ة' => "ه",
+        'ة' | 'ہ' | 'ھ' | 'ە' => "ه",
+        'ٱ' => "ا",
+        // Hebrew letters at the end of a word, which are others when it goes on.
+        'ך' => "כ",
+        'ם' => "מ",
+        'ן' => "נ",
+        'ף' => "פ",
+        'ץ' => "צ",
+        // The nasal marks of Devanagari, which are written for each other.
+        'ँ' => "ं",
         // Apostrophes and hyphens of all kinds, and the Hebrew geresh.
         '\u{2018}' | '\u{2019}' | '\u{201b}' | '\u{2b9}'..='\u{2bf}' | '`' | '´' | '\u{2032}' | '\u{5f3}' => "'",
         '\u{2010}' | '\u{5be}' => "-",
@@ -93,8 +106,9 @@ pub fn fold(text: &str) -> String {
             None => folded.push(common_form(letter)),
         }
     }
-    // Syllables and vowels that were taken apart are put together again.
-    folded.nfc().collect()
+    // Syllables and vowels that were taken apart are put together again; Thai ae is often typed as two e.
+    let whole = folded.nfc().collect::<String>();
+    if whole.contains("เเ") { whole.replace("เเ", "แ") } else { whole }
 }
 
 /// How much work it is to fold a text, in letters that are taken apart and put together again. A few signs stand for whole
@@ -149,8 +163,36 @@ fn split(folded: &str) -> Vec<String> {
     words
 }
 
+/// As much of a folded word as is compared; Hangul by its keys, of which a syllable has up to five.
 fn beginning(word: &str) -> String {
-    word.chars().take(LONGEST_WORD).collect()
+    let word: String = word.chars().take(LONGEST_WORD).collect();
+    if hangul::is_hangul(&word) { hangul::keys(&word).chars().take(LONGEST_WORD).collect() } else { word }
+}
+
+/// Whether a number ends or begins between two letters.
+const fn is_edge_of_number(before: char, after: char) -> bool {
+    before.is_ascii_digit() != after.is_ascii_digit()
+}
+
+/// Most parts of one word that its numbers part.
+const MOST_PARTS: usize = 8;
+
+/// What is found of words with numbers, whichever way they are parted: `up` of `7up`, and `7up` of `7`, `up`.
+fn around_numbers(words: &[String]) -> Vec<String> {
+    let mut found = Vec::new();
+    for word in words {
+        let edges = word.char_indices().zip(word.chars().skip(1));
+        let edges = edges.filter(|((_, before), after)| is_edge_of_number(*before, *after));
+        found.extend(edges.take(MOST_PARTS).map(|((place, before), _)| word[place + before.len_utf8()..].to_owned()));
+    }
+    for pair in words.windows(2) {
+        if let (Some(before), Some(after)) = (pair[0].chars().last(), pair[1].chars().next())
+            && is_edge_of_number(before, after)
+        {
+            found.push(format!("{}{}", pair[0], pair[1]));
+        }
+    }
+    found
 }
 
 /// Words that an apostrophe or a hyphen joins, written as one: `obrien` of `o'brien`. From each of them on.
@@ -175,15 +217,29 @@ fn spelled_out(text: &str) -> Option<String> {
     })
 }
 
+/// A folded text in which ae, oe, ue and aa are read as ä, ö, ü and å, of which folding keeps a, o and u; `None`: it has
+/// none of them.
+fn contracted(folded: &str) -> Option<String> {
+    let pairs = [("ae", "a"), ("oe", "o"), ("ue", "u"), ("aa", "a")];
+    pairs
+        .iter()
+        .any(|(pair, _)| folded.contains(pair))
+        .then(|| pairs.iter().fold(folded.to_owned(), |text, (pair, letter)| text.replace(pair, letter)))
+}
+
 /// The words by which texts are found, each once, in order: whoever looks for the beginning of one finds it. Of words in
 /// scripts without spaces every end is one.
 pub fn words_of<'t>(texts: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     let mut words = Vec::new();
     let mut found = Vec::new();
     for text in texts {
-        for folded in std::iter::once(fold(text)).chain(spelled_out(text).map(|text| fold(&text))) {
-            found.extend(split(&folded));
-            found.extend(joined(&folded));
+        let folded = fold(text);
+        let (contracted, spelled_out) = (contracted(&folded), spelled_out(text).map(|text| fold(&text)));
+        for spelling in [Some(folded), contracted, spelled_out].into_iter().flatten() {
+            let words = split(&spelling);
+            found.extend(around_numbers(&words));
+            found.extend(words);
+            found.extend(joined(&spelling));
         }
     }
     for word in found {
@@ -197,14 +253,30 @@ pub fn words_of<'t>(texts: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     words
 }
 
-/// What is looked for: the beginnings of words, all of which have to be found.
+/// Words before a number that only say that it is one, and that are written in many ways.
+const NUMBER_SIGNS: [&str; 5] = ["no", "nr", "n", "nro", "num"];
+
+/// What is looked for: the beginnings of words, all of which have to be found. `№ 1`, `Nr. 1` and `#1` look for the number.
 pub fn wanted(question: &str) -> Vec<String> {
-    let mut words: Vec<_> = split(&fold(question)).iter().map(|word| beginning(word)).collect();
+    let mut words = split(&fold(&question.replace('№', "no ")));
+    for place in (1..words.len()).rev() {
+        let is_number = words[place].starts_with(|letter: char| letter.is_ascii_digit());
+        if is_number && NUMBER_SIGNS.contains(&words[place - 1].as_str()) {
+            words.remove(place - 1);
+        }
+    }
+    let mut words: Vec<_> = words.iter().map(|word| beginning(word)).collect();
     words.sort();
     words.dedup();
     words.sort_by_key(|word| std::cmp::Reverse(word.chars().count()));
     words.truncate(MOST_WANTED);
     words
+}
+
+/// A folded text with Hangul by its keys.
+fn comparable(text: &str) -> String {
+    let folded = fold(text);
+    if hangul::is_hangul(&folded) { hangul::keys(&folded) } else { folded }
 }
 
 /// Part of a text that is looked for, in one go.
@@ -217,13 +289,13 @@ pub struct Part {
 impl Part {
     /// As somebody writes it.
     pub fn of(text: &str) -> Self {
-        let folded = fold(text);
+        let folded = comparable(text);
         Self { words: split(&folded).join(" "), folded }
     }
 
     /// Whether a text has it in it, as it is written or word by word.
     pub fn is_in(&self, text: &str) -> bool {
-        let folded = fold(text);
+        let folded = comparable(text);
         folded.contains(&self.folded) || split(&folded).join(" ").contains(&self.words)
     }
 }

@@ -6,7 +6,8 @@
 use std::str::FromStr as _;
 
 use icu_locale::fallback::LocaleFallbackConfig;
-use icu_locale::{LanguageIdentifier, Locale, LocaleCanonicalizer, LocaleExpander, LocaleFallbacker};
+use icu_locale::subtags::{Region, language, region, script};
+use icu_locale::{LanguageIdentifier, Locale, LocaleCanonicalizer, LocaleExpander, LocaleFallbacker, langid};
 
 /// Longest tag: a language, a script, a region and a variant.
 const LONGEST_TAG: usize = 35;
@@ -70,7 +71,12 @@ impl<'a> Tag<'a> {
             let parent = parents.get();
             let region = parent.region.map_or(String::new(), |region| region.to_string());
             chain.push(format!("{}-{region}-{}", parent.language, parent.variant.is_some()));
-            parents.step();
+            match missed_parent(&full, parent.region) {
+                Some(parent) => parents = fallbacker.fallback_for(parent.into()),
+                None => {
+                    parents.step();
+                }
+            }
         }
         Some(Self { written, parents: chain, is_usual: usual.region == full.region, full })
     }
@@ -79,6 +85,14 @@ impl<'a> Tag<'a> {
         let pair = (self.full.language.as_str(), other.full.language.as_str());
         CLOSE.contains(&pair) && self.full.script == other.full.script
     }
+}
+
+/// A parent that the fallbacker does not find, because it looks it up without the script: Macao's Chinese comes from Hong
+/// Kong's (`zh-Hant-MO` in CLDR's `parentLocales`).
+fn missed_parent(full: &LanguageIdentifier, region: Option<Region>) -> Option<LanguageIdentifier> {
+    let is_macao =
+        region == Some(region!("MO")) && full.language == language!("zh") && full.script == Some(script!("Hant"));
+    is_macao.then(|| langid!("zh-HK"))
 }
 
 /// Longest way from a tag to its language: variant, region, group of regions, script.
@@ -107,7 +121,10 @@ fn distance(wanted: &Tag<'_>, offered: &Tag<'_>) -> Option<(u8, usize, bool, usi
     let common = wanted.parents.iter().enumerate().find_map(meets);
     match common {
         Some((up, down)) if wanted.full.script == offered.full.script => Some((1, up, !offered.is_usual, down)),
-        _ if wanted.is_close(offered) => Some((2, 0, !offered.is_usual, 0)),
+        _ if wanted.is_close(offered) => {
+            let is_elsewhere = wanted.full.region != offered.full.region;
+            Some((2, usize::from(is_elsewhere), !offered.is_usual, 0))
+        }
         Some(_) => Some((3, 0, !offered.is_usual, 0)),
         None if wanted.full.language == offered.full.language => Some((3, 0, !offered.is_usual, 0)),
         None => None,

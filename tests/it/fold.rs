@@ -80,12 +80,79 @@ fn names_are_found_as_people_type_them() {
         ("Fish & Chips", "fish chips"),
         ("🍕", "🍕"),
         ("!!!", "!!!"),
+        // Numbers, whichever way they are parted from words and whatever says that they are numbers.
+        ("7UP", "7 up"),
+        ("7 Up", "7UP"),
+        ("7-Up", "7 up"),
+        ("H2O still", "h 2 o"),
+        ("Menu 1", "menu1"),
+        ("Menu1", "menu 1"),
+        ("Menu 1", "№1"),
+        ("Menu 1", "№ 1"),
+        ("Menu №1", "menu 1"),
+        ("Menu №1", "№1"),
+        ("Menü Nr. 1", "menu 1"),
+        ("Menü Nr. 1", "№1"),
+        ("Menü Nr. 1", "nr1"),
+        ("Menü Nr. 1", "menü no. 1"),
+        ("Menü Nr. 1", "#1"),
+        ("Menú n.º 1", "menu n° 1"),
+        ("No 7 Bar", "nr. 7"),
+        ("٧ أب", "7أب"),
+        // Hangul that is half typed, letter by letter or as an input method shows it.
+        ("피자", "ㅍㅣ"),
+        ("피자", "ㅍ"),
+        ("피자", "피"),
+        ("피자", "핒"),
+        ("피자", "피ㅈ"),
+        ("고구마 피자", "핒"),
+        ("과자", "고"),
+        ("과자", "괒"),
+        ("닭갈비", "달"),
+        ("닭갈비", "닭가"),
+        ("김치찌개", "찍"),
+        ("불고기", "ㅂㅜㄹㄱ"),
+        ("ﾊﾟｽﾀ", "ぱすた"),
+        ("ﾋﾟｻﾞ", "ピザ"),
+        ("ﾡﾢ", "ㄱㄲ"),
+        // Thai without tone marks or with two e for one ae, the dot below letters of India.
+        ("ก๋วยเตี๋ยว", "กวยเตียว"),
+        ("ต้มยำกุ้ง", "ตมยำกุง"),
+        ("แกงเขียวหวาน", "เเกง"),
+        ("ไก่", "ไก"),
+        ("पिज़्ज़ा", "पिज्जा"),
+        ("पिज्जा", "पिज़्ज़ा"),
+        ("साँभर", "सांभर"),
+        // Alef and its marks, Urdu's letters, Hebrew letters at the end of words, Cyrillic yo.
+        ("أرز", "ارز"),
+        ("ارز", "أرز"),
+        ("آيس كريم", "ايس كريم"),
+        ("ٱلسلام", "السلام"),
+        ("نہاری", "نهاري"),
+        ("לחמניה", "לחם"),
+        ("Ёлки", "елки"),
+        ("елки", "ЁЛКИ"),
+        ("Ґанок", "ганок"),
+        // Umlauts for two letters and two letters for umlauts.
+        ("Koelsch", "Kölsch"),
+        ("Kaesespaetzle", "Käsespätzle"),
+        ("Aarhus", "Århus"),
+        ("Groß", "gross"),
+        ("Gross", "groß"),
     ];
     for (name, question) in found {
         assert!(is_found(name, question), "{name:?} by {question:?}: {:?} {:?}", words_of([name]), wanted(question));
     }
-    for (name, question) in [("Dr.Pepper", "epper"), ("Pizza", "pasta"), ("Pizza 3.5", "pizza 4"), ("豆腐", "麻婆")]
-    {
+    for (name, question) in [
+        ("Dr.Pepper", "epper"),
+        ("Pizza", "pasta"),
+        ("Pizza 3.5", "pizza 4"),
+        ("豆腐", "麻婆"),
+        ("피자", "파"),
+        ("김치", "치킨"),
+        ("Menu 1", "№2"),
+        ("7UP", "8 up"),
+    ] {
         assert!(!is_found(name, question), "{name:?} by {question:?}");
     }
 }
@@ -213,4 +280,20 @@ async fn restaurants_dishes_and_orders_are_found_by_the_same_rules() {
         assert_eq!(list["data"].as_array().unwrap().len(), 1, "{question}");
     }
     assert_eq!(zoe.get("/api/orders?q=eloise").await.expect(200)["data"].as_array().unwrap().len(), 1);
+}
+
+/// However a name is made, its words are few and short: they are made anew each time that it is written.
+#[test]
+fn the_words_of_the_most_tedious_names_are_bounded() {
+    let names = ["1a", "a-", "a'", "a ", "麻", "김", "ä", "ae", "ß", "ﷺ", "क्ष", "1 a ", "№", "👨"];
+    for name in names.map(|part| part.chars().cycle().take(120).collect::<String>()) {
+        let (before, words) = (comanda::work::counted(), words_of([name.as_str()]));
+        let letters: usize = words.iter().map(|word| word.chars().count()).sum();
+        let steps = comanda::work::counted() - before;
+        assert!(
+            words.len() <= 300 && letters <= 120 * 40 && steps <= 2 * 18 * 120,
+            "{name}: {} {letters}",
+            words.len()
+        );
+    }
 }

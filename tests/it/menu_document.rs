@@ -302,7 +302,8 @@ async fn a_menu_as_large_as_may_be_is_put_in_one_go() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn orders_and_menus_at_once_leave_the_books_in_order() {
-    let app = TestApp::start().await;
+    // Eight menus of one restaurant wait at once, which may take a third of the places.
+    let app = TestApp::with(&[("HEAVY_WORK_WAITING", "30")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     puts(&luigi, &pizzeria()).await.expect(200);
     let shown = menu(&luigi).await;

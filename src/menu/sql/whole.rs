@@ -55,26 +55,17 @@ pub async fn save_categories(tx: &mut Tx, scope: &RestaurantScope, categories: &
     Ok(())
 }
 
-/// Items whose names are prepared for the search in one go.
-const WORDS_AT_ONCE: usize = 20;
-
-/// Writes items, new or changed, and what is asked about them; but for their stock (`count`).
-pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, items: &[&Item]) -> Result<(), Problem> {
-    let row = |one: &&Item| {
+/// Writes items, new or changed, each with its search words, and what is asked about them; but for their stock (`count`).
+pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, items: &[(&Item, &[String])]) -> Result<(), Problem> {
+    let row = |(one, search_words): &(&Item, &[String])| {
         json!({ "id": one.id.uuid(), "key": one.key, "category_id": one.category_id.uuid(), "name": one.name,
             "description": one.description, "price": one.price.amount, "tax_class": one.tax_class,
             "available": one.available,
             "unavailable_until": one.unavailable_until, "position": one.position, "day_parts": one.day_parts,
             "allergens": one.allergens, "diets": one.diets, "translations": one.translations,
-            "search_words": one.search_words() })
+            "search_words": search_words })
     };
-    let now = tx.now();
-    let mut rows = Vec::with_capacity(items.len());
-    for some in items.chunks(WORDS_AT_ONCE) {
-        rows.extend(some.iter().map(row));
-        // Thousands of names in many languages are taken apart: others get their turn.
-        tokio::task::yield_now().await;
-    }
+    let (now, rows) = (tx.now(), items.iter().map(row).collect::<Vec<_>>());
     sqlx::query!(
         "insert into menu_items (restaurant_id, id, key, category_id, name, description, price, available,
              unavailable_until, position, day_parts, allergens, diets, translations, tax_class,
@@ -97,7 +88,7 @@ pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, items: &[&Item]) -
     .execute(tx.connection())
     .await
     .on_constraint("menu_items_key_key", key_taken)?;
-    let asked = Asked::of(items.iter().map(|item| (item.id.uuid(), item.modifier_groups.as_slice())));
+    let asked = Asked::of(items.iter().map(|(item, _)| (item.id.uuid(), item.modifier_groups.as_slice())));
     sqlx::query!(
         "delete from item_modifier_groups where restaurant_id = $1 and item_id = any($2)",
         scope.restaurant() as RestaurantId,
