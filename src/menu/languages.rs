@@ -7,7 +7,7 @@ use std::str::FromStr as _;
 
 use icu_locale::fallback::LocaleFallbackConfig;
 use icu_locale::subtags::{Region, language, region, script};
-use icu_locale::{LanguageIdentifier, Locale, LocaleCanonicalizer, LocaleExpander, LocaleFallbacker, langid};
+use icu_locale::{LanguageIdentifier, Locale, LocaleCanonicalizer, LocaleExpander, LocaleFallbacker};
 
 /// Longest tag: a language, a script, a region and a variant.
 const LONGEST_TAG: usize = 35;
@@ -92,7 +92,7 @@ impl<'a> Tag<'a> {
 fn missed_parent(full: &LanguageIdentifier, region: Option<Region>) -> Option<LanguageIdentifier> {
     let is_macao =
         region == Some(region!("MO")) && full.language == language!("zh") && full.script == Some(script!("Hant"));
-    is_macao.then(|| langid!("zh-HK"))
+    is_macao.then(|| (language!("zh"), None, Some(region!("HK"))).into())
 }
 
 /// Longest way from a tag to its language: variant, region, group of regions, script.
