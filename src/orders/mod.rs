@@ -102,7 +102,26 @@ impl From<LineModifier> for SoldModifier {
     }
 }
 
+impl SoldModifier {
+    fn size(&self) -> usize {
+        150 + self.name.len() + self.modifiers.iter().map(Self::size).sum::<usize>()
+    }
+}
+
 impl OrderLine {
+    /// About how many bytes the line takes in an answer: what is written of every line and of every modifier, the texts,
+    /// and the names of allergens and diets. Pages of orders are bounded by it.
+    fn size(&self) -> usize {
+        let names = self.allergens.contains.len() + self.allergens.may_contain.len() + self.allergens.diets.len();
+        let modifiers: usize = self.modifiers.iter().map(SoldModifier::size).sum();
+        250 + self.name.len() + self.note.as_ref().map_or(0, String::len) + 16 * names + modifiers
+    }
+
+    /// The size of several, as it is kept with their order.
+    pub(crate) fn size_of(lines: &[Self]) -> i32 {
+        i32::try_from(lines.iter().map(Self::size).sum::<usize>()).unwrap_or(i32::MAX)
+    }
+
     /// Lines that were priced, with their taxes, as they are sold.
     ///
     /// # Errors

@@ -20,9 +20,25 @@ use crate::restaurants::tax::Rate;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// Orders with their lines, in one statement.
+/// Orders with their lines, in one statement. A `page` reads the lines of those only that come before the lines have the
+/// size `$most`, the number of a parameter.
 macro_rules! orders {
     ([$($which:tt)+], $($argument:expr),+ $(,)?) => {
+        orders!(from ["orders o " + $($which)+], $($argument),+)
+    };
+    (page [$($which:tt)+] of $most:literal, $($argument:expr),+ $(,)?) => {
+        orders!(
+            from ["(select o.*, sum(lines_size) over (order by placed_at desc, id desc
+                                                      rows between unbounded preceding and 1 preceding) as size_before
+                    from orders o "
+                + $($which)+
+                + ") o where coalesce(size_before, 0) < "
+                + $most
+                + " order by placed_at desc, id desc"],
+            $($argument),+
+        )
+    };
+    (from [$($from:tt)+], $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
             Row,
             r#"select id, number, restaurant_id, customer_id, cart_id, quote_id, fulfilment, status, version, currency,
@@ -30,10 +46,10 @@ macro_rules! orders {
                       tax_amounts as "tax_amounts: _", delivery_fee, service_fee, tip, discount, total, address,
                       latitude, longitude, delivery_zone, lead_minutes, dining_table, note,
                       coupon_code as "coupon_code: _", scheduled_from, scheduled_until, slot, accept_by, promised_at, ready_from, ready_until,
-                      cancellable_until, cancel_reason, placed_at, updated_at, closed_at,
+                      cancellable_until, cancel_reason, placed_at, updated_at, closed_at, lines_size,
                       (select json_agg(i order by i.line) from order_items i
                        where i.restaurant_id = o.restaurant_id and i.order_id = o.id) as "lines: _"
-               from orders o "# + $($which)+,
+               from "# + $($from)+,
             $($argument),+
         )
     };
@@ -93,6 +109,7 @@ struct Row {
     placed_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     closed_at: Option<DateTime<Utc>>,
+    lines_size: i32,
     lines: Option<Json<Vec<LineRow>>>,
 }
 
@@ -129,22 +146,6 @@ impl LineRow {
 }
 
 impl Row {
-    /// About how many bytes its lines take in an answer: what is written of every line and of every modifier, the texts,
-    /// and the names of allergens and diets.
-    fn bytes_of_lines(&self) -> usize {
-        fn of_modifiers(modifiers: &[SoldModifier]) -> usize {
-            modifiers.iter().map(|one| 150 + one.name.len() + of_modifiers(&one.modifiers)).sum()
-        }
-        let of_line = |line: &LineRow| {
-            let names = line.allergens.contains.len() + line.allergens.may_contain.len() + line.allergens.diets.len();
-            250 + line.name.len()
-                + line.note.as_ref().map_or(0, String::len)
-                + 16 * names
-                + of_modifiers(&line.modifiers)
-        };
-        self.lines.iter().flat_map(|lines| &lines.0).map(of_line).sum()
-    }
-
     fn into_order(self) -> Order {
         let lines = self.lines.map(|lines| lines.0).unwrap_or_default();
         let items = lines.into_iter().map(|line| line.into_line(self.currency)).collect();

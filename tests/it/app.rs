@@ -27,7 +27,7 @@ const PASSWORD_HASH: &str =
 pub const SECRET: &str = "a secret for tests that is long enough";
 
 /// How long a test waits for what must come.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server with an empty database, and what a test needs to look behind it.
 pub struct TestApp {
@@ -67,6 +67,21 @@ async fn execute(connection: &mut PgConnection, statement: &str) {
     outcome.unwrap_or_else(|error| panic!("{statement}: {error}"));
 }
 
+/// Ends the sessions of a database and drops it. PostgreSQL waits five seconds for them to end; if one has not ended then, the
+/// panic says which and what it waits for.
+async fn end_and_drop(server: &mut PgConnection, database: &str) {
+    let dropped =
+        sqlx::raw_sql(AssertSqlSafe(format!("drop database {database} with (force)"))).execute(&mut *server).await;
+    if let Err(error) = dropped {
+        let sessions = sqlx::query_scalar(
+            "select concat_ws(' ', pid, backend_type, state, wait_event_type, wait_event, now() - query_start, left(query, 300))
+             from pg_stat_activity where datname = $1",
+        );
+        let left: Vec<String> = sessions.bind(database).fetch_all(server).await.expect("the sessions are read");
+        panic!("{database} is not dropped: {error}; its sessions now:\n{}", left.join("\n"));
+    }
+}
+
 /// Does something in a database as the superuser.
 pub async fn execute_in(database: &str, statement: &str) {
     let mut connection = connect(database).await;
@@ -76,7 +91,7 @@ pub async fn execute_in(database: &str, statement: &str) {
 
 /// Drops a database that a test made for itself.
 pub async fn drop_database(name: &str) {
-    execute_in("postgres", &format!("drop database {name} with (force)")).await;
+    end_and_drop(&mut connect("postgres").await, name).await;
 }
 
 /// Clones a migrated database under a fresh name.
@@ -311,7 +326,7 @@ impl Drop for TestApp {
             runtime.block_on(async move {
                 let faults = if audited { faults(&mut connect(&database).await).await } else { Vec::new() };
                 let mut server = connect("postgres").await;
-                execute(&mut server, &format!("drop database {database} with (force)")).await;
+                end_and_drop(&mut server, &database).await;
                 faults
             })
         });

@@ -116,12 +116,15 @@ async fn pages_stay_what_they_are_while_orders_arrive() {
     }
 }
 
-/// The recorded statement with this in it.
+/// The recorded statement that reads a page of orders, with this in it.
 fn recorded(part: &str) -> String {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/.sqlx");
     let texts = std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
     let queries = texts.map(|text| serde_json::from_str::<Value>(&text).unwrap()["query"].as_str().unwrap().to_owned());
-    queries.into_iter().find(|query| query.contains(part)).unwrap_or_else(|| panic!("no statement with {part}"))
+    queries
+        .into_iter()
+        .find(|query| query.contains("size_before") && query.contains(part))
+        .unwrap_or_else(|| panic!("no statement with {part}"))
 }
 
 /// Rows that a plan looked at and threw away, or read without an index.
@@ -129,6 +132,12 @@ fn wasted(plan: &Value) -> i64 {
     let own = plan["Rows Removed by Filter"].as_i64().unwrap_or_default();
     let scanned = if plan["Node Type"] == "Seq Scan" && plan["Relation Name"] == "orders" { 1_000_000 } else { 0 };
     own + scanned + plan["Plans"].as_array().into_iter().flatten().map(wasted).sum::<i64>()
+}
+
+/// Of how many orders a plan read the lines.
+fn reads_of_lines(plan: &Value) -> i64 {
+    let own = if plan["Relation Name"] == "order_items" { plan["Actual Loops"].as_i64().unwrap() } else { 0 };
+    own + plan["Plans"].as_array().into_iter().flatten().map(reads_of_lines).sum::<i64>()
 }
 
 #[tokio::test]
@@ -140,9 +149,10 @@ async fn a_page_is_read_from_an_index_however_many_orders_there_are() {
     places(&ada, &luigi, json!({})).await;
     app.does(
         "insert into orders (restaurant_id, id, customer_id, day, number, fulfilment, status, currency, items_total,
-             tax_total, delivery_fee, service_fee, tip, discount, total, placed_at, updated_at, created_at, closed_at)
+             tax_total, delivery_fee, service_fee, tip, discount, total, placed_at, updated_at, created_at, closed_at,
+             lines_size)
          select restaurant_id, gen_random_uuid(), customer_id, '2020-01-01', n, fulfilment, 'DELIVERED', currency,
-             items_total, tax_total, delivery_fee, service_fee, tip, discount, total, at, at, at, at
+             items_total, tax_total, delivery_fee, service_fee, tip, discount, total, at, at, at, at, lines_size
          from orders, generate_series(1, 20000) n, lateral (select placed_at - n * interval '1 minute' as at) t;
          analyze orders",
     )
@@ -154,13 +164,14 @@ async fn a_page_is_read_from_an_index_however_many_orders_there_are() {
     let deep = text("select quote_literal(now() - interval '10 days')").await;
     let earlier = text("select quote_literal(now() - interval '11 days')").await;
     let (of_shop, of_customer) = ("where restaurant_id = $1 and (placed_at", "where customer_id = $1 and (placed_at");
-    for (part, arguments) in [
-        (of_shop, format!("{shop}, null, null, null, null, null, 10")),
-        (of_shop, format!("{shop}, {deep}, null, null, null, null, 10")),
-        (of_shop, format!("{shop}, {deep}, null, {earlier}, '{{DELIVERED}}', null, 10")),
-        ("closed_at is null and (placed_at", format!("{shop}, null, null, null, '{{PENDING}}', null, 10")),
-        (of_customer, format!("{customer}, null, null, null, null, null, 10")),
-        (of_customer, format!("{customer}, {deep}, null, null, null, null, 10")),
+    for (part, arguments, orders) in [
+        (of_shop, format!("{shop}, null, null, null, null, null, 10, 1000000"), 10),
+        (of_shop, format!("{shop}, {deep}, null, null, null, null, 10, 1000000"), 10),
+        (of_shop, format!("{shop}, {deep}, null, {earlier}, '{{DELIVERED}}', null, 10, 1000000"), 10),
+        ("closed_at is null and (placed_at", format!("{shop}, null, null, null, '{{PENDING}}', null, 10, 1000000"), 1),
+        (of_customer, format!("{customer}, null, null, null, null, null, 10, 1000000"), 10),
+        (of_customer, format!("{customer}, {deep}, null, null, null, null, 10, 1000000"), 10),
+        (of_customer, format!("{customer}, null, null, null, null, null, 10, 1"), 1),
     ] {
         let mut one = app.look.acquire().await.unwrap();
         let statement = recorded(part);
@@ -170,5 +181,10 @@ async fn a_page_is_read_from_an_index_however_many_orders_there_are() {
         let plan: String = sqlx::raw_sql(AssertSqlSafe(explain)).fetch_one(&mut *one).await.unwrap().get_unchecked(0);
         let plan: Value = serde_json::from_str(&plan).unwrap();
         assert!(wasted(&plan[0]["Plan"]) < 100, "{part} ({arguments}) looks at too much: {plan:#}");
+        assert_eq!(
+            reads_of_lines(&plan[0]["Plan"]),
+            orders,
+            "{part} ({arguments}) reads the lines of others: {plan:#}"
+        );
     }
 }

@@ -70,10 +70,10 @@ pub async fn import(
         "insert into orders (restaurant_id, currency, id, customer_id, day, number, fulfilment, status, version,
              items_total, tax_total, delivery_fee, service_fee, tip, discount, total, address, latitude, longitude,
              dining_table, note, promised_at, cancel_reason, placed_at, updated_at, closed_at, created_at, tax_included,
-             tax_rates, tax_nets, tax_amounts)
+             lines_size, tax_rates, tax_nets, tax_amounts)
          select $1, $2, id, customer_id, day, number, fulfilment, status, version, items_total, tax_total, delivery_fee,
              service_fee, tip, discount, total, address, latitude, longitude, dining_table, note, promised_at,
-             cancel_reason, placed_at, updated_at, closed_at, placed_at, tax_included,
+             cancel_reason, placed_at, updated_at, closed_at, placed_at, tax_included, lines_size,
              array(select (tax ->> 0)::int from json_array_elements(taxes) tax),
              array(select (tax ->> 1)::bigint from json_array_elements(taxes) tax),
              array(select (tax ->> 2)::bigint from json_array_elements(taxes) tax)
@@ -81,10 +81,10 @@ pub async fn import(
                      $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[],
                      $15::bigint[], $16::bigint[], $17::text[], $18::float8[], $19::float8[], $20::text[], $21::text[],
                      $22::timestamptz[], $23::text[], $24::timestamptz[], $25::timestamptz[], $26::timestamptz[],
-                     $27::bigint[], $28::json[])
+                     $27::bigint[], $28::json[], $29::int[])
              as past(id, customer_id, day, number, fulfilment, status, version, items_total, tax_total, delivery_fee,
                      service_fee, tip, discount, total, address, latitude, longitude, dining_table, note, promised_at,
-                     cancel_reason, placed_at, updated_at, closed_at, tax_included, taxes)",
+                     cancel_reason, placed_at, updated_at, closed_at, tax_included, taxes, lines_size)",
         scope.restaurant() as RestaurantId,
         currency as Currency,
         &column(orders, |order| order.id.uuid()),
@@ -113,6 +113,7 @@ pub async fn import(
         &column(orders, |order| order.closed_at) as &[Option<DateTime<Utc>>],
         &column(orders, |order| order.totals.included_tax.amount.units()),
         &column(orders, |order| rates(&order.totals.taxes)),
+        &column(orders, |order| OrderLine::size_of(&order.items)),
     )
     .execute(tx.connection())
     .await?;

@@ -5,7 +5,6 @@
 //! of `fold.rs`: the database does not fold. The orders themselves are read only of those that have it.
 
 use chrono::{DateTime, Utc};
-use futures_util::{Stream, TryStreamExt as _};
 use uuid::Uuid;
 
 use super::Row;
@@ -26,16 +25,23 @@ const MOST_CANDIDATES: usize = 2_000;
 
 /// Which orders a page is of, but for a text; `$whose` is a condition on whose they are.
 macro_rules! bounded {
-    ($orders:ident, $whose:tt, $who:expr, $filter:expr, $before:expr, $limit:expr) => {{
+    (orders, $($rest:tt)+) => {
+        bounded!(@ orders [page] [of "$8"] [MOST_LINES], $($rest)+)
+    };
+    ($candidates:ident, $($rest:tt)+) => {
+        bounded!(@ $candidates [] [] [], $($rest)+)
+    };
+    (@ $rows:ident [$($page:tt)*] [$($of:tt)*] [$($most:expr)?],
+     $whose:tt, $who:expr, $filter:expr, $before:expr, $limit:expr $(,)?) => {{
         let (before, before_id) = $before.unzip();
-        $orders!(
-            [$whose
+        $rows!(
+            $($page)* [$whose
                 + " and (placed_at, id) < (coalesce($2, 'infinity'::timestamptz),
                                                coalesce($3, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
                  and placed_at >= coalesce($4, '-infinity'::timestamptz)
                  and ($5::order_status[] is null or status = any($5))
                  and ($6::fulfilment is null or fulfilment = $6)
-                 order by placed_at desc, id desc limit $7"],
+                 order by placed_at desc, id desc limit $7"] $($of)*,
             $who,
             before,
             before_id,
@@ -43,6 +49,7 @@ macro_rules! bounded {
             $filter.statuses.as_deref() as Option<&[OrderStatus]>,
             $filter.fulfilment as Option<Fulfilment>,
             $limit,
+            $($most,)?
         )
     }};
 }
@@ -122,32 +129,24 @@ impl Sieve {
         !self.ends && self.found.len() < self.wanted && self.seen < MOST_CANDIDATES
     }
 
-    fn page(&self, (rows, is_full): (Vec<Row>, bool)) -> List<Order> {
+    fn page(&self, rows: Vec<Row>) -> List<Order> {
         let last = rows.last().map(|row| (row.placed_at, row.id.uuid()));
-        let end = if is_full { last } else { self.last.filter(|_| !self.ends) };
+        let end = if is_full(&rows) { last } else { self.last.filter(|_| !self.ends) };
         List { data: rows.into_iter().map(Row::into_order).collect(), next_cursor: end.map(Page::cursor_at) }
     }
 }
 
-/// About how many bytes of lines are on a page of orders at most; one order more may be on it. Two hundred orders of five
-/// lines with two modifiers each are half of it.
-const MOST_BYTES: usize = 1_000_000;
+/// The size of the lines on a page of orders at most ([`OrderLine::size_of`]); one order more may be on it. Two hundred orders
+/// of five lines with two modifiers each are half of it.
+const MOST_LINES: i64 = 1_000_000;
 
-/// The rows of a page, and whether it ends before its time: orders of a hundred lines are few on a page. What follows is
-/// not read into orders any more.
-async fn until_full(mut rows: impl Stream<Item = sqlx::Result<Row>> + Unpin) -> Result<(Vec<Row>, bool), Problem> {
-    let (mut page, mut bytes) = (Vec::new(), 0);
-    while let Some(row) = rows.try_next().await? {
-        if bytes >= MOST_BYTES {
-            return Ok((page, true));
-        }
-        bytes += row.bytes_of_lines();
-        page.push(row);
-    }
-    Ok((page, false))
+/// Whether the statement ended before its limit: orders of a hundred lines are few on a page.
+fn is_full(rows: &[Row]) -> bool {
+    rows.iter().map(|row| i64::from(row.lines_size)).sum::<i64>() >= MOST_LINES
 }
 
-fn page_of(page: Page, (rows, is_full): (Vec<Row>, bool)) -> List<Order> {
+fn page_of(page: Page, rows: Vec<Row>) -> List<Order> {
+    let is_full = is_full(&rows);
     let orders: Vec<_> = rows.into_iter().map(Row::into_order).collect();
     let place = |order: &Order| (order.placed_at, order.id.uuid());
     let final_order = orders.last().map(place);
@@ -160,7 +159,7 @@ pub async fn of_customer(tx: &mut Tx, customer: UserId, filter: &Filter, page: P
     let Some(text) = &filter.text else {
         let before = filter.before(page);
         let rows = bounded!(orders, "where customer_id = $1", customer as UserId, filter, before, page.fetch);
-        return Ok(page_of(page, until_full(rows.fetch(tx.connection())).await?));
+        return Ok(page_of(page, rows.fetch_all(tx.connection()).await?));
     };
     let mut sieve = Sieve::new(filter, page);
     loop {
@@ -172,14 +171,15 @@ pub async fn of_customer(tx: &mut Tx, customer: UserId, filter: &Filter, page: P
         }
     }
     let rows = orders!(
-        ["where customer_id = $1 and id = any($2) order by placed_at desc, id desc"],
+        page ["where customer_id = $1 and id = any($2)"] of "$3",
         customer as UserId,
         &sieve.found,
+        MOST_LINES,
     );
     if sieve.found.is_empty() {
-        return Ok(sieve.page((Vec::new(), false)));
+        return Ok(sieve.page(Vec::new()));
     }
-    Ok(sieve.page(until_full(rows.fetch(tx.connection())).await?))
+    Ok(sieve.page(rows.fetch_all(tx.connection()).await?))
 }
 
 /// A page of a restaurant's orders.
@@ -202,11 +202,11 @@ pub async fn of_restaurant(
                 before,
                 page.fetch
             );
-            until_full(open.fetch(tx.connection())).await?
+            open.fetch_all(tx.connection()).await?
         } else {
             let all =
                 bounded!(orders, "where restaurant_id = $1", restaurant as RestaurantId, filter, before, page.fetch);
-            until_full(all.fetch(tx.connection())).await?
+            all.fetch_all(tx.connection()).await?
         };
         return Ok(page_of(page, rows));
     };
@@ -226,12 +226,13 @@ pub async fn of_restaurant(
         }
     }
     let rows = orders!(
-        ["where restaurant_id = $1 and id = any($2) order by placed_at desc, id desc"],
+        page ["where restaurant_id = $1 and id = any($2)"] of "$3",
         restaurant as RestaurantId,
         &sieve.found,
+        MOST_LINES,
     );
     if sieve.found.is_empty() {
-        return Ok(sieve.page((Vec::new(), false)));
+        return Ok(sieve.page(Vec::new()));
     }
-    Ok(sieve.page(until_full(rows.fetch(tx.connection())).await?))
+    Ok(sieve.page(rows.fetch_all(tx.connection()).await?))
 }

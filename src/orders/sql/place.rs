@@ -126,10 +126,10 @@ pub async fn insert(
                    cart_id, quote_id, fulfilment, currency, items_total, tax_total, tax_included, tax_rates, tax_nets,
                    tax_amounts, delivery_fee, service_fee, tip, discount, total, coupon_code, address, latitude,
                    longitude, delivery_zone, lead_minutes, dining_table, note, scheduled_from, scheduled_until, slot,
-                   accept_by, cancellable_until, tax_rounding, tax_rounding_level, ready_from, ready_until)
+                   accept_by, cancellable_until, tax_rounding, tax_rounding_level, ready_from, ready_until, lines_size)
                select $1, $2, $3, $3, $3, $8, last_number, 'PENDING', $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
                    $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37,
-                   $48, $49, $50, $51
+                   $48, $49, $50, $51, $53
                from counter
                returning number
            ), sold as (
@@ -203,6 +203,7 @@ pub async fn insert(
         order.ready_from,
         order.ready_until,
         network.as_ref().map(<[u8; 16]>::as_slice),
+        OrderLine::size_of(&order.items),
     )
     .fetch_optional(tx.connection())
     .await
