@@ -72,11 +72,11 @@ pub const RULES: [Rule; 11] = [
         kept: A_DAY,
         forget: |tx, before, most| Box::pin(orders::sql::quotes::forget(tx, before, most)),
     },
-    // Orders within an hour are counted for each network (`orders/load.rs`).
+    // Orders within an hour are counted for each network (`orders/limits.rs`).
     Rule {
         table: "order_networks",
-        kept: |_| orders::load::RECENT,
-        forget: |tx, before, most| Box::pin(orders::sql::load::forget_networks(tx, before, most)),
+        kept: |_| orders::limits::RECENT,
+        forget: |tx, before, most| Box::pin(orders::sql::limits::forget_networks(tx, before, most)),
     },
     // Their carts are theirs until they expire, and nobody's afterwards.
     Rule {

@@ -24,7 +24,7 @@ use crate::heavy::HeavyWork;
 use crate::limits::{self, Limits};
 use crate::menu::published::Published;
 use crate::notifications::worker;
-use crate::orders::overdue;
+use crate::orders::actions::overdue;
 use crate::outbox::Outbox;
 use crate::pictures::{self, Pictures};
 use crate::realtime::EngineSessions;

@@ -63,7 +63,7 @@ async fn choose(app: &App, caller: &Caller, query: &DeliveryQuery) -> Result<(Wh
         return Ok((scope.into(), Filter { restaurant: Some(restaurant), order, driver: None, customer: None }));
     }
     if let Some(order) = order {
-        let party = crate::orders::party::OrderParty::of(app, caller, order, Operation::GetOrder).await?;
+        let party = crate::orders::access::OrderParty::of(app, caller, order, Operation::GetOrder).await?;
         let restaurant = Some(party.scope.restaurant());
         return Ok((party.scope.into(), Filter { restaurant, order: Some(order), driver: None, customer: None }));
     }
@@ -220,8 +220,8 @@ async fn advance(
     if_match.check(delivery.version, &shown)?;
     let change = delivery.follow(to, tx.now()).map_err(|_| illegal(&delivery, to))?;
     if let Some(step) = orders_step {
-        let step = crate::orders::advance::StepWish::to(step);
-        crate::orders::advance::advance(tx, &scope, party.order, IfMatch(None), step).await?;
+        let step = crate::orders::actions::status::StepWish::to(step);
+        crate::orders::actions::status::advance(tx, &scope, party.order, IfMatch(None), step).await?;
         let moved = sql::get(tx, &scope, party.delivery).await?.ok_or_else(Problem::not_found)?;
         return Ok(moved.shown_to(&scope));
     }

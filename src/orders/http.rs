@@ -9,14 +9,14 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::advance::{StepWish, advance};
-use super::filter::OrderQuery;
-use super::load::{Buyer, NetworkKey};
-use super::party::{OrderParty, OrderSeen};
-use super::place;
+use super::actions::status::{StepWish, advance};
+use super::list::OrderQuery;
+use super::limits::{Buyer, NetworkKey};
+use super::access::{OrderParty, OrderSeen};
+use super::actions::place;
 use super::request::{LineWish, QuotedRequest, Request};
 use super::sql::list;
-use super::{Order, OrderStatus, bulk, free_slots, promise, quoting, reorder, sql};
+use super::{Order, OrderStatus, promise, sql};
 use crate::accounts::caller::SignedIn;
 use crate::app::App;
 use crate::bounded;
@@ -39,6 +39,11 @@ use crate::text::{MultiLine, SingleLine};
 use crate::timestamp::Timestamp;
 use crate::wire::{Body, BodyWithBytes, IfMatch, Json, Query, Versioned};
 
+mod bulk_status;
+mod quotes;
+mod reorder;
+mod slots;
+
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -46,11 +51,11 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(get_order))
         .routes(routes!(update_order_status))
         .routes(routes!(list_order_events))
-        .merge(quoting::routes())
-        .merge(free_slots::routes())
+        .merge(quotes::routes())
+        .merge(slots::routes())
         .merge(promise::routes())
         .merge(reorder::routes())
-        .merge(bulk::routes())
+        .merge(bulk_status::routes())
 }
 
 /// An order to be, from a cart, from a quote, or from lines. Prices are the server's.

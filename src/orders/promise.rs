@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::party::OrderParty;
+use super::access::OrderParty;
 use super::status::CANCEL_WINDOW;
 use super::{Order, OrderStatus, sql};
 use crate::app::App;

@@ -58,7 +58,7 @@ macro_rules! orders {
 pub mod answers;
 pub mod history;
 pub mod list;
-pub mod load;
+pub mod limits;
 pub mod place;
 pub mod quotes;
 pub mod slots;

@@ -5,7 +5,7 @@ use crate::accounts::Caller;
 use crate::app::App;
 use crate::delivery::party::DeliveryParty;
 use crate::ids::RestaurantId;
-use crate::orders::party::OrderParty;
+use crate::orders::access::OrderParty;
 use crate::permission::{self, Operation};
 use crate::problem::Problem;
 use crate::restaurants::staff;

@@ -21,10 +21,10 @@ use crate::coupons::guesses;
 use crate::ids::OrderId;
 use crate::menu;
 use crate::menu::sql::stock::StockChange;
-use crate::orders::advance::{StepWish, advance};
-use crate::orders::load::{self, Buyer, NetworkKey};
-use crate::orders::party::OrderParty;
-use crate::orders::place;
+use crate::orders::actions::status::{StepWish, advance};
+use crate::orders::limits::{self, Buyer, NetworkKey};
+use crate::orders::access::OrderParty;
+use crate::orders::actions::place;
 use crate::orders::request::{LineWish, Request};
 use crate::permission::Operation;
 use crate::problem::{Code, Problem};
@@ -153,7 +153,7 @@ impl Unit<'_> {
             expected_total: wanted.expected_total,
         };
         request.check()?;
-        let is_counted = wanted.coupon_code.is_some() || load::is_limited_by_network(rules);
+        let is_counted = wanted.coupon_code.is_some() || limits::is_limited_by_network(rules);
         let network = self.network.filter(|_| is_counted);
         let buyer = Buyer { customer, network: network.map(|network| NetworkKey::new(&self.app.seal, network)) };
         let work = self.commit(scope, move |tx| {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use comanda::orders::overdue::{self, REASON};
+use comanda::orders::actions::overdue::{self, REASON};
 use comanda::orders::status::CANCEL_WINDOW;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;

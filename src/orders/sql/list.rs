@@ -11,7 +11,7 @@ use super::Row;
 use crate::fold;
 use crate::fulfilment::Fulfilment;
 use crate::ids::{OrderId, RestaurantId, UserId};
-use crate::orders::filter::{Filter, Text};
+use crate::orders::list::{Filter, Text};
 use crate::orders::{Order, OrderStatus};
 use crate::paging::{List, Page};
 use crate::problem::Problem;

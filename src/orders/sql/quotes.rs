@@ -5,7 +5,7 @@ use sqlx::types::Json;
 
 use crate::ids::{CartId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::money::{Amount, Currency};
-use crate::orders::quote::{Content, Stored};
+use crate::orders::quotes::{Content, Stored};
 use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;

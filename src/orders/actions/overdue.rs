@@ -11,9 +11,9 @@ use chrono::TimeDelta;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::sql::answers::{self, Overdue};
-use super::status::Wish;
-use super::{OrderStatus, sql};
+use crate::orders::sql::answers::{self, Overdue};
+use crate::orders::status::Wish;
+use crate::orders::{OrderStatus, sql};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::tenancy::{PlatformScope, RestaurantScope};

@@ -10,8 +10,8 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::moment::{self, Asked};
-use super::offer::Doorstep;
+use crate::orders::availability::{self, Asked};
+use crate::orders::priced_order::Doorstep;
 use crate::app::App;
 use crate::config;
 use crate::fulfilment::Fulfilment;
@@ -108,9 +108,9 @@ async fn read(
     let asked = Asked { restaurant, fulfilment: query.fulfilment, lead_minutes };
     let today = tx.now().with_timezone(&restaurant.zone()?).date_naive();
     let date = query.date.map_or(today, LocalDate::date);
-    let slots = moment::of_day(tx, scope, asked, date).await?;
+    let slots = availability::of_day(tx, scope, asked, date).await?;
     let now = tx.now();
-    let earliest_slot = moment::earliest(tx, scope, asked, now).await?;
+    let earliest_slot = availability::earliest(tx, scope, asked, now).await?;
     let slots = slots.into_iter().map(|(slot, is_full)| OfferedSlot { slot, free: !is_full }).collect();
     Ok(SlotsOfDay { date, timezone: restaurant.timezone.clone(), slots, earliest_slot })
 }

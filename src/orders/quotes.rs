@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::pricing::{self, Charges, Sums};
-use super::request::{Basket, QuotedRequest, Request};
-use super::{OrderLine, Totals};
+use crate::orders::pricing::{self, Charges, Sums};
+use crate::orders::request::{Basket, QuotedRequest, Request};
+use crate::orders::{OrderLine, Totals};
 use crate::cart::{Obstacle, StoredLine};
 use crate::coupons::CouponCode;
 use crate::coupons::rules::{Discount, Saving};

@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::party::OrderParty;
-use super::{OrderLine, SoldModifier, sql};
+use crate::orders::access::OrderParty;
+use crate::orders::{OrderLine, SoldModifier, sql};
 use crate::app::App;
 use crate::cart::sql::lines::{Extent, LineWrite};
 use crate::cart::sql::{NOT_ON_THE_MENU, WantedLine, unfit};

@@ -8,11 +8,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::moment::{self, Asked};
-use super::offer::{self, Doorstep, Offer};
-use super::quote::{Content, Quote, Stored};
-use super::request::{Basket, LineWish, Request};
-use super::sql;
+use crate::orders::availability::{self, Asked};
+use crate::orders::priced_order::{self, Doorstep, Offer};
+use crate::orders::quotes::{Content, Quote, Stored};
+use crate::orders::request::{Basket, LineWish, Request};
+use crate::orders::sql;
 use crate::app::App;
 use crate::bounded;
 use crate::cart::{self, sql::WantedLine};
@@ -96,7 +96,7 @@ impl Priced {
     /// The cart is locked: what is quoted is one version of it.
     async fn into_basket(self, tx: &mut Tx, scope: &RestaurantScope, customer: UserId) -> Result<Basket, Problem> {
         match self {
-            Self::Cart(cart) => offer::open(cart::sql::lock(tx, scope, cart, customer).await?).map(Basket::Cart),
+            Self::Cart(cart) => priced_order::open(cart::sql::lock(tx, scope, cart, customer).await?).map(Basket::Cart),
             Self::Lines(lines) => Ok(Basket::Lines(lines)),
         }
     }
@@ -176,7 +176,7 @@ async fn make(
         return Err(Problem::new(Code::TooMany, detail));
     }
     let basket = priced.into_basket(tx, scope, customer).await?;
-    let offer = offer::make(tx, scope, &door, customer, &basket, wanted, None).await?;
+    let offer = priced_order::make(tx, scope, &door, customer, &basket, wanted, None).await?;
     let earliest = earliest(tx, scope, restaurant, wanted.fulfilment, &offer).await?;
     let total = offer.sums.total;
     let quote = Stored {
@@ -219,5 +219,5 @@ async fn earliest(
     if offer.moment.scheduled.is_none() {
         return Ok(Some(restaurant.slots.slot_of(restaurant.zone()?, asked.there(tx.now()))));
     }
-    moment::earliest(tx, scope, asked, tx.now()).await
+    availability::earliest(tx, scope, asked, tx.now()).await
 }

@@ -1,9 +1,9 @@
 //! An order from a quote: what was promised, if it still holds and is what is wanted; else the difference.
 
-use super::Totals;
-use super::offer::{self, Doorstep, Offer};
-use super::quote::{self, Content, LineChange, Stored};
-use super::request::{QuotedRequest, Request};
+use crate::orders::Totals;
+use crate::orders::priced_order::{self, Doorstep, Offer};
+use crate::orders::quotes::{self, Content, LineChange, Stored};
+use crate::orders::request::{QuotedRequest, Request};
 use crate::cart;
 use crate::config;
 use crate::ids::CartId;
@@ -66,7 +66,7 @@ pub async fn honour(
 /// The cart the quote was made from is closed by the order, unless something else was put in since.
 async fn cart_to_close(tx: &mut Tx, scope: &RestaurantScope, stored: &Stored) -> Result<Option<CartId>, Problem> {
     let Some((id, version)) = stored.cart else { return Ok(None) };
-    let cart = offer::open(cart::sql::lock(tx, scope, id, stored.user_id).await?)?;
+    let cart = priced_order::open(cart::sql::lock(tx, scope, id, stored.user_id).await?)?;
     Ok((cart.version == version).then_some(id))
 }
 
@@ -83,7 +83,7 @@ impl Now<'_> {
     /// What it would get and pay: as promised, or at the prices of now.
     async fn offer(&self, tx: &mut Tx, scope: &RestaurantScope, promised: Option<&Content>) -> Result<Offer, Problem> {
         let (customer, basket) = (self.stored.user_id, self.stored.content.basket());
-        offer::make(tx, scope, self.door, customer, &basket, self.request, promised).await
+        priced_order::make(tx, scope, self.door, customer, &basket, self.request, promised).await
     }
 
     /// What changed, line by line.
@@ -91,7 +91,7 @@ impl Now<'_> {
         let wanted: Vec<_> = self.stored.content.lines.iter().map(cart::StoredLine::wanted).collect();
         let at = self.request.scheduled_for.unwrap_or_else(|| tx.now()).max(tx.now());
         let now = cart::sql::priced(tx, scope, &wanted, at).await?;
-        Ok(quote::changes(&self.stored.content.lines, &now, self.stored.currency)?)
+        Ok(quotes::changes(&self.stored.content.lines, &now, self.stored.currency)?)
     }
 
     /// The refusal with what was quoted, what it costs now, and line by line what changed. Where it cannot be had at all

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::OrderStatus;
+use crate::orders::OrderStatus;
 use crate::fold;
 use crate::fulfilment::Fulfilment;
 use crate::ids::RestaurantId;

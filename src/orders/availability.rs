@@ -4,7 +4,7 @@
 use chrono::{DateTime, Days, NaiveDate, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::sql::slots::{self, DueOrders};
+use crate::orders::sql::slots::{self, DueOrders};
 use crate::fulfilment::Fulfilment;
 use crate::problem::{Code, Problem};
 use crate::restaurants::hours::Schedule;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-use super::{Order, sql};
+use crate::orders::{Order, sql};
 use crate::accounts::Caller;
 use crate::accounts::caller::{authenticate, operation, path_parameter};
 use crate::actor::MemberRole;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::ids::UserId;
-use crate::orders::load::{Held, OrderLoad};
+use crate::orders::limits::{Held, OrderLoad};
 use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;

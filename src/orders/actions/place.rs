@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::honour::{self, Honoured};
-use super::load::{self, Buyer};
-use super::moment::{self, Asked, Moment};
-use super::offer::{self, Doorstep, Offer};
-use super::request::{Basket, QuotedRequest, Request};
-use super::sql;
-use super::sql::place::{Placed, Taken};
-use super::{Order, OrderLine, OrderStatus};
+use crate::orders::actions::accept_quote::{self, Honoured};
+use crate::orders::limits::{self, Buyer};
+use crate::orders::availability::{self, Asked, Moment};
+use crate::orders::priced_order::{self, Doorstep, Offer};
+use crate::orders::request::{Basket, QuotedRequest, Request};
+use crate::orders::sql;
+use crate::orders::sql::place::{Placed, Taken};
+use crate::orders::{Order, OrderLine, OrderStatus};
 use crate::cart::sql::WantedLine;
 use crate::cart::{self, StoredLine};
 use crate::config;
@@ -36,7 +36,7 @@ pub async fn from_cart(
     wanted: Request,
     rules: config::Orders,
 ) -> Result<Order, Problem> {
-    let cart = offer::open(cart::sql::enter(tx, cart, buyer.customer).await?)?;
+    let cart = priced_order::open(cart::sql::enter(tx, cart, buyer.customer).await?)?;
     let scope = entered(cart.restaurant_id, buyer.customer);
     fresh(tx, &scope, buyer, &Basket::Cart(cart), wanted, rules).await
 }
@@ -71,7 +71,7 @@ pub async fn from_quote(
     let stored = sql::quotes::enter(tx, wanted.quote, customer).await?.ok_or_else(Problem::not_found)?;
     let scope = entered(stored.restaurant_id, customer);
     let for_later = wanted.scheduled_for.is_some() || stored.content.scheduled.is_some();
-    let Honoured { door, wanted, offer, cart } = honour::honour(tx, &scope, &stored, wanted, rules).await?;
+    let Honoured { door, wanted, offer, cart } = accept_quote::honour(tx, &scope, &stored, wanted, rules).await?;
     // After the quote's cart is locked: an order from that cart locks it before it is counted, too.
     let network = hold_to_limits(tx, &scope, buyer, for_later, rules).await?;
     let placement = Placement { customer, network, wanted, offer, cart, quote: Some(stored.id) };
@@ -92,12 +92,12 @@ async fn hold_to_limits(
     for_later: bool,
     rules: config::Orders,
 ) -> Result<Option<[u8; 16]>, Problem> {
-    let network = buyer.network.filter(|_| load::is_limited_by_network(rules));
-    if !load::is_limited(rules, for_later, network.is_some()) {
+    let network = buyer.network.filter(|_| limits::is_limited_by_network(rules));
+    if !limits::is_limited(rules, for_later, network.is_some()) {
         return Ok(None);
     }
     let (now, network) = (tx.now(), network.map(|network| network.at(scope.restaurant())));
-    let load = sql::load::of_customer(tx, scope, buyer.customer, network, now - load::RECENT).await?;
+    let load = sql::limits::of_customer(tx, scope, buyer.customer, network, now - limits::RECENT).await?;
     load.check(rules, for_later, now)?;
     Ok(network.filter(|_| !load.works_here))
 }
@@ -114,7 +114,7 @@ async fn fresh(
     let customer = buyer.customer;
     let network = hold_to_limits(tx, scope, buyer, wanted.scheduled_for.is_some(), rules).await?;
     let door = Doorstep::of(tx, scope, &wanted, rules).await?;
-    let offer = offer::make(tx, scope, &door, customer, basket, &wanted, None).await?;
+    let offer = priced_order::make(tx, scope, &door, customer, basket, &wanted, None).await?;
     let cart = basket.cart().map(|cart| cart.id);
     write(tx, scope, &door.restaurant, Placement { customer, network, wanted, offer, cart, quote: None }, rules).await
 }
@@ -236,7 +236,7 @@ async fn take_slot(
     if sql::slots::take(tx, scope, slot, capacity).await? {
         return Ok(());
     }
-    Err(moment::full(tx, scope, asked(restaurant, order.fulfilment, offer), slot).await?)
+    Err(availability::full(tx, scope, asked(restaurant, order.fulfilment, offer), slot).await?)
 }
 
 /// What fell short between reading the lines and taking the stock, as the menu says it now.
@@ -245,13 +245,13 @@ async fn out_of_stock(tx: &mut Tx, scope: &RestaurantScope, offer: &Offer) -> Re
     let now = cart::sql::priced(tx, scope, &wanted, offer.moment.at).await?;
     // What was short may have been returned meanwhile.
     let passed = || Problem::new(Code::OutOfStock, "The stock changed at the same moment. Try again.");
-    Ok(offer::unavailable(&now).unwrap_or_else(passed))
+    Ok(priced_order::unavailable(&now).unwrap_or_else(passed))
 }
 
 /// The restaurant accepts by itself: the same step as staff would take, by the system, in the same transaction.
 async fn confirm_at_once(tx: &mut Tx, restaurant: &Restaurant, order: Order) -> Result<Order, Problem> {
     let scope = RestaurantScope::system("the restaurant accepts orders by itself", restaurant.id);
-    let wish = super::status::Wish {
+    let wish = crate::orders::status::Wish {
         to: OrderStatus::Confirmed,
         reason: None,
         return_stock: false,

@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 
-use super::status::{CannotAdvance, Wish};
-use super::{Order, OrderStatus, sql};
+use crate::orders::status::{CannotAdvance, Wish};
+use crate::orders::{Order, OrderStatus, sql};
 use crate::ids::OrderId;
 use crate::problem::{Code, Problem};
 use crate::restaurants;

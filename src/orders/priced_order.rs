@@ -3,11 +3,11 @@
 //! The truth is looked at here each time: open, orderable, delivered there, enough in the basket, a slot, a coupon that
 //! holds. What a quote promised (`promised`) is taken for its prices and never for the truth.
 
-use super::Totals;
-use super::moment::{self, Asked, Moment};
-use super::pricing::{self, Charges, Sums};
-use super::quote::Content;
-use super::request::{Basket, Request};
+use crate::orders::Totals;
+use crate::orders::availability::{self, Asked, Moment};
+use crate::orders::pricing::{self, Charges, Sums};
+use crate::orders::quotes::Content;
+use crate::orders::request::{Basket, Request};
 use crate::cart::sql::CartRow;
 use crate::cart::{self, CartStatus, Obstacle, StoredLine, shortage};
 use crate::config;
@@ -68,7 +68,7 @@ pub async fn make(
 ) -> Result<Offer, Problem> {
     let restaurant = &door.restaurant;
     let asked = Asked { restaurant, fulfilment: wanted.fulfilment, lead_minutes: door.lead_minutes() };
-    let moment = moment::taken(tx, scope, asked, wanted.scheduled_for).await?;
+    let moment = availability::taken(tx, scope, asked, wanted.scheduled_for).await?;
     let lines = match basket {
         Basket::Lines(lines) | Basket::Quoted(lines) => cart::sql::priced(tx, scope, lines, moment.at).await?,
         Basket::Cart(cart) => {
@@ -95,7 +95,7 @@ pub async fn make(
     let portions = lines.iter().map(StoredLine::portions).collect::<Result<Vec<_>, _>>()?;
     let sums = pricing::sums(&portions, &tax, wanted.fulfilment, charges)?;
     as_expected(restaurant, wanted, &sums, &terms)?;
-    let due = moment::due(tx, scope, asked, moment).await?;
+    let due = availability::due(tx, scope, asked, moment).await?;
     Ok(Offer { lines, tax, charges, sums, terms, saving, moment, due })
 }
 

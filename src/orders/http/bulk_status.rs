@@ -8,9 +8,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::advance::{StepWish, advance};
-use super::party::OrderParty;
-use super::{Order, OrderStatus};
+use crate::orders::actions::status::{StepWish, advance};
+use crate::orders::access::OrderParty;
+use crate::orders::{Order, OrderStatus};
 use crate::accounts::caller::Admin;
 use crate::app::App;
 use crate::bounded;
