@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::merge::{self, LeftBehind, WhyLeft};
 use super::sql::lines::{self, Extent, LineWrite};
-use super::sql::{self, KnownGroups, OpenCart, WantedLine};
+use super::sql::{self, KnownGroups, OpenCart, RequestedLine};
 use super::{Cart, CartStatus, MOST_LINES, Owner, StoredLine};
 use crate::ids::{CartId, UserId};
 use crate::menu::configure;
@@ -157,7 +157,7 @@ async fn refuse_faults(tx: &mut Tx, scope: &RestaurantScope, writes: &[LineWrite
             faults.push(FieldError::invalid(format!("/lines/{index}/key"), "is the key of more than one line"));
         }
     }
-    let (places, wanted): (Vec<usize>, Vec<WantedLine>) =
+    let (places, wanted): (Vec<usize>, Vec<RequestedLine>) =
         writes.iter().enumerate().filter_map(|(index, write)| Some((index, write.content.clone()?))).unzip();
     let (unfit, groups) = sql::unfit(tx, scope, &wanted).await?;
     for (index, misfit) in unfit {

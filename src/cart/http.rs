@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use super::content;
 use super::owner::Shopper;
-use super::sql::WantedLine;
+use super::sql::RequestedLine;
 use super::sql::lines::{Extent, LineWrite};
 use super::takeover::{Claim, TakeOver};
 use super::{Cart, Quantity};
@@ -80,7 +80,7 @@ impl WantedCartLine {
         LineWrite {
             key: self.key.map_or_else(content::fresh_key, String::from),
             at: None,
-            content: Some(WantedLine {
+            content: Some(RequestedLine {
                 item_id: self.item_id,
                 quantity: self.quantity.get().into(),
                 choices: self.modifiers,
@@ -164,7 +164,7 @@ impl LinePatch {
                 let message = "must be the only thing said of a line that is taken out, besides its key and time";
                 return Err(Problem::invalid_field(format!("{place}/quantity"), message));
             }
-            (1..=99, Some(item_id)) => Some(WantedLine {
+            (1..=99, Some(item_id)) => Some(RequestedLine {
                 item_id,
                 quantity: self.quantity.into(),
                 choices: self.modifiers,

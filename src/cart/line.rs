@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::shortage::Shortage;
-use super::sql::WantedLine;
+use super::sql::RequestedLine;
 use super::{CartLine, LineModifier, Obstacle};
 use crate::ids::{ItemId, ModifierGroupId, ModifierId};
 use crate::menu::allergens::{Declared, Diet, Effective, effective};
@@ -159,10 +159,10 @@ fn shown(chosen: Vec<Chosen>, currency: Currency) -> Vec<LineModifier> {
 }
 
 impl StoredLine {
-    /// As the customer wants it.
-    pub fn wanted(&self) -> WantedLine {
+    /// The item, quantity, choices and note, as the customer requested them.
+    pub fn requested(&self) -> RequestedLine {
         let (choices, note) = (self.choices.clone(), self.note.clone());
-        WantedLine { item_id: self.item_id, quantity: self.quantity, choices, note }
+        RequestedLine { item_id: self.item_id, quantity: self.quantity, choices, note }
     }
 
     /// What the line costs.

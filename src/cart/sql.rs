@@ -40,6 +40,20 @@ pub struct CartRow {
     pub updated_at: DateTime<Utc>,
 }
 
+impl CartRow {
+    /// The cart, if no order was placed from it yet.
+    ///
+    /// # Errors
+    /// `cart_closed` with the order.
+    pub fn open(self) -> Result<Self, Problem> {
+        if self.status == CartStatus::Ordered {
+            let detail = "Add items to a new cart, or get the order that this cart became.";
+            return Err(Problem::new(Code::CartClosed, detail).with("orderId", self.order_id));
+        }
+        Ok(self)
+    }
+}
+
 /// An open cart without its lines.
 #[derive(Debug, Clone, Copy)]
 pub struct OpenCart {
@@ -197,7 +211,7 @@ pub async fn lines(
 pub async fn priced(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    wanted: &[WantedLine],
+    wanted: &[RequestedLine],
     at: DateTime<Utc>,
 ) -> Result<Vec<StoredLine>, Problem> {
     let items: Vec<_> = wanted.iter().map(|line| line.item_id.uuid()).collect();
@@ -226,7 +240,7 @@ pub async fn priced(
 
 /// A line as a customer wants it.
 #[derive(Debug, Clone)]
-pub struct WantedLine {
+pub struct RequestedLine {
     /// What.
     pub item_id: ItemId,
     /// How many.
@@ -303,7 +317,7 @@ pub const NOT_ON_THE_MENU: &str = "/itemId";
 pub async fn unfit(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    lines: &[WantedLine],
+    lines: &[RequestedLine],
 ) -> Result<(Vec<Unfit>, KnownGroups), Problem> {
     if lines.is_empty() {
         return Ok((Vec::new(), KnownGroups::default()));

@@ -11,7 +11,7 @@ use crate::problem::{Code, Problem};
 
 /// A coupon somebody wants to use, and how often they have.
 #[derive(Debug, Clone)]
-pub struct Offered {
+pub struct CouponState {
     /// The coupon.
     pub coupon: Coupon,
     /// Orders of theirs that use it and have not been cancelled.
@@ -46,7 +46,7 @@ pub struct Saving {
 
 /// Why it cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum CouponRefusal {
     /// Nobody has such a code, or not any more.
     Unknown,
     /// Its time has not come.
@@ -65,46 +65,50 @@ pub enum Refusal {
     SavesNothing,
 }
 
-impl Offered {
+impl CouponState {
     /// Why it cannot be used for this, if it cannot.
-    pub fn refusal(&self, purchase: Purchase) -> Option<Refusal> {
+    pub fn refusal(&self, purchase: Purchase) -> Option<CouponRefusal> {
         let Coupon { kind, valid_from, valid_until, limit_total, limit_per_user, redeemed, .. } = &self.coupon;
         let rules = [
-            (!self.coupon.active, Refusal::Unknown),
-            (valid_from.is_some_and(|from| purchase.at < from), Refusal::NotYet),
-            (valid_until.is_some_and(|until| purchase.at >= until), Refusal::Expired),
-            (limit_per_user.is_some_and(|limit| self.used >= limit.into()), Refusal::AlreadyUsed),
-            (limit_total.is_some_and(|limit| *redeemed >= limit), Refusal::UsedUp),
-            (purchase.items < self.coupon.minimum_items.amount, Refusal::Minimum),
-            (*kind == CouponKind::FreeDelivery && purchase.delivery_fee.is_none(), Refusal::NoDelivery),
+            (!self.coupon.active, CouponRefusal::Unknown),
+            (valid_from.is_some_and(|from| purchase.at < from), CouponRefusal::NotYet),
+            (valid_until.is_some_and(|until| purchase.at >= until), CouponRefusal::Expired),
+            (limit_per_user.is_some_and(|limit| self.used >= limit.into()), CouponRefusal::AlreadyUsed),
+            (limit_total.is_some_and(|limit| *redeemed >= limit), CouponRefusal::UsedUp),
+            (purchase.items < self.coupon.minimum_items.amount, CouponRefusal::Minimum),
+            (*kind == CouponKind::FreeDelivery && purchase.delivery_fee.is_none(), CouponRefusal::NoDelivery),
         ];
         rules.into_iter().find_map(|(holds, refusal)| holds.then_some(refusal))
     }
 
     /// The refusal as the customer reads it, with the way out of it.
-    pub fn problem(&self, refusal: Refusal) -> Problem {
+    pub fn problem(&self, refusal: CouponRefusal) -> Problem {
         let Coupon { code, valid_from, valid_until, minimum_items, limit_per_user, .. } = &self.coupon;
         let problem = match refusal {
-            Refusal::Unknown => return unknown(code),
-            Refusal::NotYet => {
+            CouponRefusal::Unknown => return unknown(code),
+            CouponRefusal::NotYet => {
                 let detail = "Order without it, or after validFrom.";
                 Problem::new(Code::CouponNotYet, detail).with("validFrom", valid_from)
             }
-            Refusal::Expired => Problem::new(Code::CouponExpired, "Order without it.").with("validUntil", valid_until),
-            Refusal::UsedUp => Problem::new(Code::CouponUsedUp, "All uses of the coupon are taken. Order without it."),
-            Refusal::AlreadyUsed => {
+            CouponRefusal::Expired => {
+                Problem::new(Code::CouponExpired, "Order without it.").with("validUntil", valid_until)
+            }
+            CouponRefusal::UsedUp => {
+                Problem::new(Code::CouponUsedUp, "All uses of the coupon are taken. Order without it.")
+            }
+            CouponRefusal::AlreadyUsed => {
                 let detail = "You have used the coupon as often as one customer can. Order without it.";
                 Problem::new(Code::CouponAlreadyUsed, detail).with("limitPerUser", limit_per_user)
             }
-            Refusal::Minimum => {
+            CouponRefusal::Minimum => {
                 let detail = "Add items worth at least minimumItems, or order without it.";
                 Problem::new(Code::CouponMinimum, detail).with("minimumItems", minimum_items)
             }
-            Refusal::NoDelivery => Problem::new(
+            CouponRefusal::NoDelivery => Problem::new(
                 Code::CouponNotApplicable,
                 "The coupon pays the delivery fee. Choose delivery, or order without it.",
             ),
-            Refusal::SavesNothing => {
+            CouponRefusal::SavesNothing => {
                 let why = match self.coupon.kind {
                     CouponKind::FreeDelivery => "The delivery is free already",
                     CouponKind::Percent => "Its share of this order rounds to zero",
@@ -138,8 +142,8 @@ impl Offered {
 
 impl Saving {
     /// Why it cannot be used, if it saves nothing.
-    pub fn refusal(&self) -> Option<Refusal> {
-        (self.amount <= Amount::ZERO).then_some(Refusal::SavesNothing)
+    pub fn refusal(&self) -> Option<CouponRefusal> {
+        (self.amount <= Amount::ZERO).then_some(CouponRefusal::SavesNothing)
     }
 
     /// What comes off the lines.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::rules::{Offered, Refusal, Saving};
+use super::rules::{CouponRefusal, CouponState, Saving};
 use super::{Coupon, CouponCode, CouponKind};
 use crate::ids::{CouponId, OrderId, RestaurantId, UserId};
 use crate::money::{Amount, Currency};
@@ -36,7 +36,7 @@ struct Row {
 }
 
 impl Row {
-    fn into_offered(self) -> Offered {
+    fn into_state(self) -> CouponState {
         let of = |amount: Amount| amount.of(self.currency);
         let coupon = Coupon {
             id: self.id,
@@ -57,7 +57,7 @@ impl Row {
             created_at: self.created_at,
             updated_at: self.updated_at,
         };
-        Offered { coupon, used: self.used }
+        CouponState { coupon, used: self.used }
     }
 }
 
@@ -84,12 +84,12 @@ pub async fn by_code(
     scope: &RestaurantScope,
     customer: UserId,
     code: &CouponCode,
-) -> Result<Option<Offered>, Problem> {
+) -> Result<Option<CouponState>, Problem> {
     let restaurant = scope.restaurant();
     let row = coupons!("c.code = $3", restaurant as RestaurantId, customer as UserId, code.as_str())
         .fetch_optional(tx.connection())
         .await?;
-    Ok(row.map(Row::into_offered))
+    Ok(row.map(Row::into_state))
 }
 
 /// One coupon, and how often a customer has used it.
@@ -98,12 +98,12 @@ async fn offered(
     scope: &RestaurantScope,
     customer: Option<UserId>,
     id: CouponId,
-) -> Result<Option<Offered>, Problem> {
+) -> Result<Option<CouponState>, Problem> {
     let restaurant = scope.restaurant();
     let row = coupons!("c.id = $3", restaurant as RestaurantId, customer as Option<UserId>, id as CouponId)
         .fetch_optional(tx.connection())
         .await?;
-    Ok(row.map(Row::into_offered))
+    Ok(row.map(Row::into_state))
 }
 
 /// One coupon.
@@ -137,7 +137,7 @@ pub async fn list(tx: &mut Tx, scope: &RestaurantScope, page: Page) -> Result<Ve
     )
     .fetch_all(tx.connection())
     .await?;
-    Ok(rows.into_iter().map(|row| row.into_offered().coupon).collect())
+    Ok(rows.into_iter().map(|row| row.into_state().coupon).collect())
 }
 
 /// Makes a coupon.
@@ -232,7 +232,7 @@ pub async fn redeem(
     let Some(counted) = counted else {
         let found = offered(tx, scope, Some(customer), saving.coupon).await?;
         let found = found.ok_or_else(|| super::rules::unknown(&saving.code))?;
-        let refusal = if found.coupon.active { Refusal::UsedUp } else { Refusal::Unknown };
+        let refusal = if found.coupon.active { CouponRefusal::UsedUp } else { CouponRefusal::Unknown };
         return Err(found.problem(refusal));
     };
     // A statement of its own sees what those wrote who held the lock before.
@@ -256,7 +256,7 @@ pub async fn redeem(
         return Ok(());
     }
     let found = offered(tx, scope, Some(customer), saving.coupon).await?.ok_or_else(Problem::not_found)?;
-    Err(found.problem(Refusal::AlreadyUsed))
+    Err(found.problem(CouponRefusal::AlreadyUsed))
 }
 
 /// The order was cancelled: its coupon may be used once more.

@@ -1,6 +1,6 @@
 //! Giving a delivery to a driver: to a named one, or to the nearest who is free.
 
-use super::party::DeliveryParty;
+use super::access::DeliveryAccess;
 use super::status::DeliveryStatus;
 use super::{Delivery, sql};
 use crate::app::App;
@@ -17,7 +17,7 @@ use crate::wire::IfMatch;
 /// `driver_busy` when they carry another one, `illegal_transition` when it has been picked up already.
 pub async fn to(
     app: &App,
-    party: &DeliveryParty,
+    party: &DeliveryAccess,
     if_match: IfMatch,
     driver: DriverId,
     because: String,
@@ -52,7 +52,7 @@ pub async fn to(
 ///
 /// # Errors
 /// `no_driver_available` when nobody is left.
-pub async fn to_nearest(app: &App, party: &DeliveryParty, if_match: IfMatch) -> Result<Delivery, Problem> {
+pub async fn to_nearest(app: &App, party: &DeliveryAccess, if_match: IfMatch) -> Result<Delivery, Problem> {
     let (scope, id) = (party.scope, party.delivery);
     let delivery = app.db.read(scope, move |tx| Box::pin(async move { sql::get(tx, &scope, id).await })).await?;
     let delivery = delivery.ok_or_else(Problem::not_found)?;

@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::access::DriverAccess;
 use super::location::{self, InvalidReport, Report};
-use super::party::OnDuty;
 use super::{Driver, DriverStatus, Vehicle, sql};
 use crate::accounts::caller::Admin;
 use crate::accounts::{self, Email, UserRole};
@@ -119,7 +119,7 @@ struct DriverAvailability {
 ))]
 async fn set_driver_availability(
     State(app): State<Arc<App>>,
-    duty: OnDuty,
+    duty: DriverAccess,
     Body(wanted): Body<DriverAvailability>,
 ) -> Result<Json<Driver>, Problem> {
     let online = match wanted.status {
@@ -169,7 +169,7 @@ struct Location {
 ))]
 async fn report_location(
     State(app): State<Arc<App>>,
-    duty: OnDuty,
+    duty: DriverAccess,
     Body(Location { place, at }): Body<Location>,
 ) -> Result<StatusCode, Problem> {
     let (driver, max_speed) = (duty.driver, app.config.delivery.max_speed);

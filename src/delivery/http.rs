@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::party::DeliveryParty;
+use super::access::DeliveryAccess;
 use super::sql::{self, Filter};
 use super::{Delivery, DeliveryStatus, assign, drivers};
 use crate::accounts::Caller;
@@ -16,7 +16,8 @@ use crate::accounts::caller::SignedIn;
 use crate::app::App;
 use crate::events;
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId};
-use crate::orders::OrderStatus;
+use crate::orders::status::StatusUpdate;
+use crate::orders::{self, OrderStatus};
 use crate::paging::{Cursor, List, Page};
 use crate::permission::Operation;
 use crate::problem::{Code, Problem, ProblemBody};
@@ -63,7 +64,7 @@ async fn choose(app: &App, caller: &Caller, query: &DeliveryQuery) -> Result<(Wh
         return Ok((scope.into(), Filter { restaurant: Some(restaurant), order, driver: None, customer: None }));
     }
     if let Some(order) = order {
-        let party = crate::orders::access::OrderParty::of(app, caller, order, Operation::GetOrder).await?;
+        let party = crate::orders::access::OrderAccess::of(app, caller, order, Operation::GetOrder).await?;
         let restaurant = Some(party.scope.restaurant());
         return Ok((party.scope.into(), Filter { restaurant, order: Some(order), driver: None, customer: None }));
     }
@@ -101,7 +102,7 @@ async fn list_deliveries(
         (status = 200, description = "The delivery; its version is the ETag", body = Delivery),
         (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn get_delivery(State(app): State<Arc<App>>, party: DeliveryParty) -> Result<Versioned<Delivery>, Problem> {
+async fn get_delivery(State(app): State<Arc<App>>, party: DeliveryAccess) -> Result<Versioned<Delivery>, Problem> {
     let (scope, id) = (party.scope, party.delivery);
     let found = app.db.read(scope, move |tx| Box::pin(async move { sql::get(tx, &scope, id).await })).await?;
     let body = found.ok_or_else(Problem::not_found)?.shown_to(&scope);
@@ -131,7 +132,7 @@ struct Assignment {
 ))]
 async fn assign_delivery(
     State(app): State<Arc<App>>,
-    party: DeliveryParty,
+    party: DeliveryAccess,
     if_match: IfMatch,
     Body(wanted): Body<Assignment>,
 ) -> Result<Versioned<Delivery>, Problem> {
@@ -171,7 +172,7 @@ struct DeliveryStatusWish {
 ))]
 async fn update_delivery_status(
     State(app): State<Arc<App>>,
-    party: DeliveryParty,
+    party: DeliveryAccess,
     if_match: IfMatch,
     Body(wish): Body<DeliveryStatusWish>,
 ) -> Result<Versioned<Delivery>, Problem> {
@@ -180,7 +181,7 @@ async fn update_delivery_status(
         DeliveryStatus::Waiting => party.scope.handing_back("whoever carries the delivery hands it back"),
         _ => party.scope,
     };
-    let party = DeliveryParty { scope, ..party };
+    let party = DeliveryAccess { scope, ..party };
     let body = app.db.write(scope, move |tx| Box::pin(advance(tx, party, if_match, wish.status, reason))).await?;
     Ok(Versioned { version: body.version, body })
 }
@@ -188,7 +189,7 @@ async fn update_delivery_status(
 /// One step of a delivery: its own, or its order's, which it then follows.
 async fn advance(
     tx: &mut Tx,
-    party: DeliveryParty,
+    party: DeliveryAccess,
     if_match: IfMatch,
     to: DeliveryStatus,
     reason: Option<String>,
@@ -205,7 +206,7 @@ async fn advance(
     };
     if orders_step.is_some() {
         // A driver sees no order whose delivery is closed; what is wrong with the step the delivery says.
-        crate::orders::sql::lock(tx, &scope, party.order).await?;
+        orders::sql::lock(tx, &scope, party.order).await?;
     }
     let delivery = sql::lock(tx, &scope, party.delivery).await?.ok_or_else(Problem::not_found)?;
     // As the check saw it, or given to somebody else since?
@@ -220,8 +221,8 @@ async fn advance(
     if_match.check(delivery.version, &shown)?;
     let change = delivery.follow(to, tx.now()).map_err(|_| illegal(&delivery, to))?;
     if let Some(step) = orders_step {
-        let step = crate::orders::actions::status::StepWish::to(step);
-        crate::orders::actions::status::advance(tx, &scope, party.order, IfMatch(None), step).await?;
+        let update = StatusUpdate::to(step);
+        orders::actions::status::advance(tx, &scope, party.order, IfMatch(None), update).await?;
         let moved = sql::get(tx, &scope, party.delivery).await?.ok_or_else(Problem::not_found)?;
         return Ok(moved.shown_to(&scope));
     }

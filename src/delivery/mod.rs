@@ -24,7 +24,7 @@ pub mod drivers;
 pub mod event;
 pub mod http;
 pub mod location;
-pub mod party;
+pub mod access;
 pub mod presence;
 pub mod sql;
 pub mod status;

@@ -107,7 +107,7 @@ macro_rules! deliveries {
 }
 
 /// What a caller is to a delivery, and whose it is.
-pub struct Party {
+pub struct DeliveryRelations {
     /// Whose.
     pub restaurant: RestaurantId,
     /// The order it carries.
@@ -125,14 +125,14 @@ pub struct Party {
 }
 
 /// What a user is to a delivery; `None` for one that is not there or not theirs to see.
-pub async fn party(
+pub async fn relations_to(
     tx: &mut Tx,
     delivery: DeliveryId,
     user: UserId,
     driver: Option<DriverId>,
-) -> Result<Option<Party>, Problem> {
+) -> Result<Option<DeliveryRelations>, Problem> {
     let party = sqlx::query_as!(
-        Party,
+        DeliveryRelations,
         r#"select d.restaurant_id as restaurant, d.order_id as "order", d.customer_id = $2 as "is_customer!",
                   m.role as "rank?: MemberRole", coalesce(d.driver_id = $3, false) as "is_carrier!",
                   d.closed_at is not null as "is_closed!", event_horizon() as "as_of!"

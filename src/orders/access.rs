@@ -5,19 +5,19 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-use crate::orders::{Order, sql};
 use crate::accounts::Caller;
 use crate::accounts::caller::{authenticate, operation, path_parameter};
 use crate::actor::MemberRole;
 use crate::app::App;
 use crate::ids::OrderId;
+use crate::orders::{Order, sql};
 use crate::permission::{self, Operation, Relation};
 use crate::problem::Problem;
 use crate::tenancy::{RestaurantScope, Who};
 use crate::uow::Tx;
 
 /// Somebody who has to do with the order in the path (`{orderId}`), in a capacity the operation asks for.
-pub struct OrderParty {
+pub struct OrderAccess {
     /// The order.
     pub order: OrderId,
     /// Its restaurant, in the caller's strongest capacity.
@@ -26,7 +26,7 @@ pub struct OrderParty {
     pub as_of: i64,
 }
 
-impl OrderParty {
+impl OrderAccess {
     /// What a caller is to an order, and that this is enough for the operation.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl OrderParty {
 }
 
 /// An order that the caller may read, as it is at this moment.
-pub struct OrderSeen {
+pub struct VisibleOrder {
     /// The order.
     pub order: Order,
 }
@@ -58,7 +58,7 @@ async fn allowed(
     order: OrderId,
     operation: Operation,
 ) -> Result<(RestaurantScope, i64), Problem> {
-    let party = sql::party(tx, order, caller.user, caller.driver).await?.ok_or_else(Problem::not_found)?;
+    let party = sql::relations_to(tx, order, caller.user, caller.driver).await?.ok_or_else(Problem::not_found)?;
     let mut held = caller.relations();
     held.extend(party.rank.map_or(&[][..], MemberRole::relations));
     if party.is_customer {
@@ -72,7 +72,12 @@ async fn allowed(
 }
 
 /// The strongest capacity: staff before administrator before carrier before customer.
-fn scope_of(party: &sql::Party, caller: &Caller, order: OrderId, operation: Operation) -> Option<RestaurantScope> {
+fn scope_of(
+    party: &sql::OrderRelations,
+    caller: &Caller,
+    order: OrderId,
+    operation: Operation,
+) -> Option<RestaurantScope> {
     let (restaurant, user) = (party.restaurant, caller.user);
     if let Some(least) = MemberRole::least_for(operation).filter(|least| party.rank.is_some_and(|rank| rank <= *least))
     {
@@ -89,7 +94,7 @@ fn scope_of(party: &sql::Party, caller: &Caller, order: OrderId, operation: Oper
         .then(|| RestaurantScope::customer_of("the customer who placed the order", restaurant, order, user))
 }
 
-impl FromRequestParts<Arc<App>> for OrderParty {
+impl FromRequestParts<Arc<App>> for OrderAccess {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
@@ -99,7 +104,7 @@ impl FromRequestParts<Arc<App>> for OrderParty {
     }
 }
 
-impl FromRequestParts<Arc<App>> for OrderSeen {
+impl FromRequestParts<Arc<App>> for VisibleOrder {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {

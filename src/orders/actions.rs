@@ -4,4 +4,6 @@
 pub mod accept_quote;
 pub mod overdue;
 pub mod place;
+pub mod price;
+pub mod quotes;
 pub mod status;

@@ -1,340 +1,330 @@
-//! For when an order is: whether the restaurant takes it at that time, in which slot it is due, and what the nearest
-//! alternative is where it does not. The rule is `restaurants/last_orders.rs`, the same for now and for later.
+//! For which times an order can be placed: now or in a slot, and which slot is the nearest where it cannot. Pure.
+//!
+//! The rule on opening hours, preparation time and last orders is in `restaurants/last_orders.rs`; it is the same for orders
+//! as soon as possible and for scheduled orders.
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Days, NaiveDate, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use crate::orders::sql::slots::{self, DueOrders};
 use crate::fulfilment::Fulfilment;
+use crate::money::Overflow;
 use crate::problem::{Code, Problem};
-use crate::restaurants::hours::Schedule;
+use crate::restaurants::Restaurant;
+use crate::restaurants::hours::{Exception, Schedule};
 use crate::restaurants::last_orders::{NoPromise, OrderTimes, Pace, Promise};
 use crate::restaurants::slots::Slot;
-use crate::restaurants::{self, Restaurant};
-use crate::tenancy::RestaurantScope;
-use crate::uow::Tx;
 
-/// For when an order is.
+/// The time for which an order is placed.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
-    /// The slot it was asked for; `None`: as soon as can be.
+pub struct FulfilmentTime {
+    /// The requested slot; `None`: as soon as possible.
     pub scheduled: Option<Slot>,
-    /// The instant at which day-parts are looked at.
+    /// The instant for which the availability of menu items is decided.
     pub at: DateTime<Utc>,
-    /// When it can be with the guest, and between which instants it is ready.
+    /// When the customer can have it, and between which instants it is ready.
     pub promise: Promise,
-    /// From when on the restaurant is open, for an order for later; `None`: it is open, or never opens.
-    pub opens: Option<DateTime<Utc>>,
+    /// For a scheduled order, the next instant at which the restaurant is open, which is now if it is open already. `None`:
+    /// the order is for as soon as possible, or the restaurant does not open within [`LOOK_AHEAD`].
+    pub opens_at: Option<DateTime<Utc>>,
 }
 
-/// What is asked of a restaurant's time.
-#[derive(Clone, Copy)]
-pub struct Asked<'a> {
-    /// Of whom.
-    pub restaurant: &'a Restaurant,
-    /// For what.
-    pub fulfilment: Fulfilment,
-    /// From ready to the door, in minutes.
-    pub lead_minutes: i16,
-}
-
-/// What stands in the way of a slot, whatever is ordered and however full it is.
+/// Why no order can be placed for a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hindrance {
-    /// It has passed, lies further ahead than orders are taken, or nothing that is begun now could be there in time.
+pub enum Unavailable {
+    /// The restaurant takes no orders of this fulfilment at that instant.
+    Closed(DateTime<Utc>),
+    /// The time has passed, is further ahead than orders are taken, or a fresh order could not be ready in time.
     OutOfReach,
     /// The restaurant is open then, but hands nothing over: too soon after opening, or after the last order.
-    NotThen,
-    /// The restaurant takes nothing of this kind for it.
-    Closed,
+    NoHandOver,
+    /// As many orders are due in the slot as its capacity allows.
+    SlotFull(Slot),
 }
 
-impl Asked<'_> {
+/// Why an order is refused: a finished problem, or a time for which the nearest alternative is still to be looked up.
+#[derive(Debug)]
+pub enum Refused {
+    /// The response as it is.
+    Problem(Problem),
+    /// See [`AvailabilityQuery::problem`].
+    Unavailable(Unavailable),
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<Overflow> for Refused {
+    fn from(overflow: Overflow) -> Self {
+        Self::Problem(overflow.into())
+    }
+}
+
+impl From<Unavailable> for Refused {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::Unavailable(unavailable)
+    }
+}
+
+/// The longest length of a slot (constraint `slots_length`), so that a slot which began earlier has ended.
+pub const LONGEST_SLOT: TimeDelta = TimeDelta::minutes(240);
+
+/// How many orders are due in each slot, by the slot's beginning. Slots of different lengths overlap where a restaurant has
+/// changed the length.
+#[derive(Debug, Default)]
+pub struct DueOrders(BTreeMap<DateTime<Utc>, (DateTime<Utc>, i32)>);
+
+impl FromIterator<(Slot, i32)> for DueOrders {
+    fn from_iter<T: IntoIterator<Item = (Slot, i32)>>(counts: T) -> Self {
+        Self(counts.into_iter().map(|(slot, orders)| (slot.starts_at, (slot.ends_at, orders))).collect())
+    }
+}
+
+impl DueOrders {
+    /// The number of orders that are due in a slot or in one that overlaps with it.
+    pub fn within(&self, slot: Slot) -> i32 {
+        let begun = self.0.range(slot.starts_at - LONGEST_SLOT..slot.ends_at);
+        begun.filter(|(_, (ends_at, _))| *ends_at > slot.starts_at).map(|(_, (_, orders))| orders).sum()
+    }
+}
+
+/// For which times ahead opening hours are looked at; also the longest time ahead that an order can be scheduled, and a day.
+pub const LOOK_AHEAD: TimeDelta = TimeDelta::days(31);
+
+/// The last date whose exceptional hours a decision at `now` can depend on: [`LOOK_AHEAD`], the margin of `OrderTimes`, and
+/// a day for the difference between UTC and local dates on either side.
+pub fn last_day(now: DateTime<Utc>) -> NaiveDate {
+    (now + LOOK_AHEAD).date_naive() + Days::new(4)
+}
+
+/// Everything that decides for which times a restaurant takes an order of one fulfilment.
+#[derive(Clone, Copy)]
+pub struct AvailabilityQuery<'a> {
+    /// The restaurant, with its weekly hours, its pause and its rules for slots.
+    pub restaurant: &'a Restaurant,
+    /// The restaurant's time zone.
+    pub zone: Tz,
+    /// Dates with other hours, at least from two days ago to [`last_day`].
+    pub exceptions: &'a [Exception],
+    /// The fulfilment of the order.
+    pub fulfilment: Fulfilment,
+    /// From ready to the delivery address, in minutes; 0 for pickup and dine-in.
+    pub lead_minutes: i16,
+    /// The time of the decision.
+    pub now: DateTime<Utc>,
+}
+
+impl<'a> AvailabilityQuery<'a> {
     fn pace(&self) -> Pace {
         let last = self.restaurant.last_orders.of(self.fulfilment);
         Pace::of(self.restaurant.preparation_minutes, self.lead_minutes, last)
     }
 
-    /// When an order that is begun at an instant would be with the guest.
-    pub fn there(&self, begun: DateTime<Utc>) -> DateTime<Utc> {
-        begun + self.pace().whole()
+    fn calendar(self) -> Calendar<'a> {
+        let (restaurant, now) = (self.restaurant, self.now);
+        let schedule = Schedule {
+            always: restaurant.always_open,
+            weekly: restaurant.hours.clone(),
+            exceptions: self.exceptions.to_vec(),
+        };
+        let orders = OrderTimes::of(&schedule, self.zone, self.fulfilment, self.pace(), (now, now + LOOK_AHEAD));
+        let paused_until = restaurant.pause.as_ref().map_or(now, |pause| pause.until.max(now));
+        Calendar { query: self, orders, paused_until }
+    }
+
+    /// The time of an order that is requested for an instant, or with `None` as soon as possible.
+    ///
+    /// # Errors
+    /// The reason why the restaurant takes no such order. Whether the slot is full is decided by
+    /// [`AvailabilityQuery::due_slot`].
+    pub fn fulfilment_time(self, requested: Option<DateTime<Utc>>) -> Result<FulfilmentTime, Unavailable> {
+        let (restaurant, now) = (self.restaurant, self.now);
+        let Some(requested) = requested else {
+            let promise = restaurant.open.promise(self.fulfilment, self.pace(), now).ok_or(Unavailable::Closed(now))?;
+            return Ok(FulfilmentTime { scheduled: None, at: now, promise, opens_at: None });
+        };
+        // An instant far from any slot may be beyond what can be calculated with.
+        let reach = now - TimeDelta::days(1)..=restaurant.slots.horizon(now) + TimeDelta::days(1);
+        if !reach.contains(&requested) {
+            return Err(Unavailable::OutOfReach);
+        }
+        let slot = restaurant.slots.slot_of(self.zone, requested);
+        let calendar = self.calendar();
+        let promise = calendar.promise(slot)?;
+        let opens_at = calendar.orders.opens_next(now);
+        Ok(FulfilmentTime { scheduled: Some(slot), at: promise.there, promise, opens_at })
+    }
+
+    /// The slots of a local day for which an order could be placed now, full ones included.
+    pub fn slots_of_day(self, day: NaiveDate) -> Vec<Slot> {
+        let (rules, now) = (self.restaurant.slots, self.now);
+        let local = |at: DateTime<Utc>| at.with_timezone(&self.zone).date_naive();
+        // The current slot may have begun yesterday.
+        if day < local(rules.slot_of(self.zone, now).starts_at) || day > local(rules.horizon(now)) {
+            return Vec::new();
+        }
+        let calendar = self.calendar();
+        let mut slots = rules.of_day(self.zone, day);
+        slots.retain(|slot| calendar.promise(*slot).is_ok());
+        slots
+    }
+
+    /// The first slot from an instant on for which an order could be placed now and which is not full; `None`: there is none
+    /// as far ahead as orders are taken. `due` holds the orders of [`AvailabilityQuery::bookable`].
+    pub fn earliest_slot(self, from: DateTime<Utc>, due: &DueOrders) -> Option<Slot> {
+        self.restaurant.accepting.then(|| self.calendar().earliest(from, due)).flatten()
+    }
+
+    /// The slot in which an order that is begun now would reach the customer.
+    pub fn slot_of_arrival(self) -> Slot {
+        self.restaurant.slots.slot_of(self.zone, self.now + self.pace().whole())
+    }
+
+    /// The span that holds every slot for which an order could be placed.
+    pub fn bookable(self) -> (DateTime<Utc>, DateTime<Utc>) {
+        (self.now - LONGEST_SLOT, self.restaurant.slots.horizon(self.now) + LONGEST_SLOT)
+    }
+
+    /// The slot whose capacity an order takes, where the restaurant limits slots: the requested one, or for an order as soon
+    /// as possible the one in which it is with the customer.
+    pub fn limited_slot(self, time: FulfilmentTime) -> Option<Slot> {
+        self.restaurant.slots.capacity?;
+        Some(time.scheduled.unwrap_or_else(|| self.restaurant.slots.slot_of(self.zone, time.promise.there)))
+    }
+
+    /// The slot whose capacity an order takes, see [`AvailabilityQuery::limited_slot`].
+    ///
+    /// # Errors
+    /// When as many orders are due in it as its capacity allows.
+    pub fn due_slot(self, time: FulfilmentTime, due: &DueOrders) -> Result<Option<Slot>, Unavailable> {
+        match self.limited_slot(time) {
+            Some(slot) if self.is_full(slot, due) => Err(Unavailable::SlotFull(slot)),
+            slot => Ok(slot),
+        }
+    }
+
+    /// Whether as many orders are due in a slot as its capacity allows; never without a capacity.
+    pub fn is_full(self, slot: Slot, due: &DueOrders) -> bool {
+        self.restaurant.slots.capacity.is_some_and(|capacity| due.within(slot) >= capacity)
+    }
+
+    /// The response to an order for an unavailable time, with the nearest alternative. `due` holds the orders of
+    /// [`AvailabilityQuery::bookable`].
+    pub fn problem(self, unavailable: Unavailable, due: &DueOrders) -> Problem {
+        match unavailable {
+            Unavailable::Closed(at) => self.closed(at, due),
+            Unavailable::OutOfReach | Unavailable::NoHandOver => self.slot_unavailable(unavailable, due),
+            Unavailable::SlotFull(slot) => self.slot_full(slot, due),
+        }
+    }
+
+    fn closed(self, at: DateTime<Utc>, due: &DueOrders) -> Problem {
+        let (restaurant, calendar) = (self.restaurant, self.calendar());
+        let from = calendar.paused_until.max(at);
+        let opens = calendar.orders.takes_next(from).filter(|_| restaurant.accepting);
+        let problem = match &restaurant.pause {
+            Some(pause) if at < pause.until => {
+                let until = pause.until.to_rfc3339_opts(SecondsFormat::Secs, true);
+                let detail = format!("The restaurant takes no orders until {until}: {}", pause.reason);
+                Problem::new(Code::RestaurantPaused, detail)
+                    .with("pausedUntil", pause.until)
+                    .with("reason", &pause.reason)
+            }
+            _ => {
+                let is_now = at == self.now;
+                let detail = if !restaurant.accepting {
+                    "The restaurant takes no orders at the moment. Try again later."
+                } else if is_now && calendar.orders.opens_next(at) == Some(at) {
+                    "The restaurant is open, but the last order time has passed: order for earliestSlot or nextOpensAt."
+                } else if is_now && restaurant.open_now {
+                    "The restaurant is open, but not for this fulfilment: see openFor."
+                } else {
+                    "The restaurant is closed at that time. Order for nextOpensAt or later, or choose another fulfilment."
+                };
+                Problem::new(Code::RestaurantClosed, detail)
+                    .with("hours", &restaurant.hours)
+                    .with("openFor", restaurant.open_for)
+            }
+        };
+        problem.with("nextOpensAt", opens).with("earliestSlot", self.earliest_slot(at, due))
+    }
+
+    fn slot_unavailable(self, unavailable: Unavailable, due: &DueOrders) -> Problem {
+        let rules = self.restaurant.slots;
+        let detail = match (rules.days_ahead, unavailable) {
+            (0, _) => "This restaurant does not take scheduled orders. Leave out scheduledFor.".to_owned(),
+            (_, Unavailable::NoHandOver) => {
+                "The restaurant is open at that time, but no order can be ready: orders are prepared between opening and \
+                 the last order. Choose a slot from earliestSlot on."
+                    .to_owned()
+            }
+            (days, _) => format!("Choose a slot from earliestSlot on, at most {days} days ahead."),
+        };
+        Problem::new(Code::SlotUnavailable, detail)
+            .with("earliestSlot", self.earliest_slot(self.now, due))
+            .with("latest", rules.horizon(self.now))
+    }
+
+    fn slot_full(self, slot: Slot, due: &DueOrders) -> Problem {
+        let earliest = self.earliest_slot(slot.ends_at, due);
+        let detail = match earliest {
+            Some(_) => "Order for earliestSlot, which is available, or for another slot.",
+            None => "No slot is available as far ahead as orders are taken. Try again later.",
+        };
+        Problem::new(Code::SlotFull, detail).with("slot", slot).with("earliestSlot", earliest)
     }
 }
 
-/// A restaurant's time for one kind of order, as far ahead as orders are taken.
-struct Times<'a> {
-    restaurant: &'a Restaurant,
-    zone: Tz,
+/// The times at which orders of one fulfilment are taken, over [`LOOK_AHEAD`].
+struct Calendar<'a> {
+    query: AvailabilityQuery<'a>,
     orders: OrderTimes,
-    now: DateTime<Utc>,
-    /// No orders before; now, where there is no pause.
+    /// No orders are taken before this instant; `now` where there is no pause.
     paused_until: DateTime<Utc>,
 }
 
-/// How far ahead an opening is looked for, at least.
-const LONGEST_LOOK: TimeDelta = TimeDelta::days(31);
-
-impl<'a> Times<'a> {
-    async fn load(tx: &mut Tx, asked: Asked<'a>) -> Result<Self, Problem> {
-        let (restaurant, now, zone) = (asked.restaurant, tx.now(), asked.restaurant.zone()?);
-        // "Yesterday" is local: two days before in UTC are enough.
-        let from = now.date_naive() - Days::new(2);
-        let until = now + LONGEST_LOOK;
-        let last = until.date_naive() + Days::new(4);
-        let exceptions = restaurants::sql::hours::exceptions(tx, restaurant.id, from, Some(last)).await?;
-        let schedule = Schedule { always: restaurant.always_open, weekly: restaurant.hours.clone(), exceptions };
-        let orders = OrderTimes::of(&schedule, zone, asked.fulfilment, asked.pace(), (now, until));
-        let paused_until = restaurant.pause.as_ref().map_or(now, |pause| pause.until.max(now));
-        Ok(Self { restaurant, zone, orders, now, paused_until })
+impl Calendar<'_> {
+    fn is_paused_at(&self, at: DateTime<Utc>) -> bool {
+        self.paused_until > self.query.now && at < self.paused_until
     }
 
-    fn is_paused(&self) -> bool {
-        self.paused_until > self.now
-    }
-
-    /// The promise for a slot, or why there is none.
-    fn promise(&self, slot: Slot) -> Result<Promise, Hindrance> {
-        if slot.ends_at <= self.now || slot.starts_at > self.restaurant.slots.horizon(self.now) {
-            return Err(Hindrance::OutOfReach);
+    /// The promise for a slot, whatever is ordered and however full it is.
+    fn promise(&self, slot: Slot) -> Result<Promise, Unavailable> {
+        let AvailabilityQuery { restaurant, now, .. } = self.query;
+        if slot.ends_at <= now || slot.starts_at > restaurant.slots.horizon(now) {
+            return Err(Unavailable::OutOfReach);
         }
-        if !self.restaurant.accepting || (self.is_paused() && slot.starts_at < self.paused_until) {
-            return Err(Hindrance::Closed);
+        if !restaurant.accepting || self.is_paused_at(slot.starts_at) {
+            return Err(Unavailable::Closed(slot.starts_at));
         }
-        self.orders.within(slot, self.now).map_err(|refusal| match refusal {
-            NoPromise::TooSoon => Hindrance::OutOfReach,
-            NoPromise::NotThen => Hindrance::NotThen,
-            NoPromise::Closed => Hindrance::Closed,
+        self.orders.within(slot, now).map_err(|refusal| match refusal {
+            NoPromise::TooSoon => Unavailable::OutOfReach,
+            NoPromise::NotThen => Unavailable::NoHandOver,
+            NoPromise::Closed => Unavailable::Closed(slot.starts_at),
         })
     }
 
-    /// The first slot from an instant on that can be had and is not full.
-    fn earliest(&self, from: DateTime<Utc>, taken: &DueOrders) -> Option<Slot> {
-        let (rules, horizon) = (self.restaurant.slots, self.restaurant.slots.horizon(self.now));
-        let mut next = from.max(self.now);
+    fn earliest(&self, from: DateTime<Utc>, due: &DueOrders) -> Option<Slot> {
+        let AvailabilityQuery { restaurant, zone, now, .. } = self.query;
+        let (rules, horizon) = (restaurant.slots, restaurant.slots.horizon(now));
+        let mut next = from.max(now);
         for period in self.orders.deliverable(next) {
-            let mut slot = rules.slot_of(self.zone, next.max(period.from));
+            let mut slot = rules.slot_of(zone, next.max(period.from));
             while slot.starts_at < period.until {
                 if slot.starts_at > horizon {
                     return None;
                 }
-                if self.promise(slot).is_ok() && !is_full(self.restaurant, taken, slot) {
+                if self.promise(slot).is_ok() && !self.query.is_full(slot, due) {
                     return Some(slot);
                 }
-                slot = rules.slot_of(self.zone, slot.ends_at);
+                slot = rules.slot_of(zone, slot.ends_at);
             }
             next = slot.starts_at;
         }
         None
     }
-}
-
-/// As instants go over the wire.
-fn wire_time(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
-}
-
-/// The moment an order is for, if the restaurant takes orders of this kind for it and one that is begun now would be there
-/// in time.
-///
-/// # Errors
-/// `restaurant_closed`, `restaurant_paused` or `slot_unavailable`, with the nearest alternative.
-pub async fn taken(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    asked: Asked<'_>,
-    wanted: Option<DateTime<Utc>>,
-) -> Result<Moment, Problem> {
-    let (restaurant, now) = (asked.restaurant, tx.now());
-    let Some(wanted) = wanted else {
-        if let Some(promise) = restaurant.open.promise(asked.fulfilment, asked.pace(), now) {
-            return Ok(Moment { scheduled: None, at: now, promise, opens: None });
-        }
-        let times = Times::load(tx, asked).await?;
-        return Err(closed(tx, scope, &times, now).await?);
-    };
-    let times = Times::load(tx, asked).await?;
-    // Far from any slot, and perhaps beyond what can be counted with.
-    let reach = now - TimeDelta::days(1)..=restaurant.slots.horizon(now) + TimeDelta::days(1);
-    if !reach.contains(&wanted) {
-        return Err(out_of_reach(tx, scope, &times, Hindrance::OutOfReach).await?);
-    }
-    let slot = restaurant.slots.slot_of(times.zone, wanted);
-    match times.promise(slot) {
-        Ok(promise) => {
-            let opens = times.orders.opens_next(now);
-            Ok(Moment { scheduled: Some(slot), at: promise.there, promise, opens })
-        }
-        Err(Hindrance::Closed) => Err(closed(tx, scope, &times, slot.starts_at).await?),
-        Err(hindrance) => Err(out_of_reach(tx, scope, &times, hindrance).await?),
-    }
-}
-
-/// The slots of a local day for which an order of this kind could be placed now, and whether each is full.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn of_day(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    asked: Asked<'_>,
-    day: NaiveDate,
-) -> Result<Vec<(Slot, bool)>, Problem> {
-    let (restaurant, now) = (asked.restaurant, tx.now());
-    let (rules, zone) = (restaurant.slots, restaurant.zone()?);
-    let local = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
-    // The slot of this moment may have begun yesterday.
-    if day < local(rules.slot_of(zone, now).starts_at) || day > local(rules.horizon(now)) {
-        return Ok(Vec::new());
-    }
-    let times = Times::load(tx, asked).await?;
-    let mut slots = rules.of_day(zone, day);
-    slots.retain(|slot| times.promise(*slot).is_ok());
-    let taken = match (slots.first(), slots.last()) {
-        (Some(first), Some(last)) if rules.capacity.is_some() => {
-            taken_between(tx, scope, restaurant, first.starts_at, last.ends_at).await?
-        }
-        _ => DueOrders::default(),
-    };
-    Ok(slots.into_iter().map(|slot| (slot, is_full(restaurant, &taken, slot))).collect())
-}
-
-/// It takes no orders of this kind at an instant: why, and when it does.
-async fn closed(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    times: &Times<'_>,
-    at: DateTime<Utc>,
-) -> Result<Problem, Problem> {
-    let restaurant = times.restaurant;
-    let from = times.paused_until.max(at);
-    let opens = times.orders.takes_next(from).filter(|_| restaurant.accepting);
-    let earliest = earliest_of(tx, scope, times, at).await?;
-    let problem = match &restaurant.pause {
-        Some(pause) if at < pause.until => {
-            let detail = format!("The restaurant takes no orders until {}: {}", wire_time(pause.until), pause.reason);
-            Problem::new(Code::RestaurantPaused, detail).with("pausedUntil", pause.until).with("reason", &pause.reason)
-        }
-        _ => {
-            let is_now = at == tx.now();
-            let detail = if !restaurant.accepting {
-                "The restaurant takes no orders at the moment. Try again later."
-            } else if is_now && times.orders.opens_next(at) == Some(at) {
-                "The restaurant is open, but the last order time has passed: order for earliestSlot or nextOpensAt."
-            } else if is_now && restaurant.open_now {
-                "The restaurant is open, but not for this fulfilment: see openFor."
-            } else {
-                "The restaurant is closed at that time. Order for nextOpensAt or later, or choose another fulfilment."
-            };
-            Problem::new(Code::RestaurantClosed, detail)
-                .with("hours", &restaurant.hours)
-                .with("openFor", restaurant.open_for)
-        }
-    };
-    Ok(problem.with("nextOpensAt", opens).with("earliestSlot", earliest))
-}
-
-/// Nobody can be served then: it has passed, it is too soon, too soon after opening, after the last order or too far away.
-async fn out_of_reach(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    times: &Times<'_>,
-    hindrance: Hindrance,
-) -> Result<Problem, Problem> {
-    let (rules, now) = (times.restaurant.slots, times.now);
-    let detail = match (rules.days_ahead, hindrance) {
-        (0, _) => "This restaurant does not take scheduled orders. Leave out scheduledFor.".to_owned(),
-        (_, Hindrance::NotThen) => {
-            "The restaurant is open at that time, but no order can be ready: orders are prepared between opening and the \
-             last order. Choose a slot from earliestSlot on."
-                .to_owned()
-        }
-        (days, _) => format!("Choose a slot from earliestSlot on, at most {days} days ahead."),
-    };
-    let earliest = earliest_of(tx, scope, times, now).await?;
-    Ok(Problem::new(Code::SlotUnavailable, detail).with("earliestSlot", earliest).with("latest", rules.horizon(now)))
-}
-
-/// The first slot from an instant on in which a fresh order could be had; `None`: there is none as far ahead as orders are
-/// taken.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn earliest(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    asked: Asked<'_>,
-    from: DateTime<Utc>,
-) -> Result<Option<Slot>, Problem> {
-    let times = Times::load(tx, asked).await?;
-    earliest_of(tx, scope, &times, from).await
-}
-
-async fn earliest_of(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    times: &Times<'_>,
-    from: DateTime<Utc>,
-) -> Result<Option<Slot>, Problem> {
-    if !times.restaurant.accepting {
-        return Ok(None);
-    }
-    let (begin, end) = (times.now - TimeDelta::hours(4), times.restaurant.slots.horizon(times.now));
-    let taken = taken_between(tx, scope, times.restaurant, begin, end + TimeDelta::hours(4)).await?;
-    Ok(times.earliest(from, &taken))
-}
-
-/// How many orders are due in the slots of a span; none where the restaurant bounds nothing.
-async fn taken_between(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    restaurant: &Restaurant,
-    from: DateTime<Utc>,
-    until: DateTime<Utc>,
-) -> Result<DueOrders, Problem> {
-    match restaurant.slots.capacity {
-        Some(_) => slots::taken(tx, scope, from, until).await,
-        None => Ok(DueOrders::default()),
-    }
-}
-
-/// Whether a slot has as many orders as it may.
-fn is_full(restaurant: &Restaurant, taken: &DueOrders, slot: Slot) -> bool {
-    restaurant.slots.capacity.is_some_and(|capacity| taken.within(slot) >= capacity)
-}
-
-/// The slot an order is due in. Where the restaurant bounds its slots, every order takes one: one for now that in which it
-/// would be there.
-///
-/// # Errors
-/// `slot_full` when the kitchen has as many orders for it as it takes.
-pub async fn due(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    asked: Asked<'_>,
-    moment: Moment,
-) -> Result<Option<Slot>, Problem> {
-    let restaurant = asked.restaurant;
-    if restaurant.slots.capacity.is_none() {
-        return Ok(None);
-    }
-    let zone = restaurant.zone()?;
-    let slot = moment.scheduled.unwrap_or_else(|| restaurant.slots.slot_of(zone, moment.promise.there));
-    let taken = slots::taken(tx, scope, slot.starts_at, slot.ends_at).await?;
-    if is_full(restaurant, &taken, slot) {
-        return Err(full(tx, scope, asked, slot).await?);
-    }
-    Ok(Some(slot))
-}
-
-/// The kitchen has as many orders for a slot as it takes.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn full(tx: &mut Tx, scope: &RestaurantScope, asked: Asked<'_>, slot: Slot) -> Result<Problem, Problem> {
-    let earliest = earliest(tx, scope, asked, slot.ends_at).await?;
-    let detail = match earliest {
-        Some(_) => "Order for earliestSlot, which is available, or for another slot.",
-        None => "No slot is available as far ahead as orders are taken. Try again later.",
-    };
-    Ok(Problem::new(Code::SlotFull, detail).with("slot", slot).with("earliestSlot", earliest))
 }

@@ -9,18 +9,18 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::actions::status::{StepWish, advance};
-use super::list::OrderQuery;
-use super::limits::{Buyer, NetworkKey};
-use super::access::{OrderParty, OrderSeen};
+use super::access::{OrderAccess, VisibleOrder};
 use super::actions::place;
-use super::request::{LineWish, QuotedRequest, Request};
+use super::actions::status::{advance, parse_update};
+use super::limits::{Buyer, NetworkKey};
+use super::list::OrderQuery;
+use super::request::{LineInput, OrderRequest, QuotedOrderRequest};
 use super::sql::list;
 use super::{Order, OrderStatus, promise, sql};
 use crate::accounts::caller::SignedIn;
 use crate::app::App;
 use crate::bounded;
-use crate::cart::sql::WantedLine;
+use crate::cart::sql::RequestedLine;
 use crate::client::Client;
 use crate::coupons::{CouponCode, guesses};
 use crate::events::driver_view::{carriage, event_for_driver};
@@ -71,7 +71,7 @@ struct NewOrder {
     /// At most 100.
     #[schema(max_items = 100)]
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 100>")]
-    lines: Option<Vec<LineWish>>,
+    lines: Option<Vec<LineInput>>,
     /// Required, but with a quote: then it is the quote's.
     fulfilment: Option<Fulfilment>,
     /// Where to; required for a delivery.
@@ -97,11 +97,11 @@ struct NewOrder {
 /// What an order is placed from.
 enum Origin {
     /// A cart, at today's prices.
-    Cart(CartId, Request),
+    Cart(CartId, OrderRequest),
     /// Lines at a restaurant, at today's prices.
-    Lines(RestaurantId, Vec<WantedLine>, Request),
+    Lines(RestaurantId, Vec<RequestedLine>, OrderRequest),
     /// A quote, at its prices.
-    Quote(QuotedRequest),
+    Quote(QuotedOrderRequest),
 }
 
 impl NewOrder {
@@ -116,16 +116,16 @@ impl NewOrder {
             (None, Some(quote), None, false) => Ok(Origin::Quote(self.quoted(quote))),
             (None, None, Some(restaurant), true) => {
                 let lines = self.lines.take().unwrap_or_default();
-                LineWish::check(&lines, most_choices)?;
-                let lines = lines.into_iter().map(LineWish::into_wanted).collect();
+                LineInput::check(&lines, most_choices)?;
+                let lines = lines.into_iter().map(LineInput::into_requested).collect();
                 Ok(Origin::Lines(restaurant, lines, self.request()?))
             }
             _ => Err(one_of_three()),
         }
     }
 
-    fn request(self) -> Result<Request, Problem> {
-        let request = Request {
+    fn request(self) -> Result<OrderRequest, Problem> {
+        let request = OrderRequest {
             fulfilment: self.fulfilment.ok_or_else(|| Problem::invalid_field("/fulfilment", "is required"))?,
             address: self.address.map(String::from),
             place: self.place,
@@ -140,8 +140,8 @@ impl NewOrder {
         Ok(request)
     }
 
-    fn quoted(self, quote: QuoteId) -> QuotedRequest {
-        QuotedRequest {
+    fn quoted(self, quote: QuoteId) -> QuotedOrderRequest {
+        QuotedOrderRequest {
             quote,
             fulfilment: self.fulfilment,
             address: self.address.map(String::from),
@@ -264,15 +264,14 @@ async fn list_orders(
         (status = 200, description = "The order; its version is the ETag", body = Order),
         (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn get_order(seen: OrderSeen) -> Versioned<Order> {
+async fn get_order(seen: VisibleOrder) -> Versioned<Order> {
     Versioned { version: seen.order.version, body: seen.order }
 }
 
 /// Where the order should go.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(as = OrderStatusUpdate)]
-struct StatusWish {
+struct OrderStatusUpdate {
     status: OrderStatus,
     /// Why; required where the status table says so.
     #[schema(inline)]
@@ -287,7 +286,7 @@ struct StatusWish {
 /// Only the transitions of the status table, by the roles it allows. ADMIN may do what staff may.
 #[utoipa::path(patch, path = "/api/orders/{orderId}/status", tag = "orders", security(("token" = [])),
     params(("orderId" = OrderId, Path), ("If-Match" = Option<String>, Header, description = "The expected version, in quotes as in ETag")),
-    request_body = StatusWish,
+    request_body = OrderStatusUpdate,
     responses(
         (status = 200, description = "The order after the change", body = Order),
         (status = 403, description = "The caller's role does not allow this transition", body = ProblemBody, content_type = "application/problem+json"),
@@ -298,15 +297,15 @@ struct StatusWish {
 ))]
 async fn update_order_status(
     State(app): State<Arc<App>>,
-    party: OrderParty,
+    party: OrderAccess,
     if_match: IfMatch,
-    Body(wish): Body<StatusWish>,
+    Body(body): Body<OrderStatusUpdate>,
 ) -> Result<Versioned<Order>, Problem> {
     let (scope, order) = (party.scope, party.order);
-    let step = StepWish::read(wish.status, wish.reason, wish.return_stock)?;
+    let update = parse_update(body.status, body.reason, body.return_stock)?;
     let body = app
         .db
-        .write(scope, move |tx| Box::pin(async move { advance(tx, &scope, order, if_match, step).await }))
+        .write(scope, move |tx| Box::pin(async move { advance(tx, &scope, order, if_match, update).await }))
         .await?
         .shown_to(&scope);
     Ok(Versioned { version: body.version, body })
@@ -335,7 +334,7 @@ struct EventQuery {
 ))]
 async fn list_order_events(
     State(app): State<Arc<App>>,
-    party: OrderParty,
+    party: OrderAccess,
     Query(query): Query<EventQuery>,
 ) -> Result<Json<List<TimelineEntry>>, Problem> {
     let page = Page::parse(query.limit, None)?;

@@ -5,10 +5,10 @@ use serde::{Deserialize, Deserializer};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use crate::orders::OrderStatus;
 use crate::fold;
 use crate::fulfilment::Fulfilment;
 use crate::ids::RestaurantId;
+use crate::orders::OrderStatus;
 use crate::paging::{Cursor, Page};
 use crate::problem::Problem;
 use crate::text::SingleLine;

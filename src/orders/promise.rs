@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::access::OrderParty;
+use super::access::OrderAccess;
 use super::status::CANCEL_WINDOW;
 use super::{Order, OrderStatus, sql};
 use crate::app::App;
@@ -106,7 +106,7 @@ struct NewPromise {
 ))]
 async fn update_order_promise(
     State(app): State<Arc<App>>,
-    party: OrderParty,
+    party: OrderAccess,
     if_match: IfMatch,
     Body(wish): Body<NewPromise>,
 ) -> Result<Versioned<Order>, Problem> {

@@ -1,15 +1,19 @@
-//! A quote: what a basket costs, line by line, and until when the house stands by it. Pure.
+//! A quote: the price of a basket, line by line, and until when it holds. Pure.
 //!
-//! What is kept of it are the promises: lines with their prices, the rates of tax, fees, tip and discount. What it comes to
-//! is added up from them each time, by the one way there is (`pricing.rs`). Whether it can be had is never kept.
+//! A quote keeps what it promises: the lines with their prices, tax rates, fees, tip and discount. Its sums are calculated
+//! from them each time (`pricing.rs`). Stock and availability are never kept.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::orders::pricing::{self, Charges, Sums};
-use crate::orders::request::{Basket, QuotedRequest, Request};
-use crate::orders::{OrderLine, Totals};
+use super::availability::Refused;
+use super::context::OrderContext;
+use super::facts::OrderFacts;
+use super::priced_order::{PricedOrder, QuotedPrices};
+use super::pricing::{self, Charges, Sums};
+use super::request::{Basket, OrderDraft, OrderRequest, QuotedOrderRequest};
+use super::{OrderLine, Totals};
 use crate::cart::{Obstacle, StoredLine};
 use crate::coupons::CouponCode;
 use crate::coupons::rules::{Discount, Saving};
@@ -17,61 +21,59 @@ use crate::fulfilment::Fulfilment;
 use crate::ids::{CartId, ItemId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::money::{self, Currency, Money, Overflow};
 use crate::place::Place;
-use crate::problem::Problem;
-use crate::restaurants::Restaurant;
 use crate::restaurants::slots::Slot;
 use crate::restaurants::tax::TaxRules;
 
-/// What was asked for, and what was promised.
+/// What was requested, and what was promised. Stored as JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Content {
-    /// How it reaches the guest.
+pub struct QuoteContent {
+    /// How the order reaches the customer.
     pub fulfilment: Fulfilment,
-    /// Where to.
+    /// The delivery address, as coordinates; `None` for pickup and dine-in.
     pub place: Option<Place>,
-    /// For the people.
+    /// The tip, if one was requested.
     #[serde(default, deserialize_with = "money::kept_if_any")]
     pub tip: Option<Money>,
-    /// The code that was given.
+    /// The coupon code, if one was given.
     pub coupon: Option<CouponCode>,
-    /// For when; `None`: as soon as can be.
+    /// The requested slot; `None`: as soon as possible.
     pub scheduled: Option<Slot>,
-    /// The first slot in which it could have been had.
+    /// The first slot for which it could have been ordered when the quote was created.
     pub earliest: Option<Slot>,
     /// The lines, with their prices.
     pub lines: Vec<StoredLine>,
-    /// At which rates they are taxed.
+    /// The tax rates of lines and fees.
     pub tax: TaxRules,
-    /// What is added and taken off.
+    /// Fees, tip and discount.
     pub charges: Charges,
     /// What the coupon saves.
     pub saving: Option<Saving>,
-    /// The zone of the door.
+    /// The name of the delivery zone; `None` for pickup and dine-in, and at a restaurant without zones.
     pub zone: Option<String>,
-    /// From ready to the door, in minutes.
+    /// From ready to the delivery address, in minutes; 0 for pickup and dine-in.
     pub lead_minutes: i16,
 }
 
 /// A quote as the table holds it.
 #[derive(Debug, Clone)]
-pub struct Stored {
-    /// Its id.
+pub struct StoredQuote {
+    /// The quote's id.
     pub id: QuoteId,
-    /// Where.
+    /// The restaurant that it is for.
     pub restaurant_id: RestaurantId,
-    /// Whose.
+    /// The customer who requested it.
     pub user_id: UserId,
-    /// The cart it was made from, and at which version.
+    /// The cart it was created from, with the cart's version; `None`: it was created from lines.
     pub cart: Option<(CartId, i64)>,
-    /// What was promised.
-    pub content: Content,
-    /// In which currency.
+    /// What was requested, and what was promised.
+    pub content: QuoteContent,
+    /// The restaurant's currency, in which all amounts are.
     pub currency: Currency,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
     /// Until when it holds, without that instant.
     pub expires_at: DateTime<Utc>,
-    /// What became of it.
+    /// The order that was placed from it; `None`: none yet.
     pub order_id: Option<OrderId>,
 }
 
@@ -115,19 +117,29 @@ pub struct Quote {
     pub order_id: Option<OrderId>,
 }
 
-impl Content {
-    /// The promised lines, with what the menu says of them now: how many are left, and whether they can be had.
-    pub fn held_against(&self, now: &[StoredLine]) -> Vec<StoredLine> {
-        let truth = |(promised, now): (&StoredLine, &StoredLine)| StoredLine {
-            takes: now.takes.clone(),
-            stock: now.stock,
-            obstacle: now.obstacle,
-            misfits: now.misfits.clone(),
-            shortages: now.shortages.clone(),
-            available_from: now.available_from,
-            ..promised.clone()
+impl QuoteContent {
+    /// The quoted lines, with stock and availability from the same lines as the menu has them now.
+    fn with_current_availability(&self, current: &[StoredLine]) -> Vec<StoredLine> {
+        let line = |(quoted, current): (&StoredLine, &StoredLine)| StoredLine {
+            takes: current.takes.clone(),
+            stock: current.stock,
+            obstacle: current.obstacle,
+            misfits: current.misfits.clone(),
+            shortages: current.shortages.clone(),
+            available_from: current.available_from,
+            ..quoted.clone()
         };
-        self.lines.iter().zip(now).map(truth).collect()
+        self.lines.iter().zip(current).map(line).collect()
+    }
+
+    /// The order at the quoted prices, if it can still be placed. `facts` are those of the same draft now.
+    ///
+    /// # Errors
+    /// The first reason why it cannot be ordered.
+    pub fn accept(&self, facts: OrderFacts<'_>, draft: OrderDraft<'_>) -> Result<PricedOrder, Refused> {
+        let facts = OrderFacts { lines: self.with_current_availability(&facts.lines), ..facts };
+        let prices = QuotedPrices { tax: &self.tax, charges: self.charges, saving: self.saving.as_ref() };
+        PricedOrder::of(facts, draft, Some(prices))
     }
 
     /// What it comes to.
@@ -139,45 +151,42 @@ impl Content {
         pricing::sums(&portions, &self.tax, self.fulfilment, self.charges)
     }
 
-    /// The lines that were quoted, as the customer wanted them.
+    /// The quoted lines, as the customer requested them.
     pub fn basket(&self) -> Basket {
-        Basket::Quoted(self.lines.iter().map(StoredLine::wanted).collect())
+        Basket::Quoted(self.lines.iter().map(StoredLine::requested).collect())
     }
 
-    /// The order that somebody wants from it: what they leave out is as quoted.
-    pub fn request(&self, wanted: QuotedRequest) -> Request {
-        Request {
-            fulfilment: wanted.fulfilment.unwrap_or(self.fulfilment),
-            address: wanted.address,
-            place: wanted.place.or(self.place),
-            table: wanted.table,
-            note: wanted.note,
-            tip: wanted.tip.or(self.tip),
-            coupon: wanted.coupon.or_else(|| self.coupon.clone()),
-            scheduled_for: wanted.scheduled_for.or(self.scheduled.map(|slot| slot.starts_at)),
+    /// The request for an order from the quote: fields that it leaves out are as quoted.
+    pub fn request(&self, requested: QuotedOrderRequest) -> OrderRequest {
+        OrderRequest {
+            fulfilment: requested.fulfilment.unwrap_or(self.fulfilment),
+            address: requested.address,
+            place: requested.place.or(self.place),
+            table: requested.table,
+            note: requested.note,
+            tip: requested.tip.or(self.tip),
+            coupon: requested.coupon.or_else(|| self.coupon.clone()),
+            scheduled_for: requested.scheduled_for.or(self.scheduled.map(|slot| slot.starts_at)),
             expected_total: None,
         }
     }
 
-    /// In which fields an order differs from what was quoted at this restaurant.
-    ///
-    /// # Errors
-    /// When the restaurant's zone is none.
-    pub fn differs_in(&self, wanted: &QuotedRequest, at: &Restaurant) -> Result<Vec<&'static str>, Problem> {
-        let zone = at.zone()?;
+    /// The fields of a request that differ from what was quoted, as JSON pointers.
+    pub fn changed_fields(&self, requested: &QuotedOrderRequest, context: &OrderContext) -> Vec<&'static str> {
+        let (restaurant, zone) = (&context.restaurant, context.zone);
         let another_slot = |instant: DateTime<Utc>| {
             let is_within = |slot: Slot| slot.starts_at <= instant && instant < slot.ends_at;
-            !self.scheduled.is_some_and(is_within) && Some(at.slots.slot_of(zone, instant)) != self.scheduled
+            !self.scheduled.is_some_and(is_within) && Some(restaurant.slots.slot_of(zone, instant)) != self.scheduled
         };
-        let tip = self.charges.tip.of(at.currency);
+        let tip = self.charges.tip.of(restaurant.currency);
         let fields = [
-            ("/fulfilment", wanted.fulfilment.is_some_and(|fulfilment| fulfilment != self.fulfilment)),
-            ("/place", wanted.place.is_some() && wanted.place != self.place),
-            ("/tip", wanted.tip.is_some_and(|wanted| wanted != tip)),
-            ("/couponCode", wanted.coupon.is_some() && wanted.coupon != self.coupon),
-            ("/scheduledFor", wanted.scheduled_for.is_some_and(another_slot)),
+            ("/fulfilment", requested.fulfilment.is_some_and(|fulfilment| fulfilment != self.fulfilment)),
+            ("/place", requested.place.is_some() && requested.place != self.place),
+            ("/tip", requested.tip.is_some_and(|requested| requested != tip)),
+            ("/couponCode", requested.coupon.is_some() && requested.coupon != self.coupon),
+            ("/scheduledFor", requested.scheduled_for.is_some_and(another_slot)),
         ];
-        Ok(fields.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect())
+        fields.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect()
     }
 }
 
@@ -229,7 +238,7 @@ pub fn changes(quoted: &[StoredLine], now: &[StoredLine], currency: Currency) ->
     Ok(changes)
 }
 
-impl Stored {
+impl StoredQuote {
     /// As its owner sees it.
     ///
     /// # Errors

@@ -5,11 +5,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::bounded;
-use crate::cart::sql::{CartRow, WantedLine};
+use crate::cart::sql::{CartRow, RequestedLine};
 use crate::cart::{MOST_LINES, Quantity};
 use crate::coupons::CouponCode;
 use crate::fulfilment::Fulfilment;
-use crate::ids::{ItemId, QuoteId};
+use crate::ids::{ItemId, QuoteId, UserId};
 use crate::menu::configure::{Choice, check_counts};
 use crate::money::Money;
 use crate::place::Place;
@@ -18,7 +18,7 @@ use crate::text::MultiLine;
 
 /// How a customer asks for what is in a basket.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct OrderRequest {
     /// How it reaches them.
     pub fulfilment: Fulfilment,
     /// Where to, for a delivery.
@@ -45,9 +45,20 @@ pub enum Basket {
     /// What is in one of their carts, which is locked and open.
     Cart(CartRow),
     /// Lines, as a phone kept them while it was offline.
-    Lines(Vec<WantedLine>),
+    Lines(Vec<RequestedLine>),
     /// The lines of a quote, whose choices fitted the menu when it was made.
-    Quoted(Vec<WantedLine>),
+    Quoted(Vec<RequestedLine>),
+}
+
+/// A basket that a customer wants to order, or to know the price of.
+#[derive(Clone, Copy)]
+pub struct OrderDraft<'a> {
+    /// The customer.
+    pub customer: UserId,
+    /// What is ordered.
+    pub basket: &'a Basket,
+    /// Fulfilment, time, tip and coupon.
+    pub request: &'a OrderRequest,
 }
 
 impl Basket {
@@ -62,7 +73,7 @@ impl Basket {
 
 /// An order from a quote: what it leaves out is as it was quoted.
 #[derive(Debug, Clone)]
-pub struct QuotedRequest {
+pub struct QuotedOrderRequest {
     /// Which.
     pub quote: QuoteId,
     /// How it reaches them.
@@ -108,7 +119,7 @@ impl Demands {
     }
 }
 
-impl Request {
+impl OrderRequest {
     /// What single fields cannot know: a delivery needs a door, dine-in a table.
     ///
     /// # Errors
@@ -124,7 +135,7 @@ impl Request {
     /// The same for somebody who asks for the price only: the place of the door is enough.
     ///
     /// # Errors
-    /// As [`Request::check`].
+    /// As [`OrderRequest::check`].
     pub fn check_for_price(&self) -> Result<(), Problem> {
         let mut demands = Demands { fulfilment: self.fulfilment, faults: Vec::new() };
         demands.hold("/place", self.place.is_some(), Fulfilment::Delivery);
@@ -136,7 +147,7 @@ impl Request {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = LineInput)]
-pub struct LineWish {
+pub struct LineInput {
     /// What.
     pub item_id: ItemId,
     /// How many.
@@ -149,10 +160,10 @@ pub struct LineWish {
     pub note: Option<MultiLine<500>>,
 }
 
-impl LineWish {
-    /// What is wanted.
-    pub fn into_wanted(self) -> WantedLine {
-        WantedLine {
+impl LineInput {
+    /// The line as the rules take it.
+    pub fn into_requested(self) -> RequestedLine {
+        RequestedLine {
             item_id: self.item_id,
             quantity: self.quantity.get().into(),
             choices: self.modifiers,

@@ -200,7 +200,7 @@ impl Row {
 }
 
 /// What a caller is to an order, and whose it is.
-pub struct Party {
+pub struct OrderRelations {
     /// Whose order it is to cook.
     pub restaurant: RestaurantId,
     /// The caller placed it.
@@ -214,14 +214,14 @@ pub struct Party {
 }
 
 /// What a user is to an order; `None` for an order that is not there or not theirs to see.
-pub async fn party(
+pub async fn relations_to(
     tx: &mut Tx,
     order: OrderId,
     user: UserId,
     driver: Option<DriverId>,
-) -> Result<Option<Party>, Problem> {
+) -> Result<Option<OrderRelations>, Problem> {
     let party = sqlx::query_as!(
-        Party,
+        OrderRelations,
         r#"select o.restaurant_id as restaurant, o.customer_id = $2 as "is_customer!",
                   m.role as "rank?: MemberRole", d.id is not null as "is_carrier!",
                   event_horizon() as "as_of!"

@@ -220,17 +220,22 @@ impl StatusChange {
     }
 }
 
-/// What somebody wants to happen to an order.
+/// A requested change of an order's status.
 #[derive(Debug, Clone)]
-pub struct Wish {
-    /// Where it should go.
+pub struct StatusUpdate {
+    /// The requested status.
     pub to: OrderStatus,
-    /// Why.
+    /// The reason that the customer is told. Some transitions require it, see [`Step::needs_reason`].
     pub reason: Option<String>,
-    /// Where the table leaves it to whoever takes the step: the stock returns, since nothing was cooked after all.
+    /// Whether counted stock that the order took is available again. Only for transitions with [`Stock::ReturnsIfSaid`].
     pub return_stock: bool,
-    /// From confirmation to ready, where the wish is to confirm.
-    pub preparation: TimeDelta,
+}
+
+impl StatusUpdate {
+    /// An update without a reason, which leaves the stock taken.
+    pub const fn to(to: OrderStatus) -> Self {
+        Self { to, reason: None, return_stock: false }
+    }
 }
 
 impl Order {
@@ -242,14 +247,22 @@ impl Order {
         self.ready_until.filter(|until| *until > now).map_or(ready, |until| ready.min(until))
     }
 
-    /// The step from here to there, if the table has it and the actor may take it.
+    /// Checks a status update against the table. `preparation` is the time from confirmation to ready; it is used only for
+    /// a confirmation.
     ///
     /// # Errors
-    /// Why not.
-    pub fn advance(&self, wish: Wish, actor: Actor, now: DateTime<Utc>) -> Result<StatusChange, CannotAdvance> {
+    /// The reason why the table does not allow the update to this actor at this time.
+    pub fn advance(
+        &self,
+        update: StatusUpdate,
+        preparation: TimeDelta,
+        actor: Actor,
+        now: DateTime<Utc>,
+    ) -> Result<StatusChange, CannotAdvance> {
+        let StatusUpdate { to, reason, return_stock } = update;
         let step = STEPS
             .iter()
-            .find(|step| step.from == self.status && step.to == wish.to && step.exists_for(self.fulfilment))
+            .find(|step| step.from == self.status && step.to == to && step.exists_for(self.fulfilment))
             .ok_or(CannotAdvance::NoSuchStep)?;
         if !step.open_to(actor) {
             return Err(CannotAdvance::NotYours);
@@ -258,22 +271,22 @@ impl Order {
         if self.status == Confirmed && actor == Customer && !in_time {
             return Err(CannotAdvance::TooLate);
         }
-        if step.needs_reason && wish.reason.is_none() {
+        if step.needs_reason && reason.is_none() {
             return Err(CannotAdvance::ReasonMissing);
         }
-        let ready = self.promised_for(now + wish.preparation, now);
+        let ready = self.promised_for(now + preparation, now);
         Ok(StatusChange {
             from: self.status,
-            to: wish.to,
-            reason: wish.reason,
-            promised_at: (wish.to == Confirmed).then_some(ready),
+            to,
+            reason,
+            promised_at: (to == Confirmed).then_some(ready),
             // Until cooking has to begin, where that is later.
-            cancellable_until: (wish.to == Confirmed).then(|| (ready - wish.preparation).max(now + CANCEL_WINDOW)),
-            closed_at: wish.to.is_final().then_some(now),
+            cancellable_until: (to == Confirmed).then(|| (ready - preparation).max(now + CANCEL_WINDOW)),
+            closed_at: to.is_final().then_some(now),
             returns_stock: match step.stock {
                 Stock::Stays => false,
                 Stock::Returns => true,
-                Stock::ReturnsIfSaid => wish.return_stock,
+                Stock::ReturnsIfSaid => return_stock,
             },
         })
     }

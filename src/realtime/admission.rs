@@ -3,9 +3,9 @@
 use super::room::{Audience, Room};
 use crate::accounts::Caller;
 use crate::app::App;
-use crate::delivery::party::DeliveryParty;
+use crate::delivery::access::DeliveryAccess;
 use crate::ids::RestaurantId;
-use crate::orders::access::OrderParty;
+use crate::orders::access::OrderAccess;
 use crate::permission::{self, Operation};
 use crate::problem::Problem;
 use crate::restaurants::staff;
@@ -45,11 +45,11 @@ pub async fn admit(app: &App, caller: &Caller, room: Room) -> Result<Admitted, P
             Ok(Admitted::by(access.scope(Operation::JoinRestaurantRoom)?, 0))
         }
         Room::Order(id) => {
-            let party = OrderParty::of(app, caller, id, Operation::GetOrder).await?;
+            let party = OrderAccess::of(app, caller, id, Operation::GetOrder).await?;
             Ok(Admitted::by(party.scope, party.as_of))
         }
         Room::Delivery(id) => {
-            let party = DeliveryParty::of(app, caller, id, Operation::GetDelivery).await?;
+            let party = DeliveryAccess::of(app, caller, id, Operation::GetDelivery).await?;
             // Their own record of it can be read; nothing more happens to it that concerns them.
             if party.is_closed && party.scope.driver_id().is_some() {
                 return Err(Problem::not_found());

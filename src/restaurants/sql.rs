@@ -1,11 +1,12 @@
 //! Every statement on restaurants; those on what hangs on them in the files below.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::contact::Contact;
+use super::hours::Exception;
 use super::last_orders::{LastOrders, OpenNow};
 use super::service_fee::ServiceFee;
 use super::slots::SlotRules;
@@ -83,6 +84,10 @@ struct Row {
 
 impl Row {
     fn into_restaurant(self, now: DateTime<Utc>) -> Result<Restaurant, Problem> {
+        self.into_restaurant_and_exceptions(now).map(|(restaurant, _)| restaurant)
+    }
+
+    fn into_restaurant_and_exceptions(self, now: DateTime<Utc>) -> Result<(Restaurant, Vec<Exception>), Problem> {
         let zone: Tz = self.timezone.parse().map_err(|error| Problem::internal(&error))?;
         let schedule = hours::schedule(self.always_open, self.weekly, self.exceptions);
         let pause = self.paused_until.zip(self.pause_reason).map(|(until, reason)| Pause { until, reason });
@@ -92,7 +97,7 @@ impl Row {
         let takes_orders = self.accepting && pause.is_none();
         let open = if takes_orders { OpenNow::at(&schedule, zone, now) } else { OpenNow::default() };
         let open_for = open.takes(self.preparation_minutes, &self.last_orders, now);
-        Ok(Restaurant {
+        let restaurant = Restaurant {
             id: self.id,
             slug: self.slug,
             name: self.name,
@@ -131,16 +136,17 @@ impl Row {
             menu_version: self.menu_version,
             version: self.version,
             created_at: self.created_at,
-        })
+        };
+        Ok((restaurant, schedule.exceptions))
     }
 }
 
-/// Restaurants with their hours; `$today` is the parameter with the day in UTC. Only the exceptions around it are read:
-/// the local date is at most a day away, a span of the day before may still be open, and one of the day after may follow
-/// it without a gap. `$zones` are those of them that
-/// are wanted.
+/// Restaurants with their weekly hours and the exceptions of them from two days before `$today`, a date in UTC, to
+/// `$last`. The local date is at most a day away from that in UTC, and a span of the day before may still be open. To tell
+/// whether it is open now, two days after today are enough: a span of the next day may follow without a gap. `$zones` is
+/// the expression that selects delivery zones.
 macro_rules! restaurants {
-    ($today:tt, $zones:tt, $which:tt, $($argument:expr),+ $(,)?) => {
+    ($today:tt, $last:tt, $zones:tt, $which:tt, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
             Row,
             r#"select r.id, slug, name, description, cuisines, contact as "contact: _", address, latitude, longitude,
@@ -166,7 +172,7 @@ macro_rules! restaurants {
                                   'delivery', delivery, 'pickup', pickup, 'dine_in', dine_in) order by opens), '[]')
                               from exceptional_hours h where h.restaurant_id = r.id and h.day = d.day))), '[]') as days
                    from exceptional_days d where d.restaurant_id = r.id
-                     and d.day between "# + $today + "::date - 2 and " + $today + "::date + 2) exceptions " + $which,
+                     and d.day between "# + $today + "::date - 2 and " + $last + ") exceptions " + $which,
             $($argument),+
         )
     };
@@ -175,36 +181,58 @@ macro_rules! restaurants {
 /// One restaurant.
 pub async fn get(tx: &mut Tx, restaurant: RestaurantId) -> Result<Option<Restaurant>, Problem> {
     let now = tx.now();
-    let row = restaurants!("$2", "null::json", "where r.id = $1", restaurant as RestaurantId, now.date_naive())
-        .fetch_optional(tx.connection())
-        .await?;
+    let row = restaurants!(
+        "$2",
+        "$2::date + 2",
+        "null::json",
+        "where r.id = $1",
+        restaurant as RestaurantId,
+        now.date_naive()
+    )
+    .fetch_optional(tx.connection())
+    .await?;
     row.map(|row| row.into_restaurant(now)).transpose()
 }
 
-/// One restaurant, with those of its delivery zones that may have the door, in their order; `None` for the zones: it has
-/// none at all, or there is no door.
-pub async fn with_zones(
+/// What a decision on an order needs to know of its restaurant.
+pub struct OrderRules {
+    /// The restaurant, with its weekly hours.
+    pub restaurant: Restaurant,
+    /// Dates with other hours, from two days ago to the requested date.
+    pub exceptions: Vec<Exception>,
+    /// The delivery zones whose bounding box contains the delivery address, in the restaurant's sequence. `None`: the
+    /// restaurant has no zones, or there is no delivery address.
+    pub zones: Option<Vec<Zone>>,
+}
+
+/// One restaurant with what a decision on an order needs: the exceptions of its hours up to `last_day`, and its delivery
+/// zones around `place`. One statement. `None`: there is no such restaurant.
+pub async fn order_rules(
     tx: &mut Tx,
     restaurant: RestaurantId,
-    door: Option<Place>,
-) -> Result<Option<(Restaurant, Option<Vec<Zone>>)>, Problem> {
+    place: Option<Place>,
+    last_day: NaiveDate,
+) -> Result<Option<OrderRules>, Problem> {
     let now = tx.now();
     let row = restaurants!(
         "$2",
+        "$5::date",
         "case when $3::float8 is not null and exists (select from delivery_zones z where z.restaurant_id = r.id) then
              coalesce((select json_agg(z order by z.position) from delivery_zones z where z.restaurant_id = r.id
                        and $3 between z.west and z.east and $4::float8 between z.south and z.north), '[]') end",
         "where r.id = $1",
         restaurant as RestaurantId,
         now.date_naive(),
-        door.map(Place::lng),
-        door.map(Place::lat),
+        place.map(Place::lng),
+        place.map(Place::lat),
+        last_day,
     )
     .fetch_optional(tx.connection())
     .await?;
     let Some(mut row) = row else { return Ok(None) };
     let zones = row.zones.take().map(|zones| zones.0.into_iter().map(StoredZone::into_zone).collect());
-    Ok(Some((row.into_restaurant(now)?, zones.transpose()?)))
+    let (restaurant, exceptions) = row.into_restaurant_and_exceptions(now)?;
+    Ok(Some(OrderRules { restaurant, exceptions, zones: zones.transpose()? }))
 }
 
 /// From confirmation to ready, at this restaurant.
@@ -219,7 +247,7 @@ pub async fn preparation(tx: &mut Tx, restaurant: RestaurantId) -> Result<TimeDe
 /// These restaurants, in any order.
 pub async fn among(tx: &mut Tx, restaurants: &[Uuid]) -> Result<Vec<Restaurant>, Problem> {
     let now = tx.now();
-    let rows = restaurants!("$2", "null::json", "where r.id = any($1)", restaurants, now.date_naive());
+    let rows = restaurants!("$2", "$2::date + 2", "null::json", "where r.id = any($1)", restaurants, now.date_naive());
     let rows = rows.fetch_all(tx.connection()).await?;
     rows.into_iter().map(|row| row.into_restaurant(now)).collect()
 }

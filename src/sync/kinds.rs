@@ -15,7 +15,7 @@ use crate::ids::{ItemId, ModifierId, OrderId, RestaurantId};
 use crate::menu::configure::Choice;
 use crate::money::{self, Money};
 use crate::orders::OrderStatus;
-use crate::orders::request::LineWish;
+use crate::orders::request::LineInput;
 use crate::place::Place;
 use crate::problem::Problem;
 use crate::text::{MultiLine, SingleLine};
@@ -42,7 +42,7 @@ pub struct PlaceOrder {
     pub restaurant_id: RestaurantId,
     /// What.
     #[serde(deserialize_with = "bounded::list::<_, _, 100>")]
-    pub lines: Vec<LineWish>,
+    pub lines: Vec<LineInput>,
     /// How it reaches the guest.
     pub fulfilment: Fulfilment,
     /// Where to, for a delivery.
@@ -192,7 +192,7 @@ pub fn work(kind: &str, payload: &str, most_choices: usize) -> Result<Work, Prob
     match kind {
         PLACE_ORDER => {
             let order: PlaceOrder = read(payload)?;
-            LineWish::check(&order.lines, most_choices)?;
+            LineInput::check(&order.lines, most_choices)?;
             Ok(Work::PlaceOrder(Box::new(order)))
         }
         ORDER_STATUS => {

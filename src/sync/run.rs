@@ -14,18 +14,18 @@ use crate::accounts::sql::sessions;
 use crate::accounts::{Caller, profile};
 use crate::actor::Actor;
 use crate::app::App;
-use crate::cart::sql::WantedLine;
+use crate::cart::sql::RequestedLine;
 use crate::cart::sql::lines::LineWrite;
 use crate::cart::{Owner, content};
 use crate::coupons::guesses;
 use crate::ids::OrderId;
 use crate::menu;
 use crate::menu::sql::stock::StockChange;
-use crate::orders::actions::status::{StepWish, advance};
-use crate::orders::limits::{self, Buyer, NetworkKey};
-use crate::orders::access::OrderParty;
+use crate::orders::access::OrderAccess;
 use crate::orders::actions::place;
-use crate::orders::request::{LineWish, Request};
+use crate::orders::actions::status::{advance, parse_update};
+use crate::orders::limits::{self, Buyer, NetworkKey};
+use crate::orders::request::{LineInput, OrderRequest};
 use crate::permission::Operation;
 use crate::problem::{Code, Problem};
 use crate::restaurants::staff;
@@ -140,8 +140,8 @@ impl Unit<'_> {
         let (customer, rules) = (caller.user, self.app.config.orders);
         let scope =
             RestaurantScope::customer("a customer may deal with any restaurant", wanted.restaurant_id, customer);
-        let lines = wanted.lines.into_iter().map(LineWish::into_wanted).collect();
-        let request = Request {
+        let lines = wanted.lines.into_iter().map(LineInput::into_requested).collect();
+        let request = OrderRequest {
             fulfilment: wanted.fulfilment,
             address: wanted.address.map(String::from),
             place: wanted.place,
@@ -174,15 +174,15 @@ impl Unit<'_> {
             (None, Some(op_id)) => self.placed_by(op_id.into_string()).await?,
             (None, None) => return Err(Problem::not_found()),
         };
-        let party = OrderParty::of(self.app, caller, id, Operation::UpdateOrderStatus).await?;
+        let party = OrderAccess::of(self.app, caller, id, Operation::UpdateOrderStatus).await?;
         let (scope, if_match) = (party.scope, IfMatch(wish.version));
-        let step = StepWish::read(wish.status, wish.reason, wish.return_stock)?;
+        let update = parse_update(wish.status, wish.reason, wish.return_stock)?;
         // What is kept here is answered again for as long as the device repeats it: also after a driver has delivered the
         // order, and after somebody has left the restaurant. Only the customer's own result holds their details.
         let is_customer = scope.actor() == Actor::Customer;
         let done = self.commit(scope, move |tx| {
             Box::pin(async move {
-                let order = advance(tx, &scope, id, if_match, step).await?;
+                let order = advance(tx, &scope, id, if_match, update).await?;
                 effect(&if is_customer { order } else { order.without_customer_details() })
             })
         });
@@ -245,7 +245,7 @@ impl Unit<'_> {
         let user = caller.user;
         let at = operation.counts_at.ok_or_else(|| Problem::clock_skew("/at", operation.received_at))?;
         let scope = RestaurantScope::customer("a customer may deal with any restaurant", line.restaurant_id, user);
-        let wanted = |item_id| WantedLine {
+        let wanted = |item_id| RequestedLine {
             item_id,
             quantity: line.quantity.into(),
             choices: line.modifiers.clone(),

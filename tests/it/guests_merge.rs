@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta};
 use comanda::cart::MOST_LINES;
 use comanda::cart::merge::{Own, WhyLeft, plan};
-use comanda::cart::sql::WantedLine;
+use comanda::cart::sql::RequestedLine;
 use comanda::cart::sql::lines::Line;
 use comanda::ids::ItemId;
 use proptest::prelude::*;
@@ -94,7 +94,7 @@ async fn what_does_not_fit_is_left_behind_and_told() {
 
 fn line(key: u8, second: i64, is_live: bool) -> Line {
     let at = DateTime::from_timestamp(second, 0).unwrap();
-    let content = WantedLine { item_id: ItemId::new(), quantity: 1, choices: Vec::new(), note: None };
+    let content = RequestedLine { item_id: ItemId::new(), quantity: 1, choices: Vec::new(), note: None };
     Line { key: key.to_string(), at, content: is_live.then_some(content) }
 }
 

@@ -12,7 +12,7 @@ use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
 use comanda::cart::StoredLine;
-use comanda::coupons::rules::{Offered, Purchase, Saving};
+use comanda::coupons::rules::{CouponState, Purchase, Saving};
 use comanda::coupons::{Coupon, CouponCode, CouponKind};
 use comanda::fulfilment::Fulfilment;
 use comanda::ids::{CouponId, ItemId, ModifierId, RestaurantId};
@@ -122,7 +122,7 @@ struct Case {
     fee: ServiceFee,
     delivery_fee: i64,
     tip: i64,
-    coupon: Option<Offered>,
+    coupon: Option<CouponState>,
 }
 
 fn class(name: &str) -> TaxClass {
@@ -192,7 +192,7 @@ fn line(random: &mut StdRng) -> StoredLine {
     }
 }
 
-fn coupon(random: &mut StdRng, currency: Currency) -> Offered {
+fn coupon(random: &mut StdRng, currency: Currency) -> CouponState {
     let kind = *[CouponKind::Percent, CouponKind::Amount, CouponKind::FreeDelivery].choose(random).unwrap();
     let money = |units: i64| Amount::minor(units).of(currency);
     let is = |wanted: CouponKind| kind == wanted;
@@ -217,7 +217,7 @@ fn coupon(random: &mut StdRng, currency: Currency) -> Offered {
         created_at: now,
         updated_at: now,
     };
-    Offered { coupon, used: 0 }
+    CouponState { coupon, used: 0 }
 }
 
 impl Case {
@@ -329,7 +329,7 @@ fn exact(case: &Case) -> Exact {
     let share = |rate: Rate| on_paper(items * i128::from(rate.millionths()), 1_000_000, case.tax.rounding);
     let is_delivery = case.fulfilment == Fulfilment::Delivery;
     let (mut discount, mut delivery) = (0, if is_delivery { i128::from(case.delivery_fee) } else { 0 });
-    if let Some(Offered { coupon, .. }) = &case.coupon {
+    if let Some(CouponState { coupon, .. }) = &case.coupon {
         match coupon.kind {
             CouponKind::Percent => {
                 discount = share(coupon.basis_points.unwrap());

@@ -12,7 +12,7 @@ use comanda::actor::Actor;
 use comanda::fulfilment::Fulfilment;
 use comanda::ids::{OrderId, RestaurantId, UserId};
 use comanda::money::Amount;
-use comanda::orders::status::{Applies, CANCEL_WINDOW, CannotAdvance, STEPS, Stock, Wish};
+use comanda::orders::status::{Applies, CANCEL_WINDOW, CannotAdvance, STEPS, StatusUpdate, Stock};
 use comanda::orders::{Order, OrderStatus, Totals};
 
 /// The table as the design describes it, written a second time on purpose: who may take which step, for which orders,
@@ -86,11 +86,14 @@ fn order(status: OrderStatus, fulfilment: Fulfilment, updated_at: DateTime<Utc>)
     }
 }
 
-fn wish(to: OrderStatus, reason: Option<&str>) -> Wish {
-    Wish { to, reason: reason.map(Into::into), return_stock: false, preparation: TimeDelta::minutes(20) }
+/// The preparation time of the tested orders.
+const PREPARATION: TimeDelta = TimeDelta::minutes(20);
+
+fn update(to: OrderStatus, reason: Option<&str>) -> StatusUpdate {
+    StatusUpdate { to, reason: reason.map(Into::into), return_stock: false }
 }
 
-/// What the description says about one wish.
+/// What the description says about one update.
 fn described(
     from: OrderStatus,
     to: OrderStatus,
@@ -110,7 +113,7 @@ fn described(
 }
 
 #[test]
-fn every_wish_of_everybody_is_answered_as_the_table_is_described() {
+fn every_status_update_is_answered_as_the_table_is_described() {
     let now = noon();
     let mut granted = 0;
     for from in OrderStatus::ALL {
@@ -118,7 +121,7 @@ fn every_wish_of_everybody_is_answered_as_the_table_is_described() {
             for kind in FULFILMENTS {
                 for actor in ACTORS {
                     for reason in [None, Some("the oven is broken")] {
-                        let answer = order(from, kind, now).advance(wish(to, reason), actor, now);
+                        let answer = order(from, kind, now).advance(update(to, reason), PREPARATION, actor, now);
                         let expected = described(from, to, kind, actor, reason.is_some());
                         let case = format!("{from:?} → {to:?} by {actor:?}, {kind:?}, {reason:?}");
                         assert_eq!(answer.as_ref().err().copied(), expected, "{case}");
@@ -130,8 +133,8 @@ fn every_wish_of_everybody_is_answered_as_the_table_is_described() {
                             // Before cooking it returns in any case, afterwards only if whoever cancels says so.
                             let early = matches!(from, OrderStatus::Pending | OrderStatus::Confirmed);
                             assert_eq!(change.returns_stock(), change.cancels() && early, "{case}");
-                            let said = Wish { return_stock: true, ..wish(to, reason) };
-                            let change = order(from, kind, now).advance(said, actor, now).unwrap();
+                            let said = StatusUpdate { return_stock: true, ..update(to, reason) };
+                            let change = order(from, kind, now).advance(said, PREPARATION, actor, now).unwrap();
                             assert_eq!(change.returns_stock(), to == OrderStatus::Cancelled, "{case}");
                             let promise = (to == OrderStatus::Confirmed).then(|| now + TimeDelta::minutes(20));
                             assert_eq!(change.promised_at(), promise, "{case}");
@@ -180,10 +183,17 @@ fn the_documented_table_is_the_one_in_the_code() {
 fn a_customer_cancels_within_the_window_and_not_after() {
     let confirmed_at = noon();
     let order = order(OrderStatus::Confirmed, Fulfilment::Pickup, confirmed_at);
-    let cancel = |after| order.advance(wish(OrderStatus::Cancelled, None), Actor::Customer, confirmed_at + after).err();
+    let cancel = |after| {
+        order.advance(update(OrderStatus::Cancelled, None), PREPARATION, Actor::Customer, confirmed_at + after).err()
+    };
     assert_eq!(cancel(CANCEL_WINDOW), None);
     assert_eq!(cancel(CANCEL_WINDOW + TimeDelta::microseconds(1)), Some(CannotAdvance::TooLate));
-    let staff = order.advance(wish(OrderStatus::Cancelled, None), Actor::Staff, confirmed_at + TimeDelta::days(1));
+    let staff = order.advance(
+        update(OrderStatus::Cancelled, None),
+        PREPARATION,
+        Actor::Staff,
+        confirmed_at + TimeDelta::days(1),
+    );
     assert!(staff.is_ok());
 }
 

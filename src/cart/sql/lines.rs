@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::WantedLine;
+use super::RequestedLine;
 use crate::cart::MOST_TAKEN_OUT;
 use crate::ids::{CartId, ItemId, RestaurantId};
 use crate::menu::configure::Choice;
@@ -21,7 +21,7 @@ pub struct LineWrite {
     /// When it was written; `None`: after everything that is there.
     pub at: Option<DateTime<Utc>>,
     /// What it is to be; `None`: taken out.
-    pub content: Option<WantedLine>,
+    pub content: Option<RequestedLine>,
 }
 
 /// A line as it is stored.
@@ -32,7 +32,7 @@ pub struct Line {
     /// When it was written last.
     pub at: DateTime<Utc>,
     /// What it is; `None`: taken out.
-    pub content: Option<WantedLine>,
+    pub content: Option<RequestedLine>,
 }
 
 impl From<Line> for LineWrite {
@@ -54,7 +54,7 @@ pub async fn all(tx: &mut Tx, scope: &RestaurantScope, cart: CartId) -> Result<V
     let lines = rows.into_iter().map(|row| Line {
         key: row.key,
         at: row.at,
-        content: row.item.map(|item_id| WantedLine {
+        content: row.item.map(|item_id| RequestedLine {
             item_id,
             quantity: row.quantity,
             choices: row.choices.0,

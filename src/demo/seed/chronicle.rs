@@ -11,7 +11,7 @@ use crate::events::PastEvent;
 use crate::fulfilment::Fulfilment;
 use crate::ids::{DeliveryId, UserId};
 use crate::orders::sql::history::PastOrder;
-use crate::orders::status::Wish;
+use crate::orders::status::StatusUpdate;
 use crate::orders::{Order, OrderStatus};
 use crate::problem::Problem;
 
@@ -113,8 +113,8 @@ impl Writer<'_> {
         at: DateTime<Utc>,
     ) -> Result<(), Problem> {
         let preparation = TimeDelta::minutes(self.kitchen.house.preparation_minutes.into());
-        let wish = Wish { to, reason: why.map(ToOwned::to_owned), return_stock: false, preparation };
-        let change = self.order.advance(wish, actor, at).map_err(|refusal| {
+        let update = StatusUpdate { to, reason: why.map(ToOwned::to_owned), return_stock: false };
+        let change = self.order.advance(update, preparation, actor, at).map_err(|refusal| {
             Problem::internal(&format!("{refusal:?}: {:?} to {to:?} by {actor:?}", self.order.status))
         })?;
         self.order = self.order.after(&change, at);

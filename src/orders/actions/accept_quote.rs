@@ -1,125 +1,137 @@
-//! An order from a quote: what was promised, if it still holds and is what is wanted; else the difference.
+//! An order from a quote: at the quoted prices if the quote still holds and is what is requested, else the difference.
 
-use crate::orders::Totals;
-use crate::orders::priced_order::{self, Doorstep, Offer};
-use crate::orders::quotes::{self, Content, LineChange, Stored};
-use crate::orders::request::{QuotedRequest, Request};
 use crate::cart;
 use crate::config;
 use crate::ids::CartId;
+use crate::orders::Totals;
+use crate::orders::availability::Refused;
+use crate::orders::context::OrderContext;
+use crate::orders::facts::OrderFacts;
+use crate::orders::priced_order::PricedOrder;
+use crate::orders::quotes::{self, LineChange, StoredQuote};
+use crate::orders::request::{Basket, OrderDraft, OrderRequest, QuotedOrderRequest};
 use crate::problem::{Code, Problem};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// What is to be ordered, at which price.
-pub struct Honoured {
-    /// The restaurant, and the door.
-    pub door: Doorstep,
-    /// What is wanted.
-    pub wanted: Request,
-    /// What was promised, and can be had.
-    pub offer: Offer,
-    /// The cart it was made from, if it is still as it was then: the order closes it.
+/// A quote that can be ordered.
+pub struct QuotedOrder {
+    /// The restaurant, and the delivery address.
+    pub context: OrderContext,
+    /// The request, completed from the quote.
+    pub request: OrderRequest,
+    /// The quoted price.
+    pub priced: PricedOrder,
+    /// The cart that the order closes: the one the quote was made from, if it has not changed since.
     pub cart: Option<CartId>,
 }
 
-/// Holds a quote that is locked against the moment.
+/// Checks a locked quote against the request and the restaurant's current state.
 ///
 /// # Errors
-/// `quote_used` with the order; `quote_expired` and `quote_changed` with the difference; and whatever makes an order
-/// impossible.
-pub async fn honour(
+/// `quote_used` with the order; `quote_expired` and `quote_changed` with the difference between the quote and now; and each
+/// reason why an order cannot be placed.
+pub async fn accept_quote(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    stored: &Stored,
-    wanted: QuotedRequest,
+    quote: &StoredQuote,
+    requested: QuotedOrderRequest,
     rules: config::Orders,
-) -> Result<Honoured, Problem> {
-    if let Some(order) = stored.order_id {
+) -> Result<QuotedOrder, Problem> {
+    if let Some(order) = quote.order_id {
         let detail = "Get the order, or request a new quote to order the same again.";
         return Err(Problem::new(Code::QuoteUsed, detail).with("orderId", order));
     }
-    let (named, names_code) = (wanted.clone(), wanted.coupon.is_some());
-    let request = stored.content.request(wanted);
-    let door = Doorstep::of(tx, scope, &request, rules).await?;
-    let fields = stored.content.differs_in(&named, &door.restaurant)?;
+    let names_code = requested.coupon.is_some();
+    let request = quote.content.request(requested.clone());
+    let context = OrderContext::load(tx, scope, request.fulfilment, request.place, rules).await?;
+    let changed_fields = quote.content.changed_fields(&requested, &context);
     request.check()?;
-    let now = Now { door: &door, stored, request: &request, names_code };
-    if stored.expires_at <= tx.now() {
+    let basket = quote.content.basket();
+    let offered = Comparison { context: &context, quote, request: &request, basket: &basket, names_code };
+    if quote.expires_at <= tx.now() {
         let detail = "Show the customer the current price, and request a new quote.";
-        let problem = Problem::new(Code::QuoteExpired, detail).with("expiredAt", stored.expires_at);
-        return Err(now.with_difference(tx, scope, problem).await?);
+        let problem = Problem::new(Code::QuoteExpired, detail).with("expiredAt", quote.expires_at);
+        return Err(offered.with_difference(tx, scope, problem).await?);
     }
-    if !fields.is_empty() {
+    if !changed_fields.is_empty() {
         let detail = "Leave out the fields named in errors, or request a quote for what is wanted.";
-        let problem = Problem::new(Code::QuoteChanged, detail).with("fields", fields);
-        return Err(now.with_difference(tx, scope, problem).await?);
+        let problem = Problem::new(Code::QuoteChanged, detail).with("fields", changed_fields);
+        return Err(offered.with_difference(tx, scope, problem).await?);
     }
-    let cart = cart_to_close(tx, scope, stored).await?;
-    match now.offer(tx, scope, Some(&stored.content)).await {
-        Ok(offer) => Ok(Honoured { door, wanted: request, offer, cart }),
-        Err(problem) if problem.code() == Code::ItemUnavailable => Err(now.or_gone(tx, scope, problem).await?),
-        Err(problem) => Err(problem),
+    let cart = cart_to_close(tx, scope, quote).await?;
+    let facts = match OrderFacts::load(tx, scope, &context, offered.draft()).await {
+        Ok(facts) => facts,
+        Err(refused) => return Err(context.problem(tx, scope, refused).await),
+    };
+    let changes = quotes::changes(&quote.content.lines, &facts.lines, quote.currency)?;
+    match quote.content.accept(facts, offered.draft()) {
+        Ok(priced) => Ok(QuotedOrder { context, request, priced, cart }),
+        Err(Refused::Problem(problem))
+            if problem.code() == Code::ItemUnavailable && changes.iter().any(LineChange::is_final) =>
+        {
+            let detail = "The menu has changed too much. Show the customer what is available, and request a new quote.";
+            let changed = Problem::new(Code::QuoteChanged, detail).with_errors(problem.errors().to_vec());
+            Err(offered.with_difference(tx, scope, changed).await?)
+        }
+        Err(refused) => Err(context.problem(tx, scope, refused).await),
     }
 }
 
-/// The cart the quote was made from is closed by the order, unless something else was put in since.
-async fn cart_to_close(tx: &mut Tx, scope: &RestaurantScope, stored: &Stored) -> Result<Option<CartId>, Problem> {
-    let Some((id, version)) = stored.cart else { return Ok(None) };
-    let cart = priced_order::open(cart::sql::lock(tx, scope, id, stored.user_id).await?)?;
+/// The cart the quote was made from is closed by the order, unless it has changed since.
+async fn cart_to_close(tx: &mut Tx, scope: &RestaurantScope, quote: &StoredQuote) -> Result<Option<CartId>, Problem> {
+    let Some((id, version)) = quote.cart else { return Ok(None) };
+    let cart = cart::sql::lock(tx, scope, id, quote.user_id).await?.ok_or_else(Problem::not_found)?.open()?;
     Ok((cart.version == version).then_some(id))
 }
 
-/// A quote, and what it would be now.
-struct Now<'a> {
-    door: &'a Doorstep,
-    stored: &'a Stored,
-    request: &'a Request,
-    /// The request names a coupon's code itself: it might be a guess.
+/// A quote, and the same draft at current prices.
+struct Comparison<'a> {
+    context: &'a OrderContext,
+    quote: &'a StoredQuote,
+    request: &'a OrderRequest,
+    basket: &'a Basket,
+    /// The request itself names a coupon code, which may be a guess.
     names_code: bool,
 }
 
-impl Now<'_> {
-    /// What it would get and pay: as promised, or at the prices of now.
-    async fn offer(&self, tx: &mut Tx, scope: &RestaurantScope, promised: Option<&Content>) -> Result<Offer, Problem> {
-        let (customer, basket) = (self.stored.user_id, self.stored.content.basket());
-        priced_order::make(tx, scope, self.door, customer, &basket, self.request, promised).await
+impl Comparison<'_> {
+    fn draft(&self) -> OrderDraft<'_> {
+        OrderDraft { customer: self.quote.user_id, basket: self.basket, request: self.request }
     }
 
-    /// What changed, line by line.
-    async fn changes(&self, tx: &mut Tx, scope: &RestaurantScope) -> Result<Vec<LineChange>, Problem> {
-        let wanted: Vec<_> = self.stored.content.lines.iter().map(cart::StoredLine::wanted).collect();
-        let at = self.request.scheduled_for.unwrap_or_else(|| tx.now()).max(tx.now());
-        let now = cart::sql::priced(tx, scope, &wanted, at).await?;
-        Ok(quotes::changes(&self.stored.content.lines, &now, self.stored.currency)?)
-    }
-
-    /// The refusal with what was quoted, what it costs now, and line by line what changed. Where it cannot be had at all
-    /// now, `refusal` says why.
+    /// Adds what was quoted, what it costs now, and the lines that changed. Where it cannot be ordered now, `refusal` says
+    /// why.
     async fn with_difference(
         &self,
         tx: &mut Tx,
         scope: &RestaurantScope,
         problem: Problem,
     ) -> Result<Problem, Problem> {
-        let quoted = Totals::of(&self.stored.content.sums()?, self.stored.currency);
-        let problem = problem.with("quoted", quoted).with("lines", self.changes(tx, scope).await?);
-        match self.offer(tx, scope, None).await {
-            Ok(offer) => Ok(problem.with("now", offer.totals(&self.door.restaurant))),
-            Err(refusal) if refusal.code().status().is_server_error() => Err(refusal),
-            // Said plainly, so that it counts as a guess.
-            Err(refusal) if self.names_code && refusal.code() == Code::CouponUnknown => Err(refusal),
-            Err(refusal) => Ok(problem.with("now", serde_json::Value::Null).with("refusal", refusal.body(None))),
+        let StoredQuote { content, currency, .. } = self.quote;
+        let problem = problem.with("quoted", Totals::of(&content.sums()?, *currency));
+        let (changes, current) = match OrderFacts::load(tx, scope, self.context, self.draft()).await {
+            Ok(facts) => {
+                let changes = quotes::changes(&content.lines, &facts.lines, *currency)?;
+                (changes, PricedOrder::of(facts, self.draft(), None))
+            }
+            Err(refused) => {
+                let at = self.request.scheduled_for.unwrap_or_else(|| tx.now()).max(tx.now());
+                let lines: Vec<_> = content.lines.iter().map(cart::StoredLine::requested).collect();
+                let lines = cart::sql::priced(tx, scope, &lines, at).await?;
+                (quotes::changes(&content.lines, &lines, *currency)?, Err(refused))
+            }
+        };
+        let problem = problem.with("lines", changes);
+        let refusal = match current {
+            Ok(priced) => return Ok(problem.with("now", priced.totals(&self.context.restaurant))),
+            Err(refused) => self.context.problem(tx, scope, refused).await,
+        };
+        // An unknown code is answered as such, so that it counts as an attempt to guess one.
+        let is_guess = self.names_code && refusal.code() == Code::CouponUnknown;
+        if is_guess || refusal.code().status().is_server_error() {
+            return Err(refusal);
         }
-    }
-
-    /// What is only switched off or sold out may be back soon; what left the menu is not what was quoted any more.
-    async fn or_gone(&self, tx: &mut Tx, scope: &RestaurantScope, problem: Problem) -> Result<Problem, Problem> {
-        if !self.changes(tx, scope).await?.iter().any(LineChange::is_final) {
-            return Ok(problem);
-        }
-        let detail = "The menu has changed too much. Show the customer what is available, and request a new quote.";
-        let changed = Problem::new(Code::QuoteChanged, detail).with_errors(problem.errors().to_vec());
-        self.with_difference(tx, scope, changed).await
+        Ok(problem.with("now", serde_json::Value::Null).with("refusal", refusal.body(None)))
     }
 }

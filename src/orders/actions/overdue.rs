@@ -11,10 +11,10 @@ use chrono::TimeDelta;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::orders::sql::answers::{self, Overdue};
-use crate::orders::status::Wish;
-use crate::orders::{OrderStatus, sql};
 use crate::app::App;
+use crate::orders::sql::answers::{self, Overdue};
+use crate::orders::status::StatusUpdate;
+use crate::orders::{OrderStatus, sql};
 use crate::problem::Problem;
 use crate::tenancy::{PlatformScope, RestaurantScope};
 
@@ -69,14 +69,10 @@ async fn cancel(app: &App, overdue: Overdue) -> Result<bool, Problem> {
         .write(scope, move |tx| {
             Box::pin(async move {
                 let Some(order) = answers::lock_overdue(tx, &scope, overdue.id).await? else { return Ok(false) };
-                let wish = Wish {
-                    return_stock: false,
-                    to: OrderStatus::Cancelled,
-                    reason: Some(REASON.to_owned()),
-                    preparation: TimeDelta::zero(),
-                };
+                let reason = Some(REASON.to_owned());
+                let update = StatusUpdate { reason, ..StatusUpdate::to(OrderStatus::Cancelled) };
                 let change = order
-                    .advance(wish, scope.actor(), tx.now())
+                    .advance(update, TimeDelta::zero(), scope.actor(), tx.now())
                     .map_err(|refusal| Problem::internal(&format!("{refusal:?} on an overdue order")))?;
                 sql::save_status(tx, &scope, &order, change).await?;
                 Ok(true)

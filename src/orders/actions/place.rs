@@ -1,154 +1,158 @@
-//! Placing an order: the truth is looked at again, inside the transaction that creates the order (`offer.rs`), and what
-//! many want at once is taken under a lock: stock, the day's number, the slot, the coupon, always in this sequence.
+//! Placing an order from a cart, from a quote or from lines. Everything is checked again in the transaction that creates the
+//! order, and what concurrent orders compete for is taken under locks: stock and the day's number, then the slot, then the
+//! coupon, always in this sequence.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::orders::actions::accept_quote::{self, Honoured};
-use crate::orders::limits::{self, Buyer};
-use crate::orders::availability::{self, Asked, Moment};
-use crate::orders::priced_order::{self, Doorstep, Offer};
-use crate::orders::request::{Basket, QuotedRequest, Request};
-use crate::orders::sql;
-use crate::orders::sql::place::{Placed, Taken};
-use crate::orders::{Order, OrderLine, OrderStatus};
-use crate::cart::sql::WantedLine;
+use super::accept_quote::{QuotedOrder, accept_quote};
+use super::price::price;
+use crate::cart::sql::RequestedLine;
 use crate::cart::{self, StoredLine};
 use crate::config;
 use crate::coupons;
 use crate::events;
 use crate::ids::{CartId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::menu;
+use crate::orders::availability::{FulfilmentTime, Unavailable};
+use crate::orders::context::OrderContext;
+use crate::orders::limits::{self, Buyer};
+use crate::orders::priced_order::{PricedOrder, unavailable};
+use crate::orders::request::{Basket, OrderDraft, OrderRequest, QuotedOrderRequest};
+use crate::orders::sql::place::{Placed, Taken};
+use crate::orders::status::StatusUpdate;
+use crate::orders::{Order, OrderLine, OrderStatus, sql};
 use crate::problem::{Code, Problem};
 use crate::restaurants::Restaurant;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// Places an order from one of the customer's carts, which tells the restaurant, and appends its event.
+/// Places an order from one of the customer's carts, at the cart's restaurant, and appends its event.
 ///
 /// # Errors
-/// 404 for a cart that is not theirs, `cart_closed` with the order; otherwise as [`from_lines`].
+/// 404 for a cart of somebody else, `cart_closed` with the order; otherwise as [`from_lines`].
 pub async fn from_cart(
     tx: &mut Tx,
     buyer: Buyer,
     cart: CartId,
-    wanted: Request,
+    request: OrderRequest,
     rules: config::Orders,
 ) -> Result<Order, Problem> {
-    let cart = priced_order::open(cart::sql::enter(tx, cart, buyer.customer).await?)?;
+    let cart = cart::sql::enter(tx, cart, buyer.customer).await?.ok_or_else(Problem::not_found)?.open()?;
     let scope = entered(cart.restaurant_id, buyer.customer);
-    fresh(tx, &scope, buyer, &Basket::Cart(cart), wanted, rules).await
+    at_current_prices(tx, &scope, buyer, &Basket::Cart(cart), request, rules).await
 }
 
 /// Places an order of these lines, and appends its event.
 ///
 /// # Errors
-/// Each reason not to take the order has its code; nothing is written then.
+/// Each reason why the order cannot be placed has its own code; nothing is written then.
 pub async fn from_lines(
     tx: &mut Tx,
     scope: &RestaurantScope,
     buyer: Buyer,
-    lines: Vec<WantedLine>,
-    wanted: Request,
+    lines: Vec<RequestedLine>,
+    request: OrderRequest,
     rules: config::Orders,
 ) -> Result<Order, Problem> {
-    fresh(tx, scope, buyer, &Basket::Lines(lines), wanted, rules).await
+    at_current_prices(tx, scope, buyer, &Basket::Lines(lines), request, rules).await
 }
 
-/// Places what was quoted, at the prices it was quoted at; the quote tells the restaurant.
+/// Places what was quoted, at the quoted prices and the quote's restaurant, and appends its event.
 ///
 /// # Errors
-/// As [`from_lines`]; 404 for a quote that is not theirs, and `quote_expired`, `quote_changed` with the difference,
+/// As [`from_lines`]; 404 for a quote of somebody else, and `quote_expired`, `quote_changed` with the difference,
 /// `quote_used` with the order.
 pub async fn from_quote(
     tx: &mut Tx,
     buyer: Buyer,
-    wanted: QuotedRequest,
+    request: QuotedOrderRequest,
     rules: config::Orders,
 ) -> Result<Order, Problem> {
     let customer = buyer.customer;
-    let stored = sql::quotes::enter(tx, wanted.quote, customer).await?.ok_or_else(Problem::not_found)?;
-    let scope = entered(stored.restaurant_id, customer);
-    let for_later = wanted.scheduled_for.is_some() || stored.content.scheduled.is_some();
-    let Honoured { door, wanted, offer, cart } = accept_quote::honour(tx, &scope, &stored, wanted, rules).await?;
-    // After the quote's cart is locked: an order from that cart locks it before it is counted, too.
-    let network = hold_to_limits(tx, &scope, buyer, for_later, rules).await?;
-    let placement = Placement { customer, network, wanted, offer, cart, quote: Some(stored.id) };
-    write(tx, &scope, &door.restaurant, placement, rules).await
+    let quote = sql::quotes::enter(tx, request.quote, customer).await?.ok_or_else(Problem::not_found)?;
+    let scope = entered(quote.restaurant_id, customer);
+    let is_scheduled = request.scheduled_for.is_some() || quote.content.scheduled.is_some();
+    let QuotedOrder { context, request, priced, cart } = accept_quote(tx, &scope, &quote, request, rules).await?;
+    // After the quote's cart is locked, as an order from that cart does: another sequence of locks could deadlock.
+    let network = check_limits(tx, &scope, buyer, is_scheduled, rules).await?;
+    let placement = Placement { customer, network, request, priced, cart, quote: Some(quote.id) };
+    write(tx, &scope, &context, placement, rules).await
 }
 
-/// The statement that found the cart or the quote has entered its restaurant (`enter_shop`).
+/// The scope of the restaurant that the statement which locked the cart or the quote has entered (`enter_shop`).
 fn entered(restaurant: RestaurantId, customer: UserId) -> RestaurantScope {
     RestaurantScope::customer("the restaurant of the customer's own cart or quote", restaurant, customer)
 }
 
-/// Refuses one order more than the customer, or their network, may hold here. Asked under locks that are taken after those of
-/// cart and quote. Gives the network, if the order is to be counted for it.
-async fn hold_to_limits(
+/// Refuses an order beyond the limits of the customer or of their network (`orders/limits.rs`). Takes locks, after those of
+/// cart and quote. Returns the network, if the order is to be counted for it.
+async fn check_limits(
     tx: &mut Tx,
     scope: &RestaurantScope,
     buyer: Buyer,
-    for_later: bool,
+    is_scheduled: bool,
     rules: config::Orders,
 ) -> Result<Option<[u8; 16]>, Problem> {
     let network = buyer.network.filter(|_| limits::is_limited_by_network(rules));
-    if !limits::is_limited(rules, for_later, network.is_some()) {
+    if !limits::is_limited(rules, is_scheduled, network.is_some()) {
         return Ok(None);
     }
     let (now, network) = (tx.now(), network.map(|network| network.at(scope.restaurant())));
     let load = sql::limits::of_customer(tx, scope, buyer.customer, network, now - limits::RECENT).await?;
-    load.check(rules, for_later, now)?;
+    load.check(rules, is_scheduled, now)?;
     Ok(network.filter(|_| !load.works_here))
 }
 
-/// At the prices of this moment.
-async fn fresh(
+/// Places an order at current prices.
+async fn at_current_prices(
     tx: &mut Tx,
     scope: &RestaurantScope,
     buyer: Buyer,
     basket: &Basket,
-    wanted: Request,
+    request: OrderRequest,
     rules: config::Orders,
 ) -> Result<Order, Problem> {
     let customer = buyer.customer;
-    let network = hold_to_limits(tx, scope, buyer, wanted.scheduled_for.is_some(), rules).await?;
-    let door = Doorstep::of(tx, scope, &wanted, rules).await?;
-    let offer = priced_order::make(tx, scope, &door, customer, basket, &wanted, None).await?;
+    let network = check_limits(tx, scope, buyer, request.scheduled_for.is_some(), rules).await?;
+    let context = OrderContext::load(tx, scope, request.fulfilment, request.place, rules).await?;
+    let priced = price(tx, scope, &context, OrderDraft { customer, basket, request: &request }).await?;
     let cart = basket.cart().map(|cart| cart.id);
-    write(tx, scope, &door.restaurant, Placement { customer, network, wanted, offer, cart, quote: None }, rules).await
+    write(tx, scope, &context, Placement { customer, network, request, priced, cart, quote: None }, rules).await
 }
 
 /// An order about to be written.
 struct Placement {
     customer: UserId,
-    /// Where it came from, if it is counted for the network.
+    /// The network it came from, if it is counted for the network.
     network: Option<[u8; 16]>,
-    wanted: Request,
-    offer: Offer,
-    /// The cart it closes.
+    request: OrderRequest,
+    priced: PricedOrder,
+    /// The cart that it closes.
     cart: Option<CartId>,
-    /// The quote it uses.
+    /// The quote that it uses.
     quote: Option<QuoteId>,
 }
 
 async fn write(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    restaurant: &Restaurant,
+    context: &OrderContext,
     placement: Placement,
     rules: config::Orders,
 ) -> Result<Order, Problem> {
+    let restaurant = &context.restaurant;
     let mut order = new_order(tx.now(), restaurant, &placement, rules)?;
-    let Placement { customer, network, offer, .. } = placement;
-    // On the day for which the order is, where the restaurant is.
+    let Placement { customer, network, priced, .. } = placement;
+    // The number is one of the local day for which the order is.
     let due = order.scheduled_for.map_or(order.placed_at, |slot| slot.starts_at);
-    let day = due.with_timezone(&restaurant.zone()?).date_naive();
-    let placed = sql::place::insert(tx, scope, &order, day, &Taken::by(&offer.lines), &offer.tax, network).await?;
-    let Placed::Numbered { number, menu_changed } = placed else { return Err(out_of_stock(tx, scope, &offer).await?) };
+    let day = due.with_timezone(&context.zone).date_naive();
+    let placed = sql::place::insert(tx, scope, &order, day, &Taken::by(&priced.lines), &priced.tax, network).await?;
+    let Placed::Numbered { number, menu_changed } = placed else { return Err(out_of_stock(tx, scope, &priced).await?) };
     order.number = number;
-    take_slot(tx, scope, restaurant, &order, &offer).await?;
-    if let Some(saving) = &offer.saving {
+    take_slot(tx, scope, context, &priced).await?;
+    if let Some(saving) = &priced.saving {
         coupons::sql::redeem(tx, scope, customer, order.id, saving).await?;
     }
     events::publish(tx, scope, order.placed_event()?).await?;
@@ -158,9 +162,9 @@ async fn write(
     if restaurant.auto_accept { confirm_at_once(tx, restaurant, order).await } else { Ok(order) }
 }
 
-/// Until when the restaurant has to answer: as it says itself, or else as the configuration does. Where it accepts by
-/// itself there is nothing to wait for. For an order for later the time runs from when the restaurant opens next, and ends
-/// with the slot at the latest.
+/// Until when the restaurant has to answer, by its own setting or else by the configuration. `None` where it accepts
+/// automatically. For a scheduled order the time runs from when the restaurant opens next, and ends with the slot at the
+/// latest.
 fn accept_by(
     restaurant: &Restaurant,
     placement: &Placement,
@@ -173,15 +177,11 @@ fn accept_by(
     let own = restaurant.accept_minutes.map(|minutes| Duration::from_mins(minutes.unsigned_abs().into()));
     let within = own.unwrap_or(rules.accept_within);
     let usual = now + within;
-    let Moment { scheduled: Some(slot), opens, .. } = placement.offer.moment else { return Some(usual) };
-    Some(usual.max(opens.map_or(usual, |opens| opens + within).min(slot.ends_at)))
+    let FulfilmentTime { scheduled: Some(slot), opens_at, .. } = placement.priced.time else { return Some(usual) };
+    Some(usual.max(opens_at.map_or(usual, |opens_at| opens_at + within).min(slot.ends_at)))
 }
 
-fn asked<'a>(restaurant: &'a Restaurant, fulfilment: crate::fulfilment::Fulfilment, offer: &Offer) -> Asked<'a> {
-    Asked { restaurant, fulfilment, lead_minutes: offer.terms.lead_minutes }
-}
-
-/// The order as it will be written and told; its number is drawn when it is written.
+/// The order as it will be written and published; its number is drawn when it is written.
 fn new_order(
     now: DateTime<Utc>,
     restaurant: &Restaurant,
@@ -189,7 +189,7 @@ fn new_order(
     rules: config::Orders,
 ) -> Result<Order, Problem> {
     let accept_by = accept_by(restaurant, placement, now, rules);
-    let Placement { customer, wanted, offer, cart, quote, .. } = placement;
+    let Placement { customer, request, priced, cart, quote, .. } = placement;
     Ok(Order {
         id: OrderId::new(),
         number: 0,
@@ -197,26 +197,26 @@ fn new_order(
         customer_id: *customer,
         cart_id: *cart,
         quote_id: *quote,
-        fulfilment: wanted.fulfilment,
+        fulfilment: request.fulfilment,
         status: OrderStatus::Pending,
         version: 1,
         currency: restaurant.currency,
-        items: OrderLine::all(&offer.lines, &offer.sums, restaurant.currency)?,
-        totals: offer.totals(restaurant),
-        coupon_code: offer.saving.as_ref().map(|saving| saving.code.clone()),
-        address: wanted.address.clone(),
-        place: wanted.place,
-        delivery_zone: offer.terms.zone.clone(),
-        lead_minutes: offer.terms.lead_minutes,
-        table: wanted.table.clone(),
-        note: wanted.note.clone(),
-        scheduled_for: offer.moment.scheduled,
-        slot: offer.due.map(|slot| slot.starts_at),
+        items: OrderLine::all(&priced.lines, &priced.sums, restaurant.currency)?,
+        totals: priced.totals(restaurant),
+        coupon_code: priced.saving.as_ref().map(|saving| saving.code.clone()),
+        address: request.address.clone(),
+        place: request.place,
+        delivery_zone: priced.terms.zone.clone(),
+        lead_minutes: priced.terms.lead_minutes,
+        table: request.table.clone(),
+        note: request.note.clone(),
+        scheduled_for: priced.time.scheduled,
+        slot: priced.due_slot.map(|slot| slot.starts_at),
         accept_by,
         cancellable_until: accept_by,
         promised_at: None,
-        ready_from: offer.moment.scheduled.map(|_| offer.moment.promise.ready_from),
-        ready_until: Some(offer.moment.promise.ready_until),
+        ready_from: priced.time.scheduled.map(|_| priced.time.promise.ready_from),
+        ready_until: Some(priced.time.promise.ready_until),
         cancel_reason: None,
         placed_at: now,
         updated_at: now,
@@ -224,41 +224,35 @@ fn new_order(
     })
 }
 
-/// Takes the slot, where the restaurant bounds how many orders are due in one.
+/// Counts the order for its slot, where the restaurant limits slots.
 async fn take_slot(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    restaurant: &Restaurant,
-    order: &Order,
-    offer: &Offer,
+    context: &OrderContext,
+    priced: &PricedOrder,
 ) -> Result<(), Problem> {
-    let (Some(slot), Some(capacity)) = (offer.due, restaurant.slots.capacity) else { return Ok(()) };
+    let (Some(slot), Some(capacity)) = (priced.due_slot, context.restaurant.slots.capacity) else { return Ok(()) };
     if sql::slots::take(tx, scope, slot, capacity).await? {
         return Ok(());
     }
-    Err(availability::full(tx, scope, asked(restaurant, order.fulfilment, offer), slot).await?)
+    Err(context.problem(tx, scope, Unavailable::SlotFull(slot)).await)
 }
 
-/// What fell short between reading the lines and taking the stock, as the menu says it now.
-async fn out_of_stock(tx: &mut Tx, scope: &RestaurantScope, offer: &Offer) -> Result<Problem, Problem> {
-    let wanted: Vec<_> = offer.lines.iter().map(StoredLine::wanted).collect();
-    let now = cart::sql::priced(tx, scope, &wanted, offer.moment.at).await?;
+/// What fell short between reading the lines and taking the stock, as the menu has it now.
+async fn out_of_stock(tx: &mut Tx, scope: &RestaurantScope, priced: &PricedOrder) -> Result<Problem, Problem> {
+    let requested: Vec<_> = priced.lines.iter().map(StoredLine::requested).collect();
+    let current = cart::sql::priced(tx, scope, &requested, priced.time.at).await?;
     // What was short may have been returned meanwhile.
     let passed = || Problem::new(Code::OutOfStock, "The stock changed at the same moment. Try again.");
-    Ok(priced_order::unavailable(&now).unwrap_or_else(passed))
+    Ok(unavailable(&current).unwrap_or_else(passed))
 }
 
-/// The restaurant accepts by itself: the same step as staff would take, by the system, in the same transaction.
+/// Confirms a new order in the same transaction, where the restaurant accepts automatically.
 async fn confirm_at_once(tx: &mut Tx, restaurant: &Restaurant, order: Order) -> Result<Order, Problem> {
     let scope = RestaurantScope::system("the restaurant accepts orders by itself", restaurant.id);
-    let wish = crate::orders::status::Wish {
-        to: OrderStatus::Confirmed,
-        reason: None,
-        return_stock: false,
-        preparation: TimeDelta::minutes(restaurant.preparation_minutes.into()),
-    };
+    let preparation = TimeDelta::minutes(restaurant.preparation_minutes.into());
     let change = order
-        .advance(wish, scope.actor(), tx.now())
+        .advance(StatusUpdate::to(OrderStatus::Confirmed), preparation, scope.actor(), tx.now())
         .map_err(|refusal| Problem::internal(&format!("{refusal:?} on a new order")))?;
     sql::save_status(tx, &scope, &order, change).await
 }

@@ -1,10 +1,10 @@
-//! One step of an order, by whoever asks for it: a person over HTTP, a phone that was offline, the house itself.
+//! Changing the status of an order: the same for staff and drivers over HTTP, for offline operations and for the system.
 
 use chrono::TimeDelta;
 
-use crate::orders::status::{CannotAdvance, Wish};
-use crate::orders::{Order, OrderStatus, sql};
 use crate::ids::OrderId;
+use crate::orders::status::{CannotAdvance, StatusUpdate};
+use crate::orders::{Order, OrderStatus, sql};
 use crate::problem::{Code, Problem};
 use crate::restaurants;
 use crate::tenancy::RestaurantScope;
@@ -12,60 +12,46 @@ use crate::text::MultiLine;
 use crate::uow::Tx;
 use crate::wire::IfMatch;
 
-/// Where somebody wants an order to go.
-#[derive(Debug, Clone)]
-pub struct StepWish {
-    /// The status that the order is to have.
-    pub to: OrderStatus,
-    /// What the customer is told; some steps ask for it (`status.rs`).
-    pub reason: Option<String>,
-    /// What it took of counted stock returns, where the status table leaves that to whoever takes the step.
-    pub return_stock: bool,
-}
-
-impl StepWish {
-    /// Without a reason.
-    pub const fn to(to: OrderStatus) -> Self {
-        Self { to, reason: None, return_stock: false }
-    }
-
-    /// As a body says it.
-    ///
-    /// # Errors
-    /// `returnStock` with anything but a cancellation.
-    pub fn read(to: OrderStatus, reason: Option<MultiLine<500>>, return_stock: Option<bool>) -> Result<Self, Problem> {
-        if return_stock.is_some() && to != OrderStatus::Cancelled {
-            return Err(Problem::invalid_field("/returnStock", "is allowed only when the status is CANCELLED"));
-        }
-        Ok(Self { to, reason: reason.map(String::from), return_stock: return_stock.unwrap_or(false) })
-    }
-}
-
-/// One step of an order: locked, checked against the table, saved with its event.
+/// Reads the fields of a request body.
 ///
 /// # Errors
-/// 404, 409 `illegal_transition`, 412 `version_conflict`, 403 or 422, as the case is.
+/// 422 when `return_stock` is given for any status but CANCELLED.
+pub fn parse_update(
+    to: OrderStatus,
+    reason: Option<MultiLine<500>>,
+    return_stock: Option<bool>,
+) -> Result<StatusUpdate, Problem> {
+    if return_stock.is_some() && to != OrderStatus::Cancelled {
+        return Err(Problem::invalid_field("/returnStock", "is allowed only when the status is CANCELLED"));
+    }
+    Ok(StatusUpdate { to, reason: reason.map(String::from), return_stock: return_stock.unwrap_or(false) })
+}
+
+/// Locks the order, checks the update against the status table, and saves the new status together with its event.
+///
+/// # Errors
+/// 404 for an order that the scope does not show, 409 `illegal_transition`, 412 `version_conflict`, 403 when the actor's
+/// role does not allow the transition, 422 when its reason is missing.
 pub async fn advance(
     tx: &mut Tx,
     scope: &RestaurantScope,
     id: OrderId,
     if_match: IfMatch,
-    step: StepWish,
+    update: StatusUpdate,
 ) -> Result<Order, Problem> {
-    let StepWish { to, reason, return_stock } = step;
+    let to = update.to;
     let order = sql::lock(tx, scope, id).await?.ok_or_else(Problem::not_found)?;
     if_match.check(order.version, &order)?;
     let preparation = match to {
         OrderStatus::Confirmed => restaurants::sql::preparation(tx, scope.restaurant()).await?,
         _ => TimeDelta::zero(),
     };
-    let change = order
-        .advance(Wish { to, reason, return_stock, preparation }, scope.actor(), tx.now())
-        .map_err(|refusal| refused(refusal, &order, to))?;
+    let change =
+        order.advance(update, preparation, scope.actor(), tx.now()).map_err(|refusal| problem(refusal, &order, to))?;
     sql::save_status(tx, scope, &order, change).await
 }
 
-fn refused(refusal: CannotAdvance, order: &Order, to: OrderStatus) -> Problem {
+fn problem(refusal: CannotAdvance, order: &Order, to: OrderStatus) -> Problem {
     let illegal = |detail: String| {
         Problem::new(Code::IllegalTransition, detail)
             .with("currentStatus", order.status)

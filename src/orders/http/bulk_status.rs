@@ -8,15 +8,15 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::orders::actions::status::{StepWish, advance};
-use crate::orders::access::OrderParty;
-use crate::orders::{Order, OrderStatus};
 use crate::accounts::caller::Admin;
 use crate::app::App;
 use crate::bounded;
 use crate::client::Client;
 use crate::ids::{OrderId, RestaurantId, UserId};
 use crate::limits;
+use crate::orders::access::OrderAccess;
+use crate::orders::actions::status::{advance, parse_update};
+use crate::orders::{Order, OrderStatus};
 use crate::permission::Operation;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
@@ -114,9 +114,9 @@ async fn pay(app: &App, user: UserId, client: Client, position: usize) -> Result
 
 async fn apply(app: &App, scope: RestaurantScope, change: OrderChange) -> Result<Order, Problem> {
     let OrderChange { order_id, status, reason, return_stock, version } = change;
-    let step = StepWish::read(status, reason, return_stock)?;
+    let update = parse_update(status, reason, return_stock)?;
     app.db
-        .write(scope, move |tx| Box::pin(async move { advance(tx, &scope, order_id, IfMatch(version), step).await }))
+        .write(scope, move |tx| Box::pin(async move { advance(tx, &scope, order_id, IfMatch(version), update).await }))
         .await
 }
 
@@ -143,8 +143,8 @@ async fn bulk_update_orders(
         let id = change.order_id;
         let outcome = async {
             pay(&app, admin.caller.user, client, position).await?;
-            let party = OrderParty::of(&app, &admin.caller, id, Operation::UpdateOrderStatus).await?;
-            apply(&app, party.scope, change).await
+            let access = OrderAccess::of(&app, &admin.caller, id, Operation::UpdateOrderStatus).await?;
+            apply(&app, access.scope, change).await
         };
         data.push(result(id, outcome.await));
     }

@@ -10,15 +10,15 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::orders::access::OrderParty;
-use crate::orders::{OrderLine, SoldModifier, sql};
 use crate::app::App;
 use crate::cart::sql::lines::{Extent, LineWrite};
-use crate::cart::sql::{NOT_ON_THE_MENU, WantedLine, unfit};
+use crate::cart::sql::{NOT_ON_THE_MENU, RequestedLine, unfit};
 use crate::cart::{Cart, Obstacle, Owner, content};
 use crate::idempotency::{Answer, Key};
 use crate::ids::{ItemId, OrderId};
 use crate::menu::configure::{Choice, NestedChoice};
+use crate::orders::access::OrderAccess;
+use crate::orders::{OrderLine, SoldModifier, sql};
 use crate::problem::{FieldError, Problem, ProblemBody};
 
 /// The route of this file.
@@ -56,7 +56,7 @@ struct Reordered {
     left_out: Vec<LeftOut>,
 }
 
-fn wanted(line: &OrderLine) -> WantedLine {
+fn wanted(line: &OrderLine) -> RequestedLine {
     let nested =
         |modifier: &SoldModifier| NestedChoice { modifier_id: modifier.modifier_id, quantity: modifier.quantity };
     let choice = |modifier: &SoldModifier| Choice {
@@ -64,7 +64,7 @@ fn wanted(line: &OrderLine) -> WantedLine {
         quantity: modifier.quantity,
         modifiers: modifier.modifiers.iter().map(nested).collect(),
     };
-    WantedLine {
+    RequestedLine {
         item_id: line.item_id,
         quantity: line.quantity,
         choices: line.modifiers.iter().map(choice).collect(),
@@ -83,7 +83,7 @@ fn wanted(line: &OrderLine) -> WantedLine {
         (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The cart would have too many lines", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn reorder(State(app): State<Arc<App>>, party: OrderParty, key: Key) -> Result<Answer, Problem> {
+async fn reorder(State(app): State<Arc<App>>, party: OrderAccess, key: Key) -> Result<Answer, Problem> {
     let (scope, id) = (party.scope, party.order);
     let owner = Owner::User(scope.actor_id().ok_or_else(Problem::not_found)?);
     let most_choices = app.config.orders.max_choices;

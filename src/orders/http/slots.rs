@@ -1,5 +1,5 @@
-//! `GET /api/restaurants/{restaurantId}/slots`: for when an order can be placed, by the same rules that placing it is held
-//! against.
+//! `GET /api/restaurants/{restaurantId}/slots`: the slots for which an order can be placed, by the rules that decide on orders
+//! (`orders/availability.rs`).
 
 use std::sync::Arc;
 
@@ -10,13 +10,12 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::orders::availability::{self, Asked};
-use crate::orders::priced_order::Doorstep;
 use crate::app::App;
 use crate::config;
 use crate::fulfilment::Fulfilment;
 use crate::ids::RestaurantId;
 use crate::money::Amount;
+use crate::orders::context::OrderContext;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::search::Point;
 use crate::restaurants::slots::Slot;
@@ -49,7 +48,7 @@ struct SlotQuery {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = TimeSlot)]
-struct OfferedSlot {
+struct ListedSlot {
     #[serde(flatten)]
     slot: Slot,
     /// Whether it is: send any instant of it as `scheduledFor`. If not, the kitchen has as many orders for it as it takes.
@@ -67,7 +66,7 @@ struct SlotsOfDay {
     #[schema(example = "Europe/Rome")]
     timezone: String,
     /// Those that can be reached, in their sequence; none when it is closed, paused, or too late.
-    slots: Vec<OfferedSlot>,
+    slots: Vec<ListedSlot>,
     /// The first one that is free, whatever the day; null: there is none as far ahead as orders are taken.
     earliest_slot: Option<Slot>,
 }
@@ -102,15 +101,19 @@ async fn read(
     query: SlotQuery,
     rules: config::Orders,
 ) -> Result<SlotsOfDay, Problem> {
-    let place = query.delivers_to.filter(|_| query.fulfilment == Fulfilment::Delivery).map(|point| point.0);
-    let door = Doorstep::at(tx, scope, place, rules).await?;
-    let (restaurant, lead_minutes) = (&door.restaurant, door.terms(Amount::ZERO)?.lead_minutes);
-    let asked = Asked { restaurant, fulfilment: query.fulfilment, lead_minutes };
-    let today = tx.now().with_timezone(&restaurant.zone()?).date_naive();
+    let place = query.delivers_to.map(|point| point.0);
+    let context = OrderContext::load(tx, scope, query.fulfilment, place, rules).await?;
+    // Refuses an address that is not delivered to.
+    context.terms(Amount::ZERO)?;
+    let availability = context.availability();
+    let today = context.now.with_timezone(&context.zone).date_naive();
     let date = query.date.map_or(today, LocalDate::date);
-    let slots = availability::of_day(tx, scope, asked, date).await?;
-    let now = tx.now();
-    let earliest_slot = availability::earliest(tx, scope, asked, now).await?;
-    let slots = slots.into_iter().map(|(slot, is_full)| OfferedSlot { slot, free: !is_full }).collect();
-    Ok(SlotsOfDay { date, timezone: restaurant.timezone.clone(), slots, earliest_slot })
+    let due = context.due_orders(tx, scope).await?;
+    let listed = |slot| ListedSlot { slot, free: !availability.is_full(slot, &due) };
+    Ok(SlotsOfDay {
+        date,
+        timezone: context.restaurant.timezone.clone(),
+        slots: availability.slots_of_day(date).into_iter().map(listed).collect(),
+        earliest_slot: availability.earliest_slot(context.now, &due),
+    })
 }

@@ -5,7 +5,7 @@ use sqlx::types::Json;
 
 use crate::ids::{CartId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::money::{Amount, Currency};
-use crate::orders::quotes::{Content, Stored};
+use crate::orders::quotes::{QuoteContent, StoredQuote};
 use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
@@ -17,7 +17,7 @@ struct Row {
     user_id: UserId,
     cart_id: Option<CartId>,
     cart_version: Option<i64>,
-    content: Json<Content>,
+    content: Json<QuoteContent>,
     created_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
     order_id: Option<OrderId>,
@@ -25,8 +25,8 @@ struct Row {
 }
 
 impl Row {
-    fn into_stored(self) -> Stored {
-        Stored {
+    fn into_stored(self) -> StoredQuote {
+        StoredQuote {
             id: self.id,
             restaurant_id: self.restaurant_id,
             user_id: self.user_id,
@@ -59,7 +59,7 @@ pub async fn get(
     scope: &RestaurantScope,
     user: UserId,
     quote: QuoteId,
-) -> Result<Option<Stored>, Problem> {
+) -> Result<Option<StoredQuote>, Problem> {
     let row = quotes!(
         "q.restaurant_id",
         "q.restaurant_id = $1 and q.id = $2 and q.user_id = $3",
@@ -73,7 +73,7 @@ pub async fn get(
 }
 
 /// One of a customer's own quotes, locked until the transaction ends, which goes on at the quote's restaurant.
-pub async fn enter(tx: &mut Tx, quote: QuoteId, user: UserId) -> Result<Option<Stored>, Problem> {
+pub async fn enter(tx: &mut Tx, quote: QuoteId, user: UserId) -> Result<Option<StoredQuote>, Problem> {
     let row = quotes!(
         "enter_shop(q.restaurant_id)",
         "q.id = $1 and q.user_id = $2 for no key update of q",
@@ -101,7 +101,7 @@ pub async fn open(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<
 }
 
 /// Keeps a quote.
-pub async fn insert(tx: &mut Tx, scope: &RestaurantScope, quote: &Stored, total: Amount) -> Result<(), Problem> {
+pub async fn insert(tx: &mut Tx, scope: &RestaurantScope, quote: &StoredQuote, total: Amount) -> Result<(), Problem> {
     let (cart, version) = quote.cart.unzip();
     sqlx::query!(
         "insert into quotes (restaurant_id, id, user_id, cart_id, cart_version, content, total, created_at, expires_at)

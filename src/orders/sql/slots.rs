@@ -1,33 +1,16 @@
-//! Statements on slots: how many orders are due in each, for restaurants that bound them.
+//! Statements on slots: how many orders are due in each, for restaurants that limit them.
 
-use std::collections::BTreeMap;
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::ids::RestaurantId;
+use crate::orders::availability::{DueOrders, LONGEST_SLOT};
 use crate::problem::Problem;
 use crate::restaurants::slots::Slot;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// The longest that a slot lasts (`slots_length`): what began earlier has ended.
-const LONGEST: TimeDelta = TimeDelta::minutes(240);
-
-/// How many orders are due in each slot of a span. Slots of several lengths overlap where a restaurant has changed how long
-/// its slots are.
-#[derive(Debug, Default)]
-pub struct DueOrders(BTreeMap<DateTime<Utc>, (DateTime<Utc>, i32)>);
-
-impl DueOrders {
-    /// Those that are due in a slot, or in one that overlaps with it.
-    pub fn within(&self, slot: Slot) -> i32 {
-        let begun = self.0.range(slot.starts_at - LONGEST..slot.ends_at);
-        begun.filter(|(_, (ends_at, _))| *ends_at > slot.starts_at).map(|(_, (_, taken))| taken).sum()
-    }
-}
-
-/// How many orders are due in slots that overlap with a span.
-pub async fn taken(
+/// The number of orders that are due in each slot that overlaps with a span.
+pub async fn due_orders(
     tx: &mut Tx,
     scope: &RestaurantScope,
     from: DateTime<Utc>,
@@ -37,16 +20,17 @@ pub async fn taken(
         "select starts_at, ends_at, taken from slots
          where restaurant_id = $1 and starts_at > $2 and starts_at <= $3 and taken > 0",
         scope.restaurant() as RestaurantId,
-        from - LONGEST,
+        from - LONGEST_SLOT,
         until,
     )
     .fetch_all(tx.connection())
     .await?;
-    Ok(DueOrders(rows.into_iter().map(|row| (row.starts_at, (row.ends_at, row.taken))).collect()))
+    let counts = rows.into_iter();
+    Ok(counts.map(|row| (Slot { starts_at: row.starts_at, ends_at: row.ends_at }, row.taken)).collect())
 }
 
-/// Takes a place in a slot, if there is one, under the lock of its row: of many who come at once no more get in than may.
-/// `false`: it is full. Slots of another length that overlap with it count as well.
+/// Counts one more order for a slot, under the lock of its row, so that concurrent orders never exceed the capacity. `false`:
+/// the slot is full. Orders in slots of another length that overlap with it count as well.
 pub async fn take(tx: &mut Tx, scope: &RestaurantScope, slot: Slot, capacity: i32) -> Result<bool, Problem> {
     let taken = sqlx::query!(
         "with others as materialized (
@@ -63,14 +47,14 @@ pub async fn take(tx: &mut Tx, scope: &RestaurantScope, slot: Slot, capacity: i3
         slot.starts_at,
         slot.ends_at,
         i64::from(capacity),
-        slot.starts_at - LONGEST,
+        slot.starts_at - LONGEST_SLOT,
     )
     .fetch_optional(tx.connection())
     .await?;
     Ok(taken.is_some())
 }
 
-/// Gives a place back: its order was cancelled.
+/// Counts one order less for a slot, because its order was cancelled.
 pub async fn give_back(tx: &mut Tx, scope: &RestaurantScope, slot: DateTime<Utc>) -> Result<(), Problem> {
     sqlx::query!(
         "update slots set taken = taken - 1 where restaurant_id = $1 and starts_at = $2",

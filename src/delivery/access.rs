@@ -17,7 +17,7 @@ use crate::tenancy::{RestaurantScope, Who};
 
 /// Somebody who has to do with the delivery in the path (`{deliveryId}`).
 #[derive(Clone, Copy)]
-pub struct DeliveryParty {
+pub struct DeliveryAccess {
     /// The delivery.
     pub delivery: DeliveryId,
     /// The order it carries.
@@ -30,7 +30,7 @@ pub struct DeliveryParty {
     pub as_of: i64,
 }
 
-impl DeliveryParty {
+impl DeliveryAccess {
     /// The one way to a delivery: looks up what the caller is to it, and asks the table.
     ///
     /// # Errors
@@ -38,7 +38,8 @@ impl DeliveryParty {
     pub async fn of(app: &App, caller: &Caller, delivery: DeliveryId, operation: Operation) -> Result<Self, Problem> {
         let (user, driver) = (caller.user, caller.driver);
         let who = Who { driver, ..caller.platform().map_or_else(|| Who::user(user), Who::from) };
-        let found = app.db.read(who, move |tx| Box::pin(async move { sql::party(tx, delivery, user, driver).await }));
+        let found =
+            app.db.read(who, move |tx| Box::pin(async move { sql::relations_to(tx, delivery, user, driver).await }));
         let party = found.await?.ok_or_else(Problem::not_found)?;
         let mut held = caller.relations();
         held.extend(party.rank.map_or(&[][..], MemberRole::relations));
@@ -54,7 +55,7 @@ impl DeliveryParty {
     }
 }
 
-fn scope_of(party: &sql::Party, caller: &Caller, operation: Operation) -> Option<RestaurantScope> {
+fn scope_of(party: &sql::DeliveryRelations, caller: &Caller, operation: Operation) -> Option<RestaurantScope> {
     let (restaurant, order, user) = (party.restaurant, party.order, caller.user);
     if let Some(least) = MemberRole::least_for(operation).filter(|least| party.rank.is_some_and(|rank| rank <= *least))
     {
@@ -69,7 +70,7 @@ fn scope_of(party: &sql::Party, caller: &Caller, operation: Operation) -> Option
     party.is_customer.then(|| RestaurantScope::customer_of("the customer of the delivery", restaurant, order, user))
 }
 
-impl FromRequestParts<Arc<App>> for DeliveryParty {
+impl FromRequestParts<Arc<App>> for DeliveryAccess {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
@@ -80,14 +81,14 @@ impl FromRequestParts<Arc<App>> for DeliveryParty {
 }
 
 /// Somebody with a driver's profile, dealing with themselves.
-pub struct OnDuty {
+pub struct DriverAccess {
     /// The profile.
     pub driver: DriverId,
     /// Who.
     pub caller: Caller,
 }
 
-impl FromRequestParts<Arc<App>> for OnDuty {
+impl FromRequestParts<Arc<App>> for DriverAccess {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {

@@ -1,0 +1,98 @@
+//! The restaurant as one order sees it: its hours, and what it charges for a delivery to the order's address. Pure.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use super::availability::AvailabilityQuery;
+use crate::fulfilment::Fulfilment;
+use crate::money::Amount;
+use crate::place::Place;
+use crate::problem::{Code, Problem};
+use crate::restaurants::Restaurant;
+use crate::restaurants::hours::Exception;
+use crate::restaurants::zones::{self, NotDelivered, Zone};
+
+/// What is known of the restaurant when an order, a quote or the list of slots is decided on.
+pub struct OrderContext {
+    /// The restaurant.
+    pub restaurant: Restaurant,
+    /// The restaurant's time zone.
+    pub zone: Tz,
+    /// Dates with other opening hours, as far as a decision depends on them (`availability::last_day`).
+    pub exceptions: Vec<Exception>,
+    /// How the order reaches the customer.
+    pub fulfilment: Fulfilment,
+    /// The delivery address; `None` for pickup and dine-in.
+    pub place: Option<Place>,
+    /// The delivery zones around the address; `None`: the restaurant has no zones, or there is no address.
+    pub delivery_zones: Option<Vec<Zone>>,
+    /// How far a restaurant without zones delivers, in metres.
+    pub max_distance: f64,
+    /// The time of the decision.
+    pub now: DateTime<Utc>,
+}
+
+impl OrderContext {
+    /// The question for which times the order can be placed.
+    pub fn availability(&self) -> AvailabilityQuery<'_> {
+        AvailabilityQuery {
+            restaurant: &self.restaurant,
+            zone: self.zone,
+            exceptions: &self.exceptions,
+            fulfilment: self.fulfilment,
+            lead_minutes: self.lead_minutes(),
+            now: self.now,
+        }
+    }
+
+    /// From ready to the delivery address, in minutes; 0 without an address and for one that is not delivered to.
+    fn lead_minutes(&self) -> i16 {
+        self.place
+            .and_then(|place| zones::terms(self.delivery_zones.as_deref(), self.usual(), place, Amount::ZERO).ok())
+            .map_or(0, |terms| terms.lead_minutes)
+    }
+
+    /// The terms of a delivery to the address, for lines that cost `items`; for pickup and dine-in the restaurant's usual
+    /// terms without a delivery fee.
+    ///
+    /// # Errors
+    /// `outside_delivery_zone`.
+    pub fn terms(&self, items: Amount) -> Result<zones::Terms, Problem> {
+        let usual = self.usual();
+        let Some(place) = self.place else {
+            let minimum_order = usual.minimum_order;
+            return Ok(zones::Terms { zone: None, fee: Amount::ZERO, minimum_order, lead_minutes: 0 });
+        };
+        let outside = |detail: String| {
+            let open_for = self.restaurant.open_for;
+            let others = open_for.iter().filter(|one| *one != Fulfilment::Delivery);
+            Problem::new(Code::OutsideDeliveryZone, detail)
+                .with("place", place)
+                .with("openFor", others.collect::<Vec<_>>())
+        };
+        zones::terms(self.delivery_zones.as_deref(), usual, place, items).map_err(|refusal| match refusal {
+            NotDelivered::OutsideEveryZone => outside(
+                "The address lies in none of the restaurant's delivery zones. Choose one of openFor, or another address."
+                    .to_owned(),
+            ),
+            NotDelivered::TooFar(most) => outside(format!(
+                "The address is farther than the {:.0} km that the restaurant delivers. Choose one of openFor, or \
+                 another address.",
+                most / 1_000.0
+            ))
+            .with("maxDistance", most),
+            NotDelivered::Overflow(overflow) => overflow.into(),
+        })
+    }
+
+    fn usual(&self) -> zones::Usual {
+        let Restaurant { place, delivery_fee, minimum_order, tax_rounding, .. } = &self.restaurant;
+        zones::Usual {
+            place: *place,
+            delivery_fee: delivery_fee.amount,
+            minimum_order: minimum_order.amount,
+            rounding: *tax_rounding,
+            max_distance: self.max_distance,
+        }
+    }
+}
