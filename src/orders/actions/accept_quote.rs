@@ -71,8 +71,8 @@ pub async fn accept_quote(
             if problem.code() == Code::ItemUnavailable && changes.iter().any(LineChange::is_final) =>
         {
             let detail = "The menu has changed too much. Show the customer what is available, and request a new quote.";
-            let changed = Problem::new(Code::QuoteChanged, detail).with_errors(problem.errors().to_vec());
-            Err(offered.with_difference(tx, scope, changed).await?)
+            let problem = Problem::new(Code::QuoteChanged, detail).with_errors(problem.errors().to_vec());
+            Err(offered.with_difference(tx, scope, problem).await?)
         }
         Err(refused) => Err(context.problem(tx, scope, refused).await),
     }
