@@ -1,40 +1,35 @@
--- Quotes: what a basket costs, promised until a time.
+-- Quotes: the price of a basket, guaranteed until it expires.
 
 create table quotes (
     restaurant_id   uuid        not null references restaurants on delete cascade,
     id              uuid        not null,
     user_id         uuid        not null references users on delete cascade,
-    -- The cart it was made from, and at which version.
+    -- The cart it was made from, and at which version; null: made from lines.
     cart_id         uuid,
     cart_version    bigint,
-    -- What was asked for, and the lines, rates, fees and discount that were promised: what an order from it is made of.
+    -- What was requested, and the lines, rates, fees and discount that were quoted: an order from it is made of them.
     content         json        not null,
-    -- What it all comes to, minor units of the restaurant's currency.
+    -- Minor units of the restaurant's currency.
     total           bigint      not null,
     created_at      timestamptz not null,
     expires_at      timestamptz not null,
-    -- The order that was placed from it: the only one there will be.
+    -- The one order that was placed from it; null: none.
     order_id        uuid,
 
     constraint quotes_pkey primary key (restaurant_id, id),
-    -- An id names one quote wherever it is met.
+    -- An id is unique across restaurants.
     constraint quotes_id_key unique (id),
     constraint quotes_cart_whole check ((cart_id is null) = (cart_version is null)),
     constraint quotes_total_not_negative check (total >= 0),
     constraint quotes_life check (expires_at > created_at)
 );
-comment on table quotes is 'What the server said a basket costs, and until when it stands by it. Forgotten a day after it has expired.';
+comment on table quotes is 'Prices that the server guaranteed until a time. Deleted a day after they expired.';
 create index quotes_user_id_idx on quotes (user_id, restaurant_id, expires_at);
 create index quotes_expires_at_idx on quotes (expires_at);
-
-alter table orders
-    -- The quote it was placed from.
-    add column quote_id uuid;
--- A quote becomes one order at most.
-create unique index orders_quote_key on orders (restaurant_id, quote_id) where quote_id is not null;
 
 alter table quotes enable row level security;
 alter table quotes force row level security;
 create policy own on quotes
     using (user_id = app_user() or app_platform()) with check (user_id = app_user() and restaurant_id = app_shop());
+
 grant select, insert, update, delete on quotes to comanda_app;

@@ -43,6 +43,11 @@ pub enum DatabaseError {
         "role comanda_app is missing and this login may not create it: {0}. As a superuser run: create role comanda_app nologin; grant comanda_app to <this login>;"
     )]
     Role(sqlx::Error),
+    /// The database was made by a development version whose migrations were another set; with what to do.
+    #[error(
+        "the database was made by an unreleased version of Comanda (its first migration is {0:?}, this program's {1:?}) and cannot be migrated: {2}"
+    )]
+    Unreleased(String, String, String),
     /// The database has migrations that this program does not know.
     #[error(
         "the database is newer than this program (migration {0} is unknown here): start the newer program, or restore a backup made before the upgrade"
@@ -132,6 +137,7 @@ impl Reached {
             make_session_login(&mut owner).await?;
         }
         let before = applied(&mut owner).await?;
+        self.require_same_set(&mut owner).await?;
         MIGRATIONS.run(&mut owner).await.map_err(|error| match error {
             MigrateError::VersionMissing(version) => DatabaseError::Newer(version),
             MigrateError::VersionMismatch(version) => DatabaseError::Changed(version),
@@ -152,6 +158,7 @@ impl Reached {
         if applied(&mut owner).await? == 0 {
             return Err(DatabaseError::Behind(MIGRATIONS.iter().count()));
         }
+        self.require_same_set(&mut owner).await?;
         let there: Vec<i64> =
             sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(&mut owner).await?;
         if let Some(unknown) = there.iter().find(|version| !MIGRATIONS.version_exists(**version)) {
@@ -161,6 +168,31 @@ impl Reached {
             0 => Ok(()),
             missing => Err(DatabaseError::Behind(missing)),
         }
+    }
+
+    /// Before the first release the migrations were rewritten as one set. The schema of an older database cannot be brought
+    /// to this program's version; it is told by the name of its first migration.
+    async fn require_same_set(&self, owner: &mut PgConnection) -> Result<(), DatabaseError> {
+        let Some(first) = MIGRATIONS.iter().next() else { return Ok(()) };
+        if applied(&mut *owner).await? == 0 {
+            return Ok(());
+        }
+        let (version, description): (i64, String) =
+            sqlx::query_as("select version, description from _sqlx_migrations order by version limit 1")
+                .fetch_one(&mut *owner)
+                .await?;
+        if version == first.version && description == first.description {
+            return Ok(());
+        }
+        let remedy = if self.embedded.is_some() {
+            // Not always in DATA_DIR: the private server may keep its cluster elsewhere.
+            let folder: String =
+                sqlx::query_scalar("select current_setting('data_directory')").fetch_one(&mut *owner).await?;
+            format!("delete it with `rm -r {folder}` and start again")
+        } else {
+            "let DATABASE_URL name an empty database and start again".to_owned()
+        };
+        Err(DatabaseError::Unreleased(description, first.description.to_string(), remedy))
     }
 
     /// A connection as the owner of the schema.

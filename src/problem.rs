@@ -289,7 +289,7 @@ impl From<sqlx::Error> for Problem {
             }
             sqlx::Error::Database(refusal) => match refusal.code().as_deref() {
                 Some(LOCK_NOT_AVAILABLE | DEADLOCK_DETECTED | QUERY_CANCELED) => Self::busy(1),
-                // A grant is gone (`migrations/0060_grants.sql`).
+                // A grant is gone (`migrations/0100_permission.sql`).
                 Some("QP401") => Self::unauthenticated(),
                 Some("QP403") => Self::new(Code::Forbidden, "Ask someone whose role allows it, or ask for the role."),
                 Some("QP404") => Self::not_found(),

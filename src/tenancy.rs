@@ -11,7 +11,7 @@ use crate::actor::MemberRole;
 use crate::ids::{DriverId, GuestId, OrderId, RestaurantId, SessionId, UserId};
 
 /// What entitles a transaction to act. It was true when the permission was decided; the unit of work has PostgreSQL
-/// check it again in the transaction that uses it (`migrations/0060_grants.sql`), in the round trip of BEGIN.
+/// check it again in the transaction that uses it (`migrations/0100_permission.sql`), in the round trip of BEGIN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Grant {
     /// Works for the restaurant, with this rank or a higher one.

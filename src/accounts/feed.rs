@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::sql::revocations::{self, Read};
 use crate::app::App;
 
-/// The triggers' channel (`migrations/0008_sessions.sql`).
+/// The triggers' channel (`migrations/0011_sessions.sql`).
 const CHANNEL: &str = "comanda_revocations";
 /// How often the table is looked at whether or not something was said.
 const LONGEST_SILENCE: Duration = Duration::from_secs(1);

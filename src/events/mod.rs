@@ -2,7 +2,7 @@
 //!
 //! Sockets, notifications and polling read it; nothing is told to anybody that is not in it. A number is given in
 //! order of transactions, and a reader stops at the horizon below which all transactions have ended
-//! (`migrations/0007_events.sql`), so an event of a transaction that commits late is never skipped.
+//! (`migrations/0070_events.sql`), so an event of a transaction that commits late is never skipped.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -160,3 +160,20 @@ async fn a_database_newer_than_the_program_is_refused() {
     assert!(complaint(&refused).contains("migration 1 was changed after it had been applied"));
     crate::app::drop_database(&database).await;
 }
+
+/// The migrations were rewritten before the first release: a database of the earlier set gets the command that helps.
+#[tokio::test]
+async fn a_database_made_with_the_earlier_migrations_is_refused_with_what_to_do() {
+    let database = fresh_database().await;
+    let url = database_url(&database);
+    let earlier = "update _sqlx_migrations set description = 'people', checksum = '\\x00' where version = 1;
+                   insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+                   values (2, 'restaurants', true, '', 0)";
+    crate::app::execute_in(&database, earlier).await;
+    for command in ["serve", "migrate", "check"] {
+        let refused = complaint(&comanda(&[command], &[("DATABASE_URL", &url), ("PORT", "0")]));
+        assert!(refused.contains("made by an unreleased version of Comanda"), "{command}: {refused}");
+        assert!(refused.contains("let DATABASE_URL name an empty database"), "{command}: {refused}");
+    }
+    crate::app::drop_database(&database).await;
+}

@@ -1,4 +1,4 @@
-//! Every statement on the log of revocations. It is written by triggers (`migrations/0008_sessions.sql`).
+//! Every statement on the log of revocations. It is written by triggers (`migrations/0011_sessions.sql`).
 
 use sqlx::postgres::PgListener;
 

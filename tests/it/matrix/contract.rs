@@ -57,6 +57,6 @@ async fn an_independent_reader_finds_no_answer_that_the_document_does_not_name()
     let world = World::new().await;
     let callers = [Caller::Anonymous, Caller::Ada, Caller::OwnerA, Caller::Mario, Caller::Admin];
     let runs = stream::iter(callers).map(|caller| holds(&world, caller)).buffer_unordered(2);
-    let found: Vec<_> = runs.filter_map(async |held| held.err()).collect().await;
+    let found: Vec<_> = runs.collect::<Vec<_>>().await.into_iter().filter_map(Result::err).collect();
     assert!(found.is_empty(), "{}", found.join("\n"));
 }

@@ -1,0 +1,68 @@
+-- Users: everybody who signed up. Sessions, recovery and preferences are in the files that follow.
+
+create type user_role as enum ('CUSTOMER', 'STAFF', 'DRIVER', 'ADMIN');
+comment on type user_role is 'What a user is to the platform. Sign-up makes a CUSTOMER; the other roles are granted.';
+
+create table users (
+    id              uuid        primary key,
+    -- In lower case, so that two spellings are one account.
+    email           text        not null,
+    email_verified_at timestamptz,
+    -- Argon2id in PHC form. The parameters are part of the string, so they can be raised over time.
+    password_hash   text        not null,
+    name            text        not null,
+    -- E.164, the format that SMS gateways take; null: none given.
+    phone           text,
+    phone_verified_at timestamptz,
+    -- BCP 47: the language of messages to the user.
+    locale          text        not null default 'en',
+    -- When each field was last written, by the clock of the device that wrote it: the latest write holds, field by
+    -- field. Null: not written since sign-up.
+    name_at         timestamptz,
+    phone_at        timestamptz,
+    locale_at       timestamptz,
+    role            user_role   not null default 'CUSTOMER',
+    places          integer     not null default 0,
+    second_factor_at timestamptz,
+    -- Null: enabled.
+    disabled_at     timestamptz,
+    created_at      timestamptz not null,
+    updated_at      timestamptz not null,
+
+    constraint users_email_lower check (email = lower(email) and email like '%_@_%'),
+    constraint users_name_length check (char_length(name) between 1 and 120),
+    constraint users_phone_e164 check (phone ~ '^\+[1-9][0-9]{6,14}$'),
+    constraint users_phone_verified check (phone_verified_at is null or phone is not null),
+    constraint users_locale_form check (locale ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$' and char_length(locale) <= 35),
+    constraint users_places_not_negative check (places >= 0)
+);
+comment on table users is 'Everybody who signed up: customers, staff, drivers and administrators.';
+comment on column users.email_verified_at is
+    'When a code that was sent to the address was first entered. Null: unverified; anybody may have signed up with it.';
+comment on column users.phone_verified_at is
+    'When a code that was sent to the number was entered. Null: unverified, and no code that signs in is sent there; '
+    'reset to null when the number changes.';
+comment on column users.places is
+    'Number of the user''s memberships; kept by a trigger on memberships. With any, sessions live as long as those of '
+    'staff, whatever the role.';
+comment on column users.second_factor_at is
+    'When the second factor was confirmed; null: signing in asks for none. Kept by a trigger on second_factors. It '
+    'stands on this row because opening a session locks it: a sign-in that was decided before cannot open a session '
+    'afterwards.';
+-- One account for each e-mail address.
+create unique index users_email_key on users (email);
+-- Administrators search by the beginning of an address.
+create index users_email_beginning_idx on users (email text_pattern_ops);
+create index users_role_idx on users (role) where role <> 'CUSTOMER';
+create index users_created_at_idx on users (created_at);
+
+create function forget_phone_proof() returns trigger language plpgsql as $$
+begin
+    new.phone_verified_at := null;
+    return new;
+end $$;
+comment on function forget_phone_proof() is 'A new number is not verified by the codes of the one before.';
+create trigger forget_phone_proof before update of phone on users for each row
+    when (old.phone is distinct from new.phone) execute function forget_phone_proof();
+
+grant select, insert, update, delete on users to comanda_app;

@@ -1,0 +1,28 @@
+-- Idempotency keys: requests that must take effect once, with the answer to repeat.
+
+create table idempotency_keys (
+    user_id         uuid        not null references users on delete cascade,
+    operation       text        not null,
+    key             text        not null,
+    -- SHA-256 of the request's path and body: the same key must mean the same request.
+    fingerprint     bytea       not null,
+    -- The answer, byte for byte; null only inside the transaction that is still working on it.
+    status          smallint,
+    body            bytea,
+    created_at      timestamptz not null,
+
+    constraint idempotency_keys_pkey primary key (user_id, operation, key),
+    constraint idempotency_keys_key_length check (char_length(key) between 1 and 255),
+    constraint idempotency_keys_fingerprint_sha256 check (octet_length(fingerprint) = 32)
+);
+comment on table idempotency_keys is
+    'Keys that clients sent, and the answers they got; written in the transaction of the effect.';
+create index idempotency_keys_created_at_idx on idempotency_keys (created_at);
+
+alter table idempotency_keys enable row level security;
+alter table idempotency_keys force row level security;
+-- Old keys are deleted by a job that runs for the platform.
+create policy own on idempotency_keys
+    using (user_id = app_user() or app_platform()) with check (user_id = app_user() or app_platform());
+
+grant select, insert, update, delete on idempotency_keys to comanda_app;

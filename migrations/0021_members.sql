@@ -1,0 +1,86 @@
+-- Members of restaurants: who works where, in which rank, and who is invited to.
+
+create type member_role as enum ('OWNER', 'MANAGER', 'STAFF');
+comment on type member_role is 'Rank within one restaurant, from the highest to the lowest.';
+
+create table memberships (
+    restaurant_id   uuid        not null references restaurants on delete cascade,
+    user_id         uuid        not null references users on delete cascade,
+    role            member_role not null,
+    created_at      timestamptz not null,
+
+    -- One rank for each user and restaurant.
+    constraint memberships_pkey primary key (restaurant_id, user_id)
+);
+comment on table memberships is
+    'Who works for which restaurant, and in which rank. The permissions of staff are this row and nothing else.';
+create index memberships_user_id_idx on memberships (user_id);
+
+create function count_places() returns trigger language plpgsql as $$
+begin
+    if tg_op = 'INSERT' then
+        update users set places = places + 1 where id = new.user_id;
+    else
+        update users set places = greatest(places - 1, 0) where id = old.user_id;
+    end if;
+    return null;
+end $$;
+comment on function count_places() is 'Keeps users.places.';
+create trigger count_places after insert or delete on memberships for each row execute function count_places();
+
+create trigger tell_changed after update of role on memberships for each row
+    when (old.role <> new.role) execute function tell_of_place();
+create trigger tell_added_or_removed after insert or delete on memberships for each row
+    execute function tell_of_place();
+
+create function tell_of_policy() returns trigger language plpgsql as $$
+begin
+    insert into revocations (user_id) select user_id from memberships where restaurant_id = new.id;
+    perform pg_notify('comanda_revocations', '');
+    return null;
+end $$;
+comment on function tell_of_policy() is 'The restaurant began or stopped asking its staff for a second factor.';
+create trigger tell_policy after update of require_second_factor on restaurants for each row
+    when (old.require_second_factor <> new.require_second_factor) execute function tell_of_policy();
+
+create table invitations (
+    restaurant_id   uuid        not null references restaurants on delete cascade,
+    id              uuid        not null,
+    -- The invited address in lower case; perhaps nobody has signed up with it yet.
+    email           text        not null,
+    role            member_role not null,
+    -- SHA-256 of a random code of 128 bits. The address alone proves nothing: whoever signs up with it first is not
+    -- necessarily the one who is invited.
+    code_hash       bytea       not null,
+    invited_by      uuid        references users on delete set null,
+    created_at      timestamptz not null,
+    expires_at      timestamptz not null,
+
+    constraint invitations_pkey primary key (restaurant_id, id),
+    -- A second invitation replaces the first.
+    constraint invitations_email_key unique (restaurant_id, email),
+    constraint invitations_code_sha256 check (octet_length(code_hash) = 32)
+);
+comment on table invitations is
+    'People who were invited to work for a restaurant and have not accepted yet. Deleted when accepted.';
+create index invitations_email_idx on invitations (email);
+
+alter table memberships enable row level security;
+alter table memberships force row level security;
+create policy read on memberships for select
+    using (restaurant_id = app_tenant() or user_id = app_user() or app_platform());
+create policy add on memberships for insert with check (restaurant_id = app_tenant() or app_platform());
+create policy change on memberships for update
+    using (restaurant_id = app_tenant() or app_platform()) with check (restaurant_id = app_tenant() or app_platform());
+create policy remove on memberships for delete using (restaurant_id = app_tenant() or app_platform());
+
+alter table invitations enable row level security;
+alter table invitations force row level security;
+create policy read on invitations for select using (
+    restaurant_id = app_tenant() or app_platform() or email = (select u.email from users u where u.id = app_user()));
+create policy add on invitations for insert with check (restaurant_id = app_tenant() or app_platform());
+create policy change on invitations for update
+    using (restaurant_id = app_tenant() or app_platform()) with check (restaurant_id = app_tenant() or app_platform());
+create policy remove on invitations for delete using (restaurant_id = app_tenant() or app_platform());
+
+grant select, insert, update, delete on memberships, invitations to comanda_app;

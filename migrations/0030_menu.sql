@@ -1,0 +1,132 @@
+-- Menus: their versions, categories and items.
+
+create table menus (
+    restaurant_id   uuid        primary key references restaurants on delete cascade,
+    -- Grows with every change that customers can see, an item that sells out or comes back included.
+    version         bigint      not null,
+    -- BCP 47: the language that it is written in; null: not stated.
+    language        text,
+    -- The languages of its translations.
+    languages       text[]      not null default '{}',
+
+    constraint menus_version_positive check (version >= 1)
+) with (fillfactor = 50);
+comment on table menus is
+    'How often each menu has changed. Not part of the restaurant''s row, because a customer''s order that sells an '
+    'item out gives the menu its next version and must not be able to write the restaurant. Without a row: version 1.';
+
+create table menu_categories (
+    restaurant_id   uuid        not null references restaurants on delete cascade,
+    id              uuid        not null,
+    -- The client's own name for it, by which a menu document refers to it; null: none.
+    key             text,
+    name            text        not null,
+    position        integer     not null,
+    -- Weekly windows in local time, [{"days":[1,2],"from":"07:00","to":"11:00"}]; empty: at any time.
+    day_parts       jsonb       not null default '[]',
+    -- {"it": {"name": "Antipasti"}}
+    translations    jsonb       not null default '{}',
+    created_at      timestamptz not null,
+    updated_at      timestamptz not null,
+    deleted_at      timestamptz,
+
+    constraint menu_categories_pkey primary key (restaurant_id, id),
+    -- An id is unique across restaurants.
+    constraint menu_categories_id_key unique (id),
+    constraint menu_categories_key_length check (char_length(key) between 1 and 80),
+    constraint menu_categories_name_length check (char_length(name) between 1 and 120),
+    constraint menu_categories_day_parts check (jsonb_typeof(day_parts) = 'array'),
+    constraint menu_categories_translations check (jsonb_typeof(translations) = 'object')
+);
+comment on table menu_categories is 'The sections of a menu, in the order in which they are shown.';
+create unique index menu_categories_key_key on menu_categories (restaurant_id, key) where deleted_at is null;
+
+create table menu_items (
+    restaurant_id   uuid        not null references restaurants on delete cascade,
+    id              uuid        not null,
+    category_id     uuid        not null,
+    key             text,
+    name            text        not null,
+    description     text,
+    search_words    text[]      not null default '{}',
+    -- Minor units of the restaurant's currency. The application limits it in the currency's own scale; the constraint
+    -- is the largest limit of any currency.
+    price           bigint      not null,
+    -- Null: as what has no class.
+    tax_class       text,
+    position        integer     not null,
+    available       boolean     not null default true,
+    -- While it is switched off: when it is on again; null: not before it is switched on.
+    unavailable_until timestamptz,
+    day_parts       jsonb       not null default '[]',
+    -- Portions left; null: not counted.
+    stock           integer,
+    -- [{"allergen":"GLUTEN","level":"CONTAINS"}]; null: not stated, which is not the same as none.
+    allergens       jsonb,
+    -- Diets it suits, such as VEGAN.
+    diets           jsonb       not null default '[]',
+    translations    jsonb       not null default '{}',
+    image_id        uuid,
+    created_at      timestamptz not null,
+    updated_at      timestamptz not null,
+    deleted_at      timestamptz,
+
+    constraint menu_items_pkey primary key (restaurant_id, id),
+    -- An id is unique across restaurants.
+    constraint menu_items_id_key unique (id),
+    constraint menu_items_category_fkey foreign key (restaurant_id, category_id)
+        references menu_categories (restaurant_id, id),
+    -- A deleted item does not keep a class from being deleted.
+    constraint menu_items_tax_class_fkey foreign key (restaurant_id, tax_class)
+        references tax_classes (restaurant_id, name) on delete set null (tax_class),
+    constraint menu_items_image_fkey foreign key (restaurant_id, image_id) references images (restaurant_id, id),
+    constraint menu_items_key_length check (char_length(key) between 1 and 80),
+    constraint menu_items_name_length check (char_length(name) between 1 and 120),
+    constraint menu_items_price_range check (price between 0 and 1000000000000000),
+    constraint menu_items_until_only_when_off check (unavailable_until is null or not available),
+    constraint menu_items_day_parts check (jsonb_typeof(day_parts) = 'array'),
+    constraint menu_items_stock_not_negative check (stock >= 0),
+    constraint menu_items_allergens check (jsonb_typeof(allergens) = 'array'),
+    constraint menu_items_translations check (jsonb_typeof(translations) = 'object'),
+    constraint menu_items_deleted_image check (deleted_at is null or image_id is null)
+) with (fillfactor = 90);
+comment on table menu_items is 'What can be ordered, at which price, and how many portions are left.';
+comment on column menu_items.search_words is 'The words of its name, as restaurants.search_words.';
+comment on constraint menu_items_deleted_image on menu_items is
+    'A deleted item shows no image; the image is deleted with the next collection.';
+create index menu_items_category_idx on menu_items (restaurant_id, category_id, position);
+create unique index menu_items_key_key on menu_items (restaurant_id, key) where deleted_at is null;
+create index menu_items_words_idx on menu_items using gin (array_to_tsvector(search_words)) where deleted_at is null;
+create index menu_items_tax_class_idx on menu_items (restaurant_id, tax_class) where tax_class is not null;
+create index menu_items_image_idx on menu_items (restaurant_id, image_id) where image_id is not null;
+
+-- The shop in the policies of menus and items: a customer's order takes stock, and the customer's cancellation returns
+-- it.
+alter table menus enable row level security;
+alter table menus force row level security;
+create policy read on menus for select using (true);
+create policy add on menus for insert
+    with check (restaurant_id = app_tenant() or restaurant_id = app_shop() or app_platform());
+create policy change on menus for update
+    using (restaurant_id = app_tenant() or restaurant_id = app_shop() or app_platform())
+    with check (restaurant_id = app_tenant() or restaurant_id = app_shop() or app_platform());
+
+alter table menu_categories enable row level security;
+alter table menu_categories force row level security;
+create policy read on menu_categories for select using (true);
+create policy add on menu_categories for insert with check (restaurant_id = app_tenant() or app_platform());
+create policy change on menu_categories for update
+    using (restaurant_id = app_tenant() or app_platform()) with check (restaurant_id = app_tenant() or app_platform());
+create policy remove on menu_categories for delete using (restaurant_id = app_tenant() or app_platform());
+
+alter table menu_items enable row level security;
+alter table menu_items force row level security;
+create policy read on menu_items for select using (true);
+create policy add on menu_items for insert with check (restaurant_id = app_tenant() or app_platform());
+create policy change on menu_items for update
+    using (restaurant_id = app_tenant() or restaurant_id = app_shop() or app_platform())
+    with check (restaurant_id = app_tenant() or restaurant_id = app_shop() or app_platform());
+create policy remove on menu_items for delete using (restaurant_id = app_tenant() or app_platform());
+
+grant select, insert, update on menus to comanda_app;
+grant select, insert, update, delete on menu_categories, menu_items to comanda_app;

@@ -1,0 +1,18 @@
+-- Searching restaurants by words of their names, cuisines and items. No extension is needed.
+
+create function beginning_with(word text) returns tsquery language sql immutable parallel safe strict
+    return ('''' || replace(replace(word, '\', '\\'), '''', '''''') || ''':*')::tsquery;
+comment on function beginning_with(text) is 'Matches words that begin with this one, whatever characters it contains.';
+
+create function restaurants_matching(words text[]) returns setof uuid language sql stable parallel safe
+begin atomic
+    select found.id from unnest(words) as word
+    cross join lateral (
+        select r.id from restaurants r where array_to_tsvector(r.search_words) @@ beginning_with(word)
+        union
+        select i.restaurant_id from menu_items i
+        where i.deleted_at is null and array_to_tsvector(i.search_words) @@ beginning_with(word)) found
+    group by found.id having count(distinct word) = cardinality(words);
+end;
+comment on function restaurants_matching(text[]) is
+    'Restaurants in which each word is the beginning of a word of their name, of their cuisines or of an item''s name.';

@@ -1,0 +1,95 @@
+-- Carts: what a customer or a guest is about to order, stored on the server. Lines may be written by several devices,
+-- some of them late: for each line the latest write holds.
+
+create type cart_status as enum ('OPEN', 'ORDERED');
+comment on type cart_status is 'OPEN until an order is placed from it.';
+
+create table carts (
+    restaurant_id   uuid        not null references restaurants on delete cascade,
+    id              uuid        not null,
+    -- The owner: a user or a guest.
+    user_id         uuid        references users on delete cascade,
+    guest_id        uuid        references guests on delete cascade,
+    status          cart_status not null default 'OPEN',
+    version         bigint      not null default 1,
+    -- The order that closed the cart.
+    order_id        uuid,
+    -- Lines written before are obsolete: the cart was replaced as a whole, or the one before it was ordered. Null:
+    -- never.
+    replaced_at     timestamptz,
+    created_at      timestamptz not null,
+    updated_at      timestamptz not null,
+
+    constraint carts_pkey primary key (restaurant_id, id),
+    -- An id is unique across restaurants.
+    constraint carts_id_key unique (id),
+    constraint carts_one_owner check (num_nonnulls(user_id, guest_id) = 1),
+    constraint carts_ordered_names_order check ((status = 'ORDERED') = (order_id is not null)),
+    -- An order has a customer, so a guest's cart is ordered only after its guest has signed in.
+    constraint carts_ordered_by_user check (guest_id is null or status = 'OPEN')
+);
+comment on table carts is 'The cart of one customer or guest at one restaurant.';
+-- One open cart for each owner and restaurant.
+create unique index carts_open_key on carts (user_id, restaurant_id) where status = 'OPEN';
+create unique index carts_guest_open_key on carts (guest_id, restaurant_id) where status = 'OPEN';
+create index carts_user_id_idx on carts (user_id);
+-- When the user's last order was placed from a cart of the restaurant.
+create index carts_ordered_idx on carts (user_id, restaurant_id, updated_at) where status = 'ORDERED';
+create index carts_created_at_idx on carts (created_at);
+
+create table cart_items (
+    restaurant_id   uuid        not null,
+    cart_id         uuid        not null,
+    -- The client's name for the line, or one made by the server.
+    key             text        not null,
+    -- Position in the cart.
+    line            integer     not null,
+    -- Null with quantity 0: the line was removed. The row stays, so that an earlier write that arrives late does not
+    -- bring it back.
+    menu_item_id    uuid,
+    quantity        integer     not null,
+    -- [{"modifierId":"…","quantity":1,"modifiers":[…]}]
+    choices         jsonb       not null default '[]',
+    note            text,
+    -- When it was last written, by the clock of the device that wrote it.
+    at              timestamptz not null,
+
+    constraint cart_items_pkey primary key (restaurant_id, cart_id, key),
+    constraint cart_items_cart_fkey foreign key (restaurant_id, cart_id)
+        references carts (restaurant_id, id) on delete cascade,
+    -- An item of another restaurant cannot be stored.
+    constraint cart_items_item_fkey foreign key (restaurant_id, menu_item_id)
+        references menu_items (restaurant_id, id),
+    constraint cart_items_key_length check (char_length(key) between 1 and 64),
+    constraint cart_items_line_positive check (line >= 1),
+    constraint cart_items_quantity_range check (quantity between 0 and 99),
+    constraint cart_items_something_or_taken_out check ((quantity = 0) = (menu_item_id is null)),
+    constraint cart_items_choices check (jsonb_typeof(choices) = 'array'),
+    constraint cart_items_note_length check (char_length(note) <= 500)
+);
+comment on table cart_items is
+    'The lines of a cart. Prices are not stored: until the order is placed those of the menu apply.';
+create index cart_items_item_idx on cart_items (restaurant_id, menu_item_id);
+
+alter table carts enable row level security;
+alter table carts force row level security;
+create policy own on carts
+    using (user_id = app_user() or guest_id = app_guest())
+    with check (user_id = app_user() or guest_id = app_guest());
+-- On most managed servers the owner is no superuser, so that row level security applies to it too. The application's
+-- role has no part in the owner's, and this policy shows it nothing.
+create policy audit on carts for select using (
+    app_platform() and pg_has_role((select relowner from pg_class where oid = 'carts'::regclass), 'USAGE'));
+comment on policy audit on carts is 'Lets the owner of the table check its consistency (src/check.rs).';
+
+alter table cart_items enable row level security;
+alter table cart_items force row level security;
+create policy own on cart_items
+    using (exists (
+        select from carts c where c.restaurant_id = cart_items.restaurant_id and c.id = cart_items.cart_id
+        and (c.user_id = app_user() or c.guest_id = app_guest())))
+    with check (exists (
+        select from carts c where c.restaurant_id = cart_items.restaurant_id and c.id = cart_items.cart_id
+        and (c.user_id = app_user() or c.guest_id = app_guest())));
+
+grant select, insert, update, delete on carts, cart_items to comanda_app;

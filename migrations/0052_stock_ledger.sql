@@ -1,0 +1,38 @@
+-- The stock ledger: why a counted stock is what it is.
+
+create table stock_ledger (
+    id              bigint      generated always as identity,
+    restaurant_id   uuid        not null references restaurants on delete cascade,
+    -- What is counted: one of the two.
+    item_id         uuid,
+    modifier_id     uuid,
+    -- The order that took it or returned it.
+    order_id        uuid,
+    delta           integer     not null,
+    -- SET by staff, SOLD by an order, RETURNED by its cancellation.
+    reason          text        not null,
+    at              timestamptz not null,
+
+    constraint stock_ledger_pkey primary key (restaurant_id, id),
+    constraint stock_ledger_of_one_thing check ((item_id is null) <> (modifier_id is null)),
+    constraint stock_ledger_reason check (reason in ('SET', 'SOLD', 'RETURNED')),
+    constraint stock_ledger_order check ((reason = 'SET') = (order_id is null)),
+    constraint stock_ledger_something check (delta <> 0)
+);
+comment on table stock_ledger is
+    'Every change of a counted stock. The rows of an item or a modifier add up to its stock, or to zero if it is not '
+    'counted.';
+create index stock_ledger_item_idx on stock_ledger (restaurant_id, item_id, id) where item_id is not null;
+create index stock_ledger_modifier_idx on stock_ledger (restaurant_id, modifier_id, id) where modifier_id is not null;
+create index stock_ledger_order_idx on stock_ledger (restaurant_id, order_id) where order_id is not null;
+
+alter table stock_ledger enable row level security;
+alter table stock_ledger force row level security;
+create policy read on stock_ledger for select using (
+    restaurant_id = app_tenant() or app_platform()
+    or exists (select from orders o where o.restaurant_id = stock_ledger.restaurant_id
+               and o.id = stock_ledger.order_id and o.customer_id = app_user()));
+create policy append on stock_ledger for insert
+    with check (restaurant_id = app_tenant() or restaurant_id = app_shop() or app_platform());
+
+grant select, insert on stock_ledger to comanda_app;

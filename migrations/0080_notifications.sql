@@ -1,0 +1,92 @@
+-- Notifications and the outbox of messages, written in the transaction of what they tell of.
+
+create type notification_category as enum ('SECURITY', 'ORDER', 'STAFF', 'MARKETING');
+comment on type notification_category is 'What a notification is about; SECURITY cannot be declined.';
+
+create type delivery_state as enum ('PENDING', 'SENDING', 'SENT', 'DELIVERED', 'DEAD', 'SKIPPED');
+comment on type delivery_state is
+    'Of a message: waiting, leased by a worker, accepted by the provider, confirmed by it, given up, or not to be '
+    'sent.';
+
+create table notifications (
+    id              uuid        not null,
+    -- Null: sent by the platform, not by a restaurant.
+    restaurant_id   uuid        references restaurants on delete cascade,
+    -- Unique for what it tells and to whom: 'recovery:<id>', 'order.confirmed:<order>:<user>'.
+    dedupe_key      text        not null,
+    -- The name of its template.
+    kind            text        not null,
+    category        notification_category not null,
+    -- Null: somebody without an account, known by the address alone.
+    user_id         uuid        references users on delete cascade,
+    locale          text        not null default 'en',
+    -- Values for the template; no secrets.
+    data            jsonb       not null default '{}',
+    -- A code to be sent, encrypted by the server; deleted once every message is final.
+    secret          bytea,
+    -- Not sent after that.
+    expires_at      timestamptz,
+    created_at      timestamptz not null,
+
+    constraint notifications_pkey primary key (id),
+    constraint notifications_told_once unique nulls not distinct (restaurant_id, dedupe_key)
+);
+comment on table notifications is 'What one recipient is notified of; its messages are in notification_deliveries.';
+create index notifications_created_at_idx on notifications (created_at);
+create index notifications_user_id_idx on notifications (user_id) where user_id is not null;
+
+create table notification_deliveries (
+    id              uuid        not null,
+    restaurant_id   uuid        references restaurants on delete cascade,
+    notification_id uuid        not null references notifications on delete cascade,
+    channel         notification_channel not null,
+    -- Device, number or address.
+    target          text        not null,
+    -- For the account with this e-mail address, if there is one: the worker looks it up, and its own channels.
+    to_holder       boolean     not null default false,
+    -- 0: a code that somebody waits for; 5: an order; 9: news.
+    priority        smallint    not null,
+    state           delivery_state not null,
+    attempts        smallint    not null default 0,
+    next_attempt_at timestamptz not null,
+    -- Until when a worker holds it, and the token by which that worker is told from an earlier one.
+    lease_until     timestamptz,
+    lease_token     uuid,
+    provider        text,
+    -- The provider's id of the message.
+    provider_ref    text,
+    error           text,
+    -- What the local stand-in would have sent, encrypted: for the outbox page.
+    kept            bytea,
+    created_at      timestamptz not null,
+    final_at        timestamptz,
+
+    constraint notification_deliveries_pkey primary key (id),
+    constraint notification_deliveries_once unique (notification_id, channel, target),
+    constraint notification_deliveries_leased check ((state = 'SENDING') = (lease_token is not null)),
+    constraint notification_deliveries_final check ((state in ('PENDING', 'SENDING')) = (final_at is null))
+);
+comment on table notification_deliveries is
+    'The outbox: one message on one channel. Codes are sent through here and nowhere else.';
+create index notification_deliveries_due_idx on notification_deliveries (priority, next_attempt_at)
+    where state = 'PENDING';
+create index notification_deliveries_lease_idx on notification_deliveries (lease_until) where state = 'SENDING';
+create index notification_deliveries_created_at_idx on notification_deliveries (created_at, id);
+
+alter table notifications enable row level security;
+alter table notifications force row level security;
+create policy read on notifications for select using (restaurant_id = app_tenant() or app_platform());
+create policy add on notifications for insert
+    with check (restaurant_id is null or restaurant_id in (app_tenant(), app_shop()) or app_platform());
+create policy change on notifications for update using (app_platform()) with check (app_platform());
+create policy remove on notifications for delete using (app_platform());
+
+alter table notification_deliveries enable row level security;
+alter table notification_deliveries force row level security;
+create policy read on notification_deliveries for select using (restaurant_id = app_tenant() or app_platform());
+create policy add on notification_deliveries for insert
+    with check (restaurant_id is null or restaurant_id in (app_tenant(), app_shop()) or app_platform());
+create policy change on notification_deliveries for update using (app_platform()) with check (app_platform());
+create policy remove on notification_deliveries for delete using (app_platform());
+
+grant select, insert, update, delete on notifications, notification_deliveries to comanda_app;

@@ -1,0 +1,123 @@
+-- Permission checks inside a transaction: what permits the transaction is read again in it, and locked where it
+-- matters.
+--
+-- The unit of work calls these functions in the same round trip as BEGIN (`src/uow.rs`). A function that finds the
+-- permission gone raises an error, so the transaction cannot go on. `changing`: the transaction changes permissions, so
+-- that the one it relies on is locked until it ends. SQLSTATE class QP is ours: QP401, QP403 and QP404 become the HTTP
+-- statuses 401, 403 and 404.
+
+create function second_factor_suffices(restaurant uuid, person uuid) returns boolean language sql stable
+    return not (select r.require_second_factor from restaurants r where r.id = restaurant)
+        or exists (select from second_factors f where f.user_id = person and f.confirmed_at is not null);
+comment on function second_factor_suffices(uuid, uuid) is
+    'Whether a membership counts: the restaurant requires no second factor, or the person has one.';
+
+create function lock_grants(restaurant uuid) returns void language plpgsql volatile as $$
+begin
+    perform pg_advisory_xact_lock(hashtextextended('grants of ' || coalesce(restaurant::text, 'the platform'), 0));
+end $$;
+comment on function lock_grants(uuid) is
+    'Transactions that change permissions in a restaurant, or on the platform (null), run one after the other, so '
+    'that they cannot wait for each other''s rows.';
+
+create function require_member(restaurant uuid, person uuid, lowest member_role, changing boolean) returns void
+language plpgsql volatile as $$
+declare
+    held member_role;
+begin
+    if changing then
+        perform from users u where u.id = person and u.disabled_at is null for share;
+        if not found then
+            raise exception 'the account is disabled' using errcode = 'QP404';
+        end if;
+        select m.role into held from memberships m where m.restaurant_id = restaurant and m.user_id = person for share;
+    else
+        select m.role into held
+        from memberships m join users u on u.id = m.user_id and u.disabled_at is null
+        where m.restaurant_id = restaurant and m.user_id = person;
+    end if;
+    if held is null or not second_factor_suffices(restaurant, person) then
+        raise exception 'the user does not work for the restaurant' using errcode = 'QP404';
+    end if;
+    -- Ranks are listed from the highest to the lowest.
+    if held > lowest then
+        raise exception 'the rank does not suffice' using errcode = 'QP403';
+    end if;
+end $$;
+comment on function require_member(uuid, uuid, member_role, boolean) is
+    'The person works for the restaurant in this rank or a higher one; else QP404 or QP403.';
+
+create function require_admin(person uuid, with_factor boolean, changing boolean) returns void
+language plpgsql volatile as $$
+begin
+    if changing then
+        perform from users u where u.id = person and u.role = 'ADMIN' and u.disabled_at is null for share;
+    else
+        perform from users u where u.id = person and u.role = 'ADMIN' and u.disabled_at is null;
+    end if;
+    if not found or (with_factor and not exists (
+        select from second_factors f where f.user_id = person and f.confirmed_at is not null))
+    then
+        raise exception 'the user does not run the platform' using errcode = 'QP403';
+    end if;
+end $$;
+comment on function require_admin(uuid, boolean, boolean) is
+    'The person is an administrator, with a second factor where one is required; else QP403.';
+
+create function require_carrier(restaurant uuid, carried uuid, driver uuid, person uuid, writing boolean) returns void
+language plpgsql volatile as $$
+begin
+    if writing then
+        -- The order first, the delivery second: the same sequence of locks as when a step is taken.
+        perform from orders o where o.restaurant_id = restaurant and o.id = carried for no key update;
+        perform from deliveries d
+        where d.restaurant_id = restaurant and d.order_id = carried and d.driver_id = driver for no key update;
+    else
+        perform from deliveries d
+        where d.restaurant_id = restaurant and d.order_id = carried and d.driver_id = driver;
+    end if;
+    if not found or not exists (
+        select from drivers p join users u on u.id = p.user_id
+        where p.id = driver and p.user_id = person and u.disabled_at is null and u.role >= 'DRIVER')
+    then
+        raise exception 'the driver does not carry the order' using errcode = 'QP404';
+    end if;
+end $$;
+comment on function require_carrier(uuid, uuid, uuid, uuid, boolean) is
+    'The driver has the delivery of the order, and keeps it until a writing transaction ends; else QP404.';
+
+create function require_customer(restaurant uuid, placed uuid, person uuid) returns void
+language plpgsql stable as $$
+begin
+    if not exists (select from orders o where o.restaurant_id = restaurant and o.id = placed and o.customer_id = person)
+        or not exists (select from users u where u.id = person and u.disabled_at is null)
+    then
+        raise exception 'the order is not the customer''s' using errcode = 'QP404';
+    end if;
+end $$;
+comment on function require_customer(uuid, uuid, uuid) is
+    'The person placed the order and is not disabled; else QP404.';
+
+create function require_session(session uuid, person uuid) returns void language plpgsql volatile as $$
+begin
+    -- Changes of one account's credentials take turns.
+    perform from users u where u.id = person and u.disabled_at is null for no key update;
+    if not found or not exists (
+        select from sessions s where s.id = session and s.user_id = person and s.revoked_at is null)
+    then
+        raise exception 'the session has ended' using errcode = 'QP401';
+    end if;
+end $$;
+comment on function require_session(uuid, uuid) is
+    'The session is not revoked, and the account''s credentials are locked for this transaction; else QP401.';
+
+-- An invitation is valid only as long as whoever made it could make it again.
+create function may_still_invite(restaurant uuid, inviter uuid, wanted member_role) returns boolean language sql stable
+    return exists (
+        select from users u
+        left join memberships m on m.restaurant_id = restaurant and m.user_id = u.id
+        where u.id = inviter and u.disabled_at is null
+          and (u.role = 'ADMIN' or m.role = 'OWNER' or (m.role = 'MANAGER' and wanted <> 'OWNER')));
+comment on function may_still_invite(uuid, uuid, member_role) is
+    'Whether somebody may invite to this rank at the restaurant: owners to any, managers to all but OWNER, '
+    'administrators to any.';
