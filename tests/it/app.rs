@@ -67,19 +67,34 @@ async fn execute(connection: &mut PgConnection, statement: &str) {
     outcome.unwrap_or_else(|error| panic!("{statement}: {error}"));
 }
 
-/// Ends the sessions of a database and drops it. PostgreSQL waits five seconds for them to end; if one has not ended then, the
-/// panic says which and what it waits for.
+/// Ends the sessions of a database and drops it. PostgreSQL waits five seconds for them, which is too short for a session whose
+/// disk is busy; then it is known which is left and what it waits for, and it has as long as anything else in a test.
 async fn end_and_drop(server: &mut PgConnection, database: &str) {
-    let dropped =
-        sqlx::raw_sql(AssertSqlSafe(format!("drop database {database} with (force)"))).execute(&mut *server).await;
-    if let Err(error) = dropped {
-        let sessions = sqlx::query_scalar(
-            "select concat_ws(' ', pid, backend_type, state, wait_event_type, wait_event, now() - query_start, left(query, 300))
-             from pg_stat_activity where datname = $1",
-        );
-        let left: Vec<String> = sessions.bind(database).fetch_all(server).await.expect("the sessions are read");
-        panic!("{database} is not dropped: {error}; its sessions now:\n{}", left.join("\n"));
-    }
+    let drop = format!("drop database {database} with (force)");
+    let Err(error) = sqlx::raw_sql(AssertSqlSafe(drop.clone())).execute(&mut *server).await else { return };
+    assert_eq!(
+        error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref(),
+        Some("55006"),
+        "{drop}: {error}"
+    );
+    let mut left: Vec<String> = Vec::new();
+    let ended = async {
+        let mut moments = tokio::time::interval(Duration::from_millis(10));
+        loop {
+            moments.tick().await;
+            let sessions = sqlx::query_scalar(
+                "select concat_ws(' ', pid, backend_type, state, wait_event_type, wait_event, now() - query_start, left(query, 300))
+                 from pg_stat_activity where datname = $1",
+            );
+            left = sessions.bind(database).fetch_all(&mut *server).await.expect("the sessions are read");
+            if left.is_empty() {
+                return;
+            }
+        }
+    };
+    let ended = tokio::time::timeout(PATIENCE, ended).await;
+    assert!(ended.is_ok(), "sessions of {database} have not ended: {left:?}");
+    execute(server, &drop).await;
 }
 
 /// Does something in a database as the superuser.
