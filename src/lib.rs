@@ -105,7 +105,7 @@ pub mod openapi;
 pub mod middleware;
 /// Bodies that arrive too slowly.
 pub mod pace;
-/// Heads of requests as RFC 9112 wants them.
+/// VersionBatcher of requests as RFC 9112 wants them.
 pub mod framing;
 /// Connections that can be ended from anywhere.
 pub mod severable;

@@ -3,7 +3,7 @@
 //! Two places count. This node always does, in memory; with Redis all nodes count together as well, and the stricter
 //! of the two decides. When Redis does not answer in time, this node goes on from what it has counted so far: nobody
 //! gains a fresh allowance by taking Redis down, and on the routes where passwords are guessed every request then
-//! counts twice. Guesses themselves are counted in PostgreSQL (`accounts/guesses`), which no outage forgets.
+//! counts twice. Attempts at passwords and codes are counted in PostgreSQL (`accounts/attempt_limits`), which no outage forgets.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -86,7 +86,7 @@ pub struct Verdict {
     pub wait: Duration,
 }
 
-/// Time for the buckets: never goes back, and moves with the house's clock when a test moves that.
+/// Time for the buckets: never goes back, and moves with the injected clock when a test moves it.
 #[derive(Debug, Clone)]
 struct Ticks {
     began: tokio::time::Instant,

@@ -172,7 +172,7 @@ impl sqlx::Encode<'_, Postgres> for Currency {
 }
 
 /// Minor units (cents) of a currency that is known from where the amount stands. Arithmetic is checked. What a client names
-/// is read as [`Money`]; a bare amount is read only from what the house wrote itself.
+/// is read as [`Money`]; a bare amount is read only from what the service wrote itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, sqlx::Type)]
 #[serde(transparent)]
 #[sqlx(transparent)]

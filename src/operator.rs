@@ -46,7 +46,7 @@ pub enum OperatorError {
     /// There is none, or it has not been given up.
     #[error("{0} is not an abandoned operation: `comanda sync list` lists them")]
     Operation(String),
-    /// The house refused.
+    /// The service refused.
     #[error("{0}")]
     Refused(Problem),
 }

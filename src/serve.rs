@@ -12,7 +12,7 @@ use crate::accounts::cache::Callers;
 use crate::accounts::password::{self, Passwords};
 use crate::accounts::refresh::RefreshTokens;
 use crate::accounts::token::Tokens;
-use crate::accounts::{feed, secrets};
+use crate::accounts::{revocation_listener, secrets};
 use crate::admission::Admission;
 use crate::app::App;
 use crate::clock::Clock;
@@ -74,7 +74,7 @@ pub struct Running {
     stop: CancellationToken,
     serving: tokio::task::JoinHandle<()>,
     relay: tokio::task::JoinHandle<()>,
-    feed: tokio::task::JoinHandle<()>,
+    revocation_listener: tokio::task::JoinHandle<()>,
     outbox: tokio::task::JoinHandle<()>,
     collector: tokio::task::JoinHandle<()>,
 }
@@ -86,7 +86,7 @@ impl Running {
         // A task that panicked has said so in the log; there is nothing left to wait for.
         let _ = self.serving.await;
         let _ = self.relay.await;
-        let _ = self.feed.await;
+        let _ = self.revocation_listener.await;
         let _ = self.outbox.await;
         self.app.jobs.close();
         self.app.jobs.wait().await;
@@ -96,7 +96,7 @@ impl Running {
     }
 }
 
-/// Puts the house together on a database that is reached and migrated.
+/// Builds the application on a database that is connected and migrated.
 ///
 /// # Errors
 /// When a secret, the address or the routes are not right.
@@ -155,7 +155,8 @@ fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<Runnin
     let router = middleware::outside(router, &app.config.http);
     let relay = tokio::spawn(realtime::start(Arc::clone(&app), io, reached.session().clone(), stop.clone()));
     let collector = tokio::spawn(pictures::collect::keep_collecting(Arc::clone(&app), stop.clone()));
-    let feed = tokio::spawn(feed::follow(Arc::clone(&app), reached.session().clone(), stop.clone()));
+    let revocation_listener =
+        tokio::spawn(revocation_listener::follow(Arc::clone(&app), reached.session().clone(), stop.clone()));
     let outbox = tokio::spawn(worker::work(Arc::clone(&app), stop.clone()));
     app.jobs.spawn(overdue::keep_watch(Arc::clone(&app), stop.clone()));
     app.jobs.spawn(presence::keep_watch(Arc::clone(&app), stop.clone()));
@@ -163,7 +164,7 @@ fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<Runnin
     app.jobs.spawn(retention::keep_clearing(Arc::clone(&app), stop.clone()));
     let (bounds, ending) = (app.config.http.clone(), stop.clone());
     let serving = tokio::spawn(async move { server::serve(listener, router, &bounds, ending).await });
-    Ok(Running { app, address, engine_sessions, stop, serving, relay, feed, outbox, collector })
+    Ok(Running { app, address, engine_sessions, stop, serving, relay, revocation_listener, outbox, collector })
 }
 
 /// `comanda serve`: until a signal comes.

@@ -176,7 +176,7 @@ impl RestaurantScope {
         Self { restaurant, actor: Actor::Driver, actor_id: Some(user), who }
     }
 
-    /// The house itself, on behalf of the restaurant.
+    /// The system, on behalf of the restaurant.
     pub(crate) fn system(_proof: &'static str, restaurant: RestaurantId) -> Self {
         let who = Who { tenant: Some(restaurant), ..Who::default() };
         Self { restaurant, actor: Actor::System, actor_id: None, who }

@@ -54,7 +54,7 @@ pub enum Outcome<T> {
     Unknown,
 }
 
-/// The database, as the rest of the house sees it.
+/// The database, as the rest of the service uses it.
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: PgPool,

@@ -1,8 +1,7 @@
-//! The callers this node has seen lately, so that not every request asks the database who is behind its session.
+//! A cache of callers by session, so that not every request reads its session from the database.
 //!
-//! What is remembered is right up to a second: every revocation is read from the database by `feed.rs`, which makes
-//! this forget. When the feed has not looked for a few seconds, nothing remembered is believed and the database is
-//! asked, as if there were no memory at all.
+//! Entries are at most a second out of date: `revocation_listener.rs` reads every revocation from the database and removes
+//! what it affects. When the listener has not read for a few seconds, no entry is used and every request reads the database.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,26 +14,26 @@ use tokio::time::Instant;
 use super::Caller;
 use crate::ids::{SessionId, UserId};
 
-/// Nothing is believed for longer, whatever the feed says.
+/// The longest time that an entry is used.
 const LIFE: Duration = Duration::from_mins(1);
-/// The feed looks at least once a second; one that has not done so for this long cannot be relied on.
+/// The listener reads at least once a second; when it has not for this long, no entry is used.
 const FRESH: Duration = Duration::from_secs(3);
-/// Batches of news that a slow listener may be behind.
+/// The number of batches of revocations that a slow receiver may be behind.
 const NEWS: usize = 256;
 
-/// Something to forget: a session that has ended, or everything about a user.
+/// A revocation: of one session, or of what is cached of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Revocation {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Which; `None`: the user may do less or more than before.
+    /// The session that has ended; `None`: the roles or rights of the user have changed.
     pub session: Option<SessionId>,
 }
 
-/// What is remembered of a session.
+/// A cached session.
 #[derive(Debug, Clone, Copy)]
 pub struct Known {
-    /// Who.
+    /// The user behind the session, with roles.
     pub caller: Caller,
     /// When the session ends.
     pub expires_at: DateTime<Utc>,
@@ -42,100 +41,101 @@ pub struct Known {
     pub confirmed: i32,
 }
 
-/// The memory.
+/// The cache. It also passes revocations on to sockets.
 pub struct Callers {
-    book: Mutex<Book>,
+    state: Mutex<CacheState>,
     most: usize,
     news: broadcast::Sender<Arc<[Revocation]>>,
 }
 
 #[derive(Default)]
-struct Book {
+struct CacheState {
     entries: HashMap<SessionId, (Known, Instant)>,
-    /// Grows with each forgetting: what was read before it is not remembered after it.
+    /// Incremented by each revocation: what was read from the database before it is not cached after it.
     epoch: u64,
-    looked: Option<Instant>,
+    /// When the listener has last read the revocations; `None`: it is disconnected.
+    last_read: Option<Instant>,
 }
 
 impl Callers {
-    /// An empty memory for at most so many sessions.
+    /// An empty cache for at most `most` sessions.
     pub fn new(most: usize) -> Self {
-        Self { book: Mutex::default(), most, news: broadcast::Sender::new(NEWS) }
+        Self { state: Mutex::default(), most, news: broadcast::Sender::new(NEWS) }
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, CacheState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of a session, if it can be relied on; else the epoch to hand to [`Callers::remember`].
+    /// The cached session, if it can be used; else the epoch to pass to [`Callers::remember`].
     pub fn recall(&self, session: SessionId) -> Result<Known, u64> {
-        let book = self.book();
-        let is_fresh = book.looked.is_some_and(|looked| looked.elapsed() < FRESH);
-        let known = book.entries.get(&session).filter(|(_, since)| is_fresh && since.elapsed() < LIFE);
-        known.map(|(known, _)| *known).ok_or(book.epoch)
+        let state = self.state();
+        let is_fresh = state.last_read.is_some_and(|read| read.elapsed() < FRESH);
+        let known = state.entries.get(&session).filter(|(_, since)| is_fresh && since.elapsed() < LIFE);
+        known.map(|(known, _)| *known).ok_or(state.epoch)
     }
 
-    /// Keeps what was read from the database, unless something was revoked since `epoch`.
+    /// Caches what was read from the database, unless anything was revoked since `epoch`.
     pub fn remember(&self, session: SessionId, known: Known, epoch: u64) {
-        let mut book = self.book();
-        if book.epoch != epoch {
+        let mut state = self.state();
+        if state.epoch != epoch {
             return;
         }
-        if book.entries.len() >= self.most && !book.entries.contains_key(&session) {
-            book.entries.retain(|_, (_, since)| since.elapsed() < LIFE);
-            if book.entries.len() >= self.most {
-                book.entries.clear();
+        if state.entries.len() >= self.most && !state.entries.contains_key(&session) {
+            state.entries.retain(|_, (_, since)| since.elapsed() < LIFE);
+            if state.entries.len() >= self.most {
+                state.entries.clear();
             }
         }
-        book.entries.insert(session, (known, Instant::now()));
+        state.entries.insert(session, (known, Instant::now()));
     }
 
-    /// The access token of this number has been used; said once a number.
+    /// Records that the access token of this number has been used.
     pub fn confirm(&self, session: SessionId, counter: i32) {
-        if let Some((known, _)) = self.book().entries.get_mut(&session) {
+        if let Some((known, _)) = self.state().entries.get_mut(&session) {
             known.confirmed = known.confirmed.max(counter);
         }
     }
 
-    /// Forgets at once what this node itself has just revoked; the others, and sockets, hear of it by the feed.
+    /// Applies a revocation of this node at once. Other nodes, and sockets, receive it from the listener.
     pub fn forget(&self, revocation: Revocation) {
-        self.book().forget(&revocation);
+        self.state().forget(&revocation);
     }
 
-    /// The feed has looked, and this is what it found.
-    pub fn heard(&self, news: Vec<Revocation>) {
-        let mut book = self.book();
-        for revocation in &news {
-            book.forget(revocation);
+    /// Applies the revocations that the listener has read; called for each reading, also when there are none.
+    pub fn apply(&self, revocations: Vec<Revocation>) {
+        let mut state = self.state();
+        for revocation in &revocations {
+            state.forget(revocation);
         }
-        book.looked = Some(Instant::now());
-        drop(book);
-        if !news.is_empty() {
-            // Without sockets nobody listens.
-            let _ = self.news.send(news.into());
+        state.last_read = Some(Instant::now());
+        drop(state);
+        if !revocations.is_empty() {
+            // Fails when there are no receivers.
+            let _ = self.news.send(revocations.into());
         }
     }
 
-    /// The feed begins to look from here: what was read before may be wrong already.
+    /// Empties the cache when the listener starts to read, because entries may be out of date.
     pub fn begin(&self) {
-        let mut book = self.book();
-        book.entries.clear();
-        book.epoch += 1;
-        book.looked = Some(Instant::now());
+        let mut state = self.state();
+        state.entries.clear();
+        state.epoch += 1;
+        state.last_read = Some(Instant::now());
     }
 
-    /// The feed is broken: nothing that is remembered can be relied on.
-    pub fn deaf(&self) {
-        self.book().looked = None;
+    /// Stops the use of the cache while the listener is disconnected.
+    pub fn disconnected(&self) {
+        self.state().last_read = None;
     }
 
-    /// Revocations from now on. A listener that falls behind by too much is told so and has to ask about everybody.
+    /// Subscribes to revocations from now on. A receiver that lags behind is told so and has to check every session again.
     pub fn news(&self) -> broadcast::Receiver<Arc<[Revocation]>> {
         self.news.subscribe()
     }
 }
 
-impl Book {
+impl CacheState {
     fn forget(&mut self, revocation: &Revocation) {
         self.epoch += 1;
         match revocation.session {

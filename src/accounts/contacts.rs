@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 use super::caller::SignedIn;
 use super::recovery::tell_owner;
 use super::sql::contacts as sql;
-use super::{Caller, User, guesses};
+use super::{Caller, User, attempt_limits};
 use crate::app::App;
 use crate::client::Client;
 use crate::ids::UserId;
@@ -98,7 +98,7 @@ async fn send_code(
                 let target = if channel == Channel::Sms { reach.phone } else { Some(reach.email) };
                 let target = target
                     .ok_or_else(|| Problem::new(Code::NoPhone, "Add a phone number with PATCH /api/me first."))?;
-                guesses::take_message(tx, &shared, &target, user, client).await?;
+                attempt_limits::take_message(tx, &shared, &target, user, client).await?;
                 let code = format!("{:08}", rand::rng().random_range(0..CODES));
                 let hash = shared.seal.hash(Purpose::ContactCode, &parts(&user, channel, &target, &code));
                 let expires_at = tx.now() + LIFE;

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::guesses::{self, Counter};
+use super::attempt_limits::{self, Counter};
 use super::password::NewPassword;
 use super::sql::{self, NewUser};
 use super::{Email, UserRole, addresses, contacts, devices, preferences, profile, recovery, second_factor, sessions};
@@ -72,9 +72,9 @@ async fn register(
     Body(wanted): Body<Registration>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     // Before the address is looked at, and so the same for all of them.
-    guesses::take(&app, vec![Counter::sign_ups_from(&app, client)]).await?;
+    attempt_limits::take(&app, vec![Counter::sign_ups_from(&app, client)]).await?;
     let password_hash = app.passwords.hash(&wanted.password).await?;
-    let (id, house) = (UserId::new(), Arc::clone(&app));
+    let (id, task_app) = (UserId::new(), Arc::clone(&app));
     app.db
         .write(Who::user(id), move |tx| {
             Box::pin(async move {
@@ -92,7 +92,7 @@ async fn register(
                 };
                 let is_new = sql::insert(tx, &user).await?;
                 let notice = recovery::signed_up(&wanted.email, id, is_new, tx.now());
-                outbox::tell(tx, &house.seal, &notice).await
+                outbox::tell(tx, &task_app.seal, &notice).await
             })
         })
         .await?;

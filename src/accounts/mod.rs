@@ -1,11 +1,11 @@
-//! Accounts: who signs up, who signs in, and how the rest of the house learns who is asking.
+//! Accounts: who signs up, who signs in, and how the rest of the service knows who is asking.
 //!
 //! A sign-up is always a CUSTOMER; STAFF, DRIVER and ADMIN are granted by somebody else. An access token is short-lived
 //! and names a session; what a user may do is read from the database, never from the token. Nothing here answers
 //! differently for an e-mail address that is known and one that is not.
 //!
 //! A session is one sign-in on one device. Its access token is renewed with a refresh token (`refresh.rs`); it is the
-//! session that is revoked, and every node learns of it (`feed.rs`) and stops believing what it remembers (`cache.rs`).
+//! session that is revoked, and every node learns of it (`revocation_listener.rs`) and drops it from its cache (`cache.rs`).
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -19,9 +19,9 @@ pub mod cache;
 pub mod caller;
 pub mod contacts;
 pub mod devices;
-pub mod feed;
+pub mod revocation_listener;
 pub mod granted;
-pub mod guesses;
+pub mod attempt_limits;
 pub mod http;
 pub mod idempotency_key;
 pub mod login_device;

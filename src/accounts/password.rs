@@ -163,8 +163,8 @@ impl Passwords {
     ///
     /// # Errors
     /// `busy` when too many are waiting.
-    pub fn turn(&self) -> Result<Turn<'_>, Problem> {
-        let turn = Turn { passwords: self, until: Instant::now() + self.longest_wait };
+    pub fn turn(&self) -> Result<HashingPermit<'_>, Problem> {
+        let turn = HashingPermit { passwords: self, until: Instant::now() + self.longest_wait };
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
         if before >= self.most_waiting + self.permits.available_permits() { Err(Problem::busy(2)) } else { Ok(turn) }
     }
@@ -180,13 +180,13 @@ impl Passwords {
 }
 
 /// A place in the queue, given up when dropped.
-pub struct Turn<'a> {
+pub struct HashingPermit<'a> {
     passwords: &'a Passwords,
     /// What is done for somebody before the password is looked at is part of their waiting.
     until: Instant,
 }
 
-impl Turn<'_> {
+impl HashingPermit<'_> {
     /// Whether the password belongs to the hash; without a hash, `false` at the same cost.
     ///
     /// # Errors
@@ -212,7 +212,7 @@ impl Turn<'_> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for HashingPermit<'_> {
     fn drop(&mut self) {
         self.passwords.waiting.fetch_sub(1, Ordering::Relaxed);
     }

@@ -19,8 +19,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Email;
+use super::attempt_limits::{self, CodeLength, Counter};
 use super::cache::Revocation;
-use super::guesses::{self, CodeLength, Counter};
 use super::login_device;
 use super::password::NewPassword;
 use super::sql::recovery::{self as sql, NewReset, Pending};
@@ -117,8 +117,8 @@ async fn forgot_password(
     client: Client,
     Body(asked): Body<Forgotten>,
 ) -> Result<(StatusCode, Json<ResetAsked>), Problem> {
-    let length = guesses::take_reset_request(&app, &asked.email, client, asked.device_token.as_ref()).await?;
-    let (id, house) = (ResetId::random(), Arc::clone(&app));
+    let length = attempt_limits::take_reset_request(&app, &asked.email, client, asked.device_token.as_ref()).await?;
+    let (id, task_app) = (ResetId::random(), Arc::clone(&app));
     app.db
         .write(Who::nobody(), move |tx| {
             Box::pin(async move {
@@ -128,13 +128,13 @@ async fn forgot_password(
                 };
                 let reset = NewReset {
                     id,
-                    email_key: email_key(&house.seal, &asked.email),
-                    code_hash: house.seal.hash(Purpose::ResetCode, &code_parts(&id, &code)),
+                    email_key: email_key(&task_app.seal, &asked.email),
+                    code_hash: task_app.seal.hash(Purpose::ResetCode, &code_parts(&id, &code)),
                     expires_at: tx.now() + LIFE,
                 };
                 sql::insert(tx, &reset).await?;
                 let notice = code_notice(&asked, &reset, &code);
-                outbox::tell(tx, &house.seal, &notice).await
+                outbox::tell(tx, &task_app.seal, &notice).await
             })
         })
         .await?;
@@ -214,7 +214,7 @@ async fn reset_password(
     let Pending { id, sent_by, .. } = pending.ok_or_else(|| wrong().concerning(user))?;
     let user = user.ok_or_else(wrong)?;
     let password_hash = app.passwords.hash(&reset.password).await?;
-    let (house, key) = (Arc::clone(&app), email_key(&app.seal, &reset.email));
+    let (task_app, key) = (Arc::clone(&app), email_key(&app.seal, &reset.email));
     let changed = app
         .db
         .write(Who::user(user), move |tx| {
@@ -229,7 +229,7 @@ async fn reset_password(
                 if sent_by != Some(Channel::Sms) {
                     super::sql::contacts::prove_mailbox(tx, user).await?;
                 }
-                tell_owner(tx, &house.seal, Kind::PasswordChanged, user, None).await?;
+                tell_owner(tx, &task_app.seal, Kind::PasswordChanged, user, None).await?;
                 Ok(true)
             })
         })
@@ -239,7 +239,7 @@ async fn reset_password(
     }
     app.callers.forget(Revocation { user, session: None });
     app.outbox.ring();
-    guesses::forget_passwords(&app, &reset.email, client).await?;
+    attempt_limits::forget_passwords(&app, &reset.email, client).await?;
     let device_token = login_device::issue(&app.seal, &reset.email, app.clock.now());
     Ok(Json(Done { message: "Sign in with the new password.", device_token }))
 }
@@ -258,8 +258,9 @@ async fn take_try(app: &Arc<App>, reset: &CodeAndPassword) -> Result<Option<Pend
         return app.db.write(Who::nobody(), move |tx| Box::pin(async move { sql::take_try(tx, id, key).await })).await;
     }
     let address = reset.email.as_str().as_bytes();
-    let of = [guesses::RESET_TRIES, guesses::RESET_TRIES_A_DAY].map(|bound| Counter::new(app, bound, &[address]));
-    guesses::take(app, of.to_vec()).await?;
+    let of = [attempt_limits::RESET_TRIES, attempt_limits::RESET_TRIES_A_DAY]
+        .map(|bound| Counter::new(app, bound, &[address]));
+    attempt_limits::take(app, of.to_vec()).await?;
     app.db.read(Who::nobody(), move |tx| Box::pin(async move { sql::newest(tx, key).await })).await
 }
 
@@ -275,7 +276,7 @@ pub async fn sent(tx: &mut Tx, dedupe_key: &str, channel: Channel) -> Result<(),
     }
 }
 
-/// Tells the owner of an account how it is guarded now: by e-mail, at the number if it is proved, and at one that was
+/// Tells the owner of an account how it is with_attempt_limit now: by e-mail, at the number if it is proved, and at one that was
 /// (`before`).
 ///
 /// # Errors

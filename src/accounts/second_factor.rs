@@ -14,9 +14,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::attempt_limits::{self, Counter};
 use super::cache::Revocation;
 use super::caller::SignedIn;
-use super::guesses::{self, Counter};
 use super::password::GivenPassword;
 use super::recovery::tell_owner;
 use super::sessions::authenticate_again;
@@ -243,9 +243,9 @@ async fn confirm_second_factor(
     client: Client,
     Body(given): Body<FirstCode>,
 ) -> Result<Json<RecoveryCodes>, Problem> {
-    let (user, session, house) = (caller.user, caller.session, Arc::clone(&app));
+    let (user, session, task_app) = (caller.user, caller.session, Arc::clone(&app));
     let tries = Counter::second_factor(&app, user, client);
-    guesses::take(&app, tries.clone()).await?;
+    attempt_limits::take(&app, tries.clone()).await?;
     let codes: Vec<String> =
         (0..RECOVERY_CODES).map(|_| totp::base32(&rand::random::<[u8; 7]>())[..10].to_owned()).collect();
     let hashes: Vec<_> = codes.iter().map(|code| recovery_hash(&app.seal, user, code).to_vec()).collect();
@@ -254,15 +254,15 @@ async fn confirm_second_factor(
             Box::pin(async move {
                 let factor = sql::hold(tx, user).await?.filter(|factor| factor.confirmed_at.is_none());
                 let factor = factor.ok_or_else(wrong)?;
-                let key = house.seal.open(Purpose::SecondFactor, user.as_bytes(), &factor.secret)?;
+                let key = task_app.seal.open(Purpose::SecondFactor, user.as_bytes(), &factor.secret)?;
                 let step = totp::step_of(&key, given.code.trim(), tx.now(), factor.last_step).ok_or_else(wrong)?;
                 sql::advance(tx, user, step).await?;
                 sql::put_recovery_codes(tx, user, &hashes).await?;
-                changed(tx, &house.seal, user, Some(session), Kind::SecondFactorAdded).await
+                changed(tx, &task_app.seal, user, Some(session), Kind::SecondFactorAdded).await
             })
         })
         .await?;
-    guesses::give_back(&app, tries).await?;
+    attempt_limits::give_back(&app, tries).await?;
     app.callers.forget(Revocation { user, session: None });
     app.outbox.ring();
     let recovery_codes = codes.iter().map(|code| format!("{}-{}", &code[..5], &code[5..])).collect();
@@ -302,22 +302,22 @@ async fn remove_second_factor(
     client: Client,
     Body(removal): Body<Removal>,
 ) -> Result<StatusCode, Problem> {
-    let (user, session, house) = (caller.user, caller.session, Arc::clone(&app));
+    let (user, session, task_app) = (caller.user, caller.session, Arc::clone(&app));
     let given = Given::one_of(removal.code, removal.recovery_code)?;
     authenticate_again(&app, user, client, &removal.password).await?;
     let tries = Counter::second_factor(&app, user, client);
-    guesses::take(&app, tries.clone()).await?;
+    attempt_limits::take(&app, tries.clone()).await?;
     app.db
         .write(Who::credentials(user, session), move |tx| {
             Box::pin(async move {
                 let owner = super::sql::get(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
-                check(tx, &house.seal, &owner, &given).await?;
+                check(tx, &task_app.seal, &owner, &given).await?;
                 sql::remove(tx, user).await?;
-                changed(tx, &house.seal, user, Some(session), Kind::SecondFactorRemoved).await
+                changed(tx, &task_app.seal, user, Some(session), Kind::SecondFactorRemoved).await
             })
         })
         .await?;
-    guesses::give_back(&app, tries).await?;
+    attempt_limits::give_back(&app, tries).await?;
     app.callers.forget(Revocation { user, session: None });
     app.outbox.ring();
     Ok(StatusCode::NO_CONTENT)

@@ -13,9 +13,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Session;
+use super::attempt_limits::{self, Counter};
 use super::cache::Revocation;
 use super::caller::SignedIn;
-use super::guesses::{self, Counter};
 use super::password::{GivenPassword, NewPassword};
 use super::recovery::tell_owner;
 use super::sql::sessions::{self as sql, Device, Reason, Refreshed};
@@ -203,9 +203,10 @@ async fn change_password(
 ) -> Result<StatusCode, Problem> {
     let old_hash = authenticate_again(&app, caller.user, client, &change.current_password).await?;
     // Taken whether it succeeds or not: each one hashes, ends sessions and tells the owner.
-    guesses::take(&app, vec![Counter::new(&app, guesses::PASSWORD_CHANGES, &[caller.user.as_bytes()])]).await?;
+    attempt_limits::take(&app, vec![Counter::new(&app, attempt_limits::PASSWORD_CHANGES, &[caller.user.as_bytes()])])
+        .await?;
     let new_hash = app.passwords.hash(&change.new_password).await?;
-    let (user, session, house) = (caller.user, caller.session, Arc::clone(&app));
+    let (user, session, task_app) = (caller.user, caller.session, Arc::clone(&app));
     let changed = app
         .db
         .write(Who::credentials(user, session), move |tx| {
@@ -215,7 +216,7 @@ async fn change_password(
                     return Ok(false);
                 }
                 sql::revoke_all(tx, user, Some(session), Reason::PasswordChanged).await?;
-                tell_owner(tx, &house.seal, Kind::PasswordChanged, user, None).await?;
+                tell_owner(tx, &task_app.seal, Kind::PasswordChanged, user, None).await?;
                 Ok(true)
             })
         })
@@ -245,11 +246,11 @@ pub async fn authenticate_again(
     let turn = app.passwords.turn()?;
     let hash = super::sql::password_hash(&app.db, user).await?.ok_or_else(Problem::unauthenticated)?;
     let tries = Counter::passwords_again(app, user, client);
-    guesses::take(app, tries.clone()).await?;
+    attempt_limits::take(app, tries.clone()).await?;
     if !turn.check(given, Some(hash.clone())).await? {
         return Err(wrong_password());
     }
-    guesses::give_back(app, tries).await?;
+    attempt_limits::give_back(app, tries).await?;
     Ok(hash)
 }
 

@@ -11,7 +11,7 @@ pub mod admin;
 pub mod belongings;
 pub mod contacts;
 pub mod profile;
-pub mod guesses;
+pub mod attempt_limits;
 pub mod recovery;
 pub mod retention;
 pub mod revocations;

@@ -118,7 +118,7 @@ impl Tokens {
         }
         let key = self.keys.iter().find(|key| header.kid.as_deref() == Some(key.kid.as_str()))?;
         let mut validation = Validation::new(Algorithm::HS256);
-        // Times are checked below, against the clock of the house.
+        // Times are checked below, against the injected clock.
         validation.validate_exp = false;
         validation.required_spec_claims.clear();
         validation.set_issuer(&[ISSUER]);

@@ -10,11 +10,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::content;
+use super::actions::content;
+use super::actions::merge::{CartMerge, GuestClaim};
 use super::owner::Shopper;
 use super::sql::RequestedLine;
 use super::sql::lines::{Extent, LineWrite};
-use super::takeover::{Claim, TakeOver};
 use super::{Cart, Quantity};
 use crate::accounts::caller::SignedIn;
 use crate::app::App;
@@ -225,16 +225,16 @@ struct GuestCarts {
 /// the same user; a token that is wrong, expired or already used by another user moves nothing.
 #[utoipa::path(post, path = "/api/me/carts", tag = "cart", security(("token" = [])), request_body = GuestCarts,
     responses(
-        (status = 200, description = "The merged carts, and the lines that could not be merged", body = TakeOver),
+        (status = 200, description = "The merged carts, and the lines that could not be merged", body = CartMerge),
         (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn take_over_carts(
     State(app): State<Arc<App>>,
     SignedIn(caller): SignedIn,
     Body(given): Body<GuestCarts>,
-) -> Result<Json<TakeOver>, Problem> {
-    let (user, claim) = (caller.user, Claim::of(&app, Some(&given.guest_token)).await?);
+) -> Result<Json<CartMerge>, Problem> {
+    let (user, claim) = (caller.user, GuestClaim::of(&app, Some(&given.guest_token)).await?);
     let taken =
         app.db.write(claim.who(user), move |tx| Box::pin(async move { claim.take_over(tx, user).await })).await?;
-    Ok(Json(taken.unwrap_or_else(TakeOver::nothing)))
+    Ok(Json(taken.unwrap_or_else(CartMerge::nothing)))
 }

@@ -16,7 +16,7 @@ use crate::restaurants::tax::{Portion, TaxClass};
 
 /// A line as the tables know it, with the menu's word on its item.
 #[derive(Debug, Clone)]
-pub struct Wish {
+pub struct UnpricedLine {
     /// What the client calls the line.
     pub key: String,
     /// What.
@@ -97,7 +97,7 @@ pub struct StoredLine {
     pub available_from: Option<DateTime<Utc>>,
 }
 
-impl Wish {
+impl UnpricedLine {
     /// Holds the line against the groups of the menu. Whether enough is left is said of all lines together, by
     /// [`super::shortage::mark`].
     ///

@@ -15,7 +15,7 @@ use crate::menu::configure;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = UnmergedReason)]
-pub enum WhyLeft {
+pub enum UnmergedReason {
     /// The user has ordered here since it was written.
     OrderedSince,
     /// The user has written a line of that key later, or taken it out.
@@ -28,7 +28,7 @@ pub enum WhyLeft {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = UnmergedLine)]
-pub struct LeftBehind {
+pub struct UnmergedLine {
     /// What the client called it.
     pub key: String,
     /// What.
@@ -37,12 +37,12 @@ pub struct LeftBehind {
     #[schema(minimum = 1, maximum = 99)]
     pub quantity: i32,
     /// Why.
-    pub reason: WhyLeft,
+    pub reason: UnmergedReason,
 }
 
 /// The user's cart, before.
 #[derive(Debug, Default)]
-pub struct Own {
+pub struct UserCart {
     /// Its lines, those that were taken out among them.
     pub lines: Vec<Line>,
     /// Everything written before was replaced, by a cart that was put whole or by the last order.
@@ -53,18 +53,18 @@ pub struct Own {
 
 /// What is to be written, and what stays behind.
 #[derive(Debug, Default)]
-pub struct Plan {
+pub struct MergePlan {
     /// In this sequence.
     pub writes: Vec<Line>,
     /// In the sequence of the guest's cart.
-    pub left_behind: Vec<LeftBehind>,
+    pub left_behind: Vec<UnmergedLine>,
 }
 
 /// Of two writes of a line the later holds, and what was written before the last order belongs to that order, as ever.
 /// A cart that was put whole knew nothing of the guest's lines: they count as written right then. What the user has
 /// stays; of the guest's lines the first ones come along, until there are a hundred lines, or as many choices as a cart may
 /// have.
-pub fn plan(own: &Own, theirs: Vec<Line>, most_choices: usize) -> Plan {
+pub fn plan(own: &UserCart, theirs: Vec<Line>, most_choices: usize) -> MergePlan {
     let known: BTreeMap<_, _> = own.lines.iter().map(|line| (line.key.clone(), (line.at, line.is_live()))).collect();
     let choices_of: BTreeMap<_, _> = own.lines.iter().map(|line| (line.key.clone(), line.choices())).collect();
     let is_before = |line: &Line| own.ordered_at.is_some_and(|ordered| line.at < ordered);
@@ -75,18 +75,18 @@ pub fn plan(own: &Own, theirs: Vec<Line>, most_choices: usize) -> Plan {
     let ended: Vec<_> = ends.map(|line| choices_of.get(&line.key).copied().unwrap_or_default()).collect();
     let mut live = own.lines.iter().filter(|line| line.is_live()).count() - ended.len();
     let mut choices = choices_of.values().sum::<usize>() - ended.iter().sum::<usize>();
-    let mut plan = Plan::default();
+    let mut plan = MergePlan::default();
     for mut line in theirs {
         let is_further = line.is_live() && !is_live(&line.key);
         let before = choices_of.get(&line.key).copied().unwrap_or_default();
         let reason = if is_before(&line) {
-            Some(WhyLeft::OrderedSince)
+            Some(UnmergedReason::OrderedSince)
         } else if loses(&line) {
-            Some(WhyLeft::WrittenLater)
+            Some(UnmergedReason::WrittenLater)
         } else {
             let has_no_room = is_further && live >= MOST_LINES;
             let is_too_much = line.choices() > before && choices - before + line.choices() > most_choices;
-            (line.is_live() && (has_no_room || is_too_much)).then_some(WhyLeft::CartFull)
+            (line.is_live() && (has_no_room || is_too_much)).then_some(UnmergedReason::CartFull)
         };
         if let Some(reason) = reason {
             plan.left_behind.extend(line.left_behind(reason));
@@ -112,8 +112,8 @@ impl Line {
     }
 
     /// What is told of it; nothing of a line that was taken out.
-    pub fn left_behind(self, reason: WhyLeft) -> Option<LeftBehind> {
+    pub fn left_behind(self, reason: UnmergedReason) -> Option<UnmergedLine> {
         let content = self.content?;
-        Some(LeftBehind { key: self.key, item_id: content.item_id, quantity: content.quantity, reason })
+        Some(UnmergedLine { key: self.key, item_id: content.item_id, quantity: content.quantity, reason })
     }
 }

@@ -14,14 +14,13 @@ use crate::menu::allergens::Effective;
 use crate::money::Money;
 use crate::problem::FieldError;
 
-pub mod content;
+pub mod actions;
 pub mod http;
 pub mod line;
 pub mod merge;
 pub mod owner;
 pub mod shortage;
 pub mod sql;
-pub mod takeover;
 
 pub use line::StoredLine;
 pub use owner::Owner;

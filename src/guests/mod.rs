@@ -1,7 +1,7 @@
 //! Guests: somebody without an account fills carts, and finds them in their account when they sign in.
 //!
 //! A guest is a random secret, of which the database keeps a keyed hash, and has carts and nothing else. Whoever signs
-//! in with the secret takes the carts over, once (`cart/takeover.rs`); from then on it opens nothing. A guest who writes to no cart for
+//! in with the secret takes the carts over, once (`cart/actions/merge.rs`); from then on it opens nothing. A guest who writes to no cart for
 //! `GUEST_LIFE` is forgotten, carts and all.
 
 use axum::http::{HeaderValue, header};

@@ -59,18 +59,18 @@ pub async fn touch(tx: &mut Tx, guest: GuestId, expires_at: DateTime<Utc>) -> Re
 }
 
 /// Who took a guest over, and what they were answered.
-pub struct Standing {
+pub struct MergeState {
     /// Who.
     pub by: Option<UserId>,
-    /// The answer, as JSON (`cart::takeover::TakeOver`).
+    /// The answer, as JSON (`cart::actions::merge::CartMerge`).
     pub answer: Option<Json<Value>>,
 }
 
 /// How a guest stands who has not expired; held, so that two who come for the carts take turns.
-pub async fn hold(tx: &mut Tx, guest: GuestId) -> Result<Option<Standing>, Problem> {
+pub async fn hold(tx: &mut Tx, guest: GuestId) -> Result<Option<MergeState>, Problem> {
     let now = tx.now();
     let standing = sqlx::query_as!(
-        Standing,
+        MergeState,
         r#"select taken_over_by as by, taken_over as "answer: _" from guests
            where id = $1 and expires_at > $2 for update"#,
         guest as GuestId,

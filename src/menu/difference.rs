@@ -13,16 +13,16 @@ use crate::money::Currency;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = MenuChangeType)]
-pub enum Fate {
-    /// It is new.
+pub enum ChangeKind {
+    /// The document adds it.
     Created,
-    /// It is another.
+    /// At least one field differs.
     Updated,
-    /// It goes.
+    /// The document does not have it any more.
     Deleted,
 }
 
-/// What kind of thing.
+/// The kind of an entity on the menu.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -41,7 +41,7 @@ pub enum Kind {
 #[schema(as = MenuChange)]
 pub struct Change {
     /// What becomes of it.
-    pub change: Fate,
+    pub change: ChangeKind,
     /// What it is.
     pub kind: Kind,
     /// Its id; of something new, null until it is there.
@@ -70,8 +70,8 @@ pub struct FieldChange {
     pub after: Value,
 }
 
-/// Something on a menu that a document can name.
-pub(super) trait Thing: PartialEq {
+/// An entity on a menu that a document can name: category, item, modifier group or modifier.
+pub(super) trait MenuEntity: PartialEq {
     /// What it is.
     const KIND: Kind;
     /// Its id.
@@ -119,7 +119,7 @@ impl Called {
 
 macro_rules! things {
     ($($kind:ident = $variant:ident, |$one:ident, $called:ident| $fields:tt;)*) => {$(
-        impl Thing for $kind {
+        impl MenuEntity for $kind {
             const KIND: Kind = Kind::$variant;
 
             fn id(&self) -> String {
@@ -173,14 +173,14 @@ fn fields(before: &Value, after: &Value) -> Vec<FieldChange> {
     changed.collect()
 }
 
-fn compare<'a, T: Thing + 'a>(
+fn compare<'a, T: MenuEntity + 'a>(
     before: impl Iterator<Item = &'a T> + Clone,
     after: impl Iterator<Item = &'a T> + Clone,
     called: &Called,
     changes: &mut Vec<Change>,
 ) {
     let change = |change, one: &T, fields| Change {
-        id: (change != Fate::Created).then(|| one.id()),
+        id: (change != ChangeKind::Created).then(|| one.id()),
         kind: T::KIND,
         key: one.key().map(ToOwned::to_owned),
         name: one.name().to_owned(),
@@ -188,21 +188,21 @@ fn compare<'a, T: Thing + 'a>(
         fields,
     };
     let old_by_id: HashMap<_, _> = before.clone().map(|old| (old.id(), old)).collect();
-    let kept: HashSet<_> = after.clone().map(Thing::id).collect();
+    let kept: HashSet<_> = after.clone().map(MenuEntity::id).collect();
     for new in after {
         match old_by_id.get(&new.id()) {
-            None => changes.push(change(Fate::Created, new, Vec::new())),
+            None => changes.push(change(ChangeKind::Created, new, Vec::new())),
             Some(old) if *old == new => {}
             Some(old) => {
                 let fields = fields(&old.fields(called), &new.fields(called));
                 if !fields.is_empty() {
-                    changes.push(change(Fate::Updated, new, fields));
+                    changes.push(change(ChangeKind::Updated, new, fields));
                 }
             }
         }
     }
     let gone = before.filter(|old| !kept.contains(&old.id()));
-    changes.extend(gone.map(|old| change(Fate::Deleted, old, Vec::new())));
+    changes.extend(gone.map(|old| change(ChangeKind::Deleted, old, Vec::new())));
 }
 
 fn modifiers(contents: &Contents) -> impl Iterator<Item = &Modifier> + Clone {
@@ -216,7 +216,7 @@ pub fn between(before: &Contents, after: &Contents) -> Vec<Change> {
         let [one, other] = [&before.language, &after.language].map(|language| json!(language));
         let fields = vec![FieldChange { field: "language".into(), before: one, after: other }];
         let name = after.language.clone().unwrap_or_default();
-        changes.push(Change { change: Fate::Updated, kind: Kind::Menu, id: None, key: None, name, fields });
+        changes.push(Change { change: ChangeKind::Updated, kind: Kind::Menu, id: None, key: None, name, fields });
     }
     let called = Called::of([before, after]);
     compare(before.categories.iter(), after.categories.iter(), &called, &mut changes);

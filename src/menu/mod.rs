@@ -24,7 +24,7 @@ pub mod dayparts;
 pub mod difference;
 pub mod document;
 pub mod groups;
-pub mod heads;
+pub mod version_batcher;
 pub mod http;
 pub mod image;
 pub mod input;

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::heads::Heads;
+use super::version_batcher::VersionBatcher;
 use super::{languages, part, sql, wire};
 use crate::cache::{Answer, Cache, Key};
 use crate::config::Menus;
@@ -20,7 +20,7 @@ use crate::wire::APPLICATION_JSON;
 /// Finished menus, and the question whether they still hold.
 pub struct Published {
     db: Database,
-    heads: Heads,
+    versions: VersionBatcher,
     cache: Cache,
     heavy: HeavyWork,
 }
@@ -37,7 +37,7 @@ impl Published {
         heavy: HeavyWork,
     ) -> Result<Self, redis::RedisError> {
         let cache = Cache::new(bounds.cache_bytes, bounds.cache_life, redis)?;
-        Ok(Self { heads: Heads::new(db.clone()), db, cache, heavy })
+        Ok(Self { versions: VersionBatcher::new(db.clone()), db, cache, heavy })
     }
 
     /// What is kept, for those who measure it.
@@ -60,16 +60,17 @@ impl Published {
     ) -> Result<Arc<Answer>, Problem> {
         let mut key = Key { kind: "menu", subject: restaurant.uuid(), language: None, part: None };
         let part = category.map(CategoryId::uuid);
-        let head = match self.heads.of(restaurant).await {
-            Ok(head) => head.ok_or_else(Problem::not_found)?,
+        let current = match self.versions.of(restaurant).await {
+            Ok(version) => version.ok_or_else(Problem::not_found)?,
             Err(problem) if problem.code() == Code::Busy => {
                 return self.cache.near(&Key { part, ..key }, 0, now).ok_or(problem);
             }
             Err(problem) => return Err(problem),
         };
-        key.language = languages::choose(wanted, head.language.as_deref(), &head.languages).map(ToOwned::to_owned);
-        let Some(category) = category else { return self.whole(restaurant, key, head.version, now).await };
-        let (of_part, version) = (Key { part, ..key.clone() }, head.version);
+        key.language =
+            languages::choose(wanted, current.language.as_deref(), &current.languages).map(ToOwned::to_owned);
+        let Some(category) = category else { return self.whole(restaurant, key, current.version, now).await };
+        let (of_part, version) = (Key { part, ..key.clone() }, current.version);
         let build = || async move {
             let whole = self.whole(restaurant, key, version, now).await?;
             let cut = self.heavy.run(Beneficiary::Restaurant(restaurant), move || part::cut(&whole, category)).await?;

@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use super::difference::{self, Change};
 use super::document::Document;
-use super::sql::whole::Gone;
+use super::sql::whole::Removed;
 use super::table::Table;
-use super::target::{Kitchen, Rules, target};
+use super::target::{Rules, StockPolicy, target};
 use super::{Contents, Group, Item, Modifier, sql};
 use crate::app::App;
 use crate::config::Menus;
@@ -94,8 +94,8 @@ impl Source {
         Ok(Plan { current, target, changes, search_words })
     }
 
-    const fn kitchen(&self) -> Kitchen {
-        if matches!(self, Self::Restaurant(..)) { Kitchen::Own } else { Kitchen::AsSaid }
+    const fn stock_policy(&self) -> StockPolicy {
+        if matches!(self, Self::Restaurant(..)) { StockPolicy::Own } else { StockPolicy::AsSaid }
     }
 }
 
@@ -115,7 +115,7 @@ pub async fn replace(app: &App, scope: RestaurantScope, source: Source, how: How
         });
         let (current, tax_classes) = read.await?;
         how.if_match.check(current.version, json!({ "version": current.version }))?;
-        let rules = Rules { kitchen: source.kitchen(), bounds: how.bounds, tax_classes: tax_classes.clone() };
+        let rules = Rules { stock_policy: source.stock_policy(), bounds: how.bounds, tax_classes: tax_classes.clone() };
         let from = Arc::clone(&source);
         let plan = Arc::new(app.heavy.run(scope.into(), move || from.plan(current, &rules)).await??);
         let version = plan.current.version;
@@ -163,7 +163,7 @@ async fn replace_locked(
             let current = contents(tx, scope.restaurant()).await?;
             how.if_match.check(current.version, json!({ "version": current.version }))?;
             let tax_classes = restaurants::sql::tax::hold(tx, &scope).await?;
-            let rules = Rules { kitchen: source.kitchen(), bounds: how.bounds, tax_classes };
+            let rules = Rules { stock_policy: source.stock_policy(), bounds: how.bounds, tax_classes };
             let plan = heavy.run(scope.into(), move || source.plan(current, &rules)).await??;
             let applied = !plan.changes.is_empty();
             if applied {
@@ -211,8 +211,8 @@ async fn apply(tx: &mut Tx, scope: &RestaurantScope, plan: &Plan) -> Result<(), 
     if !items.is_empty() || !modifiers.is_empty() {
         sql::whole::count(tx, scope, &items, &modifiers).await?;
     }
-    let gone = gone(current, target);
-    sql::whole::hide(tx, scope, &gone).await?;
+    let removed = removed(current, target);
+    sql::whole::hide(tx, scope, &removed).await?;
     sql::edited(tx, scope).await?;
     sql::set_language(tx, scope, target.language.as_deref()).await
 }
@@ -233,13 +233,13 @@ fn changed<'a, T: PartialEq>(before: &[T], after: &'a [T], id: impl Fn(&T) -> Uu
     after.iter().filter(|new| before.get(&id(new)).is_none_or(|old| old != new)).collect()
 }
 
-fn gone(before: &Contents, after: &Contents) -> Gone {
+fn removed(before: &Contents, after: &Contents) -> Removed {
     fn missing(before: impl Iterator<Item = Uuid>, after: impl Iterator<Item = Uuid>) -> Vec<Uuid> {
         let kept: HashSet<_> = after.collect();
         before.filter(|id| !kept.contains(id)).collect()
     }
     let ids = |groups| modifiers(groups).map(|one| one.id.uuid());
-    Gone {
+    Removed {
         items: missing(before.items.iter().map(|one| one.id.uuid()), after.items.iter().map(|one| one.id.uuid())),
         modifiers: missing(ids(&before.groups), ids(&after.groups)),
         groups: missing(before.groups.iter().map(|one| one.id.uuid()), after.groups.iter().map(|one| one.id.uuid())),

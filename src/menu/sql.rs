@@ -5,8 +5,8 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::dayparts::DayPart;
-use super::heads::Head;
 use super::translations::Translations;
+use super::version_batcher::PublishedVersion;
 use super::{Category, Contents};
 use crate::events::{self, Concerns, Event, EventKind};
 use crate::ids::{CategoryId, RestaurantId};
@@ -20,8 +20,9 @@ pub mod items;
 pub mod stock;
 pub mod whole;
 
-/// What menus are at, of the restaurants that exist: one statement outside any transaction, on what everybody may read.
-pub async fn heads(db: &Database, restaurants: &[Uuid]) -> Result<Vec<(RestaurantId, Head)>, Problem> {
+/// The current versions of the menus of these restaurants; those that do not exist are left out. One statement outside any
+/// transaction, on data that is public.
+pub async fn versions(db: &Database, restaurants: &[Uuid]) -> Result<Vec<(RestaurantId, PublishedVersion)>, Problem> {
     let rows = sqlx::query!(
         r#"select r.id as "id!: RestaurantId", coalesce(m.version, 1) as "version!", m.language as "language?",
                   coalesce(m.languages, '{}') as "languages!"
@@ -30,8 +31,8 @@ pub async fn heads(db: &Database, restaurants: &[Uuid]) -> Result<Vec<(Restauran
     )
     .fetch_all(db.pool())
     .await?;
-    let head = |version, language, languages| Head { version, language, languages };
-    Ok(rows.into_iter().map(|row| (row.id, head(row.version, row.language, row.languages))).collect())
+    let published = |version, language, languages| PublishedVersion { version, language, languages };
+    Ok(rows.into_iter().map(|row| (row.id, published(row.version, row.language, row.languages))).collect())
 }
 
 /// Gives the menu its next version, and says so: the end of every change of it that a guest can see. Its lock comes last,

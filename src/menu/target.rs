@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
-use super::difference::Thing;
+use super::difference::MenuEntity;
 use super::document::{Document, DocumentCategory, DocumentGroup, DocumentItem, DocumentModifier, Key};
 use super::input::{Faults, Stock};
 use super::items::MOST_GROUPS;
@@ -16,16 +16,16 @@ use crate::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId};
 use crate::problem::FieldError;
 use crate::restaurants::tax::TaxClass;
 
-/// Who says what is switched off and how much is left.
+/// Whether availability and stock come from the document or stay as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kitchen {
-    /// The document, where it says something.
+pub enum StockPolicy {
+    /// From the document, where it states them.
     AsSaid,
-    /// The kitchen itself: the document is that of another. Only what is new is switched off where the document says so.
+    /// They stay as they are, because the document is another restaurant's menu. Only new entities take them from it.
     Own,
 }
 
-impl Kitchen {
+impl StockPolicy {
     /// On or off, and until when.
     fn switched(self, said: Option<bool>, before: Option<Switch>) -> Switch {
         match (said, before) {
@@ -52,7 +52,7 @@ struct Known<'a, T> {
     named: HashSet<String>,
 }
 
-impl<'a, T: Thing> Known<'a, T> {
+impl<'a, T: MenuEntity> Known<'a, T> {
     fn new(things: &'a [T]) -> Self {
         Self {
             by_id: things.iter().map(|thing| (thing.id(), thing)).collect(),
@@ -64,7 +64,7 @@ impl<'a, T: Thing> Known<'a, T> {
     /// What was there under this key, if anything. A key that names what was named before is a fault.
     fn take(&mut self, key: &Key, place: &str, faults: &mut Faults) -> Option<&'a T> {
         let found = self.by_id.get(key.as_str()).or_else(|| self.by_key.get(key.as_str())).copied();
-        if !self.named.insert(found.map_or_else(|| key.as_str().to_owned(), Thing::id)) {
+        if !self.named.insert(found.map_or_else(|| key.as_str().to_owned(), MenuEntity::id)) {
             faults.note(format!("{place}/key"), format!("“{}” is the key of an earlier one", key.as_str()));
         }
         found
@@ -72,15 +72,15 @@ impl<'a, T: Thing> Known<'a, T> {
 }
 
 /// The key that a thing has from then on: its own, if any, where it was there, or else the one it was given.
-fn key(before: Option<&impl Thing>, wanted: &Key) -> Option<String> {
-    before.map_or(Some(wanted.as_str()), Thing::key).map(ToOwned::to_owned)
+fn key(before: Option<&impl MenuEntity>, wanted: &Key) -> Option<String> {
+    before.map_or(Some(wanted.as_str()), MenuEntity::key).map(ToOwned::to_owned)
 }
 
 /// What a menu may be.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// Who says what is switched off and how much is left.
-    pub kitchen: Kitchen,
+    /// Whether availability and stock come from the document.
+    pub stock_policy: StockPolicy,
     /// How much it may hold.
     pub bounds: Menus,
     /// The restaurant's tax classes.
@@ -200,7 +200,7 @@ impl Target<'_> {
         self.faults.translations(&place, &wanted.translations);
         self.faults.food(&place, wanted.allergens.as_deref(), &wanted.diets);
         let switch = before.map(|one| (one.available, one.unavailable_until));
-        let (available, unavailable_until) = self.rules.kitchen.switched(wanted.available, switch);
+        let (available, unavailable_until) = self.rules.stock_policy.switched(wanted.available, switch);
         Item {
             id: before.map_or_else(ItemId::new, |one| one.id),
             key: key(before, &wanted.key),
@@ -211,7 +211,7 @@ impl Target<'_> {
             tax_class: wanted.tax_class.clone(),
             available,
             unavailable_until,
-            stock: self.rules.kitchen.counted(wanted.stock, before.and_then(|one| one.stock)),
+            stock: self.rules.stock_policy.counted(wanted.stock, before.and_then(|one| one.stock)),
             position,
             day_parts: wanted.day_parts.clone(),
             allergens: wanted.allergens.clone(),
@@ -282,7 +282,7 @@ impl Target<'_> {
         self.faults.translations(place, &wanted.translations);
         self.faults.food(place, wanted.allergens.as_deref(), &wanted.diets);
         let switch = before.map(|one| (one.available, one.unavailable_until));
-        let (available, unavailable_until) = self.rules.kitchen.switched(wanted.available, switch);
+        let (available, unavailable_until) = self.rules.stock_policy.switched(wanted.available, switch);
         Modifier {
             id: before.map_or_else(ModifierId::new, |one| one.id),
             key: key(before, &wanted.key),
@@ -291,7 +291,7 @@ impl Target<'_> {
             tax_class: wanted.tax_class.clone(),
             available,
             unavailable_until,
-            stock: self.rules.kitchen.counted(wanted.stock, before.and_then(|one| one.stock)),
+            stock: self.rules.stock_policy.counted(wanted.stock, before.and_then(|one| one.stock)),
             allergens: wanted.allergens.clone(),
             diets: wanted.diets.clone(),
             modifier_groups: self.asked(place, &wanted.modifier_groups),

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts;
-use crate::accounts::guesses::Counter;
+use crate::accounts::attempt_limits::Counter;
 use crate::accounts::sql::recovery::Owner;
 use crate::app::App;
 use crate::config::Mode;
@@ -56,8 +56,8 @@ async fn work_off(app: &Arc<App>, scope: PlatformScope) -> Result<bool, Problem>
     let claimed = app.db.write(scope, |tx| Box::pin(async move { sql::claim(tx, BATCH, LEASE).await })).await?;
     let more = i64::try_from(claimed.len()).is_ok_and(|count| count == BATCH);
     for message in claimed {
-        let house = Arc::clone(app);
-        app.db.write(scope, move |tx| Box::pin(async move { hand_over(tx, &house, &message).await })).await?;
+        let task_app = Arc::clone(app);
+        app.db.write(scope, move |tx| Box::pin(async move { hand_over(tx, &task_app, &message).await })).await?;
     }
     Ok(more)
 }
@@ -134,7 +134,7 @@ async fn within_limit(
         return Ok(Some(to));
     }
     let counter = Counter::messages_to(app, &to.target);
-    if accounts::sql::guesses::take(tx, &[counter]).await?.0.is_none() {
+    if accounts::sql::attempt_limits::take(tx, &[counter]).await?.0.is_none() {
         return Ok(Some(to));
     }
     tracing::warn!(kind = kind.word(), "the limit of messages to a number is reached");

@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::bounded;
 use crate::cart::sql::RequestedLine;
 use crate::client::Client;
-use crate::coupons::{CouponCode, guesses};
+use crate::coupons::{CouponCode, attempt_limits};
 use crate::events::driver_view::{carriage, event_for_driver};
 use crate::events::{Recorded, TimelineEntry};
 use crate::fulfilment::Fulfilment;
@@ -224,7 +224,7 @@ async fn place_order(
             Ok(answer)
         })
     });
-    guesses::guarded(&app, customer, Some(client.network()), code.as_ref(), recall, work).await
+    attempt_limits::with_attempt_limit(&app, customer, Some(client.network()), code.as_ref(), recall, work).await
 }
 
 /// List orders

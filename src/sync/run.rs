@@ -14,10 +14,11 @@ use crate::accounts::sql::sessions;
 use crate::accounts::{Caller, profile};
 use crate::actor::Actor;
 use crate::app::App;
+use crate::cart::Owner;
+use crate::cart::actions::content;
 use crate::cart::sql::RequestedLine;
 use crate::cart::sql::lines::LineWrite;
-use crate::cart::{Owner, content};
-use crate::coupons::guesses;
+use crate::coupons::attempt_limits;
 use crate::ids::OrderId;
 use crate::menu;
 use crate::menu::sql::stock::StockChange;
@@ -165,7 +166,8 @@ impl Unit<'_> {
         });
         // An operation that was applied is not done again, so there is nothing to recall.
         let nothing = std::future::ready(Ok(None));
-        guesses::guarded(self.app, customer, network, wanted.coupon_code.as_ref(), nothing, work).await
+        attempt_limits::with_attempt_limit(self.app, customer, network, wanted.coupon_code.as_ref(), nothing, work)
+            .await
     }
 
     async fn advance(&self, caller: &Caller, wish: StatusWish) -> Result<bool, Problem> {

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::sql::{self, Known, NewOperation, devices};
 use super::{Device, State, kinds};
-use crate::accounts::guesses::{self, Counter};
+use crate::accounts::attempt_limits::{self, Counter};
 use crate::clock::clamp;
 use crate::config;
 use crate::ids::SessionId;
@@ -82,7 +82,7 @@ pub async fn store(
 ) -> Result<Vec<Met>, Problem> {
     let held = sql::lock_device(tx, device).await?;
     if held.is_new {
-        guesses::take_within(tx, &[of_network]).await?;
+        attempt_limits::take_within(tx, &[of_network]).await?;
         let is_room = devices::count_others(tx, device).await? < bounds.max_devices;
         if !is_room && !devices::retire_idle(tx, device).await? {
             let detail = "Too many devices of this user have unfinished operations (SYNC_MAX_DEVICES). Send the missing \

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::accounts::guesses::{self, Counter};
+use crate::accounts::attempt_limits::{self, Counter};
 use crate::accounts::password::GivenPassword;
 use crate::accounts::second_factor::{self, Given, SecondFactorNeeded};
 use crate::accounts::sessions::TokenPair;
@@ -19,7 +19,7 @@ use crate::accounts::sql::second_factor::{self as factors, Challenge};
 use crate::accounts::sql::sessions::{self, Device, NewSession};
 use crate::accounts::{Email, User, login_device};
 use crate::app::App;
-use crate::cart::takeover::{Claim, TakeOver};
+use crate::cart::actions::merge::{CartMerge, GuestClaim};
 use crate::client::Client;
 use crate::ids::{ChallengeId, SessionId};
 use crate::problem::{Code, Problem, ProblemBody};
@@ -61,7 +61,7 @@ pub struct SignedInAnswer {
     user: User,
     /// What was taken over from a guest, when a `guestToken` was given.
     #[serde(skip_serializing_if = "Option::is_none")]
-    guest: Option<TakeOver>,
+    guest: Option<CartMerge>,
 }
 
 /// Signed in, or half way there.
@@ -88,7 +88,7 @@ async fn login(
     let wrong =
         || Problem::new(Code::InvalidCredentials, "Check the e-mail address and the password, or reset the password.");
     let turn = app.passwords.turn()?;
-    let taken = guesses::take_password_try(&app, &given.email, client, given.device_token.as_ref()).await?;
+    let taken = attempt_limits::take_password_try(&app, &given.email, client, given.device_token.as_ref()).await?;
     let known = sql::credentials(&app.db, &given.email).await?;
     let hash = known.as_ref().map(|known| known.password_hash.clone());
     let matches = turn.check(&given.password, hash).await?;
@@ -101,7 +101,7 @@ async fn login(
     }
     let (session, lives, id) = (SessionId::new(), app.config.accounts.sessions, user.id);
     let new = NewSession { id: session, user: id, password_hash: password_hash.clone(), with_second_factor: false };
-    let claim = Claim::of(&app, given.guest_token.as_ref()).await?;
+    let claim = GuestClaim::of(&app, given.guest_token.as_ref()).await?;
     let opened = app
         .db
         .write(claim.who(id), move |tx| {
@@ -158,16 +158,16 @@ async fn complete_login(
         app.db.write(Who::nobody(), move |tx| Box::pin(async move { factors::take_try(tx, id).await })).await?;
     let Challenge { user, password_hash } = challenge.ok_or_else(second_factor::wrong)?;
     let tries = Counter::second_factor(&app, user, client);
-    guesses::take(&app, tries.clone()).await.map_err(|problem| problem.concerning(Some(user)))?;
-    let (session, house, lives) = (SessionId::new(), Arc::clone(&app), app.config.accounts.sessions);
-    let claim = Claim::of(&app, proof.guest_token.as_ref()).await?;
+    attempt_limits::take(&app, tries.clone()).await.map_err(|problem| problem.concerning(Some(user)))?;
+    let (session, task_app, lives) = (SessionId::new(), Arc::clone(&app), app.config.accounts.sessions);
+    let claim = GuestClaim::of(&app, proof.guest_token.as_ref()).await?;
     let whose = user;
     let opened = app
         .db
         .write(claim.who(user), move |tx| {
             Box::pin(async move {
                 let user = sql::get(tx, user).await?.ok_or_else(second_factor::wrong)?;
-                second_factor::check(tx, &house.seal, &user, &given).await?;
+                second_factor::check(tx, &task_app.seal, &user, &given).await?;
                 if !factors::complete(tx, id).await? {
                     return Err(second_factor::wrong());
                 }
@@ -179,7 +179,7 @@ async fn complete_login(
         })
         .await;
     let (user, ends, guest) = opened.map_err(|problem| problem.concerning(Some(whose)))?;
-    guesses::give_back(&app, tries).await?;
+    attempt_limits::give_back(&app, tries).await?;
     app.outbox.ring();
     let tokens = TokenPair::new(&app, user.id, session, 0, ends)?;
     let email = Email::try_from(user.email.clone()).map_err(|error| Problem::internal(&error))?;

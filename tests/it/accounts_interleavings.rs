@@ -152,7 +152,7 @@ async fn stand(app: &TestApp) -> Stand {
     let person = app.customer("Ada").await;
     let shared = Arc::clone(&app.running().app);
     let claims = shared.tokens.check(person.token.as_deref().unwrap(), app.clock.now()).unwrap();
-    // As old as the clock of the house says.
+    // As old as the injected clock says.
     app.does(&format!("update sessions set refreshed_at = created_at where user_id = '{}'", claims.sub.uuid())).await;
     Stand { app: shared, user: claims.sub, session: claims.sid }
 }

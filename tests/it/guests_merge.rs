@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta};
 use comanda::cart::MOST_LINES;
-use comanda::cart::merge::{Own, WhyLeft, plan};
+use comanda::cart::merge::{UnmergedReason, UserCart, plan};
 use comanda::cart::sql::RequestedLine;
 use comanda::cart::sql::lines::Line;
 use comanda::ids::ItemId;
@@ -110,7 +110,7 @@ proptest! {
         own in cart(), theirs in cart(), replaced in prop::option::of(0_i64..10), ordered in prop::option::of(0_i64..70),
     ) {
         let instant = |second: i64| DateTime::from_timestamp(second, 0).unwrap();
-        let own = Own { lines: own, replaced_at: replaced.map(instant), ordered_at: ordered.map(instant) };
+        let own = UserCart { lines: own, replaced_at: replaced.map(instant), ordered_at: ordered.map(instant) };
         let live = |lines: &[Line]| lines.iter().filter(|line| line.content.is_some()).count();
         let (brought, before) = (live(&theirs), live(&own.lines));
         let outcome = plan(&own, theirs.clone(), 1_000);
@@ -119,7 +119,7 @@ proptest! {
         merged.extend(outcome.writes.iter().map(|line| (line.key.clone(), line.clone())));
         let merged: Vec<_> = merged.into_values().collect();
         prop_assert!(live(&merged) <= MOST_LINES.max(before), "{} lines", live(&merged));
-        let is_full = outcome.left_behind.iter().any(|line| line.reason == WhyLeft::CartFull);
+        let is_full = outcome.left_behind.iter().any(|line| line.reason == UnmergedReason::CartFull);
         prop_assert!(!is_full || live(&merged) == MOST_LINES, "left behind although there was room");
         for written in &outcome.writes {
             let held = own.lines.iter().find(|line| line.key == written.key);

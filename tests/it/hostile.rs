@@ -175,8 +175,8 @@ fn no_list_of_a_request_is_without_a_bound() {
         "may_contain: Vec<Allergen>",
         "diets: Vec<Diet>",
         "taxes: Vec<TaxAt>",
-        "carts: Vec<TakenCart>",
-        "left_behind: Vec<LeftBehind>",
+        "carts: Vec<MergedCart>",
+        "left_behind: Vec<UnmergedLine>",
         "pub modifiers: Vec<Self>",
     ];
     unbounded.retain(|line| !ours.iter().any(|one| line.contains(one)));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use comanda::config::{Config, Menus, Source};
 use comanda::menu::csv::{self, Separator};
 use comanda::menu::document::{self, Document};
-use comanda::menu::target::{Kitchen, Rules, target};
+use comanda::menu::target::{Rules, StockPolicy, target};
 use comanda::menu::{Contents, difference, table};
 use comanda::restaurants::tax::TaxClass;
 use proptest::collection::vec;
@@ -160,7 +160,7 @@ fn menus() -> BoxedStrategy<Value> {
 fn rules() -> Rules {
     let bounds = Config::read(&Source::from_pairs([("MODE", "development")])).unwrap().menus;
     let tax_classes = CLASSES.map(|name| TaxClass::try_from(name.to_owned()).unwrap()).to_vec();
-    Rules { kitchen: Kitchen::AsSaid, bounds, tax_classes }
+    Rules { stock_policy: StockPolicy::AsSaid, bounds, tax_classes }
 }
 
 fn nothing() -> Contents {

@@ -223,17 +223,17 @@ async fn staff_picture_dishes_managers_the_house_and_others_nothing() {
     let folder = Folder::new();
     let app = app_with(&folder, &[]).await;
     let luigi = app.restaurant("Luigi").opens().await;
-    let (dish, house) = (picture_of(&luigi), luigi.path("/image"));
+    let (dish, own_image) = (picture_of(&luigi), luigi.path("/image"));
     let staff = app.staff_of(&luigi).await;
     sends(&staff, &dish, files::png(20, 20)).await.expect(200);
-    sends(&staff, &house, files::png(20, 20)).await.refused(403, "forbidden");
+    sends(&staff, &own_image, files::png(20, 20)).await.refused(403, "forbidden");
     let other = app.restaurant("Other").opens().await;
     for person in [app.customer("Ada").await, other.owner.clone()] {
         sends(&person, &dish, files::png(20, 20)).await.refused(404, "not_found");
-        sends(&person, &house, files::png(20, 20)).await.refused(404, "not_found");
-        person.delete(&house).await.refused(404, "not_found");
+        sends(&person, &own_image, files::png(20, 20)).await.refused(404, "not_found");
+        person.delete(&own_image).await.refused(404, "not_found");
     }
-    sends(&app.stranger(), &house, files::png(20, 20)).await.refused(401, "unauthenticated");
+    sends(&app.stranger(), &own_image, files::png(20, 20)).await.refused(401, "unauthenticated");
     let missing = other.path(&format!("/items/{}/image", luigi.any_dish().id));
     sends(&other.owner, &missing, files::png(20, 20)).await.refused(404, "not_found");
     assert_eq!(folder.files(), 4);
@@ -255,27 +255,27 @@ async fn a_picture_that_nothing_shows_goes_a_while_later() {
     let folder = Folder::new();
     let app = app_with(&folder, &[("IMAGE_KEEP_IDLE", "1h"), ("IMAGE_COLLECT_INTERVAL", "24h")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
-    let house = &app.running().app;
+    let app_state = &app.running().app;
     let first = sends(&luigi.owner, &picture_of(&luigi), files::png(20, 20)).await.expect(200);
     let second = sends(&luigi.owner, &picture_of(&luigi), files::png(20, 20)).await.expect(200);
     assert_ne!(first["image"], second["image"]);
     sends(&luigi.owner, &luigi.path("/image"), files::png(20, 20)).await.expect(200);
     assert_eq!(folder.files(), 12);
     // It is known to be idle from here on, and kept for an hour.
-    assert_eq!(collect(house).await.unwrap(), 0);
+    assert_eq!(collect(app_state).await.unwrap(), 0);
     app.passes(TimeDelta::minutes(59));
-    assert_eq!(collect(house).await.unwrap(), 0);
+    assert_eq!(collect(app_state).await.unwrap(), 0);
     app.passes(TimeDelta::minutes(2));
-    assert_eq!(collect(house).await.unwrap(), 1);
+    assert_eq!(collect(app_state).await.unwrap(), 1);
     assert_eq!((folder.files(), app.count("select count(*) from images").await), (8, 2));
     assert_eq!(app.stranger().get(first["image"]["card"].as_str().unwrap()).await.status, 404);
     shown(&app, &second["image"]["card"]).await;
-    // What goes with its dish, and what the house takes down.
+    // What goes with its dish, and what the restaurant removes.
     luigi.owner.delete(&luigi.path(&format!("/items/{}", luigi.any_dish().id))).await.expect(204);
     luigi.owner.delete(&luigi.path("/image")).await.expect(200);
-    assert_eq!(collect(house).await.unwrap(), 0);
+    assert_eq!(collect(app_state).await.unwrap(), 0);
     app.passes(TimeDelta::minutes(61));
-    assert_eq!(collect(house).await.unwrap(), 2);
+    assert_eq!(collect(app_state).await.unwrap(), 2);
     assert_eq!((folder.files(), app.count("select count(*) from images").await), (0, 0));
 }
 
@@ -284,7 +284,7 @@ async fn what_a_crash_left_behind_is_found() {
     let folder = Folder::new();
     let app = app_with(&folder, &[("IMAGE_COLLECT_INTERVAL", "24h")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
-    let house = &app.running().app;
+    let app_state = &app.running().app;
     // Written down and not stored; stored and not shown; removed, and still written down.
     sends(&luigi.owner, &picture_of(&luigi), files::png(20, 20)).await.expect(200);
     app.does("update menu_items set image_id = null; update images set shown = null").await;
@@ -299,10 +299,10 @@ async fn what_a_crash_left_behind_is_found() {
               select restaurant_id, gen_random_uuid(), 'elsewhere', key, created_at from images limit 1",
     )
     .await;
-    assert_eq!(collect(house).await.unwrap(), 0);
+    assert_eq!(collect(app_state).await.unwrap(), 0);
     app.passes(TimeDelta::hours(2));
-    assert_eq!(collect(house).await.unwrap(), 2);
-    assert_eq!(collect(house).await.unwrap(), 0);
+    assert_eq!(collect(app_state).await.unwrap(), 2);
+    assert_eq!(collect(app_state).await.unwrap(), 0);
     assert_eq!((folder.files(), app.count("select count(*) from images").await), (0, 1));
 }
 

@@ -1,7 +1,7 @@
 //! Back in with a code: who gets one, how often it can be tried, and what strangers can spoil.
 
 use chrono::TimeDelta;
-use comanda::accounts::guesses::{RESET_REQUESTS_A_DAY, RESET_TRIES_A_DAY};
+use comanda::accounts::attempt_limits::{RESET_REQUESTS_A_DAY, RESET_TRIES_A_DAY};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};

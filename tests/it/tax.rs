@@ -330,7 +330,7 @@ async fn a_class_that_the_menu_names_stays() {
     assert_eq!(refusal["errors"][0]["pointer"], "/taxClasses");
     luigi.owner.delete(&item).await.expect(204);
     assert_eq!(luigi.owner.patch(&luigi.path(""), &none).await.expect(200)["taxClasses"], json!([]));
-    // A staff member of another house has nothing to say here.
+    // A staff member of another restaurant has nothing to say here.
     let other = app.restaurant("Other").opens().await;
     other.owner.patch(&luigi.path(""), &json!({ "taxBasisPoints": 0 })).await.refused(404, "not_found");
 }

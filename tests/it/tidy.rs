@@ -1,4 +1,4 @@
-//! The house kept in order: rules of the tree that no compiler checks.
+//! Rules of the source tree that no compiler checks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

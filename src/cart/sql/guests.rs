@@ -1,6 +1,6 @@
 //! Statements on carts of guests, and on their way into an account.
 
-use crate::cart::merge::Own;
+use crate::cart::merge::UserCart;
 use crate::ids::{CartId, GuestId, RestaurantId, UserId};
 use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
@@ -18,7 +18,7 @@ pub async fn carts(tx: &mut Tx, guest: GuestId) -> Result<Vec<(RestaurantId, Car
 }
 
 /// What a user's locked cart holds.
-pub async fn own(tx: &mut Tx, scope: &RestaurantScope, cart: CartId, user: UserId) -> Result<Own, Problem> {
+pub async fn own(tx: &mut Tx, scope: &RestaurantScope, cart: CartId, user: UserId) -> Result<UserCart, Problem> {
     let row = sqlx::query!(
         r#"select replaced_at, (select max(o.updated_at) from carts o
                                 where o.restaurant_id = $1 and o.user_id = $3 and o.status = 'ORDERED') as ordered_at
@@ -30,7 +30,7 @@ pub async fn own(tx: &mut Tx, scope: &RestaurantScope, cart: CartId, user: UserI
     .fetch_one(tx.connection())
     .await?;
     let lines = super::lines::all(tx, scope, cart).await?;
-    Ok(Own { lines, replaced_at: row.replaced_at, ordered_at: row.ordered_at })
+    Ok(UserCart { lines, replaced_at: row.replaced_at, ordered_at: row.ordered_at })
 }
 
 /// A guest's cart has become part of a user's.

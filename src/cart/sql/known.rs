@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::LineRow;
-use crate::cart::line::Wish;
+use crate::cart::line::UnpricedLine;
 use crate::cart::{StoredLine, shortage};
 use crate::ids::{ItemId, ModifierGroupId, ModifierId};
 use crate::menu::configure::{Choice, Questions};
@@ -84,7 +84,7 @@ pub(super) async fn held_against_the_menu(
             let in_time = week.serves(zone, at);
             Serving { in_time, next: if in_time { None } else { week.next_change(&time) } }
         });
-        let wish = Wish {
+        let wish = UnpricedLine {
             key: row.key,
             item_id: row.item_id,
             name: row.name,

@@ -246,7 +246,7 @@ pub async fn count(
 
 /// What goes from a menu.
 #[derive(Debug, Default)]
-pub struct Gone {
+pub struct Removed {
     /// Items.
     pub items: Vec<Uuid>,
     /// Modifiers, those of groups that go included.
@@ -258,7 +258,7 @@ pub struct Gone {
 }
 
 /// Hides what goes; nothing names it any more.
-pub async fn hide(tx: &mut Tx, scope: &RestaurantScope, gone: &Gone) -> Result<(), Problem> {
+pub async fn hide(tx: &mut Tx, scope: &RestaurantScope, gone: &Removed) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
         "with items as (

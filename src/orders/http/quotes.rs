@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::bounded;
 use crate::client::Client;
-use crate::coupons::{CouponCode, guesses};
+use crate::coupons::{CouponCode, attempt_limits};
 use crate::fulfilment::Fulfilment;
 use crate::idempotency::{Answer, Once};
 use crate::ids::{CartId, QuoteId, RestaurantId};
@@ -112,7 +112,7 @@ async fn create_quote(
     let work = key.makes(&app.db, scope, move |tx| {
         Box::pin(async move { Ok(create(tx, &scope, customer, source, &request, rules).await?.shown()?) })
     });
-    guesses::guarded(&app, customer, Some(client.network()), code.as_ref(), recall, work).await
+    attempt_limits::with_attempt_limit(&app, customer, Some(client.network()), code.as_ref(), recall, work).await
 }
 
 /// Get a quote

@@ -11,9 +11,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::cart::actions::content;
 use crate::cart::sql::lines::{Extent, LineWrite};
 use crate::cart::sql::{NOT_ON_THE_MENU, RequestedLine, unfit};
-use crate::cart::{Cart, Obstacle, Owner, content};
+use crate::cart::{Cart, Obstacle, Owner};
 use crate::idempotency::{Answer, Key};
 use crate::ids::{ItemId, OrderId};
 use crate::menu::configure::{Choice, NestedChoice};

@@ -170,17 +170,17 @@ async fn a_restaurant_shows_what_cloudinary_keeps() {
     assert_eq!(menu["categories"][0]["items"][0]["image"], item["image"]);
 
     // The one that was never kept, and then the one that is not shown any more; a removal that fails is tried again.
-    let house = &app.running().app;
-    assert_eq!(collect(house).await.unwrap(), 0);
+    let app_state = &app.running().app;
+    assert_eq!(collect(app_state).await.unwrap(), 0);
     app.passes(TimeDelta::hours(2));
-    assert_eq!(collect(house).await.unwrap(), 1);
+    assert_eq!(collect(app_state).await.unwrap(), 1);
     luigi.owner.delete(&path).await.expect(200);
-    assert_eq!(collect(house).await.unwrap(), 0);
+    assert_eq!(collect(app_state).await.unwrap(), 0);
     app.passes(TimeDelta::hours(2));
     fake.fails(vec![Fault::Answer(500, String::new()); 3]);
-    assert_eq!((collect(house).await.unwrap(), fake.pictures().len()), (0, 1));
+    assert_eq!((collect(app_state).await.unwrap(), fake.pictures().len()), (0, 1));
     app.passes(TimeDelta::hours(2));
-    assert_eq!((collect(house).await.unwrap(), fake.pictures().len()), (1, 0));
+    assert_eq!((collect(app_state).await.unwrap(), fake.pictures().len()), (1, 0));
     assert_eq!(app.count("select count(*) from images").await, 0);
     fake.agrees();
 }

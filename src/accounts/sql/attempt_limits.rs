@@ -1,7 +1,7 @@
-//! Every statement on guesses.
+//! Every statement on the counters of attempts (table `guesses`).
 
 use crate::accounts::Email;
-use crate::accounts::guesses::{Counter, UsedUp};
+use crate::accounts::attempt_limits::{Counter, UsedUp};
 use crate::problem::Problem;
 use crate::uow::Tx;
 

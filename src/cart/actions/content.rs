@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::merge::{self, LeftBehind, WhyLeft};
-use super::sql::lines::{self, Extent, LineWrite};
-use super::sql::{self, KnownGroups, OpenCart, RequestedLine};
-use super::{Cart, CartStatus, MOST_LINES, Owner, StoredLine};
+use crate::cart::merge::{self, UnmergedLine, UnmergedReason};
+use crate::cart::sql::lines::{self, Extent, LineWrite};
+use crate::cart::sql::{self, KnownGroups, OpenCart, RequestedLine};
+use crate::cart::{Cart, CartStatus, MOST_LINES, Owner, StoredLine};
 use crate::ids::{CartId, UserId};
 use crate::menu::configure;
 use crate::money::{Amount, Currency};
@@ -114,13 +114,13 @@ fn refuse_too_much(lines: usize, choices: usize, most_choices: usize) -> Result<
 }
 
 /// What became of a guest's cart.
-pub struct Merged {
+pub struct MergeResult {
     /// The user's cart.
     pub into: CartId,
     /// So many of the guest's lines are in it.
     pub lines: usize,
     /// Those that are not.
-    pub left_behind: Vec<LeftBehind>,
+    pub left_behind: Vec<UnmergedLine>,
 }
 
 /// Merges a guest's cart into the user's here, and ends it. What is not on the menu any more comes along, and is shown
@@ -134,7 +134,7 @@ pub async fn merge(
     from: CartId,
     user: UserId,
     most_choices: usize,
-) -> Result<Merged, Problem> {
+) -> Result<MergeResult, Problem> {
     let (_, OpenCart { id: into, .. }) = sql::touch(tx, scope, Owner::User(user)).await?;
     let own = sql::guests::own(tx, scope, into, user).await?;
     let plan = merge::plan(&own, lines::all(tx, scope, from).await?, most_choices);
@@ -144,8 +144,8 @@ pub async fn merge(
     let (kept, lost): (Vec<_>, Vec<_>) = plan.writes.into_iter().partition(|line| held.contains(&line.key));
     let mut left_behind = plan.left_behind;
     // Written at the very same instant, and the other one was the greater.
-    left_behind.extend(lost.into_iter().filter_map(|line| line.left_behind(WhyLeft::WrittenLater)));
-    Ok(Merged { into, lines: kept.iter().filter(|line| line.content.is_some()).count(), left_behind })
+    left_behind.extend(lost.into_iter().filter_map(|line| line.left_behind(UnmergedReason::WrittenLater)));
+    Ok(MergeResult { into, lines: kept.iter().filter(|line| line.content.is_some()).count(), left_behind })
 }
 
 /// Tells the groups that the lines were held against.

@@ -1,19 +1,20 @@
-//! Guesses at passwords and codes, counted in PostgreSQL: no restart, no second node and no empty Redis hands out new
-//! ones.
+//! Limits on attempts at passwords and codes. They are counted in PostgreSQL, so that no restart, no second node and no
+//! empty Redis grants new attempts.
 //!
-//! A count is keyed by what is guessed at *and* from which network, so that a stranger uses up only their own tries.
-//! Beside it stands one count for everybody who comes from a network the owner was never signed in from: it bounds
-//! what a crowd of networks can try together (NIST SP 800-63B asks for at most 100), and the owner, at a place where
-//! they have been before or on a device that has signed in before (`login_device.rs`), is not held by it. An address without an account is counted in exactly the same way.
+//! A counter is keyed by the attempted account *and* the network, so that a stranger uses up only their own attempts.
+//! Beside it stands one counter for all networks in which the owner was never signed in: it limits what many networks can
+//! try together (NIST SP 800-63B asks for at most 100). The owner is not held up by it in a network where they have been
+//! signed in, or on a device that has signed in before (`login_device.rs`). An address without an account is counted in
+//! exactly the same way.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ipnet::IpNet;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::Email;
-use super::login_device::{self, DeviceName};
-use super::sql::guesses as sql;
+use crate::accounts::Email;
+use crate::accounts::login_device::{self, DeviceName};
+use crate::accounts::sql::attempt_limits as sql;
 use crate::app::App;
 use crate::client::{Client, network_of};
 use crate::ids::UserId;
@@ -24,66 +25,66 @@ use crate::seal::Purpose;
 use crate::tenancy::Who;
 use crate::uow::Tx;
 
-/// So many tries in a span.
+/// The most attempts within a span of time.
 #[derive(Debug, Clone, Copy)]
-pub struct Bound {
+pub struct AttemptLimit {
     name: &'static str,
-    /// Tries.
+    /// The number of attempts.
     pub most: i32,
-    /// Until the count begins anew.
+    /// The time after which the count starts again.
     pub span: TimeDelta,
 }
 
-impl Bound {
-    /// So many in so long; the name keeps its counts apart from those of other bounds.
+impl AttemptLimit {
+    /// A limit. Its name separates its counters from those of other limits.
     pub const fn new(name: &'static str, most: i32, span: TimeDelta) -> Self {
         Self { name, most, span }
     }
 }
 
-const fn bound(name: &'static str, most: i32, span: TimeDelta) -> Bound {
-    Bound::new(name, most, span)
+const fn bound(name: &'static str, most: i32, span: TimeDelta) -> AttemptLimit {
+    AttemptLimit::new(name, most, span)
 }
 
 const QUARTER: TimeDelta = TimeDelta::minutes(15);
 const DAY: TimeDelta = TimeDelta::days(1);
 
 /// Wrong passwords for one address from one network.
-pub const PASSWORD_HERE: Bound = bound("password here", 10, QUARTER);
+pub const PASSWORD_HERE: AttemptLimit = bound("password here", 10, QUARTER);
 /// The same over a day, so that one network cannot use up [`PASSWORD_ELSEWHERE`].
-pub const PASSWORD_HERE_A_DAY: Bound = bound("password here a day", 30, DAY);
+pub const PASSWORD_HERE_A_DAY: AttemptLimit = bound("password here a day", 30, DAY);
 /// Wrong passwords for one address from all networks its owner was never signed in from.
-pub const PASSWORD_ELSEWHERE: Bound = bound("password elsewhere", 100, DAY);
+pub const PASSWORD_ELSEWHERE: AttemptLimit = bound("password elsewhere", 100, DAY);
 /// Wrong passwords given by somebody who is signed in, for one user.
-pub const PASSWORD_AGAIN: Bound = bound("password again", 10, QUARTER);
+pub const PASSWORD_AGAIN: AttemptLimit = bound("password again", 10, QUARTER);
 
 /// The same over a day.
-pub const PASSWORD_AGAIN_A_DAY: Bound = bound("password again a day", 30, DAY);
+pub const PASSWORD_AGAIN_A_DAY: AttemptLimit = bound("password again a day", 30, DAY);
 /// Passwords chosen by somebody who is signed in, for one user.
-pub const PASSWORD_CHANGES: Bound = bound("password changes", 10, DAY);
+pub const PASSWORD_CHANGES: AttemptLimit = bound("password changes", 10, DAY);
 /// Wrong passwords for one address from one device that has a token of an earlier sign-in.
-pub const PASSWORD_DEVICE: Bound = bound("password device", 10, QUARTER);
+pub const PASSWORD_DEVICE: AttemptLimit = bound("password device", 10, QUARTER);
 /// The same over a day.
-pub const PASSWORD_DEVICE_A_DAY: Bound = bound("password device a day", 30, DAY);
+pub const PASSWORD_DEVICE_A_DAY: AttemptLimit = bound("password device a day", 30, DAY);
 
 /// Codes asked for, for one address: by known devices, from networks the owner knows, and from each other network (the
 /// plan's three in a quarter of an hour).
-pub const RESET_REQUESTS: Bound = bound("reset requests", 3, QUARTER);
+pub const RESET_REQUESTS: AttemptLimit = bound("reset requests", 3, QUARTER);
 /// The same over a day: with five tries each, it keeps guessing hopeless.
-pub const RESET_REQUESTS_A_DAY: Bound = bound("reset requests a day", 6, DAY);
+pub const RESET_REQUESTS_A_DAY: AttemptLimit = bound("reset requests a day", 6, DAY);
 /// Codes of eight digits that networks the owner does not know get together; beyond, the code is longer, and guessing at
 /// it hopeless however many there are.
-pub const RESET_SHORT_CODES_A_DAY: Bound = bound("reset short codes a day", 6, DAY);
+pub const RESET_SHORT_CODES_A_DAY: AttemptLimit = bound("reset short codes a day", 6, DAY);
 /// Codes that networks the owner does not know get together, so that a crowd cannot fill a mailbox.
-pub const RESET_STRANGERS_A_DAY: Bound = bound("reset requests of strangers a day", 100, DAY);
+pub const RESET_STRANGERS_A_DAY: AttemptLimit = bound("reset requests of strangers a day", 100, DAY);
 /// Codes tried without naming the request, for one address (the plan's five in a quarter of an hour).
-pub const RESET_TRIES: Bound = bound("reset tries", 5, QUARTER);
+pub const RESET_TRIES: AttemptLimit = bound("reset tries", 5, QUARTER);
 /// The same over a day.
-pub const RESET_TRIES_A_DAY: Bound = bound("reset tries a day", 20, DAY);
+pub const RESET_TRIES_A_DAY: AttemptLimit = bound("reset tries a day", 20, DAY);
 /// Wrong codes of a second factor, for one user: whoever gets here knows the password.
-pub const SECOND_FACTOR: Bound = bound("second factor", 20, DAY);
+pub const SECOND_FACTOR: AttemptLimit = bound("second factor", 20, DAY);
 
-/// One count.
+/// One counter, for one account, code or network.
 #[derive(Debug, Clone)]
 pub struct Counter {
     pub(super) key: [u8; 32],
@@ -93,7 +94,7 @@ pub struct Counter {
 
 impl Counter {
     /// The count of a bound for `parts`: the address, the network.
-    pub fn new(app: &App, bound: Bound, parts: &[&[u8]]) -> Self {
+    pub fn new(app: &App, bound: AttemptLimit, parts: &[&[u8]]) -> Self {
         let mut named = vec![bound.name.as_bytes()];
         named.extend_from_slice(parts);
         Self { key: app.seal.hash(Purpose::Guesses, &named), most: bound.most, span: bound.span }
@@ -103,7 +104,7 @@ impl Counter {
     fn configured(app: &App, name: &'static str, quota: Quota, parts: &[&[u8]]) -> Self {
         let most = i32::try_from(quota.count()).unwrap_or(i32::MAX);
         let span = TimeDelta::from_std(quota.per()).unwrap_or(DAY);
-        Self::new(app, Bound::new(name, most, span), parts)
+        Self::new(app, AttemptLimit::new(name, most, span), parts)
     }
 
     /// Messages to one number or address (`MESSAGES_PER_NUMBER`).

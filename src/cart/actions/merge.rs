@@ -5,11 +5,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::content::{self, Merged};
-use super::merge::LeftBehind;
-use super::sql::guests;
 use crate::app::App;
-use crate::guests::sql::{self, Standing};
+use crate::cart::actions::content::{self, MergeResult};
+use crate::cart::merge::UnmergedLine;
+use crate::cart::sql::guests;
+use crate::guests::sql::{self, MergeState};
 use crate::guests::token::GuestToken;
 use crate::ids::{CartId, GuestId, RestaurantId, UserId};
 use crate::problem::Problem;
@@ -23,15 +23,15 @@ const ANSWERED_AGAIN: TimeDelta = TimeDelta::days(1);
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = CartMerge)]
-pub struct TakeOver {
+pub struct CartMerge {
     /// Whether the token was good. If not, nothing was taken over.
     pub taken_over: bool,
     /// The user's carts that were merged with the guest's, one for each restaurant.
-    pub carts: Vec<TakenCart>,
+    pub carts: Vec<MergedCart>,
 }
 
-impl TakeOver {
-    pub(super) const fn nothing() -> Self {
+impl CartMerge {
+    pub(in crate::cart) const fn nothing() -> Self {
         Self { taken_over: false, carts: Vec::new() }
     }
 }
@@ -40,7 +40,7 @@ impl TakeOver {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = MergedCart)]
-pub struct TakenCart {
+pub struct MergedCart {
     /// Where.
     pub restaurant_id: RestaurantId,
     /// The user's cart there.
@@ -49,12 +49,12 @@ pub struct TakenCart {
     #[schema(minimum = 0, maximum = 100)]
     pub lines: usize,
     /// Those that are not, and why.
-    pub left_behind: Vec<LeftBehind>,
+    pub left_behind: Vec<UnmergedLine>,
 }
 
 /// What somebody who is let in has shown of a guest's.
 #[derive(Debug, Clone, Copy)]
-pub enum Claim {
+pub enum GuestClaim {
     /// No token.
     Nothing,
     /// One that is good for nothing.
@@ -68,7 +68,7 @@ pub enum Claim {
     },
 }
 
-impl Claim {
+impl GuestClaim {
     /// Looks whose token it is.
     ///
     /// # Errors
@@ -91,31 +91,31 @@ impl Claim {
     ///
     /// # Errors
     /// Only when the database does not answer.
-    pub async fn take_over(self, tx: &mut Tx, user: UserId) -> Result<Option<TakeOver>, Problem> {
+    pub async fn take_over(self, tx: &mut Tx, user: UserId) -> Result<Option<CartMerge>, Problem> {
         match self {
             Self::Nothing => Ok(None),
-            Self::BadToken => Ok(Some(TakeOver::nothing())),
+            Self::BadToken => Ok(Some(CartMerge::nothing())),
             Self::Token { guest, most_choices } => Ok(Some(take_over(tx, guest, user, most_choices).await?)),
         }
     }
 }
 
 /// Whoever comes second waits, and gets the same answer if they are the same user, or else nothing.
-async fn take_over(tx: &mut Tx, guest: GuestId, user: UserId, most_choices: usize) -> Result<TakeOver, Problem> {
+async fn take_over(tx: &mut Tx, guest: GuestId, user: UserId, most_choices: usize) -> Result<CartMerge, Problem> {
     match sql::hold(tx, guest).await? {
-        Some(Standing { by: None, .. }) => {}
-        Some(Standing { by: Some(by), answer: Some(answer) }) if by == user => {
+        Some(MergeState { by: None, .. }) => {}
+        Some(MergeState { by: Some(by), answer: Some(answer) }) if by == user => {
             return serde_json::from_value(answer.0).map_err(|error| Problem::internal(&error));
         }
-        _ => return Ok(TakeOver::nothing()),
+        _ => return Ok(CartMerge::nothing()),
     }
     let mut carts = Vec::new();
     for (restaurant_id, cart) in guests::carts(tx, guest).await? {
         let scope = RestaurantScope::customer("the restaurant of a cart that is taken over", restaurant_id, user);
-        let Merged { into, lines, left_behind } = content::merge(tx, &scope, cart, user, most_choices).await?;
-        carts.push(TakenCart { restaurant_id, cart_id: into, lines, left_behind });
+        let MergeResult { into, lines, left_behind } = content::merge(tx, &scope, cart, user, most_choices).await?;
+        carts.push(MergedCart { restaurant_id, cart_id: into, lines, left_behind });
     }
-    let answer = TakeOver { taken_over: true, carts };
+    let answer = CartMerge { taken_over: true, carts };
     let until = tx.now() + ANSWERED_AGAIN;
     let kept = serde_json::to_value(&answer).map_err(|error| Problem::internal(&error))?;
     sql::mark_taken(tx, guest, user, &kept, until).await?;
