@@ -276,7 +276,7 @@ pub async fn sent(tx: &mut Tx, dedupe_key: &str, channel: Channel) -> Result<(),
     }
 }
 
-/// Tells the owner of an account how it is with_attempt_limit now: by e-mail, at the number if it is proved, and at one that was
+/// Tells the owner of an account how it is guarded now: by e-mail, at the number if it is proved, and at one that was
 /// (`before`).
 ///
 /// # Errors
