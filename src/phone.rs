@@ -3,7 +3,12 @@
 //! Google's numbering plans (the `phonenumber` crate) decide: spaces, hyphens and brackets do not matter, a trunk zero
 //! that does not belong to the international form is dropped (`+49 (0)30 …`), one that does is kept (`+39 051 …`).
 
-use phonenumber::Mode;
+use std::str::FromStr as _;
+
+use chrono_tz::Tz;
+use icu_time::zone::IanaParser;
+use phonenumber::metadata::{DATABASE, Metadata};
+use phonenumber::{Mode, country};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 use utoipa::ToSchema;
@@ -22,10 +27,60 @@ const LONGEST_WRITTEN: usize = 4 * LONGEST;
 #[schema(value_type = String, min_length = 8, max_length = 40, example = "+39 051 1234567")]
 pub struct Phone(String);
 
-/// It is no number that could be called.
+/// Why a text is no number that could be called from anywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be a phone number that exists, in international form, such as +39 051 1234567")]
-pub struct NoPhone;
+pub enum NoPhone {
+    /// It holds letters, an extension, or is far too long.
+    #[error("must be one phone number in digits, without letters or an extension, such as +39 051 1234567")]
+    Signs,
+    /// It does not begin with a country code, and which country it is in is not known.
+    #[error("must begin with + and the country code, such as +39 051 1234567")]
+    NoCountry,
+    /// No numbering plan knows it.
+    #[error("must be a phone number that exists, in international form, such as +39 051 1234567")]
+    Unknown,
+    /// It is neither a number of the country that it would be in without a country code.
+    #[error("must be a phone number of {0}, the country of the time zone, or begin with + and another country's code")]
+    Elsewhere(Region),
+}
+
+/// A country or territory with a numbering plan of its own, in which numbers are written without a country code; by its
+/// two letters of ISO 3166.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Region(&'static str);
+
+impl std::fmt::Display for Region {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl Region {
+    /// Its two letters.
+    pub const fn code(self) -> &'static str {
+        self.0
+    }
+
+    /// The country in which a time zone is; `None` for zones of no country, such as `UTC`, and where nobody has a phone.
+    ///
+    /// Unicode's identifiers of time zones (BCP 47, CLDR's `timezone.xml`) begin with the country, as UN/LOCODEs do, but
+    /// for four.
+    pub fn of_zone(zone: Tz) -> Option<Self> {
+        let id = IanaParser::new().parse(zone.name());
+        let letters = match id.as_str() {
+            "jeruslm" => "il",
+            "gazastrp" | "hebron" => "ps",
+            "ancur" => "cw",
+            id if id.len() >= 5 && id.bytes().all(|letter| letter.is_ascii_lowercase()) => &id[..2],
+            _ => return None,
+        };
+        DATABASE.by_id(&letters.to_ascii_uppercase()).map(|plan| Self(plan.id()))
+    }
+
+    fn plan(self) -> Option<&'static Metadata> {
+        DATABASE.by_id(self.code())
+    }
+}
 
 impl Phone {
     /// The number in E.164.
@@ -36,10 +91,18 @@ impl Phone {
     /// Reads a number in international form.
     ///
     /// # Errors
-    /// When it does not begin with `+`, or no numbering plan knows it.
+    /// [`NoPhone`] when it does not begin with `+` or `00`, or no numbering plan knows it.
     pub fn parse(text: &str) -> Result<Self, NoPhone> {
+        Self::parse_in(text, None)
+    }
+
+    /// Reads a number as it is written in a region, or in international form.
+    ///
+    /// # Errors
+    /// [`NoPhone`] when it is neither.
+    pub fn parse_in(text: &str, region: Option<Region>) -> Result<Self, NoPhone> {
         if text.len() > LONGEST_WRITTEN {
-            return Err(NoPhone);
+            return Err(NoPhone::Signs);
         }
         // Full width, other digits, and the marks of direction with which phones copy numbers.
         let shown = text
@@ -50,16 +113,75 @@ impl Phone {
         let text = shown.trim();
         // Digits and what people put between them: the parser's other syntaxes (RFC 3966, extensions) are of no use here.
         let is_plain = |sign: char| sign.is_ascii_digit() || " -\u{2010}–−.()/".contains(sign);
-        let number = text.strip_prefix('+').filter(|number| number.chars().all(is_plain) && text.len() <= LONGEST);
-        let digits: String = number.ok_or(NoPhone)?.chars().filter(char::is_ascii_digit).collect();
-        let read = phonenumber::parse(None, format!("+{digits}")).map_err(|_| NoPhone)?;
-        if !read.is_valid() {
-            return Err(NoPhone);
+        let number = text.strip_prefix('+');
+        if !number.unwrap_or(text).chars().all(is_plain) || text.len() > LONGEST {
+            return Err(NoPhone::Signs);
         }
-        let e164 = read.format().mode(Mode::E164).to_string();
-        let is_e164 = (8..=16).contains(&e164.len()) && e164.starts_with('+');
-        if is_e164 { Ok(Self(e164)) } else { Err(NoPhone) }
+        let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+        // In most countries international calls begin with 00, and no national number does.
+        let international = number.map(|_| digits.as_str()).or_else(|| digits.strip_prefix("00"));
+        match (international, region) {
+            (Some(digits), _) => international_number(digits).ok_or(NoPhone::Unknown),
+            (None, Some(region)) => national_number(&digits, region).ok_or(NoPhone::Elsewhere(region)),
+            (None, None) => Err(NoPhone::NoCountry),
+        }
     }
+
+    fn from_parts(code: u16, national: &str) -> Option<Self> {
+        let digits = format!("{code}{national}");
+        (7..=15).contains(&digits.len()).then(|| Self(format!("+{digits}")))
+    }
+
+    /// As the library reads it, which drops trunk prefixes, and codes of carriers and of calls to other countries.
+    fn read(country: Option<country::Id>, digits: &str) -> Option<Self> {
+        let read = phonenumber::parse(country, digits).ok().filter(phonenumber::PhoneNumber::is_valid)?;
+        let e164 = read.format().mode(Mode::E164).to_string();
+        ((8..=16).contains(&e164.len()) && e164.starts_with('+')).then_some(Self(e164))
+    }
+}
+
+/// Whether a numbering plan has a number, which is written without any prefix.
+fn has(plan: &Metadata, national: &str) -> bool {
+    let kinds = plan.descriptors();
+    let of_one_kind = [
+        kinds.fixed_line(),
+        kinds.mobile(),
+        kinds.toll_free(),
+        kinds.premium_rate(),
+        kinds.shared_cost(),
+        kinds.personal_number(),
+        kinds.voip(),
+        kinds.pager(),
+        kinds.uan(),
+    ];
+    kinds.general().is_match(national) && of_one_kind.into_iter().flatten().any(|kind| kind.is_match(national))
+}
+
+/// A number behind a country code. What is a number as it stands is not taken apart: the library would drop the 8 of
+/// Russia's `+7 800 …`, which is the trunk prefix of other numbers.
+fn international_number(digits: &str) -> Option<Phone> {
+    let code = (1..=3).filter_map(|length| digits.split_at_checked(length)).find_map(|(code, national)| {
+        let code: u16 = code.parse().ok()?;
+        Some((code, national, DATABASE.by_code(&code)?))
+    });
+    let (code, national, plans) = code?;
+    if plans.into_iter().any(|plan| has(plan, national)) {
+        return Phone::from_parts(code, national);
+    }
+    Phone::read(None, &format!("+{digits}"))
+}
+
+/// A number as it is dialled within a region, with or without the trunk prefix; also to another region with the same
+/// country code, such as from Guadeloupe to Saint-Martin.
+fn national_number(digits: &str, region: Region) -> Option<Phone> {
+    let plan = region.plan()?;
+    let plans = DATABASE.by_code(&plan.country_code()).unwrap_or_default();
+    let bare = plan.national_prefix().and_then(|prefix| digits.strip_prefix(prefix));
+    let mut written = [Some(digits), bare].into_iter().flatten();
+    if let Some(national) = written.find(|national| plans.iter().any(|plan| has(plan, national))) {
+        return Phone::from_parts(plan.country_code(), national);
+    }
+    Phone::read(Some(country::Id::from_str(region.code()).ok()?), digits)
 }
 
 impl TryFrom<String> for Phone {

@@ -1,17 +1,18 @@
 //! How guests reach a restaurant.
 
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::accounts::Email;
-use crate::phone::Phone;
+use crate::phone::{Phone, Region};
 use crate::problem::FieldError;
 
 /// How guests reach a restaurant; what is absent or null it does not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Contact {
-    /// In international form; kept in E.164.
+    /// In international form, or as it is dialled in the country of the restaurant's time zone; kept in E.164.
     #[schema(example = "+39 051 1234567", max_length = 40)]
     pub phone: Option<String>,
     /// An address that somebody reads.
@@ -23,17 +24,20 @@ pub struct Contact {
 }
 
 impl Contact {
-    /// The same with the number in E.164; one that is none stays as it is, for [`Contact::faults`].
+    /// The same with the number in E.164, read where the restaurant is; one that is none stays as it is, for
+    /// [`Contact::faults`].
     #[must_use]
-    pub fn normalised(self) -> Self {
-        let phone = self.phone.map(|text| Phone::parse(&text).map_or(text, |phone| phone.as_str().to_owned()));
-        Self { phone, ..self }
+    pub fn normalised(self, timezone: Tz) -> Self {
+        let region = Region::of_zone(timezone);
+        let e164 = |text: String| Phone::parse_in(&text, region).map_or(text, |phone| phone.as_str().to_owned());
+        Self { phone: self.phone.map(e164), ..self }
     }
 
-    /// What about it cannot be.
-    pub fn faults(&self) -> Vec<FieldError> {
+    /// What about it cannot be, at a restaurant in this zone.
+    pub fn faults(&self, timezone: Tz) -> Vec<FieldError> {
         let mut faults = Vec::new();
-        if let Some(refusal) = self.phone.as_deref().and_then(|phone| Phone::parse(phone).err()) {
+        let region = Region::of_zone(timezone);
+        if let Some(refusal) = self.phone.as_deref().and_then(|phone| Phone::parse_in(phone, region).err()) {
             faults.push(FieldError::invalid("/contact/phone", refusal.to_string()));
         }
         if self.email.clone().is_some_and(|email| Email::try_from(email).is_err()) {

@@ -137,15 +137,16 @@ impl NewRestaurant {
     fn into_profile(self) -> Profile {
         let slug = self.slug.map_or_else(|| fold::slug(self.name.as_str()), String::from);
         let units = |money: Option<Money>| money.map_or(Amount::ZERO, |money| money.amount);
+        let timezone = self.timezone.into();
         Profile {
             slug,
             name: self.name.into_string(),
             description: self.description.map(String::from),
             cuisines: self.cuisines.into_iter().map(String::from).collect(),
-            contact: self.contact.normalised(),
+            contact: self.contact.normalised(timezone),
             address: self.address.into_string(),
             place: self.place,
-            timezone: self.timezone.into(),
+            timezone,
             tax: TaxRules {
                 included: self.prices_include_tax,
                 rounding: self.tax_rounding,
@@ -201,7 +202,7 @@ fn check(profile: &Profile, currency: Currency, fees: Fees, spans: &[Span]) -> R
     }
     faults.extend(fees.faults(currency));
     faults.extend(profile.slots.faults());
-    faults.extend(profile.contact.faults());
+    faults.extend(profile.contact.faults(profile.timezone));
     faults.extend(TaxRules::faults(&profile.tax.classes));
     if !(1..=480).contains(&profile.preparation_minutes) {
         faults.push(FieldError::invalid("/preparationMinutes", "must be between 1 and 480"));
@@ -317,7 +318,8 @@ struct RestaurantPatch {
 
 impl RestaurantPatch {
     fn apply(self, current: &Restaurant) -> Result<(Profile, Option<Vec<Span>>), Problem> {
-        let timezone = current.timezone.parse().map_err(|error| Problem::internal(&error))?;
+        let kept = current.timezone.parse().map_err(|error| Problem::internal(&error))?;
+        let timezone = self.timezone.map_or(kept, Tz::from);
         let units = |money: Option<Money>, current: Money| money.unwrap_or(current).amount;
         let profile = Profile {
             slug: self.slug.map_or_else(|| current.slug.clone(), String::from),
@@ -326,10 +328,10 @@ impl RestaurantPatch {
             cuisines: self
                 .cuisines
                 .map_or_else(|| current.cuisines.clone(), |cuisines| cuisines.into_iter().map(String::from).collect()),
-            contact: self.contact.map_or_else(|| current.contact.clone(), Contact::normalised),
+            contact: self.contact.map_or_else(|| current.contact.clone(), |contact| contact.normalised(timezone)),
             address: self.address.map_or_else(|| current.address.clone(), String::from),
             place: self.place.unwrap_or(current.place),
-            timezone: self.timezone.map_or(timezone, Tz::from),
+            timezone,
             tax: TaxRules {
                 included: self.prices_include_tax.unwrap_or(current.prices_include_tax),
                 rounding: self.tax_rounding.unwrap_or(current.tax_rounding),

@@ -82,6 +82,7 @@ mod order_lists;
 mod orders;
 mod paging;
 mod permission;
+mod phones;
 mod pictures;
 mod postgres;
 mod quotes;

@@ -63,7 +63,7 @@ async fn every_field_of_a_restaurant_is_checked() {
         ("deliveryFee", json!({ "amount": 1, "currency": "USD" }), "/deliveryFee"),
         ("minimumOrder", json!({ "amount": 1, "currency": "USD" }), "/minimumOrder"),
         ("cuisines", json!(vec!["x"; 21]), "/cuisines"),
-        ("contact", json!({ "phone": "051 123456" }), "/contact/phone"),
+        ("contact", json!({ "phone": "051 12" }), "/contact/phone"),
         ("contact", json!({ "email": "nobody" }), "/contact/email"),
         ("contact", json!({ "website": "javascript:alert(1)" }), "/contact/website"),
         ("contact", json!({ "fax": "1" }), "/contact/fax"),
