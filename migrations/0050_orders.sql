@@ -63,6 +63,7 @@ create table orders (
     -- Of dine-in.
     dining_table    text,
     note            text,
+    lines_size      integer     not null,
 
     -- The slot it was ordered for. Null: as soon as possible.
     scheduled_from  timestamptz,
@@ -116,10 +117,13 @@ create table orders (
     constraint orders_slot_of_schedule check (slot is null or scheduled_from is null or slot = scheduled_from),
     constraint orders_closed_at_the_end check ((status in ('DELIVERED', 'CANCELLED')) = (closed_at is not null)),
     constraint orders_cancelled_with_reason check (status <> 'CANCELLED' or cancel_reason is not null),
-    constraint orders_version_positive check (version >= 1)
+    constraint orders_version_positive check (version >= 1),
+    constraint orders_lines_size_not_negative check (lines_size >= 0)
 ) with (fillfactor = 80);
 comment on table orders is
     'Orders with the names and prices at placement; afterwards only status, times and version change.';
+comment on column orders.lines_size is
+    'About how many bytes its lines take in an answer; pages of orders are limited by the sum.';
 create index orders_user_id_idx on orders (customer_id, placed_at desc, id desc);
 create index orders_restaurant_id_idx on orders (restaurant_id, placed_at desc, id desc);
 -- The kitchen's board: what is not finished.
