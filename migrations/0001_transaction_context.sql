@@ -31,9 +31,9 @@ comment on function app_platform() is
     'True when the transaction runs for the platform itself: an ADMIN, the event relay, an operator''s command.';
 
 -- Only a statement that finds the restaurant by something that belongs to the user calls this (`tests/it/tidy.rs`).
-create function enter_shop(restaurant uuid) returns uuid language sql volatile
+create function set_shop(restaurant uuid) returns uuid language sql volatile
     return set_config('app.shop', restaurant::text, true)::uuid;
-comment on function enter_shop(uuid) is
+comment on function set_shop(uuid) is
     'Sets the restaurant at which the transaction''s customer orders, from here to its end; returns it.';
 
 -- The application's role owns nothing and bypasses nothing. Each table grants it exactly what the application does

@@ -12,12 +12,12 @@ use crate::accounts::token::Tokens;
 use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::encryption::Encryption;
 use crate::heavy::HeavyWork;
 use crate::limits::Limits;
 use crate::menu::published::Published;
 use crate::outbox::Outbox;
 use crate::pictures::Pictures;
-use crate::seal::Seal;
 use crate::uow::Database;
 
 /// What handlers, jobs and sockets share.
@@ -42,8 +42,8 @@ pub struct App {
     pub limits: Limits,
     /// Menus as guests read them.
     pub menus: Published,
-    /// What the database holds only sealed.
-    pub seal: Seal,
+    /// Encryption and keyed hashes of what the database must not hold in clear.
+    pub encryption: Encryption,
     /// What is to be told.
     pub outbox: Outbox,
     /// What runs beside requests; the shutdown waits for it.

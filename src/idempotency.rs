@@ -12,12 +12,12 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::extract::APPLICATION_JSON;
 use crate::ids::UserId;
 use crate::permission::Operation;
 use crate::problem::{Code, Problem};
-use crate::tenancy::Who;
+use crate::tenancy::TenancyContext;
 use crate::uow::{Database, Steps, Tx};
-use crate::wire::APPLICATION_JSON;
 
 const LONGEST_KEY: usize = 255;
 
@@ -89,7 +89,8 @@ impl Repeat {
     /// When the database does not answer.
     pub async fn was_answered(&self, db: &Database) -> Result<bool, Problem> {
         let Self { user, operation, key } = self.clone();
-        db.read(Who::user(user), move |tx| Box::pin(async move { is_kept(tx, user, operation, &key).await })).await
+        db.read(TenancyContext::user(user), move |tx| Box::pin(async move { is_kept(tx, user, operation, &key).await }))
+            .await
     }
 }
 
@@ -267,7 +268,7 @@ impl Key {
     ///
     /// # Errors
     /// What the steps refuse with; what [`Claim::claim`] does.
-    pub async fn makes<T, F>(self, db: &Database, who: impl Into<Who>, steps: F) -> Result<Answer, Problem>
+    pub async fn makes<T, F>(self, db: &Database, who: impl Into<TenancyContext>, steps: F) -> Result<Answer, Problem>
     where
         T: Serialize + Send,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
@@ -282,7 +283,7 @@ impl Key {
     pub async fn does<T, F>(
         self,
         db: &Database,
-        who: impl Into<Who>,
+        who: impl Into<TenancyContext>,
         status: StatusCode,
         steps: F,
     ) -> Result<Answer, Problem>

@@ -20,10 +20,10 @@ pub mod timestamp;
 pub mod text;
 /// What a client is told when something is refused.
 pub mod problem;
-/// What is wrong with the shape of a request, in the words of the API.
-pub mod shape;
-/// What arrives over HTTP, turned into types.
-pub mod wire;
+/// Messages about requests that cannot be deserialized, in the words of the API.
+pub mod parse_messages;
+/// Extractors of bodies, paths, queries and headers; responses with JSON and versions.
+pub mod extract;
 pub mod work;
 /// Where a request comes from.
 pub mod client;
@@ -53,8 +53,8 @@ pub mod flush;
 pub mod admission;
 /// The only place that opens a transaction.
 pub mod uow;
-/// What the database holds only sealed.
-pub mod seal;
+/// Encryption and keyed hashes of what the database must not hold in clear.
+pub mod encryption;
 /// Messages to people, written with what they tell of.
 pub mod outbox;
 /// Images of restaurants and items.
@@ -104,7 +104,7 @@ pub mod openapi;
 /// What happens to every request.
 pub mod middleware;
 /// Bodies that arrive too slowly.
-pub mod pace;
+pub mod body_rate;
 /// VersionBatcher of requests as RFC 9112 wants them.
 pub mod framing;
 /// Connections that can be ended from anywhere.

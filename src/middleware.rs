@@ -16,11 +16,11 @@ use tower_http::cors::CorsLayer;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+use crate::body_rate::with_minimum_rate;
 use crate::client::{Client, Peer};
 use crate::config::Http;
-use crate::pace::held_to_pace;
+use crate::extract::TOO_LARGE;
 use crate::problem::{Code, Problem};
-use crate::wire::TOO_LARGE;
 
 pub mod admission;
 pub mod failed_authentication;
@@ -153,7 +153,7 @@ async fn receive(State(bounds): State<Arc<Http>>, mut request: Request, next: Ne
         let client = Client::of(*peer, request.headers(), &bounds.trusted_proxies, bounds.forwarding);
         request.extensions_mut().insert(client);
     }
-    next.run(held_to_pace(request, bounds.body_min_rate)).await
+    next.run(with_minimum_rate(request, bounds.body_min_rate)).await
 }
 
 /// The id of a request: in its extensions, its log lines and its answer.

@@ -7,10 +7,10 @@ use crate::accounts::{Email, Session, UserRole, second_factor, secrets};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{DatabaseError, Reached};
+use crate::encryption::Encryption;
 use crate::ids::{SessionId, SyncOperationId, UserId};
 use crate::problem::Problem;
 use crate::publish;
-use crate::seal::Seal;
 use crate::sync::sql::operator::{self as sync, Listed, Shown};
 use crate::tenancy::PlatformScope;
 use crate::uow::{Steps, Tx};
@@ -213,11 +213,11 @@ pub async fn reset_second_factor(config: &Config, email: &str) -> Result<bool, O
     let unknown = OperatorError::Unknown(email.as_str().to_owned());
     let secret = secrets::configured_or_kept(config.accounts.seal_secret.as_ref(), &config.data_dir, "seal_secret")
         .map_err(|error| OperatorError::Refused(Problem::internal(&error)))?;
-    let seal = Seal::new(secret);
+    let encryption = Encryption::new(secret);
     let removed = with_database(config, move |tx, _| {
         Box::pin(async move {
             let Some(user) = sql::admin::id_of(tx, &email).await? else { return Ok(None) };
-            second_factor::reset(tx, &seal, user).await.map(Some)
+            second_factor::reset(tx, &encryption, user).await.map(Some)
         })
     })
     .await?;

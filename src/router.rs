@@ -15,9 +15,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::extract::Json;
 use crate::permission::Operation;
 use crate::problem::Problem;
-use crate::wire::Json;
 use crate::{
     accounts, cart, console, coupons, delivery, guests, menu, middleware, notifications, openapi, orders, pictures,
     restaurants, sync, users,

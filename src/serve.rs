@@ -20,6 +20,7 @@ use crate::config::{Config, Mode};
 use crate::database::{DatabaseError, Reached};
 use crate::delivery::presence;
 use crate::demo::{self, DemoError};
+use crate::encryption::Encryption;
 use crate::heavy::HeavyWork;
 use crate::limits::{self, Limits};
 use crate::menu::published::Published;
@@ -29,7 +30,6 @@ use crate::outbox::Outbox;
 use crate::pictures::{self, Pictures};
 use crate::realtime::EngineSessions;
 use crate::router::{self, RouterError};
-use crate::seal::Seal;
 use crate::server::{self, ListenError};
 use crate::sync;
 use crate::{middleware, publish, realtime, retention};
@@ -103,7 +103,7 @@ impl Running {
 pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) -> Result<Running, ServeError> {
     let listener = server::listen(&config.http).await?;
     let db = reached.open(&config, clock.clone(), publish::follow).await?;
-    let (tokens, refresh_tokens, seal) =
+    let (tokens, refresh_tokens, encryption) =
         keys(&config).map_err(|error| ServeError::DataDir(config.data_dir.display().to_string(), error))?;
     password::warm_up();
     let heavy = HeavyWork::new(config.http.heavy_at_once, config.http.heavy_waiting, 1);
@@ -117,7 +117,7 @@ pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) 
         pictures: Pictures::new(&config)?,
         menus: Published::new(db.clone(), config.menus, config.redis_url.as_ref(), heavy.clone())?,
         heavy,
-        seal,
+        encryption,
         outbox: Outbox::default(),
         config,
         db,
@@ -133,17 +133,17 @@ pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) 
     run(app, listener, reached)
 }
 
-/// What signs and seals, with secrets from the configuration or the data folder.
-fn keys(config: &Config) -> Result<(Tokens, RefreshTokens, Seal), std::io::Error> {
+/// What signs and encrypts, with secrets from the configuration or the data folder.
+fn keys(config: &Config) -> Result<(Tokens, RefreshTokens, Encryption), std::io::Error> {
     let accounts = &config.accounts;
     let access = secrets::configured_or_kept(accounts.jwt_secret.as_ref(), &config.data_dir, "jwt_secret")?;
     let refresh =
         secrets::configured_or_kept(accounts.jwt_refresh_secret.as_ref(), &config.data_dir, "jwt_refresh_secret")?;
-    let seal = secrets::configured_or_kept(accounts.seal_secret.as_ref(), &config.data_dir, "seal_secret")?;
+    let encryption = secrets::configured_or_kept(accounts.seal_secret.as_ref(), &config.data_dir, "seal_secret")?;
     Ok((
         Tokens::new(&access, accounts.jwt_secret_previous.as_ref(), accounts.access_life),
         RefreshTokens::new(&refresh, accounts.jwt_refresh_secret_previous.as_ref()),
-        Seal::new(seal),
+        Encryption::new(encryption),
     ))
 }
 

@@ -26,9 +26,10 @@ pub(crate) enum Grant {
     Session { user: UserId, session: SessionId },
 }
 
-/// What row level security is told about a transaction. Everything unset: nobody, who sees what is public.
+/// What row level security is told about a transaction: for whom it runs and at which restaurant. With nothing set it
+/// sees what is public.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Who {
+pub struct TenancyContext {
     pub(crate) user: Option<UserId>,
     pub(crate) tenant: Option<RestaurantId>,
     pub(crate) shop: Option<RestaurantId>,
@@ -41,14 +42,14 @@ pub struct Who {
     pub(crate) changes_grants: bool,
 }
 
-impl Who {
-    /// Nobody in particular.
+impl TenancyContext {
+    /// A transaction for nobody: it sees what is public.
     pub fn nobody() -> Self {
         Self::default()
     }
 
     /// A signed-in user who acts for nobody but themselves. A statement that finds something of theirs may take the
-    /// transaction on to its restaurant (`enter_shop`), which row level security then shows a customer's part of.
+    /// transaction on to its restaurant (`set_shop`), which row level security then shows a customer's part of.
     pub fn user(user: UserId) -> Self {
         Self { user: Some(user), ..Self::default() }
     }
@@ -125,7 +126,7 @@ pub struct RestaurantScope {
     restaurant: RestaurantId,
     actor: Actor,
     actor_id: Option<UserId>,
-    who: Who,
+    who: TenancyContext,
 }
 
 impl RestaurantScope {
@@ -134,32 +135,32 @@ impl RestaurantScope {
     /// `proof` says in words why the id may be trusted; `tests/it/tidy.rs` lists every place that writes one.
     pub(crate) fn staff(_proof: &'static str, restaurant: RestaurantId, least: MemberRole, user: UserId) -> Self {
         let grant = Some(Grant::Member { restaurant, user, least });
-        let who = Who { user: Some(user), tenant: Some(restaurant), grant, ..Who::default() };
+        let who = TenancyContext { user: Some(user), tenant: Some(restaurant), grant, ..TenancyContext::default() };
         Self { restaurant, actor: Actor::Staff, actor_id: Some(user), who }
     }
 
     /// A customer who deals with the restaurant: sees what is public and what is their own.
     pub(crate) fn customer(_proof: &'static str, restaurant: RestaurantId, user: UserId) -> Self {
-        let who = Who { user: Some(user), shop: Some(restaurant), ..Who::default() };
+        let who = TenancyContext { user: Some(user), shop: Some(restaurant), ..TenancyContext::default() };
         Self { restaurant, actor: Actor::Customer, actor_id: Some(user), who }
     }
 
     /// The customer who placed an order.
     pub(crate) fn customer_of(_proof: &'static str, restaurant: RestaurantId, order: OrderId, user: UserId) -> Self {
         let grant = Some(Grant::Customer { restaurant, order, user });
-        let who = Who { user: Some(user), shop: Some(restaurant), grant, ..Who::default() };
+        let who = TenancyContext { user: Some(user), shop: Some(restaurant), grant, ..TenancyContext::default() };
         Self { restaurant, actor: Actor::Customer, actor_id: Some(user), who }
     }
 
     /// Anybody who looks at what the restaurant has to offer: sees what is public, and how full its slots are.
     pub(crate) fn visitor(_proof: &'static str, restaurant: RestaurantId) -> Self {
-        let who = Who { shop: Some(restaurant), ..Who::default() };
+        let who = TenancyContext { shop: Some(restaurant), ..TenancyContext::default() };
         Self { restaurant, actor: Actor::Customer, actor_id: None, who }
     }
 
     /// Somebody without an account at the restaurant: sees what is public, and their own cart.
     pub(crate) fn guest(_proof: &'static str, restaurant: RestaurantId, guest: GuestId) -> Self {
-        let who = Who { guest: Some(guest), ..Who::default() };
+        let who = TenancyContext { guest: Some(guest), ..TenancyContext::default() };
         Self { restaurant, actor: Actor::Customer, actor_id: None, who }
     }
 
@@ -172,13 +173,19 @@ impl RestaurantScope {
         driver: DriverId,
     ) -> Self {
         let grant = Some(Grant::Carrier { restaurant, order, driver, user });
-        let who = Who { user: Some(user), shop: Some(restaurant), driver: Some(driver), grant, ..Who::default() };
+        let who = TenancyContext {
+            user: Some(user),
+            shop: Some(restaurant),
+            driver: Some(driver),
+            grant,
+            ..TenancyContext::default()
+        };
         Self { restaurant, actor: Actor::Driver, actor_id: Some(user), who }
     }
 
     /// The system, on behalf of the restaurant.
     pub(crate) fn system(_proof: &'static str, restaurant: RestaurantId) -> Self {
-        let who = Who { tenant: Some(restaurant), ..Who::default() };
+        let who = TenancyContext { tenant: Some(restaurant), ..TenancyContext::default() };
         Self { restaurant, actor: Actor::System, actor_id: None, who }
     }
 
@@ -200,17 +207,17 @@ impl RestaurantScope {
     /// The same driver for the one step by which they give the delivery back: afterwards it is none of theirs, so they act
     /// for the restaurant while it is taken from them.
     pub(crate) fn handing_back(&self, _proof: &'static str) -> Self {
-        let who = Who { tenant: Some(self.restaurant), ..self.who };
+        let who = TenancyContext { tenant: Some(self.restaurant), ..self.who };
         Self { who, ..*self }
     }
 
-    /// Who, where it is a person.
+    /// TenancyContext, where it is a person.
     pub const fn actor_id(&self) -> Option<UserId> {
         self.actor_id
     }
 
     /// For a transaction that changes who may do what at the restaurant.
-    pub fn changing_grants(self) -> Who {
+    pub fn changing_grants(self) -> TenancyContext {
         self.who.changing_grants()
     }
 
@@ -220,7 +227,7 @@ impl RestaurantScope {
     }
 }
 
-impl From<RestaurantScope> for Who {
+impl From<RestaurantScope> for TenancyContext {
     fn from(scope: RestaurantScope) -> Self {
         scope.who
     }
@@ -245,19 +252,19 @@ impl PlatformScope {
     }
 
     /// For a transaction that changes who may do what on the platform.
-    pub(crate) fn changing_grants(self) -> Who {
-        Who::from(self).changing_grants()
+    pub(crate) fn changing_grants(self) -> TenancyContext {
+        TenancyContext::from(self).changing_grants()
     }
 
     /// One restaurant of the platform, in an administrator's hands.
     pub(crate) fn restaurant(self, restaurant: RestaurantId) -> RestaurantScope {
-        let who = Who { tenant: Some(restaurant), ..Who::from(self) };
+        let who = TenancyContext { tenant: Some(restaurant), ..TenancyContext::from(self) };
         let actor = if self.grant.is_some() { Actor::Admin } else { Actor::System };
         RestaurantScope { restaurant, actor, actor_id: self.user, who }
     }
 }
 
-impl From<PlatformScope> for Who {
+impl From<PlatformScope> for TenancyContext {
     fn from(scope: PlatformScope) -> Self {
         Self { platform: true, user: scope.user, grant: scope.grant, ..Self::default() }
     }

@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::event::Event;
 use crate::flush::{self, Durable, Flush, Ticket};
 use crate::problem::{Code, Problem};
-use crate::tenancy::{RestaurantScope, Who};
+use crate::tenancy::{RestaurantScope, TenancyContext};
 
 /// The steps of a unit, boxed, borrowing its transaction: `|tx| Box::pin(async move { … })`.
 pub type Steps<'t, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 't>>;
@@ -192,7 +192,7 @@ impl Database {
     /// # Errors
     /// What the steps refuse with; `busy` when the database does not answer; `outcome_unknown` when it is not known
     /// whether the change happened.
-    pub async fn write<T, F>(&self, who: impl Into<Who>, steps: F) -> Result<T, Problem>
+    pub async fn write<T, F>(&self, who: impl Into<TenancyContext>, steps: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
@@ -204,7 +204,7 @@ impl Database {
     ///
     /// # Errors
     /// As [`Database::write`]; a write inside is refused by PostgreSQL.
-    pub async fn read<T, F>(&self, who: impl Into<Who>, steps: F) -> Result<T, Problem>
+    pub async fn read<T, F>(&self, who: impl Into<TenancyContext>, steps: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
@@ -248,7 +248,7 @@ impl Database {
         timeout(self.bounds.commit, self.flush.wait(ticket)).await == Ok(Durable::Yes)
     }
 
-    async fn unit<T, F>(&self, kind: Kind, who: Who, steps: F) -> Result<T, Problem>
+    async fn unit<T, F>(&self, kind: Kind, who: TenancyContext, steps: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
@@ -264,7 +264,7 @@ impl Database {
     }
 
     /// From BEGIN to the end. If this future panics, the connection closes itself, and PostgreSQL rolls back.
-    async fn run<T, F>(self, kind: Kind, who: Who, steps: F) -> Outcome<T>
+    async fn run<T, F>(self, kind: Kind, who: TenancyContext, steps: F) -> Outcome<T>
     where
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
@@ -289,7 +289,7 @@ impl Database {
 
     /// Opens a transaction. A connection that died in the pool fails here, before anything was asked of it, and the
     /// next one is tried; at worst as many as the pool holds.
-    async fn begin(&self, kind: Kind, who: Who) -> Result<Tx, sqlx::Error> {
+    async fn begin(&self, kind: Kind, who: TenancyContext) -> Result<Tx, sqlx::Error> {
         // Before BEGIN: what it says holds from here on.
         let ticket = self.flush.ticket();
         // In one round trip: BEGIN, who acts, and the check of what entitles them to it.

@@ -266,7 +266,7 @@ pub const VARIABLES: &[Variable] = &[
         ACCOUNTS,
         "SEAL_SECRET",
         "",
-        "Seals second factors and codes in the database; at least 32 bytes, the same on every node, and to be kept: what was sealed with another does not open. Not set in development: made once and kept in DATA_DIR.",
+        "Encrypts second factors and codes in the database; at least 32 bytes, the same on every node, and to be kept: what was encrypted with another secret cannot be decrypted. Not set in development: made once and kept in DATA_DIR.",
     ),
     plain(ACCOUNTS, "JWT_EXPIRES_IN", "10m", "Life of an access token: 500ms, 30s, 15m, 12h, 7d."),
     plain(ACCOUNTS, "JWT_REFRESH_EXPIRES_IN", "30d", "Life of a session without use; a refresh counts as use."),

@@ -13,14 +13,14 @@ use utoipa_axum::routes;
 use super::caller::SignedIn;
 use super::sql::belongings as sql;
 use crate::app::App;
+use crate::extract::{Body, Json, Path};
 use crate::idempotency::{Answer, Once};
 use crate::ids::AddressId;
 use crate::paging::List;
 use crate::place::Place;
 use crate::problem::{Code, Problem, ProblemBody};
-use crate::tenancy::Who;
+use crate::tenancy::TenancyContext;
 use crate::text::{MultiLine, SingleLine};
-use crate::wire::{Body, Json, Path};
 
 /// Nobody keeps more.
 const MOST: i64 = 50;
@@ -81,8 +81,10 @@ async fn list_addresses(
     SignedIn(caller): SignedIn,
 ) -> Result<Json<List<SavedAddress>>, Problem> {
     let user = caller.user;
-    let addresses =
-        app.db.read(Who::user(user), move |tx| Box::pin(async move { sql::addresses(tx, user).await })).await?;
+    let addresses = app
+        .db
+        .read(TenancyContext::user(user), move |tx| Box::pin(async move { sql::addresses(tx, user).await }))
+        .await?;
     Ok(Json(List::whole(addresses)))
 }
 
@@ -101,7 +103,7 @@ async fn create_address(
     Once { value: new, key }: Once<NewAddress>,
 ) -> Result<Answer, Problem> {
     let user = caller.user;
-    key.makes(&app.db, Who::user(user), move |tx| {
+    key.makes(&app.db, TenancyContext::user(user), move |tx| {
         Box::pin(async move {
             if sql::count_addresses(tx, user).await? >= MOST {
                 return Err(Problem::new(Code::TooMany, "Delete one first, then try again.").with("limit", MOST));
@@ -129,7 +131,9 @@ async fn replace_address(
     let user = caller.user;
     let replaced = app
         .db
-        .write(Who::user(user), move |tx| Box::pin(async move { sql::replace_address(tx, user, id, &new).await }))
+        .write(TenancyContext::user(user), move |tx| {
+            Box::pin(async move { sql::replace_address(tx, user, id, &new).await })
+        })
         .await?;
     replaced.map(Json).ok_or_else(Problem::not_found)
 }
@@ -149,7 +153,7 @@ async fn delete_address(
     let user = caller.user;
     let deleted = app
         .db
-        .write(Who::user(user), move |tx| Box::pin(async move { sql::delete_address(tx, user, id).await }))
+        .write(TenancyContext::user(user), move |tx| Box::pin(async move { sql::delete_address(tx, user, id).await }))
         .await?;
     if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
 }

@@ -17,12 +17,12 @@ use crate::accounts::login_device::{self, DeviceName};
 use crate::accounts::sql::attempt_limits as sql;
 use crate::app::App;
 use crate::client::{Client, network_of};
+use crate::encryption::KeyPurpose;
 use crate::ids::UserId;
 use crate::limits::too_many;
 use crate::problem::{Code, Problem};
 use crate::quota::Quota;
-use crate::seal::Purpose;
-use crate::tenancy::Who;
+use crate::tenancy::TenancyContext;
 use crate::uow::Tx;
 
 /// The most attempts within a span of time.
@@ -97,7 +97,7 @@ impl Counter {
     pub fn new(app: &App, bound: AttemptLimit, parts: &[&[u8]]) -> Self {
         let mut named = vec![bound.name.as_bytes()];
         named.extend_from_slice(parts);
-        Self { key: app.seal.hash(Purpose::Guesses, &named), most: bound.most, span: bound.span }
+        Self { key: app.encryption.hash(KeyPurpose::AttemptLimits, &named), most: bound.most, span: bound.span }
     }
 
     /// The count of a bound of the configuration.
@@ -190,7 +190,7 @@ pub async fn take_password_try(
     let of_network = device.is_none().then(|| Counter::passwords_from(app, client));
     let (email, here, is_known_device) = (email.clone(), here.to_vec(), device.is_some());
     app.db
-        .write(Who::nobody(), move |tx| {
+        .write(TenancyContext::nobody(), move |tx| {
             Box::pin(async move {
                 let is_familiar = knows(&sql::addresses(tx, &email).await?, client) || is_known_device;
                 let common: Vec<_> = of_network.into_iter().chain((!is_familiar).then_some(elsewhere)).collect();
@@ -204,14 +204,16 @@ pub async fn take_password_try(
 
 /// The device that a token names, if it was made for this address.
 fn known_device(app: &App, email: &Email, token: Option<&SecretString>) -> Option<DeviceName> {
-    login_device::read(&app.seal, email, token?.expose_secret(), app.clock.now())
+    login_device::read(&app.encryption, email, token?.expose_secret(), app.clock.now())
 }
 
 impl Taken {
     /// The password was right: what was tried from here is forgotten, and the tries of others are given back.
     pub async fn was_right(self, app: &App) -> Result<(), Problem> {
         let Self { here, common } = self;
-        app.db.write(Who::nobody(), move |tx| Box::pin(async move { sql::settle(tx, &here, &common).await })).await
+        app.db
+            .write(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::settle(tx, &here, &common).await }))
+            .await
     }
 }
 
@@ -223,7 +225,9 @@ pub async fn forget_passwords(app: &App, email: &Email, client: Client) -> Resul
         Counter::new(app, PASSWORD_HERE_A_DAY, &[address, network.as_bytes()]),
         Counter::new(app, PASSWORD_ELSEWHERE, &[address]),
     ];
-    app.db.write(Who::nobody(), move |tx| Box::pin(async move { sql::settle(tx, &counters, &[]).await })).await
+    app.db
+        .write(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::settle(tx, &counters, &[]).await }))
+        .await
 }
 
 /// Whether one of these addresses lies in the client's network.
@@ -235,7 +239,9 @@ fn knows(addresses: &[String], client: Client) -> bool {
 /// Takes tries; 429 if one of the counts is used up, and then none is taken.
 pub async fn take(app: &App, counters: Vec<Counter>) -> Result<(), Problem> {
     app.db
-        .write(Who::nobody(), move |tx| Box::pin(async move { sql::take(tx, &counters).await?.or_refuse(tx.now()) }))
+        .write(TenancyContext::nobody(), move |tx| {
+            Box::pin(async move { sql::take(tx, &counters).await?.or_refuse(tx.now()) })
+        })
         .await
 }
 
@@ -250,7 +256,9 @@ pub async fn take_within(tx: &mut Tx, counters: &[Counter]) -> Result<(), Proble
 
 /// Gives tries back.
 pub async fn give_back(app: &App, counters: Vec<Counter>) -> Result<(), Problem> {
-    app.db.write(Who::nobody(), move |tx| Box::pin(async move { sql::settle(tx, &[], &counters).await })).await
+    app.db
+        .write(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::settle(tx, &[], &counters).await }))
+        .await
 }
 
 /// How many digits a code has.
@@ -285,7 +293,7 @@ pub async fn take_reset_request(
         [RESET_SHORT_CODES_A_DAY, RESET_STRANGERS_A_DAY].map(|bound| Counter::new(app, bound, &[address]));
     let email = email.clone();
     app.db
-        .write(Who::nobody(), move |tx| {
+        .write(TenancyContext::nobody(), move |tx| {
             Box::pin(async move {
                 let is_familiar = knows(&sql::addresses(tx, &email).await?, client);
                 sql::take(tx, &[from]).await?.or_refuse(tx.now())?;

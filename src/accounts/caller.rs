@@ -17,7 +17,7 @@ use crate::config::Accounts;
 use crate::guests::token;
 use crate::permission::{self, Operation, Relation};
 use crate::problem::{Code, Problem};
-use crate::tenancy::{PlatformScope, Who};
+use crate::tenancy::{PlatformScope, TenancyContext};
 
 impl Caller {
     /// Whose token this is.
@@ -37,7 +37,7 @@ impl Caller {
         }
         if claims.cnt > known.confirmed {
             let (session, counter) = (claims.sid, claims.cnt);
-            let who = Who::user(claims.sub);
+            let who = TenancyContext::user(claims.sub);
             app.db.write(who, move |tx| Box::pin(async move { sessions::confirm(tx, session, counter).await })).await?;
             app.callers.confirm(session, counter);
         }

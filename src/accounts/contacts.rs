@@ -22,12 +22,12 @@ use super::sql::contacts as sql;
 use super::{Caller, User, attempt_limits};
 use crate::app::App;
 use crate::client::Client;
+use crate::encryption::KeyPurpose;
+use crate::extract::{Body, Json};
 use crate::ids::UserId;
 use crate::outbox::{self, Channel, Kind, Notice, Recipient};
 use crate::problem::{Code, Problem, ProblemBody};
-use crate::seal::Purpose;
-use crate::tenancy::Who;
-use crate::wire::{Body, Json};
+use crate::tenancy::TenancyContext;
 
 /// How long a code is good.
 const LIFE: TimeDelta = TimeDelta::minutes(10);
@@ -92,7 +92,7 @@ async fn send_code(
 ) -> Result<(StatusCode, Json<ContactCodeSent>), Problem> {
     let (user, shared) = (caller.user, Arc::clone(app));
     app.db
-        .write(Who::credentials(user, caller.session), move |tx| {
+        .write(TenancyContext::credentials(user, caller.session), move |tx| {
             Box::pin(async move {
                 let reach = sql::reach(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
                 let target = if channel == Channel::Sms { reach.phone } else { Some(reach.email) };
@@ -100,7 +100,7 @@ async fn send_code(
                     .ok_or_else(|| Problem::new(Code::NoPhone, "Add a phone number with PATCH /api/me first."))?;
                 attempt_limits::take_message(tx, &shared, &target, user, client).await?;
                 let code = format!("{:08}", rand::rng().random_range(0..CODES));
-                let hash = shared.seal.hash(Purpose::ContactCode, &parts(&user, channel, &target, &code));
+                let hash = shared.encryption.hash(KeyPurpose::ContactCode, &parts(&user, channel, &target, &code));
                 let expires_at = tx.now() + LIFE;
                 sql::put_code(tx, user, channel, &target, &hash, expires_at).await?;
                 let kind = if channel == Channel::Sms { Kind::PhoneCode } else { Kind::EmailCode };
@@ -111,7 +111,7 @@ async fn send_code(
                     secret: Some(&code),
                     expires_at: Some(expires_at),
                 };
-                outbox::tell(tx, &shared.seal, &notice).await
+                outbox::tell(tx, &shared.encryption, &notice).await
             })
         })
         .await?;
@@ -176,12 +176,12 @@ async fn confirm(
     code: &str,
 ) -> Result<Json<User>, Problem> {
     let wrong = || Problem::new(Code::InvalidCode, "Check the code, or request a new one.");
-    let (user, who) = (caller.user, Who::credentials(caller.user, caller.session));
+    let (user, who) = (caller.user, TenancyContext::credentials(caller.user, caller.session));
     // The try is spent whatever comes of it.
     let pending = app.db.write(who, move |tx| Box::pin(async move { sql::take_try(tx, user, channel).await })).await?;
     let fits = pending.filter(|pending| {
         let parts = parts(&user, channel, &pending.target, code.trim());
-        app.seal.matches(Purpose::ContactCode, &parts, &pending.code_hash)
+        app.encryption.matches(KeyPurpose::ContactCode, &parts, &pending.code_hash)
     });
     let pending = fits.ok_or_else(wrong)?;
     let shared = Arc::clone(app);
@@ -193,7 +193,7 @@ async fn confirm(
                     return Err(wrong());
                 }
                 if channel == Channel::Sms {
-                    tell_owner(tx, &shared.seal, Kind::PhoneConfirmed, user, None).await?;
+                    tell_owner(tx, &shared.encryption, Kind::PhoneConfirmed, user, None).await?;
                 }
                 super::sql::get(tx, user).await?.ok_or_else(Problem::unauthenticated)
             })

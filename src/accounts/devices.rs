@@ -14,13 +14,13 @@ use super::caller::SignedIn;
 use super::profile::Locale;
 use super::sql::belongings as sql;
 use crate::app::App;
+use crate::extract::{Json, Path};
 use crate::idempotency::{Answer, Once};
 use crate::ids::DeviceId;
 use crate::paging::List;
 use crate::problem::{Problem, ProblemBody};
-use crate::tenancy::{PlatformScope, Who};
+use crate::tenancy::{PlatformScope, TenancyContext};
 use crate::text::SingleLine;
-use crate::wire::{Json, Path};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -78,7 +78,10 @@ async fn list_devices(
     SignedIn(caller): SignedIn,
 ) -> Result<Json<List<PushDevice>>, Problem> {
     let user = caller.user;
-    let devices = app.db.read(Who::user(user), move |tx| Box::pin(async move { sql::devices(tx, user).await })).await?;
+    let devices = app
+        .db
+        .read(TenancyContext::user(user), move |tx| Box::pin(async move { sql::devices(tx, user).await }))
+        .await?;
     Ok(Json(List::whole(devices)))
 }
 
@@ -128,7 +131,7 @@ async fn delete_device(
     let user = caller.user;
     let deleted = app
         .db
-        .write(Who::user(user), move |tx| Box::pin(async move { sql::delete_device(tx, user, id).await }))
+        .write(TenancyContext::user(user), move |tx| Box::pin(async move { sql::delete_device(tx, user, id).await }))
         .await?;
     if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
 }

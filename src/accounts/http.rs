@@ -15,13 +15,13 @@ use super::sql::{self, NewUser};
 use super::{Email, UserRole, addresses, contacts, devices, preferences, profile, recovery, second_factor, sessions};
 use crate::app::App;
 use crate::client::Client;
+use crate::extract::{Body, Json};
 use crate::ids::UserId;
 use crate::outbox;
 use crate::phone::Phone;
 use crate::problem::{Problem, ProblemBody};
-use crate::tenancy::Who;
+use crate::tenancy::TenancyContext;
 use crate::text::SingleLine;
-use crate::wire::{Body, Json};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -76,7 +76,7 @@ async fn register(
     let password_hash = app.passwords.hash(&wanted.password).await?;
     let (id, task_app) = (UserId::new(), Arc::clone(&app));
     app.db
-        .write(Who::user(id), move |tx| {
+        .write(TenancyContext::user(id), move |tx| {
             Box::pin(async move {
                 let phone = wanted.phone.as_ref().map(Phone::as_str);
                 let name = wanted.name.as_str();
@@ -92,7 +92,7 @@ async fn register(
                 };
                 let is_new = sql::insert(tx, &user).await?;
                 let notice = recovery::signed_up(&wanted.email, id, is_new, tx.now());
-                outbox::tell(tx, &task_app.seal, &notice).await
+                outbox::tell(tx, &task_app.encryption, &notice).await
             })
         })
         .await?;

@@ -8,9 +8,9 @@ use serde::de::DeserializeOwned;
 
 use super::caller::{authenticate, operation};
 use crate::app::App;
+use crate::extract::BodyWithBytes;
 use crate::idempotency::{IdempotencyKey, Key, Once};
 use crate::problem::Problem;
-use crate::wire::BodyWithBytes;
 
 impl FromRequestParts<Arc<App>> for Key {
     type Rejection = Problem;

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Email;
-use crate::seal::{Purpose, Seal};
+use crate::encryption::{Encryption, KeyPurpose};
 
 /// Marks the token for people and for scanners that look for leaked secrets.
 const PREFIX: &str = "dt_";
@@ -21,10 +21,10 @@ const LIFE: TimeDelta = TimeDelta::days(180);
 pub type DeviceName = [u8; 16];
 
 /// A new token for a device on which somebody has signed in with this address.
-pub fn issue(seal: &Seal, email: &Email, now: DateTime<Utc>) -> String {
+pub fn issue(encryption: &Encryption, email: &Email, now: DateTime<Utc>) -> String {
     let name: DeviceName = rand::random();
     let issued = now.timestamp().to_be_bytes();
-    let mac = seal.hash(Purpose::LoginDevice, &[email.as_str().as_bytes(), &name, &issued]);
+    let mac = encryption.hash(KeyPurpose::LoginDevice, &[email.as_str().as_bytes(), &name, &issued]);
     let mut bytes = name.to_vec();
     bytes.extend_from_slice(&issued);
     bytes.extend_from_slice(&mac);
@@ -32,11 +32,11 @@ pub fn issue(seal: &Seal, email: &Email, now: DateTime<Utc>) -> String {
 }
 
 /// The device of a token that was made for this address and is not too old.
-pub fn read(seal: &Seal, email: &Email, token: &str, now: DateTime<Utc>) -> Option<DeviceName> {
+pub fn read(encryption: &Encryption, email: &Email, token: &str, now: DateTime<Utc>) -> Option<DeviceName> {
     let bytes: [u8; 56] = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?.try_into().ok()?;
     let (name, rest) = bytes.split_first_chunk::<16>()?;
     let (issued, mac) = rest.split_first_chunk::<8>()?;
-    if !seal.matches(Purpose::LoginDevice, &[email.as_str().as_bytes(), name, issued], mac) {
+    if !encryption.matches(KeyPurpose::LoginDevice, &[email.as_str().as_bytes(), name, issued], mac) {
         return None;
     }
     let issued = DateTime::from_timestamp(i64::from_be_bytes(*issued), 0)?;

@@ -11,9 +11,9 @@ use utoipa_axum::routes;
 use super::caller::SignedIn;
 use super::sql::belongings as sql;
 use crate::app::App;
+use crate::extract::{Body, Json};
 use crate::problem::{FieldError, Problem, ProblemBody};
-use crate::tenancy::Who;
-use crate::wire::{Body, Json};
+use crate::tenancy::TenancyContext;
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -71,8 +71,10 @@ async fn get_notification_preferences(
     SignedIn(caller): SignedIn,
 ) -> Result<Json<Preferences>, Problem> {
     let user = caller.user;
-    let said =
-        app.db.read(Who::user(user), move |tx| Box::pin(async move { sql::preferences(tx, user).await })).await?;
+    let said = app
+        .db
+        .read(TenancyContext::user(user), move |tx| Box::pin(async move { sql::preferences(tx, user).await }))
+        .await?;
     Ok(Json(said.unwrap_or(Preferences::UNSAID)))
 }
 
@@ -103,7 +105,9 @@ async fn put_notification_preferences(
     }
     let user = caller.user;
     app.db
-        .write(Who::user(user), move |tx| Box::pin(async move { sql::put_preferences(tx, user, wanted).await }))
+        .write(TenancyContext::user(user), move |tx| {
+            Box::pin(async move { sql::put_preferences(tx, user, wanted).await })
+        })
         .await?;
     Ok(Json(wanted))
 }

@@ -19,15 +19,15 @@ use super::{User, sql};
 use crate::app::App;
 use crate::client::Client;
 use crate::clock::clamp;
+use crate::extract::{Body, Json};
 use crate::ids::UserId;
 use crate::outbox::Kind;
 use crate::phone::Phone;
 use crate::problem::{Code, Problem, ProblemBody};
-use crate::tenancy::Who;
+use crate::tenancy::TenancyContext;
 use crate::text::SingleLine;
 use crate::timestamp::Timestamp;
 use crate::uow::Tx;
-use crate::wire::{Body, Json};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -137,7 +137,7 @@ async fn update_me(
         };
         authenticate_again(&app, user, client, password).await?;
     }
-    let who = if changes_phone { Who::credentials(user, session) } else { Who::user(user) };
+    let who = if changes_phone { TenancyContext::credentials(user, session) } else { TenancyContext::user(user) };
     let shared = Arc::clone(&app);
     let profile = app
         .db
@@ -146,7 +146,7 @@ async fn update_me(
                 let before = sql::contacts::reach(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
                 let profile = apply(tx, user, writes).await?;
                 if profile.phone != before.phone {
-                    tell_owner(tx, &shared.seal, Kind::PhoneChanged, user, before.verified_phone()).await?;
+                    tell_owner(tx, &shared.encryption, Kind::PhoneChanged, user, before.verified_phone()).await?;
                 }
                 Ok(profile)
             })

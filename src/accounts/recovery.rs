@@ -27,13 +27,13 @@ use super::sql::recovery::{self as sql, NewReset, Pending};
 use super::sql::sessions::{self, Reason};
 use crate::app::App;
 use crate::client::Client;
+use crate::encryption::{Encryption, KeyPurpose};
+use crate::extract::{Body, Json};
 use crate::ids::{ResetId, UserId};
 use crate::outbox::{self, Channel, Kind, Notice, Recipient};
 use crate::problem::{Code, Problem, ProblemBody};
-use crate::seal::{Purpose, Seal};
-use crate::tenancy::Who;
+use crate::tenancy::TenancyContext;
 use crate::uow::Tx;
-use crate::wire::{Body, Json};
 
 /// How long a code is good.
 const LIFE: TimeDelta = TimeDelta::minutes(10);
@@ -120,7 +120,7 @@ async fn forgot_password(
     let length = attempt_limits::take_reset_request(&app, &asked.email, client, asked.device_token.as_ref()).await?;
     let (id, task_app) = (ResetId::random(), Arc::clone(&app));
     app.db
-        .write(Who::nobody(), move |tx| {
+        .write(TenancyContext::nobody(), move |tx| {
             Box::pin(async move {
                 let code = match length {
                     CodeLength::Short => format!("{:08}", rand::rng().random_range(0..CODES)),
@@ -128,13 +128,13 @@ async fn forgot_password(
                 };
                 let reset = NewReset {
                     id,
-                    email_key: email_key(&task_app.seal, &asked.email),
-                    code_hash: task_app.seal.hash(Purpose::ResetCode, &code_parts(&id, &code)),
+                    email_key: email_key(&task_app.encryption, &asked.email),
+                    code_hash: task_app.encryption.hash(KeyPurpose::ResetCode, &code_parts(&id, &code)),
                     expires_at: tx.now() + LIFE,
                 };
                 sql::insert(tx, &reset).await?;
                 let notice = code_notice(&asked, &reset, &code);
-                outbox::tell(tx, &task_app.seal, &notice).await
+                outbox::tell(tx, &task_app.encryption, &notice).await
             })
         })
         .await?;
@@ -155,8 +155,8 @@ fn code_notice<'a>(asked: &'a Forgotten, reset: &NewReset, code: &'a str) -> Not
     }
 }
 
-fn email_key(seal: &Seal, email: &Email) -> [u8; 32] {
-    seal.hash(Purpose::ResetCode, &[b"address", email.as_str().as_bytes()])
+fn email_key(encryption: &Encryption, email: &Email) -> [u8; 32] {
+    encryption.hash(KeyPurpose::ResetCode, &[b"address", email.as_str().as_bytes()])
 }
 
 fn code_parts<'a>(id: &'a ResetId, code: &'a str) -> [&'a [u8]; 3] {
@@ -209,15 +209,15 @@ async fn reset_password(
     // Looked up for every address alike, with or without an account and a request.
     let user = owner(&app, &reset.email).await?;
     let pending = pending.filter(|pending| {
-        app.seal.matches(Purpose::ResetCode, &code_parts(&pending.id, reset.otp.trim()), &pending.code_hash)
+        app.encryption.matches(KeyPurpose::ResetCode, &code_parts(&pending.id, reset.otp.trim()), &pending.code_hash)
     });
     let Pending { id, sent_by, .. } = pending.ok_or_else(|| wrong().concerning(user))?;
     let user = user.ok_or_else(wrong)?;
     let password_hash = app.passwords.hash(&reset.password).await?;
-    let (task_app, key) = (Arc::clone(&app), email_key(&app.seal, &reset.email));
+    let (task_app, key) = (Arc::clone(&app), email_key(&app.encryption, &reset.email));
     let changed = app
         .db
-        .write(Who::user(user), move |tx| {
+        .write(TenancyContext::user(user), move |tx| {
             Box::pin(async move {
                 // Of fifty who come with the right code at once, one gets past this.
                 sql::hold(tx, user).await?;
@@ -229,7 +229,7 @@ async fn reset_password(
                 if sent_by != Some(Channel::Sms) {
                     super::sql::contacts::prove_mailbox(tx, user).await?;
                 }
-                tell_owner(tx, &task_app.seal, Kind::PasswordChanged, user, None).await?;
+                tell_owner(tx, &task_app.encryption, Kind::PasswordChanged, user, None).await?;
                 Ok(true)
             })
         })
@@ -240,28 +240,32 @@ async fn reset_password(
     app.callers.forget(Revocation { user, session: None });
     app.outbox.ring();
     attempt_limits::forget_passwords(&app, &reset.email, client).await?;
-    let device_token = login_device::issue(&app.seal, &reset.email, app.clock.now());
+    let device_token = login_device::issue(&app.encryption, &reset.email, app.clock.now());
     Ok(Json(Done { message: "Sign in with the new password.", device_token }))
 }
 
 /// Whose account it is.
 async fn owner(app: &App, email: &Email) -> Result<Option<UserId>, Problem> {
     let email = email.clone();
-    let read = app.db.read(Who::nobody(), move |tx| Box::pin(async move { sql::owner(tx, email.as_str()).await }));
+    let read =
+        app.db.read(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::owner(tx, email.as_str()).await }));
     Ok(read.await?.map(|owner| owner.id))
 }
 
 /// Takes one of the request's tries, or without its id one of those for the address. `None`: there is nothing to try.
 async fn take_try(app: &Arc<App>, reset: &CodeAndPassword) -> Result<Option<Pending>, Problem> {
-    let key = email_key(&app.seal, &reset.email);
+    let key = email_key(&app.encryption, &reset.email);
     if let Some(id) = reset.reset_id {
-        return app.db.write(Who::nobody(), move |tx| Box::pin(async move { sql::take_try(tx, id, key).await })).await;
+        return app
+            .db
+            .write(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::take_try(tx, id, key).await }))
+            .await;
     }
     let address = reset.email.as_str().as_bytes();
     let of = [attempt_limits::RESET_TRIES, attempt_limits::RESET_TRIES_A_DAY]
         .map(|bound| Counter::new(app, bound, &[address]));
     attempt_limits::take(app, of.to_vec()).await?;
-    app.db.read(Who::nobody(), move |tx| Box::pin(async move { sql::newest(tx, key).await })).await
+    app.db.read(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::newest(tx, key).await })).await
 }
 
 /// Notes how the code of a request went out; for whoever sends it.
@@ -283,7 +287,7 @@ pub async fn sent(tx: &mut Tx, dedupe_key: &str, channel: Channel) -> Result<(),
 /// 401 when there is no such account.
 pub async fn tell_owner(
     tx: &mut Tx,
-    seal: &Seal,
+    encryption: &Encryption,
     kind: Kind,
     user: UserId,
     before: Option<&str>,
@@ -300,7 +304,7 @@ pub async fn tell_owner(
             secret: None,
             expires_at: None,
         };
-        outbox::tell(tx, seal, &notice).await?;
+        outbox::tell(tx, encryption, &notice).await?;
     }
     Ok(())
 }

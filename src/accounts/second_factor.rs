@@ -1,6 +1,6 @@
 //! The second factor: `/api/me/second-factor`, and what the second half of a sign-in (`users/login.rs`) checks.
 //!
-//! A key is shown once, sealed at rest, and asked for only after a code of it was given. A code is good once within its
+//! A key is shown once, encrypted at rest, and asked for only after a code of it was given. A code is good once within its
 //! step, and none older than the last one; ten recovery codes stand in for a lost phone. Whoever guesses here knows the
 //! password already; still a sign-in has five tries and an account twenty wrong ones a day.
 
@@ -25,13 +25,13 @@ use super::sql::sessions::{self, Reason};
 use super::{User, totp};
 use crate::app::App;
 use crate::client::Client;
+use crate::encryption::{Encryption, KeyPurpose};
+use crate::extract::{Body, Json};
 use crate::ids::{ChallengeId, SessionId, UserId};
 use crate::outbox::Kind;
 use crate::problem::{Code, Problem, ProblemBody};
-use crate::seal::{Purpose, Seal};
-use crate::tenancy::Who;
+use crate::tenancy::TenancyContext;
 use crate::uow::Tx;
-use crate::wire::{Body, Json};
 
 /// How long the second half of a sign-in may take.
 const CHALLENGE_LIFE: TimeDelta = TimeDelta::minutes(5);
@@ -65,7 +65,7 @@ pub async fn ask(app: &App, user: UserId, password_hash: String) -> Result<Secon
     let id = ChallengeId::random();
     let challenge = Challenge { user, password_hash };
     app.db
-        .write(Who::user(user), move |tx| {
+        .write(TenancyContext::user(user), move |tx| {
             Box::pin(async move { sql::challenge(tx, id, &challenge, tx.now() + CHALLENGE_LIFE).await })
         })
         .await?;
@@ -104,25 +104,25 @@ pub fn wrong() -> Problem {
 ///
 /// # Errors
 /// 401 `invalid_code` for a code that is wrong or used, and without a confirmed second factor.
-pub async fn check(tx: &mut Tx, seal: &Seal, user: &User, given: &Given) -> Result<(), Problem> {
+pub async fn check(tx: &mut Tx, encryption: &Encryption, user: &User, given: &Given) -> Result<(), Problem> {
     let factor = sql::hold(tx, user.id).await?.filter(|factor| factor.confirmed_at.is_some()).ok_or_else(wrong)?;
     match given {
         Given::Code(code) => {
-            let key = seal.open(Purpose::SecondFactor, user.id.as_bytes(), &factor.secret)?;
+            let key = encryption.decrypt(KeyPurpose::SecondFactor, user.id.as_bytes(), &factor.secret)?;
             let step = totp::step_of(&key, code, tx.now(), factor.last_step).ok_or_else(wrong)?;
             sql::advance(tx, user.id, step).await
         }
         Given::RecoveryCode(code) => {
-            if !sql::use_recovery_code(tx, user.id, &recovery_hash(seal, user.id, code)).await? {
+            if !sql::use_recovery_code(tx, user.id, &recovery_hash(encryption, user.id, code)).await? {
                 return Err(wrong());
             }
-            tell_owner(tx, seal, Kind::RecoveryCodeUsed, user.id, None).await
+            tell_owner(tx, encryption, Kind::RecoveryCodeUsed, user.id, None).await
         }
     }
 }
 
-fn recovery_hash(seal: &Seal, user: UserId, code: &str) -> [u8; 32] {
-    seal.hash(Purpose::RecoveryCode, &[user.as_bytes(), code.as_bytes()])
+fn recovery_hash(encryption: &Encryption, user: UserId, code: &str) -> [u8; 32] {
+    encryption.hash(KeyPurpose::RecoveryCode, &[user.as_bytes(), code.as_bytes()])
 }
 
 /// Whether signing in asks for a second factor.
@@ -146,7 +146,8 @@ async fn get_second_factor(
     SignedIn(caller): SignedIn,
 ) -> Result<Json<SecondFactorState>, Problem> {
     let user = caller.user;
-    let found = app.db.read(Who::user(user), move |tx| Box::pin(async move { sql::show(tx, user).await })).await?;
+    let found =
+        app.db.read(TenancyContext::user(user), move |tx| Box::pin(async move { sql::show(tx, user).await })).await?;
     let (enabled_at, left) = found.unzip();
     let state = SecondFactorState { enabled: enabled_at.is_some(), enabled_at, recovery_codes_left: left.unwrap_or(0) };
     Ok(Json(state))
@@ -192,12 +193,12 @@ async fn add_second_factor(
     let (user, session) = (caller.user, caller.session);
     authenticate_again(&app, user, client, &given.password).await?;
     let key: [u8; totp::KEY_LENGTH] = rand::random();
-    let sealed = app.seal.close(Purpose::SecondFactor, user.as_bytes(), &key)?;
+    let encrypted = app.encryption.encrypt(KeyPurpose::SecondFactor, user.as_bytes(), &key)?;
     let owner = app
         .db
-        .write(Who::credentials(user, session), move |tx| {
+        .write(TenancyContext::credentials(user, session), move |tx| {
             Box::pin(async move {
-                if !sql::begin(tx, user, &sealed).await? {
+                if !sql::begin(tx, user, &encrypted).await? {
                     return Err(Problem::new(Code::AlreadyExists, "Remove the second factor first."));
                 }
                 super::sql::get(tx, user).await?.ok_or_else(Problem::unauthenticated)
@@ -248,17 +249,17 @@ async fn confirm_second_factor(
     attempt_limits::take(&app, tries.clone()).await?;
     let codes: Vec<String> =
         (0..RECOVERY_CODES).map(|_| totp::base32(&rand::random::<[u8; 7]>())[..10].to_owned()).collect();
-    let hashes: Vec<_> = codes.iter().map(|code| recovery_hash(&app.seal, user, code).to_vec()).collect();
+    let hashes: Vec<_> = codes.iter().map(|code| recovery_hash(&app.encryption, user, code).to_vec()).collect();
     app.db
-        .write(Who::credentials(user, session), move |tx| {
+        .write(TenancyContext::credentials(user, session), move |tx| {
             Box::pin(async move {
                 let factor = sql::hold(tx, user).await?.filter(|factor| factor.confirmed_at.is_none());
                 let factor = factor.ok_or_else(wrong)?;
-                let key = task_app.seal.open(Purpose::SecondFactor, user.as_bytes(), &factor.secret)?;
+                let key = task_app.encryption.decrypt(KeyPurpose::SecondFactor, user.as_bytes(), &factor.secret)?;
                 let step = totp::step_of(&key, given.code.trim(), tx.now(), factor.last_step).ok_or_else(wrong)?;
                 sql::advance(tx, user, step).await?;
                 sql::put_recovery_codes(tx, user, &hashes).await?;
-                changed(tx, &task_app.seal, user, Some(session), Kind::SecondFactorAdded).await
+                changed(tx, &task_app.encryption, user, Some(session), Kind::SecondFactorAdded).await
             })
         })
         .await?;
@@ -270,9 +271,15 @@ async fn confirm_second_factor(
 }
 
 /// Sessions opened under the old rule end, and the owner is told.
-async fn changed(tx: &mut Tx, seal: &Seal, user: UserId, keep: Option<SessionId>, kind: Kind) -> Result<(), Problem> {
+async fn changed(
+    tx: &mut Tx,
+    encryption: &Encryption,
+    user: UserId,
+    keep: Option<SessionId>,
+    kind: Kind,
+) -> Result<(), Problem> {
     sessions::revoke_all(tx, user, keep, Reason::SecondFactorChanged).await?;
-    tell_owner(tx, seal, kind, user, None).await
+    tell_owner(tx, encryption, kind, user, None).await
 }
 
 /// Password and code once more.
@@ -308,12 +315,12 @@ async fn remove_second_factor(
     let tries = Counter::second_factor(&app, user, client);
     attempt_limits::take(&app, tries.clone()).await?;
     app.db
-        .write(Who::credentials(user, session), move |tx| {
+        .write(TenancyContext::credentials(user, session), move |tx| {
             Box::pin(async move {
                 let owner = super::sql::get(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
-                check(tx, &task_app.seal, &owner, &given).await?;
+                check(tx, &task_app.encryption, &owner, &given).await?;
                 sql::remove(tx, user).await?;
-                changed(tx, &task_app.seal, user, Some(session), Kind::SecondFactorRemoved).await
+                changed(tx, &task_app.encryption, user, Some(session), Kind::SecondFactorRemoved).await
             })
         })
         .await?;
@@ -327,10 +334,10 @@ async fn remove_second_factor(
 ///
 /// # Errors
 /// Only those of the database.
-pub async fn reset(tx: &mut Tx, seal: &Seal, user: UserId) -> Result<bool, Problem> {
+pub async fn reset(tx: &mut Tx, encryption: &Encryption, user: UserId) -> Result<bool, Problem> {
     if !sql::remove(tx, user).await? {
         return Ok(false);
     }
-    changed(tx, seal, user, None, Kind::SecondFactorRemoved).await?;
+    changed(tx, encryption, user, None, Kind::SecondFactorRemoved).await?;
     Ok(true)
 }

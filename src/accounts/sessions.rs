@@ -21,12 +21,12 @@ use super::recovery::tell_owner;
 use super::sql::sessions::{self as sql, Device, Reason, Refreshed};
 use crate::app::App;
 use crate::client::Client;
+use crate::extract::{Body, Json, Path};
 use crate::ids::{SessionId, UserId};
 use crate::outbox::Kind;
 use crate::paging::List;
 use crate::problem::{Code, Problem, ProblemBody};
-use crate::tenancy::Who;
-use crate::wire::{Body, Json, Path};
+use crate::tenancy::TenancyContext;
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -124,7 +124,9 @@ async fn refresh(
     let (session, lives) = (presented.session, app.config.accounts.sessions);
     let refreshed = app
         .db
-        .write(Who::nobody(), move |tx| Box::pin(async move { sql::refresh(tx, presented, &device, lives).await }))
+        .write(TenancyContext::nobody(), move |tx| {
+            Box::pin(async move { sql::refresh(tx, presented, &device, lives).await })
+        })
         .await?;
     match refreshed {
         Refreshed::At { user, counter, expires_at } => {
@@ -147,12 +149,18 @@ async fn refresh(
     (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn logout(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> Result<StatusCode, Problem> {
-    end(&app, Who::user(caller.user), caller.user, caller.session, Reason::Logout).await?;
+    end(&app, TenancyContext::user(caller.user), caller.user, caller.session, Reason::Logout).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Ends one session; `false`: there was none.
-async fn end(app: &App, who: Who, user: UserId, session: SessionId, reason: Reason) -> Result<bool, Problem> {
+async fn end(
+    app: &App,
+    who: TenancyContext,
+    user: UserId,
+    session: SessionId,
+    reason: Reason,
+) -> Result<bool, Problem> {
     let ended =
         app.db.write(who, move |tx| Box::pin(async move { sql::revoke(tx, user, session, reason).await })).await?;
     app.callers.forget(Revocation { user, session: Some(session) });
@@ -169,7 +177,7 @@ async fn end(app: &App, who: Who, user: UserId, session: SessionId, reason: Reas
 async fn logout_all(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> Result<StatusCode, Problem> {
     let user = caller.user;
     app.db
-        .write(Who::credentials(user, caller.session), move |tx| {
+        .write(TenancyContext::credentials(user, caller.session), move |tx| {
             Box::pin(async move { sql::revoke_all(tx, user, None, Reason::LogoutAll).await })
         })
         .await?;
@@ -209,14 +217,14 @@ async fn change_password(
     let (user, session, task_app) = (caller.user, caller.session, Arc::clone(&app));
     let changed = app
         .db
-        .write(Who::credentials(user, session), move |tx| {
+        .write(TenancyContext::credentials(user, session), move |tx| {
             Box::pin(async move {
                 // Two changes at once: the second one's current password is not the current one any more.
                 if !super::sql::change_password(tx, user, &old_hash, &new_hash).await? {
                     return Ok(false);
                 }
                 sql::revoke_all(tx, user, Some(session), Reason::PasswordChanged).await?;
-                tell_owner(tx, &task_app.seal, Kind::PasswordChanged, user, None).await?;
+                tell_owner(tx, &task_app.encryption, Kind::PasswordChanged, user, None).await?;
                 Ok(true)
             })
         })
@@ -264,8 +272,10 @@ async fn list_sessions(
     SignedIn(caller): SignedIn,
 ) -> Result<Json<List<Session>>, Problem> {
     let (user, lives) = (caller.user, app.config.accounts.sessions);
-    let mut sessions =
-        app.db.read(Who::user(user), move |tx| Box::pin(async move { sql::of_user(tx, user, lives).await })).await?;
+    let mut sessions = app
+        .db
+        .read(TenancyContext::user(user), move |tx| Box::pin(async move { sql::of_user(tx, user, lives).await }))
+        .await?;
     for session in &mut sessions {
         session.current = session.id == caller.session;
     }
@@ -284,7 +294,7 @@ async fn end_session(
     SignedIn(caller): SignedIn,
     Path(session): Path<SessionId>,
 ) -> Result<StatusCode, Problem> {
-    let who = Who::credentials(caller.user, caller.session);
+    let who = TenancyContext::credentials(caller.user, caller.session);
     if end(&app, who, caller.user, session, Reason::EndedByUser).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {

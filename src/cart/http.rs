@@ -20,12 +20,12 @@ use crate::accounts::caller::SignedIn;
 use crate::app::App;
 use crate::bounded;
 use crate::clock::clamp;
+use crate::extract::{Body, Json};
 use crate::ids::{ItemId, RestaurantId};
 use crate::menu::configure::Choice;
 use crate::problem::{Problem, ProblemBody};
 use crate::text::{MultiLine, SingleLine};
 use crate::timestamp::Timestamp;
-use crate::wire::{Body, Json};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {

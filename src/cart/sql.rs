@@ -107,7 +107,7 @@ pub async fn open_cart(
 pub async fn enter(tx: &mut Tx, cart: CartId, user: UserId) -> Result<Option<CartRow>, Problem> {
     let cart = sqlx::query_as!(
         CartRow,
-        r#"select id, enter_shop(restaurant_id) as "restaurant_id!: RestaurantId", status, version, order_id, updated_at
+        r#"select id, set_shop(restaurant_id) as "restaurant_id!: RestaurantId", status, version, order_id, updated_at
            from carts where id = $1 and user_id = $2 for no key update"#,
         cart as CartId,
         user as UserId,

@@ -9,8 +9,8 @@ use axum::routing::get;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use crate::app::App;
+use crate::extract::Path;
 use crate::problem::Problem;
-use crate::wire::Path;
 
 #[derive(RustEmbed)]
 #[folder = "console/"]

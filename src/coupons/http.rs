@@ -10,13 +10,13 @@ use utoipa_axum::routes;
 use super::input::{CouponPatch, NewCoupon};
 use super::{Coupon, sql};
 use crate::app::App;
+use crate::extract::{Body, IfMatch, Json, Path, Query, Versioned};
 use crate::idempotency::{Answer, Once};
 use crate::ids::{CouponId, RestaurantId};
 use crate::menu;
 use crate::paging::{List, PageQuery};
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
-use crate::wire::{Body, IfMatch, Json, Path, Query, Versioned};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::ids::{DeliveryId, DriverId, OrderId};
 use crate::permission::{self, Operation, Relation};
 use crate::problem::Problem;
-use crate::tenancy::{RestaurantScope, Who};
+use crate::tenancy::{RestaurantScope, TenancyContext};
 
 /// Somebody who has to do with the delivery in the path (`{deliveryId}`).
 #[derive(Clone, Copy)]
@@ -37,7 +37,10 @@ impl DeliveryAccess {
     /// 404 for a delivery that is not there and for one that is none of the caller's.
     pub async fn of(app: &App, caller: &Caller, delivery: DeliveryId, operation: Operation) -> Result<Self, Problem> {
         let (user, driver) = (caller.user, caller.driver);
-        let who = Who { driver, ..caller.platform().map_or_else(|| Who::user(user), Who::from) };
+        let who = TenancyContext {
+            driver,
+            ..caller.platform().map_or_else(|| TenancyContext::user(user), TenancyContext::from)
+        };
         let found =
             app.db.read(who, move |tx| Box::pin(async move { sql::relations_to(tx, delivery, user, driver).await }));
         let party = found.await?.ok_or_else(Problem::not_found)?;

@@ -5,10 +5,10 @@ use super::status::DeliveryStatus;
 use super::{Delivery, sql};
 use crate::app::App;
 use crate::events;
+use crate::extract::IfMatch;
 use crate::ids::DriverId;
 use crate::problem::{Code, Problem};
 use crate::tenancy::PlatformScope;
-use crate::wire::IfMatch;
 
 /// Gives the delivery to this driver, with the reason. To whom it has been given already it is not given again: nothing
 /// changes.

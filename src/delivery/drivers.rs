@@ -16,15 +16,15 @@ use super::{Driver, DriverStatus, Vehicle, sql};
 use crate::accounts::caller::Admin;
 use crate::accounts::{self, Email, UserRole};
 use crate::app::App;
+use crate::extract::{Body, Json, Query};
 use crate::idempotency::{Answer, Once};
 use crate::ids::{DriverId, UserId};
 use crate::paging::{List, PageQuery};
 use crate::place::Place;
 use crate::problem::{Problem, ProblemBody};
-use crate::tenancy::Who;
+use crate::tenancy::TenancyContext;
 use crate::timestamp::Timestamp;
 use crate::uow::Tx;
-use crate::wire::{Body, Json, Query};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -130,7 +130,7 @@ async fn set_driver_availability(
         }
     };
     let (driver, user, presence) = (duty.driver, duty.caller.user, app.config.delivery.presence);
-    let who = Who { driver: Some(driver), ..Who::user(user) };
+    let who = TenancyContext { driver: Some(driver), ..TenancyContext::user(user) };
     let changed = app
         .db
         .write(who, move |tx| {
@@ -173,7 +173,7 @@ async fn report_location(
     Body(Location { place, at }): Body<Location>,
 ) -> Result<StatusCode, Problem> {
     let (driver, max_speed) = (duty.driver, app.config.delivery.max_speed);
-    let who = Who { driver: Some(driver), ..Who::user(duty.caller.user) };
+    let who = TenancyContext { driver: Some(driver), ..TenancyContext::user(duty.caller.user) };
     let judged = app
         .db
         .write(who, move |tx| {

@@ -15,6 +15,7 @@ use crate::accounts::Caller;
 use crate::accounts::caller::SignedIn;
 use crate::app::App;
 use crate::events;
+use crate::extract::{Body, IfMatch, Json, Query, Versioned};
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId};
 use crate::orders::status::StatusUpdate;
 use crate::orders::{self, OrderStatus};
@@ -22,10 +23,9 @@ use crate::paging::{Cursor, List, Page};
 use crate::permission::Operation;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::restaurants::staff;
-use crate::tenancy::Who;
+use crate::tenancy::TenancyContext;
 use crate::text::MultiLine;
 use crate::uow::Tx;
-use crate::wire::{Body, IfMatch, Json, Query, Versioned};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -56,7 +56,7 @@ struct DeliveryQuery {
 
 /// Whose deliveries are shown: of a restaurant for its staff, of the order for whoever may see the order, or else those
 /// that the caller carries, or waits for.
-async fn choose(app: &App, caller: &Caller, query: &DeliveryQuery) -> Result<(Who, Filter), Problem> {
+async fn choose(app: &App, caller: &Caller, query: &DeliveryQuery) -> Result<(TenancyContext, Filter), Problem> {
     let order = query.order_id;
     if let Some(restaurant) = query.restaurant_id {
         let access = staff::relations(app, caller, restaurant).await?.unlocked()?;
@@ -68,7 +68,7 @@ async fn choose(app: &App, caller: &Caller, query: &DeliveryQuery) -> Result<(Wh
         let restaurant = Some(party.scope.restaurant());
         return Ok((party.scope.into(), Filter { restaurant, order: Some(order), driver: None, customer: None }));
     }
-    let who = Who { driver: caller.driver, ..Who::user(caller.user) };
+    let who = TenancyContext { driver: caller.driver, ..TenancyContext::user(caller.user) };
     let customer = caller.driver.is_none().then_some(caller.user);
     Ok((who, Filter { restaurant: None, order: None, driver: caller.driver, customer }))
 }

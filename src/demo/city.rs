@@ -20,7 +20,7 @@ pub const DOMAIN: &str = "demo.comanda.example";
 pub const PASSWORD: &str = "comanda demo";
 
 /// The restaurants, in the order in which they opened. A list shows the newest first: the one that never closes.
-const HOUSES: [(&str, &str); 14] = [
+const RESTAURANTS: [(&str, &str); 14] = [
     ("trattoria-ermengarda", include_str!("city/trattoria-ermengarda.json")),
     ("tre-bocche-di-fuoco", include_str!("city/tre-bocche-di-fuoco.json")),
     ("sushi-airone", include_str!("city/sushi-airone.json")),
@@ -48,7 +48,7 @@ pub struct CityError {
 /// A restaurant.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct House {
+pub struct DemoRestaurant {
     /// Its name in addresses.
     pub slug: String,
     /// Its name.
@@ -182,7 +182,7 @@ pub struct People {
 #[derive(Debug, Clone)]
 pub struct City {
     /// Its restaurants, in the order in which they opened.
-    pub houses: Vec<House>,
+    pub restaurants: Vec<DemoRestaurant>,
     /// Its people.
     pub people: People,
 }
@@ -194,8 +194,8 @@ impl City {
     /// When one is not as it should be.
     pub fn read() -> Result<Self, CityError> {
         let people = read("people.json", include_str!("city/people.json"))?;
-        let houses = HOUSES.iter().map(|(name, text)| read(name, text)).collect::<Result<_, _>>()?;
-        Ok(Self { houses, people })
+        let restaurants = RESTAURANTS.iter().map(|(name, text)| read(name, text)).collect::<Result<_, _>>()?;
+        Ok(Self { restaurants, people })
     }
 
     /// With which addresses the customers sign in: their first names, and a number for whoever has the name of another.
@@ -227,14 +227,14 @@ pub fn driver_email(number: usize) -> String {
     address(&format!("driver{number}"))
 }
 
-impl House {
+impl DemoRestaurant {
     /// What it takes for its service.
     pub fn service_fee(&self) -> ServiceFee {
         let cap = self.service_cap.map(Amount::minor);
         ServiceFee { share: self.service_basis_points, cap, fixed: Amount::ZERO }
     }
 
-    /// With which addresses the staff sign in, in the order of [`House::staff`]: the rank and the restaurant, and a
+    /// With which addresses the staff sign in, in the order of [`DemoRestaurant::staff`]: the rank and the restaurant, and a
     /// number for the second of a rank.
     pub fn staff_emails(&self) -> Vec<String> {
         let email = |(index, worker): (usize, &Worker)| {

@@ -56,7 +56,7 @@ pub enum DemoError {
     /// What the documents say.
     #[error("the demo data is not valid: {0}")]
     Town(#[from] TownError),
-    /// The house refused.
+    /// The restaurant refused.
     #[error("the demo data could not be created: {0}. Start again: it continues where it stopped")]
     Refused(Problem),
     /// The simulator has nowhere to go.

@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 
 use super::chance::founding_id;
-use super::city::{self, City, Dish, House};
+use super::city::{self, City, DemoRestaurant, Dish};
 use crate::accounts::{Email, UserRole};
 use crate::actor::MemberRole;
 use crate::delivery::Vehicle;
@@ -15,7 +15,7 @@ use crate::restaurants::tax::{ClassRates, NoRate, Rate, Rates, TaxClass, TaxRule
 /// Where it is.
 pub const ZONE: Tz = chrono_tz::Europe::Rome;
 
-/// What does not fit into the house.
+/// What does not fit into the restaurant.
 #[derive(Debug, thiserror::Error)]
 pub enum TownError {
     /// The currency is none.
@@ -94,7 +94,7 @@ pub struct Kitchen {
     /// Its id.
     pub id: RestaurantId,
     /// As it is written down.
-    pub house: House,
+    pub document: DemoRestaurant,
     /// Who works there; the owner first.
     pub staff: Vec<(Person, MemberRole)>,
     /// Its menu.
@@ -131,8 +131,8 @@ impl Town {
             let person = Person::new(email, &guest.name, UserRole::Customer)?;
             Ok(Guest { person, address: guest.address.clone(), place: guest.place })
         });
-        let kitchens = city.houses.iter().map(kitchen);
-        let corners: Vec<_> = city.houses.iter().map(|house| house.place).collect();
+        let kitchens = city.restaurants.iter().map(kitchen);
+        let corners: Vec<_> = city.restaurants.iter().map(|restaurant| restaurant.place).collect();
         let riders = city.people.drivers.iter().enumerate().map(|(index, rider)| {
             let person = Person::new(city::driver_email(index + 1), &rider.name, UserRole::Driver)?;
             let id = DriverId::from_uuid(founding_id(&format!("driver {}", index + 1)));
@@ -164,22 +164,22 @@ fn italian_vat() -> Result<TaxRules, TownError> {
     Ok(TaxRules { included: true, standard: reduced, classes, ..TaxRules::default() })
 }
 
-fn kitchen(house: &House) -> Result<Kitchen, TownError> {
-    let staff = house.staff.iter().zip(house.staff_emails());
+fn kitchen(restaurant: &DemoRestaurant) -> Result<Kitchen, TownError> {
+    let staff = restaurant.staff.iter().zip(restaurant.staff_emails());
     let staff = staff.map(|(worker, email)| Ok((Person::new(email, &worker.name, UserRole::Staff)?, worker.role)));
-    let menu = house.menu.iter().map(|chapter| Chapter {
-        id: CategoryId::from_uuid(founding_id(&format!("{}/{}", house.slug, chapter.category))),
+    let menu = restaurant.menu.iter().map(|chapter| Chapter {
+        id: CategoryId::from_uuid(founding_id(&format!("{}/{}", restaurant.slug, chapter.category))),
         name: chapter.category.clone(),
-        dishes: chapter.items.iter().map(|dish| (item_id(house, dish), dish.clone())).collect(),
+        dishes: chapter.items.iter().map(|dish| (item_id(restaurant, dish), dish.clone())).collect(),
     });
     Ok(Kitchen {
-        id: RestaurantId::from_uuid(founding_id(&house.slug)),
+        id: RestaurantId::from_uuid(founding_id(&restaurant.slug)),
         menu: menu.collect(),
         staff: staff.collect::<Result<_, TownError>>()?,
-        house: house.clone(),
+        document: restaurant.clone(),
     })
 }
 
-fn item_id(house: &House, dish: &Dish) -> ItemId {
-    ItemId::from_uuid(founding_id(&format!("{}/item/{}", house.slug, dish.name)))
+fn item_id(restaurant: &DemoRestaurant, dish: &Dish) -> ItemId {
+    ItemId::from_uuid(founding_id(&format!("{}/item/{}", restaurant.slug, dish.name)))
 }

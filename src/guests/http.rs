@@ -10,10 +10,10 @@ use utoipa_axum::routes;
 use super::token::GuestToken;
 use super::{NewGuest, life, sql};
 use crate::app::App;
+use crate::extract::Json;
 use crate::ids::GuestId;
 use crate::problem::{Problem, ProblemBody};
-use crate::tenancy::Who;
-use crate::wire::Json;
+use crate::tenancy::TenancyContext;
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -31,10 +31,10 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 ))]
 async fn create_guest(State(app): State<Arc<App>>) -> Result<(StatusCode, Json<NewGuest>), Problem> {
     let (id, token, life) = (GuestId::new(), GuestToken::random(), life(&app));
-    let hash = token.hash(&app.seal);
+    let hash = token.hash(&app.encryption);
     let expires_at = app
         .db
-        .write(Who::nobody(), move |tx| {
+        .write(TenancyContext::nobody(), move |tx| {
             Box::pin(async move {
                 let expires_at = tx.now() + life;
                 sql::insert(tx, id, &hash, expires_at).await?;

@@ -39,7 +39,7 @@ pub struct NewGuest {
 /// 401 for every token that is not good, or not any more.
 pub async fn recognise(app: &App, token: &str) -> Result<GuestId, Problem> {
     let Some(token) = GuestToken::read(token) else { return Err(not_good()) };
-    sql::standing(&app.db, &token.hash(&app.seal), app.clock.now()).await?.ok_or_else(not_good)
+    sql::standing(&app.db, &token.hash(&app.encryption), app.clock.now()).await?.ok_or_else(not_good)
 }
 
 /// A guest writes: they live on from now, and nobody takes their carts over meanwhile.

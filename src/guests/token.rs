@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::seal::{Purpose, Seal};
+use crate::encryption::{Encryption, KeyPurpose};
 
 const PREFIX: &str = "gt_";
 
@@ -29,8 +29,8 @@ impl GuestToken {
     }
 
     /// What the database knows of it.
-    pub fn hash(&self, seal: &Seal) -> [u8; 32] {
-        seal.hash(Purpose::GuestToken, &[&self.0])
+    pub fn hash(&self, encryption: &Encryption) -> [u8; 32] {
+        encryption.hash(KeyPurpose::GuestToken, &[&self.0])
     }
 }
 

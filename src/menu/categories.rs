@@ -15,14 +15,14 @@ use super::translations::{self, Translations};
 use super::{Category, sql};
 use crate::app::App;
 use crate::bounded;
+use crate::extract::{Body, Json, Path};
 use crate::idempotency::{Answer, Once};
 use crate::ids::{CategoryId, RestaurantId};
 use crate::paging::List;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
-use crate::tenancy::Who;
+use crate::tenancy::TenancyContext;
 use crate::text::SingleLine;
-use crate::wire::{Body, Json, Path};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -111,7 +111,7 @@ async fn list_categories(
 ) -> Result<Json<List<Category>>, Problem> {
     let data = app
         .db
-        .read(Who::nobody(), move |tx| {
+        .read(TenancyContext::nobody(), move |tx| {
             Box::pin(async move {
                 sql::currency(tx, restaurant).await?;
                 sql::categories(tx, restaurant).await
@@ -132,8 +132,10 @@ async fn get_category(
     State(app): State<Arc<App>>,
     Path((restaurant, id)): Path<(RestaurantId, CategoryId)>,
 ) -> Result<Json<Category>, Problem> {
-    let found =
-        app.db.read(Who::nobody(), move |tx| Box::pin(async move { sql::category(tx, restaurant, id).await })).await?;
+    let found = app
+        .db
+        .read(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::category(tx, restaurant, id).await }))
+        .await?;
     found.map(Json).ok_or_else(Problem::not_found)
 }
 

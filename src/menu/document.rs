@@ -17,12 +17,12 @@ use super::translations::{self, Translations};
 use super::{Contents, Item, Modifier};
 use crate::bounded::{self, AtMost};
 use crate::config::Menus;
+use crate::extract::{describe, fault_of_shape, json_pointer};
 use crate::ids::ModifierGroupId;
 use crate::money::{Currency, Money};
 use crate::problem::Problem;
 use crate::restaurants::tax::TaxClass;
 use crate::text::{MultiLine, SingleLine};
-use crate::wire::{describe, fault_of_shape, json_pointer};
 
 /// What a thing is called by whoever keeps the menu elsewhere.
 pub type Key = SingleLine<80>;

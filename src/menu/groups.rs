@@ -11,22 +11,22 @@ use utoipa_axum::routes;
 
 use super::input::{Faults, present, too_many};
 use super::modifiers::ModifierBody;
+use super::responses::ModifierGroup;
 use super::sql::stock::StockChange;
 use super::translations::{self, Translations};
-use super::wire::ModifierGroup;
 use super::{Group, nesting, sql};
 use crate::app::App;
 use crate::bounded;
 use crate::config::Menus;
+use crate::extract::{Body, Json, Path};
 use crate::idempotency::{Answer, Once};
 use crate::ids::{ModifierGroupId, ModifierId, RestaurantId};
 use crate::paging::List;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
-use crate::tenancy::{RestaurantScope, Who};
+use crate::tenancy::{RestaurantScope, TenancyContext};
 use crate::text::SingleLine;
 use crate::uow::Tx;
-use crate::wire::{Body, Json, Path};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -189,7 +189,7 @@ async fn get_modifier_group(
 ) -> Result<Json<ModifierGroup>, Problem> {
     let (currency, group) = app
         .db
-        .read(Who::nobody(), move |tx| {
+        .read(TenancyContext::nobody(), move |tx| {
             Box::pin(async move {
                 let currency = sql::currency(tx, restaurant).await?;
                 Ok((currency, sql::groups::get(tx, restaurant, id).await?))

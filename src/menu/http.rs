@@ -10,12 +10,12 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::wire::Menu;
+use super::responses::Menu;
 use super::{categories, groups, items, languages, ledger, modifiers, published, stock, translations, whole};
 use crate::app::App;
+use crate::extract::{Path, Query};
 use crate::ids::{CategoryId, RestaurantId};
 use crate::problem::{Problem, ProblemBody};
-use crate::wire::{Path, Query};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {

@@ -8,13 +8,13 @@ use utoipa_axum::routes;
 
 use super::{Item, sql};
 use crate::app::App;
+use crate::extract::{Json, Path};
 use crate::ids::{ImageId, ItemId, RestaurantId};
 use crate::pictures::http::Upload;
 use crate::pictures::keep::keep;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
 use crate::tenancy::RestaurantScope;
-use crate::wire::{Json, Path};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {

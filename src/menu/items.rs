@@ -18,6 +18,7 @@ use super::translations::{self, Translations};
 use super::{Item, sql};
 use crate::app::App;
 use crate::bounded;
+use crate::extract::{Body, Json, Path, Query};
 use crate::idempotency::{Answer, Once};
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, RestaurantId};
 use crate::money::Money;
@@ -25,11 +26,10 @@ use crate::paging::{Cursor, List, Page};
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
 use crate::restaurants::tax::TaxClass;
-use crate::tenancy::{RestaurantScope, Who};
+use crate::tenancy::{RestaurantScope, TenancyContext};
 use crate::text::{MultiLine, SingleLine};
 use crate::timestamp::Timestamp;
 use crate::uow::Tx;
-use crate::wire::{Body, Json, Path, Query};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -216,7 +216,7 @@ async fn get_item(
 ) -> Result<Json<Item>, Problem> {
     let item = app
         .db
-        .read(Who::nobody(), move |tx| Box::pin(async move { sql::items::get(tx, restaurant, id).await }))
+        .read(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::items::get(tx, restaurant, id).await }))
         .await?;
     item.map(Json).ok_or_else(Problem::not_found)
 }

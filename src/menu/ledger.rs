@@ -12,11 +12,11 @@ use uuid::Uuid;
 
 use super::sql;
 use crate::app::App;
+use crate::extract::{Json, Query};
 use crate::ids::{ItemId, ModifierId, OrderId, RestaurantId};
 use crate::paging::{Cursor, List, Page};
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
-use crate::wire::{Json, Query};
 
 /// The route of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {

@@ -44,7 +44,7 @@ pub mod table;
 pub mod target;
 pub mod translations;
 pub mod whole;
-pub mod wire;
+pub mod responses;
 
 use allergens::{Declared, Diet};
 use dayparts::DayPart;

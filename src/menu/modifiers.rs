@@ -11,12 +11,13 @@ use utoipa_axum::routes;
 use super::allergens::{Declared, Diet};
 use super::input::{Availability, Faults, Stock};
 use super::items::MOST_GROUPS;
+use super::responses::ModifierGroup;
 use super::translations::{self, Translations};
-use super::wire::ModifierGroup;
 use super::{Modifier, groups, sql};
 use crate::app::App;
 use crate::bounded;
 use crate::config::Menus;
+use crate::extract::{Body, Json, Path};
 use crate::ids::{ModifierGroupId, ModifierId, RestaurantId};
 use crate::money::{Currency, Money};
 use crate::problem::{Problem, ProblemBody};
@@ -24,7 +25,6 @@ use crate::restaurants::staff::Staff;
 use crate::restaurants::tax::TaxClass;
 use crate::text::SingleLine;
 use crate::timestamp::Timestamp;
-use crate::wire::{Body, Json, Path};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {

@@ -7,15 +7,15 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::version_batcher::VersionBatcher;
-use super::{languages, part, sql, wire};
+use super::{languages, part, responses, sql};
 use crate::cache::{Answer, Cache, Key};
 use crate::config::Menus;
+use crate::extract::APPLICATION_JSON;
 use crate::heavy::{Beneficiary, HeavyWork};
 use crate::ids::{CategoryId, RestaurantId};
 use crate::problem::{Code, Problem};
-use crate::tenancy::Who;
+use crate::tenancy::TenancyContext;
 use crate::uow::Database;
-use crate::wire::APPLICATION_JSON;
 
 /// Finished menus, and the question whether they still hold.
 pub struct Published {
@@ -90,11 +90,12 @@ impl Published {
         let life = TimeDelta::from_std(self.cache.life()).unwrap_or_default();
         let language = key.language.clone();
         let build = || async move {
-            let found =
-                self.db.read(Who::nobody(), move |tx| Box::pin(async move { sql::contents(tx, restaurant).await }));
+            let found = self
+                .db
+                .read(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::contents(tx, restaurant).await }));
             let contents = found.await?.ok_or_else(Problem::not_found)?;
             let work = move || {
-                let shown = wire::shown(restaurant, contents, language.as_deref(), now, life);
+                let shown = responses::shown(restaurant, contents, language.as_deref(), now, life);
                 let (menu, until) = shown.map_err(|error| Problem::internal(&error))?;
                 let body = serde_json::to_vec(&menu).map_err(|error| Problem::internal(&error))?;
                 Ok(Answer::new(menu.version, until, body))

@@ -17,13 +17,13 @@ use super::target::{Rules, StockPolicy, target};
 use super::{Contents, Group, Item, Modifier, sql};
 use crate::app::App;
 use crate::config::Menus;
+use crate::extract::IfMatch;
 use crate::ids::{ItemId, RestaurantId};
 use crate::money::Currency;
 use crate::problem::{FieldError, Problem};
 use crate::restaurants;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
-use crate::wire::IfMatch;
 
 /// What a new menu changes, or would change.
 #[derive(Debug, Serialize, ToSchema)]

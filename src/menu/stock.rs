@@ -9,16 +9,16 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::input::{Stock, present};
+use super::responses::ModifierGroup;
 use super::sql::stock::{Counted, StockChange};
-use super::wire::ModifierGroup;
 use super::{Item, sql};
 use crate::app::App;
+use crate::extract::{Body, Json, Path};
 use crate::ids::{ItemId, ModifierGroupId, ModifierId, RestaurantId};
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
-use crate::wire::{Body, Json, Path};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {

@@ -10,8 +10,8 @@ use super::csv::{self, Separator};
 use super::document::{Document, DocumentCategory, DocumentGroup, DocumentItem, DocumentModifier};
 use crate::config::Menus;
 use crate::money::Currency;
+use crate::parse_messages;
 use crate::problem::FieldError;
-use crate::shape;
 
 mod cells;
 
@@ -336,7 +336,7 @@ impl Reading {
             Err(error) => {
                 let path = error.path().to_string();
                 let name = path.split(['.', '[']).next().unwrap_or_default().to_owned();
-                self.fault(record, &name, &shape::in_plain_words(&error.inner().to_string()).1);
+                self.fault(record, &name, &parse_messages::in_plain_words(&error.inner().to_string()).1);
                 None
             }
         }

@@ -15,12 +15,12 @@ use super::document::{self, Document};
 use super::replace::{How, MenuDifference, Source, contents, replace};
 use super::{Contents, sql, table};
 use crate::app::App;
+use crate::extract::{Body, CsvBody, IfMatch, JsonBytes, Query, Versioned};
 use crate::ids::RestaurantId;
 use crate::permission::Operation;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::{self, Staff};
 use crate::tenancy::RestaurantScope;
-use crate::wire::{Body, CsvBody, IfMatch, JsonBytes, Query, Versioned};
 
 /// The routes of this file, but for `put_menu`, which shares its address with what guests read.
 pub fn routes() -> OpenApiRouter<Arc<App>> {

@@ -9,9 +9,9 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::admission::Priority;
 use crate::app::App;
+use crate::extract::unreadable;
 use crate::permission::Operation;
 use crate::problem::Problem;
-use crate::wire::unreadable;
 
 /// Refuses a request for which there will be no slot in time, before its body, its token and its limits are looked at.
 pub async fn refuse_early(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {

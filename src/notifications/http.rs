@@ -11,13 +11,13 @@ use utoipa_axum::routes;
 
 use crate::accounts::caller::Admin;
 use crate::app::App;
+use crate::encryption::{Encryption, KeyPurpose};
+use crate::extract::{Json, Query};
 use crate::ids::MessageId;
 use crate::outbox::sql::{self, Shown};
 use crate::outbox::{Channel, State};
 use crate::paging::{List, PageQuery};
 use crate::problem::{Problem, ProblemBody};
-use crate::seal::{Purpose, Seal};
-use crate::wire::{Json, Query};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -54,9 +54,9 @@ struct OutboxMessage {
 }
 
 impl OutboxMessage {
-    fn of(shown: Shown, seal: &Seal) -> Self {
+    fn of(shown: Shown, encryption: &Encryption) -> Self {
         let owner = shown.id.uuid();
-        let kept = shown.kept.and_then(|kept| seal.open(Purpose::Outbox, owner.as_bytes(), &kept).ok());
+        let kept = shown.kept.and_then(|kept| encryption.decrypt(KeyPurpose::Outbox, owner.as_bytes(), &kept).ok());
         let words = kept.and_then(|kept| serde_json::from_slice::<(String, String)>(&kept).ok());
         let (subject, body) = words.unzip();
         Self {
@@ -92,5 +92,5 @@ async fn list_outbox(
     let page = query.page()?;
     let rows = app.db.read(admin.scope, move |tx| Box::pin(async move { sql::outbox(tx, page).await })).await?;
     let list = page.cut(rows, |row| (row.created_at, row.id.uuid()));
-    Ok(Json(list.map(|shown| OutboxMessage::of(shown, &app.seal))))
+    Ok(Json(list.map(|shown| OutboxMessage::of(shown, &app.encryption))))
 }

@@ -14,11 +14,11 @@ use crate::accounts::attempt_limits::Counter;
 use crate::accounts::sql::recovery::Owner;
 use crate::app::App;
 use crate::config::Mode;
+use crate::encryption::KeyPurpose;
 use crate::ids::UserId;
 use crate::outbox::sql::{self, Claimed, Ending};
 use crate::outbox::{Channel, Kind, State};
 use crate::problem::Problem;
-use crate::seal::Purpose;
 use crate::tenancy::PlatformScope;
 use crate::uow::Tx;
 
@@ -142,14 +142,17 @@ async fn within_limit(
     Ok(message.to_holder.then_some(by_mail))
 }
 
-/// What would have been sent, sealed.
+/// What would have been sent, encrypted.
 fn kept(app: &App, message: &Claimed, kind: Kind, channel: Channel) -> Result<Vec<u8>, Problem> {
     let notification = message.notification.uuid();
-    let opened = message.secret.as_ref().map(|sealed| app.seal.open(Purpose::Outbox, notification.as_bytes(), sealed));
+    let opened = message
+        .secret
+        .as_ref()
+        .map(|secret| app.encryption.decrypt(KeyPurpose::Outbox, notification.as_bytes(), secret));
     let secret = opened.transpose()?.map(|secret| String::from_utf8_lossy(&secret).into_owned());
     // Who runs a real service must not be able to read people's codes out of a page.
     let secret = secret.map(|secret| if app.config.mode == Mode::Development { secret } else { MASK.to_owned() });
     let words = super::words::words(kind, channel, secret.as_deref());
     let kept = serde_json::to_vec(&(words.subject, words.body)).map_err(|error| Problem::internal(&error))?;
-    app.seal.close(Purpose::Outbox, message.id.uuid().as_bytes(), &kept)
+    app.encryption.encrypt(KeyPurpose::Outbox, message.id.uuid().as_bytes(), &kept)
 }

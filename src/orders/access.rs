@@ -13,7 +13,7 @@ use crate::ids::OrderId;
 use crate::orders::{Order, sql};
 use crate::permission::{self, Operation, Relation};
 use crate::problem::Problem;
-use crate::tenancy::{RestaurantScope, Who};
+use crate::tenancy::{RestaurantScope, TenancyContext};
 use crate::uow::Tx;
 
 /// Somebody who has to do with the order in the path (`{orderId}`), in a capacity the operation asks for.
@@ -47,8 +47,11 @@ pub struct VisibleOrder {
 }
 
 /// The caller in their own name: policies show them the orders they have to do with.
-fn who(caller: &Caller) -> Who {
-    Who { driver: caller.driver, ..caller.platform().map_or_else(|| Who::user(caller.user), Who::from) }
+fn who(caller: &Caller) -> TenancyContext {
+    TenancyContext {
+        driver: caller.driver,
+        ..caller.platform().map_or_else(|| TenancyContext::user(caller.user), TenancyContext::from)
+    }
 }
 
 /// The one way to an order: looks up what the caller is to it, and asks the table.

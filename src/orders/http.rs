@@ -25,6 +25,7 @@ use crate::client::Client;
 use crate::coupons::{CouponCode, attempt_limits};
 use crate::events::driver_view::{carriage, event_for_driver};
 use crate::events::{Recorded, TimelineEntry};
+use crate::extract::{Body, BodyWithBytes, IfMatch, Json, Query, Versioned};
 use crate::fulfilment::Fulfilment;
 use crate::idempotency::{Answer, IdempotencyKey};
 use crate::ids::{CartId, DriverId, OrderId, QuoteId, RestaurantId, UserId};
@@ -34,10 +35,9 @@ use crate::permission::Operation;
 use crate::place::Place;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff;
-use crate::tenancy::{RestaurantScope, Who};
+use crate::tenancy::{RestaurantScope, TenancyContext};
 use crate::text::{MultiLine, SingleLine};
 use crate::timestamp::Timestamp;
-use crate::wire::{Body, BodyWithBytes, IfMatch, Json, Query, Versioned};
 
 mod bulk_status;
 mod quotes;
@@ -165,9 +165,9 @@ impl Origin {
     }
 
     /// In whose name the order is placed. A cart and a quote tell the restaurant once they are locked.
-    fn who(&self, customer: UserId) -> Who {
+    fn who(&self, customer: UserId) -> TenancyContext {
         match self {
-            Self::Cart(..) | Self::Quote(_) => Who::user(customer),
+            Self::Cart(..) | Self::Quote(_) => TenancyContext::user(customer),
             Self::Lines(restaurant, ..) => at(*restaurant, customer).into(),
         }
     }
@@ -204,9 +204,10 @@ async fn place_order(
     let rules = app.config.orders;
     let origin = body.value.read(rules.max_choices)?;
     let code = origin.coupon();
-    let buyer = Buyer { customer, network: Some(NetworkKey::new(&app.seal, client.network())) };
+    let buyer = Buyer { customer, network: Some(NetworkKey::new(&app.encryption, client.network())) };
     let repeated = claim.clone();
-    let recall = app.db.read(Who::user(customer), move |tx| Box::pin(async move { repeated.recall(tx).await }));
+    let recall =
+        app.db.read(TenancyContext::user(customer), move |tx| Box::pin(async move { repeated.recall(tx).await }));
     let work = app.db.write(origin.who(customer), move |tx| {
         Box::pin(async move {
             if let Some(answer) = claim.claim(tx).await? {
@@ -249,7 +250,7 @@ async fn list_orders(
     } else {
         let customer = caller.user;
         app.db
-            .read(Who::user(customer), move |tx| {
+            .read(TenancyContext::user(customer), move |tx| {
                 Box::pin(async move { list::of_customer(tx, customer, &filter, page).await })
             })
             .await?

@@ -10,9 +10,9 @@ use ipnet::IpNet;
 use sha2::{Digest as _, Sha256};
 
 use crate::config::{self, OrderLimits};
+use crate::encryption::{Encryption, KeyPurpose};
 use crate::ids::{RestaurantId, UserId};
 use crate::problem::{Code, Problem};
-use crate::seal::{Purpose, Seal};
 
 /// An order counts as recent for so long after it was placed.
 pub const RECENT: Duration = Duration::from_hours(1);
@@ -32,8 +32,8 @@ pub struct NetworkKey([u8; 32]);
 
 impl NetworkKey {
     /// The key of a network.
-    pub fn new(seal: &Seal, network: IpNet) -> Self {
-        Self(seal.hash(Purpose::Guesses, &[b"orders from", network.to_string().as_bytes()]))
+    pub fn new(encryption: &Encryption, network: IpNet) -> Self {
+        Self(encryption.hash(KeyPurpose::AttemptLimits, &[b"orders from", network.to_string().as_bytes()]))
     }
 
     /// The network at one restaurant: another at each, so that restaurants' rows say nothing about each other.

@@ -14,10 +14,10 @@ use super::access::OrderAccess;
 use super::status::CANCEL_WINDOW;
 use super::{Order, OrderStatus, sql};
 use crate::app::App;
+use crate::extract::{Body, IfMatch, Versioned};
 use crate::ids::OrderId;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::timestamp::Timestamp;
-use crate::wire::{Body, IfMatch, Versioned};
 
 /// The route of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use utoipa::ToSchema;
 
+use crate::encryption::{Encryption, KeyPurpose};
 use crate::ids::{MessageId, NotificationId, UserId};
 use crate::problem::Problem;
-use crate::seal::{Purpose, Seal};
 use crate::uow::Tx;
 
 pub mod sql;
@@ -139,7 +139,7 @@ pub struct Notice<'a> {
 pub enum Recipient<'a> {
     /// Somebody at a known place.
     Known {
-        /// Who, if it is somebody with an account.
+        /// TenancyContext, if it is somebody with an account.
         user: Option<UserId>,
         /// How.
         channel: Channel,
@@ -157,7 +157,7 @@ pub enum Recipient<'a> {
 }
 
 impl Recipient<'_> {
-    /// Who, if that is known and somebody with an account.
+    /// TenancyContext, if that is known and somebody with an account.
     const fn user(&self) -> Option<UserId> {
         match self {
             Self::Known { user, .. } => *user,
@@ -190,10 +190,12 @@ impl Outbox {
 }
 
 /// Writes a notice into the outbox, in the transaction of what it tells of. A dedupe key that is known changes nothing.
-pub async fn tell(tx: &mut Tx, seal: &Seal, notice: &Notice<'_>) -> Result<(), Problem> {
+pub async fn tell(tx: &mut Tx, encryption: &Encryption, notice: &Notice<'_>) -> Result<(), Problem> {
     let (id, message) = (NotificationId::new(), MessageId::new());
-    let secret =
-        notice.secret.map(|secret| seal.close(Purpose::Outbox, id.uuid().as_bytes(), secret.as_bytes())).transpose()?;
+    let secret = notice
+        .secret
+        .map(|secret| encryption.encrypt(KeyPurpose::Outbox, id.uuid().as_bytes(), secret.as_bytes()))
+        .transpose()?;
     let data: Value = json!({});
     if sql::insert(tx, id, notice, secret.as_deref(), &data).await? {
         sql::insert_message(tx, id, message, notice).await?;

@@ -81,7 +81,7 @@ pub struct Claimed {
     pub target: String,
     /// For whoever has an account with that address.
     pub to_holder: bool,
-    /// The sealed code in it.
+    /// The code to be sent, encrypted; null: it holds none, or every message is final.
     pub secret: Option<Vec<u8>>,
     /// Not to be told later.
     pub expires_at: Option<DateTime<Utc>>,
@@ -126,7 +126,7 @@ pub struct Ending<'a> {
     pub provider: &'a str,
     /// Why it was given up.
     pub error: Option<&'a str>,
-    /// What the stand-in keeps, sealed.
+    /// What the local stand-in keeps of it, encrypted.
     pub kept: Option<&'a [u8]>,
 }
 
@@ -180,7 +180,7 @@ pub struct Shown {
     pub provider: Option<String>,
     /// Why it was given up.
     pub error: Option<String>,
-    /// What the stand-in kept, sealed.
+    /// What the local stand-in kept of it, encrypted; `None`: it was sent by a provider, or not yet.
     pub kept: Option<Vec<u8>>,
     /// When it was written.
     pub created_at: DateTime<Utc>,

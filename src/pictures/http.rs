@@ -11,9 +11,9 @@ use axum::routing::get;
 use comanda_providers::images::Variant;
 
 use crate::app::App;
+use crate::extract::{Path, unreadable};
 use crate::ids::{ImageId, RestaurantId};
 use crate::problem::{Code, Problem};
-use crate::wire::{Path, unreadable};
 
 /// A file in a request: the body itself, or the one part of a form that is a file.
 pub struct Upload(pub(super) Bytes);

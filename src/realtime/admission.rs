@@ -9,7 +9,7 @@ use crate::orders::access::OrderAccess;
 use crate::permission::{self, Operation};
 use crate::problem::Problem;
 use crate::restaurants::staff;
-use crate::tenancy::{RestaurantScope, Who};
+use crate::tenancy::{RestaurantScope, TenancyContext};
 
 /// Somebody who may see a room.
 #[derive(Clone, Copy)]
@@ -17,7 +17,7 @@ pub struct Admitted {
     /// Whose room it is, where it belongs to a restaurant.
     pub restaurant: Option<RestaurantId>,
     /// On whose behalf its events are read.
-    pub who: Who,
+    pub who: TenancyContext,
     /// In which capacity, and so which view of its events they get.
     pub audience: Audience,
     /// Events numbered below this had happened when it was decided; a later one may undo it.
@@ -69,6 +69,6 @@ pub async fn admit(app: &App, caller: &Caller, room: Room) -> Result<Admitted, P
 
 /// A room of the caller's own.
 fn own(is_own: bool, caller: &Caller, audience: Audience) -> Result<Admitted, Problem> {
-    let who = Who { driver: caller.driver, ..Who::user(caller.user) };
+    let who = TenancyContext { driver: caller.driver, ..TenancyContext::user(caller.user) };
     is_own.then_some(Admitted { restaurant: None, who, audience, as_of: 0 }).ok_or_else(Problem::not_found)
 }

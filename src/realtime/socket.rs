@@ -25,7 +25,7 @@ use crate::problem::{Code, Problem};
 /// What every handler needs.
 #[derive(Clone)]
 pub struct Desk {
-    /// What the house shares.
+    /// What the app shares.
     pub app: Arc<App>,
     /// The way to the relay.
     pub post: Post,

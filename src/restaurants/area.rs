@@ -17,13 +17,13 @@ use super::sql::zones::{self, Drawn, StoredZone};
 use super::staff::Staff;
 use crate::app::App;
 use crate::bounded;
+use crate::extract::{Body, IfMatch, Path, Versioned};
 use crate::ids::RestaurantId;
 use crate::money::{Amount, Currency, Money};
 use crate::problem::{FieldError, Problem, ProblemBody};
-use crate::tenancy::Who;
+use crate::tenancy::TenancyContext;
 use crate::text::SingleLine;
 use crate::uow::Tx;
-use crate::wire::{Body, IfMatch, Path, Versioned};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -297,7 +297,7 @@ async fn read(tx: &mut Tx, id: RestaurantId) -> Result<Versioned<Zones>, Problem
         (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_zones(State(app): State<Arc<App>>, Path(id): Path<RestaurantId>) -> Result<Versioned<Zones>, Problem> {
-    app.db.read(Who::nobody(), move |tx| Box::pin(async move { read(tx, id).await })).await
+    app.db.read(TenancyContext::nobody(), move |tx| Box::pin(async move { read(tx, id).await })).await
 }
 
 /// Replace the delivery zones

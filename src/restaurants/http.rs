@@ -22,17 +22,17 @@ use crate::accounts::caller::Admin;
 use crate::app::App;
 use crate::bounded;
 use crate::events;
+use crate::extract::{Body, IfMatch, Path, Versioned};
 use crate::fold;
 use crate::idempotency::{Answer, Once};
 use crate::ids::RestaurantId;
 use crate::money::{Amount, Currency, Money, Rounding};
 use crate::place::Place;
 use crate::problem::{FieldError, Problem, ProblemBody};
-use crate::tenancy::Who;
+use crate::tenancy::TenancyContext;
 use crate::text::{MultiLine, SingleLine};
 use crate::timestamp::Zone;
 use crate::uow::Tx;
-use crate::wire::{Body, IfMatch, Path, Versioned};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -59,7 +59,8 @@ async fn get_restaurant(
     State(app): State<Arc<App>>,
     Path(id): Path<RestaurantId>,
 ) -> Result<Versioned<Restaurant>, Problem> {
-    let found = app.db.read(Who::nobody(), move |tx| Box::pin(async move { sql::get(tx, id).await })).await?;
+    let found =
+        app.db.read(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::get(tx, id).await })).await?;
     let body = found.ok_or_else(Problem::not_found)?;
     Ok(Versioned { version: body.version, body })
 }

@@ -10,12 +10,12 @@ use super::opening::changed;
 use super::staff::Staff;
 use super::{Restaurant, sql};
 use crate::app::App;
+use crate::extract::Versioned;
 use crate::ids::{ImageId, RestaurantId};
 use crate::pictures::http::Upload;
 use crate::pictures::keep::keep;
 use crate::problem::{Problem, ProblemBody};
 use crate::tenancy::RestaurantScope;
-use crate::wire::Versioned;
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {

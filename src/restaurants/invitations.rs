@@ -23,12 +23,12 @@ use crate::accounts::caller::SignedIn;
 use crate::accounts::{self, Email, UserRole};
 use crate::actor::MemberRole;
 use crate::app::App;
+use crate::extract::{Body, Json, Path};
 use crate::ids::{InvitationId, RestaurantId};
 use crate::paging::List;
 use crate::problem::{Problem, ProblemBody};
-use crate::tenancy::{RestaurantScope, Who};
+use crate::tenancy::{RestaurantScope, TenancyContext};
 use crate::text::SingleLine;
-use crate::wire::{Body, Json, Path};
 
 /// After that, one invites again.
 const LIFE: TimeDelta = TimeDelta::days(14);
@@ -174,8 +174,10 @@ async fn list_my_invitations(
     SignedIn(caller): SignedIn,
 ) -> Result<Json<List<Invitation>>, Problem> {
     let user = caller.user;
-    let open =
-        app.db.read(Who::user(user), move |tx| Box::pin(async move { sql::invitations::to(tx, user).await })).await?;
+    let open = app
+        .db
+        .read(TenancyContext::user(user), move |tx| Box::pin(async move { sql::invitations::to(tx, user).await }))
+        .await?;
     Ok(Json(List::whole(open)))
 }
 
@@ -203,13 +205,16 @@ async fn accept_invitation(
     Body(given): Body<Acceptance>,
 ) -> Result<Json<Membership>, Problem> {
     let user = caller.user;
-    let open =
-        app.db.read(Who::user(user), move |tx| Box::pin(async move { sql::invitations::to(tx, user).await })).await?;
+    let open = app
+        .db
+        .read(TenancyContext::user(user), move |tx| Box::pin(async move { sql::invitations::to(tx, user).await }))
+        .await?;
     let invitation = open.into_iter().find(|invitation| invitation.id == id).ok_or_else(Problem::not_found)?;
     let code_hash = hash(given.code.as_str());
     // The statement takes only an invitation to the caller's address with the right code.
     let scope = RestaurantScope::system("an invitation to the caller's address", invitation.restaurant_id);
-    let who = Who { grant: Who::credentials(user, caller.session).grant, ..scope.changing_grants() };
+    let who =
+        TenancyContext { grant: TenancyContext::credentials(user, caller.session).grant, ..scope.changing_grants() };
     app.db
         .write(who, move |tx| {
             Box::pin(async move {

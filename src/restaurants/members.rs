@@ -15,12 +15,12 @@ use super::{Member, sql};
 use crate::accounts::{self, Email, UserRole};
 use crate::actor::MemberRole;
 use crate::app::App;
+use crate::extract::{Body, Json, Path};
 use crate::ids::{RestaurantId, UserId};
 use crate::paging::List;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
-use crate::wire::{Body, Json, Path};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {

@@ -16,13 +16,13 @@ use super::{Pause, Restaurant, sql};
 use crate::app::App;
 use crate::bounded;
 use crate::events;
+use crate::extract::{Body, IfMatch, Path, Versioned};
 use crate::ids::RestaurantId;
 use crate::problem::{FieldError, Problem, ProblemBody};
-use crate::tenancy::{RestaurantScope, Who};
+use crate::tenancy::{RestaurantScope, TenancyContext};
 use crate::text::MultiLine;
 use crate::timestamp::Timestamp;
 use crate::uow::Tx;
-use crate::wire::{Body, IfMatch, Path, Versioned};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -82,7 +82,7 @@ async fn read(tx: &mut Tx, id: RestaurantId) -> Result<Versioned<Hours>, Problem
         (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_hours(State(app): State<Arc<App>>, Path(id): Path<RestaurantId>) -> Result<Versioned<Hours>, Problem> {
-    app.db.read(Who::nobody(), move |tx| Box::pin(async move { read(tx, id).await })).await
+    app.db.read(TenancyContext::nobody(), move |tx| Box::pin(async move { read(tx, id).await })).await
 }
 
 /// Hours to be.

@@ -19,6 +19,7 @@ use super::sql::search::{Around, Candidate};
 use super::zones::{self, Usual};
 use super::{Restaurant, sql};
 use crate::app::App;
+use crate::extract::{Json, Query};
 use crate::fold;
 use crate::fulfilment::Fulfilment;
 use crate::ids::RestaurantId;
@@ -26,10 +27,9 @@ use crate::money::{Amount, Money};
 use crate::paging::{Cursor, InvalidCursor, List, Page};
 use crate::place::Place;
 use crate::problem::{Problem, ProblemBody};
-use crate::tenancy::Who;
+use crate::tenancy::TenancyContext;
 use crate::text::SingleLine;
 use crate::uow::Tx;
-use crate::wire::{Json, Query};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -308,6 +308,6 @@ async fn list_restaurants(
     Query(search): Query<Search>,
 ) -> Result<Json<List<FoundRestaurant>>, Problem> {
     let wanted = search.check(app.config.orders.max_distance)?;
-    let found = app.db.read(Who::nobody(), move |tx| Box::pin(async move { wanted.find(tx).await })).await?;
+    let found = app.db.read(TenancyContext::nobody(), move |tx| Box::pin(async move { wanted.find(tx).await })).await?;
     Ok(Json(found))
 }

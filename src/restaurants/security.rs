@@ -12,10 +12,10 @@ use super::sql;
 use super::staff::Staff;
 use crate::accounts;
 use crate::app::App;
+use crate::extract::{Body, Json};
 use crate::ids::RestaurantId;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::RestaurantScope;
-use crate::wire::{Body, Json};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::ids::RestaurantId;
 use crate::permission::{self, Operation, Relation};
 use crate::problem::{Code, Problem};
-use crate::tenancy::{RestaurantScope, Who};
+use crate::tenancy::{RestaurantScope, TenancyContext};
 
 /// What a caller is to a restaurant that exists.
 pub struct StaffAccess {
@@ -92,7 +92,7 @@ pub async fn relations(app: &App, caller: &Caller, restaurant: RestaurantId) -> 
     let user = caller.user;
     let rank = app
         .db
-        .read(Who::user(user), move |tx| Box::pin(async move { sql::rank(tx, restaurant, user).await }))
+        .read(TenancyContext::user(user), move |tx| Box::pin(async move { sql::rank(tx, restaurant, user).await }))
         .await?
         .ok_or_else(Problem::not_found)?;
     let role = rank.role.filter(|_| !rank.is_locked);

@@ -14,11 +14,11 @@ use super::Device;
 use super::sql::devices::{self, Listed, Removed};
 use crate::accounts::caller::SignedIn;
 use crate::app::App;
+use crate::extract::{Json, Query};
 use crate::paging::List;
 use crate::problem::{Code, Problem, ProblemBody};
-use crate::tenancy::Who;
+use crate::tenancy::TenancyContext;
 use crate::text::SingleLine;
-use crate::wire::{Json, Query};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -65,7 +65,10 @@ async fn list_sync_devices(
     SignedIn(caller): SignedIn,
 ) -> Result<Json<List<SyncDevice>>, Problem> {
     let user = caller.user;
-    let found = app.db.read(Who::user(user), move |tx| Box::pin(async move { devices::list(tx, user).await })).await?;
+    let found = app
+        .db
+        .read(TenancyContext::user(user), move |tx| Box::pin(async move { devices::list(tx, user).await }))
+        .await?;
     Ok(Json(List::whole(found.into_iter().map(SyncDevice::from).collect())))
 }
 
@@ -97,7 +100,7 @@ async fn delete_sync_device(
     let device = Device { user: caller.user, name: query.device_id.into_string() };
     let removed = app
         .db
-        .write(Who::user(caller.user), move |tx| Box::pin(async move { devices::retire(tx, &device).await }))
+        .write(TenancyContext::user(caller.user), move |tx| Box::pin(async move { devices::retire(tx, &device).await }))
         .await?;
     match removed {
         Removed::Gone => Ok(StatusCode::NO_CONTENT),

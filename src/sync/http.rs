@@ -26,13 +26,13 @@ use crate::accounts::caller::SignedIn;
 use crate::app::App;
 use crate::bounded;
 use crate::client::Client;
+use crate::extract::BodyWithBytes;
 use crate::idempotency::{Answer, IdempotencyKey};
 use crate::permission::Operation;
 use crate::problem::{Code, Problem, ProblemBody};
-use crate::tenancy::Who;
+use crate::tenancy::TenancyContext;
 use crate::text::SingleLine;
 use crate::timestamp::Timestamp;
-use crate::wire::BodyWithBytes;
 
 /// How long a request waits for another that works on the same phone's operations.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -148,7 +148,7 @@ async fn sync_operations(
 ) -> Result<Answer, Problem> {
     let claim = key.require(caller.user, Operation::SyncOperations, &body.bytes)?;
     let (device, sent) = read(&app, &caller, body.value)?;
-    let (who, session, bounds) = (Who::user(caller.user), caller.session, app.config.sync);
+    let (who, session, bounds) = (TenancyContext::user(caller.user), caller.session, app.config.sync);
     let of_network = Counter::sync_devices_from(&app, client);
     let (stored_claim, stored_device, stored_sent) = (claim.clone(), device.clone(), sent.clone());
     let met = app.db.write(who, move |tx| {

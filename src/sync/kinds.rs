@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use crate::accounts::profile::Locale;
 use crate::bounded;
 use crate::coupons::CouponCode;
+use crate::extract::read_json;
 use crate::fulfilment::Fulfilment;
 use crate::ids::{ItemId, ModifierId, OrderId, RestaurantId};
 use crate::menu::configure::Choice;
@@ -20,7 +21,6 @@ use crate::place::Place;
 use crate::problem::Problem;
 use crate::text::{MultiLine, SingleLine};
 use crate::timestamp::Timestamp;
-use crate::wire::read_json;
 
 /// Places an order from its lines.
 pub const PLACE_ORDER: &str = "order.place";

@@ -19,6 +19,7 @@ use crate::cart::actions::content;
 use crate::cart::sql::RequestedLine;
 use crate::cart::sql::lines::LineWrite;
 use crate::coupons::attempt_limits;
+use crate::extract::IfMatch;
 use crate::ids::OrderId;
 use crate::menu;
 use crate::menu::sql::stock::StockChange;
@@ -30,10 +31,9 @@ use crate::orders::request::{LineInput, OrderRequest};
 use crate::permission::Operation;
 use crate::problem::{Code, Problem};
 use crate::restaurants::staff;
-use crate::tenancy::{RestaurantScope, Who};
+use crate::tenancy::{RestaurantScope, TenancyContext};
 use crate::timestamp::Timestamp;
 use crate::uow::{Steps, Tx};
-use crate::wire::IfMatch;
 
 /// How doing an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ fn effect(result: &impl Serialize) -> Result<Effect, Problem> {
 /// When not even that could be written: the lease runs out, and another worker tries.
 pub async fn run(app: &App, lease: &Lease, seq: i64, network: Option<IpNet>) -> Result<Ended, Problem> {
     let device = lease.device.clone();
-    let who = Who::user(device.user);
+    let who = TenancyContext::user(device.user);
     let found = app.db.read(who, move |tx| Box::pin(async move { sql::pending(tx, &device, seq).await })).await?;
     let Some(operation) = found else { return Ok(Ended::Finished) };
     let attempts = operation.attempts;
@@ -97,8 +97,9 @@ async fn perform(app: &App, lease: &Lease, operation: Stored, network: Option<Ip
 /// The user as they are now: what they may do is asked when it is done, not when it was sent.
 async fn caller(app: &App, device: &Device, operation: &Stored) -> Result<Caller, Problem> {
     let (user, session) = (device.user, operation.session_id);
-    let found =
-        app.db.read(Who::user(user), move |tx| Box::pin(async move { sessions::standing(tx, user, session).await }));
+    let found = app.db.read(TenancyContext::user(user), move |tx| {
+        Box::pin(async move { sessions::standing(tx, user, session).await })
+    });
     let caller = found.await?.ok_or_else(|| Problem::new(Code::Forbidden, "The account is disabled."))?;
     let caller = caller.under(&app.config.accounts);
     caller.unlocked()?;
@@ -115,7 +116,7 @@ struct Unit<'a> {
 
 impl Unit<'_> {
     /// The transaction: the lease holds, the operation is still to be done, the effect, its result.
-    async fn commit<F>(&self, who: impl Into<Who>, steps: F) -> Result<bool, Problem>
+    async fn commit<F>(&self, who: impl Into<TenancyContext>, steps: F) -> Result<bool, Problem>
     where
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, Effect> + Send + 'static,
     {
@@ -156,7 +157,7 @@ impl Unit<'_> {
         request.check()?;
         let is_counted = wanted.coupon_code.is_some() || limits::is_limited_by_network(rules);
         let network = self.network.filter(|_| is_counted);
-        let buyer = Buyer { customer, network: network.map(|network| NetworkKey::new(&self.app.seal, network)) };
+        let buyer = Buyer { customer, network: network.map(|network| NetworkKey::new(&self.app.encryption, network)) };
         let work = self.commit(scope, move |tx| {
             Box::pin(async move {
                 let order = place::from_lines(tx, &scope, buyer, lines, request, rules).await?;
@@ -199,7 +200,7 @@ impl Unit<'_> {
     /// The order that an earlier operation placed.
     async fn placed_by(&self, op_id: String) -> Result<OrderId, Problem> {
         let (device, name) = (self.lease.device.clone(), op_id.clone());
-        let who = Who::user(device.user);
+        let who = TenancyContext::user(device.user);
         let base =
             self.app.db.read(who, move |tx| Box::pin(async move { sql::base(tx, &device, &name).await })).await?;
         let base = base.filter(|base| base.seq < self.seq).ok_or_else(|| {
@@ -281,7 +282,7 @@ impl Unit<'_> {
             phone: None,
             locale: locale.clone().map(|locale| (locale, Some(at))),
         };
-        self.commit(Who::user(user), move |tx| {
+        self.commit(TenancyContext::user(user), move |tx| {
             Box::pin(async move {
                 let now = profile::apply(tx, user, writes).await?;
                 let holds =
@@ -298,7 +299,7 @@ async fn reject(app: &App, lease: &Lease, seq: i64, problem: Problem) -> Result<
     let body = to_raw_value(&problem.body(None)).map_err(|error| Problem::internal(&error))?;
     let lease = lease.clone();
     app.db
-        .write(Who::user(lease.device.user), move |tx| {
+        .write(TenancyContext::user(lease.device.user), move |tx| {
             Box::pin(async move {
                 if !sql::hold(tx, &lease).await? {
                     return Ok(Ended::LeaseLost);
@@ -328,7 +329,7 @@ async fn fail(app: &App, lease: &Lease, seq: i64, attempts: i32, problem: Proble
     }
     let lease = lease.clone();
     app.db
-        .write(Who::user(lease.device.user), move |tx| {
+        .write(TenancyContext::user(lease.device.user), move |tx| {
             Box::pin(async move {
                 if !sql::hold(tx, &lease).await? {
                     return Ok(Ended::LeaseLost);

@@ -13,7 +13,7 @@ use super::run::{self, Ended};
 use super::sql::{self, Lease, Released, Round};
 use crate::app::App;
 use crate::problem::Problem;
-use crate::tenancy::{PlatformScope, Who};
+use crate::tenancy::{PlatformScope, TenancyContext};
 
 /// Phones looked after in one round.
 const ROUND: i64 = 50;
@@ -63,7 +63,7 @@ pub enum Drained {
 /// When the database does not answer: the lease runs out by itself.
 pub async fn drain(app: &App, device: &Device) -> Result<Drained, Problem> {
     let lease = Lease { device: device.clone(), token: Uuid::new_v4(), life: app.config.sync.lease };
-    let who = Who::user(device.user);
+    let who = TenancyContext::user(device.user);
     let wanted = lease.clone();
     let taken = app.db.write(who, move |tx| Box::pin(async move { sql::take(tx, &wanted).await })).await?;
     if taken.is_none() {
@@ -84,7 +84,7 @@ pub async fn drain(app: &App, device: &Device) -> Result<Drained, Problem> {
 /// Walks through what is not finished, and does what may be done. `None`: the lease is lost.
 async fn work_through(app: &App, lease: &Lease) -> Result<Option<Round>, Problem> {
     let device = lease.device.clone();
-    let who = Who::user(device.user);
+    let who = TenancyContext::user(device.user);
     let sql::Open { next_seq, paused_until, entries } =
         app.db.read(who, move |tx| Box::pin(async move { sql::open(tx, &device).await })).await?;
     let mut walk = Walk::new(next_seq, paused_until);

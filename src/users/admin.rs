@@ -13,6 +13,7 @@ use crate::accounts::caller::Admin;
 use crate::accounts::sql::sessions::Reason;
 use crate::accounts::{Account, UserRole, sql};
 use crate::app::App;
+use crate::extract::{Body, Json, Path, Query};
 use crate::ids::UserId;
 use crate::paging::{Cursor, List, Page};
 use crate::problem::{Code, Problem, ProblemBody};
@@ -20,7 +21,6 @@ use crate::restaurants::sql as restaurants;
 use crate::tenancy::PlatformScope;
 use crate::text::SingleLine;
 use crate::uow::Tx;
-use crate::wire::{Body, Json, Path, Query};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {

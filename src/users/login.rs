@@ -21,10 +21,10 @@ use crate::accounts::{Email, User, login_device};
 use crate::app::App;
 use crate::cart::actions::merge::{CartMerge, GuestClaim};
 use crate::client::Client;
+use crate::extract::{Body, Json};
 use crate::ids::{ChallengeId, SessionId};
 use crate::problem::{Code, Problem, ProblemBody};
-use crate::tenancy::Who;
-use crate::wire::{Body, Json};
+use crate::tenancy::TenancyContext;
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -118,7 +118,7 @@ async fn login(
         return Ok(Json(LoginAnswer::SecondFactorNeeded(second_factor::ask(&app, now.user.id, password_hash).await?)));
     };
     let tokens = TokenPair::new(&app, id, session, 0, ends)?;
-    let device_token = login_device::issue(&app.seal, &given.email, app.clock.now());
+    let device_token = login_device::issue(&app.encryption, &given.email, app.clock.now());
     Ok(Json(LoginAnswer::SignedIn(Box::new(SignedInAnswer { tokens, device_token, user, guest }))))
 }
 
@@ -154,8 +154,10 @@ async fn complete_login(
 ) -> Result<Json<SignedInAnswer>, Problem> {
     let id = proof.challenge;
     let given = Given::one_of(proof.code, proof.recovery_code)?;
-    let challenge =
-        app.db.write(Who::nobody(), move |tx| Box::pin(async move { factors::take_try(tx, id).await })).await?;
+    let challenge = app
+        .db
+        .write(TenancyContext::nobody(), move |tx| Box::pin(async move { factors::take_try(tx, id).await }))
+        .await?;
     let Challenge { user, password_hash } = challenge.ok_or_else(second_factor::wrong)?;
     let tries = Counter::second_factor(&app, user, client);
     attempt_limits::take(&app, tries.clone()).await.map_err(|problem| problem.concerning(Some(user)))?;
@@ -167,7 +169,7 @@ async fn complete_login(
         .write(claim.who(user), move |tx| {
             Box::pin(async move {
                 let user = sql::get(tx, user).await?.ok_or_else(second_factor::wrong)?;
-                second_factor::check(tx, &task_app.seal, &user, &given).await?;
+                second_factor::check(tx, &task_app.encryption, &user, &given).await?;
                 if !factors::complete(tx, id).await? {
                     return Err(second_factor::wrong());
                 }
@@ -183,6 +185,6 @@ async fn complete_login(
     app.outbox.ring();
     let tokens = TokenPair::new(&app, user.id, session, 0, ends)?;
     let email = Email::try_from(user.email.clone()).map_err(|error| Problem::internal(&error))?;
-    let device_token = login_device::issue(&app.seal, &email, app.clock.now());
+    let device_token = login_device::issue(&app.encryption, &email, app.clock.now());
     Ok(Json(SignedInAnswer { tokens, device_token, user, guest }))
 }

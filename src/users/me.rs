@@ -13,11 +13,11 @@ use crate::accounts::{User, sql};
 use crate::app::App;
 use crate::delivery::Driver;
 use crate::delivery::sql::drivers;
+use crate::extract::Json;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::Membership;
 use crate::restaurants::sql::memberships_of;
-use crate::tenancy::Who;
-use crate::wire::Json;
+use crate::tenancy::TenancyContext;
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -46,7 +46,7 @@ async fn get_me(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> Resu
     let me = app
         .db
         // A driver's deliveries, which say whether they are busy, show to the driver only.
-        .read(Who { driver: caller.driver, ..Who::user(caller.user) }, move |tx| {
+        .read(TenancyContext { driver: caller.driver, ..TenancyContext::user(caller.user) }, move |tx| {
             Box::pin(async move {
                 let user = sql::get(tx, caller.user).await?.ok_or_else(Problem::unauthenticated)?;
                 let memberships = memberships_of(tx, caller.user).await?;

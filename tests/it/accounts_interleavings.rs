@@ -11,7 +11,7 @@ use comanda::accounts::refresh::Presented;
 use comanda::accounts::sql::sessions::{self, Device, Reason, Refreshed};
 use comanda::app::App;
 use comanda::ids::{SessionId, UserId};
-use comanda::tenancy::Who;
+use comanda::tenancy::TenancyContext;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -63,7 +63,7 @@ impl Stand {
     async fn refresh(&self, counter: i32) -> Option<i32> {
         let presented = Presented { session: self.session, counter };
         let lives = self.app.config.accounts.sessions;
-        let refreshed = self.app.db.write(Who::nobody(), move |tx| {
+        let refreshed = self.app.db.write(TenancyContext::nobody(), move |tx| {
             Box::pin(async move { sessions::refresh(tx, presented, &Device::default(), lives).await })
         });
         match refreshed.await.unwrap() {
@@ -79,7 +79,7 @@ impl Stand {
 
     async fn signs_out(&self, everywhere: bool) {
         let (user, session) = (self.user, self.session);
-        let ended = self.app.db.write(Who::user(user), move |tx| {
+        let ended = self.app.db.write(TenancyContext::user(user), move |tx| {
             Box::pin(async move {
                 if everywhere {
                     sessions::revoke_all(tx, user, None, Reason::LogoutAll).await?;

@@ -21,7 +21,7 @@ use comanda::restaurants::hours;
 /// The city with only some of its restaurants: the same rules in a tenth of the time.
 fn small_town() -> Arc<Town> {
     let mut town = Town::of(&City::read().unwrap()).unwrap();
-    town.kitchens.retain(|kitchen| ["mesob-del-navile", "ortica-felice"].contains(&kitchen.house.slug.as_str()));
+    town.kitchens.retain(|kitchen| ["mesob-del-navile", "ortica-felice"].contains(&kitchen.document.slug.as_str()));
     Arc::new(town)
 }
 
@@ -37,16 +37,16 @@ async fn build(app: &TestApp, town: &Arc<Town>) -> Result<Option<Built>, DemoErr
 #[test]
 fn every_restaurant_has_a_menu_hours_and_people() {
     let city = City::read().unwrap();
-    assert_eq!(city.houses.len(), 14);
-    for house in &city.houses {
-        let dishes = house.menu.iter().map(|chapter| chapter.items.len()).sum::<usize>();
-        assert!((15..=40).contains(&dishes), "{} has {dishes} dishes", house.slug);
-        assert!(hours::faults_of_week(&house.hours).is_empty(), "{}", house.slug);
-        assert_eq!(house.staff[0].role, MemberRole::Owner, "{}", house.slug);
-        assert!(house.staff.iter().any(|worker| worker.role == MemberRole::Staff), "{}", house.slug);
-        assert!(house.staff_emails().contains(&format!("staff.{}@demo.comanda.example", house.slug)));
+    assert_eq!(city.restaurants.len(), 14);
+    for restaurant in &city.restaurants {
+        let dishes = restaurant.menu.iter().map(|chapter| chapter.items.len()).sum::<usize>();
+        assert!((15..=40).contains(&dishes), "{} has {dishes} dishes", restaurant.slug);
+        assert!(hours::faults_of_week(&restaurant.hours).is_empty(), "{}", restaurant.slug);
+        assert_eq!(restaurant.staff[0].role, MemberRole::Owner, "{}", restaurant.slug);
+        assert!(restaurant.staff.iter().any(|worker| worker.role == MemberRole::Staff), "{}", restaurant.slug);
+        assert!(restaurant.staff_emails().contains(&format!("staff.{}@demo.comanda.example", restaurant.slug)));
     }
-    assert_eq!(city.houses.iter().filter(|house| house.hours.is_empty()).count(), 1, "one never closes");
+    assert_eq!(city.restaurants.iter().filter(|restaurant| restaurant.hours.is_empty()).count(), 1, "one never closes");
 }
 
 #[test]
@@ -81,10 +81,10 @@ fn people_ordered_while_the_restaurants_were_open_and_enough() {
     for (kitchen, lives) in town.kitchens.iter().zip(seed::lives(&town, until).unwrap()) {
         for life in &lives {
             let order = &life.order;
-            let weekly = kitchen.house.hours.clone();
+            let weekly = kitchen.document.hours.clone();
             let schedule = hours::Schedule { always: weekly.is_empty(), weekly, exceptions: Vec::new() };
-            assert!(!schedule.open_for(ZONE, order.placed_at).is_empty(), "{} {order:?}", kitchen.house.slug);
-            assert!(order.totals.items.amount.units() >= kitchen.house.minimum_order, "{order:?}");
+            assert!(!schedule.open_for(ZONE, order.placed_at).is_empty(), "{} {order:?}", kitchen.document.slug);
+            assert!(order.totals.items.amount.units() >= kitchen.document.minimum_order, "{order:?}");
             assert_eq!(life.day, order.placed_at.with_timezone(&ZONE).date_naive());
             assert!(life.ended() <= until && life.ended() > order.placed_at);
         }

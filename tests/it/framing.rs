@@ -5,7 +5,7 @@ use comanda::framing::Framing;
 use proptest::prelude::*;
 
 use crate::app::TestApp;
-use crate::wire::exchange;
+use crate::extract::exchange;
 
 /// What came, status line by status line.
 fn statuses(said: &str) -> Vec<&str> {

@@ -10,8 +10,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::app::{TestApp, eventually};
+use crate::extract::{exchange, trickle};
 use crate::reply::Reply;
-use crate::wire::{exchange, trickle};
 
 /// A path with something in its gaps.
 fn concrete(path: &str) -> String {

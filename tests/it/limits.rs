@@ -10,10 +10,10 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::app::{TestApp, eventually};
+use crate::extract::{Line, Proxy, Redis};
 use crate::people::{PASSWORD, Person};
 use crate::program::Program;
 use crate::reply::Reply;
-use crate::wire::{Line, Proxy, Redis};
 use comanda::client::{Client, Forwarding, Peer, network_of};
 use comanda::quota::Quota;
 

@@ -14,12 +14,12 @@ mod harness_clock;
 mod people;
 mod program;
 mod reply;
-mod shape;
+mod parse_messages;
 mod session_login;
 mod shop;
 mod slots;
 mod socket;
-mod wire;
+mod extract;
 
 mod accounts;
 mod accounts_interleavings;

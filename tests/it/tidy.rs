@@ -144,7 +144,7 @@ fn a_statement_enters_a_restaurant_only_by_something_of_ones_own() {
         let record: Value = serde_json::from_str(&text).unwrap();
         let statement = record["query"].as_str().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(!statement.contains("set_config"), "only uow.rs says who acts: {statement}");
-        if statement.contains("enter_shop(") {
+        if statement.contains("set_shop(") {
             let door = DOORS.iter().find(|(part, _)| statement.contains(part));
             used.insert(door.map_or(statement.clone(), |(part, _)| (*part).to_owned()));
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use comanda::ids::UserId;
 use comanda::problem::{Code, Problem};
-use comanda::tenancy::Who;
+use comanda::tenancy::TenancyContext;
 use comanda::uow::Database;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -30,7 +30,7 @@ async fn with_slips(app: &mut TestApp) {
 }
 
 async fn write_slip(db: &Database, number: i32) -> Result<(), Problem> {
-    db.write(Who::user(UserId::new()), move |tx| {
+    db.write(TenancyContext::user(UserId::new()), move |tx| {
         Box::pin(async move {
             sqlx::query("insert into slips values ($1)").bind(number).execute(tx.connection()).await?;
             Ok(())
@@ -47,7 +47,7 @@ async fn what_steps_refuse_did_not_happen() {
     with_slips(&mut app).await;
     let db = app.running().app.db.clone();
     let refused: Result<(), Problem> = db
-        .write(Who::nobody(), |tx| {
+        .write(TenancyContext::nobody(), |tx| {
             Box::pin(async move {
                 sqlx::query("insert into slips values (1)").execute(tx.connection()).await?;
                 Err(Problem::not_found())
@@ -66,7 +66,7 @@ async fn a_constraint_that_speaks_at_commit_rolls_everything_back() {
     with_slips(&mut app).await;
     let db = app.running().app.db.clone();
     let refused: Result<(), Problem> = db
-        .write(Who::nobody(), |tx| {
+        .write(TenancyContext::nobody(), |tx| {
             Box::pin(async move {
                 sqlx::query("insert into slips values (1), (2), (1)").execute(tx.connection()).await?;
                 Ok(())
@@ -88,7 +88,7 @@ async fn a_unit_that_runs_out_of_time_is_rolled_back_and_its_connection_closed()
     with_slips(&mut app).await;
     let db = app.running().app.db.clone();
     let stuck: Result<(), Problem> = db
-        .write(Who::nobody(), |tx| {
+        .write(TenancyContext::nobody(), |tx| {
             Box::pin(async move {
                 sqlx::query("insert into slips values (1)").execute(tx.connection()).await?;
                 std::future::pending().await
@@ -97,7 +97,7 @@ async fn a_unit_that_runs_out_of_time_is_rolled_back_and_its_connection_closed()
         .await;
     assert_eq!(stuck.unwrap_err().code(), Code::Busy);
     let slow: Result<(), Problem> = db
-        .write(Who::nobody(), |tx| {
+        .write(TenancyContext::nobody(), |tx| {
             Box::pin(async move {
                 sqlx::query("select pg_sleep(60)").execute(tx.connection()).await?;
                 Ok(())
@@ -117,7 +117,7 @@ async fn a_unit_that_panics_leaves_nothing_behind() {
     let db = app.running().app.db.clone();
     for _ in 0..20 {
         let broken: Result<(), Problem> = db
-            .write(Who::nobody(), |tx| {
+            .write(TenancyContext::nobody(), |tx| {
                 Box::pin(async move {
                     sqlx::query("insert into slips values (1)").execute(tx.connection()).await?;
                     panic!("a fault in a handler")
@@ -138,7 +138,7 @@ async fn a_caller_who_goes_away_does_not_stop_the_unit() {
     let db = app.running().app.db.clone();
     for number in 0..20 {
         let (begun, hears) = tokio::sync::oneshot::channel();
-        let unit = db.write(Who::nobody(), move |tx| {
+        let unit = db.write(TenancyContext::nobody(), move |tx| {
             Box::pin(async move {
                 sqlx::query("insert into slips values ($1)").bind(number).execute(tx.connection()).await?;
                 let _ = begun.send(());
@@ -163,7 +163,7 @@ async fn a_read_cannot_write() {
         .running()
         .app
         .db
-        .read(Who::nobody(), |tx| {
+        .read(TenancyContext::nobody(), |tx| {
             Box::pin(async move {
                 sqlx::query("insert into slips values (1)").execute(tx.connection()).await?;
                 Ok(())
@@ -182,14 +182,14 @@ async fn the_names_set_for_one_transaction_are_gone_in_the_next() {
         let ask = "select coalesce(app_user()::text, '') || coalesce(app_tenant()::text, '')";
         let named = UserId::new();
         let seen: String = db
-            .read(Who::user(named), move |tx| {
+            .read(TenancyContext::user(named), move |tx| {
                 Box::pin(async move { Ok(sqlx::query_scalar(ask).fetch_one(tx.connection()).await?) })
             })
             .await
             .unwrap();
         assert_eq!(seen, named.uuid().to_string());
         let seen: String = db
-            .read(Who::nobody(), move |tx| {
+            .read(TenancyContext::nobody(), move |tx| {
                 Box::pin(async move { Ok(sqlx::query_scalar(ask).fetch_one(tx.connection()).await?) })
             })
             .await

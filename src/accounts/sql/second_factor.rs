@@ -8,7 +8,7 @@ use crate::uow::Tx;
 
 /// A user's second factor.
 pub struct SecondFactor {
-    /// The key, sealed.
+    /// The TOTP key, encrypted.
     pub secret: Vec<u8>,
     /// When its first code was given; `None`: it is not asked for yet.
     pub confirmed_at: Option<DateTime<Utc>>,

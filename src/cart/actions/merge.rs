@@ -13,7 +13,7 @@ use crate::guests::sql::{self, MergeState};
 use crate::guests::token::GuestToken;
 use crate::ids::{CartId, GuestId, RestaurantId, UserId};
 use crate::problem::Problem;
-use crate::tenancy::{RestaurantScope, Who};
+use crate::tenancy::{RestaurantScope, TenancyContext};
 use crate::uow::Tx;
 
 /// The answer is given again for so long at least, should it have been lost.
@@ -76,15 +76,15 @@ impl GuestClaim {
     pub async fn of(app: &App, token: Option<&SecretString>) -> Result<Self, Problem> {
         let Some(text) = token else { return Ok(Self::Nothing) };
         let Some(token) = GuestToken::read(text.expose_secret()) else { return Ok(Self::BadToken) };
-        let guest = sql::known(&app.db, &token.hash(&app.seal), app.clock.now()).await?;
+        let guest = sql::known(&app.db, &token.hash(&app.encryption), app.clock.now()).await?;
         let most_choices = app.config.orders.max_choices;
         Ok(guest.map_or(Self::BadToken, |guest| Self::Token { guest, most_choices }))
     }
 
     /// On whose behalf the transaction acts that takes over: the user's, and the guest's whose carts they are.
-    pub fn who(self, user: UserId) -> Who {
+    pub fn who(self, user: UserId) -> TenancyContext {
         let guest = if let Self::Token { guest, .. } = self { Some(guest) } else { None };
-        Who { guest, ..Who::user(user) }
+        TenancyContext { guest, ..TenancyContext::user(user) }
     }
 
     /// Merges the guest's carts into the user's; `None` when no token was shown.

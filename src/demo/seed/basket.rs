@@ -1,4 +1,4 @@
-//! What people ordered: dishes by how much they are liked, priced as the house prices.
+//! What people ordered: dishes by how much they are liked, priced as the restaurant prices.
 
 use rand::RngExt as _;
 use rand::rngs::StdRng;
@@ -28,9 +28,9 @@ pub fn order(town: &Town, meal: &mut Meal) -> Result<Order, Problem> {
     let guest = town.guests.choose(random).ok_or_else(|| Problem::internal(&"nobody lives in the demo city"))?;
     let fulfilment = fulfilment(random);
     let mut items = lines(kitchen, town.currency, random)?;
-    let delivery_fee = Amount::minor(kitchen.house.delivery_fee);
+    let delivery_fee = Amount::minor(kitchen.document.delivery_fee);
     let sum = Amount::sum(items.iter().map(|line| line.total.amount))?;
-    let service_fee = kitchen.house.service_fee().on(sum, Rounding::default())?;
+    let service_fee = kitchen.document.service_fee().on(sum, Rounding::default())?;
     let charges = Charges { delivery_fee, service_fee, tip: tip(fulfilment, random), ..Charges::default() };
     let portions: Vec<_> = items.iter().map(|line| vec![portion(kitchen, line)]).collect();
     let sums = pricing::sums(&portions, &town.tax, fulfilment, charges)?;
@@ -100,7 +100,9 @@ fn lines(kitchen: &Kitchen, currency: Currency, random: &mut StdRng) -> Result<V
     };
     let mut lines: Vec<OrderLine> = Vec::new();
     let mut sum = 0;
-    while !dishes.is_empty() && lines.len() < MOST_LINES && (lines.len() < wanted || sum < kitchen.house.minimum_order)
+    while !dishes.is_empty()
+        && lines.len() < MOST_LINES
+        && (lines.len() < wanted || sum < kitchen.document.minimum_order)
     {
         let (item_id, dish) = dishes.remove(liked(&dishes, random));
         let quantity = match random.random_range(0..100) {

@@ -112,7 +112,7 @@ impl Writer<'_> {
         actor: Actor,
         at: DateTime<Utc>,
     ) -> Result<(), Problem> {
-        let preparation = TimeDelta::minutes(self.kitchen.house.preparation_minutes.into());
+        let preparation = TimeDelta::minutes(self.kitchen.document.preparation_minutes.into());
         let update = StatusUpdate { to, reason: why.map(ToOwned::to_owned), return_stock: false };
         let change = self.order.advance(update, preparation, actor, at).map_err(|refusal| {
             Problem::internal(&format!("{refusal:?}: {:?} to {to:?} by {actor:?}", self.order.status))
@@ -152,7 +152,7 @@ impl Writer<'_> {
 }
 
 fn open(kitchen: &Kitchen, order: &Order, id: DeliveryId, at: DateTime<Utc>) -> Delivery {
-    let house = &kitchen.house;
+    let restaurant = &kitchen.document;
     Delivery {
         id,
         order_id: order.id,
@@ -164,7 +164,11 @@ fn open(kitchen: &Kitchen, order: &Order, id: DeliveryId, at: DateTime<Utc>) -> 
         version: 1,
         assigned_because: None,
         reason: None,
-        pickup: Stop { name: Some(house.name.clone()), address: Some(house.address.clone()), place: Some(house.place) },
+        pickup: Stop {
+            name: Some(restaurant.name.clone()),
+            address: Some(restaurant.address.clone()),
+            place: Some(restaurant.place),
+        },
         dropoff: Stop { name: None, address: order.address.clone(), place: order.place },
         created_at: at,
         updated_at: at,

@@ -89,7 +89,7 @@ pub fn live(town: &Town, mut meal: Meal, fleet: &mut Fleet<'_>) -> Result<Life, 
 
     let fate = random.random_range(0..1000);
     let second_thoughts = placed + seconds(&mut random, 20, 100);
-    let answered = if kitchen.house.auto_accept { placed } else { placed + seconds(&mut random, 25, 150) };
+    let answered = if kitchen.document.auto_accept { placed } else { placed + seconds(&mut random, 25, 150) };
     let guest_leaves = fate < 25;
     // Before the kitchen has answered, a guest may leave; after it has, for two minutes more.
     if !guest_leaves || answered < second_thoughts {
@@ -105,7 +105,7 @@ pub fn live(town: &Town, mut meal: Meal, fleet: &mut Fleet<'_>) -> Result<Life, 
             let given_up = begun + seconds(&mut random, 60, 400);
             script.by_staff(given_up, OrderStatus::Cancelled, KITCHENS_REASONS.choose(&mut random).copied());
         } else {
-            let minutes = f64::from(kitchen.house.preparation_minutes) * random.random_range(0.65..1.2);
+            let minutes = f64::from(kitchen.document.preparation_minutes) * random.random_range(0.65..1.2);
             let ready = begun + fleet::seconds(minutes * 60.0);
             script.hand_over(&order, ready, fleet, &mut random);
         }
@@ -142,7 +142,7 @@ impl Script<'_> {
     }
 
     fn confirm(&mut self, at: DateTime<Utc>) {
-        if self.kitchen.house.auto_accept {
+        if self.kitchen.document.auto_accept {
             self.step(at, Actor::System, None, OrderStatus::Confirmed, None);
         } else {
             self.by_staff(at, OrderStatus::Confirmed, None);
@@ -159,7 +159,7 @@ impl Script<'_> {
         // A driver is called so that they come when the food does.
         let called = (ready - seconds(random, 240, 480)).max(order.placed_at + TimeDelta::minutes(4));
         let Ride { rider, carrier, because, called, at_kitchen, way } =
-            fleet.call(called, self.kitchen.house.place, door);
+            fleet.call(called, self.kitchen.document.place, door);
         let taken = at_kitchen.max(ready) + seconds(random, 30, 150);
         let handed = taken + way + seconds(random, 45, 180);
         fleet.free_at(rider, handed, door);

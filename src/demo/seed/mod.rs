@@ -9,7 +9,7 @@
 pub mod basket;
 pub mod chronicle;
 mod fleet;
-mod house;
+mod restaurants;
 mod import;
 pub mod life;
 pub mod past;
@@ -69,7 +69,7 @@ pub async fn build(
     let progress = Progress::begin("demo city", lives.iter().map(Vec::len).sum());
     let mut orders = 0;
     for (kitchen, lives) in lives.into_iter().enumerate() {
-        house::open(&past, town, kitchen, &hash).await?;
+        restaurants::open(&past, town, kitchen, &hash).await?;
         orders += import::import(&past, town, kitchen, lives, &progress).await?;
     }
     people::begin_work(db, town, &hash).await?;
@@ -87,7 +87,7 @@ async fn founded(db: &Database, town: &Town) -> Result<Option<DateTime<Utc>>, Pr
 /// What the city remembers at that time: the orders of each restaurant that had come to their end, the earliest first.
 ///
 /// # Errors
-/// When a rule of the house forbids what was made up.
+/// When a rule of the restaurant forbids what was made up.
 pub fn lives(town: &Town, until: DateTime<Utc>) -> Result<Vec<Vec<Life>>, Problem> {
     let mut fleet = Fleet::new(&town.riders);
     let mut lives: Vec<Vec<Life>> = town.kitchens.iter().map(|_| Vec::new()).collect();

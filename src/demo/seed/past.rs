@@ -7,7 +7,7 @@ use rand::RngExt as _;
 use rand::rngs::StdRng;
 
 use crate::demo::chance;
-use crate::demo::city::House;
+use crate::demo::city::DemoRestaurant;
 use crate::demo::town::{Town, ZONE};
 
 /// How far back the city remembers.
@@ -36,7 +36,7 @@ pub fn meals(town: &Town, until: DateTime<Utc>) -> Vec<Meal> {
     let mut meals = Vec::new();
     for day in days {
         for (kitchen, place) in town.kitchens.iter().enumerate() {
-            meals.extend(day_of(kitchen, &place.house, day));
+            meals.extend(day_of(kitchen, &place.document, day));
         }
     }
     meals.retain(|meal| meal.at < until);
@@ -45,14 +45,14 @@ pub fn meals(town: &Town, until: DateTime<Utc>) -> Vec<Meal> {
 }
 
 /// One restaurant's day.
-fn day_of(kitchen: usize, house: &House, day: NaiveDate) -> Vec<Meal> {
-    let name = format!("{}/{day}", house.slug);
+fn day_of(kitchen: usize, restaurant: &DemoRestaurant, day: NaiveDate) -> Vec<Meal> {
+    let name = format!("{}/{day}", restaurant.slug);
     let mut random = chance::of(&name);
-    let spans = open_minutes(house, day);
+    let spans = open_minutes(restaurant, day);
     if spans.is_empty() {
         return Vec::new();
     }
-    let wanted = f64::from(house.orders_per_day) * SHARE * bustle(day) * random.random_range(0.85..1.15);
+    let wanted = f64::from(restaurant.orders_per_day) * SHARE * bustle(day) * random.random_range(0.85..1.15);
     let mut meals = Vec::new();
     let wanted = wanted.round();
     for number in (0_u32..).take_while(|&number| f64::from(number) < wanted) {
@@ -70,12 +70,12 @@ fn day_of(kitchen: usize, house: &House, day: NaiveDate) -> Vec<Meal> {
 }
 
 /// Minutes after the day's midnight during which the kitchen takes orders; they may run past the next midnight.
-fn open_minutes(house: &House, day: NaiveDate) -> Vec<Range<i16>> {
-    if house.hours.is_empty() {
+fn open_minutes(restaurant: &DemoRestaurant, day: NaiveDate) -> Vec<Range<i16>> {
+    if restaurant.hours.is_empty() {
         return std::iter::once(0..1440).collect();
     }
     let weekday = i16::try_from(day.weekday().number_from_monday()).unwrap_or_default();
-    let of_day = house.hours.iter().filter(|span| span.weekday == weekday);
+    let of_day = restaurant.hours.iter().filter(|span| span.weekday == weekday);
     of_day.map(|span| span.opens.minutes()..span.of_day().closes_after() - LAST_ORDERS).collect()
 }
 

@@ -70,9 +70,9 @@ impl Care {
     async fn step(&mut self, order: &Order) -> Result<Option<Order>, CallError> {
         let to_door = order.fulfilment == Fulfilment::Delivery;
         let staff = &self.kitchen.staff;
-        let preparation = f64::from(self.kitchen.shop.house.preparation_minutes);
+        let preparation = f64::from(self.kitchen.shop.document.preparation_minutes);
         let (takes, to) = match order.status {
-            OrderStatus::Pending if self.kitchen.shop.house.auto_accept => {
+            OrderStatus::Pending if self.kitchen.shop.document.auto_accept => {
                 // The restaurant answers by itself; its word is on the way.
                 self.world.pace.wait(0.2).await;
                 return staff.order(&order.id).await.map(Some);

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::World;
 use super::pace::{self, MOST_AT_ONCE};
 use crate::demo::chance;
-use crate::demo::city::{Guest, House};
+use crate::demo::city::{DemoRestaurant, Guest};
 use comanda_client::{CallError, CartLine, Fulfilment, MenuItem, Money, NewOrder, OrderStatus, Place, Restaurant};
 
 /// How long what is known of opening hours is good for.
@@ -19,7 +19,7 @@ const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_mins(1);
 /// A restaurant of the city as the server shows it.
 pub struct Shop {
     /// As it is written down.
-    pub house: House,
+    pub document: DemoRestaurant,
     /// As the server shows it.
     pub restaurant: Restaurant,
 }
@@ -30,11 +30,11 @@ pub async fn restaurants(world: &World) -> Result<Vec<Shop>, CallError> {
     loop {
         let page = world.client.restaurants(cursor.as_deref()).await?;
         shops.extend(page.data.into_iter().filter_map(|restaurant| {
-            let house = world.city.houses.iter().find(|house| house.slug == restaurant.slug)?;
-            Some(Shop { house: house.clone(), restaurant })
+            let document = world.city.restaurants.iter().find(|document| document.slug == restaurant.slug)?;
+            Some(Shop { document: document.clone(), restaurant })
         }));
         cursor = page.next_cursor;
-        if cursor.is_none() || shops.len() == world.city.houses.len() {
+        if cursor.is_none() || shops.len() == world.city.restaurants.len() {
             return Ok(shops);
         }
     }
@@ -57,7 +57,7 @@ pub async fn order(world: Arc<World>) {
             }
         }
         let open: Vec<_> = shops.iter().filter(|shop| shop.restaurant.open_now).collect();
-        let busy = |shop: &&Arc<Shop>| shop.house.orders_per_day;
+        let busy = |shop: &&Arc<Shop>| shop.document.orders_per_day;
         let Ok(shop) = open.choose_weighted(&mut random, busy) else { continue };
         // The first one is Ada, who is left to whoever tries the demo.
         let guest = random.random_range(1..emails.len().max(2)).min(emails.len().saturating_sub(1));
@@ -112,7 +112,7 @@ impl Meal {
         let mut left: Vec<&MenuItem> = dishes.iter().collect();
         let (mut lines, mut sum) = (Vec::new(), 0);
         let wanted = self.random.random_range(1..=3);
-        while !left.is_empty() && lines.len() < 12 && (lines.len() < wanted || sum < self.shop.house.minimum_order) {
+        while !left.is_empty() && lines.len() < 12 && (lines.len() < wanted || sum < self.shop.document.minimum_order) {
             let item = left.swap_remove(self.random.random_range(0..left.len()));
             let quantity = if self.random.random_bool(0.85) { 1 } else { 2 };
             sum += item.price.amount * i64::from(quantity);

@@ -30,7 +30,7 @@ pub fn begin(world: &Arc<World>, shop: Shop) {
 }
 
 async fn work(world: Arc<World>, shop: Shop) {
-    let email = format!("staff.{}@{}", shop.house.slug, crate::demo::city::DOMAIN);
+    let email = format!("staff.{}@{}", shop.document.slug, crate::demo::city::DOMAIN);
     let staff = loop {
         match world.cast.session(&email).await {
             Ok(staff) => break staff,

@@ -49,6 +49,6 @@ async fn look(kitchen: &Kitchen, random: &mut StdRng) -> Result<(), CallError> {
 }
 
 fn dish<'k>(kitchen: &'k Kitchen, item: &MenuItem) -> Option<&'k Dish> {
-    let mut dishes = kitchen.shop.house.menu.iter().flat_map(|chapter| &chapter.items);
+    let mut dishes = kitchen.shop.document.menu.iter().flat_map(|chapter| &chapter.items);
     dishes.find(|dish| dish.name == item.name)
 }

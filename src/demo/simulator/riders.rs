@@ -55,7 +55,7 @@ async fn shifts(world: Arc<World>, index: usize) {
     let mut random = chance::of(&format!("simulator/{email}"));
     #[expect(clippy::cast_precision_loss, reason = "twenty drivers")]
     world.pace.wait(index as f64 * 0.1).await;
-    let corner = world.city.houses[index % world.city.houses.len()].place;
+    let corner = world.city.restaurants[index % world.city.restaurants.len()].place;
     let mut place = Place { lat: corner.lat(), lng: corner.lng() };
     loop {
         let id = match come(&world, index, &email, place).await {

@@ -81,7 +81,7 @@ pub async fn from_quote(
     write(tx, &scope, &context, placement, rules).await
 }
 
-/// The scope of the restaurant that the statement which locked the cart or the quote has entered (`enter_shop`).
+/// The scope of the restaurant that the statement which locked the cart or the quote has entered (`set_shop`).
 fn entered(restaurant: RestaurantId, customer: UserId) -> RestaurantScope {
     RestaurantScope::customer("the restaurant of the customer's own cart or quote", restaurant, customer)
 }

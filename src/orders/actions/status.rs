@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 
+use crate::extract::IfMatch;
 use crate::ids::OrderId;
 use crate::orders::status::{CannotAdvance, StatusUpdate};
 use crate::orders::{Order, OrderStatus, sql};
@@ -10,7 +11,6 @@ use crate::restaurants;
 use crate::tenancy::RestaurantScope;
 use crate::text::MultiLine;
 use crate::uow::Tx;
-use crate::wire::IfMatch;
 
 /// Reads the fields of a request body.
 ///

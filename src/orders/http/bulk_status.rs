@@ -12,6 +12,7 @@ use crate::accounts::caller::Admin;
 use crate::app::App;
 use crate::bounded;
 use crate::client::Client;
+use crate::extract::{Body, IfMatch, Json};
 use crate::ids::{OrderId, RestaurantId, UserId};
 use crate::limits;
 use crate::orders::access::OrderAccess;
@@ -22,7 +23,6 @@ use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
 use crate::tenancy::RestaurantScope;
 use crate::text::MultiLine;
-use crate::wire::{Body, IfMatch, Json};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::bounded;
 use crate::client::Client;
 use crate::coupons::{CouponCode, attempt_limits};
+use crate::extract::{Json, Path};
 use crate::fulfilment::Fulfilment;
 use crate::idempotency::{Answer, Once};
 use crate::ids::{CartId, QuoteId, RestaurantId};
@@ -24,7 +25,6 @@ use crate::place::Place;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Customer;
 use crate::timestamp::Timestamp;
-use crate::wire::{Json, Path};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {

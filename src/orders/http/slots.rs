@@ -12,6 +12,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::config;
+use crate::extract::{Json, Path, Query};
 use crate::fulfilment::Fulfilment;
 use crate::ids::RestaurantId;
 use crate::money::Amount;
@@ -22,7 +23,6 @@ use crate::restaurants::slots::Slot;
 use crate::tenancy::RestaurantScope;
 use crate::timestamp::LocalDate;
 use crate::uow::Tx;
-use crate::wire::{Json, Path, Query};
 
 /// The route of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {

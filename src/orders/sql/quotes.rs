@@ -75,7 +75,7 @@ pub async fn get(
 /// One of a customer's own quotes, locked until the transaction ends, which goes on at the quote's restaurant.
 pub async fn enter(tx: &mut Tx, quote: QuoteId, user: UserId) -> Result<Option<StoredQuote>, Problem> {
     let row = quotes!(
-        "enter_shop(q.restaurant_id)",
+        "set_shop(q.restaurant_id)",
         "q.id = $1 and q.user_id = $2 for no key update of q",
         quote as QuoteId,
         user as UserId,

@@ -93,14 +93,14 @@ async fn busy_server(seen: Seen) -> String {
         async move {
             if request.uri().path() == "/api/auth/login" {
                 let user = json!({ "id": "usr_1", "email": "ada@example.com", "name": "Ada", "role": "CUSTOMER" });
-                return comanda::wire::Json(json!({ "accessToken": "t", "expiresIn": 600, "user": user }))
+                return comanda::extract::Json(json!({ "accessToken": "t", "expiresIn": 600, "user": user }))
                     .into_response();
             }
             let key = request.headers().get("idempotency-key").map(|key| key.to_str().unwrap().to_owned());
             let mut seen = seen.lock().unwrap();
             seen.push((Instant::now(), key));
             if seen.len() > 2 {
-                return comanda::wire::Json(json!({ "id": "cat_1", "name": "Pizze" })).into_response();
+                return comanda::extract::Json(json!({ "id": "cat_1", "name": "Pizze" })).into_response();
             }
             let body = json!({ "type": "/docs#problem-busy", "title": "Busy", "status": 503, "code": "busy",
                 "detail": "Try again after the number of seconds in Retry-After.", "requestId": "r" });

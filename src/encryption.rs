@@ -1,6 +1,6 @@
-//! What the database may hold only sealed or hashed: second factors, codes on their way out, guesses counted.
+//! Encryption and keyed hashes of what the database must not hold in clear: second factors, codes to be sent, tokens.
 //!
-//! Every purpose has a key of its own, derived from `SEAL_SECRET`; a dump of the database alone opens nothing.
+//! Each purpose has a key of its own, derived from `SEAL_SECRET`; a dump of the database alone decrypts nothing.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -9,31 +9,31 @@ use sha2::Sha256;
 
 use crate::problem::Problem;
 
-/// What a key is for. A value sealed for one purpose does not open for another.
+/// What a key is used for. A value encrypted for one purpose cannot be decrypted for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// Counting guesses.
-    Guesses,
+pub enum KeyPurpose {
+    /// Keys of the counters of tried passwords and codes, and of networks.
+    AttemptLimits,
     /// Codes that reset a password.
     ResetCode,
-    /// Codes that prove an address or a number.
+    /// Codes that verify an address or a number.
     ContactCode,
-    /// Tokens of devices that somebody has signed in on.
+    /// Tokens of devices on which somebody has signed in before.
     LoginDevice,
-    /// The keys of second factors.
+    /// TOTP keys of second factors.
     SecondFactor,
     /// Codes that stand in for a second factor.
     RecoveryCode,
-    /// Tokens of guests.
+    /// Tokens of guests, who have no account.
     GuestToken,
-    /// Codes in notifications, and what the stand-in keeps.
+    /// Codes in notifications, and the messages that the local stand-in keeps.
     Outbox,
 }
 
-impl Purpose {
+impl KeyPurpose {
     const fn label(self) -> &'static [u8] {
         match self {
-            Self::Guesses => b"comanda guesses 1",
+            Self::AttemptLimits => b"comanda guesses 1",
             Self::ResetCode => b"comanda reset code 1",
             Self::ContactCode => b"comanda contact code 1",
             Self::LoginDevice => b"comanda login device 1",
@@ -45,13 +45,13 @@ impl Purpose {
     }
 }
 
-/// Seals and hashes with the server's secret.
-pub struct Seal {
+/// Encrypts and hashes with keys derived from the server's secret.
+pub struct Encryption {
     secret: SecretString,
 }
 
-impl Seal {
-    /// With `SEAL_SECRET`.
+impl Encryption {
+    /// Takes the value of `SEAL_SECRET`, the same on every node.
     pub const fn new(secret: SecretString) -> Self {
         Self { secret }
     }
@@ -61,50 +61,52 @@ impl Seal {
         Hmac::<Sha256>::new_from_slice(key).expect("any key")
     }
 
-    fn key(&self, purpose: Purpose) -> [u8; 32] {
+    fn key(&self, purpose: KeyPurpose) -> [u8; 32] {
         let secret = self.secret.expose_secret().as_bytes();
         Self::keyed(secret).chain_update(purpose.label()).finalize().into_bytes().into()
     }
 
-    fn mac(&self, purpose: Purpose, parts: &[&[u8]]) -> Hmac<Sha256> {
+    fn mac(&self, purpose: KeyPurpose, parts: &[&[u8]]) -> Hmac<Sha256> {
         // Lengths go in too, so that no two lists of parts run together to the same bytes.
         parts.iter().fold(Self::keyed(&self.key(purpose)), |mac, part| {
             mac.chain_update((part.len() as u64).to_be_bytes()).chain_update(part)
         })
     }
 
-    /// HMAC-SHA-256 of the parts.
-    pub fn hash(&self, purpose: Purpose, parts: &[&[u8]]) -> [u8; 32] {
+    /// HMAC-SHA-256 of the parts, in which their lengths are included.
+    pub fn hash(&self, purpose: KeyPurpose, parts: &[&[u8]]) -> [u8; 32] {
         self.mac(purpose, parts).finalize().into_bytes().into()
     }
 
     /// Whether the parts have this hash, compared in constant time.
-    pub fn matches(&self, purpose: Purpose, parts: &[&[u8]], hash: &[u8]) -> bool {
+    pub fn matches(&self, purpose: KeyPurpose, parts: &[&[u8]], hash: &[u8]) -> bool {
         self.mac(purpose, parts).verify_slice(hash).is_ok()
     }
 
-    fn cipher(&self, purpose: Purpose) -> Result<RandomizedNonceKey, Problem> {
+    fn cipher(&self, purpose: KeyPurpose) -> Result<RandomizedNonceKey, Problem> {
         RandomizedNonceKey::new(&AES_256_GCM, &self.key(purpose)).map_err(|error| Problem::internal(&error))
     }
 
-    /// Seals a text for `owner`: AES-256-GCM under a random nonce. It opens for no other owner.
-    pub fn close(&self, purpose: Purpose, owner: &[u8], text: &[u8]) -> Result<Vec<u8>, Problem> {
-        let mut sealed = text.to_vec();
+    /// Encrypts `text` with AES-256-GCM under a random nonce, which is appended. `owner` is authenticated: the result is
+    /// decrypted for the same owner only.
+    pub fn encrypt(&self, purpose: KeyPurpose, owner: &[u8], text: &[u8]) -> Result<Vec<u8>, Problem> {
+        let mut encrypted = text.to_vec();
         let nonce = self
             .cipher(purpose)?
-            .seal_in_place_append_tag(Aad::from(owner), &mut sealed)
+            .seal_in_place_append_tag(Aad::from(owner), &mut encrypted)
             .map_err(|error| Problem::internal(&error))?;
-        sealed.extend_from_slice(nonce.as_ref());
-        Ok(sealed)
+        encrypted.extend_from_slice(nonce.as_ref());
+        Ok(encrypted)
     }
 
-    /// Opens what was sealed for `owner`.
+    /// Decrypts what was encrypted for `owner`.
     ///
     /// # Errors
-    /// When it was sealed with another secret, or is not what was written.
-    pub fn open(&self, purpose: Purpose, owner: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Problem> {
-        let broken = || Problem::internal(&"a sealed value does not open: is SEAL_SECRET the one it was sealed with?");
-        let (text, nonce) = sealed.split_last_chunk::<NONCE_LEN>().ok_or_else(broken)?;
+    /// When it was encrypted with another secret, for another purpose or owner, or was altered.
+    pub fn decrypt(&self, purpose: KeyPurpose, owner: &[u8], encrypted: &[u8]) -> Result<Vec<u8>, Problem> {
+        let broken =
+            || Problem::internal(&"a value cannot be decrypted: is SEAL_SECRET the one it was encrypted with?");
+        let (text, nonce) = encrypted.split_last_chunk::<NONCE_LEN>().ok_or_else(broken)?;
         let mut text = text.to_vec();
         let opened = self
             .cipher(purpose)?

@@ -1,4 +1,4 @@
-//! Bodies that arrive too slowly: a client that sends a byte now and then would hold a connection and its memory.
+//! The minimum rate of request bodies: a client that sends a byte now and then would hold a connection and its memory.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,16 +9,17 @@ use axum::extract::Request;
 use hyper::body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-/// How long a body may take before its pace is looked at.
+/// How long a body may take before its rate is checked.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The body came too slowly.
+/// The body arrived more slowly than the minimum rate.
 #[derive(Debug, thiserror::Error)]
 #[error("the body arrives too slowly")]
-pub struct TooSlow;
+pub struct BodyTooSlow;
 
-/// Holds a request's body to a pace, in bytes a second.
-pub fn held_to_pace(request: Request, bytes_a_second: u32) -> Request {
+/// Makes reading the request's body fail with [`BodyTooSlow`] when it arrives at less than this rate, in bytes a second,
+/// after a grace period of 5 seconds.
+pub fn with_minimum_rate(request: Request, bytes_a_second: u32) -> Request {
     // Nothing to wait for: nothing to count.
     if request.body().is_end_stream() {
         return request;
@@ -26,12 +27,12 @@ pub fn held_to_pace(request: Request, bytes_a_second: u32) -> Request {
     request.map(|body| {
         let begun = Instant::now();
         let deadline = Box::pin(tokio::time::sleep_until(begun + GRACE));
-        Body::new(Paced { body, bytes_a_second, begun, received: 0, deadline })
+        Body::new(MinimumRateBody { body, bytes_a_second, begun, received: 0, deadline })
     })
 }
 
-/// A body with a deadline that moves on with every byte.
-struct Paced {
+/// A body with a deadline that every received byte postpones.
+struct MinimumRateBody {
     body: Body,
     bytes_a_second: u32,
     begun: Instant,
@@ -39,7 +40,7 @@ struct Paced {
     deadline: Pin<Box<Sleep>>,
 }
 
-impl HttpBody for Paced {
+impl HttpBody for MinimumRateBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -57,7 +58,7 @@ impl HttpBody for Paced {
             return Poll::Ready(frame);
         }
         ready!(self.deadline.as_mut().poll(context));
-        Poll::Ready(Some(Err(axum::Error::new(TooSlow))))
+        Poll::Ready(Some(Err(axum::Error::new(BodyTooSlow))))
     }
 
     fn is_end_stream(&self) -> bool {

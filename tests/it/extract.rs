@@ -70,10 +70,10 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let line = Arc::new(watch::Sender::new(Line::Open));
         let states = Arc::clone(&line);
-        crate::wire::spawn(async move {
+        crate::extract::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (target, state) = (target.clone(), states.subscribe());
-                crate::wire::spawn(pass_on(stream, target, state));
+                crate::extract::spawn(pass_on(stream, target, state));
             }
         });
         Self { address, line }

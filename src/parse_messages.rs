@@ -1,5 +1,5 @@
-//! What is wrong with the shape of a request, in the words of the API: a parser speaks of its own types, so nothing of what
-//! serde, `serde_json` or `serde_urlencoded` say reaches a caller. Messages of our own types pass as they are.
+//! Messages about requests that cannot be deserialized, in the words of the API. Parsers speak of Rust types, so nothing
+//! that serde, `serde_json` or `serde_urlencoded` say reaches a caller; messages of our own types pass unchanged.
 
 /// The field that is meant, below the place where the parser stood, and what is wrong with it.
 pub fn in_plain_words(message: &str) -> (Option<&str>, String) {

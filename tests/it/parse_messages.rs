@@ -1,6 +1,6 @@
 //! Faults of shape are told in the words of the API.
 
-use comanda::shape::{in_plain_words, of_query};
+use comanda::parse_messages::{in_plain_words, of_query};
 
 #[test]
 fn a_parser_s_words_become_those_of_the_api() {
@@ -116,7 +116,7 @@ proptest::proptest! {
     #[test]
     fn a_fault_of_shape_is_no_fault_of_syntax(text in values(), cut in 0_usize..40) {
         let code = |text: &str| {
-            comanda::wire::read_json::<Anything>(text.as_bytes()).err().map(|problem| problem.code())
+            comanda::extract::read_json::<Anything>(text.as_bytes()).err().map(|problem| problem.code())
         };
         let of_shape = code(&text).is_none_or(|code| code == comanda::problem::Code::InvalidRequest);
         proptest::prop_assert!(of_shape, "{text}");

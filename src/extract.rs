@@ -1,4 +1,4 @@
-//! What arrives over HTTP, turned into types or refused as a [`Problem`]: bodies, paths, queries, headers.
+//! Extractors and responses: what arrives over HTTP is read into types or refused as a [`Problem`].
 
 use axum::body::Bytes;
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
@@ -8,11 +8,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use crate::body_rate::BodyTooSlow;
 use crate::client::Client;
 use crate::heavy::{Beneficiary, HeavyWork, LARGE_BODY};
-use crate::pace::TooSlow;
+use crate::parse_messages;
 use crate::problem::{Code, FieldError, Problem};
-use crate::shape;
 
 /// A JSON body: `application/json`, UTF-8, within the size limit, of the wanted shape, without unknown fields.
 pub struct Body<T>(pub T);
@@ -111,7 +111,7 @@ pub(crate) fn unreadable(rejection: &axum::extract::rejection::BytesRejection) -
 }
 
 fn is_too_slow(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.is::<TooSlow>() || error.source().is_some_and(is_too_slow)
+    error.is::<BodyTooSlow>() || error.source().is_some_and(is_too_slow)
 }
 
 /// Reads JSON that came inside something else; places of faults are into it.
@@ -147,7 +147,7 @@ pub(crate) fn describe(bytes: &[u8], pointer: &str, error: &serde_json::Error) -
             Problem::new(Code::MalformedRequest, "The body is not JSON: it ends before it is complete.")
         }
         Err(broken) => unreadable(broken.line(), broken.column()),
-        Ok(_) if shape::is_half_a_character(error) => unreadable(error.line(), error.column()),
+        Ok(_) if parse_messages::is_half_a_character(error) => unreadable(error.line(), error.column()),
         Ok(_) => {
             let (field, words) = fault_of_shape(error);
             let pointer = field.map_or_else(|| pointer.to_owned(), |field| format!("{pointer}/{field}"));
@@ -160,7 +160,7 @@ pub(crate) fn describe(bytes: &[u8], pointer: &str, error: &serde_json::Error) -
 pub(crate) fn fault_of_shape(error: &serde_json::Error) -> (Option<String>, String) {
     let text = error.to_string();
     let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
-    let (field, words) = shape::in_plain_words(message);
+    let (field, words) = parse_messages::in_plain_words(message);
     (field.map(ToOwned::to_owned), words)
 }
 
@@ -202,7 +202,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             |rejection| {
                 let text = rejection.body_text();
                 let message = text.split_once(": ").map_or(text.as_str(), |(_, message)| message);
-                let (pointer, words) = shape::of_query(message);
+                let (pointer, words) = parse_messages::of_query(message);
                 Problem::invalid(vec![FieldError::invalid(pointer, words)])
             },
         )

@@ -34,12 +34,12 @@ pub async fn open(db: &Database, town: &Arc<Town>, kitchen: usize, hash: &Arc<st
                 return Ok(());
             }
             restaurants::sql::insert(tx, &scope, town.currency, &profile(&town, kitchen)).await?;
-            restaurants::sql::hours::set_week(tx, &scope, &kitchen.house.hours).await?;
+            restaurants::sql::hours::set_week(tx, &scope, &kitchen.document.hours).await?;
             for (person, role) in &kitchen.staff {
                 account(tx, person, &hash).await?;
                 restaurants::sql::put_member(tx, &scope, person.id, *role).await?;
             }
-            for coupon in &kitchen.house.coupons {
+            for coupon in &kitchen.document.coupons {
                 coupons::sql::insert(tx, &scope, &written_out(kitchen, coupon, town.currency, tx.now())).await?;
             }
             write_menu(tx, &scope, kitchen, town.currency).await
@@ -49,30 +49,30 @@ pub async fn open(db: &Database, town: &Arc<Town>, kitchen: usize, hash: &Arc<st
 }
 
 fn profile(town: &Town, kitchen: &Kitchen) -> Profile {
-    let house = &kitchen.house;
+    let restaurant = &kitchen.document;
     Profile {
-        always_open: kitchen.house.hours.is_empty(),
+        always_open: kitchen.document.hours.is_empty(),
         last_orders: LastOrders::default(),
-        slug: house.slug.clone(),
-        name: house.name.clone(),
-        description: Some(house.description.clone()),
-        cuisines: house.cuisines.clone(),
+        slug: restaurant.slug.clone(),
+        name: restaurant.name.clone(),
+        description: Some(restaurant.description.clone()),
+        cuisines: restaurant.cuisines.clone(),
         contact: Contact {
             phone: None,
             // The console knows the demo's restaurants by it.
-            email: Some(format!("ciao@{}.example", house.slug)),
-            website: Some(format!("https://{}.example", house.slug)),
+            email: Some(format!("ciao@{}.example", restaurant.slug)),
+            website: Some(format!("https://{}.example", restaurant.slug)),
         },
-        address: house.address.clone(),
-        place: house.place,
+        address: restaurant.address.clone(),
+        place: restaurant.place,
         timezone: ZONE,
         tax: town.tax.clone(),
-        delivery_fee: Amount::minor(house.delivery_fee),
-        service_fee: house.service_fee(),
-        minimum_order: Amount::minor(house.minimum_order),
-        auto_accept: house.auto_accept,
+        delivery_fee: Amount::minor(restaurant.delivery_fee),
+        service_fee: restaurant.service_fee(),
+        minimum_order: Amount::minor(restaurant.minimum_order),
+        auto_accept: restaurant.auto_accept,
         accept_minutes: None,
-        preparation_minutes: house.preparation_minutes,
+        preparation_minutes: restaurant.preparation_minutes,
         slots: SlotRules::default(),
         accepting: true,
     }
