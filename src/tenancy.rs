@@ -211,7 +211,7 @@ impl RestaurantScope {
         Self { who, ..*self }
     }
 
-    /// TenancyContext, where it is a person.
+    /// Who, where it is a person.
     pub const fn actor_id(&self) -> Option<UserId> {
         self.actor_id
     }

@@ -37,7 +37,7 @@ pub struct PastEvent<'a> {
     pub at: DateTime<Utc>,
     /// In which capacity it was done.
     pub actor: Actor,
-    /// TenancyContext, where it was a person.
+    /// Who, where it was a person.
     pub actor_id: Option<UserId>,
     /// The event as it would have been appended then.
     pub event: Event<'a>,

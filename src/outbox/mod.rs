@@ -139,7 +139,7 @@ pub struct Notice<'a> {
 pub enum Recipient<'a> {
     /// Somebody at a known place.
     Known {
-        /// TenancyContext, if it is somebody with an account.
+        /// Who, if it is somebody with an account.
         user: Option<UserId>,
         /// How.
         channel: Channel,
@@ -157,7 +157,7 @@ pub enum Recipient<'a> {
 }
 
 impl Recipient<'_> {
-    /// TenancyContext, if that is known and somebody with an account.
+    /// Who, if that is known and somebody with an account.
     const fn user(&self) -> Option<UserId> {
         match self {
             Self::Known { user, .. } => *user,
