@@ -276,11 +276,11 @@ impl Serialize for Amount {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "RawMoney")]
 pub struct Money {
-    /// Minor units (cents) of the currency. The largest that a client may name depends on the currency: 100,000,000 for
-    /// EUR (1,000,000.00), 10,000,000,000,000 for IDR.
+    /// The amount in minor units of the currency (cents). The largest amount that a client may send depends on the
+    /// currency: 100,000,000 for EUR (1,000,000.00), 10,000,000,000,000 for IDR.
     #[schema(value_type = i64, example = 1250, minimum = 0)]
     pub amount: Amount,
-    /// ISO 4217.
+    /// An ISO 4217 code.
     pub currency: Currency,
 }
 

@@ -94,9 +94,9 @@ impl PageQuery {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct List<T> {
-    /// The rows.
+    /// The items of this page.
     pub data: Vec<T>,
-    /// Send it as `cursor` for the next page; null on the last.
+    /// Send it as `cursor` to get the next page; null on the last page.
     pub next_cursor: Option<String>,
 }
 

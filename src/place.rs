@@ -10,10 +10,10 @@ const EARTH_RADIUS_METRES: f64 = 6_371_008.8;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "RawPlace")]
 pub struct Place {
-    /// Degrees north, −90 to 90.
+    /// Latitude in degrees, −90 to 90.
     #[schema(minimum = -90, maximum = 90, example = 44.4938)]
     lat: f64,
-    /// Degrees east, −180 to 180.
+    /// Longitude in degrees, −180 to 180.
     #[schema(minimum = -180, maximum = 180, example = 11.343)]
     lng: f64,
 }

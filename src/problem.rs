@@ -19,13 +19,13 @@ pub use code::Code;
 /// One thing that is wrong with the request, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
-    /// JSON pointer into the body (RFC 6901), or `?name` for a query parameter.
+    /// A JSON pointer (RFC 6901) into the body, or `?name` for a query parameter.
     #[schema(example = "/lines/0/quantity")]
     pub pointer: String,
-    /// A stable word for the kind of fault.
+    /// A stable code for the kind of error.
     #[schema(example = "invalid")]
     pub code: String,
-    /// The fault, for a person.
+    /// An explanation for a person.
     #[schema(example = "must be between 1 and 99")]
     pub message: String,
 }
@@ -45,20 +45,20 @@ pub struct ProblemBody {
     #[serde(rename = "type")]
     #[schema(example = "/docs#problem-illegal_transition")]
     pub kind: String,
-    /// The same for every problem of this code.
+    /// The same for every error with this code.
     pub title: String,
-    /// The HTTP status.
+    /// The HTTP status code.
     #[schema(example = 409)]
     pub status: u16,
-    /// What happened this time, and what to do next.
+    /// What happened, and what to do next.
     pub detail: String,
-    /// The stable word to program against.
+    /// The stable code of the error, for programs.
     #[schema(example = "illegal_transition")]
     pub code: String,
-    /// What is wrong, field by field.
+    /// The errors of single fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
-    /// Names this request in the logs.
+    /// The id of the request, as in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// Facts that belong to the code, such as the current state.

@@ -119,11 +119,11 @@ async fn nothing_here() -> Problem {
 /// How the server is.
 #[derive(Serialize, ToSchema)]
 struct Health {
-    /// Always `ok`: when the database cannot be reached, the answer is 503.
+    /// Always `ok`. If the database cannot be reached, the answer is 503.
     status: &'static str,
-    /// The program's version.
+    /// The version of the program.
     version: &'static str,
-    /// The demo city is up.
+    /// Whether the demo data has been created.
     demo: bool,
 }
 

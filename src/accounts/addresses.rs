@@ -36,21 +36,21 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SavedAddress {
-    /// Its id.
+    /// The id of the address.
     pub id: AddressId,
-    /// "Home", "Office".
+    /// A label such as "Home" or "Office".
     #[schema(example = "Home")]
     pub label: Option<String>,
-    /// Street and number.
+    /// Street and house number.
     #[schema(example = "Via del Pratello 12")]
     pub address: String,
     /// Where that is.
     pub place: Option<Place>,
-    /// Bell, floor, gate.
+    /// A note for drivers, such as floor or bell.
     pub note: Option<String>,
-    /// When it was kept.
+    /// When the address was created.
     pub created_at: DateTime<Utc>,
-    /// When it was changed last.
+    /// When the address was last changed.
     pub updated_at: DateTime<Utc>,
 }
 
@@ -58,15 +58,15 @@ pub struct SavedAddress {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewAddress {
-    /// "Home", "Office".
+    /// A label such as "Home" or "Office".
     #[schema(inline)]
     pub label: Option<SingleLine<60>>,
-    /// Street and number.
+    /// Street and house number.
     #[schema(inline)]
     pub address: MultiLine<300>,
     /// Where that is.
     pub place: Option<Place>,
-    /// Bell, floor, gate.
+    /// A note for drivers, such as floor or bell.
     #[schema(inline)]
     pub note: Option<MultiLine<300>>,
 }

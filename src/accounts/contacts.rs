@@ -47,7 +47,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ContactCodeSent {
-    /// Seconds the code is good for.
+    /// Seconds until the code expires.
     #[schema(example = 600)]
     expires_in: i64,
 }
@@ -128,7 +128,7 @@ fn parts<'a>(user: &'a UserId, channel: Channel, target: &'a str, code: &'a str)
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ContactCode {
-    /// Eight digits.
+    /// The code, eight digits.
     #[schema(example = "04711815", max_length = 16)]
     code: String,
 }

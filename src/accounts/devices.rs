@@ -42,16 +42,16 @@ pub enum DeviceKind {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PushDevice {
-    /// Its id.
+    /// The id of the device.
     pub id: DeviceId,
-    /// How pushes reach it.
+    /// The push service.
     pub kind: DeviceKind,
-    /// In which language.
+    /// The language of the messages, a BCP 47 tag.
     #[schema(example = "it")]
     pub locale: String,
-    /// When it was registered.
+    /// When the device was registered.
     pub created_at: DateTime<Utc>,
-    /// When it was registered last.
+    /// When the device was last registered.
     pub updated_at: DateTime<Utc>,
 }
 
@@ -59,12 +59,12 @@ pub struct PushDevice {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewDevice {
-    /// How pushes reach it.
+    /// The push service.
     pub kind: DeviceKind,
     /// `fcm`: the registration token. `webpush`: the browser's subscription, as JSON text.
     #[schema(inline)]
     pub target: SingleLine<2000>,
-    /// In which language.
+    /// The language of the messages, a BCP 47 tag.
     pub locale: Locale,
 }
 

@@ -52,7 +52,7 @@ struct Registration {
 #[derive(Serialize, ToSchema)]
 #[schema(as = AcceptedMessage)]
 struct Accepted {
-    /// What to do next.
+    /// What to do next, for a person.
     message: &'static str,
 }
 

@@ -56,21 +56,21 @@ pub enum UserRole {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Session {
-    /// Its id.
+    /// The id of the session.
     pub id: SessionId,
-    /// What the client called itself (`User-Agent`).
+    /// The `User-Agent` of the client.
     #[schema(example = "Comanda/1.4 (Android 15)")]
     pub device: Option<String>,
-    /// Where it was used from last.
+    /// The network address of the last use.
     #[schema(example = "203.0.113.7")]
     pub address: Option<String>,
-    /// When it was signed in with.
+    /// When the session was created.
     pub created_at: DateTime<Utc>,
-    /// When it was used last, to within the life of an access token.
+    /// When the session was last used, to within the lifetime of an access token.
     pub last_used_at: DateTime<Utc>,
-    /// When it ends if it is not used.
+    /// When the session ends if it is not used.
     pub expires_at: DateTime<Utc>,
-    /// The one that asks.
+    /// Whether it is the session of this request.
     pub current: bool,
 }
 
@@ -78,25 +78,25 @@ pub struct Session {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
-    /// Its id.
+    /// The id of the user.
     pub id: UserId,
-    /// Lower case.
+    /// The e-mail address, in lower case.
     #[schema(example = "ada@example.com")]
     pub email: String,
-    /// As they want to be called.
+    /// The display name.
     #[schema(example = "Ada")]
     pub name: String,
-    /// A code that was sent to the address has come back.
+    /// Whether the e-mail address was verified with a code.
     pub email_verified: bool,
-    /// E.164.
+    /// The phone number in E.164 format; null if there is none.
     #[schema(example = "+390511234567")]
     pub phone: Option<String>,
-    /// A code that was sent to the number has come back.
+    /// Whether the phone number was verified with a code.
     pub phone_verified: bool,
-    /// The language they are written to in, BCP 47.
+    /// The preferred language, a BCP 47 tag.
     #[schema(example = "it")]
     pub locale: String,
-    /// What they are to the platform.
+    /// The platform role.
     pub role: UserRole,
 }
 
@@ -104,22 +104,22 @@ pub struct User {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
-    /// The account's id.
+    /// The id of the account.
     pub id: UserId,
-    /// Lower case.
+    /// The e-mail address, in lower case.
     #[schema(example = "ada@example.com")]
     pub email: String,
-    /// As they want to be called.
+    /// The display name.
     pub name: String,
-    /// E.164.
+    /// The phone number in E.164 format; null if there is none.
     pub phone: Option<String>,
-    /// BCP 47.
+    /// The preferred language, a BCP 47 tag.
     pub locale: String,
-    /// What they are to the platform.
+    /// The platform role.
     pub role: UserRole,
-    /// Since when they cannot sign in; null: they can.
+    /// When the account was disabled; null while it is active. A disabled account cannot sign in.
     pub disabled_at: Option<DateTime<Utc>>,
-    /// When they signed up.
+    /// When the account was created.
     pub created_at: DateTime<Utc>,
 }
 

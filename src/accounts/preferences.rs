@@ -25,11 +25,11 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[serde(deny_unknown_fields)]
 #[schema(as = NotificationChannels)]
 pub struct Channels {
-    /// To devices.
+    /// By push notification to devices.
     pub push: bool,
-    /// To the phone number.
+    /// By text message.
     pub sms: bool,
-    /// To the e-mail address.
+    /// By e-mail.
     pub email: bool,
 }
 
@@ -43,9 +43,9 @@ impl Channels {
 #[serde(deny_unknown_fields)]
 #[schema(as = NotificationPreferences)]
 pub struct Preferences {
-    /// Codes, new passwords, new devices: always told.
+    /// Codes, password changes, new devices; cannot be switched off.
     pub security: Channels,
-    /// One's orders.
+    /// The status of the user's orders.
     pub order: Channels,
     /// Offers and news.
     pub marketing: Channels,

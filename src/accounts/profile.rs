@@ -95,15 +95,16 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ProfilePatch {
-    /// 1 to 120 characters.
+    /// The display name, 1 to 120 characters.
     #[schema(value_type = Option<Object>, example = json!({ "value": "Ada", "at": "2026-05-01T18:30:00Z" }))]
     name: Option<Change<SingleLine<120>>>,
-    /// In international form, kept in E.164; null takes it away. Needs `currentPassword`. It counts as confirmed once a code
-    /// that was sent there has come back (`POST /api/me/phone/code`); whoever owns the account is told of the change.
+    /// A phone number in international format, stored as E.164; null removes it. Needs `currentPassword`. It is
+    /// verified with a code that is sent to it (`POST /api/me/phone/code`). The owner of the account is notified of the
+    /// change.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Object>, example = json!({ "value": "+390511234567", "at": "2026-05-01T18:30:00Z" }))]
     phone: Option<Change<Option<Phone>>>,
-    /// BCP 47.
+    /// The preferred language, a BCP 47 tag.
     #[schema(value_type = Option<Object>, example = json!("it"))]
     locale: Option<Change<Locale>>,
     /// When the fields without an `at` of their own were written; absent: now.

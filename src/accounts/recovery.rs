@@ -85,7 +85,7 @@ struct Forgotten {
     email: Email,
     /// `sms` unless told.
     channel: Option<Way>,
-    /// Of an earlier sign-in on this device: it has requests of its own, which strangers cannot use up.
+    /// The device token of an earlier sign-in on this device: it has requests of its own, which others cannot use up.
     #[schema(value_type = Option<String>)]
     device_token: Option<SecretString>,
 }
@@ -95,12 +95,12 @@ struct Forgotten {
 #[serde(rename_all = "camelCase")]
 #[schema(as = PasswordResetRequested)]
 struct ResetAsked {
-    /// Send it back with the code: it reserves this request's tries for whoever asked.
+    /// Send it back with the code: it reserves the attempts of this request.
     reset_id: ResetId,
-    /// Seconds the code is good for.
+    /// Seconds until the code expires.
     #[schema(example = 600)]
     expires_in: i64,
-    /// What to do next.
+    /// What to do next, for a person.
     message: &'static str,
 }
 
@@ -169,7 +169,7 @@ fn code_parts<'a>(id: &'a ResetId, code: &'a str) -> [&'a [u8]; 3] {
 #[schema(as = PasswordReset)]
 struct CodeAndPassword {
     email: Email,
-    /// Eight digits, or twelve.
+    /// The code, eight or twelve digits.
     #[schema(example = "04711815", max_length = 16)]
     otp: String,
     password: NewPassword,
@@ -182,9 +182,9 @@ struct CodeAndPassword {
 #[derive(Serialize, ToSchema)]
 #[schema(as = PasswordResetResult)]
 struct Done {
-    /// What to do next.
+    /// What to do next, for a person.
     message: &'static str,
-    /// Send it with the next sign-in on this device, so that strangers who guess at the password do not keep it out.
+    /// Send it with the next sign-in on this device: failed attempts of others then do not lock it out.
     #[serde(rename = "deviceToken")]
     device_token: String,
 }

@@ -55,7 +55,7 @@ pub struct SecondFactorNeeded {
     second_factor_required: bool,
     /// Send it with the code to `POST /api/auth/second-factor`.
     challenge: ChallengeId,
-    /// Seconds until the password has to be given again.
+    /// Seconds until the password is required again.
     #[schema(example = 300)]
     expires_in: i64,
 }
@@ -130,9 +130,9 @@ fn recovery_hash(encryption: &Encryption, user: UserId, code: &str) -> [u8; 32] 
 #[serde(rename_all = "camelCase")]
 struct SecondFactorState {
     enabled: bool,
-    /// Since when.
+    /// When the second factor was enabled; null if it is not.
     enabled_at: Option<DateTime<Utc>>,
-    /// Recovery codes not used yet.
+    /// The number of unused recovery codes.
     recovery_codes_left: i64,
 }
 
@@ -165,10 +165,10 @@ struct PasswordAgain {
 #[derive(Serialize, ToSchema)]
 #[schema(as = SecondFactorKey)]
 struct NewKey {
-    /// To type.
+    /// The key in Base32, to be entered by hand.
     #[schema(example = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")]
     secret: String,
-    /// To show as a QR code.
+    /// The key as an `otpauth://` URI, to be shown as a QR code.
     #[schema(
         example = "otpauth://totp/Comanda:ada@example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Comanda"
     )]
@@ -215,7 +215,7 @@ async fn add_second_factor(
 #[serde(deny_unknown_fields)]
 #[schema(as = SecondFactorConfirmation)]
 struct FirstCode {
-    /// Six digits.
+    /// The code, six digits.
     #[schema(example = "471181", max_length = 16)]
     code: String,
 }
@@ -224,7 +224,7 @@ struct FirstCode {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct RecoveryCodes {
-    /// Ten codes, each good once; shown this once.
+    /// Ten codes, each for one use; they are not shown again.
     #[schema(example = json!(["ABCDE-FGHIJ"]))]
     recovery_codes: Vec<String>,
 }
@@ -288,10 +288,10 @@ async fn changed(
 #[schema(as = SecondFactorRemoval)]
 struct Removal {
     password: GivenPassword,
-    /// Six digits.
+    /// The code, six digits.
     #[schema(example = "471181", max_length = 16)]
     code: Option<String>,
-    /// Or one of the ten.
+    /// One of the recovery codes instead of `code`.
     #[schema(example = "ABCDE-FGHIJ", max_length = 32)]
     recovery_code: Option<String>,
 }

@@ -45,13 +45,13 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 pub struct TokenPair {
     /// Send it as `Authorization: Bearer …`.
     access_token: String,
-    /// `Bearer`.
+    /// Always `Bearer`.
     #[schema(example = "Bearer")]
     token_type: &'static str,
-    /// Seconds until the access token ends.
+    /// Seconds until the access token expires.
     #[schema(example = 600)]
     expires_in: i64,
-    /// Gets the next pair from `POST /api/auth/refresh`; each is used once.
+    /// Send it to `POST /api/auth/refresh` to get the next pair. It can be used once.
     #[schema(example = "rt_AZT1fK0bd1m4nB8V0dWqHwAAAAA5xq1n0l3o1Hq9c2mBfN0e")]
     refresh_token: String,
     /// Seconds until the session ends if it is not refreshed.

@@ -29,14 +29,14 @@ pub enum UnmergedReason {
 #[serde(rename_all = "camelCase")]
 #[schema(as = UnmergedLine)]
 pub struct UnmergedLine {
-    /// What the client called it.
+    /// The key of the line, set by the client.
     pub key: String,
-    /// What.
+    /// The id of the menu item.
     pub item_id: ItemId,
-    /// How many.
+    /// The quantity.
     #[schema(minimum = 1, maximum = 99)]
     pub quantity: i32,
-    /// Why.
+    /// Why it was not merged.
     pub reason: UnmergedReason,
 }
 

@@ -17,14 +17,14 @@ pub struct Shortage {
     pub item_id: Option<ItemId>,
     /// The modifier; null: an item is short.
     pub modifier_id: Option<ModifierId>,
-    /// Its name now.
+    /// The current name of the item or modifier.
     pub name: String,
-    /// So many portions are left.
+    /// How many portions are left.
     #[schema(minimum = 0)]
     pub left: i32,
-    /// So many the lines ask for together.
+    /// How many portions the lines need together.
     pub wanted: i64,
-    /// The lines that ask for it, by their places in the basket, from 0.
+    /// The indexes of the lines that need it, from 0.
     pub lines: Vec<usize>,
 }
 

@@ -15,11 +15,11 @@ use crate::timestamp::Timestamp;
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewCoupon {
-    /// What people type; upper and lower case are one.
+    /// The code that customers enter; upper and lower case are the same.
     #[schema(inline)]
     code: CouponCode,
     kind: CouponKind,
-    /// PERCENT: the share of the lines, in hundredths of a percent; required for it.
+    /// `PERCENT` (required): the share of the lines, in hundredths of a percent.
     #[schema(value_type = Option<f64>, minimum = 0.01, maximum = 10_000)]
     basis_points: Option<Rate>,
     /// PERCENT: it takes off no more than this.
@@ -32,13 +32,13 @@ pub struct NewCoupon {
     valid_from: Option<Timestamp>,
     /// Until when; absent: without end.
     valid_until: Option<Timestamp>,
-    /// How many orders may use it; absent: any number.
+    /// How many orders may use it; absent: unlimited.
     #[schema(minimum = 1)]
     limit_total: Option<i32>,
-    /// How many orders of one customer may; absent: any number.
+    /// How many orders of one customer may use it; absent: unlimited.
     #[schema(minimum = 1)]
     limit_per_user: Option<i32>,
-    /// Whether it can be used; true when absent.
+    /// Whether it can be used; default: true.
     #[serde(default = "yes")]
     active: bool,
 }
@@ -147,15 +147,15 @@ pub struct CouponPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Timestamp>)]
     valid_until: Option<Option<Timestamp>>,
-    /// Null: any number. Not less than orders use it.
+    /// Null: unlimited. Not less than the orders that already use the coupon.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<i32>, minimum = 1)]
     limit_total: Option<Option<i32>>,
-    /// Null: any number.
+    /// Null: unlimited.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<i32>, minimum = 1)]
     limit_per_user: Option<Option<i32>>,
-    /// False: nobody can use it.
+    /// False: the coupon cannot be used.
     active: Option<bool>,
 }
 

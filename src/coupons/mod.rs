@@ -81,40 +81,40 @@ pub enum CouponKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Coupon {
-    /// Its id.
+    /// The id of the coupon.
     pub id: CouponId,
-    /// Whose.
+    /// The id of the restaurant.
     pub restaurant_id: RestaurantId,
-    /// What people type.
+    /// The code that customers enter.
     #[schema(value_type = String, example = "WELCOME10")]
     pub code: CouponCode,
-    /// What it is worth.
+    /// What the coupon takes off.
     pub kind: CouponKind,
-    /// PERCENT: the share of the lines, in hundredths of a percent.
+    /// `PERCENT`: the share of the lines, in hundredths of a percent.
     #[schema(value_type = Option<f64>)]
     pub basis_points: Option<Rate>,
     /// PERCENT: it takes off no more than this; null: without a cap.
     pub cap: Option<Money>,
     /// AMOUNT: so much, and never more than the lines.
     pub amount: Option<Money>,
-    /// Lines must come to this at least, before any discount.
+    /// The least that the lines must cost before any discount.
     pub minimum_items: Money,
-    /// From when on; null: at once.
+    /// The beginning of the validity; null: valid from its creation.
     pub valid_from: Option<DateTime<Utc>>,
-    /// Until when, without that instant; null: without end.
+    /// The end of the validity (exclusive); null: no end.
     pub valid_until: Option<DateTime<Utc>>,
-    /// How many orders may use it; null: any number.
+    /// How many orders may use the coupon; null: unlimited.
     pub limit_total: Option<i32>,
-    /// How many orders of one customer may; null: any number.
+    /// How many orders of one customer may use the coupon; null: unlimited.
     pub limit_per_user: Option<i32>,
-    /// False: nobody can use it.
+    /// False: the coupon cannot be used.
     pub active: bool,
-    /// Orders that use it and have not been cancelled.
+    /// The number of orders that use the coupon and are not cancelled.
     pub redeemed: i32,
-    /// Grows by one with each change.
+    /// Increases by one with each change.
     pub version: i64,
-    /// When it was made.
+    /// When the coupon was created.
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
+    /// When the coupon was last changed.
     pub updated_at: DateTime<Utc>,
 }

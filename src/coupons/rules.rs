@@ -167,11 +167,11 @@ pub fn unknown(code: &CouponCode) -> Problem {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Discount {
-    /// By which coupon.
+    /// The code of the coupon.
     #[schema(value_type = String, example = "WELCOME10")]
     pub coupon_code: CouponCode,
-    /// Off what: the lines, or the delivery fee.
+    /// What it is taken from: the lines, or the delivery fee.
     pub kind: CouponKind,
-    /// How much.
+    /// The amount that is taken off.
     pub amount: crate::money::Money,
 }

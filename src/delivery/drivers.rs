@@ -98,7 +98,7 @@ async fn list_drivers(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct DriverAvailability {
-    /// AVAILABLE or OFFLINE; BUSY is not chosen.
+    /// `AVAILABLE` or `OFFLINE`; `BUSY` is set by the server.
     status: DriverStatus,
     /// Required to go on duty; on duty it may be absent. Forgotten when the driver goes off duty.
     place: Option<Place>,

@@ -148,10 +148,10 @@ async fn assign_delivery(
 #[serde(deny_unknown_fields)]
 #[schema(as = DeliveryStatusUpdate)]
 struct DeliveryStatusWish {
-    /// WAITING, ARRIVED, `PICKED_UP`, DELIVERED or FAILED.
+    /// `WAITING`, `ARRIVED`, `PICKED_UP`, `DELIVERED` or `FAILED`.
     status: DeliveryStatus,
-    /// Why it is handed back (WAITING) or could not be handed over (FAILED, where it is required); the restaurant and the
-    /// customer can read it. Ignored with any other status.
+    /// Why it is handed back (`WAITING`) or has failed (`FAILED`, required); readable for the restaurant and the
+    /// customer. Ignored with any other status.
     #[schema(inline)]
     reason: Option<MultiLine<500>>,
 }

@@ -75,23 +75,23 @@ pub enum DriverStatus {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Driver {
-    /// Its id.
+    /// The id of the driver.
     pub id: DriverId,
-    /// The user.
+    /// The id of the user.
     pub user_id: UserId,
-    /// Their name.
+    /// The name of the driver.
     pub name: String,
-    /// How they get about.
+    /// The vehicle.
     #[schema(value_type = Vehicle)]
     pub vehicle: String,
-    /// Whether they want work and have some.
+    /// The availability of the driver.
     pub status: DriverStatus,
     /// Where they were last seen; null while they are off duty without an open delivery. In the list of drivers null unless
     /// they are on duty and present.
     pub place: Option<Place>,
-    /// When that was, by the phone's own clock; null where `place` is.
+    /// When the location was measured, by the clock of the driver's phone; null if `place` is null.
     pub located_at: Option<DateTime<Utc>>,
-    /// The last sign of life. Without one for `DRIVER_PRESENCE` the driver is OFFLINE and given no work.
+    /// The last sign of activity. A driver without one for `DRIVER_PRESENCE` is `OFFLINE` and is not assigned.
     pub seen_at: Option<DateTime<Utc>>,
 }
 
@@ -99,11 +99,11 @@ pub struct Driver {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = DeliveryDriver)]
 pub struct Carrier {
-    /// Their id.
+    /// The id of the driver.
     pub id: DriverId,
-    /// Their name.
+    /// The name of the driver.
     pub name: String,
-    /// How they get about.
+    /// The vehicle.
     #[schema(value_type = Vehicle)]
     pub vehicle: String,
     /// Where they were last seen on this trip, while the delivery is `PICKED_UP`; null before and after, where nothing was
@@ -115,10 +115,10 @@ pub struct Carrier {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = DeliveryStop)]
 pub struct Stop {
-    /// The restaurant's name, at its end.
+    /// The name of the restaurant; only of the pickup.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Street and number.
+    /// Street and house number.
     pub address: Option<String>,
     /// Where that is.
     pub place: Option<Place>,
@@ -128,11 +128,11 @@ pub struct Stop {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivery {
-    /// Its id.
+    /// The id of the delivery.
     pub id: DeliveryId,
-    /// The order.
+    /// The id of the order.
     pub order_id: OrderId,
-    /// Whose.
+    /// The id of the restaurant.
     pub restaurant_id: RestaurantId,
     /// For whom; rooms and policies need it, clients do not.
     #[serde(skip)]
@@ -142,24 +142,23 @@ pub struct Delivery {
     /// Who carried it until the change that this is the result of, where they do not any more; for its event only.
     #[serde(skip)]
     pub former_driver: Option<DriverId>,
-    /// How far it has come.
+    /// The status of the delivery.
     pub status: DeliveryStatus,
-    /// Grows by one with each change.
+    /// Increases by one with each change.
     pub version: i64,
-    /// Why this driver.
+    /// Why this driver was chosen.
     pub assigned_because: Option<String>,
-    /// Why it was handed back (`WAITING`) or could not be handed over (`FAILED`); null in every other status, and where
-    /// nobody gave a reason.
+    /// Why it was handed back (`WAITING`) or failed (`FAILED`); null in every other status, or if no reason was given.
     pub reason: Option<String>,
-    /// Where from.
+    /// Where the order is collected.
     pub pickup: Stop,
-    /// Where to. A driver sees it while they carry the delivery, until it is closed.
+    /// The destination. Drivers see it while the delivery is assigned to them, until it is closed.
     pub dropoff: Stop,
-    /// When it opened.
+    /// When the delivery was created.
     pub created_at: DateTime<Utc>,
-    /// When it last changed.
+    /// When the delivery was last changed.
     pub updated_at: DateTime<Utc>,
-    /// When it came to its end.
+    /// When the delivery was delivered, failed or cancelled.
     pub closed_at: Option<DateTime<Utc>>,
 }
 

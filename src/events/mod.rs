@@ -88,18 +88,18 @@ impl Recorded {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TimelineEntry {
-    /// The event's number; send it as `after` to resume.
+    /// The number of the event; send it as `after` to resume.
     pub seq: i64,
-    /// The order's or delivery's version after it.
+    /// The version of the order or delivery after the event.
     pub version: i64,
-    /// Such as `order:status-changed`.
+    /// The name of the event, such as `order:status-changed`.
     #[schema(example = "order:status-changed")]
     pub name: String,
-    /// In which capacity it was done.
+    /// The role in which it was done.
     pub actor: Actor,
     /// When it happened.
     pub at: DateTime<Utc>,
-    /// Equal to what a socket was sent.
+    /// The payload, the same as on the socket.
     #[schema(value_type = Object)]
     pub event: Box<RawValue>,
 }

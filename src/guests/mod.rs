@@ -25,11 +25,11 @@ use token::GuestToken;
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewGuest {
-    /// Send it as `Authorization: Bearer …` to the cart of any restaurant, and when signing in as `guestToken`. It is
-    /// shown this once.
+    /// Send it as `Authorization: Bearer …` to the cart of any restaurant, and as `guestToken` when signing in. It is
+    /// not shown again.
     #[schema(example = "gt_3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
     pub guest_token: String,
-    /// When guest and carts are forgotten; every write to a cart puts it off.
+    /// When the guest and the carts are deleted; every write to a cart extends it.
     pub expires_at: DateTime<Utc>,
 }
 

@@ -47,9 +47,9 @@ pub enum Level {
 #[serde(deny_unknown_fields)]
 #[schema(as = DeclaredAllergens)]
 pub struct Declared {
-    /// Which.
+    /// The allergen.
     pub allergen: Allergen,
-    /// How sure.
+    /// Whether it is contained, or may be.
     pub level: Level,
 }
 
@@ -72,13 +72,13 @@ pub enum Diet {
 #[serde(rename_all = "camelCase")]
 #[schema(as = ItemAllergens)]
 pub struct Effective {
-    /// Certainly in it.
+    /// Allergens that are contained.
     pub contains: Vec<Allergen>,
-    /// Perhaps in it.
+    /// Allergens that may be contained.
     pub may_contain: Vec<Allergen>,
-    /// Every part has been declared; otherwise more may be in it than is named.
+    /// Whether every part has been declared; if not, there may be other allergens.
     pub complete: bool,
-    /// Suited by every part.
+    /// Diets for which every part is suitable.
     pub diets: Vec<Diet>,
 }
 

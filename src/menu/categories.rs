@@ -44,15 +44,15 @@ fn check(category: &Category) -> Result<(), Problem> {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewCategory {
-    /// What you call it, for `PUT …/menu`.
+    /// A key of your own, for `PUT …/menu`.
     #[schema(inline)]
     key: Option<SingleLine<80>>,
     #[schema(inline)]
     name: SingleLine<120>,
-    /// Where it stands; smaller first; 0 when absent.
+    /// The position among the categories; smaller values come first; default: 0.
     #[serde(default)]
     position: i32,
-    /// When it is served; empty or absent: at any time.
+    /// When the category is served; empty or absent: at any time.
     #[serde(default, deserialize_with = "bounded::list::<_, _, 30>")]
     #[schema(max_items = 30)]
     day_parts: Vec<DayPart>,
@@ -144,14 +144,14 @@ async fn get_category(
 #[expect(clippy::option_option, reason = "key: absent stays, null takes it away")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct CategoryPatch {
-    /// Null: it has none any more.
+    /// Null removes the key.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     key: Option<Option<SingleLine<80>>>,
     #[schema(inline)]
     name: Option<SingleLine<120>>,
     position: Option<i32>,
-    /// All windows; empty: at any time.
+    /// Replaces all day-parts; empty: served at any time.
     #[schema(max_items = 30)]
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 30>")]
     day_parts: Option<Vec<DayPart>>,

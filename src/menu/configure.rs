@@ -27,13 +27,13 @@ const fn once() -> u8 {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = ModifierChoice)]
 pub struct Choice {
-    /// Which.
+    /// The id of the modifier.
     pub modifier_id: ModifierId,
-    /// How many of it on each portion; 1 when absent.
+    /// How many for each one of the item; default: 1.
     #[serde(default = "once")]
     #[schema(minimum = 1, maximum = 99)]
     pub quantity: u8,
-    /// Answers to the questions that this modifier asks itself.
+    /// Choices in the nested modifier groups of this modifier.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list::<_, _, 100>")]
     pub modifiers: Vec<NestedChoice>,
 }
@@ -43,9 +43,9 @@ pub struct Choice {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = NestedModifierChoice)]
 pub struct NestedChoice {
-    /// Which.
+    /// The id of the modifier.
     pub modifier_id: ModifierId,
-    /// How many of it on each of the modifier above; 1 when absent.
+    /// How many for each one of the modifier above; default: 1.
     #[serde(default = "once")]
     #[schema(minimum = 1, maximum = 99)]
     pub quantity: u8,

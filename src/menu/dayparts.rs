@@ -24,14 +24,14 @@ const MINUTES_A_DAY: i32 = 1440;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DayPart {
-    /// ISO days on which it begins: 1 Monday … 7 Sunday.
+    /// ISO weekdays on which the day-part begins: 1 (Monday) to 7 (Sunday).
     #[schema(example = json!([1, 2, 3, 4, 5]))]
     #[serde(deserialize_with = "bounded::list::<_, _, 7>")]
     pub days: Vec<u8>,
-    /// From this minute on.
+    /// The beginning, in minutes of the local day.
     #[schema(value_type = String, example = "07:00")]
     pub from: LocalTime,
-    /// Up to this minute, without it; not after `from`: of the next day.
+    /// The end (exclusive); if not after `from`, on the next day.
     #[schema(value_type = String, example = "11:00")]
     pub to: LocalTime,
 }

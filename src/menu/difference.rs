@@ -40,17 +40,17 @@ pub enum Kind {
 #[serde(rename_all = "camelCase")]
 #[schema(as = MenuChange)]
 pub struct Change {
-    /// What becomes of it.
+    /// Whether it is added, changed or removed.
     pub change: ChangeKind,
-    /// What it is.
+    /// What changes: a category, an item, a modifier group or a modifier.
     pub kind: Kind,
-    /// Its id; of something new, null until it is there.
+    /// The id; null if it is new and was not created yet.
     pub id: Option<String>,
-    /// Its key, where it has one.
+    /// The key, if there is one.
     pub key: Option<String>,
-    /// Its name, after the change where it stays.
+    /// The name; if it changes, the new one.
     pub name: String,
-    /// What changes about it, where it stays.
+    /// The fields that change, if it is changed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldChange>,
 }
@@ -59,13 +59,13 @@ pub struct Change {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = MenuFieldChange)]
 pub struct FieldChange {
-    /// The field. Groups and categories are called by their keys in it, or by their ids where they have none.
+    /// The name of the field. Groups and categories are given by their keys, or by their ids if they have none.
     #[schema(example = "price")]
     pub field: String,
-    /// What it was.
+    /// The old value.
     #[schema(value_type = Value)]
     pub before: Value,
-    /// What it becomes.
+    /// The new value.
     #[schema(value_type = Value)]
     pub after: Value,
 }

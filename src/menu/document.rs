@@ -32,13 +32,13 @@ pub type Key = SingleLine<80>;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = MenuDocument)]
 pub struct Document {
-    /// The language it is written in, such as `it`.
+    /// The language of the texts, such as `it`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
-    /// The chapters, in order.
+    /// The categories, in order.
     #[serde(deserialize_with = "bounded::passed_over")]
     pub categories: Vec<DocumentCategory>,
-    /// The groups that items and modifiers name.
+    /// The modifier groups to which items and modifiers refer.
     #[serde(default, deserialize_with = "bounded::passed_over")]
     pub modifier_groups: Vec<DocumentGroup>,
 }
@@ -47,19 +47,19 @@ pub struct Document {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DocumentCategory {
-    /// What you call it; an id of ours is a key too.
+    /// The key of the category; the id of an existing category is a key, too.
     #[schema(inline)]
     pub key: Key,
-    /// Its heading.
+    /// The name of the category.
     #[schema(inline)]
     pub name: SingleLine<120>,
-    /// When it is served; empty or absent: at any time.
+    /// When the category is served; empty or absent: at any time.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list::<_, _, 30>")]
     pub day_parts: Vec<DayPart>,
-    /// In other languages.
+    /// Translated texts by language tag.
     #[serde(default, skip_serializing_if = "Translations::is_empty", deserialize_with = "translations::map")]
     pub translations: Translations,
-    /// Its items, in order.
+    /// The items, in order.
     #[serde(default, deserialize_with = "bounded::passed_over")]
     pub items: Vec<DocumentItem>,
 }
@@ -68,42 +68,42 @@ pub struct DocumentCategory {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DocumentItem {
-    /// What you call it; an id of ours is a key too.
+    /// The key of the item; the id of an existing item is a key, too.
     #[schema(inline)]
     pub key: Key,
-    /// Its name.
+    /// The name of the item.
     #[schema(inline)]
     pub name: SingleLine<120>,
-    /// What it is.
+    /// The description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(inline)]
     pub description: Option<MultiLine<2000>>,
-    /// What one costs, without modifiers.
+    /// The price of one, without modifiers.
     pub price: Money,
-    /// One of the restaurant's `taxClasses`; absent: taxed as what has none.
+    /// One of the restaurant's `taxClasses`; absent: the standard tax.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(inline)]
     pub tax_class: Option<TaxClass>,
-    /// Absent: as it is; a new one is on.
+    /// Absent: unchanged; new items are available.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available: Option<bool>,
     /// Portions of one that was not counted before; what is counted already is left alone (`PUT …/stock`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stock: Option<Stock>,
-    /// When it is served; empty or absent: whenever its category is.
+    /// When the item is served; empty or absent: whenever its category is.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list::<_, _, 30>")]
     pub day_parts: Vec<DayPart>,
-    /// What is in it; null or absent: not declared.
+    /// The allergens; null or absent: not declared.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "bounded::some_list::<_, _, 14>")]
     pub allergens: Option<Vec<Declared>>,
-    /// Diets it suits.
+    /// The diets for which it is suitable.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list::<_, _, 7>")]
     pub diets: Vec<Diet>,
-    /// Keys of the groups that are asked about it, in this order.
+    /// Keys of the modifier groups of the item, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list::<_, _, 20>")]
     #[schema(value_type = Vec<String>)]
     pub modifier_groups: Vec<Key>,
-    /// In other languages.
+    /// Translated texts by language tag.
     #[serde(default, skip_serializing_if = "Translations::is_empty", deserialize_with = "translations::map")]
     pub translations: Translations,
 }
@@ -112,21 +112,21 @@ pub struct DocumentItem {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DocumentGroup {
-    /// What you call it; an id of ours is a key too.
+    /// The key of the modifier group; the id of an existing group is a key, too.
     #[schema(inline)]
     pub key: Key,
-    /// The question.
+    /// The name of the group, such as "Size".
     #[schema(inline)]
     pub name: SingleLine<120>,
-    /// How many choices at least; 0 when absent.
+    /// The smallest number of choices; default: 0.
     #[serde(default)]
     pub min: i16,
-    /// How many at most.
+    /// The largest number of choices.
     pub max: i16,
-    /// In other languages.
+    /// Translated texts by language tag.
     #[serde(default, skip_serializing_if = "Translations::is_empty", deserialize_with = "translations::map")]
     pub translations: Translations,
-    /// The answers, in order.
+    /// The modifiers, in order.
     #[serde(deserialize_with = "bounded::passed_over")]
     pub modifiers: Vec<DocumentModifier>,
 }
@@ -135,35 +135,35 @@ pub struct DocumentGroup {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DocumentModifier {
-    /// What you call it, within its group; an id of ours is a key too.
+    /// The key of the modifier within its group; the id of an existing modifier is a key, too.
     #[schema(inline)]
     pub key: Key,
-    /// Its name.
+    /// The name of the modifier.
     #[schema(inline)]
     pub name: SingleLine<120>,
-    /// What one adds to the price.
+    /// What it adds to the price.
     pub price: Money,
-    /// One of the restaurant's `taxClasses`; absent: that of what it is chosen on.
+    /// One of the restaurant's `taxClasses`; absent: that of the item for which it is chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(inline)]
     pub tax_class: Option<TaxClass>,
-    /// Absent: as it is; a new one is on.
+    /// Absent: unchanged; new modifiers are available.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available: Option<bool>,
     /// Portions of one that was not counted before; what is counted already is left alone (`PUT …/stock`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stock: Option<Stock>,
-    /// What is in it; null or absent: not declared.
+    /// The allergens; null or absent: not declared.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "bounded::some_list::<_, _, 14>")]
     pub allergens: Option<Vec<Declared>>,
-    /// Diets it suits.
+    /// The diets for which it is suitable.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list::<_, _, 7>")]
     pub diets: Vec<Diet>,
-    /// Keys of the groups that are asked about it, in this order.
+    /// Keys of the nested modifier groups, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list::<_, _, 20>")]
     #[schema(value_type = Vec<String>)]
     pub modifier_groups: Vec<Key>,
-    /// In other languages.
+    /// Translated texts by language tag.
     #[serde(default, skip_serializing_if = "Translations::is_empty", deserialize_with = "translations::map")]
     pub translations: Translations,
 }

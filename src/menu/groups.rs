@@ -93,20 +93,20 @@ async fn save(tx: &mut Tx, scope: &RestaurantScope, group: Group, bounds: Menus)
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewModifierGroup {
-    /// What you call it, for `PUT …/menu`.
+    /// A key of your own, for `PUT …/menu`.
     #[schema(inline)]
     key: Option<SingleLine<80>>,
-    /// The question.
+    /// The name of the group, such as "Size".
     #[schema(inline, example = "Size")]
     name: SingleLine<120>,
-    /// How many choices at least; 0 when absent.
+    /// The smallest number of choices; default: 0.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 99)]
     min: i16,
-    /// How many at most.
+    /// The largest number of choices.
     #[schema(minimum = 1, maximum = 99)]
     max: i16,
-    /// The answers, in order.
+    /// The modifiers, in order.
     #[serde(deserialize_with = "bounded::list::<_, _, 1000>")]
     modifiers: Vec<ModifierBody>,
     #[serde(default, deserialize_with = "translations::map")]
@@ -204,7 +204,7 @@ async fn get_modifier_group(
 #[expect(clippy::option_option, reason = "key: absent stays, null takes it away")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ModifierGroupPatch {
-    /// Null: it has none any more.
+    /// Null removes the key.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     key: Option<Option<SingleLine<80>>>,
@@ -214,7 +214,7 @@ struct ModifierGroupPatch {
     min: Option<i16>,
     #[schema(minimum = 1, maximum = 99)]
     max: Option<i16>,
-    /// All answers, in order; those with an id stay, those without are new, those that are missing go.
+    /// Replaces all modifiers, in order: those with an id are kept, those without are created, others are deleted.
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 1000>")]
     modifiers: Option<Vec<ModifierBody>>,
     /// All translations.

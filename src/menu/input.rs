@@ -38,7 +38,7 @@ impl TryFrom<i32> for Stock {
 #[serde(deny_unknown_fields)]
 #[schema(as = AvailabilityUpdate)]
 pub struct Availability {
-    /// On, or off.
+    /// Whether it can be ordered.
     pub available: bool,
     /// Off until then, and on again by itself; absent: off until somebody switches it on.
     pub until: Option<Timestamp>,

@@ -70,7 +70,7 @@ async fn check(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(), 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewItem {
-    /// What you call it, for `PUT …/menu`.
+    /// A key of your own, for `PUT …/menu`.
     #[schema(inline)]
     key: Option<SingleLine<80>>,
     category_id: CategoryId,
@@ -78,30 +78,31 @@ struct NewItem {
     name: SingleLine<120>,
     #[schema(inline)]
     description: Option<MultiLine<2000>>,
-    /// What one costs, without modifiers, in the restaurant's currency; with tax, if `pricesIncludeTax` of the restaurant.
+    /// The price of one, without modifiers, in the restaurant's currency; with tax, if `pricesIncludeTax` of the
+    /// restaurant is true.
     price: Money,
-    /// One of the restaurant's `taxClasses`; null or absent: taxed as what has none.
+    /// One of the restaurant's `taxClasses`; null or absent: the standard tax.
     #[schema(inline)]
     tax_class: Option<TaxClass>,
     /// Portions left; null or absent: not counted.
     stock: Option<Stock>,
-    /// True when absent.
+    /// Whether it is switched on; default: true.
     #[serde(default = "yes")]
     available: bool,
-    /// Where it stands; smaller first; 0 when absent.
+    /// The position within the category; smaller values come first; default: 0.
     #[serde(default)]
     position: i32,
-    /// When it is served; empty or absent: whenever its category is.
+    /// When the item is served; empty or absent: whenever its category is.
     #[serde(default, deserialize_with = "bounded::list::<_, _, 30>")]
     #[schema(max_items = 30)]
     day_parts: Vec<DayPart>,
-    /// What is in it; null or absent: not declared.
+    /// The allergens; null or absent: not declared.
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 14>")]
     allergens: Option<Vec<Declared>>,
-    /// Diets it suits.
+    /// The diets for which it is suitable.
     #[serde(default, deserialize_with = "bounded::list::<_, _, 7>")]
     diets: Vec<Diet>,
-    /// What is asked about it, in this order.
+    /// Ids of the modifier groups of the item, in order.
     #[serde(default, deserialize_with = "bounded::list::<_, _, 20>")]
     #[schema(max_items = 20)]
     modifier_groups: Vec<ModifierGroupId>,
@@ -226,19 +227,19 @@ async fn get_item(
 #[expect(clippy::option_option, reason = "absent stays, null takes away")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ItemPatch {
-    /// Null: it has none any more.
+    /// Null removes the key.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     key: Option<Option<SingleLine<80>>>,
     category_id: Option<CategoryId>,
     #[schema(inline)]
     name: Option<SingleLine<120>>,
-    /// Null: it has none any more.
+    /// Null removes the description.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     description: Option<Option<MultiLine<2000>>>,
     price: Option<Money>,
-    /// Null: taxed as what has none.
+    /// Null: the standard tax.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     tax_class: Option<Option<TaxClass>>,
@@ -248,17 +249,17 @@ struct ItemPatch {
     stock: Option<Option<Stock>>,
     available: Option<bool>,
     position: Option<i32>,
-    /// All windows; empty: whenever its category is.
+    /// Replaces all day-parts; empty: served whenever its category is.
     #[schema(max_items = 30)]
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 30>")]
     day_parts: Option<Vec<DayPart>>,
-    /// Null: not declared any more.
+    /// Null removes the declaration.
     #[serde(default, deserialize_with = "bounded::present_list::<_, _, 14>")]
     #[schema(value_type = Option<Vec<Declared>>)]
     allergens: Option<Option<Vec<Declared>>>,
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 7>")]
     diets: Option<Vec<Diet>>,
-    /// All groups, in order.
+    /// Replaces all modifier groups, in order.
     #[schema(max_items = 20)]
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 20>")]
     modifier_groups: Option<Vec<ModifierGroupId>>,

@@ -48,11 +48,11 @@ pub struct Movement {
     pub modifier_id: Option<ModifierId>,
     /// The order that took it or gave it back; null where somebody counted.
     pub order_id: Option<OrderId>,
-    /// So many more, or fewer. The sum of a thing's changes is its stock.
+    /// The change, positive or negative. The sum of all changes is the stock.
     pub change: i32,
-    /// Why.
+    /// The reason of the change.
     pub reason: Reason,
-    /// When.
+    /// When the stock changed.
     pub at: DateTime<Utc>,
     #[serde(skip)]
     pub(super) id: i64,

@@ -54,17 +54,17 @@ use translations::Translations;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Category {
-    /// Its id.
+    /// The id of the category.
     pub id: CategoryId,
-    /// What the client calls it.
+    /// The key of the category, set by the client.
     pub key: Option<String>,
-    /// Its heading.
+    /// The name of the category.
     pub name: String,
-    /// Where it stands; smaller first.
+    /// The position among the categories; smaller values come first.
     pub position: i32,
-    /// When it is served; empty: at any time.
+    /// When the category is served; empty: at any time.
     pub day_parts: Vec<DayPart>,
-    /// In other languages.
+    /// Translated texts by language tag.
     pub translations: Translations,
 }
 
@@ -72,40 +72,40 @@ pub struct Category {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Item {
-    /// Its id.
+    /// The id of the item.
     pub id: ItemId,
-    /// What the client calls it.
+    /// The key of the item, set by the client.
     pub key: Option<String>,
-    /// The chapter it stands in.
+    /// The id of the category.
     pub category_id: CategoryId,
-    /// Its name.
+    /// The name of the item.
     pub name: String,
-    /// What it is.
+    /// The description.
     pub description: Option<String>,
-    /// What one costs, without modifiers.
+    /// The price of one, without modifiers.
     pub price: Money,
-    /// The restaurant's tax class it is in; null: as what has none.
+    /// The tax class; null: the standard tax.
     #[schema(value_type = Option<String>)]
     pub tax_class: Option<TaxClass>,
     /// Whether it is switched on.
     pub available: bool,
-    /// When it will be switched on again by itself.
+    /// When it becomes available again.
     pub unavailable_until: Option<DateTime<Utc>>,
-    /// Portions left; null: not counted.
+    /// Portions left; null: stock is not counted.
     pub stock: Option<i32>,
-    /// Where it stands; smaller first.
+    /// The position within the category; smaller values come first.
     pub position: i32,
     /// Its picture.
     pub image: Option<Image>,
-    /// When it is served; empty: whenever its category is.
+    /// When the item is served; empty: whenever its category is.
     pub day_parts: Vec<DayPart>,
-    /// What is in it; null: nobody has said.
+    /// The allergens; null: not declared.
     pub allergens: Option<Vec<Declared>>,
-    /// Diets it suits.
+    /// The diets for which it is suitable.
     pub diets: Vec<Diet>,
-    /// What is asked about it, in this order.
+    /// Ids of the modifier groups of the item, in order.
     pub modifier_groups: Vec<ModifierGroupId>,
-    /// In other languages.
+    /// Translated texts by language tag.
     pub translations: Translations,
 }
 

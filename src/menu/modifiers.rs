@@ -37,26 +37,26 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 pub(super) struct ModifierBody {
     /// One that the group has already; absent: a new one.
     id: Option<ModifierId>,
-    /// What you call it, for `PUT …/menu`.
+    /// A key of your own, for `PUT …/menu`.
     #[schema(inline)]
     key: Option<SingleLine<80>>,
     #[schema(inline)]
     name: SingleLine<120>,
-    /// What one adds to the price, in the restaurant's currency.
+    /// What it adds to the price, in the restaurant's currency.
     price: Money,
-    /// One of the restaurant's `taxClasses`; null or absent: that of what it is chosen on.
+    /// One of the restaurant's `taxClasses`; null or absent: that of the item for which it is chosen.
     #[schema(inline)]
     tax_class: Option<TaxClass>,
-    /// Absent: as it is; a new one is on.
+    /// Absent: unchanged; new modifiers are available.
     available: Option<bool>,
     /// Portions left of a new one, where they are counted; afterwards `PUT …/stock`.
     stock: Option<Stock>,
-    /// What is in it; null or absent: not declared.
+    /// The allergens; null or absent: not declared.
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 14>")]
     allergens: Option<Vec<Declared>>,
     #[serde(default, deserialize_with = "bounded::list::<_, _, 7>")]
     diets: Vec<Diet>,
-    /// What is asked about it when it is chosen.
+    /// Ids of the nested modifier groups, in order.
     #[serde(default, deserialize_with = "bounded::list::<_, _, 20>")]
     #[schema(max_items = 20)]
     modifier_groups: Vec<ModifierGroupId>,

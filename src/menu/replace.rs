@@ -29,11 +29,11 @@ use crate::uow::Tx;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MenuDifference {
-    /// False: it was a dry run, or there is no difference.
+    /// False for a dry run, or if there is no difference.
     pub applied: bool,
-    /// The menu's version now.
+    /// The version of the menu now.
     pub version: i64,
-    /// Every change; none: it is the menu already.
+    /// All changes; empty if the menu is the same.
     pub changes: Vec<Change>,
 }
 

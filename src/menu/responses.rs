@@ -22,19 +22,19 @@ use crate::restaurants::tax::TaxClass;
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ModifierGroup {
-    /// Its id.
+    /// The id of the modifier group.
     pub id: ModifierGroupId,
-    /// What the client calls it.
+    /// The key of the group, set by the client.
     pub key: Option<String>,
-    /// The question.
+    /// The name of the group, such as "Size".
     pub name: String,
-    /// How many choices at least.
+    /// The smallest number of choices.
     pub min: i16,
-    /// How many at most.
+    /// The largest number of choices.
     pub max: i16,
-    /// The answers, in order.
+    /// The modifiers, in order.
     pub modifiers: Vec<GroupModifier>,
-    /// In other languages.
+    /// Translated texts by language tag.
     pub translations: Translations,
 }
 
@@ -42,30 +42,30 @@ pub struct ModifierGroup {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GroupModifier {
-    /// Its id.
+    /// The id of the modifier.
     pub id: ModifierId,
-    /// What the client calls it.
+    /// The key of the modifier, set by the client.
     pub key: Option<String>,
-    /// Its name.
+    /// The name of the modifier.
     pub name: String,
-    /// What one adds to the price.
+    /// What it adds to the price.
     pub price: Money,
-    /// The tax class it is in; null: that of what it is chosen on.
+    /// The tax class; null: that of the item for which it is chosen.
     #[schema(value_type = Option<String>)]
     pub tax_class: Option<TaxClass>,
     /// Whether it is switched on.
     pub available: bool,
-    /// When it will be switched on again by itself.
+    /// When it becomes available again.
     pub unavailable_until: Option<DateTime<Utc>>,
-    /// Portions left; null: not counted.
+    /// Portions left; null: stock is not counted.
     pub stock: Option<i32>,
-    /// What is in it; null: nobody has said.
+    /// The allergens; null: not declared.
     pub allergens: Option<Vec<Declared>>,
-    /// Diets it suits.
+    /// The diets for which it is suitable.
     pub diets: Vec<Diet>,
-    /// What is asked about it, in this order.
+    /// Ids of the nested modifier groups, in order.
     pub modifier_groups: Vec<ModifierGroupId>,
-    /// In other languages.
+    /// Translated texts by language tag.
     pub translations: Translations,
 }
 
@@ -109,25 +109,25 @@ impl Modifier {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MenuModifier {
-    /// Its id.
+    /// The id of the modifier.
     pub id: ModifierId,
-    /// Its name.
+    /// The name of the modifier.
     pub name: String,
-    /// What one adds to the price.
+    /// What it adds to the price.
     pub price: Money,
     /// Whether it is switched on.
     pub available: bool,
-    /// When it will be switched on again by itself.
+    /// When it becomes available again.
     pub unavailable_until: Option<DateTime<Utc>>,
-    /// Counted, and none is left.
+    /// Whether stock is counted and none is left.
     pub sold_out: bool,
-    /// Switched on, not sold out, and its required groups can be satisfied.
+    /// Whether it can be chosen now: switched on, not sold out, and its required modifier groups can be satisfied.
     pub orderable: bool,
-    /// What is in it; null: nobody has said.
+    /// The allergens; null: not declared.
     pub allergens: Option<Vec<Declared>>,
-    /// Diets it suits.
+    /// The diets for which it is suitable.
     pub diets: Vec<Diet>,
-    /// What is asked about it, in this order.
+    /// Ids of the nested modifier groups, in order.
     pub modifier_groups: Vec<ModifierGroupId>,
 }
 
@@ -135,15 +135,15 @@ pub struct MenuModifier {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MenuGroup {
-    /// Its id.
+    /// The id of the modifier group.
     pub id: ModifierGroupId,
-    /// The question.
+    /// The name of the group, such as "Size".
     pub name: String,
-    /// How many choices at least.
+    /// The smallest number of choices.
     pub min: i16,
-    /// How many at most.
+    /// The largest number of choices.
     pub max: i16,
-    /// The answers, in order.
+    /// The modifiers, in order.
     pub modifiers: Vec<MenuModifier>,
 }
 
@@ -151,37 +151,38 @@ pub struct MenuGroup {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MenuItem {
-    /// Its id.
+    /// The id of the item.
     pub id: ItemId,
-    /// The chapter it stands in.
+    /// The id of the category.
     pub category_id: CategoryId,
-    /// Its name.
+    /// The name of the item.
     pub name: String,
-    /// What it is.
+    /// The description.
     pub description: Option<String>,
-    /// What one costs, without modifiers; with tax, if `pricesIncludeTax` of the restaurant.
+    /// The price of one, without modifiers; with tax, if `pricesIncludeTax` of the restaurant is true.
     pub price: Money,
     /// Whether it is switched on.
     pub available: bool,
-    /// When it will be switched on again by itself.
+    /// When it becomes available again.
     pub unavailable_until: Option<DateTime<Utc>>,
-    /// Counted, and none is left.
+    /// Whether stock is counted and none is left.
     pub sold_out: bool,
-    /// Switched on, not sold out, served at this hour, and its required groups can be satisfied, all of them together.
+    /// Whether it can be ordered now: switched on, not sold out, served at this time, and its required modifier groups
+    /// can be satisfied together.
     pub orderable: bool,
     /// Why not; null: it can be ordered.
     pub reason: Option<NotOrderable>,
-    /// Where it stands; smaller first.
+    /// The position within the category; smaller values come first.
     pub position: i32,
     /// Its picture.
     pub image: Option<Image>,
-    /// When it is served; empty: whenever its category is.
+    /// When the item is served; empty: whenever its category is.
     pub day_parts: Vec<DayPart>,
-    /// What is in it; null: nobody has said.
+    /// The allergens; null: not declared.
     pub allergens: Option<Vec<Declared>>,
-    /// Diets it suits.
+    /// The diets for which it is suitable.
     pub diets: Vec<Diet>,
-    /// What is asked about it, in this order; see `modifierGroups` of the menu.
+    /// Ids of the modifier groups of the item, in order; see `modifierGroups` of the menu.
     pub modifier_groups: Vec<ModifierGroupId>,
 }
 
@@ -189,15 +190,15 @@ pub struct MenuItem {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MenuCategory {
-    /// Its id.
+    /// The id of the category.
     pub id: CategoryId,
-    /// Its heading.
+    /// The name of the category.
     pub name: String,
-    /// Where it stands; smaller first.
+    /// The position among the categories; smaller values come first.
     pub position: i32,
-    /// When it is served; empty: at any time.
+    /// When the category is served; empty: at any time.
     pub day_parts: Vec<DayPart>,
-    /// Its items, in order.
+    /// The items, in order.
     pub items: Vec<MenuItem>,
 }
 
@@ -205,18 +206,18 @@ pub struct MenuCategory {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Menu {
-    /// Whose.
+    /// The id of the restaurant.
     pub restaurant_id: RestaurantId,
-    /// Grows with every change.
+    /// Increases with every change.
     pub version: i64,
-    /// What prices are in.
+    /// The currency of all prices.
     #[schema(value_type = String, example = "EUR")]
     pub currency: Currency,
-    /// The language it is shown in, where that is known.
+    /// The language of the texts, if known.
     pub language: Option<String>,
-    /// The chapters, in order.
+    /// The categories, in order.
     pub categories: Vec<MenuCategory>,
-    /// The groups that items and modifiers name.
+    /// The modifier groups to which items and modifiers refer.
     pub modifier_groups: Vec<MenuGroup>,
 }
 

@@ -35,7 +35,7 @@ struct StockWish {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Stock>)]
     stock: Option<Option<Stock>>,
-    /// So many more, or fewer, than there are: what orders take meanwhile stays taken.
+    /// The change, positive or negative, relative to the current stock.
     #[schema(minimum = -1_000_000, maximum = 1_000_000)]
     change: Option<i32>,
 }

@@ -182,7 +182,7 @@ async fn import_menu(
 #[serde(deny_unknown_fields)]
 #[schema(as = MenuCopyRequest)]
 struct CopyWish {
-    /// Another restaurant of the caller's.
+    /// The id of the restaurant that receives the menu. The caller must manage it, too.
     to: RestaurantId,
 }
 

@@ -30,26 +30,26 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 struct OutboxMessage {
     id: MessageId,
     channel: Channel,
-    /// Number, address or device.
+    /// The phone number, e-mail address or device.
     #[schema(example = "ada@example.com")]
     target: String,
-    /// What it tells.
+    /// What the message is about.
     #[schema(example = "account.reset-code")]
     kind: String,
     state: State,
-    /// How often it was tried.
+    /// How many times sending was attempted.
     attempts: i16,
-    /// Who took it; `stand-in`: nobody outside, it was only kept.
+    /// The provider that accepted it; `stand-in`: it was stored and not sent.
     #[schema(example = "stand-in")]
     provider: Option<String>,
-    /// Why it was given up.
+    /// Why sending was given up.
     error: Option<String>,
-    /// Only of messages that the stand-in took.
+    /// The subject; only of messages that were not sent to a provider.
     subject: Option<String>,
-    /// Only of messages that the stand-in took; codes are readable in development mode alone.
+    /// The text; only of messages that were not sent to a provider. Codes are readable in development mode only.
     body: Option<String>,
     created_at: DateTime<Utc>,
-    /// When it was taken or given up.
+    /// When the message was accepted by the provider, or given up.
     final_at: Option<DateTime<Utc>>,
 }
 

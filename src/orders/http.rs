@@ -68,26 +68,26 @@ struct NewOrder {
     quote_id: Option<QuoteId>,
     /// the restaurant, and with it the lines.
     restaurant_id: Option<RestaurantId>,
-    /// At most 100.
+    /// The lines, at most 100.
     #[schema(max_items = 100)]
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 100>")]
     lines: Option<Vec<LineInput>>,
     /// Required, but with a quote: then it is the quote's.
     fulfilment: Option<Fulfilment>,
-    /// Where to; required for a delivery.
+    /// The delivery address; required for a delivery.
     #[schema(inline)]
     address: Option<MultiLine<300>>,
     /// Where that is; required for a delivery. With a quote it is the quote's when absent.
     place: Option<Place>,
-    /// Which table; required for dine-in.
+    /// The table; required for dine-in.
     #[schema(inline)]
     table: Option<SingleLine<40>>,
-    /// A wish for the whole order.
+    /// A note for the whole order.
     #[schema(inline)]
     note: Option<MultiLine<500>>,
     /// For the people. With a quote it is the quote's when absent.
     tip: Option<Money>,
-    /// A code that takes something off. With a quote it is the quote's when absent.
+    /// The code of a coupon. With a quote: default is the quote's.
     #[schema(inline)]
     coupon_code: Option<CouponCode>,
     /// For when: any instant of the slot it is wanted in. Absent: as soon as can be, or as quoted.
@@ -274,11 +274,11 @@ async fn get_order(seen: VisibleOrder) -> Versioned<Order> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct OrderStatusUpdate {
     status: OrderStatus,
-    /// Why; required where the status table says so.
+    /// The reason; required for the transitions for which the status table says so.
     #[schema(inline)]
     reason: Option<MultiLine<500>>,
-    /// For a cancellation from PREPARING on: true if what it took of counted stock can be sold again. Before that it returns
-    /// in any case. Absent: it does not return.
+    /// For a cancellation from PREPARING on: true returns the portions of counted items to stock. Earlier cancellations
+    /// always return them. Default: false.
     return_stock: Option<bool>,
 }
 

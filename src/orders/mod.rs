@@ -45,16 +45,16 @@ use pricing::{Sums, TaxShare};
 #[serde(rename_all = "camelCase")]
 #[schema(as = OrderLineModifier)]
 pub struct SoldModifier {
-    /// Which.
+    /// The id of the modifier.
     pub modifier_id: ModifierId,
-    /// Its name then.
+    /// The name of the modifier when it was ordered.
     pub name: String,
-    /// What one added then.
+    /// What one added to the price.
     #[serde(deserialize_with = "money::kept")]
     pub price: Money,
-    /// How many on each portion, or on each of the modifier above.
+    /// How many for each one of the item, or of the modifier above.
     pub quantity: u8,
-    /// What was chosen on it.
+    /// Nested modifiers.
     #[schema(no_recursion)]
     pub modifiers: Vec<Self>,
 }
@@ -63,25 +63,25 @@ pub struct SoldModifier {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderLine {
-    /// Its number in the order, from 1.
+    /// The number of the line in the order, from 1.
     pub line: i16,
-    /// What was sold.
+    /// The id of the menu item.
     pub item_id: ItemId,
-    /// Its name then.
+    /// The name of the item when it was ordered.
     pub name: String,
-    /// How many.
+    /// The quantity.
     pub quantity: i32,
-    /// What was chosen, with names and prices of then.
+    /// The chosen modifiers, with the names and prices of the time of the order.
     pub modifiers: Vec<SoldModifier>,
-    /// What one cost then, its modifiers included.
+    /// The price of one, modifiers included.
     pub unit_price: Money,
-    /// What the line cost.
+    /// The price of the line.
     pub total: Money,
-    /// Its tax by rate, after its part of the discount.
+    /// The tax of the line by rate, after its share of the discount.
     pub taxes: Vec<TaxAt>,
-    /// What was in it as it was put together.
+    /// Allergens of the item with the chosen modifiers, as declared when it was ordered.
     pub allergens: Effective,
-    /// A wish of the customer's.
+    /// The customer's note for this line.
     pub note: Option<String>,
 }
 
@@ -148,7 +148,7 @@ pub struct TaxAt {
     /// The rate, in hundredths of a percent.
     #[schema(inline)]
     pub basis_points: Rate,
-    /// What was taxed, without the tax.
+    /// The amount that is taxed, without the tax.
     #[serde(deserialize_with = "money::kept")]
     pub net: Money,
     /// The tax.
@@ -162,21 +162,21 @@ pub struct TaxAt {
 pub struct Totals {
     /// The sum of the lines.
     pub items: Money,
-    /// Tax that is added; zero where prices hold it.
+    /// Tax that is added; 0 if prices include tax.
     pub tax: Money,
-    /// Tax that prices and fees hold; zero where it is added.
+    /// Tax that is included in prices and fees; 0 if tax is added.
     pub included_tax: Money,
-    /// Either of them by rate, of lines and fees.
+    /// The tax of lines and fees by rate, whether included or added.
     pub taxes: Vec<TaxAt>,
-    /// For bringing it.
+    /// The delivery fee.
     pub delivery_fee: Money,
-    /// For the service.
+    /// The service fee.
     pub service_fee: Money,
-    /// For the people.
+    /// The tip.
     pub tip: Money,
-    /// Taken off.
+    /// The discount on the lines.
     pub discount: Money,
-    /// What is paid.
+    /// The amount to pay.
     pub total: Money,
 }
 
@@ -213,58 +213,60 @@ impl TaxAt {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
-    /// Its id.
+    /// The id of the order.
     pub id: OrderId,
-    /// The number people call out; it begins at 1 each local day.
+    /// The order number for people; it starts at 1 on each local day.
     #[schema(example = 42)]
     pub number: i32,
-    /// Where it was placed.
+    /// The id of the restaurant.
     pub restaurant_id: RestaurantId,
-    /// Who placed it.
+    /// The id of the customer.
     pub customer_id: UserId,
     /// The cart it was placed from.
     pub cart_id: Option<CartId>,
     /// The quote it was placed from.
     pub quote_id: Option<QuoteId>,
-    /// How it reaches the guest.
+    /// The kind of fulfilment.
     pub fulfilment: Fulfilment,
-    /// How far it has come.
+    /// The status of the order.
     pub status: OrderStatus,
-    /// Grows by one with each change.
+    /// Increases by one with each change.
     pub version: i64,
-    /// ISO 4217.
+    /// An ISO 4217 code.
     #[schema(value_type = String, example = "EUR")]
     pub currency: Currency,
-    /// What was bought.
+    /// The lines of the order.
     pub items: Vec<OrderLine>,
-    /// What it costs.
+    /// The amounts of the order.
     pub totals: Totals,
-    /// The coupon that was used.
+    /// The code of the coupon that was used.
     #[schema(value_type = Option<String>, example = "WELCOME10")]
     pub coupon_code: Option<CouponCode>,
-    /// Where to, for a delivery.
+    /// The delivery address, for a delivery.
     pub address: Option<String>,
     /// Where that is.
     pub place: Option<Place>,
-    /// The restaurant's delivery zone that the place lay in.
+    /// The delivery zone of the address.
     pub delivery_zone: Option<String>,
-    /// From ready to the door, in minutes, as the zone says; 0 without one.
+    /// Travel time in minutes, from ready to the address, by the delivery zone; 0 without a zone.
     pub lead_minutes: i16,
-    /// Which table, for dine-in.
+    /// The table, for dine-in.
     pub table: Option<String>,
-    /// A wish of the customer's.
+    /// The customer's note.
     pub note: Option<String>,
     /// For when it was ordered: at the counter, at the table or at the door within this slot. Null: as soon as can be.
     pub scheduled_for: Option<Slot>,
     /// The slot of the kitchen's that it takes, where the restaurant bounds how many; not shown.
     #[serde(skip)]
     pub slot: Option<DateTime<Utc>>,
-    /// Until when the restaurant has to answer; then the system cancels. Null where it accepts by itself.
+    /// Until when the restaurant must accept the order, or the system cancels it. Null if the restaurant accepts
+    /// automatically.
     pub accept_by: Option<DateTime<Utc>>,
-    /// Until when the customer may cancel by themselves; null: not any more. While PENDING that is `acceptBy`; the
-    /// restaurant's confirmation, and each later promise it makes before it begins to cook, leaves two minutes.
+    /// Until when the customer may cancel; null: not any more. While `PENDING` it is `acceptBy`; the confirmation, and
+    /// each delay before preparation has started, sets it to two minutes later.
     pub cancellable_until: Option<DateTime<Utc>>,
-    /// When it is to be ready. Never before the restaurant has opened and prepared it, nor after it hands over its last.
+    /// When the order is to be ready, or delivered. Never before opening plus preparation, nor after the last
+    /// hand-over.
     pub promised_at: Option<DateTime<Utc>>,
     /// Not ready before; null: as soon as it can be. Not shown.
     #[serde(skip)]
@@ -272,12 +274,12 @@ pub struct Order {
     /// Not promised for later than that by a confirmation; null: no bound. Not shown.
     #[serde(skip)]
     pub ready_until: Option<DateTime<Utc>>,
-    /// Why it was cancelled.
+    /// Why the order was cancelled.
     pub cancel_reason: Option<String>,
-    /// When it was placed.
+    /// When the order was placed.
     pub placed_at: DateTime<Utc>,
-    /// When it last changed.
+    /// When the order was last changed.
     pub updated_at: DateTime<Utc>,
-    /// When it came to its end.
+    /// When the order was delivered or cancelled.
     pub closed_at: Option<DateTime<Utc>>,
 }

@@ -85,7 +85,7 @@ impl Order {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewPromise {
-    /// Later than what is promised, and at most `ORDER_LONGEST_DELAY` from now.
+    /// Later than the current value, and at most `ORDER_LONGEST_DELAY` from now.
     promised_at: Timestamp,
 }
 

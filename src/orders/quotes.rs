@@ -81,37 +81,37 @@ pub struct StoredQuote {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Quote {
-    /// Its id: place an order with it.
+    /// The id of the quote; send it to place the order.
     pub id: QuoteId,
-    /// Where.
+    /// The id of the restaurant.
     pub restaurant_id: RestaurantId,
     /// The cart it was made from.
     pub cart_id: Option<CartId>,
-    /// How it reaches the guest.
+    /// The kind of fulfilment.
     pub fulfilment: Fulfilment,
     /// Where to, for a delivery.
     pub place: Option<Place>,
-    /// The restaurant's delivery zone that the place lies in.
+    /// The delivery zone of the address.
     pub delivery_zone: Option<String>,
-    /// From ready to the door, in minutes, as the zone says.
+    /// Travel time in minutes, from ready to the address, by the delivery zone.
     pub lead_minutes: i16,
     /// For when: the slot. Null: as soon as can be.
     pub scheduled_for: Option<Slot>,
     /// The first slot in which it could be had when the quote was made.
     pub earliest_slot: Option<Slot>,
-    /// ISO 4217.
+    /// An ISO 4217 code.
     #[schema(value_type = String, example = "EUR")]
     pub currency: Currency,
-    /// What would be bought, line by line.
+    /// The lines of the quote.
     pub items: Vec<OrderLine>,
-    /// What is taken off, and by what. Off the lines it is in `totals.discount`; off the delivery fee it is not in
-    /// `totals.deliveryFee` any more.
+    /// All discounts. Those of the lines are part of `totals.discount`; those of the delivery fee are already taken off
+    /// `totals.deliveryFee`.
     pub discounts: Vec<Discount>,
-    /// What it comes to. Tax is rounded as `taxRounding` and `taxRoundingLevel` of the restaurant say.
+    /// The amounts of the order. Tax is rounded by `taxRounding` and `taxRoundingLevel` of the restaurant.
     pub totals: Totals,
-    /// When it was made.
+    /// When the quote was created.
     pub created_at: DateTime<Utc>,
-    /// Until when an order from it costs what it says.
+    /// Until when an order can be placed at these amounts.
     pub expires_at: DateTime<Utc>,
     /// The order that was placed from it; null: none yet.
     pub order_id: Option<OrderId>,

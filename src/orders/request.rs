@@ -148,14 +148,14 @@ impl OrderRequest {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = LineInput)]
 pub struct LineInput {
-    /// What.
+    /// The id of the menu item.
     pub item_id: ItemId,
-    /// How many.
+    /// The quantity.
     pub quantity: Quantity,
-    /// What is chosen on each of them; at most 100 choices, nested ones included.
+    /// The modifiers chosen for each one; at most 100 choices, nested ones included.
     #[serde(default, deserialize_with = "bounded::list::<_, _, 100>")]
     pub modifiers: Vec<Choice>,
-    /// A wish.
+    /// The customer's note for this line.
     #[schema(inline)]
     pub note: Option<MultiLine<500>>,
 }

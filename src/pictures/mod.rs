@@ -15,21 +15,21 @@ pub use storage::Pictures;
 /// Where a picture can be had.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Image {
-    /// 160 × 160, cut to fill: for lists.
+    /// 160 × 160 pixels, cropped: for lists.
     #[schema(example = "/images/rst_01jd3k9y5xfmt8zq2v7c4n6b0e/img_01jd3k9y5xfmt8zq2v7c4n6b0e/thumb.jpg")]
     pub thumb: String,
-    /// 400 × 300, cut to fill: for cards.
+    /// 400 × 300 pixels, cropped: for cards.
     pub card: String,
-    /// At most 800 × 800, whole: for a page of its own.
+    /// At most 800 × 800 pixels, not cropped: for a page of its own.
     pub detail: String,
-    /// At most 1600 × 1600, whole: as large as it is kept.
+    /// At most 1600 × 1600 pixels, not cropped: the largest variant.
     pub hero: String,
-    /// Width of the largest one.
+    /// The width of the largest variant, in pixels.
     pub width: u32,
-    /// Its height.
+    /// The height of the largest variant, in pixels.
     pub height: u32,
-    /// A blurred picture of some 25 bytes to show until the real one has come (`ThumbHash`, in Base64); null for pictures
-    /// that were taken before it was made.
+    /// A blurred placeholder of about 25 bytes (`ThumbHash`, Base64); null for images that were uploaded before
+    /// placeholders were made.
     #[serde(default)]
     #[schema(example = "3OcRJYB4d3h/iIeHeEh3eIhw+j2w")]
     pub thumbhash: Option<String>,

@@ -40,7 +40,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One socket's session.
 pub struct Session {
-    /// The session its token belongs to.
+    /// The id of the session.
     pub id: SessionId,
     /// Whose.
     pub user: UserId,

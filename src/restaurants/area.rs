@@ -49,7 +49,7 @@ struct Zones {
     #[serde(rename = "type")]
     #[schema(inline)]
     kind: CollectionType,
-    /// At most 50; none: it delivers as far as `DELIVERY_MAX_DISTANCE` at its delivery fee.
+    /// The zones, at most 50; empty: the restaurant delivers within `DELIVERY_MAX_DISTANCE` for its `deliveryFee`.
     #[schema(max_items = 50)]
     #[serde(deserialize_with = "bounded::list::<_, _, 50>")]
     features: Vec<ZoneFeature>,
@@ -128,17 +128,17 @@ fn positions(rings: Vec<Vec<[f64; 2]>>) -> Vec<Vec<Position>> {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ZoneProperties {
-    /// What the restaurant calls it.
+    /// The name of the zone.
     #[schema(inline)]
     name: SingleLine<80>,
-    /// Of a circle: 1 to 100,000.
+    /// The radius of a circle, in metres: 1 to 100,000.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 100_000)]
     radius_metres: Option<f64>,
     fee: ZoneFee,
     /// Lines must come to this at least; null: the restaurant's minimum.
     minimum_order: Option<Money>,
-    /// From ready to the door, in minutes, 0 to 480.
+    /// Travel time in minutes, from ready to the address, 0 to 480.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 480)]
     lead_minutes: i16,
@@ -148,7 +148,7 @@ struct ZoneProperties {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ZoneFee {
-    /// In any case.
+    /// The base fee, whatever the distance.
     base: Money,
     /// For each kilometre between restaurant and door, as the crow flies, to the metre.
     per_kilometre: Option<Money>,

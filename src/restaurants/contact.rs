@@ -12,13 +12,13 @@ use crate::problem::FieldError;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Contact {
-    /// In international form, or as it is dialled in the country of the restaurant's time zone; kept in E.164.
+    /// A phone number in international format; stored as E.164.
     #[schema(example = "+39 051 1234567", max_length = 40)]
     pub phone: Option<String>,
-    /// An address that somebody reads.
+    /// An e-mail address for customers.
     #[schema(example = "ciao@ermengarda.example", max_length = 254)]
     pub email: Option<String>,
-    /// Begins with `https://` or `http://`.
+    /// A URL that begins with `https://` or `http://`.
     #[schema(example = "https://ermengarda.example", max_length = 300)]
     pub website: Option<String>,
 }

@@ -75,13 +75,13 @@ impl<'de> Deserialize<'de> for LocalTime {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DaySpan {
-    /// When it opens, local time.
+    /// The opening time, local.
     #[schema(value_type = String, example = "18:30", pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$")]
     pub opens: LocalTime,
-    /// When it closes, local time; `24:00` for midnight.
+    /// The closing time, local; `24:00` is midnight.
     #[schema(value_type = String, example = "02:00", pattern = "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
     pub closes: LocalTime,
-    /// For which fulfilments; absent: for all.
+    /// The fulfilments for which it is open; absent: all.
     #[serde(default, skip_serializing_if = "Fulfilments::is_all")]
     #[schema(inline)]
     pub fulfilments: Fulfilments,
@@ -124,16 +124,16 @@ impl DaySpan {
 #[serde(deny_unknown_fields)]
 #[schema(as = OpeningSpan)]
 pub struct Span {
-    /// The day it opens, as ISO counts: 1 Monday to 7 Sunday.
+    /// The ISO weekday on which it opens: 1 (Monday) to 7 (Sunday).
     #[schema(minimum = 1, maximum = 7, example = 5)]
     pub weekday: i16,
-    /// When it opens, local time.
+    /// The opening time, local.
     #[schema(value_type = String, example = "18:30", pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$")]
     pub opens: LocalTime,
-    /// When it closes, local time; `24:00` for midnight.
+    /// The closing time, local; `24:00` is midnight.
     #[schema(value_type = String, example = "02:00", pattern = "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
     pub closes: LocalTime,
-    /// For which fulfilments; absent: for all.
+    /// The fulfilments for which it is open; absent: all.
     #[serde(default, skip_serializing_if = "Fulfilments::is_all")]
     #[schema(inline)]
     pub fulfilments: Fulfilments,
@@ -155,11 +155,11 @@ pub struct Exception {
     #[serde(deserialize_with = "LocalDate::deserialize_date")]
     #[schema(value_type = LocalDate, example = "2026-12-25")]
     pub date: NaiveDate,
-    /// Why, for the guests; up to 200 characters.
+    /// A note for customers, up to 200 characters.
     #[serde(default, deserialize_with = "MultiLine::<200>::deserialize_option")]
     #[schema(min_length = 1, max_length = 200, example = "Christmas")]
     pub note: Option<String>,
-    /// When it opens on that date instead; none: not at all.
+    /// The opening hours of that date; empty: closed.
     #[serde(default, deserialize_with = "bounded::list::<_, _, 20>")]
     #[schema(max_items = 20)]
     pub spans: Vec<DaySpan>,

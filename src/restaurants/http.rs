@@ -71,7 +71,7 @@ async fn get_restaurant(
 struct NewRestaurant {
     #[schema(inline)]
     name: SingleLine<120>,
-    /// Its name in addresses; made from the name when absent.
+    /// The name in URLs; made from the name if absent.
     #[schema(inline)]
     slug: Option<SingleLine<80>>,
     #[schema(inline)]
@@ -79,31 +79,30 @@ struct NewRestaurant {
     #[serde(default, deserialize_with = "bounded::list::<_, _, 20>")]
     #[schema(inline, max_items = 20)]
     cuisines: Vec<SingleLine<60>>,
-    /// How guests reach it.
+    /// How customers reach the restaurant.
     #[serde(default)]
     contact: Contact,
     #[schema(inline)]
     address: MultiLine<300>,
     place: Place,
-    /// IANA zone.
+    /// The IANA time zone.
     timezone: Zone,
     currency: Currency,
-    /// True: prices and fees hold the tax already; false or absent: it is added to them.
+    /// Whether prices and fees include tax; default: false, tax is added to them.
     #[serde(default)]
     prices_include_tax: bool,
-    /// Tax on what has no class; 0 when absent.
+    /// The standard tax rate, in hundredths of a percent; default: 0.
     #[serde(default)]
     #[schema(inline)]
     tax_basis_points: Rate,
-    /// What is taxed otherwise.
+    /// Tax classes with other rates.
     #[serde(default, deserialize_with = "bounded::list::<_, _, 7>")]
     #[schema(max_items = 7)]
     tax_classes: Vec<ClassRates>,
-    /// Which way half a minor unit goes, of tax, of shares such as the service fee and coupons, and of distance fees;
-    /// `HALF_UP` when absent.
+    /// How half a minor unit of tax, service fee, coupon and distance fee is rounded; default: `HALF_UP`.
     #[serde(default)]
     tax_rounding: Rounding,
-    /// Whether tax is rounded on each line and fee, or on the whole order; `LINE` when absent.
+    /// Whether tax is rounded for each line and fee, or for the whole order; default: `LINE`.
     #[serde(default)]
     tax_rounding_level: TaxRoundingLevel,
     delivery_fee: Option<Money>,
@@ -112,24 +111,24 @@ struct NewRestaurant {
     minimum_order: Option<Money>,
     #[serde(default)]
     auto_accept: bool,
-    /// How long an order may wait for an answer before the system cancels it, in minutes, 1 to 120; absent: as
-    /// everywhere (`ORDER_ACCEPT_WITHIN`).
+    /// How many minutes an order may wait to be accepted before the system cancels it, 1 to 120; absent:
+    /// `ORDER_ACCEPT_WITHIN`.
     #[schema(minimum = 1, maximum = 120)]
     accept_minutes: Option<i16>,
-    /// From confirmation to ready, in minutes, 1 to 480; 20 when absent.
+    /// Preparation time in minutes, from confirmation to ready, 1 to 480; default: 20.
     #[schema(minimum = 1, maximum = 480)]
     preparation_minutes: Option<i16>,
-    /// How it takes orders for later; absent: slots of 15 minutes for any number of orders, 7 days ahead.
+    /// The slots of scheduled orders; absent: slots of 15 minutes with unlimited capacity, up to 7 days ahead.
     #[serde(default)]
     slots: SlotRules,
-    /// Open around the clock; true when absent and `hours` is absent too.
+    /// Open around the clock; default: true if `hours` is absent.
     always_open: Option<bool>,
-    /// Weekly opening hours; empty: closed until there are some. Absent, without `alwaysOpen`: always open.
+    /// Weekly opening hours; empty: closed until some are set. Absent, without `alwaysOpen`: always open.
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 100>")]
     #[schema(max_items = 100)]
     hours: Option<Vec<Span>>,
-    /// Until when before closing orders are taken, and until when after closing they are handed over; absent: the
-    /// preparation time before closing, and not after closing.
+    /// By fulfilment: until when before closing orders are accepted, and until when after closing they are handed over.
+    /// Absent: until the preparation time before closing, and not after closing.
     #[serde(default)]
     last_orders: LastOrders,
 }
@@ -269,7 +268,7 @@ struct RestaurantPatch {
     name: Option<SingleLine<120>>,
     #[schema(inline)]
     slug: Option<SingleLine<80>>,
-    /// Null: it has none any more.
+    /// Null removes the description.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     description: Option<Option<MultiLine<2000>>>,
@@ -286,7 +285,7 @@ struct RestaurantPatch {
     prices_include_tax: Option<bool>,
     #[schema(inline)]
     tax_basis_points: Option<Rate>,
-    /// All classes. One that something on the menu is in cannot be left out.
+    /// Replaces all tax classes. A class that is used on the menu cannot be removed.
     #[schema(max_items = 7)]
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 7>")]
     tax_classes: Option<Vec<ClassRates>>,
@@ -297,7 +296,7 @@ struct RestaurantPatch {
     service_fee: Option<ServiceFeeTerms>,
     minimum_order: Option<Money>,
     auto_accept: Option<bool>,
-    /// Null: as everywhere.
+    /// Null: `ORDER_ACCEPT_WITHIN`.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<i16>, minimum = 1, maximum = 120)]
     accept_minutes: Option<Option<i16>>,
@@ -305,11 +304,11 @@ struct RestaurantPatch {
     preparation_minutes: Option<i16>,
     /// All of them. Orders that were placed for a slot keep it.
     slots: Option<SlotRules>,
-    /// False: takes no orders for the moment.
+    /// False: no orders are accepted for now.
     accepting: Option<bool>,
-    /// True: open around the clock, and its weekly hours are gone. False: open by its hours, closed without any.
+    /// True: open around the clock, and the weekly hours are deleted. False: open by its weekly hours.
     always_open: Option<bool>,
-    /// All of them. Empty: closed. Where some are given, it is not always open any more.
+    /// Replaces the weekly hours; empty: closed. Sets `alwaysOpen` to false if any are given.
     #[schema(max_items = 100)]
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 100>")]
     hours: Option<Vec<Span>>,

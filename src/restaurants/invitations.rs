@@ -46,20 +46,20 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Invitation {
-    /// Its id.
+    /// The id of the invitation.
     pub id: InvitationId,
-    /// The restaurant.
+    /// The id of the restaurant.
     pub restaurant_id: RestaurantId,
-    /// Its name.
+    /// The name of the restaurant.
     pub restaurant_name: String,
-    /// The address it is for.
+    /// The e-mail address that is invited.
     #[schema(example = "nora@example.com")]
     pub email: String,
-    /// The rank they are to have.
+    /// The role that the person will have.
     pub role: MemberRole,
-    /// When it was made.
+    /// When the invitation was created.
     pub created_at: DateTime<Utc>,
-    /// Until when it can be accepted.
+    /// When the invitation expires.
     pub expires_at: DateTime<Utc>,
 }
 
@@ -69,7 +69,7 @@ pub struct Invitation {
 pub struct FreshInvitation {
     #[serde(flatten)]
     invitation: Invitation,
-    /// Hand it to whoever is invited; it is not shown again.
+    /// Give it to the person who is invited; it is not shown again.
     #[schema(example = "0J1vJ7hZkq3yYw2bT5nXpA")]
     code: String,
 }

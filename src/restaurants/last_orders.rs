@@ -21,11 +21,11 @@ use crate::work;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = LastOrderTime)]
 pub struct LastOrder {
-    /// So many minutes before closing the restaurant takes the last order, 0 to 480; null: its preparation time.
+    /// How many minutes before closing the last order is accepted, 0 to 480; null: the preparation time.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 480)]
     pub cut_off_minutes: Option<i16>,
-    /// So many minutes after closing the last order may still be handed to the guest (at the door, for a delivery), 0 to 480.
+    /// How many minutes after closing an order may still be handed over (delivered, for a delivery), 0 to 480.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 480)]
     pub hand_over_minutes: i16,
@@ -35,13 +35,13 @@ pub struct LastOrder {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LastOrders {
-    /// Of what is brought.
+    /// For delivery.
     #[serde(default)]
     pub delivery: LastOrder,
-    /// Of what is fetched.
+    /// For pickup.
     #[serde(default)]
     pub pickup: LastOrder,
-    /// Of what is eaten at a table.
+    /// For dine-in.
     #[serde(default)]
     pub dine_in: LastOrder,
 }

@@ -50,9 +50,9 @@ use tax::{ClassRates, Rate, TaxRoundingLevel, TaxRules};
 /// No orders for a while.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Pause {
-    /// When it ends by itself.
+    /// When the pause ends.
     pub until: DateTime<Utc>,
-    /// Why, for the guests.
+    /// A reason for customers.
     #[schema(example = "The oven is being repaired")]
     pub reason: String,
 }
@@ -62,80 +62,80 @@ pub struct Pause {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Restaurant {
-    /// Its id.
+    /// The id of the restaurant.
     pub id: RestaurantId,
-    /// Its name in addresses.
+    /// The name in URLs.
     #[schema(example = "night-owl-diner")]
     pub slug: String,
-    /// Its name.
+    /// The name of the restaurant.
     pub name: String,
-    /// What it is like.
+    /// A description for customers.
     pub description: Option<String>,
-    /// What it cooks.
+    /// The cuisines.
     pub cuisines: Vec<String>,
-    /// How guests reach it.
+    /// How customers reach the restaurant.
     pub contact: Contact,
-    /// Street and number.
+    /// Street and house number.
     pub address: String,
-    /// Where that is.
+    /// The location of the restaurant.
     pub place: Place,
-    /// IANA zone.
+    /// The IANA time zone.
     #[schema(example = "Europe/Rome")]
     pub timezone: String,
-    /// ISO 4217.
+    /// An ISO 4217 code.
     #[schema(value_type = String, example = "EUR")]
     pub currency: crate::money::Currency,
-    /// Prices and fees hold the tax already; else it is added to them.
+    /// Whether prices and fees include tax; if not, tax is added to them.
     pub prices_include_tax: bool,
-    /// Tax on what has no class, in hundredths of a percent.
+    /// The standard tax rate, in hundredths of a percent.
     #[schema(inline)]
     pub tax_basis_points: Rate,
-    /// Tax on what has a class, by fulfilment.
+    /// Tax classes with other rates, by fulfilment.
     pub tax_classes: Vec<ClassRates>,
-    /// Which way half a minor unit goes, of tax, of shares such as the service fee and coupons, and of distance fees.
+    /// How half a minor unit of tax, service fee, coupon and distance fee is rounded.
     pub tax_rounding: Rounding,
-    /// Whether tax is rounded on each line and fee, or on the whole order.
+    /// Whether tax is rounded for each line and fee, or for the whole order.
     pub tax_rounding_level: TaxRoundingLevel,
-    /// Added to every delivery.
+    /// The delivery fee, if the restaurant has no zones.
     pub delivery_fee: Money,
-    /// What it takes for its service.
+    /// The service fee.
     pub service_fee: ServiceFeeTerms,
-    /// Lines must come to this at least.
+    /// The least that the lines must cost.
     pub minimum_order: Money,
-    /// New orders are confirmed at once.
+    /// Whether new orders are confirmed automatically.
     pub auto_accept: bool,
-    /// How long an order may wait for an answer before the system cancels it, in minutes; null: as everywhere.
+    /// How many minutes an order may wait to be accepted before the system cancels it; null: `ORDER_ACCEPT_WITHIN`.
     pub accept_minutes: Option<i16>,
-    /// From confirmation to ready, in minutes.
+    /// Preparation time in minutes, from confirmation to ready.
     pub preparation_minutes: i16,
-    /// How it takes orders for later.
+    /// The slots of scheduled orders.
     pub slots: SlotRules,
-    /// False: takes no orders for the moment.
+    /// False: no orders are accepted for now.
     pub accepting: bool,
     /// Its picture.
     pub image: Option<Image>,
-    /// Open around the clock, but for the exceptions of its hours; then there are no weekly hours.
+    /// Open around the clock except for exceptions of the hours; then there are no weekly hours.
     pub always_open: bool,
-    /// Weekly opening hours; empty: closed, unless it is always open.
+    /// Weekly opening hours; empty: closed, unless `alwaysOpen` is true.
     pub hours: Vec<Span>,
-    /// Until when before closing orders are taken, and until when after closing they are handed over, by fulfilment.
+    /// By fulfilment: until when before closing orders are accepted, and until when after closing they are handed over.
     pub last_orders: LastOrders,
     /// For which it is open at the moment, and until when.
     #[serde(skip)]
     pub open: OpenNow,
-    /// Whether an order for now would be taken at the time of the answer: it is open, and the last order is not over.
+    /// Whether an order would be accepted now.
     pub open_now: bool,
-    /// For which fulfilments an order for now would be taken at the time of the answer. For a delivery the way to the door
-    /// counts besides: the slots for a door say it exactly.
+    /// The fulfilments for which an order would be accepted now. For a delivery the travel time is not included: the
+    /// slots for an address are exact.
     #[schema(inline)]
     pub open_for: Fulfilments,
     /// No orders until then; null: no pause.
     pub pause: Option<Pause>,
-    /// Grows with every change of the menu.
+    /// Increases with every change of the menu.
     pub menu_version: i64,
-    /// Grows with every change of the restaurant.
+    /// Increases with every change of the restaurant.
     pub version: i64,
-    /// When it joined.
+    /// When the restaurant was created.
     pub created_at: DateTime<Utc>,
 }
 
@@ -164,11 +164,11 @@ impl Restaurant {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Membership {
-    /// The restaurant.
+    /// The id of the restaurant.
     pub restaurant_id: RestaurantId,
-    /// Its name.
+    /// The name of the restaurant.
     pub restaurant_name: String,
-    /// The rank.
+    /// The role at the restaurant.
     pub role: MemberRole,
 }
 
@@ -176,12 +176,12 @@ pub struct Membership {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Member {
-    /// The user.
+    /// The id of the user.
     pub user_id: UserId,
-    /// Their address.
+    /// The e-mail address of the user.
     pub email: String,
-    /// Their name.
+    /// The name of the user.
     pub name: String,
-    /// Their rank.
+    /// The role at the restaurant.
     pub role: MemberRole,
 }

@@ -34,25 +34,25 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[serde(rename_all = "camelCase")]
 struct Hours {
     restaurant_id: RestaurantId,
-    /// IANA zone in which all times are meant.
+    /// The IANA time zone of all times.
     #[schema(example = "Europe/Rome")]
     timezone: String,
-    /// Open around the clock, but for the exceptions; then `weekly` is empty.
+    /// Open around the clock except for `exceptions`; then `weekly` is empty.
     always_open: bool,
-    /// Each week; empty: closed but for the exceptions, unless `alwaysOpen`.
+    /// Weekly opening hours; empty: closed except for `exceptions`, unless `alwaysOpen` is true.
     #[serde(deserialize_with = "bounded::list::<_, _, 100>")]
     weekly: Vec<Span>,
-    /// Dates on which other hours hold, from yesterday on.
+    /// Dates with other opening hours, from yesterday on.
     #[serde(deserialize_with = "bounded::list::<_, _, 400>")]
     exceptions: Vec<Exception>,
-    /// Whether an order would be taken at the time of the answer.
+    /// Whether an order would be accepted now.
     open_now: bool,
-    /// For which fulfilments.
+    /// The fulfilments for which an order would be accepted now.
     #[schema(inline)]
     open_for: Fulfilments,
     /// No orders until then; null: no pause.
     pause: Option<Pause>,
-    /// Of the restaurant; the `ETag`.
+    /// The version of the restaurant, also the `ETag`.
     version: i64,
 }
 
@@ -89,14 +89,14 @@ async fn get_hours(State(app): State<Arc<App>>, Path(id): Path<RestaurantId>) ->
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewHours {
-    /// Open around the clock, but for the exceptions; false when absent.
+    /// Open around the clock except for `exceptions`; default: false.
     #[serde(default)]
     always_open: bool,
-    /// Each week; empty: closed but for the exceptions, unless `alwaysOpen`. May be absent with `alwaysOpen` only.
+    /// Weekly opening hours; empty: closed except for `exceptions`. May be absent only with `alwaysOpen`.
     #[schema(max_items = 100)]
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 100>")]
     weekly: Option<Vec<Span>>,
-    /// Dates on which other hours hold; they replace all that were there.
+    /// Dates with other opening hours; replaces all exceptions.
     #[serde(default, deserialize_with = "bounded::list::<_, _, 400>")]
     #[schema(max_items = 400)]
     exceptions: Vec<Exception>,
@@ -180,9 +180,9 @@ const LONGEST_PAUSE: TimeDelta = TimeDelta::days(7);
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewPause {
-    /// When it ends by itself: in the future, within 7 days.
+    /// When the pause ends: in the future, within 7 days.
     until: Timestamp,
-    /// Why, for the guests.
+    /// A reason for customers.
     #[schema(inline)]
     reason: MultiLine<200>,
 }

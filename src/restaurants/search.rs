@@ -98,7 +98,7 @@ struct Search {
 struct FoundRestaurant {
     #[serde(flatten)]
     restaurant: Restaurant,
-    /// Metres from the place that was asked for, as the crow flies.
+    /// The straight-line distance in metres from the place of the search.
     #[serde(skip_serializing_if = "Option::is_none")]
     distance: Option<u32>,
     /// What holds for a delivery to the place that was asked for.
@@ -111,13 +111,13 @@ struct FoundRestaurant {
 #[serde(rename_all = "camelCase")]
 #[schema(as = DeliveryTerms)]
 struct DeliveryHere {
-    /// The zone; null: the restaurant has none and delivers as far as `DELIVERY_MAX_DISTANCE`.
+    /// The delivery zone; null if the restaurant has none and delivers within `DELIVERY_MAX_DISTANCE`.
     zone: Option<String>,
-    /// For bringing a small order; a large one may be brought for nothing.
+    /// The delivery fee of an order at the minimum; larger orders may be delivered free.
     fee: Money,
-    /// Lines must come to this at least.
+    /// The least that the lines must cost.
     minimum_order: Money,
-    /// From ready to the door, in minutes.
+    /// Travel time in minutes, from ready to the address.
     lead_minutes: i16,
 }
 

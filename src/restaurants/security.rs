@@ -27,7 +27,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = SecuritySettings)]
 struct Security {
-    /// Nobody may act for the restaurant without a second factor.
+    /// Whether staff need a second factor to act for the restaurant.
     require_second_factor: bool,
 }
 

@@ -15,15 +15,15 @@ use crate::problem::FieldError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SlotRules {
-    /// How long a slot lasts: 5 to 240 minutes, of which a day holds a whole number.
+    /// The length of a slot: 5 to 240 minutes, a divisor of a day.
     #[serde(default = "quarter")]
     #[schema(minimum = 5, maximum = 240, example = 15)]
     pub minutes: i16,
-    /// Orders that may be due in one slot, those for now included; null: any number.
+    /// How many orders may be due in one slot, orders for now included; null: unlimited.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 10_000)]
     pub capacity: Option<i32>,
-    /// How many days ahead an order may be placed; 0: for now only.
+    /// How many days ahead an order may be scheduled; 0: no scheduled orders.
     #[serde(default = "week")]
     #[schema(minimum = 0, maximum = 30, example = 7)]
     pub days_ahead: i16,
@@ -47,9 +47,9 @@ impl Default for SlotRules {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Slot {
-    /// Its beginning.
+    /// The beginning of the slot.
     pub starts_at: DateTime<Utc>,
-    /// Its end.
+    /// The end of the slot (exclusive).
     pub ends_at: DateTime<Utc>,
 }
 

@@ -163,13 +163,13 @@ impl ToSchema for TaxClass {}
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = TaxRates)]
 pub struct Rates {
-    /// What is brought.
+    /// For delivery, in hundredths of a percent.
     #[schema(inline)]
     pub delivery: Rate,
-    /// What is fetched.
+    /// For pickup, in hundredths of a percent.
     #[schema(inline)]
     pub pickup: Rate,
-    /// What is eaten at a table.
+    /// For dine-in, in hundredths of a percent.
     #[schema(inline)]
     pub dine_in: Rate,
 }
@@ -179,10 +179,11 @@ pub struct Rates {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = TaxClassRates)]
 pub struct ClassRates {
-    /// As items and modifiers name it. `standard` is the class of what names none, `fees` that of delivery and service.
+    /// The name that items and modifiers use. `standard` is the class of those without one, `fees` is the class of
+    /// delivery and service fees.
     #[schema(inline)]
     pub name: TaxClass,
-    /// Its rates.
+    /// The rates by fulfilment.
     pub basis_points: Rates,
 }
 

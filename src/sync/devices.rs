@@ -29,15 +29,15 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct SyncDevice {
-    /// What it calls itself: the `deviceId` of its batches.
+    /// The `deviceId` of its batches.
     device_id: String,
-    /// The smallest number of an operation that has not come yet.
+    /// The smallest `seq` that has not arrived yet.
     next_seq: i64,
-    /// Operations that are stored and not finished.
+    /// The number of operations that are stored and not finished.
     waiting: i64,
-    /// When it first synchronised.
+    /// When the device first synchronised.
     created_at: DateTime<Utc>,
-    /// When it last did.
+    /// When the device last synchronised.
     last_synced_at: DateTime<Utc>,
 }
 

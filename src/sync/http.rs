@@ -48,10 +48,10 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SyncBatch {
-    /// The phone's own name for itself: made once, kept as long as its numbers are.
+    /// An id that the device generates once and keeps together with its `seq`.
     #[schema(inline)]
     device_id: SingleLine<64>,
-    /// At most `SYNC_MAX_OPS`.
+    /// The operations, at most `SYNC_MAX_OPS`.
     #[serde(deserialize_with = "bounded::list::<_, _, 1000>")]
     ops: Vec<SyncOperation>,
 }
@@ -60,19 +60,19 @@ struct SyncBatch {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SyncOperation {
-    /// The phone's own number: 1, 2, 3, … without gap.
+    /// The number of the operation on its device: 1, 2, 3, … without gaps.
     #[schema(minimum = 1)]
     seq: i64,
-    /// The phone's own name for it, such as a random UUID.
+    /// An id that the device generates, such as a random UUID.
     #[schema(inline)]
     op_id: SingleLine<64>,
-    /// When it was done, by the phone's clock.
+    /// When it was done, by the clock of the device.
     at: Timestamp,
-    /// `order.place`, `order.status` and `stock.change` run one after another; of `cart.line` and `profile.fields` the
-    /// latest write holds.
+    /// `order.place`, `order.status` and `stock.change` are done in order; for `cart.line` and `profile.fields` the
+    /// latest write wins.
     #[schema(inline, example = "order.place")]
     kind: SingleLine<40>,
-    /// As the kind wants it; see docs/sync.md.
+    /// The content, by `kind`; see docs/sync.md.
     #[schema(value_type = kinds::Payload)]
     payload: serde_json::Value,
 }
@@ -97,16 +97,16 @@ enum Outcome {
 #[serde(rename_all = "camelCase")]
 #[schema(as = OfflineOperationResult)]
 struct SyncAnswer {
-    /// The phone's number.
+    /// The `seq` of the operation.
     seq: i64,
-    /// The phone's name.
+    /// The `opId` of the operation.
     op_id: String,
-    /// How it stands.
+    /// What became of the operation.
     outcome: Outcome,
     /// Of a duplicate: what it came to the first time; absent when that is not kept any more (`SYNC_RETENTION`).
     #[serde(skip_serializing_if = "Option::is_none")]
     first: Option<Outcome>,
-    /// What it did: the order, or what holds. The same bytes each time.
+    /// What it did: the order, or the current state. Repeated byte for byte.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     result: Option<Box<RawValue>>,

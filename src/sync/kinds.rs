@@ -38,27 +38,27 @@ pub const PROFILE: &str = "profile.fields";
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = OfflineOrder)]
 pub struct PlaceOrder {
-    /// Where.
+    /// The id of the restaurant.
     pub restaurant_id: RestaurantId,
-    /// What.
+    /// The lines of the order.
     #[serde(deserialize_with = "bounded::list::<_, _, 100>")]
     pub lines: Vec<LineInput>,
-    /// How it reaches the guest.
+    /// The kind of fulfilment.
     pub fulfilment: Fulfilment,
-    /// Where to, for a delivery.
+    /// The delivery address, for a delivery.
     #[schema(inline)]
     pub address: Option<MultiLine<300>>,
     /// Where that is.
     pub place: Option<Place>,
-    /// Which table, for dine-in.
+    /// The table, for dine-in.
     #[schema(inline)]
     pub table: Option<SingleLine<40>>,
-    /// A wish for the whole order.
+    /// A note for the whole order.
     #[schema(inline)]
     pub note: Option<MultiLine<500>>,
     /// For the people.
     pub tip: Option<Money>,
-    /// A code that takes something off; whether it holds is asked when the order is placed.
+    /// The code of a coupon; it must be valid when the order is placed.
     #[schema(inline)]
     pub coupon_code: Option<CouponCode>,
     /// For when: any instant of the slot it is wanted in. Absent: as soon as can be once the phone is back.
@@ -76,18 +76,18 @@ pub struct PlaceOrder {
 pub struct StatusWish {
     /// Which.
     pub order_id: Option<OrderId>,
-    /// The `opId` of the operation of this phone that places it.
+    /// The `opId` of this device's operation that places the order.
     #[schema(inline)]
     pub order_op: Option<SingleLine<64>>,
-    /// Where to.
+    /// The new status.
     pub status: OrderStatus,
-    /// Why.
+    /// The reason; required for the transitions for which the status table says so.
     #[schema(inline)]
     pub reason: Option<MultiLine<500>>,
-    /// For a cancellation from PREPARING on: true if what it took of counted stock can be sold again. Before that it returns
-    /// in any case. Absent: it does not return.
+    /// For a cancellation from PREPARING on: true returns the portions of counted items to stock. Earlier cancellations
+    /// always return them. Default: false.
     pub return_stock: Option<bool>,
-    /// The version it must still have.
+    /// The version that the order must have.
     pub version: Option<i64>,
 }
 
@@ -96,17 +96,17 @@ pub struct StatusWish {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = OfflineStock)]
 pub struct StockWish {
-    /// Whose.
+    /// The id of the restaurant.
     pub restaurant_id: RestaurantId,
     /// Of this item, or
     pub item_id: Option<ItemId>,
     /// of this modifier.
     pub modifier_id: Option<ModifierId>,
-    /// Counted anew; null: not counted any more.
+    /// The new count; null: stock is not counted any more.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<u32>)]
     pub stock: Option<Option<u32>>,
-    /// So many more or fewer.
+    /// The change, positive or negative.
     pub change: Option<i32>,
 }
 
@@ -115,19 +115,19 @@ pub struct StockWish {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = OfflineCartLine)]
 pub struct CartLine {
-    /// Where.
+    /// The id of the restaurant.
     pub restaurant_id: RestaurantId,
-    /// What the phone calls the line.
+    /// The key of the line, set by the client.
     #[schema(inline)]
     pub key: SingleLine<64>,
-    /// How many; 0 takes it out.
+    /// The quantity; 0 removes the line.
     pub quantity: u8,
-    /// What; required unless it is taken out.
+    /// The id of the menu item.
     pub item_id: Option<ItemId>,
-    /// What is chosen on each.
+    /// The modifiers chosen for each one.
     #[serde(default, deserialize_with = "bounded::list::<_, _, 100>")]
     pub modifiers: Vec<Choice>,
-    /// A wish.
+    /// The customer's note for this line.
     #[schema(inline)]
     pub note: Option<MultiLine<500>>,
 }
@@ -137,7 +137,7 @@ pub struct CartLine {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = OfflineProfile)]
 pub struct ProfileFields {
-    /// The name.
+    /// The display name.
     #[schema(inline)]
     pub name: Option<SingleLine<120>>,
     /// The language.

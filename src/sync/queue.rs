@@ -54,19 +54,19 @@ pub enum Why {
 #[serde(rename_all = "camelCase")]
 #[schema(as = BlockedBy)]
 pub struct WaitsFor {
-    /// The number that has to come, or be finished, first: perhaps its own.
+    /// The number of the operation that must arrive or be finished first; may be the operation's own.
     #[schema(example = 3)]
     pub seq: i64,
-    /// What the phone calls that operation; absent while it is missing.
+    /// The `opId` of the operation that is waited for; absent while that operation is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub op_id: Option<String>,
-    /// Why.
+    /// Why it waits.
     pub why: Why,
-    /// For `retrying`: in how many seconds it is tried again.
+    /// For `retrying`: seconds until the operation is tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0)]
     pub retry_after: Option<i64>,
-    /// For `retrying`: the code of what it met, and what that means, for a person.
+    /// For `retrying`: the code of the refusal, and an explanation for a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(
         example = "order_limit_reached: You have placed 60 orders here within an hour. Order again after Retry-After."

@@ -65,7 +65,7 @@ async fn list_users(
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccountPatch {
-    /// True: no sign-in, and every session ends. False: sign-in is possible again.
+    /// True disables the account and ends all its sessions; false enables it again.
     pub disabled: Option<bool>,
     /// What they are to be. CUSTOMER ends every membership; whoever is less than DRIVER does not deliver.
     pub role: Option<UserRole>,

@@ -37,12 +37,12 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 struct Credentials {
     email: Email,
     password: GivenPassword,
-    /// Of a guest whose carts are taken over. One that is wrong, expired or used takes nothing over, and keeps nobody
-    /// out. Where a second factor is asked for, give it with the code.
+    /// The token of a guest whose carts are to be merged into the account. An invalid, expired or used one is ignored.
+    /// If a second factor is required, send it with the code.
     #[schema(value_type = Option<String>)]
     guest_token: Option<SecretString>,
-    /// Of an earlier sign-in on this device, or of a new password chosen on it: it has tries of its own. One that is
-    /// wrong or too old counts for nothing.
+    /// The device token of an earlier sign-in or password reset on this device. It gives the device failed attempts of
+    /// its own, so that others cannot lock it out. An invalid or expired one is ignored.
     #[schema(value_type = Option<String>)]
     device_token: Option<SecretString>,
 }
@@ -54,8 +54,8 @@ struct Credentials {
 pub struct SignedInAnswer {
     #[serde(flatten)]
     tokens: TokenPair,
-    /// Keep it on this device, also when signing out, and send it with the next sign-in: strangers who guess at the
-    /// password then do not keep this device out. It lets nobody in.
+    /// Store it on this device, also after signing out, and send it with the next sign-in: failed attempts of others
+    /// then do not lock this device out. It is no credential.
     #[schema(example = "dt_n7yHkZ0sQ1mJvYpW2bT5nXAAAAAAaSoM0g")]
     device_token: String,
     user: User,
@@ -127,15 +127,15 @@ async fn login(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = SecondFactorProof)]
 struct Proof {
-    /// Half a sign-in, as it was answered to the password.
+    /// The `challenge` of the response to the password.
     challenge: ChallengeId,
-    /// Six digits.
+    /// The code, six digits.
     #[schema(example = "471181", max_length = 16)]
     code: Option<String>,
-    /// Or one of the ten.
+    /// One of the recovery codes instead of `code`.
     #[schema(example = "ABCDE-FGHIJ", max_length = 32)]
     recovery_code: Option<String>,
-    /// Of a guest whose carts are taken over, as when the password was given.
+    /// The token of a guest whose carts are to be merged into the account.
     #[schema(value_type = Option<String>)]
     guest_token: Option<SecretString>,
 }

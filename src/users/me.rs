@@ -30,7 +30,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 struct Me {
     #[serde(flatten)]
     user: User,
-    /// Where the user works.
+    /// The restaurants for which the user works.
     memberships: Vec<Membership>,
     /// The user's driver profile.
     driver: Option<Driver>,

@@ -24,9 +24,9 @@ const ANSWERED_AGAIN: TimeDelta = TimeDelta::days(1);
 #[serde(rename_all = "camelCase")]
 #[schema(as = CartMerge)]
 pub struct CartMerge {
-    /// Whether the token was good. If not, nothing was taken over.
+    /// Whether the guest token was valid. If not, nothing was merged.
     pub taken_over: bool,
-    /// The user's carts that were merged with the guest's, one for each restaurant.
+    /// The user's carts into which the guest's were merged, one for each restaurant.
     pub carts: Vec<MergedCart>,
 }
 
@@ -41,14 +41,14 @@ impl CartMerge {
 #[serde(rename_all = "camelCase")]
 #[schema(as = MergedCart)]
 pub struct MergedCart {
-    /// Where.
+    /// The id of the restaurant.
     pub restaurant_id: RestaurantId,
-    /// The user's cart there.
+    /// The id of the user's cart.
     pub cart_id: CartId,
-    /// How many of the guest's lines are in it.
+    /// How many of the guest's lines were merged.
     #[schema(minimum = 0, maximum = 100)]
     pub lines: usize,
-    /// Those that are not, and why.
+    /// The guest's lines that were not merged, with the reason.
     pub left_behind: Vec<UnmergedLine>,
 }
 

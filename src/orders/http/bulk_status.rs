@@ -36,13 +36,13 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 struct OrderChange {
     order_id: OrderId,
     status: OrderStatus,
-    /// Why; required where the status table says so.
+    /// The reason; required for the transitions for which the status table says so.
     #[schema(inline)]
     reason: Option<MultiLine<500>>,
-    /// For a cancellation from PREPARING on: true if what it took of counted stock can be sold again. Before that it returns
-    /// in any case. Absent: it does not return.
+    /// For a cancellation from PREPARING on: true returns the portions of counted items to stock. Earlier cancellations
+    /// always return them. Default: false.
     return_stock: Option<bool>,
-    /// The version it must still have; absent: whatever it has.
+    /// The version that the order must have; absent: any version.
     version: Option<i64>,
 }
 
@@ -51,7 +51,7 @@ struct OrderChange {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = BulkStatusUpdate)]
 struct BulkUpdate {
-    /// At most `ORDER_BULK_MAX`.
+    /// The changes, at most `ORDER_BULK_MAX`.
     #[serde(deserialize_with = "bounded::list::<_, _, 1000>")]
     changes: Vec<OrderChange>,
 }
@@ -60,9 +60,9 @@ struct BulkUpdate {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct BulkResult {
-    /// Which.
+    /// The id of the order.
     order_id: OrderId,
-    /// As if it had been asked for alone.
+    /// The HTTP status that the change would have had as a single request.
     #[schema(example = 200)]
     status: u16,
     /// The order now, if it moved.

@@ -38,7 +38,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 struct QuoteRequest {
     /// The cart; or else `lines`.
     cart_id: Option<CartId>,
-    /// At most 100.
+    /// The lines, at most 100.
     #[schema(max_items = 100)]
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 100>")]
     lines: Option<Vec<LineInput>>,
@@ -47,7 +47,7 @@ struct QuoteRequest {
     place: Option<Place>,
     /// For the people.
     tip: Option<Money>,
-    /// A code that takes something off.
+    /// The code of a coupon.
     #[schema(inline)]
     coupon_code: Option<CouponCode>,
     /// For when: any instant of the slot it is wanted in. Absent: as soon as can be.

@@ -32,17 +32,17 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[serde(rename_all = "camelCase")]
 #[schema(as = SkippedLine)]
 struct LeftOut {
-    /// Its number in the order.
+    /// The number of the line in the order.
     line: i16,
-    /// What was sold.
+    /// The id of the menu item.
     item_id: ItemId,
-    /// Its name then.
+    /// The name of the item when it was ordered.
     name: String,
-    /// Why it cannot be had any more.
+    /// Why it cannot be ordered any more.
     reason: Obstacle,
-    /// What about it does not fit the menu any more, for a person.
+    /// Why it is no longer on the menu, for a person.
     detail: String,
-    /// The same, fault by fault; pointers are into the line as it would be written to the cart.
+    /// The single errors; pointers refer to the line as it would be sent to the cart.
     errors: Vec<FieldError>,
 }
 
@@ -51,9 +51,9 @@ struct LeftOut {
 #[serde(rename_all = "camelCase")]
 #[schema(as = ReorderResult)]
 struct Reordered {
-    /// The cart now, with the lines added; a line that cannot be ordered at the moment says why.
+    /// The cart with the added lines; a line that cannot be ordered now says why.
     cart: Cart,
-    /// Lines that the menu has no place for any more.
+    /// Lines that are no longer on the menu.
     left_out: Vec<LeftOut>,
 }
 

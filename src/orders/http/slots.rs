@@ -51,7 +51,7 @@ struct SlotQuery {
 struct ListedSlot {
     #[serde(flatten)]
     slot: Slot,
-    /// Whether it is: send any instant of it as `scheduledFor`. If not, the kitchen has as many orders for it as it takes.
+    /// Whether the slot has capacity left: send any instant of it as `scheduledFor`.
     free: bool,
 }
 
@@ -59,13 +59,13 @@ struct ListedSlot {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct SlotsOfDay {
-    /// The restaurant's local date.
+    /// The local date.
     #[schema(value_type = String, format = Date, example = "2026-05-01")]
     date: NaiveDate,
-    /// Its zone.
+    /// The IANA time zone of the restaurant.
     #[schema(example = "Europe/Rome")]
     timezone: String,
-    /// Those that can be reached, in their sequence; none when it is closed, paused, or too late.
+    /// The available slots in order; empty if the restaurant is closed or paused, or it is too late.
     slots: Vec<ListedSlot>,
     /// The first one that is free, whatever the day; null: there is none as far ahead as orders are taken.
     earliest_slot: Option<Slot>,
