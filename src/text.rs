@@ -33,6 +33,23 @@ fn is_visible(letter: char) -> bool {
         && !CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(letter)
 }
 
+/// Most marks on one letter. Languages stack up to six (Hebrew with points and accents, Tibetan); what stacks more covers
+/// the lines above and below wherever it is shown.
+const MOST_MARKS: usize = 8;
+
+/// Whether more marks than [`MOST_MARKS`] follow each other.
+fn is_stacked(text: &str) -> bool {
+    let is_mark = |letter: char| {
+        let category = CodePointMapData::<GeneralCategory>::new().get(letter);
+        matches!(category, GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark)
+    };
+    let mut marks = 0;
+    text.chars().any(|letter| {
+        marks = if !letter.is_ascii() && is_mark(letter) { marks + 1 } else { 0 };
+        marks > MOST_MARKS
+    })
+}
+
 /// Left-to-right and right-to-left override (UAX #9): they show a text in another order than it is read.
 const fn is_override(letter: char) -> bool {
     matches!(letter, '\u{202d}' | '\u{202e}')
@@ -72,6 +89,9 @@ fn checked(text: String, most: usize) -> Result<String, String> {
     }
     if !text.chars().any(is_visible) {
         return Err("must contain a visible character".into());
+    }
+    if is_stacked(&text) {
+        return Err(format!("must not stack more than {MOST_MARKS} marks on a letter"));
     }
     Ok(text)
 }

@@ -15,6 +15,7 @@ mod fuzz_channels;
 mod nasty;
 mod places;
 mod sockets;
+mod texts;
 mod walls;
 mod world;
 

@@ -126,6 +126,20 @@ fn a_line_holds_no_break_and_no_text_holds_an_override_or_a_control() {
 }
 
 #[test]
+fn marks_are_not_stacked_over_other_lines() {
+    let marks =
+        |count: usize| format!("Z{}algo", "\u{301}\u{322}\u{489}".chars().cycle().take(count).collect::<String>());
+    assert!(single(&marks(8)).is_ok() && multi(&marks(8)).is_ok());
+    for text in [marks(9), marks(100), format!("Pizza {}", marks(40))] {
+        assert!(single(&text).is_err() && multi(&text).is_err(), "{text}");
+    }
+    for name in ["בְּרֵאשִׁ֖ית", "བསྒྲུབས", "ข้าวผัดกุ้ง", "Việt Nam", "क्ष्म्य", "👨\u{200d}👩\u{200d}👧", "1\u{fe0f}\u{20e3}"]
+    {
+        assert_eq!(single(name).as_deref(), Ok(name));
+    }
+}
+
+#[test]
 fn lengths_count_characters_after_normalising() {
     assert_eq!(SingleLine::<5>::try_from("  ピザピザ!  ".to_owned()).map(String::from).as_deref(), Ok("ピザピザ!"));
     assert!(SingleLine::<5>::try_from("ピザピザ!!".to_owned()).is_err());

@@ -24,7 +24,7 @@ use crate::people::Person;
 use crate::reply::Reply;
 
 /// One of each kind of caller.
-const CALLERS: [Caller; 5] = [Caller::Anonymous, Caller::Ada, Caller::OwnerA, Caller::Mario, Caller::Admin];
+pub const CALLERS: [Caller; 5] = [Caller::Anonymous, Caller::Ada, Caller::OwnerA, Caller::Mario, Caller::Admin];
 
 /// Values tried in a place by whoever may ask, and by each of the others.
 const VALUES: usize = 18;
@@ -37,7 +37,7 @@ const AT_ONCE: usize = 6;
 const GAP: &str = "\u{1f573}";
 
 /// Ends sessions or accounts that the others need.
-const NOT_FUZZED: [Operation; 4] =
+pub const NOT_FUZZED: [Operation; 4] =
     [Operation::LogoutAll, Operation::Logout, Operation::EndSession, Operation::UpdateUser];
 
 /// A place in bodies, as a JSON pointer with `*` for any entry of a list or a map.
