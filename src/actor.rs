@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// In which capacity somebody changes an order.
+/// The role in which an order is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "order_actor", rename_all = "SCREAMING_SNAKE_CASE")]
@@ -20,7 +20,7 @@ pub enum Actor {
     System,
 }
 
-/// Rank inside one restaurant.
+/// The role at a restaurant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "member_role", rename_all = "SCREAMING_SNAKE_CASE")]

@@ -86,7 +86,7 @@ impl Currency {
     }
 }
 
-/// Which of two whole numbers an amount exactly between them becomes; everything else goes to the nearer one.
+/// How an amount exactly between two whole numbers is rounded; every other amount is rounded to the nearer one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = RoundingMode)]

@@ -16,7 +16,7 @@ mod code;
 
 pub use code::Code;
 
-/// One thing that is wrong with the request, and where.
+/// One error in the request, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// A JSON pointer (RFC 6901) into the body, or `?name` for a query parameter.
@@ -37,7 +37,7 @@ impl FieldError {
     }
 }
 
-/// The body of every refusal.
+/// The body of every error response (RFC 9457).
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProblemBody {

@@ -116,7 +116,7 @@ async fn nothing_here() -> Problem {
     Problem::not_found()
 }
 
-/// How the server is.
+/// The health of the server.
 #[derive(Serialize, ToSchema)]
 struct Health {
     /// Always `ok`. If the database cannot be reached, the answer is 503.

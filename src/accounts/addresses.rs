@@ -32,7 +32,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(replace_address, delete_address))
 }
 
-/// An address that one keeps.
+/// An address saved by the user.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SavedAddress {
@@ -54,7 +54,7 @@ pub struct SavedAddress {
     pub updated_at: DateTime<Utc>,
 }
 
-/// An address to keep.
+/// The content of a saved address.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewAddress {

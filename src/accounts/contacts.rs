@@ -43,7 +43,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(confirm_email))
 }
 
-/// A code is on its way.
+/// A code was sent.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ContactCodeSent {
@@ -124,7 +124,7 @@ fn parts<'a>(user: &'a UserId, channel: Channel, target: &'a str, code: &'a str)
     [user.as_bytes(), channel, target.as_bytes(), code.as_bytes()]
 }
 
-/// The code that came.
+/// The code that was sent.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ContactCode {

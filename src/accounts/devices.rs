@@ -27,7 +27,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list_devices, register_device)).routes(routes!(delete_device))
 }
 
-/// How pushes reach it.
+/// The push service of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
@@ -38,7 +38,7 @@ pub enum DeviceKind {
     WebPush,
 }
 
-/// A device that gets pushes.
+/// A device that receives push notifications.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PushDevice {
@@ -55,7 +55,7 @@ pub struct PushDevice {
     pub updated_at: DateTime<Utc>,
 }
 
-/// A device to push to.
+/// A device to register.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewDevice {

@@ -37,7 +37,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(second_factor::routes())
 }
 
-/// Somebody who wants an account. There is no role to ask for: everybody begins as CUSTOMER.
+/// The account to create. Every account starts as CUSTOMER.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Registration {
@@ -48,7 +48,7 @@ struct Registration {
     phone: Option<Phone>,
 }
 
-/// The same whether or not the address was known.
+/// The response to a request that is answered alike whether or not the address has an account.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AcceptedMessage)]
 struct Accepted {

@@ -37,7 +37,7 @@ pub mod sql;
 pub mod token;
 pub mod totp;
 
-/// What a user is to the platform.
+/// The platform role of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "user_role", rename_all = "SCREAMING_SNAKE_CASE")]
@@ -74,7 +74,7 @@ pub struct Session {
     pub current: bool,
 }
 
-/// Somebody who signed up.
+/// A user account.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
@@ -100,7 +100,7 @@ pub struct User {
     pub role: UserRole,
 }
 
-/// Somebody's account.
+/// A user account, as administrators see it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {

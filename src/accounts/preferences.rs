@@ -20,7 +20,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(get_notification_preferences, put_notification_preferences))
 }
 
-/// One kind of news, by each way of telling it.
+/// The channels of one kind of notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NotificationChannels)]
@@ -38,7 +38,7 @@ impl Channels {
     const NONE: Self = Self { push: false, sms: false, email: false };
 }
 
-/// What one wants to be told.
+/// Which notifications the user receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NotificationPreferences)]

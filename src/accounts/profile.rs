@@ -91,7 +91,7 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
     T::deserialize(deserializer).map(Some)
 }
 
-/// What may change; what is absent stays. Each field is a value, or `{"value", "at"}`.
+/// The changes of a profile; absent fields stay unchanged. Each field is a value, or `{"value", "at"}`.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ProfilePatch {

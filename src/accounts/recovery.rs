@@ -66,7 +66,7 @@ pub fn signed_up(email: &Email, id: UserId, is_new: bool, now: DateTime<Utc>) ->
     }
 }
 
-/// How the code should travel.
+/// How the code is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = RecoveryChannel)]
@@ -77,7 +77,7 @@ enum Way {
     Email,
 }
 
-/// Somebody who forgot their password.
+/// The account whose password is to be reset.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = PasswordResetRequest)]
@@ -90,7 +90,7 @@ struct Forgotten {
     device_token: Option<SecretString>,
 }
 
-/// The same whether or not somebody has that address.
+/// The response, the same whether or not the address has an account.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = PasswordResetRequested)]
@@ -163,7 +163,7 @@ fn code_parts<'a>(id: &'a ResetId, code: &'a str) -> [&'a [u8]; 3] {
     [b"code", id.as_bytes(), code.as_bytes()]
 }
 
-/// The code, and the password to be.
+/// The code and the new password.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = PasswordReset)]
@@ -178,7 +178,7 @@ struct CodeAndPassword {
     reset_id: Option<ResetId>,
 }
 
-/// It is done.
+/// The password was reset.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PasswordResetResult)]
 struct Done {

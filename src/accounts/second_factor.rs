@@ -45,7 +45,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(confirm_second_factor))
 }
 
-/// The password was right, and a second factor is asked for.
+/// The password was correct, and a second factor is required.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = SecondFactorChallenge)]
@@ -125,7 +125,7 @@ fn recovery_hash(encryption: &Encryption, user: UserId, code: &str) -> [u8; 32] 
     encryption.hash(KeyPurpose::RecoveryCode, &[user.as_bytes(), code.as_bytes()])
 }
 
-/// Whether signing in asks for a second factor.
+/// Whether signing in requires a second factor.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct SecondFactorState {
@@ -153,7 +153,7 @@ async fn get_second_factor(
     Ok(Json(state))
 }
 
-/// The password once more.
+/// The current password, for confirmation.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = CurrentPassword)]
@@ -161,7 +161,7 @@ struct PasswordAgain {
     password: GivenPassword,
 }
 
-/// A key to put into an authenticator app; shown this once.
+/// The key for an authenticator app; it is not shown again.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SecondFactorKey)]
 struct NewKey {
@@ -210,7 +210,7 @@ async fn add_second_factor(
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
-/// The first code.
+/// The first code of the authenticator app.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = SecondFactorConfirmation)]
@@ -220,7 +220,7 @@ struct FirstCode {
     code: String,
 }
 
-/// For the day the phone is lost.
+/// Codes that replace the second factor if the device is lost.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct RecoveryCodes {
@@ -282,7 +282,7 @@ async fn changed(
     tell_owner(tx, encryption, kind, user, None).await
 }
 
-/// Password and code once more.
+/// The password and a code, for confirmation.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = SecondFactorRemoval)]

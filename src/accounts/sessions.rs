@@ -39,7 +39,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(end_session))
 }
 
-/// What a session is used with.
+/// The tokens of a session.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenPair {
@@ -93,7 +93,7 @@ impl FromRequestParts<Arc<App>> for Device {
     }
 }
 
-/// The refresh token of the last pair.
+/// The refresh token of the latest pair.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RefreshRequest {
@@ -185,7 +185,7 @@ async fn logout_all(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> 
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The password that holds, and the one that is to hold.
+/// The current password and the new one.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PasswordChange {

@@ -45,7 +45,7 @@ async fn get_cart(State(app): State<Arc<App>>, shopper: Shopper) -> Result<Json<
     Ok(Json(cart))
 }
 
-/// What the cart is to hold.
+/// The new content of the cart.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = CartUpdate)]
@@ -58,7 +58,7 @@ struct CartContent {
     at: Option<Timestamp>,
 }
 
-/// What, how many, and a wish.
+/// One line of a cart.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = CartLineInput)]
@@ -124,7 +124,7 @@ fn instant(at: Option<Timestamp>, now: DateTime<Utc>, pointer: &str) -> Result<O
     at.map(|at| clamp(at.utc(), now)).transpose().map_err(|_| Problem::clock_skew(pointer, now))
 }
 
-/// Lines to be changed, added or taken out; the others stay.
+/// Lines to change, add or remove; other lines stay unchanged.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CartPatch {
@@ -134,7 +134,7 @@ struct CartPatch {
     lines: Vec<LinePatch>,
 }
 
-/// A line, or its end.
+/// The new content of a line, or its removal.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LinePatch {
@@ -210,7 +210,7 @@ async fn patch_cart(
     Ok(Json(cart))
 }
 
-/// The token of a guest.
+/// The token of a guest whose carts are to be merged.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = CartMergeRequest)]

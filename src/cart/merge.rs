@@ -11,7 +11,7 @@ use super::sql::lines::Line;
 use crate::ids::ItemId;
 use crate::menu::configure;
 
-/// Why a guest's line is not in the user's cart.
+/// Why a line of a guest's cart was not merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = UnmergedReason)]
@@ -24,7 +24,7 @@ pub enum UnmergedReason {
     CartFull,
 }
 
-/// A guest's line that is not in the user's cart.
+/// A line of a guest's cart that was not merged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = UnmergedLine)]

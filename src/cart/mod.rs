@@ -33,7 +33,7 @@ pub const MOST_CARTS_OF_A_GUEST: i64 = 10;
 /// So many lines that were taken out are remembered at most, the latest of them.
 pub const MOST_TAKEN_OUT: i64 = 200;
 
-/// Whether an order has been placed from it.
+/// Whether an order was placed from the cart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "cart_status", rename_all = "SCREAMING_SNAKE_CASE")]
@@ -44,7 +44,7 @@ pub enum CartStatus {
     Ordered,
 }
 
-/// How many of one thing: 1 to 99.
+/// A quantity from 1 to 99.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "i64")]
 #[schema(value_type = i32, minimum = 1, maximum = 99, example = 2)]
@@ -83,7 +83,7 @@ pub enum Obstacle {
     OutOfStock,
 }
 
-/// A modifier on a line, at the menu's price of this moment.
+/// A modifier of a line, at current menu prices.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LineModifier {
@@ -100,7 +100,7 @@ pub struct LineModifier {
     pub modifiers: Vec<Self>,
 }
 
-/// One line, at the menu's price of this moment.
+/// One line of a cart, at current menu prices.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CartLine {
@@ -135,7 +135,7 @@ pub struct CartLine {
     pub errors: Vec<FieldError>,
 }
 
-/// A customer's basket at one restaurant.
+/// A customer's cart at one restaurant.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Cart {

@@ -9,7 +9,7 @@ use super::{Obstacle, StoredLine};
 use crate::ids::{ItemId, ModifierId};
 use crate::problem::FieldError;
 
-/// A counted item or modifier of which the basket asks for more than is left, all its lines together.
+/// A counted item or modifier of which all lines of the cart together need more than is left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Shortage {

@@ -11,7 +11,7 @@ use crate::problem::{FieldError, Problem};
 use crate::restaurants::tax::Rate;
 use crate::timestamp::Timestamp;
 
-/// A coupon to be.
+/// A coupon to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewCoupon {
@@ -133,7 +133,7 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
     T::deserialize(deserializer).map(Some)
 }
 
-/// What may change; what is absent stays. What it is worth never changes: make another for that.
+/// The changes of a coupon; absent fields stay unchanged. Its value cannot be changed.
 #[derive(Deserialize, ToSchema)]
 #[expect(clippy::option_option, reason = "absent stays, null takes away")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

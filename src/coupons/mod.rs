@@ -64,7 +64,7 @@ impl utoipa::PartialSchema for CouponCode {
 
 impl ToSchema for CouponCode {}
 
-/// What a coupon is worth.
+/// What a coupon takes off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "coupon_kind", rename_all = "SCREAMING_SNAKE_CASE")]

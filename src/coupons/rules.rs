@@ -163,7 +163,7 @@ pub fn unknown(code: &CouponCode) -> Problem {
     Problem::new(Code::CouponUnknown, detail).with("couponCode", code)
 }
 
-/// What was taken off, as customers read it.
+/// A discount on an order.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Discount {

@@ -34,7 +34,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(report_location))
 }
 
-/// Somebody who has an account, by its confirmed address or by its id, and how they get about.
+/// The driver profile to create, for an account given by its verified e-mail address or by its id.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewDriver {
@@ -94,7 +94,7 @@ async fn list_drivers(
     Ok(Json(page.cut(rows, |(created_at, driver)| (*created_at, driver.id.uuid())).map(|(_, driver)| driver)))
 }
 
-/// Whether one wants work, and where one is.
+/// Whether the driver is on duty, and the current location.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct DriverAvailability {
@@ -145,7 +145,7 @@ async fn set_driver_availability(
     Ok(Json(changed))
 }
 
-/// Where one is, or was at a time.
+/// The location of the driver at a time.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = LocationReport)]

@@ -109,7 +109,7 @@ async fn get_delivery(State(app): State<Arc<App>>, party: DeliveryAccess) -> Res
     Ok(Versioned { version: body.version, body })
 }
 
-/// Who is to carry it.
+/// The driver to assign.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = DeliveryAssignment)]
@@ -143,7 +143,7 @@ async fn assign_delivery(
     Ok(Versioned { version: body.version, body })
 }
 
-/// Where the delivery should go.
+/// The new status of a delivery.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = DeliveryStatusUpdate)]

@@ -33,7 +33,7 @@ pub use status::DeliveryStatus;
 
 use status::NoSuchStep;
 
-/// How a driver gets about.
+/// The vehicle of a driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Vehicle {
@@ -59,7 +59,7 @@ impl Vehicle {
     }
 }
 
-/// Whether a driver wants work and has some.
+/// The availability of a driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DriverStatus {
@@ -71,7 +71,7 @@ pub enum DriverStatus {
     Busy,
 }
 
-/// The profile of a user who delivers.
+/// The driver profile of a user.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Driver {
@@ -95,7 +95,7 @@ pub struct Driver {
     pub seen_at: Option<DateTime<Utc>>,
 }
 
-/// The driver, as those who wait for the food see them.
+/// The driver, as the customer sees them.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = DeliveryDriver)]
 pub struct Carrier {
@@ -111,7 +111,7 @@ pub struct Carrier {
     pub place: Option<Place>,
 }
 
-/// One end of the way.
+/// The pickup or the destination of a delivery.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = DeliveryStop)]
 pub struct Stop {
@@ -124,7 +124,7 @@ pub struct Stop {
     pub place: Option<Place>,
 }
 
-/// The way of an order from the kitchen to the door.
+/// The delivery of an order.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivery {

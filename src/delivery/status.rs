@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::Delivery;
 use crate::orders::OrderStatus;
 
-/// How far a delivery has come.
+/// The status of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "delivery_status", rename_all = "SCREAMING_SNAKE_CASE")]

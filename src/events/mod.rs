@@ -84,7 +84,7 @@ impl Recorded {
     }
 }
 
-/// One line of an order's timeline.
+/// One entry of an order's timeline.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TimelineEntry {

@@ -21,7 +21,7 @@ pub mod token;
 
 use token::GuestToken;
 
-/// Somebody who has just become a guest.
+/// A guest that was created.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewGuest {

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::work;
 
-/// The fourteen that European law wants named (Regulation (EU) No 1169/2011, annex II).
+/// The fourteen allergens of Regulation (EU) No 1169/2011, annex II.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -31,7 +31,7 @@ pub enum Allergen {
     Molluscs,
 }
 
-/// How sure.
+/// Whether an allergen is contained, or may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = AllergenLevel)]
@@ -42,7 +42,7 @@ pub enum Level {
     Contains,
 }
 
-/// One allergen of one thing.
+/// One declared allergen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = DeclaredAllergens)]
@@ -53,7 +53,7 @@ pub struct Declared {
     pub level: Level,
 }
 
-/// A way of eating that something suits.
+/// A diet for which an item is suitable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -67,7 +67,7 @@ pub enum Diet {
     LactoseFree,
 }
 
-/// What is known of a dish as it was put together.
+/// The allergens and diets of an item together with its chosen modifiers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ItemAllergens)]

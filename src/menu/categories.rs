@@ -40,7 +40,7 @@ fn check(category: &Category) -> Result<(), Problem> {
     faults.none()
 }
 
-/// A chapter to be.
+/// A category to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewCategory {
@@ -139,7 +139,7 @@ async fn get_category(
     found.map(Json).ok_or_else(Problem::not_found)
 }
 
-/// What may change; what is absent stays.
+/// The changes of a category; absent fields stay unchanged.
 #[derive(Deserialize, ToSchema)]
 #[expect(clippy::option_option, reason = "key: absent stays, null takes it away")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -22,7 +22,7 @@ const fn once() -> u8 {
     1
 }
 
-/// A modifier that a guest chose.
+/// A modifier that was chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = ModifierChoice)]
@@ -38,7 +38,7 @@ pub struct Choice {
     pub modifiers: Vec<NestedChoice>,
 }
 
-/// A modifier chosen on a modifier.
+/// A modifier that was chosen for another modifier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = NestedModifierChoice)]

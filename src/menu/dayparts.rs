@@ -20,7 +20,7 @@ pub const MOST_WINDOWS: usize = 30;
 
 const MINUTES_A_DAY: i32 = 1440;
 
-/// A window on some days of the week.
+/// A time window on some days of the week.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DayPart {

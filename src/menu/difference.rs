@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::{Category, Contents, Group, Item, Modifier};
 use crate::money::Currency;
 
-/// What became of one thing.
+/// What happened to an entity of the menu.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = MenuChangeType)]
@@ -35,7 +35,7 @@ pub enum Kind {
     Modifier,
 }
 
-/// One change.
+/// One change of the menu.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = MenuChange)]
@@ -55,7 +55,7 @@ pub struct Change {
     pub fields: Vec<FieldChange>,
 }
 
-/// What changes about one thing.
+/// The change of one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = MenuFieldChange)]
 pub struct FieldChange {

@@ -27,7 +27,7 @@ use crate::text::{MultiLine, SingleLine};
 /// What a thing is called by whoever keeps the menu elsewhere.
 pub type Key = SingleLine<80>;
 
-/// A whole menu.
+/// A complete menu.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = MenuDocument)]
@@ -43,7 +43,7 @@ pub struct Document {
     pub modifier_groups: Vec<DocumentGroup>,
 }
 
-/// A chapter with its items.
+/// A category with its items.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DocumentCategory {
@@ -64,7 +64,7 @@ pub struct DocumentCategory {
     pub items: Vec<DocumentItem>,
 }
 
-/// Something that can be ordered.
+/// An item.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DocumentItem {
@@ -108,7 +108,7 @@ pub struct DocumentItem {
     pub translations: Translations,
 }
 
-/// A question about items.
+/// A modifier group.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DocumentGroup {
@@ -131,7 +131,7 @@ pub struct DocumentGroup {
     pub modifiers: Vec<DocumentModifier>,
 }
 
-/// An answer to it.
+/// A modifier.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DocumentModifier {

@@ -89,7 +89,7 @@ async fn save(tx: &mut Tx, scope: &RestaurantScope, group: Group, bounds: Menus)
     body(tx, scope, group.id).await
 }
 
-/// A group to be.
+/// A modifier group to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewModifierGroup {
@@ -199,7 +199,7 @@ async fn get_modifier_group(
     group.map(|group| Json(group.into_body(currency))).ok_or_else(Problem::not_found)
 }
 
-/// What may change; what is absent stays.
+/// The changes of a modifier group; absent fields stay unchanged.
 #[derive(Deserialize, ToSchema)]
 #[expect(clippy::option_option, reason = "key: absent stays, null takes it away")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

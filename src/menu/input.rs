@@ -33,7 +33,7 @@ impl TryFrom<i32> for Stock {
     }
 }
 
-/// On or off.
+/// Whether an item or modifier is switched on.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = AvailabilityUpdate)]

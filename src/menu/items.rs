@@ -66,7 +66,7 @@ async fn check(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(), 
     sql::items::require_category(tx, scope, item.category_id).await
 }
 
-/// An item to be.
+/// An item to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewItem {
@@ -222,7 +222,7 @@ async fn get_item(
     item.map(Json).ok_or_else(Problem::not_found)
 }
 
-/// What may change; what is absent stays.
+/// The changes of an item; absent fields stay unchanged.
 #[derive(Deserialize, ToSchema)]
 #[expect(clippy::option_option, reason = "absent stays, null takes away")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

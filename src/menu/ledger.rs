@@ -23,7 +23,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list_stock_ledger))
 }
 
-/// Why a count changed.
+/// Why stock changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "text", rename_all = "SCREAMING_SNAKE_CASE")]
@@ -37,7 +37,7 @@ pub enum Reason {
     Returned,
 }
 
-/// One change of a count.
+/// One change of a counted stock.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = StockChange)]

@@ -50,7 +50,7 @@ use allergens::{Declared, Diet};
 use dayparts::DayPart;
 use translations::Translations;
 
-/// A chapter of the menu.
+/// A category of the menu.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Category {
@@ -68,7 +68,7 @@ pub struct Category {
     pub translations: Translations,
 }
 
-/// Something that can be ordered, as staff see it.
+/// An item of the menu, as staff see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Item {

@@ -31,7 +31,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(set_modifier_availability))
 }
 
-/// An answer of a group.
+/// A modifier of a group.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ModifierBody {

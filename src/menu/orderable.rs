@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::Item;
 use super::satisfiable::Satisfiable;
 
-/// Why an item cannot be ordered now; in the words of a cart's `reason`.
+/// Why an item cannot be ordered now; the same values as `reason` of a cart line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = NotOrderableReason)]

@@ -25,7 +25,7 @@ use crate::restaurants;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// What a new menu changes, or would change.
+/// The changes that a new menu makes, or would make.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MenuDifference {

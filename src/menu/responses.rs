@@ -18,7 +18,7 @@ use crate::money::{Currency, Money};
 use crate::pictures::Image;
 use crate::restaurants::tax::TaxClass;
 
-/// A question about an item, and its answers, as staff see it.
+/// A modifier group with its modifiers, as staff see it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ModifierGroup {
@@ -38,7 +38,7 @@ pub struct ModifierGroup {
     pub translations: Translations,
 }
 
-/// An answer, as staff see it.
+/// A modifier, as staff see it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GroupModifier {
@@ -105,7 +105,7 @@ impl Modifier {
     }
 }
 
-/// An answer, as guests read it.
+/// A modifier, as customers see it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MenuModifier {
@@ -131,7 +131,7 @@ pub struct MenuModifier {
     pub modifier_groups: Vec<ModifierGroupId>,
 }
 
-/// A question, as guests read it.
+/// A modifier group, as customers see it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MenuGroup {
@@ -147,7 +147,7 @@ pub struct MenuGroup {
     pub modifiers: Vec<MenuModifier>,
 }
 
-/// Something that can be ordered, as guests read it.
+/// An item, as customers see it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MenuItem {
@@ -186,7 +186,7 @@ pub struct MenuItem {
     pub modifier_groups: Vec<ModifierGroupId>,
 }
 
-/// A chapter with its items.
+/// A category with its items.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MenuCategory {
@@ -202,7 +202,7 @@ pub struct MenuCategory {
     pub items: Vec<MenuItem>,
 }
 
-/// The whole menu.
+/// The menu of a restaurant, as customers see it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Menu {

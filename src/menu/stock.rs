@@ -25,7 +25,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(set_stock)).routes(routes!(set_modifier_stock))
 }
 
-/// One of the two.
+/// The new count, or a change; one of the two.
 #[derive(Deserialize, ToSchema)]
 #[expect(clippy::option_option, reason = "stock: absent is one thing, null another")]
 #[serde(deny_unknown_fields)]

@@ -177,7 +177,7 @@ async fn import_menu(
     versioned(&app, scope, difference).await
 }
 
-/// Where to.
+/// The restaurant that receives the menu.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = MenuCopyRequest)]

@@ -24,7 +24,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list_outbox))
 }
 
-/// One message.
+/// A message to a person.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct OutboxMessage {

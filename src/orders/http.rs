@@ -58,7 +58,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(bulk_status::routes())
 }
 
-/// An order to be, from a cart, from a quote, or from lines. Prices are the server's.
+/// An order to place, from a cart, a quote, or lines. Prices are determined by the server.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewOrder {
@@ -269,7 +269,7 @@ async fn get_order(seen: VisibleOrder) -> Versioned<Order> {
     Versioned { version: seen.order.version, body: seen.order }
 }
 
-/// Where the order should go.
+/// The new status of an order.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct OrderStatusUpdate {

@@ -40,7 +40,7 @@ pub use status::OrderStatus;
 
 use pricing::{Sums, TaxShare};
 
-/// A modifier as it was sold.
+/// A modifier of a line, as it was sold.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = OrderLineModifier)]
@@ -59,7 +59,7 @@ pub struct SoldModifier {
     pub modifiers: Vec<Self>,
 }
 
-/// One line as it was sold.
+/// One line of an order, as it was sold.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderLine {
@@ -140,7 +140,7 @@ impl OrderLine {
     }
 }
 
-/// What was taxed at one rate.
+/// The tax at one rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = TaxAmount)]
@@ -156,7 +156,7 @@ pub struct TaxAt {
     pub tax: Money,
 }
 
-/// What the order costs: `total = items + tax + deliveryFee + serviceFee + tip − discount`.
+/// The amounts of an order: `total = items + tax + deliveryFee + serviceFee + tip − discount`.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Totals {
@@ -209,7 +209,7 @@ impl TaxAt {
     }
 }
 
-/// An order, as everybody sees it who may.
+/// An order.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {

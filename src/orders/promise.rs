@@ -81,7 +81,7 @@ impl Order {
     }
 }
 
-/// When it will be ready instead.
+/// The new promised time.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewPromise {

@@ -77,7 +77,7 @@ pub struct StoredQuote {
     pub order_id: Option<OrderId>,
 }
 
-/// What a basket costs right now, and until when that is honoured.
+/// What an order would cost now, and until when it can be placed at that price.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Quote {

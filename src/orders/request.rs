@@ -143,7 +143,7 @@ impl OrderRequest {
     }
 }
 
-/// A line of an order that is not placed from a cart.
+/// One line of an order or quote that is not made from a cart.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = LineInput)]

@@ -9,7 +9,7 @@ use super::Order;
 use crate::actor::Actor;
 use crate::fulfilment::Fulfilment;
 
-/// How far an order has come.
+/// The status of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "order_status", rename_all = "SCREAMING_SNAKE_CASE")]

@@ -17,7 +17,7 @@ use crate::uow::Tx;
 
 pub mod sql;
 
-/// How a message travels.
+/// How a message is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "notification_channel", rename_all = "SCREAMING_SNAKE_CASE")]
@@ -31,7 +31,7 @@ pub enum Channel {
     Email,
 }
 
-/// How far a message has come.
+/// The status of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "delivery_state", rename_all = "SCREAMING_SNAKE_CASE")]

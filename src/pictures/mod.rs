@@ -12,7 +12,7 @@ pub mod storage;
 
 pub use storage::Pictures;
 
-/// Where a picture can be had.
+/// The URLs of an image, by size.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Image {
     /// 160 × 160 pixels, cropped: for lists.

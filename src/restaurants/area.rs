@@ -55,7 +55,7 @@ struct Zones {
     features: Vec<ZoneFeature>,
 }
 
-/// One zone.
+/// One delivery zone.
 #[derive(Serialize, Deserialize, ToSchema)]
 struct ZoneFeature {
     #[serde(rename = "type")]
@@ -65,7 +65,7 @@ struct ZoneFeature {
     properties: ZoneProperties,
 }
 
-/// A polygon with its holes, several of them, or the middle of a circle whose `radiusMetres` is in the properties.
+/// A polygon with its holes, several polygons, or the centre of a circle whose `radiusMetres` is in the properties.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", content = "coordinates")]
 enum ZoneGeometry {
@@ -124,7 +124,7 @@ fn positions(rings: Vec<Vec<[f64; 2]>>) -> Vec<Vec<Position>> {
     rings.into_iter().map(|ring| ring.into_iter().map(Position).collect()).collect()
 }
 
-/// What holds in a zone.
+/// The terms of a delivery zone.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ZoneProperties {
@@ -144,7 +144,7 @@ struct ZoneProperties {
     lead_minutes: i16,
 }
 
-/// What bringing it costs: the base and so much a kilometre, or nothing from so much on.
+/// The delivery fee: a base and an amount for each kilometre; free from a value of the order on.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ZoneFee {

@@ -8,7 +8,7 @@ use crate::accounts::Email;
 use crate::phone::{Phone, Region};
 use crate::problem::FieldError;
 
-/// How guests reach a restaurant; what is absent or null it does not say.
+/// How customers reach a restaurant; absent and null fields are not published.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Contact {

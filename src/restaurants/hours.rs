@@ -71,7 +71,7 @@ impl<'de> Deserialize<'de> for LocalTime {
     }
 }
 
-/// From one time to another, half-open; if it closes at or before it opens, it closes the next day.
+/// Opening hours from one local time to another (exclusive); if `closes` is not after `opens`, on the next day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DaySpan {
@@ -119,7 +119,7 @@ impl DaySpan {
     }
 }
 
-/// From one time to another on one day of the week; if it closes at or before it opens, it closes the next day.
+/// Opening hours on one day of the week; if `closes` is not after `opens`, it closes on the next day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = OpeningSpan)]
@@ -146,7 +146,7 @@ impl Span {
     }
 }
 
-/// A date on which the weekly hours do not hold.
+/// A date with other opening hours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = HoursException)]

@@ -65,7 +65,7 @@ async fn get_restaurant(
     Ok(Versioned { version: body.version, body })
 }
 
-/// A restaurant to be.
+/// A restaurant to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewRestaurant {
@@ -259,7 +259,7 @@ fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: 
     T::deserialize(deserializer).map(Some)
 }
 
-/// What may change; what is absent stays. The currency never changes.
+/// The changes of a restaurant; absent fields stay unchanged. The currency cannot be changed.
 #[derive(Deserialize, ToSchema)]
 #[expect(clippy::option_option, reason = "absent stays, null takes away")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

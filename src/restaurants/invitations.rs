@@ -42,7 +42,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(accept_invitation))
 }
 
-/// Somebody is to work for a restaurant.
+/// An invitation to work for a restaurant.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Invitation {
@@ -63,7 +63,7 @@ pub struct Invitation {
     pub expires_at: DateTime<Utc>,
 }
 
-/// An invitation with what accepts it.
+/// An invitation with its code.
 #[derive(Serialize, ToSchema)]
 #[schema(as = NewInvitationWithCode)]
 pub struct FreshInvitation {
@@ -74,7 +74,7 @@ pub struct FreshInvitation {
     code: String,
 }
 
-/// Whom, and as what.
+/// Whom to invite, and the role.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewInvitation {
@@ -181,7 +181,7 @@ async fn list_my_invitations(
     Ok(Json(List::whole(open)))
 }
 
-/// The code that came with the invitation.
+/// The code of the invitation.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = InvitationAcceptance)]

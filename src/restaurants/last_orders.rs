@@ -16,7 +16,7 @@ use crate::fulfilment::Fulfilment;
 use crate::problem::FieldError;
 use crate::work;
 
-/// The last order and the last hand-over of one fulfilment.
+/// The last order and the last hand-over for one fulfilment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = LastOrderTime)]
@@ -31,7 +31,7 @@ pub struct LastOrder {
     pub hand_over_minutes: i16,
 }
 
-/// The last orders of each fulfilment.
+/// The last order and the last hand-over, by fulfilment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LastOrders {

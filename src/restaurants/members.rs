@@ -40,7 +40,7 @@ async fn list_members(State(app): State<Arc<App>>, staff: Staff) -> Result<Json<
     Ok(Json(List::whole(members)))
 }
 
-/// Somebody, and what they are to be here.
+/// The person and the role.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewMember {
@@ -101,7 +101,7 @@ async fn add_member(
     Ok((StatusCode::CREATED, Json(Newcomer::Member(member))))
 }
 
-/// What somebody is to be from now on.
+/// The new role of a member.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = MemberRoleUpdate)]

@@ -47,7 +47,7 @@ use service_fee::ServiceFeeTerms;
 use slots::SlotRules;
 use tax::{ClassRates, Rate, TaxRoundingLevel, TaxRules};
 
-/// No orders for a while.
+/// A pause: no orders are accepted until it ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Pause {
     /// When the pause ends.
@@ -57,7 +57,7 @@ pub struct Pause {
     pub reason: String,
 }
 
-/// A restaurant, as everybody may see it.
+/// A restaurant.
 #[expect(clippy::struct_excessive_bools, reason = "five things that are so or not, each by its name on the wire")]
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -160,7 +160,7 @@ impl Restaurant {
     }
 }
 
-/// Where a user works, and as what.
+/// A restaurant for which the user works, and the role.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Membership {
@@ -172,7 +172,7 @@ pub struct Membership {
     pub role: MemberRole,
 }
 
-/// Somebody who works for a restaurant.
+/// A member of a restaurant's staff.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Member {

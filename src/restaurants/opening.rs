@@ -29,7 +29,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(get_hours, put_hours)).routes(routes!(put_pause, delete_pause))
 }
 
-/// When a restaurant is open.
+/// The opening hours of a restaurant.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Hours {
@@ -85,7 +85,7 @@ async fn get_hours(State(app): State<Arc<App>>, Path(id): Path<RestaurantId>) ->
     app.db.read(TenancyContext::nobody(), move |tx| Box::pin(async move { read(tx, id).await })).await
 }
 
-/// Hours to be.
+/// The new opening hours.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewHours {
@@ -176,7 +176,7 @@ pub(super) async fn changed(tx: &mut Tx, scope: &RestaurantScope) -> Result<Rest
 /// Longest a pause may last; whoever closes for longer changes the hours.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::days(7);
 
-/// A pause to be.
+/// A pause to begin.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewPause {

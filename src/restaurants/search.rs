@@ -92,7 +92,7 @@ struct Search {
     cursor: Option<Cursor>,
 }
 
-/// A restaurant that was found.
+/// A restaurant that matches a search.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct FoundRestaurant {
@@ -106,7 +106,7 @@ struct FoundRestaurant {
     delivery: Option<DeliveryHere>,
 }
 
-/// What holds for a delivery to one place.
+/// Fee, minimum and travel time of a delivery to an address.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = DeliveryTerms)]

@@ -22,7 +22,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(get_restaurant_security, update_restaurant_security))
 }
 
-/// What is asked of the staff.
+/// What is required of staff.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = SecuritySettings)]

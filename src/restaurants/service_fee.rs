@@ -38,7 +38,7 @@ impl ServiceFee {
     }
 }
 
-/// What a restaurant takes for its service.
+/// The service fee of a restaurant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ServiceFeeTerms {

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::timeline::{ahead, stretches};
 use crate::problem::FieldError;
 
-/// How a restaurant takes orders for later.
+/// The slots of scheduled orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SlotRules {
@@ -43,7 +43,7 @@ impl Default for SlotRules {
     }
 }
 
-/// A slot: half-open.
+/// A time slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Slot {

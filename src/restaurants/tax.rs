@@ -158,7 +158,7 @@ impl utoipa::PartialSchema for TaxClass {
 
 impl ToSchema for TaxClass {}
 
-/// A rate for each fulfilment, in hundredths of a percent.
+/// The rates by fulfilment, in hundredths of a percent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = TaxRates)]
@@ -187,7 +187,7 @@ pub struct ClassRates {
     pub basis_points: Rates,
 }
 
-/// What tax is rounded on.
+/// What is rounded when tax is computed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "tax_rounding_level", rename_all = "SCREAMING_SNAKE_CASE")]

@@ -44,7 +44,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(sync_operations)).merge(devices::routes())
 }
 
-/// What a phone did while it was offline.
+/// The operations of a device that was offline.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SyncBatch {
@@ -56,7 +56,7 @@ struct SyncBatch {
     ops: Vec<SyncOperation>,
 }
 
-/// One thing that was done.
+/// One operation of a device.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SyncOperation {
@@ -77,7 +77,7 @@ struct SyncOperation {
     payload: serde_json::Value,
 }
 
-/// How an operation stands.
+/// The outcome of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = OfflineOperationOutcome)]
@@ -92,7 +92,7 @@ enum Outcome {
     Blocked,
 }
 
-/// The answer to one operation.
+/// The result of one operation.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = OfflineOperationResult)]
@@ -119,7 +119,7 @@ struct SyncAnswer {
     waits_for: Option<WaitsFor>,
 }
 
-/// An answer for each operation, in the order in which they were sent.
+/// One result for each operation, in the order in which they were sent.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SyncResult)]
 struct SyncAnswers {

@@ -33,7 +33,7 @@ pub const CART_LINE: &str = "cart.line";
 /// Writes fields of the profile; the latest write of each holds.
 pub const PROFILE: &str = "profile.fields";
 
-/// A final order, with its lines: a phone that was offline has no cart on the server.
+/// An order with its lines, placed while the device was offline.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = OfflineOrder)]
@@ -69,7 +69,7 @@ pub struct PlaceOrder {
     pub expected_total: Option<Money>,
 }
 
-/// Where an order should go; the order by its id, or by the operation that places it.
+/// The new status of an order, given by its id or by the operation that places it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = OfflineStatus)]
@@ -91,7 +91,7 @@ pub struct StatusWish {
     pub version: Option<i64>,
 }
 
-/// How a stock changed.
+/// A change of stock.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = OfflineStock)]
@@ -110,7 +110,7 @@ pub struct StockWish {
     pub change: Option<i32>,
 }
 
-/// What a line of a cart was made.
+/// The new content of a cart line.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = OfflineCartLine)]
@@ -132,7 +132,7 @@ pub struct CartLine {
     pub note: Option<MultiLine<500>>,
 }
 
-/// What the profile was made. The phone number is not among it: whoever changes that gives the password.
+/// The new values of profile fields. The phone number is not among them, since changing it needs the password.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = OfflineProfile)]
@@ -144,7 +144,7 @@ pub struct ProfileFields {
     pub locale: Option<Locale>,
 }
 
-/// What an operation carries, as the reference shows it; `kind` says which of them is meant.
+/// The content of an operation; `kind` says which of the variants it is.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = OfflinePayload)]

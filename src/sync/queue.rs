@@ -49,7 +49,7 @@ pub enum Why {
     Dead,
 }
 
-/// What an operation waits for.
+/// What a blocked operation waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = BlockedBy)]

@@ -61,7 +61,7 @@ async fn list_users(
     Ok(Json(page.cut(rows, |account| (account.created_at, account.id.uuid()))))
 }
 
-/// What is to change; what is absent stays.
+/// The changes of an account; absent fields stay unchanged.
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccountPatch {

@@ -47,7 +47,7 @@ struct Credentials {
     device_token: Option<SecretString>,
 }
 
-/// A session has been opened.
+/// The session that was created.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = LoginSession)]
@@ -64,7 +64,7 @@ pub struct SignedInAnswer {
     guest: Option<CartMerge>,
 }
 
-/// Signed in, or half way there.
+/// A session, or the challenge for the second factor.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = LoginResult)]
@@ -122,7 +122,7 @@ async fn login(
     Ok(Json(LoginAnswer::SignedIn(Box::new(SignedInAnswer { tokens, device_token, user, guest }))))
 }
 
-/// A code of the app, or one that stands in for it.
+/// A code of the authenticator app, or a recovery code.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = SecondFactorProof)]

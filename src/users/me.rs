@@ -24,7 +24,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(get_me))
 }
 
-/// The caller, and what they may act as.
+/// The profile of the caller.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Profile)]
 struct Me {

@@ -19,7 +19,7 @@ use crate::uow::Tx;
 /// The answer is given again for so long at least, should it have been lost.
 const ANSWERED_AGAIN: TimeDelta = TimeDelta::days(1);
 
-/// What became of a guest's carts.
+/// The result of merging a guest's carts.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = CartMerge)]
@@ -36,7 +36,7 @@ impl CartMerge {
     }
 }
 
-/// One of the user's carts, now with what was in the guest's.
+/// A cart of the user into which a guest's cart was merged.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = MergedCart)]

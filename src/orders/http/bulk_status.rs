@@ -29,7 +29,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(bulk_update_orders)).routes(routes!(bulk_update_restaurant_orders))
 }
 
-/// Where one order should go.
+/// The new status of one order.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = BulkStatusChange)]
@@ -46,7 +46,7 @@ struct OrderChange {
     version: Option<i64>,
 }
 
-/// Where several orders should go, in this order.
+/// Status changes of several orders, applied in this order.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = BulkStatusUpdate)]
@@ -56,7 +56,7 @@ struct BulkUpdate {
     changes: Vec<OrderChange>,
 }
 
-/// What became of one change: the order, or the problem.
+/// The result of one change: the order, or the problem.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct BulkResult {
@@ -73,7 +73,7 @@ struct BulkResult {
     problem: Option<ProblemBody>,
 }
 
-/// A result for each change, in their order.
+/// One result for each change, in the order of the changes.
 #[derive(Serialize, ToSchema)]
 struct BulkResults {
     data: Vec<BulkResult>,

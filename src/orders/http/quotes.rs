@@ -31,7 +31,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(create_quote)).routes(routes!(get_quote))
 }
 
-/// What is to be priced: the customer's cart here, or lines.
+/// What to price: the customer's cart at the restaurant, or lines.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = QuoteRequest)]

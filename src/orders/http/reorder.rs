@@ -27,7 +27,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(reorder))
 }
 
-/// A line that did not go into the cart.
+/// A line that was not added to the cart.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = SkippedLine)]
@@ -46,7 +46,7 @@ struct LeftOut {
     errors: Vec<FieldError>,
 }
 
-/// What became of the wish for the same again.
+/// The result of adding the lines of an order to the cart.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ReorderResult)]

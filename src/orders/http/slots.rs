@@ -44,7 +44,7 @@ struct SlotQuery {
     delivers_to: Option<Point>,
 }
 
-/// A slot for which an order can be placed, or could if it were not full.
+/// A slot for which an order can be placed, unless it is full.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = TimeSlot)]
