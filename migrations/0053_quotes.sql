@@ -23,7 +23,7 @@ create table quotes (
     constraint quotes_total_not_negative check (total >= 0),
     constraint quotes_life check (expires_at > created_at)
 );
-comment on table quotes is 'Prices that the server guaranteed until a time. Deleted a day after they expired.';
+comment on table quotes is 'Prices that the server guaranteed until a time. Deleted an hour after they expired.';
 create index quotes_user_id_idx on quotes (user_id, restaurant_id, expires_at);
 create index quotes_expires_at_idx on quotes (expires_at);
 

@@ -18,6 +18,7 @@ use crate::limits::Limits;
 use crate::menu::published::Published;
 use crate::outbox::Outbox;
 use crate::pictures::Pictures;
+use crate::stored_answers::StoredAnswers;
 use crate::uow::Database;
 
 /// What handlers, jobs and sockets share.
@@ -40,6 +41,8 @@ pub struct App {
     pub admission: Admission,
     /// How often somebody may ask.
     pub limits: Limits,
+    /// How much users have added to what is kept of their answers.
+    pub stored_answers: StoredAnswers,
     /// Menus as guests read them.
     pub menus: Published,
     /// Encryption and keyed hashes of what the database must not hold in clear.

@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::config::StoredAnswersLimit;
 use crate::extract::APPLICATION_JSON;
 use crate::ids::UserId;
 use crate::permission::Operation;
@@ -81,6 +82,11 @@ impl Repeat {
     pub fn of(request: &Request, user: UserId, operation: Operation) -> Option<Self> {
         let key = IdempotencyKey::read(request.headers()).ok()?.0?;
         Some(Self { user, operation, key })
+    }
+
+    /// Whose request it is.
+    pub const fn user(&self) -> UserId {
+        self.user
     }
 
     /// Whether an answer is kept under the key. With which body it was sent is not asked.
@@ -222,6 +228,24 @@ pub async fn forget(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64
     .execute(tx.connection())
     .await?;
     Ok(forgotten.rows_affected())
+}
+
+/// Deletes a user's answers beyond the newest that may be kept, by number and by bytes; the newest one stays in any case.
+pub async fn delete_surplus(tx: &mut Tx, user: UserId, limit: StoredAnswersLimit) -> Result<(), Problem> {
+    sqlx::query!(
+        "delete from idempotency_keys k using (
+             select operation, key, row_number() over newest as place, sum(octet_length(body)) over newest as bytes
+             from idempotency_keys where user_id = $1 and body is not null
+             window newest as (order by created_at desc, operation, key rows unbounded preceding)) kept
+         where k.user_id = $1 and k.operation = kept.operation and k.key = kept.key
+             and kept.place > 1 and (kept.place > $2 or kept.bytes > $3)",
+        user.uuid(),
+        limit.rows,
+        limit.bytes,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
 }
 
 /// A JSON body that asks for something to be made, and the key under which it is made once. Extracted in

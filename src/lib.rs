@@ -113,6 +113,10 @@ pub mod severable;
 pub mod server;
 /// Starting and stopping.
 pub mod serve;
+/// How many rows of a kind one user or restaurant may have.
+pub mod row_limit;
+/// How much is kept of one user's answers.
+pub mod stored_answers;
 /// What is not kept for ever.
 pub mod retention;
 /// Reaching PostgreSQL, and its schema.

@@ -9,10 +9,10 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use governor::RateLimiter;
-use governor::middleware::{NoOpMiddleware, StateInformationMiddleware};
+use governor::middleware::{NoOpMiddleware, StateInformationMiddleware, StateSnapshot};
 use governor::state::keyed::DashMapStateStore;
 use governor::state::{InMemoryState, NotKeyed};
+use governor::{NotUntil, RateLimiter};
 use ipnet::IpNet;
 
 use crate::clock::Clock;
@@ -23,8 +23,10 @@ use crate::problem::{Code, Problem};
 use crate::quota::Quota;
 
 mod shared;
+pub mod writes;
 
 pub use shared::{Shared, SharedError};
+use writes::Writes;
 
 /// Which bucket a request draws from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,10 @@ pub enum Policy {
     UserRepeats,
     /// A network's requests beyond [`Self::Network`] that come with an `Idempotency-Key`.
     NetworkRepeats,
+    /// What a user writes in a day.
+    UserWrites,
+    /// What all users of a network write in a day.
+    NetworkWrites,
 }
 
 impl Policy {
@@ -53,6 +59,8 @@ impl Policy {
             Self::Network => "network",
             Self::UserRepeats => "user-repeats",
             Self::NetworkRepeats => "network-repeats",
+            Self::UserWrites => "user-writes",
+            Self::NetworkWrites => "network-writes",
         }
     }
 }
@@ -163,10 +171,27 @@ impl Buckets {
     }
 
     fn draw(&self, subject: Subject) -> Verdict {
+        self.sweep_now_and_then();
+        self.verdict(self.store.check_key(&subject))
+    }
+
+    /// Draws several at once on this node; more than the quota are never allowed.
+    fn draw_many(&self, subject: Subject, count: u32) -> Verdict {
+        self.sweep_now_and_then();
+        match self.store.check_key_n(&subject, NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)) {
+            Ok(answer) => self.verdict(answer),
+            Err(_) => Verdict { allowed: false, remaining: 0, wait: self.quota.per() },
+        }
+    }
+
+    fn sweep_now_and_then(&self) {
         if self.drawn.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
             self.store.retain_recent();
         }
-        match self.store.check_key(&subject) {
+    }
+
+    fn verdict(&self, answer: Result<StateSnapshot, NotUntil<Duration>>) -> Verdict {
+        match answer {
             Ok(state) => Verdict { allowed: true, remaining: state.remaining_burst_capacity(), wait: Duration::ZERO },
             Err(not_until) => {
                 let wait = not_until.wait_time_from(governor::clock::Clock::now(&self.ticks));
@@ -232,6 +257,8 @@ pub struct Limits {
     pub user_repeats: Buckets,
     /// Of networks, for the same.
     pub network_repeats: Buckets,
+    /// How much is written.
+    pub writes: Writes,
     /// The buckets of all nodes together, in Redis; `None`: each node counts for itself.
     pub shared: Option<Shared>,
 }
@@ -255,6 +282,7 @@ impl Limits {
             network: ordinary(Policy::Network, quotas.network),
             user_repeats: Buckets::new(Policy::UserRepeats, quotas.repeats, clock),
             network_repeats: Buckets::new(Policy::NetworkRepeats, quotas.repeats.times(USERS_OF_A_NETWORK), clock),
+            writes: Writes::new(quotas.writes_per_user, quotas.writes_per_network, clock),
             shared,
         })
     }
@@ -279,10 +307,13 @@ impl Limits {
             let verdict = buckets.draw_everywhere(shared, subject).await;
             allowance = allowance.and(Allowance::of(buckets.quota, verdict));
             if !allowance.is_granted {
-                break;
+                return allowance;
             }
         }
-        allowance
+        match self.writes.draw(Some(user), network, 1) {
+            Ok(writes) => allowance.and(writes),
+            Err(refused) => Allowance { is_granted: false, wait: refused.wait, pause: refused.wait },
+        }
     }
 }
 

@@ -237,6 +237,11 @@ impl Operation {
         )
     }
 
+    /// Its body is an image, whose size and number have limits of their own.
+    pub const fn takes_image(self) -> bool {
+        matches!(self, Self::SetImage | Self::SetItemImage)
+    }
+
     /// It takes a password, a code or a token that proves who somebody is: its refusals are logged.
     pub const fn takes_proof(self) -> bool {
         self.is_guess() || matches!(self, Self::Refresh)

@@ -69,7 +69,7 @@ pub const RULES: [Rule; 11] = [
     },
     Rule {
         table: "quotes",
-        kept: A_DAY,
+        kept: |_| Duration::from_hours(1),
         forget: |tx, before, most| Box::pin(orders::sql::quotes::forget(tx, before, most)),
     },
     // Orders within an hour are counted for each network (`orders/limits.rs`).

@@ -19,7 +19,7 @@ use crate::extract::Json;
 use crate::permission::Operation;
 use crate::problem::Problem;
 use crate::{
-    accounts, cart, console, coupons, delivery, guests, menu, middleware, notifications, openapi, orders, pictures,
+    accounts, cart, console, coupons, delivery, menu, middleware, notifications, openapi, orders, pictures,
     restaurants, sync, users,
 };
 
@@ -45,7 +45,6 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .merge(accounts::http::routes())
         .merge(restaurants::http::routes())
         .merge(menu::http::routes())
-        .merge(guests::http::routes())
         .merge(cart::http::routes())
         .merge(coupons::http::routes())
         .merge(orders::http::routes())

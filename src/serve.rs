@@ -31,6 +31,7 @@ use crate::pictures::{self, Pictures};
 use crate::realtime::EngineSessions;
 use crate::router::{self, RouterError};
 use crate::server::{self, ListenError};
+use crate::stored_answers::StoredAnswers;
 use crate::sync;
 use crate::{middleware, publish, realtime, retention};
 
@@ -114,6 +115,7 @@ pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) 
         passwords: Passwords::new(&config.accounts),
         admission: Admission::new(config.postgres.requests_at_once, config.postgres.request_queue_wait),
         limits: Limits::new(&config, &clock)?,
+        stored_answers: StoredAnswers::new(config.retention.stored_answers),
         pictures: Pictures::new(&config)?,
         menus: Published::new(db.clone(), config.menus, config.redis_url.as_ref(), heavy.clone())?,
         heavy,

@@ -38,6 +38,7 @@ const LIVE: &str = "Live updates";
 const MENUS: &str = "Menus";
 const DELIVERY: &str = "Delivery";
 const ORDERS: &str = "Orders";
+const RESTAURANTS: &str = "Restaurants";
 const SYNC: &str = "Phones that were offline";
 const RETENTION: &str = "What is not kept for ever";
 const PROVIDERS: &str = "Providers: all of a provider's variables, or none for the local stand-in";
@@ -140,6 +141,18 @@ pub const VARIABLES: &[Variable] = &[
     ),
     plain(
         LIMITS,
+        "WRITES_PER_USER",
+        "auto",
+        "What a user may write on one node: each request that may write costs one and another one for each kilobyte of its body, images aside; or off. auto: 100000/24h in production, 5000000/24h in development. Beyond: 429.",
+    ),
+    plain(
+        LIMITS,
+        "WRITES_PER_NETWORK",
+        "auto",
+        "The same of everybody in one network (IPv6: /64) together, signed in or not; or off. auto: 2000000/24h in production, 100000000/24h in development.",
+    ),
+    plain(
+        LIMITS,
         "RATE_LIMIT_REPEATS",
         "auto",
         "Requests of a user beyond RATE_LIMIT_USER, and ten times as many of a network beyond RATE_LIMIT_NETWORK, whose Idempotency-Key is looked up: what was answered before is answered again. auto: 120/1m in production, 6000/1m in development.",
@@ -180,6 +193,12 @@ pub const VARIABLES: &[Variable] = &[
         "SIGN_UPS_PER_NETWORK",
         "auto",
         "Accounts asked for from one network, whether or not the address is new. auto: 500/24h in production, 50000/24h in development. Beyond: 429.",
+    ),
+    plain(
+        LIMITS,
+        "GUESTS_PER_NETWORK",
+        "auto",
+        "Guests made in one network (IPv6: /64); each may have carts. auto: 1000/24h in production, 100000/24h in development. Beyond: 429.",
     ),
     plain(
         LIMITS,
@@ -290,6 +309,13 @@ pub const VARIABLES: &[Variable] = &[
         "PUSH_MAX_DEVICES",
         "20",
         "Most devices of one user that get push notifications (1 to 200); of more, the one registered longest ago is removed.",
+    ),
+    plain(ACCOUNTS, "ADDRESS_MAX", "50", "Most saved addresses of one user (1 to 200)."),
+    plain(
+        ACCOUNTS,
+        "SESSION_MAX_PER_USER",
+        "100",
+        "Most sessions of one user that have not ended (1 to 10000); when another is opened, the one that was used longest ago ends.",
     ),
     plain(
         ACCOUNTS,
@@ -487,7 +513,22 @@ pub const VARIABLES: &[Variable] = &[
         "1000",
         "Most chosen modifiers of a cart, or of an order or a quote from lines, all lines together and nested ones included (100 to 10000).",
     ),
+    plain(
+        ORDERS,
+        "CART_MAX_OPEN",
+        "50",
+        "Most open carts of one customer, at as many restaurants (1 to 10000); when another is opened, the one that was written longest ago is deleted.",
+    ),
+    plain(
+        ORDERS,
+        "QUOTE_MAX_OPEN",
+        "100",
+        "Most quotes of one customer, at all restaurants together, that hold and were not ordered from (1 to 10000).",
+    ),
     plain(ORDERS, "QUOTE_LIFETIME", "15m", "How long a quote is honoured (1m to 24h)."),
+    plain(RESTAURANTS, "COUPON_MAX", "500", "Most coupons of one restaurant that have not been deleted (1 to 100000)."),
+    plain(RESTAURANTS, "MEMBER_MAX", "200", "Most people who work for one restaurant (1 to 10000)."),
+    plain(RESTAURANTS, "INVITATION_MAX", "100", "Most invitations of one restaurant that can be accepted (1 to 200)."),
     plain(SYNC, "SYNC_MAX_OPS", "200", "Most operations of one batch (1 to 1000)."),
     plain(
         SYNC,
@@ -527,6 +568,13 @@ pub const VARIABLES: &[Variable] = &[
         "30d",
         "How long a repeated Idempotency-Key is answered with the stored answer (1d to 3650d).",
     ),
+    plain(
+        RETENTION,
+        "STORED_ANSWERS_MAX",
+        "10000",
+        "Most stored answers of one user, and as many results of offline operations (10 to 1000000); the oldest beyond are deleted before their time.",
+    ),
+    plain(RETENTION, "STORED_ANSWERS_MAX_BYTES", "67108864", "Most bytes of them, of each (65536 to 1099511627776)."),
     plain(
         RETENTION,
         "SYNC_RETENTION",
@@ -587,6 +635,12 @@ pub const VARIABLES: &[Variable] = &[
         "IMAGE_PROVIDER_TIMEOUT",
         "8s",
         "How long one call to Cloudinary may take; it is tried three times.",
+    ),
+    plain(
+        PROVIDERS,
+        "IMAGE_MAX_STORED",
+        "2500",
+        "Most stored pictures of one restaurant, those that nothing shows any more included (1 to 1000000).",
     ),
     plain(PROVIDERS, "IMAGE_KEEP_IDLE", "1h", "How long a picture that nothing shows any more is kept."),
     plain(PROVIDERS, "IMAGE_COLLECT_INTERVAL", "5m", "How often pictures that nothing shows are looked for."),

@@ -18,12 +18,10 @@ use crate::idempotency::{Answer, Once};
 use crate::ids::AddressId;
 use crate::paging::List;
 use crate::place::Place;
-use crate::problem::{Code, Problem, ProblemBody};
+use crate::problem::{Problem, ProblemBody};
+use crate::row_limit::{self, RowLimit};
 use crate::tenancy::TenancyContext;
 use crate::text::{MultiLine, SingleLine};
-
-/// Nobody keeps more.
-const MOST: i64 = 50;
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -94,7 +92,7 @@ async fn list_addresses(
     request_body = NewAddress,
     responses(
         (status = 201, description = "The address", body = SavedAddress),
-        (status = 409, description = "Fifty addresses are saved already", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Limit reached: `ADDRESS_MAX` addresses are saved", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_address(
@@ -102,12 +100,10 @@ async fn create_address(
     SignedIn(caller): SignedIn,
     Once { value: new, key }: Once<NewAddress>,
 ) -> Result<Answer, Problem> {
-    let user = caller.user;
+    let (user, most) = (caller.user, app.config.accounts.max_addresses);
     key.makes(&app.db, TenancyContext::user(user), move |tx| {
         Box::pin(async move {
-            if sql::count_addresses(tx, user).await? >= MOST {
-                return Err(Problem::new(Code::TooMany, "Delete one first, then try again.").with("limit", MOST));
-            }
+            row_limit::check(tx, RowLimit::SavedAddresses, user.uuid(), most).await?;
             sql::insert_address(tx, user, AddressId::new(), &new).await
         })
     })

@@ -137,6 +137,11 @@ impl Counter {
         Self::of_network(app, "sign-ups from", app.config.limits.sign_ups_per_network, client.network())
     }
 
+    /// Guests made in one network (`GUESTS_PER_NETWORK`).
+    pub fn guests_from(app: &App, client: Client) -> Self {
+        Self::of_network(app, "guests from", app.config.limits.guests_per_network, client.network())
+    }
+
     /// Devices that synchronise for the first time from one network (`SYNC_DEVICES_PER_NETWORK`).
     pub fn sync_devices_from(app: &App, client: Client) -> Self {
         Self::of_network(app, "sync devices from", app.config.limits.sync_devices_per_network, client.network())

@@ -16,6 +16,7 @@ pub mod recovery;
 pub mod retention;
 pub mod revocations;
 pub mod second_factor;
+pub mod session_limit;
 pub mod sessions;
 
 /// A user about to be written.

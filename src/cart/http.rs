@@ -106,13 +106,13 @@ async fn put_cart(
     let at = instant(wanted.at, app.clock.now(), "/at")?;
     let writes: Vec<_> = wanted.lines.into_iter().map(WantedCartLine::into_write).collect();
     let (scope, owner) = (shopper.scope, shopper.owner);
-    let most_choices = app.config.orders.max_choices;
+    let limits = app.config.orders.carts();
     let cart = app
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
                 shopper.keep(tx).await?;
-                content::write(tx, &scope, owner, &writes, Extent::Whole(at), most_choices).await
+                content::write(tx, &scope, owner, &writes, Extent::Whole(at), limits).await
             })
         })
         .await?;
@@ -197,13 +197,13 @@ async fn patch_cart(
     let write = |(index, line): (usize, LinePatch)| line.into_write(now, &format!("/lines/{index}"));
     let writes = patch.lines.into_iter().enumerate().map(write).collect::<Result<Vec<_>, _>>()?;
     let (scope, owner) = (shopper.scope, shopper.owner);
-    let most_choices = app.config.orders.max_choices;
+    let limits = app.config.orders.carts();
     let cart = app
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
                 shopper.keep(tx).await?;
-                content::write(tx, &scope, owner, &writes, Extent::Lines, most_choices).await
+                content::write(tx, &scope, owner, &writes, Extent::Lines, limits).await
             })
         })
         .await?;

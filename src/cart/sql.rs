@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
 use super::{CartStatus, MOST_CARTS_OF_A_GUEST, Owner, StoredLine};
+use crate::config::CartLimits;
 use crate::ids::{CartId, GuestId, ItemId, ModifierGroupId, OrderId, RestaurantId, UserId};
 use crate::menu::allergens::{Declared, Diet};
 use crate::menu::configure::{Choice, Misfit, configure};
@@ -13,6 +14,7 @@ use crate::menu::dayparts::DayPart;
 use crate::money::{Amount, Currency};
 use crate::problem::{Code, OnConstraint as _, Problem};
 use crate::restaurants::tax::TaxClass;
+use crate::row_limit::{self, RowLimit};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
@@ -252,9 +254,14 @@ pub struct RequestedLine {
 }
 
 /// Opens somebody's cart here if there is none, and gives it its next version; tells what the restaurant counts in, too.
-pub async fn touch(tx: &mut Tx, scope: &RestaurantScope, owner: Owner) -> Result<(Currency, OpenCart), Problem> {
+pub async fn touch(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    owner: Owner,
+    limits: CartLimits,
+) -> Result<(Currency, OpenCart), Problem> {
     match owner {
-        Owner::User(user) => touch_users(tx, scope, user).await,
+        Owner::User(user) => touch_users(tx, scope, user, limits.open).await,
         Owner::Guest(guest) => touch_guests(tx, scope, guest).await,
     }
 }
@@ -285,8 +292,18 @@ async fn touch_guests(tx: &mut Tx, scope: &RestaurantScope, guest: GuestId) -> R
     Ok((row.currency, OpenCart { id: row.id, version: row.version, updated_at: row.updated_at }))
 }
 
+/// So many carts of a customer may be opened at once, without one seeing another: no more than requests are worked on.
+const OPENED_AT_ONCE: i64 = 32;
+
 /// What was written before the last order belongs to the cart that it closed.
-async fn touch_users(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<(Currency, OpenCart), Problem> {
+///
+/// When a cart is opened, and there are more than `most` then, those of other restaurants that were written longest ago are deleted.
+async fn touch_users(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    user: UserId,
+    most: i64,
+) -> Result<(Currency, OpenCart), Problem> {
     let now = tx.now();
     let row = sqlx::query!(
         r#"insert into carts (restaurant_id, id, user_id, created_at, updated_at, replaced_at)
@@ -294,7 +311,9 @@ async fn touch_users(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Resu
                                         where restaurant_id = $1 and user_id = $3 and status = 'ORDERED'))
            on conflict (user_id, restaurant_id) where status = 'OPEN'
            do update set version = carts.version + 1, updated_at = excluded.updated_at
-           returning id, version, updated_at,
+           returning id, version, updated_at, xmax = 0 as "is_new!",
+               (select count(*) from carts o
+                where o.user_id = $3 and o.status = 'OPEN' and o.restaurant_id <> $1) as "others!",
                (select r.currency from restaurants r where r.id = $1) as "currency!: Currency""#,
         scope.restaurant() as RestaurantId,
         CartId::new() as CartId,
@@ -304,7 +323,30 @@ async fn touch_users(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Resu
     .fetch_one(tx.connection())
     .await
     .on_constraint("carts_restaurant_id_fkey", Problem::not_found)?;
+    // Whoever is far from the limit takes no turn.
+    let is_near = row.is_new && row.others + OPENED_AT_ONCE >= most;
+    if is_near && row_limit::count(tx, RowLimit::OpenCarts, user.uuid()).await? > most {
+        discard_oldest(tx, scope, user, most).await?;
+    }
     Ok((row.currency, OpenCart { id: row.id, version: row.version, updated_at: row.updated_at }))
+}
+
+/// Deletes a user's open carts beyond the `most` written last, this restaurant's aside. One that is being written or ordered
+/// stays.
+async fn discard_oldest(tx: &mut Tx, scope: &RestaurantScope, user: UserId, most: i64) -> Result<(), Problem> {
+    sqlx::query!(
+        "delete from carts c using (
+             select restaurant_id, id from carts
+             where user_id = $1 and restaurant_id <> $2 and status = 'OPEN'
+             order by updated_at desc, id desc offset $3::bigint - 1 for update skip locked) old
+         where c.restaurant_id = old.restaurant_id and c.id = old.id",
+        user as UserId,
+        scope.restaurant() as RestaurantId,
+        most,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
 }
 
 /// A line that does not fit this restaurant's menu: its place among those asked about, and why.

@@ -31,6 +31,10 @@ pub struct Accounts {
     pub session_cache: usize,
     /// `PUSH_MAX_DEVICES`.
     pub max_push_devices: i64,
+    /// `ADDRESS_MAX`.
+    pub max_addresses: i64,
+    /// `SESSION_MAX_PER_USER`.
+    pub max_sessions: i64,
     /// `ADMIN_SECOND_FACTOR`: an administrator without a second factor may only set one up.
     pub admin_second_factor: bool,
     /// `PASSWORD_HASHES_AT_ONCE`.
@@ -72,6 +76,8 @@ impl Accounts {
             sessions: SessionLives::gather(reader),
             guest_life: reader.duration_between("GUEST_LIFE", Duration::from_mins(1), Duration::from_hours(24 * 90)),
             max_push_devices: reader.number("PUSH_MAX_DEVICES", 1, 200),
+            max_addresses: reader.number("ADDRESS_MAX", 1, 200),
+            max_sessions: reader.number("SESSION_MAX_PER_USER", 1, 10_000),
             session_cache: reader.number("SESSION_CACHE", 1, 1_000_000),
             admin_second_factor: reader.value("ADMIN_SECOND_FACTOR", "auto, required or optional", true, |text| {
                 match text {

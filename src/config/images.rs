@@ -32,6 +32,8 @@ pub struct Images {
     pub decodes_at_once: usize,
     /// `IMAGE_DECODE_QUEUE`.
     pub queue: usize,
+    /// `IMAGE_MAX_STORED`, of one restaurant.
+    pub max_stored: i64,
     /// `IMAGE_KEEP_IDLE`.
     pub grace: Duration,
     /// `IMAGE_COLLECT_INTERVAL`.
@@ -54,6 +56,7 @@ impl Images {
             max_pixels: reader.number("IMAGE_MAX_PIXELS", 1_024, 100_000_000),
             decodes_at_once: reader.number("IMAGE_DECODES_AT_ONCE", 1, 64),
             queue: reader.number("IMAGE_DECODE_QUEUE", 0, 1_024),
+            max_stored: reader.number("IMAGE_MAX_STORED", 1, 1_000_000),
             grace: reader.duration("IMAGE_KEEP_IDLE"),
             collect_every: reader.duration("IMAGE_COLLECT_INTERVAL"),
             provider_timeout: reader.duration("IMAGE_PROVIDER_TIMEOUT"),

@@ -17,6 +17,10 @@ pub struct Limits {
     pub address: Option<Quota>,
     /// `RATE_LIMIT_NETWORK`; `None`: off.
     pub network: Option<Quota>,
+    /// `WRITES_PER_USER`; `None`: off.
+    pub writes_per_user: Option<Quota>,
+    /// `WRITES_PER_NETWORK`; `None`: off.
+    pub writes_per_network: Option<Quota>,
     /// `RATE_LIMIT_REPEATS`, of a user; a network has ten times as many.
     pub repeats: Quota,
     /// `MESSAGES_PER_NUMBER`.
@@ -33,6 +37,8 @@ pub struct Limits {
     pub second_factor_guesses_per_network: Quota,
     /// `SIGN_UPS_PER_NETWORK`.
     pub sign_ups_per_network: Quota,
+    /// `GUESTS_PER_NETWORK`.
+    pub guests_per_network: Quota,
     /// `SYNC_DEVICES_PER_NETWORK`.
     pub sync_devices_per_network: Quota,
     /// `REDIS_OPERATION_TIMEOUT`.
@@ -60,6 +66,7 @@ impl Limits {
                     })
                 },
             );
+        let [writes_per_user, writes_per_network] = writes(reader, mode);
         let repeats = by_mode(120, 6_000);
         let quota = |reader: &mut Reader<'_>, name: &str, most: u32, per: Duration| {
             let usual = Quota::new(most, per);
@@ -80,6 +87,8 @@ impl Limits {
             user,
             address,
             network,
+            writes_per_user,
+            writes_per_network,
             repeats: reader.value("RATE_LIMIT_REPEATS", wanted, repeats, |text| match text {
                 "auto" => Some(repeats),
                 quota => Quota::parse(quota),
@@ -91,8 +100,22 @@ impl Limits {
             password_guesses_per_network: of_network(reader, "PASSWORD_GUESSES_PER_NETWORK", 200, hour),
             second_factor_guesses_per_network: of_network(reader, "SECOND_FACTOR_GUESSES_PER_NETWORK", 100, day),
             sign_ups_per_network: of_network(reader, "SIGN_UPS_PER_NETWORK", 500, day),
+            guests_per_network: of_network(reader, "GUESTS_PER_NETWORK", 1_000, day),
             sync_devices_per_network: of_network(reader, "SYNC_DEVICES_PER_NETWORK", 1_000, day),
             redis_timeout: reader.duration("REDIS_OPERATION_TIMEOUT"),
         }
     }
+}
+
+/// `WRITES_PER_USER` and `WRITES_PER_NETWORK`.
+fn writes(reader: &mut Reader<'_>, mode: Mode) -> [Option<Quota>; 2] {
+    [("WRITES_PER_USER", 100_000), ("WRITES_PER_NETWORK", 2_000_000)].map(|(name, most)| {
+        let count = if mode == Mode::Production { most } else { most * 50 };
+        let usual = Some(Quota::new(count, Duration::from_hours(24)));
+        reader.value(name, "a number and a time such as 100000/24h, or auto, or off", usual, |text| match text {
+            "auto" => Some(usual),
+            "off" => Some(None),
+            quota => Quota::parse(quota).map(Some),
+        })
+    })
 }

@@ -25,6 +25,7 @@ mod retention;
 mod sockets;
 mod source;
 mod sync;
+mod tenants;
 
 pub use accounts::{Accounts, SessionLives};
 pub use delivery::Delivery;
@@ -34,13 +35,14 @@ pub use limits::Limits;
 pub use listing::{effective, example_file};
 pub use log::Log;
 pub use menus::Menus;
-pub use orders::{OrderLimits, Orders};
+pub use orders::{CartLimits, OrderLimits, Orders};
 pub use postgres::Postgres;
 pub use providers::{Firebase, Twilio};
-pub use retention::Retention;
+pub use retention::{Retention, StoredAnswersLimit};
 pub use sockets::Sockets;
 pub use source::Source;
 pub use sync::Sync;
+pub use tenants::Tenants;
 
 use source::Reader;
 
@@ -78,6 +80,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// Orders.
     pub orders: Orders,
+    /// What one restaurant may keep.
+    pub tenants: Tenants,
     /// Phones that were offline.
     pub sync: Sync,
     /// How long rows are kept.
@@ -140,6 +144,7 @@ impl Config {
             menus: Menus::gather(reader),
             delivery: Delivery::gather(reader),
             orders: Orders::gather(reader, mode),
+            tenants: Tenants::gather(reader),
             sync: Sync::gather(reader),
             retention: Retention::gather(reader),
             images: Images::gather(reader),

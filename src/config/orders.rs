@@ -18,6 +18,10 @@ pub struct Orders {
     pub bulk_max: usize,
     /// `CART_MAX_CHOICES`.
     pub max_choices: usize,
+    /// `CART_MAX_OPEN`, of one customer.
+    pub max_open_carts: i64,
+    /// `QUOTE_MAX_OPEN`, of one customer.
+    pub max_open_quotes: i64,
     /// `QUOTE_LIFETIME`.
     pub quote_lifetime: Duration,
     /// `DELIVERY_MAX_DISTANCE`, in metres.
@@ -27,6 +31,15 @@ pub struct Orders {
     /// Of all customers of a network: `ORDER_MAX_OPEN_PER_NETWORK`, `ORDER_MAX_SCHEDULED_PER_NETWORK`,
     /// `ORDER_MAX_RECENT_PER_NETWORK`.
     pub of_network: OrderLimits,
+}
+
+/// What carts may hold, and how many of them.
+#[derive(Debug, Clone, Copy)]
+pub struct CartLimits {
+    /// Chosen modifiers of a cart (`CART_MAX_CHOICES`).
+    pub choices: usize,
+    /// Open carts of one customer (`CART_MAX_OPEN`).
+    pub open: i64,
 }
 
 /// Most orders at one restaurant; `None`: no limit.
@@ -41,6 +54,11 @@ pub struct OrderLimits {
 }
 
 impl Orders {
+    /// The limits of carts.
+    pub const fn carts(&self) -> CartLimits {
+        CartLimits { choices: self.max_choices, open: self.max_open_carts }
+    }
+
     pub(super) fn gather(reader: &mut Reader<'_>, mode: Mode) -> Self {
         let limit = |reader: &mut Reader<'_>, name: &str, production: i64, most: i64| {
             let auto = (mode == Mode::Production).then_some(production);
@@ -57,6 +75,8 @@ impl Orders {
             longest_delay: reader.duration_between("ORDER_LONGEST_DELAY", minute, hour * 24),
             bulk_max: reader.number("ORDER_BULK_MAX", 1, 1_000),
             max_choices: reader.number("CART_MAX_CHOICES", 100, 10_000),
+            max_open_carts: reader.number("CART_MAX_OPEN", 1, 10_000),
+            max_open_quotes: reader.number("QUOTE_MAX_OPEN", 1, 10_000),
             quote_lifetime: reader.duration_between("QUOTE_LIFETIME", minute, hour * 24),
             max_distance: f64::from(reader.number("DELIVERY_MAX_DISTANCE", 100_u32, 500_000)),
             of_customer: OrderLimits {

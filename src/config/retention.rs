@@ -11,6 +11,8 @@ pub struct Retention {
     pub interval: Duration,
     /// `IDEMPOTENCY_KEY_RETENTION`.
     pub idempotency_keys: Duration,
+    /// Of one user: `STORED_ANSWERS_MAX`, `STORED_ANSWERS_MAX_BYTES`.
+    pub stored_answers: StoredAnswersLimit,
     /// `SYNC_RETENTION`.
     pub sync_operations: Duration,
     /// `SYNC_DEVICE_RETENTION`.
@@ -21,12 +23,25 @@ pub struct Retention {
     pub notifications: Duration,
 }
 
+/// Most that is kept of one user in each store: answers under an `Idempotency-Key`, and results of offline operations.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredAnswersLimit {
+    /// Answers (`STORED_ANSWERS_MAX`).
+    pub rows: i64,
+    /// Their bytes (`STORED_ANSWERS_MAX_BYTES`).
+    pub bytes: i64,
+}
+
 impl Retention {
     pub(super) fn gather(reader: &mut Reader<'_>) -> Self {
         let day = Duration::from_hours(24);
         Self {
             interval: reader.duration_between("RETENTION_INTERVAL", Duration::from_secs(1), day),
             idempotency_keys: reader.duration_between("IDEMPOTENCY_KEY_RETENTION", day, day * 3_650),
+            stored_answers: StoredAnswersLimit {
+                rows: reader.number("STORED_ANSWERS_MAX", 10, 1_000_000),
+                bytes: reader.number("STORED_ANSWERS_MAX_BYTES", 1 << 16, 1 << 40),
+            },
             sync_operations: reader.duration_between("SYNC_RETENTION", day, day * 3_650),
             sync_devices: reader.duration_between("SYNC_DEVICE_RETENTION", day, day * 3_650),
             sessions: reader.duration_between("SESSION_RETENTION", day, day * 3_650),

@@ -17,6 +17,7 @@ use crate::menu;
 use crate::paging::{List, PageQuery};
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
+use crate::row_limit::{self, RowLimit};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -55,7 +56,7 @@ async fn list_coupons(
         (status = 201, description = "The coupon", body = Coupon),
         (status = 403, description = "Requires the role MANAGER", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "Another coupon has this code", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Another coupon has this code, or `COUPON_MAX` coupons exist", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_coupon(
@@ -63,9 +64,10 @@ async fn create_coupon(
     staff: Staff,
     Once { value: new, key }: Once<NewCoupon>,
 ) -> Result<Answer, Problem> {
-    let scope = staff.scope;
+    let (scope, most) = (staff.scope, app.config.tenants.max_coupons);
     key.makes(&app.db, scope, move |tx| {
         Box::pin(async move {
+            row_limit::check(tx, RowLimit::Coupons, scope.restaurant().uuid(), most).await?;
             let currency = menu::sql::currency(tx, scope.restaurant()).await?;
             let coupon = new.into_coupon(scope.restaurant(), currency, tx.now())?;
             sql::insert(tx, &scope, &coupon).await?;

@@ -15,7 +15,6 @@ use crate::problem::{Code, Problem};
 
 use crate::uow::Tx;
 
-pub mod http;
 pub mod sql;
 pub mod token;
 

@@ -46,6 +46,7 @@ async fn show(app: &App, scope: RestaurantScope, item: ItemId, image: Option<Ima
     responses(
         (status = 200, description = "The item with the image", body = Item),
         (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Limit reached: `IMAGE_MAX_STORED` images are stored", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "Request body too large", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "The image is not JPEG, PNG or WebP", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The image is damaged, has too many pixels, or the file contains more than an image", body = ProblemBody, content_type = "application/problem+json"),

@@ -17,6 +17,7 @@ use super::{Contents, sql, table};
 use crate::app::App;
 use crate::extract::{Body, CsvBody, IfMatch, JsonBytes, Query, Versioned};
 use crate::ids::RestaurantId;
+use crate::limits::too_many;
 use crate::permission::Operation;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::{self, Staff};
@@ -186,6 +187,18 @@ struct CopyWish {
     to: RestaurantId,
 }
 
+/// A copy writes much more than its request says: it costs one of what the caller may write in a day for each entry.
+///
+/// # Errors
+/// 429 when that is used up.
+fn pay(app: &App, staff: &Staff, document: &Document) -> Result<(), Problem> {
+    let items: usize = document.categories.iter().map(|category| 1 + category.items.len()).sum();
+    let modifiers: usize = document.modifier_groups.iter().map(|group| 1 + group.modifiers.len()).sum();
+    let cost = u32::try_from(items + modifiers).unwrap_or(u32::MAX);
+    app.limits.writes.draw(Some(staff.caller.user), None, cost).map_err(|refused| too_many(refused.wait))?;
+    Ok(())
+}
+
 /// Copy the menu to another restaurant
 ///
 /// The other menu becomes this one. The copies have their own ids and are matched by key or source id, so that copying
@@ -209,6 +222,9 @@ async fn copy_menu(
     let scope = access.scope(Operation::CopyMenu)?;
     let how = query.how(IfMatch(None), &app);
     let (document, source) = document_of(&app, staff.scope).await?;
+    if !how.dry_run {
+        pay(&app, &staff, &document)?;
+    }
     let difference = replace(&app, scope, Source::Restaurant(document, source.currency), how).await?;
     versioned(&app, scope, difference).await
 }

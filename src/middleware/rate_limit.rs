@@ -2,18 +2,25 @@
 
 use std::sync::Arc;
 
+use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use ipnet::IpNet;
+use tracing::Instrument as _;
 
 use crate::accounts::caller::bearer;
 use crate::admission::Priority;
 use crate::app::App;
 use crate::client::Client;
-use crate::idempotency::Repeat;
+use crate::idempotency::{self, Repeat};
+use crate::ids::UserId;
+use crate::limits::writes::{self, Refused};
 use crate::limits::{Buckets, Policy, Subject, Verdict, seconds_up, too_many};
 use crate::permission::Operation;
+use crate::stored_answers::Store;
+use crate::tenancy::TenancyContext;
 
 /// Draws for the request; says with every answer what is left, and refuses when nothing is.
 ///
@@ -23,36 +30,113 @@ pub async fn limit(State(app): State<Arc<App>>, client: Client, request: Request
     let operation = request.extensions().get::<Operation>().copied();
     // The token's word is enough to choose a bucket; whether its session stands is asked later, once.
     let claims = bearer(request.headers()).and_then(|token| app.tokens.check(token, app.clock.now()).ok());
-    let user = claims.map(|claims| claims.sub);
-    let Some(buckets) = app.limits.buckets(operation, user) else { return next.run(request).await };
-    let limits = &app.limits;
-    let shared = limits.shared.as_ref();
-    let network = Subject::Network(client.network());
-    let (mut buckets, mut subject) = match (buckets.policy, user) {
-        (Policy::User, Some(user)) => (buckets, Subject::User(user)),
-        _ => (buckets, network),
-    };
-    let mut verdict = buckets.draw_everywhere(shared, subject).await;
-    let mut passes = verdict.allowed;
-    if buckets.policy == Policy::User {
-        let repeat = user.zip(operation).and_then(|(user, operation)| Repeat::of(&request, user, operation));
-        passes = passes || is_repeated(&app, repeat.as_ref(), &limits.user_repeats, subject).await;
-        if passes && let Some(of_all) = &limits.network {
-            let common = of_all.draw_everywhere(shared, network).await;
-            if !common.allowed {
-                passes = is_repeated(&app, repeat.as_ref(), &limits.network_repeats, network).await;
-                (buckets, verdict, subject) = (of_all, common, network);
-            }
+    let sender = Sender { user: claims.map(|claims| claims.sub), network: client.network() };
+    let repeat = sender.user.zip(operation).and_then(|(user, operation)| Repeat::of(&request, user, operation));
+    let mut drawn = draw_request(&app, operation, sender, repeat.as_ref()).await;
+    if drawn.as_ref().is_none_or(|drawn| drawn.passes) {
+        let cost = writes::cost(&request, operation, app.config.http.max_body_bytes);
+        if let Some(refused) = draw_writes(&app, sender, cost, repeat.as_ref()).await {
+            drawn = Some(refused);
         }
     }
+    let Some(Drawn { buckets, subject, verdict, passes }) = drawn else {
+        let response = next.run(request).await;
+        note_stored_answer(&app, repeat.as_ref(), &response);
+        return response;
+    };
     let mut response = if passes {
         next.run(request).await
     } else {
         tracing::warn!(policy = buckets.policy.name(), %subject, "too many requests");
         too_many(verdict.wait).into_response()
     };
+    note_stored_answer(&app, repeat.as_ref(), &response);
     write_fields(&mut response, buckets, verdict);
     response
+}
+
+async fn delete_surplus(app: Arc<App>, user: UserId) {
+    let limit = app.stored_answers.limit;
+    let deleted =
+        app.db.write(TenancyContext::user(user), move |tx| Box::pin(idempotency::delete_surplus(tx, user, limit)));
+    if let Err(problem) = deleted.await {
+        tracing::warn!(%problem, "surplus stored answers were not deleted; they are with the next ones");
+    }
+}
+
+/// A successful answer under an `Idempotency-Key` is stored.
+fn note_stored_answer(app: &Arc<App>, repeat: Option<&Repeat>, response: &Response) {
+    let Some(repeat) = repeat.filter(|_| response.status().is_success()) else { return };
+    if !response.headers().contains_key("idempotency-replayed") {
+        let bytes = usize::try_from(response.body().size_hint().lower()).unwrap_or(usize::MAX);
+        let user = repeat.user();
+        if app.stored_answers.note(user, Store::Keys, 1, bytes) {
+            let app = Arc::clone(app);
+            app.jobs.clone().spawn(delete_surplus(app, user).in_current_span());
+        }
+    }
+}
+
+/// The sender of a request: a user, if the token says so, and from which network.
+#[derive(Clone, Copy)]
+struct Sender {
+    user: Option<UserId>,
+    network: IpNet,
+}
+
+/// The limit that decided about a request, and what its answer says of it.
+struct Drawn<'a> {
+    buckets: &'a Buckets,
+    subject: Subject,
+    verdict: Verdict,
+    /// It is allowed, or repeats what was answered.
+    passes: bool,
+}
+
+/// Draws for the request itself; `None`: it is not limited.
+async fn draw_request<'a>(
+    app: &'a App,
+    operation: Option<Operation>,
+    sender: Sender,
+    repeat: Option<&Repeat>,
+) -> Option<Drawn<'a>> {
+    let limits = &app.limits;
+    let (buckets, shared) = (limits.buckets(operation, sender.user)?, limits.shared.as_ref());
+    let network = Subject::Network(sender.network);
+    let (mut buckets, mut subject) = match (buckets.policy, sender.user) {
+        (Policy::User, Some(user)) => (buckets, Subject::User(user)),
+        _ => (buckets, network),
+    };
+    let mut verdict = buckets.draw_everywhere(shared, subject).await;
+    let mut passes = verdict.allowed;
+    if buckets.policy == Policy::User {
+        passes = passes || is_repeated(app, repeat, &limits.user_repeats, subject).await;
+        if passes && let Some(of_all) = &limits.network {
+            let common = of_all.draw_everywhere(shared, network).await;
+            if !common.allowed {
+                passes = is_repeated(app, repeat, &limits.network_repeats, network).await;
+                (buckets, verdict, subject) = (of_all, common, network);
+            }
+        }
+    }
+    Some(Drawn { buckets, subject, verdict, passes })
+}
+
+/// Draws for what the request may write; `Some`: more than is allowed.
+async fn draw_writes<'a>(
+    app: &'a App,
+    sender: Sender,
+    cost: Option<u32>,
+    repeat: Option<&Repeat>,
+) -> Option<Drawn<'a>> {
+    let limits = &app.limits;
+    let Refused { buckets, subject, wait } = limits.writes.draw(sender.user, Some(sender.network), cost?).err()?;
+    let repeats = match subject {
+        Subject::User(_) => &limits.user_repeats,
+        Subject::Network(_) => &limits.network_repeats,
+    };
+    let passes = is_repeated(app, repeat, repeats, subject).await;
+    Some(Drawn { buckets, subject, verdict: Verdict { allowed: false, remaining: 0, wait }, passes })
 }
 
 /// Whether a request beyond a limit repeats one that was answered, by its user, operation and `Idempotency-Key`. Asking that

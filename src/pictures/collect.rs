@@ -52,8 +52,17 @@ pub async fn keep_collecting(app: Arc<App>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(app.pictures.collect_every) => {}
         }
-        if let Err(problem) = collect(&app).await {
-            tracing::warn!(%problem, "unused images were not deleted; they are retried later");
+        // As long as there is a whole batch: nobody uploads faster than it is removed.
+        loop {
+            match collect(&app).await {
+                Ok(removed) if i64::try_from(removed).is_ok_and(|removed| removed >= BATCH) && !stop.is_cancelled() => {
+                }
+                Ok(_) => break,
+                Err(problem) => {
+                    tracing::warn!(%problem, "unused images were not deleted; they are retried later");
+                    break;
+                }
+            }
         }
     }
 }

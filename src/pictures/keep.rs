@@ -11,20 +11,29 @@ use super::{Image, sql};
 use crate::app::App;
 use crate::ids::ImageId;
 use crate::problem::{Code, Problem};
+use crate::row_limit::{self, RowLimit};
 use crate::tenancy::RestaurantScope;
 
 /// Takes a picture for a restaurant: cleaned, written down, stored, and only then shown. If anything breaks in between, the
 /// row that was written first tells the collector what to remove.
 ///
 /// # Errors
-/// 415 `unsupported_image`, 422 `unacceptable_image`, or 503 while too many are being decoded or the provider is away.
+/// 409 `too_many` (`IMAGE_MAX_STORED`), 415 `unsupported_image`, 422 `unacceptable_image`, or 503 while too many are being decoded or the provider is away.
 pub async fn keep(app: &App, scope: RestaurantScope, Upload(file): Upload) -> Result<ImageId, Problem> {
     let picture = app.pictures.clean(scope, file).await?;
     let id = ImageId::new();
     let store = Arc::clone(&app.pictures.current);
     let key = format!("{}/{id}", scope.restaurant());
     let (provider, name) = (store.provider(), key.clone());
-    app.db.write(scope, move |tx| Box::pin(async move { sql::insert(tx, &scope, id, provider, &name).await })).await?;
+    let most = app.config.images.max_stored;
+    app.db
+        .write(scope, move |tx| {
+            Box::pin(async move {
+                row_limit::check(tx, RowLimit::Images, scope.restaurant().uuid(), most).await?;
+                sql::insert(tx, &scope, id, provider, &name).await
+            })
+        })
+        .await?;
     let at = store.put(&key, &picture).await.map_err(|error| refused(&error))?;
     let (width, height) = (picture.width, picture.height);
     let thumbhash = Some(STANDARD.encode(&picture.thumbhash));

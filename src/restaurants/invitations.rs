@@ -27,6 +27,7 @@ use crate::extract::{Body, Json, Path};
 use crate::ids::{InvitationId, RestaurantId};
 use crate::paging::List;
 use crate::problem::{Problem, ProblemBody};
+use crate::row_limit::{self, RowLimit};
 use crate::tenancy::{RestaurantScope, TenancyContext};
 use crate::text::SingleLine;
 
@@ -95,6 +96,7 @@ fn hash(code: &str) -> Vec<u8> {
         (status = 201, description = "The invitation, with its code", body = FreshInvitation),
         (status = 403, description = "Only an owner can do this", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Limit reached: `INVITATION_MAX` invitations are open", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_invitation(
     State(app): State<Arc<App>>,
@@ -115,13 +117,15 @@ pub async fn invite(
     role: MemberRole,
 ) -> Result<FreshInvitation, Problem> {
     let code = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
-    let code_hash = hash(&code);
+    let (code_hash, most) = (hash(&code), app.config.tenants.max_invitations);
     let invitation = app
         .db
         .write(scope.changing_grants(), move |tx| {
             Box::pin(async move {
                 require_rank(tx, &scope, None, Some(role)).await?;
                 let ends = tx.now() + LIFE;
+                sql::invitations::make_room(tx, &scope, &email).await?;
+                row_limit::check(tx, RowLimit::Invitations, scope.restaurant().uuid(), most).await?;
                 sql::invitations::put(tx, &scope, InvitationId::new(), &email, role, &code_hash, ends).await
             })
         })
@@ -196,6 +200,7 @@ struct Acceptance {
     responses(
         (status = 200, description = "The caller is now a member", body = Membership),
         (status = 404, description = "The invitation does not exist, or is not for the caller", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Limit reached: `MEMBER_MAX` people work there", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The code is wrong, or the inviting person may no longer invite", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn accept_invitation(
@@ -210,7 +215,7 @@ async fn accept_invitation(
         .read(TenancyContext::user(user), move |tx| Box::pin(async move { sql::invitations::to(tx, user).await }))
         .await?;
     let invitation = open.into_iter().find(|invitation| invitation.id == id).ok_or_else(Problem::not_found)?;
-    let code_hash = hash(given.code.as_str());
+    let (code_hash, most) = (hash(given.code.as_str()), app.config.tenants.max_members);
     // The statement takes only an invitation to the caller's address with the right code.
     let scope = RestaurantScope::system("an invitation to the caller's address", invitation.restaurant_id);
     let who =
@@ -223,6 +228,9 @@ async fn accept_invitation(
                 let role = taken.ok_or_else(|| Problem::invalid_field("/code", void))?;
                 // An invitation raises; it does not take a rank away.
                 let held = sql::rank(tx, scope.restaurant(), user).await?.and_then(|rank| rank.role);
+                if held.is_none() {
+                    row_limit::check(tx, RowLimit::Members, scope.restaurant().uuid(), most).await?;
+                }
                 let role = held.map_or(role, |held| held.min(role));
                 sql::put_member(tx, &scope, user, role).await?;
                 accounts::sql::grant_role(tx, user, UserRole::Staff).await?;

@@ -19,6 +19,7 @@ use crate::extract::{Body, Json, Path};
 use crate::ids::{RestaurantId, UserId};
 use crate::paging::List;
 use crate::problem::{Code, Problem, ProblemBody};
+use crate::row_limit::{self, RowLimit};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
@@ -71,6 +72,7 @@ enum Newcomer {
         (status = 202, description = "For other callers: the invitation", body = FreshInvitation),
         (status = 403, description = "Only an owner can do this", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Limit reached: `MEMBER_MAX` people work there, or `INVITATION_MAX` invitations are open", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "For administrators: no account has this id or address, or the address is not confirmed", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn add_member(
@@ -85,13 +87,17 @@ async fn add_member(
         let invited = invite(&app, staff.scope, email, new.role).await?;
         return Ok((StatusCode::ACCEPTED, Json(Newcomer::Invited(invited))));
     };
-    let scope = platform.restaurant(staff.scope.restaurant());
+    let (scope, most) = (platform.restaurant(staff.scope.restaurant()), app.config.tenants.max_members);
     let member = app
         .db
         .write(scope.changing_grants(), move |tx| {
             Box::pin(async move {
                 let user = accounts::granted::account(tx, new.email.as_ref(), new.user_id).await?;
                 require_rank(tx, &scope, None, Some(new.role)).await?;
+                let held = sql::rank(tx, scope.restaurant(), user.id).await?.and_then(|rank| rank.role);
+                if held.is_none() {
+                    row_limit::check(tx, RowLimit::Members, scope.restaurant().uuid(), most).await?;
+                }
                 sql::put_member(tx, &scope, user.id, new.role).await?;
                 accounts::sql::grant_role(tx, user.id, UserRole::Staff).await?;
                 Ok(Member { user_id: user.id, email: user.email, name: user.name, role: new.role })

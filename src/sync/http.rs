@@ -28,8 +28,10 @@ use crate::bounded;
 use crate::client::Client;
 use crate::extract::BodyWithBytes;
 use crate::idempotency::{Answer, IdempotencyKey};
+use crate::ids::UserId;
 use crate::permission::Operation;
 use crate::problem::{Code, Problem, ProblemBody};
+use crate::stored_answers::Store;
 use crate::tenancy::TenancyContext;
 use crate::text::SingleLine;
 use crate::timestamp::Timestamp;
@@ -147,6 +149,7 @@ async fn sync_operations(
     body: BodyWithBytes<SyncBatch>,
 ) -> Result<Answer, Problem> {
     let claim = key.require(caller.user, Operation::SyncOperations, &body.bytes)?;
+    let bytes = body.bytes.len();
     let (device, sent) = read(&app, &caller, body.value)?;
     let (who, session, bounds) = (TenancyContext::user(caller.user), caller.session, app.config.sync);
     let of_network = Counter::sync_devices_from(&app, client);
@@ -180,6 +183,11 @@ async fn sync_operations(
         .await?;
     let waits = waits(&open, app.clock.now());
     let data = compose(&sent, &met, &standing, &waits)?;
+    let fresh = met.iter().filter(|met| **met == Met::Open).count();
+    let results: usize = standing.iter().filter_map(|row| row.result.as_ref()).map(|result| result.0.get().len()).sum();
+    if fresh > 0 && app.stored_answers.note(caller.user, Store::Operations, fresh, bytes + results) {
+        app.jobs.spawn(delete_surplus(Arc::clone(&app), caller.user).in_current_span());
+    }
     let settled = data.iter().all(|one| one.outcome != Outcome::Blocked);
     let answer = Answer::fresh(StatusCode::OK, &SyncAnswers { data })?;
     if !settled {
@@ -196,6 +204,16 @@ async fn sync_operations(
             })
         })
         .await
+}
+
+/// Deletes the user's oldest results beyond what may be kept.
+async fn delete_surplus(app: Arc<App>, user: UserId) {
+    let limit = app.stored_answers.limit;
+    let deleted =
+        app.db.write(TenancyContext::user(user), move |tx| Box::pin(sql::devices::delete_surplus(tx, user, limit)));
+    if let Err(problem) = deleted.await {
+        tracing::warn!(%problem, "surplus results were not deleted; they are with the next ones");
+    }
 }
 
 fn read(app: &App, caller: &crate::accounts::Caller, batch: SyncBatch) -> Result<(Device, Vec<Sent>), Problem> {

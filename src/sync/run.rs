@@ -260,11 +260,11 @@ impl Unit<'_> {
             (1..=99, None) => return Err(Problem::invalid_field("/itemId", "is required")),
             _ => return Err(Problem::invalid_field("/quantity", "must be between 0 and 99")),
         };
-        let most_choices = self.app.config.orders.max_choices;
+        let limits = self.app.config.orders.carts();
         let write = LineWrite { key: line.key.into_string(), at: Some(at), content };
         self.commit(scope, move |tx| {
             Box::pin(async move {
-                let written = content::write_line(tx, &scope, Owner::User(user), write, most_choices).await;
+                let written = content::write_line(tx, &scope, Owner::User(user), write, limits).await;
                 // The payload is the line itself.
                 let holds = written.map_err(|problem| problem.within("/lines/0"))?;
                 effect(&json!({ "holds": holds }))

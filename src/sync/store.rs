@@ -12,6 +12,7 @@ use crate::clock::clamp;
 use crate::config;
 use crate::ids::SessionId;
 use crate::problem::{Code, Problem};
+use crate::row_limit::{self, RowLimit};
 use crate::uow::Tx;
 
 /// An operation as a phone sends it.
@@ -83,13 +84,13 @@ pub async fn store(
     let held = sql::lock_device(tx, device).await?;
     if held.is_new {
         attempt_limits::take_within(tx, &[of_network]).await?;
-        let is_room = devices::count_others(tx, device).await? < bounds.max_devices;
-        if !is_room && !devices::retire_idle(tx, device).await? {
+        devices::enlist(tx, device).await?;
+        let is_surplus = row_limit::count(tx, RowLimit::SyncDevices, device.user.uuid()).await? > bounds.max_devices;
+        if is_surplus && !devices::retire_idle(tx, device).await? {
             let detail = "Too many devices of this user have unfinished operations (SYNC_MAX_DEVICES). Send the missing \
                           operations, or remove a device with DELETE /api/me/sync-devices.";
             return Err(Problem::new(Code::TooMany, detail));
         }
-        devices::enlist(tx, device).await?;
     }
     let seqs: Vec<_> = sent.iter().map(|one| one.seq).collect();
     let op_ids: Vec<_> = sent.iter().map(|one| one.op_id.clone()).collect();

@@ -16,6 +16,7 @@ use crate::accounts::second_factor::{self, Given, SecondFactorNeeded};
 use crate::accounts::sessions::TokenPair;
 use crate::accounts::sql;
 use crate::accounts::sql::second_factor::{self as factors, Challenge};
+use crate::accounts::sql::session_limit;
 use crate::accounts::sql::sessions::{self, Device, NewSession};
 use crate::accounts::{Email, User, login_device};
 use crate::app::App;
@@ -102,11 +103,13 @@ async fn login(
     let (session, lives, id) = (SessionId::new(), app.config.accounts.sessions, user.id);
     let new = NewSession { id: session, user: id, password_hash: password_hash.clone(), with_second_factor: false };
     let claim = GuestClaim::of(&app, given.guest_token.as_ref()).await?;
+    let most = app.config.accounts.max_sessions;
     let opened = app
         .db
         .write(claim.who(id), move |tx| {
             Box::pin(async move {
                 let Some(ends) = sessions::open(tx, &new, &device, lives).await? else { return Ok(None) };
+                session_limit::end_surplus(tx, id, most).await?;
                 Ok(Some((ends, claim.take_over(tx, id).await?)))
             })
         })
@@ -175,6 +178,7 @@ async fn complete_login(
                 }
                 let new = NewSession { id: session, user: user.id, password_hash, with_second_factor: true };
                 let ends = sessions::open(tx, &new, &device, lives).await?.ok_or_else(second_factor::wrong)?;
+                session_limit::end_surplus(tx, user.id, task_app.config.accounts.max_sessions).await?;
                 let guest = claim.take_over(tx, user.id).await?;
                 Ok((user, ends, guest))
             })

@@ -94,6 +94,7 @@ mod replay;
 mod restaurants;
 mod retention;
 mod round_trips;
+mod row_limits;
 mod satisfiable;
 mod search;
 mod second_factor;

@@ -159,6 +159,7 @@ const SQL_ELSEWHERE: &[(&str, &str)] = &[
     ("src/database.rs", "roles and migrations, as the owner of the schema"),
     ("src/flush.rs", "the message whose commit flushes the log"),
     ("src/idempotency.rs", "the keys' own table"),
+    ("src/row_limit.rs", "counts under a lock, of whatever table has a limit"),
     ("crates/embedded-postgres/src/lib.rs", "whether the private server answers"),
     ("src/uow.rs", "BEGIN, COMMIT, ROLLBACK"),
 ];

@@ -7,6 +7,7 @@ use crate::accounts::preferences::{Channels, Preferences};
 use crate::ids::{AddressId, DeviceId, SessionId, UserId};
 use crate::place::Place;
 use crate::problem::Problem;
+use crate::row_limit::{self, RowLimit};
 use crate::uow::Tx;
 
 /// An address as its columns.
@@ -34,14 +35,6 @@ pub async fn addresses(tx: &mut Tx, user: UserId) -> Result<Vec<SavedAddress>, P
     .fetch_all(tx.connection())
     .await?;
     Ok(rows.into_iter().map(|row| address!(row)).collect())
-}
-
-/// How many a user keeps.
-pub async fn count_addresses(tx: &mut Tx, user: UserId) -> Result<i64, Problem> {
-    let row = sqlx::query!(r#"select count(*) as "count!" from user_addresses where user_id = $1"#, user as UserId)
-        .fetch_one(tx.connection())
-        .await?;
-    Ok(row.count)
 }
 
 /// Keeps an address.
@@ -133,6 +126,8 @@ pub async fn register_device(
     most: i64,
 ) -> Result<PushDevice, Problem> {
     let now = tx.now();
+    // Of many that are registered at once, each removes the surplus that those before it left.
+    row_limit::count(tx, RowLimit::PushDevices, caller.user.uuid()).await?;
     let device = sqlx::query_as!(
         PushDevice,
         "with surplus as (

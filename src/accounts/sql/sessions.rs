@@ -262,10 +262,12 @@ pub enum Reason {
     Disabled,
     /// An operator ended it.
     Operator,
+    /// The user opened more than may be; it was used longest ago.
+    Surplus,
 }
 
 impl Reason {
-    const fn word(self) -> &'static str {
+    pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Logout => "logout",
             Self::LogoutAll => "logout_all",
@@ -274,6 +276,7 @@ impl Reason {
             Self::PasswordReset => "password_reset",
             Self::SecondFactorChanged => "second_factor_changed",
             Self::RefreshReuse => "refresh_reuse",
+            Self::Surplus => "surplus",
             Self::Disabled => "disabled",
             Self::Operator => "operator",
         }

@@ -8,6 +8,7 @@ use crate::cart::merge::{self, UnmergedLine, UnmergedReason};
 use crate::cart::sql::lines::{self, Extent, LineWrite};
 use crate::cart::sql::{self, KnownGroups, OpenCart, RequestedLine};
 use crate::cart::{Cart, CartStatus, MOST_LINES, Owner, StoredLine};
+use crate::config::CartLimits;
 use crate::ids::{CartId, UserId};
 use crate::menu::configure;
 use crate::money::{Amount, Currency};
@@ -65,16 +66,16 @@ pub async fn write(
     owner: Owner,
     writes: &[LineWrite],
     extent: Extent,
-    most_choices: usize,
+    limits: CartLimits,
 ) -> Result<Cart, Problem> {
-    check_counts(writes, most_choices)?;
-    let (currency, cart) = sql::touch(tx, scope, owner).await?;
+    check_counts(writes, limits.choices)?;
+    let (currency, cart) = sql::touch(tx, scope, owner, limits).await?;
     let groups = refuse_faults(tx, scope, writes).await?;
     lines::write(tx, scope, cart.id, writes, extent).await?;
     let now = tx.now();
     let lines = sql::lines(tx, scope, cart.id, now, groups).await?;
     let choices = lines.iter().map(|line| configure::count(&line.choices)).sum();
-    refuse_too_much(lines.len(), choices, most_choices)?;
+    refuse_too_much(lines.len(), choices, limits.choices)?;
     shown(scope, currency, Some(cart), lines)
 }
 
@@ -87,15 +88,15 @@ pub async fn write_line(
     scope: &RestaurantScope,
     owner: Owner,
     line: LineWrite,
-    most_choices: usize,
+    limits: CartLimits,
 ) -> Result<bool, Problem> {
     let writes = [line];
-    check_counts(&writes, most_choices)?;
-    let (_, cart) = sql::touch(tx, scope, owner).await?;
+    check_counts(&writes, limits.choices)?;
+    let (_, cart) = sql::touch(tx, scope, owner, limits).await?;
     refuse_faults(tx, scope, &writes).await?;
     let held = lines::write(tx, scope, cart.id, &writes, Extent::Lines).await?;
     let (lines, choices) = lines::count(tx, scope, cart.id).await?;
-    refuse_too_much(lines, choices, most_choices)?;
+    refuse_too_much(lines, choices, limits.choices)?;
     Ok(!held.is_empty())
 }
 
@@ -133,11 +134,11 @@ pub async fn merge(
     scope: &RestaurantScope,
     from: CartId,
     user: UserId,
-    most_choices: usize,
+    limits: CartLimits,
 ) -> Result<MergeResult, Problem> {
-    let (_, OpenCart { id: into, .. }) = sql::touch(tx, scope, Owner::User(user)).await?;
+    let (_, OpenCart { id: into, .. }) = sql::touch(tx, scope, Owner::User(user), limits).await?;
     let own = sql::guests::own(tx, scope, into, user).await?;
-    let plan = merge::plan(&own, lines::all(tx, scope, from).await?, most_choices);
+    let plan = merge::plan(&own, lines::all(tx, scope, from).await?, limits.choices);
     let writes: Vec<_> = plan.writes.iter().cloned().map(LineWrite::from).collect();
     let held: BTreeSet<_> = lines::write(tx, scope, into, &writes, Extent::Lines).await?.into_iter().collect();
     sql::guests::discard(tx, scope, from).await?;

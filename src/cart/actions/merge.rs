@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::cart::actions::content::{self, MergeResult};
 use crate::cart::merge::UnmergedLine;
 use crate::cart::sql::guests;
+use crate::config::CartLimits;
 use crate::guests::sql::{self, MergeState};
 use crate::guests::token::GuestToken;
 use crate::ids::{CartId, GuestId, RestaurantId, UserId};
@@ -64,7 +65,7 @@ pub enum GuestClaim {
         /// Whose carts they are.
         guest: GuestId,
         /// Most choices of a cart (`CART_MAX_CHOICES`).
-        most_choices: usize,
+        limits: CartLimits,
     },
 }
 
@@ -77,8 +78,8 @@ impl GuestClaim {
         let Some(text) = token else { return Ok(Self::Nothing) };
         let Some(token) = GuestToken::read(text.expose_secret()) else { return Ok(Self::BadToken) };
         let guest = sql::known(&app.db, &token.hash(&app.encryption), app.clock.now()).await?;
-        let most_choices = app.config.orders.max_choices;
-        Ok(guest.map_or(Self::BadToken, |guest| Self::Token { guest, most_choices }))
+        let limits = app.config.orders.carts();
+        Ok(guest.map_or(Self::BadToken, |guest| Self::Token { guest, limits }))
     }
 
     /// On whose behalf the transaction acts that takes over: the user's, and the guest's whose carts they are.
@@ -95,13 +96,13 @@ impl GuestClaim {
         match self {
             Self::Nothing => Ok(None),
             Self::BadToken => Ok(Some(CartMerge::nothing())),
-            Self::Token { guest, most_choices } => Ok(Some(take_over(tx, guest, user, most_choices).await?)),
+            Self::Token { guest, limits } => Ok(Some(take_over(tx, guest, user, limits).await?)),
         }
     }
 }
 
 /// Whoever comes second waits, and gets the same answer if they are the same user, or else nothing.
-async fn take_over(tx: &mut Tx, guest: GuestId, user: UserId, most_choices: usize) -> Result<CartMerge, Problem> {
+async fn take_over(tx: &mut Tx, guest: GuestId, user: UserId, limits: CartLimits) -> Result<CartMerge, Problem> {
     match sql::hold(tx, guest).await? {
         Some(MergeState { by: None, .. }) => {}
         Some(MergeState { by: Some(by), answer: Some(answer) }) if by == user => {
@@ -112,7 +113,7 @@ async fn take_over(tx: &mut Tx, guest: GuestId, user: UserId, most_choices: usiz
     let mut carts = Vec::new();
     for (restaurant_id, cart) in guests::carts(tx, guest).await? {
         let scope = RestaurantScope::customer("the restaurant of a cart that is taken over", restaurant_id, user);
-        let MergeResult { into, lines, left_behind } = content::merge(tx, &scope, cart, user, most_choices).await?;
+        let MergeResult { into, lines, left_behind } = content::merge(tx, &scope, cart, user, limits).await?;
         carts.push(MergedCart { restaurant_id, cart_id: into, lines, left_behind });
     }
     let answer = CartMerge { taken_over: true, carts };

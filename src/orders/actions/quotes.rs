@@ -10,8 +10,9 @@ use crate::orders::priced_order::PricedOrder;
 use crate::orders::quotes::{QuoteContent, StoredQuote};
 use crate::orders::request::{Basket, OrderDraft, OrderRequest};
 use crate::orders::sql;
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::restaurants::slots::Slot;
+use crate::row_limit::{self, RowLimit};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
@@ -36,13 +37,10 @@ impl QuoteSource {
     }
 }
 
-/// Most quotes of one customer at one restaurant that are open at the same time.
-const MOST_OPEN: i64 = 100;
-
 /// Prices the basket at current prices and saves the quote.
 ///
 /// # Errors
-/// As placing the order now would be refused; `too_many` with [`MOST_OPEN`] open quotes.
+/// As placing the order now would be refused; `too_many` with `QUOTE_MAX_OPEN` open quotes.
 pub async fn create_quote(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -52,12 +50,7 @@ pub async fn create_quote(
     rules: config::Orders,
 ) -> Result<StoredQuote, Problem> {
     let context = OrderContext::load(tx, scope, request.fulfilment, request.place, rules).await?;
-    if sql::quotes::open(tx, scope, customer).await? >= MOST_OPEN {
-        let detail = format!(
-            "Place an order from one, or wait until one has expired: at most {MOST_OPEN} can be open at a restaurant."
-        );
-        return Err(Problem::new(Code::TooMany, detail));
-    }
+    row_limit::check(tx, RowLimit::OpenQuotes, customer.uuid(), rules.max_open_quotes).await?;
     let basket = source.into_basket(tx, scope, customer).await?;
     let priced = price(tx, scope, &context, OrderDraft { customer, basket: &basket, request }).await?;
     let earliest = earliest_slot(tx, scope, &context, &priced).await?;

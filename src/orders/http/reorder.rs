@@ -87,7 +87,7 @@ fn wanted(line: &OrderLine) -> RequestedLine {
 async fn reorder(State(app): State<Arc<App>>, party: OrderAccess, key: Key) -> Result<Answer, Problem> {
     let (scope, id) = (party.scope, party.order);
     let owner = Owner::User(scope.actor_id().ok_or_else(Problem::not_found)?);
-    let most_choices = app.config.orders.max_choices;
+    let limits = app.config.orders.carts();
     key.does(&app.db, scope, StatusCode::OK, move |tx| {
         Box::pin(async move {
             let order = sql::get(tx, &scope, id).await?.ok_or_else(Problem::not_found)?;
@@ -116,7 +116,7 @@ async fn reorder(State(app): State<Arc<App>>, party: OrderAccess, key: Key) -> R
             let cart = if writes.is_empty() {
                 content::read(tx, &scope, owner).await?
             } else {
-                content::write(tx, &scope, owner, &writes, Extent::Lines, most_choices).await?
+                content::write(tx, &scope, owner, &writes, Extent::Lines, limits).await?
             };
             Ok(Reordered { cart, left_out })
         })

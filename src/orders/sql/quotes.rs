@@ -85,21 +85,6 @@ pub async fn enter(tx: &mut Tx, quote: QuoteId, user: UserId) -> Result<Option<S
     Ok(row.map(Row::into_stored))
 }
 
-/// How many quotes of a customer's hold here and have not been used.
-pub async fn open(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<i64, Problem> {
-    let now = tx.now();
-    let row = sqlx::query!(
-        r#"select count(*) as "count!" from quotes
-           where restaurant_id = $1 and user_id = $2 and expires_at > $3 and order_id is null"#,
-        scope.restaurant() as RestaurantId,
-        user as UserId,
-        now,
-    )
-    .fetch_one(tx.connection())
-    .await?;
-    Ok(row.count)
-}
-
 /// Keeps a quote.
 pub async fn insert(tx: &mut Tx, scope: &RestaurantScope, quote: &StoredQuote, total: Amount) -> Result<(), Problem> {
     let (cart, version) = quote.cart.unzip();

@@ -10,6 +10,20 @@ use crate::restaurants::invitations::Invitation;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
+/// Deletes what a new invitation of an address takes the place of, and invitations that have expired.
+pub async fn make_room(tx: &mut Tx, scope: &RestaurantScope, email: &Email) -> Result<(), Problem> {
+    let now = tx.now();
+    sqlx::query!(
+        "delete from invitations where restaurant_id = $1 and (email = $2 or expires_at <= $3)",
+        scope.restaurant() as RestaurantId,
+        email.as_str(),
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
 /// Invites somebody, in place of an earlier invitation.
 pub async fn put(
     tx: &mut Tx,

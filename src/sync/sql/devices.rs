@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::config::StoredAnswersLimit;
 use crate::ids::UserId;
 use crate::problem::Problem;
 use crate::sync::Device;
@@ -35,26 +36,6 @@ pub async fn list(tx: &mut Tx, user: UserId) -> Result<Vec<Listed>, Problem> {
     .fetch_all(tx.connection())
     .await?;
     Ok(devices)
-}
-
-/// How many phones of the user count besides this one. Until the transaction ends no other new phone of theirs is counted
-/// in.
-pub async fn count_others(tx: &mut Tx, device: &Device) -> Result<i64, Problem> {
-    sqlx::query!(
-        "select pg_advisory_xact_lock(hashtextextended('sync devices ' || $1::text, 0))",
-        device.user.to_string()
-    )
-    .execute(tx.connection())
-    .await?;
-    let row = sqlx::query!(
-        r#"select count(*) as "count!" from sync_devices
-           where user_id = $1 and device <> $2 and retired_at is null"#,
-        device.user as UserId,
-        device.name,
-    )
-    .fetch_one(tx.connection())
-    .await?;
-    Ok(row.count)
 }
 
 /// Retires the phone that has been idle longest, of those with nothing unfinished. `false`: there is none.
@@ -155,6 +136,35 @@ pub async fn forget_operations(tx: &mut Tx, before: DateTime<Utc>, most: i64) ->
     .fetch_one(tx.connection())
     .await?;
     Ok(row.count.unsigned_abs())
+}
+
+/// Deletes a user's finished operations beyond those finished last that may be kept, by number and by bytes. Their numbers stay
+/// known.
+pub async fn delete_surplus(tx: &mut Tx, user: UserId, limit: StoredAnswersLimit) -> Result<(), Problem> {
+    sqlx::query!(
+        "with kept as (
+             select device, seq, row_number() over latest as place,
+                 sum(octet_length(result::text) + octet_length(payload::text)) over latest as bytes
+             from sync_operations where user_id = $1 and finished_at is not null
+             window latest as (order by finished_at desc, device, seq desc rows unbounded preceding)
+         ), gone as (
+             delete from sync_operations o using kept, sync_devices d
+             where o.user_id = $1 and o.device = kept.device and o.seq = kept.seq
+                 and kept.place > 1 and (kept.place > $2 or kept.bytes > $3)
+                 and d.user_id = $1 and d.device = o.device and o.seq < d.next_seq
+             returning o.device, o.seq
+         ), highest as (
+             select device, max(seq) as seq from gone group by device
+         )
+         update sync_devices d set forgotten_below = greatest(d.forgotten_below, highest.seq + 1) from highest
+         where d.user_id = $1 and d.device = highest.device",
+        user as UserId,
+        limit.rows,
+        limit.bytes,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
 }
 
 /// Forgets some phones that have not come since before an instant and of which nothing is stored; tells how many.

@@ -1,0 +1,37 @@
+//! How many sessions of one user are kept (`SESSION_MAX_PER_USER`).
+
+use super::sessions::Reason;
+use crate::ids::UserId;
+use crate::problem::Problem;
+use crate::row_limit::{self, RowLimit};
+use crate::uow::Tx;
+
+/// After a session was opened: ends the user's sessions beyond the `most` used last, and deletes those that ended, beyond as many
+/// that ended last. Sign-ins of one user take turns for it.
+pub async fn end_surplus(tx: &mut Tx, user: UserId, most: i64) -> Result<(), Problem> {
+    let now = tx.now();
+    if row_limit::count(tx, RowLimit::Sessions, user.uuid()).await? > most {
+        sqlx::query!(
+            "update sessions set revoked_at = $2, revoked_reason = $4 where id in (
+                 select id from sessions where user_id = $1 and revoked_at is null and expires_at > $2
+                 order by last_used_at desc, id desc offset $3)",
+            user as UserId,
+            now,
+            most,
+            Reason::Surplus.word(),
+        )
+        .execute(tx.connection())
+        .await?;
+    }
+    sqlx::query!(
+        "delete from sessions where id in (
+             select id from sessions where user_id = $1 and (revoked_at is not null or expires_at <= $2)
+             order by last_used_at desc, id desc offset $3)",
+        user as UserId,
+        now,
+        most,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! How much a user, and all users of a network together, may write in a day: what bounds the growth of the disk whatever the
+//! request is. A request that may write something costs one, and one more for each kilobyte of its body; an operation sent from
+//! offline, and a change of a bulk update, costs one.
+//!
+//! Counted on this node only: the limits are wide, and with N nodes N times as wide.
+
+use std::time::Duration;
+
+use axum::body::HttpBody as _;
+use axum::extract::Request;
+use axum::http::Method;
+use ipnet::IpNet;
+
+use super::{Allowance, Buckets, Policy, Subject};
+use crate::clock::Clock;
+use crate::ids::UserId;
+use crate::permission::Operation;
+use crate::quota::Quota;
+
+/// Bytes of a body for each of which a request costs one more.
+const BYTES_OF_ONE: u64 = 1_024;
+
+/// The limits on writing; `None`: off.
+pub struct Writes {
+    user: Option<Buckets>,
+    network: Option<Buckets>,
+}
+
+impl Writes {
+    /// `WRITES_PER_USER` and `WRITES_PER_NETWORK`.
+    pub(super) fn new(user: Option<Quota>, network: Option<Quota>, clock: &Clock) -> Self {
+        Self {
+            user: user.map(|quota| Buckets::new(Policy::UserWrites, quota, clock)),
+            network: network.map(|quota| Buckets::new(Policy::NetworkWrites, quota, clock)),
+        }
+    }
+
+    /// Draws from the user's limit, if there is one, and from the network's, where that is known. `Err`: not allowed; the limit
+    /// that is used up, and how long until it allows as much again.
+    pub fn draw(&self, user: Option<UserId>, network: Option<IpNet>, cost: u32) -> Result<Allowance, Refused<'_>> {
+        let of_user = self.user.as_ref().zip(user.map(Subject::User));
+        let of_network = self.network.as_ref().zip(network.map(Subject::Network));
+        let mut allowance = Allowance::UNLIMITED;
+        for (buckets, subject) in of_user.into_iter().chain(of_network) {
+            let verdict = buckets.draw_many(subject, cost);
+            if !verdict.allowed {
+                return Err(Refused { buckets, subject, wait: verdict.wait });
+            }
+            allowance = allowance.and(Allowance::of(buckets.quota, verdict));
+        }
+        Ok(allowance)
+    }
+}
+
+/// The limit that is used up.
+pub struct Refused<'a> {
+    /// Whose buckets they are.
+    pub buckets: &'a Buckets,
+    /// Whose bucket is empty.
+    pub subject: Subject,
+    /// How long until it allows as much.
+    pub wait: Duration,
+}
+
+/// What a request costs; `None`: it writes nothing, or only an image, which has limits of its own.
+pub fn cost(request: &Request, operation: Option<Operation>, longest_body: usize) -> Option<u32> {
+    let is_reading = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if is_reading || operation.is_none() || operation.is_some_and(Operation::takes_image) {
+        return None;
+    }
+    // A body that does not say how long it is counts as the longest one.
+    let bytes = request.body().size_hint().upper().unwrap_or(longest_body as u64);
+    Some(u32::try_from(bytes / BYTES_OF_ONE).unwrap_or(u32::MAX).saturating_add(1))
+}

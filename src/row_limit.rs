@@ -1,0 +1,88 @@
+//! How many rows of a kind one user or restaurant may have.
+//!
+//! Every such limit is checked here, and not by a count of its own: `count_owned` (`migrations/0095_row_limits.sql`) takes a
+//! lock for the kind and the owner first, which lasts until the transaction ends. Of many requests at once each counts what those
+//! before it have added. Tables that a caller can make grow, and what bounds each, are listed in docs/security.md.
+
+use uuid::Uuid;
+
+use crate::problem::{Code, Problem};
+use crate::uow::Tx;
+
+/// What is counted, and for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowLimit {
+    /// Saved addresses of a user (`ADDRESS_MAX`).
+    SavedAddresses,
+    /// A user's devices for push notifications (`PUSH_MAX_DEVICES`).
+    PushDevices,
+    /// A user's sessions that have not ended (`SESSION_MAX_PER_USER`).
+    Sessions,
+    /// A user's devices that synchronise and have not been retired (`SYNC_MAX_DEVICES`).
+    SyncDevices,
+    /// A user's quotes at all restaurants that hold and were not ordered from (`QUOTE_MAX_OPEN`).
+    OpenQuotes,
+    /// A user's open carts at all restaurants (`CART_MAX_OPEN`).
+    OpenCarts,
+    /// A restaurant's coupons that have not been deleted (`COUPON_MAX`).
+    Coupons,
+    /// People who work for a restaurant (`MEMBER_MAX`).
+    Members,
+    /// Invitations of a restaurant (`INVITATION_MAX`).
+    Invitations,
+    /// Stored images of a restaurant, those that nothing shows included (`IMAGE_MAX_STORED`).
+    Images,
+}
+
+impl RowLimit {
+    /// Its name: in `count_owned`, and in refusals.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::SavedAddresses => "saved addresses",
+            Self::PushDevices => "push devices",
+            Self::Sessions => "sessions",
+            Self::SyncDevices => "sync devices",
+            Self::OpenQuotes => "open quotes",
+            Self::OpenCarts => "open carts",
+            Self::Coupons => "coupons",
+            Self::Members => "members",
+            Self::Invitations => "invitations",
+            Self::Images => "images",
+        }
+    }
+
+    /// What to do when the limit is reached.
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::OpenQuotes => "Place an order from one, or wait until one has expired.",
+            Self::Images => "Delete images that are not needed; they are gone for good after IMAGE_KEEP_IDLE.",
+            _ => "Delete one first, then try again.",
+        }
+    }
+}
+
+/// How many there are. Nobody else adds one for the owner until the transaction ends.
+///
+/// # Errors
+/// 503 when the lock is not free in time.
+pub async fn count(tx: &mut Tx, limit: RowLimit, owner: Uuid) -> Result<i64, Problem> {
+    let now = tx.now();
+    let row = sqlx::query!(r#"select count_owned($2, $1, $3) as "count!""#, owner, limit.kind(), now)
+        .fetch_one(tx.connection())
+        .await?;
+    Ok(row.count)
+}
+
+/// Refuses one more than `most`; to be asked before one is added, in the transaction that adds it.
+///
+/// # Errors
+/// 409 `too_many` with `limit`.
+pub async fn check(tx: &mut Tx, limit: RowLimit, owner: Uuid, most: i64) -> Result<(), Problem> {
+    if count(tx, limit, owner).await? < most { Ok(()) } else { Err(reached(limit, most)) }
+}
+
+/// The refusal.
+pub fn reached(limit: RowLimit, most: i64) -> Problem {
+    let detail = format!("There are {most} {}, and there may be no more. {}", limit.kind(), limit.remedy());
+    Problem::new(Code::TooMany, detail).with("limit", most)
+}
