@@ -80,6 +80,7 @@ mod opening;
 mod order_again;
 mod order_lists;
 mod orders;
+mod pages;
 mod paging;
 mod permission;
 mod phones;

@@ -259,13 +259,18 @@ async fn what_is_served_is_judged_at_the_time_the_order_is_for() {
     orders(&ada, &luigi, Some(at(day, 19, 30)), Value::Null).await.expect(201);
 }
 
-const ZONES: [Tz; 6] = [
+const ZONES: [Tz; 11] = [
     Europe::Rome,
     Pacific::Apia,
     chrono_tz::Australia::Lord_Howe,
     chrono_tz::America::Santiago,
     chrono_tz::Asia::Beirut,
     chrono_tz::UTC,
+    chrono_tz::America::New_York,
+    chrono_tz::America::Havana,
+    chrono_tz::Africa::Casablanca,
+    chrono_tz::Africa::Cairo,
+    chrono_tz::Asia::Gaza,
 ];
 
 /// Around the nights on which clocks change.
@@ -276,6 +281,15 @@ fn any_instant() -> impl Strategy<Value = DateTime<Utc>> {
         "2026-04-04T03:00:00Z",
         "2026-10-03T03:00:00Z",
         "2026-09-05T12:00:00Z",
+        // New York's and Havana's, the days before and after Casablanca's Ramadan, Cairo's at midnight.
+        "2026-03-07T12:00:00Z",
+        "2026-10-31T12:00:00Z",
+        "2026-02-14T12:00:00Z",
+        "2026-03-21T12:00:00Z",
+        "2026-04-23T12:00:00Z",
+        "2026-10-29T12:00:00Z",
+        // The day that Samoa skipped.
+        "2011-12-29T08:00:00Z",
     ];
     let night = prop::sample::select(nights.map(|night| night.parse::<DateTime<Utc>>().unwrap()).to_vec());
     (night, 0_i64..2 * 1440).prop_map(|(night, minutes)| night + TimeDelta::minutes(minutes))
@@ -462,4 +476,43 @@ fn an_opening_that_the_clock_jumps_over_is_met_after_the_jump() {
     let from = Europe::Rome.with_ymd_and_hms(2026, 3, 28, 12, 0, 0).unwrap().to_utc();
     let jump = Europe::Rome.with_ymd_and_hms(2026, 3, 29, 3, 0, 0).unwrap().to_utc();
     assert_eq!(opens_next(&schedule, Europe::Rome, from), Some(jump));
+}
+
+/// Closing at two in the night with 45 minutes of preparation: the last order is begun before 1:15, on either side of
+/// midnight by the day that it was opened on, and in the nights in which there is no two o'clock or there are two.
+#[test]
+fn last_orders_run_over_midnight_and_over_changes_of_the_clock() {
+    let time = LocalTime::from_minutes;
+    let saturday = Span { weekday: 6, opens: time(18 * 60), closes: time(2 * 60), fulfilments: Fulfilments::ALL };
+    let schedule = Schedule { always: false, weekly: vec![saturday], exceptions: vec![] };
+    let utc = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    for (zone, last) in [
+        (Europe::Rome, "2026-06-06T23:15:00Z"),
+        // Back from 3:00 to 2:00: closed at the first two o'clock, and shut when the clock shows it again.
+        (Europe::Rome, "2026-10-24T23:15:00Z"),
+        // On from 2:00 to 3:00, which is closing time.
+        (Europe::Rome, "2026-03-29T00:15:00Z"),
+        // Back from 2:00 to 1:00: open for an hour more, and the last order is an hour of the clock later.
+        (chrono_tz::America::New_York, "2026-11-01T06:15:00Z"),
+        (chrono_tz::America::New_York, "2026-03-08T06:15:00Z"),
+        // No midnight: from 24:00 on to 1:00. And one that comes twice.
+        (chrono_tz::America::Santiago, "2026-09-06T04:15:00Z"),
+        (chrono_tz::America::Santiago, "2026-04-05T05:15:00Z"),
+        // Half an hour back at 2:00, and on.
+        (chrono_tz::Australia::Lord_Howe, "2026-04-04T14:45:00Z"),
+        (chrono_tz::Australia::Lord_Howe, "2026-10-03T14:45:00Z"),
+    ] {
+        let last = utc(last);
+        let pace = Pace::of(45, 0, LastOrder::default());
+        let around = (last - TimeDelta::days(1), last + TimeDelta::days(1));
+        let times = OrderTimes::of(&schedule, zone, Fulfilment::Pickup, pace, around);
+        let second = TimeDelta::seconds(1);
+        assert!(times.now(last - second).is_some(), "{zone} {last}");
+        assert!(times.now(last).is_none(), "{zone} {last}");
+        let promise = times.now(last - second).unwrap();
+        assert_eq!(promise.there, last - second + TimeDelta::minutes(45));
+        let closes = last + TimeDelta::minutes(45);
+        assert!(schedule.open_for(zone, closes - second).contains(Fulfilment::Pickup), "{zone} {closes}");
+        assert!(!schedule.open_for(zone, closes).contains(Fulfilment::Pickup), "{zone} {closes}");
+    }
 }
