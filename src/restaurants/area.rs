@@ -20,6 +20,7 @@ use crate::bounded;
 use crate::extract::{Body, IfMatch, Path, Versioned};
 use crate::ids::RestaurantId;
 use crate::money::{Amount, Currency, Money};
+use crate::place::Place;
 use crate::problem::{FieldError, Problem, ProblemBody};
 use crate::tenancy::TenancyContext;
 use crate::text::SingleLine;
@@ -78,6 +79,30 @@ enum ZoneGeometry {
     /// [longitude, latitude]. A height is ignored.
     #[schema(value_type = Vec<f64>)]
     Point(Position),
+}
+
+/// Farther away from its restaurant than any delivery, in metres; and about as near as a zone begins.
+const FAR: f64 = 500_000.0;
+const NEAR: f64 = 100_000.0;
+
+impl ZoneGeometry {
+    fn first(&self) -> Option<Position> {
+        match self {
+            Self::Polygon(rings) => rings.first()?.first().copied(),
+            Self::MultiPolygon(polygons) => polygons.first()?.first()?.first().copied(),
+            Self::Point(position) => Some(*position),
+        }
+    }
+
+    /// Whether it is far away from the restaurant, and would be around it with longitude and latitude exchanged: the most
+    /// frequent mistake with GeoJSON.
+    fn is_exchanged(&self, restaurant: Place) -> bool {
+        let metres = |lat, lng| Place::new(lat, lng).ok().map(|place| restaurant.metres_to(place));
+        self.first().is_some_and(|Position([lng, lat])| {
+            metres(lat, lng).is_some_and(|as_written| as_written > FAR)
+                && metres(lng, lat).is_some_and(|exchanged| exchanged < NEAR)
+        })
+    }
 }
 
 /// Longitude and latitude. Whatever follows them, which RFC 7946 allows, is not kept.
@@ -265,7 +290,7 @@ const MOST_ZONES: usize = 50;
 const MOST_POINTS: usize = 5_000;
 
 impl Zones {
-    fn check(&self, currency: Currency) -> Result<(), Problem> {
+    fn check(&self, currency: Currency, restaurant: Place) -> Result<(), Problem> {
         let points = |feature: &ZoneFeature| match &feature.geometry {
             ZoneGeometry::Polygon(rings) => rings.iter().map(Vec::len).sum(),
             ZoneGeometry::MultiPolygon(polygons) => polygons.iter().flatten().map(|ring| ring.len().max(1)).sum(),
@@ -275,7 +300,17 @@ impl Zones {
             let message = format!("must be at most {MOST_ZONES} zones of {MOST_POINTS} points together");
             return Err(Problem::invalid_field("/features", message));
         }
-        let faults = self.features.iter().enumerate().flat_map(|(index, feature)| feature.faults(index, currency));
+        let features = self.features.iter().enumerate();
+        let faults = features.flat_map(|(index, feature)| {
+            let mut faults = feature.faults(index, currency);
+            if faults.is_empty() && feature.geometry.is_exchanged(restaurant) {
+                let pointer = format!("/features/{index}/geometry/coordinates");
+                let message = "is far away from the restaurant; with longitude and latitude exchanged it would be around it. \
+                    GeoJSON has [longitude, latitude]";
+                faults.push(FieldError::invalid(pointer, message));
+            }
+            faults
+        });
         let faults: Vec<_> = faults.collect();
         if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
     }
@@ -319,15 +354,15 @@ async fn put_zones(
     Body(new): Body<Zones>,
 ) -> Result<Versioned<Zones>, Problem> {
     let scope = staff.scope;
-    let currency = app
+    let restaurant = app
         .db
         .read(scope, move |tx| Box::pin(async move { sql::get(tx, scope.restaurant()).await }))
         .await?
-        .ok_or_else(Problem::not_found)?
-        .currency;
+        .ok_or_else(Problem::not_found)?;
+    let (currency, place) = (restaurant.currency, restaurant.place);
     // Each edge is held against each other one.
     let work = move || {
-        new.check(currency)?;
+        new.check(currency, place)?;
         Ok::<_, Problem>(new.features.into_iter().map(ZoneFeature::into_stored).collect::<Vec<_>>())
     };
     let stored = app.heavy.run(scope.into(), work).await??;

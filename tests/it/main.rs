@@ -76,6 +76,7 @@ mod menu_table;
 mod money;
 mod money_model;
 mod networks;
+mod one_answer;
 mod opening;
 mod order_again;
 mod order_lists;

@@ -413,6 +413,7 @@ async fn odd_geojson_is_taken_where_the_standard_allows_it_and_refused_by_name()
     let first = "/features/0/geometry";
     let only = |features: Value| json!({ "type": "FeatureCollection", "features": features });
     let swapped = json!([[[44.485, 111.33], [44.485, 111.355], [44.505, 111.355], [44.485, 111.33]]]);
+    let exchanged = json!([[[44.485, 11.33], [44.485, 11.355], [44.505, 11.355], [44.485, 11.33]]]);
     let (feature, lines) = (bologna()["features"][0].clone(), json!([[11.33, 44.485], [11.355, 44.485]]));
     for (refused, pointer) in [
         // Not closed, closed almost, repeated points, an edge there and back, a bow.
@@ -444,6 +445,8 @@ async fn odd_geojson_is_taken_where_the_standard_allows_it_and_refused_by_name()
         (point(1, json!([11.355, 90.1])), "/features/0/geometry/coordinates/0/1"),
         (point(1, json!([1_113_000.0, 5_540_000.0])), "/features/0/geometry/coordinates/0/1"),
         (polygon(swapped), "/features/0/geometry/coordinates/0/0"),
+        (polygon(exchanged), "/features/0/geometry/coordinates"),
+        (with(json!({ "type": "Point", "coordinates": [44.49, 11.34] })), "/features/0"),
         // Wider than half the world: drawn over the antimeridian without a cut.
         (polygon(json!([[[179.9, 1.0], [-179.9, 1.0], [-179.9, 2.0], [179.9, 1.0]]])), first),
         // Other geometries, none, and other objects of GeoJSON.
