@@ -1,10 +1,10 @@
-//! What hyper lets through and RFC 9112 does not: heads of requests with a bare LF or CR, and requests with both
-//! `Content-Length` and `Transfer-Encoding`. A proxy in front that reads them otherwise than we do can be made to take one
-//! request for two (request smuggling).
+//! What hyper lets through and RFC 9112 does not: a bare LF or CR in the head of a request, in the lines between its chunks
+//! or in its trailers, requests with both `Content-Length` and `Transfer-Encoding`, and transfer codings other than `chunked`,
+//! once. A proxy in front that reads them otherwise than we do can be made to take one request for two (request smuggling).
 //!
 //! Bytes pass through [`Framing`] on their way from the connection to hyper. It follows where heads and bodies begin and
-//! end, as hyper does, and puts a NUL where a head breaks the rules: hyper answers such a head with 400 and closes the
-//! connection. Bodies are never changed.
+//! end, as hyper does, and puts a NUL where a line breaks the rules: hyper answers such a request with 400 and closes the
+//! connection. What a body holds is never changed.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -96,7 +96,12 @@ impl Framing {
                     at += 1;
                 }
                 Place::ChunkSize(_) | Place::ChunkExtension(_) | Place::Trailers(_) => {
-                    self.place = between_chunks(self.place, bytes[at]);
+                    if let Some(place) = self.between_chunks(bytes[at]) {
+                        self.place = place;
+                    } else {
+                        bytes[at] = 0;
+                        self.place = Place::Opaque;
+                    }
                     at += 1;
                 }
             }
@@ -159,7 +164,9 @@ impl Framing {
             return std::mem::replace(&mut self.length, Length::Bytes(bytes)) == Length::Nothing;
         }
         if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            return !matches!(std::mem::replace(&mut self.length, Length::Chunked), Length::Bytes(_));
+            // Other codings are not decoded here, and a reader that applies `chunked` twice finds another end.
+            let was = std::mem::replace(&mut self.length, Length::Chunked);
+            return was == Length::Nothing && value.eq_ignore_ascii_case(b"chunked");
         }
         self.asks_for_upgrade |= name.eq_ignore_ascii_case(b"upgrade");
         true
@@ -173,22 +180,32 @@ impl Framing {
             Length::Bytes(0) | Length::Nothing => Place::Head,
         };
     }
-}
 
-/// One byte between chunks. What is not as it should be is left to hyper, which reads these lines strictly.
-fn between_chunks(place: Place, byte: u8) -> Place {
-    match (place, byte) {
-        (Place::ChunkSize(0) | Place::ChunkExtension(0), b'\n') => Place::Trailers(false),
-        (Place::ChunkSize(size) | Place::ChunkExtension(size), b'\n') => Place::Chunk(size.saturating_add(2)),
-        (Place::ChunkSize(size), digit) => match char::from(digit).to_digit(16) {
-            Some(digit) => size.checked_mul(16).map_or(Place::Opaque, |size| Place::ChunkSize(size | u64::from(digit))),
-            None => Place::ChunkExtension(size),
-        },
-        (Place::Trailers(false), b'\n') => Place::Head,
-        (Place::Trailers(holds_something), byte) => {
-            Place::Trailers(byte != b'\n' && (holds_something || byte != b'\r'))
+    /// Where one byte of the lines between chunks, or behind the last of them, leads; `None`: it may not stand there, because
+    /// a line ends with CR and LF and holds neither. What else is wrong with these lines is left to hyper, which reads sizes
+    /// strictly.
+    fn between_chunks(&mut self, byte: u8) -> Option<Place> {
+        let is_line_end = byte == b'\n';
+        if is_line_end != self.after_cr {
+            return None;
         }
-        (other, _) => other,
+        self.after_cr = byte == b'\r';
+        if self.after_cr {
+            return Some(self.place);
+        }
+        Some(match self.place {
+            Place::ChunkSize(0) | Place::ChunkExtension(0) if is_line_end => Place::Trailers(false),
+            Place::ChunkSize(size) | Place::ChunkExtension(size) if is_line_end => Place::Chunk(size.saturating_add(2)),
+            Place::ChunkSize(size) => match char::from(byte).to_digit(16) {
+                Some(digit) => {
+                    size.checked_mul(16).map_or(Place::Opaque, |size| Place::ChunkSize(size | u64::from(digit)))
+                }
+                None => Place::ChunkExtension(size),
+            },
+            Place::Trailers(false) if is_line_end => Place::Head,
+            Place::Trailers(_) => Place::Trailers(!is_line_end),
+            other => other,
+        })
     }
 }
 

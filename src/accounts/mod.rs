@@ -144,6 +144,9 @@ pub struct Caller {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Email(String);
 
+/// What stands in quoted names and in literals only (RFC 5321, 4.1.2).
+const QUOTED: &str = "<>()[]\\,;:\"";
+
 impl Email {
     /// The address.
     pub fn as_str(&self) -> &str {
@@ -154,7 +157,9 @@ impl Email {
 impl TryFrom<String> for Email {
     type Error = &'static str;
 
-    /// RFC 5321 bounds the length; the form asked for is something@a.domain without spaces.
+    /// RFC 5321 bounds the length; the form asked for is something@a.domain without spaces. Characters that RFC 5321 allows in
+    /// quoted names and literals only are refused: programs that send mail read `<a@b.example>` and `"a"@b.example` as
+    /// a@b.example, so that one mailbox would be several accounts.
     fn try_from(text: String) -> Result<Self, &'static str> {
         let address = text.trim().to_lowercase();
         let well_formed = address.split_once('@').is_some_and(|(name, domain)| {
@@ -162,7 +167,9 @@ impl TryFrom<String> for Email {
                 && domain.split('.').count() >= 2
                 && domain.split('.').all(|label| !label.is_empty())
                 && !domain.contains('@')
-                && !address.chars().any(|letter| letter.is_whitespace() || text::is_hidden(letter))
+                && !address
+                    .chars()
+                    .any(|letter| letter.is_whitespace() || text::is_hidden(letter) || QUOTED.contains(letter))
         });
         if well_formed && address.len() <= 254 { Ok(Self(address)) } else { Err("must be an e-mail address") }
     }

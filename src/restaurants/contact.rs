@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use crate::accounts::Email;
 use crate::phone::{Phone, Region};
 use crate::problem::FieldError;
+use crate::text;
 
 /// How customers reach a restaurant; absent and null fields are not published.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -51,9 +52,14 @@ impl Contact {
     }
 }
 
-/// A page on the web: pages that show it as a link must not be made to run something.
-fn is_website(text: &str) -> bool {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
-    let plain = |letter: char| !letter.is_whitespace() && !letter.is_control() && !"<>\"'`\\".contains(letter);
-    host.starts_with(char::is_alphanumeric) && text.chars().count() <= 300 && text.chars().all(plain)
+/// A page on the web: pages that show it as a link must not be made to run something, nor to look like a link to another
+/// host (`https://known.example@other.example`, or letters turned around).
+fn is_website(website: &str) -> bool {
+    let rest = website.strip_prefix("https://").or_else(|| website.strip_prefix("http://")).unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let plain = |letter: char| !letter.is_whitespace() && !text::is_hidden(letter) && !"<>\"'`\\".contains(letter);
+    authority.starts_with(char::is_alphanumeric)
+        && !authority.contains('@')
+        && website.chars().count() <= 300
+        && website.chars().all(plain)
 }

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use chrono::TimeDelta;
+use comanda::accounts::Email;
 use comanda::accounts::secrets::configured_or_kept;
 use comanda::phone::Phone;
 use reqwest::Method;
@@ -344,4 +345,39 @@ fn a_short_secret_file_is_refused_and_a_new_one_is_whole() {
         assert!(refusal.contains("jwt_secret") && refusal.contains("remove the file"), "{refusal}");
     }
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn one_mailbox_is_one_address() {
+    for (text, kept) in [
+        ("ada@example.com", "ada@example.com"),
+        (" Ada@Example.COM\n", "ada@example.com"),
+        ("ada.l+x_y-z'q@sub.example.com", "ada.l+x_y-z'q@sub.example.com"),
+        ("zoë@bücher.example", "zoë@bücher.example"),
+    ] {
+        assert_eq!(Email::try_from(text.to_owned()).unwrap().as_str(), kept, "{text:?}");
+    }
+    // What programs that send mail read as another address, or as several.
+    for text in [
+        "<ada@example.com>",
+        "ada <ada@example.com>",
+        "\"ada\"@example.com",
+        "\"a\\da\"@example.com",
+        "a\\da@example.com",
+        "ada(x)@example.com",
+        "ada@example.com(x)",
+        "ada@[127.0.0.1]",
+        "ada,eve@example.com",
+        "eve;ada@example.com",
+        "list:ada@example.com",
+        "ada@example.com,eve@example.com",
+        "@eve.example:ada@example.com",
+        "ada@eve@example.com",
+        "ada@example.com\r\nbcc:eve@example.com",
+        "ada@example.com\0",
+        "ada\u{200b}@example.com",
+        "ada@example..com",
+    ] {
+        Email::try_from(text.to_owned()).expect_err(text);
+    }
 }

@@ -17,6 +17,7 @@ async fn heads_that_can_be_read_in_two_ways_are_refused_and_the_connection_close
     let app = TestApp::start().await;
     let login = "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
     let second = "GET /api/health HTTP/1.1\r\nHost: x\r\n\r\n";
+    let (chunked, bare) = ("Transfer-Encoding: chunked\r\n\r\n", "GET /api/health HTTP/1.1\nHost: x\n\n");
     for bad in [
         "GET /api/health HTTP/1.1\nHost: x\n\n",
         "GET /api/health HTTP/1.1\nHost: x\r\n\r\n",
@@ -39,6 +40,17 @@ async fn heads_that_can_be_read_in_two_ways_are_refused_and_the_connection_close
         &format!("{login}Content-Length: +2\r\n\r\n{{}}"),
         &format!("{login}Transfer-Encoding: identity\r\n\r\n"),
         &format!("{login}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"),
+        &format!("{login}Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
+        &format!("{login}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        &format!("{login}Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"),
+        &format!("{login}{chunked}2;a=b\n{{}}\r\n0\r\n\r\n"),
+        &format!("{login}{chunked}2;a\rb\r\n{{}}\r\n0\r\n\r\n"),
+        &format!("{login}{chunked}2\r\n{{}}\r\n0\r\n\n"),
+        &format!("{login}{chunked}2\r\n{{}}\r\n0\r\nX: y\n\r\n"),
+        &format!("{login}{chunked}2\r\n{{}}\r\n0\r\nX: y\r\n\n"),
+        &format!("{login}{chunked}2\r\n{{}}\r\n0\r\nX: y\rz\r\n\r\n"),
+        // Who takes the LF for the end of the trailers takes what follows for a request, and its body for another.
+        &format!("{login}{chunked}2\r\n{{}}\r\n0\r\nX: y\n\r\nP: /x HTTP/1.1\r\nContent-Length: 9999\r\n\r\n{bare}"),
     ] {
         let said = exchange(app.address(), format!("{bad}{second}").as_bytes()).await;
         assert_eq!(statuses(&said), ["400"], "{bad:?}: {said}");
