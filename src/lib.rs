@@ -103,6 +103,8 @@ pub mod router;
 pub mod openapi;
 /// What happens to every request.
 pub mod middleware;
+/// Whether an answer is compressed.
+pub mod content_coding;
 /// Bodies that arrive too slowly.
 pub mod body_rate;
 /// VersionBatcher of requests as RFC 9112 wants them.

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::body_rate::with_minimum_rate;
 use crate::client::{Client, Peer};
 use crate::config::Http;
+use crate::content_coding::fall_back_to_plain;
 use crate::extract::TOO_LARGE;
 use crate::problem::{Code, Problem};
 
@@ -43,6 +44,7 @@ pub fn inside(router: Router, bounds: &Http, largest_picture: usize) -> Router {
         .layer(from_fn_with_state(Arc::new(bounds.request_timeout), in_time))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(CompressionLayer::new().gzip(true))
+        .layer(from_fn(fall_back_to_plain))
 }
 
 /// Most bytes that a form may put around a picture.

@@ -10,6 +10,7 @@ use super::version_batcher::VersionBatcher;
 use super::{languages, part, responses, sql};
 use crate::cache::{Answer, Cache, Key};
 use crate::config::Menus;
+use crate::content_coding::takes_gzip;
 use crate::extract::APPLICATION_JSON;
 use crate::heavy::{Beneficiary, HeavyWork};
 use crate::ids::{CategoryId, RestaurantId};
@@ -129,16 +130,6 @@ pub fn show(answer: &Answer, wanted: &HeaderMap) -> Response {
     } else {
         (about, [kind], answer.plain.clone()).into_response()
     }
-}
-
-/// Whether `Accept-Encoding` names gzip and does not weigh it with zero.
-fn takes_gzip(wanted: &HeaderMap) -> bool {
-    let codings = wanted.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    codings.flat_map(|value| value.split(',')).any(|coding| {
-        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-        let refused = weight.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()).is_some_and(|q| q <= 0.0);
-        name.trim().eq_ignore_ascii_case("gzip") && !refused
-    })
 }
 
 /// Whether `If-None-Match` names the answer, compressed or not.

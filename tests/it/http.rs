@@ -79,6 +79,27 @@ async fn long_answers_are_compressed_for_whoever_takes_that() {
 }
 
 #[tokio::test]
+async fn whoever_takes_no_coding_at_all_gets_the_plain_bytes_and_the_true_status() {
+    let app = TestApp::start().await;
+    let stranger = app.stranger();
+    for (wanted, coding) in [
+        ("*;q=0", ""),
+        ("identity;q=0", ""),
+        ("gzip;q=0, identity;q=0", ""),
+        ("br, *;q=0", ""),
+        ("*;q=0, gzip", "gzip"),
+        ("*", "gzip"),
+        ("gzip;q=0, *", ""),
+    ] {
+        let request = stranger.request(Method::GET, "/api/openapi.json").header("accept-encoding", wanted);
+        let reply = stranger.send(request).await;
+        assert_eq!((reply.status, reply.header("content-encoding")), (200, coding), "{wanted}");
+    }
+    let request = stranger.request(Method::POST, "/api/guests").header("accept-encoding", "identity;q=0");
+    assert_eq!(stranger.send(request).await.status, 201);
+}
+
+#[tokio::test]
 async fn every_answer_carries_the_headers_that_close_doors() {
     let app = TestApp::start().await;
     for path in ["/", "/docs", "/api/health", "/api/nothing", "/console/base.css"] {

@@ -1,4 +1,5 @@
-//! What the log says of requests: every line of one carries its id, none is lost, and upgrades say what they are.
+//! What the log says of requests: every line of one carries its id, none is lost, upgrades say what they are, and no client
+//! fills it.
 
 use comanda::config::Log;
 use comanda::telemetry;
@@ -147,4 +148,26 @@ async fn failed_authentication_is_logged_with_client_user_and_request() {
     assert_eq!(told, expected.map(|line| line.map(ToOwned::to_owned)));
     let text = lines.iter().map(Value::to_string).collect::<String>();
     assert!(!text.contains(TYPED) && !text.contains("typed.into"), "what was typed is in the log");
+}
+
+#[tokio::test]
+async fn packets_of_a_client_without_a_token_fill_no_log() {
+    let (folder, guard) = begins("trace");
+    let app = TestApp::start().await;
+    let stranger = app.stranger();
+    let path = "/socket.io/?EIO=4&transport=polling";
+    let opened = stranger.get(path).await;
+    let opened: Value = serde_json::from_slice(&opened.bytes[1..]).unwrap();
+    // More than `SOCKET_BUFFER_PACKETS`, so that some of the refusals cannot be sent.
+    let packets = vec!["40/nowhere,"; 1_500].join("\u{1e}");
+    let path = format!("{path}&sid={}", opened["sid"].as_str().unwrap());
+    let posted = stranger.request(Method::POST, &path).header("content-type", "text/plain;charset=UTF-8").body(packets);
+    stranger.send(posted).await;
+    app.stop().await;
+    drop(guard);
+    let lines = lines(&folder);
+    std::fs::remove_dir_all(&folder).unwrap();
+    let of_library: Vec<_> =
+        lines.iter().filter(|line| line["target"].as_str().is_some_and(|target| target.contains("ioxide"))).collect();
+    assert_eq!(of_library, [] as [&Value; 0]);
 }

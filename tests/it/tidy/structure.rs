@@ -14,6 +14,7 @@ const SHARED: &[&str] = &[
     "client",
     "clock",
     "config",
+    "content_coding",
     "database",
     "encryption",
     "event",
