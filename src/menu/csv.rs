@@ -5,7 +5,10 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 use serde::Deserialize;
+use unicode_normalization::char::decompose_compatible;
 use utoipa::ToSchema;
+
+use crate::text::is_hidden;
 
 /// What stands between cells.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -62,9 +65,21 @@ pub struct Broken {
 /// What some spreadsheets want to see before they read a text as UTF-8.
 pub const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// What a spreadsheet takes for the beginning of a formula: the signs themselves, their full-width forms, and what some
-/// take away before they look.
-const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
+/// What a spreadsheet takes for the beginning of a formula: the signs themselves, and what some take away before they look.
+const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '−'];
+
+/// Whether a letter is one of these, or becomes one when a spreadsheet normalises its form: full width, small, raised.
+fn begins_formula(letter: char) -> bool {
+    let mut is_sign = false;
+    decompose_compatible(letter, |part| is_sign |= FORMULA.contains(&part));
+    is_sign
+}
+
+/// Whether a letter is blank or shows nothing, so that a spreadsheet may take it away before it looks; not those that end a
+/// cell or a line.
+fn is_passed_over(letter: char) -> bool {
+    !BREAKS.contains(&letter) && (letter.is_whitespace() || is_hidden(letter))
+}
 
 /// Behind these a cell may begin: a spreadsheet that expects another separator than ours does not see our quotes.
 const BREAKS: [char; 7] = [',', ';', '|', '\t', '\n', '\r', '"'];
@@ -78,10 +93,10 @@ fn formulas(text: &str) -> Vec<(usize, usize)> {
     for (place, letter) in text.char_indices() {
         let behind = place + letter.len_utf8();
         begin = match begin {
-            Some((_, 0)) if matches!(letter, ' ' | '\u{a0}') => Some((behind, 0)),
+            Some((_, 0)) if is_passed_over(letter) => Some((behind, 0)),
             Some((start, marks)) if letter == '\'' => Some((start, marks + 1)),
             start => {
-                found.extend(start.filter(|_| FORMULA.contains(&letter)));
+                found.extend(start.filter(|_| begins_formula(letter)));
                 BREAKS.contains(&letter).then_some((behind, 0))
             }
         };

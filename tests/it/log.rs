@@ -153,7 +153,7 @@ async fn failed_authentication_is_logged_with_client_user_and_request() {
 #[tokio::test]
 async fn packets_of_a_client_without_a_token_fill_no_log() {
     let (folder, guard) = begins("trace");
-    let app = TestApp::start().await;
+    let mut app = TestApp::start().await;
     let stranger = app.stranger();
     let path = "/socket.io/?EIO=4&transport=polling";
     let opened = stranger.get(path).await;
