@@ -53,7 +53,8 @@ pub fn begin(log: &Log) -> Result<Telemetry, TelemetryError> {
     Ok(Telemetry(Some(guard)))
 }
 
-/// Libraries that write down what passes through them, tokens and bodies included: only their warnings are of use.
+/// Libraries that write down what passes through them, tokens and bodies included: only their warnings are of use. Their
+/// parts (`engineioxide_core`, which writes down packets with addresses of customers) are meant as well.
 const TALKATIVE: &[&str] =
     &["engineioxide", "h2", "hyper", "redis", "reqwest", "rustls", "tokio_tungstenite", "tungstenite"];
 
@@ -64,7 +65,8 @@ const ABOUT_CLIENTS: &str = "socketioxide";
 /// Whatever `LOG_LEVEL` asks for, nothing that could hold a secret, and nothing that a client can fill the log with.
 fn is_discreet(about: &Metadata<'_>) -> bool {
     let library = about.target().split("::").next().unwrap_or_default();
-    library != ABOUT_CLIENTS && (*about.level() <= Level::WARN || !TALKATIVE.contains(&library))
+    let is_of = |name: &&str| library.strip_prefix(*name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
+    !is_of(&ABOUT_CLIENTS) && (*about.level() <= Level::WARN || !TALKATIVE.iter().any(|name| is_of(name)))
 }
 
 fn install(filter: EnvFilter, json: bool, writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static) {
