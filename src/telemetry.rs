@@ -66,7 +66,7 @@ const ABOUT_CLIENTS: &str = "socketioxide";
 fn is_discreet(about: &Metadata<'_>) -> bool {
     let library = about.target().split("::").next().unwrap_or_default();
     let is_of = |name: &&str| library.strip_prefix(*name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
-    !is_of(&ABOUT_CLIENTS) && (*about.level() <= Level::WARN || !TALKATIVE.iter().any(|name| is_of(name)))
+    !is_of(&ABOUT_CLIENTS) && (*about.level() <= Level::WARN || !TALKATIVE.iter().any(is_of))
 }
 
 fn install(filter: EnvFilter, json: bool, writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static) {
