@@ -39,7 +39,8 @@ create table menu_categories (
     constraint menu_categories_translations check (jsonb_typeof(translations) = 'object')
 );
 comment on table menu_categories is 'The sections of a menu, in the order in which they are shown.';
-create unique index menu_categories_key_key on menu_categories (restaurant_id, key) where deleted_at is null;
+-- Only rows that have a key: without statistics the planner would take this index for what is asked by id, and read all of it.
+create unique index menu_categories_key_key on menu_categories (restaurant_id, key) where deleted_at is null and key is not null;
 
 create table menu_items (
     restaurant_id   uuid        not null references restaurants on delete cascade,
@@ -95,7 +96,8 @@ comment on column menu_items.search_words is 'The words of its name, as restaura
 comment on constraint menu_items_deleted_image on menu_items is
     'A deleted item shows no image; the image is deleted with the next collection.';
 create index menu_items_category_idx on menu_items (restaurant_id, category_id, position);
-create unique index menu_items_key_key on menu_items (restaurant_id, key) where deleted_at is null;
+-- Only rows that have a key: without statistics the planner would take this index for what is asked by id, and read all of it.
+create unique index menu_items_key_key on menu_items (restaurant_id, key) where deleted_at is null and key is not null;
 create index menu_items_words_idx on menu_items using gin (array_to_tsvector(search_words)) where deleted_at is null;
 create index menu_items_tax_class_idx on menu_items (restaurant_id, tax_class) where tax_class is not null;
 create index menu_items_image_idx on menu_items (restaurant_id, image_id) where image_id is not null;

@@ -24,7 +24,9 @@ create table modifier_groups (
 );
 comment on table modifier_groups is
     'Groups of modifiers, such as sizes or extras, and how many of each group have to and may be chosen.';
-create unique index modifier_groups_key_key on modifier_groups (restaurant_id, key) where deleted_at is null;
+-- Only rows that have a key: without statistics the planner would take this index for what is asked by id, and read all of it.
+create unique index modifier_groups_key_key on modifier_groups (restaurant_id, key)
+    where deleted_at is null and key is not null;
 
 create table modifiers (
     restaurant_id   uuid        not null references restaurants on delete cascade,
@@ -65,7 +67,9 @@ create table modifiers (
 comment on table modifiers is
     'What can be chosen in a group, what it adds to the price, and how many portions are left.';
 create index modifiers_group_idx on modifiers (restaurant_id, group_id, position);
-create unique index modifiers_key_key on modifiers (restaurant_id, group_id, key) where deleted_at is null;
+-- As that of the groups.
+create unique index modifiers_key_key on modifiers (restaurant_id, group_id, key)
+    where deleted_at is null and key is not null;
 create index modifiers_tax_class_idx on modifiers (restaurant_id, tax_class) where tax_class is not null;
 
 create table item_modifier_groups (

@@ -20,7 +20,6 @@ use redis::AsyncCommands as _;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
-use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 /// What an answer is the answer to.
@@ -28,7 +27,7 @@ use uuid::Uuid;
 pub struct Key {
     /// What kind of answer; the first part of its name in Redis.
     pub kind: &'static str,
-    /// About whom: everything of one subject is forgotten together.
+    /// About which restaurant.
     pub subject: Uuid,
     /// In which language, where it depends on it.
     pub language: Option<String>,
@@ -37,13 +36,11 @@ pub struct Key {
 }
 
 impl Key {
-    fn in_redis(&self, version: i64) -> String {
-        let part = self.part.map(|part| part.simple().to_string()).unwrap_or_default();
-        format!("{}{version}:{}:{part}", self.prefix(), self.language.as_deref().unwrap_or_default())
-    }
-
-    fn prefix(&self) -> String {
-        format!("comanda:{}:{}:", self.kind, self.subject.simple())
+    /// Its name in Redis. The version is not part of it but of the value: a new version replaces the one before, and nobody has
+    /// to look for what is to be deleted.
+    fn in_redis(&self) -> String {
+        let language = self.language.as_deref().unwrap_or_default();
+        format!("comanda:{}:{}:{language}", self.kind, self.subject.simple())
     }
 }
 
@@ -166,7 +163,6 @@ pub struct Cache {
     flights: Mutex<HashMap<Key, Weak<tokio::sync::Mutex<()>>>>,
     far: Option<ConnectionManager>,
     life: Duration,
-    sweeps: TaskTracker,
 }
 
 /// How long Redis may take; past it, the answer is built.
@@ -196,7 +192,6 @@ impl Cache {
             flights: Mutex::default(),
             far,
             life,
-            sweeps: TaskTracker::new(),
         })
     }
 
@@ -277,7 +272,7 @@ impl Cache {
     async fn far(&self, key: &Key, version: i64, now: DateTime<Utc>) -> Option<Answer> {
         // A part is cut out of the whole again sooner than it is fetched.
         let far = self.far.clone().filter(|_| key.part.is_none());
-        let packed: Option<Vec<u8>> = match far?.get(key.in_redis(version)).await {
+        let packed: Option<Vec<u8>> = match far?.get(key.in_redis()).await {
             Ok(packed) => packed,
             Err(error) => {
                 tracing::warn!(%error, "Redis does not answer; the value is built without the cache");
@@ -290,51 +285,14 @@ impl Cache {
         answer.filter(|answer| answer.version >= version && now < answer.until)
     }
 
-    /// Leaves the answer for other nodes, and lets go of what it replaces.
+    /// Leaves the answer for other nodes, in the place of the version before. A node that is late may put an older one there: that
+    /// is a miss for whoever wants the newer one, who puts it there again.
     async fn send_far(&self, key: &Key, answer: &Answer, now: DateTime<Utc>) {
         let Some(mut redis) = self.far.clone().filter(|_| key.part.is_none()) else { return };
         let Ok(life) = (answer.until - now).to_std() else { return };
         let milliseconds = u64::try_from(life.min(self.life).as_millis()).unwrap_or(u64::MAX).max(1);
-        let name = key.in_redis(answer.version);
-        if let Err(error) = redis.pset_ex::<_, _, ()>(name, answer.packed(), milliseconds).await {
+        if let Err(error) = redis.pset_ex::<_, _, ()>(key.in_redis(), answer.packed(), milliseconds).await {
             tracing::warn!(%error, "Redis does not store the value");
-            return;
         }
-        let (prefix, version) = (key.prefix(), answer.version);
-        self.sweeps.spawn(async move {
-            if let Err(error) = sweep(redis, &prefix, version).await {
-                tracing::warn!(%error, "a replaced value stays in Redis until it expires");
-            }
-        });
-    }
-
-    /// Waits for what is being tidied up in Redis.
-    pub async fn close(&self) {
-        self.sweeps.close();
-        self.sweeps.wait().await;
-    }
-}
-
-/// Deletes a subject's answers of other versions: by SCAN in batches, so that Redis is never held up as by KEYS.
-async fn sweep(mut redis: ConnectionManager, prefix: &str, version: i64) -> Result<(), redis::RedisError> {
-    const BATCH: usize = 512;
-    let (mut cursor, current) = (0_u64, format!("{prefix}{version}:"));
-    loop {
-        let (next, names): (u64, Vec<String>) = redis::cmd("SCAN")
-            .arg(cursor)
-            .arg("MATCH")
-            .arg(format!("{prefix}*"))
-            .arg("COUNT")
-            .arg(BATCH)
-            .query_async(&mut redis)
-            .await?;
-        let replaced: Vec<_> = names.into_iter().filter(|name| !name.starts_with(&current)).collect();
-        if !replaced.is_empty() {
-            redis.unlink::<_, ()>(replaced).await?;
-        }
-        if next == 0 {
-            return Ok(());
-        }
-        cursor = next;
     }
 }

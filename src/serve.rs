@@ -92,7 +92,6 @@ impl Running {
         self.app.jobs.close();
         self.app.jobs.wait().await;
         let _ = self.collector.await;
-        self.app.menus.cache().close().await;
         self.app.db.close().await;
     }
 }

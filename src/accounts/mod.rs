@@ -109,10 +109,14 @@ pub struct Account {
     /// The e-mail address, in lower case.
     #[schema(example = "ada@example.com")]
     pub email: String,
+    /// A code that was sent to the address has come back. Until then the account may be somebody else's.
+    pub email_verified: bool,
     /// The display name.
     pub name: String,
     /// The phone number in E.164 format; null if there is none.
     pub phone: Option<String>,
+    /// A code that was sent to the number has come back.
+    pub phone_verified: bool,
     /// The preferred language, a BCP 47 tag.
     pub locale: String,
     /// The platform role.

@@ -3,6 +3,8 @@
 //! Coordinates are whole ten-millionths of a degree (about a centimetre), so that "on which side" is an integer and no
 //! rounding decides whether a door lies in a zone. A zone is small against the earth: edges are straight in degrees.
 
+use std::cmp::Ordering;
+
 use crate::work;
 
 /// A corner: degrees east and north, in ten-millionths.
@@ -28,11 +30,34 @@ impl Point {
     }
 }
 
-/// Twice the area of the triangle: positive if `c` lies left of the way from `a` to `b`, zero if on the line.
-fn turn(a: Point, b: Point, c: Point) -> i128 {
-    let (abx, aby) = (i128::from(b.x - a.x), i128::from(b.y - a.y));
-    let (acx, acy) = (i128::from(c.x - a.x), i128::from(c.y - a.y));
-    abx * acy - aby * acx
+/// On which side of the way from `a` to `b` the point `c` lies: 1 to the left, 0 on the line, −1 to the right.
+fn turn(a: Point, b: Point, c: Point) -> i64 {
+    let [abx, aby, acx, acy] = [b.x - a.x, b.y - a.y, c.x - a.x, c.y - a.y];
+    // Within half the earth, as the points of one ring are, the products and their difference have a place in 64 bits; wider
+    // ones are rare and take four times as long.
+    let is_near = [abx, aby, acx, acy].iter().all(|distance| i32::try_from(*distance).is_ok());
+    if is_near {
+        return (abx * acy - aby * acx).signum();
+    }
+    let [abx, aby, acx, acy] = [abx, aby, acx, acy].map(i128::from);
+    match (abx * acy).cmp(&(aby * acx)) {
+        Ordering::Less => -1,
+        Ordering::Equal => 0,
+        Ordering::Greater => 1,
+    }
+}
+
+/// The smallest and the largest of two numbers.
+fn span(a: i64, b: i64) -> (i64, i64) {
+    if a < b { (a, b) } else { (b, a) }
+}
+
+/// Whether the boxes around two edges have a point in common: most edges are far apart, and nothing else has to be asked.
+fn boxes_meet((a, b): (Point, Point), (c, d): (Point, Point)) -> bool {
+    let (west, east) = span(a.x, b.x);
+    let (south, north) = span(a.y, b.y);
+    let ((west_other, east_other), (south_other, north_other)) = (span(c.x, d.x), span(c.y, d.y));
+    west <= east_other && west_other <= east && south <= north_other && south_other <= north
 }
 
 /// Whether `p`, which lies on the line through them, lies between `a` and `b`.
@@ -42,8 +67,11 @@ fn between(a: Point, b: Point, p: Point) -> bool {
 
 /// Whether two edges have a point in common, ends included.
 fn touch((a, b): (Point, Point), (c, d): (Point, Point)) -> bool {
-    let (ca, cb) = (turn(c, d, a).signum(), turn(c, d, b).signum());
-    let (ac, ad) = (turn(a, b, c).signum(), turn(a, b, d).signum());
+    if !boxes_meet((a, b), (c, d)) {
+        return false;
+    }
+    let (ca, cb) = (turn(c, d, a), turn(c, d, b));
+    let (ac, ad) = (turn(a, b, c), turn(a, b, d));
     (ca * cb < 0 && ac * ad < 0)
         || (ca == 0 && between(c, d, a))
         || (cb == 0 && between(c, d, b))
@@ -147,8 +175,18 @@ impl Ring {
         if inside { Side::Inside } else { Side::Outside }
     }
 
+    /// Whether the two have a point in common. Only those edges of the other are looked at that reach into this one's box.
     fn meets(&self, other: &Self) -> bool {
-        self.edges().any(|edge| other.edges().any(|theirs| touch(edge, theirs)))
+        let corners = |ring: &Self| {
+            let bounds = |of: fn(&Point) -> i64| {
+                ring.0.iter().map(of).fold((i64::MAX, i64::MIN), |(least, most), one| (least.min(one), most.max(one)))
+            };
+            let ((west, east), (south, north)) = (bounds(|point| point.x), bounds(|point| point.y));
+            (Point { x: west, y: south }, Point { x: east, y: north })
+        };
+        let here = corners(self);
+        let near: Vec<_> = other.edges().filter(|edge| boxes_meet(here, *edge)).collect();
+        self.edges().any(|edge| near.iter().any(|theirs| touch(edge, *theirs)))
     }
 }
 

@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use super::invitations::{FreshInvitation, invite};
 use super::staff::Staff;
 use super::{Member, sql};
-use crate::accounts::{self, Email, UserRole};
+use crate::accounts::{self, Email, User, UserRole};
 use crate::actor::MemberRole;
 use crate::app::App;
 use crate::extract::{Body, Json, Path};
@@ -100,7 +100,8 @@ async fn add_member(
                 }
                 sql::put_member(tx, &scope, user.id, new.role).await?;
                 accounts::sql::grant_role(tx, user.id, UserRole::Staff).await?;
-                Ok(Member { user_id: user.id, email: user.email, name: user.name, role: new.role })
+                let User { id: user_id, email, email_verified, name, .. } = user;
+                Ok(Member { user_id, email, email_verified, name, role: new.role })
             })
         })
         .await?;

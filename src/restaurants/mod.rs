@@ -180,6 +180,8 @@ pub struct Member {
     pub user_id: UserId,
     /// The e-mail address of the user.
     pub email: String,
+    /// A code that was sent to the address has come back. Until then the account may be somebody else's.
+    pub email_verified: bool,
     /// The name of the user.
     pub name: String,
     /// The role at the restaurant.

@@ -168,6 +168,10 @@ async fn who_asks_somebody_to_work_there_does_not_learn_whether_they_have_an_acc
     assert_eq!(lists, [1, 2, 3]);
     let members = luigi.owner.get(&luigi.path("/members")).await.expect(200);
     assert_eq!(members["data"].as_array().unwrap().len(), 1, "nobody works here who has not accepted");
+    assert_eq!(members["data"][0]["emailVerified"], true);
+    app.does(&format!("update users set email_verified_at = null where email = '{}'", luigi.owner.email)).await;
+    let members = luigi.owner.get(&luigi.path("/members")).await.expect(200);
+    assert_eq!(members["data"][0]["emailVerified"], false);
 
     // Whoever runs the platform knows every account anyway, and puts people in their place.
     let admin = app.admin().await;

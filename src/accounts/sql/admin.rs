@@ -10,9 +10,11 @@ use crate::uow::Tx;
 pub async fn list(tx: &mut Tx, beginning: &str, page: Page) -> Result<Vec<Account>, Problem> {
     let accounts = sqlx::query_as!(
         Account,
-        "select id, email, name, phone, locale, role, disabled_at, created_at from users
+        r#"select id, email, email_verified_at is not null as "email_verified!", name, phone,
+                  phone_verified_at is not null as "phone_verified!", locale, role, disabled_at, created_at
+         from users
          where email like $1 and ($2::timestamptz is null or (created_at, id) < ($2, $3))
-         order by created_at desc, id desc limit $4",
+         order by created_at desc, id desc limit $4"#,
         beginning,
         page.after_time(),
         page.after_id(),
@@ -27,8 +29,9 @@ pub async fn list(tx: &mut Tx, beginning: &str, page: Page) -> Result<Vec<Accoun
 pub async fn lock(tx: &mut Tx, user: UserId) -> Result<Option<Account>, Problem> {
     let account = sqlx::query_as!(
         Account,
-        "select id, email, name, phone, locale, role, disabled_at, created_at from users where id = $1
-         for no key update",
+        r#"select id, email, email_verified_at is not null as "email_verified!", name, phone,
+                  phone_verified_at is not null as "phone_verified!", locale, role, disabled_at, created_at
+         from users where id = $1 for no key update"#,
         user as UserId,
     )
     .fetch_optional(tx.connection())

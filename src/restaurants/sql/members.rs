@@ -100,9 +100,9 @@ pub async fn memberships_of(tx: &mut Tx, user: UserId) -> Result<Vec<Membership>
 pub async fn members(tx: &mut Tx, scope: &RestaurantScope) -> Result<Vec<Member>, Problem> {
     let members = sqlx::query_as!(
         Member,
-        "select m.user_id, u.email, u.name, m.role
-         from memberships m join users u on u.id = m.user_id
-         where m.restaurant_id = $1 order by m.role, u.name, m.user_id",
+        r#"select m.user_id, u.email, u.email_verified_at is not null as "email_verified!", u.name, m.role
+           from memberships m join users u on u.id = m.user_id
+           where m.restaurant_id = $1 order by m.role, u.name, m.user_id"#,
         scope.restaurant() as RestaurantId,
     )
     .fetch_all(tx.connection())
@@ -136,9 +136,9 @@ pub async fn change_rank(
 ) -> Result<Option<Member>, Problem> {
     let member = sqlx::query_as!(
         Member,
-        "update memberships m set role = $3 from users u
+        r#"update memberships m set role = $3 from users u
          where m.restaurant_id = $1 and m.user_id = $2 and u.id = m.user_id
-         returning m.user_id, u.email, u.name, m.role",
+         returning m.user_id, u.email, u.email_verified_at is not null as "email_verified!", u.name, m.role"#,
         scope.restaurant() as RestaurantId,
         user as UserId,
         role as MemberRole,
