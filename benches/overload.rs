@@ -25,7 +25,7 @@ const CLOSED_LOOP: usize = 16;
 /// So many requests of a thousand place an order, unless told otherwise.
 const ORDERS: usize = 50;
 
-/// One answer.
+/// One response and how long it took.
 #[derive(Clone, Copy)]
 struct Answer {
     is_order: bool,

@@ -25,17 +25,17 @@ use crate::uow::Database;
 pub struct App {
     /// Everything that can be set.
     pub config: Config,
-    /// The database.
+    /// The database, as units of work use it.
     pub db: Database,
     /// Where time comes from.
     pub clock: Clock,
-    /// Access tokens.
+    /// Signs and verifies access tokens.
     pub tokens: Tokens,
-    /// Refresh tokens.
+    /// Signs and reads refresh tokens.
     pub refresh_tokens: RefreshTokens,
     /// Who has asked lately.
     pub callers: Callers,
-    /// Passwords.
+    /// Hashes and verifies passwords, a bounded number at once.
     pub passwords: Passwords,
     /// How many requests are worked on at once.
     pub admission: Admission,
@@ -51,7 +51,7 @@ pub struct App {
     pub outbox: Outbox,
     /// What runs beside requests; the shutdown waits for it.
     pub jobs: TaskTracker,
-    /// Pictures.
+    /// Images: decoding, storage and deletion.
     pub pictures: Pictures,
     /// Parsing what is large, planning menus.
     pub heavy: HeavyWork,

@@ -3,6 +3,11 @@
 //! Whoever reads says which version is wanted, so an answer that was overtaken by a change is never handed out,
 //! however it got here. Redis only saves work: empty, slow or gone, it is a miss. Several requests that miss the same
 //! answer build it once.
+//!
+//! Written here instead of with moka, because of three properties: an entry expires by the clock of `App`, which tests
+//! set (moka reads its own); a newer version of an answer is never replaced by an older one, and waiters of one build
+//! accept any version from theirs on (moka coalesces by key alone); and the bound in bytes holds after every insertion
+//! (moka evicts later, in batches).
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -154,7 +159,7 @@ impl Near {
     }
 }
 
-/// Finished answers.
+/// The cache of finished answers, in this process and in Redis where it is configured.
 pub struct Cache {
     near: RwLock<Near>,
     most_bytes: usize,

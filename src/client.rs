@@ -56,7 +56,7 @@ impl Client {
         Self { address }
     }
 
-    /// Its address.
+    /// The IP address the request came from, behind trusted proxies that of the forwarded header.
     pub const fn address(self) -> IpAddr {
         self.address
     }

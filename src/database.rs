@@ -35,7 +35,7 @@ pub enum DatabaseError {
     /// The server does not take the connection.
     #[error("PostgreSQL cannot be reached: {0}. Check DATABASE_URL and that the server is up")]
     Unreachable(sqlx::Error),
-    /// Too old.
+    /// The server's major version is older than the schema needs.
     #[error("PostgreSQL {0} is too old: 15 or newer is needed")]
     TooOld(String),
     /// The application's role is missing and cannot be made.
@@ -67,7 +67,7 @@ pub enum DatabaseError {
     /// The application's role could do what it must not.
     #[error("role comanda_app {0}: take that away, or row level security does not hold")]
     Privileged(&'static str),
-    /// Something else.
+    /// Any other error of PostgreSQL.
     #[error("PostgreSQL error: {0}")]
     Refused(#[from] sqlx::Error),
 }

@@ -221,14 +221,14 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// `application/json`.
+/// The content type of JSON bodies, `application/json`.
 pub const APPLICATION_JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// A JSON answer with the version of what it shows as `ETag`.
 pub struct Versioned<T> {
     /// What is shown.
     pub body: T,
-    /// Its version.
+    /// The version of the resource, sent as `ETag`.
     pub version: i64,
 }
 

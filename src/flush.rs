@@ -29,7 +29,7 @@ use tokio_util::task::TaskTracker;
 const REST: Duration = Duration::from_millis(50);
 /// Most who go on after one flush; the others wait for the next.
 const TOGETHER: usize = 4096;
-/// No connection.
+/// Marks that no connection holds the transaction.
 const NONE: u64 = 0;
 
 /// Names the connection that was open before a transaction began.
@@ -39,7 +39,7 @@ pub struct Ticket(u64);
 /// Whether what was committed after the ticket was taken is on disk; otherwise it is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durable {
-    /// It is.
+    /// The commit is on disk.
     Yes,
     /// The connection broke, or PostgreSQL did not answer.
     Unknown,

@@ -39,9 +39,9 @@ enum Place {
 enum Length {
     /// There is no body.
     Nothing,
-    /// `Content-Length`.
+    /// The number of bytes that `Content-Length` gives.
     Bytes(u64),
-    /// `Transfer-Encoding`.
+    /// Chunks, as `Transfer-Encoding: chunked` says.
     Chunked,
 }
 

@@ -164,7 +164,7 @@ ids! {
     ModifierGroupId = "mgr";
     /// An answer to it.
     ModifierId = "mod";
-    /// A picture.
+    /// Identifies an image of a restaurant or an item.
     ImageId = "img";
     /// A customer's basket at one restaurant.
     CartId = "crt";
@@ -172,7 +172,7 @@ ids! {
     QuoteId = "quo";
     /// Something off for whoever knows its code.
     CouponId = "cpn";
-    /// An order.
+    /// Identifies an order, whatever its restaurant.
     OrderId = "ord";
     /// Something that was done offline.
     SyncOperationId = "syn";

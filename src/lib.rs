@@ -68,7 +68,7 @@ pub mod events;
 pub mod guests;
 /// Who signs up and who is asking.
 pub mod accounts;
-/// The tenants.
+/// Restaurants, the tenants: profile, hours, zones, tax, members.
 pub mod restaurants;
 /// What can be ordered.
 pub mod menu;
@@ -111,7 +111,7 @@ pub mod body_rate;
 pub mod framing;
 /// Connections that can be ended from anywhere.
 pub mod severable;
-/// The listener.
+/// The TCP listener and the serving of connections.
 pub mod server;
 /// Starting and stopping.
 pub mod serve;
@@ -123,7 +123,7 @@ pub mod stored_answers;
 pub mod retention;
 /// Reaching PostgreSQL, and its schema.
 pub mod database;
-/// The configuration.
+/// The configuration, a file for each concern.
 pub mod config;
 /// Every variable of it.
 pub mod variables;
@@ -131,7 +131,7 @@ pub mod variables;
 pub mod telemetry;
 /// The books held against each other.
 pub mod check;
-/// Phone numbers.
+/// Phone numbers, parsed and kept as E.164.
 pub mod phone;
 /// What an operator does by hand.
 pub mod operator;

@@ -28,7 +28,7 @@ struct Cli {
 enum Command {
     /// Serve the API, the console and live updates
     ///
-    /// Without DATABASE_URL a private PostgreSQL runs in DATA_DIR. Pending migrations are applied first.
+    /// Without `DATABASE_URL` a private PostgreSQL runs in `DATA_DIR`. Pending migrations are applied first.
     Serve {
         /// Create demo data (fourteen restaurants in Bologna, users, weeks of orders) and run the traffic simulator
         #[arg(long)]
@@ -45,7 +45,7 @@ enum Command {
     ///
     /// It only reads, from one snapshot of the database, and can run next to a server.
     Check,
-    /// Manage users
+    /// Manage users: create them, grant roles, sign them out
     #[command(subcommand)]
     User(UserCommand),
     /// Manage offline operations of devices
@@ -95,10 +95,10 @@ enum SyncCommand {
 enum UserCommand {
     /// Create a user; the password is read from standard input
     Create {
-        /// E-mail address
+        /// E-mail address of the new user
         #[arg(long)]
         email: String,
-        /// Name
+        /// Name of the new user
         #[arg(long)]
         name: String,
         /// The role of the user
@@ -107,25 +107,25 @@ enum UserCommand {
     },
     /// Disable a user; all their sessions end at once, on running servers too
     Disable {
-        /// E-mail address
+        /// E-mail address of the user
         #[arg(long)]
         email: String,
     },
     /// Enable a user again
     Enable {
-        /// E-mail address
+        /// E-mail address of the user
         #[arg(long)]
         email: String,
     },
     /// List the sessions of a user
     Sessions {
-        /// E-mail address
+        /// E-mail address of the user
         #[arg(long)]
         email: String,
     },
     /// End one session of a user, or all, at once, on running servers too
     Revoke {
-        /// E-mail address
+        /// E-mail address of the user
         #[arg(long)]
         email: String,
         /// Only this session (`ses_…`, as `comanda user sessions` lists it); without it, all sessions
@@ -134,7 +134,7 @@ enum UserCommand {
     },
     /// Delete the second factor of a user who has lost phone and recovery codes; verify their identity first
     ResetSecondFactor {
-        /// E-mail address
+        /// E-mail address of the user
         #[arg(long)]
         email: String,
     },

@@ -50,7 +50,7 @@ pub fn inside(router: Router, bounds: &Http, largest_picture: usize) -> Router {
 /// Most bytes that a form may put around a picture.
 const FORM_AROUND_A_PICTURE: usize = 16 << 10;
 
-/// Largest bodies.
+/// The largest bodies in bytes: of most routes, of whole menus, of images.
 #[derive(Debug, Clone, Copy)]
 struct BodySizes {
     usual: usize,

@@ -184,7 +184,7 @@ pub struct Amount(i64);
 pub struct Overflow;
 
 impl Amount {
-    /// Nothing.
+    /// The amount zero, in any currency.
     pub const ZERO: Self = Self(0);
 
     /// So many minor units.
@@ -197,13 +197,13 @@ impl Amount {
         self.0
     }
 
-    /// The sum.
+    /// The sum of two amounts in minor units.
     pub fn plus(self, other: Self) -> Result<Self, Overflow> {
         work::step(1);
         self.0.checked_add(other.0).map(Self).ok_or(Overflow)
     }
 
-    /// The difference.
+    /// The difference of two amounts in minor units.
     pub fn minus(self, other: Self) -> Result<Self, Overflow> {
         work::step(1);
         self.0.checked_sub(other.0).map(Self).ok_or(Overflow)

@@ -19,25 +19,25 @@ use crate::users::admin::{self, AccountPatch};
 /// Why an operator's command did not work.
 #[derive(Debug, thiserror::Error)]
 pub enum OperatorError {
-    /// The database.
+    /// The database cannot be reached or used.
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    /// The address.
+    /// The text is no e-mail address.
     #[error("{0} is not an e-mail address")]
     Email(String),
-    /// The password.
+    /// The password does not follow the rules.
     #[error("the password {0}")]
     Password(String),
     /// Nothing came over standard input.
     #[error("no password on standard input: pipe it in, as in `printf %s \"$PASSWORD\" | comanda user create …`")]
     NoPassword,
-    /// It exists.
+    /// The address already has an account.
     #[error("{0} already has an account")]
     Exists(String),
     /// It does not.
     #[error("{0} has no account: check the spelling, or create it with `comanda user create`")]
     Unknown(String),
-    /// The session.
+    /// The text is no id of a session.
     #[error("{0} is not a session id: `comanda user sessions --email …` lists them")]
     Session(String),
     /// It has ended already, or is somebody else's.

@@ -68,12 +68,12 @@ impl Place {
         Self::new(lat?, lng?).ok()
     }
 
-    /// Degrees north.
+    /// Latitude in degrees, north is positive.
     pub const fn lat(self) -> f64 {
         self.lat
     }
 
-    /// Degrees east.
+    /// Longitude in degrees, east is positive.
     pub const fn lng(self) -> f64 {
         self.lng
     }

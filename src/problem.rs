@@ -229,7 +229,7 @@ impl Problem {
         &self.errors
     }
 
-    /// Its code.
+    /// The stable code that clients branch on.
     pub const fn code(&self) -> Code {
         self.code
     }
@@ -274,7 +274,8 @@ impl std::fmt::Display for Problem {
     }
 }
 
-/// PostgreSQL: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+/// SQLSTATE of a lock that was not granted in time, see
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 const DEADLOCK_DETECTED: &str = "40P01";
 const QUERY_CANCELED: &str = "57014";

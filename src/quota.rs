@@ -18,7 +18,7 @@ impl Quota {
         Self { count: NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN), per }
     }
 
-    /// Reads `60/1m`.
+    /// Reads a number and a time such as `60/1m`; `None` if the text is neither.
     pub fn parse(text: &str) -> Option<Self> {
         let (count, per) = text.split_once('/')?;
         let count = count.trim().parse().ok()?;

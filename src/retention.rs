@@ -30,7 +30,7 @@ type Forget = for<'t> fn(&'t mut Tx, DateTime<Utc>, i64) -> Steps<'t, u64>;
 
 /// How long the rows of a table are kept.
 pub struct Rule {
-    /// The table.
+    /// The name of the table.
     pub table: &'static str,
     /// How long after they ended.
     pub kept: fn(&Retention) -> Duration,

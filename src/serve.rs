@@ -38,19 +38,19 @@ use crate::{middleware, publish, realtime, retention};
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The database.
+    /// The database cannot be reached, migrated or used.
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    /// The address.
+    /// The address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// The routes.
+    /// The routes and the permission table do not match.
     #[error(transparent)]
     Router(#[from] RouterError),
     /// The data folder.
     #[error("the data folder {0} cannot be used: {1}. Name one this user may write to with DATA_DIR=…")]
     DataDir(String, std::io::Error),
-    /// Redis.
+    /// Redis, which holds the rate limits, cannot be set up.
     #[error(transparent)]
     Limits(#[from] limits::SharedError),
     /// The address of Redis.

@@ -120,7 +120,7 @@ macro_rules! texts {
         pub struct $name<const MAX: usize>(String);
 
         impl<const MAX: usize> $name<MAX> {
-            /// The text.
+            /// The text as it was normalised.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

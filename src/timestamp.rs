@@ -42,7 +42,7 @@ pub enum InvalidTime {
 pub struct Timestamp(DateTime<Utc>);
 
 impl Timestamp {
-    /// The instant.
+    /// The instant in UTC.
     pub const fn utc(self) -> DateTime<Utc> {
         self.0
     }
@@ -106,7 +106,7 @@ impl ToSchema for Timestamp {}
 pub struct LocalDate(NaiveDate);
 
 impl LocalDate {
-    /// The date.
+    /// The date without a time zone.
     pub const fn date(self) -> NaiveDate {
         self.0
     }

@@ -29,7 +29,7 @@ pub struct Customer {
 
 /// All of them.
 pub struct City {
-    /// Who orders.
+    /// The customers who place orders.
     pub customers: Vec<Customer>,
     /// The token of the one who owns all restaurants.
     pub owner: String,

@@ -1,7 +1,11 @@
 //! A cache of callers by session, so that not every request reads its session from the database.
 //!
-//! Entries are at most a second out of date: `revocation_listener.rs` reads every revocation from the database and removes
-//! what it affects. When the listener has not read for a few seconds, no entry is used and every request reads the database.
+//! Entries are at most a second out of date: `revocation_listener.rs` reads every revocation from the database and
+//! removes what it affects. When the listener has not read for a few seconds, no entry is used and every request reads
+//! the database.
+//!
+//! Written here instead of with moka: a session is kept only if nothing was revoked since it was read, which has to be
+//! decided under the same lock as the revocations (`epoch`); moka has no such conditional insertion.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +28,7 @@ const NEWS: usize = 256;
 /// A revocation: of one session, or of what is cached of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Revocation {
-    /// The user.
+    /// The user whose session or permissions changed.
     pub user: UserId,
     /// The session that has ended; `None`: the roles or rights of the user have changed.
     pub session: Option<SessionId>,
@@ -129,7 +133,8 @@ impl Callers {
         self.state().last_read = None;
     }
 
-    /// Subscribes to revocations from now on. A receiver that lags behind is told so and has to check every session again.
+    /// Subscribes to revocations from now on. A receiver that lags behind is told so and has to check every session
+    /// again.
     pub fn news(&self) -> broadcast::Receiver<Arc<[Revocation]>> {
         self.news.subscribe()
     }

@@ -142,9 +142,9 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// Somebody who runs the platform.
 pub struct Admin {
-    /// Who.
+    /// The signed-in administrator.
     pub caller: Caller,
-    /// Everything.
+    /// The whole platform, for statements on rows of any restaurant.
     pub scope: PlatformScope,
 }
 

@@ -34,7 +34,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 pub enum DeviceKind {
     /// Firebase Cloud Messaging: Android, iOS.
     Fcm,
-    /// A browser.
+    /// Web Push, in a browser.
     WebPush,
 }
 

@@ -42,11 +42,11 @@ pub mod totp;
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "user_role", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum UserRole {
-    /// Orders.
+    /// Orders only; what signing up makes.
     Customer,
     /// Works for a restaurant.
     Staff,
-    /// Delivers.
+    /// Has a driver profile and delivers.
     Driver,
     /// Runs the platform.
     Admin,
@@ -130,7 +130,7 @@ pub struct Account {
 /// Who is asking: a user, in a session that has not been revoked.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller {
-    /// The user.
+    /// The signed-in user.
     pub user: UserId,
     /// The session the token belongs to.
     pub session: SessionId,
@@ -152,7 +152,7 @@ pub struct Email(String);
 const QUOTED: &str = "<>()[]\\,;:\"";
 
 impl Email {
-    /// The address.
+    /// The address in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -41,7 +41,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 pub struct Locale(String);
 
 impl Locale {
-    /// The tag.
+    /// The language tag in its canonical spelling.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -164,7 +164,7 @@ pub struct Writes {
     pub name: Option<(String, Option<DateTime<Utc>>)>,
     /// Their number, or none.
     pub phone: Option<(Option<String>, Option<DateTime<Utc>>)>,
-    /// Their language.
+    /// The language, and when it was written; `None`: unchanged.
     pub locale: Option<(String, Option<DateTime<Utc>>)>,
 }
 

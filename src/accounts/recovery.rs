@@ -73,7 +73,7 @@ pub fn signed_up(email: &Email, id: UserId, is_new: bool, now: DateTime<Utc>) ->
 enum Way {
     /// To the account's phone, if number and e-mail address are confirmed; else by e-mail.
     Sms,
-    /// By e-mail.
+    /// Sends the code by e-mail.
     Email,
 }
 

@@ -33,7 +33,7 @@ pub struct RefreshTokens {
 /// What a token says, its signature checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Presented {
-    /// The session.
+    /// The session that the token names.
     pub session: SessionId,
     /// Its number when the token was made.
     pub counter: i32,
@@ -83,7 +83,7 @@ fn sign(secret: &SecretString, claim: &[u8]) -> Option<Hmac<Sha256>> {
 /// Where a session stands.
 #[derive(Debug, Clone, Copy)]
 pub struct Standing {
-    /// Its number.
+    /// Number of the session's current refresh token.
     pub counter: i32,
     /// The highest number whose access token was used.
     pub confirmed: i32,

@@ -50,7 +50,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[serde(rename_all = "camelCase")]
 #[schema(as = SecondFactorChallenge)]
 pub struct SecondFactorNeeded {
-    /// Always true.
+    /// Always true: the sign-in goes on with a second factor.
     #[schema(example = true)]
     second_factor_required: bool,
     /// Send it with the code to `POST /api/auth/second-factor`.
@@ -75,7 +75,7 @@ pub async fn ask(app: &App, user: UserId, password_hash: String) -> Result<Secon
 
 /// A code of the authenticator app, or a recovery code.
 pub enum Given {
-    /// Six digits.
+    /// A code of the authenticator app, six digits.
     Code(String),
     /// In capitals, without hyphen.
     RecoveryCode(String),

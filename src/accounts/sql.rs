@@ -21,15 +21,15 @@ pub mod sessions;
 
 /// A user about to be written.
 pub struct NewUser<'a> {
-    /// Its id.
+    /// The new user's id.
     pub id: UserId,
-    /// Its address.
+    /// The new user's e-mail address.
     pub email: &'a Email,
     /// Argon2id in PHC form.
     pub password_hash: &'a str,
     /// As they want to be called.
     pub name: &'a str,
-    /// E.164.
+    /// Phone number in E.164; `None`: none was given.
     pub phone: Option<&'a str>,
     /// CUSTOMER, unless an operator or the demo city says otherwise.
     pub role: UserRole,
@@ -59,7 +59,7 @@ pub async fn insert(tx: &mut Tx, user: &NewUser<'_>) -> Result<bool, Problem> {
 
 /// A user and the hash of their password.
 pub struct Credentials {
-    /// The user.
+    /// The user that the address belongs to.
     pub user: User,
     /// Argon2id in PHC form.
     pub password_hash: String,
@@ -140,7 +140,7 @@ pub async fn set_password(tx: &mut Tx, user: UserId, hash: &str) -> Result<(), P
     Ok(())
 }
 
-/// One user.
+/// Reads one user; `None`: there is none with this id.
 pub async fn get(tx: &mut Tx, user: UserId) -> Result<Option<User>, Problem> {
     let user = sqlx::query_as!(
         User,

@@ -50,9 +50,9 @@ impl Key {
 pub struct Claims {
     iss: String,
     aud: String,
-    /// The user.
+    /// The id of the user.
     pub sub: UserId,
-    /// The session.
+    /// The id of the session.
     pub sid: SessionId,
     /// How often the session had been refreshed when the token was made.
     pub cnt: i32,

@@ -19,11 +19,11 @@ use crate::restaurants::tax::{Portion, TaxClass};
 pub struct UnpricedLine {
     /// What the client calls the line.
     pub key: String,
-    /// What.
+    /// The item, whether or not it is still on the menu.
     pub item_id: ItemId,
     /// Its name now.
     pub name: String,
-    /// How many.
+    /// The number of portions.
     pub quantity: i32,
     /// What one costs now, without modifiers.
     pub price: Amount,
@@ -35,7 +35,7 @@ pub struct UnpricedLine {
     pub asked: Vec<ModifierGroupId>,
     /// A wish of the customer's.
     pub note: Option<String>,
-    /// Switched on.
+    /// Whether the item is switched on.
     pub available: bool,
     /// Served at this hour.
     pub in_time: bool,
@@ -57,11 +57,11 @@ pub struct UnpricedLine {
 pub struct StoredLine {
     /// What the client calls the line.
     pub key: String,
-    /// What.
+    /// The item of the line.
     pub item_id: ItemId,
     /// Its name now.
     pub name: String,
-    /// How many.
+    /// The number of portions.
     pub quantity: i32,
     /// What was chosen, as the customer wants it.
     pub choices: Vec<Choice>,

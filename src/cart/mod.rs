@@ -38,9 +38,9 @@ pub const MOST_TAKEN_OUT: i64 = 200;
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "cart_status", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CartStatus {
-    /// Not yet.
+    /// No order has been placed from it.
     Open,
-    /// It has.
+    /// An order was placed from it.
     Ordered,
 }
 
@@ -60,7 +60,7 @@ impl TryFrom<i64> for Quantity {
 }
 
 impl Quantity {
-    /// The number.
+    /// The number of portions, 1 to 99.
     pub const fn get(self) -> u16 {
         self.0
     }
@@ -73,7 +73,7 @@ impl Quantity {
 pub enum Obstacle {
     /// Not on the menu any more.
     Deleted,
-    /// Switched off.
+    /// The item or a modifier is switched off.
     Unavailable,
     /// Not served at this hour.
     NotNow,
@@ -126,7 +126,7 @@ pub struct CartLine {
     pub note: Option<String>,
     /// Whether the line could be ordered now.
     pub orderable: bool,
-    /// Why not.
+    /// Why the line cannot be ordered; absent: it can.
     pub reason: Option<Obstacle>,
     /// For `out_of_stock`: what is short, summed over all lines of the cart.
     pub shortages: Vec<Shortage>,

@@ -29,7 +29,7 @@ pub enum Owner {
 pub struct Shopper {
     /// The restaurant, as they meet it.
     pub scope: RestaurantScope,
-    /// Who.
+    /// The user or guest whose cart it is.
     pub owner: Owner,
     /// How long a guest lives on after a write.
     guest_life: TimeDelta,

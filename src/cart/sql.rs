@@ -28,9 +28,9 @@ use known::{held_against_the_menu, named};
 /// A cart without its lines.
 #[derive(Debug, Clone)]
 pub struct CartRow {
-    /// Its id.
+    /// The cart's id.
     pub id: CartId,
-    /// Whose restaurant.
+    /// The restaurant the cart is for.
     pub restaurant_id: RestaurantId,
     /// OPEN or ORDERED.
     pub status: CartStatus,
@@ -59,7 +59,7 @@ impl CartRow {
 /// An open cart without its lines.
 #[derive(Debug, Clone, Copy)]
 pub struct OpenCart {
-    /// Its id.
+    /// The cart's id.
     pub id: CartId,
     /// Grows with every change.
     pub version: i64,
@@ -243,13 +243,13 @@ pub async fn priced(
 /// A line as a customer wants it.
 #[derive(Debug, Clone)]
 pub struct RequestedLine {
-    /// What.
+    /// The item of the line.
     pub item_id: ItemId,
-    /// How many.
+    /// The number of portions.
     pub quantity: i32,
     /// What was chosen.
     pub choices: Vec<Choice>,
-    /// A wish.
+    /// A note to the kitchen; `None`: none.
     pub note: Option<String>,
 }
 

@@ -15,21 +15,25 @@ pub struct Accounts {
     pub jwt_secret: Option<SecretString>,
     /// `JWT_REFRESH_SECRET`; `None`: made once and kept in the data folder.
     pub jwt_refresh_secret: Option<SecretString>,
-    /// `JWT_SECRET_PREVIOUS`.
+    /// `JWT_SECRET_PREVIOUS`: the `JWT_SECRET` before this one: its access tokens are still taken. Remove it once they
+    /// have ended (`JWT_EXPIRES_IN`).
     pub jwt_secret_previous: Option<SecretString>,
-    /// `JWT_REFRESH_SECRET_PREVIOUS`.
+    /// `JWT_REFRESH_SECRET_PREVIOUS`: the `JWT_REFRESH_SECRET` before this one: its refresh tokens are still taken.
+    /// Remove it after `JWT_REFRESH_EXPIRES_IN`.
     pub jwt_refresh_secret_previous: Option<SecretString>,
     /// `SEAL_SECRET`; `None`: made once and kept in the data folder.
     pub seal_secret: Option<SecretString>,
-    /// `JWT_EXPIRES_IN`.
+    /// `JWT_EXPIRES_IN`: life of an access token: 500ms, 30s, 15m, 12h, 7d.
     pub access_life: Duration,
     /// How long sessions live.
     pub sessions: SessionLives,
     /// `GUEST_LIFE`: without a write to a cart.
     pub guest_life: Duration,
-    /// `SESSION_CACHE`.
+    /// `SESSION_CACHE`: sessions whose user is kept in memory for up to a minute (1 to 1000000); revocations reach it
+    /// at once.
     pub session_cache: usize,
-    /// `PUSH_MAX_DEVICES`.
+    /// `PUSH_MAX_DEVICES`: most devices of one user that get push notifications (1 to 200); of more, the one
+    /// registered longest ago is removed.
     pub max_push_devices: i64,
     /// `ADDRESS_MAX`.
     pub max_addresses: i64,
@@ -37,11 +41,13 @@ pub struct Accounts {
     pub max_sessions: i64,
     /// `ADMIN_SECOND_FACTOR`: an administrator without a second factor may only set one up.
     pub admin_second_factor: bool,
-    /// `PASSWORD_HASHES_AT_ONCE`.
+    /// `PASSWORD_HASHES_AT_ONCE`: passwords hashed at once, 19 MiB each; auto: half the cores.
     pub hashes_at_once: usize,
-    /// `PASSWORD_HASHES_WAITING`.
+    /// `PASSWORD_HASHES_WAITING`: further hashes that may wait; beyond that the answer is 503. auto: 16 in
+    /// production, 64 in development.
     pub hashes_waiting: usize,
-    /// `PASSWORD_HASH_WAIT`.
+    /// `PASSWORD_HASH_WAIT`: how long a request may wait for its hash before the answer is 503. auto: 200ms in
+    /// production, 5s in development.
     pub hash_wait: Duration,
 }
 

@@ -13,41 +13,48 @@ use crate::client::Forwarding;
 /// The listener and its bounds.
 #[derive(Debug, Clone)]
 pub struct Http {
-    /// `HOST`.
+    /// `HOST`: address to listen on; 0.0.0.0 for all interfaces.
     pub host: IpAddr,
-    /// `PORT`.
+    /// `PORT`: port to listen on; 0 takes a free one.
     pub port: u16,
-    /// `MAX_BODY_BYTES`.
+    /// `MAX_BODY_BYTES`: largest request body, in bytes (1024 to 67108864).
     pub max_body_bytes: usize,
-    /// `MENU_MAX_BYTES`.
+    /// `MENU_MAX_BYTES`: largest whole menu that may be sent, in bytes (1024 to 67108864).
     pub max_menu_bytes: usize,
-    /// `MAX_CONNECTIONS`.
+    /// `MAX_CONNECTIONS`: connections open at once; further ones wait in the listener's queue.
     pub max_connections: usize,
-    /// `MAX_CONNECTIONS_PER_ADDRESS`.
+    /// `MAX_CONNECTIONS_PER_ADDRESS`: connections open at once from one address (IPv6: one /64); proxies of
+    /// `TRUSTED_PROXIES` aside. auto: 200 in production, `MAX_CONNECTIONS` in development.
     pub max_connections_per_address: usize,
-    /// `MAX_HEADER_BYTES`.
+    /// `MAX_HEADER_BYTES`: largest request line and headers together, in bytes (1024 to 1048576); at most 100
+    /// headers. Beyond: 431.
     pub max_header_bytes: usize,
-    /// `HEADER_TIMEOUT`.
+    /// `HEADER_TIMEOUT`: a client that has not sent its headers by then is disconnected.
     pub header_timeout: Duration,
-    /// `STALL_TIMEOUT`.
+    /// `STALL_TIMEOUT`: a client that takes nothing of what is sent to it for so long is disconnected (on Linux),
+    /// sockets included.
     pub stall_timeout: Duration,
     /// `BODY_MIN_RATE`, in bytes a second.
     pub body_min_rate: u32,
-    /// `REQUEST_TIMEOUT`.
+    /// `REQUEST_TIMEOUT`: a request that has not been answered by then gets 408.
     pub request_timeout: Duration,
-    /// `SHUTDOWN_TIMEOUT`.
+    /// `SHUTDOWN_TIMEOUT`: how long requests in flight may take after SIGTERM.
     pub shutdown_timeout: Duration,
-    /// `HEAVY_WORK_AT_ONCE`.
+    /// `HEAVY_WORK_AT_ONCE`: bodies beyond 64 kB that are parsed, and menus that are planned or written down, at once
+    /// (1 to 256); half of it for one restaurant, or one network.
     pub heavy_at_once: usize,
-    /// `HEAVY_WORK_WAITING`.
+    /// `HEAVY_WORK_WAITING`: and how many wait for it, a third of all for one restaurant, or one network; further
+    /// ones get 503 (0 to 10000).
     pub heavy_waiting: usize,
-    /// `PUBLIC_URL`.
+    /// `PUBLIC_URL`: where clients reach this server. With https, answers carry Strict-Transport-Security.
     pub public_url: Option<String>,
-    /// `CORS_ORIGINS`.
+    /// `CORS_ORIGINS`: pages on these origins may call the API and open sockets from a browser. Not set: only pages
+    /// of this server.
     pub cors_origins: Vec<HeaderValue>,
-    /// `TRUSTED_PROXIES`.
+    /// `TRUSTED_PROXIES`: addresses of your own proxies; only what they forward about the client is believed. Not
+    /// set: nobody's.
     pub trusted_proxies: Vec<IpNet>,
-    /// `FORWARDED_HEADER`.
+    /// `FORWARDED_HEADER`: the header those proxies write: x-forwarded-for or forwarded. The other is not read.
     pub forwarding: Forwarding,
 }
 

@@ -11,11 +11,11 @@ use super::source::Reader;
 /// Where images go.
 #[derive(Debug, Clone)]
 pub struct Cloudinary {
-    /// `CLOUDINARY_CLOUD_NAME`.
+    /// `CLOUDINARY_CLOUD_NAME`: Cloudinary's cloud name.
     pub cloud_name: String,
-    /// `CLOUDINARY_API_KEY`.
+    /// `CLOUDINARY_API_KEY`: Cloudinary's API key.
     pub api_key: String,
-    /// `CLOUDINARY_API_SECRET`.
+    /// `CLOUDINARY_API_SECRET`: Cloudinary's API secret.
     pub api_secret: SecretString,
 }
 
@@ -24,27 +24,27 @@ pub struct Cloudinary {
 pub struct Images {
     /// `IMAGE_DIR`; `None`: `images` in the data folder.
     pub dir: Option<PathBuf>,
-    /// `IMAGE_MAX_BYTES`.
+    /// `IMAGE_MAX_BYTES`: largest picture that may be sent, in bytes (1024 to 33554432).
     pub max_bytes: usize,
-    /// `IMAGE_MAX_PIXELS`.
+    /// `IMAGE_MAX_PIXELS`: most pixels of a picture that is sent, four bytes of memory each (1024 to 100000000).
     pub max_pixels: u32,
-    /// `IMAGE_DECODES_AT_ONCE`.
+    /// `IMAGE_DECODES_AT_ONCE`: pictures decoded at once, outside the threads that answer (1 to 64).
     pub decodes_at_once: usize,
-    /// `IMAGE_DECODE_QUEUE`.
+    /// `IMAGE_DECODE_QUEUE`: pictures that wait to be decoded; more are answered with 503 (0 to 1024).
     pub queue: usize,
     /// `IMAGE_MAX_STORED`, of one restaurant.
     pub max_stored: i64,
     /// `IMAGE_KEEP_IDLE`.
     pub grace: Duration,
-    /// `IMAGE_COLLECT_INTERVAL`.
+    /// `IMAGE_COLLECT_INTERVAL`: how often pictures that nothing shows are looked for.
     pub collect_every: Duration,
-    /// `IMAGE_PROVIDER_TIMEOUT`.
+    /// `IMAGE_PROVIDER_TIMEOUT`: how long one call to Cloudinary may take; it is tried three times.
     pub provider_timeout: Duration,
-    /// `CLOUDINARY_BASE_URL`.
+    /// `CLOUDINARY_BASE_URL`: where Cloudinary takes pictures; https, or http on this machine.
     pub cloudinary_base_url: String,
-    /// `CLOUDINARY_DELIVERY_URL`.
+    /// `CLOUDINARY_DELIVERY_URL`: where Cloudinary shows pictures.
     pub cloudinary_delivery_url: String,
-    /// `CLOUDINARY_SIGNATURE`.
+    /// `CLOUDINARY_SIGNATURE`: the hash that Cloudinary's account signs with: sha1 or sha256.
     pub cloudinary_signature: Signature,
 }
 

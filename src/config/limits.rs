@@ -23,25 +23,33 @@ pub struct Limits {
     pub writes_per_network: Option<Quota>,
     /// `RATE_LIMIT_REPEATS`, of a user; a network has ten times as many.
     pub repeats: Quota,
-    /// `MESSAGES_PER_NUMBER`.
+    /// `MESSAGES_PER_NUMBER`: codes and notices to one phone number or, where they are asked for by hand, one
+    /// address. auto: 10/24h. Beyond: 429, or by e-mail.
     pub messages_per_number: Quota,
-    /// `MESSAGES_PER_ACCOUNT`.
+    /// `MESSAGES_PER_ACCOUNT`: codes that one account asks for. auto: 20/24h. Beyond: 429.
     pub messages_per_account: Quota,
-    /// `MESSAGES_PER_NETWORK`.
+    /// `MESSAGES_PER_NETWORK`: codes that one network (IPv6: /64) asks for. auto: 200/24h in production, 20000/24h in
+    /// development. Beyond: 429.
     pub messages_per_network: Quota,
-    /// `COUPON_GUESSES_PER_NETWORK`.
+    /// `COUPON_GUESSES_PER_NETWORK`: codes of coupons that nobody has, tried by all accounts of one network (IPv6:
+    /// /64) together; for one account it is 20/15m. auto: 100/15m in production, 10000/15m in development. Beyond:
+    /// 429.
     pub coupon_guesses_per_network: Quota,
-    /// `PASSWORD_GUESSES_PER_NETWORK`.
+    /// `PASSWORD_GUESSES_PER_NETWORK`: wrong passwords from one network (IPv6: /64), of all accounts together;
+    /// devices that have signed in before are not held by it. auto: 200/1h in production, 20000/1h in development.
+    /// Beyond: 429.
     pub password_guesses_per_network: Quota,
-    /// `SECOND_FACTOR_GUESSES_PER_NETWORK`.
+    /// `SECOND_FACTOR_GUESSES_PER_NETWORK`: wrong codes of second factors from one network, of all accounts together;
+    /// for one account it is 20/24h. auto: 100/24h in production, 10000/24h in development. Beyond: 429.
     pub second_factor_guesses_per_network: Quota,
-    /// `SIGN_UPS_PER_NETWORK`.
+    /// `SIGN_UPS_PER_NETWORK`: accounts asked for from one network, whether or not the address is new. auto: 500/24h
+    /// in production, 50000/24h in development. Beyond: 429.
     pub sign_ups_per_network: Quota,
     /// `GUESTS_PER_NETWORK`.
     pub guests_per_network: Quota,
     /// `SYNC_DEVICES_PER_NETWORK`.
     pub sync_devices_per_network: Quota,
-    /// `REDIS_OPERATION_TIMEOUT`.
+    /// `REDIS_OPERATION_TIMEOUT`: how long a limit waits for Redis before this node counts by itself.
     pub redis_timeout: Duration,
 }
 

@@ -20,7 +20,6 @@ mod log;
 mod menus;
 mod orders;
 mod postgres;
-mod providers;
 mod retention;
 mod sockets;
 mod source;
@@ -44,6 +43,7 @@ pub use source::Source;
 pub use sync::Sync;
 pub use tenants::Tenants;
 
+use crate::variables::UNREAD;
 use source::Reader;
 
 /// How careful the start is.
@@ -58,27 +58,28 @@ pub enum Mode {
 /// Everything that can be set.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `MODE`.
+    /// `MODE`: development, or production: then missing or weak secrets stop the start.
     pub mode: Mode,
-    /// `DATA_DIR`.
+    /// `DATA_DIR`: folder for the private PostgreSQL and for secrets that were not set.
     pub data_dir: PathBuf,
     /// Tokens and passwords.
     pub accounts: Accounts,
-    /// The listener.
+    /// The HTTP listener: address, connections, bodies, time limits.
     pub http: Http,
     /// How often somebody may ask.
     pub limits: Limits,
-    /// The database.
+    /// PostgreSQL: connection, pool, time limits.
     pub postgres: Postgres,
-    /// `REDIS_URL`.
+    /// `REDIS_URL`: Redis 7 or newer, for several nodes: they wake each other through it. Not set: through
+    /// PostgreSQL.
     pub redis_url: Option<SecretString>,
-    /// Live updates.
+    /// Live updates over Socket.IO and the event relay.
     pub sockets: Sockets,
-    /// Menus.
+    /// Menus: cache and largest sizes.
     pub menus: Menus,
     /// Drivers and their bounds.
     pub delivery: Delivery,
-    /// Orders.
+    /// Orders, quotes and carts.
     pub orders: Orders,
     /// What one restaurant may keep.
     pub tenants: Tenants,
@@ -86,16 +87,12 @@ pub struct Config {
     pub sync: Sync,
     /// How long rows are kept.
     pub retention: Retention,
-    /// Pictures.
+    /// Images: limits, storage and collection.
     pub images: Images,
-    /// Logs.
+    /// What is logged, how and where.
     pub log: Log,
-    /// Images.
+    /// Cloudinary's account; `None`: images are stored on disk.
     pub cloudinary: Option<Cloudinary>,
-    /// Pushes.
-    pub firebase: Option<Firebase>,
-    /// Text messages.
-    pub twilio: Option<Twilio>,
 }
 
 /// All that is wrong with the configuration, one line each.
@@ -120,6 +117,12 @@ impl Config {
         let mut faults = reader.faults;
         config.check_secrets(&mut faults);
         config.check_urls(&mut faults);
+        faults.extend(
+            UNREAD
+                .iter()
+                .filter(|variable| source.get(variable.name).is_some())
+                .map(|variable| format!("{} is set, but {}: remove the variable", variable.name, variable.instead)),
+        );
         if faults.is_empty() { Ok(config) } else { Err(Faults(faults)) }
     }
 
@@ -161,12 +164,6 @@ impl Config {
             cloudinary: reader
                 .group(["CLOUDINARY_CLOUD_NAME", "CLOUDINARY_API_KEY", "CLOUDINARY_API_SECRET"])
                 .map(|[cloud_name, api_key, secret]| Cloudinary { cloud_name, api_key, api_secret: secret.into() }),
-            firebase: reader
-                .group(["FIREBASE_PROJECT_ID", "FIREBASE_CLIENT_EMAIL", "FIREBASE_PRIVATE_KEY"])
-                .map(|[project_id, client_email, key]| Firebase { project_id, client_email, private_key: key.into() }),
-            twilio: reader.group(["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER"]).map(
-                |[account_sid, token, phone_number]| Twilio { account_sid, auth_token: token.into(), phone_number },
-            ),
         }
     }
 

@@ -8,15 +8,18 @@ use super::source::Reader;
 /// Orders and their bounds.
 #[derive(Debug, Clone, Copy)]
 pub struct Orders {
-    /// `ORDER_ACCEPT_WITHIN`.
+    /// `ORDER_ACCEPT_WITHIN`: how long a restaurant has to answer an order (acceptBy) before the system cancels it,
+    /// where it has no acceptMinutes of its own (1m to 2h).
     pub accept_within: Duration,
-    /// `ORDER_SWEEP_INTERVAL`.
+    /// `ORDER_SWEEP_INTERVAL`: how often each node looks for orders past acceptBy (10ms to 1m): so late may a
+    /// cancellation be.
     pub sweep_interval: Duration,
-    /// `ORDER_LONGEST_DELAY`.
+    /// `ORDER_LONGEST_DELAY`: how far ahead a later promise may lie (1m to 24h).
     pub longest_delay: Duration,
-    /// `ORDER_BULK_MAX`.
+    /// `ORDER_BULK_MAX`: most orders of one bulk status update (1 to 1000).
     pub bulk_max: usize,
-    /// `CART_MAX_CHOICES`.
+    /// `CART_MAX_CHOICES`: most chosen modifiers of a cart, or of an order or a quote from lines, all lines together
+    /// and nested ones included (100 to 10000).
     pub max_choices: usize,
     /// `CART_MAX_OPEN`, of one customer.
     pub max_open_carts: i64,
@@ -29,7 +32,8 @@ pub struct Orders {
     /// Of one customer: `ORDER_MAX_OPEN`, `ORDER_MAX_SCHEDULED`, `ORDER_MAX_RECENT`.
     pub of_customer: OrderLimits,
     /// Of all customers of a network: `ORDER_MAX_OPEN_PER_NETWORK`, `ORDER_MAX_SCHEDULED_PER_NETWORK`,
-    /// `ORDER_MAX_RECENT_PER_NETWORK`.
+    /// `ORDER_MAX_RECENT_PER_NETWORK`: the same of orders within an hour. auto: 600 in production, off in
+    /// development.
     pub of_network: OrderLimits,
 }
 

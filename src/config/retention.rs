@@ -7,19 +7,22 @@ use super::source::Reader;
 /// How long what grows by being used is kept, and how often somebody looks.
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
-    /// `RETENTION_INTERVAL`.
+    /// `RETENTION_INTERVAL`: how often each node looks for rows that are too old; one at a time removes them (1s to
+    /// 24h).
     pub interval: Duration,
-    /// `IDEMPOTENCY_KEY_RETENTION`.
+    /// `IDEMPOTENCY_KEY_RETENTION`: how long a repeated Idempotency-Key is answered with the stored answer (1d to
+    /// 3650d).
     pub idempotency_keys: Duration,
     /// Of one user: `STORED_ANSWERS_MAX`, `STORED_ANSWERS_MAX_BYTES`.
     pub stored_answers: StoredAnswersLimit,
     /// `SYNC_RETENTION`.
     pub sync_operations: Duration,
-    /// `SYNC_DEVICE_RETENTION`.
+    /// `SYNC_DEVICE_RETENTION`: how long after its last batch the numbers of a device's operations stay known (1d to
+    /// 3650d).
     pub sync_devices: Duration,
-    /// `SESSION_RETENTION`.
+    /// `SESSION_RETENTION`: how long a session is kept after it expired (1d to 3650d).
     pub sessions: Duration,
-    /// `NOTIFICATION_RETENTION`.
+    /// `NOTIFICATION_RETENTION`: how long notifications and their deliveries are kept (1d to 3650d).
     pub notifications: Duration,
 }
 

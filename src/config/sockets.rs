@@ -9,31 +9,39 @@ use crate::quota::Quota;
 /// Socket.IO and its bounds.
 #[derive(Debug, Clone)]
 pub struct Sockets {
-    /// `SOCKET_MAX_MESSAGE_BYTES`.
+    /// `SOCKET_MAX_MESSAGE_BYTES`: largest Socket.IO message from a client, over polling and WebSocket alike.
     pub max_message_bytes: usize,
-    /// `SOCKET_MAX_ROOMS`.
+    /// `SOCKET_MAX_ROOMS`: rooms one socket may join.
     pub max_rooms: usize,
-    /// `SOCKET_EVENTS`.
+    /// `SOCKET_EVENTS`: messages one socket may send, as `RATE_LIMIT_AUTH` counts. auto: 100/5s in production (as many
+    /// at once as it may have rooms, then 20 a second), 60000/1m in development.
     pub events: Quota,
-    /// `SOCKET_MAX_PER_USER`.
+    /// `SOCKET_MAX_PER_USER`: sockets one user may have open on one node (1 to 1000000). auto: 10 in production,
+    /// `MAX_CONNECTIONS` in development.
     pub max_per_user: usize,
-    /// `SOCKET_MAX_PER_ADDRESS`.
+    /// `SOCKET_MAX_PER_ADDRESS`: sockets open on one node from one address (IPv6: one /64), 1 to 1000000; proxies of
+    /// `TRUSTED_PROXIES` aside. auto: 50 in production, `MAX_CONNECTIONS` in development.
     pub max_per_address: usize,
-    /// `SOCKET_MAX_SESSIONS`.
+    /// `SOCKET_MAX_SESSIONS`: engine.IO sessions open at once on one node, signed in or not (1 to 1000000); further
+    /// handshakes are answered 503. auto: `MAX_CONNECTIONS`.
     pub max_sessions: usize,
-    /// `SOCKET_MAX_SESSIONS_PER_ADDRESS`.
+    /// `SOCKET_MAX_SESSIONS_PER_ADDRESS`: the same from one address (IPv6: one /64), 1 to 2000000; further handshakes
+    /// are answered 429. auto: twice `SOCKET_MAX_PER_ADDRESS`, at least 100.
     pub max_sessions_per_address: usize,
-    /// `SOCKET_MAX_PENDING`.
+    /// `SOCKET_MAX_PENDING`: of `SOCKET_MAX_SESSIONS`: sessions that are not signed in (1 to 1000000); further
+    /// handshakes are answered 503. auto: a quarter.
     pub max_pending: usize,
-    /// `SOCKET_MAX_PENDING_PER_ADDRESS`.
+    /// `SOCKET_MAX_PENDING_PER_ADDRESS`: the same from one address (1 to 1000000); further handshakes are answered
+    /// 429. auto: `SOCKET_MAX_PER_ADDRESS`, at least 50.
     pub max_pending_per_address: usize,
-    /// `SOCKET_BUFFER_PACKETS`.
+    /// `SOCKET_BUFFER_PACKETS`: packets waiting for a slow client; beyond that it is disconnected and resumes with
+    /// `after`.
     pub buffer_packets: usize,
-    /// `SOCKET_CONNECT_TIMEOUT`.
+    /// `SOCKET_CONNECT_TIMEOUT`: a session that has not signed in by then, or has signed out for so long, is closed.
     pub connect_timeout: Duration,
-    /// `EVENT_POLL_INTERVAL`.
+    /// `EVENT_POLL_INTERVAL`: the safety net under wake-ups: how often the event log is looked at anyway.
     pub poll_interval: Duration,
-    /// `EVENT_RING`.
+    /// `EVENT_RING`: recent events kept in memory for sockets that join or come back.
     pub ring: usize,
 }
 

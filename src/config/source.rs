@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use super::Faults;
 use crate::clock::parse_duration;
-use crate::variables::VARIABLES;
+use crate::variables::{UNREAD, VARIABLES};
 
 /// Where values come from.
 #[derive(Debug, Clone, Default)]
@@ -33,10 +33,8 @@ impl Source {
                 values.insert(name, value);
             }
         }
-        values.extend(VARIABLES.iter().filter_map(|variable| {
-            let value = std::env::var(variable.name).ok()?;
-            Some((variable.name.to_owned(), value))
-        }));
+        let names = VARIABLES.iter().map(|variable| variable.name).chain(UNREAD.iter().map(|variable| variable.name));
+        values.extend(names.filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?))));
         Ok(Self { values })
     }
 

@@ -7,19 +7,22 @@ use super::source::Reader;
 /// What phones bring from offline, and its bounds.
 #[derive(Debug, Clone, Copy)]
 pub struct Sync {
-    /// `SYNC_MAX_OPS`.
+    /// `SYNC_MAX_OPS`: most operations of one batch (1 to 1000).
     pub max_ops: usize,
-    /// `SYNC_MAX_WAITING`.
+    /// `SYNC_MAX_WAITING`: most operations of one device that wait, for an earlier one or to be tried again (1 to
+    /// 100000).
     pub max_waiting: i64,
-    /// `SYNC_MAX_DEVICES`.
+    /// `SYNC_MAX_DEVICES`: most devices of one user that synchronise (1 to 1000).
     pub max_devices: i64,
-    /// `SYNC_LEASE`.
+    /// `SYNC_LEASE`: a worker that has not been heard of for so long is taken for dead, and another goes on (1s to
+    /// 20s).
     pub lease: Duration,
-    /// `SYNC_POLL_INTERVAL`.
+    /// `SYNC_POLL_INTERVAL`: how often each node looks for operations that nobody works on (10ms to 5s).
     pub poll_interval: Duration,
-    /// `SYNC_ATTEMPTS`.
+    /// `SYNC_ATTEMPTS`: an operation that broke so often waits for an operator (1 to 100).
     pub attempts: i32,
-    /// `SYNC_RETRY_AFTER`.
+    /// `SYNC_RETRY_AFTER`: rest before a failed operation is tried again, doubled each time up to a minute (10ms to
+    /// 1m).
     pub retry_after: Duration,
 }
 

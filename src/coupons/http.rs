@@ -1,4 +1,4 @@
-//! `/api/restaurants/{restaurantId}/coupons`.
+//! Routes of a restaurant's coupons, below `/api/restaurants/{restaurantId}/coupons`.
 
 use std::sync::Arc;
 

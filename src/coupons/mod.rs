@@ -26,7 +26,7 @@ pub mod sql;
 pub struct CouponCode(String);
 
 impl CouponCode {
-    /// The capitals.
+    /// The code in capital letters.
     pub fn as_str(&self) -> &str {
         &self.0
     }

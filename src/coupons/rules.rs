@@ -12,7 +12,7 @@ use crate::problem::{Code, Problem};
 /// A coupon somebody wants to use, and how often they have.
 #[derive(Debug, Clone)]
 pub struct CouponState {
-    /// The coupon.
+    /// The coupon that was found for the code.
     pub coupon: Coupon,
     /// Orders of theirs that use it and have not been cancelled.
     pub used: i64,
@@ -25,7 +25,7 @@ pub struct Purchase {
     pub items: Amount,
     /// What bringing it costs; `None`: nobody brings it.
     pub delivery_fee: Option<Amount>,
-    /// When.
+    /// When the order is placed.
     pub at: DateTime<Utc>,
     /// Which way half a minor unit of a share goes.
     pub rounding: Rounding,
@@ -34,11 +34,11 @@ pub struct Purchase {
 /// What a coupon takes off an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saving {
-    /// Which coupon.
+    /// The id of the coupon used.
     pub coupon: CouponId,
-    /// Its code.
+    /// The code of the coupon used.
     pub code: CouponCode,
-    /// Off what.
+    /// Whether it is off the lines or the delivery fee.
     pub kind: CouponKind,
     /// How much: off the lines, or off the delivery fee.
     pub amount: Amount,

@@ -106,7 +106,7 @@ async fn offered(
     Ok(row.map(Row::into_state))
 }
 
-/// One coupon.
+/// Reads one coupon; `None`: the restaurant has none with this id.
 pub async fn get(tx: &mut Tx, scope: &RestaurantScope, id: CouponId) -> Result<Option<Coupon>, Problem> {
     Ok(offered(tx, scope, None, id).await?.map(|offered| offered.coupon))
 }

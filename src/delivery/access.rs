@@ -18,7 +18,7 @@ use crate::tenancy::{RestaurantScope, TenancyContext};
 /// Somebody who has to do with the delivery in the path (`{deliveryId}`).
 #[derive(Clone, Copy)]
 pub struct DeliveryAccess {
-    /// The delivery.
+    /// The delivery that may be used.
     pub delivery: DeliveryId,
     /// The order it carries.
     pub order: OrderId,
@@ -85,9 +85,9 @@ impl FromRequestParts<Arc<App>> for DeliveryAccess {
 
 /// Somebody with a driver's profile, dealing with themselves.
 pub struct DriverAccess {
-    /// The profile.
+    /// The id of the driver profile.
     pub driver: DriverId,
-    /// Who.
+    /// The signed-in driver.
     pub caller: Caller,
 }
 

@@ -1,4 +1,4 @@
-//! `/api/deliveries`.
+//! Routes of deliveries, below `/api/deliveries`.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(drivers::routes())
 }
 
-/// Which deliveries.
+/// Which deliveries are listed.
 #[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]

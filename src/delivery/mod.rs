@@ -37,13 +37,13 @@ use status::NoSuchStep;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Vehicle {
-    /// By bicycle.
+    /// Rides a bicycle.
     Bicycle,
-    /// By scooter.
+    /// Rides a scooter.
     Scooter,
-    /// By car.
+    /// Drives a car.
     Car,
-    /// On foot.
+    /// Goes on foot.
     Foot,
 }
 
@@ -63,9 +63,9 @@ impl Vehicle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DriverStatus {
-    /// Wants none.
+    /// Off duty: is given no deliveries.
     Offline,
-    /// Wants some.
+    /// On duty without a delivery.
     Available,
     /// Carries an order.
     Busy,

@@ -108,7 +108,7 @@ macro_rules! deliveries {
 
 /// What a caller is to a delivery, and whose it is.
 pub struct DeliveryRelations {
-    /// Whose.
+    /// The restaurant of the delivery.
     pub restaurant: RestaurantId,
     /// The order it carries.
     pub order: OrderId,
@@ -182,7 +182,7 @@ pub async fn list(tx: &mut Tx, filter: &Filter, page: Page) -> Result<Vec<Delive
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// One delivery.
+/// Reads one delivery; `None`: the restaurant has none with this id.
 pub async fn get(tx: &mut Tx, scope: &RestaurantScope, id: DeliveryId) -> Result<Option<Delivery>, Problem> {
     let row = deliveries!(
         [] from "deliveries d",

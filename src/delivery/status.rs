@@ -58,7 +58,7 @@ pub const WITH_ORDER: &[(OrderStatus, &[DeliveryStatus])] = &[
 ];
 
 impl DeliveryStatus {
-    /// Nothing follows.
+    /// Whether no status follows this one.
     pub fn is_final(self) -> bool {
         matches!(self, Delivered | Failed | Cancelled)
     }

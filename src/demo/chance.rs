@@ -7,7 +7,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-/// The seed.
+/// Seed of everything random in the demo: the same city each time.
 pub const SEED: &str = "comanda demo city, 1";
 
 /// The day from which the ids of people and restaurants are counted; with it they are the same in every demo city.

@@ -45,13 +45,13 @@ pub struct CityError {
     fault: serde_json::Error,
 }
 
-/// A restaurant.
+/// A restaurant of the demo, as its document describes it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct DemoRestaurant {
+pub struct RestaurantDocument {
     /// Its name in addresses.
     pub slug: String,
-    /// Its name.
+    /// The restaurant's name.
     pub name: String,
     /// What it is like.
     pub description: String,
@@ -61,7 +61,7 @@ pub struct DemoRestaurant {
     pub address: String,
     /// Where that is.
     pub place: Place,
-    /// Cents.
+    /// Delivery fee in cents.
     pub delivery_fee: i64,
     /// In hundredths of a percent of the lines.
     #[serde(default)]
@@ -70,8 +70,8 @@ pub struct DemoRestaurant {
     pub service_cap: Option<i64>,
     /// What it takes off for whoever knows the code.
     #[serde(default)]
-    pub coupons: Vec<Coupon>,
-    /// Cents.
+    pub coupons: Vec<CouponDocument>,
+    /// Minimum order in cents.
     pub minimum_order: i64,
     /// Confirms by itself.
     pub auto_accept: bool,
@@ -82,25 +82,25 @@ pub struct DemoRestaurant {
     /// How much is going on.
     pub orders_per_day: u32,
     /// Who works there; the owner first.
-    pub staff: Vec<Worker>,
+    pub staff: Vec<StaffDocument>,
     /// What there is.
-    pub menu: Vec<Chapter>,
+    pub menu: Vec<CategoryDocument>,
 }
 
 /// Somebody who works in a restaurant.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Worker {
-    /// Their name.
+pub struct StaffDocument {
+    /// The member's full name.
     pub name: String,
-    /// Their rank.
+    /// The member's rank at the restaurant.
     pub role: MemberRole,
 }
 
 /// Something off for whoever knows the code: a share of the lines, or else no delivery fee.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Coupon {
+pub struct CouponDocument {
     /// As people type it.
     pub code: CouponCode,
     /// The share, in hundredths of a percent.
@@ -109,27 +109,27 @@ pub struct Coupon {
     pub limit_per_user: Option<i32>,
 }
 
-/// A chapter of a menu.
+/// A category of a menu.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Chapter {
-    /// Its heading.
+pub struct CategoryDocument {
+    /// The category's name.
     pub category: String,
     /// What stands in it.
-    pub items: Vec<Dish>,
+    pub items: Vec<ItemDocument>,
 }
 
 /// Something to order.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Dish {
-    /// Its name.
+pub struct ItemDocument {
+    /// The item's name.
     pub name: String,
     /// What it is.
     pub description: String,
     /// Cents, with tax.
     pub price: i64,
-    /// One of the town's tax classes.
+    /// One of the data's tax classes.
     pub tax_class: Option<TaxClass>,
     /// Portions, where they are counted.
     pub stock: Option<i32>,
@@ -147,8 +147,8 @@ const fn yes() -> bool {
 /// Somebody who delivers.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rider {
-    /// Their name.
+pub struct DriverDocument {
+    /// The driver's full name.
     pub name: String,
     /// How they get about.
     pub vehicle: Vehicle,
@@ -157,8 +157,8 @@ pub struct Rider {
 /// Somebody who eats.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Guest {
-    /// Their name.
+pub struct CustomerDocument {
+    /// The customer's full name.
     pub name: String,
     /// Where they live.
     pub address: String,
@@ -169,22 +169,22 @@ pub struct Guest {
 /// Everybody who does not work in a restaurant.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct People {
-    /// Who delivers.
-    pub drivers: Vec<Rider>,
+pub struct PeopleDocument {
+    /// The drivers, in the order of their numbers.
+    pub drivers: Vec<DriverDocument>,
     /// Who eats; Ada first.
-    pub customers: Vec<Guest>,
+    pub customers: Vec<CustomerDocument>,
     /// What people write on their orders.
     pub notes: Vec<String>,
 }
 
-/// The city.
+/// The documents of the demo city.
 #[derive(Debug, Clone)]
 pub struct City {
     /// Its restaurants, in the order in which they opened.
-    pub restaurants: Vec<DemoRestaurant>,
-    /// Its people.
-    pub people: People,
+    pub restaurants: Vec<RestaurantDocument>,
+    /// Customers, drivers, and notes on orders.
+    pub people: PeopleDocument,
 }
 
 impl City {
@@ -200,7 +200,7 @@ impl City {
 
     /// With which addresses the customers sign in: their first names, and a number for whoever has the name of another.
     pub fn guest_emails(&self) -> Vec<String> {
-        let firsts: Vec<_> = self.people.customers.iter().map(|guest| first_name(&guest.name)).collect();
+        let firsts: Vec<_> = self.people.customers.iter().map(|customer| first_name(&customer.name)).collect();
         let email = |(index, first): (usize, &String)| {
             let earlier = firsts[..index].iter().filter(|other| *other == first).count();
             if earlier == 0 { address(first) } else { address(&format!("{first}{}", earlier + 1)) }
@@ -227,17 +227,17 @@ pub fn driver_email(number: usize) -> String {
     address(&format!("driver{number}"))
 }
 
-impl DemoRestaurant {
+impl RestaurantDocument {
     /// What it takes for its service.
     pub fn service_fee(&self) -> ServiceFee {
         let cap = self.service_cap.map(Amount::minor);
         ServiceFee { share: self.service_basis_points, cap, fixed: Amount::ZERO }
     }
 
-    /// With which addresses the staff sign in, in the order of [`DemoRestaurant::staff`]: the rank and the restaurant, and a
+    /// With which addresses the staff sign in, in the order of [`RestaurantDocument::staff`]: the rank and the restaurant, and a
     /// number for the second of a rank.
     pub fn staff_emails(&self) -> Vec<String> {
-        let email = |(index, worker): (usize, &Worker)| {
+        let email = |(index, worker): (usize, &StaffDocument)| {
             let rank = match worker.role {
                 MemberRole::Owner => "owner",
                 MemberRole::Manager => "manager",

@@ -9,7 +9,7 @@ pub mod remove;
 pub mod seed;
 pub mod simulator;
 mod sql;
-pub mod town;
+pub mod dataset;
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -19,9 +19,9 @@ use std::time::Instant;
 use city::{City, CityError, PASSWORD};
 use comanda_client::BadAddress;
 use comanda_replay::progress::say;
+use dataset::{DemoData, DemoDataError};
 pub use simulator::Simulator;
-use simulator::pace::Pace;
-use town::{Town, TownError};
+use simulator::speed::SimulationSpeed;
 
 use crate::app::App;
 use crate::clock::Clock;
@@ -47,15 +47,15 @@ pub enum DemoError {
         "MODE is production, and the database has {0} enabled account(s) of the demo, whose password everybody knows: remove the demo with `comanda demo remove`, or point DATABASE_URL or DATA_DIR at another database"
     )]
     Leftover(usize),
-    /// The database.
+    /// The database cannot be reached or used.
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    /// The documents.
+    /// A document of the demo data cannot be read.
     #[error(transparent)]
     City(#[from] CityError),
     /// What the documents say.
     #[error("the demo data is not valid: {0}")]
-    Town(#[from] TownError),
+    DemoData(#[from] DemoDataError),
     /// The restaurant refused.
     #[error("the demo data could not be created: {0}. Start again: it continues where it stopped")]
     Refused(Problem),
@@ -84,10 +84,10 @@ pub fn allowed(config: &Config) -> Result<(), DemoError> {
 /// When the database is somebody else's, or refuses.
 pub async fn found(app: &App) -> Result<(), DemoError> {
     allowed(&app.config)?;
-    let town = Arc::new(Town::of(&City::read()?)?);
+    let data = Arc::new(DemoData::of(&City::read()?)?);
     let began = Instant::now();
-    if let Some(built) = seed::build(&app.db, &app.passwords, &app.clock, &town).await? {
-        let (restaurants, seconds) = (town.kitchens.len(), began.elapsed().as_secs_f64());
+    if let Some(built) = seed::build(&app.db, &app.passwords, &app.clock, &data).await? {
+        let (restaurants, seconds) = (data.restaurants.len(), began.elapsed().as_secs_f64());
         say(&format!(
             "The demo city is built: {restaurants} restaurants, {} past orders, {seconds:.1} s.",
             built.orders
@@ -101,7 +101,7 @@ pub async fn found(app: &App) -> Result<(), DemoError> {
 /// # Errors
 /// When the server's own address is none.
 pub fn begin(listening: SocketAddr, clock: Clock) -> Result<Simulator, DemoError> {
-    Ok(Simulator::begin(&base_address(listening), City::read()?, clock, Pace::default())?)
+    Ok(Simulator::begin(&base_address(listening), City::read()?, clock, SimulationSpeed::default())?)
 }
 
 /// Where this machine reaches the server.

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use sqlx::Connection as _;
 
 use super::city::{City, DOMAIN, PASSWORD};
-use super::town::Town;
+use super::dataset::DemoData;
 use super::{DemoError, sql};
 use crate::accounts::password;
 use crate::config::Config;
@@ -17,7 +17,7 @@ use crate::database::{DatabaseError, Reached};
 pub struct Removed {
     /// Restaurants, with everything that was theirs: menus, orders, deliveries.
     pub restaurants: u64,
-    /// Accounts.
+    /// Number of accounts deleted.
     pub users: u64,
     /// Accounts that ordered from, or delivered for, other restaurants, whose books name them: disabled, with a password
     /// that nobody knows.
@@ -45,8 +45,8 @@ pub async fn require_none(reached: &Reached) -> Result<(), DemoError> {
 /// # Errors
 /// When the database does not answer, or refuses.
 pub async fn remove(config: &Config) -> Result<Removed, DemoError> {
-    let town = Town::of(&City::read()?)?;
-    let restaurants: Vec<_> = town.kitchens.iter().map(|kitchen| kitchen.id.uuid()).collect();
+    let data = DemoData::of(&City::read()?)?;
+    let restaurants: Vec<_> = data.restaurants.iter().map(|kitchen| kitchen.id.uuid()).collect();
     let reached = Reached::find(config).await?;
     let done = async {
         reached.migrate().await?;

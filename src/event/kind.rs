@@ -4,13 +4,13 @@
 /// What an event is about. Its versions count what happened to that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aggregate {
-    /// An order.
+    /// An order and its status.
     Order,
-    /// A delivery.
+    /// The delivery of an order.
     Delivery,
     /// A restaurant's menu.
     Menu,
-    /// A restaurant.
+    /// A restaurant's profile, hours and pauses.
     Restaurant,
 }
 
@@ -67,7 +67,7 @@ pub enum PayloadType {
     Text,
 }
 
-/// What happened.
+/// The kinds of events: name, description, payload and rooms of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventKind {
     /// An order was placed.
@@ -123,7 +123,7 @@ const DRIVERS_OF_DELIVERY: &[RoomKind] =
     &[RoomKind::Order, RoomKind::Delivery, RoomKind::Driver, RoomKind::FormerDriver];
 
 impl EventKind {
-    /// Every kind.
+    /// Every kind, in the order of the reference.
     pub const ALL: [Self; 8] = [
         Self::OrderPlaced,
         Self::OrderStatusChanged,
@@ -135,7 +135,7 @@ impl EventKind {
         Self::DeliveryUnassigned,
     ];
 
-    /// The table.
+    /// The kind's row of the table.
     pub const fn row(self) -> EventRow {
         match self {
             Self::OrderPlaced => of_order("order:new", "An order was placed."),

@@ -15,7 +15,7 @@ pub use kind::{Aggregate, EventKind};
 
 /// What happened. It carries what a GET would have answered right after it.
 pub struct Event<'a> {
-    /// What happened.
+    /// The kind of event, which fixes its name and rooms.
     pub kind: EventKind,
     /// The id of the order, delivery or restaurant that it is about; a menu has its restaurant's.
     pub id: Uuid,
@@ -34,7 +34,7 @@ pub struct Event<'a> {
 pub struct Concerns {
     /// The order: also for the events of its delivery.
     pub order: Option<OrderId>,
-    /// The delivery.
+    /// The delivery it is about; `None`: it is about none.
     pub delivery: Option<DeliveryId>,
     /// Whose order it is.
     pub customer: Option<UserId>,

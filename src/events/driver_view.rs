@@ -37,7 +37,7 @@ pub fn carriage(event: &Recorded) -> Option<Carriage> {
 pub struct DriverEvent {
     /// Its name for the driver: not the stored one for whom it took a delivery from.
     pub name: String,
-    /// Its body.
+    /// The payload, without what the driver must not see.
     pub body: Box<RawValue>,
 }
 

@@ -46,7 +46,7 @@ pub struct PastEvent<'a> {
 /// An event as it was stored.
 #[derive(Debug, Clone)]
 pub struct Recorded {
-    /// Its number.
+    /// The event's number, which grows.
     pub seq: i64,
     /// The restaurant that the event belongs to.
     pub restaurant_id: RestaurantId,

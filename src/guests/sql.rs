@@ -60,7 +60,7 @@ pub async fn touch(tx: &mut Tx, guest: GuestId, expires_at: DateTime<Utc>) -> Re
 
 /// Who took a guest over, and what they were answered.
 pub struct MergeState {
-    /// Who.
+    /// The user who merged the guest's carts; `None`: nobody has.
     pub by: Option<UserId>,
     /// The answer, as JSON (`cart::actions::merge::CartMerge`).
     pub answer: Option<Json<Value>>,

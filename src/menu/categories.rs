@@ -155,7 +155,7 @@ struct CategoryPatch {
     #[schema(max_items = 30)]
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 30>")]
     day_parts: Option<Vec<DayPart>>,
-    /// All translations.
+    /// All translations by language tag; they replace those before.
     #[serde(default, deserialize_with = "translations::some_map")]
     translations: Option<Translations>,
 }

@@ -86,7 +86,7 @@ pub fn too_many(count: usize, most: usize) -> Problem {
 pub struct Misfit {
     /// Below the line, such as `/modifiers/0/modifierId`.
     pub pointer: String,
-    /// The fault.
+    /// What is wrong with the choice, for the customer.
     pub message: String,
 }
 
@@ -100,9 +100,9 @@ impl Misfit {
 /// A choice with its name and price of the moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chosen {
-    /// Which.
+    /// The modifier that was chosen.
     pub modifier_id: ModifierId,
-    /// Its name.
+    /// The modifier's name in the menu's own language.
     pub name: String,
     /// What one adds.
     pub price: Amount,

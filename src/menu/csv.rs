@@ -47,7 +47,7 @@ impl Separator {
 pub struct Record {
     /// The line of the text, from 1.
     pub line: usize,
-    /// Its cells.
+    /// The record's cells, unquoted.
     pub cells: Vec<String>,
 }
 
@@ -58,7 +58,7 @@ pub struct Broken {
     pub line: usize,
     /// The cell in it, from 1.
     pub column: usize,
-    /// The fault.
+    /// What is wrong with the file there.
     pub message: &'static str,
 }
 

@@ -74,11 +74,11 @@ pub struct FieldChange {
 pub(super) trait MenuEntity: PartialEq {
     /// What it is.
     const KIND: Kind;
-    /// Its id.
+    /// The entity's id, as the API writes it.
     fn id(&self) -> String;
     /// Its key, where it has one.
     fn key(&self) -> Option<&str>;
-    /// Its name.
+    /// The entity's name in the menu's own language.
     fn name(&self) -> &str;
     /// Everything else about it, by name; other things as they are called.
     fn fields(&self, called: &Called) -> Value;

@@ -217,7 +217,7 @@ struct ModifierGroupPatch {
     /// Replaces all modifiers, in order: those with an id are kept, those without are created, others are deleted.
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 1000>")]
     modifiers: Option<Vec<ModifierBody>>,
-    /// All translations.
+    /// All translations by language tag; they replace those before.
     #[serde(default, deserialize_with = "translations::some_map")]
     translations: Option<Translations>,
 }

@@ -166,7 +166,7 @@ async fn create_item(
     .await
 }
 
-/// Which items.
+/// Which items are listed.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -263,7 +263,7 @@ struct ItemPatch {
     #[schema(max_items = 20)]
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 20>")]
     modifier_groups: Option<Vec<ModifierGroupId>>,
-    /// All translations.
+    /// All translations by language tag; they replace those before.
     #[serde(default, deserialize_with = "translations::some_map")]
     translations: Option<Translations>,
 }

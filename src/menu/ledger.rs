@@ -58,7 +58,7 @@ pub struct Movement {
     pub(super) id: i64,
 }
 
-/// Which changes.
+/// Whose stock changes are listed.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 pub struct Of {
     /// Of this item only.

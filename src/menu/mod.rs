@@ -95,7 +95,7 @@ pub struct Item {
     pub stock: Option<i32>,
     /// The position within the category; smaller values come first.
     pub position: i32,
-    /// Its picture.
+    /// The item's image; `None`: it has none.
     pub image: Option<Image>,
     /// When the item is served; empty: whenever its category is.
     pub day_parts: Vec<DayPart>,
@@ -120,11 +120,11 @@ impl Item {
 /// A question about an item, and its answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// Its id.
+    /// The group's id.
     pub id: ModifierGroupId,
     /// What the client calls it.
     pub key: Option<String>,
-    /// The question.
+    /// The group's name in the menu's own language.
     pub name: String,
     /// How many choices at least.
     pub min: i16,
@@ -139,11 +139,11 @@ pub struct Group {
 /// An answer to a group's question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Modifier {
-    /// Its id.
+    /// The modifier's id.
     pub id: ModifierId,
     /// What the client calls it.
     pub key: Option<String>,
-    /// Its name.
+    /// The modifier's name in the menu's own language.
     pub name: String,
     /// What one adds, in the restaurant's currency.
     pub price: Amount,

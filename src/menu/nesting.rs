@@ -14,7 +14,7 @@ pub struct Fault {
     pub modifier: usize,
     /// The nested group, by its place at the modifier.
     pub nested: usize,
-    /// The fault.
+    /// What is wrong with the nesting.
     pub message: &'static str,
 }
 

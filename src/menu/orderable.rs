@@ -11,7 +11,7 @@ use super::satisfiable::Satisfiable;
 #[serde(rename_all = "snake_case")]
 #[schema(as = NotOrderableReason)]
 pub enum NotOrderable {
-    /// Switched off.
+    /// It is switched off by the restaurant.
     Unavailable,
     /// Counted, and none is left.
     OutOfStock,

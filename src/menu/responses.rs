@@ -174,7 +174,7 @@ pub struct MenuItem {
     pub reason: Option<NotOrderable>,
     /// The position within the category; smaller values come first.
     pub position: i32,
-    /// Its picture.
+    /// The item's image; absent: it has none.
     pub image: Option<Image>,
     /// When the item is served; empty: whenever its category is.
     pub day_parts: Vec<DayPart>,

@@ -70,7 +70,7 @@ struct AskingOption {
 
 /// What a group asks for.
 enum Demand {
-    /// Nothing.
+    /// Nothing has to be chosen.
     Optional,
     /// Something of which there is always enough.
     Free,

@@ -182,7 +182,7 @@ pub async fn categories(tx: &mut Tx, restaurant: RestaurantId) -> Result<Vec<Cat
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// One chapter.
+/// Reads one category; `None`: the restaurant has none with this id.
 pub async fn category(tx: &mut Tx, restaurant: RestaurantId, id: CategoryId) -> Result<Option<Category>, Problem> {
     let row = sqlx::query_as!(
         CategoryRow,

@@ -76,7 +76,7 @@ pub fn write(document: &Document, currency: Currency, separator: Separator) -> S
 
 /// A table that was read, and where everything stood in it.
 pub struct Table {
-    /// The menu.
+    /// The menu that the table describes.
     pub document: Document,
     /// The line of each thing, by its place in the document.
     lines: HashMap<String, usize>,

@@ -16,7 +16,7 @@ pub const MOST_LANGUAGES: usize = 20;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Texts {
-    /// The name.
+    /// The name in this language; absent: as in the menu's own language.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub name: Option<SingleLine<120>>,

@@ -7,7 +7,7 @@ use crate::outbox::{Channel, Kind};
 pub struct Words {
     /// The subject of a mail, the title of a push; empty for an SMS.
     pub subject: String,
-    /// The text.
+    /// The message's text in the recipient's language.
     pub body: String,
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 /// A refusal that many operations share.
 struct Refusal {
-    /// Its status.
+    /// The HTTP status, as the document writes it.
     status: &'static str,
     /// Its name in the document.
     name: &'static str,

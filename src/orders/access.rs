@@ -18,7 +18,7 @@ use crate::uow::Tx;
 
 /// Somebody who has to do with the order in the path (`{orderId}`), in a capacity the operation asks for.
 pub struct OrderAccess {
-    /// The order.
+    /// The order that may be used.
     pub order: OrderId,
     /// Its restaurant, in the caller's strongest capacity.
     pub scope: RestaurantScope,
@@ -42,7 +42,7 @@ impl OrderAccess {
 
 /// An order that the caller may read, as it is at this moment.
 pub struct VisibleOrder {
-    /// The order.
+    /// The order as the caller may see it.
     pub order: Order,
 }
 

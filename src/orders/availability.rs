@@ -48,7 +48,7 @@ pub enum Unavailable {
 pub enum Refused {
     /// The response as it is.
     Problem(Problem),
-    /// See [`AvailabilityQuery::problem`].
+    /// It cannot be had then; [`AvailabilityQuery::problem`] says so to the caller.
     Unavailable(Unavailable),
 }
 

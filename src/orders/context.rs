@@ -14,7 +14,7 @@ use crate::restaurants::zones::{self, NotDelivered, Zone};
 
 /// What is known of the restaurant when an order, a quote or the list of slots is decided on.
 pub struct OrderContext {
-    /// The restaurant.
+    /// The restaurant that is ordered from.
     pub restaurant: Restaurant,
     /// The restaurant's time zone.
     pub zone: Tz,

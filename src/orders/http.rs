@@ -1,4 +1,4 @@
-//! `/api/orders`.
+//! Routes of orders, below `/api/orders`.
 
 use std::sync::Arc;
 
@@ -312,7 +312,7 @@ async fn update_order_status(
     Ok(Versioned { version: body.version, body })
 }
 
-/// Which events.
+/// Which events are listed.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]

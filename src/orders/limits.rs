@@ -20,7 +20,7 @@ pub const RECENT: Duration = Duration::from_hours(1);
 /// Who places an order, and from which network.
 #[derive(Debug, Clone, Copy)]
 pub struct Buyer {
-    /// The customer.
+    /// The customer who orders.
     pub customer: UserId,
     /// Where the request came from; `None`: not known any more, and not limited.
     pub network: Option<NetworkKey>,

@@ -19,7 +19,7 @@ pub const USUAL_SEARCH: TimeDelta = TimeDelta::days(31);
 /// And at most, so that a search costs what the days searched cost and not what the history does.
 pub const LONGEST_SEARCH: TimeDelta = TimeDelta::days(93);
 
-/// Which orders.
+/// Which orders are listed.
 #[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
@@ -64,7 +64,7 @@ pub struct Filter {
     pub statuses: Option<Vec<OrderStatus>>,
     /// Placed then or later.
     pub from: Option<DateTime<Utc>>,
-    /// Placed earlier.
+    /// Only orders placed before this instant; `None`: no bound.
     pub to: Option<DateTime<Utc>>,
     /// Of this kind.
     pub fulfilment: Option<Fulfilment>,

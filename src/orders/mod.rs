@@ -151,7 +151,7 @@ pub struct TaxAt {
     /// The amount that is taxed, without the tax.
     #[serde(deserialize_with = "money::kept")]
     pub net: Money,
-    /// The tax.
+    /// The tax at this rate.
     #[serde(deserialize_with = "money::kept")]
     pub tax: Money,
 }

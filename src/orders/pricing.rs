@@ -29,11 +29,11 @@ pub struct Charges {
 /// What is taxed at one rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TaxShare {
-    /// The rate.
+    /// The tax rate in millionths.
     pub rate: Rate,
     /// What is taxed, without the tax.
     pub net: Amount,
-    /// The tax.
+    /// The tax in minor units.
     pub tax: Amount,
 }
 
@@ -52,7 +52,7 @@ pub struct Sums {
     pub service_fee: Amount,
     /// For the people.
     pub tip: Amount,
-    /// Taken off.
+    /// What a coupon takes off, in minor units.
     pub discount: Amount,
     /// What is paid.
     pub total: Amount,

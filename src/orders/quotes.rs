@@ -196,7 +196,7 @@ impl QuoteContent {
 pub struct LineChange {
     /// Its number, from 1.
     pub line: usize,
-    /// What.
+    /// The item of the line.
     pub item_id: ItemId,
     /// Its name then.
     pub name: String,
@@ -204,7 +204,7 @@ pub struct LineChange {
     pub quoted: Money,
     /// What it costs now; null: it cannot be had.
     pub now: Option<Money>,
-    /// Why not.
+    /// Why the line cannot be ordered any more; absent: it can.
     pub reason: Option<Obstacle>,
 }
 

@@ -27,7 +27,7 @@ pub struct OrderRequest {
     pub place: Option<Place>,
     /// Which table, for dine-in.
     pub table: Option<String>,
-    /// A wish.
+    /// A note to the restaurant; `None`: none.
     pub note: Option<String>,
     /// For the people.
     pub tip: Option<Money>,
@@ -53,7 +53,7 @@ pub enum Basket {
 /// A basket that a customer wants to order, or to know the price of.
 #[derive(Clone, Copy)]
 pub struct OrderDraft<'a> {
-    /// The customer.
+    /// The customer who orders.
     pub customer: UserId,
     /// What is ordered.
     pub basket: &'a Basket,
@@ -74,7 +74,7 @@ impl Basket {
 /// An order from a quote: what it leaves out is as it was quoted.
 #[derive(Debug, Clone)]
 pub struct QuotedOrderRequest {
-    /// Which.
+    /// The quote to order from.
     pub quote: QuoteId,
     /// How it reaches them.
     pub fulfilment: Option<Fulfilment>,
@@ -84,13 +84,13 @@ pub struct QuotedOrderRequest {
     pub place: Option<Place>,
     /// Which table, for dine-in.
     pub table: Option<String>,
-    /// A wish.
+    /// A note to the restaurant; `None`: none.
     pub note: Option<String>,
     /// For the people.
     pub tip: Option<Money>,
     /// A code that takes something off.
     pub coupon: Option<CouponCode>,
-    /// For when.
+    /// The start of the slot it is wanted in; `None`: as quoted.
     pub scheduled_for: Option<DateTime<Utc>>,
 }
 

@@ -240,7 +240,7 @@ pub async fn relations_to(
     Ok(party)
 }
 
-/// One order.
+/// Reads one order with its lines; `None`: the restaurant has none with this id.
 pub async fn get(tx: &mut Tx, scope: &RestaurantScope, id: OrderId) -> Result<Option<Order>, Problem> {
     let row = orders!(["where restaurant_id = $1 and id = $2"], scope.restaurant() as RestaurantId, id as OrderId)
         .fetch_optional(tx.connection())

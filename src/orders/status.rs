@@ -42,7 +42,7 @@ impl OrderStatus {
         Self::Cancelled,
     ];
 
-    /// Nothing follows.
+    /// Whether no status follows this one.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Delivered | Self::Cancelled)
     }
@@ -53,7 +53,7 @@ impl OrderStatus {
 pub enum Applies {
     /// All of them.
     Always,
-    /// Deliveries only.
+    /// The step exists for deliveries only.
     ToDelivery,
     /// Pickup and dine-in only.
     AtTheCounter,
@@ -110,7 +110,7 @@ const fn cancelled_late(from: OrderStatus, actors: &'static [Actor], note: &'sta
 use Actor::{Admin, Customer, Driver, Staff, System};
 use OrderStatus::{Cancelled, Confirmed, Delivered, OnTheWay, Pending, Preparing, Ready};
 
-/// The table.
+/// The table of permitted changes.
 pub const STEPS: &[Step] = &[
     step(
         Pending,
@@ -161,7 +161,7 @@ pub enum CannotAdvance {
     NotYours,
     /// The customer's time for it is over.
     TooLate,
-    /// Say why.
+    /// The change needs a reason, and none was given.
     ReasonMissing,
 }
 

@@ -37,7 +37,7 @@ pub enum Channel {
 #[sqlx(type_name = "delivery_state", rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = NotificationStatus)]
 pub enum State {
-    /// Waits.
+    /// It waits to be sent.
     Pending,
     /// In a worker's hands.
     Sending,
@@ -45,7 +45,7 @@ pub enum State {
     Sent,
     /// The provider says that it arrived.
     Delivered,
-    /// Given up.
+    /// It was given up after its last attempt.
     Dead,
     /// Not to be sent: nobody is there.
     Skipped,
@@ -141,15 +141,15 @@ pub enum Recipient<'a> {
     Known {
         /// Who, if it is somebody with an account.
         user: Option<UserId>,
-        /// How.
+        /// The channel it is sent through.
         channel: Channel,
-        /// Where.
+        /// The device, number or address it is sent to.
         target: &'a str,
     },
     /// Whoever has an account with this e-mail address. The worker finds out, so that writing the notice takes as long when
     /// nobody does, and tells nobody anything.
     HolderOf {
-        /// The address.
+        /// The e-mail address, in lower case.
         email: &'a str,
         /// How, where the account has the means; else by e-mail.
         channel: Channel,

@@ -67,7 +67,7 @@ pub async fn insert_message(
 
 /// A message in a worker's hands.
 pub struct Claimed {
-    /// Its id.
+    /// The message's id.
     pub id: MessageId,
     /// What it tells.
     pub notification: NotificationId,
@@ -75,7 +75,7 @@ pub struct Claimed {
     pub kind: String,
     /// What it is told once by.
     pub dedupe_key: String,
-    /// How.
+    /// The channel it is sent through.
     pub channel: Channel,
     /// Device, number or address.
     pub target: String,
@@ -120,7 +120,7 @@ pub struct Ending<'a> {
     pub user: Option<UserId>,
     /// How it went.
     pub channel: Channel,
-    /// Where to.
+    /// The device, number or address it was sent to.
     pub target: &'a str,
     /// Who took it.
     pub provider: &'a str,
@@ -164,11 +164,11 @@ pub async fn finish(tx: &mut Tx, message: &Claimed, ending: &Ending<'_>) -> Resu
 
 /// A message as the outbox page shows it.
 pub struct Shown {
-    /// Its id.
+    /// The message's id.
     pub id: MessageId,
-    /// How.
+    /// The channel it is sent through.
     pub channel: Channel,
-    /// Where.
+    /// The device, number or address it is sent to.
     pub target: String,
     /// The notification's kind.
     pub kind: String,

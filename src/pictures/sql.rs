@@ -47,9 +47,9 @@ pub async fn stored(tx: &mut Tx, scope: &RestaurantScope, id: ImageId, shown: &I
 /// A picture that nothing shows.
 #[derive(Debug)]
 pub struct Idle {
-    /// Whose.
+    /// The restaurant that the image belongs to.
     pub restaurant_id: RestaurantId,
-    /// Its id.
+    /// The image's id.
     pub id: ImageId,
     /// Where it lies.
     pub provider: String,

@@ -15,9 +15,9 @@ const DOOR: usize = 1_024;
 
 /// A socket that wants into a room and has seen everything of it up to `after`.
 pub struct Arrival {
-    /// Who.
+    /// The socket that asks to join.
     pub socket: SocketRef,
-    /// Where.
+    /// The room it asks for.
     pub room: Room,
     /// In which capacity.
     pub audience: Audience,

@@ -88,7 +88,7 @@ struct SessionState {
 }
 
 impl EngineSessions {
-    /// None open.
+    /// Starts with no session open.
     pub fn new(app: Arc<App>) -> Self {
         Self { app, counts: Mutex::default(), by_id: Mutex::default() }
     }

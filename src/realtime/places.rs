@@ -31,7 +31,7 @@ pub struct Places {
 pub type TooMany = &'static str;
 
 impl Places {
-    /// None taken.
+    /// Starts with no connection open.
     pub fn new(config: &Config) -> Self {
         Self {
             taken: Mutex::default(),

@@ -14,7 +14,7 @@ use crate::ids::{DeliveryId, DriverId};
 /// An event, ready to be emitted.
 #[derive(Debug)]
 pub struct Told {
-    /// Its number.
+    /// The event's number.
     pub seq: i64,
     /// Where it is told as it is.
     pub rooms: Vec<Room>,
@@ -24,7 +24,7 @@ pub struct Told {
     pub carriage: Option<Carriage>,
     /// The order or the delivery that it is about has come to its end.
     pub is_closed: bool,
-    /// Its name.
+    /// The event's name, such as `order:new`.
     pub name: String,
     /// Its body, as JSON text.
     pub body: Box<RawValue>,

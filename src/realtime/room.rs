@@ -14,7 +14,7 @@ pub enum Room {
     Restaurant(RestaurantId),
     /// An order and its delivery.
     Order(OrderId),
-    /// A delivery.
+    /// Events of one delivery.
     Delivery(DeliveryId),
     /// The deliveries that are in a driver's hands.
     Driver(DriverId),
@@ -75,7 +75,7 @@ pub enum Audience {
 pub struct Channel {
     /// Which slice of the log.
     pub room: Room,
-    /// For drivers.
+    /// Whether the payload is reduced to what a driver may see.
     pub is_for_drivers: bool,
 }
 

@@ -42,7 +42,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Session {
     /// The id of the session.
     pub id: SessionId,
-    /// Whose.
+    /// The signed-in user.
     pub user: UserId,
     token: Mutex<Token>,
     /// Where it is; held while that changes, so that joining and leaving take turns.
@@ -54,7 +54,7 @@ pub struct Session {
     parting: AtomicBool,
     /// Given up with the socket: the session belongs to it alone.
     places: Vec<Place>,
-    /// The same.
+    /// The session, as the transport signed in.
     transport: Option<SignedInSession>,
 }
 

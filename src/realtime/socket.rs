@@ -49,14 +49,14 @@ struct Wish {
     after: Option<i64>,
 }
 
-/// `leave`.
+/// Payload of a `leave` message.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Departure {
     room: String,
 }
 
-/// `auth:renew`.
+/// Payload of an `auth:renew` message.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Renewal {
@@ -66,9 +66,9 @@ struct Renewal {
 /// In the room, with everything up to `seq`.
 #[derive(Serialize)]
 pub struct Joined {
-    /// True.
+    /// Always true: the room was joined.
     pub ok: bool,
-    /// The room.
+    /// The room that was joined.
     pub room: String,
     /// Send it as `after` to come back.
     pub seq: i64,

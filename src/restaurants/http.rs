@@ -106,7 +106,7 @@ struct NewRestaurant {
     #[serde(default)]
     tax_rounding_level: TaxRoundingLevel,
     delivery_fee: Option<Money>,
-    /// Absent: nothing.
+    /// The service fee; absent: none is charged.
     service_fee: Option<ServiceFeeTerms>,
     minimum_order: Option<Money>,
     #[serde(default)]

@@ -112,7 +112,7 @@ pub struct Restaurant {
     pub slots: SlotRules,
     /// False: no orders are accepted for now.
     pub accepting: bool,
-    /// Its picture.
+    /// The restaurant's image; absent: it has none.
     pub image: Option<Image>,
     /// Open around the clock except for exceptions of the hours; then there are no weekly hours.
     pub always_open: bool,

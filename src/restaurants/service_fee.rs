@@ -7,7 +7,7 @@ use super::tax::Rate;
 use crate::money::{Amount, Currency, Money, Overflow, Rounding};
 use crate::problem::FieldError;
 
-/// The rule.
+/// What is charged on every order for the restaurant's service.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ServiceFee {
     /// So much of the lines before any discount.

@@ -178,7 +178,7 @@ macro_rules! restaurants {
     };
 }
 
-/// One restaurant.
+/// Reads one restaurant; `None`: there is none with this id.
 pub async fn get(tx: &mut Tx, restaurant: RestaurantId) -> Result<Option<Restaurant>, Problem> {
     let now = tx.now();
     let row = restaurants!(

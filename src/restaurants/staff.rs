@@ -101,9 +101,9 @@ pub async fn relations(app: &App, caller: &Caller, restaurant: RestaurantId) -> 
 
 /// Somebody who may act for the restaurant in the path (`{restaurantId}`), as the operation asks.
 pub struct Staff {
-    /// The restaurant.
+    /// The restaurant, for statements on its rows.
     pub scope: RestaurantScope,
-    /// Who.
+    /// The signed-in member.
     pub caller: Caller,
 }
 
@@ -123,7 +123,7 @@ impl FromRequestParts<Arc<App>> for Staff {
 pub struct Customer {
     /// The restaurant, as a customer meets it.
     pub scope: RestaurantScope,
-    /// Who.
+    /// The signed-in customer.
     pub caller: Caller,
 }
 

@@ -23,7 +23,7 @@ pub struct Rate(i32);
 pub struct NoRate;
 
 impl Rate {
-    /// Nothing.
+    /// The rate of what is not taxed.
     pub const ZERO: Self = Self(0);
     /// All of it, in millionths.
     const WHOLE: u32 = 1_000_000;
@@ -44,7 +44,7 @@ impl Rate {
         if 0 <= millionths && millionths <= 1_000_000 { Ok(Self(millionths)) } else { Err(NoRate) }
     }
 
-    /// In millionths.
+    /// The rate in millionths.
     pub const fn millionths(self) -> u32 {
         self.0.unsigned_abs()
     }
@@ -124,7 +124,7 @@ impl TaxClass {
     /// The class of the delivery and the service fee; without it, fees are not taxed.
     pub const FEES: &str = "fees";
 
-    /// Its name.
+    /// The class's name, as items and modifiers use it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -212,7 +212,7 @@ pub struct TaxRules {
     pub level: TaxRoundingLevel,
     /// Of what has no class, unless one is named `standard`.
     pub standard: Rate,
-    /// The classes.
+    /// Classes with rates of their own.
     pub classes: Vec<ClassRates>,
 }
 

@@ -11,9 +11,9 @@ pub enum Shape {
     Polygons(Vec<Polygon>),
     /// So many metres around a place, as the crow flies.
     Circle {
-        /// The middle.
+        /// The circle's centre.
         centre: Place,
-        /// In metres.
+        /// The circle's radius in metres.
         radius: f64,
     },
 }
@@ -56,7 +56,7 @@ impl FeeRule {
     }
 }
 
-/// One zone.
+/// A delivery zone: where it applies and what delivery there costs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Zone {
     /// What the restaurant calls it.
@@ -138,13 +138,13 @@ pub fn terms(zones: Option<&[Zone]>, usual: Usual, door: Place, items: Amount) -
 /// A box around a shape that certainly holds all of it, in degrees.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bounds {
-    /// Least longitude.
+    /// The smallest longitude in degrees.
     pub west: f64,
-    /// Least latitude.
+    /// The smallest latitude in degrees.
     pub south: f64,
-    /// Greatest longitude.
+    /// The largest longitude in degrees.
     pub east: f64,
-    /// Greatest latitude.
+    /// The largest latitude in degrees.
     pub north: f64,
 }
 

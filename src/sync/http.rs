@@ -1,4 +1,4 @@
-//! `POST /api/orders/sync`.
+//! The route `POST /api/orders/sync`, which takes batches of offline operations.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -74,7 +74,7 @@ pub struct PlaceOrder {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = OfflineStatus)]
 pub struct StatusWish {
-    /// Which.
+    /// The order to change; absent: the one that an earlier operation places.
     pub order_id: Option<OrderId>,
     /// The `opId` of this device's operation that places the order.
     #[schema(inline)]
@@ -140,7 +140,7 @@ pub struct ProfileFields {
     /// The display name.
     #[schema(inline)]
     pub name: Option<SingleLine<120>>,
-    /// The language.
+    /// The user's new language; absent: unchanged.
     pub locale: Option<Locale>,
 }
 
@@ -149,30 +149,30 @@ pub struct ProfileFields {
 #[serde(untagged)]
 #[schema(as = OfflinePayload)]
 pub enum Payload {
-    /// `order.place`
+    /// Places an order (`order.place`).
     PlaceOrder(PlaceOrder),
-    /// `order.status`
+    /// Changes an order's status (`order.status`).
     OrderStatus(StatusWish),
-    /// `stock.change`
+    /// Changes stock or availability (`stock.change`).
     Stock(StockWish),
-    /// `cart.line`
+    /// Writes a line of a cart (`cart.line`).
     CartLine(CartLine),
-    /// `profile.fields`
+    /// Writes fields of the profile (`profile.fields`).
     Profile(ProfileFields),
 }
 
 /// What is to be done.
 #[derive(Debug)]
 pub enum Work {
-    /// `order.place`
+    /// Places an order (`order.place`).
     PlaceOrder(Box<PlaceOrder>),
-    /// `order.status`
+    /// Changes an order's status (`order.status`).
     OrderStatus(StatusWish),
-    /// `stock.change`
+    /// Changes stock or availability (`stock.change`).
     Stock(StockWish),
-    /// `cart.line`
+    /// Writes a line of a cart (`cart.line`).
     CartLine(CartLine),
-    /// `profile.fields`
+    /// Writes fields of the profile (`profile.fields`).
     Profile(ProfileFields),
 }
 

@@ -21,9 +21,9 @@ pub mod worker;
 /// One phone of one user; the phone names itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Device {
-    /// Whose.
+    /// The user it belongs to.
     pub user: UserId,
-    /// Which.
+    /// The name that the device chose for itself.
     pub name: String,
 }
 

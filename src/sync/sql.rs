@@ -47,7 +47,7 @@ pub async fn lock_device(tx: &mut Tx, device: &Device) -> Result<Held, Problem> 
 /// An operation that has come before.
 #[derive(Debug, Clone)]
 pub struct Known {
-    /// Its number.
+    /// The number that the device gave it.
     pub seq: i64,
     /// What the phone calls it.
     pub op_id: String,
@@ -76,13 +76,13 @@ pub async fn known(tx: &mut Tx, device: &Device, seqs: &[i64], op_ids: &[String]
 /// An operation to be stored.
 #[derive(Debug, Clone)]
 pub struct NewOperation {
-    /// Its number.
+    /// The number that the device gave it.
     pub seq: i64,
     /// What the phone calls it.
     pub op_id: String,
     /// What is to be done.
     pub kind: String,
-    /// With what.
+    /// The payload as JSON, byte for byte.
     pub payload: String,
     /// SHA-256 of kind, time and payload.
     pub fingerprint: [u8; 32],
@@ -215,13 +215,13 @@ pub async fn open(tx: &mut Tx, device: &Device) -> Result<Open, Problem> {
 /// An operation as it was sent.
 #[derive(Debug, Clone)]
 pub struct Operation {
-    /// Its number.
+    /// The number that the device gave it.
     pub seq: i64,
     /// What the phone calls it.
     pub op_id: String,
     /// What is to be done.
     pub kind: String,
-    /// With what.
+    /// The payload as it was sent.
     pub payload: Json<Box<RawValue>>,
     /// What the phone's time counts as.
     pub counts_at: Option<DateTime<Utc>>,
@@ -252,7 +252,7 @@ pub async fn pending(tx: &mut Tx, device: &Device, seq: i64) -> Result<Option<Op
 /// An operation that others build on.
 #[derive(Debug, Clone)]
 pub struct Base {
-    /// Its number.
+    /// The number that the device gave it.
     pub seq: i64,
     /// How far it has come.
     pub state: State,
@@ -330,9 +330,9 @@ pub async fn fail(
 /// What operations have come to so far.
 #[derive(Debug, Clone)]
 pub struct Standing {
-    /// The number.
+    /// The number that the device gave it.
     pub seq: i64,
-    /// How far.
+    /// Whether it is waiting or how it ended.
     pub state: State,
     /// The result or the problem.
     pub result: Option<Json<Box<RawValue>>>,

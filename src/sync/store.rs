@@ -26,7 +26,7 @@ pub struct Sent {
     pub at: DateTime<Utc>,
     /// What is to be done.
     pub kind: String,
-    /// With what.
+    /// The payload as it was sent, before its kind is checked.
     pub payload: serde_json::Value,
 }
 

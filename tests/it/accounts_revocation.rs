@@ -12,7 +12,7 @@ use crate::app::{TestApp, config, server_url};
 use crate::people::{PASSWORD, Person};
 use crate::socket::{Heard, Socket};
 
-/// The promise.
+/// Within how long a revocation takes effect on every node.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// A second server on the same database.

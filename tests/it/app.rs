@@ -33,7 +33,7 @@ pub const PATIENCE: Duration = Duration::from_mins(1);
 pub struct TestApp {
     /// Where it is.
     pub door: Door,
-    /// Its clock.
+    /// The clock that the server reads.
     pub clock: Clock,
     /// The database as its superuser sees it.
     pub look: PgPool,

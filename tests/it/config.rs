@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use comanda::config::{self, Config, Mode, Source};
-use comanda::variables::VARIABLES;
+use comanda::variables::{UNREAD, VARIABLES};
 use serde_json::Value;
 
 fn faults(pairs: &[(&str, &str)]) -> Vec<String> {
@@ -15,7 +15,7 @@ fn everything_has_a_default() {
     let config = Config::read(&Source::default()).unwrap();
     assert_eq!((config.mode, config.http.port), (Mode::Development, 3000));
     assert_eq!(config.accounts.access_life, Duration::from_mins(10));
-    assert!(config.postgres.url.is_none() && config.redis_url.is_none() && config.twilio.is_none());
+    assert!(config.postgres.url.is_none() && config.redis_url.is_none());
 }
 
 #[test]
@@ -37,7 +37,8 @@ fn every_fault_is_named_at_once_with_its_remedy() {
         ("DATABASE_URL", "mysql://localhost", "must begin with postgres://"),
         ("REDIS_URL", "localhost:6379", "must begin with redis://"),
         ("DATABASE_POOL", "1", "must be a whole number from 2"),
-        ("TWILIO_ACCOUNT_SID", "AC1", "TWILIO_AUTH_TOKEN, TWILIO_PHONE_NUMBER is not"),
+        ("CLOUDINARY_API_KEY", "1", "CLOUDINARY_CLOUD_NAME, CLOUDINARY_API_SECRET is not"),
+        ("TWILIO_ACCOUNT_SID", "AC1", "not available in this version"),
         ("LOG_FORMAT", "xml", "must be text or json"),
     ];
     let pairs: Vec<_> = bad.iter().map(|(name, value, _)| (*name, *value)).collect();
@@ -92,15 +93,7 @@ fn production_is_stricter_where_nothing_else_is_said() {
 #[test]
 fn secrets_are_hidden_wherever_a_configuration_is_shown() {
     let secrets: Vec<_> = VARIABLES.iter().filter(|variable| variable.secret).map(|variable| variable.name).collect();
-    for name in [
-        "JWT_SECRET",
-        "JWT_REFRESH_SECRET",
-        "DATABASE_URL",
-        "REDIS_URL",
-        "TWILIO_AUTH_TOKEN",
-        "CLOUDINARY_API_SECRET",
-        "FIREBASE_PRIVATE_KEY",
-    ] {
+    for name in ["JWT_SECRET", "JWT_REFRESH_SECRET", "DATABASE_URL", "REDIS_URL", "CLOUDINARY_API_SECRET"] {
         assert!(secrets.contains(&name), "{name} is secret");
     }
     let hidden = "hunter2-hunter2-hunter2-hunter2-hunter2";
@@ -109,7 +102,7 @@ fn secrets_are_hidden_wherever_a_configuration_is_shown() {
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(shown.contains("(set, hidden)"), "{shown}");
     let url = format!("postgres://ada:{hidden}@db/x");
-    let pairs = [("DATABASE_URL", url.as_str()), ("JWT_SECRET", hidden), ("TWILIO_ACCOUNT_SID", "AC1"), ("PORT", "x")];
+    let pairs = [("DATABASE_URL", url.as_str()), ("JWT_SECRET", hidden), ("CLOUDINARY_API_KEY", "1"), ("PORT", "x")];
     assert!(!format!("{:?}", Config::read(&Source::from_pairs([pairs[0], pairs[1]])).unwrap()).contains("hunter2"));
     assert!(!faults(&pairs).join("\n").contains("hunter2"));
 }
@@ -128,12 +121,6 @@ fn the_example_file_is_the_table_of_variables() {
         "CLOUDINARY_CLOUD_NAME",
         "CLOUDINARY_API_KEY",
         "CLOUDINARY_API_SECRET",
-        "FIREBASE_PROJECT_ID",
-        "FIREBASE_CLIENT_EMAIL",
-        "FIREBASE_PRIVATE_KEY",
-        "TWILIO_ACCOUNT_SID",
-        "TWILIO_AUTH_TOKEN",
-        "TWILIO_PHONE_NUMBER",
         "PORT",
     ] {
         assert!(file.contains(&format!("\n#{name}=")), "{name} is documented");
@@ -143,6 +130,21 @@ fn the_example_file_is_the_table_of_variables() {
     let defaults =
         lines.filter(|(name, _)| VARIABLES.iter().any(|variable| variable.name == *name && variable.default.is_some()));
     Config::read(&Source::from_pairs(defaults)).unwrap();
+}
+
+/// Whoever sets a provider's variables expects that messages are sent.
+#[test]
+fn variables_that_nothing_reads_stop_the_start_and_are_not_offered() {
+    for unread in UNREAD {
+        assert!(!config::example_file().contains(unread.name), "{} is offered", unread.name);
+        let fault = faults(&[(unread.name, "hunter2")]).join("\n");
+        assert!(fault.starts_with(unread.name) && fault.contains("remove the variable"), "{fault}");
+        assert!(!fault.contains("hunter2"), "{fault}");
+        Config::read(&Source::from_pairs([(unread.name, "")])).unwrap();
+    }
+    let refused = crate::binary::comanda(&["migrate"], &[("TWILIO_AUTH_TOKEN", "hunter2")]);
+    let complaint = crate::binary::complaint(&refused);
+    assert!(complaint.contains("TWILIO_AUTH_TOKEN is set, but text messages through Twilio"), "{complaint}");
 }
 
 #[test]

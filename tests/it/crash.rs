@@ -101,7 +101,7 @@ impl Drop for Program {
 enum Told {
     /// 201, with the body.
     Placed(Value),
-    /// A refusal.
+    /// The server refused, with this status.
     Refused(StatusCode),
     /// The connection broke, or 503: nobody knows.
     Nothing,
@@ -148,17 +148,17 @@ async fn buy(person: Person, item: String, path: String, stop: Arc<AtomicBool>, 
 
 /// A program with a restaurant, and people who will buy.
 pub struct World {
-    /// The program.
+    /// The server program under test.
     pub program: Program,
     /// Who runs the platform.
     pub owner: Person,
-    /// Who buys.
+    /// The customers who place orders.
     pub customers: Vec<Person>,
     cart_path: String,
     counted: String,
     /// A dish that is not counted.
     pub plain: String,
-    /// `rst_…`.
+    /// The restaurant's id, `rst_…`.
     pub restaurant: String,
 }
 

@@ -12,26 +12,26 @@ use crate::people::id_of;
 use comanda::actor::MemberRole;
 use comanda::config::{Config, Source};
 use comanda::demo::city::{City, PASSWORD};
-use comanda::demo::seed::{self, Built};
-use comanda::demo::simulator::pace::Pace;
-use comanda::demo::town::{Town, ZONE};
+use comanda::demo::dataset::{DemoData, ZONE};
+use comanda::demo::seed::{self, SeededOrders};
+use comanda::demo::simulator::speed::SimulationSpeed;
 use comanda::demo::{self, DemoError, Simulator};
 use comanda::restaurants::hours;
 
 /// The city with only some of its restaurants: the same rules in a tenth of the time.
-fn small_town() -> Arc<Town> {
-    let mut town = Town::of(&City::read().unwrap()).unwrap();
-    town.kitchens.retain(|kitchen| ["mesob-del-navile", "ortica-felice"].contains(&kitchen.document.slug.as_str()));
-    Arc::new(town)
+fn small_town() -> Arc<DemoData> {
+    let mut data = DemoData::of(&City::read().unwrap()).unwrap();
+    data.restaurants.retain(|kitchen| ["mesob-del-navile", "ortica-felice"].contains(&kitchen.document.slug.as_str()));
+    Arc::new(data)
 }
 
 fn a_monday_at_noon() -> DateTime<Utc> {
     "2026-11-23T11:00:00Z".parse().unwrap()
 }
 
-async fn build(app: &TestApp, town: &Arc<Town>) -> Result<Option<Built>, DemoError> {
+async fn build(app: &TestApp, data: &Arc<DemoData>) -> Result<Option<SeededOrders>, DemoError> {
     let app = &app.running().app;
-    seed::build(&app.db, &app.passwords, &app.clock, town).await
+    seed::build(&app.db, &app.passwords, &app.clock, data).await
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn every_restaurant_has_a_menu_hours_and_people() {
     let city = City::read().unwrap();
     assert_eq!(city.restaurants.len(), 14);
     for restaurant in &city.restaurants {
-        let dishes = restaurant.menu.iter().map(|chapter| chapter.items.len()).sum::<usize>();
+        let dishes = restaurant.menu.iter().map(|category| category.items.len()).sum::<usize>();
         assert!((15..=40).contains(&dishes), "{} has {dishes} dishes", restaurant.slug);
         assert!(hours::faults_of_week(&restaurant.hours).is_empty(), "{}", restaurant.slug);
         assert_eq!(restaurant.staff[0].role, MemberRole::Owner, "{}", restaurant.slug);
@@ -51,13 +51,13 @@ fn every_restaurant_has_a_menu_hours_and_people() {
 
 #[test]
 fn everybody_has_an_address_of_their_own() {
-    let town = Town::of(&City::read().unwrap()).unwrap();
-    let staff = town.kitchens.iter().flat_map(|kitchen| kitchen.staff.iter().map(|(person, _)| person));
-    let guests = town.guests.iter().map(|guest| &guest.person);
+    let data = DemoData::of(&City::read().unwrap()).unwrap();
+    let staff = data.restaurants.iter().flat_map(|kitchen| kitchen.staff.iter().map(|(person, _)| person));
+    let guests = data.customers.iter().map(|customer| &customer.person);
     let people: Vec<_> =
-        staff.chain(guests).chain(town.riders.iter().map(|rider| &rider.person)).chain([&town.admin]).collect();
-    assert_eq!((town.guests.len(), town.riders.len()), (60, 20));
-    assert_eq!(town.guests[0].person.email.as_str(), "ada@demo.comanda.example");
+        staff.chain(guests).chain(data.drivers.iter().map(|rider| &rider.person)).chain([&data.admin]).collect();
+    assert_eq!((data.customers.len(), data.drivers.len()), (60, 20));
+    assert_eq!(data.customers[0].person.email.as_str(), "ada@demo.comanda.example");
     assert_eq!(people.iter().map(|person| person.email.as_str()).collect::<BTreeSet<_>>().len(), people.len());
     assert_eq!(people.iter().map(|person| person.id).collect::<BTreeSet<_>>().len(), people.len());
 }
@@ -65,9 +65,9 @@ fn everybody_has_an_address_of_their_own() {
 #[test]
 fn the_same_seed_makes_the_same_past() {
     let told = || {
-        let town = Town::of(&City::read().unwrap()).unwrap();
-        let lives = seed::lives(&town, a_monday_at_noon()).unwrap();
-        lives.into_iter().flatten().map(|life| (life.ended(), json!(life.order))).collect::<Vec<_>>()
+        let data = DemoData::of(&City::read().unwrap()).unwrap();
+        let timelines = seed::timelines(&data, a_monday_at_noon()).unwrap();
+        timelines.into_iter().flatten().map(|timeline| (timeline.ended(), json!(timeline.order))).collect::<Vec<_>>()
     };
     let past = told();
     assert!(past.len() > 4_000, "{} orders", past.len());
@@ -76,30 +76,30 @@ fn the_same_seed_makes_the_same_past() {
 
 #[test]
 fn people_ordered_while_the_restaurants_were_open_and_enough() {
-    let town = Town::of(&City::read().unwrap()).unwrap();
+    let data = DemoData::of(&City::read().unwrap()).unwrap();
     let until = a_monday_at_noon();
-    for (kitchen, lives) in town.kitchens.iter().zip(seed::lives(&town, until).unwrap()) {
-        for life in &lives {
-            let order = &life.order;
+    for (kitchen, timelines) in data.restaurants.iter().zip(seed::timelines(&data, until).unwrap()) {
+        for timeline in &timelines {
+            let order = &timeline.order;
             let weekly = kitchen.document.hours.clone();
             let schedule = hours::Schedule { always: weekly.is_empty(), weekly, exceptions: Vec::new() };
             assert!(!schedule.open_for(ZONE, order.placed_at).is_empty(), "{} {order:?}", kitchen.document.slug);
             assert!(order.totals.items.amount.units() >= kitchen.document.minimum_order, "{order:?}");
-            assert_eq!(life.day, order.placed_at.with_timezone(&ZONE).date_naive());
-            assert!(life.ended() <= until && life.ended() > order.placed_at);
+            assert_eq!(timeline.day, order.placed_at.with_timezone(&ZONE).date_naive());
+            assert!(timeline.ended() <= until && timeline.ended() > order.placed_at);
         }
-        assert!(lives.is_sorted_by_key(|life| life.order.placed_at));
+        assert!(timelines.is_sorted_by_key(|timeline| timeline.order.placed_at));
     }
 }
 
 #[tokio::test]
 async fn the_city_is_built_once_and_in_good_order() {
     // That the books are in order is audited when the test ends.
-    let (app, town) = (TestApp::start().await, small_town());
-    let Some(Built { orders }) = build(&app, &town).await.unwrap() else { panic!("there was nothing") };
+    let (app, data) = (TestApp::start().await, small_town());
+    let Some(SeededOrders { orders }) = build(&app, &data).await.unwrap() else { panic!("there was nothing") };
     assert!(orders > 200, "{orders} orders");
     let (rows, users) = (app.rows_written().await, app.count("select count(*) from users").await);
-    assert_eq!(build(&app, &town).await.unwrap(), None);
+    assert_eq!(build(&app, &data).await.unwrap(), None);
     assert_eq!((app.rows_written().await, app.count("select count(*) from users").await), (rows, users));
     let counters = "select count(*) from day_counters c where last_number <>
         (select max(number) from orders o where o.restaurant_id = c.restaurant_id and o.day = c.day)";
@@ -128,11 +128,15 @@ async fn the_city_is_built_once_and_in_good_order() {
 
 #[tokio::test]
 async fn a_start_that_was_broken_off_goes_on() {
-    let (app, town) = (TestApp::start().await, small_town());
-    let Some(Built { orders }) = build(&app, &town).await.unwrap() else { panic!("there was nothing") };
+    let (app, data) = (TestApp::start().await, small_town());
+    let Some(SeededOrders { orders }) = build(&app, &data).await.unwrap() else { panic!("there was nothing") };
     let rows = app.rows_written().await;
     app.does("delete from users where email = 'admin@demo.comanda.example'").await;
-    assert_eq!(build(&app, &town).await.unwrap(), Some(Built { orders: 0 }), "only the administrator was missing");
+    assert_eq!(
+        build(&app, &data).await.unwrap(),
+        Some(SeededOrders { orders: 0 }),
+        "only the administrator was missing"
+    );
     assert_eq!(app.rows_written().await, rows);
     app.does(
         "delete from events; delete from deliveries; delete from orders; delete from day_counters;
@@ -140,17 +144,17 @@ async fn a_start_that_was_broken_off_goes_on() {
     )
     .await;
     app.passes(chrono::TimeDelta::hours(5));
-    assert_eq!(build(&app, &town).await.unwrap(), Some(Built { orders }), "the same past, although it is later");
+    assert_eq!(build(&app, &data).await.unwrap(), Some(SeededOrders { orders }), "the same past, although it is later");
     assert_eq!(app.rows_written().await, rows);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_city_lives_until_it_is_stopped() {
-    let (app, town) = (TestApp::start().await, small_town());
-    build(&app, &town).await.unwrap();
+    let (app, data) = (TestApp::start().await, small_town());
+    build(&app, &data).await.unwrap();
     // Open whenever this is run.
     app.does("delete from opening_hours; update restaurants set always_open = true").await;
-    let pace = Pace { minute: Duration::from_millis(15) };
+    let pace = SimulationSpeed { minute: Duration::from_millis(15) };
     let city = City::read().unwrap();
     let simulator = Simulator::begin(&app.door.base, city, app.clock.clone(), pace).unwrap();
     let delivered = "select count(*) from orders where cart_id is not null and status = 'DELIVERED'";
@@ -195,8 +199,8 @@ const IN_PRODUCTION: [(&str, &str); 4] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn production_does_not_start_on_a_demo_which_one_command_removes() {
-    let (app, town) = (TestApp::start().await, small_town());
-    build(&app, &town).await.unwrap();
+    let (app, data) = (TestApp::start().await, small_town());
+    build(&app, &data).await.unwrap();
     let url = app.database_url.clone();
     let run = |arguments: &'static [&'static str], more: &[(&'static str, &'static str)]| {
         let (url, more) = (url.clone(), more.to_vec());

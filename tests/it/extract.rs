@@ -119,7 +119,7 @@ async fn pass_on(stream: TcpStream, target: String, mut state: watch::Receiver<L
 /// A Redis for one test, gone with it.
 pub struct Redis {
     server: Child,
-    /// `host:port`.
+    /// Its address, as `host:port`.
     pub address: String,
 }
 
@@ -163,7 +163,7 @@ impl Redis {
         self.try_say(&format!("{command}\r\n")).await.expect("Redis answers")
     }
 
-    /// Kills it.
+    /// Kills it with SIGKILL.
     pub fn kill(&mut self) {
         self.server.kill().expect("it is ours");
         self.server.wait().expect("it ends");

@@ -27,7 +27,7 @@ pub struct Person {
     pub door: Door,
     /// `usr_…`; empty for a stranger.
     pub id: String,
-    /// Their address.
+    /// Their e-mail address.
     pub email: String,
     /// Their access token, if they are signed in.
     pub token: Option<String>,
@@ -58,7 +58,7 @@ impl Person {
         Reply::read(asked, response).await
     }
 
-    /// GET.
+    /// Sends a GET request.
     pub async fn get(&self, path: &str) -> Reply {
         self.send(self.request(Method::GET, path)).await
     }
@@ -83,7 +83,7 @@ impl Person {
         self.send(self.request(Method::PATCH, path).header("if-match", version).json(body)).await
     }
 
-    /// DELETE.
+    /// Sends a DELETE request.
     pub async fn delete(&self, path: &str) -> Reply {
         self.send(self.request(Method::DELETE, path)).await
     }

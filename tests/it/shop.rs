@@ -9,22 +9,22 @@ use crate::people::{Person, id_of};
 /// Something on a menu.
 #[derive(Clone, Debug)]
 pub struct Dish {
-    /// `itm_…`.
+    /// The item's id, `itm_…`.
     pub id: String,
-    /// Its name.
+    /// The item's name.
     pub name: String,
 }
 
 /// A restaurant that is open, with somebody who owns it.
 #[derive(Clone, Debug)]
 pub struct Shop {
-    /// `rst_…`.
+    /// The restaurant's id, `rst_…`.
     pub id: String,
     /// As the server showed it when it was made.
     pub body: Value,
     /// The one category everything stands in.
     pub category: String,
-    /// Its menu.
+    /// The items on its menu.
     pub dishes: Vec<Dish>,
     /// Who owns it.
     pub owner: Person,

@@ -15,7 +15,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 pub enum Heard {
     /// An event: its name and its argument.
     Event(String, Value),
-    /// An acknowledgement.
+    /// The acknowledgement of a message.
     Answer(Value),
     /// The end of the connection.
     Ended,

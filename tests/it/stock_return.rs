@@ -19,7 +19,7 @@ const FROM: [(&str, &[&str], bool); 5] = [
 /// By which request somebody cancels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// `PATCH /api/orders/{id}/status`.
+    /// By `PATCH /api/orders/{id}/status`, one order at a time.
     Alone,
     /// The restaurant's bulk update, or the administrator's.
     Bulk(bool),

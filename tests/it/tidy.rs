@@ -267,7 +267,6 @@ fn every_scope_says_why_it_may_be_trusted() {
 const LONG_FILES: &[(&str, &str)] = &[
     ("tests/it/money_model.rs", "the whole oracle of prices; it must share nothing with what it checks"),
     ("tests/it/slots.rs", "slots as stories and as properties, over the same helpers"),
-    ("src/variables.rs", "one table: every variable with its default and its meaning"),
 ];
 
 #[test]

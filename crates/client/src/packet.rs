@@ -23,7 +23,7 @@ pub enum Frame {
     Pong(String),
     /// A Socket.IO packet.
     Message(Packet),
-    /// Means nothing.
+    /// A packet without meaning (`6`), which is skipped.
     Noop,
 }
 

@@ -28,30 +28,30 @@ const MESSAGE_LIMIT: usize = 4 << 20;
 pub enum News {
     /// The socket is in a room and has seen everything up to `seq`.
     Joined {
-        /// The room.
+        /// The room that was joined.
         room: String,
         /// Where its stream stands.
         seq: u64,
     },
     /// The server does not let this person into a room; the socket has given up.
     Refused {
-        /// The room.
+        /// The room that was refused.
         room: String,
         /// What the server said.
         reason: String,
     },
-    /// Something happened.
+    /// An event of a room that was joined.
     Event {
         /// Which connection it came over.
         connection: u32,
-        /// What happened.
+        /// The event's name, such as `order:new`.
         name: String,
         /// What came with it.
         body: Value,
     },
     /// The connection broke and is being made again.
     Broken {
-        /// Why.
+        /// The server's reason for the refusal.
         reason: String,
     },
 }

@@ -18,7 +18,7 @@ pub struct Place {
 pub struct Money {
     /// Minor units: cents of a euro.
     pub amount: i64,
-    /// ISO 4217.
+    /// The currency's code from ISO 4217.
     pub currency: String,
 }
 
@@ -26,7 +26,7 @@ pub struct Money {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Page<T> {
-    /// The rows.
+    /// The page's rows, in the order of the list.
     pub data: Vec<T>,
     /// Where the next page begins; `None` on the last one.
     pub next_cursor: Option<String>,
@@ -35,7 +35,7 @@ pub struct Page<T> {
 /// Who signed in.
 #[derive(Debug, Clone, Deserialize)]
 pub struct User {
-    /// `usr_…`
+    /// The user's id, `usr_…`.
     pub id: String,
     /// The address they sign in with.
     pub email: String,
@@ -47,7 +47,7 @@ pub struct User {
 #[serde(rename_all = "camelCase")]
 pub(super) struct LoginAnswer {
     pub(super) access_token: String,
-    /// Seconds.
+    /// Seconds until the access token expires.
     pub(super) expires_in: u64,
     pub(super) user: User,
 }
@@ -75,9 +75,9 @@ pub struct NewRestaurant {
     pub address: String,
     /// Where it stands.
     pub place: Place,
-    /// IANA name.
+    /// IANA time zone, such as `Europe/Rome`.
     pub timezone: String,
-    /// ISO 4217.
+    /// The currency's code from ISO 4217.
     pub currency: String,
     /// What a delivery costs the guest.
     pub delivery_fee: Money,
@@ -85,11 +85,11 @@ pub struct NewRestaurant {
     pub auto_accept: bool,
 }
 
-/// A restaurant.
+/// A restaurant as lists show it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Restaurant {
-    /// `rst_…`
+    /// The restaurant's id, `rst_…`.
     pub id: String,
     /// Unique on the server.
     pub slug: String,
@@ -117,7 +117,7 @@ pub struct MenuCategory {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MenuItem {
-    /// `itm_…`
+    /// The item's id, `itm_…`.
     pub id: String,
     /// As guests see it.
     pub name: String,
@@ -139,14 +139,14 @@ impl MenuItem {
 /// A part of a menu.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Category {
-    /// `cat_…`
+    /// The category's id, `cat_…`.
     pub id: String,
 }
 
 /// Something on a menu.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Item {
-    /// `itm_…`
+    /// The item's id, `itm_…`.
     pub id: String,
     /// As guests see it.
     pub name: String,
@@ -158,16 +158,16 @@ pub struct Item {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CartLine {
-    /// `itm_…`
+    /// The item's id, `itm_…`.
     pub item_id: String,
-    /// How many.
+    /// The number of portions.
     pub quantity: u32,
 }
 
 /// A cart on the server.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Cart {
-    /// `crt_…`
+    /// The cart's id, `crt_…`.
     pub id: String,
 }
 
@@ -207,10 +207,10 @@ pub struct NewOrder {
     /// Where the door is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
-    /// Which table.
+    /// The table of a dine-in order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
-    /// A wish.
+    /// A note to the kitchen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// For the people.
@@ -232,11 +232,11 @@ pub enum OrderStatus {
     Cancelled,
 }
 
-/// An order.
+/// An order as its customer, staff and driver see it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
-    /// `ord_…`
+    /// The order's id, `ord_…`.
     pub id: String,
     /// How it reaches the guest.
     pub fulfilment: Fulfilment,
@@ -265,15 +265,15 @@ pub enum DeliveryStatus {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivery {
-    /// `dlv_…`
+    /// The delivery's id, `dlv_…`.
     pub id: String,
     /// Whose way it is.
     pub order_id: String,
     /// Who carries it.
     pub driver: Option<Carrier>,
-    /// Where from.
+    /// Where the order is picked up.
     pub pickup: Stop,
-    /// Where to.
+    /// Where the order is brought.
     pub dropoff: Stop,
     /// How far it has come.
     pub status: DeliveryStatus,
@@ -291,7 +291,7 @@ pub struct Stop {
 /// The driver of a delivery, as others see them.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Carrier {
-    /// `drv_…`
+    /// The driver's id, `drv_…`.
     pub id: String,
     /// Where they were last seen.
     pub place: Option<Place>,
@@ -300,7 +300,7 @@ pub struct Carrier {
 /// A driver's own profile.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Driver {
-    /// `drv_…`
+    /// The driver's id, `drv_…`.
     pub id: String,
     /// Where they were last seen.
     pub place: Option<Place>,

@@ -98,7 +98,7 @@ impl Session {
         self.answer(Call::send("restock item", Method::PATCH, path, json!({ "stock": portions }))).await.map(drop)
     }
 
-    /// An order.
+    /// Gets an order that the user may see.
     pub async fn order(&self, order: &str) -> Result<Order, CallError> {
         self.answer(Call::get("read order", format!("/api/orders/{order}"))).await?.read()
     }
@@ -133,7 +133,7 @@ impl Session {
         Ok(page.data.into_iter().next())
     }
 
-    /// A delivery.
+    /// Gets a delivery that the user may see.
     pub async fn delivery(&self, delivery: &str) -> Result<Delivery, CallError> {
         self.answer(Call::get("read delivery", format!("/api/deliveries/{delivery}"))).await?.read()
     }
@@ -184,7 +184,7 @@ impl Session {
         self.answer(Call::send("set availability", Method::PUT, "/api/drivers/me/availability", body)).await?.read()
     }
 
-    /// Ends work.
+    /// Takes the driver off duty.
     pub async fn go_offline(&self) -> Result<(), CallError> {
         let body = json!({ "status": "OFFLINE" });
         self.answer(Call::send("set availability", Method::PUT, "/api/drivers/me/availability", body)).await.map(drop)

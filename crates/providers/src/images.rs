@@ -29,7 +29,7 @@ impl Variant {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Thumb, Self::Card, Self::Detail, Self::Hero];
 
-    /// In addresses.
+    /// The variant's name in URLs.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Thumb => "thumb",

@@ -40,9 +40,9 @@ impl Findings {
 /// What an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Subject {
-    /// An order.
+    /// The fault concerns an order.
     Order,
-    /// A delivery.
+    /// The fault concerns a delivery.
     Delivery,
 }
 
@@ -109,7 +109,7 @@ struct Thread {
     body: Value,
 }
 
-/// The books.
+/// Compares what was ordered, delivered and announced.
 #[derive(Default)]
 pub struct Audit {
     streams: HashMap<String, Stream>,

@@ -36,7 +36,7 @@ const DISHES: [(&str, i64); 12] = [
 
 /// A restaurant on the server and somebody of its staff.
 pub struct Table {
-    /// `rst_…`
+    /// The restaurant's id, `rst_…`.
     pub restaurant: String,
     /// Who works there.
     pub staff: Arc<Session>,
@@ -46,7 +46,7 @@ pub struct Table {
 
 /// A courier on the server.
 pub struct Rider {
-    /// `drv_…`
+    /// The driver's id, `drv_…`.
     pub driver: String,
     /// Who it is.
     pub session: Arc<Session>,
@@ -72,7 +72,7 @@ pub struct Cast {
 
 /// Signs people up for one run.
 pub struct Casting<'a> {
-    /// The server.
+    /// The client of the server under test.
     pub client: &'a Client,
     /// Opens restaurants and takes on drivers.
     pub admin: &'a Session,

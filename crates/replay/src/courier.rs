@@ -23,7 +23,7 @@ const GOODBYE: Duration = Duration::from_secs(10);
 
 /// One order to carry.
 pub struct Job {
-    /// `dlv_…`
+    /// The delivery's id, `dlv_…`.
     pub delivery: String,
     /// Where it is cooked.
     pub kitchen: Point,
@@ -87,7 +87,7 @@ impl Legs {
 /// What became of a courier's day.
 #[derive(Debug, Default)]
 pub struct Worked {
-    /// Orders carried.
+    /// Number of orders delivered.
     pub jobs: usize,
     /// Minutes at work after the end of the shift.
     pub overtime: f64,
@@ -214,7 +214,7 @@ pub struct Outsiders {
 }
 
 impl Outsiders {
-    /// Nobody yet.
+    /// Starts with no courier at work.
     pub fn new(pace: Pace, clock: DayClock) -> Self {
         Self { pace, clock, jobs: JoinSet::new() }
     }

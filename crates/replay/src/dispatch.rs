@@ -19,7 +19,7 @@ const ASK_AGAIN: f64 = 5.0;
 
 /// An order that needs a courier.
 pub struct Need {
-    /// `dlv_…`
+    /// The delivery's id, `dlv_…`.
     pub delivery: String,
     /// The staff that calls.
     pub staff: Arc<Session>,

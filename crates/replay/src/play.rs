@@ -31,7 +31,7 @@ pub struct Basket {
 
 /// Everything a day needs to be played.
 pub struct Stage {
-    /// The day.
+    /// The day that is replayed.
     pub day: Day,
     /// Who plays it.
     pub cast: Cast,
@@ -51,7 +51,7 @@ impl Stage {
 /// An order that the server has acknowledged.
 #[derive(Debug, Clone)]
 pub struct Placed {
-    /// `ord_…`
+    /// The order's id, `ord_…`.
     pub order: String,
     /// `dlv_…`, from the confirmation on.
     pub delivery: Option<String>,

@@ -221,7 +221,7 @@ fn percentile(sorted: &[f64], share: usize) -> f64 {
     sorted.get(place.max(1) - 1).copied().unwrap_or(0.0)
 }
 
-/// The table.
+/// Prints the report as a table.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { orders, couriers, events, http, sign_up, .. } = self;

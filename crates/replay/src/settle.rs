@@ -14,7 +14,7 @@ const AT_ONCE: usize = 8;
 /// How the placed orders ended, as a GET of each says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Endings {
-    /// Handed over.
+    /// Number of orders handed over.
     pub delivered: usize,
     /// Cancelled by anybody.
     pub cancelled: usize,

@@ -10,7 +10,7 @@ use crate::uow::Tx;
 /// Where somebody can be told something.
 #[derive(Debug, Clone)]
 pub struct Reach {
-    /// Their address.
+    /// The user's e-mail address.
     pub email: String,
     /// Their number, E.164.
     pub phone: Option<String>,
@@ -70,7 +70,7 @@ pub async fn put_code(
 pub struct PendingCode {
     /// Where it was sent.
     pub target: String,
-    /// Its hash.
+    /// HMAC of the code that was sent.
     pub code_hash: Vec<u8>,
 }
 

@@ -52,7 +52,7 @@ pub async fn set_phone(
     write_if_later!(tx, user, phone, at, "phone", "phone_at")
 }
 
-/// Their language.
+/// Writes the user's language, unless a later write is stored.
 pub async fn set_locale(tx: &mut Tx, user: UserId, locale: &str, at: Option<DateTime<Utc>>) -> Result<(), Problem> {
     write_if_later!(tx, user, locale, at, "locale", "locale_at")
 }

@@ -10,9 +10,9 @@ use crate::uow::Tx;
 /// Whose address it is, and how to reach them.
 #[derive(Debug, Clone)]
 pub struct Owner {
-    /// Who.
+    /// The id of the account.
     pub id: UserId,
-    /// E.164.
+    /// Verified phone number in E.164; `None`: there is none.
     pub phone: Option<String>,
 }
 
@@ -32,7 +32,7 @@ pub async fn owner(tx: &mut Tx, email: &str) -> Result<Option<Owner>, Problem> {
 
 /// A request about to be written.
 pub struct NewReset {
-    /// Its id.
+    /// The id of the request.
     pub id: ResetId,
     /// The address, hashed.
     pub email_key: [u8; 32],
@@ -64,7 +64,7 @@ pub async fn insert(tx: &mut Tx, reset: &NewReset) -> Result<(), Problem> {
 
 /// A request whose code may be tried.
 pub struct Pending {
-    /// Which.
+    /// The id of the request.
     pub id: ResetId,
     /// Id and code, hashed.
     pub code_hash: Vec<u8>,

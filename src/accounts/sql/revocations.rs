@@ -9,7 +9,7 @@ use crate::ids::{SessionId, UserId};
 pub struct Row {
     /// The transaction that wrote it.
     pub xid: i64,
-    /// Its number.
+    /// The row's number within its transaction.
     pub id: i64,
     /// What it says.
     pub revocation: Revocation,
@@ -19,7 +19,7 @@ pub struct Row {
 pub struct Read {
     /// Every transaction below this one has ended, and what it revoked is among the rows.
     pub horizon: i64,
-    /// The rows.
+    /// The revocations read, the earliest first.
     pub rows: Vec<Row>,
 }
 

@@ -107,7 +107,7 @@ pub async fn use_recovery_code(tx: &mut Tx, user: UserId, hash: &[u8]) -> Result
 
 /// Half a sign-in.
 pub struct Challenge {
-    /// Whose.
+    /// The user who gave the right password.
     pub user: UserId,
     /// The hash the password was checked against.
     pub password_hash: String,

@@ -21,9 +21,9 @@ pub struct Device {
 
 /// A session about to be opened.
 pub struct NewSession {
-    /// Its id.
+    /// The new session's id.
     pub id: SessionId,
-    /// Whose.
+    /// The user who signed in.
     pub user: UserId,
     /// The hash that the password was checked against.
     pub password_hash: String,
@@ -158,9 +158,9 @@ pub async fn confirm(tx: &mut Tx, session: SessionId, counter: i32) -> Result<()
 pub enum Refreshed {
     /// The session stands at this number now, by this request or by another one with the same token.
     At {
-        /// Whose.
+        /// The user of the session.
         user: UserId,
-        /// The number.
+        /// The number of the new refresh token.
         counter: i32,
         /// When the session ends without use.
         expires_at: DateTime<Utc>,

@@ -56,7 +56,7 @@ pub struct MergedCart {
 /// What somebody who is let in has shown of a guest's.
 #[derive(Debug, Clone, Copy)]
 pub enum GuestClaim {
-    /// No token.
+    /// The request carries no guest token.
     Nothing,
     /// One that is good for nothing.
     BadToken,

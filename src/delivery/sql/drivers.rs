@@ -237,9 +237,9 @@ pub async fn is_gone(tx: &mut Tx, driver: DriverId, seen_before: DateTime<Utc>) 
 /// A driver who wants work and has none.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate {
-    /// Who.
+    /// The id of the driver profile.
     pub id: DriverId,
-    /// Where.
+    /// The driver's last known location.
     pub place: Place,
 }
 

@@ -1,13 +1,13 @@
-//! What people ordered: dishes by how much they are liked, priced as the restaurant prices.
+//! TimelineAction people ordered: dishes by how much they are liked, priced as the restaurant prices.
 
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 
-use super::past::Meal;
+use super::past_orders::PastOrderSeed;
 use crate::demo::chance::id_at;
-use crate::demo::city::Dish;
-use crate::demo::town::{Guest, Kitchen, Town};
+use crate::demo::city::ItemDocument;
+use crate::demo::dataset::{DemoCustomer, DemoData, DemoRestaurant};
 use crate::fulfilment::Fulfilment;
 use crate::ids::{ItemId, OrderId};
 use crate::menu::allergens::Effective;
@@ -20,26 +20,27 @@ use crate::restaurants::tax::Portion;
 /// Lines on which a basket ends, however much the restaurant asks for at least.
 const MOST_LINES: usize = 12;
 
-/// The order that a meal begins with, but for its number, which is drawn when it is written.
-pub fn order(town: &Town, meal: &mut Meal) -> Result<Order, Problem> {
-    let kitchen = &town.kitchens[meal.kitchen];
-    let random = &mut meal.random;
-    let id = OrderId::from_uuid(id_at(random, meal.at));
-    let guest = town.guests.choose(random).ok_or_else(|| Problem::internal(&"nobody lives in the demo city"))?;
+/// The order that a seed begins with, but for its number, which is drawn when it is written.
+pub fn order(data: &DemoData, seed: &mut PastOrderSeed) -> Result<Order, Problem> {
+    let kitchen = &data.restaurants[seed.kitchen];
+    let random = &mut seed.random;
+    let id = OrderId::from_uuid(id_at(random, seed.at));
+    let customer =
+        data.customers.choose(random).ok_or_else(|| Problem::internal(&"nobody timelines in the demo city"))?;
     let fulfilment = fulfilment(random);
-    let mut items = lines(kitchen, town.currency, random)?;
+    let mut items = lines(kitchen, data.currency, random)?;
     let delivery_fee = Amount::minor(kitchen.document.delivery_fee);
     let sum = Amount::sum(items.iter().map(|line| line.total.amount))?;
     let service_fee = kitchen.document.service_fee().on(sum, Rounding::default())?;
     let charges = Charges { delivery_fee, service_fee, tip: tip(fulfilment, random), ..Charges::default() };
     let portions: Vec<_> = items.iter().map(|line| vec![portion(kitchen, line)]).collect();
-    let sums = pricing::sums(&portions, &town.tax, fulfilment, charges)?;
+    let sums = pricing::sums(&portions, &data.tax, fulfilment, charges)?;
     for (line, shares) in items.iter_mut().zip(&sums.lines) {
-        line.taxes = TaxAt::all(shares, town.currency);
+        line.taxes = TaxAt::all(shares, data.currency);
     }
-    let note = random.random_bool(0.12).then(|| town.notes.choose(random).cloned()).flatten();
+    let note = random.random_bool(0.12).then(|| data.notes.choose(random).cloned()).flatten();
     let table = (fulfilment == Fulfilment::DineIn).then(|| random.random_range(1..=18).to_string());
-    let Guest { person, address, place } = guest;
+    let DemoCustomer { person, address, place } = customer;
     let to_door = fulfilment == Fulfilment::Delivery;
     Ok(Order {
         id,
@@ -52,9 +53,9 @@ pub fn order(town: &Town, meal: &mut Meal) -> Result<Order, Problem> {
         fulfilment,
         status: OrderStatus::Pending,
         version: 1,
-        currency: town.currency,
+        currency: data.currency,
         items,
-        totals: Totals::of(&sums, town.currency),
+        totals: Totals::of(&sums, data.currency),
         address: to_door.then(|| address.clone()),
         place: to_door.then_some(*place),
         delivery_zone: None,
@@ -69,8 +70,8 @@ pub fn order(town: &Town, meal: &mut Meal) -> Result<Order, Problem> {
         ready_from: None,
         ready_until: None,
         cancel_reason: None,
-        placed_at: meal.at,
-        updated_at: meal.at,
+        placed_at: seed.at,
+        updated_at: seed.at,
         closed_at: None,
     })
 }
@@ -89,9 +90,9 @@ fn tip(fulfilment: Fulfilment, random: &mut StdRng) -> Amount {
 }
 
 /// One to four dishes, and more until the restaurant's least amount is reached.
-fn lines(kitchen: &Kitchen, currency: Currency, random: &mut StdRng) -> Result<Vec<OrderLine>, Problem> {
-    let mut dishes: Vec<&(ItemId, Dish)> =
-        kitchen.menu.iter().flat_map(|chapter| &chapter.dishes).filter(|(_, dish)| dish.available).collect();
+fn lines(kitchen: &DemoRestaurant, currency: Currency, random: &mut StdRng) -> Result<Vec<OrderLine>, Problem> {
+    let mut dishes: Vec<&(ItemId, ItemDocument)> =
+        kitchen.menu.iter().flat_map(|category| &category.items).filter(|(_, dish)| dish.available).collect();
     let wanted = match random.random_range(0..100) {
         0..25 => 1,
         25..60 => 2,
@@ -130,7 +131,7 @@ fn lines(kitchen: &Kitchen, currency: Currency, random: &mut StdRng) -> Result<V
 }
 
 /// Which of the dishes; the better liked, the likelier.
-fn liked(dishes: &[&(ItemId, Dish)], random: &mut StdRng) -> usize {
+fn liked(dishes: &[&(ItemId, ItemDocument)], random: &mut StdRng) -> usize {
     let total: u32 = dishes.iter().map(|(_, dish)| dish.popularity).sum();
     let mut left = random.random_range(0..total.max(1));
     let chosen = dishes.iter().position(|(_, dish)| {
@@ -142,8 +143,8 @@ fn liked(dishes: &[&(ItemId, Dish)], random: &mut StdRng) -> usize {
 }
 
 /// A line, in the class of its dish.
-fn portion(kitchen: &Kitchen, line: &OrderLine) -> Portion {
-    let mut dishes = kitchen.menu.iter().flat_map(|chapter| &chapter.dishes);
+fn portion(kitchen: &DemoRestaurant, line: &OrderLine) -> Portion {
+    let mut dishes = kitchen.menu.iter().flat_map(|category| &category.items);
     let dish = dishes.find(|(id, _)| *id == line.item_id);
     Portion { class: dish.and_then(|(_, dish)| dish.tax_class.clone()), amount: line.total.amount }
 }

@@ -5,46 +5,46 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use super::chronicle::{self, Chronicle};
-use super::life::Life;
-use crate::demo::town::Town;
+use super::order_history::{self, OrderHistory};
+use super::timeline::OrderTimeline;
+use crate::demo::dataset::DemoData;
 use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::{Database, EVENTS_PER_TRANSACTION, Tx};
 use crate::{delivery, events, orders};
 use comanda_replay::progress::Progress;
 
-/// Writes the lives of one restaurant's orders, and says how many were not there yet.
+/// Writes the timelines of one restaurant's orders, and says how many were not there yet.
 pub async fn import(
     db: &Database,
-    town: &Arc<Town>,
+    data: &Arc<DemoData>,
     kitchen: usize,
-    lives: Vec<Life>,
+    timelines: Vec<OrderTimeline>,
     progress: &Progress,
 ) -> Result<usize, Problem> {
-    let scope = RestaurantScope::system("the past of a restaurant of the demo city", town.kitchens[kitchen].id);
+    let scope = RestaurantScope::system("the past of a restaurant of the demo city", data.restaurants[kitchen].id);
     let mut written = 0;
-    for batch in batches(lives) {
-        let (town, size) = (Arc::clone(town), batch.len());
+    for batch in batches(timelines) {
+        let (data, size) = (Arc::clone(data), batch.len());
         written +=
-            db.write(scope, move |tx| Box::pin(async move { write(tx, &scope, &town, kitchen, batch).await })).await?;
+            db.write(scope, move |tx| Box::pin(async move { write(tx, &scope, &data, kitchen, batch).await })).await?;
         (0..size).for_each(|_| progress.step(()));
     }
     Ok(written)
 }
 
-/// Cuts lives into groups whose events fit into one transaction.
-fn batches(lives: Vec<Life>) -> Vec<Vec<Life>> {
+/// Cuts timelines into groups whose events fit into one transaction.
+fn batches(timelines: Vec<OrderTimeline>) -> Vec<Vec<OrderTimeline>> {
     let most = usize::try_from(EVENTS_PER_TRANSACTION).unwrap_or_default();
-    let mut batches: Vec<Vec<Life>> = Vec::new();
+    let mut batches: Vec<Vec<OrderTimeline>> = Vec::new();
     let mut events = most;
-    for life in lives {
-        events += life.most_events();
+    for timeline in timelines {
+        events += timeline.most_events();
         match batches.last_mut() {
-            Some(batch) if events <= most => batch.push(life),
+            Some(batch) if events <= most => batch.push(timeline),
             _ => {
-                events = life.most_events();
-                batches.push(vec![life]);
+                events = timeline.most_events();
+                batches.push(vec![timeline]);
             }
         }
     }
@@ -55,29 +55,29 @@ fn batches(lives: Vec<Life>) -> Vec<Vec<Life>> {
 async fn write(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    town: &Town,
+    data: &DemoData,
     kitchen: usize,
-    lives: Vec<Life>,
+    timelines: Vec<OrderTimeline>,
 ) -> Result<usize, Problem> {
-    let Some(first) = lives.first() else { return Ok(0) };
+    let Some(first) = timelines.first() else { return Ok(0) };
     if orders::sql::history::is_there(tx, scope, first.order.id).await? {
         return Ok(0);
     }
-    let mut numbers = draw_numbers(tx, scope, &lives).await?;
+    let mut numbers = draw_numbers(tx, scope, &timelines).await?;
     let (mut past_orders, mut past_deliveries, mut log) = (Vec::new(), Vec::new(), Vec::new());
-    for life in lives {
-        let number = numbers.entry(life.day).or_default();
-        let chronicle = chronicle::write(&town.kitchens[kitchen], life, *number)?;
+    for timeline in timelines {
+        let number = numbers.entry(timeline.day).or_default();
+        let order_history = order_history::write(&data.restaurants[kitchen], timeline, *number)?;
         *number += 1;
-        let Chronicle { order, delivery, log: entries } = chronicle;
+        let OrderHistory { order, delivery, log: entries } = order_history;
         past_orders.push(order);
         past_deliveries.extend(delivery);
         log.extend(entries);
     }
     log.sort_by_key(|entry| entry.at);
-    orders::sql::history::import(tx, scope, town.currency, &past_orders).await?;
+    orders::sql::history::import(tx, scope, data.currency, &past_orders).await?;
     delivery::sql::history::import(tx, scope, &past_deliveries).await?;
-    let log = log.iter().map(chronicle::Entry::as_past).collect::<Result<Vec<_>, _>>()?;
+    let log = log.iter().map(order_history::HistoryEntry::as_past).collect::<Result<Vec<_>, _>>()?;
     events::sql::import(tx, scope, &log).await?;
     Ok(past_orders.len())
 }
@@ -86,11 +86,11 @@ async fn write(
 async fn draw_numbers(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    lives: &[Life],
+    timelines: &[OrderTimeline],
 ) -> Result<BTreeMap<NaiveDate, i32>, Problem> {
     let mut wanted: BTreeMap<NaiveDate, i32> = BTreeMap::new();
-    for life in lives {
-        *wanted.entry(life.day).or_default() += 1;
+    for timeline in timelines {
+        *wanted.entry(timeline.day).or_default() += 1;
     }
     let counts: Vec<_> = wanted.iter().map(|(day, count)| (*day, *count)).collect();
     for (day, last) in orders::sql::history::draw_numbers(tx, scope, &counts).await? {

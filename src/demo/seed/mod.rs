@@ -7,37 +7,37 @@
 //! the first customer signed up plus [`AGE`], however long ago the first start was.
 
 pub mod basket;
-pub mod chronicle;
-mod fleet;
+pub mod order_history;
+mod driver_pool;
 mod restaurants;
 mod import;
-pub mod life;
-pub mod past;
+pub mod timeline;
+pub mod past_orders;
 mod people;
 
-pub use fleet::{DETOUR, speed};
+pub use driver_pool::{DETOUR, speed};
 
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::DemoError;
-use super::town::Town;
+use super::dataset::DemoData;
 use crate::accounts::password::{NewPassword, Passwords};
 use crate::accounts::sql::{anybody, signed_up_at};
 use crate::clock::Clock;
 use crate::problem::Problem;
 use crate::uow::Database;
 use comanda_replay::progress::Progress;
-use fleet::Fleet;
-use life::Life;
+use driver_pool::DriverPool;
+use timeline::OrderTimeline;
 
 /// How long ago everybody signed up: before the first order that is remembered.
 pub const AGE: TimeDelta = TimeDelta::days(23);
 
-/// What was built.
+/// TimelineAction was built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Built {
+pub struct SeededOrders {
     /// Orders brought in.
     pub orders: usize,
 }
@@ -50,53 +50,53 @@ pub async fn build(
     db: &Database,
     passwords: &Passwords,
     clock: &Clock,
-    town: &Arc<Town>,
-) -> Result<Option<Built>, DemoError> {
-    if signed_up_at(db, &town.admin.email).await?.is_some() {
+    data: &Arc<DemoData>,
+) -> Result<Option<SeededOrders>, DemoError> {
+    if signed_up_at(db, &data.admin.email).await?.is_some() {
         return Ok(None);
     }
     let hash: Arc<str> = passwords.hash(&NewPassword::trusted(super::city::PASSWORD)).await?.into();
     let past = db.at(clock.behind(AGE));
-    let founded = match founded(db, town).await? {
+    let founded = match founded(db, data).await? {
         Some(founded) => founded,
         None if anybody(db).await? => return Err(DemoError::SomebodyElse),
         None => {
-            people::sign_up(&past, town, &hash).await?;
-            founded(db, town).await?.ok_or(DemoError::SomebodyElse)?
+            people::sign_up(&past, data, &hash).await?;
+            founded(db, data).await?.ok_or(DemoError::SomebodyElse)?
         }
     };
-    let lives = lives(town, founded + AGE)?;
-    let progress = Progress::begin("demo city", lives.iter().map(Vec::len).sum());
+    let timelines = timelines(data, founded + AGE)?;
+    let progress = Progress::begin("demo city", timelines.iter().map(Vec::len).sum());
     let mut orders = 0;
-    for (kitchen, lives) in lives.into_iter().enumerate() {
-        restaurants::open(&past, town, kitchen, &hash).await?;
-        orders += import::import(&past, town, kitchen, lives, &progress).await?;
+    for (kitchen, timelines) in timelines.into_iter().enumerate() {
+        restaurants::open(&past, data, kitchen, &hash).await?;
+        orders += import::import(&past, data, kitchen, timelines, &progress).await?;
     }
-    people::begin_work(db, town, &hash).await?;
-    Ok(Some(Built { orders }))
+    people::begin_work(db, data, &hash).await?;
+    Ok(Some(SeededOrders { orders }))
 }
 
 /// When the first customer signed up.
-async fn founded(db: &Database, town: &Town) -> Result<Option<DateTime<Utc>>, Problem> {
-    match town.guests.first() {
+async fn founded(db: &Database, data: &DemoData) -> Result<Option<DateTime<Utc>>, Problem> {
+    match data.customers.first() {
         Some(ada) => signed_up_at(db, &ada.person.email).await,
         None => Ok(None),
     }
 }
 
-/// What the city remembers at that time: the orders of each restaurant that had come to their end, the earliest first.
+/// TimelineAction the city remembers at that time: the orders of each restaurant that had come to their end, the earliest first.
 ///
 /// # Errors
 /// When a rule of the restaurant forbids what was made up.
-pub fn lives(town: &Town, until: DateTime<Utc>) -> Result<Vec<Vec<Life>>, Problem> {
-    let mut fleet = Fleet::new(&town.riders);
-    let mut lives: Vec<Vec<Life>> = town.kitchens.iter().map(|_| Vec::new()).collect();
-    for meal in past::meals(town, until) {
-        let kitchen = meal.kitchen;
-        let life = life::live(town, meal, &mut fleet)?;
-        if life.ended() <= until {
-            lives[kitchen].push(life);
+pub fn timelines(data: &DemoData, until: DateTime<Utc>) -> Result<Vec<Vec<OrderTimeline>>, Problem> {
+    let mut drivers = DriverPool::new(&data.drivers);
+    let mut timelines: Vec<Vec<OrderTimeline>> = data.restaurants.iter().map(|_| Vec::new()).collect();
+    for seed in past_orders::past_orders(data, until) {
+        let kitchen = seed.kitchen;
+        let timeline = timeline::live(data, seed, &mut drivers)?;
+        if timeline.ended() <= until {
+            timelines[kitchen].push(timeline);
         }
     }
-    Ok(lives)
+    Ok(timelines)
 }

@@ -4,30 +4,30 @@ use std::sync::Arc;
 
 use crate::accounts::sql::{self, NewUser};
 use crate::delivery;
-use crate::demo::town::{Person, Town};
+use crate::demo::dataset::{DemoData, DemoUser};
 use crate::problem::Problem;
 use crate::tenancy::PlatformScope;
 use crate::uow::{Database, Tx};
 
 /// Makes the account of somebody.
-pub async fn account(tx: &mut Tx, person: &Person, password_hash: &str) -> Result<(), Problem> {
-    let Person { id, email, name, role } = person;
+pub async fn account(tx: &mut Tx, person: &DemoUser, password_hash: &str) -> Result<(), Problem> {
+    let DemoUser { id, email, name, role } = person;
     let user = NewUser { id: *id, email, password_hash, name, phone: None, role: *role, is_proved: true };
     sql::insert(tx, &user).await.map(drop)
 }
 
 /// Guests and drivers sign up.
-pub async fn sign_up(db: &Database, town: &Arc<Town>, hash: &Arc<str>) -> Result<(), Problem> {
-    let (town, hash) = (Arc::clone(town), Arc::clone(hash));
+pub async fn sign_up(db: &Database, data: &Arc<DemoData>, hash: &Arc<str>) -> Result<(), Problem> {
+    let (data, hash) = (Arc::clone(data), Arc::clone(hash));
     let scope = PlatformScope::proven_by("the demo city, in a database without people", None);
     db.write(scope, move |tx| {
         Box::pin(async move {
-            for guest in &town.guests {
-                account(tx, &guest.person, &hash).await?;
+            for customer in &data.customers {
+                account(tx, &customer.person, &hash).await?;
             }
-            for rider in &town.riders {
-                account(tx, &rider.person, &hash).await?;
-                delivery::sql::drivers::insert(tx, rider.id, rider.person.id, rider.vehicle).await?;
+            for driver in &data.drivers {
+                account(tx, &driver.person, &hash).await?;
+                delivery::sql::drivers::insert(tx, driver.id, driver.person.id, driver.vehicle).await?;
             }
             Ok(())
         })
@@ -36,15 +36,15 @@ pub async fn sign_up(db: &Database, town: &Arc<Town>, hash: &Arc<str>) -> Result
 }
 
 /// Drivers come on duty, each at their corner; and the administrator signs up, which says that the city is whole.
-pub async fn begin_work(db: &Database, town: &Arc<Town>, hash: &Arc<str>) -> Result<(), Problem> {
-    let (town, hash) = (Arc::clone(town), Arc::clone(hash));
+pub async fn begin_work(db: &Database, data: &Arc<DemoData>, hash: &Arc<str>) -> Result<(), Problem> {
+    let (data, hash) = (Arc::clone(data), Arc::clone(hash));
     let scope = PlatformScope::proven_by("the demo city, which is being built", None);
     db.write(scope, move |tx| {
         Box::pin(async move {
-            for rider in &town.riders {
-                delivery::sql::drivers::set_online(tx, rider.id, true, Some(rider.corner)).await?;
+            for driver in &data.drivers {
+                delivery::sql::drivers::set_online(tx, driver.id, true, Some(driver.corner)).await?;
             }
-            account(tx, &town.admin, &hash).await
+            account(tx, &data.admin, &hash).await
         })
     })
     .await

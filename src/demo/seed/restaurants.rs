@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::people::account;
 use crate::coupons::{self, Coupon, CouponKind};
 use crate::demo::city;
-use crate::demo::town::{Kitchen, Town, ZONE};
+use crate::demo::dataset::{DemoData, DemoRestaurant, ZONE};
 use crate::ids::CouponId;
 use crate::menu::sql::stock::StockChange;
 use crate::menu::translations::Translations;
@@ -23,32 +23,32 @@ use crate::tenancy::{PlatformScope, RestaurantScope};
 use crate::uow::{Database, Tx};
 
 /// Opens the restaurant, if it is not there yet.
-pub async fn open(db: &Database, town: &Arc<Town>, kitchen: usize, hash: &Arc<str>) -> Result<(), Problem> {
-    let (town, hash) = (Arc::clone(town), Arc::clone(hash));
+pub async fn open(db: &Database, data: &Arc<DemoData>, kitchen: usize, hash: &Arc<str>) -> Result<(), Problem> {
+    let (data, hash) = (Arc::clone(data), Arc::clone(hash));
     let platform = PlatformScope::proven_by("the demo city, which is being built", None);
-    let scope = platform.restaurant(town.kitchens[kitchen].id);
+    let scope = platform.restaurant(data.restaurants[kitchen].id);
     db.write(scope, move |tx| {
         Box::pin(async move {
-            let kitchen = &town.kitchens[kitchen];
+            let kitchen = &data.restaurants[kitchen];
             if restaurants::sql::get(tx, kitchen.id).await?.is_some() {
                 return Ok(());
             }
-            restaurants::sql::insert(tx, &scope, town.currency, &profile(&town, kitchen)).await?;
+            restaurants::sql::insert(tx, &scope, data.currency, &profile(&data, kitchen)).await?;
             restaurants::sql::hours::set_week(tx, &scope, &kitchen.document.hours).await?;
             for (person, role) in &kitchen.staff {
                 account(tx, person, &hash).await?;
                 restaurants::sql::put_member(tx, &scope, person.id, *role).await?;
             }
             for coupon in &kitchen.document.coupons {
-                coupons::sql::insert(tx, &scope, &written_out(kitchen, coupon, town.currency, tx.now())).await?;
+                coupons::sql::insert(tx, &scope, &written_out(kitchen, coupon, data.currency, tx.now())).await?;
             }
-            write_menu(tx, &scope, kitchen, town.currency).await
+            write_menu(tx, &scope, kitchen, data.currency).await
         })
     })
     .await
 }
 
-fn profile(town: &Town, kitchen: &Kitchen) -> Profile {
+fn profile(data: &DemoData, kitchen: &DemoRestaurant) -> Profile {
     let restaurant = &kitchen.document;
     Profile {
         always_open: kitchen.document.hours.is_empty(),
@@ -66,7 +66,7 @@ fn profile(town: &Town, kitchen: &Kitchen) -> Profile {
         address: restaurant.address.clone(),
         place: restaurant.place,
         timezone: ZONE,
-        tax: town.tax.clone(),
+        tax: data.tax.clone(),
         delivery_fee: Amount::minor(restaurant.delivery_fee),
         service_fee: restaurant.service_fee(),
         minimum_order: Amount::minor(restaurant.minimum_order),
@@ -78,7 +78,12 @@ fn profile(town: &Town, kitchen: &Kitchen) -> Profile {
     }
 }
 
-fn written_out(kitchen: &Kitchen, coupon: &city::Coupon, currency: Currency, now: DateTime<Utc>) -> Coupon {
+fn written_out(
+    kitchen: &DemoRestaurant,
+    coupon: &city::CouponDocument,
+    currency: Currency,
+    now: DateTime<Utc>,
+) -> Coupon {
     let kind = if coupon.basis_points.is_some() { CouponKind::Percent } else { CouponKind::FreeDelivery };
     Coupon {
         id: CouponId::new(),
@@ -104,24 +109,24 @@ fn written_out(kitchen: &Kitchen, coupon: &city::Coupon, currency: Currency, now
 async fn write_menu(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    kitchen: &Kitchen,
+    kitchen: &DemoRestaurant,
     currency: Currency,
 ) -> Result<(), Problem> {
-    for (position, chapter) in (0..).zip(&kitchen.menu) {
+    for (position, demo_category) in (0..).zip(&kitchen.menu) {
         let category = Category {
-            id: chapter.id,
+            id: demo_category.id,
             key: None,
-            name: chapter.name.clone(),
+            name: demo_category.name.clone(),
             position,
             day_parts: Vec::new(),
             translations: Translations::new(),
         };
         menu::sql::save_category(tx, scope, &category).await?;
-        for (position, (id, dish)) in (0..).zip(&chapter.dishes) {
+        for (position, (id, dish)) in (0..).zip(&demo_category.items) {
             let item = Item {
                 id: *id,
                 key: None,
-                category_id: chapter.id,
+                category_id: demo_category.id,
                 name: dish.name.clone(),
                 description: Some(dish.description.clone()),
                 price: Amount::minor(dish.price).of(currency),

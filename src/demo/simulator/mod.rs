@@ -1,18 +1,18 @@
 //! Brings the city to life: people who use the public API as anybody would, and nothing else.
 //!
-//! Guests order at restaurants that are open ([`guests`]); each restaurant's staff listens to its room and sees every
-//! order through, also those that somebody else placed ([`kitchens`], [`care`]), and minds the pantry ([`pantry`]);
-//! drivers come on duty and ride ([`riders`]). A minute of the city passes in five seconds ([`pace`]). Ada orders nothing by
+//! Guests order at restaurants that are open ([`customers`]); each restaurant's staff listens to its room and sees every
+//! order through, also those that somebody else placed ([`staff`], [`order_tasks`]), and minds the stock ([`stock`]);
+//! drivers come on duty and ride ([`drivers`]). A minute of the city passes in five seconds ([`speed`]). Ada orders nothing by
 //! herself: she is left to whoever tries the demo. Whatever the server refuses is somebody else's doing, looked at again
 //! and gone on from.
 
-mod care;
-mod cast;
-mod guests;
-mod kitchens;
-pub mod pace;
-mod pantry;
-mod riders;
+mod order_tasks;
+mod actors;
+mod customers;
+mod staff;
+pub mod speed;
+mod stock;
+mod drivers;
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -24,22 +24,22 @@ use tokio_util::task::TaskTracker;
 
 use super::city::City;
 use crate::clock::Clock;
-use cast::Cast;
+use actors::Actors;
 use comanda_client::{BadAddress, CallError, Client};
-use pace::Pace;
-use riders::Riders;
+use drivers::Drivers;
+use speed::SimulationSpeed;
 
 /// How long stopping may take; whoever is still in the middle of something is left there.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What everybody in the city shares.
-struct World {
+struct Simulation {
     city: City,
     client: Client,
     clock: Clock,
-    pace: Pace,
-    cast: Cast,
-    riders: Riders,
+    speed: SimulationSpeed,
+    actors: Actors,
+    drivers: Drivers,
     /// Orders and rides that somebody sees to.
     in_hand: Mutex<HashSet<String>>,
     tasks: TaskTracker,
@@ -48,7 +48,7 @@ struct World {
 
 /// A city that lives until it is stopped.
 pub struct Simulator {
-    world: Arc<World>,
+    simulation: Arc<Simulation>,
 }
 
 impl Simulator {
@@ -56,33 +56,33 @@ impl Simulator {
     ///
     /// # Errors
     /// When that is no address.
-    pub fn begin(url: &str, city: City, clock: Clock, pace: Pace) -> Result<Self, BadAddress> {
+    pub fn begin(url: &str, city: City, clock: Clock, speed: SimulationSpeed) -> Result<Self, BadAddress> {
         let client = Client::new(url)?;
-        let world = Arc::new(World {
-            cast: Cast::new(&client),
-            riders: Riders::default(),
+        let simulation = Arc::new(Simulation {
+            actors: Actors::new(&client),
+            drivers: Drivers::default(),
             in_hand: Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             city,
             client,
             clock,
-            pace,
+            speed,
         });
-        world.spawn(run(Arc::clone(&world)));
-        Ok(Self { world })
+        simulation.spawn(run(Arc::clone(&simulation)));
+        Ok(Self { simulation })
     }
 
     /// Sends everybody home.
     pub async fn stop(self) {
-        self.world.stop.cancel();
-        self.world.tasks.close();
+        self.simulation.stop.cancel();
+        self.simulation.tasks.close();
         // Every task ends at its next wait, and all they do is wait.
-        let _ = tokio::time::timeout(FAREWELL, self.world.tasks.wait()).await;
+        let _ = tokio::time::timeout(FAREWELL, self.simulation.tasks.wait()).await;
     }
 }
 
-impl World {
+impl Simulation {
     /// Runs until it ends or the city is stopped.
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
@@ -95,9 +95,9 @@ impl World {
     }
 
     /// Takes something in hand; `None`: somebody has it.
-    fn take(self: &Arc<Self>, what: &str) -> Option<InHand> {
+    fn take(self: &Arc<Self>, what: &str) -> Option<TaskClaim> {
         let fresh = self.in_hand.lock().unwrap_or_else(PoisonError::into_inner).insert(what.to_owned());
-        fresh.then(|| InHand { world: Arc::clone(self), what: what.to_owned() })
+        fresh.then(|| TaskClaim { simulation: Arc::clone(self), what: what.to_owned() })
     }
 
     /// How much somebody sees to.
@@ -107,31 +107,31 @@ impl World {
 }
 
 /// An order or a ride that is seen to, until this is dropped.
-struct InHand {
-    world: Arc<World>,
+struct TaskClaim {
+    simulation: Arc<Simulation>,
     what: String,
 }
 
-impl Drop for InHand {
+impl Drop for TaskClaim {
     fn drop(&mut self) {
-        self.world.in_hand.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.what);
+        self.simulation.in_hand.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.what);
     }
 }
 
 /// Finds the restaurants and lets everybody begin.
-async fn run(world: Arc<World>) {
+async fn run(simulation: Arc<Simulation>) {
     let restaurants = loop {
-        match guests::restaurants(&world).await {
+        match customers::restaurants(&simulation).await {
             Ok(restaurants) => break restaurants,
             Err(error) => note("finding the restaurants", &error),
         }
-        world.pace.wait(2.0).await;
+        simulation.speed.wait(2.0).await;
     };
-    riders::begin(&world);
+    drivers::begin(&simulation);
     for restaurant in restaurants {
-        kitchens::begin(&world, restaurant);
+        staff::begin(&simulation, restaurant);
     }
-    guests::order(world).await;
+    customers::order(simulation).await;
 }
 
 /// Notes what did not work: a refusal is part of life, silence of the server is not.

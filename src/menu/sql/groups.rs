@@ -152,7 +152,7 @@ pub async fn with_nested(
     Ok(grouped(rows, at))
 }
 
-/// One group.
+/// Reads one modifier group; `None`: the restaurant has none with this id.
 pub async fn get(tx: &mut Tx, restaurant: RestaurantId, id: ModifierGroupId) -> Result<Option<Group>, Problem> {
     let now = tx.now();
     let rows = groups!(

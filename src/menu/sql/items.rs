@@ -1,4 +1,4 @@
-//! Items.
+//! Statements on menu items.
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;

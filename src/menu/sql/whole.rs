@@ -247,13 +247,13 @@ pub async fn count(
 /// What goes from a menu.
 #[derive(Debug, Default)]
 pub struct Removed {
-    /// Items.
+    /// Ids of the deleted items.
     pub items: Vec<Uuid>,
     /// Modifiers, those of groups that go included.
     pub modifiers: Vec<Uuid>,
-    /// Groups.
+    /// Ids of the deleted modifier groups.
     pub groups: Vec<Uuid>,
-    /// Chapters.
+    /// Ids of the deleted categories.
     pub categories: Vec<Uuid>,
 }
 

@@ -1,4 +1,4 @@
-//! Creating quotes.
+//! Creates quotes from carts and from lines.
 
 use crate::cart;
 use crate::cart::sql::RequestedLine;

@@ -14,9 +14,9 @@ use crate::uow::Tx;
 /// An order that its restaurant did not answer in time.
 #[derive(Debug, Clone, Copy)]
 pub struct Overdue {
-    /// Whose.
+    /// The restaurant that did not answer.
     pub restaurant_id: RestaurantId,
-    /// Which.
+    /// The order that was not answered.
     pub id: OrderId,
     /// Until when it should have been answered.
     pub accept_by: DateTime<Utc>,

@@ -23,7 +23,7 @@ use crate::uow::Tx;
 pub struct Profile {
     /// Its name in addresses.
     pub slug: String,
-    /// Its name.
+    /// The restaurant's name.
     pub name: String,
     /// What it is like.
     pub description: Option<String>,
@@ -35,21 +35,21 @@ pub struct Profile {
     pub address: String,
     /// Where that is.
     pub place: Place,
-    /// Its zone.
+    /// The IANA time zone of its hours and order numbers.
     pub timezone: Tz,
     /// At which rates it is taxed.
     pub tax: TaxRules,
-    /// Minor units.
+    /// Delivery fee where no zone says otherwise, in minor units.
     pub delivery_fee: Amount,
     /// For the service.
     pub service_fee: ServiceFee,
-    /// Minor units.
+    /// Minimum order where no zone says otherwise, in minor units.
     pub minimum_order: Amount,
     /// Confirms by itself.
     pub auto_accept: bool,
     /// Minutes to answer in; `None`: as everywhere.
     pub accept_minutes: Option<i16>,
-    /// Minutes.
+    /// Minutes from confirmation to ready.
     pub preparation_minutes: i16,
     /// How it takes orders for later.
     pub slots: SlotRules,
@@ -57,7 +57,7 @@ pub struct Profile {
     pub always_open: bool,
     /// Until when orders are taken and handed over.
     pub last_orders: LastOrders,
-    /// Takes orders.
+    /// Whether it takes orders at all.
     pub accepting: bool,
 }
 

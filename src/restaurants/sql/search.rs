@@ -13,16 +13,16 @@ use crate::uow::Tx;
 /// Where to look.
 #[derive(Debug, Clone, Copy)]
 pub struct Around {
-    /// The middle.
+    /// The middle of the circle searched.
     pub middle: Place,
-    /// In metres.
+    /// The circle's radius in metres.
     pub radius: f64,
 }
 
 /// A restaurant that may be what is looked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate {
-    /// Which.
+    /// The id of the restaurant found.
     pub id: RestaurantId,
     /// When it joined.
     pub created_at: DateTime<Utc>,

@@ -21,10 +21,10 @@ use crate::uow::Tx;
 pub enum Drawn {
     /// Rings of longitude and latitude, the outer one first.
     Polygon {
-        /// The rings.
+        /// The polygon's outer ring and its holes, as longitude and latitude.
         rings: Vec<Vec<[f64; 2]>>,
     },
-    /// Several polygons.
+    /// Several polygons, as in GeoJSON's `MultiPolygon`.
     Polygons {
         /// The rings of each.
         polygons: Vec<Vec<Vec<[f64; 2]>>>,
@@ -33,7 +33,7 @@ pub enum Drawn {
     Circle {
         /// Longitude and latitude.
         centre: [f64; 2],
-        /// In metres.
+        /// The circle's radius in metres.
         radius: f64,
     },
 }

@@ -13,7 +13,7 @@ use crate::uow::Tx;
 /// Who works on a phone's operations.
 #[derive(Debug, Clone)]
 pub struct Lease {
-    /// Whose operations.
+    /// The device whose operations are leased.
     pub device: Device,
     /// Known to the holder only.
     pub token: Uuid,

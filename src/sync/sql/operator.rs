@@ -10,9 +10,9 @@ use crate::uow::Tx;
 /// An operation in a list.
 #[derive(Debug, Clone)]
 pub struct Listed {
-    /// Which.
+    /// The operation's id, by which operators retry or discard it.
     pub id: SyncOperationId,
-    /// Whose.
+    /// E-mail address of the device's user.
     pub email: String,
     /// From which phone.
     pub device: String,
@@ -50,7 +50,7 @@ pub async fn list(tx: &mut Tx, all: bool, limit: i64) -> Result<Vec<Listed>, Pro
 /// One operation whole.
 #[derive(Debug, Clone)]
 pub struct Shown {
-    /// Whose.
+    /// E-mail address of the device's user.
     pub email: String,
     /// From which phone.
     pub device: String,
@@ -60,7 +60,7 @@ pub struct Shown {
     pub op_id: String,
     /// What is to be done.
     pub kind: String,
-    /// With what.
+    /// The payload as JSON.
     pub payload: String,
     /// By the phone's clock.
     pub said_at: DateTime<Utc>,
@@ -76,7 +76,7 @@ pub struct Shown {
     pub result: Option<String>,
 }
 
-/// One operation.
+/// Reads one operation with its payload and result; `None`: there is no such operation.
 pub async fn show(tx: &mut Tx, id: SyncOperationId) -> Result<Option<Shown>, Problem> {
     let shown = sqlx::query_as!(
         Shown,

@@ -60,7 +60,7 @@ pub struct Recipe {
     pub weekly: usize,
     /// Dates with 16 spans of a minute each, at most 400.
     pub dates: usize,
-    /// Delivery zones.
+    /// Which delivery zones the restaurant has.
     pub zoning: Zoning,
     /// Items, in categories of five.
     pub items: usize,
@@ -239,7 +239,7 @@ impl Recipe {
         json!({ "key": key, "name": self.name("Group", 1), "min": 0, "max": 99, "modifiers": modifiers })
     }
 
-    /// `PUT …/menu`.
+    /// The body of `PUT …/menu`.
     pub fn menu(&self) -> Value {
         let nested: &[&str] = if self.is_nested { &["nested"] } else { &[] };
         let mut groups: Vec<_> = (0..self.asks()).map(|group| self.group(&format!("g{group}"), nested)).collect();
@@ -268,7 +268,7 @@ impl Recipe {
         json!({ "categories": categories, "modifierGroups": groups })
     }
 
-    /// `PUT …/hours`.
+    /// The body of `PUT …/hours`.
     pub fn hours(&self, today: NaiveDate) -> Value {
         let weekly: Vec<_> = (0..self.weekly)
             .map(|n| json!({ "weekday": 1 + n % 7, "opens": time(n / 7 * 90), "closes": time(n / 7 * 90 + 1) }))
@@ -283,7 +283,7 @@ impl Recipe {
         json!({ "weekly": weekly, "exceptions": exceptions })
     }
 
-    /// `PATCH /api/restaurants/{id}`.
+    /// The body of `PATCH /api/restaurants/{id}`.
     pub fn profile(&self) -> Value {
         let last = json!({ "cutOffMinutes": 0, "handOverMinutes": 480 });
         let classes: Vec<_> = (0..self.classes)
@@ -296,7 +296,7 @@ impl Recipe {
                 "taxClasses": classes, "lastOrders": { "delivery": last, "pickup": last, "dineIn": last } })
     }
 
-    /// `PUT …/zones`.
+    /// The body of `PUT …/zones`.
     pub fn zones(&self) -> Value {
         let feature = |number: usize, rings: Vec<Vec<[f64; 2]>>| {
             let properties = json!({ "name": format!("Zone {number}"), "fee": { "base": euros(100) } });

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::generator::{DOOR, Recipe};
 
-/// Who asks.
+/// Who sends the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asker {
     /// Nobody who is known.
@@ -21,9 +21,9 @@ pub enum Asker {
 pub struct Ask {
     /// In a report.
     pub name: String,
-    /// Who asks.
+    /// Who sends the request.
     pub asker: Asker,
-    /// The method.
+    /// The method of the request.
     pub method: &'static str,
     /// Path and query.
     pub path: String,
@@ -31,7 +31,7 @@ pub struct Ask {
     pub body: Value,
     /// It needs a fresh `Idempotency-Key` each time.
     pub is_keyed: bool,
-    /// The status.
+    /// The status of the response.
     pub status: u16,
     /// Whole menus, zones and bodies beyond 64 kB are worked on beside the threads that answer requests.
     pub is_heavy: bool,

@@ -39,7 +39,7 @@ pub enum Caller {
     Forged,
     /// A guest, whose carts are hers.
     Nina,
-    /// Another guest.
+    /// A guest who owns another cart.
     Otto,
     Ada,
     Bob,

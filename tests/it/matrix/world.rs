@@ -21,7 +21,7 @@ use crate::shop::Shop;
 /// Ids by the names of the gaps they fill.
 pub type Ids = BTreeMap<&'static str, String>;
 
-/// Everything.
+/// Two restaurants with people, orders and deliveries of each kind.
 pub struct World {
     pub app: TestApp,
     people: BTreeMap<Caller, Person>,

@@ -19,7 +19,7 @@ pub fn shared(name: &str) -> Option<Value> {
     }
 }
 
-/// The description.
+/// Cloudinary's description of its API.
 pub struct Spec(Value);
 
 impl Spec {

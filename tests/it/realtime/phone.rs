@@ -70,7 +70,7 @@ impl Phone {
         self.until(|news| !news["connected"].is_null() || !news["refused"].is_null()).await
     }
 
-    /// Hangs up.
+    /// Closes the connection without a word.
     pub async fn hang_up(&mut self) {
         self.type_in(&json!({ "does": "disconnect" })).await;
         self.ended().await;
@@ -82,7 +82,7 @@ impl Phone {
         self.until(|news| news["asleep"] == true).await;
     }
 
-    /// Reads again.
+    /// Reads from the connection again.
     pub async fn wake_up(&mut self) {
         self.type_in(&json!({ "does": "wake" })).await;
     }

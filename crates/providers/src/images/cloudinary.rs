@@ -27,7 +27,7 @@ pub struct Settings {
     pub cloud_name: String,
     /// The key of the API.
     pub api_key: String,
-    /// Its secret.
+    /// The secret that requests are signed with.
     pub api_secret: SecretString,
     /// How requests and answers are signed.
     pub signature: Signature,

@@ -63,7 +63,7 @@ pub enum Refusal {
 pub struct Picture {
     /// Width of the largest variant.
     pub width: u32,
-    /// Its height.
+    /// Height of the picture in pixels.
     pub height: u32,
     /// A blurred picture of it in some 25 bytes, to be shown until the real one has come:
     /// <https://evanw.github.io/thumbhash/>.

@@ -1,4 +1,4 @@
-//! When people ordered: some weeks of meals, at the hours at which people eat and the restaurants are open.
+//! When people ordered: some weeks of past_orders, at the hours at which people eat and the restaurants are open.
 
 use std::ops::Range;
 
@@ -7,8 +7,8 @@ use rand::RngExt as _;
 use rand::rngs::StdRng;
 
 use crate::demo::chance;
-use crate::demo::city::DemoRestaurant;
-use crate::demo::town::{Town, ZONE};
+use crate::demo::city::RestaurantDocument;
+use crate::demo::dataset::{DemoData, ZONE};
 
 /// How far back the city remembers.
 const DAYS: u64 = 21;
@@ -18,10 +18,10 @@ const SHARE: f64 = 0.4;
 const LAST_ORDERS: i16 = 10;
 
 /// Somebody wants to eat.
-pub struct Meal {
-    /// Where, by its place in the town.
+pub struct PastOrderSeed {
+    /// Where, by its place in the data.
     pub kitchen: usize,
-    /// When.
+    /// When the order is placed.
     pub at: DateTime<Utc>,
     /// On which local day.
     pub day: NaiveDate,
@@ -29,23 +29,23 @@ pub struct Meal {
     pub random: StdRng,
 }
 
-/// The meals of the last weeks before `until`, the earliest first.
-pub fn meals(town: &Town, until: DateTime<Utc>) -> Vec<Meal> {
+/// The past_orders of the last weeks before `until`, the earliest first.
+pub fn past_orders(data: &DemoData, until: DateTime<Utc>) -> Vec<PastOrderSeed> {
     let today = until.with_timezone(&ZONE).date_naive();
     let days = (0..=DAYS).rev().filter_map(|ago| today.checked_sub_days(Days::new(ago)));
-    let mut meals = Vec::new();
+    let mut past_orders = Vec::new();
     for day in days {
-        for (kitchen, place) in town.kitchens.iter().enumerate() {
-            meals.extend(day_of(kitchen, &place.document, day));
+        for (kitchen, place) in data.restaurants.iter().enumerate() {
+            past_orders.extend(day_of(kitchen, &place.document, day));
         }
     }
-    meals.retain(|meal| meal.at < until);
-    meals.sort_by_key(|meal| (meal.at, meal.kitchen));
-    meals
+    past_orders.retain(|seed| seed.at < until);
+    past_orders.sort_by_key(|seed| (seed.at, seed.kitchen));
+    past_orders
 }
 
 /// One restaurant's day.
-fn day_of(kitchen: usize, restaurant: &DemoRestaurant, day: NaiveDate) -> Vec<Meal> {
+fn day_of(kitchen: usize, restaurant: &RestaurantDocument, day: NaiveDate) -> Vec<PastOrderSeed> {
     let name = format!("{}/{day}", restaurant.slug);
     let mut random = chance::of(&name);
     let spans = open_minutes(restaurant, day);
@@ -53,7 +53,7 @@ fn day_of(kitchen: usize, restaurant: &DemoRestaurant, day: NaiveDate) -> Vec<Me
         return Vec::new();
     }
     let wanted = f64::from(restaurant.orders_per_day) * SHARE * bustle(day) * random.random_range(0.85..1.15);
-    let mut meals = Vec::new();
+    let mut past_orders = Vec::new();
     let wanted = wanted.round();
     for number in (0_u32..).take_while(|&number| f64::from(number) < wanted) {
         let minute = hungry_minute(&spans, &mut random);
@@ -63,14 +63,14 @@ fn day_of(kitchen: usize, restaurant: &DemoRestaurant, day: NaiveDate) -> Vec<Me
         // In spring the clock jumps over an hour: nobody eats in it.
         if let Some(at) = ZONE.from_local_datetime(&local).earliest() {
             let random = chance::of(&format!("{name}/{number}"));
-            meals.push(Meal { kitchen, at: at.to_utc(), day: local.date(), random });
+            past_orders.push(PastOrderSeed { kitchen, at: at.to_utc(), day: local.date(), random });
         }
     }
-    meals
+    past_orders
 }
 
 /// Minutes after the day's midnight during which the kitchen takes orders; they may run past the next midnight.
-fn open_minutes(restaurant: &DemoRestaurant, day: NaiveDate) -> Vec<Range<i16>> {
+fn open_minutes(restaurant: &RestaurantDocument, day: NaiveDate) -> Vec<Range<i16>> {
     if restaurant.hours.is_empty() {
         return std::iter::once(0..1440).collect();
     }

@@ -1,4 +1,4 @@
-//! The pantry: dishes run out and come back.
+//! The stock: dishes run out and come back.
 
 use std::sync::Arc;
 
@@ -6,29 +6,29 @@ use rand::RngExt as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 
-use super::kitchens::Kitchen;
-use super::pace::Pace;
-use crate::demo::city::Dish;
+use super::speed::SimulationSpeed;
+use super::staff::StaffedRestaurant;
+use crate::demo::city::ItemDocument;
 use comanda_client::{CallError, MenuItem};
 
 /// Dishes of one restaurant that are off the menu at once.
 const MOST_OFF: usize = 2;
 
-/// Looks into the pantry now and then, as long as the city lives.
-pub async fn mind(pace: Pace, kitchen: Arc<Kitchen>, mut random: StdRng) {
+/// Looks into the stock now and then, as long as the city lives.
+pub async fn mind(speed: SimulationSpeed, kitchen: Arc<StaffedRestaurant>, mut random: StdRng) {
     loop {
-        pace.wait(random.random_range(8.0..30.0)).await;
+        speed.wait(random.random_range(8.0..30.0)).await;
         if let Err(error) = look(&kitchen, &mut random).await {
-            super::note("minding the pantry", &error);
+            super::note("minding the stock", &error);
         }
     }
 }
 
 /// Cooks a new tray of what was sold out, brings back what was off, or takes something off.
-async fn look(kitchen: &Kitchen, random: &mut StdRng) -> Result<(), CallError> {
+async fn look(kitchen: &StaffedRestaurant, random: &mut StdRng) -> Result<(), CallError> {
     let restaurant = &kitchen.shop.restaurant.id;
     let menu = kitchen.staff.client().menu(restaurant).await?;
-    let items: Vec<MenuItem> = menu.categories.into_iter().flat_map(|chapter| chapter.items).collect();
+    let items: Vec<MenuItem> = menu.categories.into_iter().flat_map(|category| category.items).collect();
     let sold_out = items.iter().find_map(|item| Some((item, dish(kitchen, item)?.stock.filter(|_| item.sold_out)?)));
     if let Some((item, portions)) = sold_out {
         return kitchen.staff.restock(restaurant, &item.id, portions).await;
@@ -48,7 +48,7 @@ async fn look(kitchen: &Kitchen, random: &mut StdRng) -> Result<(), CallError> {
     Ok(())
 }
 
-fn dish<'k>(kitchen: &'k Kitchen, item: &MenuItem) -> Option<&'k Dish> {
-    let mut dishes = kitchen.shop.document.menu.iter().flat_map(|chapter| &chapter.items);
+fn dish<'k>(kitchen: &'k StaffedRestaurant, item: &MenuItem) -> Option<&'k ItemDocument> {
+    let mut dishes = kitchen.shop.document.menu.iter().flat_map(|category| &category.items);
     dishes.find(|dish| dish.name == item.name)
 }

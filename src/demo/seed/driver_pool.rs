@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::delivery::{Carrier, Vehicle};
-use crate::demo::town::Rider;
+use crate::demo::dataset::DemoDriver;
 use crate::ids::UserId;
 use crate::place::Place;
 
@@ -21,21 +21,21 @@ pub const fn speed(vehicle: Vehicle) -> f64 {
 }
 
 /// A driver's afternoon.
-struct Shift<'t> {
-    rider: &'t Rider,
+struct PooledDriver<'t> {
+    driver: &'t DemoDriver,
     free_at: DateTime<Utc>,
     place: Place,
 }
 
-/// All drivers.
-pub struct Fleet<'t> {
-    shifts: Vec<Shift<'t>>,
+/// All drivers of the past weeks, and when each is free.
+pub struct DriverPool<'t> {
+    shifts: Vec<PooledDriver<'t>>,
 }
 
 /// A driver on the way to a kitchen.
-pub struct Ride {
-    /// Which driver.
-    pub rider: usize,
+pub struct DriverTrip {
+    /// Index of the driver.
+    pub driver: usize,
     /// As those who wait see them.
     pub carrier: Carrier,
     /// Why this one.
@@ -48,41 +48,42 @@ pub struct Ride {
     pub way: TimeDelta,
 }
 
-impl<'t> Fleet<'t> {
+impl<'t> DriverPool<'t> {
     /// Everybody at their corner, free.
-    pub fn new(riders: &'t [Rider]) -> Self {
-        let shift = |rider: &'t Rider| Shift { rider, free_at: DateTime::UNIX_EPOCH, place: rider.corner };
-        Self { shifts: riders.iter().map(shift).collect() }
+    pub fn new(drivers: &'t [DemoDriver]) -> Self {
+        let shift =
+            |driver: &'t DemoDriver| PooledDriver { driver, free_at: DateTime::UNIX_EPOCH, place: driver.corner };
+        Self { shifts: drivers.iter().map(shift).collect() }
     }
 
     /// The nearest driver who is free at that time, or else the first to be free again.
-    pub fn call(&self, at: DateTime<Utc>, kitchen: Place, door: Place) -> Ride {
+    pub fn call(&self, at: DateTime<Utc>, kitchen: Place, door: Place) -> DriverTrip {
         let free: Vec<_> = (0..self.shifts.len()).filter(|&index| self.shifts[index].free_at <= at).collect();
         let metres = |index: usize| self.shifts[index].place.metres_to(kitchen);
         let nearest = free.iter().copied().min_by(|&one, &other| metres(one).total_cmp(&metres(other)));
-        let (rider, because) = if let Some(rider) = nearest {
-            (rider, format!("nearest of {} free, {:.0} m from the restaurant", free.len(), metres(rider)))
+        let (driver, because) = if let Some(driver) = nearest {
+            (driver, format!("nearest of {} free, {:.0} m from the restaurant", free.len(), metres(driver)))
         } else {
             let next = (0..self.shifts.len()).min_by_key(|&index| self.shifts[index].free_at);
             (next.unwrap_or_default(), "first to be free again".to_owned())
         };
-        let Shift { rider: who, free_at, place } = &self.shifts[rider];
+        let PooledDriver { driver: who, free_at, place } = &self.shifts[driver];
         let called = at.max(*free_at);
         let carrier =
             Carrier { id: who.id, name: who.person.name.clone(), vehicle: who.vehicle.word().to_owned(), place: None };
         let at_kitchen = called + travel(who.vehicle, *place, kitchen);
-        Ride { rider, carrier, because, called, at_kitchen, way: travel(who.vehicle, kitchen, door) }
+        DriverTrip { driver, carrier, because, called, at_kitchen, way: travel(who.vehicle, kitchen, door) }
     }
 
     /// Who that is.
-    pub fn user(&self, rider: usize) -> UserId {
-        self.shifts[rider].rider.person.id
+    pub fn user(&self, driver: usize) -> UserId {
+        self.shifts[driver].driver.person.id
     }
 
-    /// They have delivered, and are where the guest lives.
-    pub fn free_at(&mut self, rider: usize, at: DateTime<Utc>, place: Place) {
-        self.shifts[rider].free_at = at;
-        self.shifts[rider].place = place;
+    /// They have delivered, and are where the customer timelines.
+    pub fn free_at(&mut self, driver: usize, at: DateTime<Utc>, place: Place) {
+        self.shifts[driver].free_at = at;
+        self.shifts[driver].place = place;
     }
 }
 

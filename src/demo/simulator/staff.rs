@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::guests::Shop;
-use super::{World, care, pantry};
+use super::customers::ListedRestaurant;
+use super::{Simulation, order_tasks, stock};
 use crate::demo::chance;
 use comanda_client::{CallError, News, Order, OrderStatus, Session, Socket};
 
@@ -17,29 +17,33 @@ const OPEN: [OrderStatus; 5] =
     [OrderStatus::Pending, OrderStatus::Confirmed, OrderStatus::Preparing, OrderStatus::Ready, OrderStatus::OnTheWay];
 
 /// A restaurant and somebody who works there.
-pub struct Kitchen {
-    /// The restaurant.
-    pub shop: Shop,
+pub struct StaffedRestaurant {
+    /// The restaurant as the server lists it.
+    pub shop: ListedRestaurant,
     /// Who works there.
     pub staff: Arc<Session>,
 }
 
 /// Lets the staff of a restaurant begin to work.
-pub fn begin(world: &Arc<World>, shop: Shop) {
-    world.spawn(work(Arc::clone(world), shop));
+pub fn begin(simulation: &Arc<Simulation>, shop: ListedRestaurant) {
+    simulation.spawn(work(Arc::clone(simulation), shop));
 }
 
-async fn work(world: Arc<World>, shop: Shop) {
+async fn work(simulation: Arc<Simulation>, shop: ListedRestaurant) {
     let email = format!("staff.{}@{}", shop.document.slug, crate::demo::city::DOMAIN);
     let staff = loop {
-        match world.cast.session(&email).await {
+        match simulation.actors.session(&email).await {
             Ok(staff) => break staff,
             Err(error) => super::note("signing in to work", &error),
         }
-        world.pace.wait(2.0).await;
+        simulation.speed.wait(2.0).await;
     };
-    let kitchen = Arc::new(Kitchen { shop, staff });
-    world.spawn(pantry::mind(world.pace, Arc::clone(&kitchen), chance::of(&format!("simulator/pantry/{email}"))));
+    let kitchen = Arc::new(StaffedRestaurant { shop, staff });
+    simulation.spawn(stock::mind(
+        simulation.speed,
+        Arc::clone(&kitchen),
+        chance::of(&format!("simulator/stock/{email}")),
+    ));
     let (sender, mut news) = mpsc::channel(256);
     let room = format!("restaurant:{}", kitchen.shop.restaurant.id);
     let _socket = Socket::open(Arc::clone(&kitchen.staff), vec![room], 0, sender);
@@ -47,29 +51,29 @@ async fn work(world: Arc<World>, shop: Shop) {
     loop {
         tokio::select! {
             _ = look.tick() => {
-                if let Err(error) = look_around(&world, &kitchen).await {
+                if let Err(error) = look_around(&simulation, &kitchen).await {
                     super::note("looking at the open orders", &error);
                 }
             }
-            Some((_, heard)) = news.recv() => hear(&world, &kitchen, heard),
+            Some((_, heard)) = news.recv() => hear(&simulation, &kitchen, heard),
         }
     }
 }
 
 /// Takes every open order in hand that nobody sees to.
-async fn look_around(world: &Arc<World>, kitchen: &Arc<Kitchen>) -> Result<(), CallError> {
+async fn look_around(simulation: &Arc<Simulation>, kitchen: &Arc<StaffedRestaurant>) -> Result<(), CallError> {
     for status in OPEN {
         let page = kitchen.staff.orders_of(&kitchen.shop.restaurant.id, status).await?;
-        page.data.into_iter().for_each(|order| care::take(world, kitchen, order));
+        page.data.into_iter().for_each(|order| order_tasks::take(simulation, kitchen, order));
     }
     Ok(())
 }
 
-fn hear(world: &Arc<World>, kitchen: &Arc<Kitchen>, news: News) {
+fn hear(simulation: &Arc<Simulation>, kitchen: &Arc<StaffedRestaurant>, news: News) {
     match news {
         News::Event { name, body, .. } if name.starts_with("order:") => {
             if let Ok(order) = serde_json::from_value::<Order>(body["order"].clone()) {
-                care::take(world, kitchen, order);
+                order_tasks::take(simulation, kitchen, order);
             }
         }
         News::Refused { room, reason } => tracing::warn!("simulator: {room} is refused: {reason}"),

@@ -1,4 +1,4 @@
-//! What became of an order: who did what to it, and when.
+//! TimelineAction became of an order: who did what to it, and when.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use rand::RngExt as _;
@@ -6,12 +6,12 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 
 use super::basket;
-use super::fleet::{self, Fleet, Ride};
-use super::past::Meal;
+use super::driver_pool::{self, DriverPool, DriverTrip};
+use super::past_orders::PastOrderSeed;
 use crate::actor::Actor;
 use crate::delivery::Carrier;
 use crate::demo::chance::id_at;
-use crate::demo::town::{Kitchen, Town};
+use crate::demo::dataset::{DemoData, DemoRestaurant};
 use crate::fulfilment::Fulfilment;
 use crate::ids::{DeliveryId, UserId};
 use crate::orders::{Order, OrderStatus};
@@ -32,8 +32,8 @@ const KITCHENS_REASONS: [&str; 4] = [
     "The phone number does not answer and the address is incomplete.",
 ];
 
-/// What is done.
-pub enum What {
+/// TimelineAction is done.
+pub enum TimelineAction {
     /// The order takes a step.
     Step(OrderStatus, Option<&'static str>),
     /// A driver is given the delivery.
@@ -41,91 +41,91 @@ pub enum What {
 }
 
 /// Somebody does something.
-pub struct Moment {
-    /// When.
+pub struct TimelineStep {
+    /// When it happens.
     pub at: DateTime<Utc>,
     /// In which capacity.
     pub actor: Actor,
-    /// Who.
+    /// The user who does it; `None`: the system.
     pub actor_id: Option<UserId>,
-    /// What.
-    pub what: What,
+    /// TimelineAction happens to the order or its delivery.
+    pub what: TimelineAction,
 }
 
 /// An order from its placement to its end.
-pub struct Life {
+pub struct OrderTimeline {
     /// As it was placed, but for its number.
     pub order: Order,
     /// The local day of its number.
     pub day: NaiveDate,
     /// The id its delivery gets, if it gets one.
     pub delivery: DeliveryId,
-    /// What happened, in order.
-    pub moments: Vec<Moment>,
+    /// TimelineAction happened, in order.
+    pub steps: Vec<TimelineStep>,
 }
 
-impl Life {
+impl OrderTimeline {
     /// When it ended.
     pub fn ended(&self) -> DateTime<Utc> {
-        self.moments.last().map_or(self.order.placed_at, |moment| moment.at)
+        self.steps.last().map_or(self.order.placed_at, |step| step.at)
     }
 
     /// How many events it makes at most.
     pub fn most_events(&self) -> usize {
         let for_delivery = if self.order.fulfilment == Fulfilment::Delivery { 3 } else { 0 };
-        1 + self.moments.len() + for_delivery
+        1 + self.steps.len() + for_delivery
     }
 }
 
 /// Lets an order happen.
-pub fn live(town: &Town, mut meal: Meal, fleet: &mut Fleet<'_>) -> Result<Life, Problem> {
-    let kitchen = &town.kitchens[meal.kitchen];
-    let order = basket::order(town, &mut meal)?;
-    let mut random = meal.random;
-    let delivery = DeliveryId::from_uuid(id_at(&mut random, meal.at));
+pub fn live(data: &DemoData, mut seed: PastOrderSeed, drivers: &mut DriverPool<'_>) -> Result<OrderTimeline, Problem> {
+    let kitchen = &data.restaurants[seed.kitchen];
+    let order = basket::order(data, &mut seed)?;
+    let mut random = seed.random;
+    let delivery = DeliveryId::from_uuid(id_at(&mut random, seed.at));
     let cook = kitchen.staff.choose(&mut random).map(|(person, _)| person.id);
-    let mut script = Script { kitchen, cook, moments: Vec::new() };
-    let (guest, placed) = (order.customer_id, order.placed_at);
+    let mut timeline = TimelineBuilder { kitchen, cook, steps: Vec::new() };
+    let (customer, placed) = (order.customer_id, order.placed_at);
 
     let fate = random.random_range(0..1000);
     let second_thoughts = placed + seconds(&mut random, 20, 100);
     let answered = if kitchen.document.auto_accept { placed } else { placed + seconds(&mut random, 25, 150) };
     let guest_leaves = fate < 25;
-    // Before the kitchen has answered, a guest may leave; after it has, for two minutes more.
+    // Before the kitchen has answered, a customer may leave; after it has, for two minutes more.
     if !guest_leaves || answered < second_thoughts {
-        script.confirm(answered);
+        timeline.confirm(answered);
     }
     if guest_leaves {
         let reason = GUESTS_REASONS.choose(&mut random).copied();
-        script.step(second_thoughts, Actor::Customer, Some(guest), OrderStatus::Cancelled, reason);
+        timeline.step(second_thoughts, Actor::Customer, Some(customer), OrderStatus::Cancelled, reason);
     } else {
         let begun = answered + seconds(&mut random, 10, 180);
-        script.by_staff(begun, OrderStatus::Preparing, None);
+        timeline.by_staff(begun, OrderStatus::Preparing, None);
         if fate < 45 {
             let given_up = begun + seconds(&mut random, 60, 400);
-            script.by_staff(given_up, OrderStatus::Cancelled, KITCHENS_REASONS.choose(&mut random).copied());
+            timeline.by_staff(given_up, OrderStatus::Cancelled, KITCHENS_REASONS.choose(&mut random).copied());
         } else {
             let minutes = f64::from(kitchen.document.preparation_minutes) * random.random_range(0.65..1.2);
-            let ready = begun + fleet::seconds(minutes * 60.0);
-            script.hand_over(&order, ready, fleet, &mut random);
+            let ready = begun + driver_pool::seconds(minutes * 60.0);
+            timeline.hand_over(&order, ready, drivers, &mut random);
         }
     }
-    script.moments.sort_by_key(|moment| moment.at);
-    Ok(Life { order, day: meal.day, delivery, moments: script.moments })
+    timeline.steps.sort_by_key(|step| step.at);
+    Ok(OrderTimeline { order, day: seed.day, delivery, steps: timeline.steps })
 }
 
 fn seconds(random: &mut StdRng, least: i64, most: i64) -> TimeDelta {
     TimeDelta::milliseconds(random.random_range(least * 1_000..most * 1_000))
 }
 
-/// What happens to one order, as it is written.
-struct Script<'t> {
-    kitchen: &'t Kitchen,
+/// TimelineAction happens to one order, as it is written.
+struct TimelineBuilder<'t> {
+    kitchen: &'t DemoRestaurant,
     cook: Option<UserId>,
-    moments: Vec<Moment>,
+    steps: Vec<TimelineStep>,
 }
 
-impl Script<'_> {
+impl TimelineBuilder<'_> {
     fn step(
         &mut self,
         at: DateTime<Utc>,
@@ -134,7 +134,7 @@ impl Script<'_> {
         to: OrderStatus,
         why: Option<&'static str>,
     ) {
-        self.moments.push(Moment { at, actor, actor_id, what: What::Step(to, why) });
+        self.steps.push(TimelineStep { at, actor, actor_id, what: TimelineAction::Step(to, why) });
     }
 
     fn by_staff(&mut self, at: DateTime<Utc>, to: OrderStatus, why: Option<&'static str>) {
@@ -149,8 +149,8 @@ impl Script<'_> {
         }
     }
 
-    /// From the stove to the guest.
-    fn hand_over(&mut self, order: &Order, ready: DateTime<Utc>, fleet: &mut Fleet<'_>, random: &mut StdRng) {
+    /// From the stove to the customer.
+    fn hand_over(&mut self, order: &Order, ready: DateTime<Utc>, drivers: &mut DriverPool<'_>, random: &mut StdRng) {
         self.by_staff(ready, OrderStatus::Ready, None);
         let Some(door) = order.place.filter(|_| order.fulfilment == Fulfilment::Delivery) else {
             let fetched = ready + seconds(random, 60, 600);
@@ -158,14 +158,14 @@ impl Script<'_> {
         };
         // A driver is called so that they come when the food does.
         let called = (ready - seconds(random, 240, 480)).max(order.placed_at + TimeDelta::minutes(4));
-        let Ride { rider, carrier, because, called, at_kitchen, way } =
-            fleet.call(called, self.kitchen.document.place, door);
+        let DriverTrip { driver, carrier, because, called, at_kitchen, way } =
+            drivers.call(called, self.kitchen.document.place, door);
         let taken = at_kitchen.max(ready) + seconds(random, 30, 150);
         let handed = taken + way + seconds(random, 45, 180);
-        fleet.free_at(rider, handed, door);
-        let driver = Some(fleet.user(rider));
-        let assigned = What::Assigned(carrier, because);
-        self.moments.push(Moment { at: called, actor: Actor::Staff, actor_id: self.cook, what: assigned });
+        drivers.free_at(driver, handed, door);
+        let driver = Some(drivers.user(driver));
+        let assigned = TimelineAction::Assigned(carrier, because);
+        self.steps.push(TimelineStep { at: called, actor: Actor::Staff, actor_id: self.cook, what: assigned });
         self.step(taken, Actor::Driver, driver, OrderStatus::OnTheWay, None);
         self.step(handed, Actor::Driver, driver, OrderStatus::Delivered, None);
     }

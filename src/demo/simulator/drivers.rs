@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rand::RngExt as _;
 
-use super::World;
-use super::kitchens::Kitchen;
-use super::pace::REPORT;
+use super::Simulation;
+use super::speed::REPORT;
+use super::staff::StaffedRestaurant;
 use crate::delivery::Vehicle;
 use crate::demo::chance;
 use crate::demo::city::driver_email;
@@ -23,7 +23,7 @@ const SIGN_OF_LIFE: f64 = 10.0;
 const LOOK: f64 = 0.6;
 
 /// A driver at work.
-struct Rider {
+struct DriverState {
     session: Arc<Session>,
     vehicle: Vehicle,
     place: Place,
@@ -32,61 +32,65 @@ struct Rider {
 
 /// Everybody who has come on duty, by the id of their profile.
 #[derive(Default)]
-pub struct Riders {
-    riders: Mutex<HashMap<String, Rider>>,
+pub struct Drivers {
+    drivers: Mutex<HashMap<String, DriverState>>,
 }
 
-impl Riders {
-    fn with<T>(&self, id: &str, then: impl FnOnce(&mut Rider) -> T) -> Option<T> {
-        self.riders.lock().unwrap_or_else(PoisonError::into_inner).get_mut(id).map(then)
+impl Drivers {
+    fn with<T>(&self, id: &str, then: impl FnOnce(&mut DriverState) -> T) -> Option<T> {
+        self.drivers.lock().unwrap_or_else(PoisonError::into_inner).get_mut(id).map(then)
     }
 }
 
 /// Lets the drivers begin to work, one after the other.
-pub fn begin(world: &Arc<World>) {
-    for index in 0..world.city.people.drivers.len() {
-        world.spawn(shifts(Arc::clone(world), index));
+pub fn begin(simulation: &Arc<Simulation>) {
+    for index in 0..simulation.city.people.drivers.len() {
+        simulation.spawn(shifts(Arc::clone(simulation), index));
     }
 }
 
 /// On duty, and now and then a short break.
-async fn shifts(world: Arc<World>, index: usize) {
+async fn shifts(simulation: Arc<Simulation>, index: usize) {
     let email = driver_email(index + 1);
     let mut random = chance::of(&format!("simulator/{email}"));
     #[expect(clippy::cast_precision_loss, reason = "twenty drivers")]
-    world.pace.wait(index as f64 * 0.1).await;
-    let corner = world.city.restaurants[index % world.city.restaurants.len()].place;
+    simulation.speed.wait(index as f64 * 0.1).await;
+    let corner = simulation.city.restaurants[index % simulation.city.restaurants.len()].place;
     let mut place = Place { lat: corner.lat(), lng: corner.lng() };
     loop {
-        let id = match come(&world, index, &email, place).await {
+        let id = match come(&simulation, index, &email, place).await {
             Ok(id) => id,
             Err(error) => {
                 super::note("coming on duty", &error);
-                world.pace.wait(3.0).await;
+                simulation.speed.wait(3.0).await;
                 continue;
             }
         };
-        stay(&world, &id, random.random_range(60.0..150.0)).await;
-        while world.riders.with(&id, |rider| rider.riding) == Some(true) {
-            world.pace.wait(1.0).await;
+        stay(&simulation, &id, random.random_range(60.0..150.0)).await;
+        while simulation.drivers.with(&id, |driver_state| driver_state.riding) == Some(true) {
+            simulation.speed.wait(1.0).await;
         }
-        if let Some((session, last)) = world.riders.with(&id, |rider| (Arc::clone(&rider.session), rider.place)) {
+        if let Some((session, last)) =
+            simulation.drivers.with(&id, |driver_state| (Arc::clone(&driver_state.session), driver_state.place))
+        {
             place = last;
             if let Err(error) = session.go_offline().await {
                 super::note("taking a break", &error);
             }
         }
-        world.pace.wait(random.random_range(8.0..20.0)).await;
+        simulation.speed.wait(random.random_range(8.0..20.0)).await;
     }
 }
 
 /// Waits for so many minutes of the city, and says now and then that one is still there.
-async fn stay(world: &World, id: &str, minutes: f64) {
+async fn stay(simulation: &Simulation, id: &str, minutes: f64) {
     let mut left = minutes;
     while left > 0.0 {
-        world.pace.wait(left.min(SIGN_OF_LIFE)).await;
+        simulation.speed.wait(left.min(SIGN_OF_LIFE)).await;
         left -= SIGN_OF_LIFE;
-        let waiting = world.riders.with(id, |rider| (!rider.riding).then(|| (Arc::clone(&rider.session), rider.place)));
+        let waiting = simulation.drivers.with(id, |driver_state| {
+            (!driver_state.riding).then(|| (Arc::clone(&driver_state.session), driver_state.place))
+        });
         if let Some((session, place)) = waiting.flatten()
             && let Err(error) = session.share_location(place).await
         {
@@ -95,39 +99,43 @@ async fn stay(world: &World, id: &str, minutes: f64) {
     }
 }
 
-async fn come(world: &World, index: usize, email: &str, place: Place) -> Result<String, CallError> {
-    let session = world.cast.session(email).await?;
+async fn come(simulation: &Simulation, index: usize, email: &str, place: Place) -> Result<String, CallError> {
+    let session = simulation.actors.session(email).await?;
     let profile = session.go_online(place).await?;
-    let mut riders = world.riders.riders.lock().unwrap_or_else(PoisonError::into_inner);
-    let vehicle = world.city.people.drivers[index].vehicle;
-    riders.entry(profile.id.clone()).or_insert(Rider { session, vehicle, place, riding: false });
+    let mut drivers = simulation.drivers.drivers.lock().unwrap_or_else(PoisonError::into_inner);
+    let vehicle = simulation.city.people.drivers[index].vehicle;
+    drivers.entry(profile.id.clone()).or_insert(DriverState { session, vehicle, place, riding: false });
     Ok(profile.id)
 }
 
 /// Finds a driver for an order and sees it to the door.
-pub async fn call(world: Arc<World>, kitchen: Arc<Kitchen>, order: String) {
-    let Some(_in_hand) = world.take(&format!("ride/{order}")) else { return };
+pub async fn call(simulation: Arc<Simulation>, kitchen: Arc<StaffedRestaurant>, order: String) {
+    let Some(_in_hand) = simulation.take(&format!("ride/{order}")) else { return };
     let delivery = loop {
         match assigned(&kitchen.staff, &order).await {
             Ok(Some(delivery)) if delivery.driver.is_some() => break delivery,
             // Nobody is free.
-            Ok(Some(_)) => world.pace.wait(2.0).await,
+            Ok(Some(_)) => simulation.speed.wait(2.0).await,
             Ok(None) => return,
             Err(error) => {
                 super::note("calling a driver", &error);
-                world.pace.wait(2.0).await;
+                simulation.speed.wait(2.0).await;
             }
         }
     };
     let Some(driver) = delivery.driver.as_ref().map(|driver| driver.id.clone()) else { return };
-    let session = world.riders.with(&driver, |rider| {
-        rider.riding = true;
-        Arc::clone(&rider.session)
+    let session = simulation.drivers.with(&driver, |driver_state| {
+        driver_state.riding = true;
+        Arc::clone(&driver_state.session)
     });
     // A driver who is none of ours does nothing by themselves: then the restaurant carries the food.
-    let ride = Ride { world: &world, who: session.unwrap_or_else(|| Arc::clone(&kitchen.staff)), driver: &driver };
+    let ride = DeliveryTask {
+        simulation: &simulation,
+        who: session.unwrap_or_else(|| Arc::clone(&kitchen.staff)),
+        driver: &driver,
+    };
     ride.go(delivery).await;
-    world.riders.with(&driver, |rider| rider.riding = false);
+    simulation.drivers.with(&driver, |driver_state| driver_state.riding = false);
 }
 
 /// The order's delivery with its driver; without one if nobody is free; `None` when there is nothing to carry.
@@ -143,13 +151,13 @@ async fn assigned(staff: &Session, order: &str) -> Result<Option<Delivery>, Call
 }
 
 /// One way from where the driver is to the kitchen, and on to the door.
-struct Ride<'w> {
-    world: &'w World,
+struct DeliveryTask<'w> {
+    simulation: &'w Simulation,
     who: Arc<Session>,
     driver: &'w str,
 }
 
-impl Ride<'_> {
+impl DeliveryTask<'_> {
     async fn go(&self, mut delivery: Delivery) {
         let mut failures = 0;
         while failures < PATIENCE {
@@ -159,7 +167,7 @@ impl Ride<'_> {
                 Err(error) => {
                     super::note("riding", &error);
                     failures += 1;
-                    self.world.pace.wait(1.0).await;
+                    self.simulation.speed.wait(1.0).await;
                     if let Ok(now) = self.who.delivery(&delivery.id).await {
                         delivery = now;
                     }
@@ -179,12 +187,12 @@ impl Ride<'_> {
                 if !self.food_is_ready(&delivery.order_id).await? {
                     return self.who.delivery(&delivery.id).await.map(Some);
                 }
-                self.world.pace.wait(0.5).await;
+                self.simulation.speed.wait(0.5).await;
                 DeliveryStatus::PickedUp
             }
             DeliveryStatus::PickedUp => {
                 self.travel(delivery.dropoff.place).await?;
-                self.world.pace.wait(1.0).await;
+                self.simulation.speed.wait(1.0).await;
                 DeliveryStatus::Delivered
             }
             _ => return Ok(None),
@@ -197,26 +205,27 @@ impl Ride<'_> {
         let Order { status, .. } = self.who.order(order).await?;
         let ready = status == OrderStatus::Ready;
         if !ready {
-            self.world.pace.wait(LOOK).await;
+            self.simulation.speed.wait(LOOK).await;
         }
         Ok(ready)
     }
 
     /// Along the streets, which here run north and east, telling the server where one is.
     async fn travel(&self, to: Option<Place>) -> Result<(), CallError> {
-        let rider = self.world.riders.with(self.driver, |rider| (rider.place, rider.vehicle));
-        let (Some(to), Some((from, vehicle))) = (to, rider) else { return Ok(()) };
+        let driver_state =
+            self.simulation.drivers.with(self.driver, |driver_state| (driver_state.place, driver_state.vehicle));
+        let (Some(to), Some((from, vehicle))) = (to, driver_state) else { return Ok(()) };
         let corner = Place { lat: from.lat, lng: to.lng };
         for (from, to) in [(from, corner), (corner, to)] {
             let takes = metres(from, to) / speed(vehicle) / 60.0;
             let steps = (takes / REPORT).ceil().max(1.0);
             let mut done = 0.0;
             while done < steps {
-                self.world.pace.wait(takes / steps).await;
+                self.simulation.speed.wait(takes / steps).await;
                 done += 1.0;
                 let share = done / steps;
                 let here = Place { lat: along(from.lat, to.lat, share), lng: along(from.lng, to.lng, share) };
-                self.world.riders.with(self.driver, |rider| rider.place = here);
+                self.simulation.drivers.with(self.driver, |driver_state| driver_state.place = here);
                 self.who.share_location(here).await?;
             }
         }

@@ -9,13 +9,13 @@ use crate::demo::city::PASSWORD;
 use comanda_client::{CallError, Client, Session};
 
 /// Everybody by their address. A session signs in again by itself when its token ends.
-pub struct Cast {
+pub struct Actors {
     client: Client,
     sessions: Mutex<HashMap<String, Arc<OnceCell<Arc<Session>>>>>,
 }
 
-impl Cast {
-    /// Nobody yet.
+impl Actors {
+    /// Starts with nobody signed in.
     pub fn new(client: &Client) -> Self {
         Self { client: client.clone(), sessions: Mutex::default() }
     }

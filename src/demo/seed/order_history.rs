@@ -1,12 +1,12 @@
-//! The log that an order's life would have left, written by the same state machines that write today's.
+//! The log that an order's timeline would have left, written by the same state machines that write today's.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::life::{Life, Moment, What};
+use super::timeline::{OrderTimeline, TimelineAction, TimelineStep};
 use crate::actor::Actor;
 use crate::delivery::sql::history::PastDelivery;
 use crate::delivery::{Delivery, DeliveryStatus, Stop};
-use crate::demo::town::Kitchen;
+use crate::demo::dataset::DemoRestaurant;
 use crate::events::PastEvent;
 use crate::fulfilment::Fulfilment;
 use crate::ids::{DeliveryId, UserId};
@@ -15,8 +15,8 @@ use crate::orders::status::StatusUpdate;
 use crate::orders::{Order, OrderStatus};
 use crate::problem::Problem;
 
-/// What an event carries.
-enum Body {
+/// TimelineAction an event carries.
+enum HistoryPayload {
     Placed(Order),
     Stepped(Order),
     Assigned(Delivery),
@@ -24,62 +24,62 @@ enum Body {
 }
 
 /// A line of the log.
-pub struct Entry {
-    /// When.
+pub struct HistoryEntry {
+    /// When it happened.
     pub at: DateTime<Utc>,
     actor: Actor,
     actor_id: Option<UserId>,
-    body: Body,
+    body: HistoryPayload,
 }
 
-impl Entry {
+impl HistoryEntry {
     /// As the log takes it.
     ///
     /// # Errors
     /// When it cannot be written as JSON.
     pub fn as_past(&self) -> Result<PastEvent<'_>, Problem> {
         let event = match &self.body {
-            Body::Placed(order) => order.placed_event()?,
-            Body::Stepped(order) => order.status_changed_event()?,
-            Body::Assigned(delivery) => delivery.assigned_event()?,
-            Body::Followed(delivery) => delivery.status_changed_event()?,
+            HistoryPayload::Placed(order) => order.placed_event()?,
+            HistoryPayload::Stepped(order) => order.status_changed_event()?,
+            HistoryPayload::Assigned(delivery) => delivery.assigned_event()?,
+            HistoryPayload::Followed(delivery) => delivery.status_changed_event()?,
         };
         Ok(PastEvent { at: self.at, actor: self.actor, actor_id: self.actor_id, event })
     }
 }
 
 /// How an order and its delivery ended, and everything on the way there.
-pub struct Chronicle {
-    /// The order.
+pub struct OrderHistory {
+    /// The order in its last state.
     pub order: PastOrder,
     /// Its delivery, if there was one.
     pub delivery: Option<PastDelivery>,
     /// The log, the earliest line first.
-    pub log: Vec<Entry>,
+    pub log: Vec<HistoryEntry>,
 }
 
-/// Writes down a life, under this number.
-pub fn write(kitchen: &Kitchen, life: Life, number: i32) -> Result<Chronicle, Problem> {
-    let placed = Order { number, ..life.order };
-    let first = Entry {
+/// Writes down a timeline, under this number.
+pub fn write(kitchen: &DemoRestaurant, timeline: OrderTimeline, number: i32) -> Result<OrderHistory, Problem> {
+    let placed = Order { number, ..timeline.order };
+    let first = HistoryEntry {
         at: placed.placed_at,
         actor: Actor::Customer,
         actor_id: Some(placed.customer_id),
-        body: Body::Placed(placed.clone()),
+        body: HistoryPayload::Placed(placed.clone()),
     };
     let mut writer = Writer { kitchen, order: placed, delivery: None, log: vec![first] };
-    for moment in life.moments {
-        let Moment { at, actor, actor_id, what } = moment;
-        let by = |body| Entry { at, actor, actor_id, body };
+    for step in timeline.steps {
+        let TimelineStep { at, actor, actor_id, what } = step;
+        let by = |body| HistoryEntry { at, actor, actor_id, body };
         match what {
-            What::Step(to, why) => {
+            TimelineAction::Step(to, why) => {
                 writer.step(to, why, actor, at)?;
-                writer.log.push(by(Body::Stepped(writer.order.clone())));
-                if let Some(followed) = writer.follow(life.delivery, at)? {
-                    writer.log.push(by(Body::Followed(followed)));
+                writer.log.push(by(HistoryPayload::Stepped(writer.order.clone())));
+                if let Some(followed) = writer.follow(timeline.delivery, at)? {
+                    writer.log.push(by(HistoryPayload::Followed(followed)));
                 }
             }
-            What::Assigned(carrier, because) => {
+            TimelineAction::Assigned(carrier, because) => {
                 if let Some(past) = &mut writer.delivery {
                     past.assigned_at = Some(at);
                     let delivery = &mut past.delivery;
@@ -88,20 +88,20 @@ pub fn write(kitchen: &Kitchen, life: Life, number: i32) -> Result<Chronicle, Pr
                     delivery.status = DeliveryStatus::Assigned;
                     delivery.version += 1;
                     delivery.updated_at = at;
-                    writer.log.push(by(Body::Assigned(delivery.clone())));
+                    writer.log.push(by(HistoryPayload::Assigned(delivery.clone())));
                 }
             }
         }
     }
     let Writer { order, delivery, log, .. } = writer;
-    Ok(Chronicle { order: PastOrder { order, day: life.day }, delivery, log })
+    Ok(OrderHistory { order: PastOrder { order, day: timeline.day }, delivery, log })
 }
 
 struct Writer<'t> {
-    kitchen: &'t Kitchen,
+    kitchen: &'t DemoRestaurant,
     order: Order,
     delivery: Option<PastDelivery>,
-    log: Vec<Entry>,
+    log: Vec<HistoryEntry>,
 }
 
 impl Writer<'_> {
@@ -151,7 +151,7 @@ impl Writer<'_> {
     }
 }
 
-fn open(kitchen: &Kitchen, order: &Order, id: DeliveryId, at: DateTime<Utc>) -> Delivery {
+fn open(kitchen: &DemoRestaurant, order: &Order, id: DeliveryId, at: DateTime<Utc>) -> Delivery {
     let restaurant = &kitchen.document;
     Delivery {
         id,

@@ -1,0 +1,185 @@
+//! The demo city with its ids: who is who, the same in every demo city.
+
+use chrono_tz::Tz;
+
+use super::chance::founding_id;
+use super::city::{self, City, ItemDocument, RestaurantDocument};
+use crate::accounts::{Email, UserRole};
+use crate::actor::MemberRole;
+use crate::delivery::Vehicle;
+use crate::ids::{CategoryId, DriverId, ItemId, RestaurantId, UserId};
+use crate::money::{Currency, UnknownCurrency};
+use crate::place::Place;
+use crate::restaurants::tax::{ClassRates, NoRate, Rate, Rates, TaxClass, TaxRules};
+
+/// Where it is.
+pub const ZONE: Tz = chrono_tz::Europe::Rome;
+
+/// What does not fit into the restaurant.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoDataError {
+    /// The currency is none.
+    #[error(transparent)]
+    Currency(#[from] UnknownCurrency),
+    /// A rate is none.
+    #[error(transparent)]
+    Rate(#[from] NoRate),
+    /// A tax class has no name.
+    #[error("a tax class has no name")]
+    TaxClass,
+    /// Somebody's address is none.
+    #[error("{0} is not an e-mail address")]
+    Email(String),
+}
+
+/// Somebody with an account.
+#[derive(Debug, Clone)]
+pub struct DemoUser {
+    /// The user's id, the same in every demo.
+    pub id: UserId,
+    /// With what they sign in.
+    pub email: Email,
+    /// The user's full name.
+    pub name: String,
+    /// What they are to the platform.
+    pub role: UserRole,
+}
+
+impl DemoUser {
+    fn new(email: String, name: &str, role: UserRole) -> Result<Self, DemoDataError> {
+        let id = UserId::from_uuid(founding_id(&email));
+        let email = Email::try_from(email.clone()).map_err(|_| DemoDataError::Email(email))?;
+        Ok(Self { id, email, name: name.to_owned(), role })
+    }
+}
+
+/// Somebody who eats, and where.
+#[derive(Debug, Clone)]
+pub struct DemoCustomer {
+    /// The customer's account.
+    pub person: DemoUser,
+    /// Where they live.
+    pub address: String,
+    /// Where that is.
+    pub place: Place,
+}
+
+/// Somebody who delivers.
+#[derive(Debug, Clone)]
+pub struct DemoDriver {
+    /// The driver's account.
+    pub person: DemoUser,
+    /// The id of the driver profile.
+    pub id: DriverId,
+    /// How they get about.
+    pub vehicle: Vehicle,
+    /// Where they wait for work.
+    pub corner: Place,
+}
+
+/// A category of the menu.
+#[derive(Debug, Clone)]
+pub struct DemoCategory {
+    /// The category's id, the same in every demo.
+    pub id: CategoryId,
+    /// The category's name.
+    pub name: String,
+    /// What stands in it.
+    pub items: Vec<(ItemId, ItemDocument)>,
+}
+
+/// A restaurant of the demo with its ids.
+#[derive(Debug, Clone)]
+pub struct DemoRestaurant {
+    /// The restaurant's id, the same in every demo.
+    pub id: RestaurantId,
+    /// As it is written down.
+    pub document: RestaurantDocument,
+    /// Who works there; the owner first.
+    pub staff: Vec<(DemoUser, MemberRole)>,
+    /// Its categories with their items.
+    pub menu: Vec<DemoCategory>,
+}
+
+/// Everybody and everything.
+#[derive(Debug, Clone)]
+pub struct DemoData {
+    /// What is paid with.
+    pub currency: Currency,
+    /// How everything is taxed.
+    pub tax: TaxRules,
+    /// Who runs the platform.
+    pub admin: DemoUser,
+    /// Who eats; Ada first.
+    pub customers: Vec<DemoCustomer>,
+    /// The drivers, in the order of their numbers.
+    pub drivers: Vec<DemoDriver>,
+    /// Where it is cooked.
+    pub restaurants: Vec<DemoRestaurant>,
+    /// What people write on their orders.
+    pub notes: Vec<String>,
+}
+
+impl DemoData {
+    /// Gives everything in the city its id.
+    ///
+    /// # Errors
+    /// When something in the documents is not acceptable.
+    pub fn of(city: &City) -> Result<Self, DemoDataError> {
+        let customers = city.people.customers.iter().zip(city.guest_emails());
+        let customers = customers.map(|(customer, email)| {
+            let person = DemoUser::new(email, &customer.name, UserRole::Customer)?;
+            Ok(DemoCustomer { person, address: customer.address.clone(), place: customer.place })
+        });
+        let restaurants = city.restaurants.iter().map(kitchen);
+        let corners: Vec<_> = city.restaurants.iter().map(|restaurant| restaurant.place).collect();
+        let drivers = city.people.drivers.iter().enumerate().map(|(index, driver)| {
+            let person = DemoUser::new(city::driver_email(index + 1), &driver.name, UserRole::Driver)?;
+            let id = DriverId::from_uuid(founding_id(&format!("driver {}", index + 1)));
+            // Near the restaurants, where the work is: a corner has at most two of them.
+            Ok(DemoDriver { person, id, vehicle: driver.vehicle, corner: corners[index % corners.len()] })
+        });
+        Ok(Self {
+            currency: "EUR".parse()?,
+            tax: italian_vat()?,
+            admin: DemoUser::new(city::admin_email(), "Comanda Demo", UserRole::Admin)?,
+            drivers: drivers.collect::<Result<_, DemoDataError>>()?,
+            customers: customers.collect::<Result<_, DemoDataError>>()?,
+            restaurants: restaurants.collect::<Result<_, DemoDataError>>()?,
+            notes: city.people.notes.clone(),
+        })
+    }
+}
+
+/// Prices hold it. Meals have the reduced rate, however they reach the customer, and so has bringing them; a bottle has the
+/// full rate, unless it is served at a table.
+fn italian_vat() -> Result<TaxRules, DemoDataError> {
+    let (reduced, full) = (Rate::basis_points(1_000)?, Rate::basis_points(2_200)?);
+    let class = |name: &str, delivery, pickup, dine_in| -> Result<ClassRates, DemoDataError> {
+        let name = TaxClass::try_from(name.to_owned()).map_err(|_| DemoDataError::TaxClass)?;
+        Ok(ClassRates { name, basis_points: Rates { delivery, pickup, dine_in } })
+    };
+    let classes =
+        vec![class("bottled-drinks", full, full, reduced)?, class(TaxClass::FEES, reduced, reduced, reduced)?];
+    Ok(TaxRules { included: true, standard: reduced, classes, ..TaxRules::default() })
+}
+
+fn kitchen(restaurant: &RestaurantDocument) -> Result<DemoRestaurant, DemoDataError> {
+    let staff = restaurant.staff.iter().zip(restaurant.staff_emails());
+    let staff = staff.map(|(worker, email)| Ok((DemoUser::new(email, &worker.name, UserRole::Staff)?, worker.role)));
+    let menu = restaurant.menu.iter().map(|category| DemoCategory {
+        id: CategoryId::from_uuid(founding_id(&format!("{}/{}", restaurant.slug, category.category))),
+        name: category.category.clone(),
+        items: category.items.iter().map(|item| (item_id(restaurant, item), item.clone())).collect(),
+    });
+    Ok(DemoRestaurant {
+        id: RestaurantId::from_uuid(founding_id(&restaurant.slug)),
+        menu: menu.collect(),
+        staff: staff.collect::<Result<_, DemoDataError>>()?,
+        document: restaurant.clone(),
+    })
+}
+
+fn item_id(restaurant: &RestaurantDocument, item: &ItemDocument) -> ItemId {
+    ItemId::from_uuid(founding_id(&format!("{}/item/{}", restaurant.slug, item.name)))
+}

@@ -1,0 +1,173 @@
+//! Variables of the HTTP listener and of rate limits.
+
+use super::{Variable, optional, plain};
+
+const HTTP: &str = "HTTP";
+const LIMITS: &str = "Rate limits (on guessing passwords and codes: fixed, see docs/security.md)";
+
+pub(super) const TABLE: &[Variable] = &[
+    plain(HTTP, "HOST", "127.0.0.1", "Address to listen on; 0.0.0.0 for all interfaces."),
+    plain(HTTP, "PORT", "3000", "Port to listen on; 0 takes a free one."),
+    plain(HTTP, "MAX_BODY_BYTES", "262144", "Largest request body, in bytes (1024 to 67108864)."),
+    plain(HTTP, "MAX_CONNECTIONS", "10000", "Connections open at once; further ones wait in the listener's queue."),
+    plain(
+        HTTP,
+        "MAX_CONNECTIONS_PER_ADDRESS",
+        "auto",
+        "Connections open at once from one address (IPv6: one /64); proxies of TRUSTED_PROXIES aside. auto: 200 in production, MAX_CONNECTIONS in development.",
+    ),
+    plain(
+        HTTP,
+        "MAX_HEADER_BYTES",
+        "16384",
+        "Largest request line and headers together, in bytes (1024 to 1048576); at most 100 headers. Beyond: 431.",
+    ),
+    plain(HTTP, "HEADER_TIMEOUT", "10s", "A client that has not sent its headers by then is disconnected."),
+    plain(
+        HTTP,
+        "STALL_TIMEOUT",
+        "30s",
+        "A client that takes nothing of what is sent to it for so long is disconnected (on Linux), sockets included.",
+    ),
+    plain(
+        HTTP,
+        "BODY_MIN_RATE",
+        "1024",
+        "A body that arrives with fewer bytes a second, after 5 s of grace, gets 408 (1 to 1048576).",
+    ),
+    plain(HTTP, "REQUEST_TIMEOUT", "30s", "A request that has not been answered by then gets 408."),
+    plain(HTTP, "SHUTDOWN_TIMEOUT", "15s", "How long requests in flight may take after SIGTERM."),
+    plain(
+        HTTP,
+        "HEAVY_WORK_AT_ONCE",
+        "2",
+        "Bodies beyond 64 kB that are parsed, and menus that are planned or written down, at once (1 to 256); half of it for one restaurant, or one network.",
+    ),
+    plain(
+        HTTP,
+        "HEAVY_WORK_WAITING",
+        "16",
+        "And how many wait for it, a third of all for one restaurant, or one network; further ones get 503 (0 to 10000).",
+    ),
+    optional(
+        HTTP,
+        "PUBLIC_URL",
+        "https://api.example.com",
+        "Where clients reach this server. With https, answers carry Strict-Transport-Security.",
+    ),
+    optional(
+        HTTP,
+        "CORS_ORIGINS",
+        "https://shop.example.com, http://localhost:5173",
+        "Pages on these origins may call the API and open sockets from a browser. Not set: only pages of this server.",
+    ),
+    optional(
+        HTTP,
+        "TRUSTED_PROXIES",
+        "10.0.0.0/8, 2001:db8::/32",
+        "Addresses of your own proxies; only what they forward about the client is believed. Not set: nobody's.",
+    ),
+    plain(
+        HTTP,
+        "FORWARDED_HEADER",
+        "x-forwarded-for",
+        "The header those proxies write: x-forwarded-for or forwarded. The other is not read.",
+    ),
+    plain(
+        LIMITS,
+        "RATE_LIMIT_AUTH",
+        "auto",
+        "Requests to sign up, sign in, recover and become a guest, per address (IPv6: /64). A burst of so many, refilled over the time: 60/1m. auto: 60/1m in production, 3000/1m in development.",
+    ),
+    plain(
+        LIMITS,
+        "RATE_LIMIT_USER",
+        "auto",
+        "All other requests of a signed-in user, or off. auto: 1200/1m in production, 60000/1m in development.",
+    ),
+    plain(
+        LIMITS,
+        "RATE_LIMIT_ADDRESS",
+        "auto",
+        "All other requests without a token, per address, or off. auto: 1200/1m in production, 60000/1m in development.",
+    ),
+    plain(
+        LIMITS,
+        "RATE_LIMIT_NETWORK",
+        "auto",
+        "The same requests of all signed-in users of one network (IPv6: /64) together, or off. auto: 12000/1m in production, 600000/1m in development.",
+    ),
+    plain(
+        LIMITS,
+        "WRITES_PER_USER",
+        "auto",
+        "What a user may write on one node: each request that may write costs one and another one for each kilobyte of its body, images aside; or off. auto: 100000/24h in production, 5000000/24h in development. Beyond: 429.",
+    ),
+    plain(
+        LIMITS,
+        "WRITES_PER_NETWORK",
+        "auto",
+        "The same of everybody in one network (IPv6: /64) together, signed in or not; or off. auto: 2000000/24h in production, 100000000/24h in development.",
+    ),
+    plain(
+        LIMITS,
+        "RATE_LIMIT_REPEATS",
+        "auto",
+        "Requests of a user beyond RATE_LIMIT_USER, and ten times as many of a network beyond RATE_LIMIT_NETWORK, whose Idempotency-Key is looked up: what was answered before is answered again. auto: 120/1m in production, 6000/1m in development.",
+    ),
+    plain(
+        LIMITS,
+        "MESSAGES_PER_NUMBER",
+        "auto",
+        "Codes and notices to one phone number or, where they are asked for by hand, one address. auto: 10/24h. Beyond: 429, or by e-mail.",
+    ),
+    plain(LIMITS, "MESSAGES_PER_ACCOUNT", "auto", "Codes that one account asks for. auto: 20/24h. Beyond: 429."),
+    plain(
+        LIMITS,
+        "MESSAGES_PER_NETWORK",
+        "auto",
+        "Codes that one network (IPv6: /64) asks for. auto: 200/24h in production, 20000/24h in development. Beyond: 429.",
+    ),
+    plain(
+        LIMITS,
+        "COUPON_GUESSES_PER_NETWORK",
+        "auto",
+        "Codes of coupons that nobody has, tried by all accounts of one network (IPv6: /64) together; for one account it is 20/15m. auto: 100/15m in production, 10000/15m in development. Beyond: 429.",
+    ),
+    plain(
+        LIMITS,
+        "PASSWORD_GUESSES_PER_NETWORK",
+        "auto",
+        "Wrong passwords from one network (IPv6: /64), of all accounts together; devices that have signed in before are not held by it. auto: 200/1h in production, 20000/1h in development. Beyond: 429.",
+    ),
+    plain(
+        LIMITS,
+        "SECOND_FACTOR_GUESSES_PER_NETWORK",
+        "auto",
+        "Wrong codes of second factors from one network, of all accounts together; for one account it is 20/24h. auto: 100/24h in production, 10000/24h in development. Beyond: 429.",
+    ),
+    plain(
+        LIMITS,
+        "SIGN_UPS_PER_NETWORK",
+        "auto",
+        "Accounts asked for from one network, whether or not the address is new. auto: 500/24h in production, 50000/24h in development. Beyond: 429.",
+    ),
+    plain(
+        LIMITS,
+        "GUESTS_PER_NETWORK",
+        "auto",
+        "Guests made in one network (IPv6: /64); each may have carts. auto: 1000/24h in production, 100000/24h in development. Beyond: 429.",
+    ),
+    plain(
+        LIMITS,
+        "SYNC_DEVICES_PER_NETWORK",
+        "auto",
+        "Devices that synchronise for the first time from one network, of all accounts together; for one account see SYNC_MAX_DEVICES. auto: 1000/24h in production, 100000/24h in development. Beyond: 429.",
+    ),
+    plain(
+        LIMITS,
+        "REDIS_OPERATION_TIMEOUT",
+        "50ms",
+        "How long a limit waits for Redis before this node counts by itself.",
+    ),
+];
