@@ -11,7 +11,7 @@ use crate::encryption::Encryption;
 use crate::ids::{SessionId, SyncOperationId, UserId};
 use crate::problem::Problem;
 use crate::publish;
-use crate::sync::sql::operator::{self as sync, Listed, Shown};
+use crate::sync::sql::operator::{self as sync, ListedOperation, OperationDetails};
 use crate::tenancy::PlatformScope;
 use crate::uow::{Steps, Tx};
 use crate::users::admin::{self, AccountPatch};
@@ -130,7 +130,7 @@ const MOST_LISTED: i64 = 1_000;
 ///
 /// # Errors
 /// When the database cannot be used.
-pub async fn sync_list(config: &Config, all: bool) -> Result<Vec<Listed>, OperatorError> {
+pub async fn sync_list(config: &Config, all: bool) -> Result<Vec<ListedOperation>, OperatorError> {
     with_database(config, move |tx, _| Box::pin(async move { sync::list(tx, all, MOST_LISTED).await })).await
 }
 
@@ -138,7 +138,7 @@ pub async fn sync_list(config: &Config, all: bool) -> Result<Vec<Listed>, Operat
 ///
 /// # Errors
 /// When there is none of this id.
-pub async fn sync_show(config: &Config, id: &str) -> Result<Shown, OperatorError> {
+pub async fn sync_show(config: &Config, id: &str) -> Result<OperationDetails, OperatorError> {
     let unknown = || OperatorError::Operation(id.to_owned());
     let id: SyncOperationId = id.parse().map_err(|_| unknown())?;
     let shown = with_database(config, move |tx, _| Box::pin(async move { sync::show(tx, id).await })).await?;

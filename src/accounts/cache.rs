@@ -36,7 +36,7 @@ pub struct Revocation {
 
 /// A cached session.
 #[derive(Debug, Clone, Copy)]
-pub struct Known {
+pub struct CachedSession {
     /// The user behind the session, with roles.
     pub caller: Caller,
     /// When the session ends.
@@ -54,7 +54,7 @@ pub struct Callers {
 
 #[derive(Default)]
 struct CacheState {
-    entries: HashMap<SessionId, (Known, Instant)>,
+    entries: HashMap<SessionId, (CachedSession, Instant)>,
     /// Incremented by each revocation: what was read from the database before it is not cached after it.
     epoch: u64,
     /// When the listener has last read the revocations; `None`: it is disconnected.
@@ -72,7 +72,7 @@ impl Callers {
     }
 
     /// The cached session, if it can be used; else the epoch to pass to [`Callers::remember`].
-    pub fn recall(&self, session: SessionId) -> Result<Known, u64> {
+    pub fn recall(&self, session: SessionId) -> Result<CachedSession, u64> {
         let state = self.state();
         let is_fresh = state.last_read.is_some_and(|read| read.elapsed() < FRESH);
         let known = state.entries.get(&session).filter(|(_, since)| is_fresh && since.elapsed() < LIFE);
@@ -80,7 +80,7 @@ impl Callers {
     }
 
     /// Caches what was read from the database, unless anything was revoked since `epoch`.
-    pub fn remember(&self, session: SessionId, known: Known, epoch: u64) {
+    pub fn remember(&self, session: SessionId, known: CachedSession, epoch: u64) {
         let mut state = self.state();
         if state.epoch != epoch {
             return;

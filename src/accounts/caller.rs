@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use chrono::{DateTime, Utc};
 
-use super::cache::Known;
+use super::cache::CachedSession;
 use super::sql::sessions;
 use super::token::Claims;
 use super::{Caller, UserRole};
@@ -83,7 +83,7 @@ impl Caller {
 }
 
 /// Who is behind a session: remembered, or else asked for.
-async fn known(app: &App, claims: &Claims, now: DateTime<Utc>) -> Result<Known, Problem> {
+async fn known(app: &App, claims: &Claims, now: DateTime<Utc>) -> Result<CachedSession, Problem> {
     let epoch = match app.callers.recall(claims.sid) {
         Ok(known) => return Ok(known),
         Err(epoch) => epoch,

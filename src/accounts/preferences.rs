@@ -29,7 +29,7 @@ pub struct Channels {
     pub push: bool,
     /// By text message.
     pub sms: bool,
-    /// By e-mail.
+    /// Notifications by e-mail.
     pub email: bool,
 }
 

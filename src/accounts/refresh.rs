@@ -82,7 +82,7 @@ fn sign(secret: &SecretString, claim: &[u8]) -> Option<Hmac<Sha256>> {
 
 /// Where a session stands.
 #[derive(Debug, Clone, Copy)]
-pub struct Standing {
+pub struct TokenState {
     /// Number of the session's current refresh token.
     pub counter: i32,
     /// The highest number whose access token was used.
@@ -93,18 +93,18 @@ pub struct Standing {
 
 /// What a token is that does not carry the session's current number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RefreshDecision {
     /// The answer to it was lost, or is still on its way: it is given again.
     AnswerLost,
     /// A copy is in use.
     Replayed,
 }
 
-impl Standing {
+impl TokenState {
     /// Judges a token with another number than the current one.
-    pub fn judge(&self, presented: i32, now: DateTime<Utc>) -> Verdict {
+    pub fn judge(&self, presented: i32, now: DateTime<Utc>) -> RefreshDecision {
         let is_the_one_before = self.counter.checked_sub(presented) == Some(1);
         let is_unproven = self.confirmed < self.counter || now - self.refreshed_at <= GRACE;
-        if is_the_one_before && is_unproven { Verdict::AnswerLost } else { Verdict::Replayed }
+        if is_the_one_before && is_unproven { RefreshDecision::AnswerLost } else { RefreshDecision::Replayed }
     }
 }

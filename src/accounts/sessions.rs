@@ -45,7 +45,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 pub struct TokenPair {
     /// Send it as `Authorization: Bearer …`.
     access_token: String,
-    /// Always `Bearer`.
+    /// The type of the access token, always `Bearer`.
     #[schema(example = "Bearer")]
     token_type: &'static str,
     /// Seconds until the access token expires.

@@ -26,17 +26,17 @@ const LEEWAY: TimeDelta = TimeDelta::seconds(5);
 pub struct Tokens {
     encoding: EncodingKey,
     /// The first signs; the second, if any, did so before it.
-    keys: Vec<Key>,
+    keys: Vec<SigningKey>,
     life: TimeDelta,
 }
 
 /// A secret that tokens may be signed with, and its name in their headers.
-struct Key {
+struct SigningKey {
     kid: String,
     decoding: DecodingKey,
 }
 
-impl Key {
+impl SigningKey {
     fn new(secret: &SecretString) -> Self {
         let secret = secret.expose_secret().as_bytes();
         let kid = Sha256::digest(secret).iter().take(4).fold(String::new(), |kid, byte| format!("{kid}{byte:02x}"));
@@ -67,7 +67,7 @@ impl Tokens {
     pub fn new(secret: &SecretString, previous: Option<&SecretString>, life: Duration) -> Self {
         Self {
             encoding: EncodingKey::from_secret(secret.expose_secret().as_bytes()),
-            keys: std::iter::once(secret).chain(previous).map(Key::new).collect(),
+            keys: std::iter::once(secret).chain(previous).map(SigningKey::new).collect(),
             life: TimeDelta::from_std(life).unwrap_or(TimeDelta::MAX),
         }
     }

@@ -33,7 +33,7 @@ pub struct UnmergedLine {
     pub key: String,
     /// The id of the menu item.
     pub item_id: ItemId,
-    /// The quantity.
+    /// The number of portions that were not merged.
     #[schema(minimum = 1, maximum = 99)]
     pub quantity: i32,
     /// Why it was not merged.

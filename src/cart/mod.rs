@@ -95,7 +95,7 @@ pub struct LineModifier {
     pub price: Money,
     /// How many for each one of the item, or of the modifier above.
     pub quantity: u8,
-    /// Nested modifiers.
+    /// Modifiers chosen in nested groups.
     #[schema(no_recursion)]
     pub modifiers: Vec<Self>,
 }
@@ -111,7 +111,7 @@ pub struct CartLine {
     pub item_id: ItemId,
     /// The current name of the item.
     pub name: String,
-    /// The quantity.
+    /// The number of portions.
     #[schema(minimum = 1, maximum = 99)]
     pub quantity: i32,
     /// The chosen modifiers at current prices; empty while the choices are not valid.

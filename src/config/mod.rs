@@ -36,7 +36,6 @@ pub use log::Log;
 pub use menus::Menus;
 pub use orders::{CartLimits, OrderLimits, Orders};
 pub use postgres::Postgres;
-pub use providers::{Firebase, Twilio};
 pub use retention::{Retention, StoredAnswersLimit};
 pub use sockets::Sockets;
 pub use source::Source;

@@ -151,7 +151,7 @@ pub struct CouponPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<i32>, minimum = 1)]
     limit_total: Option<Option<i32>>,
-    /// Null: unlimited.
+    /// Orders of one customer that may use it; null: unlimited.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<i32>, minimum = 1)]
     limit_per_user: Option<Option<i32>>,

@@ -81,7 +81,7 @@ pub struct Driver {
     pub user_id: UserId,
     /// The name of the driver.
     pub name: String,
-    /// The vehicle.
+    /// The kind of vehicle.
     #[schema(value_type = Vehicle)]
     pub vehicle: String,
     /// The availability of the driver.
@@ -103,7 +103,7 @@ pub struct Carrier {
     pub id: DriverId,
     /// The name of the driver.
     pub name: String,
-    /// The vehicle.
+    /// The kind of vehicle.
     #[schema(value_type = Vehicle)]
     pub vehicle: String,
     /// Where they were last seen on this trip, while the delivery is `PICKED_UP`; null before and after, where nothing was

@@ -47,7 +47,7 @@ pub enum Level {
 #[serde(deny_unknown_fields)]
 #[schema(as = DeclaredAllergens)]
 pub struct Declared {
-    /// The allergen.
+    /// The name of the allergen.
     pub allergen: Allergen,
     /// Whether it is contained, or may be.
     pub level: Level,

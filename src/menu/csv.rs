@@ -53,7 +53,7 @@ pub struct Record {
 
 /// A text that is no table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broken {
+pub struct CsvFault {
     /// The line of the text, from 1.
     pub line: usize,
     /// The cell in it, from 1.
@@ -170,10 +170,10 @@ impl<'t> Records<'t> {
         Self { letters: text.chars().peekable(), separator: Separator::of(text).letter(), line: 1 }
     }
 
-    fn record(&mut self) -> Result<Record, Broken> {
+    fn record(&mut self) -> Result<Record, CsvFault> {
         let mut record = Record { line: self.line, cells: Vec::new() };
         loop {
-            let broken = |message| Broken { line: record.line, column: record.cells.len() + 1, message };
+            let broken = |message| CsvFault { line: record.line, column: record.cells.len() + 1, message };
             if record.cells.len() == MOST_CELLS {
                 return Err(broken("the line has too many cells"));
             }
@@ -205,7 +205,7 @@ impl<'t> Records<'t> {
 }
 
 impl Iterator for Records<'_> {
-    type Item = Result<Record, Broken>;
+    type Item = Result<Record, CsvFault>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.letters.peek().is_some() {
@@ -226,7 +226,7 @@ impl Iterator for Records<'_> {
 ///
 /// # Errors
 /// A quote that is not closed, one in the middle of a cell, or a line of too many cells.
-pub fn records(text: &str) -> Result<Vec<Record>, Broken> {
+pub fn records(text: &str) -> Result<Vec<Record>, CsvFault> {
     Records::of(text).collect()
 }
 

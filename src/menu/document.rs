@@ -74,7 +74,7 @@ pub struct DocumentItem {
     /// The name of the item.
     #[schema(inline)]
     pub name: SingleLine<120>,
-    /// The description.
+    /// The description shown to customers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(inline)]
     pub description: Option<MultiLine<2000>>,

@@ -21,7 +21,7 @@ pub mod categories;
 pub mod configure;
 pub mod csv;
 pub mod dayparts;
-pub mod difference;
+pub mod diff;
 pub mod document;
 pub mod groups;
 pub mod version_batcher;
@@ -41,7 +41,7 @@ pub mod satisfiable;
 pub mod sql;
 pub mod stock;
 pub mod table;
-pub mod target;
+pub mod desired;
 pub mod translations;
 pub mod whole;
 pub mod responses;
@@ -80,7 +80,7 @@ pub struct Item {
     pub category_id: CategoryId,
     /// The name of the item.
     pub name: String,
-    /// The description.
+    /// The description shown to customers.
     pub description: Option<String>,
     /// The price of one, without modifiers.
     pub price: Money,

@@ -7,7 +7,7 @@ use crate::ids::ModifierGroupId;
 
 /// What is wrong with how a group's modifiers ask further questions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct NestingFault {
     /// The group, by its place in the list.
     pub group: usize,
     /// Its modifier, by its place in the group.
@@ -22,7 +22,7 @@ pub struct Fault {
 ///
 /// # Errors
 /// Where it is, and what.
-pub fn check(groups: &[Group]) -> Result<(), Fault> {
+pub fn check(groups: &[Group]) -> Result<(), NestingFault> {
     let nested_in = |group: &Group| -> HashSet<ModifierGroupId> {
         group.modifiers.iter().flat_map(|modifier| modifier.modifier_groups.iter().copied()).collect()
     };
@@ -31,7 +31,7 @@ pub fn check(groups: &[Group]) -> Result<(), Fault> {
         for (at_modifier, modifier) in group.modifiers.iter().enumerate() {
             let mut seen = HashSet::new();
             for (nested, id) in modifier.modifier_groups.iter().enumerate() {
-                let fault = |message| Fault { group: at_group, modifier: at_modifier, nested, message };
+                let fault = |message| NestingFault { group: at_group, modifier: at_modifier, nested, message };
                 if *id == group.id {
                     return Err(fault("is the group that it would hang on"));
                 }

@@ -9,11 +9,11 @@ use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::difference::{self, Change};
+use super::desired::{Rules, StockPolicy, target};
+use super::diff::{self, EntityChange};
 use super::document::Document;
 use super::sql::whole::Removed;
 use super::table::Table;
-use super::target::{Rules, StockPolicy, target};
 use super::{Contents, Group, Item, Modifier, sql};
 use crate::app::App;
 use crate::config::Menus;
@@ -34,7 +34,7 @@ pub struct MenuDifference {
     /// The version of the menu now.
     pub version: i64,
     /// All changes; empty if the menu is the same.
-    pub changes: Vec<Change>,
+    pub changes: Vec<EntityChange>,
 }
 
 /// Where a menu comes from.
@@ -67,7 +67,7 @@ pub async fn contents(tx: &mut Tx, restaurant: RestaurantId) -> Result<Contents,
 struct Plan {
     current: Contents,
     target: Contents,
-    changes: Vec<Change>,
+    changes: Vec<EntityChange>,
     /// The search words of items that are new or changed: made here, because thousands of names in many languages take
     /// a tenth of a second.
     search_words: HashMap<ItemId, Vec<String>>,
@@ -88,7 +88,7 @@ impl Source {
             Self::Restaurant(document, _) => target(document, &current, rules).map_err(unfit),
         };
         let target = target.map_err(Problem::invalid)?;
-        let changes = difference::between(&current, &target);
+        let changes = diff::between(&current, &target);
         let new = changed(&current.items, &target.items, |one| one.id.uuid());
         let search_words = new.iter().map(|item| (item.id, item.search_words())).collect();
         Ok(Plan { current, target, changes, search_words })

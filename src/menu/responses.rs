@@ -157,7 +157,7 @@ pub struct MenuItem {
     pub category_id: CategoryId,
     /// The name of the item.
     pub name: String,
-    /// The description.
+    /// The description shown to customers.
     pub description: Option<String>,
     /// The price of one, without modifiers; with tax, if `pricesIncludeTax` of the restaurant is true.
     pub price: Money,

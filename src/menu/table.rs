@@ -139,7 +139,7 @@ pub fn read(bytes: &[u8], currency: Currency, bounds: Menus) -> Result<Table, Ve
         let line = bytes[..broken.valid_up_to()].split(|byte| *byte == b'\n').count();
         vec![at(line, None, "", "is not UTF-8: save the table as UTF-8")]
     })?;
-    let broken = |broken: csv::Broken| vec![at(broken.line, Some(broken.column - 1), "cell", broken.message)];
+    let broken = |broken: csv::CsvFault| vec![at(broken.line, Some(broken.column - 1), "cell", broken.message)];
     let mut records = csv::Records::of(text);
     let head = records.next().ok_or_else(|| vec![at(1, None, "", "the table is empty")])?.map_err(broken)?;
     let mut reading = Reading {

@@ -54,7 +54,7 @@ pub struct SoldModifier {
     pub price: Money,
     /// How many for each one of the item, or of the modifier above.
     pub quantity: u8,
-    /// Nested modifiers.
+    /// Modifiers chosen in nested groups.
     #[schema(no_recursion)]
     pub modifiers: Vec<Self>,
 }
@@ -69,7 +69,7 @@ pub struct OrderLine {
     pub item_id: ItemId,
     /// The name of the item when it was ordered.
     pub name: String,
-    /// The quantity.
+    /// The number of portions.
     pub quantity: i32,
     /// The chosen modifiers, with the names and prices of the time of the order.
     pub modifiers: Vec<SoldModifier>,
@@ -172,7 +172,7 @@ pub struct Totals {
     pub delivery_fee: Money,
     /// The service fee.
     pub service_fee: Money,
-    /// The tip.
+    /// The customer's tip.
     pub tip: Money,
     /// The discount on the lines.
     pub discount: Money,

@@ -150,7 +150,7 @@ impl OrderRequest {
 pub struct LineInput {
     /// The id of the menu item.
     pub item_id: ItemId,
-    /// The quantity.
+    /// The number of portions.
     pub quantity: Quantity,
     /// The modifiers chosen for each one; at most 100 choices, nested ones included.
     #[serde(default, deserialize_with = "bounded::list::<_, _, 100>")]

@@ -93,7 +93,7 @@ pub struct Ring(Vec<Point>);
 
 /// What is wrong with a polygon: with which ring, and with which of its points where it is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct GeometryFault {
     /// 0 is the outer ring, the others are holes.
     pub ring: usize,
     /// The point, or the one from which the faulty edge starts.
@@ -205,19 +205,19 @@ impl Polygon {
     ///
     /// # Errors
     /// The first fault, with its ring and point.
-    pub fn read(rings: &[Vec<[f64; 2]>]) -> Result<Self, Fault> {
+    pub fn read(rings: &[Vec<[f64; 2]>]) -> Result<Self, GeometryFault> {
         if !(1..=MOST_RINGS).contains(&rings.len()) {
             let message = format!("must have 1 to {MOST_RINGS} rings, the outer one first");
-            return Err(Fault { ring: 0, point: None, message });
+            return Err(GeometryFault { ring: 0, point: None, message });
         }
         let read = |(index, pairs): (usize, &Vec<[f64; 2]>)| {
-            Ring::read(pairs).map_err(|(point, message)| Fault { ring: index, point, message })
+            Ring::read(pairs).map_err(|(point, message)| GeometryFault { ring: index, point, message })
         };
         let mut rings = rings.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
         let holes = rings.split_off(1);
         let outer = rings.swap_remove(0);
         for (index, hole) in holes.iter().enumerate() {
-            let fault = |message: &str| Fault { ring: index + 1, point: None, message: message.to_owned() };
+            let fault = |message: &str| GeometryFault { ring: index + 1, point: None, message: message.to_owned() };
             if outer.meets(hole) || outer.side(hole.0[0]) != Side::Inside {
                 return Err(fault("must lie inside the outer ring without touching it"));
             }

@@ -217,7 +217,7 @@ impl Schedule {
 }
 
 /// What is wrong, and where below the list: `/3`, `/3/spans/1`.
-pub type Fault = (String, String);
+pub type HoursFault = (String, String);
 
 /// Most weekly spans.
 pub const MOST_SPANS: usize = 100;
@@ -228,7 +228,7 @@ const MOST_SPANS_A_DATE: usize = 20;
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 /// What is wrong with weekly spans: each is named by its place in the list.
-pub fn faults_of_week(spans: &[Span]) -> Vec<Fault> {
+pub fn faults_of_week(spans: &[Span]) -> Vec<HoursFault> {
     if spans.len() > MOST_SPANS {
         return vec![(String::new(), format!("must be at most {MOST_SPANS} spans"))];
     }
@@ -258,7 +258,7 @@ fn overlap_in_a_week(one: Span, other: Span) -> bool {
 }
 
 /// What is wrong with exceptions: a date twice, or spans that overlap on a date or from one date into the next.
-pub fn faults_of_exceptions(exceptions: &[Exception]) -> Vec<Fault> {
+pub fn faults_of_exceptions(exceptions: &[Exception]) -> Vec<HoursFault> {
     if exceptions.len() > MOST_EXCEPTIONS {
         return vec![(String::new(), format!("must be at most {MOST_EXCEPTIONS} dates"))];
     }
@@ -279,7 +279,7 @@ pub fn faults_of_exceptions(exceptions: &[Exception]) -> Vec<Fault> {
 }
 
 /// Spans of one exception that begin too late, overlap an earlier one of the date, or one that the day before left open.
-fn overlaps_at(exceptions: &[Exception], index: usize, by_date: &HashMap<NaiveDate, usize>) -> Vec<Fault> {
+fn overlaps_at(exceptions: &[Exception], index: usize, by_date: &HashMap<NaiveDate, usize>) -> Vec<HoursFault> {
     let exception = &exceptions[index];
     let before = exception.date.checked_sub_days(Days::new(1)).and_then(|day| by_date.get(&day)).copied();
     let name = |of: usize, at: usize, span: DaySpan| {

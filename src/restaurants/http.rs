@@ -296,7 +296,7 @@ struct RestaurantPatch {
     service_fee: Option<ServiceFeeTerms>,
     minimum_order: Option<Money>,
     auto_accept: Option<bool>,
-    /// Null: `ORDER_ACCEPT_WITHIN`.
+    /// Minutes to accept an order within; null: `ORDER_ACCEPT_WITHIN`.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<i16>, minimum = 1, maximum = 120)]
     accept_minutes: Option<Option<i16>>,

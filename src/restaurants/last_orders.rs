@@ -35,13 +35,13 @@ pub struct LastOrder {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LastOrders {
-    /// For delivery.
+    /// Last orders for delivery.
     #[serde(default)]
     pub delivery: LastOrder,
-    /// For pickup.
+    /// Last orders for pickup.
     #[serde(default)]
     pub pickup: LastOrder,
-    /// For dine-in.
+    /// Last orders for dine-in.
     #[serde(default)]
     pub dine_in: LastOrder,
 }

@@ -71,7 +71,7 @@ pub struct Restaurant {
     pub name: String,
     /// A description for customers.
     pub description: Option<String>,
-    /// The cuisines.
+    /// The cuisines it serves, such as "pizza".
     pub cuisines: Vec<String>,
     /// How customers reach the restaurant.
     pub contact: Contact,

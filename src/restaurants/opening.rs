@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::fulfilments::Fulfilments;
-use super::hours::{self, Exception, Fault, Span};
+use super::hours::{self, Exception, HoursFault, Span};
 use super::staff::Staff;
 use super::{Pause, Restaurant, sql};
 use crate::app::App;
@@ -103,7 +103,7 @@ struct NewHours {
 }
 
 /// Faults of a list, named by where the list stands in the body.
-pub(super) fn named(list: &str, faults: Vec<Fault>) -> impl Iterator<Item = FieldError> {
+pub(super) fn named(list: &str, faults: Vec<HoursFault>) -> impl Iterator<Item = FieldError> {
     faults.into_iter().map(move |(place, message)| FieldError::invalid(format!("{list}{place}"), message))
 }
 

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Device;
-use super::sql::devices::{self, Listed, Removed};
+use super::sql::devices::{self, DeviceRemoval, ListedDevice};
 use crate::accounts::caller::SignedIn;
 use crate::app::App;
 use crate::extract::{Json, Query};
@@ -41,8 +41,8 @@ struct SyncDevice {
     last_synced_at: DateTime<Utc>,
 }
 
-impl From<Listed> for SyncDevice {
-    fn from(device: Listed) -> Self {
+impl From<ListedDevice> for SyncDevice {
+    fn from(device: ListedDevice) -> Self {
         Self {
             device_id: device.device,
             next_seq: device.next_seq,
@@ -103,8 +103,8 @@ async fn delete_sync_device(
         .write(TenancyContext::user(caller.user), move |tx| Box::pin(async move { devices::retire(tx, &device).await }))
         .await?;
     match removed {
-        Removed::Gone => Ok(StatusCode::NO_CONTENT),
-        Removed::Unfinished => {
+        DeviceRemoval::Gone => Ok(StatusCode::NO_CONTENT),
+        DeviceRemoval::Unfinished => {
             let detail = "Operations of this device are still pending. Try again when they are finished.";
             Err(Problem::new(Code::OperationsUnfinished, detail))
         }

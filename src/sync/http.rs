@@ -15,11 +15,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::queue::{WaitsFor, Walk, Why};
-use super::sql::{self, Standing};
-use super::store::{self, Met, Sent};
-use super::worker::{self, Drained};
-use super::{Device, State};
+use super::queue::{QueueScan, WaitsFor, Why};
+use super::sql::{self, OperationProgress};
+use super::store::{self, IntakeOutcome, Sent};
+use super::worker::{self, DrainOutcome};
+use super::{Device, OperationState};
 use super::{devices, kinds};
 use crate::accounts::attempt_limits::Counter;
 use crate::accounts::caller::SignedIn;
@@ -83,7 +83,7 @@ struct SyncOperation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = OfflineOperationOutcome)]
-enum Outcome {
+enum OperationOutcome {
     /// Done with this batch, or while it was worked on.
     Applied,
     /// It was finished before this batch came; `first` says how.
@@ -98,16 +98,16 @@ enum Outcome {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = OfflineOperationResult)]
-struct SyncAnswer {
+struct OperationResult {
     /// The `seq` of the operation.
     seq: i64,
     /// The `opId` of the operation.
     op_id: String,
     /// What became of the operation.
-    outcome: Outcome,
+    outcome: OperationOutcome,
     /// Of a duplicate: what it came to the first time; absent when that is not kept any more (`SYNC_RETENTION`).
     #[serde(skip_serializing_if = "Option::is_none")]
-    first: Option<Outcome>,
+    first: Option<OperationOutcome>,
     /// What it did: the order, or the current state. Repeated byte for byte.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -124,8 +124,8 @@ struct SyncAnswer {
 /// One result for each operation, in the order in which they were sent.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SyncResult)]
-struct SyncAnswers {
-    data: Vec<SyncAnswer>,
+struct BatchResult {
+    data: Vec<OperationResult>,
 }
 
 /// Synchronise offline operations
@@ -137,7 +137,7 @@ struct SyncAnswers {
     params(("Idempotency-Key" = String, Header, description = "A new random key for each batch; repeat the request with the same key")),
     request_body = SyncBatch,
     responses(
-        (status = 200, description = "The result of each operation", body = SyncAnswers),
+        (status = 200, description = "The result of each operation", body = BatchResult),
         (status = 409, description = "Too many pending operations, or too many devices", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The batch is not valid; nothing was stored", body = ProblemBody, content_type = "application/problem+json"),
 ))]
@@ -166,7 +166,7 @@ async fn sync_operations(
         Ok(met) => met,
         Err(answer) => return Ok(answer),
     };
-    if met.contains(&Met::Open) {
+    if met.contains(&IntakeOutcome::Open) {
         work(&app, &device).await;
     }
     let asked = device.clone();
@@ -183,13 +183,13 @@ async fn sync_operations(
         .await?;
     let waits = waits(&open, app.clock.now());
     let data = compose(&sent, &met, &standing, &waits)?;
-    let fresh = met.iter().filter(|met| **met == Met::Open).count();
+    let fresh = met.iter().filter(|met| **met == IntakeOutcome::Open).count();
     let results: usize = standing.iter().filter_map(|row| row.result.as_ref()).map(|result| result.0.get().len()).sum();
     if fresh > 0 && app.stored_answers.note(caller.user, Store::Operations, fresh, bytes + results) {
         app.jobs.spawn(delete_surplus(Arc::clone(&app), caller.user).in_current_span());
     }
-    let settled = data.iter().all(|one| one.outcome != Outcome::Blocked);
-    let answer = Answer::fresh(StatusCode::OK, &SyncAnswers { data })?;
+    let settled = data.iter().all(|one| one.outcome != OperationOutcome::Blocked);
+    let answer = Answer::fresh(StatusCode::OK, &BatchResult { data })?;
     if !settled {
         return Ok(answer);
     }
@@ -243,7 +243,7 @@ async fn work(app: &Arc<App>, device: &Device) {
         let (worker, phone) = (Arc::clone(app), device.clone());
         let drained = app.jobs.spawn(async move { worker::drain(&worker, &phone).await }.in_current_span()).await;
         match drained {
-            Ok(Ok(Drained::ByAnother)) if Instant::now() < end => sleep(PAUSE).await,
+            Ok(Ok(DrainOutcome::ByAnother)) if Instant::now() < end => sleep(PAUSE).await,
             Ok(Ok(_)) => return,
             Ok(Err(problem)) => return tracing::warn!(%problem, "a sync batch was stored and continues later"),
             Err(panic) => return tracing::error!(%panic, "a sync batch was stored and continues later"),
@@ -253,7 +253,7 @@ async fn work(app: &Arc<App>, device: &Device) {
 
 /// What everything unfinished waits for.
 fn waits(open: &sql::Open, now: DateTime<Utc>) -> BTreeMap<i64, WaitsFor> {
-    let mut walk = Walk::new(open.next_seq, open.paused_until);
+    let mut walk = QueueScan::new(open.next_seq, open.paused_until);
     let mut waits = BTreeMap::new();
     for entry in &open.entries {
         let waits_for = walk.may_run(entry, now).err().unwrap_or_else(|| WaitsFor::itself(entry, Why::Running));
@@ -265,23 +265,23 @@ fn waits(open: &sql::Open, now: DateTime<Utc>) -> BTreeMap<i64, WaitsFor> {
 
 fn compose(
     sent: &[Sent],
-    met: &[Met],
-    standing: &[Standing],
+    met: &[IntakeOutcome],
+    standing: &[OperationProgress],
     waits: &BTreeMap<i64, WaitsFor>,
-) -> Result<Vec<SyncAnswer>, Problem> {
+) -> Result<Vec<OperationResult>, Problem> {
     let mut told = BTreeSet::new();
     let mut answers = Vec::with_capacity(sent.len());
     for (one, met) in sent.iter().zip(met) {
-        let mut answer = SyncAnswer {
+        let mut answer = OperationResult {
             seq: one.seq,
             op_id: one.op_id.clone(),
-            outcome: Outcome::Rejected,
+            outcome: OperationOutcome::Rejected,
             first: None,
             result: None,
             problem: None,
             waits_for: None,
         };
-        if *met == Met::Other {
+        if *met == IntakeOutcome::Other {
             let detail = "This seq or opId was used for another operation before. Use the next seq and a new opId.";
             let problem = Problem::new(Code::IdempotencyKeyReused, detail).body(None);
             answer.problem = Some(to_raw_value(&problem).map_err(|error| Problem::internal(&error))?);
@@ -289,28 +289,28 @@ fn compose(
             continue;
         }
         let now = standing.iter().find(|row| row.seq == one.seq);
-        if now.is_none() && *met == Met::Finished {
+        if now.is_none() && *met == IntakeOutcome::Finished {
             // Finished long ago: what it came to is not kept any more.
-            answer.outcome = Outcome::Duplicate;
+            answer.outcome = OperationOutcome::Duplicate;
             answers.push(answer);
             continue;
         }
         let result = now.and_then(|row| row.result.as_ref()).map(|result| result.0.clone());
         // The second time that one batch names an operation it is a repetition as well.
-        let is_repeated = *met == Met::Finished || !told.insert(one.seq);
+        let is_repeated = *met == IntakeOutcome::Finished || !told.insert(one.seq);
         let outcome = match now.map(|row| row.state) {
-            Some(State::Applied) => Outcome::Applied,
-            Some(State::Rejected) => Outcome::Rejected,
-            _ => Outcome::Blocked,
+            Some(OperationState::Applied) => OperationOutcome::Applied,
+            Some(OperationState::Rejected) => OperationOutcome::Rejected,
+            _ => OperationOutcome::Blocked,
         };
         match outcome {
-            Outcome::Applied => answer.result = result,
-            Outcome::Rejected => answer.problem = result,
+            OperationOutcome::Applied => answer.result = result,
+            OperationOutcome::Rejected => answer.problem = result,
             _ => answer.waits_for = waits.get(&one.seq).cloned(),
         }
-        let duplicate = is_repeated && outcome != Outcome::Blocked;
+        let duplicate = is_repeated && outcome != OperationOutcome::Blocked;
         answer.first = duplicate.then_some(outcome);
-        answer.outcome = if duplicate { Outcome::Duplicate } else { outcome };
+        answer.outcome = if duplicate { OperationOutcome::Duplicate } else { outcome };
         answers.push(answer);
     }
     Ok(answers)

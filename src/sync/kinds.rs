@@ -37,7 +37,7 @@ pub const PROFILE: &str = "profile.fields";
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = OfflineOrder)]
-pub struct PlaceOrder {
+pub struct OfflineOrder {
     /// The id of the restaurant.
     pub restaurant_id: RestaurantId,
     /// The lines of the order.
@@ -73,7 +73,7 @@ pub struct PlaceOrder {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = OfflineStatus)]
-pub struct StatusWish {
+pub struct OfflineStatusUpdate {
     /// The order to change; absent: the one that an earlier operation places.
     pub order_id: Option<OrderId>,
     /// The `opId` of this device's operation that places the order.
@@ -95,7 +95,7 @@ pub struct StatusWish {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = OfflineStock)]
-pub struct StockWish {
+pub struct OfflineStockChange {
     /// The id of the restaurant.
     pub restaurant_id: RestaurantId,
     /// Of this item, or
@@ -114,7 +114,7 @@ pub struct StockWish {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = OfflineCartLine)]
-pub struct CartLine {
+pub struct OfflineCartLine {
     /// The id of the restaurant.
     pub restaurant_id: RestaurantId,
     /// The key of the line, set by the client.
@@ -150,13 +150,13 @@ pub struct ProfileFields {
 #[schema(as = OfflinePayload)]
 pub enum Payload {
     /// Places an order (`order.place`).
-    PlaceOrder(PlaceOrder),
+    PlaceOrder(OfflineOrder),
     /// Changes an order's status (`order.status`).
-    OrderStatus(StatusWish),
+    OrderStatus(OfflineStatusUpdate),
     /// Changes stock or availability (`stock.change`).
-    Stock(StockWish),
+    Stock(OfflineStockChange),
     /// Writes a line of a cart (`cart.line`).
-    CartLine(CartLine),
+    OfflineCartLine(OfflineCartLine),
     /// Writes fields of the profile (`profile.fields`).
     Profile(ProfileFields),
 }
@@ -165,13 +165,13 @@ pub enum Payload {
 #[derive(Debug)]
 pub enum Work {
     /// Places an order (`order.place`).
-    PlaceOrder(Box<PlaceOrder>),
+    PlaceOrder(Box<OfflineOrder>),
     /// Changes an order's status (`order.status`).
-    OrderStatus(StatusWish),
+    OrderStatus(OfflineStatusUpdate),
     /// Changes stock or availability (`stock.change`).
-    Stock(StockWish),
+    Stock(OfflineStockChange),
     /// Writes a line of a cart (`cart.line`).
-    CartLine(CartLine),
+    OfflineCartLine(OfflineCartLine),
     /// Writes fields of the profile (`profile.fields`).
     Profile(ProfileFields),
 }
@@ -191,25 +191,25 @@ fn read<T: DeserializeOwned>(payload: &str) -> Result<T, Problem> {
 pub fn work(kind: &str, payload: &str, most_choices: usize) -> Result<Work, Problem> {
     match kind {
         PLACE_ORDER => {
-            let order: PlaceOrder = read(payload)?;
+            let order: OfflineOrder = read(payload)?;
             LineInput::check(&order.lines, most_choices)?;
             Ok(Work::PlaceOrder(Box::new(order)))
         }
         ORDER_STATUS => {
-            let wish: StatusWish = read(payload)?;
+            let wish: OfflineStatusUpdate = read(payload)?;
             if wish.order_id.is_some() == wish.order_op.is_some() {
                 return Err(Problem::invalid_field("", "must contain exactly one of orderId and orderOp"));
             }
             Ok(Work::OrderStatus(wish))
         }
         STOCK => {
-            let wish: StockWish = read(payload)?;
+            let wish: OfflineStockChange = read(payload)?;
             if wish.item_id.is_some() == wish.modifier_id.is_some() {
                 return Err(Problem::invalid_field("", "must contain exactly one of itemId and modifierId"));
             }
             Ok(Work::Stock(wish))
         }
-        CART_LINE => read(payload).map(Work::CartLine),
+        CART_LINE => read(payload).map(Work::OfflineCartLine),
         PROFILE => read(payload).map(Work::Profile),
         _ => Err(Problem::invalid_field("/kind", "must be one of the kinds in the API reference")),
     }

@@ -31,7 +31,7 @@ pub struct Device {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "sync_state", rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum State {
+pub enum OperationState {
     /// Not done yet.
     Pending,
     /// Done; its result is kept.

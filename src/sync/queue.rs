@@ -7,13 +7,13 @@ use ipnet::IpNet;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::State;
+use super::OperationState;
 use crate::client::network_of;
 use crate::limits;
 
 /// An operation that is not finished.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct QueuedOperation {
     /// Its number on the phone.
     pub seq: i64,
     /// What the phone calls it.
@@ -25,7 +25,7 @@ pub struct Entry {
     /// The operation of the same phone that it builds on.
     pub refers: Option<String>,
     /// PENDING or DEAD.
-    pub state: State,
+    pub state: OperationState,
     /// Not before then.
     pub retry_at: Option<DateTime<Utc>>,
     /// What it was refused with last; `None`: it has not been tried.
@@ -76,31 +76,31 @@ pub struct WaitsFor {
 
 impl WaitsFor {
     /// The operation itself.
-    pub fn itself(entry: &Entry, why: Why) -> Self {
+    pub fn itself(entry: &QueuedOperation, why: Why) -> Self {
         Self { seq: entry.seq, op_id: Some(entry.op_id.clone()), why, retry_after: None, reason: None }
     }
 
     /// The operation itself, which is tried at `at`.
-    fn retry(entry: &Entry, at: DateTime<Utc>, now: DateTime<Utc>, reason: Option<String>) -> Self {
+    fn retry(entry: &QueuedOperation, at: DateTime<Utc>, now: DateTime<Utc>, reason: Option<String>) -> Self {
         let seconds = (at - now).num_seconds().saturating_add(1);
         Self { retry_after: Some(seconds), reason, ..Self::itself(entry, Why::Retrying) }
     }
 
     /// Whether the operation waits for nothing but the time at which it is tried again.
-    pub fn is_retry_of(&self, entry: &Entry) -> bool {
+    pub fn is_retry_of(&self, entry: &QueuedOperation) -> bool {
         self.seq == entry.seq && self.why == Why::Retrying
     }
 }
 
 /// A walk through a phone's unfinished operations, in the order of their numbers.
 #[derive(Debug)]
-pub struct Walk {
+pub struct QueueScan {
     next_seq: i64,
     paused_until: Option<DateTime<Utc>>,
-    stuck: Vec<(Entry, WaitsFor)>,
+    stuck: Vec<(QueuedOperation, WaitsFor)>,
 }
 
-impl Walk {
+impl QueueScan {
     /// `next_seq` is the smallest number that has not come yet; nothing runs before `paused_until`.
     pub const fn new(next_seq: i64, paused_until: Option<DateTime<Utc>>) -> Self {
         Self { next_seq, paused_until, stuck: Vec::new() }
@@ -117,16 +117,16 @@ impl Walk {
     }
 
     /// When an operation that waits for the time alone is tried: after its own rest, and not during a pause.
-    pub fn tried_at(&self, entry: &Entry) -> Option<DateTime<Utc>> {
+    pub fn tried_at(&self, entry: &QueuedOperation) -> Option<DateTime<Utc>> {
         entry.retry_at.max(self.paused_until)
     }
 
-    /// Whether an operation may run, after those before it have run or [stayed](Walk::stays).
+    /// Whether an operation may run, after those before it have run or [stayed](QueueScan::stays).
     ///
     /// # Errors
     /// What it waits for.
-    pub fn may_run(&self, entry: &Entry, now: DateTime<Utc>) -> Result<(), WaitsFor> {
-        if entry.state == State::Dead {
+    pub fn may_run(&self, entry: &QueuedOperation, now: DateTime<Utc>) -> Result<(), WaitsFor> {
+        if entry.state == OperationState::Dead {
             return Err(WaitsFor::itself(entry, Why::Dead));
         }
         if entry.in_order {
@@ -153,14 +153,14 @@ impl Walk {
     }
 
     /// An operation is not finished: what depends on it waits for what it waits for, and nothing else does.
-    pub fn stays(&mut self, entry: &Entry, waits_for: WaitsFor) {
+    pub fn stays(&mut self, entry: &QueuedOperation, waits_for: WaitsFor) {
         if entry.in_order {
             self.stuck.push((entry.clone(), waits_for));
         }
     }
 }
 
-impl Entry {
+impl QueuedOperation {
     /// The network that its session was last seen in.
     pub fn network(&self) -> Option<IpNet> {
         self.address.as_ref().and_then(|address| address.parse().ok()).map(network_of)

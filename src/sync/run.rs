@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::kinds::{self, CartLine, PlaceOrder, ProfileFields, StatusWish, StockWish, Work};
-use super::sql::{self, Lease, Operation as Stored};
-use super::{Device, State};
+use super::kinds::{self, OfflineCartLine, OfflineOrder, OfflineStatusUpdate, OfflineStockChange, ProfileFields, Work};
+use super::sql::{self, Lease, StoredOperation};
+use super::{Device, OperationState};
 use crate::accounts::sql::sessions;
 use crate::accounts::{Caller, profile};
 use crate::actor::Actor;
@@ -82,20 +82,25 @@ pub async fn run(app: &App, lease: &Lease, seq: i64, network: Option<IpNet>) -> 
 }
 
 /// `false`: the lease is lost.
-async fn perform(app: &App, lease: &Lease, operation: Stored, network: Option<IpNet>) -> Result<bool, Problem> {
+async fn perform(
+    app: &App,
+    lease: &Lease,
+    operation: StoredOperation,
+    network: Option<IpNet>,
+) -> Result<bool, Problem> {
     let caller = caller(app, &lease.device, &operation).await?;
     let unit = Unit { app, lease, seq: operation.seq, network };
     match kinds::work(&operation.kind, operation.payload.0.get(), app.config.orders.max_choices)? {
         Work::PlaceOrder(wanted) => unit.place(&caller, *wanted).await,
         Work::OrderStatus(wish) => unit.advance(&caller, wish).await,
         Work::Stock(wish) => unit.count(&caller, wish).await,
-        Work::CartLine(line) => unit.write_line(&caller, line, &operation).await,
+        Work::OfflineCartLine(line) => unit.write_line(&caller, line, &operation).await,
         Work::Profile(fields) => unit.write_profile(&caller, fields, &operation).await,
     }
 }
 
 /// The user as they are now: what they may do is asked when it is done, not when it was sent.
-async fn caller(app: &App, device: &Device, operation: &Stored) -> Result<Caller, Problem> {
+async fn caller(app: &App, device: &Device, operation: &StoredOperation) -> Result<Caller, Problem> {
     let (user, session) = (device.user, operation.session_id);
     let found = app.db.read(TenancyContext::user(user), move |tx| {
         Box::pin(async move { sessions::standing(tx, user, session).await })
@@ -132,13 +137,13 @@ impl Unit<'_> {
                         return Ok(true);
                     }
                     let Effect { result, aggregate } = steps(tx).await?;
-                    sql::finish(tx, &lease.device, seq, State::Applied, result, aggregate).await
+                    sql::finish(tx, &lease.device, seq, OperationState::Applied, result, aggregate).await
                 })
             })
             .await
     }
 
-    async fn place(&self, caller: &Caller, wanted: PlaceOrder) -> Result<bool, Problem> {
+    async fn place(&self, caller: &Caller, wanted: OfflineOrder) -> Result<bool, Problem> {
         let (customer, rules) = (caller.user, self.app.config.orders);
         let scope =
             RestaurantScope::customer("a customer may deal with any restaurant", wanted.restaurant_id, customer);
@@ -171,7 +176,7 @@ impl Unit<'_> {
             .await
     }
 
-    async fn advance(&self, caller: &Caller, wish: StatusWish) -> Result<bool, Problem> {
+    async fn advance(&self, caller: &Caller, wish: OfflineStatusUpdate) -> Result<bool, Problem> {
         let id = match (wish.order_id, wish.order_op) {
             (Some(id), _) => id,
             (None, Some(op_id)) => self.placed_by(op_id.into_string()).await?,
@@ -210,11 +215,11 @@ impl Unit<'_> {
             let detail = "The operation that places the order was rejected.";
             Problem::new(Code::DependencyRejected, detail).with("opId", &op_id).with("seq", base.seq)
         };
-        let placed = base.aggregate.as_deref().filter(|_| base.state == State::Applied);
+        let placed = base.aggregate.as_deref().filter(|_| base.state == OperationState::Applied);
         placed.and_then(|id| id.parse().ok()).ok_or_else(refused)
     }
 
-    async fn count(&self, caller: &Caller, wish: StockWish) -> Result<bool, Problem> {
+    async fn count(&self, caller: &Caller, wish: OfflineStockChange) -> Result<bool, Problem> {
         let operation = if wish.item_id.is_some() { Operation::SetStock } else { Operation::SetModifierStock };
         let access = staff::relations(self.app, caller, wish.restaurant_id).await?;
         let scope = access.scope(operation)?;
@@ -244,7 +249,12 @@ impl Unit<'_> {
         .await
     }
 
-    async fn write_line(&self, caller: &Caller, line: CartLine, operation: &Stored) -> Result<bool, Problem> {
+    async fn write_line(
+        &self,
+        caller: &Caller,
+        line: OfflineCartLine,
+        operation: &StoredOperation,
+    ) -> Result<bool, Problem> {
         let user = caller.user;
         let at = operation.counts_at.ok_or_else(|| Problem::clock_skew("/at", operation.received_at))?;
         let scope = RestaurantScope::customer("a customer may deal with any restaurant", line.restaurant_id, user);
@@ -273,7 +283,12 @@ impl Unit<'_> {
         .await
     }
 
-    async fn write_profile(&self, caller: &Caller, fields: ProfileFields, operation: &Stored) -> Result<bool, Problem> {
+    async fn write_profile(
+        &self,
+        caller: &Caller,
+        fields: ProfileFields,
+        operation: &StoredOperation,
+    ) -> Result<bool, Problem> {
         let user = caller.user;
         let at = operation.counts_at.ok_or_else(|| Problem::clock_skew("/at", operation.received_at))?;
         let (name, locale) = (fields.name.map(String::from), fields.locale.map(|one| one.as_str().to_owned()));
@@ -304,7 +319,7 @@ async fn reject(app: &App, lease: &Lease, seq: i64, problem: Problem) -> Result<
                 if !sql::hold(tx, &lease).await? {
                     return Ok(Ended::LeaseLost);
                 }
-                sql::finish(tx, &lease.device, seq, State::Rejected, body, None).await?;
+                sql::finish(tx, &lease.device, seq, OperationState::Rejected, body, None).await?;
                 Ok(Ended::Finished)
             })
         })
@@ -323,7 +338,7 @@ async fn fail(app: &App, lease: &Lease, seq: i64, attempts: i32, problem: Proble
     let doublings = u32::try_from(attempts).unwrap_or_default().min(6);
     let rest = (bounds.retry_after * 2_u32.pow(doublings)).min(LONGEST_REST);
     let rest = problem.passes_after().map_or(rest, |seconds| rest.max(Duration::from_secs(seconds.into())));
-    let state = if dead { State::Dead } else { State::Pending };
+    let state = if dead { OperationState::Dead } else { OperationState::Pending };
     if dead {
         tracing::error!(device = %lease.device.name, seq, "an offline operation was abandoned: see `comanda sync list`");
     }

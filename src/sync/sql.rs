@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 use sqlx::types::Json;
 
-use super::queue::Entry;
-use super::{Device, State};
+use super::queue::QueuedOperation;
+use super::{Device, OperationState};
 use crate::ids::{SessionId, SyncOperationId, UserId};
 use crate::problem::Problem;
 use crate::uow::Tx;
@@ -18,7 +18,7 @@ pub use lease::{Lease, Released, Round, due, hold, release, take};
 
 /// A phone, locked until the transaction ends.
 #[derive(Debug, Clone, Copy)]
-pub struct Held {
+pub struct LockedDevice {
     /// The smallest number that has not come yet.
     pub next_seq: i64,
     /// It was not known before, or has been retired since it came last.
@@ -28,10 +28,10 @@ pub struct Held {
 }
 
 /// Locks a phone, which is noted if it was not known.
-pub async fn lock_device(tx: &mut Tx, device: &Device) -> Result<Held, Problem> {
+pub async fn lock_device(tx: &mut Tx, device: &Device) -> Result<LockedDevice, Problem> {
     let now = tx.now();
     let row = sqlx::query_as!(
-        Held,
+        LockedDevice,
         r#"insert into sync_devices as d (user_id, device, created_at, updated_at) values ($1, $2, $3, $3)
            on conflict (user_id, device) do update set updated_at = excluded.updated_at
            returning next_seq, forgotten_below, (d.xmax = 0 or d.retired_at is not null) as "is_new!""#,
@@ -46,7 +46,7 @@ pub async fn lock_device(tx: &mut Tx, device: &Device) -> Result<Held, Problem> 
 
 /// An operation that has come before.
 #[derive(Debug, Clone)]
-pub struct Known {
+pub struct ReceivedOperation {
     /// The number that the device gave it.
     pub seq: i64,
     /// What the phone calls it.
@@ -54,13 +54,18 @@ pub struct Known {
     /// SHA-256 of what it says.
     pub fingerprint: Vec<u8>,
     /// How far it has come.
-    pub state: State,
+    pub state: OperationState,
 }
 
 /// Operations that have come before under these numbers or names.
-pub async fn known(tx: &mut Tx, device: &Device, seqs: &[i64], op_ids: &[String]) -> Result<Vec<Known>, Problem> {
+pub async fn known(
+    tx: &mut Tx,
+    device: &Device,
+    seqs: &[i64],
+    op_ids: &[String],
+) -> Result<Vec<ReceivedOperation>, Problem> {
     let known = sqlx::query_as!(
-        Known,
+        ReceivedOperation,
         r#"select seq, op_id, fingerprint, state from sync_operations
            where user_id = $1 and device = $2 and (seq = any($3) or op_id = any($4))"#,
         device.user as UserId,
@@ -182,7 +187,7 @@ pub struct Open {
     /// Nothing is tried before then: the rate limit was used up. `None`: it was not.
     pub paused_until: Option<DateTime<Utc>>,
     /// The operations, in the order of their numbers.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<QueuedOperation>,
 }
 
 /// What is not finished.
@@ -195,7 +200,7 @@ pub async fn open(tx: &mut Tx, device: &Device) -> Result<Open, Problem> {
     .fetch_optional(tx.connection())
     .await?;
     let entries = sqlx::query_as!(
-        Entry,
+        QueuedOperation,
         r#"select o.seq, o.op_id, o.in_order, coalesce(o.aggregate, p.aggregate) as aggregate, o.refers, o.state,
                   o.retry_at, o.last_error, s.ip as address
            from sync_operations o
@@ -214,7 +219,7 @@ pub async fn open(tx: &mut Tx, device: &Device) -> Result<Open, Problem> {
 
 /// An operation as it was sent.
 #[derive(Debug, Clone)]
-pub struct Operation {
+pub struct StoredOperation {
     /// The number that the device gave it.
     pub seq: i64,
     /// What the phone calls it.
@@ -234,9 +239,9 @@ pub struct Operation {
 }
 
 /// One operation that is to be done.
-pub async fn pending(tx: &mut Tx, device: &Device, seq: i64) -> Result<Option<Operation>, Problem> {
+pub async fn pending(tx: &mut Tx, device: &Device, seq: i64) -> Result<Option<StoredOperation>, Problem> {
     let operation = sqlx::query_as!(
-        Operation,
+        StoredOperation,
         r#"select seq, op_id, kind, payload as "payload: _", counts_at, received_at, session_id as "session_id: SessionId",
                   attempts
            from sync_operations where user_id = $1 and device = $2 and seq = $3 and state = 'PENDING'"#,
@@ -251,19 +256,19 @@ pub async fn pending(tx: &mut Tx, device: &Device, seq: i64) -> Result<Option<Op
 
 /// An operation that others build on.
 #[derive(Debug, Clone)]
-pub struct Base {
+pub struct ReferencedOperation {
     /// The number that the device gave it.
     pub seq: i64,
     /// How far it has come.
-    pub state: State,
+    pub state: OperationState,
     /// The order it placed, once it has.
     pub aggregate: Option<String>,
 }
 
 /// The operation of this name.
-pub async fn base(tx: &mut Tx, device: &Device, op_id: &str) -> Result<Option<Base>, Problem> {
+pub async fn base(tx: &mut Tx, device: &Device, op_id: &str) -> Result<Option<ReferencedOperation>, Problem> {
     let base = sqlx::query_as!(
-        Base,
+        ReferencedOperation,
         "select seq, state, aggregate from sync_operations where user_id = $1 and device = $2 and op_id = $3",
         device.user as UserId,
         device.name,
@@ -279,7 +284,7 @@ pub async fn finish(
     tx: &mut Tx,
     device: &Device,
     seq: i64,
-    state: State,
+    state: OperationState,
     result: Box<RawValue>,
     aggregate: Option<String>,
 ) -> Result<bool, Problem> {
@@ -291,7 +296,7 @@ pub async fn finish(
         device.user as UserId,
         device.name,
         seq,
-        state as State,
+        state as OperationState,
         Json(result) as _,
         now,
         aggregate,
@@ -306,7 +311,7 @@ pub async fn fail(
     tx: &mut Tx,
     device: &Device,
     seq: i64,
-    state: State,
+    state: OperationState,
     counted: bool,
     retry_at: DateTime<Utc>,
     error: &str,
@@ -317,7 +322,7 @@ pub async fn fail(
         device.user as UserId,
         device.name,
         seq,
-        state as State,
+        state as OperationState,
         i32::from(counted),
         retry_at,
         error,
@@ -329,19 +334,19 @@ pub async fn fail(
 
 /// What operations have come to so far.
 #[derive(Debug, Clone)]
-pub struct Standing {
+pub struct OperationProgress {
     /// The number that the device gave it.
     pub seq: i64,
     /// Whether it is waiting or how it ended.
-    pub state: State,
+    pub state: OperationState,
     /// The result or the problem.
     pub result: Option<Json<Box<RawValue>>>,
 }
 
 /// How far these have come.
-pub async fn standing(tx: &mut Tx, device: &Device, seqs: &[i64]) -> Result<Vec<Standing>, Problem> {
+pub async fn standing(tx: &mut Tx, device: &Device, seqs: &[i64]) -> Result<Vec<OperationProgress>, Problem> {
     let standing = sqlx::query_as!(
-        Standing,
+        OperationProgress,
         r#"select seq, state, result as "result: _" from sync_operations
            where user_id = $1 and device = $2 and seq = any($3)"#,
         device.user as UserId,

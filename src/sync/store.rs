@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 
-use super::sql::{self, Known, NewOperation, devices};
-use super::{Device, State, kinds};
+use super::sql::{self, NewOperation, ReceivedOperation, devices};
+use super::{Device, OperationState, kinds};
 use crate::accounts::attempt_limits::{self, Counter};
 use crate::clock::clamp;
 use crate::config;
@@ -32,7 +32,7 @@ pub struct Sent {
 
 /// How an operation of a batch was met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Met {
+pub enum IntakeOutcome {
     /// It is new, or came before and is not finished.
     Open,
     /// It was finished before this batch came.
@@ -80,7 +80,7 @@ pub async fn store(
     sent: &[Sent],
     of_network: Counter,
     bounds: config::Sync,
-) -> Result<Vec<Met>, Problem> {
+) -> Result<Vec<IntakeOutcome>, Problem> {
     let held = sql::lock_device(tx, device).await?;
     if held.is_new {
         attempt_limits::take_within(tx, &[of_network]).await?;
@@ -94,7 +94,7 @@ pub async fn store(
     }
     let seqs: Vec<_> = sent.iter().map(|one| one.seq).collect();
     let op_ids: Vec<_> = sent.iter().map(|one| one.op_id.clone()).collect();
-    let mut met = Meeting::with(sql::known(tx, device, &seqs, &op_ids).await?, held.forgotten_below);
+    let mut met = BatchIntake::with(sql::known(tx, device, &seqs, &op_ids).await?, held.forgotten_below);
     let now = tx.now();
     let answers: Vec<_> = sent.iter().map(|one| met.meet(one, now)).collect();
     if met.fresh.is_empty() {
@@ -114,15 +114,15 @@ pub async fn store(
 
 /// What has come before, and what has not.
 #[derive(Default)]
-struct Meeting {
-    by_seq: BTreeMap<i64, (String, Vec<u8>, State)>,
+struct BatchIntake {
+    by_seq: BTreeMap<i64, (String, Vec<u8>, OperationState)>,
     by_name: BTreeMap<String, i64>,
     fresh: Vec<NewOperation>,
     forgotten_below: i64,
 }
 
-impl Meeting {
-    fn with(known: Vec<Known>, forgotten_below: i64) -> Self {
+impl BatchIntake {
+    fn with(known: Vec<ReceivedOperation>, forgotten_below: i64) -> Self {
         let mut meeting = Self { forgotten_below, ..Self::default() };
         for one in known {
             meeting.by_name.insert(one.op_id.clone(), one.seq);
@@ -131,22 +131,22 @@ impl Meeting {
         meeting
     }
 
-    fn meet(&mut self, sent: &Sent, now: DateTime<Utc>) -> Met {
+    fn meet(&mut self, sent: &Sent, now: DateTime<Utc>) -> IntakeOutcome {
         let fingerprint = sent.fingerprint();
         match (self.by_seq.get(&sent.seq), self.by_name.get(&sent.op_id)) {
             (Some((op_id, known, state)), _) if *op_id == sent.op_id && *known == fingerprint => match state {
-                State::Pending | State::Dead => Met::Open,
-                State::Applied | State::Rejected => Met::Finished,
+                OperationState::Pending | OperationState::Dead => IntakeOutcome::Open,
+                OperationState::Applied | OperationState::Rejected => IntakeOutcome::Finished,
             },
             // It has come, and what it came to is not kept any more.
-            (None, None) if sent.seq < self.forgotten_below => Met::Finished,
+            (None, None) if sent.seq < self.forgotten_below => IntakeOutcome::Finished,
             (None, None) => {
                 self.by_name.insert(sent.op_id.clone(), sent.seq);
-                self.by_seq.insert(sent.seq, (sent.op_id.clone(), fingerprint.to_vec(), State::Pending));
+                self.by_seq.insert(sent.seq, (sent.op_id.clone(), fingerprint.to_vec(), OperationState::Pending));
                 self.fresh.push(sent.to_be_stored(fingerprint, now));
-                Met::Open
+                IntakeOutcome::Open
             }
-            _ => Met::Other,
+            _ => IntakeOutcome::Other,
         }
     }
 }

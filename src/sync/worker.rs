@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Device;
-use super::queue::{WaitsFor, Walk, Why};
+use super::queue::{QueueScan, WaitsFor, Why};
 use super::run::{self, Ended};
 use super::sql::{self, Lease, Released, Round};
 use crate::app::App;
@@ -50,7 +50,7 @@ pub async fn look(app: &App) -> Result<(), Problem> {
 
 /// Whether this was the one who worked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Drained {
+pub enum DrainOutcome {
     /// Everything that may run has run.
     Done,
     /// Somebody else is at it, or has taken over.
@@ -61,21 +61,21 @@ pub enum Drained {
 ///
 /// # Errors
 /// When the database does not answer: the lease runs out by itself.
-pub async fn drain(app: &App, device: &Device) -> Result<Drained, Problem> {
+pub async fn drain(app: &App, device: &Device) -> Result<DrainOutcome, Problem> {
     let lease = Lease { device: device.clone(), token: Uuid::new_v4(), life: app.config.sync.lease };
     let who = TenancyContext::user(device.user);
     let wanted = lease.clone();
     let taken = app.db.write(who, move |tx| Box::pin(async move { sql::take(tx, &wanted).await })).await?;
     if taken.is_none() {
-        return Ok(Drained::ByAnother);
+        return Ok(DrainOutcome::ByAnother);
     }
     loop {
-        let Some(round) = work_through(app, &lease).await? else { return Ok(Drained::ByAnother) };
+        let Some(round) = work_through(app, &lease).await? else { return Ok(DrainOutcome::ByAnother) };
         let lease = lease.clone();
         let released = app.db.write(who, move |tx| Box::pin(async move { sql::release(tx, &lease, &round).await }));
         match released.await? {
-            Released::Done => return Ok(Drained::Done),
-            Released::Lost => return Ok(Drained::ByAnother),
+            Released::Done => return Ok(DrainOutcome::Done),
+            Released::Lost => return Ok(DrainOutcome::ByAnother),
             Released::More => {}
         }
     }
@@ -87,7 +87,7 @@ async fn work_through(app: &App, lease: &Lease) -> Result<Option<Round>, Problem
     let who = TenancyContext::user(device.user);
     let sql::Open { next_seq, paused_until, entries } =
         app.db.read(who, move |tx| Box::pin(async move { sql::open(tx, &device).await })).await?;
-    let mut walk = Walk::new(next_seq, paused_until);
+    let mut walk = QueueScan::new(next_seq, paused_until);
     let mut round = Round { next_seq, looked_at: Vec::with_capacity(entries.len()), due_at: None, paused_until: None };
     let mut failed = false;
     for entry in &entries {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use comanda::config::{Config, Menus, Source};
 use comanda::menu::csv::{self, Separator};
+use comanda::menu::desired::{Rules, StockPolicy, target};
 use comanda::menu::document::{self, Document};
-use comanda::menu::target::{Rules, StockPolicy, target};
-use comanda::menu::{Contents, difference, table};
+use comanda::menu::{Contents, diff, table};
 use comanda::restaurants::tax::TaxClass;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -234,7 +234,7 @@ proptest! {
         let shown = json!(document::of(put.clone()).unwrap());
         prop_assert_eq!(&shown, &json!(read(&said_in_full(&menu))));
         let again = becomes(&shown, &put);
-        prop_assert_eq!(difference::between(&put, &again), vec![]);
+        prop_assert_eq!(diff::between(&put, &again), vec![]);
         prop_assert_eq!(json!(document::of(again).unwrap()), shown);
     }
 
@@ -242,7 +242,7 @@ proptest! {
     fn a_menu_that_follows_another_is_what_it_would_be_alone(one in menus(), other in menus()) {
         let before = becomes(&one, &nothing());
         let after = becomes(&other, &before);
-        prop_assert_eq!(difference::between(&after, &becomes(&other, &after)), vec![]);
+        prop_assert_eq!(diff::between(&after, &becomes(&other, &after)), vec![]);
         let bare = |contents: Contents| {
             let mut shown = json!(document::of(contents).unwrap());
             shown["modifierGroups"].as_array_mut().unwrap().sort_by_key(|group| group["key"].to_string());

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 mod structure;
+mod wording;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::accounts::cache::Known;
-use crate::accounts::refresh::{Presented, Standing, Verdict};
+use crate::accounts::cache::CachedSession;
+use crate::accounts::refresh::{Presented, RefreshDecision, TokenState};
 use crate::accounts::{Caller, Session};
 use crate::config::SessionLives;
 use crate::ids::{DriverId, SessionId, UserId};
@@ -72,7 +72,7 @@ pub async fn caller(
     user: UserId,
     now: DateTime<Utc>,
     lives: SessionLives,
-) -> Result<Option<Known>, Problem> {
+) -> Result<Option<CachedSession>, Problem> {
     let row = sqlx::query!(
         r#"select u.role, d.id as "driver?: DriverId", s.confirmed_counter,
                   least(s.expires_at, life.ends) as "expires_at!",
@@ -93,7 +93,7 @@ pub async fn caller(
     )
     .fetch_optional(database.pool())
     .await?;
-    Ok(row.map(|row| Known {
+    Ok(row.map(|row| CachedSession {
         caller: Caller {
             user,
             session,
@@ -195,12 +195,13 @@ pub async fn refresh(
     let Some(row) = row.filter(|row| row.counter != presented.counter) else {
         return Ok(Refreshed::Ended);
     };
-    let standing = Standing { counter: row.counter, confirmed: row.confirmed_counter, refreshed_at: row.refreshed_at };
+    let standing =
+        TokenState { counter: row.counter, confirmed: row.confirmed_counter, refreshed_at: row.refreshed_at };
     match standing.judge(presented.counter, now) {
-        Verdict::AnswerLost => {
+        RefreshDecision::AnswerLost => {
             Ok(Refreshed::At { user: row.user_id, counter: row.counter, expires_at: row.expires_at })
         }
-        Verdict::Replayed => {
+        RefreshDecision::Replayed => {
             revoke(tx, row.user_id, presented.session, Reason::RefreshReuse).await?;
             Ok(Refreshed::Replayed(row.user_id))
         }

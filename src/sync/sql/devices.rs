@@ -10,7 +10,7 @@ use crate::uow::Tx;
 
 /// A phone in a list.
 #[derive(Debug, Clone)]
-pub struct Listed {
+pub struct ListedDevice {
     /// What it calls itself.
     pub device: String,
     /// The smallest number of an operation that has not come yet.
@@ -24,9 +24,9 @@ pub struct Listed {
 }
 
 /// A user's phones, those that came last first; those that were removed or gave way are not among them.
-pub async fn list(tx: &mut Tx, user: UserId) -> Result<Vec<Listed>, Problem> {
+pub async fn list(tx: &mut Tx, user: UserId) -> Result<Vec<ListedDevice>, Problem> {
     let devices = sqlx::query_as!(
-        Listed,
+        ListedDevice,
         r#"select device, next_seq, created_at, updated_at,
                   (select count(*) from sync_operations o
                    where o.user_id = d.user_id and o.device = d.device and o.finished_at is null) as "waiting!"
@@ -64,7 +64,7 @@ pub async fn retire_idle(tx: &mut Tx, device: &Device) -> Result<bool, Problem> 
 
 /// How removing a phone ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removed {
+pub enum DeviceRemoval {
     /// It is removed, or was not there.
     Gone,
     /// Something that it brought is still to be done.
@@ -72,7 +72,7 @@ pub enum Removed {
 }
 
 /// Retires a phone. What waits for an operation that never came is dropped with it; what is to be done stays.
-pub async fn retire(tx: &mut Tx, device: &Device) -> Result<Removed, Problem> {
+pub async fn retire(tx: &mut Tx, device: &Device) -> Result<DeviceRemoval, Problem> {
     let now = tx.now();
     let row = sqlx::query!(
         r#"with found as (
@@ -95,7 +95,7 @@ pub async fn retire(tx: &mut Tx, device: &Device) -> Result<Removed, Problem> {
     )
     .fetch_one(tx.connection())
     .await?;
-    Ok(if row.is_unfinished { Removed::Unfinished } else { Removed::Gone })
+    Ok(if row.is_unfinished { DeviceRemoval::Unfinished } else { DeviceRemoval::Gone })
 }
 
 /// Counts a phone in that is new, or comes again after it was retired.

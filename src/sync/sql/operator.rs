@@ -4,12 +4,12 @@ use chrono::{DateTime, Utc};
 
 use crate::ids::SyncOperationId;
 use crate::problem::Problem;
-use crate::sync::State;
+use crate::sync::OperationState;
 use crate::uow::Tx;
 
 /// An operation in a list.
 #[derive(Debug, Clone)]
-pub struct Listed {
+pub struct ListedOperation {
     /// The operation's id, by which operators retry or discard it.
     pub id: SyncOperationId,
     /// E-mail address of the device's user.
@@ -21,7 +21,7 @@ pub struct Listed {
     /// What is to be done.
     pub kind: String,
     /// How far it has come.
-    pub state: State,
+    pub state: OperationState,
     /// How often it has failed.
     pub attempts: i32,
     /// When it came.
@@ -31,9 +31,9 @@ pub struct Listed {
 }
 
 /// Operations that are not finished, the oldest first: those that an operator has to look at, or all.
-pub async fn list(tx: &mut Tx, all: bool, limit: i64) -> Result<Vec<Listed>, Problem> {
+pub async fn list(tx: &mut Tx, all: bool, limit: i64) -> Result<Vec<ListedOperation>, Problem> {
     let operations = sqlx::query_as!(
-        Listed,
+        ListedOperation,
         r#"select o.id as "id: SyncOperationId", u.email, o.device, o.seq, o.kind, o.state, o.attempts, o.received_at,
                   o.last_error
            from sync_operations o join users u on u.id = o.user_id
@@ -49,7 +49,7 @@ pub async fn list(tx: &mut Tx, all: bool, limit: i64) -> Result<Vec<Listed>, Pro
 
 /// One operation whole.
 #[derive(Debug, Clone)]
-pub struct Shown {
+pub struct OperationDetails {
     /// E-mail address of the device's user.
     pub email: String,
     /// From which phone.
@@ -67,7 +67,7 @@ pub struct Shown {
     /// When it came.
     pub received_at: DateTime<Utc>,
     /// How far it has come.
-    pub state: State,
+    pub state: OperationState,
     /// How often it has failed.
     pub attempts: i32,
     /// Why it failed last.
@@ -77,9 +77,9 @@ pub struct Shown {
 }
 
 /// Reads one operation with its payload and result; `None`: there is no such operation.
-pub async fn show(tx: &mut Tx, id: SyncOperationId) -> Result<Option<Shown>, Problem> {
+pub async fn show(tx: &mut Tx, id: SyncOperationId) -> Result<Option<OperationDetails>, Problem> {
     let shown = sqlx::query_as!(
-        Shown,
+        OperationDetails,
         r#"select u.email, o.device, o.seq, o.op_id, o.kind, o.payload::text as "payload!", o.said_at, o.received_at,
                   o.state, o.attempts, o.last_error, o.result::text as result
            from sync_operations o join users u on u.id = o.user_id where o.id = $1"#,

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
-use super::difference::MenuEntity;
+use super::diff::MenuEntity;
 use super::document::{Document, DocumentCategory, DocumentGroup, DocumentItem, DocumentModifier, Key};
 use super::input::{Faults, Stock};
 use super::items::MOST_GROUPS;
@@ -45,14 +45,14 @@ impl StockPolicy {
 type Switch = (bool, Option<DateTime<Utc>>);
 
 /// Things of one kind, by what a document may call them.
-struct Known<'a, T> {
+struct KnownEntities<'a, T> {
     by_id: HashMap<String, &'a T>,
     by_key: HashMap<&'a str, &'a T>,
     /// What the document has named already.
     named: HashSet<String>,
 }
 
-impl<'a, T: MenuEntity> Known<'a, T> {
+impl<'a, T: MenuEntity> KnownEntities<'a, T> {
     fn new(things: &'a [T]) -> Self {
         Self {
             by_id: things.iter().map(|thing| (thing.id(), thing)).collect(),
@@ -90,8 +90,8 @@ pub struct Rules {
 struct Target<'a> {
     current: &'a Contents,
     rules: &'a Rules,
-    categories: Known<'a, Category>,
-    items: Known<'a, Item>,
+    categories: KnownEntities<'a, Category>,
+    items: KnownEntities<'a, Item>,
     /// Groups by every name that the document may use for them.
     groups: HashMap<String, ModifierGroupId>,
     /// Every group that was named so far is there, once.
@@ -107,8 +107,8 @@ pub fn target(document: &Document, current: &Contents, rules: &Rules) -> Result<
     let mut target = Target {
         current,
         rules,
-        categories: Known::new(&current.categories),
-        items: Known::new(&current.items),
+        categories: KnownEntities::new(&current.categories),
+        items: KnownEntities::new(&current.items),
         groups: HashMap::new(),
         names_hold: true,
         faults: Faults::default(),
@@ -225,7 +225,7 @@ impl Target<'_> {
 
     /// The groups, the oldest first: all their names have to be known before one is read, as they name each other.
     fn all_groups(&mut self, document: &Document) -> Vec<Group> {
-        let mut known = Known::new(&self.current.groups);
+        let mut known = KnownEntities::new(&self.current.groups);
         let mut found = Vec::with_capacity(document.modifier_groups.len());
         for (at, wanted) in document.modifier_groups.iter().enumerate() {
             let place = format!("/modifierGroups/{at}");
@@ -245,7 +245,7 @@ impl Target<'_> {
         // Names that do not hold are told already, and would make the places of these wrong.
         let nested = if self.names_hold { nesting::check(&groups) } else { Ok(()) };
         if let Err(fault) = nested {
-            let nesting::Fault { group, modifier, nested, message } = fault;
+            let nesting::NestingFault { group, modifier, nested, message } = fault;
             let place = format!("/modifierGroups/{group}/modifiers/{modifier}/modifierGroups/{nested}");
             self.faults.note(place, message);
         }
@@ -258,7 +258,7 @@ impl Target<'_> {
         self.faults.choices(&place, wanted.min, wanted.max);
         self.faults.translations(&place, &wanted.translations);
         let own = before.map_or(&[][..], |group| &group.modifiers);
-        let mut known = Known::new(own);
+        let mut known = KnownEntities::new(own);
         let mut modifiers = Vec::with_capacity(wanted.modifiers.len());
         for (index, one) in wanted.modifiers.iter().enumerate() {
             let place = format!("{place}/modifiers/{index}");

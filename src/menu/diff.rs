@@ -27,7 +27,7 @@ pub enum ChangeKind {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "the names say it")]
 #[schema(as = MenuEntityType)]
-pub enum Kind {
+pub enum MenuEntityKind {
     Menu,
     Category,
     Item,
@@ -39,11 +39,11 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = MenuChange)]
-pub struct Change {
+pub struct EntityChange {
     /// Whether it is added, changed or removed.
     pub change: ChangeKind,
     /// What changes: a category, an item, a modifier group or a modifier.
-    pub kind: Kind,
+    pub kind: MenuEntityKind,
     /// The id; null if it is new and was not created yet.
     pub id: Option<String>,
     /// The key, if there is one.
@@ -73,7 +73,7 @@ pub struct FieldChange {
 /// An entity on a menu that a document can name: category, item, modifier group or modifier.
 pub(super) trait MenuEntity: PartialEq {
     /// What it is.
-    const KIND: Kind;
+    const KIND: MenuEntityKind;
     /// The entity's id, as the API writes it.
     fn id(&self) -> String;
     /// Its key, where it has one.
@@ -120,7 +120,7 @@ impl Called {
 macro_rules! things {
     ($($kind:ident = $variant:ident, |$one:ident, $called:ident| $fields:tt;)*) => {$(
         impl MenuEntity for $kind {
-            const KIND: Kind = Kind::$variant;
+            const KIND: MenuEntityKind = MenuEntityKind::$variant;
 
             fn id(&self) -> String {
                 self.id.to_string()
@@ -177,9 +177,9 @@ fn compare<'a, T: MenuEntity + 'a>(
     before: impl Iterator<Item = &'a T> + Clone,
     after: impl Iterator<Item = &'a T> + Clone,
     called: &Called,
-    changes: &mut Vec<Change>,
+    changes: &mut Vec<EntityChange>,
 ) {
-    let change = |change, one: &T, fields| Change {
+    let change = |change, one: &T, fields| EntityChange {
         id: (change != ChangeKind::Created).then(|| one.id()),
         kind: T::KIND,
         key: one.key().map(ToOwned::to_owned),
@@ -210,13 +210,20 @@ fn modifiers(contents: &Contents) -> impl Iterator<Item = &Modifier> + Clone {
 }
 
 /// Everything that changes, chapter by chapter, group by group.
-pub fn between(before: &Contents, after: &Contents) -> Vec<Change> {
+pub fn between(before: &Contents, after: &Contents) -> Vec<EntityChange> {
     let mut changes = Vec::new();
     if before.language != after.language {
         let [one, other] = [&before.language, &after.language].map(|language| json!(language));
         let fields = vec![FieldChange { field: "language".into(), before: one, after: other }];
         let name = after.language.clone().unwrap_or_default();
-        changes.push(Change { change: ChangeKind::Updated, kind: Kind::Menu, id: None, key: None, name, fields });
+        changes.push(EntityChange {
+            change: ChangeKind::Updated,
+            kind: MenuEntityKind::Menu,
+            id: None,
+            key: None,
+            name,
+            fields,
+        });
     }
     let called = Called::of([before, after]);
     compare(before.categories.iter(), after.categories.iter(), &called, &mut changes);

@@ -1,0 +1,132 @@
+//! Doc comments say something, and a type's name means one thing.
+
+use std::collections::BTreeMap;
+
+use super::files;
+
+/// The blocks of doc comments of a source text: the line of each block's first line, its text, and the line of code below.
+fn doc_comments(text: &str) -> Vec<(usize, String, &str)> {
+    let lines: Vec<_> = text.lines().collect();
+    let mark = |line: &str| {
+        let line = line.trim_start();
+        ["///", "//!"].into_iter().find(|mark| line.starts_with(mark))
+    };
+    let (mut found, mut index) = (Vec::new(), 0);
+    while index < lines.len() {
+        let Some(of_block) = mark(lines[index]) else {
+            index += 1;
+            continue;
+        };
+        let first = index;
+        let mut words = String::new();
+        while index < lines.len() && mark(lines[index]) == Some(of_block) {
+            words.push_str(&lines[index].trim_start()[of_block.len()..]);
+            words.push(' ');
+            index += 1;
+        }
+        found.push((first + 1, words.trim().to_owned(), lines.get(index).map_or("", |line| line.trim())));
+    }
+    found
+}
+
+#[test]
+fn doc_comments_have_more_than_two_words() {
+    let sample =
+        "/// Whose.\npub user: UserId,\n    /// The user.\n    fn a() {}\n/// One\n/// two three.\nstruct A;\n";
+    let short = |text: &str| {
+        let says_little = |(_, words, below): &(usize, String, &str)| {
+            // The summary of an operation is its title: "List orders".
+            words.split_whitespace().count() <= 2 && !below.starts_with("#[utoipa::path")
+        };
+        doc_comments(text).into_iter().filter(says_little).map(|(line, words, _)| (line, words)).collect::<Vec<_>>()
+    };
+    assert_eq!(short(sample), [(1, "Whose.".to_owned()), (3, "The user.".to_owned())]);
+    let mut found = Vec::new();
+    for folder in ["src", "crates", "tests", "benches"] {
+        for (name, text) in files(folder, ".rs") {
+            found.extend(short(&text).into_iter().map(|(line, words)| format!("{name}:{line}: {words}")));
+        }
+    }
+    assert!(found.is_empty(), "say what it is, its unit, range, null and errors, or delete it: {found:#?}");
+}
+
+/// Names that more than one type of the program has, and why.
+const SHARED_NAMES: &[(&str, &str)] = &[
+    ("Answer", "a cached response; one stored with its idempotency key; what a socket acknowledges"),
+    ("Asked", "a part of a menu; the groups of one statement"),
+    ("Body", "the extractor of JSON bodies; the payload of an event, private to its statements"),
+    ("Bounds", "time limits of a unit of work; the bounding box of a zone"),
+    ("Broken", "private to two listeners"),
+    ("Candidate", "rows of statements: drivers to assign, orders of a page, restaurants found"),
+    ("Channel", "of a room; of a message"),
+    ("Credentials", "of a sign-in; as stored"),
+    ("Delivery", "of an order; the settings of its concern"),
+    ("Device", "a device that synchronises; the client of a session"),
+    ("Entries", "bounded reading of lists; of translations"),
+    ("Faults", "of the configuration; of a menu document"),
+    ("Filter", "of deliveries; of orders"),
+    ("Held", "private to units of work and to limits of orders"),
+    ("Key", "of a cached response; of idempotency; of an entity in a menu document"),
+    ("Kind", "of a notification; of a unit of work"),
+    ("Limits", "the rate limiter; the settings of its concern"),
+    ("Line", "private to the wake-up of the relay and to statements on carts"),
+    ("LineRow", "a row of the lines of orders and of carts"),
+    ("List", "bounded reading of lists; a page of a list"),
+    ("Log", "the settings of its concern; the statements of the relay"),
+    ("Operation", "of the permission table; of the OpenAPI document"),
+    ("Owner", "of a cart; of an account that is recovered"),
+    ("Part", "private to folding of texts and to reading of allergens"),
+    ("Place", "a point on earth; private to framing; of a connection"),
+    ("Point", "private to the search and to geometry"),
+    ("Read", "private to translations and to statements on revocations"),
+    ("Reading", "private to the readers of menu documents, tables and choices"),
+    ("Reason", "of a change of stock; of a revocation"),
+    ("Refused", "of an order; of a join"),
+    ("Removed", "what was deleted: of a menu, of the demo"),
+    ("Ring", "a ring buffer; a ring of a polygon"),
+    ("Row", "private to a file of statements: the row that its query reads"),
+    ("Rule", "of retention; of the consistency check"),
+    ("Search", "private to satisfiability; of restaurants"),
+    ("Session", "a sign-in; that of a socket"),
+    ("Shared", "private to admission; limits shared through Redis"),
+    ("Slot", "of opening hours; private to the cache and to admission"),
+    ("Source", "of the configuration; of a menu that is replaced"),
+    ("Stock", "what a cancellation does with it; as staff set it"),
+    ("Taken", "private to placing an order; of attempt limits"),
+    ("Verdict", "of rate limits; of a join"),
+    ("Waiting", "private to the shared flush and to the batcher of versions"),
+    ("Zone", "an IANA zone; a delivery zone"),
+];
+
+/// The types that a source text defines, but for associated types of traits and implementations.
+fn types(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| {
+        let words = line.trim_start();
+        let words = words.strip_prefix("pub ").unwrap_or_else(|| match words.strip_prefix("pub(") {
+            Some(rest) => rest.split_once(") ").map_or(words, |(_, rest)| rest),
+            None => words,
+        });
+        let (kind, rest) = words.split_once(' ')?;
+        let is_type =
+            matches!(kind, "struct" | "enum" | "trait" | "union") || (kind == "type" && words.len() == line.len());
+        let name = rest.split(|letter: char| !letter.is_alphanumeric()).next()?;
+        (is_type && name.starts_with(char::is_uppercase)).then_some(name)
+    })
+}
+
+#[test]
+fn a_type_name_means_one_thing() {
+    let sample =
+        "pub(super) struct One {\n    type Item = u8;\npub enum Two<'a> {\ntype Three = u8;\nlet x = 1;\nselect all";
+    assert_eq!(types(sample).collect::<Vec<_>>(), ["One", "Two", "Three"]);
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, text) in files("src", ".rs") {
+        for found in types(&text) {
+            places.entry(found.to_owned()).or_default().push(name.clone());
+        }
+    }
+    assert!(places.len() > 500, "{} types are found", places.len());
+    let is_listed = |name: &str| SHARED_NAMES.iter().any(|(listed, _)| *listed == name);
+    let shared: Vec<_> = places.iter().filter(|(name, files)| files.len() > 1 && !is_listed(name)).collect();
+    assert!(shared.is_empty(), "a type name means one thing; name these for what they hold: {shared:#?}");
+}
