@@ -64,7 +64,7 @@ pub struct DocumentCategory {
     pub items: Vec<DocumentItem>,
 }
 
-/// An item.
+/// An item of the menu.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DocumentItem {
@@ -131,7 +131,7 @@ pub struct DocumentGroup {
     pub modifiers: Vec<DocumentModifier>,
 }
 
-/// A modifier.
+/// A modifier of a group.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DocumentModifier {

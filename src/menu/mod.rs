@@ -95,7 +95,7 @@ pub struct Item {
     pub stock: Option<i32>,
     /// The position within the category; smaller values come first.
     pub position: i32,
-    /// The item's image; `None`: it has none.
+    /// The item's image; absent: it has none.
     pub image: Option<Image>,
     /// When the item is served; empty: whenever its category is.
     pub day_parts: Vec<DayPart>,

@@ -209,7 +209,7 @@ impl TaxAt {
     }
 }
 
-/// An order.
+/// An order and its status.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {

@@ -57,7 +57,7 @@ pub struct Pause {
     pub reason: String,
 }
 
-/// A restaurant.
+/// A restaurant and its settings.
 #[expect(clippy::struct_excessive_bools, reason = "five things that are so or not, each by its name on the wire")]
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
