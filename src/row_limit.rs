@@ -81,7 +81,7 @@ pub async fn check(tx: &mut Tx, limit: RowLimit, owner: Uuid, most: i64) -> Resu
     if count(tx, limit, owner).await? < most { Ok(()) } else { Err(reached(limit, most)) }
 }
 
-/// The refusal.
+/// The refusal when the limit is reached.
 pub fn reached(limit: RowLimit, most: i64) -> Problem {
     let detail = format!("There are {most} {}, and there may be no more. {}", limit.kind(), limit.remedy());
     Problem::new(Code::TooMany, detail).with("limit", most)

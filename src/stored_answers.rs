@@ -14,9 +14,9 @@ use crate::ids::UserId;
 /// Where answers are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Store {
-    /// `idempotency_keys`.
+    /// Answers in the table `idempotency_keys`.
     Keys,
-    /// `sync_operations`.
+    /// Results in the table `sync_operations`.
     Operations,
 }
 

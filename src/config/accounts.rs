@@ -35,9 +35,10 @@ pub struct Accounts {
     /// `PUSH_MAX_DEVICES`: most devices of one user that get push notifications (1 to 200); of more, the one
     /// registered longest ago is removed.
     pub max_push_devices: i64,
-    /// `ADDRESS_MAX`.
+    /// `ADDRESS_MAX`: most saved addresses of one user (1 to 200).
     pub max_addresses: i64,
-    /// `SESSION_MAX_PER_USER`.
+    /// `SESSION_MAX_PER_USER`: most sessions of one user that have not ended (1 to 10000); when another is opened, the
+    /// one that was used longest ago ends.
     pub max_sessions: i64,
     /// `ADMIN_SECOND_FACTOR`: an administrator without a second factor may only set one up.
     pub admin_second_factor: bool,

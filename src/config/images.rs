@@ -34,7 +34,7 @@ pub struct Images {
     pub queue: usize,
     /// `IMAGE_MAX_STORED`, of one restaurant.
     pub max_stored: i64,
-    /// `IMAGE_KEEP_IDLE`.
+    /// `IMAGE_KEEP_IDLE`: how long a picture that nothing shows any more is kept.
     pub grace: Duration,
     /// `IMAGE_COLLECT_INTERVAL`: how often pictures that nothing shows are looked for.
     pub collect_every: Duration,

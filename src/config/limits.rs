@@ -45,9 +45,12 @@ pub struct Limits {
     /// `SIGN_UPS_PER_NETWORK`: accounts asked for from one network, whether or not the address is new. auto: 500/24h
     /// in production, 50000/24h in development. Beyond: 429.
     pub sign_ups_per_network: Quota,
-    /// `GUESTS_PER_NETWORK`.
+    /// `GUESTS_PER_NETWORK`: guests made in one network (IPv6: /64); each may have carts. auto: 1000/24h in production,
+    /// 100000/24h in development. Beyond: 429.
     pub guests_per_network: Quota,
-    /// `SYNC_DEVICES_PER_NETWORK`.
+    /// `SYNC_DEVICES_PER_NETWORK`: devices that synchronise for the first time from one network, of all accounts
+    /// together; for one account see `SYNC_MAX_DEVICES`. auto: 1000/24h in production, 100000/24h in development.
+    /// Beyond: 429.
     pub sync_devices_per_network: Quota,
     /// `REDIS_OPERATION_TIMEOUT`: how long a limit waits for Redis before this node counts by itself.
     pub redis_timeout: Duration,

@@ -25,7 +25,7 @@ pub struct Orders {
     pub max_open_carts: i64,
     /// `QUOTE_MAX_OPEN`, of one customer.
     pub max_open_quotes: i64,
-    /// `QUOTE_LIFETIME`.
+    /// `QUOTE_LIFETIME`: how long a quote is honoured (1m to 24h).
     pub quote_lifetime: Duration,
     /// `DELIVERY_MAX_DISTANCE`, in metres.
     pub max_distance: f64,

@@ -15,7 +15,7 @@ pub struct Retention {
     pub idempotency_keys: Duration,
     /// Of one user: `STORED_ANSWERS_MAX`, `STORED_ANSWERS_MAX_BYTES`.
     pub stored_answers: StoredAnswersLimit,
-    /// `SYNC_RETENTION`.
+    /// `SYNC_RETENTION`: how long the results of finished offline operations are kept (1d to 3650d).
     pub sync_operations: Duration,
     /// `SYNC_DEVICE_RETENTION`: how long after its last batch the numbers of a device's operations stay known (1d to
     /// 3650d).
@@ -29,7 +29,7 @@ pub struct Retention {
 /// Most that is kept of one user in each store: answers under an `Idempotency-Key`, and results of offline operations.
 #[derive(Debug, Clone, Copy)]
 pub struct StoredAnswersLimit {
-    /// Answers (`STORED_ANSWERS_MAX`).
+    /// Most answers kept of one user (`STORED_ANSWERS_MAX`).
     pub rows: i64,
     /// Their bytes (`STORED_ANSWERS_MAX_BYTES`).
     pub bytes: i64,

@@ -62,7 +62,7 @@ const SHARED_NAMES: &[(&str, &str)] = &[
     ("Credentials", "of a sign-in; as stored"),
     ("Delivery", "of an order; the settings of its concern"),
     ("Device", "a device that synchronises; the client of a session"),
-    ("Drawn", "TODO"),
+    ("Drawn", "of the rate limits of a request; how a zone is stored"),
     ("Entries", "bounded reading of lists; of translations"),
     ("Faults", "of the configuration; of a menu document"),
     ("Filter", "of deliveries; of orders"),
@@ -93,11 +93,11 @@ const SHARED_NAMES: &[(&str, &str)] = &[
     ("Slot", "of opening hours; private to the cache and to admission"),
     ("Source", "of the configuration; of a menu that is replaced"),
     ("Stock", "what a cancellation does with it; as staff set it"),
-    ("Store", "TODO"),
+    ("Store", "of stored answers; of images"),
     ("Taken", "private to placing an order; of attempt limits"),
     ("Verdict", "of rate limits; of a join"),
     ("Waiting", "private to the shared flush and to the batcher of versions"),
-    ("Writes", "TODO"),
+    ("Writes", "the limiter of what is written; fields of a profile"),
     ("Zone", "an IANA zone; a delivery zone"),
 ];
 
