@@ -93,7 +93,7 @@ const SHARED_NAMES: &[(&str, &str)] = &[
     ("Slot", "of opening hours; private to the cache and to admission"),
     ("Source", "of the configuration; of a menu that is replaced"),
     ("Stock", "what a cancellation does with it; as staff set it"),
-    ("Store", "of stored answers; of images"),
+    ("Store", "private to the rate limits: their buckets; what is stored of a user"),
     ("Taken", "private to placing an order; of attempt limits"),
     ("Verdict", "of rate limits; of a join"),
     ("Waiting", "private to the shared flush and to the batcher of versions"),
