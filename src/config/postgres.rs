@@ -29,7 +29,7 @@ pub struct Postgres {
     pub lock_timeout: Duration,
     /// `DATABASE_UNIT_TIMEOUT`: how long one transaction may take before COMMIT.
     pub unit_timeout: Duration,
-    /// `DATABASE_COMMIT_TIMEOUT`: how long COMMIT may take; past it the answer is 503 outcome_unknown.
+    /// `DATABASE_COMMIT_TIMEOUT`: how long COMMIT may take; past it the answer is 503 `outcome_unknown`.
     pub commit_timeout: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! TimelineAction people ordered: dishes by how much they are liked, priced as the restaurant prices.
+//! What people ordered: dishes by how much they are liked, priced as the restaurant prices.
 
 use rand::RngExt as _;
 use rand::rngs::StdRng;

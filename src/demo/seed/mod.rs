@@ -35,7 +35,7 @@ use timeline::OrderTimeline;
 /// How long ago everybody signed up: before the first order that is remembered.
 pub const AGE: TimeDelta = TimeDelta::days(23);
 
-/// TimelineAction was built.
+/// How much was added to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeededOrders {
     /// Orders brought in.
@@ -84,7 +84,7 @@ async fn founded(db: &Database, data: &DemoData) -> Result<Option<DateTime<Utc>>
     }
 }
 
-/// TimelineAction the city remembers at that time: the orders of each restaurant that had come to their end, the earliest first.
+/// What the city remembers at that time: the orders of each restaurant that had come to their end, the earliest first.
 ///
 /// # Errors
 /// When a rule of the restaurant forbids what was made up.

@@ -15,7 +15,7 @@ use crate::orders::status::StatusUpdate;
 use crate::orders::{Order, OrderStatus};
 use crate::problem::Problem;
 
-/// TimelineAction an event carries.
+/// What an event carries.
 enum HistoryPayload {
     Placed(Order),
     Stepped(Order),

@@ -1,4 +1,4 @@
-//! When people ordered: some weeks of past_orders, at the hours at which people eat and the restaurants are open.
+//! When people ordered: some weeks of orders, at the hours at which people eat and the restaurants are open.
 
 use std::ops::Range;
 
@@ -29,7 +29,7 @@ pub struct PastOrderSeed {
     pub random: StdRng,
 }
 
-/// The past_orders of the last weeks before `until`, the earliest first.
+/// The orders of the last weeks before `until`, the earliest first.
 pub fn past_orders(data: &DemoData, until: DateTime<Utc>) -> Vec<PastOrderSeed> {
     let today = until.with_timezone(&ZONE).date_naive();
     let days = (0..=DAYS).rev().filter_map(|ago| today.checked_sub_days(Days::new(ago)));

@@ -1,4 +1,4 @@
-//! TimelineAction became of an order: who did what to it, and when.
+//! What became of an order: who did what to it, and when.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use rand::RngExt as _;
@@ -32,7 +32,7 @@ const KITCHENS_REASONS: [&str; 4] = [
     "The phone number does not answer and the address is incomplete.",
 ];
 
-/// TimelineAction is done.
+/// What is done.
 pub enum TimelineAction {
     /// The order takes a step.
     Step(OrderStatus, Option<&'static str>),
@@ -48,7 +48,7 @@ pub struct TimelineStep {
     pub actor: Actor,
     /// The user who does it; `None`: the system.
     pub actor_id: Option<UserId>,
-    /// TimelineAction happens to the order or its delivery.
+    /// What happens to the order or its delivery.
     pub what: TimelineAction,
 }
 
@@ -60,7 +60,7 @@ pub struct OrderTimeline {
     pub day: NaiveDate,
     /// The id its delivery gets, if it gets one.
     pub delivery: DeliveryId,
-    /// TimelineAction happened, in order.
+    /// What happened, in order.
     pub steps: Vec<TimelineStep>,
 }
 
@@ -118,7 +118,7 @@ fn seconds(random: &mut StdRng, least: i64, most: i64) -> TimeDelta {
     TimeDelta::milliseconds(random.random_range(least * 1_000..most * 1_000))
 }
 
-/// TimelineAction happens to one order, as it is written.
+/// What happens to one order, as it is written.
 struct TimelineBuilder<'t> {
     kitchen: &'t DemoRestaurant,
     cook: Option<UserId>,

@@ -15,7 +15,7 @@ use crate::uow::Tx;
 pub struct Lease {
     /// The device whose operations are leased.
     pub device: Device,
-    /// ReceivedOperation to the holder only.
+    /// Known to the holder only.
     pub token: Uuid,
     /// How long it lasts from each time that it is prolonged.
     pub life: Duration,
