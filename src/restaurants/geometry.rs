@@ -65,12 +65,16 @@ fn between(a: Point, b: Point, p: Point) -> bool {
     (a.x.min(b.x)..=a.x.max(b.x)).contains(&p.x) && (a.y.min(b.y)..=a.y.max(b.y)).contains(&p.y)
 }
 
-/// Whether two edges have a point in common, ends included.
+/// Whether two edges have a point in common, ends included. Rings are held against each other edge by edge, so what can be
+/// told by comparing coordinates, and then by two turns, is.
 fn touch((a, b): (Point, Point), (c, d): (Point, Point)) -> bool {
     if !boxes_meet((a, b), (c, d)) {
         return false;
     }
     let (ca, cb) = (turn(c, d, a), turn(c, d, b));
+    if ca * cb > 0 {
+        return false;
+    }
     let (ac, ad) = (turn(a, b, c), turn(a, b, d));
     (ca * cb < 0 && ac * ad < 0)
         || (ca == 0 && between(c, d, a))
@@ -199,6 +203,8 @@ pub struct Polygon {
 
 /// Most rings of a polygon.
 pub const MOST_RINGS: usize = 10;
+/// Most points of all rings of a polygon together: they are held against each other one by one.
+pub const MOST_POINTS_OF_POLYGON: usize = 1_500;
 
 impl Polygon {
     /// From rings of longitude and latitude, the outer one first, as GeoJSON has them.
@@ -209,6 +215,10 @@ impl Polygon {
         if !(1..=MOST_RINGS).contains(&rings.len()) {
             let message = format!("must have 1 to {MOST_RINGS} rings, the outer one first");
             return Err(GeometryFault { ring: 0, point: None, message });
+        }
+        if rings.iter().map(Vec::len).sum::<usize>() > MOST_POINTS_OF_POLYGON {
+            let message = format!("must have at most {MOST_POINTS_OF_POLYGON} points, those of its holes included");
+            return Err(Fault { ring: 0, point: None, message });
         }
         let read = |(index, pairs): (usize, &Vec<[f64; 2]>)| {
             Ring::read(pairs).map_err(|(point, message)| GeometryFault { ring: index, point, message })

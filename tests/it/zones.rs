@@ -55,6 +55,8 @@ fn badly_drawn_rings_are_refused_by_ring_and_point() {
     assert_eq!(refused(&[&SQUARE[..4]]), (0, Some(3), "must be the first point again".into()));
     assert_eq!(refused(&[&SQUARE[..3]]), (0, None, "must have 4 to 500 points".into()));
     assert_eq!(refused(&[&vec![[0.0, 0.0]; 501]]), (0, None, "must have 4 to 500 points".into()));
+    let large = vec![[0.0, 0.0]; 400];
+    assert_eq!(refused(&[&large, &large, &large, &large]), (0, None, "must have at most 1500 points".into()));
     let off = [[0.0, 0.0], [181.0, 0.0], [10.0, 10.0], [0.0, 0.0]];
     assert_eq!(refused(&[&off]), (0, Some(1), "must be [longitude".into()));
     assert_eq!(refused(&[&SQUARE, &[[0.0, 0.0], [f64::NAN, 0.0], [10.0, 10.0], [0.0, 0.0]]]).0, 1);

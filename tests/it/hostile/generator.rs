@@ -40,7 +40,7 @@ impl Chance {
 pub enum Zoning {
     /// None: as the crow flies.
     None,
-    /// One zone of ten rings with 5,000 points.
+    /// Three zones of ten rings with 1,500 points each, of edges that lie close beside each other.
     Lace,
     /// Fifty zones with 5,000 points; the door lies in a hole of each but the last.
     Onion,
@@ -307,8 +307,11 @@ impl Recipe {
         let features: Vec<_> = match self.zoning {
             Zoning::None => Vec::new(),
             Zoning::Lace => {
-                let holes = (0..9_u32).map(|hole| ring(500, 11.0 + f64::from(hole) * 0.06, 44.5, 0.02));
-                vec![feature(0, std::iter::once(ring(500, 11.3, 44.5, 0.6)).chain(holes).collect())]
+                let rings = || {
+                    let holes = (0..9_u32).map(|hole| zigzag(150, 11.04 + f64::from(hole) * 0.06, 44.5, 0.02));
+                    std::iter::once(ring(150, 11.3, 44.5, 0.6)).chain(holes).collect()
+                };
+                (0..3).map(|number| feature(number, rings())).collect()
             }
             Zoning::Onion => (0..50)
                 .map(|number| {
@@ -379,4 +382,19 @@ fn ring(points: u32, lng: f64, lat: f64, radius: f64) -> Vec<[f64; 2]> {
         [lng + radius * angle.cos(), lat + radius * angle.sin()]
     };
     (0..points).map(point).collect()
+}
+
+/// A ring of long edges up and down, whose boxes overlap although they do not meet.
+fn zigzag(points: u32, lng: f64, lat: f64, size: f64) -> Vec<[f64; 2]> {
+    let teeth = points - 2;
+    let tooth = |n: u32| {
+        let along = size * f64::from(n) / f64::from(teeth);
+        // Slanted, so that the box of an edge holds those of its neighbours.
+        let up = if n.is_multiple_of(2) { 0.0 } else { size };
+        [lng + along / 2.0 + up / 2.0, lat + up]
+    };
+    let mut ring: Vec<_> = (0..teeth).map(tooth).collect();
+    ring.push([lng + size, lat - size / 10.0]);
+    ring.push(ring[0]);
+    ring
 }
