@@ -221,7 +221,7 @@ async fn reset_password(
             Box::pin(async move {
                 // Of fifty who come with the right code at once, one gets past this.
                 sql::hold(tx, user).await?;
-                if !sql::use_up(tx, id, key).await? {
+                if !sql::use_up(tx, id, key, user).await? {
                     return Ok(false);
                 }
                 super::sql::set_password(tx, user, &password_hash).await?;

@@ -151,6 +151,34 @@ async fn a_number_is_proved_before_it_lets_anybody_in_and_the_owner_is_told_of_e
 }
 
 #[tokio::test]
+async fn a_code_sent_to_a_number_ends_with_the_number() {
+    let app = TestApp::start().await;
+    // The number is replaced, removed, or replaced and set again, after a code went there.
+    for (round, changes) in
+        [&[Some("+390517654321")][..], &[None], &[Some("+390517654321"), Some("first")]].into_iter().enumerate()
+    {
+        let ada = app.customer(&format!("Ada {round}")).await;
+        let first = format!("+39051123456{round}");
+        proves_phone(&app, &ada, &first, 0).await;
+        let asked = json!({ "email": ada.email, "channel": "sms" });
+        let asked = app.stranger().post("/api/auth/forgot-password", &asked).await.expect(202);
+        let codes = told(&app, &first, "account.reset-code", 1).await;
+        for change in changes {
+            let number = change.map(|number| if number == "first" { first.as_str() } else { number });
+            if change.is_some_and(|number| number == "first") {
+                app.passes(TimeDelta::seconds(1));
+                proves_phone(&app, &ada, &first, 1).await;
+            } else {
+                ada.patch("/api/me", &json!({ "phone": number, "currentPassword": PASSWORD })).await.expect(200);
+            }
+        }
+        let reset = json!({ "email": ada.email, "otp": code_in(&codes[0]), "password": NEW_PASSWORD, "resetId": asked["resetId"] });
+        app.stranger().post("/api/auth/reset-password", &reset).await.refused(401, "invalid_code");
+        signs_in(&app, &ada.email, PASSWORD).await;
+    }
+}
+
+#[tokio::test]
 async fn nothing_stays_of_what_a_stranger_set_at_somebodys_address() {
     let app = TestApp::start().await;
     let email = "owner@example.com";

@@ -113,16 +113,24 @@ pub async fn newest(tx: &mut Tx, email_key: [u8; 32]) -> Result<Option<Pending>,
     Ok(pending)
 }
 
-/// Uses a request up, and with it all others for its address; `false`: somebody else did, or its time is over.
-pub async fn use_up(tx: &mut Tx, id: ResetId, email_key: [u8; 32]) -> Result<bool, Problem> {
+/// Uses a request up, and with it all others for its address; `false`: somebody else did, its time is over, or its code was
+/// sent to a number that the account does not have any more. Nothing is used up then. The account is locked.
+pub async fn use_up(tx: &mut Tx, id: ResetId, email_key: [u8; 32], user: UserId) -> Result<bool, Problem> {
     let now = tx.now();
     let used = sqlx::query_scalar!(
-        r#"with used as (update password_resets set used_at = $3
-                          where email_key = $2 and used_at is null and expires_at > $3 returning id)
+        r#"with usable as (
+               select r.id from password_resets r
+               where r.id = $1 and (r.sent_by is distinct from 'SMS' or exists (
+                   select from users u where u.id = $4 and u.phone_verified_at <= r.created_at))),
+           used as (
+               update password_resets set used_at = $3
+               where email_key = $2 and used_at is null and expires_at > $3 and exists (select from usable)
+               returning id)
            select exists (select from used where id = $1) as "used!""#,
         id as ResetId,
         &email_key,
         now,
+        user as UserId,
     )
     .fetch_one(tx.connection())
     .await?;
