@@ -218,7 +218,7 @@ impl Polygon {
         }
         if rings.iter().map(Vec::len).sum::<usize>() > MOST_POINTS_OF_POLYGON {
             let message = format!("must have at most {MOST_POINTS_OF_POLYGON} points, those of its holes included");
-            return Err(Fault { ring: 0, point: None, message });
+            return Err(GeometryFault { ring: 0, point: None, message });
         }
         let read = |(index, pairs): (usize, &Vec<[f64; 2]>)| {
             Ring::read(pairs).map_err(|(point, message)| GeometryFault { ring: index, point, message })

@@ -117,7 +117,7 @@ pub async fn newest(tx: &mut Tx, email_key: [u8; 32]) -> Result<Option<Pending>,
 /// sent to a number that the account does not have any more. Nothing is used up then. The account is locked.
 pub async fn use_up(tx: &mut Tx, id: ResetId, email_key: [u8; 32], user: UserId) -> Result<bool, Problem> {
     let now = tx.now();
-    let used = sqlx::query_scalar!(
+    let is_used = sqlx::query_scalar!(
         r#"with usable as (
                select r.id from password_resets r
                where r.id = $1 and (r.sent_by is distinct from 'SMS' or exists (
@@ -134,7 +134,7 @@ pub async fn use_up(tx: &mut Tx, id: ResetId, email_key: [u8; 32], user: UserId)
     )
     .fetch_one(tx.connection())
     .await?;
-    Ok(used)
+    Ok(is_used)
 }
 
 /// Holds the account, so that two resets of it take turns.
