@@ -115,3 +115,4 @@ mod timestamps;
 mod typescript;
 mod uow;
 mod zones;
+mod zones_geojson;

@@ -180,3 +180,46 @@ async fn a_restaurant_writes_its_number_as_it_is_dialled_there() {
         ada.patch("/api/me", &json!({ "phone": "0049 30 12345678", "currentPassword": PASSWORD })).await.expect(200);
     assert_eq!(set["phone"], "+493012345678");
 }
+
+#[test]
+fn numbers_are_read_as_people_write_them_and_kept_in_e164() {
+    let good = [
+        ("+390511234567", "+390511234567"),
+        ("+39 051 1234567", "+390511234567"),
+        (" +39-051-123-4567 ", "+390511234567"),
+        ("+49 (0)30 12345678", "+493012345678"),
+        ("+4903012345678", "+493012345678"),
+        ("+44 (0)20 7946 0958", "+442079460958"),
+        ("+44 20 7946 0958", "+442079460958"),
+        ("+1 202-555-0123", "+12025550123"),
+        ("+33 (0)1.42.68.53.00", "+33142685300"),
+        // As a phone copies it, with marks of direction, other blanks and hyphens; full width; other digits.
+        ("\u{202a}+39 333 123 4567\u{202c}", "+393331234567"),
+        ("+39\u{a0}051\u{2011}1234567", "+390511234567"),
+        ("＋３９　０５１　１２３４５６７", "+390511234567"),
+        ("+٣٩ ٠٥١ ١٢٣٤٥٦٧", "+390511234567"),
+    ];
+    for (written, kept) in good {
+        assert_eq!(Phone::parse(written).as_ref().map(Phone::as_str), Ok(kept), "{written}");
+        assert_eq!(Phone::parse(kept).as_ref().map(Phone::as_str), Ok(kept), "{kept} is itself");
+    }
+    let long = format!("+39{}", " ".repeat(60));
+    let bad = [
+        "",
+        "+",
+        "12",
+        "0511234567",
+        "+0511234567",
+        "+39",
+        "+999123456789",
+        "+1234567890123456",
+        "+49 30 ABCDEF",
+        "+390511234567;ext=3",
+        "tel:+390511234567",
+        "+39051123456\u{0}",
+        long.as_str(),
+    ];
+    for written in bad {
+        assert!(Phone::parse(written).is_err(), "{written}");
+    }
+}

@@ -123,7 +123,9 @@ async fn members_come_change_rank_and_go() {
     let hers = format!("{members}/{}", ada.id);
     let to = |role: &str| json!({ "role": role });
     let member = luigi.owner.patch(&hers, &to("MANAGER")).await.expect(200);
-    assert_eq!(member, json!({ "userId": ada.id, "email": ada.email, "name": "Ada", "role": "MANAGER" }));
+    let expected =
+        json!({ "userId": ada.id, "email": ada.email, "name": "Ada", "role": "MANAGER", "emailVerified": true });
+    assert_eq!(member, expected);
     assert_eq!(ada.get(&members).await.expect(200)["data"].as_array().unwrap().len(), 2);
     // A manager makes no owner, of themselves neither, and does not touch one.
     ada.patch(&hers, &to("OWNER")).await.refused(403, "forbidden");
