@@ -161,8 +161,8 @@ async fn a_page_is_read_from_an_index_however_many_orders_there_are() {
         async |question: &'static str| -> String { sqlx::query_scalar(question).fetch_one(&app.look).await.unwrap() };
     let shop = text("select quote_literal(id) from restaurants").await;
     let customer = text("select quote_literal(customer_id) from orders limit 1").await;
-    let deep = text("select quote_literal(now() - interval '10 days')").await;
-    let earlier = text("select quote_literal(now() - interval '11 days')").await;
+    let deep = text("select quote_literal(max(placed_at) - interval '10 days') from orders").await;
+    let earlier = text("select quote_literal(max(placed_at) - interval '11 days') from orders").await;
     let (of_shop, of_customer) = ("where restaurant_id = $1 and (placed_at", "where customer_id = $1 and (placed_at");
     for (part, arguments, orders) in [
         (of_shop, format!("{shop}, null, null, null, null, null, 10, 1000000"), 10),
