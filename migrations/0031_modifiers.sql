@@ -110,8 +110,9 @@ begin atomic
     select before is distinct from after
         and least(coalesce(before, 2147483647), coalesce(after, 2147483647)) < (
             -- The most that one item can ask for at least: the group's minimum, for the item and for each modifier that
-            -- has to be chosen and asks it again. Scalar subqueries, because it is called once for each modifier that
-            -- is sold: a join over the restaurant's whole menu made an order of a thousand modifiers take seconds.
+            -- has to be chosen and asks it again. Scalar subqueries: a join over the restaurant's whole menu made an order
+            -- of a thousand modifiers take seconds. A group that two thousand modifiers ask takes as many lookups, so
+            -- orders ask once for each group, with the least stock in it.
             select greatest(1, g.min_choices * (1 + coalesce((
                 select sum((
                     select above.min_choices from modifier_groups above

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::app::TestApp;
+use crate::menu_document::{euros, id_at, menu, puts};
 use crate::people::{Person, id_of};
 use crate::shop::Shop;
 use crate::sync::{op, sends};
@@ -109,4 +110,45 @@ async fn portions_come_back_before_cooking_and_afterwards_only_if_staff_say_so()
             }
         }
     }
+}
+
+/// Whether the menu shows a change of stock takes a lookup for each modifier that asks the group, which may be two thousand.
+#[tokio::test]
+async fn orders_ask_once_for_each_group_whether_the_menu_shows_its_stock() {
+    let mut app = TestApp::start().await;
+    app.without_audit();
+    let luigi = app.restaurant("Luigi").opens().await;
+    let modifiers: Vec<_> = (0..5)
+        .map(|number| json!({ "key": number.to_string(), "name": format!("Extra {number}"), "price": euros(10), "stock": 9 }))
+        .collect();
+    let document = json!({
+        "categories": [{ "key": "pizza", "name": "Pizza", "items": [
+            { "key": "a", "name": "Margherita", "price": euros(850), "modifierGroups": ["extra", "more"] }] }],
+        "modifierGroups": [{ "key": "extra", "name": "Extra", "max": 5, "modifiers": modifiers },
+                           { "key": "more", "name": "More", "max": 5, "modifiers": modifiers }],
+    });
+    puts(&luigi, &document).await.expect(200);
+    let menu = menu(&luigi).await;
+    let groups = menu["modifierGroups"].as_array().unwrap().iter();
+    let chosen: Vec<_> = groups
+        .flat_map(|group| group["modifiers"].as_array().unwrap())
+        .map(|modifier| json!({ "modifierId": modifier["id"] }))
+        .collect();
+    assert_eq!(chosen.len(), 10);
+    app.does(
+        "create table asked_of (group_id uuid); grant all on asked_of to comanda_app;
+         create or replace function menu_shows_stock(restaurant uuid, asked_in uuid, before integer, after integer)
+             returns boolean language plpgsql volatile
+             as $$ begin insert into asked_of values (asked_in); return false; end $$",
+    )
+    .await;
+    let ada = app.customer("Ada").await;
+    let item = id_at(&menu, "/categories/0/items/0");
+    let lines = json!([{ "itemId": item, "quantity": 2, "modifiers": chosen }]);
+    let order = json!({ "restaurantId": luigi.id, "lines": lines, "fulfilment": "PICKUP" });
+    let order = ada.asks_for_order("a-key-of-this-test", &order).await.expect(201);
+    assert_eq!(app.count("select count(*) from asked_of").await, 2);
+    app.does("truncate asked_of").await;
+    ada.tries_to_move(&order, "CANCELLED", None).await.expect(200);
+    assert_eq!(app.count("select count(*) from asked_of").await, 2);
 }

@@ -148,8 +148,9 @@ pub async fn insert(
                update quotes set order_id = $2 from enough where ok and restaurant_id = $1 and id = $11
            )
            select number, exists (select from taken where stock = 0)
-                       or exists (select from taken_modifiers
-                                  where menu_shows_stock($1, group_id, stock + quantity, stock)) as "menu_changed!"
+                       or exists (select from (select group_id, min(stock) as least from taken_modifiers
+                                               where stock is not null group by group_id) of_group
+                                  where menu_shows_stock($1, group_id, least + 1, least)) as "menu_changed!"
            from placed"#,
         scope.restaurant() as RestaurantId,
         order.id as OrderId,

@@ -97,7 +97,8 @@ async fn return_stock(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> R
                union all select $1, null, id, $2, portions, 'RETURNED', $3 from back
            )
            select exists (select from items where stock = portions)
-               or exists (select from back where menu_shows_stock($1, group_id, stock - portions, stock)) as "menu_changed!""#,
+               or exists (select from (select group_id, min(stock - portions) as least from back group by group_id) of_group
+                          where menu_shows_stock($1, group_id, least, least + 1)) as "menu_changed!""#,
         scope.restaurant() as RestaurantId,
         order as OrderId,
         now,
