@@ -11,7 +11,8 @@ pub fn takes_gzip(wanted: &HeaderMap) -> bool {
     let (mut gzip, mut any) = (None, None);
     for coding in values.flat_map(|value| value.split(',')) {
         let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-        let is_taken = !weight.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()).is_some_and(|q| q <= 0.0);
+        let weight = weight.trim().strip_prefix(['q', 'Q']).and_then(|weight| weight.strip_prefix('='));
+        let is_taken = !weight.and_then(|weight| weight.parse::<f32>().ok()).is_some_and(|weight| weight <= 0.0);
         match name.trim() {
             name if name.eq_ignore_ascii_case("gzip") => gzip = Some(is_taken),
             "*" => any = Some(is_taken),

@@ -83,6 +83,6 @@ pub async fn check(tx: &mut Tx, limit: RowLimit, owner: Uuid, most: i64) -> Resu
 
 /// The refusal when the limit is reached.
 pub fn reached(limit: RowLimit, most: i64) -> Problem {
-    let detail = format!("There are {most} {}, and there may be no more. {}", limit.kind(), limit.remedy());
+    let detail = format!("At most {most} {} are allowed. {}", limit.kind(), limit.remedy());
     Problem::new(Code::TooMany, detail).with("limit", most)
 }

@@ -56,6 +56,14 @@ impl Caller {
         held
     }
 
+    /// What row level security is told of the caller: the user, their driver profile, and the platform if they run it.
+    pub fn tenancy(&self) -> TenancyContext {
+        TenancyContext {
+            driver: self.driver,
+            ..self.platform().map_or_else(|| TenancyContext::user(self.user), TenancyContext::from)
+        }
+    }
+
     /// The whole platform, if the user runs it.
     pub fn platform(&self) -> Option<PlatformScope> {
         let runs_it = self.role == UserRole::Admin && !self.is_locked;

@@ -1,4 +1,4 @@
-//! What somebody is to a delivery, and the extractor that hands them the scope.
+//! Who may do what with a delivery: an extractor looks up what the caller is to the delivery, and gives the handler the scope.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use axum::http::request::Parts;
 use super::sql;
 use crate::accounts::Caller;
 use crate::accounts::caller::{authenticate, operation, path_parameter};
-use crate::actor::MemberRole;
 use crate::app::App;
 use crate::ids::{DeliveryId, DriverId, OrderId};
-use crate::permission::{self, Operation, Relation};
+use crate::orders;
+use crate::permission::{self, Operation};
 use crate::problem::Problem;
-use crate::tenancy::{RestaurantScope, TenancyContext};
+use crate::tenancy::RestaurantScope;
 
-/// Somebody who has to do with the delivery in the path (`{deliveryId}`).
+/// Access to the delivery in the path (`{deliveryId}`), by a caller who may perform the operation on it.
 #[derive(Clone, Copy)]
 pub struct DeliveryAccess {
     /// The delivery that may be used.
@@ -37,40 +37,13 @@ impl DeliveryAccess {
     /// 404 for a delivery that is not there and for one that is none of the caller's.
     pub async fn of(app: &App, caller: &Caller, delivery: DeliveryId, operation: Operation) -> Result<Self, Problem> {
         let (user, driver) = (caller.user, caller.driver);
-        let who = TenancyContext {
-            driver,
-            ..caller.platform().map_or_else(|| TenancyContext::user(user), TenancyContext::from)
-        };
-        let found =
-            app.db.read(who, move |tx| Box::pin(async move { sql::relations_to(tx, delivery, user, driver).await }));
-        let party = found.await?.ok_or_else(Problem::not_found)?;
-        let mut held = caller.relations();
-        held.extend(party.rank.map_or(&[][..], MemberRole::relations));
-        if party.is_customer {
-            held.push(Relation::Customer);
-        }
-        if party.is_carrier {
-            held.push(Relation::Carrier);
-        }
-        permission::decide(operation, &held)?;
-        let scope = scope_of(&party, caller, operation).ok_or_else(Problem::not_found)?;
-        Ok(Self { delivery, order: party.order, scope, is_closed: party.is_closed, as_of: party.as_of })
+        let found = app.db.read(caller.tenancy(), move |tx| {
+            Box::pin(async move { sql::relations_to(tx, delivery, user, driver).await })
+        });
+        let found = found.await?.ok_or_else(Problem::not_found)?;
+        let scope = orders::access::scope_for(&found.to_order(), caller, found.order, operation)?;
+        Ok(Self { delivery, order: found.order, scope, is_closed: found.is_closed, as_of: found.as_of })
     }
-}
-
-fn scope_of(party: &sql::DeliveryRelations, caller: &Caller, operation: Operation) -> Option<RestaurantScope> {
-    let (restaurant, order, user) = (party.restaurant, party.order, caller.user);
-    if let Some(least) = MemberRole::least_for(operation).filter(|least| party.rank.is_some_and(|rank| rank <= *least))
-    {
-        return Some(RestaurantScope::staff("staff of the delivery's restaurant", restaurant, least, user));
-    }
-    if let Some(platform) = caller.platform() {
-        return Some(platform.restaurant(restaurant));
-    }
-    if let Some(driver) = caller.driver.filter(|_| party.is_carrier) {
-        return Some(RestaurantScope::driver("the driver of the delivery", restaurant, order, user, driver));
-    }
-    party.is_customer.then(|| RestaurantScope::customer_of("the customer of the delivery", restaurant, order, user))
 }
 
 impl FromRequestParts<Arc<App>> for DeliveryAccess {

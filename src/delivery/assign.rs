@@ -17,12 +17,12 @@ use crate::tenancy::PlatformScope;
 /// `driver_busy` when they carry another one, `illegal_transition` when it has been picked up already.
 pub async fn to(
     app: &App,
-    party: &DeliveryAccess,
+    access: &DeliveryAccess,
     if_match: IfMatch,
     driver: DriverId,
     because: String,
 ) -> Result<Delivery, Problem> {
-    let (scope, id, presence) = (party.scope, party.delivery, app.config.delivery.presence);
+    let (scope, id, presence) = (access.scope, access.delivery, app.config.delivery.presence);
     app.db
         .write(scope, move |tx| {
             Box::pin(async move {
@@ -52,13 +52,13 @@ pub async fn to(
 ///
 /// # Errors
 /// `no_driver_available` when nobody is left.
-pub async fn to_nearest(app: &App, party: &DeliveryAccess, if_match: IfMatch) -> Result<Delivery, Problem> {
-    let (scope, id) = (party.scope, party.delivery);
+pub async fn to_nearest(app: &App, access: &DeliveryAccess, if_match: IfMatch) -> Result<Delivery, Problem> {
+    let (scope, id) = (access.scope, access.delivery);
     let delivery = app.db.read(scope, move |tx| Box::pin(async move { sql::get(tx, &scope, id).await })).await?;
     let delivery = delivery.ok_or_else(Problem::not_found)?;
     if let Some(driver) = delivery.driver.as_ref().filter(|_| delivery.status.is_before_pickup()) {
         // Decided again under the delivery's lock.
-        return to(app, party, if_match, driver.id, delivery.assigned_because.clone().unwrap_or_default()).await;
+        return to(app, access, if_match, driver.id, delivery.assigned_because.clone().unwrap_or_default()).await;
     }
     let kitchen = delivery.pickup.place.ok_or_else(Problem::not_found)?;
     let presence = app.config.delivery.presence;
@@ -71,7 +71,7 @@ pub async fn to_nearest(app: &App, party: &DeliveryAccess, if_match: IfMatch) ->
     for candidate in &free {
         let metres = candidate.place.metres_to(kitchen);
         let because = format!("nearest of {} free, {metres:.0} m from the restaurant", free.len());
-        match to(app, party, if_match, candidate.id, because).await {
+        match to(app, access, if_match, candidate.id, because).await {
             Err(problem) if problem.code() == Code::DriverBusy => {}
             answer => return answer,
         }

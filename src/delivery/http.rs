@@ -64,9 +64,9 @@ async fn choose(app: &App, caller: &Caller, query: &DeliveryQuery) -> Result<(Te
         return Ok((scope.into(), Filter { restaurant: Some(restaurant), order, driver: None, customer: None }));
     }
     if let Some(order) = order {
-        let party = crate::orders::access::OrderAccess::of(app, caller, order, Operation::GetOrder).await?;
-        let restaurant = Some(party.scope.restaurant());
-        return Ok((party.scope.into(), Filter { restaurant, order: Some(order), driver: None, customer: None }));
+        let access = crate::orders::access::OrderAccess::of(app, caller, order, Operation::GetOrder).await?;
+        let restaurant = Some(access.scope.restaurant());
+        return Ok((access.scope.into(), Filter { restaurant, order: Some(order), driver: None, customer: None }));
     }
     let who = TenancyContext { driver: caller.driver, ..TenancyContext::user(caller.user) };
     let customer = caller.driver.is_none().then_some(caller.user);
@@ -102,8 +102,8 @@ async fn list_deliveries(
         (status = 200, description = "The delivery; its version is the ETag", body = Delivery),
         (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn get_delivery(State(app): State<Arc<App>>, party: DeliveryAccess) -> Result<Versioned<Delivery>, Problem> {
-    let (scope, id) = (party.scope, party.delivery);
+async fn get_delivery(State(app): State<Arc<App>>, access: DeliveryAccess) -> Result<Versioned<Delivery>, Problem> {
+    let (scope, id) = (access.scope, access.delivery);
     let found = app.db.read(scope, move |tx| Box::pin(async move { sql::get(tx, &scope, id).await })).await?;
     let body = found.ok_or_else(Problem::not_found)?.shown_to(&scope);
     Ok(Versioned { version: body.version, body })
@@ -132,13 +132,13 @@ struct Assignment {
 ))]
 async fn assign_delivery(
     State(app): State<Arc<App>>,
-    party: DeliveryAccess,
+    access: DeliveryAccess,
     if_match: IfMatch,
     Body(wanted): Body<Assignment>,
 ) -> Result<Versioned<Delivery>, Problem> {
     let body = match wanted.driver_id {
-        Some(driver) => assign::to(&app, &party, if_match, driver, "chosen by hand".into()).await?,
-        None => assign::to_nearest(&app, &party, if_match).await?,
+        Some(driver) => assign::to(&app, &access, if_match, driver, "chosen by hand".into()).await?,
+        None => assign::to_nearest(&app, &access, if_match).await?,
     };
     Ok(Versioned { version: body.version, body })
 }
@@ -146,8 +146,7 @@ async fn assign_delivery(
 /// The new status of a delivery.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = DeliveryStatusUpdate)]
-struct DeliveryStatusWish {
+struct DeliveryStatusUpdate {
     /// `WAITING`, `ARRIVED`, `PICKED_UP`, `DELIVERED` or `FAILED`.
     status: DeliveryStatus,
     /// Why it is handed back (`WAITING`) or has failed (`FAILED`, required); readable for the restaurant and the
@@ -164,7 +163,7 @@ struct DeliveryStatusWish {
 /// delivery is handed back or closed, its driver no longer sees the address.
 #[utoipa::path(patch, path = "/api/deliveries/{deliveryId}/status", tag = "deliveries", security(("token" = [])),
     params(("deliveryId" = DeliveryId, Path), ("If-Match" = Option<String>, Header, description = "The expected version, in quotes as in ETag")),
-    request_body = DeliveryStatusWish,
+    request_body = DeliveryStatusUpdate,
     responses(
         (status = 200, description = "The delivery after the change", body = Delivery),
         (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
@@ -172,29 +171,29 @@ struct DeliveryStatusWish {
 ))]
 async fn update_delivery_status(
     State(app): State<Arc<App>>,
-    party: DeliveryAccess,
+    access: DeliveryAccess,
     if_match: IfMatch,
-    Body(wish): Body<DeliveryStatusWish>,
+    Body(update): Body<DeliveryStatusUpdate>,
 ) -> Result<Versioned<Delivery>, Problem> {
-    let reason = wish.reason.map(String::from);
-    let scope = match wish.status {
-        DeliveryStatus::Waiting => party.scope.handing_back("whoever carries the delivery hands it back"),
-        _ => party.scope,
+    let reason = update.reason.map(String::from);
+    let scope = match update.status {
+        DeliveryStatus::Waiting => access.scope.handing_back("whoever carries the delivery hands it back"),
+        _ => access.scope,
     };
-    let party = DeliveryAccess { scope, ..party };
-    let body = app.db.write(scope, move |tx| Box::pin(advance(tx, party, if_match, wish.status, reason))).await?;
+    let access = DeliveryAccess { scope, ..access };
+    let body = app.db.write(scope, move |tx| Box::pin(advance(tx, access, if_match, update.status, reason))).await?;
     Ok(Versioned { version: body.version, body })
 }
 
 /// One step of a delivery: its own, or its order's, which it then follows.
 async fn advance(
     tx: &mut Tx,
-    party: DeliveryAccess,
+    access: DeliveryAccess,
     if_match: IfMatch,
     to: DeliveryStatus,
     reason: Option<String>,
 ) -> Result<Delivery, Problem> {
-    let scope = party.scope;
+    let scope = access.scope;
     // The order first, the delivery second, the driver third: the same sequence of locks as when an order's step is followed.
     let orders_step = match to {
         DeliveryStatus::PickedUp => Some(OrderStatus::OnTheWay),
@@ -206,9 +205,9 @@ async fn advance(
     };
     if orders_step.is_some() {
         // A driver sees no order whose delivery is closed; what is wrong with the step the delivery says.
-        orders::sql::lock(tx, &scope, party.order).await?;
+        orders::sql::lock(tx, &scope, access.order).await?;
     }
-    let delivery = sql::lock(tx, &scope, party.delivery).await?.ok_or_else(Problem::not_found)?;
+    let delivery = sql::lock(tx, &scope, access.delivery).await?.ok_or_else(Problem::not_found)?;
     // As the check saw it, or given to somebody else since?
     let carrier = delivery.driver.as_ref().map(|carrier| carrier.id);
     if scope.driver_id().is_some_and(|driver| carrier != Some(driver)) {
@@ -222,8 +221,8 @@ async fn advance(
     let change = delivery.follow(to, tx.now()).map_err(|_| illegal(&delivery, to))?;
     if let Some(step) = orders_step {
         let update = StatusUpdate::to(step);
-        orders::actions::status::advance(tx, &scope, party.order, IfMatch(None), update).await?;
-        let moved = sql::get(tx, &scope, party.delivery).await?.ok_or_else(Problem::not_found)?;
+        orders::actions::status::advance(tx, &scope, access.order, IfMatch(None), update).await?;
+        let moved = sql::get(tx, &scope, access.delivery).await?.ok_or_else(Problem::not_found)?;
         return Ok(moved.shown_to(&scope));
     }
     if to == DeliveryStatus::Failed && reason.is_none() {

@@ -8,6 +8,7 @@ use super::{Carrier, Delivery, DeliveryStatus, Stop};
 use crate::actor::MemberRole;
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId, UserId};
 use crate::orders::Order;
+use crate::orders::sql::OrderRelations;
 use crate::paging::Page;
 use crate::place::Place;
 use crate::problem::{Code, OnConstraint as _, Problem};
@@ -124,6 +125,14 @@ pub struct DeliveryRelations {
     pub as_of: i64,
 }
 
+impl DeliveryRelations {
+    /// The same of the order, as permissions are decided.
+    pub fn to_order(&self) -> OrderRelations {
+        let Self { restaurant, is_customer, rank, is_carrier, as_of, .. } = *self;
+        OrderRelations { restaurant, is_customer, rank, is_carrier, as_of }
+    }
+}
+
 /// What a user is to a delivery; `None` for one that is not there or not theirs to see.
 pub async fn relations_to(
     tx: &mut Tx,
@@ -131,7 +140,7 @@ pub async fn relations_to(
     user: UserId,
     driver: Option<DriverId>,
 ) -> Result<Option<DeliveryRelations>, Problem> {
-    let party = sqlx::query_as!(
+    let found = sqlx::query_as!(
         DeliveryRelations,
         r#"select d.restaurant_id as restaurant, d.order_id as "order", d.customer_id = $2 as "is_customer!",
                   m.role as "rank?: MemberRole", coalesce(d.driver_id = $3, false) as "is_carrier!",
@@ -146,7 +155,7 @@ pub async fn relations_to(
     )
     .fetch_optional(tx.connection())
     .await?;
-    Ok(party)
+    Ok(found)
 }
 
 /// Which deliveries: all of one restaurant, of one order, of one driver or for one customer; newest first.

@@ -28,10 +28,10 @@ pub struct DayPart {
     #[schema(example = json!([1, 2, 3, 4, 5]))]
     #[serde(deserialize_with = "bounded::list::<_, _, 7>")]
     pub days: Vec<u8>,
-    /// The beginning, in minutes of the local day.
+    /// The local time at which it begins.
     #[schema(value_type = String, example = "07:00")]
     pub from: LocalTime,
-    /// The end (exclusive); if not after `from`, on the next day.
+    /// The local time at which it ends (exclusive); if not after `from`, on the next day.
     #[schema(value_type = String, example = "11:00")]
     pub to: LocalTime,
 }

@@ -29,8 +29,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[derive(Deserialize, ToSchema)]
 #[expect(clippy::option_option, reason = "stock: absent is one thing, null another")]
 #[serde(deny_unknown_fields)]
-#[schema(as = StockUpdate)]
-struct StockWish {
+struct StockUpdate {
     /// So many are left; null: not counted any more.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Stock>)]
@@ -40,7 +39,7 @@ struct StockWish {
     change: Option<i32>,
 }
 
-impl StockWish {
+impl StockUpdate {
     fn read(&self) -> Result<StockChange, Problem> {
         match (self.stock, self.change) {
             (Some(stock), None) => Ok(StockChange::To(stock.map(|stock| stock.0))),
@@ -68,7 +67,7 @@ pub async fn end(tx: &mut Tx, scope: &RestaurantScope, counted: Counted) -> Resu
 /// Sets the number of portions, or changes it by a number; both are recorded in the stock ledger.
 #[utoipa::path(put, path = "/api/restaurants/{restaurantId}/items/{itemId}/stock", tag = "menu",
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("itemId" = ItemId, Path)),
-    request_body = StockWish,
+    request_body = StockUpdate,
     responses(
         (status = 200, description = "The item after the change", body = Item),
         (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
@@ -78,9 +77,9 @@ async fn set_stock(
     State(app): State<Arc<App>>,
     staff: Staff,
     Path((_, id)): Path<(RestaurantId, ItemId)>,
-    Body(wish): Body<StockWish>,
+    Body(update): Body<StockUpdate>,
 ) -> Result<Json<Item>, Problem> {
-    let (scope, change) = (staff.scope, wish.read()?);
+    let (scope, change) = (staff.scope, update.read()?);
     let item = app
         .db
         .write(scope, move |tx| {
@@ -99,7 +98,7 @@ async fn set_stock(
     path = "/api/restaurants/{restaurantId}/modifier-groups/{groupId}/modifiers/{modifierId}/stock", tag = "menu",
     security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path), ("groupId" = ModifierGroupId, Path), ("modifierId" = ModifierId, Path)),
-    request_body = StockWish,
+    request_body = StockUpdate,
     responses(
         (status = 200, description = "The modifier group after the change", body = ModifierGroup),
         (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
@@ -109,9 +108,9 @@ async fn set_modifier_stock(
     State(app): State<Arc<App>>,
     staff: Staff,
     Path((_, group, id)): Path<(RestaurantId, ModifierGroupId, ModifierId)>,
-    Body(wish): Body<StockWish>,
+    Body(update): Body<StockUpdate>,
 ) -> Result<Json<ModifierGroup>, Problem> {
-    let (scope, change) = (staff.scope, wish.read()?);
+    let (scope, change) = (staff.scope, update.read()?);
     let body = app
         .db
         .write(scope, move |tx| {

@@ -181,8 +181,7 @@ async fn import_menu(
 /// The restaurant that receives the menu.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = MenuCopyRequest)]
-struct CopyWish {
+struct MenuCopyRequest {
     /// The id of the restaurant that receives the menu. The caller must manage it, too.
     to: RestaurantId,
 }
@@ -206,7 +205,7 @@ fn pay(app: &App, staff: &Staff, document: &Document) -> Result<(), Problem> {
 /// counted, and are off where they are off here without an end. Images are not copied. The caller works for both
 /// restaurants or is an administrator.
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/menu/copy", tag = "menu", security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), HowQuery), request_body = CopyWish,
+    params(("restaurantId" = RestaurantId, Path), HowQuery), request_body = MenuCopyRequest,
     responses(
         (status = 200, description = "The changes made to the other menu", body = MenuDifference),
         (status = 404, description = "One of the restaurants does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
@@ -216,9 +215,9 @@ async fn copy_menu(
     State(app): State<Arc<App>>,
     staff: Staff,
     Query(query): Query<HowQuery>,
-    Body(wish): Body<CopyWish>,
+    Body(copy): Body<MenuCopyRequest>,
 ) -> Result<Response, Problem> {
-    let access = staff::relations(&app, &staff.caller, wish.to).await?;
+    let access = staff::relations(&app, &staff.caller, copy.to).await?;
     let scope = access.scope(Operation::CopyMenu)?;
     let how = query.how(IfMatch(None), &app);
     let (document, source) = document_of(&app, staff.scope).await?;

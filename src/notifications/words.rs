@@ -58,12 +58,12 @@ pub fn words(kind: Kind, channel: Channel, secret: Option<&str>) -> Words {
             format!("Your password was changed, and every device was signed out. {NOT_YOU}"),
         ),
         Kind::SecondFactorAdded => (
-            "A second factor is asked for now",
-            format!("From now on, signing in asks for a code of your authenticator app as well. {NOT_YOU}"),
+            "Signing in requires a second factor now",
+            format!("Signing in to your account requires a code of your authenticator app from now on. {NOT_YOU}"),
         ),
         Kind::SecondFactorRemoved => (
-            "No second factor is asked for any more",
-            format!("Signing in asks for the password alone again. {NOT_YOU}"),
+            "Signing in requires no second factor any more",
+            format!("The second factor of your account was removed: the password alone is enough to sign in. {NOT_YOU}"),
         ),
         Kind::RecoveryCodeUsed => (
             "A recovery code was used",

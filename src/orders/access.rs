@@ -1,4 +1,4 @@
-//! What somebody is to an order, and the extractor that hands them the scope: nobody else's handler sees the order.
+//! Who may do what with an order: an extractor looks up what the caller is to the order, and gives the handler the scope.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::ids::OrderId;
 use crate::orders::{Order, sql};
 use crate::permission::{self, Operation, Relation};
 use crate::problem::Problem;
-use crate::tenancy::{RestaurantScope, TenancyContext};
+use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// Somebody who has to do with the order in the path (`{orderId}`), in a capacity the operation asks for.
+/// Access to the order in the path (`{orderId}`), by a caller who may perform the operation on it.
 pub struct OrderAccess {
     /// The order that may be used.
     pub order: OrderId,
@@ -34,7 +34,7 @@ impl OrderAccess {
     pub async fn of(app: &App, caller: &Caller, order: OrderId, operation: Operation) -> Result<Self, Problem> {
         let caller = *caller;
         let work =
-            app.db.read(who(&caller), move |tx| Box::pin(async move { allowed(tx, &caller, order, operation).await }));
+            app.db.read(caller.tenancy(), move |tx| Box::pin(async move { allowed(tx, &caller, order, operation).await }));
         let (scope, as_of) = work.await?;
         Ok(Self { order, scope, as_of })
     }
@@ -46,14 +46,6 @@ pub struct VisibleOrder {
     pub order: Order,
 }
 
-/// The caller in their own name: policies show them the orders they have to do with.
-fn who(caller: &Caller) -> TenancyContext {
-    TenancyContext {
-        driver: caller.driver,
-        ..caller.platform().map_or_else(|| TenancyContext::user(caller.user), TenancyContext::from)
-    }
-}
-
 /// The one way to an order: looks up what the caller is to it, and asks the table.
 async fn allowed(
     tx: &mut Tx,
@@ -61,40 +53,45 @@ async fn allowed(
     order: OrderId,
     operation: Operation,
 ) -> Result<(RestaurantScope, i64), Problem> {
-    let party = sql::relations_to(tx, order, caller.user, caller.driver).await?.ok_or_else(Problem::not_found)?;
-    let mut held = caller.relations();
-    held.extend(party.rank.map_or(&[][..], MemberRole::relations));
-    if party.is_customer {
-        held.push(Relation::Customer);
-    }
-    if party.is_carrier {
-        held.push(Relation::Carrier);
-    }
-    permission::decide(operation, &held)?;
-    Ok((scope_of(&party, caller, order, operation).ok_or_else(Problem::not_found)?, party.as_of))
+    let found = sql::relations_to(tx, order, caller.user, caller.driver).await?.ok_or_else(Problem::not_found)?;
+    Ok((scope_for(&found, caller, order, operation)?, found.as_of))
 }
 
-/// The strongest capacity: staff before administrator before carrier before customer.
-fn scope_of(
-    party: &sql::OrderRelations,
+/// Whether what the caller is to an order, or to its delivery, is enough for the operation; and the scope in which it is done:
+/// as staff before administrator before driver before customer.
+///
+/// # Errors
+/// As `permission::decide`: 403, or 404 for a caller who must not learn that it exists.
+pub fn scope_for(
+    found: &sql::OrderRelations,
     caller: &Caller,
     order: OrderId,
     operation: Operation,
-) -> Option<RestaurantScope> {
-    let (restaurant, user) = (party.restaurant, caller.user);
-    if let Some(least) = MemberRole::least_for(operation).filter(|least| party.rank.is_some_and(|rank| rank <= *least))
+) -> Result<RestaurantScope, Problem> {
+    let mut held = caller.relations();
+    held.extend(found.rank.map_or(&[][..], MemberRole::relations));
+    if found.is_customer {
+        held.push(Relation::Customer);
+    }
+    if found.is_carrier {
+        held.push(Relation::Carrier);
+    }
+    permission::decide(operation, &held)?;
+    let (restaurant, user) = (found.restaurant, caller.user);
+    if let Some(least) = MemberRole::least_for(operation).filter(|least| found.rank.is_some_and(|rank| rank <= *least))
     {
-        return Some(RestaurantScope::staff("staff of the order's restaurant", restaurant, least, user));
+        return Ok(RestaurantScope::staff("staff of the order's restaurant", restaurant, least, user));
     }
     if let Some(platform) = caller.platform() {
-        return Some(platform.restaurant(restaurant));
+        return Ok(platform.restaurant(restaurant));
     }
-    if let Some(driver) = caller.driver.filter(|_| party.is_carrier) {
-        return Some(RestaurantScope::driver("the driver who carries the order", restaurant, order, user, driver));
+    if let Some(driver) = caller.driver.filter(|_| found.is_carrier) {
+        return Ok(RestaurantScope::driver("the driver who carries the order", restaurant, order, user, driver));
     }
-    party
-        .is_customer
-        .then(|| RestaurantScope::customer_of("the customer who placed the order", restaurant, order, user))
+    if found.is_customer {
+        return Ok(RestaurantScope::customer_of("the customer who placed the order", restaurant, order, user));
+    }
+    Err(Problem::not_found())
 }
 
 impl FromRequestParts<Arc<App>> for OrderAccess {
@@ -114,7 +111,7 @@ impl FromRequestParts<Arc<App>> for VisibleOrder {
         let caller = authenticate(parts, app).await?;
         let order = path_parameter(parts, app, "orderId").await?;
         let operation = operation(parts)?;
-        let work = app.db.read(who(&caller), move |tx| {
+        let work = app.db.read(caller.tenancy(), move |tx| {
             Box::pin(async move {
                 let (scope, _) = allowed(tx, &caller, order, operation).await?;
                 let found = sql::get(tx, &scope, order).await?;

@@ -298,11 +298,11 @@ struct OrderStatusUpdate {
 ))]
 async fn update_order_status(
     State(app): State<Arc<App>>,
-    party: OrderAccess,
+    access: OrderAccess,
     if_match: IfMatch,
     Body(body): Body<OrderStatusUpdate>,
 ) -> Result<Versioned<Order>, Problem> {
-    let (scope, order) = (party.scope, party.order);
+    let (scope, order) = (access.scope, access.order);
     let update = parse_update(body.status, body.reason, body.return_stock)?;
     let body = app
         .db
@@ -335,11 +335,11 @@ struct EventQuery {
 ))]
 async fn list_order_events(
     State(app): State<Arc<App>>,
-    party: OrderAccess,
+    access: OrderAccess,
     Query(query): Query<EventQuery>,
 ) -> Result<Json<List<TimelineEntry>>, Problem> {
     let page = Page::parse(query.limit, None)?;
-    let (scope, order, after) = (party.scope, party.order, query.after.unwrap_or_default());
+    let (scope, order, after) = (access.scope, access.order, query.after.unwrap_or_default());
     let mut rows = app
         .db
         .read(scope, move |tx| Box::pin(async move { sql::events(tx, &scope, order, after, page.fetch).await }))

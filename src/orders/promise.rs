@@ -106,11 +106,11 @@ struct NewPromise {
 ))]
 async fn update_order_promise(
     State(app): State<Arc<App>>,
-    party: OrderAccess,
+    access: OrderAccess,
     if_match: IfMatch,
-    Body(wish): Body<NewPromise>,
+    Body(body): Body<NewPromise>,
 ) -> Result<Versioned<Order>, Problem> {
-    let (scope, id, longest) = (party.scope, party.order, app.config.orders.longest_delay);
+    let (scope, id, longest) = (access.scope, access.order, app.config.orders.longest_delay);
     let body = app
         .db
         .write(scope, move |tx| {
@@ -118,7 +118,7 @@ async fn update_order_promise(
                 let order = sql::lock(tx, &scope, id).await?.ok_or_else(Problem::not_found)?;
                 if_match.check(order.version, &order)?;
                 let change = order
-                    .promise(wish.promised_at.utc(), tx.now(), longest)
+                    .promise(body.promised_at.utc(), tx.now(), longest)
                     .map_err(|refusal| refused(refusal, &order))?;
                 sql::answers::save_promise(tx, &scope, &order, change).await
             })

@@ -220,7 +220,7 @@ pub async fn relations_to(
     user: UserId,
     driver: Option<DriverId>,
 ) -> Result<Option<OrderRelations>, Problem> {
-    let party = sqlx::query_as!(
+    let found = sqlx::query_as!(
         OrderRelations,
         r#"select o.restaurant_id as restaurant, o.customer_id = $2 as "is_customer!",
                   m.role as "rank?: MemberRole", d.id is not null as "is_carrier!",
@@ -237,7 +237,7 @@ pub async fn relations_to(
     )
     .fetch_optional(tx.connection())
     .await?;
-    Ok(party)
+    Ok(found)
 }
 
 /// Reads one order with its lines; `None`: the restaurant has none with this id.

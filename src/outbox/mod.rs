@@ -72,7 +72,7 @@ pub enum Kind {
     PasswordChanged,
     /// A second factor is asked for from now on.
     SecondFactorAdded,
-    /// No second factor is asked for any more.
+    /// The second factor of the account was removed.
     SecondFactorRemoved,
     /// A recovery code was used instead of the second factor.
     RecoveryCodeUsed,

@@ -196,18 +196,18 @@ pub fn work(kind: &str, payload: &str, most_choices: usize) -> Result<Work, Prob
             Ok(Work::PlaceOrder(Box::new(order)))
         }
         ORDER_STATUS => {
-            let wish: OfflineStatusUpdate = read(payload)?;
-            if wish.order_id.is_some() == wish.order_op.is_some() {
+            let update: OfflineStatusUpdate = read(payload)?;
+            if update.order_id.is_some() == update.order_op.is_some() {
                 return Err(Problem::invalid_field("", "must contain exactly one of orderId and orderOp"));
             }
-            Ok(Work::OrderStatus(wish))
+            Ok(Work::OrderStatus(update))
         }
         STOCK => {
-            let wish: OfflineStockChange = read(payload)?;
-            if wish.item_id.is_some() == wish.modifier_id.is_some() {
+            let change: OfflineStockChange = read(payload)?;
+            if change.item_id.is_some() == change.modifier_id.is_some() {
                 return Err(Problem::invalid_field("", "must contain exactly one of itemId and modifierId"));
             }
-            Ok(Work::Stock(wish))
+            Ok(Work::Stock(change))
         }
         CART_LINE => read(payload).map(Work::OfflineCartLine),
         PROFILE => read(payload).map(Work::Profile),

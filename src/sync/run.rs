@@ -92,8 +92,8 @@ async fn perform(
     let unit = Unit { app, lease, seq: operation.seq, network };
     match kinds::work(&operation.kind, operation.payload.0.get(), app.config.orders.max_choices)? {
         Work::PlaceOrder(wanted) => unit.place(&caller, *wanted).await,
-        Work::OrderStatus(wish) => unit.advance(&caller, wish).await,
-        Work::Stock(wish) => unit.count(&caller, wish).await,
+        Work::OrderStatus(payload) => unit.advance(&caller, payload).await,
+        Work::Stock(payload) => unit.count(&caller, payload).await,
         Work::OfflineCartLine(line) => unit.write_line(&caller, line, &operation).await,
         Work::Profile(fields) => unit.write_profile(&caller, fields, &operation).await,
     }
@@ -176,15 +176,15 @@ impl Unit<'_> {
             .await
     }
 
-    async fn advance(&self, caller: &Caller, wish: OfflineStatusUpdate) -> Result<bool, Problem> {
-        let id = match (wish.order_id, wish.order_op) {
+    async fn advance(&self, caller: &Caller, payload: OfflineStatusUpdate) -> Result<bool, Problem> {
+        let id = match (payload.order_id, payload.order_op) {
             (Some(id), _) => id,
             (None, Some(op_id)) => self.placed_by(op_id.into_string()).await?,
             (None, None) => return Err(Problem::not_found()),
         };
-        let party = OrderAccess::of(self.app, caller, id, Operation::UpdateOrderStatus).await?;
-        let (scope, if_match) = (party.scope, IfMatch(wish.version));
-        let update = parse_update(wish.status, wish.reason, wish.return_stock)?;
+        let access = OrderAccess::of(self.app, caller, id, Operation::UpdateOrderStatus).await?;
+        let (scope, if_match) = (access.scope, IfMatch(payload.version));
+        let update = parse_update(payload.status, payload.reason, payload.return_stock)?;
         // What is kept here is answered again for as long as the device repeats it: also after a driver has delivered the
         // order, and after somebody has left the restaurant. Only the customer's own result holds their details.
         let is_customer = scope.actor() == Actor::Customer;
@@ -219,11 +219,11 @@ impl Unit<'_> {
         placed.and_then(|id| id.parse().ok()).ok_or_else(refused)
     }
 
-    async fn count(&self, caller: &Caller, wish: OfflineStockChange) -> Result<bool, Problem> {
-        let operation = if wish.item_id.is_some() { Operation::SetStock } else { Operation::SetModifierStock };
-        let access = staff::relations(self.app, caller, wish.restaurant_id).await?;
+    async fn count(&self, caller: &Caller, payload: OfflineStockChange) -> Result<bool, Problem> {
+        let operation = if payload.item_id.is_some() { Operation::SetStock } else { Operation::SetModifierStock };
+        let access = staff::relations(self.app, caller, payload.restaurant_id).await?;
         let scope = access.scope(operation)?;
-        let change = match (wish.stock, wish.change) {
+        let change = match (payload.stock, payload.change) {
             (Some(stock), None) => {
                 let stock =
                     stock.map(i32::try_from).transpose().ok().filter(|stock| stock.is_none_or(|n| n <= 1_000_000));
@@ -237,7 +237,7 @@ impl Unit<'_> {
         };
         self.commit(scope, move |tx| {
             Box::pin(async move {
-                let counted = match (wish.item_id, wish.modifier_id) {
+                let counted = match (payload.item_id, payload.modifier_id) {
                     (Some(item), _) => menu::sql::stock::of_item(tx, &scope, item, change).await?,
                     (None, Some(modifier)) => menu::sql::stock::of_modifier(tx, &scope, modifier, change).await?,
                     (None, None) => return Err(Problem::not_found()),

@@ -207,11 +207,9 @@ fn no_slice_uses_the_http_of_another() {
 /// In these words, and for these reasons only, is a scope made out of an id.
 const PROOFS: &[(&str, &str)] = &[
     ("customer: a customer may deal with any restaurant", "carts"),
-    ("customer of: the customer of the delivery", "deliveries"),
     ("customer of: the customer who placed the order", "orders"),
     ("customer: the restaurant of the customer's own cart or quote", "placing an order"),
     ("customer: the restaurant of a cart that is taken over", "carts"),
-    ("driver: the driver of the delivery", "deliveries"),
     ("driver: the driver who carries the order", "orders"),
     ("guest: a guest may have a cart at any restaurant", "carts"),
     ("visitor: anybody may see when orders are taken", "slots: whether they are full"),
@@ -229,7 +227,6 @@ const PROOFS: &[(&str, &str)] = &[
     ("platform: which drivers are free", "ids and places only"),
     ("platform: drivers who are not there", "ids of them and of what they have not picked up"),
     ("staff: a membership row says so", "whatever is the restaurant's"),
-    ("staff: staff of the delivery's restaurant", "deliveries"),
     ("staff: staff of the order's restaurant", "orders"),
     ("system: an invitation to the caller's address", "taken only with its code"),
     ("system: the past of a restaurant of the demo city", "the city"),

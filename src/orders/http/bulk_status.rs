@@ -1,4 +1,4 @@
-//! Many orders moved along at once, each in a transaction of its own and with an answer of its own.
+//! Bulk updates of the status of orders: each change has a transaction and a result of its own.
 
 use std::sync::Arc;
 
@@ -65,10 +65,10 @@ struct BulkResult {
     /// The HTTP status that the change would have had as a single request.
     #[schema(example = 200)]
     status: u16,
-    /// The order now, if it moved.
+    /// The order with its new status, if it was changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<Order>,
-    /// Why it did not.
+    /// Why it was not changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<ProblemBody>,
 }
@@ -97,14 +97,31 @@ fn check(app: &App, update: BulkUpdate) -> Result<Vec<OrderChange>, Problem> {
     Err(Problem::invalid_field("/changes", format!("must be 1 to {most}")))
 }
 
-/// Takes one token of the caller's rate limit and of the network's for a change. The request has paid for the first one.
-///
-/// # Errors
-/// 429 with `retryAfter` in seconds. Changes beyond the limit are refused one by one; those before them are made.
-async fn pay(app: &App, user: UserId, client: Client, position: usize) -> Result<(), Problem> {
-    if position == 0 {
-        return Ok(());
+/// Makes the changes one after another. Each draws from the rate limits of the user and of the network as a request does, the
+/// first one with the request itself; those beyond a limit are answered 429 with `retryAfter` in seconds.
+async fn apply_all(
+    app: &App,
+    user: UserId,
+    client: Client,
+    update: BulkUpdate,
+    apply: impl AsyncFn(OrderChange) -> Result<Order, Problem>,
+) -> Result<Json<BulkResults>, Problem> {
+    let mut data = Vec::new();
+    for (position, change) in check(app, update)?.into_iter().enumerate() {
+        let order_id = change.order_id;
+        let outcome = match position {
+            0 => apply(change).await,
+            _ => match draw(app, user, client).await {
+                Ok(()) => apply(change).await,
+                Err(refused) => Err(refused),
+            },
+        };
+        data.push(result(order_id, outcome));
     }
+    Ok(Json(BulkResults { data }))
+}
+
+async fn draw(app: &App, user: UserId, client: Client) -> Result<(), Problem> {
     let allowance = app.limits.draw_for_action(user, Some(client.network())).await;
     if allowance.is_granted {
         return Ok(());
@@ -138,17 +155,12 @@ async fn bulk_update_orders(
     client: Client,
     Body(update): Body<BulkUpdate>,
 ) -> Result<Json<BulkResults>, Problem> {
-    let mut data = Vec::new();
-    for (position, change) in check(&app, update)?.into_iter().enumerate() {
-        let id = change.order_id;
-        let outcome = async {
-            pay(&app, admin.caller.user, client, position).await?;
-            let access = OrderAccess::of(&app, &admin.caller, id, Operation::UpdateOrderStatus).await?;
-            apply(&app, access.scope, change).await
-        };
-        data.push(result(id, outcome.await));
-    }
-    Ok(Json(BulkResults { data }))
+    let caller = admin.caller;
+    apply_all(&app, caller.user, client, update, async |change| {
+        let access = OrderAccess::of(&app, &caller, change.order_id, Operation::UpdateOrderStatus).await?;
+        apply(&app, access.scope, change).await
+    })
+    .await
 }
 
 /// Update the status of many orders of a restaurant
@@ -167,14 +179,5 @@ async fn bulk_update_restaurant_orders(
     client: Client,
     Body(update): Body<BulkUpdate>,
 ) -> Result<Json<BulkResults>, Problem> {
-    let mut data = Vec::new();
-    for (position, change) in check(&app, update)?.into_iter().enumerate() {
-        let id = change.order_id;
-        let outcome = async {
-            pay(&app, staff.caller.user, client, position).await?;
-            apply(&app, staff.scope, change).await
-        };
-        data.push(result(id, outcome.await));
-    }
-    Ok(Json(BulkResults { data }))
+    apply_all(&app, staff.caller.user, client, update, async |change| apply(&app, staff.scope, change).await).await
 }

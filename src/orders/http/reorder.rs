@@ -84,8 +84,8 @@ fn wanted(line: &OrderLine) -> RequestedLine {
         (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The cart would have too many lines", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn reorder(State(app): State<Arc<App>>, party: OrderAccess, key: Key) -> Result<Answer, Problem> {
-    let (scope, id) = (party.scope, party.order);
+async fn reorder(State(app): State<Arc<App>>, access: OrderAccess, key: Key) -> Result<Answer, Problem> {
+    let (scope, id) = (access.scope, access.order);
     let owner = Owner::User(scope.actor_id().ok_or_else(Problem::not_found)?);
     let limits = app.config.orders.carts();
     key.does(&app.db, scope, StatusCode::OK, move |tx| {
