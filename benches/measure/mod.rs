@@ -32,6 +32,9 @@ pub fn config(database: &str, redis: &str) -> Config {
         ("JWT_EXPIRES_IN", "2h"),
         ("MENU_CACHE_LIFE", "10m"),
         ("ORDER_MAX_SCHEDULED", "500"),
+        ("QUOTE_MAX_OPEN", "10000"),
+        ("WRITES_PER_USER", "off"),
+        ("WRITES_PER_NETWORK", "off"),
     ];
     // BENCH_SETTINGS="NAME=value NAME=value" overrides these.
     let overrides = std::env::var("BENCH_SETTINGS").unwrap_or_default();
