@@ -33,8 +33,9 @@ impl OrderAccess {
     /// 404 for an order that is not there and for one that is none of the caller's.
     pub async fn of(app: &App, caller: &Caller, order: OrderId, operation: Operation) -> Result<Self, Problem> {
         let caller = *caller;
-        let work =
-            app.db.read(caller.tenancy(), move |tx| Box::pin(async move { allowed(tx, &caller, order, operation).await }));
+        let work = app
+            .db
+            .read(caller.tenancy(), move |tx| Box::pin(async move { allowed(tx, &caller, order, operation).await }));
         let (scope, as_of) = work.await?;
         Ok(Self { order, scope, as_of })
     }

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::accounts::Caller;
 use crate::accounts::caller::Admin;
 use crate::app::App;
 use crate::bounded;
@@ -97,30 +98,37 @@ fn check(app: &App, update: BulkUpdate) -> Result<Vec<OrderChange>, Problem> {
     Err(Problem::invalid_field("/changes", format!("must be 1 to {most}")))
 }
 
-/// Makes the changes one after another. Each draws from the rate limits of the user and of the network as a request does, the
-/// first one with the request itself; those beyond a limit are answered 429 with `retryAfter` in seconds.
+/// Makes the changes one after another, at one restaurant, or at the restaurant of each order where `restaurant` is `None`.
 async fn apply_all(
     app: &App,
-    user: UserId,
+    caller: Caller,
     client: Client,
+    restaurant: Option<RestaurantScope>,
     update: BulkUpdate,
-    apply: impl AsyncFn(OrderChange) -> Result<Order, Problem>,
 ) -> Result<Json<BulkResults>, Problem> {
     let mut data = Vec::new();
     for (position, change) in check(app, update)?.into_iter().enumerate() {
-        let order_id = change.order_id;
-        let outcome = match position {
-            0 => apply(change).await,
-            _ => match draw(app, user, client).await {
-                Ok(()) => apply(change).await,
-                Err(refused) => Err(refused),
-            },
+        let order = change.order_id;
+        let outcome = async {
+            // The first change is paid for by the request itself.
+            if position > 0 {
+                draw(app, caller.user, client).await?;
+            }
+            let scope = match restaurant {
+                Some(scope) => scope,
+                None => OrderAccess::of(app, &caller, order, Operation::UpdateOrderStatus).await?.scope,
+            };
+            apply(app, scope, change).await
         };
-        data.push(result(order_id, outcome));
+        data.push(result(order, outcome.await));
     }
     Ok(Json(BulkResults { data }))
 }
 
+/// Draws for a change from the rate limits of the user and of the network, as for a request.
+///
+/// # Errors
+/// 429 with `retryAfter` in seconds. Changes beyond the limit are refused one by one; those before them are made.
 async fn draw(app: &App, user: UserId, client: Client) -> Result<(), Problem> {
     let allowance = app.limits.draw_for_action(user, Some(client.network())).await;
     if allowance.is_granted {
@@ -155,12 +163,7 @@ async fn bulk_update_orders(
     client: Client,
     Body(update): Body<BulkUpdate>,
 ) -> Result<Json<BulkResults>, Problem> {
-    let caller = admin.caller;
-    apply_all(&app, caller.user, client, update, async |change| {
-        let access = OrderAccess::of(&app, &caller, change.order_id, Operation::UpdateOrderStatus).await?;
-        apply(&app, access.scope, change).await
-    })
-    .await
+    apply_all(&app, admin.caller, client, None, update).await
 }
 
 /// Update the status of many orders of a restaurant
@@ -179,5 +182,5 @@ async fn bulk_update_restaurant_orders(
     client: Client,
     Body(update): Body<BulkUpdate>,
 ) -> Result<Json<BulkResults>, Problem> {
-    apply_all(&app, staff.caller.user, client, update, async |change| apply(&app, staff.scope, change).await).await
+    apply_all(&app, staff.caller, client, Some(staff.scope), update).await
 }
