@@ -55,14 +55,14 @@ pub async fn listen(bounds: &Http) -> Result<TcpListener, ListenError> {
 /// Serves until `stop` is cancelled, then waits for requests in flight as long as the configuration says.
 pub async fn serve(listener: TcpListener, router: Router, bounds: &Http, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(bounds.max_connections));
-    let door = Arc::new(Door::default());
+    let per_network = Arc::new(ConnectionCounts::default());
     let connections = TaskTracker::new();
     loop {
         let Some((stream, peer, place)) = next(&listener, &places, &stop).await else { break };
-        // Whoever holds too many already finds the connection closed; a proxy of ours speaks for many.
+        // A connection beyond the limit is closed at once. A trusted proxy has the connections of many clients.
         let is_proxy = bounds.trusted_proxies.iter().any(|network| network.contains(&peer.0));
         let limit = if is_proxy { usize::MAX } else { bounds.max_connections_per_address };
-        let Some(entry) = Door::enter(&door, peer, limit) else { continue };
+        let Some(entry) = ConnectionCounts::add(&per_network, peer, limit) else { continue };
         let connection = converse(stream, peer, router.clone(), bounds, stop.clone());
         connections.spawn(async move {
             connection.await;
@@ -101,37 +101,37 @@ async fn next(
     }
 }
 
-/// How many connections each network has open.
+/// The number of open connections of each network.
 #[derive(Debug, Default)]
-struct Door(Mutex<HashMap<IpNet, usize>>);
+struct ConnectionCounts(Mutex<HashMap<IpNet, usize>>);
 
-/// One connection counted; given up when dropped.
+/// Counts as one open connection until it is dropped.
 struct Entry {
-    door: Arc<Door>,
+    counts: Arc<ConnectionCounts>,
     network: IpNet,
 }
 
-impl Door {
+impl ConnectionCounts {
     fn open(&self) -> MutexGuard<'_, HashMap<IpNet, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts one in, unless the network has as many as it may.
-    fn enter(door: &Arc<Self>, peer: Peer, limit: usize) -> Option<Entry> {
+    /// Counts a new connection; `None` when its network has reached the limit.
+    fn add(counts: &Arc<Self>, peer: Peer, limit: usize) -> Option<Entry> {
         let network = network_of(peer.0);
-        let mut open = door.open();
+        let mut open = counts.open();
         let count = open.entry(network).or_default();
         if *count >= limit {
             return None;
         }
         *count += 1;
-        Some(Entry { door: Arc::clone(door), network })
+        Some(Entry { counts: Arc::clone(counts), network })
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let mut open = self.door.open();
+        let mut open = self.counts.open();
         if let Some(count) = open.get_mut(&self.network) {
             *count -= 1;
             if *count == 0 {

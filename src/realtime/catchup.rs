@@ -1,4 +1,4 @@
-//! Catching up: from the last event a client has seen to where the relay stands, without a gap and without a repeat.
+//! Catching up: from the last event that a client has to the relay's cursor, without a gap and without a repetition.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -6,53 +6,54 @@ use std::time::Duration;
 use socketioxide::extract::SocketRef;
 use tokio::time::{Instant, sleep};
 
-use super::admission::{Admitted, admit};
-use super::answer::{Answer, Unsent};
-use super::arrival::Verdict;
-use super::ring::Told;
+use super::access::{RoomAccess, room_access};
+use super::acknowledgement::{Acknowledgement, SendFailure};
+use super::join_request::JoinOutcome;
+use super::ring::BufferedEvent;
 use super::room::{Audience, Room};
-use super::session::{self, PATIENCE, Session};
-use super::socket::Desk;
+use super::session::{self, READ_TIMEOUT, SocketSession};
+use super::socket::SocketContext;
 use super::sql::{self, PAGE};
 use crate::problem::Problem;
 
-impl Desk {
-    /// Brings a socket to where the relay stands, and in; says in which capacity, `None` when it went away meanwhile.
+impl SocketContext {
+    /// Sends a socket the events it missed, and lets it into the room. Returns its access; `None`: it was disconnected
+    /// meanwhile.
     ///
     /// # Errors
-    /// 404 when the reason to let it in ended while it was brought in.
-    pub async fn bring_in(
+    /// 404 when access ended meanwhile.
+    pub async fn join_room(
         &self,
         socket: &SocketRef,
         room: Room,
         after: Option<i64>,
-        answer: &Answer,
-    ) -> Result<Option<Admitted>, Problem> {
-        let session = Session::of(socket)?;
-        let mut admitted = self.admit(&session, room).await?;
+        acknowledgement: &Acknowledgement,
+    ) -> Result<Option<RoomAccess>, Problem> {
+        let session = SocketSession::of(socket)?;
+        let mut access = self.room_access(&session, room).await?;
         let mut reached = after;
-        let mut patience = Patience::new();
+        let mut backoff = Backoff::new();
         loop {
-            match self.post.arrive(socket.clone(), room, admitted, reached, answer.clone()).await {
-                Verdict::In => return Ok(Some(admitted)),
-                Verdict::Gone => return Ok(None),
-                Verdict::Reconsider => admitted = self.admit(&session, room).await?,
-                Verdict::Unheard => {
+            match self.relay.join(socket.clone(), room, access, reached, acknowledgement.clone()).await {
+                JoinOutcome::Joined => return Ok(Some(access)),
+                JoinOutcome::Disconnected => return Ok(None),
+                JoinOutcome::RecheckAccess => access = self.room_access(&session, room).await?,
+                JoinOutcome::UnknownNumber => {
                     return Err(Problem::invalid_field(
                         "/after",
                         "is not the number of an event yet: join without it and get the current state",
                     ));
                 }
-                Verdict::Behind(seq) => match self.replay(socket, room, seq, admitted).await? {
+                JoinOutcome::BehindBuffer(seq) => match self.replay(socket, room, seq, access).await? {
                     Some(seq) => reached = Some(seq),
                     None => return Ok(None),
                 },
-                Verdict::NotYet(seq) => {
+                JoinOutcome::Continue(seq) => {
                     if reached != Some(seq) {
-                        patience = Patience::new();
+                        backoff = Backoff::new();
                     }
                     reached = Some(seq);
-                    if !self.wait_for(socket, &mut patience).await {
+                    if !self.wait_for(socket, &mut backoff).await {
                         return Ok(None);
                     }
                 }
@@ -60,27 +61,29 @@ impl Desk {
         }
     }
 
-    async fn admit(&self, session: &Session, room: Room) -> Result<Admitted, Problem> {
+    async fn room_access(&self, session: &SocketSession, room: Room) -> Result<RoomAccess, Problem> {
         let caller = session.caller(&self.app).await?;
-        admit(&self.app, &caller, room).await
+        room_access(&self.app, &caller, room).await
     }
 
-    /// Emits a room's events from the table, up to where the relay stands now; says how far that was.
+    /// Emits events of a room from the table up to the relay's current cursor, which it returns; `None`: the socket was
+    /// disconnected.
     async fn replay(
         &self,
         socket: &SocketRef,
         room: Room,
         after: i64,
-        admitted: Admitted,
+        access: RoomAccess,
     ) -> Result<Option<i64>, Problem> {
-        let up_to = self.post.cursor();
+        let up_to = self.relay.cursor();
         let mut reached = after;
         loop {
-            let Admitted { restaurant, who, audience, .. } = admitted;
-            let read = self.app.db.read(who, move |tx| {
+            let RoomAccess { restaurant, tenancy, audience, .. } = access;
+            let read = self.app.db.read(tenancy, move |tx| {
                 Box::pin(async move {
                     let page = sql::of_room(tx, restaurant, room, reached, up_to).await?;
-                    // A driver's own room outlives their deliveries; whoever reads another room carries what it is about.
+                    // The driver's own room holds events of ended deliveries, too. Other rooms are read only while the
+                    // driver carries it.
                     let ended = match room {
                         Room::Driver(driver) => sql::ended(tx, driver, &page).await?,
                         _ => HashSet::new(),
@@ -91,7 +94,7 @@ impl Desk {
             let (page, ended) = read.await?;
             let is_last = page.len() < PAGE;
             for event in page {
-                let event = Told::new(event).map_err(|error| Problem::internal(&error))?;
+                let event = BufferedEvent::new(event).map_err(|error| Problem::internal(&error))?;
                 if !self.emit(socket, &event, audience, event.is_about(&ended)).await? {
                     return Ok(None);
                 }
@@ -103,16 +106,22 @@ impl Desk {
         }
     }
 
-    /// Emits to one socket, waiting while its buffer is full; false when it is gone.
-    async fn emit(&self, socket: &SocketRef, event: &Told, audience: Audience, is_over: bool) -> Result<bool, Problem> {
-        let mut patience = Patience::new();
+    /// Emits to one socket, and waits while its buffer is full. Returns false when it is disconnected.
+    async fn emit(
+        &self,
+        socket: &SocketRef,
+        event: &BufferedEvent,
+        audience: Audience,
+        is_over: bool,
+    ) -> Result<bool, Problem> {
+        let mut backoff = Backoff::new();
         loop {
             let sent = event.emit(socket, audience, is_over).map_err(|error| Problem::internal(&error))?;
             match sent {
                 Ok(()) => return Ok(true),
-                Err(Unsent::Gone) => return Ok(false),
-                Err(Unsent::Full) => {
-                    if !self.wait_for(socket, &mut patience).await {
+                Err(SendFailure::Disconnected) => return Ok(false),
+                Err(SendFailure::BufferFull) => {
+                    if !self.wait_for(socket, &mut backoff).await {
                         return Ok(false);
                     }
                 }
@@ -120,35 +129,36 @@ impl Desk {
         }
     }
 
-    /// Waits a little for a client to read; one that reads nothing for long is sent away.
-    async fn wait_for(&self, socket: &SocketRef, patience: &mut Patience) -> bool {
-        let still_there = socket.connected() && !session::is_parting(socket);
-        if still_there && patience.is_over() {
-            self.exits.part(socket.clone());
+    /// Waits for a client to read. Returns false when it has not for [`READ_TIMEOUT`], and is disconnected, or has
+    /// gone.
+    async fn wait_for(&self, socket: &SocketRef, backoff: &mut Backoff) -> bool {
+        let still_there = socket.connected() && !session::is_disconnecting(socket);
+        if still_there && backoff.is_over() {
+            self.disconnection.disconnect(socket.clone());
             return false;
         }
-        patience.rest().await;
+        backoff.wait().await;
         still_there
     }
 }
 
-/// Growing rests while nothing moves.
-struct Patience {
+/// Growing waits while a client reads nothing.
+struct Backoff {
     since: Instant,
-    rest: Duration,
+    pause: Duration,
 }
 
-impl Patience {
+impl Backoff {
     fn new() -> Self {
-        Self { since: Instant::now(), rest: Duration::from_millis(2) }
+        Self { since: Instant::now(), pause: Duration::from_millis(2) }
     }
 
     fn is_over(&self) -> bool {
-        self.since.elapsed() > PATIENCE
+        self.since.elapsed() > READ_TIMEOUT
     }
 
-    async fn rest(&mut self) {
-        sleep(self.rest).await;
-        self.rest = (self.rest * 2).min(Duration::from_millis(100));
+    async fn wait(&mut self) {
+        sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(Duration::from_millis(100));
     }
 }

@@ -3,10 +3,11 @@
 //! A handshake costs a client one request and this server some 10 kB until the session ends, before anybody has shown a
 //! token. So every session is counted from its handshake until the library frees it, for its network and in all, and so
 //! are those that are not signed in; one too many is refused before anything is kept of it. The count is an
-//! [`EngineSession`] in the extensions of the handshake's request, which the library keeps exactly as long as the session.
+//! [`EngineSession`] in the extensions of the handshake's request, which the library keeps exactly as long as the
+//! session.
 //!
-//! The library closes a session that has not signed in within `SOCKET_CONNECT_TIMEOUT`, but leaves one open whose socket
-//! has been disconnected, by the client or by this server. Such a session is closed here after the same time.
+//! The library closes a session that has not signed in within `SOCKET_CONNECT_TIMEOUT`, but leaves one open whose
+//! socket has been disconnected, by the client or by this server. Such a session is closed here after the same time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -27,14 +28,14 @@ use crate::limits::{Bucket, too_many};
 use crate::problem::Problem;
 use crate::severable::Sever;
 
-/// Where Engine.IO answers.
+/// The path of Engine.IO.
 const PATH: &str = "/socket.io";
 /// Connections a session may use in its life: one that is upgraded uses two, and nobody upgrades twice.
 const MOST_CONNECTIONS: usize = 4;
-/// Longer than any answer to a handshake.
-const LONGEST_ANSWER: usize = 4_096;
+/// The largest body of a response to a handshake, in bytes.
+const LONGEST_RESPONSE: usize = 4_096;
 
-/// The sessions that are open on this node.
+/// The open sessions of this node.
 pub struct EngineSessions {
     app: Arc<App>,
     counts: Mutex<Counts>,
@@ -51,7 +52,7 @@ struct Counts {
 #[derive(Debug, Default, Clone, Copy)]
 struct Count {
     open: usize,
-    /// Of the open ones: those that are not signed in.
+    /// The number of open sessions that are not signed in.
     pending: usize,
 }
 
@@ -67,19 +68,19 @@ impl Counts {
     }
 }
 
-/// One session, counted until it is dropped.
+/// One session; it counts as open until it is dropped.
 pub struct EngineSession {
     sessions: Arc<EngineSessions>,
-    /// `None`: it came through a proxy of ours that did not say for whom it speaks.
+    /// The network of the client; `None`: it came through a trusted proxy that does not name the client's address.
     network: Option<IpNet>,
-    /// Tries to sign in.
+    /// Limits the attempts to sign in.
     tries: Bucket,
     state: Mutex<SessionState>,
 }
 
 struct SessionState {
     id: Option<String>,
-    /// Sockets that are signed in over it; none: it is pending.
+    /// The number of sockets that are signed in over it; 0: it is pending.
     signed_in: usize,
     pending_since: Instant,
     is_watched: bool,
@@ -88,21 +89,21 @@ struct SessionState {
 }
 
 impl EngineSessions {
-    /// Starts with no session open.
+    /// Counters without open sessions.
     pub fn new(app: Arc<App>) -> Self {
         Self { app, counts: Mutex::default(), by_id: Mutex::default() }
     }
 
-    /// Sessions that are open, and those of them that are not signed in.
+    /// The number of open sessions, and of those that are not signed in.
     pub fn load(&self) -> (usize, usize) {
         let Count { open, pending } = self.counts().all;
         (open, pending)
     }
 
-    /// Counts a session in.
+    /// Counts a new session.
     ///
     /// # Errors
-    /// 429 when its network has as many as it may, 503 when this node has.
+    /// 429 when its network, 503 when this node has reached its limit.
     fn open(self: &Arc<Self>, client: Client) -> Result<Arc<EngineSession>, Problem> {
         let (bounds, proxies) = (&self.app.config.sockets, &self.app.config.http.trusted_proxies);
         let is_proxy = proxies.iter().any(|network| network.contains(&client.address()));
@@ -111,7 +112,7 @@ impl EngineSessions {
             let mut counts = self.counts();
             let own = network.and_then(|network| counts.networks.get(&network).copied()).unwrap_or_default();
             if own.open >= bounds.max_sessions_per_address || own.pending >= bounds.max_pending_per_address {
-                tracing::warn!(client = %client.address(), "a socket was refused: too many sessions of its network");
+                tracing::warn!(client = %client.address(), "a socket was refused: its network has too many sessions");
                 return Err(too_many(bounds.connect_timeout));
             }
             if counts.all.open >= bounds.max_sessions || counts.all.pending >= bounds.max_pending {
@@ -149,15 +150,15 @@ impl EngineSessions {
 }
 
 impl EngineSession {
-    /// Draws a try to sign in.
+    /// Takes an attempt to sign in.
     ///
     /// # Errors
-    /// 429 for a client that tries faster than `SOCKET_EVENTS` allows.
+    /// 429 for attempts beyond `SOCKET_EVENTS`.
     pub fn try_once(&self) -> Result<(), Problem> {
         self.tries.draw()
     }
 
-    /// A socket is signed in over it, until the result is dropped.
+    /// Marks the session as signed in until the result is dropped.
     pub fn sign_in(self: &Arc<Self>) -> SignedInSession {
         let mut state = self.state();
         state.signed_in += 1;
@@ -168,13 +169,13 @@ impl EngineSession {
         SignedInSession(Arc::clone(self))
     }
 
-    /// Whether somebody has to [`watch`] it from now on: true once.
+    /// Whether the caller has to [`watch`] it from now on: true once.
     pub fn wants_watch(&self) -> bool {
         !std::mem::replace(&mut self.state().is_watched, true)
     }
 
-    /// It goes on over this connection.
-    fn moves_to(&self, connection: Sever) {
+    /// Records the connection that the session uses now.
+    fn use_connection(&self, connection: Sever) {
         let mut state = self.state();
         if state.is_closed || state.connections.len() >= MOST_CONNECTIONS {
             connection.sever();
@@ -184,7 +185,7 @@ impl EngineSession {
         state.connections.push(connection);
     }
 
-    /// Ends it: at once where it has a WebSocket, else with the client's next request, or with the heartbeat.
+    /// Closes the session: at once if it has a WebSocket, else with the client's next request, or with the heartbeat.
     fn close(&self) {
         let mut state = self.state();
         state.is_closed = true;
@@ -214,7 +215,7 @@ impl Drop for EngineSession {
     }
 }
 
-/// A session over which a socket is signed in; without one it is pending again.
+/// Marks a session as signed in. When the last mark is dropped, the session is pending again.
 pub struct SignedInSession(Arc<EngineSession>);
 
 impl Drop for SignedInSession {
@@ -228,14 +229,14 @@ impl Drop for SignedInSession {
     }
 }
 
-/// Closes a session once it has not been signed in for so long; ends with the session.
-pub async fn watch(session: Weak<EngineSession>, patience: Duration) {
+/// Closes a session when it has not been signed in for this long; returns when the session has ended.
+pub async fn watch(session: Weak<EngineSession>, backoff: Duration) {
     loop {
-        sleep(patience).await;
+        sleep(backoff).await;
         let Some(session) = session.upgrade() else { return };
         let is_late = {
             let state = session.state();
-            state.signed_in == 0 && state.pending_since.elapsed() >= patience
+            state.signed_in == 0 && state.pending_since.elapsed() >= backoff
         };
         if is_late {
             return session.close();
@@ -243,7 +244,7 @@ pub async fn watch(session: Weak<EngineSession>, patience: Duration) {
     }
 }
 
-/// Counts the session of every handshake, and ends those that are closed.
+/// Counts the session of every handshake, and ends sessions that are closed.
 pub async fn count(State(sessions): State<Arc<EngineSessions>>, mut request: Request, next: Next) -> Response {
     if !request.uri().path().strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
         return next.run(request).await;
@@ -253,11 +254,11 @@ pub async fn count(State(sessions): State<Arc<EngineSessions>>, mut request: Req
     if let Some(id) = parameter(request.uri(), "sid") {
         let Some(session) = sessions.named(id) else { return next.run(request).await };
         if is_websocket && let Some(connection) = connection {
-            session.moves_to(connection);
+            session.use_connection(connection);
         }
         let is_closed = session.state().is_closed;
         drop(session);
-        return next.run(if is_closed { goodbye(request) } else { request }).await;
+        return next.run(if is_closed { close_request(request) } else { request }).await;
     }
     let Some(client) = request.extensions().get::<Client>().copied() else {
         return Problem::internal(&"the request has no peer").into_response();
@@ -272,26 +273,26 @@ pub async fn count(State(sessions): State<Arc<EngineSessions>>, mut request: Req
         return sessions.name(&session, next.run(request).await).await;
     }
     if let Some(connection) = connection {
-        session.moves_to(connection);
+        session.use_connection(connection);
     }
     next.run(request).await
 }
 
-/// A parameter of the query, read as the library reads it.
+/// A query parameter, parsed as the library parses it.
 fn parameter<'u>(uri: &'u Uri, name: &str) -> Option<&'u str> {
     uri.query()?.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
-/// The client's goodbye, in place of what it asks. A WebSocket of such a session is severed.
-fn goodbye(mut request: Request) -> Request {
+/// The response that closes a session, in place of the requested one. A WebSocket of the session is cut.
+fn close_request(mut request: Request) -> Request {
     *request.method_mut() = Method::POST;
     *request.body_mut() = Body::from("1");
     request.headers_mut().remove(header::CONTENT_TYPE);
     request
 }
 
-/// Takes from a handshake what nobody needs: the library keeps its head as long as the session, and with any part of it
-/// the whole buffer that it was read into.
+/// Removes from a handshake what is not needed: the library keeps its head as long as the session, and with any part of
+/// it the whole buffer that it was read into.
 fn strip(request: &mut Request) {
     const NEEDED: [HeaderName; 4] =
         [header::UPGRADE, header::CONNECTION, header::SEC_WEBSOCKET_KEY, header::SEC_WEBSOCKET_VERSION];
@@ -301,7 +302,7 @@ fn strip(request: &mut Request) {
         headers.extend(copied.map(|value| (name, value)));
     }
     *request.headers_mut() = headers;
-    // What the library would refuse it refuses as it is.
+    // A handshake that the library refuses is passed on as it is.
     let value = |name| parameter(request.uri(), name).unwrap_or_default();
     let plain = format!("{PATH}/?EIO={}&transport={}", value("EIO"), value("transport"));
     if let Ok(uri) = plain.parse() {
@@ -309,20 +310,20 @@ fn strip(request: &mut Request) {
     }
 }
 
-/// What a handshake over polling is answered.
+/// The body of the response to a handshake over polling.
 #[derive(Deserialize)]
 struct Opened {
     sid: String,
 }
 
 impl EngineSessions {
-    /// Reads the id of a new session off the answer, so that its later requests are known.
+    /// Reads the id of a new session from the response, so that its later requests are known.
     async fn name(&self, session: &Arc<EngineSession>, response: Response) -> Response {
         if !response.status().is_success() {
             return response;
         }
         let (parts, body) = response.into_parts();
-        let bytes = match to_bytes(body, LONGEST_ANSWER).await {
+        let bytes = match to_bytes(body, LONGEST_RESPONSE).await {
             Ok(bytes) => bytes,
             Err(error) => return Problem::internal(&error).into_response(),
         };

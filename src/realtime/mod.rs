@@ -1,14 +1,14 @@
 //! Live updates: Socket.IO rooms that carry the event log to whoever may see it.
 //!
-//! A `room` is a slice of the log: what concerns one restaurant, order, delivery, driver or user. A client asks to
-//! `join` one and is let in by the function that guards the GET of the same thing (`admission`). One `relay` a node
-//! reads the log behind the horizon and emits each event to the sockets of its own node; nodes only `wake` each
-//! other, and a poll is the safety net under that. Whoever joins with `after` first gets what they missed, from the
-//! table and then from the relay's `ring` of recent events, so that nothing is left out, doubled or out of order.
-//! A client that cannot keep up is disconnected, never served with gaps: it comes back with `after`. A `session` is
-//! what is known of one socket; it ends with its token unless the client renews that, and
-//! within a second of a revocation (`review`). How many a user and a network may have open is counted in `places`, and
-//! in `engine_sessions` from the handshake on, before anybody has signed in.
+//! A `room` holds the events on one restaurant, order, delivery, driver or user. A client sends `join` and is let in by
+//! the function that guards the GET of the same object (`access`). One `relay` per node reads the log up to the horizon
+//! and emits each event to the sockets of its own node; nodes only `wake` each other, and a poll is the safety net. A
+//! client that joins with `after` first gets the events it missed, from the table and then from the relay's `ring`
+//! buffer of recent events, so that none is missing, repeated or out of order. A client that does not read fast enough
+//! is disconnected, never served with gaps: it comes back with `after`. A `session` is the state of one socket; it ends
+//! with its token unless the client renews that, and within a second of a revocation (`revocations`). The sockets of a
+//! user and of a network are limited in `connection_limits`, and in `engine_sessions` from the handshake on, before
+//! anybody has signed in.
 
 use std::sync::Arc;
 
@@ -22,20 +22,20 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
+use connection_limits::ConnectionLimits;
 pub use engine_sessions::EngineSessions;
-use places::Places;
 use relay::Relay;
-use session::Exits;
-use socket::Desk;
+use session::Disconnection;
+use socket::SocketContext;
 
-mod admission;
-mod answer;
-mod arrival;
+mod access;
+mod acknowledgement;
+mod join_request;
 mod catchup;
 mod engine_sessions;
-mod places;
+mod connection_limits;
 mod relay;
-mod review;
+mod revocations;
 mod ring;
 pub mod room;
 mod session;
@@ -44,14 +44,14 @@ mod sql;
 mod wake;
 
 /// How long closing connections may take.
-const FAREWELL: std::time::Duration = std::time::Duration::from_secs(2);
-/// Read from a connection at once, kept for each of them: clients send little.
+const CLOSE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
+/// The size of the read buffer of each connection, in bytes. Clients send little.
 const READ_BUFFER: usize = 2_048;
 
 /// Socket.IO around the router, within the bounds of the configuration.
 pub fn around(router: Router, app: &Arc<App>) -> (Router, SocketIo, Arc<EngineSessions>) {
     let bounds = &app.config.sockets;
-    // Nothing we take is binary.
+    // No message of a client is binary.
     let parser = ParserConfig::common().max_incoming_binaries(0).max_incoming_binary_buf_size(0);
     let (sockets, io) = SocketIo::builder()
         // Polling is bounded by the first, WebSocket only by the other two.
@@ -68,7 +68,7 @@ pub fn around(router: Router, app: &Arc<App>) -> (Router, SocketIo, Arc<EngineSe
     (router.layer(sockets).layer(counted), io, sessions)
 }
 
-/// Opens the doors at once; the future it returns carries events until `stop`, then closes every connection.
+/// Accepts connections at once; the future that it returns relays events until `stop`, then closes every connection.
 ///
 /// `options` say how to reach the database for the one connection on which nodes wake each other.
 pub fn start(
@@ -77,26 +77,26 @@ pub fn start(
     options: PgConnectOptions,
     stop: CancellationToken,
 ) -> impl Future<Output = ()> + Send {
-    let exits = Exits { tasks: TaskTracker::new(), stop };
-    let others = wake::others(&app.config, options, &exits);
-    let (relay, post) = Relay::new(Arc::clone(&app), io.clone(), others, exits.clone());
-    let places = Arc::new(Places::new(&app.config));
-    let desk = Desk { app: Arc::clone(&app), post, exits: exits.clone(), places };
-    // Heard from before the first socket comes in.
-    let news = app.callers.news();
-    let welcome = {
-        let desk = desk.clone();
-        move |socket: SocketRef| review::welcome(desk.clone(), socket)
+    let disconnection = Disconnection { tasks: TaskTracker::new(), stop };
+    let others = wake::others(&app.config, options, &disconnection);
+    let (relay, handle) = Relay::new(Arc::clone(&app), io.clone(), others, disconnection.clone());
+    let limits = Arc::new(ConnectionLimits::new(&app.config));
+    let context = SocketContext { app: Arc::clone(&app), relay: handle, disconnection: disconnection.clone(), limits };
+    // Subscribed before the first socket connects.
+    let received = app.callers.news();
+    let on_connect = {
+        let context = context.clone();
+        move |socket: SocketRef| revocations::check_new_socket(context.clone(), socket)
     };
-    io.ns("/", welcome.with(socket::doorkeeper(desk.clone())));
+    io.ns("/", on_connect.with(socket::authenticate(context.clone())));
     async move {
-        exits.tasks.spawn(relay.run());
-        exits.tasks.spawn(session::watch(app, io.clone(), exits.clone()));
-        exits.tasks.spawn(review::follow(desk, io.clone(), news));
-        exits.tasks.close();
-        exits.tasks.wait().await;
-        // Only now: the relay and the watch reach for a namespace that closing takes away.
-        if tokio::time::timeout(FAREWELL, io.close()).await.is_err() {
+        disconnection.tasks.spawn(relay.run());
+        disconnection.tasks.spawn(session::watch(app, io.clone(), disconnection.clone()));
+        disconnection.tasks.spawn(revocations::apply(context, io.clone(), received));
+        disconnection.tasks.close();
+        disconnection.tasks.wait().await;
+        // Last, because the relay and the watch use a namespace that closing removes.
+        if tokio::time::timeout(CLOSE_TIMEOUT, io.close()).await.is_err() {
             tracing::debug!("some connections did not close in time");
         }
     }

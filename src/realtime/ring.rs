@@ -1,11 +1,11 @@
-//! The last events the relay has emitted, for whoever joins while more are coming.
+//! The ring buffer of the events that the relay has emitted last, for sockets that join.
 
 use std::collections::{HashSet, VecDeque};
 
 use serde_json::value::RawValue;
 use socketioxide::extract::SocketRef;
 
-use super::answer::Unsent;
+use super::acknowledgement::SendFailure;
 use super::room::{Audience, Room, driver_rooms_of, rooms_of};
 use crate::events::Recorded;
 use crate::events::driver_view::{self, Carriage, DriverEvent};
@@ -13,25 +13,25 @@ use crate::ids::{DeliveryId, DriverId};
 
 /// An event, ready to be emitted.
 #[derive(Debug)]
-pub struct Told {
-    /// The event's number.
+pub struct BufferedEvent {
+    /// The number of the event.
     pub seq: i64,
-    /// Where it is told as it is.
+    /// The rooms that get the event as it is.
     pub rooms: Vec<Room>,
-    /// Where it is told to drivers, in their view of it.
+    /// The rooms in which drivers get their view of it.
     pub driver_rooms: Vec<Room>,
-    /// Who carries the delivery after it, if it is about one.
+    /// The driver of the delivery before and after the event; `None`: it is not about a delivery.
     pub carriage: Option<Carriage>,
-    /// The order or the delivery that it is about has come to its end.
+    /// Whether the order or the delivery that it is about is closed.
     pub is_closed: bool,
-    /// The event's name, such as `order:new`.
+    /// The name of the event.
     pub name: String,
-    /// Its body, as JSON text.
+    /// The body of the event, as JSON text.
     pub body: Box<RawValue>,
 }
 
-impl Told {
-    /// Prepares an event once, however many sockets get it.
+impl BufferedEvent {
+    /// Prepares an event for all sockets.
     ///
     /// # Errors
     /// When what was stored is not an event's body.
@@ -42,13 +42,14 @@ impl Told {
         Ok(Self { seq: event.seq, rooms, driver_rooms, carriage, is_closed: event.closed, name: event.name, body })
     }
 
-    /// It is told in this room, to this audience.
+    /// Whether this audience gets the event in this room.
     pub fn concerns(&self, room: Room, audience: Audience) -> bool {
         let rooms = if audience == Audience::Full { &self.rooms } else { &self.driver_rooms };
         rooms.contains(&room)
     }
 
-    /// A driver's view of it. `is_over`: the driver does not carry the delivery any more by now, whatever it says.
+    /// A driver's view of the event. `is_over`: the driver does not carry the delivery any more, also if the event says
+    /// so.
     ///
     /// # Errors
     /// When what was stored is not an event's body.
@@ -56,7 +57,7 @@ impl Told {
         driver_view::event_for_driver(&self.name, &self.body, self.carriage, self.is_closed || is_over, driver)
     }
 
-    /// Sends it to one socket, in its audience's view. `is_over` as in [`Told::for_driver`].
+    /// Emits the event to one socket, in its audience's view. `is_over` as in [`BufferedEvent::for_driver`].
     ///
     /// # Errors
     /// When what was stored is not an event's body.
@@ -65,49 +66,49 @@ impl Told {
         socket: &SocketRef,
         audience: Audience,
         is_over: bool,
-    ) -> Result<Result<(), Unsent>, serde_json::Error> {
+    ) -> Result<Result<(), SendFailure>, serde_json::Error> {
         Ok(match audience {
-            Audience::Full => socket.emit(&self.name, &self.body).map_err(Unsent::from),
+            Audience::Full => socket.emit(&self.name, &self.body).map_err(SendFailure::from),
             Audience::Driver(driver) => {
                 let DriverEvent { name, body } = self.for_driver(driver, is_over)?;
-                socket.emit(name, &body).map_err(Unsent::from)
+                socket.emit(name, &body).map_err(SendFailure::from)
             }
         })
     }
 
-    /// Whether it is about one of these deliveries.
+    /// Whether the event is about one of these deliveries.
     pub fn is_about(&self, deliveries: &HashSet<DeliveryId>) -> bool {
         self.carriage.is_some_and(|carriage| deliveries.contains(&carriage.delivery))
     }
 
-    /// Somebody who carried the delivery before it does not any more, or it came to its end with it.
+    /// Whether the event ends a driver's delivery: another driver carries it, or none, or it is closed.
     pub fn ends_carriage_of(&self, driver: DriverId) -> bool {
         self.carriage.is_some_and(|carriage| carriage.is_closed || carriage.driver != Some(driver))
     }
 }
 
-/// The recent past, up to the cursor.
+/// The most recent events, up to the cursor.
 #[derive(Debug)]
-pub struct Ring {
-    events: VecDeque<Told>,
+pub struct EventRing {
+    events: VecDeque<BufferedEvent>,
     capacity: usize,
     floor: i64,
     cursor: i64,
 }
 
-impl Ring {
-    /// Nothing yet; everything after `cursor` will come through here.
+impl EventRing {
+    /// An empty buffer. Every event after `cursor` will be pushed to it.
     pub const fn new(capacity: usize, cursor: i64) -> Self {
         Self { events: VecDeque::new(), capacity, floor: cursor, cursor }
     }
 
-    /// Every event up to this number has been emitted, and none can appear at or below it any more.
+    /// Every event up to this number has been emitted, and no more can appear up to it.
     pub const fn cursor(&self) -> i64 {
         self.cursor
     }
 
-    /// An event has been emitted; numbers only grow.
-    pub fn push(&mut self, event: Told) {
+    /// Adds an event that has been emitted; numbers only grow.
+    pub fn push(&mut self, event: BufferedEvent) {
         if self.events.len() == self.capacity
             && let Some(oldest) = self.events.pop_front()
         {
@@ -117,14 +118,14 @@ impl Ring {
         self.events.push_back(event);
     }
 
-    /// There is nothing more up to this number.
+    /// Moves the cursor: there are no more events up to this number.
     pub fn advance(&mut self, cursor: i64) {
         self.cursor = self.cursor.max(cursor);
     }
 
-    /// A room's events after a number, up to the cursor, as this audience is told them; `None` when some of them are no
-    /// longer here.
-    pub fn since(&self, after: i64, room: Room, audience: Audience) -> Option<impl Iterator<Item = &Told>> {
+    /// The events of a room for an audience after a number, up to the cursor; `None` when some of them are no
+    /// longer in the buffer.
+    pub fn since(&self, after: i64, room: Room, audience: Audience) -> Option<impl Iterator<Item = &BufferedEvent>> {
         let start = self.events.partition_point(|event| event.seq <= after);
         (after >= self.floor).then(|| self.events.range(start..).filter(move |event| event.concerns(room, audience)))
     }

@@ -1,4 +1,4 @@
-//! Rooms: which slices of the event log there are, how they are called, and which of them an event belongs to.
+//! Rooms: their kinds and names, and the rooms that an event belongs to.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,25 +7,25 @@ use crate::event::kind::{EventKind, RoomKind};
 use crate::events::Recorded;
 use crate::ids::{DeliveryId, DriverId, InvalidId, OrderId, RestaurantId, UserId};
 
-/// A slice of the event log.
+/// A room: the events on one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Room {
-    /// Everything of a restaurant.
+    /// All events of a restaurant.
     Restaurant(RestaurantId),
-    /// An order and its delivery.
+    /// The events of an order and its delivery.
     Order(OrderId),
-    /// Events of one delivery.
+    /// The events of a delivery.
     Delivery(DeliveryId),
-    /// The deliveries that are in a driver's hands.
+    /// The events of the deliveries that a driver carries.
     Driver(DriverId),
-    /// A customer's orders and their deliveries.
+    /// The events of a customer's orders and their deliveries.
     User(UserId),
 }
 
-/// Why a text names no room.
+/// Why a text is not the name of a room.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRoom {
-    /// There are no rooms of this kind.
+    /// There is no such kind of rooms.
     #[error("must be restaurant:…, order:…, delivery:…, driver:… or user:…, with an id after the colon")]
     Kind,
     /// The id cannot exist.
@@ -61,39 +61,39 @@ impl fmt::Display for Room {
     }
 }
 
-/// In which capacity somebody is in a room, and so which view of its events they get.
+/// The view of a room's events that a socket gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Audience {
-    /// Customers, staff and administrators: bodies as they are.
+    /// The view of customers, staff and administrators: bodies as they are.
     Full,
-    /// The driver of the delivery, who gets a driver's view, while they carry it.
+    /// A driver's view, while they carry the delivery.
     Driver(DriverId),
 }
 
-/// One room as one audience hears it: what Socket.IO calls a room here.
+/// A room for one audience, which is a room in Socket.IO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Channel {
-    /// Which slice of the log.
+pub struct RoomChannel {
+    /// The room whose events it carries.
     pub room: Room,
-    /// Whether the payload is reduced to what a driver may see.
+    /// Whether it is the channel for drivers.
     pub is_for_drivers: bool,
 }
 
-impl Channel {
+impl RoomChannel {
     /// The channel of a room for an audience.
     pub const fn of(room: Room, audience: Audience) -> Self {
         Self { room, is_for_drivers: matches!(audience, Audience::Driver(_)) }
     }
 }
 
-impl fmt::Display for Channel {
+impl fmt::Display for RoomChannel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // No id ends like this, so no client can name a driver's channel.
         if self.is_for_drivers { write!(f, "{}/driver", self.room) } else { self.room.fmt(f) }
     }
 }
 
-/// The room of a kind that an event names; `None` where the event concerns nobody of that kind.
+/// The room of a kind that an event belongs to; `None`: none.
 fn room_of(kind: RoomKind, event: &Recorded) -> Option<Room> {
     match kind {
         RoomKind::Restaurant => Some(Room::Restaurant(event.restaurant_id)),
@@ -110,7 +110,7 @@ fn rooms(event: &Recorded, of: impl Fn(EventKind) -> &'static [RoomKind]) -> Vec
     kinds.iter().filter_map(|kind| room_of(*kind, event)).collect()
 }
 
-/// The rooms that get an event as it is. None for an event whose kind this version of the program does not know.
+/// The rooms that get an event as it is. Empty for a kind of event that this version of the program does not know.
 pub fn rooms_of(event: &Recorded) -> Vec<Room> {
     rooms(event, |kind| kind.row().rooms)
 }

@@ -1,7 +1,7 @@
-//! What is known of one socket: whose token it came with and until when, which rooms it is in, and its end.
+//! The state of one socket: its token, the rooms it is in, and its disconnection.
 //!
-//! A socket lives no longer than its token. It is warned in time to send a new one of the same session, and what it may
-//! do is read from the database at each request, as over HTTP.
+//! A socket is connected no longer than its token is valid. The client is warned in time to send a new token of the
+//! same session, and its rights are checked for each message, as over HTTP.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,44 +17,44 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::connection_limits::Permit;
 use super::engine_sessions::{self, EngineSession, SignedInSession};
-use super::places::Place;
-use super::ring::Told;
-use super::room::{Audience, Channel, Room};
+use super::ring::BufferedEvent;
+use super::room::{Audience, Room, RoomChannel};
 use crate::accounts::Caller;
 use crate::app::App;
 use crate::ids::{DriverId, SessionId, UserId};
 use crate::limits::Bucket;
 use crate::problem::{Code, Problem};
 
-/// The warning comes so long before the end, or at three quarters of a life that is short.
+/// The time between the warning and the end of the token; a quarter of the token's life if that is shorter.
 const WARNING: TimeDelta = TimeDelta::seconds(60);
-/// A socket outlives its token by this much, so that a renewal on its way arrives.
+/// The time that a socket stays connected after its token has ended, so that a renewal under way arrives.
 const GRACE: TimeDelta = TimeDelta::seconds(5);
-/// How often tokens are looked at.
+/// How often tokens are checked.
 const TICK: Duration = Duration::from_secs(1);
-/// Requests that may wait for their turn beside one for each room.
-const SPARE_TURNS: usize = 16;
-/// How long a client that reads nothing is waited for.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// The number of messages that may be handled at once beside one for each room.
+const SPARE_REQUESTS: usize = 16;
+/// The longest wait for a client that reads nothing.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// One socket's session.
-pub struct Session {
+/// The state of one socket.
+pub struct SocketSession {
     /// The id of the session.
     pub id: SessionId,
-    /// The signed-in user.
+    /// The user of that session.
     pub user: UserId,
     token: Mutex<Token>,
-    /// Where it is; held while that changes, so that joining and leaving take turns.
+    /// The rooms it is in; locked while they change, so that joining and leaving do not overlap.
     pub rooms: tokio::sync::Mutex<HashMap<Room, Audience>>,
-    /// Since when a driver may be in a room, by the number of events; the relay alone changes it.
+    /// For a driver, the number of the first event after the access check of each room. Only the relay changes it.
     carried_since: Mutex<HashMap<Room, (DriverId, i64)>>,
-    turns: Semaphore,
+    requests: Semaphore,
     messages: Bucket,
-    parting: AtomicBool,
-    /// Given up with the socket: the session belongs to it alone.
-    places: Vec<Place>,
-    /// The session, as the transport signed in.
+    disconnecting: AtomicBool,
+    /// Counts of the socket, released with it.
+    permits: Vec<Permit>,
+    /// Marks the transport as signed in until the socket is dropped.
     transport: Option<SignedInSession>,
 }
 
@@ -64,14 +64,14 @@ struct Token {
     is_warned: bool,
 }
 
-/// The warning on the wire.
+/// The body of `auth:expiring`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Expiring {
     expires_in: i64,
 }
 
-/// What a token says at this moment: who, in which session, until when.
+/// Checks a token, and reads its caller.
 async fn read(app: &App, text: String) -> Result<(Caller, Token), Problem> {
     let claims = app.tokens.check(&text, app.clock.now())?;
     let caller = Caller::by_token(app, &text).await?;
@@ -79,11 +79,11 @@ async fn read(app: &App, text: String) -> Result<(Caller, Token), Problem> {
     Ok((caller, Token { text, ends, is_warned: false }))
 }
 
-impl Session {
-    /// For a socket that came with this token.
+impl SocketSession {
+    /// The state of a new socket with this token.
     ///
     /// # Errors
-    /// 401 for a token that is not good.
+    /// 401 for an invalid token.
     pub async fn open(app: &App, token: String) -> Result<Self, Problem> {
         let (caller, token) = read(app, token).await?;
         Ok(Self {
@@ -92,30 +92,30 @@ impl Session {
             token: Mutex::new(token),
             rooms: tokio::sync::Mutex::default(),
             carried_since: Mutex::default(),
-            turns: Semaphore::new(app.config.sockets.max_rooms + SPARE_TURNS),
+            requests: Semaphore::new(app.config.sockets.max_rooms + SPARE_REQUESTS),
             messages: Bucket::new(app.config.sockets.events, &app.clock),
-            parting: AtomicBool::new(false),
-            places: Vec::new(),
+            disconnecting: AtomicBool::new(false),
+            permits: Vec::new(),
             transport: None,
         })
     }
 
-    /// Keeps the places that the socket takes, and the session of its transport signed in.
-    pub fn hold(&mut self, network: Option<Place>, user: Place, transport: SignedInSession) {
-        self.places.extend(network);
-        self.places.push(user);
+    /// Keeps what is released with the socket: its permits, and the mark of its transport.
+    pub fn hold(&mut self, network: Option<Permit>, user: Permit, transport: SignedInSession) {
+        self.permits.extend(network);
+        self.permits.push(user);
         self.transport = Some(transport);
     }
 
-    /// The session of a socket that was let in.
+    /// The state of a socket.
     ///
     /// # Errors
-    /// 401 for one that was not.
+    /// 401 for a socket whose handshake was refused.
     pub fn of(socket: &SocketRef) -> Result<Arc<Self>, Problem> {
         socket.extensions.get::<Arc<Self>>().ok_or_else(Problem::unauthenticated)
     }
 
-    /// Whose socket it is, as of now.
+    /// The caller behind the socket, with their current rights.
     ///
     /// # Errors
     /// 401 once the token has ended or the session was revoked.
@@ -124,18 +124,18 @@ impl Session {
         Caller::by_token(app, &text).await
     }
 
-    /// A place among the requests that are being worked on.
+    /// Begins to handle a message; the permit is held until it is handled.
     ///
     /// # Errors
-    /// 429 for a socket that asks too often, or for more than it waits for.
-    pub fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {
+    /// 429 for too many messages in a time, or too many without waiting for their acknowledgements.
+    pub fn begin_request(&self) -> Result<SemaphorePermit<'_>, Problem> {
         self.messages.draw()?;
         let too_many =
             |_| Problem::new(Code::TooManyRequests, "Wait for the acknowledgements before you send more requests.");
-        self.turns.try_acquire().map_err(too_many)
+        self.requests.try_acquire().map_err(too_many)
     }
 
-    /// Takes a new token of the same session; says who it is and for how many seconds.
+    /// Takes a new token of the same session, and returns its caller and its remaining life in seconds.
     ///
     /// # Errors
     /// 401 for a token that is not good, 403 for one of another session.
@@ -152,25 +152,24 @@ impl Session {
         Ok((caller, seconds))
     }
 
-    /// A driver is in a room from now on, because of what had happened before the event of this number.
+    /// Records that a driver has joined a room, with access checked before the event of number `as_of`.
     pub fn carries(&self, room: Room, driver: DriverId, as_of: i64) {
         self.carried_since().insert(room, (driver, as_of));
     }
 
-    /// Whether an event ends the reason for which this driver is in a room. An event that was known when they were let in
-    /// ends nothing.
-    pub fn is_ended_by(&self, event: &Told, room: Room) -> bool {
+    /// Whether an event ends the driver's access to a room. Events before the access check do not.
+    pub fn is_ended_by(&self, event: &BufferedEvent, room: Room) -> bool {
         let carried = self.carried_since().get(&room).copied();
         carried.is_none_or(|(driver, as_of)| event.seq >= as_of && event.ends_carriage_of(driver))
     }
 
-    /// The driver whose rooms it is in.
+    /// The driver, if the socket is in rooms as a driver.
     pub fn driver(&self) -> Option<DriverId> {
         self.carried_since().values().next().map(|(driver, _)| *driver)
     }
 
-    /// The driver is out of a room.
-    pub fn carries_no_more(&self, room: Room) {
+    /// Records that the driver has left a room.
+    pub fn stops_carrying(&self, room: Room) {
         self.carried_since().remove(&room);
     }
 
@@ -182,7 +181,7 @@ impl Session {
         self.token.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Warns the socket once; true when its time is over.
+    /// Warns the client once. Returns true when the socket has to be disconnected.
     fn warn_or_end(&self, socket: &SocketRef, life: TimeDelta, now: DateTime<Utc>) -> bool {
         let mut token = self.token();
         let left = token.ends - now;
@@ -194,81 +193,82 @@ impl Session {
     }
 }
 
-/// Strikes a room that the relay has taken a driver's socket out of, unless it came in again meanwhile.
+/// Removes a room that the relay has taken a driver's socket out of, unless the socket has joined it again.
 pub async fn forget_room(socket: SocketRef, room: Room) {
-    let Ok(session) = Session::of(&socket) else { return };
+    let Ok(session) = SocketSession::of(&socket) else { return };
     let mut rooms = session.rooms.lock().await;
     let Some(audience) = rooms.get(&room).copied() else { return };
-    let channel = Channel::of(room, audience).to_string();
+    let channel = RoomChannel::of(room, audience).to_string();
     if audience != Audience::Full && !socket.rooms().iter().any(|name| *name == channel) {
         rooms.remove(&room);
     }
 }
 
-/// Watches over every socket's token until it is time to stop.
-pub async fn watch(app: Arc<App>, io: SocketIo, exits: Exits) {
+/// Checks the tokens of all sockets until the server stops.
+pub async fn watch(app: Arc<App>, io: SocketIo, disconnection: Disconnection) {
     let life = TimeDelta::seconds(app.tokens.life_seconds());
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while exits.stop.run_until_cancelled(ticks.tick()).await.is_some() {
+    while disconnection.stop.run_until_cancelled(ticks.tick()).await.is_some() {
         let now = app.clock.now();
         for socket in io.sockets() {
-            if Session::of(&socket).is_ok_and(|session| session.warn_or_end(&socket, life, now)) {
-                exits.part(socket);
+            if SocketSession::of(&socket).is_ok_and(|session| session.warn_or_end(&socket, life, now)) {
+                disconnection.disconnect(socket);
             }
         }
     }
 }
 
-/// How sockets are sent away.
+/// Disconnects sockets, and closes their connections.
 #[derive(Clone)]
-pub struct Exits {
-    /// Where the farewells run.
+pub struct Disconnection {
+    /// Runs the tasks that disconnect sockets.
     pub tasks: TaskTracker,
-    /// Everything is closed anyway.
+    /// Cancelled when the server stops.
     pub stop: CancellationToken,
 }
 
-impl Exits {
-    /// Sends nothing more to a socket and disconnects it, behind what is already waiting for it.
-    pub fn part(&self, socket: SocketRef) {
-        if let Ok(session) = Session::of(&socket)
-            && session.parting.swap(true, Ordering::AcqRel)
+impl Disconnection {
+    /// Takes a socket out of all rooms and disconnects it after what is already in its send buffer.
+    pub fn disconnect(&self, socket: SocketRef) {
+        if let Ok(session) = SocketSession::of(&socket)
+            && session.disconnecting.swap(true, Ordering::AcqRel)
         {
             return;
         }
         socket.leave_all();
         let stop = self.stop.clone();
-        self.tasks.spawn(async move { stop.run_until_cancelled(say_goodbye(socket)).await });
+        self.tasks.spawn(async move { stop.run_until_cancelled(send_disconnect(socket)).await });
     }
 }
 
-impl Exits {
-    /// A socket has left, and its connection stays: closed too, unless another socket signs in over it in time.
-    pub fn close_transport_unless_signed_in(&self, socket: &SocketRef, patience: Duration) {
+impl Disconnection {
+    /// Closes the connection of a disconnected socket, unless another socket signs in over it in time.
+    pub fn close_transport_unless_signed_in(&self, socket: &SocketRef, backoff: Duration) {
         let transport = socket.req_parts().extensions.get::<Arc<EngineSession>>();
         if let Some(transport) = transport.filter(|transport| transport.wants_watch()) {
             let (stop, watched) = (self.stop.clone(), Arc::downgrade(transport));
-            self.tasks.spawn(stop.run_until_cancelled_owned(engine_sessions::watch(watched, patience)));
+            self.tasks.spawn(stop.run_until_cancelled_owned(engine_sessions::watch(watched, backoff)));
         }
     }
 }
 
-/// It has been sent away.
-pub fn is_parting(socket: &SocketRef) -> bool {
-    Session::of(socket).is_ok_and(|session| session.parting.load(Ordering::Acquire))
+/// Whether the socket is being disconnected by the server.
+pub fn is_disconnecting(socket: &SocketRef) -> bool {
+    SocketSession::of(socket).is_ok_and(|session| session.disconnecting.load(Ordering::Acquire))
 }
 
-/// A full buffer takes no goodbye either: tried until there is room for it, or the heartbeat must have ended it.
-async fn say_goodbye(socket: SocketRef) {
+/// Sends the disconnect packet. While the buffer is full it is tried again, until the heartbeat must have ended the
+/// connection.
+async fn send_disconnect(socket: SocketRef) {
     let since = Instant::now();
-    let mut rest = Duration::from_millis(10);
+    let mut wait = Duration::from_millis(10);
     while let Err(SocketError::InternalChannelFull) = socket.clone().disconnect() {
-        if since.elapsed() > PATIENCE * 2 {
+        if since.elapsed() > READ_TIMEOUT * 2 {
             tracing::debug!(socket = %socket.id, "a client does not read; its connection is left to the heartbeat");
             return;
         }
-        sleep(rest).await;
-        rest = (rest * 2).min(TICK);
+        sleep(wait).await;
+        wait = (wait * 2).min(TICK);
     }
 }

@@ -1,4 +1,4 @@
-//! What a client can ask for over its socket: to come in, to join a room, to leave it, to stay longer.
+//! The messages of a client over its socket: the handshake, `join`, `leave` and `auth:renew`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,78 +10,78 @@ use socketioxide::extract::{SocketRef, TryData};
 use socketioxide::handler::ConnectMiddleware;
 use socketioxide::socket::DisconnectReason;
 
-use super::admission::admit;
-use super::answer::Answer;
-use super::arrival::Post;
+use super::access::room_access;
+use super::acknowledgement::Acknowledgement;
+use super::connection_limits::ConnectionLimits;
 use super::engine_sessions::EngineSession;
-use super::places::Places;
-use super::room::{Audience, Channel, InvalidRoom, Room};
-use super::session::{Exits, Session};
+use super::join_request::RelayHandle;
+use super::room::{Audience, InvalidRoom, Room, RoomChannel};
+use super::session::{Disconnection, SocketSession};
 use crate::accounts::Caller;
 use crate::app::App;
 use crate::client::Client;
 use crate::problem::{Code, Problem};
 
-/// What every handler needs.
+/// What the handlers of messages share.
 #[derive(Clone)]
-pub struct Desk {
-    /// What the app shares.
+pub struct SocketContext {
+    /// The shared state of the application.
     pub app: Arc<App>,
-    /// The way to the relay.
-    pub post: Post,
-    /// The way out.
-    pub exits: Exits,
-    /// How many may be in.
-    pub places: Arc<Places>,
+    /// The relay, which lets sockets into rooms.
+    pub relay: RelayHandle,
+    /// Disconnects sockets whose session has ended.
+    pub disconnection: Disconnection,
+    /// The limits on open sockets.
+    pub limits: Arc<ConnectionLimits>,
 }
 
-/// The handshake's `auth`.
+/// The `auth` object of the handshake.
 #[derive(Deserialize)]
 pub struct Handshake {
     token: String,
 }
 
-/// `join`: a room, and the last event of it that the client has seen.
+/// The body of `join`: a room, and the number of the last event in it that the client has.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wish {
+struct JoinMessage {
     room: String,
     after: Option<i64>,
 }
 
-/// Payload of a `leave` message.
+/// The body of `leave`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Departure {
+struct LeaveMessage {
     room: String,
 }
 
-/// Payload of an `auth:renew` message.
+/// The body of `auth:renew`: a new token of the same session.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Renewal {
+struct RenewMessage {
     token: String,
 }
 
-/// In the room, with everything up to `seq`.
+/// The acknowledgement of `join`: the client has every event of the room up to `seq`.
 #[derive(Serialize)]
 pub struct Joined {
-    /// Always true: the room was joined.
+    /// Always true; false in a negative acknowledgement.
     pub ok: bool,
-    /// The room that was joined.
+    /// The name of the room.
     pub room: String,
-    /// Send it as `after` to come back.
+    /// The number to send as `after` when the client reconnects.
     pub seq: i64,
 }
 
-/// Out of the room.
+/// The acknowledgement of `leave`.
 #[derive(Serialize)]
 struct Left {
     ok: bool,
     room: String,
 }
 
-/// Renewed; rooms that are closed to the user meanwhile have been left.
+/// The acknowledgement of `auth:renew`. `left` are rooms that the user may not see any more; the socket has left them.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Renewed {
@@ -90,112 +90,125 @@ struct Renewed {
     left: Vec<String>,
 }
 
-/// Lets in whoever has a good token and not too many sockets, and listens to them from then on: before the client is
-/// told that it is in, so that it may ask at once.
-pub fn doorkeeper(desk: Desk) -> impl ConnectMiddleware<LocalAdapter, (SocketRef, TryData<Handshake>)> {
+/// Accepts a socket with a valid token, within the limits on open sockets, and registers the handlers of its messages
+/// before the client learns that it is connected, so that it may send messages at once.
+pub fn authenticate(context: SocketContext) -> impl ConnectMiddleware<LocalAdapter, (SocketRef, TryData<Handshake>)> {
     move |socket: SocketRef, TryData(handshake): TryData<Handshake>| {
-        let desk = desk.clone();
+        let context = context.clone();
         async move {
             let token = handshake.map_err(|_| "unauthorized")?.token;
-            socket.extensions.insert(desk.admit_socket(&socket, token).await?);
-            desk.listen(&socket);
+            socket.extensions.insert(context.open_session(&socket, token).await?);
+            context.listen(&socket);
             Ok::<(), &'static str>(())
         }
     }
 }
 
-impl Desk {
-    /// Opens a socket's session, within the bounds on how many there may be. A refusal is what the client hears in
-    /// `connect_error`.
-    async fn admit_socket(&self, socket: &SocketRef, token: String) -> Result<Arc<Session>, &'static str> {
+impl SocketContext {
+    /// Opens the session of a socket, within the limits on open sockets. The error is the message of `connect_error`.
+    async fn open_session(&self, socket: &SocketRef, token: String) -> Result<Arc<SocketSession>, &'static str> {
         let extensions = &socket.req_parts().extensions;
         let client = extensions.get::<Client>().copied();
         let transport = extensions.get::<Arc<EngineSession>>().ok_or("internal")?;
         transport.try_once().map_err(|problem| problem.code().word())?;
-        // First of all, so that nobody makes the database work with sockets beyond their number.
-        let network = self.places.of_network(client.ok_or("internal")?)?;
-        let mut session = Session::open(&self.app, token).await.map_err(|problem| match problem.code() {
+        // First, so that sockets beyond the limit cost no query.
+        let network = self.limits.of_network(client.ok_or("internal")?)?;
+        let mut session = SocketSession::open(&self.app, token).await.map_err(|problem| match problem.code() {
             Code::Unauthenticated => "unauthorized",
             code => code.word(),
         })?;
-        let user = self.places.of_user(session.user)?;
+        let user = self.limits.of_user(session.user)?;
         session.hold(network, user, transport.sign_in());
         Ok(Arc::new(session))
     }
 
     fn listen(self, socket: &SocketRef) {
-        let exits = self.exits.clone();
-        let patience = self.app.config.sockets.connect_timeout;
+        let disconnection = self.disconnection.clone();
+        let backoff = self.app.config.sockets.connect_timeout;
         socket.on_disconnect(async move |socket: SocketRef, reason: DisconnectReason| {
             if matches!(reason, DisconnectReason::ClientNSDisconnect | DisconnectReason::ServerNSDisconnect) {
-                exits.close_transport_unless_signed_in(&socket, patience);
+                disconnection.close_transport_unless_signed_in(&socket, backoff);
             }
         });
-        let desk = self.clone();
-        socket.on("join", move |socket: SocketRef, TryData(wish): TryData<Wish>, answer: Answer| async move {
-            if let Err(problem) = desk.join(&socket, wish, &answer).await {
-                answer.refuse(&problem);
-            }
-        });
-        let desk = self.clone();
-        socket.on("leave", move |socket: SocketRef, TryData(wish): TryData<Departure>, answer: Answer| async move {
-            match desk.leave(&socket, wish).await {
-                Ok(left) => answer.give(&left),
-                Err(problem) => answer.refuse(&problem),
-            }
-        });
-        socket.on("auth:renew", move |socket: SocketRef, TryData(wish): TryData<Renewal>, answer: Answer| async move {
-            match self.renew(&socket, wish).await {
-                Ok(renewed) => answer.give(&renewed),
-                Err(problem) => answer.refuse(&problem),
-            }
-        });
-        socket.on_fallback(async |socket: SocketRef, answer: Answer| {
-            if let Err(problem) = Session::of(&socket).and_then(|session| session.turn().map(drop)) {
-                return answer.refuse(&problem);
+        let context = self.clone();
+        socket.on(
+            "join",
+            move |socket: SocketRef, TryData(message): TryData<JoinMessage>, acknowledgement: Acknowledgement| async move {
+                if let Err(problem) = context.join(&socket, message, &acknowledgement).await {
+                    acknowledgement.refuse(&problem);
+                }
+            },
+        );
+        let context = self.clone();
+        socket.on(
+            "leave",
+            move |socket: SocketRef, TryData(message): TryData<LeaveMessage>, acknowledgement: Acknowledgement| async move {
+                match context.leave(&socket, message).await {
+                    Ok(left) => acknowledgement.give(&left),
+                    Err(problem) => acknowledgement.refuse(&problem),
+                }
+            },
+        );
+        socket.on(
+            "auth:renew",
+            move |socket: SocketRef, TryData(message): TryData<RenewMessage>, acknowledgement: Acknowledgement| async move {
+                match self.renew(&socket, message).await {
+                    Ok(renewed) => acknowledgement.give(&renewed),
+                    Err(problem) => acknowledgement.refuse(&problem),
+                }
+            },
+        );
+        socket.on_fallback(async |socket: SocketRef, acknowledgement: Acknowledgement| {
+            if let Err(problem) = SocketSession::of(&socket).and_then(|session| session.begin_request().map(drop)) {
+                return acknowledgement.refuse(&problem);
             }
             let detail = "Unknown event: send join, leave or auth:renew.";
-            answer.refuse(&Problem::new(Code::InvalidRequest, detail));
+            acknowledgement.refuse(&Problem::new(Code::InvalidRequest, detail));
         });
     }
 
-    async fn join(&self, socket: &SocketRef, wish: Result<Wish, ParserError>, answer: &Answer) -> Result<(), Problem> {
-        let session = Session::of(socket)?;
-        let _turn = session.turn()?;
-        let Wish { room, after } = wish.map_err(|error| unreadable(&error, "{room, after?}"))?;
-        let room = named(&room)?;
+    async fn join(
+        &self,
+        socket: &SocketRef,
+        message: Result<JoinMessage, ParserError>,
+        acknowledgement: &Acknowledgement,
+    ) -> Result<(), Problem> {
+        let session = SocketSession::of(socket)?;
+        let _permit = session.begin_request()?;
+        let JoinMessage { room, after } = message.map_err(|error| unreadable(&error, "{room, after?}"))?;
+        let room = parse_room(&room)?;
         let mut rooms = session.rooms.lock().await;
-        // Joining again starts anew: with `after`, what was missed comes again before what is new.
+        // Joining again starts again: with `after`, missed events are sent again before new ones.
         leave(socket, &mut rooms, room);
         if rooms.len() >= self.app.config.sockets.max_rooms {
             return Err(Problem::new(Code::TooManyRequests, "Leave a room before you join another one.")
                 .with("limit", self.app.config.sockets.max_rooms));
         }
-        if let Some(admitted) = self.bring_in(socket, room, after, answer).await? {
-            rooms.insert(room, admitted.audience);
+        if let Some(access) = self.join_room(socket, room, after, acknowledgement).await? {
+            rooms.insert(room, access.audience);
         }
         Ok(())
     }
 
-    async fn leave(&self, socket: &SocketRef, wish: Result<Departure, ParserError>) -> Result<Left, Problem> {
-        let session = Session::of(socket)?;
-        let _turn = session.turn()?;
-        let room = named(&wish.map_err(|error| unreadable(&error, "{room}"))?.room)?;
+    async fn leave(&self, socket: &SocketRef, message: Result<LeaveMessage, ParserError>) -> Result<Left, Problem> {
+        let session = SocketSession::of(socket)?;
+        let _permit = session.begin_request()?;
+        let room = parse_room(&message.map_err(|error| unreadable(&error, "{room}"))?.room)?;
         let mut rooms = session.rooms.lock().await;
         leave(socket, &mut rooms, room);
         Ok(Left { ok: true, room: room.to_string() })
     }
 
-    async fn renew(&self, socket: &SocketRef, wish: Result<Renewal, ParserError>) -> Result<Renewed, Problem> {
-        let session = Session::of(socket)?;
-        let _turn = session.turn()?;
-        let token = wish.map_err(|error| unreadable(&error, "{token}"))?.token;
+    async fn renew(&self, socket: &SocketRef, message: Result<RenewMessage, ParserError>) -> Result<Renewed, Problem> {
+        let session = SocketSession::of(socket)?;
+        let _permit = session.begin_request()?;
+        let token = message.map_err(|error| unreadable(&error, "{token}"))?.token;
         let (caller, expires_in) = session.renew(&self.app, token).await?;
         let left = self.leave_forbidden(socket, &caller, &mut *session.rooms.lock().await).await?;
         Ok(Renewed { ok: true, expires_in, left: left.iter().map(Room::to_string).collect() })
     }
 
-    /// Takes a socket out of the rooms that its user may not see any more; says which.
+    /// Takes a socket out of the rooms that its user may not see any more, and returns these rooms.
     pub async fn leave_forbidden(
         &self,
         socket: &SocketRef,
@@ -204,11 +217,11 @@ impl Desk {
     ) -> Result<Vec<Room>, Problem> {
         let mut left = Vec::new();
         for (&room, audience) in rooms.iter() {
-            match admit(&self.app, caller, room).await {
-                Ok(admitted) if admitted.audience == *audience => {}
-                // In another capacity they see less, or more: they join again.
+            match room_access(&self.app, caller, room).await {
+                Ok(access) if access.audience == *audience => {}
+                // The user's view of the room has changed; the client has to join again.
                 Ok(_) => left.push(room),
-                Err(problem) if is_for_good(problem.code()) => left.push(room),
+                Err(problem) if is_refusal(problem.code()) => left.push(room),
                 Err(problem) => return Err(problem),
             }
         }
@@ -222,26 +235,26 @@ impl Desk {
 /// Takes a socket out of a room, if it is there.
 fn leave(socket: &SocketRef, rooms: &mut HashMap<Room, Audience>, room: Room) {
     if let Some(audience) = rooms.remove(&room) {
-        socket.leave(Channel::of(room, audience).to_string());
-        if let Ok(session) = Session::of(socket) {
-            session.carries_no_more(room);
+        socket.leave(RoomChannel::of(room, audience).to_string());
+        if let Ok(session) = SocketSession::of(socket) {
+            session.stops_carrying(room);
         }
     }
 }
 
-/// A refusal by permission, as against a fault that may pass.
-const fn is_for_good(code: Code) -> bool {
+/// Whether an error is a refusal, and not a temporary failure.
+const fn is_refusal(code: Code) -> bool {
     matches!(code, Code::NotFound | Code::Forbidden | Code::SecondFactorRequired)
 }
 
-/// What cannot be the id of anything is answered as what is not there.
-fn named(text: &str) -> Result<Room, Problem> {
+/// Parses a room. An id that cannot exist is answered as one that does not.
+fn parse_room(text: &str) -> Result<Room, Problem> {
     text.parse().map_err(|error| match error {
         InvalidRoom::Kind => Problem::invalid_field("/room", error.to_string()),
         InvalidRoom::Id(_) => Problem::not_found(),
     })
 }
 
-fn unreadable(_: &ParserError, wanted: &str) -> Problem {
-    Problem::new(Code::InvalidRequest, format!("Send exactly one object of the form {wanted}."))
+fn unreadable(_: &ParserError, form: &str) -> Problem {
+    Problem::new(Code::InvalidRequest, format!("Send exactly one object of the form {form}."))
 }

@@ -1,7 +1,7 @@
-//! Every statement of the relay and of replay on the event log.
+//! Statements on the event log, for the relay and for replay.
 //!
-//! The horizon is asked for first and the events afterwards, each by its own statement: what lies below the horizon was
-//! committed before the second statement began, so it sees all of it.
+//! The horizon is read first and the events afterwards, each by its own statement: events below the horizon were
+//! committed before the second statement began, so that it sees all of them.
 
 use std::collections::HashSet;
 
@@ -13,21 +13,21 @@ use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId, UserId};
 use crate::problem::Problem;
 use crate::uow::Tx;
 
-/// Most events one statement brings; as in the statements.
+/// The most events of one page; the same as in the statements.
 pub const PAGE: usize = 200;
 
-/// How far the log is final, and what is in it.
-pub struct Log {
+/// The state of the log.
+pub struct LogState {
     /// Every event numbered below this is final.
     pub horizon: i64,
-    /// The highest number there is, final or not.
+    /// The highest number in the log, final or not; `None`: the log is empty.
     pub newest: Option<i64>,
 }
 
-/// How far the log is final at this moment.
-pub async fn log(tx: &mut Tx) -> Result<Log, Problem> {
+/// Reads the state of the log.
+pub async fn log(tx: &mut Tx) -> Result<LogState, Problem> {
     let log = sqlx::query_as!(
-        Log,
+        LogState,
         r#"select event_horizon() as "horizon!", (select seq from events order by seq desc limit 1) as newest"#
     )
     .fetch_one(tx.connection())
@@ -35,7 +35,7 @@ pub async fn log(tx: &mut Tx) -> Result<Log, Problem> {
     Ok(log)
 }
 
-/// Events in order; the condition ends each statement.
+/// Events in order; `$which` is the condition.
 macro_rules! events {
     ($tx:expr, $condition:literal, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
@@ -57,7 +57,8 @@ pub async fn between(tx: &mut Tx, after: i64, below: i64) -> Result<Vec<Recorded
     events!(tx, "seq > $1 and seq < $2", after, below)
 }
 
-/// A room's events after one number, up to another. `restaurant` is whose they are, where the room belongs to one.
+/// The events of a room after one number, up to another. `restaurant` is the restaurant of the room, if it belongs to
+/// one.
 pub async fn of_room(
     tx: &mut Tx,
     restaurant: Option<RestaurantId>,
@@ -119,7 +120,7 @@ async fn of_delivery(
     )
 }
 
-/// What happened to a driver's deliveries while they were in this driver's hands, and what took one out of them.
+/// The events of a driver's deliveries while the driver carried them, and those that ended that.
 async fn of_driver(tx: &mut Tx, driver: DriverId, after: i64, up_to: i64) -> Result<Vec<Recorded>, Problem> {
     events!(
         tx,
@@ -153,8 +154,8 @@ async fn of_customer(tx: &mut Tx, user: UserId, after: i64, up_to: i64) -> Resul
     events!(tx, "customer_id = $1 and seq > $2 and seq <= $3", user as UserId, after, up_to)
 }
 
-/// Tells the listeners of a channel, on the connection that listens itself.
-pub async fn notify(line: &mut PgListener, channel: &str, words: &str) -> Result<(), sqlx::Error> {
-    sqlx::query!("select pg_notify($1, $2)", channel, words).execute(line).await?;
+/// Notifies the listeners of a channel, on a connection that listens itself.
+pub async fn notify(connection: &mut PgListener, channel: &str, payload: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("select pg_notify($1, $2)", channel, payload).execute(connection).await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Acknowledgements: what a client hears back, even when its buffer is full at the moment.
+//! Acknowledgements: responses to messages of a client. They can be sent again when the buffer is full.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use socketioxide::{SendError, SocketError};
 
 use crate::problem::{Problem, ProblemBody};
 
-/// The way back to whoever sent a message. Unlike the library's own sender it can be tried again.
+/// Sends the acknowledgement of one message. Unlike the library's own sender it can be used again after a failure.
 #[derive(Clone)]
-pub struct Answer {
+pub struct Acknowledgement {
     socket: Arc<Socket<LocalAdapter>>,
     number: Option<i64>,
 }
 
-impl FromMessageParts<LocalAdapter> for Answer {
+impl FromMessageParts<LocalAdapter> for Acknowledgement {
     type Error = Infallible;
 
     fn from_message_parts(
@@ -33,51 +33,51 @@ impl FromMessageParts<LocalAdapter> for Answer {
 
 /// Why something could not be sent to a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unsent {
-    /// Too much is waiting for it already.
-    Full,
-    /// It is not there any more.
-    Gone,
+pub enum SendFailure {
+    /// The socket's send buffer is full.
+    BufferFull,
+    /// The socket is closed.
+    Disconnected,
 }
 
-impl From<SendError> for Unsent {
+impl From<SendError> for SendFailure {
     fn from(error: SendError) -> Self {
         match error {
-            SendError::Socket(SocketError::InternalChannelFull) => Self::Full,
-            SendError::Socket(SocketError::Closed) => Self::Gone,
+            SendError::Socket(SocketError::InternalChannelFull) => Self::BufferFull,
+            SendError::Socket(SocketError::Closed) => Self::Disconnected,
             SendError::Serialize(error) => {
                 tracing::error!(%error, "an event could not be serialised for a socket");
-                Self::Gone
+                Self::Disconnected
             }
         }
     }
 }
 
-/// What a refusal looks like.
+/// The body of a negative acknowledgement.
 #[derive(Serialize)]
-struct Refused {
+struct NegativeAcknowledgement {
     ok: bool,
     error: ProblemBody,
 }
 
-impl Answer {
-    /// Sends it, if the client asked for an answer.
+impl Acknowledgement {
+    /// Sends the acknowledgement, if the client asked for one.
     ///
     /// # Errors
-    /// When the buffer is full, or nobody is there.
-    pub fn send(&self, body: &impl Serialize) -> Result<(), Unsent> {
+    /// When the buffer is full, or the socket is closed.
+    pub fn send(&self, body: &impl Serialize) -> Result<(), SendFailure> {
         let mut nothing = Value::Str("".into(), None);
         let Ok(sender) = AckSender::from_message_parts(&self.socket, &mut nothing, &self.number);
-        sender.send(body).map_err(Unsent::from)
+        sender.send(body).map_err(SendFailure::from)
     }
 
-    /// Answers something that can be asked again.
+    /// Sends the acknowledgement of a message that can be repeated; a failure is ignored.
     pub fn give(&self, body: &impl Serialize) {
         let _ = self.send(body);
     }
 
-    /// Refuses. Whoever asks faster than they read loses the answer; they cannot have waited for it.
+    /// Sends a problem. A failure is ignored: a client whose buffer is full has not waited for its acknowledgements.
     pub fn refuse(&self, problem: &Problem) {
-        let _ = self.send(&Refused { ok: false, error: problem.body(None) });
+        let _ = self.send(&NegativeAcknowledgement { ok: false, error: problem.body(None) });
     }
 }
