@@ -70,6 +70,7 @@ fn of_api(wanted: &str) -> Option<&'static str> {
         "a boolean" => "true or false",
         "unit" | "unit value" => "null",
         "any valid JSON value" => "a value",
+        "a number or a list" => "a number or a list",
         _ if range_of(wanted).is_some() => "a whole number",
         _ if wanted.starts_with("a sequence") || wanted.starts_with("an array") || wanted.starts_with("a tuple") => {
             "a list"

@@ -14,14 +14,64 @@ const LONGEST_TAG: usize = 35;
 /// Most languages of a header that are looked at.
 const MOST_WANTED: usize = 20;
 
-/// A tag as it is kept, in small letters: `PT_br` is `pt-br`, `iw` is `he`. `None`: it is no language.
+/// Tags of RFC 3066 that do not follow the grammar of BCP 47, with what they mean (`irregular` of RFC 5646, section 2.1, by
+/// its registry and UTS 35, annex C). The list is closed; `i-default`, `i-enochian` and `i-mingo` name nothing that a menu
+/// is written in. Regular ones such as `zh-min-nan` or `art-lojban` are read by the grammar.
+const IRREGULAR: [(&str, &str); 14] = [
+    ("en-gb-oed", "en-gb-oxendict"),
+    ("i-ami", "ami"),
+    ("i-bnn", "bnn"),
+    ("i-hak", "hak"),
+    ("i-klingon", "tlh"),
+    ("i-lux", "lb"),
+    ("i-navajo", "nv"),
+    ("i-pwn", "pwn"),
+    ("i-tao", "tao"),
+    ("i-tay", "tay"),
+    ("i-tsu", "tsu"),
+    ("sgn-be-fr", "sfb"),
+    ("sgn-be-nl", "vgt"),
+    ("sgn-ch-de", "sgg"),
+];
+
+/// Of RFC 3066 too, and within the grammar of BCP 47, which however takes them for extended language subtags.
+const REGULAR: [(&str, &str); 3] = [("no-bok", "nb"), ("no-nyn", "nn"), ("zh-min", "nan")];
+
+/// The languages to which extended language subtags are registered (RFC 5646, section 2.2.2).
+const WITH_EXTENDED: [&str; 8] = ["ar", "kok", "lv", "ms", "sgn", "sw", "uz", "zh"];
+/// Most extended language subtags of a tag.
+const MOST_EXTENDED: usize = 3;
+
+/// A tag by the grammar that Unicode reads (UTS 35): without extended language subtags, of which the last is the language
+/// (`zh-cmn-Hant` is `cmn-Hant`; RFC 5646, section 4.5), and without extensions, which say nothing of the text.
+fn without_extended(tag: &str) -> String {
+    let tag = tag.replace('_', "-").to_ascii_lowercase();
+    let mut preferred = IRREGULAR.iter().chain(&REGULAR);
+    if let Some((_, modern)) = preferred.find(|(old, _)| *old == tag) {
+        return (*modern).to_owned();
+    }
+    let mut subtags: Vec<_> = tag.split('-').collect();
+    // An extension or a private part begins with a single letter or digit.
+    if let Some(place) = subtags.iter().position(|subtag| subtag.len() == 1) {
+        subtags.truncate(place);
+    }
+    let is_extended = |subtag: &&&str| subtag.len() == 3 && subtag.bytes().all(|letter| letter.is_ascii_lowercase());
+    if subtags.first().is_some_and(|language| WITH_EXTENDED.contains(language)) {
+        let extended = subtags.iter().skip(1).take(MOST_EXTENDED).take_while(is_extended).count();
+        subtags.drain(..extended);
+    }
+    subtags.join("-")
+}
+
+/// A tag as it is kept, in small letters and in its canonical form: `PT_br` is `pt-br`, `iw` is `he`, `zh-cmn-Hant` is
+/// `zh-hant`. `None`: it is no language.
 pub fn canonical(tag: &str) -> Option<String> {
-    let tag = tag.trim();
-    let primary = tag.split(['-', '_']).next().unwrap_or_default();
+    let tag = without_extended(tag.trim());
+    let primary = tag.split('-').next().unwrap_or_default();
     if tag.len() > LONGEST_TAG || !(2..=3).contains(&primary.len()) {
         return None;
     }
-    let mut locale = Locale::from(LanguageIdentifier::from_str(&tag.replace('_', "-")).ok()?);
+    let mut locale = Locale::from(LanguageIdentifier::from_str(&tag).ok()?);
     LocaleCanonicalizer::new_extended().canonicalize(&mut locale);
     let is_known = !locale.id.language.is_unknown();
     is_known.then(|| locale.id.to_string().to_ascii_lowercase())
@@ -34,7 +84,11 @@ pub fn asked_for(header: &str) -> Vec<String> {
         .take(MOST_WANTED)
         .filter_map(|entry| {
             let (tag, weight) = entry.split_once(';').unwrap_or((entry, ""));
-            let weight = weight.trim().strip_prefix("q=").map_or(Some(1.0), |q| q.trim().parse().ok())?;
+            let weight = weight.trim();
+            let weight = weight
+                .strip_prefix("q=")
+                .or_else(|| weight.strip_prefix("Q="))
+                .map_or(Some(1.0), |q| q.trim().parse().ok())?;
             (weight > 0.0).then_some(())?;
             Some((weight, canonical(tag)?))
         })

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use serde::de::{Error as _, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use sqlx::types::Json as Document;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::geometry::{Point, Polygon};
+use super::geojson::{Geometry, Misshapen, ZoneGeometry};
 use super::opening::{changed, lock_at_version};
 use super::sql;
 use super::sql::zones::{self, Drawn, StoredZone};
@@ -43,8 +42,9 @@ enum FeatureType {
     Feature,
 }
 
-/// Delivery zones as a GeoJSON `FeatureCollection` (RFC 7946); the first feature that has the door decides. Members that
-/// GeoJSON allows and that mean nothing here, such as `bbox`, `id` or `name`, are ignored.
+/// Delivery zones as a GeoJSON `FeatureCollection` (RFC 7946); the first feature that has the door decides. Members and
+/// properties that GeoJSON allows and that mean nothing here, such as `bbox`, `id`, `stroke` or `fill`, are ignored and
+/// not kept.
 #[derive(Serialize, Deserialize, ToSchema)]
 struct Zones {
     #[serde(rename = "type")]
@@ -62,96 +62,15 @@ struct ZoneFeature {
     #[serde(rename = "type")]
     #[schema(inline)]
     kind: FeatureType,
-    geometry: ZoneGeometry,
+    /// Absent or null, which GeoJSON allows, is no zone.
+    #[schema(value_type = ZoneGeometry, required)]
+    geometry: Option<Geometry>,
     properties: ZoneProperties,
 }
 
-/// A polygon with its holes, several polygons, or the centre of a circle whose `radiusMetres` is in the properties.
+/// The terms of a delivery zone. Other properties, which programs that draw zones add, are ignored.
 #[derive(Serialize, Deserialize, ToSchema)]
-#[serde(tag = "type", content = "coordinates")]
-enum ZoneGeometry {
-    /// Rings of [longitude, latitude], the outer one first, each closed by its first point. A height is ignored.
-    #[schema(value_type = Vec<Vec<Vec<f64>>>)]
-    Polygon(Vec<Vec<Position>>),
-    /// Polygons, each with its rings.
-    #[schema(value_type = Vec<Vec<Vec<Vec<f64>>>>)]
-    MultiPolygon(Vec<Vec<Vec<Position>>>),
-    /// [longitude, latitude]. A height is ignored.
-    #[schema(value_type = Vec<f64>)]
-    Point(Position),
-}
-
-/// Farther away from its restaurant than any delivery, in metres; and about as near as a zone begins.
-const FAR: f64 = 500_000.0;
-const NEAR: f64 = 100_000.0;
-
-impl ZoneGeometry {
-    fn first(&self) -> Option<Position> {
-        match self {
-            Self::Polygon(rings) => rings.first()?.first().copied(),
-            Self::MultiPolygon(polygons) => polygons.first()?.first()?.first().copied(),
-            Self::Point(position) => Some(*position),
-        }
-    }
-
-    /// Whether it is far away from the restaurant, and would be around it with longitude and latitude exchanged: the most
-    /// frequent mistake with GeoJSON.
-    fn is_exchanged(&self, restaurant: Place) -> bool {
-        let metres = |lat, lng| Place::new(lat, lng).ok().map(|place| restaurant.metres_to(place));
-        self.first().is_some_and(|Position([lng, lat])| {
-            metres(lat, lng).is_some_and(|as_written| as_written > FAR)
-                && metres(lng, lat).is_some_and(|exchanged| exchanged < NEAR)
-        })
-    }
-}
-
-/// Longitude and latitude. Whatever follows them, which RFC 7946 allows, is not kept.
-#[derive(Clone, Copy, Serialize)]
-#[serde(transparent)]
-struct Position([f64; 2]);
-
-impl<'de> Deserialize<'de> for Position {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Numbers;
-
-        impl<'de> Visitor<'de> for Numbers {
-            type Value = Position;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a sequence")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<Position, A::Error> {
-                let missing = || A::Error::custom("must be [longitude, latitude]");
-                let lng = numbers.next_element()?.ok_or_else(missing)?;
-                let lat = numbers.next_element()?.ok_or_else(missing)?;
-                while numbers.next_element::<f64>()?.is_some() {}
-                Ok(Position([lng, lat]))
-            }
-        }
-
-        deserializer.deserialize_seq(Numbers)
-    }
-}
-
-fn pairs(rings: &[Vec<Position>]) -> Vec<Vec<[f64; 2]>> {
-    rings.iter().map(|ring| ring.iter().map(|position| position.0).collect()).collect()
-}
-
-/// What is wrong with the rings of a polygon, and where: `place` is that of the polygon among the coordinates.
-fn misdrawn(place: &str, rings: &[Vec<Position>]) -> Option<(String, String)> {
-    let wrong = Polygon::read(&pairs(rings)).err()?;
-    let point = wrong.point.map_or_else(String::new, |point| format!("/{point}"));
-    Some((format!("/geometry/coordinates{place}/{}{point}", wrong.ring), wrong.message))
-}
-
-fn positions(rings: Vec<Vec<[f64; 2]>>) -> Vec<Vec<Position>> {
-    rings.into_iter().map(|ring| ring.into_iter().map(Position).collect()).collect()
-}
-
-/// The terms of a delivery zone.
-#[derive(Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 struct ZoneProperties {
     /// The name of the zone.
     #[schema(inline)]
@@ -184,17 +103,15 @@ struct ZoneFee {
 impl ZoneFeature {
     fn from_stored(zone: StoredZone, currency: Currency) -> Result<Self, Problem> {
         let (geometry, radius_metres) = match zone.shape.0 {
-            Drawn::Polygon { rings } => (ZoneGeometry::Polygon(positions(rings)), None),
-            Drawn::Polygons { polygons } => {
-                (ZoneGeometry::MultiPolygon(polygons.into_iter().map(positions).collect()), None)
-            }
-            Drawn::Circle { centre, radius } => (ZoneGeometry::Point(Position(centre)), Some(radius)),
+            Drawn::Polygon { rings } => (ZoneGeometry::Polygon(rings), None),
+            Drawn::Polygons { polygons } => (ZoneGeometry::MultiPolygon(polygons), None),
+            Drawn::Circle { centre, radius } => (ZoneGeometry::Point(centre), Some(radius)),
         };
         let of = |amount: Amount| amount.of(currency);
         let some = |amount: Amount| (amount != Amount::ZERO).then(|| of(amount));
         Ok(Self {
             kind: FeatureType::Feature,
-            geometry,
+            geometry: Some(Geometry(Ok(geometry))),
             properties: ZoneProperties {
                 name: SingleLine::try_from(zone.name).map_err(|error| Problem::internal(&error))?,
                 radius_metres,
@@ -209,6 +126,13 @@ impl ZoneFeature {
         })
     }
 
+    fn drawn(&self) -> Result<&ZoneGeometry, Misshapen> {
+        match &self.geometry {
+            Some(Geometry(geometry)) => geometry.as_ref().map_err(Clone::clone),
+            None => Err(Misshapen::absent()),
+        }
+    }
+
     /// What is wrong with it, named by where it stands in the body.
     fn faults(&self, index: usize, currency: Currency) -> Vec<FieldError> {
         let mut faults = Vec::new();
@@ -216,30 +140,17 @@ impl ZoneFeature {
             faults.push(FieldError::invalid(format!("/features/{index}{place}"), message));
         };
         let ZoneProperties { radius_metres, fee, minimum_order, lead_minutes, .. } = &self.properties;
-        match (&self.geometry, radius_metres) {
-            (ZoneGeometry::Polygon(_) | ZoneGeometry::MultiPolygon(_), Some(_)) => {
-                fault("/properties/radiusMetres", "has no place beside a polygon".into());
-            }
-            (ZoneGeometry::Polygon(rings), None) => {
-                if let Some((place, message)) = misdrawn("", rings) {
-                    fault(&place, message);
+        match self.drawn() {
+            Err(Misshapen { place, message }) => fault(&format!("/geometry{place}"), message),
+            Ok(geometry) => {
+                for Misshapen { place, message } in geometry.faults() {
+                    fault(&format!("/geometry{place}"), message);
                 }
-            }
-            (ZoneGeometry::MultiPolygon(polygons), None) if polygons.is_empty() => {
-                fault("/geometry/coordinates", "must have a polygon".into());
-            }
-            (ZoneGeometry::MultiPolygon(polygons), None) => {
-                for (place, rings) in polygons.iter().enumerate() {
-                    if let Some((place, message)) = misdrawn(&format!("/{place}"), rings) {
-                        fault(&place, message);
-                    }
+                let is_centre = matches!(geometry, ZoneGeometry::Point(_));
+                if !is_centre && radius_metres.is_some() {
+                    fault("/properties/radiusMetres", "has no place beside a polygon".into());
                 }
-            }
-            (ZoneGeometry::Point(Position([lng, lat])), radius) => {
-                if Point::from_degrees(*lng, *lat).is_none() {
-                    fault("/geometry/coordinates", "must be [longitude, latitude] on the map".into());
-                }
-                if !radius.is_some_and(|radius| (1.0..=100_000.0).contains(&radius)) {
+                if is_centre && !radius_metres.is_some_and(|radius| (1.0..=100_000.0).contains(&radius)) {
                     fault("/properties/radiusMetres", "must be between 1 and 100000 metres around a point".into());
                 }
             }
@@ -261,19 +172,15 @@ impl ZoneFeature {
         faults
     }
 
-    fn into_stored(self) -> StoredZone {
+    fn into_stored(self) -> Result<StoredZone, Misshapen> {
         let ZoneProperties { name, radius_metres, fee, minimum_order, lead_minutes } = self.properties;
-        let shape = match self.geometry {
-            ZoneGeometry::Polygon(rings) => Drawn::Polygon { rings: pairs(&rings) },
-            ZoneGeometry::MultiPolygon(polygons) => {
-                Drawn::Polygons { polygons: polygons.iter().map(|rings| pairs(rings)).collect() }
-            }
-            ZoneGeometry::Point(Position(centre)) => {
-                Drawn::Circle { centre, radius: radius_metres.unwrap_or_default() }
-            }
+        let shape = match self.geometry.ok_or_else(Misshapen::absent)?.0? {
+            ZoneGeometry::Polygon(rings) => Drawn::Polygon { rings },
+            ZoneGeometry::MultiPolygon(polygons) => Drawn::Polygons { polygons },
+            ZoneGeometry::Point(centre) => Drawn::Circle { centre, radius: radius_metres.unwrap_or_default() },
         };
         let amount = |money: Money| money.amount;
-        StoredZone {
+        Ok(StoredZone {
             name: name.into_string(),
             shape: Document(shape),
             fee_base: fee.base.amount,
@@ -281,7 +188,7 @@ impl ZoneFeature {
             free_above: fee.free_above.map(amount),
             minimum_order: minimum_order.map(amount),
             lead_minutes,
-        }
+        })
     }
 }
 
@@ -291,11 +198,7 @@ const MOST_POINTS: usize = 5_000;
 
 impl Zones {
     fn check(&self, currency: Currency, restaurant: Place) -> Result<(), Problem> {
-        let points = |feature: &ZoneFeature| match &feature.geometry {
-            ZoneGeometry::Polygon(rings) => rings.iter().map(Vec::len).sum(),
-            ZoneGeometry::MultiPolygon(polygons) => polygons.iter().flatten().map(|ring| ring.len().max(1)).sum(),
-            ZoneGeometry::Point(_) => 1,
-        };
+        let points = |feature: &ZoneFeature| feature.drawn().map_or(0, ZoneGeometry::points);
         if self.features.len() > MOST_ZONES || self.features.iter().map(points).sum::<usize>() > MOST_POINTS {
             let message = format!("must be at most {MOST_ZONES} zones of {MOST_POINTS} points together");
             return Err(Problem::invalid_field("/features", message));
@@ -303,7 +206,7 @@ impl Zones {
         let features = self.features.iter().enumerate();
         let faults = features.flat_map(|(index, feature)| {
             let mut faults = feature.faults(index, currency);
-            if faults.is_empty() && feature.geometry.is_exchanged(restaurant) {
+            if faults.is_empty() && feature.drawn().is_ok_and(|geometry| geometry.is_exchanged(restaurant)) {
                 let pointer = format!("/features/{index}/geometry/coordinates");
                 let message = "is far away from the restaurant; with longitude and latitude exchanged it would be around it. \
                     GeoJSON has [longitude, latitude]";
@@ -313,6 +216,14 @@ impl Zones {
         });
         let faults: Vec<_> = faults.collect();
         if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
+    }
+
+    fn into_stored(self) -> Result<Vec<StoredZone>, Problem> {
+        let misshapen = |index: usize, Misshapen { place, message }: Misshapen| {
+            Problem::invalid_field(format!("/features/{index}/geometry{place}"), message)
+        };
+        let zones = self.features.into_iter().enumerate();
+        zones.map(|(index, zone)| zone.into_stored().map_err(|fault| misshapen(index, fault))).collect()
     }
 }
 
@@ -363,7 +274,7 @@ async fn put_zones(
     // Each edge is held against each other one.
     let work = move || {
         new.check(currency, place)?;
-        Ok::<_, Problem>(new.features.into_iter().map(ZoneFeature::into_stored).collect::<Vec<_>>())
+        new.into_stored()
     };
     let stored = app.heavy.run(scope.into(), work).await??;
     app.db

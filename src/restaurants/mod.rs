@@ -21,6 +21,7 @@ pub mod area;
 pub mod contact;
 pub mod event;
 pub mod fulfilments;
+mod geojson;
 pub mod geometry;
 pub mod hours;
 pub mod http;

@@ -37,6 +37,8 @@ async fn odd_geojson_is_taken_where_the_standard_allows_it_and_refused_by_name()
         polygons(fiji),
         with(json!({ "type": "Polygon", "coordinates": [ring], "bbox": null, "crs": null, "title": { "any": [1] } })),
         with(json!({ "coordinates": [ring], "type": "Polygon" })),
+        with(json!({ "coordinates": [[ring], [far]], "bbox": [11.3, 44.4, 12.4, 44.6], "type": "MultiPolygon" })),
+        polygon(json!([ring.as_array().unwrap().iter().map(|p| json!([p[0], p[1], 0, 7.5])).collect::<Vec<_>>()])),
     ] {
         puts_zones(&luigi, &taken).await;
     }
@@ -58,23 +60,32 @@ async fn odd_geojson_is_taken_where_the_standard_allows_it_and_refused_by_name()
         (point(2, json!([11.33, 44.485])), first),
         (polygon(json!([[ring[0], ring[2], ring[1], ring[3], ring[0]]])), first),
         // Empty coordinates, in each depth.
-        (polygon(json!([])), first),
-        (polygon(json!([[]])), first),
-        (polygon(json!([ring, []])), first),
-        (polygons(json!([])), first),
-        (polygons(json!([[]])), first),
-        (polygons(json!([[ring], []])), first),
+        (polygon(json!([])), "/features/0/geometry/coordinates"),
+        (polygon(json!([[]])), "/features/0/geometry/coordinates/0"),
+        (polygon(json!([ring, []])), "/features/0/geometry/coordinates/1"),
+        (polygons(json!([])), "/features/0/geometry/coordinates"),
+        (polygons(json!([[]])), "/features/0/geometry/coordinates/0"),
+        (polygons(json!([[ring], []])), "/features/0/geometry/coordinates/1"),
+        (polygons(json!([[ring], [ring, []]])), "/features/0/geometry/coordinates/1/1"),
+        (with(json!({ "type": "Point", "coordinates": [] })), "/features/0/geometry/coordinates"),
+        // The depth of another type, in either order of the members.
+        (polygon(json!([[ring]])), "/features/0/geometry/coordinates/0/0"),
+        (polygons(json!([ring])), "/features/0/geometry/coordinates/0/0/0"),
+        (polygon(json!([11.33, 44.485])), "/features/0/geometry/coordinates/0"),
+        (with(json!({ "coordinates": ring, "type": "Point" })), "/features/0/geometry/coordinates"),
+        (with(json!({ "coordinates": 7, "type": "Polygon" })), "/features/0/geometry/coordinates"),
         // A hole outside, a hole that touches, one polygon of several that is wrong.
         (polygon(json!([ring, far])), first),
         (polygon(json!([ring, ring])), first),
         (polygons(json!([[ring], [[far[0], far[1], far[2]]]])), "/features/0/geometry/coordinates/1/0"),
         // Texts, nulls, objects and single numbers in place of positions.
-        (point(1, json!(["11.355", "44.485"])), first),
-        (point(1, json!([null, 44.485])), first),
-        (point(1, json!({ "lng": 11.355, "lat": 44.485 })), first),
-        (point(1, json!("11.355,44.485")), first),
-        (point(1, json!([11.355])), first),
-        (point(1, json!([])), first),
+        (point(1, json!(["11.355", "44.485"])), "/features/0/geometry/coordinates/0/1/0"),
+        (point(1, json!([null, 44.485])), "/features/0/geometry/coordinates/0/1/0"),
+        (point(1, json!({ "lng": 11.355, "lat": 44.485 })), "/features/0/geometry/coordinates/0/1"),
+        (point(1, json!("11.355,44.485")), "/features/0/geometry/coordinates/0/1"),
+        (point(1, json!([11.355])), "/features/0/geometry/coordinates/0/1"),
+        (point(1, json!([])), "/features/0/geometry/coordinates/0/1"),
+        (point(1, json!([11.355, 44.485, [3]])), "/features/0/geometry/coordinates/0/1"),
         // Beyond the world; latitude and longitude swapped, where that can be seen.
         (point(1, json!([181.0, 44.485])), "/features/0/geometry/coordinates/0/1"),
         (point(1, json!([11.355, 90.1])), "/features/0/geometry/coordinates/0/1"),
@@ -86,12 +97,15 @@ async fn odd_geojson_is_taken_where_the_standard_allows_it_and_refused_by_name()
         (polygon(json!([[[179.9, 1.0], [-179.9, 1.0], [-179.9, 2.0], [179.9, 1.0]]])), first),
         // Other geometries, none, and other objects of GeoJSON.
         (with(Value::Null), first),
+        (only(json!([{ "type": "Feature", "properties": feature["properties"] }])), first),
+        (with(json!({ "type": null, "coordinates": [] })), "/features/0/geometry/type"),
+        (with(json!({ "type": "Polygon", "coordinates": null })), "/features/0/geometry/coordinates"),
         (with(json!({ "type": "LineString", "coordinates": lines })), first),
         (with(json!({ "type": "MultiPoint", "coordinates": lines })), first),
         (with(json!({ "type": "GeometryCollection", "geometries": [] })), first),
         (with(json!({ "type": "polygon", "coordinates": [ring] })), first),
-        (with(json!({ "type": "Polygon" })), first),
-        (with(json!({ "coordinates": [ring] })), first),
+        (with(json!({ "type": "Polygon" })), "/features/0/geometry/coordinates"),
+        (with(json!({ "coordinates": [ring] })), "/features/0/geometry/type"),
         (with(json!([])), first),
         (feature.clone(), ""),
         (json!({ "type": "Polygon", "coordinates": [ring] }), ""),
@@ -110,5 +124,30 @@ async fn odd_geojson_is_taken_where_the_standard_allows_it_and_refused_by_name()
         assert!(told.starts_with(pointer), "{refused} told at {told}: {refusal}");
         let message = refusal["errors"][0]["message"].as_str().unwrap();
         assert!(!message.is_empty() && !message.contains("variant") && !message.contains("struct"), "{refusal}");
+    }
+}
+
+/// What geojson.io, QGIS, Overpass and converters of Google's KML write beside the terms of a zone is ignored, not kept, and
+/// does not hide what is missing.
+#[tokio::test]
+async fn properties_of_programs_that_draw_zones_are_ignored() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let plain = puts_zones(&luigi, &bologna()).await;
+    for properties in [
+        json!({ "stroke": "#ff2600", "stroke-width": 2, "stroke-opacity": 1, "fill": "#ff2600", "fill-opacity": 0.5 }),
+        json!({ "marker-color": "#7e7e7e", "marker-size": "medium", "marker-symbol": "", "title": null }),
+        json!({ "fid": 7, "layer": null, "area_m2": 12.5, "begin": "2026-01-01T00:00:00", "visibility": -1 }),
+        json!({ "@id": "relation/43172", "boundary": "administrative", "name:it": "Bologna", "@geometry": [[[]]] }),
+        json!({ "styleUrl": "#poly-0288D1", "styleHash": "6d08", "description": "a\r\nb\u{200b}", "icon": {} }),
+    ] {
+        let mut zones = bologna();
+        let of_zone = zones["features"][0]["properties"].as_object_mut().unwrap();
+        of_zone.extend(properties.as_object().unwrap().clone());
+        assert_eq!(puts_zones(&luigi, &zones).await["features"], plain["features"], "{properties}");
+        let of_zone = zones["features"][0]["properties"].as_object_mut().unwrap();
+        of_zone.remove("fee");
+        let refusal = luigi.owner.put(&luigi.path("/zones"), &zones).await.refused(422, "invalid_request");
+        assert_eq!(refusal["errors"][0]["pointer"], "/features/0/properties/fee", "{refusal}");
     }
 }

@@ -1,0 +1,235 @@
+//! Geometries of GeoJSON (RFC 7946), as programs that draw maps write them: members in any order, heights behind longitude
+//! and latitude, members that mean nothing here. What is not as the type asks for is told with its place.
+//!
+//! `type` may follow `coordinates`, so coordinates are read as nested lists first. Pure.
+
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::ToSchema;
+
+use super::geometry::{Point, Polygon};
+use crate::bounded::AtMost;
+use crate::place::Place;
+
+/// Longitude and latitude in degrees.
+pub type Position = [f64; 2];
+/// Rings, the outer one first, each closed by its first point.
+pub type Rings = Vec<Vec<Position>>;
+
+/// A polygon with its holes, several polygons, or the centre of a circle whose `radiusMetres` is in the properties.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "type", content = "coordinates")]
+pub enum ZoneGeometry {
+    /// Rings of [longitude, latitude], the outer one first, each closed by its first point. A height is ignored.
+    #[schema(value_type = Vec<Vec<Vec<f64>>>)]
+    Polygon(Rings),
+    /// Polygons, each with its rings.
+    #[schema(value_type = Vec<Vec<Vec<Vec<f64>>>>)]
+    MultiPolygon(Vec<Rings>),
+    /// [longitude, latitude]. A height is ignored.
+    #[schema(value_type = Vec<f64>)]
+    Point(Position),
+}
+
+/// The geometry of a zone, or what is wrong with the form of its coordinates. Whether rings are closed and cross nothing is
+/// not asked here.
+pub struct Geometry(pub Result<ZoneGeometry, Misshapen>);
+
+/// What is wrong with a geometry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misshapen {
+    /// Where, as a JSON pointer below the geometry.
+    pub place: String,
+    /// What has to be there.
+    pub message: String,
+}
+
+impl Misshapen {
+    fn at(place: &str, message: &str) -> Self {
+        Self { place: place.to_owned(), message: message.to_owned() }
+    }
+
+    /// There is no geometry, or it is null: a feature without a place (RFC 7946, section 3.2) is no zone.
+    pub fn absent() -> Self {
+        Self::at("", "must be a Polygon, a MultiPolygon, or a Point with radiusMetres among the properties")
+    }
+}
+
+/// Farther away from its restaurant than any delivery, in metres; and about as near as a zone begins.
+const FAR: f64 = 500_000.0;
+const NEAR: f64 = 100_000.0;
+
+/// What is wrong with the rings of a polygon: `place` is that of the polygon.
+fn misdrawn(place: &str, rings: &[Vec<Position>]) -> Option<Misshapen> {
+    let wrong = Polygon::read(rings).err()?;
+    let point = wrong.point.map_or_else(String::new, |point| format!("/{point}"));
+    Some(Misshapen { place: format!("{place}/{}{point}", wrong.ring), message: wrong.message })
+}
+
+impl ZoneGeometry {
+    /// How many points it is drawn with.
+    pub fn points(&self) -> usize {
+        match self {
+            Self::Polygon(rings) => rings.iter().map(Vec::len).sum(),
+            Self::MultiPolygon(polygons) => polygons.iter().flatten().map(Vec::len).sum(),
+            Self::Point(_) => 1,
+        }
+    }
+
+    fn first(&self) -> Option<Position> {
+        match self {
+            Self::Polygon(rings) => rings.first()?.first().copied(),
+            Self::MultiPolygon(polygons) => polygons.first()?.first()?.first().copied(),
+            Self::Point(position) => Some(*position),
+        }
+    }
+
+    /// Whether it is far away from the restaurant, and would be around it with longitude and latitude exchanged: the most
+    /// frequent mistake with GeoJSON.
+    pub fn is_exchanged(&self, restaurant: Place) -> bool {
+        let metres = |lat, lng| Place::new(lat, lng).ok().map(|place| restaurant.metres_to(place));
+        self.first().is_some_and(|[lng, lat]| {
+            metres(lat, lng).is_some_and(|as_written| as_written > FAR)
+                && metres(lng, lat).is_some_and(|exchanged| exchanged < NEAR)
+        })
+    }
+
+    /// What is wrong with how it is drawn: one fault of each polygon.
+    pub fn faults(&self) -> Vec<Misshapen> {
+        match self {
+            Self::Polygon(rings) => misdrawn("/coordinates", rings).into_iter().collect(),
+            Self::MultiPolygon(polygons) => {
+                let polygons = polygons.iter().enumerate();
+                polygons.filter_map(|(index, rings)| misdrawn(&format!("/coordinates/{index}"), rings)).collect()
+            }
+            Self::Point([lng, lat]) => {
+                let is_on_map = Point::from_degrees(*lng, *lat).is_some();
+                let off_map = || Misshapen::at("/coordinates", "must be [longitude, latitude] on the map");
+                (!is_on_map).then(off_map).into_iter().collect()
+            }
+        }
+    }
+}
+
+impl Serialize for Geometry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Ok(geometry) => geometry.serialize(serializer),
+            Err(misshapen) => Err(serde::ser::Error::custom(&misshapen.message)),
+        }
+    }
+}
+
+/// The types of geometry that can be a zone.
+#[derive(Deserialize)]
+enum GeometryType {
+    Polygon,
+    MultiPolygon,
+    Point,
+}
+
+impl<'de> Deserialize<'de> for Geometry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Members {
+            #[serde(rename = "type")]
+            kind: GeometryType,
+            coordinates: Coordinates,
+        }
+
+        let Members { kind, coordinates } = Members::deserialize(deserializer)?;
+        let place = "/coordinates";
+        Ok(Self(match kind {
+            GeometryType::Polygon => coordinates.rings(place).map(ZoneGeometry::Polygon),
+            GeometryType::MultiPolygon => coordinates
+                .list(place, "must be a list of polygons, at least one", Coordinates::rings)
+                .map(ZoneGeometry::MultiPolygon),
+            GeometryType::Point => coordinates.position(place).map(ZoneGeometry::Point),
+        }))
+    }
+}
+
+/// Most elements of one list of coordinates: as many as all zones of a restaurant may have points.
+const MOST_ELEMENTS: usize = 5_000;
+
+/// A number, or a list of what is coordinates again.
+enum Coordinates {
+    Number(f64),
+    List(Vec<Self>),
+}
+
+impl<'de> Deserialize<'de> for Coordinates {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumberOrList;
+
+        impl<'de> Visitor<'de> for NumberOrList {
+            type Value = Coordinates;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a number or a list")
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Coordinates, E> {
+                Ok(Coordinates::Number(number))
+            }
+
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "degrees are small; larger numbers are on no map either way"
+            )]
+            fn visit_i64<E>(self, number: i64) -> Result<Coordinates, E> {
+                Ok(Coordinates::Number(number as f64))
+            }
+
+            #[expect(clippy::cast_precision_loss, reason = "as above")]
+            fn visit_u64<E>(self, number: u64) -> Result<Coordinates, E> {
+                Ok(Coordinates::Number(number as f64))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<Coordinates, A::Error> {
+                AtMost::new(MOST_ELEMENTS).visit_seq(elements).map(Coordinates::List)
+            }
+        }
+
+        deserializer.deserialize_any(NumberOrList)
+    }
+}
+
+impl Coordinates {
+    /// Each element of a list that is not empty, read by its place.
+    fn list<T>(
+        &self,
+        place: &str,
+        message: &str,
+        read: impl Fn(&Self, &str) -> Result<T, Misshapen>,
+    ) -> Result<Vec<T>, Misshapen> {
+        let elements = match self {
+            Self::List(elements) if !elements.is_empty() => elements,
+            Self::List(_) | Self::Number(_) => return Err(Misshapen::at(place, message)),
+        };
+        elements.iter().enumerate().map(|(index, element)| read(element, &format!("{place}/{index}"))).collect()
+    }
+
+    fn rings(&self, place: &str) -> Result<Rings, Misshapen> {
+        self.list(place, "must be a list of rings, the outer one first", |ring, place| {
+            ring.list(place, "must be a ring: a list of positions [longitude, latitude]", Self::position)
+        })
+    }
+
+    /// Whatever follows longitude and latitude, which RFC 7946 allows, is not kept; but it must be a number.
+    fn position(&self, place: &str) -> Result<Position, Misshapen> {
+        let numbers = |elements: &[Self]| {
+            let number = |element: &Self| match element {
+                Self::Number(number) => Some(*number),
+                Self::List(_) => None,
+            };
+            let numbers = elements.iter().map(number).collect::<Option<Vec<_>>>()?;
+            Some([*numbers.first()?, *numbers.get(1)?])
+        };
+        let position = match self {
+            Self::List(elements) => numbers(elements),
+            Self::Number(_) => None,
+        };
+        position.ok_or_else(|| Misshapen::at(place, "must be [longitude, latitude]"))
+    }
+}
