@@ -13,7 +13,7 @@ use comanda::cache::Answer;
 use comanda::clock::Clock;
 use comanda::database::Reached;
 use comanda::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId, RestaurantId};
-use comanda::menu::published::show;
+use comanda::menu::actions::published::show;
 use comanda::{middleware, server};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;

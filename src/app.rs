@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::encryption::Encryption;
 use crate::heavy::HeavyWork;
 use crate::limits::Limits;
-use crate::menu::published::Published;
+use crate::menu::actions::published::Published;
 use crate::outbox::Outbox;
 use crate::pictures::Pictures;
 use crate::stored_answers::StoredAnswers;

@@ -23,17 +23,16 @@ use crate::demo::{self, DemoError};
 use crate::encryption::Encryption;
 use crate::heavy::HeavyWork;
 use crate::limits::{self, Limits};
-use crate::menu::published::Published;
+use crate::menu::actions::published::Published;
 use crate::notifications::worker;
 use crate::orders::actions::overdue;
 use crate::outbox::Outbox;
 use crate::pictures::{self, Pictures};
-use crate::realtime::EngineSessions;
+use crate::realtime::{self, EngineSessions};
 use crate::router::{self, RouterError};
 use crate::server::{self, ListenError};
 use crate::stored_answers::StoredAnswers;
-use crate::sync;
-use crate::{middleware, publish, realtime, retention};
+use crate::{middleware, publish, retention, sync};
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]

@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 
 use super::diff::MenuEntity;
 use super::document::{Document, DocumentCategory, DocumentGroup, DocumentItem, DocumentModifier, Key};
-use super::input::{Faults, Stock};
-use super::items::MOST_GROUPS;
+use super::faults::MenuFaults;
 use super::languages::canonical;
+use super::stock::PortionCount;
 use super::translations::NO_LANGUAGE;
-use super::{Category, Contents, Group, Item, Modifier, nesting};
+use super::{Category, Contents, Group, Item, MOST_GROUPS, Modifier, nesting};
 use crate::config::Menus;
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId};
 use crate::problem::FieldError;
@@ -37,7 +37,7 @@ impl StockPolicy {
     }
 
     /// Portions left: what is counted already is left alone.
-    fn counted(self, said: Option<Stock>, before: Option<i32>) -> Option<i32> {
+    fn counted(self, said: Option<PortionCount>, before: Option<i32>) -> Option<i32> {
         before.or(said.filter(|_| self == Self::AsSaid).map(|stock| stock.0))
     }
 }
@@ -62,7 +62,7 @@ impl<'a, T: MenuEntity> KnownEntities<'a, T> {
     }
 
     /// What was there under this key, if anything. A key that names what was named before is a fault.
-    fn take(&mut self, key: &Key, place: &str, faults: &mut Faults) -> Option<&'a T> {
+    fn take(&mut self, key: &Key, place: &str, faults: &mut MenuFaults) -> Option<&'a T> {
         let found = self.by_id.get(key.as_str()).or_else(|| self.by_key.get(key.as_str())).copied();
         if !self.named.insert(found.map_or_else(|| key.as_str().to_owned(), MenuEntity::id)) {
             faults.note(format!("{place}/key"), format!("“{}” is the key of an earlier one", key.as_str()));
@@ -96,7 +96,7 @@ struct Target<'a> {
     groups: HashMap<String, ModifierGroupId>,
     /// Every group that was named so far is there, once.
     names_hold: bool,
-    faults: Faults,
+    faults: MenuFaults,
 }
 
 /// The menu that the document describes, with the ids of what it knows already.
@@ -111,7 +111,7 @@ pub fn target(document: &Document, current: &Contents, rules: &Rules) -> Result<
         items: KnownEntities::new(&current.items),
         groups: HashMap::new(),
         names_hold: true,
-        faults: Faults::default(),
+        faults: MenuFaults::default(),
     };
     target.bounds(document);
     target.faults.end()?;

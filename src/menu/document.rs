@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 
 use super::allergens::{Declared, Diet};
 use super::dayparts::DayPart;
-use super::input::{Faults, Stock};
+use super::faults::MenuFaults;
+use super::stock::PortionCount;
 use super::translations::{self, Translations};
 use super::{Contents, Item, Modifier};
 use crate::bounded::{self, AtMost};
@@ -89,7 +90,7 @@ pub struct DocumentItem {
     pub available: Option<bool>,
     /// Portions of one that was not counted before; what is counted already is left alone (`PUT …/stock`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stock: Option<Stock>,
+    pub stock: Option<PortionCount>,
     /// When the item is served; empty or absent: whenever its category is.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list::<_, _, 30>")]
     pub day_parts: Vec<DayPart>,
@@ -152,7 +153,7 @@ pub struct DocumentModifier {
     pub available: Option<bool>,
     /// Portions of one that was not counted before; what is counted already is left alone (`PUT …/stock`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stock: Option<Stock>,
+    pub stock: Option<PortionCount>,
     /// The allergens; null or absent: not declared.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "bounded::some_list::<_, _, 14>")]
     pub allergens: Option<Vec<Declared>>,
@@ -190,7 +191,7 @@ pub fn read(body: &[u8], bounds: Menus) -> Result<Document, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let mut parts = bounded::map::<_, &RawValue, MOST_FIELDS>(&mut deserializer).map_err(refused)?;
     deserializer.end().map_err(refused)?;
-    let mut reading = Reading { bounds, faults: Faults::default(), items: 0 };
+    let mut reading = Reading { bounds, faults: MenuFaults::default(), items: 0 };
     let language = parts.remove("language").and_then(|raw| reading.piece::<Option<String>>("/language", raw)).flatten();
     let categories = parts.remove("categories");
     if categories.is_none() {
@@ -209,7 +210,7 @@ pub fn read(body: &[u8], bounds: Menus) -> Result<Document, Problem> {
 
 struct Reading {
     bounds: Menus,
-    faults: Faults,
+    faults: MenuFaults,
     items: usize,
 }
 
@@ -335,7 +336,7 @@ impl Names {
             price: item.price,
             tax_class: item.tax_class,
             available: item.unavailable_until.is_none().then_some(item.available),
-            stock: item.stock.map(Stock),
+            stock: item.stock.map(PortionCount),
             day_parts: item.day_parts,
             allergens: item.allergens,
             diets: item.diets,
@@ -351,7 +352,7 @@ impl Names {
             price: modifier.price.of(self.currency),
             tax_class: modifier.tax_class,
             available: modifier.unavailable_until.is_none().then_some(modifier.available),
-            stock: modifier.stock.map(Stock),
+            stock: modifier.stock.map(PortionCount),
             allergens: modifier.allergens,
             diets: modifier.diets,
             modifier_groups: self.groups(&modifier.modifier_groups),

@@ -1,293 +1,99 @@
-//! `/api/restaurants/{restaurantId}/modifier-groups`: the questions about items, with their answers.
+//! Modifier groups and their modifiers, as staff see them. Pure.
 
-use std::sync::Arc;
-
-use axum::extract::State;
-use axum::http::StatusCode;
-use serde::Deserialize;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::input::{Faults, present, too_many};
-use super::modifiers::ModifierBody;
-use super::responses::ModifierGroup;
-use super::sql::stock::StockChange;
-use super::translations::{self, Translations};
-use super::{Group, nesting, sql};
-use crate::app::App;
-use crate::bounded;
-use crate::config::Menus;
-use crate::extract::{Body, Json, Path};
-use crate::idempotency::{Answer, Once};
-use crate::ids::{ModifierGroupId, ModifierId, RestaurantId};
-use crate::paging::List;
-use crate::problem::{Problem, ProblemBody};
-use crate::restaurants::staff::Staff;
-use crate::tenancy::{RestaurantScope, TenancyContext};
-use crate::text::SingleLine;
-use crate::uow::Tx;
+use super::allergens::{Declared, Diet};
+use super::translations::Translations;
+use super::{Group, Modifier};
+use crate::ids::{ModifierGroupId, ModifierId};
+use crate::money::{Currency, Money};
+use crate::restaurants::tax::TaxClass;
 
-/// The routes of this file.
-pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(list_modifier_groups, create_modifier_group)).routes(routes!(
-        get_modifier_group,
-        update_modifier_group,
-        delete_modifier_group
-    ))
+/// A modifier group with its modifiers, as staff see it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ModifierGroup {
+    /// The id of the modifier group.
+    pub id: ModifierGroupId,
+    /// The key of the group, set by the client.
+    pub key: Option<String>,
+    /// The name of the group, such as "Size".
+    pub name: String,
+    /// The smallest number of choices.
+    pub min: i16,
+    /// The largest number of choices.
+    pub max: i16,
+    /// The modifiers, in order.
+    pub modifiers: Vec<GroupModifier>,
+    /// Translated texts by language tag.
+    pub translations: Translations,
 }
 
-/// The group as staff see it.
-pub(super) async fn body(tx: &mut Tx, scope: &RestaurantScope, id: ModifierGroupId) -> Result<ModifierGroup, Problem> {
-    let currency = sql::currency(tx, scope.restaurant()).await?;
-    let group = sql::groups::get(tx, scope.restaurant(), id).await?.ok_or_else(Problem::not_found)?;
-    Ok(group.into_body(currency))
+/// A modifier, as staff see it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupModifier {
+    /// The id of the modifier.
+    pub id: ModifierId,
+    /// The key of the modifier, set by the client.
+    pub key: Option<String>,
+    /// The name of the modifier.
+    pub name: String,
+    /// What it adds to the price.
+    pub price: Money,
+    /// The tax class; null: that of the item for which it is chosen.
+    #[schema(value_type = Option<String>)]
+    pub tax_class: Option<TaxClass>,
+    /// Whether it is switched on.
+    pub available: bool,
+    /// When it becomes available again.
+    pub unavailable_until: Option<DateTime<Utc>>,
+    /// Portions left; null: stock is not counted.
+    pub stock: Option<i32>,
+    /// The allergens; null: not declared.
+    pub allergens: Option<Vec<Declared>>,
+    /// The diets for which it is suitable.
+    pub diets: Vec<Diet>,
+    /// Ids of the nested modifier groups, in order.
+    pub modifier_groups: Vec<ModifierGroupId>,
+    /// Translated texts by language tag.
+    pub translations: Translations,
 }
 
-/// Refuses a modifier that is not one of this group.
-pub(super) async fn require(
-    tx: &mut Tx,
-    scope: &RestaurantScope,
-    group: ModifierGroupId,
-    id: ModifierId,
-) -> Result<(), Problem> {
-    let group = sql::groups::get(tx, scope.restaurant(), group).await?.ok_or_else(Problem::not_found)?;
-    group.modifiers.iter().any(|modifier| modifier.id == id).then_some(()).ok_or_else(Problem::not_found)
-}
-
-/// Saves a group among the others of its menu, if they fit together.
-async fn save(tx: &mut Tx, scope: &RestaurantScope, group: Group, bounds: Menus) -> Result<ModifierGroup, Problem> {
-    sql::take_turns(tx, scope).await?;
-    let mut groups = sql::groups::all(tx, scope.restaurant()).await?;
-    let place = groups.iter().position(|other| other.id == group.id).unwrap_or(groups.len());
-    let before = (place < groups.len()).then(|| groups.remove(place));
-    groups.insert(place, group);
-    if groups.len() > bounds.most_groups {
-        return Err(too_many("modifier groups", bounds.most_groups, "MENU_MAX_GROUPS"));
-    }
-    nesting::check(&groups).map_err(|fault| {
-        let here = format!("/modifiers/{}/modifierGroups/{}", fault.modifier, fault.nested);
-        // A group that others hang on may not get nested groups itself: then the fault is at theirs.
-        let pointer = if fault.group == place { here } else { "/modifiers".into() };
-        Problem::invalid_field(pointer, format!("{} (in “{}”)", fault.message, groups[fault.group].name))
-    })?;
-    let group = &groups[place];
-    let mut faults = Faults::default();
-    for (index, modifier) in group.modifiers.iter().enumerate() {
-        faults.tax_class(tx, scope, &format!("/modifiers/{index}"), modifier.tax_class.as_ref()).await?;
-    }
-    faults.none()?;
-    sql::groups::save(tx, scope, group).await?;
-    sql::groups::nest(tx, scope, group).await?;
-    for modifier in &group.modifiers {
-        let known = before.as_ref().is_some_and(|old| old.modifiers.iter().any(|one| one.id == modifier.id));
-        if !known && modifier.stock.is_some() {
-            sql::stock::of_modifier(tx, scope, modifier.id, StockChange::To(modifier.stock)).await?;
+impl Group {
+    /// As staff see it.
+    pub fn into_body(self, currency: Currency) -> ModifierGroup {
+        let modifiers = self.modifiers.into_iter().map(|modifier| modifier.into_body(currency)).collect();
+        ModifierGroup {
+            id: self.id,
+            key: self.key,
+            name: self.name,
+            min: self.min,
+            max: self.max,
+            modifiers,
+            translations: self.translations,
         }
     }
-    sql::edited(tx, scope).await?;
-    body(tx, scope, group.id).await
 }
 
-/// A modifier group to create.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct NewModifierGroup {
-    /// A key of your own, for `PUT …/menu`.
-    #[schema(inline)]
-    key: Option<SingleLine<80>>,
-    /// The name of the group, such as "Size".
-    #[schema(inline, example = "Size")]
-    name: SingleLine<120>,
-    /// The smallest number of choices; default: 0.
-    #[serde(default)]
-    #[schema(minimum = 0, maximum = 99)]
-    min: i16,
-    /// The largest number of choices.
-    #[schema(minimum = 1, maximum = 99)]
-    max: i16,
-    /// The modifiers, in order.
-    #[serde(deserialize_with = "bounded::list::<_, _, 1000>")]
-    modifiers: Vec<ModifierBody>,
-    #[serde(default, deserialize_with = "translations::map")]
-    translations: Translations,
-}
-
-/// Create a modifier group
-///
-/// Add its id to `modifierGroups` of items, or of modifiers (one level deep). Sizes are a group with `min` 1 and `max`
-/// 1 whose modifiers add to the price of the item, which is the price of the smallest size.
-#[utoipa::path(post, path = "/api/restaurants/{restaurantId}/modifier-groups", tag = "menu",
-    security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key")),
-    request_body = NewModifierGroup,
-    responses(
-        (status = 201, description = "The group", body = ModifierGroup),
-        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Invalid request, nesting too deep or circular, or the limit is reached", body = ProblemBody, content_type = "application/problem+json"),
-))]
-async fn create_modifier_group(
-    State(app): State<Arc<App>>,
-    staff: Staff,
-    Once { value: new, key }: Once<NewModifierGroup>,
-) -> Result<Answer, Problem> {
-    let (scope, bounds) = (staff.scope, app.config.menus);
-    key.makes(&app.db, scope, move |tx| {
-        Box::pin(async move {
-            let currency = sql::currency(tx, scope.restaurant()).await?;
-            let mut faults = Faults::default();
-            faults.choices("", new.min, new.max);
-            faults.translations("", &new.translations);
-            let modifiers = ModifierBody::read_all(new.modifiers, &[], currency, bounds, &mut faults);
-            faults.none()?;
-            let group = Group {
-                id: ModifierGroupId::new(),
-                key: new.key.map(String::from),
-                name: new.name.into_string(),
-                min: new.min,
-                max: new.max,
-                translations: new.translations,
-                modifiers,
-            };
-            save(tx, &scope, group, bounds).await
-        })
-    })
-    .await
-}
-
-/// List modifier groups
-#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/modifier-groups", tag = "menu",
-    security(("token" = [])), params(("restaurantId" = RestaurantId, Path)),
-    responses(
-        (status = 200, description = "All entries, oldest first; `nextCursor` is always null", body = List<ModifierGroup>),
-        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-))]
-async fn list_modifier_groups(State(app): State<Arc<App>>, staff: Staff) -> Result<Json<List<ModifierGroup>>, Problem> {
-    let scope = staff.scope;
-    let (currency, groups) = app
-        .db
-        .read(scope, move |tx| {
-            Box::pin(async move {
-                let currency = sql::currency(tx, scope.restaurant()).await?;
-                Ok((currency, sql::groups::all(tx, scope.restaurant()).await?))
-            })
-        })
-        .await?;
-    let data = groups.into_iter().map(|group| group.into_body(currency)).collect();
-    Ok(Json(List { data, next_cursor: None }))
-}
-
-/// Get a modifier group
-#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/modifier-groups/{groupId}", tag = "menu",
-    params(("restaurantId" = RestaurantId, Path), ("groupId" = ModifierGroupId, Path)),
-    responses(
-        (status = 200, description = "The group", body = ModifierGroup),
-        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
-))]
-async fn get_modifier_group(
-    State(app): State<Arc<App>>,
-    Path((restaurant, id)): Path<(RestaurantId, ModifierGroupId)>,
-) -> Result<Json<ModifierGroup>, Problem> {
-    let (currency, group) = app
-        .db
-        .read(TenancyContext::nobody(), move |tx| {
-            Box::pin(async move {
-                let currency = sql::currency(tx, restaurant).await?;
-                Ok((currency, sql::groups::get(tx, restaurant, id).await?))
-            })
-        })
-        .await?;
-    group.map(|group| Json(group.into_body(currency))).ok_or_else(Problem::not_found)
-}
-
-/// The changes of a modifier group; absent fields stay unchanged.
-#[derive(Deserialize, ToSchema)]
-#[expect(clippy::option_option, reason = "key: absent stays, null takes it away")]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ModifierGroupPatch {
-    /// Null removes the key.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>)]
-    key: Option<Option<SingleLine<80>>>,
-    #[schema(inline)]
-    name: Option<SingleLine<120>>,
-    #[schema(minimum = 0, maximum = 99)]
-    min: Option<i16>,
-    #[schema(minimum = 1, maximum = 99)]
-    max: Option<i16>,
-    /// Replaces all modifiers, in order: those with an id are kept, those without are created, others are deleted.
-    #[serde(default, deserialize_with = "bounded::some_list::<_, _, 1000>")]
-    modifiers: Option<Vec<ModifierBody>>,
-    /// All translations by language tag; they replace those before.
-    #[serde(default, deserialize_with = "translations::some_map")]
-    translations: Option<Translations>,
-}
-
-/// Update a modifier group
-#[utoipa::path(patch, path = "/api/restaurants/{restaurantId}/modifier-groups/{groupId}", tag = "menu",
-    security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("groupId" = ModifierGroupId, Path)),
-    request_body = ModifierGroupPatch,
-    responses(
-        (status = 200, description = "The group after the change", body = ModifierGroup),
-        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Invalid request, nesting too deep or circular, or the limit is reached", body = ProblemBody, content_type = "application/problem+json"),
-))]
-async fn update_modifier_group(
-    State(app): State<Arc<App>>,
-    staff: Staff,
-    Path((_, id)): Path<(RestaurantId, ModifierGroupId)>,
-    Body(patch): Body<ModifierGroupPatch>,
-) -> Result<Json<ModifierGroup>, Problem> {
-    let (scope, bounds) = (staff.scope, app.config.menus);
-    let changed = app
-        .db
-        .write(scope, move |tx| {
-            Box::pin(async move {
-                sql::take_turns(tx, &scope).await?;
-                let currency = sql::currency(tx, scope.restaurant()).await?;
-                let found = sql::groups::get(tx, scope.restaurant(), id).await?;
-                let mut group = found.ok_or_else(Problem::not_found)?;
-                let mut faults = Faults::default();
-                if let Some(key) = patch.key {
-                    group.key = key.map(String::from);
-                }
-                group.name = patch.name.map_or(group.name, String::from);
-                (group.min, group.max) = (patch.min.unwrap_or(group.min), patch.max.unwrap_or(group.max));
-                group.translations = patch.translations.unwrap_or(group.translations);
-                if let Some(modifiers) = patch.modifiers {
-                    let known = &group.modifiers;
-                    group.modifiers = ModifierBody::read_all(modifiers, known, currency, bounds, &mut faults);
-                }
-                faults.choices("", group.min, group.max);
-                faults.translations("", &group.translations);
-                faults.none()?;
-                save(tx, &scope, group, bounds).await
-            })
-        })
-        .await?;
-    Ok(Json(changed))
-}
-
-/// Delete a modifier group
-#[utoipa::path(delete, path = "/api/restaurants/{restaurantId}/modifier-groups/{groupId}", tag = "menu",
-    security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("groupId" = ModifierGroupId, Path)),
-    responses(
-        (status = 204, description = "Deleted, also from items and modifiers; past orders keep their choices"),
-        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
-))]
-async fn delete_modifier_group(
-    State(app): State<Arc<App>>,
-    staff: Staff,
-    Path((_, id)): Path<(RestaurantId, ModifierGroupId)>,
-) -> Result<StatusCode, Problem> {
-    let scope = staff.scope;
-    app.db
-        .write(scope, move |tx| {
-            Box::pin(async move {
-                sql::take_turns(tx, &scope).await?;
-                sql::groups::delete(tx, &scope, id).await?;
-                sql::edited(tx, &scope).await
-            })
-        })
-        .await?;
-    Ok(StatusCode::NO_CONTENT)
+impl Modifier {
+    /// As staff see it.
+    pub fn into_body(self, currency: Currency) -> GroupModifier {
+        GroupModifier {
+            id: self.id,
+            key: self.key,
+            name: self.name,
+            price: self.price.of(currency),
+            tax_class: self.tax_class,
+            available: self.available,
+            unavailable_until: self.unavailable_until,
+            stock: self.stock,
+            allergens: self.allergens,
+            diets: self.diets,
+            modifier_groups: self.modifier_groups,
+            translations: self.translations,
+        }
+    }
 }

@@ -10,25 +10,36 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::responses::Menu;
-use super::{categories, groups, items, languages, ledger, modifiers, published, stock, translations, whole};
+use super::actions::published;
+use super::published::Menu;
+use super::{languages, translations};
 use crate::app::App;
 use crate::extract::{Path, Query};
 use crate::ids::{CategoryId, RestaurantId};
 use crate::problem::{Problem, ProblemBody};
 
+mod categories;
+mod document;
+mod groups;
+mod image;
+mod input;
+mod items;
+mod modifiers;
+mod stock;
+mod stock_ledger;
+
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(get_menu, whole::put_menu))
+        .routes(routes!(get_menu, document::put_menu))
         .merge(categories::routes())
         .merge(items::routes())
-        .merge(super::image::routes())
+        .merge(image::routes())
         .merge(groups::routes())
         .merge(modifiers::routes())
         .merge(stock::routes())
-        .merge(ledger::routes())
-        .merge(whole::routes())
+        .merge(stock_ledger::routes())
+        .merge(document::routes())
 }
 
 /// Which part of the menu.

@@ -16,39 +16,34 @@ use crate::money::{Amount, Currency, Money};
 use crate::pictures::Image;
 use crate::restaurants::tax::TaxClass;
 
+pub mod actions;
 pub mod allergens;
-pub mod categories;
 pub mod configure;
 pub mod csv;
 pub mod dayparts;
+pub mod desired;
 pub mod diff;
-pub mod document;
+pub mod faults;
 pub mod groups;
-pub mod version_batcher;
+pub mod document;
 pub mod http;
-pub mod image;
-pub mod input;
-pub mod items;
 pub mod languages;
-pub mod ledger;
-pub mod modifiers;
 pub mod nesting;
 pub mod orderable;
 pub mod part;
 pub mod published;
-pub mod replace;
 pub mod satisfiable;
 pub mod sql;
 pub mod stock;
 pub mod table;
-pub mod desired;
 pub mod translations;
-pub mod whole;
-pub mod responses;
 
 use allergens::{Declared, Diet};
 use dayparts::DayPart;
 use translations::Translations;
+
+/// Most modifier groups of one item or modifier.
+pub const MOST_GROUPS: usize = 20;
 
 /// A category of the menu.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]

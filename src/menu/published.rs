@@ -1,142 +1,275 @@
-//! The menu as guests read it: one call, one body, finished once for each version and kept.
+//! The published menu: what customers read, in one language and at one time. Pure.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::version_batcher::VersionBatcher;
-use super::{languages, part, responses, sql};
-use crate::cache::{Answer, Cache, Key};
-use crate::config::Menus;
-use crate::content_coding::takes_gzip;
-use crate::extract::APPLICATION_JSON;
-use crate::heavy::{Beneficiary, HeavyWork};
-use crate::ids::{CategoryId, RestaurantId};
-use crate::problem::{Code, Problem};
-use crate::tenancy::TenancyContext;
-use crate::uow::Database;
+use super::allergens::{Declared, Diet};
+use super::dayparts::{DayPart, Time, Week};
+use super::orderable::{self, NotOrderable};
+use super::satisfiable::Satisfiable;
+use super::translations::{Texts, Translations};
+use super::{Category, Contents, Group, Item, Modifier};
+use crate::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId, RestaurantId};
+use crate::money::{Currency, Money};
+use crate::pictures::Image;
 
-/// Finished menus, and the question whether they still hold.
-pub struct Published {
-    db: Database,
-    versions: VersionBatcher,
-    cache: Cache,
-    heavy: HeavyWork,
+/// A modifier, as customers see it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MenuModifier {
+    /// The id of the modifier.
+    pub id: ModifierId,
+    /// The name of the modifier.
+    pub name: String,
+    /// What it adds to the price.
+    pub price: Money,
+    /// Whether it is switched on.
+    pub available: bool,
+    /// When it becomes available again.
+    pub unavailable_until: Option<DateTime<Utc>>,
+    /// Whether stock is counted and none is left.
+    pub sold_out: bool,
+    /// Whether it can be chosen now: switched on, not sold out, and its required modifier groups can be satisfied.
+    pub orderable: bool,
+    /// The allergens; null: not declared.
+    pub allergens: Option<Vec<Declared>>,
+    /// The diets for which it is suitable.
+    pub diets: Vec<Diet>,
+    /// Ids of the nested modifier groups, in order.
+    pub modifier_groups: Vec<ModifierGroupId>,
 }
 
-impl Published {
-    /// With Redis behind it, if there is a URL.
-    ///
-    /// # Errors
-    /// When the URL cannot be read.
-    pub fn new(
-        db: Database,
-        bounds: Menus,
-        redis: Option<&secrecy::SecretString>,
-        heavy: HeavyWork,
-    ) -> Result<Self, redis::RedisError> {
-        let cache = Cache::new(bounds.cache_bytes, bounds.cache_life, redis)?;
-        Ok(Self { versions: VersionBatcher::new(db.clone()), db, cache, heavy })
+/// A modifier group, as customers see it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MenuGroup {
+    /// The id of the modifier group.
+    pub id: ModifierGroupId,
+    /// The name of the group, such as "Size".
+    pub name: String,
+    /// The smallest number of choices.
+    pub min: i16,
+    /// The largest number of choices.
+    pub max: i16,
+    /// The modifiers, in order.
+    pub modifiers: Vec<MenuModifier>,
+}
+
+/// An item, as customers see it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MenuItem {
+    /// The id of the item.
+    pub id: ItemId,
+    /// The id of the category.
+    pub category_id: CategoryId,
+    /// The name of the item.
+    pub name: String,
+    /// The description shown to customers.
+    pub description: Option<String>,
+    /// The price of one, without modifiers; with tax, if `pricesIncludeTax` of the restaurant is true.
+    pub price: Money,
+    /// Whether it is switched on.
+    pub available: bool,
+    /// When it becomes available again.
+    pub unavailable_until: Option<DateTime<Utc>>,
+    /// Whether stock is counted and none is left.
+    pub sold_out: bool,
+    /// Whether it can be ordered now: switched on, not sold out, served at this time, and its required modifier groups
+    /// can be satisfied together.
+    pub orderable: bool,
+    /// Why not; null: it can be ordered.
+    pub reason: Option<NotOrderable>,
+    /// The position within the category; smaller values come first.
+    pub position: i32,
+    /// The item's image; absent: it has none.
+    pub image: Option<Image>,
+    /// When the item is served; empty: whenever its category is.
+    pub day_parts: Vec<DayPart>,
+    /// The allergens; null: not declared.
+    pub allergens: Option<Vec<Declared>>,
+    /// The diets for which it is suitable.
+    pub diets: Vec<Diet>,
+    /// Ids of the modifier groups of the item, in order; see `modifierGroups` of the menu.
+    pub modifier_groups: Vec<ModifierGroupId>,
+}
+
+/// A category with its items.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MenuCategory {
+    /// The id of the category.
+    pub id: CategoryId,
+    /// The name of the category.
+    pub name: String,
+    /// The position among the categories; smaller values come first.
+    pub position: i32,
+    /// When the category is served; empty: at any time.
+    pub day_parts: Vec<DayPart>,
+    /// The items, in order.
+    pub items: Vec<MenuItem>,
+}
+
+/// The menu of a restaurant, as customers see it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Menu {
+    /// The id of the restaurant.
+    pub restaurant_id: RestaurantId,
+    /// Increases with every change.
+    pub version: i64,
+    /// The currency of all prices.
+    #[schema(value_type = String, example = "EUR")]
+    pub currency: Currency,
+    /// The language of the texts, if known.
+    pub language: Option<String>,
+    /// The categories, in order.
+    pub categories: Vec<MenuCategory>,
+    /// The modifier groups to which items and modifiers refer.
+    pub modifier_groups: Vec<MenuGroup>,
+}
+
+/// A text in the wanted language, or as it was written.
+fn said(
+    translations: &Translations,
+    language: Option<&str>,
+    written: String,
+    of: fn(&Texts) -> Option<&str>,
+) -> String {
+    let translated = language.and_then(|language| translations.get(language)).and_then(of);
+    translated.map_or(written, ToOwned::to_owned)
+}
+
+fn name_of(texts: &Texts) -> Option<&str> {
+    texts.name.as_deref()
+}
+
+fn description_of(texts: &Texts) -> Option<&str> {
+    texts.description.as_deref()
+}
+
+/// How something is shown, and until when that holds.
+struct Showing<'a> {
+    language: Option<&'a str>,
+    zone: Tz,
+    now: DateTime<Utc>,
+    /// From now on, as long as it may be shown at all.
+    time: Time,
+    until: DateTime<Utc>,
+    currency: Currency,
+    satisfiable: Satisfiable,
+}
+
+impl Showing<'_> {
+    /// The moment something is switched on again: what was finished before does not hold after it.
+    fn holds_until(&mut self, moment: Option<DateTime<Utc>>) {
+        self.until = moment.map_or(self.until, |moment| moment.min(self.until));
     }
 
-    /// What is kept, for those who measure it.
-    pub const fn cache(&self) -> &Cache {
-        &self.cache
+    fn served(&mut self, windows: &[DayPart]) -> bool {
+        if windows.is_empty() {
+            return true;
+        }
+        let week = Week::of(windows);
+        self.holds_until(week.next_change(&self.time));
+        week.serves(self.zone, self.now)
     }
 
-    /// The menu, or one category of it, in the dearest of the wanted languages that it has; not older than this call.
-    ///
-    /// While the database does not answer, what was finished less than `MENU_CACHE_LIFE` ago is shown, as it was written.
-    ///
-    /// # Errors
-    /// 404 when there is no such restaurant or category.
-    pub async fn read(
-        &self,
-        restaurant: RestaurantId,
-        category: Option<CategoryId>,
-        wanted: &[String],
-        now: DateTime<Utc>,
-    ) -> Result<Arc<Answer>, Problem> {
-        let mut key = Key { kind: "menu", subject: restaurant.uuid(), language: None, part: None };
-        let part = category.map(CategoryId::uuid);
-        let current = match self.versions.of(restaurant).await {
-            Ok(version) => version.ok_or_else(Problem::not_found)?,
-            Err(problem) if problem.code() == Code::Busy => {
-                return self.cache.near(&Key { part, ..key }, 0, now).ok_or(problem);
-            }
-            Err(problem) => return Err(problem),
-        };
-        key.language =
-            languages::choose(wanted, current.language.as_deref(), &current.languages).map(ToOwned::to_owned);
-        let Some(category) = category else { return self.whole(restaurant, key, current.version, now).await };
-        let (of_part, version) = (Key { part, ..key.clone() }, current.version);
-        let build = || async move {
-            let whole = self.whole(restaurant, key, version, now).await?;
-            let cut = self.heavy.run(Beneficiary::Restaurant(restaurant), move || part::cut(&whole, category)).await?;
-            cut.map_err(|error| Problem::internal(&error))?.ok_or_else(Problem::not_found)
-        };
-        self.cache.get(of_part, version, now, build).await
+    fn item(&mut self, item: Item, category_served: bool) -> MenuItem {
+        self.holds_until(item.unavailable_until);
+        let in_time = self.served(&item.day_parts) && category_served;
+        let reason = orderable::obstacle(&item, in_time, &mut self.satisfiable);
+        let told = |written: String| said(&item.translations, self.language, written, description_of);
+        MenuItem {
+            id: item.id,
+            category_id: item.category_id,
+            name: said(&item.translations, self.language, item.name, name_of),
+            description: item.description.map(told),
+            price: item.price,
+            available: item.available,
+            unavailable_until: item.unavailable_until,
+            sold_out: item.stock == Some(0),
+            orderable: reason.is_none(),
+            reason,
+            position: item.position,
+            image: item.image,
+            day_parts: item.day_parts,
+            allergens: item.allergens,
+            diets: item.diets,
+            modifier_groups: item.modifier_groups,
+        }
     }
 
-    /// The whole menu in a language.
-    async fn whole(
-        &self,
-        restaurant: RestaurantId,
-        key: Key,
-        version: i64,
-        now: DateTime<Utc>,
-    ) -> Result<Arc<Answer>, Problem> {
-        let life = TimeDelta::from_std(self.cache.life()).unwrap_or_default();
-        let language = key.language.clone();
-        let build = || async move {
-            let found = self
-                .db
-                .read(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::contents(tx, restaurant).await }));
-            let contents = found.await?.ok_or_else(Problem::not_found)?;
-            let work = move || {
-                let shown = responses::shown(restaurant, contents, language.as_deref(), now, life);
-                let (menu, until) = shown.map_err(|error| Problem::internal(&error))?;
-                let body = serde_json::to_vec(&menu).map_err(|error| Problem::internal(&error))?;
-                Ok(Answer::new(menu.version, until, body))
-            };
-            self.heavy.run(Beneficiary::Restaurant(restaurant), work).await?
-        };
-        self.cache.get(key, version, now, build).await
+    fn modifier(&mut self, modifier: Modifier) -> MenuModifier {
+        self.holds_until(modifier.unavailable_until);
+        let orderable = self.satisfiable.can_choose(&modifier);
+        MenuModifier {
+            id: modifier.id,
+            name: said(&modifier.translations, self.language, modifier.name, name_of),
+            price: modifier.price.of(self.currency),
+            available: modifier.available,
+            unavailable_until: modifier.unavailable_until,
+            sold_out: modifier.stock == Some(0),
+            orderable,
+            allergens: modifier.allergens,
+            diets: modifier.diets,
+            modifier_groups: modifier.modifier_groups,
+        }
+    }
+
+    fn group(&mut self, group: Group) -> MenuGroup {
+        MenuGroup {
+            id: group.id,
+            name: said(&group.translations, self.language, group.name, name_of),
+            min: group.min,
+            max: group.max,
+            modifiers: group.modifiers.into_iter().map(|modifier| self.modifier(modifier)).collect(),
+        }
+    }
+
+    fn category(&mut self, category: Category, items: Vec<Item>) -> MenuCategory {
+        let in_time = self.served(&category.day_parts);
+        MenuCategory {
+            id: category.id,
+            name: said(&category.translations, self.language, category.name, name_of),
+            position: category.position,
+            items: items.into_iter().map(|item| self.item(item, in_time)).collect(),
+            day_parts: category.day_parts,
+        }
     }
 }
 
-/// Compressed bytes are other bytes, and have another name.
-const GZIP_MARK: &str = "-gz";
-
-/// The answer as this client wants it: compressed or not, or only the word that nothing changed.
-pub fn show(answer: &Answer, wanted: &HeaderMap) -> Response {
-    let gzip = takes_gzip(wanted);
-    let mark = if gzip { GZIP_MARK } else { "" };
-    let tag = HeaderValue::from_str(&format!("\"{}{mark}\"", answer.tag)).unwrap_or(HeaderValue::from_static("\"\""));
-    let about: [(HeaderName, HeaderValue); 3] = [
-        (header::ETAG, tag),
-        (header::CACHE_CONTROL, HeaderValue::from_static("public, no-cache")),
-        (header::VARY, HeaderValue::from_static("accept-encoding, accept-language")),
-    ];
-    if has_it_already(wanted, &answer.tag) {
-        return (StatusCode::NOT_MODIFIED, about).into_response();
+/// The menu as guests read it in this language, and until when it can be shown without looking at the clock again:
+/// `life` from now, or the next time at which something begins or ends to be served.
+///
+/// # Errors
+/// When the restaurant's zone is not known.
+pub fn shown(
+    restaurant_id: RestaurantId,
+    contents: Contents,
+    language: Option<&str>,
+    now: DateTime<Utc>,
+    life: TimeDelta,
+) -> Result<(Menu, DateTime<Utc>), chrono_tz::ParseError> {
+    let (zone, currency) = (contents.timezone.parse()?, contents.currency);
+    let (until, time) = (now + life, Time::between(zone, now, now + life));
+    let satisfiable = Satisfiable::of(&contents.groups);
+    let mut showing = Showing { language, zone, now, time, until, currency, satisfiable };
+    let mut items: HashMap<CategoryId, Vec<Item>> = HashMap::new();
+    for item in contents.items {
+        items.entry(item.category_id).or_default().push(item);
     }
-    let kind = (header::CONTENT_TYPE, APPLICATION_JSON);
-    if gzip {
-        let encoding = (header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        (about, [kind, encoding], answer.gzip.clone()).into_response()
-    } else {
-        (about, [kind], answer.plain.clone()).into_response()
+    let mut categories = Vec::with_capacity(contents.categories.len());
+    for category in contents.categories {
+        let items = items.remove(&category.id).unwrap_or_default();
+        categories.push(showing.category(category, items));
     }
-}
-
-/// Whether `If-None-Match` names the answer, compressed or not.
-fn has_it_already(wanted: &HeaderMap, tag: &str) -> bool {
-    let held = wanted.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    held.flat_map(|value| value.split(',')).map(str::trim).any(|entry| {
-        let bare = entry.strip_prefix("W/").unwrap_or(entry).trim_matches('"');
-        entry == "*" || bare.strip_suffix(GZIP_MARK).unwrap_or(bare) == tag
-    })
+    let modifier_groups = contents.groups.into_iter().map(|group| showing.group(group)).collect();
+    let language = language.map_or(contents.language, |language| Some(language.to_owned()));
+    let menu = Menu { restaurant_id, version: contents.version, currency, language, categories, modifier_groups };
+    Ok((menu, showing.until))
 }

@@ -4,9 +4,9 @@
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::actions::version_batcher::PublishedVersion;
 use super::dayparts::DayPart;
 use super::translations::Translations;
-use super::version_batcher::PublishedVersion;
 use super::{Category, Contents};
 use crate::events::{self, Concerns, Event, EventKind};
 use crate::ids::{CategoryId, RestaurantId};
@@ -15,10 +15,10 @@ use crate::problem::{OnConstraint as _, Problem};
 use crate::tenancy::RestaurantScope;
 use crate::uow::{Database, Tx};
 
+pub mod document;
 pub mod groups;
 pub mod items;
 pub mod stock;
-pub mod whole;
 
 /// The current versions of the menus of these restaurants; those that do not exist are left out. One statement outside any
 /// transaction, on data that is public.

@@ -1,126 +1,107 @@
-//! `PUT …/stock` of items and modifiers: counted anew, or corrected by so many.
+//! Counted stock of items and modifiers: how a count changes, and the changes that the ledger lists. Pure.
 
-use std::sync::Arc;
-
-use axum::extract::State;
-use serde::Deserialize;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::input::{Stock, present};
-use super::responses::ModifierGroup;
-use super::sql::stock::{Counted, StockChange};
-use super::{Item, sql};
-use crate::app::App;
-use crate::extract::{Body, Json, Path};
-use crate::ids::{ItemId, ModifierGroupId, ModifierId, RestaurantId};
-use crate::problem::{Code, Problem, ProblemBody};
-use crate::restaurants::staff::Staff;
-use crate::tenancy::RestaurantScope;
-use crate::uow::Tx;
+use crate::ids::{ItemId, ModifierId, OrderId};
 
-/// The routes of this file.
-pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(set_stock)).routes(routes!(set_modifier_stock))
+/// Most portions a stock can count.
+const LARGEST_STOCK: i32 = 1_000_000;
+
+/// Portions of a counted stock: 0 to 1,000,000.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "i32")]
+#[schema(as = Stock, value_type = i32, minimum = 0, maximum = 1_000_000)]
+pub struct PortionCount(pub i32);
+
+impl TryFrom<i32> for PortionCount {
+    type Error = &'static str;
+
+    fn try_from(portions: i32) -> Result<Self, &'static str> {
+        let in_range = (0..=LARGEST_STOCK).contains(&portions);
+        if in_range { Ok(Self(portions)) } else { Err("must be between 0 and 1000000") }
+    }
 }
 
-/// The new count, or a change; one of the two.
-#[derive(Deserialize, ToSchema)]
-#[expect(clippy::option_option, reason = "stock: absent is one thing, null another")]
-#[serde(deny_unknown_fields)]
-struct StockUpdate {
-    /// So many are left; null: not counted any more.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<Stock>)]
-    stock: Option<Option<Stock>>,
-    /// The change, positive or negative, relative to the current stock.
-    #[schema(minimum = -1_000_000, maximum = 1_000_000)]
-    change: Option<i32>,
+/// How a count is to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StockChange {
+    /// StockOutcome anew; `None`: not counted any more.
+    To(Option<i32>),
+    /// More or fewer of what is counted.
+    By(i32),
 }
 
-impl StockUpdate {
-    fn read(&self) -> Result<StockChange, Problem> {
-        match (self.stock, self.change) {
-            (Some(stock), None) => Ok(StockChange::To(stock.map(|stock| stock.0))),
-            (None, Some(change)) if change.abs() <= 1_000_000 => Ok(StockChange::By(change)),
-            (None, Some(_)) => Err(Problem::invalid_field("/change", "must be between -1000000 and 1000000")),
-            _ => Err(Problem::invalid_field("", "must contain exactly one of stock and change")),
+impl StockChange {
+    /// The new count; `None`: it is changed by a number, or not counted any more.
+    pub const fn to(self) -> Option<i32> {
+        match self {
+            Self::To(stock) => stock,
+            Self::By(_) => None,
+        }
+    }
+
+    /// The number by which it changes; `None`: it is set.
+    pub const fn by(self) -> Option<i32> {
+        match self {
+            Self::To(_) => None,
+            Self::By(change) => Some(change),
         }
     }
 }
 
-/// The end of a count: refused if it could not be done, announced if guests see a difference.
-///
-/// # Errors
-/// `out_of_stock` when fewer are left than were to be taken, or they are not counted.
-pub async fn end(tx: &mut Tx, scope: &RestaurantScope, counted: Counted) -> Result<(), Problem> {
-    if !counted.done {
-        let detail = "The stock is lower than that, or is not counted. Get the stock and try again.";
-        return Err(Problem::new(Code::OutOfStock, detail));
-    }
-    if counted.visible { sql::announce(tx, scope).await } else { Ok(()) }
+/// The result of a change of stock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StockOutcome {
+    /// Done; otherwise fewer are left than were to be taken, or there is no count to change.
+    pub done: bool,
+    /// Guests may see a difference on the menu.
+    pub visible: bool,
 }
 
-/// Set the stock of an item
-///
-/// Sets the number of portions, or changes it by a number; both are recorded in the stock ledger.
-#[utoipa::path(put, path = "/api/restaurants/{restaurantId}/items/{itemId}/stock", tag = "menu",
-    security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("itemId" = ItemId, Path)),
-    request_body = StockUpdate,
-    responses(
-        (status = 200, description = "The item after the change", body = Item),
-        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The stock is lower than the change, or is not counted", body = ProblemBody, content_type = "application/problem+json"),
-))]
-async fn set_stock(
-    State(app): State<Arc<App>>,
-    staff: Staff,
-    Path((_, id)): Path<(RestaurantId, ItemId)>,
-    Body(update): Body<StockUpdate>,
-) -> Result<Json<Item>, Problem> {
-    let (scope, change) = (staff.scope, update.read()?);
-    let item = app
-        .db
-        .write(scope, move |tx| {
-            Box::pin(async move {
-                let counted = sql::stock::of_item(tx, &scope, id, change).await?;
-                end(tx, &scope, counted).await?;
-                sql::items::get(tx, scope.restaurant(), id).await?.ok_or_else(Problem::not_found)
-            })
-        })
-        .await?;
-    Ok(Json(item))
+/// Why stock changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[sqlx(type_name = "text", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum StockChangeReason {
+    /// Counted or corrected by hand, by a document, or no longer counted.
+    Set,
+    /// An order took it.
+    Sold,
+    /// A cancelled order gave it back.
+    Returned,
 }
 
-/// Count a modifier
-#[utoipa::path(put,
-    path = "/api/restaurants/{restaurantId}/modifier-groups/{groupId}/modifiers/{modifierId}/stock", tag = "menu",
-    security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), ("groupId" = ModifierGroupId, Path), ("modifierId" = ModifierId, Path)),
-    request_body = StockUpdate,
-    responses(
-        (status = 200, description = "The modifier group after the change", body = ModifierGroup),
-        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The stock is lower than the change, or is not counted", body = ProblemBody, content_type = "application/problem+json"),
-))]
-async fn set_modifier_stock(
-    State(app): State<Arc<App>>,
-    staff: Staff,
-    Path((_, group, id)): Path<(RestaurantId, ModifierGroupId, ModifierId)>,
-    Body(update): Body<StockUpdate>,
-) -> Result<Json<ModifierGroup>, Problem> {
-    let (scope, change) = (staff.scope, update.read()?);
-    let body = app
-        .db
-        .write(scope, move |tx| {
-            Box::pin(async move {
-                super::groups::require(tx, &scope, group, id).await?;
-                let counted = sql::stock::of_modifier(tx, &scope, id, change).await?;
-                end(tx, &scope, counted).await?;
-                super::groups::body(tx, &scope, group).await
-            })
-        })
-        .await?;
-    Ok(Json(body))
+/// One change of a counted stock.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = StockChange)]
+pub struct StockMovement {
+    /// The item that is counted; null: a modifier is.
+    pub item_id: Option<ItemId>,
+    /// The modifier that is counted; null: an item is.
+    pub modifier_id: Option<ModifierId>,
+    /// The order that took it or gave it back; null where somebody counted.
+    pub order_id: Option<OrderId>,
+    /// The change, positive or negative. The sum of all changes is the stock.
+    pub change: i32,
+    /// The reason of the change.
+    pub reason: StockChangeReason,
+    /// When the stock changed.
+    pub at: DateTime<Utc>,
+    /// The number of the row, by which pages continue.
+    #[serde(skip)]
+    pub id: i64,
+}
+
+/// Which changes of stock are listed; without any of the three, all of the restaurant.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StockFilter {
+    /// Of this item only.
+    pub item: Option<ItemId>,
+    /// Of this modifier only.
+    pub modifier: Option<ModifierId>,
+    /// By this order only.
+    pub order: Option<OrderId>,
 }

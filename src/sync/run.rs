@@ -22,7 +22,7 @@ use crate::coupons::attempt_limits;
 use crate::extract::IfMatch;
 use crate::ids::OrderId;
 use crate::menu;
-use crate::menu::sql::stock::StockChange;
+use crate::menu::stock::StockChange;
 use crate::orders::access::OrderAccess;
 use crate::orders::actions::place;
 use crate::orders::actions::status::{advance, parse_update};
@@ -242,7 +242,7 @@ impl Unit<'_> {
                     (None, Some(modifier)) => menu::sql::stock::of_modifier(tx, &scope, modifier, change).await?,
                     (None, None) => return Err(Problem::not_found()),
                 };
-                menu::stock::end(tx, &scope, counted).await?;
+                menu::actions::stock::finish_change(tx, &scope, counted).await?;
                 effect(&json!({ "counted": true }))
             })
         })

@@ -9,7 +9,7 @@ use crate::coupons::{self, Coupon, CouponKind};
 use crate::demo::city;
 use crate::demo::dataset::{DemoData, DemoRestaurant, ZONE};
 use crate::ids::CouponId;
-use crate::menu::sql::stock::StockChange;
+use crate::menu::stock::StockChange;
 use crate::menu::translations::Translations;
 use crate::menu::{self, Category, Item};
 use crate::money::{Amount, Currency};

@@ -1,45 +1,11 @@
-//! Counted stock. Every statement that changes a count writes the ledger with it.
+//! StockOutcome stock. Every statement that changes a count writes the ledger with it.
 
 use crate::ids::{ItemId, ModifierId, OrderId, RestaurantId};
-use crate::menu::ledger::{Movement, Of};
+use crate::menu::stock::{StockChange, StockFilter, StockMovement, StockOutcome};
 use crate::paging::Page;
 use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
-
-/// How a count is to change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StockChange {
-    /// Counted anew; `None`: not counted any more.
-    To(Option<i32>),
-    /// More or fewer of what is counted.
-    By(i32),
-}
-
-impl StockChange {
-    const fn to(self) -> Option<i32> {
-        match self {
-            Self::To(stock) => stock,
-            Self::By(_) => None,
-        }
-    }
-
-    const fn by(self) -> Option<i32> {
-        match self {
-            Self::To(_) => None,
-            Self::By(change) => Some(change),
-        }
-    }
-}
-
-/// What became of a count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Counted {
-    /// Done; otherwise fewer are left than were to be taken, or there is no count to change.
-    pub done: bool,
-    /// Guests may see a difference on the menu.
-    pub visible: bool,
-}
 
 /// Counts an item anew.
 pub async fn of_item(
@@ -47,10 +13,10 @@ pub async fn of_item(
     scope: &RestaurantScope,
     id: ItemId,
     change: StockChange,
-) -> Result<Counted, Problem> {
+) -> Result<StockOutcome, Problem> {
     let now = tx.now();
     let row = sqlx::query_as!(
-        Counted,
+        StockOutcome,
         r#"with old as materialized (
                select id, stock, case when $4::int is null then $3::int else stock + $4 end as wanted from menu_items
                where restaurant_id = $1 and id = $2 and deleted_at is null for no key update
@@ -83,10 +49,10 @@ pub async fn of_modifier(
     scope: &RestaurantScope,
     id: ModifierId,
     change: StockChange,
-) -> Result<Counted, Problem> {
+) -> Result<StockOutcome, Problem> {
     let now = tx.now();
     let row = sqlx::query_as!(
-        Counted,
+        StockOutcome,
         r#"with old as materialized (
                select id, stock, case when $4::int is null then $3::int else stock + $4 end as wanted from modifiers
                where restaurant_id = $1 and id = $2 and deleted_at is null for no key update
@@ -114,10 +80,15 @@ pub async fn of_modifier(
 
 /// A page of the ledger, the latest first. Each way to ask has an index that holds its rows in this order, and so an arm
 /// of its own; those that were not asked for are not run.
-pub async fn movements(tx: &mut Tx, scope: &RestaurantScope, of: Of, page: Page) -> Result<Vec<Movement>, Problem> {
+pub async fn movements(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    of: StockFilter,
+    page: Page,
+) -> Result<Vec<StockMovement>, Problem> {
     let before = page.after_id().map_or(i64::MAX, |id| i64::try_from(id.as_u64_pair().1).unwrap_or(i64::MAX));
     let rows = sqlx::query_as!(
-        Movement,
+        StockMovement,
         r#"select id as "id!", item_id as "item_id: _", modifier_id as "modifier_id: _", order_id as "order_id: _",
                   delta as "change!", reason as "reason!: _", at as "at!"
            from ((select * from stock_ledger

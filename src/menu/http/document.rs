@@ -10,14 +10,14 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::csv::Separator;
-use super::document::{self, Document};
-use super::replace::{How, MenuDifference, Source, contents, replace};
-use super::{Contents, sql, table};
 use crate::app::App;
 use crate::extract::{Body, CsvBody, IfMatch, JsonBytes, Query, Versioned};
 use crate::ids::RestaurantId;
 use crate::limits::too_many;
+use crate::menu::actions::replace::{How, MenuDifference, Source, contents, replace};
+use crate::menu::csv::Separator;
+use crate::menu::document::{self, Document};
+use crate::menu::{Contents, sql, table};
 use crate::permission::Operation;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::{self, Staff};

@@ -10,17 +10,19 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::allergens::{Declared, Diet};
-use super::dayparts::DayPart;
-use super::input::{Availability, Faults, Stock, present, too_many, yes};
-use super::sql::stock::StockChange;
-use super::translations::{self, Translations};
-use super::{Item, sql};
+use super::input::{Availability, present, too_many, yes};
 use crate::app::App;
 use crate::bounded;
 use crate::extract::{Body, Json, Path, Query};
 use crate::idempotency::{Answer, Once};
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, RestaurantId};
+use crate::menu::MOST_GROUPS;
+use crate::menu::allergens::{Declared, Diet};
+use crate::menu::dayparts::DayPart;
+use crate::menu::faults::MenuFaults;
+use crate::menu::stock::{PortionCount, StockChange};
+use crate::menu::translations::{self, Translations};
+use crate::menu::{Item, sql};
 use crate::money::Money;
 use crate::paging::{Cursor, List, Page};
 use crate::problem::{Problem, ProblemBody};
@@ -39,12 +41,9 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(set_availability))
 }
 
-/// Most groups that may be asked about one thing.
-pub(super) const MOST_GROUPS: usize = 20;
-
 /// Refuses what single fields cannot know: the currency, the category, the groups.
 async fn check(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(), Problem> {
-    let mut faults = Faults::default();
+    let mut faults = MenuFaults::default();
     faults.currency("/price", item.price, sql::currency(tx, scope.restaurant()).await?);
     faults.day_parts("", &item.day_parts);
     faults.translations("", &item.translations);
@@ -85,7 +84,7 @@ struct NewItem {
     #[schema(inline)]
     tax_class: Option<TaxClass>,
     /// Portions left; null or absent: not counted.
-    stock: Option<Stock>,
+    stock: Option<PortionCount>,
     /// Whether it is switched on; default: true.
     #[serde(default = "yes")]
     available: bool,
@@ -245,8 +244,8 @@ struct ItemPatch {
     tax_class: Option<Option<TaxClass>>,
     /// Null: not counted any more.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<Stock>)]
-    stock: Option<Option<Stock>>,
+    #[schema(value_type = Option<PortionCount>)]
+    stock: Option<Option<PortionCount>>,
     available: Option<bool>,
     position: Option<i32>,
     /// Replaces all day-parts; empty: served whenever its category is.

@@ -6,10 +6,10 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Item, sql};
 use crate::app::App;
 use crate::extract::{Json, Path};
 use crate::ids::{ImageId, ItemId, RestaurantId};
+use crate::menu::{Item, sql};
 use crate::pictures::http::Upload;
 use crate::pictures::keep::keep;
 use crate::problem::{Problem, ProblemBody};

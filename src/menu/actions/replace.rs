@@ -9,16 +9,16 @@ use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::desired::{Rules, StockPolicy, target};
-use super::diff::{self, EntityChange};
-use super::document::Document;
-use super::sql::whole::Removed;
-use super::table::Table;
-use super::{Contents, Group, Item, Modifier, sql};
 use crate::app::App;
 use crate::config::Menus;
 use crate::extract::IfMatch;
 use crate::ids::{ItemId, RestaurantId};
+use crate::menu::desired::{Rules, StockPolicy, target};
+use crate::menu::diff::{self, EntityChange};
+use crate::menu::document::Document;
+use crate::menu::sql::document::Removed;
+use crate::menu::table::Table;
+use crate::menu::{Contents, Group, Item, Modifier, sql};
 use crate::money::Currency;
 use crate::problem::{FieldError, Problem};
 use crate::restaurants;
@@ -126,7 +126,7 @@ pub async fn replace(app: &App, scope: RestaurantScope, source: Source, how: How
             let write = app.db.write(scope, move |tx| {
                 Box::pin(async move {
                     sql::take_turns(tx, &scope).await?;
-                    sql::whole::lock(tx, &scope).await?;
+                    sql::document::lock(tx, &scope).await?;
                     let is_as_planned = sql::version(tx, &scope).await? == planned.current.version
                         && restaurants::sql::tax::hold(tx, &scope).await? == tax_classes;
                     if !is_as_planned {
@@ -159,7 +159,7 @@ async fn replace_locked(
     let write = app.db.write(scope, move |tx| {
         Box::pin(async move {
             sql::take_turns(tx, &scope).await?;
-            sql::whole::lock(tx, &scope).await?;
+            sql::document::lock(tx, &scope).await?;
             let current = contents(tx, scope.restaurant()).await?;
             how.if_match.check(current.version, json!({ "version": current.version }))?;
             let tax_classes = restaurants::sql::tax::hold(tx, &scope).await?;
@@ -189,17 +189,17 @@ async fn apply(tx: &mut Tx, scope: &RestaurantScope, plan: &Plan) -> Result<(), 
     let Plan { current, target, search_words, .. } = plan;
     let categories = changed(&current.categories, &target.categories, |one| one.id.uuid());
     if !categories.is_empty() {
-        sql::whole::save_categories(tx, scope, &categories).await?;
+        sql::document::save_categories(tx, scope, &categories).await?;
     }
     let groups = changed(&current.groups, &target.groups, |one| one.id.uuid());
     if !groups.is_empty() {
-        sql::whole::save_groups(tx, scope, &groups).await?;
+        sql::document::save_groups(tx, scope, &groups).await?;
     }
     let words = |item: &Item| search_words.get(&item.id).map_or(&[][..], Vec::as_slice);
     let items = changed(&current.items, &target.items, |one| one.id.uuid());
     let items: Vec<_> = items.into_iter().map(|item| (item, words(item))).collect();
     if !items.is_empty() {
-        sql::whole::save_items(tx, scope, &items).await?;
+        sql::document::save_items(tx, scope, &items).await?;
     }
     let counts = |contents: &Contents| {
         let items = contents.items.iter().filter_map(|one| Some((one.id.uuid(), one.stock?)));
@@ -209,10 +209,10 @@ async fn apply(tx: &mut Tx, scope: &RestaurantScope, plan: &Plan) -> Result<(), 
     let (before, after) = (counts(current), counts(target));
     let (items, modifiers) = (newly_counted(&before.0, after.0), newly_counted(&before.1, after.1));
     if !items.is_empty() || !modifiers.is_empty() {
-        sql::whole::count(tx, scope, &items, &modifiers).await?;
+        sql::document::count(tx, scope, &items, &modifiers).await?;
     }
     let removed = removed(current, target);
-    sql::whole::hide(tx, scope, &removed).await?;
+    sql::document::hide(tx, scope, &removed).await?;
     sql::edited(tx, scope).await?;
     sql::set_language(tx, scope, target.language.as_deref()).await
 }

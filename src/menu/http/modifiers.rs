@@ -8,17 +8,20 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::allergens::{Declared, Diet};
-use super::input::{Availability, Faults, Stock};
-use super::items::MOST_GROUPS;
-use super::responses::ModifierGroup;
-use super::translations::{self, Translations};
-use super::{Modifier, groups, sql};
+use super::groups;
+use super::input::Availability;
 use crate::app::App;
 use crate::bounded;
 use crate::config::Menus;
 use crate::extract::{Body, Json, Path};
 use crate::ids::{ModifierGroupId, ModifierId, RestaurantId};
+use crate::menu::MOST_GROUPS;
+use crate::menu::allergens::{Declared, Diet};
+use crate::menu::faults::MenuFaults;
+use crate::menu::groups::ModifierGroup;
+use crate::menu::stock::PortionCount;
+use crate::menu::translations::{self, Translations};
+use crate::menu::{Modifier, sql};
 use crate::money::{Currency, Money};
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
@@ -50,7 +53,7 @@ pub(super) struct ModifierBody {
     /// Absent: unchanged; new modifiers are available.
     available: Option<bool>,
     /// Portions left of a new one, where they are counted; afterwards `PUT …/stock`.
-    stock: Option<Stock>,
+    stock: Option<PortionCount>,
     /// The allergens; null or absent: not declared.
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 14>")]
     allergens: Option<Vec<Declared>>,
@@ -71,7 +74,7 @@ impl ModifierBody {
         known: &[Modifier],
         currency: Currency,
         bounds: Menus,
-        faults: &mut Faults,
+        faults: &mut MenuFaults,
     ) -> Vec<Modifier> {
         if bodies.len() > bounds.most_modifiers {
             let message = format!("must be at most {} (MENU_MAX_MODIFIERS of the server)", bounds.most_modifiers);
@@ -88,7 +91,7 @@ impl ModifierBody {
         modifiers
     }
 
-    fn read(self, known: &[Modifier], currency: Currency, place: &str, faults: &mut Faults) -> Modifier {
+    fn read(self, known: &[Modifier], currency: Currency, place: &str, faults: &mut MenuFaults) -> Modifier {
         let before = self.id.and_then(|id| known.iter().find(|modifier| modifier.id == id));
         if self.id.is_some() && before.is_none() {
             faults.note(format!("{place}/id"), "is no modifier of this group");

@@ -9,15 +9,16 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::dayparts::DayPart;
-use super::input::{Faults, present, too_many};
-use super::translations::{self, Translations};
-use super::{Category, sql};
+use super::input::{present, too_many};
 use crate::app::App;
 use crate::bounded;
 use crate::extract::{Body, Json, Path};
 use crate::idempotency::{Answer, Once};
 use crate::ids::{CategoryId, RestaurantId};
+use crate::menu::dayparts::DayPart;
+use crate::menu::faults::MenuFaults;
+use crate::menu::translations::{self, Translations};
+use crate::menu::{Category, sql};
 use crate::paging::List;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff::Staff;
@@ -34,7 +35,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 }
 
 fn check(category: &Category) -> Result<(), Problem> {
-    let mut faults = Faults::default();
+    let mut faults = MenuFaults::default();
     faults.day_parts("", &category.day_parts);
     faults.translations("", &category.translations);
     faults.none()

@@ -1,0 +1,142 @@
+//! The menu as guests read it: one call, one body, finished once for each version and kept.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::version_batcher::VersionBatcher;
+use crate::cache::{Answer, Cache, Key};
+use crate::config::Menus;
+use crate::content_coding::takes_gzip;
+use crate::extract::APPLICATION_JSON;
+use crate::heavy::{Beneficiary, HeavyWork};
+use crate::ids::{CategoryId, RestaurantId};
+use crate::menu::{languages, part, published, sql};
+use crate::problem::{Code, Problem};
+use crate::tenancy::TenancyContext;
+use crate::uow::Database;
+
+/// Finished menus, and the question whether they still hold.
+pub struct Published {
+    db: Database,
+    versions: VersionBatcher,
+    cache: Cache,
+    heavy: HeavyWork,
+}
+
+impl Published {
+    /// With Redis behind it, if there is a URL.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub fn new(
+        db: Database,
+        bounds: Menus,
+        redis: Option<&secrecy::SecretString>,
+        heavy: HeavyWork,
+    ) -> Result<Self, redis::RedisError> {
+        let cache = Cache::new(bounds.cache_bytes, bounds.cache_life, redis)?;
+        Ok(Self { versions: VersionBatcher::new(db.clone()), db, cache, heavy })
+    }
+
+    /// What is kept, for those who measure it.
+    pub const fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// The menu, or one category of it, in the dearest of the wanted languages that it has; not older than this call.
+    ///
+    /// While the database does not answer, what was finished less than `MENU_CACHE_LIFE` ago is shown, as it was written.
+    ///
+    /// # Errors
+    /// 404 when there is no such restaurant or category.
+    pub async fn read(
+        &self,
+        restaurant: RestaurantId,
+        category: Option<CategoryId>,
+        wanted: &[String],
+        now: DateTime<Utc>,
+    ) -> Result<Arc<Answer>, Problem> {
+        let mut key = Key { kind: "menu", subject: restaurant.uuid(), language: None, part: None };
+        let part = category.map(CategoryId::uuid);
+        let current = match self.versions.of(restaurant).await {
+            Ok(version) => version.ok_or_else(Problem::not_found)?,
+            Err(problem) if problem.code() == Code::Busy => {
+                return self.cache.near(&Key { part, ..key }, 0, now).ok_or(problem);
+            }
+            Err(problem) => return Err(problem),
+        };
+        key.language =
+            languages::choose(wanted, current.language.as_deref(), &current.languages).map(ToOwned::to_owned);
+        let Some(category) = category else { return self.whole(restaurant, key, current.version, now).await };
+        let (of_part, version) = (Key { part, ..key.clone() }, current.version);
+        let build = || async move {
+            let whole = self.whole(restaurant, key, version, now).await?;
+            let cut = self.heavy.run(Beneficiary::Restaurant(restaurant), move || part::cut(&whole, category)).await?;
+            cut.map_err(|error| Problem::internal(&error))?.ok_or_else(Problem::not_found)
+        };
+        self.cache.get(of_part, version, now, build).await
+    }
+
+    /// The whole menu in a language.
+    async fn whole(
+        &self,
+        restaurant: RestaurantId,
+        key: Key,
+        version: i64,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<Answer>, Problem> {
+        let life = TimeDelta::from_std(self.cache.life()).unwrap_or_default();
+        let language = key.language.clone();
+        let build = || async move {
+            let found = self
+                .db
+                .read(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::contents(tx, restaurant).await }));
+            let contents = found.await?.ok_or_else(Problem::not_found)?;
+            let work = move || {
+                let shown = published::shown(restaurant, contents, language.as_deref(), now, life);
+                let (menu, until) = shown.map_err(|error| Problem::internal(&error))?;
+                let body = serde_json::to_vec(&menu).map_err(|error| Problem::internal(&error))?;
+                Ok(Answer::new(menu.version, until, body))
+            };
+            self.heavy.run(Beneficiary::Restaurant(restaurant), work).await?
+        };
+        self.cache.get(key, version, now, build).await
+    }
+}
+
+/// Compressed bytes are other bytes, and have another name.
+const GZIP_MARK: &str = "-gz";
+
+/// The answer as this client wants it: compressed or not, or only the word that nothing changed.
+pub fn show(answer: &Answer, wanted: &HeaderMap) -> Response {
+    let gzip = takes_gzip(wanted);
+    let mark = if gzip { GZIP_MARK } else { "" };
+    let tag = HeaderValue::from_str(&format!("\"{}{mark}\"", answer.tag)).unwrap_or(HeaderValue::from_static("\"\""));
+    let about: [(HeaderName, HeaderValue); 3] = [
+        (header::ETAG, tag),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, no-cache")),
+        (header::VARY, HeaderValue::from_static("accept-encoding, accept-language")),
+    ];
+    if has_it_already(wanted, &answer.tag) {
+        return (StatusCode::NOT_MODIFIED, about).into_response();
+    }
+    let kind = (header::CONTENT_TYPE, APPLICATION_JSON);
+    if gzip {
+        let encoding = (header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        (about, [kind, encoding], answer.gzip.clone()).into_response()
+    } else {
+        (about, [kind], answer.plain.clone()).into_response()
+    }
+}
+
+/// Whether `If-None-Match` names the answer, compressed or not.
+fn has_it_already(wanted: &HeaderMap, tag: &str) -> bool {
+    let held = wanted.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    held.flat_map(|value| value.split(',')).map(str::trim).any(|entry| {
+        let bare = entry.strip_prefix("W/").unwrap_or(entry).trim_matches('"');
+        entry == "*" || bare.strip_suffix(GZIP_MARK).unwrap_or(bare) == tag
+    })
+}

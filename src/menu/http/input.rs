@@ -1,0 +1,79 @@
+//! What request bodies of the menu share.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
+
+use crate::menu::faults::MenuFaults;
+use crate::problem::Problem;
+use crate::restaurants;
+use crate::restaurants::tax::TaxClass;
+use crate::tenancy::RestaurantScope;
+use crate::timestamp::Timestamp;
+use crate::uow::Tx;
+
+/// Whether an item or modifier is switched on.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = AvailabilityUpdate)]
+pub struct Availability {
+    /// Whether it can be ordered.
+    pub available: bool,
+    /// Off until then, and on again by itself; absent: off until somebody switches it on.
+    pub until: Option<Timestamp>,
+}
+
+impl Availability {
+    /// Refuses an end that has passed, is too far away to be meant, or has nothing to end.
+    ///
+    /// # Errors
+    /// The fault of `until`.
+    pub fn check(self, now: DateTime<Utc>) -> Result<Self, Problem> {
+        let fault = match self.until.map(Timestamp::utc) {
+            Some(_) if self.available => "has no place where it is switched on",
+            Some(until) if until <= now => "must be in the future",
+            Some(until) if until > now + TimeDelta::days(366) => "must be within a year",
+            None | Some(_) => return Ok(self),
+        };
+        Err(Problem::invalid_field("/until", fault))
+    }
+}
+
+/// Tells a field that is null from one that is absent.
+pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// True, for fields that are so when absent.
+pub const fn yes() -> bool {
+    true
+}
+
+/// One more than there may be.
+pub fn too_many(what: &str, most: usize, variable: &str) -> Problem {
+    let detail = format!(
+        "makes one more than the {most} {what} that a menu may have ({variable} of the server's configuration)"
+    );
+    Problem::invalid_field("", detail)
+}
+
+impl MenuFaults {
+    /// A tax class that the restaurant does not have.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn tax_class(
+        &mut self,
+        tx: &mut Tx,
+        scope: &RestaurantScope,
+        pointer: &str,
+        class: Option<&TaxClass>,
+    ) -> Result<(), Problem> {
+        if let Some(class) = class
+            && !restaurants::sql::tax::knows(tx, scope.restaurant(), class).await?
+        {
+            self.note(format!("{pointer}/taxClass"), "is none of the restaurant's taxClasses");
+        }
+        Ok(())
+    }
+}
