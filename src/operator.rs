@@ -1,9 +1,10 @@
 //! `comanda user …` and `comanda sync …`: what an operator does by hand.
 
+use crate::accounts::actions::second_factor;
 use crate::accounts::password::{NewPassword, Passwords};
 use crate::accounts::sql::sessions::Reason;
 use crate::accounts::sql::{self, NewUser};
-use crate::accounts::{Email, Session, UserRole, second_factor, secrets};
+use crate::accounts::{Email, Session, UserRole, secrets};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{DatabaseError, Reached};
@@ -14,7 +15,8 @@ use crate::publish;
 use crate::sync::sql::operator::{self as sync, ListedOperation, OperationDetails};
 use crate::tenancy::PlatformScope;
 use crate::uow::{Steps, Tx};
-use crate::users::admin::{self, AccountPatch};
+use crate::users::actions::admin;
+use crate::users::admin::AccountPatch;
 
 /// Why an operator's command did not work.
 #[derive(Debug, thiserror::Error)]

@@ -50,7 +50,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .merge(orders::http::routes())
         .merge(sync::http::routes())
         .merge(delivery::http::routes())
-        .merge(users::routes())
+        .merge(users::http::routes())
         .merge(notifications::http::routes())
 }
 

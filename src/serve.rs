@@ -160,7 +160,7 @@ fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<Runnin
     let outbox = tokio::spawn(worker::work(Arc::clone(&app), stop.clone()));
     app.jobs.spawn(overdue::keep_watch(Arc::clone(&app), stop.clone()));
     app.jobs.spawn(presence::keep_watch(Arc::clone(&app), stop.clone()));
-    app.jobs.spawn(sync::worker::keep_watch(Arc::clone(&app), stop.clone()));
+    app.jobs.spawn(sync::actions::worker::keep_watch(Arc::clone(&app), stop.clone()));
     app.jobs.spawn(retention::keep_clearing(Arc::clone(&app), stop.clone()));
     let (bounds, ending) = (app.config.http.clone(), stop.clone());
     let serving = tokio::spawn(async move { server::serve(listener, router, &bounds, ending).await });

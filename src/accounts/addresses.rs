@@ -1,34 +1,12 @@
-//! `/api/me/addresses`: where one wants things brought.
+//! The addresses that a user saves. Pure.
 
-use std::sync::Arc;
-
-use axum::extract::State;
-use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::caller::SignedIn;
-use super::sql::belongings as sql;
-use crate::app::App;
-use crate::extract::{Body, Json, Path};
-use crate::idempotency::{Answer, Once};
 use crate::ids::AddressId;
-use crate::paging::List;
 use crate::place::Place;
-use crate::problem::{Problem, ProblemBody};
-use crate::row_limit::{self, RowLimit};
-use crate::tenancy::TenancyContext;
 use crate::text::{MultiLine, SingleLine};
-
-/// The routes of this file.
-pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
-        .routes(routes!(list_addresses, create_address))
-        .routes(routes!(replace_address, delete_address))
-}
 
 /// An address saved by the user.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -42,7 +20,7 @@ pub struct SavedAddress {
     /// Street and house number.
     #[schema(example = "Via del Pratello 12")]
     pub address: String,
-    /// Where that is.
+    /// The coordinates; null: not stated.
     pub place: Option<Place>,
     /// A note for drivers, such as floor or bell.
     pub note: Option<String>,
@@ -62,94 +40,9 @@ pub struct NewAddress {
     /// Street and house number.
     #[schema(inline)]
     pub address: MultiLine<300>,
-    /// Where that is.
+    /// The coordinates; null: not stated.
     pub place: Option<Place>,
     /// A note for drivers, such as floor or bell.
     #[schema(inline)]
     pub note: Option<MultiLine<300>>,
-}
-
-/// List the saved addresses
-#[utoipa::path(get, path = "/api/me/addresses", tag = "auth", security(("token" = [])), responses(
-    (status = 200, description = "The saved addresses, last changed first", body = List<SavedAddress>),
-    (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
-))]
-async fn list_addresses(
-    State(app): State<Arc<App>>,
-    SignedIn(caller): SignedIn,
-) -> Result<Json<List<SavedAddress>>, Problem> {
-    let user = caller.user;
-    let addresses = app
-        .db
-        .read(TenancyContext::user(user), move |tx| Box::pin(async move { sql::addresses(tx, user).await }))
-        .await?;
-    Ok(Json(List::whole(addresses)))
-}
-
-/// Create an address
-#[utoipa::path(post, path = "/api/me/addresses", tag = "auth", security(("token" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key")),
-    request_body = NewAddress,
-    responses(
-        (status = 201, description = "The address", body = SavedAddress),
-        (status = 409, description = "Limit reached: `ADDRESS_MAX` addresses are saved", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
-))]
-async fn create_address(
-    State(app): State<Arc<App>>,
-    SignedIn(caller): SignedIn,
-    Once { value: new, key }: Once<NewAddress>,
-) -> Result<Answer, Problem> {
-    let (user, most) = (caller.user, app.config.accounts.max_addresses);
-    key.makes(&app.db, TenancyContext::user(user), move |tx| {
-        Box::pin(async move {
-            row_limit::check(tx, RowLimit::SavedAddresses, user.uuid(), most).await?;
-            sql::insert_address(tx, user, AddressId::new(), &new).await
-        })
-    })
-    .await
-}
-
-/// Replace an address
-#[utoipa::path(put, path = "/api/me/addresses/{addressId}", tag = "auth", security(("token" = [])),
-    params(("addressId" = AddressId, Path)), request_body = NewAddress,
-    responses(
-        (status = 200, description = "The address after the change", body = SavedAddress),
-        (status = 404, description = "The caller has no such resource", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
-))]
-async fn replace_address(
-    State(app): State<Arc<App>>,
-    SignedIn(caller): SignedIn,
-    Path(id): Path<AddressId>,
-    Body(new): Body<NewAddress>,
-) -> Result<Json<SavedAddress>, Problem> {
-    let user = caller.user;
-    let replaced = app
-        .db
-        .write(TenancyContext::user(user), move |tx| {
-            Box::pin(async move { sql::replace_address(tx, user, id, &new).await })
-        })
-        .await?;
-    replaced.map(Json).ok_or_else(Problem::not_found)
-}
-
-/// Delete an address
-#[utoipa::path(delete, path = "/api/me/addresses/{addressId}", tag = "auth", security(("token" = [])),
-    params(("addressId" = AddressId, Path)),
-    responses(
-        (status = 204, description = "The address is deleted"),
-        (status = 404, description = "The caller has no such resource", body = ProblemBody, content_type = "application/problem+json"),
-))]
-async fn delete_address(
-    State(app): State<Arc<App>>,
-    SignedIn(caller): SignedIn,
-    Path(id): Path<AddressId>,
-) -> Result<StatusCode, Problem> {
-    let user = caller.user;
-    let deleted = app
-        .db
-        .write(TenancyContext::user(user), move |tx| Box::pin(async move { sql::delete_address(tx, user, id).await }))
-        .await?;
-    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
 }

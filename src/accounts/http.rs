@@ -9,10 +9,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::attempt_limits::{self, Counter};
+use super::actions::{attempt_limits, notices};
+use super::attempt_limits::Counter;
 use super::password::NewPassword;
 use super::sql::{self, NewUser};
-use super::{Email, UserRole, addresses, contacts, devices, preferences, profile, recovery, second_factor, sessions};
+use super::{Email, UserRole};
 use crate::app::App;
 use crate::client::Client;
 use crate::extract::{Body, Json};
@@ -22,6 +23,15 @@ use crate::phone::Phone;
 use crate::problem::{Problem, ProblemBody};
 use crate::tenancy::TenancyContext;
 use crate::text::SingleLine;
+
+mod addresses;
+mod contacts;
+mod devices;
+mod preferences;
+mod profile;
+mod recovery;
+mod second_factor;
+mod sessions;
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -91,7 +101,7 @@ async fn register(
                     is_proved: false,
                 };
                 let is_new = sql::insert(tx, &user).await?;
-                let notice = recovery::signed_up(&wanted.email, id, is_new, tx.now());
+                let notice = notices::signed_up(&wanted.email, id, is_new, tx.now());
                 outbox::tell(tx, &task_app.encryption, &notice).await
             })
         })

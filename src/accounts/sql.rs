@@ -8,7 +8,9 @@ use crate::problem::Problem;
 use crate::uow::{Database, Tx};
 
 pub mod admin;
-pub mod belongings;
+pub mod addresses;
+pub mod devices;
+pub mod preferences;
 pub mod contacts;
 pub mod profile;
 pub mod attempt_limits;

@@ -1,4 +1,4 @@
 //! Use cases of carts. Each runs in a unit of work that its caller opens.
 
-pub mod content;
+pub mod lines;
 pub mod merge;

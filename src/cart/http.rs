@@ -10,9 +10,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::actions::content;
+use super::actions::lines;
 use super::actions::merge::{CartMerge, GuestClaim};
-use super::owner::Shopper;
 use super::sql::RequestedLine;
 use super::sql::lines::{Extent, LineWrite};
 use super::{Cart, Quantity};
@@ -26,6 +25,9 @@ use crate::menu::configure::Choice;
 use crate::problem::{Problem, ProblemBody};
 use crate::text::{MultiLine, SingleLine};
 use crate::timestamp::Timestamp;
+use shopper::Shopper;
+
+mod shopper;
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -41,7 +43,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 ))]
 async fn get_cart(State(app): State<Arc<App>>, shopper: Shopper) -> Result<Json<Cart>, Problem> {
     let (scope, owner) = (shopper.scope, shopper.owner);
-    let cart = app.db.read(scope, move |tx| Box::pin(async move { content::read(tx, &scope, owner).await })).await?;
+    let cart = app.db.read(scope, move |tx| Box::pin(async move { lines::read(tx, &scope, owner).await })).await?;
     Ok(Json(cart))
 }
 
@@ -78,7 +80,7 @@ struct WantedCartLine {
 impl WantedCartLine {
     fn into_write(self) -> LineWrite {
         LineWrite {
-            key: self.key.map_or_else(content::fresh_key, String::from),
+            key: self.key.map_or_else(lines::fresh_key, String::from),
             at: None,
             content: Some(RequestedLine {
                 item_id: self.item_id,
@@ -112,7 +114,7 @@ async fn put_cart(
         .write(scope, move |tx| {
             Box::pin(async move {
                 shopper.keep(tx).await?;
-                content::write(tx, &scope, owner, &writes, Extent::Whole(at), limits).await
+                lines::write(tx, &scope, owner, &writes, Extent::Whole(at), limits).await
             })
         })
         .await?;
@@ -203,7 +205,7 @@ async fn patch_cart(
         .write(scope, move |tx| {
             Box::pin(async move {
                 shopper.keep(tx).await?;
-                content::write(tx, &scope, owner, &writes, Extent::Lines, limits).await
+                lines::write(tx, &scope, owner, &writes, Extent::Lines, limits).await
             })
         })
         .await?;

@@ -13,18 +13,18 @@ use crate::ids::{CartId, ItemId, ModifierId, RestaurantId};
 use crate::menu::allergens::Effective;
 use crate::money::Money;
 use crate::problem::FieldError;
+use shortage::Shortage;
 
 pub mod actions;
 pub mod http;
-pub mod line;
+pub mod lines;
 pub mod merge;
 pub mod owner;
 pub mod shortage;
 pub mod sql;
 
-pub use line::StoredLine;
-pub use owner::Owner;
-use shortage::Shortage;
+pub use lines::StoredLine;
+pub use owner::CartOwner;
 
 /// Most lines a cart may have.
 pub const MOST_LINES: usize = 100;

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-use super::{CartStatus, MOST_CARTS_OF_A_GUEST, Owner, StoredLine};
+use super::{CartOwner, CartStatus, MOST_CARTS_OF_A_GUEST, StoredLine};
 use crate::config::CartLimits;
 use crate::ids::{CartId, GuestId, ItemId, ModifierGroupId, OrderId, RestaurantId, UserId};
 use crate::menu::allergens::{Declared, Diet};
@@ -18,9 +18,9 @@ use crate::row_limit::{self, RowLimit};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-pub mod guests;
 mod known;
 pub mod lines;
+pub mod merge;
 
 pub use known::KnownGroups;
 use known::{held_against_the_menu, named};
@@ -89,15 +89,15 @@ macro_rules! open_cart {
 pub async fn open_cart(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    owner: Owner,
+    owner: CartOwner,
 ) -> Result<Option<(Currency, Option<OpenCart>)>, Problem> {
     let restaurant = scope.restaurant();
     let found = match owner {
-        Owner::User(user) => {
+        CartOwner::User(user) => {
             let open = open_cart!("c.user_id", restaurant as RestaurantId, user as UserId);
             open.fetch_optional(tx.connection()).await?
         }
-        Owner::Guest(guest) => {
+        CartOwner::Guest(guest) => {
             let open = open_cart!("c.guest_id", restaurant as RestaurantId, guest as GuestId);
             open.fetch_optional(tx.connection()).await?
         }
@@ -257,12 +257,12 @@ pub struct RequestedLine {
 pub async fn touch(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    owner: Owner,
+    owner: CartOwner,
     limits: CartLimits,
 ) -> Result<(Currency, OpenCart), Problem> {
     match owner {
-        Owner::User(user) => touch_users(tx, scope, user, limits.open).await,
-        Owner::Guest(guest) => touch_guests(tx, scope, guest).await,
+        CartOwner::User(user) => touch_users(tx, scope, user, limits.open).await,
+        CartOwner::Guest(guest) => touch_guests(tx, scope, guest).await,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A coupon is worth a share of the lines, an amount off the lines, or the delivery fee. It is redeemed in the transaction
 //! that creates the order, never more often than its limits say, and given back when the order is cancelled. Why one
-//! cannot be used, and what it saves, is pure (`rules.rs`); how many codes may be tried is in `attempt_limits.rs`.
+//! cannot be used, and what it saves, is pure (`rules.rs`); how many codes may be tried is in `actions/attempt_limits.rs`.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::ids::{CouponId, RestaurantId};
 use crate::money::Money;
 use crate::restaurants::tax::Rate;
 
-pub mod attempt_limits;
+pub mod actions;
 pub mod http;
 pub mod input;
 pub mod rules;

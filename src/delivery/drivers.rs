@@ -69,7 +69,7 @@ async fn create_driver(
     let presence = app.config.delivery.presence;
     key.makes(&app.db, admin.scope.changing_grants(), move |tx| {
         Box::pin(async move {
-            let user = accounts::granted::account(tx, new.email.as_ref(), new.user_id).await?;
+            let user = accounts::actions::grantee::find(tx, new.email.as_ref(), new.user_id).await?;
             sql::drivers::insert(tx, DriverId::new(), user.id, new.vehicle).await?;
             accounts::sql::grant_role(tx, user.id, UserRole::Driver).await?;
             profile(tx, user.id, presence).await

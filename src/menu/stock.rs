@@ -27,7 +27,7 @@ impl TryFrom<i32> for PortionCount {
 /// How a count is to change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StockChange {
-    /// StockOutcome anew; `None`: not counted any more.
+    /// Counted anew; `None`: not counted any more.
     To(Option<i32>),
     /// More or fewer of what is counted.
     By(i32),

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts;
 use crate::accounts::attempt_limits::Counter;
-use crate::accounts::sql::recovery::Owner;
+use crate::accounts::sql::recovery::AccountOwner;
 use crate::app::App;
 use crate::config::Mode;
 use crate::encryption::KeyPurpose;
@@ -89,7 +89,7 @@ async fn hand_over(tx: &mut Tx, app: &App, message: &Claimed) -> Result<(), Prob
     };
     let channel = address.as_ref().map_or(message.channel, |address| address.channel);
     if let (Kind::ResetCode, Some(_)) = (kind, &address) {
-        accounts::recovery::sent(tx, &message.dedupe_key, channel).await?;
+        accounts::actions::recovery::sent(tx, &message.dedupe_key, channel).await?;
     }
     let kept = kept(app, message, kind, channel)?;
     let taken = match &address {
@@ -112,7 +112,7 @@ async fn address_of(tx: &mut Tx, message: &Claimed) -> Result<Option<Address>, P
         return Ok(Some(Address { user: None, channel: message.channel, target: message.target.clone() }));
     }
     let holder = accounts::sql::recovery::owner(tx, &message.target).await?;
-    Ok(holder.map(|Owner { id, phone }| {
+    Ok(holder.map(|AccountOwner { id, phone }| {
         let phone = phone.filter(|_| message.channel == Channel::Sms);
         let (channel, target) =
             phone.map_or_else(|| (Channel::Email, message.target.clone()), |phone| (Channel::Sms, phone));

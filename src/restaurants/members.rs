@@ -92,7 +92,7 @@ async fn add_member(
         .db
         .write(scope.changing_grants(), move |tx| {
             Box::pin(async move {
-                let user = accounts::granted::account(tx, new.email.as_ref(), new.user_id).await?;
+                let user = accounts::actions::grantee::find(tx, new.email.as_ref(), new.user_id).await?;
                 require_rank(tx, &scope, None, Some(new.role)).await?;
                 let held = sql::rank(tx, scope.restaurant(), user.id).await?.and_then(|rank| rank.role);
                 if held.is_none() {

@@ -15,12 +15,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::actions::store::{self, IntakeOutcome, Sent};
+use super::actions::worker::{self, DrainOutcome};
 use super::queue::{QueueScan, WaitsFor, Why};
 use super::sql::{self, OperationProgress};
-use super::store::{self, IntakeOutcome, Sent};
-use super::worker::{self, DrainOutcome};
-use super::{Device, OperationState};
-use super::{devices, kinds};
+use super::{Device, OperationState, kinds};
 use crate::accounts::attempt_limits::Counter;
 use crate::accounts::caller::SignedIn;
 use crate::app::App;
@@ -35,6 +34,8 @@ use crate::stored_answers::Store;
 use crate::tenancy::TenancyContext;
 use crate::text::SingleLine;
 use crate::timestamp::Timestamp;
+
+pub mod devices;
 
 /// How long a request waits for another that works on the same phone's operations.
 const PATIENCE: Duration = Duration::from_secs(5);

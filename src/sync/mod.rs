@@ -9,14 +9,11 @@ use serde::Serialize;
 
 use crate::ids::UserId;
 
-pub mod devices;
+pub mod actions;
 pub mod http;
 pub mod kinds;
 pub mod queue;
-pub mod run;
 pub mod sql;
-pub mod store;
-pub mod worker;
 
 /// One phone of one user; the phone names itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -1,65 +1,9 @@
-//! `/api/admin/users`: other people's accounts, in the hands of whoever runs the platform.
+//! Changes that administrators make to accounts. Pure.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
+use utoipa::ToSchema;
 
-use crate::accounts::cache::Revocation;
-use crate::accounts::caller::Admin;
-use crate::accounts::sql::sessions::Reason;
-use crate::accounts::{Account, UserRole, sql};
-use crate::app::App;
-use crate::extract::{Body, Json, Path, Query};
-use crate::ids::UserId;
-use crate::paging::{Cursor, List, Page};
-use crate::problem::{Code, Problem, ProblemBody};
-use crate::restaurants::sql as restaurants;
-use crate::tenancy::PlatformScope;
-use crate::text::SingleLine;
-use crate::uow::Tx;
-
-/// The routes of this file.
-pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(list_users)).routes(routes!(update_user))
-}
-
-/// Which accounts are listed.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct UsersQuery {
-    /// How the address begins.
-    #[param(inline)]
-    email: Option<SingleLine<254>>,
-    /// Rows a page, 1 to 200; 50 unless told.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<u16>,
-    /// `nextCursor` of the page before.
-    #[param(value_type = Option<String>)]
-    cursor: Option<Cursor>,
-}
-
-/// List accounts
-#[utoipa::path(get, path = "/api/admin/users", tag = "auth", security(("token" = [])), params(UsersQuery), responses(
-    (status = 200, description = "A page of accounts, the newest first", body = List<Account>),
-    (status = 403, description = "Requires the role ADMIN", body = ProblemBody, content_type = "application/problem+json"),
-))]
-async fn list_users(
-    State(app): State<Arc<App>>,
-    admin: Admin,
-    Query(query): Query<UsersQuery>,
-) -> Result<Json<List<Account>>, Problem> {
-    let page = Page::parse(query.limit, query.cursor)?;
-    let beginning = query.email.as_deref().unwrap_or_default().to_lowercase();
-    let pattern = beginning.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_") + "%";
-    let rows =
-        app.db.read(admin.scope, move |tx| Box::pin(async move { sql::admin::list(tx, &pattern, page).await })).await?;
-    Ok(Json(page.cut(rows, |account| (account.created_at, account.id.uuid()))))
-}
+use crate::accounts::UserRole;
 
 /// The changes of an account; absent fields stay unchanged.
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
@@ -67,59 +11,6 @@ async fn list_users(
 pub struct AccountPatch {
     /// True disables the account and ends all its sessions; false enables it again.
     pub disabled: Option<bool>,
-    /// What they are to be. CUSTOMER ends every membership; whoever is less than DRIVER does not deliver.
+    /// The new role. CUSTOMER ends every membership; an account below DRIVER does not deliver.
     pub role: Option<UserRole>,
-}
-
-/// Update an account
-///
-/// Disables it, enables it or changes its role. Takes effect at once, on open sockets too.
-#[utoipa::path(patch, path = "/api/admin/users/{userId}", tag = "auth", security(("token" = [])),
-    params(("userId" = UserId, Path)), request_body = AccountPatch,
-    responses(
-        (status = 200, description = "The account after the change", body = Account),
-        (status = 403, description = "Requires the role ADMIN", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "No account has this id", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The account is the caller's own", body = ProblemBody, content_type = "application/problem+json"),
-))]
-async fn update_user(
-    State(app): State<Arc<App>>,
-    admin: Admin,
-    Path(user): Path<UserId>,
-    Body(patch): Body<AccountPatch>,
-) -> Result<Json<Account>, Problem> {
-    // So that the platform is not left without anybody who runs it.
-    if user == admin.caller.user {
-        return Err(Problem::new(
-            Code::OwnAccount,
-            "Ask another administrator, or use the command `comanda user` on the server.",
-        ));
-    }
-    let scope = admin.scope;
-    let account = app
-        .db
-        .write(scope.changing_grants(), move |tx| Box::pin(async move { apply(tx, scope, user, patch).await }))
-        .await?;
-    app.callers.forget(Revocation { user, session: None });
-    Ok(Json(account))
-}
-
-/// Changes an account: its sessions end when it is disabled, its memberships when it becomes a customer's.
-///
-/// # Errors
-/// 404 when there is none.
-pub async fn apply(tx: &mut Tx, scope: PlatformScope, user: UserId, patch: AccountPatch) -> Result<Account, Problem> {
-    let before = sql::admin::lock(tx, user).await?.ok_or_else(Problem::not_found)?;
-    let disabled = patch.disabled.unwrap_or(before.disabled_at.is_some());
-    sql::admin::update(tx, user, disabled, patch.role.unwrap_or(before.role)).await?;
-    if disabled {
-        sql::sessions::revoke_all(tx, user, None, Reason::Disabled).await?;
-    }
-    if patch.role == Some(UserRole::Customer) {
-        for membership in restaurants::memberships_of(tx, user).await? {
-            let restaurant = scope.restaurant(membership.restaurant_id);
-            restaurants::remove_member(tx, &restaurant, user).await?;
-        }
-    }
-    sql::admin::lock(tx, user).await?.ok_or_else(Problem::not_found)
 }

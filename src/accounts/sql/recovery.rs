@@ -9,7 +9,7 @@ use crate::uow::Tx;
 
 /// Whose address it is, and how to reach them.
 #[derive(Debug, Clone)]
-pub struct Owner {
+pub struct AccountOwner {
     /// The id of the account.
     pub id: UserId,
     /// Verified phone number in E.164; `None`: there is none.
@@ -18,9 +18,9 @@ pub struct Owner {
 
 /// Whose address it is; nobody who is disabled. The number only if it is proved, and the mailbox too: before that a
 /// stranger may have signed up with the address and a number of their own.
-pub async fn owner(tx: &mut Tx, email: &str) -> Result<Option<Owner>, Problem> {
+pub async fn owner(tx: &mut Tx, email: &str) -> Result<Option<AccountOwner>, Problem> {
     let owner = sqlx::query_as!(
-        Owner,
+        AccountOwner,
         "select id, case when phone_verified_at is not null and email_verified_at is not null then phone end as phone
          from users where email = $1 and disabled_at is null",
         email,

@@ -5,10 +5,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::lines::{self, MergeResult};
 use crate::app::App;
-use crate::cart::actions::content::{self, MergeResult};
 use crate::cart::merge::UnmergedLine;
-use crate::cart::sql::guests;
+use crate::cart::sql::merge;
 use crate::config::CartLimits;
 use crate::guests::sql::{self, MergeState};
 use crate::guests::token::GuestToken;
@@ -111,9 +111,9 @@ async fn take_over(tx: &mut Tx, guest: GuestId, user: UserId, limits: CartLimits
         _ => return Ok(CartMerge::nothing()),
     }
     let mut carts = Vec::new();
-    for (restaurant_id, cart) in guests::carts(tx, guest).await? {
+    for (restaurant_id, cart) in merge::carts(tx, guest).await? {
         let scope = RestaurantScope::customer("the restaurant of a cart that is taken over", restaurant_id, user);
-        let MergeResult { into, lines, left_behind } = content::merge(tx, &scope, cart, user, limits).await?;
+        let MergeResult { into, lines, left_behind } = lines::merge(tx, &scope, cart, user, limits).await?;
         carts.push(MergedCart { restaurant_id, cart_id: into, lines, left_behind });
     }
     let answer = CartMerge { taken_over: true, carts };

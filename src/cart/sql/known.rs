@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::LineRow;
-use crate::cart::line::UnpricedLine;
+use crate::cart::lines::UnpricedLine;
 use crate::cart::{StoredLine, shortage};
 use crate::ids::{ItemId, ModifierGroupId, ModifierId};
 use crate::menu::configure::{Choice, Questions};

@@ -1,4 +1,4 @@
-//! StockOutcome stock. Every statement that changes a count writes the ledger with it.
+//! Counted stock. Every statement that changes a count writes the ledger with it.
 
 use crate::ids::{ItemId, ModifierId, OrderId, RestaurantId};
 use crate::menu::stock::{StockChange, StockFilter, StockMovement, StockOutcome};

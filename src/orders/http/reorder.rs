@@ -11,10 +11,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::cart::actions::content;
+use crate::cart::actions::lines;
 use crate::cart::sql::lines::{Extent, LineWrite};
 use crate::cart::sql::{NOT_ON_THE_MENU, RequestedLine, unfit};
-use crate::cart::{Cart, Obstacle, Owner};
+use crate::cart::{Cart, CartOwner, Obstacle};
 use crate::idempotency::{Answer, Key};
 use crate::ids::{ItemId, OrderId};
 use crate::menu::configure::{Choice, NestedChoice};
@@ -86,7 +86,7 @@ fn wanted(line: &OrderLine) -> RequestedLine {
 ))]
 async fn reorder(State(app): State<Arc<App>>, access: OrderAccess, key: Key) -> Result<Answer, Problem> {
     let (scope, id) = (access.scope, access.order);
-    let owner = Owner::User(scope.actor_id().ok_or_else(Problem::not_found)?);
+    let owner = CartOwner::User(scope.actor_id().ok_or_else(Problem::not_found)?);
     let limits = app.config.orders.carts();
     key.does(&app.db, scope, StatusCode::OK, move |tx| {
         Box::pin(async move {
@@ -111,12 +111,12 @@ async fn reorder(State(app): State<Arc<App>>, access: OrderAccess, key: Key) -> 
             };
             let left_out = obstacles.iter().map(left_out).collect();
             let fits = lines.into_iter().enumerate().filter(|(index, _)| !obstacles.contains_key(index));
-            let write = |line| LineWrite { key: content::fresh_key(), at: None, content: Some(line) };
+            let write = |line| LineWrite { key: lines::fresh_key(), at: None, content: Some(line) };
             let writes: Vec<_> = fits.map(|(_, line)| write(line)).collect();
             let cart = if writes.is_empty() {
-                content::read(tx, &scope, owner).await?
+                lines::read(tx, &scope, owner).await?
             } else {
-                content::write(tx, &scope, owner, &writes, Extent::Lines, limits).await?
+                lines::write(tx, &scope, owner, &writes, Extent::Lines, limits).await?
             };
             Ok(Reordered { cart, left_out })
         })

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::cart::merge::{self, UnmergedLine, UnmergedReason};
 use crate::cart::sql::lines::{self, Extent, LineWrite};
 use crate::cart::sql::{self, KnownGroups, OpenCart, RequestedLine};
-use crate::cart::{Cart, CartStatus, MOST_LINES, Owner, StoredLine};
+use crate::cart::{Cart, CartOwner, CartStatus, MOST_LINES, StoredLine};
 use crate::config::CartLimits;
 use crate::ids::{CartId, UserId};
 use crate::menu::configure;
@@ -20,7 +20,7 @@ use crate::uow::Tx;
 ///
 /// # Errors
 /// 404 when there is no such restaurant.
-pub async fn read(tx: &mut Tx, scope: &RestaurantScope, owner: Owner) -> Result<Cart, Problem> {
+pub async fn read(tx: &mut Tx, scope: &RestaurantScope, owner: CartOwner) -> Result<Cart, Problem> {
     let found = sql::open_cart(tx, scope, owner).await?;
     let (currency, cart) = found.ok_or_else(Problem::not_found)?;
     let now = tx.now();
@@ -63,7 +63,7 @@ pub fn fresh_key() -> String {
 pub async fn write(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    owner: Owner,
+    owner: CartOwner,
     writes: &[LineWrite],
     extent: Extent,
     limits: CartLimits,
@@ -86,7 +86,7 @@ pub async fn write(
 pub async fn write_line(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    owner: Owner,
+    owner: CartOwner,
     line: LineWrite,
     limits: CartLimits,
 ) -> Result<bool, Problem> {
@@ -136,12 +136,12 @@ pub async fn merge(
     user: UserId,
     limits: CartLimits,
 ) -> Result<MergeResult, Problem> {
-    let (_, OpenCart { id: into, .. }) = sql::touch(tx, scope, Owner::User(user), limits).await?;
-    let own = sql::guests::own(tx, scope, into, user).await?;
+    let (_, OpenCart { id: into, .. }) = sql::touch(tx, scope, CartOwner::User(user), limits).await?;
+    let own = sql::merge::own(tx, scope, into, user).await?;
     let plan = merge::plan(&own, lines::all(tx, scope, from).await?, limits.choices);
     let writes: Vec<_> = plan.writes.iter().cloned().map(LineWrite::from).collect();
     let held: BTreeSet<_> = lines::write(tx, scope, into, &writes, Extent::Lines).await?.into_iter().collect();
-    sql::guests::discard(tx, scope, from).await?;
+    sql::merge::discard(tx, scope, from).await?;
     let (kept, lost): (Vec<_>, Vec<_>) = plan.writes.into_iter().partition(|line| held.contains(&line.key));
     let mut left_behind = plan.left_behind;
     // Written at the very same instant, and the other one was the greater.

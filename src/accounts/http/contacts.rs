@@ -16,10 +16,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::caller::SignedIn;
-use super::recovery::tell_owner;
-use super::sql::contacts as sql;
-use super::{Caller, User, attempt_limits};
+use crate::accounts::actions::attempt_limits;
+use crate::accounts::actions::notices::tell_owner;
+use crate::accounts::caller::SignedIn;
+use crate::accounts::sql::contacts as sql;
+use crate::accounts::{Caller, User};
 use crate::app::App;
 use crate::client::Client;
 use crate::encryption::KeyPurpose;
@@ -195,7 +196,7 @@ async fn confirm(
                 if channel == Channel::Sms {
                     tell_owner(tx, &shared.encryption, Kind::PhoneConfirmed, user, None).await?;
                 }
-                super::sql::get(tx, user).await?.ok_or_else(Problem::unauthenticated)
+                crate::accounts::sql::get(tx, user).await?.ok_or_else(Problem::unauthenticated)
             })
         })
         .await?;

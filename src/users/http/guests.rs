@@ -7,7 +7,8 @@ use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::accounts::attempt_limits::{self, Counter};
+use crate::accounts::actions::attempt_limits;
+use crate::accounts::attempt_limits::Counter;
 use crate::app::App;
 use crate::client::Client;
 use crate::extract::Json;

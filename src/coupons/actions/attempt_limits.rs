@@ -6,7 +6,8 @@ use std::future::Future;
 use chrono::TimeDelta;
 use ipnet::IpNet;
 
-use crate::accounts::attempt_limits::{self, AttemptLimit, Counter};
+use crate::accounts::actions::attempt_limits;
+use crate::accounts::attempt_limits::{AttemptLimit, Counter};
 use crate::app::App;
 use crate::coupons::CouponCode;
 use crate::ids::UserId;

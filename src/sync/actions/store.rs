@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 
-use super::sql::{self, NewOperation, ReceivedOperation, devices};
-use super::{Device, OperationState, kinds};
-use crate::accounts::attempt_limits::{self, Counter};
+use crate::accounts::actions::attempt_limits;
+use crate::accounts::attempt_limits::Counter;
 use crate::clock::clamp;
 use crate::config;
 use crate::ids::SessionId;
 use crate::problem::{Code, Problem};
 use crate::row_limit::{self, RowLimit};
+use crate::sync::sql::{self, NewOperation, ReceivedOperation, devices};
+use crate::sync::{Device, OperationState, kinds};
 use crate::uow::Tx;
 
 /// An operation as a phone sends it.

@@ -1,17 +1,17 @@
-//! Whom an administrator grants something: an account by its id, or by its address, if that is confirmed.
+//! The account to which a role is granted: named by its id, or by its e-mail address if that is verified.
 //!
-//! Anybody may sign up with any address, so an address that nobody has confirmed says nothing about whose account it is.
+//! Anybody may sign up with any address, so an unverified address does not tell whose account it is.
 
-use super::{Email, User, sql};
+use crate::accounts::{Email, User, sql};
 use crate::ids::UserId;
 use crate::problem::Problem;
 use crate::uow::Tx;
 
-/// The account that is meant, locked until the transaction ends.
+/// The account, locked until the transaction ends.
 ///
 /// # Errors
 /// 422 when both or neither are given, when there is no such active account, and for an address that is not confirmed.
-pub async fn account(tx: &mut Tx, email: Option<&Email>, id: Option<UserId>) -> Result<User, Problem> {
+pub async fn find(tx: &mut Tx, email: Option<&Email>, id: Option<UserId>) -> Result<User, Problem> {
     let (pointer, missing) = match (email, id) {
         (Some(_), None) => ("/email", "belongs to no active account; the person has to sign up first"),
         (None, Some(_)) => ("/userId", "is the id of no active account"),

@@ -10,14 +10,15 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::accounts::attempt_limits::{self, Counter};
+use crate::accounts::actions::attempt_limits;
+use crate::accounts::actions::second_factor;
+use crate::accounts::attempt_limits::Counter;
 use crate::accounts::password::GivenPassword;
-use crate::accounts::second_factor::{self, Given, SecondFactorNeeded};
+use crate::accounts::second_factor::{FactorProof, SecondFactorNeeded};
 use crate::accounts::sessions::TokenPair;
-use crate::accounts::sql;
 use crate::accounts::sql::second_factor::{self as factors, Challenge};
-use crate::accounts::sql::session_limit;
 use crate::accounts::sql::sessions::{self, Device, NewSession};
+use crate::accounts::sql::{self, session_limit};
 use crate::accounts::{Email, User, login_device};
 use crate::app::App;
 use crate::cart::actions::merge::{CartMerge, GuestClaim};
@@ -156,7 +157,7 @@ async fn complete_login(
     Body(proof): Body<Proof>,
 ) -> Result<Json<SignedInAnswer>, Problem> {
     let id = proof.challenge;
-    let given = Given::one_of(proof.code, proof.recovery_code)?;
+    let given = FactorProof::one_of(proof.code, proof.recovery_code)?;
     let challenge = app
         .db
         .write(TenancyContext::nobody(), move |tx| Box::pin(async move { factors::take_try(tx, id).await }))

@@ -10,13 +10,13 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Device;
-use super::sql::devices::{self, DeviceRemoval, ListedDevice};
 use crate::accounts::caller::SignedIn;
 use crate::app::App;
 use crate::extract::{Json, Query};
 use crate::paging::List;
 use crate::problem::{Code, Problem, ProblemBody};
+use crate::sync::Device;
+use crate::sync::sql::devices::{self, DeviceRemoval, ListedDevice};
 use crate::tenancy::TenancyContext;
 use crate::text::SingleLine;
 

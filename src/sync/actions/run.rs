@@ -7,18 +7,17 @@ use serde::Serialize;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::kinds::{self, OfflineCartLine, OfflineOrder, OfflineStatusUpdate, OfflineStockChange, ProfileFields, Work};
-use super::sql::{self, Lease, StoredOperation};
-use super::{Device, OperationState};
+use crate::accounts::Caller;
+use crate::accounts::actions::profile;
+use crate::accounts::profile::ProfileWrites;
 use crate::accounts::sql::sessions;
-use crate::accounts::{Caller, profile};
 use crate::actor::Actor;
 use crate::app::App;
-use crate::cart::Owner;
-use crate::cart::actions::content;
+use crate::cart::CartOwner;
+use crate::cart::actions::lines;
 use crate::cart::sql::RequestedLine;
 use crate::cart::sql::lines::LineWrite;
-use crate::coupons::attempt_limits;
+use crate::coupons::actions::attempt_limits;
 use crate::extract::IfMatch;
 use crate::ids::OrderId;
 use crate::menu;
@@ -31,6 +30,11 @@ use crate::orders::request::{LineInput, OrderRequest};
 use crate::permission::Operation;
 use crate::problem::{Code, Problem};
 use crate::restaurants::staff;
+use crate::sync::kinds::{
+    self, OfflineCartLine, OfflineOrder, OfflineStatusUpdate, OfflineStockChange, ProfileFields, Work,
+};
+use crate::sync::sql::{self, Lease, StoredOperation};
+use crate::sync::{Device, OperationState};
 use crate::tenancy::{RestaurantScope, TenancyContext};
 use crate::timestamp::Timestamp;
 use crate::uow::{Steps, Tx};
@@ -274,7 +278,7 @@ impl Unit<'_> {
         let write = LineWrite { key: line.key.into_string(), at: Some(at), content };
         self.commit(scope, move |tx| {
             Box::pin(async move {
-                let written = content::write_line(tx, &scope, Owner::User(user), write, limits).await;
+                let written = lines::write_line(tx, &scope, CartOwner::User(user), write, limits).await;
                 // The payload is the line itself.
                 let holds = written.map_err(|problem| problem.within("/lines/0"))?;
                 effect(&json!({ "holds": holds }))
@@ -292,7 +296,7 @@ impl Unit<'_> {
         let user = caller.user;
         let at = operation.counts_at.ok_or_else(|| Problem::clock_skew("/at", operation.received_at))?;
         let (name, locale) = (fields.name.map(String::from), fields.locale.map(|one| one.as_str().to_owned()));
-        let writes = profile::Writes {
+        let writes = ProfileWrites {
             name: name.clone().map(|name| (name, Some(at))),
             phone: None,
             locale: locale.clone().map(|locale| (locale, Some(at))),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use rand::RngExt as _;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -18,13 +18,15 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Email;
-use super::attempt_limits::{self, CodeLength, Counter};
-use super::cache::Revocation;
-use super::login_device;
-use super::password::NewPassword;
-use super::sql::recovery::{self as sql, NewReset, Pending};
-use super::sql::sessions::{self, Reason};
+use crate::accounts::actions::attempt_limits;
+use crate::accounts::actions::notices::tell_owner;
+use crate::accounts::actions::recovery::CODE_KEY;
+use crate::accounts::attempt_limits::{CodeLength, Counter, RESET_TRIES, RESET_TRIES_A_DAY};
+use crate::accounts::cache::Revocation;
+use crate::accounts::password::NewPassword;
+use crate::accounts::sql::recovery::{self as sql, NewReset, Pending};
+use crate::accounts::sql::sessions::{self, Reason};
+use crate::accounts::{Email, login_device};
 use crate::app::App;
 use crate::client::Client;
 use crate::encryption::{Encryption, KeyPurpose};
@@ -33,7 +35,6 @@ use crate::ids::{ResetId, UserId};
 use crate::outbox::{self, Channel, Kind, Notice, Recipient};
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::TenancyContext;
-use crate::uow::Tx;
 
 /// How long a code is good.
 const LIFE: TimeDelta = TimeDelta::minutes(10);
@@ -41,29 +42,9 @@ const LIFE: TimeDelta = TimeDelta::minutes(10);
 const CODES: u64 = 100_000_000;
 /// Twelve, once strangers have asked for many codes of an address.
 const LONG_CODES: u64 = 1_000_000_000_000;
-/// What a code's message is known by, before the request's id.
-const CODE_KEY: &str = "reset-code:";
-
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(forgot_password)).routes(routes!(reset_password))
-}
-
-/// What the owner of an address is told after a sign-up with it.
-pub fn signed_up(email: &Email, id: UserId, is_new: bool, now: DateTime<Utc>) -> Notice<'_> {
-    // One mail a day, however often a stranger tries.
-    let (kind, dedupe_key, user) = if is_new {
-        (Kind::Welcome, format!("welcome:{id}"), Some(id))
-    } else {
-        (Kind::AlreadySignedUp, format!("already-signed-up:{}:{}", email.as_str(), now.date_naive()), None)
-    };
-    Notice {
-        kind,
-        dedupe_key,
-        recipient: Recipient::Known { user, channel: Channel::Email, target: email.as_str() },
-        secret: None,
-        expires_at: None,
-    }
 }
 
 /// How the code is sent.
@@ -224,10 +205,10 @@ async fn reset_password(
                 if !sql::use_up(tx, id, key, user).await? {
                     return Ok(false);
                 }
-                super::sql::set_password(tx, user, &password_hash).await?;
+                crate::accounts::sql::set_password(tx, user, &password_hash).await?;
                 sessions::revoke_all(tx, user, None, Reason::PasswordReset).await?;
                 if sent_by != Some(Channel::Sms) {
-                    super::sql::contacts::prove_mailbox(tx, user).await?;
+                    crate::accounts::sql::contacts::prove_mailbox(tx, user).await?;
                 }
                 tell_owner(tx, &task_app.encryption, Kind::PasswordChanged, user, None).await?;
                 Ok(true)
@@ -262,49 +243,7 @@ async fn take_try(app: &Arc<App>, reset: &CodeAndPassword) -> Result<Option<Pend
             .await;
     }
     let address = reset.email.as_str().as_bytes();
-    let of = [attempt_limits::RESET_TRIES, attempt_limits::RESET_TRIES_A_DAY]
-        .map(|bound| Counter::new(app, bound, &[address]));
+    let of = [RESET_TRIES, RESET_TRIES_A_DAY].map(|bound| Counter::new(app, bound, &[address]));
     attempt_limits::take(app, of.to_vec()).await?;
     app.db.read(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::newest(tx, key).await })).await
-}
-
-/// Notes how the code of a request went out; for whoever sends it.
-///
-/// # Errors
-/// Only those of the database.
-pub async fn sent(tx: &mut Tx, dedupe_key: &str, channel: Channel) -> Result<(), Problem> {
-    let id = dedupe_key.strip_prefix(CODE_KEY).and_then(|id| id.parse().ok());
-    match id {
-        Some(id) => sql::sent(tx, id, channel).await,
-        None => Ok(()),
-    }
-}
-
-/// Tells the owner of an account how it is guarded now: by e-mail, at the number if it is proved, and at one that was
-/// (`before`).
-///
-/// # Errors
-/// 401 when there is no such account.
-pub async fn tell_owner(
-    tx: &mut Tx,
-    encryption: &Encryption,
-    kind: Kind,
-    user: UserId,
-    before: Option<&str>,
-) -> Result<(), Problem> {
-    let reach = super::sql::contacts::reach(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
-    let now = reach.verified_phone();
-    let numbers = now.into_iter().chain(before.filter(|before| now != Some(*before)));
-    let targets = std::iter::once((Channel::Email, reach.email.as_str())).chain(numbers.map(|one| (Channel::Sms, one)));
-    for (place, (channel, target)) in targets.enumerate() {
-        let notice = Notice {
-            kind,
-            dedupe_key: format!("{}:{user}:{}:{place}", kind.word(), tx.now().timestamp_micros()),
-            recipient: Recipient::Known { user: Some(user), channel, target },
-            secret: None,
-            expires_at: None,
-        };
-        outbox::tell(tx, encryption, &notice).await?;
-    }
-    Ok(())
 }

@@ -7,12 +7,12 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Device;
-use super::queue::{QueueScan, WaitsFor, Why};
 use super::run::{self, Ended};
-use super::sql::{self, Lease, Released, Round};
 use crate::app::App;
 use crate::problem::Problem;
+use crate::sync::Device;
+use crate::sync::queue::{QueueScan, WaitsFor, Why};
+use crate::sync::sql::{self, Lease, Released, Round};
 use crate::tenancy::{PlatformScope, TenancyContext};
 
 /// Phones looked after in one round.

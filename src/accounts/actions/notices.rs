@@ -1,0 +1,57 @@
+//! What the owner of an account is told about it: that somebody signed up with the address, and how the account is
+//! protected.
+
+use chrono::{DateTime, Utc};
+
+use crate::accounts::{Email, sql};
+use crate::encryption::Encryption;
+use crate::ids::UserId;
+use crate::outbox::{self, Channel, Kind, Notice, Recipient};
+use crate::problem::Problem;
+use crate::uow::Tx;
+
+/// What the owner of an address is told after a sign-up with it.
+pub fn signed_up(email: &Email, id: UserId, is_new: bool, now: DateTime<Utc>) -> Notice<'_> {
+    // One mail a day, however often a stranger tries.
+    let (kind, dedupe_key, user) = if is_new {
+        (Kind::Welcome, format!("welcome:{id}"), Some(id))
+    } else {
+        (Kind::AlreadySignedUp, format!("already-signed-up:{}:{}", email.as_str(), now.date_naive()), None)
+    };
+    Notice {
+        kind,
+        dedupe_key,
+        recipient: Recipient::Known { user, channel: Channel::Email, target: email.as_str() },
+        secret: None,
+        expires_at: None,
+    }
+}
+
+/// Notifies the owner of an account of a change to its protection: by e-mail, by SMS if the number is verified, and at
+/// the verified number that it had before (`before`).
+///
+/// # Errors
+/// 401 when there is no such account.
+pub async fn tell_owner(
+    tx: &mut Tx,
+    encryption: &Encryption,
+    kind: Kind,
+    user: UserId,
+    before: Option<&str>,
+) -> Result<(), Problem> {
+    let reach = sql::contacts::reach(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
+    let now = reach.verified_phone();
+    let numbers = now.into_iter().chain(before.filter(|before| now != Some(*before)));
+    let targets = std::iter::once((Channel::Email, reach.email.as_str())).chain(numbers.map(|one| (Channel::Sms, one)));
+    for (place, (channel, target)) in targets.enumerate() {
+        let notice = Notice {
+            kind,
+            dedupe_key: format!("{}:{user}:{}:{place}", kind.word(), tx.now().timestamp_micros()),
+            recipient: Recipient::Known { user: Some(user), channel, target },
+            secret: None,
+            expires_at: None,
+        };
+        outbox::tell(tx, encryption, &notice).await?;
+    }
+    Ok(())
+}

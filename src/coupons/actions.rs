@@ -1,0 +1,3 @@
+//! Use cases of coupons.
+
+pub mod attempt_limits;

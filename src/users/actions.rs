@@ -1,0 +1,3 @@
+//! Use cases of users.
+
+pub mod admin;
