@@ -23,10 +23,13 @@ const fn is_accent(letter: char) -> bool {
         | '\u{93c}' | '\u{9bc}' | '\u{a3c}' | '\u{abc}' | '\u{b3c}' | '\u{e48}'..='\u{e4c}' | '\u{ec8}'..='\u{ecc}')
 }
 
-/// What is not to be seen and joins or parts nothing: soft hyphens, joiners, marks of direction and of variants, and the
-/// tatweel that only makes Arabic words longer.
+/// The stroke that makes Arabic words longer.
+const TATWEEL: char = '\u{640}';
+
+/// What is not to be seen and joins or parts nothing: soft hyphens, joiners, marks of direction and of variants, and
+/// the tatweel.
 const fn is_invisible(letter: char) -> bool {
-    matches!(letter, '\u{ad}' | '\u{640}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
+    matches!(letter, '\u{ad}' | TATWEEL | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
         | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
 }
 
@@ -105,6 +108,10 @@ pub fn fold(text: &str) -> String {
             None if is_accent(letter) || is_invisible(letter) => {}
             None => folded.push(common_form(letter)),
         }
+    }
+    // A text of accents alone, such as ¨, is searched by them.
+    if folded.trim().is_empty() {
+        folded = small.nfkd().filter(|letter| !is_invisible(*letter) || *letter == TATWEEL).collect();
     }
     // Syllables and vowels that were taken apart are put together again; Thai ae is often typed as two e.
     let whole = folded.nfc().collect::<String>();

@@ -120,9 +120,9 @@ impl ModifierBody {
     }
 }
 
-/// Switch a modifier on or off
+/// Set the availability of a modifier
 ///
-/// With `until`, it is on again from then by itself.
+/// With `until`, the modifier becomes available again at that time.
 #[utoipa::path(put,
     path = "/api/restaurants/{restaurantId}/modifier-groups/{groupId}/modifiers/{modifierId}/availability",
     tag = "menu", security(("token" = [])),

@@ -80,7 +80,7 @@ async fn set_stock(
     Ok(Json(item))
 }
 
-/// Count a modifier
+/// Set the stock of a modifier
 #[utoipa::path(put,
     path = "/api/restaurants/{restaurantId}/modifier-groups/{groupId}/modifiers/{modifierId}/stock", tag = "menu",
     security(("token" = [])),
