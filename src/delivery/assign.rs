@@ -81,8 +81,8 @@ pub async fn to_nearest(app: &App, access: &DeliveryAccess, if_match: IfMatch) -
 }
 
 impl Delivery {
-    /// It has been given to this driver and is not picked up yet.
+    /// It has been given to this driver and is not closed yet.
     fn is_carried_by(&self, driver: DriverId) -> bool {
-        self.status.is_before_pickup() && self.driver.as_ref().is_some_and(|carrier| carrier.id == driver)
+        !self.status.is_final() && self.driver.as_ref().is_some_and(|carrier| carrier.id == driver)
     }
 }

@@ -160,7 +160,8 @@ struct DeliveryStatusUpdate {
 /// `PICKED_UP` sets the order to `ON_THE_WAY` and DELIVERED sets it to DELIVERED, in the same transaction. Before
 /// pickup, WAITING hands the delivery back: it has no driver any more and can be assigned to another. After pickup,
 /// FAILED reports with a reason that it could not be handed over; the restaurant then cancels the order. Once a
-/// delivery is handed back or closed, its driver no longer sees the address.
+/// delivery is handed back or closed, its driver no longer sees the address. The status that it has already changes
+/// nothing, also with an older `If-Match`: a request whose answer was lost can be repeated.
 #[utoipa::path(patch, path = "/api/deliveries/{deliveryId}/status", tag = "deliveries", security(("token" = [])),
     params(("deliveryId" = DeliveryId, Path), ("If-Match" = Option<String>, Header, description = "The expected version, in quotes as in ETag")),
     request_body = DeliveryStatusUpdate,
@@ -217,6 +218,10 @@ async fn advance(
         sql::drivers::seen(tx, driver).await?;
     }
     let shown = delivery.clone().shown_to(&scope);
+    if delivery.status == to {
+        // Said before, and done: whatever version the repetition names, since its answer was lost.
+        return Ok(shown);
+    }
     if_match.check(delivery.version, &shown)?;
     let change = delivery.follow(to, tx.now()).map_err(|_| illegal(&delivery, to))?;
     if let Some(step) = orders_step {

@@ -106,6 +106,8 @@ struct Tag<'a> {
     full: LanguageIdentifier,
     /// It is the one of the region where most of its readers live.
     is_usual: bool,
+    /// It is in the script that most readers of the language use.
+    is_usual_script: bool,
 }
 
 impl<'a> Tag<'a> {
@@ -117,6 +119,8 @@ impl<'a> Tag<'a> {
         let mut usual = full.clone();
         usual.region = None;
         expander.maximize(&mut usual);
+        let mut language: LanguageIdentifier = full.language.into();
+        expander.maximize(&mut language);
         let fallbacker = LocaleFallbacker::new().for_config(LocaleFallbackConfig::default());
         let mut parents = fallbacker.fallback_for(tag.into());
         let mut chain = Vec::new();
@@ -132,7 +136,8 @@ impl<'a> Tag<'a> {
                 }
             }
         }
-        Some(Self { written, parents: chain, is_usual: usual.region == full.region, full })
+        let (is_usual, is_usual_script) = (usual.region == full.region, language.script == full.script);
+        Some(Self { written, parents: chain, is_usual, is_usual_script, full })
     }
 
     fn is_close(&self, other: &Self) -> bool {
@@ -166,12 +171,14 @@ const CLOSE: [(&str, &str); 9] = [
 ];
 
 /// How far a language is from the one that is wanted, the least the nearest; `None`: it is another. What has a parent in
-/// common is the nearer the sooner that is met; then come languages that are as good as the same; then other scripts.
+/// common is the nearer the sooner that is met; then come languages that are as good as the same; then other scripts, that
+/// of most readers first.
 fn distance(wanted: &Tag<'_>, offered: &Tag<'_>) -> Option<(u8, usize, bool, usize)> {
     if wanted.written == offered.written {
         return Some((0, 0, false, 0));
     }
     let meets = |(steps, parent)| Some((steps, offered.parents.iter().position(|other| other == parent)?));
+    let other_script = (3, usize::from(!offered.is_usual_script), !offered.is_usual, 0);
     let common = wanted.parents.iter().enumerate().find_map(meets);
     match common {
         Some((up, down)) if wanted.full.script == offered.full.script => Some((1, up, !offered.is_usual, down)),
@@ -179,8 +186,8 @@ fn distance(wanted: &Tag<'_>, offered: &Tag<'_>) -> Option<(u8, usize, bool, usi
             let is_elsewhere = wanted.full.region != offered.full.region;
             Some((2, usize::from(is_elsewhere), !offered.is_usual, 0))
         }
-        Some(_) => Some((3, 0, !offered.is_usual, 0)),
-        None if wanted.full.language == offered.full.language => Some((3, 0, !offered.is_usual, 0)),
+        Some(_) => Some(other_script),
+        None if wanted.full.language == offered.full.language => Some(other_script),
         None => None,
     }
 }

@@ -47,7 +47,7 @@ async fn a_delivery_travels_from_the_kitchen_to_the_door() {
     assert_eq!(ada.reads_order(&order).await["status"], "DELIVERED");
     assert_eq!(ada.finds_delivery(&order).await["status"], "DELIVERED");
     assert_eq!(profile(&mario).await["status"], "AVAILABLE");
-    mario.tries_to_bring(&assigned, "DELIVERED", None).await.refused(409, "illegal_transition");
+    mario.tries_to_bring(&assigned, "FAILED", Some("too late")).await.refused(409, "illegal_transition");
 }
 
 #[tokio::test]

@@ -43,6 +43,7 @@ mod coupons;
 mod coupons_saving;
 mod crash;
 mod currencies;
+mod day_numbers;
 mod dayparts;
 mod delivery;
 mod delivery_life;
