@@ -1,5 +1,7 @@
 //! A point on the earth.
 
+use std::str::FromStr as _;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -85,5 +87,23 @@ impl Place {
         let half_lng = ((other.lng - self.lng).to_radians() / 2.0).sin();
         let chord = half_lat.powi(2) + from.cos() * to.cos() * half_lng.powi(2);
         2.0 * EARTH_RADIUS_METRES * chord.sqrt().min(1.0).asin()
+    }
+}
+
+/// A place in a query parameter, as latitude and longitude: `44.4938,11.3430`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub struct LatLng(pub Place);
+
+impl TryFrom<String> for LatLng {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let read = || {
+            let (lat, lng) = text.split_once(',')?;
+            let degrees = |text: &str| f64::from_str(text.trim()).ok().filter(|degrees| degrees.is_finite());
+            Place::new(degrees(lat)?, degrees(lng)?).ok()
+        };
+        read().map(Self).ok_or("must be latitude and longitude such as 44.4938,11.3430")
     }
 }

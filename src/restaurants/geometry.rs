@@ -1,7 +1,8 @@
 //! Polygons on the map: are they drawn properly, and what do they contain. Pure, and exact.
 //!
 //! Coordinates are whole ten-millionths of a degree (about a centimetre), so that "on which side" is an integer and no
-//! rounding decides whether a door lies in a zone. A zone is small against the earth: edges are straight in degrees.
+//! rounding decides whether a delivery address lies in a zone. A zone is small against the earth: edges are straight in
+//! degrees.
 
 use std::cmp::Ordering;
 

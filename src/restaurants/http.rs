@@ -9,15 +9,15 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::Restaurant;
 use super::contact::Contact;
-use super::hours::{self, Span};
+use super::hours::Span;
 use super::last_orders::LastOrders;
 use super::service_fee::ServiceFeeTerms;
 use super::slots::SlotRules;
 use super::sql::{self, Profile};
 use super::staff::Staff;
 use super::tax::{ClassRates, Rate, TaxRoundingLevel, TaxRules};
-use super::{Restaurant, area, invitations, members, opening, search, security};
 use crate::accounts::caller::Admin;
 use crate::app::App;
 use crate::bounded;
@@ -28,13 +28,24 @@ use crate::idempotency::{Answer, Once};
 use crate::ids::RestaurantId;
 use crate::money::{Amount, Currency, Money, Rounding};
 use crate::place::Place;
-use crate::problem::{FieldError, Problem, ProblemBody};
+use crate::problem::{Problem, ProblemBody};
 use crate::tenancy::TenancyContext;
 use crate::text::{MultiLine, SingleLine};
 use crate::timestamp::Zone;
 use crate::uow::Tx;
 
-/// The routes of this slice.
+use profile_check::{Fees, check};
+
+mod hours;
+mod image;
+mod invitations;
+mod members;
+mod profile_check;
+mod search;
+mod security;
+mod zones;
+
+/// The routes of this feature.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(create_restaurant))
@@ -42,10 +53,10 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(search::routes())
         .merge(members::routes())
         .merge(invitations::routes())
-        .merge(opening::routes())
-        .merge(area::routes())
+        .merge(hours::routes())
+        .merge(zones::routes())
         .merge(security::routes())
-        .merge(super::image::routes())
+        .merge(image::routes())
 }
 
 /// Get a restaurant
@@ -166,57 +177,6 @@ impl NewRestaurant {
             accepting: true,
         }
     }
-}
-
-/// Amounts as they were sent: in whichever currency.
-#[derive(Clone, Copy)]
-struct Fees {
-    delivery_fee: Option<Money>,
-    minimum_order: Option<Money>,
-    service: ServiceFeeTerms,
-}
-
-impl Fees {
-    fn faults(self, currency: Currency) -> impl Iterator<Item = FieldError> {
-        let named = [
-            ("/deliveryFee", self.delivery_fee),
-            ("/minimumOrder", self.minimum_order),
-            ("/serviceFee/cap", self.service.cap),
-            ("/serviceFee/fixed", self.service.fixed),
-        ];
-        let foreign = named.into_iter().filter(move |(_, fee)| fee.is_some_and(|fee| fee.currency != currency));
-        let message = format!("must be in {currency}, the restaurant's currency");
-        foreign.map(move |(pointer, _)| FieldError::invalid(pointer, message.clone())).chain(self.service.fault())
-    }
-}
-
-/// What single fields cannot know.
-fn check(profile: &Profile, currency: Currency, fees: Fees, spans: &[Span]) -> Result<(), Problem> {
-    let mut faults = Vec::new();
-    let slug_is_good = !profile.slug.is_empty()
-        && profile.slug.split('-').all(|word| {
-            !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-        });
-    if !slug_is_good {
-        faults.push(FieldError::invalid("/slug", "must be words of a–z and 0–9 joined by hyphens; choose a slug"));
-    }
-    faults.extend(fees.faults(currency));
-    faults.extend(profile.slots.faults());
-    faults.extend(profile.contact.faults(profile.timezone));
-    faults.extend(TaxRules::faults(&profile.tax.classes));
-    if !(1..=480).contains(&profile.preparation_minutes) {
-        faults.push(FieldError::invalid("/preparationMinutes", "must be between 1 and 480"));
-    }
-    if profile.accept_minutes.is_some_and(|minutes| !(1..=120).contains(&minutes)) {
-        faults.push(FieldError::invalid("/acceptMinutes", "must be between 1 and 120"));
-    }
-    if profile.cuisines.len() > 20 {
-        faults.push(FieldError::invalid("/cuisines", "must have at most 20 entries"));
-    }
-    faults.extend(opening::named("/hours", hours::faults_of_week(spans)));
-    faults.extend(opening::contradicts(profile.always_open, "/hours", spans));
-    faults.extend(profile.last_orders.faults());
-    if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
 }
 
 /// Create a restaurant

@@ -1,8 +1,9 @@
-//! When orders are taken and for when they can be promised: opening hours, preparation, the way, and the last order. Pure.
+//! When orders are taken and for when they can be promised: opening hours, preparation, the way, and the last order.
+//! Pure.
 //!
-//! One rule for orders for now and for later: the kitchen begins an order only while the restaurant is open and until its
-//! last order, and the order is with the guest preparation and way later, by the last hand-over at the latest. So nothing is
-//! promised before opening plus preparation plus way, nor after closing plus what the restaurant allows.
+//! One rule for orders for now and for later: the kitchen begins an order only while the restaurant is open and until
+//! its last order, and the order is with the guest preparation and way later, by the last hand-over at the latest. So
+//! nothing is promised before opening plus preparation plus way, nor after closing plus what the restaurant allows.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -169,7 +170,8 @@ impl OrderTimes {
         Some(promise(self.pace, *open, at + self.pace.whole()))
     }
 
-    /// The first instant from one on at which an order for now is taken; `None`: there is none as far as is looked ahead.
+    /// The first instant from one on at which an order for now is taken; `None`: there is none as far as is looked
+    /// ahead.
     pub fn takes_next(&self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.begins.iter().find(|(begins, _)| begins.until > from).map(|(begins, _)| begins.from.max(from))
     }

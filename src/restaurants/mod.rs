@@ -1,9 +1,10 @@
 //! Restaurants: the tenants, their opening hours, and who works for them.
 //!
 //! An administrator creates a restaurant; its managers run it. Staff permission is a row in `memberships` and nothing
-//! else. Hours are local, half-open spans; whether a restaurant is open is one pure function (`hours.rs`). A pause stops
-//! orders until a time that it names. Where it delivers, and at which fee, is in `zones.rs`; at which rates it is taxed,
-//! in `tax.rs`; what it takes for its service, in `service_fee.rs`; for which times one may order ahead, in `slots.rs`.
+//! else. Hours are local, half-open spans; whether a restaurant is open is one pure function (`hours.rs`). A pause
+//! stops orders until a time that it names. Where it delivers, and at which fee, is in `zones.rs`; at which rates it is
+//! taxed, in `tax.rs`; what it takes for its service, in `service_fee.rs`; for which times one may order ahead, in
+//! `slots.rs`.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -17,7 +18,7 @@ use crate::pictures::Image;
 use crate::place::Place;
 use crate::problem::Problem;
 
-pub mod area;
+pub mod actions;
 pub mod contact;
 pub mod event;
 pub mod fulfilments;
@@ -25,13 +26,8 @@ mod geojson;
 pub mod geometry;
 pub mod hours;
 pub mod http;
-pub mod image;
 pub mod invitations;
 pub mod last_orders;
-pub mod members;
-pub mod opening;
-pub mod search;
-pub mod security;
 pub mod service_fee;
 pub mod slots;
 pub mod sql;

@@ -1,15 +1,15 @@
-//! Where a restaurant delivers, and what that costs: shapes, fee rules, and which zone a door lies in. Pure.
+//! Delivery zones: their shapes and fees, and the zone of a delivery address. Pure.
 
 use super::geometry::{Point, Polygon};
 use crate::money::{Amount, Overflow, Rounding};
 use crate::place::Place;
 
-/// Where a zone is.
+/// The shape of a zone.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Shape {
-    /// Inside the outer ring of one of them and outside its holes.
+    /// Polygons; a place lies in one if it is inside the outer ring and outside its holes.
     Polygons(Vec<Polygon>),
-    /// So many metres around a place, as the crow flies.
+    /// A circle on the surface of the earth.
     Circle {
         /// The circle's centre.
         centre: Place,
@@ -29,19 +29,19 @@ impl Shape {
     }
 }
 
-/// What bringing it costs.
+/// The delivery fee of a zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FeeRule {
-    /// In any case.
+    /// The fixed part of the fee.
     pub base: Amount,
-    /// For each kilometre from the restaurant, as the crow flies, begun ones in part.
+    /// The fee per kilometre of distance from the restaurant, in proportion for parts of a kilometre.
     pub per_kilometre: Amount,
-    /// Nothing, if the lines come to this at least.
+    /// The delivery is free if the lines cost this or more; `None`: never.
     pub free_above: Option<Amount>,
 }
 
 impl FeeRule {
-    /// The fee for so many metres and lines of so much.
+    /// The fee for a distance in metres, and lines that cost `items`.
     ///
     /// # Errors
     /// When the fee leaves the range of 64 bits.
@@ -59,38 +59,38 @@ impl FeeRule {
 /// A delivery zone: where it applies and what delivery there costs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Zone {
-    /// What the restaurant calls it.
+    /// The name of the zone.
     pub name: String,
-    /// Where it is.
+    /// The area of the zone.
     pub shape: Shape,
-    /// What bringing costs there.
+    /// The delivery fee in the zone.
     pub fee: FeeRule,
-    /// Lines must come to this at least; `None`: as everywhere.
+    /// The lines must cost this at least; `None`: the minimum of the restaurant.
     pub minimum_order: Option<Amount>,
-    /// From ready to the door, in minutes.
+    /// From ready to the delivery address, in minutes.
     pub lead_minutes: i16,
 }
 
-/// What holds for one door.
+/// The terms of a delivery to one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// The zone it lies in; `None`: the restaurant has no zones.
+    /// The name of the zone; `None`: the restaurant has no zones.
     pub zone: Option<String>,
-    /// For bringing it.
+    /// The delivery fee.
     pub fee: Amount,
-    /// Lines must come to this at least.
+    /// The lines must cost this at least.
     pub minimum_order: Amount,
-    /// From ready to the door, in minutes.
+    /// From ready to the delivery address, in minutes.
     pub lead_minutes: i16,
 }
 
-/// Why there are no terms for a door.
+/// Why there are no terms for a delivery address.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum NotDelivered {
-    /// No zone has it.
+    /// The address lies in no zone.
     #[error("the address lies in no delivery zone")]
     OutsideEveryZone,
-    /// There are no zones, and it is farther than this many metres.
+    /// There are no zones, and the address is farther away than this, in metres.
     #[error("the address is farther away than {0} metres")]
     TooFar(f64),
     /// The fee leaves the range of 64 bits.
@@ -98,14 +98,14 @@ pub enum NotDelivered {
     Overflow(#[from] Overflow),
 }
 
-/// The restaurant's own terms, which hold where no zone says otherwise.
+/// The terms of the restaurant, which hold where a zone does not state others.
 #[derive(Debug, Clone, Copy)]
 pub struct Usual {
-    /// Where it is.
+    /// The place of the restaurant.
     pub place: Place,
-    /// For bringing it anywhere, without zones.
+    /// The delivery fee, where there are no zones.
     pub delivery_fee: Amount,
-    /// Lines must come to this at least.
+    /// The lines must cost this at least.
     pub minimum_order: Amount,
     /// Which way half a minor unit of a distance fee goes.
     pub rounding: Rounding,
@@ -113,23 +113,24 @@ pub struct Usual {
     pub max_distance: f64,
 }
 
-/// What holds for a door, at lines of so much. Zones are looked at in their order; the first that has the door decides.
+/// The terms of a delivery to an address, for lines that cost `items`. The first zone that contains the address
+/// decides.
 /// Without zones (`None`) the restaurant delivers at its usual fee, as far as that goes.
 ///
 /// # Errors
 /// [`NotDelivered`].
-pub fn terms(zones: Option<&[Zone]>, usual: Usual, door: Place, items: Amount) -> Result<Terms, NotDelivered> {
+pub fn terms(zones: Option<&[Zone]>, usual: Usual, delivers_to: Place, items: Amount) -> Result<Terms, NotDelivered> {
     let Some(zones) = zones else {
         let Usual { place, delivery_fee: fee, minimum_order, max_distance, .. } = usual;
-        if place.metres_to(door) > max_distance {
+        if place.metres_to(delivers_to) > max_distance {
             return Err(NotDelivered::TooFar(max_distance));
         }
         return Ok(Terms { zone: None, fee, minimum_order, lead_minutes: 0 });
     };
-    let zone = zones.iter().find(|zone| zone.shape.contains(door)).ok_or(NotDelivered::OutsideEveryZone)?;
+    let zone = zones.iter().find(|zone| zone.shape.contains(delivers_to)).ok_or(NotDelivered::OutsideEveryZone)?;
     Ok(Terms {
         zone: Some(zone.name.clone()),
-        fee: zone.fee.fee(usual.place.metres_to(door), items, usual.rounding)?,
+        fee: zone.fee.fee(usual.place.metres_to(delivers_to), items, usual.rounding)?,
         minimum_order: zone.minimum_order.unwrap_or(usual.minimum_order),
         lead_minutes: zone.lead_minutes,
     })

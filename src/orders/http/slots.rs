@@ -1,4 +1,5 @@
-//! `GET /api/restaurants/{restaurantId}/slots`: the slots for which an order can be placed, by the rules that decide on orders
+//! `GET /api/restaurants/{restaurantId}/slots`: the slots for which an order can be placed, by the rules that decide on
+//! orders
 //! (`orders/availability.rs`).
 
 use std::sync::Arc;
@@ -17,31 +18,32 @@ use crate::fulfilment::Fulfilment;
 use crate::ids::RestaurantId;
 use crate::money::Amount;
 use crate::orders::context::OrderContext;
+use crate::place::LatLng;
 use crate::problem::{Problem, ProblemBody};
-use crate::restaurants::search::Point;
 use crate::restaurants::slots::Slot;
 use crate::tenancy::RestaurantScope;
 use crate::timestamp::LocalDate;
 use crate::uow::Tx;
 
-/// The route of this file.
+/// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list_slots))
 }
 
-/// For what, and for which day.
+/// The query parameters of the list of slots.
 #[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 struct SlotQuery {
-    /// How it is to reach the guest.
+    /// The fulfilment of the order.
     fulfilment: Fulfilment,
-    /// The restaurant's local date; today unless told.
+    /// The restaurant's local date; today when absent.
     #[param(inline)]
     date: Option<LocalDate>,
-    /// Where a delivery goes, latitude and longitude: then the way there is counted. Without it there is none.
+    /// The delivery address as latitude and longitude, for a delivery: the time to it is taken into account. Without
+    /// it, it is not.
     #[param(value_type = Option<String>, example = "44.4938,11.3430")]
-    delivers_to: Option<Point>,
+    delivers_to: Option<LatLng>,
 }
 
 /// A slot for which an order can be placed, unless it is full.
@@ -55,7 +57,7 @@ struct ListedSlot {
     free: bool,
 }
 
-/// The slots of a day.
+/// The slots of a local day.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct SlotsOfDay {
@@ -67,7 +69,7 @@ struct SlotsOfDay {
     timezone: String,
     /// The available slots in order; empty if the restaurant is closed or paused, or it is too late.
     slots: Vec<ListedSlot>,
-    /// The first one that is free, whatever the day; null: there is none as far ahead as orders are taken.
+    /// The first slot of any day that is not full; null: there is none as far ahead as orders are taken.
     earliest_slot: Option<Slot>,
 }
 

@@ -96,7 +96,7 @@ pub async fn memberships_of(tx: &mut Tx, user: UserId) -> Result<Vec<Membership>
     Ok(memberships)
 }
 
-/// Who works for a restaurant.
+/// The members of a restaurant.
 pub async fn members(tx: &mut Tx, scope: &RestaurantScope) -> Result<Vec<Member>, Problem> {
     let members = sqlx::query_as!(
         Member,

@@ -30,14 +30,14 @@ pub struct Candidate {
     pub metres: Option<f64>,
 }
 
-/// Restaurants around a place, the nearest first, after one that was so far away; in which each word is found, and with a
-/// zone around this door, or with none at all.
+/// Restaurants around a place, the nearest first, after one that was so far away; in which each word is found, and with
+/// a zone around this delivery address, or with none at all.
 pub async fn nearest(
     tx: &mut Tx,
     around: Around,
     after: Option<(f64, Uuid)>,
     words: Option<&[String]>,
-    door: Option<Place>,
+    delivers_to: Option<Place>,
     limit: i64,
 ) -> Result<Vec<Candidate>, Problem> {
     let Bounds { west, south, east, north } = Bounds::of_circle(around.middle, around.radius);
@@ -64,8 +64,8 @@ pub async fn nearest(
         east,
         north,
         words,
-        door.map(Place::lng),
-        door.map(Place::lat),
+        delivers_to.map(Place::lng),
+        delivers_to.map(Place::lat),
         around.radius,
         after.map(|(metres, _)| metres),
         after.map(|(_, id)| id),

@@ -84,7 +84,7 @@ pub struct StoredZone {
     pub free_above: Option<Amount>,
     /// Lines must come to this at least.
     pub minimum_order: Option<Amount>,
-    /// From ready to the door.
+    /// From ready to the delivery address.
     pub lead_minutes: i16,
 }
 
@@ -113,11 +113,12 @@ pub async fn list(tx: &mut Tx, restaurant: RestaurantId) -> Result<Vec<StoredZon
     Ok(zones)
 }
 
-/// Zones of many restaurants that may have a door, for whoever looks for a restaurant; those without any zones are left out.
+/// The zones of many restaurants whose bounding box contains a delivery address. Restaurants without zones are left
+/// out.
 pub async fn around_all(
     tx: &mut Tx,
     restaurants: &[Uuid],
-    door: Place,
+    delivers_to: Place,
 ) -> Result<HashMap<RestaurantId, Vec<Zone>>, Problem> {
     let with_any = sqlx::query_scalar!(
         r#"select distinct restaurant_id as "id!: RestaurantId" from delivery_zones where restaurant_id = any($1)"#,
@@ -133,8 +134,8 @@ pub async fn around_all(
            where restaurant_id = any($1) and $2 between west and east and $3 between south and north
            order by restaurant_id, position"#,
         restaurants,
-        door.lng(),
-        door.lat(),
+        delivers_to.lng(),
+        delivers_to.lat(),
     )
     .fetch_all(tx.connection())
     .await?;

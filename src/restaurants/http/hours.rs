@@ -9,16 +9,16 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::fulfilments::Fulfilments;
-use super::hours::{self, Exception, HoursFault, Span};
-use super::staff::Staff;
-use super::{Pause, Restaurant, sql};
 use crate::app::App;
 use crate::bounded;
-use crate::events;
 use crate::extract::{Body, IfMatch, Path, Versioned};
 use crate::ids::RestaurantId;
 use crate::problem::{FieldError, Problem, ProblemBody};
+use crate::restaurants::actions;
+use crate::restaurants::fulfilments::Fulfilments;
+use crate::restaurants::hours::{self, Exception, HoursFault, Span};
+use crate::restaurants::staff::Staff;
+use crate::restaurants::{Pause, Restaurant, sql};
 use crate::tenancy::{RestaurantScope, TenancyContext};
 use crate::text::MultiLine;
 use crate::timestamp::Timestamp;
@@ -103,12 +103,12 @@ struct NewHours {
 }
 
 /// Faults of a list, named by where the list stands in the body.
-pub(super) fn named(list: &str, faults: Vec<HoursFault>) -> impl Iterator<Item = FieldError> {
+pub(in crate::restaurants) fn named(list: &str, faults: Vec<HoursFault>) -> impl Iterator<Item = FieldError> {
     faults.into_iter().map(move |(place, message)| FieldError::invalid(format!("{list}{place}"), message))
 }
 
 /// What is wrong with weekly hours beside the word that it is always open.
-pub(super) fn contradicts(always_open: bool, list: &str, weekly: &[Span]) -> Option<FieldError> {
+pub(in crate::restaurants) fn contradicts(always_open: bool, list: &str, weekly: &[Span]) -> Option<FieldError> {
     let message = "has no place beside alwaysOpen: leave it empty, or set alwaysOpen to false";
     (always_open && !weekly.is_empty()).then(|| FieldError::invalid(list, message))
 }
@@ -147,30 +147,16 @@ async fn put_hours(
     app.db
         .write(scope, move |tx| {
             Box::pin(async move {
-                lock_at_version(tx, &scope, if_match).await?;
+                actions::lock_at_version(tx, &scope, if_match).await?;
                 sql::hours::set_week(tx, &scope, &weekly).await?;
                 sql::hours::set_always(tx, &scope, new.always_open).await?;
                 sql::hours::set_exceptions(tx, &scope, &new.exceptions).await?;
                 sql::next_version(tx, &scope).await?;
-                changed(tx, &scope).await?;
+                actions::publish_changed(tx, &scope).await?;
                 read(tx, scope.restaurant()).await
             })
         })
         .await
-}
-
-/// Locks the restaurant, and refuses if it is not at the version asked for.
-pub(super) async fn lock_at_version(tx: &mut Tx, scope: &RestaurantScope, if_match: IfMatch) -> Result<(), Problem> {
-    sql::lock(tx, scope).await?;
-    let current = sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
-    if_match.check(current.version, &current)
-}
-
-/// Says that the restaurant changed: the end of every change of it.
-pub(super) async fn changed(tx: &mut Tx, scope: &RestaurantScope) -> Result<Restaurant, Problem> {
-    let restaurant = sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
-    events::publish(tx, scope, restaurant.changed_event()?).await?;
-    Ok(restaurant)
 }
 
 /// Longest a pause may last; whoever closes for longer changes the hours.
@@ -228,7 +214,7 @@ async fn set_pause(app: &App, scope: RestaurantScope, pause: Option<Pause>) -> R
             Box::pin(async move {
                 sql::lock(tx, &scope).await?;
                 sql::set_pause(tx, &scope, pause.as_ref()).await?;
-                changed(tx, &scope).await
+                actions::publish_changed(tx, &scope).await
             })
         })
         .await?;

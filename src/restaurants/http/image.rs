@@ -6,15 +6,15 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::opening::changed;
-use super::staff::Staff;
-use super::{Restaurant, sql};
 use crate::app::App;
 use crate::extract::Versioned;
 use crate::ids::{ImageId, RestaurantId};
 use crate::pictures::http::Upload;
 use crate::pictures::keep::keep;
 use crate::problem::{Problem, ProblemBody};
+use crate::restaurants::actions;
+use crate::restaurants::staff::Staff;
+use crate::restaurants::{Restaurant, sql};
 use crate::tenancy::RestaurantScope;
 
 /// The routes of this file.
@@ -29,7 +29,7 @@ async fn show(app: &App, scope: RestaurantScope, image: Option<ImageId>) -> Resu
             Box::pin(async move {
                 sql::lock(tx, &scope).await?;
                 sql::profile::show_image(tx, &scope, image).await?;
-                changed(tx, &scope).await
+                actions::publish_changed(tx, &scope).await
             })
         })
         .await?;

@@ -9,11 +9,6 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::geojson::{Geometry, Misshapen, ZoneGeometry};
-use super::opening::{changed, lock_at_version};
-use super::sql;
-use super::sql::zones::{self, Drawn, StoredZone};
-use super::staff::Staff;
 use crate::app::App;
 use crate::bounded;
 use crate::extract::{Body, IfMatch, Path, Versioned};
@@ -21,6 +16,11 @@ use crate::ids::RestaurantId;
 use crate::money::{Amount, Currency, Money};
 use crate::place::Place;
 use crate::problem::{FieldError, Problem, ProblemBody};
+use crate::restaurants::actions;
+use crate::restaurants::geojson::{Geometry, Misshapen, ZoneGeometry};
+use crate::restaurants::sql;
+use crate::restaurants::sql::zones::{self, Drawn, StoredZone};
+use crate::restaurants::staff::Staff;
 use crate::tenancy::TenancyContext;
 use crate::text::SingleLine;
 use crate::uow::Tx;
@@ -280,10 +280,10 @@ async fn put_zones(
     app.db
         .write(scope, move |tx| {
             Box::pin(async move {
-                lock_at_version(tx, &scope, if_match).await?;
+                actions::lock_at_version(tx, &scope, if_match).await?;
                 zones::set(tx, &scope, &stored).await?;
                 sql::next_version(tx, &scope).await?;
-                changed(tx, &scope).await?;
+                actions::publish_changed(tx, &scope).await?;
                 read(tx, scope.restaurant()).await
             })
         })

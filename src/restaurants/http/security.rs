@@ -8,13 +8,13 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::sql;
-use super::staff::Staff;
 use crate::accounts;
 use crate::app::App;
 use crate::extract::{Body, Json};
 use crate::ids::RestaurantId;
 use crate::problem::{Code, Problem, ProblemBody};
+use crate::restaurants::sql;
+use crate::restaurants::staff::Staff;
 use crate::tenancy::RestaurantScope;
 
 /// The routes of this file.

@@ -1,11 +1,10 @@
 //! `GET /api/restaurants`: which restaurants there are, or are near, deliver here, are open, and have what is looked for.
 //!
 //! Statements find candidates in a stable order (the nearest first, else the newest); whether one is open, and whether a
-//! door lies in its zones, is said by the same pure rules that an order is held against. A page is filled from as many
+//! delivery address lies in its zones, is said by the same pure rules that an order is held against. A page is filled from as many
 //! candidates as it takes, up to a bound: then it is shorter, and its cursor goes on.
 
 use std::collections::HashMap;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -15,9 +14,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::sql::search::{Around, Candidate};
-use super::zones::{self, Usual};
-use super::{Restaurant, sql};
 use crate::app::App;
 use crate::extract::{Json, Query};
 use crate::fold;
@@ -25,8 +21,11 @@ use crate::fulfilment::Fulfilment;
 use crate::ids::RestaurantId;
 use crate::money::{Amount, Money};
 use crate::paging::{Cursor, InvalidCursor, List, Page};
-use crate::place::Place;
+use crate::place::{LatLng, Place};
 use crate::problem::{Problem, ProblemBody};
+use crate::restaurants::sql::search::{Around, Candidate};
+use crate::restaurants::zones::{self, Usual};
+use crate::restaurants::{Restaurant, sql};
 use crate::tenancy::TenancyContext;
 use crate::text::SingleLine;
 use crate::uow::Tx;
@@ -43,24 +42,6 @@ const MOST_CANDIDATES: usize = 1_000;
 /// Candidates that are read in one go, where some of them will not do.
 const BATCH: usize = 200;
 
-/// A place in a query: `44.4938,11.3430`.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Point(pub Place);
-
-impl TryFrom<String> for Point {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        let read = || {
-            let (lat, lng) = text.split_once(',')?;
-            let degrees = |text: &str| f64::from_str(text.trim()).ok().filter(|degrees| degrees.is_finite());
-            Place::new(degrees(lat)?, degrees(lng)?).ok()
-        };
-        read().map(Self).ok_or("must be latitude and longitude such as 44.4938,11.3430")
-    }
-}
-
 /// What is looked for.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -68,13 +49,13 @@ impl TryFrom<String> for Point {
 struct Search {
     /// Around this place, the nearest first: latitude and longitude.
     #[param(value_type = Option<String>, example = "44.4938,11.3430")]
-    near: Option<Point>,
+    near: Option<LatLng>,
     /// Metres around `near`, or else around `deliversTo`; 10000 unless told.
     #[param(minimum = 1, maximum = 50000)]
     radius: Option<f64>,
     /// That deliver to this place; shown with what delivery costs there. Measured from here unless `near` is given.
     #[param(value_type = Option<String>, example = "44.4938,11.3430")]
-    delivers_to: Option<Point>,
+    delivers_to: Option<LatLng>,
     /// That would take an order now (`true`).
     open_now: Option<bool>,
     /// That are ever open for this; with `openNow`, that are so now.
@@ -124,7 +105,7 @@ struct DeliveryHere {
 /// What is looked for, held against itself.
 struct Wanted {
     around: Option<Around>,
-    door: Option<Place>,
+    delivers_to: Option<Place>,
     open_now: bool,
     fulfilment: Option<Fulfilment>,
     words: Option<Vec<String>>,
@@ -140,8 +121,8 @@ struct Wanted {
 impl Search {
     fn check(self, max_distance: f64) -> Result<Wanted, Problem> {
         let limit = self.limit.unwrap_or(50);
-        let door = self.delivers_to.map(|point| point.0);
-        let middle = self.near.map(|point| point.0).or(door);
+        let delivers_to = self.delivers_to.map(|point| point.0);
+        let middle = self.near.map(|point| point.0).or(delivers_to);
         if self.radius.is_some() && middle.is_none() {
             return Err(Problem::invalid_field("?radius", "requires near or deliversTo"));
         }
@@ -149,7 +130,7 @@ impl Search {
         if !(1.0..=50_000.0).contains(&radius) {
             return Err(Problem::invalid_field("?radius", "must be between 1 and 50000 metres"));
         }
-        if door.is_some() && self.fulfilment.is_some_and(|fulfilment| fulfilment != Fulfilment::Delivery) {
+        if delivers_to.is_some() && self.fulfilment.is_some_and(|fulfilment| fulfilment != Fulfilment::Delivery) {
             return Err(Problem::invalid_field("?fulfilment", "must be DELIVERY, or absent, with deliversTo"));
         }
         let words = self.q.map(|text| fold::wanted(text.as_str()));
@@ -162,12 +143,12 @@ impl Search {
             }
             (_, cursor) => (Page::parse(Some(limit), cursor)?, None),
         };
-        let fulfilment = self.fulfilment.or(door.map(|_| Fulfilment::Delivery));
+        let fulfilment = self.fulfilment.or(delivers_to.map(|_| Fulfilment::Delivery));
         let (open_now, limit) = (self.open_now.unwrap_or(false), usize::from(limit));
-        let each_will_do = !open_now && fulfilment.is_none() && door.is_none();
+        let each_will_do = !open_now && fulfilment.is_none() && delivers_to.is_none();
         let batch = if each_will_do { limit + 1 } else { BATCH.max(limit + 1) };
         let batch = i64::try_from(batch).unwrap_or(i64::MAX);
-        Ok(Wanted { around, door, open_now, fulfilment, words, page, nearer, limit, batch, max_distance })
+        Ok(Wanted { around, delivers_to, open_now, fulfilment, words, page, nearer, limit, batch, max_distance })
     }
 }
 
@@ -183,7 +164,7 @@ impl Wanted {
         let words = self.words.as_deref();
         if let Some(around) = self.around {
             let after = after.and_then(|last| Some((last.metres?, last.id.uuid()))).or(self.nearer);
-            return sql::search::nearest(tx, around, after, words, self.door, self.batch).await;
+            return sql::search::nearest(tx, around, after, words, self.delivers_to, self.batch).await;
         }
         let mut page = self.page;
         if let Some(last) = after {
@@ -218,17 +199,17 @@ impl Wanted {
         let ids: Vec<_> = candidates.iter().map(|candidate| candidate.id.uuid()).collect();
         let mut restaurants = sql::among(tx, &ids).await?;
         restaurants.retain(|restaurant| self.is_open(restaurant));
-        let zones = match self.door {
-            Some(door) => sql::zones::around_all(tx, &ids, door).await?,
+        let zones = match self.delivers_to {
+            Some(delivers_to) => sql::zones::around_all(tx, &ids, delivers_to).await?,
             None => HashMap::new(),
         };
         let distances: HashMap<_, _> = candidates.iter().map(|found| (found.id, found.metres)).collect();
         let mut found = HashMap::with_capacity(restaurants.len());
         for restaurant in restaurants {
-            let delivery = match self.door {
-                Some(door) => {
+            let delivery = match self.delivers_to {
+                Some(delivers_to) => {
                     let zones = zones.get(&restaurant.id).map(Vec::as_slice);
-                    match delivery_to(&restaurant, door, zones, self.max_distance)? {
+                    match delivery_to(&restaurant, delivers_to, zones, self.max_distance)? {
                         Some(terms) => Some(terms),
                         None => continue,
                     }
@@ -272,7 +253,7 @@ impl Wanted {
 /// What a delivery there costs at least; `None`: it lies outside every zone, or too far off.
 fn delivery_to(
     restaurant: &Restaurant,
-    door: Place,
+    delivers_to: Place,
     zones: Option<&[zones::Zone]>,
     max_distance: f64,
 ) -> Result<Option<DeliveryHere>, Problem> {
@@ -283,7 +264,7 @@ fn delivery_to(
         rounding: restaurant.tax_rounding,
         max_distance,
     };
-    match zones::terms(zones, usual, door, Amount::ZERO) {
+    match zones::terms(zones, usual, delivers_to, Amount::ZERO) {
         Ok(terms) => Ok(Some(DeliveryHere {
             zone: terms.zone,
             fee: terms.fee.of(restaurant.currency),
