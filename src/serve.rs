@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
 use crate::database::{DatabaseError, Reached};
-use crate::delivery::presence;
+use crate::delivery::actions::presence;
 use crate::demo::{self, DemoError};
 use crate::encryption::Encryption;
 use crate::heavy::HeavyWork;

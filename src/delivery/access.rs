@@ -1,4 +1,5 @@
-//! Who may do what with a delivery: an extractor looks up what the caller is to the delivery, and gives the handler the scope.
+//! Access to deliveries: the extractor that checks what a caller may do with the delivery in the path, and gives the
+//! scope.
 
 use std::sync::Arc;
 
@@ -20,21 +21,22 @@ use crate::tenancy::RestaurantScope;
 pub struct DeliveryAccess {
     /// The delivery that may be used.
     pub delivery: DeliveryId,
-    /// The order it carries.
+    /// The order that is delivered.
     pub order: OrderId,
-    /// Its restaurant, in the caller's strongest capacity.
+    /// The scope of its restaurant, in the caller's strongest role.
     pub scope: RestaurantScope,
-    /// It has come to its end: what is left of a driver's part in it is its own record.
+    /// Whether it is delivered, failed or cancelled. A driver may still read it then.
     pub is_closed: bool,
-    /// Events numbered below this had happened when this was looked up.
+    /// Events numbered below this had happened when access was checked.
     pub as_of: i64,
 }
 
 impl DeliveryAccess {
-    /// The one way to a delivery: looks up what the caller is to it, and asks the table.
+    /// Reads the relations of the caller to the delivery, and checks the permission table.
     ///
     /// # Errors
-    /// 404 for a delivery that is not there and for one that is none of the caller's.
+    /// 404 for a delivery that does not exist or that the caller may not see, 403 where the caller's role does not
+    /// allow the operation.
     pub async fn of(app: &App, caller: &Caller, delivery: DeliveryId, operation: Operation) -> Result<Self, Problem> {
         let (user, driver) = (caller.user, caller.driver);
         let found = app.db.read(caller.tenancy(), move |tx| {
@@ -56,7 +58,7 @@ impl FromRequestParts<Arc<App>> for DeliveryAccess {
     }
 }
 
-/// Somebody with a driver's profile, dealing with themselves.
+/// A caller with a driver profile, for operations on that profile.
 pub struct DriverAccess {
     /// The id of the driver profile.
     pub driver: DriverId,

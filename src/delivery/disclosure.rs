@@ -1,7 +1,7 @@
 //! What a driver may see of a delivery, and who may see where a driver is. Pure.
 //!
-//! A driver sees where a delivery goes while they carry it; who carried it before or after them is not shown to them. The
-//! driver's place is shown to nobody unless the driver is on the way with this very order (`delivery/sql.rs`).
+//! A driver sees where a delivery goes while they carry it; who carried it before or after them is not shown to them.
+//! The driver's place is shown to nobody unless the driver is on the way with this very order (`delivery/sql.rs`).
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -16,7 +16,7 @@ impl Delivery {
         self.driver = self.driver.filter(|carrier| carrier.id == driver);
         if self.driver.is_none() || self.status.is_final() {
             (self.dropoff.address, self.dropoff.place) = (None, None);
-            // Written by a person, and so it may name the door.
+            // Written by a person, and so it may name the delivery address.
             self.reason = None;
         }
         self
@@ -33,7 +33,8 @@ impl Delivery {
 }
 
 impl Driver {
-    /// The profile as the platform's administrators may see it: where the driver is only while they are on duty and there.
+    /// The profile as the platform's administrators may see it: where the driver is only while they are on duty and
+    /// there.
     /// `seen_since`: a driver without a sign of life since then is absent.
     #[must_use]
     pub fn for_platform(self, seen_since: DateTime<Utc>) -> Self {
@@ -49,8 +50,8 @@ impl Driver {
 /// before the pickup than this is where the driver was before this delivery.
 const MAX_AGE_AT_PICKUP: TimeDelta = TimeDelta::minutes(5);
 
-/// Whether a driver's last place belongs to a delivery that they are on the way with: reported since the pickup, or at the
-/// restaurant just before it. `located_at` is the phone's own time of the report.
+/// Whether a driver's last place belongs to a delivery that they are on the way with: reported since the pickup, or at
+/// the restaurant just before it. `located_at` is the phone's own time of the report.
 pub fn belongs_to_trip(located_at: Option<DateTime<Utc>>, picked_up_at: Option<DateTime<Utc>>) -> bool {
     located_at.zip(picked_up_at).is_some_and(|(located, picked_up)| located >= picked_up - MAX_AGE_AT_PICKUP)
 }

@@ -9,25 +9,24 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::access::DeliveryAccess;
+use super::actions::status::advance;
 use super::sql::{self, Filter};
-use super::{Delivery, DeliveryStatus, assign, drivers};
+use super::{Delivery, DeliveryStatus, actions};
 use crate::accounts::Caller;
 use crate::accounts::caller::SignedIn;
 use crate::app::App;
-use crate::events;
 use crate::extract::{Body, IfMatch, Json, Query, Versioned};
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId};
-use crate::orders::status::StatusUpdate;
-use crate::orders::{self, OrderStatus};
 use crate::paging::{Cursor, List, Page};
 use crate::permission::Operation;
-use crate::problem::{Code, Problem, ProblemBody};
+use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::staff;
 use crate::tenancy::TenancyContext;
 use crate::text::MultiLine;
-use crate::uow::Tx;
 
-/// The routes of this slice.
+mod drivers;
+
+/// The routes of this feature.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(list_deliveries))
@@ -137,8 +136,8 @@ async fn assign_delivery(
     Body(wanted): Body<Assignment>,
 ) -> Result<Versioned<Delivery>, Problem> {
     let body = match wanted.driver_id {
-        Some(driver) => assign::to(&app, &access, if_match, driver, "chosen by hand".into()).await?,
-        None => assign::to_nearest(&app, &access, if_match).await?,
+        Some(driver) => actions::assign::to(&app, &access, if_match, driver, "chosen by hand".into()).await?,
+        None => actions::assign::to_nearest(&app, &access, if_match).await?,
     };
     Ok(Versioned { version: body.version, body })
 }
@@ -184,63 +183,4 @@ async fn update_delivery_status(
     let access = DeliveryAccess { scope, ..access };
     let body = app.db.write(scope, move |tx| Box::pin(advance(tx, access, if_match, update.status, reason))).await?;
     Ok(Versioned { version: body.version, body })
-}
-
-/// One step of a delivery: its own, or its order's, which it then follows.
-async fn advance(
-    tx: &mut Tx,
-    access: DeliveryAccess,
-    if_match: IfMatch,
-    to: DeliveryStatus,
-    reason: Option<String>,
-) -> Result<Delivery, Problem> {
-    let scope = access.scope;
-    // The order first, the delivery second, the driver third: the same sequence of locks as when an order's step is followed.
-    let orders_step = match to {
-        DeliveryStatus::PickedUp => Some(OrderStatus::OnTheWay),
-        DeliveryStatus::Delivered => Some(OrderStatus::Delivered),
-        DeliveryStatus::Waiting | DeliveryStatus::Arrived | DeliveryStatus::Failed => None,
-        DeliveryStatus::Offered | DeliveryStatus::Assigned | DeliveryStatus::Cancelled => {
-            return Err(Problem::invalid_field("/status", "must be WAITING, ARRIVED, PICKED_UP, DELIVERED or FAILED"));
-        }
-    };
-    if orders_step.is_some() {
-        // A driver sees no order whose delivery is closed; what is wrong with the step the delivery says.
-        orders::sql::lock(tx, &scope, access.order).await?;
-    }
-    let delivery = sql::lock(tx, &scope, access.delivery).await?.ok_or_else(Problem::not_found)?;
-    // As the check saw it, or given to somebody else since?
-    let carrier = delivery.driver.as_ref().map(|carrier| carrier.id);
-    if scope.driver_id().is_some_and(|driver| carrier != Some(driver)) {
-        return Err(Problem::not_found());
-    }
-    if let Some(driver) = scope.driver_id() {
-        sql::drivers::seen(tx, driver).await?;
-    }
-    let shown = delivery.clone().shown_to(&scope);
-    if delivery.status == to {
-        // Said before, and done: whatever version the repetition names, since its answer was lost.
-        return Ok(shown);
-    }
-    if_match.check(delivery.version, &shown)?;
-    let change = delivery.follow(to, tx.now()).map_err(|_| illegal(&delivery, to))?;
-    if let Some(step) = orders_step {
-        let update = StatusUpdate::to(step);
-        orders::actions::status::advance(tx, &scope, access.order, IfMatch(None), update).await?;
-        let moved = sql::get(tx, &scope, access.delivery).await?.ok_or_else(Problem::not_found)?;
-        return Ok(moved.shown_to(&scope));
-    }
-    if to == DeliveryStatus::Failed && reason.is_none() {
-        return Err(Problem::invalid_field("/reason", "is required for FAILED"));
-    }
-    let saved = sql::save_status(tx, &scope, &delivery, &change, reason.as_deref()).await?;
-    events::publish(tx, &scope, saved.status_changed_event()?).await?;
-    Ok(saved.shown_to(&scope))
-}
-
-fn illegal(delivery: &Delivery, to: DeliveryStatus) -> Problem {
-    Problem::new(Code::IllegalTransition, "Get the delivery, and choose a status that its current status allows.")
-        .with("currentStatus", delivery.status)
-        .with("requestedStatus", to)
-        .with("currentVersion", delivery.version)
 }

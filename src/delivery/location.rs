@@ -1,4 +1,4 @@
-//! What a report of a driver's place is worth: which of two is newer, and whether a vehicle gets from one to the other.
+//! Checks of reported driver locations: which of two is newer, and whether a vehicle can get from one to the other.
 //! Pure.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -6,50 +6,50 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::clock::{self, ClockSkew};
 use crate::place::Place;
 
-/// So far off may two positions of a phone that stands still be, in metres.
+/// The most that two positions of a resting phone differ, in metres.
 const INACCURACY: f64 = 1_000.0;
 
-/// Somebody was somewhere at a time.
+/// A reported location.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sighting {
     /// The place, as the phone reported it.
     pub place: Place,
-    /// When, by the phone's own clock.
+    /// The time of the report, by the phone's clock.
     pub at: DateTime<Utc>,
 }
 
-/// What becomes of a report.
+/// The outcome of a report.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Report {
-    /// The driver is there now.
+    /// The report is the latest one, and is stored.
     Newest(Sighting),
-    /// A later place is known already; nothing changes.
+    /// A later location is known; nothing changes.
     Late,
 }
 
-/// Why a report is not taken.
+/// Why a report is refused.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum InvalidReport {
     /// The phone's clock is too far ahead.
     #[error(transparent)]
     Clock(#[from] ClockSkew),
-    /// No vehicle gets there so fast.
+    /// No vehicle is that fast.
     #[error(
         "is {kilometres:.0} km from where you were {seconds} s before, and no vehicle gets there so fast; if it is right, say so with PUT /api/drivers/me/availability"
     )]
     Jump {
-        /// Distance from the last known place, as the crow flies.
+        /// The distance from the last known location, in metres along the surface of the earth.
         kilometres: f64,
-        /// Time since the last known place, by the phone's clock.
+        /// The time since the last known location, by the phone's clock.
         seconds: i64,
     },
 }
 
-/// Holds a report against the last place that is known. `at` is the phone's own time of it; without one it is now.
+/// Compares a report with the last known location. `at` is the phone's time of the report; `None`: now.
 /// `max_speed` is in metres a second.
 ///
 /// # Errors
-/// When the clock is too far ahead or the way too long. A report that was taken once is Late when it comes again.
+/// When the clock is too far ahead or the distance too long. A report that is repeated is `Late`.
 pub fn judge(
     last: Option<Sighting>,
     place: Place,

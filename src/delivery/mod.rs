@@ -1,4 +1,4 @@
-//! Delivery: drivers, and the way of an order from the kitchen to the door.
+//! Delivery: drivers, and the transport of orders from the restaurant to the delivery address.
 //!
 //! A delivery opens when its order is confirmed and follows it: an order on its way has been picked up, a delivered
 //! order closes it, a cancelled one cancels it, all in the transaction of the order's step. What is the delivery's own
@@ -18,14 +18,12 @@ use crate::problem::{Code, Problem};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-pub mod assign;
 pub mod disclosure;
-pub mod drivers;
 pub mod event;
 pub mod http;
 pub mod location;
 pub mod access;
-pub mod presence;
+pub mod actions;
 pub mod sql;
 pub mod status;
 
@@ -48,7 +46,7 @@ pub enum Vehicle {
 }
 
 impl Vehicle {
-    /// As the table holds it.
+    /// The name in the database.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Bicycle => "BICYCLE",
@@ -63,11 +61,11 @@ impl Vehicle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DriverStatus {
-    /// Off duty: is given no deliveries.
+    /// The driver takes no deliveries, or is absent.
     Offline,
-    /// On duty without a delivery.
+    /// The driver takes deliveries, and has none.
     Available,
-    /// Carries an order.
+    /// The driver has a delivery.
     Busy,
 }
 
@@ -86,8 +84,8 @@ pub struct Driver {
     pub vehicle: String,
     /// The availability of the driver.
     pub status: DriverStatus,
-    /// Where they were last seen; null while they are off duty without an open delivery. In the list of drivers null unless
-    /// they are on duty and present.
+    /// The last reported place; null while the driver is off duty without an open delivery. In the list of drivers null
+    /// unless they are on duty and present.
     pub place: Option<Place>,
     /// When the location was measured, by the clock of the driver's phone; null if `place` is null.
     pub located_at: Option<DateTime<Utc>>,
@@ -106,8 +104,8 @@ pub struct Carrier {
     /// The kind of vehicle.
     #[schema(value_type = Vehicle)]
     pub vehicle: String,
-    /// Where they were last seen on this trip, while the delivery is `PICKED_UP`; null before and after, where nothing was
-    /// reported since shortly before the pickup, and in events.
+    /// Where they were last seen on this trip, while the delivery is `PICKED_UP`; null before and after, where nothing
+    /// was reported since shortly before the pickup, and in events.
     pub place: Option<Place>,
 }
 
@@ -120,7 +118,7 @@ pub struct Stop {
     pub name: Option<String>,
     /// Street and house number.
     pub address: Option<String>,
-    /// Where that is.
+    /// The coordinates of the address.
     pub place: Option<Place>,
 }
 
@@ -134,12 +132,12 @@ pub struct Delivery {
     pub order_id: OrderId,
     /// The id of the restaurant.
     pub restaurant_id: RestaurantId,
-    /// For whom; rooms and policies need it, clients do not.
+    /// The customer; used for rooms and policies, not in responses.
     #[serde(skip)]
     pub customer_id: UserId,
-    /// Who carries it.
+    /// The driver; null: none is assigned.
     pub driver: Option<Carrier>,
-    /// Who carried it until the change that this is the result of, where they do not any more; for its event only.
+    /// The driver whom the last change took the delivery from, if any; used for its event only.
     #[serde(skip)]
     pub former_driver: Option<DriverId>,
     /// The status of the delivery.
@@ -162,10 +160,10 @@ pub struct Delivery {
     pub closed_at: Option<DateTime<Utc>>,
 }
 
-/// Follows a step of an order, in its transaction.
+/// Changes the delivery of an order after a change of the order's status, in the same transaction.
 ///
 /// # Errors
-/// `illegal_transition` when the delivery does not allow the order's step: a failed delivery delivers no order.
+/// `illegal_transition` when the status of the delivery does not allow it: a failed delivery delivers no order.
 pub async fn follow(tx: &mut Tx, scope: &RestaurantScope, order: &Order) -> Result<(), Problem> {
     if order.fulfilment != Fulfilment::Delivery {
         return Ok(());

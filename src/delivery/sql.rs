@@ -49,7 +49,8 @@ struct Row {
 
 impl From<Row> for Delivery {
     fn from(row: Row) -> Self {
-        // The place is the person's, not the delivery's: it is this delivery's for as long as they are on the way with it.
+        // The place is the person's, not the delivery's: it is this delivery's for as long as they are on the way with
+        // it.
         let is_on_the_way = row.status == DeliveryStatus::PickedUp;
         let place = Place::from_columns(row.driver_latitude, row.driver_longitude)
             .filter(|_| is_on_the_way && belongs_to_trip(row.driver_located_at, row.picked_up_at));
@@ -83,8 +84,8 @@ impl From<Row> for Delivery {
     }
 }
 
-/// Deliveries with both ends of the way and whoever carries them. `$d` says what `d` is where it is not simply a delivery:
-/// one that this very statement locks or writes, told as it is then.
+/// Deliveries with both ends of the way and whoever carries them. `$d` says what `d` is where it is not simply a
+/// delivery: one that this very statement locks or writes, told as it is then.
 macro_rules! deliveries {
     ([$($d:tt)*] from $from:tt, $rest:tt, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
@@ -140,7 +141,7 @@ pub async fn relations_to(
     user: UserId,
     driver: Option<DriverId>,
 ) -> Result<Option<DeliveryRelations>, Problem> {
-    let found = sqlx::query_as!(
+    let relations = sqlx::query_as!(
         DeliveryRelations,
         r#"select d.restaurant_id as restaurant, d.order_id as "order", d.customer_id = $2 as "is_customer!",
                   m.role as "rank?: MemberRole", coalesce(d.driver_id = $3, false) as "is_carrier!",
@@ -155,7 +156,7 @@ pub async fn relations_to(
     )
     .fetch_optional(tx.connection())
     .await?;
-    Ok(found)
+    Ok(relations)
 }
 
 /// Which deliveries: all of one restaurant, of one order, of one driver or for one customer; newest first.

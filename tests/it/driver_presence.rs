@@ -1,8 +1,8 @@
 //! Drivers who are not there, where they say they are, and how far food is brought.
 
 use chrono::{DateTime, TimeDelta};
+use comanda::delivery::actions::presence;
 use comanda::delivery::location::{self, InvalidReport, Report, Sighting};
-use comanda::delivery::presence;
 use comanda::place::Place;
 use serde_json::{Value, json};
 

@@ -62,7 +62,7 @@ pub async fn insert(tx: &mut Tx, id: DriverId, user: UserId, vehicle: Vehicle) -
     Ok(())
 }
 
-/// The driver profile of a user. Who is on duty but was not seen within `presence` is shown as OFFLINE.
+/// The driver profile of a user. A driver on duty who was not seen within `presence` is shown as OFFLINE.
 pub async fn of_user(tx: &mut Tx, user: UserId, presence: TimeDelta) -> Result<Option<Driver>, Problem> {
     let seen_since = tx.now() - presence;
     let row = sqlx::query_as!(
@@ -79,8 +79,8 @@ pub async fn of_user(tx: &mut Tx, user: UserId, presence: TimeDelta) -> Result<O
     Ok(row.map(Into::into))
 }
 
-/// A page of drivers with the key of each row, the newest first; their status as in [`of_user`], and where they are only
-/// while they are on duty and present.
+/// A page of drivers with the key of each row, the newest first; their status as in [`of_user`], and where they are
+/// only while they are on duty and present.
 pub async fn list(tx: &mut Tx, page: Page, presence: TimeDelta) -> Result<Vec<(DateTime<Utc>, Driver)>, Problem> {
     let seen_since = tx.now() - presence;
     let rows = sqlx::query!(
@@ -118,8 +118,8 @@ pub async fn list(tx: &mut Tx, page: Page, presence: TimeDelta) -> Result<Vec<(D
         .collect())
 }
 
-/// Says whether a driver wants work, and where they are, if that is told. `false`: the place is not known. The place of a
-/// driver who is off duty and carries nothing is dropped by a trigger (`forget_place`), whoever writes it.
+/// Says whether a driver wants work, and where they are, if that is told. `false`: the place is not known. The place of
+/// a driver who is off duty and carries nothing is dropped by a trigger (`forget_place`), whoever writes it.
 pub async fn set_online(tx: &mut Tx, driver: DriverId, online: bool, place: Option<Place>) -> Result<bool, Problem> {
     let now = tx.now();
     let changed = sqlx::query!(
@@ -221,7 +221,8 @@ pub async fn abandoned(tx: &mut Tx, seen_before: DateTime<Utc>, limit: i64) -> R
     Ok(found)
 }
 
-/// Whether the driver of a delivery is disabled, is no driver any more, or has not been seen since; asked again under its lock.
+/// Whether the driver of a delivery is disabled, is no driver any more, or has not been seen since; asked again under
+/// its lock.
 pub async fn is_gone(tx: &mut Tx, driver: DriverId, seen_before: DateTime<Utc>) -> Result<bool, Problem> {
     let gone = sqlx::query_scalar!(
         r#"select u.disabled_at is not null or u.role < 'DRIVER' or coalesce(v.seen_at < $2, false) as "gone!"

@@ -1,20 +1,20 @@
-//! Giving a delivery to a driver: to a named one, or to the nearest who is free.
+//! Assigning a delivery to a given driver, or to the nearest available one.
 
-use super::access::DeliveryAccess;
-use super::status::DeliveryStatus;
-use super::{Delivery, sql};
 use crate::app::App;
+use crate::delivery::access::DeliveryAccess;
+use crate::delivery::status::DeliveryStatus;
+use crate::delivery::{Delivery, sql};
 use crate::events;
 use crate::extract::IfMatch;
 use crate::ids::DriverId;
 use crate::problem::{Code, Problem};
 use crate::tenancy::PlatformScope;
 
-/// Gives the delivery to this driver, with the reason. To whom it has been given already it is not given again: nothing
+/// Assigns the delivery to this driver, with the reason. If it is assigned to them already, nothing
 /// changes.
 ///
 /// # Errors
-/// `driver_busy` when they carry another one, `illegal_transition` when it has been picked up already.
+/// `driver_busy` when the driver has another delivery, `illegal_transition` when it has been picked up.
 pub async fn to(
     app: &App,
     access: &DeliveryAccess,
@@ -47,11 +47,11 @@ pub async fn to(
         .await
 }
 
-/// Gives the delivery to the nearest driver who wants work, has none and is near enough (`DRIVER_SEARCH_RADIUS`). If
-/// somebody else is faster, to the next. One that has a driver and is not picked up keeps its driver.
+/// Assigns the delivery to the nearest available driver within `DRIVER_SEARCH_RADIUS`. If that driver gets
+/// another delivery meanwhile, to the next. A delivery that is assigned and not picked up keeps its driver.
 ///
 /// # Errors
-/// `no_driver_available` when nobody is left.
+/// `no_driver_available` when no driver is left.
 pub async fn to_nearest(app: &App, access: &DeliveryAccess, if_match: IfMatch) -> Result<Delivery, Problem> {
     let (scope, id) = (access.scope, access.delivery);
     let delivery = app.db.read(scope, move |tx| Box::pin(async move { sql::get(tx, &scope, id).await })).await?;
@@ -62,7 +62,7 @@ pub async fn to_nearest(app: &App, access: &DeliveryAccess, if_match: IfMatch) -
     }
     let kitchen = delivery.pickup.place.ok_or_else(Problem::not_found)?;
     let presence = app.config.delivery.presence;
-    // Who is free is a question about every restaurant's deliveries; the answer holds ids and places only.
+    // Which drivers are free is a question about every restaurant's deliveries; the answer holds ids and places only.
     let platform = PlatformScope::proven_by("which drivers are free", None);
     let mut free =
         app.db.read(platform, move |tx| Box::pin(async move { sql::drivers::free(tx, presence).await })).await?;
@@ -81,7 +81,7 @@ pub async fn to_nearest(app: &App, access: &DeliveryAccess, if_match: IfMatch) -
 }
 
 impl Delivery {
-    /// It has been given to this driver and is not closed yet.
+    /// Whether it is assigned to this driver and not closed yet.
     fn is_carried_by(&self, driver: DriverId) -> bool {
         !self.status.is_final() && self.driver.as_ref().is_some_and(|carrier| carrier.id == driver)
     }

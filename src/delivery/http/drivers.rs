@@ -10,12 +10,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::access::DriverAccess;
-use super::location::{self, InvalidReport, Report};
-use super::{Driver, DriverStatus, Vehicle, sql};
 use crate::accounts::caller::Admin;
 use crate::accounts::{self, Email, UserRole};
 use crate::app::App;
+use crate::delivery::access::DriverAccess;
+use crate::delivery::location::{self, InvalidReport, Report};
+use crate::delivery::{Driver, DriverStatus, Vehicle, sql};
 use crate::extract::{Body, Json, Query};
 use crate::idempotency::{Answer, Once};
 use crate::ids::{DriverId, UserId};

@@ -1,27 +1,27 @@
-//! Drivers who are not there: off duty after a while without a sign of life, and what they have not picked up goes back,
-//! so that it can be given to somebody who comes. The same for drivers whose account is disabled, at once.
+//! Absent drivers: they are set off duty after a time without activity, and deliveries that they have not picked up are
+//! waiting again, so that they can be assigned to another driver. Disabled drivers lose theirs at once.
 //!
-//! Every node looks, nobody holds a lease: each delivery is one transaction that locks it and looks again.
+//! Every node does it, without a lease: each delivery is one transaction, which locks it and checks again.
 
 use std::sync::Arc;
 
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::sql::{self, drivers::Abandoned};
-use super::status::DeliveryStatus;
 use crate::app::App;
+use crate::delivery::sql::{self, drivers::Abandoned};
+use crate::delivery::status::DeliveryStatus;
 use crate::events;
 use crate::problem::Problem;
 use crate::tenancy::{PlatformScope, RestaurantScope};
 
-/// Deliveries looked at together.
+/// The number of deliveries that are read at once.
 const PAGE: i64 = 100;
 
-/// The reason of a delivery that was taken back from somebody who will not come.
+/// The reason of a delivery that was taken back from an absent driver.
 const ABSENT: &str = "The driver cannot be reached.";
 
-/// Looks again and again, and whenever something was revoked, until it is time to stop.
+/// Checks at an interval, and after each revocation, until the server stops.
 pub async fn keep_watch(app: Arc<App>, stop: CancellationToken) {
     let mut moments = interval(app.config.delivery.sweep_interval);
     moments.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -41,11 +41,11 @@ pub async fn keep_watch(app: Arc<App>, stop: CancellationToken) {
     stop.run_until_cancelled(watch).await;
 }
 
-/// Sets absent drivers off duty and takes back what they, or disabled drivers, have not picked up; tells how many
-/// deliveries that were.
+/// Sets absent drivers off duty and takes back what they, or disabled drivers, have not picked up. Returns the number
+/// of deliveries taken back.
 ///
 /// # Errors
-/// When the database does not answer. A delivery that cannot be taken back is logged, and holds up no other.
+/// When the database does not answer. A delivery that cannot be taken back is logged, and does not delay others.
 pub async fn sweep(app: &App) -> Result<usize, Problem> {
     let seen_before = app.clock.now() - app.config.delivery.off_duty_after;
     let platform = PlatformScope::proven_by("drivers who are not there", None);
@@ -66,7 +66,7 @@ pub async fn sweep(app: &App) -> Result<usize, Problem> {
     Ok(taken_back)
 }
 
-/// `false`: somebody was faster.
+/// Takes back one delivery. `false`: it has changed meanwhile.
 async fn take_back(app: &App, abandoned: Abandoned) -> Result<bool, Problem> {
     let seen_before = app.clock.now() - app.config.delivery.off_duty_after;
     let scope = RestaurantScope::system("the driver of the delivery is not there", abandoned.restaurant);

@@ -1,0 +1,5 @@
+//! Use cases of deliveries.
+
+pub mod assign;
+pub mod presence;
+pub mod status;
