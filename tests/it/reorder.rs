@@ -1,4 +1,4 @@
-//! The same again, and many at once.
+//! Reordering, and bulk updates of the status.
 
 use serde_json::{Value, json};
 

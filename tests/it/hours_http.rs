@@ -1,4 +1,4 @@
-//! When a restaurant takes orders: hours by fulfilment and date, pauses.
+//! Opening hours and pauses over HTTP, by fulfilment and date.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};

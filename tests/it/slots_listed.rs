@@ -1,4 +1,4 @@
-//! What is listed as free can be ordered, and nothing else.
+//! The list of slots: exactly the slots that it lists as free can be ordered.
 
 use std::collections::BTreeSet;
 
