@@ -7,8 +7,8 @@
 //!
 //! That says something about a commit only if the server did not lose its memory in between. A crash ends every
 //! connection: so whoever wants to wait takes a [`Ticket`] before the transaction begins, which names the connection
-//! that is open by then, and a flush counts for a ticket only over that very connection. If it broke, the connection that
-//! has committed says it for itself; if that broke too, what became of the commit is unknown. Where there is no
+//! that is open by then, and a flush counts for a ticket only over that very connection. If it broke, the connection
+//! that has committed says it for itself; if that broke too, what became of the commit is unknown. Where there is no
 //! connection to wait for, there is no ticket, and a commit waits for the disk itself.
 //!
 //! The connection has to be one to PostgreSQL, or through a pooler that keeps sessions: a pooler that hands out another
@@ -53,7 +53,7 @@ struct Waiting {
 /// The way to the shared flush. Clones share one task with one connection.
 #[derive(Debug, Clone)]
 pub struct Flush {
-    door: mpsc::UnboundedSender<Waiting>,
+    queue: mpsc::UnboundedSender<Waiting>,
     /// The number of the connection that is open; [`NONE`] while there is none.
     open: watch::Receiver<u64>,
     unflushed: Arc<AtomicU64>,
@@ -75,11 +75,11 @@ impl Flush {
     /// A flush that connects at once, and gives up a connection that has not answered within `limit`.
     pub fn new(options: Arc<PgConnectOptions>, limit: Duration) -> Self {
         // Bounded by the requests that are let in: each waits for at most one flush.
-        let (door, waiting) = mpsc::unbounded_channel();
+        let (queue, waiting) = mpsc::unbounded_channel();
         let (task, end) = (TaskTracker::new(), CancellationToken::new());
         let (opened, open) = watch::channel(NONE);
         task.spawn(end.clone().run_until_cancelled_owned(flushing(options, limit, opened, waiting)));
-        Self { door, open, unflushed: Arc::new(AtomicU64::new(0)), task, end }
+        Self { queue, open, unflushed: Arc::new(AtomicU64::new(0)), task, end }
     }
 
     /// Ends the task and closes its connection. Nobody may be waiting any more.
@@ -104,7 +104,7 @@ impl Flush {
     /// Waits until everything that was committed between the ticket and this call is on disk.
     pub async fn wait(&self, ticket: Ticket) -> Durable {
         let (tell, told) = oneshot::channel();
-        if self.door.send(Waiting { ticket, tell }).is_err() {
+        if self.queue.send(Waiting { ticket, tell }).is_err() {
             return Durable::Unknown;
         }
         told.await.unwrap_or(Durable::Unknown)
@@ -127,14 +127,14 @@ async fn flushing(
     options: Arc<PgConnectOptions>,
     limit: Duration,
     open: watch::Sender<u64>,
-    mut door: mpsc::UnboundedReceiver<Waiting>,
+    mut queue: mpsc::UnboundedReceiver<Waiting>,
 ) {
     for number in NONE + 1.. {
-        let connection = connect(&options, limit, &mut door).await;
+        let connection = connect(&options, limit, &mut queue).await;
         open.send_replace(number);
-        serve(connection, Ticket(number), limit, &mut door).await;
+        serve(connection, Ticket(number), limit, &mut queue).await;
         open.send_replace(NONE);
-        if door.is_closed() {
+        if queue.is_closed() {
             return;
         }
     }
@@ -144,7 +144,7 @@ async fn flushing(
 async fn connect(
     options: &PgConnectOptions,
     limit: Duration,
-    door: &mut mpsc::UnboundedReceiver<Waiting>,
+    queue: &mut mpsc::UnboundedReceiver<Waiting>,
 ) -> PgConnection {
     loop {
         let attempt = timeout(limit, options.connect());
@@ -155,7 +155,7 @@ async fn connect(
             }
             Err(_) => tracing::debug!("the connection that flushes the write-ahead log does not answer; retrying"),
         }
-        while let Ok(waiting) = door.try_recv() {
+        while let Ok(waiting) = queue.try_recv() {
             let _ = waiting.tell.send(Durable::Unknown);
         }
         sleep(REST).await;
@@ -180,10 +180,10 @@ async fn serve(
     mut connection: PgConnection,
     this: Ticket,
     limit: Duration,
-    door: &mut mpsc::UnboundedReceiver<Waiting>,
+    queue: &mut mpsc::UnboundedReceiver<Waiting>,
 ) {
     let mut waiting = Vec::new();
-    while door.recv_many(&mut waiting, TOGETHER).await > 0 {
+    while queue.recv_many(&mut waiting, TOGETHER).await > 0 {
         let is_flushed = match timeout(limit, over(&mut connection)).await {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {

@@ -178,7 +178,7 @@ ids! {
     SyncOperationId = "syn";
     /// The profile of a user who delivers.
     DriverId = "drv";
-    /// The way of an order to the door.
+    /// The way of an order to the delivery address.
     DeliveryId = "dlv";
     /// Something that somebody is told.
     NotificationId = "ntf";

@@ -80,7 +80,7 @@ pub mod cart;
 pub mod orders;
 /// What phones did while they were offline.
 pub mod sync;
-/// Who carries it to the door.
+/// Who carries it to the delivery address.
 pub mod delivery;
 /// Signing in, the profile and the administration of accounts.
 pub mod users;

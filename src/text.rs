@@ -1,8 +1,8 @@
 //! Human text, as every field of the API takes it: [`SingleLine`] for names, [`MultiLine`] for notes.
 //!
-//! Both are normalised before anything is measured or stored: trimmed, every line break of whatever system one LF, every
-//! tab a space. Both must hold a character that can be seen, and neither holds control characters or overrides of the
-//! writing direction, with which a text shows something else than what it says (CVE-2021-42574). Pure.
+//! Both are normalised before anything is measured or stored: trimmed, every line break of whatever system one LF,
+//! every tab a space. Both must hold a character that can be seen, and neither holds control characters or overrides of
+//! the writing direction, with which a text shows something else than what it says (CVE-2021-42574). Pure.
 
 use std::borrow::Cow;
 
@@ -11,8 +11,8 @@ use icu_properties::{CodePointMapData, CodePointSetData};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Characters of the Unicode categories for letters and symbols that nevertheless show nothing: a blank Braille pattern,
-/// a null note head, and the placeholder for an object.
+/// Characters of the Unicode categories for letters and symbols that nevertheless show nothing: a blank Braille
+/// pattern, a null note head, and the placeholder for an object.
 const BLANK_SYMBOLS: [char; 3] = [BLANK_BRAILLE, '\u{1d159}', '\u{fffc}'];
 
 const BLANK_BRAILLE: char = '\u{2800}';
@@ -60,8 +60,8 @@ const fn is_embedding(letter: char) -> bool {
     matches!(letter, '\u{202a}'..='\u{202c}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Whether a character shows nothing, or changes what is shown around it: it has no place in an address or a code, which
-/// people compare by eye.
+/// Whether a character shows nothing, or changes what is shown around it: it has no place in an address or a code,
+/// which people compare by eye.
 pub fn is_hidden(letter: char) -> bool {
     letter.is_control()
         || is_override(letter)
@@ -191,8 +191,8 @@ macro_rules! texts {
 }
 
 texts! {
-    /// A text of one line, 1 to `MAX` characters: names, labels, keys, what is searched for. It holds no line break and no
-    /// character that changes the writing direction.
+    /// A text of one line, 1 to `MAX` characters: names, labels, keys, what is searched for. It holds no line break and
+    /// no character that changes the writing direction.
     SingleLine by single_line;
     /// A text of any number of lines, 1 to `MAX` characters, with LF between them: notes, reasons, descriptions, postal
     /// addresses.

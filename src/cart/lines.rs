@@ -1,4 +1,4 @@
-//! A line of a cart, held against the menu of this moment: what it costs, what it takes, what stands in its way. Pure.
+//! A line of a cart at the current menu: its price, what it takes of counted stock, and why it cannot be ordered. Pure.
 
 use std::collections::BTreeMap;
 
@@ -14,91 +14,90 @@ use crate::menu::configure::{self, Choice, Chosen, Misfit, Questions, Take, conf
 use crate::money::{Amount, Currency, Overflow};
 use crate::restaurants::tax::{Portion, TaxClass};
 
-/// A line as the tables know it, with the menu's word on its item.
+/// A line and its item as they were read from the database.
 #[derive(Debug, Clone)]
 pub struct UnpricedLine {
-    /// What the client calls the line.
+    /// The client's key of the line.
     pub key: String,
     /// The item, whether or not it is still on the menu.
     pub item_id: ItemId,
-    /// Its name now.
+    /// The current name of the item.
     pub name: String,
     /// The number of portions.
     pub quantity: i32,
-    /// What one costs now, without modifiers.
+    /// The current price of one portion without modifiers.
     pub price: Amount,
     /// The tax class of the item.
     pub tax_class: Option<TaxClass>,
-    /// What was chosen.
+    /// The chosen modifiers.
     pub choices: Vec<Choice>,
-    /// What is asked about it now.
+    /// The modifier groups of the item.
     pub asked: Vec<ModifierGroupId>,
-    /// A wish of the customer's.
+    /// The customer's note on the line.
     pub note: Option<String>,
     /// Whether the item is switched on.
     pub available: bool,
-    /// Served at this hour.
+    /// Whether its day-parts allow the requested time.
     pub in_time: bool,
-    /// Portions left, where they are counted.
+    /// The portions left; `None`: not counted.
     pub stock: Option<i32>,
-    /// Taken off the menu.
+    /// Whether it has been deleted from the menu.
     pub deleted: bool,
-    /// From when on it will be served or switched on again by itself, where it is not.
+    /// From when on it is served again, or switched on again automatically; `None`: unknown, or it is now.
     pub available_from: Option<DateTime<Utc>>,
-    /// What is in it; `None`: nobody has said.
+    /// The declared allergens; `None`: not declared.
     pub allergens: Option<Vec<Declared>>,
-    /// Diets it suits.
+    /// The diets that it is suitable for.
     pub diets: Vec<Diet>,
 }
 
-/// A line with its price. What is kept of it in a quote is what was promised; how many are left, and whether they can be
-/// had, is the menu's word of each moment.
+/// A line with its price. A quote stores it without stock and availability, which are read again each time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StoredLine {
-    /// What the client calls the line.
+    /// The client's key of the line.
     pub key: String,
     /// The item of the line.
     pub item_id: ItemId,
-    /// Its name now.
+    /// The current name of the item.
     pub name: String,
     /// The number of portions.
     pub quantity: i32,
-    /// What was chosen, as the customer wants it.
+    /// The chosen modifiers, as the customer requested them.
     pub choices: Vec<Choice>,
-    /// What was chosen, as the menu has it.
+    /// The chosen modifiers with their names and prices.
     pub chosen: Vec<Chosen>,
-    /// What one costs now, its modifiers included.
+    /// The price of one portion with its modifiers.
     pub price: Amount,
-    /// What the item alone costs.
+    /// The price of one portion without modifiers.
     pub bare_price: Amount,
     /// The tax class of the item.
     pub tax_class: Option<TaxClass>,
-    /// What one takes of counted modifiers.
+    /// What one portion takes of counted modifiers.
     #[serde(skip)]
     pub takes: BTreeMap<ModifierId, Take>,
-    /// What is in it as it was put together.
+    /// The allergens of the item with the chosen modifiers.
     pub allergens: Effective,
-    /// A wish of the customer's.
+    /// The customer's note on the line.
     pub note: Option<String>,
-    /// Portions left of the item, where they are counted.
+    /// The portions left of the item; `None`: not counted.
     #[serde(skip)]
     pub stock: Option<i32>,
-    /// What stands in the way of ordering this line, the other lines counted in.
+    /// Why the line cannot be ordered, the other lines of the basket taken into account; `None`: it can.
     #[serde(skip)]
     pub obstacle: Option<Obstacle>,
     /// How the choices do not fit the item's groups.
     #[serde(skip)]
     pub misfits: Vec<Misfit>,
-    /// What it takes of which the basket asks for more than is left.
+    /// Counted items and modifiers of the line of which all lines together request more than is left.
     #[serde(skip)]
     pub shortages: Vec<Shortage>,
-    /// From when on that is over by itself, where it is known.
+    /// From when on the obstacle ends automatically; `None`: unknown, or there is none.
     #[serde(skip)]
     pub available_from: Option<DateTime<Utc>>,
 }
 
 impl UnpricedLine {
-    /// Holds the line against the groups of the menu. Whether enough is left is said of all lines together, by
+    /// Prices the line with its modifier groups. Whether enough is left is decided for all lines together, by
     /// [`super::shortage::mark`].
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! A guest's cart comes to a user's: which lines hold, which do not, and why.
+//! Merging a guest's cart into a user's: which lines win. Pure.
 
 use std::collections::BTreeMap;
 
@@ -40,30 +40,30 @@ pub struct UnmergedLine {
     pub reason: UnmergedReason,
 }
 
-/// The user's cart, before.
+/// The user's cart before the merge.
 #[derive(Debug, Default)]
 pub struct UserCart {
-    /// Its lines, those that were taken out among them.
+    /// Its lines, removed ones included.
     pub lines: Vec<Line>,
-    /// Everything written before was replaced, by a cart that was put whole or by the last order.
+    /// When the cart was last replaced as a whole, or closed by an order; lines written before are gone.
     pub replaced_at: Option<DateTime<Utc>>,
-    /// When the user last ordered here.
+    /// When the user last ordered at the restaurant.
     pub ordered_at: Option<DateTime<Utc>>,
 }
 
-/// What is to be written, and what stays behind.
+/// The lines to write, and those that are not merged.
 #[derive(Debug, Default)]
 pub struct MergePlan {
-    /// In this sequence.
+    /// The lines to write, in this sequence.
     pub writes: Vec<Line>,
-    /// In the sequence of the guest's cart.
+    /// The lines that are not merged, in the sequence of the guest's cart.
     pub left_behind: Vec<UnmergedLine>,
 }
 
 /// Of two writes of a line the later holds, and what was written before the last order belongs to that order, as ever.
 /// A cart that was put whole knew nothing of the guest's lines: they count as written right then. What the user has
-/// stays; of the guest's lines the first ones come along, until there are a hundred lines, or as many choices as a cart may
-/// have.
+/// stays; of the guest's lines the first ones come along, until there are a hundred lines, or as many choices as a cart
+/// may have.
 pub fn plan(own: &UserCart, theirs: Vec<Line>, most_choices: usize) -> MergePlan {
     let known: BTreeMap<_, _> = own.lines.iter().map(|line| (line.key.clone(), (line.at, line.is_live()))).collect();
     let choices_of: BTreeMap<_, _> = own.lines.iter().map(|line| (line.key.clone(), line.choices())).collect();
@@ -111,7 +111,7 @@ impl Line {
         self.content.as_ref().map_or(0, |content| configure::count(&content.choices))
     }
 
-    /// What is told of it; nothing of a line that was taken out.
+    /// The line as it is reported; `None` for a removed line.
     pub fn left_behind(self, reason: UnmergedReason) -> Option<UnmergedLine> {
         let content = self.content?;
         Some(UnmergedLine { key: self.key, item_id: content.item_id, quantity: content.quantity, reason })

@@ -1,9 +1,9 @@
-//! The cart: what a customer, or a guest who has no account yet, means to order at one restaurant, kept on the server.
+//! Carts: what a customer, or a guest without an account, intends to order at one restaurant.
 //!
-//! A cart holds items and quantities, never prices: whoever reads it gets the menu's prices of that moment and is told
-//! what cannot be ordered any more. It is closed by the order that is placed from it, and the next write opens another.
-//! Each line carries the instant of its last write, by the clock of whoever wrote it; of two writes the later holds,
-//! whichever arrives first, so devices that were offline end up with the same cart.
+//! A cart holds items and quantities, never prices: each reading returns the current prices of the menu and says
+//! what cannot be ordered. It is closed by the order that is placed from it, and the next write opens another.
+//! Each line has the time of its last write, by the writing client's clock. Of two writes the later wins,
+//! whichever arrives first, so that devices that were offline end up with the same cart.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -26,11 +26,11 @@ pub mod sql;
 pub use lines::StoredLine;
 pub use owner::CartOwner;
 
-/// Most lines a cart may have.
+/// The most lines of a cart.
 pub const MOST_LINES: usize = 100;
-/// Most carts a guest may have.
+/// The most restaurants at which a guest may have carts.
 pub const MOST_CARTS_OF_A_GUEST: i64 = 10;
-/// So many lines that were taken out are remembered at most, the latest of them.
+/// The most removed lines of a cart whose time is kept, the latest ones.
 pub const MOST_TAKEN_OUT: i64 = 200;
 
 /// Whether an order was placed from the cart.
@@ -71,15 +71,15 @@ impl Quantity {
 #[serde(rename_all = "snake_case")]
 #[schema(as = CartLineIssue)]
 pub enum Obstacle {
-    /// Not on the menu any more.
+    /// The item has been deleted from the menu.
     Deleted,
     /// The item or a modifier is switched off.
     Unavailable,
-    /// Not served at this hour.
+    /// The item is not served at this time of the day.
     NotNow,
-    /// The choices do not fit the item's groups any more.
+    /// The chosen modifiers do not fit the item's modifier groups any more.
     ChoicesChanged,
-    /// Fewer left than all lines together ask for, of the item or of a modifier.
+    /// All lines together request more than is left of the item or of a modifier.
     OutOfStock,
 }
 

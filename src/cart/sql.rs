@@ -240,14 +240,14 @@ pub async fn priced(
     held_against_the_menu(tx, scope, rows, at, KnownGroups::default()).await
 }
 
-/// A line as a customer wants it.
+/// A line as a customer requests it, for a cart, an order or a quote.
 #[derive(Debug, Clone)]
 pub struct RequestedLine {
     /// The item of the line.
     pub item_id: ItemId,
     /// The number of portions.
     pub quantity: i32,
-    /// What was chosen.
+    /// The chosen modifiers.
     pub choices: Vec<Choice>,
     /// A note to the kitchen; `None`: none.
     pub note: Option<String>,

@@ -9,29 +9,29 @@ use crate::ids::CouponId;
 use crate::money::{Amount, Overflow, Rounding};
 use crate::problem::{Code, Problem};
 
-/// A coupon somebody wants to use, and how often they have.
+/// A coupon, and how often a customer has used it.
 #[derive(Debug, Clone)]
 pub struct CouponState {
     /// The coupon that was found for the code.
     pub coupon: Coupon,
-    /// Orders of theirs that use it and have not been cancelled.
+    /// The number of the customer's orders that use it and have not been cancelled.
     pub used: i64,
 }
 
-/// What it is to be used for.
+/// The order that a coupon is to be used for.
 #[derive(Debug, Clone, Copy)]
 pub struct Purchase {
-    /// The lines, before any discount.
+    /// The sum of the lines before any discount.
     pub items: Amount,
-    /// What bringing it costs; `None`: nobody brings it.
+    /// The delivery fee; `None` for pickup and dine-in.
     pub delivery_fee: Option<Amount>,
     /// When the order is placed.
     pub at: DateTime<Utc>,
-    /// Which way half a minor unit of a share goes.
+    /// How shares are rounded to minor units.
     pub rounding: Rounding,
 }
 
-/// What a coupon takes off an order.
+/// What a coupon saves on an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saving {
     /// The id of the coupon used.
@@ -40,33 +40,33 @@ pub struct Saving {
     pub code: CouponCode,
     /// Whether it is off the lines or the delivery fee.
     pub kind: CouponKind,
-    /// How much: off the lines, or off the delivery fee.
+    /// The reduction of the lines or of the delivery fee.
     pub amount: Amount,
 }
 
-/// Why it cannot be used.
+/// Why a coupon cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CouponRefusal {
-    /// Nobody has such a code, or not any more.
+    /// No active coupon has this code.
     Unknown,
-    /// Its time has not come.
+    /// It is not valid yet.
     NotYet,
-    /// Its time is over.
+    /// It is not valid any more.
     Expired,
-    /// As many orders use it as may.
+    /// Its limit on all orders is reached.
     UsedUp,
-    /// As many orders of this customer use it as may.
+    /// Its limit on orders of one customer is reached.
     AlreadyUsed,
-    /// The lines come to less than it asks for.
+    /// The lines cost less than its minimum.
     Minimum,
-    /// It pays for a delivery, and this is none.
+    /// It pays the delivery fee, and the order is not delivered.
     NoDelivery,
-    /// It would take nothing off this order.
+    /// It would not reduce this order.
     SavesNothing,
 }
 
 impl CouponState {
-    /// Why it cannot be used for this, if it cannot.
+    /// The reason why the coupon cannot be used for an order; `None`: it can.
     pub fn refusal(&self, purchase: Purchase) -> Option<CouponRefusal> {
         let Coupon { kind, valid_from, valid_until, limit_total, limit_per_user, redeemed, .. } = &self.coupon;
         let rules = [
@@ -81,7 +81,7 @@ impl CouponState {
         rules.into_iter().find_map(|(holds, refusal)| holds.then_some(refusal))
     }
 
-    /// The refusal as the customer reads it, with the way out of it.
+    /// The problem of a refusal, which says what the customer can do.
     pub fn problem(&self, refusal: CouponRefusal) -> Problem {
         let Coupon { code, valid_from, valid_until, minimum_items, limit_per_user, .. } = &self.coupon;
         let problem = match refusal {
@@ -121,7 +121,7 @@ impl CouponState {
         problem.with("couponCode", code)
     }
 
-    /// What it saves: never more than there is to pay. A coupon that saves nothing is not to be redeemed: see
+    /// What the coupon saves, at most what there is to pay. A coupon that saves nothing is not redeemed, see
     /// [`Saving::refusal`].
     ///
     /// # Errors
@@ -141,23 +141,23 @@ impl CouponState {
 }
 
 impl Saving {
-    /// Why it cannot be used, if it saves nothing.
+    /// The refusal of a saving of zero.
     pub fn refusal(&self) -> Option<CouponRefusal> {
         (self.amount <= Amount::ZERO).then_some(CouponRefusal::SavesNothing)
     }
 
-    /// What comes off the lines.
+    /// The reduction of the lines.
     pub fn off_lines(&self) -> Amount {
         if self.kind == CouponKind::FreeDelivery { Amount::ZERO } else { self.amount }
     }
 
-    /// What comes off the delivery fee.
+    /// The reduction of the delivery fee.
     pub fn off_delivery(&self) -> Amount {
         if self.kind == CouponKind::FreeDelivery { self.amount } else { Amount::ZERO }
     }
 }
 
-/// There is no such code: the same answer for one that is switched off.
+/// The problem of an unknown code, and equally of an inactive coupon.
 pub fn unknown(code: &CouponCode) -> Problem {
     let detail = "Check the spelling of the code, or order without it. Repeated wrong codes are rate limited.";
     Problem::new(Code::CouponUnknown, detail).with("couponCode", code)

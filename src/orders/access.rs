@@ -1,4 +1,4 @@
-//! Who may do what with an order: an extractor looks up what the caller is to the order, and gives the handler the scope.
+//! Access to orders: the extractor that checks what a caller may do with the order in the path, and gives the scope.
 
 use std::sync::Arc;
 
@@ -20,17 +20,18 @@ use crate::uow::Tx;
 pub struct OrderAccess {
     /// The order that may be used.
     pub order: OrderId,
-    /// Its restaurant, in the caller's strongest capacity.
+    /// The scope of its restaurant, in the caller's strongest role.
     pub scope: RestaurantScope,
-    /// Events numbered below this had happened when this was looked up.
+    /// Events numbered below this had happened when access was checked.
     pub as_of: i64,
 }
 
 impl OrderAccess {
-    /// What a caller is to an order, and that this is enough for the operation.
+    /// Checks the access of a caller to an order.
     ///
     /// # Errors
-    /// 404 for an order that is not there and for one that is none of the caller's.
+    /// 404 for an order that does not exist or that the caller may not see, 403 where the caller's role does not allow
+    /// the operation.
     pub async fn of(app: &App, caller: &Caller, order: OrderId, operation: Operation) -> Result<Self, Problem> {
         let caller = *caller;
         let work = app
@@ -41,7 +42,7 @@ impl OrderAccess {
     }
 }
 
-/// An order that the caller may read, as it is at this moment.
+/// The order in the path, as the caller may read it.
 pub struct VisibleOrder {
     /// The order as the caller may see it.
     pub order: Order,

@@ -16,7 +16,7 @@ use super::limits::{Buyer, NetworkKey};
 use super::list::OrderQuery;
 use super::request::{LineInput, OrderRequest, QuotedOrderRequest};
 use super::sql::{self, list};
-use super::{Order, OrderStatus, promise};
+use super::{Order, OrderStatus};
 use crate::accounts::caller::SignedIn;
 use crate::app::App;
 use crate::bounded;
@@ -41,11 +41,12 @@ use crate::text::{MultiLine, SingleLine};
 use crate::timestamp::Timestamp;
 
 mod bulk_status;
+mod promise;
 mod quotes;
 mod reorder;
 mod slots;
 
-/// The routes of this slice.
+/// The routes of this feature.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(place_order, list_orders))
@@ -63,22 +64,22 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewOrder {
-    /// The cart it is placed from, which it closes; or else
+    /// The cart, which the order closes; or else `quoteId`, or else `restaurantId` with `lines`.
     cart_id: Option<CartId>,
-    /// the quote, whose prices hold; or else
+    /// The quote, whose prices hold.
     quote_id: Option<QuoteId>,
-    /// the restaurant, and with it the lines.
+    /// The restaurant of `lines`.
     restaurant_id: Option<RestaurantId>,
     /// The lines, at most 100.
     #[schema(max_items = 100)]
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 100>")]
     lines: Option<Vec<LineInput>>,
-    /// Required, but with a quote: then it is the quote's.
+    /// The fulfilment; required unless `quoteId` is given.
     fulfilment: Option<Fulfilment>,
     /// The delivery address; required for a delivery.
     #[schema(inline)]
     address: Option<MultiLine<300>>,
-    /// Where that is; required for a delivery. With a quote it is the quote's when absent.
+    /// The coordinates of the delivery address; required for a delivery. With `quoteId` the quote's when absent.
     place: Option<Place>,
     /// The table; required for dine-in.
     #[schema(inline)]
@@ -86,27 +87,27 @@ struct NewOrder {
     /// A note for the whole order.
     #[schema(inline)]
     note: Option<MultiLine<500>>,
-    /// For the people. With a quote it is the quote's when absent.
+    /// The tip. With `quoteId` the quote's when absent.
     tip: Option<Money>,
     /// The code of a coupon. With a quote: default is the quote's.
     #[schema(inline)]
     coupon_code: Option<CouponCode>,
-    /// For when: any instant of the slot it is wanted in. Absent: as soon as can be, or as quoted.
+    /// Any instant of the requested slot. Absent: as soon as possible, or as quoted.
     scheduled_for: Option<Timestamp>,
 }
 
-/// What an order is placed from.
+/// The source of a new order.
 enum Origin {
-    /// A cart, at today's prices.
+    /// A cart, at current prices.
     Cart(CartId, OrderRequest),
-    /// Lines at a restaurant, at today's prices.
+    /// Lines at a restaurant, at current prices.
     Lines(RestaurantId, Vec<RequestedLine>, OrderRequest),
-    /// A quote, at its prices.
+    /// A quote, at the quoted prices.
     Quote(QuotedOrderRequest),
 }
 
 impl NewOrder {
-    /// What is wanted.
+    /// Checks that exactly one source is given, and reads it.
     fn read(mut self, most_choices: usize) -> Result<Origin, Problem> {
         let one_of_three = || {
             let message = "or else quoteId, or restaurantId and lines must be given, one of the three";
@@ -157,7 +158,7 @@ impl NewOrder {
 }
 
 impl Origin {
-    /// A code that might be a guess.
+    /// The coupon code that the request names, which may be a guess.
     fn coupon(&self) -> Option<CouponCode> {
         match self {
             Self::Cart(_, request) | Self::Lines(_, _, request) => request.coupon.clone(),
@@ -313,12 +314,12 @@ async fn update_order_status(
     Ok(Versioned { version: body.version, body })
 }
 
-/// Which events are listed.
+/// The query parameters of the events of an order.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct EventQuery {
-    /// Events after this number; all of them when absent.
+    /// Only events after this number; all when absent.
     after: Option<i64>,
     /// Rows a page, 1 to 200; 50 unless told.
     #[param(minimum = 1, maximum = 200)]
@@ -353,7 +354,7 @@ async fn list_order_events(
     Ok(Json(List { data, next_cursor }))
 }
 
-/// One line, as its reader may see it.
+/// An event, as its reader may see it.
 fn entry(event: Recorded, driver: Option<DriverId>) -> Result<TimelineEntry, Problem> {
     let internal = |error: serde_json::Error| Problem::internal(&error);
     let body = serde_json::value::RawValue::from_string(event.body()).map_err(internal)?;

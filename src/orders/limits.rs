@@ -1,7 +1,7 @@
-//! How many orders one customer, and all customers of a network together, may hold at one restaurant: accounts cost nothing.
-//! Pure.
+//! Limits on the orders of one customer, and of all customers of a network together, at one restaurant, because
+//! accounts cost nothing. Pure.
 //!
-//! People who work for the restaurant are not limited: they place orders for guests.
+//! Members of the restaurant are not limited, because they place orders for guests.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ use crate::encryption::{Encryption, KeyPurpose};
 use crate::ids::{RestaurantId, UserId};
 use crate::problem::{Code, Problem};
 
-/// An order counts as recent for so long after it was placed.
+/// The time after its placement for which an order counts as recent.
 pub const RECENT: Duration = Duration::from_hours(1);
 
-/// Who places an order, and from which network.
+/// The customer of an order, and their network.
 #[derive(Debug, Clone, Copy)]
 pub struct Buyer {
     /// The customer who orders.
     pub customer: UserId,
-    /// Where the request came from; `None`: not known any more, and not limited.
+    /// The network of the request; `None`: not known any more, and not limited.
     pub network: Option<NetworkKey>,
 }
 
-/// A network as it is kept: a keyed hash, which names no address.
+/// The stored form of a network: a keyed hash, which reveals no address.
 #[derive(Debug, Clone, Copy)]
 pub struct NetworkKey([u8; 32]);
 
@@ -36,7 +36,7 @@ impl NetworkKey {
         Self(encryption.hash(KeyPurpose::AttemptLimits, &[b"orders from", network.to_string().as_bytes()]))
     }
 
-    /// The network at one restaurant: another at each, so that restaurants' rows say nothing about each other.
+    /// The key at one restaurant. It differs between restaurants, so that their rows cannot be linked.
     pub fn at(self, restaurant: RestaurantId) -> [u8; 16] {
         let digest: [u8; 32] =
             Sha256::new_with_prefix(self.0).chain_update(restaurant.uuid().as_bytes()).finalize().into();
@@ -46,52 +46,52 @@ impl NetworkKey {
     }
 }
 
-/// What a customer, or a network, holds at a restaurant.
+/// The orders of a customer, or of a network, at a restaurant.
 #[derive(Debug, Clone, Copy)]
-pub struct Held {
-    /// Orders that have not come to their end.
+pub struct OrderCounts {
+    /// The number of orders that are not delivered or cancelled.
     pub open: i64,
-    /// Those of them that are for later.
-    pub for_later: i64,
-    /// Orders placed within [`RECENT`], whatever became of them.
+    /// The number of those that are scheduled.
+    pub scheduled: i64,
+    /// The number of orders placed within [`RECENT`], in any status.
     pub recent: i64,
-    /// When the oldest of those was placed.
+    /// When the oldest of the recent orders was placed.
     pub oldest_recent: Option<DateTime<Utc>>,
 }
 
-/// What counts when one more order is placed.
+/// The counts that limit one more order.
 #[derive(Debug, Clone, Copy)]
 pub struct OrderLoad {
-    /// The customer is a member of the restaurant, and so not limited.
+    /// Whether the customer is a member of the restaurant, and so not limited.
     pub works_here: bool,
-    /// What the customer holds.
-    pub customer: Held,
-    /// What the customer's network holds; `None`: not limited.
-    pub network: Option<Held>,
+    /// The orders of the customer.
+    pub customer: OrderCounts,
+    /// The orders of all customers of the network; `None`: not limited.
+    pub network: Option<OrderCounts>,
 }
 
-/// Whether placing an order has to ask for the load at all.
-pub fn is_limited(rules: config::Orders, for_later: bool, has_network: bool) -> bool {
+/// Whether any limit applies to an order, so that orders have to be counted.
+pub fn is_limited(rules: config::Orders, is_scheduled: bool, has_network: bool) -> bool {
     let applies = |limits: OrderLimits| {
-        limits.open.is_some() || limits.recent.is_some() || (for_later && limits.scheduled.is_some())
+        limits.open.is_some() || limits.recent.is_some() || (is_scheduled && limits.scheduled.is_some())
     };
     applies(rules.of_customer) || (has_network && is_limited_by_network(rules))
 }
 
-/// Whether networks are limited: then it is kept from which network each order came.
+/// Whether networks are limited, so that the network of each order is stored.
 pub const fn is_limited_by_network(rules: config::Orders) -> bool {
     let OrderLimits { open, scheduled, recent } = rules.of_network;
     open.is_some() || scheduled.is_some() || recent.is_some()
 }
 
-/// Whose limit it is.
+/// To whom a limit applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whose {
+enum LimitOf {
     Customer,
     Network,
 }
 
-impl Whose {
+impl LimitOf {
     const fn word(self) -> &'static str {
         match self {
             Self::Customer => "customer",
@@ -108,45 +108,52 @@ impl Whose {
 }
 
 impl OrderLoad {
-    /// Refuses one order more than may be.
+    /// Checks that one more order is within the limits.
     ///
     /// # Errors
-    /// 429 `order_limit_reached` with `limit`, `count`, whose limit it is in `limitOf`, and in `Retry-After` when to try again.
+    /// 429 `order_limit_reached` with `limit`, `count`, whose limit it is in `limitOf`, and in `Retry-After` when to
+    /// try again.
     /// A customer's limit on open orders does not pass by waiting: one of them has to be finished.
-    pub fn check(&self, rules: config::Orders, for_later: bool, now: DateTime<Utc>) -> Result<(), Problem> {
+    pub fn check(&self, rules: config::Orders, is_scheduled: bool, now: DateTime<Utc>) -> Result<(), Problem> {
         if self.works_here {
             return Ok(());
         }
-        self.customer.check(Whose::Customer, rules.of_customer, for_later, now)?;
-        self.network.map_or(Ok(()), |network| network.check(Whose::Network, rules.of_network, for_later, now))
+        self.customer.check(LimitOf::Customer, rules.of_customer, is_scheduled, now)?;
+        self.network.map_or(Ok(()), |network| network.check(LimitOf::Network, rules.of_network, is_scheduled, now))
     }
 }
 
-impl Held {
-    fn check(self, whose: Whose, limits: OrderLimits, for_later: bool, now: DateTime<Utc>) -> Result<(), Problem> {
+impl OrderCounts {
+    fn check(
+        self,
+        limit_of: LimitOf,
+        limits: OrderLimits,
+        is_scheduled: bool,
+        now: DateTime<Utc>,
+    ) -> Result<(), Problem> {
         const LATER: u32 = 60;
-        let have = whose.have();
+        let have = limit_of.have();
         let refused = |limit: i64, count: i64, detail: String, wait: u32| {
             let problem = Problem::new(Code::OrderLimitReached, detail);
-            problem.with("limit", limit).with("count", count).with("limitOf", whose.word()).retry_after(wait)
+            problem.with("limit", limit).with("count", count).with("limitOf", limit_of.word()).retry_after(wait)
         };
         let not_finished = |limit: i64, count: i64, what: &str| {
-            let detail = match whose {
-                Whose::Customer => {
+            let detail = match limit_of {
+                LimitOf::Customer => {
                     format!(
                         "{have} {count} {what} orders at this restaurant. Order again when one of them is finished."
                     )
                 }
-                Whose::Network => format!("{have} {count} {what} orders at this restaurant. Order again later."),
+                LimitOf::Network => format!("{have} {count} {what} orders at this restaurant. Order again later."),
             };
             let problem = refused(limit, count, detail, LATER);
-            if whose == Whose::Customer { problem.not_by_waiting() } else { problem }
+            if limit_of == LimitOf::Customer { problem.not_by_waiting() } else { problem }
         };
         if let Some(limit) = limits.open.filter(|limit| self.open >= *limit) {
             return Err(not_finished(limit, self.open, "open"));
         }
-        if let Some(limit) = limits.scheduled.filter(|limit| for_later && self.for_later >= *limit) {
-            return Err(not_finished(limit, self.for_later, "scheduled"));
+        if let Some(limit) = limits.scheduled.filter(|limit| is_scheduled && self.scheduled >= *limit) {
+            return Err(not_finished(limit, self.scheduled, "scheduled"));
         }
         if let Some(limit) = limits.recent.filter(|limit| self.recent >= *limit) {
             let ends = self.oldest_recent.map_or(now, |oldest| oldest + RECENT);

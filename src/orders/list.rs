@@ -14,30 +14,30 @@ use crate::problem::Problem;
 use crate::text::SingleLine;
 use crate::timestamp::Timestamp;
 
-/// How far back a text is looked for when the query does not say.
+/// How far back a text search goes without `from`.
 pub const USUAL_SEARCH: TimeDelta = TimeDelta::days(31);
-/// And at most, so that a search costs what the days searched cost and not what the history does.
+/// The longest span of a text search, so that its cost does not grow with the history.
 pub const LONGEST_SEARCH: TimeDelta = TimeDelta::days(93);
 
-/// Which orders are listed.
+/// The query parameters of a list of orders.
 #[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub struct OrderQuery {
-    /// A restaurant's orders, for its staff; absent: one's own.
+    /// List the orders of this restaurant, for its staff; absent: the caller's own orders.
     pub restaurant_id: Option<RestaurantId>,
-    /// In one of these statuses, separated by commas.
+    /// Only orders in one of these statuses, separated by commas.
     #[param(example = "PENDING,CONFIRMED")]
     status: Option<String>,
-    /// Placed at this instant or later.
+    /// Only orders placed at this time or later.
     from: Option<Timestamp>,
-    /// Placed before this instant.
+    /// Only orders placed before this time.
     to: Option<Timestamp>,
-    /// Of this kind.
+    /// Only orders of this fulfilment.
     fulfilment: Option<Fulfilment>,
     /// Whose number is this, or whose note or name has this in it: the customer's name in a restaurant's list, the
-    /// restaurant's name in one's own, whatever its case and its accents. Looks through the 31 days before `to`, or from
-    /// `from` on, at most 93 days. A page may be shorter than `limit` while there are more: go on as long as there is a
+    /// restaurant's name in one's own, whatever its case and its accents. Looks through the 31 days before `to`, or
+    /// from `from` on, at most 93 days. A page may be shorter than `limit` while there are more: go on as long as there is a
     /// `nextCursor`.
     #[serde(default, deserialize_with = "unless_blank")]
     #[param(inline)]
@@ -51,29 +51,29 @@ pub struct OrderQuery {
     cursor: Option<Cursor>,
 }
 
-/// An empty search box asks for nothing.
+/// A blank text counts as absent.
 fn unless_blank<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SingleLine<100>>, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.trim().is_empty() { Ok(None) } else { text.try_into().map(Some).map_err(serde::de::Error::custom) }
 }
 
-/// Which orders, read.
+/// The parsed filter of a list of orders.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// One of these.
+    /// Any of these statuses; `None`: all.
     pub statuses: Option<Vec<OrderStatus>>,
-    /// Placed then or later.
+    /// Placed at this time or later.
     pub from: Option<DateTime<Utc>>,
     /// Only orders placed before this instant; `None`: no bound.
     pub to: Option<DateTime<Utc>>,
-    /// Of this kind.
+    /// Only orders of this fulfilment.
     pub fulfilment: Option<Fulfilment>,
-    /// With this in it.
+    /// The text that is searched for.
     pub text: Option<Text>,
 }
 
 impl OrderQuery {
-    /// The filter and the page, or what is not valid.
+    /// The filter and the page.
     ///
     /// # Errors
     /// 422 with the parameter's name.
@@ -104,24 +104,24 @@ fn statuses(list: &str) -> Result<Vec<OrderStatus>, Problem> {
 }
 
 impl Filter {
-    /// What a row must lie before: the end of the page before, or the end of the time asked for, whichever is earlier.
+    /// The position before which rows are listed: the end of the previous page, or `to`, whichever is earlier.
     pub fn before(&self, page: Page) -> Option<(DateTime<Utc>, Uuid)> {
         let end = self.to.map(|to| (to, Uuid::nil()));
         [end, page.after].into_iter().flatten().min()
     }
 
-    /// Asks only for orders that are not finished.
+    /// Whether only open orders are requested.
     pub fn only_open(&self) -> bool {
         self.statuses.as_ref().is_some_and(|statuses| statuses.iter().all(|status| !status.is_final()))
     }
 }
 
-/// What is looked for in orders.
+/// A text to search orders for.
 #[derive(Debug, Clone)]
 pub struct Text {
-    /// Absent: only the number is looked for, as in `#12`.
+    /// The text; `None`: only the number is searched for, as in `#12`.
     part: Option<fold::Part>,
-    /// As a number that people call out.
+    /// The text as an order's daily number, if it is one.
     number: Option<i32>,
 }
 
@@ -132,7 +132,7 @@ impl Text {
         Self { part, number }
     }
 
-    /// Whether an order has this number, or one of these texts has it in it.
+    /// Whether an order has this number, or one of its texts contains the text.
     pub fn is_in(&self, number: i32, texts: &[Option<&str>]) -> bool {
         self.number == Some(number)
             || self.part.as_ref().is_some_and(|part| texts.iter().flatten().any(|text| part.is_in(text)))

@@ -1,8 +1,9 @@
-//! Orders: placed from a cart, from a quote or from lines, walked through the kitchen, closed at the door or at the counter.
+//! Orders: placed from a cart, from a quote or from lines, and brought to their end along the table of status
+//! transitions.
 //!
-//! An order is a snapshot of names, prices and taxes; afterwards only its status, its times and its version change, and only
-//! along the table in `status.rs`. Every change is one transaction with its event. Nothing here knows of sockets,
-//! messages or drivers: they read the event log.
+//! An order is a snapshot of names, prices and taxes; afterwards only its status, its times and its version change, and
+//! only along the table in `status.rs`. Every change is one transaction with its event. This feature does not depend on
+//! sockets, notifications or drivers: they read the event log.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -104,8 +105,8 @@ impl SoldModifier {
 }
 
 impl OrderLine {
-    /// About how many bytes the line takes in an answer: what is written of every line and of every modifier, the texts,
-    /// and the names of allergens and diets. Pages of orders are bounded by it.
+    /// About how many bytes the line takes in an answer: what is written of every line and of every modifier, the
+    /// texts, and the names of allergens and diets. Pages of orders are bounded by it.
     fn size(&self) -> usize {
         let names = self.allergens.contains.len() + self.allergens.may_contain.len() + self.allergens.diets.len();
         let modifiers: usize = self.modifiers.iter().map(SoldModifier::size).sum();
@@ -117,7 +118,7 @@ impl OrderLine {
         i32::try_from(lines.iter().map(Self::size).sum::<usize>()).unwrap_or(i32::MAX)
     }
 
-    /// Lines that were priced, with their taxes, as they are sold.
+    /// The lines of an order from priced lines and their taxes.
     ///
     /// # Errors
     /// When the sum of a line leaves the range of 64 bits.
@@ -145,7 +146,7 @@ impl OrderLine {
 #[serde(rename_all = "camelCase")]
 #[schema(as = TaxAmount)]
 pub struct TaxAt {
-    /// The rate, in hundredths of a percent.
+    /// The tax rate, in hundredths of a percent.
     #[schema(inline)]
     pub basis_points: Rate,
     /// The amount that is taxed, without the tax.
@@ -160,7 +161,7 @@ pub struct TaxAt {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Totals {
-    /// The sum of the lines.
+    /// The sum of the lines, before any discount.
     pub items: Money,
     /// Tax that is added; 0 if prices include tax.
     pub tax: Money,
@@ -181,7 +182,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Sums in a currency.
+    /// The amounts of these sums in a currency.
     pub fn of(sums: &Sums, currency: Currency) -> Self {
         Self {
             items: sums.items.of(currency),
@@ -198,7 +199,7 @@ impl Totals {
 }
 
 impl TaxAt {
-    /// Shares in a currency.
+    /// Tax by rate in a currency.
     pub fn all(shares: &[TaxShare], currency: Currency) -> Vec<Self> {
         let one = |share: &TaxShare| Self {
             basis_points: share.rate,
@@ -222,9 +223,9 @@ pub struct Order {
     pub restaurant_id: RestaurantId,
     /// The id of the customer.
     pub customer_id: UserId,
-    /// The cart it was placed from.
+    /// The cart it was placed from; null: from a quote or from lines.
     pub cart_id: Option<CartId>,
-    /// The quote it was placed from.
+    /// The quote it was placed from; null: from a cart or from lines.
     pub quote_id: Option<QuoteId>,
     /// The kind of fulfilment.
     pub fulfilment: Fulfilment,
@@ -244,7 +245,7 @@ pub struct Order {
     pub coupon_code: Option<CouponCode>,
     /// The delivery address, for a delivery.
     pub address: Option<String>,
-    /// Where that is.
+    /// The coordinates of the delivery address; null for pickup and dine-in.
     pub place: Option<Place>,
     /// The delivery zone of the address.
     pub delivery_zone: Option<String>,
@@ -254,9 +255,9 @@ pub struct Order {
     pub table: Option<String>,
     /// The customer's note.
     pub note: Option<String>,
-    /// For when it was ordered: at the counter, at the table or at the door within this slot. Null: as soon as can be.
+    /// The slot in which the customer wants to have it; null: as soon as possible.
     pub scheduled_for: Option<Slot>,
-    /// The slot of the kitchen's that it takes, where the restaurant bounds how many; not shown.
+    /// The beginning of the slot whose capacity it takes, where the restaurant limits slots; not in responses.
     #[serde(skip)]
     pub slot: Option<DateTime<Utc>>,
     /// Until when the restaurant must accept the order, or the system cancels it. Null if the restaurant accepts
@@ -268,10 +269,10 @@ pub struct Order {
     /// When the order is to be ready, or delivered. Never before opening plus preparation, nor after the last
     /// hand-over.
     pub promised_at: Option<DateTime<Utc>>,
-    /// Not ready before; null: as soon as it can be. Not shown.
+    /// It is not to be ready before this; null: as soon as possible. Not in responses.
     #[serde(skip)]
     pub ready_from: Option<DateTime<Utc>>,
-    /// Not promised for later than that by a confirmation; null: no bound. Not shown.
+    /// A confirmation does not promise it for later than this; null: no limit. Not in responses.
     #[serde(skip)]
     pub ready_until: Option<DateTime<Utc>>,
     /// Why the order was cancelled.

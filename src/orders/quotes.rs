@@ -1,7 +1,7 @@
 //! A quote: the price of a basket, line by line, and until when it holds. Pure.
 //!
-//! A quote keeps what it promises: the lines with their prices, tax rates, fees, tip and discount. Its sums are calculated
-//! from them each time (`pricing.rs`). Stock and availability are never kept.
+//! A quote keeps what it promises: the lines with their prices, tax rates, fees, tip and discount. Its sums are
+//! calculated from them each time (`pricing.rs`). Stock and availability are never kept.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

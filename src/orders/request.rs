@@ -1,4 +1,4 @@
-//! What a customer asks for when they order, or ask what it costs.
+//! What a customer requests when they place an order, or ask for a quote. Pure.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -16,33 +16,33 @@ use crate::place::Place;
 use crate::problem::{FieldError, Problem};
 use crate::text::MultiLine;
 
-/// How a customer asks for what is in a basket.
+/// A request for an order: everything but the basket.
 #[derive(Debug, Clone)]
 pub struct OrderRequest {
-    /// How it reaches them.
+    /// How it reaches the customer.
     pub fulfilment: Fulfilment,
-    /// Where to, for a delivery.
+    /// The delivery address as text, for a delivery.
     pub address: Option<String>,
-    /// Where that is.
+    /// The coordinates of the delivery address.
     pub place: Option<Place>,
-    /// Which table, for dine-in.
+    /// The table, for dine-in.
     pub table: Option<String>,
     /// A note to the restaurant; `None`: none.
     pub note: Option<String>,
-    /// For the people.
+    /// The tip; `None`: none.
     pub tip: Option<Money>,
-    /// A code that takes something off.
+    /// A coupon code.
     pub coupon: Option<CouponCode>,
-    /// For when; `None`: as soon as can be.
+    /// Any instant of the requested slot; `None`: as soon as possible.
     pub scheduled_for: Option<DateTime<Utc>>,
-    /// What they were shown; if it costs something else by now, nothing is ordered.
+    /// The total that the customer was shown. The order is refused if it costs anything else.
     pub expected_total: Option<Money>,
 }
 
-/// What a customer asks for.
+/// What a customer wants to order.
 #[derive(Debug, Clone)]
 pub enum Basket {
-    /// What is in one of their carts, which is locked and open.
+    /// The lines of one of their carts, which is locked and open.
     Cart(CartRow),
     /// Lines, as a phone kept them while it was offline.
     Lines(Vec<RequestedLine>),
@@ -62,7 +62,7 @@ pub struct OrderDraft<'a> {
 }
 
 impl Basket {
-    /// The cart it is.
+    /// The cart, if the basket is one.
     pub const fn cart(&self) -> Option<&CartRow> {
         match self {
             Self::Cart(cart) => Some(cart),
@@ -71,45 +71,45 @@ impl Basket {
     }
 }
 
-/// An order from a quote: what it leaves out is as it was quoted.
+/// A request for an order from a quote. Fields that are `None` are as quoted.
 #[derive(Debug, Clone)]
 pub struct QuotedOrderRequest {
     /// The quote to order from.
     pub quote: QuoteId,
-    /// How it reaches them.
+    /// How it reaches the customer.
     pub fulfilment: Option<Fulfilment>,
-    /// Where to, for a delivery: a quote knows the place only.
+    /// The delivery address as text, for a delivery: a quote has its coordinates only.
     pub address: Option<String>,
-    /// Where that is.
+    /// The coordinates of the delivery address.
     pub place: Option<Place>,
-    /// Which table, for dine-in.
+    /// The table, for dine-in.
     pub table: Option<String>,
     /// A note to the restaurant; `None`: none.
     pub note: Option<String>,
-    /// For the people.
+    /// The tip; `None`: as quoted.
     pub tip: Option<Money>,
-    /// A code that takes something off.
+    /// A coupon code.
     pub coupon: Option<CouponCode>,
-    /// The start of the slot it is wanted in; `None`: as quoted.
+    /// Any instant of the requested slot; `None`: as quoted.
     pub scheduled_for: Option<DateTime<Utc>>,
 }
 
-/// Says of each field whether it is missing or out of place.
-struct Demands {
+/// Collects fields that are missing for a fulfilment, or not allowed with it.
+struct FieldCheck {
     fulfilment: Fulfilment,
     faults: Vec<FieldError>,
 }
 
-impl Demands {
-    fn hold(&mut self, pointer: &str, present: bool, wanted_for: Fulfilment) {
+impl FieldCheck {
+    fn require(&mut self, pointer: &str, present: bool, needed_for: Fulfilment) {
         let kind = match self.fulfilment {
             Fulfilment::Delivery => "a delivery",
             Fulfilment::Pickup => "a pickup",
             Fulfilment::DineIn => "dine-in",
         };
-        let wanted = self.fulfilment == wanted_for;
-        if present != wanted {
-            let fault = if wanted { "is required for" } else { "has no place in" };
+        let needed = self.fulfilment == needed_for;
+        if present != needed {
+            let fault = if needed { "is required for" } else { "must be absent for" };
             self.faults.push(FieldError::invalid(pointer, format!("{fault} {kind}")));
         }
     }
@@ -120,26 +120,26 @@ impl Demands {
 }
 
 impl OrderRequest {
-    /// What single fields cannot know: a delivery needs a door, dine-in a table.
+    /// Checks that address, place and table are given exactly where the fulfilment needs them.
     ///
     /// # Errors
-    /// Every field that is missing or out of place.
+    /// 422 with every field that is missing or not allowed.
     pub fn check(&self) -> Result<(), Problem> {
-        let mut demands = Demands { fulfilment: self.fulfilment, faults: Vec::new() };
-        demands.hold("/address", self.address.is_some(), Fulfilment::Delivery);
-        demands.hold("/place", self.place.is_some(), Fulfilment::Delivery);
-        demands.hold("/table", self.table.is_some(), Fulfilment::DineIn);
-        demands.end()
+        let mut check = FieldCheck { fulfilment: self.fulfilment, faults: Vec::new() };
+        check.require("/address", self.address.is_some(), Fulfilment::Delivery);
+        check.require("/place", self.place.is_some(), Fulfilment::Delivery);
+        check.require("/table", self.table.is_some(), Fulfilment::DineIn);
+        check.end()
     }
 
-    /// The same for somebody who asks for the price only: the place of the door is enough.
+    /// The same for a quote, which needs the coordinates of a delivery only.
     ///
     /// # Errors
     /// As [`OrderRequest::check`].
     pub fn check_for_price(&self) -> Result<(), Problem> {
-        let mut demands = Demands { fulfilment: self.fulfilment, faults: Vec::new() };
-        demands.hold("/place", self.place.is_some(), Fulfilment::Delivery);
-        demands.end()
+        let mut check = FieldCheck { fulfilment: self.fulfilment, faults: Vec::new() };
+        check.require("/place", self.place.is_some(), Fulfilment::Delivery);
+        check.end()
     }
 }
 
@@ -171,10 +171,10 @@ impl LineInput {
         }
     }
 
-    /// What no single line can know: how many there are, and how many choices on each and on all of them.
+    /// Checks the number of lines, and of choices on each line and on all of them.
     ///
     /// # Errors
-    /// The first that is too much.
+    /// 422 for the first limit that is exceeded.
     pub fn check(lines: &[Self], most_choices: usize) -> Result<(), Problem> {
         if lines.len() > MOST_LINES {
             return Err(Problem::invalid_field("/lines", "must have at most 100 entries"));

@@ -20,8 +20,8 @@ use crate::restaurants::tax::Rate;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// Orders with their lines, in one statement. A `page` reads the lines of those only that come before the lines have the
-/// size `$most`, the number of a parameter.
+/// Orders with their lines, in one statement. A `page` reads the lines of those only that come before the lines have
+/// the size `$most`, the number of a parameter.
 macro_rules! orders {
     ([$($which:tt)+], $($argument:expr),+ $(,)?) => {
         orders!(from ["orders o " + $($which)+], $($argument),+)
@@ -55,11 +55,12 @@ macro_rules! orders {
     };
 }
 
-pub mod answers;
 pub mod history;
 pub mod list;
 pub mod limits;
+pub mod overdue;
 pub mod place;
+pub mod promise;
 pub mod quotes;
 pub mod slots;
 pub mod status;
@@ -199,28 +200,28 @@ impl Row {
     }
 }
 
-/// What a caller is to an order, and whose it is.
+/// The relations of a caller to an order.
 pub struct OrderRelations {
-    /// Whose order it is to cook.
+    /// The restaurant of the order.
     pub restaurant: RestaurantId,
-    /// The caller placed it.
+    /// Whether the caller placed it.
     pub is_customer: bool,
-    /// The caller works for the restaurant.
+    /// The role of the caller at the restaurant; `None`: no member.
     pub rank: Option<MemberRole>,
-    /// The caller carries it, and its delivery is not closed.
+    /// Whether the caller is the driver of its open delivery.
     pub is_carrier: bool,
-    /// Events numbered below this had happened when this was read.
+    /// Events numbered below this had happened when the relations were read.
     pub as_of: i64,
 }
 
-/// What a user is to an order; `None` for an order that is not there or not theirs to see.
+/// The relations of a user to an order; `None` for an order that does not exist or that they may not see.
 pub async fn relations_to(
     tx: &mut Tx,
     order: OrderId,
     user: UserId,
     driver: Option<DriverId>,
 ) -> Result<Option<OrderRelations>, Problem> {
-    let found = sqlx::query_as!(
+    let relations = sqlx::query_as!(
         OrderRelations,
         r#"select o.restaurant_id as restaurant, o.customer_id = $2 as "is_customer!",
                   m.role as "rank?: MemberRole", d.id is not null as "is_carrier!",
@@ -237,7 +238,7 @@ pub async fn relations_to(
     )
     .fetch_optional(tx.connection())
     .await?;
-    Ok(found)
+    Ok(relations)
 }
 
 /// Reads one order with its lines; `None`: the restaurant has none with this id.

@@ -77,7 +77,7 @@ pub struct Step {
     pub from: OrderStatus,
     /// Where it ends.
     pub to: OrderStatus,
-    /// Who may take it. ADMIN may wherever STAFF may.
+    /// The roles that may make the transition. ADMIN may wherever STAFF may.
     pub actors: &'static [Actor],
     /// For which orders.
     pub applies: Applies,
@@ -127,7 +127,7 @@ pub const STEPS: &[Step] = &[
     to_delivery(Ready, OnTheWay, &[Driver, Staff], "Delivery only."),
     Step { applies: Applies::AtTheCounter, ..step(Ready, Delivered, &[Staff], "Pickup and dine-in: handed over.") },
     cancelled_late(Ready, &[Staff], "A reason is required; stock returns only with returnStock."),
-    step(OnTheWay, Delivered, &[Driver, Staff], "Handed over at the door."),
+    step(OnTheWay, Delivered, &[Driver, Staff], "Handed over at the delivery address."),
     cancelled_late(
         OnTheWay,
         &[Staff, Admin],
@@ -227,7 +227,8 @@ pub struct StatusUpdate {
     pub to: OrderStatus,
     /// The reason that the customer is told. Some transitions require it, see [`Step::needs_reason`].
     pub reason: Option<String>,
-    /// Whether counted stock that the order took is available again. Only for transitions with [`Stock::ReturnsIfSaid`].
+    /// Whether counted stock that the order took is available again. Only for transitions with
+    /// [`Stock::ReturnsIfSaid`].
     pub return_stock: bool,
 }
 
@@ -239,16 +240,16 @@ impl StatusUpdate {
 }
 
 impl Order {
-    /// When it is to be ready, if that could be at `soonest` and it is confirmed at `now`: an order for later so that it is
-    /// there when its slot begins, and each not before opening and preparation. A restaurant that answers late in the
-    /// evening still hands over by its last hand-over, as long as that is to come.
+    /// When it is to be ready, if that could be at `soonest` and it is confirmed at `now`: an order for later so that
+    /// it is there when its slot begins, and each not before opening and preparation. A restaurant that answers late in
+    /// the evening still hands over by its last hand-over, as long as that is to come.
     fn promised_for(&self, soonest: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
         let ready = self.ready_from.map_or(soonest, |from| soonest.max(from));
         self.ready_until.filter(|until| *until > now).map_or(ready, |until| ready.min(until))
     }
 
-    /// Checks a status update against the table. `preparation` is the time from confirmation to ready; it is used only for
-    /// a confirmation.
+    /// Checks a status update against the table. `preparation` is the time from confirmation to ready; it is used only
+    /// for a confirmation.
     ///
     /// # Errors
     /// The reason why the table does not allow the update to this actor at this time.

@@ -1,4 +1,4 @@
-//! A guest signs in: their carts are merged into the user's, once, in the transaction that lets them in.
+//! Merging a guest's carts into those of an account: once, in the transaction that signs the guest in.
 
 use chrono::TimeDelta;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -17,7 +17,7 @@ use crate::problem::Problem;
 use crate::tenancy::{RestaurantScope, TenancyContext};
 use crate::uow::Tx;
 
-/// The answer is given again for so long at least, should it have been lost.
+/// The shortest time for which a repeated request gets the same response.
 const ANSWERED_AGAIN: TimeDelta = TimeDelta::days(1);
 
 /// The result of merging a guest's carts.
@@ -53,16 +53,16 @@ pub struct MergedCart {
     pub left_behind: Vec<UnmergedLine>,
 }
 
-/// What somebody who is let in has shown of a guest's.
+/// The guest token of a sign-in.
 #[derive(Debug, Clone, Copy)]
 pub enum GuestClaim {
     /// The request carries no guest token.
     Nothing,
-    /// One that is good for nothing.
+    /// The token is invalid.
     BadToken,
-    /// The token of a guest, who may have been taken over already.
+    /// The token of a guest, whose carts may have been merged already.
     Token {
-        /// Whose carts they are.
+        /// The guest whose carts are merged.
         guest: GuestId,
         /// Most choices of a cart (`CART_MAX_CHOICES`).
         limits: CartLimits,
@@ -70,7 +70,7 @@ pub enum GuestClaim {
 }
 
 impl GuestClaim {
-    /// Looks whose token it is.
+    /// Reads the guest of a token.
     ///
     /// # Errors
     /// Only when the database does not answer.
@@ -88,7 +88,7 @@ impl GuestClaim {
         TenancyContext { guest, ..TenancyContext::user(user) }
     }
 
-    /// Merges the guest's carts into the user's; `None` when no token was shown.
+    /// Merges the guest's carts into the user's; `None` when no token was sent.
     ///
     /// # Errors
     /// Only when the database does not answer.

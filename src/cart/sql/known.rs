@@ -1,4 +1,4 @@
-//! Lines of a basket held against the menu: what is read of it is what the lines name.
+//! Prices lines at the current menu. Only what the lines name is read of it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,7 +16,7 @@ use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// Groups of a menu with those of their modifiers that somebody chose.
+/// Modifier groups of a menu, each with those of its modifiers that were chosen.
 #[derive(Debug, Default)]
 pub struct KnownGroups {
     groups: Vec<Group>,
@@ -25,7 +25,7 @@ pub struct KnownGroups {
 }
 
 impl KnownGroups {
-    /// Everything that these groups ask, and these choices answer.
+    /// Reads these modifier groups, with these modifiers.
     pub(super) async fn read(
         tx: &mut Tx,
         scope: &RestaurantScope,
@@ -39,25 +39,25 @@ impl KnownGroups {
         Ok(Self { groups, asked, chosen })
     }
 
-    /// As lines are held against them.
+    /// The groups as `configure` takes them.
     pub(super) fn questions(&self) -> Questions<'_> {
         Questions::of(&self.groups)
     }
 }
 
-/// Everything that is chosen, nested choices included.
+/// The ids of all chosen modifiers, nested ones included.
 pub(super) fn named(choices: &[Choice]) -> impl Iterator<Item = ModifierId> {
     let nested = |choice: &Choice| choice.modifiers.iter().map(|nested| nested.modifier_id).collect::<Vec<_>>();
     choices.iter().flat_map(move |choice| std::iter::once(choice.modifier_id).chain(nested(choice)))
 }
 
-/// Whether an item is served now, and when it will be.
+/// Whether an item is served at the requested time, and when it is served next.
 struct Serving {
     in_time: bool,
     next: Option<DateTime<Utc>>,
 }
 
-/// Lines held against the menu of this moment.
+/// The lines with the prices of the current menu, and their availability at `at`.
 pub(super) async fn held_against_the_menu(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -84,7 +84,7 @@ pub(super) async fn held_against_the_menu(
             let in_time = week.serves(zone, at);
             Serving { in_time, next: if in_time { None } else { week.next_change(&time) } }
         });
-        let wish = UnpricedLine {
+        let line = UnpricedLine {
             key: row.key,
             item_id: row.item_id,
             name: row.name,
@@ -102,7 +102,7 @@ pub(super) async fn held_against_the_menu(
             allergens: row.allergens.map(|allergens| allergens.0),
             diets: row.diets.0,
         };
-        lines.push(wish.priced(&questions)?);
+        lines.push(line.priced(&questions)?);
     }
     shortage::mark(&mut lines);
     Ok(lines)

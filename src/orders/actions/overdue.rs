@@ -1,9 +1,8 @@
-//! Orders that nobody answers: past `acceptBy` the system cancels them, so that a guest does not wait for a kitchen that
-//! is not looking.
+//! Cancels orders that the restaurant has not answered by `acceptBy`, so that customers do not wait in vain.
 //!
-//! Every node looks, nobody holds a lease: each order is one transaction that locks the order if nobody else has, looks
-//! again whether it is still unanswered, and takes the same step that a person would. Of the staff's answer and the
-//! system's step exactly one happens. A node that dies leaves nothing behind but orders for the next one.
+//! Every node does it, without a lease: each order is one transaction, which locks the order unless another one has,
+//! checks again that it is not answered, and changes its status as a person would. Exactly one of the staff's answer
+//! and the system's cancellation happens. What a node leaves undone, the next one does.
 
 use std::sync::Arc;
 
@@ -12,24 +11,24 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::orders::sql::answers::{self, Overdue};
+use crate::orders::sql::overdue::{self, Overdue};
 use crate::orders::status::StatusUpdate;
 use crate::orders::{OrderStatus, sql};
 use crate::problem::Problem;
 use crate::tenancy::{PlatformScope, RestaurantScope};
 
-/// What the customer reads.
+/// The reason of the cancellation, which the customer reads.
 pub const REASON: &str = "The restaurant did not answer in time.";
-/// Orders looked at together.
+/// The number of orders that are read at once.
 const PAGE: i64 = 100;
 
-/// Looks again and again, until it is time to stop.
+/// Cancels overdue orders at every `ORDER_SWEEP_INTERVAL`, until the server stops.
 pub async fn keep_watch(app: Arc<App>, stop: CancellationToken) {
-    let mut moments = interval(app.config.orders.sweep_interval);
-    moments.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = interval(app.config.orders.sweep_interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let watch = async {
         loop {
-            moments.tick().await;
+            ticks.tick().await;
             if let Err(problem) = sweep(&app).await {
                 tracing::warn!(%problem, "the check for orders past acceptBy failed; it runs again at the next interval");
             }
@@ -38,16 +37,16 @@ pub async fn keep_watch(app: Arc<App>, stop: CancellationToken) {
     stop.run_until_cancelled(watch).await;
 }
 
-/// Cancels what is overdue now; tells how many orders that were.
+/// Cancels the orders that are overdue now, and returns their number.
 ///
 /// # Errors
-/// When the database does not answer. An order that cannot be cancelled is logged, and holds up no other.
+/// When the database does not answer. An order that cannot be cancelled is logged, and does not delay others.
 pub async fn sweep(app: &App) -> Result<usize, Problem> {
     let platform = PlatformScope::proven_by("orders that nobody answered", None);
     let (mut cancelled, mut last) = (0, None);
     loop {
         let after = last;
-        let page = app.db.read(platform, move |tx| Box::pin(async move { answers::overdue(tx, after, PAGE).await }));
+        let page = app.db.read(platform, move |tx| Box::pin(async move { overdue::list(tx, after, PAGE).await }));
         let page = page.await?;
         for order in &page {
             match cancel(app, *order).await {
@@ -62,13 +61,13 @@ pub async fn sweep(app: &App) -> Result<usize, Problem> {
     }
 }
 
-/// `false`: somebody was faster.
-async fn cancel(app: &App, overdue: Overdue) -> Result<bool, Problem> {
-    let scope = RestaurantScope::system("the restaurant did not answer in time", overdue.restaurant_id);
+/// Cancels one order. `false`: it has been answered meanwhile.
+async fn cancel(app: &App, Overdue { restaurant_id, id, .. }: Overdue) -> Result<bool, Problem> {
+    let scope = RestaurantScope::system("the restaurant did not answer in time", restaurant_id);
     app.db
         .write(scope, move |tx| {
             Box::pin(async move {
-                let Some(order) = answers::lock_overdue(tx, &scope, overdue.id).await? else { return Ok(false) };
+                let Some(order) = overdue::lock(tx, &scope, id).await? else { return Ok(false) };
                 let reason = Some(REASON.to_owned());
                 let update = StatusUpdate { reason, ..StatusUpdate::to(OrderStatus::Cancelled) };
                 let change = order

@@ -1,4 +1,4 @@
-//! Bulk updates of the status of orders: each change has a transaction and a result of its own.
+//! Bulk updates of the status of orders: each in its own transaction, and with its own result.
 
 use std::sync::Arc;
 
@@ -148,8 +148,8 @@ async fn apply(app: &App, scope: RestaurantScope, change: OrderChange) -> Result
 /// Update the status of many orders
 ///
 /// Of any restaurant. Each order has its own transaction: one that cannot be updated does not affect the others. Send
-/// `version` where a change must not be made twice. Each change counts as a request for the rate limit: those beyond it have
-/// the status 429, and `problem.retryAfter` says in how many seconds to send them again.
+/// `version` where a change must not be made twice. Each change counts as a request for the rate limit: those beyond it
+/// have the status 429, and `problem.retryAfter` says in how many seconds to send them again.
 #[utoipa::path(post, path = "/api/admin/orders/bulk-status", tag = "orders", security(("token" = [])),
     request_body = BulkUpdate,
     responses(

@@ -1,4 +1,5 @@
-//! The same again: the lines of an order into the cart, and what of it cannot be had any more.
+//! `POST /api/orders/{orderId}/reorder`: adds the lines of an order to the cart, and reports those that are not
+//! available.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,8 +31,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 /// A line that was not added to the cart.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = SkippedLine)]
-struct LeftOut {
+struct SkippedLine {
     /// The number of the line in the order.
     line: i16,
     /// The id of the menu item.
@@ -49,15 +49,14 @@ struct LeftOut {
 /// The result of adding the lines of an order to the cart.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = ReorderResult)]
-struct Reordered {
+struct ReorderResult {
     /// The cart with the added lines; a line that cannot be ordered now says why.
     cart: Cart,
     /// Lines that are no longer on the menu.
-    left_out: Vec<LeftOut>,
+    left_out: Vec<SkippedLine>,
 }
 
-fn wanted(line: &OrderLine) -> RequestedLine {
+fn requested(line: &OrderLine) -> RequestedLine {
     let nested =
         |modifier: &SoldModifier| NestedChoice { modifier_id: modifier.modifier_id, quantity: modifier.quantity };
     let choice = |modifier: &SoldModifier| Choice {
@@ -80,7 +79,7 @@ fn wanted(line: &OrderLine) -> RequestedLine {
 #[utoipa::path(post, path = "/api/orders/{orderId}/reorder", tag = "orders", security(("token" = [])),
     params(("orderId" = OrderId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key, and the lines are added once")),
     responses(
-        (status = 200, description = "The cart after the change, and the lines that were skipped", body = Reordered),
+        (status = 200, description = "The cart after the change, and the lines that were skipped", body = ReorderResult),
         (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The cart would have too many lines", body = ProblemBody, content_type = "application/problem+json"),
 ))]
@@ -91,7 +90,7 @@ async fn reorder(State(app): State<Arc<App>>, access: OrderAccess, key: Key) -> 
     key.does(&app.db, scope, StatusCode::OK, move |tx| {
         Box::pin(async move {
             let order = sql::get(tx, &scope, id).await?.ok_or_else(Problem::not_found)?;
-            let lines: Vec<_> = order.items.iter().map(wanted).collect();
+            let lines: Vec<_> = order.items.iter().map(requested).collect();
             let mut obstacles: BTreeMap<usize, Vec<FieldError>> = BTreeMap::new();
             for (index, misfit) in unfit(tx, &scope, &lines).await?.0 {
                 obstacles.entry(index).or_default().push(misfit.fault(""));
@@ -100,7 +99,7 @@ async fn reorder(State(app): State<Arc<App>>, access: OrderAccess, key: Key) -> 
                 let OrderLine { line, item_id, ref name, .. } = order.items[*index];
                 let is_gone = errors.iter().any(|error| error.pointer == NOT_ON_THE_MENU);
                 let detail = errors.iter().map(|error| format!("{} {}", error.pointer, error.message));
-                LeftOut {
+                SkippedLine {
                     line,
                     item_id,
                     name: name.clone(),
@@ -118,7 +117,7 @@ async fn reorder(State(app): State<Arc<App>>, access: OrderAccess, key: Key) -> 
             } else {
                 lines::write(tx, &scope, owner, &writes, Extent::Lines, limits).await?
             };
-            Ok(Reordered { cart, left_out })
+            Ok(ReorderResult { cart, left_out })
         })
     })
     .await

@@ -1,15 +1,15 @@
-//! Statements on how many orders a customer, and a network, hold.
+//! Statements that count the orders of a customer and of a network.
 
 use chrono::{DateTime, Utc};
 
 use crate::ids::UserId;
-use crate::orders::limits::{Held, OrderLoad};
+use crate::orders::limits::{OrderCounts, OrderLoad};
 use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// What a customer holds at a restaurant, and their network if it is named, under locks that let one order of the customer, and
-/// of the network, be placed there at a time.
+/// The orders of a customer at a restaurant, and of their network if it is given. Takes locks, so that one order of the
+/// customer, and of the network, is placed there at a time.
 pub async fn of_customer(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -28,21 +28,21 @@ pub async fn of_customer(
     )
     .fetch_one(tx.connection())
     .await?;
-    let (open, for_later, recent, oldest_recent) = (row.open, row.for_later, row.recent, row.oldest_recent);
+    let (open, scheduled, recent, oldest_recent) = (row.open, row.for_later, row.recent, row.oldest_recent);
     let of_network = row.network_open.zip(row.network_for_later).zip(row.network_recent);
     Ok(OrderLoad {
         works_here: row.works_here,
-        customer: Held { open, for_later, recent, oldest_recent },
-        network: of_network.map(|((open, for_later), recent)| Held {
+        customer: OrderCounts { open, scheduled, recent, oldest_recent },
+        network: of_network.map(|((open, scheduled), recent)| OrderCounts {
             open,
-            for_later,
+            scheduled,
             recent,
             oldest_recent: row.network_oldest_recent,
         }),
     })
 }
 
-/// Forgets from which network some orders came that were closed before an instant; tells how many.
+/// Deletes the networks of up to `most` orders that were closed before an instant, and returns their number.
 pub async fn forget_networks(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
     let forgotten = sqlx::query!(
         "delete from order_networks n using (
