@@ -148,12 +148,16 @@ const RULES: &[Rule] = &[
     Rule {
         part: "state",
         says: "an order walks along the table of steps, from PENDING to where it is",
-        broken_by: "select walk.id::text from (
-             select e.aggregate_id as id, e.version, e.payload -> 'order' ->> 'status' as status,
-                 lag(e.payload -> 'order' ->> 'status') over (partition by e.aggregate_id order by e.version) as before,
-                 lead(e.version) over (partition by e.aggregate_id order by e.version) is null as last, o.status as now,
-                 e.name
-             from events e join orders o on o.id = e.aggregate_id where e.aggregate = 'order') walk
+        // The status is taken out of each event once, before anything is sorted: parsing payloads is what this rule costs.
+        broken_by: "with told as materialized (
+             select aggregate_id, version, name, payload #>> '{order,status}' as status
+             from events where aggregate = 'order'),
+         walk as (
+             select o.id, t.version, t.status, t.name, o.status as now,
+                 lag(t.status) over (partition by t.aggregate_id order by t.version) as before,
+                 lead(t.version) over (partition by t.aggregate_id order by t.version) is null as last
+             from told t join orders o on o.id = t.aggregate_id)
+         select id::text from walk
          where (version = 1 and status <> 'PENDING') or (last and status <> now::text)
              or (name = 'order:promise-changed' and (status <> before or status not in ('CONFIRMED', 'PREPARING')))
              or (version > 1 and name <> 'order:promise-changed' and (before, status) not in (
@@ -221,7 +225,7 @@ const RULES: &[Rule] = &[
              select key, user_id, status, convert_from(body, 'UTF8')::json ->> 'id' as id
              from idempotency_keys where operation = 'place_order') k
          left join (
-             select o.customer_id, e.payload -> 'order' ->> 'id' as id
+             select o.customer_id, e.payload #>> '{order,id}' as id
              from orders o join events e on e.aggregate = 'order' and e.aggregate_id = o.id and e.version = 1) placed
              on placed.customer_id = k.user_id and placed.id = k.id
          where $1::json is not null and (k.status is distinct from 201 or placed.id is null)",

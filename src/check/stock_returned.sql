@@ -20,8 +20,8 @@ from (
     left join menu_items i on i.restaurant_id = l.restaurant_id and i.id = l.item_id
     left join modifiers m on m.restaurant_id = l.restaurant_id and m.id = l.modifier_id) taken
 left join events e on e.aggregate = 'order' and e.aggregate_id = taken.id and e.version = taken.version - 1
-group by taken.restaurant_id, taken.id, taken.status, e.payload -> 'order' ->> 'status'
+group by taken.restaurant_id, taken.id, taken.status, e.payload #>> '{order,status}'
 having (taken.status <> 'CANCELLED' and sum(taken.returned) > 0)
     or (taken.status = 'CANCELLED' and bool_or(taken.is_missing) and (
-        sum(taken.returned) > 0 or (e.payload -> 'order' ->> 'status') in (
+        sum(taken.returned) > 0 or (e.payload #>> '{order,status}') in (
             select json_array_elements_text($1::json -> 'returnsFrom'))))

@@ -61,8 +61,9 @@ struct Search {
     /// That are ever open for this; with `openNow`, that are so now.
     fulfilment: Option<Fulfilment>,
     /// In which each of these words begins a word of the name, a cuisine, or something on the menu in any language; of more than ten, the
-    /// longest. Case and accents do not matter, and in scripts without spaces a word is found wherever it stands. What is
-    /// on the menu counts also while it is not `orderable`: the menu says so, and why.
+    /// longest. Case and accents do not matter, and in scripts without spaces a word is found wherever it stands. Simplified
+    /// and traditional Chinese characters are different ones: a menu is found by both that has a translation into the
+    /// other. What is on the menu counts also while it is not `orderable`: the menu says so, and why.
     #[param(value_type = Option<String>, example = "ramen")]
     q: Option<SingleLine<120>>,
     /// Rows a page, 1 to 200; 50 unless told.
