@@ -51,7 +51,9 @@ impl Misshapen {
 
     /// There is no geometry, or it is null: a feature without a place (RFC 7946, section 3.2) is no zone.
     pub fn absent() -> Self {
-        Self::at("", "must be a Polygon, a MultiPolygon, or a Point with radiusMetres among the properties")
+        let message =
+            "must not be null: a zone is a Polygon, a MultiPolygon, or a Point with radiusMetres in its properties";
+        Self::at("", message)
     }
 }
 

@@ -48,6 +48,7 @@ mod day_numbers;
 mod dayparts;
 mod delivery;
 mod delivery_life;
+mod delivery_repeated;
 mod docs;
 mod driver_presence;
 mod demo;

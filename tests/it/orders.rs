@@ -112,6 +112,8 @@ async fn a_closed_restaurant_takes_no_orders() {
     assert_eq!(refusal["hours"], hours);
     luigi.owner.patch(&luigi.path(""), &json!({ "hours": [] })).await.expect(200);
     ada.orders_cart(&cart, &Value::Null).await.refused(409, "restaurant_closed");
+    luigi.owner.put(&luigi.path("/hours"), &json!({ "weekly": [] })).await.expect(200);
+    ada.orders_cart(&cart, &Value::Null).await.refused(409, "restaurant_closed");
     luigi.owner.patch(&luigi.path(""), &json!({ "alwaysOpen": true })).await.expect(200);
     ada.orders_cart(&cart, &Value::Null).await.expect(201);
 }

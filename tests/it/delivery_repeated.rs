@@ -1,0 +1,69 @@
+//! Commands on a delivery that are said again, because their answer was lost: nothing changes, and nobody is told.
+
+use serde_json::json;
+
+use crate::delivery_life::Scene;
+use crate::people::id_of;
+
+#[tokio::test]
+async fn giving_a_delivery_to_the_same_driver_again_changes_nothing() {
+    let scene = Scene::set().await;
+    let lucia = scene.app.driver("Lucia").await;
+    let theirs = lucia.comes_on_duty(44.4949, 11.3426).await;
+    let (order, first) = scene.carried().await;
+    for wish in [Some(&scene.profile), None, Some(&scene.profile), None] {
+        assert_eq!(scene.luigi.owner.assigns(&first, wish).await.expect(200), first, "nearer is Lucia");
+    }
+    let arrived = scene.mario.brings(&first, "ARRIVED").await;
+    for wish in [Some(&scene.profile), None] {
+        let again = scene.luigi.owner.assigns(&first, wish).await.expect(200);
+        assert_eq!((&again["status"], &again["version"]), (&json!("ARRIVED"), &arrived["version"]));
+    }
+    // Also when the repetition names the version that it changed.
+    let path = format!("/api/deliveries/{}/assign", id_of(&first));
+    let stale = scene.luigi.owner.request(reqwest::Method::POST, &path).header("if-match", "\"1\"");
+    let body = json!({ "driverId": id_of(&scene.profile) });
+    assert_eq!(scene.luigi.owner.send(stale.json(&body)).await.expect(200)["version"], arrived["version"]);
+    let stale = scene.luigi.owner.request(reqwest::Method::POST, &path).header("if-match", "\"1\"");
+    let other = json!({ "driverId": id_of(&theirs) });
+    scene.luigi.owner.send(stale.json(&other)).await.refused(412, "version_conflict");
+    let count = "select count(*) from events where aggregate = 'delivery'";
+    assert_eq!(scene.app.count(count).await, 3);
+    scene.luigi.owner.moves(&order, "PREPARING").await;
+    let along = scene.mario.brings(&first, "PICKED_UP").await;
+    let again = scene.luigi.owner.assigns(&first, Some(&scene.profile)).await.expect(200);
+    assert_eq!((&again["status"], &again["version"]), (&json!("PICKED_UP"), &along["version"]));
+    scene.luigi.owner.assigns(&first, Some(&theirs)).await.refused(409, "illegal_transition");
+    scene.luigi.owner.cancels(&order, "over").await;
+    scene.luigi.owner.assigns(&first, Some(&scene.profile)).await.refused(409, "illegal_transition");
+}
+
+/// A driver in a dead spot says everything twice, and staff say it after them.
+#[tokio::test]
+async fn saying_again_how_far_a_delivery_is_changes_nothing() {
+    let scene = Scene::set().await;
+    let (order, delivery) = scene.carried().await;
+    scene.luigi.owner.moves(&order, "PREPARING").await;
+    let path = format!("/api/deliveries/{}/status", id_of(&delivery));
+    for status in ["ARRIVED", "PICKED_UP", "DELIVERED"] {
+        let first = scene.mario.brings(&delivery, status).await;
+        let events = scene.app.count("select count(*) from events").await;
+        let stale = scene.mario.request(reqwest::Method::PATCH, &path).header("if-match", "\"1\"");
+        for again in [
+            scene.mario.tries_to_bring(&delivery, status, Some("again")).await,
+            scene.luigi.owner.tries_to_bring(&delivery, status, None).await,
+            scene.mario.send(stale.json(&json!({ "status": status }))).await,
+        ] {
+            let again = again.expect(200);
+            assert_eq!((&again["status"], &again["version"]), (&json!(status), &first["version"]));
+        }
+        assert_eq!(scene.app.count("select count(*) from events").await, events, "{status}");
+    }
+    let (order, delivery) = scene.carried().await;
+    scene.luigi.owner.tries_to_bring(&delivery, "WAITING", Some("a puncture")).await.expect(200);
+    let waiting = scene.luigi.owner.tries_to_bring(&delivery, "WAITING", Some("again")).await.expect(200);
+    assert_eq!((&waiting["status"], &waiting["reason"]), (&json!("WAITING"), &json!("a puncture")));
+    // Whoever handed it back does not carry it any more.
+    scene.mario.tries_to_bring(&delivery, "WAITING", None).await.refused(404, "not_found");
+    scene.luigi.owner.cancels(&order, "over").await;
+}
