@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::database::{DatabaseError, Reached};
 use crate::delivery::status::WITH_ORDER;
 use crate::orders::OrderStatus;
-use crate::orders::status::{STEPS, Stock};
+use crate::orders::status::{CancelledStock, STEPS};
 
 /// A rule, and the question that answers with what breaks it.
 struct Rule {
@@ -298,7 +298,8 @@ pub async fn check(database: &mut PgConnection, mut tell: impl FnMut(&Finding)) 
     let pairs = WITH_ORDER.iter().flat_map(|(order, deliveries)| {
         deliveries.iter().map(move |delivery| json!({ "order_status": order, "delivery_status": delivery }))
     });
-    let returning = STEPS.iter().filter(|step| step.to == OrderStatus::Cancelled && step.stock == Stock::Returns);
+    let returning =
+        STEPS.iter().filter(|step| step.to == OrderStatus::Cancelled && step.stock == CancelledStock::Returns);
     let returns_from: Vec<_> = returning.map(|step| step.from).collect();
     let tables = json!({ "steps": steps, "withOrder": pairs.collect::<Vec<_>>(), "returnsFrom": returns_from });
     let mut picture = database.begin_with("begin isolation level repeatable read, read only").await?;

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::access::DeliveryAccess;
 use super::actions::status::advance;
-use super::sql::{self, Filter};
+use super::sql::{self, DeliveryFilter};
 use super::{Delivery, DeliveryStatus, actions};
 use crate::accounts::Caller;
 use crate::accounts::caller::SignedIn;
@@ -55,21 +55,31 @@ struct DeliveryQuery {
 
 /// Whose deliveries are shown: of a restaurant for its staff, of the order for whoever may see the order, or else those
 /// that the caller carries, or waits for.
-async fn choose(app: &App, caller: &Caller, query: &DeliveryQuery) -> Result<(TenancyContext, Filter), Problem> {
+async fn choose(
+    app: &App,
+    caller: &Caller,
+    query: &DeliveryQuery,
+) -> Result<(TenancyContext, DeliveryFilter), Problem> {
     let order = query.order_id;
     if let Some(restaurant) = query.restaurant_id {
         let access = staff::relations(app, caller, restaurant).await?.unlocked()?;
         let scope = access.scope(Operation::ListRestaurantOrders)?;
-        return Ok((scope.into(), Filter { restaurant: Some(restaurant), order, driver: None, customer: None }));
+        return Ok((
+            scope.into(),
+            DeliveryFilter { restaurant: Some(restaurant), order, driver: None, customer: None },
+        ));
     }
     if let Some(order) = order {
         let access = crate::orders::access::OrderAccess::of(app, caller, order, Operation::GetOrder).await?;
         let restaurant = Some(access.scope.restaurant());
-        return Ok((access.scope.into(), Filter { restaurant, order: Some(order), driver: None, customer: None }));
+        return Ok((
+            access.scope.into(),
+            DeliveryFilter { restaurant, order: Some(order), driver: None, customer: None },
+        ));
     }
     let who = TenancyContext { driver: caller.driver, ..TenancyContext::user(caller.user) };
     let customer = caller.driver.is_none().then_some(caller.user);
-    Ok((who, Filter { restaurant: None, order: None, driver: caller.driver, customer }))
+    Ok((who, DeliveryFilter { restaurant: None, order: None, driver: caller.driver, customer }))
 }
 
 /// List deliveries

@@ -160,7 +160,7 @@ pub async fn relations_to(
 }
 
 /// Which deliveries: all of one restaurant, of one order, of one driver or for one customer; newest first.
-pub struct Filter {
+pub struct DeliveryFilter {
     /// Of this restaurant.
     pub restaurant: Option<RestaurantId>,
     /// Of this order.
@@ -172,7 +172,7 @@ pub struct Filter {
 }
 
 /// A page of deliveries, the newest first. What the caller may see at all, row level security decides as well.
-pub async fn list(tx: &mut Tx, filter: &Filter, page: Page) -> Result<Vec<Delivery>, Problem> {
+pub async fn list(tx: &mut Tx, filter: &DeliveryFilter, page: Page) -> Result<Vec<Delivery>, Problem> {
     let rows = deliveries!(
         [] from "deliveries d",
         "where ($1::uuid is null or d.restaurant_id = $1) and ($2::uuid is null or d.order_id = $2)

@@ -14,14 +14,14 @@ use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
 /// The body of an event, without its number: what is stored, and what a client gets once the number is known.
-struct Body<'a> {
+struct EventBody<'a> {
     event: &'a Event<'a>,
     restaurant: RestaurantId,
     at: DateTime<Utc>,
     actor: Actor,
 }
 
-impl Serialize for Body<'_> {
+impl Serialize for EventBody<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { event, restaurant, at, actor } = self;
         let mut body = serializer.serialize_map(None)?;
@@ -40,7 +40,7 @@ impl Serialize for Body<'_> {
     }
 }
 
-impl Body<'_> {
+impl EventBody<'_> {
     fn written(&self) -> Result<Box<RawValue>, Problem> {
         serde_json::value::to_raw_value(self).map_err(|error| Problem::internal(&error))
     }
@@ -49,7 +49,7 @@ impl Body<'_> {
 /// Appends an event that happens in this transaction.
 pub async fn append(tx: &mut Tx, scope: &RestaurantScope, event: &Event<'_>) -> Result<(), Problem> {
     let (restaurant, at, actor) = (scope.restaurant(), tx.now(), scope.actor());
-    let payload = Body { event, restaurant, at, actor }.written()?;
+    let payload = EventBody { event, restaurant, at, actor }.written()?;
     let (row, concerns) = (event.kind.row(), event.concerns);
     let place = tx.next_event_place()?;
     sqlx::query!(
@@ -83,7 +83,8 @@ pub async fn append(tx: &mut Tx, scope: &RestaurantScope, event: &Event<'_>) -> 
 /// When PostgreSQL refuses, or there are more of them than a transaction has places.
 pub async fn import(tx: &mut Tx, scope: &RestaurantScope, past: &[PastEvent<'_>]) -> Result<(), Problem> {
     let restaurant = scope.restaurant();
-    let body = |one: &PastEvent<'_>| Body { event: &one.event, restaurant, at: one.at, actor: one.actor }.written();
+    let body =
+        |one: &PastEvent<'_>| EventBody { event: &one.event, restaurant, at: one.at, actor: one.actor }.written();
     let places = past.iter().map(|_| tx.next_event_place()).collect::<Result<Vec<_>, _>>()?;
     let payloads = past.iter().map(|one| body(one).map(|body| body.get().to_owned())).collect::<Result<Vec<_>, _>>()?;
     sqlx::query!(

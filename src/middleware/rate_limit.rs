@@ -39,7 +39,7 @@ pub async fn limit(State(app): State<Arc<App>>, client: Client, request: Request
             drawn = Some(refused);
         }
     }
-    let Some(Drawn { buckets, subject, verdict, passes }) = drawn else {
+    let Some(DrawnBuckets { buckets, subject, verdict, passes }) = drawn else {
         let response = next.run(request).await;
         note_stored_answer(&app, repeat.as_ref(), &response);
         return response;
@@ -85,7 +85,7 @@ struct Sender {
 }
 
 /// The limit that decided about a request, and what its answer says of it.
-struct Drawn<'a> {
+struct DrawnBuckets<'a> {
     buckets: &'a Buckets,
     subject: Subject,
     verdict: Verdict,
@@ -99,7 +99,7 @@ async fn draw_request<'a>(
     operation: Option<Operation>,
     sender: Sender,
     repeat: Option<&Repeat>,
-) -> Option<Drawn<'a>> {
+) -> Option<DrawnBuckets<'a>> {
     let limits = &app.limits;
     let (buckets, shared) = (limits.buckets(operation, sender.user)?, limits.shared.as_ref());
     let network = Subject::Network(sender.network);
@@ -119,7 +119,7 @@ async fn draw_request<'a>(
             }
         }
     }
-    Some(Drawn { buckets, subject, verdict, passes })
+    Some(DrawnBuckets { buckets, subject, verdict, passes })
 }
 
 /// Draws for what the request may write; `Some`: more than is allowed.
@@ -128,7 +128,7 @@ async fn draw_writes<'a>(
     sender: Sender,
     cost: Option<u32>,
     repeat: Option<&Repeat>,
-) -> Option<Drawn<'a>> {
+) -> Option<DrawnBuckets<'a>> {
     let limits = &app.limits;
     let Refused { buckets, subject, wait } = limits.writes.draw(sender.user, Some(sender.network), cost?).err()?;
     let repeats = match subject {
@@ -136,7 +136,7 @@ async fn draw_writes<'a>(
         Subject::Network(_) => &limits.network_repeats,
     };
     let passes = is_repeated(app, repeat, repeats, subject).await;
-    Some(Drawn { buckets, subject, verdict: Verdict { allowed: false, remaining: 0, wait }, passes })
+    Some(DrawnBuckets { buckets, subject, verdict: Verdict { allowed: false, remaining: 0, wait }, passes })
 }
 
 /// Whether a request beyond a limit repeats one that was answered, by its user, operation and `Idempotency-Key`. Asking that

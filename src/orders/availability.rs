@@ -45,26 +45,26 @@ pub enum Unavailable {
 
 /// Why an order is refused: a finished problem, or a time for which the nearest alternative is still to be looked up.
 #[derive(Debug)]
-pub enum Refused {
+pub enum OrderRefusal {
     /// The response as it is.
     Problem(Problem),
     /// It cannot be had then; [`AvailabilityQuery::problem`] says so to the caller.
     Unavailable(Unavailable),
 }
 
-impl From<Problem> for Refused {
+impl From<Problem> for OrderRefusal {
     fn from(problem: Problem) -> Self {
         Self::Problem(problem)
     }
 }
 
-impl From<Overflow> for Refused {
+impl From<Overflow> for OrderRefusal {
     fn from(overflow: Overflow) -> Self {
         Self::Problem(overflow.into())
     }
 }
 
-impl From<Unavailable> for Refused {
+impl From<Unavailable> for OrderRefusal {
     fn from(unavailable: Unavailable) -> Self {
         Self::Unavailable(unavailable)
     }

@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::problem::{Code, Problem};
 use crate::restaurants::Restaurant;
 use crate::restaurants::hours::Exception;
-use crate::restaurants::zones::{self, NotDelivered, Zone};
+use crate::restaurants::zones::{self, DeliveryZone, NotDelivered};
 
 /// What is known of the restaurant when an order, a quote or the list of slots is decided on.
 pub struct OrderContext {
@@ -25,7 +25,7 @@ pub struct OrderContext {
     /// The delivery address; `None` for pickup and dine-in.
     pub place: Option<Place>,
     /// The delivery zones around the address; `None`: the restaurant has no zones, or there is no address.
-    pub delivery_zones: Option<Vec<Zone>>,
+    pub delivery_zones: Option<Vec<DeliveryZone>>,
     /// How far a restaurant without zones delivers, in metres.
     pub max_distance: f64,
     /// The time of the decision.

@@ -1,7 +1,7 @@
 //! Loads what the decision on an order needs, once. The decisions are pure functions over it: `availability.rs` for which
 //! time, `priced_order.rs` at which price, `quotes.rs` whether a quote still holds.
 
-use super::availability::{self, DueOrders, FulfilmentTime, Refused, Unavailable};
+use super::availability::{self, DueOrders, FulfilmentTime, OrderRefusal, Unavailable};
 use super::context::OrderContext;
 use super::request::{Basket, OrderDraft};
 use super::sql;
@@ -58,10 +58,10 @@ impl OrderContext {
     }
 
     /// The response to a refused order; for an unavailable time it names the nearest alternative.
-    pub async fn problem(&self, tx: &mut Tx, scope: &RestaurantScope, refused: impl Into<Refused>) -> Problem {
+    pub async fn problem(&self, tx: &mut Tx, scope: &RestaurantScope, refused: impl Into<OrderRefusal>) -> Problem {
         match refused.into() {
-            Refused::Problem(problem) => problem,
-            Refused::Unavailable(unavailable) => match self.due_orders(tx, scope).await {
+            OrderRefusal::Problem(problem) => problem,
+            OrderRefusal::Unavailable(unavailable) => match self.due_orders(tx, scope).await {
                 Ok(due) => self.availability().problem(unavailable, &due),
                 Err(problem) => problem,
             },
@@ -93,7 +93,7 @@ impl<'a> OrderFacts<'a> {
         scope: &RestaurantScope,
         context: &'a OrderContext,
         draft: OrderDraft<'_>,
-    ) -> Result<Self, Refused> {
+    ) -> Result<Self, OrderRefusal> {
         let time = context.availability().fulfilment_time(draft.request.scheduled_for)?;
         let lines = match draft.basket {
             Basket::Lines(lines) | Basket::Quoted(lines) => cart::sql::priced(tx, scope, lines, time.at).await?,

@@ -59,7 +59,7 @@ fn unless_blank<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Sin
 
 /// The parsed filter of a list of orders.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct OrderFilter {
     /// Any of these statuses; `None`: all.
     pub statuses: Option<Vec<OrderStatus>>,
     /// Placed at this time or later.
@@ -77,7 +77,7 @@ impl OrderQuery {
     ///
     /// # Errors
     /// 422 with the parameter's name.
-    pub fn read(&self, now: DateTime<Utc>) -> Result<(Filter, Page), Problem> {
+    pub fn read(&self, now: DateTime<Utc>) -> Result<(OrderFilter, Page), Problem> {
         let page = Page::parse(self.limit, self.cursor)?;
         let statuses = self.status.as_deref().map(statuses).transpose()?;
         let (mut from, to) = (self.from.map(Timestamp::utc), self.to.map(Timestamp::utc));
@@ -93,7 +93,7 @@ impl OrderQuery {
             }
             from = Some(begin);
         }
-        Ok((Filter { statuses, from, to, fulfilment: self.fulfilment, text }, page))
+        Ok((OrderFilter { statuses, from, to, fulfilment: self.fulfilment, text }, page))
     }
 }
 
@@ -103,7 +103,7 @@ fn statuses(list: &str) -> Result<Vec<OrderStatus>, Problem> {
     statuses.ok_or_else(|| Problem::invalid_field("?status", "must be order statuses, separated by commas"))
 }
 
-impl Filter {
+impl OrderFilter {
     /// The position before which rows are listed: the end of the previous page, or `to`, whichever is earlier.
     pub fn before(&self, page: Page) -> Option<(DateTime<Utc>, Uuid)> {
         let end = self.to.map(|to| (to, Uuid::nil()));

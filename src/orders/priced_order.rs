@@ -1,7 +1,7 @@
 //! Whether a draft can be ordered and what it costs: the same decision for quotes and for orders. Pure, over `facts.rs`.
 
 use super::Totals;
-use super::availability::{FulfilmentTime, Refused};
+use super::availability::{FulfilmentTime, OrderRefusal};
 use super::facts::OrderFacts;
 use super::pricing::{self, Charges, Sums};
 use super::request::{Basket, OrderDraft, OrderRequest};
@@ -53,7 +53,11 @@ impl PricedOrder {
     ///
     /// # Errors
     /// The first reason why the draft cannot be ordered. Each has its own code.
-    pub fn of(facts: OrderFacts<'_>, draft: OrderDraft<'_>, quoted: Option<QuotedPrices<'_>>) -> Result<Self, Refused> {
+    pub fn of(
+        facts: OrderFacts<'_>,
+        draft: OrderDraft<'_>,
+        quoted: Option<QuotedPrices<'_>>,
+    ) -> Result<Self, OrderRefusal> {
         let OrderDraft { basket, request, .. } = draft;
         let restaurant = &facts.context.restaurant;
         check_lines(basket, &facts.lines)?;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::availability::Refused;
+use super::availability::OrderRefusal;
 use super::context::OrderContext;
 use super::facts::OrderFacts;
 use super::priced_order::{PricedOrder, QuotedPrices};
@@ -136,7 +136,7 @@ impl QuoteContent {
     ///
     /// # Errors
     /// The first reason why it cannot be ordered.
-    pub fn accept(&self, facts: OrderFacts<'_>, draft: OrderDraft<'_>) -> Result<PricedOrder, Refused> {
+    pub fn accept(&self, facts: OrderFacts<'_>, draft: OrderDraft<'_>) -> Result<PricedOrder, OrderRefusal> {
         let facts = OrderFacts { lines: self.with_current_availability(&facts.lines), ..facts };
         let prices = QuotedPrices { tax: &self.tax, charges: self.charges, saving: self.saving.as_ref() };
         PricedOrder::of(facts, draft, Some(prices))

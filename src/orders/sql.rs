@@ -111,12 +111,12 @@ struct Row {
     updated_at: DateTime<Utc>,
     closed_at: Option<DateTime<Utc>>,
     lines_size: i32,
-    lines: Option<Json<Vec<LineRow>>>,
+    lines: Option<Json<Vec<OrderLineRow>>>,
 }
 
 /// A line's row.
 #[derive(Deserialize)]
-struct LineRow {
+struct OrderLineRow {
     line: i16,
     menu_item_id: Uuid,
     name: String,
@@ -129,7 +129,7 @@ struct LineRow {
     note: Option<String>,
 }
 
-impl LineRow {
+impl OrderLineRow {
     fn into_line(self, currency: Currency) -> OrderLine {
         OrderLine {
             line: self.line,

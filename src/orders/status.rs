@@ -61,7 +61,7 @@ pub enum Applies {
 
 /// What a step does with the counted stock that an order took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stock {
+pub enum CancelledStock {
     /// It stays taken.
     Stays,
     /// It returns: nothing has been cooked.
@@ -84,13 +84,13 @@ pub struct Step {
     /// A reason must be given.
     pub needs_reason: bool,
     /// What becomes of the stock it took.
-    pub stock: Stock,
+    pub stock: CancelledStock,
     /// What is worth knowing about it.
     pub note: &'static str,
 }
 
 const fn step(from: OrderStatus, to: OrderStatus, actors: &'static [Actor], note: &'static str) -> Step {
-    Step { from, to, actors, applies: Applies::Always, needs_reason: false, stock: Stock::Stays, note }
+    Step { from, to, actors, applies: Applies::Always, needs_reason: false, stock: CancelledStock::Stays, note }
 }
 
 const fn to_delivery(from: OrderStatus, to: OrderStatus, actors: &'static [Actor], note: &'static str) -> Step {
@@ -99,12 +99,12 @@ const fn to_delivery(from: OrderStatus, to: OrderStatus, actors: &'static [Actor
 
 /// A cancellation before anything is cooked.
 const fn cancelled_early(from: OrderStatus, actors: &'static [Actor], note: &'static str) -> Step {
-    Step { stock: Stock::Returns, ..step(from, Cancelled, actors, note) }
+    Step { stock: CancelledStock::Returns, ..step(from, Cancelled, actors, note) }
 }
 
 /// A cancellation after cooking has begun.
 const fn cancelled_late(from: OrderStatus, actors: &'static [Actor], note: &'static str) -> Step {
-    Step { needs_reason: true, stock: Stock::ReturnsIfSaid, ..step(from, Cancelled, actors, note) }
+    Step { needs_reason: true, stock: CancelledStock::ReturnsIfSaid, ..step(from, Cancelled, actors, note) }
 }
 
 use Actor::{Admin, Customer, Driver, Staff, System};
@@ -228,7 +228,7 @@ pub struct StatusUpdate {
     /// The reason that the customer is told. Some transitions require it, see [`Step::needs_reason`].
     pub reason: Option<String>,
     /// Whether counted stock that the order took is available again. Only for transitions with
-    /// [`Stock::ReturnsIfSaid`].
+    /// [`CancelledStock::ReturnsIfSaid`].
     pub return_stock: bool,
 }
 
@@ -285,9 +285,9 @@ impl Order {
             cancellable_until: (to == Confirmed).then(|| (ready - preparation).max(now + CANCEL_WINDOW)),
             closed_at: to.is_final().then_some(now),
             returns_stock: match step.stock {
-                Stock::Stays => false,
-                Stock::Returns => true,
-                Stock::ReturnsIfSaid => return_stock,
+                CancelledStock::Stays => false,
+                CancelledStock::Returns => true,
+                CancelledStock::ReturnsIfSaid => return_stock,
             },
         })
     }

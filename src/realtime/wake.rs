@@ -49,7 +49,7 @@ impl OtherNodes {
 
 /// Why a connection was lost.
 #[derive(Debug, thiserror::Error)]
-enum Broken {
+enum ConnectionLost {
     #[error("Redis: {0}")]
     Redis(#[from] redis::RedisError),
     #[error("PostgreSQL: {0}")]
@@ -99,7 +99,7 @@ async fn keep_open(connection: Transport, others: OtherNodes) {
 
 impl Transport {
     /// Sends and receives notifications until the connection is lost.
-    async fn run(&self, node: &str, others: &OtherNodes) -> Result<Infallible, Broken> {
+    async fn run(&self, node: &str, others: &OtherNodes) -> Result<Infallible, ConnectionLost> {
         match self {
             Self::Redis { url, channel } => over_redis(url.expose_secret(), channel, node, others).await,
             Self::Postgres(options) => over_postgres(options, node, others).await,
@@ -107,7 +107,7 @@ impl Transport {
     }
 }
 
-async fn over_redis(url: &str, channel: &str, node: &str, others: &OtherNodes) -> Result<Infallible, Broken> {
+async fn over_redis(url: &str, channel: &str, node: &str, others: &OtherNodes) -> Result<Infallible, ConnectionLost> {
     let client = redis::Client::open(url)?;
     let mut publisher = client.get_multiplexed_async_connection().await?;
     let mut subscriber = client.get_async_pubsub().await?;
@@ -118,7 +118,7 @@ async fn over_redis(url: &str, channel: &str, node: &str, others: &OtherNodes) -
     loop {
         tokio::select! {
             message = messages.next() => {
-                let sender: String = message.ok_or(Broken::Closed)?.get_payload()?;
+                let sender: String = message.ok_or(ConnectionLost::Closed)?.get_payload()?;
                 if sender != node {
                     others.received.notify_one();
                 }
@@ -132,7 +132,11 @@ async fn over_redis(url: &str, channel: &str, node: &str, others: &OtherNodes) -
     }
 }
 
-async fn over_postgres(options: &PgConnectOptions, node: &str, others: &OtherNodes) -> Result<Infallible, Broken> {
+async fn over_postgres(
+    options: &PgConnectOptions,
+    node: &str,
+    others: &OtherNodes,
+) -> Result<Infallible, ConnectionLost> {
     let own = PgPoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
     let mut connection = PgListener::connect_with(&own).await?;
     connection.listen(CHANNEL).await?;
@@ -140,7 +144,7 @@ async fn over_postgres(options: &PgConnectOptions, node: &str, others: &OtherNod
     loop {
         tokio::select! {
             notification = connection.try_recv() => {
-                if notification?.ok_or(Broken::Closed)?.payload() != node {
+                if notification?.ok_or(ConnectionLost::Closed)?.payload() != node {
                     others.received.notify_one();
                 }
             }

@@ -33,18 +33,18 @@ pub enum ZoneGeometry {
 
 /// The geometry of a zone, or what is wrong with the form of its coordinates. Whether rings are closed and cross nothing is
 /// not asked here.
-pub struct Geometry(pub Result<ZoneGeometry, Misshapen>);
+pub struct Geometry(pub Result<ZoneGeometry, InvalidGeometry>);
 
 /// What is wrong with a geometry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Misshapen {
+pub struct InvalidGeometry {
     /// Where, as a JSON pointer below the geometry.
     pub place: String,
     /// What has to be there.
     pub message: String,
 }
 
-impl Misshapen {
+impl InvalidGeometry {
     fn at(place: &str, message: &str) -> Self {
         Self { place: place.to_owned(), message: message.to_owned() }
     }
@@ -62,10 +62,10 @@ const FAR: f64 = 500_000.0;
 const NEAR: f64 = 100_000.0;
 
 /// What is wrong with the rings of a polygon: `place` is that of the polygon.
-fn misdrawn(place: &str, rings: &[Vec<Position>]) -> Option<Misshapen> {
+fn misdrawn(place: &str, rings: &[Vec<Position>]) -> Option<InvalidGeometry> {
     let wrong = Polygon::read(rings).err()?;
     let point = wrong.point.map_or_else(String::new, |point| format!("/{point}"));
-    Some(Misshapen { place: format!("{place}/{}{point}", wrong.ring), message: wrong.message })
+    Some(InvalidGeometry { place: format!("{place}/{}{point}", wrong.ring), message: wrong.message })
 }
 
 impl ZoneGeometry {
@@ -97,7 +97,7 @@ impl ZoneGeometry {
     }
 
     /// What is wrong with how it is drawn: one fault of each polygon.
-    pub fn faults(&self) -> Vec<Misshapen> {
+    pub fn faults(&self) -> Vec<InvalidGeometry> {
         match self {
             Self::Polygon(rings) => misdrawn("/coordinates", rings).into_iter().collect(),
             Self::MultiPolygon(polygons) => {
@@ -106,7 +106,7 @@ impl ZoneGeometry {
             }
             Self::Point([lng, lat]) => {
                 let is_on_map = Point::from_degrees(*lng, *lat).is_some();
-                let off_map = || Misshapen::at("/coordinates", "must be [longitude, latitude] on the map");
+                let off_map = || InvalidGeometry::at("/coordinates", "must be [longitude, latitude] on the map");
                 (!is_on_map).then(off_map).into_iter().collect()
             }
         }
@@ -203,23 +203,23 @@ impl Coordinates {
         &self,
         place: &str,
         message: &str,
-        read: impl Fn(&Self, &str) -> Result<T, Misshapen>,
-    ) -> Result<Vec<T>, Misshapen> {
+        read: impl Fn(&Self, &str) -> Result<T, InvalidGeometry>,
+    ) -> Result<Vec<T>, InvalidGeometry> {
         let elements = match self {
             Self::List(elements) if !elements.is_empty() => elements,
-            Self::List(_) | Self::Number(_) => return Err(Misshapen::at(place, message)),
+            Self::List(_) | Self::Number(_) => return Err(InvalidGeometry::at(place, message)),
         };
         elements.iter().enumerate().map(|(index, element)| read(element, &format!("{place}/{index}"))).collect()
     }
 
-    fn rings(&self, place: &str) -> Result<Rings, Misshapen> {
+    fn rings(&self, place: &str) -> Result<Rings, InvalidGeometry> {
         self.list(place, "must be a list of rings, the outer one first", |ring, place| {
             ring.list(place, "must be a ring: a list of positions [longitude, latitude]", Self::position)
         })
     }
 
     /// Whatever follows longitude and latitude, which RFC 7946 allows, is not kept; but it must be a number.
-    fn position(&self, place: &str) -> Result<Position, Misshapen> {
+    fn position(&self, place: &str) -> Result<Position, InvalidGeometry> {
         let numbers = |elements: &[Self]| {
             let number = |element: &Self| match element {
                 Self::Number(number) => Some(*number),
@@ -232,6 +232,6 @@ impl Coordinates {
             Self::List(elements) => numbers(elements),
             Self::Number(_) => None,
         };
-        position.ok_or_else(|| Misshapen::at(place, "must be [longitude, latitude]"))
+        position.ok_or_else(|| InvalidGeometry::at(place, "must be [longitude, latitude]"))
     }
 }

@@ -11,7 +11,7 @@ use super::last_orders::{LastOrders, OpenNow};
 use super::service_fee::ServiceFee;
 use super::slots::SlotRules;
 use super::tax::{Rate, TaxRoundingLevel};
-use super::zones::Zone;
+use super::zones::DeliveryZone;
 use super::{Pause, Restaurant};
 use crate::ids::RestaurantId;
 use crate::money::{Amount, Currency, Rounding};
@@ -202,7 +202,7 @@ pub struct OrderRules {
     pub exceptions: Vec<Exception>,
     /// The delivery zones whose bounding box contains the delivery address, in the restaurant's sequence. `None`: the
     /// restaurant has no zones, or there is no delivery address.
-    pub zones: Option<Vec<Zone>>,
+    pub zones: Option<Vec<DeliveryZone>>,
 }
 
 /// One restaurant with what a decision on an order needs: the exceptions of its hours up to `last_day`, and its delivery

@@ -58,7 +58,7 @@ impl FeeRule {
 
 /// A delivery zone: where it applies and what delivery there costs.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Zone {
+pub struct DeliveryZone {
     /// The name of the zone.
     pub name: String,
     /// The area of the zone.
@@ -119,7 +119,12 @@ pub struct Usual {
 ///
 /// # Errors
 /// [`NotDelivered`].
-pub fn terms(zones: Option<&[Zone]>, usual: Usual, delivers_to: Place, items: Amount) -> Result<Terms, NotDelivered> {
+pub fn terms(
+    zones: Option<&[DeliveryZone]>,
+    usual: Usual,
+    delivers_to: Place,
+    items: Amount,
+) -> Result<Terms, NotDelivered> {
     let Some(zones) = zones else {
         let Usual { place, delivery_fee: fee, minimum_order, max_distance, .. } = usual;
         if place.metres_to(delivers_to) > max_distance {
@@ -138,7 +143,7 @@ pub fn terms(zones: Option<&[Zone]>, usual: Usual, delivers_to: Place, items: Am
 
 /// A box around a shape that certainly holds all of it, in degrees.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bounds {
+pub struct BoundingBox {
     /// The smallest longitude in degrees.
     pub west: f64,
     /// The smallest latitude in degrees.
@@ -152,7 +157,7 @@ pub struct Bounds {
 /// A degree of latitude is nowhere shorter than this on the sphere that distances are measured on.
 const METRES_A_DEGREE: f64 = 111_000.0;
 
-impl Bounds {
+impl BoundingBox {
     /// Around these pairs of longitude and latitude, with a hair's breadth on each side for rounding.
     pub fn of_ring(pairs: &[[f64; 2]]) -> Self {
         const HAIR: f64 = 1e-6;

@@ -12,7 +12,7 @@ use comanda::actor::Actor;
 use comanda::fulfilment::Fulfilment;
 use comanda::ids::{OrderId, RestaurantId, UserId};
 use comanda::money::Amount;
-use comanda::orders::status::{Applies, CANCEL_WINDOW, CannotAdvance, STEPS, StatusUpdate, Stock};
+use comanda::orders::status::{Applies, CANCEL_WINDOW, CancelledStock, CannotAdvance, STEPS, StatusUpdate};
 use comanda::orders::{Order, OrderStatus, Totals};
 
 /// The table as the design describes it, written a second time on purpose: who may take which step, for which orders,
@@ -296,7 +296,7 @@ fn the_console_knows_the_table() {
             Applies::AtTheCounter => ", only: ['PICKUP', 'DINE_IN']",
         };
         let reason = if step.needs_reason { ", reason: true" } else { "" };
-        let stock = if step.stock == Stock::ReturnsIfSaid { ", choosesStock: true" } else { "" };
+        let stock = if step.stock == CancelledStock::ReturnsIfSaid { ", choosesStock: true" } else { "" };
         format!("  {{ from: '{}', to: '{}', who: [{who}]{only}{reason}{stock} }},", word(step.from), word(step.to))
     });
     let table = format!("const STEPS = [\n{}\n];\n", rows.collect::<Vec<_>>().join("\n"));

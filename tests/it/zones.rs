@@ -3,7 +3,7 @@
 use comanda::money::{Amount, Rounding};
 use comanda::place::Place;
 use comanda::restaurants::geometry::{Point, Polygon};
-use comanda::restaurants::zones::{Bounds, FeeRule, Shape};
+use comanda::restaurants::zones::{BoundingBox, FeeRule, Shape};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -165,7 +165,7 @@ proptest! {
         let far = (lng + up * cos / lat.to_radians().cos() + 540.0).rem_euclid(360.0) - 180.0;
         let Ok(door) = Place::new(lat + up * sin, far) else { return Ok(()) };
         if (Shape::Circle { centre, radius }).contains(door) {
-            let bounds = Bounds::of_circle(centre, radius);
+            let bounds = BoundingBox::of_circle(centre, radius);
             prop_assert!((bounds.west..=bounds.east).contains(&door.lng()), "{bounds:?} {door:?}");
             prop_assert!((bounds.south..=bounds.north).contains(&door.lat()), "{bounds:?} {door:?}");
         }

@@ -237,7 +237,7 @@ pub async fn is_gone(tx: &mut Tx, driver: DriverId, seen_before: DateTime<Utc>) 
 
 /// A driver who wants work and has none.
 #[derive(Debug, Clone, Copy)]
-pub struct Candidate {
+pub struct DriverCandidate {
     /// The id of the driver profile.
     pub id: DriverId,
     /// The driver's last known location.
@@ -246,7 +246,7 @@ pub struct Candidate {
 
 /// Drivers who want work, can work and have none, as far as this moment can tell. Whether one of them really is free is
 /// known when they are assigned: the database lets a driver carry one delivery at a time.
-pub async fn free(tx: &mut Tx, presence: TimeDelta) -> Result<Vec<Candidate>, Problem> {
+pub async fn free(tx: &mut Tx, presence: TimeDelta) -> Result<Vec<DriverCandidate>, Problem> {
     let now = tx.now();
     let rows = sqlx::query!(
         r#"select id, latitude as "latitude!", longitude as "longitude!" from drivers
@@ -257,6 +257,6 @@ pub async fn free(tx: &mut Tx, presence: TimeDelta) -> Result<Vec<Candidate>, Pr
     )
     .fetch_all(tx.connection())
     .await?;
-    let candidate = |id, lat, lng| Place::new(lat, lng).ok().map(|place| Candidate { id, place });
+    let candidate = |id, lat, lng| Place::new(lat, lng).ok().map(|place| DriverCandidate { id, place });
     Ok(rows.into_iter().filter_map(|row| candidate(row.id, row.latitude, row.longitude)).collect())
 }

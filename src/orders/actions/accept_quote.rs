@@ -4,7 +4,7 @@ use crate::cart;
 use crate::config;
 use crate::ids::CartId;
 use crate::orders::Totals;
-use crate::orders::availability::Refused;
+use crate::orders::availability::OrderRefusal;
 use crate::orders::context::OrderContext;
 use crate::orders::facts::OrderFacts;
 use crate::orders::priced_order::PricedOrder;
@@ -67,7 +67,7 @@ pub async fn accept_quote(
     let changes = quotes::changes(&quote.content.lines, &facts.lines, quote.currency)?;
     match quote.content.accept(facts, offered.draft()) {
         Ok(priced) => Ok(QuotedOrder { context, request, priced, cart }),
-        Err(Refused::Problem(problem))
+        Err(OrderRefusal::Problem(problem))
             if problem.code() == Code::ItemUnavailable && changes.iter().any(LineChange::is_final) =>
         {
             let detail = "The menu has changed too much. Show the customer what is available, and request a new quote.";

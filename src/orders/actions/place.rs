@@ -20,7 +20,7 @@ use crate::orders::context::OrderContext;
 use crate::orders::limits::{self, Buyer};
 use crate::orders::priced_order::{PricedOrder, unavailable};
 use crate::orders::request::{Basket, OrderDraft, OrderRequest, QuotedOrderRequest};
-use crate::orders::sql::place::{Placed, Taken};
+use crate::orders::sql::place::{Placed, StockTaken};
 use crate::orders::status::StatusUpdate;
 use crate::orders::{Order, OrderLine, OrderStatus, sql};
 use crate::problem::{Code, Problem};
@@ -148,7 +148,8 @@ async fn write(
     // The number is one of the local day for which the order is.
     let due = order.scheduled_for.map_or(order.placed_at, |slot| slot.starts_at);
     let day = due.with_timezone(&context.zone).date_naive();
-    let placed = sql::place::insert(tx, scope, &order, day, &Taken::by(&priced.lines), &priced.tax, network).await?;
+    let placed =
+        sql::place::insert(tx, scope, &order, day, &StockTaken::by(&priced.lines), &priced.tax, network).await?;
     let Placed::Numbered { number, menu_changed } = placed else { return Err(out_of_stock(tx, scope, &priced).await?) };
     order.number = number;
     take_slot(tx, scope, context, &priced).await?;

@@ -1,6 +1,6 @@
 //! Pricing a draft at current prices.
 
-use crate::orders::availability::Refused;
+use crate::orders::availability::OrderRefusal;
 use crate::orders::context::OrderContext;
 use crate::orders::facts::OrderFacts;
 use crate::orders::priced_order::PricedOrder;
@@ -20,7 +20,7 @@ pub async fn price(
     draft: OrderDraft<'_>,
 ) -> Result<PricedOrder, Problem> {
     let facts = OrderFacts::load(tx, scope, context, draft).await;
-    let priced: Result<_, Refused> = facts.and_then(|facts| PricedOrder::of(facts, draft, None));
+    let priced: Result<_, OrderRefusal> = facts.and_then(|facts| PricedOrder::of(facts, draft, None));
     match priced {
         Ok(priced) => Ok(priced),
         Err(refused) => Err(context.problem(tx, scope, refused).await),

@@ -11,7 +11,7 @@ use super::Row;
 use crate::fold;
 use crate::fulfilment::Fulfilment;
 use crate::ids::{OrderId, RestaurantId, UserId};
-use crate::orders::list::{Filter, Text};
+use crate::orders::list::{OrderFilter, Text};
 use crate::orders::{Order, OrderStatus};
 use crate::paging::{List, Page};
 use crate::problem::Problem;
@@ -55,7 +55,7 @@ macro_rules! bounded {
 }
 
 /// An order that may have the text.
-struct Candidate {
+struct ListCandidate {
     id: OrderId,
     placed_at: DateTime<Utc>,
     number: i32,
@@ -67,7 +67,7 @@ struct Candidate {
 macro_rules! candidates_of_restaurant {
     ([$($which:tt)+], $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
-            Candidate,
+            ListCandidate,
             r#"select id, placed_at, number, note,
                       (select u.name from users u where u.id = o.customer_id) as name from orders o "# + $($which)+,
             $($argument),+
@@ -78,7 +78,7 @@ macro_rules! candidates_of_restaurant {
 macro_rules! candidates_of_customer {
     ([$($which:tt)+], $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
-            Candidate,
+            ListCandidate,
             r#"select id, placed_at, number, note,
                       (select r.name from restaurants r where r.id = o.restaurant_id) as name from orders o "# + $($which)+,
             $($argument),+
@@ -89,7 +89,7 @@ macro_rules! candidates_of_customer {
 /// Most letters that are folded for one page ([`fold::letters`]): notes may be long, and 2,000 of them are much work.
 const MOST_LETTERS: usize = 100_000;
 
-impl Candidate {
+impl ListCandidate {
     fn letters(&self) -> usize {
         [&self.note, &self.name].into_iter().flatten().map(|text| fold::letters(text)).sum()
     }
@@ -106,13 +106,13 @@ struct Sieve {
 }
 
 impl Sieve {
-    fn new(filter: &Filter, page: Page) -> Self {
+    fn new(filter: &OrderFilter, page: Page) -> Self {
         let wanted = usize::try_from(page.fetch - 1).unwrap_or_default();
         Self { wanted, seen: 0, letters: 0, found: Vec::new(), last: filter.before(page), ends: false }
     }
 
     /// Takes a batch; says whether another one is to be read.
-    fn take(&mut self, text: &Text, candidates: Vec<Candidate>) -> bool {
+    fn take(&mut self, text: &Text, candidates: Vec<ListCandidate>) -> bool {
         self.ends = i64::try_from(candidates.len()).unwrap_or(i64::MAX) < BATCH;
         self.seen += candidates.len();
         for candidate in candidates {
@@ -155,7 +155,12 @@ fn page_of(page: Page, rows: Vec<Row>) -> List<Order> {
 }
 
 /// A page of a customer's orders.
-pub async fn of_customer(tx: &mut Tx, customer: UserId, filter: &Filter, page: Page) -> Result<List<Order>, Problem> {
+pub async fn of_customer(
+    tx: &mut Tx,
+    customer: UserId,
+    filter: &OrderFilter,
+    page: Page,
+) -> Result<List<Order>, Problem> {
     let Some(text) = &filter.text else {
         let before = filter.before(page);
         let rows = bounded!(orders, "where customer_id = $1", customer as UserId, filter, before, page.fetch);
@@ -186,7 +191,7 @@ pub async fn of_customer(tx: &mut Tx, customer: UserId, filter: &Filter, page: P
 pub async fn of_restaurant(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    filter: &Filter,
+    filter: &OrderFilter,
     page: Page,
 ) -> Result<List<Order>, Problem> {
     let restaurant = scope.restaurant();

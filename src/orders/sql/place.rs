@@ -20,12 +20,12 @@ use crate::uow::Tx;
 
 /// Portions that all lines together take of what is counted.
 #[derive(Debug, Default)]
-pub struct Taken {
+pub struct StockTaken {
     items: BTreeMap<Uuid, i32>,
     modifiers: BTreeMap<Uuid, i32>,
 }
 
-impl Taken {
+impl StockTaken {
     /// What these lines take.
     pub fn by(lines: &[StoredLine]) -> Self {
         let mut taken = Self::default();
@@ -77,7 +77,7 @@ pub async fn insert(
     scope: &RestaurantScope,
     order: &Order,
     day: NaiveDate,
-    taken: &Taken,
+    taken: &StockTaken,
     tax: &TaxRules,
     network: Option<[u8; 16]>,
 ) -> Result<Placed, Problem> {

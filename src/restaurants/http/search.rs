@@ -23,7 +23,7 @@ use crate::money::{Amount, Money};
 use crate::paging::{Cursor, InvalidCursor, List, Page};
 use crate::place::{LatLng, Place};
 use crate::problem::{Problem, ProblemBody};
-use crate::restaurants::sql::search::{Around, Candidate};
+use crate::restaurants::sql::search::{Around, RestaurantCandidate};
 use crate::restaurants::zones::{self, Usual};
 use crate::restaurants::{Restaurant, sql};
 use crate::tenancy::TenancyContext;
@@ -46,7 +46,7 @@ const BATCH: usize = 200;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
-struct Search {
+struct SearchQuery {
     /// Around this place, the nearest first: latitude and longitude.
     #[param(value_type = Option<String>, example = "44.4938,11.3430")]
     near: Option<LatLng>,
@@ -119,7 +119,7 @@ struct Wanted {
     max_distance: f64,
 }
 
-impl Search {
+impl SearchQuery {
     fn check(self, max_distance: f64) -> Result<Wanted, Problem> {
         let limit = self.limit.unwrap_or(50);
         let delivers_to = self.delivers_to.map(|point| point.0);
@@ -153,7 +153,7 @@ impl Search {
     }
 }
 
-fn cursor_at(candidate: Candidate) -> String {
+fn cursor_at(candidate: RestaurantCandidate) -> String {
     match candidate.metres {
         Some(metres) => Cursor::at_distance(metres, candidate.id.uuid()),
         None => Page::cursor_at((candidate.created_at, candidate.id.uuid())),
@@ -161,7 +161,11 @@ fn cursor_at(candidate: Candidate) -> String {
 }
 
 impl Wanted {
-    async fn candidates(&self, tx: &mut Tx, after: Option<Candidate>) -> Result<Vec<Candidate>, Problem> {
+    async fn candidates(
+        &self,
+        tx: &mut Tx,
+        after: Option<RestaurantCandidate>,
+    ) -> Result<Vec<RestaurantCandidate>, Problem> {
         let words = self.words.as_deref();
         if let Some(around) = self.around {
             let after = after.and_then(|last| Some((last.metres?, last.id.uuid()))).or(self.nearer);
@@ -195,7 +199,7 @@ impl Wanted {
     async fn sift(
         &self,
         tx: &mut Tx,
-        candidates: &[Candidate],
+        candidates: &[RestaurantCandidate],
     ) -> Result<HashMap<RestaurantId, FoundRestaurant>, Problem> {
         let ids: Vec<_> = candidates.iter().map(|candidate| candidate.id.uuid()).collect();
         let mut restaurants = sql::among(tx, &ids).await?;
@@ -226,7 +230,7 @@ impl Wanted {
     }
 
     async fn find(self, tx: &mut Tx) -> Result<List<FoundRestaurant>, Problem> {
-        let mut found: Vec<(Candidate, FoundRestaurant)> = Vec::new();
+        let mut found: Vec<(RestaurantCandidate, FoundRestaurant)> = Vec::new();
         let (mut last, mut seen) = (None, 0);
         loop {
             let candidates = self.candidates(tx, last).await?;
@@ -255,7 +259,7 @@ impl Wanted {
 fn delivery_to(
     restaurant: &Restaurant,
     delivers_to: Place,
-    zones: Option<&[zones::Zone]>,
+    zones: Option<&[zones::DeliveryZone]>,
     max_distance: f64,
 ) -> Result<Option<DeliveryHere>, Problem> {
     let usual = Usual {
@@ -281,13 +285,13 @@ fn delivery_to(
 ///
 /// Without `near` or `deliversTo`, newest first; with one of them, nearest first. A page can be shorter than `limit`
 /// although there are more: continue as long as there is a `nextCursor`.
-#[utoipa::path(get, path = "/api/restaurants", tag = "restaurants", params(Search), responses(
+#[utoipa::path(get, path = "/api/restaurants", tag = "restaurants", params(SearchQuery), responses(
     (status = 200, description = "A page of restaurants", body = List<FoundRestaurant>),
     (status = 422, description = "A parameter is not valid", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_restaurants(
     State(app): State<Arc<App>>,
-    Query(search): Query<Search>,
+    Query(search): Query<SearchQuery>,
 ) -> Result<Json<List<FoundRestaurant>>, Problem> {
     let wanted = search.check(app.config.orders.max_distance)?;
     let found = app.db.read(TenancyContext::nobody(), move |tx| Box::pin(async move { wanted.find(tx).await })).await?;

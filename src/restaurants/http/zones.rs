@@ -17,7 +17,7 @@ use crate::money::{Amount, Currency, Money};
 use crate::place::Place;
 use crate::problem::{FieldError, Problem, ProblemBody};
 use crate::restaurants::actions;
-use crate::restaurants::geojson::{Geometry, Misshapen, ZoneGeometry};
+use crate::restaurants::geojson::{Geometry, InvalidGeometry, ZoneGeometry};
 use crate::restaurants::sql;
 use crate::restaurants::sql::zones::{self, Drawn, StoredZone};
 use crate::restaurants::staff::Staff;
@@ -126,10 +126,10 @@ impl ZoneFeature {
         })
     }
 
-    fn drawn(&self) -> Result<&ZoneGeometry, Misshapen> {
+    fn drawn(&self) -> Result<&ZoneGeometry, InvalidGeometry> {
         match &self.geometry {
             Some(Geometry(geometry)) => geometry.as_ref().map_err(Clone::clone),
-            None => Err(Misshapen::absent()),
+            None => Err(InvalidGeometry::absent()),
         }
     }
 
@@ -141,9 +141,9 @@ impl ZoneFeature {
         };
         let ZoneProperties { radius_metres, fee, minimum_order, lead_minutes, .. } = &self.properties;
         match self.drawn() {
-            Err(Misshapen { place, message }) => fault(&format!("/geometry{place}"), message),
+            Err(InvalidGeometry { place, message }) => fault(&format!("/geometry{place}"), message),
             Ok(geometry) => {
-                for Misshapen { place, message } in geometry.faults() {
+                for InvalidGeometry { place, message } in geometry.faults() {
                     fault(&format!("/geometry{place}"), message);
                 }
                 let is_centre = matches!(geometry, ZoneGeometry::Point(_));
@@ -172,9 +172,9 @@ impl ZoneFeature {
         faults
     }
 
-    fn into_stored(self) -> Result<StoredZone, Misshapen> {
+    fn into_stored(self) -> Result<StoredZone, InvalidGeometry> {
         let ZoneProperties { name, radius_metres, fee, minimum_order, lead_minutes } = self.properties;
-        let shape = match self.geometry.ok_or_else(Misshapen::absent)?.0? {
+        let shape = match self.geometry.ok_or_else(InvalidGeometry::absent)?.0? {
             ZoneGeometry::Polygon(rings) => Drawn::Polygon { rings },
             ZoneGeometry::MultiPolygon(polygons) => Drawn::Polygons { polygons },
             ZoneGeometry::Point(centre) => Drawn::Circle { centre, radius: radius_metres.unwrap_or_default() },
@@ -219,7 +219,7 @@ impl Zones {
     }
 
     fn into_stored(self) -> Result<Vec<StoredZone>, Problem> {
-        let misshapen = |index: usize, Misshapen { place, message }: Misshapen| {
+        let misshapen = |index: usize, InvalidGeometry { place, message }: InvalidGeometry| {
             Problem::invalid_field(format!("/features/{index}/geometry{place}"), message)
         };
         let zones = self.features.into_iter().enumerate();

@@ -7,7 +7,7 @@ use crate::ids::RestaurantId;
 use crate::paging::Page;
 use crate::place::Place;
 use crate::problem::Problem;
-use crate::restaurants::zones::Bounds;
+use crate::restaurants::zones::BoundingBox;
 use crate::uow::Tx;
 
 /// Where to look.
@@ -21,7 +21,7 @@ pub struct Around {
 
 /// A restaurant that may be what is looked for.
 #[derive(Debug, Clone, Copy)]
-pub struct Candidate {
+pub struct RestaurantCandidate {
     /// The id of the restaurant found.
     pub id: RestaurantId,
     /// When it joined.
@@ -39,10 +39,10 @@ pub async fn nearest(
     words: Option<&[String]>,
     delivers_to: Option<Place>,
     limit: i64,
-) -> Result<Vec<Candidate>, Problem> {
-    let Bounds { west, south, east, north } = Bounds::of_circle(around.middle, around.radius);
+) -> Result<Vec<RestaurantCandidate>, Problem> {
+    let BoundingBox { west, south, east, north } = BoundingBox::of_circle(around.middle, around.radius);
     let candidates = sqlx::query_as!(
-        Candidate,
+        RestaurantCandidate,
         r#"select id as "id: _", created_at, metres from (
                select r.id, r.created_at, 2 * 6371008.8 * asin(least(1, sqrt(
                    sin(radians(r.latitude - $2) / 2) ^ 2
@@ -77,9 +77,9 @@ pub async fn nearest(
 }
 
 /// All restaurants, the newest first.
-pub async fn newest(tx: &mut Tx, page: Page, limit: i64) -> Result<Vec<Candidate>, Problem> {
+pub async fn newest(tx: &mut Tx, page: Page, limit: i64) -> Result<Vec<RestaurantCandidate>, Problem> {
     let candidates = sqlx::query_as!(
-        Candidate,
+        RestaurantCandidate,
         r#"select id, created_at, null::float8 as metres from restaurants
            where $1::timestamptz is null or (created_at, id) < ($1, $2) order by created_at desc, id desc limit $3"#,
         page.after_time(),
@@ -92,9 +92,14 @@ pub async fn newest(tx: &mut Tx, page: Page, limit: i64) -> Result<Vec<Candidate
 }
 
 /// Restaurants in which each word is found, the newest first.
-pub async fn newest_matching(tx: &mut Tx, words: &[String], page: Page, limit: i64) -> Result<Vec<Candidate>, Problem> {
+pub async fn newest_matching(
+    tx: &mut Tx,
+    words: &[String],
+    page: Page,
+    limit: i64,
+) -> Result<Vec<RestaurantCandidate>, Problem> {
     let candidates = sqlx::query_as!(
-        Candidate,
+        RestaurantCandidate,
         r#"select r.id, r.created_at, null::float8 as metres
            from restaurants_matching($1) as found join restaurants r on r.id = found
            where $2::timestamptz is null or (r.created_at, r.id) < ($2, $3)

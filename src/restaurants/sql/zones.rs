@@ -11,7 +11,7 @@ use crate::money::Amount;
 use crate::place::Place;
 use crate::problem::Problem;
 use crate::restaurants::geometry::Polygon;
-use crate::restaurants::zones::{Bounds, FeeRule, Shape, Zone};
+use crate::restaurants::zones::{BoundingBox, DeliveryZone, FeeRule, Shape};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
@@ -39,14 +39,14 @@ pub enum Drawn {
 }
 
 impl Drawn {
-    fn bounds(&self) -> Result<Bounds, Problem> {
+    fn bounds(&self) -> Result<BoundingBox, Problem> {
         match self {
-            Self::Polygon { rings } => Ok(Bounds::of_ring(rings.first().map(Vec::as_slice).unwrap_or_default())),
+            Self::Polygon { rings } => Ok(BoundingBox::of_ring(rings.first().map(Vec::as_slice).unwrap_or_default())),
             Self::Polygons { polygons } => {
                 let outer: Vec<_> = polygons.iter().filter_map(|rings| rings.first()).flatten().copied().collect();
-                Ok(Bounds::of_ring(&outer))
+                Ok(BoundingBox::of_ring(&outer))
             }
-            Self::Circle { centre, radius } => Ok(Bounds::of_circle(place_of(*centre)?, *radius)),
+            Self::Circle { centre, radius } => Ok(BoundingBox::of_circle(place_of(*centre)?, *radius)),
         }
     }
 
@@ -89,8 +89,8 @@ pub struct StoredZone {
 }
 
 impl StoredZone {
-    pub(super) fn into_zone(self) -> Result<Zone, Problem> {
-        Ok(Zone {
+    pub(super) fn into_zone(self) -> Result<DeliveryZone, Problem> {
+        Ok(DeliveryZone {
             shape: self.shape.0.shape()?,
             name: self.name,
             fee: FeeRule { base: self.fee_base, per_kilometre: self.fee_per_kilometre, free_above: self.free_above },
@@ -119,7 +119,7 @@ pub async fn around_all(
     tx: &mut Tx,
     restaurants: &[Uuid],
     delivers_to: Place,
-) -> Result<HashMap<RestaurantId, Vec<Zone>>, Problem> {
+) -> Result<HashMap<RestaurantId, Vec<DeliveryZone>>, Problem> {
     let with_any = sqlx::query_scalar!(
         r#"select distinct restaurant_id as "id!: RestaurantId" from delivery_zones where restaurant_id = any($1)"#,
         restaurants,
