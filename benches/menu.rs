@@ -9,7 +9,7 @@ use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::get;
 use chrono::{DateTime, Utc};
-use comanda::cache::Answer;
+use comanda::cache::CachedResponse;
 use comanda::clock::Clock;
 use comanda::database::Reached;
 use comanda::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId, RestaurantId};
@@ -50,7 +50,7 @@ const IN_SQL: &str = "select json_build_object('restaurantId', r.id, 'currency',
 /// The same bytes, the same headers, the same listener and middleware: only the question to the database is missing.
 pub async fn serve_memory(file: &str) {
     let bytes = std::fs::read(file).unwrap();
-    let answer = Arc::new(Answer::new(1, DateTime::<Utc>::MAX_UTC, bytes));
+    let answer = Arc::new(CachedResponse::new(1, DateTime::<Utc>::MAX_UTC, bytes));
     let handler = move |headers: HeaderMap| {
         let answer = Arc::clone(&answer);
         async move { show(&answer, &headers) }
@@ -193,7 +193,7 @@ async fn seed(pool: &PgPool) -> RestaurantId {
          select $1, id, 'Question ' || n, 0, 5, $6, $6 from unnest($4::uuid[]) with ordinality g(id, n)
          where cardinality($2::uuid[]) + cardinality($3::uuid[]) + cardinality($5::uuid[]) > 0",
         "insert into modifiers (restaurant_id, id, group_id, name, price, position, created_at, updated_at)
-         select $1, id, ($4::uuid[])[1 + n % cardinality($4::uuid[])], 'Answer ' || n, n, n, $6, $6
+         select $1, id, ($4::uuid[])[1 + n % cardinality($4::uuid[])], 'CachedResponse ' || n, n, n, $6, $6
          from unnest($5::uuid[]) with ordinality m(id, n)
          where cardinality($2::uuid[]) + cardinality($3::uuid[]) > 0",
         "insert into item_modifier_groups (restaurant_id, item_id, group_id, position)

@@ -114,7 +114,7 @@ struct Occupancy {
 
 /// The requests of one priority that wait, oldest first.
 #[derive(Debug, Default)]
-struct Queue(VecDeque<oneshot::Sender<Slot>>);
+struct Queue(VecDeque<oneshot::Sender<AdmissionSlot>>);
 
 impl Queue {
     /// Removes requests at the front whose client has gone or whose wait was too long.
@@ -132,7 +132,7 @@ fn moving_mean(old: Duration, new: Duration) -> Duration {
 
 /// One request's slot; given back when dropped.
 #[derive(Debug)]
-pub struct Slot {
+pub struct AdmissionSlot {
     shared: Option<Arc<Shared>>,
     since: Instant,
 }
@@ -157,13 +157,13 @@ impl Admission {
     ///
     /// # Errors
     /// [`Overloaded`] at once when the expected wait is too long, and after the wait when it was longer than expected.
-    pub async fn enter(&self, priority: Priority) -> Result<Slot, Overloaded> {
+    pub async fn enter(&self, priority: Priority) -> Result<AdmissionSlot, Overloaded> {
         let granted = {
             let mut state = self.0.lock();
             match state.decide(priority, &self.0) {
                 Decision::Admit => {
                     state.taken += 1;
-                    return Ok(Slot::granted(&self.0));
+                    return Ok(AdmissionSlot::granted(&self.0));
                 }
                 Decision::Refuse => return Err(Overloaded),
                 Decision::Wait => {}
@@ -219,7 +219,7 @@ impl Occupancy {
             let queue = &mut self.queues[priority as usize];
             while self.taken < share {
                 let Some(next) = queue.0.pop_front() else { break };
-                match next.send(Slot::granted(shared)) {
+                match next.send(AdmissionSlot::granted(shared)) {
                     Ok(()) => self.taken += 1,
                     // Whoever waited has gone: the slot was never taken, so it is not given back either.
                     Err(mut unclaimed) => unclaimed.shared = None,
@@ -235,13 +235,13 @@ impl Shared {
     }
 }
 
-impl Slot {
+impl AdmissionSlot {
     fn granted(shared: &Arc<Shared>) -> Self {
         Self { shared: Some(Arc::clone(shared)), since: Instant::now() }
     }
 }
 
-impl Drop for Slot {
+impl Drop for AdmissionSlot {
     fn drop(&mut self) {
         let Some(shared) = self.shared.take() else { return };
         let mut state = shared.lock();

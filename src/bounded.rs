@@ -65,9 +65,9 @@ where
     AtMost::new(MOST).deserialize(deserializer)
 }
 
-struct List<T, const MOST: usize>(Vec<T>);
+struct BoundedList<T, const MOST: usize>(Vec<T>);
 
-impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for List<T, MOST> {
+impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for BoundedList<T, MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         list::<D, T, MOST>(deserializer).map(Self)
     }
@@ -82,7 +82,7 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    Option::<List<T, MOST>>::deserialize(deserializer).map(|list| list.map(|list| list.0))
+    Option::<BoundedList<T, MOST>>::deserialize(deserializer).map(|list| list.map(|list| list.0))
 }
 
 /// A list of at most `MOST`, or null; tells a field that is null from one that is absent.

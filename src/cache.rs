@@ -29,7 +29,7 @@ use uuid::Uuid;
 
 /// What an answer is the answer to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key {
+pub struct CacheKey {
     /// What kind of answer; the first part of its name in Redis.
     pub kind: &'static str,
     /// About which restaurant.
@@ -40,7 +40,7 @@ pub struct Key {
     pub part: Option<Uuid>,
 }
 
-impl Key {
+impl CacheKey {
     /// Its name in Redis. The version is not part of it but of the value: a new version replaces the one before, and nobody has
     /// to look for what is to be deleted.
     fn in_redis(&self) -> String {
@@ -51,7 +51,7 @@ impl Key {
 
 /// A finished answer, plain and compressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct CachedResponse {
     /// The version of what it shows.
     pub version: i64,
     /// From then on it may not be shown any more.
@@ -77,7 +77,7 @@ pub struct Layout {
     pub lists: [Range<usize>; 2],
 }
 
-impl Answer {
+impl CachedResponse {
     /// Compresses and names the bytes.
     pub fn new(version: i64, until: DateTime<Utc>, plain: Vec<u8>) -> Self {
         let digest = Sha256::digest(&plain);
@@ -117,25 +117,25 @@ fn compressed(plain: &[u8]) -> Bytes {
 }
 
 /// An answer and when it was last asked for.
-struct Slot {
-    answer: Arc<Answer>,
+struct CacheEntry {
+    answer: Arc<CachedResponse>,
     used: AtomicU64,
 }
 
 /// What this process keeps: bounded in bytes, the longest unused goes first.
 #[derive(Default)]
 struct Near {
-    slots: HashMap<Key, Slot>,
+    slots: HashMap<CacheKey, CacheEntry>,
     bytes: usize,
 }
 
 impl Near {
-    fn put(&mut self, key: Key, answer: Arc<Answer>, used: u64, most_bytes: usize) {
+    fn put(&mut self, key: CacheKey, answer: Arc<CachedResponse>, used: u64, most_bytes: usize) {
         if self.slots.get(&key).is_some_and(|slot| slot.answer.version > answer.version) {
             return;
         }
         self.bytes += answer.weight();
-        if let Some(old) = self.slots.insert(key, Slot { answer, used: used.into() }) {
+        if let Some(old) = self.slots.insert(key, CacheEntry { answer, used: used.into() }) {
             self.bytes -= old.answer.weight();
         }
         if self.bytes > most_bytes {
@@ -165,7 +165,7 @@ pub struct Cache {
     most_bytes: usize,
     uses: AtomicU64,
     builds: AtomicU64,
-    flights: Mutex<HashMap<Key, Weak<tokio::sync::Mutex<()>>>>,
+    flights: Mutex<HashMap<CacheKey, Weak<tokio::sync::Mutex<()>>>>,
     far: Option<ConnectionManager>,
     life: Duration,
 }
@@ -216,7 +216,7 @@ impl Cache {
     }
 
     /// The answer in this process, if it is at least at `version` and its time is not over.
-    pub fn near(&self, key: &Key, version: i64, now: DateTime<Utc>) -> Option<Arc<Answer>> {
+    pub fn near(&self, key: &CacheKey, version: i64, now: DateTime<Utc>) -> Option<Arc<CachedResponse>> {
         let near = self.near.read().unwrap_or_else(PoisonError::into_inner);
         let slot = near.slots.get(key)?;
         slot.used.store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
@@ -229,13 +229,13 @@ impl Cache {
     /// What building it refuses with.
     pub async fn get<E, F>(
         &self,
-        key: Key,
+        key: CacheKey,
         version: i64,
         now: DateTime<Utc>,
         build: impl FnOnce() -> F + Send,
-    ) -> Result<Arc<Answer>, E>
+    ) -> Result<Arc<CachedResponse>, E>
     where
-        F: Future<Output = Result<Answer, E>> + Send,
+        F: Future<Output = Result<CachedResponse, E>> + Send,
     {
         if let Some(answer) = self.near(&key, version, now) {
             return Ok(answer);
@@ -254,7 +254,7 @@ impl Cache {
         Ok(self.keep(key, answer))
     }
 
-    fn keep(&self, key: Key, answer: Answer) -> Arc<Answer> {
+    fn keep(&self, key: CacheKey, answer: CachedResponse) -> Arc<CachedResponse> {
         let answer = Arc::new(answer);
         let used = self.uses.fetch_add(1, Ordering::Relaxed);
         let mut near = self.near.write().unwrap_or_else(PoisonError::into_inner);
@@ -263,7 +263,7 @@ impl Cache {
     }
 
     /// The lock under which an answer is built. Locks that nobody holds are swept when a new one is made.
-    fn flight(&self, key: &Key) -> Arc<tokio::sync::Mutex<()>> {
+    fn flight(&self, key: &CacheKey) -> Arc<tokio::sync::Mutex<()>> {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = flights.get(key).and_then(Weak::upgrade) {
             return flight;
@@ -274,7 +274,7 @@ impl Cache {
         flight
     }
 
-    async fn far(&self, key: &Key, version: i64, now: DateTime<Utc>) -> Option<Answer> {
+    async fn far(&self, key: &CacheKey, version: i64, now: DateTime<Utc>) -> Option<CachedResponse> {
         // A part is cut out of the whole again sooner than it is fetched.
         let far = self.far.clone().filter(|_| key.part.is_none());
         let packed: Option<Vec<u8>> = match far?.get(key.in_redis()).await {
@@ -286,13 +286,13 @@ impl Cache {
         };
         let packed = packed?;
         // Compressed anew, which takes its time.
-        let answer = tokio::task::spawn_blocking(move || Answer::unpacked(&packed)).await.ok()?;
+        let answer = tokio::task::spawn_blocking(move || CachedResponse::unpacked(&packed)).await.ok()?;
         answer.filter(|answer| answer.version >= version && now < answer.until)
     }
 
     /// Leaves the answer for other nodes, in the place of the version before. A node that is late may put an older one there: that
     /// is a miss for whoever wants the newer one, who puts it there again.
-    async fn send_far(&self, key: &Key, answer: &Answer, now: DateTime<Utc>) {
+    async fn send_far(&self, key: &CacheKey, answer: &CachedResponse, now: DateTime<Utc>) {
         let Some(mut redis) = self.far.clone().filter(|_| key.part.is_none()) else { return };
         let Ok(life) = (answer.until - now).to_std() else { return };
         let milliseconds = u64::try_from(life.min(self.life).as_millis()).unwrap_or(u64::MAX).max(1);

@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Pg
 
 use crate::clock::Clock;
 use crate::config::{Config, Postgres};
-use crate::uow::{Bounds, Database, Followers};
+use crate::uow::{Database, Followers, TimeLimits};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -211,7 +211,7 @@ impl Reached {
         let pool = pool(&self.session, &config.postgres).await?;
         require_plain_role(&pool).await?;
         warn_of_superuser(&pool).await?;
-        let bounds = Bounds { work: config.postgres.unit_timeout, commit: config.postgres.commit_timeout };
+        let bounds = TimeLimits { work: config.postgres.unit_timeout, commit: config.postgres.commit_timeout };
         Ok(Database::new(pool, clock, bounds, followers))
     }
 }

@@ -17,7 +17,7 @@ const LOOKED_AT: usize = 128;
 
 /// Where in the stream the next byte lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum StreamPosition {
     /// In the request line or a header.
     Head,
     /// In a body, with so many bytes to come.
@@ -48,7 +48,7 @@ enum Length {
 /// Follows the bytes of one connection.
 #[derive(Debug)]
 pub struct Framing {
-    place: Place,
+    place: StreamPosition,
     /// The byte before was a CR.
     after_cr: bool,
     /// The beginning of the current line.
@@ -61,7 +61,7 @@ pub struct Framing {
 impl Default for Framing {
     fn default() -> Self {
         Self {
-            place: Place::Head,
+            place: StreamPosition::Head,
             after_cr: false,
             line: Vec::new(),
             has_request_line: false,
@@ -77,30 +77,30 @@ impl Framing {
         let mut at = 0;
         while at < bytes.len() {
             match self.place {
-                Place::Opaque => return,
-                Place::Body(left) | Place::Chunk(left) => {
+                StreamPosition::Opaque => return,
+                StreamPosition::Body(left) | StreamPosition::Chunk(left) => {
                     let here = u64::try_from(bytes.len() - at).unwrap_or(u64::MAX).min(left);
                     at += usize::try_from(here).unwrap_or(usize::MAX);
                     self.place = match (self.place, left - here) {
-                        (Place::Body(_), 0) => Place::Head,
-                        (Place::Body(_), left) => Place::Body(left),
-                        (_, 0) => Place::ChunkSize(0),
-                        (_, left) => Place::Chunk(left),
+                        (StreamPosition::Body(_), 0) => StreamPosition::Head,
+                        (StreamPosition::Body(_), left) => StreamPosition::Body(left),
+                        (_, 0) => StreamPosition::ChunkSize(0),
+                        (_, left) => StreamPosition::Chunk(left),
                     };
                 }
-                Place::Head => {
+                StreamPosition::Head => {
                     if !self.takes(bytes[at]) {
                         bytes[at] = 0;
-                        self.place = Place::Opaque;
+                        self.place = StreamPosition::Opaque;
                     }
                     at += 1;
                 }
-                Place::ChunkSize(_) | Place::ChunkExtension(_) | Place::Trailers(_) => {
+                StreamPosition::ChunkSize(_) | StreamPosition::ChunkExtension(_) | StreamPosition::Trailers(_) => {
                     if let Some(place) = self.between_chunks(bytes[at]) {
                         self.place = place;
                     } else {
                         bytes[at] = 0;
-                        self.place = Place::Opaque;
+                        self.place = StreamPosition::Opaque;
                     }
                     at += 1;
                 }
@@ -111,7 +111,7 @@ impl Framing {
     /// The connection speaks another protocol from now on, if a request has asked for that.
     fn switched(&mut self) {
         if self.asks_for_upgrade {
-            self.place = Place::Opaque;
+            self.place = StreamPosition::Opaque;
         }
     }
 
@@ -175,16 +175,16 @@ impl Framing {
     fn ends_head(&mut self) {
         self.has_request_line = false;
         self.place = match std::mem::replace(&mut self.length, Length::Nothing) {
-            Length::Chunked => Place::ChunkSize(0),
-            Length::Bytes(bytes @ 1..) => Place::Body(bytes),
-            Length::Bytes(0) | Length::Nothing => Place::Head,
+            Length::Chunked => StreamPosition::ChunkSize(0),
+            Length::Bytes(bytes @ 1..) => StreamPosition::Body(bytes),
+            Length::Bytes(0) | Length::Nothing => StreamPosition::Head,
         };
     }
 
     /// Where one byte of the lines between chunks, or behind the last of them, leads; `None`: it may not stand there, because
     /// a line ends with CR and LF and holds neither. What else is wrong with these lines is left to hyper, which reads sizes
     /// strictly.
-    fn between_chunks(&mut self, byte: u8) -> Option<Place> {
+    fn between_chunks(&mut self, byte: u8) -> Option<StreamPosition> {
         let is_line_end = byte == b'\n';
         if is_line_end != self.after_cr {
             return None;
@@ -194,16 +194,20 @@ impl Framing {
             return Some(self.place);
         }
         Some(match self.place {
-            Place::ChunkSize(0) | Place::ChunkExtension(0) if is_line_end => Place::Trailers(false),
-            Place::ChunkSize(size) | Place::ChunkExtension(size) if is_line_end => Place::Chunk(size.saturating_add(2)),
-            Place::ChunkSize(size) => match char::from(byte).to_digit(16) {
-                Some(digit) => {
-                    size.checked_mul(16).map_or(Place::Opaque, |size| Place::ChunkSize(size | u64::from(digit)))
-                }
-                None => Place::ChunkExtension(size),
+            StreamPosition::ChunkSize(0) | StreamPosition::ChunkExtension(0) if is_line_end => {
+                StreamPosition::Trailers(false)
+            }
+            StreamPosition::ChunkSize(size) | StreamPosition::ChunkExtension(size) if is_line_end => {
+                StreamPosition::Chunk(size.saturating_add(2))
+            }
+            StreamPosition::ChunkSize(size) => match char::from(byte).to_digit(16) {
+                Some(digit) => size
+                    .checked_mul(16)
+                    .map_or(StreamPosition::Opaque, |size| StreamPosition::ChunkSize(size | u64::from(digit))),
+                None => StreamPosition::ChunkExtension(size),
             },
-            Place::Trailers(false) if is_line_end => Place::Head,
-            Place::Trailers(_) => Place::Trailers(!is_line_end),
+            StreamPosition::Trailers(false) if is_line_end => StreamPosition::Head,
+            StreamPosition::Trailers(_) => StreamPosition::Trailers(!is_line_end),
             other => other,
         })
     }

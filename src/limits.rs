@@ -25,7 +25,7 @@ use crate::quota::Quota;
 mod shared;
 pub mod writes;
 
-pub use shared::{Shared, SharedError};
+pub use shared::{SharedBuckets, SharedError};
 use writes::Writes;
 
 /// Which bucket a request draws from.
@@ -85,7 +85,7 @@ impl std::fmt::Display for Subject {
 
 /// What a bucket answered.
 #[derive(Debug, Clone, Copy)]
-pub struct Verdict {
+pub struct LimitDecision {
     /// Whether the request may go on.
     pub allowed: bool,
     /// How many more may come at once.
@@ -116,7 +116,7 @@ fn refill(quota: Quota) -> governor::Quota {
         .allow_burst(NonZeroU32::new(quota.count()).unwrap_or(NonZeroU32::MIN))
 }
 
-type Store = RateLimiter<Subject, DashMapStateStore<Subject>, Ticks, StateInformationMiddleware>;
+type KeyedLimiter = RateLimiter<Subject, DashMapStateStore<Subject>, Ticks, StateInformationMiddleware>;
 
 impl Ticks {
     fn of(clock: &Clock) -> Self {
@@ -155,7 +155,7 @@ pub struct Buckets {
     pub policy: Policy,
     /// What each of them grants.
     pub quota: Quota,
-    store: Store,
+    store: KeyedLimiter,
     ticks: Ticks,
     drawn: AtomicU32,
 }
@@ -170,17 +170,17 @@ impl Buckets {
         Self { policy, quota, store, ticks, drawn: AtomicU32::new(0) }
     }
 
-    fn draw(&self, subject: Subject) -> Verdict {
+    fn draw(&self, subject: Subject) -> LimitDecision {
         self.sweep_now_and_then();
         self.verdict(self.store.check_key(&subject))
     }
 
     /// Draws several at once on this node; more than the quota are never allowed.
-    fn draw_many(&self, subject: Subject, count: u32) -> Verdict {
+    fn draw_many(&self, subject: Subject, count: u32) -> LimitDecision {
         self.sweep_now_and_then();
         match self.store.check_key_n(&subject, NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)) {
             Ok(answer) => self.verdict(answer),
-            Err(_) => Verdict { allowed: false, remaining: 0, wait: self.quota.per() },
+            Err(_) => LimitDecision { allowed: false, remaining: 0, wait: self.quota.per() },
         }
     }
 
@@ -190,22 +190,26 @@ impl Buckets {
         }
     }
 
-    fn verdict(&self, answer: Result<StateSnapshot, NotUntil<Duration>>) -> Verdict {
+    fn verdict(&self, answer: Result<StateSnapshot, NotUntil<Duration>>) -> LimitDecision {
         match answer {
-            Ok(state) => Verdict { allowed: true, remaining: state.remaining_burst_capacity(), wait: Duration::ZERO },
+            Ok(state) => {
+                LimitDecision { allowed: true, remaining: state.remaining_burst_capacity(), wait: Duration::ZERO }
+            }
             Err(not_until) => {
                 let wait = not_until.wait_time_from(governor::clock::Clock::now(&self.ticks));
-                Verdict { allowed: false, remaining: 0, wait }
+                LimitDecision { allowed: false, remaining: 0, wait }
             }
         }
     }
 
     /// This node's verdict and, with Redis, everybody's: the stricter.
-    pub async fn draw_everywhere(&self, shared: Option<&Shared>, subject: Subject) -> Verdict {
+    pub async fn draw_everywhere(&self, shared: Option<&SharedBuckets>, subject: Subject) -> LimitDecision {
         let own = self.draw(subject);
         let Some(shared) = shared.filter(|_| own.allowed) else { return own };
         match shared.draw(self.policy.name(), self.quota, &subject).await {
-            Some(common) if common.allowed => Verdict { remaining: own.remaining.min(common.remaining), ..common },
+            Some(common) if common.allowed => {
+                LimitDecision { remaining: own.remaining.min(common.remaining), ..common }
+            }
             Some(common) => common,
             None if self.policy == Policy::Auth => self.draw(subject),
             None => own,
@@ -231,7 +235,7 @@ const RESERVED_PART: u32 = 4;
 impl Allowance {
     const UNLIMITED: Self = Self { is_granted: true, wait: Duration::ZERO, pause: Duration::ZERO };
 
-    fn of(quota: Quota, verdict: Verdict) -> Self {
+    fn of(quota: Quota, verdict: LimitDecision) -> Self {
         let reserved = quota.count() / RESERVED_PART;
         let missing = quota.interval() * reserved.saturating_sub(verdict.remaining);
         Self { is_granted: verdict.allowed, wait: verdict.wait, pause: verdict.wait + missing }
@@ -260,7 +264,7 @@ pub struct Limits {
     /// How much is written.
     pub writes: Writes,
     /// The buckets of all nodes together, in Redis; `None`: each node counts for itself.
-    pub shared: Option<Shared>,
+    pub shared: Option<SharedBuckets>,
 }
 
 /// A network may repeat so many times as much as a user.
@@ -274,7 +278,7 @@ impl Limits {
     pub fn new(config: &config::Config, clock: &Clock) -> Result<Self, SharedError> {
         let quotas = &config.limits;
         let ordinary = |policy, quota: Option<Quota>| quota.map(|quota| Buckets::new(policy, quota, clock));
-        let shared = config.redis_url.as_ref().map(|url| Shared::new(url, quotas.redis_timeout)).transpose()?;
+        let shared = config.redis_url.as_ref().map(|url| SharedBuckets::new(url, quotas.redis_timeout)).transpose()?;
         Ok(Self {
             auth: Buckets::new(Policy::Auth, quotas.auth, clock),
             user: ordinary(Policy::User, quotas.user),

@@ -29,7 +29,7 @@ const LOCK: i64 = 0x636f_6d61_6e64_6101;
 type Forget = for<'t> fn(&'t mut Tx, DateTime<Utc>, i64) -> Steps<'t, u64>;
 
 /// How long the rows of a table are kept.
-pub struct Rule {
+pub struct RetentionRule {
     /// The name of the table.
     pub table: &'static str,
     /// How long after they ended.
@@ -41,60 +41,60 @@ pub struct Rule {
 const A_DAY: fn(&Retention) -> Duration = |_| Duration::from_hours(24);
 
 /// Every table whose rows are removed by age.
-pub const RULES: [Rule; 11] = [
-    Rule {
+pub const RULES: [RetentionRule; 11] = [
+    RetentionRule {
         table: "idempotency_keys",
         kept: |kept| kept.idempotency_keys,
         forget: |tx, before, most| Box::pin(idempotency::forget(tx, before, most)),
     },
-    Rule {
+    RetentionRule {
         table: "sync_operations",
         kept: |kept| kept.sync_operations,
         forget: |tx, before, most| Box::pin(sync::sql::devices::forget_operations(tx, before, most)),
     },
-    Rule {
+    RetentionRule {
         table: "sync_devices",
         kept: |kept| kept.sync_devices,
         forget: |tx, before, most| Box::pin(sync::sql::devices::forget_devices(tx, before, most)),
     },
-    Rule {
+    RetentionRule {
         table: "sessions",
         kept: |kept| kept.sessions,
         forget: |tx, before, most| Box::pin(accounts::sql::sessions::forget(tx, before, most)),
     },
-    Rule {
+    RetentionRule {
         table: "notifications",
         kept: |kept| kept.notifications,
         forget: |tx, before, most| Box::pin(outbox::sql::forget(tx, before, most)),
     },
-    Rule {
+    RetentionRule {
         table: "quotes",
         kept: |_| Duration::from_hours(1),
         forget: |tx, before, most| Box::pin(orders::sql::quotes::forget(tx, before, most)),
     },
     // Orders within an hour are counted for each network (`orders/limits.rs`).
-    Rule {
+    RetentionRule {
         table: "order_networks",
         kept: |_| orders::limits::RECENT,
         forget: |tx, before, most| Box::pin(orders::sql::limits::forget_networks(tx, before, most)),
     },
     // Their carts are theirs until they expire, and nobody's afterwards.
-    Rule {
+    RetentionRule {
         table: "guests",
         kept: |_| Duration::ZERO,
         forget: |tx, before, most| Box::pin(guests::sql::forget(tx, before, most)),
     },
-    Rule {
+    RetentionRule {
         table: "guesses",
         kept: A_DAY,
         forget: |tx, before, most| Box::pin(accounts::sql::retention::forget_guesses(tx, before, most)),
     },
-    Rule {
+    RetentionRule {
         table: "password_resets",
         kept: A_DAY,
         forget: |tx, before, most| Box::pin(accounts::sql::retention::forget_resets(tx, before, most)),
     },
-    Rule {
+    RetentionRule {
         table: "login_challenges",
         kept: A_DAY,
         forget: |tx, before, most| Box::pin(accounts::sql::retention::forget_challenges(tx, before, most)),
@@ -129,7 +129,7 @@ pub async fn keep_clearing(app: Arc<App>, stop: CancellationToken) {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn clear(app: &App, rule: &Rule) -> Result<u64, Problem> {
+pub async fn clear(app: &App, rule: &RetentionRule) -> Result<u64, Problem> {
     let kept = TimeDelta::from_std((rule.kept)(&app.config.retention)).unwrap_or(TimeDelta::days(36_500));
     let (platform, forget) = (PlatformScope::proven_by("rows that are not kept any longer", None), rule.forget);
     let mut removed = 0;

@@ -152,15 +152,15 @@ impl ToSchema for LocalDate {}
 
 /// A time zone that somebody sent, by its name in the IANA database: `Europe/Rome`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Zone(Tz);
+pub struct ZoneName(Tz);
 
-impl From<Zone> for Tz {
-    fn from(zone: Zone) -> Self {
+impl From<ZoneName> for Tz {
+    fn from(zone: ZoneName) -> Self {
         zone.0
     }
 }
 
-impl FromStr for Zone {
+impl FromStr for ZoneName {
     type Err = InvalidTime;
 
     fn from_str(text: &str) -> Result<Self, InvalidTime> {
@@ -168,13 +168,13 @@ impl FromStr for Zone {
     }
 }
 
-impl<'de> Deserialize<'de> for Zone {
+impl<'de> Deserialize<'de> for ZoneName {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
-impl utoipa::PartialSchema for Zone {
+impl utoipa::PartialSchema for ZoneName {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
@@ -185,4 +185,9 @@ impl utoipa::PartialSchema for Zone {
     }
 }
 
-impl ToSchema for Zone {}
+impl ToSchema for ZoneName {
+    /// Clients know it as `Zone`.
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Zone".into()
+    }
+}

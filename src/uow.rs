@@ -35,7 +35,7 @@ pub const EVENTS_PER_TRANSACTION: i32 = 1024;
 
 /// How long a unit may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Bounds {
+pub struct TimeLimits {
     /// From BEGIN to the last statement.
     pub work: Duration,
     /// For COMMIT and its way to the disk; past it the outcome is unknown.
@@ -59,7 +59,7 @@ pub enum Outcome<T> {
 pub struct Database {
     pool: PgPool,
     clock: Clock,
-    bounds: Bounds,
+    bounds: TimeLimits,
     units: TaskTracker,
     appended: Arc<Notify>,
     flush: Flush,
@@ -69,10 +69,10 @@ pub struct Database {
 /// An open transaction. It ends where its unit ends, never before.
 #[derive(Debug)]
 pub struct Tx {
-    connection: Held,
+    connection: HeldConnection,
     now: DateTime<Utc>,
     events: i32,
-    kind: Kind,
+    kind: AccessMode,
     /// What its commit waits for; without it, COMMIT itself waits for the disk.
     ticket: Option<Ticket>,
     followers: Followers,
@@ -80,12 +80,12 @@ pub struct Tx {
 
 /// What a transaction is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum AccessMode {
     Write,
     Read,
 }
 
-impl Kind {
+impl AccessMode {
     /// How PostgreSQL is told. Writers with a ticket leave the waiting for the disk to the shared flush, so that no lock
     /// is held meanwhile.
     const fn begin(self, ticket: Option<Ticket>) -> &'static str {
@@ -99,15 +99,15 @@ impl Kind {
 
 /// A connection that goes back to the pool only when told so; dropped in any other way, it is closed.
 #[derive(Debug)]
-struct Held(Option<PoolConnection<Postgres>>);
+struct HeldConnection(Option<PoolConnection<Postgres>>);
 
-impl Held {
+impl HeldConnection {
     fn give_back(mut self) {
         drop(self.0.take());
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldConnection {
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
             drop(connection.detach());
@@ -115,7 +115,7 @@ impl Drop for Held {
     }
 }
 
-impl std::ops::Deref for Held {
+impl std::ops::Deref for HeldConnection {
     type Target = PgConnection;
 
     #[expect(clippy::expect_used, reason = "empty only after give_back, which takes the value away")]
@@ -124,7 +124,7 @@ impl std::ops::Deref for Held {
     }
 }
 
-impl std::ops::DerefMut for Held {
+impl std::ops::DerefMut for HeldConnection {
     #[expect(clippy::expect_used, reason = "empty only after give_back, which takes the value away")]
     fn deref_mut(&mut self) -> &mut PgConnection {
         self.0.as_mut().expect("a held connection")
@@ -167,7 +167,7 @@ impl Tx {
 
 impl Database {
     /// A database behind a pool of connections that already speak as the application's role, and who follows events.
-    pub fn new(pool: PgPool, clock: Clock, bounds: Bounds, followers: Followers) -> Self {
+    pub fn new(pool: PgPool, clock: Clock, bounds: TimeLimits, followers: Followers) -> Self {
         let flush = Flush::new(pool.connect_options(), bounds.commit);
         Self { pool, clock, bounds, units: TaskTracker::new(), appended: Arc::new(Notify::new()), flush, followers }
     }
@@ -197,7 +197,7 @@ impl Database {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
-        self.unit(Kind::Write, who.into(), steps).await
+        self.unit(AccessMode::Write, who.into(), steps).await
     }
 
     /// Reads a consistent picture, for `who`: all statements see the state of the first one's moment.
@@ -210,7 +210,7 @@ impl Database {
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
         // Whether a read was committed is nothing that anybody needs to know.
-        self.unit(Kind::Read, who.into(), steps).await.map_err(|problem| match problem.code() {
+        self.unit(AccessMode::Read, who.into(), steps).await.map_err(|problem| match problem.code() {
             Code::OutcomeUnknown => Problem::busy(1),
             _ => problem,
         })
@@ -248,7 +248,7 @@ impl Database {
         timeout(self.bounds.commit, self.flush.wait(ticket)).await == Ok(Durable::Yes)
     }
 
-    async fn unit<T, F>(&self, kind: Kind, who: TenancyContext, steps: F) -> Result<T, Problem>
+    async fn unit<T, F>(&self, kind: AccessMode, who: TenancyContext, steps: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
@@ -264,7 +264,7 @@ impl Database {
     }
 
     /// From BEGIN to the end. If this future panics, the connection closes itself, and PostgreSQL rolls back.
-    async fn run<T, F>(self, kind: Kind, who: TenancyContext, steps: F) -> Outcome<T>
+    async fn run<T, F>(self, kind: AccessMode, who: TenancyContext, steps: F) -> Outcome<T>
     where
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
@@ -289,14 +289,14 @@ impl Database {
 
     /// Opens a transaction. A connection that died in the pool fails here, before anything was asked of it, and the
     /// next one is tried; at worst as many as the pool holds.
-    async fn begin(&self, kind: Kind, who: TenancyContext) -> Result<Tx, sqlx::Error> {
+    async fn begin(&self, kind: AccessMode, who: TenancyContext) -> Result<Tx, sqlx::Error> {
         // Before BEGIN: what it says holds from here on.
         let ticket = self.flush.ticket();
         // In one round trip: BEGIN, who acts, and the check of what entitles them to it.
-        let begin = format!("{}{}", kind.begin(ticket), who.statements(kind == Kind::Write));
+        let begin = format!("{}{}", kind.begin(ticket), who.statements(kind == AccessMode::Write));
         let mut attempts_left = self.pool.size() + 1;
         loop {
-            let mut connection = Held(Some(self.pool.acquire().await?));
+            let mut connection = HeldConnection(Some(self.pool.acquire().await?));
             let opened = sqlx::raw_sql(AssertSqlSafe(begin.as_str())).execute(&mut *connection).await;
             match opened {
                 Ok(_) => {
@@ -329,7 +329,7 @@ impl Database {
     }
 
     async fn commit<T>(&self, mut tx: Tx, answer: T) -> Outcome<T> {
-        let unflushed = (tx.kind == Kind::Write && tx.ticket.is_some()).then(|| self.flush.committing());
+        let unflushed = (tx.kind == AccessMode::Write && tx.ticket.is_some()).then(|| self.flush.committing());
         let ended = timeout(self.bounds.commit, sqlx::raw_sql("COMMIT").execute(&mut *tx.connection)).await;
         match ended {
             Ok(Ok(_)) => {

@@ -12,7 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::accounts::sql::revocations::{self, Read};
+use crate::accounts::sql::revocations::{self, RevocationsRead};
 use crate::app::App;
 
 /// The channel on which the triggers notify (`migrations/0011_sessions.sql`).
@@ -29,7 +29,7 @@ const SWEEP: Duration = Duration::from_hours(1);
 
 /// Why the listener was disconnected.
 #[derive(Debug, thiserror::Error)]
-enum Broken {
+enum ListenerError {
     #[error(transparent)]
     Postgres(#[from] sqlx::Error),
     #[error("no answer in time")]
@@ -72,7 +72,7 @@ impl RevocationListener {
     }
 
     /// Listens and reads until the connection breaks.
-    async fn listen(&mut self) -> Result<std::convert::Infallible, Broken> {
+    async fn listen(&mut self) -> Result<std::convert::Infallible, ListenerError> {
         let own = PgPoolOptions::new().max_connections(1).connect_lazy_with(self.options.clone());
         let mut connection = timeout(READ_TIMEOUT, PgListener::connect_with(&own)).await??;
         connection.eager_reconnect(false);
@@ -82,7 +82,7 @@ impl RevocationListener {
             self.read(&mut connection).await?;
             match timeout(pause, connection.try_recv()).await {
                 Ok(notification) => {
-                    notification?.ok_or(Broken::HungUp)?;
+                    notification?.ok_or(ListenerError::HungUp)?;
                     // One reading covers all notifications so far.
                     while connection.next_buffered().is_some() {}
                 }
@@ -91,8 +91,9 @@ impl RevocationListener {
         }
     }
 
-    async fn read(&mut self, connection: &mut PgListener) -> Result<(), Broken> {
-        let Read { horizon, rows } = timeout(READ_TIMEOUT, revocations::since(connection, self.floor)).await??;
+    async fn read(&mut self, connection: &mut PgListener) -> Result<(), ListenerError> {
+        let RevocationsRead { horizon, rows } =
+            timeout(READ_TIMEOUT, revocations::since(connection, self.floor)).await??;
         if self.floor.is_none() {
             self.app.callers.begin();
         }
@@ -103,7 +104,7 @@ impl RevocationListener {
         Ok(())
     }
 
-    async fn sweep(&mut self, connection: &mut PgListener) -> Result<(), Broken> {
+    async fn sweep(&mut self, connection: &mut PgListener) -> Result<(), ListenerError> {
         if self.swept.elapsed() > SWEEP {
             timeout(READ_TIMEOUT, revocations::sweep(connection)).await??;
             self.swept = Instant::now();

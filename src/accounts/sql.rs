@@ -60,7 +60,7 @@ pub async fn insert(tx: &mut Tx, user: &NewUser<'_>) -> Result<bool, Problem> {
 }
 
 /// A user and the hash of their password.
-pub struct Credentials {
+pub struct StoredCredentials {
     /// The user that the address belongs to.
     pub user: User,
     /// Argon2id in PHC form.
@@ -70,7 +70,7 @@ pub struct Credentials {
 }
 
 /// Who signs in with this address; nobody who is disabled.
-pub async fn credentials(database: &Database, email: &Email) -> Result<Option<Credentials>, Problem> {
+pub async fn credentials(database: &Database, email: &Email) -> Result<Option<StoredCredentials>, Problem> {
     let row = sqlx::query!(
         r#"select id, email, email_verified_at is not null as "email_verified!", name, phone,
                   phone_verified_at is not null as "phone_verified!", locale, role, password_hash,
@@ -80,7 +80,7 @@ pub async fn credentials(database: &Database, email: &Email) -> Result<Option<Cr
     )
     .fetch_optional(database.pool())
     .await?;
-    Ok(row.map(|row| Credentials {
+    Ok(row.map(|row| StoredCredentials {
         user: User {
             id: row.id,
             email: row.email,

@@ -140,7 +140,7 @@ pub async fn lock(
 }
 
 /// A line's row, with the menu's word on its item.
-struct LineRow {
+struct CartLineRow {
     key: String,
     item_id: ItemId,
     name: String,
@@ -165,7 +165,7 @@ struct LineRow {
 macro_rules! lines {
     ($from:tt, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
-            LineRow,
+            CartLineRow,
             r#"select c.key as "key!", i.id as item_id, i.name, c.quantity as "quantity!", i.price,
                       i.tax_class as "tax_class: _", c.note, i.stock, i.available or coalesce(i.unavailable_until <= $2, false) as "available!",
                       i.unavailable_until,

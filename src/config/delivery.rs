@@ -8,7 +8,7 @@ use super::source::Reader;
 
 /// Drivers and their bounds.
 #[derive(Debug, Clone, Copy)]
-pub struct Delivery {
+pub struct DeliverySettings {
     /// `DRIVER_SEARCH_RADIUS`, in metres.
     pub search_radius: f64,
     /// `DRIVER_PRESENCE`: a driver on duty without a sign of life (a location report, PUT availability, a step of a
@@ -24,7 +24,7 @@ pub struct Delivery {
     pub max_speed: f64,
 }
 
-impl Delivery {
+impl DeliverySettings {
     pub(super) fn gather(reader: &mut Reader<'_>) -> Self {
         let (second, minute, hour) = (Duration::from_secs(1), Duration::from_mins(1), Duration::from_hours(1));
         let mut time = |name, least, most| {

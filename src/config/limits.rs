@@ -8,7 +8,7 @@ use crate::quota::Quota;
 
 /// How often somebody may ask.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub struct LimitSettings {
     /// `RATE_LIMIT_AUTH`: cannot be switched off.
     pub auth: Quota,
     /// `RATE_LIMIT_USER`; `None`: off.
@@ -56,7 +56,7 @@ pub struct Limits {
     pub redis_timeout: Duration,
 }
 
-impl Limits {
+impl LimitSettings {
     pub(super) fn gather(reader: &mut Reader<'_>, mode: Mode) -> Self {
         let by_mode = |production: u32, development: u32| {
             let count = if mode == Mode::Production { production } else { development };

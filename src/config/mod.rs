@@ -27,10 +27,10 @@ mod sync;
 mod tenants;
 
 pub use accounts::{Accounts, SessionLives};
-pub use delivery::Delivery;
+pub use delivery::DeliverySettings;
 pub use http::Http;
 pub use images::{Cloudinary, Images};
-pub use limits::Limits;
+pub use limits::LimitSettings;
 pub use listing::{effective, example_file};
 pub use log::Log;
 pub use menus::Menus;
@@ -66,7 +66,7 @@ pub struct Config {
     /// The HTTP listener: address, connections, bodies, time limits.
     pub http: Http,
     /// How often somebody may ask.
-    pub limits: Limits,
+    pub limits: LimitSettings,
     /// PostgreSQL: connection, pool, time limits.
     pub postgres: Postgres,
     /// `REDIS_URL`: Redis 7 or newer, for several nodes: they wake each other through it. Not set: through
@@ -77,7 +77,7 @@ pub struct Config {
     /// Menus: cache and largest sizes.
     pub menus: Menus,
     /// Drivers and their bounds.
-    pub delivery: Delivery,
+    pub delivery: DeliverySettings,
     /// Orders, quotes and carts.
     pub orders: Orders,
     /// What one restaurant may keep.
@@ -139,12 +139,12 @@ impl Config {
             data_dir: path(reader, "DATA_DIR").unwrap_or_default(),
             accounts: Accounts::gather(reader, mode),
             http,
-            limits: Limits::gather(reader, mode),
+            limits: LimitSettings::gather(reader, mode),
             postgres: Postgres::gather(reader),
             redis_url: reader.secret("REDIS_URL"),
             sockets: Sockets::gather(reader, mode, connections),
             menus: Menus::gather(reader),
-            delivery: Delivery::gather(reader),
+            delivery: DeliverySettings::gather(reader),
             orders: Orders::gather(reader, mode),
             tenants: Tenants::gather(reader),
             sync: Sync::gather(reader),

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, timeout};
 
-use super::{Subject, Verdict};
+use super::{LimitDecision, Subject};
 use crate::quota::Quota;
 
 /// GCRA in one step. The key holds the time at which the bucket would be full again, in microseconds of Redis's clock;
@@ -32,14 +32,14 @@ return {1, math.floor(room / interval), 0}
 pub struct SharedError(#[from] redis::RedisError);
 
 /// The way to everybody's buckets.
-pub struct Shared {
+pub struct SharedBuckets {
     connection: ConnectionManager,
     draw: Script,
     longest_wait: Duration,
     breaker: Mutex<Breaker>,
 }
 
-impl Shared {
+impl SharedBuckets {
     /// Connects when first asked, and again whenever the connection is lost.
     pub(super) fn new(url: &SecretString, longest_wait: Duration) -> Result<Self, SharedError> {
         let client = redis::Client::open(url.expose_secret())?;
@@ -54,7 +54,7 @@ impl Shared {
     }
 
     /// Draws one; `None` when Redis does not answer in time, or has not lately.
-    pub(super) async fn draw(&self, policy: &str, quota: Quota, subject: &Subject) -> Option<Verdict> {
+    pub(super) async fn draw(&self, policy: &str, quota: Quota, subject: &Subject) -> Option<LimitDecision> {
         if !self.breaker().lets_through(Instant::now()) {
             return None;
         }
@@ -70,7 +70,7 @@ impl Shared {
         let refusal = match answer {
             Ok(Ok((allowed, remaining, wait))) => {
                 self.breaker().answered();
-                return Some(Verdict { allowed: allowed == 1, remaining, wait: Duration::from_micros(wait) });
+                return Some(LimitDecision { allowed: allowed == 1, remaining, wait: Duration::from_micros(wait) });
             }
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),

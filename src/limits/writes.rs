@@ -37,14 +37,14 @@ impl Writes {
 
     /// Draws from the user's limit, if there is one, and from the network's, where that is known. `Err`: not allowed; the limit
     /// that is used up, and how long until it allows as much again.
-    pub fn draw(&self, user: Option<UserId>, network: Option<IpNet>, cost: u32) -> Result<Allowance, Refused<'_>> {
+    pub fn draw(&self, user: Option<UserId>, network: Option<IpNet>, cost: u32) -> Result<Allowance, UsedUpLimit<'_>> {
         let of_user = self.user.as_ref().zip(user.map(Subject::User));
         let of_network = self.network.as_ref().zip(network.map(Subject::Network));
         let mut allowance = Allowance::UNLIMITED;
         for (buckets, subject) in of_user.into_iter().chain(of_network) {
             let verdict = buckets.draw_many(subject, cost);
             if !verdict.allowed {
-                return Err(Refused { buckets, subject, wait: verdict.wait });
+                return Err(UsedUpLimit { buckets, subject, wait: verdict.wait });
             }
             allowance = allowance.and(Allowance::of(buckets.quota, verdict));
         }
@@ -53,7 +53,7 @@ impl Writes {
 }
 
 /// The limit that is used up.
-pub struct Refused<'a> {
+pub struct UsedUpLimit<'a> {
     /// Whose buckets they are.
     pub buckets: &'a Buckets,
     /// Whose bucket is empty.

@@ -83,10 +83,10 @@ pub struct Effective {
 }
 
 /// What one part has been declared to be; no allergens: nobody has said.
-pub type Part<'a> = (Option<&'a [Declared]>, &'a [Diet]);
+pub type FoodPart<'a> = (Option<&'a [Declared]>, &'a [Diet]);
 
 /// The whole of the parts.
-pub fn effective<'a>(parts: impl IntoIterator<Item = Part<'a>>) -> Effective {
+pub fn effective<'a>(parts: impl IntoIterator<Item = FoodPart<'a>>) -> Effective {
     let (mut levels, mut complete) = (BTreeMap::<Allergen, Level>::new(), true);
     let mut diets: Option<Vec<Diet>> = None;
     for (declared, suits) in parts {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::allergens::{Effective, Part, effective};
+use super::allergens::{Effective, FoodPart, effective};
 use super::{Group, Modifier};
 use crate::bounded;
 use crate::ids::{ModifierGroupId, ModifierId};
@@ -154,11 +154,11 @@ impl<'a> Questions<'a> {
     }
 }
 
-struct Reading<'a, 'q> {
+struct ChoiceReader<'a, 'q> {
     questions: &'q Questions<'a>,
     misfits: Vec<Misfit>,
     takes: BTreeMap<ModifierId, Take>,
-    parts: Vec<Part<'a>>,
+    parts: Vec<FoodPart<'a>>,
     available: bool,
 }
 
@@ -169,11 +169,11 @@ struct Reading<'a, 'q> {
 pub fn configure<'a>(
     asked: &[ModifierGroupId],
     questions: &Questions<'a>,
-    item: Part<'a>,
+    item: FoodPart<'a>,
     choices: &[Choice],
 ) -> Result<Configured, Vec<Misfit>> {
     let mut reading =
-        Reading { questions, misfits: Vec::new(), takes: BTreeMap::new(), parts: vec![item], available: true };
+        ChoiceReader { questions, misfits: Vec::new(), takes: BTreeMap::new(), parts: vec![item], available: true };
     let flat: Vec<_> = choices.iter().map(|choice| (choice.modifier_id, choice.quantity)).collect();
     let found = reading.answer(asked, &flat, "", 1);
     let mut chosen = Vec::with_capacity(choices.len());
@@ -227,7 +227,7 @@ pub fn portions(chosen: &[Chosen], class: Option<&TaxClass>, times: u32) -> Resu
     Ok(portions)
 }
 
-impl<'a> Reading<'a, '_> {
+impl<'a> ChoiceReader<'a, '_> {
     /// The modifier behind each answer to these groups' questions; `None` where there is a misfit.
     fn answer(
         &mut self,

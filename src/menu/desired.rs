@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 
 use super::diff::MenuEntity;
-use super::document::{Document, DocumentCategory, DocumentGroup, DocumentItem, DocumentModifier, Key};
+use super::document::{Document, DocumentCategory, DocumentGroup, DocumentItem, DocumentModifier, EntityKey};
 use super::faults::MenuFaults;
 use super::languages::canonical;
 use super::stock::PortionCount;
@@ -62,7 +62,7 @@ impl<'a, T: MenuEntity> KnownEntities<'a, T> {
     }
 
     /// What was there under this key, if anything. A key that names what was named before is a fault.
-    fn take(&mut self, key: &Key, place: &str, faults: &mut MenuFaults) -> Option<&'a T> {
+    fn take(&mut self, key: &EntityKey, place: &str, faults: &mut MenuFaults) -> Option<&'a T> {
         let found = self.by_id.get(key.as_str()).or_else(|| self.by_key.get(key.as_str())).copied();
         if !self.named.insert(found.map_or_else(|| key.as_str().to_owned(), MenuEntity::id)) {
             faults.note(format!("{place}/key"), format!("“{}” is the key of an earlier one", key.as_str()));
@@ -72,7 +72,7 @@ impl<'a, T: MenuEntity> KnownEntities<'a, T> {
 }
 
 /// The key that a thing has from then on: its own, if any, where it was there, or else the one it was given.
-fn key(before: Option<&impl MenuEntity>, wanted: &Key) -> Option<String> {
+fn key(before: Option<&impl MenuEntity>, wanted: &EntityKey) -> Option<String> {
     before.map_or(Some(wanted.as_str()), MenuEntity::key).map(ToOwned::to_owned)
 }
 
@@ -307,7 +307,7 @@ impl Target<'_> {
     }
 
     /// The ids behind the names of groups.
-    fn asked(&mut self, place: &str, keys: &[Key]) -> Vec<ModifierGroupId> {
+    fn asked(&mut self, place: &str, keys: &[EntityKey]) -> Vec<ModifierGroupId> {
         let mut ids = Vec::with_capacity(keys.len());
         let before = self.faults.count();
         for (index, key) in keys.iter().enumerate() {

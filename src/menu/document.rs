@@ -26,7 +26,7 @@ use crate::restaurants::tax::TaxClass;
 use crate::text::{MultiLine, SingleLine};
 
 /// What a thing is called by whoever keeps the menu elsewhere.
-pub type Key = SingleLine<80>;
+pub type EntityKey = SingleLine<80>;
 
 /// A complete menu.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -50,7 +50,7 @@ pub struct Document {
 pub struct DocumentCategory {
     /// The key of the category; the id of an existing category is a key, too.
     #[schema(inline)]
-    pub key: Key,
+    pub key: EntityKey,
     /// The name of the category.
     #[schema(inline)]
     pub name: SingleLine<120>,
@@ -71,7 +71,7 @@ pub struct DocumentCategory {
 pub struct DocumentItem {
     /// The key of the item; the id of an existing item is a key, too.
     #[schema(inline)]
-    pub key: Key,
+    pub key: EntityKey,
     /// The name of the item.
     #[schema(inline)]
     pub name: SingleLine<120>,
@@ -103,7 +103,7 @@ pub struct DocumentItem {
     /// Keys of the modifier groups of the item, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list::<_, _, 20>")]
     #[schema(value_type = Vec<String>)]
-    pub modifier_groups: Vec<Key>,
+    pub modifier_groups: Vec<EntityKey>,
     /// Translated texts by language tag.
     #[serde(default, skip_serializing_if = "Translations::is_empty", deserialize_with = "translations::map")]
     pub translations: Translations,
@@ -115,7 +115,7 @@ pub struct DocumentItem {
 pub struct DocumentGroup {
     /// The key of the modifier group; the id of an existing group is a key, too.
     #[schema(inline)]
-    pub key: Key,
+    pub key: EntityKey,
     /// The name of the group, such as "Size".
     #[schema(inline)]
     pub name: SingleLine<120>,
@@ -138,7 +138,7 @@ pub struct DocumentGroup {
 pub struct DocumentModifier {
     /// The key of the modifier within its group; the id of an existing modifier is a key, too.
     #[schema(inline)]
-    pub key: Key,
+    pub key: EntityKey,
     /// The name of the modifier.
     #[schema(inline)]
     pub name: SingleLine<120>,
@@ -163,7 +163,7 @@ pub struct DocumentModifier {
     /// Keys of the nested modifier groups, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "bounded::list::<_, _, 20>")]
     #[schema(value_type = Vec<String>)]
-    pub modifier_groups: Vec<Key>,
+    pub modifier_groups: Vec<EntityKey>,
     /// Translated texts by language tag.
     #[serde(default, skip_serializing_if = "Translations::is_empty", deserialize_with = "translations::map")]
     pub translations: Translations,
@@ -191,7 +191,7 @@ pub fn read(body: &[u8], bounds: Menus) -> Result<Document, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let mut parts = bounded::map::<_, &RawValue, MOST_FIELDS>(&mut deserializer).map_err(refused)?;
     deserializer.end().map_err(refused)?;
-    let mut reading = Reading { bounds, faults: MenuFaults::default(), items: 0 };
+    let mut reading = DocumentReader { bounds, faults: MenuFaults::default(), items: 0 };
     let language = parts.remove("language").and_then(|raw| reading.piece::<Option<String>>("/language", raw)).flatten();
     let categories = parts.remove("categories");
     if categories.is_none() {
@@ -208,13 +208,13 @@ pub fn read(body: &[u8], bounds: Menus) -> Result<Document, Problem> {
     Ok(Document { language, categories, modifier_groups })
 }
 
-struct Reading {
+struct DocumentReader {
     bounds: Menus,
     faults: MenuFaults,
     items: usize,
 }
 
-impl Reading {
+impl DocumentReader {
     fn categories(&mut self, list: Option<&RawValue>) -> Vec<DocumentCategory> {
         let raws = self.list("/categories", list, self.bounds.most_categories, "MENU_MAX_CATEGORIES");
         let mut read = Vec::with_capacity(raws.len());
@@ -300,7 +300,7 @@ fn text<T: TryFrom<String, Error = String>>(text: String) -> Result<T, String> {
 /// the id of something else would name both: then the id it is.
 struct Names {
     ids: HashSet<String>,
-    groups: HashMap<ModifierGroupId, Key>,
+    groups: HashMap<ModifierGroupId, EntityKey>,
     currency: Currency,
 }
 
@@ -320,11 +320,11 @@ impl Names {
         Ok(names)
     }
 
-    fn name(&self, key: Option<String>, id: &impl ToString) -> Result<Key, String> {
+    fn name(&self, key: Option<String>, id: &impl ToString) -> Result<EntityKey, String> {
         text(key.filter(|key| !self.ids.contains(key)).unwrap_or_else(|| id.to_string()))
     }
 
-    fn groups(&self, ids: &[ModifierGroupId]) -> Vec<Key> {
+    fn groups(&self, ids: &[ModifierGroupId]) -> Vec<EntityKey> {
         ids.iter().filter_map(|id| self.groups.get(id).cloned()).collect()
     }
 

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::cache::{Answer, Layout};
+use crate::cache::{CachedResponse, Layout};
 use crate::ids::{CategoryId, ModifierGroupId};
 
 #[derive(Deserialize)]
@@ -26,7 +26,7 @@ struct Named<T> {
 /// An item or a modifier: which groups are asked about it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Asked {
+struct ReferencedGroups {
     modifier_groups: Vec<ModifierGroupId>,
 }
 
@@ -34,7 +34,7 @@ struct Asked {
 #[derive(Deserialize)]
 struct Asking {
     #[serde(alias = "items")]
-    modifiers: Vec<Asked>,
+    modifiers: Vec<ReferencedGroups>,
 }
 
 /// Where the categories and groups of a finished menu lie in its bytes.
@@ -68,7 +68,7 @@ fn layout_of(menu: &[u8]) -> Result<Layout, serde_json::Error> {
 ///
 /// # Errors
 /// When the answer is no menu.
-pub fn cut(whole: &Answer, category: CategoryId) -> Result<Option<Answer>, serde_json::Error> {
+pub fn cut(whole: &CachedResponse, category: CategoryId) -> Result<Option<CachedResponse>, serde_json::Error> {
     let menu = &whole.plain[..];
     let layout = if let Some(layout) = whole.layout.get() {
         layout
@@ -97,7 +97,7 @@ pub fn cut(whole: &Answer, category: CategoryId) -> Result<Option<Answer>, serde
         cut.extend_from_slice(&kept.join(&b','));
         cut.extend_from_slice(&menu[groups.end..]);
     }
-    Ok(Some(Answer::new(whole.version, whole.until, cut)))
+    Ok(Some(CachedResponse::new(whole.version, whole.until, cut)))
 }
 
 /// The groups that are asked about the items of a category, or about the modifiers of a group.

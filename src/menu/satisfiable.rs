@@ -175,8 +175,13 @@ impl Satisfiable {
 
     /// Whether these groups can be satisfied, and how many of the steps it took to find out.
     fn search(&self, groups: &[ModifierGroupId], steps: usize) -> (bool, usize) {
-        let mut search =
-            Search { pools: &self.pools, taken: HashMap::new(), open: Vec::new(), entries: 0, steps_left: steps };
+        let mut search = PortionSearch {
+            pools: &self.pools,
+            taken: HashMap::new(),
+            open: Vec::new(),
+            entries: 0,
+            steps_left: steps,
+        };
         let mut is_possible = true;
         for demand in groups.iter().filter_map(|group| self.demands.get(group)) {
             match demand {
@@ -203,7 +208,7 @@ struct OpenGroup<'a> {
     options: &'a [AskingOption],
 }
 
-struct Search<'a> {
+struct PortionSearch<'a> {
     pools: &'a [Pool],
     /// For each pool the sizes in which its minimum is taken: so many times, each piece from one modifier.
     taken: HashMap<usize, Vec<u32>>,
@@ -213,7 +218,7 @@ struct Search<'a> {
     steps_left: usize,
 }
 
-impl<'a> Search<'a> {
+impl<'a> PortionSearch<'a> {
     /// What draws on no pool is chosen first: it takes nothing from anybody.
     fn open_group(&mut self, min: u32, options: &'a [AskingOption]) {
         let free = options.iter().take_while(|option| option.pools.is_empty());

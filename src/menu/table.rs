@@ -118,7 +118,7 @@ fn at(line: usize, column: Option<usize>, name: &str, message: &str) -> FieldErr
 /// A table with as many faults is read no further.
 const MOST_FAULTS: usize = 100;
 
-struct Reading {
+struct TableReader {
     columns: HashMap<String, usize>,
     currency: Currency,
     bounds: Menus,
@@ -142,7 +142,7 @@ pub fn read(bytes: &[u8], currency: Currency, bounds: Menus) -> Result<Table, Ve
     let broken = |broken: csv::CsvFault| vec![at(broken.line, Some(broken.column - 1), "cell", broken.message)];
     let mut records = csv::Records::of(text);
     let head = records.next().ok_or_else(|| vec![at(1, None, "", "the table is empty")])?.map_err(broken)?;
-    let mut reading = Reading {
+    let mut reading = TableReader {
         columns: HashMap::new(),
         currency,
         bounds,
@@ -176,7 +176,7 @@ pub fn read(bytes: &[u8], currency: Currency, bounds: Menus) -> Result<Table, Ve
     }
 }
 
-impl Reading {
+impl TableReader {
     /// Notes the first line of which there are more than there may be.
     fn is_one_too_many(&mut self, record: &csv::Record, document: &Document) -> bool {
         let group = self.groups.get(self.cell(record, "in")).and_then(|place| document.modifier_groups.get(*place));

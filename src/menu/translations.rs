@@ -38,9 +38,9 @@ pub fn fault(translations: &Translations) -> Option<(&str, &'static str)> {
 /// What is wrong with a tag that is none.
 pub const NO_LANGUAGE: &str = "must be a language such as it, pt-BR or zh-Hant";
 
-struct Entries;
+struct TranslationsVisitor;
 
-impl<'de> Visitor<'de> for Entries {
+impl<'de> Visitor<'de> for TranslationsVisitor {
     type Value = Translations;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -69,7 +69,7 @@ impl<'de> Visitor<'de> for Entries {
 /// # Errors
 /// When there are more, or one is named twice.
 pub fn map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Translations, D::Error> {
-    deserializer.deserialize_map(Entries)
+    deserializer.deserialize_map(TranslationsVisitor)
 }
 
 /// The same, or null.
@@ -77,13 +77,13 @@ pub fn map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Translations, D
 /// # Errors
 /// As [`map`].
 pub fn some_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Translations>, D::Error> {
-    struct Read(Translations);
+    struct Parsed(Translations);
 
-    impl<'de> Deserialize<'de> for Read {
+    impl<'de> Deserialize<'de> for Parsed {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
             map(deserializer).map(Self)
         }
     }
 
-    Option::<Read>::deserialize(deserializer).map(|read| read.map(|read| read.0))
+    Option::<Parsed>::deserialize(deserializer).map(|read| read.map(|read| read.0))
 }

@@ -16,8 +16,8 @@ use crate::app::App;
 use crate::client::Client;
 use crate::idempotency::{self, Repeat};
 use crate::ids::UserId;
-use crate::limits::writes::{self, Refused};
-use crate::limits::{Buckets, Policy, Subject, Verdict, seconds_up, too_many};
+use crate::limits::writes::{self, UsedUpLimit};
+use crate::limits::{Buckets, LimitDecision, Policy, Subject, seconds_up, too_many};
 use crate::permission::Operation;
 use crate::stored_answers::Store;
 use crate::tenancy::TenancyContext;
@@ -88,7 +88,7 @@ struct Sender {
 struct DrawnBuckets<'a> {
     buckets: &'a Buckets,
     subject: Subject,
-    verdict: Verdict,
+    verdict: LimitDecision,
     /// It is allowed, or repeats what was answered.
     passes: bool,
 }
@@ -130,13 +130,13 @@ async fn draw_writes<'a>(
     repeat: Option<&Repeat>,
 ) -> Option<DrawnBuckets<'a>> {
     let limits = &app.limits;
-    let Refused { buckets, subject, wait } = limits.writes.draw(sender.user, Some(sender.network), cost?).err()?;
+    let UsedUpLimit { buckets, subject, wait } = limits.writes.draw(sender.user, Some(sender.network), cost?).err()?;
     let repeats = match subject {
         Subject::User(_) => &limits.user_repeats,
         Subject::Network(_) => &limits.network_repeats,
     };
     let passes = is_repeated(app, repeat, repeats, subject).await;
-    Some(DrawnBuckets { buckets, subject, verdict: Verdict { allowed: false, remaining: 0, wait }, passes })
+    Some(DrawnBuckets { buckets, subject, verdict: LimitDecision { allowed: false, remaining: 0, wait }, passes })
 }
 
 /// Whether a request beyond a limit repeats one that was answered, by its user, operation and `Idempotency-Key`. Asking that
@@ -156,7 +156,7 @@ async fn is_repeated(app: &App, repeat: Option<&Repeat>, buckets: &Buckets, subj
 
 /// The IETF's fields (draft-ietf-httpapi-ratelimit-headers-10), structured: the policy's name, what it grants (`q` over
 /// `w` seconds), what remains (`r`) and the seconds (`t`) until it is whole again.
-fn write_fields(response: &mut Response, buckets: &Buckets, verdict: Verdict) {
+fn write_fields(response: &mut Response, buckets: &Buckets, verdict: LimitDecision) {
     let (name, quota) = (buckets.policy.name(), buckets.quota);
     let used = quota.count().saturating_sub(verdict.remaining);
     let whole = seconds_up(quota.interval() * used);

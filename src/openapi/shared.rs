@@ -12,13 +12,13 @@ struct Refusal {
     /// When it comes.
     description: &'static str,
     /// Of which operations.
-    applies: fn(&Operation<'_>) -> bool,
+    applies: fn(&DocumentedOperation<'_>) -> bool,
 }
 
 /// An operation as the document has it.
-struct Operation<'a>(&'a Value);
+struct DocumentedOperation<'a>(&'a Value);
 
-impl Operation<'_> {
+impl DocumentedOperation<'_> {
     fn has_body(&self) -> bool {
         self.0.get("requestBody").is_some()
     }
@@ -130,7 +130,7 @@ pub fn add_refusals(document: &mut Value) {
     for operation in operations_of(document) {
         let missing: Vec<_> = REFUSALS
             .iter()
-            .filter(|refusal| (refusal.applies)(&Operation(operation)))
+            .filter(|refusal| (refusal.applies)(&DocumentedOperation(operation)))
             .filter(|refusal| operation["responses"].get(refusal.status).is_none())
             .map(|refusal| (refusal.status, json!({ "$ref": format!("#/components/responses/{}", refusal.name) })))
             .collect();

@@ -31,7 +31,7 @@ use crate::place::Place;
 use crate::problem::{Problem, ProblemBody};
 use crate::tenancy::TenancyContext;
 use crate::text::{MultiLine, SingleLine};
-use crate::timestamp::Zone;
+use crate::timestamp::ZoneName;
 use crate::uow::Tx;
 
 use profile_check::{Fees, check};
@@ -97,7 +97,7 @@ struct NewRestaurant {
     address: MultiLine<300>,
     place: Place,
     /// The IANA time zone.
-    timezone: Zone,
+    timezone: ZoneName,
     currency: Currency,
     /// Whether prices and fees include tax; default: false, tax is added to them.
     #[serde(default)]
@@ -241,7 +241,7 @@ struct RestaurantPatch {
     address: Option<MultiLine<300>>,
     place: Option<Place>,
     #[schema(value_type = Option<String>)]
-    timezone: Option<Zone>,
+    timezone: Option<ZoneName>,
     prices_include_tax: Option<bool>,
     #[schema(inline)]
     tax_basis_points: Option<Rate>,

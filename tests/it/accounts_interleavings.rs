@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use comanda::accounts::Caller;
 use comanda::accounts::refresh::Presented;
-use comanda::accounts::sql::sessions::{self, Device, Reason, Refreshed};
+use comanda::accounts::sql::sessions::{self, Reason, Refreshed, SessionClient};
 use comanda::app::App;
 use comanda::ids::{SessionId, UserId};
 use comanda::tenancy::TenancyContext;
@@ -64,7 +64,7 @@ impl Stand {
         let presented = Presented { session: self.session, counter };
         let lives = self.app.config.accounts.sessions;
         let refreshed = self.app.db.write(TenancyContext::nobody(), move |tx| {
-            Box::pin(async move { sessions::refresh(tx, presented, &Device::default(), lives).await })
+            Box::pin(async move { sessions::refresh(tx, presented, &SessionClient::default(), lives).await })
         });
         match refreshed.await.unwrap() {
             Refreshed::At { counter, .. } => Some(counter),

@@ -2,7 +2,7 @@
 
 use chrono::{Datelike as _, TimeDelta};
 use comanda::clock::parse_duration;
-use comanda::timestamp::{InvalidTime, LocalDate, Timestamp, Zone};
+use comanda::timestamp::{InvalidTime, LocalDate, Timestamp, ZoneName};
 use proptest::prelude::*;
 
 #[test]
@@ -58,9 +58,9 @@ fn dates_and_zones_have_their_form() {
     for text in ["1969-12-31", "2200-01-01", "0000-01-01", "9999-12-31"] {
         assert_eq!(text.parse::<LocalDate>().err(), Some(InvalidTime::Years), "{text}");
     }
-    assert!("Europe/Rome".parse::<Zone>().is_ok());
+    assert!("Europe/Rome".parse::<ZoneName>().is_ok());
     for text in ["", "Rome", "Europe/Atlantis", "+02:00", "CEST\0"] {
-        assert_eq!(text.parse::<Zone>().err(), Some(InvalidTime::Zone), "{text}");
+        assert_eq!(text.parse::<ZoneName>().err(), Some(InvalidTime::Zone), "{text}");
     }
 }
 

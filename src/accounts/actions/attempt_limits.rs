@@ -24,7 +24,7 @@ use crate::tenancy::TenancyContext;
 use crate::uow::Tx;
 
 /// Tries taken for a password, which count for nothing when it was right.
-pub struct Taken {
+pub struct PasswordAttempt {
     /// Of this address from here: forgotten.
     here: Vec<Counter>,
     /// Of others too: given back.
@@ -42,7 +42,7 @@ pub async fn take_password_try(
     email: &Email,
     client: Client,
     device: Option<&SecretString>,
-) -> Result<Taken, Problem> {
+) -> Result<PasswordAttempt, Problem> {
     let (address, network) = (email.as_str().as_bytes(), client.network().to_string());
     let device = known_device(app, email, device);
     let here = match &device {
@@ -63,7 +63,7 @@ pub async fn take_password_try(
                 let common: Vec<_> = of_network.into_iter().chain((!is_familiar).then_some(elsewhere)).collect();
                 // At once, so that all who take or settle them lock them in the order of their keys.
                 sql::take(tx, &[here.as_slice(), &common].concat()).await?.or_refuse(tx.now())?;
-                Ok(Taken { here, common })
+                Ok(PasswordAttempt { here, common })
             })
         })
         .await
@@ -74,7 +74,7 @@ fn known_device(app: &App, email: &Email, token: Option<&SecretString>) -> Optio
     login_device::read(&app.encryption, email, token?.expose_secret(), app.clock.now())
 }
 
-impl Taken {
+impl PasswordAttempt {
     /// The password was right: what was tried from here is forgotten, and the tries of others are given back.
     pub async fn was_right(self, app: &App) -> Result<(), Problem> {
         let Self { here, common } = self;

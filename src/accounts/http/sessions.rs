@@ -20,7 +20,7 @@ use crate::accounts::cache::Revocation;
 use crate::accounts::caller::SignedIn;
 use crate::accounts::password::{GivenPassword, NewPassword};
 use crate::accounts::sessions::TokenPair;
-use crate::accounts::sql::sessions::{self as sql, Device, Reason, Refreshed};
+use crate::accounts::sql::sessions::{self as sql, Reason, Refreshed, SessionClient};
 use crate::app::App;
 use crate::client::Client;
 use crate::extract::{Body, Json, Path};
@@ -41,7 +41,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(end_session))
 }
 
-impl FromRequestParts<Arc<App>> for Device {
+impl FromRequestParts<Arc<App>> for SessionClient {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
@@ -79,7 +79,7 @@ fn ended() -> Problem {
 ))]
 async fn refresh(
     State(app): State<Arc<App>>,
-    device: Device,
+    device: SessionClient,
     Body(request): Body<RefreshRequest>,
 ) -> Result<Json<TokenPair>, Problem> {
     let presented = app.refresh_tokens.read(request.refresh_token.expose_secret()).ok_or_else(ended)?;

@@ -6,7 +6,7 @@ use crate::accounts::cache::Revocation;
 use crate::ids::{SessionId, UserId};
 
 /// A row of the log.
-pub struct Row {
+pub struct RevocationRow {
     /// The transaction that wrote it.
     pub xid: i64,
     /// The row's number within its transaction.
@@ -16,17 +16,17 @@ pub struct Row {
 }
 
 /// What one reading brought.
-pub struct Read {
+pub struct RevocationsRead {
     /// Every transaction below this one has ended, and what it revoked is among the rows.
     pub horizon: i64,
     /// The revocations read, the earliest first.
-    pub rows: Vec<Row>,
+    pub rows: Vec<RevocationRow>,
 }
 
 /// What transactions from `floor` on have revoked, as far as they have ended. Without a floor, only where to begin.
 ///
 /// One statement sees one snapshot: a transaction below its horizon is seen, and one above it is read again next time.
-pub async fn since(line: &mut PgListener, floor: Option<i64>) -> Result<Read, sqlx::Error> {
+pub async fn since(line: &mut PgListener, floor: Option<i64>) -> Result<RevocationsRead, sqlx::Error> {
     let found = sqlx::query!(
         r#"select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as "horizon!",
                   r.xid as "xid?", r.id as "id?", r.user_id as "user_id?: UserId", r.session_id as "session_id?: SessionId"
@@ -42,10 +42,10 @@ pub async fn since(line: &mut PgListener, floor: Option<i64>) -> Result<Read, sq
         .into_iter()
         .filter_map(|row| {
             let revocation = Revocation { user: row.user_id?, session: row.session_id };
-            Some(Row { xid: row.xid?, id: row.id?, revocation })
+            Some(RevocationRow { xid: row.xid?, id: row.id?, revocation })
         })
         .collect();
-    Ok(Read { horizon, rows })
+    Ok(RevocationsRead { horizon, rows })
 }
 
 /// Clears away what every node has read long ago.

@@ -12,7 +12,7 @@ use crate::uow::{Database, Tx};
 
 /// What a client tells of itself, to be shown in the list of sessions.
 #[derive(Debug, Clone, Default)]
-pub struct Device {
+pub struct SessionClient {
     /// Its `User-Agent`, cut.
     pub user_agent: Option<String>,
     /// Where the request came from.
@@ -36,7 +36,7 @@ pub struct NewSession {
 pub async fn open(
     tx: &mut Tx,
     new: &NewSession,
-    device: &Device,
+    device: &SessionClient,
     lives: SessionLives,
 ) -> Result<Option<DateTime<Utc>>, Problem> {
     let now = tx.now();
@@ -175,7 +175,7 @@ pub enum Refreshed {
 pub async fn refresh(
     tx: &mut Tx,
     presented: Presented,
-    device: &Device,
+    device: &SessionClient,
     lives: SessionLives,
 ) -> Result<Refreshed, Problem> {
     if let Some(stepped) = step(tx, presented, device, lives).await? {
@@ -213,7 +213,7 @@ pub async fn refresh(
 async fn step(
     tx: &mut Tx,
     presented: Presented,
-    device: &Device,
+    device: &SessionClient,
     lives: SessionLives,
 ) -> Result<Option<Refreshed>, Problem> {
     let now = tx.now();

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use super::LineRow;
+use super::CartLineRow;
 use crate::cart::lines::UnpricedLine;
 use crate::cart::{StoredLine, shortage};
 use crate::ids::{ItemId, ModifierGroupId, ModifierId};
@@ -61,7 +61,7 @@ struct Serving {
 pub(super) async fn held_against_the_menu(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    rows: Vec<LineRow>,
+    rows: Vec<CartLineRow>,
     at: DateTime<Utc>,
     known: KnownGroups,
 ) -> Result<Vec<StoredLine>, Problem> {

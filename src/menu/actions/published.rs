@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::version_batcher::VersionBatcher;
-use crate::cache::{Answer, Cache, Key};
+use crate::cache::{Cache, CacheKey, CachedResponse};
 use crate::config::Menus;
 use crate::content_coding::takes_gzip;
 use crate::extract::APPLICATION_JSON;
@@ -58,20 +58,20 @@ impl Published {
         category: Option<CategoryId>,
         wanted: &[String],
         now: DateTime<Utc>,
-    ) -> Result<Arc<Answer>, Problem> {
-        let mut key = Key { kind: "menu", subject: restaurant.uuid(), language: None, part: None };
+    ) -> Result<Arc<CachedResponse>, Problem> {
+        let mut key = CacheKey { kind: "menu", subject: restaurant.uuid(), language: None, part: None };
         let part = category.map(CategoryId::uuid);
         let current = match self.versions.of(restaurant).await {
             Ok(version) => version.ok_or_else(Problem::not_found)?,
             Err(problem) if problem.code() == Code::Busy => {
-                return self.cache.near(&Key { part, ..key }, 0, now).ok_or(problem);
+                return self.cache.near(&CacheKey { part, ..key }, 0, now).ok_or(problem);
             }
             Err(problem) => return Err(problem),
         };
         key.language =
             languages::choose(wanted, current.language.as_deref(), &current.languages).map(ToOwned::to_owned);
         let Some(category) = category else { return self.whole(restaurant, key, current.version, now).await };
-        let (of_part, version) = (Key { part, ..key.clone() }, current.version);
+        let (of_part, version) = (CacheKey { part, ..key.clone() }, current.version);
         let build = || async move {
             let whole = self.whole(restaurant, key, version, now).await?;
             let cut = self.heavy.run(Beneficiary::Restaurant(restaurant), move || part::cut(&whole, category)).await?;
@@ -84,10 +84,10 @@ impl Published {
     async fn whole(
         &self,
         restaurant: RestaurantId,
-        key: Key,
+        key: CacheKey,
         version: i64,
         now: DateTime<Utc>,
-    ) -> Result<Arc<Answer>, Problem> {
+    ) -> Result<Arc<CachedResponse>, Problem> {
         let life = TimeDelta::from_std(self.cache.life()).unwrap_or_default();
         let language = key.language.clone();
         let build = || async move {
@@ -99,7 +99,7 @@ impl Published {
                 let shown = published::shown(restaurant, contents, language.as_deref(), now, life);
                 let (menu, until) = shown.map_err(|error| Problem::internal(&error))?;
                 let body = serde_json::to_vec(&menu).map_err(|error| Problem::internal(&error))?;
-                Ok(Answer::new(menu.version, until, body))
+                Ok(CachedResponse::new(menu.version, until, body))
             };
             self.heavy.run(Beneficiary::Restaurant(restaurant), work).await?
         };
@@ -111,7 +111,7 @@ impl Published {
 const GZIP_MARK: &str = "-gz";
 
 /// The answer as this client wants it: compressed or not, or only the word that nothing changed.
-pub fn show(answer: &Answer, wanted: &HeaderMap) -> Response {
+pub fn show(answer: &CachedResponse, wanted: &HeaderMap) -> Response {
     let gzip = takes_gzip(wanted);
     let mark = if gzip { GZIP_MARK } else { "" };
     let tag = HeaderValue::from_str(&format!("\"{}{mark}\"", answer.tag)).unwrap_or(HeaderValue::from_static("\"\""));

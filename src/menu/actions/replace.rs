@@ -16,7 +16,7 @@ use crate::ids::{ItemId, RestaurantId};
 use crate::menu::desired::{Rules, StockPolicy, target};
 use crate::menu::diff::{self, EntityChange};
 use crate::menu::document::Document;
-use crate::menu::sql::document::Removed;
+use crate::menu::sql::document::RemovedEntities;
 use crate::menu::table::Table;
 use crate::menu::{Contents, Group, Item, Modifier, sql};
 use crate::money::Currency;
@@ -38,7 +38,7 @@ pub struct MenuDifference {
 }
 
 /// Where a menu comes from.
-pub enum Source {
+pub enum MenuSource {
     /// From whoever keeps it elsewhere.
     Document(Document),
     /// The same as a table, which does not say in which language it is written.
@@ -49,7 +49,7 @@ pub enum Source {
 
 /// How to put it there.
 #[derive(Clone, Copy)]
-pub struct How {
+pub struct ReplaceOptions {
     /// Only tell the difference.
     pub dry_run: bool,
     /// The version that the menu must still have.
@@ -73,7 +73,7 @@ struct Plan {
     search_words: HashMap<ItemId, Vec<String>>,
 }
 
-impl Source {
+impl MenuSource {
     /// What the menu becomes. Takes processor time.
     fn plan(&self, current: Contents, rules: &Rules) -> Result<Plan, Problem> {
         let target = match self {
@@ -104,7 +104,12 @@ const MOST_TRIES: usize = 3;
 
 /// Makes the menu what its source says. It is planned outside the transaction that writes it, which takes the plan only if
 /// the menu is still what it was planned from.
-pub async fn replace(app: &App, scope: RestaurantScope, source: Source, how: How) -> Result<MenuDifference, Problem> {
+pub async fn replace(
+    app: &App,
+    scope: RestaurantScope,
+    source: MenuSource,
+    how: ReplaceOptions,
+) -> Result<MenuDifference, Problem> {
     let source = Arc::new(source);
     for _ in 0..MOST_TRIES {
         let read = app.db.read(scope, move |tx| {
@@ -152,8 +157,8 @@ pub async fn replace(app: &App, scope: RestaurantScope, source: Source, how: How
 async fn replace_locked(
     app: &App,
     scope: RestaurantScope,
-    source: Arc<Source>,
-    how: How,
+    source: Arc<MenuSource>,
+    how: ReplaceOptions,
 ) -> Result<MenuDifference, Problem> {
     let heavy = app.heavy.clone();
     let write = app.db.write(scope, move |tx| {
@@ -233,13 +238,13 @@ fn changed<'a, T: PartialEq>(before: &[T], after: &'a [T], id: impl Fn(&T) -> Uu
     after.iter().filter(|new| before.get(&id(new)).is_none_or(|old| old != new)).collect()
 }
 
-fn removed(before: &Contents, after: &Contents) -> Removed {
+fn removed(before: &Contents, after: &Contents) -> RemovedEntities {
     fn missing(before: impl Iterator<Item = Uuid>, after: impl Iterator<Item = Uuid>) -> Vec<Uuid> {
         let kept: HashSet<_> = after.collect();
         before.filter(|id| !kept.contains(id)).collect()
     }
     let ids = |groups| modifiers(groups).map(|one| one.id.uuid());
-    Removed {
+    RemovedEntities {
         items: missing(before.items.iter().map(|one| one.id.uuid()), after.items.iter().map(|one| one.id.uuid())),
         modifiers: missing(ids(&before.groups), ids(&after.groups)),
         groups: missing(before.groups.iter().map(|one| one.id.uuid()), after.groups.iter().map(|one| one.id.uuid())),

@@ -30,7 +30,7 @@ pub struct PublishedVersion {
 type Reply = Result<Option<Arc<PublishedVersion>>, Problem>;
 
 #[derive(Default)]
-struct Waiting {
+struct WaitingReaders {
     readers: Vec<(RestaurantId, oneshot::Sender<Reply>)>,
     is_reading: bool,
 }
@@ -39,7 +39,7 @@ struct Waiting {
 #[derive(Clone)]
 pub struct VersionBatcher {
     db: Database,
-    waiting: Arc<Mutex<Waiting>>,
+    waiting: Arc<Mutex<WaitingReaders>>,
     tasks: TaskTracker,
 }
 

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::extract::{Body, CsvBody, IfMatch, JsonBytes, Query, Versioned};
 use crate::ids::RestaurantId;
 use crate::limits::too_many;
-use crate::menu::actions::replace::{How, MenuDifference, Source, contents, replace};
+use crate::menu::actions::replace::{MenuDifference, MenuSource, ReplaceOptions, contents, replace};
 use crate::menu::csv::Separator;
 use crate::menu::document::{self, Document};
 use crate::menu::{Contents, sql, table};
@@ -35,15 +35,15 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[derive(Clone, Copy, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
-pub(super) struct HowQuery {
+pub(super) struct ReplaceQuery {
     /// True: only tell the difference.
     #[serde(default)]
     dry_run: bool,
 }
 
-impl HowQuery {
-    fn how(self, if_match: IfMatch, app: &App) -> How {
-        How { dry_run: self.dry_run, if_match, bounds: app.config.menus }
+impl ReplaceQuery {
+    fn how(self, if_match: IfMatch, app: &App) -> ReplaceOptions {
+        ReplaceOptions { dry_run: self.dry_run, if_match, bounds: app.config.menus }
     }
 }
 
@@ -60,7 +60,7 @@ async fn versioned(app: &App, scope: RestaurantScope, difference: MenuDifference
 /// are deleted. All or nothing; repeating it changes nothing. Stock and availability that the document leaves out stay
 /// unchanged, so that a menu kept elsewhere does not undo what the kitchen does here. Images stay with their items.
 #[utoipa::path(put, path = "/api/restaurants/{restaurantId}/menu", tag = "menu", security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), HowQuery,
+    params(("restaurantId" = RestaurantId, Path), ReplaceQuery,
         ("If-Match" = Option<String>, Header, description = "The expected version of the menu, in quotes as in ETag")),
     request_body = Document,
     responses(
@@ -72,13 +72,13 @@ async fn versioned(app: &App, scope: RestaurantScope, difference: MenuDifference
 pub(super) async fn put_menu(
     State(app): State<Arc<App>>,
     staff: Staff,
-    Query(query): Query<HowQuery>,
+    Query(query): Query<ReplaceQuery>,
     if_match: IfMatch,
     JsonBytes(body): JsonBytes,
 ) -> Result<Response, Problem> {
     let (scope, how) = (staff.scope, query.how(if_match, &app));
     let document = app.heavy.run(scope.into(), move || document::read(&body, how.bounds)).await??;
-    let difference = replace(&app, scope, Source::Document(document), how).await?;
+    let difference = replace(&app, scope, MenuSource::Document(document), how).await?;
     versioned(&app, scope, difference).await
 }
 
@@ -149,7 +149,7 @@ async fn export_menu(
 /// The table is the complete menu, with the columns of the export in any order. Errors give line and column; nothing is
 /// changed then. The language of the menu does not change.
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/menu.csv", tag = "menu", security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), HowQuery,
+    params(("restaurantId" = RestaurantId, Path), ReplaceQuery,
         ("If-Match" = Option<String>, Header, description = "The expected version of the menu, in quotes as in ETag")),
     request_body(content = String, content_type = "text/csv"),
     responses(
@@ -162,7 +162,7 @@ async fn export_menu(
 async fn import_menu(
     State(app): State<Arc<App>>,
     staff: Staff,
-    Query(query): Query<HowQuery>,
+    Query(query): Query<ReplaceQuery>,
     if_match: IfMatch,
     CsvBody(body): CsvBody,
 ) -> Result<Response, Problem> {
@@ -174,7 +174,7 @@ async fn import_menu(
         .run(scope.into(), move || table::read(&body, currency, how.bounds))
         .await?
         .map_err(Problem::invalid)?;
-    let difference = replace(&app, scope, Source::Table(table), how).await?;
+    let difference = replace(&app, scope, MenuSource::Table(table), how).await?;
     versioned(&app, scope, difference).await
 }
 
@@ -205,7 +205,7 @@ fn pay(app: &App, staff: &Staff, document: &Document) -> Result<(), Problem> {
 /// counted, and are off where they are off here without an end. Images are not copied. The caller works for both
 /// restaurants or is an administrator.
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/menu/copy", tag = "menu", security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), HowQuery), request_body = MenuCopyRequest,
+    params(("restaurantId" = RestaurantId, Path), ReplaceQuery), request_body = MenuCopyRequest,
     responses(
         (status = 200, description = "The changes made to the other menu", body = MenuDifference),
         (status = 404, description = "One of the restaurants does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
@@ -214,7 +214,7 @@ fn pay(app: &App, staff: &Staff, document: &Document) -> Result<(), Problem> {
 async fn copy_menu(
     State(app): State<Arc<App>>,
     staff: Staff,
-    Query(query): Query<HowQuery>,
+    Query(query): Query<ReplaceQuery>,
     Body(copy): Body<MenuCopyRequest>,
 ) -> Result<Response, Problem> {
     let access = staff::relations(&app, &staff.caller, copy.to).await?;
@@ -224,6 +224,6 @@ async fn copy_menu(
     if !how.dry_run {
         pay(&app, &staff, &document)?;
     }
-    let difference = replace(&app, scope, Source::Restaurant(document, source.currency), how).await?;
+    let difference = replace(&app, scope, MenuSource::Restaurant(document, source.currency), how).await?;
     versioned(&app, scope, difference).await
 }

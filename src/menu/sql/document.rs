@@ -88,7 +88,7 @@ pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, items: &[(&Item, &
     .execute(tx.connection())
     .await
     .on_constraint("menu_items_key_key", key_taken)?;
-    let asked = Asked::of(items.iter().map(|(item, _)| (item.id.uuid(), item.modifier_groups.as_slice())));
+    let asked = GroupColumns::of(items.iter().map(|(item, _)| (item.id.uuid(), item.modifier_groups.as_slice())));
     sqlx::query!(
         "delete from item_modifier_groups where restaurant_id = $1 and item_id = any($2)",
         scope.restaurant() as RestaurantId,
@@ -110,14 +110,14 @@ pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, items: &[(&Item, &
 }
 
 /// Which groups are asked about which things, in columns.
-struct Asked {
+struct GroupColumns {
     all: Vec<Uuid>,
     about: Vec<Uuid>,
     groups: Vec<Uuid>,
     places: Vec<i16>,
 }
 
-impl Asked {
+impl GroupColumns {
     fn of<'a>(things: impl Iterator<Item = (Uuid, &'a [crate::ids::ModifierGroupId])>) -> Self {
         let mut asked = Self { all: Vec::new(), about: Vec::new(), groups: Vec::new(), places: Vec::new() };
         for (thing, groups) in things {
@@ -188,7 +188,7 @@ async fn save_modifiers(tx: &mut Tx, scope: &RestaurantScope, groups: &[&Group])
     .await
     .on_constraint("modifiers_key_key", key_taken)?;
     let modifiers = groups.iter().flat_map(|group| &group.modifiers);
-    let asked = Asked::of(modifiers.map(|one| (one.id.uuid(), one.modifier_groups.as_slice())));
+    let asked = GroupColumns::of(modifiers.map(|one| (one.id.uuid(), one.modifier_groups.as_slice())));
     sqlx::query!(
         "delete from nested_modifier_groups where restaurant_id = $1 and modifier_id = any($2)",
         scope.restaurant() as RestaurantId,
@@ -246,7 +246,7 @@ pub async fn count(
 
 /// What goes from a menu.
 #[derive(Debug, Default)]
-pub struct Removed {
+pub struct RemovedEntities {
     /// Ids of the deleted items.
     pub items: Vec<Uuid>,
     /// Modifiers, those of groups that go included.
@@ -258,7 +258,7 @@ pub struct Removed {
 }
 
 /// Hides what goes; nothing names it any more.
-pub async fn hide(tx: &mut Tx, scope: &RestaurantScope, gone: &Removed) -> Result<(), Problem> {
+pub async fn hide(tx: &mut Tx, scope: &RestaurantScope, gone: &RemovedEntities) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
         "with items as (

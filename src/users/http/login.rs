@@ -17,7 +17,7 @@ use crate::accounts::password::GivenPassword;
 use crate::accounts::second_factor::{FactorProof, SecondFactorNeeded};
 use crate::accounts::sessions::TokenPair;
 use crate::accounts::sql::second_factor::{self as factors, Challenge};
-use crate::accounts::sql::sessions::{self, Device, NewSession};
+use crate::accounts::sql::sessions::{self, NewSession, SessionClient};
 use crate::accounts::sql::{self, session_limit};
 use crate::accounts::{Email, User, login_device};
 use crate::app::App;
@@ -84,7 +84,7 @@ enum LoginAnswer {
 async fn login(
     State(app): State<Arc<App>>,
     client: Client,
-    device: Device,
+    device: SessionClient,
     Body(given): Body<Credentials>,
 ) -> Result<Json<LoginAnswer>, Problem> {
     let wrong =
@@ -96,7 +96,7 @@ async fn login(
     let matches = turn.check(&given.password, hash).await?;
     let whose = known.as_ref().map(|known| known.user.id);
     let known = known.filter(|_| matches).ok_or_else(|| wrong().concerning(whose));
-    let sql::Credentials { user, password_hash, has_second_factor } = known?;
+    let sql::StoredCredentials { user, password_hash, has_second_factor } = known?;
     taken.was_right(&app).await?;
     if has_second_factor {
         return Ok(Json(LoginAnswer::SecondFactorNeeded(second_factor::ask(&app, user.id, password_hash).await?)));
@@ -153,7 +153,7 @@ struct Proof {
 async fn complete_login(
     State(app): State<Arc<App>>,
     client: Client,
-    device: Device,
+    device: SessionClient,
     Body(proof): Body<Proof>,
 ) -> Result<Json<SignedInAnswer>, Problem> {
     let id = proof.challenge;

@@ -1,8 +1,8 @@
 //! Doc comments say something, and a type's name means one thing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::files;
+use super::{files, only_as_listed};
 
 /// The blocks of doc comments of a source text: the line of each block's first line, its text, and the line of code below.
 fn doc_comments(text: &str) -> Vec<(usize, String, &str)> {
@@ -51,31 +51,7 @@ fn doc_comments_have_more_than_two_words() {
 }
 
 /// Names that more than one type of the program has, and why.
-const SHARED_NAMES: &[(&str, &str)] = &[
-    ("Answer", "a cached response; one stored with its idempotency key; what a socket acknowledges"),
-    ("Asked", "a part of a menu; the groups of one statement"),
-    ("Credentials", "of a sign-in; as stored"),
-    ("Delivery", "of an order; the settings of its concern"),
-    ("Device", "a device that synchronises; the client of a session"),
-    ("Entries", "bounded reading of lists; of translations"),
-    ("Key", "of a cached response; of idempotency; of an entity in a menu document"),
-    ("Kind", "of a notification; of a unit of work"),
-    ("Limits", "the rate limiter; the settings of its concern"),
-    ("List", "bounded reading of lists; a page of a list"),
-    ("Operation", "of the permission table; of the OpenAPI document"),
-    ("Part", "private to folding of texts and to reading of allergens"),
-    ("Place", "a point on earth; private to framing"),
-    ("Read", "private to translations and to statements on revocations"),
-    ("Reading", "private to the readers of menu documents, tables and choices"),
-    ("Removed", "what was deleted: of a menu, of the demo"),
-    ("Row", "private to a file of statements: the row that its query reads"),
-    ("Rule", "of retention; of the consistency check"),
-    ("Shared", "private to admission; limits shared through Redis"),
-    ("Slot", "of opening hours; private to the cache and to admission"),
-    ("Source", "of the configuration; of a menu that is replaced"),
-    ("Store", "private to the rate limits: their buckets; what is stored of a user"),
-    ("Waiting", "private to the shared flush and to the batcher of versions"),
-];
+const SHARED_NAMES: &[(&str, &str)] = &[("Row", "private to a file of statements: the row that its query reads")];
 
 /// The types that a source text defines, but for associated types of traits and implementations.
 fn types(text: &str) -> impl Iterator<Item = &str> {
@@ -98,17 +74,13 @@ fn a_type_name_means_one_thing() {
     let sample =
         "pub(super) struct One {\n    type Item = u8;\npub enum Two<'a> {\ntype Three = u8;\nlet x = 1;\nselect all";
     assert_eq!(types(sample).collect::<Vec<_>>(), ["One", "Two", "Three"]);
-    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (name, text) in files("src", ".rs") {
         for found in types(&text) {
-            places.entry(found.to_owned()).or_default().push(name.clone());
+            places.entry(found.to_owned()).or_default().insert(name.clone());
         }
     }
     assert!(places.len() > 500, "{} types are found", places.len());
-    let is_listed = |name: &str| SHARED_NAMES.iter().any(|(listed, _)| *listed == name);
-    let shared: Vec<_> = places.iter().filter(|(name, files)| files.len() > 1 && !is_listed(name)).collect();
-    assert!(shared.is_empty(), "a type name means one thing; name these for what they hold: {shared:#?}");
-    let stale: Vec<_> =
-        SHARED_NAMES.iter().filter(|(name, _)| places.get(*name).is_none_or(|files| files.len() < 2)).collect();
-    assert!(stale.is_empty(), "these names are not shared any more: {stale:#?}");
+    let shared = places.into_iter().filter(|(_, files)| files.len() > 1).map(|(name, _)| name).collect();
+    only_as_listed("a type name means one thing; name types for what they hold", &shared, SHARED_NAMES);
 }
