@@ -65,9 +65,9 @@ impl Socket {
     /// Opens a socket for somebody, joins `rooms`, and reports everything to `news` under the number `label`.
     pub fn open(session: Arc<Session>, rooms: Vec<String>, label: usize, news: mpsc::Sender<(usize, News)>) -> Self {
         let rooms = rooms.into_iter().map(|room| (room, Mark::default())).collect();
-        let mut keeper = Keeper { session, rooms, label, news, connection: 0 };
+        let mut supervisor = Supervisor { session, rooms, label, news, connection: 0 };
         let mut task = JoinSet::new();
-        task.spawn(async move { keeper.keep().await });
+        task.spawn(async move { supervisor.keep().await });
         Self { _keeper: task }
     }
 }
@@ -97,7 +97,7 @@ struct Mark {
 }
 
 /// Keeps one socket alive.
-struct Keeper {
+struct Supervisor {
     session: Arc<Session>,
     rooms: BTreeMap<String, Mark>,
     label: usize,
@@ -105,7 +105,7 @@ struct Keeper {
     connection: u32,
 }
 
-impl Keeper {
+impl Supervisor {
     async fn keep(&mut self) {
         let mut failures = 0;
         loop {

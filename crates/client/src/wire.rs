@@ -171,15 +171,15 @@ pub struct Cart {
     pub id: String,
 }
 
-/// An order to be delivered to a door.
+/// An order to be delivered.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase", tag = "fulfilment", rename = "DELIVERY")]
 pub struct NewDeliveryOrder {
     /// The cart it is placed from.
     pub cart_id: String,
-    /// Street and number of the door.
+    /// The delivery address: street and number.
     pub address: String,
-    /// Where the door is.
+    /// The coordinates of the delivery address.
     pub place: Place,
 }
 
@@ -201,10 +201,10 @@ pub struct NewOrder {
     pub cart_id: String,
     /// How it reaches the guest.
     pub fulfilment: Fulfilment,
-    /// Street and number of the door.
+    /// The delivery address: street and number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// Where the door is.
+    /// The coordinates of the delivery address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
     /// The table of a dine-in order.
@@ -261,7 +261,7 @@ pub enum DeliveryStatus {
     Cancelled,
 }
 
-/// The way of an order from the kitchen to the door.
+/// The delivery of an order.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivery {

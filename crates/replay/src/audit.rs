@@ -1,4 +1,4 @@
-//! The books of the listener: every event is held against the contract of the live events.
+//! The audit of events: every event is checked against the contract of the live events.
 //!
 //! The contract: at least once, in order. An event that comes again over a later connection is allowed and counted
 //! apart; an order whose versions double, skip or run backwards is a fault. The tables of allowed steps are written here
@@ -205,7 +205,7 @@ impl Audit {
         if matches!(status, "DELIVERED" | "CANCELLED" | "FAILED") {
             self.ended.insert((subject, id.to_owned()));
         }
-        // A gap is judged when the books are closed: what is missing may still come, late.
+        // A gap is judged when the audit is closed: what is missing may still come, late.
         let allowed = match version {
             1 => status == subject.first(),
             _ if version == last + 1 => subject.may_follow(&from, status),
@@ -239,7 +239,7 @@ impl Audit {
         }
     }
 
-    /// Closes the books. Orders that are still open in them were never placed by anybody who was asked.
+    /// Closes the audit. Orders that are still open in it were placed by no actor of this run.
     pub fn close(mut self) -> Findings {
         let strangers: Vec<_> = self.threads.keys().filter(|key| key.0 == Subject::Order).cloned().collect();
         for (_, id) in strangers {

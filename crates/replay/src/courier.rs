@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::DayClock;
 use crate::day::{Pace, Point, Shift};
-use crate::dispatch::Floor;
+use crate::dispatch::DispatchState;
 use crate::plane::{to_place, to_point};
 use comanda_client::{CallError, DeliveryStatus, Place, Session};
 
@@ -28,7 +28,7 @@ pub struct Job {
     /// Where it is cooked.
     pub kitchen: Point,
     /// Where it goes.
-    pub door: Point,
+    pub destination: Point,
     /// When it will be ready, in minutes.
     pub ready_at: f64,
     /// Says that the kitchen has called it ready.
@@ -37,8 +37,8 @@ pub struct Job {
     pub done: oneshot::Sender<Result<f64, String>>,
 }
 
-/// Somebody on a scooter.
-struct Legs {
+/// The courier's position and the time of the next job.
+struct Ride {
     at: Point,
     /// From when on the next job can begin, in minutes.
     free_at: f64,
@@ -46,8 +46,8 @@ struct Legs {
     clock: DayClock,
 }
 
-impl Legs {
-    /// Carries an order from the kitchen to the door. Every leg starts when the last one was planned to end, so that
+impl Ride {
+    /// Carries an order from the kitchen to the destination. Every leg starts when the last one was planned to end, so that
     /// slow answers do not add up.
     async fn carry(&mut self, who: &Session, shares_place: bool, job: &mut Job) -> Result<f64, String> {
         let arrive = self.free_at.max(self.clock.now()) + self.pace.travel(self.at, job.kitchen);
@@ -62,9 +62,9 @@ impl Legs {
         who.advance_delivery(&job.delivery, DeliveryStatus::PickedUp, None).await.map_err(told)?;
 
         let leave = pick_up + self.pace.pickup / 2.0;
-        let hand_over = leave + self.pace.travel(job.kitchen, job.door) + self.pace.dropoff / 2.0;
+        let hand_over = leave + self.pace.travel(job.kitchen, job.destination) + self.pace.dropoff / 2.0;
         self.clock.until(hand_over).await;
-        self.reach(who, shares_place, job.door).await.map_err(told)?;
+        self.reach(who, shares_place, job.destination).await.map_err(told)?;
         who.advance_delivery(&job.delivery, DeliveryStatus::Delivered, None).await.map_err(told)?;
         self.clock.note_lag(hand_over);
         self.free_at = hand_over + self.pace.dropoff / 2.0;
@@ -108,7 +108,7 @@ pub struct Courier {
     /// Where jobs come from; its end is the end of the day.
     pub jobs: mpsc::Receiver<Job>,
     /// Shared with the dispatcher.
-    pub floor: Arc<Floor>,
+    pub dispatch_state: Arc<DispatchState>,
     /// The one who stays until every order of the day has a courier.
     pub closes: bool,
     /// Breaks the day off.
@@ -121,7 +121,7 @@ enum Presence {
     NotYet,
     AtWork,
     /// Since when, in minutes.
-    Gone(f64),
+    Left(f64),
 }
 
 impl Courier {
@@ -141,39 +141,39 @@ impl Courier {
                 Ok(Err(error)) => worked.fault = worked.fault.or(Some(error.to_string())),
                 Err(_) => worked.fault = worked.fault.or(Some("the server did not let them go home".to_owned())),
             }
-            presence = Presence::Gone(self.clock.now());
+            presence = Presence::Left(self.clock.now());
         }
-        if let Presence::Gone(since) = presence {
+        if let Presence::Left(since) = presence {
             worked.overtime = (since - self.shift.off).max(0.0);
         }
         worked
     }
 
     async fn spend_day(&mut self, worked: &mut Worked, presence: &mut Presence) -> Result<(), CallError> {
-        let mut legs = Legs { at: self.shift.at, free_at: self.shift.on, pace: self.pace, clock: self.clock.clone() };
+        let mut ride = Ride { at: self.shift.at, free_at: self.shift.on, pace: self.pace, clock: self.clock.clone() };
         let mut look_at = self.shift.on;
         let mut signs = interval(SIGN_OF_LIFE);
         loop {
             tokio::select! {
                 _ = signs.tick(), if *presence == Presence::AtWork => {
-                    legs.reach(&self.session, true, legs.at).await?;
+                    ride.reach(&self.session, true, ride.at).await?;
                 }
                 job = self.jobs.recv() => {
                     let Some(mut job) = job else { return Ok(()) };
-                    let result = legs.carry(&self.session, true, &mut job).await;
+                    let result = ride.carry(&self.session, true, &mut job).await;
                     worked.jobs += usize::from(result.is_ok());
                     // The order may have been given up with the day.
                     let _ = job.done.send(result);
                     match presence {
-                        Presence::Gone(since) => {
+                        Presence::Left(since) => {
                             *since = self.clock.now();
                             self.session.go_offline().await?;
                         }
-                        _ => self.floor.became_free(),
+                        _ => self.dispatch_state.became_free(),
                     }
                 }
-                () = self.clock.until(look_at), if !matches!(presence, Presence::Gone(_)) => {
-                    self.look_around(presence, legs.at).await?;
+                () = self.clock.until(look_at), if !matches!(presence, Presence::Left(_)) => {
+                    self.look_around(presence, ride.at).await?;
                     look_at = self.shift.off.max(self.clock.now() + LOOK_AGAIN);
                 }
             }
@@ -185,16 +185,19 @@ impl Courier {
         if *presence == Presence::NotYet {
             let came = self.session.go_online(to_place(at)).await;
             if came.is_err() {
-                self.floor.left();
+                self.dispatch_state.left();
             }
             came?;
             *presence = Presence::AtWork;
-            self.floor.became_free();
-        } else if self.clock.now() >= self.shift.off && !self.closes && !self.floor.someone_waits(self.clock.now()) {
+            self.dispatch_state.became_free();
+        } else if self.clock.now() >= self.shift.off
+            && !self.closes
+            && !self.dispatch_state.someone_waits(self.clock.now())
+        {
             match self.session.go_offline().await {
                 Ok(()) => {
-                    *presence = Presence::Gone(self.clock.now());
-                    self.floor.left();
+                    *presence = Presence::Left(self.clock.now());
+                    self.dispatch_state.left();
                 }
                 // An order was given to them at this moment; its job is on the way.
                 Err(error) if error.status() == Some(409) => {}
@@ -207,13 +210,13 @@ impl Courier {
 
 /// Stands in for drivers who are on the server but not of this day: its own ones may be nearer. The restaurant's staff
 /// then says how far the delivery is.
-pub struct Outsiders {
+pub struct OtherDrivers {
     pace: Pace,
     clock: DayClock,
     jobs: JoinSet<()>,
 }
 
-impl Outsiders {
+impl OtherDrivers {
     /// Starts with no courier at work.
     pub fn new(pace: Pace, clock: DayClock) -> Self {
         Self { pace, clock, jobs: JoinSet::new() }
@@ -222,9 +225,9 @@ impl Outsiders {
     /// Carries a job while others are carried.
     pub fn carry(&mut self, staff: Arc<Session>, place: Option<Place>, mut job: Job) {
         let at = place.map_or(job.kitchen, to_point);
-        let mut legs = Legs { at, free_at: 0.0, pace: self.pace, clock: self.clock.clone() };
+        let mut ride = Ride { at, free_at: 0.0, pace: self.pace, clock: self.clock.clone() };
         self.jobs.spawn(async move {
-            let result = legs.carry(&staff, false, &mut job).await;
+            let result = ride.carry(&staff, false, &mut job).await;
             let _ = job.done.send(result);
         });
     }

@@ -32,7 +32,7 @@ impl Point {
 
 /// A restaurant of the day.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Kitchen {
+pub struct DayRestaurant {
     /// Its name in the file.
     pub name: String,
     /// Where it stands.
@@ -57,8 +57,8 @@ pub struct Shift {
 pub struct Meal {
     /// Its name in the file.
     pub name: String,
-    /// The guest's door.
-    pub door: Point,
+    /// The guest's destination.
+    pub destination: Point,
     /// When it is placed, in minutes.
     pub placed: f64,
     /// When the kitchen has it ready, in minutes.
@@ -74,7 +74,7 @@ pub struct Pace {
     pub metres_per_minute: f64,
     /// Minutes at the restaurant, half of them before the food is in hand.
     pub pickup: f64,
-    /// Minutes at the door, half of them before the food is handed over.
+    /// Minutes at the destination, half of them before the food is handed over.
     pub dropoff: f64,
 }
 
@@ -91,7 +91,7 @@ pub struct Day {
     /// The folder's name.
     pub name: String,
     /// In the order of the file.
-    pub kitchens: Vec<Kitchen>,
+    pub kitchens: Vec<DayRestaurant>,
     /// In the order of the file.
     pub shifts: Vec<Shift>,
     /// By the time they are placed.
@@ -117,9 +117,10 @@ impl Day {
     }
 }
 
-fn read_kitchens(table: &Table) -> Result<Vec<Kitchen>, DayError> {
+fn read_kitchens(table: &Table) -> Result<Vec<DayRestaurant>, DayError> {
     let [name, x, y] = table.columns(["restaurant", "x", "y"])?;
-    let kitchens = table.rows().map(|row| Ok(Kitchen { name: row.text(name)?.to_owned(), at: point(&row, x, y)? }));
+    let kitchens =
+        table.rows().map(|row| Ok(DayRestaurant { name: row.text(name)?.to_owned(), at: point(&row, x, y)? }));
     let kitchens = kitchens.collect::<Result<Vec<_>, DayError>>()?;
     table.once(name)?;
     Ok(kitchens)
@@ -144,7 +145,7 @@ fn read_shifts(table: &Table) -> Result<Vec<Shift>, DayError> {
     Ok(shifts)
 }
 
-fn read_meals(table: &Table, kitchens: &[Kitchen]) -> Result<Vec<Meal>, DayError> {
+fn read_meals(table: &Table, kitchens: &[DayRestaurant]) -> Result<Vec<Meal>, DayError> {
     let [name, x, y, placed, kitchen, ready] =
         table.columns(["order", "x", "y", "placement_time", "restaurant", "ready_time"])?;
     let by_name: HashMap<&str, usize> = kitchens.iter().map(|kitchen| kitchen.name.as_str()).zip(0..).collect();
@@ -156,7 +157,7 @@ fn read_meals(table: &Table, kitchens: &[Kitchen]) -> Result<Vec<Meal>, DayError
             .ok_or_else(|| row.fault(kitchen, format!("{cook:?} is not a restaurant of restaurants.txt")))?;
         let meal = Meal {
             name: row.text(name)?.to_owned(),
-            door: point(&row, x, y)?,
+            destination: point(&row, x, y)?,
             placed: row.number(placed, "a number of minutes", 0.0..=LATEST)?,
             ready: row.number(ready, "a number of minutes", 0.0..=LATEST)?,
             kitchen: cook,

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::clock::DayClock;
-use crate::courier::{Job, Outsiders};
+use crate::courier::{Job, OtherDrivers};
 use comanda_client::{CallError, Delivery, Session};
 
 /// Assignments that are asked for at once.
@@ -29,8 +29,8 @@ pub struct Need {
     pub failed: oneshot::Sender<String>,
 }
 
-/// What orders, couriers and the dispatcher tell each other.
-pub struct Floor {
+/// The state that orders, couriers and the dispatcher share.
+pub struct DispatchState {
     /// When each order of the day is to be called for, in minutes, earliest first.
     due: Vec<f64>,
     /// Orders that have a courier, or never will.
@@ -42,8 +42,8 @@ pub struct Floor {
     change: Notify,
 }
 
-impl Floor {
-    /// A floor for orders that are to be called for at these minutes, and a crew that has not come yet.
+impl DispatchState {
+    /// The state for orders that are to be called for at these minutes, and a crew that has not come yet.
     pub fn new(mut due: Vec<f64>, crew: usize) -> Self {
         due.sort_by(f64::total_cmp);
         Self { due, settled: 0.into(), crew: crew.into(), freed: 0.into(), change: Notify::new() }
@@ -72,16 +72,16 @@ impl Floor {
     }
 }
 
-/// Where couriers are told their jobs, by the id of the driver.
-pub type Desks = HashMap<String, mpsc::Sender<Job>>;
+/// The senders of jobs to couriers, by the id of the driver.
+pub type JobSenders = HashMap<String, mpsc::Sender<Job>>;
 
-/// Whoever calls couriers.
+/// Assigns couriers to orders.
 pub struct Dispatcher {
-    desks: Desks,
-    floor: Arc<Floor>,
+    job_senders: JobSenders,
+    dispatch_state: Arc<DispatchState>,
     clock: DayClock,
     /// Take what the server gives to drivers who are not of this day.
-    outsiders: Outsiders,
+    other_drivers: OtherDrivers,
     /// Who waits to be called for, by the order in which they came.
     waiting: BTreeMap<u64, Need>,
     asked: JoinSet<Asked>,
@@ -98,10 +98,15 @@ struct Asked {
 }
 
 impl Dispatcher {
-    /// Calls the couriers behind these desks.
-    pub fn new(desks: Desks, floor: Arc<Floor>, clock: DayClock, outsiders: Outsiders) -> Self {
+    /// A dispatcher of the couriers with these senders.
+    pub fn new(
+        job_senders: JobSenders,
+        dispatch_state: Arc<DispatchState>,
+        clock: DayClock,
+        other_drivers: OtherDrivers,
+    ) -> Self {
         let (waiting, asked) = (BTreeMap::new(), JoinSet::new());
-        Self { desks, floor, clock, outsiders, waiting, asked, nobody_free: false, freed: 0 }
+        Self { job_senders, dispatch_state, clock, other_drivers, waiting, asked, nobody_free: false, freed: 0 }
     }
 
     /// Calls a courier for every need until there will be no more.
@@ -122,7 +127,7 @@ impl Dispatcher {
                         self.heed(asked).await;
                     }
                 }
-                () = self.floor.change.notified() => self.freed += self.floor.freed.swap(0, Ordering::SeqCst),
+                () = self.dispatch_state.change.notified() => self.freed += self.dispatch_state.freed.swap(0, Ordering::SeqCst),
                 () = self.clock.until(ask_at), if !self.waiting.is_empty() => {
                     self.freed += 1;
                     self.give_up_without_crew();
@@ -130,9 +135,9 @@ impl Dispatcher {
             }
             self.call();
         }
-        // Without desks the couriers go home.
-        self.desks.clear();
-        self.outsiders.finish().await;
+        // Without senders the couriers end their day.
+        self.job_senders.clear();
+        self.other_drivers.finish().await;
     }
 
     /// Calls for those who wait, the first to come first, as far as there is hope that somebody is free.
@@ -163,16 +168,16 @@ impl Dispatcher {
             Ok(Some(delivery)) => delivery.driver,
         };
         let Some(driver) = driver else { return self.give_up(need, "the server assigned nobody".to_owned()) };
-        self.floor.settle_one();
-        match self.desks.get(&driver.id) {
+        self.dispatch_state.settle_one();
+        match self.job_senders.get(&driver.id) {
             // A courier who has gone home for good drops the job, and the order hears of it.
-            Some(desk) => drop(desk.send(need.job).await),
-            None => self.outsiders.carry(need.staff, driver.place, need.job),
+            Some(sender) => drop(sender.send(need.job).await),
+            None => self.other_drivers.carry(need.staff, driver.place, need.job),
         }
     }
 
     fn give_up_without_crew(&mut self) {
-        if self.floor.crew.load(Ordering::SeqCst) == 0 {
+        if self.dispatch_state.crew.load(Ordering::SeqCst) == 0 {
             for need in std::mem::take(&mut self.waiting).into_values() {
                 self.give_up(need, "no courier is left".to_owned());
             }
@@ -180,7 +185,7 @@ impl Dispatcher {
     }
 
     fn give_up(&self, need: Need, reason: String) {
-        self.floor.settle_one();
+        self.dispatch_state.settle_one();
         // Nobody asks any more when the day was broken off.
         let _ = need.failed.send(reason);
     }

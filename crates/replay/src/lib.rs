@@ -1,12 +1,12 @@
 //! Plays a real delivery day against a running server, through its public API only, and checks what it says.
 //!
-//! A day is a folder of four files ([`day`]). Its people sign up ([`cast`]); its orders are placed, cooked and carried at
+//! A day is a folder of four files ([`day`]). Its people sign up ([`actors`]); its orders are placed, cooked and carried at
 //! their times ([`play`], [`dispatch`], [`courier`]) on a clock that runs faster than ours ([`clock`]); sockets listen as
-//! the staff of every restaurant ([`listener`]) and keep books ([`audit`]) that are settled with a GET of every order
+//! the staff of every restaurant ([`listener`]) and record an audit ([`audit`]) that is settled with a GET of every order
 //! ([`settle`]). The end is a table ([`report`]).
 
 pub mod audit;
-mod cast;
+mod actors;
 mod clock;
 mod courier;
 pub mod day;
@@ -30,7 +30,7 @@ use rand::rngs::StdRng;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use cast::{Cast, Casting};
+use actors::{Actors, Registration};
 use comanda_client::{BadAddress, CallError, Client, Session};
 use day::Day;
 use listener::Listener;
@@ -167,19 +167,19 @@ pub async fn replay(args: &Args, cancel: &CancellationToken) -> Result<Report, R
     let client = Client::new(&args.url)?;
     let mut random = StdRng::seed_from_u64(args.seed);
     let began = Instant::now();
-    let (cast, listener) = tokio::select! {
+    let (actors, listener) = tokio::select! {
         () = cancel.cancelled() => return Err(ReplayError::BrokenOff),
         prepared = prepare(args, &day, &client, &mut random) => prepared?,
     };
     let sign_up = SignUp {
-        restaurants: cast.tables.len(),
-        couriers: cast.riders.len(),
-        guests: cast.guests.len(),
+        restaurants: actors.tables.len(),
+        couriers: actors.riders.len(),
+        guests: actors.guests.len(),
         seconds: began.elapsed().as_secs_f64(),
     };
     let (name, expected) = (day.name.clone(), day.meals.len());
-    let baskets = play::fill_baskets(&day, &cast, &mut random);
-    let stage = Arc::new(Stage { day, cast, baskets, call_ahead: args.call_ahead });
+    let baskets = play::fill_baskets(&day, &actors, &mut random);
+    let stage = Arc::new(Stage { day, actors, baskets, call_ahead: args.call_ahead });
 
     // The figures of the report are those of the day alone, not of signing up and reading back.
     client.calls().take();
@@ -221,17 +221,17 @@ async fn prepare(
     day: &Day,
     client: &Client,
     random: &mut StdRng,
-) -> Result<(Cast, Listener), ReplayError> {
+) -> Result<(Actors, Listener), ReplayError> {
     client.health().await.map_err(|error| ReplayError::NoServer { url: args.url.clone(), error })?;
     let admin = sign_in_admin(args, client).await?;
     let run = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
-    let progress = Progress::begin("signing up", cast::size_for(day));
-    let casting = Casting { client, admin: &admin, run: &run };
-    let cast = casting.all(day, random, &progress).await.map_err(ReplayError::SignUp)?;
+    let progress = Progress::begin("signing up", actors::size_for(day));
+    let registration = Registration { client, admin: &admin, run: &run };
+    let actors = registration.all(day, random, &progress).await.map_err(ReplayError::SignUp)?;
     drop(progress);
-    let staff = cast.tables.iter().map(|table| (table.restaurant.clone(), table.staff.clone())).collect();
+    let staff = actors.tables.iter().map(|table| (table.restaurant.clone(), table.staff.clone())).collect();
     let listener = Listener::open(staff).await?;
-    Ok((cast, listener))
+    Ok((actors, listener))
 }
 
 async fn sign_in_admin(args: &Args, client: &Client) -> Result<Session, ReplayError> {

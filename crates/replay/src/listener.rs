@@ -1,4 +1,4 @@
-//! Listens as the staff of every restaurant and keeps the books of what was heard.
+//! Listens as the staff of every restaurant and audits the events that arrive.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const ENTRY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What the listener has heard so far.
 #[derive(Debug, Default)]
-struct Standing {
+struct EventProgress {
     /// Rooms entered, each counted once.
     entered: usize,
     /// Orders and deliveries that came to their end.
@@ -33,19 +33,19 @@ struct Standing {
 /// Everybody who listens.
 pub struct Listener {
     sockets: Vec<Socket>,
-    books: JoinSet<Audit>,
-    standing: watch::Receiver<Standing>,
+    audit: JoinSet<Audit>,
+    progress: watch::Receiver<EventProgress>,
 }
 
 impl Listener {
     /// Opens one socket for each restaurant's staff and waits until all are in their rooms.
     pub async fn open(staff: Vec<(String, Arc<Session>)>) -> Result<Self, ReplayError> {
         let (news_sender, news) = mpsc::channel(4096);
-        let (standing_sender, standing) = watch::channel(Standing::default());
+        let (progress_sender, progress) = watch::channel(EventProgress::default());
         let restaurants = staff.iter().map(|(restaurant, _)| restaurant.clone()).collect();
-        let mut books = JoinSet::new();
-        books.spawn(keep_books(restaurants, news, standing_sender));
-        let mut listener = Self { sockets: Vec::with_capacity(staff.len()), books, standing };
+        let mut audit = JoinSet::new();
+        audit.spawn(record_events(restaurants, news, progress_sender));
+        let mut listener = Self { sockets: Vec::with_capacity(staff.len()), audit, progress };
         for group in staff.chunks(OPENED_AT_ONCE) {
             for (restaurant, session) in group {
                 let label = listener.sockets.len();
@@ -59,47 +59,47 @@ impl Listener {
 
     async fn wait_for_entry(&mut self) -> Result<(), ReplayError> {
         let wanted = self.sockets.len();
-        let entry = self.standing.wait_for(|now| now.entered >= wanted || now.refused.is_some());
+        let entry = self.progress.wait_for(|now| now.entered >= wanted || now.refused.is_some());
         let entered = timeout(ENTRY_TIMEOUT, entry).await.map(|now| now.map(|now| now.refused.clone()));
         let reason = match entered {
             Ok(Ok(refused)) => refused,
             Ok(Err(_)) => Some("the listener stopped".to_owned()),
-            Err(_) => self.standing.borrow().last_break.clone().or(Some("no answer to the handshake".to_owned())),
+            Err(_) => self.progress.borrow().last_break.clone().or(Some("no answer to the handshake".to_owned())),
         };
         reason.map_or(Ok(()), |reason| Err(ReplayError::Sockets(reason)))
     }
 
     /// Waits until `ends` orders and deliveries have been heard to end, or nothing was heard for the time of
-    /// `silence`. Hands over the books and how often a connection broke.
+    /// `silence`. Hands over the audit and how often a connection broke.
     pub async fn close(mut self, ends: usize, silence: Duration) -> (Audit, u64) {
         let mut last = (0, Instant::now());
         loop {
-            let now = self.standing.borrow_and_update().heard;
+            let now = self.progress.borrow_and_update().heard;
             if now != last.0 {
                 last = (now, Instant::now());
             }
-            if self.standing.borrow().ended >= ends || last.1.elapsed() >= silence {
+            if self.progress.borrow().ended >= ends || last.1.elapsed() >= silence {
                 break;
             }
             // Both news and the end of the wait lead back to the top.
             let left = silence.saturating_sub(last.1.elapsed());
-            let _ = timeout(left, self.standing.changed()).await;
+            let _ = timeout(left, self.progress.changed()).await;
         }
-        let breaks = self.standing.borrow().breaks;
-        // Without sockets nobody sends news any more, and the books end by themselves.
+        let breaks = self.progress.borrow().breaks;
+        // Without sockets nobody sends news any more, and the audit ends by itself.
         self.sockets.clear();
-        let mut audit = self.books.join_next().await.and_then(Result::ok).unwrap_or_default();
-        if let Some(refused) = &self.standing.borrow().refused {
+        let mut audit = self.audit.join_next().await.and_then(Result::ok).unwrap_or_default();
+        if let Some(refused) = &self.progress.borrow().refused {
             audit.wrong(refused.clone());
         }
         (audit, breaks)
     }
 }
 
-async fn keep_books(
+async fn record_events(
     restaurants: Vec<String>,
     mut news: mpsc::Receiver<(usize, News)>,
-    standing: watch::Sender<Standing>,
+    progress: watch::Sender<EventProgress>,
 ) -> Audit {
     let mut audit = Audit::default();
     let mut inside = vec![false; restaurants.len()];
@@ -108,7 +108,7 @@ async fn keep_books(
             audit.event(&restaurants[label], *connection, name, body);
         }
         let ended = audit.ended();
-        standing.send_modify(|now| {
+        progress.send_modify(|now| {
             now.ended = ended;
             match news {
                 News::Event { .. } => now.heard += 1,

@@ -1,4 +1,4 @@
-//! Plays the day: every order from the guest's cart to the door, each in a task of its own.
+//! Plays the day: every order from the guest's cart to the destination, each in a task of its own.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,11 +9,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::cast::Cast;
+use crate::actors::Actors;
 use crate::clock::DayClock;
-use crate::courier::{Courier, Job, Outsiders, Worked};
+use crate::courier::{Courier, Job, OtherDrivers, Worked};
 use crate::day::{Day, Meal};
-use crate::dispatch::{Desks, Dispatcher, Floor, Need};
+use crate::dispatch::{DispatchState, Dispatcher, JobSenders, Need};
 use crate::plane::to_place;
 use crate::progress::Progress;
 use comanda_client::{CallError, CartLine, NewDeliveryOrder, OrderStatus};
@@ -34,7 +34,7 @@ pub struct Stage {
     /// The day that is replayed.
     pub day: Day,
     /// Who plays it.
-    pub cast: Cast,
+    pub actors: Actors,
     /// What each of the day's orders holds.
     pub baskets: Vec<Basket>,
     /// Minutes before an order is ready at which a courier is called.
@@ -66,7 +66,7 @@ pub struct Placed {
 pub struct Played {
     /// Every acknowledged order.
     pub placed: Vec<Placed>,
-    /// From the click to the door, in minutes, for each delivered order.
+    /// From the order to the delivery, in minutes, for each delivered order.
     pub click_to_door: Vec<f64>,
     /// Orders that did not arrive, and why.
     pub failures: Vec<String>,
@@ -79,14 +79,14 @@ pub struct Played {
 }
 
 /// Decides what every order of the day holds and who places it.
-pub fn fill_baskets(day: &Day, cast: &Cast, random: &mut StdRng) -> Vec<Basket> {
+pub fn fill_baskets(day: &Day, actors: &Actors, random: &mut StdRng) -> Vec<Basket> {
     let fill = |kitchen: usize| {
-        let menu = &cast.tables[kitchen].items;
+        let menu = &actors.tables[kitchen].items;
         let first = random.random_range(0..menu.len());
         let kinds = random.random_range(1..=menu.len().min(3));
         let lines = menu.iter().cycle().skip(first).take(kinds);
         let lines = lines.map(|item| CartLine { item_id: item.id.clone(), quantity: random.random_range(1..=2) });
-        Basket { lines: lines.collect(), guest: random.random_range(0..cast.guests.len()) }
+        Basket { lines: lines.collect(), guest: random.random_range(0..actors.guests.len()) }
     };
     day.meals.iter().map(|meal| meal.kitchen).map(fill).collect()
 }
@@ -94,12 +94,12 @@ pub fn fill_baskets(day: &Day, cast: &Cast, random: &mut StdRng) -> Vec<Basket> 
 /// Plays the whole day, or until `cancel`.
 pub async fn play(stage: Arc<Stage>, speed: f64, progress: &Progress, cancel: &CancellationToken) -> Played {
     let clock = DayClock::start(stage.day.begins() - PRELUDE, speed);
-    let (floor, needs, mut dispatcher, mut couriers) = take_places(&stage, &clock, cancel);
+    let (dispatch_state, needs, mut dispatcher, mut couriers) = take_places(&stage, &clock, cancel);
     let acknowledged: Arc<Mutex<Vec<Placed>>> = Arc::default();
     let mut orders = JoinSet::new();
     for meal in 0..stage.day.meals.len() {
         let (stage, clock, acknowledged) = (stage.clone(), clock.clone(), acknowledged.clone());
-        let life = Life { stage, clock, meal, acknowledged, floor: floor.clone() };
+        let life = Life { stage, clock, meal, acknowledged, dispatch_state: dispatch_state.clone() };
         orders.spawn(life.live(needs.clone()));
     }
     // The dispatcher stops when the last order has asked for a courier.
@@ -135,40 +135,40 @@ fn take_places(
     stage: &Stage,
     clock: &DayClock,
     cancel: &CancellationToken,
-) -> (Arc<Floor>, mpsc::Sender<Need>, JoinSet<()>, JoinSet<Worked>) {
+) -> (Arc<DispatchState>, mpsc::Sender<Need>, JoinSet<()>, JoinSet<Worked>) {
     let day = &stage.day;
     let due = day.meals.iter().map(|meal| stage.call_at(meal)).collect();
-    let floor = Arc::new(Floor::new(due, day.shifts.len()));
+    let dispatch_state = Arc::new(DispatchState::new(due, day.shifts.len()));
     let last = day.shifts.iter().map(|shift| shift.off).fold(0.0, f64::max);
     let closes = day.shifts.iter().position(|shift| shift.off >= last);
-    let (mut desks, mut couriers) = (Desks::new(), JoinSet::new());
-    for (number, (shift, rider)) in day.shifts.iter().zip(&stage.cast.riders).enumerate() {
+    let (mut job_senders, mut couriers) = (JobSenders::new(), JoinSet::new());
+    for (number, (shift, rider)) in day.shifts.iter().zip(&stage.actors.riders).enumerate() {
         let closes = closes == Some(number);
         // Shifts that end before the first order are not begun.
         if shift.off < day.begins() && !closes {
-            floor.left();
+            dispatch_state.left();
             continue;
         }
-        let (desk, jobs) = mpsc::channel(DESK);
-        desks.insert(rider.driver.clone(), desk);
+        let (sender, jobs) = mpsc::channel(DESK);
+        job_senders.insert(rider.driver.clone(), sender);
         let courier = Courier {
             session: rider.session.clone(),
             shift: shift.clone(),
             pace: day.pace,
             clock: clock.clone(),
             jobs,
-            floor: floor.clone(),
+            dispatch_state: dispatch_state.clone(),
             closes,
             cancel: cancel.clone(),
         };
         couriers.spawn(courier.work());
     }
-    let outsiders = Outsiders::new(day.pace, clock.clone());
+    let other_drivers = OtherDrivers::new(day.pace, clock.clone());
     let (needs, asked) = mpsc::channel(day.meals.len());
-    let dispatcher = Dispatcher::new(desks, floor.clone(), clock.clone(), outsiders);
-    let mut desk = JoinSet::new();
-    desk.spawn(dispatcher.work(asked));
-    (floor, needs, desk, couriers)
+    let dispatcher = Dispatcher::new(job_senders, dispatch_state.clone(), clock.clone(), other_drivers);
+    let mut sender = JoinSet::new();
+    sender.spawn(dispatcher.work(asked));
+    (dispatch_state, needs, sender, couriers)
 }
 
 /// The life of one order.
@@ -177,11 +177,11 @@ struct Life {
     clock: DayClock,
     meal: usize,
     acknowledged: Arc<Mutex<Vec<Placed>>>,
-    floor: Arc<Floor>,
+    dispatch_state: Arc<DispatchState>,
 }
 
 impl Life {
-    /// From the click to the door, in minutes.
+    /// From the order to the delivery, in minutes.
     async fn live(self, needs: mpsc::Sender<Need>) -> Result<f64, String> {
         let meal = &self.stage.day.meals[self.meal];
         self.clock.until(meal.placed).await;
@@ -190,7 +190,7 @@ impl Life {
         let (order, delivery) = match self.begin().await {
             Ok(begun) => begun,
             Err(reason) => {
-                self.floor.settle_one();
+                self.dispatch_state.settle_one();
                 return Err(explain(reason));
             }
         };
@@ -199,9 +199,16 @@ impl Life {
         let (call_ready, ready) = oneshot::channel();
         let (done, mut handed_over) = oneshot::channel();
         let (failed, mut failure) = oneshot::channel();
-        let table = &self.stage.cast.tables[meal.kitchen];
+        let table = &self.stage.actors.tables[meal.kitchen];
         let kitchen = self.stage.day.kitchens[meal.kitchen].at;
-        let job = Job { delivery: delivery.clone(), kitchen, door: meal.door, ready_at: meal.ready, ready, done };
+        let job = Job {
+            delivery: delivery.clone(),
+            kitchen,
+            destination: meal.destination,
+            ready_at: meal.ready,
+            ready,
+            done,
+        };
         let need = Need { delivery, staff: table.staff.clone(), job, failed };
         needs.send(need).await.map_err(|_| explain("nobody calls couriers any more".to_owned()))?;
         drop(needs);
@@ -228,12 +235,12 @@ impl Life {
     /// The guest fills the cart and places the order.
     async fn place(&self) -> Result<String, CallError> {
         let (stage, meal) = (&self.stage, &self.stage.day.meals[self.meal]);
-        let (basket, restaurant) = (&stage.baskets[self.meal], &stage.cast.tables[meal.kitchen].restaurant);
-        let guest = &stage.cast.guests[basket.guest];
+        let (basket, restaurant) = (&stage.baskets[self.meal], &stage.actors.tables[meal.kitchen].restaurant);
+        let guest = &stage.actors.guests[basket.guest];
         let _turn = guest.ordering.lock().await;
         let cart = guest.session.put_cart(restaurant, &basket.lines).await?;
-        let address = format!("Door {:.0} {:.0}", meal.door.x, meal.door.y);
-        let order = NewDeliveryOrder { cart_id: cart.id, address, place: to_place(meal.door) };
+        let address = format!("Door {:.0} {:.0}", meal.destination.x, meal.destination.y);
+        let order = NewDeliveryOrder { cart_id: cart.id, address, place: to_place(meal.destination) };
         let order = guest.session.place_order(&order, &Uuid::new_v4().to_string()).await?.id;
         let placed = Placed { order: order.clone(), delivery: None, guest: basket.guest, kitchen: meal.kitchen };
         self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).push(placed);
@@ -242,7 +249,7 @@ impl Life {
 
     /// The kitchen takes the order and begins; says which delivery it will be.
     async fn begin_cooking(&self, order: &str) -> Result<Option<String>, CallError> {
-        let staff = &self.stage.cast.tables[self.stage.day.meals[self.meal].kitchen].staff;
+        let staff = &self.stage.actors.tables[self.stage.day.meals[self.meal].kitchen].staff;
         staff.advance(order, OrderStatus::Confirmed, None).await?;
         staff.advance(order, OrderStatus::Preparing, None).await?;
         let delivery = staff.delivery_of(order).await?.map(|delivery| delivery.id);

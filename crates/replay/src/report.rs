@@ -237,7 +237,7 @@ impl fmt::Display for Report {
             "orders", orders.placed, orders.expected, orders.delivered, orders.cancelled
         )?;
         let minutes = &self.click_to_door;
-        writeln!(f, "{:<20}p50 {:.1} min, p90 {:.1} min", "click to door", minutes.p50, minutes.p90)?;
+        writeln!(f, "{:<20}p50 {:.1} min, p90 {:.1} min", "order to delivery", minutes.p50, minutes.p90)?;
         writeln!(
             f,
             "{:<20}{} came, {} carried orders, {} stayed after their shift for {:.0} min in all",

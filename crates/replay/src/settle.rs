@@ -20,7 +20,7 @@ pub struct Endings {
     pub cancelled: usize,
 }
 
-/// Reads every placed order and its delivery, and settles the books with them.
+/// Reads every placed order and its delivery, and completes the audit with them.
 pub async fn settle(stage: &Stage, placed: &[Placed], audit: &mut Audit, progress: &Progress) -> Endings {
     let mut endings = Endings::default();
     let mut documents = stream::iter(placed)
@@ -46,9 +46,9 @@ pub async fn settle(stage: &Stage, placed: &[Placed], audit: &mut Audit, progres
 }
 
 async fn read(stage: &Stage, placed: &Placed) -> Result<(Value, Option<Value>), CallError> {
-    let order = stage.cast.guests[placed.guest].session.order_document(&placed.order).await?;
+    let order = stage.actors.guests[placed.guest].session.order_document(&placed.order).await?;
     let delivery = match &placed.delivery {
-        Some(delivery) => Some(stage.cast.tables[placed.kitchen].staff.delivery_document(delivery).await?),
+        Some(delivery) => Some(stage.actors.tables[placed.kitchen].staff.delivery_document(delivery).await?),
         None => None,
     };
     Ok((order, delivery))

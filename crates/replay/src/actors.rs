@@ -1,4 +1,4 @@
-//! Everybody who plays in the day: signed up anew for every run, so that a day can be played again on the same server.
+//! The actors of a day: accounts signed up anew for every run, so that a day can be replayed on the same server.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::sync::Mutex;
 
-use crate::day::{Day, Kitchen, Shift};
+use crate::day::{Day, DayRestaurant, Shift};
 use crate::plane::to_place;
 use crate::progress::Progress;
 use comanda_client::{CallError, Client, Item, Money, NewRestaurant, NewUser, Session};
@@ -60,8 +60,8 @@ pub struct Guest {
     pub ordering: Mutex<()>,
 }
 
-/// Everybody, in the order of the day's files.
-pub struct Cast {
+/// All actors, in the order of the day's files.
+pub struct Actors {
     /// One for each of the day's kitchens.
     pub tables: Vec<Table>,
     /// One for each of the day's shifts.
@@ -70,8 +70,8 @@ pub struct Cast {
     pub guests: Vec<Guest>,
 }
 
-/// Signs people up for one run.
-pub struct Casting<'a> {
+/// Signs the actors of one run up.
+pub struct Registration<'a> {
     /// The client of the server under test.
     pub client: &'a Client,
     /// Opens restaurants and takes on drivers.
@@ -80,9 +80,9 @@ pub struct Casting<'a> {
     pub run: &'a str,
 }
 
-impl Casting<'_> {
+impl Registration<'_> {
     /// Signs up everybody the day needs.
-    pub async fn all(&self, day: &Day, random: &mut StdRng, progress: &Progress) -> Result<Cast, CallError> {
+    pub async fn all(&self, day: &Day, random: &mut StdRng, progress: &Progress) -> Result<Actors, CallError> {
         let menus =
             day.kitchens.iter().map(|_| (random.random_range(0..DISHES.len()), random.random_range(2..=6_usize)));
         let menus: Vec<_> = menus.collect();
@@ -101,7 +101,7 @@ impl Casting<'_> {
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
-        Ok(Cast { tables, riders, guests })
+        Ok(Actors { tables, riders, guests })
     }
 
     fn person(&self, role: &str, number: usize, name: String) -> NewUser {
@@ -110,7 +110,7 @@ impl Casting<'_> {
         NewUser { email, password: format!("{role} of replay {run}"), name }
     }
 
-    async fn table(&self, number: usize, kitchen: &Kitchen, menu: (usize, usize)) -> Result<Table, CallError> {
+    async fn table(&self, number: usize, kitchen: &DayRestaurant, menu: (usize, usize)) -> Result<Table, CallError> {
         let restaurant = NewRestaurant {
             name: format!("Replay kitchen {}", kitchen.name),
             slug: format!("replay-{}-{number}", self.run),
