@@ -92,17 +92,17 @@ impl GuestClaim {
     ///
     /// # Errors
     /// Only when the database does not answer.
-    pub async fn take_over(self, tx: &mut Tx, user: UserId) -> Result<Option<CartMerge>, Problem> {
+    pub async fn merge_carts(self, tx: &mut Tx, user: UserId) -> Result<Option<CartMerge>, Problem> {
         match self {
             Self::Nothing => Ok(None),
             Self::BadToken => Ok(Some(CartMerge::nothing())),
-            Self::Token { guest, limits } => Ok(Some(take_over(tx, guest, user, limits).await?)),
+            Self::Token { guest, limits } => Ok(Some(merge_carts(tx, guest, user, limits).await?)),
         }
     }
 }
 
 /// Whoever comes second waits, and gets the same answer if they are the same user, or else nothing.
-async fn take_over(tx: &mut Tx, guest: GuestId, user: UserId, limits: CartLimits) -> Result<CartMerge, Problem> {
+async fn merge_carts(tx: &mut Tx, guest: GuestId, user: UserId, limits: CartLimits) -> Result<CartMerge, Problem> {
     match sql::hold(tx, guest).await? {
         Some(MergeState { by: None, .. }) => {}
         Some(MergeState { by: Some(by), answer: Some(answer) }) if by == user => {

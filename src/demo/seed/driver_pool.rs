@@ -44,7 +44,7 @@ pub struct DriverTrip {
     pub called: DateTime<Utc>,
     /// When they are at the kitchen.
     pub at_kitchen: DateTime<Utc>,
-    /// How long it is from there to the door.
+    /// The travel time from there to the delivery address.
     pub way: TimeDelta,
 }
 
@@ -57,7 +57,7 @@ impl<'t> DriverPool<'t> {
     }
 
     /// The nearest driver who is free at that time, or else the first to be free again.
-    pub fn call(&self, at: DateTime<Utc>, kitchen: Place, door: Place) -> DriverTrip {
+    pub fn call(&self, at: DateTime<Utc>, kitchen: Place, destination: Place) -> DriverTrip {
         let free: Vec<_> = (0..self.shifts.len()).filter(|&index| self.shifts[index].free_at <= at).collect();
         let metres = |index: usize| self.shifts[index].place.metres_to(kitchen);
         let nearest = free.iter().copied().min_by(|&one, &other| metres(one).total_cmp(&metres(other)));
@@ -72,7 +72,7 @@ impl<'t> DriverPool<'t> {
         let carrier =
             Carrier { id: who.id, name: who.person.name.clone(), vehicle: who.vehicle.word().to_owned(), place: None };
         let at_kitchen = called + travel(who.vehicle, *place, kitchen);
-        DriverTrip { driver, carrier, because, called, at_kitchen, way: travel(who.vehicle, kitchen, door) }
+        DriverTrip { driver, carrier, because, called, at_kitchen, way: travel(who.vehicle, kitchen, destination) }
     }
 
     /// Who that is.

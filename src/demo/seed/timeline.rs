@@ -152,17 +152,17 @@ impl TimelineBuilder<'_> {
     /// From the stove to the customer.
     fn hand_over(&mut self, order: &Order, ready: DateTime<Utc>, drivers: &mut DriverPool<'_>, random: &mut StdRng) {
         self.by_staff(ready, OrderStatus::Ready, None);
-        let Some(door) = order.place.filter(|_| order.fulfilment == Fulfilment::Delivery) else {
+        let Some(destination) = order.place.filter(|_| order.fulfilment == Fulfilment::Delivery) else {
             let fetched = ready + seconds(random, 60, 600);
             return self.by_staff(fetched, OrderStatus::Delivered, None);
         };
         // A driver is called so that they come when the food does.
         let called = (ready - seconds(random, 240, 480)).max(order.placed_at + TimeDelta::minutes(4));
         let DriverTrip { driver, carrier, because, called, at_kitchen, way } =
-            drivers.call(called, self.kitchen.document.place, door);
+            drivers.call(called, self.kitchen.document.place, destination);
         let taken = at_kitchen.max(ready) + seconds(random, 30, 150);
         let handed = taken + way + seconds(random, 45, 180);
-        drivers.free_at(driver, handed, door);
+        drivers.free_at(driver, handed, destination);
         let driver = Some(drivers.user(driver));
         let assigned = TimelineAction::Assigned(carrier, because);
         self.steps.push(TimelineStep { at: called, actor: Actor::Staff, actor_id: self.cook, what: assigned });

@@ -108,7 +108,7 @@ async fn come(simulation: &Simulation, index: usize, email: &str, place: Place) 
     Ok(profile.id)
 }
 
-/// Finds a driver for an order and sees it to the door.
+/// Finds a driver for an order and follows it until it is delivered.
 pub async fn call(simulation: Arc<Simulation>, kitchen: Arc<StaffedRestaurant>, order: String) {
     let Some(_in_hand) = simulation.take(&format!("ride/{order}")) else { return };
     let delivery = loop {
@@ -150,7 +150,7 @@ async fn assigned(staff: &Session, order: &str) -> Result<Option<Delivery>, Call
     Ok(Some(staff.assign(&delivery.id, None).await?.unwrap_or(delivery)))
 }
 
-/// One way from where the driver is to the kitchen, and on to the door.
+/// One way from where the driver is to the kitchen, and on to the delivery address.
 struct DeliveryTask<'w> {
     simulation: &'w Simulation,
     who: Arc<Session>,
