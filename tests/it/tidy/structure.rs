@@ -292,3 +292,43 @@ fn a_statement_on_another_features_table_is_found() {
     sources.insert("src/delivery/sql/planted.rs".to_owned(), statement.to_owned());
     assert!(written_elsewhere(&sources).contains("delivery writes orders, which is orders's"));
 }
+
+/// Features whose files beside `mod.rs`, `http`, `sql` and `actions` are pure.
+const PURE: &[&str] = &["accounts", "cart", "coupons", "menu", "sync", "users"];
+
+/// Files among those that are not pure, and why.
+const IMPURE_FILES: &[(&str, &str)] = &[
+    ("src/accounts/caller.rs", "the extractors by which every feature's routes know who asks"),
+    ("src/accounts/idempotency_key.rs", "the extractors by which every feature's routes read the key of a request"),
+    ("src/accounts/password.rs", "hashing waits for its turn, on threads of its own"),
+    ("src/accounts/revocation_listener.rs", "a background task of each node"),
+];
+
+/// Files of pure features that wait for something or query the database.
+fn impure_files(sources: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let is_rules = |file: &str| match module_of(file)[..] {
+        [feature, ..] if !PURE.contains(&feature) => false,
+        [_] => true,
+        [_, file] => !["http", "sql", "actions"].contains(&file),
+        [_, folder, ..] => !["http", "sql", "actions"].contains(&folder),
+        [] => false,
+    };
+    let waits = |text: &str| {
+        let text = without_comments(text);
+        ["async ", ".await", "sqlx::query"].iter().any(|word| text.contains(word))
+    };
+    let found = sources.iter().filter(|(file, text)| is_rules(file) && waits(text));
+    found.map(|(file, _)| file.clone()).collect()
+}
+
+#[test]
+fn rules_are_pure() {
+    let mut sources = files("src", ".rs");
+    only_as_listed("rules that wait or query", &impure_files(&sources), IMPURE_FILES);
+    for planted in ["src/menu/planted.rs", "src/cart/mod.rs", "src/menu/table/planted.rs"] {
+        sources.insert(planted.to_owned(), "pub async fn load(tx: &mut Tx) {}".to_owned());
+        assert!(impure_files(&sources).contains(planted), "{planted}");
+    }
+    sources.insert("src/menu/sql/planted.rs".to_owned(), "pub async fn load(tx: &mut Tx) {}".to_owned());
+    assert!(!impure_files(&sources).contains("src/menu/sql/planted.rs"));
+}
