@@ -3,7 +3,7 @@
 create type notification_channel as enum ('PUSH', 'SMS', 'EMAIL');
 comment on type notification_channel is 'How a message is sent.';
 
-create table guesses (
+create table attempt_limits (
     -- HMAC-SHA-256 of what is tried and from where, under a key of the server: the table names nobody, and counts for
     -- addresses without an account as for all others.
     key             bytea       not null,
@@ -11,14 +11,14 @@ create table guesses (
     -- When the count starts again at zero.
     ends_at         timestamptz not null,
 
-    constraint guesses_pkey primary key (key),
-    constraint guesses_key_sha256 check (octet_length(key) = 32),
-    constraint guesses_count_not_negative check (count >= 0)
+    constraint attempt_limits_pkey primary key (key),
+    constraint attempt_limits_key_sha256 check (octet_length(key) = 32),
+    constraint attempt_limits_count_not_negative check (count >= 0)
 );
-comment on table guesses is
+comment on table attempt_limits is
     'How often a password or a code was tried. Kept in the database and not in Redis, so that neither an outage nor a '
     'restart allows more tries.';
-create index guesses_ends_at_idx on guesses (ends_at);
+create index attempt_limits_ends_at_idx on attempt_limits (ends_at);
 
 create table password_resets (
     -- Random: knowing it is what permits the tries of this request.
@@ -138,5 +138,5 @@ comment on function tell_of_factor() is 'The user confirmed or removed a second 
 create trigger tell_changed after update of confirmed_at or delete on second_factors for each row
     execute function tell_of_factor();
 
-grant select, insert, update, delete on guesses, password_resets, contact_codes, second_factors, recovery_codes,
+grant select, insert, update, delete on attempt_limits, password_resets, contact_codes, second_factors, recovery_codes,
     login_challenges to comanda_app;

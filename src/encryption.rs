@@ -33,7 +33,7 @@ pub enum KeyPurpose {
 impl KeyPurpose {
     const fn label(self) -> &'static [u8] {
         match self {
-            Self::AttemptLimits => b"comanda guesses 1",
+            Self::AttemptLimits => b"comanda attempt limits 1",
             Self::ResetCode => b"comanda reset code 1",
             Self::ContactCode => b"comanda contact code 1",
             Self::LoginDevice => b"comanda login device 1",

@@ -294,7 +294,7 @@ impl Limits {
     /// The buckets that a request draws from; `None`: it is not limited.
     pub fn buckets(&self, operation: Option<Operation>, user: Option<UserId>) -> Option<&Buckets> {
         match (operation, user) {
-            (Some(operation), _) if operation.is_guess() => Some(&self.auth),
+            (Some(operation), _) if operation.is_credential_attempt() => Some(&self.auth),
             (_, Some(_)) => self.user.as_ref(),
             (_, None) => self.address.as_ref(),
         }

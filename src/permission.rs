@@ -216,7 +216,7 @@ impl Operation {
 
     /// A password, a code or a message to somebody's phone is asked for, or anybody becomes somebody: limited strictly, and
     /// by network alone, since a token costs nothing to somebody who signs up.
-    pub const fn is_guess(self) -> bool {
+    pub const fn is_credential_attempt(self) -> bool {
         matches!(
             self,
             Self::Register
@@ -244,7 +244,7 @@ impl Operation {
 
     /// It takes a password, a code or a token that proves who somebody is: its refusals are logged.
     pub const fn takes_proof(self) -> bool {
-        self.is_guess() || matches!(self, Self::Refresh)
+        self.is_credential_attempt() || matches!(self, Self::Refresh)
     }
 
     /// Nobody has to sign in for it.

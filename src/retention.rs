@@ -85,9 +85,9 @@ pub const RULES: [RetentionRule; 11] = [
         forget: |tx, before, most| Box::pin(guests::sql::forget(tx, before, most)),
     },
     RetentionRule {
-        table: "guesses",
+        table: "attempt_limits",
         kept: A_DAY,
-        forget: |tx, before, most| Box::pin(accounts::sql::retention::forget_guesses(tx, before, most)),
+        forget: |tx, before, most| Box::pin(accounts::sql::retention::forget_attempt_limits(tx, before, most)),
     },
     RetentionRule {
         table: "password_resets",

@@ -106,9 +106,9 @@ impl Counter {
         Self::configured(app, name, quota, &[network.to_string().as_bytes()])
     }
 
-    /// Codes of coupons that nobody has, tried by one network (`COUPON_GUESSES_PER_NETWORK`).
+    /// Codes of coupons that nobody has, tried by one network (`COUPON_ATTEMPTS_PER_NETWORK`).
     pub fn coupon_codes_from(app: &App, network: IpNet) -> Self {
-        Self::of_network(app, "coupon codes from", app.config.limits.coupon_guesses_per_network, network)
+        Self::of_network(app, "coupon codes from", app.config.limits.coupon_attempts_per_network, network)
     }
 
     /// Messages that one network asks for (`MESSAGES_PER_NETWORK`).
@@ -116,9 +116,9 @@ impl Counter {
         Self::of_network(app, "messages from", app.config.limits.messages_per_network, client.network())
     }
 
-    /// Wrong passwords given from one network (`PASSWORD_GUESSES_PER_NETWORK`).
+    /// Wrong passwords given from one network (`PASSWORD_ATTEMPTS_PER_NETWORK`).
     pub fn passwords_from(app: &App, client: Client) -> Self {
-        Self::of_network(app, "passwords from", app.config.limits.password_guesses_per_network, client.network())
+        Self::of_network(app, "passwords from", app.config.limits.password_attempts_per_network, client.network())
     }
 
     /// Accounts asked for from one network (`SIGN_UPS_PER_NETWORK`).
@@ -142,9 +142,9 @@ impl Counter {
         own.into_iter().chain([Self::passwords_from(app, client)]).collect()
     }
 
-    /// Wrong codes of a user's second factor, and those given from the network (`SECOND_FACTOR_GUESSES_PER_NETWORK`).
+    /// Wrong codes of a user's second factor, and those given from the network (`SECOND_FACTOR_ATTEMPTS_PER_NETWORK`).
     pub fn second_factor(app: &App, user: UserId, client: Client) -> Vec<Self> {
-        let quota = app.config.limits.second_factor_guesses_per_network;
+        let quota = app.config.limits.second_factor_attempts_per_network;
         let of_network = Self::of_network(app, "second factor from", quota, client.network());
         vec![Self::new(app, SECOND_FACTOR, &[user.as_bytes()]), of_network]
     }

@@ -31,17 +31,17 @@ pub struct LimitSettings {
     /// `MESSAGES_PER_NETWORK`: codes that one network (IPv6: /64) asks for. auto: 200/24h in production, 20000/24h in
     /// development. Beyond: 429.
     pub messages_per_network: Quota,
-    /// `COUPON_GUESSES_PER_NETWORK`: codes of coupons that nobody has, tried by all accounts of one network (IPv6:
+    /// `COUPON_ATTEMPTS_PER_NETWORK`: codes of coupons that nobody has, tried by all accounts of one network (IPv6:
     /// /64) together; for one account it is 20/15m. auto: 100/15m in production, 10000/15m in development. Beyond:
     /// 429.
-    pub coupon_guesses_per_network: Quota,
-    /// `PASSWORD_GUESSES_PER_NETWORK`: wrong passwords from one network (IPv6: /64), of all accounts together;
+    pub coupon_attempts_per_network: Quota,
+    /// `PASSWORD_ATTEMPTS_PER_NETWORK`: wrong passwords from one network (IPv6: /64), of all accounts together;
     /// devices that have signed in before are not held by it. auto: 200/1h in production, 20000/1h in development.
     /// Beyond: 429.
-    pub password_guesses_per_network: Quota,
-    /// `SECOND_FACTOR_GUESSES_PER_NETWORK`: wrong codes of second factors from one network, of all accounts together;
+    pub password_attempts_per_network: Quota,
+    /// `SECOND_FACTOR_ATTEMPTS_PER_NETWORK`: wrong codes of second factors from one network, of all accounts together;
     /// for one account it is 20/24h. auto: 100/24h in production, 10000/24h in development. Beyond: 429.
-    pub second_factor_guesses_per_network: Quota,
+    pub second_factor_attempts_per_network: Quota,
     /// `SIGN_UPS_PER_NETWORK`: accounts asked for from one network, whether or not the address is new. auto: 500/24h
     /// in production, 50000/24h in development. Beyond: 429.
     pub sign_ups_per_network: Quota,
@@ -107,9 +107,9 @@ impl LimitSettings {
             messages_per_number: quota(reader, "MESSAGES_PER_NUMBER", 10, day),
             messages_per_account: quota(reader, "MESSAGES_PER_ACCOUNT", 20, day),
             messages_per_network: of_network(reader, "MESSAGES_PER_NETWORK", 200, day),
-            coupon_guesses_per_network: of_network(reader, "COUPON_GUESSES_PER_NETWORK", 100, hour / 4),
-            password_guesses_per_network: of_network(reader, "PASSWORD_GUESSES_PER_NETWORK", 200, hour),
-            second_factor_guesses_per_network: of_network(reader, "SECOND_FACTOR_GUESSES_PER_NETWORK", 100, day),
+            coupon_attempts_per_network: of_network(reader, "COUPON_ATTEMPTS_PER_NETWORK", 100, hour / 4),
+            password_attempts_per_network: of_network(reader, "PASSWORD_ATTEMPTS_PER_NETWORK", 200, hour),
+            second_factor_attempts_per_network: of_network(reader, "SECOND_FACTOR_ATTEMPTS_PER_NETWORK", 100, day),
             sign_ups_per_network: of_network(reader, "SIGN_UPS_PER_NETWORK", 500, day),
             guests_per_network: of_network(reader, "GUESTS_PER_NETWORK", 1_000, day),
             sync_devices_per_network: of_network(reader, "SYNC_DEVICES_PER_NETWORK", 1_000, day),

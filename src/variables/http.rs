@@ -130,19 +130,19 @@ pub(super) const TABLE: &[Variable] = &[
     ),
     plain(
         LIMITS,
-        "COUPON_GUESSES_PER_NETWORK",
+        "COUPON_ATTEMPTS_PER_NETWORK",
         "auto",
         "Codes of coupons that nobody has, tried by all accounts of one network (IPv6: /64) together; for one account it is 20/15m. auto: 100/15m in production, 10000/15m in development. Beyond: 429.",
     ),
     plain(
         LIMITS,
-        "PASSWORD_GUESSES_PER_NETWORK",
+        "PASSWORD_ATTEMPTS_PER_NETWORK",
         "auto",
         "Wrong passwords from one network (IPv6: /64), of all accounts together; devices that have signed in before are not held by it. auto: 200/1h in production, 20000/1h in development. Beyond: 429.",
     ),
     plain(
         LIMITS,
-        "SECOND_FACTOR_GUESSES_PER_NETWORK",
+        "SECOND_FACTOR_ATTEMPTS_PER_NETWORK",
         "auto",
         "Wrong codes of second factors from one network, of all accounts together; for one account it is 20/24h. auto: 100/24h in production, 10000/24h in development. Beyond: 429.",
     ),

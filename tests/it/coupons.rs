@@ -223,7 +223,7 @@ async fn whoever_guesses_at_codes_is_stopped_and_whoever_knows_one_is_not() {
 
 #[tokio::test]
 async fn accounts_of_one_network_guess_together() {
-    let settings = [("COUPON_GUESSES_PER_NETWORK", "6/15m"), ("TRUSTED_PROXIES", "127.0.0.1")];
+    let settings = [("COUPON_ATTEMPTS_PER_NETWORK", "6/15m"), ("TRUSTED_PROXIES", "127.0.0.1")];
     let app = TestApp::with(&settings).await;
     let luigi = app.restaurant("Luigi").opens().await;
     makes_coupon(&luigi, json!({ "code": "GOOD", "kind": "PERCENT", "basisPoints": 500 })).await;

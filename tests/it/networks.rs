@@ -155,7 +155,7 @@ async fn orders_of_a_network_within_an_hour_are_limited_online_and_offline() {
 
 #[tokio::test]
 async fn wrong_passwords_are_counted_for_the_network_and_hold_no_known_device() {
-    let app = TestApp::with(&[("PASSWORD_GUESSES_PER_NETWORK", "6/1h"), BEHIND_US]).await;
+    let app = TestApp::with(&[("PASSWORD_ATTEMPTS_PER_NETWORK", "6/1h"), BEHIND_US]).await;
     let people = app.crowd(8).await;
     let device = signs_in(&people[7], HOME, &people[7].email, PASSWORD).await.expect(200)["deviceToken"].clone();
     for _ in 0..10 {
@@ -185,7 +185,7 @@ async fn wrong_passwords_are_counted_for_the_network_and_hold_no_known_device() 
 
 #[tokio::test]
 async fn codes_of_second_factors_are_counted_for_the_network() {
-    let app = TestApp::with(&[("SECOND_FACTOR_GUESSES_PER_NETWORK", "4/24h"), BEHIND_US]).await;
+    let app = TestApp::with(&[("SECOND_FACTOR_ATTEMPTS_PER_NETWORK", "4/24h"), BEHIND_US]).await;
     let mut guarded = Vec::new();
     for name in ["Ada", "Bob", "Cleo"] {
         guarded.push(sets_up(&app, app.customer(name).await).await);

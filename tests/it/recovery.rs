@@ -239,7 +239,7 @@ async fn no_code_is_readable_in_the_database() {
     let code = code_for(&app, &ada.email, 1).await;
     let rows: Vec<String> = sqlx::query_scalar(
         "select to_jsonb(t)::text from notifications t union all select to_jsonb(t)::text from notification_deliveries t
-         union all select to_jsonb(t)::text from password_resets t union all select to_jsonb(t)::text from guesses t",
+         union all select to_jsonb(t)::text from password_resets t union all select to_jsonb(t)::text from attempt_limits t",
     )
     .fetch_all(&app.look)
     .await
@@ -247,9 +247,9 @@ async fn no_code_is_readable_in_the_database() {
     let hex = code.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     assert!(rows.len() >= 4, "{} rows", rows.len());
     assert!(rows.iter().all(|row| !row.contains(&code) && !row.contains(&hex)), "the code is in {rows:?}");
-    let guesses: Vec<String> =
-        sqlx::query_scalar("select to_jsonb(t)::text from guesses t").fetch_all(&app.look).await.unwrap();
-    assert!(guesses.iter().all(|row| !row.contains(&ada.email)), "the address is in {guesses:?}");
+    let counters: Vec<String> =
+        sqlx::query_scalar("select to_jsonb(t)::text from attempt_limits t").fetch_all(&app.look).await.unwrap();
+    assert!(counters.iter().all(|row| !row.contains(&ada.email)), "the address is in {counters:?}");
     assert_eq!(app.count("select count(*) from notifications where secret is not null").await, 0);
 }
 

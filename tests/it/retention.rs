@@ -113,15 +113,15 @@ async fn what_is_old_goes_in_batches_by_itself_and_what_is_not_stays() {
          insert into sessions (id, user_id, created_at, last_used_at, refreshed_at, expires_at)
          select gen_random_uuid(), (select id from users where email = '{0}'), '2020-01-01', '2020-01-01', '2020-01-01', '2020-02-01'
          from generate_series(1, 3);
-         insert into guesses (key, count, ends_at) select sha256(n::text::bytea), 1, '2020-01-01' from generate_series(1, 3) n",
+         insert into attempt_limits (key, count, ends_at) select sha256(n::text::bytea), 1, '2020-01-01' from generate_series(1, 3) n",
         ada.email
     ))
     .await;
-    for (table, left) in [("idempotency_keys", 0), ("sessions", 1), ("guesses", 0)] {
+    for (table, left) in [("idempotency_keys", 0), ("sessions", 1), ("attempt_limits", 0)] {
         let question: &'static str = match table {
             "idempotency_keys" => "select count(*) from idempotency_keys",
             "sessions" => "select count(*) from sessions",
-            _ => "select count(*) from guesses",
+            _ => "select count(*) from attempt_limits",
         };
         eventually(table, async || app.count(question).await == left).await;
     }
@@ -131,10 +131,10 @@ async fn what_is_old_goes_in_batches_by_itself_and_what_is_not_stays() {
 #[tokio::test]
 async fn one_node_at_a_time_removes() {
     let app = TestApp::start().await;
-    app.does("insert into guesses (key, count, ends_at) values (sha256('a'), 1, '2020-01-01')").await;
+    app.does("insert into attempt_limits (key, count, ends_at) values (sha256('a'), 1, '2020-01-01')").await;
     let mut other = app.look.begin().await.unwrap();
     sqlx::query("select pg_advisory_xact_lock($1)").bind(0x636f_6d61_6e64_6101_i64).execute(&mut *other).await.unwrap();
-    assert_eq!(clears(&app, "guesses").await, 0, "another node is at it");
+    assert_eq!(clears(&app, "attempt_limits").await, 0, "another node is at it");
     other.rollback().await.unwrap();
-    assert_eq!(clears(&app, "guesses").await, 1);
+    assert_eq!(clears(&app, "attempt_limits").await, 1);
 }

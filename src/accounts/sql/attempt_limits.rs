@@ -1,4 +1,4 @@
-//! Every statement on the counters of attempts (table `guesses`).
+//! Every statement on the counters of attempts (table `attempt_limits`).
 
 use crate::accounts::Email;
 use crate::accounts::attempt_limits::{Counter, UsedUp};
@@ -14,7 +14,7 @@ pub async fn take(tx: &mut Tx, counters: &[Counter]) -> Result<UsedUp, Problem> 
     let used_up = sqlx::query_scalar!(
         r#"with wanted as (select * from unnest($1::bytea[], $2::integer[], $3::timestamptz[]) as w (key, most, ends_at)),
          taken as (
-             insert into guesses as g (key, count, ends_at) select key, 1, ends_at from wanted order by key
+             insert into attempt_limits as g (key, count, ends_at) select key, 1, ends_at from wanted order by key
              on conflict (key) do update set
                  count = case when g.ends_at <= $4 then 1 else g.count + 1 end,
                  ends_at = case when g.ends_at <= $4 then excluded.ends_at else g.ends_at end
@@ -36,17 +36,17 @@ pub async fn settle(tx: &mut Tx, forgotten: &[Counter], given_back: &[Counter]) 
     let keys = |counters: &[Counter]| counters.iter().map(|counter| counter.key.to_vec()).collect::<Vec<_>>();
     sqlx::query!(
         "with held as materialized (
-             select key from guesses where key = any($1::bytea[] || $2::bytea[]) order by key for update
+             select key from attempt_limits where key = any($1::bytea[] || $2::bytea[]) order by key for update
          ), old as (
-             select key from guesses where ends_at < $3 and cardinality($1::bytea[]) > 0
+             select key from attempt_limits where ends_at < $3 and cardinality($1::bytea[]) > 0
                  and key <> all ($1::bytea[] || $2::bytea[])
              order by ends_at limit 20 for update skip locked
          ), gone as (
-             delete from guesses g
+             delete from attempt_limits g
              using (select key from old union all select key from held where key = any($1::bytea[])) as ended
              where g.key = ended.key
          )
-         update guesses g set count = g.count - 1 from held
+         update attempt_limits g set count = g.count - 1 from held
          where g.key = held.key and held.key = any($2::bytea[]) and g.count > 0",
         &keys(forgotten),
         &keys(given_back),

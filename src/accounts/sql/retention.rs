@@ -1,15 +1,15 @@
-//! Removes what has ended long ago of guesses, resets and half sign-ins (`retention.rs`).
+//! Removes what has ended long ago of attempt limits, password resets and challenges of sign-ins (`retention.rs`).
 
 use chrono::{DateTime, Utc};
 
 use crate::problem::Problem;
 use crate::uow::Tx;
 
-/// Forgets some counters of guesses that ended before an instant, the oldest first; tells how many.
-pub async fn forget_guesses(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
+/// Forgets some counters of attempts that ended before an instant, the oldest first; tells how many.
+pub async fn forget_attempt_limits(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
     let forgotten = sqlx::query!(
-        "delete from guesses where key in (
-             select key from guesses where ends_at < $1 order by ends_at limit $2 for update skip locked)",
+        "delete from attempt_limits where key in (
+             select key from attempt_limits where ends_at < $1 order by ends_at limit $2 for update skip locked)",
         before,
         most,
     )

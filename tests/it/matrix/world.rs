@@ -261,13 +261,13 @@ impl World {
 
     /// One number for each table that a refused request must leave alone.
     pub async fn digest(&self) -> BTreeMap<String, String> {
-        // Sessions and guesses are counted by refusals too, and the outbox is worked off by itself.
+        // Sessions and attempts are counted by refusals too, and the outbox is worked off by itself.
         let questions: String = sqlx::query_scalar(
             "select string_agg(format(
                  'select %L, coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text from %I t', relname, relname),
                  ' union all ')
              from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace and relname not in
-                 ('sessions', 'guesses', 'revocations', 'notifications', 'notification_deliveries')",
+                 ('sessions', 'attempt_limits', 'revocations', 'notifications', 'notification_deliveries')",
         )
         .fetch_one(&self.app.look)
         .await

@@ -58,7 +58,7 @@ async fn a_coupon_is_redeemed_once_and_refused_as_it_is_online() {
 }
 
 #[tokio::test]
-async fn guesses_from_offline_count_with_all_others() {
+async fn coupon_attempts_from_offline_count_with_all_others() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, now) = (app.customer("Ada").await, app.clock.now());
