@@ -1,4 +1,4 @@
-//! How often somebody may ask: a bucket for each user or network and class of route, refilled steadily (GCRA).
+//! Rate limits: a bucket for each user or network and class of route, refilled steadily (GCRA).
 //!
 //! Two places count. This node always does, in memory; with Redis all nodes count together as well, and the stricter
 //! of the two decides. When Redis does not answer in time, this node goes on from what it has counted so far: nobody
@@ -202,7 +202,7 @@ impl Buckets {
         }
     }
 
-    /// This node's verdict and, with Redis, everybody's: the stricter.
+    /// The decision of this node and, with Redis, of all nodes together: the stricter one.
     pub async fn draw_everywhere(&self, shared: Option<&SharedBuckets>, subject: Subject) -> LimitDecision {
         let own = self.draw(subject);
         let Some(shared) = shared.filter(|_| own.allowed) else { return own };
@@ -250,7 +250,7 @@ impl Allowance {
     }
 }
 
-/// Every bucket of this node, and the way to everybody's.
+/// The buckets of this node, and the connection to those shared by all nodes.
 pub struct Limits {
     auth: Buckets,
     user: Option<Buckets>,

@@ -117,7 +117,7 @@ pub async fn path_parameter<T: FromStr>(parts: &mut Parts, app: &Arc<App>, name:
     value.and_then(|value| value.parse().ok()).ok_or_else(Problem::not_found)
 }
 
-/// A signed-in user, whoever it is, who deals with their own things.
+/// Any signed-in user, for operations on their own resources.
 pub struct SignedIn(pub Caller);
 
 impl FromRequestParts<Arc<App>> for SignedIn {

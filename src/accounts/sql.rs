@@ -104,7 +104,7 @@ pub async fn signed_up_at(database: &Database, email: &Email) -> Result<Option<D
     Ok(row.map(|row| row.created_at))
 }
 
-/// Whether anybody has an account.
+/// Whether any account exists.
 pub async fn anybody(database: &Database) -> Result<bool, Problem> {
     let row = sqlx::query!(r#"select exists (select from users) as "there!""#).fetch_one(database.pool()).await?;
     Ok(row.there)

@@ -1,4 +1,4 @@
-//! How often somebody may ask.
+//! Settings of rate limits.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::Mode;
 use super::source::Reader;
 use crate::quota::Quota;
 
-/// How often somebody may ask.
+/// Settings of rate limits.
 #[derive(Debug, Clone)]
 pub struct LimitSettings {
     /// `RATE_LIMIT_AUTH`: cannot be switched off.

@@ -1,4 +1,4 @@
-//! Guests: somebody without an account fills carts, and finds them in their account when they sign in.
+//! Guests: a client without an account fills carts, which are merged into the account at sign-in.
 //!
 //! A guest is a random secret, of which the database keeps a keyed hash, and has carts and nothing else. Whoever signs
 //! in with the secret takes the carts over, once (`cart/actions/merge.rs`); from then on it opens nothing. A guest who writes to no cart for

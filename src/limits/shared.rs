@@ -31,7 +31,7 @@ return {1, math.floor(room / interval), 0}
 #[error("REDIS_URL cannot be used: {0}. It looks like redis://host:6379")]
 pub struct SharedError(#[from] redis::RedisError);
 
-/// The way to everybody's buckets.
+/// The buckets that all nodes share, in Redis.
 pub struct SharedBuckets {
     connection: ConnectionManager,
     draw: Script,

@@ -1,4 +1,4 @@
-//! What a guest must know before eating: allergens and diets, of one thing and of what a guest put together. Pure.
+//! Allergens and diets of items and modifiers, and of an item with its chosen modifiers. Pure.
 //!
 //! Nothing declared is not the same as nothing inside: as long as one part of a dish has not been declared, the whole
 //! is `complete: false`, and it suits no diet that this part does not name.
@@ -82,7 +82,7 @@ pub struct Effective {
     pub diets: Vec<Diet>,
 }
 
-/// What one part has been declared to be; no allergens: nobody has said.
+/// The declaration of an item or modifier; no allergens: not declared.
 pub type FoodPart<'a> = (Option<&'a [Declared]>, &'a [Diet]);
 
 /// The whole of the parts.

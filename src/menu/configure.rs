@@ -114,7 +114,7 @@ pub struct Chosen {
     pub modifiers: Vec<Self>,
 }
 
-/// What one portion of a dish takes of a counted modifier.
+/// The portions of a counted modifier that one item takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Take {
     /// The modifier's name.
@@ -125,7 +125,7 @@ pub struct Take {
     pub left: i32,
 }
 
-/// A dish, put together.
+/// An item with its chosen modifiers.
 #[derive(Debug, Clone)]
 pub struct Configured {
     /// The choices in the order of the groups' questions.
@@ -162,7 +162,7 @@ struct ChoiceReader<'a, 'q> {
     available: bool,
 }
 
-/// Holds the choices against the groups that are asked about an item. `questions` know those and the ones nested in them.
+/// Checks the choices against the modifier groups of an item. `questions` know those and the ones nested in them.
 ///
 /// # Errors
 /// Everything that does not fit.

@@ -1,4 +1,4 @@
-//! What a menu becomes when a document is put in its place: which things stay, which are new, what is wrong. Pure.
+//! The menu that a document asks for: which entities are kept, which are new, and the faults of the document. Pure.
 
 use std::collections::{HashMap, HashSet};
 
@@ -71,7 +71,7 @@ impl<'a, T: MenuEntity> KnownEntities<'a, T> {
     }
 }
 
-/// The key that a thing has from then on: its own, if any, where it was there, or else the one it was given.
+/// The key of an entity afterwards: the one it had, or else the one that the document gives.
 fn key(before: Option<&impl MenuEntity>, wanted: &EntityKey) -> Option<String> {
     before.map_or(Some(wanted.as_str()), MenuEntity::key).map(ToOwned::to_owned)
 }

@@ -209,7 +209,7 @@ fn modifiers(contents: &Contents) -> impl Iterator<Item = &Modifier> + Clone {
     contents.groups.iter().flat_map(|group| &group.modifiers)
 }
 
-/// Everything that changes, chapter by chapter, group by group.
+/// All changes, category by category and group by group.
 pub fn between(before: &Contents, after: &Contents) -> Vec<EntityChange> {
     let mut changes = Vec::new();
     if before.language != after.language {

@@ -1,7 +1,7 @@
 //! A whole menu as one document: what `PUT …/menu` takes, what CSV is turned into, what is copied between restaurants.
 //!
 //! Everything has a key that its writer chose; an id of ours is a key too. What has the same key as before is the same
-//! thing and keeps its id; what is missing goes (`target.rs`). The order of the document is the order of the menu. Pure.
+//! thing and keeps its id; what is missing goes (`desired.rs`). The order of the document is the order of the menu. Pure.
 
 use std::collections::{HashMap, HashSet};
 
@@ -25,7 +25,7 @@ use crate::problem::Problem;
 use crate::restaurants::tax::TaxClass;
 use crate::text::{MultiLine, SingleLine};
 
-/// What a thing is called by whoever keeps the menu elsewhere.
+/// The key or id by which a document names an entity.
 pub type EntityKey = SingleLine<80>;
 
 /// A complete menu.
@@ -181,7 +181,7 @@ struct Within<'a> {
     modifiers: Option<&'a RawValue>,
 }
 
-/// Reads a document thing by thing, so that a fault in one does not hide those in others. Things are counted before one
+/// Reads a document entity by entity, so that a fault in one does not hide those in others. Entities are counted before one
 /// is read.
 ///
 /// # Errors

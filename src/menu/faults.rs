@@ -6,14 +6,14 @@ use super::translations::{self, Translations};
 use crate::money::{Currency, Money};
 use crate::problem::{FieldError, Problem};
 
-/// Collects what is wrong with a body: all of it is counted, and the first of it told.
+/// Collects the faults of a request body: all are counted, the first [`MOST_TOLD`] are reported.
 #[derive(Debug, Default)]
 pub struct MenuFaults {
     first: Vec<FieldError>,
     count: usize,
 }
 
-/// So many faults are told.
+/// The number of faults that are reported.
 pub const MOST_TOLD: usize = 100;
 
 impl MenuFaults {

@@ -1,4 +1,4 @@
-//! `/api/restaurants/{restaurantId}/menu`: what a guest reads.
+//! `/api/restaurants/{restaurantId}/menu`: the published menu, and the routes of this feature.
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ struct MenuQuery {
 }
 
 impl MenuQuery {
-    /// The languages wanted, the dearest first.
+    /// The requested languages, the preferred one first.
     fn languages(&self, headers: &HeaderMap) -> Result<Vec<String>, Problem> {
         let named = self.lang.iter().map(|tag| languages::canonical(tag));
         let named = named.map(|tag| tag.ok_or_else(|| Problem::invalid_field("?lang", translations::NO_LANGUAGE)));

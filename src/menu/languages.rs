@@ -77,7 +77,7 @@ pub fn canonical(tag: &str) -> Option<String> {
     is_known.then(|| locale.id.to_string().to_ascii_lowercase())
 }
 
-/// The languages an `Accept-Language` header asks for, the dearest first.
+/// The languages an `Accept-Language` header asks for, the preferred one first.
 pub fn asked_for(header: &str) -> Vec<String> {
     let mut wanted: Vec<(f32, String)> = header
         .split(',')

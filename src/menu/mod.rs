@@ -1,4 +1,4 @@
-//! The menu: categories, the items in them, and the groups of modifiers that are asked about an item.
+//! The menu: categories, their items, and the modifier groups of items.
 //!
 //! Every change that a guest can see gives the menu a new version. Deleting hides: past orders keep their items. Nothing
 //! here sells anything; stock is taken by `orders`, and a count changes the menu only where it may change what can be ordered
@@ -112,7 +112,7 @@ impl Item {
     }
 }
 
-/// A question about an item, and its answers.
+/// A modifier group with its modifiers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     /// The group's id.
@@ -131,7 +131,7 @@ pub struct Group {
     pub modifiers: Vec<Modifier>,
 }
 
-/// An answer to a group's question.
+/// A modifier of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Modifier {
     /// The modifier's id.
@@ -150,11 +150,11 @@ pub struct Modifier {
     pub unavailable_until: Option<DateTime<Utc>>,
     /// Portions left; `None`: not counted.
     pub stock: Option<i32>,
-    /// What is in it; `None`: nobody has said.
+    /// Its allergens; `None`: not declared.
     pub allergens: Option<Vec<Declared>>,
     /// Diets it suits.
     pub diets: Vec<Diet>,
-    /// What is asked about it, in this order.
+    /// The ids of its nested modifier groups, in order.
     pub modifier_groups: Vec<ModifierGroupId>,
     /// In other languages.
     pub translations: Translations,
@@ -171,7 +171,7 @@ pub struct Contents {
     pub timezone: String,
     /// The language it is written in, where it has been said.
     pub language: Option<String>,
-    /// The chapters, in order.
+    /// The categories, in order.
     pub categories: Vec<Category>,
     /// The items, in order.
     pub items: Vec<Item>,

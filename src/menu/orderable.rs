@@ -1,4 +1,4 @@
-//! Whether one of an item can be ordered now, whoever asks, or why not. Pure.
+//! Whether one portion of an item can be ordered now, and why not. Pure.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -22,7 +22,7 @@ pub enum NotOrderable {
     ChoicesUnavailable,
 }
 
-/// What stands in the way of ordering one of an item, which is served now or not.
+/// Why one portion of an item cannot be ordered; `None`: it can.
 pub fn obstacle(item: &Item, in_time: bool, satisfiable: &mut Satisfiable) -> Option<NotOrderable> {
     if !item.available {
         Some(NotOrderable::Unavailable)

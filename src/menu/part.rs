@@ -23,7 +23,7 @@ struct Named<T> {
     id: T,
 }
 
-/// An item or a modifier: which groups are asked about it.
+/// An item or a modifier: the ids of its modifier groups.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ReferencedGroups {
@@ -100,7 +100,7 @@ pub fn cut(whole: &CachedResponse, category: CategoryId) -> Result<Option<Cached
     Ok(Some(CachedResponse::new(whole.version, whole.until, cut)))
 }
 
-/// The groups that are asked about the items of a category, or about the modifiers of a group.
+/// The modifier groups of the items of a category, or of the modifiers of a group.
 fn asked(part: &[u8]) -> Result<Vec<ModifierGroupId>, serde_json::Error> {
     let asking: Asking = serde_json::from_slice(part)?;
     Ok(asking.modifiers.into_iter().flat_map(|one| one.modifier_groups).collect())

@@ -80,7 +80,7 @@ enum Demand {
     Options(u32, Vec<AskingOption>),
 }
 
-/// All groups of a menu, prepared for the question.
+/// All modifier groups of a menu, prepared for the check.
 pub struct Satisfiable {
     pools: Vec<Pool>,
     /// What each group asks for where it is asked about an item.

@@ -168,7 +168,7 @@ impl From<CategoryRow> for Category {
     }
 }
 
-/// The chapters, in order.
+/// The categories, in order.
 pub async fn categories(tx: &mut Tx, restaurant: RestaurantId) -> Result<Vec<Category>, Problem> {
     let rows = sqlx::query_as!(
         CategoryRow,
@@ -197,7 +197,7 @@ pub async fn category(tx: &mut Tx, restaurant: RestaurantId, id: CategoryId) -> 
     Ok(row.map(Into::into))
 }
 
-/// Writes a chapter, new or changed.
+/// Writes a category, new or changed.
 pub async fn save_category(tx: &mut Tx, scope: &RestaurantScope, category: &Category) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
@@ -222,12 +222,12 @@ pub async fn save_category(tx: &mut Tx, scope: &RestaurantScope, category: &Cate
     Ok(())
 }
 
-/// Two things must not go by the same key.
+/// The refusal of a key that another entity has.
 pub(super) fn key_taken() -> Problem {
     Problem::invalid_field("/key", "is already in use")
 }
 
-/// Hides a chapter and what stands in it. Items are locked in the order of their ids, as orders do.
+/// Hides a category and its items. Items are locked in the order of their ids, as orders do.
 pub async fn delete_category(tx: &mut Tx, scope: &RestaurantScope, id: CategoryId) -> Result<(), Problem> {
     let now = tx.now();
     let hidden = sqlx::query!(

@@ -1,4 +1,4 @@
-//! Statements on other people's accounts, for whoever runs the platform.
+//! Statements on accounts for administrators and operators.
 
 use crate::accounts::{Account, Email, UserRole};
 use crate::ids::UserId;

@@ -7,7 +7,7 @@ use crate::outbox::Channel;
 use crate::problem::Problem;
 use crate::uow::Tx;
 
-/// Where somebody can be told something.
+/// The e-mail address and phone number of a user.
 #[derive(Debug, Clone)]
 pub struct Reach {
     /// The user's e-mail address.

@@ -18,7 +18,7 @@ use crate::problem::{Code, Problem};
 use crate::tenancy::TenancyContext;
 use crate::uow::Database;
 
-/// Finished menus, and the question whether they still hold.
+/// Reads published menus from the cache, if they are current, and builds them otherwise.
 pub struct Published {
     db: Database,
     versions: VersionBatcher,
@@ -46,7 +46,7 @@ impl Published {
         &self.cache
     }
 
-    /// The menu, or one category of it, in the dearest of the wanted languages that it has; not older than this call.
+    /// The menu, or one category of it, in the first of the wanted languages that it has; not older than this call.
     ///
     /// While the database does not answer, what was finished less than `MENU_CACHE_LIFE` ago is shown, as it was written.
     ///

@@ -39,7 +39,7 @@ pub struct MenuDifference {
 
 /// Where a menu comes from.
 pub enum MenuSource {
-    /// From whoever keeps it elsewhere.
+    /// From a document.
     Document(Document),
     /// The same as a table, which does not say in which language it is written.
     Table(Table),

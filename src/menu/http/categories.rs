@@ -1,4 +1,4 @@
-//! `/api/restaurants/{restaurantId}/categories`: the chapters of the menu.
+//! `/api/restaurants/{restaurantId}/categories`: the categories of the menu.
 
 use std::sync::Arc;
 

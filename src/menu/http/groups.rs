@@ -1,4 +1,4 @@
-//! `/api/restaurants/{restaurantId}/modifier-groups`: the questions about items, with their answers.
+//! `/api/restaurants/{restaurantId}/modifier-groups`: modifier groups with their modifiers.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `/api/restaurants/{restaurantId}/items/{itemId}/image`: the picture of a dish.
+//! `/api/restaurants/{restaurantId}/items/{itemId}/image`: the image of an item.
 
 use std::sync::Arc;
 

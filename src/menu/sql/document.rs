@@ -1,4 +1,4 @@
-//! A whole menu written at once: a statement for each kind of thing, however many there are.
+//! A whole menu written at once: one statement for each kind of entity.
 
 use std::collections::HashMap;
 
@@ -30,7 +30,7 @@ pub async fn lock(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Writes chapters, new or changed.
+/// Writes categories, new or changed.
 pub async fn save_categories(tx: &mut Tx, scope: &RestaurantScope, categories: &[&Category]) -> Result<(), Problem> {
     let row = |one: &&Category| {
         json!({ "id": one.id.uuid(), "key": one.key, "name": one.name, "position": one.position,
@@ -109,7 +109,7 @@ pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, items: &[(&Item, &
     Ok(())
 }
 
-/// Which groups are asked about which things, in columns.
+/// The modifier groups of items or modifiers, in columns.
 struct GroupColumns {
     all: Vec<Uuid>,
     about: Vec<Uuid>,

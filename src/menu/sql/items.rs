@@ -204,7 +204,7 @@ pub async fn show_image(
     Ok(())
 }
 
-/// Which groups are asked about an item, in this order.
+/// Replaces the modifier groups of an item, in this order.
 async fn ask(tx: &mut Tx, scope: &RestaurantScope, item: ItemId, groups: &[ModifierGroupId]) -> Result<(), Problem> {
     let groups: Vec<_> = groups.iter().map(|group| group.uuid()).collect();
     sqlx::query!(
@@ -223,7 +223,7 @@ async fn ask(tx: &mut Tx, scope: &RestaurantScope, item: ItemId, groups: &[Modif
     Ok(())
 }
 
-/// Refuses a chapter that is not there any more.
+/// Refuses a category that does not exist.
 pub async fn require_category(tx: &mut Tx, scope: &RestaurantScope, id: CategoryId) -> Result<(), Problem> {
     let found = sqlx::query!(
         "select id from menu_categories where restaurant_id = $1 and id = $2 and deleted_at is null",

@@ -1,4 +1,4 @@
-//! What stands in the cells of a table, and what is meant by it. Pure.
+//! The formats of the cells of a table. Pure.
 
 use serde_json::{Value, json};
 
