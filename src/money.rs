@@ -254,7 +254,7 @@ impl Amount {
         parts.into_iter().map(|part| i64::try_from(part).map(Self).map_err(|_| Overflow)).collect()
     }
 
-    /// As it goes over the wire.
+    /// The service fee as in requests and responses.
     pub const fn of(self, currency: Currency) -> Money {
         Money { amount: self, currency }
     }

@@ -21,7 +21,7 @@ const USUAL_PAGE: u16 = 50;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
-    /// Rows a page, 1 to 200; 50 unless told.
+    /// The maximum number of rows in a page, 1 to 200; default 50.
     #[param(minimum = 1, maximum = 200)]
     pub limit: Option<u16>,
     /// `nextCursor` of the page before.

@@ -1,15 +1,15 @@
-//! Who follows an event in the transaction that appends it. What follows stands in features above the event's own, so this
-//! table stands above all of them and the unit of work carries it to `events::publish`.
+//! The effects of an event in the transaction that appends it. They belong to features above the event's own, so this table
+//! is above all features, and the unit of work hands it to `events::publish`.
 
 use crate::delivery;
 use crate::events::{Event, EventKind};
 use crate::tenancy::RestaurantScope;
 use crate::uow::{Steps, Tx};
 
-/// Lets follow whoever follows events of this kind. A new kind has to be answered here.
+/// Runs the effects of an event. The match is exhaustive, so that a new kind needs a decision here.
 ///
 /// # Errors
-/// What a follower refuses with: then the event has not happened either.
+/// Those of an effect; the transaction is rolled back with the event.
 pub fn follow<'t>(tx: &'t mut Tx, scope: &'t RestaurantScope, event: &'t Event<'t>) -> Steps<'t, ()> {
     Box::pin(async move {
         match event.kind {

@@ -45,7 +45,7 @@ struct DeliveryQuery {
     order_id: Option<OrderId>,
     /// A restaurant's deliveries, for its staff; absent: those one carries or waits for.
     restaurant_id: Option<RestaurantId>,
-    /// Rows a page, 1 to 200; 50 unless told.
+    /// The maximum number of rows in a page, 1 to 200; default 50.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
     /// `nextCursor` of the page before.

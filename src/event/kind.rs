@@ -1,7 +1,7 @@
 //! The kinds of events: one table of their names, what they say and who gets them. The OpenAPI document and the rooms of
 //! the relay are made from it.
 
-/// What an event is about. Its versions count what happened to that.
+/// The kind of object that an event is about. Each event has a version of the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aggregate {
     /// An order and its status.
@@ -44,7 +44,7 @@ pub enum RoomKind {
 }
 
 impl RoomKind {
-    /// How the rooms are called, with a gap for the id.
+    /// The pattern of the rooms' names, with a placeholder for the id.
     pub const fn pattern(self) -> &'static str {
         match self {
             Self::Restaurant => "restaurant:{id}",
@@ -74,13 +74,13 @@ pub enum EventKind {
     OrderPlaced,
     /// An order's status changed.
     OrderStatusChanged,
-    /// An order was promised for later.
+    /// The promised time of an order was postponed.
     OrderPromiseChanged,
-    /// A driver was given a delivery.
+    /// A delivery was assigned to a driver.
     DeliveryAssigned,
     /// A delivery's status changed, its opening included.
     DeliveryStatusChanged,
-    /// A delivery was taken from a driver: what that driver gets instead of the event that did it. Never stored.
+    /// A delivery was taken from a driver: the former driver's view of the event that did it. Never stored.
     DeliveryUnassigned,
     /// The menu changed; clients read it again.
     MenuChanged,
@@ -91,13 +91,13 @@ pub enum EventKind {
 /// A row of the table of events.
 #[derive(Debug, Clone, Copy)]
 pub struct EventRow {
-    /// On the wire and in the log.
+    /// The name of the event on sockets and in the log.
     pub name: &'static str,
-    /// For the API reference.
+    /// The description in the API reference.
     pub description: &'static str,
     /// What it is about.
     pub about: Aggregate,
-    /// The field of the body that says what became of it, and its type.
+    /// The field of the body that holds the object or its change, and its type.
     pub payload: (&'static str, PayloadType),
     /// The rooms that get it as it is.
     pub rooms: &'static [RoomKind],
@@ -171,7 +171,7 @@ impl EventKind {
         }
     }
 
-    /// On the wire and in the log.
+    /// The name of the event on sockets and in the log.
     pub const fn name(self) -> &'static str {
         self.row().name
     }

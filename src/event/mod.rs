@@ -13,36 +13,36 @@ pub mod kind;
 
 pub use kind::{Aggregate, EventKind};
 
-/// What happened. It carries what a GET would have answered right after it.
+/// An event, with the object as a GET would have returned it right after the event.
 pub struct Event<'a> {
     /// The kind of event, which fixes its name and rooms.
     pub kind: EventKind,
     /// The id of the order, delivery or restaurant that it is about; a menu has its restaurant's.
     pub id: Uuid,
-    /// The version of that after the event.
+    /// The version of that object after the event.
     pub version: i64,
-    /// Whom and what else it concerns.
+    /// The other objects that it concerns.
     pub concerns: Concerns,
-    /// What it is about, as clients get it.
+    /// The payload as clients get it.
     pub payload: Box<RawValue>,
-    /// The same, for whoever follows it in its transaction.
+    /// The same object, for the effects of the event (`publish.rs`).
     subject: &'a (dyn Any + Send + Sync),
 }
 
-/// Whom and what an event concerns: its rooms, and who may read it.
+/// The objects that an event concerns, which decide its rooms and who may read it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Concerns {
     /// The order: also for the events of its delivery.
     pub order: Option<OrderId>,
     /// The delivery it is about; `None`: it is about none.
     pub delivery: Option<DeliveryId>,
-    /// Whose order it is.
+    /// The customer of the order; `None`: it concerns no order.
     pub customer: Option<UserId>,
-    /// Who carries the delivery after the event.
+    /// The driver of the delivery after the event; `None`: none.
     pub driver: Option<DriverId>,
-    /// Whom the event took the delivery from.
+    /// The driver who had the delivery before the event and has not after it; `None`: none.
     pub former_driver: Option<DriverId>,
-    /// The order or the delivery has come to its end with it.
+    /// Whether the event closes the order or the delivery.
     pub is_closed: bool,
 }
 
@@ -62,7 +62,7 @@ impl<'a> Event<'a> {
         Ok(Self { kind, id, version, concerns, payload, subject })
     }
 
-    /// What it is about, for whoever follows it.
+    /// The object that it is about, for its effects.
     ///
     /// # Errors
     /// When it is about something of another type.

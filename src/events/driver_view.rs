@@ -10,20 +10,20 @@ use serde_json::value::RawValue;
 use super::{Aggregate, EventKind, Recorded};
 use crate::ids::{DeliveryId, DriverId};
 
-/// Who carries a delivery after an event of it, and until when.
+/// The driver of a delivery before and after an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Carriage {
     /// The delivery that the event is about.
     pub delivery: DeliveryId,
-    /// Who carries it now; `None`: nobody.
+    /// The driver after the event; `None`: none.
     pub driver: Option<DriverId>,
-    /// Who carried it until now, where somebody else or nobody does from now on.
+    /// The driver before the event, if it is another one, or none, after it.
     pub former: Option<DriverId>,
-    /// It has come to its end, and with it what its driver may see.
+    /// Whether the delivery is closed, which ends the driver's view of it.
     pub is_closed: bool,
 }
 
-/// Who carries the delivery that an event is about; `None` for an event that is about something else.
+/// The drivers of the delivery that an event is about; `None`: it is about something else.
 pub fn carriage(event: &Recorded) -> Option<Carriage> {
     (event.aggregate == Aggregate::Delivery.word()).then(|| Carriage {
         delivery: DeliveryId::from_uuid(event.aggregate_id),

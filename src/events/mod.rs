@@ -21,23 +21,23 @@ pub mod sql;
 
 pub use crate::event::{Aggregate, Concerns, Event, EventKind};
 
-/// Appends an event, and lets follow, in the same transaction, whoever follows events of its kind (`publish.rs`).
+/// Appends an event, and runs its effects (`publish.rs`) in the same transaction.
 ///
 /// # Errors
-/// When PostgreSQL refuses, such as an aggregate's version that happened already; what a follower refuses with.
+/// Those of PostgreSQL, such as a version of the aggregate that has an event already, and those of the effects.
 pub async fn publish(tx: &mut Tx, scope: &RestaurantScope, event: Event<'_>) -> Result<(), Problem> {
     sql::append(tx, scope, &event).await?;
     let follow = tx.followers();
     follow(tx, scope, &event).await
 }
 
-/// Something that happened before the log was there to note it.
+/// An event of the past, for imported orders.
 pub struct PastEvent<'a> {
-    /// When it happened; may be long ago.
+    /// When it happened; any time in the past.
     pub at: DateTime<Utc>,
-    /// In which capacity it was done.
+    /// The role in which it was done.
     pub actor: Actor,
-    /// Who, where it was a person.
+    /// The user who did it; `None`: the system.
     pub actor_id: Option<UserId>,
     /// The event as it would have been appended then.
     pub event: Event<'a>,
@@ -46,29 +46,29 @@ pub struct PastEvent<'a> {
 /// An event as it was stored.
 #[derive(Debug, Clone)]
 pub struct Recorded {
-    /// The event's number, which grows.
+    /// The number of the event; later events have greater numbers.
     pub seq: i64,
     /// The restaurant that the event belongs to.
     pub restaurant_id: RestaurantId,
-    /// The order it concerns.
+    /// The order; `None`: it concerns none.
     pub order_id: Option<OrderId>,
     /// The aggregate it is about: with `aggregate`, the delivery.
     pub aggregate_id: Uuid,
     /// `order`, `delivery`, `menu` or `restaurant`.
     pub aggregate: String,
-    /// The customer it concerns.
+    /// The customer of the order; `None`: it concerns none.
     pub customer_id: Option<UserId>,
-    /// Who carries the delivery after it.
+    /// The driver of the delivery after the event; `None`: none.
     pub driver_id: Option<DriverId>,
-    /// The driver whom it took a delivery from.
+    /// The driver who had the delivery before the event and has not after it; `None`: none.
     pub former_driver_id: Option<DriverId>,
-    /// The order or the delivery that it is about has come to its end.
+    /// Whether the order or the delivery that it is about is closed.
     pub closed: bool,
-    /// On the wire.
+    /// The name of the event, such as `order:new`.
     pub name: String,
-    /// The aggregate's version after it.
+    /// The version of the aggregate after the event.
     pub version: i64,
-    /// In which capacity it was done.
+    /// The role in which it was done.
     pub actor: Actor,
     /// When it was appended.
     pub at: DateTime<Utc>,
@@ -77,7 +77,7 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// What a client gets: the stored body with its number in front.
+    /// The body as clients get it: the stored body with the number in front.
     pub fn body(&self) -> String {
         let stored = self.payload.0.get();
         format!("{{\"seq\":{},{}", self.seq, stored.strip_prefix('{').unwrap_or(stored))

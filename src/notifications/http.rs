@@ -1,4 +1,4 @@
-//! `/api/admin/outbox`: what was told to whom, for whoever runs the platform.
+//! `/api/admin/outbox`: sent and failed messages, for administrators.
 
 use std::sync::Arc;
 
@@ -57,8 +57,8 @@ impl OutboxMessage {
     fn of(shown: Shown, encryption: &Encryption) -> Self {
         let owner = shown.id.uuid();
         let kept = shown.kept.and_then(|kept| encryption.decrypt(KeyPurpose::Outbox, owner.as_bytes(), &kept).ok());
-        let words = kept.and_then(|kept| serde_json::from_slice::<(String, String)>(&kept).ok());
-        let (subject, body) = words.unzip();
+        let text = kept.and_then(|kept| serde_json::from_slice::<(String, String)>(&kept).ok());
+        let (subject, body) = text.unzip();
         Self {
             id: shown.id,
             channel: shown.channel,

@@ -26,15 +26,15 @@ use crate::uow::Tx;
 const BATCH: i64 = 50;
 /// How long a worker may hold a message without a sign of life.
 const LEASE: TimeDelta = TimeDelta::seconds(20);
-/// The safety net under the bell.
+/// How often the outbox is polled, in case a wake-up was missed.
 const ROUND: Duration = Duration::from_secs(1);
-/// Stands in for what must not be read later.
+/// Replaces a secret in the text that is kept of a sent message.
 const MASK: &str = "••••••••";
 
-/// Who takes messages where no provider is configured.
+/// The name of the provider that is recorded where none is configured.
 pub const STAND_IN: &str = "stand-in";
 
-/// Works until `stop`.
+/// Sends messages until `stop`.
 pub async fn work(app: Arc<App>, stop: CancellationToken) {
     let scope = PlatformScope::proven_by("the worker of the outbox", None);
     loop {
@@ -74,7 +74,7 @@ async fn hand_over(tx: &mut Tx, app: &App, message: &Claimed) -> Result<(), Prob
         Ending { state, user, channel, target, provider: STAND_IN, error, kept }
     };
     if message.expires_at.is_some_and(|end| end <= tx.now()) {
-        return sql::finish(tx, message, &ended(State::Dead, Some("too late to be told"), None)).await;
+        return sql::finish(tx, message, &ended(State::Dead, Some("too late to be sent"), None)).await;
     }
     let Some(kind) = Kind::by_word(&message.kind) else {
         return sql::finish(tx, message, &ended(State::Dead, Some("no words for it"), None)).await;
@@ -150,9 +150,9 @@ fn kept(app: &App, message: &Claimed, kind: Kind, channel: Channel) -> Result<Ve
         .as_ref()
         .map(|secret| app.encryption.decrypt(KeyPurpose::Outbox, notification.as_bytes(), secret));
     let secret = opened.transpose()?.map(|secret| String::from_utf8_lossy(&secret).into_owned());
-    // Who runs a real service must not be able to read people's codes out of a page.
+    // Operators of a real service must not be able to read people's codes in a page.
     let secret = secret.map(|secret| if app.config.mode == Mode::Development { secret } else { MASK.to_owned() });
-    let words = super::words::words(kind, channel, secret.as_deref());
-    let kept = serde_json::to_vec(&(words.subject, words.body)).map_err(|error| Problem::internal(&error))?;
+    let text = super::text::message_text(kind, channel, secret.as_deref());
+    let kept = serde_json::to_vec(&(text.subject, text.body)).map_err(|error| Problem::internal(&error))?;
     app.encryption.encrypt(KeyPurpose::Outbox, message.id.uuid().as_bytes(), &kept)
 }

@@ -13,7 +13,7 @@ use crate::money::Overflow;
 use crate::problem::{Code, Problem};
 use crate::restaurants::Restaurant;
 use crate::restaurants::hours::{Exception, Schedule};
-use crate::restaurants::last_orders::{NoPromise, OrderTimes, Pace, Promise};
+use crate::restaurants::last_orders::{LeadTimes, NoPromise, OrderTimes, Promise};
 use crate::restaurants::slots::Slot;
 
 /// The time for which an order is placed.
@@ -119,9 +119,9 @@ pub struct AvailabilityQuery<'a> {
 }
 
 impl<'a> AvailabilityQuery<'a> {
-    fn pace(&self) -> Pace {
+    fn lead_times(&self) -> LeadTimes {
         let last = self.restaurant.last_orders.of(self.fulfilment);
-        Pace::of(self.restaurant.preparation_minutes, self.lead_minutes, last)
+        LeadTimes::of(self.restaurant.preparation_minutes, self.lead_minutes, last)
     }
 
     fn calendar(self) -> Calendar<'a> {
@@ -131,7 +131,7 @@ impl<'a> AvailabilityQuery<'a> {
             weekly: restaurant.hours.clone(),
             exceptions: self.exceptions.to_vec(),
         };
-        let orders = OrderTimes::of(&schedule, self.zone, self.fulfilment, self.pace(), (now, now + LOOK_AHEAD));
+        let orders = OrderTimes::of(&schedule, self.zone, self.fulfilment, self.lead_times(), (now, now + LOOK_AHEAD));
         let paused_until = restaurant.pause.as_ref().map_or(now, |pause| pause.until.max(now));
         Calendar { query: self, orders, paused_until }
     }
@@ -144,7 +144,8 @@ impl<'a> AvailabilityQuery<'a> {
     pub fn fulfilment_time(self, requested: Option<DateTime<Utc>>) -> Result<FulfilmentTime, Unavailable> {
         let (restaurant, now) = (self.restaurant, self.now);
         let Some(requested) = requested else {
-            let promise = restaurant.open.promise(self.fulfilment, self.pace(), now).ok_or(Unavailable::Closed(now))?;
+            let promise =
+                restaurant.open.promise(self.fulfilment, self.lead_times(), now).ok_or(Unavailable::Closed(now))?;
             return Ok(FulfilmentTime { scheduled: None, at: now, promise, opens_at: None });
         };
         // An instant far from any slot may be beyond what can be calculated with.
@@ -156,7 +157,7 @@ impl<'a> AvailabilityQuery<'a> {
         let calendar = self.calendar();
         let promise = calendar.promise(slot)?;
         let opens_at = calendar.orders.opens_next(now);
-        Ok(FulfilmentTime { scheduled: Some(slot), at: promise.there, promise, opens_at })
+        Ok(FulfilmentTime { scheduled: Some(slot), at: promise.arrives_at, promise, opens_at })
     }
 
     /// The slots of a local day for which an order could be placed now, full ones included.
@@ -181,7 +182,7 @@ impl<'a> AvailabilityQuery<'a> {
 
     /// The slot in which an order that is begun now would reach the customer.
     pub fn slot_of_arrival(self) -> Slot {
-        self.restaurant.slots.slot_of(self.zone, self.now + self.pace().whole())
+        self.restaurant.slots.slot_of(self.zone, self.now + self.lead_times().whole())
     }
 
     /// The span that holds every slot for which an order could be placed.
@@ -193,7 +194,7 @@ impl<'a> AvailabilityQuery<'a> {
     /// as possible the one in which it is with the customer.
     pub fn limited_slot(self, time: FulfilmentTime) -> Option<Slot> {
         self.restaurant.slots.capacity?;
-        Some(time.scheduled.unwrap_or_else(|| self.restaurant.slots.slot_of(self.zone, time.promise.there)))
+        Some(time.scheduled.unwrap_or_else(|| self.restaurant.slots.slot_of(self.zone, time.promise.arrives_at)))
     }
 
     /// The slot whose capacity an order takes, see [`AvailabilityQuery::limited_slot`].

@@ -21,7 +21,7 @@ impl Order {
         self.event(EventKind::OrderStatusChanged)
     }
 
-    /// It was promised for later.
+    /// The promised time was postponed.
     ///
     /// # Errors
     /// When the order cannot be written as JSON.

@@ -321,7 +321,7 @@ async fn update_order_status(
 struct EventQuery {
     /// Only events after this number; all when absent.
     after: Option<i64>,
-    /// Rows a page, 1 to 200; 50 unless told.
+    /// The maximum number of rows in a page, 1 to 200; default 50.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
 }

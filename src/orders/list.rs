@@ -42,7 +42,7 @@ pub struct OrderQuery {
     #[serde(default, deserialize_with = "unless_blank")]
     #[param(inline)]
     q: Option<SingleLine<100>>,
-    /// Rows a page, 1 to 200; 50 unless told. A page of very long orders is shorter: go on as long as there is a
+    /// The maximum number of rows in a page, 1 to 200; default 50. A page of very long orders is shorter: go on as long as there is a
     /// `nextCursor`.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,

@@ -225,7 +225,7 @@ impl StatusChange {
 pub struct StatusUpdate {
     /// The requested status.
     pub to: OrderStatus,
-    /// The reason that the customer is told. Some transitions require it, see [`Step::needs_reason`].
+    /// The reason, which the customer sees. Some transitions require it, see [`Step::needs_reason`].
     pub reason: Option<String>,
     /// Whether counted stock that the order took is available again. Only for transitions with
     /// [`CancelledStock::ReturnsIfSaid`].
@@ -292,7 +292,7 @@ impl Order {
         })
     }
 
-    /// The order after a step that was taken at that time: what is written, and what is told.
+    /// The order after a step that was taken at that time: what is written, and what the event says.
     #[must_use]
     pub fn after(&self, change: &StatusChange, at: DateTime<Utc>) -> Self {
         Self {

@@ -10,7 +10,7 @@ use crate::paging::Page;
 use crate::problem::Problem;
 use crate::uow::Tx;
 
-/// Writes what is told; `false`: this dedupe key was told before, and nothing is written.
+/// Writes a message; `false`: one with this dedupe key was written before, and nothing is written now.
 pub async fn insert(
     tx: &mut Tx,
     id: NotificationId,
@@ -69,11 +69,11 @@ pub async fn insert_message(
 pub struct Claimed {
     /// The message's id.
     pub id: MessageId,
-    /// What it tells.
+    /// The notification of which it is one channel.
     pub notification: NotificationId,
     /// The notification's kind.
     pub kind: String,
-    /// What it is told once by.
+    /// The key by which a message is written only once.
     pub dedupe_key: String,
     /// The channel it is sent through.
     pub channel: Channel,

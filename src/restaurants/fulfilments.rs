@@ -7,7 +7,7 @@ use utoipa::openapi::{ArrayBuilder, RefOr, Schema, Type};
 
 use crate::fulfilment::Fulfilment;
 
-/// Some of the fulfilments; a list on the wire.
+/// A set of fulfilments; a list in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fulfilments {
     /// DELIVERY is among them.

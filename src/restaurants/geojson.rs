@@ -1,5 +1,5 @@
 //! Geometries of GeoJSON (RFC 7946), as programs that draw maps write them: members in any order, heights behind longitude
-//! and latitude, members that mean nothing here. What is not as the type asks for is told with its place.
+//! and latitude, members that mean nothing here. A fault is reported with its place in the document.
 //!
 //! `type` may follow `coordinates`, so coordinates are read as nested lists first. Pure.
 

@@ -78,7 +78,7 @@ impl LastOrders {
 
 /// How long an order takes, and how late it may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
+pub struct LeadTimes {
     /// From the beginning of cooking to ready.
     pub preparation: TimeDelta,
     /// From ready to the guest.
@@ -89,7 +89,7 @@ pub struct Pace {
     pub hand_over: TimeDelta,
 }
 
-impl Pace {
+impl LeadTimes {
     /// From these numbers of minutes and the last order of the fulfilment.
     pub fn of(preparation_minutes: i16, way_minutes: i16, last: LastOrder) -> Self {
         let minutes = |count: i16| TimeDelta::minutes(count.into());
@@ -116,30 +116,30 @@ impl Pace {
 /// A time for which an order can be promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Promise {
-    /// When it can be with the guest at the earliest.
-    pub there: DateTime<Utc>,
-    /// It is ready neither before
+    /// The earliest time at which the customer can have the order.
+    pub arrives_at: DateTime<Utc>,
+    /// The earliest time at which it may be ready.
     pub ready_from: DateTime<Utc>,
-    /// nor after these instants.
+    /// The latest time at which it may be ready.
     pub ready_until: DateTime<Utc>,
 }
 
 /// Why an order cannot be promised for a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoPromise {
-    /// An order that is begun now would not be there in time.
+    /// Preparation and travel take longer than until the end of the slot.
     TooSoon,
-    /// It is open then, but nothing can be handed over: too soon after opening, or after the last order.
+    /// The restaurant is open in the slot, but no order can be handed over: too soon after opening, or after the last order.
     NotThen,
-    /// It is closed then.
+    /// The restaurant is closed during the slot.
     Closed,
 }
 
-/// When orders of one kind can be begun, as far as is looked ahead.
+/// The periods in which orders of one fulfilment can be started, up to the end of the look-ahead.
 #[derive(Debug, Clone)]
 pub struct OrderTimes {
-    pace: Pace,
-    /// Open, in order.
+    lead_times: LeadTimes,
+    /// The opening periods, in order.
     open: Vec<Period>,
     /// For each period in which orders can be begun, the period for which it is open.
     begins: Vec<(Period, Period)>,
@@ -154,20 +154,20 @@ impl OrderTimes {
         schedule: &Schedule,
         zone: chrono_tz::Tz,
         fulfilment: Fulfilment,
-        pace: Pace,
+        lead_times: LeadTimes,
         (from, until): (DateTime<Utc>, DateTime<Utc>),
     ) -> Self {
         let open = schedule.open_between(zone, fulfilment, from - MARGIN, until + MARGIN);
         let open: Vec<_> = open.periods().collect();
-        let begins = open.iter().filter_map(|open| Some((pace.begins_in(*open)?, *open))).collect();
-        Self { pace, open, begins }
+        let begins = open.iter().filter_map(|open| Some((lead_times.begins_in(*open)?, *open))).collect();
+        Self { lead_times, open, begins }
     }
 
     /// Whether an order for now is taken at an instant, and for when.
     pub fn now(&self, at: DateTime<Utc>) -> Option<Promise> {
         work::step(self.begins.len());
         let (_, open) = self.begins.iter().find(|(begins, _)| begins.contains(at))?;
-        Some(promise(self.pace, *open, at + self.pace.whole()))
+        Some(promise(self.lead_times, *open, at + self.lead_times.whole()))
     }
 
     /// The first instant from one on at which an order for now is taken; `None`: there is none as far as is looked
@@ -186,7 +186,7 @@ impl OrderTimes {
     /// # Errors
     /// The reason why no order can be promised within the slot.
     pub fn within(&self, slot: Slot, now: DateTime<Utc>) -> Result<Promise, NoPromise> {
-        let whole = self.pace.whole();
+        let whole = self.lead_times.whole();
         let first = self.begins.partition_point(|(begins, _)| begins.until + whole <= slot.starts_at);
         let mut refusal = None;
         work::step(1);
@@ -195,9 +195,9 @@ impl OrderTimes {
             if begins.from + whole >= slot.ends_at {
                 break;
             }
-            let there = slot.starts_at.max(begins.from + whole).max(now + whole);
-            if there < slot.ends_at.min(begins.until + whole) {
-                return Ok(promise(self.pace, *open, there));
+            let arrives_at = slot.starts_at.max(begins.from + whole).max(now + whole);
+            if arrives_at < slot.ends_at.min(begins.until + whole) {
+                return Ok(promise(self.lead_times, *open, arrives_at));
             }
             refusal = Some(NoPromise::TooSoon);
         }
@@ -212,7 +212,7 @@ impl OrderTimes {
 
     /// The periods in which an order can be with the guest, from an instant on, in their order.
     pub fn deliverable(&self, from: DateTime<Utc>) -> impl Iterator<Item = Period> {
-        let whole = self.pace.whole();
+        let whole = self.lead_times.whole();
         let all = self
             .begins
             .iter()
@@ -221,9 +221,9 @@ impl OrderTimes {
     }
 }
 
-fn promise(pace: Pace, open: Period, there: DateTime<Utc>) -> Promise {
-    let ready_until = open.until + pace.hand_over - pace.way;
-    Promise { there, ready_from: there - pace.way, ready_until }
+fn promise(lead_times: LeadTimes, open: Period, arrives_at: DateTime<Utc>) -> Promise {
+    let ready_until = open.until + lead_times.hand_over - lead_times.way;
+    Promise { arrives_at, ready_from: arrives_at - lead_times.way, ready_until }
 }
 
 /// The period for which a restaurant is open without interruption at an instant, for each fulfilment.
@@ -257,15 +257,19 @@ impl OpenNow {
     }
 
     /// The promise of an order for now; `None`: none is taken.
-    pub fn promise(&self, fulfilment: Fulfilment, pace: Pace, now: DateTime<Utc>) -> Option<Promise> {
+    pub fn promise(&self, fulfilment: Fulfilment, lead_times: LeadTimes, now: DateTime<Utc>) -> Option<Promise> {
         let open = self.of(fulfilment)?;
-        pace.begins_in(open).filter(|begins| begins.contains(now)).map(|_| promise(pace, open, now + pace.whole()))
+        lead_times
+            .begins_in(open)
+            .filter(|begins| begins.contains(now))
+            .map(|_| promise(lead_times, open, now + lead_times.whole()))
     }
 
     /// For which fulfilments an order for now is taken, where there is no way to go.
     pub fn takes(&self, preparation_minutes: i16, last: &LastOrders, now: DateTime<Utc>) -> Fulfilments {
-        let takes =
-            |fulfilment| self.promise(fulfilment, Pace::of(preparation_minutes, 0, last.of(fulfilment)), now).is_some();
+        let takes = |fulfilment| {
+            self.promise(fulfilment, LeadTimes::of(preparation_minutes, 0, last.of(fulfilment)), now).is_some()
+        };
         Fulfilments {
             delivery: takes(Fulfilment::Delivery),
             pickup: takes(Fulfilment::Pickup),

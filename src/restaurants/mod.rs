@@ -55,7 +55,7 @@ pub struct Pause {
 }
 
 /// A restaurant and its settings.
-#[expect(clippy::struct_excessive_bools, reason = "five things that are so or not, each by its name on the wire")]
+#[expect(clippy::struct_excessive_bools, reason = "five independent settings, each with its name in the API")]
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Restaurant {

@@ -28,7 +28,7 @@ impl ServiceFee {
         self.cap.map_or(share, |cap| share.min(cap)).plus(self.fixed)
     }
 
-    /// As it goes over the wire.
+    /// The service fee as in requests and responses.
     pub fn terms(self, currency: Currency) -> ServiceFeeTerms {
         ServiceFeeTerms {
             basis_points: self.share,

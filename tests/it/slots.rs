@@ -18,7 +18,7 @@ use crate::shop::{Shop, ShopBuilder};
 use comanda::fulfilment::Fulfilment;
 use comanda::restaurants::fulfilments::Fulfilments;
 use comanda::restaurants::hours::{DaySpan, Exception, LocalTime, Schedule, Span};
-use comanda::restaurants::last_orders::{LastOrder, OrderTimes, Pace};
+use comanda::restaurants::last_orders::{LastOrder, LeadTimes, OrderTimes};
 use comanda::restaurants::slots::{Slot, SlotRules};
 
 /// A server at ten in the morning (UTC) of the day after the real one, and that day.
@@ -341,8 +341,8 @@ fn a_door_opens_again_when_clocks_are_set_back() {
 }
 
 fn opens_next(schedule: &Schedule, zone: Tz, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let pace = Pace::of(20, 0, LastOrder::default());
-    OrderTimes::of(schedule, zone, Fulfilment::Pickup, pace, (from, from + TimeDelta::days(31))).opens_next(from)
+    let lead_times = LeadTimes::of(20, 0, LastOrder::default());
+    OrderTimes::of(schedule, zone, Fulfilment::Pickup, lead_times, (from, from + TimeDelta::days(31))).opens_next(from)
 }
 
 proptest! {
@@ -420,8 +420,8 @@ proptest! {
     ) {
         let from = from - TimeDelta::seconds(from.timestamp() % 60);
         let minute = TimeDelta::minutes(1);
-        let pace = Pace::of(preparation, way, LastOrder { cut_off_minutes: cut_off, hand_over_minutes: hand_over });
-        let times = OrderTimes::of(&schedule, zone, Fulfilment::Pickup, pace, (from, from + TimeDelta::days(3)));
+        let lead_times = LeadTimes::of(preparation, way, LastOrder { cut_off_minutes: cut_off, hand_over_minutes: hand_over });
+        let times = OrderTimes::of(&schedule, zone, Fulfilment::Pickup, lead_times, (from, from + TimeDelta::days(3)));
         let is_open = |at: DateTime<Utc>| schedule.open_for(zone, at).contains(Fulfilment::Pickup);
         // The minute's period, walked minute by minute.
         let closes = |begun: DateTime<Utc>| {
@@ -440,13 +440,13 @@ proptest! {
         };
         prop_assert_eq!(times.now(from).is_some(), may_begin(from));
         if let Some(promise) = times.now(from) {
-            prop_assert_eq!(promise.there, from + whole);
+            prop_assert_eq!(promise.arrives_at, from + whole);
         }
         let rules = SlotRules { minutes, capacity: None, days_ahead: 7 };
         let mut slot = rules.slot_of(zone, from);
         for _ in 0..6 {
             let first = first_minute(slot, from, whole, may_begin);
-            prop_assert_eq!(times.within(slot, from).ok().map(|promise| promise.there), first, "{:?}", slot);
+            prop_assert_eq!(times.within(slot, from).ok().map(|promise| promise.arrives_at), first, "{:?}", slot);
             slot = rules.slot_of(zone, slot.ends_at);
         }
     }
@@ -461,7 +461,7 @@ fn first_minute(
 ) -> Option<DateTime<Utc>> {
     let minutes =
         (0..(slot.ends_at - slot.starts_at).num_minutes()).map(|minute| slot.starts_at + TimeDelta::minutes(minute));
-    minutes.into_iter().find(|there| *there - whole >= now && may_begin(*there - whole))
+    minutes.into_iter().find(|arrives_at| *arrives_at - whole >= now && may_begin(*arrives_at - whole))
 }
 
 #[test]
@@ -503,14 +503,14 @@ fn last_orders_run_over_midnight_and_over_changes_of_the_clock() {
         (chrono_tz::Australia::Lord_Howe, "2026-10-03T14:45:00Z"),
     ] {
         let last = utc(last);
-        let pace = Pace::of(45, 0, LastOrder::default());
+        let lead_times = LeadTimes::of(45, 0, LastOrder::default());
         let around = (last - TimeDelta::days(1), last + TimeDelta::days(1));
-        let times = OrderTimes::of(&schedule, zone, Fulfilment::Pickup, pace, around);
+        let times = OrderTimes::of(&schedule, zone, Fulfilment::Pickup, lead_times, around);
         let second = TimeDelta::seconds(1);
         assert!(times.now(last - second).is_some(), "{zone} {last}");
         assert!(times.now(last).is_none(), "{zone} {last}");
         let promise = times.now(last - second).unwrap();
-        assert_eq!(promise.there, last - second + TimeDelta::minutes(45));
+        assert_eq!(promise.arrives_at, last - second + TimeDelta::minutes(45));
         let closes = last + TimeDelta::minutes(45);
         assert!(schedule.open_for(zone, closes - second).contains(Fulfilment::Pickup), "{zone} {closes}");
         assert!(!schedule.open_for(zone, closes).contains(Fulfilment::Pickup), "{zone} {closes}");

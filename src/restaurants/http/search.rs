@@ -35,7 +35,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list_restaurants))
 }
 
-/// Metres around a place that are looked through unless told.
+/// The default radius of a search around a place, in metres.
 const USUAL_RADIUS: f64 = 10_000.0;
 /// Most candidates that are looked at for one page.
 const MOST_CANDIDATES: usize = 1_000;
@@ -50,7 +50,7 @@ struct SearchQuery {
     /// Around this place, the nearest first: latitude and longitude.
     #[param(value_type = Option<String>, example = "44.4938,11.3430")]
     near: Option<LatLng>,
-    /// Metres around `near`, or else around `deliversTo`; 10000 unless told.
+    /// The radius around `near`, or else around `deliversTo`, in metres; default 10000.
     #[param(minimum = 1, maximum = 50000)]
     radius: Option<f64>,
     /// That deliver to this place; shown with what delivery costs there. Measured from here unless `near` is given.
@@ -66,7 +66,7 @@ struct SearchQuery {
     /// other. What is on the menu counts also while it is not `orderable`: the menu says so, and why.
     #[param(value_type = Option<String>, example = "ramen")]
     q: Option<SingleLine<120>>,
-    /// Rows a page, 1 to 200; 50 unless told.
+    /// The maximum number of rows in a page, 1 to 200; default 50.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
     /// `nextCursor` of the page before, of the same search.

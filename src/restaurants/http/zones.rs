@@ -42,7 +42,7 @@ enum FeatureType {
     Feature,
 }
 
-/// Delivery zones as a GeoJSON `FeatureCollection` (RFC 7946); the first feature that has the door decides. Members and
+/// Delivery zones as a GeoJSON `FeatureCollection` (RFC 7946); the first feature that contains the delivery address decides. Members and
 /// properties that GeoJSON allows and that mean nothing here, such as `bbox`, `id`, `stroke` or `fill`, are ignored and
 /// not kept.
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -94,7 +94,7 @@ struct ZoneProperties {
 struct ZoneFee {
     /// The base fee, whatever the distance.
     base: Money,
-    /// For each kilometre between restaurant and door, as the crow flies, to the metre.
+    /// The fee for each kilometre of the straight line between restaurant and delivery address, to the metre.
     per_kilometre: Option<Money>,
     /// Free if the lines come to this at least.
     free_above: Option<Money>,

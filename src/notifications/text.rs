@@ -4,18 +4,18 @@ use crate::outbox::{Channel, Kind};
 
 /// What a recipient reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Words {
+pub struct MessageText {
     /// The subject of a mail, the title of a push; empty for an SMS.
     pub subject: String,
     /// The message's text in the recipient's language.
     pub body: String,
 }
 
-/// Who to turn to when it was somebody else.
+/// The sentence for a recipient who did not ask for the message.
 const NOT_YOU: &str = "If this was not you, choose a new password at once: ask for a code with “forgot password”.";
 
-/// The words of a kind on a channel; `secret` is the code in it.
-pub fn words(kind: Kind, channel: Channel, secret: Option<&str>) -> Words {
+/// The text of a kind of notification on a channel; `secret` is the code in it.
+pub fn message_text(kind: Kind, channel: Channel, secret: Option<&str>) -> MessageText {
     let (subject, body) = match kind {
         Kind::ResetCode => {
             let code = secret.unwrap_or("(the code is not kept)");
@@ -71,7 +71,7 @@ pub fn words(kind: Kind, channel: Channel, secret: Option<&str>) -> Words {
         ),
     };
     match channel {
-        Channel::Sms => Words { subject: String::new(), body },
-        Channel::Email | Channel::Push => Words { subject: subject.to_owned(), body },
+        Channel::Sms => MessageText { subject: String::new(), body },
+        Channel::Email | Channel::Push => MessageText { subject: subject.to_owned(), body },
     }
 }
