@@ -79,7 +79,7 @@ impl Pictures {
         picture.map_err(|refusal| {
             let code = match refusal {
                 Refusal::UnknownFormat | Refusal::Heif => Code::UnsupportedImage,
-                Refusal::Size(_) | Refusal::Ending | Refusal::Damaged(_) => Code::UnacceptableImage,
+                Refusal::Size(_) | Refusal::Ending | Refusal::Lossless | Refusal::Damaged(_) => Code::UnacceptableImage,
             };
             Problem::new(code, format!("The image {refusal}."))
         })

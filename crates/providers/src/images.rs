@@ -7,6 +7,7 @@ mod chunks;
 pub mod cloudinary;
 pub mod local;
 pub mod prepare;
+mod webp;
 
 pub use cloudinary::Cloudinary;
 pub use local::LocalDisk;

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::Command;
 
-use comanda_providers::images::{Bounds, prepare};
+use comanda_providers::images::{Bounds, Refusal, prepare};
 use flate2::write::ZlibEncoder;
 use flate2::{Compression, Crc};
 
@@ -13,6 +13,13 @@ use super::{Folder, files};
 const UNPACKED: usize = 256 << 20;
 /// And what a picture of 64 by 64 may take beside the program that looks at it.
 const MOST_KILOBYTES: u64 = 48 << 10;
+
+/// A PNG of 64 by 64 in grey, with this as its content.
+fn png_of(packed: &[u8]) -> Vec<u8> {
+    let header = [0, 0, 0, 64, 0, 0, 0, 64, 8, 0, 0, 0, 0];
+    let chunks = [chunk(*b"IHDR", &header), chunk(*b"IDAT", packed), chunk(*b"IEND", &[])];
+    [&b"\x89PNG\r\n\x1a\n"[..], &chunks.concat()].concat()
+}
 
 fn zeros() -> Vec<u8> {
     let mut packed = ZlibEncoder::new(Vec::new(), Compression::best());
@@ -37,6 +44,130 @@ fn png_with(chunks: &[Vec<u8>]) -> Vec<u8> {
     [&png[..behind_header], &chunks.concat(), &png[behind_header..]].concat()
 }
 
+/// Bits as WebP packs them, the lowest first.
+#[derive(Default)]
+struct Bits {
+    bytes: Vec<u8>,
+    filled: u32,
+}
+
+impl Bits {
+    fn push(&mut self, value: u32, count: u32) {
+        for bit in 0..count {
+            if self.filled.is_multiple_of(8) {
+                self.bytes.push(0);
+            }
+            *self.bytes.last_mut().unwrap() |=
+                u8::from(value.checked_shr(bit).unwrap_or(0) & 1 == 1) << (self.filled % 8);
+            self.filled += 1;
+        }
+    }
+
+    /// A tree of one symbol, which takes no bits.
+    fn push_single(&mut self, symbol: u32) {
+        self.push(1, 1);
+        self.push(0, 1);
+        self.push(1, 1);
+        self.push(symbol, 8);
+    }
+
+    /// A tree of eleven symbols with codes of 1, 2, …, 9, 10 and 10 bits: its table has 1,024 entries.
+    fn push_deep(&mut self) {
+        // Lengths are written with codes of their own: 3 bits for 1 to 6, 4 bits for 7 to 10; in the order of the format.
+        let order = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10];
+        self.push(0, 1);
+        self.push(order.len() as u32 - 4, 4);
+        for length in order {
+            self.push(
+                match length {
+                    1..=6 => 3,
+                    7..=10 => 4,
+                    _ => 0,
+                },
+                3,
+            );
+        }
+        // Eleven lengths follow.
+        self.push(1, 1);
+        self.push(1, 3);
+        self.push(11 - 2, 4);
+        for length in (1..=10).chain([10_u32]) {
+            let (code, bits) = if length <= 6 { (length - 1, 3) } else { (12 + length - 7, 4) };
+            self.push(code.reverse_bits() >> (32 - bits), bits);
+        }
+    }
+}
+
+/// A picture without loss whose pixels could have so many groups of codes, as each group names.
+fn webp_with(groups: u32) -> Vec<u8> {
+    let mut bits = Bits::default();
+    bits.push(0x2f, 8);
+    bits.push(64 - 1, 14);
+    bits.push(64 - 1, 14);
+    // Without transparency, version, transforms and kept colours; with a picture that says which group is whose.
+    bits.push(0, 1 + 3 + 1 + 1);
+    bits.push(1, 1);
+    bits.push(0, 3);
+    // Of this picture each pixel is the last group, by green and red.
+    bits.push(0, 1);
+    let last = groups - 1;
+    for symbol in [last & 255, last >> 8, 0, 0, 0] {
+        bits.push_single(symbol);
+    }
+    for _ in 0..groups * 5 {
+        bits.push_deep();
+    }
+    // The pixels: of codes of one bit.
+    bits.push(0, 64 * 64 * 4);
+    let length = |bytes: usize| u32::try_from(bytes).unwrap().to_le_bytes();
+    let mut content = bits.bytes;
+    if !content.len().is_multiple_of(2) {
+        content.push(0);
+    }
+    [&b"RIFF"[..], &length(content.len() + 12), b"WEBPVP8L", &length(content.len()), &content].concat()
+}
+
+/// The first chunk of the picture, the one without loss, in another container: of a frame, or as transparency.
+fn wrapped(lossless: &[u8], name: [u8; 4], header: &[u8]) -> Vec<u8> {
+    let length = |bytes: usize| u32::try_from(bytes).unwrap().to_le_bytes();
+    let content = [header, &lossless[12..]].concat();
+    let features = [2, 0, 0, 0, 63, 0, 0, 63, 0, 0];
+    let chunks = [&b"VP8X"[..], &length(10), &features, &name, &length(content.len()), &content].concat();
+    [&b"RIFF"[..], &length(chunks.len() + 4), b"WEBP", &chunks].concat()
+}
+
+/// Few groups are decoded, so the file is what it is meant to be; many are refused, wherever they stand.
+#[test]
+fn a_picture_without_loss_names_few_groups_of_codes() {
+    let bounds = Bounds { most_pixels: 40_000_000 };
+    assert_eq!(prepare(&webp_with(10), bounds).unwrap().width, 64);
+    let many = webp_with(65_536);
+    assert!(many.len() < 8 << 20, "{}", many.len());
+    for file in [many.clone(), wrapped(&many, *b"ANMF", &[0; 16]), wrapped(&many, *b"ALPH", &[])] {
+        assert_eq!(prepare(&file, bounds).unwrap_err(), Refusal::Lossless);
+    }
+}
+
+/// A progressive JPEG may say the same again and again, each time for all of the picture: a hundred scans are read.
+#[test]
+fn a_picture_has_so_many_scans() {
+    let bounds = Bounds { most_pixels: 40_000_000 };
+    let with = |scans: usize| {
+        let tables = [&[0xff, 0xc4, 0, 20, 0, 1][..], &[0; 15], &[0]].concat();
+        let mut ac_tables = tables.clone();
+        ac_tables[4] = 0x10;
+        let quantization = [&[0xff, 0xdb, 0, 67, 0][..], &[1; 64]].concat();
+        let frame = [0xff, 0xc2, 0, 11, 8, 0, 64, 0, 64, 1, 1, 0x11, 0];
+        let scan = |from: u8, to: u8| [&[0xff, 0xda, 0, 8, 1, 1, 0, from, to, 0][..], &[0; 8]].concat();
+        let mut file = [&[0xff, 0xd8][..], &quantization, &frame, &tables, &ac_tables, &scan(0, 0)].concat();
+        (1..scans).for_each(|_| file.extend_from_slice(&scan(1, 63)));
+        file.extend_from_slice(&[0xff, 0xd9]);
+        file
+    };
+    assert_eq!(prepare(&with(50), bounds).unwrap().width, 64);
+    assert!(matches!(prepare(&with(1_000), bounds).unwrap_err(), Refusal::Damaged(_)));
+}
+
 fn bombs() -> Vec<(&'static str, Vec<u8>)> {
     let zeros = zeros();
     let with = |head: &[u8]| [head, &zeros].concat();
@@ -47,6 +178,7 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
         ("a profile", png_with(&[profile()])),
         ("a text", png_with(&[text()])),
         ("an international text", png_with(&[international()])),
+        ("more picture than there is", png_of(&zeros)),
         ("ten of each", png_with(&[vec![profile()], vec![text(); 10], vec![international(); 10]].concat())),
     ]
 }

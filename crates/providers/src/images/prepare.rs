@@ -15,6 +15,7 @@ use moxcms::{ColorProfile, Layout, TransformOptions};
 
 use super::Variant;
 use super::chunks::{LARGEST_PROFILE, bare_png};
+use super::webp::{LARGEST_LOSSLESS, lossless_bytes};
 
 /// Largest width and height.
 pub const LARGEST_SIDE: u32 = 10_000;
@@ -53,6 +54,9 @@ pub enum Refusal {
     /// It goes on behind its end, or breaks off before it.
     #[error("must end where its format says: it is cut short, or something is hidden behind it")]
     Ending,
+    /// More of it is compressed without loss than is decoded.
+    #[error("must hold at most {} kB that are compressed without loss: send it as JPEG, PNG or lossy WebP", LARGEST_LOSSLESS >> 10)]
+    Lossless,
     /// It cannot be decoded.
     #[error("is damaged: {0}")]
     Damaged(String),
@@ -106,6 +110,9 @@ pub fn prepare(file: &[u8], bounds: Bounds) -> Result<Picture, Refusal> {
     };
     if !ends_well {
         return Err(Refusal::Ending);
+    }
+    if format == ImageFormat::WebP && lossless_bytes(file) > LARGEST_LOSSLESS {
+        return Err(Refusal::Lossless);
     }
     let (picture, profile) = decode(bare.as_deref().unwrap_or(file), format, bounds)?;
     drop(bare);
