@@ -105,6 +105,10 @@ pub mod openapi;
 pub mod middleware;
 /// Whether an answer is compressed.
 pub mod content_coding;
+/// The bytes of results that a response to a batch carries.
+pub mod batch_results;
+/// Clients that read nothing, or too slowly.
+pub mod flow;
 /// Bodies that arrive too slowly.
 pub mod body_rate;
 /// VersionBatcher of requests as RFC 9112 wants them.

@@ -224,6 +224,13 @@ impl Problem {
         self
     }
 
+    /// Leaves out the facts, such as the current state.
+    #[must_use]
+    pub fn without_facts(mut self) -> Self {
+        self.facts.clear();
+        self
+    }
+
     /// Where in the request its faults lie.
     pub fn errors(&self) -> &[FieldError] {
         &self.errors

@@ -23,11 +23,15 @@ use tower::ServiceExt as _;
 
 use crate::client::{Peer, network_of};
 use crate::config::Http;
+use crate::flow::{Flow, FlowCounts, FlowLimits, READ_GRACE};
 use crate::framing::Strict;
 use crate::severable::{Sever, Severable};
 
 /// How long the listener rests after the system refused it a connection (too many open files).
 const REST: Duration = Duration::from_millis(50);
+
+/// The bytes that the system holds for one connection until the client has taken them; Linux doubles it for its own needs.
+const SEND_BUFFER: usize = 64 << 10;
 
 /// Why nothing can be listened to.
 #[derive(Debug, thiserror::Error)]
@@ -152,11 +156,18 @@ fn converse(
     // Answers are small and someone waits for them.
     let _ = stream.set_nodelay(true);
     give_up_on_stalled(&stream, bounds.stall_timeout);
-    let sever = Sever::default();
-    let stream = Strict::new(Severable::new(stream, &sever));
+    bound_send_buffer(&stream);
+    let (sever, counts) = (Sever::default(), FlowCounts::default());
+    let limits = FlowLimits {
+        read_min_rate: bounds.read_min_rate,
+        read_grace: READ_GRACE,
+        unread_bytes: bounds.websocket_unread_bytes,
+    };
+    let stream = Strict::new(Severable::new(Flow::new(stream, limits, counts.clone()), &sever));
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(sever.clone());
+        request.extensions_mut().insert(counts.clone());
         router.clone().oneshot(request)
     });
     let connection = hyper::server::conn::http1::Builder::new()
@@ -166,6 +177,15 @@ fn converse(
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     to_the_end(connection, stop)
+}
+
+/// Has the system hold little of what a client has not taken yet: it would grow its buffer to megabytes for each connection,
+/// and tell us that everything is sent. A refusal changes nothing for clients that read.
+fn bound_send_buffer(stream: &TcpStream) {
+    use nix::sys::socket::{setsockopt, sockopt};
+    if let Err(error) = setsockopt(stream, sockopt::SndBuf, &SEND_BUFFER) {
+        tracing::debug!(%error, "the send buffer of a connection is not bounded");
+    }
 }
 
 /// Has the system close a connection whose client takes nothing of what was sent, whoever writes to it: an answer, a
@@ -184,7 +204,7 @@ fn give_up_on_stalled(stream: &TcpStream, limit: Duration) {
 fn give_up_on_stalled(_: &TcpStream, _: Duration) {}
 
 async fn to_the_end<S>(
-    connection: UpgradeableConnection<TokioIo<Strict<Severable<TcpStream>>>, S>,
+    connection: UpgradeableConnection<TokioIo<Strict<Severable<Flow<TcpStream>>>>, S>,
     stop: CancellationToken,
 ) where
     S: HttpService<Incoming, ResBody = Body> + Send,

@@ -36,10 +36,18 @@ pub struct Http {
     pub stall_timeout: Duration,
     /// `BODY_MIN_RATE`, in bytes a second.
     pub body_min_rate: u32,
+    /// `READ_MIN_RATE`, in bytes a second.
+    pub read_min_rate: u32,
+    /// `WEBSOCKET_UNREAD_BYTES`: what a client of a WebSocket may send while it reads nothing of what waits for it, in
+    /// bytes; then its connection is cut.
+    pub websocket_unread_bytes: u64,
     /// `REQUEST_TIMEOUT`: a request that has not been answered by then gets 408.
     pub request_timeout: Duration,
     /// `SHUTDOWN_TIMEOUT`: how long requests in flight may take after SIGTERM.
     pub shutdown_timeout: Duration,
+    /// `BATCH_MAX_RESULT_BYTES`: bytes of the results that one response to a sync batch or a bulk update carries; the
+    /// first result is there in any case, of further ones only the outcome (1024 to 67108864).
+    pub batch_max_result_bytes: usize,
     /// `HEAVY_WORK_AT_ONCE`: bodies beyond 64 kB that are parsed, and menus that are planned or written down, at once
     /// (1 to 256); half of it for one restaurant, or one network.
     pub heavy_at_once: usize,
@@ -74,10 +82,13 @@ impl Http {
             max_connections_per_address: per_address,
             max_header_bytes: reader.number("MAX_HEADER_BYTES", 1_024, 1 << 20),
             body_min_rate: reader.number("BODY_MIN_RATE", 1, 1 << 20),
+            read_min_rate: reader.number("READ_MIN_RATE", 1, 1 << 20),
+            websocket_unread_bytes: reader.number("WEBSOCKET_UNREAD_BYTES", 1_024, 1 << 30),
             header_timeout: reader.duration("HEADER_TIMEOUT"),
             stall_timeout: reader.duration("STALL_TIMEOUT"),
             request_timeout: reader.duration("REQUEST_TIMEOUT"),
             shutdown_timeout: reader.duration("SHUTDOWN_TIMEOUT"),
+            batch_max_result_bytes: reader.number("BATCH_MAX_RESULT_BYTES", 1_024, 64 << 20),
             heavy_at_once: reader.number("HEAVY_WORK_AT_ONCE", 1, 256),
             heavy_waiting: reader.number("HEAVY_WORK_WAITING", 0, 10_000),
             public_url: reader.text("PUBLIC_URL"),

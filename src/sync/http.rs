@@ -120,6 +120,11 @@ struct OperationResult {
     /// What it waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     waits_for: Option<WaitsFor>,
+    /// True: the operation is finished, and its `result` or `problem` is left out, because the results of this response
+    /// exceed `BATCH_MAX_RESULT_BYTES` or the batch named the operation before. Send the operation again in another batch
+    /// to get it. Absent otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_omitted: bool,
 }
 
 /// One result for each operation, in the order in which they were sent.
@@ -133,7 +138,8 @@ struct BatchResult {
 ///
 /// Each operation is done once, however often and in whatever parts it is sent: repeat the batch, or any part of it,
 /// until every operation is `applied`, `duplicate` or `rejected`. A blocked operation is stored and runs as soon as it
-/// can. A response without blocked operations is stored under the Idempotency-Key.
+/// can. A response without blocked operations is stored under the Idempotency-Key. It carries at most
+/// `BATCH_MAX_RESULT_BYTES` of results; of further operations it has the outcome and `isOmitted`.
 #[utoipa::path(post, path = "/api/orders/sync", tag = "orders", security(("token" = [])),
     params(("Idempotency-Key" = String, Header, description = "A new random key for each batch; repeat the request with the same key")),
     request_body = SyncBatch,
@@ -172,11 +178,12 @@ async fn sync_operations(
     }
     let asked = device.clone();
     let seqs: Vec<_> = sent.iter().map(|one| one.seq).collect();
+    let limit = app.config.http.batch_max_result_bytes;
     let (standing, open) = app
         .db
         .read(who, move |tx| {
             Box::pin(async move {
-                let standing = sql::standing(tx, &asked, &seqs).await?;
+                let standing = sql::standing(tx, &asked, &seqs, limit).await?;
                 let open = sql::open(tx, &asked).await?;
                 Ok((standing, open))
             })
@@ -281,6 +288,7 @@ fn compose(
             result: None,
             problem: None,
             waits_for: None,
+            is_omitted: false,
         };
         if *met == IntakeOutcome::Other {
             let detail = "This seq or opId was used for another operation before. Use the next seq and a new opId.";
@@ -296,9 +304,10 @@ fn compose(
             answers.push(answer);
             continue;
         }
-        let result = now.and_then(|row| row.result.as_ref()).map(|result| result.0.clone());
-        // The second time that one batch names an operation it is a repetition as well.
-        let is_repeated = *met == IntakeOutcome::Finished || !told.insert(one.seq);
+        // The second time that one batch names an operation it is a repetition as well, whose result is in the response.
+        let is_first = told.insert(one.seq);
+        let is_repeated = *met == IntakeOutcome::Finished || !is_first;
+        let result = now.filter(|_| is_first).and_then(|row| row.result.as_ref()).map(|result| result.0.clone());
         let outcome = match now.map(|row| row.state) {
             Some(OperationState::Applied) => OperationOutcome::Applied,
             Some(OperationState::Rejected) => OperationOutcome::Rejected,
@@ -309,6 +318,7 @@ fn compose(
             OperationOutcome::Rejected => answer.problem = result,
             _ => answer.waits_for = waits.get(&one.seq).cloned(),
         }
+        answer.is_omitted = outcome != OperationOutcome::Blocked && answer.result.is_none() && answer.problem.is_none();
         let duplicate = is_repeated && outcome != OperationOutcome::Blocked;
         answer.first = duplicate.then_some(outcome);
         answer.outcome = if duplicate { OperationOutcome::Duplicate } else { outcome };

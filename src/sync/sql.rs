@@ -339,19 +339,35 @@ pub struct OperationProgress {
     pub seq: i64,
     /// Whether it is waiting or how it ended.
     pub state: OperationState,
-    /// The result or the problem.
+    /// The result or the problem; `None` also where it is beyond the limit of what is read.
     pub result: Option<Json<Box<RawValue>>>,
 }
 
-/// How far these have come.
-pub async fn standing(tx: &mut Tx, device: &Device, seqs: &[i64]) -> Result<Vec<OperationProgress>, Problem> {
+/// How far these have come. Results are read in the order of the numbers until they exceed `limit` bytes together, and the
+/// first in any case: a batch of a few kilobytes may name operations with hundreds of whole orders.
+pub async fn standing(
+    tx: &mut Tx,
+    device: &Device,
+    seqs: &[i64],
+    limit: usize,
+) -> Result<Vec<OperationProgress>, Problem> {
     let standing = sqlx::query_as!(
         OperationProgress,
-        r#"select seq, state, result as "result: _" from sync_operations
-           where user_id = $1 and device = $2 and seq = any($3)"#,
+        r#"with sized as (
+               select seq, octet_length(result::text) as bytes from sync_operations
+               where user_id = $1 and device = $2 and seq = any($3)
+           ), shown as (
+               select seq, sum(bytes) over (order by seq) <= $4 or row_number() over (order by bytes is null, seq) = 1
+                   as fits
+               from sized
+           )
+           select o.seq, o.state, case when s.fits then o.result end as "result: _"
+           from shown s
+           join sync_operations o on o.user_id = $1 and o.device = $2 and o.seq = s.seq"#,
         device.user as UserId,
         device.name,
         seqs,
+        i64::try_from(limit).unwrap_or(i64::MAX),
     )
     .fetch_all(tx.connection())
     .await?;

@@ -35,8 +35,26 @@ pub(super) const TABLE: &[Variable] = &[
         "1024",
         "A body that arrives with fewer bytes a second, after 5 s of grace, gets 408 (1 to 1048576).",
     ),
+    plain(
+        HTTP,
+        "READ_MIN_RATE",
+        "1024",
+        "A client that takes fewer bytes a second of what waits for it, after 1 min of grace, is disconnected, sockets included (1 to 1048576).",
+    ),
+    plain(
+        HTTP,
+        "WEBSOCKET_UNREAD_BYTES",
+        "262144",
+        "Bytes that a client of a WebSocket may send, pings included, while it reads nothing of what waits for it; beyond that it is disconnected (1024 to 1073741824).",
+    ),
     plain(HTTP, "REQUEST_TIMEOUT", "30s", "A request that has not been answered by then gets 408."),
     plain(HTTP, "SHUTDOWN_TIMEOUT", "15s", "How long requests in flight may take after SIGTERM."),
+    plain(
+        HTTP,
+        "BATCH_MAX_RESULT_BYTES",
+        "1048576",
+        "Bytes of the results that one response to a sync batch or a bulk update carries; the first result is there in any case, of further ones only the outcome (1024 to 67108864).",
+    ),
     plain(
         HTTP,
         "HEAVY_WORK_AT_ONCE",

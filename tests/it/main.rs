@@ -52,6 +52,7 @@ mod delivery_repeated;
 mod docs;
 mod driver_presence;
 mod demo;
+mod flow;
 mod fold;
 mod framing;
 mod grants;

@@ -12,6 +12,7 @@ use crate::shop::{Dish, Shop};
 mod devices;
 mod crashes;
 mod histories;
+mod large_results;
 mod later;
 mod limits;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -11,6 +12,7 @@ use utoipa_axum::routes;
 use crate::accounts::Caller;
 use crate::accounts::caller::Admin;
 use crate::app::App;
+use crate::batch_results::ResultBudget;
 use crate::bounded;
 use crate::client::Client;
 use crate::extract::{Body, IfMatch, Json};
@@ -68,10 +70,16 @@ struct BulkResult {
     status: u16,
     /// The order with its new status, if it was changed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    order: Option<Order>,
+    #[schema(value_type = Option<Order>)]
+    order: Option<Box<RawValue>>,
     /// Why it was not changed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<ProblemBody>,
+    #[schema(value_type = Option<ProblemBody>)]
+    problem: Option<Box<RawValue>>,
+    /// True: `order` or `problem` is left out, because the results of this response exceed `BATCH_MAX_RESULT_BYTES`.
+    /// `status` holds; get the order to see it. Absent otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_omitted: bool,
 }
 
 /// One result for each change, in the order of the changes.
@@ -80,14 +88,27 @@ struct BulkResults {
     data: Vec<BulkResult>,
 }
 
-fn result(order_id: OrderId, outcome: Result<Order, Problem>) -> BulkResult {
-    match outcome {
-        Ok(order) => BulkResult { order_id, status: 200, order: Some(order), problem: None },
-        Err(problem) => {
-            let problem = problem.body(None);
-            BulkResult { order_id, status: problem.status, order: None, problem: Some(problem) }
-        }
+/// The result of a change, with what it carries as long as the response has room for that.
+fn result(
+    order_id: OrderId,
+    outcome: Result<Order, Problem>,
+    budget: &mut ResultBudget,
+) -> Result<BulkResult, Problem> {
+    let status = outcome.as_ref().map_or_else(|problem| problem.code().status().as_u16(), |_| 200);
+    let mut result = BulkResult { order_id, status, order: None, problem: None, is_omitted: true };
+    if budget.is_exhausted() {
+        return Ok(result);
     }
+    let raw = |body: Result<Box<RawValue>, serde_json::Error>| body.map_err(|error| Problem::internal(&error));
+    let (order, problem) = match outcome {
+        Ok(order) => (Some(raw(to_raw_value(&order))?), None),
+        Err(problem) => (None, Some(raw(to_raw_value(&problem.body(None)))?)),
+    };
+    let bytes = order.iter().chain(&problem).map(|body| body.get().len()).sum();
+    if budget.take(bytes) {
+        (result.order, result.problem, result.is_omitted) = (order, problem, false);
+    }
+    Ok(result)
 }
 
 fn check(app: &App, update: BulkUpdate) -> Result<Vec<OrderChange>, Problem> {
@@ -107,6 +128,7 @@ async fn apply_all(
     update: BulkUpdate,
 ) -> Result<Json<BulkResults>, Problem> {
     let mut data = Vec::new();
+    let mut budget = ResultBudget::new(app.config.http.batch_max_result_bytes);
     for (position, change) in check(app, update)?.into_iter().enumerate() {
         let order = change.order_id;
         let outcome = async {
@@ -120,7 +142,7 @@ async fn apply_all(
             };
             apply(app, scope, change).await
         };
-        data.push(result(order, outcome.await));
+        data.push(result(order, outcome.await, &mut budget)?);
     }
     Ok(Json(BulkResults { data }))
 }

@@ -313,9 +313,18 @@ impl Unit<'_> {
     }
 }
 
+/// Beyond so many bytes a problem is kept without its facts: a batch of a few kilobytes may be refused with hundreds of whole
+/// orders in `current`, which the client can get.
+const LARGEST_KEPT_PROBLEM: usize = 16 << 10;
+
 /// It cannot be done: that is its result.
 async fn reject(app: &App, lease: &Lease, seq: i64, problem: Problem) -> Result<Ended, Problem> {
-    let body = to_raw_value(&problem.body(None)).map_err(|error| Problem::internal(&error))?;
+    let whole = to_raw_value(&problem.body(None)).map_err(|error| Problem::internal(&error))?;
+    let body = if whole.get().len() <= LARGEST_KEPT_PROBLEM {
+        whole
+    } else {
+        to_raw_value(&problem.without_facts().body(None)).map_err(|error| Problem::internal(&error))?
+    };
     let lease = lease.clone();
     app.db
         .write(TenancyContext::user(lease.device.user), move |tx| {

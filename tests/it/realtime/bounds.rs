@@ -3,6 +3,8 @@
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use super::TRANSPORTS;
 use super::phone::Phone;
@@ -208,4 +210,26 @@ async fn who_does_not_read_is_disconnected_and_comes_back_for_the_rest() {
     phone.join(&stage.room(), Some(seen.last().copied().unwrap_or(begin))).await;
     seen.extend(phone.heard_numbers());
     assert_same(&seen, &awaited);
+}
+
+#[tokio::test]
+async fn a_websocket_that_sends_pings_and_never_reads_is_cut() {
+    /// What the buffers of the system on both sides may hold of pings, and of pongs that nobody reads.
+    const ENOUGH: usize = 64 << 20;
+    let stage = Stage::set().await;
+    let mut stream = TcpStream::connect(stage.url().trim_start_matches("http://")).await.unwrap();
+    let handshake = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+                     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(handshake.as_bytes()).await.unwrap();
+    // Masked with zeros: the largest ping there is.
+    let mut ping = vec![0x89, 0x80 | 125, 0, 0, 0, 0];
+    ping.extend([b'x'; 125]);
+    let pings = ping.repeat(500);
+    let mut sent = 0;
+    while sent < ENOUGH && stream.write_all(&pings).await.is_ok() {
+        sent += pings.len();
+    }
+    assert!(sent < ENOUGH, "{sent} bytes of pings, and the connection is still open");
+    stage.phone("websocket").await.hang_up().await;
 }

@@ -1,0 +1,194 @@
+//! What a connection's client takes of what is written to it: bounds for clients that read nothing, or too slowly.
+//!
+//! Three faults have the same cause, that a client decides how fast it reads. The WebSocket library answers every ping with
+//! a pong, whose buffer has no bound that can be set from outside, so a client that sends pings and does not read takes
+//! memory without end. A client that reads a few bytes a minute holds a connection, its answer and its place for hours.
+//! And what waits for a live socket is known only by what its connection has taken.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// The grace of the listener's connections. The system tells of what was taken only when a third of its buffer is free, and
+/// so a client at the slowest rate is heard of this seldom.
+pub const READ_GRACE: Duration = Duration::from_mins(1);
+/// When nothing was written for so long, the client has taken everything, and what comes next has its grace again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The bounds of a connection's traffic.
+#[derive(Debug, Clone, Copy)]
+pub struct FlowLimits {
+    /// The slowest that a client may read what waits for it, in bytes a second.
+    pub read_min_rate: u32,
+    /// How long a client may take before that rate counts, and the longest time that what it took before lasts.
+    pub read_grace: Duration,
+    /// What a client of a WebSocket may send while it does not read, in bytes.
+    pub unread_bytes: u64,
+}
+
+/// What a connection has carried. The listener puts it on every request of the connection.
+#[derive(Debug, Clone, Default)]
+pub struct FlowCounts(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    read: AtomicU64,
+    written: AtomicU64,
+    is_blocked: AtomicBool,
+}
+
+impl FlowCounts {
+    /// The bytes that came from the client so far.
+    pub fn read(&self) -> u64 {
+        self.0.read.load(Ordering::Relaxed)
+    }
+
+    /// The bytes that the system took for the client so far.
+    pub fn written(&self) -> u64 {
+        self.0.written.load(Ordering::Relaxed)
+    }
+
+    /// Whether something waits to be written, because the client does not read.
+    pub fn is_blocked(&self) -> bool {
+        self.0.is_blocked.load(Ordering::Relaxed)
+    }
+}
+
+/// A connection that fails when its client does not read.
+pub struct Flow<S> {
+    stream: S,
+    limits: FlowLimits,
+    counts: FlowCounts,
+    /// The first bytes of an answer said so.
+    is_upgraded: bool,
+    /// Bytes that came while writing was blocked, less those written since: no more than so many wait for the client in
+    /// answer to them.
+    unanswered: u64,
+    is_cut: bool,
+    /// Whether the deadline counts: something that is written now, or was a moment ago, had to wait.
+    is_timed: bool,
+    /// When the client last took something.
+    took_at: Option<Instant>,
+    deadline: Pin<Box<Sleep>>,
+}
+
+impl<S> Flow<S> {
+    /// Around a fresh connection.
+    pub fn new(stream: S, limits: FlowLimits, counts: FlowCounts) -> Self {
+        let deadline = Box::pin(tokio::time::sleep(limits.read_grace));
+        let (is_upgraded, is_cut, is_timed) = (false, false, false);
+        Self { stream, limits, counts, is_upgraded, unanswered: 0, is_cut, is_timed, took_at: None, deadline }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        if self.is_cut { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+    }
+
+    /// Notes what became of writing bytes that begin so.
+    fn wrote(
+        &mut self,
+        cx: &mut Context<'_>,
+        beginning: &[u8],
+        outcome: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        self.is_upgraded |= beginning.starts_with(b"HTTP/1.1 101");
+        let now = Instant::now();
+        if !self.counts.is_blocked() && self.took_at.is_some_and(|at| now > at + PAUSE) {
+            self.is_timed = false;
+        }
+        match outcome {
+            Poll::Ready(Ok(bytes)) => {
+                self.took(bytes as u64, now);
+                Poll::Ready(Ok(bytes))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                self.counts.0.is_blocked.store(true, Ordering::Relaxed);
+                if !std::mem::replace(&mut self.is_timed, true) {
+                    self.deadline.as_mut().reset(now + self.limits.read_grace);
+                }
+                if self.deadline.as_mut().poll(cx).is_ready() {
+                    tracing::debug!("a connection was cut: its client reads too slowly");
+                    self.is_cut = true;
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+                Poll::Pending
+            }
+        }
+    }
+
+    fn took(&mut self, bytes: u64, now: Instant) {
+        self.counts.0.written.fetch_add(bytes, Ordering::Relaxed);
+        self.counts.0.is_blocked.store(false, Ordering::Relaxed);
+        self.unanswered = self.unanswered.saturating_sub(bytes);
+        self.took_at = Some(now);
+        if self.is_timed {
+            let earned = Duration::from_millis(bytes.saturating_mul(1_000) / u64::from(self.limits.read_min_rate));
+            let deadline = (self.deadline.deadline() + earned).min(now + self.limits.read_grace);
+            self.deadline.as_mut().reset(deadline);
+        }
+    }
+
+    /// Notes what came.
+    fn came(&mut self, bytes: u64) -> io::Result<()> {
+        self.counts.0.read.fetch_add(bytes, Ordering::Relaxed);
+        if self.is_upgraded && self.counts.is_blocked() {
+            self.unanswered = self.unanswered.saturating_add(bytes);
+            if self.unanswered > self.limits.unread_bytes {
+                tracing::warn!("a socket was cut: its client sends and does not read");
+                self.is_cut = true;
+                // Wakes the task that waits to write.
+                self.deadline.as_mut().reset(Instant::now());
+            }
+        }
+        self.check()
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Flow<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.check()?;
+        let before = buf.filled().len();
+        match Pin::new(&mut self.stream).poll_read(cx, buf) {
+            Poll::Ready(Ok(())) => Poll::Ready(self.came((buf.filled().len() - before) as u64)),
+            other => other,
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Flow<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.check()?;
+        let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.wrote(cx, bytes, outcome)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.check()?;
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        let first = parts.iter().find(|part| !part.is_empty()).map_or(&[][..], |part| part);
+        self.wrote(cx, first, outcome)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
