@@ -303,6 +303,26 @@ impl Limits {
     /// Draws for one action of several in a request, or of several that were sent offline, as if each were a request of its
     /// own: from the user's limit, then from the network's.
     pub async fn draw_for_action(&self, user: UserId, network: Option<IpNet>) -> Allowance {
+        let allowance = self.draw_for_message(user, network).await;
+        if !allowance.is_granted {
+            return allowance;
+        }
+        match self.writes.draw(Some(user), network, 1) {
+            Ok(writes) => allowance.and(writes),
+            Err(refused) => Allowance { is_granted: false, wait: refused.wait, pause: refused.wait },
+        }
+    }
+
+    /// Draws for the handshake of a socket, before anybody has signed in: from the limit of requests without a token.
+    pub async fn draw_for_handshake(&self, network: IpNet) -> Verdict {
+        match &self.address {
+            Some(buckets) => buckets.draw_everywhere(self.shared.as_ref(), Subject::Network(network)).await,
+            None => Verdict { allowed: true, remaining: 0, wait: Duration::ZERO },
+        }
+    }
+
+    /// Draws for a message of a socket as for a request that reads: from the user's limit, then from the network's.
+    pub async fn draw_for_message(&self, user: UserId, network: Option<IpNet>) -> Allowance {
         let shared = self.shared.as_ref();
         let mut allowance = Allowance::UNLIMITED;
         let of_network =
@@ -314,10 +334,7 @@ impl Limits {
                 return allowance;
             }
         }
-        match self.writes.draw(Some(user), network, 1) {
-            Ok(writes) => allowance.and(writes),
-            Err(refused) => Allowance { is_granted: false, wait: refused.wait, pause: refused.wait },
-        }
+        allowance
     }
 }
 

@@ -13,7 +13,8 @@ pub struct Sockets {
     pub max_message_bytes: usize,
     /// `SOCKET_MAX_ROOMS`: rooms one socket may join.
     pub max_rooms: usize,
-    /// `SOCKET_EVENTS`: messages one socket may send, as `RATE_LIMIT_AUTH` counts. auto: 100/5s in production (as many
+    /// `SOCKET_EVENTS`: messages one socket may send, as `RATE_LIMIT_AUTH` counts; each but `auth:renew`
+    /// draws from `RATE_LIMIT_USER` and `RATE_LIMIT_NETWORK` as well. auto: 100/5s in production (as many
     /// at once as it may have rooms, then 20 a second), 60000/1m in development.
     pub events: Quota,
     /// `SOCKET_MAX_PER_USER`: sockets one user may have open on one node (1 to 1000000). auto: 10 in production,
@@ -37,6 +38,13 @@ pub struct Sockets {
     /// `SOCKET_BUFFER_PACKETS`: packets waiting for a slow client; beyond that it is disconnected and resumes with
     /// `after`.
     pub buffer_packets: usize,
+    /// `SOCKET_BUFFER_BYTES`: the same in bytes, one event aside (16384 to 1073741824).
+    pub buffer_bytes: usize,
+    /// `SOCKET_BUFFER_BYTES_PER_NODE`: the same for all sockets of one node together; beyond that 16 kB may wait for each
+    /// (16384 to 1099511627776).
+    pub buffer_bytes_per_node: usize,
+    /// `SOCKET_REPLAYS_AT_ONCE`: pages of missed events that are read from the database at once (1 to 1000).
+    pub replays_at_once: usize,
     /// `SOCKET_CONNECT_TIMEOUT`: a session that has not signed in by then, or has signed out for so long, is closed.
     pub connect_timeout: Duration,
     /// `EVENT_POLL_INTERVAL`: the safety net under wake-ups: how often the event log is looked at anyway.
@@ -77,6 +85,9 @@ impl Sockets {
                 1_000_000,
             ),
             buffer_packets: reader.number("SOCKET_BUFFER_PACKETS", 16, 65_536),
+            buffer_bytes: reader.number("SOCKET_BUFFER_BYTES", 16_384, 1 << 30),
+            buffer_bytes_per_node: reader.number("SOCKET_BUFFER_BYTES_PER_NODE", 16_384, 1 << 40),
+            replays_at_once: reader.number("SOCKET_REPLAYS_AT_ONCE", 1, 1_000),
             connect_timeout: reader.duration("SOCKET_CONNECT_TIMEOUT"),
             poll_interval: reader.duration("EVENT_POLL_INTERVAL"),
             ring: reader.number("EVENT_RING", 16, 1_000_000),

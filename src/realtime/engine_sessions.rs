@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
@@ -22,8 +22,10 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 
+use super::backlog::{Backlog, NodeBacklog};
 use crate::app::App;
 use crate::client::Client;
+use crate::flow::FlowCounts;
 use crate::limits::{Bucket, too_many};
 use crate::problem::Problem;
 use crate::severable::Sever;
@@ -39,6 +41,8 @@ const LONGEST_RESPONSE: usize = 4_096;
 pub struct EngineSessions {
     app: Arc<App>,
     counts: Mutex<Counts>,
+    /// The bytes that wait for the sockets of this node.
+    node_backlog: Arc<NodeBacklog>,
     /// Sessions that began with polling, by the id that their later requests name.
     by_id: Mutex<HashMap<String, Weak<EngineSession>>>,
 }
@@ -73,6 +77,8 @@ pub struct EngineSession {
     sessions: Arc<EngineSessions>,
     /// The network of the client; `None`: it came through a trusted proxy that does not name the client's address.
     network: Option<IpNet>,
+    /// The bytes that wait for the client.
+    pub backlog: Backlog,
     /// Limits the attempts to sign in.
     tries: Bucket,
     state: Mutex<SessionState>,
@@ -91,7 +97,9 @@ struct SessionState {
 impl EngineSessions {
     /// Counters without open sessions.
     pub fn new(app: Arc<App>) -> Self {
-        Self { app, counts: Mutex::default(), by_id: Mutex::default() }
+        let bounds = &app.config.sockets;
+        let node_backlog = Arc::new(NodeBacklog::new(bounds.buffer_bytes, bounds.buffer_bytes_per_node));
+        Self { app, counts: Mutex::default(), node_backlog, by_id: Mutex::default() }
     }
 
     /// The number of open sessions, and of those that are not signed in.
@@ -100,14 +108,25 @@ impl EngineSessions {
         (open, pending)
     }
 
+    /// The bytes that wait for all sockets of this node.
+    pub fn waiting_bytes(&self) -> usize {
+        self.node_backlog.waiting()
+    }
+
     /// Counts a new session.
     ///
     /// # Errors
-    /// 429 when its network, 503 when this node has reached its limit.
-    fn open(self: &Arc<Self>, client: Client) -> Result<Arc<EngineSession>, Problem> {
+    /// 429 when its network, 503 when this node has reached its limit; 429 for handshakes beyond `RATE_LIMIT_ADDRESS`.
+    async fn open(self: &Arc<Self>, client: Client) -> Result<Arc<EngineSession>, Problem> {
         let (bounds, proxies) = (&self.app.config.sockets, &self.app.config.http.trusted_proxies);
         let is_proxy = proxies.iter().any(|network| network.contains(&client.address()));
         let network = (!is_proxy).then(|| client.network());
+        if let Some(network) = network {
+            let verdict = self.app.limits.draw_for_handshake(network).await;
+            if !verdict.allowed {
+                return Err(too_many(verdict.wait));
+            }
+        }
         {
             let mut counts = self.counts();
             let own = network.and_then(|network| counts.networks.get(&network).copied()).unwrap_or_default();
@@ -133,7 +152,8 @@ impl EngineSessions {
             connections: Vec::new(),
         };
         let tries = Bucket::new(bounds.events, &self.app.clock);
-        Ok(Arc::new(EngineSession { sessions: Arc::clone(self), network, tries, state: Mutex::new(state) }))
+        let backlog = Backlog::new(Arc::clone(&self.node_backlog));
+        Ok(Arc::new(EngineSession { sessions: Arc::clone(self), network, backlog, tries, state: Mutex::new(state) }))
     }
 
     fn named(&self, id: &str) -> Option<Arc<EngineSession>> {
@@ -175,7 +195,10 @@ impl EngineSession {
     }
 
     /// Records the connection that the session uses now.
-    fn use_connection(&self, connection: Sever) {
+    fn use_connection(&self, connection: Sever, carried: Option<FlowCounts>) {
+        if let Some(carried) = carried {
+            self.backlog.use_connection(carried);
+        }
         let mut state = self.state();
         if state.is_closed || state.connections.len() >= MOST_CONNECTIONS {
             connection.sever();
@@ -250,20 +273,26 @@ pub async fn count(State(sessions): State<Arc<EngineSessions>>, mut request: Req
         return next.run(request).await;
     }
     let connection = request.extensions().get::<Sever>().cloned();
+    let carried = request.extensions().get::<FlowCounts>().cloned();
     let is_websocket = parameter(request.uri(), "transport") == Some("websocket");
     if let Some(id) = parameter(request.uri(), "sid") {
         let Some(session) = sessions.named(id) else { return next.run(request).await };
         if is_websocket && let Some(connection) = connection {
-            session.use_connection(connection);
+            session.use_connection(connection, carried);
         }
         let is_closed = session.state().is_closed;
-        drop(session);
-        return next.run(if is_closed { close_request(request) } else { request }).await;
+        let session = Arc::downgrade(&session);
+        let response = next.run(if is_closed { close_request(request) } else { request }).await;
+        if let Some(session) = session.upgrade() {
+            // What polling has taken.
+            session.backlog.release(usize::try_from(response.body().size_hint().lower()).unwrap_or(usize::MAX));
+        }
+        return response;
     }
     let Some(client) = request.extensions().get::<Client>().copied() else {
         return Problem::internal(&"the request has no peer").into_response();
     };
-    let session = match sessions.open(client) {
+    let session = match sessions.open(client).await {
         Ok(session) => session,
         Err(problem) => return problem.into_response(),
     };
@@ -273,7 +302,7 @@ pub async fn count(State(sessions): State<Arc<EngineSessions>>, mut request: Req
         return sessions.name(&session, next.run(request).await).await;
     }
     if let Some(connection) = connection {
-        session.use_connection(connection);
+        session.use_connection(connection, carried);
     }
     next.run(request).await
 }

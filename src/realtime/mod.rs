@@ -18,6 +18,7 @@ use socketioxide::extract::SocketRef;
 use socketioxide::handler::ConnectHandler as _;
 use socketioxide::{ParserConfig, SocketIo};
 use sqlx::postgres::PgConnectOptions;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,6 +31,7 @@ use socket::SocketContext;
 
 mod access;
 mod acknowledgement;
+mod backlog;
 mod join_request;
 mod catchup;
 mod engine_sessions;
@@ -81,7 +83,13 @@ pub fn start(
     let others = wake::others(&app.config, options, &disconnection);
     let (relay, handle) = Relay::new(Arc::clone(&app), io.clone(), others, disconnection.clone());
     let limits = Arc::new(ConnectionLimits::new(&app.config));
-    let context = SocketContext { app: Arc::clone(&app), relay: handle, disconnection: disconnection.clone(), limits };
+    let context = SocketContext {
+        app: Arc::clone(&app),
+        relay: handle,
+        disconnection: disconnection.clone(),
+        limits,
+        replays: Arc::new(Semaphore::new(app.config.sockets.replays_at_once)),
+    };
     // Subscribed before the first socket connects.
     let received = app.callers.news();
     let on_connect = {

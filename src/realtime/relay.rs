@@ -202,6 +202,11 @@ impl Relay {
     /// rooms before the next event is emitted.
     async fn emit(&mut self, event: BufferedEvent) {
         let rooms: Vec<String> = event.rooms.iter().map(Room::to_string).collect();
+        for socket in self.io.to(rooms.clone()).sockets() {
+            if !event.is_admitted(&socket) {
+                self.disconnection.disconnect(socket);
+            }
+        }
         let sent = self.io.to(rooms.clone()).emit(&event.name, &event.body).await;
         let is_full = |fault: &SocketError| matches!(fault, SocketError::InternalChannelFull);
         match sent {

@@ -1,11 +1,13 @@
 //! The ring buffer of the events that the relay has emitted last, for sockets that join.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 use socketioxide::extract::SocketRef;
 
 use super::acknowledgement::SendFailure;
+use super::engine_sessions::EngineSession;
 use super::room::{Audience, Room, driver_rooms_of, rooms_of};
 use crate::events::Recorded;
 use crate::events::driver_view::{self, Carriage, DriverEvent};
@@ -57,7 +59,19 @@ impl BufferedEvent {
         driver_view::event_for_driver(&self.name, &self.body, self.carriage, self.is_closed || is_over, driver)
     }
 
-    /// Emits the event to one socket, in its audience's view. `is_over` as in [`BufferedEvent::for_driver`].
+    /// The size of the event for what waits for a socket, in bytes.
+    pub fn size(&self) -> usize {
+        self.name.len() + self.body.get().len()
+    }
+
+    /// Counts the event as waiting for a socket; false: too much waits for it.
+    #[must_use]
+    pub fn is_admitted(&self, socket: &SocketRef) -> bool {
+        backlog_of(socket).is_none_or(|session| session.backlog.admit(self.size()))
+    }
+
+    /// Emits the event to one socket, in its audience's view, if not too much waits for it. `is_over` as in
+    /// [`BufferedEvent::for_driver`].
     ///
     /// # Errors
     /// When what was stored is not an event's body.
@@ -67,13 +81,22 @@ impl BufferedEvent {
         audience: Audience,
         is_over: bool,
     ) -> Result<Result<(), SendFailure>, serde_json::Error> {
-        Ok(match audience {
+        if !self.is_admitted(socket) {
+            return Ok(Err(SendFailure::BufferFull));
+        }
+        let sent = match audience {
             Audience::Full => socket.emit(&self.name, &self.body).map_err(SendFailure::from),
             Audience::Driver(driver) => {
                 let DriverEvent { name, body } = self.for_driver(driver, is_over)?;
                 socket.emit(name, &body).map_err(SendFailure::from)
             }
-        })
+        };
+        if sent.is_err()
+            && let Some(session) = backlog_of(socket)
+        {
+            session.backlog.release(self.size());
+        }
+        Ok(sent)
     }
 
     /// Whether the event is about one of these deliveries.
@@ -85,6 +108,10 @@ impl BufferedEvent {
     pub fn ends_carriage_of(&self, driver: DriverId) -> bool {
         self.carriage.is_some_and(|carriage| carriage.is_closed || carriage.driver != Some(driver))
     }
+}
+
+fn backlog_of(socket: &SocketRef) -> Option<&Arc<EngineSession>> {
+    socket.req_parts().extensions.get::<Arc<EngineSession>>()
 }
 
 /// The most recent events, up to the cursor.

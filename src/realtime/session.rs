@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use ipnet::IpNet;
 use serde::Serialize;
 use socketioxide::extract::SocketRef;
 use socketioxide::{SocketError, SocketIo};
@@ -24,7 +25,7 @@ use super::room::{Audience, Room, RoomChannel};
 use crate::accounts::Caller;
 use crate::app::App;
 use crate::ids::{DriverId, SessionId, UserId};
-use crate::limits::Bucket;
+use crate::limits::{self, Bucket};
 use crate::problem::{Code, Problem};
 
 /// The time between the warning and the end of the token; a quarter of the token's life if that is shorter.
@@ -44,6 +45,8 @@ pub struct SocketSession {
     pub id: SessionId,
     /// The user of that session.
     pub user: UserId,
+    /// The network of its client; `None`: a trusted proxy that does not name the client's address.
+    network: Option<IpNet>,
     token: Mutex<Token>,
     /// The rooms it is in; locked while they change, so that joining and leaving do not overlap.
     pub rooms: tokio::sync::Mutex<HashMap<Room, Audience>>,
@@ -89,6 +92,7 @@ impl SocketSession {
         Ok(Self {
             id: caller.session,
             user: caller.user,
+            network: None,
             token: Mutex::new(token),
             rooms: tokio::sync::Mutex::default(),
             carried_since: Mutex::default(),
@@ -100,9 +104,16 @@ impl SocketSession {
         })
     }
 
-    /// Keeps what is released with the socket: its permits, and the mark of its transport.
-    pub fn hold(&mut self, network: Option<Permit>, user: Permit, transport: SignedInSession) {
-        self.permits.extend(network);
+    /// Keeps its network, and what is released with the socket: its permits, and the mark of its transport.
+    pub fn hold(
+        &mut self,
+        network: Option<IpNet>,
+        of_network: Option<Permit>,
+        user: Permit,
+        transport: SignedInSession,
+    ) {
+        self.network = network;
+        self.permits.extend(of_network);
         self.permits.push(user);
         self.transport = Some(transport);
     }
@@ -124,11 +135,25 @@ impl SocketSession {
         Caller::by_token(app, &text).await
     }
 
-    /// Begins to handle a message; the permit is held until it is handled.
+    /// Begins to handle a message that asks for something, which counts as a request of its user and network; the permit is
+    /// held until it is handled. What a new socket may send at once would be a way around their limits otherwise.
+    ///
+    /// # Errors
+    /// As [`Self::begin_renewal`], and 429 beyond the limits of the user or of the network.
+    pub async fn begin_request(&self, app: &App) -> Result<SemaphorePermit<'_>, Problem> {
+        let permit = self.begin_renewal()?;
+        let allowance = app.limits.draw_for_message(self.user, self.network).await;
+        if allowance.is_granted {
+            return Ok(permit);
+        }
+        Err(limits::too_many(allowance.wait).with("retryAfter", limits::seconds_up(allowance.wait).max(1)))
+    }
+
+    /// Begins to handle a message that reads nothing but a token, without which the socket would end.
     ///
     /// # Errors
     /// 429 for too many messages in a time, or too many without waiting for their acknowledgements.
-    pub fn begin_request(&self) -> Result<SemaphorePermit<'_>, Problem> {
+    pub fn begin_renewal(&self) -> Result<SemaphorePermit<'_>, Problem> {
         self.messages.draw()?;
         let too_many =
             |_| Problem::new(Code::TooManyRequests, "Wait for the acknowledgements before you send more requests.");

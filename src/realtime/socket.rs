@@ -9,6 +9,7 @@ use socketioxide::adapter::LocalAdapter;
 use socketioxide::extract::{SocketRef, TryData};
 use socketioxide::handler::ConnectMiddleware;
 use socketioxide::socket::DisconnectReason;
+use tokio::sync::Semaphore;
 
 use super::access::room_access;
 use super::acknowledgement::Acknowledgement;
@@ -33,6 +34,8 @@ pub struct SocketContext {
     pub disconnection: Disconnection,
     /// The limits on open sockets.
     pub limits: Arc<ConnectionLimits>,
+    /// Pages of missed events that are read at once.
+    pub replays: Arc<Semaphore>,
 }
 
 /// The `auth` object of the handshake.
@@ -118,7 +121,8 @@ impl SocketContext {
             code => code.word(),
         })?;
         let user = self.limits.of_user(session.user)?;
-        session.hold(network, user, transport.sign_in());
+        let of_network = network.is_some().then_some(client).flatten().map(|client| client.network());
+        session.hold(of_network, network, user, transport.sign_in());
         Ok(Arc::new(session))
     }
 
@@ -159,7 +163,8 @@ impl SocketContext {
             },
         );
         socket.on_fallback(async |socket: SocketRef, acknowledgement: Acknowledgement| {
-            if let Err(problem) = SocketSession::of(&socket).and_then(|session| session.begin_request().map(drop)) {
+            let begun = SocketSession::of(&socket).and_then(|session| session.begin_renewal().map(drop));
+            if let Err(problem) = begun {
                 return acknowledgement.refuse(&problem);
             }
             let detail = "Unknown event: send join, leave or auth:renew.";
@@ -174,7 +179,7 @@ impl SocketContext {
         acknowledgement: &Acknowledgement,
     ) -> Result<(), Problem> {
         let session = SocketSession::of(socket)?;
-        let _permit = session.begin_request()?;
+        let _permit = session.begin_request(&self.app).await?;
         let JoinMessage { room, after } = message.map_err(|error| unreadable(&error, "{room, after?}"))?;
         let room = parse_room(&room)?;
         let mut rooms = session.rooms.lock().await;
@@ -192,7 +197,7 @@ impl SocketContext {
 
     async fn leave(&self, socket: &SocketRef, message: Result<LeaveMessage, ParserError>) -> Result<Left, Problem> {
         let session = SocketSession::of(socket)?;
-        let _permit = session.begin_request()?;
+        let _permit = session.begin_request(&self.app).await?;
         let room = parse_room(&message.map_err(|error| unreadable(&error, "{room}"))?.room)?;
         let mut rooms = session.rooms.lock().await;
         leave(socket, &mut rooms, room);
@@ -201,7 +206,7 @@ impl SocketContext {
 
     async fn renew(&self, socket: &SocketRef, message: Result<RenewMessage, ParserError>) -> Result<Renewed, Problem> {
         let session = SocketSession::of(socket)?;
-        let _permit = session.begin_request()?;
+        let _permit = session.begin_renewal()?;
         let token = message.map_err(|error| unreadable(&error, "{token}"))?.token;
         let (caller, expires_in) = session.renew(&self.app, token).await?;
         let left = self.leave_forbidden(socket, &caller, &mut *session.rooms.lock().await).await?;

@@ -52,13 +52,26 @@ pub(super) const TABLE: &[Variable] = &[
         LIVE,
         "SOCKET_EVENTS",
         "auto",
-        "Messages one socket may send, as RATE_LIMIT_AUTH counts. auto: 100/5s in production (as many at once as it may have rooms, then 20 a second), 60000/1m in development.",
+        "Messages one socket may send, as RATE_LIMIT_AUTH counts; each but `auth:renew` draws from RATE_LIMIT_USER and RATE_LIMIT_NETWORK as well. auto: 100/5s in production (as many at once as it may have rooms, then 20 a second), 60000/1m in development.",
     ),
     plain(
         LIVE,
         "SOCKET_BUFFER_PACKETS",
         "1024",
         "Packets waiting for a slow client; beyond that it is disconnected and resumes with `after`.",
+    ),
+    plain(LIVE, "SOCKET_BUFFER_BYTES", "1048576", "The same in bytes, one event aside (16384 to 1073741824)."),
+    plain(
+        LIVE,
+        "SOCKET_BUFFER_BYTES_PER_NODE",
+        "268435456",
+        "The same for all sockets of one node together; beyond that 16 kB may wait for each (16384 to 1099511627776).",
+    ),
+    plain(
+        LIVE,
+        "SOCKET_REPLAYS_AT_ONCE",
+        "8",
+        "Pages of missed events that are read from the database at once (1 to 1000); further ones wait.",
     ),
     plain(
         LIVE,

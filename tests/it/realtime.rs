@@ -6,6 +6,7 @@ mod handshakes;
 mod live;
 mod log;
 mod nodes;
+mod limits;
 mod phone;
 mod relations;
 mod stage;

@@ -1,0 +1,137 @@
+//! The bytes that wait for clients which do not read: bounded for each socket, and for all sockets of this node.
+//!
+//! The library bounds what waits by packets, of whatever size, and does not tell what it has sent. So what is emitted is
+//! counted here, and what the connection has taken is subtracted: for a WebSocket by its [`FlowCounts`], less what came from
+//! the client meanwhile, which may have been answered with as many bytes; for polling by the responses.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::flow::FlowCounts;
+
+/// So many bytes may wait for each socket, also while too much waits on this node: clients that read get their events.
+const FLOOR: usize = 16 << 10;
+/// A connection that could be written to, and was not for so long, has taken everything.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// What waits for all sockets of this node, and the limits.
+#[derive(Debug)]
+pub struct NodeBacklog {
+    waiting: AtomicUsize,
+    per_socket: usize,
+    per_node: usize,
+}
+
+impl NodeBacklog {
+    /// Nothing waits.
+    pub const fn new(per_socket: usize, per_node: usize) -> Self {
+        Self { waiting: AtomicUsize::new(0), per_socket, per_node }
+    }
+
+    /// The bytes that wait for all sockets together.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+}
+
+/// What waits for one client.
+#[derive(Debug)]
+pub struct Backlog {
+    node: Arc<NodeBacklog>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    waiting: usize,
+    /// The WebSocket, and what it had carried when it was last looked at.
+    connection: Option<Carried>,
+}
+
+#[derive(Debug)]
+struct Carried {
+    counts: FlowCounts,
+    read: u64,
+    written: u64,
+    written_at: Instant,
+}
+
+impl Carried {
+    /// How much more the client has taken, beside answers to what it sent.
+    fn take(&mut self, now: Instant) -> usize {
+        let (read, written) = (self.counts.read(), self.counts.written());
+        let taken = (written - self.written).saturating_sub(read - self.read);
+        if written != self.written {
+            self.written_at = now;
+        }
+        (self.read, self.written) = (read, written);
+        usize::try_from(taken).unwrap_or(usize::MAX)
+    }
+
+    fn is_idle(&self, now: Instant) -> bool {
+        !self.counts.is_blocked() && now > self.written_at + IDLE
+    }
+}
+
+impl Backlog {
+    /// Nothing waits for a new client.
+    pub const fn new(node: Arc<NodeBacklog>) -> Self {
+        Self { node, state: Mutex::new(State { waiting: 0, connection: None }) }
+    }
+
+    /// From now on what waits is sent over this connection.
+    pub fn use_connection(&self, counts: FlowCounts) {
+        let (read, written) = (counts.read(), counts.written());
+        self.state().connection = Some(Carried { counts, read, written, written_at: Instant::now() });
+    }
+
+    /// Counts bytes that are about to be emitted; false: too much waits, for this client or on this node. One event is never
+    /// too much for a client for whom nothing waits.
+    #[must_use]
+    pub fn admit(&self, bytes: usize) -> bool {
+        let mut state = self.state();
+        self.settle(&mut state);
+        let waiting = state.waiting.saturating_add(bytes);
+        let has_room = waiting <= self.node.per_socket
+            && (waiting <= FLOOR || self.node.waiting().saturating_add(bytes) <= self.node.per_node);
+        if state.waiting > 0 && !has_room {
+            return false;
+        }
+        state.waiting = waiting;
+        self.node.waiting.fetch_add(bytes, Ordering::Relaxed);
+        true
+    }
+
+    /// Counts bytes as sent.
+    pub fn release(&self, bytes: usize) {
+        self.subtract(&mut self.state(), bytes);
+    }
+
+    fn settle(&self, state: &mut State) {
+        let now = Instant::now();
+        let Some(connection) = &mut state.connection else { return };
+        let taken = connection.take(now);
+        let taken = if connection.is_idle(now) { state.waiting } else { taken };
+        self.subtract(state, taken);
+    }
+
+    fn subtract(&self, state: &mut State, bytes: usize) {
+        let bytes = bytes.min(state.waiting);
+        state.waiting -= bytes;
+        self.node.waiting.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Backlog {
+    fn drop(&mut self) {
+        let waiting = self.state().waiting;
+        self.node.waiting.fetch_sub(waiting, Ordering::Relaxed);
+    }
+}
