@@ -201,6 +201,7 @@ impl Claim {
 
     /// Keeps the answer, in the same transaction.
     pub async fn keep(&self, tx: &mut Tx, answer: &Answer) -> Result<(), Problem> {
+        tx.note_bytes(answer.body.len());
         sqlx::query!(
             "update idempotency_keys set status = $4, body = $5 where user_id = $1 and operation = $2 and key = $3",
             self.user.uuid(),

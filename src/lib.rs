@@ -105,6 +105,8 @@ pub mod openapi;
 pub mod middleware;
 /// Whether an answer is compressed.
 pub mod content_coding;
+/// What users have written.
+pub mod written;
 /// The bytes of results that a response to a batch carries.
 pub mod batch_results;
 /// Clients that read nothing, or too slowly.

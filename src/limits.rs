@@ -6,6 +6,7 @@
 //! counts twice. Attempts at passwords and codes are counted in PostgreSQL (`accounts/attempt_limits`), which no outage forgets.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::ids::UserId;
 use crate::permission::Operation;
 use crate::problem::{Code, Problem};
 use crate::quota::Quota;
+use crate::written::WrittenBytes;
 
 mod shared;
 pub mod writes;
@@ -184,6 +186,20 @@ impl Buckets {
         }
     }
 
+    /// Draws so many, or as many as there are.
+    fn draw_what_is_left(&self, subject: Subject, count: u32) {
+        let mut left = count.min(self.quota.count());
+        let mut portion = left;
+        while let Some(some) = NonZeroU32::new(portion) {
+            if matches!(self.store.check_key_n(&subject, some), Ok(Ok(_))) {
+                left -= portion;
+                portion = portion.min(left);
+            } else {
+                portion /= 2;
+            }
+        }
+    }
+
     fn sweep_now_and_then(&self) {
         if self.drawn.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
             self.store.retain_recent();
@@ -275,7 +291,7 @@ impl Limits {
     ///
     /// # Errors
     /// When `REDIS_URL` cannot be read.
-    pub fn new(config: &config::Config, clock: &Clock) -> Result<Self, SharedError> {
+    pub fn new(config: &config::Config, clock: &Clock, written: Arc<WrittenBytes>) -> Result<Self, SharedError> {
         let quotas = &config.limits;
         let ordinary = |policy, quota: Option<Quota>| quota.map(|quota| Buckets::new(policy, quota, clock));
         let shared = config.redis_url.as_ref().map(|url| SharedBuckets::new(url, quotas.redis_timeout)).transpose()?;
@@ -286,7 +302,7 @@ impl Limits {
             network: ordinary(Policy::Network, quotas.network),
             user_repeats: Buckets::new(Policy::UserRepeats, quotas.repeats, clock),
             network_repeats: Buckets::new(Policy::NetworkRepeats, quotas.repeats.times(USERS_OF_A_NETWORK), clock),
-            writes: Writes::new(quotas.writes_per_user, quotas.writes_per_network, clock),
+            writes: Writes::new(quotas.writes_per_user, quotas.writes_per_network, clock, written),
             shared,
         })
     }

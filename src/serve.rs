@@ -112,7 +112,7 @@ pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) 
         callers: Callers::new(config.accounts.session_cache),
         passwords: Passwords::new(&config.accounts),
         admission: Admission::new(config.postgres.requests_at_once, config.postgres.request_queue_wait),
-        limits: Limits::new(&config, &clock)?,
+        limits: Limits::new(&config, &clock, db.written())?,
         stored_answers: StoredAnswers::new(config.retention.stored_answers),
         pictures: Pictures::new(&config)?,
         menus: Published::new(db.clone(), config.menus, config.redis_url.as_ref(), heavy.clone())?,

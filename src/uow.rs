@@ -11,8 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -21,8 +20,13 @@ use tracing::Instrument as _;
 use crate::clock::Clock;
 use crate::event::Event;
 use crate::flush::{self, Durable, Flush, Ticket};
+use crate::ids::UserId;
 use crate::problem::{Code, Problem};
 use crate::tenancy::{RestaurantScope, TenancyContext};
+use crate::written::WrittenBytes;
+use held::HeldConnection;
+
+mod held;
 
 /// The steps of a unit, boxed, borrowing its transaction: `|tx| Box::pin(async move { … })`.
 pub type Steps<'t, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 't>>;
@@ -64,6 +68,7 @@ pub struct Database {
     appended: Arc<Notify>,
     flush: Flush,
     followers: Followers,
+    written: Arc<WrittenBytes>,
 }
 
 /// An open transaction. It ends where its unit ends, never before.
@@ -76,6 +81,9 @@ pub struct Tx {
     /// What its commit waits for; without it, COMMIT itself waits for the disk.
     ticket: Option<Ticket>,
     followers: Followers,
+    /// Whom what it writes is counted for, and how much that is so far.
+    user: Option<UserId>,
+    written: u64,
 }
 
 /// What a transaction is for.
@@ -94,40 +102,6 @@ impl AccessMode {
             (Self::Write, None) => "BEGIN",
             (Self::Read, _) => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
         }
-    }
-}
-
-/// A connection that goes back to the pool only when told so; dropped in any other way, it is closed.
-#[derive(Debug)]
-struct HeldConnection(Option<PoolConnection<Postgres>>);
-
-impl HeldConnection {
-    fn give_back(mut self) {
-        drop(self.0.take());
-    }
-}
-
-impl Drop for HeldConnection {
-    fn drop(&mut self) {
-        if let Some(connection) = self.0.take() {
-            drop(connection.detach());
-        }
-    }
-}
-
-impl std::ops::Deref for HeldConnection {
-    type Target = PgConnection;
-
-    #[expect(clippy::expect_used, reason = "empty only after give_back, which takes the value away")]
-    fn deref(&self) -> &PgConnection {
-        self.0.as_ref().expect("a held connection")
-    }
-}
-
-impl std::ops::DerefMut for HeldConnection {
-    #[expect(clippy::expect_used, reason = "empty only after give_back, which takes the value away")]
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        self.0.as_mut().expect("a held connection")
     }
 }
 
@@ -150,6 +124,11 @@ impl Tx {
         Ok(row.taken)
     }
 
+    /// Counts bytes that it writes and that stay, for the limits on writing of the user for whom it runs.
+    pub fn note_bytes(&mut self, bytes: usize) {
+        self.written = self.written.saturating_add(bytes as u64);
+    }
+
     /// Who follows the events that it appends.
     pub(crate) const fn followers(&self) -> Followers {
         self.followers
@@ -169,7 +148,8 @@ impl Database {
     /// A database behind a pool of connections that already speak as the application's role, and who follows events.
     pub fn new(pool: PgPool, clock: Clock, bounds: TimeLimits, followers: Followers) -> Self {
         let flush = Flush::new(pool.connect_options(), bounds.commit);
-        Self { pool, clock, bounds, units: TaskTracker::new(), appended: Arc::new(Notify::new()), flush, followers }
+        let (units, appended, written) = (TaskTracker::new(), Arc::new(Notify::new()), Arc::default());
+        Self { pool, clock, bounds, units, appended, flush, followers, written }
     }
 
     /// The same database at another time: what is written through it happened when that clock says.
@@ -180,6 +160,11 @@ impl Database {
     /// Signalled after a unit that appended events has been committed: a hint, never the only way to learn of it.
     pub fn appended(&self) -> Arc<Notify> {
         Arc::clone(&self.appended)
+    }
+
+    /// What committed transactions have written for users.
+    pub fn written(&self) -> Arc<WrittenBytes> {
+        Arc::clone(&self.written)
     }
 
     /// The pool, for the few single statements that need no transaction and see only tables without tenants.
@@ -296,7 +281,11 @@ impl Database {
         let begin = format!("{}{}", kind.begin(ticket), who.statements(kind == AccessMode::Write));
         let mut attempts_left = self.pool.size() + 1;
         loop {
+<<<<<<< HEAD
             let mut connection = HeldConnection(Some(self.pool.acquire().await?));
+=======
+            let mut connection = HeldConnection::new(self.pool.acquire().await?);
+>>>>>>> 5bcfb08 (What a request writes counts for the limits on writing, and the notes of an order have a bound together)
             let opened = sqlx::raw_sql(AssertSqlSafe(begin.as_str())).execute(&mut *connection).await;
             match opened {
                 Ok(_) => {
@@ -307,6 +296,8 @@ impl Database {
                         kind,
                         ticket,
                         followers: self.followers,
+                        user: who.user,
+                        written: 0,
                     });
                 }
                 // The transaction may not begin; the connection is whole.
@@ -341,8 +332,11 @@ impl Database {
                     tracing::error!("the flush to disk was not confirmed; the outcome of the transaction is unknown");
                     return Outcome::Unknown;
                 }
-                let Tx { connection, events, .. } = tx;
+                let Tx { connection, events, user, written, .. } = tx;
                 connection.give_back();
+                if let (Some(user), 1..) = (user, written) {
+                    self.written.add(user, written);
+                }
                 if events > 0 {
                     self.appended.notify_one();
                 }

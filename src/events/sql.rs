@@ -52,6 +52,7 @@ pub async fn append(tx: &mut Tx, scope: &RestaurantScope, event: &Event<'_>) -> 
     let payload = EventBody { event, restaurant, at, actor }.written()?;
     let (row, concerns) = (event.kind.row(), event.concerns);
     let place = tx.next_event_place()?;
+    tx.note_bytes(payload.get().len());
     sqlx::query!(
         "insert into events (seq, restaurant_id, aggregate, aggregate_id, order_id, version, name, actor, actor_id,
                              customer_id, driver_id, former_driver_id, closed, payload, at)

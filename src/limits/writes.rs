@@ -1,9 +1,11 @@
 //! How much a user, and all users of a network together, may write in a day: what bounds the growth of the disk whatever the
 //! request is. A request that may write something costs one, and one more for each kilobyte of its body; an operation sent from
-//! offline, and a change of a bulk update, costs one.
+//! offline, and a change of a bulk update, costs one. What it wrote (an order, a quote, events, a stored answer or result)
+//! costs one for each kilobyte more, drawn with the next request of its user.
 //!
 //! Counted on this node only: the limits are wide, and with N nodes N times as wide.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::HttpBody as _;
@@ -16,6 +18,7 @@ use crate::clock::Clock;
 use crate::ids::UserId;
 use crate::permission::Operation;
 use crate::quota::Quota;
+use crate::written::WrittenBytes;
 
 /// Bytes of a body for each of which a request costs one more.
 const BYTES_OF_ONE: u64 = 1_024;
@@ -24,12 +27,15 @@ const BYTES_OF_ONE: u64 = 1_024;
 pub struct Writes {
     user: Option<Buckets>,
     network: Option<Buckets>,
+    /// What transactions have written that is not drawn yet.
+    written: Arc<WrittenBytes>,
 }
 
 impl Writes {
     /// `WRITES_PER_USER` and `WRITES_PER_NETWORK`.
-    pub(super) fn new(user: Option<Quota>, network: Option<Quota>, clock: &Clock) -> Self {
+    pub(super) fn new(user: Option<Quota>, network: Option<Quota>, clock: &Clock, written: Arc<WrittenBytes>) -> Self {
         Self {
+            written,
             user: user.map(|quota| Buckets::new(Policy::UserWrites, quota, clock)),
             network: network.map(|quota| Buckets::new(Policy::NetworkWrites, quota, clock)),
         }
@@ -40,6 +46,13 @@ impl Writes {
     pub fn draw(&self, user: Option<UserId>, network: Option<IpNet>, cost: u32) -> Result<Allowance, UsedUpLimit<'_>> {
         let of_user = self.user.as_ref().zip(user.map(Subject::User));
         let of_network = self.network.as_ref().zip(network.map(Subject::Network));
+        if let Some(user) = user {
+            // It has happened: what is left is taken, and if that is not enough, what comes next is refused.
+            let units = u32::try_from(self.written.take(user) / BYTES_OF_ONE).unwrap_or(u32::MAX);
+            for (buckets, subject) in of_user.into_iter().chain(of_network) {
+                buckets.draw_what_is_left(subject, units);
+            }
+        }
         let mut allowance = Allowance::UNLIMITED;
         for (buckets, subject) in of_user.into_iter().chain(of_network) {
             let verdict = buckets.draw_many(subject, cost);

@@ -81,7 +81,10 @@ impl PricedOrder {
     }
 }
 
-/// Refuses an empty basket, and one with lines that cannot be ordered. Choices that do not fit the menu are refused as a
+/// Most characters of the notes of all lines: an order is written into each of its events.
+const MAX_NOTES: usize = 10_000;
+
+/// Refuses an empty basket, one with too long notes, and one with lines that cannot be ordered. Choices that do not fit the menu are refused as a
 /// write of the cart would be, except those of a quote, which fitted when it was made.
 fn check_lines(basket: &Basket, lines: &[StoredLine]) -> Result<(), Problem> {
     let misfits = choice_errors(lines);
@@ -90,6 +93,11 @@ fn check_lines(basket: &Basket, lines: &[StoredLine]) -> Result<(), Problem> {
     }
     if lines.is_empty() {
         return Err(Problem::new(Code::CartEmpty, "Add items to the cart first."));
+    }
+    let notes: usize = lines.iter().filter_map(|line| line.note.as_ref()).map(|note| note.chars().count()).sum();
+    if notes > MAX_NOTES {
+        let message = format!("the notes of all lines are at most {MAX_NOTES} characters together; shorten them");
+        return Err(Problem::invalid_field("/lines", message));
     }
     unavailable(lines).map_or(Ok(()), Err)
 }

@@ -289,6 +289,7 @@ pub async fn finish(
     aggregate: Option<String>,
 ) -> Result<bool, Problem> {
     let now = tx.now();
+    tx.note_bytes(result.get().len());
     let finished = sqlx::query!(
         "update sync_operations set state = $4, result = $5, finished_at = $6, retry_at = null,
              aggregate = coalesce($7, aggregate)

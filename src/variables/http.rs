@@ -119,7 +119,7 @@ pub(super) const TABLE: &[Variable] = &[
         LIMITS,
         "WRITES_PER_USER",
         "auto",
-        "What a user may write on one node: each request that may write costs one and another one for each kilobyte of its body, images aside; or off. auto: 100000/24h in production, 5000000/24h in development. Beyond: 429.",
+        "What a user may write on one node: each request that may write costs one and another one for each kilobyte of its body, images aside, and of the orders, quotes, events and stored answers that it writes; or off. auto: 100000/24h in production, 5000000/24h in development. Beyond: 429.",
     ),
     plain(
         LIMITS,

@@ -74,7 +74,7 @@ async fn a_socket_whose_client_sends_and_does_not_read_is_cut() {
     while client.write_all(&[b'p'; 64]).await.is_ok() && !reading.is_finished() {}
     let (came, kind) = reading.await.unwrap();
     assert_eq!(kind, ErrorKind::ConnectionAborted);
-    assert!((5_000..7_000).contains(&came), "{came}");
+    assert!((4_900..7_000).contains(&came), "{came}");
     assert!(writing.await.unwrap().is_err(), "who waited to write is told");
 }
 

@@ -88,6 +88,8 @@ pub async fn enter(tx: &mut Tx, quote: QuoteId, user: UserId) -> Result<Option<S
 /// Keeps a quote.
 pub async fn insert(tx: &mut Tx, scope: &RestaurantScope, quote: &StoredQuote, total: Amount) -> Result<(), Problem> {
     let (cart, version) = quote.cart.unzip();
+    let content = serde_json::value::to_raw_value(&quote.content).map_err(|error| Problem::internal(&error))?;
+    tx.note_bytes(content.get().len());
     sqlx::query!(
         "insert into quotes (restaurant_id, id, user_id, cart_id, cart_version, content, total, created_at, expires_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -96,7 +98,7 @@ pub async fn insert(tx: &mut Tx, scope: &RestaurantScope, quote: &StoredQuote, t
         quote.user_id as UserId,
         cart as Option<CartId>,
         version,
-        Json(&quote.content) as _,
+        Json(content) as _,
         total as Amount,
         quote.created_at,
         quote.expires_at,

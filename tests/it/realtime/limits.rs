@@ -25,7 +25,7 @@ async fn what_waits_for_a_client_that_does_not_read_is_bounded_in_bytes() {
     // Others read the same meanwhile, also from the beginning.
     for transport in super::TRANSPORTS {
         let mut phone = stage.phone(transport).await;
-        assert_eq!(phone.join(&stage.room(), Some(0)).await, last);
+        assert!(phone.join(&stage.room(), Some(0)).await >= last);
         assert!(waiting() <= LIMIT + LIMIT + EVENT, "{}", waiting());
         phone.hang_up().await;
     }

@@ -8,6 +8,7 @@ use super::{files, only_as_listed};
 const SHARED: &[&str] = &[
     "actor",
     "admission",
+    "batch_results",
     "body_rate",
     "bounded",
     "cache",
@@ -20,6 +21,7 @@ const SHARED: &[&str] = &[
     "event",
     "events",
     "extract",
+    "flow",
     "flush",
     "fold",
     "framing",
@@ -47,6 +49,7 @@ const SHARED: &[&str] = &[
     "uow",
     "variables",
     "work",
+    "written",
 ];
 
 /// The features; each may import those before it. `app` holds the state that they share, and so imports some of them.
