@@ -34,10 +34,10 @@ pub struct FlowLimits {
 
 /// What a connection has carried. The listener puts it on every request of the connection.
 #[derive(Debug, Clone, Default)]
-pub struct FlowCounts(Arc<Counts>);
+pub struct FlowCounts(Arc<CarriedBytes>);
 
 #[derive(Debug, Default)]
-struct Counts {
+struct CarriedBytes {
     read: AtomicU64,
     written: AtomicU64,
     is_blocked: AtomicBool,

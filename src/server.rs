@@ -31,7 +31,7 @@ use crate::severable::{Sever, Severable};
 const REST: Duration = Duration::from_millis(50);
 
 /// The bytes that the system holds for one connection until the client has taken them; Linux doubles it for its own needs.
-const SEND_BUFFER: usize = 64 << 10;
+const SEND_BUFFER: usize = 128 << 10;
 
 /// Why nothing can be listened to.
 #[derive(Debug, thiserror::Error)]

@@ -26,7 +26,7 @@ pub struct NodeBacklog {
 }
 
 impl NodeBacklog {
-    /// Nothing waits.
+    /// Limits in bytes, with nothing that waits yet.
     pub const fn new(per_socket: usize, per_node: usize) -> Self {
         Self { waiting: AtomicUsize::new(0), per_socket, per_node }
     }
@@ -41,25 +41,25 @@ impl NodeBacklog {
 #[derive(Debug)]
 pub struct Backlog {
     node: Arc<NodeBacklog>,
-    state: Mutex<State>,
+    state: Mutex<WaitingState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct WaitingState {
     waiting: usize,
     /// The WebSocket, and what it had carried when it was last looked at.
-    connection: Option<Carried>,
+    connection: Option<TakenByClient>,
 }
 
 #[derive(Debug)]
-struct Carried {
+struct TakenByClient {
     counts: FlowCounts,
     read: u64,
     written: u64,
     written_at: Instant,
 }
 
-impl Carried {
+impl TakenByClient {
     /// How much more the client has taken, beside answers to what it sent.
     fn take(&mut self, now: Instant) -> usize {
         let (read, written) = (self.counts.read(), self.counts.written());
@@ -77,15 +77,15 @@ impl Carried {
 }
 
 impl Backlog {
-    /// Nothing waits for a new client.
+    /// Of a new client, for whom nothing waits yet.
     pub const fn new(node: Arc<NodeBacklog>) -> Self {
-        Self { node, state: Mutex::new(State { waiting: 0, connection: None }) }
+        Self { node, state: Mutex::new(WaitingState { waiting: 0, connection: None }) }
     }
 
     /// From now on what waits is sent over this connection.
     pub fn use_connection(&self, counts: FlowCounts) {
         let (read, written) = (counts.read(), counts.written());
-        self.state().connection = Some(Carried { counts, read, written, written_at: Instant::now() });
+        self.state().connection = Some(TakenByClient { counts, read, written, written_at: Instant::now() });
     }
 
     /// Counts bytes that are about to be emitted; false: too much waits, for this client or on this node. One event is never
@@ -110,7 +110,7 @@ impl Backlog {
         self.subtract(&mut self.state(), bytes);
     }
 
-    fn settle(&self, state: &mut State) {
+    fn settle(&self, state: &mut WaitingState) {
         let now = Instant::now();
         let Some(connection) = &mut state.connection else { return };
         let taken = connection.take(now);
@@ -118,13 +118,13 @@ impl Backlog {
         self.subtract(state, taken);
     }
 
-    fn subtract(&self, state: &mut State, bytes: usize) {
+    fn subtract(&self, state: &mut WaitingState, bytes: usize) {
         let bytes = bytes.min(state.waiting);
         state.waiting -= bytes;
         self.node.waiting.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WaitingState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -356,7 +356,6 @@ impl Recipe {
                 }
             }
             left -= taken;
-            // All notes of an order are bounded together.
             let note = (self.has_notes && number < 20).then(|| "ﷺ".repeat(500));
             json!({ "itemId": item["id"], "quantity": 1, "modifiers": chosen, "note": note })
         });
