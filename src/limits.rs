@@ -330,10 +330,10 @@ impl Limits {
     }
 
     /// Draws for the handshake of a socket, before anybody has signed in: from the limit of requests without a token.
-    pub async fn draw_for_handshake(&self, network: IpNet) -> Verdict {
+    pub async fn draw_for_handshake(&self, network: IpNet) -> LimitDecision {
         match &self.address {
             Some(buckets) => buckets.draw_everywhere(self.shared.as_ref(), Subject::Network(network)).await,
-            None => Verdict { allowed: true, remaining: 0, wait: Duration::ZERO },
+            None => LimitDecision { allowed: true, remaining: 0, wait: Duration::ZERO },
         }
     }
 

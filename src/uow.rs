@@ -281,11 +281,7 @@ impl Database {
         let begin = format!("{}{}", kind.begin(ticket), who.statements(kind == AccessMode::Write));
         let mut attempts_left = self.pool.size() + 1;
         loop {
-<<<<<<< HEAD
-            let mut connection = HeldConnection(Some(self.pool.acquire().await?));
-=======
             let mut connection = HeldConnection::new(self.pool.acquire().await?);
->>>>>>> 5bcfb08 (What a request writes counts for the limits on writing, and the notes of an order have a bound together)
             let opened = sqlx::raw_sql(AssertSqlSafe(begin.as_str())).execute(&mut *connection).await;
             match opened {
                 Ok(_) => {

@@ -121,7 +121,7 @@ impl SocketContext {
             code => code.word(),
         })?;
         let user = self.limits.of_user(session.user)?;
-        let of_network = network.is_some().then_some(client).flatten().map(|client| client.network());
+        let of_network = network.is_some().then_some(client).flatten().map(Client::network);
         session.hold(of_network, network, user, transport.sign_in());
         Ok(Arc::new(session))
     }

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Postgres};
 pub(super) struct HeldConnection(Option<PoolConnection<Postgres>>);
 
 impl HeldConnection {
-    /// HeldConnection from now on.
+    /// Holds a connection from now on.
     pub(super) const fn new(connection: PoolConnection<Postgres>) -> Self {
         Self(Some(connection))
     }
