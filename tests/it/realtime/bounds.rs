@@ -187,7 +187,8 @@ async fn a_flood_of_requests_is_refused_and_not_queued() {
 
 #[tokio::test]
 async fn who_does_not_read_is_disconnected_and_comes_back_for_the_rest() {
-    let settings = [("SOCKET_BUFFER_PACKETS", "256"), ("EVENT_POLL_INTERVAL", "20ms")];
+    let settings =
+        [("SOCKET_BUFFER_PACKETS", "256"), ("SOCKET_BUFFER_BYTES", "67108864"), ("EVENT_POLL_INTERVAL", "20ms")];
     let stage = Stage::set_with(&settings).await;
     let (mut phone, begin) = stage.watching("websocket").await;
     let (mut awake, _) = stage.watching("websocket").await;
