@@ -224,7 +224,7 @@ async fn a_websocket_that_sends_pings_and_never_reads_is_cut() {
                      Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     stream.write_all(handshake.as_bytes()).await.unwrap();
     // Masked with zeros: the largest ping there is.
-    let mut ping = vec![0x89, 0x80 | 125, 0, 0, 0, 0];
+    let mut ping = vec![0x89, 0x80 | 0x7d, 0, 0, 0, 0];
     ping.extend([b'x'; 125]);
     let pings = ping.repeat(500);
     let mut sent = 0;
