@@ -24,6 +24,8 @@ create table users (
     role            user_role   not null default 'CUSTOMER',
     places          integer     not null default 0,
     second_factor_at timestamptz,
+    -- Null: never.
+    sessions_ended_at timestamptz,
     -- Null: enabled.
     disabled_at     timestamptz,
     created_at      timestamptz not null,
@@ -49,6 +51,10 @@ comment on column users.second_factor_at is
     'When the second factor was confirmed; null: signing in asks for none. Kept by a trigger on second_factors. It '
     'stands on this row because opening a session locks it: a sign-in that was decided before cannot open a session '
     'afterwards.';
+comment on column users.sessions_ended_at is
+    'When all sessions were ended last: by a new password, a recovery, signing out everywhere, a change of the second '
+    'factor, or an operator. Device tokens issued before are void, and offline operations of sessions that ended before '
+    'are not run.';
 -- One account for each e-mail address.
 create unique index users_email_key on users (email);
 -- Administrators search by the beginning of an address.

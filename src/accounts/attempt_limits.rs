@@ -39,7 +39,8 @@ const DAY: TimeDelta = TimeDelta::days(1);
 pub const PASSWORD_HERE: AttemptLimit = bound("password here", 10, QUARTER);
 /// The same over a day, so that one network cannot use up [`PASSWORD_ELSEWHERE`].
 pub const PASSWORD_HERE_A_DAY: AttemptLimit = bound("password here a day", 30, DAY);
-/// Wrong passwords for one address from all networks its owner was never signed in from.
+/// Wrong passwords for one address from everywhere but known devices; beyond, the right one is taken only from networks
+/// that the owner was signed in from.
 pub const PASSWORD_ELSEWHERE: AttemptLimit = bound("password elsewhere", 100, DAY);
 /// Wrong passwords given by somebody who is signed in, for one user.
 pub const PASSWORD_AGAIN: AttemptLimit = bound("password again", 10, QUARTER);
@@ -52,16 +53,22 @@ pub const PASSWORD_CHANGES: AttemptLimit = bound("password changes", 10, DAY);
 pub const PASSWORD_DEVICE: AttemptLimit = bound("password device", 10, QUARTER);
 /// The same over a day.
 pub const PASSWORD_DEVICE_A_DAY: AttemptLimit = bound("password device a day", 30, DAY);
+/// Wrong passwords for one address from all known devices together; beyond, they count as unknown ones. Tokens cost
+/// whoever knows the password nothing.
+pub const PASSWORD_DEVICES_A_DAY: AttemptLimit = bound("password devices a day", 100, DAY);
 
-/// Codes asked for, for one address: by known devices, from networks the owner knows, and from each other network (the
-/// plan's three in a quarter of an hour).
+/// Codes asked for, for one address: by each known device, and from each network (the plan's three in a quarter of an
+/// hour).
 pub const RESET_REQUESTS: AttemptLimit = bound("reset requests", 3, QUARTER);
 /// The same over a day: with five tries each, it keeps guessing hopeless.
 pub const RESET_REQUESTS_A_DAY: AttemptLimit = bound("reset requests a day", 6, DAY);
+/// Codes asked for, for one address, by all known devices together; beyond, they count as unknown ones.
+pub const RESET_DEVICES_A_DAY: AttemptLimit = bound("reset requests of devices a day", 12, DAY);
 /// Codes of eight digits that networks the owner does not know get together; beyond, the code is longer, and guessing at
 /// it hopeless however many there are.
 pub const RESET_SHORT_CODES_A_DAY: AttemptLimit = bound("reset short codes a day", 6, DAY);
-/// Codes that networks the owner does not know get together, so that a crowd cannot fill a mailbox.
+/// Codes that all networks get together, so that a crowd cannot fill a mailbox; beyond, only networks that the owner knows
+/// get one, and all are answered alike.
 pub const RESET_STRANGERS_A_DAY: AttemptLimit = bound("reset requests of strangers a day", 100, DAY);
 /// Codes tried without naming the request, for one address (the plan's five in a quarter of an hour).
 pub const RESET_TRIES: AttemptLimit = bound("reset tries", 5, QUARTER);

@@ -3,7 +3,8 @@
 //! Guessing Attacks with Device Cookies"; ASVS 6.1.1).
 //!
 //! Nothing of them is stored. A token names an address, not an account, so that looking at it tells nothing about
-//! whether there is one, and takes as long.
+//! whether there is one, and takes as long. It is void as soon as all sessions of the account are ended, as by a new
+//! password or a recovery: whoever once knew the password cannot have made some for later.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,23 +21,37 @@ const LIFE: TimeDelta = TimeDelta::days(180);
 /// A device, as far as counts are kept for it: random.
 pub type DeviceName = [u8; 16];
 
-/// A new token for a device on which somebody has signed in with this address.
-pub fn issue(encryption: &Encryption, email: &Email, now: DateTime<Utc>) -> String {
+/// When all sessions of the account were ended last, `None` if never: what a token is bound to.
+pub type SessionsEnded = Option<DateTime<Utc>>;
+
+/// A new token for a device on which somebody has signed in with this address. `ended` was read together with what the
+/// sign-in was checked against, so that a token never is newer than the password it was given for.
+pub fn issue(encryption: &Encryption, email: &Email, ended: SessionsEnded, now: DateTime<Utc>) -> String {
     let name: DeviceName = rand::random();
     let issued = now.timestamp().to_be_bytes();
-    let mac = encryption.hash(KeyPurpose::LoginDevice, &[email.as_str().as_bytes(), &name, &issued]);
+    let mac = encryption.hash(KeyPurpose::LoginDevice, &[email.as_str().as_bytes(), &name, &issued, &state(ended)]);
     let mut bytes = name.to_vec();
     bytes.extend_from_slice(&issued);
     bytes.extend_from_slice(&mac);
     format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// The device of a token that was made for this address and is not too old.
-pub fn read(encryption: &Encryption, email: &Email, token: &str, now: DateTime<Utc>) -> Option<DeviceName> {
+fn state(ended: SessionsEnded) -> [u8; 8] {
+    ended.map_or(0, |ended| ended.timestamp_micros()).to_be_bytes()
+}
+
+/// The device of a token that was made for this address since all its sessions were ended last, and is not too old.
+pub fn read(
+    encryption: &Encryption,
+    email: &Email,
+    ended: SessionsEnded,
+    token: &str,
+    now: DateTime<Utc>,
+) -> Option<DeviceName> {
     let bytes: [u8; 56] = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?.try_into().ok()?;
     let (name, rest) = bytes.split_first_chunk::<16>()?;
     let (issued, mac) = rest.split_first_chunk::<8>()?;
-    if !encryption.matches(KeyPurpose::LoginDevice, &[email.as_str().as_bytes(), name, issued], mac) {
+    if !encryption.matches(KeyPurpose::LoginDevice, &[email.as_str().as_bytes(), name, issued, &state(ended)], mac) {
         return None;
     }
     let issued = DateTime::from_timestamp(i64::from_be_bytes(*issued), 0)?;

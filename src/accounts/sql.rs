@@ -67,6 +67,8 @@ pub struct StoredCredentials {
     pub password_hash: String,
     /// Signing in asks for a second factor.
     pub has_second_factor: bool,
+    /// When all their sessions were ended last; `None`: never.
+    pub sessions_ended_at: Option<DateTime<Utc>>,
 }
 
 /// Who signs in with this address; nobody who is disabled.
@@ -74,7 +76,7 @@ pub async fn credentials(database: &Database, email: &Email) -> Result<Option<St
     let row = sqlx::query!(
         r#"select id, email, email_verified_at is not null as "email_verified!", name, phone,
                   phone_verified_at is not null as "phone_verified!", locale, role, password_hash,
-                  second_factor_at is not null as "has_second_factor!"
+                  second_factor_at is not null as "has_second_factor!", sessions_ended_at
            from users where email = $1 and disabled_at is null"#,
         email.as_str(),
     )
@@ -93,6 +95,7 @@ pub async fn credentials(database: &Database, email: &Email) -> Result<Option<St
         },
         password_hash: row.password_hash,
         has_second_factor: row.has_second_factor,
+        sessions_ended_at: row.sessions_ended_at,
     }))
 }
 

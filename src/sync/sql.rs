@@ -236,15 +236,25 @@ pub struct StoredOperation {
     pub session_id: SessionId,
     /// How often it has failed.
     pub attempts: i32,
+    /// Its session was not ended against whoever sent it: it lasts, has expired, or was ended by signing out, and the
+    /// user has not ended all sessions since.
+    pub is_trusted: bool,
 }
 
 /// One operation that is to be done.
 pub async fn pending(tx: &mut Tx, device: &Device, seq: i64) -> Result<Option<StoredOperation>, Problem> {
     let operation = sqlx::query_as!(
         StoredOperation,
-        r#"select seq, op_id, kind, payload as "payload: _", counts_at, received_at, session_id as "session_id: SessionId",
-                  attempts
-           from sync_operations where user_id = $1 and device = $2 and seq = $3 and state = 'PENDING'"#,
+        r#"select o.seq, o.op_id, o.kind, o.payload as "payload: _", o.counts_at, o.received_at,
+                  o.session_id as "session_id: SessionId", o.attempts,
+                  exists (
+                      select from sessions s join users u on u.id = s.user_id
+                      where s.id = o.session_id and (s.revoked_at is null
+                          or s.revoked_reason in ('logout', 'surplus')
+                             and (u.sessions_ended_at is null or u.sessions_ended_at < o.received_at))
+                  ) as "is_trusted!"
+           from sync_operations o
+           where o.user_id = $1 and o.device = $2 and o.seq = $3 and o.state = 'PENDING'"#,
         device.user as UserId,
         device.name,
         seq,

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::app::{TestApp, eventually};
 use crate::people::{PASSWORD, Person};
+use crate::sync;
 
 const NEW_PASSWORD: &str = "four yellow lemons";
 
@@ -147,13 +148,20 @@ async fn nothing_stays_of_what_a_stranger_set_at_somebodys_address() {
     eve.post("/api/me/devices", &device).await.expect(201);
     eve.post("/api/me/second-factor", &json!({ "password": PASSWORD })).await.expect(201);
     app.does("update second_factors set confirmed_at = now()").await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    eve.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
+    let order = json!({ "restaurantId": luigi.id, "fulfilment": "PICKUP", "lines": [] });
+    let waits = sync::op(2, "order.place", app.clock.now(), order);
+    assert_eq!(sync::told(&sync::sends(&eve, "phone", &[waits.clone()]).await), ["blocked:1:missing"]);
     // The number is proved, the mailbox is not: the code goes to the mailbox, whatever is asked for.
     recovers(&app, email, "sms", email, 0).await;
     eve.get("/api/me").await.refused(401, "unauthenticated");
     let owner = signs_in(&app, email, NEW_PASSWORD).await;
     let me = owner.get("/api/me").await.expect(200);
     assert_eq!((&me["phone"], &me["emailVerified"]), (&Value::Null, &json!(true)));
-    for path in ["/api/me/addresses", "/api/me/devices"] {
+    assert_eq!(me["name"], "owner");
+    assert_eq!(app.count("select (select count(*) from carts) + (select count(*) from sync_operations)").await, 0);
+    for path in ["/api/me/addresses", "/api/me/devices", "/api/me/sync-devices"] {
         assert_eq!(owner.get(path).await.expect(200)["data"], json!([]), "{path}");
     }
     assert_eq!(owner.get("/api/me/second-factor").await.expect(200)["enabled"], json!(false));

@@ -56,6 +56,7 @@ mod flow;
 mod fold;
 mod framing;
 mod grants;
+mod guessing;
 mod guests;
 mod guests_merge;
 mod hangups;

@@ -15,6 +15,7 @@ mod histories;
 mod large_results;
 mod later;
 mod limits;
+mod revoked;
 
 /// Sends operations under a fresh key.
 pub async fn sends(person: &Person, device: &str, ops: &[Value]) -> Reply {

@@ -2,17 +2,22 @@
 //! empty Redis grants new attempts.
 //!
 //! A counter is keyed by the attempted account *and* the network, so that a stranger uses up only their own attempts.
-//! Beside it stands one counter for all networks in which the owner was never signed in: it limits what many networks can
-//! try together (NIST SP 800-63B asks for at most 100). The owner is not held up by it in a network where they have been
-//! signed in, or on a device that has signed in before (`login_device.rs`). An address without an account is counted in
-//! exactly the same way.
+//! Beside it stands one counter for all networks: it limits what many networks can try together (NIST SP 800-63B asks for
+//! at most 100). The owner is not kept out by it in a network where they have been signed in, or on a device that has
+//! signed in before (`login_device.rs`); but a wrong password there is answered as it is everywhere, because anything
+//! else would tell who has an account and uses this network. An address without an account is counted in exactly the same
+//! way.
 
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::accounts::Email;
 use crate::accounts::attempt_limits::{
-    CodeLength, Counter, PASSWORD_DEVICE, PASSWORD_DEVICE_A_DAY, PASSWORD_ELSEWHERE, PASSWORD_HERE,
-    PASSWORD_HERE_A_DAY, RESET_REQUESTS, RESET_REQUESTS_A_DAY, RESET_SHORT_CODES_A_DAY, RESET_STRANGERS_A_DAY,
+    CodeLength, Counter, PASSWORD_DEVICE, PASSWORD_DEVICE_A_DAY, PASSWORD_DEVICES_A_DAY, PASSWORD_ELSEWHERE,
+    PASSWORD_HERE, PASSWORD_HERE_A_DAY, RESET_DEVICES_A_DAY, RESET_REQUESTS, RESET_REQUESTS_A_DAY,
+    RESET_SHORT_CODES_A_DAY, RESET_STRANGERS_A_DAY, UsedUp,
 };
 use crate::accounts::login_device::{self, DeviceName};
 use crate::accounts::sql::attempt_limits as sql;
@@ -29,55 +34,102 @@ pub struct PasswordAttempt {
     here: Vec<Counter>,
     /// Of others too: given back.
     common: Vec<Counter>,
+    /// When the tries of all networks together end, if they are used up.
+    closed_until: UsedUp,
+    /// The owner was signed in from this network.
+    is_familiar: bool,
 }
 
 /// Takes a try at the password of an address, before it is looked at: one of the device's own, if it brings the token of
-/// an earlier sign-in with this address. Other devices take one of their network's as well, whether or not the owner of the
-/// address is known there: or else the answer would tell.
+/// an earlier sign-in with this address. Other devices take one of their network's and one of all networks together,
+/// whether or not the owner of the address is known there: or else the answer would tell.
 ///
 /// # Errors
-/// 429 when there is none left.
+/// 429 when there is none left. That those of all networks are used up is told by [`PasswordAttempt::judge`], after the password
+/// was looked at.
 pub async fn take_password_try(
-    app: &App,
+    app: &Arc<App>,
     email: &Email,
     client: Client,
     device: Option<&SecretString>,
 ) -> Result<PasswordAttempt, Problem> {
-    let (address, network) = (email.as_str().as_bytes(), client.network().to_string());
-    let device = known_device(app, email, device);
-    let here = match &device {
-        Some(device) => {
-            [PASSWORD_DEVICE, PASSWORD_DEVICE_A_DAY].map(|bound| Counter::new(app, bound, &[address, device]))
-        }
-        None => {
-            [PASSWORD_HERE, PASSWORD_HERE_A_DAY].map(|bound| Counter::new(app, bound, &[address, network.as_bytes()]))
-        }
-    };
-    let elsewhere = Counter::new(app, PASSWORD_ELSEWHERE, &[address]);
-    let of_network = device.is_none().then(|| Counter::passwords_from(app, client));
-    let (email, here, is_known_device) = (email.clone(), here.to_vec(), device.is_some());
+    let (task_app, email, token) = (Arc::clone(app), email.clone(), device.cloned());
     app.db
         .write(TenancyContext::nobody(), move |tx| {
             Box::pin(async move {
-                let is_familiar = knows(&sql::addresses(tx, &email).await?, client) || is_known_device;
-                let common: Vec<_> = of_network.into_iter().chain((!is_familiar).then_some(elsewhere)).collect();
+                let counter = |bound, parts: &[&[u8]]| Counter::new(&task_app, bound, parts);
+                let (address, network) = (email.as_str().as_bytes(), client.network().to_string());
+                let of_devices = counter(PASSWORD_DEVICES_A_DAY, &[address]);
+                let origin = AttemptOrigin::of(tx, &task_app, &email, client, token.as_ref(), &of_devices).await?;
+                let is_familiar = origin.is_familiar;
+                if let Some(device) = origin.device {
+                    let here =
+                        [PASSWORD_DEVICE, PASSWORD_DEVICE_A_DAY].map(|bound| counter(bound, &[address, &device]));
+                    let (here, common) = (here.to_vec(), vec![of_devices]);
+                    sql::take(tx, &[here.as_slice(), &common].concat()).await?.or_refuse(tx.now())?;
+                    return Ok(PasswordAttempt { here, common, closed_until: UsedUp(None), is_familiar });
+                }
+                let here = [PASSWORD_HERE, PASSWORD_HERE_A_DAY]
+                    .map(|bound| counter(bound, &[address, network.as_bytes()]))
+                    .to_vec();
+                let common = vec![Counter::passwords_from(&task_app, client), counter(PASSWORD_ELSEWHERE, &[address])];
                 // At once, so that all who take or settle them lock them in the order of their keys.
-                sql::take(tx, &[here.as_slice(), &common].concat()).await?.or_refuse(tx.now())?;
-                Ok(PasswordAttempt { here, common })
+                let mut ends = sql::take_each(tx, &[here.as_slice(), &common].concat()).await?;
+                let closed_until = UsedUp(ends.pop().flatten());
+                if ends.iter().any(Option::is_some) {
+                    UsedUp(ends.into_iter().flatten().max()).or_refuse(tx.now())?;
+                }
+                Ok(PasswordAttempt { here, common, closed_until, is_familiar })
             })
         })
         .await
 }
 
-/// The device that a token names, if it was made for this address.
-fn known_device(app: &App, email: &Email, token: Option<&SecretString>) -> Option<DeviceName> {
-    login_device::read(&app.encryption, email, token?.expose_secret(), app.clock.now())
+/// From where an address is tried.
+struct AttemptOrigin {
+    /// The device that has signed in with the address before.
+    device: Option<DeviceName>,
+    /// The owner of the address was signed in from this network.
+    is_familiar: bool,
+}
+
+impl AttemptOrigin {
+    /// A device whose token was made for the address is known, as long as `of_devices` is not used up.
+    async fn of(
+        tx: &mut Tx,
+        app: &App,
+        email: &Email,
+        client: Client,
+        token: Option<&SecretString>,
+        of_devices: &Counter,
+    ) -> Result<Self, Problem> {
+        let now = tx.now();
+        let owner = sql::owner(tx, email, of_devices).await?;
+        let ended = owner.sessions_ended_at;
+        let token = token.filter(|_| !owner.is_used_up);
+        let device =
+            token.and_then(|token| login_device::read(&app.encryption, email, ended, token.expose_secret(), now));
+        Ok(Self { device, is_familiar: knows(&owner.addresses, client) })
+    }
 }
 
 impl PasswordAttempt {
+    /// Whether somebody whose password is right, or wrong, is let in. Once the tries of all networks are used up, a right
+    /// password is taken only from networks that the owner was signed in from; all others get the same answer, which
+    /// tells nothing about the address.
+    ///
+    /// # Errors
+    /// 429 when it is not looked at from here.
+    pub fn judge(&self, is_right: bool, now: DateTime<Utc>) -> Result<bool, Problem> {
+        if !(is_right && self.is_familiar) {
+            self.closed_until.or_refuse(now)?;
+        }
+        Ok(is_right)
+    }
+
     /// The password was right: what was tried from here is forgotten, and the tries of others are given back.
     pub async fn was_right(self, app: &App) -> Result<(), Problem> {
-        let Self { here, common } = self;
+        let Self { here, common, .. } = self;
         app.db
             .write(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::settle(tx, &here, &common).await }))
             .await
@@ -128,42 +180,44 @@ pub async fn give_back(app: &App, counters: Vec<Counter>) -> Result<(), Problem>
         .await
 }
 
-/// Takes a request for a code. A device that has signed in before, the networks that the owner knows, and each other
-/// network have counts of their own: strangers use up only theirs.
+/// Takes a request for a code; tells how long the code is, `None`: none is sent. A device that has signed in before and
+/// each network have counts of their own: strangers use up only theirs. Once the codes for all networks together are used
+/// up, only networks that the owner was signed in from get one, and the answer is the same.
 ///
 /// # Errors
-/// 429 when there is none left.
+/// 429 when there is none left for the device or the network.
 pub async fn take_reset_request(
-    app: &App,
+    app: &Arc<App>,
     email: &Email,
     client: Client,
     device: Option<&SecretString>,
-) -> Result<CodeLength, Problem> {
-    let (address, network) = (email.as_str().as_bytes(), client.network().to_string());
-    let of = |whose: &[u8]| {
-        [RESET_REQUESTS, RESET_REQUESTS_A_DAY].map(|bound| Counter::new(app, bound, &[address, whose])).to_vec()
-    };
-    let from = Counter::messages_from(app, client);
-    let device = known_device(app, email, device);
-    let own = device.map(|device| of(&device));
-    let (familiar, strange) = (of(b"familiar"), of(network.as_bytes()));
-    let [short, all] =
-        [RESET_SHORT_CODES_A_DAY, RESET_STRANGERS_A_DAY].map(|bound| Counter::new(app, bound, &[address]));
-    let email = email.clone();
+) -> Result<Option<CodeLength>, Problem> {
+    let (task_app, email, token) = (Arc::clone(app), email.clone(), device.cloned());
     app.db
         .write(TenancyContext::nobody(), move |tx| {
             Box::pin(async move {
-                let is_familiar = knows(&sql::addresses(tx, &email).await?, client);
-                sql::take(tx, &[from]).await?.or_refuse(tx.now())?;
-                let own = own.or_else(|| is_familiar.then_some(familiar));
-                let now = tx.now();
-                let Some(own) = own else {
-                    sql::take(tx, &[strange, vec![all]].concat()).await?.or_refuse(now)?;
-                    let are_used_up = sql::take(tx, &[short]).await?.0.is_some();
-                    return Ok(if are_used_up { CodeLength::Long } else { CodeLength::Short });
+                let counter = |bound, parts: &[&[u8]]| Counter::new(&task_app, bound, parts);
+                let (address, network) = (email.as_str().as_bytes(), client.network().to_string());
+                let of = |whose: &[u8]| {
+                    [RESET_REQUESTS, RESET_REQUESTS_A_DAY].map(|bound| counter(bound, &[address, whose])).to_vec()
                 };
-                sql::take(tx, &own).await?.or_refuse(now)?;
-                Ok(CodeLength::Short)
+                let of_devices = counter(RESET_DEVICES_A_DAY, &[address]);
+                let origin = AttemptOrigin::of(tx, &task_app, &email, client, token.as_ref(), &of_devices).await?;
+                let now = tx.now();
+                sql::take(tx, &[Counter::messages_from(&task_app, client)]).await?.or_refuse(now)?;
+                if let Some(device) = origin.device {
+                    sql::take(tx, &[of(&device), vec![of_devices]].concat()).await?.or_refuse(now)?;
+                    return Ok(Some(CodeLength::Short));
+                }
+                sql::take(tx, &of(network.as_bytes())).await?.or_refuse(now)?;
+                let all = [RESET_SHORT_CODES_A_DAY, RESET_STRANGERS_A_DAY].map(|bound| counter(bound, &[address]));
+                let ends = sql::take_each(tx, &all).await?;
+                Ok(match ends.as_slice() {
+                    _ if origin.is_familiar => Some(CodeLength::Short),
+                    [_, Some(_)] => None,
+                    [Some(_), _] => Some(CodeLength::Long),
+                    _ => Some(CodeLength::Short),
+                })
             })
         })
         .await

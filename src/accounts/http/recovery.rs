@@ -88,7 +88,8 @@ struct ResetAsked {
 /// Request a code to reset the password
 ///
 /// The response is the same for an address without an account. Three requests in 15 minutes and six a day per network;
-/// networks from which the owner has signed in, and devices with a device token, are counted separately.
+/// devices with a device token are counted separately. After 100 requests a day from all networks together, codes are sent
+/// only for networks from which the owner has signed in, and for devices with a device token; the response stays the same.
 #[utoipa::path(post, path = "/api/auth/forgot-password", tag = "auth", request_body = Forgotten, responses(
     (status = 202, description = "If the address has an account, a code is being sent", body = ResetAsked),
     (status = 429, description = "Too many codes requested", body = ProblemBody, content_type = "application/problem+json"),
@@ -104,8 +105,8 @@ async fn forgot_password(
         .write(TenancyContext::nobody(), move |tx| {
             Box::pin(async move {
                 let code = match length {
-                    CodeLength::Short => format!("{:08}", rand::rng().random_range(0..CODES)),
-                    CodeLength::Long => format!("{:012}", rand::rng().random_range(0..LONG_CODES)),
+                    Some(CodeLength::Short) => format!("{:08}", rand::rng().random_range(0..CODES)),
+                    Some(CodeLength::Long) | None => format!("{:012}", rand::rng().random_range(0..LONG_CODES)),
                 };
                 let reset = NewReset {
                     id,
@@ -114,7 +115,9 @@ async fn forgot_password(
                     expires_at: tx.now() + LIFE,
                 };
                 sql::insert(tx, &reset).await?;
-                let notice = code_notice(&asked, &reset, &code);
+                // Nobody has this one: as much is done as when a code is sent.
+                let email = if length.is_some() { asked.email.as_str() } else { "" };
+                let notice = code_notice(email, asked.channel, &reset, &code);
                 outbox::tell(tx, &task_app.encryption, &notice).await
             })
         })
@@ -125,12 +128,12 @@ async fn forgot_password(
 }
 
 /// The message with the code, for whoever has the address.
-fn code_notice<'a>(asked: &'a Forgotten, reset: &NewReset, code: &'a str) -> Notice<'a> {
-    let channel = if asked.channel == Some(Way::Email) { Channel::Email } else { Channel::Sms };
+fn code_notice<'a>(email: &'a str, channel: Option<Way>, reset: &NewReset, code: &'a str) -> Notice<'a> {
+    let channel = if channel == Some(Way::Email) { Channel::Email } else { Channel::Sms };
     Notice {
         kind: Kind::ResetCode,
         dedupe_key: format!("{CODE_KEY}{}", reset.id),
-        recipient: Recipient::HolderOf { email: asked.email.as_str(), channel },
+        recipient: Recipient::HolderOf { email, channel },
         secret: Some(code),
         expires_at: Some(reset.expires_at),
     }
@@ -203,7 +206,7 @@ async fn reset_password(
                 // Of fifty who come with the right code at once, one gets past this.
                 sql::hold(tx, user).await?;
                 if !sql::use_up(tx, id, key, user).await? {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 crate::accounts::sql::set_password(tx, user, &password_hash).await?;
                 sessions::revoke_all(tx, user, None, Reason::PasswordReset).await?;
@@ -211,17 +214,16 @@ async fn reset_password(
                     crate::accounts::sql::contacts::prove_mailbox(tx, user).await?;
                 }
                 tell_owner(tx, &task_app.encryption, Kind::PasswordChanged, user, None).await?;
-                Ok(true)
+                Ok(Some(tx.now()))
             })
         })
         .await?;
-    if !changed {
-        return Err(wrong());
-    }
+    // With it all sessions were ended.
+    let changed_at = changed.ok_or_else(wrong)?;
     app.callers.forget(Revocation { user, session: None });
     app.outbox.ring();
     attempt_limits::forget_passwords(&app, &reset.email, client).await?;
-    let device_token = login_device::issue(&app.encryption, &reset.email, app.clock.now());
+    let device_token = login_device::issue(&app.encryption, &reset.email, Some(changed_at), app.clock.now());
     Ok(Json(Done { message: "Sign in with the new password.", device_token }))
 }
 

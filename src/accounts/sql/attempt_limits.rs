@@ -1,5 +1,7 @@
 //! Every statement on the counters of attempts (table `attempt_limits`).
 
+use chrono::{DateTime, Utc};
+
 use crate::accounts::Email;
 use crate::accounts::attempt_limits::{Counter, UsedUp};
 use crate::problem::Problem;
@@ -7,27 +9,34 @@ use crate::uow::Tx;
 
 /// Adds one to each of the counts; tells when those that are used up end.
 pub async fn take(tx: &mut Tx, counters: &[Counter]) -> Result<UsedUp, Problem> {
+    let used_up = take_each(tx, counters).await?;
+    Ok(UsedUp(used_up.into_iter().flatten().max()))
+}
+
+/// Adds one to each of the counts; tells of each, in their order, when it ends if it is used up.
+pub async fn take_each(tx: &mut Tx, counters: &[Counter]) -> Result<Vec<Option<DateTime<Utc>>>, Problem> {
     let now = tx.now();
     let keys: Vec<_> = counters.iter().map(|counter| counter.key.to_vec()).collect();
     let most: Vec<_> = counters.iter().map(|counter| counter.most).collect();
     let ends: Vec<_> = counters.iter().map(|counter| now + counter.span).collect();
-    let used_up = sqlx::query_scalar!(
-        r#"with wanted as (select * from unnest($1::bytea[], $2::integer[], $3::timestamptz[]) as w (key, most, ends_at)),
+    let used_up = sqlx::query!(
+        "with wanted as (select * from unnest($1::bytea[], $2::integer[], $3::timestamptz[]) as w (key, most, ends_at)),
          taken as (
              insert into attempt_limits as g (key, count, ends_at) select key, 1, ends_at from wanted order by key
              on conflict (key) do update set
                  count = case when g.ends_at <= $4 then 1 else g.count + 1 end,
                  ends_at = case when g.ends_at <= $4 then excluded.ends_at else g.ends_at end
              returning g.key, g.count, g.ends_at)
-         select max(t.ends_at) from taken t join wanted w using (key) where t.count > w.most"#,
+         select t.key, t.ends_at from taken t join wanted w using (key) where t.count > w.most",
         &keys,
         &most,
         &ends,
         now,
     )
-    .fetch_one(tx.connection())
+    .fetch_all(tx.connection())
     .await?;
-    Ok(UsedUp(used_up))
+    let end_of = |counter: &Counter| used_up.iter().find(|row| row.key == counter.key).map(|row| row.ends_at);
+    Ok(counters.iter().map(end_of).collect())
 }
 
 /// Forgets some counts and takes one off each of others; removes some that have long ended.
@@ -57,18 +66,37 @@ pub async fn settle(tx: &mut Tx, forgotten: &[Counter], given_back: &[Counter]) 
     Ok(())
 }
 
-/// Where the owner of an address was signed in from during the last 90 days. For an address that nobody has, sessions are
-/// looked for all the same: those of nobody.
-pub async fn addresses(tx: &mut Tx, email: &Email) -> Result<Vec<String>, Problem> {
-    let since = tx.now() - chrono::TimeDelta::days(90);
-    let addresses = sqlx::query_scalar!(
-        r#"select distinct ip as "ip!" from sessions
-           where user_id = coalesce((select id from users where email = $1), '00000000-0000-0000-0000-000000000000')
-             and created_at > $2 and ip is not null limit 100"#,
+/// What is known of the owner of an address.
+#[derive(Debug)]
+pub struct KnownOwner {
+    /// When all their sessions were ended last; `None`: never, or nobody has the address.
+    pub sessions_ended_at: Option<DateTime<Utc>>,
+    /// Where they were signed in from during the last 90 days.
+    pub addresses: Vec<String>,
+    /// The counter that was asked about is used up.
+    pub is_used_up: bool,
+}
+
+/// What is known of the owner of an address, and whether a counter of it is used up. For an address that nobody has,
+/// sessions are looked for all the same: those of nobody.
+pub async fn owner(tx: &mut Tx, email: &Email, counter: &Counter) -> Result<KnownOwner, Problem> {
+    let now = tx.now();
+    let since = now - chrono::TimeDelta::days(90);
+    let owner = sqlx::query_as!(
+        KnownOwner,
+        r#"select (select sessions_ended_at from users where email = $1) as sessions_ended_at,
+             array(
+                 select distinct ip from sessions
+                 where user_id = coalesce((select id from users where email = $1), '00000000-0000-0000-0000-000000000000')
+                   and created_at > $2 and ip is not null limit 100) as "addresses!",
+             exists (select from guesses where key = $3 and ends_at > $4 and count >= $5) as "is_used_up!""#,
         email.as_str(),
         since,
+        counter.key.as_slice(),
+        now,
+        counter.most,
     )
-    .fetch_all(tx.connection())
+    .fetch_one(tx.connection())
     .await?;
-    Ok(addresses)
+    Ok(owner)
 }

@@ -113,13 +113,15 @@ pub async fn confirm(tx: &mut Tx, user: UserId, channel: Channel, code: &Pending
 }
 
 /// A code that was sent by e-mail has come back: the mailbox is its owner's. If that is so for the first time, what was
-/// set before may be a stranger's, who signed up with the address: number, second factor, addresses and devices go.
-/// Later only a number goes that was never proved.
+/// set before may be a stranger's, who signed up with the address: name, number, second factor, addresses, preferences,
+/// carts, quotes, devices and their offline operations go. What restaurants keep stays: orders. Later only a number goes
+/// that was never proved.
 pub async fn prove_mailbox(tx: &mut Tx, user: UserId) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
         "with first as (
-             update users set email_verified_at = $2, phone = null, phone_at = $2, updated_at = $2
+             update users set email_verified_at = $2, phone = null, phone_at = $2, updated_at = $2,
+                 name = left(split_part(email, '@', 1), 120), name_at = $2
              where id = $1 and email_verified_at is null returning id),
          unproved as (
              update users set phone = null, phone_at = $2, updated_at = $2
@@ -129,7 +131,16 @@ pub async fn prove_mailbox(tx: &mut Tx, user: UserId) -> Result<(), Problem> {
          challenges as (delete from login_challenges using first where user_id = first.id),
          codes as (delete from contact_codes using first where user_id = first.id),
          devices as (delete from push_devices using first where user_id = first.id),
-         addresses as (delete from user_addresses using first where user_id = first.id)
+         addresses as (delete from user_addresses using first where user_id = first.id),
+         preferences as (delete from notification_preferences using first where user_id = first.id),
+         carts as (delete from carts using first where user_id = first.id),
+         quotes as (delete from quotes using first where user_id = first.id),
+         operations as (delete from sync_operations using first where user_id = first.id),
+         -- Their numbers stay known: nothing is run that a device sends once more.
+         synchronised as (
+             update sync_devices set retired_at = $2, forgotten_below = next_seq, due_at = null, lease = null,
+                 lease_until = null
+             from first where user_id = first.id)
          select count(*) from first union all select count(*) from unproved",
         user as UserId,
         now,

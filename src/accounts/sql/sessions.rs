@@ -31,20 +31,30 @@ pub struct NewSession {
     pub with_second_factor: bool,
 }
 
-/// Opens a session; tells when it ends without use. `None`: meanwhile the password is another one, the user is disabled, or
+/// A session that was opened.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenedSession {
+    /// When it ends without use.
+    pub expires_at: DateTime<Utc>,
+    /// When all sessions of the user were ended last before.
+    pub sessions_ended_at: Option<DateTime<Utc>>,
+}
+
+/// Opens a session. `None`: meanwhile the password is another one, the user is disabled, or
 /// has a second factor that was not given, and a session must not outlive that.
 pub async fn open(
     tx: &mut Tx,
     new: &NewSession,
     device: &SessionClient,
     lives: SessionLives,
-) -> Result<Option<DateTime<Utc>>, Problem> {
+) -> Result<Option<OpenedSession>, Problem> {
     let now = tx.now();
-    let opened = sqlx::query!(
+    let opened = sqlx::query_as!(
+        OpenedSession,
         "insert into sessions (id, user_id, user_agent, ip, created_at, last_used_at, refreshed_at, expires_at)
          select $1, id, $3, $4, $5, $5, $5, session_end(role, places, $5, $5, $7, $8, $9, $10) from users
          where id = $2 and password_hash = $6 and disabled_at is null and ($11 or second_factor_at is null) for share
-         returning expires_at",
+         returning expires_at, (select u.sessions_ended_at from users u where u.id = user_id) as sessions_ended_at",
         new.id as SessionId,
         new.user as UserId,
         device.user_agent.as_deref(),
@@ -59,7 +69,7 @@ pub async fn open(
     )
     .fetch_optional(tx.connection())
     .await?;
-    Ok(opened.map(|opened| opened.expires_at))
+    Ok(opened)
 }
 
 /// Who is behind a session, if it still stands and the user is not disabled. It ends as soon as the shortest life of all
@@ -300,12 +310,15 @@ pub async fn revoke(tx: &mut Tx, user: UserId, session: SessionId, reason: Reaso
     Ok(ended.rows_affected() == 1)
 }
 
-/// Ends every session of a user, but the one to keep; tells how many.
+/// Ends every session of a user, but the one to keep; tells how many. Device tokens that were issued before are void from
+/// now on, and offline operations of sessions that had ended before are not run.
 pub async fn revoke_all(tx: &mut Tx, user: UserId, keep: Option<SessionId>, reason: Reason) -> Result<u64, Problem> {
     let now = tx.now();
     let ended = sqlx::query!(
-        "update sessions set revoked_at = $2, revoked_reason = $3
-         where user_id = $1 and revoked_at is null and id is distinct from $4",
+        // The user first, as opening a session locks them.
+        "with ended as (update users set sessions_ended_at = $2 where id = $1 returning id)
+         update sessions s set revoked_at = $2, revoked_reason = $3 from ended
+         where s.user_id = ended.id and s.revoked_at is null and s.id is distinct from $4",
         user as UserId,
         now,
         reason.word(),

@@ -92,6 +92,7 @@ async fn perform(
     operation: StoredOperation,
     network: Option<IpNet>,
 ) -> Result<bool, Problem> {
+    trusted(&operation)?;
     let caller = caller(app, &lease.device, &operation).await?;
     let unit = Unit { app, lease, seq: operation.seq, network };
     match kinds::work(&operation.kind, operation.payload.0.get(), app.config.orders.max_choices)? {
@@ -101,6 +102,13 @@ async fn perform(
         Work::OfflineCartLine(line) => unit.write_line(&caller, line, &operation).await,
         Work::Profile(fields) => unit.write_profile(&caller, fields, &operation).await,
     }
+}
+
+/// Refuses an operation whose session was revoked after it came: whoever sent it may not have been the user.
+fn trusted(operation: &StoredOperation) -> Result<(), Problem> {
+    let detail = "The session that sent the operation was ended before it ran. If it is still wanted, send it again as a \
+                  new operation: with the next seq and a new opId.";
+    if operation.is_trusted { Ok(()) } else { Err(Problem::new(Code::Forbidden, detail)) }
 }
 
 /// The user as they are now: what they may do is asked when it is done, not when it was sent.
@@ -137,9 +145,8 @@ impl Unit<'_> {
                     if !sql::hold(tx, &lease).await? {
                         return Ok(false);
                     }
-                    if sql::pending(tx, &lease.device, seq).await?.is_none() {
-                        return Ok(true);
-                    }
+                    let Some(operation) = sql::pending(tx, &lease.device, seq).await? else { return Ok(true) };
+                    trusted(&operation)?;
                     let Effect { result, aggregate } = steps(tx).await?;
                     sql::finish(tx, &lease.device, seq, OperationState::Applied, result, aggregate).await
                 })

@@ -17,7 +17,7 @@ use crate::accounts::password::GivenPassword;
 use crate::accounts::second_factor::{FactorProof, SecondFactorNeeded};
 use crate::accounts::sessions::TokenPair;
 use crate::accounts::sql::second_factor::{self as factors, Challenge};
-use crate::accounts::sql::sessions::{self, NewSession, SessionClient};
+use crate::accounts::sql::sessions::{self, NewSession, OpenedSession, SessionClient};
 use crate::accounts::sql::{self, session_limit};
 use crate::accounts::{Email, User, login_device};
 use crate::app::App;
@@ -95,8 +95,9 @@ async fn login(
     let hash = known.as_ref().map(|known| known.password_hash.clone());
     let matches = turn.check(&given.password, hash).await?;
     let whose = known.as_ref().map(|known| known.user.id);
-    let known = known.filter(|_| matches).ok_or_else(|| wrong().concerning(whose));
-    let sql::StoredCredentials { user, password_hash, has_second_factor } = known?;
+    let is_right = taken.judge(matches, app.clock.now()).map_err(|problem| problem.concerning(whose))?;
+    let known = known.filter(|_| is_right).ok_or_else(|| wrong().concerning(whose));
+    let sql::StoredCredentials { user, password_hash, has_second_factor, sessions_ended_at } = known?;
     taken.was_right(&app).await?;
     if has_second_factor {
         return Ok(Json(LoginAnswer::SecondFactorNeeded(second_factor::ask(&app, user.id, password_hash).await?)));
@@ -109,9 +110,9 @@ async fn login(
         .db
         .write(claim.who(id), move |tx| {
             Box::pin(async move {
-                let Some(ends) = sessions::open(tx, &new, &device, lives).await? else { return Ok(None) };
+                let Some(opened) = sessions::open(tx, &new, &device, lives).await? else { return Ok(None) };
                 session_limit::end_surplus(tx, id, most).await?;
-                Ok(Some((ends, claim.merge_carts(tx, id).await?)))
+                Ok(Some((opened.expires_at, claim.take_over(tx, id).await?)))
             })
         })
         .await?;
@@ -122,7 +123,7 @@ async fn login(
         return Ok(Json(LoginAnswer::SecondFactorNeeded(second_factor::ask(&app, now.user.id, password_hash).await?)));
     };
     let tokens = TokenPair::new(&app, id, session, 0, ends)?;
-    let device_token = login_device::issue(&app.encryption, &given.email, app.clock.now());
+    let device_token = login_device::issue(&app.encryption, &given.email, sessions_ended_at, app.clock.now());
     Ok(Json(LoginAnswer::SignedIn(Box::new(SignedInAnswer { tokens, device_token, user, guest }))))
 }
 
@@ -178,18 +179,19 @@ async fn complete_login(
                     return Err(second_factor::wrong());
                 }
                 let new = NewSession { id: session, user: user.id, password_hash, with_second_factor: true };
-                let ends = sessions::open(tx, &new, &device, lives).await?.ok_or_else(second_factor::wrong)?;
+                let opened = sessions::open(tx, &new, &device, lives).await?.ok_or_else(second_factor::wrong)?;
                 session_limit::end_surplus(tx, user.id, task_app.config.accounts.max_sessions).await?;
-                let guest = claim.merge_carts(tx, user.id).await?;
-                Ok((user, ends, guest))
+                let guest = claim.take_over(tx, user.id).await?;
+                Ok((user, opened, guest))
             })
         })
         .await;
-    let (user, ends, guest) = opened.map_err(|problem| problem.concerning(Some(whose)))?;
+    let (user, OpenedSession { expires_at: ends, sessions_ended_at }, guest) =
+        opened.map_err(|problem| problem.concerning(Some(whose)))?;
     attempt_limits::give_back(&app, tries).await?;
     app.outbox.ring();
     let tokens = TokenPair::new(&app, user.id, session, 0, ends)?;
     let email = Email::try_from(user.email.clone()).map_err(|error| Problem::internal(&error))?;
-    let device_token = login_device::issue(&app.encryption, &email, app.clock.now());
+    let device_token = login_device::issue(&app.encryption, &email, sessions_ended_at, app.clock.now());
     Ok(Json(SignedInAnswer { tokens, device_token, user, guest }))
 }

@@ -1,0 +1,62 @@
+//! Operations that wait while their session is ended: done after signing out, not done when the session was taken away.
+
+use serde_json::{Value, json};
+
+use super::{op, place, sends, told};
+use crate::app::TestApp;
+use crate::people::{PASSWORD, Person};
+
+/// The same user, signed in once more.
+async fn signs_in_again(app: &TestApp, person: &Person, password: &str) -> Person {
+    let body = json!({ "email": person.email, "password": password });
+    let session = app.stranger().post("/api/auth/login", &body).await.expect(200);
+    Person { token: session["accessToken"].as_str().map(Into::into), ..person.clone() }
+}
+
+#[tokio::test]
+async fn what_a_revoked_session_left_waiting_is_not_done() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let new = "yellow lemons 7";
+    let change = json!({ "currentPassword": PASSWORD, "newPassword": new });
+    // What the thief's session does after it has sent an order that waits, what the owner does, and what becomes of it.
+    let cases = [
+        ("signs out", "", "applied"),
+        ("", "signs out everywhere", "rejected:forbidden"),
+        ("", "ends the session", "rejected:forbidden"),
+        ("", "changes the password", "rejected:forbidden"),
+        ("signs out", "signs out everywhere", "rejected:forbidden"),
+        ("signs out", "changes the password", "rejected:forbidden"),
+    ];
+    for (thief_does, owner_does, expected) in cases {
+        let owner = app.customer("Ada").await;
+        let thief = signs_in_again(&app, &owner, PASSWORD).await;
+        let now = app.clock.now();
+        let order = op(2, "order.place", now, place(&luigi, luigi.any_dish(), 1));
+        assert_eq!(told(&sends(&thief, "phone", &[order.clone()]).await), ["blocked:1:missing"]);
+        let sessions = owner.get("/api/me/sessions").await.expect(200);
+        let other = sessions["data"].as_array().unwrap().iter().find(|one| one["current"] == json!(false)).unwrap();
+        if thief_does == "signs out" {
+            thief.post("/api/auth/logout", &Value::Null).await.expect(204);
+        }
+        let mut password = PASSWORD;
+        match owner_does {
+            "signs out everywhere" => owner.post("/api/auth/logout-all", &Value::Null).await.expect(204),
+            "ends the session" => {
+                owner.delete(&format!("/api/me/sessions/{}", other["id"].as_str().unwrap())).await.expect(204)
+            }
+            "changes the password" => {
+                password = new;
+                owner.post("/api/auth/change-password", &change).await.expect(204)
+            }
+            _ => Value::Null,
+        };
+        let owner = signs_in_again(&app, &owner, password).await;
+        let write = json!({ "restaurantId": luigi.id, "key": "k", "quantity": 0 });
+        sends(&owner, "phone", &[op(1, "cart.line", now, write)]).await.expect(200);
+        let end = told(&sends(&owner, "phone", &[order]).await);
+        assert_eq!(end, [format!("duplicate:{}", expected.split(':').next().unwrap())], "{thief_does}, {owner_does}");
+        let orders = owner.get("/api/orders").await.expect(200)["data"].as_array().unwrap().len();
+        assert_eq!(orders, usize::from(expected == "applied"), "{thief_does}, {owner_does}");
+    }
+}
