@@ -112,12 +112,29 @@ comment on function require_session(uuid, uuid) is
     'The session is not revoked, and the account''s credentials are locked for this transaction; else QP401.';
 
 -- An invitation is valid only as long as whoever made it could make it again.
-create function may_still_invite(restaurant uuid, inviter uuid, wanted member_role) returns boolean language sql stable
+create function may_still_invite(restaurant uuid, inviter uuid, wanted member_role, admin_with_factor boolean)
+returns boolean language sql stable
     return exists (
         select from users u
         left join memberships m on m.restaurant_id = restaurant and m.user_id = u.id
         where u.id = inviter and u.disabled_at is null
-          and (u.role = 'ADMIN' or m.role = 'OWNER' or (m.role = 'MANAGER' and wanted <> 'OWNER')));
-comment on function may_still_invite(uuid, uuid, member_role) is
-    'Whether somebody may invite to this rank at the restaurant: owners to any, managers to all but OWNER, '
-    'administrators to any.';
+          and (u.role = 'ADMIN' and (u.second_factor_at is not null or not admin_with_factor)
+            or (m.role = 'OWNER' or (m.role = 'MANAGER' and wanted <> 'OWNER'))
+               and second_factor_suffices(restaurant, inviter)));
+comment on function may_still_invite(uuid, uuid, member_role, boolean) is
+    'Whether somebody may invite to this rank at the restaurant at this moment: owners to any, managers to all but OWNER, '
+    'administrators to any; nobody who is locked until they have a second factor.';
+
+create function forget_unproved(person uuid) returns void language plpgsql volatile as $$
+begin
+    delete from carts where user_id = person;
+    delete from quotes where user_id = person;
+    delete from sync_operations where user_id = person;
+    -- Their numbers stay known: nothing is run that a device sends once more.
+    update sync_devices
+    set retired_at = now(), forgotten_below = next_seq, due_at = null, lease = null, lease_until = null
+    where user_id = person;
+end $$;
+comment on function forget_unproved(uuid) is
+    'Removes what somebody else may have left with the account before its owner proved the mailbox: carts, quotes, and '
+    'operations from offline with their devices.';

@@ -39,6 +39,9 @@ pub enum NoPhone {
     /// No numbering plan knows it.
     #[error("must be a phone number that exists, in international form, such as +39 051 1234567")]
     Unknown,
+    /// It is a premium-rate, shared-cost, freephone or company number, or one of a satellite or of no country.
+    #[error("must be the number of an ordinary line: no messages are sent to special numbers")]
+    Special,
     /// It is neither a number of the country that it would be in without a country code.
     #[error("must be a phone number of {0}, the country of the time zone, or begin with + and another country's code")]
     Elsewhere(Region),
@@ -127,6 +130,13 @@ impl Phone {
         }
     }
 
+    /// Whether it is a line that people have, in a country, at the usual rate.
+    fn is_ordinary(&self) -> bool {
+        taken_apart(self.0.trim_start_matches('+')).is_some_and(|(_, national, plans)| {
+            plans.into_iter().any(|plan| plan.id() != NO_COUNTRY && is_ordinary(plan, national))
+        })
+    }
+
     fn from_parts(code: u16, national: &str) -> Option<Self> {
         let digits = format!("{code}{national}");
         (7..=15).contains(&digits.len()).then(|| Self(format!("+{digits}")))
@@ -138,6 +148,45 @@ impl Phone {
         let e164 = read.format().mode(Mode::E164).to_string();
         ((8..=16).contains(&e164.len()) && e164.starts_with('+')).then_some(Self(e164))
     }
+}
+
+/// A phone number to which codes and messages are sent: of an ordinary line. Owners of premium-rate numbers, and of some
+/// that cost as much to send to, are paid by whoever sends (SMS pumping).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub struct MessagePhone(Phone);
+
+impl MessagePhone {
+    /// The number in E.164.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl TryFrom<String> for MessagePhone {
+    type Error = NoPhone;
+
+    fn try_from(text: String) -> Result<Self, NoPhone> {
+        let phone = Phone::parse(&text)?;
+        if phone.is_ordinary() { Ok(Self(phone)) } else { Err(NoPhone::Special) }
+    }
+}
+
+/// What the plans of codes that belong to no country (satellites, freephone, networks) are called.
+const NO_COUNTRY: &str = "001";
+
+/// A line that people have, at the usual rate.
+fn is_ordinary(plan: &Metadata, national: &str) -> bool {
+    let kinds = plan.descriptors();
+    let is = |kind: Option<&phonenumber::metadata::Descriptor>| kind.is_some_and(|kind| kind.is_match(national));
+    let is_special = is(kinds.premium_rate())
+        || is(kinds.shared_cost())
+        || is(kinds.personal_number())
+        || is(kinds.uan())
+        || is(kinds.toll_free())
+        || is(kinds.pager());
+    let is_usual = is(kinds.mobile()) || is(kinds.fixed_line()) || is(kinds.voip());
+    kinds.general().is_match(national) && is_usual && !is_special
 }
 
 /// Whether a numbering plan has a number, which is written without any prefix.
@@ -160,15 +209,19 @@ fn has(plan: &Metadata, national: &str) -> bool {
 /// A number behind a country code. What is a number as it stands is not taken apart: the library would drop the 8 of
 /// Russia's `+7 800 …`, which is the trunk prefix of other numbers.
 fn international_number(digits: &str) -> Option<Phone> {
-    let code = (1..=3).filter_map(|length| digits.split_at_checked(length)).find_map(|(code, national)| {
-        let code: u16 = code.parse().ok()?;
-        Some((code, national, DATABASE.by_code(&code)?))
-    });
-    let (code, national, plans) = code?;
+    let (code, national, plans) = taken_apart(digits)?;
     if plans.into_iter().any(|plan| has(plan, national)) {
         return Phone::from_parts(code, national);
     }
     Phone::read(None, &format!("+{digits}"))
+}
+
+/// The country code, what follows it, and the numbering plans of that code.
+fn taken_apart(digits: &str) -> Option<(u16, &str, Vec<&'static Metadata>)> {
+    (1..=3).filter_map(|length| digits.split_at_checked(length)).find_map(|(code, national)| {
+        let code: u16 = code.parse().ok()?;
+        Some((code, national, DATABASE.by_code(&code)?))
+    })
 }
 
 /// A number as it is dialled within a region, with or without the trunk prefix; also to another region with the same

@@ -19,7 +19,7 @@ use crate::client::Client;
 use crate::extract::{Body, Json};
 use crate::ids::UserId;
 use crate::outbox;
-use crate::phone::Phone;
+use crate::phone::{MessagePhone, Phone};
 use crate::problem::{Problem, ProblemBody};
 use crate::tenancy::TenancyContext;
 use crate::text::SingleLine;
@@ -55,7 +55,8 @@ struct Registration {
     password: NewPassword,
     #[schema(inline)]
     name: SingleLine<120>,
-    phone: Option<Phone>,
+    #[schema(value_type = Option<Phone>)]
+    phone: Option<MessagePhone>,
 }
 
 /// The response to a request that is answered alike whether or not the address has an account.
@@ -88,7 +89,7 @@ async fn register(
     app.db
         .write(TenancyContext::user(id), move |tx| {
             Box::pin(async move {
-                let phone = wanted.phone.as_ref().map(Phone::as_str);
+                let phone = wanted.phone.as_ref().map(MessagePhone::as_str);
                 let name = wanted.name.as_str();
                 let role = UserRole::Customer;
                 let user = NewUser {

@@ -9,6 +9,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
 use utoipa::ToSchema;
 
 use crate::ids::{DriverId, SessionId, UserId};
@@ -142,7 +143,8 @@ pub struct Caller {
     pub admin_needs_factor: bool,
 }
 
-/// An e-mail address, lower case, as far as its form can be judged without sending to it.
+/// An e-mail address, as far as its form can be judged without sending to it, in one spelling: lower case; the domain as
+/// IDNA reads it (UTS 46), in the letters of its language; the name before it in Unicode's composed form (NFC).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Email(String);
 
@@ -154,6 +156,11 @@ impl Email {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The beginning of an address, spelled as addresses are kept.
+    pub fn beginning(text: &str) -> String {
+        text.trim().nfc().collect::<String>().to_lowercase().nfc().collect()
+    }
 }
 
 impl TryFrom<String> for Email {
@@ -163,8 +170,14 @@ impl TryFrom<String> for Email {
     /// quoted names and literals only are refused: programs that send mail read `<a@b.example>` and `"a"@b.example` as
     /// a@b.example, so that one mailbox would be several accounts.
     fn try_from(text: String) -> Result<Self, &'static str> {
-        let address = text.trim().to_lowercase();
-        let well_formed = address.split_once('@').is_some_and(|(name, domain)| {
+        let refused = "must be an e-mail address";
+        let address = Self::beginning(&text);
+        let (name, domain) = address.split_once('@').ok_or(refused)?;
+        let ascii = idna::domain_to_ascii(domain).map_err(|_| refused)?;
+        let (domain, read) = idna::domain_to_unicode(&ascii);
+        read.map_err(|_| refused)?;
+        let address = format!("{name}@{domain}");
+        let well_formed = {
             !name.is_empty()
                 && domain.split('.').count() >= 2
                 && domain.split('.').all(|label| !label.is_empty())
@@ -172,8 +185,12 @@ impl TryFrom<String> for Email {
                 && !address
                     .chars()
                     .any(|letter| letter.is_whitespace() || text::is_hidden(letter) || QUOTED.contains(letter))
-        });
-        if well_formed && address.len() <= 254 { Ok(Self(address)) } else { Err("must be an e-mail address") }
+        };
+        if well_formed && address.len().max(name.len() + 1 + ascii.len()) <= 254 {
+            Ok(Self(address))
+        } else {
+            Err(refused)
+        }
     }
 }
 

@@ -105,6 +105,16 @@ pub const SHORTEST_SECRET: usize = 32;
 /// Seen in tutorials; whoever signs with one of these signs for everybody.
 const WELL_KNOWN_SECRETS: &[&str] = &["secret", "changeme", "password", "your-secret", "jwt_secret", "example"];
 
+/// Whether a secret is plainly not random: few different characters, a part that is repeated, or a run such as `abcdef` or
+/// `987654`. Of random secrets of this length in hexadecimal, fewer than one in a billion is taken for one.
+fn is_patterned(secret: &str) -> bool {
+    let bytes = secret.as_bytes();
+    let different = bytes.iter().collect::<std::collections::BTreeSet<_>>().len();
+    let is_repeated = (1..=bytes.len() / 2).any(|period| bytes.iter().zip(&bytes[period..]).all(|(a, b)| a == b));
+    let in_line = bytes.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) <= 1).count();
+    different < 6 || is_repeated || in_line > bytes.len() * 2 / 3
+}
+
 impl Config {
     /// Reads and checks everything.
     ///
@@ -183,6 +193,9 @@ impl Config {
                 }
                 Some(text) if WELL_KNOWN_SECRETS.iter().any(|known| text.to_lowercase().starts_with(known)) => {
                     faults.push(format!("{name} begins like a well-known sample: {make_one}"));
+                }
+                Some(text) if self.mode == Mode::Production && is_patterned(text) => {
+                    faults.push(format!("{name} repeats a pattern and can be guessed: {make_one}"));
                 }
                 None | Some(_) => {}
             }

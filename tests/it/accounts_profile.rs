@@ -255,3 +255,31 @@ async fn losing_a_role_loses_what_came_with_it() {
     let off = json!({ "status": "OFFLINE" });
     driver.put("/api/drivers/me/availability", &off).await.refused(403, "forbidden");
 }
+
+#[tokio::test]
+async fn no_number_that_costs_the_sender_more_is_taken_for_messages() {
+    let app = TestApp::start().await;
+    let ada = app.customer("Ada").await;
+    let changes =
+        async |phone: &str| ada.patch("/api/me", &json!({ "phone": phone, "currentPassword": PASSWORD })).await;
+    for special in [
+        "+19002345678",
+        "+449098790123",
+        "+447012345678",
+        "+39899123456",
+        "+4919001234567",
+        "+80012345678",
+        "+881612345678",
+        "+882161234567",
+        "+979123456789",
+        "+448001234567",
+    ] {
+        let refusal = changes(special).await.refused(422, "invalid_request");
+        assert_eq!(refusal["errors"][0]["pointer"], "/phone", "{special}");
+        let registration = json!({ "email": "eve@example.com", "password": PASSWORD, "name": "Eve", "phone": special });
+        app.stranger().post("/api/auth/register", &registration).await.refused(422, "invalid_request");
+    }
+    for ordinary in ["+393123456789", "+390511234567", "+12015550123", "+447400123456", "+4915123456789"] {
+        changes(ordinary).await.expect(200);
+    }
+}

@@ -50,6 +50,33 @@ fn every_fault_is_named_at_once_with_its_remedy() {
 }
 
 #[test]
+fn production_refuses_secrets_that_repeat_a_pattern() {
+    let complains = |secret: &str| {
+        let faults = faults(&[("MODE", "production"), ("SEAL_SECRET", secret)]);
+        faults.iter().any(|fault| fault.starts_with("SEAL_SECRET repeats"))
+    };
+    for weak in [
+        "00000000000000000000000000000000",
+        "abcabcabcabcabcabcabcabcabcabcabc",
+        "0123456789abcdef0123456789abcdef",
+        "abcdefghijklmnopqrstuvwxyz0123456789",
+        "zyxwvutsrqponmlkjihgfedcba9876543210",
+        "hunter2-hunter2-hunter2-hunter2-hunter2",
+        "1111111111111111111111111111111111111112",
+    ] {
+        assert!(complains(weak), "{weak}");
+    }
+    for random in [
+        "9f86d081884c7d659a2feaa0c55ad015",
+        "kOq1r5hXh0m8WJm4o0yE2mTgk9w1bS7uXq3d",
+        "V2hhdCBhIG5pY2UgZGF5IGZvciBhIHdhbGsgaW4gdGhl",
+        "correct horse battery staple and more words",
+    ] {
+        assert!(!complains(random), "{random}");
+    }
+}
+
+#[test]
 fn production_asks_for_secrets_that_are_worth_the_name() {
     let missing = faults(&[("MODE", "production")]);
     assert!(missing.iter().any(|fault| fault.starts_with("JWT_SECRET is missing")), "{missing:#?}");

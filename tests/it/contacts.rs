@@ -346,6 +346,12 @@ fn one_mailbox_is_one_address() {
         (" Ada@Example.COM\n", "ada@example.com"),
         ("ada.l+x_y-z'q@sub.example.com", "ada.l+x_y-z'q@sub.example.com"),
         ("zoë@bücher.example", "zoë@bücher.example"),
+        ("zoe\u{308}@bu\u{308}cher.example", "zoë@bücher.example"),
+        ("zoë@xn--bcher-kva.example", "zoë@bücher.example"),
+        ("zoë@XN--BCHER-KVA.example", "zoë@bücher.example"),
+        ("zoë@ｂücher。example", "zoë@bücher.example"),
+        ("ada@exampl\u{ff45}.com", "ada@example.com"),
+        ("ada@ex\u{ad}ample.com", "ada@example.com"),
     ] {
         assert_eq!(Email::try_from(text.to_owned()).unwrap().as_str(), kept, "{text:?}");
     }

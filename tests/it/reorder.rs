@@ -50,6 +50,7 @@ async fn the_same_again_goes_into_the_cart_and_says_what_is_gone() {
 
     bob.post(&again, &Value::Null).await.refused(404, "not_found");
     let theirs = luigi.owner.post(&again, &Value::Null).await.expect(200);
+    assert!(theirs["cart"]["lines"].as_array().unwrap().iter().all(|line| line["note"].is_null()), "{theirs}");
     assert_ne!(theirs["cart"]["id"], some["cart"]["id"], "whoever may see it gets it into a cart of their own");
     assert_eq!(app.count("select count(*) from orders").await, 1, "nothing is ordered by it");
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::app::TestApp;
-use crate::people::id_of;
+use crate::people::{Person, id_of};
 
 #[tokio::test]
 async fn an_administrator_opens_a_restaurant_and_everybody_reads_it() {
@@ -183,6 +183,46 @@ async fn who_asks_somebody_to_work_there_does_not_learn_whether_they_have_an_acc
     for email in [&eve.email, &nobody] {
         assert_eq!(asks(email).await.refused(422, "invalid_request")["errors"][0]["pointer"], "/email");
     }
+}
+
+#[tokio::test]
+async fn invitations_last_as_long_as_whoever_made_them_may_invite_and_owners_are_owners_business() {
+    let app = TestApp::with(&[("ADMIN_SECOND_FACTOR", "optional")]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let manager = app.staff_of(&luigi).await;
+    app.does("update memberships set role = 'MANAGER' where role = 'STAFF'").await;
+    let invites = async |by: &Person, whom: &Person, role: &str| {
+        by.post(&luigi.path("/invitations"), &json!({ "email": whom.email, "role": role })).await
+    };
+    let accepts = async |whom: &Person, invitation: &Value| {
+        let path = format!("/api/me/invitations/{}/accept", id_of(invitation));
+        whom.post(&path, &json!({ "code": invitation["code"] })).await
+    };
+    // An owner's invitation of an owner is neither withdrawn nor replaced by a manager.
+    let (ada, bob) = (app.customer("Ada").await, app.customer("Bob").await);
+    let owners = invites(&luigi.owner, &ada, "OWNER").await.expect(201);
+    let path = luigi.path(&format!("/invitations/{}", id_of(&owners)));
+    manager.delete(&path).await.refused(403, "forbidden");
+    invites(&manager, &ada, "STAFF").await.refused(403, "forbidden");
+    accepts(&ada, &owners).await.expect(200);
+    let managers = invites(&manager, &bob, "STAFF").await.expect(201);
+    manager.delete(&luigi.path(&format!("/invitations/{}", id_of(&managers)))).await.expect(204);
+
+    // Whoever is locked until they have a second factor has no invitations that count.
+    let managers = invites(&manager, &bob, "MANAGER").await.expect(201);
+    let open =
+        async || luigi.owner.get(&luigi.path("/invitations")).await.expect(200)["data"].as_array().unwrap().len();
+    assert_eq!(open().await, 1);
+    app.does(
+        "insert into second_factors (user_id, secret, confirmed_at, created_at)
+              select user_id, '', now(), now() from memberships where role = 'OWNER'",
+    )
+    .await;
+    app.does("update restaurants set require_second_factor = true").await;
+    assert_eq!(open().await, 0);
+    accepts(&bob, &managers).await.refused(422, "invalid_request");
+    app.does("update restaurants set require_second_factor = false").await;
+    accepts(&bob, &managers).await.expect(200);
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use crate::client::Client;
 use crate::clock::clamp;
 use crate::extract::{Body, Json};
 use crate::outbox::Kind;
-use crate::phone::Phone;
+use crate::phone::MessagePhone;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::TenancyContext;
 use crate::text::SingleLine;
@@ -77,7 +77,7 @@ struct ProfilePatch {
     /// change.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Object>, example = json!({ "value": "+390511234567", "at": "2026-05-01T18:30:00Z" }))]
-    phone: Option<Change<Option<Phone>>>,
+    phone: Option<Change<Option<MessagePhone>>>,
     /// The preferred language, a BCP 47 tag.
     #[schema(value_type = Option<Object>, example = json!("it"))]
     locale: Option<Change<Locale>>,

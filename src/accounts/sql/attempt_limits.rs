@@ -89,7 +89,7 @@ pub async fn owner(tx: &mut Tx, email: &Email, counter: &Counter) -> Result<Know
                  select distinct ip from sessions
                  where user_id = coalesce((select id from users where email = $1), '00000000-0000-0000-0000-000000000000')
                    and created_at > $2 and ip is not null limit 100) as "addresses!",
-             exists (select from guesses where key = $3 and ends_at > $4 and count >= $5) as "is_used_up!""#,
+             exists (select from attempt_limits where key = $3 and ends_at > $4 and count >= $5) as "is_used_up!""#,
         email.as_str(),
         since,
         counter.key.as_slice(),

@@ -133,15 +133,9 @@ pub async fn prove_mailbox(tx: &mut Tx, user: UserId) -> Result<(), Problem> {
          devices as (delete from push_devices using first where user_id = first.id),
          addresses as (delete from user_addresses using first where user_id = first.id),
          preferences as (delete from notification_preferences using first where user_id = first.id),
-         carts as (delete from carts using first where user_id = first.id),
-         quotes as (delete from quotes using first where user_id = first.id),
-         operations as (delete from sync_operations using first where user_id = first.id),
-         -- Their numbers stay known: nothing is run that a device sends once more.
-         synchronised as (
-             update sync_devices set retired_at = $2, forgotten_below = next_seq, due_at = null, lease = null,
-                 lease_until = null
-             from first where user_id = first.id)
-         select count(*) from first union all select count(*) from unproved",
+         -- What other features keep for the user.
+         others as materialized (select forget_unproved(first.id) from first)
+         select count(*) from first union all select count(*) from unproved union all select count(*) from others",
         user as UserId,
         now,
     )

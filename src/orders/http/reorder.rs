@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::actor::Actor;
 use crate::app::App;
 use crate::cart::actions::lines;
 use crate::cart::sql::lines::{Extent, LineWrite};
@@ -56,7 +57,8 @@ struct ReorderResult {
     left_out: Vec<SkippedLine>,
 }
 
-fn requested(line: &OrderLine) -> RequestedLine {
+/// The line as it would be ordered again; the note only for the customer, whose it is.
+fn requested(line: &OrderLine, is_customer: bool) -> RequestedLine {
     let nested =
         |modifier: &SoldModifier| NestedChoice { modifier_id: modifier.modifier_id, quantity: modifier.quantity };
     let choice = |modifier: &SoldModifier| Choice {
@@ -68,14 +70,15 @@ fn requested(line: &OrderLine) -> RequestedLine {
         item_id: line.item_id,
         quantity: line.quantity,
         choices: line.modifiers.iter().map(choice).collect(),
-        note: line.note.clone(),
+        note: line.note.clone().filter(|_| is_customer),
     }
 }
 
 /// Add the lines of an order to the cart
 ///
 /// Adds them to the caller's own cart at the restaurant, at current prices, and lists what is no longer available.
-/// Allowed to everyone who may see the order. It places no order.
+/// Allowed to everyone who may see the order; the notes of the lines are taken along for the customer only. It places no
+/// order.
 #[utoipa::path(post, path = "/api/orders/{orderId}/reorder", tag = "orders", security(("token" = [])),
     params(("orderId" = OrderId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key, and the lines are added once")),
     responses(
@@ -87,10 +90,11 @@ async fn reorder(State(app): State<Arc<App>>, access: OrderAccess, key: Key) -> 
     let (scope, id) = (access.scope, access.order);
     let owner = CartOwner::User(scope.actor_id().ok_or_else(Problem::not_found)?);
     let limits = app.config.orders.carts();
+    let is_customer = scope.actor() == Actor::Customer;
     key.does(&app.db, scope, StatusCode::OK, move |tx| {
         Box::pin(async move {
             let order = sql::get(tx, &scope, id).await?.ok_or_else(Problem::not_found)?;
-            let lines: Vec<_> = order.items.iter().map(requested).collect();
+            let lines: Vec<_> = order.items.iter().map(|line| requested(line, is_customer)).collect();
             let mut obstacles: BTreeMap<usize, Vec<FieldError>> = BTreeMap::new();
             for (index, misfit) in unfit(tx, &scope, &lines).await?.0 {
                 obstacles.entry(index).or_default().push(misfit.fault(""));

@@ -102,7 +102,9 @@ pub async fn invite(
         .db
         .write(scope.changing_grants(), move |tx| {
             Box::pin(async move {
-                require_rank(tx, &scope, None, Some(role)).await?;
+                // It takes the place of an earlier invitation of the address, which may be to a rank above the caller's.
+                let replaced = sql::invitations::rank_of(tx, &scope, None, Some(&email)).await?;
+                require_rank(tx, &scope, None, Some(replaced.map_or(role, |replaced| replaced.min(role)))).await?;
                 let ends = tx.now() + LIFE;
                 sql::invitations::make_room(tx, &scope, &email).await?;
                 row_limit::check(tx, RowLimit::Invitations, scope.restaurant().uuid(), most).await?;
@@ -121,8 +123,10 @@ pub async fn invite(
         (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_invitations(State(app): State<Arc<App>>, staff: Staff) -> Result<Json<List<Invitation>>, Problem> {
-    let scope = staff.scope;
-    let open = app.db.read(scope, move |tx| Box::pin(async move { sql::invitations::open(tx, &scope).await })).await?;
+    let (scope, with_factor) = (staff.scope, app.config.accounts.admin_second_factor);
+    let open =
+        app.db.read(scope, move |tx| Box::pin(async move { sql::invitations::open(tx, &scope, with_factor).await }));
+    let open = open.await?;
     Ok(Json(List::whole(open)))
 }
 
@@ -131,6 +135,7 @@ async fn list_invitations(State(app): State<Arc<App>>, staff: Staff) -> Result<J
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("invitationId" = InvitationId, Path)),
     responses(
         (status = 204, description = "The invitation can no longer be accepted"),
+        (status = 403, description = "Only an owner can do this", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "The invitation does not exist", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn delete_invitation(
@@ -142,7 +147,11 @@ async fn delete_invitation(
     let deleted = app
         .db
         .write(scope.changing_grants(), move |tx| {
-            Box::pin(async move { sql::invitations::delete(tx, &scope, id).await })
+            Box::pin(async move {
+                let rank = sql::invitations::rank_of(tx, &scope, Some(id), None).await?;
+                require_rank(tx, &scope, None, rank).await?;
+                sql::invitations::delete(tx, &scope, id).await
+            })
         })
         .await?;
     if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
@@ -196,6 +205,7 @@ async fn accept_invitation(
         .await?;
     let invitation = open.into_iter().find(|invitation| invitation.id == id).ok_or_else(Problem::not_found)?;
     let (code_hash, most) = (hash(given.code.as_str()), app.config.tenants.max_members);
+    let with_factor = app.config.accounts.admin_second_factor;
     // The statement takes only an invitation to the caller's address with the right code.
     let scope = RestaurantScope::system("an invitation to the caller's address", invitation.restaurant_id);
     let who =
@@ -203,7 +213,7 @@ async fn accept_invitation(
     app.db
         .write(who, move |tx| {
             Box::pin(async move {
-                let taken = sql::invitations::take(tx, &scope, id, &invitation.email, &code_hash).await?;
+                let taken = sql::invitations::take(tx, &scope, id, &invitation.email, &code_hash, with_factor).await?;
                 let void = "is not the code of this invitation, or whoever made it may not invite any more";
                 let role = taken.ok_or_else(|| Problem::invalid_field("/code", void))?;
                 // An invitation raises; it does not take a rank away.

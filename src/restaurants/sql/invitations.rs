@@ -10,6 +10,27 @@ use crate::restaurants::invitations::Invitation;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
+/// The rank that an open invitation is for: of its id, or of the address that it is for.
+pub async fn rank_of(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    id: Option<InvitationId>,
+    email: Option<&Email>,
+) -> Result<Option<MemberRole>, Problem> {
+    let now = tx.now();
+    let row = sqlx::query!(
+        r#"select role as "role: MemberRole" from invitations
+           where restaurant_id = $1 and (id = $2 or email = $3) and expires_at > $4"#,
+        scope.restaurant() as RestaurantId,
+        id as Option<InvitationId>,
+        email.map(Email::as_str),
+        now,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(row.map(|row| row.role))
+}
+
 /// Deletes what a new invitation of an address takes the place of, and invitations that have expired.
 pub async fn make_room(tx: &mut Tx, scope: &RestaurantScope, email: &Email) -> Result<(), Problem> {
     let now = tx.now();
@@ -59,16 +80,17 @@ pub async fn put(
 }
 
 /// A restaurant's invitations that can be accepted, the newest first.
-pub async fn open(tx: &mut Tx, scope: &RestaurantScope) -> Result<Vec<Invitation>, Problem> {
+pub async fn open(tx: &mut Tx, scope: &RestaurantScope, admin_with_factor: bool) -> Result<Vec<Invitation>, Problem> {
     let now = tx.now();
     let invitations = sqlx::query_as!(
         Invitation,
         "select i.restaurant_id, i.id, i.email, i.role, i.created_at, i.expires_at, r.name as restaurant_name
          from invitations i join restaurants r on r.id = i.restaurant_id
-         where i.restaurant_id = $1 and i.expires_at > $2 and may_still_invite(i.restaurant_id, i.invited_by, i.role)
+         where i.restaurant_id = $1 and i.expires_at > $2 and may_still_invite(i.restaurant_id, i.invited_by, i.role, $3)
          order by i.created_at desc, i.id desc limit 200",
         scope.restaurant() as RestaurantId,
         now,
+        admin_with_factor,
     )
     .fetch_all(tx.connection())
     .await?;
@@ -112,18 +134,20 @@ pub async fn take(
     id: InvitationId,
     email: &str,
     code_hash: &[u8],
+    admin_with_factor: bool,
 ) -> Result<Option<MemberRole>, Problem> {
     let now = tx.now();
     let row = sqlx::query!(
         "delete from invitations
          where restaurant_id = $1 and id = $2 and email = $3 and code_hash = $4 and expires_at > $5
-           and may_still_invite(restaurant_id, invited_by, role)
+           and may_still_invite(restaurant_id, invited_by, role, $6)
          returning role",
         scope.restaurant() as RestaurantId,
         id as InvitationId,
         email,
         code_hash,
         now,
+        admin_with_factor,
     )
     .fetch_optional(tx.connection())
     .await?;

@@ -153,7 +153,7 @@ pub async fn change_rank(
 async fn withdraw_invitations(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<(), Problem> {
     sqlx::query!(
         "delete from invitations
-         where restaurant_id = $1 and invited_by = $2 and not may_still_invite($1, $2, role)",
+         where restaurant_id = $1 and invited_by = $2 and not may_still_invite($1, $2, role, false)",
         scope.restaurant() as RestaurantId,
         user as UserId,
     )

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use crate::accounts::cache::Revocation;
 use crate::accounts::caller::Admin;
-use crate::accounts::{Account, sql};
+use crate::accounts::{Account, Email, sql};
 use crate::app::App;
 use crate::extract::{Body, Json, Path, Query};
 use crate::ids::UserId;
@@ -52,7 +52,7 @@ async fn list_users(
     Query(query): Query<UsersQuery>,
 ) -> Result<Json<List<Account>>, Problem> {
     let page = Page::parse(query.limit, query.cursor)?;
-    let beginning = query.email.as_deref().unwrap_or_default().to_lowercase();
+    let beginning = Email::beginning(query.email.as_deref().unwrap_or_default());
     let pattern = beginning.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_") + "%";
     let rows =
         app.db.read(admin.scope, move |tx| Box::pin(async move { sql::admin::list(tx, &pattern, page).await })).await?;
