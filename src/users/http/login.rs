@@ -112,7 +112,7 @@ async fn login(
             Box::pin(async move {
                 let Some(opened) = sessions::open(tx, &new, &device, lives).await? else { return Ok(None) };
                 session_limit::end_surplus(tx, id, most).await?;
-                Ok(Some((opened.expires_at, claim.take_over(tx, id).await?)))
+                Ok(Some((opened.expires_at, claim.merge_carts(tx, id).await?)))
             })
         })
         .await?;
@@ -181,7 +181,7 @@ async fn complete_login(
                 let new = NewSession { id: session, user: user.id, password_hash, with_second_factor: true };
                 let opened = sessions::open(tx, &new, &device, lives).await?.ok_or_else(second_factor::wrong)?;
                 session_limit::end_surplus(tx, user.id, task_app.config.accounts.max_sessions).await?;
-                let guest = claim.take_over(tx, user.id).await?;
+                let guest = claim.merge_carts(tx, user.id).await?;
                 Ok((user, opened, guest))
             })
         })
