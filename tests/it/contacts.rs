@@ -152,7 +152,7 @@ async fn nothing_stays_of_what_a_stranger_set_at_somebodys_address() {
     eve.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
     let order = json!({ "restaurantId": luigi.id, "fulfilment": "PICKUP", "lines": [] });
     let waits = sync::op(2, "order.place", app.clock.now(), order);
-    assert_eq!(sync::told(&sync::sends(&eve, "phone", &[waits.clone()]).await), ["blocked:1:missing"]);
+    assert_eq!(sync::told(&sync::sends(&eve, "phone", std::slice::from_ref(&waits)).await), ["blocked:1:missing"]);
     // The number is proved, the mailbox is not: the code goes to the mailbox, whatever is asked for.
     recovers(&app, email, "sms", email, 0).await;
     eve.get("/api/me").await.refused(401, "unauthenticated");

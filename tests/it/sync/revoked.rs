@@ -33,7 +33,7 @@ async fn what_a_revoked_session_left_waiting_is_not_done() {
         let thief = signs_in_again(&app, &owner, PASSWORD).await;
         let now = app.clock.now();
         let order = op(2, "order.place", now, place(&luigi, luigi.any_dish(), 1));
-        assert_eq!(told(&sends(&thief, "phone", &[order.clone()]).await), ["blocked:1:missing"]);
+        assert_eq!(told(&sends(&thief, "phone", std::slice::from_ref(&order)).await), ["blocked:1:missing"]);
         let sessions = owner.get("/api/me/sessions").await.expect(200);
         let other = sessions["data"].as_array().unwrap().iter().find(|one| one["current"] == json!(false)).unwrap();
         if thief_does == "signs out" {
