@@ -4,17 +4,22 @@
 //! takes a slot before it asks the database anything. Without a free slot it waits in the queue of its priority, if the
 //! expected wait (requests ahead of it times the mean time that a request holds a slot) is short enough for its priority;
 //! else it is refused at once with 503, before its token and its body are read. Some slots are reserved for critical
-//! requests. After Google's "Addressing Cascading Failures" and Amazon's "Using load shedding
+//! requests. One user takes at most a quarter of the slots and one network half, however many requests they send: who would
+//! take more waits first until own requests have ended. After Google's "Addressing Cascading Failures" and Amazon's "Using load shedding
 //! to avoid overload".
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout};
 
+use crate::client::Sender;
+use crate::limits::Subject;
 use crate::permission::Operation;
+use crate::shares::Shares;
 
 /// Which requests are served first when not all can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,6 +106,72 @@ struct Shared {
     slots: usize,
     longest_wait: Duration,
     state: Mutex<Occupancy>,
+    /// Of those who hold slots, or wait for them.
+    senders: Shares<Subject, SenderShare>,
+}
+
+/// The slots of one sender.
+#[derive(Debug)]
+struct SenderShare {
+    slots: u32,
+    free: Arc<Semaphore>,
+    /// Requests that wait for the end of others of the same sender.
+    waiting: AtomicU32,
+}
+
+/// A part of the own share that is taken; the share lasts with it.
+#[derive(Debug)]
+struct OwnTurn {
+    _permit: OwnedSemaphorePermit,
+    _share: Arc<SenderShare>,
+}
+
+/// Counts as waiting for as long as it lives.
+struct Waits<'a>(&'a AtomicU32);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl SenderShare {
+    fn new(slots: usize) -> Self {
+        let slots = slots.max(1);
+        Self {
+            slots: u32::try_from(slots).unwrap_or(u32::MAX),
+            free: Arc::new(Semaphore::new(slots)),
+            waiting: AtomicU32::new(0),
+        }
+    }
+
+    /// Waits until another request of the sender ends, if that is expected soon enough.
+    async fn turn(
+        self: Arc<Self>,
+        mean_held: Duration,
+        acceptable: Duration,
+        longest: Duration,
+    ) -> Result<OwnTurn, Overloaded> {
+        let free = Arc::clone(&self.free);
+        let permit = if let Ok(permit) = Arc::clone(&free).try_acquire_owned() {
+            permit
+        } else {
+            let ahead = self.waiting.fetch_add(1, Ordering::Relaxed);
+            let _waits = Waits(&self.waiting);
+            if mean_held.saturating_mul(ahead + 1) / self.slots > acceptable {
+                return Err(Overloaded);
+            }
+            timeout(longest, free.acquire_owned()).await.ok().and_then(Result::ok).ok_or(Overloaded)?
+        };
+        Ok(OwnTurn { _permit: permit, _share: self })
+    }
+}
+
+/// A slot within the shares of its sender; given back when dropped.
+#[derive(Debug)]
+pub struct Admitted {
+    _slot: AdmissionSlot,
+    _turns: Vec<OwnTurn>,
 }
 
 #[derive(Debug, Default)]
@@ -150,7 +221,26 @@ impl Admission {
     /// The same, with what is taken for the mean time that a request holds a slot until that has been measured.
     pub fn expecting(slots: usize, longest_wait: Duration, mean_held: Duration) -> Self {
         let state = Mutex::new(Occupancy { mean_held, ..Occupancy::default() });
-        Self(Arc::new(Shared { slots: slots.max(1), longest_wait, state }))
+        Self(Arc::new(Shared { slots: slots.max(1), longest_wait, state, senders: Shares::new() }))
+    }
+
+    /// Takes a slot for a sender's request: first of the user's share, then of the network's, then of all.
+    ///
+    /// # Errors
+    /// [`Overloaded`] as [`Admission::enter`], and when so many requests of the sender wait that it takes too long.
+    pub async fn enter_for(&self, sender: Sender, priority: Priority) -> Result<Admitted, Overloaded> {
+        let slots = self.0.slots;
+        let shares = [
+            sender.user.map(|user| (Subject::User(user), slots / 4)),
+            Some((Subject::Network(sender.network), slots / 2)),
+        ];
+        let (longest, mean) = (self.0.longest_wait, self.0.lock().mean_held);
+        let mut turns = Vec::with_capacity(shares.len());
+        for (subject, slots) in shares.into_iter().flatten() {
+            let share = self.0.senders.of(subject, || SenderShare::new(slots));
+            turns.push(share.turn(mean, priority.acceptable_wait(longest), longest).await?);
+        }
+        Ok(Admitted { _slot: self.enter(priority).await?, _turns: turns })
     }
 
     /// Takes a slot, waiting for it if that is worth it.

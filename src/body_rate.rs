@@ -12,13 +12,16 @@ use tokio::time::{Instant, Sleep};
 /// How long a body may take before its rate is checked.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// For how long of silence what arrived before can make up: a body sent at once but for its last byte is not waited for.
+const LONGEST_SILENCE: Duration = Duration::from_secs(10);
+
 /// The body arrived more slowly than the minimum rate.
 #[derive(Debug, thiserror::Error)]
 #[error("the body arrives too slowly")]
 pub struct BodyTooSlow;
 
 /// Makes reading the request's body fail with [`BodyTooSlow`] when it arrives at less than this rate, in bytes a second,
-/// after a grace period of 5 seconds.
+/// after a grace period of 5 seconds, or not at all for 10 seconds.
 pub fn with_minimum_rate(request: Request, bytes_a_second: u32) -> Request {
     // Nothing to wait for: nothing to count.
     if request.body().is_end_stream() {
@@ -52,7 +55,7 @@ impl HttpBody for MinimumRateBody {
             if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()).and_then(Frame::data_ref) {
                 self.received += data.len() as u64;
                 let earned = Duration::from_millis(self.received * 1_000 / u64::from(self.bytes_a_second));
-                let deadline = self.begun + GRACE + earned;
+                let deadline = (self.begun + GRACE + earned).min(Instant::now() + LONGEST_SILENCE);
                 self.deadline.as_mut().reset(deadline);
             }
             return Poll::Ready(frame);

@@ -11,7 +11,6 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::io::Write as _;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
@@ -20,12 +19,13 @@ use std::time::Duration;
 use axum::body::Bytes;
 use chrono::{DateTime, Utc};
 use flate2::Compression;
-use flate2::write::GzEncoder;
 use redis::AsyncCommands as _;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
+
+use crate::content_coding::gzip;
 
 /// What an answer is the answer to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -82,7 +82,14 @@ impl CachedResponse {
     pub fn new(version: i64, until: DateTime<Utc>, plain: Vec<u8>) -> Self {
         let digest = Sha256::digest(&plain);
         let tag = digest[..6].iter().fold(format!("{version}-"), |tag, byte| format!("{tag}{byte:02x}"));
-        Self { version, until, tag, gzip: compressed(&plain), plain: plain.into(), layout: OnceLock::new() }
+        Self {
+            version,
+            until,
+            tag,
+            gzip: gzip(&plain, Compression::default()),
+            plain: plain.into(),
+            layout: OnceLock::new(),
+        }
     }
 
     /// For Redis: a line of facts, then the bytes.
@@ -107,13 +114,6 @@ impl CachedResponse {
         const BOOKKEEPING: usize = 512;
         self.plain.len() + self.gzip.len() + BOOKKEEPING
     }
-}
-
-fn compressed(plain: &[u8]) -> Bytes {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 4), Compression::default());
-    // Writing into memory does not fail.
-    let _ = encoder.write_all(plain);
-    encoder.finish().unwrap_or_default().into()
 }
 
 /// An answer and when it was last asked for.

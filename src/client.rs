@@ -11,6 +11,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use crate::ids::UserId;
 use crate::problem::Problem;
 
 /// Hops looked at; nobody runs more proxies one behind the other.
@@ -21,6 +22,15 @@ const SITE_PREFIX: u8 = 64;
 /// The other end of a connection; the listener puts it on every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
+
+/// Who sends a request: what one sender takes of the server is bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sender {
+    /// The user of a valid access token; none for guests and for requests without a token.
+    pub user: Option<UserId>,
+    /// The network it comes from.
+    pub network: IpNet,
+}
 
 /// Which header the proxies write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

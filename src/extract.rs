@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use crate::body_budget::NoRoomForBody;
 use crate::body_rate::BodyTooSlow;
 use crate::client::Client;
 use crate::heavy::{Beneficiary, HeavyWork, LARGE_BODY};
@@ -99,7 +100,9 @@ fn require(headers: &HeaderMap, wanted: &str, name: &str) -> Result<(), Problem>
 pub(crate) fn unreadable(rejection: &axum::extract::rejection::BytesRejection) -> Problem {
     if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
         Problem::new(Code::BodyTooLarge, TOO_LARGE)
-    } else if is_too_slow(rejection) {
+    } else if is_caused_by::<NoRoomForBody>(rejection) {
+        Problem::busy(2).with_header(header::CONNECTION, HeaderValue::from_static("close"))
+    } else if is_caused_by::<BodyTooSlow>(rejection) {
         Problem::new(
             Code::RequestTimeout,
             "Send the body faster; the limit is BODY_MIN_RATE of the server's configuration.",
@@ -110,8 +113,8 @@ pub(crate) fn unreadable(rejection: &axum::extract::rejection::BytesRejection) -
     }
 }
 
-fn is_too_slow(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.is::<BodyTooSlow>() || error.source().is_some_and(is_too_slow)
+fn is_caused_by<E: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<E>() || error.source().is_some_and(is_caused_by::<E>)
 }
 
 /// Reads JSON that came inside something else; places of faults are into it.

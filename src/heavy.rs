@@ -4,14 +4,14 @@
 //!
 //! A transaction's time-out cannot end work of the processor, so nothing of this kind is done within one.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
 use crate::ids::RestaurantId;
 use crate::problem::Problem;
+use crate::shares::Shares;
 use crate::tenancy::RestaurantScope;
 
 /// A body beyond so many bytes is parsed here.
@@ -47,7 +47,7 @@ pub struct HeavyWork {
     running: Arc<Semaphore>,
     /// Of what runs and what waits.
     places: Arc<Semaphore>,
-    shares: Arc<Mutex<HashMap<Beneficiary, Weak<Share>>>>,
+    shares: Arc<Shares<Beneficiary, Share>>,
     /// Of one beneficiary: at once, and with what waits.
     share: (usize, usize),
     retry_after_seconds: u32,
@@ -91,18 +91,13 @@ impl HeavyWork {
         tokio::task::spawn_blocking(work).await.map_err(|error| Problem::internal(&error))
     }
 
-    /// What a beneficiary shares among all its work. Those of whom nothing is at hand are swept when a new one comes.
+    /// What a beneficiary shares among all its work.
     fn share_of(&self, beneficiary: Beneficiary) -> Arc<Share> {
-        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(share) = shares.get(&beneficiary).and_then(Weak::upgrade) {
-            return share;
-        }
-        shares.retain(|_, share| share.strong_count() > 0);
         let (running, places) = self.share;
-        let share =
-            Arc::new(Share { running: Arc::new(Semaphore::new(running)), places: Arc::new(Semaphore::new(places)) });
-        shares.insert(beneficiary, Arc::downgrade(&share));
-        share
+        self.shares.of(beneficiary, || Share {
+            running: Arc::new(Semaphore::new(running)),
+            places: Arc::new(Semaphore::new(places)),
+        })
     }
 }
 

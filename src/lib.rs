@@ -33,6 +33,8 @@ pub mod paging;
 pub mod fold;
 /// Lists and maps of requests, refused while they are read.
 pub mod bounded;
+/// What one user, network or restaurant may take of a common bound.
+pub mod shares;
 /// Work that takes processor time, beside the threads that answer requests.
 pub mod heavy;
 /// Finished answers kept near.
@@ -113,6 +115,8 @@ pub mod batch_results;
 pub mod flow;
 /// Bodies that arrive too slowly.
 pub mod body_rate;
+/// The memory that request bodies take.
+pub mod body_budget;
 /// VersionBatcher of requests as RFC 9112 wants them.
 pub mod framing;
 /// Connections that can be ended from anywhere.

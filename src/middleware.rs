@@ -4,22 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::Limited;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::compression::CompressionLayer;
 use tower_http::cors::CorsLayer;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+use crate::body_budget::BodyBudget;
 use crate::body_rate::with_minimum_rate;
 use crate::client::{Client, Peer};
 use crate::config::Http;
-use crate::content_coding::fall_back_to_plain;
+use crate::content_coding::{LargeAnswers, compress};
 use crate::extract::TOO_LARGE;
 use crate::problem::{Code, Problem};
 
@@ -38,13 +38,13 @@ pub fn inside(router: Router, bounds: &Http, largest_picture: usize) -> Router {
         menu: bounds.max_menu_bytes,
         picture: largest_picture + FORM_AROUND_A_PICTURE,
     };
+    let budget = Arc::new(BodyBudget::new(bounds.bodies_max_bytes, sizes.largest()));
     router
-        .layer(from_fn_with_state(sizes, of_bounded_size))
+        .layer(from_fn_with_state((sizes, budget), of_bounded_size))
         .layer(axum::extract::DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::new(bounds.request_timeout), in_time))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(CompressionLayer::new().gzip(true))
-        .layer(from_fn(fall_back_to_plain))
+        .layer(from_fn_with_state(LargeAnswers::new(), compress))
 }
 
 /// Most bytes that a form may put around a picture.
@@ -59,6 +59,10 @@ struct BodySizes {
 }
 
 impl BodySizes {
+    fn largest(self) -> usize {
+        self.usual.max(self.menu).max(self.picture)
+    }
+
     /// Whole menus and pictures may be larger than other bodies.
     fn most(self, request: &Request) -> usize {
         let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
@@ -72,14 +76,24 @@ impl BodySizes {
     }
 }
 
-/// Refuses a body that says it is too large, and stops reading one that turns out to be.
-async fn of_bounded_size(State(sizes): State<BodySizes>, request: Request, next: Next) -> Response {
+/// Refuses a body that says it is too large, and stops reading one that turns out to be, or for which there is no memory.
+async fn of_bounded_size(
+    State((sizes, budget)): State<(BodySizes, Arc<BodyBudget>)>,
+    client: Client,
+    request: Request,
+    next: Next,
+) -> Response {
     let most = sizes.most(&request);
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if declared.is_some_and(|length: usize| length > most) {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     }
-    next.run(request.map(|body| Body::new(Limited::new(body, most)))).await
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    // Held until the request is answered: until then the body is in somebody's hands.
+    let memory = budget.request(client.network());
+    next.run(request.map(|body| memory.count(Body::new(Limited::new(body, most))))).await
 }
 
 /// What happens to every request, those of sockets too. From the outside in: request id and log line, headers, origins,

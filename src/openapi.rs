@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{Method, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, Method};
 use axum::routing::get;
 use serde_json::{Value, json};
 use utoipa::openapi::extensions::Extensions;
@@ -13,6 +12,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, tag::TagBuilder};
 
 use crate::app::App;
+use crate::content_coding::Prepared;
 use crate::event::kind::{EventKind, EventRow, PayloadType};
 use crate::orders::status::{Applies, STEPS};
 use crate::permission;
@@ -140,12 +140,13 @@ pub fn operations(document: &Value) -> Vec<(String, Method, String)> {
     paths.flat_map(of_path).collect()
 }
 
-/// `/api/openapi.json`, written down once.
+/// `/api/openapi.json`, written down and compressed once.
 pub fn routes(document: &Value) -> Router<Arc<App>> {
-    let text: Arc<str> = serde_json::to_string_pretty(document).unwrap_or_default().into();
-    let show = move || {
-        let text = text.to_string();
-        async move { ([(header::CONTENT_TYPE, "application/json")], text).into_response() }
+    let text = serde_json::to_string_pretty(document).unwrap_or_default();
+    let prepared = Arc::new(Prepared::new("application/json", text.into_bytes().into()));
+    let show = move |headers: HeaderMap| {
+        let prepared = Arc::clone(&prepared);
+        async move { prepared.answer(&headers) }
     };
     Router::new().route("/api/openapi.json", get(show))
 }

@@ -67,12 +67,13 @@ pub fn router(app: &Arc<App>) -> Result<Router, RouterError> {
     let (routes, document) = api().split_for_parts();
     let document = openapi::finish(document);
     let operations = Arc::new(operations(&document)?);
+    // Images of menus are many and are shown to many people of one network at once: they alone draw from no limit.
     let routes = routes
+        .merge(openapi::routes(&document))
+        .merge(console::routes())
         .layer(from_fn_with_state(Arc::clone(app), middleware::admission::admit))
         .layer(from_fn_with_state(Arc::clone(app), middleware::rate_limit::limit))
         .layer(from_fn_with_state(Arc::clone(app), middleware::failed_authentication::log))
-        .merge(openapi::routes(&document))
-        .merge(console::routes())
         .merge(pictures::http::routes())
         .fallback(nothing_here)
         .with_state(Arc::clone(app));

@@ -21,6 +21,9 @@ pub struct Http {
     pub max_body_bytes: usize,
     /// `MENU_MAX_BYTES`: largest whole menu that may be sent, in bytes (1024 to 67108864).
     pub max_menu_bytes: usize,
+    /// `BODIES_MAX_BYTES`: memory of the bodies of all requests at once, in bytes (1048576 to 68719476736); a quarter of it
+    /// for one network. Beyond: 503.
+    pub bodies_max_bytes: usize,
     /// `MAX_CONNECTIONS`: connections open at once; further ones wait in the listener's queue.
     pub max_connections: usize,
     /// `MAX_CONNECTIONS_PER_ADDRESS`: connections open at once from one address (IPv6: one /64); proxies of
@@ -78,6 +81,7 @@ impl Http {
             port: reader.number("PORT", 0, u16::MAX),
             max_body_bytes: reader.number("MAX_BODY_BYTES", 1_024, 64 << 20),
             max_menu_bytes: reader.number("MENU_MAX_BYTES", 1_024, 64 << 20),
+            bodies_max_bytes: reader.number("BODIES_MAX_BYTES", 1 << 20, 64 << 30),
             max_connections,
             max_connections_per_address: per_address,
             max_header_bytes: reader.number("MAX_HEADER_BYTES", 1_024, 1 << 20),

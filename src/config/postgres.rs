@@ -17,7 +17,7 @@ pub struct Postgres {
     /// `DATABASE_POOL`: connections to PostgreSQL (2 to 1000).
     pub pool: u32,
     /// `REQUESTS_AT_ONCE`: requests worked on at once; lists and exports for administrators take at most half of
-    /// them, all but orders and deliveries three quarters. auto: `DATABASE_POOL`.
+    /// them, all but orders and deliveries three quarters; one user a quarter, one network half. auto: `DATABASE_POOL`.
     pub requests_at_once: usize,
     /// `REQUEST_QUEUE_WAIT`: how long a request may wait for its turn. Who is expected to wait for more than half of
     /// that gets 503 at once; a quarter where it is not about an order or a delivery, an eighth for lists and exports

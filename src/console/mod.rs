@@ -1,14 +1,16 @@
 //! Serves the console and the API reference from the binary: pages, scripts and styles of the folder `console/`.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use crate::app::App;
+use crate::content_coding::Prepared;
 use crate::extract::Path;
 use crate::problem::Problem;
 
@@ -16,47 +18,49 @@ use crate::problem::Problem;
 #[folder = "console/"]
 struct Files;
 
+/// The files that were asked for so far, compressed once; by path. In a debug build files are read from disk, and what has
+/// changed there is prepared again.
+#[derive(Default)]
+struct Pages(Mutex<HashMap<String, Page>>);
+
+/// A file by the digest of its bytes.
+type Page = ([u8; 32], Arc<Prepared>);
+
+impl Pages {
+    fn answer(&self, path: &str, headers: &HeaderMap) -> Response {
+        let Some(file) = Files::get(path) else {
+            return Problem::not_found().into_response();
+        };
+        let hash = file.metadata.sha256_hash();
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
+        let page = match known {
+            Some((of, page)) if of == hash => page,
+            _ => {
+                let page = Arc::new(Prepared::new(&kind_of(&file), file.data.into_owned().into()));
+                let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                pages.insert(path.to_owned(), (hash, Arc::clone(&page)));
+                page
+            }
+        };
+        page.answer(headers)
+    }
+}
+
 /// `/`, `/docs` and `/console/…`.
 pub fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/", get(|headers: HeaderMap| async move { file("index.html", &headers) }))
-        .route("/docs", get(|headers: HeaderMap| async move { file("docs.html", &headers) }))
-        .route("/console/{*path}", get(any_file))
-}
-
-async fn any_file(Path(path): Path<String>, headers: HeaderMap) -> Response {
-    file(&path, &headers)
-}
-
-/// One embedded file. Its hash is its `ETag`: a browser asks each time, and usually hears that nothing changed.
-fn file(path: &str, headers: &HeaderMap) -> Response {
-    let Some(file) = Files::get(path) else {
-        return Problem::not_found().into_response();
+    let pages = Arc::new(Pages::default());
+    let page = |path: &'static str| {
+        let pages = Arc::clone(&pages);
+        get(async move |headers: HeaderMap| pages.answer(path, &headers))
     };
-    let etag = etag_of(&file);
-    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
-        return StatusCode::NOT_MODIFIED.into_response();
-    }
-    let kind = kind_of(&file);
-    let mut response = file.data.into_owned().into_response();
-    let answer = response.headers_mut();
-    answer.insert(header::CONTENT_TYPE, kind);
-    answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if let Ok(etag) = HeaderValue::from_str(&etag) {
-        answer.insert(header::ETAG, etag);
-    }
-    response
+    let (index, docs) = (page("index.html"), page("docs.html"));
+    let any = get(async move |Path(path): Path<String>, headers: HeaderMap| pages.answer(&path, &headers));
+    Router::new().route("/", index).route("/docs", docs).route("/console/{*path}", any)
 }
 
 /// Every text of ours is UTF-8.
-fn kind_of(file: &EmbeddedFile) -> HeaderValue {
+fn kind_of(file: &EmbeddedFile) -> String {
     let kind = file.metadata.mimetype();
     let charset = if kind.starts_with("text/") { "; charset=utf-8" } else { "" };
-    HeaderValue::from_str(&format!("{kind}{charset}")).unwrap_or(HeaderValue::from_static("application/octet-stream"))
-}
-
-fn etag_of(file: &EmbeddedFile) -> String {
-    let hash = file.metadata.sha256_hash();
-    let hex = hash.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-    format!("\"{hex}\"")
+    format!("{kind}{charset}")
 }

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::admission::Priority;
 use crate::app::App;
+use crate::client::Sender;
 use crate::extract::unreadable;
 use crate::permission::Operation;
 use crate::problem::Problem;
@@ -37,7 +38,9 @@ pub async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) ->
         Ok(request) => request,
         Err(problem) => return problem.into_response(),
     };
-    let Ok(_slot) = app.admission.enter(priority).await else { return overloaded(priority) };
+    let sender = request.extensions().get::<Sender>().copied();
+    let Some(sender) = sender else { return Problem::internal(&"the request has no sender").into_response() };
+    let Ok(_slot) = app.admission.enter_for(sender, priority).await else { return overloaded(priority) };
     next.run(request).await
 }
 

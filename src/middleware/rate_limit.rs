@@ -7,13 +7,12 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use ipnet::IpNet;
 use tracing::Instrument as _;
 
 use crate::accounts::caller::bearer;
 use crate::admission::Priority;
 use crate::app::App;
-use crate::client::Client;
+use crate::client::{Client, Sender};
 use crate::idempotency::{self, Repeat};
 use crate::ids::UserId;
 use crate::limits::writes::{self, UsedUpLimit};
@@ -26,11 +25,12 @@ use crate::tenancy::TenancyContext;
 ///
 /// What was answered before under the request's `Idempotency-Key` is answered again all the same: a client whose answer was
 /// lost has to learn what became of its request. See [`is_repeated`].
-pub async fn limit(State(app): State<Arc<App>>, client: Client, request: Request, next: Next) -> Response {
+pub async fn limit(State(app): State<Arc<App>>, client: Client, mut request: Request, next: Next) -> Response {
     let operation = request.extensions().get::<Operation>().copied();
     // The token's word is enough to choose a bucket; whether its session stands is asked later, once.
     let claims = bearer(request.headers()).and_then(|token| app.tokens.check(token, app.clock.now()).ok());
     let sender = Sender { user: claims.map(|claims| claims.sub), network: client.network() };
+    request.extensions_mut().insert(sender);
     let repeat = sender.user.zip(operation).and_then(|(user, operation)| Repeat::of(&request, user, operation));
     let mut drawn = draw_request(&app, operation, sender, repeat.as_ref()).await;
     if drawn.as_ref().is_none_or(|drawn| drawn.passes) {
@@ -77,13 +77,6 @@ fn note_stored_answer(app: &Arc<App>, repeat: Option<&Repeat>, response: &Respon
     }
 }
 
-/// The sender of a request: a user, if the token says so, and from which network.
-#[derive(Clone, Copy)]
-struct Sender {
-    user: Option<UserId>,
-    network: IpNet,
-}
-
 /// The limit that decided about a request, and what its answer says of it.
 struct DrawnBuckets<'a> {
     buckets: &'a Buckets,
@@ -110,11 +103,11 @@ async fn draw_request<'a>(
     let mut verdict = buckets.draw_everywhere(shared, subject).await;
     let mut passes = verdict.allowed;
     if buckets.policy == Policy::User {
-        passes = passes || is_repeated(app, repeat, &limits.user_repeats, subject).await;
+        passes = passes || is_repeated(app, sender, repeat, &limits.user_repeats, subject).await;
         if passes && let Some(of_all) = &limits.network {
             let common = of_all.draw_everywhere(shared, network).await;
             if !common.allowed {
-                passes = is_repeated(app, repeat, &limits.network_repeats, network).await;
+                passes = is_repeated(app, sender, repeat, &limits.network_repeats, network).await;
                 (buckets, verdict, subject) = (of_all, common, network);
             }
         }
@@ -135,19 +128,19 @@ async fn draw_writes<'a>(
         Subject::User(_) => &limits.user_repeats,
         Subject::Network(_) => &limits.network_repeats,
     };
-    let passes = is_repeated(app, repeat, repeats, subject).await;
+    let passes = is_repeated(app, sender, repeat, repeats, subject).await;
     Some(DrawnBuckets { buckets, subject, verdict: LimitDecision { allowed: false, remaining: 0, wait }, passes })
 }
 
 /// Whether a request beyond a limit repeats one that was answered, by its user, operation and `Idempotency-Key`. Asking that
 /// costs a statement, and so draws from a bucket of its own first, whatever the key; and the statement takes a slot, as a
 /// request does. Everything else about the repetition (its token, its body) is looked at where the answer is given.
-async fn is_repeated(app: &App, repeat: Option<&Repeat>, buckets: &Buckets, subject: Subject) -> bool {
+async fn is_repeated(app: &App, sender: Sender, repeat: Option<&Repeat>, buckets: &Buckets, subject: Subject) -> bool {
     let Some(repeat) = repeat else { return false };
     if !buckets.draw_everywhere(app.limits.shared.as_ref(), subject).await.allowed {
         return false;
     }
-    let Ok(_slot) = app.admission.enter(Priority::Normal).await else { return false };
+    let Ok(_slot) = app.admission.enter_for(sender, Priority::Normal).await else { return false };
     repeat.was_answered(&app.db).await.unwrap_or_else(|problem| {
         tracing::warn!(%problem, "could not look up the Idempotency-Key of a request beyond its limit");
         false

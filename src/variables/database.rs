@@ -22,7 +22,7 @@ pub(super) const TABLE: &[Variable] = &[
         DATABASE,
         "REQUESTS_AT_ONCE",
         "auto",
-        "Requests worked on at once; lists and exports for administrators take at most half of them, all but orders and deliveries three quarters. auto: DATABASE_POOL.",
+        "Requests worked on at once; lists and exports for administrators take at most half of them, all but orders and deliveries three quarters; one user a quarter, one network half. auto: DATABASE_POOL.",
     ),
     plain(
         DATABASE,

@@ -9,6 +9,12 @@ pub(super) const TABLE: &[Variable] = &[
     plain(HTTP, "HOST", "127.0.0.1", "Address to listen on; 0.0.0.0 for all interfaces."),
     plain(HTTP, "PORT", "3000", "Port to listen on; 0 takes a free one."),
     plain(HTTP, "MAX_BODY_BYTES", "262144", "Largest request body, in bytes (1024 to 67108864)."),
+    plain(
+        HTTP,
+        "BODIES_MAX_BYTES",
+        "268435456",
+        "Memory of the bodies of all requests at once, in bytes (1048576 to 68719476736); a quarter of it for one network. Beyond: 503.",
+    ),
     plain(HTTP, "MAX_CONNECTIONS", "10000", "Connections open at once; further ones wait in the listener's queue."),
     plain(
         HTTP,
@@ -33,7 +39,7 @@ pub(super) const TABLE: &[Variable] = &[
         HTTP,
         "BODY_MIN_RATE",
         "1024",
-        "A body that arrives with fewer bytes a second, after 5 s of grace, gets 408 (1 to 1048576).",
+        "A body that arrives with fewer bytes a second, after 5 s of grace, or not at all for 10 s, gets 408 (1 to 1048576).",
     ),
     plain(
         HTTP,

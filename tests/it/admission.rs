@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use comanda::admission::{Admission, Overloaded, Priority};
+use comanda::client::Sender;
+use comanda::ids::UserId;
 use comanda::permission::Operation;
 use futures_util::FutureExt as _;
 use serde_json::Value;
@@ -34,6 +36,80 @@ async fn a_part_of_the_slots_is_kept_for_what_matters_most() {
     // A single slot can be had by everybody.
     let one = Admission::new(1, LONG);
     drop(one.enter(Priority::Deferrable).await.unwrap());
+}
+
+/// A request of a user, or of somebody without an account, from a network.
+fn from(user: Option<UserId>, network: &str) -> Sender {
+    Sender { user, network: network.parse().unwrap() }
+}
+
+#[tokio::test]
+async fn one_user_takes_a_quarter_and_one_network_half() {
+    let admission = Admission::new(16, LONG);
+    let [ada, ben, cleo, dan] = std::array::from_fn(|_| Some(UserId::new()));
+    let mut held = Vec::new();
+    for (user, network, most) in [(ada, "192.0.2.1/32", 4), (ben, "192.0.2.1/32", 4), (dan, "198.51.100.1/32", 4)] {
+        for _ in 0..most {
+            held.push(admission.enter_for(from(user, network), Priority::Critical).await.unwrap());
+        }
+        let more = admission.enter_for(from(user, network), Priority::Critical).now_or_never();
+        assert!(more.is_none(), "one more waits for the end of the user's own");
+    }
+    for user in [cleo, None] {
+        let more = admission.enter_for(from(user, "192.0.2.1/32"), Priority::Critical).now_or_never();
+        assert!(more.is_none(), "the network holds half");
+    }
+    assert_eq!(admission.load(), (12, 0), "whoever waits for the own share is in nobody's way");
+    held.push(admission.enter_for(from(cleo, "198.51.100.1/32"), Priority::Critical).await.unwrap());
+    // One of their own ends, and the next goes on.
+    drop(held.remove(0));
+    held.push(admission.enter_for(from(ada, "192.0.2.1/32"), Priority::Critical).await.unwrap());
+    drop(held);
+    assert_eq!(admission.load(), (0, 0));
+}
+
+#[tokio::test]
+async fn whoever_would_wait_too_long_for_the_own_share_is_refused_at_once() {
+    let admission = Admission::expecting(8, Duration::from_mins(4), Duration::from_secs(45));
+    let ada = from(Some(UserId::new()), "192.0.2.1/32");
+    let _held = [admission.enter_for(ada, Priority::Normal).await, admission.enter_for(ada, Priority::Normal).await];
+    let mut waiting = JoinSet::new();
+    // Two of her requests are worked on at once, for 45 seconds each: the second that waits is expected to wait for 45
+    // seconds, the third for 67. One minute is acceptable.
+    for _ in 0..2 {
+        let its = admission.clone();
+        waiting.spawn(async move { its.enter_for(ada, Priority::Normal).await.map(drop) });
+    }
+    let refused = async || admission.enter_for(ada, Priority::Normal).now_or_never();
+    eventually("both wait", async || matches!(refused().await, Some(Err(Overloaded)))).await;
+    let ben = from(Some(UserId::new()), "192.0.2.1/32");
+    assert!(admission.enter_for(ben, Priority::Normal).now_or_never().unwrap().is_ok(), "others do not wait");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_many_requests_of_one_customer_leave_slots_to_everybody_else() {
+    let app = TestApp::with(&[("REQUESTS_AT_ONCE", "8"), ("DATABASE_LOCK_TIMEOUT", "20s")]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let (ada, ben) = (app.customer("Ada").await, app.customer("Ben").await);
+    ada.get(&luigi.path("/cart")).await.expect(200);
+    let mut holder = sqlx::PgConnection::connect(&app.database_url).await.unwrap();
+    let mut lock = holder.begin().await.unwrap();
+    sqlx::query("lock table carts in access exclusive mode").execute(&mut *lock).await.unwrap();
+    let mut stuck = JoinSet::new();
+    for _ in 0..40 {
+        let (ada, cart) = (ada.clone(), luigi.path("/cart"));
+        stuck.spawn(async move { ada.get(&cart).await.status });
+    }
+    let waiting = "select count(*) from pg_locks where not granted and relation = 'carts'::regclass";
+    eventually("her share waits for the lock", async || app.count(waiting).await == 2).await;
+    for _ in 0..20 {
+        ben.get("/api/orders").await.expect(200);
+    }
+    assert_eq!(app.running().app.admission.load(), (2, 0), "two of her forty");
+    lock.rollback().await.unwrap();
+    for status in stuck.join_all().await {
+        assert_eq!(status, 200);
+    }
 }
 
 #[tokio::test]
@@ -167,7 +243,7 @@ async fn with_every_connection_held_others_are_told_to_come_back_and_the_process
         ("DATABASE_ACQUIRE_TIMEOUT", "100ms"),
         ("DATABASE_LOCK_TIMEOUT", "20s"),
         ("DATABASE_UNIT_TIMEOUT", "20s"),
-        ("REQUESTS_AT_ONCE", "4"),
+        ("REQUESTS_AT_ONCE", "8"),
         ("REQUEST_QUEUE_WAIT", "100ms"),
     ];
     let app = TestApp::with(&bounds).await;

@@ -1,10 +1,14 @@
 //! What holds for every request: addresses, methods, ids, headers, slow clients.
 
+use std::io::Read as _;
+
 use reqwest::Method;
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::app::{PATIENCE, TestApp};
+use crate::app::{PATIENCE, TestApp, eventually};
+use crate::menu_document::euros;
 
 #[tokio::test]
 async fn the_server_says_that_it_is_well() {
@@ -76,6 +80,78 @@ async fn long_answers_are_compressed_for_whoever_takes_that() {
     assert_eq!(&packed.bytes[..2], [0x1f, 0x8b]);
     assert!(packed.bytes.len() * 4 < plain.bytes.len(), "{} of {}", packed.bytes.len(), plain.bytes.len());
     assert!(packed.header("vary").to_lowercase().contains("accept-encoding"));
+}
+
+#[tokio::test]
+async fn what_is_compressed_on_the_way_is_the_same_answer() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let owner = &luigi.owner;
+    // More than 64 kB: compressed beside the threads that answer requests.
+    let items: Vec<_> = (0..300)
+        .map(|n| json!({ "key": n.to_string(), "name": format!("Pizza {n}"), "price": euros(1_000), "description": "x".repeat(300) }))
+        .collect();
+    let menu = json!({ "language": "it", "categories": [{ "key": "c", "name": "Pizze", "items": items }] });
+    owner.put(&luigi.path("/menu"), &menu).await.expect(200);
+    for path in [luigi.path(""), luigi.path("/menu/document"), luigi.path("/menu.csv"), "/docs".to_owned()] {
+        let plain = owner.get(&path).await;
+        let packed = owner.send(owner.request(Method::GET, &path).header("accept-encoding", "gzip")).await;
+        assert_eq!((plain.status, packed.status), (200, 200), "{path}");
+        assert_eq!((plain.header("content-encoding"), packed.header("content-encoding")), ("", "gzip"), "{path}");
+        let mut unpacked = Vec::new();
+        flate2::read::GzDecoder::new(packed.bytes.as_slice()).read_to_end(&mut unpacked).unwrap();
+        assert!(unpacked == plain.bytes, "{path}");
+        for reply in [plain, packed] {
+            assert_eq!(reply.header("vary"), "accept-encoding", "{path}");
+            assert_eq!(reply.header("content-length"), reply.bytes.len().to_string(), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_never_changes_is_sent_once_and_draws_from_the_limits() {
+    let app = TestApp::with(&[("RATE_LIMIT_ADDRESS", "12/1h")]).await;
+    let stranger = app.stranger();
+    for path in ["/", "/docs", "/api/openapi.json", "/console/base.css"] {
+        let etag = stranger.get(path).await.header("etag").to_owned();
+        assert!(etag.len() > 8, "{path}: {etag}");
+        for held in [etag.clone(), format!("W/{etag}, \"other\"")] {
+            let again = stranger.send(stranger.request(Method::GET, path).header("if-none-match", held)).await;
+            assert_eq!((again.status, again.bytes.len()), (304, 0), "{path}");
+        }
+    }
+    for path in ["/", "/docs", "/api/openapi.json", "/console/base.css"] {
+        stranger.get(path).await.refused(429, "too_many_requests");
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_never_end_take_a_share_of_the_memory() {
+    let bounds = [("BODIES_MAX_BYTES", "1048576"), ("MENU_MAX_BYTES", "300000"), ("IMAGE_MAX_BYTES", "100000")];
+    let app = TestApp::with(&bounds).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    // A quarter is less than the largest body, 300,000 bytes, for which there is always room; for two there is none.
+    let menu =
+        json!({ "language": "it", "categories": [{ "key": "c", "name": "x".repeat(100), "items": [] }] }).to_string();
+    let menu = format!("{menu}{}", " ".repeat(200_000 - menu.len()));
+    let head = format!(
+        "PUT {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        luigi.path("/menu"),
+        luigi.owner.token.as_deref().unwrap(),
+        menu.len(),
+    );
+    let mut unfinished = TcpStream::connect(app.address()).await.unwrap();
+    unfinished.write_all(format!("{head}{}", &menu[..199_999]).as_bytes()).await.unwrap();
+    let puts = async || {
+        let mut stream = TcpStream::connect(app.address()).await.unwrap();
+        stream.write_all(format!("{head}{menu}").as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        String::from_utf8(answer.to_vec()).unwrap()
+    };
+    eventually("there is no memory for another", async || puts().await == "HTTP/1.1 503").await;
+    drop(unfinished);
+    eventually("there is, as soon as the client has gone", async || puts().await == "HTTP/1.1 200").await;
 }
 
 #[tokio::test]

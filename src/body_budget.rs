@@ -1,0 +1,129 @@
+//! How much memory the bodies of all requests take together, from their first byte until the request is answered. Somebody
+//! who sends many large bodies, and of each all but the last byte, holds no more than one network may, and all no more than
+//! there is room for.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use axum::body::{Body, Bytes, HttpBody};
+use hyper::body::{Frame, SizeHint};
+use ipnet::IpNet;
+
+/// Too much is held for bodies already.
+#[derive(Debug, thiserror::Error)]
+#[error("no memory for the body now")]
+pub struct NoRoomForBody;
+
+/// The room of this process, in bytes.
+#[derive(Debug)]
+pub struct BodyBudget {
+    all: usize,
+    /// Bytes that one network may take.
+    each: usize,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    all: usize,
+    /// Networks that hold something.
+    networks: HashMap<IpNet, usize>,
+}
+
+impl BodyBudget {
+    /// So many bytes, a quarter of them for one network; but always room for the largest body.
+    pub fn new(all: usize, largest: usize) -> Self {
+        Self { all: all.max(largest), each: (all / 4).max(largest), taken: Mutex::default() }
+    }
+
+    /// What a request from this network takes; given back when dropped.
+    pub fn request(self: &Arc<Self>, network: IpNet) -> Arc<BodyMemory> {
+        Arc::new(BodyMemory { budget: Arc::clone(self), network, bytes: AtomicUsize::new(0) })
+    }
+
+    /// Bytes taken by all requests.
+    pub fn taken(&self) -> usize {
+        self.lock().all
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The memory that one request's body takes.
+#[derive(Debug)]
+pub struct BodyMemory {
+    budget: Arc<BodyBudget>,
+    network: IpNet,
+    bytes: AtomicUsize,
+}
+
+impl BodyMemory {
+    fn take(&self, bytes: usize) -> Result<(), NoRoomForBody> {
+        let mut taken = self.budget.lock();
+        let of_network = taken.networks.get(&self.network).copied().unwrap_or_default() + bytes;
+        if taken.all + bytes > self.budget.all || of_network > self.budget.each {
+            return Err(NoRoomForBody);
+        }
+        taken.all += bytes;
+        taken.networks.insert(self.network, of_network);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The body, which fails with [`NoRoomForBody`] as soon as it takes more than there is room for.
+    pub fn count(self: &Arc<Self>, body: Body) -> Body {
+        Body::new(CountedBody { body, memory: Arc::clone(self) })
+    }
+}
+
+impl Drop for BodyMemory {
+    fn drop(&mut self) {
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        if bytes == 0 {
+            return;
+        }
+        let mut taken = self.budget.lock();
+        taken.all -= bytes;
+        if let Some(of_network) = taken.networks.get_mut(&self.network) {
+            *of_network -= bytes;
+            if *of_network == 0 {
+                taken.networks.remove(&self.network);
+            }
+        }
+    }
+}
+
+struct CountedBody {
+    body: Body,
+    memory: Arc<BodyMemory>,
+}
+
+impl HttpBody for CountedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()).and_then(Frame::data_ref);
+        if let Err(error) = self.memory.take(data.map_or(0, Bytes::len)) {
+            return Poll::Ready(Some(Err(axum::Error::new(error))));
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
