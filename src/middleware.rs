@@ -93,7 +93,7 @@ async fn of_bounded_size(
     }
     // Held until the request is answered: until then the body is in somebody's hands.
     let memory = budget.request(client.network());
-    next.run(request.map(|body| memory.count(Body::new(Limited::new(body, most))))).await
+    next.run(request.map(|body| Body::new(Limited::new(memory.count(body), most)))).await
 }
 
 /// What happens to every request, those of sockets too. From the outside in: request id and log line, headers, origins,

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 pub struct Shares<K, S>(Mutex<HashMap<K, Weak<S>>>);
 
 impl<K: Eq + Hash, S> Shares<K, S> {
-    /// Nobody's yet.
+    /// Shares that nobody holds yet.
     pub fn new() -> Self {
         Self(Mutex::default())
     }

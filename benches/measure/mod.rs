@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use comanda::clock::Clock;
 use comanda::config::{Config, Source};
@@ -13,7 +15,7 @@ use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// As in production, but that nobody is told to slow down.
 pub fn config(database: &str, redis: &str) -> Config {
@@ -171,9 +173,14 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Opens a connection to the server.
+    /// Opens a connection to the server, from an address of its own: customers are at home, and what one network may take
+    /// at once is bounded.
     pub async fn open(address: &str) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
+        static OPENED: AtomicU16 = AtomicU16::new(0);
+        let [high, low] = OPENED.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from((Ipv4Addr::new(127, 1, high, low), 0))).unwrap();
+        let stream = socket.connect(address.parse().unwrap()).await.unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream, buffer: vec![0; 32 << 20] }
     }

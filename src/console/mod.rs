@@ -21,10 +21,10 @@ struct Files;
 /// The files that were asked for so far, compressed once; by path. In a debug build files are read from disk, and what has
 /// changed there is prepared again.
 #[derive(Default)]
-struct Pages(Mutex<HashMap<String, Page>>);
+struct Pages(Mutex<HashMap<String, PreparedFile>>);
 
 /// A file by the digest of its bytes.
-type Page = ([u8; 32], Arc<Prepared>);
+type PreparedFile = ([u8; 32], Arc<Prepared>);
 
 impl Pages {
     fn answer(&self, path: &str, headers: &HeaderMap) -> Response {

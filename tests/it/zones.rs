@@ -286,7 +286,7 @@ async fn zones_that_make_no_sense_are_refused_by_name_and_nothing_changes() {
             "/features/0/geometry/coordinates/0/4",
         ),
         (changed("/features/0/geometry/coordinates/0/1", json!([11.33, 91])), "/features/0/geometry/coordinates/0/1"),
-        (changed("/features/0/geometry/coordinates", json!([])), "/features/0/geometry/coordinates/0"),
+        (changed("/features/0/geometry/coordinates", json!([])), "/features/0/geometry/coordinates"),
         (changed("/features/1/properties/radiusMetres", json!(0)), "/features/1/properties/radiusMetres"),
         (changed("/features/1/properties/radiusMetres", Value::Null), "/features/1/properties/radiusMetres"),
         (changed("/features/1/geometry/coordinates", json!([0, 99])), "/features/1/geometry/coordinates"),
