@@ -4,9 +4,9 @@
 //! takes a slot before it asks the database anything. Without a free slot it waits in the queue of its priority, if the
 //! expected wait (requests ahead of it times the mean time that a request holds a slot) is short enough for its priority;
 //! else it is refused at once with 503, before its token and its body are read. Some slots are reserved for critical
-//! requests. One user takes at most a quarter of the slots and one network half, however many requests they send: who would
-//! take more waits first until own requests have ended. After Google's "Addressing Cascading Failures" and Amazon's "Using load shedding
-//! to avoid overload".
+//! requests. One user holds at most a quarter of the slots and one network half of them, however many requests they send:
+//! further requests wait until one of the same user or network ends. After Google's "Addressing Cascading Failures" and
+//! Amazon's "Using load shedding to avoid overload".
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -106,22 +106,22 @@ struct Shared {
     slots: usize,
     longest_wait: Duration,
     state: Mutex<Occupancy>,
-    /// Of those who hold slots, or wait for them.
+    /// The shares of users and networks that hold slots, or wait for one.
     senders: Shares<Subject, SenderShare>,
 }
 
-/// The slots of one sender.
+/// The slots that one user or network may hold.
 #[derive(Debug)]
 struct SenderShare {
     slots: u32,
     free: Arc<Semaphore>,
-    /// Requests that wait for the end of others of the same sender.
+    /// Requests that wait until another one of the same user or network ends.
     waiting: AtomicU32,
 }
 
-/// A part of the own share that is taken; the share lasts with it.
+/// One slot of a share, in use.
 #[derive(Debug)]
-struct OwnTurn {
+struct ShareTurn {
     _permit: OwnedSemaphorePermit,
     _share: Arc<SenderShare>,
 }
@@ -151,7 +151,7 @@ impl SenderShare {
         mean_held: Duration,
         acceptable: Duration,
         longest: Duration,
-    ) -> Result<OwnTurn, Overloaded> {
+    ) -> Result<ShareTurn, Overloaded> {
         let free = Arc::clone(&self.free);
         let permit = if let Ok(permit) = Arc::clone(&free).try_acquire_owned() {
             permit
@@ -163,7 +163,7 @@ impl SenderShare {
             }
             timeout(longest, free.acquire_owned()).await.ok().and_then(Result::ok).ok_or(Overloaded)?
         };
-        Ok(OwnTurn { _permit: permit, _share: self })
+        Ok(ShareTurn { _permit: permit, _share: self })
     }
 }
 
@@ -171,7 +171,7 @@ impl SenderShare {
 #[derive(Debug)]
 pub struct Admitted {
     _slot: AdmissionSlot,
-    _turns: Vec<OwnTurn>,
+    _turns: Vec<ShareTurn>,
 }
 
 #[derive(Debug, Default)]

@@ -1,6 +1,5 @@
-//! How much memory the bodies of all requests take together, from their first byte until the request is answered. Somebody
-//! who sends many large bodies, and of each all but the last byte, holds no more than one network may, and all no more than
-//! there is room for.
+//! The memory that the bodies of all requests take, from the first byte until the response: bounded for the process, and for
+//! one network. Otherwise a client could send many large bodies without their last byte, and hold all of them in memory.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -12,12 +11,12 @@ use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
 use ipnet::IpNet;
 
-/// Too much is held for bodies already.
+/// Other bodies take all memory that there is for bodies, or for those of this network.
 #[derive(Debug, thiserror::Error)]
 #[error("no memory for the body now")]
 pub struct NoRoomForBody;
 
-/// The room of this process, in bytes.
+/// The memory that request bodies may take in this process, in bytes.
 #[derive(Debug)]
 pub struct BodyBudget {
     all: usize,
@@ -29,7 +28,7 @@ pub struct BodyBudget {
 #[derive(Debug, Default)]
 struct Taken {
     all: usize,
-    /// Networks that hold something.
+    /// By network; networks without bodies are left out.
     networks: HashMap<IpNet, usize>,
 }
 
@@ -42,11 +41,6 @@ impl BodyBudget {
     /// What a request from this network takes; given back when dropped.
     pub fn request(self: &Arc<Self>, network: IpNet) -> Arc<BodyMemory> {
         Arc::new(BodyMemory { budget: Arc::clone(self), network, bytes: AtomicUsize::new(0) })
-    }
-
-    /// Bytes taken by all requests.
-    pub fn taken(&self) -> usize {
-        self.lock().all
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {

@@ -12,7 +12,8 @@ use tokio::time::{Instant, Sleep};
 /// How long a body may take before its rate is checked.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// For how long of silence what arrived before can make up: a body sent at once but for its last byte is not waited for.
+/// Longest time without any byte, however much has arrived before: otherwise a body sent at once, but for its last byte, could
+/// wait for hours.
 const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 
 /// The body arrived more slowly than the minimum rate.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use flate2::Compression;
@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use crate::heavy::LARGE_BODY;
 use crate::problem::Problem;
 
-/// Smaller answers fit into one packet either way.
+/// A smaller response fits into one packet without compression.
 const WORTH_COMPRESSING: usize = 860;
 
 /// Whether `Accept-Encoding` names gzip, or any coding, and does not weigh it with zero (RFC 9110, 12.5.3).
@@ -36,7 +36,7 @@ pub fn takes_gzip(wanted: &HeaderMap) -> bool {
     gzip.or(any).unwrap_or(false)
 }
 
-/// Whether the bytes get much smaller: text of any kind. Images are compressed as they are.
+/// Whether compression makes the body much smaller: text of any kind. Image formats are compressed already.
 fn is_text(response: &Response) -> bool {
     let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     [&b"text/"[..], b"application/json", b"application/problem+json", b"application/geo+json", b"image/svg+xml"]
@@ -53,57 +53,91 @@ pub fn gzip(plain: &[u8], level: Compression) -> Bytes {
     encoder.finish().unwrap_or_default().into()
 }
 
-/// An answer that never changes while the program runs, compressed once. Its digest is its `ETag`: whoever asks again
-/// usually hears that nothing changed.
+/// Ends the tag of the compressed bytes: they are other bytes, and so have another `ETag` (RFC 9110, 8.8.3).
+const GZIP_MARK: &str = "-gz";
+
+/// Whether `If-None-Match` names this tag, with any coding.
+pub fn is_held(wanted: &HeaderMap, tag: &str) -> bool {
+    let held = wanted.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    held.flat_map(|value| value.split(',')).map(str::trim).any(|entry| {
+        let bare = entry.strip_prefix("W/").unwrap_or(entry).trim_matches('"');
+        entry == "*" || bare.strip_suffix(GZIP_MARK).unwrap_or(bare) == tag
+    })
+}
+
+/// A response that exists in both codings.
+#[derive(Debug)]
+pub struct BothCodings<'a> {
+    /// The media type.
+    pub media_type: HeaderValue,
+    /// What `ETag` says of the bytes, without quotes.
+    pub tag: &'a str,
+    /// The bytes as they are.
+    pub plain: &'a Bytes,
+    /// The same, compressed with gzip.
+    pub gzip: &'a Bytes,
+    /// The `Cache-Control` header.
+    pub cache_control: &'static str,
+    /// The `Vary` header.
+    pub vary: &'static str,
+}
+
+impl BothCodings<'_> {
+    /// The bytes in the coding that the client takes, or 304 if it has them.
+    pub fn respond(self, wanted: &HeaderMap) -> Response {
+        let gzip = takes_gzip(wanted);
+        let mark = if gzip { GZIP_MARK } else { "" };
+        let tag = HeaderValue::from_str(&format!("\"{}{mark}\"", self.tag)).unwrap_or(HeaderValue::from_static("\"\""));
+        let about: [(HeaderName, HeaderValue); 3] = [
+            (header::ETAG, tag),
+            (header::CACHE_CONTROL, HeaderValue::from_static(self.cache_control)),
+            (header::VARY, HeaderValue::from_static(self.vary)),
+        ];
+        if is_held(wanted, self.tag) {
+            return (StatusCode::NOT_MODIFIED, about).into_response();
+        }
+        let media_type = (header::CONTENT_TYPE, self.media_type);
+        if gzip {
+            let encoding = (header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            (about, [media_type, encoding], self.gzip.clone()).into_response()
+        } else {
+            (about, [media_type], self.plain.clone()).into_response()
+        }
+    }
+}
+
+/// A response that does not change while the program runs, compressed once.
 #[derive(Debug)]
 pub struct Prepared {
-    kind: HeaderValue,
-    etag: HeaderValue,
+    media_type: HeaderValue,
+    tag: String,
     plain: Bytes,
     gzip: Bytes,
 }
 
 impl Prepared {
-    /// The bytes, with their media type.
-    pub fn new(kind: &str, plain: Bytes) -> Self {
+    /// Compresses the bytes; their digest is the tag.
+    pub fn new(media_type: &str, plain: Bytes) -> Self {
         let digest = Sha256::digest(&plain);
-        let hex = digest.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-        let value =
-            |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("application/octet-stream"));
-        Self {
-            kind: value(kind),
-            etag: value(&format!("\"{hex}\"")),
-            gzip: gzip(&plain, Compression::default()),
-            plain,
-        }
+        let tag = digest.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        let media_type =
+            HeaderValue::from_str(media_type).unwrap_or(HeaderValue::from_static("application/octet-stream"));
+        Self { media_type, tag, gzip: gzip(&plain, Compression::default()), plain }
     }
 
-    /// 304 for whoever holds these bytes already.
-    pub fn answer(&self, wanted: &HeaderMap) -> Response {
-        let about = [
-            (header::ETAG, self.etag.clone()),
-            (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-            (header::VARY, HeaderValue::from_static("accept-encoding")),
-        ];
-        let held = wanted.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        let mut held = held.flat_map(|value| value.split(',')).map(|one| one.trim().trim_start_matches("W/"));
-        if held.any(|one| one == "*" || one.as_bytes() == self.etag.as_bytes()) {
-            return (StatusCode::NOT_MODIFIED, about).into_response();
-        }
-        let kind = [(header::CONTENT_TYPE, self.kind.clone())];
-        if takes_gzip(wanted) && self.gzip.len() < self.plain.len() {
-            let packed = [(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))];
-            return (about, kind, packed, self.gzip.clone()).into_response();
-        }
-        (about, kind, self.plain.clone()).into_response()
+    /// The bytes, or 304 if the client has them.
+    pub fn respond(&self, wanted: &HeaderMap) -> Response {
+        let Self { media_type, tag, plain, gzip } = self;
+        let (cache_control, vary) = ("no-cache", "accept-encoding");
+        BothCodings { media_type: media_type.clone(), tag, plain, gzip, cache_control, vary }.respond(wanted)
     }
 }
 
-/// How many large answers are compressed at once: more are sent as they are.
+/// Bounds how many large responses are compressed at once; further ones are sent uncompressed.
 #[derive(Debug, Clone)]
-pub struct LargeAnswers(Arc<Semaphore>);
+pub struct LargeResponses(Arc<Semaphore>);
 
-impl LargeAnswers {
+impl LargeResponses {
     /// As many as half of the processors.
     pub fn new() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -111,17 +145,17 @@ impl LargeAnswers {
     }
 }
 
-impl Default for LargeAnswers {
+impl Default for LargeResponses {
     fn default() -> Self {
         Self::new()
     }
 }
 
-/// Compresses answers for whoever takes gzip, at the level that costs least: an answer of a megabyte takes five times as long
-/// at the usual one. Small answers at once, larger ones beside the threads that answer requests while there is room, and as
-/// they are when there is none. Answers that exist compressed already stay as they are, and so does whatever is asked by a
-/// client that takes neither gzip nor plain bytes: an order that is placed must not be answered 406.
-pub async fn compress(State(large): State<LargeAnswers>, request: Request, next: Next) -> Response {
+/// Compresses responses for clients that accept gzip, at the fastest level. Small ones are compressed at once; large ones on
+/// the threads for blocking work, if few enough are compressed there already, and are sent uncompressed otherwise. A response
+/// that is compressed already is left alone. A client that accepts neither gzip nor the plain bytes gets the plain bytes: an
+/// order that was placed must not be answered with 406.
+pub async fn compress(State(large): State<LargeResponses>, request: Request, next: Next) -> Response {
     let takes_gzip = takes_gzip(request.headers());
     let mut response = next.run(request).await;
     if response.headers().contains_key(header::CONTENT_ENCODING) || !is_text(&response) {
@@ -143,8 +177,8 @@ pub async fn compress(State(large): State<LargeAnswers>, request: Request, next:
     Response::from_parts(parts, Body::from(packed))
 }
 
-impl LargeAnswers {
-    /// `None`: there is no room.
+impl LargeResponses {
+    /// `None`: too many are compressed already.
     async fn gzip(&self, plain: Bytes) -> Option<Bytes> {
         if plain.len() <= LARGE_BODY {
             return Some(gzip(&plain, Compression::fast()));

@@ -33,7 +33,7 @@ pub mod paging;
 pub mod fold;
 /// Lists and maps of requests, refused while they are read.
 pub mod bounded;
-/// What one user, network or restaurant may take of a common bound.
+/// Shares of a common bound for one user, network or restaurant.
 pub mod shares;
 /// Work that takes processor time, beside the threads that answer requests.
 pub mod heavy;

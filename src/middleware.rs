@@ -19,7 +19,7 @@ use crate::body_budget::BodyBudget;
 use crate::body_rate::with_minimum_rate;
 use crate::client::{Client, Peer};
 use crate::config::Http;
-use crate::content_coding::{LargeAnswers, compress};
+use crate::content_coding::{LargeResponses, compress};
 use crate::extract::TOO_LARGE;
 use crate::problem::{Code, Problem};
 
@@ -44,7 +44,7 @@ pub fn inside(router: Router, bounds: &Http, largest_picture: usize) -> Router {
         .layer(axum::extract::DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::new(bounds.request_timeout), in_time))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(LargeAnswers::new(), compress))
+        .layer(from_fn_with_state(LargeResponses::new(), compress))
 }
 
 /// Most bytes that a form may put around a picture.
@@ -91,7 +91,7 @@ async fn of_bounded_size(
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
-    // Held until the request is answered: until then the body is in somebody's hands.
+    // Counted until the response: the handler may keep the bytes until then.
     let memory = budget.request(client.network());
     next.run(request.map(|body| Body::new(Limited::new(memory.count(body), most)))).await
 }

@@ -146,7 +146,7 @@ pub fn routes(document: &Value) -> Router<Arc<App>> {
     let prepared = Arc::new(Prepared::new("application/json", text.into_bytes().into()));
     let show = move |headers: HeaderMap| {
         let prepared = Arc::clone(&prepared);
-        async move { prepared.answer(&headers) }
+        async move { prepared.respond(&headers) }
     };
     Router::new().route("/api/openapi.json", get(show))
 }

@@ -42,7 +42,7 @@ impl Pages {
                 page
             }
         };
-        page.answer(headers)
+        page.respond(headers)
     }
 }
 

@@ -11,6 +11,7 @@ use axum::routing::get;
 use comanda_providers::images::Variant;
 
 use crate::app::App;
+use crate::content_coding::is_held;
 use crate::extract::{Path, unreadable};
 use crate::ids::{ImageId, RestaurantId};
 use crate::problem::{Code, Problem};
@@ -78,10 +79,9 @@ async fn show(
     let variant = Variant::ALL.into_iter().find(|variant| file.strip_suffix(".jpg") == Some(variant.name()));
     let variant = variant.ok_or_else(Problem::not_found)?;
     let path = app.pictures.disk.file(&format!("{restaurant}/{image}"), variant).ok_or_else(Problem::not_found)?;
-    let etag = format!("\"{image}.{}\"", variant.name());
-    let held = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let mut held = held.flat_map(|value| value.split(',')).map(|one| one.trim().trim_start_matches("W/"));
-    if held.any(|one| one == "*" || one == etag) {
+    let tag = format!("{image}.{}", variant.name());
+    let etag = format!("\"{tag}\"");
+    if is_held(&headers, &tag) {
         let about = [(header::ETAG, etag.as_str()), (header::CACHE_CONTROL, FOR_EVER)];
         return Ok((StatusCode::NOT_MODIFIED, about).into_response());
     }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::version_batcher::VersionBatcher;
 use crate::cache::{Cache, CacheKey, CachedResponse};
 use crate::config::Menus;
-use crate::content_coding::takes_gzip;
+use crate::content_coding::BothCodings;
 use crate::extract::APPLICATION_JSON;
 use crate::heavy::{Beneficiary, HeavyWork};
 use crate::ids::{CategoryId, RestaurantId};
@@ -107,36 +107,9 @@ impl Published {
     }
 }
 
-/// Compressed bytes are other bytes, and have another name.
-const GZIP_MARK: &str = "-gz";
-
-/// The answer as this client wants it: compressed or not, or only the word that nothing changed.
+/// The menu in the coding that the client takes, or 304 if it has it.
 pub fn show(answer: &CachedResponse, wanted: &HeaderMap) -> Response {
-    let gzip = takes_gzip(wanted);
-    let mark = if gzip { GZIP_MARK } else { "" };
-    let tag = HeaderValue::from_str(&format!("\"{}{mark}\"", answer.tag)).unwrap_or(HeaderValue::from_static("\"\""));
-    let about: [(HeaderName, HeaderValue); 3] = [
-        (header::ETAG, tag),
-        (header::CACHE_CONTROL, HeaderValue::from_static("public, no-cache")),
-        (header::VARY, HeaderValue::from_static("accept-encoding, accept-language")),
-    ];
-    if has_it_already(wanted, &answer.tag) {
-        return (StatusCode::NOT_MODIFIED, about).into_response();
-    }
-    let kind = (header::CONTENT_TYPE, APPLICATION_JSON);
-    if gzip {
-        let encoding = (header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        (about, [kind, encoding], answer.gzip.clone()).into_response()
-    } else {
-        (about, [kind], answer.plain.clone()).into_response()
-    }
-}
-
-/// Whether `If-None-Match` names the answer, compressed or not.
-fn has_it_already(wanted: &HeaderMap, tag: &str) -> bool {
-    let held = wanted.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    held.flat_map(|value| value.split(',')).map(str::trim).any(|entry| {
-        let bare = entry.strip_prefix("W/").unwrap_or(entry).trim_matches('"');
-        entry == "*" || bare.strip_suffix(GZIP_MARK).unwrap_or(bare) == tag
-    })
+    let CachedResponse { tag, plain, gzip, .. } = answer;
+    let (cache_control, vary) = ("public, no-cache", "accept-encoding, accept-language");
+    BothCodings { media_type: APPLICATION_JSON, tag, plain, gzip, cache_control, vary }.respond(wanted)
 }
