@@ -5,6 +5,8 @@ create table order_networks (
     order_id        uuid        not null,
     -- A keyed hash of the restaurant and the network: it reveals no address, and differs between restaurants.
     network         bytea       not null,
+    -- The same of the /48 around a network of IPv6.
+    site            bytea,
     for_later       boolean     not null,
     placed_at       timestamptz not null,
     -- As of the order.
@@ -13,25 +15,29 @@ create table order_networks (
     constraint order_networks_pkey primary key (restaurant_id, order_id),
     constraint order_networks_order_fkey foreign key (restaurant_id, order_id)
         references orders (restaurant_id, id) on delete cascade,
-    constraint order_networks_network_length check (octet_length(network) = 16)
+    constraint order_networks_network_length check (octet_length(network) = 16),
+    constraint order_networks_site_length check (octet_length(site) = 16)
 );
 comment on table order_networks is
     'From which network an order was placed, where orders are limited for each network and the customer does not work '
     'for the restaurant. Kept while the order is open, and an hour after it was placed.';
 create index order_networks_network_idx on order_networks (restaurant_id, network);
+create index order_networks_site_idx on order_networks (restaurant_id, site) where site is not null;
 -- For the job that deletes rows which are no longer needed.
 create index order_networks_closed_at_idx on order_networks (closed_at) where closed_at is not null;
 
 create function order_load(
-    of_restaurant uuid, of_customer uuid, since timestamptz, from_network bytea,
+    of_restaurant uuid, of_customer uuid, since timestamptz, from_network bytea, from_site bytea,
     out works_here boolean,
     out open_orders bigint, out for_later bigint, out recent bigint, out oldest_recent timestamptz,
     out network_open bigint, out network_for_later bigint, out network_recent bigint,
-    out network_oldest_recent timestamptz
+    out network_oldest_recent timestamptz,
+    out site_open bigint, out site_for_later bigint, out site_recent bigint, out site_oldest_recent timestamptz
 ) language plpgsql volatile as $$
 begin
     -- Held until the transaction ends: of many orders at once each counts those before it. Statements of a volatile
-    -- function see what was committed while the lock was waited for. Always the customer's lock first.
+    -- function see what was committed while the lock was waited for. Always the customer's lock first,
+    -- then the network's, then its site's.
     perform pg_advisory_xact_lock(hashtextextended(of_restaurant::text || of_customer::text, 0));
     select exists (select from memberships m where m.restaurant_id = of_restaurant and m.user_id = of_customer),
         count(*) filter (where o.closed_at is null),
@@ -52,11 +58,21 @@ begin
         min(n.placed_at) filter (where n.placed_at > since)
     into network_open, network_for_later, network_recent, network_oldest_recent
     from order_networks n where n.restaurant_id = of_restaurant and n.network = from_network;
+    if from_site is null then
+        return;
+    end if;
+    perform pg_advisory_xact_lock(hashtextextended(of_restaurant::text || encode(from_site, 'hex'), 0));
+    select count(*) filter (where n.closed_at is null),
+        count(*) filter (where n.closed_at is null and n.for_later),
+        count(*) filter (where n.placed_at > since),
+        min(n.placed_at) filter (where n.placed_at > since)
+    into site_open, site_for_later, site_recent, site_oldest_recent
+    from order_networks n where n.restaurant_id = of_restaurant and n.site = from_site;
 end $$;
-comment on function order_load(uuid, uuid, timestamptz, bytea) is
+comment on function order_load(uuid, uuid, timestamptz, bytea, bytea) is
     'How many of a customer''s latest 1000 orders at a restaurant are open, open for later, and recent, under a lock '
     'that serialises the customer''s orders there; whether the customer works there; and, unless that is so, the same '
-    'of all orders from a network, under a lock for the network.';
+    'of all orders from a network, and from the IPv6 /48 around it, each under a lock of its own.';
 
 alter table order_networks enable row level security;
 alter table order_networks force row level security;

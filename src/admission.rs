@@ -4,8 +4,8 @@
 //! takes a slot before it asks the database anything. Without a free slot it waits in the queue of its priority, if the
 //! expected wait (requests ahead of it times the mean time that a request holds a slot) is short enough for its priority;
 //! else it is refused at once with 503, before its token and its body are read. Some slots are reserved for critical
-//! requests. One user holds at most a quarter of the slots and one network half of them, however many requests they send:
-//! further requests wait until one of the same user or network ends. After Google's "Addressing Cascading Failures" and
+//! requests. One user holds at most a quarter of the slots, one network half of them and one IPv6 /48 three quarters, however
+//! many requests they send: further requests wait until one of the same user or network ends. After Google's "Addressing Cascading Failures" and
 //! Amazon's "Using load shedding to avoid overload".
 
 use std::collections::VecDeque;
@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::client::Sender;
-use crate::limits::Subject;
+use crate::limits::{Subject, SubjectPart};
 use crate::permission::Operation;
 use crate::shares::Shares;
 
@@ -107,7 +107,7 @@ struct Shared {
     longest_wait: Duration,
     state: Mutex<Occupancy>,
     /// The shares of users and networks that hold slots, or wait for one.
-    senders: Shares<Subject, SenderShare>,
+    senders: Shares<SubjectPart, SenderShare>,
 }
 
 /// The slots that one user or network may hold.
@@ -230,14 +230,15 @@ impl Admission {
     /// [`Overloaded`] as [`Admission::enter`], and when so many requests of the sender wait that it takes too long.
     pub async fn enter_for(&self, sender: Sender, priority: Priority) -> Result<Admitted, Overloaded> {
         let slots = self.0.slots;
-        let shares = [
-            sender.user.map(|user| (Subject::User(user), slots / 4)),
-            Some((Subject::Network(sender.network), slots / 2)),
-        ];
+        let parts = sender.user.map(Subject::User).into_iter().chain([Subject::Network(sender.network)]);
         let (longest, mean) = (self.0.longest_wait, self.0.lock().mean_held);
-        let mut turns = Vec::with_capacity(shares.len());
-        for (subject, slots) in shares.into_iter().flatten() {
-            let share = self.0.senders.of(subject, || SenderShare::new(slots));
+        let mut turns = Vec::with_capacity(3);
+        for part in parts.flat_map(Subject::parts) {
+            let slots = match part {
+                SubjectPart::User(_) => slots / 4,
+                SubjectPart::Block(block) => block.share(slots / 2, slots),
+            };
+            let share = self.0.senders.of(part, || SenderShare::new(slots));
             turns.push(share.turn(mean, priority.acceptable_wait(longest), longest).await?);
         }
         Ok(Admitted { _slot: self.enter(priority).await?, _turns: turns })

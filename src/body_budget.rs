@@ -1,7 +1,6 @@
 //! The memory that the bodies of all requests take, from the first byte until the response: bounded for the process, and for
 //! one network. Otherwise a client could send many large bodies without their last byte, and hold all of them in memory.
 
-use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +8,8 @@ use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
-use ipnet::IpNet;
+
+use crate::network::{AddressBlock, Network, NetworkCounts};
 
 /// Other bodies take all memory that there is for bodies, or for those of this network.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +28,7 @@ pub struct BodyBudget {
 #[derive(Debug, Default)]
 struct Taken {
     all: usize,
-    /// By network; networks without bodies are left out.
-    networks: HashMap<IpNet, usize>,
+    networks: NetworkCounts,
 }
 
 impl BodyBudget {
@@ -39,7 +38,7 @@ impl BodyBudget {
     }
 
     /// What a request from this network takes; given back when dropped.
-    pub fn request(self: &Arc<Self>, network: IpNet) -> Arc<BodyMemory> {
+    pub fn request(self: &Arc<Self>, network: Network) -> Arc<BodyMemory> {
         Arc::new(BodyMemory { budget: Arc::clone(self), network, bytes: AtomicUsize::new(0) })
     }
 
@@ -52,19 +51,20 @@ impl BodyBudget {
 #[derive(Debug)]
 pub struct BodyMemory {
     budget: Arc<BodyBudget>,
-    network: IpNet,
+    network: Network,
     bytes: AtomicUsize,
 }
 
 impl BodyMemory {
     fn take(&self, bytes: usize) -> Result<(), NoRoomForBody> {
+        let BodyBudget { all, each, .. } = *self.budget;
         let mut taken = self.budget.lock();
-        let of_network = taken.networks.get(&self.network).copied().unwrap_or_default() + bytes;
-        if taken.all + bytes > self.budget.all || of_network > self.budget.each {
+        let most = |block: AddressBlock| block.share(each, all);
+        if taken.all + bytes > all || !taken.networks.has_room(self.network, bytes, most) {
             return Err(NoRoomForBody);
         }
         taken.all += bytes;
-        taken.networks.insert(self.network, of_network);
+        taken.networks.add(self.network, bytes);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         Ok(())
     }
@@ -83,12 +83,7 @@ impl Drop for BodyMemory {
         }
         let mut taken = self.budget.lock();
         taken.all -= bytes;
-        if let Some(of_network) = taken.networks.get_mut(&self.network) {
-            *of_network -= bytes;
-            if *of_network == 0 {
-                taken.networks.remove(&self.network);
-            }
-        }
+        taken.networks.subtract(self.network, bytes);
     }
 }
 

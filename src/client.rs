@@ -4,20 +4,19 @@
 //! addresses forwarded only the nearest one that is not itself such a proxy: everything left of it could have been
 //! written by anybody. One header is read, the one the proxy writes; the other would come from the client.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 
 use crate::ids::UserId;
+use crate::network::Network;
 use crate::problem::Problem;
 
 /// Hops looked at; nobody runs more proxies one behind the other.
 const MOST_HOPS: usize = 20;
-/// What one customer of a provider gets of IPv6: half of the address is theirs to change at will.
-const SITE_PREFIX: u8 = 64;
 
 /// The other end of a connection; the listener puts it on every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +28,7 @@ pub struct Sender {
     /// The user of a valid access token; none for guests and for requests without a token.
     pub user: Option<UserId>,
     /// The network it comes from.
-    pub network: IpNet,
+    pub network: Network,
 }
 
 /// Which header the proxies write.
@@ -71,21 +70,9 @@ impl Client {
         self.address
     }
 
-    /// What is counted as one: an IPv4 address, or the /64 of an IPv6 address.
-    pub fn network(self) -> IpNet {
-        network_of(self.address)
-    }
-}
-
-/// What is counted as one: an IPv4 address, or the /64 of an IPv6 address.
-pub fn network_of(address: IpAddr) -> IpNet {
-    match address.to_canonical() {
-        IpAddr::V4(address) => Ipv4Net::from(address).into(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            let site = Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0);
-            Ipv6Net::new(site, SITE_PREFIX).map_or_else(|_| Ipv6Net::from(address).into(), IpNet::from)
-        }
+    /// The network of that address.
+    pub fn network(self) -> Network {
+        Network::of(self.address)
     }
 }
 

@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
 use crate::ids::RestaurantId;
+use crate::network::{AddressBlock, Network};
 use crate::problem::Problem;
 use crate::shares::Shares;
 use crate::tenancy::RestaurantScope;
@@ -23,7 +23,7 @@ pub enum Beneficiary {
     /// A restaurant, whoever asks.
     Restaurant(RestaurantId),
     /// A network, before it is known whom it asks about.
-    Network(IpNet),
+    Network(Network),
     /// Nobody in particular.
     Anybody,
 }
@@ -34,7 +34,25 @@ impl From<RestaurantScope> for Beneficiary {
     }
 }
 
-/// What one beneficiary may take.
+/// Who has a share: a network of IPv6 has one in its /64, and one in its /48.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Owner {
+    Restaurant(RestaurantId),
+    Block(AddressBlock),
+    Anybody,
+}
+
+impl Beneficiary {
+    fn owners(self) -> Vec<Owner> {
+        match self {
+            Self::Restaurant(restaurant) => vec![Owner::Restaurant(restaurant)],
+            Self::Network(network) => network.blocks().map(Owner::Block).collect(),
+            Self::Anybody => vec![Owner::Anybody],
+        }
+    }
+}
+
+/// What one owner may take.
 #[derive(Debug)]
 struct Share {
     running: Arc<Semaphore>,
@@ -47,9 +65,9 @@ pub struct HeavyWork {
     running: Arc<Semaphore>,
     /// Of what runs and what waits.
     places: Arc<Semaphore>,
-    shares: Arc<Shares<Beneficiary, Share>>,
-    /// Of one beneficiary: at once, and with what waits.
-    share: (usize, usize),
+    shares: Arc<Shares<Owner, Share>>,
+    /// All: at once, and with what waits.
+    all: (usize, usize),
     retry_after_seconds: u32,
 }
 
@@ -61,7 +79,7 @@ impl HeavyWork {
             running: Arc::new(Semaphore::new(at_once)),
             places: Arc::new(Semaphore::new(all)),
             shares: Arc::default(),
-            share: (at_once.div_ceil(2), all.div_ceil(3).max(2).min(all)),
+            all: (at_once, all),
             retry_after_seconds,
         }
     }
@@ -75,28 +93,34 @@ impl HeavyWork {
         beneficiary: Beneficiary,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let share = self.share_of(beneficiary);
+        let shares: Vec<_> = beneficiary.owners().into_iter().map(|owner| self.share_of(owner)).collect();
         let busy = |_| Problem::busy(self.retry_after_seconds);
-        let places = [&share.places, &self.places].map(|places| Arc::clone(places).try_acquire_owned().map_err(busy));
-        let [own_place, place] = places;
-        let (own_place, place) = (own_place?, place?);
+        let places = shares.iter().map(|share| &share.places).chain([&self.places]);
+        let places: Vec<_> =
+            places.map(|places| Arc::clone(places).try_acquire_owned().map_err(busy)).collect::<Result<_, _>>()?;
         // The own turn first: whoever waits for it takes no turn of others.
-        let own_permit = turn(&share.running).await?;
-        let permit = turn(&self.running).await?;
+        let mut permits = Vec::with_capacity(shares.len() + 1);
+        for running in shares.iter().map(|share| &share.running).chain([&self.running]) {
+            permits.push(turn(running).await?);
+        }
         let work = move || {
             let done = work();
-            drop((permit, own_permit, place, own_place, share));
+            drop((permits, places, shares));
             done
         };
         tokio::task::spawn_blocking(work).await.map_err(|error| Problem::internal(&error))
     }
 
-    /// What a beneficiary shares among all its work.
-    fn share_of(&self, beneficiary: Beneficiary) -> Arc<Share> {
-        let (running, places) = self.share;
-        self.shares.of(beneficiary, || Share {
-            running: Arc::new(Semaphore::new(running)),
-            places: Arc::new(Semaphore::new(places)),
+    /// What an owner has of what there is: half of what runs and a third of the places; more for a /48.
+    fn share_of(&self, owner: Owner) -> Arc<Share> {
+        let share = |each: usize, all: usize| match owner {
+            Owner::Block(block) => block.share(each, all),
+            Owner::Restaurant(_) | Owner::Anybody => each,
+        };
+        let (at_once, all) = self.all;
+        self.shares.of(owner, || Share {
+            running: Arc::new(Semaphore::new(share(at_once.div_ceil(2), at_once))),
+            places: Arc::new(Semaphore::new(share(all.div_ceil(3).max(2).min(all), all))),
         })
     }
 }

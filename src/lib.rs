@@ -25,6 +25,8 @@ pub mod parse_messages;
 /// Extractors of bodies, paths, queries and headers; responses with JSON and versions.
 pub mod extract;
 pub mod work;
+/// The network of an address, and how networks are counted.
+pub mod network;
 /// Where a request comes from.
 pub mod client;
 /// Lists in pages.

@@ -14,11 +14,11 @@ use governor::middleware::{NoOpMiddleware, StateInformationMiddleware, StateSnap
 use governor::state::keyed::DashMapStateStore;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{NotUntil, RateLimiter};
-use ipnet::IpNet;
 
 use crate::clock::Clock;
 use crate::config;
 use crate::ids::UserId;
+use crate::network::{AddressBlock, Network, SiteFactor};
 use crate::permission::Operation;
 use crate::problem::{Code, Problem};
 use crate::quota::Quota;
@@ -28,7 +28,7 @@ mod shared;
 pub mod writes;
 
 pub use shared::{SharedBuckets, SharedError};
-use writes::Writes;
+use writes::{UsedUpLimit, Writes};
 
 /// Which bucket a request draws from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,36 @@ pub enum Subject {
     /// A signed-in user.
     User(UserId),
     /// The network that a request comes from.
-    Network(IpNet),
+    Network(Network),
+}
+
+/// What has a bucket of its own: a network of IPv6 draws from two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SubjectPart {
+    /// A signed-in user.
+    User(UserId),
+    /// Addresses that are counted together.
+    Block(AddressBlock),
+}
+
+impl Subject {
+    /// What it draws from: all of them, and the strictest decides.
+    pub fn parts(self) -> impl Iterator<Item = SubjectPart> {
+        let (user, network) = match self {
+            Self::User(user) => (Some(SubjectPart::User(user)), None),
+            Self::Network(network) => (None, Some(network)),
+        };
+        user.into_iter().chain(network.into_iter().flat_map(Network::blocks).map(SubjectPart::Block))
+    }
+}
+
+impl std::fmt::Display for SubjectPart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::User(user) => user.fmt(f),
+            Self::Block(block) => block.fmt(f),
+        }
+    }
 }
 
 impl std::fmt::Display for Subject {
@@ -94,6 +123,20 @@ pub struct LimitDecision {
     pub remaining: u32,
     /// When not allowed: how long until one is.
     pub wait: Duration,
+    /// What the bucket grants: of a network of IPv6 that of the /64, or of the /48 if that one has less left.
+    pub quota: Quota,
+}
+
+impl LimitDecision {
+    /// Nothing has been drawn yet.
+    const fn unlimited(quota: Quota) -> Self {
+        Self { allowed: true, remaining: u32::MAX, wait: Duration::ZERO, quota }
+    }
+
+    /// The stricter one.
+    const fn and(self, other: Self) -> Self {
+        if !self.allowed || (other.allowed && self.remaining <= other.remaining) { self } else { other }
+    }
 }
 
 /// Time for the buckets: never goes back, and moves with the injected clock when a test moves it.
@@ -118,7 +161,7 @@ fn refill(quota: Quota) -> governor::Quota {
         .allow_burst(NonZeroU32::new(quota.count()).unwrap_or(NonZeroU32::MIN))
 }
 
-type KeyedLimiter = RateLimiter<Subject, DashMapStateStore<Subject>, Ticks, StateInformationMiddleware>;
+type KeyedLimiter = RateLimiter<SubjectPart, DashMapStateStore<SubjectPart>, Ticks, StateInformationMiddleware>;
 
 impl Ticks {
     fn of(clock: &Clock) -> Self {
@@ -155,47 +198,77 @@ impl Bucket {
 pub struct Buckets {
     /// Of which requests.
     pub policy: Policy,
-    /// What each of them grants.
+    /// What each of them grants; that of an IPv6 /48 a multiple.
     pub quota: Quota,
     store: KeyedLimiter,
+    of_sites: KeyedLimiter,
+    sites: SiteFactor,
     ticks: Ticks,
     drawn: AtomicU32,
+}
+
+/// A bucket that a subject draws from.
+struct Level<'a> {
+    part: SubjectPart,
+    quota: Quota,
+    store: &'a KeyedLimiter,
 }
 
 /// Full buckets are the same as none; after so many draws they are swept out.
 const SWEEP_EVERY: u32 = 8_192;
 
 impl Buckets {
-    fn new(policy: Policy, quota: Quota, clock: &Clock) -> Self {
+    fn new(policy: Policy, quota: Quota, sites: SiteFactor, clock: &Clock) -> Self {
         let ticks = Ticks::of(clock);
-        let store = RateLimiter::dashmap_with_clock(refill(quota), ticks.clone()).with_middleware();
-        Self { policy, quota, store, ticks, drawn: AtomicU32::new(0) }
+        let store = |quota| RateLimiter::dashmap_with_clock(refill(quota), ticks.clone()).with_middleware();
+        let (store, of_sites) = (store(quota), store(sites.site_quota(quota)));
+        Self { policy, quota, store, of_sites, sites, ticks, drawn: AtomicU32::new(0) }
     }
 
-    fn draw(&self, subject: Subject) -> LimitDecision {
-        self.sweep_now_and_then();
-        self.verdict(self.store.check_key(&subject))
+    fn levels(&self, subject: Subject) -> impl Iterator<Item = Level<'_>> {
+        subject.parts().map(|part| match part {
+            SubjectPart::Block(AddressBlock::Site(_)) => {
+                Level { part, quota: self.sites.site_quota(self.quota), store: &self.of_sites }
+            }
+            SubjectPart::User(_) | SubjectPart::Block(AddressBlock::Subnet(_)) => {
+                Level { part, quota: self.quota, store: &self.store }
+            }
+        })
     }
 
     /// Draws several at once on this node; more than the quota are never allowed.
     fn draw_many(&self, subject: Subject, count: u32) -> LimitDecision {
         self.sweep_now_and_then();
-        match self.store.check_key_n(&subject, NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)) {
-            Ok(answer) => self.verdict(answer),
-            Err(_) => LimitDecision { allowed: false, remaining: 0, wait: self.quota.per() },
+        let count = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+        let mut decision = LimitDecision::unlimited(self.quota);
+        for Level { part, quota, store } in self.levels(subject) {
+            decision = decision.and(match store.check_key_n(&part, count) {
+                Ok(answer) => self.verdict(quota, answer),
+                Err(_) => LimitDecision { allowed: false, remaining: 0, wait: quota.per(), quota },
+            });
+            if !decision.allowed {
+                break;
+            }
         }
+        decision
+    }
+
+    fn draw(&self, subject: Subject) -> LimitDecision {
+        self.draw_many(subject, 1)
     }
 
     /// Draws so many, or as many as there are.
     fn draw_what_is_left(&self, subject: Subject, count: u32) {
-        let mut left = count.min(self.quota.count());
-        let mut portion = left;
-        while let Some(some) = NonZeroU32::new(portion) {
-            if matches!(self.store.check_key_n(&subject, some), Ok(Ok(_))) {
-                left -= portion;
-                portion = portion.min(left);
-            } else {
-                portion /= 2;
+        for Level { part, quota, store } in self.levels(subject) {
+            let mut left = count.min(quota.count());
+            let mut portion = left;
+            while let Some(some) = NonZeroU32::new(portion) {
+                if matches!(store.check_key_n(&part, some), Ok(Ok(_))) {
+                    left -= portion;
+                    portion = portion.min(left);
+                } else {
+                    portion /= 2;
+                }
             }
         }
     }
@@ -203,33 +276,38 @@ impl Buckets {
     fn sweep_now_and_then(&self) {
         if self.drawn.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
             self.store.retain_recent();
+            self.of_sites.retain_recent();
         }
     }
 
-    fn verdict(&self, answer: Result<StateSnapshot, NotUntil<Duration>>) -> LimitDecision {
+    fn verdict(&self, quota: Quota, answer: Result<StateSnapshot, NotUntil<Duration>>) -> LimitDecision {
         match answer {
             Ok(state) => {
-                LimitDecision { allowed: true, remaining: state.remaining_burst_capacity(), wait: Duration::ZERO }
+                let remaining = state.remaining_burst_capacity();
+                LimitDecision { allowed: true, remaining, wait: Duration::ZERO, quota }
             }
             Err(not_until) => {
                 let wait = not_until.wait_time_from(governor::clock::Clock::now(&self.ticks));
-                LimitDecision { allowed: false, remaining: 0, wait }
+                LimitDecision { allowed: false, remaining: 0, wait, quota }
             }
         }
     }
 
     /// The decision of this node and, with Redis, of all nodes together: the stricter one.
     pub async fn draw_everywhere(&self, shared: Option<&SharedBuckets>, subject: Subject) -> LimitDecision {
-        let own = self.draw(subject);
-        let Some(shared) = shared.filter(|_| own.allowed) else { return own };
-        match shared.draw(self.policy.name(), self.quota, &subject).await {
-            Some(common) if common.allowed => {
-                LimitDecision { remaining: own.remaining.min(common.remaining), ..common }
+        let mut decision = self.draw(subject);
+        let Some(shared) = shared.filter(|_| decision.allowed) else { return decision };
+        for Level { part, quota, .. } in self.levels(subject) {
+            match shared.draw(self.policy.name(), quota, &part).await {
+                Some(common) => decision = decision.and(common),
+                None if self.policy == Policy::Auth => return self.draw(subject),
+                None => return decision,
             }
-            Some(common) => common,
-            None if self.policy == Policy::Auth => self.draw(subject),
-            None => own,
+            if !decision.allowed {
+                break;
+            }
         }
+        decision
     }
 }
 
@@ -251,7 +329,8 @@ const RESERVED_PART: u32 = 4;
 impl Allowance {
     const UNLIMITED: Self = Self { is_granted: true, wait: Duration::ZERO, pause: Duration::ZERO };
 
-    fn of(quota: Quota, verdict: LimitDecision) -> Self {
+    fn of(verdict: LimitDecision) -> Self {
+        let quota = verdict.quota;
         let reserved = quota.count() / RESERVED_PART;
         let missing = quota.interval() * reserved.saturating_sub(verdict.remaining);
         Self { is_granted: verdict.allowed, wait: verdict.wait, pause: verdict.wait + missing }
@@ -292,17 +371,22 @@ impl Limits {
     /// # Errors
     /// When `REDIS_URL` cannot be read.
     pub fn new(config: &config::Config, clock: &Clock, written: Arc<WrittenBytes>) -> Result<Self, SharedError> {
-        let quotas = &config.limits;
-        let ordinary = |policy, quota: Option<Quota>| quota.map(|quota| Buckets::new(policy, quota, clock));
+        let (quotas, sites) = (&config.limits, config.http.site_factor);
+        let buckets = |policy, quota| Buckets::new(policy, quota, sites, clock);
+        let ordinary = |policy, quota: Option<Quota>| quota.map(|quota| buckets(policy, quota));
         let shared = config.redis_url.as_ref().map(|url| SharedBuckets::new(url, quotas.redis_timeout)).transpose()?;
         Ok(Self {
-            auth: Buckets::new(Policy::Auth, quotas.auth, clock),
+            auth: buckets(Policy::Auth, quotas.auth),
             user: ordinary(Policy::User, quotas.user),
             address: ordinary(Policy::Address, quotas.address),
             network: ordinary(Policy::Network, quotas.network),
-            user_repeats: Buckets::new(Policy::UserRepeats, quotas.repeats, clock),
-            network_repeats: Buckets::new(Policy::NetworkRepeats, quotas.repeats.times(USERS_OF_A_NETWORK), clock),
-            writes: Writes::new(quotas.writes_per_user, quotas.writes_per_network, clock, written),
+            user_repeats: buckets(Policy::UserRepeats, quotas.repeats),
+            network_repeats: buckets(Policy::NetworkRepeats, quotas.repeats.times(USERS_OF_A_NETWORK)),
+            writes: Writes::new(
+                ordinary(Policy::UserWrites, quotas.writes_per_user),
+                ordinary(Policy::NetworkWrites, quotas.writes_per_network),
+                written,
+            ),
             shared,
         })
     }
@@ -318,34 +402,36 @@ impl Limits {
 
     /// Draws for one action of several in a request, or of several that were sent offline, as if each were a request of its
     /// own: from the user's limit, then from the network's.
-    pub async fn draw_for_action(&self, user: UserId, network: Option<IpNet>) -> Allowance {
-        let allowance = self.draw_for_message(user, network).await;
+    pub async fn draw_for_action(&self, user: UserId, network: Network) -> Allowance {
+        let allowance = self.draw_for_message(user, Some(network)).await;
         if !allowance.is_granted {
             return allowance;
         }
         match self.writes.draw(Some(user), network, 1) {
             Ok(writes) => allowance.and(writes),
-            Err(refused) => Allowance { is_granted: false, wait: refused.wait, pause: refused.wait },
+            Err(UsedUpLimit { verdict: LimitDecision { wait, .. }, .. }) => {
+                Allowance { is_granted: false, wait, pause: wait }
+            }
         }
     }
 
     /// Draws for the handshake of a socket, before anybody has signed in: from the limit of requests without a token.
-    pub async fn draw_for_handshake(&self, network: IpNet) -> LimitDecision {
+    pub async fn draw_for_handshake(&self, network: Network) -> LimitDecision {
         match &self.address {
             Some(buckets) => buckets.draw_everywhere(self.shared.as_ref(), Subject::Network(network)).await,
-            None => LimitDecision { allowed: true, remaining: 0, wait: Duration::ZERO },
+            None => LimitDecision::unlimited(Quota::new(u32::MAX, Duration::from_mins(1))),
         }
     }
 
     /// Draws for a message of a socket as for a request that reads: from the user's limit, then from the network's.
-    pub async fn draw_for_message(&self, user: UserId, network: Option<IpNet>) -> Allowance {
+    pub async fn draw_for_message(&self, user: UserId, network: Option<Network>) -> Allowance {
         let shared = self.shared.as_ref();
         let mut allowance = Allowance::UNLIMITED;
         let of_network =
             self.network.as_ref().zip(network).map(|(buckets, network)| (buckets, Subject::Network(network)));
         for (buckets, subject) in self.user.iter().map(|buckets| (buckets, Subject::User(user))).chain(of_network) {
             let verdict = buckets.draw_everywhere(shared, subject).await;
-            allowance = allowance.and(Allowance::of(buckets.quota, verdict));
+            allowance = allowance.and(Allowance::of(verdict));
             if !allowance.is_granted {
                 return allowance;
             }

@@ -3,7 +3,6 @@
 //! `axum::serve` has no limit on how long a client may take over its headers, nor on how many connect; hence an accept
 //! loop of our own on hyper.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,17 +13,17 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1::UpgradeableConnection;
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use crate::client::{Peer, network_of};
+use crate::client::Peer;
 use crate::config::Http;
 use crate::flow::{Flow, FlowCounts, FlowLimits, READ_GRACE};
 use crate::framing::Strict;
+use crate::network::{AddressBlock, Network, NetworkCounts};
 use crate::severable::{Sever, Severable};
 
 /// How long the listener rests after the system refused it a connection (too many open files).
@@ -65,8 +64,9 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: &Http, stop: C
         let Some((stream, peer, place)) = next(&listener, &places, &stop).await else { break };
         // A connection beyond the limit is closed at once. A trusted proxy has the connections of many clients.
         let is_proxy = bounds.trusted_proxies.iter().any(|network| network.contains(&peer.0));
-        let limit = if is_proxy { usize::MAX } else { bounds.max_connections_per_address };
-        let Some(entry) = ConnectionCounts::add(&per_network, peer, limit) else { continue };
+        let (each, sites) = (bounds.max_connections_per_address, bounds.site_factor);
+        let most = |block| if is_proxy { usize::MAX } else { sites.limit(block, each) };
+        let Some(entry) = ConnectionCounts::add(&per_network, peer, most) else { continue };
         let connection = converse(stream, peer, router.clone(), bounds, stop.clone());
         connections.spawn(async move {
             connection.await;
@@ -107,41 +107,34 @@ async fn next(
 
 /// The number of open connections of each network.
 #[derive(Debug, Default)]
-struct ConnectionCounts(Mutex<HashMap<IpNet, usize>>);
+struct ConnectionCounts(Mutex<NetworkCounts>);
 
 /// Counts as one open connection until it is dropped.
 struct Entry {
     counts: Arc<ConnectionCounts>,
-    network: IpNet,
+    network: Network,
 }
 
 impl ConnectionCounts {
-    fn open(&self) -> MutexGuard<'_, HashMap<IpNet, usize>> {
+    fn open(&self) -> MutexGuard<'_, NetworkCounts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a new connection; `None` when its network has reached the limit.
-    fn add(counts: &Arc<Self>, peer: Peer, limit: usize) -> Option<Entry> {
-        let network = network_of(peer.0);
+    fn add(counts: &Arc<Self>, peer: Peer, most: impl Fn(AddressBlock) -> usize) -> Option<Entry> {
+        let network = Network::of(peer.0);
         let mut open = counts.open();
-        let count = open.entry(network).or_default();
-        if *count >= limit {
+        if !open.has_room(network, 1, most) {
             return None;
         }
-        *count += 1;
+        open.add(network, 1);
         Some(Entry { counts: Arc::clone(counts), network })
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let mut open = self.counts.open();
-        if let Some(count) = open.get_mut(&self.network) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.network);
-            }
-        }
+        self.counts.open().subtract(self.network, 1);
     }
 }
 

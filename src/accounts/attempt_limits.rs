@@ -1,13 +1,13 @@
 //! Limits on attempts at passwords and codes: which there are, and what each counter counts. Pure.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ipnet::IpNet;
 
 use crate::app::App;
 use crate::client::Client;
 use crate::encryption::KeyPurpose;
 use crate::ids::UserId;
 use crate::limits::too_many;
+use crate::network::{AddressBlock, Network};
 use crate::problem::Problem;
 use crate::quota::Quota;
 
@@ -108,53 +108,73 @@ impl Counter {
         Self::configured(app, "messages to", app.config.limits.messages_per_number, &[target.as_bytes()])
     }
 
-    /// The count of a bound for all accounts of a network together.
-    fn of_network(app: &App, name: &'static str, quota: Quota, network: IpNet) -> Self {
-        Self::configured(app, name, quota, &[network.to_string().as_bytes()])
+    /// The counts of a bound for what is tried at one address: in the subnet of a network, and in its site, which may try so
+    /// much of what `all` networks may that others have some left.
+    pub fn here(app: &App, bound: AttemptLimit, address: &[u8], network: Network, all: i32) -> (Self, Option<Self>) {
+        let (sites, each) = (app.config.http.site_factor, count_of(bound.most));
+        let counter = |block: AddressBlock| {
+            let most = sites.limit(block, each).min(block.share(each, count_of(all)));
+            let bound = AttemptLimit { most: i32::try_from(most).unwrap_or(i32::MAX), ..bound };
+            Self::new(app, bound, &[address, block.to_string().as_bytes()])
+        };
+        (counter(AddressBlock::Subnet(network.subnet())), network.site().map(AddressBlock::Site).map(counter))
+    }
+
+    /// The counts of a bound for all accounts of a network together: one for its subnet, one for its site.
+    fn of_network(app: &App, name: &'static str, quota: Quota, network: Network) -> Vec<Self> {
+        let sites = app.config.http.site_factor;
+        let counter = |block: AddressBlock| {
+            Self::configured(app, name, sites.quota(block, quota), &[block.to_string().as_bytes()])
+        };
+        network.blocks().map(counter).collect()
     }
 
     /// Codes of coupons that nobody has, tried by one network (`COUPON_ATTEMPTS_PER_NETWORK`).
-    pub fn coupon_codes_from(app: &App, network: IpNet) -> Self {
+    pub fn coupon_codes_from(app: &App, network: Network) -> Vec<Self> {
         Self::of_network(app, "coupon codes from", app.config.limits.coupon_attempts_per_network, network)
     }
 
     /// Messages that one network asks for (`MESSAGES_PER_NETWORK`).
-    pub fn messages_from(app: &App, client: Client) -> Self {
+    pub fn messages_from(app: &App, client: Client) -> Vec<Self> {
         Self::of_network(app, "messages from", app.config.limits.messages_per_network, client.network())
     }
 
     /// Wrong passwords given from one network (`PASSWORD_ATTEMPTS_PER_NETWORK`).
-    pub fn passwords_from(app: &App, client: Client) -> Self {
+    pub fn passwords_from(app: &App, client: Client) -> Vec<Self> {
         Self::of_network(app, "passwords from", app.config.limits.password_attempts_per_network, client.network())
     }
 
     /// Accounts asked for from one network (`SIGN_UPS_PER_NETWORK`).
-    pub fn sign_ups_from(app: &App, client: Client) -> Self {
+    pub fn sign_ups_from(app: &App, client: Client) -> Vec<Self> {
         Self::of_network(app, "sign-ups from", app.config.limits.sign_ups_per_network, client.network())
     }
 
     /// Guests made in one network (`GUESTS_PER_NETWORK`).
-    pub fn guests_from(app: &App, client: Client) -> Self {
+    pub fn guests_from(app: &App, client: Client) -> Vec<Self> {
         Self::of_network(app, "guests from", app.config.limits.guests_per_network, client.network())
     }
 
     /// Devices that synchronise for the first time from one network (`SYNC_DEVICES_PER_NETWORK`).
-    pub fn sync_devices_from(app: &App, client: Client) -> Self {
+    pub fn sync_devices_from(app: &App, client: Client) -> Vec<Self> {
         Self::of_network(app, "sync devices from", app.config.limits.sync_devices_per_network, client.network())
     }
 
     /// Wrong passwords that a user who is signed in gives, and those given from the network.
     pub fn passwords_again(app: &App, user: UserId, client: Client) -> Vec<Self> {
         let own = [PASSWORD_AGAIN, PASSWORD_AGAIN_A_DAY].map(|bound| Self::new(app, bound, &[user.as_bytes()]));
-        own.into_iter().chain([Self::passwords_from(app, client)]).collect()
+        own.into_iter().chain(Self::passwords_from(app, client)).collect()
     }
 
     /// Wrong codes of a user's second factor, and those given from the network (`SECOND_FACTOR_ATTEMPTS_PER_NETWORK`).
     pub fn second_factor(app: &App, user: UserId, client: Client) -> Vec<Self> {
         let quota = app.config.limits.second_factor_attempts_per_network;
         let of_network = Self::of_network(app, "second factor from", quota, client.network());
-        vec![Self::new(app, SECOND_FACTOR, &[user.as_bytes()]), of_network]
+        [Self::new(app, SECOND_FACTOR, &[user.as_bytes()])].into_iter().chain(of_network).collect()
     }
+}
+
+fn count_of(most: i32) -> usize {
+    usize::try_from(most).unwrap_or_default()
 }
 
 /// How many digits a code has.

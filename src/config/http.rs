@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::Mode;
 use super::source::Reader;
 use crate::client::Forwarding;
+use crate::network::SiteFactor;
 
 /// The listener and its bounds.
 #[derive(Debug, Clone)]
@@ -29,6 +30,9 @@ pub struct Http {
     /// `MAX_CONNECTIONS_PER_ADDRESS`: connections open at once from one address (IPv6: one /64); proxies of
     /// `TRUSTED_PROXIES` aside. auto: 200 in production, `MAX_CONNECTIONS` in development.
     pub max_connections_per_address: usize,
+    /// `IPV6_SITE_FACTOR`: how many times the limit of a /64 applies to the /48 around it, wherever a limit counts by address or
+    /// network (1 to 65536).
+    pub site_factor: SiteFactor,
     /// `MAX_HEADER_BYTES`: largest request line and headers together, in bytes (1024 to 1048576); at most 100
     /// headers. Beyond: 431.
     pub max_header_bytes: usize,
@@ -62,8 +66,8 @@ pub struct Http {
     /// `CORS_ORIGINS`: pages on these origins may call the API and open sockets from a browser. Not set: only pages
     /// of this server.
     pub cors_origins: Vec<HeaderValue>,
-    /// `TRUSTED_PROXIES`: addresses of your own proxies; only what they forward about the client is believed. Not
-    /// set: nobody's.
+    /// `TRUSTED_PROXIES`: addresses of your own proxies; only what they forward about the client is believed. Public ranges of
+    /// at most /12 (IPv6: /28). Not set: nobody's.
     pub trusted_proxies: Vec<IpNet>,
     /// `FORWARDED_HEADER`: the header those proxies write: x-forwarded-for or forwarded. The other is not read.
     pub forwarding: Forwarding,
@@ -84,6 +88,7 @@ impl Http {
             bodies_max_bytes: reader.number("BODIES_MAX_BYTES", 1 << 20, 64 << 30),
             max_connections,
             max_connections_per_address: per_address,
+            site_factor: SiteFactor::new(reader.number("IPV6_SITE_FACTOR", 1, 65_536)),
             max_header_bytes: reader.number("MAX_HEADER_BYTES", 1_024, 1 << 20),
             body_min_rate: reader.number("BODY_MIN_RATE", 1, 1 << 20),
             read_min_rate: reader.number("READ_MIN_RATE", 1, 1 << 20),
@@ -97,7 +102,7 @@ impl Http {
             heavy_waiting: reader.number("HEAVY_WORK_WAITING", 0, 10_000),
             public_url: reader.text("PUBLIC_URL"),
             cors_origins: reader.list("CORS_ORIGINS", "origins such as https://shop.example.com", origin),
-            trusted_proxies: reader.list("TRUSTED_PROXIES", "addresses or networks such as 10.0.0.0/8", network),
+            trusted_proxies: trusted_proxies(reader),
             forwarding: reader.value(
                 "FORWARDED_HEADER",
                 "x-forwarded-for or forwarded",
@@ -117,6 +122,61 @@ fn origin(text: &str) -> Option<HeaderValue> {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
     let is_bare = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
     HeaderValue::from_str(text).ok().filter(|_| is_bare)
+}
+
+/// Ranges of addresses that nobody has on the internet: whoever comes from there is on networks of one's own.
+const PRIVATE: [&str; 9] = [
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "::1/128",
+    "fc00::/7",
+    "fe80::/10",
+];
+/// Of public addresses a proxy's operator has so many bits fixed, at least: with fewer the range is that of many others too.
+const NARROW_V4: u8 = 12;
+const NARROW_V6: u8 = 28;
+/// The most public IPv4 addresses of all ranges together, a 256th of all that there are.
+const MOST_PUBLIC_V4: u64 = 1 << 24;
+/// The same of IPv6, in ranges of /28: a 65,536th.
+const MOST_PUBLIC_V6: u64 = 1 << 12;
+
+/// `TRUSTED_PROXIES`, without ranges in which anybody may have an address: whoever does would choose the address that all
+/// limits count them by.
+fn trusted_proxies(reader: &mut Reader<'_>) -> Vec<IpNet> {
+    let proxies = reader.list("TRUSTED_PROXIES", "addresses or networks such as 10.0.0.0/8", network);
+    let private: Vec<IpNet> = PRIVATE.iter().filter_map(|range| range.parse().ok()).collect();
+    let is_public = |proxy: &&IpNet| !private.iter().any(|range| range.contains(*proxy));
+    let (mut v4, mut v6) = (0_u64, 0_u64);
+    for proxy in proxies.iter().filter(is_public) {
+        let is_narrow = match proxy {
+            IpNet::V4(range) => {
+                v4 += 1 << (32 - range.prefix_len());
+                range.prefix_len() >= NARROW_V4
+            }
+            IpNet::V6(range) => {
+                v6 += 1 << NARROW_V6.saturating_sub(range.prefix_len());
+                range.prefix_len() >= NARROW_V6
+            }
+        };
+        if !is_narrow {
+            reader.faults.push(format!(
+                "TRUSTED_PROXIES: {proxy} holds public addresses of many others, who could then claim to be anybody: list \
+                 the addresses of your proxies, in ranges of at most /{NARROW_V4} (IPv6: /{NARROW_V6})"
+            ));
+        }
+    }
+    if v4 > MOST_PUBLIC_V4 || v6 > MOST_PUBLIC_V6 {
+        reader.faults.push(
+            "TRUSTED_PROXIES: the ranges together hold too many public addresses, of which others could claim to be \
+             anybody: list the addresses of your proxies only"
+                .into(),
+        );
+    }
+    proxies
 }
 
 /// A network, or one address as the network of itself.

@@ -143,7 +143,7 @@ impl Config {
         });
         let path = |reader: &Reader<'_>, name| reader.text(name).map(PathBuf::from);
         let http = Http::gather(reader, mode);
-        let connections = http.max_connections;
+        let (connections, sites) = (http.max_connections, http.site_factor);
         Self {
             mode,
             data_dir: path(reader, "DATA_DIR").unwrap_or_default(),
@@ -155,7 +155,7 @@ impl Config {
             sockets: Sockets::gather(reader, mode, connections),
             menus: Menus::gather(reader),
             delivery: DeliverySettings::gather(reader),
-            orders: Orders::gather(reader, mode),
+            orders: Orders::gather(reader, mode, sites),
             tenants: Tenants::gather(reader),
             sync: Sync::gather(reader),
             retention: Retention::gather(reader),
@@ -184,38 +184,49 @@ impl Config {
         ];
         for (name, secret) in secrets {
             let make_one = format!("make one with `openssl rand -base64 48` and set {name}");
-            match secret.as_ref().map(secrecy::ExposeSecret::expose_secret) {
+            match secret {
                 None if self.mode == Mode::Production => {
                     faults.push(format!("{name} is missing, and MODE is production: {make_one}"));
                 }
-                Some(text) if text.len() < SHORTEST_SECRET => {
-                    faults.push(format!("{name} is shorter than {SHORTEST_SECRET} bytes: {make_one}"));
+                None => {}
+                Some(secret) => {
+                    faults.extend(self.weakness(secret).map(|weakness| format!("{name} {weakness}: {make_one}")));
                 }
-                Some(text) if WELL_KNOWN_SECRETS.iter().any(|known| text.to_lowercase().starts_with(known)) => {
-                    faults.push(format!("{name} begins like a well-known sample: {make_one}"));
-                }
-                Some(text) if self.mode == Mode::Production && is_patterned(text) => {
-                    faults.push(format!("{name} repeats a pattern and can be guessed: {make_one}"));
-                }
-                None | Some(_) => {}
             }
         }
         let previous = [
             ("JWT_SECRET_PREVIOUS", &self.accounts.jwt_secret_previous),
             ("JWT_REFRESH_SECRET_PREVIOUS", &self.accounts.jwt_refresh_secret_previous),
         ];
+        // What it signed is taken: it has to be as good as the one that signs now.
         for (name, secret) in previous {
-            if secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < SHORTEST_SECRET) {
-                faults.push(format!(
-                    "{name} is shorter than {SHORTEST_SECRET} bytes: remove it, nothing was signed with it"
-                ));
+            let weakness = secret.as_ref().and_then(|secret| self.weakness(secret));
+            faults.extend(weakness.map(|weakness| {
+                format!("{name} {weakness}: remove it; whoever holds a token that it signed signs in again")
+            }));
+        }
+        let all: Vec<_> = secrets.into_iter().chain(previous).collect();
+        for (number, (name, secret)) in all.iter().enumerate() {
+            let is_same = |other: &SecretString| {
+                secret.as_ref().is_some_and(|secret| secret.expose_secret() == other.expose_secret())
+            };
+            for (other, _) in all[..number].iter().filter(|(_, other)| other.as_ref().is_some_and(is_same)) {
+                faults.push(format!("{other} and {name} are the same: each needs its own"));
             }
         }
-        let [(_, access), (_, refresh), _] = secrets;
-        let same = access.as_ref().zip(refresh.as_ref()).is_some_and(|(a, b)| a.expose_secret() == b.expose_secret());
-        if same {
-            faults.push("JWT_SECRET and JWT_REFRESH_SECRET are the same: make two".into());
+    }
+
+    /// Why a secret is none; `None`: it is good.
+    fn weakness(&self, secret: &SecretString) -> Option<String> {
+        let text = secret.expose_secret();
+        if text.len() < SHORTEST_SECRET {
+            return Some(format!("is shorter than {SHORTEST_SECRET} bytes"));
         }
+        if WELL_KNOWN_SECRETS.iter().any(|known| text.to_lowercase().starts_with(known)) {
+            return Some("begins like a well-known sample".to_owned());
+        }
+        let is_guessable = self.mode == Mode::Production && is_patterned(text);
+        is_guessable.then(|| "repeats a pattern and can be guessed".to_owned())
     }
 
     fn check_urls(&self, faults: &mut Vec<String>) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Mode;
 use super::source::Reader;
+use crate::network::SiteFactor;
 
 /// Orders and their bounds.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +36,8 @@ pub struct Orders {
     /// `ORDER_MAX_RECENT_PER_NETWORK`: the same of orders within an hour. auto: 600 in production, off in
     /// development.
     pub of_network: OrderLimits,
+    /// Of all customers of an IPv6 /48: `IPV6_SITE_FACTOR` times as many.
+    pub of_site: OrderLimits,
 }
 
 /// What carts may hold, and how many of them.
@@ -57,13 +60,21 @@ pub struct OrderLimits {
     pub recent: Option<i64>,
 }
 
+impl OrderLimits {
+    /// So many times each limit.
+    fn times(self, sites: SiteFactor) -> Self {
+        let times = |limit: Option<i64>| limit.map(|limit| sites.times(limit));
+        Self { open: times(self.open), scheduled: times(self.scheduled), recent: times(self.recent) }
+    }
+}
+
 impl Orders {
     /// The limits of carts.
     pub const fn carts(&self) -> CartLimits {
         CartLimits { choices: self.max_choices, open: self.max_open_carts }
     }
 
-    pub(super) fn gather(reader: &mut Reader<'_>, mode: Mode) -> Self {
+    pub(super) fn gather(reader: &mut Reader<'_>, mode: Mode, sites: SiteFactor) -> Self {
         let limit = |reader: &mut Reader<'_>, name: &str, production: i64, most: i64| {
             let auto = (mode == Mode::Production).then_some(production);
             reader.value(name, &format!("auto, off, or a whole number from 1 to {most}"), auto, |text| match text {
@@ -73,6 +84,11 @@ impl Orders {
             })
         };
         let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
+        let of_network = OrderLimits {
+            open: limit(reader, "ORDER_MAX_OPEN_PER_NETWORK", 200, 5_000),
+            scheduled: limit(reader, "ORDER_MAX_SCHEDULED_PER_NETWORK", 100, 5_000),
+            recent: limit(reader, "ORDER_MAX_RECENT_PER_NETWORK", 600, 5_000),
+        };
         Self {
             accept_within: reader.duration_between("ORDER_ACCEPT_WITHIN", minute, hour * 2),
             sweep_interval: reader.duration_between("ORDER_SWEEP_INTERVAL", Duration::from_millis(10), minute),
@@ -88,11 +104,8 @@ impl Orders {
                 scheduled: Some(reader.number("ORDER_MAX_SCHEDULED", 1, 500)),
                 recent: limit(reader, "ORDER_MAX_RECENT", 60, 500),
             },
-            of_network: OrderLimits {
-                open: limit(reader, "ORDER_MAX_OPEN_PER_NETWORK", 200, 5_000),
-                scheduled: limit(reader, "ORDER_MAX_SCHEDULED_PER_NETWORK", 100, 5_000),
-                recent: limit(reader, "ORDER_MAX_RECENT_PER_NETWORK", 600, 5_000),
-            },
+            of_network,
+            of_site: of_network.times(sites),
         }
     }
 }

@@ -40,8 +40,8 @@ pub struct Sockets {
     pub buffer_packets: usize,
     /// `SOCKET_BUFFER_BYTES`: the same in bytes, one event aside (16384 to 1073741824).
     pub buffer_bytes: usize,
-    /// `SOCKET_BUFFER_BYTES_PER_NODE`: the same for all sockets of one node together; beyond that 16 kB may wait for each
-    /// (16384 to 1099511627776).
+    /// `SOCKET_BUFFER_BYTES_PER_NODE`: the same for all sockets of one node together, and a quarter of it for those of one
+    /// network; beyond that 16 kB may wait for each (16384 to 1099511627776).
     pub buffer_bytes_per_node: usize,
     /// `SOCKET_REPLAYS_AT_ONCE`: pages of missed events that are read from the database at once (1 to 1000).
     pub replays_at_once: usize,

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, timeout};
 
-use super::{LimitDecision, Subject};
+use super::{LimitDecision, SubjectPart};
 use crate::quota::Quota;
 
 /// GCRA in one step. The key holds the time at which the bucket would be full again, in microseconds of Redis's clock;
@@ -54,7 +54,7 @@ impl SharedBuckets {
     }
 
     /// Draws one; `None` when Redis does not answer in time, or has not lately.
-    pub(super) async fn draw(&self, policy: &str, quota: Quota, subject: &Subject) -> Option<LimitDecision> {
+    pub(super) async fn draw(&self, policy: &str, quota: Quota, subject: &SubjectPart) -> Option<LimitDecision> {
         if !self.breaker().lets_through(Instant::now()) {
             return None;
         }
@@ -70,7 +70,8 @@ impl SharedBuckets {
         let refusal = match answer {
             Ok(Ok((allowed, remaining, wait))) => {
                 self.breaker().answered();
-                return Some(LimitDecision { allowed: allowed == 1, remaining, wait: Duration::from_micros(wait) });
+                let wait = Duration::from_micros(wait);
+                return Some(LimitDecision { allowed: allowed == 1, remaining, wait, quota });
             }
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),

@@ -6,18 +6,15 @@
 //! Counted on this node only: the limits are wide, and with N nodes N times as wide.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::HttpBody as _;
 use axum::extract::Request;
 use axum::http::Method;
-use ipnet::IpNet;
 
-use super::{Allowance, Buckets, Policy, Subject};
-use crate::clock::Clock;
+use super::{Allowance, Buckets, LimitDecision, Subject};
 use crate::ids::UserId;
+use crate::network::Network;
 use crate::permission::Operation;
-use crate::quota::Quota;
 use crate::written::WrittenBytes;
 
 /// Bytes of a body for each of which a request costs one more.
@@ -33,19 +30,15 @@ pub struct Writes {
 
 impl Writes {
     /// `WRITES_PER_USER` and `WRITES_PER_NETWORK`.
-    pub(super) fn new(user: Option<Quota>, network: Option<Quota>, clock: &Clock, written: Arc<WrittenBytes>) -> Self {
-        Self {
-            written,
-            user: user.map(|quota| Buckets::new(Policy::UserWrites, quota, clock)),
-            network: network.map(|quota| Buckets::new(Policy::NetworkWrites, quota, clock)),
-        }
+    pub(super) const fn new(user: Option<Buckets>, network: Option<Buckets>, written: Arc<WrittenBytes>) -> Self {
+        Self { user, network, written }
     }
 
-    /// Draws from the user's limit, if there is one, and from the network's, where that is known. `Err`: not allowed; the limit
+    /// Draws from the user's limit, if there is one, and from the network's. `Err`: not allowed; the limit
     /// that is used up, and how long until it allows as much again.
-    pub fn draw(&self, user: Option<UserId>, network: Option<IpNet>, cost: u32) -> Result<Allowance, UsedUpLimit<'_>> {
+    pub fn draw(&self, user: Option<UserId>, network: Network, cost: u32) -> Result<Allowance, UsedUpLimit<'_>> {
         let of_user = self.user.as_ref().zip(user.map(Subject::User));
-        let of_network = self.network.as_ref().zip(network.map(Subject::Network));
+        let of_network = self.network.as_ref().map(|buckets| (buckets, Subject::Network(network)));
         if let Some(user) = user {
             // It has happened: what is left is taken, and if that is not enough, what comes next is refused.
             let units = u32::try_from(self.written.take(user) / BYTES_OF_ONE).unwrap_or(u32::MAX);
@@ -57,9 +50,9 @@ impl Writes {
         for (buckets, subject) in of_user.into_iter().chain(of_network) {
             let verdict = buckets.draw_many(subject, cost);
             if !verdict.allowed {
-                return Err(UsedUpLimit { buckets, subject, wait: verdict.wait });
+                return Err(UsedUpLimit { buckets, subject, verdict });
             }
-            allowance = allowance.and(Allowance::of(buckets.quota, verdict));
+            allowance = allowance.and(Allowance::of(verdict));
         }
         Ok(allowance)
     }
@@ -72,7 +65,7 @@ pub struct UsedUpLimit<'a> {
     /// Whose bucket is empty.
     pub subject: Subject,
     /// How long until it allows as much.
-    pub wait: Duration,
+    pub verdict: LimitDecision,
 }
 
 /// What a request costs; `None`: it writes nothing, or only an image, which has limits of its own.

@@ -123,13 +123,13 @@ async fn draw_writes<'a>(
     repeat: Option<&Repeat>,
 ) -> Option<DrawnBuckets<'a>> {
     let limits = &app.limits;
-    let UsedUpLimit { buckets, subject, wait } = limits.writes.draw(sender.user, Some(sender.network), cost?).err()?;
+    let UsedUpLimit { buckets, subject, verdict } = limits.writes.draw(sender.user, sender.network, cost?).err()?;
     let repeats = match subject {
         Subject::User(_) => &limits.user_repeats,
         Subject::Network(_) => &limits.network_repeats,
     };
     let passes = is_repeated(app, sender, repeat, repeats, subject).await;
-    Some(DrawnBuckets { buckets, subject, verdict: LimitDecision { allowed: false, remaining: 0, wait }, passes })
+    Some(DrawnBuckets { buckets, subject, verdict, passes })
 }
 
 /// Whether a request beyond a limit repeats one that was answered, by its user, operation and `Idempotency-Key`. Asking that
@@ -150,7 +150,7 @@ async fn is_repeated(app: &App, sender: Sender, repeat: Option<&Repeat>, buckets
 /// The IETF's fields (draft-ietf-httpapi-ratelimit-headers-10), structured: the policy's name, what it grants (`q` over
 /// `w` seconds), what remains (`r`) and the seconds (`t`) until it is whole again.
 fn write_fields(response: &mut Response, buckets: &Buckets, verdict: LimitDecision) {
-    let (name, quota) = (buckets.policy.name(), buckets.quota);
+    let (name, quota) = (buckets.policy.name(), verdict.quota);
     let used = quota.count().saturating_sub(verdict.remaining);
     let whole = seconds_up(quota.interval() * used);
     let fields = [

@@ -206,7 +206,7 @@ async fn place_order(
     let rules = app.config.orders;
     let origin = body.value.read(rules.max_choices)?;
     let code = origin.coupon();
-    let buyer = Buyer { customer, network: Some(NetworkKey::new(&app.encryption, client.network())) };
+    let buyer = Buyer { customer, network: NetworkKey::new(&app.encryption, client.network()) };
     let repeated = claim.clone();
     let recall =
         app.db.read(TenancyContext::user(customer), move |tx| Box::pin(async move { repeated.recall(tx).await }));
@@ -227,7 +227,7 @@ async fn place_order(
             Ok(answer)
         })
     });
-    attempt_limits::with_attempt_limit(&app, customer, Some(client.network()), code.as_ref(), recall, work).await
+    attempt_limits::with_attempt_limit(&app, customer, client.network(), code.as_ref(), recall, work).await
 }
 
 /// List orders

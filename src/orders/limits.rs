@@ -6,12 +6,12 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ipnet::IpNet;
 use sha2::{Digest as _, Sha256};
 
 use crate::config::{self, OrderLimits};
 use crate::encryption::{Encryption, KeyPurpose};
 use crate::ids::{RestaurantId, UserId};
+use crate::network::{AddressBlock, Network};
 use crate::problem::{Code, Problem};
 
 /// The time after its placement for which an order counts as recent.
@@ -22,27 +22,46 @@ pub const RECENT: Duration = Duration::from_hours(1);
 pub struct Buyer {
     /// The customer who orders.
     pub customer: UserId,
-    /// The network of the request; `None`: not known any more, and not limited.
-    pub network: Option<NetworkKey>,
+    /// The network of the request, or of the session that sent it from offline.
+    pub network: NetworkKey,
 }
 
-/// The stored form of a network: a keyed hash, which reveals no address.
+/// The keys of a network: hashes with a secret, which reveal no address.
 #[derive(Debug, Clone, Copy)]
-pub struct NetworkKey([u8; 32]);
+pub struct NetworkKey {
+    subnet: [u8; 32],
+    site: Option<[u8; 32]>,
+}
+
+/// The stored form of a network at one restaurant.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredNetwork {
+    /// The key of the address of IPv4, or of the /64 of IPv6.
+    pub subnet: [u8; 16],
+    /// The key of the /48 of IPv6; `None` for IPv4.
+    pub site: Option<[u8; 16]>,
+}
 
 impl NetworkKey {
-    /// The key of a network.
-    pub fn new(encryption: &Encryption, network: IpNet) -> Self {
-        Self(encryption.hash(KeyPurpose::AttemptLimits, &[b"orders from", network.to_string().as_bytes()]))
+    /// The keys of a network.
+    pub fn new(encryption: &Encryption, network: Network) -> Self {
+        let key = |block: AddressBlock| {
+            encryption.hash(KeyPurpose::AttemptLimits, &[b"orders from", block.to_string().as_bytes()])
+        };
+        let site = network.site().map(AddressBlock::Site).map(key);
+        Self { subnet: key(AddressBlock::Subnet(network.subnet())), site }
     }
 
-    /// The key at one restaurant. It differs between restaurants, so that their rows cannot be linked.
-    pub fn at(self, restaurant: RestaurantId) -> [u8; 16] {
-        let digest: [u8; 32] =
-            Sha256::new_with_prefix(self.0).chain_update(restaurant.uuid().as_bytes()).finalize().into();
-        let mut key = [0; 16];
-        key.copy_from_slice(&digest[..16]);
-        key
+    /// The keys at one restaurant. They differ between restaurants, so that their rows cannot be linked.
+    pub fn at(self, restaurant: RestaurantId) -> StoredNetwork {
+        let at = |key: [u8; 32]| {
+            let digest: [u8; 32] =
+                Sha256::new_with_prefix(key).chain_update(restaurant.uuid().as_bytes()).finalize().into();
+            let mut key = [0; 16];
+            key.copy_from_slice(&digest[..16]);
+            key
+        };
+        StoredNetwork { subnet: at(self.subnet), site: self.site.map(at) }
     }
 }
 
@@ -68,6 +87,8 @@ pub struct OrderLoad {
     pub customer: OrderCounts,
     /// The orders of all customers of the network; `None`: not limited.
     pub network: Option<OrderCounts>,
+    /// The same of its IPv6 /48.
+    pub site: Option<OrderCounts>,
 }
 
 /// Whether any limit applies to an order, so that orders have to be counted.
@@ -119,7 +140,10 @@ impl OrderLoad {
             return Ok(());
         }
         self.customer.check(LimitOf::Customer, rules.of_customer, is_scheduled, now)?;
-        self.network.map_or(Ok(()), |network| network.check(LimitOf::Network, rules.of_network, is_scheduled, now))
+        for (counts, limits) in [(self.network, rules.of_network), (self.site, rules.of_site)] {
+            counts.map_or(Ok(()), |counts| counts.check(LimitOf::Network, limits, is_scheduled, now))?;
+        }
+        Ok(())
     }
 }
 

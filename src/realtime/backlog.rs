@@ -1,4 +1,5 @@
-//! The bytes that wait for clients which do not read: bounded for each socket, and for all sockets of this node.
+//! The bytes that wait for clients which do not read: bounded for each socket, for all sockets of a network, and for all
+//! sockets of this node.
 //!
 //! The library bounds what waits by packets, of whatever size, and does not tell what it has sent. So what is emitted is
 //! counted here, and what the connection has taken is subtracted: for a WebSocket by its [`FlowCounts`], less what came from
@@ -11,8 +12,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::flow::FlowCounts;
+use crate::network::{AddressBlock, Network, NetworkCounts};
 
-/// So many bytes may wait for each socket, also while too much waits on this node: clients that read get their events.
+/// So many bytes may wait for each socket, also while too much waits for its network, or on this node: clients that read get their events.
 const FLOOR: usize = 16 << 10;
 /// A connection that could be written to, and was not for so long, has taken everything.
 const IDLE: Duration = Duration::from_secs(1);
@@ -21,19 +23,46 @@ const IDLE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct NodeBacklog {
     waiting: AtomicUsize,
+    networks: Mutex<NetworkCounts>,
     per_socket: usize,
+    per_network: usize,
     per_node: usize,
 }
 
 impl NodeBacklog {
-    /// Limits in bytes, with nothing that waits yet.
-    pub const fn new(per_socket: usize, per_node: usize) -> Self {
-        Self { waiting: AtomicUsize::new(0), per_socket, per_node }
+    /// Limits in bytes, of which a network may have a quarter, with nothing that waits yet.
+    pub fn new(per_socket: usize, per_node: usize) -> Self {
+        let (waiting, networks) = (AtomicUsize::new(0), Mutex::default());
+        Self { waiting, networks, per_socket, per_network: (per_node / 4).max(per_socket), per_node }
     }
 
     /// The bytes that wait for all sockets together.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
+    }
+
+    fn has_room(&self, network: Option<Network>, bytes: usize) -> bool {
+        let most = |block: AddressBlock| block.share(self.per_network, self.per_node);
+        self.waiting().saturating_add(bytes) <= self.per_node
+            && network.is_none_or(|network| self.networks().has_room(network, bytes, most))
+    }
+
+    fn add(&self, network: Option<Network>, bytes: usize) {
+        self.waiting.fetch_add(bytes, Ordering::Relaxed);
+        if let Some(network) = network {
+            self.networks().add(network, bytes);
+        }
+    }
+
+    fn subtract(&self, network: Option<Network>, bytes: usize) {
+        self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+        if let Some(network) = network {
+            self.networks().subtract(network, bytes);
+        }
+    }
+
+    fn networks(&self) -> MutexGuard<'_, NetworkCounts> {
+        self.networks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -41,6 +70,8 @@ impl NodeBacklog {
 #[derive(Debug)]
 pub struct Backlog {
     node: Arc<NodeBacklog>,
+    /// The client's network; `None`: not known, and only the other limits count.
+    network: Option<Network>,
     state: Mutex<WaitingState>,
 }
 
@@ -78,8 +109,8 @@ impl TakenByClient {
 
 impl Backlog {
     /// Of a new client, for whom nothing waits yet.
-    pub const fn new(node: Arc<NodeBacklog>) -> Self {
-        Self { node, state: Mutex::new(WaitingState { waiting: 0, connection: None }) }
+    pub const fn new(node: Arc<NodeBacklog>, network: Option<Network>) -> Self {
+        Self { node, network, state: Mutex::new(WaitingState { waiting: 0, connection: None }) }
     }
 
     /// From now on what waits is sent over this connection.
@@ -88,20 +119,19 @@ impl Backlog {
         self.state().connection = Some(TakenByClient { counts, read, written, written_at: Instant::now() });
     }
 
-    /// Counts bytes that are about to be emitted; false: too much waits, for this client or on this node. One event is never
+    /// Counts bytes that are about to be emitted; false: too much waits, for this client, for its network or on this node. One event is never
     /// too much for a client for whom nothing waits.
     #[must_use]
     pub fn admit(&self, bytes: usize) -> bool {
         let mut state = self.state();
         self.settle(&mut state);
         let waiting = state.waiting.saturating_add(bytes);
-        let has_room = waiting <= self.node.per_socket
-            && (waiting <= FLOOR || self.node.waiting().saturating_add(bytes) <= self.node.per_node);
+        let has_room = waiting <= self.node.per_socket && (waiting <= FLOOR || self.node.has_room(self.network, bytes));
         if state.waiting > 0 && !has_room {
             return false;
         }
         state.waiting = waiting;
-        self.node.waiting.fetch_add(bytes, Ordering::Relaxed);
+        self.node.add(self.network, bytes);
         true
     }
 
@@ -121,7 +151,7 @@ impl Backlog {
     fn subtract(&self, state: &mut WaitingState, bytes: usize) {
         let bytes = bytes.min(state.waiting);
         state.waiting -= bytes;
-        self.node.waiting.fetch_sub(bytes, Ordering::Relaxed);
+        self.node.subtract(self.network, bytes);
     }
 
     fn state(&self) -> MutexGuard<'_, WaitingState> {
@@ -132,6 +162,6 @@ impl Backlog {
 impl Drop for Backlog {
     fn drop(&mut self) {
         let waiting = self.state().waiting;
-        self.node.waiting.fetch_sub(waiting, Ordering::Relaxed);
+        self.node.subtract(self.network, waiting);
     }
 }

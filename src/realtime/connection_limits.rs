@@ -10,19 +10,28 @@ use ipnet::IpNet;
 use crate::client::Client;
 use crate::config::Config;
 use crate::ids::UserId;
+use crate::network::{Network, NetworkCounts, SiteFactor};
 
 /// The user or the network whose sockets are counted together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy)]
 enum Holder {
     User(UserId),
-    Network(IpNet),
+    Network(Network),
+}
+
+/// The open sockets.
+#[derive(Debug, Default)]
+struct Open {
+    users: HashMap<UserId, usize>,
+    networks: NetworkCounts,
 }
 
 /// The numbers of open sockets, and their limits.
 pub struct ConnectionLimits {
-    open: Mutex<HashMap<Holder, usize>>,
+    open: Mutex<Open>,
     per_user: usize,
     per_network: usize,
+    sites: SiteFactor,
     /// Networks of trusted proxies, which send the connections of many clients.
     proxies: Vec<IpNet>,
 }
@@ -37,6 +46,7 @@ impl ConnectionLimits {
             open: Mutex::default(),
             per_user: config.sockets.max_per_user,
             per_network: config.sockets.max_per_address,
+            sites: config.http.site_factor,
             proxies: config.http.trusted_proxies.clone(),
         }
     }
@@ -46,26 +56,31 @@ impl ConnectionLimits {
         if self.proxies.iter().any(|network| network.contains(&client.address())) {
             return Ok(None);
         }
-        let permit = self.take(Holder::Network(client.network()), self.per_network);
-        permit.map(Some).ok_or("too_many_sockets_of_address")
+        let network = client.network();
+        let networks = &mut self.open().networks;
+        if !networks.has_room(network, 1, |block| self.sites.limit(block, self.per_network)) {
+            return Err("too_many_sockets_of_address");
+        }
+        networks.add(network, 1);
+        Ok(Some(self.permit(Holder::Network(network))))
     }
 
     /// A permit for a socket of a user.
     pub fn of_user(self: &Arc<Self>, user: UserId) -> Result<Permit, LimitReached> {
-        self.take(Holder::User(user), self.per_user).ok_or("too_many_sockets_of_user")
-    }
-
-    fn take(self: &Arc<Self>, holder: Holder, most: usize) -> Option<Permit> {
-        let mut open = self.open();
-        let count = open.get(&holder).copied().unwrap_or_default();
-        if count >= most {
-            return None;
+        let users = &mut self.open().users;
+        let count = users.get(&user).copied().unwrap_or_default();
+        if count >= self.per_user {
+            return Err("too_many_sockets_of_user");
         }
-        open.insert(holder, count + 1);
-        Some(Permit { limits: Arc::clone(self), holder })
+        users.insert(user, count + 1);
+        Ok(self.permit(Holder::User(user)))
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<Holder, usize>> {
+    fn permit(self: &Arc<Self>, holder: Holder) -> Permit {
+        Permit { limits: Arc::clone(self), holder }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -78,10 +93,16 @@ pub struct Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut count) = self.limits.open().entry(self.holder) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
+        let mut open = self.limits.open();
+        match self.holder {
+            Holder::Network(network) => open.networks.subtract(network, 1),
+            Holder::User(user) => {
+                if let Entry::Occupied(mut count) = open.users.entry(user) {
+                    *count.get_mut() -= 1;
+                    if *count.get() == 0 {
+                        count.remove();
+                    }
+                }
             }
         }
     }

@@ -18,7 +18,6 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use ipnet::IpNet;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 
@@ -27,6 +26,7 @@ use crate::app::App;
 use crate::client::Client;
 use crate::flow::FlowCounts;
 use crate::limits::{Bucket, too_many};
+use crate::network::{Network, NetworkCounts};
 use crate::problem::Problem;
 use crate::severable::Sever;
 
@@ -49,25 +49,30 @@ pub struct EngineSessions {
 
 #[derive(Default)]
 struct Counts {
-    all: Count,
-    networks: HashMap<IpNet, Count>,
+    open: Count,
+    /// Of the open sessions, those that are not signed in.
+    pending: Count,
 }
 
-#[derive(Debug, Default, Clone, Copy)]
+/// A number of sessions: all, and of each network.
+#[derive(Default)]
 struct Count {
-    open: usize,
-    /// The number of open sessions that are not signed in.
-    pending: usize,
+    all: usize,
+    networks: NetworkCounts,
 }
 
-impl Counts {
-    fn change(&mut self, network: Option<IpNet>, change: impl Fn(&mut Count)) {
-        change(&mut self.all);
-        let Some(network) = network else { return };
-        let count = self.networks.entry(network).or_default();
-        change(count);
-        if count.open == 0 {
-            self.networks.remove(&network);
+impl Count {
+    fn add(&mut self, network: Option<Network>) {
+        self.all += 1;
+        if let Some(network) = network {
+            self.networks.add(network, 1);
+        }
+    }
+
+    fn subtract(&mut self, network: Option<Network>) {
+        self.all -= 1;
+        if let Some(network) = network {
+            self.networks.subtract(network, 1);
         }
     }
 }
@@ -76,7 +81,7 @@ impl Counts {
 pub struct EngineSession {
     sessions: Arc<EngineSessions>,
     /// The network of the client; `None`: it came through a trusted proxy that does not name the client's address.
-    network: Option<IpNet>,
+    network: Option<Network>,
     /// The bytes that wait for the client.
     pub backlog: Backlog,
     /// Limits the attempts to sign in.
@@ -104,8 +109,8 @@ impl EngineSessions {
 
     /// The number of open sessions, and of those that are not signed in.
     pub fn load(&self) -> (usize, usize) {
-        let Count { open, pending } = self.counts().all;
-        (open, pending)
+        let counts = self.counts();
+        (counts.open.all, counts.pending.all)
     }
 
     /// The bytes that wait for all sockets of this node.
@@ -129,19 +134,22 @@ impl EngineSessions {
         }
         {
             let mut counts = self.counts();
-            let own = network.and_then(|network| counts.networks.get(&network).copied()).unwrap_or_default();
-            if own.open >= bounds.max_sessions_per_address || own.pending >= bounds.max_pending_per_address {
+            let sites = self.app.config.http.site_factor;
+            let has_room = |count: &Count, each: usize| {
+                network.is_none_or(|network| count.networks.has_room(network, 1, |block| sites.limit(block, each)))
+            };
+            let is_within = has_room(&counts.open, bounds.max_sessions_per_address)
+                && has_room(&counts.pending, bounds.max_pending_per_address);
+            if !is_within {
                 tracing::warn!(client = %client.address(), "a socket was refused: its network has too many sessions");
                 return Err(too_many(bounds.connect_timeout));
             }
-            if counts.all.open >= bounds.max_sessions || counts.all.pending >= bounds.max_pending {
+            if counts.open.all >= bounds.max_sessions || counts.pending.all >= bounds.max_pending {
                 tracing::warn!("a socket was refused: too many sessions on this node");
                 return Err(Problem::busy(rand::random_range(1..=3)));
             }
-            counts.change(network, |count| {
-                count.open += 1;
-                count.pending += 1;
-            });
+            counts.open.add(network);
+            counts.pending.add(network);
         }
         let state = SessionState {
             id: None,
@@ -152,7 +160,7 @@ impl EngineSessions {
             connections: Vec::new(),
         };
         let tries = Bucket::new(bounds.events, &self.app.clock);
-        let backlog = Backlog::new(Arc::clone(&self.node_backlog));
+        let backlog = Backlog::new(Arc::clone(&self.node_backlog), network);
         Ok(Arc::new(EngineSession { sessions: Arc::clone(self), network, backlog, tries, state: Mutex::new(state) }))
     }
 
@@ -183,7 +191,7 @@ impl EngineSession {
         let mut state = self.state();
         state.signed_in += 1;
         if state.signed_in == 1 {
-            self.sessions.counts().change(self.network, |count| count.pending -= 1);
+            self.sessions.counts().pending.subtract(self.network);
         }
         drop(state);
         SignedInSession(Arc::clone(self))
@@ -231,10 +239,11 @@ impl Drop for EngineSession {
         if let Some(id) = id {
             self.sessions.by_id().remove(&id);
         }
-        self.sessions.counts().change(self.network, |count| {
-            count.open -= 1;
-            count.pending -= usize::from(is_pending);
-        });
+        let mut counts = self.sessions.counts();
+        counts.open.subtract(self.network);
+        if is_pending {
+            counts.pending.subtract(self.network);
+        }
     }
 }
 
@@ -247,7 +256,7 @@ impl Drop for SignedInSession {
         state.signed_in -= 1;
         if state.signed_in == 0 {
             state.pending_since = Instant::now();
-            self.0.sessions.counts().change(self.0.network, |count| count.pending += 1);
+            self.0.sessions.counts().pending.add(self.0.network);
         }
     }
 }

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ipnet::IpNet;
 use serde::Serialize;
 use socketioxide::extract::SocketRef;
 use socketioxide::{SocketError, SocketIo};
@@ -26,6 +25,7 @@ use crate::accounts::Caller;
 use crate::app::App;
 use crate::ids::{DriverId, SessionId, UserId};
 use crate::limits::{self, Bucket};
+use crate::network::Network;
 use crate::problem::{Code, Problem};
 
 /// The time between the warning and the end of the token; a quarter of the token's life if that is shorter.
@@ -46,7 +46,7 @@ pub struct SocketSession {
     /// The user of that session.
     pub user: UserId,
     /// The network of its client; `None`: a trusted proxy that does not name the client's address.
-    network: Option<IpNet>,
+    network: Option<Network>,
     token: Mutex<Token>,
     /// The rooms it is in; locked while they change, so that joining and leaving do not overlap.
     pub rooms: tokio::sync::Mutex<HashMap<Room, Audience>>,
@@ -107,7 +107,7 @@ impl SocketSession {
     /// Keeps its network, and what is released with the socket: its permits, and the mark of its transport.
     pub fn hold(
         &mut self,
-        network: Option<IpNet>,
+        network: Option<Network>,
         of_network: Option<Permit>,
         user: Permit,
         transport: SignedInSession,

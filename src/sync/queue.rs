@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ipnet::IpNet;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::OperationState;
-use crate::client::network_of;
 use crate::limits;
+use crate::network::Network;
 
 /// An operation that is not finished.
 #[derive(Debug, Clone)]
@@ -161,9 +160,10 @@ impl QueueScan {
 }
 
 impl QueuedOperation {
-    /// The network that its session was last seen in.
-    pub fn network(&self) -> Option<IpNet> {
-        self.address.as_ref().and_then(|address| address.parse().ok()).map(network_of)
+    /// The network that its session was last seen in, or that of all whose network is not known.
+    pub fn network(&self) -> Network {
+        let address = self.address.as_ref().and_then(|address| address.parse().ok());
+        address.map_or_else(Network::unknown, Network::of)
     }
 
     fn holds_up(&self, later: &Self) -> bool {

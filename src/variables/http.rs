@@ -24,6 +24,12 @@ pub(super) const TABLE: &[Variable] = &[
     ),
     plain(
         HTTP,
+        "IPV6_SITE_FACTOR",
+        "4",
+        "Wherever a limit counts by address or network, an IPv6 /64 has that limit, and the /48 around it so many times as much (1 to 65536).",
+    ),
+    plain(
+        HTTP,
         "MAX_HEADER_BYTES",
         "16384",
         "Largest request line and headers together, in bytes (1024 to 1048576); at most 100 headers. Beyond: 431.",
@@ -89,7 +95,7 @@ pub(super) const TABLE: &[Variable] = &[
         HTTP,
         "TRUSTED_PROXIES",
         "10.0.0.0/8, 2001:db8::/32",
-        "Addresses of your own proxies; only what they forward about the client is believed. Not set: nobody's.",
+        "Addresses of your own proxies; only what they forward about the client is believed. Public ranges of at most /12 (IPv6: /28). Not set: nobody's.",
     ),
     plain(
         HTTP,
@@ -125,7 +131,7 @@ pub(super) const TABLE: &[Variable] = &[
         LIMITS,
         "WRITES_PER_USER",
         "auto",
-        "What a user may write on one node: each request that may write costs one and another one for each kilobyte of its body, images aside, and of the orders, quotes, events and stored answers that it writes; or off. auto: 100000/24h in production, 5000000/24h in development. Beyond: 429.",
+        "What a user may write on one node: each request that may write costs one, and one more for each whole kilobyte of its body, images aside; each kilobyte of the orders, quotes, events and stored answers that it wrote costs one with the user's next request; or off. All at once, refilled over the time, so that within the first day it may be twice as much. auto: 100000/24h in production, 5000000/24h in development. Beyond: 429.",
     ),
     plain(
         LIMITS,

@@ -65,7 +65,7 @@ pub(super) const TABLE: &[Variable] = &[
         LIVE,
         "SOCKET_BUFFER_BYTES_PER_NODE",
         "268435456",
-        "The same for all sockets of one node together; beyond that 16 kB may wait for each (16384 to 1099511627776).",
+        "The same for all sockets of one node together, and a quarter of it for those of one network; beyond that 16 kB may wait for each (16384 to 1099511627776).",
     ),
     plain(
         LIVE,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use comanda::admission::{Admission, Overloaded, Priority};
 use comanda::client::Sender;
 use comanda::ids::UserId;
+use comanda::network::Network;
 use comanda::permission::Operation;
 use futures_util::FutureExt as _;
 use serde_json::Value;
@@ -40,7 +41,7 @@ async fn a_part_of_the_slots_is_kept_for_what_matters_most() {
 
 /// A request of a user, or of somebody without an account, from a network.
 fn from(user: Option<UserId>, network: &str) -> Sender {
-    Sender { user, network: network.parse().unwrap() }
+    Sender { user, network: Network::of(network.parse().unwrap()) }
 }
 
 #[tokio::test]
@@ -48,7 +49,7 @@ async fn one_user_takes_a_quarter_and_one_network_half() {
     let admission = Admission::new(16, LONG);
     let [ada, ben, cleo, dan] = std::array::from_fn(|_| Some(UserId::new()));
     let mut held = Vec::new();
-    for (user, network, most) in [(ada, "192.0.2.1/32", 4), (ben, "192.0.2.1/32", 4), (dan, "198.51.100.1/32", 4)] {
+    for (user, network, most) in [(ada, "192.0.2.1", 4), (ben, "192.0.2.1", 4), (dan, "198.51.100.1", 4)] {
         for _ in 0..most {
             held.push(admission.enter_for(from(user, network), Priority::Critical).await.unwrap());
         }
@@ -56,14 +57,35 @@ async fn one_user_takes_a_quarter_and_one_network_half() {
         assert!(more.is_none(), "one more waits for the end of the user's own");
     }
     for user in [cleo, None] {
-        let more = admission.enter_for(from(user, "192.0.2.1/32"), Priority::Critical).now_or_never();
+        let more = admission.enter_for(from(user, "192.0.2.1"), Priority::Critical).now_or_never();
         assert!(more.is_none(), "the network holds half");
     }
     assert_eq!(admission.load(), (12, 0), "whoever waits for the own share is in nobody's way");
-    held.push(admission.enter_for(from(cleo, "198.51.100.1/32"), Priority::Critical).await.unwrap());
+    held.push(admission.enter_for(from(cleo, "198.51.100.1"), Priority::Critical).await.unwrap());
     // One of their own ends, and the next goes on.
     drop(held.remove(0));
-    held.push(admission.enter_for(from(ada, "192.0.2.1/32"), Priority::Critical).await.unwrap());
+    held.push(admission.enter_for(from(ada, "192.0.2.1"), Priority::Critical).await.unwrap());
+    drop(held);
+    assert_eq!(admission.load(), (0, 0));
+}
+
+#[tokio::test]
+async fn the_subnets_of_one_ipv6_site_take_three_quarters() {
+    let admission = Admission::new(16, LONG);
+    let mut held = Vec::new();
+    for subnet in 0..12 {
+        held.push(
+            admission.enter_for(from(None, &format!("2001:db8:1:{subnet}::1")), Priority::Critical).await.unwrap(),
+        );
+    }
+    let more = admission.enter_for(from(None, "2001:db8:1:ffff::1"), Priority::Critical).now_or_never();
+    assert!(more.is_none(), "one more subnet waits");
+    for subnet in 0..4 {
+        held.push(
+            admission.enter_for(from(None, &format!("2001:db8:2:{subnet}::1")), Priority::Critical).await.unwrap(),
+        );
+    }
+    assert_eq!(admission.load(), (16, 0));
     drop(held);
     assert_eq!(admission.load(), (0, 0));
 }
@@ -71,7 +93,7 @@ async fn one_user_takes_a_quarter_and_one_network_half() {
 #[tokio::test]
 async fn whoever_would_wait_too_long_for_the_own_share_is_refused_at_once() {
     let admission = Admission::expecting(8, Duration::from_mins(4), Duration::from_secs(45));
-    let ada = from(Some(UserId::new()), "192.0.2.1/32");
+    let ada = from(Some(UserId::new()), "192.0.2.1");
     let _held = [admission.enter_for(ada, Priority::Normal).await, admission.enter_for(ada, Priority::Normal).await];
     let mut waiting = JoinSet::new();
     // Two of her requests are worked on at once, for 45 seconds each: the second that waits is expected to wait for 45
@@ -82,7 +104,7 @@ async fn whoever_would_wait_too_long_for_the_own_share_is_refused_at_once() {
     }
     let refused = async || admission.enter_for(ada, Priority::Normal).now_or_never();
     eventually("both wait", async || matches!(refused().await, Some(Err(Overloaded)))).await;
-    let ben = from(Some(UserId::new()), "192.0.2.1/32");
+    let ben = from(Some(UserId::new()), "192.0.2.1");
     assert!(admission.enter_for(ben, Priority::Normal).now_or_never().unwrap().is_ok(), "others do not wait");
 }
 

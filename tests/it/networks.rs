@@ -235,3 +235,131 @@ async fn accounts_and_synchronising_devices_of_a_network_are_bounded() {
     app.passes(TimeDelta::hours(1));
     comes(&people[0], "tablet", OFFICE).await.expect(200);
 }
+
+/// Does something from a new subnet of one IPv6 site again and again, and once from another site; how often it was allowed in
+/// the first, of eight times.
+async fn allowed_in_a_site(mut tries: impl AsyncFnMut(usize, &str) -> bool) -> usize {
+    let mut allowed = 0;
+    for number in 0..8 {
+        allowed += usize::from(tries(number, &format!("2001:db8:1:{number}::1")).await);
+    }
+    assert!(tries(8, "2001:db8:2::1").await, "another site has its own");
+    allowed
+}
+
+/// Whoever has a /48 has 65,536 networks: they count together, too.
+#[tokio::test]
+async fn the_subnets_of_an_ipv6_site_share_what_they_may_do() {
+    let limits = [
+        ("IPV6_SITE_FACTOR", "3"),
+        ("SIGN_UPS_PER_NETWORK", "1/24h"),
+        ("GUESTS_PER_NETWORK", "1/24h"),
+        ("MESSAGES_PER_NETWORK", "1/24h"),
+        ("SYNC_DEVICES_PER_NETWORK", "1/24h"),
+        ("ORDER_MAX_OPEN_PER_NETWORK", "1"),
+        ("PASSWORD_ATTEMPTS_PER_NETWORK", "1/24h"),
+        BEHIND_US,
+    ];
+    let app = TestApp::with(&limits).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let (people, stranger) = (app.crowd(9).await, app.stranger());
+    let was = |reply: &Reply, allowed: u16| {
+        assert!([allowed, 429].contains(&reply.status), "{}", reply.text());
+        reply.status == allowed
+    };
+    let sign_ups = allowed_in_a_site(async |number, from| {
+        let wish = json!({ "email": format!("e{number}@example.com"), "password": "four green pears", "name": "Eve" });
+        was(&posts(&stranger, from, "/api/auth/register", &wish).await, 202)
+    });
+    let guests =
+        allowed_in_a_site(async |_, from| was(&posts(&stranger, from, "/api/guests", &Value::Null).await, 201));
+    let codes = allowed_in_a_site(async |number, from| {
+        let wish = json!({ "email": people[number].email });
+        was(&posts(&stranger, from, "/api/auth/forgot-password", &wish).await, 202)
+    });
+    let phones = allowed_in_a_site(async |number, from| {
+        let operation = json!({ "seq": 1, "opId": "one", "at": app.clock.now(), "kind": "profile.fields",
+            "payload": { "locale": "en" } });
+        let batch = json!({ "deviceId": "phone", "ops": [operation] });
+        was(&posts(&people[number], from, "/api/orders/sync", &batch).await, 200)
+    });
+    let orders = allowed_in_a_site(async |number, from| {
+        was(&posts(&people[number], from, "/api/orders", &order(&luigi, &Value::Null)).await, 201)
+    });
+    let passwords = allowed_in_a_site(async |number, from| {
+        was(&signs_in(&stranger, from, &people[number].email, "not the password").await, 401)
+    });
+    let allowed = [sign_ups.await, guests.await, codes.await, phones.await, orders.await, passwords.await];
+    assert_eq!(allowed, [3; 6], "three times as much as one network");
+}
+
+/// Without it whoever has a /48 uses up what all networks together may try at one address.
+#[tokio::test]
+async fn an_ipv6_site_leaves_guesses_and_codes_of_an_address_to_others() {
+    let app = TestApp::with(&[("RATE_LIMIT_AUTH", "100000/1m"), BEHIND_US]).await;
+    let (ada, stranger) = (app.customer("Ada").await, app.stranger());
+    let (mut looked_at, mut asked) = (0, 0);
+    for number in 0..120 {
+        let from = format!("2001:db8:1:{number:x}::1");
+        looked_at += i32::from(signs_in(&stranger, &from, &ada.email, "not the password").await.status == 401);
+        let wish = json!({ "email": ada.email, "channel": "email" });
+        asked += i32::from(posts(&stranger, &from, "/api/auth/forgot-password", &wish).await.status == 202);
+    }
+    assert_eq!((looked_at, asked), (40, 12), "four times as many as a /64");
+    signs_in(&stranger, HOME, &ada.email, PASSWORD).await.expect(200);
+}
+
+/// What somebody did offline counts for a network also when it is not known which: for one that all such share.
+#[tokio::test]
+async fn offline_operations_whose_network_is_not_known_count_together() {
+    let limits = [("ORDER_MAX_RECENT_PER_NETWORK", "2"), ("COUPON_ATTEMPTS_PER_NETWORK", "2/1h"), BEHIND_US];
+    let app = TestApp::with(&limits).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let people = app.crowd(8).await;
+    let offline = async |number: usize, more: &Value| {
+        let operation = json!({ "seq": 1, "opId": "one", "at": app.clock.now(), "kind": "order.place",
+            "payload": order(&luigi, more) });
+        let batch = json!({ "deviceId": "phone", "ops": [operation] });
+        let reply = posts(&people[number], &format!("198.51.100.{number}"), "/api/orders/sync", &batch).await;
+        reply.expect(200)["data"][0]["outcome"].clone()
+    };
+    let guess = json!({ "couponCode": "GUESS" });
+    let mut outcomes = Vec::new();
+    for number in 0..4 {
+        outcomes.push(offline(number, &guess).await);
+    }
+    assert_eq!(outcomes, ["rejected", "rejected", "blocked", "blocked"], "guesses");
+    outcomes.clear();
+    for number in 4..8 {
+        outcomes.push(offline(number, &Value::Null).await);
+    }
+    assert_eq!(outcomes, ["applied", "applied", "blocked", "blocked"], "orders");
+}
+
+/// Sessions that have ended are deleted sooner or later, by their user's own hand if there are many: what they sent is
+/// not done then, in whichever network.
+#[tokio::test]
+async fn offline_operations_of_deleted_sessions_are_refused() {
+    let limits = [("ORDER_MAX_RECENT_PER_NETWORK", "1"), ("SYNC_POLL_INTERVAL", "100ms"), BEHIND_US];
+    let app = TestApp::with(&limits).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let people = app.crowd(3).await;
+    for (number, person) in people.iter().enumerate() {
+        let session = signs_in(person, OFFICE, &person.email, PASSWORD).await.expect(200);
+        let token = session["accessToken"].as_str().unwrap().to_owned();
+        let person = Person { token: Some(token), ..person.clone() };
+        let operation = json!({ "seq": 1, "opId": "one", "at": app.clock.now(), "kind": "order.place",
+            "payload": order(&luigi, &Value::Null) });
+        let batch = json!({ "deviceId": "phone", "ops": [operation] });
+        let outcome =
+            posts(&person, OFFICE, "/api/orders/sync", &batch).await.expect(200)["data"][0]["outcome"].clone();
+        assert_eq!(outcome, if number == 0 { "applied" } else { "blocked" });
+    }
+    app.does("delete from sessions where ip is not null").await;
+    app.passes(TimeDelta::minutes(61));
+    crate::app::eventually("all are finished", async || {
+        app.count("select count(*) from sync_operations where finished_at is null").await == 0
+    })
+    .await;
+    assert_eq!(app.count("select count(*) from orders").await, 1);
+}

@@ -19,11 +19,12 @@ use crate::accounts::attempt_limits::{
     PASSWORD_HERE, PASSWORD_HERE_A_DAY, RESET_DEVICES_A_DAY, RESET_REQUESTS, RESET_REQUESTS_A_DAY,
     RESET_SHORT_CODES_A_DAY, RESET_STRANGERS_A_DAY, UsedUp,
 };
-use crate::accounts::login_device::{self, DeviceName};
+use crate::accounts::login_device::{DeviceName, DeviceToken};
 use crate::accounts::sql::attempt_limits as sql;
 use crate::app::App;
-use crate::client::{Client, network_of};
+use crate::client::Client;
 use crate::ids::UserId;
+use crate::network::Network;
 use crate::problem::{Code, Problem};
 use crate::tenancy::TenancyContext;
 use crate::uow::Tx;
@@ -58,7 +59,7 @@ pub async fn take_password_try(
         .write(TenancyContext::nobody(), move |tx| {
             Box::pin(async move {
                 let counter = |bound, parts: &[&[u8]]| Counter::new(&task_app, bound, parts);
-                let (address, network) = (email.as_str().as_bytes(), client.network().to_string());
+                let address = email.as_str().as_bytes();
                 let of_devices = counter(PASSWORD_DEVICES_A_DAY, &[address]);
                 let origin = AttemptOrigin::of(tx, &task_app, &email, client, token.as_ref(), &of_devices).await?;
                 let is_familiar = origin.is_familiar;
@@ -69,10 +70,9 @@ pub async fn take_password_try(
                     sql::take(tx, &[here.as_slice(), &common].concat()).await?.or_refuse(tx.now())?;
                     return Ok(PasswordAttempt { here, common, closed_until: UsedUp(None), is_familiar });
                 }
-                let here = [PASSWORD_HERE, PASSWORD_HERE_A_DAY]
-                    .map(|bound| counter(bound, &[address, network.as_bytes()]))
-                    .to_vec();
-                let common = vec![Counter::passwords_from(&task_app, client), counter(PASSWORD_ELSEWHERE, &[address])];
+                let (here, of_site) = passwords_here(&task_app, &email, client);
+                let of_network = Counter::passwords_from(&task_app, client);
+                let common = [of_site, of_network, vec![counter(PASSWORD_ELSEWHERE, &[address])]].concat();
                 // At once, so that all who take or settle them lock them in the order of their keys.
                 let mut ends = sql::take_each(tx, &[here.as_slice(), &common].concat()).await?;
                 let closed_until = UsedUp(ends.pop().flatten());
@@ -107,8 +107,8 @@ impl AttemptOrigin {
         let owner = sql::owner(tx, email, of_devices).await?;
         let ended = owner.sessions_ended_at;
         let token = token.filter(|_| !owner.is_used_up);
-        let device =
-            token.and_then(|token| login_device::read(&app.encryption, email, ended, token.expose_secret(), now));
+        let token = token.and_then(|token| DeviceToken::read(&app.encryption, email, token.expose_secret(), now));
+        let device = token.and_then(|token| token.device(ended));
         Ok(Self { device, is_familiar: knows(&owner.addresses, client) })
     }
 }
@@ -138,21 +138,25 @@ impl PasswordAttempt {
 
 /// Forgets the wrong passwords for an address: its owner has proved themselves in another way.
 pub async fn forget_passwords(app: &App, email: &Email, client: Client) -> Result<(), Problem> {
-    let (address, network) = (email.as_str().as_bytes(), client.network().to_string());
-    let counters = vec![
-        Counter::new(app, PASSWORD_HERE, &[address, network.as_bytes()]),
-        Counter::new(app, PASSWORD_HERE_A_DAY, &[address, network.as_bytes()]),
-        Counter::new(app, PASSWORD_ELSEWHERE, &[address]),
-    ];
+    let (here, of_site) = passwords_here(app, email, client);
+    let everywhere = Counter::new(app, PASSWORD_ELSEWHERE, &[email.as_str().as_bytes()]);
+    let counters = [here, of_site, vec![everywhere]].concat();
     app.db
         .write(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::settle(tx, &counters, &[]).await }))
         .await
 }
 
+/// The counts of wrong passwords for one address: of the client's subnet, and of its site.
+fn passwords_here(app: &App, email: &Email, client: Client) -> (Vec<Counter>, Vec<Counter>) {
+    let of = |bound| Counter::here(app, bound, email.as_str().as_bytes(), client.network(), PASSWORD_ELSEWHERE.most);
+    let (here, of_site): (Vec<_>, Vec<_>) = [PASSWORD_HERE, PASSWORD_HERE_A_DAY].map(of).into_iter().unzip();
+    (here, of_site.into_iter().flatten().collect())
+}
+
 /// Whether one of these addresses lies in the client's network.
 fn knows(addresses: &[String], client: Client) -> bool {
     let network = client.network();
-    addresses.iter().filter_map(|address| address.parse().ok()).any(|address| network_of(address) == network)
+    addresses.iter().filter_map(|address| address.parse().ok()).any(|address| Network::of(address) == network)
 }
 
 /// Takes tries; 429 if one of the counts is used up, and then none is taken.
@@ -197,19 +201,22 @@ pub async fn take_reset_request(
         .write(TenancyContext::nobody(), move |tx| {
             Box::pin(async move {
                 let counter = |bound, parts: &[&[u8]]| Counter::new(&task_app, bound, parts);
-                let (address, network) = (email.as_str().as_bytes(), client.network().to_string());
-                let of = |whose: &[u8]| {
-                    [RESET_REQUESTS, RESET_REQUESTS_A_DAY].map(|bound| counter(bound, &[address, whose])).to_vec()
-                };
+                let address = email.as_str().as_bytes();
+                let bounds = [RESET_REQUESTS, RESET_REQUESTS_A_DAY];
                 let of_devices = counter(RESET_DEVICES_A_DAY, &[address]);
                 let origin = AttemptOrigin::of(tx, &task_app, &email, client, token.as_ref(), &of_devices).await?;
                 let now = tx.now();
-                sql::take(tx, &[Counter::messages_from(&task_app, client)]).await?.or_refuse(now)?;
+                sql::take(tx, &Counter::messages_from(&task_app, client)).await?.or_refuse(now)?;
                 if let Some(device) = origin.device {
-                    sql::take(tx, &[of(&device), vec![of_devices]].concat()).await?.or_refuse(now)?;
+                    let own = bounds.map(|bound| counter(bound, &[address, &device])).to_vec();
+                    sql::take(tx, &[own, vec![of_devices]].concat()).await?.or_refuse(now)?;
                     return Ok(Some(CodeLength::Short));
                 }
-                sql::take(tx, &of(network.as_bytes())).await?.or_refuse(now)?;
+                let (network, all) = (client.network(), RESET_STRANGERS_A_DAY.most);
+                let here = bounds.map(|bound| Counter::here(&task_app, bound, address, network, all));
+                let here: Vec<_> =
+                    here.into_iter().flat_map(|(own, of_site)| [own].into_iter().chain(of_site)).collect();
+                sql::take(tx, &here).await?.or_refuse(now)?;
                 let all = [RESET_SHORT_CODES_A_DAY, RESET_STRANGERS_A_DAY].map(|bound| counter(bound, &[address]));
                 let ends = sql::take_each(tx, &all).await?;
                 Ok(match ends.as_slice() {
@@ -230,7 +237,7 @@ pub async fn take_reset_request(
 pub async fn take_message(tx: &mut Tx, app: &App, target: &str, user: UserId, client: Client) -> Result<(), Problem> {
     let account =
         Counter::configured(app, "messages of account", app.config.limits.messages_per_account, &[user.as_bytes()]);
-    let counters = [Counter::messages_to(app, target), account, Counter::messages_from(app, client)];
+    let counters = [vec![Counter::messages_to(app, target), account], Counter::messages_from(app, client)].concat();
     let Some(ends) = sql::take(tx, &counters).await?.0 else { return Ok(()) };
     let wait = (ends - tx.now()).to_std().unwrap_or_default();
     let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).max(1);

@@ -4,20 +4,19 @@
 use std::future::Future;
 
 use chrono::TimeDelta;
-use ipnet::IpNet;
 
 use crate::accounts::actions::attempt_limits;
 use crate::accounts::attempt_limits::{AttemptLimit, Counter};
 use crate::app::App;
 use crate::coupons::CouponCode;
 use crate::ids::UserId;
+use crate::network::Network;
 use crate::problem::{Code, Problem};
 
 /// Unknown codes that one user may try.
 pub const WRONG_CODES: AttemptLimit = AttemptLimit::new("coupon codes", 20, TimeDelta::minutes(15));
 
-/// Runs `work` under the limits, if there is a code. `network` is the network of the request; `None`: unknown, and not
-/// limited. Where no attempt is left, `recall` reads the response that was stored under the request's key: a repeated request
+/// Runs `work` under the limits, if there is a code. `network` is the network of the request. Where no attempt is left, `recall` reads the response that was stored under the request's key: a repeated request
 /// always gets its response. An attempt is taken before the code is looked up, and given back unless the code is unknown, so
 /// that many concurrent attempts gain nothing.
 ///
@@ -26,7 +25,7 @@ pub const WRONG_CODES: AttemptLimit = AttemptLimit::new("coupon codes", 20, Time
 pub async fn with_attempt_limit<T>(
     app: &App,
     user: UserId,
-    network: Option<IpNet>,
+    network: Network,
     code: Option<&CouponCode>,
     recall: impl Future<Output = Result<Option<T>, Problem>>,
     work: impl Future<Output = Result<T, Problem>>,
@@ -35,7 +34,7 @@ pub async fn with_attempt_limit<T>(
         return work.await;
     }
     let mut counters = vec![Counter::new(app, WRONG_CODES, &[user.as_bytes()])];
-    counters.extend(network.map(|network| Counter::coupon_codes_from(app, network)));
+    counters.extend(Counter::coupon_codes_from(app, network));
     if let Err(problem) = attempt_limits::take(app, counters.clone()).await {
         return recall.await?.ok_or(problem);
     }

@@ -11,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::client::Client;
 use crate::extract::{Body, CsvBody, IfMatch, JsonBytes, Query, Versioned};
 use crate::ids::RestaurantId;
 use crate::limits::too_many;
@@ -186,15 +187,16 @@ struct MenuCopyRequest {
     to: RestaurantId,
 }
 
-/// A copy writes much more than its request says: it costs one of what the caller may write in a day for each entry.
+/// A copy writes much more than its request says: it costs one of what the caller and their network may write in a day for each entry.
 ///
 /// # Errors
 /// 429 when that is used up.
-fn pay(app: &App, staff: &Staff, document: &Document) -> Result<(), Problem> {
+fn pay(app: &App, staff: &Staff, client: Client, document: &Document) -> Result<(), Problem> {
     let items: usize = document.categories.iter().map(|category| 1 + category.items.len()).sum();
     let modifiers: usize = document.modifier_groups.iter().map(|group| 1 + group.modifiers.len()).sum();
     let cost = u32::try_from(items + modifiers).unwrap_or(u32::MAX);
-    app.limits.writes.draw(Some(staff.caller.user), None, cost).map_err(|refused| too_many(refused.wait))?;
+    let drawn = app.limits.writes.draw(Some(staff.caller.user), client.network(), cost);
+    drawn.map_err(|refused| too_many(refused.verdict.wait))?;
     Ok(())
 }
 
@@ -214,6 +216,7 @@ fn pay(app: &App, staff: &Staff, document: &Document) -> Result<(), Problem> {
 async fn copy_menu(
     State(app): State<Arc<App>>,
     staff: Staff,
+    client: Client,
     Query(query): Query<ReplaceQuery>,
     Body(copy): Body<MenuCopyRequest>,
 ) -> Result<Response, Problem> {
@@ -222,7 +225,7 @@ async fn copy_menu(
     let how = query.how(IfMatch(None), &app);
     let (document, source) = document_of(&app, staff.scope).await?;
     if !how.dry_run {
-        pay(&app, &staff, &document)?;
+        pay(&app, &staff, client, &document)?;
     }
     let difference = replace(&app, scope, MenuSource::Restaurant(document, source.currency), how).await?;
     versioned(&app, scope, difference).await

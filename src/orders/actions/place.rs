@@ -17,7 +17,7 @@ use crate::ids::{CartId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::menu;
 use crate::orders::availability::{FulfilmentTime, Unavailable};
 use crate::orders::context::OrderContext;
-use crate::orders::limits::{self, Buyer};
+use crate::orders::limits::{self, Buyer, StoredNetwork};
 use crate::orders::priced_order::{PricedOrder, unavailable};
 use crate::orders::request::{Basket, OrderDraft, OrderRequest, QuotedOrderRequest};
 use crate::orders::sql::place::{Placed, StockTaken};
@@ -94,12 +94,12 @@ async fn check_limits(
     buyer: Buyer,
     is_scheduled: bool,
     rules: config::Orders,
-) -> Result<Option<[u8; 16]>, Problem> {
-    let network = buyer.network.filter(|_| limits::is_limited_by_network(rules));
-    if !limits::is_limited(rules, is_scheduled, network.is_some()) {
+) -> Result<Option<StoredNetwork>, Problem> {
+    let is_counted = limits::is_limited_by_network(rules);
+    if !limits::is_limited(rules, is_scheduled, is_counted) {
         return Ok(None);
     }
-    let (now, network) = (tx.now(), network.map(|network| network.at(scope.restaurant())));
+    let (now, network) = (tx.now(), is_counted.then(|| buyer.network.at(scope.restaurant())));
     let load = sql::limits::of_customer(tx, scope, buyer.customer, network, now - limits::RECENT).await?;
     load.check(rules, is_scheduled, now)?;
     Ok(network.filter(|_| !load.works_here))
@@ -126,7 +126,7 @@ async fn at_current_prices(
 struct Placement {
     customer: UserId,
     /// The network it came from, if it is counted for the network.
-    network: Option<[u8; 16]>,
+    network: Option<StoredNetwork>,
     request: OrderRequest,
     priced: PricedOrder,
     /// The cart that it closes.

@@ -152,7 +152,7 @@ async fn apply_all(
 /// # Errors
 /// 429 with `retryAfter` in seconds. Changes beyond the limit are refused one by one; those before them are made.
 async fn draw(app: &App, user: UserId, client: Client) -> Result<(), Problem> {
-    let allowance = app.limits.draw_for_action(user, Some(client.network())).await;
+    let allowance = app.limits.draw_for_action(user, client.network()).await;
     if allowance.is_granted {
         return Ok(());
     }

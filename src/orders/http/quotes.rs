@@ -113,7 +113,7 @@ async fn create_quote(
     let work = key.makes(&app.db, scope, move |tx| {
         Box::pin(async move { Ok(create(tx, &scope, customer, source, &request, rules).await?.shown()?) })
     });
-    attempt_limits::with_attempt_limit(&app, customer, Some(client.network()), code.as_ref(), recall, work).await
+    attempt_limits::with_attempt_limit(&app, customer, client.network(), code.as_ref(), recall, work).await
 }
 
 /// Get a quote

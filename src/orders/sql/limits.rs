@@ -3,42 +3,42 @@
 use chrono::{DateTime, Utc};
 
 use crate::ids::UserId;
-use crate::orders::limits::{OrderCounts, OrderLoad};
+use crate::orders::limits::{OrderCounts, OrderLoad, StoredNetwork};
 use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
 /// The orders of a customer at a restaurant, and of their network if it is given. Takes locks, so that one order of the
-/// customer, and of the network, is placed there at a time.
+/// customer, and of the network and its site, is placed there at a time.
 pub async fn of_customer(
     tx: &mut Tx,
     scope: &RestaurantScope,
     customer: UserId,
-    network: Option<[u8; 16]>,
+    network: Option<StoredNetwork>,
     since: DateTime<Utc>,
 ) -> Result<OrderLoad, Problem> {
     let row = sqlx::query!(
         r#"select works_here as "works_here!", open_orders as "open!", for_later as "for_later!", recent as "recent!",
-                  oldest_recent, network_open, network_for_later, network_recent, network_oldest_recent
-           from order_load($1, $2, $3, $4)"#,
+                  oldest_recent, network_open, network_for_later, network_recent, network_oldest_recent,
+                  site_open, site_for_later, site_recent, site_oldest_recent
+           from order_load($1, $2, $3, $4, $5)"#,
         scope.restaurant().uuid(),
         customer.uuid(),
         since,
-        network.as_ref().map(<[u8; 16]>::as_slice),
+        network.as_ref().map(|network| network.subnet.as_slice()),
+        network.as_ref().and_then(|network| network.site.as_ref()).map(<[u8; 16]>::as_slice),
     )
     .fetch_one(tx.connection())
     .await?;
     let (open, scheduled, recent, oldest_recent) = (row.open, row.for_later, row.recent, row.oldest_recent);
     let of_network = row.network_open.zip(row.network_for_later).zip(row.network_recent);
+    let of_site = row.site_open.zip(row.site_for_later).zip(row.site_recent);
+    let counts = |((open, scheduled), recent), oldest_recent| OrderCounts { open, scheduled, recent, oldest_recent };
     Ok(OrderLoad {
         works_here: row.works_here,
         customer: OrderCounts { open, scheduled, recent, oldest_recent },
-        network: of_network.map(|((open, scheduled), recent)| OrderCounts {
-            open,
-            scheduled,
-            recent,
-            oldest_recent: row.network_oldest_recent,
-        }),
+        network: of_network.map(|of_network| counts(of_network, row.network_oldest_recent)),
+        site: of_site.map(|of_site| counts(of_site, row.site_oldest_recent)),
     })
 }
 

@@ -11,6 +11,7 @@ use crate::coupons::CouponCode;
 use crate::fulfilment::Fulfilment;
 use crate::ids::{CartId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::money::{Amount, Currency, Rounding};
+use crate::orders::limits::StoredNetwork;
 use crate::orders::{Order, OrderLine, TaxAt};
 use crate::place::Place;
 use crate::problem::{OnConstraint as _, Problem};
@@ -79,7 +80,7 @@ pub async fn insert(
     day: NaiveDate,
     taken: &StockTaken,
     tax: &TaxRules,
-    network: Option<[u8; 16]>,
+    network: Option<StoredNetwork>,
 ) -> Result<Placed, Problem> {
     let (lines, totals) = (&order.items, &order.totals);
     let (items, item_counts): (Vec<_>, Vec<_>) = taken.items.iter().unzip();
@@ -142,8 +143,8 @@ pub async fn insert(
                update carts set status = 'ORDERED', order_id = $2, version = version + 1, updated_at = $3
                from enough where ok and restaurant_id = $1 and id = $10
            ), came_from as (
-               insert into order_networks (restaurant_id, order_id, network, for_later, placed_at)
-               select $1, $2, $52, $33::timestamptz is not null, $3 from enough where ok and $52::bytea is not null
+               insert into order_networks (restaurant_id, order_id, network, site, for_later, placed_at)
+               select $1, $2, $52, $54, $33::timestamptz is not null, $3 from enough where ok and $52::bytea is not null
            ), used as (
                update quotes set order_id = $2 from enough where ok and restaurant_id = $1 and id = $11
            )
@@ -203,8 +204,9 @@ pub async fn insert(
         tax.level as TaxRoundingLevel,
         order.ready_from,
         order.ready_until,
-        network.as_ref().map(<[u8; 16]>::as_slice),
+        network.as_ref().map(|network| network.subnet.as_slice()),
         OrderLine::size_of(&order.items),
+        network.as_ref().and_then(|network| network.site.as_ref()).map(<[u8; 16]>::as_slice),
     )
     .fetch_optional(tx.connection())
     .await

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use ipnet::IpNet;
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
@@ -22,10 +21,11 @@ use crate::extract::IfMatch;
 use crate::ids::OrderId;
 use crate::menu;
 use crate::menu::stock::StockChange;
+use crate::network::Network;
 use crate::orders::access::OrderAccess;
 use crate::orders::actions::place;
 use crate::orders::actions::status::{advance, parse_update};
-use crate::orders::limits::{self, Buyer, NetworkKey};
+use crate::orders::limits::{Buyer, NetworkKey};
 use crate::orders::request::{LineInput, OrderRequest};
 use crate::permission::Operation;
 use crate::problem::{Code, Problem};
@@ -64,11 +64,11 @@ fn effect(result: &impl Serialize) -> Result<Effect, Problem> {
     Ok(Effect { result, aggregate: None })
 }
 
-/// Does the operation, and keeps what it came to. `network` is where its session was last seen; `None`: not known.
+/// Does the operation, and keeps what it came to. `network` is where its session was last seen.
 ///
 /// # Errors
 /// When not even that could be written: the lease runs out, and another worker tries.
-pub async fn run(app: &App, lease: &Lease, seq: i64, network: Option<IpNet>) -> Result<Ended, Problem> {
+pub async fn run(app: &App, lease: &Lease, seq: i64, network: Network) -> Result<Ended, Problem> {
     let device = lease.device.clone();
     let who = TenancyContext::user(device.user);
     let found = app.db.read(who, move |tx| Box::pin(async move { sql::pending(tx, &device, seq).await })).await?;
@@ -86,12 +86,7 @@ pub async fn run(app: &App, lease: &Lease, seq: i64, network: Option<IpNet>) -> 
 }
 
 /// `false`: the lease is lost.
-async fn perform(
-    app: &App,
-    lease: &Lease,
-    operation: StoredOperation,
-    network: Option<IpNet>,
-) -> Result<bool, Problem> {
+async fn perform(app: &App, lease: &Lease, operation: StoredOperation, network: Network) -> Result<bool, Problem> {
     trusted(&operation)?;
     let caller = caller(app, &lease.device, &operation).await?;
     let unit = Unit { app, lease, seq: operation.seq, network };
@@ -128,7 +123,7 @@ struct Unit<'a> {
     app: &'a App,
     lease: &'a Lease,
     seq: i64,
-    network: Option<IpNet>,
+    network: Network,
 }
 
 impl Unit<'_> {
@@ -171,9 +166,8 @@ impl Unit<'_> {
             expected_total: wanted.expected_total,
         };
         request.check()?;
-        let is_counted = wanted.coupon_code.is_some() || limits::is_limited_by_network(rules);
-        let network = self.network.filter(|_| is_counted);
-        let buyer = Buyer { customer, network: network.map(|network| NetworkKey::new(&self.app.encryption, network)) };
+        let network = self.network;
+        let buyer = Buyer { customer, network: NetworkKey::new(&self.app.encryption, network) };
         let work = self.commit(scope, move |tx| {
             Box::pin(async move {
                 let order = place::from_lines(tx, &scope, buyer, lines, request, rules).await?;

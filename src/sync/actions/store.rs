@@ -79,12 +79,12 @@ pub async fn store(
     device: &Device,
     session: SessionId,
     sent: &[Sent],
-    of_network: Counter,
+    of_network: Vec<Counter>,
     bounds: config::Sync,
 ) -> Result<Vec<IntakeOutcome>, Problem> {
     let held = sql::lock_device(tx, device).await?;
     if held.is_new {
-        attempt_limits::take_within(tx, &[of_network]).await?;
+        attempt_limits::take_within(tx, &of_network).await?;
         devices::enlist(tx, device).await?;
         let is_surplus = row_limit::count(tx, RowLimit::SyncDevices, device.user.uuid()).await? > bounds.max_devices;
         if is_surplus && !devices::retire_idle(tx, device).await? {

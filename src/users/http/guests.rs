@@ -39,7 +39,7 @@ async fn create_guest(State(app): State<Arc<App>>, client: Client) -> Result<(St
         .db
         .write(TenancyContext::nobody(), move |tx| {
             Box::pin(async move {
-                attempt_limits::take_within(tx, &[of_network]).await?;
+                attempt_limits::take_within(tx, &of_network).await?;
                 let expires_at = tx.now() + life;
                 sql::insert(tx, id, &hash, expires_at).await?;
                 Ok(expires_at)

@@ -107,6 +107,30 @@ async fn handshakes_of_one_network_are_bounded() {
 }
 
 #[tokio::test]
+async fn sessions_and_sockets_of_an_ipv6_site_are_bounded_together() {
+    let settings = [
+        ("TRUSTED_PROXIES", "127.0.0.1"),
+        ("SOCKET_CONNECT_TIMEOUT", "1h"),
+        ("IPV6_SITE_FACTOR", "3"),
+        ("SOCKET_MAX_PENDING_PER_ADDRESS", "2"),
+        ("SOCKET_MAX_PER_ADDRESS", "2"),
+    ];
+    let stage = Stage::set_with(&settings).await;
+    let from = async |address: &str| Socket::open_from(stage.url(), token_of(&stage.ada), Some(address)).await;
+    let mut sockets = Vec::new();
+    for subnet in 0..6 {
+        sockets.push(from(&format!("2001:db8:1:{subnet}::1")).await.unwrap());
+    }
+    let refusal = from("2001:db8:1:9::1").await.err().unwrap();
+    assert!(refusal.contains("too_many_sockets_of_address"), "{refusal}");
+    let attacker = Attacker::of(&stage);
+    let (opened, refused) = attacker.opens((0..200).map(|subnet| format!("2001:db8:2:{subnet:x}::1"))).await;
+    assert_eq!(opened, 6, "three times as many as of one network");
+    assert_refused(&refused, 429, "too_many_requests");
+    from("2001:db8:3::1").await.unwrap();
+}
+
+#[tokio::test]
 async fn handshakes_of_all_networks_are_bounded_together() {
     let settings = [("TRUSTED_PROXIES", "127.0.0.1"), ("SOCKET_CONNECT_TIMEOUT", "2s"), ("SOCKET_MAX_PENDING", "40")];
     let stage = Stage::set_with(&settings).await;

@@ -35,6 +35,46 @@ async fn what_waits_for_a_client_that_does_not_read_is_bounded_in_bytes() {
 }
 
 #[tokio::test]
+async fn what_waits_for_the_clients_of_one_network_is_bounded_together() {
+    const LIMIT: usize = 131_072;
+    const FLOOR: usize = 16_384;
+    const EVENT: usize = 9_000;
+    let settings = [
+        ("SOCKET_BUFFER_PACKETS", "65536"),
+        ("SOCKET_BUFFER_BYTES", "131072"),
+        ("SOCKET_BUFFER_BYTES_PER_NODE", "524288"),
+        ("EVENT_RING", "16"),
+        ("TRUSTED_PROXIES", "127.0.0.1"),
+    ];
+    let stage = Stage::set_with(&settings).await;
+    for _ in 0..2 {
+        stage.write_events(200, 8_000).await;
+    }
+    let last = stage.last().await;
+    let waiting = || stage.app.running().engine_sessions.waiting_bytes();
+    let from = async |address: &str| {
+        let mut socket = Socket::open_from(stage.url(), token_of(&stage.shop.owner), Some(address)).await.unwrap();
+        for number in 0..4 {
+            socket.send(format!("42{number}[\"join\",{{\"room\":\"{}\",\"after\":0}}]", stage.room())).await;
+        }
+        socket
+    };
+    let mut sleepers = Vec::new();
+    for _ in 0..4 {
+        sleepers.push(from("203.0.113.7").await);
+    }
+    eventually("as much waits as may", async || waiting() > LIMIT - EVENT).await;
+    let of_others = from("203.0.113.8").await;
+    eventually("another network has its own", async || waiting() > 2 * (LIMIT - EVENT)).await;
+    let mut phone = stage.phone("websocket").await;
+    assert!(phone.join(&stage.room(), Some(0)).await >= last);
+    phone.hang_up().await;
+    assert!(waiting() <= 2 * LIMIT + 4 * (FLOOR + EVENT), "{}", waiting());
+    drop((sleepers, of_others));
+    eventually("nothing waits for who has gone", async || waiting() == 0).await;
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_read_what_happens_is_disconnected_at_so_many_bytes() {
     let settings =
         [("SOCKET_BUFFER_PACKETS", "65536"), ("SOCKET_BUFFER_BYTES", "131072"), ("EVENT_POLL_INTERVAL", "20ms")];

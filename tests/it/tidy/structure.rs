@@ -32,6 +32,7 @@ const SHARED: &[&str] = &[
     "ids",
     "limits",
     "money",
+    "network",
     "outbox",
     "paging",
     "parse_messages",
