@@ -26,7 +26,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct FlowLimits {
     /// The slowest that a client may read what waits for it, in bytes a second.
     pub read_min_rate: u32,
-    /// How long a client may take before that rate counts, and the longest time that what it took before lasts.
+    /// How long something may wait for a client before that rate counts, and the longest time that what it took before lasts.
+    /// Time in which nothing waits does not count.
     pub read_grace: Duration,
     /// What a client of a WebSocket may send while it does not read, in bytes.
     pub unread_bytes: u64,
@@ -71,8 +72,10 @@ pub struct Flow<S> {
     /// answer to them.
     unanswered: u64,
     is_cut: bool,
-    /// Whether the deadline counts: something that is written now, or was a moment ago, had to wait.
-    is_timed: bool,
+    /// Whether something waits to be written, and so the deadline counts.
+    is_waiting: bool,
+    /// While nothing waits: how long something may wait from when it does; `None`: the whole grace.
+    left: Option<Duration>,
     /// When the client last took something.
     took_at: Option<Instant>,
     deadline: Pin<Box<Sleep>>,
@@ -82,8 +85,9 @@ impl<S> Flow<S> {
     /// Around a fresh connection.
     pub fn new(stream: S, limits: FlowLimits, counts: FlowCounts) -> Self {
         let deadline = Box::pin(tokio::time::sleep(limits.read_grace));
-        let (is_upgraded, is_cut, is_timed) = (false, false, false);
-        Self { stream, limits, counts, is_upgraded, unanswered: 0, is_cut, is_timed, took_at: None, deadline }
+        let (is_upgraded, is_cut, is_waiting) = (false, false, false);
+        let (unanswered, left, took_at) = (0, None, None);
+        Self { stream, limits, counts, is_upgraded, unanswered, is_cut, is_waiting, left, took_at, deadline }
     }
 
     fn check(&self) -> io::Result<()> {
@@ -99,8 +103,8 @@ impl<S> Flow<S> {
     ) -> Poll<io::Result<usize>> {
         self.is_upgraded |= beginning.starts_with(b"HTTP/1.1 101");
         let now = Instant::now();
-        if !self.counts.is_blocked() && self.took_at.is_some_and(|at| now > at + PAUSE) {
-            self.is_timed = false;
+        if !self.is_waiting && self.took_at.is_some_and(|at| now > at + PAUSE) {
+            self.left = None;
         }
         match outcome {
             Poll::Ready(Ok(bytes)) => {
@@ -110,8 +114,8 @@ impl<S> Flow<S> {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => {
                 self.counts.0.is_blocked.store(true, Ordering::Relaxed);
-                if !std::mem::replace(&mut self.is_timed, true) {
-                    self.deadline.as_mut().reset(now + self.limits.read_grace);
+                if !std::mem::replace(&mut self.is_waiting, true) {
+                    self.deadline.as_mut().reset(now + self.left.unwrap_or(self.limits.read_grace));
                 }
                 if self.deadline.as_mut().poll(cx).is_ready() {
                     tracing::debug!("a connection was cut: its client reads too slowly");
@@ -128,11 +132,11 @@ impl<S> Flow<S> {
         self.counts.0.is_blocked.store(false, Ordering::Relaxed);
         self.unanswered = self.unanswered.saturating_sub(bytes);
         self.took_at = Some(now);
-        if self.is_timed {
-            let earned = Duration::from_millis(bytes.saturating_mul(1_000) / u64::from(self.limits.read_min_rate));
-            let deadline = (self.deadline.deadline() + earned).min(now + self.limits.read_grace);
-            self.deadline.as_mut().reset(deadline);
+        if std::mem::replace(&mut self.is_waiting, false) {
+            self.left = Some(self.deadline.deadline().saturating_duration_since(now));
         }
+        let earned = Duration::from_micros(bytes.saturating_mul(1_000_000) / u64::from(self.limits.read_min_rate));
+        self.left = self.left.map(|left| (left + earned).min(self.limits.read_grace));
     }
 
     /// Notes what came.

@@ -99,3 +99,31 @@ async fn a_request_that_is_read_late_may_be_long() {
     client.read_exact(&mut answer).await.unwrap();
     writing.await.unwrap().unwrap();
 }
+
+/// Time in which nothing waits for the client is none that it took: whoever was slow once, long ago, is not cut for it.
+#[tokio::test]
+async fn a_client_that_paused_once_has_time_again_when_something_waits() {
+    let (mut server, mut client, counts) = connection();
+    let reads = async |client: &mut DuplexStream, bytes: usize| {
+        client.read_exact(&mut vec![0; bytes]).await.unwrap();
+    };
+    // Something waits for a third of the grace, and then nothing does; little is written, often, for longer than the grace.
+    let (written, ()) = tokio::join!(server.write_all(&[b'x'; 2_048]), async {
+        tokio::time::sleep(LIMITS.read_grace / 3).await;
+        reads(&mut client, 2_048).await;
+    });
+    written.unwrap();
+    let mut often = tokio::time::interval(Duration::from_millis(20));
+    for _ in 0..30 {
+        often.tick().await;
+        server.write_all(b"little").await.unwrap();
+        reads(&mut client, 6).await;
+    }
+    assert!(!counts.is_blocked());
+    // Again something waits, for a moment.
+    let (written, ()) = tokio::join!(server.write_all(&[b'x'; 2_048]), async {
+        tokio::time::sleep(LIMITS.read_grace / 10).await;
+        reads(&mut client, 2_048).await;
+    });
+    written.unwrap();
+}
