@@ -1,12 +1,13 @@
 //! The secrets that sign tokens: from the configuration, or made once and kept in the data folder.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{Error, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::io::{Error, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use nix::unistd::Uid;
 use secrecy::SecretString;
 
 use crate::config::SHORTEST_SECRET;
@@ -20,8 +21,8 @@ fn random() -> String {
 /// made if missing.
 ///
 /// # Errors
-/// When the data folder cannot be written or read, or the file is shorter than a secret: an empty one would let anybody
-/// sign.
+/// When the data folder cannot be written or read; when folder or file belong to another user, or others could have read or
+/// written them; or when the file is shorter than a secret: an empty one would let anybody sign.
 pub fn configured_or_kept(
     configured: Option<&SecretString>,
     data_dir: &Path,
@@ -32,17 +33,81 @@ pub fn configured_or_kept(
     }
     let folder = data_dir.join("secrets");
     DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-    // It may be from a time when it was open to others.
-    fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
+    make_private(&folder)?;
     let path = folder.join(name);
-    match fs::read_to_string(&path) {
+    match read_private(&path) {
         Ok(secret) => accept(&path, secret.trim()),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             make(&folder, name)?;
-            accept(&path, fs::read_to_string(&path)?.trim())
+            accept(&path, read_private(&path)?.trim())
         }
         Err(error) => Err(error),
     }
+}
+
+fn refuse(path: &Path, why: &str, remedy: &str) -> Error {
+    Error::new(ErrorKind::PermissionDenied, format!("{} {why}: {remedy}", path.display()))
+}
+
+/// Whose file or folder it is, if not this user's: whoever owns it reads and replaces what is in it.
+fn check_owner(path: &Path, found: &Metadata) -> Result<(), Error> {
+    let (owner, own) = (found.uid(), Uid::effective().as_raw());
+    if owner == own {
+        return Ok(());
+    }
+    let why = format!("belongs to user {owner}, and this program runs as user {own}");
+    Err(refuse(
+        path,
+        &why,
+        "run it as that user, or, if nobody else could write there, give it to this one with chown -R",
+    ))
+}
+
+/// Closes the folder to everybody else, if it is this user's and nobody else could put or replace files in it until now.
+fn make_private(folder: &Path) -> Result<(), Error> {
+    let found = fs::symlink_metadata(folder)?;
+    if !found.is_dir() {
+        return Err(refuse(
+            folder,
+            "is not a folder",
+            "move it away; a new one is made, or put the secrets there again",
+        ));
+    }
+    check_owner(folder, &found)?;
+    if found.mode() & 0o022 != 0 {
+        let why = format!("could be written by others (mode {:04o})", found.mode() & 0o7777);
+        let remedy =
+            "if the secrets in it are still your own, close it with chmod 700; else remove it to have new ones made";
+        return Err(refuse(folder, &why, remedy));
+    }
+    fs::set_permissions(folder, Permissions::from_mode(0o700))
+}
+
+/// Reads a secret that nobody else could read or write.
+fn read_private(path: &Path) -> Result<String, Error> {
+    use nix::fcntl::OFlag;
+    // Neither through a link, nor waiting for the other end of a pipe.
+    let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
+    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(|error| {
+        if error.raw_os_error() == Some(nix::libc::ELOOP) {
+            return refuse(path, "is a symbolic link", "put the file itself there");
+        }
+        error
+    })?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(refuse(path, "is not a file", "remove it to have a new secret made"));
+    }
+    check_owner(path, &found)?;
+    if found.mode() & 0o177 != 0 {
+        let why = format!("could be read or written by others (mode {:04o})", found.mode() & 0o7777);
+        let remedy = "if nobody has, close it with chmod 600; else remove it to have a new one made, which ends what the \
+                      old one signed or encrypted";
+        return Err(refuse(path, &why, remedy));
+    }
+    let mut secret = String::new();
+    file.read_to_string(&mut secret)?;
+    Ok(secret)
 }
 
 /// Takes what a file holds, if it is long enough to be a secret.
