@@ -26,7 +26,8 @@ create table sessions (
 comment on table sessions is 'One sign-in on one device. Sessions are revoked, not tokens.';
 comment on column sessions.expires_at is
     'The earlier of two ends: without use for the idle lifetime, or at the longest lifetime; moved by each refresh.';
-create index sessions_user_id_idx on sessions (user_id, created_at) where revoked_at is null;
+-- Of all sessions: where somebody was signed in from is asked of those that have ended as well, and these are deleted.
+create index sessions_user_id_idx on sessions (user_id, created_at);
 create index sessions_expires_at_idx on sessions (expires_at);
 
 create function session_end(role user_role, places integer, created timestamptz, used timestamptz,

@@ -93,3 +93,9 @@ create policy own on cart_items
         and (c.user_id = app_user() or c.guest_id = app_guest())));
 
 grant select, insert, update, delete on carts, cart_items to comanda_app;
+
+create function forget_unproved_carts(person uuid) returns void language sql volatile as $$
+    delete from carts where user_id = person;
+$$;
+comment on function forget_unproved_carts(uuid) is
+    'Removes the carts that somebody else may have left with the account before its owner proved the mailbox.';

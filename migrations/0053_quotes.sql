@@ -33,3 +33,9 @@ create policy own on quotes
     using (user_id = app_user() or app_platform()) with check (user_id = app_user() and restaurant_id = app_shop());
 
 grant select, insert, update, delete on quotes to comanda_app;
+
+create function forget_unproved_quotes(person uuid) returns void language sql volatile as $$
+    delete from quotes where user_id = person;
+$$;
+comment on function forget_unproved_quotes(uuid) is
+    'Removes the quotes that somebody else may have asked for before the account''s owner proved the mailbox.';

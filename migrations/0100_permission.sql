@@ -124,17 +124,3 @@ returns boolean language sql stable
 comment on function may_still_invite(uuid, uuid, member_role, boolean) is
     'Whether somebody may invite to this rank at the restaurant at this moment: owners to any, managers to all but OWNER, '
     'administrators to any; nobody who is locked until they have a second factor.';
-
-create function forget_unproved(person uuid) returns void language plpgsql volatile as $$
-begin
-    delete from carts where user_id = person;
-    delete from quotes where user_id = person;
-    delete from sync_operations where user_id = person;
-    -- Their numbers stay known: nothing is run that a device sends once more.
-    update sync_devices
-    set retired_at = now(), forgotten_below = next_seq, due_at = null, lease = null, lease_until = null
-    where user_id = person;
-end $$;
-comment on function forget_unproved(uuid) is
-    'Removes what somebody else may have left with the account before its owner proved the mailbox: carts, quotes, and '
-    'operations from offline with their devices.';

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::app::TestApp;
 use crate::people::{PASSWORD, Person};
@@ -229,4 +230,34 @@ async fn nothing_brings_a_revoked_session_back() {
     let outcome = sqlx::raw_sql(restore).execute(&app.look).await;
     assert!(outcome.unwrap_err().to_string().contains("stays so"));
     phone.is_out().await;
+}
+
+/// Whoever has signed in a thousand times makes no sign-in read them all, nor those of others.
+#[tokio::test]
+async fn every_statement_that_asks_for_the_sessions_of_a_user_is_served_by_an_index() {
+    let app = TestApp::start().await;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/.sqlx");
+    let mut looked_at = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let recorded: Value = serde_json::from_str(&std::fs::read_to_string(entry.unwrap().path()).unwrap()).unwrap();
+        let statement = recorded["query"].as_str().unwrap();
+        let of_sessions =
+            ["from sessions", "update sessions", "join sessions"].iter().any(|part| statement.contains(part));
+        if !of_sessions || !statement.contains("user_id") {
+            continue;
+        }
+        looked_at += 1;
+        let count = recorded["describe"]["parameters"]["Left"].as_array().unwrap().len();
+        let nothing = vec!["null"; count].join(", ");
+        let mut one = app.look.acquire().await.unwrap();
+        let prepare = format!(
+            "set enable_seqscan = off; set plan_cache_mode = force_generic_plan; deallocate all; prepare asked as {statement}"
+        );
+        sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *one).await.unwrap();
+        let explain = format!("explain execute asked({nothing})");
+        let plan = sqlx::raw_sql(AssertSqlSafe(explain)).fetch_all(&mut *one).await.unwrap();
+        let plan = plan.iter().map(|row| row.get_unchecked::<String, _>(0)).collect::<Vec<_>>().join("\n");
+        assert!(!plan.contains("Seq Scan on sessions"), "{statement}\n{plan}");
+    }
+    assert!(looked_at >= 8, "{looked_at}");
 }

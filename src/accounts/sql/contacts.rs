@@ -133,8 +133,10 @@ pub async fn prove_mailbox(tx: &mut Tx, user: UserId) -> Result<(), Problem> {
          devices as (delete from push_devices using first where user_id = first.id),
          addresses as (delete from user_addresses using first where user_id = first.id),
          preferences as (delete from notification_preferences using first where user_id = first.id),
-         -- What other features keep for the user.
-         others as materialized (select forget_unproved(first.id) from first)
+         -- What other features keep for the user: a function of each.
+         others as materialized (
+             select forget_unproved_carts(first.id), forget_unproved_quotes(first.id), forget_unproved_operations(first.id)
+             from first)
          select count(*) from first union all select count(*) from unproved union all select count(*) from others",
         user as UserId,
         now,
