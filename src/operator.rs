@@ -1,6 +1,7 @@
 //! `comanda user …` and `comanda sync …`: what an operator does by hand.
 
 use crate::accounts::actions::second_factor;
+use crate::accounts::hash_queue::Claimant;
 use crate::accounts::password::{NewPassword, Passwords};
 use crate::accounts::sql::sessions::Reason;
 use crate::accounts::sql::{self, NewUser};
@@ -66,7 +67,8 @@ pub async fn create_user(config: &Config, email: &str, name: &str, role: UserRol
     }
     let password: NewPassword = serde_json::from_value(serde_json::Value::from(given))
         .map_err(|error| OperatorError::Password(error.to_string()))?;
-    let password_hash = Passwords::new(&config.accounts).hash(&password).await.map_err(OperatorError::Refused)?;
+    let password_hash =
+        Passwords::new(&config.accounts).hash(Claimant::Operator, &password).await.map_err(OperatorError::Refused)?;
     let (id, address, name) = (UserId::new(), email.as_str().to_owned(), name.to_owned());
     let created = with_database(config, move |tx, _| {
         Box::pin(async move {

@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 
 use super::actions::{attempt_limits, notices};
 use super::attempt_limits::Counter;
+use super::hash_queue::Claimant;
 use super::password::NewPassword;
 use super::sql::{self, NewUser};
 use super::{Email, UserRole};
@@ -83,8 +84,8 @@ async fn register(
     Body(wanted): Body<Registration>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     // Before the address is looked at, and so the same for all of them.
-    attempt_limits::take(&app, vec![Counter::sign_ups_from(&app, client)]).await?;
-    let password_hash = app.passwords.hash(&wanted.password).await?;
+    attempt_limits::take(&app, Counter::sign_ups_from(&app, client)).await?;
+    let password_hash = app.passwords.hash(Claimant::Stranger(client.network()), &wanted.password).await?;
     let (id, task_app) = (UserId::new(), Arc::clone(&app));
     app.db
         .write(TenancyContext::user(id), move |tx| {

@@ -4,7 +4,8 @@
 //!
 //! Nothing of them is stored. A token names an address, not an account, so that looking at it tells nothing about
 //! whether there is one, and takes as long. It is void as soon as all sessions of the account are ended, as by a new
-//! password or a recovery: whoever once knew the password cannot have made some for later.
+//! password or a recovery: whoever once knew the password cannot have made some for later. When that was stands in the
+//! token, so that the queue for hashing (`hash_queue.rs`) knows its devices without a question to the database.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -29,10 +30,9 @@ pub type SessionsEnded = Option<DateTime<Utc>>;
 pub fn issue(encryption: &Encryption, email: &Email, ended: SessionsEnded, now: DateTime<Utc>) -> String {
     let name: DeviceName = rand::random();
     let issued = now.timestamp().to_be_bytes();
-    let mac = encryption.hash(KeyPurpose::LoginDevice, &[email.as_str().as_bytes(), &name, &issued, &state(ended)]);
-    let mut bytes = name.to_vec();
-    bytes.extend_from_slice(&issued);
-    bytes.extend_from_slice(&mac);
+    let ended = state(ended);
+    let mac = encryption.hash(KeyPurpose::LoginDevice, &[email.as_str().as_bytes(), &name, &issued, &ended]);
+    let bytes = [name.as_slice(), &issued, &ended, &mac].concat();
     format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
 }
 
@@ -40,20 +40,29 @@ fn state(ended: SessionsEnded) -> [u8; 8] {
     ended.map_or(0, |ended| ended.timestamp_micros()).to_be_bytes()
 }
 
-/// The device of a token that was made for this address since all its sessions were ended last, and is not too old.
-pub fn read(
-    encryption: &Encryption,
-    email: &Email,
-    ended: SessionsEnded,
-    token: &str,
-    now: DateTime<Utc>,
-) -> Option<DeviceName> {
-    let bytes: [u8; 56] = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?.try_into().ok()?;
-    let (name, rest) = bytes.split_first_chunk::<16>()?;
-    let (issued, mac) = rest.split_first_chunk::<8>()?;
-    if !encryption.matches(KeyPurpose::LoginDevice, &[email.as_str().as_bytes(), name, issued, &state(ended)], mac) {
-        return None;
+/// A token that this server has made for an address, and that is not too old.
+#[derive(Debug, Clone, Copy)]
+pub struct DeviceToken {
+    name: DeviceName,
+    ended: [u8; 8],
+}
+
+impl DeviceToken {
+    /// Reads a token that was made for this address; nothing is looked up for it.
+    pub fn read(encryption: &Encryption, email: &Email, token: &str, now: DateTime<Utc>) -> Option<Self> {
+        let bytes: [u8; 64] = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?.try_into().ok()?;
+        let (name, rest) = bytes.split_first_chunk::<16>()?;
+        let (issued, rest) = rest.split_first_chunk::<8>()?;
+        let (ended, mac) = rest.split_first_chunk::<8>()?;
+        if !encryption.matches(KeyPurpose::LoginDevice, &[email.as_str().as_bytes(), name, issued, ended], mac) {
+            return None;
+        }
+        let issued = DateTime::from_timestamp(i64::from_be_bytes(*issued), 0)?;
+        (now - issued < LIFE).then_some(Self { name: *name, ended: *ended })
     }
-    let issued = DateTime::from_timestamp(i64::from_be_bytes(*issued), 0)?;
-    (now - issued < LIFE).then_some(*name)
+
+    /// The device, if all sessions of the account have not been ended since the token was made.
+    pub fn device(self, ended: SessionsEnded) -> Option<DeviceName> {
+        (self.ended == state(ended)).then_some(self.name)
+    }
 }

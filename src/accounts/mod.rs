@@ -23,6 +23,7 @@ pub mod caller;
 pub mod devices;
 pub mod http;
 pub mod idempotency_key;
+pub mod hash_queue;
 pub mod login_device;
 pub mod password;
 pub mod preferences;
@@ -145,7 +146,7 @@ pub struct Caller {
 
 /// An e-mail address, as far as its form can be judged without sending to it, in one spelling: lower case; the domain as
 /// IDNA reads it (UTS 46), in the letters of its language; the name before it in Unicode's composed form (NFC).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Email(String);
 
 /// What stands in quoted names and in literals only (RFC 5321, 4.1.2).

@@ -1,21 +1,18 @@
 //! Passwords: what is acceptable, and Argon2id under a bound.
 //!
 //! A hash takes 19 MiB and some 25 ms of a core, so only a few run at once and a few more may wait; whoever comes
-//! beyond that is told to come back. An unknown address is checked against a hash of nothing, at the same cost.
+//! beyond that is told to come back (`hash_queue.rs`). An unknown address is checked against a hash of nothing, at the same cost.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::sync::LazyLock;
 
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
 use unicode_normalization::UnicodeNormalization as _;
 use utoipa::ToSchema;
 
+use super::hash_queue::{Claimant, HashPlace, HashQueue};
 use crate::config;
 use crate::problem::Problem;
 
@@ -112,10 +109,7 @@ fn password_schema(shortest: usize) -> utoipa::openapi::RefOr<utoipa::openapi::S
 /// Hashes and checks passwords, a few at a time.
 #[derive(Debug)]
 pub struct Passwords {
-    permits: Arc<Semaphore>,
-    waiting: AtomicUsize,
-    most_waiting: usize,
-    longest_wait: Duration,
+    queue: HashQueue,
 }
 
 /// The same characters typed on two keyboards are one password (NIST SP 800-63B: normalise with NFKC).
@@ -150,41 +144,31 @@ fn matches(password: &[u8], hash: &str) -> bool {
 impl Passwords {
     /// Within the bounds of the configuration.
     pub fn new(bounds: &config::Accounts) -> Self {
-        Self {
-            permits: Arc::new(Semaphore::new(bounds.hashes_at_once)),
-            waiting: AtomicUsize::new(0),
-            most_waiting: bounds.hashes_waiting,
-            longest_wait: bounds.hash_wait,
-        }
+        let config::Accounts { hashes_at_once, hashes_waiting, hashes_per_network, hash_wait, .. } = *bounds;
+        Self { queue: HashQueue::new(hashes_at_once, hashes_waiting, hashes_per_network, hash_wait) }
     }
 
     /// A turn at hashing, to be taken before anything else is done for somebody who gives a password: whoever is turned
     /// away has then cost nothing, the database least of all.
     ///
     /// # Errors
-    /// `busy` when too many are waiting.
-    pub fn turn(&self) -> Result<HashingPermit<'_>, Problem> {
-        let turn = HashingPermit { passwords: self, until: Instant::now() + self.longest_wait };
-        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
-        if before >= self.most_waiting + self.permits.available_permits() { Err(Problem::busy(2)) } else { Ok(turn) }
+    /// `busy` when too many are waiting, or too many of this claimant.
+    pub fn turn(&self, claimant: Claimant) -> Result<HashingPermit<'_>, Problem> {
+        Ok(HashingPermit(self.queue.enter(claimant)?))
     }
 
     /// Argon2id in PHC form.
     ///
     /// # Errors
-    /// `busy` when too many are waiting.
-    pub async fn hash(&self, password: &NewPassword) -> Result<String, Problem> {
+    /// `busy` when too many are waiting, or too many of this claimant.
+    pub async fn hash(&self, claimant: Claimant, password: &NewPassword) -> Result<String, Problem> {
         let password = normalised(&password.0);
-        self.turn()?.bounded(move || hash_now(&password)).await
+        self.turn(claimant)?.bounded(move || hash_now(&password)).await
     }
 }
 
 /// A place in the queue, given up when dropped.
-pub struct HashingPermit<'a> {
-    passwords: &'a Passwords,
-    /// What is done for somebody before the password is looked at is part of their waiting.
-    until: Instant,
-}
+pub struct HashingPermit<'a>(HashPlace<'a>);
 
 impl HashingPermit<'_> {
     /// Whether the password belongs to the hash; without a hash, `false` at the same cost.
@@ -199,22 +183,13 @@ impl HashingPermit<'_> {
     }
 
     async fn bounded<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
-        let permit = timeout_at(self.until, Arc::clone(&self.passwords.permits).acquire_owned()).await;
-        let Ok(Ok(permit)) = permit else {
-            return Err(Problem::busy(2));
-        };
+        let turn = self.0.turn().await?;
         let work = move || {
             let done = work();
-            drop(permit);
+            drop(turn);
             done
         };
         tokio::task::spawn_blocking(work).await.map_err(|panic| Problem::internal(&panic))
-    }
-}
-
-impl Drop for HashingPermit<'_> {
-    fn drop(&mut self) {
-        self.passwords.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

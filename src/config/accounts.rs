@@ -47,6 +47,10 @@ pub struct Accounts {
     /// `PASSWORD_HASHES_WAITING`: further hashes that may wait; beyond that the answer is 503. auto: 16 in
     /// production, 64 in development.
     pub hashes_waiting: usize,
+    /// `PASSWORD_HASHES_PER_NETWORK`: of those at once and those that wait, how many one network may have (IPv6: /64; a /48
+    /// half of the rest as well); devices that have signed in before have places of their own, an account a third of as many.
+    /// auto: a third in production, all in development.
+    pub hashes_per_network: usize,
     /// `PASSWORD_HASH_WAIT`: how long a request may wait for its hash before the answer is 503. auto: 200ms in
     /// production, 5s in development.
     pub hash_wait: Duration,
@@ -73,6 +77,10 @@ impl Accounts {
             Mode::Production => (16, Duration::from_millis(200)),
             Mode::Development => (64, Duration::from_secs(5)),
         };
+        let hashes_at_once = reader.number_or_auto("PASSWORD_HASHES_AT_ONCE", (cores / 2).max(1), 1, 256);
+        let hashes_waiting = reader.number_or_auto("PASSWORD_HASHES_WAITING", waiting, 0, 100_000);
+        let hashes = hashes_at_once + hashes_waiting;
+        let per_network = if mode == Mode::Production { hashes.div_ceil(3) } else { hashes };
         Self {
             jwt_secret: reader.secret("JWT_SECRET"),
             jwt_refresh_secret: reader.secret("JWT_REFRESH_SECRET"),
@@ -94,8 +102,9 @@ impl Accounts {
                     _ => None,
                 }
             }),
-            hashes_at_once: reader.number_or_auto("PASSWORD_HASHES_AT_ONCE", (cores / 2).max(1), 1, 256),
-            hashes_waiting: reader.number_or_auto("PASSWORD_HASHES_WAITING", waiting, 0, 100_000),
+            hashes_at_once,
+            hashes_waiting,
+            hashes_per_network: reader.number_or_auto("PASSWORD_HASHES_PER_NETWORK", per_network, 1, 100_256),
             hash_wait: reader.value(
                 "PASSWORD_HASH_WAIT",
                 "auto, or a time such as 250ms, and not zero",

@@ -80,6 +80,12 @@ pub(super) const TABLE: &[Variable] = &[
     ),
     plain(
         ACCOUNTS,
+        "PASSWORD_HASHES_PER_NETWORK",
+        "auto",
+        "Of those at once and those that wait, how many one network may have (IPv6: /64; a /48 half of the rest as well); devices that have signed in before have places of their own, an account a third of as many. auto: a third in production, all in development.",
+    ),
+    plain(
+        ACCOUNTS,
         "PASSWORD_HASH_WAIT",
         "auto",
         "How long a request may wait for its hash before the answer is 503. auto: 200ms in production, 5s in development.",

@@ -89,6 +89,59 @@ fn production_asks_for_secrets_that_are_worth_the_name() {
 }
 
 #[test]
+fn previous_secrets_are_as_good_as_the_present_ones() {
+    let good = "kOq1r5hXh0m8WJm4o0yE2mTgk9w1bS7uXq3d";
+    for name in ["JWT_SECRET_PREVIOUS", "JWT_REFRESH_SECRET_PREVIOUS"] {
+        let present = name.strip_suffix("_PREVIOUS").unwrap();
+        for (value, wanted) in [
+            ("short", "is shorter than 32 bytes"),
+            ("changeme-changeme-changeme-changeme", "well-known sample"),
+            ("your-secret-key-that-everybody-copies", "well-known sample"),
+            (good, "are the same"),
+            ("00000000000000000000000000000000", "repeats a pattern"),
+        ] {
+            let faults = faults(&[("MODE", "production"), (name, value), (present, good)]);
+            let of_it = faults.iter().any(|fault| fault.contains(name) && fault.contains(wanted));
+            assert!(of_it, "{name}={value}: {faults:#?}");
+        }
+        let other = faults(&[("MODE", "production"), (name, "V2hhdCBhIG5pY2UgZGF5IGZvciBhIHdhbGsgaW4gdGhl")]);
+        assert!(!other.iter().any(|fault| fault.contains(name)), "{other:#?}");
+    }
+}
+
+#[test]
+fn proxies_are_not_everybody() {
+    for wide in [
+        "0.0.0.0/0",
+        "::/0",
+        "10.0.0.1, 0.0.0.0/0",
+        "0.0.0.0/1, 128.0.0.0/1",
+        "8.0.0.0/8",
+        "203.0.113.0/11",
+        "2000::/3",
+        "2001::/16",
+        "fc00::/6",
+        "127.0.0.0/7",
+    ] {
+        let faults = faults(&[("TRUSTED_PROXIES", wide)]);
+        assert!(faults.iter().any(|fault| fault.contains("public addresses of many others")), "{wide}: {faults:#?}");
+    }
+    let many = |ranges: std::ops::Range<u32>| {
+        ranges.map(|n| format!("{}.{}.0.0/12", 20 + n / 16, n % 16 * 16)).collect::<Vec<_>>().join(",")
+    };
+    assert!(faults(&[("TRUSTED_PROXIES", &many(0..17))])[0].contains("together hold too many public addresses"));
+    let fine = [
+        "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, 127.0.0.0/8, fc00::/7, ::1, fe80::/10",
+        "173.245.48.0/20, 104.16.0.0/13, 172.64.0.0/13, 162.158.0.0/15, 2400:cb00::/32, 2a06:98c0::/29",
+        "203.0.113.7, 2001:db8::1",
+        &many(0..16),
+    ];
+    for proxies in fine {
+        assert!(Config::read(&Source::from_pairs([("TRUSTED_PROXIES", proxies)])).is_ok(), "{proxies}");
+    }
+}
+
+#[test]
 fn production_is_stricter_where_nothing_else_is_said() {
     let secrets = ["JWT_SECRET", "JWT_REFRESH_SECRET", "SEAL_SECRET"]
         .map(|name| (name, format!("0123456789abcdef0123456789abcdef {name}")));

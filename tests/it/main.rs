@@ -60,6 +60,7 @@ mod guessing;
 mod guests;
 mod guests_merge;
 mod hangups;
+mod hash_queue;
 mod headers;
 mod hostile;
 mod hours;

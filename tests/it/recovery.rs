@@ -125,7 +125,7 @@ async fn an_address_without_an_account_is_answered_alike() {
 
 #[tokio::test]
 async fn a_code_is_used_once_however_many_come_with_it() {
-    let app = TestApp::with(&[("PASSWORD_HASHES_WAITING", "100"), ("PASSWORD_HASH_WAIT", "60s")]).await;
+    let app = TestApp::with(&[("PASSWORD_HASHES_WAITING", "200"), ("PASSWORD_HASH_WAIT", "60s")]).await;
     let ada = app.customer("Ada").await;
     let stranger = app.stranger();
     let reset = asks(&stranger, &ada.email).await.expect(202);

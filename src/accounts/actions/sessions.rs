@@ -3,6 +3,7 @@
 use crate::accounts::actions::attempt_limits;
 use crate::accounts::attempt_limits::Counter;
 use crate::accounts::cache::Revocation;
+use crate::accounts::hash_queue::Claimant;
 use crate::accounts::password::GivenPassword;
 use crate::accounts::sql;
 use crate::accounts::sql::sessions::Reason;
@@ -46,7 +47,7 @@ pub async fn authenticate_again(
     client: Client,
     given: &GivenPassword,
 ) -> Result<String, Problem> {
-    let turn = app.passwords.turn()?;
+    let turn = app.passwords.turn(Claimant::User(user))?;
     let hash = sql::password_hash(&app.db, user).await?.ok_or_else(Problem::unauthenticated)?;
     let tries = Counter::passwords_again(app, user, client);
     attempt_limits::take(app, tries.clone()).await?;

@@ -23,6 +23,7 @@ use crate::accounts::actions::notices::tell_owner;
 use crate::accounts::actions::recovery::CODE_KEY;
 use crate::accounts::attempt_limits::{CodeLength, Counter, RESET_TRIES, RESET_TRIES_A_DAY};
 use crate::accounts::cache::Revocation;
+use crate::accounts::hash_queue::Claimant;
 use crate::accounts::password::NewPassword;
 use crate::accounts::sql::recovery::{self as sql, NewReset, Pending};
 use crate::accounts::sql::sessions::{self, Reason};
@@ -197,7 +198,7 @@ async fn reset_password(
     });
     let Pending { id, sent_by, .. } = pending.ok_or_else(|| wrong().concerning(user))?;
     let user = user.ok_or_else(wrong)?;
-    let password_hash = app.passwords.hash(&reset.password).await?;
+    let password_hash = app.passwords.hash(Claimant::User(user), &reset.password).await?;
     let (task_app, key) = (Arc::clone(&app), email_key(&app.encryption, &reset.email));
     let changed = app
         .db

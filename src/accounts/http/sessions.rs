@@ -18,6 +18,7 @@ use crate::accounts::actions::sessions::{authenticate_again, end, wrong_password
 use crate::accounts::attempt_limits::{Counter, PASSWORD_CHANGES};
 use crate::accounts::cache::Revocation;
 use crate::accounts::caller::SignedIn;
+use crate::accounts::hash_queue::Claimant;
 use crate::accounts::password::{GivenPassword, NewPassword};
 use crate::accounts::sessions::TokenPair;
 use crate::accounts::sql::sessions::{self as sql, Reason, Refreshed, SessionClient};
@@ -160,7 +161,7 @@ async fn change_password(
     let old_hash = authenticate_again(&app, caller.user, client, &change.current_password).await?;
     // Taken whether it succeeds or not: each one hashes, ends sessions and tells the owner.
     attempt_limits::take(&app, vec![Counter::new(&app, PASSWORD_CHANGES, &[caller.user.as_bytes()])]).await?;
-    let new_hash = app.passwords.hash(&change.new_password).await?;
+    let new_hash = app.passwords.hash(Claimant::User(caller.user), &change.new_password).await?;
     let (user, session, task_app) = (caller.user, caller.session, Arc::clone(&app));
     let changed = app
         .db

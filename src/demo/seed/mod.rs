@@ -23,6 +23,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::DemoError;
 use super::dataset::DemoData;
+use crate::accounts::hash_queue::Claimant;
 use crate::accounts::password::{NewPassword, Passwords};
 use crate::accounts::sql::{anybody, signed_up_at};
 use crate::clock::Clock;
@@ -55,7 +56,7 @@ pub async fn build(
     if signed_up_at(db, &data.admin.email).await?.is_some() {
         return Ok(None);
     }
-    let hash: Arc<str> = passwords.hash(&NewPassword::trusted(super::city::PASSWORD)).await?.into();
+    let hash: Arc<str> = passwords.hash(Claimant::Operator, &NewPassword::trusted(super::city::PASSWORD)).await?.into();
     let past = db.at(clock.behind(AGE));
     let founded = match founded(db, data).await? {
         Some(founded) => founded,

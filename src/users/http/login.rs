@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -13,13 +13,15 @@ use utoipa_axum::routes;
 use crate::accounts::actions::attempt_limits;
 use crate::accounts::actions::second_factor;
 use crate::accounts::attempt_limits::Counter;
+use crate::accounts::hash_queue::Claimant;
+use crate::accounts::login_device::{self, DeviceToken};
 use crate::accounts::password::GivenPassword;
 use crate::accounts::second_factor::{FactorProof, SecondFactorNeeded};
 use crate::accounts::sessions::TokenPair;
 use crate::accounts::sql::second_factor::{self as factors, Challenge};
 use crate::accounts::sql::sessions::{self, NewSession, OpenedSession, SessionClient};
 use crate::accounts::sql::{self, session_limit};
-use crate::accounts::{Email, User, login_device};
+use crate::accounts::{Email, User};
 use crate::app::App;
 use crate::cart::actions::merge::{CartMerge, GuestClaim};
 use crate::client::Client;
@@ -89,7 +91,11 @@ async fn login(
 ) -> Result<Json<LoginAnswer>, Problem> {
     let wrong =
         || Problem::new(Code::InvalidCredentials, "Check the e-mail address and the password, or reset the password.");
-    let turn = app.passwords.turn()?;
+    let token = given.device_token.as_ref().map(ExposeSecret::expose_secret);
+    let is_known =
+        token.and_then(|token| DeviceToken::read(&app.encryption, &given.email, token, app.clock.now())).is_some();
+    let claimant = if is_known { Claimant::Device(given.email.clone()) } else { Claimant::Stranger(client.network()) };
+    let turn = app.passwords.turn(claimant)?;
     let taken = attempt_limits::take_password_try(&app, &given.email, client, given.device_token.as_ref()).await?;
     let known = sql::credentials(&app.db, &given.email).await?;
     let hash = known.as_ref().map(|known| known.password_hash.clone());
