@@ -36,18 +36,18 @@ impl From<RestaurantScope> for Beneficiary {
 
 /// Who has a share: a network of IPv6 has one in its /64, and one in its /48.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Owner {
+enum WorkOwner {
     Restaurant(RestaurantId),
     Block(AddressBlock),
     Anybody,
 }
 
 impl Beneficiary {
-    fn owners(self) -> Vec<Owner> {
+    fn owners(self) -> Vec<WorkOwner> {
         match self {
-            Self::Restaurant(restaurant) => vec![Owner::Restaurant(restaurant)],
-            Self::Network(network) => network.blocks().map(Owner::Block).collect(),
-            Self::Anybody => vec![Owner::Anybody],
+            Self::Restaurant(restaurant) => vec![WorkOwner::Restaurant(restaurant)],
+            Self::Network(network) => network.blocks().map(WorkOwner::Block).collect(),
+            Self::Anybody => vec![WorkOwner::Anybody],
         }
     }
 }
@@ -65,7 +65,7 @@ pub struct HeavyWork {
     running: Arc<Semaphore>,
     /// Of what runs and what waits.
     places: Arc<Semaphore>,
-    shares: Arc<Shares<Owner, Share>>,
+    shares: Arc<Shares<WorkOwner, Share>>,
     /// All: at once, and with what waits.
     all: (usize, usize),
     retry_after_seconds: u32,
@@ -112,10 +112,10 @@ impl HeavyWork {
     }
 
     /// What an owner has of what there is: half of what runs and a third of the places; more for a /48.
-    fn share_of(&self, owner: Owner) -> Arc<Share> {
+    fn share_of(&self, owner: WorkOwner) -> Arc<Share> {
         let share = |each: usize, all: usize| match owner {
-            Owner::Block(block) => block.share(each, all),
-            Owner::Restaurant(_) | Owner::Anybody => each,
+            WorkOwner::Block(block) => block.share(each, all),
+            WorkOwner::Restaurant(_) | WorkOwner::Anybody => each,
         };
         let (at_once, all) = self.all;
         self.shares.of(owner, || Share {

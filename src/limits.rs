@@ -5,28 +5,23 @@
 //! gains a fresh allowance by taking Redis down, and on the routes where passwords are guessed every request then
 //! counts twice. Attempts at passwords and codes are counted in PostgreSQL (`accounts/attempt_limits`), which no outage forgets.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-
-use governor::middleware::{NoOpMiddleware, StateInformationMiddleware, StateSnapshot};
-use governor::state::keyed::DashMapStateStore;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{NotUntil, RateLimiter};
 
 use crate::clock::Clock;
 use crate::config;
 use crate::ids::UserId;
-use crate::network::{AddressBlock, Network, SiteFactor};
+use crate::network::{AddressBlock, Network};
 use crate::permission::Operation;
 use crate::problem::{Code, Problem};
 use crate::quota::Quota;
 use crate::written::WrittenBytes;
 
+mod buckets;
 mod shared;
 pub mod writes;
 
+pub use buckets::{Bucket, Buckets};
 pub use shared::{SharedBuckets, SharedError};
 use writes::{UsedUpLimit, Writes};
 
@@ -136,178 +131,6 @@ impl LimitDecision {
     /// The stricter one.
     const fn and(self, other: Self) -> Self {
         if !self.allowed || (other.allowed && self.remaining <= other.remaining) { self } else { other }
-    }
-}
-
-/// Time for the buckets: never goes back, and moves with the injected clock when a test moves it.
-#[derive(Debug, Clone)]
-struct Ticks {
-    began: tokio::time::Instant,
-    clock: Clock,
-}
-
-impl governor::clock::Clock for Ticks {
-    type Instant = Duration;
-
-    fn now(&self) -> Duration {
-        self.began.elapsed() + self.clock.shift()
-    }
-}
-
-/// A quota as the algorithm takes it.
-fn refill(quota: Quota) -> governor::Quota {
-    governor::Quota::with_period(quota.interval())
-        .unwrap_or(governor::Quota::per_second(NonZeroU32::MIN))
-        .allow_burst(NonZeroU32::new(quota.count()).unwrap_or(NonZeroU32::MIN))
-}
-
-type KeyedLimiter = RateLimiter<SubjectPart, DashMapStateStore<SubjectPart>, Ticks, StateInformationMiddleware>;
-
-impl Ticks {
-    fn of(clock: &Clock) -> Self {
-        Self { began: tokio::time::Instant::now(), clock: clock.clone() }
-    }
-}
-
-/// A bucket that one socket has for itself.
-pub struct Bucket {
-    state: RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>,
-    ticks: Ticks,
-}
-
-impl Bucket {
-    /// A full one.
-    pub fn new(quota: Quota, clock: &Clock) -> Self {
-        let ticks = Ticks::of(clock);
-        Self { state: RateLimiter::direct_with_clock(refill(quota), ticks.clone()), ticks }
-    }
-
-    /// Draws once.
-    ///
-    /// # Errors
-    /// 429, with the seconds to wait, when it is empty.
-    pub fn draw(&self) -> Result<(), Problem> {
-        self.state.check().map_err(|not_until| {
-            let wait = not_until.wait_time_from(governor::clock::Clock::now(&self.ticks));
-            too_many(wait).with("retryAfter", seconds_up(wait).max(1))
-        })
-    }
-}
-
-/// Buckets of one policy, on this node.
-pub struct Buckets {
-    /// Of which requests.
-    pub policy: Policy,
-    /// What each of them grants; that of an IPv6 /48 a multiple.
-    pub quota: Quota,
-    store: KeyedLimiter,
-    of_sites: KeyedLimiter,
-    sites: SiteFactor,
-    ticks: Ticks,
-    drawn: AtomicU32,
-}
-
-/// A bucket that a subject draws from.
-struct Level<'a> {
-    part: SubjectPart,
-    quota: Quota,
-    store: &'a KeyedLimiter,
-}
-
-/// Full buckets are the same as none; after so many draws they are swept out.
-const SWEEP_EVERY: u32 = 8_192;
-
-impl Buckets {
-    fn new(policy: Policy, quota: Quota, sites: SiteFactor, clock: &Clock) -> Self {
-        let ticks = Ticks::of(clock);
-        let store = |quota| RateLimiter::dashmap_with_clock(refill(quota), ticks.clone()).with_middleware();
-        let (store, of_sites) = (store(quota), store(sites.site_quota(quota)));
-        Self { policy, quota, store, of_sites, sites, ticks, drawn: AtomicU32::new(0) }
-    }
-
-    fn levels(&self, subject: Subject) -> impl Iterator<Item = Level<'_>> {
-        subject.parts().map(|part| match part {
-            SubjectPart::Block(AddressBlock::Site(_)) => {
-                Level { part, quota: self.sites.site_quota(self.quota), store: &self.of_sites }
-            }
-            SubjectPart::User(_) | SubjectPart::Block(AddressBlock::Subnet(_)) => {
-                Level { part, quota: self.quota, store: &self.store }
-            }
-        })
-    }
-
-    /// Draws several at once on this node; more than the quota are never allowed.
-    fn draw_many(&self, subject: Subject, count: u32) -> LimitDecision {
-        self.sweep_now_and_then();
-        let count = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
-        let mut decision = LimitDecision::unlimited(self.quota);
-        for Level { part, quota, store } in self.levels(subject) {
-            decision = decision.and(match store.check_key_n(&part, count) {
-                Ok(answer) => self.verdict(quota, answer),
-                Err(_) => LimitDecision { allowed: false, remaining: 0, wait: quota.per(), quota },
-            });
-            if !decision.allowed {
-                break;
-            }
-        }
-        decision
-    }
-
-    fn draw(&self, subject: Subject) -> LimitDecision {
-        self.draw_many(subject, 1)
-    }
-
-    /// Draws so many, or as many as there are.
-    fn draw_what_is_left(&self, subject: Subject, count: u32) {
-        for Level { part, quota, store } in self.levels(subject) {
-            let mut left = count.min(quota.count());
-            let mut portion = left;
-            while let Some(some) = NonZeroU32::new(portion) {
-                if matches!(store.check_key_n(&part, some), Ok(Ok(_))) {
-                    left -= portion;
-                    portion = portion.min(left);
-                } else {
-                    portion /= 2;
-                }
-            }
-        }
-    }
-
-    fn sweep_now_and_then(&self) {
-        if self.drawn.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
-            self.store.retain_recent();
-            self.of_sites.retain_recent();
-        }
-    }
-
-    fn verdict(&self, quota: Quota, answer: Result<StateSnapshot, NotUntil<Duration>>) -> LimitDecision {
-        match answer {
-            Ok(state) => {
-                let remaining = state.remaining_burst_capacity();
-                LimitDecision { allowed: true, remaining, wait: Duration::ZERO, quota }
-            }
-            Err(not_until) => {
-                let wait = not_until.wait_time_from(governor::clock::Clock::now(&self.ticks));
-                LimitDecision { allowed: false, remaining: 0, wait, quota }
-            }
-        }
-    }
-
-    /// The decision of this node and, with Redis, of all nodes together: the stricter one.
-    pub async fn draw_everywhere(&self, shared: Option<&SharedBuckets>, subject: Subject) -> LimitDecision {
-        let mut decision = self.draw(subject);
-        let Some(shared) = shared.filter(|_| decision.allowed) else { return decision };
-        for Level { part, quota, .. } in self.levels(subject) {
-            match shared.draw(self.policy.name(), quota, &part).await {
-                Some(common) => decision = decision.and(common),
-                None if self.policy == Policy::Auth => return self.draw(subject),
-                None => return decision,
-            }
-            if !decision.allowed {
-                break;
-            }
-        }
-        decision
     }
 }
 

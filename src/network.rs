@@ -75,7 +75,7 @@ impl fmt::Display for Network {
 }
 
 impl AddressBlock {
-    /// Its addresses.
+    /// The range of addresses that it consists of.
     pub const fn addresses(self) -> IpNet {
         match self {
             Self::Subnet(addresses) | Self::Site(addresses) => addresses,

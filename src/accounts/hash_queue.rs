@@ -37,7 +37,7 @@ pub enum Claimant {
 
 /// Who has a share of the places.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Owner {
+enum PlaceOwner {
     Block(AddressBlock),
     Device(Email),
     User(UserId),
@@ -49,9 +49,9 @@ pub struct HashQueue {
     /// Of those who wait and those whose turn it is.
     places: Arc<Semaphore>,
     turns: Arc<Semaphore>,
-    strangers: Kind,
-    known: Kind,
-    shares: Shares<Owner, Semaphore>,
+    strangers: ClaimantKind,
+    known: ClaimantKind,
+    shares: Shares<PlaceOwner, Semaphore>,
     /// Places of one network, and of all strangers.
     per_network: usize,
     of_strangers: usize,
@@ -60,7 +60,7 @@ pub struct HashQueue {
 
 /// What claimants of one kind have together.
 #[derive(Debug)]
-struct Kind {
+struct ClaimantKind {
     places: Arc<Semaphore>,
     /// As many as there are turns: who has one waits only for those of the other kind who have one.
     next: Arc<Semaphore>,
@@ -71,7 +71,8 @@ impl HashQueue {
     pub fn new(at_once: usize, waiting: usize, per_network: usize, longest_wait: Duration) -> Self {
         let all = at_once + waiting;
         let of_kind = (all - all / RESERVED_PART).max(1);
-        let kind = || Kind { places: Arc::new(Semaphore::new(of_kind)), next: Arc::new(Semaphore::new(at_once)) };
+        let kind =
+            || ClaimantKind { places: Arc::new(Semaphore::new(of_kind)), next: Arc::new(Semaphore::new(at_once)) };
         Self {
             places: Arc::new(Semaphore::new(all)),
             turns: Arc::new(Semaphore::new(at_once)),
@@ -101,21 +102,21 @@ impl HashQueue {
         Ok(HashPlace { queue: self, kind, until: Instant::now() + self.longest_wait, _held: held })
     }
 
-    fn share_of(&self, owner: Owner) -> Arc<Semaphore> {
+    fn share_of(&self, owner: PlaceOwner) -> Arc<Semaphore> {
         let places = match owner {
-            Owner::Block(block) => block.share(self.per_network, self.of_strangers),
-            Owner::Device(_) | Owner::User(_) => self.per_network.div_ceil(ACCOUNTS_OF_A_NETWORK),
+            PlaceOwner::Block(block) => block.share(self.per_network, self.of_strangers),
+            PlaceOwner::Device(_) | PlaceOwner::User(_) => self.per_network.div_ceil(ACCOUNTS_OF_A_NETWORK),
         };
         self.shares.of(owner, || Semaphore::new(places))
     }
 }
 
 impl Claimant {
-    fn owners(self) -> Vec<Owner> {
+    fn owners(self) -> Vec<PlaceOwner> {
         match self {
-            Self::Stranger(network) => network.blocks().map(Owner::Block).collect(),
-            Self::Device(email) => vec![Owner::Device(email)],
-            Self::User(user) => vec![Owner::User(user)],
+            Self::Stranger(network) => network.blocks().map(PlaceOwner::Block).collect(),
+            Self::Device(email) => vec![PlaceOwner::Device(email)],
+            Self::User(user) => vec![PlaceOwner::User(user)],
             Self::Operator => Vec::new(),
         }
     }
@@ -124,7 +125,7 @@ impl Claimant {
 /// A place in the queue, given up when dropped.
 pub struct HashPlace<'a> {
     queue: &'a HashQueue,
-    kind: &'a Kind,
+    kind: &'a ClaimantKind,
     /// What is done for somebody before the password is looked at is part of their waiting.
     until: Instant,
     _held: Vec<OwnedSemaphorePermit>,

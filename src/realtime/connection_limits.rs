@@ -21,14 +21,14 @@ enum Holder {
 
 /// The open sockets.
 #[derive(Debug, Default)]
-struct Open {
+struct OpenSockets {
     users: HashMap<UserId, usize>,
     networks: NetworkCounts,
 }
 
 /// The numbers of open sockets, and their limits.
 pub struct ConnectionLimits {
-    open: Mutex<Open>,
+    open: Mutex<OpenSockets>,
     per_user: usize,
     per_network: usize,
     sites: SiteFactor,
@@ -80,7 +80,7 @@ impl ConnectionLimits {
         Permit { limits: Arc::clone(self), holder }
     }
 
-    fn open(&self) -> MutexGuard<'_, Open> {
+    fn open(&self) -> MutexGuard<'_, OpenSockets> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -15,7 +15,6 @@ use crate::people::{PASSWORD, Person};
 use crate::program::Program;
 use crate::reply::Reply;
 use comanda::client::{Client, Forwarding, Peer};
-use comanda::network::{AddressBlock, Network, NetworkCounts, SiteFactor};
 use comanda::quota::Quota;
 
 /// The test itself is the proxy in front of the server.
@@ -63,77 +62,6 @@ fn forwarded_addresses_are_believed_from_our_proxies_only() {
     headers.append("x-forwarded-for", HeaderValue::from_static("6.6.6.6"));
     let client = Client::of(Peer("10.0.0.1".parse().unwrap()), &headers, &proxies, Forwarding::Forwarded);
     assert_eq!(client.address(), "2001:db9::2".parse::<IpAddr>().unwrap());
-}
-
-#[test]
-fn an_ipv6_address_counts_in_its_subnet_and_its_site_and_an_ipv4_address_as_itself() {
-    let of = |text: &str| {
-        let blocks = Network::of(text.parse().unwrap()).blocks().map(|block| block.to_string());
-        blocks.collect::<Vec<_>>().join(" ")
-    };
-    assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64 2001:db8:1::/48");
-    assert_eq!(of("2001:db8:1:2::9"), of("2001:db8:1:2:ffff::"));
-    assert_eq!(of("198.51.100.7"), "198.51.100.7/32");
-    assert_eq!(of("::ffff:198.51.100.7"), "198.51.100.7/32");
-}
-
-#[test]
-fn what_networks_take_is_bounded_for_each_subnet_and_each_site() {
-    let (mut taken, factor) = (NetworkCounts::default(), SiteFactor::new(3));
-    let of = |text: &str| Network::of(text.parse().unwrap());
-    let most = |block: AddressBlock| factor.limit(block, 2);
-    let takes = |taken: &mut NetworkCounts, text: &str| {
-        let has_room = taken.has_room(of(text), 1, most);
-        if has_room {
-            taken.add(of(text), 1);
-        }
-        has_room
-    };
-    let of_subnet: Vec<_> = (0..3).map(|_| takes(&mut taken, "2001:db8:1:1::1")).collect();
-    assert_eq!(of_subnet, [true, true, false]);
-    let of_site = (2..20).filter(|subnet| takes(&mut taken, &format!("2001:db8:1:{subnet}::1"))).count();
-    assert_eq!(of_site, 4, "six in all, whatever the subnets");
-    assert!(takes(&mut taken, "2001:db8:2:1::1") && takes(&mut taken, "192.0.2.1"), "others have their own");
-    taken.subtract(of("2001:db8:1:1::1"), 1);
-    assert!(takes(&mut taken, "2001:db8:1:30::1") && !takes(&mut taken, "2001:db8:1:31::1"));
-    // A site has half of what a subnet leaves of something that is shared.
-    let shares = of("2001:db8::").blocks().map(|block| block.share(8, 16)).collect::<Vec<_>>();
-    assert_eq!(shares, [8, 12]);
-}
-
-/// Requests without a token from so many subnets of one site; how many pass.
-async fn pass_from_subnets(app: &TestApp, subnets: u32) -> usize {
-    let stranger = app.stranger();
-    let mut passed = 0;
-    for subnet in 0..subnets {
-        let from = format!("2001:db8:1:{subnet:x}::1");
-        let request = stranger.request(Method::GET, "/api/restaurants").header("x-forwarded-for", from);
-        let reply = stranger.send(request).await;
-        if reply.status == 200 {
-            passed += 1;
-        } else {
-            reply.refused(429, "too_many_requests");
-            assert!(reply.header("ratelimit-policy").starts_with("\"address\";q=15;"), "what the site may do");
-        }
-    }
-    passed
-}
-
-#[tokio::test]
-async fn the_subnets_of_one_ipv6_site_have_limits_together() {
-    let redis = Redis::start().await;
-    let url = format!("redis://{}", redis.address);
-    let limits = [("RATE_LIMIT_ADDRESS", "5/1h"), ("IPV6_SITE_FACTOR", "3"), BEHIND_US];
-    let shared = [limits.as_slice(), &[("REDIS_URL", url.as_str()), ("REDIS_OPERATION_TIMEOUT", "5s")]].concat();
-    for settings in [limits.as_slice(), &shared] {
-        let app = TestApp::with(settings).await;
-        assert_eq!(pass_from_subnets(&app, 20).await, 15);
-        let stranger = app.stranger();
-        let request = stranger.request(Method::GET, "/api/restaurants").header("x-forwarded-for", "2001:db8:2::1");
-        stranger.send(request).await.expect(200);
-    }
-    let other = TestApp::with(&shared).await;
-    assert_eq!(pass_from_subnets(&other, 5).await, 0, "another node counts the same site");
 }
 
 #[test]

@@ -14,20 +14,20 @@ use crate::second_factor::sets_up;
 use crate::shop::Shop;
 
 /// The test itself is the proxy in front of the server.
-const BEHIND_US: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.1");
+pub const BEHIND_US: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.1");
 const OFFICE: &str = "198.51.100.1";
-const HOME: &str = "203.0.113.5";
+pub const HOME: &str = "203.0.113.5";
 
-async fn posts(person: &Person, from: &str, path: &str, body: &Value) -> Reply {
+pub async fn posts(person: &Person, from: &str, path: &str, body: &Value) -> Reply {
     let request = person.request(Method::POST, path).header("x-forwarded-for", from);
     person.send(request.header("idempotency-key", Uuid::new_v4().to_string()).json(body)).await
 }
 
-async fn signs_in(person: &Person, from: &str, email: &str, password: &str) -> Reply {
+pub async fn signs_in(person: &Person, from: &str, email: &str, password: &str) -> Reply {
     posts(person, from, "/api/auth/login", &json!({ "email": email, "password": password })).await
 }
 
-fn order(shop: &Shop, more: &Value) -> Value {
+pub fn order(shop: &Shop, more: &Value) -> Value {
     let lines = json!([{ "itemId": shop.any_dish().id, "quantity": 1 }]);
     let mut body = json!({ "restaurantId": shop.id, "fulfilment": "PICKUP", "lines": lines });
     for (name, value) in more.as_object().into_iter().flatten() {
@@ -234,79 +234,6 @@ async fn accounts_and_synchronising_devices_of_a_network_are_bounded() {
     comes(&people[2], "phone", HOME).await.expect(200);
     app.passes(TimeDelta::hours(1));
     comes(&people[0], "tablet", OFFICE).await.expect(200);
-}
-
-/// Does something from a new subnet of one IPv6 site again and again, and once from another site; how often it was allowed in
-/// the first, of eight times.
-async fn allowed_in_a_site(mut tries: impl AsyncFnMut(usize, &str) -> bool) -> usize {
-    let mut allowed = 0;
-    for number in 0..8 {
-        allowed += usize::from(tries(number, &format!("2001:db8:1:{number}::1")).await);
-    }
-    assert!(tries(8, "2001:db8:2::1").await, "another site has its own");
-    allowed
-}
-
-/// Whoever has a /48 has 65,536 networks: they count together, too.
-#[tokio::test]
-async fn the_subnets_of_an_ipv6_site_share_what_they_may_do() {
-    let limits = [
-        ("IPV6_SITE_FACTOR", "3"),
-        ("SIGN_UPS_PER_NETWORK", "1/24h"),
-        ("GUESTS_PER_NETWORK", "1/24h"),
-        ("MESSAGES_PER_NETWORK", "1/24h"),
-        ("SYNC_DEVICES_PER_NETWORK", "1/24h"),
-        ("ORDER_MAX_OPEN_PER_NETWORK", "1"),
-        ("PASSWORD_ATTEMPTS_PER_NETWORK", "1/24h"),
-        BEHIND_US,
-    ];
-    let app = TestApp::with(&limits).await;
-    let luigi = app.restaurant("Luigi").opens().await;
-    let (people, stranger) = (app.crowd(9).await, app.stranger());
-    let was = |reply: &Reply, allowed: u16| {
-        assert!([allowed, 429].contains(&reply.status), "{}", reply.text());
-        reply.status == allowed
-    };
-    let sign_ups = allowed_in_a_site(async |number, from| {
-        let wish = json!({ "email": format!("e{number}@example.com"), "password": "four green pears", "name": "Eve" });
-        was(&posts(&stranger, from, "/api/auth/register", &wish).await, 202)
-    });
-    let guests =
-        allowed_in_a_site(async |_, from| was(&posts(&stranger, from, "/api/guests", &Value::Null).await, 201));
-    let codes = allowed_in_a_site(async |number, from| {
-        let wish = json!({ "email": people[number].email });
-        was(&posts(&stranger, from, "/api/auth/forgot-password", &wish).await, 202)
-    });
-    let phones = allowed_in_a_site(async |number, from| {
-        let operation = json!({ "seq": 1, "opId": "one", "at": app.clock.now(), "kind": "profile.fields",
-            "payload": { "locale": "en" } });
-        let batch = json!({ "deviceId": "phone", "ops": [operation] });
-        was(&posts(&people[number], from, "/api/orders/sync", &batch).await, 200)
-    });
-    let orders = allowed_in_a_site(async |number, from| {
-        was(&posts(&people[number], from, "/api/orders", &order(&luigi, &Value::Null)).await, 201)
-    });
-    let passwords = allowed_in_a_site(async |number, from| {
-        was(&signs_in(&stranger, from, &people[number].email, "not the password").await, 401)
-    });
-    let allowed = [sign_ups.await, guests.await, codes.await, phones.await, orders.await, passwords.await];
-    assert_eq!(allowed, [3; 6], "three times as much as one network");
-}
-
-/// Without it whoever has a /48 uses up what all networks together may try at one address.
-#[tokio::test]
-async fn an_ipv6_site_leaves_guesses_and_codes_of_an_address_to_others() {
-    let app = TestApp::with(&[("RATE_LIMIT_AUTH", "100000/1m"), BEHIND_US]).await;
-    let (ada, stranger) = (app.customer("Ada").await, app.stranger());
-    let (mut looked_at, mut asked) = (0, 0);
-    for number in 0..120 {
-        let from = format!("2001:db8:1:{number:x}::1");
-        looked_at += i32::from(signs_in(&stranger, &from, &ada.email, "not the password").await.status == 401);
-        let wish = json!({ "email": ada.email, "channel": "email" });
-        asked += i32::from(posts(&stranger, &from, "/api/auth/forgot-password", &wish).await.status == 202);
-    }
-    assert_eq!((looked_at, asked), (40, 12), "four times as many as a /64");
-    signs_in(&stranger, HOME, &ada.email, PASSWORD).await.expect(200);
 }
 
 /// What somebody did offline counts for a network also when it is not known which: for one that all such share.

@@ -91,11 +91,7 @@ async fn login(
 ) -> Result<Json<LoginAnswer>, Problem> {
     let wrong =
         || Problem::new(Code::InvalidCredentials, "Check the e-mail address and the password, or reset the password.");
-    let token = given.device_token.as_ref().map(ExposeSecret::expose_secret);
-    let is_known =
-        token.and_then(|token| DeviceToken::read(&app.encryption, &given.email, token, app.clock.now())).is_some();
-    let claimant = if is_known { Claimant::Device(given.email.clone()) } else { Claimant::Stranger(client.network()) };
-    let turn = app.passwords.turn(claimant)?;
+    let turn = app.passwords.turn(claimant(&app, &given, client))?;
     let taken = attempt_limits::take_password_try(&app, &given.email, client, given.device_token.as_ref()).await?;
     let known = sql::credentials(&app.db, &given.email).await?;
     let hash = known.as_ref().map(|known| known.password_hash.clone());
@@ -131,6 +127,16 @@ async fn login(
     let tokens = TokenPair::new(&app, id, session, 0, ends)?;
     let device_token = login_device::issue(&app.encryption, &given.email, sessions_ended_at, app.clock.now());
     Ok(Json(LoginAnswer::SignedIn(Box::new(SignedInAnswer { tokens, device_token, user, guest }))))
+}
+
+/// For whom a password is to be checked: somebody on a device that has signed in with this address before, or a stranger.
+fn claimant(app: &App, given: &Credentials, client: Client) -> Claimant {
+    let token = given.device_token.as_ref().map(ExposeSecret::expose_secret);
+    let known = token.and_then(|token| DeviceToken::read(&app.encryption, &given.email, token, app.clock.now()));
+    match known {
+        Some(_) => Claimant::Device(given.email.clone()),
+        None => Claimant::Stranger(client.network()),
+    }
 }
 
 /// A code of the authenticator app, or a recovery code.

@@ -306,6 +306,7 @@ const PURE: &[&str] = &["accounts", "cart", "coupons", "menu", "sync", "users"];
 const IMPURE_FILES: &[(&str, &str)] = &[
     ("src/accounts/caller.rs", "the extractors by which every feature's routes know who asks"),
     ("src/accounts/idempotency_key.rs", "the extractors by which every feature's routes read the key of a request"),
+    ("src/accounts/hash_queue.rs", "the queue in which hashing waits for its turn"),
     ("src/accounts/password.rs", "hashing waits for its turn, on threads of its own"),
     ("src/accounts/revocation_listener.rs", "a background task of each node"),
 ];
