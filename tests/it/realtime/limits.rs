@@ -12,7 +12,7 @@ async fn what_waits_for_a_client_that_does_not_read_is_bounded_in_bytes() {
     const EVENT: usize = 9_000;
     let settings = [("SOCKET_BUFFER_PACKETS", "65536"), ("SOCKET_BUFFER_BYTES", "131072"), ("EVENT_RING", "16")];
     let stage = Stage::set_with(&settings).await;
-    for _ in 0..10 {
+    for _ in 0..3 {
         stage.write_events(200, 8_000).await;
     }
     let last = stage.last().await;
