@@ -136,6 +136,8 @@ create unique index orders_quote_key on orders (restaurant_id, quote_id) where q
 create table order_items (
     restaurant_id   uuid        not null,
     order_id        uuid        not null,
+    -- The order's, so that the policy need not look for the order.
+    customer_id     uuid        not null,
     line            smallint    not null,
     menu_item_id    uuid        not null,
     name            text        not null,

@@ -26,12 +26,18 @@ create index stock_ledger_item_idx on stock_ledger (restaurant_id, item_id, id) 
 create index stock_ledger_modifier_idx on stock_ledger (restaurant_id, modifier_id, id) where modifier_id is not null;
 create index stock_ledger_order_idx on stock_ledger (restaurant_id, order_id) where order_id is not null;
 
+create function customer_placed(restaurant uuid, ordered uuid) returns boolean language plpgsql stable as $$
+begin
+    return exists (select from orders o
+                   where o.restaurant_id = restaurant and o.id = ordered and o.customer_id = app_user());
+end $$;
+comment on function customer_placed(uuid, uuid) is 'Whether the user of the transaction placed the order.';
+
 alter table stock_ledger enable row level security;
 alter table stock_ledger force row level security;
 create policy read on stock_ledger for select using (
     restaurant_id = app_tenant() or app_platform()
-    or exists (select from orders o where o.restaurant_id = stock_ledger.restaurant_id
-               and o.id = stock_ledger.order_id and o.customer_id = app_user()));
+    or order_id is not null and customer_placed(restaurant_id, order_id));
 create policy append on stock_ledger for insert
     with check (restaurant_id = app_tenant() or restaurant_id = app_shop() or app_platform());
 

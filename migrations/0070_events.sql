@@ -12,13 +12,20 @@ insert into event_epoch (base) values (0);
 -- An event's number consists of its transaction's id and its place within the transaction (at most 1,024 in one). Ids
 -- are given in order, so when every transaction below some id has ended, no smaller number can appear any more: a
 -- reader that stops before that id never skips an event of a transaction that commits late.
-create function event_seq(place integer) returns bigint language sql volatile
+--
+-- plpgsql keeps the plan of a function for the session; the body of an SQL function with a subquery is planned anew by
+-- every statement that calls it.
+create function event_seq(place integer) returns bigint language plpgsql volatile as $$
+begin
     return ((select base from event_epoch) + pg_current_xact_id()::text::bigint) * 1024 + place;
+end $$;
 comment on function event_seq(integer) is 'The number of the current transaction''s event at this place (0–1023).';
 
 -- Stable, so that it sees the snapshot of the statement that calls it, and not a newer one.
-create function event_horizon() returns bigint language sql stable
+create function event_horizon() returns bigint language plpgsql stable as $$
+begin
     return ((select base from event_epoch) + pg_snapshot_xmin(pg_current_snapshot())::text::bigint) * 1024;
+end $$;
 comment on function event_horizon() is 'Every event with a smaller number is final; no other can appear below it.';
 
 create table events (
@@ -70,14 +77,11 @@ alter table events force row level security;
 -- too, without the address.
 create policy read on events for select using (
     restaurant_id = app_tenant() or customer_id = app_user() or app_platform()
-    or former_driver_id = app_driver()
-    or exists (select from deliveries d where d.restaurant_id = events.restaurant_id
-               and d.order_id = events.order_id and d.driver_id = app_driver()
-               and (d.closed_at is null or events.aggregate = 'delivery')));
+    or app_driver() is not null and (former_driver_id = app_driver()
+        or driver_delivers(restaurant_id, order_id, aggregate = 'delivery')));
 create policy append on events for insert with check (
     restaurant_id = app_tenant() or restaurant_id = app_shop() or app_platform()
-    or exists (select from deliveries d where d.restaurant_id = events.restaurant_id
-               and d.order_id = events.order_id and d.driver_id = app_driver()));
+    or app_driver() is not null and driver_delivers(restaurant_id, order_id, true));
 
 grant select on event_epoch to comanda_app;
 grant select, insert on events to comanda_app;

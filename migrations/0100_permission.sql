@@ -6,9 +6,11 @@
 -- that the one it relies on is locked until it ends. SQLSTATE class QP is ours: QP401, QP403 and QP404 become the HTTP
 -- statuses 401, 403 and 404.
 
-create function second_factor_suffices(restaurant uuid, person uuid) returns boolean language sql stable
+create function second_factor_suffices(restaurant uuid, person uuid) returns boolean language plpgsql stable as $$
+begin
     return not (select r.require_second_factor from restaurants r where r.id = restaurant)
         or exists (select from second_factors f where f.user_id = person and f.confirmed_at is not null);
+end $$;
 comment on function second_factor_suffices(uuid, uuid) is
     'Whether a membership counts: the restaurant requires no second factor, or the person has one.';
 

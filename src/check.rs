@@ -39,6 +39,13 @@ const RULES: &[Rule] = &[
              or array_agg(i.line order by i.line) <> array(select generate_series(1, count(i.line))::smallint)",
     },
     Rule {
+        part: "orders",
+        says: "an order's lines name the order's customer",
+        broken_by: "select distinct o.id::text from orders o
+         join order_items i on i.restaurant_id = o.restaurant_id and i.order_id = o.id
+         where i.customer_id <> o.customer_id or $1::json is null",
+    },
+    Rule {
         part: "money",
         says: "an order is taxed on its lines after the discount, and on its fees if at all",
         broken_by: "select o.id::text from orders o

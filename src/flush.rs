@@ -147,7 +147,7 @@ async fn connect(
     queue: &mut mpsc::UnboundedReceiver<Waiting>,
 ) -> PgConnection {
     loop {
-        let attempt = timeout(limit, options.connect());
+        let attempt = timeout(limit, open_to_flush(options));
         match attempt.await {
             Ok(Ok(connection)) => return connection,
             Ok(Err(error)) => {
@@ -162,7 +162,23 @@ async fn connect(
     }
 }
 
-/// One flush: an empty message, committed synchronously.
+/// A connection whose every commit waits for the disk, and for what else the server's configuration asks for.
+async fn open_to_flush(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    let synchronous = "select set_config('synchronous_commit', 'on', false)
+                       where current_setting('synchronous_commit') = 'off'";
+    sqlx::raw_sql(synchronous).execute(&mut connection).await?;
+    Ok(connection)
+}
+
+/// One flush over a connection of [`open_to_flush`]: one prepared statement that commits by itself, so that PostgreSQL
+/// parses nothing.
+async fn flush(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let message = sqlx::query!(r#"select pg_logical_emit_message(true, 'comanda', '')::text as "written!""#);
+    message.fetch_one(connection).await.map(drop)
+}
+
+/// One flush over any connection: an empty message, committed synchronously.
 ///
 /// # Errors
 /// When the connection is broken.
@@ -184,7 +200,7 @@ async fn serve(
 ) {
     let mut waiting = Vec::new();
     while queue.recv_many(&mut waiting, TOGETHER).await > 0 {
-        let is_flushed = match timeout(limit, over(&mut connection)).await {
+        let is_flushed = match timeout(limit, flush(&mut connection)).await {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {
                 tracing::debug!(%error, "the write-ahead log could not be flushed");

@@ -27,6 +27,9 @@ use crate::written::WrittenBytes;
 use held::HeldConnection;
 
 mod held;
+mod reader;
+
+pub use reader::PlatformReader;
 
 /// The steps of a unit, boxed, borrowing its transaction: `|tx| Box::pin(async move { … })`.
 pub type Steps<'t, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 't>>;

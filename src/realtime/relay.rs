@@ -18,13 +18,13 @@ use super::ring::{BufferedEvent, EventRing};
 use super::room::{Audience, Room, RoomChannel};
 use super::session::{self, Disconnection, SocketSession};
 use super::socket::Joined;
-use super::sql::{self, PAGE};
+use super::sql::{self, LogPage, PAGE};
 use super::wake::OtherNodes;
 use crate::app::App;
-use crate::events::Recorded;
 use crate::ids::DriverId;
 use crate::problem::Problem;
 use crate::tenancy::PlatformScope;
+use crate::uow::PlatformReader;
 
 /// The most events that a joining socket is sent from the ring buffer at once.
 const PORTION: usize = 256;
@@ -36,6 +36,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(100);
 /// The state of the task.
 pub struct Relay {
     app: Arc<App>,
+    log: PlatformReader,
     io: SocketIo,
     ring: EventRing,
     /// Where the cursor is published.
@@ -57,6 +58,7 @@ impl Relay {
     pub fn new(app: Arc<App>, io: SocketIo, others: OtherNodes, disconnection: Disconnection) -> (Self, RelayHandle) {
         let (handle, requests) = join_request::channel();
         let relay = Self {
+            log: app.db.reader(PlatformScope::proven_by("the event relay", None)),
             ring: EventRing::new(app.config.sockets.ring, 0),
             app,
             io,
@@ -99,8 +101,7 @@ impl Relay {
     /// Reads where the log ends. Earlier events are sent only to sockets that ask for them with `after`.
     async fn begin(&mut self) {
         loop {
-            let everything = PlatformScope::proven_by("the event relay", None);
-            match self.app.db.read(everything, |tx| Box::pin(sql::log(tx))).await {
+            match self.log.read(|connection| Box::pin(sql::after(connection, i64::MAX))).await {
                 Ok(log) => {
                     self.ring = EventRing::new(self.app.config.sockets.ring, log.horizon - 1);
                     self.handle.set_cursor(self.ring.cursor());
@@ -148,10 +149,10 @@ impl Relay {
     async fn drain(&mut self) -> Result<bool, Problem> {
         let mut emitted = false;
         loop {
-            let (log, page) = self.read_page().await?;
-            let is_last = page.len() < PAGE;
-            emitted |= !page.is_empty();
-            for event in page {
+            let LogPage { events, horizon, newest, .. } = self.read_page().await?;
+            let is_last = events.len() < PAGE;
+            emitted |= !events.is_empty();
+            for event in events {
                 let seq = event.seq;
                 match BufferedEvent::new(event) {
                     Ok(event) => self.emit(event).await,
@@ -162,11 +163,11 @@ impl Relay {
                 }
             }
             if is_last {
-                self.ring.advance(log.horizon - 1);
+                self.ring.advance(horizon - 1);
             }
             self.handle.set_cursor(self.ring.cursor());
             if is_last {
-                let held_back = log.newest.is_some_and(|newest| newest >= log.horizon);
+                let held_back = newest.is_some_and(|newest| newest >= horizon);
                 if self.must_notify_peers && (emitted || !held_back) {
                     self.others.notify();
                     self.must_notify_peers = held_back;
@@ -180,22 +181,14 @@ impl Relay {
     }
 
     /// The next page of events, once it is on disk: no event is emitted that a crash could take back.
-    async fn read_page(&self) -> Result<(sql::LogState, Vec<Recorded>), Problem> {
+    async fn read_page(&self) -> Result<LogPage, Problem> {
         let ticket = self.app.db.ticket().await?;
-        let everything = PlatformScope::proven_by("the event relay", None);
         let cursor = self.ring.cursor();
-        let read = self.app.db.read(everything, move |tx| {
-            Box::pin(async move {
-                let log = sql::log(tx).await?;
-                let page = sql::between(tx, cursor, log.horizon).await?;
-                Ok((log, page))
-            })
-        });
-        let (log, page) = read.await?;
-        if !page.is_empty() {
+        let page = self.log.read(|connection| Box::pin(sql::after(connection, cursor))).await?;
+        if !page.events.is_empty() && !page.is_on_disk {
             self.app.db.durable(ticket).await?;
         }
-        Ok((log, page))
+        Ok(page)
     }
 
     /// Emits an event once to every socket in any of its rooms. Drivers whose delivery ends with the event leave its

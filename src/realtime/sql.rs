@@ -1,13 +1,16 @@
 //! Statements on the event log, for the relay and for replay.
-//!
-//! The horizon is read first and the events afterwards, each by its own statement: events below the horizon were
-//! committed before the second statement began, so that it sees all of them.
 
 use std::collections::HashSet;
 
+use chrono::{DateTime, Utc};
+use serde_json::value::RawValue;
+use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
+use sqlx::types::Json;
+use uuid::Uuid;
 
 use super::room::Room;
+use crate::actor::Actor;
 use crate::events::Recorded;
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId, UserId};
 use crate::problem::Problem;
@@ -16,23 +19,87 @@ use crate::uow::Tx;
 /// The most events of one page; the same as in the statements.
 pub const PAGE: usize = 200;
 
-/// The state of the log.
-pub struct LogState {
+/// New events, and the state of the log in the snapshot in which they were read.
+pub struct LogPage {
+    /// The events below the horizon, in order; [`PAGE`] at most.
+    pub events: Vec<Recorded>,
     /// Every event numbered below this is final.
     pub horizon: i64,
     /// The highest number in the log, final or not; `None`: the log is empty.
     pub newest: Option<i64>,
+    /// Whether everything in the snapshot is known to be on disk.
+    pub is_on_disk: bool,
 }
 
-/// Reads the state of the log.
-pub async fn log(tx: &mut Tx) -> Result<LogState, Problem> {
-    let log = sqlx::query_as!(
-        LogState,
-        r#"select event_horizon() as "horizon!", (select seq from events order by seq desc limit 1) as newest"#
+/// A row of [`after`]: the state of the log, with an event if there is one.
+struct LogRow {
+    horizon: i64,
+    newest: Option<i64>,
+    is_on_disk: bool,
+    seq: Option<i64>,
+    restaurant_id: Option<RestaurantId>,
+    order_id: Option<OrderId>,
+    aggregate_id: Option<Uuid>,
+    aggregate: Option<String>,
+    customer_id: Option<UserId>,
+    driver_id: Option<DriverId>,
+    former_driver_id: Option<DriverId>,
+    closed: Option<bool>,
+    name: Option<String>,
+    version: Option<i64>,
+    actor: Option<Actor>,
+    at: Option<DateTime<Utc>>,
+    payload: Option<Json<Box<RawValue>>>,
+}
+
+impl LogRow {
+    /// The event of the row; `None`: there is none after the number.
+    fn into_event(self) -> Option<Recorded> {
+        Some(Recorded {
+            seq: self.seq?,
+            restaurant_id: self.restaurant_id?,
+            order_id: self.order_id,
+            aggregate_id: self.aggregate_id?,
+            aggregate: self.aggregate?,
+            customer_id: self.customer_id,
+            driver_id: self.driver_id,
+            former_driver_id: self.former_driver_id,
+            closed: self.closed?,
+            name: self.name?,
+            version: self.version?,
+            actor: self.actor?,
+            at: self.at?,
+            payload: self.payload?,
+        })
+    }
+}
+
+/// All events after a number and below the horizon, with the state of the log, in one statement and so in one snapshot.
+/// The horizon is the snapshot's own: every transaction below it has ended, and what it committed is in the snapshot.
+///
+/// What is in the snapshot was in the write-ahead log before the snapshot was taken. It is on disk if PostgreSQL has
+/// flushed as much as has been written by now; where a standby server has to confirm commits too, that says nothing.
+pub async fn after(connection: &mut PgConnection, after: i64) -> Result<LogPage, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        LogRow,
+        r#"select l.horizon as "horizon!", l.newest, l.is_on_disk as "is_on_disk!", e.seq as "seq?",
+                  e.restaurant_id as "restaurant_id?: RestaurantId", e.order_id as "order_id?: OrderId",
+                  e.aggregate_id as "aggregate_id?", e.aggregate as "aggregate?",
+                  e.customer_id as "customer_id?: UserId", e.driver_id as "driver_id?: DriverId",
+                  e.former_driver_id as "former_driver_id?: DriverId", e.closed as "closed?", e.name as "name?",
+                  e.version as "version?", e.actor as "actor?: Actor", e.at as "at?", e.payload as "payload?: _"
+           from (select event_horizon() as horizon, (select seq from events order by seq desc limit 1) as newest,
+                        current_setting('synchronous_standby_names') = ''
+                            and pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn() as is_on_disk) l
+           left join lateral (select * from events where seq > $1 and seq < l.horizon order by seq limit 200) e on true
+           order by e.seq"#,
+        after
     )
-    .fetch_one(tx.connection())
+    .fetch_all(connection)
     .await?;
-    Ok(log)
+    let state = rows.first().map(|row| (row.horizon, row.newest, row.is_on_disk)).ok_or(sqlx::Error::RowNotFound)?;
+    let (horizon, newest, is_on_disk) = state;
+    Ok(LogPage { events: rows.into_iter().filter_map(LogRow::into_event).collect(), horizon, newest, is_on_disk })
 }
 
 /// Events in order; `$which` is the condition.
@@ -50,11 +117,6 @@ macro_rules! events {
         .await
         .map_err(Problem::from)
     };
-}
-
-/// All events after one number and below another.
-pub async fn between(tx: &mut Tx, after: i64, below: i64) -> Result<Vec<Recorded>, Problem> {
-    events!(tx, "seq > $1 and seq < $2", after, below)
 }
 
 /// The events of a room after one number, up to another. `restaurant` is the restaurant of the room, if it belongs to

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::fulfilment::Fulfilment;
 use crate::ids::{OrderId, RestaurantId};
@@ -127,15 +126,16 @@ fn rates(taxes: &[TaxAt]) -> serde_json::Value {
 }
 
 async fn import_lines(tx: &mut Tx, scope: &RestaurantScope, orders: &[PastOrder]) -> Result<(), Problem> {
-    let lines: Vec<(Uuid, &OrderLine)> =
-        orders.iter().flat_map(|past| past.order.items.iter().map(|line| (past.order.id.uuid(), line))).collect();
+    let lines: Vec<(&Order, &OrderLine)> =
+        orders.iter().flat_map(|past| past.order.items.iter().map(|line| (&past.order, line))).collect();
     sqlx::query!(
-        "insert into order_items (restaurant_id, order_id, line, menu_item_id, name, unit_price, quantity, line_total,
-             note, taxes)
-         select $1, * from unnest($2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::bigint[], $7::int[],
-             $8::bigint[], $9::text[], $10::json[])",
+        "insert into order_items (restaurant_id, order_id, customer_id, line, menu_item_id, name, unit_price, quantity,
+             line_total, note, taxes)
+         select $1, * from unnest($2::uuid[], $3::uuid[], $4::smallint[], $5::uuid[], $6::text[], $7::bigint[],
+             $8::int[], $9::bigint[], $10::text[], $11::json[])",
         scope.restaurant() as RestaurantId,
-        &lines.iter().map(|(order, _)| *order).collect::<Vec<_>>(),
+        &lines.iter().map(|(order, _)| order.id.uuid()).collect::<Vec<_>>(),
+        &lines.iter().map(|(order, _)| order.customer_id.uuid()).collect::<Vec<_>>(),
         &lines.iter().map(|(_, line)| line.line).collect::<Vec<_>>(),
         &lines.iter().map(|(_, line)| line.item_id.uuid()).collect::<Vec<_>>(),
         &lines.iter().map(|(_, line)| line.name.clone()).collect::<Vec<_>>(),

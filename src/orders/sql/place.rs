@@ -134,9 +134,9 @@ pub async fn insert(
                from counter
                returning number
            ), sold as (
-               insert into order_items (restaurant_id, order_id, line, menu_item_id, name, unit_price, quantity,
-                   line_total, note, modifiers, allergens, taxes)
-               select $1, $2, w.* from enough, unnest($38::smallint[], $39::uuid[], $40::text[], $41::bigint[],
+               insert into order_items (restaurant_id, order_id, customer_id, line, menu_item_id, name, unit_price,
+                   quantity, line_total, note, modifiers, allergens, taxes)
+               select $1, $2, $9, w.* from enough, unnest($38::smallint[], $39::uuid[], $40::text[], $41::bigint[],
                    $42::int[], $43::bigint[], $44::text[], $45::json[], $46::json[], $47::json[]) as w
                where ok
            ), closed as (
