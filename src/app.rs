@@ -19,6 +19,7 @@ use crate::menu::actions::published::Published;
 use crate::outbox::Outbox;
 use crate::pictures::Pictures;
 use crate::stored_answers::StoredAnswers;
+use crate::sync::runs::DeviceRuns;
 use crate::uow::Database;
 
 /// What handlers, jobs and sockets share.
@@ -51,6 +52,8 @@ pub struct App {
     pub outbox: Outbox,
     /// What runs beside requests; the shutdown waits for it.
     pub jobs: TaskTracker,
+    /// Which devices' offline operations are worked on.
+    pub device_runs: DeviceRuns,
     /// Images: decoding, storage and deletion.
     pub pictures: Pictures,
     /// Parsing what is large, planning menus.

@@ -21,8 +21,19 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 #[error("the body arrives too slowly")]
 pub struct BodyTooSlow;
 
+/// The body arrives in pieces that are far too small: each costs as much as a large one.
+#[derive(Debug, thiserror::Error)]
+#[error("the body arrives in too small pieces")]
+pub struct BodyFragmented;
+
+/// Pieces of a body that may be small.
+const FREE_PIECES: u64 = 1_000;
+/// Bytes that each further piece has at least, on average.
+const PIECE: u64 = 64;
+
 /// Makes reading the request's body fail with [`BodyTooSlow`] when it arrives at less than this rate, in bytes a second,
-/// after a grace period of 5 seconds, or not at all for 10 seconds.
+/// after a grace period of 5 seconds, or not at all for 10 seconds; and with [`BodyFragmented`] when it arrives in thousands of
+/// pieces of a few bytes.
 pub fn with_minimum_rate(request: Request, bytes_a_second: u32) -> Request {
     // Nothing to wait for: nothing to count.
     if request.body().is_end_stream() {
@@ -31,7 +42,7 @@ pub fn with_minimum_rate(request: Request, bytes_a_second: u32) -> Request {
     request.map(|body| {
         let begun = Instant::now();
         let deadline = Box::pin(tokio::time::sleep_until(begun + GRACE));
-        Body::new(MinimumRateBody { body, bytes_a_second, begun, received: 0, deadline })
+        Body::new(MinimumRateBody { body, bytes_a_second, begun, received: 0, pieces: 0, deadline })
     })
 }
 
@@ -41,6 +52,7 @@ struct MinimumRateBody {
     bytes_a_second: u32,
     begun: Instant,
     received: u64,
+    pieces: u64,
     deadline: Pin<Box<Sleep>>,
 }
 
@@ -55,6 +67,10 @@ impl HttpBody for MinimumRateBody {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
             if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()).and_then(Frame::data_ref) {
                 self.received += data.len() as u64;
+                self.pieces += 1;
+                if self.pieces > FREE_PIECES + self.received / PIECE {
+                    return Poll::Ready(Some(Err(axum::Error::new(BodyFragmented))));
+                }
                 let earned = Duration::from_millis(self.received * 1_000 / u64::from(self.bytes_a_second));
                 let deadline = (self.begun + GRACE + earned).min(Instant::now() + LONGEST_SILENCE);
                 self.deadline.as_mut().reset(deadline);

@@ -53,6 +53,8 @@ pub struct Framing {
     after_cr: bool,
     /// The beginning of the current line.
     line: Vec<u8>,
+    /// Whether the current line is longer than what is kept of it.
+    is_cut: bool,
     has_request_line: bool,
     length: Length,
     asks_for_upgrade: bool,
@@ -64,6 +66,7 @@ impl Default for Framing {
             place: StreamPosition::Head,
             after_cr: false,
             line: Vec::new(),
+            is_cut: false,
             has_request_line: false,
             length: Length::Nothing,
             asks_for_upgrade: false,
@@ -130,6 +133,8 @@ impl Framing {
             (byte, false) => {
                 if self.line.len() < LOOKED_AT {
                     self.line.push(byte);
+                } else {
+                    self.is_cut = true;
                 }
                 true
             }
@@ -138,6 +143,7 @@ impl Framing {
 
     fn ends_line(&mut self) -> bool {
         let line = std::mem::take(&mut self.line);
+        let is_cut = std::mem::take(&mut self.is_cut);
         match (self.has_request_line, line.is_empty()) {
             // Empty lines before a request are passed over (RFC 9112, 2.2).
             (false, true) => true,
@@ -146,7 +152,7 @@ impl Framing {
                 self.asks_for_upgrade = false;
                 true
             }
-            (true, false) => self.takes_header(&line),
+            (true, false) => self.takes_header(&line, is_cut),
             (true, true) => {
                 self.ends_head();
                 true
@@ -154,9 +160,14 @@ impl Framing {
         }
     }
 
-    fn takes_header(&mut self, line: &[u8]) -> bool {
+    /// A header; of one that is cut, the end is not known.
+    fn takes_header(&mut self, line: &[u8], is_cut: bool) -> bool {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { return true };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if is_cut && [&b"content-length"[..], b"transfer-encoding"].iter().any(|one| name.eq_ignore_ascii_case(one)) {
+            // Zeros or blanks in front: a reader of the whole line would find another end of the body.
+            return false;
+        }
         if name.eq_ignore_ascii_case(b"content-length") {
             let digits = std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
             let Some(bytes) = digits.and_then(|digits| digits.parse().ok()) else { return false };

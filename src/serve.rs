@@ -32,6 +32,7 @@ use crate::realtime::{self, EngineSessions};
 use crate::router::{self, RouterError};
 use crate::server::{self, ListenError};
 use crate::stored_answers::StoredAnswers;
+use crate::sync::runs::DeviceRuns;
 use crate::{middleware, publish, retention, sync};
 
 /// Why the server does not start.
@@ -111,6 +112,7 @@ pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) 
         refresh_tokens,
         callers: Callers::new(config.accounts.session_cache),
         passwords: Passwords::new(&config.accounts),
+        device_runs: DeviceRuns::new(config.sync.devices_at_once),
         admission: Admission::new(config.postgres.requests_at_once, config.postgres.request_queue_wait),
         limits: Limits::new(&config, &clock, db.written())?,
         stored_answers: StoredAnswers::new(config.retention.stored_answers),

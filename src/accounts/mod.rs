@@ -164,6 +164,9 @@ impl Email {
     }
 }
 
+/// Longer than any spelling of an address of 254 bytes; what is longer is not looked at, because normalising it takes time.
+const LONGEST_WRITTEN: usize = 2_000;
+
 impl TryFrom<String> for Email {
     type Error = &'static str;
 
@@ -172,6 +175,9 @@ impl TryFrom<String> for Email {
     /// a@b.example, so that one mailbox would be several accounts.
     fn try_from(text: String) -> Result<Self, &'static str> {
         let refused = "must be an e-mail address";
+        if text.len() > LONGEST_WRITTEN {
+            return Err(refused);
+        }
         let address = Self::beginning(&text);
         let (name, domain) = address.split_once('@').ok_or(refused)?;
         let ascii = idna::domain_to_ascii(domain).map_err(|_| refused)?;

@@ -14,6 +14,8 @@ pub struct Sync {
     pub max_waiting: i64,
     /// `SYNC_MAX_DEVICES`: most devices of one user that synchronise (1 to 1000).
     pub max_devices: i64,
+    /// `SYNC_DEVICES_AT_ONCE`: devices whose operations a node works on at once, a quarter of them of one user (1 to 1000).
+    pub devices_at_once: usize,
     /// `SYNC_LEASE`: a worker that has not been heard of for so long is taken for dead, and another goes on (1s to
     /// 20s).
     pub lease: Duration,
@@ -33,6 +35,7 @@ impl Sync {
             max_ops: reader.number("SYNC_MAX_OPS", 1, 1_000),
             max_waiting: reader.number("SYNC_MAX_WAITING", 1, 100_000),
             max_devices: reader.number("SYNC_MAX_DEVICES", 1, 1_000),
+            devices_at_once: reader.number("SYNC_DEVICES_AT_ONCE", 1, 1_000),
             // Together less than the thirty seconds within which a dead worker's batch goes on.
             lease: reader.duration_between("SYNC_LEASE", second, second * 20),
             poll_interval: reader.duration_between("SYNC_POLL_INTERVAL", moment, second * 5),

@@ -64,6 +64,11 @@ fn layout_of(menu: &[u8]) -> Result<Layout, serde_json::Error> {
     })
 }
 
+/// Whether a finished menu is known to have no such category, because its categories were looked for before.
+pub fn lacks(whole: &CachedResponse, category: CategoryId) -> bool {
+    whole.layout.get().is_some_and(|layout| !layout.parts.contains_key(&category.uuid()))
+}
+
 /// The menu with this category only, and with the groups that it needs; `None`: the menu has no such category.
 ///
 /// # Errors

@@ -44,6 +44,9 @@ impl FromRequest<Arc<App>> for Upload {
     }
 }
 
+/// Most parts of a form: the file, and what a page may send with it. Reading thousands of empty ones would take seconds.
+const MOST_PARTS: usize = 8;
+
 /// The only file of a form. The whole form is bounded by the body's limit.
 async fn file_of_form(request: Request) -> Result<Bytes, Problem> {
     let one_file = || Problem::new(Code::MalformedRequest, "Send a multipart form with exactly one file.");
@@ -53,7 +56,12 @@ async fn file_of_form(request: Request) -> Result<Bytes, Problem> {
     let stream = futures_util::stream::once(async move { Ok::<_, std::convert::Infallible>(body) });
     let mut form = multer::Multipart::new(stream, boundary);
     let mut found = None;
+    let mut parts = 0;
     while let Some(part) = form.next_field().await.map_err(|_| one_file())? {
+        parts += 1;
+        if parts > MOST_PARTS {
+            return Err(one_file());
+        }
         let is_file = part.file_name().is_some();
         let bytes = part.bytes().await.map_err(|_| one_file())?;
         if is_file && found.replace(bytes).is_some() {

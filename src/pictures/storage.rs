@@ -77,9 +77,14 @@ impl Pictures {
         let bounds = self.bounds;
         let picture = self.decoding.run(scope.into(), move || prepare(&file, bounds)).await?;
         picture.map_err(|refusal| {
+            if let Refusal::Damaged(cause) = &refusal {
+                tracing::debug!(%cause, "an image could not be decoded");
+            }
             let code = match refusal {
                 Refusal::UnknownFormat | Refusal::Heif => Code::UnsupportedImage,
-                Refusal::Size(_) | Refusal::Ending | Refusal::Lossless | Refusal::Damaged(_) => Code::UnacceptableImage,
+                Refusal::Size(_) | Refusal::Ending | Refusal::Lossless | Refusal::Scans | Refusal::Damaged(_) => {
+                    Code::UnacceptableImage
+                }
             };
             Problem::new(code, format!("The image {refusal}."))
         })

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use socketioxide::ParserError;
 use socketioxide::adapter::LocalAdapter;
@@ -220,22 +221,31 @@ impl SocketContext {
         caller: &Caller,
         rooms: &mut HashMap<Room, Audience>,
     ) -> Result<Vec<Room>, Problem> {
+        let mut joined: Vec<_> = rooms.iter().map(|(room, audience)| (*room, *audience)).collect();
+        // Most is heard in the rooms of restaurants.
+        joined.sort_by_key(|(room, _)| !matches!(room, Room::Restaurant(_)));
+        let check = |(room, audience)| async move { (room, audience, room_access(&self.app, caller, room).await) };
+        let mut checks = stream::iter(joined).map(check).buffer_unordered(ROOMS_AT_ONCE);
         let mut left = Vec::new();
-        for (&room, audience) in rooms.iter() {
-            match room_access(&self.app, caller, room).await {
-                Ok(access) if access.audience == *audience => {}
-                // The user's view of the room has changed; the client has to join again.
-                Ok(_) => left.push(room),
-                Err(problem) if is_refusal(problem.code()) => left.push(room),
+        while let Some((room, audience, access)) = checks.next().await {
+            let stays = match access {
+                // If the user's view of the room has changed, the client has to join again.
+                Ok(access) => access.audience == audience,
+                Err(problem) if is_refusal(problem.code()) => false,
                 Err(problem) => return Err(problem),
+            };
+            if !stays {
+                // At once: nothing more of it is heard while the other rooms are checked.
+                leave(socket, rooms, room);
+                left.push(room);
             }
-        }
-        for room in &left {
-            leave(socket, rooms, *room);
         }
         Ok(left)
     }
 }
+
+/// Rooms of one socket that are checked at the same time.
+const ROOMS_AT_ONCE: usize = 4;
 
 /// Takes a socket out of a room, if it is there.
 fn leave(socket: &SocketRef, rooms: &mut HashMap<Room, Audience>, room: Room) {

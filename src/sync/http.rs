@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Instrument as _;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -18,13 +18,15 @@ use utoipa_axum::routes;
 use super::actions::store::{self, IntakeOutcome, Sent};
 use super::actions::worker::{self, DrainOutcome};
 use super::queue::{QueueScan, WaitsFor, Why};
+use super::runs::Start;
 use super::sql::{self, OperationProgress};
 use super::{Device, OperationState, kinds};
 use crate::accounts::attempt_limits::Counter;
 use crate::accounts::caller::SignedIn;
+use crate::admission::{Admitted, Priority};
 use crate::app::App;
 use crate::bounded;
-use crate::client::Client;
+use crate::client::{Client, Sender};
 use crate::extract::BodyWithBytes;
 use crate::idempotency::{Answer, IdempotencyKey};
 use crate::ids::UserId;
@@ -39,8 +41,8 @@ pub mod devices;
 
 /// How long a request waits for another that works on the same phone's operations.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Between two looks whether the other is done.
-const PAUSE: Duration = Duration::from_millis(25);
+/// Between two looks whether another node is done with the device.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// The route of this slice.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -161,6 +163,9 @@ async fn sync_operations(
     let (who, session, bounds) = (TenancyContext::user(caller.user), caller.session, app.config.sync);
     let of_network = Counter::sync_devices_from(&app, client);
     let (stored_claim, stored_device, stored_sent) = (claim.clone(), device.clone(), sent.clone());
+    let sender = Sender { user: Some(caller.user), network: client.network() };
+    // A slot for what the request itself asks the database; none while it waits for its turn.
+    let slot = enter(&app, sender).await?;
     let met = app.db.write(who, move |tx| {
         Box::pin(async move {
             if let Some(answer) = stored_claim.recall(tx).await? {
@@ -173,9 +178,11 @@ async fn sync_operations(
         Ok(met) => met,
         Err(answer) => return Ok(answer),
     };
+    drop(slot);
     if met.contains(&IntakeOutcome::Open) {
         work(&app, &device).await;
     }
+    let _slot = enter(&app, sender).await?;
     let asked = device.clone();
     let seqs: Vec<_> = sent.iter().map(|one| one.seq).collect();
     let limit = app.config.http.batch_max_result_bytes;
@@ -214,6 +221,11 @@ async fn sync_operations(
         .await
 }
 
+/// A slot of admission control; refused while the server is overloaded. What was stored before stays.
+async fn enter(app: &App, sender: Sender) -> Result<Admitted, Problem> {
+    app.admission.enter_for(sender, Priority::Normal).await.map_err(|_| Problem::busy(2))
+}
+
 /// Deletes the user's oldest results beyond what may be kept.
 async fn delete_surplus(app: Arc<App>, user: UserId) {
     let limit = app.stored_answers.limit;
@@ -243,17 +255,38 @@ fn read(app: &App, caller: &crate::accounts::Caller, batch: SyncBatch) -> Result
     Ok((device, batch.ops.into_iter().map(sent).collect()))
 }
 
-/// Has the phone's operations done, by a task that goes on if the client hangs up; or waits, for a while, until whoever
+/// Has the device's operations done, by a task that goes on if the client hangs up; or waits, for a while, until whoever
 /// is at it is done. What is left then is stored, and its answer says that it waits.
 async fn work(app: &Arc<App>, device: &Device) {
     let end = Instant::now() + PATIENCE;
+    let mut has_waited = false;
     loop {
+        let run = match app.device_runs.start(device) {
+            Start::Own(run) => run,
+            Start::Another(mut ended) => {
+                let is_over = timeout_at(end, ended.changed()).await.is_ok();
+                // The first that was waited for may have begun before these operations were stored, the second has not.
+                if !is_over || has_waited {
+                    return;
+                }
+                has_waited = true;
+                continue;
+            }
+        };
         let (worker, phone) = (Arc::clone(app), device.clone());
-        let drained = app.jobs.spawn(async move { worker::drain(&worker, &phone).await }.in_current_span()).await;
-        match drained {
-            Ok(Ok(DrainOutcome::ByAnother)) if Instant::now() < end => sleep(PAUSE).await,
-            Ok(Ok(_)) => return,
-            Ok(Err(problem)) => return tracing::warn!(%problem, "a sync batch was stored and continues later"),
+        let task = async move {
+            let _turn = timeout_at(end, run.turn()).await.ok().flatten()?;
+            let drained = worker::drain(&worker, &phone).await;
+            drop(run);
+            Some(drained)
+        };
+        match app.jobs.spawn(task.in_current_span()).await {
+            Ok(Some(Ok(DrainOutcome::ByAnother))) if Instant::now() < end => sleep(PAUSE).await,
+            Ok(Some(Ok(_))) => return,
+            Ok(None) => {
+                return tracing::info!("a sync batch was stored and continues later: other devices are served first");
+            }
+            Ok(Some(Err(problem))) => return tracing::warn!(%problem, "a sync batch was stored and continues later"),
             Err(panic) => return tracing::error!(%panic, "a sync batch was stored and continues later"),
         }
     }

@@ -13,6 +13,7 @@ pub mod actions;
 pub mod http;
 pub mod kinds;
 pub mod queue;
+pub mod runs;
 pub mod sql;
 
 /// One phone of one user; the phone names itself.

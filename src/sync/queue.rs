@@ -1,5 +1,6 @@
 //! What may run, and what waits for what. Pure.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -91,18 +92,22 @@ impl WaitsFor {
     }
 }
 
-/// A walk through a phone's unfinished operations, in the order of their numbers.
+/// A walk through a phone's unfinished operations, in the order of their numbers. Each step takes the same time, however
+/// many operations are stuck.
 #[derive(Debug)]
 pub struct QueueScan {
     next_seq: i64,
     paused_until: Option<DateTime<Utc>>,
-    stuck: Vec<(QueuedOperation, WaitsFor)>,
+    /// What the first operation that is stuck about something waits for, by what it is about.
+    stuck_about: HashMap<String, WaitsFor>,
+    /// What each stuck operation waits for, by its `op_id`.
+    stuck: HashMap<String, WaitsFor>,
 }
 
 impl QueueScan {
     /// `next_seq` is the smallest number that has not come yet; nothing runs before `paused_until`.
-    pub const fn new(next_seq: i64, paused_until: Option<DateTime<Utc>>) -> Self {
-        Self { next_seq, paused_until, stuck: Vec::new() }
+    pub fn new(next_seq: i64, paused_until: Option<DateTime<Utc>>) -> Self {
+        Self { next_seq, paused_until, stuck_about: HashMap::new(), stuck: HashMap::new() }
     }
 
     /// Nothing else runs before this instant: the rate limit is used up.
@@ -138,7 +143,10 @@ impl QueueScan {
                     reason: None,
                 });
             }
-            if let Some((_, root)) = self.stuck.iter().find(|(before, _)| before.holds_up(entry)) {
+            let about = entry.aggregate.as_ref().and_then(|aggregate| self.stuck_about.get(aggregate));
+            let referred = entry.refers.as_ref().and_then(|op_id| self.stuck.get(op_id));
+            // Of two that hold it up, the one with the smaller number is named.
+            if let Some(root) = about.into_iter().chain(referred).min_by_key(|root| root.seq) {
                 return Err(root.clone());
             }
         }
@@ -153,9 +161,13 @@ impl QueueScan {
 
     /// An operation is not finished: what depends on it waits for what it waits for, and nothing else does.
     pub fn stays(&mut self, entry: &QueuedOperation, waits_for: WaitsFor) {
-        if entry.in_order {
-            self.stuck.push((entry.clone(), waits_for));
+        if !entry.in_order {
+            return;
         }
+        if let Some(aggregate) = &entry.aggregate {
+            self.stuck_about.entry(aggregate.clone()).or_insert_with(|| waits_for.clone());
+        }
+        self.stuck.entry(entry.op_id.clone()).or_insert(waits_for);
     }
 }
 
@@ -164,10 +176,5 @@ impl QueuedOperation {
     pub fn network(&self) -> Network {
         let address = self.address.as_ref().and_then(|address| address.parse().ok());
         address.map_or_else(Network::unknown, Network::of)
-    }
-
-    fn holds_up(&self, later: &Self) -> bool {
-        let about_the_same = self.aggregate.is_some() && self.aggregate == later.aggregate;
-        about_the_same || later.refers.as_ref() == Some(&self.op_id)
     }
 }

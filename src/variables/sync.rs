@@ -15,6 +15,12 @@ pub(super) const TABLE: &[Variable] = &[
     plain(SYNC, "SYNC_MAX_DEVICES", "20", "Most devices of one user that synchronise (1 to 1000)."),
     plain(
         SYNC,
+        "SYNC_DEVICES_AT_ONCE",
+        "4",
+        "Devices whose operations a node works on at once, a quarter of them, but at least one, of one user (1 to 1000). Other devices wait for their turn for five seconds; what is stored then is done later.",
+    ),
+    plain(
+        SYNC,
         "SYNC_LEASE",
         "15s",
         "A worker that has not been heard of for so long is taken for dead, and another goes on (1s to 20s).",

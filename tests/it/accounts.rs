@@ -74,6 +74,7 @@ async fn an_address_a_phone_and_a_name_have_their_form() {
         ("email", json!("a da@example.com")),
         ("email", json!("a@b@example.com")),
         ("email", json!(format!("{}@example.com", "a".repeat(250)))),
+        ("email", json!(format!("{}@example.com", "a".repeat(250_000)))),
         ("phone", json!("0511234567")),
         ("phone", json!("+0511234567")),
         ("phone", json!("+39 051")),

@@ -16,6 +16,7 @@ mod large_results;
 mod later;
 mod limits;
 mod revoked;
+mod runs;
 
 /// Sends operations under a fresh key.
 pub async fn sends(person: &Person, device: &str, ops: &[Value]) -> Reply {

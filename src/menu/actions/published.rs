@@ -13,7 +13,8 @@ use crate::content_coding::BothCodings;
 use crate::extract::APPLICATION_JSON;
 use crate::heavy::{Beneficiary, HeavyWork};
 use crate::ids::{CategoryId, RestaurantId};
-use crate::menu::{languages, part, published, sql};
+use crate::languages;
+use crate::menu::{part, published, sql};
 use crate::problem::{Code, Problem};
 use crate::tenancy::TenancyContext;
 use crate::uow::Database;
@@ -74,6 +75,10 @@ impl Published {
         let (of_part, version) = (CacheKey { part, ..key.clone() }, current.version);
         let build = || async move {
             let whole = self.whole(restaurant, key, version, now).await?;
+            // Anybody can name categories that do not exist: that must cost the restaurant none of its heavy work.
+            if part::lacks(&whole, category) {
+                return Err(Problem::not_found());
+            }
             let cut = self.heavy.run(Beneficiary::Restaurant(restaurant), move || part::cut(&whole, category)).await?;
             cut.map_err(|error| Problem::internal(&error))?.ok_or_else(Problem::not_found)
         };

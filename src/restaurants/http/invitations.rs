@@ -159,7 +159,7 @@ async fn delete_invitation(
 
 /// List the caller's invitations
 #[utoipa::path(get, path = "/api/me/invitations", tag = "auth", security(("token" = [])), responses(
-    (status = 200, description = "The invitations to the caller's address", body = List<Invitation>),
+    (status = 200, description = "The invitations to the caller's address; none while it is not verified", body = List<Invitation>),
     (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_my_invitations(
@@ -167,11 +167,14 @@ async fn list_my_invitations(
     SignedIn(caller): SignedIn,
 ) -> Result<Json<List<Invitation>>, Problem> {
     let user = caller.user;
-    let open = app
-        .db
-        .read(TenancyContext::user(user), move |tx| Box::pin(async move { sql::invitations::to(tx, user).await }))
-        .await?;
-    Ok(Json(List::whole(open)))
+    let open = app.db.read(TenancyContext::user(user), move |tx| {
+        Box::pin(async move {
+            let account = accounts::sql::get(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
+            // Anybody can sign up with an address; whose it is, is known once it was verified.
+            if account.email_verified { sql::invitations::to(tx, user).await } else { Ok(Vec::new()) }
+        })
+    });
+    Ok(Json(List::whole(open.await?)))
 }
 
 /// The code of the invitation.

@@ -148,24 +148,29 @@ fn a_picture_without_loss_names_few_groups_of_codes() {
     }
 }
 
-/// A progressive JPEG may say the same again and again, each time for all of the picture: a hundred scans are read.
+/// A progressive JPEG may say the same again and again, each time for all of the picture.
 #[test]
-fn a_picture_has_so_many_scans() {
+fn a_picture_has_few_scans_and_fits_into_the_memory_that_decoding_takes() {
     let bounds = Bounds { most_pixels: 40_000_000 };
-    let with = |scans: usize| {
+    let of = |side: [u8; 2], scans: usize| {
         let tables = [&[0xff, 0xc4, 0, 20, 0, 1][..], &[0; 15], &[0]].concat();
         let mut ac_tables = tables.clone();
         ac_tables[4] = 0x10;
         let quantization = [&[0xff, 0xdb, 0, 67, 0][..], &[1; 64]].concat();
-        let frame = [0xff, 0xc2, 0, 11, 8, 0, 64, 0, 64, 1, 1, 0x11, 0];
+        let frame = [0xff, 0xc2, 0, 11, 8, side[0], side[1], side[0], side[1], 1, 1, 0x11, 0];
         let scan = |from: u8, to: u8| [&[0xff, 0xda, 0, 8, 1, 1, 0, from, to, 0][..], &[0; 8]].concat();
         let mut file = [&[0xff, 0xd8][..], &quantization, &frame, &tables, &ac_tables, &scan(0, 0)].concat();
         (1..scans).for_each(|_| file.extend_from_slice(&scan(1, 63)));
         file.extend_from_slice(&[0xff, 0xd9]);
         file
     };
-    assert_eq!(prepare(&with(50), bounds).unwrap().width, 64);
-    assert!(matches!(prepare(&with(1_000), bounds).unwrap_err(), Refusal::Damaged(_)));
+    let small = 64_u16.to_be_bytes();
+    assert_eq!(prepare(&of(small, 20), bounds).unwrap().width, 64);
+    for scans in [21, 99, 1_000] {
+        assert_eq!(prepare(&of(small, scans), bounds).unwrap_err(), Refusal::Scans, "{scans}");
+    }
+    // Of 40 million pixels a baseline JPEG is decoded, and a progressive one would take more than the memory for that.
+    assert!(matches!(prepare(&of(4_300_u16.to_be_bytes(), 1), bounds).unwrap_err(), Refusal::Size(_)));
 }
 
 fn bombs() -> Vec<(&'static str, Vec<u8>)> {

@@ -25,10 +25,17 @@ const QUALITY: u8 = 85;
 const HERO_SIDE: u32 = 1_600;
 const DETAIL_SIDE: u32 = 800;
 
+/// Most scans of a JPEG: usual encoders write one, or about ten of a progressive one. Each is decoded over the whole picture.
+const MOST_SCANS: usize = 20;
+/// Bytes that a decoder needs for each pixel of a progressive JPEG: coefficients of 16 bits for three colours, and the
+/// picture itself.
+const PROGRESSIVE_PIXEL: u64 = 9;
+
 /// How large a picture may be.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Width times height. Decoded it may take four bytes for each of them, so that one of 16 bits a colour has half.
+    /// Width times height. Decoded it may take four bytes for each of them, so that one of 16 bits a colour has half, and a
+    /// progressive JPEG four ninths.
     pub most_pixels: u32,
 }
 
@@ -57,8 +64,11 @@ pub enum Refusal {
     /// More of it is compressed without loss than is decoded.
     #[error("must hold at most {} kB that are compressed without loss: send it as JPEG, PNG or lossy WebP", LARGEST_LOSSLESS >> 10)]
     Lossless,
-    /// It cannot be decoded.
-    #[error("is damaged: {0}")]
+    /// It is a JPEG of more scans than any encoder writes.
+    #[error("must have at most {MOST_SCANS} scans: save it as an ordinary JPEG")]
+    Scans,
+    /// It cannot be decoded; what the decoder says of it is for the log.
+    #[error("is damaged: open it in a program for pictures, save it again, and send that")]
     Damaged(String),
 }
 
@@ -114,7 +124,12 @@ pub fn prepare(file: &[u8], bounds: Bounds) -> Result<Picture, Refusal> {
     if format == ImageFormat::WebP && lossless_bytes(file) > LARGEST_LOSSLESS {
         return Err(Refusal::Lossless);
     }
-    let (picture, profile) = decode(bare.as_deref().unwrap_or(file), format, bounds)?;
+    let scans = if format == ImageFormat::Jpeg { JpegScans::of(file) } else { JpegScans::default() };
+    if scans.count > MOST_SCANS {
+        return Err(Refusal::Scans);
+    }
+    let pixel = if scans.is_progressive { PROGRESSIVE_PIXEL } else { 1 };
+    let (picture, profile) = decode(bare.as_deref().unwrap_or(file), format, bounds, pixel)?;
     drop(bare);
     // Made smaller first: there is less to turn to other colours.
     let hero = within(&picture, HERO_SIDE);
@@ -159,8 +174,52 @@ fn within(picture: &DynamicImage, side: u32) -> DynamicImage {
     if fits { picture.clone() } else { picture.resize(side, side, FilterType::Triangle) }
 }
 
-/// The picture as it is to be looked at, and the profile of its colours.
-fn decode(file: &[u8], format: ImageFormat, bounds: Bounds) -> Result<(DynamicImage, Option<Vec<u8>>), Refusal> {
+/// How the picture of a JPEG is stored (ITU T.81, annex B), as far as its markers say.
+#[derive(Debug, Default, Clone, Copy)]
+struct JpegScans {
+    is_progressive: bool,
+    count: usize,
+}
+
+impl JpegScans {
+    fn of(file: &[u8]) -> Self {
+        let mut found = Self::default();
+        let mut at = 2;
+        while let Some(marker) = next_marker(file, at) {
+            at = marker + 2;
+            match file[marker + 1] {
+                0xD9 => break,
+                // Without a length.
+                0x01 | 0xD0..=0xD8 => continue,
+                0xC2 | 0xC6 | 0xCA | 0xCE => found.is_progressive = true,
+                0xDA => found.count += 1,
+                _ => {}
+            }
+            let length = file.get(at..at + 2).and_then(|bytes| bytes.try_into().ok()).map_or(2, u16::from_be_bytes);
+            at += usize::from(length.max(2));
+        }
+        found
+    }
+}
+
+/// The place of the next marker from here on. In a scan, 0xFF is followed by a zero.
+fn next_marker(file: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        at += file.get(at..)?.iter().position(|byte| *byte == 0xFF)?;
+        match file.get(at + 1)? {
+            0x00 | 0xFF => at += 1,
+            _ => return Some(at),
+        }
+    }
+}
+
+/// The picture as it is to be looked at, and the profile of its colours. `pixel`: bytes that decoding takes for each pixel.
+fn decode(
+    file: &[u8],
+    format: ImageFormat,
+    bounds: Bounds,
+    pixel: u64,
+) -> Result<(DynamicImage, Option<Vec<u8>>), Refusal> {
     let too_large = || Refusal::Size(bounds.most_pixels);
     let damaged = |error: image::ImageError| match error {
         image::ImageError::Limits(_) => too_large(),
@@ -180,7 +239,7 @@ fn decode(file: &[u8], format: ImageFormat, bounds: Bounds) -> Result<(DynamicIm
     if !sides.contains(&width) || !sides.contains(&height) || pixels > u64::from(bounds.most_pixels) {
         return Err(too_large());
     }
-    if decoder.total_bytes() > bounds.bytes() {
+    if decoder.total_bytes().max(pixels * pixel) > bounds.bytes() {
         return Err(too_large());
     }
     let orientation = decoder.orientation().map_err(damaged)?;

@@ -1,0 +1,86 @@
+//! Which devices' operations this node works on: each device by one task at a time, few devices at once, and only some of
+//! them of one user. Whoever comes meanwhile waits for that task instead of asking the database again and again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::Device;
+use crate::ids::UserId;
+use crate::shares::Shares;
+
+/// The devices whose operations are worked on.
+#[derive(Debug, Clone)]
+pub struct DeviceRuns {
+    running: Arc<Mutex<HashMap<Device, watch::Receiver<()>>>>,
+    turns: Arc<Semaphore>,
+    of_users: Arc<Shares<UserId, Semaphore>>,
+    of_one_user: usize,
+}
+
+/// Who is to work on a device's operations.
+pub enum Start {
+    /// The caller, for as long as it keeps this.
+    Own(DeviceRun),
+    /// Another task, which ends when this changes or is closed.
+    Another(watch::Receiver<()>),
+}
+
+/// A device that is worked on. Ends when it is dropped.
+#[derive(Debug)]
+pub struct DeviceRun {
+    runs: DeviceRuns,
+    device: Device,
+    _end: watch::Sender<()>,
+}
+
+/// A place among the devices that are worked on at once.
+#[derive(Debug)]
+pub struct Turn {
+    _of_user: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
+}
+
+impl DeviceRuns {
+    /// At most so many devices at once, and a quarter of them of one user.
+    pub fn new(at_once: usize) -> Self {
+        Self {
+            running: Arc::default(),
+            turns: Arc::new(Semaphore::new(at_once.max(1))),
+            of_users: Arc::new(Shares::new()),
+            of_one_user: (at_once / 4).max(1),
+        }
+    }
+
+    /// Begins to work on a device, unless a task of this node does.
+    pub fn start(&self, device: &Device) -> Start {
+        let mut running = self.lock();
+        if let Some(end) = running.get(device) {
+            return Start::Another(end.clone());
+        }
+        let (end, ended) = watch::channel(());
+        running.insert(device.clone(), ended);
+        Start::Own(DeviceRun { runs: self.clone(), device: device.clone(), _end: end })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Device, watch::Receiver<()>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl DeviceRun {
+    /// Waits for a place: first of the user's, then of all. `None`: the server stops.
+    pub async fn turn(&self) -> Option<Turn> {
+        let of_user = self.runs.of_users.of(self.device.user, || Semaphore::new(self.runs.of_one_user));
+        let of_user = of_user.acquire_owned().await.ok()?;
+        let of_all = Arc::clone(&self.runs.turns).acquire_owned().await.ok()?;
+        Some(Turn { _of_user: of_user, _of_all: of_all })
+    }
+}
+
+impl Drop for DeviceRun {
+    fn drop(&mut self) {
+        self.runs.lock().remove(&self.device);
+    }
+}

@@ -1,0 +1,53 @@
+//! Which devices' operations a node works on: each by one task, few at once, some of them of one user.
+
+use comanda::ids::UserId;
+use comanda::sync::Device;
+use comanda::sync::runs::{DeviceRun, DeviceRuns, Start};
+use futures_util::FutureExt as _;
+
+fn device(user: UserId, name: &str) -> Device {
+    Device { user, name: name.to_owned() }
+}
+
+fn own(runs: &DeviceRuns, device: &Device) -> DeviceRun {
+    match runs.start(device) {
+        Start::Own(run) => run,
+        Start::Another(_) => panic!("nobody works on it"),
+    }
+}
+
+#[tokio::test]
+async fn a_device_is_worked_on_by_one_task_and_the_others_wait_for_its_end() {
+    let runs = DeviceRuns::new(4);
+    let phone = device(UserId::new(), "phone");
+    let run = own(&runs, &phone);
+    let Start::Another(mut ended) = runs.start(&phone) else { panic!("somebody works on it") };
+    assert!(ended.changed().now_or_never().is_none(), "it has not ended");
+    // Another device of the user, and a device of the same name of somebody else, are other devices.
+    drop((own(&runs, &device(phone.user, "tablet")), own(&runs, &device(UserId::new(), "phone"))));
+    drop(run);
+    assert!(ended.changed().now_or_never().is_some(), "it has ended");
+    drop(own(&runs, &phone));
+}
+
+#[tokio::test]
+async fn few_devices_have_a_turn_at_once_and_one_user_a_quarter_of_them() {
+    let runs = DeviceRuns::new(8);
+    let ada = UserId::new();
+    let hers: Vec<_> = (0..4).map(|number| own(&runs, &device(ada, &number.to_string()))).collect();
+    let (first, second) = (hers[0].turn().await, hers[1].turn().await);
+    assert!(first.is_some() && second.is_some());
+    assert!(hers[2].turn().now_or_never().is_none(), "two of eight are a quarter");
+    let others: Vec<_> = (0..7).map(|_| own(&runs, &device(UserId::new(), "phone"))).collect();
+    let mut turns = Vec::new();
+    for other in &others[..6] {
+        turns.push(other.turn().now_or_never().expect("a place is free"));
+    }
+    assert!(others[6].turn().now_or_never().is_none(), "eight are worked on");
+    let mut waiting = Box::pin(others[6].turn());
+    assert!(waiting.as_mut().now_or_never().is_none());
+    drop(first);
+    assert!(waiting.now_or_never().is_some());
+    drop(turns);
+    assert!(hers[2].turn().now_or_never().is_some());
+}
