@@ -9,9 +9,10 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::body_budget::NoRoomForBody;
-use crate::body_rate::BodyTooSlow;
+use crate::body_rate::{BodyFragmented, BodyTooSlow};
 use crate::client::Client;
 use crate::heavy::{Beneficiary, HeavyWork, LARGE_BODY};
+use crate::objects_only::ObjectsOnly;
 use crate::parse_messages;
 use crate::problem::{Code, FieldError, Problem};
 
@@ -47,6 +48,9 @@ where
     }
 }
 
+/// What a body of JSON may be called: GeoJSON, too, has a media type of its own (RFC 7946, section 12).
+const JSON_TYPES: [&str; 2] = ["application/json", "application/geo+json"];
+
 /// A body that says that it is JSON, within the size limit, not read yet: for what is read piece by piece.
 pub struct JsonBytes(pub Bytes);
 
@@ -54,7 +58,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonBytes {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        require(request.headers(), "application/json", "JSON")?;
+        require(request.headers(), &JSON_TYPES, "JSON")?;
         Bytes::from_request(request, state).await.map(Self).map_err(|rejection| unreadable(&rejection))
     }
 }
@@ -73,6 +77,10 @@ where
 /// What to do about a body that is too large.
 pub const TOO_LARGE: &str = "Send less: the limit is MAX_BODY_BYTES of the server's configuration; MENU_MAX_BYTES for whole menus, IMAGE_MAX_BYTES for pictures.";
 
+/// What programs call a table whose cells are separated by commas, semicolons or tabs; browsers on Windows call every CSV
+/// file `application/vnd.ms-excel`.
+const CSV_TYPES: [&str; 3] = ["text/csv", "text/tab-separated-values", "application/vnd.ms-excel"];
+
 /// A body of `text/csv`, within the size limit.
 pub struct CsvBody(pub Bytes);
 
@@ -80,20 +88,28 @@ impl<S: Send + Sync> FromRequest<S> for CsvBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        require(request.headers(), "text/csv", "CSV")?;
+        require(request.headers(), &CSV_TYPES, "CSV")?;
         Bytes::from_request(request, state).await.map(Self).map_err(|rejection| unreadable(&rejection))
     }
 }
 
-fn require(headers: &HeaderMap, wanted: &str, name: &str) -> Result<(), Problem> {
+/// Refuses a body of another media type; the first of those that are wanted is the one that a caller is told of.
+fn require(headers: &HeaderMap, wanted: &[&str], name: &str) -> Result<(), Problem> {
+    let is_coded = |coding: &HeaderValue| !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
+    if headers.get_all(header::CONTENT_ENCODING).iter().any(is_coded) {
+        let detail = "Send the body as it is, without Content-Encoding: compressed bodies are not accepted.";
+        return Err(Problem::new(Code::UnsupportedMediaType, detail));
+    }
     let media_type = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
         .map(str::trim);
-    if media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case(wanted)) {
+    let is = |wanted: &&str| media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case(wanted));
+    if wanted.iter().any(is) {
         return Ok(());
     }
+    let wanted = wanted.first().copied().unwrap_or_default();
     Err(Problem::new(Code::UnsupportedMediaType, format!("Send the body as {name} with `Content-Type: {wanted}`.")))
 }
 
@@ -102,6 +118,12 @@ pub(crate) fn unreadable(rejection: &axum::extract::rejection::BytesRejection) -
         Problem::new(Code::BodyTooLarge, TOO_LARGE)
     } else if is_caused_by::<NoRoomForBody>(rejection) {
         Problem::busy(2).with_header(header::CONNECTION, HeaderValue::from_static("close"))
+    } else if is_caused_by::<BodyFragmented>(rejection) {
+        Problem::new(
+            Code::MalformedRequest,
+            "Send the body in larger pieces: thousands of chunks of a few bytes are refused.",
+        )
+        .with_header(header::CONNECTION, HeaderValue::from_static("close"))
     } else if is_caused_by::<BodyTooSlow>(rejection) {
         Problem::new(
             Code::RequestTimeout,
@@ -126,13 +148,19 @@ pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let bytes = without_mark(bytes);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    let value = serde_path_to_error::deserialize(ObjectsOnly(&mut deserializer)).map_err(|error| {
         let pointer = json_pointer(error.path());
         describe(bytes, &pointer, error.inner())
     })?;
     deserializer.end().map_err(|error| describe(bytes, "", &error))?;
     Ok(value)
+}
+
+/// Without the byte order mark that some programs write before UTF-8 and that a parser may ignore (RFC 8259, section 8.1).
+pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 /// Not JSON: 400. JSON of another shape: 422 with the place. Which of them it is depends on the bytes alone: a parser calls
@@ -150,7 +178,14 @@ pub(crate) fn describe(bytes: &[u8], pointer: &str, error: &serde_json::Error) -
             Problem::new(Code::MalformedRequest, "The body is not JSON: it ends before it is complete.")
         }
         Err(broken) => unreadable(broken.line(), broken.column()),
-        Ok(_) if parse_messages::is_half_a_character(error) => unreadable(error.line(), error.column()),
+        Ok(_) if parse_messages::is_half_a_character(error) => {
+            let (line, column) = (error.line(), error.column());
+            let detail = format!(
+                "The JSON text at line {line}, column {column} holds half of a character: a UTF-16 surrogate (\\uD800 to \\uDFFF) \
+                 without its partner. Send whole characters."
+            );
+            Problem::new(Code::MalformedRequest, detail)
+        }
         Ok(_) => {
             let (field, words) = fault_of_shape(error);
             let pointer = field.map_or_else(|| pointer.to_owned(), |field| format!("{pointer}/{field}"));

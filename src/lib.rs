@@ -18,10 +18,14 @@ pub mod clock;
 pub mod timestamp;
 /// Human text as every field takes it.
 pub mod text;
+/// Language tags, and which language to answer in.
+pub mod languages;
 /// What a client is told when something is refused.
 pub mod problem;
 /// Messages about requests that cannot be deserialized, in the words of the API.
 pub mod parse_messages;
+/// A deserializer that reads objects from objects only.
+pub mod objects_only;
 /// Extractors of bodies, paths, queries and headers; responses with JSON and versions.
 pub mod extract;
 pub mod work;

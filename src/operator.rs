@@ -15,6 +15,7 @@ use crate::problem::Problem;
 use crate::publish;
 use crate::sync::sql::operator::{self as sync, ListedOperation, OperationDetails};
 use crate::tenancy::PlatformScope;
+use crate::text::SingleLine;
 use crate::uow::{Steps, Tx};
 use crate::users::actions::admin;
 use crate::users::admin::AccountPatch;
@@ -31,6 +32,9 @@ pub enum OperatorError {
     /// The password does not follow the rules.
     #[error("the password {0}")]
     Password(String),
+    /// The name is not one.
+    #[error("the name {0}")]
+    Name(String),
     /// Nothing came over standard input.
     #[error("no password on standard input: pipe it in, as in `printf %s \"$PASSWORD\" | comanda user create …`")]
     NoPassword,
@@ -69,7 +73,8 @@ pub async fn create_user(config: &Config, email: &str, name: &str, role: UserRol
         .map_err(|error| OperatorError::Password(error.to_string()))?;
     let password_hash =
         Passwords::new(&config.accounts).hash(Claimant::Operator, &password).await.map_err(OperatorError::Refused)?;
-    let (id, address, name) = (UserId::new(), email.as_str().to_owned(), name.to_owned());
+    let name = SingleLine::<120>::try_from(name.to_owned()).map_err(|error| OperatorError::Name(error.to_string()))?;
+    let (id, address, name) = (UserId::new(), email.as_str().to_owned(), name.into_string());
     let created = with_database(config, move |tx, _| {
         Box::pin(async move {
             let user = NewUser {

@@ -90,7 +90,7 @@ fn of_kind(found: &str) -> &'static str {
         "null" | "unit" => "null",
         "boolean" => "true or false",
         "integer" => "a number",
-        "floating" => "a number with a fraction",
+        "floating" => "a number with a fraction, an exponent or too many digits",
         "string" | "character" => "a text",
         "sequence" => "a list",
         "map" => "an object",
@@ -145,6 +145,9 @@ pub fn of_query(message: &str) -> (String, String) {
     let is_name = |text: &&str| !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric());
     let named = message.split_once(": ").filter(|(name, _)| is_name(name));
     let (name, rest) = named.map_or((None, message), |(name, rest)| (Some(name), rest));
+    // A name that is none, such as `%zz`, stands in front of what is said of it.
+    let begins = rest.find("unknown field `").filter(|_| name.is_none()).unwrap_or_default();
+    let rest = &rest[begins..];
     let unknown = rest.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')).map(|(field, _)| field);
     let (missing, words) = in_plain_words(rest);
     let pointer = name.or(unknown).or(missing).unwrap_or_default();

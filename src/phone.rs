@@ -18,6 +18,8 @@ use crate::text::is_hidden;
 
 /// Nobody writes a number with more signs; what is longer is not looked at.
 const LONGEST: usize = 40;
+/// The shortest numbers of subscribers, without the area code, have so many digits.
+const FEWEST_AFTER_SLASH: usize = 4;
 /// In bytes, before signs that show nothing are taken out.
 const LONGEST_WRITTEN: usize = 4 * LONGEST;
 
@@ -85,6 +87,15 @@ impl Region {
     }
 }
 
+/// Whether a slash gives another last digit or another number (`1234567 / 8`), and does not stand between area code and
+/// number (`0664/1234567`): read as one, they would be somebody else's number.
+fn names_alternatives(text: &str) -> bool {
+    let mut parts = text.split('/');
+    let (_, last) = (parts.next(), parts.next());
+    let digits = |part: &str| part.chars().filter(char::is_ascii_digit).count();
+    parts.next().is_some() || last.is_some_and(|last| digits(last) < FEWEST_AFTER_SLASH)
+}
+
 impl Phone {
     /// The number in E.164.
     pub fn as_str(&self) -> &str {
@@ -117,7 +128,7 @@ impl Phone {
         // Digits and what people put between them: the parser's other syntaxes (RFC 3966, extensions) are of no use here.
         let is_plain = |sign: char| sign.is_ascii_digit() || " -\u{2010}–−.()/".contains(sign);
         let number = text.strip_prefix('+');
-        if !number.unwrap_or(text).chars().all(is_plain) || text.len() > LONGEST {
+        if !number.unwrap_or(text).chars().all(is_plain) || text.len() > LONGEST || names_alternatives(text) {
             return Err(NoPhone::Signs);
         }
         let digits: String = text.chars().filter(char::is_ascii_digit).collect();

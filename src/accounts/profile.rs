@@ -4,14 +4,16 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-/// A language, BCP 47: `it`, `pt-BR`.
+use crate::languages;
+
+/// A language, BCP 47, in its canonical form and in small letters: `it`, `pt-br`. In requests the spelling does not matter.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
-#[schema(value_type = String, pattern = "^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", example = "it")]
+#[schema(value_type = String, example = "it")]
 pub struct Locale(String);
 
 impl Locale {
-    /// The language tag in its canonical spelling.
+    /// The language tag in its canonical form.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -21,12 +23,7 @@ impl TryFrom<String> for Locale {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, &'static str> {
-        let mut parts = text.split('-');
-        let language = parts.next().unwrap_or_default();
-        let well_formed = (2..=3).contains(&language.len())
-            && language.bytes().all(|byte| byte.is_ascii_lowercase())
-            && parts.all(|part| (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        if well_formed && text.len() <= 35 { Ok(Self(text)) } else { Err("must be a language tag such as it or pt-BR") }
+        languages::canonical(&text).map(Self).ok_or("must be a language tag (BCP 47) such as it or pt-BR")
     }
 }
 

@@ -87,7 +87,13 @@ pub fn errors(shortages: &[Shortage]) -> Vec<FieldError> {
 
 /// What is short, in a sentence, and what to do.
 pub fn advice(shortages: &[Shortage]) -> String {
-    let named = |one: &Shortage| format!("{} of “{}” (the basket asks for {})", one.left, one.name, one.wanted);
+    let named = |one: &Shortage| match one.left {
+        0 => format!("“{}” is sold out", one.name),
+        left => format!("only {left} of “{}” are left, and the basket asks for {}", one.name, one.wanted),
+    };
     let named: Vec<_> = shortages.iter().take(5).map(named).collect();
-    format!("Left are only {}. Take fewer of them: shortages names the lines.", named.join(", "))
+    format!(
+        "Not enough portions: {}. Order fewer, or take the item out; `shortages` names the lines.",
+        named.join("; ")
+    )
 }

@@ -58,6 +58,28 @@ impl FromRequestParts<Arc<App>> for DeliveryAccess {
     }
 }
 
+/// A caller and the delivery in the path, with the caller's access if they have any: for the one request that a driver may
+/// repeat after it has ended their access, the hand-back.
+pub struct RepeatableAccess {
+    /// The signed-in caller.
+    pub caller: Caller,
+    /// The delivery in the path.
+    pub delivery: DeliveryId,
+    /// What the caller may do with it, or the refusal.
+    pub access: Result<DeliveryAccess, Problem>,
+}
+
+impl FromRequestParts<Arc<App>> for RepeatableAccess {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = authenticate(parts, app).await?;
+        let delivery = path_parameter(parts, app, "deliveryId").await?;
+        let access = DeliveryAccess::of(app, &caller, delivery, operation(parts)?).await;
+        Ok(Self { caller, delivery, access })
+    }
+}
+
 /// A caller with a driver profile, for operations on that profile.
 pub struct DriverAccess {
     /// The id of the driver profile.

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::access::DeliveryAccess;
+use super::access::{DeliveryAccess, RepeatableAccess};
 use super::actions::status::advance;
 use super::sql::{self, DeliveryFilter};
 use super::{Delivery, DeliveryStatus, actions};
@@ -19,7 +21,7 @@ use crate::extract::{Body, IfMatch, Json, Query, Versioned};
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId};
 use crate::paging::{Cursor, List, Page};
 use crate::permission::Operation;
-use crate::problem::{Problem, ProblemBody};
+use crate::problem::{Code, Problem, ProblemBody};
 use crate::restaurants::staff;
 use crate::tenancy::TenancyContext;
 use crate::text::MultiLine;
@@ -181,16 +183,42 @@ struct DeliveryStatusUpdate {
 ))]
 async fn update_delivery_status(
     State(app): State<Arc<App>>,
-    access: DeliveryAccess,
+    RepeatableAccess { caller, delivery, access }: RepeatableAccess,
     if_match: IfMatch,
     Body(update): Body<DeliveryStatusUpdate>,
-) -> Result<Versioned<Delivery>, Problem> {
+) -> Result<Response, Problem> {
     let reason = update.reason.map(String::from);
-    let scope = match update.status {
-        DeliveryStatus::Waiting => access.scope.handing_back("whoever carries the delivery hands it back"),
-        _ => access.scope,
+    let to = update.status;
+    let done = async {
+        let access = access?;
+        let scope = match to {
+            DeliveryStatus::Waiting => access.scope.handing_back("whoever carries the delivery hands it back"),
+            _ => access.scope,
+        };
+        let access = DeliveryAccess { scope, ..access };
+        app.db.write(scope, move |tx| Box::pin(advance(tx, access, if_match, to, reason))).await
     };
-    let access = DeliveryAccess { scope, ..access };
-    let body = app.db.write(scope, move |tx| Box::pin(advance(tx, access, if_match, update.status, reason))).await?;
-    Ok(Versioned { version: body.version, body })
+    match done.await {
+        Ok(body) => Ok(Versioned { version: body.version, body }.into_response()),
+        // The driver lost access with the hand-back, and repeats it because its response was lost.
+        Err(refused) if refused.code() == Code::NotFound && to == DeliveryStatus::Waiting => {
+            handed_back(&app, &caller, delivery).await?.map(IntoResponse::into_response).ok_or(refused)
+        }
+        Err(refused) => Err(refused),
+    }
+}
+
+/// The delivery as the response to the driver's hand-back showed it; `None`: the caller did not hand it back.
+async fn handed_back(app: &App, caller: &Caller, delivery: DeliveryId) -> Result<Option<Versioned<Value>>, Problem> {
+    let Some(driver) = caller.driver else { return Ok(None) };
+    let found =
+        app.db.read(caller.tenancy(), move |tx| Box::pin(async move { sql::handed_back(tx, delivery, driver).await }));
+    Ok(found.await?.map(|(version, mut body)| {
+        for name in ["/dropoff/address", "/dropoff/place", "/reason", "/driver"] {
+            if let Some(field) = body.pointer_mut(name) {
+                *field = Value::Null;
+            }
+        }
+        Versioned { version, body }
+    }))
 }

@@ -1,6 +1,7 @@
 //! Every statement on deliveries; those on drivers in the file below.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 
 use super::disclosure::belongs_to_trip;
 use super::status::DeliveryChange;
@@ -157,6 +158,35 @@ pub async fn relations_to(
     .fetch_optional(tx.connection())
     .await?;
     Ok(relations)
+}
+
+/// The body of the event with which this driver handed the delivery back last, with the version that the delivery had then;
+/// `None`: they never did.
+pub async fn handed_back(tx: &mut Tx, delivery: DeliveryId, driver: DriverId) -> Result<Option<(i64, Value)>, Problem> {
+    let event = sqlx::query!(
+        r#"select version, payload -> 'delivery' as "delivery!" from events
+           where aggregate = 'delivery' and aggregate_id = $1 and former_driver_id = $2 and driver_id is null
+               and not closed
+           order by seq desc limit 1"#,
+        delivery.uuid(),
+        driver.uuid(),
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(event.map(|event| (event.version, event.delivery)))
+}
+
+/// Drivers who handed this delivery back.
+pub async fn handed_back_by(tx: &mut Tx, delivery: DeliveryId) -> Result<Vec<DriverId>, Problem> {
+    let drivers = sqlx::query_scalar!(
+        r#"select distinct former_driver_id as "driver!: DriverId" from events
+           where aggregate = 'delivery' and aggregate_id = $1 and former_driver_id is not null and driver_id is null
+               and not closed"#,
+        delivery.uuid(),
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(drivers)
 }
 
 /// Which deliveries: all of one restaurant, of one order, of one driver or for one customer; newest first.

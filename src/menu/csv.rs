@@ -156,6 +156,15 @@ pub fn line(cells: &[String], separator: Separator) -> String {
 /// Most cells of a line; no table of ours has so many columns.
 const MOST_CELLS: usize = 100;
 
+/// The separator that a first line `sep=;` declares, as Excel reads and writes it, and the table behind that line; `None`:
+/// there is no such line.
+fn declared(text: &str) -> Option<(char, &str)> {
+    let (line, rest) = text.split_once('\n')?;
+    let mut letters = line.trim_end_matches('\r').strip_prefix("sep=")?.chars();
+    let separator = letters.next().filter(|letter| Separator::ALL.iter().any(|one| one.letter() == *letter))?;
+    letters.next().is_none().then_some((separator, rest))
+}
+
 /// The lines of a table, one after another; those without any content are passed over.
 pub struct Records<'t> {
     letters: Peekable<Chars<'t>>,
@@ -167,6 +176,9 @@ impl<'t> Records<'t> {
     /// Of a text.
     pub fn of(text: &'t str) -> Self {
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+        if let Some((separator, rest)) = declared(text) {
+            return Self { letters: rest.chars().peekable(), separator, line: 2 };
+        }
         Self { letters: text.chars().peekable(), separator: Separator::of(text).letter(), line: 1 }
     }
 

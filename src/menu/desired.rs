@@ -7,12 +7,12 @@ use chrono::{DateTime, Utc};
 use super::diff::MenuEntity;
 use super::document::{Document, DocumentCategory, DocumentGroup, DocumentItem, DocumentModifier, EntityKey};
 use super::faults::MenuFaults;
-use super::languages::canonical;
 use super::stock::PortionCount;
 use super::translations::NO_LANGUAGE;
 use super::{Category, Contents, Group, Item, MOST_GROUPS, Modifier, nesting};
 use crate::config::Menus;
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId};
+use crate::languages::canonical;
 use crate::problem::FieldError;
 use crate::restaurants::tax::TaxClass;
 

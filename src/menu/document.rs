@@ -18,9 +18,10 @@ use super::translations::{self, Translations};
 use super::{Contents, Item, Modifier};
 use crate::bounded::{self, AtMost};
 use crate::config::Menus;
-use crate::extract::{describe, fault_of_shape, json_pointer};
+use crate::extract::{describe, fault_of_shape, json_pointer, without_mark};
 use crate::ids::ModifierGroupId;
 use crate::money::{Currency, Money};
+use crate::objects_only::ObjectsOnly;
 use crate::problem::Problem;
 use crate::restaurants::tax::TaxClass;
 use crate::text::{MultiLine, SingleLine};
@@ -187,6 +188,7 @@ struct Within<'a> {
 /// # Errors
 /// 400 for what is not JSON; else the first fault of each thing, by place.
 pub fn read(body: &[u8], bounds: Menus) -> Result<Document, Problem> {
+    let body = without_mark(body);
     let refused = |error| describe(body, "", &error);
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let mut parts = bounded::map::<_, &RawValue, MOST_FIELDS>(&mut deserializer).map_err(refused)?;
@@ -281,7 +283,8 @@ impl DocumentReader {
     }
 
     fn piece<T: DeserializeOwned>(&mut self, place: &str, raw: &RawValue) -> Option<T> {
-        let read = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(raw.get()));
+        let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+        let read = serde_path_to_error::deserialize(ObjectsOnly(&mut deserializer));
         read.map_err(|error| {
             let (field, words) = fault_of_shape(error.inner());
             let field = field.map_or_else(String::new, |field| format!("/{field}"));

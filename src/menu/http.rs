@@ -12,10 +12,11 @@ use utoipa_axum::routes;
 
 use super::actions::published;
 use super::published::Menu;
-use super::{languages, translations};
+use super::translations;
 use crate::app::App;
 use crate::extract::{Path, Query};
 use crate::ids::{CategoryId, RestaurantId};
+use crate::languages;
 use crate::problem::{Problem, ProblemBody};
 
 mod categories;

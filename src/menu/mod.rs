@@ -27,7 +27,6 @@ pub mod faults;
 pub mod groups;
 pub mod document;
 pub mod http;
-pub mod languages;
 pub mod nesting;
 pub mod orderable;
 pub mod part;

@@ -1,5 +1,6 @@
 //! A menu as a table: a line for each category, item, modifier group and modifier. Pure.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::de::DeserializeOwned;
@@ -129,16 +130,33 @@ struct TableReader {
     faults: Vec<FieldError>,
 }
 
+/// What Excel saves as "Unicode text": UTF-16 behind a byte order mark. `None`: there is no such mark; an inner `None`: what
+/// follows it is not UTF-16.
+fn utf16(bytes: &[u8]) -> Option<Option<String>> {
+    let read: fn([u8; 2]) -> u16 = match bytes.get(..2)? {
+        [0xff, 0xfe] => u16::from_le_bytes,
+        [0xfe, 0xff] => u16::from_be_bytes,
+        _ => return None,
+    };
+    let units = bytes[2..].chunks(2).map(|pair| <[u8; 2]>::try_from(pair).ok().map(read));
+    let units: Option<Vec<_>> = units.collect();
+    Some(units.and_then(|units| String::from_utf16(&units).ok()))
+}
+
 /// Reads a table.
 ///
 /// # Errors
 /// The first hundred cells that cannot be read, columns that are missing, unknown or doubled, and the first line of which
 /// there are too many: nothing behind it is read.
 pub fn read(bytes: &[u8], currency: Currency, bounds: Menus) -> Result<Table, Vec<FieldError>> {
-    let text = std::str::from_utf8(bytes).map_err(|broken| {
-        let line = bytes[..broken.valid_up_to()].split(|byte| *byte == b'\n').count();
-        vec![at(line, None, "", "is not UTF-8: save the table as UTF-8")]
-    })?;
+    let text = match utf16(bytes) {
+        Some(text) => Cow::Owned(text.ok_or_else(|| vec![at(1, None, "", "is not UTF-16, as its first bytes say")])?),
+        None => Cow::Borrowed(std::str::from_utf8(bytes).map_err(|broken| {
+            let line = bytes[..broken.valid_up_to()].split(|byte| *byte == b'\n').count();
+            vec![at(line, None, "", "is not UTF-8: save the table as UTF-8")]
+        })?),
+    };
+    let text = text.as_ref();
     let broken = |broken: csv::CsvFault| vec![at(broken.line, Some(broken.column - 1), "cell", broken.message)];
     let mut records = csv::Records::of(text);
     let head = records.next().ok_or_else(|| vec![at(1, None, "", "the table is empty")])?.map_err(broken)?;
@@ -197,9 +215,11 @@ impl TableReader {
     }
 
     fn head(&mut self, head: &csv::Record) {
-        // Spreadsheets write empty columns behind the last one.
-        let named = head.cells.iter().rposition(|cell| !cell.trim().is_empty()).map_or(0, |last| last + 1);
-        for (index, name) in head.cells[..named].iter().map(|cell| cell.trim()).enumerate() {
+        for (index, name) in head.cells.iter().map(|cell| cell.trim()).enumerate() {
+            // Spreadsheets write empty columns behind the last one, and those that somebody has left empty.
+            if name.is_empty() {
+                continue;
+            }
             if !COLUMNS.iter().any(|(column, _)| *column == name) {
                 let columns = COLUMNS.map(|(name, _)| name).join(", ");
                 let message = format!("“{name}” is no column; the columns are {columns}");
@@ -230,9 +250,10 @@ impl TableReader {
             self.fault(record, "type", "must be category, item, group or modifier");
             return None;
         }
-        let beyond = record.cells.iter().skip(self.columns.len()).position(|cell| !cell.trim().is_empty());
+        let width = self.columns.values().max().map_or(0, |last| last + 1);
+        let beyond = record.cells.iter().skip(width).position(|cell| !cell.trim().is_empty());
         if let Some(index) = beyond {
-            let column = Some(self.columns.len() + index);
+            let column = Some(width + index);
             self.faults.push(at(record.line, column, "cell", "is beyond the last column"));
         }
         let before = self.faults.len();

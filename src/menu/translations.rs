@@ -6,7 +6,7 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::languages;
+use crate::languages;
 use crate::text::{MultiLine, SingleLine};
 
 /// Most languages a text may be in, beside its own.

@@ -266,8 +266,8 @@ pub struct Order {
     /// Until when the customer may cancel; null: not any more. While `PENDING` it is `acceptBy`; the confirmation, and
     /// each delay before preparation has started, sets it to two minutes later.
     pub cancellable_until: Option<DateTime<Utc>>,
-    /// When the order is to be ready, or delivered. Never before opening plus preparation, nor after the last
-    /// hand-over.
+    /// When the customer is to have the order: ready, or delivered to the address where it is a delivery. Never before
+    /// opening plus preparation plus travel, nor after the last hand-over.
     pub promised_at: Option<DateTime<Utc>>,
     /// It is not to be ready before this; null: as soon as possible. Not in responses.
     #[serde(skip)]

@@ -280,7 +280,8 @@ impl Order {
             from: self.status,
             to,
             reason,
-            promised_at: (to == Confirmed).then_some(ready),
+            // Ready for pickup, or at the address.
+            promised_at: (to == Confirmed).then_some(ready + TimeDelta::minutes(self.lead_minutes.into())),
             // Until cooking has to begin, where that is later.
             cancellable_until: (to == Confirmed).then(|| (ready - preparation).max(now + CANCEL_WINDOW)),
             closed_at: to.is_final().then_some(now),

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::geometry::{Point, Polygon};
 use crate::bounded::AtMost;
-use crate::place::Place;
+use crate::place::{OffTheMap, Place};
 
 /// Longitude and latitude in degrees.
 pub type Position = [f64; 2];
@@ -105,9 +105,12 @@ impl ZoneGeometry {
                 polygons.filter_map(|(index, rings)| misdrawn(&format!("/coordinates/{index}"), rings)).collect()
             }
             Self::Point([lng, lat]) => {
-                let is_on_map = Point::from_degrees(*lng, *lat).is_some();
-                let off_map = || InvalidGeometry::at("/coordinates", "must be [longitude, latitude] on the map");
-                (!is_on_map).then(off_map).into_iter().collect()
+                let message = match Place::new(*lat, *lng) {
+                    Ok(_) if Point::from_degrees(*lng, *lat).is_some() => return Vec::new(),
+                    Err(unknown @ OffTheMap::Unknown) => unknown.to_string(),
+                    Ok(_) | Err(OffTheMap::Degrees) => "must be [longitude, latitude] on the map".to_owned(),
+                };
+                vec![InvalidGeometry::at("/coordinates", &message)]
             }
         }
     }

@@ -127,13 +127,22 @@ impl Ring {
         if points.first() != points.last() {
             return Err((Some(points.len() - 1), "must be the first point again, to close the ring".into()));
         }
+        // Programs that simplify or convert outlines write a point twice in a row: it is one.
+        let mut places: Vec<usize> = (0..points.len()).collect();
+        places.dedup_by_key(|place| points[*place]);
+        let points: Vec<_> = places.iter().map(|place| points[*place]).collect();
+        if points.len() < FEWEST_POINTS {
+            return Err((None, "must enclose an area: it has fewer than three different points".into()));
+        }
         let (west, east) = points.iter().fold((i64::MAX, i64::MIN), |(west, east), p| (west.min(p.x), east.max(p.x)));
         if east - west > WESTERNMOST {
             return Err((None, "must not be wider than 180°; cut it at the antimeridian".into()));
         }
         let ring = Self(points);
-        ring.refuse_crossing()?;
-        Ok(ring)
+        match ring.refuse_crossing() {
+            Ok(()) => Ok(ring),
+            Err((point, message)) => Err((point.map(|point| places[point]), message)),
+        }
     }
 
     fn edges(&self) -> impl Iterator<Item = (Point, Point)> {
@@ -145,9 +154,6 @@ impl Ring {
         let edges: Vec<_> = self.edges().collect();
         let count = edges.len();
         for (index, &(a, b)) in edges.iter().enumerate() {
-            if a == b {
-                return Err((Some(index + 1), "is the same as the point before".into()));
-            }
             let (_, c) = edges[(index + 1) % count];
             let turns_back = turn(a, b, c) == 0 && (between(a, b, c) || between(b, c, a));
             if turns_back {

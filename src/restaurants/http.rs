@@ -82,7 +82,7 @@ async fn get_restaurant(
 struct NewRestaurant {
     #[schema(inline)]
     name: SingleLine<120>,
-    /// The name in URLs; made from the name if absent.
+    /// The name in URLs; made from the name if absent, with a number if another restaurant has it already.
     #[schema(inline)]
     slug: Option<SingleLine<80>>,
     #[schema(inline)]
@@ -201,11 +201,15 @@ async fn create_restaurant(
         service: new.service_fee.unwrap_or_default(),
     };
     let spans = new.hours.clone().unwrap_or_default();
-    let profile = new.into_profile();
+    let has_slug = new.slug.is_some();
+    let mut profile = new.into_profile();
     check(&profile, currency, fees, &spans)?;
     let scope = admin.scope.restaurant(RestaurantId::new());
     key.makes(&app.db, scope, move |tx| {
         Box::pin(async move {
+            if !has_slug {
+                profile.slug = sql::profile::free_slug(tx, profile.slug).await?;
+            }
             sql::insert(tx, &scope, currency, &profile).await?;
             sql::hours::set_week(tx, &scope, &spans).await?;
             sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)

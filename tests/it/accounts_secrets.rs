@@ -282,8 +282,12 @@ async fn an_operator_lists_ends_and_disables_next_to_a_running_server() {
 
 /// `comanda user create`, with a password over standard input.
 fn creates(url: &str, email: &str, password: &str) -> Output {
+    creates_named(url, "Root", email, password)
+}
+
+fn creates_named(url: &str, name: &str, email: &str, password: &str) -> Output {
     let mut child = program()
-        .args(["user", "create", "--role", "admin", "--name", "Root", "--email", email])
+        .args(["user", "create", "--role", "admin", "--name", name, "--email", email])
         .current_dir(std::env::temp_dir())
         .env("DATABASE_URL", url)
         .stdin(Stdio::piped())
@@ -308,6 +312,10 @@ async fn an_operator_makes_the_first_administrator_and_takes_a_lost_factor_away(
     ] {
         let refused = creates(&url, email, password);
         assert!(!refused.status.success() && said(&refused).contains(remedy), "{}", said(&refused));
+    }
+    for name in ["", "   ", "\u{200b}", "Ro\not", "Ro\u{202e}ot", &"x".repeat(121)] {
+        let refused = creates_named(&url, name, "root@example.com", PASSWORD);
+        assert!(!refused.status.success() && said(&refused).contains("the name "), "{name:?}: {}", said(&refused));
     }
     let created = creates(&url, "root@example.com", &format!("{PASSWORD}\n"));
     assert!(created.status.success() && said(&created).starts_with("usr_"), "{}", said(&created));

@@ -58,7 +58,7 @@ async fn what_is_not_json_cannot_be_read() {
         ("broken UTF-8", [&good.as_bytes()[..20], &[0xff, 0xfe], &good.as_bytes()[20..]].concat()),
         ("an overlong slash", good.replace("Via 1", "X").replace('X', "\u{0}").into_bytes()),
         ("a lone surrogate", good.replace("Via 1", "\\ud800").into_bytes()),
-        ("a byte order mark", [b"\xef\xbb\xbf", good.as_bytes()].concat()),
+        ("a byte order mark behind a blank", [b" \xef\xbb\xbf", good.as_bytes()].concat()),
         ("UTF-16", good.encode_utf16().flat_map(u16::to_le_bytes).collect()),
         ("not a number", good.replace("44.5", "NaN").into_bytes()),
         ("a comment", good.replacen('{', "{/* hello */", 1).into_bytes()),
@@ -307,4 +307,69 @@ async fn a_menu_item_is_checked_field_by_field() {
         }
     }
     assert_eq!(world.app.rows_written().await, written);
+}
+
+/// Derived types would read an object from a list of its fields in the order of their declaration: nobody's contract, and a
+/// place with longitude and latitude exchanged.
+#[tokio::test]
+async fn a_list_is_no_object_wherever_an_object_is_wanted() {
+    let World { app: _app, luigi, ada, good } = world().await;
+    let order = |field: &str, value: Value| {
+        let mut body = good.clone();
+        body[field] = value;
+        body
+    };
+    let line = json!([luigi.any_dish().id, 2, [], null]);
+    let lines = json!({ "restaurantId": luigi.id, "fulfilment": "PICKUP", "lines": [line] });
+    let item = json!({ "categoryId": luigi.category, "name": "Bianca", "price": [450, "EUR"] });
+    let operation = json!({ "deviceId": "p", "ops": [[1, "a", "2026-11-28T12:00:00Z", "order.place", {}]] });
+    for (person, path, body, pointer) in [
+        (&ada, "/api/me/addresses", json!({ "address": "Via 1", "place": [44.5, 11.3] }), "/place"),
+        (&ada, "/api/orders", json!([]), ""),
+        (&ada, "/api/orders", order("place", json!([44.5, 11.3])), "/place"),
+        (&ada, "/api/orders", order("tip", json!([100, "EUR"])), "/tip"),
+        (&ada, "/api/orders", lines, "/lines/0"),
+        (&luigi.owner, &luigi.path("/items"), item, "/price"),
+        (&ada, "/api/orders/sync", operation, "/ops/0"),
+    ] {
+        let request = person.request(Method::POST, path).header("idempotency-key", Uuid::new_v4().to_string());
+        let refusal = person.send(request.json(&body)).await.refused(422, "invalid_request");
+        let error = &refusal["errors"][0];
+        assert_eq!(error["pointer"], pointer, "{path}: {refusal}");
+        assert_eq!(error["message"], "must be an object, not a list", "{path}: {refusal}");
+    }
+    let menu = json!({ "categories": [{ "key": "p", "name": "Pizze", "items": [
+        { "key": "b", "name": "Bianca", "price": [450, "EUR"] }] }] });
+    let refusal = luigi.owner.put(&luigi.path("/menu"), &menu).await.refused(422, "invalid_request");
+    assert_eq!(refusal["errors"][0]["message"], "must be an object, not a list", "{refusal}");
+}
+
+/// A byte order mark is passed over; half of a character is called that, and not a fault of syntax.
+#[tokio::test]
+async fn json_is_read_behind_a_byte_order_mark_and_half_a_character_is_named() {
+    let world = world().await;
+    world.sends("application/json", format!("\u{feff}{}", world.good)).await.expect(201);
+    let halved = world.good.to_string().replace("Via 1", "Via \\ud83c");
+    let refusal = world.sends("application/json", halved).await.refused(400, "malformed_request");
+    assert!(refusal["detail"].as_str().unwrap().contains("half of a character"), "{refusal}");
+}
+
+/// However a language is spelled, it is kept in one form, as menus keep theirs.
+#[tokio::test]
+async fn a_locale_is_kept_in_its_canonical_form() {
+    let World { app: _app, ada, .. } = world().await;
+    for (sent, kept) in [
+        ("DE-AT", "de-at"),
+        ("de_AT", "de-at"),
+        ("SR-LATN", "sr-latn"),
+        ("iw", "he"),
+        ("eng", "en"),
+        ("zh-tw", "zh-tw"),
+        ("pt-BR", "pt-br"),
+    ] {
+        assert_eq!(ada.patch("/api/me", &json!({ "locale": sent })).await.expect(200)["locale"], kept, "{sent}");
+    }
+    for bad in ["", "x", "english", "12", "de-AT-", "\u{200b}"] {
+        ada.patch("/api/me", &json!({ "locale": bad })).await.refused(422, "invalid_request");
+    }
 }

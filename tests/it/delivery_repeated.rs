@@ -63,7 +63,36 @@ async fn saying_again_how_far_a_delivery_is_changes_nothing() {
     scene.luigi.owner.tries_to_bring(&delivery, "WAITING", Some("a puncture")).await.expect(200);
     let waiting = scene.luigi.owner.tries_to_bring(&delivery, "WAITING", Some("again")).await.expect(200);
     assert_eq!((&waiting["status"], &waiting["reason"]), (&json!("WAITING"), &json!("a puncture")));
-    // Whoever handed it back does not carry it any more.
-    scene.mario.tries_to_bring(&delivery, "WAITING", None).await.refused(404, "not_found");
+    // Whoever it was taken from by staff did not hand it back.
     scene.luigi.owner.cancels(&order, "over").await;
+}
+
+/// The driver loses access to the delivery with the hand-back, and says it again because the answer was lost.
+#[tokio::test]
+async fn handing_back_again_is_answered_as_the_first_time_and_the_driver_is_passed_over() {
+    let scene = Scene::set().await;
+    let (_, delivery) = scene.carried().await;
+    let first = scene.mario.tries_to_bring(&delivery, "WAITING", Some("a puncture")).await.expect(200);
+    let events = scene.app.count("select count(*) from events").await;
+    let again = || scene.mario.tries_to_bring(&delivery, "WAITING", Some("a puncture"));
+    assert_eq!(again().await.expect(200), first);
+    scene.mario.tries_to_bring(&delivery, "ARRIVED", None).await.refused(404, "not_found");
+    scene.mario.get(&format!("/api/deliveries/{}", id_of(&delivery))).await.refused(404, "not_found");
+    let lucia = scene.app.driver("Lucia").await;
+    lucia.tries_to_bring(&delivery, "WAITING", None).await.refused(404, "not_found");
+    assert_eq!(scene.app.count("select count(*) from events").await, events);
+    // Mario is the nearest, and has a puncture.
+    scene.luigi.owner.assigns(&delivery, None).await.refused(409, "no_driver_available");
+    let theirs = lucia.comes_on_duty(44.4990, 11.3490).await;
+    let assigned = scene.luigi.owner.assigns(&delivery, None).await.expect(200);
+    assert_eq!(assigned["driver"]["id"], theirs["id"]);
+    let repeated = again().await.expect(200);
+    assert_eq!(
+        (&repeated["status"], &repeated["driver"]),
+        (&json!("WAITING"), &json!(null)),
+        "nothing of the other driver"
+    );
+    // Staff may give it to him by name.
+    scene.luigi.owner.assigns(&delivery, Some(&scene.profile)).await.expect(200);
+    scene.mario.brings(&delivery, "ARRIVED").await;
 }

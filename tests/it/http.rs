@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::app::{PATIENCE, TestApp, eventually};
+use crate::extract::exchange;
 use crate::menu_document::euros;
 
 #[tokio::test]
@@ -243,6 +244,41 @@ async fn a_client_that_is_slow_with_its_body_gets_an_answer_in_time() {
     stream.write_all(begun.as_bytes()).await.unwrap();
     let said = until_the_end(stream).await;
     assert!(said.starts_with("HTTP/1.1 408 ") && said.contains("request_timeout"), "{said}");
+}
+
+/// A body in chunks of one byte costs the server a hundred times as much as the same bytes at once.
+#[tokio::test]
+async fn a_body_of_thousands_of_tiny_chunks_is_refused_before_it_ends() {
+    let app = TestApp::start().await;
+    let of = |chunks: usize, size: usize| {
+        let head = "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                    Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
+        let chunk = format!("{size:x}\r\n{}\r\n", " ".repeat(size));
+        format!("{head}{}0\r\n\r\n", chunk.repeat(chunks))
+    };
+    let said = exchange(app.address(), of(1_200, 1).as_bytes()).await;
+    assert!(said.starts_with("HTTP/1.1 400 ") && said.contains("larger pieces"), "{said}");
+    // Few of them, and many of a decent size, are read to their end.
+    for (chunks, size) in [(500, 1), (1_500, 80)] {
+        let said = exchange(app.address(), of(chunks, size).as_bytes()).await;
+        assert!(said.starts_with("HTTP/1.1 400 ") && said.contains("ends before it is complete"), "{said}");
+    }
+}
+
+/// JSON, and tables, are read as they are: compressed they would be taken for broken JSON.
+#[tokio::test]
+async fn a_compressed_body_is_refused_by_its_coding() {
+    let app = TestApp::start().await;
+    for coding in ["gzip", "br", "identity, gzip"] {
+        let stranger = app.stranger();
+        let request = stranger.request(reqwest::Method::POST, "/api/auth/login").header("content-encoding", coding);
+        let request = request.header("content-type", "application/json").body(vec![0x1f, 0x8b]);
+        stranger.send(request).await.refused(415, "unsupported_media_type");
+    }
+    let stranger = app.stranger();
+    let request = stranger.request(reqwest::Method::POST, "/api/auth/login").header("content-encoding", "Identity");
+    let request = request.json(&serde_json::json!({ "email": "nobody@example.com", "password": "wrong password" }));
+    stranger.send(request).await.refused(401, "invalid_credentials");
 }
 
 #[tokio::test]

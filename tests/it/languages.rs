@@ -1,6 +1,6 @@
 //! Languages by BCP 47: how tags are kept, and which translation is nearest to what a reader asks for.
 
-use comanda::menu::languages::{asked_for, canonical, choose};
+use comanda::languages::{asked_for, canonical, choose};
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -47,8 +47,25 @@ async fn the_table_that_is_exported_imports_as_the_same_menu() {
     assert_eq!(sends_csv(&luigi.owner, &path, wide).await.expect(200)["changes"], json!([]));
     let beyond = format!("{wide}item,c,p,Cotto,4.5,EUR,,x,\n");
     sends_csv(&luigi.owner, &path, &beyond).await.refused(422, "invalid_request");
-    let gap = "type,key,,in,name,price,currency\n";
-    sends_csv(&luigi.owner, &path, gap).await.refused(422, "invalid_request");
+    // Or before, and between the others; and as Excel marks, names and encodes tables.
+    let gaps = ",type,key,,in,name,price,currency\n,category,p,,,Pizze,,\n,item,b,,p,Bianca,4.5,EUR\n";
+    assert_eq!(sends_csv(&luigi.owner, &path, gaps).await.expect(200)["changes"], json!([]));
+    let declared = "sep=;\r\ntype;key;in;name;price;currency\r\ncategory;p;;Pizze;;\r\nitem;b;p;Bianca;4,5;EUR\r\n";
+    assert_eq!(sends_csv(&luigi.owner, &path, declared).await.expect(200)["changes"], json!([]));
+    let wrong = format!("{declared}item;c;p;Cotto;x;EUR\r\n");
+    let refusal = sends_csv(&luigi.owner, &path, &wrong).await.refused(422, "invalid_request");
+    assert_eq!(refusal["errors"][0]["pointer"], "/lines/5/price", "lines are those of the file: {refusal}");
+    for (media_type, table) in [
+        ("application/vnd.ms-excel", few.as_bytes().to_vec()),
+        ("text/tab-separated-values; charset=utf-8", few.as_bytes().to_vec()),
+        ("text/csv", [&[0xff, 0xfe][..], &few.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()].concat()),
+        ("text/csv", [&[0xfe, 0xff][..], &few.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>()].concat()),
+    ] {
+        let request = luigi.owner.request(Method::POST, &path).header("content-type", media_type).body(table);
+        assert_eq!(luigi.owner.send(request).await.expect(200)["changes"], json!([]), "{media_type}");
+    }
+    let half = luigi.owner.request(Method::POST, &path).header("content-type", "text/csv");
+    luigi.owner.send(half.body(vec![0xff, 0xfe, 0x41])).await.refused(422, "invalid_request");
     luigi.owner.get(&format!("{path}?separator=dash")).await.refused(422, "invalid_request");
 }
 

@@ -20,7 +20,7 @@ fn a_parser_s_words_become_those_of_the_api() {
         (
             "invalid type: floating point `1.5`, expected i32",
             None,
-            "must be a whole number, not a number with a fraction",
+            "must be a whole number, not a number with a fraction, an exponent or too many digits",
         ),
         ("invalid length 3, expected an array of length 2", None, "must have the form that the reference shows"),
         (

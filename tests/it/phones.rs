@@ -90,6 +90,8 @@ fn numbers_are_read_as_they_are_written_where_they_are() {
     let good = [
         ("Europe/Berlin", "030 12345678", "+493012345678"),
         ("Europe/Berlin", "(030) 1234-5678", "+493012345678"),
+        ("Europe/Berlin", "030/12345678", "+493012345678"),
+        ("Europe/Vienna", "0664 / 123 45 67", "+436641234567"),
         ("Europe/Berlin", "0049 30 12345678", "+493012345678"),
         ("Europe/Berlin", "+39 051 1234567", "+390511234567"),
         ("Europe/Rome", "051 1234567", "+390511234567"),
@@ -128,6 +130,10 @@ fn numbers_are_read_as_they_are_written_where_they_are() {
         (None, "+39 112", NoPhone::Unknown),
         (None, "+999 12345678", NoPhone::Unknown),
         (None, "00", NoPhone::Unknown),
+        // Two numbers, or two last digits: joined, they would be somebody else's.
+        (None, "+43 664 1234567 / 8", NoPhone::Signs),
+        (None, "+43 664 1234567/68", NoPhone::Signs),
+        (rome, "051 123456 / 051 123457 / 8", NoPhone::Signs),
         (usa, "1-800-FLOWERS", NoPhone::Signs),
         (None, "+1 800 FLOWERS", NoPhone::Signs),
         (usa, "(202) 555-0123 ext. 7", NoPhone::Signs),

@@ -34,7 +34,13 @@ async fn an_administrator_opens_a_restaurant_and_everybody_reads_it() {
     assert_eq!(read.expect(200), made);
     assert_eq!(read.header("etag"), "\"1\"");
     assert_eq!(app.stranger().get("/api/restaurants").await.expect(200)["data"], json!([made]));
-    admin.post("/api/restaurants", &wish).await.refused(409, "already_exists");
+    // Branches of a chain have one name; whoever chooses the slug is told that it is taken.
+    for slug in ["trattoria-dell-oca-2", "trattoria-dell-oca-3"] {
+        assert_eq!(admin.post("/api/restaurants", &wish).await.expect(201)["slug"], slug);
+    }
+    let mut chosen = wish.clone();
+    chosen["slug"] = json!("trattoria-dell-oca");
+    admin.post("/api/restaurants", &chosen).await.refused(409, "already_exists");
     app.customer("Ada").await.post("/api/restaurants", &wish).await.refused(403, "forbidden");
     app.stranger().post("/api/restaurants", &wish).await.refused(401, "unauthenticated");
 }

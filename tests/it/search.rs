@@ -165,6 +165,8 @@ async fn a_question_that_makes_no_sense_is_refused() {
         ("cursor=x", "?cursor"),
         ("near=1,1&cursor=AAAA", "?cursor"),
         ("somewhere=else", "?somewhere"),
+        ("%zz=1", "?%zz"),
+        ("a%20b=1", "?a b"),
     ] {
         let refusal = app.stranger().get(&format!("/api/restaurants?{question}")).await.refused(422, "invalid_request");
         assert_eq!(refusal["errors"][0]["pointer"], pointer, "{question}: {refusal}");

@@ -81,11 +81,12 @@ async fn a_restaurant_that_is_closed_takes_orders_for_when_it_opens() {
     let refusal = orders(&ada, &luigi, Some(at(day, 18, 30)), to_door()).await.refused(409, "slot_unavailable");
     assert_eq!(refusal["earliestSlot"], slot(day, (18, 45), (19, 0)));
     let order = orders(&ada, &luigi, Some(at(day, 18, 45)), to_door()).await.expect(201);
-    assert_eq!(luigi.owner.moves(&order, "CONFIRMED").await["promisedAt"], json!(at(day, 18, 20)));
-    // At the door at eight is ready at half past seven.
+    let order = luigi.owner.moves(&order, "CONFIRMED").await;
+    assert_eq!(order["promisedAt"], json!(at(day, 18, 50)), "opening, cooking, and the way");
+    assert_eq!(order["cancellableUntil"], json!(at(day, 18, 0)), "until cooking has to begin");
     let order = orders(&ada, &luigi, Some(at(day, 20, 0)), to_door()).await.expect(201);
     assert_eq!(order["leadMinutes"], 30);
-    assert_eq!(luigi.owner.moves(&order, "CONFIRMED").await["promisedAt"], json!(at(day, 19, 30)));
+    assert_eq!(luigi.owner.moves(&order, "CONFIRMED").await["promisedAt"], json!(at(day, 20, 0)), "at the door");
     // Numbers are called out on the day of the order.
     let tomorrow = day + Days::new(1);
     let order = orders(&ada, &luigi, Some(at(tomorrow, 19, 0)), Value::Null).await.expect(201);
@@ -514,5 +515,35 @@ fn last_orders_run_over_midnight_and_over_changes_of_the_clock() {
         let closes = last + TimeDelta::minutes(45);
         assert!(schedule.open_for(zone, closes - second).contains(Fulfilment::Pickup), "{zone} {closes}");
         assert!(!schedule.open_for(zone, closes).contains(Fulfilment::Pickup), "{zone} {closes}");
+    }
+}
+
+/// A search that knows the address knows the way, and so the last order for it.
+#[tokio::test]
+async fn a_restaurant_that_takes_no_order_to_the_address_any_more_is_not_found_as_open() {
+    let (app, day) = a_morning().await;
+    let luigi =
+        evenings(app.restaurant("Luigi")).with("place", json!({ "lat": 44.4949, "lng": 11.3426 })).opens().await;
+    let zone = json!({ "name": "Town", "radiusMetres": 5000, "leadMinutes": 30,
+                       "fee": { "base": { "amount": 200, "currency": "EUR" } } });
+    let middle = json!({ "type": "Point", "coordinates": [11.3426, 44.4949] });
+    let zones = json!({ "type": "FeatureCollection",
+                        "features": [{ "type": "Feature", "geometry": middle, "properties": zone }] });
+    luigi.owner.put(&luigi.path("/zones"), &zones).await.expect(200);
+    let ada = app.customer("Ada").await;
+    // Open until ten; twenty minutes of cooking and thirty of way.
+    for (hour, minute, is_taken) in [(21, 5, true), (21, 15, false)] {
+        app.passes(at(day, hour, minute) - app.clock.now());
+        let placed = orders(&ada, &luigi, None, to_door()).await;
+        assert_eq!(placed.status == 201, is_taken, "{hour}:{minute}");
+        let here = "/api/restaurants?deliversTo=44.4938,11.343";
+        let open = app.stranger().get(&format!("{here}&openNow=true")).await.expect(200);
+        assert_eq!(open["data"].as_array().unwrap().len(), usize::from(is_taken), "{open}");
+        let found = app.stranger().get(here).await.expect(200);
+        let open_for = found["data"][0]["openFor"].as_array().unwrap().contains(&json!("DELIVERY"));
+        assert_eq!(open_for, is_taken, "{found}");
+        // Without an address, the way is not known: picked up, it is in time.
+        let pickup = app.stranger().get("/api/restaurants?openNow=true&fulfilment=PICKUP").await.expect(200);
+        assert_eq!(pickup["data"].as_array().unwrap().len(), 1);
     }
 }

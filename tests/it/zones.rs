@@ -61,7 +61,7 @@ fn badly_drawn_rings_are_refused_by_ring_and_point() {
     assert_eq!(refused(&[&off]), (0, Some(1), "must be [longitude".into()));
     assert_eq!(refused(&[&SQUARE, &[[0.0, 0.0], [f64::NAN, 0.0], [10.0, 10.0], [0.0, 0.0]]]).0, 1);
     let twice = [[0.0, 0.0], [0.0, 0.0], [10.0, 0.0], [10.0, 10.0], [0.0, 0.0]];
-    assert_eq!(refused(&[&twice]), (0, Some(1), "is the same as the point before".into()));
+    assert!(polygon(&[&twice]).is_ok(), "a point that is written twice in a row is one point");
     let flat = [[0.0, 0.0], [10.0, 0.0], [5.0, 0.0], [0.0, 0.0]];
     assert_eq!(refused(&[&flat]), (0, Some(1), "turns back on the edge before".into()));
     let touching = [[0.0, 0.0], [10.0, 0.0], [5.0, 5.0], [10.0, 10.0], [0.0, 10.0], [5.0, 5.0], [0.0, 0.0]];

@@ -39,6 +39,8 @@ async fn odd_geojson_is_taken_where_the_standard_allows_it_and_refused_by_name()
         with(json!({ "coordinates": [ring], "type": "Polygon" })),
         with(json!({ "coordinates": [[ring], [far]], "bbox": [11.3, 44.4, 12.4, 44.6], "type": "MultiPolygon" })),
         polygon(json!([ring.as_array().unwrap().iter().map(|p| json!([p[0], p[1], 0, 7.5])).collect::<Vec<_>>()])),
+        // Points that a program has written twice in a row, the closing one among them.
+        polygon(json!([ring.as_array().unwrap().iter().flat_map(|p| [p.clone(), p.clone()]).collect::<Vec<_>>()])),
     ] {
         puts_zones(&luigi, &taken).await;
     }
@@ -53,10 +55,9 @@ async fn odd_geojson_is_taken_where_the_standard_allows_it_and_refused_by_name()
     let exchanged = json!([[[44.485, 11.33], [44.485, 11.355], [44.505, 11.355], [44.485, 11.33]]]);
     let (feature, lines) = (bologna()["features"][0].clone(), json!([[11.33, 44.485], [11.355, 44.485]]));
     for (refused, pointer) in [
-        // Not closed, closed almost, repeated points, an edge there and back, a bow.
+        // Not closed, closed almost, an edge there and back, a bow.
         (polygon(json!([[ring[0], ring[1], ring[2], ring[3]]])), first),
         (point(4, json!([11.33, 44.485_000_1])), first),
-        (point(1, json!([11.33, 44.485])), first),
         (point(2, json!([11.33, 44.485])), first),
         (polygon(json!([[ring[0], ring[2], ring[1], ring[3], ring[0]]])), first),
         // Empty coordinates, in each depth.
@@ -152,5 +153,26 @@ async fn properties_of_programs_that_draw_zones_are_ignored() {
         of_zone.remove("fee");
         let refusal = luigi.owner.put(&luigi.path("/zones"), &zones).await.refused(422, "invalid_request");
         assert_eq!(refusal["errors"][0]["pointer"], "/features/0/properties/fee", "{refusal}");
+    }
+}
+
+/// GeoJSON by its own media type, behind a byte order mark; and a circle around the place that devices without one report.
+#[tokio::test]
+async fn geojson_is_taken_by_its_own_media_type_and_a_circle_around_nowhere_is_refused() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let puts = |media_type: &'static str, body: String| {
+        let request = luigi.owner.request(reqwest::Method::PUT, &luigi.path("/zones"));
+        luigi.owner.send(request.header("content-type", media_type).body(body))
+    };
+    puts("application/geo+json", bologna().to_string()).await.expect(200);
+    puts("application/geo+json; charset=utf-8", format!("\u{feff}{}", bologna())).await.expect(200);
+    puts("application/vnd.geo+json", bologna().to_string()).await.refused(415, "unsupported_media_type");
+    for centre in [json!([0, 0]), json!([0.00001, -0.00001])] {
+        let mut zones = bologna();
+        zones["features"][0]["geometry"] = json!({ "type": "Point", "coordinates": centre });
+        zones["features"][0]["properties"]["radiusMetres"] = json!(1000);
+        let refusal = puts("application/json", zones.to_string()).await.refused(422, "invalid_request");
+        assert_eq!(refusal["errors"][0]["pointer"], "/features/0/geometry/coordinates", "{refusal}");
     }
 }

@@ -48,7 +48,8 @@ pub async fn to(
 }
 
 /// Assigns the delivery to the nearest available driver within `DRIVER_SEARCH_RADIUS`. If that driver gets
-/// another delivery meanwhile, to the next. A delivery that is assigned and not picked up keeps its driver.
+/// another delivery meanwhile, to the next. A delivery that is assigned and not picked up keeps its driver. Drivers who
+/// handed this delivery back are passed over.
 ///
 /// # Errors
 /// `no_driver_available` when no driver is left.
@@ -64,8 +65,12 @@ pub async fn to_nearest(app: &App, access: &DeliveryAccess, if_match: IfMatch) -
     let presence = app.config.delivery.presence;
     // Which drivers are free is a question about every restaurant's deliveries; the answer holds ids and places only.
     let platform = PlatformScope::proven_by("which drivers are free", None);
-    let mut free =
-        app.db.read(platform, move |tx| Box::pin(async move { sql::drivers::free(tx, presence).await })).await?;
+    let found = app.db.read(platform, move |tx| {
+        Box::pin(async move { Ok((sql::drivers::free(tx, presence).await?, sql::handed_back_by(tx, id).await?)) })
+    });
+    let (mut free, handed_back_by) = found.await?;
+    // Whoever had a puncture has it still. Staff may assign it to them by name.
+    free.retain(|driver| !handed_back_by.contains(&driver.id));
     free.retain(|driver| driver.place.metres_to(kitchen) <= app.config.delivery.search_radius);
     free.sort_by(|one, other| one.place.metres_to(kitchen).total_cmp(&other.place.metres_to(kitchen)));
     for candidate in &free {

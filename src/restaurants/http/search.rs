@@ -23,6 +23,7 @@ use crate::money::{Amount, Money};
 use crate::paging::{Cursor, InvalidCursor, List, Page};
 use crate::place::{LatLng, Place};
 use crate::problem::{Problem, ProblemBody};
+use crate::restaurants::last_orders::LeadTimes;
 use crate::restaurants::sql::search::{Around, RestaurantCandidate};
 use crate::restaurants::zones::{self, Usual};
 use crate::restaurants::{Restaurant, sql};
@@ -60,7 +61,7 @@ struct SearchQuery {
     open_now: Option<bool>,
     /// That are ever open for this; with `openNow`, that are so now.
     fulfilment: Option<Fulfilment>,
-    /// In which each of these words begins a word of the name, a cuisine, or something on the menu in any language; of more than ten, the
+    /// In which each of these words begins a word of the name, a cuisine, or the name of an item on the menu, in any language; of more than ten, the
     /// longest. Case and accents do not matter, and in scripts without spaces a word is found wherever it stands. Simplified
     /// and traditional Chinese characters are different ones: a menu is found by both that has a translation into the
     /// other. What is on the menu counts also while it is not `orderable`: the menu says so, and why.
@@ -201,6 +202,7 @@ impl Wanted {
         tx: &mut Tx,
         candidates: &[RestaurantCandidate],
     ) -> Result<HashMap<RestaurantId, FoundRestaurant>, Problem> {
+        let now = tx.now();
         let ids: Vec<_> = candidates.iter().map(|candidate| candidate.id.uuid()).collect();
         let mut restaurants = sql::among(tx, &ids).await?;
         restaurants.retain(|restaurant| self.is_open(restaurant));
@@ -210,12 +212,23 @@ impl Wanted {
         };
         let distances: HashMap<_, _> = candidates.iter().map(|found| (found.id, found.metres)).collect();
         let mut found = HashMap::with_capacity(restaurants.len());
-        for restaurant in restaurants {
+        for mut restaurant in restaurants {
             let delivery = match self.delivers_to {
                 Some(delivers_to) => {
                     let zones = zones.get(&restaurant.id).map(Vec::as_slice);
                     match delivery_to(&restaurant, delivers_to, zones, self.max_distance)? {
-                        Some(terms) => Some(terms),
+                        Some(terms) => {
+                            // The way is known here, so the last order is that of this address.
+                            let last = restaurant.last_orders.of(Fulfilment::Delivery);
+                            let lead_times = LeadTimes::of(restaurant.preparation_minutes, terms.lead_minutes, last);
+                            let promise = restaurant.open.promise(Fulfilment::Delivery, lead_times, now);
+                            restaurant.open_for.delivery = promise.is_some();
+                            restaurant.open_now = !restaurant.open_for.is_empty();
+                            if self.open_now && promise.is_none() {
+                                continue;
+                            }
+                            Some(terms)
+                        }
                         None => continue,
                     }
                 }

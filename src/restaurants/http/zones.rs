@@ -62,7 +62,7 @@ struct ZoneFeature {
     #[serde(rename = "type")]
     #[schema(inline)]
     kind: FeatureType,
-    /// Absent or null, which GeoJSON allows, is no zone.
+    /// A feature without a geometry is refused: it is no zone.
     #[schema(value_type = ZoneGeometry, required)]
     geometry: Option<Geometry>,
     properties: ZoneProperties,

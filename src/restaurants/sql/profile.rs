@@ -1,5 +1,7 @@
 //! What can be set about a restaurant, written.
 
+use std::collections::HashSet;
+
 use chrono_tz::Tz;
 use sqlx::types::Json;
 
@@ -118,6 +120,19 @@ pub async fn insert(
 /// The words by which it is found.
 fn search_words(profile: &Profile) -> Vec<String> {
     fold::words_of(std::iter::once(profile.name.as_str()).chain(profile.cuisines.iter().map(String::as_str)))
+}
+
+/// The slug, or else the first of `slug-2`, `slug-3` … that no restaurant has: branches of a chain have one name.
+pub async fn free_slug(tx: &mut Tx, wanted: String) -> Result<String, Problem> {
+    let taken = sqlx::query_scalar!("select slug from restaurants where starts_with(slug, left($1, 70))", wanted)
+        .fetch_all(tx.connection())
+        .await?;
+    let taken: HashSet<_> = taken.into_iter().collect();
+    // At most 80 characters, all of them ASCII, as slugs are.
+    let base = wanted.get(..70).unwrap_or(&wanted).trim_end_matches('-');
+    let numbered = (2..).map(|number: u32| format!("{base}-{number}"));
+    let mut candidates = std::iter::once(wanted.clone()).chain(numbered);
+    candidates.find(|slug| !taken.contains(slug)).ok_or_else(slug_taken)
 }
 
 fn slug_taken() -> Problem {
