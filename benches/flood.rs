@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use comanda::database::Reached;
+use comanda::database::DatabaseServer;
 use comanda::ids::{CategoryId, ItemId, RestaurantId};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -33,7 +33,8 @@ pub async fn seed(pool: &PgPool) -> (RestaurantId, ItemId) {
     let statements = [
         "insert into restaurants (id, slug, name, address, latitude, longitude, timezone, currency, auto_accept,
              always_open, created_at, updated_at)
-         values ($1, 'bench', 'Bench', 'Via Zamboni 1', 44.5, 11.3, 'Europe/Rome', 'EUR', $2 <> $3, true, now(), now())",
+         values ($1, 'bench', 'Bench', 'Via Zamboni 1', 44.5, 11.3, 'Europe/Rome', 'EUR', $2 <> $3, true, now(),
+         now())",
         "insert into menus (restaurant_id, version) select $1, 2 where $2 <> $3",
         "insert into menu_categories (restaurant_id, id, name, position, created_at, updated_at)
          select $1, $2, 'Pizza', 0, now(), now() where $2 <> $3",
@@ -185,7 +186,7 @@ async fn capacity(server: &Server) -> f64 {
 
 /// The figures of this run.
 pub async fn measure(database: &str) {
-    let reached = Reached::find(&measure::config(database, "")).await.unwrap();
+    let reached = DatabaseServer::find(&measure::config(database, "")).await.unwrap();
     reached.migrate().await.unwrap();
     let pool = PgPoolOptions::new().max_connections(2).connect(database).await.unwrap();
     let (restaurant, item) = seed(&pool).await;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use comanda::database::Reached;
+use comanda::database::DatabaseServer;
 use comanda::ids::RestaurantId;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -110,7 +110,7 @@ async fn cost(server: &Server, recipe: &Recipe, ask: &Ask, token: &str) -> Cost 
 
 /// The figures of this run.
 pub async fn measure(database: &str) {
-    let reached = Reached::find(&measure::config(database, "")).await.unwrap();
+    let reached = DatabaseServer::find(&measure::config(database, "")).await.unwrap();
     reached.migrate().await.unwrap();
     let pool = PgPoolOptions::new().max_connections(2).connect(database).await.unwrap();
     let (first, item) = flood::seed(&pool).await;
@@ -161,7 +161,8 @@ pub async fn measure(database: &str) {
         };
         let beside = if is_heavy { "  (beside)" } else { "" };
         println!(
-            "{name:<34}{plain:>9.1}  {recipe:<16}{processor:>9.1}{bytes_in:>10}{bytes_out:>11}{took:>9.1}{other:>10.1}{beside}"
+            "{name:<34}{plain:>9.1}  \
+             {recipe:<16}{processor:>9.1}{bytes_in:>10}{bytes_out:>11}{took:>9.1}{other:>10.1}{beside}"
         );
     }
     println!("{:.0} MiB resident", server.resident());

@@ -1,6 +1,7 @@
 //! The measuring programs, run by `bin/bench WHAT`. Every figure is to be read beside the others of the same run.
 //!
-//! Each server is a process of its own, so that its processor time can be read from /proc; the load comes from this one.
+//! Each server is a process of its own, so that its processor time can be read from /proc; the load comes from this
+//! one.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,

@@ -11,7 +11,7 @@ use axum::routing::get;
 use chrono::{DateTime, Utc};
 use comanda::cache::CachedResponse;
 use comanda::clock::Clock;
-use comanda::database::Reached;
+use comanda::database::DatabaseServer;
 use comanda::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId, RestaurantId};
 use comanda::menu::actions::published::show;
 use comanda::{middleware, server};
@@ -161,7 +161,8 @@ async fn seed(pool: &PgPool) -> RestaurantId {
     let restaurant = RestaurantId::new();
     let now = Clock::System.now();
     sqlx::query(
-        "insert into restaurants (id, slug, name, address, latitude, longitude, timezone, currency, always_open, created_at, updated_at)
+        "insert into restaurants (id, slug, name, address, latitude, longitude, timezone, currency, always_open,
+           created_at, updated_at)
          values ($1, 'bench', 'Bench', 'Via Zamboni 1', 44.5, 11.3, 'Europe/Rome', 'EUR', true, $2, $2)",
     )
     .bind(restaurant.uuid())
@@ -221,7 +222,7 @@ fn medians_of(rounds: &[Figures]) -> Figures {
 
 pub async fn measure(database: &str, redis: &str, postgres: &str) {
     let postmaster = measure::postmaster(postgres);
-    let reached = Reached::find(&measure::config(database, "")).await.unwrap();
+    let reached = DatabaseServer::find(&measure::config(database, "")).await.unwrap();
     reached.migrate().await.unwrap();
     let pool = PgPoolOptions::new().max_connections(16).connect(database).await.unwrap();
     let restaurant = seed(&pool).await;

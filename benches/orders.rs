@@ -82,7 +82,7 @@ fn medians_of(rounds: &[Figures]) -> Figures {
 pub async fn measure(database: &str, postgres: &str, program: &str) {
     let postmaster = measure::postmaster(postgres);
     let pool = PgPoolOptions::new().max_connections(2).connect(database).await.unwrap();
-    let reached = comanda::database::Reached::find(&measure::config(database, "-")).await.unwrap();
+    let reached = comanda::database::DatabaseServer::find(&measure::config(database, "-")).await.unwrap();
     reached.migrate().await.unwrap();
     let (city, scripts) = {
         sqlx::query("alter database bench set log_statement = 'all'").execute(&pool).await.unwrap();
@@ -267,7 +267,8 @@ impl Bench<'_> {
     async fn orders_by_pgbench(&self, version: i64) -> usize {
         let count: i64 = sqlx::query_scalar(
             "select count(*) from orders where id < '00000000-0000-7000-9000-000000000000' and version >= $1
-             and (select count(*) from order_items i where i.restaurant_id = orders.restaurant_id and order_id = id) = 3",
+             and (select count(*) from order_items i where i.restaurant_id = orders.restaurant_id and order_id = id) =
+             3",
         )
         .bind(version)
         .fetch_one(self.pool)

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use comanda::database::Reached;
+use comanda::database::DatabaseServer;
 use serde_json::json;
 use sqlx::postgres::PgPoolOptions;
 use uuid::Uuid;
@@ -83,8 +83,8 @@ impl Load {
         Answer { is_order, status, milliseconds, due }
     }
 
-    /// As many as are answered, one after another on each of a few connections, where so many of a thousand are orders: how
-    /// many a second. Prints how many were refused, which happens if everything stands still for a moment.
+    /// As many as are answered, one after another on each of a few connections, where so many of a thousand are orders:
+    /// how many a second. Prints how many were refused, which happens if everything stands still for a moment.
     async fn closed(self: &Arc<Self>, orders: usize, time: Duration) -> f64 {
         let begun = Instant::now();
         let mut loops = Vec::new();
@@ -168,7 +168,7 @@ fn recovered_after(answers: &[Answer]) -> f64 {
 
 /// The figures of this run.
 pub async fn measure(database: &str, seconds: u64) {
-    let reached = Reached::find(&measure::config(database, "")).await.unwrap();
+    let reached = DatabaseServer::find(&measure::config(database, "")).await.unwrap();
     reached.migrate().await.unwrap();
     let pool = PgPoolOptions::new().max_connections(2).connect(database).await.unwrap();
     let (restaurant, item) = seed(&pool).await;
@@ -210,8 +210,8 @@ pub async fn measure(database: &str, seconds: u64) {
             goodput = answered as f64 / time.as_secs_f64();
         }
     }
-    // Orders are served first, so that there are twice as many among fewer requests; one of them costs as much as several
-    // readings. What could be served is therefore measured again, with as many orders among the requests.
+    // Orders are served first, so that there are twice as many among fewer requests; one of them costs as much as
+    // several readings. What could be served is therefore measured again, with as many orders among the requests.
     let same_mix = load.closed(served_mix, short * 2).await;
     println!(
         "with {served_mix} orders of 1000 requests, as were served at twice the capacity: capacity {same_mix:.0}/s"

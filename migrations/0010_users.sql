@@ -22,7 +22,7 @@ create table users (
     phone_at        timestamptz,
     locale_at       timestamptz,
     role            user_role   not null default 'CUSTOMER',
-    places          integer     not null default 0,
+    membership_count integer    not null default 0,
     second_factor_at timestamptz,
     -- Null: never.
     sessions_ended_at timestamptz,
@@ -36,7 +36,7 @@ create table users (
     constraint users_phone_e164 check (phone ~ '^\+[1-9][0-9]{6,14}$'),
     constraint users_phone_verified check (phone_verified_at is null or phone is not null),
     constraint users_locale_form check (locale ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$' and char_length(locale) <= 35),
-    constraint users_places_not_negative check (places >= 0)
+    constraint users_membership_count_not_negative check (membership_count >= 0)
 );
 comment on table users is 'Everybody who signed up: customers, staff, drivers and administrators.';
 comment on column users.email_verified_at is
@@ -44,7 +44,7 @@ comment on column users.email_verified_at is
 comment on column users.phone_verified_at is
     'When a code that was sent to the number was entered. Null: unverified, and no code that signs in is sent there; '
     'reset to null when the number changes.';
-comment on column users.places is
+comment on column users.membership_count is
     'Number of the user''s memberships; kept by a trigger on memberships. With any, sessions live as long as those of '
     'staff, whatever the role.';
 comment on column users.second_factor_at is

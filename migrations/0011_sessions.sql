@@ -30,10 +30,10 @@ comment on column sessions.expires_at is
 create index sessions_user_id_idx on sessions (user_id, created_at);
 create index sessions_expires_at_idx on sessions (expires_at);
 
-create function session_end(role user_role, places integer, created timestamptz, used timestamptz,
+create function session_end(role user_role, membership_count integer, created timestamptz, used timestamptz,
     idle double precision, longest double precision, staff_idle double precision, staff_longest double precision)
 returns timestamptz language sql immutable parallel safe
-    return case when role in ('STAFF', 'ADMIN') or places > 0
+    return case when role in ('STAFF', 'ADMIN') or membership_count > 0
         then least(used + make_interval(secs => staff_idle), created + make_interval(secs => staff_longest))
         else least(used + make_interval(secs => idle), created + make_interval(secs => longest)) end;
 comment on function session_end(

@@ -16,17 +16,17 @@ comment on table memberships is
     'Who works for which restaurant, and in which rank. The permissions of staff are this row and nothing else.';
 create index memberships_user_id_idx on memberships (user_id);
 
-create function count_places() returns trigger language plpgsql as $$
+create function count_memberships() returns trigger language plpgsql as $$
 begin
     if tg_op = 'INSERT' then
-        update users set places = places + 1 where id = new.user_id;
+        update users set membership_count = membership_count + 1 where id = new.user_id;
     else
-        update users set places = greatest(places - 1, 0) where id = old.user_id;
+        update users set membership_count = greatest(membership_count - 1, 0) where id = old.user_id;
     end if;
     return null;
 end $$;
-comment on function count_places() is 'Keeps users.places.';
-create trigger count_places after insert or delete on memberships for each row execute function count_places();
+comment on function count_memberships() is 'Keeps users.membership_count.';
+create trigger count_memberships after insert or delete on memberships for each row execute function count_memberships();
 
 create trigger tell_changed after update of role on memberships for each row
     when (old.role <> new.role) execute function tell_of_place();

@@ -66,7 +66,8 @@ end $$;
 comment on function require_admin(uuid, boolean, boolean) is
     'The person is an administrator, with a second factor where one is required; else QP403.';
 
-create function require_carrier(restaurant uuid, carried uuid, driver uuid, person uuid, writing boolean) returns void
+create function require_assigned_driver(
+    restaurant uuid, carried uuid, driver uuid, person uuid, writing boolean) returns void
 language plpgsql volatile as $$
 begin
     if writing then
@@ -85,7 +86,7 @@ begin
         raise exception 'the driver does not carry the order' using errcode = 'QP404';
     end if;
 end $$;
-comment on function require_carrier(uuid, uuid, uuid, uuid, boolean) is
+comment on function require_assigned_driver(uuid, uuid, uuid, uuid, boolean) is
     'The driver has the delivery of the order, and keeps it until a writing transaction ends; else QP404.';
 
 create function require_customer(restaurant uuid, placed uuid, person uuid) returns void

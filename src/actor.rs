@@ -1,4 +1,4 @@
-//! In which capacity somebody acts: for an order, and inside one restaurant.
+//! The role in which somebody acts on an order, and the roles at a restaurant.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,15 +8,15 @@ use utoipa::ToSchema;
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "order_actor", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Actor {
-    /// Who placed it.
+    /// The customer who placed the order.
     Customer,
-    /// Who works for the restaurant.
+    /// A member of the restaurant.
     Staff,
-    /// Who carries it.
+    /// The driver of the delivery.
     Driver,
-    /// Who runs the platform; may do what staff may.
+    /// An administrator of the platform; may do what staff may.
     Admin,
-    /// The program itself.
+    /// The server itself, for example when an order is cancelled because nobody accepted it.
     System,
 }
 
@@ -25,10 +25,10 @@ pub enum Actor {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "member_role", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum MemberRole {
-    /// Owns it: may do what a manager may.
+    /// An owner: may do what a manager may, and manage members.
     Owner,
-    /// Runs it: profile, hours, members.
+    /// A manager: profile, hours, menu, coupons.
     Manager,
-    /// Works in it: orders, items.
+    /// A member of staff: orders and availability.
     Staff,
 }

@@ -1,12 +1,12 @@
-//! Admission control: how many requests are worked on at once, and which ones wait or are refused when there are more.
+//! Admission control: how many requests are processed at once, and which ones wait or are refused when there are more.
 //!
-//! A server that starts everything it is sent answers nothing in time once it is sent more than it can do. So a request
-//! takes a slot before it asks the database anything. Without a free slot it waits in the queue of its priority, if the
-//! expected wait (requests ahead of it times the mean time that a request holds a slot) is short enough for its priority;
-//! else it is refused at once with 503, before its token and its body are read. Some slots are reserved for critical
-//! requests. One user holds at most a quarter of the slots, one network half of them and one IPv6 /48 three quarters, however
-//! many requests they send: further requests wait until one of the same user or network ends. After Google's "Addressing Cascading Failures" and
-//! Amazon's "Using load shedding to avoid overload".
+//! A server that starts every request answers none in time once it gets more than it can process. So a request takes a
+//! slot before its first query. Without a free slot it waits in the queue of its priority, if the expected wait
+//! (requests ahead of it times the mean time that a request holds a slot) is short enough for its priority; else it is
+//! refused at once with 503, before its token and its body are read. Some slots are reserved for critical requests. One
+//! user holds at most a quarter of the slots, one network half of them and one IPv6 /48 three quarters, however many
+//! requests they send: further requests wait until one of the same user or network ends. After Google's "Addressing
+//! Cascading Failures" and Amazon's "Using load shedding to avoid overload".
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,23 +21,23 @@ use crate::limits::{Subject, SubjectPart};
 use crate::permission::Operation;
 use crate::shares::Shares;
 
-/// Which requests are served first when not all can be.
+/// The priority of requests when there are not enough slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
     /// Exports, logs and lists for administrators: may use half of the slots.
     Deferrable,
-    /// Everything that is not named elsewhere: may use three quarters of the slots.
+    /// All other requests: may use three quarters of the slots.
     Normal,
-    /// Without these a kitchen or a driver stands still: may use every slot.
+    /// Requests that a kitchen or a driver needs to go on working: may use every slot.
     Critical,
 }
 
 impl Priority {
     const HIGHEST_FIRST: [Self; 3] = [Self::Critical, Self::Normal, Self::Deferrable];
 
-    /// The priority of an operation; `None` for those that take no slot: what answers without the database, what has
-    /// a bound of its own (password hashing, pictures, whole menus), and batches of offline operations, which take one for each
-    /// part of their work and none while they wait for their turn.
+    /// The priority of an operation; `None` for those that take no slot: what answers without the database, what has a
+    /// bound of its own (password hashing, pictures, whole menus), and batches of offline operations, which take one
+    /// for each part of their work and none while they wait for their turn.
     pub const fn of(operation: Operation) -> Option<Self> {
         match operation {
             Operation::PlaceOrder
@@ -76,7 +76,7 @@ impl Priority {
         }
     }
 
-    /// How many of all slots it may use.
+    /// The number of slots that requests of this priority may use.
     const fn share(self, slots: usize) -> usize {
         let share = match self {
             Self::Critical => slots,
@@ -86,9 +86,9 @@ impl Priority {
         if share == 0 { 1 } else { share }
     }
 
-    /// Up to which expected wait a request joins the queue, of the longest wait that is configured. The expected wait is
-    /// a mean; with a margin of twice and more few requests wait and are refused all the same, which costs nearly as much
-    /// as serving them.
+    /// The longest expected wait with which a request joins the queue; `longest` is the longest wait of the
+    /// configuration. The expected wait is a mean. With a margin of a factor of two or more, few requests wait in vain,
+    /// which costs nearly as much as serving them.
     fn acceptable_wait(self, longest: Duration) -> Duration {
         match self {
             Self::Critical => longest / 2,
@@ -122,12 +122,12 @@ struct SenderShare {
 
 /// One slot of a share, in use.
 #[derive(Debug)]
-struct ShareTurn {
+struct SharePermit {
     _permit: OwnedSemaphorePermit,
     _share: Arc<SenderShare>,
 }
 
-/// Counts as waiting for as long as it lives.
+/// Counts a request as waiting until it is dropped.
 struct Waits<'a>(&'a AtomicU32);
 
 impl Drop for Waits<'_> {
@@ -152,7 +152,7 @@ impl SenderShare {
         mean_held: Duration,
         acceptable: Duration,
         longest: Duration,
-    ) -> Result<ShareTurn, Overloaded> {
+    ) -> Result<SharePermit, Overloaded> {
         let free = Arc::clone(&self.free);
         let permit = if let Ok(permit) = Arc::clone(&free).try_acquire_owned() {
             permit
@@ -164,7 +164,7 @@ impl SenderShare {
             }
             timeout(longest, free.acquire_owned()).await.ok().and_then(Result::ok).ok_or(Overloaded)?
         };
-        Ok(ShareTurn { _permit: permit, _share: self })
+        Ok(SharePermit { _permit: permit, _share: self })
     }
 }
 
@@ -172,13 +172,14 @@ impl SenderShare {
 #[derive(Debug)]
 pub struct Admitted {
     _slot: AdmissionSlot,
-    _turns: Vec<ShareTurn>,
+    _turns: Vec<SharePermit>,
 }
 
 #[derive(Debug, Default)]
 struct Occupancy {
     taken: usize,
-    /// Mean time for which a request holds a slot, where one that held it for longer than the longest wait counts as that.
+    /// Mean time for which a request holds a slot, where one that held it for longer than the longest wait counts as
+    /// that.
     mean_held: Duration,
     /// By priority, lowest first.
     queues: [Queue; 3],
@@ -209,17 +210,17 @@ pub struct AdmissionSlot {
     since: Instant,
 }
 
-/// There was no slot, and there will be none in time.
+/// There is no slot, and none is expected in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overloaded;
 
 impl Admission {
-    /// So many slots, and the longest wait for one.
+    /// With this many slots, and the longest wait for one.
     pub fn new(slots: usize, longest_wait: Duration) -> Self {
         Self::expecting(slots, longest_wait, Duration::ZERO)
     }
 
-    /// The same, with what is taken for the mean time that a request holds a slot until that has been measured.
+    /// The same, with an initial value for the mean time that a request holds a slot.
     pub fn expecting(slots: usize, longest_wait: Duration, mean_held: Duration) -> Self {
         let state = Mutex::new(Occupancy { mean_held, ..Occupancy::default() });
         Self(Arc::new(Shared { slots: slots.max(1), longest_wait, state, senders: Shares::new() }))
@@ -228,7 +229,7 @@ impl Admission {
     /// Takes a slot for a sender's request: first of the user's share, then of the network's, then of all.
     ///
     /// # Errors
-    /// [`Overloaded`] as [`Admission::enter`], and when so many requests of the sender wait that it takes too long.
+    /// [`Overloaded`] as [`Admission::enter`], and when the wait for the sender's own share would be too long.
     pub async fn enter_for(&self, sender: Sender, priority: Priority) -> Result<Admitted, Overloaded> {
         let slots = self.0.slots;
         let parts = sender.user.map(Subject::User).into_iter().chain([Subject::Network(sender.network)]);
@@ -245,7 +246,7 @@ impl Admission {
         Ok(Admitted { _slot: self.enter(priority).await?, _turns: turns })
     }
 
-    /// Takes a slot, waiting for it if that is worth it.
+    /// Takes a slot, and waits for it if the expected wait is acceptable.
     ///
     /// # Errors
     /// [`Overloaded`] at once when the expected wait is too long, and after the wait when it was longer than expected.
@@ -270,12 +271,12 @@ impl Admission {
         }
     }
 
-    /// Whether [`Admission::enter`] would refuse now: then nothing need be done for the request at all.
+    /// Whether [`Admission::enter`] would refuse now, so that the request can be refused before any other work.
     pub fn would_refuse(&self, priority: Priority) -> bool {
         matches!(self.0.lock().decide(priority, &self.0), Decision::Refuse)
     }
 
-    /// Requests that hold a slot, and requests that wait for one.
+    /// The number of requests that hold a slot, and of those that wait for one.
     pub fn load(&self) -> (usize, usize) {
         let state = self.0.lock();
         let waits = |queue: &Queue| queue.0.iter().filter(|waiting| !waiting.is_closed()).count();
@@ -283,7 +284,7 @@ impl Admission {
     }
 }
 
-/// What becomes of a request that asks for a slot.
+/// The decision on a request for a slot.
 enum Decision {
     Admit,
     Wait,
@@ -297,14 +298,14 @@ impl Occupancy {
         if ahead == 0 && self.taken < priority.share(shared.slots) {
             return Decision::Admit;
         }
-        // If those who hold its slots keep them as long as usual.
+        // The expected wait if each slot is held for the mean time.
         let turns = u32::try_from(ahead + 1).unwrap_or(u32::MAX);
         let slots = u32::try_from(priority.share(shared.slots)).unwrap_or(u32::MAX);
         let expected = self.mean_held.saturating_mul(turns) / slots;
         if expected > priority.acceptable_wait(shared.longest_wait) { Decision::Refuse } else { Decision::Wait }
     }
 
-    /// Hands free slots to those who wait, the highest priority first.
+    /// Gives free slots to waiting requests, highest priority first.
     fn hand_on(&mut self, shared: &Arc<Shared>) {
         for priority in Priority::HIGHEST_FIRST {
             let share = priority.share(shared.slots);
@@ -313,7 +314,7 @@ impl Occupancy {
                 let Some(next) = queue.0.pop_front() else { break };
                 match next.send(AdmissionSlot::granted(shared)) {
                     Ok(()) => self.taken += 1,
-                    // Whoever waited has gone: the slot was never taken, so it is not given back either.
+                    // The waiting request is gone: the slot was not taken, so it must not be released.
                     Err(mut unclaimed) => unclaimed.shared = None,
                 }
             }
@@ -338,7 +339,7 @@ impl Drop for AdmissionSlot {
         let Some(shared) = self.shared.take() else { return };
         let mut state = shared.lock();
         state.taken -= 1;
-        // A moment in which everything stood still must not refuse requests long after it.
+        // Limited, so that one long stall does not make the mean refuse requests long afterwards.
         let held = self.since.elapsed().min(shared.longest_wait);
         state.mean_held = moving_mean(state.mean_held, held);
         state.hand_on(&shared);

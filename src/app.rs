@@ -1,11 +1,11 @@
-//! What handlers, jobs and sockets share: [`App`]. Routes are put together in `router.rs`.
+//! The state that handlers, jobs and sockets share: [`App`]. Routes are assembled in `router.rs`.
 
 use std::sync::Arc;
 
 use axum::extract::FromRef;
 use tokio_util::task::TaskTracker;
 
-use crate::accounts::cache::Callers;
+use crate::accounts::caller_cache::Callers;
 use crate::accounts::password::Passwords;
 use crate::accounts::refresh::RefreshTokens;
 use crate::accounts::token::Tokens;
@@ -18,47 +18,47 @@ use crate::limits::Limits;
 use crate::menu::actions::published::Published;
 use crate::outbox::Outbox;
 use crate::pictures::Pictures;
-use crate::stored_answers::StoredAnswers;
+use crate::stored_responses::StoredResponses;
 use crate::sync::runs::DeviceRuns;
 use crate::uow::Database;
 
-/// What handlers, jobs and sockets share.
+/// The state that handlers, jobs and sockets share.
 pub struct App {
-    /// Everything that can be set.
+    /// The configuration of this server.
     pub config: Config,
-    /// The database, as units of work use it.
+    /// The database; transactions are opened by its units of work.
     pub db: Database,
-    /// Where time comes from.
+    /// The clock, which tests can move.
     pub clock: Clock,
     /// Signs and verifies access tokens.
     pub tokens: Tokens,
     /// Signs and reads refresh tokens.
     pub refresh_tokens: RefreshTokens,
-    /// Who has asked lately.
+    /// The cache of callers by session.
     pub callers: Callers,
     /// Hashes and verifies passwords, a bounded number at once.
     pub passwords: Passwords,
-    /// How many requests are worked on at once.
+    /// Admission control: how many requests are processed at once.
     pub admission: Admission,
-    /// How often somebody may ask.
+    /// Rate limits of users and networks.
     pub limits: Limits,
-    /// How much users have added to what is kept of their answers.
-    pub stored_answers: StoredAnswers,
-    /// Menus as guests read them.
+    /// Counts what users have added to their stored responses.
+    pub stored_responses: StoredResponses,
+    /// The cache of published menus.
     pub menus: Published,
-    /// Encryption and keyed hashes of what the database must not hold in clear.
+    /// Encryption and keyed hashes of secrets in the database.
     pub encryption: Encryption,
-    /// What is to be told.
+    /// Wakes the worker of the outbox.
     pub outbox: Outbox,
-    /// What runs beside requests; the shutdown waits for it.
+    /// Background tasks; the shutdown waits for them.
     pub jobs: TaskTracker,
     /// Which devices' offline operations are worked on.
     pub device_runs: DeviceRuns,
     /// Images: decoding, storage and deletion.
     pub pictures: Pictures,
-    /// Parsing what is large, planning menus.
+    /// Work that takes processor time: parsing large bodies, planning menus.
     pub heavy: HeavyWork,
-    /// The demo city is up: the console may show its logins.
+    /// Whether the demo data exists, so that the console may show its logins.
     pub demo: bool,
 }
 

@@ -1,4 +1,5 @@
-//! How much of the results of a batch one response carries: a few kilobytes can ask for hundreds of whole orders.
+//! Limits the size of the results of a batch in one response: a request of a few kilobytes can ask for hundreds of
+//! orders.
 
 /// The bytes of results that one response may still carry.
 #[derive(Debug)]
@@ -13,12 +14,12 @@ impl ResultBudget {
         Self { left: limit, has_first: false }
     }
 
-    /// Whether nothing more can be carried: what comes need not be serialised to find out.
+    /// Whether the budget is used up, so that further results need not be serialised.
     pub const fn is_exhausted(&self) -> bool {
         self.has_first && self.left == 0
     }
 
-    /// Takes the bytes of the next result; false: it has to be left out, and so have all after it.
+    /// Takes the bytes of the next result; false: it and all later ones have to be left out.
     #[must_use]
     pub const fn take(&mut self, bytes: usize) -> bool {
         let fits = bytes <= self.left || !self.has_first;

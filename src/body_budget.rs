@@ -1,5 +1,5 @@
-//! The memory that the bodies of all requests take, from the first byte until the response: bounded for the process, and for
-//! one network. Otherwise a client could send many large bodies without their last byte, and hold all of them in memory.
+//! Limits the memory of all request bodies, from their first byte until the response, for the process and for each
+//! network. Otherwise a client could send many large bodies without their last byte, and hold all of them in memory.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use hyper::body::{Frame, SizeHint};
 
 use crate::network::{AddressBlock, Network, NetworkCounts};
 
-/// Other bodies take all memory that there is for bodies, or for those of this network.
+/// All memory for bodies, or the share of this network, is in use.
 #[derive(Debug, thiserror::Error)]
 #[error("no memory for the body now")]
 pub struct NoRoomForBody;
@@ -20,7 +20,7 @@ pub struct NoRoomForBody;
 #[derive(Debug)]
 pub struct BodyBudget {
     all: usize,
-    /// Bytes that one network may take.
+    /// The largest number of bytes of one network.
     each: usize,
     taken: Mutex<Taken>,
 }
@@ -32,12 +32,12 @@ struct Taken {
 }
 
 impl BodyBudget {
-    /// So many bytes, a quarter of them for one network; but always room for the largest body.
+    /// A budget of `all` bytes, a quarter of them for one network, but at least `largest`.
     pub fn new(all: usize, largest: usize) -> Self {
         Self { all: all.max(largest), each: (all / 4).max(largest), taken: Mutex::default() }
     }
 
-    /// What a request from this network takes; given back when dropped.
+    /// The memory of a request from this network; released when dropped.
     pub fn request(self: &Arc<Self>, network: Network) -> Arc<BodyMemory> {
         Arc::new(BodyMemory { budget: Arc::clone(self), network, bytes: AtomicUsize::new(0) })
     }
@@ -47,7 +47,7 @@ impl BodyBudget {
     }
 }
 
-/// The memory that one request's body takes.
+/// The memory in use by the body of one request.
 #[derive(Debug)]
 pub struct BodyMemory {
     budget: Arc<BodyBudget>,
@@ -69,7 +69,7 @@ impl BodyMemory {
         Ok(())
     }
 
-    /// The body, which fails with [`NoRoomForBody`] as soon as it takes more than there is room for.
+    /// The body with its memory counted; reading it fails with [`NoRoomForBody`] when the budget is exceeded.
     pub fn count(self: &Arc<Self>, body: Body) -> Body {
         Body::new(CountedBody { body, memory: Arc::clone(self) })
     }

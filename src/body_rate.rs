@@ -1,4 +1,5 @@
-//! The minimum rate of request bodies: a client that sends a byte now and then would hold a connection and its memory.
+//! The minimum rate of request bodies: a client that sends a byte now and then would otherwise hold a connection and
+//! its memory.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -12,8 +13,8 @@ use tokio::time::{Instant, Sleep};
 /// How long a body may take before its rate is checked.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Longest time without any byte, however much has arrived before: otherwise a body sent at once, but for its last byte, could
-/// wait for hours.
+/// Longest time without any byte, however much has arrived before: otherwise a body sent at once, but for its last
+/// byte, could wait for hours.
 const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 
 /// The body arrived more slowly than the minimum rate.
@@ -31,11 +32,11 @@ const FREE_PIECES: u64 = 1_000;
 /// Bytes that each further piece has at least, on average.
 const PIECE: u64 = 64;
 
-/// Makes reading the request's body fail with [`BodyTooSlow`] when it arrives at less than this rate, in bytes a second,
-/// after a grace period of 5 seconds, or not at all for 10 seconds; and with [`BodyFragmented`] when it arrives in thousands of
-/// pieces of a few bytes.
+/// Makes reading the request's body fail with [`BodyTooSlow`] when it arrives at less than this rate, in bytes a
+/// second, after a grace period of 5 seconds, or not at all for 10 seconds; and with [`BodyFragmented`] when it arrives
+/// in thousands of pieces of a few bytes.
 pub fn with_minimum_rate(request: Request, bytes_a_second: u32) -> Request {
-    // Nothing to wait for: nothing to count.
+    // An empty body needs no deadline.
     if request.body().is_end_stream() {
         return request;
     }

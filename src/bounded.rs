@@ -1,7 +1,8 @@
-//! Lists and maps of requests, refused while they are read: no more of them is kept than there may be.
+//! Lists and maps of requests with a maximum length, which is checked while they are read, so that no more elements are
+//! kept.
 //!
-//! `#[serde(deserialize_with = "bounded::list::<_, _, 100>")]` on every list of a body; a test walks the OpenAPI document
-//! and the sources and finds the one without.
+//! `#[serde(deserialize_with = "bounded::list::<_, _, 100>")]` on every list of a body; a test walks the OpenAPI
+//! document and the sources and fails for a list without it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,14 +11,14 @@ use std::marker::PhantomData;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// Reads at most so many elements of a list; one more is a fault of the list.
+/// Collects the elements of a list up to a maximum; one more is an error of the list.
 pub struct AtMost<T> {
     most: usize,
     element: PhantomData<T>,
 }
 
 impl<T> AtMost<T> {
-    /// Takes at most so many elements.
+    /// For at most `most` elements.
     pub const fn new(most: usize) -> Self {
         Self { most, element: PhantomData }
     }
@@ -56,7 +57,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for AtMost<T> {
 /// A list of at most `MOST`.
 ///
 /// # Errors
-/// When there are more, or one is not as it should be.
+/// When there are more, or one is not valid.
 pub fn list<'de, D, T, const MOST: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -121,7 +122,7 @@ impl<'de, V: Deserialize<'de>, const MOST: usize> Visitor<'de> for Entries<V, MO
 /// An object with at most `MOST` fields of any names.
 ///
 /// # Errors
-/// When there are more, or one is not as it should be.
+/// When there are more, or one is not valid.
 pub fn map<'de, D, V, const MOST: usize>(deserializer: D) -> Result<BTreeMap<String, V>, D::Error>
 where
     D: Deserializer<'de>,
@@ -130,10 +131,10 @@ where
     deserializer.deserialize_map(Entries::<V, MOST>(PhantomData))
 }
 
-/// Passes over a list whose elements somebody else reads; nothing of it is kept.
+/// Skips a list whose elements are read elsewhere; nothing of it is kept.
 ///
 /// # Errors
-/// When it is no list.
+/// When it is not a list.
 pub fn passed_over<'de, D: Deserializer<'de>, T>(deserializer: D) -> Result<Vec<T>, D::Error> {
     struct Elements;
 

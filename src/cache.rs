@@ -1,13 +1,12 @@
-//! Finished answers kept near: in this process, and in Redis when it is configured.
+//! A cache of rendered responses, in this process and in Redis if it is configured.
 //!
-//! Whoever reads says which version is wanted, so an answer that was overtaken by a change is never handed out,
-//! however it got here. Redis only saves work: empty, slow or gone, it is a miss. Several requests that miss the same
-//! answer build it once.
+//! A reader states the version that it needs, so an outdated response is never returned. Redis only saves work: when it
+//! is empty, slow or unavailable, that is a miss. Concurrent requests for the same missing response build it once.
 //!
 //! Written here instead of with moka, because of three properties: an entry expires by the clock of `App`, which tests
-//! set (moka reads its own); a newer version of an answer is never replaced by an older one, and waiters of one build
-//! accept any version from theirs on (moka coalesces by key alone); and the bound in bytes holds after every insertion
-//! (moka evicts later, in batches).
+//! set (moka reads its own); a newer version of a response is never replaced by an older one, and requests that wait
+//! for a build accept any version from their own on (moka coalesces by key alone); and the bound in bytes holds after
+//! every insertion (moka evicts later, in batches).
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -27,58 +26,58 @@ use uuid::Uuid;
 
 use crate::content_coding::gzip;
 
-/// What an answer is the answer to.
+/// The key of a response.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CacheKey {
-    /// What kind of answer; the first part of its name in Redis.
+    /// The kind of response; the first part of its key in Redis.
     pub kind: &'static str,
-    /// About which restaurant.
+    /// The id of the restaurant.
     pub subject: Uuid,
-    /// In which language, where it depends on it.
+    /// The language; `None`: the response does not depend on it.
     pub language: Option<String>,
-    /// Which part, where it is not the whole.
+    /// The part of the response; `None`: all of it.
     pub part: Option<Uuid>,
 }
 
 impl CacheKey {
-    /// Its name in Redis. The version is not part of it but of the value: a new version replaces the one before, and nobody has
-    /// to look for what is to be deleted.
+    /// The key in Redis. The version is part of the value and not of the key: a new version replaces the one before, so
+    /// old versions need not be deleted.
     fn in_redis(&self) -> String {
         let language = self.language.as_deref().unwrap_or_default();
         format!("comanda:{}:{}:{language}", self.kind, self.subject.simple())
     }
 }
 
-/// A finished answer, plain and compressed.
+/// A rendered response, plain and compressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CachedResponse {
-    /// The version of what it shows.
+    /// The version of the menu that it shows.
     pub version: i64,
-    /// From then on it may not be shown any more.
+    /// When it becomes invalid.
     pub until: DateTime<Utc>,
-    /// Names these very bytes, without quotes.
+    /// The entity tag of these bytes, without quotes.
     pub tag: String,
-    /// As it is.
+    /// The uncompressed body.
     pub plain: Bytes,
     /// The same, compressed with gzip.
     pub gzip: Bytes,
-    /// Where its parts lie, once somebody asked for one.
+    /// The positions of its parts, computed when a part is first needed.
     pub layout: OnceLock<Layout>,
 }
 
-/// Where the parts of an answer lie in its plain bytes, for whoever cuts them out.
+/// The positions of the parts of a response in its plain bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
-    /// What can be had by itself.
+    /// Parts that can be requested separately.
     pub parts: HashMap<Uuid, Range<usize>>,
-    /// What several of them may need, in the order of the answer.
+    /// Shared objects that several parts may refer to, in the order of the response.
     pub shared: Vec<(Uuid, Range<usize>)>,
-    /// From the first part to the last, and from the first shared one to the last; empty where there is none.
+    /// The ranges of all parts and of all shared objects; empty if there are none.
     pub lists: [Range<usize>; 2],
 }
 
 impl CachedResponse {
-    /// Compresses and names the bytes.
+    /// Compresses the bytes and computes their tag.
     pub fn new(version: i64, until: DateTime<Utc>, plain: Vec<u8>) -> Self {
         let digest = Sha256::digest(&plain);
         let tag = digest[..6].iter().fold(format!("{version}-"), |tag, byte| format!("{tag}{byte:02x}"));
@@ -92,14 +91,14 @@ impl CachedResponse {
         }
     }
 
-    /// For Redis: a line of facts, then the bytes.
+    /// The value in Redis: a line with version, expiry and tag, then the bytes.
     fn packed(&self) -> Vec<u8> {
         let mut packed = format!("{} {} {}\n", self.version, self.until.timestamp_millis(), self.tag).into_bytes();
         packed.extend_from_slice(&self.plain);
         packed
     }
 
-    /// Out of Redis; whatever does not read as written counts as not there.
+    /// Reads a value of Redis; `None` if it does not have the expected form, which is a miss.
     fn unpacked(packed: &[u8]) -> Option<Self> {
         let end = packed.iter().position(|byte| *byte == b'\n')?;
         let (head, plain) = (std::str::from_utf8(&packed[..end]).ok()?, &packed[end + 1..]);
@@ -116,20 +115,20 @@ impl CachedResponse {
     }
 }
 
-/// An answer and when it was last asked for.
+/// A response, and when it was last used.
 struct CacheEntry {
     answer: Arc<CachedResponse>,
     used: AtomicU64,
 }
 
-/// What this process keeps: bounded in bytes, the longest unused goes first.
+/// The entries of this process: bounded in bytes, the least recently used are removed first.
 #[derive(Default)]
-struct Near {
+struct LocalEntries {
     slots: HashMap<CacheKey, CacheEntry>,
     bytes: usize,
 }
 
-impl Near {
+impl LocalEntries {
     fn put(&mut self, key: CacheKey, answer: Arc<CachedResponse>, used: u64, most_bytes: usize) {
         if self.slots.get(&key).is_some_and(|slot| slot.answer.version > answer.version) {
             return;
@@ -143,7 +142,8 @@ impl Near {
         }
     }
 
-    /// Drops the longest unused down to `target` bytes, so that the next few additions need not look again.
+    /// Removes the least recently used entries until `target` bytes are left, so that the next insertions need not do
+    /// it again.
     fn shrink(&mut self, target: usize) {
         let mut by_age: Vec<_> =
             self.slots.iter().map(|(key, slot)| (slot.used.load(Ordering::Relaxed), key.clone())).collect();
@@ -159,9 +159,9 @@ impl Near {
     }
 }
 
-/// The cache of finished answers, in this process and in Redis where it is configured.
+/// The cache of rendered responses, in this process and in Redis if it is configured.
 pub struct Cache {
-    near: RwLock<Near>,
+    near: RwLock<LocalEntries>,
     most_bytes: usize,
     uses: AtomicU64,
     builds: AtomicU64,
@@ -170,14 +170,14 @@ pub struct Cache {
     life: Duration,
 }
 
-/// How long Redis may take; past it, the answer is built.
+/// The longest wait for Redis; after it, the response is built.
 const REDIS_PATIENCE: Duration = Duration::from_millis(250);
 
 impl Cache {
-    /// An empty cache of so many bytes at most; with Redis behind it, if there is a URL.
+    /// An empty cache of at most `most_bytes`; with Redis if there is a URL.
     ///
     /// # Errors
-    /// When the URL cannot be read.
+    /// When the URL cannot be parsed.
     pub fn new(most_bytes: usize, life: Duration, redis: Option<&SecretString>) -> Result<Self, redis::RedisError> {
         let patience = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(REDIS_PATIENCE))
@@ -200,22 +200,22 @@ impl Cache {
         })
     }
 
-    /// How long an answer is kept.
+    /// How long a response is kept.
     pub const fn life(&self) -> Duration {
         self.life
     }
 
-    /// How many answers were built since the start.
+    /// The number of responses built since the start.
     pub fn builds(&self) -> u64 {
         self.builds.load(Ordering::Relaxed)
     }
 
-    /// Bytes kept in this process.
+    /// The bytes of all entries in this process.
     pub fn bytes(&self) -> usize {
         self.near.read().unwrap_or_else(PoisonError::into_inner).bytes
     }
 
-    /// The answer in this process, if it is at least at `version` and its time is not over.
+    /// The response in this process, if its version is at least `version` and it is still valid.
     pub fn near(&self, key: &CacheKey, version: i64, now: DateTime<Utc>) -> Option<Arc<CachedResponse>> {
         let near = self.near.read().unwrap_or_else(PoisonError::into_inner);
         let slot = near.slots.get(key)?;
@@ -223,10 +223,11 @@ impl Cache {
         (slot.answer.version >= version && now < slot.answer.until).then(|| Arc::clone(&slot.answer))
     }
 
-    /// The answer at `version` or later, from the nearest place that has it, or else built: once, however many ask.
+    /// The response at `version` or later: from this process, from Redis, or else built, once for all concurrent
+    /// requests.
     ///
     /// # Errors
-    /// What building it refuses with.
+    /// Those of `build`.
     pub async fn get<E, F>(
         &self,
         key: CacheKey,
@@ -262,7 +263,7 @@ impl Cache {
         answer
     }
 
-    /// The lock under which an answer is built. Locks that nobody holds are swept when a new one is made.
+    /// The lock under which a response is built. Unused locks are removed when a new one is made.
     fn flight(&self, key: &CacheKey) -> Arc<tokio::sync::Mutex<()>> {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = flights.get(key).and_then(Weak::upgrade) {
@@ -275,7 +276,7 @@ impl Cache {
     }
 
     async fn far(&self, key: &CacheKey, version: i64, now: DateTime<Utc>) -> Option<CachedResponse> {
-        // A part is cut out of the whole again sooner than it is fetched.
+        // Cutting a part out of the whole is faster than reading it from Redis.
         let far = self.far.clone().filter(|_| key.part.is_none());
         let packed: Option<Vec<u8>> = match far?.get(key.in_redis()).await {
             Ok(packed) => packed,
@@ -285,13 +286,13 @@ impl Cache {
             }
         };
         let packed = packed?;
-        // Compressed anew, which takes its time.
+        // Compressed again, which takes time.
         let answer = tokio::task::spawn_blocking(move || CachedResponse::unpacked(&packed)).await.ok()?;
         answer.filter(|answer| answer.version >= version && now < answer.until)
     }
 
-    /// Leaves the answer for other nodes, in the place of the version before. A node that is late may put an older one there: that
-    /// is a miss for whoever wants the newer one, who puts it there again.
+    /// Stores the response in Redis for other nodes, in place of the version before. A slow node may store an older
+    /// version later: that is a miss for requests that need the newer one, which is then stored again.
     async fn send_far(&self, key: &CacheKey, answer: &CachedResponse, now: DateTime<Utc>) {
         let Some(mut redis) = self.far.clone().filter(|_| key.part.is_none()) else { return };
         let Ok(life) = (answer.until - now).to_std() else { return };

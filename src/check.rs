@@ -1,6 +1,6 @@
-//! `comanda check`: what has to hold in the books at any moment, whatever happened. Money, stock, state, isolation.
+//! `comanda check`: rules on money, stock, state and tenant isolation that must hold in the database at any time.
 //!
-//! Constraints hold what one row can know; this holds rows against each other, and the log against the rows. Every
+//! Constraints of tables check single rows; this compares rows with each other, and the event log with the rows. Every
 //! integration test ends with it.
 
 use futures_util::TryStreamExt as _;
@@ -8,20 +8,20 @@ use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 
 use crate::config::Config;
-use crate::database::{DatabaseError, Reached};
+use crate::database::{DatabaseError, DatabaseServer};
 use crate::delivery::status::WITH_ORDER;
 use crate::orders::OrderStatus;
 use crate::orders::status::{CancelledStock, STEPS};
 
-/// A rule, and the question that answers with what breaks it.
+/// A rule, and the query that returns what breaks it.
 struct Rule {
     part: &'static str,
     says: &'static str,
     broken_by: &'static str,
 }
 
-/// `$1` of each question holds the tables of the rules: an order's `steps`, the delivery's status `withOrder`, and from where a
-/// cancellation returns stock in any case (`returnsFrom`).
+/// `$1` of each query is JSON with the tables of the code: the `steps` of an order, the delivery's status `withOrder`,
+/// and the statuses from which a cancellation always returns stock (`returnsFrom`).
 const RULES: &[Rule] = &[
     Rule {
         part: "money",
@@ -60,7 +60,8 @@ const RULES: &[Rule] = &[
          cross join lateral (
              select of_lines.net + case when o.tax_total = 0 then of_lines.tax else 0 end as lines,
                  whole.net + case when o.tax_total = 0 then whole.tax else 0 end as everything) price
-         where $1::json is not null and (whole.tax <> o.tax_total + o.tax_included or price.lines <> o.items_total - o.discount
+         where $1::json is not null and (whole.tax <> o.tax_total + o.tax_included or price.lines <> o.items_total -
+         o.discount
              or price.everything - price.lines not in (0, o.delivery_fee + o.service_fee)
              or o.tax_rates <> array(select distinct rate from unnest(o.tax_rates) rate order by rate))",
     },
@@ -155,7 +156,8 @@ const RULES: &[Rule] = &[
     Rule {
         part: "state",
         says: "an order walks along the table of steps, from PENDING to where it is",
-        // The status is taken out of each event once, before anything is sorted: parsing payloads is what this rule costs.
+        // The status is read from each event once, before sorting: parsing payloads takes most of the time of this
+        // rule.
         broken_by: "with told as materialized (
              select aggregate_id, version, name, payload #>> '{order,status}' as status
              from events where aggregate = 'order'),
@@ -276,27 +278,29 @@ const RULES: &[Rule] = &[
     },
 ];
 
-/// What one rule found.
+/// The result of one rule.
 pub struct Finding {
     /// `money`, `stock`, `state` or `isolation`.
     pub part: &'static str,
     /// What has to hold.
     pub rule: &'static str,
-    /// How many things break it.
+    /// The number of violations.
     pub count: usize,
-    /// Their ids or names, the first thousand; empty where it holds.
+    /// Their ids or names, the first thousand; empty if the rule holds.
     pub broken: Vec<String>,
 }
 
-/// So many ids of what breaks a rule are kept, so that a database that is wrong throughout does not fill the memory.
+/// The largest number of violations of a rule whose ids are kept, so that a badly damaged database does not fill the
+/// memory.
 const KEPT: usize = 1_000;
 
-/// The question of a rule, by what it says; `None`: there is no such rule.
+/// The query of a rule, by its text; `None`: there is no such rule.
 pub fn question(says: &str) -> Option<&'static str> {
     RULES.iter().find(|rule| rule.says == says).map(|rule| rule.broken_by)
 }
 
-/// Asks every rule, over one picture of the database, and tells each answer as it comes: a big database takes its time.
+/// Checks every rule on one snapshot of the database, and calls `tell` with each result, because a large database takes
+/// a while.
 ///
 /// # Errors
 /// When PostgreSQL refuses.
@@ -310,7 +314,7 @@ pub async fn check(database: &mut PgConnection, mut tell: impl FnMut(&Finding)) 
     let returns_from: Vec<_> = returning.map(|step| step.from).collect();
     let tables = json!({ "steps": steps, "withOrder": pairs.collect::<Vec<_>>(), "returnsFrom": returns_from });
     let mut picture = database.begin_with("begin isolation level repeatable read, read only").await?;
-    // The owner of the tables is under row level security too.
+    // Row level security applies to the owner of the tables, too.
     sqlx::raw_sql("set local app.platform = 'on'").execute(&mut *picture).await?;
     let mut findings = Vec::new();
     for rule in RULES {
@@ -331,16 +335,16 @@ pub async fn check(database: &mut PgConnection, mut tell: impl FnMut(&Finding)) 
     Ok(findings)
 }
 
-/// Most ids that are shown of what breaks one rule.
+/// The largest number of ids that are shown for one rule.
 const SHOWN: usize = 10;
 
-/// Checks the database of the configuration, a line for each rule; true when every rule holds.
+/// Checks the database of the configuration and prints a line for each rule; true if every rule holds.
 ///
 /// # Errors
 /// When the database cannot be reached.
 #[expect(clippy::print_stdout, reason = "the answer of the command")]
 pub async fn run(config: &Config) -> Result<bool, DatabaseError> {
-    let reached = Reached::find(config).await?;
+    let reached = DatabaseServer::find(config).await?;
     let findings = async {
         reached.require_current().await?;
         let mut owner = reached.connect().await?;

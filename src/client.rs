@@ -1,8 +1,8 @@
-//! Where a request comes from: the peer of its connection, or, behind a proxy of ours, whom that proxy names.
+//! The client address of a request: the peer of its connection, or the address that a trusted proxy forwards.
 //!
-//! A forwarded address is believed only if the connection comes from a proxy that the configuration names, and of the
-//! addresses forwarded only the nearest one that is not itself such a proxy: everything left of it could have been
-//! written by anybody. One header is read, the one the proxy writes; the other would come from the client.
+//! Forwarded addresses are used only if the connection comes from a proxy that the configuration names. Of these
+//! addresses the last one that is not such a proxy is used: everything left of it could have been written by anybody.
+//! Only the header that the proxies write is read; any other would come from the client.
 
 use std::net::IpAddr;
 
@@ -15,23 +15,23 @@ use crate::ids::UserId;
 use crate::network::Network;
 use crate::problem::Problem;
 
-/// Hops looked at; nobody runs more proxies one behind the other.
+/// The largest number of forwarded addresses that are read.
 const MOST_HOPS: usize = 20;
 
-/// The other end of a connection; the listener puts it on every request.
+/// The peer of a connection; the listener adds it to every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 
-/// Who sends a request: what one sender takes of the server is bounded.
+/// The sender of a request, for limits on the resources that one sender uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sender {
     /// The user of a valid access token; none for guests and for requests without a token.
     pub user: Option<UserId>,
-    /// The network it comes from.
+    /// The network of the client.
     pub network: Network,
 }
 
-/// Which header the proxies write.
+/// The header that the proxies write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forwarding {
     /// `X-Forwarded-For: client, proxy`.
@@ -40,21 +40,21 @@ pub enum Forwarding {
     Forwarded,
 }
 
-/// Who is on the other side of the network.
+/// The client of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
     address: IpAddr,
 }
 
 impl Client {
-    /// Reads it off a request.
+    /// The client of a request with this peer and these headers.
     pub fn of(peer: Peer, headers: &HeaderMap, proxies: &[IpNet], forwarding: Forwarding) -> Self {
         let peer = peer.0.to_canonical();
         let is_proxy = |address: &IpAddr| proxies.iter().any(|network| network.contains(address));
         let mut address = peer;
         if is_proxy(&peer) {
             for hop in hops(headers, forwarding).into_iter().rev().take(MOST_HOPS) {
-                // What cannot be read ends what can be believed.
+                // Addresses left of one that cannot be parsed cannot be trusted.
                 let Some(hop) = hop else { break };
                 address = hop;
                 if !is_proxy(&hop) {
@@ -76,7 +76,7 @@ impl Client {
     }
 }
 
-/// The forwarded addresses from the farthest to the nearest; `None` for what is no address.
+/// The forwarded addresses from the farthest to the nearest; `None` for an entry that is not an address.
 fn hops(headers: &HeaderMap, forwarding: Forwarding) -> Vec<Option<IpAddr>> {
     let name = match forwarding {
         Forwarding::XForwardedFor => "x-forwarded-for",

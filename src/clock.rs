@@ -1,4 +1,4 @@
-//! Time comes in through here and nowhere else, so that tests can turn it. And times as people write them in
+//! The clock: the only place that reads the time, so that tests can move it. And durations as they are written in the
 //! configuration: `500ms`, `30s`, `15m`, `12h`, `7d`.
 
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Where the program learns what time it is.
+/// The source of the current time.
 #[derive(Clone, Debug)]
 pub enum Clock {
     /// The machine's clock.
     System,
-    /// The machine's clock, moved by as many milliseconds as a test says.
+    /// The machine's clock plus a number of milliseconds that a test sets.
     Shifted(Arc<AtomicI64>),
 }
 
@@ -22,7 +22,8 @@ impl Clock {
         Self::Shifted(Arc::default())
     }
 
-    /// The instant now, to the microsecond: what PostgreSQL keeps, so that a value survives the way there and back.
+    /// The current instant, in the precision of PostgreSQL (microseconds), so that a value does not change when it is
+    /// stored.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     pub fn now(&self) -> DateTime<Utc> {
         let now = match self {
@@ -32,7 +33,7 @@ impl Clock {
         DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
     }
 
-    /// How far a test has moved it on.
+    /// How far a test has moved it forward.
     pub fn shift(&self) -> Duration {
         match self {
             Self::System => Duration::ZERO,
@@ -40,7 +41,7 @@ impl Clock {
         }
     }
 
-    /// The same clock, so much behind.
+    /// The same clock, behind by `by`.
     #[must_use]
     pub fn behind(&self, by: TimeDelta) -> Self {
         let shift = match self {
@@ -50,7 +51,7 @@ impl Clock {
         Self::Shifted(Arc::new(AtomicI64::new(shift - by.num_milliseconds())))
     }
 
-    /// Moves a shifted clock forward; the machine's clock stays what it is.
+    /// Moves a shifted clock forward; does nothing for the machine's clock.
     pub fn advance(&self, by: TimeDelta) {
         if let Self::Shifted(shift) = self {
             shift.fetch_add(by.num_milliseconds(), Ordering::Relaxed);
@@ -58,21 +59,22 @@ impl Clock {
     }
 }
 
-/// So far may a client's clock be ahead of ours without being noticed.
+/// How far a client's clock may be ahead of the server's without effect.
 const UNNOTICED: TimeDelta = TimeDelta::seconds(60);
-/// And so far before what it says is refused.
+/// How far a client's clock may be ahead before its writes are refused.
 const TOLERATED: TimeDelta = TimeDelta::minutes(5);
 
-/// A client's clock is too far ahead to order its writes by it.
+/// A client's clock is too far ahead to order its writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is more than five minutes ahead of the server's clock")]
 pub struct ClockSkew;
 
-/// The instant that a client's write counts as having: its own, ours where its clock is somewhat ahead, none where it
-/// is far ahead. So a phone set to 2099 cannot win for ever, and one set to 1970 merely loses.
+/// The effective instant of a client's write: the client's own, or the server's if the client's clock is slightly
+/// ahead; far ahead, the write is refused. So the writes of a phone set to 2099 do not win for ever, and those of one
+/// set to 1970 lose.
 ///
 /// # Errors
-/// [`ClockSkew`] past the tolerance.
+/// [`ClockSkew`] beyond the tolerance.
 pub fn clamp(at: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTime<Utc>, ClockSkew> {
     match at - now {
         ahead if ahead <= UNNOTICED => Ok(at),
@@ -81,18 +83,18 @@ pub fn clamp(at: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTime<Utc>, Clo
     }
 }
 
-/// Why a text is not a time.
+/// The text is not a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a whole number and a unit: ms, s, m, h or d, as in 15m, and at most 36500d")]
 pub struct InvalidDuration;
 
-/// A hundred years: more cannot be meant, and what is added to an instant must stay one.
+/// A hundred years, so that a duration can be added to any instant without overflow.
 const LONGEST_DURATION: Duration = Duration::from_hours(36_500 * 24);
 
-/// Reads a whole number and its unit. A number without a unit is refused: seconds or milliseconds is not ours to guess.
+/// Reads a whole number and its unit. A number without a unit is refused, because it could be seconds or milliseconds.
 ///
 /// # Errors
-/// [`InvalidDuration`] for anything else, including a number too large to be a time.
+/// [`InvalidDuration`] for anything else, and for more than [`LONGEST_DURATION`].
 pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);

@@ -1,4 +1,4 @@
-//! In which content coding an answer is sent: gzip where the client takes it, the plain bytes otherwise.
+//! Content coding of responses: gzip if the client accepts it, otherwise uncompressed.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::problem::Problem;
 /// A smaller response fits into one packet without compression.
 const WORTH_COMPRESSING: usize = 860;
 
-/// Whether `Accept-Encoding` names gzip, or any coding, and does not weigh it with zero (RFC 9110, 12.5.3).
+/// Whether `Accept-Encoding` names gzip, or any coding, with a weight above zero (RFC 9110, 12.5.3).
 pub fn takes_gzip(wanted: &HeaderMap) -> bool {
     let values = wanted.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     let (mut gzip, mut any) = (None, None);
@@ -48,12 +48,12 @@ fn is_text(response: &Response) -> bool {
 /// The bytes, compressed with gzip.
 pub fn gzip(plain: &[u8], level: Compression) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 4), level);
-    // Writing into memory does not fail.
+    // Writing to memory does not fail.
     let _ = encoder.write_all(plain);
     encoder.finish().unwrap_or_default().into()
 }
 
-/// Ends the tag of the compressed bytes: they are other bytes, and so have another `ETag` (RFC 9110, 8.8.3).
+/// The suffix of the tag of compressed bytes, which need a different `ETag` (RFC 9110, 8.8.3).
 const GZIP_MARK: &str = "-gz";
 
 /// Whether `If-None-Match` names this tag, with any coding.
@@ -70,9 +70,9 @@ pub fn is_held(wanted: &HeaderMap, tag: &str) -> bool {
 pub struct BothCodings<'a> {
     /// The media type.
     pub media_type: HeaderValue,
-    /// What `ETag` says of the bytes, without quotes.
+    /// The entity tag of the bytes, without quotes.
     pub tag: &'a str,
-    /// The bytes as they are.
+    /// The uncompressed bytes.
     pub plain: &'a Bytes,
     /// The same, compressed with gzip.
     pub gzip: &'a Bytes,
@@ -83,7 +83,7 @@ pub struct BothCodings<'a> {
 }
 
 impl BothCodings<'_> {
-    /// The bytes in the coding that the client takes, or 304 if it has them.
+    /// The response in the coding that the client accepts, or 304 if the client has it.
     pub fn respond(self, wanted: &HeaderMap) -> Response {
         let gzip = takes_gzip(wanted);
         let mark = if gzip { GZIP_MARK } else { "" };
@@ -138,7 +138,7 @@ impl Prepared {
 pub struct LargeResponses(Arc<Semaphore>);
 
 impl LargeResponses {
-    /// As many as half of the processors.
+    /// At most half as many at once as there are processors.
     pub fn new() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self(Arc::new(Semaphore::new((processors / 2).max(1))))
@@ -151,10 +151,10 @@ impl Default for LargeResponses {
     }
 }
 
-/// Compresses responses for clients that accept gzip, at the fastest level. Small ones are compressed at once; large ones on
-/// the threads for blocking work, if few enough are compressed there already, and are sent uncompressed otherwise. A response
-/// that is compressed already is left alone. A client that accepts neither gzip nor the plain bytes gets the plain bytes: an
-/// order that was placed must not be answered with 406.
+/// Compresses responses for clients that accept gzip, at the fastest level. Small ones are compressed at once; large
+/// ones on the threads for blocking work, if few enough are compressed there already, and are sent uncompressed
+/// otherwise. A response that is already compressed is not changed. A client that accepts neither gzip nor the plain
+/// bytes gets the plain bytes: an order that was placed must not be answered with 406.
 pub async fn compress(State(large): State<LargeResponses>, request: Request, next: Next) -> Response {
     let takes_gzip = takes_gzip(request.headers());
     let mut response = next.run(request).await;

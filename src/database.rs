@@ -1,7 +1,8 @@
-//! Reaching PostgreSQL: whose server, as which role, at which version of the schema.
+//! The connection to PostgreSQL: the server, the role, and the version of the schema.
 //!
 //! Migrations run as the role of `DATABASE_URL` (or as the private cluster's superuser). Everything else runs as
-//! `comanda_app`, which owns nothing and bypasses nothing: every pooled connection starts as that role.
+//! `comanda_app`, which owns no tables and does not bypass row level security: every pooled connection starts as that
+//! role.
 
 use std::str::FromStr as _;
 
@@ -17,7 +18,7 @@ use crate::uow::{Database, Followers, TimeLimits};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// A connection that was not used for so long may have died meanwhile.
+/// A connection that was not used for this long may be broken.
 const RESTED: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// The oldest PostgreSQL whose features the schema uses.
@@ -29,42 +30,46 @@ pub enum DatabaseError {
     /// The private PostgreSQL did not start.
     #[error(transparent)]
     Embedded(#[from] embedded_postgres::StartError),
-    /// The URL cannot be read.
+    /// The URL cannot be parsed.
     #[error("DATABASE_URL cannot be read: {0}. It looks like postgres://user:password@host:5432/name")]
     Url(sqlx::Error),
-    /// The server does not take the connection.
+    /// The server does not accept the connection.
     #[error("PostgreSQL cannot be reached: {0}. Check DATABASE_URL and that the server is up")]
     Unreachable(sqlx::Error),
     /// The server's major version is older than the schema needs.
     #[error("PostgreSQL {0} is too old: 15 or newer is needed")]
     TooOld(String),
-    /// The application's role is missing and cannot be made.
+    /// The application's role is missing and cannot be created.
     #[error(
-        "role comanda_app is missing and this login may not create it: {0}. As a superuser run: create role comanda_app nologin; grant comanda_app to <this login>;"
+        "role comanda_app is missing and this login may not create it: {0}. As a superuser run: create role \
+         comanda_app nologin; grant comanda_app to <this login>;"
     )]
     Role(sqlx::Error),
-    /// The database was made by a development version whose migrations were another set; with what to do.
+    /// The database was created by a development version with another set of migrations. Contains the name of its first
+    /// migration and what to do.
     #[error(
-        "the database was made by an unreleased version of Comanda (its first migration is {0:?}, this program's {1:?}) and cannot be migrated: {2}"
+        "the database was made by an unreleased version of Comanda (its first migration is {0:?}, this program's \
+         {1:?}) and cannot be migrated: {2}"
     )]
     Unreleased(String, String, String),
-    /// The database has migrations that this program does not know.
+    /// The database has migrations that are unknown to this program.
     #[error(
-        "the database is newer than this program (migration {0} is unknown here): start the newer program, or restore a backup made before the upgrade"
+        "the database is newer than this program (migration {0} is unknown here): start the newer program, or restore \
+         a backup made before the upgrade"
     )]
     Newer(i64),
-    /// The database has not all the migrations of this program.
+    /// Migrations of this program have not been applied.
     #[error("{0} migration(s) are missing in the database: run `comanda migrate` first")]
     Behind(usize),
-    /// A migration that was applied has another content now.
+    /// A migration was changed after it had been applied.
     #[error(
         "migration {0} was changed after it had been applied: start the program that applied it, or restore the file"
     )]
     Changed(i64),
-    /// The schema is not up to date and migrating was not asked for.
+    /// A migration failed.
     #[error("a migration failed: {0}. Nothing of it was kept; mend the cause and run `comanda migrate`")]
     Migration(MigrateError),
-    /// The application's role could do what it must not.
+    /// The application's role has a privilege that it must not have.
     #[error("role comanda_app {0}: take that away, or row level security does not hold")]
     Privileged(&'static str),
     /// Any other error of PostgreSQL.
@@ -72,22 +77,22 @@ pub enum DatabaseError {
     Refused(#[from] sqlx::Error),
 }
 
-/// The login of the private server's sessions: a member of `comanda_app` and of nothing else, so that no statement of
-/// theirs can become the superuser that owns the cluster.
+/// The login for sessions on the private server: a member of `comanda_app` only, so that no statement can become the
+/// superuser that owns the cluster.
 const SESSION_LOGIN: &str = "comanda_session";
 
-/// PostgreSQL, reached: how to connect, and the private server if it is ours.
-pub struct Reached {
+/// A PostgreSQL server: how to connect, and the private server if it is one.
+pub struct DatabaseServer {
     options: PgConnectOptions,
     session: PgConnectOptions,
     embedded: Option<Embedded>,
 }
 
-impl Reached {
-    /// Finds the server: the one of `DATABASE_URL`, or the private one, started if need be.
+impl DatabaseServer {
+    /// Finds the server: the one of `DATABASE_URL`, or the private one, which is started if it is not running.
     ///
     /// # Errors
-    /// When there is none, with the remedy.
+    /// When there is no server, with what to do.
     pub async fn find(config: &Config) -> Result<Self, DatabaseError> {
         if let Some(url) = &config.postgres.url {
             let options = options_of(url)?;
@@ -110,8 +115,8 @@ impl Reached {
         &self.options
     }
 
-    /// How to connect for everything but migrations: as a login that can be nothing but the application's role, where the
-    /// server is the private one; else as `DATABASE_URL` says.
+    /// How to connect for everything but migrations: on the private server with a login that has only the application's
+    /// role, otherwise as `DATABASE_URL` says.
     pub const fn session(&self) -> &PgConnectOptions {
         &self.session
     }
@@ -123,7 +128,7 @@ impl Reached {
         }
     }
 
-    /// Brings the schema to this program's version; tells how many migrations were applied.
+    /// Migrates the schema to this program's version; returns how many migrations were applied.
     ///
     /// sqlx takes an advisory lock for the database, so nodes that start together take turns.
     ///
@@ -149,7 +154,7 @@ impl Reached {
         Ok(after - before)
     }
 
-    /// For commands that only read: the schema has to be this program's.
+    /// For commands that only read: checks that the schema has this program's version.
     ///
     /// # Errors
     /// When migrations are missing, or the database is newer than the program.
@@ -170,8 +175,8 @@ impl Reached {
         }
     }
 
-    /// Before the first release the migrations were rewritten as one set. The schema of an older database cannot be brought
-    /// to this program's version; it is told by the name of its first migration.
+    /// Before the first release the migrations were rewritten as one set. The schema of an older database cannot be
+    /// migrated; it is recognised by the name of its first migration.
     async fn require_same_set(&self, owner: &mut PgConnection) -> Result<(), DatabaseError> {
         let Some(first) = MIGRATIONS.iter().next() else { return Ok(()) };
         if applied(&mut *owner).await? == 0 {
@@ -198,7 +203,7 @@ impl Reached {
     /// A connection as the owner of the schema.
     ///
     /// # Errors
-    /// When the server does not take it.
+    /// When the server does not accept it.
     pub async fn connect(&self) -> Result<PgConnection, DatabaseError> {
         self.options.connect().await.map_err(DatabaseError::Unreachable)
     }
@@ -206,7 +211,7 @@ impl Reached {
     /// The pool, as the application's role, and the unit of work on it.
     ///
     /// # Errors
-    /// When no connection can be made or the role may more than it must.
+    /// When no connection can be opened, or the role has a privilege that it must not have.
     pub async fn open(&self, config: &Config, clock: Clock, followers: Followers) -> Result<Database, DatabaseError> {
         let pool = pool(&self.session, &config.postgres).await?;
         require_plain_role(&pool).await?;
@@ -223,7 +228,8 @@ fn options_of(url: &SecretString) -> Result<PgConnectOptions, DatabaseError> {
 async fn pool(options: &PgConnectOptions, bounds: &Postgres) -> Result<PgPool, DatabaseError> {
     let settings = [
         ("role", "comanda_app".to_owned()),
-        // Plans of prepared statements are kept: 1.7 times less work for PostgreSQL on an order.
+        // Generic plans of prepared statements are reused, which reduces PostgreSQL's work for an order by a factor of
+        // 1.7.
         ("plan_cache_mode", "force_generic_plan".to_owned()),
         ("lock_timeout", bounds.lock_timeout.as_millis().to_string()),
         ("statement_timeout", bounds.unit_timeout.as_millis().to_string()),
@@ -233,8 +239,8 @@ async fn pool(options: &PgConnectOptions, bounds: &Postgres) -> Result<PgPool, D
         .max_connections(bounds.pool)
         .min_connections(1)
         .acquire_timeout(bounds.acquire_timeout)
-        // A dead connection is found by BEGIN, which costs nothing extra (`uow.rs`). Single statements have no BEGIN:
-        // for them a connection that has rested is asked first. Under load none rests.
+        // A broken connection is found by BEGIN at no extra cost (`uow.rs`). Single statements have no BEGIN: for them
+        // a connection that was idle for a while is tested first. Under load no connection is idle.
         .test_before_acquire(false)
         .before_acquire(|connection, state| {
             Box::pin(async move { Ok(state.idle_for < RESTED || connection.ping().await.is_ok()) })
@@ -255,7 +261,8 @@ async fn require_version(owner: &mut PgConnection) -> Result<(), DatabaseError> 
     if major >= OLDEST_MAJOR { Ok(()) } else { Err(DatabaseError::TooOld(major.to_string())) }
 }
 
-/// Roles belong to the cluster: another database, or another node at this moment, may have made it.
+/// Roles belong to the cluster, so the role may have been created for another database, or by another node at the same
+/// time.
 async fn make_role(owner: &mut PgConnection) -> Result<(), DatabaseError> {
     let statement = "do $$ begin
         if not exists (select from pg_roles where rolname = 'comanda_app') then
@@ -270,7 +277,8 @@ async fn make_role(owner: &mut PgConnection) -> Result<(), DatabaseError> {
     Ok(())
 }
 
-/// The private server's login for sessions. Its socket is closed to all others, so it needs no password.
+/// Creates the login for sessions on the private server. Other users of the machine cannot reach its socket, so it
+/// needs no password.
 async fn make_session_login(owner: &mut PgConnection) -> Result<(), DatabaseError> {
     let statement = format!(
         "do $$ begin
@@ -285,7 +293,7 @@ async fn make_session_login(owner: &mut PgConnection) -> Result<(), DatabaseErro
     Ok(())
 }
 
-/// A session of a superuser's can be one again with `RESET ROLE`: whoever runs the server should know.
+/// Warns the operator: a superuser's session can become superuser again with `RESET ROLE`.
 async fn warn_of_superuser(pool: &PgPool) -> Result<(), DatabaseError> {
     let is_superuser: bool =
         sqlx::query_scalar("select rolsuper from pg_roles where rolname = session_user").fetch_one(pool).await?;
@@ -307,13 +315,13 @@ async fn applied(owner: &mut PgConnection) -> Result<usize, DatabaseError> {
     Ok(usize::try_from(count).unwrap_or_default())
 }
 
-/// After a dump was restored into a younger cluster, its transaction ids lie below those in the event numbers: the base
-/// is raised so that numbers keep growing.
+/// After a dump was restored into a new cluster, transaction ids are lower than those in the event numbers: the base is
+/// raised so that numbers keep growing.
 async fn raise_epoch(owner: &mut PgConnection) -> Result<(), DatabaseError> {
     let statement = "update event_epoch set base = newest.id + 1 - pg_current_xact_id()::text::bigint
         from (select max(seq) / 1024 as id from events) as newest
         where newest.id >= base + pg_current_xact_id()::text::bigint";
-    // Events are seen by the owner too only through row level security.
+    // Row level security applies to the owner of the table, too.
     let mut tx = owner.begin().await?;
     sqlx::raw_sql("set local app.platform = 'on'").execute(&mut *tx).await?;
     sqlx::raw_sql(statement).execute(&mut *tx).await?;
@@ -321,7 +329,7 @@ async fn raise_epoch(owner: &mut PgConnection) -> Result<(), DatabaseError> {
     Ok(())
 }
 
-/// Row level security means nothing to a role that bypasses it or owns the tables.
+/// Row level security would not apply to a role that bypasses it or owns the tables.
 async fn require_plain_role(pool: &PgPool) -> Result<(), DatabaseError> {
     let (role, superuser, bypass, owner): (String, bool, bool, bool) = sqlx::query_as(
         "select current_user::text, rolsuper, rolbypassrls,

@@ -1,6 +1,7 @@
-//! Encryption and keyed hashes of what the database must not hold in clear: second factors, codes to be sent, tokens.
+//! Encryption and keyed hashes of secrets in the database: second factors, codes to be sent, tokens.
 //!
-//! Each purpose has a key of its own, derived from `SEAL_SECRET`; a dump of the database alone decrypts nothing.
+//! Each purpose has its own key, derived from `SEAL_SECRET`; with a dump of the database alone nothing can be
+//! decrypted.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -12,7 +13,7 @@ use crate::problem::Problem;
 /// What a key is used for. A value encrypted for one purpose cannot be decrypted for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyPurpose {
-    /// Keys of the counters of tried passwords and codes, and of networks.
+    /// Keys of the counters of attempts at passwords and codes, and of networks.
     AttemptLimits,
     /// Codes that reset a password.
     ResetCode,
@@ -22,7 +23,7 @@ pub enum KeyPurpose {
     LoginDevice,
     /// TOTP keys of second factors.
     SecondFactor,
-    /// Codes that stand in for a second factor.
+    /// Recovery codes, which replace a second factor.
     RecoveryCode,
     /// Tokens of guests, who have no account.
     GuestToken,
@@ -67,7 +68,7 @@ impl Encryption {
     }
 
     fn mac(&self, purpose: KeyPurpose, parts: &[&[u8]]) -> Hmac<Sha256> {
-        // Lengths go in too, so that no two lists of parts run together to the same bytes.
+        // Lengths are included, so that two different lists of parts never give the same bytes.
         parts.iter().fold(Self::keyed(&self.key(purpose)), |mac, part| {
             mac.chain_update((part.len() as u64).to_be_bytes()).chain_update(part)
         })
@@ -87,8 +88,8 @@ impl Encryption {
         RandomizedNonceKey::new(&AES_256_GCM, &self.key(purpose)).map_err(|error| Problem::internal(&error))
     }
 
-    /// Encrypts `text` with AES-256-GCM under a random nonce, which is appended. `owner` is authenticated: the result is
-    /// decrypted for the same owner only.
+    /// Encrypts `text` with AES-256-GCM under a random nonce, which is appended. `owner` is authenticated: the result
+    /// is decrypted for the same owner only.
     pub fn encrypt(&self, purpose: KeyPurpose, owner: &[u8], text: &[u8]) -> Result<Vec<u8>, Problem> {
         let mut encrypted = text.to_vec();
         let nonce = self

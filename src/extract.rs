@@ -1,4 +1,4 @@
-//! Extractors and responses: what arrives over HTTP is read into types or refused as a [`Problem`].
+//! Extractors and responses: requests are parsed into types, or refused with a [`Problem`].
 
 use axum::body::Bytes;
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
@@ -16,14 +16,14 @@ use crate::objects_only::ObjectsOnly;
 use crate::parse_messages;
 use crate::problem::{Code, FieldError, Problem};
 
-/// A JSON body: `application/json`, UTF-8, within the size limit, of the wanted shape, without unknown fields.
+/// A JSON body: `application/json`, UTF-8, within the size limit, of the type `T`, without unknown fields.
 pub struct Body<T>(pub T);
 
-/// The same, with the bytes it was read from: what an idempotency key is bound to.
+/// The same, with the bytes it was parsed from, to which an idempotency key is bound.
 pub struct BodyWithBytes<T> {
-    /// What was read.
+    /// The parsed body.
     pub value: T,
-    /// What was sent.
+    /// The bytes of the body.
     pub bytes: Bytes,
 }
 
@@ -51,7 +51,7 @@ where
 /// What a body of JSON may be called: GeoJSON, too, has a media type of its own (RFC 7946, section 12).
 const JSON_TYPES: [&str; 2] = ["application/json", "application/geo+json"];
 
-/// A body that says that it is JSON, within the size limit, not read yet: for what is read piece by piece.
+/// A body with the content type of JSON, within the size limit, not parsed yet: for bodies that are parsed in parts.
 pub struct JsonBytes(pub Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for JsonBytes {
@@ -75,10 +75,11 @@ where
 }
 
 /// What to do about a body that is too large.
-pub const TOO_LARGE: &str = "Send less: the limit is MAX_BODY_BYTES of the server's configuration; MENU_MAX_BYTES for whole menus, IMAGE_MAX_BYTES for pictures.";
+pub const TOO_LARGE: &str = "Send less: the limit is MAX_BODY_BYTES of the server's configuration; MENU_MAX_BYTES for \
+                             whole menus, IMAGE_MAX_BYTES for pictures.";
 
-/// What programs call a table whose cells are separated by commas, semicolons or tabs; browsers on Windows call every CSV
-/// file `application/vnd.ms-excel`.
+/// What programs call a table whose cells are separated by commas, semicolons or tabs; browsers on Windows call every
+/// CSV file `application/vnd.ms-excel`.
 const CSV_TYPES: [&str; 3] = ["text/csv", "text/tab-separated-values", "application/vnd.ms-excel"];
 
 /// A body of `text/csv`, within the size limit.
@@ -139,10 +140,10 @@ fn is_caused_by<E: std::error::Error + 'static>(error: &(dyn std::error::Error +
     error.is::<E>() || error.source().is_some_and(is_caused_by::<E>)
 }
 
-/// Reads JSON that came inside something else; places of faults are into it.
+/// Parses JSON that is part of a request; the pointers of errors begin at this part.
 ///
 /// # Errors
-/// 400 for what is not JSON, 422 for JSON of another shape.
+/// 400 for text that is not JSON, 422 for JSON of another type.
 pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     parse(bytes)
 }
@@ -158,13 +159,15 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     Ok(value)
 }
 
-/// Without the byte order mark that some programs write before UTF-8 and that a parser may ignore (RFC 8259, section 8.1).
+/// Without the byte order mark that some programs write before UTF-8 and that a parser may ignore (RFC 8259, section
+/// 8.1).
 pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
-/// Not JSON: 400. JSON of another shape: 422 with the place. Which of them it is depends on the bytes alone: a parser calls
-/// some faults of shape faults of syntax, such as a list that is too long or a number that is too large.
+/// 400 for text that is not JSON, 422 with a pointer for JSON of another type. The decision is made from the bytes,
+/// because the parser reports some errors of type as syntax errors, such as a list that is too long or a number that is
+/// too large.
 pub(crate) fn describe(bytes: &[u8], pointer: &str, error: &serde_json::Error) -> Problem {
     let unreadable = |line: usize, column: usize| {
         let detail = format!("The body is not JSON: it cannot be read at line {line}, column {column}.");
@@ -194,7 +197,7 @@ pub(crate) fn describe(bytes: &[u8], pointer: &str, error: &serde_json::Error) -
     }
 }
 
-/// What is wrong with the shape of JSON, and with which field below the place where the parser stood.
+/// The field with the error, below the parser's position, and what is wrong with it.
 pub(crate) fn fault_of_shape(error: &serde_json::Error) -> (Option<String>, String) {
     let text = error.to_string();
     let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
@@ -213,7 +216,7 @@ pub(crate) fn json_pointer(path: &serde_path_to_error::Path) -> String {
         .collect()
 }
 
-/// Parameters of the path. An id that cannot exist is answered as one that does not.
+/// Path parameters. A text that cannot be an id is answered with 404, as an id that does not exist.
 pub struct Path<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
@@ -228,7 +231,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     }
 }
 
-/// Parameters of the query. Unknown ones are refused, where the type says `deny_unknown_fields`.
+/// Query parameters. Unknown ones are refused if the type has `deny_unknown_fields`.
 pub struct Query<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
@@ -247,7 +250,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// A JSON answer.
+/// A JSON response.
 pub struct Json<T>(pub T);
 
 impl<T: Serialize> IntoResponse for Json<T> {
@@ -262,9 +265,9 @@ impl<T: Serialize> IntoResponse for Json<T> {
 /// The content type of JSON bodies, `application/json`.
 pub const APPLICATION_JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// A JSON answer with the version of what it shows as `ETag`.
+/// A JSON response with the version of the resource as `ETag`.
 pub struct Versioned<T> {
-    /// What is shown.
+    /// The body of the response.
     pub body: T,
     /// The version of the resource, sent as `ETag`.
     pub version: i64,
@@ -280,7 +283,7 @@ impl<T: Serialize> IntoResponse for Versioned<T> {
     }
 }
 
-/// `If-Match: "3"`: change it only if it is still at this version. Absent, or `*`: whatever the version.
+/// `If-Match: "3"`: the change is made only if the resource still has this version. Absent, or `*`: any version.
 #[derive(Debug, Clone, Copy)]
 pub struct IfMatch(pub Option<i64>);
 
@@ -306,7 +309,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
 }
 
 impl IfMatch {
-    /// Refuses if the version asked for is not the current one; `current` is shown to the caller.
+    /// Refuses the request if the expected version is not the current one; `current` is included in the response.
     pub fn check(self, version: i64, current: impl Serialize) -> Result<(), Problem> {
         if self.0.is_none_or(|wanted| wanted == version) {
             return Ok(());

@@ -1,9 +1,9 @@
-//! What a connection's client takes of what is written to it: bounds for clients that read nothing, or too slowly.
+//! Limits for clients that read nothing of what is written to their connection, or read too slowly.
 //!
-//! Three faults have the same cause, that a client decides how fast it reads. The WebSocket library answers every ping with
-//! a pong, whose buffer has no bound that can be set from outside, so a client that sends pings and does not read takes
-//! memory without end. A client that reads a few bytes a minute holds a connection, its answer and its place for hours.
-//! And what waits for a live socket is known only by what its connection has taken.
+//! A client decides how fast it reads, which causes three problems. The WebSocket library answers every ping with a
+//! pong and its buffer cannot be limited, so a client that sends pings and does not read takes more and more memory. A
+//! client that reads a few bytes a minute holds a connection, its response and its share of the limits for hours. And
+//! how many bytes wait for a socket is known only from the bytes that its connection has taken.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -15,25 +15,25 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// The grace of the listener's connections. The system tells of what was taken only when a third of its buffer is free, and
-/// so a client at the slowest rate is heard of this seldom.
+/// The grace period of the listener's connections. The operating system reports progress only when a third of its send
+/// buffer is free, which takes this long with a client at the slowest rate.
 pub const READ_GRACE: Duration = Duration::from_mins(1);
-/// When nothing was written for so long, the client has taken everything, and what comes next has its grace again.
+/// When nothing was written for this long, the client has taken everything, and the next write has a new grace period.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The bounds of a connection's traffic.
+/// The limits of a connection's traffic.
 #[derive(Debug, Clone, Copy)]
 pub struct FlowLimits {
-    /// The slowest that a client may read what waits for it, in bytes a second.
+    /// The minimum rate at which a client must read, in bytes a second.
     pub read_min_rate: u32,
-    /// How long something may wait for a client before that rate counts, and the longest time that what it took before lasts.
-    /// Time in which nothing waits does not count.
+    /// How long something may wait for a client before that rate counts, and the longest time that what it took before
+    /// lasts. Time in which nothing waits does not count.
     pub read_grace: Duration,
-    /// What a client of a WebSocket may send while it does not read, in bytes.
+    /// How many bytes a client of a WebSocket may send while it does not read.
     pub unread_bytes: u64,
 }
 
-/// What a connection has carried. The listener puts it on every request of the connection.
+/// The bytes that a connection has carried. The listener adds it to every request of the connection.
 #[derive(Debug, Clone, Default)]
 pub struct FlowCounts(Arc<CarriedBytes>);
 
@@ -45,17 +45,17 @@ struct CarriedBytes {
 }
 
 impl FlowCounts {
-    /// The bytes that came from the client so far.
+    /// The bytes received from the client so far.
     pub fn read(&self) -> u64 {
         self.0.read.load(Ordering::Relaxed)
     }
 
-    /// The bytes that the system took for the client so far.
+    /// The bytes that the operating system has accepted for the client so far.
     pub fn written(&self) -> u64 {
         self.0.written.load(Ordering::Relaxed)
     }
 
-    /// Whether something waits to be written, because the client does not read.
+    /// Whether a write is blocked because the client does not read.
     pub fn is_blocked(&self) -> bool {
         self.0.is_blocked.load(Ordering::Relaxed)
     }
@@ -66,23 +66,23 @@ pub struct Flow<S> {
     stream: S,
     limits: FlowLimits,
     counts: FlowCounts,
-    /// The first bytes of an answer said so.
+    /// Whether the connection is a WebSocket: the first bytes of a response said so.
     is_upgraded: bool,
-    /// Bytes that came while writing was blocked, less those written since: no more than so many wait for the client in
-    /// answer to them.
+    /// Bytes received while writing was blocked, less those written since. At most this many bytes wait for the client
+    /// in response to them.
     unanswered: u64,
     is_cut: bool,
     /// Whether something waits to be written, and so the deadline counts.
     is_waiting: bool,
     /// While nothing waits: how long something may wait from when it does; `None`: the whole grace.
     left: Option<Duration>,
-    /// When the client last took something.
+    /// When the client last took bytes.
     took_at: Option<Instant>,
     deadline: Pin<Box<Sleep>>,
 }
 
 impl<S> Flow<S> {
-    /// Around a fresh connection.
+    /// Wraps a new connection.
     pub fn new(stream: S, limits: FlowLimits, counts: FlowCounts) -> Self {
         let deadline = Box::pin(tokio::time::sleep(limits.read_grace));
         let (is_upgraded, is_cut, is_waiting) = (false, false, false);
@@ -94,7 +94,7 @@ impl<S> Flow<S> {
         if self.is_cut { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
     }
 
-    /// Notes what became of writing bytes that begin so.
+    /// Records the result of a write; `bytes` begins with what was written.
     fn wrote(
         &mut self,
         cx: &mut Context<'_>,
@@ -139,7 +139,7 @@ impl<S> Flow<S> {
         self.left = self.left.map(|left| (left + earned).min(self.limits.read_grace));
     }
 
-    /// Notes what came.
+    /// Records received bytes.
     fn came(&mut self, bytes: u64) -> io::Result<()> {
         self.counts.0.read.fetch_add(bytes, Ordering::Relaxed);
         if self.is_upgraded && self.counts.is_blocked() {

@@ -1,17 +1,18 @@
-//! Durable before it is acknowledged: one flush of PostgreSQL's log for everything that was committed meanwhile.
+//! The shared flush: commits are acknowledged only when they are on disk, with one flush of PostgreSQL's log for many
+//! commits.
 //!
-//! Units of work commit with `synchronous_commit = off`: their locks are gone at once, not only after the disk has
-//! answered. Nobody is told of it before the log is on disk, though: one connection commits an empty message
-//! synchronously, which flushes all of the log written before it (and waits for synchronous replicas, where there are
-//! any), and everybody who waited by then goes on.
+//! Units of work commit with `synchronous_commit = off`: their locks are released at once, not only after the flush.
+//! But the response waits until the log is on disk: one connection commits an empty message synchronously, which
+//! flushes all of the log written before it (and waits for synchronous replicas, if there are any), and then all units
+//! that were waiting continue.
 //!
-//! That says something about a commit only if the server did not lose its memory in between. A crash ends every
-//! connection: so whoever wants to wait takes a [`Ticket`] before the transaction begins, which names the connection
-//! that is open by then, and a flush counts for a ticket only over that very connection. If it broke, the connection
-//! that has committed says it for itself; if that broke too, what became of the commit is unknown. Where there is no
-//! connection to wait for, there is no ticket, and a commit waits for the disk itself.
+//! That proves that a commit is on disk only if the server did not crash in between. A crash ends every connection. So
+//! a unit takes a [`Ticket`] before its transaction begins, which names the connection that is open then, and only a
+//! flush over that same connection counts for the ticket. If it broke, the connection that has committed flushes
+//! itself; if that broke too, the outcome of the commit is unknown. Without a connection there is no ticket, and the
+//! commit waits for the disk itself.
 //!
-//! The connection has to be one to PostgreSQL, or through a pooler that keeps sessions: a pooler that hands out another
+//! The connection has to go to PostgreSQL directly, or through a pooler in session mode: a pooler that uses another
 //! server connection for each transaction would hide a crash.
 
 use std::sync::Arc;
@@ -25,18 +26,18 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Between two attempts to reach PostgreSQL.
+/// The wait between two attempts to connect to PostgreSQL.
 const REST: Duration = Duration::from_millis(50);
-/// Most who go on after one flush; the others wait for the next.
+/// The most units that one flush serves; the others wait for the next one.
 const TOGETHER: usize = 4096;
-/// Marks that no connection holds the transaction.
+/// No connection is open.
 const NONE: u64 = 0;
 
 /// Names the connection that was open before a transaction began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket(u64);
 
-/// Whether what was committed after the ticket was taken is on disk; otherwise it is not known.
+/// Whether everything that was committed after the ticket was taken is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durable {
     /// The commit is on disk.
@@ -50,7 +51,7 @@ struct Waiting {
     tell: oneshot::Sender<Durable>,
 }
 
-/// The way to the shared flush. Clones share one task with one connection.
+/// A handle of the shared flush. Clones share one task with one connection.
 #[derive(Debug, Clone)]
 pub struct Flush {
     queue: mpsc::UnboundedSender<Waiting>,
@@ -72,9 +73,9 @@ impl Drop for Unflushed {
 }
 
 impl Flush {
-    /// A flush that connects at once, and gives up a connection that has not answered within `limit`.
+    /// Connects at once; a connection that does not answer within `limit` is replaced.
     pub fn new(options: Arc<PgConnectOptions>, limit: Duration) -> Self {
-        // Bounded by the requests that are let in: each waits for at most one flush.
+        // Bounded by the number of concurrent requests: each waits for at most one flush.
         let (queue, waiting) = mpsc::unbounded_channel();
         let (task, end) = (TaskTracker::new(), CancellationToken::new());
         let (opened, open) = watch::channel(NONE);
@@ -82,20 +83,20 @@ impl Flush {
         Self { queue, open, unflushed: Arc::new(AtomicU64::new(0)), task, end }
     }
 
-    /// Ends the task and closes its connection. Nobody may be waiting any more.
+    /// Ends the task and closes its connection. No unit may be waiting.
     pub async fn close(&self) {
         self.end.cancel();
         self.task.close();
         self.task.wait().await;
     }
 
-    /// To be taken before the transaction begins; `None` while there is no connection to wait for.
+    /// A ticket, to be taken before the transaction begins; `None` while no connection is open.
     pub fn ticket(&self) -> Option<Ticket> {
         let open = *self.open.borrow();
         (open != NONE).then_some(Ticket(open))
     }
 
-    /// The same, as soon as there is a connection.
+    /// The same, but waits for a connection.
     pub async fn next_ticket(&self) -> Option<Ticket> {
         let open = self.open.clone().wait_for(|open| *open != NONE).await.map(|open| *open);
         open.ok().map(Ticket)
@@ -110,7 +111,7 @@ impl Flush {
         told.await.unwrap_or(Durable::Unknown)
     }
 
-    /// Notes a commit that is about to be visible; to be held until its flush has been seen.
+    /// Records a commit that is about to become visible; to be held until its flush.
     pub fn committing(&self) -> Unflushed {
         self.unflushed.fetch_add(1, Ordering::AcqRel);
         Unflushed(Arc::clone(&self.unflushed))
@@ -122,7 +123,7 @@ impl Flush {
     }
 }
 
-/// One connection after the other, each with a number of its own.
+/// Opens one connection after the other, each with a number of its own.
 async fn flushing(
     options: Arc<PgConnectOptions>,
     limit: Duration,
@@ -140,7 +141,7 @@ async fn flushing(
     }
 }
 
-/// Connects, however often it takes. Whoever waits meanwhile has a ticket of a connection that broke.
+/// Connects, with as many attempts as it takes. Units that wait meanwhile have tickets of a broken connection.
 async fn connect(
     options: &PgConnectOptions,
     limit: Duration,
@@ -183,7 +184,7 @@ async fn flush(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 /// # Errors
 /// When the connection is broken.
 pub async fn over(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    // Where the server's configuration asks for more than its own disk, that holds.
+    // The server's setting is used if it also waits for replicas.
     let message = "BEGIN;
         select set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off';
         select pg_logical_emit_message(true, 'comanda', '');
@@ -191,7 +192,7 @@ pub async fn over(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(message).execute(connection).await.map(drop)
 }
 
-/// Flushes as long as the connection lasts, and tells whoever waited for it.
+/// Flushes until the connection breaks, and notifies the units that waited.
 async fn serve(
     mut connection: PgConnection,
     this: Ticket,

@@ -1,7 +1,7 @@
-//! Texts prepared to be searched, and what is searched for, by the same rules: a name is found as it is written, in either
-//! case, without its accents, by each of its words, and in scripts without spaces by any part of it. Pure.
+//! Folds texts and search queries by the same rules, so that they can be compared: a name is found as it is written, in
+//! either case, without its accents, by each of its words, and in scripts without spaces by any part of it. Pure.
 //!
-//! What is prepared here is stored beside the text, so that the database compares and never folds by rules of its own.
+//! Folded words are stored with the text, so that the database compares them without rules of its own.
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
@@ -10,30 +10,35 @@ use crate::work;
 
 mod hangul;
 
-/// Longest beginning of a word that is compared.
+/// The number of letters of a word that are compared.
 const LONGEST_WORD: usize = 40;
-/// Most words that are looked for: of more, the longest.
+/// The most words of a query that are searched; of more, the longest are used.
 const MOST_WANTED: usize = 10;
 
-/// Marks above and below letters of the Latin, Greek, Cyrillic, Hebrew and Arabic scripts, the tone marks of Thai and Lao,
-/// and the dot (nukta) of the scripts of India, which many do not type. Other marks of those scripts are vowels, and stay.
+/// Marks above and below letters of the Latin, Greek, Cyrillic, Hebrew and Arabic scripts, the tone marks of Thai and
+/// Lao, and the dot (nukta) of the scripts of India, which many do not type. Other marks of those scripts are vowels,
+/// and stay.
 const fn is_accent(letter: char) -> bool {
-    matches!(letter, '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5bd}' | '\u{5bf}' | '\u{5c1}' | '\u{5c2}' | '\u{5c4}' | '\u{5c5}'
-        | '\u{5c7}' | '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6dc}' | '\u{6df}'..='\u{6e4}'
-        | '\u{93c}' | '\u{9bc}' | '\u{a3c}' | '\u{abc}' | '\u{b3c}' | '\u{e48}'..='\u{e4c}' | '\u{ec8}'..='\u{ecc}')
+    matches!(
+        letter,
+        '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5bd}' | '\u{5bf}' | '\u{5c1}' | '\u{5c2}' | '\u{5c4}'
+        | '\u{5c5}' | '\u{5c7}' | '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{670}'
+        | '\u{6d6}'..='\u{6dc}' | '\u{6df}'..='\u{6e4}' | '\u{93c}' | '\u{9bc}' | '\u{a3c}' | '\u{abc}'
+        | '\u{b3c}' | '\u{e48}'..='\u{e4c}' | '\u{ec8}'..='\u{ecc}'
+    )
 }
 
 /// The stroke that makes Arabic words longer.
 const TATWEEL: char = '\u{640}';
 
-/// What is not to be seen and joins or parts nothing: soft hyphens, joiners, marks of direction and of variants, and
-/// the tatweel.
+/// Characters that are invisible and do not separate words: soft hyphens, joiners, marks of direction and of variants,
+/// and the tatweel.
 const fn is_invisible(letter: char) -> bool {
     matches!(letter, '\u{ad}' | TATWEEL | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
         | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
 }
 
-/// Letters that Unicode does not take apart, as people type them who do not have them.
+/// Letters that Unicode does not decompose, as they are typed on keyboards without them.
 const fn plain_letter(letter: char) -> Option<&'static str> {
     Some(match letter {
         'ß' => "ss",
@@ -52,7 +57,7 @@ const fn plain_letter(letter: char) -> Option<&'static str> {
         'ǥ' => "g",
         'ə' => "e",
         'ς' => "σ",
-        // The iota below Greek letters, which stands behind them in capitals.
+        // The iota below Greek letters, which follows them in capitals.
         '\u{345}' => "ι",
         'ґ' => "г",
         // Arabic, Persian and Urdu keyboards, and letters that are written in two ways.
@@ -60,13 +65,13 @@ const fn plain_letter(letter: char) -> Option<&'static str> {
         'ک' => "ك",
         'ة' | 'ہ' | 'ھ' | 'ە' => "ه",
         'ٱ' => "ا",
-        // Hebrew letters at the end of a word, which are others when it goes on.
+        // Final forms of Hebrew letters.
         'ך' => "כ",
         'ם' => "מ",
         'ן' => "נ",
         'ף' => "פ",
         'ץ' => "צ",
-        // The nasal marks of Devanagari, which are written for each other.
+        // The nasal marks of Devanagari, which are used interchangeably.
         'ँ' => "ं",
         // Apostrophes and hyphens of all kinds, and the Hebrew geresh.
         '\u{2018}' | '\u{2019}' | '\u{201b}' | '\u{2b9}'..='\u{2bf}' | '`' | '´' | '\u{2032}' | '\u{5f3}' => "'",
@@ -113,13 +118,13 @@ pub fn fold(text: &str) -> String {
     if folded.trim().is_empty() {
         folded = small.nfkd().filter(|letter| !is_invisible(*letter) || *letter == TATWEEL).collect();
     }
-    // Syllables and vowels that were taken apart are put together again; Thai ae is often typed as two e.
+    // Decomposed syllables and vowels are composed again; Thai ae is often typed as two e.
     let whole = folded.nfc().collect::<String>();
     if whole.contains("เเ") { whole.replace("เเ", "แ") } else { whole }
 }
 
-/// How much work it is to fold a text, in letters that are taken apart and put together again. A few signs stand for whole
-/// words: U+FDFA is eighteen letters. ASCII is only made small, which costs next to nothing.
+/// The cost of folding a text: the number of letters after decomposition. A few characters stand for whole words:
+/// U+FDFA is eighteen letters. ASCII costs nearly nothing.
 pub fn letters(text: &str) -> usize {
     let weight = |letter: char| match letter {
         '\u{3200}'..='\u{33ff}' | '\u{fdf0}'..='\u{fdff}' => 18,
@@ -128,16 +133,20 @@ pub fn letters(text: &str) -> usize {
     if text.is_ascii() { text.len() / 16 } else { text.chars().map(weight).sum() }
 }
 
-/// Scripts whose words are not parted, or are asked for by parts: from Devanagari to Burmese, Tibetan, Khmer, kana, Chinese
-/// characters and Hangul.
+/// Scripts that do not separate words by spaces, or in which parts of words are searched: from Devanagari to Burmese,
+/// Tibetan, Khmer, kana, Chinese characters and Hangul.
 const fn is_found_inside(letter: char) -> bool {
-    matches!(letter, '\u{900}'..='\u{109f}' | '\u{1100}'..='\u{11ff}' | '\u{1780}'..='\u{17ff}' | '\u{1900}'..='\u{1aff}'
-        | '\u{3040}'..='\u{30ff}' | '\u{3100}'..='\u{318f}' | '\u{31f0}'..='\u{31ff}' | '\u{3400}'..='\u{9fff}'
-        | '\u{a000}'..='\u{a4cf}' | '\u{a960}'..='\u{a97f}' | '\u{ac00}'..='\u{d7ff}' | '\u{f900}'..='\u{faff}'
-        | '\u{1f200}'..='\u{1f2ff}' | '\u{20000}'..='\u{3ffff}')
+    matches!(
+        letter,
+        '\u{900}'..='\u{109f}' | '\u{1100}'..='\u{11ff}' | '\u{1780}'..='\u{17ff}' | '\u{1900}'..='\u{1aff}'
+        | '\u{3040}'..='\u{30ff}' | '\u{3100}'..='\u{318f}' | '\u{31f0}'..='\u{31ff}'
+        | '\u{3400}'..='\u{9fff}' | '\u{a000}'..='\u{a4cf}' | '\u{a960}'..='\u{a97f}'
+        | '\u{ac00}'..='\u{d7ff}' | '\u{f900}'..='\u{faff}' | '\u{1f200}'..='\u{1f2ff}'
+        | '\u{20000}'..='\u{3ffff}'
+    )
 }
 
-/// Of what words are made: letters, digits, their marks, and signs such as 🍕 that are no punctuation.
+/// Characters of words: letters, digits, their marks, and symbols such as 🍕 that are not punctuation.
 fn is_part_of_word(letter: char) -> bool {
     letter.is_alphanumeric() || is_combining_mark(letter)
 }
@@ -148,7 +157,7 @@ fn is_sign(letter: char) -> bool {
     !is_punctuation && !is_part_of_word(letter) && !letter.is_whitespace() && !letter.is_control()
 }
 
-/// The words of a folded text, in their order; of a text that has none, all of it that can be seen.
+/// The words of a folded text, in their order; of a text without words, all its visible characters.
 fn split(folded: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut goes_on = false;
@@ -170,7 +179,7 @@ fn split(folded: &str) -> Vec<String> {
     words
 }
 
-/// As much of a folded word as is compared; Hangul by its keys, of which a syllable has up to five.
+/// The beginning of a folded word that is compared; Hangul as its keys, of which a syllable has up to five.
 fn beginning(word: &str) -> String {
     let word: String = word.chars().take(LONGEST_WORD).collect();
     if hangul::is_hangul(&word) { hangul::keys(&word).chars().take(LONGEST_WORD).collect() } else { word }
@@ -181,10 +190,11 @@ const fn is_edge_of_number(before: char, after: char) -> bool {
     before.is_ascii_digit() != after.is_ascii_digit()
 }
 
-/// Most parts of one word that its numbers part.
+/// The most parts into which numbers divide a word.
 const MOST_PARTS: usize = 8;
 
-/// What is found of words with numbers, whichever way they are parted: `up` of `7up`, and `7up` of `7`, `up`.
+/// More search words for words with numbers, so that they are found with and without a space: `up` for `7up`, and `7up`
+/// for `7`, `up`.
 fn around_numbers(words: &[String]) -> Vec<String> {
     let mut found = Vec::new();
     for word in words {
@@ -202,7 +212,7 @@ fn around_numbers(words: &[String]) -> Vec<String> {
     found
 }
 
-/// Words that an apostrophe or a hyphen joins, written as one: `obrien` of `o'brien`. From each of them on.
+/// Words joined by an apostrophe or a hyphen, written as one, from each of them on: `obrien` for `o'brien`.
 fn joined(folded: &str) -> Vec<String> {
     let mut words = Vec::new();
     for chain in folded.split(|letter: char| !is_part_of_word(letter) && !matches!(letter, '\'' | '-')) {
@@ -215,7 +225,8 @@ fn joined(folded: &str) -> Vec<String> {
     words
 }
 
-/// The other spelling of ä, ö, ü, ø and å, in which the letter is followed by an e or doubled; `None`: there is none of them.
+/// The other spelling of ä, ö, ü, ø and å, in which the letter is followed by an e or doubled; `None`: there is none of
+/// them.
 fn spelled_out(text: &str) -> Option<String> {
     let small = text.nfc().collect::<String>().to_lowercase();
     small.contains(['ä', 'ö', 'ü', 'ø', 'å']).then(|| {
@@ -224,8 +235,8 @@ fn spelled_out(text: &str) -> Option<String> {
     })
 }
 
-/// A folded text in which ae, oe, ue and aa are read as ä, ö, ü and å, of which folding keeps a, o and u; `None`: it has
-/// none of them.
+/// A folded text in which ae, oe, ue and aa are read as ä, ö, ü and å, of which folding keeps a, o and u; `None`: it
+/// has none of them.
 fn contracted(folded: &str) -> Option<String> {
     let pairs = [("ae", "a"), ("oe", "o"), ("ue", "u"), ("aa", "a")];
     pairs
@@ -234,8 +245,8 @@ fn contracted(folded: &str) -> Option<String> {
         .then(|| pairs.iter().fold(folded.to_owned(), |text, (pair, letter)| text.replace(pair, letter)))
 }
 
-/// The words by which texts are found, each once, in order: whoever looks for the beginning of one finds it. Of words in
-/// scripts without spaces every end is one.
+/// The search words of texts, each once, sorted: a text is found by the beginning of any of them. For words in scripts
+/// without spaces, every suffix is a search word.
 pub fn words_of<'t>(texts: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     let mut words = Vec::new();
     let mut found = Vec::new();
@@ -260,10 +271,11 @@ pub fn words_of<'t>(texts: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     words
 }
 
-/// Words before a number that only say that it is one, and that are written in many ways.
+/// Words that mean "number" before a number, which are written in many ways.
 const NUMBER_SIGNS: [&str; 5] = ["no", "nr", "n", "nro", "num"];
 
-/// What is looked for: the beginnings of words, all of which have to be found. `№ 1`, `Nr. 1` and `#1` look for the number.
+/// The words of a query: a text matches if each is the beginning of one of its search words. `№ 1`, `Nr. 1` and `#1`
+/// search for the number.
 pub fn wanted(question: &str) -> Vec<String> {
     let mut words = split(&fold(&question.replace('№', "no ")));
     for place in (1..words.len()).rev() {
@@ -280,13 +292,13 @@ pub fn wanted(question: &str) -> Vec<String> {
     words
 }
 
-/// A folded text with Hangul by its keys.
+/// A folded text with Hangul as its keys.
 fn comparable(text: &str) -> String {
     let folded = fold(text);
     if hangul::is_hangul(&folded) { hangul::keys(&folded) } else { folded }
 }
 
-/// Part of a text that is looked for, in one go.
+/// A part of a text to be searched for as a whole.
 #[derive(Debug, Clone)]
 pub struct Part {
     folded: String,
@@ -294,21 +306,21 @@ pub struct Part {
 }
 
 impl Part {
-    /// As somebody writes it.
+    /// From the text that somebody typed.
     pub fn of(text: &str) -> Self {
         let folded = comparable(text);
         Self { words: split(&folded).join(" "), folded }
     }
 
-    /// Whether a text has it in it, as it is written or word by word.
+    /// Whether a text contains it, as it is written or word by word.
     pub fn is_in(&self, text: &str) -> bool {
         let folded = comparable(text);
         folded.contains(&self.folded) || split(&folded).join(" ").contains(&self.words)
     }
 }
 
-/// `Crêperie Éloïse` becomes `creperie-eloise`, and `Στου Γιάννη` `stou-gianne`: words of a–z and 0–9 joined by hyphens, at
-/// most 80 letters; empty if there is nothing in it that can be spelled so.
+/// `Crêperie Éloïse` becomes `creperie-eloise`, and `Στου Γιάννη` `stou-gianne`: words of a–z and 0–9 joined by
+/// hyphens, at most 80 letters; empty if no letter of the name can be written so.
 pub fn slug(name: &str) -> String {
     let latin = deunicode::deunicode_with_tofu(&fold(name), " ").to_ascii_lowercase();
     let words = latin.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());

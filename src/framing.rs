@@ -1,10 +1,11 @@
-//! What hyper lets through and RFC 9112 does not: a bare LF or CR in the head of a request, in the lines between its chunks
-//! or in its trailers, requests with both `Content-Length` and `Transfer-Encoding`, and transfer codings other than `chunked`,
-//! once. A proxy in front that reads them otherwise than we do can be made to take one request for two (request smuggling).
+//! Refuses requests that hyper accepts and RFC 9112 does not allow: a bare LF or CR in the head of a request, in the
+//! lines between its chunks or in its trailers, requests with both `Content-Length` and `Transfer-Encoding`, and
+//! transfer codings other than a single `chunked`. A proxy in front that parses them differently could take one request
+//! for two (request smuggling).
 //!
-//! Bytes pass through [`Framing`] on their way from the connection to hyper. It follows where heads and bodies begin and
-//! end, as hyper does, and puts a NUL where a line breaks the rules: hyper answers such a request with 400 and closes the
-//! connection. What a body holds is never changed.
+//! Bytes pass through [`Framing`] on their way from the connection to hyper. It follows where heads and bodies begin
+//! and end, as hyper does, and puts a NUL where a line breaks the rules: hyper answers such a request with 400 and
+//! closes the connection. The content of a body is never changed.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,36 +13,36 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// As much of a line of a head is looked at: names and values that matter are shorter.
+/// The number of bytes of a header line that are checked: the relevant names and values are shorter.
 const LOOKED_AT: usize = 128;
 
-/// Where in the stream the next byte lies.
+/// The position of the next byte in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StreamPosition {
     /// In the request line or a header.
     Head,
-    /// In a body, with so many bytes to come.
+    /// In a body, with the number of remaining bytes.
     Body(u64),
-    /// In the line before a chunk: its size so far.
+    /// In the line before a chunk, with its size so far.
     ChunkSize(u64),
-    /// Behind the digits of that line.
+    /// After the digits of that line.
     ChunkExtension(u64),
-    /// In a chunk, with so many bytes to come, the line end behind it included.
+    /// In a chunk, with the number of remaining bytes, the line end after it included.
     Chunk(u64),
-    /// In the lines behind the last chunk; whether this one holds anything.
+    /// In the lines after the last chunk, with whether this line has any bytes.
     Trailers(bool),
-    /// No HTTP any more, or refused: nothing is looked at.
+    /// Another protocol, or refused: nothing is checked.
     Opaque,
 }
 
-/// How a head says that the end of its body is found.
+/// How the head of a request determines the length of its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Length {
     /// There is no body.
     Nothing,
     /// The number of bytes that `Content-Length` gives.
     Bytes(u64),
-    /// Chunks, as `Transfer-Encoding: chunked` says.
+    /// In chunks, by `Transfer-Encoding: chunked`.
     Chunked,
 }
 
@@ -75,7 +76,7 @@ impl Default for Framing {
 }
 
 impl Framing {
-    /// Looks at what came next, and puts a NUL where a head breaks the rules.
+    /// Checks received bytes, and puts a NUL where they break the rules.
     pub fn look_at(&mut self, bytes: &mut [u8]) {
         let mut at = 0;
         while at < bytes.len() {
@@ -111,14 +112,14 @@ impl Framing {
         }
     }
 
-    /// The connection speaks another protocol from now on, if a request has asked for that.
+    /// The connection uses another protocol from now on, if a request asked for that.
     fn switched(&mut self) {
         if self.asks_for_upgrade {
             self.place = StreamPosition::Opaque;
         }
     }
 
-    /// One byte of a head; `false`: it may not stand there.
+    /// Processes a byte of a head; `false`: it is not allowed there.
     fn takes(&mut self, byte: u8) -> bool {
         match (byte, self.after_cr) {
             (b'\n', true) => {
@@ -145,7 +146,7 @@ impl Framing {
         let line = std::mem::take(&mut self.line);
         let is_cut = std::mem::take(&mut self.is_cut);
         match (self.has_request_line, line.is_empty()) {
-            // Empty lines before a request are passed over (RFC 9112, 2.2).
+            // Empty lines before a request are ignored (RFC 9112, 2.2).
             (false, true) => true,
             (false, false) => {
                 self.has_request_line = true;
@@ -171,11 +172,11 @@ impl Framing {
         if name.eq_ignore_ascii_case(b"content-length") {
             let digits = std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
             let Some(bytes) = digits.and_then(|digits| digits.parse().ok()) else { return false };
-            // A second length is one too many, even where it is the same.
+            // A second length is refused, even if it is the same.
             return std::mem::replace(&mut self.length, Length::Bytes(bytes)) == Length::Nothing;
         }
         if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            // Other codings are not decoded here, and a reader that applies `chunked` twice finds another end.
+            // Other codings are not supported, and a reader that applies `chunked` twice finds another end.
             let was = std::mem::replace(&mut self.length, Length::Chunked);
             return was == Length::Nothing && value.eq_ignore_ascii_case(b"chunked");
         }
@@ -192,9 +193,9 @@ impl Framing {
         };
     }
 
-    /// Where one byte of the lines between chunks, or behind the last of them, leads; `None`: it may not stand there, because
-    /// a line ends with CR and LF and holds neither. What else is wrong with these lines is left to hyper, which reads sizes
-    /// strictly.
+    /// The position after a byte of the lines between chunks, or after the last chunk; `None`: the byte is not allowed
+    /// there, because a line ends with CR LF and contains neither. Other errors in these lines are found by hyper,
+    /// which parses sizes strictly.
     fn between_chunks(&mut self, byte: u8) -> Option<StreamPosition> {
         let is_line_end = byte == b'\n';
         if is_line_end != self.after_cr {
@@ -224,19 +225,19 @@ impl Framing {
     }
 }
 
-/// A connection whose bytes are looked at before hyper reads them.
+/// A connection whose bytes are checked before hyper reads them.
 pub struct Strict<S> {
     stream: S,
     framing: Framing,
 }
 
 impl<S> Strict<S> {
-    /// Around a fresh connection.
+    /// Wraps a new connection.
     pub fn new(stream: S) -> Self {
         Self { stream, framing: Framing::default() }
     }
 
-    /// What is written first in answer to a request says whether the connection changes its protocol.
+    /// The first bytes of a response show whether the connection changes its protocol.
     fn answers(&mut self, bytes: &[u8]) {
         if bytes.starts_with(b"HTTP/1.1 101") {
             self.framing.switched();

@@ -1,4 +1,4 @@
-//! How the food of an order reaches the guest.
+//! The kinds of fulfilment of an order.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,10 +8,10 @@ use utoipa::ToSchema;
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "fulfilment", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Fulfilment {
-    /// A driver brings it to the customer's address.
+    /// A driver delivers the order to the customer's address.
     Delivery,
-    /// The guest collects it at the restaurant.
+    /// The customer collects the order at the restaurant.
     Pickup,
-    /// The guest eats at a table of the restaurant.
+    /// The customer eats at a table of the restaurant.
     DineIn,
 }

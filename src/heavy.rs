@@ -1,8 +1,8 @@
-//! Work that takes processor time, done beside the threads that answer requests: parsing what is large, planning a menu,
-//! decoding a picture. Few at once, some wait, and the others are told to come back. What is done for one restaurant, or at
-//! the request of one network, takes half of what runs at once and a third of the places: so nobody keeps all others waiting.
+//! Work that takes processor time, on separate threads: parsing large bodies, planning a menu, decoding an image. A few
+//! pieces run at once, some wait, and further ones are refused with `busy`. Work for one restaurant, or for one
+//! network, takes at most half of what runs at once and a third of the queue, so that it cannot delay all others.
 //!
-//! A transaction's time-out cannot end work of the processor, so nothing of this kind is done within one.
+//! The timeout of a transaction cannot interrupt such work, so it is not done within one.
 
 use std::sync::Arc;
 
@@ -14,17 +14,17 @@ use crate::problem::Problem;
 use crate::shares::Shares;
 use crate::tenancy::RestaurantScope;
 
-/// A body beyond so many bytes is parsed here.
+/// Bodies larger than this, in bytes, are parsed here.
 pub const LARGE_BODY: usize = 64 << 10;
 
-/// For whom work is done: who shares what they may take of it.
+/// For whom work is done: work for the same beneficiary has a common share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Beneficiary {
-    /// A restaurant, whoever asks.
+    /// A restaurant, for all its callers together.
     Restaurant(RestaurantId),
-    /// A network, before it is known whom it asks about.
+    /// A network, before the restaurant is known.
     Network(Network),
-    /// Nobody in particular.
+    /// Without a share.
     Anybody,
 }
 
@@ -59,11 +59,11 @@ struct Share {
     places: Arc<Semaphore>,
 }
 
-/// Where it is done.
+/// Runs work, with its limits.
 #[derive(Debug, Clone)]
 pub struct HeavyWork {
     running: Arc<Semaphore>,
-    /// Of what runs and what waits.
+    /// Limits the number of pieces that run or wait.
     places: Arc<Semaphore>,
     shares: Arc<Shares<WorkOwner, Share>>,
     /// All: at once, and with what waits.
@@ -72,7 +72,7 @@ pub struct HeavyWork {
 }
 
 impl HeavyWork {
-    /// So much at once, and so much waiting; whoever comes beyond is told to come back after so many seconds.
+    /// Runs `at_once` and lets `waiting` wait; further work is refused with `Retry-After`.
     pub fn new(at_once: usize, waiting: usize, retry_after_seconds: u32) -> Self {
         let all = at_once + waiting;
         Self {
@@ -84,10 +84,11 @@ impl HeavyWork {
         }
     }
 
-    /// Does it, and waits for its end; it goes on when the client hangs up, and keeps its place until it is done.
+    /// Runs work and waits for its end. It is not interrupted when the client disconnects, and counts until it has
+    /// ended.
     ///
     /// # Errors
-    /// 503 `busy` when all places are taken, or all of this beneficiary.
+    /// 503 `busy` when the limit, or the share of this beneficiary, is reached.
     pub async fn run<T: Send + 'static>(
         &self,
         beneficiary: Beneficiary,
@@ -98,7 +99,7 @@ impl HeavyWork {
         let places = shares.iter().map(|share| &share.places).chain([&self.places]);
         let places: Vec<_> =
             places.map(|places| Arc::clone(places).try_acquire_owned().map_err(busy)).collect::<Result<_, _>>()?;
-        // The own turn first: whoever waits for it takes no turn of others.
+        // The beneficiary's own permit first, so that waiting for it does not block others.
         let mut permits = Vec::with_capacity(shares.len() + 1);
         for running in shares.iter().map(|share| &share.running).chain([&self.running]) {
             permits.push(turn(running).await?);

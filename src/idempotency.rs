@@ -1,7 +1,7 @@
-//! Asked for once, done once: a POST with an `Idempotency-Key` may be repeated as often as the network demands.
+//! Idempotency keys: a POST with an `Idempotency-Key` can be repeated and takes effect once.
 //!
-//! The key, a fingerprint of the request and the answer are written in the transaction of the effect, so there is no
-//! moment in which one exists without the other. A refusal rolls everything back, the key included.
+//! The key, a fingerprint of the request and the response are written in the transaction of the effect, so that none
+//! exists without the others. A refusal rolls everything back, the key included.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Request};
@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::config::StoredAnswersLimit;
+use crate::config::StoredResponsesLimit;
 use crate::extract::APPLICATION_JSON;
 use crate::ids::UserId;
 use crate::permission::Operation;
@@ -44,7 +44,7 @@ impl IdempotencyKey {
         let key = value.to_str().unwrap_or_default();
         let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
         if key.is_empty() || key.len() > LONGEST_KEY || !visible {
-            let detail = "Idempotency-Key must be 1 to 255 visible ASCII characters; a random UUID does well.";
+            let detail = "Idempotency-Key must be 1 to 255 visible ASCII characters; use a random UUID.";
             return Err(Problem::new(Code::MalformedRequest, detail));
         }
         Ok(Self(Some(key.to_owned())))
@@ -55,7 +55,7 @@ impl IdempotencyKey {
         self.0.is_none()
     }
 
-    /// Binds the key to who asks for what, where doing it twice would hurt.
+    /// Binds the key to the user, operation and body, for operations that must not run twice.
     ///
     /// # Errors
     /// 400 `idempotency_key_missing` when none was sent.
@@ -69,27 +69,27 @@ impl IdempotencyKey {
     }
 }
 
-/// What a request may be the repetition of: the same operation, by the same user, under the same key.
+/// The identity of a repeated request: operation, user and key.
 #[derive(Debug, Clone)]
-pub struct Repeat {
+pub struct RepeatedRequest {
     user: UserId,
     operation: Operation,
     key: String,
 }
 
-impl Repeat {
-    /// Of a request with a well-formed key.
+impl RepeatedRequest {
+    /// For a request with a well-formed key.
     pub fn of(request: &Request, user: UserId, operation: Operation) -> Option<Self> {
         let key = IdempotencyKey::read(request.headers()).ok()?.0?;
         Some(Self { user, operation, key })
     }
 
-    /// Whose request it is.
+    /// The user of the request.
     pub const fn user(&self) -> UserId {
         self.user
     }
 
-    /// Whether an answer is kept under the key. With which body it was sent is not asked.
+    /// Whether a response is stored under the key. The body is not compared.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -113,7 +113,7 @@ async fn is_kept(tx: &mut Tx, user: UserId, operation: Operation, key: &str) -> 
     Ok(row.kept)
 }
 
-/// A key, and what it was sent with.
+/// A key, bound to the request that it was sent with.
 #[derive(Debug, Clone)]
 pub struct Claim {
     user: UserId,
@@ -122,23 +122,23 @@ pub struct Claim {
     fingerprint: [u8; 32],
 }
 
-/// An answer that can be given again, byte for byte.
+/// A response that can be repeated, byte for byte.
 #[derive(Debug)]
-pub struct Answer {
+pub struct IdempotentResponse {
     status: StatusCode,
     body: Vec<u8>,
     replayed: bool,
 }
 
-impl Answer {
-    /// The answer to something just done.
+impl IdempotentResponse {
+    /// The response to a request that has just been performed.
     pub fn fresh(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
         let body = serde_json::to_vec(body).map_err(|error| Problem::internal(&error))?;
         Ok(Self { status, body, replayed: false })
     }
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for IdempotentResponse {
     fn into_response(self) -> Response {
         let mut response = (self.status, self.body).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, APPLICATION_JSON);
@@ -150,10 +150,11 @@ impl IntoResponse for Answer {
 }
 
 impl Claim {
-    /// Claims the key inside the transaction that does the work. `Some`: it was done before, this is the answer.
+    /// Claims the key in the transaction of the effect. `Some`: the request was performed before, and this is its
+    /// response.
     ///
-    /// A second request with the key waits here for the first to end, as long as the lock timeout allows.
-    pub async fn claim(&self, tx: &mut Tx) -> Result<Option<Answer>, Problem> {
+    /// A concurrent request with the same key waits here until the first one ends, up to the lock timeout.
+    pub async fn claim(&self, tx: &mut Tx) -> Result<Option<IdempotentResponse>, Problem> {
         let now = tx.now();
         let claimed = sqlx::query!(
             "insert into idempotency_keys (user_id, operation, key, fingerprint, created_at)
@@ -170,16 +171,16 @@ impl Claim {
         if claimed.rows_affected() == 1 { Ok(None) } else { self.stored(tx).await.map(Some) }
     }
 
-    /// The answer that was kept under the key, if one was.
+    /// The response that is stored under the key, if any.
     ///
     /// # Errors
-    /// `idempotency_key_reused` when it came with another body.
-    pub async fn recall(&self, tx: &mut Tx) -> Result<Option<Answer>, Problem> {
+    /// `idempotency_key_reused` when the key was sent with another body.
+    pub async fn recall(&self, tx: &mut Tx) -> Result<Option<IdempotentResponse>, Problem> {
         let is_kept = is_kept(tx, self.user, self.operation, &self.key).await?;
         if is_kept { self.stored(tx).await.map(Some) } else { Ok(None) }
     }
 
-    async fn stored(&self, tx: &mut Tx) -> Result<Answer, Problem> {
+    async fn stored(&self, tx: &mut Tx) -> Result<IdempotentResponse, Problem> {
         let row = sqlx::query!(
             "select fingerprint, status, body from idempotency_keys where user_id = $1 and operation = $2 and key = $3",
             self.user.uuid(),
@@ -194,13 +195,13 @@ impl Claim {
         }
         let status = row.status.and_then(|status| StatusCode::from_u16(u16::try_from(status).ok()?).ok());
         match (status, row.body) {
-            (Some(status), Some(body)) => Ok(Answer { status, body, replayed: true }),
+            (Some(status), Some(body)) => Ok(IdempotentResponse { status, body, replayed: true }),
             _ => Err(in_progress()),
         }
     }
 
-    /// Keeps the answer, in the same transaction.
-    pub async fn keep(&self, tx: &mut Tx, answer: &Answer) -> Result<(), Problem> {
+    /// Stores the response, in the same transaction.
+    pub async fn keep(&self, tx: &mut Tx, answer: &IdempotentResponse) -> Result<(), Problem> {
         tx.note_bytes(answer.body.len());
         sqlx::query!(
             "update idempotency_keys set status = $4, body = $5 where user_id = $1 and operation = $2 and key = $3",
@@ -216,7 +217,8 @@ impl Claim {
     }
 }
 
-/// Forgets some keys that were sent before an instant, the oldest first; tells how many. Repeating one later asks anew.
+/// Deletes up to `most` keys that were sent before an instant, oldest first; returns how many. A later request with
+/// such a key is performed again.
 pub async fn forget(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
     let forgotten = sqlx::query!(
         "delete from idempotency_keys k using (
@@ -231,8 +233,8 @@ pub async fn forget(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64
     Ok(forgotten.rows_affected())
 }
 
-/// Deletes a user's answers beyond the newest that may be kept, by number and by bytes; the newest one stays in any case.
-pub async fn delete_surplus(tx: &mut Tx, user: UserId, limit: StoredAnswersLimit) -> Result<(), Problem> {
+/// Deletes a user's oldest responses beyond the limits on their number and bytes; the newest one is always kept.
+pub async fn delete_surplus(tx: &mut Tx, user: UserId, limit: StoredResponsesLimit) -> Result<(), Problem> {
     sqlx::query!(
         "delete from idempotency_keys k using (
              select operation, key, row_number() over newest as place, sum(octet_length(body)) over newest as bytes
@@ -249,28 +251,27 @@ pub async fn delete_surplus(tx: &mut Tx, user: UserId, limit: StoredAnswersLimit
     Ok(())
 }
 
-/// A JSON body that asks for something to be made, and the key under which it is made once. Extracted in
-/// `accounts/idempotency_key.rs`.
-pub struct Once<T> {
-    /// What was read.
+/// A JSON body and the key of its request. Extracted in `accounts/idempotency_key.rs`.
+pub struct IdempotentBody<T> {
+    /// The parsed body.
     pub value: T,
-    /// The key, if one was sent.
+    /// The key, which may be absent.
     pub key: Key,
 }
 
-/// A key that somebody may have sent, bound to who asks, for what, where, and with which body. By itself it is an extractor
-/// for requests without a body.
+/// An optional key, bound to the user, operation, path and body of its request. It is also an extractor for requests
+/// without a body.
 pub struct Key(Option<Claim>);
 
 impl Key {
-    /// A request without a key.
+    /// For a request without a key.
     pub const fn none() -> Self {
         Self(None)
     }
 
-    /// The key of a request for something of this path, without its body.
+    /// The key of a request with this path, without its body.
     pub fn of(key: IdempotencyKey, user: UserId, operation: Operation, path: &str) -> Self {
-        // The same body makes something else at another restaurant.
+        // The same body at another path, such as another restaurant's, is another request.
         let fingerprint = Sha256::digest(path).into();
         Self(key.0.map(|key| Claim { user, operation, key, fingerprint }))
     }
@@ -284,16 +285,21 @@ impl Key {
         self
     }
 
-    /// The key that was sent, to ask what was answered under it before.
+    /// The claim of the key that was sent, to look up its stored response.
     pub fn claimed(&self) -> Option<Claim> {
         self.0.clone()
     }
 
-    /// Makes something in a unit of work, and answers 201; or gives the answer again, if it was made under this key.
+    /// Runs `steps` in a unit of work and responds with 201, or repeats the stored response of this key.
     ///
     /// # Errors
-    /// What the steps refuse with; what [`Claim::claim`] does.
-    pub async fn makes<T, F>(self, db: &Database, who: impl Into<TenancyContext>, steps: F) -> Result<Answer, Problem>
+    /// Those of the steps and of [`Claim::claim`].
+    pub async fn makes<T, F>(
+        self,
+        db: &Database,
+        who: impl Into<TenancyContext>,
+        steps: F,
+    ) -> Result<IdempotentResponse, Problem>
     where
         T: Serialize + Send,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
@@ -311,7 +317,7 @@ impl Key {
         who: impl Into<TenancyContext>,
         status: StatusCode,
         steps: F,
-    ) -> Result<Answer, Problem>
+    ) -> Result<IdempotentResponse, Problem>
     where
         T: Serialize + Send,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
@@ -319,12 +325,12 @@ impl Key {
         db.write(who, move |tx| {
             Box::pin(async move {
                 let Some(claim) = self.0 else {
-                    return Answer::fresh(status, &steps(tx).await?);
+                    return IdempotentResponse::fresh(status, &steps(tx).await?);
                 };
                 if let Some(answer) = claim.claim(tx).await? {
                     return Ok(answer);
                 }
-                let answer = Answer::fresh(status, &steps(tx).await?)?;
+                let answer = IdempotentResponse::fresh(status, &steps(tx).await?)?;
                 claim.keep(tx, &answer).await?;
                 Ok(answer)
             })

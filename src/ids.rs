@@ -1,4 +1,4 @@
-//! Ids that cannot be mixed: one type a noun, a `UUIDv7` inside, a `TypeID` on the wire (`ord_01jd…`).
+//! Typed ids: one type for each kind of object, a `UUIDv7` inside, a `TypeID` in JSON (`ord_01jd…`).
 //!
 //! `TypeID` 0.3: a prefix, an underscore, and the 128 bits of the uuid as 26 characters of Crockford's base32 in
 //! lower case (<https://github.com/jetify-com/typeid>). A `UUIDv7` begins with its time, so ids sort by age.
@@ -56,25 +56,25 @@ macro_rules! ids {
         pub struct $name(Uuid);
 
         impl $name {
-            /// What stands before the underscore.
+            /// The prefix before the underscore.
             pub const PREFIX: &'static str = $prefix;
 
-            /// A new id, later than every id this process made before.
+            /// A new id, greater than every id that this process made before.
             pub fn new() -> Self {
                 Self(Uuid::now_v7())
             }
 
-            /// The id with this uuid inside, for what was stored without its type.
+            /// The id with this uuid, for uuids that were stored without a type.
             pub const fn from_uuid(uuid: Uuid) -> Self {
                 Self(uuid)
             }
 
-            /// An id that says nothing of its time and cannot be guessed: 122 random bits.
+            /// A random id of 122 bits, which contains no time and cannot be guessed.
             pub fn random() -> Self {
                 Self(Uuid::new_v4())
             }
 
-            /// The uuid inside, for the few places that speak to PostgreSQL without a typed column.
+            /// The uuid, for columns without a type.
             pub const fn uuid(self) -> Uuid {
                 self.0
             }
@@ -142,50 +142,50 @@ macro_rules! ids {
 }
 
 ids! {
-    /// A person who signed up.
+    /// Identifies a user.
     UserId = "usr";
-    /// One sign-in on one device.
+    /// Identifies a session, one sign-in on one device.
     SessionId = "ses";
-    /// Somebody without an account.
+    /// Identifies a guest, a client without an account.
     GuestId = "gst";
-    /// A place a user has things brought to.
+    /// Identifies a saved address of a user.
     AddressId = "adr";
-    /// Where pushes to a user go.
+    /// Identifies a device that receives push notifications.
     DeviceId = "dev";
-    /// Somebody is to work for a restaurant.
+    /// Identifies an invitation to work for a restaurant.
     InvitationId = "inv";
-    /// A restaurant: the tenant.
+    /// Identifies a restaurant, the tenant.
     RestaurantId = "rst";
-    /// A chapter of a menu.
+    /// Identifies a category of a menu.
     CategoryId = "cat";
-    /// Something that can be ordered.
+    /// Identifies an item of a menu.
     ItemId = "itm";
-    /// A question about an item, such as its size.
+    /// Identifies a modifier group, such as the size of an item.
     ModifierGroupId = "mgr";
-    /// An answer to it.
+    /// Identifies a modifier of a group.
     ModifierId = "mod";
     /// Identifies an image of a restaurant or an item.
     ImageId = "img";
-    /// A customer's basket at one restaurant.
+    /// Identifies a cart at one restaurant.
     CartId = "crt";
-    /// What a basket costs, promised until a time.
+    /// Identifies a quote.
     QuoteId = "quo";
-    /// Something off for whoever knows its code.
+    /// Identifies a coupon.
     CouponId = "cpn";
-    /// Identifies an order, whatever its restaurant.
+    /// Identifies an order.
     OrderId = "ord";
-    /// Something that was done offline.
+    /// Identifies an offline operation.
     SyncOperationId = "syn";
-    /// The profile of a user who delivers.
+    /// Identifies a driver profile.
     DriverId = "drv";
-    /// The way of an order to the delivery address.
+    /// Identifies a delivery.
     DeliveryId = "dlv";
-    /// Something that somebody is told.
+    /// Identifies a notification.
     NotificationId = "ntf";
-    /// A notification on its way over one channel.
+    /// Identifies a message, a notification on one channel.
     MessageId = "msg";
-    /// A request to recover an account.
+    /// Identifies a password reset.
     ResetId = "rec";
-    /// Half a sign-in.
+    /// Identifies a sign-in that waits for the second factor.
     ChallengeId = "chl";
 }

@@ -1,7 +1,7 @@
-//! Languages by BCP 47: how tags are written, which languages a reader asks for, and which of those there are comes
-//! nearest. RFC 4647's lookup, with likely subtags and parents from Unicode's CLDR: what is read in Taiwan is written in
-//! traditional characters, who asks for Portugal's Portuguese would rather read Brazil's than another language, and Australia
-//! reads Britain's English before America's. Pure.
+//! Languages of BCP 47: the form of tags, the languages that a client requests, and which available language is
+//! nearest. The lookup of RFC 4647 with likely subtags and parents of Unicode's CLDR: readers in Taiwan get traditional
+//! characters, a request for Portuguese of Portugal gets that of Brazil rather than another language, and Australians
+//! get British before American English. Pure.
 
 use std::str::FromStr as _;
 
@@ -9,14 +9,14 @@ use icu_locale::fallback::LocaleFallbackConfig;
 use icu_locale::subtags::{Region, language, region, script};
 use icu_locale::{LanguageIdentifier, Locale, LocaleCanonicalizer, LocaleExpander, LocaleFallbacker};
 
-/// Longest tag: a language, a script, a region and a variant.
+/// The longest tag, in characters: a language, a script, a region and a variant.
 const LONGEST_TAG: usize = 35;
-/// Most languages of a header that are looked at.
+/// The most languages of a header that are used.
 const MOST_WANTED: usize = 20;
 
-/// Tags of RFC 3066 that do not follow the grammar of BCP 47, with what they mean (`irregular` of RFC 5646, section 2.1, by
-/// its registry and UTS 35, annex C). The list is closed; `i-default`, `i-enochian` and `i-mingo` name nothing that a menu
-/// is written in. Regular ones such as `zh-min-nan` or `art-lojban` are read by the grammar.
+/// Tags of RFC 3066 that do not follow the grammar of BCP 47, with what they mean (`irregular` of RFC 5646, section
+/// 2.1, by its registry and UTS 35, annex C). The list is closed; `i-default`, `i-enochian` and `i-mingo` are left out,
+/// because no menu is written in them. Regular ones such as `zh-min-nan` or `art-lojban` follow the grammar.
 const IRREGULAR: [(&str, &str); 14] = [
     ("en-gb-oed", "en-gb-oxendict"),
     ("i-ami", "ami"),
@@ -34,16 +34,17 @@ const IRREGULAR: [(&str, &str); 14] = [
     ("sgn-ch-de", "sgg"),
 ];
 
-/// Of RFC 3066 too, and within the grammar of BCP 47, which however takes them for extended language subtags.
+/// Tags of RFC 3066 that fit the grammar of BCP 47 but would be read as extended language subtags.
 const REGULAR: [(&str, &str); 3] = [("no-bok", "nb"), ("no-nyn", "nn"), ("zh-min", "nan")];
 
 /// The languages to which extended language subtags are registered (RFC 5646, section 2.2.2).
 const WITH_EXTENDED: [&str; 8] = ["ar", "kok", "lv", "ms", "sgn", "sw", "uz", "zh"];
-/// Most extended language subtags of a tag.
+/// The most extended language subtags of a tag.
 const MOST_EXTENDED: usize = 3;
 
-/// A tag by the grammar that Unicode reads (UTS 35): without extended language subtags, of which the last is the language
-/// (`zh-cmn-Hant` is `cmn-Hant`; RFC 5646, section 4.5), and without extensions, which say nothing of the text.
+/// Converts a tag to the grammar of Unicode (UTS 35): without extended language subtags, of which the last is the
+/// language (`zh-cmn-Hant` is `cmn-Hant`; RFC 5646, section 4.5), and without extensions, which do not concern the
+/// text.
 fn without_extended(tag: &str) -> String {
     let tag = tag.replace('_', "-").to_ascii_lowercase();
     let mut preferred = IRREGULAR.iter().chain(&REGULAR);
@@ -51,7 +52,7 @@ fn without_extended(tag: &str) -> String {
         return (*modern).to_owned();
     }
     let mut subtags: Vec<_> = tag.split('-').collect();
-    // An extension or a private part begins with a single letter or digit.
+    // Extensions and private use subtags begin with a single letter or digit.
     if let Some(place) = subtags.iter().position(|subtag| subtag.len() == 1) {
         subtags.truncate(place);
     }
@@ -63,8 +64,8 @@ fn without_extended(tag: &str) -> String {
     subtags.join("-")
 }
 
-/// A tag as it is kept, in small letters and in its canonical form: `PT_br` is `pt-br`, `iw` is `he`, `zh-cmn-Hant` is
-/// `zh-hant`. `None`: it is no language.
+/// A tag in the stored form, lower case and canonical: `PT_br` is `pt-br`, `iw` is `he`, `zh-cmn-Hant` is `zh-hant`.
+/// `None`: it is not a valid tag.
 pub fn canonical(tag: &str) -> Option<String> {
     let tag = without_extended(tag.trim());
     let primary = tag.split('-').next().unwrap_or_default();
@@ -77,7 +78,7 @@ pub fn canonical(tag: &str) -> Option<String> {
     is_known.then(|| locale.id.to_string().to_ascii_lowercase())
 }
 
-/// The languages an `Accept-Language` header asks for, the preferred one first.
+/// The languages of an `Accept-Language` header, the preferred one first.
 pub fn asked_for(header: &str) -> Vec<String> {
     let mut wanted: Vec<(f32, String)> = header
         .split(',')
@@ -97,16 +98,16 @@ pub fn asked_for(header: &str) -> Vec<String> {
     wanted.into_iter().map(|(_, tag)| tag).collect()
 }
 
-/// A language with what it falls back to.
+/// A language with its fallbacks.
 struct Tag<'a> {
     written: &'a str,
     /// Itself and its parents by Unicode's CLDR, the nearest first: `es-MX`, `es-419`, `es`; `nn`, `no`.
     parents: Vec<String>,
     /// With its likely script and region.
     full: LanguageIdentifier,
-    /// It is the one of the region where most of its readers live.
+    /// Whether its region is the most likely one of the language.
     is_usual: bool,
-    /// It is in the script that most readers of the language use.
+    /// Whether its script is the most likely one of the language.
     is_usual_script: bool,
 }
 
@@ -125,7 +126,7 @@ impl<'a> Tag<'a> {
         let mut parents = fallbacker.fallback_for(tag.into());
         let mut chain = Vec::new();
         while !parents.get().is_unknown() && chain.len() < MOST_PARENTS {
-            // The script is compared by itself; some parents are told with it and some without.
+            // The script is compared separately, because some parents include it and some do not.
             let parent = parents.get();
             let region = parent.region.map_or(String::new(), |region| region.to_string());
             chain.push(format!("{}-{region}-{}", parent.language, parent.variant.is_some()));
@@ -146,18 +147,19 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// A parent that the fallbacker does not find, because it looks it up without the script: Macao's Chinese comes from Hong
-/// Kong's (`zh-Hant-MO` in CLDR's `parentLocales`).
+/// A parent that the library does not find, because it looks it up without the script: Chinese of Macao has the parent
+/// of Hong Kong (`zh-Hant-MO` in CLDR's `parentLocales`).
 fn missed_parent(full: &LanguageIdentifier, region: Option<Region>) -> Option<LanguageIdentifier> {
     let is_macao =
         region == Some(region!("MO")) && full.language == language!("zh") && full.script == Some(script!("Hant"));
     is_macao.then(|| (language!("zh"), None, Some(region!("HK"))).into())
 }
 
-/// Longest way from a tag to its language: variant, region, group of regions, script.
+/// The most parents from a tag to its language: variant, region, group of regions, script.
 const MOST_PARENTS: usize = 8;
 
-/// Who reads the first reads the second, by the language matching data of Unicode's CLDR.
+/// Pairs of languages of which readers of the first also read the second, from the language matching data of Unicode's
+/// CLDR.
 const CLOSE: [(&str, &str); 9] = [
     ("gsw", "de"),
     ("lb", "de"),
@@ -170,9 +172,9 @@ const CLOSE: [(&str, &str); 9] = [
     ("sr", "hr"),
 ];
 
-/// How far a language is from the one that is wanted, the least the nearest; `None`: it is another. What has a parent in
-/// common is the nearer the sooner that is met; then come languages that are as good as the same; then other scripts, that
-/// of most readers first.
+/// The distance of an available language from the requested one, smallest first; `None`: it does not match. Nearest are
+/// languages with a common parent, by the steps to it; then closely related languages; then other scripts, the most
+/// likely one first.
 fn distance(wanted: &Tag<'_>, offered: &Tag<'_>) -> Option<(u8, usize, bool, usize)> {
     if wanted.written == offered.written {
         return Some((0, 0, false, 0));
@@ -192,13 +194,13 @@ fn distance(wanted: &Tag<'_>, offered: &Tag<'_>) -> Option<(u8, usize, bool, usi
     }
 }
 
-/// Which translation to show; `None`: the menu as it was written. `own` is the language it was written in, if that has
-/// been said: a guest who would rather read that is not given a translation.
+/// The translation to show; `None`: the menu's own texts. `own` is the language of these, if known: a client that
+/// prefers it gets no translation.
 pub fn choose<'a>(wanted: &[String], own: Option<&str>, offered: &'a [String]) -> Option<&'a str> {
     if offered.is_empty() {
         return None;
     }
-    // Of two that are as near the menu's own comes first.
+    // Of two equally near ones the menu's own language comes first.
     let own = own.and_then(Tag::of).map(|own| (own, None));
     let translated = offered.iter().filter_map(|one| Some((Tag::of(one)?, Some(one.as_str()))));
     let there: Vec<_> = own.into_iter().chain(translated).collect();

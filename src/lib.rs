@@ -2,27 +2,27 @@
 //!
 //! The modules, in the order to read them.
 
-/// Ids that cannot be mixed.
+/// Ids: one type for each kind of object.
 pub mod ids;
-/// Integer minor units.
+/// Money: integer minor units of a currency.
 pub mod money;
-/// A point on the earth.
+/// Coordinates: latitude and longitude.
 pub mod place;
-/// How the food of an order reaches the guest.
+/// The kinds of fulfilment: delivery, pickup and dine-in.
 pub mod fulfilment;
-/// In which capacity somebody acts.
+/// The role in which somebody acts on an order.
 pub mod actor;
-/// Time comes in through here.
+/// The clock that all code reads.
 pub mod clock;
-/// Instants and dates as they arrive, bounded.
+/// Instants and dates of requests, within bounds.
 pub mod timestamp;
-/// Human text as every field takes it.
+/// Text fields of requests: normalised, and checked.
 pub mod text;
 /// Language tags, and which language to answer in.
 pub mod languages;
-/// What a client is told when something is refused.
+/// Error responses: `application/problem+json`.
 pub mod problem;
-/// Messages about requests that cannot be deserialized, in the words of the API.
+/// Messages for requests that cannot be deserialised, in the terms of the API.
 pub mod parse_messages;
 /// A deserializer that reads objects from objects only.
 pub mod objects_only;
@@ -31,123 +31,121 @@ pub mod extract;
 pub mod work;
 /// The network of an address, and how networks are counted.
 pub mod network;
-/// Where a request comes from.
+/// The client address of a request.
 pub mod client;
-/// Lists in pages.
+/// Paging of lists.
 pub mod paging;
-/// Texts prepared to be searched, and what is searched for.
+/// Folding of texts and of search queries, so that they can be compared.
 pub mod fold;
-/// Lists and maps of requests, refused while they are read.
+/// Lists and maps of requests with a maximum length.
 pub mod bounded;
-/// Shares of a common bound for one user, network or restaurant.
+/// Shares of a common limit for one user, network or restaurant.
 pub mod shares;
-/// Work that takes processor time, beside the threads that answer requests.
+/// Work that takes processor time, on separate threads.
 pub mod heavy;
-/// Finished answers kept near.
+/// The cache of published menus.
 pub mod cache;
-/// Asked for once, done once.
+/// Idempotency keys and stored responses.
 pub mod idempotency;
-/// Who may do what: one table.
+/// Permissions: one table of operations and relations.
 pub mod permission;
-/// How often something may be done.
+/// Quotas: a number and a time.
 pub mod quota;
-/// Rate limits: the buckets.
+/// Rate limits: buckets and counters.
 pub mod limits;
-/// On whose behalf a transaction acts.
+/// Row level security: on whose behalf a transaction acts.
 pub mod tenancy;
-/// On disk before it is acknowledged.
+/// The shared flush: a response waits until its transaction is on disk.
 pub mod flush;
-/// How many requests are worked on at once.
+/// Admission control: how many requests are processed at once.
 pub mod admission;
-/// The only place that opens a transaction.
+/// The unit of work: the only place that opens a transaction.
 pub mod uow;
-/// Encryption and keyed hashes of what the database must not hold in clear.
+/// Encryption and keyed hashes of secrets in the database.
 pub mod encryption;
-/// Messages to people, written with what they tell of.
+/// The outbox: messages to people, written in the transaction of their cause.
 pub mod outbox;
 /// Images of restaurants and items.
 pub mod pictures;
-/// What can happen, and one of it that is about to be written down.
-pub mod event;
-/// The log of everything that happened.
+/// The kinds of events, and the event log.
 pub mod events;
 
-/// Somebody without an account.
+/// Guests: clients without an account.
 pub mod guests;
-/// Who signs up and who is asking.
+/// Accounts: sign-up, sessions, and the authentication of requests.
 pub mod accounts;
 /// Restaurants, the tenants: profile, hours, zones, tax, members.
 pub mod restaurants;
-/// What can be ordered.
+/// Menus: categories, items, modifiers and stock.
 pub mod menu;
-/// What is taken off for whoever knows a code.
+/// Coupons: discounts by code.
 pub mod coupons;
-/// What a customer means to order.
+/// Carts of customers and guests.
 pub mod cart;
-/// What was bought, and how far it has come.
+/// Orders: quotes, placement and status.
 pub mod orders;
-/// What phones did while they were offline.
+/// Offline synchronisation: operations that devices recorded while offline.
 pub mod sync;
-/// Who carries it to the delivery address.
+/// Drivers and deliveries.
 pub mod delivery;
 /// Signing in, the profile and the administration of accounts.
 pub mod users;
-/// Who is told, by what, in which words.
+/// Notifications: texts, and sending.
 pub mod notifications;
 /// Live updates over Socket.IO.
 pub mod realtime;
-/// The pages in the box.
+/// The web console and the API reference.
 pub mod console;
-/// A city to try it on.
+/// Demo data and the traffic simulator.
 pub mod demo;
 
-/// Who follows an event in its transaction.
+/// The effects of an event in its transaction.
 pub mod publish;
-/// What handlers, jobs and sockets share.
+/// The state that handlers, jobs and sockets share.
 pub mod app;
 /// Every route, its permission and the middleware around it.
 pub mod router;
 /// The OpenAPI document.
 pub mod openapi;
-/// What happens to every request.
+/// Middleware of all requests.
 pub mod middleware;
-/// Whether an answer is compressed.
+/// Compression of responses.
 pub mod content_coding;
-/// What users have written.
+/// Counts the bytes that are written for users.
 pub mod written;
-/// The bytes of results that a response to a batch carries.
+/// The limit on the size of a batch's results.
 pub mod batch_results;
-/// Clients that read nothing, or too slowly.
+/// Limits for clients that read nothing, or too slowly.
 pub mod flow;
-/// Bodies that arrive too slowly.
+/// The minimum rate of request bodies.
 pub mod body_rate;
-/// The memory that request bodies take.
+/// The limit on the memory of request bodies.
 pub mod body_budget;
-/// VersionBatcher of requests as RFC 9112 wants them.
+/// Framing of HTTP/1.1 requests as RFC 9112 requires.
 pub mod framing;
-/// Connections that can be ended from anywhere.
+/// Connections that can be closed from elsewhere.
 pub mod severable;
 /// The TCP listener and the serving of connections.
 pub mod server;
 /// Starting and stopping.
 pub mod serve;
-/// How many rows of a kind one user or restaurant may have.
+/// Limits on the number of rows of a user or restaurant.
 pub mod row_limit;
-/// How much is kept of one user's answers.
-pub mod stored_answers;
-/// What is not kept for ever.
+/// The limit on stored responses of a user.
+pub mod stored_responses;
+/// Retention: rows that are deleted after a time.
 pub mod retention;
-/// Reaching PostgreSQL, and its schema.
+/// The connection to PostgreSQL, and its schema.
 pub mod database;
 /// The configuration, a file for each concern.
 pub mod config;
-/// Every variable of it.
+/// The table of all variables.
 pub mod variables;
-/// What the program says of itself.
+/// Logs and metrics.
 pub mod telemetry;
-/// The books held against each other.
+/// The consistency check of the database (`comanda check`).
 pub mod check;
 /// Phone numbers, parsed and kept as E.164.
 pub mod phone;
-/// What an operator does by hand.
+/// Commands of operators.
 pub mod operator;

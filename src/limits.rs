@@ -1,9 +1,9 @@
 //! Rate limits: a bucket for each user or network and class of route, refilled steadily (GCRA).
 //!
-//! Two places count. This node always does, in memory; with Redis all nodes count together as well, and the stricter
-//! of the two decides. When Redis does not answer in time, this node goes on from what it has counted so far: nobody
-//! gains a fresh allowance by taking Redis down, and on the routes where passwords are guessed every request then
-//! counts twice. Attempts at passwords and codes are counted in PostgreSQL (`accounts/attempt_limits`), which no outage forgets.
+//! Each node counts in memory. With Redis, all nodes also count together, and the stricter result decides. When Redis
+//! does not answer in time, the node continues with its own counters: nobody gains new requests by an outage of Redis.
+//! On the routes that take passwords and codes, every request then counts twice. Attempts at passwords and codes are
+//! also counted in PostgreSQL (`accounts/attempt_limits`), which survives any outage of Redis.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,29 +25,29 @@ pub use buckets::{Bucket, Buckets};
 pub use shared::{SharedBuckets, SharedError};
 use writes::{UsedUpLimit, Writes};
 
-/// Which bucket a request draws from.
+/// The class of bucket that a request draws from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
-    /// Where passwords and codes can be tried.
+    /// Routes that take passwords or codes.
     Auth,
-    /// A signed-in user, elsewhere.
+    /// Requests of a signed-in user, on other routes.
     User,
-    /// Anybody else, elsewhere.
+    /// Requests without a token, on other routes, by network.
     Address,
-    /// All signed-in users of a network together, elsewhere: accounts cost nothing.
+    /// Requests of all signed-in users of a network together, on other routes: creating accounts costs nothing.
     Network,
     /// A user's requests beyond [`Self::User`] that come with an `Idempotency-Key`.
     UserRepeats,
     /// A network's requests beyond [`Self::Network`] that come with an `Idempotency-Key`.
     NetworkRepeats,
-    /// What a user writes in a day.
+    /// The writes of a user in a day.
     UserWrites,
-    /// What all users of a network write in a day.
+    /// The writes of all users of a network in a day.
     NetworkWrites,
 }
 
 impl Policy {
-    /// Its name in the headers and in Redis.
+    /// The name of the policy in response headers and in Redis.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Auth => "auth",
@@ -62,7 +62,7 @@ impl Policy {
     }
 }
 
-/// Whose bucket it is.
+/// The user or network that a bucket belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Subject {
     /// A signed-in user.
@@ -109,14 +109,14 @@ impl std::fmt::Display for Subject {
     }
 }
 
-/// What a bucket answered.
+/// The result of drawing from a bucket.
 #[derive(Debug, Clone, Copy)]
 pub struct LimitDecision {
-    /// Whether the request may go on.
+    /// Whether the request is allowed.
     pub allowed: bool,
-    /// How many more may come at once.
+    /// How many more requests are allowed at once.
     pub remaining: u32,
-    /// When not allowed: how long until one is.
+    /// If not allowed: the time until a request is allowed.
     pub wait: Duration,
     /// What the bucket grants: of a network of IPv6 that of the /64, or of the /48 if that one has less left.
     pub quota: Quota,
@@ -134,19 +134,19 @@ impl LimitDecision {
     }
 }
 
-/// What the limits say to one action of several in a request.
+/// The result of the limits for one action of several in a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Allowance {
-    /// Whether it may be done; its token is taken then.
+    /// Whether the action is allowed; if so, it has been drawn.
     pub is_granted: bool,
-    /// How long until one more is granted; zero if at once.
+    /// The time until one more is granted; zero if at once.
     pub wait: Duration,
-    /// For what is done in the background: how long to pause until a quarter of each limit is there again for the requests
-    /// that the user, and the network, make meanwhile.
+    /// For background work: how long to pause, so that a quarter of each limit is free again for other requests of the
+    /// user and the network.
     pub pause: Duration,
 }
 
-/// The part of a limit that background work leaves to requests: one of so many.
+/// Background work leaves this fraction of a limit (1/4) to requests.
 const RESERVED_PART: u32 = 4;
 
 impl Allowance {
@@ -173,26 +173,26 @@ pub struct Limits {
     auth: Buckets,
     user: Option<Buckets>,
     address: Option<Buckets>,
-    /// Of all signed-in users of a network together; `None`: off.
+    /// The buckets of networks for all their signed-in users together; `None`: off.
     pub network: Option<Buckets>,
-    /// Of users, for requests that repeat an answered one.
+    /// The buckets of users for requests that repeat an answered one.
     pub user_repeats: Buckets,
-    /// Of networks, for the same.
+    /// The buckets of networks for such requests.
     pub network_repeats: Buckets,
-    /// How much is written.
+    /// The limits on writing.
     pub writes: Writes,
     /// The buckets of all nodes together, in Redis; `None`: each node counts for itself.
     pub shared: Option<SharedBuckets>,
 }
 
-/// A network may repeat so many times as much as a user.
+/// A network may repeat this many times as many requests as a user.
 const USERS_OF_A_NETWORK: u32 = 10;
 
 impl Limits {
-    /// As configured; Redis is reached with the first request.
+    /// The limits of the configuration. The connection to Redis is opened with the first request.
     ///
     /// # Errors
-    /// When `REDIS_URL` cannot be read.
+    /// When `REDIS_URL` cannot be parsed.
     pub fn new(config: &config::Config, clock: &Clock, written: Arc<WrittenBytes>) -> Result<Self, SharedError> {
         let (quotas, sites) = (&config.limits, config.http.site_factor);
         let buckets = |policy, quota| Buckets::new(policy, quota, sites, clock);
@@ -223,8 +223,8 @@ impl Limits {
         }
     }
 
-    /// Draws for one action of several in a request, or of several that were sent offline, as if each were a request of its
-    /// own: from the user's limit, then from the network's.
+    /// Draws for one action of several in a request, or of several that were sent offline, as if each were a separate
+    /// request: from the user's limit, then from the network's.
     pub async fn draw_for_action(&self, user: UserId, network: Network) -> Allowance {
         let allowance = self.draw_for_message(user, Some(network)).await;
         if !allowance.is_granted {

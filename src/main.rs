@@ -1,4 +1,4 @@
-//! `comanda`: one program, and what it can be asked to do.
+//! `comanda`: the program and its commands.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -6,16 +6,18 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use comanda::accounts::UserRole;
 use comanda::config::{self, Config, Source};
-use comanda::database::Reached;
+use comanda::database::DatabaseServer;
 use comanda::{check, demo, operator, router, serve, telemetry};
 
-/// Gives back what is freed: hashes of passwords take 19 MiB each, which the system's allocator keeps per thread.
+/// Returns freed memory to the system: hashing a password takes 19 MiB, which the system's allocator keeps per thread.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The backend of restaurant ordering and delivery: one program on PostgreSQL.
 #[derive(Parser)]
-#[command(version, about, long_about = None, after_help = "Configuration comes from the environment and from .env; `comanda config` prints the effective values, .env.example explains them.")]
+#[command(version, about, long_about = None, after_help = "Configuration comes from the environment and from .env; \
+                                                           `comanda config` prints the effective values, .env.example \
+                                                           explains them.")]
 struct Cli {
     /// Read the configuration from this file instead of .env (the environment still comes first)
     #[arg(long, global = true, value_name = "FILE")]
@@ -65,9 +67,9 @@ enum Command {
 enum DemoCommand {
     /// Delete the demo data from the database, so that the server can run in production on it
     ///
-    /// The demo restaurants are deleted with all their data (menus, orders, deliveries), and so are the demo users. Users
-    /// who ordered from, or delivered for, other restaurants are disabled instead, with an unknown password. All or
-    /// nothing; it cannot be undone.
+    /// The demo restaurants are deleted with all their data (menus, orders, deliveries), and so are the demo users.
+    /// Users who ordered from, or delivered for, other restaurants are disabled instead, with an unknown password. All
+    /// or nothing; it cannot be undone.
     Remove,
 }
 
@@ -171,7 +173,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// One line: what is wrong and what to do.
+/// Prints an error in one line: what is wrong and what to do.
 #[expect(clippy::print_stderr, reason = "for the person at the terminal")]
 fn fail(error: &dyn std::error::Error) -> ExitCode {
     eprintln!("comanda: {error}");
@@ -191,7 +193,8 @@ async fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Demo(DemoCommand::Remove) => {
             let removed = demo::remove::remove(&Config::read(&source)?).await?;
             println!(
-                "{} restaurant(s) and {} account(s) of the demo are removed; {} account(s) that other restaurants' books name are disabled.",
+                "{} restaurant(s) and {} account(s) of the demo are removed; {} account(s) with orders or deliveries \
+                 of other restaurants are disabled.",
                 removed.restaurants, removed.users, removed.disabled
             );
         }
@@ -202,7 +205,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
             serve::serve(config, demo).await?;
         }
         Command::Migrate => {
-            let reached = Reached::find(&Config::read(&source)?).await?;
+            let reached = DatabaseServer::find(&Config::read(&source)?).await?;
             let applied = reached.migrate().await?;
             reached.leave().await;
             println!("{applied} migration(s) applied; the schema is up to date.");
@@ -257,7 +260,7 @@ async fn manage_sync(config: &Config, command: SyncCommand) -> Result<(), operat
             for one in operator::sync_list(config, all).await? {
                 let (at, error) = (one.received_at.to_rfc3339(), one.last_error.as_deref().unwrap_or("-"));
                 println!(
-                    "{}  {:?}  {}  {} #{}  {}  came {at}  failed {}×  {error}",
+                    "{}  {:?}  {}  {} #{}  {}  received {at}  failed {}×  {error}",
                     one.id, one.state, one.email, one.device, one.seq, one.kind, one.attempts
                 );
             }
@@ -269,7 +272,7 @@ async fn manage_sync(config: &Config, command: SyncCommand) -> Result<(), operat
                 one.email, one.device, one.seq, one.op_id
             );
             println!("kind       {}\nstate      {:?}\nfailed     {}×", one.kind, one.state, one.attempts);
-            println!("done at    {}\ncame at    {}", one.said_at.to_rfc3339(), one.received_at.to_rfc3339());
+            println!("done at    {}\nreceived   {}", one.said_at.to_rfc3339(), one.received_at.to_rfc3339());
             println!("last error {}", one.last_error.as_deref().unwrap_or("-"));
             println!("payload    {}\nresult     {}", one.payload, one.result.as_deref().unwrap_or("-"));
         }

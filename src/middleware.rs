@@ -1,4 +1,4 @@
-//! What happens to every request: an id, a log line, bounds, and refusals turned into problem+json.
+//! Middleware of all requests: request id, log line, limits, and error responses as problem+json.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const LONGEST_REQUEST_ID: usize = 128;
 
-/// What happens to requests for the routes themselves. From the outside in: compression, panics, time, size.
+/// Middleware of the routes. From the outside in: compression, panics, time limit, body size.
 pub fn inside(router: Router, bounds: &Http, largest_picture: usize) -> Router {
     let sizes = BodySizes {
         usual: bounds.max_body_bytes,
@@ -47,7 +47,7 @@ pub fn inside(router: Router, bounds: &Http, largest_picture: usize) -> Router {
         .layer(from_fn_with_state(LargeResponses::new(), compress))
 }
 
-/// Most bytes that a form may put around a picture.
+/// The largest size of a form around an image, in bytes.
 const FORM_AROUND_A_PICTURE: usize = 16 << 10;
 
 /// The largest bodies in bytes: of most routes, of whole menus, of images.
@@ -63,7 +63,7 @@ impl BodySizes {
         self.usual.max(self.menu).max(self.picture)
     }
 
-    /// Whole menus and pictures may be larger than other bodies.
+    /// The limit of a request: whole menus and images may be larger than other bodies.
     fn most(self, request: &Request) -> usize {
         let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
         if request.method() == Method::POST && route.ends_with("/image") {
@@ -76,7 +76,8 @@ impl BodySizes {
     }
 }
 
-/// Refuses a body that says it is too large, and stops reading one that turns out to be, or for which there is no memory.
+/// Refuses a body whose Content-Length is too large, and stops reading one that becomes too large, or for which there
+/// is no memory.
 async fn of_bounded_size(
     State((sizes, budget)): State<(BodySizes, Arc<BodyBudget>)>,
     client: Client,
@@ -96,8 +97,8 @@ async fn of_bounded_size(
     next.run(request.map(|body| Body::new(Limited::new(memory.count(body), most)))).await
 }
 
-/// What happens to every request, those of sockets too. From the outside in: request id and log line, headers, origins,
-/// methods, whose request it is, pace.
+/// Middleware of all requests, those of sockets included. From the outside in: request id and log line, security
+/// headers, origins, methods, client address, minimum body rate.
 pub fn outside(router: Router, bounds: &Http) -> Router {
     let known = Arc::new(bounds.clone());
     let router = router
@@ -107,8 +108,8 @@ pub fn outside(router: Router, bounds: &Http) -> Router {
     router.layer(from_fn_with_state(known, secure)).layer(from_fn(identify))
 }
 
-/// Pages of these origins, and no others, may read answers. Tokens travel in a header of their own, so nothing here
-/// allows credentials.
+/// Only pages of these origins may read responses. Tokens are sent in a header, so credentials (cookies) are not
+/// allowed.
 fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
     let methods = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
     let sent = [header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH, IDEMPOTENCY_KEY, REQUEST_ID];
@@ -121,7 +122,8 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
         .max_age(Duration::from_mins(10))
 }
 
-/// Browsers open WebSockets to anywhere and let only the server look at the origin: it must be ours or a configured one.
+/// Browsers open WebSockets to any server and leave the check of the origin to the server: it must be its own or a
+/// configured one.
 async fn refuse_foreign_sockets(State(bounds): State<Arc<Http>>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     if let Some(origin) = headers.get(header::ORIGIN).filter(|_| request.uri().path().starts_with("/socket.io")) {
@@ -136,7 +138,8 @@ async fn refuse_foreign_sockets(State(bounds): State<Arc<Http>>, request: Reques
     next.run(request).await
 }
 
-/// HTTP/1.1 names one host, HTTP/1.0 one at most (RFC 9112, 3.2): with two of them a proxy may mean another than we do.
+/// HTTP/1.1 requires one Host header, HTTP/1.0 allows at most one (RFC 9112, 3.2): of two, a proxy and this server
+/// might use different ones.
 fn names_one_host(request: &Request) -> Result<(), Problem> {
     let hosts: Vec<_> = request.headers().get_all(header::HOST).iter().collect();
     let plain = |host: &HeaderValue| {
@@ -155,7 +158,8 @@ fn names_one_host(request: &Request) -> Result<(), Problem> {
         .with_header(header::CONNECTION, HeaderValue::from_static("close")))
 }
 
-/// Refuses requests without a clear host and methods that no route takes, notes whose request it is, and holds its body to a pace.
+/// Refuses requests without a unique host and methods that no route has, records the client, and applies the minimum
+/// body rate.
 async fn receive(State(bounds): State<Arc<Http>>, mut request: Request, next: Next) -> Response {
     let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
     if !known.contains(request.method()) {
@@ -172,11 +176,11 @@ async fn receive(State(bounds): State<Arc<Http>>, mut request: Request, next: Ne
     next.run(with_minimum_rate(request, bounds.body_min_rate)).await
 }
 
-/// The id of a request: in its extensions, its log lines and its answer.
+/// The id of a request: in its extensions, its log lines and its response.
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
-/// An id that was sent is kept if it is short and plain; else one is made.
+/// An id that the client sent is used if it is short and has only plain characters; otherwise a new one is made.
 fn request_id(request: &Request) -> RequestId {
     let plain = |id: &&str| {
         (1..=LONGEST_REQUEST_ID).contains(&id.len())
@@ -186,11 +190,11 @@ fn request_id(request: &Request) -> RequestId {
     RequestId(sent.map_or_else(|| Uuid::now_v7().to_string(), ToOwned::to_owned))
 }
 
-/// Gives the request its id and its log line, and refusals their body.
+/// Sets the id of the request, writes its log line, and adds the body of error responses.
 async fn identify(mut request: Request, next: Next) -> Response {
     let id = request_id(&request);
     let method = request.method().clone();
-    let (route, transport) = whither(&request);
+    let (route, transport) = route_and_transport(&request);
     let span = tracing::info_span!("request", request_id = id.0);
     request.extensions_mut().insert(id.clone());
     let begun = tokio::time::Instant::now();
@@ -199,7 +203,7 @@ async fn identify(mut request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    // Three digits: microseconds, and no more.
+    // Milliseconds with three decimals.
     let milliseconds = (begun.elapsed().as_secs_f64() * 1_000_000.0).round() / 1_000.0;
     let status = response.status();
     let said = if status == StatusCode::SWITCHING_PROTOCOLS { "upgraded" } else { "answered" };
@@ -207,9 +211,8 @@ async fn identify(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// The route as the document writes it, `-` where there is none, and for live updates how they travel: `polling` or
-/// `websocket`.
-fn whither(request: &Request) -> (String, Option<&'static str>) {
+/// The route template, `-` if there is none, and for live updates their transport: `polling` or `websocket`.
+fn route_and_transport(request: &Request) -> (String, Option<&'static str>) {
     let path = request.uri().path();
     if path == "/socket.io" || path.starts_with("/socket.io/") {
         let is_socket = request.uri().query().unwrap_or_default().split('&').any(|pair| pair == "transport=websocket");
@@ -219,8 +222,8 @@ fn whither(request: &Request) -> (String, Option<&'static str>) {
     (matched.unwrap_or_else(|| "-".to_owned()), None)
 }
 
-/// A problem gets its body here, and so does every bare refusal of the router or a layer. What the layers within said
-/// in headers stays.
+/// Adds the body of a problem, also for error responses without a body from the router or a layer. Headers that inner
+/// layers set are kept.
 fn render(mut response: Response, id: &RequestId) -> Response {
     let Some(problem) = response.extensions_mut().remove::<Problem>().or_else(|| bare_refusal(&response)) else {
         return response;
@@ -228,7 +231,7 @@ fn render(mut response: Response, id: &RequestId) -> Response {
     with_body(&response, &problem, id)
 }
 
-/// The problem's answer, with the headers that the layers inside gave to the bare one.
+/// The response of a problem, with the headers of the response without a body.
 fn with_body(bare: &Response, problem: &Problem, id: &RequestId) -> Response {
     let mut rendered = problem.render(Some(&id.0));
     let about_the_body = [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING];
@@ -256,7 +259,7 @@ fn bare_refusal(response: &Response) -> Option<Problem> {
     }
 }
 
-/// Headers that cost nothing and close doors. Pages need their own scripts and styles, the API needs nothing.
+/// Security headers. Pages need their own scripts and styles, the API needs nothing.
 async fn secure(State(bounds): State<Arc<Http>>, request: Request, next: Next) -> Response {
     // `'self'` stands for WebSockets to the own origin too (CSP 3, 6.7.2.8).
     const POLICY: &str = "default-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
@@ -274,7 +277,7 @@ async fn secure(State(bounds): State<Arc<Http>>, request: Request, next: Next) -
     response
 }
 
-/// Answers 408 when a request takes too long. A unit of work that has begun goes on to its own end.
+/// Responds with 408 when a request takes too long. A unit of work that has begun is not stopped.
 async fn in_time(State(limit): State<Arc<Duration>>, request: Request, next: Next) -> Response {
     match tokio::time::timeout(*limit, next.run(request)).await {
         Ok(response) => response,

@@ -1,4 +1,4 @@
-//! Money: integer minor units of one currency, never a float, never an unchecked sum.
+//! Money: integer minor units of one currency; no floats, and all arithmetic is checked.
 
 use std::fmt;
 
@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 
 use crate::work;
 
-/// The currencies of ISO 4217 (list one of 2026-01-01) by the number of digits behind the point; without funds codes, metals
-/// and units of account, in which nobody pays for food. `tests/it/currencies/iso4217.csv` holds the list.
+/// The currencies of ISO 4217 (list one of 2026-01-01) by the number of decimal digits; without funds codes, metals and
+/// units of account. `tests/it/currencies/iso4217.csv` contains the list.
 const EXPONENT_0: &str = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF";
 const EXPONENT_2: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD \
     CAD CDF CHF CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL \
@@ -22,9 +22,10 @@ const EXPONENT_2: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BN
     ZAR ZMW ZWG";
 const EXPONENT_3: &str = "BHD IQD JOD KWD LYD OMR TND";
 
-/// Currencies by how many units are worth about a euro, as a power of ten rounded up generously; what is in no list is
-/// worth up to about 30 to the euro. Nothing but the order of magnitude matters: it scales
-/// [`Currency::largest_named_amount`], which a test holds between a quarter of a million and ten million euros at rates of 2026.
+/// Currencies by the number of units that are worth about a euro, as a power of ten rounded up generously; of a
+/// currency in no list, up to about 30 units are worth a euro. Only the order of magnitude matters: it scales
+/// [`Currency::largest_named_amount`], which a test holds between a quarter of a million and ten million euros at rates
+/// of 2026.
 const UNITS_PER_EURO: [(u32, &str); 6] = [
     (0, "AUD AZN BAM BBD BHD BMD BND BSD BZD CAD CHF EUR FJD FKP GBP GIP JOD KWD KYD NZD OMR PAB SGD SHP TND USD"),
     (
@@ -37,7 +38,7 @@ const UNITS_PER_EURO: [(u32, &str); 6] = [
     (5, "IDR LAK LBP UZS VND"),
     (7, "IRR"),
 ];
-/// What a currency in none of those lists is taken for, as a power of ten.
+/// The power of ten for currencies in none of those lists.
 const USUAL_SCALE: u32 = 1;
 
 /// A currency of ISO 4217, by its three letters.
@@ -55,7 +56,7 @@ impl Currency {
         std::str::from_utf8(&self.0).unwrap_or("XXX")
     }
 
-    /// Digits behind the point: 2 for EUR, 0 for JPY, 3 for KWD.
+    /// The number of decimal digits: 2 for EUR, 0 for JPY, 3 for KWD.
     pub fn exponent(self) -> u32 {
         let has = |list: &str| list.split(' ').any(|code| code == self.code());
         if has(EXPONENT_0) {
@@ -67,9 +68,9 @@ impl Currency {
         }
     }
 
-    /// The largest price, fee, tip or other amount that a client may name, in minor units: about a million euros, in the
-    /// currency's own scale. 100,000,000 for EUR (1,000,000.00), 1,000,000,000 for JPY, 10,000,000,000,000 for IDR. What
-    /// the server adds up from such amounts has no bound but 64 bits.
+    /// The largest price, fee, tip or other amount that a client may name, in minor units: about a million euros, in
+    /// the currency's own scale. 100,000,000 for EUR (1,000,000.00), 1,000,000,000 for JPY, 10,000,000,000,000 for IDR.
+    /// Sums that the server computes are limited only by 64 bits.
     pub fn largest_named_amount(self) -> i64 {
         const MILLION: i64 = 1_000_000;
         let lists = UNITS_PER_EURO.iter();
@@ -77,7 +78,7 @@ impl Currency {
         MILLION * 10_i64.pow(scale.map_or(USUAL_SCALE, |(power, _)| *power) + self.exponent())
     }
 
-    /// Minor units written as people write them, with the currency: `1000000.00 EUR`.
+    /// An amount of minor units as a decimal number with the currency: `1000000.00 EUR`.
     fn written(self, units: i64) -> String {
         let (digits, exponent) = (units.unsigned_abs().to_string(), self.exponent() as usize);
         let padded = format!("{digits:0>width$}", width = exponent + 1);
@@ -92,10 +93,10 @@ impl Currency {
 #[schema(as = RoundingMode)]
 #[sqlx(type_name = "rounding_mode", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Rounding {
-    /// The larger: 0.5 becomes 1, 2.5 becomes 3. What most tax offices ask for.
+    /// To the larger number: 0.5 becomes 1, 2.5 becomes 3. Most tax offices require it.
     #[default]
     HalfUp,
-    /// The even one: 0.5 becomes 0, 2.5 becomes 2.
+    /// To the even number: 0.5 becomes 0, 2.5 becomes 2.
     HalfEven,
 }
 
@@ -171,8 +172,8 @@ impl sqlx::Encode<'_, Postgres> for Currency {
     }
 }
 
-/// Minor units (cents) of a currency that is known from where the amount stands. Arithmetic is checked. What a client names
-/// is read as [`Money`]; a bare amount is read only from what the service wrote itself.
+/// Minor units (cents) of a currency that is known from the context. Arithmetic is checked. Amounts of clients are read
+/// as [`Money`]; a bare amount is read only from data that the service wrote itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, sqlx::Type)]
 #[serde(transparent)]
 #[sqlx(transparent)]
@@ -187,12 +188,12 @@ impl Amount {
     /// The amount zero, in any currency.
     pub const ZERO: Self = Self(0);
 
-    /// So many minor units.
+    /// An amount of minor units.
     pub const fn minor(units: i64) -> Self {
         Self(units)
     }
 
-    /// The minor units.
+    /// The number of minor units.
     pub const fn units(self) -> i64 {
         self.0
     }
@@ -209,13 +210,13 @@ impl Amount {
         self.0.checked_sub(other.0).map(Self).ok_or(Overflow)
     }
 
-    /// So many of it.
+    /// The amount times a count.
     pub fn times(self, count: u32) -> Result<Self, Overflow> {
         work::step(1);
         self.0.checked_mul(i64::from(count)).map(Self).ok_or(Overflow)
     }
 
-    /// So many parts of so many, rounded to whole minor units: the only function that rounds money.
+    /// The share `parts / of`, rounded to whole minor units: the only function that rounds money.
     ///
     /// # Errors
     /// When the share leaves the range of 64 bits, or there are no parts.
@@ -230,8 +231,9 @@ impl Amount {
         i64::try_from(quotient + up).map(Self).map_err(|_| Overflow)
     }
 
-    /// Spreads it over amounts in proportion to them, so that the parts add up to it: each gets its share rounded down,
-    /// and what is left goes, a unit each, to those whose share was cut the most, the first of equals first.
+    /// Splits the amount in proportion to the amounts `over`, so that the parts add up to it (largest remainder): each
+    /// gets its share rounded down, and the remaining units go one each to the shares with the largest remainders,
+    /// first come first for equal ones.
     ///
     /// # Errors
     /// When an amount is negative, or there is nothing to spread it over.
@@ -254,12 +256,12 @@ impl Amount {
         parts.into_iter().map(|part| i64::try_from(part).map(Self).map_err(|_| Overflow)).collect()
     }
 
-    /// The service fee as in requests and responses.
+    /// The amount with its currency.
     pub const fn of(self, currency: Currency) -> Money {
         Money { amount: self, currency }
     }
 
-    /// The sum of many.
+    /// The sum of amounts.
     pub fn sum(amounts: impl IntoIterator<Item = Self>) -> Result<Self, Overflow> {
         amounts.into_iter().try_fold(Self::ZERO, Self::plus)
     }
@@ -271,7 +273,7 @@ impl Serialize for Amount {
     }
 }
 
-/// An amount and its currency, as it goes over the wire. A client may name at most about a million euros, in the
+/// An amount and its currency, as in requests and responses. A client may send at most about a million euros, in the
 /// currency's own scale ([`Currency::largest_named_amount`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "RawMoney")]
@@ -291,7 +293,7 @@ struct RawMoney {
     currency: Currency,
 }
 
-/// Reads what the server computed itself: sums may be larger than what a client may name.
+/// Reads an amount that the server stored: sums may be larger than what a client may send.
 ///
 /// # Errors
 /// When it is not an amount and its currency.
@@ -300,10 +302,10 @@ pub fn kept<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Money, 
     Ok(Amount::minor(amount).of(currency))
 }
 
-/// As [`kept`], where there may be none.
+/// As [`kept`], for optional amounts.
 ///
 /// # Errors
-/// As there.
+/// As [`kept`].
 pub fn kept_if_any<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Money>, D::Error> {
     let raw = Option::<RawMoney>::deserialize(deserializer)?;
     Ok(raw.map(|RawMoney { amount, currency }| Amount::minor(amount).of(currency)))

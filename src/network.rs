@@ -1,9 +1,9 @@
 //! Where a request comes from, as far as its address tells, and how much of a bound that is.
 //!
-//! Of IPv4 an address counts as one sender. Of IPv6 nobody has just an address: a /64 is the least that anybody gets, and
-//! whoever asks gets a /48, which has 65,536 of them. So both are counted wherever networks are: the /64 with the limit
-//! of a network, the /48 with a multiple of it ([`SiteFactor`]), or, of something that there is only so much of, with a
-//! larger share ([`AddressBlock::share`]).
+//! Of IPv4 an address counts as one sender. Of IPv6 nobody has just an address: a /64 is the least that anybody gets,
+//! and whoever asks gets a /48, which has 65,536 of them. So both are counted wherever networks are: the /64 with the
+//! limit of a network, the /48 with a multiple of it ([`SiteFactor`]), or, of something that there is only so much of,
+//! with a larger share ([`AddressBlock::share`]).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -82,7 +82,8 @@ impl AddressBlock {
         }
     }
 
-    /// Its share of `all` that there is, where that of a subnet is `each`: a site gets half of what a subnet leaves as well.
+    /// Its share of `all` that there is, where that of a subnet is `each`: a site gets half of what a subnet leaves as
+    /// well.
     pub const fn share(self, each: usize, all: usize) -> usize {
         match self {
             Self::Subnet(_) => each,

@@ -1,8 +1,8 @@
 //! Objects are objects: a deserializer that takes no list for a struct.
 //!
-//! Derived types also read a struct from a list of its fields in the order of their declaration, which is nobody's contract:
-//! `[16.37, 48.2]` would be a place with longitude and latitude exchanged. What serde buffers (untagged and internally
-//! tagged enums) is read from its buffer and not through here.
+//! Derived types also read a struct from a list of its fields in the order of their declaration, which is nobody's
+//! contract: `[16.37, 48.2]` would be a place with longitude and latitude exchanged. What serde buffers (untagged and
+//! internally tagged enums) is read from its buffer and not through here.
 
 use std::fmt;
 

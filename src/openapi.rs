@@ -1,4 +1,4 @@
-//! The OpenAPI document: its head, what the handlers cannot say, and the routes that show it.
+//! The OpenAPI document: its head, additions that handlers cannot declare, and its routes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, t
 
 use crate::app::App;
 use crate::content_coding::Prepared;
-use crate::event::kind::{EventKind, EventRow, PayloadType};
+use crate::events::kind::{EventKind, EventRow, PayloadType};
 use crate::orders::status::{Applies, STEPS};
 use crate::permission;
 use crate::problem::Code;
 
 mod shared;
 
-/// What stands before the paths.
+/// The head of the document, before the paths.
 pub fn head() -> OpenApi {
     let about = "Restaurant ordering and delivery. Errors are `application/problem+json` with a stable `code`; amounts \
-                 are integers in minor units; instants are RFC 3339 in UTC; ids have a prefix that says what they identify. \
-                 Live updates are sent over Socket.IO at `/socket.io`.";
+                 are integers in minor units; instants are RFC 3339 in UTC; ids have a prefix that says what they \
+                 identify. Live updates are sent over Socket.IO at `/socket.io`.";
     let info = InfoBuilder::new()
         .title("Comanda")
         .version(env!("CARGO_PKG_VERSION"))
@@ -62,9 +62,9 @@ pub fn head() -> OpenApi {
         .build()
 }
 
-/// Adds what is data elsewhere: the status table, the socket events, the problem codes.
+/// Adds the tables of the code: statuses, socket events, problem codes.
 ///
-/// The result is JSON: what follows from there can say things that utoipa's types cannot.
+/// The result is JSON, which can express more than utoipa's types.
 pub fn finish(mut document: OpenApi) -> Value {
     let steps: Vec<_> = STEPS
         .iter()
@@ -112,7 +112,8 @@ fn socket_event(kind: EventKind) -> Value {
     patterns.retain(|pattern| seen.insert(*pattern));
     let mut properties = json!({
         "seq": { "type": "integer", "description": "The event's number; send it as `after` when joining." },
-        "version": { "type": "integer", "description": "Of what it is about; a gap shows that an event was missed." },
+        "version": { "type": "integer", "description": "The version of the object after the event; a gap shows that an \
+                                                        event was missed." },
         "restaurantId": { "type": "string" },
         "at": { "type": "string", "format": "date-time" },
         "actor": { "$ref": "#/components/schemas/Actor" },
@@ -140,7 +141,7 @@ pub fn operations(document: &Value) -> Vec<(String, Method, String)> {
     paths.flat_map(of_path).collect()
 }
 
-/// `/api/openapi.json`, written down and compressed once.
+/// `/api/openapi.json`, serialised and compressed once.
 pub fn routes(document: &Value) -> Router<Arc<App>> {
     let text = serde_json::to_string_pretty(document).unwrap_or_default();
     let prepared = Arc::new(Prepared::new("application/json", text.into_bytes().into()));

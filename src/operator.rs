@@ -1,4 +1,4 @@
-//! `comanda user …` and `comanda sync …`: what an operator does by hand.
+//! `comanda user …` and `comanda sync …`: commands of operators.
 
 use crate::accounts::actions::second_factor;
 use crate::accounts::hash_queue::Claimant;
@@ -8,7 +8,7 @@ use crate::accounts::sql::{self, NewUser};
 use crate::accounts::{Email, Session, UserRole, secrets};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::database::{DatabaseError, Reached};
+use crate::database::{DatabaseError, DatabaseServer};
 use crate::encryption::Encryption;
 use crate::ids::{SessionId, SyncOperationId, UserId};
 use crate::problem::Problem;
@@ -20,13 +20,13 @@ use crate::uow::{Steps, Tx};
 use crate::users::actions::admin;
 use crate::users::admin::AccountPatch;
 
-/// Why an operator's command did not work.
+/// Why an operator's command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum OperatorError {
     /// The database cannot be reached or used.
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    /// The text is no e-mail address.
+    /// The text is not an e-mail address.
     #[error("{0} is not an e-mail address")]
     Email(String),
     /// The password does not follow the rules.
@@ -35,30 +35,30 @@ pub enum OperatorError {
     /// The name is not one.
     #[error("the name {0}")]
     Name(String),
-    /// Nothing came over standard input.
+    /// No password was sent to standard input.
     #[error("no password on standard input: pipe it in, as in `printf %s \"$PASSWORD\" | comanda user create …`")]
     NoPassword,
     /// The address already has an account.
     #[error("{0} already has an account")]
     Exists(String),
-    /// It does not.
+    /// No account has the address.
     #[error("{0} has no account: check the spelling, or create it with `comanda user create`")]
     Unknown(String),
-    /// The text is no id of a session.
+    /// The text is not the id of a session.
     #[error("{0} is not a session id: `comanda user sessions --email …` lists them")]
     Session(String),
-    /// It has ended already, or is somebody else's.
+    /// The session has ended, or belongs to another user.
     #[error("{0} has no active session {1}: `comanda user sessions --email {0}` lists them")]
     NoSession(String, SessionId),
-    /// There is none, or it has not been given up.
+    /// There is no such operation, or it was not abandoned.
     #[error("{0} is not an abandoned operation: `comanda sync list` lists them")]
     Operation(String),
-    /// The service refused.
+    /// The command was refused.
     #[error("{0}")]
     Refused(Problem),
 }
 
-/// Creates a user of any role; the password comes over standard input, so that it is in no process list.
+/// Creates a user of any role. The password is read from standard input, so that process lists do not show it.
 ///
 /// # Errors
 /// When the address is taken, or the password is too weak.
@@ -93,13 +93,13 @@ pub async fn create_user(config: &Config, email: &str, name: &str, role: UserRol
     if created { Ok(id) } else { Err(OperatorError::Exists(address)) }
 }
 
-/// Does something in one transaction, on the database of a running server or on one started for the moment.
+/// Runs `steps` in one transaction, on the database of a running server or on a private server that is started for it.
 async fn with_database<T, F>(config: &Config, steps: F) -> Result<T, OperatorError>
 where
     T: Send + 'static,
     F: for<'t> FnOnce(&'t mut Tx, PlatformScope) -> Steps<'t, T> + Send + 'static,
 {
-    let reached = Reached::find(config).await?;
+    let reached = DatabaseServer::find(config).await?;
     reached.migrate().await?;
     let db = reached.open(config, Clock::System, publish::follow).await?;
     let scope = PlatformScope::proven_by("an operator at the machine", None);
@@ -109,15 +109,15 @@ where
     outcome.map_err(OperatorError::Refused)
 }
 
-/// The address, as far as its form can be judged.
+/// Parses the address.
 fn address(text: &str) -> Result<Email, OperatorError> {
     Email::try_from(text.to_owned()).map_err(|_| OperatorError::Email(text.to_owned()))
 }
 
-/// Disables somebody, whose sessions end at once on every running server, or enables them again.
+/// Disables a user, which ends all sessions at once on every running server, or enables the user again.
 ///
 /// # Errors
-/// When nobody has the address.
+/// When no account has the address.
 pub async fn set_disabled(config: &Config, email: &str, disabled: bool) -> Result<UserId, OperatorError> {
     let email = address(email)?;
     let unknown = OperatorError::Unknown(email.as_str().to_owned());
@@ -132,10 +132,10 @@ pub async fn set_disabled(config: &Config, email: &str, disabled: bool) -> Resul
     changed.map(|account| account.id).ok_or(unknown)
 }
 
-/// Most operations that one listing shows.
+/// The most operations in one listing.
 const MOST_LISTED: i64 = 1_000;
 
-/// Operations from offline that were given up, or all that are not finished; the oldest first.
+/// Offline operations that were abandoned, or all that are not finished; oldest first.
 ///
 /// # Errors
 /// When the database cannot be used.
@@ -143,10 +143,10 @@ pub async fn sync_list(config: &Config, all: bool) -> Result<Vec<ListedOperation
     with_database(config, move |tx, _| Box::pin(async move { sync::list(tx, all, MOST_LISTED).await })).await
 }
 
-/// One of them whole.
+/// One operation with all details.
 ///
 /// # Errors
-/// When there is none of this id.
+/// When there is no operation with this id.
 pub async fn sync_show(config: &Config, id: &str) -> Result<OperationDetails, OperatorError> {
     let unknown = || OperatorError::Operation(id.to_owned());
     let id: SyncOperationId = id.parse().map_err(|_| unknown())?;
@@ -154,10 +154,10 @@ pub async fn sync_show(config: &Config, id: &str) -> Result<OperationDetails, Op
     shown.ok_or_else(unknown)
 }
 
-/// Has one that was given up tried again by a running server, or all of them; tells how many.
+/// Has running servers retry an abandoned operation, or all of them; returns how many.
 ///
 /// # Errors
-/// When the one named is none that was given up.
+/// When the named operation was not abandoned.
 pub async fn sync_retry(config: &Config, id: Option<&str>) -> Result<u64, OperatorError> {
     let unknown = |id: &str| OperatorError::Operation(id.to_owned());
     let one: Option<SyncOperationId> = id.map(|id| id.parse().map_err(|_| unknown(id))).transpose()?;
@@ -168,10 +168,10 @@ pub async fn sync_retry(config: &Config, id: Option<&str>) -> Result<u64, Operat
     }
 }
 
-/// The sessions of somebody that stand.
+/// The active sessions of a user.
 ///
 /// # Errors
-/// When nobody has the address.
+/// When no account has the address.
 pub async fn sessions(config: &Config, email: &str) -> Result<Vec<Session>, OperatorError> {
     let email = address(email)?;
     let unknown = OperatorError::Unknown(email.as_str().to_owned());
@@ -186,10 +186,10 @@ pub async fn sessions(config: &Config, email: &str) -> Result<Vec<Session>, Oper
     found.ok_or(unknown)
 }
 
-/// Ends one session of somebody, or all of them; tells how many.
+/// Ends one session of a user, or all of them; returns how many.
 ///
 /// # Errors
-/// When nobody has the address, or the session is not one of theirs that stands.
+/// When nobody has the address, or the session is not an active one of this user.
 pub async fn revoke(config: &Config, email: &str, session: Option<&str>) -> Result<u64, OperatorError> {
     let email = address(email)?;
     let session: Option<SessionId> =
@@ -212,11 +212,11 @@ pub async fn revoke(config: &Config, email: &str, session: Option<&str>) -> Resu
     }
 }
 
-/// Removes somebody's second factor, for whoever has lost phone and recovery codes; every session of theirs ends, and
-/// they are told. `false`: they had none.
+/// Removes the second factor of a user who has lost phone and recovery codes. All sessions of the user end, and the
+/// user is notified. `false`: there was none.
 ///
 /// # Errors
-/// When nobody has the address.
+/// When no account has the address.
 pub async fn reset_second_factor(config: &Config, email: &str) -> Result<bool, OperatorError> {
     let email = address(email)?;
     let unknown = OperatorError::Unknown(email.as_str().to_owned());

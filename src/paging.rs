@@ -1,6 +1,6 @@
-//! Lists in pages: `?limit=` and an opaque `cursor`, newest first, stable while new rows arrive.
+//! Paging of lists: `?limit=` and an opaque `cursor`, newest first, stable while new rows arrive.
 //!
-//! A cursor is the key of the last row shown, so a page costs the same however deep it lies.
+//! A cursor is the key of the last row of a page, so every page costs the same.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,11 +12,11 @@ use uuid::Uuid;
 use crate::problem::Problem;
 use crate::timestamp::Timestamp;
 
-/// Most rows a page may have.
+/// The most rows of a page.
 pub const LARGEST_PAGE: u16 = 200;
 const USUAL_PAGE: u16 = 50;
 
-/// Which page is wanted.
+/// The query parameters of a page.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -29,13 +29,13 @@ pub struct PageQuery {
     pub cursor: Option<Cursor>,
 }
 
-/// Where a page begins and how long it is.
+/// The beginning and the length of a page.
 #[derive(Debug, Clone, Copy)]
 pub struct Page {
-    /// Rows wanted, plus one that tells whether there are more.
+    /// The number of rows to read: those of the page, and one more that shows whether there is a next page.
     pub fetch: i64,
     limit: usize,
-    /// The last row of the page before, if any: its time and its id.
+    /// The time and id of the last row of the previous page; `None`: this is the first page.
     pub after: Option<(DateTime<Utc>, Uuid)>,
 }
 
@@ -50,7 +50,7 @@ impl Page {
         self.after.map(|(_, id)| id)
     }
 
-    /// From what a client sent.
+    /// Checks the parameters of a request.
     ///
     /// # Errors
     /// 422 for a limit out of range, and for a cursor of another kind of list.
@@ -67,7 +67,7 @@ impl Page {
         Ok(Self { fetch: i64::from(limit) + 1, limit: usize::from(limit), after })
     }
 
-    /// Cuts the extra row off and says where the next page begins.
+    /// Removes the extra row and returns the page with the cursor of the next one.
     pub fn cut<T>(&self, mut rows: Vec<T>, key: impl Fn(&T) -> (DateTime<Utc>, Uuid)) -> List<T> {
         let more = rows.len() > self.limit;
         rows.truncate(self.limit);
@@ -84,7 +84,7 @@ impl Page {
 }
 
 impl PageQuery {
-    /// The page, or why it cannot be.
+    /// The page of these parameters.
     pub fn page(&self) -> Result<Page, Problem> {
         Page::parse(self.limit, self.cursor)
     }
@@ -101,7 +101,7 @@ pub struct List<T> {
 }
 
 impl<T> List<T> {
-    /// The same page of something else.
+    /// Converts each item of the page.
     pub fn map<U>(self, to: impl FnMut(T) -> U) -> List<U> {
         List { data: self.data.into_iter().map(to).collect(), next_cursor: self.next_cursor }
     }
@@ -112,30 +112,30 @@ impl<T> List<T> {
     }
 }
 
-/// A text that no list gave as its `nextCursor`.
+/// The text is not a `nextCursor` of any list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be the nextCursor of a page of the same list")]
 pub struct InvalidCursor;
 
-/// Where a page begins, as a `nextCursor` said: the key of the last row of the page before. What it holds is bounded, so
-/// that one somebody made up finds other rows at most.
+/// A `nextCursor`: the key of the last row of the previous page. Its values are checked, so that a forged one can only
+/// find other rows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Cursor {
-    /// Of a list by age: the row's time and id.
+    /// For a list by age: the row's time and id.
     Time(Timestamp, Uuid),
-    /// Of a list by distance: metres, and the row's id.
+    /// For a list by distance: metres, and the row's id.
     Distance(f64, Uuid),
 }
 
 impl Cursor {
-    /// What stands before the metres, and makes the length another.
+    /// The byte before the metres; it also makes the length different.
     const OF_DISTANCE: u8 = b'd';
 
     fn encode(parts: &[&[u8]]) -> String {
         URL_SAFE_NO_PAD.encode(parts.concat())
     }
 
-    /// The cursor of the page that begins after a row so many metres away.
+    /// The cursor of the page that begins after a row at this distance.
     pub fn at_distance(metres: f64, id: Uuid) -> String {
         Self::encode(&[&[Self::OF_DISTANCE], &metres.to_be_bytes(), id.as_bytes()])
     }
@@ -155,7 +155,7 @@ impl Cursor {
     }
 }
 
-/// Metres halfway around the earth, and some more: nothing is further away.
+/// The largest distance in metres: a little more than half the circumference of the earth.
 const LONGEST_DISTANCE: f64 = 21_000_000.0;
 
 impl std::str::FromStr for Cursor {

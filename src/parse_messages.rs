@@ -1,7 +1,7 @@
-//! Messages about requests that cannot be deserialized, in the words of the API. Parsers speak of Rust types, so nothing
-//! that serde, `serde_json` or `serde_urlencoded` say reaches a caller; messages of our own types pass unchanged.
+//! Messages for requests that cannot be deserialised, in the terms of the API. Messages of serde, `serde_json` and
+//! `serde_urlencoded` name Rust types, so they are translated here; those of the service's own types pass unchanged.
 
-/// The field that is meant, below the place where the parser stood, and what is wrong with it.
+/// The field with the error, below the parser's position, and what is wrong with it.
 pub fn in_plain_words(message: &str) -> (Option<&str>, String) {
     if let Some(field) = quoted_after(message, "missing field ") {
         return (Some(field), "is required".to_owned());
@@ -12,12 +12,12 @@ pub fn in_plain_words(message: &str) -> (Option<&str>, String) {
     (None, words(message))
 }
 
-/// The name in backticks with which a message ends that begins so.
+/// The name in backticks after a beginning of a message.
 fn quoted_after<'m>(message: &'m str, beginning: &str) -> Option<&'m str> {
     message.strip_prefix(beginning)?.strip_prefix('`')?.strip_suffix('`')
 }
 
-/// Where the reference has to be asked, because the parser does not know more.
+/// Used where the parser's message has no details.
 const SEE_REFERENCE: &str = "must have the form that the reference shows";
 
 fn words(message: &str) -> String {
@@ -61,8 +61,7 @@ fn names_after(rest: &str) -> String {
     names.join(", ")
 }
 
-/// What the parser calls a kind of value that it wants, and what the reference calls it; `None`: it is not in the
-/// reference under any name of the parser's.
+/// Translates the parser's name of an expected type to that of the API reference; `None`: there is no translation.
 fn of_api(wanted: &str) -> Option<&'static str> {
     Some(match wanted {
         "f32" | "f64" => "a number",
@@ -83,7 +82,7 @@ fn of_api(wanted: &str) -> Option<&'static str> {
     })
 }
 
-/// What was found, by its kind: the value itself is the caller's and need not be repeated.
+/// The type of the value that was found; the value itself is not repeated.
 fn of_kind(found: &str) -> &'static str {
     let word = found.split([' ', '`', '"']).next().unwrap_or_default();
     match word {
@@ -98,7 +97,7 @@ fn of_kind(found: &str) -> &'static str {
     }
 }
 
-/// The numbers that a type of ours can hold.
+/// The range of an integer type.
 fn range_of(kind: &str) -> Option<(i128, i128)> {
     Some(match kind {
         "i8" => (i8::MIN.into(), i8::MAX.into()),
@@ -114,33 +113,33 @@ fn range_of(kind: &str) -> Option<(i128, i128)> {
     })
 }
 
-/// What the standard library says of a text that is no number or no truth value, as values of a query are.
+/// Translates messages of the standard library about texts that are not a number or a boolean, such as query
+/// parameters.
 fn of_text(message: &str) -> Option<&'static str> {
     Some(match message {
         "invalid digit found in string" | "cannot parse integer from empty string" => "must be a whole number",
-        "number too large to fit in target type" => "must be a smaller number",
+        "number too large to fit in target type" | "number out of range" => "must be a smaller number",
         "number too small to fit in target type" => "must be a larger number",
         "invalid float literal" | "cannot parse float from empty string" => "must be a number",
         "provided string was not `true` or `false`" => "must be true or false",
         "expected unit variant" => SEE_REFERENCE,
         "expected value" | "expected `}`" => "must be one of the words that the reference names",
         "lone leading surrogate in hex escape" | "invalid unicode code point" | "unexpected end of hex escape" => {
-            "must be a text of Unicode characters: a surrogate stands alone in it"
+            "must be a text of Unicode characters, without unpaired surrogates"
         }
-        "number out of range" => "must be a number of everyday size",
         "recursion limit exceeded" => "is nested too deeply",
         "trailing characters" | "trailing comma" => "must not have so many elements",
         _ => return None,
     })
 }
 
-/// Whether a text cannot be read because half of a character stands alone in it, as `"\ud800"`: no text has it.
+/// Whether a JSON string is invalid because it contains half of a surrogate pair, such as `"\ud800"`.
 pub fn is_half_a_character(error: &serde_json::Error) -> bool {
     let text = error.to_string();
     text.starts_with("lone leading surrogate") || text.starts_with("unexpected end of hex escape")
 }
 
-/// The parameter of a query that is meant, and what is wrong with it: `limit: invalid digit found in string`.
+/// The query parameter with the error, and what is wrong with it: `limit: invalid digit found in string`.
 pub fn of_query(message: &str) -> (String, String) {
     let is_name = |text: &&str| !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric());
     let named = message.split_once(": ").filter(|(name, _)| is_name(name));

@@ -1,51 +1,52 @@
-//! Who may do what: one table, asked by handlers, by sockets and by jobs through one function.
+//! Permissions: one table of operations and the relations that may use them, checked by handlers, sockets and jobs with
+//! one function.
 //!
-//! A route is registered under its operation; an operation without a row here does not compile, a route without an
-//! operation does not start (`router.rs`).
+//! A route is registered under its operation. An operation without a row here does not compile; with a route without an
+//! operation the server does not start (`router.rs`).
 
 use crate::problem::{Code, Problem};
 
-/// What somebody is to the thing they want to touch.
+/// The relation of a caller to the resource of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relation {
-    /// Nobody has to sign in.
+    /// Anybody; no sign-in is needed.
     Anyone,
-    /// Somebody without an account, with a token of their own; the operation deals with their own things only.
+    /// A guest with a guest token; the operation only concerns the guest's own resources.
     Guest,
-    /// A user, whoever it is; the operation deals with their own things only.
+    /// Any signed-in user; the operation only concerns the user's own resources.
     SignedIn,
-    /// The customer whose order, cart or delivery it is.
+    /// The customer of the order, cart or delivery.
     Customer,
-    /// Works for the restaurant it belongs to.
+    /// A member of the restaurant that it belongs to.
     Staff,
-    /// Works there as MANAGER or OWNER.
+    /// A member with the role MANAGER or OWNER.
     Manager,
-    /// Works there as OWNER.
+    /// A member with the role OWNER.
     Owner,
-    /// Has a driver's profile.
+    /// A user with a driver profile.
     Driver,
-    /// Is the driver who carries it.
+    /// The driver of the delivery.
     Carrier,
-    /// Runs the platform.
+    /// An administrator of the platform.
     Admin,
 }
 
 macro_rules! operations {
     ($($operation:ident = $id:literal: [$($relation:ident),+];)*) => {
-        /// Everything that can be asked for; the ids are those of the OpenAPI document.
+        /// Every operation of the API; the ids are those of the OpenAPI document.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Operation { $(#[doc = concat!("`", $id, "`")] $operation,)* }
 
         impl Operation {
-            /// All of them.
+            /// All operations of the API.
             pub const ALL: &[Self] = &[$(Self::$operation,)*];
 
-            /// As the OpenAPI document calls it.
+            /// The id in the OpenAPI document.
             pub const fn id(self) -> &'static str {
                 match self { $(Self::$operation => $id,)* }
             }
 
-            /// Whoever holds one of these relations may.
+            /// The relations of which a caller needs at least one.
             pub const fn allowed_to(self) -> &'static [Relation] {
                 match self { $(Self::$operation => &[$(Relation::$relation),+],)* }
             }
@@ -188,17 +189,18 @@ operations! {
 }
 
 impl Operation {
-    /// By the id of the OpenAPI document.
+    /// The operation with this id of the OpenAPI document.
     pub fn by_id(id: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|operation| operation.id() == id)
     }
 
-    /// Sockets ask for these; they have no route.
+    /// Whether it is an operation of sockets, which has no route.
     pub const fn is_socket_only(self) -> bool {
         matches!(self, Self::JoinRestaurantRoom | Self::JoinDriverRoom | Self::JoinUserRoom)
     }
 
-    /// What is left to somebody who has to set up a second factor first: that, and their own sign-in.
+    /// Whether an administrator who has to set up a second factor first may use it: that, and operations on the own
+    /// sign-in.
     pub const fn is_about_signing_in(self) -> bool {
         matches!(
             self,
@@ -214,8 +216,8 @@ impl Operation {
         )
     }
 
-    /// A password, a code or a message to somebody's phone is asked for, or anybody becomes somebody: limited strictly, and
-    /// by network alone, since a token costs nothing to somebody who signs up.
+    /// Whether it takes a password or a code, sends a message, or creates an account or guest: limited strictly, and by
+    /// network only, because signing up for a token costs nothing.
     pub const fn is_credential_attempt(self) -> bool {
         matches!(
             self,
@@ -237,32 +239,33 @@ impl Operation {
         )
     }
 
-    /// Its body is an image, whose size and number have limits of their own.
+    /// Whether its body is an image, for which there are separate limits on size and number.
     pub const fn takes_image(self) -> bool {
         matches!(self, Self::SetImage | Self::SetItemImage)
     }
 
-    /// It takes a password, a code or a token that proves who somebody is: its refusals are logged.
+    /// Whether it takes a password, a code or a token for authentication: its refusals are logged.
     pub const fn takes_proof(self) -> bool {
         self.is_credential_attempt() || matches!(self, Self::Refresh)
     }
 
-    /// Nobody has to sign in for it.
+    /// Whether it needs no sign-in.
     pub fn is_public(self) -> bool {
         self.allowed_to().contains(&Relation::Anyone)
     }
 }
 
-/// The one decision. `held` is what the caller is to the thing.
+/// Decides whether the caller may use the operation. `held` are the caller's relations to the resource.
 ///
 /// # Errors
-/// 404 for whoever has nothing to do with it (there may be nothing there), 403 for whoever has, but not enough.
+/// 404 for a caller without any relation to the resource, as if it did not exist; 403 for one whose relations are not
+/// sufficient.
 pub fn decide(operation: Operation, held: &[Relation]) -> Result<(), Problem> {
     let allowed = operation.allowed_to();
     if held.iter().any(|relation| allowed.contains(relation)) {
         return Ok(());
     }
-    // A driver is nobody in particular to a thing that they do not carry.
+    // A driver has no relation to a resource of a delivery that they do not carry.
     let is_a_stranger = held
         .iter()
         .all(|relation| matches!(relation, Relation::Anyone | Relation::Guest | Relation::SignedIn | Relation::Driver));

@@ -1,4 +1,4 @@
-//! Phone numbers: read as people write them, kept in E.164.
+//! Phone numbers: parsed as people write them, stored in E.164.
 //!
 //! Google's numbering plans (the `phonenumber` crate) decide: spaces, hyphens and brackets do not matter, a trunk zero
 //! that does not belong to the international form is dropped (`+49 (0)30 …`), one that does is kept (`+39 051 …`).
@@ -16,11 +16,11 @@ use utoipa::ToSchema;
 use crate::fold;
 use crate::text::is_hidden;
 
-/// Nobody writes a number with more signs; what is longer is not looked at.
+/// The most characters of a number; longer texts are refused.
 const LONGEST: usize = 40;
 /// The shortest numbers of subscribers, without the area code, have so many digits.
 const FEWEST_AFTER_SLASH: usize = 4;
-/// In bytes, before signs that show nothing are taken out.
+/// The same in bytes, before invisible characters are removed.
 const LONGEST_WRITTEN: usize = 4 * LONGEST;
 
 /// A phone number in E.164: `+`, country code, number, nothing else.
@@ -29,28 +29,28 @@ const LONGEST_WRITTEN: usize = 4 * LONGEST;
 #[schema(value_type = String, min_length = 8, max_length = 40, example = "+39 051 1234567")]
 pub struct Phone(String);
 
-/// Why a text is no number that could be called from anywhere.
+/// Why a text is not a phone number in international form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NoPhone {
-    /// It holds letters, an extension, or is far too long.
+pub enum InvalidPhone {
+    /// It contains letters or an extension, or is far too long.
     #[error("must be one phone number in digits, without letters or an extension, such as +39 051 1234567")]
     Signs,
-    /// It does not begin with a country code, and which country it is in is not known.
+    /// It does not begin with a country code, and the country is not known.
     #[error("must begin with + and the country code, such as +39 051 1234567")]
     NoCountry,
-    /// No numbering plan knows it.
+    /// It is in no numbering plan.
     #[error("must be a phone number that exists, in international form, such as +39 051 1234567")]
     Unknown,
     /// It is a premium-rate, shared-cost, freephone or company number, or one of a satellite or of no country.
     #[error("must be the number of an ordinary line: no messages are sent to special numbers")]
     Special,
-    /// It is neither a number of the country that it would be in without a country code.
+    /// It is neither in international form nor a number of this country.
     #[error("must be a phone number of {0}, the country of the time zone, or begin with + and another country's code")]
     Elsewhere(Region),
 }
 
-/// A country or territory with a numbering plan of its own, in which numbers are written without a country code; by its
-/// two letters of ISO 3166.
+/// A country or territory with its own numbering plan, in which numbers are written without a country code; its code of
+/// ISO 3166.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Region(&'static str);
 
@@ -61,15 +61,15 @@ impl std::fmt::Display for Region {
 }
 
 impl Region {
-    /// Its two letters.
+    /// The two letters of ISO 3166.
     pub const fn code(self) -> &'static str {
         self.0
     }
 
-    /// The country in which a time zone is; `None` for zones of no country, such as `UTC`, and where nobody has a phone.
+    /// The country of a time zone; `None` for zones of no country, such as `UTC`, and of territories without phones.
     ///
-    /// Unicode's identifiers of time zones (BCP 47, CLDR's `timezone.xml`) begin with the country, as UN/LOCODEs do, but
-    /// for four.
+    /// Unicode's identifiers of time zones (BCP 47, CLDR's `timezone.xml`) begin with the country, as UN/LOCODEs do,
+    /// but for four.
     pub fn of_zone(zone: Tz) -> Option<Self> {
         let id = IanaParser::new().parse(zone.name());
         let letters = match id.as_str() {
@@ -105,43 +105,44 @@ impl Phone {
     /// Reads a number in international form.
     ///
     /// # Errors
-    /// [`NoPhone`] when it does not begin with `+` or `00`, or no numbering plan knows it.
-    pub fn parse(text: &str) -> Result<Self, NoPhone> {
+    /// [`InvalidPhone`] when it does not begin with `+` or `00`, or is in no numbering plan.
+    pub fn parse(text: &str) -> Result<Self, InvalidPhone> {
         Self::parse_in(text, None)
     }
 
     /// Reads a number as it is written in a region, or in international form.
     ///
     /// # Errors
-    /// [`NoPhone`] when it is neither.
-    pub fn parse_in(text: &str, region: Option<Region>) -> Result<Self, NoPhone> {
+    /// [`InvalidPhone`] when it is neither.
+    pub fn parse_in(text: &str, region: Option<Region>) -> Result<Self, InvalidPhone> {
         if text.len() > LONGEST_WRITTEN {
-            return Err(NoPhone::Signs);
+            return Err(InvalidPhone::Signs);
         }
-        // Full width, other digits, and the marks of direction with which phones copy numbers.
+        // Normalises full-width characters and digits of other scripts, and removes the direction marks that phones add
+        // when a number is copied.
         let shown = text
             .nfkc()
             .filter(|sign| sign.is_control() || !is_hidden(*sign))
             .map(fold::common_form)
             .collect::<String>();
         let text = shown.trim();
-        // Digits and what people put between them: the parser's other syntaxes (RFC 3966, extensions) are of no use here.
+        // Only digits and separators are allowed, not the parser's other syntaxes (RFC 3966, extensions).
         let is_plain = |sign: char| sign.is_ascii_digit() || " -\u{2010}–−.()/".contains(sign);
         let number = text.strip_prefix('+');
         if !number.unwrap_or(text).chars().all(is_plain) || text.len() > LONGEST || names_alternatives(text) {
-            return Err(NoPhone::Signs);
+            return Err(InvalidPhone::Signs);
         }
         let digits: String = text.chars().filter(char::is_ascii_digit).collect();
         // In most countries international calls begin with 00, and no national number does.
         let international = number.map(|_| digits.as_str()).or_else(|| digits.strip_prefix("00"));
         match (international, region) {
-            (Some(digits), _) => international_number(digits).ok_or(NoPhone::Unknown),
-            (None, Some(region)) => national_number(&digits, region).ok_or(NoPhone::Elsewhere(region)),
-            (None, None) => Err(NoPhone::NoCountry),
+            (Some(digits), _) => international_number(digits).ok_or(InvalidPhone::Unknown),
+            (None, Some(region)) => national_number(&digits, region).ok_or(InvalidPhone::Elsewhere(region)),
+            (None, None) => Err(InvalidPhone::NoCountry),
         }
     }
 
-    /// Whether it is a line that people have, in a country, at the usual rate.
+    /// Whether it is a fixed or mobile line in a country, at the usual rate.
     fn is_ordinary(&self) -> bool {
         taken_apart(self.0.trim_start_matches('+')).is_some_and(|(_, national, plans)| {
             plans.into_iter().any(|plan| plan.id() != NO_COUNTRY && is_ordinary(plan, national))
@@ -153,7 +154,7 @@ impl Phone {
         (7..=15).contains(&digits.len()).then(|| Self(format!("+{digits}")))
     }
 
-    /// As the library reads it, which drops trunk prefixes, and codes of carriers and of calls to other countries.
+    /// Parses with the library, which removes trunk prefixes, carrier codes and international prefixes.
     fn read(country: Option<country::Id>, digits: &str) -> Option<Self> {
         let read = phonenumber::parse(country, digits).ok().filter(phonenumber::PhoneNumber::is_valid)?;
         let e164 = read.format().mode(Mode::E164).to_string();
@@ -161,8 +162,8 @@ impl Phone {
     }
 }
 
-/// A phone number to which codes and messages are sent: of an ordinary line. Owners of premium-rate numbers, and of some
-/// that cost as much to send to, are paid by whoever sends (SMS pumping).
+/// A phone number that codes and messages are sent to: an ordinary line. Owners of premium-rate and similar numbers
+/// earn from messages to them (SMS pumping).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub struct MessagePhone(Phone);
@@ -175,18 +176,18 @@ impl MessagePhone {
 }
 
 impl TryFrom<String> for MessagePhone {
-    type Error = NoPhone;
+    type Error = InvalidPhone;
 
-    fn try_from(text: String) -> Result<Self, NoPhone> {
+    fn try_from(text: String) -> Result<Self, InvalidPhone> {
         let phone = Phone::parse(&text)?;
-        if phone.is_ordinary() { Ok(Self(phone)) } else { Err(NoPhone::Special) }
+        if phone.is_ordinary() { Ok(Self(phone)) } else { Err(InvalidPhone::Special) }
     }
 }
 
-/// What the plans of codes that belong to no country (satellites, freephone, networks) are called.
+/// The id of the plans of codes that belong to no country (satellites, freephone, networks).
 const NO_COUNTRY: &str = "001";
 
-/// A line that people have, at the usual rate.
+/// Whether a number is a fixed or mobile line, at the usual rate.
 fn is_ordinary(plan: &Metadata, national: &str) -> bool {
     let kinds = plan.descriptors();
     let is = |kind: Option<&phonenumber::metadata::Descriptor>| kind.is_some_and(|kind| kind.is_match(national));
@@ -200,7 +201,7 @@ fn is_ordinary(plan: &Metadata, national: &str) -> bool {
     kinds.general().is_match(national) && is_usual && !is_special
 }
 
-/// Whether a numbering plan has a number, which is written without any prefix.
+/// Whether a number without any prefix is in a numbering plan.
 fn has(plan: &Metadata, national: &str) -> bool {
     let kinds = plan.descriptors();
     let of_one_kind = [
@@ -217,8 +218,8 @@ fn has(plan: &Metadata, national: &str) -> bool {
     kinds.general().is_match(national) && of_one_kind.into_iter().flatten().any(|kind| kind.is_match(national))
 }
 
-/// A number behind a country code. What is a number as it stands is not taken apart: the library would drop the 8 of
-/// Russia's `+7 800 …`, which is the trunk prefix of other numbers.
+/// A number after a country code. A number that is valid as it is written is not changed: the library would remove the
+/// 8 of Russia's `+7 800 …`, which is the trunk prefix of other numbers.
 fn international_number(digits: &str) -> Option<Phone> {
     let (code, national, plans) = taken_apart(digits)?;
     if plans.into_iter().any(|plan| has(plan, national)) {
@@ -227,7 +228,7 @@ fn international_number(digits: &str) -> Option<Phone> {
     Phone::read(None, &format!("+{digits}"))
 }
 
-/// The country code, what follows it, and the numbering plans of that code.
+/// The country code, the national number, and the numbering plans of the code.
 fn taken_apart(digits: &str) -> Option<(u16, &str, Vec<&'static Metadata>)> {
     (1..=3).filter_map(|length| digits.split_at_checked(length)).find_map(|(code, national)| {
         let code: u16 = code.parse().ok()?;
@@ -249,9 +250,9 @@ fn national_number(digits: &str, region: Region) -> Option<Phone> {
 }
 
 impl TryFrom<String> for Phone {
-    type Error = NoPhone;
+    type Error = InvalidPhone;
 
-    fn try_from(text: String) -> Result<Self, NoPhone> {
+    fn try_from(text: String) -> Result<Self, InvalidPhone> {
         Self::parse(&text)
     }
 }

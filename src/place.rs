@@ -1,4 +1,4 @@
-//! A point on the earth.
+//! Coordinates: latitude and longitude.
 
 use std::str::FromStr as _;
 
@@ -27,45 +27,45 @@ struct RawPlace {
     lng: f64,
 }
 
-/// Why two numbers are not a place.
+/// Why two numbers are not coordinates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum OffTheMap {
-    /// No such degrees.
+pub enum InvalidPlace {
+    /// Degrees out of range.
     #[error("lat must be between -90 and 90, lng between -180 and 180")]
     Degrees,
-    /// Where devices and forms that know no place say they are: a point in the ocean, where nobody lives or delivers.
+    /// Near 0, 0, which devices and forms send when the location is unknown; it is in the ocean.
     #[error("must not be 0, 0, which devices report when they do not know their location")]
     Unknown,
 }
 
-/// Degrees around 0, 0 that mean "not known": about a hundred metres of open water.
+/// The distance from 0, 0, in degrees, within which coordinates count as unknown: about a hundred metres.
 const UNKNOWN_WITHIN: f64 = 0.001;
 
 impl TryFrom<RawPlace> for Place {
-    type Error = OffTheMap;
+    type Error = InvalidPlace;
 
-    fn try_from(raw: RawPlace) -> Result<Self, OffTheMap> {
+    fn try_from(raw: RawPlace) -> Result<Self, InvalidPlace> {
         Self::new(raw.lat, raw.lng)
     }
 }
 
 impl Place {
-    /// A place, if the numbers lie on the earth and are not those of a device that knows none.
+    /// Coordinates in range that are not near 0, 0.
     ///
     /// # Errors
-    /// [`OffTheMap`].
-    pub fn new(lat: f64, lng: f64) -> Result<Self, OffTheMap> {
+    /// [`InvalidPlace`].
+    pub fn new(lat: f64, lng: f64) -> Result<Self, InvalidPlace> {
         let on_the_map = (-90.0..=90.0).contains(&lat) && (-180.0..=180.0).contains(&lng);
         if !on_the_map {
-            return Err(OffTheMap::Degrees);
+            return Err(InvalidPlace::Degrees);
         }
         if lat.abs() < UNKNOWN_WITHIN && lng.abs() < UNKNOWN_WITHIN {
-            return Err(OffTheMap::Unknown);
+            return Err(InvalidPlace::Unknown);
         }
         Ok(Self { lat, lng })
     }
 
-    /// From two nullable columns that are null together.
+    /// From two nullable columns, which are both null or both set.
     pub fn from_columns(lat: Option<f64>, lng: Option<f64>) -> Option<Self> {
         Self::new(lat?, lng?).ok()
     }
@@ -90,7 +90,7 @@ impl Place {
     }
 }
 
-/// A place in a query parameter, as latitude and longitude: `44.4938,11.3430`.
+/// Coordinates in a query parameter, as latitude and longitude: `44.4938,11.3430`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
 pub struct LatLng(pub Place);

@@ -1,7 +1,7 @@
-//! What a client is told when something is refused: `application/problem+json` (RFC 9457) with a stable code.
+//! Error responses: `application/problem+json` (RFC 9457) with a stable code.
 //!
-//! Rules return small refusals that know nothing of HTTP; a slice's `http` turns them into a [`Problem`]. The
-//! request id is added on the way out (`middleware.rs`), so nobody has to carry it here.
+//! Rules return refusals that do not depend on HTTP; the `http` of a feature converts them to a [`Problem`]. The
+//! request id is added by `middleware.rs`, so it need not be passed here.
 
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -16,7 +16,7 @@ mod code;
 
 pub use code::Code;
 
-/// One error in the request, and where it is.
+/// One error of a request, with its position.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// A JSON pointer (RFC 6901) into the body, or `?name` for a query parameter.
@@ -31,7 +31,7 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// A value that is not acceptable.
+    /// The error of an invalid value.
     pub fn invalid(pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), code: "invalid".into(), message: message.into() }
     }
@@ -41,11 +41,11 @@ impl FieldError {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProblemBody {
-    /// Where the code is explained.
+    /// The URL of the documentation of the code.
     #[serde(rename = "type")]
     #[schema(example = "/docs#problem-illegal_transition")]
     pub kind: String,
-    /// The same for every error with this code.
+    /// The title, the same for every error with this code.
     pub title: String,
     /// The HTTP status code.
     #[schema(example = 409)]
@@ -61,16 +61,16 @@ pub struct ProblemBody {
     /// The id of the request, as in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// Facts that belong to the code, such as the current state.
+    /// Further members that depend on the code, such as the current state.
     #[serde(flatten)]
     #[schema(ignore)]
     pub facts: Map<String, Value>,
 }
 
-/// Most places of a fault that are told.
+/// The most field errors in a response.
 const MOST_TOLD: usize = 100;
 
-/// A refusal on its way to the client.
+/// An error, to be sent as a response.
 #[derive(Debug, Clone)]
 pub struct Problem {
     code: Code,
@@ -79,7 +79,7 @@ pub struct Problem {
     facts: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
     passes_after: Option<u32>,
-    /// Whose account the request was about, if known: for the log, not for the answer.
+    /// The account that the request was about, if known: for the log, not for the response.
     concerns: Option<Box<UserId>>,
 }
 
@@ -97,24 +97,24 @@ impl Problem {
         }
     }
 
-    /// Notes whose account the request was about, for the log; the answer does not tell.
+    /// Records the account that the request was about, for the log; the response does not contain it.
     #[must_use]
     pub fn concerning(mut self, user: Option<UserId>) -> Self {
         self.concerns = user.map(Box::new);
         self
     }
 
-    /// Whose account the request was about, if that was noted.
+    /// The account that the request was about, if it was recorded.
     pub fn concerns(&self) -> Option<UserId> {
         self.concerns.as_deref().copied()
     }
 
-    /// Missing, or not the caller's to see: the same answer, byte for byte.
+    /// 404: the resource does not exist, or the caller has no access to it. The response is the same, byte for byte.
     pub fn not_found() -> Self {
         Self::new(Code::NotFound, "The resource does not exist, or you have no access to it. Check the id.")
     }
 
-    /// The request is not valid in these places, of which the first hundred are told.
+    /// 422 with errors of fields; the first hundred are included.
     pub fn invalid(mut errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [only] if only.pointer.is_empty() => format!("The request {}", only.message),
@@ -128,12 +128,12 @@ impl Problem {
         Self { errors, ..Self::new(Code::InvalidRequest, detail) }
     }
 
-    /// The request is not valid in this place.
+    /// 422 with the error of one field.
     pub fn invalid_field(pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self::invalid(vec![FieldError::invalid(pointer, message)])
     }
 
-    /// The client says that it wrote something in the future.
+    /// 422: the client's time of a write is too far in the future.
     pub fn clock_skew(pointer: &str, now: DateTime<Utc>) -> Self {
         let message = crate::clock::ClockSkew.to_string();
         Self::new(Code::ClockSkew, "Set the client's clock to `serverTime` and send the request again.")
@@ -141,13 +141,13 @@ impl Problem {
             .with("errors", [FieldError { pointer: pointer.into(), code: "clock_skew".into(), message }])
     }
 
-    /// No token, or none that is good.
+    /// 401: no token, or an invalid one.
     pub fn unauthenticated() -> Self {
         Self::new(Code::Unauthenticated, "Sign in and send the access token as `Authorization: Bearer …`.")
             .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
-    /// The token of a guest, who may not do this, whether or not the token is good.
+    /// 403 for a guest's token, valid or not, on an operation for users.
     pub fn account_required() -> Self {
         Self::new(
             Code::AccountRequired,
@@ -156,44 +156,44 @@ impl Problem {
         .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
-    /// Something broke that the client cannot mend; the cause goes to the log, not to the client.
+    /// 500: an error that the client cannot correct; the cause is logged and not sent.
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(%cause, "request failed");
         Self::new(Code::Internal, "The error has been logged with the request id. Try again later.")
     }
 
-    /// Try again after so many seconds.
+    /// 503: the client may try again after this many seconds.
     pub fn busy(retry_after_seconds: u32) -> Self {
         Self::new(Code::Busy, "Try again after the number of seconds in Retry-After.").retry_after(retry_after_seconds)
     }
 
-    /// Adds `Retry-After`: the refusal passes by waiting so many seconds.
+    /// Adds `Retry-After`: the same request can succeed after this many seconds.
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.passes_after = Some(seconds);
         self.with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
     }
 
-    /// `Retry-After` says when to ask again, but waiting alone does not help: something else has to happen first.
+    /// Marks that waiting for `Retry-After` alone does not help: something else has to happen first.
     #[must_use]
     pub const fn not_by_waiting(mut self) -> Self {
         self.passes_after = None;
         self
     }
 
-    /// In how many seconds the refusal passes by itself; `None`: not by waiting.
+    /// The seconds after which the same request can succeed; `None`: waiting does not help.
     pub const fn passes_after(&self) -> Option<u32> {
         self.passes_after
     }
 
-    /// Adds a header to the answer.
+    /// Adds a header to the response.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
     }
 
-    /// Says where in the request the fault lies; of many places the first hundred are told.
+    /// Adds errors of fields; the first hundred are included.
     #[must_use]
     pub fn with_errors(mut self, mut errors: Vec<FieldError>) -> Self {
         errors.truncate(MOST_TOLD);
@@ -201,7 +201,7 @@ impl Problem {
         self
     }
 
-    /// For a request that is one part of what the faults were found in: their pointers begin at that part.
+    /// Makes the pointers of the errors relative to `part` of the request.
     #[must_use]
     pub fn within(mut self, part: &str) -> Self {
         for error in &mut self.errors {
@@ -217,31 +217,31 @@ impl Problem {
         self
     }
 
-    /// Adds a fact, such as the current state.
+    /// Adds a member to the body, such as the current state.
     #[must_use]
     pub fn with(mut self, name: &str, fact: impl Serialize) -> Self {
         self.facts.insert(name.to_owned(), serde_json::to_value(fact).unwrap_or(Value::Null));
         self
     }
 
-    /// Leaves out the facts, such as the current state.
+    /// Removes the added members, such as the current state.
     #[must_use]
     pub fn without_facts(mut self) -> Self {
         self.facts.clear();
         self
     }
 
-    /// Where in the request its faults lie.
+    /// The errors of fields.
     pub fn errors(&self) -> &[FieldError] {
         &self.errors
     }
 
-    /// The stable code that clients branch on.
+    /// The stable code.
     pub const fn code(&self) -> Code {
         self.code
     }
 
-    /// The body, with the id of the request it answers.
+    /// The body, with the id of the request.
     pub fn body(&self, request_id: Option<&str>) -> ProblemBody {
         ProblemBody {
             kind: format!("/docs#problem-{}", self.code.word()),
@@ -255,7 +255,7 @@ impl Problem {
         }
     }
 
-    /// The whole answer.
+    /// The complete response.
     pub fn render(&self, request_id: Option<&str>) -> Response {
         let body = serde_json::to_vec(&self.body(request_id)).unwrap_or_default();
         let mut response = (self.code.status(), body).into_response();
@@ -267,7 +267,7 @@ impl Problem {
 }
 
 impl IntoResponse for Problem {
-    /// Leaves the body to the middleware, which knows the request id.
+    /// Without a body, which the middleware adds together with the request id.
     fn into_response(self) -> Response {
         let mut response = self.code.status().into_response();
         response.extensions_mut().insert(self);
@@ -281,14 +281,15 @@ impl std::fmt::Display for Problem {
     }
 }
 
-/// SQLSTATE of a lock that was not granted in time, see
+/// The SQLSTATE of a lock that was not granted in time, see
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 const DEADLOCK_DETECTED: &str = "40P01";
 const QUERY_CANCELED: &str = "57014";
 
 impl From<sqlx::Error> for Problem {
-    /// Contention and a database that is away are the client's to repeat; everything else is ours to mend.
+    /// After contention, and while the database is unavailable, the client may try again (503); other errors are
+    /// internal (500).
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
@@ -297,7 +298,7 @@ impl From<sqlx::Error> for Problem {
             }
             sqlx::Error::Database(refusal) => match refusal.code().as_deref() {
                 Some(LOCK_NOT_AVAILABLE | DEADLOCK_DETECTED | QUERY_CANCELED) => Self::busy(1),
-                // A grant is gone (`migrations/0100_permission.sql`).
+                // A grant does not exist any more (`migrations/0100_permission.sql`).
                 Some("QP401") => Self::unauthenticated(),
                 Some("QP403") => Self::new(Code::Forbidden, "Ask someone whose role allows it, or ask for the role."),
                 Some("QP404") => Self::not_found(),
@@ -316,9 +317,9 @@ impl From<crate::money::Overflow> for Problem {
     }
 }
 
-/// Turns the violation of a named constraint into something a client can act on.
+/// Converts the violation of a constraint into a problem.
 pub trait OnConstraint<T> {
-    /// If the statement failed on `constraint`, the answer is `problem`.
+    /// Returns `problem` if the statement violated `constraint`.
     fn on_constraint(self, constraint: &str, problem: impl FnOnce() -> Problem) -> Result<T, Problem>;
 }
 

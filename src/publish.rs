@@ -1,5 +1,5 @@
-//! The effects of an event in the transaction that appends it. They belong to features above the event's own, so this table
-//! is above all features, and the unit of work hands it to `events::publish`.
+//! The effects of an event in the transaction that appends it. They belong to features above the event's own, so this
+//! table is above all features, and the unit of work hands it to `events::publish`.
 
 use crate::delivery;
 use crate::events::{Event, EventKind};

@@ -1,11 +1,11 @@
-//! How often something may be done: a count and the time in which it is allowed again.
+//! Quotas: how many times something is allowed within a time.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::clock::parse_duration;
 
-/// So many, all at once if need be, and then so many again over the time.
+/// `count` times, also all at once, refilled evenly over the time `per`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
     count: NonZeroU32,
@@ -13,7 +13,7 @@ pub struct Quota {
 }
 
 impl Quota {
-    /// At least one.
+    /// A quota of at least one.
     pub fn new(count: u32, per: Duration) -> Self {
         Self { count: NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN), per }
     }
@@ -23,21 +23,21 @@ impl Quota {
         let (count, per) = text.split_once('/')?;
         let count = count.trim().parse().ok()?;
         let per = parse_duration(per.trim()).ok().filter(|per| !per.is_zero())?;
-        // Finer than a microsecond a request is no limit, and Redis counts in microseconds.
+        // Redis counts in microseconds, so a quota must not exceed one request per microsecond.
         (per.as_micros() >= u128::from(count)).then(|| NonZeroU32::new(count))?.map(|count| Self { count, per })
     }
 
-    /// How many may come within the time.
+    /// The number allowed within the time.
     pub const fn count(self) -> u32 {
         self.count.get()
     }
 
-    /// In so long.
+    /// The time of the quota.
     pub const fn per(self) -> Duration {
         self.per
     }
 
-    /// So many times as many in the same time.
+    /// `factor` times as many in the same time.
     #[must_use]
     pub const fn times(self, factor: u32) -> Self {
         let Some(factor) = NonZeroU32::new(factor) else { return self };

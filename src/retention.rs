@@ -1,8 +1,8 @@
-//! What is not kept for ever: one row for each table that grows by being used, with how long its rows are kept and the
-//! statement that removes them, in small batches, the oldest first.
+//! Retention: one rule for each table that grows with use, with how long its rows are kept and the statement that
+//! deletes them, in small batches, oldest first.
 //!
-//! Tables that are not here are kept as long as what they belong to; `tests/it/retention.rs` holds the list of both against
-//! the schema.
+//! Rows of other tables are kept as long as the rows that they belong to; `tests/it/retention.rs` compares both lists
+//! with the schema.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,29 +18,29 @@ use crate::tenancy::PlatformScope;
 use crate::uow::{Steps, Tx};
 use crate::{accounts, guests, idempotency, orders, outbox, sync};
 
-/// Rows that are removed in one transaction.
+/// The most rows that are deleted in one transaction.
 pub const BATCH: i64 = 500;
-/// Batches of one table before the others have their turn.
+/// The most batches of one table in a round.
 const BATCHES: usize = 40;
-/// The lock of PostgreSQL that one node holds while it removes a batch.
+/// The advisory lock that a node holds while it deletes a batch.
 const LOCK: i64 = 0x636f_6d61_6e64_6101;
 
-/// Removes up to so many rows that ended before an instant, the oldest first; tells how many.
+/// Deletes up to a number of rows that ended before an instant, oldest first; returns how many.
 type Forget = for<'t> fn(&'t mut Tx, DateTime<Utc>, i64) -> Steps<'t, u64>;
 
 /// How long the rows of a table are kept.
 pub struct RetentionRule {
     /// The name of the table.
     pub table: &'static str,
-    /// How long after they ended.
+    /// How long rows are kept after they ended.
     pub kept: fn(&Retention) -> Duration,
     forget: Forget,
 }
 
-/// After the end of what they belong to, for as long as somebody may look for a fault.
+/// A day, so that problems can still be investigated.
 const A_DAY: fn(&Retention) -> Duration = |_| Duration::from_hours(24);
 
-/// Every table whose rows are removed by age.
+/// Every table whose rows are deleted by age.
 pub const RULES: [RetentionRule; 11] = [
     RetentionRule {
         table: "idempotency_keys",
@@ -72,13 +72,13 @@ pub const RULES: [RetentionRule; 11] = [
         kept: |_| Duration::from_hours(1),
         forget: |tx, before, most| Box::pin(orders::sql::quotes::forget(tx, before, most)),
     },
-    // Orders within an hour are counted for each network (`orders/limits.rs`).
+    // `orders/limits.rs` counts a network's orders of the last hour.
     RetentionRule {
         table: "order_networks",
         kept: |_| orders::limits::RECENT,
         forget: |tx, before, most| Box::pin(orders::sql::limits::forget_networks(tx, before, most)),
     },
-    // Their carts are theirs until they expire, and nobody's afterwards.
+    // The carts of a guest are deleted with the guest.
     RetentionRule {
         table: "guests",
         kept: |_| Duration::ZERO,
@@ -101,13 +101,13 @@ pub const RULES: [RetentionRule; 11] = [
     },
 ];
 
-/// When the first round begins, counted from the start: soon, so that a server that is started again more often than its
-/// interval removes something too; and not before it has served its first requests.
+/// The time from the start to the first round: short, so that a server that is restarted more often than the interval
+/// deletes rows too, and long enough for the first requests to be served.
 pub fn first_round(every: Duration) -> Duration {
     every.min(Duration::from_mins(1))
 }
 
-/// Removes what is old again and again, until it is time to stop.
+/// Deletes expired rows at intervals until `stop`.
 pub async fn keep_clearing(app: Arc<App>, stop: CancellationToken) {
     let every = app.config.retention.interval;
     let mut moments = interval_at(Instant::now() + first_round(every), every);
@@ -117,7 +117,8 @@ pub async fn keep_clearing(app: Arc<App>, stop: CancellationToken) {
             moments.tick().await;
             for rule in &RULES {
                 if let Err(problem) = clear(&app, rule).await {
-                    tracing::warn!(table = rule.table, %problem, "expired rows were not deleted; they are retried at the next interval");
+                    tracing::warn!(table = rule.table, %problem, "expired rows were not deleted; they are retried at \
+                                                                  the next interval");
                 }
             }
         }
@@ -125,7 +126,8 @@ pub async fn keep_clearing(app: Arc<App>, stop: CancellationToken) {
     stop.run_until_cancelled(clearing).await;
 }
 
-/// Removes what is old of one table, as far as one round goes; tells how many rows. Nothing, while another node is at it.
+/// Deletes expired rows of one table, up to the limits of a round; returns how many. Does nothing while another node
+/// does the same.
 ///
 /// # Errors
 /// When the database does not answer.

@@ -23,7 +23,7 @@ use crate::{
     restaurants, sync, users,
 };
 
-/// Which operation a method and a route template stand for.
+/// The operation of a method and a route template.
 type Operations = HashMap<(Method, String), Operation>;
 
 /// A route without an operation, or an operation without a route.
@@ -32,12 +32,12 @@ pub enum RouterError {
     /// The OpenAPI document names an operation that the permission table does not have.
     #[error("{0} has no row in permission.rs")]
     NoPermission(String),
-    /// The permission table has an operation that no route stands for.
+    /// The permission table has an operation without a route.
     #[error("{0} in permission.rs has no route")]
     NoRoute(&'static str),
 }
 
-/// Every route of the API with its description.
+/// All routes of the API with their descriptions.
 fn api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(openapi::head())
         .routes(routes!(get_health))
@@ -59,15 +59,16 @@ pub fn document() -> Value {
     openapi::finish(api().into_openapi())
 }
 
-/// The routes of the API and the console; sockets and what happens to every request come around them (`serve.rs`).
+/// The routes of the API and the console. Sockets and the middleware of all requests are added around them
+/// (`serve.rs`).
 ///
 /// # Errors
-/// When routes and permissions do not match: then nothing is served.
+/// When routes and permissions do not match; then the server does not start.
 pub fn router(app: &Arc<App>) -> Result<Router, RouterError> {
     let (routes, document) = api().split_for_parts();
     let document = openapi::finish(document);
     let operations = Arc::new(operations(&document)?);
-    // Images of menus are many and are shown to many people of one network at once: they alone draw from no limit.
+    // A menu has many images, and many people of one network load them at once, so they are not rate limited.
     let routes = routes
         .merge(openapi::routes(&document))
         .merge(console::routes())
@@ -83,7 +84,7 @@ pub fn router(app: &Arc<App>) -> Result<Router, RouterError> {
         .layer(from_fn_with_state(operations, name_operation)))
 }
 
-/// Reads the operations out of the document and holds them against the permission table.
+/// Reads the operations of the document and compares them with the permission table.
 fn operations(document: &Value) -> Result<Operations, RouterError> {
     let mut found = Operations::new();
     for (path, method, id) in openapi::operations(document) {
@@ -101,10 +102,10 @@ fn operations(document: &Value) -> Result<Operations, RouterError> {
     }
 }
 
-/// Tells the extractors which operation was routed to.
+/// Adds the operation of the route to the request, for the extractors.
 async fn name_operation(State(operations): State<Arc<Operations>>, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    // A HEAD is answered by the GET of the same address.
+    // A HEAD request is handled by the GET of the same path.
     let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
     if let Some(operation) = path.and_then(|path| operations.get(&(method, path))) {
         request.extensions_mut().insert(*operation);
@@ -131,7 +132,8 @@ struct Health {
 ///
 /// Answers without using the database: for a supervisor that restarts a process that hangs. `/api/health` says whether
 /// requests can be served.
-#[utoipa::path(get, path = "/api/health/live", tag = "server", responses((status = 204, description = "The process is running")))]
+#[utoipa::path(get, path = "/api/health/live", tag = "server",
+    responses((status = 204, description = "The process is running")))]
 async fn get_liveness() -> StatusCode {
     StatusCode::NO_CONTENT
 }

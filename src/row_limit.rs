@@ -1,15 +1,15 @@
-//! How many rows of a kind one user or restaurant may have.
+//! Limits on the number of rows of a user or restaurant.
 //!
-//! Every such limit is checked here, and not by a count of its own: `count_owned` (`migrations/0095_row_limits.sql`) takes a
-//! lock for the kind and the owner first, which lasts until the transaction ends. Of many requests at once each counts what those
-//! before it have added. Tables that a caller can make grow, and what bounds each, are listed in docs/security.md.
+//! Every such limit is checked here: `count_owned` (`migrations/0095_row_limits.sql`) first takes a lock for the kind
+//! and the owner until the end of the transaction, so that each of several concurrent requests counts the rows of those
+//! before it. docs/security.md lists the tables that callers can make grow, and the limit of each.
 
 use uuid::Uuid;
 
 use crate::problem::{Code, Problem};
 use crate::uow::Tx;
 
-/// What is counted, and for whom.
+/// What is counted, and for which owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowLimit {
     /// Saved addresses of a user (`ADDRESS_MAX`).
@@ -35,7 +35,7 @@ pub enum RowLimit {
 }
 
 impl RowLimit {
-    /// Its name: in `count_owned`, and in refusals.
+    /// The name in `count_owned` and in error messages.
     pub const fn kind(self) -> &'static str {
         match self {
             Self::SavedAddresses => "saved addresses",
@@ -61,7 +61,7 @@ impl RowLimit {
     }
 }
 
-/// How many there are. Nobody else adds one for the owner until the transaction ends.
+/// The number of rows. No other transaction adds one for the owner until this one ends.
 ///
 /// # Errors
 /// 503 when the lock is not free in time.
@@ -73,7 +73,7 @@ pub async fn count(tx: &mut Tx, limit: RowLimit, owner: Uuid) -> Result<i64, Pro
     Ok(row.count)
 }
 
-/// Refuses one more than `most`; to be asked before one is added, in the transaction that adds it.
+/// Refuses if there are already `most`; called before a row is added, in the same transaction.
 ///
 /// # Errors
 /// 409 `too_many` with `limit`.

@@ -1,4 +1,4 @@
-//! `comanda serve`: everything put together, started in order, and stopped in the reverse of it.
+//! `comanda serve`: starts all parts of the server in order, and stops them in reverse order.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::accounts::cache::Callers;
+use crate::accounts::caller_cache::Callers;
 use crate::accounts::password::{self, Passwords};
 use crate::accounts::refresh::RefreshTokens;
 use crate::accounts::token::Tokens;
@@ -17,7 +17,7 @@ use crate::admission::Admission;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
-use crate::database::{DatabaseError, Reached};
+use crate::database::{DatabaseError, DatabaseServer};
 use crate::delivery::actions::presence;
 use crate::demo::{self, DemoError};
 use crate::encryption::Encryption;
@@ -31,7 +31,7 @@ use crate::pictures::{self, Pictures};
 use crate::realtime::{self, EngineSessions};
 use crate::router::{self, RouterError};
 use crate::server::{self, ListenError};
-use crate::stored_answers::StoredAnswers;
+use crate::stored_responses::StoredResponses;
 use crate::sync::runs::DeviceRuns;
 use crate::{middleware, publish, retention, sync};
 
@@ -47,30 +47,30 @@ pub enum ServeError {
     /// The routes and the permission table do not match.
     #[error(transparent)]
     Router(#[from] RouterError),
-    /// The data folder.
+    /// The data folder cannot be created.
     #[error("the data folder {0} cannot be used: {1}. Name one this user may write to with DATA_DIR=…")]
     DataDir(String, std::io::Error),
     /// Redis, which holds the rate limits, cannot be set up.
     #[error(transparent)]
     Limits(#[from] limits::SharedError),
-    /// The address of Redis.
+    /// `REDIS_URL` cannot be parsed.
     #[error("REDIS_URL cannot be used: {0}. It looks like redis://host:6379")]
     Redis(#[from] redis::RedisError),
-    /// Where pictures go.
+    /// The image storage cannot be set up.
     #[error("pictures cannot be stored with CLOUDINARY_BASE_URL as it is set: {0}")]
     Pictures(#[from] StoreError),
-    /// The demo city.
+    /// The demo data cannot be created.
     #[error(transparent)]
     Demo(#[from] DemoError),
 }
 
-/// A server that is up.
+/// A running server.
 pub struct Running {
-    /// What handlers share.
+    /// The shared state.
     pub app: Arc<App>,
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: std::net::SocketAddr,
-    /// The transports of live updates that are open.
+    /// The open Engine.IO sessions.
     pub engine_sessions: Arc<EngineSessions>,
     stop: CancellationToken,
     serving: tokio::task::JoinHandle<()>,
@@ -81,10 +81,10 @@ pub struct Running {
 }
 
 impl Running {
-    /// Stops taking requests, waits for those in flight, and closes the database.
+    /// Stops accepting requests, waits for those in progress, and closes the database.
     pub async fn stop(self) {
         self.stop.cancel();
-        // A task that panicked has said so in the log; there is nothing left to wait for.
+        // A panic of the task was logged.
         let _ = self.serving.await;
         let _ = self.relay.await;
         let _ = self.revocation_listener.await;
@@ -99,8 +99,8 @@ impl Running {
 /// Builds the application on a database that is connected and migrated.
 ///
 /// # Errors
-/// When a secret, the address or the routes are not right.
-pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) -> Result<Running, ServeError> {
+/// When a secret, the address or the routes are invalid.
+pub async fn start(config: Config, reached: &DatabaseServer, clock: Clock, demo: bool) -> Result<Running, ServeError> {
     let listener = server::listen(&config.http).await?;
     let db = reached.open(&config, clock.clone(), publish::follow).await?;
     let (tokens, refresh_tokens, encryption) =
@@ -115,7 +115,7 @@ pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) 
         device_runs: DeviceRuns::new(config.sync.devices_at_once),
         admission: Admission::new(config.postgres.requests_at_once, config.postgres.request_queue_wait),
         limits: Limits::new(&config, &clock, db.written())?,
-        stored_answers: StoredAnswers::new(config.retention.stored_answers),
+        stored_responses: StoredResponses::new(config.retention.stored_responses),
         pictures: Pictures::new(&config)?,
         menus: Published::new(db.clone(), config.menus, config.redis_url.as_ref(), heavy.clone())?,
         heavy,
@@ -127,7 +127,7 @@ pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) 
         jobs: TaskTracker::new(),
         demo,
     });
-    // Before anybody is let in, and before the relay looks at the log: what is brought in is no news.
+    // Before requests are accepted, and before the relay reads the log, so that imported events are not emitted.
     if demo && let Err(error) = demo::found(&app).await {
         app.db.close().await;
         return Err(error.into());
@@ -135,7 +135,7 @@ pub async fn start(config: Config, reached: &Reached, clock: Clock, demo: bool) 
     run(app, listener, reached)
 }
 
-/// What signs and encrypts, with secrets from the configuration or the data folder.
+/// Keys for tokens and encryption, from the configuration or the data folder.
 fn keys(config: &Config) -> Result<(Tokens, RefreshTokens, Encryption), std::io::Error> {
     let accounts = &config.accounts;
     let access = secrets::configured_or_kept(accounts.jwt_secret.as_ref(), &config.data_dir, "jwt_secret")?;
@@ -150,7 +150,7 @@ fn keys(config: &Config) -> Result<(Tokens, RefreshTokens, Encryption), std::io:
 }
 
 #[expect(clippy::disallowed_methods, reason = "the long tasks of the server, all waited for by Running::stop")]
-fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<Running, ServeError> {
+fn run(app: Arc<App>, listener: TcpListener, reached: &DatabaseServer) -> Result<Running, ServeError> {
     let address = listener.local_addr().map_err(|error| ServeError::DataDir("the listener".into(), error))?;
     let stop = CancellationToken::new();
     let (router, io, engine_sessions) = realtime::around(router::router(&app)?, &app);
@@ -169,22 +169,22 @@ fn run(app: Arc<App>, listener: TcpListener, reached: &Reached) -> Result<Runnin
     Ok(Running { app, address, engine_sessions, stop, serving, relay, revocation_listener, outbox, collector })
 }
 
-/// `comanda serve`: until a signal comes.
+/// `comanda serve`: runs until a signal arrives.
 ///
 /// # Errors
-/// When something of the start fails; each says what to do.
+/// When a step of the start fails; the message says what to do.
 pub async fn serve(config: Config, demo: bool) -> Result<(), ServeError> {
     if demo {
         demo::allowed(&config)?;
     }
     std::fs::create_dir_all(&config.data_dir)
         .map_err(|error| ServeError::DataDir(config.data_dir.display().to_string(), error))?;
-    let reached = Reached::find(&config).await?;
+    let reached = DatabaseServer::find(&config).await?;
     let applied = reached.migrate().await?;
     if applied > 0 {
         tracing::info!(applied, "the schema is up to date");
     }
-    // Before anybody is let in.
+    // Before requests are accepted.
     if config.mode == Mode::Production
         && let Err(error) = demo::remove::require_none(&reached).await
     {
@@ -210,7 +210,7 @@ pub async fn serve(config: Config, demo: bool) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Where to go from here.
+/// Prints the addresses of the server.
 #[expect(clippy::print_stdout, reason = "for the person at the terminal")]
 fn announce(running: &Running, demo: bool) {
     let base = format!("http://{}", running.address);
@@ -223,7 +223,8 @@ fn announce(running: &Running, demo: bool) {
     }
 }
 
-/// SIGINT or SIGTERM. If the system cannot tell us of them, Ctrl-C ends the process the hard way, which is survived.
+/// Waits for SIGINT or SIGTERM. If the handlers cannot be installed, Ctrl-C kills the process, which loses no committed
+/// data.
 async fn wait_for_signal() {
     let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     if let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) {

@@ -1,7 +1,7 @@
-//! The listener: connections within bounds, headers within time, and an end that waits for what is in flight.
+//! The listener: limits on connections, a time limit for headers, and a shutdown that waits for requests in progress.
 //!
 //! `axum::serve` has no limit on how long a client may take over its headers, nor on how many connect; hence an accept
-//! loop of our own on hyper.
+//! loop with hyper.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,27 +26,27 @@ use crate::framing::Strict;
 use crate::network::{AddressBlock, Network, NetworkCounts};
 use crate::severable::{Sever, Severable};
 
-/// How long the listener rests after the system refused it a connection (too many open files).
+/// How long the listener waits after accepting failed (too many open files).
 const REST: Duration = Duration::from_millis(50);
 
-/// The bytes that the system holds for one connection until the client has taken them; Linux doubles it for its own needs.
+/// The size of the operating system's send buffer of a connection, in bytes; Linux doubles it for its own needs.
 const SEND_BUFFER: usize = 128 << 10;
 
-/// Why nothing can be listened to.
+/// Why the server cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// Somebody else has the port.
+    /// The port is in use.
     #[error("{0} is in use by another program: stop it, or choose another port with PORT=…")]
     Taken(SocketAddr),
-    /// The system says no.
+    /// The operating system refused.
     #[error("cannot listen on {0}: {1}. Choose another address with HOST=… and PORT=…")]
     Refused(SocketAddr, std::io::Error),
 }
 
-/// Takes the address.
+/// Binds the address.
 ///
 /// # Errors
-/// When it is taken or not ours.
+/// When it is in use or is not an address of this machine.
 pub async fn listen(bounds: &Http) -> Result<TcpListener, ListenError> {
     let address = SocketAddr::new(bounds.host, bounds.port);
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
@@ -55,7 +55,7 @@ pub async fn listen(bounds: &Http) -> Result<TcpListener, ListenError> {
     })
 }
 
-/// Serves until `stop` is cancelled, then waits for requests in flight as long as the configuration says.
+/// Serves until `stop` is cancelled, then waits for requests in progress, up to the time of the configuration.
 pub async fn serve(listener: TcpListener, router: Router, bounds: &Http, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(bounds.max_connections));
     let per_network = Arc::new(ConnectionCounts::default());
@@ -80,7 +80,7 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: &Http, stop: C
     }
 }
 
-/// The next connection, once there is a place for it; `None` when it is time to stop.
+/// The next connection, once the limit on connections allows it; `None` when the server stops.
 async fn next(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
@@ -138,7 +138,7 @@ impl Drop for Entry {
     }
 }
 
-/// One connection, to its end.
+/// Serves one connection until it ends.
 fn converse(
     stream: TcpStream,
     peer: Peer,
@@ -146,7 +146,7 @@ fn converse(
     bounds: &Http,
     stop: CancellationToken,
 ) -> impl Future<Output = ()> + Send + 'static {
-    // Answers are small and someone waits for them.
+    // Responses are small and must not be delayed.
     let _ = stream.set_nodelay(true);
     give_up_on_stalled(&stream, bounds.stall_timeout);
     bound_send_buffer(&stream);
@@ -172,8 +172,8 @@ fn converse(
     to_the_end(connection, stop)
 }
 
-/// Has the system hold little of what a client has not taken yet: it would grow its buffer to megabytes for each connection,
-/// and tell us that everything is sent. A refusal changes nothing for clients that read.
+/// Limits the system's send buffer: otherwise it grows to megabytes for each connection, and everything in it counts as
+/// sent. If that fails, clients that read are not affected.
 fn bound_send_buffer(stream: &TcpStream) {
     use nix::sys::socket::{setsockopt, sockopt};
     if let Err(error) = setsockopt(stream, sockopt::SndBuf, &SEND_BUFFER) {
@@ -181,8 +181,8 @@ fn bound_send_buffer(stream: &TcpStream) {
     }
 }
 
-/// Has the system close a connection whose client takes nothing of what was sent, whoever writes to it: an answer, a
-/// live socket. A refusal changes nothing for clients that read.
+/// Has the system close a connection whose client acknowledges nothing for `limit`, for responses and for sockets. If
+/// that fails, clients that read are not affected.
 #[cfg(target_os = "linux")]
 fn give_up_on_stalled(stream: &TcpStream, limit: Duration) {
     use nix::sys::socket::{setsockopt, sockopt};
@@ -192,7 +192,7 @@ fn give_up_on_stalled(stream: &TcpStream, limit: Duration) {
     }
 }
 
-/// Only Linux can be told.
+/// Only Linux has this option.
 #[cfg(not(target_os = "linux"))]
 fn give_up_on_stalled(_: &TcpStream, _: Duration) {}
 

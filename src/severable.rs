@@ -1,5 +1,5 @@
-//! A connection that this server can end from anywhere, also after it has changed its protocol: hyper and the WebSocket
-//! library hold the stream then, and neither can be asked to close it.
+//! Connections that can be closed from elsewhere, also after an upgrade to WebSocket: hyper and the WebSocket library
+//! own the stream then, and neither can be told to close it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// Ends one connection. The listener puts it on every request of the connection.
+/// Closes one connection. The listener adds it to every request of the connection.
 #[derive(Debug, Clone, Default)]
 pub struct Sever(CancellationToken);
 
@@ -27,7 +27,7 @@ pub struct Severable<S> {
 }
 
 impl<S> Severable<S> {
-    /// Around a fresh connection.
+    /// Wraps a new connection.
     pub fn new(stream: S, sever: &Sever) -> Self {
         let severed = Box::pin(sever.0.clone().cancelled_owned());
         Self { stream, sever: sever.0.clone(), severed }

@@ -1,4 +1,4 @@
-//! What the program says of itself: one line an event, text or JSON, to standard error or to a file a day.
+//! Logging: one line for each event, text or JSON, to standard error or to a daily file.
 
 use std::io::IsTerminal as _;
 
@@ -16,7 +16,7 @@ use crate::config::Log;
 /// Keeps the log writer alive; what is still buffered is written when it is dropped.
 pub struct Telemetry(#[expect(dead_code, reason = "held for its drop")] Option<WorkerGuard>);
 
-/// Why logging could not begin.
+/// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// `LOG_LEVEL` is not a filter.
@@ -33,14 +33,14 @@ pub enum TelemetryError {
 /// Begins logging.
 ///
 /// # Errors
-/// When the filter or the folder is no good.
+/// When the filter is invalid, or the folder cannot be used.
 pub fn begin(log: &Log) -> Result<Telemetry, TelemetryError> {
     let filter = EnvFilter::try_new(&log.level)?;
     let Some(folder) = &log.dir else {
         install(filter, log.json, std::io::stderr);
         return Ok(Telemetry(None));
     };
-    // The appender looks for old files before it makes the folder, and prints that there is none.
+    // The appender lists old files before it creates the folder, and prints an error if there is none.
     std::fs::create_dir_all(folder).map_err(TelemetryError::NoFolder)?;
     let files = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
@@ -53,16 +53,16 @@ pub fn begin(log: &Log) -> Result<Telemetry, TelemetryError> {
     Ok(Telemetry(Some(guard)))
 }
 
-/// Libraries that write down what passes through them, tokens and bodies included: only their warnings are of use. Their
-/// parts (`engineioxide_core`, which writes down packets with addresses of customers) are meant as well.
+/// Libraries that log what passes through them, tokens and bodies included: only their warnings are used. Their parts
+/// (`engineioxide_core`, which logs packets with addresses of customers) are included.
 const TALKATIVE: &[&str] =
     &["engineioxide", "h2", "hyper", "redis", "reqwest", "rustls", "tokio_tungstenite", "tungstenite"];
 
-/// Its errors are about packets of clients, a line for each, from clients without a token too: 20 kB of packets for unknown
-/// namespaces made 500 kB of log. What it refuses the client is told; requests have lines of their own.
+/// Its errors are about packets of clients, a line for each, also from clients without a token: 20 kB of packets for
+/// unknown namespaces made 500 kB of log. The client receives these errors, and requests have lines of their own.
 const ABOUT_CLIENTS: &str = "socketioxide";
 
-/// Whatever `LOG_LEVEL` asks for, nothing that could hold a secret, and nothing that a client can fill the log with.
+/// At any `LOG_LEVEL`, excludes lines that could contain a secret, and lines with which a client could fill the log.
 fn is_discreet(about: &Metadata<'_>) -> bool {
     let library = about.target().split("::").next().unwrap_or_default();
     let is_of = |name: &&str| library.strip_prefix(*name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
@@ -74,8 +74,8 @@ fn install(filter: EnvFilter, json: bool, writer: impl for<'w> MakeWriter<'w> + 
     let colours = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours);
     let lines = if json { lines.json().flatten_event(true).boxed() } else { lines.boxed() };
-    // Filters of the whole subscriber, not of the layer: those keep what they decided last in a variable of the thread, and
-    // a record of the `log` crate that is only asked about leaves it behind, to drop the next line or the next request's span.
-    // A second subscriber in one process (tests) is not worth stopping for.
+    // Filters of the whole subscriber, not of the layer: layer filters keep their last decision in a thread-local
+    // variable, and a query of the `log` crate whether a record is enabled leaves it behind, which drops the next line
+    // or the next request's span. A second subscriber in one process (tests) is not worth stopping for.
     let _ = tracing_subscriber::registry().with(filter).with(filter_fn(is_discreet)).with(lines).try_init();
 }

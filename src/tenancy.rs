@@ -1,8 +1,8 @@
-//! On whose behalf a transaction acts.
+//! Row level security: on whose behalf a transaction acts.
 //!
-//! A scope is what a permission check hands out and what every statement on a restaurant's rows asks for. Its id
-//! is the first argument of the statement, and the same ids are set on the transaction for row level security, so
-//! a forgotten predicate still shows nothing of somebody else's.
+//! A permission check returns a scope, and every statement on a restaurant's rows requires one. The id of the scope is
+//! the first argument of the statement, and the same ids are set on the transaction for row level security, so that
+//! even a statement without the condition shows no rows of another tenant.
 
 use std::fmt::Write as _;
 
@@ -10,24 +10,24 @@ use crate::actor::Actor;
 use crate::actor::MemberRole;
 use crate::ids::{DriverId, GuestId, OrderId, RestaurantId, SessionId, UserId};
 
-/// What entitles a transaction to act. It was true when the permission was decided; the unit of work has PostgreSQL
-/// check it again in the transaction that uses it (`migrations/0100_permission.sql`), in the round trip of BEGIN.
+/// The grant that entitles a transaction. It was valid when the permission was decided; PostgreSQL checks it again in
+/// the transaction that uses it (`migrations/0100_permission.sql`), in the round trip of BEGIN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Grant {
-    /// Works for the restaurant, with this rank or a higher one.
+    /// A member of the restaurant, with this role or a higher one.
     Member { restaurant: RestaurantId, user: UserId, least: MemberRole },
-    /// Runs the platform, with a confirmed second factor where that is asked for.
+    /// An administrator of the platform; `with_factor`: only with a confirmed second factor.
     Admin { user: UserId, with_factor: bool },
-    /// Is the driver of this order's delivery.
+    /// The driver of this order's delivery.
     Carrier { restaurant: RestaurantId, order: OrderId, driver: DriverId, user: UserId },
-    /// Placed this order.
+    /// The customer who placed this order.
     Customer { restaurant: RestaurantId, order: OrderId, user: UserId },
-    /// Holds a session that has not ended, and changes the account's credentials.
+    /// A user with an active session, who changes the account's credentials.
     Session { user: UserId, session: SessionId },
 }
 
-/// What row level security is told about a transaction: for whom it runs and at which restaurant. With nothing set it
-/// sees what is public.
+/// The context of a transaction for row level security: the user, driver, guest or platform that it runs for, and the
+/// restaurant. With nothing set it sees public rows only.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TenancyContext {
     pub(crate) user: Option<UserId>,
@@ -38,36 +38,36 @@ pub struct TenancyContext {
     pub(crate) platform: bool,
     /// Checked in the transaction before its first statement; the transaction does not begin without it.
     pub(crate) grant: Option<Grant>,
-    /// The transaction changes who may do what: the grant is locked until it ends.
+    /// Whether the transaction changes grants: then the grant is locked until it ends.
     pub(crate) changes_grants: bool,
 }
 
 impl TenancyContext {
-    /// A transaction for nobody: it sees what is public.
+    /// A transaction for nobody: it sees public rows only.
     pub fn nobody() -> Self {
         Self::default()
     }
 
-    /// A signed-in user who acts for nobody but themselves. A statement that finds something of theirs may take the
-    /// transaction on to its restaurant (`set_shop`), which row level security then shows a customer's part of.
+    /// A signed-in user who acts as a customer. A statement that finds a row of the user may set the transaction's
+    /// restaurant (`set_shop`); row level security then shows the customer's part of it.
     pub fn user(user: UserId) -> Self {
         Self { user: Some(user), ..Self::default() }
     }
 
-    /// A user who changes what guards their account, in a session that must still stand when that happens.
+    /// A user who changes the credentials of the account, in a session that must still be active then.
     pub fn credentials(user: UserId, session: SessionId) -> Self {
         Self { grant: Some(Grant::Session { user, session }), ..Self::user(user) }
     }
 
-    /// The same, for a transaction that changes who may do what (members, invitations, roles): such transactions take
-    /// turns for each restaurant, or for the platform, and what entitles to them cannot be taken away meanwhile.
+    /// The same, for a transaction that changes grants (members, invitations, roles): such transactions take turns for
+    /// each restaurant, or for the platform, and their own grant cannot be removed meanwhile.
     #[must_use]
     pub fn changing_grants(self) -> Self {
         Self { changes_grants: true, ..self }
     }
 
-    /// What follows BEGIN: who acts, and the check of what entitles them to it, without which PostgreSQL refuses to go
-    /// on (SQLSTATE `QP…`). Ids are uuids, so nothing needs quoting.
+    /// The statements after BEGIN: they set the context and check the grant, and fail without it (SQLSTATE `QP…`). Ids
+    /// are uuids, so nothing needs quoting.
     pub(crate) fn statements(self, is_writing: bool) -> String {
         let mut text = String::new();
         let settings = [
@@ -98,7 +98,7 @@ impl TenancyContext {
 }
 
 impl Grant {
-    /// The call that checks it.
+    /// The SQL call that checks the grant.
     fn check(self, is_writing: bool, is_changing: bool) -> String {
         match self {
             Self::Member { restaurant, user, least } => {
@@ -110,7 +110,7 @@ impl Grant {
             }
             Self::Carrier { restaurant, order, driver, user } => {
                 let (restaurant, order, driver, user) = (restaurant.uuid(), order.uuid(), driver.uuid(), user.uuid());
-                format!("require_carrier('{restaurant}', '{order}', '{driver}', '{user}', {is_writing})")
+                format!("require_assigned_driver('{restaurant}', '{order}', '{driver}', '{user}', {is_writing})")
             }
             Self::Customer { restaurant, order, user } => {
                 format!("require_customer('{}', '{}', '{}')", restaurant.uuid(), order.uuid(), user.uuid())
@@ -120,7 +120,7 @@ impl Grant {
     }
 }
 
-/// One restaurant, and the capacity in which somebody may deal with it.
+/// The scope of one restaurant, and the role in which the caller may act there.
 #[derive(Debug, Clone, Copy)]
 pub struct RestaurantScope {
     restaurant: RestaurantId,
@@ -130,16 +130,16 @@ pub struct RestaurantScope {
 }
 
 impl RestaurantScope {
-    /// Staff of the restaurant, for something that asks for rank `least` or a higher one.
+    /// A member of the restaurant, for operations that require the role `least` or a higher one.
     ///
-    /// `proof` says in words why the id may be trusted; `tests/it/tidy.rs` lists every place that writes one.
+    /// `proof` says why the id may be trusted; `tests/it/tidy.rs` lists every place that writes one.
     pub(crate) fn staff(_proof: &'static str, restaurant: RestaurantId, least: MemberRole, user: UserId) -> Self {
         let grant = Some(Grant::Member { restaurant, user, least });
         let who = TenancyContext { user: Some(user), tenant: Some(restaurant), grant, ..TenancyContext::default() };
         Self { restaurant, actor: Actor::Staff, actor_id: Some(user), who }
     }
 
-    /// A customer who deals with the restaurant: sees what is public and what is their own.
+    /// A customer of the restaurant: sees public rows and their own.
     pub(crate) fn customer(_proof: &'static str, restaurant: RestaurantId, user: UserId) -> Self {
         let who = TenancyContext { user: Some(user), shop: Some(restaurant), ..TenancyContext::default() };
         Self { restaurant, actor: Actor::Customer, actor_id: Some(user), who }
@@ -152,19 +152,19 @@ impl RestaurantScope {
         Self { restaurant, actor: Actor::Customer, actor_id: Some(user), who }
     }
 
-    /// Anybody who looks at what the restaurant has to offer: sees what is public, and how full its slots are.
+    /// Anybody who reads the restaurant's public data: sees public rows, and how full its slots are.
     pub(crate) fn visitor(_proof: &'static str, restaurant: RestaurantId) -> Self {
         let who = TenancyContext { shop: Some(restaurant), ..TenancyContext::default() };
         Self { restaurant, actor: Actor::Customer, actor_id: None, who }
     }
 
-    /// Somebody without an account at the restaurant: sees what is public, and their own cart.
+    /// A guest without an account: sees public rows, and their own cart.
     pub(crate) fn guest(_proof: &'static str, restaurant: RestaurantId, guest: GuestId) -> Self {
         let who = TenancyContext { guest: Some(guest), ..TenancyContext::default() };
         Self { restaurant, actor: Actor::Customer, actor_id: None, who }
     }
 
-    /// The driver who carries this order of the restaurant.
+    /// The driver of this order's delivery.
     pub(crate) fn driver(
         _proof: &'static str,
         restaurant: RestaurantId,
@@ -189,39 +189,39 @@ impl RestaurantScope {
         Self { restaurant, actor: Actor::System, actor_id: None, who }
     }
 
-    /// The restaurant: the first argument of every statement on its rows.
+    /// The id of the restaurant: the first argument of every statement on its rows.
     pub const fn restaurant(&self) -> RestaurantId {
         self.restaurant
     }
 
-    /// In which capacity.
+    /// The role of the caller.
     pub const fn actor(&self) -> Actor {
         self.actor
     }
 
-    /// The driver, where the capacity is a driver's.
+    /// The driver, if the role is DRIVER.
     pub const fn driver_id(&self) -> Option<DriverId> {
         self.who.driver
     }
 
-    /// The same driver for the one step by which they give the delivery back: afterwards it is none of theirs, so they act
-    /// for the restaurant while it is taken from them.
+    /// The scope in which a driver hands a delivery back: the driver loses access by this step, so it runs on behalf of
+    /// the restaurant.
     pub(crate) fn handing_back(&self, _proof: &'static str) -> Self {
         let who = TenancyContext { tenant: Some(self.restaurant), ..self.who };
         Self { who, ..*self }
     }
 
-    /// Who, where it is a person.
+    /// The user who acts; `None`: the system.
     pub const fn actor_id(&self) -> Option<UserId> {
         self.actor_id
     }
 
-    /// For a transaction that changes who may do what at the restaurant.
+    /// For a transaction that changes grants of the restaurant.
     pub fn changing_grants(self) -> TenancyContext {
         self.who.changing_grants()
     }
 
-    /// Whether the platform acts, by an administrator or by itself, and not somebody who works for the restaurant.
+    /// Whether an administrator or the system acts, and not a member of the restaurant.
     pub const fn is_platform(&self) -> bool {
         matches!(self.actor, Actor::Admin | Actor::System)
     }
@@ -233,7 +233,7 @@ impl From<RestaurantScope> for TenancyContext {
     }
 }
 
-/// The platform as a whole: an administrator, the event relay, an operator's command.
+/// The scope of the whole platform: for administrators, the event relay and operators' commands.
 #[derive(Debug, Clone, Copy)]
 pub struct PlatformScope {
     user: Option<UserId>,
@@ -241,22 +241,22 @@ pub struct PlatformScope {
 }
 
 impl PlatformScope {
-    /// `proof` says in words why; `tests/it/tidy.rs` lists every place that writes one.
+    /// `proof` says why it may be trusted; `tests/it/tidy.rs` lists every place that writes one.
     pub(crate) const fn proven_by(_proof: &'static str, user: Option<UserId>) -> Self {
         Self { user, grant: None }
     }
 
-    /// Somebody who runs the platform; `with_factor`: only with a confirmed second factor.
+    /// An administrator; `with_factor`: only with a confirmed second factor.
     pub(crate) const fn administrator(_proof: &'static str, user: UserId, with_factor: bool) -> Self {
         Self { user: Some(user), grant: Some(Grant::Admin { user, with_factor }) }
     }
 
-    /// For a transaction that changes who may do what on the platform.
+    /// For a transaction that changes grants on the platform.
     pub(crate) fn changing_grants(self) -> TenancyContext {
         TenancyContext::from(self).changing_grants()
     }
 
-    /// One restaurant of the platform, in an administrator's hands.
+    /// The scope of one restaurant, for an administrator.
     pub(crate) fn restaurant(self, restaurant: RestaurantId) -> RestaurantScope {
         let who = TenancyContext { tenant: Some(restaurant), ..TenancyContext::from(self) };
         let actor = if self.grant.is_some() { Actor::Admin } else { Actor::System };

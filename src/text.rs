@@ -1,8 +1,8 @@
-//! Human text, as every field of the API takes it: [`SingleLine`] for names, [`MultiLine`] for notes.
+//! Text fields of requests: [`SingleLine`] for names, [`MultiLine`] for notes.
 //!
-//! Both are normalised before anything is measured or stored: trimmed, every line break of whatever system one LF,
-//! every tab a space. Both must hold a character that can be seen, and neither holds control characters or overrides of
-//! the writing direction, with which a text shows something else than what it says (CVE-2021-42574). Pure.
+//! Both are normalised before they are checked or stored: trimmed, every line break becomes LF, every tab a space. Both
+//! must contain a visible character, and must not contain control characters or overrides of the writing direction,
+//! with which a text can be displayed differently from its content (CVE-2021-42574). Pure.
 
 use std::borrow::Cow;
 
@@ -11,8 +11,8 @@ use icu_properties::{CodePointMapData, CodePointSetData};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Characters of the Unicode categories for letters and symbols that nevertheless show nothing: a blank Braille
-/// pattern, a null note head, and the placeholder for an object.
+/// Invisible characters of the Unicode categories for letters and symbols: a blank Braille pattern, a null note head,
+/// and the placeholder for an object.
 const BLANK_SYMBOLS: [char; 3] = [BLANK_BRAILLE, '\u{1d159}', '\u{fffc}'];
 
 const BLANK_BRAILLE: char = '\u{2800}';
@@ -20,8 +20,8 @@ const BLANK_BRAILLE: char = '\u{2800}';
 /// Line breaks of other systems: carriage return, vertical tab, form feed, next line, line and paragraph separator.
 const LINE_BREAKS: [char; 6] = ['\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'];
 
-/// Whether a character shows something by itself: a letter, digit, punctuation mark or symbol that is not ignorable
-/// (Unicode's `Default_Ignorable_Code_Point`: zero-width space, soft hyphen, Hangul filler, …).
+/// Whether a character is visible: a letter, digit, punctuation mark or symbol that is not ignorable (Unicode's
+/// `Default_Ignorable_Code_Point`: zero-width space, soft hyphen, Hangul filler, …).
 fn is_visible(letter: char) -> bool {
     let category = CodePointMapData::<GeneralCategory>::new().get(letter);
     let shows = GeneralCategoryGroup::Letter
@@ -33,8 +33,8 @@ fn is_visible(letter: char) -> bool {
         && !CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(letter)
 }
 
-/// Most marks on one letter. Languages stack up to six (Hebrew with points and accents, Tibetan); what stacks more covers
-/// the lines above and below wherever it is shown.
+/// The most marks on one letter. Languages use up to six (Hebrew with points and accents, Tibetan); more would cover
+/// the lines above and below.
 const MOST_MARKS: usize = 8;
 
 /// Whether more marks than [`MOST_MARKS`] follow each other.
@@ -50,18 +50,18 @@ fn is_stacked(text: &str) -> bool {
     })
 }
 
-/// Left-to-right and right-to-left override (UAX #9): they show a text in another order than it is read.
+/// Left-to-right and right-to-left override (UAX #9): they change the order in which a text is displayed.
 const fn is_override(letter: char) -> bool {
     matches!(letter, '\u{202d}' | '\u{202e}')
 }
 
-/// Explicit embeddings and isolates with their ends; where one is left open, it goes on into what is shown next.
+/// Explicit embeddings and isolates with their ends; one that is not closed affects the text after it.
 const fn is_embedding(letter: char) -> bool {
     matches!(letter, '\u{202a}'..='\u{202c}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Whether a character shows nothing, or changes what is shown around it: it has no place in an address or a code,
-/// which people compare by eye.
+/// Whether a character is invisible, or changes the display of others: addresses and codes must not contain it, because
+/// people compare them by eye.
 pub fn is_hidden(letter: char) -> bool {
     letter.is_control()
         || is_override(letter)
@@ -70,13 +70,13 @@ pub fn is_hidden(letter: char) -> bool {
         || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(letter)
 }
 
-/// One LF for every line break, a space for every tab, nothing around it.
+/// Normalises line breaks to LF and tabs to spaces, and trims the text.
 fn normalise(text: &str) -> String {
     let one_break = text.replace("\r\n", "\n").replace(LINE_BREAKS, "\n");
     one_break.replace('\t', " ").trim().to_owned()
 }
 
-/// The faults that both kinds of text share.
+/// The checks that both kinds of text share.
 fn checked(text: String, most: usize) -> Result<String, String> {
     if text.is_empty() || text.chars().count() > most {
         return Err(format!("must be 1 to {most} characters long"));
@@ -120,7 +120,7 @@ macro_rules! texts {
         pub struct $name<const MAX: usize>(String);
 
         impl<const MAX: usize> $name<MAX> {
-            /// The text as it was normalised.
+            /// The normalised text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -191,8 +191,8 @@ macro_rules! texts {
 }
 
 texts! {
-    /// A text of one line, 1 to `MAX` characters: names, labels, keys, what is searched for. It holds no line break and
-    /// no character that changes the writing direction.
+    /// A text of one line, 1 to `MAX` characters: names, labels, keys, search queries. It contains no line break and no
+    /// character that changes the writing direction.
     SingleLine by single_line;
     /// A text of any number of lines, 1 to `MAX` characters, with LF between them: notes, reasons, descriptions, postal
     /// addresses.

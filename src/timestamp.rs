@@ -1,5 +1,5 @@
-//! Instants and dates as they arrive: from bodies, queries, sync payloads, CSV and the command line. Each is bounded to the
-//! years 1970 to 2199, so that neither PostgreSQL's range nor chrono's arithmetic can be left by what is added to it. Pure.
+//! Instants and dates of requests: from bodies, queries, sync payloads, CSV and the command line. Each is limited to
+//! the years 1970 to 2199, so that adding to it stays within the ranges of PostgreSQL and chrono. Pure.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -11,16 +11,16 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::SchemaFormat;
 use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, Type};
 
-/// Years that an instant or a date may lie in.
+/// The allowed years of an instant or a date.
 const YEARS: std::ops::RangeInclusive<i32> = 1970..=2199;
 
-/// Longest text that is looked at: RFC 3339 with nanoseconds and an offset has 35 characters.
+/// The longest text that is parsed: RFC 3339 with nanoseconds and an offset has 35 characters.
 const LONGEST: usize = 64;
 
-/// Why a text is not an instant or a date that can be used.
+/// Why a text is not a valid instant or date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTime {
-    /// Not RFC 3339 with a zone.
+    /// Not RFC 3339 with an offset.
     #[error("must be an instant with date, time and zone, such as 2026-05-01T18:30:00Z or 2026-05-01T20:30:00+02:00")]
     Instant,
     /// The plus sign of the offset arrived as a space: in a query it has to be escaped.
@@ -37,7 +37,7 @@ pub enum InvalidTime {
     Years,
 }
 
-/// An instant that somebody sent: RFC 3339, in the years 1970 to 2199 (UTC), to the microsecond.
+/// An instant of a request: RFC 3339, in the years 1970 to 2199 (UTC), in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(DateTime<Utc>);
 
@@ -47,7 +47,7 @@ impl Timestamp {
         self.0
     }
 
-    /// So many microseconds after 1970 began, if that is in the years that are taken.
+    /// The instant this many microseconds after the beginning of 1970; `None`: outside the allowed years.
     pub fn from_micros(micros: i64) -> Option<Self> {
         DateTime::from_timestamp_micros(micros).filter(|at| YEARS.contains(&at.year())).map(Self)
     }
@@ -101,7 +101,7 @@ impl utoipa::PartialSchema for Timestamp {
 
 impl ToSchema for Timestamp {}
 
-/// A date that somebody sent, without a zone: `2026-05-01`, in the years 1970 to 2199.
+/// A date of a request, without a zone: `2026-05-01`, in the years 1970 to 2199.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LocalDate(NaiveDate);
 
@@ -111,10 +111,10 @@ impl LocalDate {
         self.0
     }
 
-    /// For fields that hold chrono's own type.
+    /// For fields of chrono's type.
     ///
     /// # Errors
-    /// As for reading a [`LocalDate`].
+    /// As for deserialising a [`LocalDate`].
     pub fn deserialize_date<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<NaiveDate, D::Error> {
         Self::deserialize(deserializer).map(Self::date)
     }
@@ -124,8 +124,8 @@ impl FromStr for LocalDate {
     type Err = InvalidTime;
 
     fn from_str(text: &str) -> Result<Self, InvalidTime> {
-        let of_ten_characters = text.len() == "2026-05-01".len() && text.starts_with(|one: char| one.is_ascii_digit());
-        let date: NaiveDate = text.parse().ok().filter(|_| of_ten_characters).ok_or(InvalidTime::Date)?;
+        let has_date_length = text.len() == "2026-05-01".len() && text.starts_with(|one: char| one.is_ascii_digit());
+        let date: NaiveDate = text.parse().ok().filter(|_| has_date_length).ok_or(InvalidTime::Date)?;
         if YEARS.contains(&date.year()) { Ok(Self(date)) } else { Err(InvalidTime::Years) }
     }
 }
@@ -150,7 +150,7 @@ impl utoipa::PartialSchema for LocalDate {
 
 impl ToSchema for LocalDate {}
 
-/// A time zone that somebody sent, by its name in the IANA database: `Europe/Rome`.
+/// A time zone of a request, by its name in the IANA database: `Europe/Rome`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ZoneName(Tz);
 
@@ -186,7 +186,7 @@ impl utoipa::PartialSchema for ZoneName {
 }
 
 impl ToSchema for ZoneName {
-    /// Clients know it as `Zone`.
+    /// The name of its schema in the OpenAPI document is `Zone`.
     fn name() -> std::borrow::Cow<'static, str> {
         "Zone".into()
     }

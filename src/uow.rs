@@ -1,9 +1,10 @@
 //! The unit of work: the only place that opens a transaction.
 //!
-//! A unit runs in a task of its own, so that a client who hangs up does not stop it half way; its time is bounded;
-//! and it ends in one of three ways: committed, rolled back, or unknown. Committed means on disk (`flush.rs`). sqlx 0.9.0 can hand on a connection with an
-//! open transaction when a `begin` is dropped in flight (launchbadge/sqlx#4393): one more reason why nothing here is
-//! ever dropped by somebody else, and why a unit that runs out of time closes its connection instead of returning it.
+//! A unit runs in a task of its own, so that it is not interrupted when the client disconnects. Its time is limited,
+//! and it ends as committed, rolled back, or unknown. Committed means on disk (`flush.rs`). sqlx 0.9.0 can return a
+//! connection with an open transaction to the pool when a `begin` is dropped in progress (launchbadge/sqlx#4393):
+//! another reason why futures are never dropped here, and why a unit that runs out of time closes its connection
+//! instead of returning it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::clock::Clock;
-use crate::event::Event;
+use crate::events::Event;
 use crate::flush::{self, Durable, Flush, Ticket};
 use crate::ids::UserId;
 use crate::problem::{Code, Problem};
@@ -34,34 +35,34 @@ pub use reader::PlatformReader;
 /// The steps of a unit, boxed, borrowing its transaction: `|tx| Box::pin(async move { … })`.
 pub type Steps<'t, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 't>>;
 
-/// Who follows an event in its transaction; the table is in `publish.rs`.
+/// Runs the effects of an event in its transaction; the table is in `publish.rs`.
 pub type Followers = for<'t> fn(&'t mut Tx, &'t RestaurantScope, &'t Event<'t>) -> Steps<'t, ()>;
 
-/// Most events one transaction may append: the place of an event within its transaction has ten bits.
+/// The most events that a transaction can append: the position of an event within its transaction has ten bits.
 pub const EVENTS_PER_TRANSACTION: i32 = 1024;
 
-/// How long a unit may take.
+/// The time limits of a unit.
 #[derive(Debug, Clone, Copy)]
 pub struct TimeLimits {
     /// From BEGIN to the last statement.
     pub work: Duration,
-    /// For COMMIT and its way to the disk; past it the outcome is unknown.
+    /// For COMMIT and its flush; after it the outcome is unknown.
     pub commit: Duration,
 }
 
 /// How a unit ended.
 #[derive(Debug)]
 pub enum Outcome<T> {
-    /// It happened, and PostgreSQL has said that it is on disk.
+    /// The transaction was committed and is on disk.
     Committed(T),
-    /// It did not happen.
+    /// The transaction was rolled back.
     RolledBack(Problem),
-    /// COMMIT was sent, and nobody has said that it is on disk: it may have happened. The same request with its key
-    /// settles it.
+    /// COMMIT was sent, but not confirmed to be on disk. Repeating the request with its idempotency key shows the
+    /// result.
     Unknown,
 }
 
-/// The database, as the rest of the service uses it.
+/// The database: runs units of work.
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: PgPool,
@@ -81,15 +82,15 @@ pub struct Tx {
     now: DateTime<Utc>,
     events: i32,
     kind: AccessMode,
-    /// What its commit waits for; without it, COMMIT itself waits for the disk.
+    /// The ticket of the shared flush that the commit waits for; without it, COMMIT itself waits for the disk.
     ticket: Option<Ticket>,
     followers: Followers,
-    /// Whom what it writes is counted for, and how much that is so far.
+    /// The user for whose limits written bytes are counted, and their number so far.
     user: Option<UserId>,
     written: u64,
 }
 
-/// What a transaction is for.
+/// The mode of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AccessMode {
     Write,
@@ -97,8 +98,8 @@ enum AccessMode {
 }
 
 impl AccessMode {
-    /// How PostgreSQL is told. Writers with a ticket leave the waiting for the disk to the shared flush, so that no lock
-    /// is held meanwhile.
+    /// The statements that begin the transaction. Writers with a ticket wait for the disk with the shared flush, so
+    /// that they hold no locks meanwhile.
     const fn begin(self, ticket: Option<Ticket>) -> &'static str {
         match (self, ticket) {
             (Self::Write, Some(_)) => "BEGIN; SET LOCAL synchronous_commit = off",
@@ -109,17 +110,17 @@ impl AccessMode {
 }
 
 impl Tx {
-    /// One instant for everything that happens in this transaction.
+    /// The instant of the transaction, the same for everything in it.
     pub const fn now(&self) -> DateTime<Utc> {
         self.now
     }
 
-    /// The connection, for a slice's `sql.rs`.
+    /// The connection, for the statements of a feature's `sql`.
     pub fn connection(&mut self) -> &mut PgConnection {
         &mut self.connection
     }
 
-    /// Takes a lock of PostgreSQL until the transaction ends; `false`: somebody else has it.
+    /// Takes an advisory lock until the transaction ends; `false`: another transaction has it.
     pub async fn try_lock(&mut self, lock: i64) -> Result<bool, Problem> {
         let row = sqlx::query!(r#"select pg_try_advisory_xact_lock($1) as "taken!""#, lock)
             .fetch_one(self.connection())
@@ -127,17 +128,17 @@ impl Tx {
         Ok(row.taken)
     }
 
-    /// Counts bytes that it writes and that stay, for the limits on writing of the user for whom it runs.
+    /// Counts bytes that it writes permanently, for the write limits of its user.
     pub fn note_bytes(&mut self, bytes: usize) {
         self.written = self.written.saturating_add(bytes as u64);
     }
 
-    /// Who follows the events that it appends.
+    /// The effects of the events that it appends.
     pub(crate) const fn followers(&self) -> Followers {
         self.followers
     }
 
-    /// The place of the next event within this transaction.
+    /// The position of the next event within this transaction.
     pub(crate) fn next_event_place(&mut self) -> Result<i32, Problem> {
         if self.events == EVENTS_PER_TRANSACTION {
             return Err(Problem::internal(&"a transaction appends at most 1024 events"));
@@ -148,38 +149,39 @@ impl Tx {
 }
 
 impl Database {
-    /// A database behind a pool of connections that already speak as the application's role, and who follows events.
+    /// A database with a pool whose connections have the application's role, and the effects of events.
     pub fn new(pool: PgPool, clock: Clock, bounds: TimeLimits, followers: Followers) -> Self {
         let flush = Flush::new(pool.connect_options(), bounds.commit);
         let (units, appended, written) = (TaskTracker::new(), Arc::new(Notify::new()), Arc::default());
         Self { pool, clock, bounds, units, appended, flush, followers, written }
     }
 
-    /// The same database at another time: what is written through it happened when that clock says.
+    /// The same database with another clock, for importing data of the past.
     pub(crate) fn at(&self, clock: Clock) -> Self {
         Self { clock, ..self.clone() }
     }
 
-    /// Signalled after a unit that appended events has been committed: a hint, never the only way to learn of it.
+    /// Notified after a unit that appended events was committed. Notifications may be missed, so readers must also
+    /// poll.
     pub fn appended(&self) -> Arc<Notify> {
         Arc::clone(&self.appended)
     }
 
-    /// What committed transactions have written for users.
+    /// Counts the bytes that committed transactions have written for users.
     pub fn written(&self) -> Arc<WrittenBytes> {
         Arc::clone(&self.written)
     }
 
-    /// The pool, for the few single statements that need no transaction and see only tables without tenants.
+    /// The pool, for the few single statements that need no transaction and read only tables without tenants.
     pub(crate) const fn pool(&self) -> &PgPool {
         &self.pool
     }
 
-    /// Changes something, for `who`.
+    /// Runs a writing transaction on behalf of `who`.
     ///
     /// # Errors
-    /// What the steps refuse with; `busy` when the database does not answer; `outcome_unknown` when it is not known
-    /// whether the change happened.
+    /// The refusal of the steps; `busy` when the database does not answer; `outcome_unknown` when it is not known
+    /// whether the transaction was committed.
     pub async fn write<T, F>(&self, who: impl Into<TenancyContext>, steps: F) -> Result<T, Problem>
     where
         T: Send + 'static,
@@ -188,7 +190,7 @@ impl Database {
         self.unit(AccessMode::Write, who.into(), steps).await
     }
 
-    /// Reads a consistent picture, for `who`: all statements see the state of the first one's moment.
+    /// Runs a reading transaction on behalf of `who`, in which all statements see the same snapshot.
     ///
     /// # Errors
     /// As [`Database::write`]; a write inside is refused by PostgreSQL.
@@ -197,32 +199,33 @@ impl Database {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
-        // Whether a read was committed is nothing that anybody needs to know.
+        // For a read it does not matter whether the transaction was committed.
         self.unit(AccessMode::Read, who.into(), steps).await.map_err(|problem| match problem.code() {
             Code::OutcomeUnknown => Problem::busy(1),
             _ => problem,
         })
     }
 
-    /// For readers who tell others what they read, and may have read what another node has only just committed: to be
-    /// taken before reading.
+    /// A ticket for readers that pass on what they read, such as the relay, because it may have been committed by
+    /// another node and not be on disk yet. To be taken before reading.
     ///
     /// # Errors
-    /// `busy` while nothing could say that something is on disk.
+    /// `busy` while there is no connection for the shared flush.
     pub async fn ticket(&self) -> Result<Ticket, Problem> {
         let ticket = timeout(self.bounds.commit, self.flush.next_ticket()).await;
         ticket.ok().flatten().ok_or_else(|| Problem::busy(1))
     }
 
-    /// Waits until everything that was read since the ticket was taken is on disk, whichever node has written it.
+    /// Waits until everything that was read since the ticket was taken is on disk, also commits of other nodes.
     ///
     /// # Errors
-    /// `busy` when PostgreSQL does not say so in time.
+    /// `busy` when PostgreSQL does not confirm it in time.
     pub async fn durable(&self, ticket: Ticket) -> Result<(), Problem> {
         if self.is_on_disk(ticket).await { Ok(()) } else { Err(Problem::busy(1)) }
     }
 
-    /// With everybody else, or else over the connection that has committed: no crash lies between if it still answers.
+    /// Waits for the shared flush, or else flushes over the connection that has committed: if that connection still
+    /// works, the server has not crashed since.
     async fn is_flushed(&self, tx: &mut Tx) -> bool {
         if let Some(ticket) = tx.ticket
             && self.is_on_disk(ticket).await
@@ -251,7 +254,7 @@ impl Database {
         }
     }
 
-    /// From BEGIN to the end. If this future panics, the connection closes itself, and PostgreSQL rolls back.
+    /// Runs a unit from BEGIN to its end. If the steps panic, the connection is closed, and PostgreSQL rolls back.
     async fn run<T, F>(self, kind: AccessMode, who: TenancyContext, steps: F) -> Outcome<T>
     where
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
@@ -275,12 +278,12 @@ impl Database {
         }
     }
 
-    /// Opens a transaction. A connection that died in the pool fails here, before anything was asked of it, and the
-    /// next one is tried; at worst as many as the pool holds.
+    /// Opens a transaction. A broken connection of the pool fails here, before any other statement, and the next one is
+    /// tried, at most as many as the pool has.
     async fn begin(&self, kind: AccessMode, who: TenancyContext) -> Result<Tx, sqlx::Error> {
-        // Before BEGIN: what it says holds from here on.
+        // Taken before BEGIN, see `flush.rs`.
         let ticket = self.flush.ticket();
-        // In one round trip: BEGIN, who acts, and the check of what entitles them to it.
+        // In one round trip: BEGIN, the context for row level security, and the check of the grant.
         let begin = format!("{}{}", kind.begin(ticket), who.statements(kind == AccessMode::Write));
         let mut attempts_left = self.pool.size() + 1;
         loop {
@@ -299,7 +302,7 @@ impl Database {
                         written: 0,
                     });
                 }
-                // The transaction may not begin; the connection is whole.
+                // The grant was refused; the connection is intact.
                 Err(error) if is_refusal(&error) => {
                     let ended = timeout(self.bounds.commit, sqlx::raw_sql("ROLLBACK").execute(&mut *connection)).await;
                     if let Ok(Ok(_)) = ended {
@@ -323,7 +326,7 @@ impl Database {
         let ended = timeout(self.bounds.commit, sqlx::raw_sql("COMMIT").execute(&mut *tx.connection)).await;
         match ended {
             Ok(Ok(_)) => {
-                // A reader waits too when it may have seen what is not on disk yet.
+                // A reader also waits if it may have seen a commit that is not on disk yet.
                 let has_to_wait = unflushed.is_some() || self.flush.is_behind();
                 let is_known = !has_to_wait || self.is_flushed(&mut tx).await;
                 drop(unflushed);
@@ -341,7 +344,7 @@ impl Database {
                 }
                 Outcome::Committed(answer)
             }
-            // The server answered: a deferred constraint said no, and everything was rolled back.
+            // The server answered: a deferred constraint failed, and everything was rolled back.
             Ok(Err(error @ sqlx::Error::Database(_))) if !connection_is_dead(&error) => {
                 roll_back(tx, self.bounds.commit).await;
                 Outcome::RolledBack(error.into())
@@ -362,7 +365,7 @@ impl Database {
     }
 }
 
-/// A grant that was there when the permission was decided is gone.
+/// Whether the check of the grant failed: it existed when the permission was decided, and was removed since.
 fn is_refusal(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(refusal) if refusal.code().is_some_and(|code| code.starts_with("QP")))
 }
@@ -373,7 +376,7 @@ async fn roll_back(mut tx: Tx, limit: Duration) {
     }
 }
 
-/// The connection broke, or the server is stopping (SQLSTATE 57P01–57P03): it will answer nothing any more.
+/// Whether the connection is broken, or the server is stopping (SQLSTATE 57P01–57P03).
 fn connection_is_dead(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
@@ -385,7 +388,8 @@ fn connection_is_dead(error: &sqlx::Error) -> bool {
 fn outcome_unknown() -> Problem {
     Problem::new(
         Code::OutcomeUnknown,
-        "The database did not confirm in time. Repeat the request with the same Idempotency-Key, or get the current state.",
+        "The database did not confirm in time. Repeat the request with the same Idempotency-Key, or get the current \
+         state.",
     )
     .with("outcome", "unknown")
     .retry_after(1)

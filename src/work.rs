@@ -1,7 +1,7 @@
 //! Counts the steps of pure rules, for the test that bounds what one request may cost (`tests/it/hostile/budget.rs`).
 //!
-//! Steps are counted where the rules have their primitives: an offset of a zone, an edge of a polygon, a span of a
-//! schedule, a choice. A loop that does anything goes through one of them. An optimised build counts nothing.
+//! Steps are counted in the primitives of the rules: an offset of a time zone, an edge of a polygon, a span of a
+//! schedule, a choice. Every loop of a rule uses one of them. An optimised build counts nothing.
 
 use std::cell::Cell;
 
@@ -9,7 +9,7 @@ thread_local! {
     static STEPS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Counts so many steps on this thread, in a build with debug assertions.
+/// Counts steps on this thread, in a build with debug assertions.
 #[inline]
 pub fn step(steps: usize) {
     if cfg!(debug_assertions) {

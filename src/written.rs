@@ -1,20 +1,20 @@
-//! What committed transactions have written for users, until it is drawn from their limits on writing: a request of a few bytes
-//! may write an order, its events and its stored answer.
+//! Counts the bytes that committed transactions have written for users, until they are drawn from the users' write
+//! limits: a request of a few bytes may write an order, its events and a stored response.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::ids::UserId;
 
-/// Users who are remembered at a time; beyond that all are forgotten, to the good of each.
+/// The most users whose bytes are counted; beyond it all counts start at zero again, in favour of the users.
 const MOST_REMEMBERED: usize = 100_000;
 
-/// Bytes that were written for users and are not drawn from any limit yet.
+/// Bytes written for users that are not drawn from a limit yet.
 #[derive(Debug, Default)]
 pub struct WrittenBytes(Mutex<HashMap<UserId, u64>>);
 
 impl WrittenBytes {
-    /// Notes what a transaction has written.
+    /// Adds the bytes that a transaction has written.
     pub fn add(&self, user: UserId, bytes: u64) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MOST_REMEMBERED {
@@ -24,7 +24,7 @@ impl WrittenBytes {
         *written = written.saturating_add(bytes);
     }
 
-    /// What was written for a user since this was last asked.
+    /// Returns the bytes written for a user since the last call, and resets their count.
     pub fn take(&self, user: UserId) -> u64 {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&user).unwrap_or_default()
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use comanda::clock::Clock;
 use comanda::config::{Config, Source};
-use comanda::database::Reached;
+use comanda::database::DatabaseServer;
 use comanda::serve;
 use nix::sys::time::TimeValLike as _;
 use nix::time::{ClockId, clock_getcpuclockid};
@@ -48,7 +48,7 @@ pub fn config(database: &str, redis: &str) -> Config {
 pub async fn serve(database: &str, redis: &str) {
     let config = config(database, redis);
     let _telemetry = config.log.dir.is_some().then(|| comanda::telemetry::begin(&config.log).unwrap());
-    let reached = Reached::find(&config).await.unwrap();
+    let reached = DatabaseServer::find(&config).await.unwrap();
     let running = serve::start(config, &reached, Clock::System, false).await.unwrap();
     println!("{}", running.address);
     orphaned().await;
@@ -173,8 +173,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Opens a connection to the server, from an address of its own: customers are at home, and what one network may take
-    /// at once is bounded.
+    /// Opens a connection to the server, from an address of its own: customers are at home, and what one network may
+    /// take at once is bounded.
     pub async fn open(address: &str) -> Self {
         static OPENED: AtomicU16 = AtomicU16::new(0);
         let [high, low] = OPENED.fetch_add(1, Ordering::Relaxed).to_be_bytes();

@@ -1,4 +1,4 @@
-//! Limits on attempts at passwords and codes: which there are, and what each counter counts. Pure.
+//! Limits on attempts at passwords and codes, and the keys of their counters. Pure.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -39,42 +39,41 @@ const DAY: TimeDelta = TimeDelta::days(1);
 pub const PASSWORD_HERE: AttemptLimit = bound("password here", 10, QUARTER);
 /// The same over a day, so that one network cannot use up [`PASSWORD_ELSEWHERE`].
 pub const PASSWORD_HERE_A_DAY: AttemptLimit = bound("password here a day", 30, DAY);
-/// Wrong passwords for one address from everywhere but known devices; beyond, the right one is taken only from networks
-/// that the owner was signed in from.
+/// Wrong passwords for one address from all networks together, known devices excepted. Beyond it, the correct password
+/// is accepted only from networks that the owner was signed in from.
 pub const PASSWORD_ELSEWHERE: AttemptLimit = bound("password elsewhere", 100, DAY);
-/// Wrong passwords given by somebody who is signed in, for one user.
+/// Wrong current passwords sent by a signed-in user.
 pub const PASSWORD_AGAIN: AttemptLimit = bound("password again", 10, QUARTER);
 
 /// The same over a day.
 pub const PASSWORD_AGAIN_A_DAY: AttemptLimit = bound("password again a day", 30, DAY);
-/// Passwords chosen by somebody who is signed in, for one user.
+/// Changes of the password by a signed-in user.
 pub const PASSWORD_CHANGES: AttemptLimit = bound("password changes", 10, DAY);
 /// Wrong passwords for one address from one device that has a token of an earlier sign-in.
 pub const PASSWORD_DEVICE: AttemptLimit = bound("password device", 10, QUARTER);
 /// The same over a day.
 pub const PASSWORD_DEVICE_A_DAY: AttemptLimit = bound("password device a day", 30, DAY);
-/// Wrong passwords for one address from all known devices together; beyond, they count as unknown ones. Tokens cost
-/// whoever knows the password nothing.
+/// Wrong passwords for one address from all known devices together. Beyond it, they count as unknown devices, because
+/// somebody who once knew the password may hold many device tokens.
 pub const PASSWORD_DEVICES_A_DAY: AttemptLimit = bound("password devices a day", 100, DAY);
 
-/// Codes asked for, for one address: by each known device, and from each network (the plan's three in a quarter of an
-/// hour).
+/// Requests for a code to reset the password of one address: by each known device, and from each network.
 pub const RESET_REQUESTS: AttemptLimit = bound("reset requests", 3, QUARTER);
-/// The same over a day: with five tries each, it keeps guessing hopeless.
+/// The same over a day. With five attempts for each code, guessing a code is practically impossible.
 pub const RESET_REQUESTS_A_DAY: AttemptLimit = bound("reset requests a day", 6, DAY);
-/// Codes asked for, for one address, by all known devices together; beyond, they count as unknown ones.
+/// Requests for a code, for one address, by all known devices together. Beyond it, they count as unknown devices.
 pub const RESET_DEVICES_A_DAY: AttemptLimit = bound("reset requests of devices a day", 12, DAY);
-/// Codes of eight digits that networks the owner does not know get together; beyond, the code is longer, and guessing at
-/// it hopeless however many there are.
+/// Codes of eight digits for one address that are sent at the request of networks from which the owner was never signed
+/// in, together. Beyond it, codes have twelve digits, so that the number of codes does not matter.
 pub const RESET_SHORT_CODES_A_DAY: AttemptLimit = bound("reset short codes a day", 6, DAY);
-/// Codes that all networks get together, so that a crowd cannot fill a mailbox; beyond, only networks that the owner knows
-/// get one, and all are answered alike.
+/// Codes for one address at the request of all networks together, so that many networks cannot fill a mailbox. Beyond
+/// it, codes are sent only for networks from which the owner was signed in; the response stays the same.
 pub const RESET_STRANGERS_A_DAY: AttemptLimit = bound("reset requests of strangers a day", 100, DAY);
-/// Codes tried without naming the request, for one address (the plan's five in a quarter of an hour).
+/// Attempts at a code without the id of its request, for one address.
 pub const RESET_TRIES: AttemptLimit = bound("reset tries", 5, QUARTER);
 /// The same over a day.
 pub const RESET_TRIES_A_DAY: AttemptLimit = bound("reset tries a day", 20, DAY);
-/// Wrong codes of a second factor, for one user: whoever gets here knows the password.
+/// Wrong codes of a second factor, for one user. The password was correct before.
 pub const SECOND_FACTOR: AttemptLimit = bound("second factor", 20, DAY);
 
 /// One counter, for one account, code or network.
@@ -89,14 +88,14 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// The count of a bound for `parts`: the address, the network.
+    /// The counter of a limit for `parts`, such as the address and the network.
     pub fn new(app: &App, bound: AttemptLimit, parts: &[&[u8]]) -> Self {
         let mut named = vec![bound.name.as_bytes()];
         named.extend_from_slice(parts);
         Self { key: app.encryption.hash(KeyPurpose::AttemptLimits, &named), most: bound.most, span: bound.span }
     }
 
-    /// The count of a bound of the configuration.
+    /// The counter of a limit of the configuration.
     pub fn configured(app: &App, name: &'static str, quota: Quota, parts: &[&[u8]]) -> Self {
         let most = i32::try_from(quota.count()).unwrap_or(i32::MAX);
         let span = TimeDelta::from_std(quota.per()).unwrap_or(DAY);
@@ -108,8 +107,8 @@ impl Counter {
         Self::configured(app, "messages to", app.config.limits.messages_per_number, &[target.as_bytes()])
     }
 
-    /// The counts of a bound for what is tried at one address: in the subnet of a network, and in its site, which may try so
-    /// much of what `all` networks may that others have some left.
+    /// The counts of a bound for what is tried at one address: in the subnet of a network, and in its site, which may
+    /// try so much of what `all` networks may that others have some left.
     pub fn here(app: &App, bound: AttemptLimit, address: &[u8], network: Network, all: i32) -> (Self, Option<Self>) {
         let (sites, each) = (app.config.http.site_factor, count_of(bound.most));
         let counter = |block: AddressBlock| {
@@ -129,27 +128,27 @@ impl Counter {
         network.blocks().map(counter).collect()
     }
 
-    /// Codes of coupons that nobody has, tried by one network (`COUPON_ATTEMPTS_PER_NETWORK`).
+    /// Unknown coupon codes sent from one network (`COUPON_ATTEMPTS_PER_NETWORK`).
     pub fn coupon_codes_from(app: &App, network: Network) -> Vec<Self> {
         Self::of_network(app, "coupon codes from", app.config.limits.coupon_attempts_per_network, network)
     }
 
-    /// Messages that one network asks for (`MESSAGES_PER_NETWORK`).
+    /// Messages requested from one network (`MESSAGES_PER_NETWORK`).
     pub fn messages_from(app: &App, client: Client) -> Vec<Self> {
         Self::of_network(app, "messages from", app.config.limits.messages_per_network, client.network())
     }
 
-    /// Wrong passwords given from one network (`PASSWORD_ATTEMPTS_PER_NETWORK`).
+    /// Wrong passwords sent from one network (`PASSWORD_ATTEMPTS_PER_NETWORK`).
     pub fn passwords_from(app: &App, client: Client) -> Vec<Self> {
         Self::of_network(app, "passwords from", app.config.limits.password_attempts_per_network, client.network())
     }
 
-    /// Accounts asked for from one network (`SIGN_UPS_PER_NETWORK`).
+    /// Sign-ups from one network (`SIGN_UPS_PER_NETWORK`).
     pub fn sign_ups_from(app: &App, client: Client) -> Vec<Self> {
         Self::of_network(app, "sign-ups from", app.config.limits.sign_ups_per_network, client.network())
     }
 
-    /// Guests made in one network (`GUESTS_PER_NETWORK`).
+    /// Guests created from one network (`GUESTS_PER_NETWORK`).
     pub fn guests_from(app: &App, client: Client) -> Vec<Self> {
         Self::of_network(app, "guests from", app.config.limits.guests_per_network, client.network())
     }
@@ -159,13 +158,13 @@ impl Counter {
         Self::of_network(app, "sync devices from", app.config.limits.sync_devices_per_network, client.network())
     }
 
-    /// Wrong passwords that a user who is signed in gives, and those given from the network.
+    /// Counters of wrong passwords sent by a signed-in user, and from the network.
     pub fn passwords_again(app: &App, user: UserId, client: Client) -> Vec<Self> {
         let own = [PASSWORD_AGAIN, PASSWORD_AGAIN_A_DAY].map(|bound| Self::new(app, bound, &[user.as_bytes()]));
         own.into_iter().chain(Self::passwords_from(app, client)).collect()
     }
 
-    /// Wrong codes of a user's second factor, and those given from the network (`SECOND_FACTOR_ATTEMPTS_PER_NETWORK`).
+    /// Counters of wrong codes of a user's second factor, and from the network (`SECOND_FACTOR_ATTEMPTS_PER_NETWORK`).
     pub fn second_factor(app: &App, user: UserId, client: Client) -> Vec<Self> {
         let quota = app.config.limits.second_factor_attempts_per_network;
         let of_network = Self::of_network(app, "second factor from", quota, client.network());
@@ -177,21 +176,21 @@ fn count_of(most: i32) -> usize {
     usize::try_from(most).unwrap_or_default()
 }
 
-/// How many digits a code has.
+/// The number of digits of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodeLength {
-    /// Eight: few of them are given.
+    /// Eight digits, for the first few codes of a day.
     Short,
-    /// Twelve: a crowd has asked for many.
+    /// Twelve digits, after many codes were requested from networks that the owner has not used.
     Long,
 }
 
-/// The end of the longest span that is used up, if any.
+/// The latest end of the counters that are used up; `None`: no counter is used up.
 #[derive(Debug, Clone, Copy)]
 pub struct UsedUp(pub Option<DateTime<Utc>>);
 
 impl UsedUp {
-    /// 429 until the span ends. Refusing rolls the tries back.
+    /// 429 until the counter starts again. The refusal rolls back the attempts that were counted.
     pub fn or_refuse(self, now: DateTime<Utc>) -> Result<(), Problem> {
         let Some(ends) = self.0 else { return Ok(()) };
         Err(too_many((ends - now).to_std().unwrap_or_default()))

@@ -1,4 +1,4 @@
-//! Who is asking: extractors whose presence in a handler's signature is its permission.
+//! The caller of a request: extractors that check the permission of the handlers that take them as arguments.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use chrono::{DateTime, Utc};
 
-use super::cache::CachedSession;
+use super::caller_cache::CachedSession;
 use super::sql::sessions;
 use super::token::Claims;
 use super::{Caller, UserRole};
@@ -20,11 +20,11 @@ use crate::problem::{Code, Problem};
 use crate::tenancy::{PlatformScope, TenancyContext};
 
 impl Caller {
-    /// Whose token this is.
+    /// The caller that a token belongs to.
     ///
     /// # Errors
-    /// 401 for every token that is not good, or whose session or user is not any more; and for a guest's, without asking
-    /// whether it is good.
+    /// 401 for a token that is invalid, or whose session or user has ended; and for a guest's token, which is not
+    /// checked.
     pub async fn by_token(app: &App, token: &str) -> Result<Self, Problem> {
         if token::is_meant_by(token) {
             return Err(Problem::account_required());
@@ -44,7 +44,7 @@ impl Caller {
         Ok(known.caller)
     }
 
-    /// What the user is, whatever the thing.
+    /// The user's relations that do not depend on a resource.
     pub fn relations(&self) -> Vec<Relation> {
         let mut held = vec![Relation::SignedIn];
         if self.platform().is_some() {
@@ -56,7 +56,8 @@ impl Caller {
         held
     }
 
-    /// What row level security is told of the caller: the user, their driver profile, and the platform if they run it.
+    /// The caller's context for row level security: the user, the driver profile, and the platform for an
+    /// administrator.
     pub fn tenancy(&self) -> TenancyContext {
         TenancyContext {
             driver: self.driver,
@@ -64,20 +65,20 @@ impl Caller {
         }
     }
 
-    /// The whole platform, if the user runs it.
+    /// The scope of the whole platform; `None`: the caller is not an administrator.
     pub fn platform(&self) -> Option<PlatformScope> {
         let runs_it = self.role == UserRole::Admin && !self.is_locked;
         runs_it.then(|| PlatformScope::administrator("an administrator", self.user, self.admin_needs_factor))
     }
 
-    /// As the configuration has it: whether an administrator without a second factor is locked.
+    /// Applies the configuration: whether an administrator without a second factor is locked.
     #[must_use]
     pub const fn under(self, accounts: &Accounts) -> Self {
         let needed = accounts.admin_second_factor;
         Self { is_locked: self.is_locked && needed, admin_needs_factor: needed, ..self }
     }
 
-    /// Tells an administrator what is missing.
+    /// Refuses an administrator who has to set up a second factor first.
     ///
     /// # Errors
     /// 403 `second_factor_required`.
@@ -90,7 +91,7 @@ impl Caller {
     }
 }
 
-/// Who is behind a session: remembered, or else asked for.
+/// The caller of a session, from the cache or else from the database.
 async fn known(app: &App, claims: &Claims, now: DateTime<Utc>) -> Result<CachedSession, Problem> {
     let epoch = match app.callers.recall(claims.sid) {
         Ok(known) => return Ok(known),
@@ -110,7 +111,7 @@ pub fn operation(parts: &Parts) -> Result<Operation, Problem> {
     operation.ok_or_else(|| Problem::internal(&"the route has no operation"))
 }
 
-/// A parameter of the path; what cannot be an id is answered as what does not exist.
+/// A path parameter. A text that cannot be an id is answered with 404, as an id that does not exist.
 pub async fn path_parameter<T: FromStr>(parts: &mut Parts, app: &Arc<App>, name: &str) -> Result<T, Problem> {
     let parameters = RawPathParams::from_request_parts(parts, app).await.map_err(|_| Problem::not_found())?;
     let value = parameters.iter().find_map(|(key, value)| (key == name).then_some(value));
@@ -130,10 +131,10 @@ impl FromRequestParts<Arc<App>> for SignedIn {
     }
 }
 
-/// The caller of a request, without a decision yet: for extractors that have to look at the thing first.
+/// The caller of a request, before the permission is checked: for extractors that have to load the resource first.
 ///
 /// # Errors
-/// 401 without a good token, 403 for an administrator who has to set up a second factor first.
+/// 401 without a valid token, 403 for an administrator who has to set up a second factor first.
 pub async fn authenticate(parts: &Parts, app: &App) -> Result<Caller, Problem> {
     let caller = Caller::by_token(app, bearer(&parts.headers).ok_or_else(Problem::unauthenticated)?).await?;
     if !operation(parts)?.is_about_signing_in() {
@@ -142,17 +143,17 @@ pub async fn authenticate(parts: &Parts, app: &App) -> Result<Caller, Problem> {
     Ok(caller)
 }
 
-/// The token of `Authorization: Bearer …`, good or not.
+/// The token of `Authorization: Bearer …`, not yet checked.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Somebody who runs the platform.
+/// An administrator of the platform.
 pub struct Admin {
     /// The signed-in administrator.
     pub caller: Caller,
-    /// The whole platform, for statements on rows of any restaurant.
+    /// The scope of the whole platform, for statements on rows of any restaurant.
     pub scope: PlatformScope,
 }
 

@@ -1,7 +1,7 @@
-//! The queue of those who want a password hashed: few at once, and some wait. In a flood of sign-ins nobody takes all of it:
-//! a network, an IPv6 /48 and an account have shares; strangers leave a quarter of the places to people on devices that have
-//! signed in before, or who are signed in, and the other way round; and of the two kinds one waits for as many hashes of
-//! the other as there are at once, and no more.
+//! The queue of those who want a password hashed: few at once, and some wait. In a flood of sign-ins nobody takes all
+//! of it: a network, an IPv6 /48 and an account have shares; strangers leave a quarter of the places to people on
+//! devices that have signed in before, or who are signed in, and the other way round; and of the two kinds one waits
+//! for as many hashes of the other as there are at once, and no more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,7 +67,8 @@ struct ClaimantKind {
 }
 
 impl HashQueue {
-    /// So many at once, so many more that wait, and so many of all these of one network (a third of that of one account).
+    /// So many at once, so many more that wait, and so many of all these of one network (a third of that of one
+    /// account).
     pub fn new(at_once: usize, waiting: usize, per_network: usize, longest_wait: Duration) -> Self {
         let all = at_once + waiting;
         let of_kind = (all - all / RESERVED_PART).max(1);

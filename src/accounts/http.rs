@@ -34,7 +34,7 @@ mod recovery;
 mod second_factor;
 mod sessions;
 
-/// The routes of this slice.
+/// The routes of the feature.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(register))
@@ -60,7 +60,7 @@ struct Registration {
     phone: Option<MessagePhone>,
 }
 
-/// The response to a request that is answered alike whether or not the address has an account.
+/// The response to a sign-up, the same whether or not the address has an account.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AcceptedMessage)]
 struct Accepted {
@@ -76,14 +76,15 @@ struct Accepted {
 #[utoipa::path(post, path = "/api/auth/register", tag = "auth", request_body = Registration, responses(
     (status = 202, description = "Accepted; sign in with the address and the password", body = Accepted),
     (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 429, description = "Too many accounts were asked for from this network; see Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 429, description = "Too many accounts were asked for from this network; see Retry-After",
+        body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn register(
     State(app): State<Arc<App>>,
     client: Client,
     Body(wanted): Body<Registration>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
-    // Before the address is looked at, and so the same for all of them.
+    // Counted before the address is looked up, so that the response is the same for every address.
     attempt_limits::take(&app, Counter::sign_ups_from(&app, client)).await?;
     let password_hash = app.passwords.hash(Claimant::Stranger(client.network()), &wanted.password).await?;
     let (id, task_app) = (UserId::new(), Arc::clone(&app));

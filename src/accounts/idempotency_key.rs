@@ -1,4 +1,4 @@
-//! The key of a request bound to its caller: the extractors of what `idempotency.rs` does once.
+//! Extractors of the `Idempotency-Key` of a request, bound to its caller.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::caller::{authenticate, operation};
 use crate::app::App;
 use crate::extract::BodyWithBytes;
-use crate::idempotency::{IdempotencyKey, Key, Once};
+use crate::idempotency::{IdempotencyKey, IdempotentBody, Key};
 use crate::problem::Problem;
 
 impl FromRequestParts<Arc<App>> for Key {
@@ -25,7 +25,7 @@ impl FromRequestParts<Arc<App>> for Key {
     }
 }
 
-impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<App>> for Once<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<App>> for IdempotentBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {

@@ -1,11 +1,12 @@
-//! Device tokens: what a device is given after a sign-in, and sends with the next one. It lets nobody in; whoever brings
-//! one has tries at the password of their own, which a crowd of strangers cannot use up (OWASP, "Slow Down Online
-//! Guessing Attacks with Device Cookies"; ASVS 6.1.1).
+//! Device tokens: a device gets one after a sign-in and sends it with the next one. The token does not sign in; it
+//! gives the device attempts at the password of its own, which others cannot use up (OWASP, "Slow Down Online Guessing
+//! Attacks with Device Cookies"; ASVS 6.1.1).
 //!
-//! Nothing of them is stored. A token names an address, not an account, so that looking at it tells nothing about
-//! whether there is one, and takes as long. It is void as soon as all sessions of the account are ended, as by a new
-//! password or a recovery: whoever once knew the password cannot have made some for later. When that was stands in the
-//! token, so that the queue for hashing (`hash_queue.rs`) knows its devices without a question to the database.
+//! Tokens are not stored. A token is bound to an e-mail address, not to an account, so that checking it does not show
+//! whether the account exists and always takes the same time. It becomes void when all sessions of the account are
+//! ended, for example by a new password or a recovery, so that somebody who once knew the password cannot use tokens
+//! from then. When that was stands in the token, so that the queue for hashing (`hash_queue.rs`) knows its devices
+//! without a question to the database.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,14 +20,14 @@ const PREFIX: &str = "dt_";
 /// How long a device counts as known after its last sign-in.
 const LIFE: TimeDelta = TimeDelta::days(180);
 
-/// A device, as far as counts are kept for it: random.
+/// A random name of a device, to which its counters of attempts belong.
 pub type DeviceName = [u8; 16];
 
-/// When all sessions of the account were ended last, `None` if never: what a token is bound to.
+/// When all sessions of the account were last ended; `None`: never. Device tokens are bound to it.
 pub type SessionsEnded = Option<DateTime<Utc>>;
 
-/// A new token for a device on which somebody has signed in with this address. `ended` was read together with what the
-/// sign-in was checked against, so that a token never is newer than the password it was given for.
+/// A new token for a device after a sign-in with this address. `ended` must be read together with the password hash
+/// that the sign-in was checked against, so that a token is void after a concurrent change of the password.
 pub fn issue(encryption: &Encryption, email: &Email, ended: SessionsEnded, now: DateTime<Utc>) -> String {
     let name: DeviceName = rand::random();
     let issued = now.timestamp().to_be_bytes();

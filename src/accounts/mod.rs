@@ -1,11 +1,12 @@
-//! Accounts: who signs up, who signs in, and how the rest of the service knows who is asking.
+//! Accounts: sign-up, sign-in, sessions, and the authentication of requests.
 //!
-//! A sign-up is always a CUSTOMER; STAFF, DRIVER and ADMIN are granted by somebody else. An access token is short-lived
-//! and names a session; what a user may do is read from the database, never from the token. Nothing here answers
-//! differently for an e-mail address that is known and one that is not.
+//! A sign-up is always a CUSTOMER; STAFF, DRIVER and ADMIN are granted by others. An access token is short-lived and
+//! names a session; permissions are read from the database, never from the token. No response shows whether an e-mail
+//! address has an account.
 //!
-//! A session is one sign-in on one device. Its access token is renewed with a refresh token (`refresh.rs`); it is the
-//! session that is revoked, and every node learns of it (`revocation_listener.rs`) and drops it from its cache (`cache.rs`).
+//! A session is one sign-in on one device. Its access token is renewed with a refresh token (`refresh.rs`); A session
+//! can be revoked; every node then learns of it (`revocation_listener.rs`) and removes it from its cache
+//! (`caller_cache.rs`).
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use crate::text;
 pub mod actions;
 pub mod addresses;
 pub mod attempt_limits;
-pub mod cache;
+pub mod caller_cache;
 pub mod caller;
 pub mod devices;
 pub mod http;
@@ -42,7 +43,7 @@ pub mod totp;
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "user_role", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum UserRole {
-    /// Orders only; what signing up makes.
+    /// Places orders; the role after signing up.
     Customer,
     /// Works for a restaurant.
     Staff,
@@ -109,13 +110,13 @@ pub struct Account {
     /// The e-mail address, in lower case.
     #[schema(example = "ada@example.com")]
     pub email: String,
-    /// A code that was sent to the address has come back. Until then the account may be somebody else's.
+    /// Whether the address was verified with a code. Until then the account may belong to somebody else.
     pub email_verified: bool,
     /// The display name.
     pub name: String,
     /// The phone number in E.164 format; null if there is none.
     pub phone: Option<String>,
-    /// A code that was sent to the number has come back.
+    /// Whether the number was verified with a code.
     pub phone_verified: bool,
     /// The preferred language, a BCP 47 tag.
     pub locale: String,
@@ -127,29 +128,30 @@ pub struct Account {
     pub created_at: DateTime<Utc>,
 }
 
-/// Who is asking: a user, in a session that has not been revoked.
+/// The caller of a request: a user, in a session that has not been revoked.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller {
     /// The signed-in user.
     pub user: UserId,
     /// The session the token belongs to.
     pub session: SessionId,
-    /// As the database has it, to within a second.
+    /// The user's role in the database, at most a second old.
     pub role: UserRole,
     /// The user's driver profile, if any.
     pub driver: Option<DriverId>,
-    /// An administrator who has to set up a second factor before anything else (`ADMIN_SECOND_FACTOR`).
+    /// Whether the caller is an administrator who has to set up a second factor before anything else
+    /// (`ADMIN_SECOND_FACTOR`).
     pub is_locked: bool,
-    /// Administrators need a second factor here (`ADMIN_SECOND_FACTOR`).
+    /// Whether administrators need a second factor (`ADMIN_SECOND_FACTOR`).
     pub admin_needs_factor: bool,
 }
 
-/// An e-mail address, as far as its form can be judged without sending to it, in one spelling: lower case; the domain as
-/// IDNA reads it (UTS 46), in the letters of its language; the name before it in Unicode's composed form (NFC).
+/// An e-mail address of valid form, in one spelling: lower case; the domain mapped by IDNA (UTS 46) and in Unicode
+/// letters; the local part in Unicode's composed form (NFC). Whether it receives mail is not known.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Email(String);
 
-/// What stands in quoted names and in literals only (RFC 5321, 4.1.2).
+/// Characters that occur only in quoted local parts and in address literals (RFC 5321, 4.1.2).
 const QUOTED: &str = "<>()[]\\,;:\"";
 
 impl Email {
@@ -158,21 +160,22 @@ impl Email {
         &self.0
     }
 
-    /// The beginning of an address, spelled as addresses are kept.
+    /// The beginning of an address, normalised as stored addresses are.
     pub fn beginning(text: &str) -> String {
         text.trim().nfc().collect::<String>().to_lowercase().nfc().collect()
     }
 }
 
-/// Longer than any spelling of an address of 254 bytes; what is longer is not looked at, because normalising it takes time.
+/// Longer than any spelling of an address of 254 bytes; what is longer is not looked at, because normalising it takes
+/// time.
 const LONGEST_WRITTEN: usize = 2_000;
 
 impl TryFrom<String> for Email {
     type Error = &'static str;
 
-    /// RFC 5321 bounds the length; the form asked for is something@a.domain without spaces. Characters that RFC 5321 allows in
-    /// quoted names and literals only are refused: programs that send mail read `<a@b.example>` and `"a"@b.example` as
-    /// a@b.example, so that one mailbox would be several accounts.
+    /// RFC 5321 limits the length; the required form is name@domain.tld without spaces. Characters that RFC 5321 allows
+    /// only in quoted local parts and address literals are refused: programs that send mail read `<a@b.example>` and
+    /// `"a"@b.example` as a@b.example, so that one mailbox would be several accounts.
     fn try_from(text: String) -> Result<Self, &'static str> {
         let refused = "must be an e-mail address";
         if text.len() > LONGEST_WRITTEN {

@@ -1,7 +1,8 @@
-//! Passwords: what is acceptable, and Argon2id under a bound.
+//! Passwords: which are accepted, and hashing with Argon2id, a bounded number at once.
 //!
 //! A hash takes 19 MiB and some 25 ms of a core, so only a few run at once and a few more may wait; whoever comes
-//! beyond that is told to come back (`hash_queue.rs`). An unknown address is checked against a hash of nothing, at the same cost.
+//! beyond that is told to come back (`hash_queue.rs`). An unknown address is checked against a hash of nothing, at the
+//! same cost.
 
 use std::sync::LazyLock;
 
@@ -16,19 +17,18 @@ use super::hash_queue::{Claimant, HashPlace, HashQueue};
 use crate::config;
 use crate::problem::Problem;
 
-/// OWASP's and ASVS's recommendation: 19 MiB, two passes, one lane.
+/// The recommendation of OWASP and ASVS: 19 MiB, two passes, one lane.
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// Passwords everybody tries first. Compared in lower case.
+/// Common passwords, which attackers try first. Compared in lower case.
 const COMMON: &str = include_str!("common_passwords.txt");
 
 const SHORTEST: usize = 8;
 const LONGEST: usize = 128;
 
-/// A password that somebody wants to have: 8 to 128 characters, not all of them blank, and not one of the first
-/// that are tried.
+/// A new password: 8 to 128 characters, not all of them blank, and not a common password.
 #[derive(Clone)]
 pub struct NewPassword(SecretString);
 
@@ -38,10 +38,10 @@ impl<'de> Deserialize<'de> for NewPassword {
         if !(SHORTEST..=LONGEST).contains(&text.chars().count()) {
             return Err(serde::de::Error::custom("must be 8 to 128 characters long"));
         }
-        // As it is hashed: a password in other letters that look and count the same is the same password.
+        // Normalised as for hashing: texts with the same NFKC form are the same password.
         let lower = text.nfkc().collect::<String>().to_lowercase();
         if lower.chars().all(is_blank) {
-            return Err(serde::de::Error::custom("must hold something beside blanks"));
+            return Err(serde::de::Error::custom("must contain more than blanks"));
         }
         if COMMON.lines().any(|common| common == lower) {
             return Err(serde::de::Error::custom("is one of the first passwords that are tried; choose another"));
@@ -50,7 +50,7 @@ impl<'de> Deserialize<'de> for NewPassword {
     }
 }
 
-/// Nothing is to be seen of it: blanks of every width, and signs that only shape others.
+/// Whether a character is invisible: blanks of every width, and characters that only change others.
 fn is_blank(sign: char) -> bool {
     let is_invisible = matches!(sign, '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{180b}'..='\u{180e}'
         | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
@@ -67,13 +67,13 @@ impl utoipa::PartialSchema for NewPassword {
 impl ToSchema for NewPassword {}
 
 impl NewPassword {
-    /// For callers that have a text: the operator's commands, the demo city.
+    /// Without checks: for the operator's commands and the demo city.
     pub(crate) fn trusted(text: &str) -> Self {
         Self(text.into())
     }
 }
 
-/// A password that somebody claims to have: bounded, so that a megabyte is not hashed.
+/// A password to be checked: its length is bounded, so that large texts are not hashed.
 #[derive(Clone)]
 pub struct GivenPassword(SecretString);
 
@@ -106,7 +106,7 @@ fn password_schema(shortest: usize) -> utoipa::openapi::RefOr<utoipa::openapi::S
         .into()
 }
 
-/// Hashes and checks passwords, a few at a time.
+/// Hashes and checks passwords, a bounded number at once.
 #[derive(Debug)]
 pub struct Passwords {
     queue: HashQueue,
@@ -123,7 +123,7 @@ fn argon2() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters)
 }
 
-/// What an unknown address is checked against.
+/// The hash that passwords for unknown addresses are checked against.
 static HASH_OF_NOTHING: LazyLock<String> = LazyLock::new(|| hash_now(b"nobody has this password"));
 
 #[expect(clippy::expect_used, reason = "fails only without memory or without the system's randomness")]
@@ -132,7 +132,8 @@ fn hash_now(password: &[u8]) -> String {
     hash.to_string()
 }
 
-/// Whether this password belongs to the hash; takes as long as hashing does, so not for the tasks that answer requests.
+/// Whether the password belongs to the hash. It blocks as long as hashing does, so it must not run on the async
+/// runtime.
 pub(crate) fn is_of(password: &SecretString, hash: &str) -> bool {
     matches(&normalised(password), hash)
 }
@@ -142,14 +143,14 @@ fn matches(password: &[u8], hash: &str) -> bool {
 }
 
 impl Passwords {
-    /// Within the bounds of the configuration.
+    /// Limited by the configuration.
     pub fn new(bounds: &config::Accounts) -> Self {
         let config::Accounts { hashes_at_once, hashes_waiting, hashes_per_network, hash_wait, .. } = *bounds;
         Self { queue: HashQueue::new(hashes_at_once, hashes_waiting, hashes_per_network, hash_wait) }
     }
 
-    /// A turn at hashing, to be taken before anything else is done for somebody who gives a password: whoever is turned
-    /// away has then cost nothing, the database least of all.
+    /// Reserves a place in the queue for hashing. Taken before any other work for a request with a password, so that a
+    /// refused request costs nothing, in particular no query.
     ///
     /// # Errors
     /// `busy` when too many are waiting, or too many of this claimant.
@@ -167,14 +168,14 @@ impl Passwords {
     }
 }
 
-/// A place in the queue, given up when dropped.
+/// A place in the queue for hashing; released when dropped.
 pub struct HashingPermit<'a>(HashPlace<'a>);
 
 impl HashingPermit<'_> {
     /// Whether the password belongs to the hash; without a hash, `false` at the same cost.
     ///
     /// # Errors
-    /// `busy` when it takes too long until it is this one's turn.
+    /// `busy` when the wait for hashing takes too long.
     pub async fn check(self, password: &GivenPassword, hash: Option<String>) -> Result<bool, Problem> {
         let password = normalised(&password.0);
         let known = hash.is_some();
@@ -193,7 +194,7 @@ impl HashingPermit<'_> {
     }
 }
 
-/// Computes what unknown addresses are checked against, so that the first of them waits no longer than the others.
+/// Computes the hash for unknown addresses in advance, so that the first check takes no longer than later ones.
 pub fn warm_up() {
     LazyLock::force(&HASH_OF_NOTHING);
 }

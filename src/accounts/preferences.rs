@@ -33,14 +33,14 @@ pub struct NotificationPreferences {
 }
 
 impl NotificationPreferences {
-    /// Until the user chooses: notifications of orders, no marketing.
+    /// The default: notifications of orders, no marketing.
     pub const DEFAULT: Self = Self {
         security: NotificationChannels::ALL,
         order: NotificationChannels::ALL,
         marketing: NotificationChannels::NONE,
     };
 
-    /// With the kinds that a user may choose; security notifications always go out.
+    /// Preferences with these channels; security notifications are always sent.
     pub const fn chosen(order: NotificationChannels, marketing: NotificationChannels) -> Self {
         Self { security: NotificationChannels::ALL, order, marketing }
     }

@@ -6,7 +6,8 @@ use utoipa::ToSchema;
 
 use crate::languages;
 
-/// A language, BCP 47, in its canonical form and in small letters: `it`, `pt-br`. In requests the spelling does not matter.
+/// A language, BCP 47, in its canonical form and in small letters: `it`, `pt-br`. In requests the spelling does not
+/// matter.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
 #[schema(value_type = String, example = "it")]

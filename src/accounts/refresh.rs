@@ -1,9 +1,9 @@
-//! Refresh tokens: a session and a number, signed. Nothing of them is stored but the number, so a dump of the database
-//! holds no token, and the answer to a refresh can be given again, byte for byte, when it was lost.
+//! Refresh tokens: the id of a session and a number, signed. Only the number is stored, so a dump of the database
+//! contains no token, and the response to a refresh can be repeated, byte for byte, when it was lost.
 //!
-//! A refresh moves the number on by one. Whoever comes with the number before it either never got the answer, which
-//! shows in that nobody has used it yet, or holds a copy; anything older is a copy for certain, and ends the session
-//! for everybody (RFC 9700, section 4.14.2).
+//! A refresh increments the number. A client that sends the previous number either did not receive the response, in
+//! which case the new tokens have not been used, or has a copy of the token. An older number is always a copy, and ends
+//! the session (RFC 9700, section 4.14.2).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,31 +21,32 @@ const PREFIX: &str = "rt_";
 const LENGTH: usize = 16 + 4 + SIGNATURE;
 /// HMAC-SHA-256, cut to 128 bits.
 const SIGNATURE: usize = 16;
-/// Requests sent side by side, and one repeated at once, may carry the number before although the answer has arrived.
+/// For this time after a refresh, the previous number is accepted even if the new tokens were used: concurrent and
+/// repeated requests may carry it.
 const GRACE: TimeDelta = TimeDelta::seconds(10);
 
-/// Makes and reads refresh tokens.
+/// Issues and reads refresh tokens.
 pub struct RefreshTokens {
-    /// The first signs; the second, if any, did so before it.
+    /// The first key signs; the second, if any, is the previous key, which still verifies.
     keys: Vec<SecretString>,
 }
 
-/// What a token says, its signature checked.
+/// The content of a token with a valid signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Presented {
     /// The session that the token names.
     pub session: SessionId,
-    /// Its number when the token was made.
+    /// The number of the session when the token was issued.
     pub counter: i32,
 }
 
 impl RefreshTokens {
-    /// Signs with `secret`; tokens signed with `previous` are still taken.
+    /// Signs with `secret`; tokens signed with `previous` are still accepted.
     pub fn new(secret: &SecretString, previous: Option<&SecretString>) -> Self {
         Self { keys: std::iter::once(secret).chain(previous).cloned().collect() }
     }
 
-    /// The token of a session at this number: always the same one.
+    /// The token of a session at this number, always the same text.
     pub fn issue(&self, session: SessionId, counter: i32) -> String {
         let mut bytes = Vec::with_capacity(LENGTH);
         bytes.extend_from_slice(session.uuid().as_bytes());
@@ -56,7 +57,7 @@ impl RefreshTokens {
         format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// What a token says, if we made it.
+    /// The content of a token; `None`: its signature is invalid.
     pub fn read(&self, token: &str) -> Option<Presented> {
         let bytes: [u8; LENGTH] = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?.try_into().ok()?;
         let (claim, signature) = bytes.split_at(LENGTH - SIGNATURE);
@@ -72,7 +73,7 @@ impl RefreshTokens {
     }
 }
 
-/// Each session has a key of its own, derived from the secret: its signature says nothing about another's.
+/// Each session has its own key, derived from the secret, so a signature shows nothing about those of other sessions.
 fn sign(secret: &SecretString, claim: &[u8]) -> Option<Hmac<Sha256>> {
     let (session, counter) = claim.split_at(16);
     let derive = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).ok()?;
@@ -80,28 +81,28 @@ fn sign(secret: &SecretString, claim: &[u8]) -> Option<Hmac<Sha256>> {
     Some(Hmac::<Sha256>::new_from_slice(&key).ok()?.chain_update(counter))
 }
 
-/// Where a session stands.
+/// The state of a session's refresh tokens.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenState {
     /// Number of the session's current refresh token.
     pub counter: i32,
     /// The highest number whose access token was used.
     pub confirmed: i32,
-    /// When the number was given.
+    /// When the number was last incremented.
     pub refreshed_at: DateTime<Utc>,
 }
 
-/// What a token is that does not carry the session's current number.
+/// The decision on a token that does not carry the session's current number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefreshDecision {
-    /// The answer to it was lost, or is still on its way: it is given again.
+    /// The response was lost, or is still under way: it is repeated.
     AnswerLost,
-    /// A copy is in use.
+    /// A copy of the token is in use.
     Replayed,
 }
 
 impl TokenState {
-    /// Judges a token with another number than the current one.
+    /// Decides on a token with another number than the current one.
     pub fn judge(&self, presented: i32, now: DateTime<Utc>) -> RefreshDecision {
         let is_the_one_before = self.counter.checked_sub(presented) == Some(1);
         let is_unproven = self.confirmed < self.counter || now - self.refreshed_at <= GRACE;

@@ -1,8 +1,8 @@
 //! Reads revocations, so that a node knows within a second what another node, or an operator, has revoked.
 //!
-//! Over a connection of its own it reads the table whenever PostgreSQL notifies it (NOTIFY, sent by the triggers that write
-//! the table) and at least once a second. Redis is not involved. While the connection is broken no cached session is used
-//! (`cache.rs`).
+//! Over a connection of its own it reads the table whenever PostgreSQL notifies it (NOTIFY, sent by the triggers that
+//! write the table) and at least once a second. Redis is not involved. While the connection is broken no cached session
+//! is used (`caller_cache.rs`).
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -65,7 +65,8 @@ impl RevocationListener {
             if since.elapsed() > LONGEST_WAIT {
                 wait = FIRST_WAIT;
             }
-            tracing::warn!(error = %broken, "the revocation listener lost its connection; every request checks the database until it reconnects");
+            tracing::warn!(error = %broken, "the revocation listener lost its connection; every request checks the \
+                                             database until it reconnects");
             sleep(wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);
         }

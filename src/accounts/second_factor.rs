@@ -1,4 +1,4 @@
-//! What a second factor is proved with, and the answer to a password that needs one. Pure.
+//! The proof of a second factor, and the response to a password that requires one. Pure.
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! The secrets that sign tokens: from the configuration, or made once and kept in the data folder.
+//! The secrets that sign tokens: from the configuration, or generated once and kept in the data folder.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{Error, ErrorKind, Read as _, Write as _};
@@ -18,11 +18,11 @@ fn random() -> String {
 }
 
 /// The secret as configured, or else the one kept in `<data_dir>/secrets/<name>` (mode 0600, in a folder of mode 0700),
-/// made if missing.
+/// generated if missing.
 ///
 /// # Errors
-/// When the data folder cannot be written or read; when folder or file belong to another user, or others could have read or
-/// written them; or when the file is shorter than a secret: an empty one would let anybody sign.
+/// When the data folder cannot be written or read; when folder or file belong to another user, or others could have
+/// read or written them; or when the file is shorter than a secret: an empty one would let anybody sign.
 pub fn configured_or_kept(
     configured: Option<&SecretString>,
     data_dir: &Path,
@@ -63,7 +63,8 @@ fn check_owner(path: &Path, found: &Metadata) -> Result<(), Error> {
     ))
 }
 
-/// Closes the folder to everybody else, if it is this user's and nobody else could put or replace files in it until now.
+/// Closes the folder to everybody else, if it is this user's and nobody else could put or replace files in it until
+/// now.
 fn make_private(folder: &Path) -> Result<(), Error> {
     let found = fs::symlink_metadata(folder)?;
     if !found.is_dir() {
@@ -101,8 +102,8 @@ fn read_private(path: &Path) -> Result<String, Error> {
     check_owner(path, &found)?;
     if found.mode() & 0o177 != 0 {
         let why = format!("could be read or written by others (mode {:04o})", found.mode() & 0o7777);
-        let remedy = "if nobody has, close it with chmod 600; else remove it to have a new one made, which ends what the \
-                      old one signed or encrypted";
+        let remedy = "if nobody has, close it with chmod 600; else remove it to have a new one made, which ends what \
+                      the old one signed or encrypted";
         return Err(refuse(path, &why, remedy));
     }
     let mut secret = String::new();
@@ -110,7 +111,7 @@ fn read_private(path: &Path) -> Result<String, Error> {
     Ok(secret)
 }
 
-/// Takes what a file holds, if it is long enough to be a secret.
+/// Accepts the content of a file, if it is long enough for a secret.
 fn accept(path: &Path, secret: &str) -> Result<SecretString, Error> {
     if secret.len() < SHORTEST_SECRET {
         let message = format!(
@@ -123,13 +124,13 @@ fn accept(path: &Path, secret: &str) -> Result<SecretString, Error> {
     Ok(secret.into())
 }
 
-/// Writes a new secret beside its place, has it on the disk, and only then gives it its name: a file of that name is
-/// whole, whenever the machine stops. If another process was faster, its secret stays.
+/// Writes a new secret to a temporary file, syncs it to disk, and then links it to its name, so that a file of that
+/// name is complete even after a crash. If another process was faster, its secret is kept.
 fn make(folder: &Path, name: &str) -> Result<(), Error> {
     let draft = folder.join(format!(".{name}.{:016x}", rand::random::<u64>()));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     let written = file.write_all(random().as_bytes()).and_then(|()| file.sync_all());
-    // A link takes no name that is taken already, which a renaming would.
+    // A hard link fails if the name exists, where a rename would replace the file.
     let named = written.and_then(|()| fs::hard_link(&draft, folder.join(name)));
     fs::remove_file(&draft)?;
     match named {

@@ -23,28 +23,29 @@ pub mod sessions;
 
 /// A user about to be written.
 pub struct NewUser<'a> {
-    /// The new user's id.
+    /// The id of the new user.
     pub id: UserId,
     /// The new user's e-mail address.
     pub email: &'a Email,
     /// Argon2id in PHC form.
     pub password_hash: &'a str,
-    /// As they want to be called.
+    /// The display name.
     pub name: &'a str,
     /// Phone number in E.164; `None`: none was given.
     pub phone: Option<&'a str>,
-    /// CUSTOMER, unless an operator or the demo city says otherwise.
+    /// The role: CUSTOMER, unless an operator or the demo city creates the user.
     pub role: UserRole,
-    /// The address is known to be theirs: an operator, or the demo city, says so.
+    /// Whether the address counts as verified: for users created by an operator or the demo city.
     pub is_proved: bool,
 }
 
-/// Signs a user up. `false`: the address has an account already, which stays as it is.
+/// Creates a user. `false`: the address already has an account, which is not changed.
 pub async fn insert(tx: &mut Tx, user: &NewUser<'_>) -> Result<bool, Problem> {
     let now = tx.now();
     let inserted = sqlx::query!(
         "insert into users (id, email, password_hash, name, phone, role, created_at, updated_at, email_verified_at)
-         values ($1, $2, $3, $4, $5, $6, $7::timestamptz, $7::timestamptz, case when $8 then $7::timestamptz end) on conflict (email) do nothing",
+         values ($1, $2, $3, $4, $5, $6, $7::timestamptz, $7::timestamptz, case when $8 then $7::timestamptz end) on
+         conflict (email) do nothing",
         user.id as UserId,
         user.email.as_str(),
         user.password_hash,
@@ -65,13 +66,13 @@ pub struct StoredCredentials {
     pub user: User,
     /// Argon2id in PHC form.
     pub password_hash: String,
-    /// Signing in asks for a second factor.
+    /// Whether signing in requires a second factor.
     pub has_second_factor: bool,
-    /// When all their sessions were ended last; `None`: never.
+    /// When all sessions of the user were last ended; `None`: never.
     pub sessions_ended_at: Option<DateTime<Utc>>,
 }
 
-/// Who signs in with this address; nobody who is disabled.
+/// The user with this address and the password hash; `None`: there is none, or the user is disabled.
 pub async fn credentials(database: &Database, email: &Email) -> Result<Option<StoredCredentials>, Problem> {
     let row = sqlx::query!(
         r#"select id, email, email_verified_at is not null as "email_verified!", name, phone,
@@ -99,7 +100,7 @@ pub async fn credentials(database: &Database, email: &Email) -> Result<Option<St
     }))
 }
 
-/// When the account of this address was made.
+/// When the account of this address was created.
 pub async fn signed_up_at(database: &Database, email: &Email) -> Result<Option<DateTime<Utc>>, Problem> {
     let row = sqlx::query!("select created_at from users where email = $1", email.as_str())
         .fetch_optional(database.pool())
@@ -121,7 +122,7 @@ pub async fn password_hash(database: &Database, user: UserId) -> Result<Option<S
     Ok(row.map(|row| row.password_hash))
 }
 
-/// Replaces a password, if it still is the one that was checked; `false`: it is not.
+/// Replaces a password, if the stored hash is still the one that was checked; `false`: it is not.
 pub async fn change_password(tx: &mut Tx, user: UserId, old_hash: &str, new_hash: &str) -> Result<bool, Problem> {
     let now = tx.now();
     let changed = sqlx::query!(
@@ -136,7 +137,7 @@ pub async fn change_password(tx: &mut Tx, user: UserId, old_hash: &str, new_hash
     Ok(changed.rows_affected() == 1)
 }
 
-/// Sets a password, whatever it was before.
+/// Sets a password without checking the current one.
 pub async fn set_password(tx: &mut Tx, user: UserId, hash: &str) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!("update users set password_hash = $2, updated_at = $3 where id = $1", user as UserId, hash, now,)
@@ -174,7 +175,7 @@ pub async fn lock_named(tx: &mut Tx, email: Option<&Email>, id: Option<UserId>) 
     Ok(user)
 }
 
-/// Raises a CUSTOMER to what they were granted; whoever is more than that stays it.
+/// Grants a role; a user with a higher role keeps it.
 pub async fn grant_role(tx: &mut Tx, user: UserId, role: UserRole) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(

@@ -1,7 +1,7 @@
 //! Access tokens: short-lived JWTs (RFC 9068's `at+jwt`) that name a user and a session, and nothing else.
 //!
-//! The algorithm is pinned to HS256 and the key is chosen by us, never by the token; a header that asks for anything
-//! else is refused before its signature is looked at.
+//! The algorithm is always HS256, and the key is chosen by the server, never by the token; a token whose header names
+//! another one is refused before its signature is checked.
 
 use std::time::Duration;
 
@@ -17,15 +17,15 @@ use crate::problem::Problem;
 const ISSUER: &str = "comanda";
 const AUDIENCE: &str = "comanda-api";
 const KIND: &str = "at+jwt";
-/// No token of ours is longer.
+/// The largest token, in bytes; issued tokens are shorter.
 const LONGEST_TOKEN: usize = 2_048;
 /// How far the clocks of two nodes may differ.
 const LEEWAY: TimeDelta = TimeDelta::seconds(5);
 
-/// Makes and checks access tokens.
+/// Issues and checks access tokens.
 pub struct Tokens {
     encoding: EncodingKey,
-    /// The first signs; the second, if any, did so before it.
+    /// The first key signs; the second, if any, is the previous key, which still verifies.
     keys: Vec<SigningKey>,
     life: TimeDelta,
 }
@@ -44,7 +44,7 @@ impl SigningKey {
     }
 }
 
-/// What a token says.
+/// The content of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claims {
@@ -54,16 +54,16 @@ pub struct Claims {
     pub sub: UserId,
     /// The id of the session.
     pub sid: SessionId,
-    /// How often the session had been refreshed when the token was made.
+    /// The number of the session when the token was issued (see `refresh.rs`).
     pub cnt: i32,
     iat: i64,
     nbf: i64,
-    /// Seconds since 1970 at which it ends.
+    /// When it expires, in seconds since 1970.
     pub exp: i64,
 }
 
 impl Tokens {
-    /// Signs with `secret`; tokens live for `life`. Those signed with `previous` are still taken.
+    /// Signs with `secret`; tokens are valid for `life`. Those signed with `previous` are still accepted.
     pub fn new(secret: &SecretString, previous: Option<&SecretString>, life: Duration) -> Self {
         Self {
             encoding: EncodingKey::from_secret(secret.expose_secret().as_bytes()),
@@ -72,7 +72,7 @@ impl Tokens {
         }
     }
 
-    /// Seconds a token lives.
+    /// The lifetime of a token in seconds.
     pub const fn life_seconds(&self) -> i64 {
         self.life.num_seconds()
     }
@@ -80,7 +80,7 @@ impl Tokens {
     /// A token for a session.
     ///
     /// # Errors
-    /// Only if the claims cannot be written down.
+    /// Only if the claims cannot be serialised.
     pub fn issue(&self, user: UserId, session: SessionId, counter: i32, now: DateTime<Utc>) -> Result<String, Problem> {
         let kid = self.keys.first().map(|key| key.kid.clone());
         let header = Header { typ: Some(KIND.into()), kid, ..Header::new(Algorithm::HS256) };
@@ -98,10 +98,10 @@ impl Tokens {
         jsonwebtoken::encode(&header, &claims, &self.encoding).map_err(|error| Problem::internal(&error))
     }
 
-    /// Whom a token names, if it is ours and it is time.
+    /// The content of a token with a valid signature that has not expired.
     ///
     /// # Errors
-    /// The same answer for every fault.
+    /// 401, the same for every reason.
     pub fn check(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, Problem> {
         self.read(token, now).ok_or_else(Problem::unauthenticated)
     }
@@ -111,7 +111,7 @@ impl Tokens {
             return None;
         }
         let header = jsonwebtoken::decode_header(token).ok()?;
-        // A key that the token brings along or points at is never looked at; ours never do.
+        // Keys in a token or linked from it are never used; issued tokens have none.
         let brings_a_key = header.jwk.is_some() || header.jku.is_some() || header.x5u.is_some() || header.x5c.is_some();
         if header.alg != Algorithm::HS256 || header.typ.as_deref() != Some(KIND) || brings_a_key {
             return None;

@@ -1,4 +1,4 @@
-//! `/api/restaurants/{restaurantId}/cart`, and `/api/me/carts`: taking over the carts of a guest.
+//! `/api/restaurants/{restaurantId}/cart`, and `/api/me/carts`: merging the carts of a guest.
 
 use std::sync::Arc;
 
@@ -29,17 +29,19 @@ use shopper::Shopper;
 
 mod shopper;
 
-/// The routes of this slice.
+/// The routes of this feature.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(get_cart, put_cart, patch_cart)).routes(routes!(take_over_carts))
 }
 
 /// Get the caller's cart
-#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/cart", tag = "cart", security(("token" = []), ("guest" = [])),
+#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/cart", tag = "cart",
+    security(("token" = []), ("guest" = [])),
     params(("restaurantId" = RestaurantId, Path)),
     responses(
         (status = 200, description = "The open cart at current prices", body = Cart),
-        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_cart(State(app): State<Arc<App>>, shopper: Shopper) -> Result<Json<Cart>, Problem> {
     let (scope, owner) = (shopper.scope, shopper.owner);
@@ -56,7 +58,7 @@ struct CartContent {
     #[schema(max_items = 100)]
     #[serde(deserialize_with = "bounded::list::<_, _, 100>")]
     lines: Vec<CartLineInput>,
-    /// When it was put together, by the client's clock; absent: now. Lines that were written later stay.
+    /// When the content was written, by the client's clock; absent: now. Lines that were written later are kept.
     at: Option<Timestamp>,
 }
 
@@ -92,12 +94,16 @@ impl CartLineInput {
 }
 
 /// Replace the caller's cart
-#[utoipa::path(put, path = "/api/restaurants/{restaurantId}/cart", tag = "cart", security(("token" = []), ("guest" = [])),
+#[utoipa::path(put, path = "/api/restaurants/{restaurantId}/cart", tag = "cart",
+    security(("token" = []), ("guest" = [])),
     params(("restaurantId" = RestaurantId, Path)), request_body = CartContent,
     responses(
         (status = 200, description = "The cart after the change", body = Cart),
-        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "An item is not on this menu, its choices do not fit its groups, a quantity is out of range, or the client's clock is wrong", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "An item is not on this menu, its choices do not fit its groups, a quantity is \
+                                      out of range, or the client's clock is wrong",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn put_cart(
     State(app): State<Arc<App>>,
@@ -120,7 +126,7 @@ async fn put_cart(
     Ok(Json(cart))
 }
 
-/// The instant a client's write counts as having.
+/// The effective instant of a client's write.
 fn instant(at: Option<Timestamp>, now: DateTime<Utc>, pointer: &str) -> Result<Option<DateTime<Utc>>, Problem> {
     at.map(|at| clamp(at.utc(), now)).transpose().map_err(|_| Problem::clock_skew(pointer, now))
 }
@@ -145,24 +151,24 @@ pub struct LinePatch {
     /// The quantity; 0 removes the line.
     #[schema(minimum = 0, maximum = 99)]
     quantity: u8,
-    /// Required unless the line is taken out.
+    /// The item; required unless the line is removed.
     item_id: Option<ItemId>,
     #[serde(default, deserialize_with = "bounded::list::<_, _, 100>")]
     modifiers: Vec<Choice>,
     #[schema(inline)]
     note: Option<MultiLine<500>>,
-    /// When it was written, by the client's clock; absent: now. A line that was written later keeps what it is.
+    /// When the line was written, by the client's clock; absent: now. A line that was written later is not changed.
     at: Option<Timestamp>,
 }
 
 impl LinePatch {
-    /// The write, at the instant it counts as having.
+    /// The write with its effective instant.
     fn into_write(self, now: DateTime<Utc>, place: &str) -> Result<LineWrite, Problem> {
         let at = instant(self.at, now, &format!("{place}/at"))?;
         let content = match (self.quantity, self.item_id) {
             (0, None) if self.modifiers.is_empty() && self.note.is_none() => None,
             (0, _) => {
-                let message = "must be the only thing said of a line that is taken out, besides its key and time";
+                let message = "must be the only field of a removed line, apart from key and at";
                 return Err(Problem::invalid_field(format!("{place}/quantity"), message));
             }
             (1..=99, Some(item_id)) => Some(RequestedLine {
@@ -182,12 +188,15 @@ impl LinePatch {
 ///
 /// Each line by its key: of two writes to a line, the one with the later `at` wins, whichever arrives first, and a
 /// deleted line stays deleted unless a later write restores it. The response shows the current cart.
-#[utoipa::path(patch, path = "/api/restaurants/{restaurantId}/cart", tag = "cart", security(("token" = []), ("guest" = [])),
+#[utoipa::path(patch, path = "/api/restaurants/{restaurantId}/cart", tag = "cart",
+    security(("token" = []), ("guest" = [])),
     params(("restaurantId" = RestaurantId, Path)), request_body = CartPatch,
     responses(
         (status = 200, description = "The cart after the change", body = Cart),
-        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Invalid lines as for the whole cart, a repeated key, or a wrong client clock", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid lines as for the whole cart, a repeated key, or a wrong client clock",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn patch_cart(
     State(app): State<Arc<App>>,
@@ -227,7 +236,8 @@ struct GuestCarts {
 #[utoipa::path(post, path = "/api/me/carts", tag = "cart", security(("token" = [])), request_body = GuestCarts,
     responses(
         (status = 200, description = "The merged carts, and the lines that could not be merged", body = CartMerge),
-        (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "Authentication required",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn take_over_carts(
     State(app): State<Arc<App>>,

@@ -1,4 +1,4 @@
-//! A line of a cart at the current menu: its price, what it takes of counted stock, and why it cannot be ordered. Pure.
+//! Lines of a cart at the current menu: price, required stock, and why a line cannot be ordered. Pure.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::sql::RequestedLine;
 use super::{CartLine, LineModifier, Obstacle};
 use crate::ids::{ItemId, ModifierGroupId, ModifierId};
 use crate::menu::allergens::{Declared, Diet, Effective, effective};
-use crate::menu::configure::{self, Choice, Chosen, Misfit, Questions, Take, configure};
+use crate::menu::configure::{self, Choice, Chosen, GroupIndex, Misfit, Take, configure};
 use crate::money::{Amount, Currency, Overflow};
 use crate::restaurants::tax::{Portion, TaxClass};
 
@@ -32,7 +32,7 @@ pub struct UnpricedLine {
     /// The chosen modifiers.
     pub choices: Vec<Choice>,
     /// The modifier groups of the item.
-    pub asked: Vec<ModifierGroupId>,
+    pub group_ids: Vec<ModifierGroupId>,
     /// The customer's note on the line.
     pub note: Option<String>,
     /// Whether the item is switched on.
@@ -43,7 +43,7 @@ pub struct UnpricedLine {
     pub stock: Option<i32>,
     /// Whether it has been deleted from the menu.
     pub deleted: bool,
-    /// From when on it is served again, or switched on again automatically; `None`: unknown, or it is now.
+    /// When it is served again, or switched on again automatically; `None`: unknown, or it is available now.
     pub available_from: Option<DateTime<Utc>>,
     /// The declared allergens; `None`: not declared.
     pub allergens: Option<Vec<Declared>>,
@@ -72,7 +72,7 @@ pub struct StoredLine {
     pub bare_price: Amount,
     /// The tax class of the item.
     pub tax_class: Option<TaxClass>,
-    /// What one portion takes of counted modifiers.
+    /// The stock of counted modifiers that one portion requires.
     #[serde(skip)]
     pub takes: BTreeMap<ModifierId, Take>,
     /// The allergens of the item with the chosen modifiers.
@@ -91,7 +91,7 @@ pub struct StoredLine {
     /// Counted items and modifiers of the line of which all lines together request more than is left.
     #[serde(skip)]
     pub shortages: Vec<Shortage>,
-    /// From when on the obstacle ends automatically; `None`: unknown, or there is none.
+    /// When the obstacle ends automatically; `None`: unknown, or there is none.
     #[serde(skip)]
     pub available_from: Option<DateTime<Utc>>,
 }
@@ -102,9 +102,9 @@ impl UnpricedLine {
     ///
     /// # Errors
     /// When the sum leaves the range of 64 bits.
-    pub fn priced(self, questions: &Questions<'_>) -> Result<StoredLine, Overflow> {
+    pub fn priced(self, questions: &GroupIndex<'_>) -> Result<StoredLine, Overflow> {
         let part = (self.allergens.as_deref(), self.diets.as_slice());
-        let (configured, misfits) = match configure(&self.asked, questions, part, &self.choices) {
+        let (configured, misfits) = match configure(&self.group_ids, questions, part, &self.choices) {
             Ok(configured) => (Some(configured), Vec::new()),
             Err(misfits) => (None, misfits),
         };
@@ -164,7 +164,7 @@ impl StoredLine {
         RequestedLine { item_id: self.item_id, quantity: self.quantity, choices, note }
     }
 
-    /// What the line costs.
+    /// The price of the line.
     ///
     /// # Errors
     /// When the sum leaves the range of 64 bits.
@@ -172,7 +172,7 @@ impl StoredLine {
         self.price.times(u32::try_from(self.quantity).map_err(|_| Overflow)?)
     }
 
-    /// The line's price in portions by tax class: the item, and what was chosen. They add up to its total.
+    /// The price of the line by tax class: the item, and the chosen modifiers. The parts add up to its total.
     ///
     /// # Errors
     /// When an amount leaves the range of 64 bits.
@@ -184,12 +184,12 @@ impl StoredLine {
         Ok(portions)
     }
 
-    /// Its modifiers as they are shown and sold.
+    /// The modifiers as in responses and orders.
     pub fn modifiers(&self, currency: Currency) -> Vec<LineModifier> {
         shown(self.chosen.clone(), currency)
     }
 
-    /// As the customer sees it.
+    /// The line as in responses.
     ///
     /// # Errors
     /// When the sum leaves the range of 64 bits.

@@ -16,11 +16,11 @@ use crate::menu::configure;
 #[serde(rename_all = "snake_case")]
 #[schema(as = UnmergedReason)]
 pub enum UnmergedReason {
-    /// The user has ordered here since it was written.
+    /// The user has ordered at the restaurant since it was written.
     OrderedSince,
-    /// The user has written a line of that key later, or taken it out.
+    /// The user has written or removed the line with that key later.
     WrittenLater,
-    /// The cart has a hundred lines without it, or as many chosen modifiers as it may have.
+    /// The cart has reached the limit on its lines or chosen modifiers.
     CartFull,
 }
 
@@ -60,15 +60,15 @@ pub struct MergePlan {
     pub left_behind: Vec<UnmergedLine>,
 }
 
-/// Of two writes of a line the later holds, and what was written before the last order belongs to that order, as ever.
-/// A cart that was put whole knew nothing of the guest's lines: they count as written right then. What the user has
-/// stays; of the guest's lines the first ones come along, until there are a hundred lines, or as many choices as a cart
-/// may have.
+/// Plans the merge. As always, of two writes of a line the later wins, and lines written before the last order belong
+/// to that order. If the user replaced the whole cart, the guest's lines were not known then, so older ones count as
+/// written at that instant. The user's lines are kept; of the guest's lines the first ones are merged, up to the limits
+/// of a cart.
 pub fn plan(own: &UserCart, theirs: Vec<Line>, most_choices: usize) -> MergePlan {
     let known: BTreeMap<_, _> = own.lines.iter().map(|line| (line.key.clone(), (line.at, line.is_live()))).collect();
     let choices_of: BTreeMap<_, _> = own.lines.iter().map(|line| (line.key.clone(), line.choices())).collect();
     let is_before = |line: &Line| own.ordered_at.is_some_and(|ordered| line.at < ordered);
-    // At the same instant a line goes before its end.
+    // At the same instant a line wins against its removal.
     let loses = |line: &Line| known.get(&line.key).is_some_and(|held| (line.at, line.is_live()) < *held);
     let is_live = |key: &String| known.get(key).is_some_and(|(_, is_live)| *is_live);
     let ends = theirs.iter().filter(|line| !line.is_live() && is_live(&line.key) && !is_before(line) && !loses(line));

@@ -93,7 +93,7 @@ pub struct LineModifier {
     pub name: String,
     /// What one currently adds to the price.
     pub price: Money,
-    /// How many for each one of the item, or of the modifier above.
+    /// The quantity for each one of the item, or of the parent modifier.
     pub quantity: u8,
     /// Modifiers chosen in nested groups.
     #[schema(no_recursion)]

@@ -1,4 +1,4 @@
-//! What all lines of a basket together ask of counted stock, and what falls short of it. Pure.
+//! Shortages: counted stock of which all lines of a basket together require more than is left. Pure.
 
 use std::collections::BTreeMap;
 
@@ -38,9 +38,9 @@ impl Shortage {
         self.lines.push(line);
     }
 
-    /// The fault, at each of the lines.
+    /// The error, for each of the lines.
     fn errors(&self) -> impl Iterator<Item = FieldError> {
-        let message = format!("only {} of “{}” are left, and the lines ask for {}", self.left, self.name, self.wanted);
+        let message = format!("only {} of “{}” are left, and the lines require {}", self.left, self.name, self.wanted);
         self.lines.iter().map(move |line| FieldError {
             pointer: format!("/lines/{line}"),
             code: "out_of_stock".into(),
@@ -49,8 +49,7 @@ impl Shortage {
     }
 }
 
-/// Everything that the lines take of counted stock and that is not there in that number. Lines that cannot be had for
-/// another reason take nothing.
+/// All shortages of the lines. Lines that cannot be ordered for another reason require no stock.
 pub fn shortages(lines: &[StoredLine]) -> Vec<Shortage> {
     let mut items: BTreeMap<ItemId, Shortage> = BTreeMap::new();
     let mut modifiers: BTreeMap<ModifierId, Shortage> = BTreeMap::new();
@@ -80,12 +79,12 @@ pub fn mark(lines: &mut [StoredLine]) {
     }
 }
 
-/// The faults of all shortages, line by line.
+/// The errors of all shortages, by line.
 pub fn errors(shortages: &[Shortage]) -> Vec<FieldError> {
     shortages.iter().flat_map(Shortage::errors).collect()
 }
 
-/// What is short, in a sentence, and what to do.
+/// A sentence that says what is short and what to do.
 pub fn advice(shortages: &[Shortage]) -> String {
     let named = |one: &Shortage| match one.left {
         0 => format!("“{}” is sold out", one.name),

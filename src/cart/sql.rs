@@ -18,12 +18,12 @@ use crate::row_limit::{self, RowLimit};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-mod known;
+mod priced_lines;
 pub mod lines;
 pub mod merge;
 
-pub use known::KnownGroups;
-use known::{held_against_the_menu, named};
+pub use priced_lines::LoadedGroups;
+use priced_lines::{named, priced_lines};
 
 /// A cart without its lines.
 #[derive(Debug, Clone)]
@@ -43,7 +43,7 @@ pub struct CartRow {
 }
 
 impl CartRow {
-    /// The cart, if no order was placed from it yet.
+    /// The cart; refused if an order was placed from it.
     ///
     /// # Errors
     /// `cart_closed` with the order.
@@ -67,7 +67,7 @@ pub struct OpenCart {
     pub updated_at: DateTime<Utc>,
 }
 
-/// A restaurant's currency, and somebody's open cart there.
+/// A restaurant's currency, and the owner's open cart there.
 macro_rules! open_cart {
     ($owner:tt, $($argument:expr),+ $(,)?) => {
         sqlx::query!(
@@ -85,7 +85,7 @@ macro_rules! open_cart {
     };
 }
 
-/// What the restaurant counts in, and somebody's open cart there; `None`: there is no such restaurant.
+/// The restaurant's currency, and the owner's open cart there; `None`: there is no such restaurant.
 pub async fn open_cart(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -105,7 +105,7 @@ pub async fn open_cart(
     Ok(found)
 }
 
-/// One of the customer's own carts, locked until the transaction ends, which goes on at the cart's restaurant.
+/// One of the customer's carts, locked; sets the restaurant of the transaction to that of the cart.
 pub async fn enter(tx: &mut Tx, cart: CartId, user: UserId) -> Result<Option<CartRow>, Problem> {
     let cart = sqlx::query_as!(
         CartRow,
@@ -119,7 +119,7 @@ pub async fn enter(tx: &mut Tx, cart: CartId, user: UserId) -> Result<Option<Car
     Ok(cart)
 }
 
-/// One of the customer's carts here, locked until the transaction ends.
+/// One of the customer's carts at the restaurant, locked.
 pub async fn lock(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -139,7 +139,7 @@ pub async fn lock(
     Ok(cart)
 }
 
-/// A line's row, with the menu's word on its item.
+/// The row of a line, joined with its item.
 struct CartLineRow {
     key: String,
     item_id: ItemId,
@@ -158,22 +158,23 @@ struct CartLineRow {
     day_parts: Json<Vec<DayPart>>,
     category_parts: Json<Vec<DayPart>>,
     timezone: String,
-    asked: Vec<ModifierGroupId>,
+    group_ids: Vec<ModifierGroupId>,
 }
 
-/// Lines from somewhere, held against the items of the restaurant.
+/// Lines from a source, joined with the items of the restaurant.
 macro_rules! lines {
     ($from:tt, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
             CartLineRow,
             r#"select c.key as "key!", i.id as item_id, i.name, c.quantity as "quantity!", i.price,
-                      i.tax_class as "tax_class: _", c.note, i.stock, i.available or coalesce(i.unavailable_until <= $2, false) as "available!",
+                      i.tax_class as "tax_class: _", c.note, i.stock, i.available or coalesce(i.unavailable_until <=
+                      $2, false) as "available!",
                       i.unavailable_until,
                       i.deleted_at is not null as "deleted!", c.choices as "choices!: _",
                       i.allergens as "allergens: _", i.diets as "diets: _", i.day_parts as "day_parts: _",
                       k.day_parts as "category_parts: _", r.timezone,
                       array(select g.group_id from item_modifier_groups g
-                            where g.restaurant_id = $1 and g.item_id = i.id order by g.position) as "asked!: _"
+                            where g.restaurant_id = $1 and g.item_id = i.id order by g.position) as "group_ids!: _"
                from restaurants r
                cross join lateral ("# + $from + r#") c
                join menu_items i on i.restaurant_id = $1 and i.id = c.menu_item_id
@@ -185,14 +186,13 @@ macro_rules! lines {
     };
 }
 
-/// The lines of a cart, held against the menu of this moment; whether they are served and switched on is said for `at`.
-/// Groups that are `known` already are not read again.
+/// The lines of a cart at current menu prices; availability is that at `at`. Groups in `known` are not read again.
 pub async fn lines(
     tx: &mut Tx,
     scope: &RestaurantScope,
     cart: CartId,
     at: DateTime<Utc>,
-    known: KnownGroups,
+    known: LoadedGroups,
 ) -> Result<Vec<StoredLine>, Problem> {
     let rows = lines!(
         "select key, line, menu_item_id, quantity, note, choices from cart_items
@@ -203,10 +203,10 @@ pub async fn lines(
     )
     .fetch_all(tx.connection())
     .await?;
-    held_against_the_menu(tx, scope, rows, at, known).await
+    priced_lines(tx, scope, rows, at, known).await
 }
 
-/// Lines that are in no cart, held against the menu of this moment, as [`lines`].
+/// Lines without a cart at current menu prices, as [`lines`].
 ///
 /// # Errors
 /// 422 when an item was never this restaurant's.
@@ -237,7 +237,7 @@ pub async fn priced(
     if let Some(index) = wanted.iter().position(|line| !found.contains(&line.item_id)) {
         return Err(Problem::invalid_field(format!("/lines/{index}/itemId"), "is not on this restaurant's menu"));
     }
-    held_against_the_menu(tx, scope, rows, at, KnownGroups::default()).await
+    priced_lines(tx, scope, rows, at, LoadedGroups::default()).await
 }
 
 /// A line as a customer requests it, for a cart, an order or a quote.
@@ -253,7 +253,8 @@ pub struct RequestedLine {
     pub note: Option<String>,
 }
 
-/// Opens somebody's cart here if there is none, and gives it its next version; tells what the restaurant counts in, too.
+/// Opens the owner's cart at the restaurant if there is none, and increments its version; returns the restaurant's
+/// currency, too.
 pub async fn touch(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -266,7 +267,7 @@ pub async fn touch(
     }
 }
 
-/// A guest is held, so nobody opens another cart of theirs meanwhile.
+/// The guest must be locked, so that carts are not opened concurrently.
 async fn touch_guests(tx: &mut Tx, scope: &RestaurantScope, guest: GuestId) -> Result<(Currency, OpenCart), Problem> {
     let now = tx.now();
     let row = sqlx::query!(
@@ -292,12 +293,14 @@ async fn touch_guests(tx: &mut Tx, scope: &RestaurantScope, guest: GuestId) -> R
     Ok((row.currency, OpenCart { id: row.id, version: row.version, updated_at: row.updated_at }))
 }
 
-/// So many carts of a customer may be opened at once, without one seeing another: no more than requests are worked on.
+/// The most carts of a customer that can be opened concurrently without seeing each other: the limit on concurrent
+/// requests of a user.
 const OPENED_AT_ONCE: i64 = 32;
 
-/// What was written before the last order belongs to the cart that it closed.
+/// `replaced_at` is set to the last order, because lines written before it belong to the cart that it closed.
 ///
-/// When a cart is opened, and there are more than `most` then, those of other restaurants that were written longest ago are deleted.
+/// When a cart is opened and there are more than `most`, those of other restaurants that were written longest ago are
+/// deleted.
 async fn touch_users(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -323,7 +326,7 @@ async fn touch_users(
     .fetch_one(tx.connection())
     .await
     .on_constraint("carts_restaurant_id_fkey", Problem::not_found)?;
-    // Whoever is far from the limit takes no turn.
+    // Far from the limit no lock is needed.
     let is_near = row.is_new && row.others + OPENED_AT_ONCE >= most;
     if is_near && row_limit::count(tx, RowLimit::OpenCarts, user.uuid()).await? > most {
         discard_oldest(tx, scope, user, most).await?;
@@ -331,8 +334,8 @@ async fn touch_users(
     Ok((row.currency, OpenCart { id: row.id, version: row.version, updated_at: row.updated_at }))
 }
 
-/// Deletes a user's open carts beyond the `most` written last, this restaurant's aside. One that is being written or ordered
-/// stays.
+/// Deletes a user's open carts except the `most` written last and the one of this restaurant. Carts that are being
+/// written or ordered are kept.
 async fn discard_oldest(tx: &mut Tx, scope: &RestaurantScope, user: UserId, most: i64) -> Result<(), Problem> {
     sqlx::query!(
         "delete from carts c using (
@@ -349,37 +352,37 @@ async fn discard_oldest(tx: &mut Tx, scope: &RestaurantScope, user: UserId, most
     Ok(())
 }
 
-/// A line that does not fit this restaurant's menu: its place among those asked about, and why.
+/// A line that does not fit this restaurant's menu: its index in the request, and why.
 pub type Unfit = (usize, Misfit);
 
-/// Where a line names an item that is not on the menu.
+/// The pointer to an item that is not on the menu.
 pub const NOT_ON_THE_MENU: &str = "/itemId";
 
-/// What about the wanted lines does not fit this restaurant's menu, and the groups that were looked at for it.
+/// The lines that do not fit this restaurant's menu, and the groups that were read for it.
 pub async fn unfit(
     tx: &mut Tx,
     scope: &RestaurantScope,
     lines: &[RequestedLine],
-) -> Result<(Vec<Unfit>, KnownGroups), Problem> {
+) -> Result<(Vec<Unfit>, LoadedGroups), Problem> {
     if lines.is_empty() {
-        return Ok((Vec::new(), KnownGroups::default()));
+        return Ok((Vec::new(), LoadedGroups::default()));
     }
     let now = tx.now();
     let items: Vec<_> = lines.iter().map(|line| line.item_id.uuid()).collect();
     let known = sqlx::query!(
         r#"select id, array(select g.group_id from item_modifier_groups g
                         where g.restaurant_id = $1 and g.item_id = i.id order by g.position)
-                      as "asked!: Vec<ModifierGroupId>"
+                      as "group_ids!: Vec<ModifierGroupId>"
            from menu_items i where restaurant_id = $1 and id = any($2) and deleted_at is null"#,
         scope.restaurant() as RestaurantId,
         &items,
     )
     .fetch_all(tx.connection())
     .await?;
-    let on_menu: HashMap<_, _> = known.into_iter().map(|row| (row.id, row.asked)).collect();
-    let asked = on_menu.values().flatten().copied().collect();
+    let on_menu: HashMap<_, _> = known.into_iter().map(|row| (row.id, row.group_ids)).collect();
+    let group_ids = on_menu.values().flatten().copied().collect();
     let chosen = lines.iter().flat_map(|line| named(&line.choices)).collect();
-    let groups = KnownGroups::read(tx, scope, asked, chosen, now).await?;
+    let groups = LoadedGroups::read(tx, scope, group_ids, chosen, now).await?;
     let questions = groups.questions();
     let mut unfit = Vec::new();
     for (index, line) in lines.iter().enumerate() {
@@ -388,8 +391,8 @@ pub async fn unfit(
                 let message = "is not on this restaurant's menu".to_owned();
                 unfit.push((index, Misfit { pointer: NOT_ON_THE_MENU.to_owned(), message }));
             }
-            Some(asked) => {
-                let misfits = configure(asked, &questions, (None, &[]), &line.choices).err().unwrap_or_default();
+            Some(group_ids) => {
+                let misfits = configure(group_ids, &questions, (None, &[]), &line.choices).err().unwrap_or_default();
                 unfit.extend(misfits.into_iter().map(|misfit| (index, misfit)));
             }
         }

@@ -1,5 +1,5 @@
--- Orders of which more or less came back than the table of steps says. What is not counted any more, or has been counted
--- anew since it was sold, need not come back.
+-- Orders of which more or less stock was returned than the table of steps requires. Items that are not counted any
+-- more, or were counted again after the sale, need not be returned.
 select taken.id::text
 from (
     select o.id, o.status, o.version, o.restaurant_id, l.returned, l.returned = 0

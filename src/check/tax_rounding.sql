@@ -1,5 +1,6 @@
--- Orders whose tax is not what their rule makes of their amounts, computed with exact numbers of PostgreSQL: an amount as it
--- is priced (with the tax where the price holds it) times the rate, divided by the whole; what is left decides.
+-- Orders whose tax differs from the result of their rounding rule, computed with exact numbers of PostgreSQL: an amount
+-- as it is priced (including tax if prices include it) times the rate, divided by the whole; the remainder decides on
+-- the rounding.
 select o.id::text
 from orders o
 cross join lateral unnest(o.tax_rates, o.tax_nets, o.tax_amounts) as r(rate, net, tax)
@@ -18,7 +19,7 @@ cross join lateral (
     where i.restaurant_id = o.restaurant_id and i.order_id = o.id
         and round((t ->> 'basisPoints')::numeric * 100) = r.rate) lines
 cross join lateral (
-    -- What is rounded by itself, and what the lines say of it: null for fees and for all of a rate.
+    -- Each amount that is rounded separately, and the tax stored on the lines: null for fees and for the sum of a rate.
     select sum(rounded.tax) as tax, coalesce(bool_or(rounded.tax <> part.tax), false) as is_line_wrong
     from (
         select price, tax from unnest(lines.prices, lines.taxes) as line(price, tax) where o.tax_rounding_level = 'LINE'
@@ -37,7 +38,7 @@ cross join lateral (
             else mod(cut.floor, 2) end as tax) rounded) expected
 where $1::json is not null and (
     expected.tax is distinct from r.tax or expected.is_line_wrong
-    -- The tax of all is split over the lines: none is a whole unit from its share.
+    -- The tax of the sum is split over the lines: each line differs from its exact share by less than a unit.
     or (o.tax_rounding_level = 'ORDER' and exists (
         select from unnest(lines.prices, lines.taxes) as line(price, tax)
         where abs(line.tax * at_rate.price - r.tax * line.price) >= greatest(at_rate.price, 1))))

@@ -15,53 +15,54 @@ pub struct Accounts {
     pub jwt_secret: Option<SecretString>,
     /// `JWT_REFRESH_SECRET`; `None`: made once and kept in the data folder.
     pub jwt_refresh_secret: Option<SecretString>,
-    /// `JWT_SECRET_PREVIOUS`: the `JWT_SECRET` before this one: its access tokens are still taken. Remove it once they
-    /// have ended (`JWT_EXPIRES_IN`).
+    /// `JWT_SECRET_PREVIOUS`: the `JWT_SECRET` before this one: its access tokens are still accepted. Remove it after
+    /// `JWT_EXPIRES_IN`.
     pub jwt_secret_previous: Option<SecretString>,
-    /// `JWT_REFRESH_SECRET_PREVIOUS`: the `JWT_REFRESH_SECRET` before this one: its refresh tokens are still taken.
+    /// `JWT_REFRESH_SECRET_PREVIOUS`: the `JWT_REFRESH_SECRET` before this one: its refresh tokens are still accepted.
     /// Remove it after `JWT_REFRESH_EXPIRES_IN`.
     pub jwt_refresh_secret_previous: Option<SecretString>,
     /// `SEAL_SECRET`; `None`: made once and kept in the data folder.
     pub seal_secret: Option<SecretString>,
-    /// `JWT_EXPIRES_IN`: life of an access token: 500ms, 30s, 15m, 12h, 7d.
+    /// `JWT_EXPIRES_IN`: lifetime of an access token, such as 500ms, 30s, 15m, 12h or 7d.
     pub access_life: Duration,
-    /// How long sessions live.
+    /// The lifetimes of sessions.
     pub sessions: SessionLives,
-    /// `GUEST_LIFE`: without a write to a cart.
+    /// `GUEST_LIFE`: A guest without an account is deleted with the carts after this time without a write to a cart (1m
+    /// to 90d).
     pub guest_life: Duration,
-    /// `SESSION_CACHE`: sessions whose user is kept in memory for up to a minute (1 to 1000000); revocations reach it
-    /// at once.
+    /// `SESSION_CACHE`: number of sessions that are cached in memory, for up to a minute each (1 to 1000000);
+    /// revocations apply at once.
     pub session_cache: usize,
-    /// `PUSH_MAX_DEVICES`: most devices of one user that get push notifications (1 to 200); of more, the one
-    /// registered longest ago is removed.
+    /// `PUSH_MAX_DEVICES`: maximum number of devices of one user that get push notifications (1 to 200); if there are
+    /// more, the one registered longest ago is removed.
     pub max_push_devices: i64,
-    /// `ADDRESS_MAX`: most saved addresses of one user (1 to 200).
+    /// `ADDRESS_MAX`: maximum number of saved addresses of one user (1 to 200).
     pub max_addresses: i64,
-    /// `SESSION_MAX_PER_USER`: most sessions of one user that have not ended (1 to 10000); when another is opened, the
+    /// `SESSION_MAX_PER_USER`: maximum number of active sessions of one user (1 to 10000); when another is opened, the
     /// one that was used longest ago ends.
     pub max_sessions: i64,
-    /// `ADMIN_SECOND_FACTOR`: an administrator without a second factor may only set one up.
+    /// `ADMIN_SECOND_FACTOR`: whether an administrator has to set up a second factor before anything else.
     pub admin_second_factor: bool,
-    /// `PASSWORD_HASHES_AT_ONCE`: passwords hashed at once, 19 MiB each; auto: half the cores.
+    /// `PASSWORD_HASHES_AT_ONCE`: maximum number of passwords hashed at once, 19 MiB each. auto: half the cores.
     pub hashes_at_once: usize,
-    /// `PASSWORD_HASHES_WAITING`: further hashes that may wait; beyond that the answer is 503. auto: 16 in
-    /// production, 64 in development.
+    /// `PASSWORD_HASHES_WAITING`: maximum number of requests that wait for a hash; beyond it the response is 503. auto:
+    /// 16 in production, 64 in development.
     pub hashes_waiting: usize,
-    /// `PASSWORD_HASHES_PER_NETWORK`: of those at once and those that wait, how many one network may have (IPv6: /64; a /48
-    /// half of the rest as well); devices that have signed in before have places of their own, an account a third of as many.
-    /// auto: a third in production, all in development.
+    /// `PASSWORD_HASHES_PER_NETWORK`: of those at once and those that wait, how many one network may have (IPv6: /64; a
+    /// /48 half of the rest as well); devices that have signed in before have places of their own, an account a third
+    /// of as many. auto: a third in production, all in development.
     pub hashes_per_network: usize,
     /// `PASSWORD_HASH_WAIT`: how long a request may wait for its hash before the answer is 503. auto: 200ms in
     /// production, 5s in development.
     pub hash_wait: Duration,
 }
 
-/// How long sessions live.
+/// The lifetimes of sessions.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionLives {
-    /// `JWT_REFRESH_EXPIRES_IN`: without use.
+    /// `JWT_REFRESH_EXPIRES_IN`: lifetime of a session without use; a refresh counts as use.
     pub idle: Duration,
-    /// `SESSION_MAX_LIFE`: in all.
+    /// `SESSION_MAX_LIFE`: longest lifetime of a session; after it the user has to sign in again.
     pub max: Duration,
     /// `STAFF_SESSION_IDLE`, or `idle` where that is shorter.
     pub staff_idle: Duration,
@@ -72,7 +73,7 @@ pub struct SessionLives {
 impl Accounts {
     pub(super) fn gather(reader: &mut Reader<'_>, mode: Mode) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        // In a flood of sign-ins, whoever cannot be helped is to be told at once; a developer's scripts may wait.
+        // In production, requests beyond the limit are refused quickly; in development, scripts may wait.
         let (waiting, wait) = match mode {
             Mode::Production => (16, Duration::from_millis(200)),
             Mode::Development => (64, Duration::from_secs(5)),

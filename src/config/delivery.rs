@@ -11,14 +11,14 @@ use super::source::Reader;
 pub struct DeliverySettings {
     /// `DRIVER_SEARCH_RADIUS`, in metres.
     pub search_radius: f64,
-    /// `DRIVER_PRESENCE`: a driver on duty without a sign of life (a location report, PUT availability, a step of a
-    /// delivery) for so long is given no work (30s to 24h).
+    /// `DRIVER_PRESENCE`: A driver on duty without activity (a location report, PUT availability, a step of a delivery)
+    /// for this time gets no deliveries (30s to 24h).
     pub presence: TimeDelta,
-    /// `DRIVER_OFF_DUTY_AFTER`: and after so long is set off duty; what they have not picked up goes back to waiting
-    /// (1m to 24h, at least `DRIVER_PRESENCE`).
+    /// `DRIVER_OFF_DUTY_AFTER`: A driver on duty without activity for this time is set off duty; deliveries not picked
+    /// up are waiting again (1m to 24h, at least `DRIVER_PRESENCE`).
     pub off_duty_after: TimeDelta,
-    /// `DRIVER_SWEEP_INTERVAL`: how often each node looks for such drivers (10ms to 1m); for disabled ones also at
-    /// once.
+    /// `DRIVER_SWEEP_INTERVAL`: how often each node checks for absent drivers (10ms to 1m); disabled drivers are
+    /// checked at once, too.
     pub sweep_interval: Duration,
     /// `DRIVER_MAX_SPEED`, in metres a second.
     pub max_speed: f64,

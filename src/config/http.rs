@@ -18,58 +18,59 @@ pub struct Http {
     pub host: IpAddr,
     /// `PORT`: port to listen on; 0 takes a free one.
     pub port: u16,
-    /// `MAX_BODY_BYTES`: largest request body, in bytes (1024 to 67108864).
+    /// `MAX_BODY_BYTES`: maximum size of a request body, in bytes (1024 to 67108864).
     pub max_body_bytes: usize,
-    /// `MENU_MAX_BYTES`: largest whole menu that may be sent, in bytes (1024 to 67108864).
+    /// `MENU_MAX_BYTES`: maximum size of a whole menu in a request, in bytes (1024 to 67108864).
     pub max_menu_bytes: usize,
-    /// `BODIES_MAX_BYTES`: memory of the bodies of all requests at once, in bytes (1048576 to 68719476736); a quarter of it
-    /// for one network. Beyond: 503.
+    /// `BODIES_MAX_BYTES`: maximum memory of all request bodies together, in bytes (1048576 to 68719476736); a quarter
+    /// of it for one network. Beyond it: 503.
     pub bodies_max_bytes: usize,
-    /// `MAX_CONNECTIONS`: connections open at once; further ones wait in the listener's queue.
+    /// `MAX_CONNECTIONS`: maximum number of open connections; further ones wait in the listener's queue.
     pub max_connections: usize,
-    /// `MAX_CONNECTIONS_PER_ADDRESS`: connections open at once from one address (IPv6: one /64); proxies of
-    /// `TRUSTED_PROXIES` aside. auto: 200 in production, `MAX_CONNECTIONS` in development.
+    /// `MAX_CONNECTIONS_PER_ADDRESS`: maximum number of open connections from one address (IPv6: /64), except proxies
+    /// of `TRUSTED_PROXIES`. auto: 200 in production, `MAX_CONNECTIONS` in development.
     pub max_connections_per_address: usize,
-    /// `IPV6_SITE_FACTOR`: how many times the limit of a /64 applies to the /48 around it, wherever a limit counts by address or
-    /// network (1 to 65536).
+    /// `IPV6_SITE_FACTOR`: how many times the limit of a /64 applies to the /48 around it, wherever a limit counts by
+    /// address or network (1 to 65536).
     pub site_factor: SiteFactor,
     /// `MAX_HEADER_BYTES`: largest request line and headers together, in bytes (1024 to 1048576); at most 100
     /// headers. Beyond: 431.
     pub max_header_bytes: usize,
-    /// `HEADER_TIMEOUT`: a client that has not sent its headers by then is disconnected.
+    /// `HEADER_TIMEOUT`: A client that has not sent its headers by then is disconnected.
     pub header_timeout: Duration,
-    /// `STALL_TIMEOUT`: a client that takes nothing of what is sent to it for so long is disconnected (on Linux),
+    /// `STALL_TIMEOUT`: A client that takes nothing of what is sent to it for so long is disconnected (on Linux),
     /// sockets included.
     pub stall_timeout: Duration,
     /// `BODY_MIN_RATE`, in bytes a second.
     pub body_min_rate: u32,
     /// `READ_MIN_RATE`, in bytes a second.
     pub read_min_rate: u32,
-    /// `WEBSOCKET_UNREAD_BYTES`: what a client of a WebSocket may send while it reads nothing of what waits for it, in
-    /// bytes; then its connection is cut.
+    /// `WEBSOCKET_UNREAD_BYTES`: bytes that a client of a WebSocket may send, pings included, while it reads nothing of
+    /// what waits for it; beyond that it is disconnected (1024 to 1073741824).
     pub websocket_unread_bytes: u64,
-    /// `REQUEST_TIMEOUT`: a request that has not been answered by then gets 408.
+    /// `REQUEST_TIMEOUT`: A request that has not been answered by then gets 408.
     pub request_timeout: Duration,
-    /// `SHUTDOWN_TIMEOUT`: how long requests in flight may take after SIGTERM.
+    /// `SHUTDOWN_TIMEOUT`: how long requests in progress may take after SIGTERM.
     pub shutdown_timeout: Duration,
-    /// `BATCH_MAX_RESULT_BYTES`: bytes of the results that one response to a sync batch or a bulk update carries; the
-    /// first result is there in any case, of further ones only the outcome (1024 to 67108864).
+    /// `BATCH_MAX_RESULT_BYTES`: maximum size of the results in one response to a sync batch or a bulk update, in bytes
+    /// (1024 to 67108864); the first result is always included, beyond the limit only outcomes are.
     pub batch_max_result_bytes: usize,
-    /// `HEAVY_WORK_AT_ONCE`: bodies beyond 64 kB that are parsed, and menus that are planned or written down, at once
-    /// (1 to 256); half of it for one restaurant, or one network.
+    /// `HEAVY_WORK_AT_ONCE`: maximum number of bodies above 64 kB that are parsed, and menus that are planned or
+    /// serialised, at once (1 to 256); half of it for one restaurant, or one network.
     pub heavy_at_once: usize,
-    /// `HEAVY_WORK_WAITING`: and how many wait for it, a third of all for one restaurant, or one network; further
-    /// ones get 503 (0 to 10000).
+    /// `HEAVY_WORK_WAITING`: maximum number of those that wait (0 to 10000); a third of all for one restaurant, or one
+    /// network. Further ones get 503.
     pub heavy_waiting: usize,
-    /// `PUBLIC_URL`: where clients reach this server. With https, answers carry Strict-Transport-Security.
+    /// `PUBLIC_URL`: URL at which clients reach this server. With https, responses have Strict-Transport-Security.
     pub public_url: Option<String>,
-    /// `CORS_ORIGINS`: pages on these origins may call the API and open sockets from a browser. Not set: only pages
-    /// of this server.
+    /// `CORS_ORIGINS`: pages on these origins may call the API and open sockets from a browser. Not set: only pages of
+    /// this server.
     pub cors_origins: Vec<HeaderValue>,
-    /// `TRUSTED_PROXIES`: addresses of your own proxies; only what they forward about the client is believed. Public ranges of
-    /// at most /12 (IPv6: /28). Not set: nobody's.
+    /// `TRUSTED_PROXIES`: addresses of your own proxies; only what they forward about the client is believed. Public
+    /// ranges of at most /12 (IPv6: /28). Not set: nobody's.
     pub trusted_proxies: Vec<IpNet>,
-    /// `FORWARDED_HEADER`: the header those proxies write: x-forwarded-for or forwarded. The other is not read.
+    /// `FORWARDED_HEADER`: the header that those proxies write: x-forwarded-for or forwarded. The other one is not
+    /// read.
     pub forwarding: Forwarding,
 }
 
@@ -136,7 +137,8 @@ const PRIVATE: [&str; 9] = [
     "fc00::/7",
     "fe80::/10",
 ];
-/// Of public addresses a proxy's operator has so many bits fixed, at least: with fewer the range is that of many others too.
+/// Of public addresses a proxy's operator has so many bits fixed, at least: with fewer the range is that of many others
+/// too.
 const NARROW_V4: u8 = 12;
 const NARROW_V6: u8 = 28;
 /// The most public IPv4 addresses of all ranges together, a 256th of all that there are.
@@ -144,8 +146,8 @@ const MOST_PUBLIC_V4: u64 = 1 << 24;
 /// The same of IPv6, in ranges of /28: a 65,536th.
 const MOST_PUBLIC_V6: u64 = 1 << 12;
 
-/// `TRUSTED_PROXIES`, without ranges in which anybody may have an address: whoever does would choose the address that all
-/// limits count them by.
+/// `TRUSTED_PROXIES`, without ranges in which anybody may have an address: whoever does would choose the address that
+/// all limits count them by.
 fn trusted_proxies(reader: &mut Reader<'_>) -> Vec<IpNet> {
     let proxies = reader.list("TRUSTED_PROXIES", "addresses or networks such as 10.0.0.0/8", network);
     let private: Vec<IpNet> = PRIVATE.iter().filter_map(|range| range.parse().ok()).collect();
@@ -164,8 +166,8 @@ fn trusted_proxies(reader: &mut Reader<'_>) -> Vec<IpNet> {
         };
         if !is_narrow {
             reader.faults.push(format!(
-                "TRUSTED_PROXIES: {proxy} holds public addresses of many others, who could then claim to be anybody: list \
-                 the addresses of your proxies, in ranges of at most /{NARROW_V4} (IPv6: /{NARROW_V6})"
+                "TRUSTED_PROXIES: {proxy} holds public addresses of many others, who could then claim to be anybody: \
+                 list the addresses of your proxies, in ranges of at most /{NARROW_V4} (IPv6: /{NARROW_V6})"
             ));
         }
     }

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::source::Reader;
 
-/// Where images go.
+/// The account at Cloudinary.
 #[derive(Debug, Clone)]
 pub struct Cloudinary {
     /// `CLOUDINARY_CLOUD_NAME`: Cloudinary's cloud name.
@@ -19,32 +19,33 @@ pub struct Cloudinary {
     pub api_secret: SecretString,
 }
 
-/// Pictures and their bounds.
+/// Limits and storage of images.
 #[derive(Debug, Clone)]
 pub struct Images {
     /// `IMAGE_DIR`; `None`: `images` in the data folder.
     pub dir: Option<PathBuf>,
-    /// `IMAGE_MAX_BYTES`: largest picture that may be sent, in bytes (1024 to 33554432).
+    /// `IMAGE_MAX_BYTES`: maximum size of an uploaded image, in bytes (1024 to 33554432).
     pub max_bytes: usize,
-    /// `IMAGE_MAX_PIXELS`: most pixels of a picture that is sent, four bytes of memory each (1024 to 100000000).
+    /// `IMAGE_MAX_PIXELS`: maximum number of pixels of an uploaded image, four bytes of memory each (1024 to
+    /// 100000000).
     pub max_pixels: u32,
-    /// `IMAGE_DECODES_AT_ONCE`: pictures decoded at once, outside the threads that answer (1 to 64).
+    /// `IMAGE_DECODES_AT_ONCE`: maximum number of images decoded at once, on separate threads (1 to 64).
     pub decodes_at_once: usize,
-    /// `IMAGE_DECODE_QUEUE`: pictures that wait to be decoded; more are answered with 503 (0 to 1024).
+    /// `IMAGE_DECODE_QUEUE`: maximum number of images that wait to be decoded (0 to 1024); further ones get 503.
     pub queue: usize,
     /// `IMAGE_MAX_STORED`, of one restaurant.
     pub max_stored: i64,
-    /// `IMAGE_KEEP_IDLE`: how long a picture that nothing shows any more is kept.
+    /// `IMAGE_KEEP_IDLE`: how long an image is kept after it is no longer in use.
     pub grace: Duration,
-    /// `IMAGE_COLLECT_INTERVAL`: how often pictures that nothing shows are looked for.
+    /// `IMAGE_COLLECT_INTERVAL`: how often unused images are deleted.
     pub collect_every: Duration,
-    /// `IMAGE_PROVIDER_TIMEOUT`: how long one call to Cloudinary may take; it is tried three times.
+    /// `IMAGE_PROVIDER_TIMEOUT`: how long a request to Cloudinary may take; there are three attempts.
     pub provider_timeout: Duration,
-    /// `CLOUDINARY_BASE_URL`: where Cloudinary takes pictures; https, or http on this machine.
+    /// `CLOUDINARY_BASE_URL`: URL of Cloudinary's upload API; https, or http on this machine.
     pub cloudinary_base_url: String,
-    /// `CLOUDINARY_DELIVERY_URL`: where Cloudinary shows pictures.
+    /// `CLOUDINARY_DELIVERY_URL`: URL of Cloudinary's delivery.
     pub cloudinary_delivery_url: String,
-    /// `CLOUDINARY_SIGNATURE`: the hash that Cloudinary's account signs with: sha1 or sha256.
+    /// `CLOUDINARY_SIGNATURE`: the signature algorithm of the Cloudinary account: sha1 or sha256.
     pub cloudinary_signature: Signature,
 }
 

@@ -9,7 +9,7 @@ use crate::quota::Quota;
 /// Settings of rate limits.
 #[derive(Debug, Clone)]
 pub struct LimitSettings {
-    /// `RATE_LIMIT_AUTH`: cannot be switched off.
+    /// `RATE_LIMIT_AUTH`, which cannot be switched off.
     pub auth: Quota,
     /// `RATE_LIMIT_USER`; `None`: off.
     pub user: Option<Quota>,
@@ -23,36 +23,36 @@ pub struct LimitSettings {
     pub writes_per_network: Option<Quota>,
     /// `RATE_LIMIT_REPEATS`, of a user; a network has ten times as many.
     pub repeats: Quota,
-    /// `MESSAGES_PER_NUMBER`: codes and notices to one phone number or, where they are asked for by hand, one
-    /// address. auto: 10/24h. Beyond: 429, or by e-mail.
+    /// `MESSAGES_PER_NUMBER`: messages to one phone number, or requested messages to one e-mail address. auto: 10/24h.
+    /// Beyond it: 429, or by e-mail.
     pub messages_per_number: Quota,
-    /// `MESSAGES_PER_ACCOUNT`: codes that one account asks for. auto: 20/24h. Beyond: 429.
+    /// `MESSAGES_PER_ACCOUNT`: codes requested by one account. auto: 20/24h. Beyond it: 429.
     pub messages_per_account: Quota,
-    /// `MESSAGES_PER_NETWORK`: codes that one network (IPv6: /64) asks for. auto: 200/24h in production, 20000/24h in
-    /// development. Beyond: 429.
+    /// `MESSAGES_PER_NETWORK`: codes requested from one network (IPv6: /64). auto: 200/24h in production, 20000/24h in
+    /// development. Beyond it: 429.
     pub messages_per_network: Quota,
-    /// `COUPON_ATTEMPTS_PER_NETWORK`: codes of coupons that nobody has, tried by all accounts of one network (IPv6:
-    /// /64) together; for one account it is 20/15m. auto: 100/15m in production, 10000/15m in development. Beyond:
-    /// 429.
+    /// `COUPON_ATTEMPTS_PER_NETWORK`: unknown coupon codes sent by all accounts of one network (IPv6: /64) together;
+    /// the limit of one account is 20/15m. auto: 100/15m in production, 10000/15m in development. Beyond it: 429.
     pub coupon_attempts_per_network: Quota,
-    /// `PASSWORD_ATTEMPTS_PER_NETWORK`: wrong passwords from one network (IPv6: /64), of all accounts together;
-    /// devices that have signed in before are not held by it. auto: 200/1h in production, 20000/1h in development.
-    /// Beyond: 429.
+    /// `PASSWORD_ATTEMPTS_PER_NETWORK`: wrong passwords from one network (IPv6: /64), for all accounts together;
+    /// devices that have signed in before are exempt. auto: 200/1h in production, 20000/1h in development. Beyond it:
+    /// 429.
     pub password_attempts_per_network: Quota,
-    /// `SECOND_FACTOR_ATTEMPTS_PER_NETWORK`: wrong codes of second factors from one network, of all accounts together;
-    /// for one account it is 20/24h. auto: 100/24h in production, 10000/24h in development. Beyond: 429.
+    /// `SECOND_FACTOR_ATTEMPTS_PER_NETWORK`: wrong codes of second factors from one network (IPv6: /64), for all
+    /// accounts together; the limit of one account is 20/24h. auto: 100/24h in production, 10000/24h in development.
+    /// Beyond it: 429.
     pub second_factor_attempts_per_network: Quota,
-    /// `SIGN_UPS_PER_NETWORK`: accounts asked for from one network, whether or not the address is new. auto: 500/24h
-    /// in production, 50000/24h in development. Beyond: 429.
+    /// `SIGN_UPS_PER_NETWORK`: sign-ups from one network (IPv6: /64), whether or not the address is new. auto: 500/24h
+    /// in production, 50000/24h in development. Beyond it: 429.
     pub sign_ups_per_network: Quota,
-    /// `GUESTS_PER_NETWORK`: guests made in one network (IPv6: /64); each may have carts. auto: 1000/24h in production,
-    /// 100000/24h in development. Beyond: 429.
+    /// `GUESTS_PER_NETWORK`: guests created from one network (IPv6: /64); each may have carts. auto: 1000/24h in
+    /// production, 100000/24h in development. Beyond it: 429.
     pub guests_per_network: Quota,
-    /// `SYNC_DEVICES_PER_NETWORK`: devices that synchronise for the first time from one network, of all accounts
-    /// together; for one account see `SYNC_MAX_DEVICES`. auto: 1000/24h in production, 100000/24h in development.
-    /// Beyond: 429.
+    /// `SYNC_DEVICES_PER_NETWORK`: devices that synchronise for the first time from one network (IPv6: /64), for all
+    /// accounts together; for one account see `SYNC_MAX_DEVICES`. auto: 1000/24h in production, 100000/24h in
+    /// development. Beyond it: 429.
     pub sync_devices_per_network: Quota,
-    /// `REDIS_OPERATION_TIMEOUT`: how long a limit waits for Redis before this node counts by itself.
+    /// `REDIS_OPERATION_TIMEOUT`: how long a limit waits for Redis before this node counts alone.
     pub redis_timeout: Duration,
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::source::Source;
 use crate::variables::VARIABLES;
 
-/// `.env.example`: every variable with its meaning and default. A test holds the file against this.
+/// `.env.example`: every variable with its meaning and default. A test compares the file with this.
 pub fn example_file() -> String {
     let mut text =
         String::from("# Comanda's configuration. Copy to .env and change what you need; everything has a default.\n");

@@ -1,8 +1,8 @@
-//! What the program writes about itself.
+//! Settings of the log.
 
 use std::path::PathBuf;
 
-/// What the program says of itself.
+/// Settings of the log.
 #[derive(Debug, Clone)]
 pub struct Log {
     /// `LOG_LEVEL`, in the syntax of `tracing`'s filter.

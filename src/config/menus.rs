@@ -7,18 +7,18 @@ use super::source::Reader;
 /// Menus and their bounds.
 #[derive(Debug, Clone, Copy)]
 pub struct Menus {
-    /// `MENU_CACHE_BYTES`: most bytes of finished menus kept in this process (1048576 to 4294967296).
+    /// `MENU_CACHE_BYTES`: maximum size of the menu cache in this process, in bytes (1048576 to 4294967296).
     pub cache_bytes: usize,
-    /// `MENU_CACHE_LIFE`: how long a finished menu is kept, here and in Redis, and how long it may be shown while the
-    /// database does not answer.
+    /// `MENU_CACHE_LIFE`: how long a rendered menu is cached, in this process and in Redis, and how long it may be
+    /// returned while the database does not answer.
     pub cache_life: Duration,
-    /// `MENU_MAX_CATEGORIES`: most categories of a menu (1 to 10000).
+    /// `MENU_MAX_CATEGORIES`: maximum number of categories of a menu (1 to 10000).
     pub most_categories: usize,
-    /// `MENU_MAX_ITEMS`: most items of a menu (1 to 100000).
+    /// `MENU_MAX_ITEMS`: maximum number of items of a menu (1 to 100000).
     pub most_items: usize,
-    /// `MENU_MAX_GROUPS`: most modifier groups of a menu (1 to 10000).
+    /// `MENU_MAX_GROUPS`: maximum number of modifier groups of a menu (1 to 10000).
     pub most_groups: usize,
-    /// `MENU_MAX_MODIFIERS`: most modifiers of a group (1 to 1000).
+    /// `MENU_MAX_MODIFIERS`: maximum number of modifiers of a group (1 to 1000).
     pub most_modifiers: usize,
 }
 

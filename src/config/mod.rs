@@ -1,5 +1,5 @@
-//! The configuration, a file for each concern; `source.rs` is the only place that reads the environment. Every fault is
-//! reported at once, with its remedy.
+//! The configuration, a file for each concern; `source.rs` is the only place that reads the environment. All errors are
+//! reported at once, with what to do.
 //!
 //! A value comes from the environment, or else from a file of `NAME=value` lines (`.env` in the working directory,
 //! or `--config FILE`), or else from the default in [`crate::variables::VARIABLES`], the one table behind the code,
@@ -36,7 +36,7 @@ pub use log::Log;
 pub use menus::Menus;
 pub use orders::{CartLimits, OrderLimits, Orders};
 pub use postgres::Postgres;
-pub use retention::{Retention, StoredAnswersLimit};
+pub use retention::{Retention, StoredResponsesLimit};
 pub use sockets::Sockets;
 pub use source::Source;
 pub use sync::Sync;
@@ -45,16 +45,16 @@ pub use tenants::Tenants;
 use crate::variables::UNREAD;
 use source::Reader;
 
-/// How careful the start is.
+/// The mode of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Secrets are made when missing; demo data is allowed.
+    /// Missing secrets are generated; demo data is allowed.
     Development,
-    /// A missing, short or well-known secret stops the start.
+    /// With a missing, short or well-known secret the server does not start.
     Production,
 }
 
-/// Everything that can be set.
+/// All settings of the server.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `MODE`: development, or production: then missing or weak secrets stop the start.
@@ -65,12 +65,12 @@ pub struct Config {
     pub accounts: Accounts,
     /// The HTTP listener: address, connections, bodies, time limits.
     pub http: Http,
-    /// How often somebody may ask.
+    /// Settings of rate limits.
     pub limits: LimitSettings,
     /// PostgreSQL: connection, pool, time limits.
     pub postgres: Postgres,
-    /// `REDIS_URL`: Redis 7 or newer, for several nodes: they wake each other through it. Not set: through
-    /// PostgreSQL.
+    /// `REDIS_URL`: Redis 7 or newer, for several nodes: notifications of events, shared rate limits and the menu
+    /// cache. Not set: nodes notify each other through PostgreSQL.
     pub redis_url: Option<SecretString>,
     /// Live updates over Socket.IO and the event relay.
     pub sockets: Sockets,
@@ -80,33 +80,34 @@ pub struct Config {
     pub delivery: DeliverySettings,
     /// Orders, quotes and carts.
     pub orders: Orders,
-    /// What one restaurant may keep.
+    /// Limits on the rows of one restaurant.
     pub tenants: Tenants,
-    /// Phones that were offline.
+    /// Settings of offline synchronisation.
     pub sync: Sync,
     /// How long rows are kept.
     pub retention: Retention,
     /// Images: limits, storage and collection.
     pub images: Images,
-    /// What is logged, how and where.
+    /// Settings of the log.
     pub log: Log,
     /// Cloudinary's account; `None`: images are stored on disk.
     pub cloudinary: Option<Cloudinary>,
 }
 
-/// All that is wrong with the configuration, one line each.
+/// The errors of the configuration, one line each.
 #[derive(Debug, thiserror::Error)]
-#[error("the configuration has {} error(s):\n{}", .0.len(), .0.iter().fold(String::new(), |mut all, one| { let _ = writeln!(all, "  {one}"); all }))]
+#[error("the configuration has {} error(s):\n{}", .0.len(),
+    .0.iter().fold(String::new(), |mut all, one| { let _ = writeln!(all, "  {one}"); all }))]
 pub struct Faults(pub Vec<String>);
 
-/// Long enough that it cannot be guessed: 256 bits.
+/// The shortest secret, in bytes: 256 bits.
 pub const SHORTEST_SECRET: usize = 32;
 
-/// Seen in tutorials; whoever signs with one of these signs for everybody.
+/// Secrets of tutorials and samples, which everybody knows.
 const WELL_KNOWN_SECRETS: &[&str] = &["secret", "changeme", "password", "your-secret", "jwt_secret", "example"];
 
-/// Whether a secret is plainly not random: few different characters, a part that is repeated, or a run such as `abcdef` or
-/// `987654`. Of random secrets of this length in hexadecimal, fewer than one in a billion is taken for one.
+/// Whether a secret is obviously not random: few different characters, a repeated part, or a sequence such as `abcdef`
+/// or `987654`. Of random hexadecimal secrets of this length, fewer than one in a billion is refused by mistake.
 fn is_patterned(secret: &str) -> bool {
     let bytes = secret.as_bytes();
     let different = bytes.iter().collect::<std::collections::BTreeSet<_>>().len();
@@ -119,7 +120,7 @@ impl Config {
     /// Reads and checks everything.
     ///
     /// # Errors
-    /// Every fault at once.
+    /// All errors at once.
     pub fn read(source: &Source) -> Result<Self, Faults> {
         let mut reader = Reader { source, faults: Vec::new() };
         let config = Self::gather(&mut reader);

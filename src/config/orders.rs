@@ -9,15 +9,15 @@ use crate::network::SiteFactor;
 /// Orders and their bounds.
 #[derive(Debug, Clone, Copy)]
 pub struct Orders {
-    /// `ORDER_ACCEPT_WITHIN`: how long a restaurant has to answer an order (acceptBy) before the system cancels it,
-    /// where it has no acceptMinutes of its own (1m to 2h).
+    /// `ORDER_ACCEPT_WITHIN`: how long a restaurant has to accept an order (acceptBy) before the system cancels it,
+    /// unless the restaurant sets acceptMinutes (1m to 2h).
     pub accept_within: Duration,
-    /// `ORDER_SWEEP_INTERVAL`: how often each node looks for orders past acceptBy (10ms to 1m): so late may a
-    /// cancellation be.
+    /// `ORDER_SWEEP_INTERVAL`: how often each node checks for orders past acceptBy (10ms to 1m); a cancellation may be
+    /// late by this time.
     pub sweep_interval: Duration,
-    /// `ORDER_LONGEST_DELAY`: how far ahead a later promise may lie (1m to 24h).
+    /// `ORDER_LONGEST_DELAY`: how far ahead the promised time of an order may be postponed (1m to 24h).
     pub longest_delay: Duration,
-    /// `ORDER_BULK_MAX`: most orders of one bulk status update (1 to 1000).
+    /// `ORDER_BULK_MAX`: maximum number of orders in one bulk status update (1 to 1000).
     pub bulk_max: usize,
     /// `CART_MAX_CHOICES`: most chosen modifiers of a cart, or of an order or a quote from lines, all lines together
     /// and nested ones included (100 to 10000).
@@ -26,37 +26,36 @@ pub struct Orders {
     pub max_open_carts: i64,
     /// `QUOTE_MAX_OPEN`, of one customer.
     pub max_open_quotes: i64,
-    /// `QUOTE_LIFETIME`: how long a quote is honoured (1m to 24h).
+    /// `QUOTE_LIFETIME`: how long a quote is valid (1m to 24h).
     pub quote_lifetime: Duration,
     /// `DELIVERY_MAX_DISTANCE`, in metres.
     pub max_distance: f64,
     /// Of one customer: `ORDER_MAX_OPEN`, `ORDER_MAX_SCHEDULED`, `ORDER_MAX_RECENT`.
     pub of_customer: OrderLimits,
     /// Of all customers of a network: `ORDER_MAX_OPEN_PER_NETWORK`, `ORDER_MAX_SCHEDULED_PER_NETWORK`,
-    /// `ORDER_MAX_RECENT_PER_NETWORK`: the same of orders within an hour. auto: 600 in production, off in
-    /// development.
+    /// `ORDER_MAX_RECENT_PER_NETWORK`: the same for orders within an hour. auto: 600 in production, off in development.
     pub of_network: OrderLimits,
     /// Of all customers of an IPv6 /48: `IPV6_SITE_FACTOR` times as many.
     pub of_site: OrderLimits,
 }
 
-/// What carts may hold, and how many of them.
+/// The limits of carts.
 #[derive(Debug, Clone, Copy)]
 pub struct CartLimits {
-    /// Chosen modifiers of a cart (`CART_MAX_CHOICES`).
+    /// Maximum number of chosen modifiers of a cart (`CART_MAX_CHOICES`).
     pub choices: usize,
-    /// Open carts of one customer (`CART_MAX_OPEN`).
+    /// Maximum number of open carts of one customer (`CART_MAX_OPEN`).
     pub open: i64,
 }
 
-/// Most orders at one restaurant; `None`: no limit.
+/// Limits on orders at one restaurant; `None`: no limit.
 #[derive(Debug, Clone, Copy)]
 pub struct OrderLimits {
-    /// That have not come to their end.
+    /// Orders that are open.
     pub open: Option<i64>,
-    /// Those of them that are for later.
+    /// Open scheduled orders.
     pub scheduled: Option<i64>,
-    /// Placed within an hour.
+    /// Orders placed within an hour.
     pub recent: Option<i64>,
 }
 

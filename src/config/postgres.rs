@@ -12,24 +12,26 @@ use super::source::Reader;
 pub struct Postgres {
     /// `DATABASE_URL`; `None`: the private PostgreSQL in the data folder.
     pub url: Option<SecretString>,
-    /// `POSTGRES_BIN`: folder with initdb and postgres, for the private PostgreSQL. Not set: looked for.
+    /// `POSTGRES_BIN`: folder with initdb and postgres, for the private PostgreSQL. Not set: searched in the usual
+    /// places.
     pub bin_dir: Option<PathBuf>,
-    /// `DATABASE_POOL`: connections to PostgreSQL (2 to 1000).
+    /// `DATABASE_POOL`: number of connections to PostgreSQL (2 to 1000).
     pub pool: u32,
-    /// `REQUESTS_AT_ONCE`: requests worked on at once; lists and exports for administrators take at most half of
-    /// them, all but orders and deliveries three quarters; one user a quarter, one network half. auto: `DATABASE_POOL`.
+    /// `REQUESTS_AT_ONCE`: maximum number of requests processed at once; lists and exports for administrators take at
+    /// most half of them, all requests except those on orders and deliveries three quarters, one user a quarter, one
+    /// network half. auto: `DATABASE_POOL`.
     pub requests_at_once: usize,
-    /// `REQUEST_QUEUE_WAIT`: how long a request may wait for its turn. Who is expected to wait for more than half of
-    /// that gets 503 at once; a quarter where it is not about an order or a delivery, an eighth for lists and exports
-    /// for administrators.
+    /// `REQUEST_QUEUE_WAIT`: how long a request may wait to be processed. A request that is expected to wait for more
+    /// than half of it gets 503 at once; the limit is a quarter for requests that do not concern orders or deliveries,
+    /// and an eighth for lists and exports for administrators.
     pub request_queue_wait: Duration,
     /// `DATABASE_ACQUIRE_TIMEOUT`: how long a request waits for a connection before it gets 503.
     pub acquire_timeout: Duration,
-    /// `DATABASE_LOCK_TIMEOUT`: how long a statement waits for a row somebody else is changing.
+    /// `DATABASE_LOCK_TIMEOUT`: how long a statement waits for a row that another transaction is changing.
     pub lock_timeout: Duration,
     /// `DATABASE_UNIT_TIMEOUT`: how long one transaction may take before COMMIT.
     pub unit_timeout: Duration,
-    /// `DATABASE_COMMIT_TIMEOUT`: how long COMMIT may take; past it the answer is 503 `outcome_unknown`.
+    /// `DATABASE_COMMIT_TIMEOUT`: how long COMMIT may take; after it the response is 503 `outcome_unknown`.
     pub commit_timeout: Duration,
 }
 

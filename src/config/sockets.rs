@@ -9,47 +9,49 @@ use crate::quota::Quota;
 /// Socket.IO and its bounds.
 #[derive(Debug, Clone)]
 pub struct Sockets {
-    /// `SOCKET_MAX_MESSAGE_BYTES`: largest Socket.IO message from a client, over polling and WebSocket alike.
+    /// `SOCKET_MAX_MESSAGE_BYTES`: maximum size of a Socket.IO message of a client, in bytes, over polling and
+    /// WebSocket.
     pub max_message_bytes: usize,
-    /// `SOCKET_MAX_ROOMS`: rooms one socket may join.
+    /// `SOCKET_MAX_ROOMS`: maximum number of rooms of one socket.
     pub max_rooms: usize,
-    /// `SOCKET_EVENTS`: messages one socket may send, as `RATE_LIMIT_AUTH` counts; each but `auth:renew`
-    /// draws from `RATE_LIMIT_USER` and `RATE_LIMIT_NETWORK` as well. auto: 100/5s in production (as many
-    /// at once as it may have rooms, then 20 a second), 60000/1m in development.
+    /// `SOCKET_EVENTS`: messages of one socket, in the form of `RATE_LIMIT_AUTH`; each except `auth:renew` also draws
+    /// from `RATE_LIMIT_USER` and `RATE_LIMIT_NETWORK` as well. auto: 100/5s in production (as many at once as it may
+    /// have rooms, then 20 a second), 60000/1m in development.
     pub events: Quota,
-    /// `SOCKET_MAX_PER_USER`: sockets one user may have open on one node (1 to 1000000). auto: 10 in production,
-    /// `MAX_CONNECTIONS` in development.
+    /// `SOCKET_MAX_PER_USER`: maximum number of open sockets of one user on one node (1 to 1000000). auto: 10 in
+    /// production, `MAX_CONNECTIONS` in development.
     pub max_per_user: usize,
-    /// `SOCKET_MAX_PER_ADDRESS`: sockets open on one node from one address (IPv6: one /64), 1 to 1000000; proxies of
-    /// `TRUSTED_PROXIES` aside. auto: 50 in production, `MAX_CONNECTIONS` in development.
+    /// `SOCKET_MAX_PER_ADDRESS`: maximum number of open sockets from one address (IPv6: /64) on one node, except
+    /// proxies of `TRUSTED_PROXIES` (1 to 1000000). auto: 50 in production, `MAX_CONNECTIONS` in development.
     pub max_per_address: usize,
-    /// `SOCKET_MAX_SESSIONS`: engine.IO sessions open at once on one node, signed in or not (1 to 1000000); further
-    /// handshakes are answered 503. auto: `MAX_CONNECTIONS`.
+    /// `SOCKET_MAX_SESSIONS`: maximum number of open Engine.IO sessions on one node, signed in or not (1 to 1000000);
+    /// further handshakes get 503. auto: `MAX_CONNECTIONS`.
     pub max_sessions: usize,
-    /// `SOCKET_MAX_SESSIONS_PER_ADDRESS`: the same from one address (IPv6: one /64), 1 to 2000000; further handshakes
-    /// are answered 429. auto: twice `SOCKET_MAX_PER_ADDRESS`, at least 100.
+    /// `SOCKET_MAX_SESSIONS_PER_ADDRESS`: the same for one address (IPv6: /64) (1 to 2000000); further handshakes get
+    /// 429. auto: twice `SOCKET_MAX_PER_ADDRESS`, at least 100.
     pub max_sessions_per_address: usize,
-    /// `SOCKET_MAX_PENDING`: of `SOCKET_MAX_SESSIONS`: sessions that are not signed in (1 to 1000000); further
-    /// handshakes are answered 503. auto: a quarter.
+    /// `SOCKET_MAX_PENDING`: maximum number of Engine.IO sessions that are not signed in, within `SOCKET_MAX_SESSIONS`
+    /// (1 to 1000000); further handshakes get 503. auto: a quarter.
     pub max_pending: usize,
-    /// `SOCKET_MAX_PENDING_PER_ADDRESS`: the same from one address (1 to 1000000); further handshakes are answered
+    /// `SOCKET_MAX_PENDING_PER_ADDRESS`: the same for one address (IPv6: /64) (1 to 1000000); further handshakes get
     /// 429. auto: `SOCKET_MAX_PER_ADDRESS`, at least 50.
     pub max_pending_per_address: usize,
-    /// `SOCKET_BUFFER_PACKETS`: packets waiting for a slow client; beyond that it is disconnected and resumes with
-    /// `after`.
+    /// `SOCKET_BUFFER_PACKETS`: maximum number of packets that wait for a slow client; beyond it the client is
+    /// disconnected, and resumes with `after`.
     pub buffer_packets: usize,
-    /// `SOCKET_BUFFER_BYTES`: the same in bytes, one event aside (16384 to 1073741824).
+    /// `SOCKET_BUFFER_BYTES`: the same in bytes, except that one event may always wait (16384 to 1073741824).
     pub buffer_bytes: usize,
-    /// `SOCKET_BUFFER_BYTES_PER_NODE`: the same for all sockets of one node together, and a quarter of it for those of one
-    /// network; beyond that 16 kB may wait for each (16384 to 1099511627776).
+    /// `SOCKET_BUFFER_BYTES_PER_NODE`: the same for all sockets of one node together, and a quarter of it for those of
+    /// one network; beyond that 16 kB may wait for each (16384 to 1099511627776).
     pub buffer_bytes_per_node: usize,
-    /// `SOCKET_REPLAYS_AT_ONCE`: pages of missed events that are read from the database at once (1 to 1000).
+    /// `SOCKET_REPLAYS_AT_ONCE`: maximum number of pages of missed events that are read at once (1 to 1000); further
+    /// ones wait.
     pub replays_at_once: usize,
-    /// `SOCKET_CONNECT_TIMEOUT`: a session that has not signed in by then, or has signed out for so long, is closed.
+    /// `SOCKET_CONNECT_TIMEOUT`: A session that has not been signed in for this time is closed.
     pub connect_timeout: Duration,
-    /// `EVENT_POLL_INTERVAL`: the safety net under wake-ups: how often the event log is looked at anyway.
+    /// `EVENT_POLL_INTERVAL`: how often the event log is read in any case, because notifications may be lost.
     pub poll_interval: Duration,
-    /// `EVENT_RING`: recent events kept in memory for sockets that join or come back.
+    /// `EVENT_RING`: number of recent events kept in memory for sockets that join or resume.
     pub ring: usize,
 }
 

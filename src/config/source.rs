@@ -1,4 +1,4 @@
-//! Where values come from, and how each kind of value is read.
+//! The source of values, and how each type of value is read.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use super::Faults;
 use crate::clock::parse_duration;
 use crate::variables::{UNREAD, VARIABLES};
 
-/// Where values come from.
+/// The values of the environment and the configuration file.
 #[derive(Debug, Clone, Default)]
 pub struct Source {
     pub(super) values: BTreeMap<String, String>,
 }
 
 impl Source {
-    /// The environment, completed by a file: the one named, or `.env` if there is one.
+    /// The environment, and a file for variables that it does not set: the given one, or `.env` if it exists.
     ///
     /// # Errors
     /// When the named file cannot be read, or a line is not `NAME=value`.
@@ -38,19 +38,19 @@ impl Source {
         Ok(Self { values })
     }
 
-    /// From pairs, as tests give them.
+    /// From pairs, for tests.
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         Self { values: pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
     }
 
-    /// What is set for a variable, or its default. An empty value counts as not set.
+    /// The value of a variable, or its default. An empty value counts as not set.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let set = self.values.get(name).map(String::as_str).filter(|value| !value.is_empty());
         set.or_else(|| VARIABLES.iter().find(|variable| variable.name == name)?.default)
     }
 }
 
-/// Reads values and collects what is wrong with them.
+/// Reads values and collects errors.
 pub(super) struct Reader<'a> {
     pub(super) source: &'a Source,
     pub(super) faults: Vec<String>,
@@ -65,7 +65,7 @@ impl Reader<'_> {
         self.text(name).map(Into::into)
     }
 
-    /// A value that `read` understands; `wanted` completes "must be …". The fallback is used only beside a fault.
+    /// A value that `read` accepts; `wanted` completes "must be …". The fallback is returned only after an error.
     pub(super) fn value<T>(
         &mut self,
         name: &str,
@@ -90,7 +90,7 @@ impl Reader<'_> {
         self.value(name, &wanted, least, |text| text.parse().ok().filter(|n| (least..=most).contains(n)))
     }
 
-    /// A number within bounds; `auto` stands for one that is worked out.
+    /// A number within bounds; `auto` stands for a computed one.
     pub(super) fn number_or_auto(&mut self, name: &str, auto: usize, least: usize, most: usize) -> usize {
         let wanted = format!("auto, or a whole number from {least} to {most}");
         self.value(name, &wanted, least, |text| match text {
@@ -99,14 +99,14 @@ impl Reader<'_> {
         })
     }
 
-    /// Values separated by commas, each understood by `read`; not set: none.
+    /// Values separated by commas, each read by `read`; not set: none.
     pub(super) fn list<T>(&mut self, name: &str, wanted: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
         let text = self.source.get(name).unwrap_or_default();
         let (mut values, mut faults) = (Vec::new(), Vec::new());
         for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
             match read(entry) {
                 Some(value) => values.push(value),
-                None => faults.push(format!("{name}: {entry} is none of {wanted}")),
+                None => faults.push(format!("{name}: {entry} is not one of {wanted}")),
             }
         }
         self.faults.extend(faults);
@@ -118,13 +118,13 @@ impl Reader<'_> {
         self.value(name, wanted, Duration::from_secs(1), |text| parse_duration(text).ok().filter(|d| !d.is_zero()))
     }
 
-    /// A time within bounds.
+    /// A duration within bounds.
     pub(super) fn duration_between(&mut self, name: &str, least: Duration, most: Duration) -> Duration {
         let wanted = format!("a time such as 30s or 15m, from {least:?} to {most:?}");
         self.value(name, &wanted, least, |text| parse_duration(text).ok().filter(|time| (least..=most).contains(time)))
     }
 
-    /// All of a provider's variables, or none; some is a fault that names the missing ones.
+    /// All of a provider's variables, or none; if only some are set, the error names the missing ones.
     pub(super) fn group<const N: usize>(&mut self, names: [&str; N]) -> Option<[String; N]> {
         let missing: Vec<_> = names.iter().filter(|name| self.source.get(name).is_none()).copied().collect();
         match missing.len() {

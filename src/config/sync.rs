@@ -1,30 +1,31 @@
-//! What phones bring from offline, and its bounds.
+//! Limits and times of offline synchronisation.
 
 use std::time::Duration;
 
 use super::source::Reader;
 
-/// What phones bring from offline, and its bounds.
+/// Limits and times of offline synchronisation.
 #[derive(Debug, Clone, Copy)]
 pub struct Sync {
-    /// `SYNC_MAX_OPS`: most operations of one batch (1 to 1000).
+    /// `SYNC_MAX_OPS`: maximum number of operations in one batch (1 to 1000).
     pub max_ops: usize,
-    /// `SYNC_MAX_WAITING`: most operations of one device that wait, for an earlier one or to be tried again (1 to
-    /// 100000).
+    /// `SYNC_MAX_WAITING`: maximum number of operations of one device that wait, for an earlier one or for a retry (1
+    /// to 100000).
     pub max_waiting: i64,
-    /// `SYNC_MAX_DEVICES`: most devices of one user that synchronise (1 to 1000).
+    /// `SYNC_MAX_DEVICES`: maximum number of devices of one user that synchronise (1 to 1000).
     pub max_devices: i64,
-    /// `SYNC_DEVICES_AT_ONCE`: devices whose operations a node works on at once, a quarter of them of one user (1 to 1000).
+    /// `SYNC_DEVICES_AT_ONCE`: devices whose operations a node works on at once, a quarter of them of one user (1 to
+    /// 1000).
     pub devices_at_once: usize,
     /// `SYNC_LEASE`: a worker that has not been heard of for so long is taken for dead, and another goes on (1s to
     /// 20s).
     pub lease: Duration,
-    /// `SYNC_POLL_INTERVAL`: how often each node looks for operations that nobody works on (10ms to 5s).
+    /// `SYNC_POLL_INTERVAL`: how often each node checks for operations without a worker (10ms to 5s).
     pub poll_interval: Duration,
-    /// `SYNC_ATTEMPTS`: an operation that broke so often waits for an operator (1 to 100).
+    /// `SYNC_ATTEMPTS`: number of failed attempts after which an operation is abandoned until an operator retries it (1
+    /// to 100).
     pub attempts: i32,
-    /// `SYNC_RETRY_AFTER`: rest before a failed operation is tried again, doubled each time up to a minute (10ms to
-    /// 1m).
+    /// `SYNC_RETRY_AFTER`: wait before a failed operation is retried, doubled each time up to a minute (10ms to 1m).
     pub retry_after: Duration,
 }
 
@@ -36,7 +37,7 @@ impl Sync {
             max_waiting: reader.number("SYNC_MAX_WAITING", 1, 100_000),
             max_devices: reader.number("SYNC_MAX_DEVICES", 1, 1_000),
             devices_at_once: reader.number("SYNC_DEVICES_AT_ONCE", 1, 1_000),
-            // Together less than the thirty seconds within which a dead worker's batch goes on.
+            // Together less than the thirty seconds within which a batch of a dead worker continues.
             lease: reader.duration_between("SYNC_LEASE", second, second * 20),
             poll_interval: reader.duration_between("SYNC_POLL_INTERVAL", moment, second * 5),
             attempts: reader.number("SYNC_ATTEMPTS", 1, 100),

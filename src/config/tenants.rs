@@ -1,15 +1,15 @@
-//! What one restaurant may keep.
+//! Limits on the rows of one restaurant.
 
 use super::source::Reader;
 
 /// Limits on the rows of one restaurant; those of its menu are in [`super::Menus`].
 #[derive(Debug, Clone, Copy)]
 pub struct Tenants {
-    /// `COUPON_MAX`: coupons that have not been deleted.
+    /// `COUPON_MAX`: maximum number of coupons of one restaurant, deleted ones excluded (1 to 100000).
     pub max_coupons: i64,
-    /// `MEMBER_MAX`: people who work there.
+    /// `MEMBER_MAX`: maximum number of members of one restaurant (1 to 10000).
     pub max_members: i64,
-    /// `INVITATION_MAX`: invitations that can be accepted.
+    /// `INVITATION_MAX`: maximum number of open invitations of one restaurant (1 to 200).
     pub max_invitations: i64,
 }
 

@@ -18,12 +18,12 @@ use crate::problem::Problem;
 #[folder = "console/"]
 struct Files;
 
-/// The files that were asked for so far, compressed once; by path. In a debug build files are read from disk, and what has
-/// changed there is prepared again.
+/// The files that were requested so far, compressed once; by path. In a debug build files are read from disk, and
+/// changed files are compressed again.
 #[derive(Default)]
 struct Pages(Mutex<HashMap<String, PreparedFile>>);
 
-/// A file by the digest of its bytes.
+/// A file with the digest of its bytes.
 type PreparedFile = ([u8; 32], Arc<Prepared>);
 
 impl Pages {
@@ -58,7 +58,7 @@ pub fn routes() -> Router<Arc<App>> {
     Router::new().route("/", index).route("/docs", docs).route("/console/{*path}", any)
 }
 
-/// Every text of ours is UTF-8.
+/// The content type of a file. All text files are UTF-8.
 fn kind_of(file: &EmbeddedFile) -> String {
     let kind = file.metadata.mimetype();
     let charset = if kind.starts_with("text/") { "; charset=utf-8" } else { "" };

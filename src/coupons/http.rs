@@ -7,19 +7,19 @@ use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::input::{CouponPatch, NewCoupon};
+use super::requests::{CouponPatch, NewCoupon};
 use super::{Coupon, sql};
 use crate::app::App;
 use crate::extract::{Body, IfMatch, Json, Path, Query, Versioned};
-use crate::idempotency::{Answer, Once};
+use crate::idempotency::{IdempotentBody, IdempotentResponse};
 use crate::ids::{CouponId, RestaurantId};
 use crate::menu;
 use crate::paging::{List, PageQuery};
 use crate::problem::{Problem, ProblemBody};
-use crate::restaurants::staff::Staff;
+use crate::restaurants::access::Staff;
 use crate::row_limit::{self, RowLimit};
 
-/// The routes of this slice.
+/// The routes of this feature.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list_coupons, create_coupon)).routes(routes!(
         get_coupon,
@@ -33,8 +33,10 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     params(("restaurantId" = RestaurantId, Path), PageQuery),
     responses(
         (status = 200, description = "A page of coupons, newest first", body = List<Coupon>),
-        (status = 403, description = "Requires the role MANAGER", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Requires the role MANAGER",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_coupons(
     State(app): State<Arc<App>>,
@@ -50,20 +52,25 @@ async fn list_coupons(
 ///
 /// Customers send its code with a quote or an order. A code belongs to one coupon at a time.
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/coupons", tag = "restaurants", security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key")),
+    params(("restaurantId" = RestaurantId, Path),
+        ("Idempotency-Key" = Option<String>, Header,
+            description = "A new random key; repeat the request with the same key")),
     request_body = NewCoupon,
     responses(
         (status = 201, description = "The coupon", body = Coupon),
-        (status = 403, description = "Requires the role MANAGER", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "Another coupon has this code, or `COUPON_MAX` coupons exist", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Requires the role MANAGER",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Another coupon has this code, or `COUPON_MAX` coupons exist",
+            body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_coupon(
     State(app): State<Arc<App>>,
     staff: Staff,
-    Once { value: new, key }: Once<NewCoupon>,
-) -> Result<Answer, Problem> {
+    IdempotentBody { value: new, key }: IdempotentBody<NewCoupon>,
+) -> Result<IdempotentResponse, Problem> {
     let (scope, most) = (staff.scope, app.config.tenants.max_coupons);
     key.makes(&app.db, scope, move |tx| {
         Box::pin(async move {
@@ -82,8 +89,10 @@ async fn create_coupon(
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("couponId" = CouponId, Path)),
     responses(
         (status = 200, description = "The coupon; its version is the ETag", body = Coupon),
-        (status = 403, description = "Requires the role MANAGER", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Requires the role MANAGER",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_coupon(
     State(app): State<Arc<App>>,
@@ -101,13 +110,17 @@ async fn get_coupon(
 /// When, how often and whether it can be used. Its value never changes: create another coupon instead.
 #[utoipa::path(patch, path = "/api/restaurants/{restaurantId}/coupons/{couponId}", tag = "restaurants",
     security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), ("couponId" = CouponId, Path), ("If-Match" = Option<String>, Header, description = "The expected version, in quotes as in ETag")),
+    params(("restaurantId" = RestaurantId, Path), ("couponId" = CouponId, Path),
+        ("If-Match" = Option<String>, Header, description = "The expected version, in quotes as in ETag")),
     request_body = CouponPatch,
     responses(
         (status = 200, description = "The coupon after the change", body = Coupon),
-        (status = 403, description = "Requires the role MANAGER", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "Version conflict; `current` is the current state", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Requires the role MANAGER",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "Version conflict; `current` is the current state",
+            body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_coupon(
@@ -138,8 +151,10 @@ async fn update_coupon(
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("couponId" = CouponId, Path)),
     responses(
         (status = 204, description = "Deleted"),
-        (status = 403, description = "Requires the role MANAGER", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Requires the role MANAGER",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn delete_coupon(
     State(app): State<Arc<App>>,

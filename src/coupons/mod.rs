@@ -1,8 +1,9 @@
-//! Coupons: what a restaurant takes off an order for whoever knows a code.
+//! Coupons: discounts on orders by code.
 //!
-//! A coupon is worth a share of the lines, an amount off the lines, or the delivery fee. It is redeemed in the transaction
-//! that creates the order, never more often than its limits say, and given back when the order is cancelled. Why one
-//! cannot be used, and what it saves, is pure (`rules.rs`); how many codes may be tried is in `actions/attempt_limits.rs`.
+//! A coupon is worth a share of the lines, an amount off the lines, or the delivery fee. It is redeemed in the
+//! transaction that creates the order, within its limits, and released when the order is cancelled. Whether a coupon
+//! can be used, and its discount, is decided by pure functions (`rules.rs`); limits on attempts at codes are in
+//! `actions/attempt_limits.rs`.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -15,11 +16,11 @@ use crate::restaurants::tax::Rate;
 
 pub mod actions;
 pub mod http;
-pub mod input;
+pub mod requests;
 pub mod rules;
 pub mod sql;
 
-/// A code as people type it, in capitals: words of A–Z and 0–9 joined by hyphens or underscores.
+/// A coupon code, in capitals: words of A–Z and 0–9 joined by hyphens or underscores.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
 #[serde(try_from = "String")]
 #[sqlx(transparent)]
@@ -35,7 +36,7 @@ impl CouponCode {
 impl TryFrom<String> for CouponCode {
     type Error = &'static str;
 
-    /// Upper and lower case are one, and so are spaces around it.
+    /// Ignores case and surrounding spaces.
     fn try_from(text: String) -> Result<Self, &'static str> {
         let code = text.trim().to_ascii_uppercase();
         let letter = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
@@ -93,9 +94,9 @@ pub struct Coupon {
     /// `PERCENT`: the share of the lines, in hundredths of a percent.
     #[schema(value_type = Option<f64>)]
     pub basis_points: Option<Rate>,
-    /// PERCENT: it takes off no more than this; null: without a cap.
+    /// `PERCENT`: the largest discount; null: unlimited.
     pub cap: Option<Money>,
-    /// AMOUNT: so much, and never more than the lines.
+    /// `AMOUNT`: the discount, at most the price of the lines.
     pub amount: Option<Money>,
     /// The least that the lines must cost before any discount.
     pub minimum_items: Money,

@@ -78,7 +78,7 @@ macro_rules! coupons {
     };
 }
 
-/// The coupon of a code, and how often a customer has used it.
+/// The coupon with a code, and how many orders of a customer use it.
 pub async fn by_code(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -92,7 +92,7 @@ pub async fn by_code(
     Ok(row.map(Row::into_state))
 }
 
-/// One coupon, and how often a customer has used it.
+/// One coupon, and how many orders of a customer use it.
 async fn offered(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -123,7 +123,7 @@ pub async fn lock(tx: &mut Tx, scope: &RestaurantScope, id: CouponId) -> Result<
     get(tx, scope, id).await
 }
 
-/// A page of a restaurant's coupons, the newest first.
+/// A page of a restaurant's coupons, newest first.
 pub async fn list(tx: &mut Tx, scope: &RestaurantScope, page: Page) -> Result<Vec<Coupon>, Problem> {
     let rows = coupons!(
         "(c.created_at, c.id) < (coalesce($3, 'infinity'::timestamptz),
@@ -140,7 +140,7 @@ pub async fn list(tx: &mut Tx, scope: &RestaurantScope, page: Page) -> Result<Ve
     Ok(rows.into_iter().map(|row| row.into_state().coupon).collect())
 }
 
-/// Makes a coupon.
+/// Creates a coupon.
 pub async fn insert(tx: &mut Tx, scope: &RestaurantScope, coupon: &Coupon) -> Result<(), Problem> {
     sqlx::query!(
         "insert into coupons (restaurant_id, id, code, kind, rate, cap, amount, minimum_items, valid_from, valid_until,
@@ -169,11 +169,12 @@ pub async fn insert(tx: &mut Tx, scope: &RestaurantScope, coupon: &Coupon) -> Re
     Ok(())
 }
 
-/// Changes what may change about a coupon that is locked; tells what it is then.
+/// Writes the changeable fields of a locked coupon; returns the coupon after the change.
 pub async fn update(tx: &mut Tx, scope: &RestaurantScope, coupon: &Coupon) -> Result<Coupon, Problem> {
     let now = tx.now();
     sqlx::query!(
-        "update coupons set minimum_items = $3, valid_from = $4, valid_until = $5, limit_total = $6, limit_per_user = $7,
+        "update coupons set minimum_items = $3, valid_from = $4, valid_until = $5, limit_total = $6, limit_per_user =
+           $7,
              active = $8, version = version + 1, updated_at = $9
          where restaurant_id = $1 and id = $2",
         scope.restaurant() as RestaurantId,
@@ -191,7 +192,7 @@ pub async fn update(tx: &mut Tx, scope: &RestaurantScope, coupon: &Coupon) -> Re
     get(tx, scope, coupon.id).await?.ok_or_else(Problem::not_found)
 }
 
-/// Takes a coupon away; orders that used it keep what it saved. `false`: there is none.
+/// Deletes a coupon; orders that used it keep their discount. `false`: there is none with this id.
 pub async fn delete(tx: &mut Tx, scope: &RestaurantScope, id: CouponId) -> Result<bool, Problem> {
     let now = tx.now();
     let deleted = sqlx::query!(
@@ -206,11 +207,11 @@ pub async fn delete(tx: &mut Tx, scope: &RestaurantScope, id: CouponId) -> Resul
     Ok(deleted.rows_affected() == 1)
 }
 
-/// Counts an order that uses the coupon, if its limits still leave room for one: under the lock of the coupon's row, so
-/// that of many who come at once no more get it than may.
+/// Counts an order that uses the coupon, if its limits allow one more. The coupon's row is locked, so that concurrent
+/// orders do not exceed the limits.
 ///
 /// # Errors
-/// The refusal, if somebody was faster.
+/// The refusal, if a limit was reached meanwhile.
 pub async fn redeem(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -235,7 +236,7 @@ pub async fn redeem(
         let refusal = if found.coupon.active { CouponRefusal::UsedUp } else { CouponRefusal::Unknown };
         return Err(found.problem(refusal));
     };
-    // A statement of its own sees what those wrote who held the lock before.
+    // A separate statement, which sees the writes of earlier holders of the lock.
     let redeemed = sqlx::query!(
         "insert into coupon_redemptions (restaurant_id, order_id, coupon_id, user_id, saved, redeemed_at)
          select $1, $2, $3, $4, $5, $6
@@ -259,7 +260,7 @@ pub async fn redeem(
     Err(found.problem(CouponRefusal::AlreadyUsed))
 }
 
-/// The order was cancelled: its coupon may be used once more.
+/// Releases the coupon of a cancelled order, which can be used once more.
 pub async fn give_back(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(

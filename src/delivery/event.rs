@@ -5,7 +5,7 @@ use crate::events::{Concerns, Event, EventKind};
 use crate::problem::Problem;
 
 impl Delivery {
-    /// A driver was given it.
+    /// The event of an assignment to a driver.
     ///
     /// # Errors
     /// When it cannot be written as JSON.
@@ -13,7 +13,7 @@ impl Delivery {
         self.event(EventKind::DeliveryAssigned)
     }
 
-    /// Its status changed; it was opened, for one.
+    /// The event of a change of its status, its opening included.
     ///
     /// # Errors
     /// As [`Delivery::assigned_event`].
@@ -33,7 +33,7 @@ impl Delivery {
         Event::new(kind, (self.id.uuid(), self.version), concerns, self, &self.for_log())
     }
 
-    /// As the event log keeps it: without the driver's place, which is of the moment and read with GET.
+    /// The delivery for the event log: without the driver's location, which changes all the time and is read with GET.
     fn for_log(&self) -> Self {
         let mut kept = self.clone();
         kept.driver = kept.driver.map(|carrier| Carrier { place: None, ..carrier });

@@ -22,7 +22,7 @@ use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId};
 use crate::paging::{Cursor, List, Page};
 use crate::permission::Operation;
 use crate::problem::{Code, Problem, ProblemBody};
-use crate::restaurants::staff;
+use crate::restaurants::access;
 use crate::tenancy::TenancyContext;
 use crate::text::MultiLine;
 
@@ -38,14 +38,14 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(drivers::routes())
 }
 
-/// Which deliveries are listed.
+/// The query parameters of the list.
 #[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 struct DeliveryQuery {
-    /// Of this order.
+    /// Only the delivery of this order.
     order_id: Option<OrderId>,
-    /// A restaurant's deliveries, for its staff; absent: those one carries or waits for.
+    /// The deliveries of a restaurant, for its staff; absent: those that the caller carries or waits for.
     restaurant_id: Option<RestaurantId>,
     /// The maximum number of rows in a page, 1 to 200; default 50.
     #[param(minimum = 1, maximum = 200)]
@@ -55,8 +55,8 @@ struct DeliveryQuery {
     cursor: Option<Cursor>,
 }
 
-/// Whose deliveries are shown: of a restaurant for its staff, of the order for whoever may see the order, or else those
-/// that the caller carries, or waits for.
+/// The filter for a caller: the deliveries of a restaurant for its staff, of an order for callers who may see the
+/// order, or else those that the caller carries or waits for.
 async fn choose(
     app: &App,
     caller: &Caller,
@@ -64,7 +64,7 @@ async fn choose(
 ) -> Result<(TenancyContext, DeliveryFilter), Problem> {
     let order = query.order_id;
     if let Some(restaurant) = query.restaurant_id {
-        let access = staff::relations(app, caller, restaurant).await?.unlocked()?;
+        let access = access::relations(app, caller, restaurant).await?.unlocked()?;
         let scope = access.scope(Operation::ListRestaurantOrders)?;
         return Ok((
             scope.into(),
@@ -87,8 +87,9 @@ async fn choose(
 /// List deliveries
 #[utoipa::path(get, path = "/api/deliveries", tag = "deliveries", security(("token" = [])), params(DeliveryQuery),
     responses(
-        (status = 200, description = "A page of deliveries, the newest first", body = List<Delivery>),
-        (status = 404, description = "The order or restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "A page of deliveries, newest first", body = List<Delivery>),
+        (status = 404, description = "The order or restaurant does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_deliveries(
     State(app): State<Arc<App>>,
@@ -111,7 +112,8 @@ async fn list_deliveries(
     params(("deliveryId" = DeliveryId, Path)),
     responses(
         (status = 200, description = "The delivery; its version is the ETag", body = Delivery),
-        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_delivery(State(app): State<Arc<App>>, access: DeliveryAccess) -> Result<Versioned<Delivery>, Problem> {
     let (scope, id) = (access.scope, access.delivery);
@@ -125,7 +127,7 @@ async fn get_delivery(State(app): State<Arc<App>>, access: DeliveryAccess) -> Re
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = DeliveryAssignment)]
 struct Assignment {
-    /// Absent: the nearest driver who wants work and has none.
+    /// The driver; absent: the nearest available driver.
     driver_id: Option<DriverId>,
 }
 
@@ -138,8 +140,10 @@ struct Assignment {
     params(("deliveryId" = DeliveryId, Path)), request_body = Assignment,
     responses(
         (status = 200, description = "The delivery after the change", body = Delivery),
-        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "No driver is available, the driver is busy, or the delivery cannot be assigned any more", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "No driver is available, the driver is busy, or the delivery cannot be assigned \
+                                      any more", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn assign_delivery(
     State(app): State<Arc<App>>,
@@ -168,18 +172,21 @@ struct DeliveryStatusUpdate {
 
 /// Update the status of a delivery
 ///
-/// `PICKED_UP` sets the order to `ON_THE_WAY` and DELIVERED sets it to DELIVERED, in the same transaction. Before
+/// `PICKED_UP` sets the order to `ON_THE_WAY`, and `DELIVERED` sets it to `DELIVERED`, in the same transaction. Before
 /// pickup, WAITING hands the delivery back: it has no driver any more and can be assigned to another. After pickup,
 /// FAILED reports with a reason that it could not be handed over; the restaurant then cancels the order. Once a
-/// delivery is handed back or closed, its driver no longer sees the address. The status that it has already changes
-/// nothing, also with an older `If-Match`: a request whose answer was lost can be repeated.
+/// delivery is handed back or closed, its driver no longer sees the address. Requesting the current status changes
+/// nothing, also with an older `If-Match`, so that a request can be repeated if its response was lost.
 #[utoipa::path(patch, path = "/api/deliveries/{deliveryId}/status", tag = "deliveries", security(("token" = [])),
-    params(("deliveryId" = DeliveryId, Path), ("If-Match" = Option<String>, Header, description = "The expected version, in quotes as in ETag")),
+    params(("deliveryId" = DeliveryId, Path),
+        ("If-Match" = Option<String>, Header, description = "The expected version, in quotes as in ETag")),
     request_body = DeliveryStatusUpdate,
     responses(
         (status = 200, description = "The delivery after the change", body = Delivery),
-        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The current status does not allow this transition", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The current status does not allow this transition",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_delivery_status(
     State(app): State<Arc<App>>,

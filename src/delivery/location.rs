@@ -11,7 +11,7 @@ const INACCURACY: f64 = 1_000.0;
 
 /// A reported location.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sighting {
+pub struct ReportedLocation {
     /// The place, as the phone reported it.
     pub place: Place,
     /// The time of the report, by the phone's clock.
@@ -22,7 +22,7 @@ pub struct Sighting {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Report {
     /// The report is the latest one, and is stored.
-    Newest(Sighting),
+    Newest(ReportedLocation),
     /// A later location is known; nothing changes.
     Late,
 }
@@ -35,7 +35,8 @@ pub enum InvalidReport {
     Clock(#[from] ClockSkew),
     /// No vehicle is that fast.
     #[error(
-        "is {kilometres:.0} km from where you were {seconds} s before, and no vehicle gets there so fast; if it is right, say so with PUT /api/drivers/me/availability"
+        "is {kilometres:.0} km from where you were {seconds} s before, and no vehicle gets there so fast; if it is \
+         right, say so with PUT /api/drivers/me/availability"
     )]
     Jump {
         /// The distance from the last known location, in metres along the surface of the earth.
@@ -51,14 +52,14 @@ pub enum InvalidReport {
 /// # Errors
 /// When the clock is too far ahead or the distance too long. A report that is repeated is `Late`.
 pub fn judge(
-    last: Option<Sighting>,
+    last: Option<ReportedLocation>,
     place: Place,
     at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
     max_speed: f64,
 ) -> Result<Report, InvalidReport> {
     let at = at.map_or(Ok(now), |at| clock::clamp(at, now))?.min(now);
-    let Some(last) = last else { return Ok(Report::Newest(Sighting { place, at })) };
+    let Some(last) = last else { return Ok(Report::Newest(ReportedLocation { place, at })) };
     if at <= last.at {
         return Ok(Report::Late);
     }
@@ -66,7 +67,7 @@ pub fn judge(
     if metres > INACCURACY + max_speed * seconds(since) {
         return Err(InvalidReport::Jump { kilometres: metres / 1_000.0, seconds: since.num_seconds() });
     }
-    Ok(Report::Newest(Sighting { place, at }))
+    Ok(Report::Newest(ReportedLocation { place, at }))
 }
 
 fn seconds(time: TimeDelta) -> f64 {

@@ -1,9 +1,9 @@
 //! Delivery: drivers, and the transport of orders from the restaurant to the delivery address.
 //!
 //! A delivery opens when its order is confirmed and follows it: an order on its way has been picked up, a delivered
-//! order closes it, a cancelled one cancels it, all in the transaction of the order's step. What is the delivery's own
-//! is who carries it and whether they have arrived at the restaurant. Whether a driver is busy is never stored: it
-//! follows from the deliveries, and the database lets a driver carry one at a time.
+//! order closes it, a cancelled one cancels it, all in the transaction that changes the order. The delivery itself has
+//! the driver, and whether the driver has arrived at the restaurant. Whether a driver is busy is not stored: it follows
+//! from the deliveries, and a constraint allows each driver one at a time.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -35,13 +35,13 @@ use status::NoSuchStep;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Vehicle {
-    /// Rides a bicycle.
+    /// The driver rides a bicycle.
     Bicycle,
-    /// Rides a scooter.
+    /// The driver rides a scooter.
     Scooter,
-    /// Drives a car.
+    /// The driver drives a car.
     Car,
-    /// Goes on foot.
+    /// The driver goes on foot.
     Foot,
 }
 
@@ -84,12 +84,12 @@ pub struct Driver {
     pub vehicle: String,
     /// The availability of the driver.
     pub status: DriverStatus,
-    /// The last reported place; null while the driver is off duty without an open delivery. In the list of drivers null
-    /// unless they are on duty and present.
+    /// The last reported location; null while the driver is off duty without an open delivery. In the list of drivers
+    /// null unless the driver is on duty and present.
     pub place: Option<Place>,
     /// When the location was measured, by the clock of the driver's phone; null if `place` is null.
     pub located_at: Option<DateTime<Utc>>,
-    /// The last sign of activity. A driver without one for `DRIVER_PRESENCE` is `OFFLINE` and is not assigned.
+    /// When the driver was last active. A driver without one for `DRIVER_PRESENCE` is `OFFLINE` and is not assigned.
     pub seen_at: Option<DateTime<Utc>>,
 }
 
@@ -104,8 +104,8 @@ pub struct Carrier {
     /// The kind of vehicle.
     #[schema(value_type = Vehicle)]
     pub vehicle: String,
-    /// Where they were last seen on this trip, while the delivery is `PICKED_UP`; null before and after, where nothing
-    /// was reported since shortly before the pickup, and in events.
+    /// The last location on this trip, while the delivery is `PICKED_UP`; null before and after, if none was reported
+    /// since shortly before the pickup, and in events.
     pub place: Option<Place>,
 }
 
@@ -137,7 +137,7 @@ pub struct Delivery {
     pub customer_id: UserId,
     /// The driver; null: none is assigned.
     pub driver: Option<Carrier>,
-    /// The driver whom the last change took the delivery from, if any; used for its event only.
+    /// The driver who lost the delivery by the last change, if any; used for its event only.
     #[serde(skip)]
     pub former_driver: Option<DriverId>,
     /// The status of the delivery.

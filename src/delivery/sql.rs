@@ -1,4 +1,4 @@
-//! Every statement on deliveries; those on drivers in the file below.
+//! Every statement on deliveries; those on drivers are in `sql/drivers.rs`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -19,7 +19,7 @@ use crate::uow::Tx;
 pub mod drivers;
 pub mod history;
 
-/// A delivery's row, with both ends of the way.
+/// A delivery's row, with pickup and destination.
 struct Row {
     id: DeliveryId,
     order_id: OrderId,
@@ -50,7 +50,7 @@ struct Row {
 
 impl From<Row> for Delivery {
     fn from(row: Row) -> Self {
-        // The place is the person's, not the delivery's: it is this delivery's for as long as they are on the way with
+        // The location belongs to the driver: it is shown with the delivery only while the driver is on the way with
         // it.
         let is_on_the_way = row.status == DeliveryStatus::PickedUp;
         let place = Place::from_columns(row.driver_latitude, row.driver_longitude)
@@ -85,8 +85,8 @@ impl From<Row> for Delivery {
     }
 }
 
-/// Deliveries with both ends of the way and whoever carries them. `$d` says what `d` is where it is not simply a
-/// delivery: one that this very statement locks or writes, told as it is then.
+/// Deliveries with pickup, destination and driver. `$d` defines `d` if it is not the table of deliveries: rows that the
+/// same statement locks or writes.
 macro_rules! deliveries {
     ([$($d:tt)*] from $from:tt, $rest:tt, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
@@ -95,8 +95,10 @@ macro_rules! deliveries {
                       d.reason, d.created_at, d.updated_at, d.closed_at,
                       r.name as pickup_name, r.address as pickup_address, r.latitude as pickup_latitude,
                       r.longitude as pickup_longitude, o.address as "dropoff_address?",
-                      o.latitude as "dropoff_latitude?", o.longitude as "dropoff_longitude?", d.driver_id, u.name as "driver_name?",
-                      v.vehicle as "driver_vehicle?", v.latitude as "driver_latitude?", v.longitude as "driver_longitude?",
+                      o.latitude as "dropoff_latitude?", o.longitude as "dropoff_longitude?", d.driver_id, u.name as
+                      "driver_name?",
+                      v.vehicle as "driver_vehicle?", v.latitude as "driver_latitude?", v.longitude as
+                      "driver_longitude?",
                       v.located_at as "driver_located_at?", d.picked_up_at
                from "# + $from + r#"
                join restaurants r on r.id = d.restaurant_id
@@ -109,33 +111,33 @@ macro_rules! deliveries {
     };
 }
 
-/// What a caller is to a delivery, and whose it is.
+/// The relations of a caller to a delivery.
 pub struct DeliveryRelations {
     /// The restaurant of the delivery.
     pub restaurant: RestaurantId,
-    /// The order it carries.
+    /// The order of the delivery.
     pub order: OrderId,
-    /// The caller placed the order.
+    /// Whether the caller placed the order.
     pub is_customer: bool,
-    /// The caller works for the restaurant.
+    /// The caller's role at the restaurant; `None`: not a member.
     pub rank: Option<MemberRole>,
-    /// The caller carries it, or carried it to its end.
+    /// Whether the caller is its driver, also after it was closed.
     pub is_carrier: bool,
-    /// It has come to its end.
+    /// Whether it is closed.
     pub is_closed: bool,
     /// Events numbered below this had happened when this was read.
     pub as_of: i64,
 }
 
 impl DeliveryRelations {
-    /// The same of the order, as permissions are decided.
+    /// The relations to the order, for its permissions.
     pub fn to_order(&self) -> OrderRelations {
         let Self { restaurant, is_customer, rank, is_carrier, as_of, .. } = *self;
         OrderRelations { restaurant, is_customer, rank, is_carrier, as_of }
     }
 }
 
-/// What a user is to a delivery; `None` for one that is not there or not theirs to see.
+/// The relations of a user to a delivery; `None`: it does not exist, or the user may not see it.
 pub async fn relations_to(
     tx: &mut Tx,
     delivery: DeliveryId,
@@ -160,8 +162,8 @@ pub async fn relations_to(
     Ok(relations)
 }
 
-/// The body of the event with which this driver handed the delivery back last, with the version that the delivery had then;
-/// `None`: they never did.
+/// The body of the event with which this driver handed the delivery back last, with the version that the delivery had
+/// then; `None`: they never did.
 pub async fn handed_back(tx: &mut Tx, delivery: DeliveryId, driver: DriverId) -> Result<Option<(i64, Value)>, Problem> {
     let event = sqlx::query!(
         r#"select version, payload -> 'delivery' as "delivery!" from events
@@ -189,19 +191,19 @@ pub async fn handed_back_by(tx: &mut Tx, delivery: DeliveryId) -> Result<Vec<Dri
     Ok(drivers)
 }
 
-/// Which deliveries: all of one restaurant, of one order, of one driver or for one customer; newest first.
+/// A filter of deliveries: of one restaurant, order, driver or customer.
 pub struct DeliveryFilter {
-    /// Of this restaurant.
+    /// Only deliveries of this restaurant.
     pub restaurant: Option<RestaurantId>,
-    /// Of this order.
+    /// Only the delivery of this order.
     pub order: Option<OrderId>,
-    /// Carried by this driver.
+    /// Only deliveries of this driver.
     pub driver: Option<DriverId>,
-    /// For this customer.
+    /// Only deliveries to this customer.
     pub customer: Option<UserId>,
 }
 
-/// A page of deliveries, the newest first. What the caller may see at all, row level security decides as well.
+/// A page of deliveries, newest first. Row level security also limits them to those that the caller may see.
 pub async fn list(tx: &mut Tx, filter: &DeliveryFilter, page: Page) -> Result<Vec<Delivery>, Problem> {
     let rows = deliveries!(
         [] from "deliveries d",
@@ -282,10 +284,10 @@ pub async fn open(tx: &mut Tx, scope: &RestaurantScope, order: &Order) -> Result
     opened.map(Into::into).ok_or_else(Problem::not_found)
 }
 
-/// Gives a locked delivery to a driver, with the reason. `presence`: how long ago the last sign of life may be.
+/// Assigns a locked delivery to a driver, with the reason. `presence`: how long ago the driver's last activity may be.
 ///
 /// # Errors
-/// `driver_busy` when the driver carries another one: the database decides.
+/// `driver_busy` when the driver has another one, by a constraint.
 pub async fn assign(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -319,7 +321,7 @@ pub async fn assign(
     Ok(assigned.coming_after(delivery))
 }
 
-/// The driver carries another order.
+/// 409: the driver has another delivery.
 pub fn driver_busy() -> Problem {
     Problem::new(
         Code::DriverBusy,
@@ -327,7 +329,7 @@ pub fn driver_busy() -> Problem {
     )
 }
 
-/// Saves a step that the state machine allowed. `reason` is kept where the new status has one: WAITING and FAILED.
+/// Saves a change of status that the state machine allowed. `reason` is stored for WAITING and FAILED.
 pub async fn save_status(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -361,7 +363,7 @@ pub async fn save_status(
 }
 
 impl Delivery {
-    /// With whoever carried it before this change and does not any more.
+    /// Sets the former driver from the delivery before the change.
     fn coming_after(self, before: &Self) -> Self {
         let carries = |delivery: &Self| delivery.driver.as_ref().map(|carrier| carrier.id);
         let former_driver = carries(before).filter(|former| carries(&self) != Some(*former));

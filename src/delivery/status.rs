@@ -12,17 +12,17 @@ use crate::orders::OrderStatus;
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "delivery_status", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DeliveryStatus {
-    /// Nobody carries it yet.
+    /// It has no driver.
     Waiting,
-    /// A driver has been asked.
+    /// It was offered to a driver.
     Offered,
-    /// A driver has it.
+    /// It is assigned to a driver.
     Assigned,
     /// The driver is at the restaurant.
     Arrived,
     /// The driver has the food.
     PickedUp,
-    /// The guest has it.
+    /// It was handed over to the customer.
     Delivered,
     /// It was picked up and could not be handed over.
     Failed,
@@ -32,8 +32,8 @@ pub enum DeliveryStatus {
 
 use DeliveryStatus::{Arrived, Assigned, Cancelled, Delivered, Failed, Offered, PickedUp, Waiting};
 
-/// What may follow what. A restaurant may carry an order itself: hence from WAITING to `PICKED_UP`. Until it is picked up
-/// a delivery can be handed back, which makes it WAITING again; afterwards it is delivered, or it failed.
+/// The allowed steps. A restaurant may deliver an order itself, hence from WAITING to `PICKED_UP`. Until it is picked
+/// up a delivery can be handed back, which makes it WAITING again; afterwards it is delivered, or it failed.
 pub const STEPS: &[(DeliveryStatus, &[DeliveryStatus])] = &[
     (Waiting, &[Offered, Assigned, PickedUp, Cancelled]),
     (Offered, &[Waiting, Assigned, PickedUp, Cancelled]),
@@ -45,8 +45,8 @@ pub const STEPS: &[(DeliveryStatus, &[DeliveryStatus])] = &[
     (Cancelled, &[]),
 ];
 
-/// What a delivery may be while its order is in a status; every other pair contradicts itself. A delivery opens when its
-/// order is confirmed, so an order that was cancelled before has none.
+/// The statuses that a delivery may have for each status of its order; all other pairs are inconsistent. A delivery
+/// opens when its order is confirmed, so an order that was cancelled before has none.
 pub const WITH_ORDER: &[(OrderStatus, &[DeliveryStatus])] = &[
     (OrderStatus::Pending, &[]),
     (OrderStatus::Confirmed, &[Waiting, Offered, Assigned, Arrived]),
@@ -63,22 +63,22 @@ impl DeliveryStatus {
         matches!(self, Delivered | Failed | Cancelled)
     }
 
-    /// A driver has it and it has not been picked up: it can be handed back, and given to another.
+    /// Whether it has a driver and is not picked up: it can be handed back, and assigned to another driver.
     pub const fn is_before_pickup(self) -> bool {
         matches!(self, Assigned | Arrived)
     }
 
-    /// Whether the table leads there.
+    /// Whether the table allows the step.
     pub fn may_become(self, to: Self) -> bool {
         STEPS.iter().any(|(from, steps)| *from == self && steps.contains(&to))
     }
 }
 
-/// The table leads nowhere there.
+/// The table has no such step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoSuchStep;
 
-/// Proof that a step is legal; nothing writes a delivery's status without it.
+/// Proof that a step is allowed, which every write of a delivery's status requires.
 #[derive(Debug)]
 #[must_use = "a step is taken only when it is saved"]
 pub struct DeliveryChange {
@@ -88,24 +88,24 @@ pub struct DeliveryChange {
 }
 
 impl DeliveryChange {
-    /// Where it leads.
+    /// The new status.
     pub const fn to(&self) -> DeliveryStatus {
         self.to
     }
 
-    /// When the food was taken along, if this is it.
+    /// The instant of the pickup; `None`: it is another step.
     pub const fn picked_up_at(&self) -> Option<DateTime<Utc>> {
         self.picked_up_at
     }
 
-    /// When it came to its end, if this is it.
+    /// The instant of its end; `None`: it stays open.
     pub const fn closed_at(&self) -> Option<DateTime<Utc>> {
         self.closed_at
     }
 }
 
 impl Delivery {
-    /// The step from here to there.
+    /// The step to a status.
     ///
     /// # Errors
     /// When the table has none.
@@ -120,11 +120,11 @@ impl Delivery {
         })
     }
 
-    /// The step that a step of the order asks for; `None` when the delivery is where it belongs already. An order that is
-    /// cancelled on its way is a delivery that failed.
+    /// The step that follows from a new status of the order; `None`: the delivery already matches it. If an order is
+    /// cancelled on its way, its delivery failed.
     ///
     /// # Errors
-    /// When the delivery cannot go where the order went: the order's step must not be taken either.
+    /// When the delivery has no such step; then the order must not change either.
     pub fn follow_order(&self, order: OrderStatus, now: DateTime<Utc>) -> Result<Option<DeliveryChange>, NoSuchStep> {
         let to = match order {
             OrderStatus::OnTheWay => PickedUp,

@@ -1,4 +1,4 @@
-//! The demo city as it is written down: fourteen restaurants of Bologna and their people, one document each.
+//! The documents of the demo city: fourteen restaurants in Bologna, one document each, and the people.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,10 +13,10 @@ use crate::restaurants::hours::Span;
 use crate::restaurants::service_fee::ServiceFee;
 use crate::restaurants::tax::{Rate, TaxClass};
 
-/// Where everybody of the demo has their mail; nobody else has an address there (RFC 2606).
+/// The domain of all e-mail addresses of the demo; it is reserved for examples (RFC 2606).
 pub const DOMAIN: &str = "demo.comanda.example";
 
-/// The password of everybody in the demo.
+/// The password of all accounts of the demo.
 pub const PASSWORD: &str = "comanda demo";
 
 /// The restaurants, in the order in which they opened. A list shows the newest first: the one that never closes.
@@ -37,7 +37,7 @@ const RESTAURANTS: [(&str, &str); 14] = [
     ("night-owl-diner", include_str!("city/night-owl-diner.json")),
 ];
 
-/// A document of the city cannot be read.
+/// A document of the demo city cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 #[error("{document} of the demo data cannot be read: {fault}")]
 pub struct CityError {
@@ -49,63 +49,63 @@ pub struct CityError {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RestaurantDocument {
-    /// Its name in addresses.
+    /// The slug of the restaurant.
     pub slug: String,
     /// The restaurant's name.
     pub name: String,
-    /// What it is like.
+    /// The description of the restaurant.
     pub description: String,
-    /// What it cooks.
+    /// The cuisines it serves.
     pub cuisines: Vec<String>,
-    /// Street and number.
+    /// Street and house number.
     pub address: String,
-    /// Where that is.
+    /// The coordinates of the address.
     pub place: Place,
     /// Delivery fee in cents.
     pub delivery_fee: i64,
-    /// In hundredths of a percent of the lines.
+    /// The service fee, in hundredths of a percent of the lines.
     #[serde(default)]
     pub service_basis_points: Rate,
-    /// Cents: what it is at most.
+    /// The largest service fee in cents; `None`: unlimited.
     pub service_cap: Option<i64>,
-    /// What it takes off for whoever knows the code.
+    /// The coupons of the restaurant.
     #[serde(default)]
     pub coupons: Vec<CouponDocument>,
     /// Minimum order in cents.
     pub minimum_order: i64,
-    /// Confirms by itself.
+    /// Whether orders are accepted automatically.
     pub auto_accept: bool,
-    /// From confirmation to ready.
+    /// Minutes from the confirmation of an order until it is ready.
     pub preparation_minutes: i16,
-    /// Empty: always open.
+    /// The opening hours; empty: always open.
     pub hours: Vec<Span>,
-    /// How much is going on.
+    /// The mean number of orders a day.
     pub orders_per_day: u32,
-    /// Who works there; the owner first.
+    /// The staff; the owner first.
     pub staff: Vec<StaffDocument>,
-    /// What there is.
+    /// The menu, by category.
     pub menu: Vec<CategoryDocument>,
 }
 
-/// Somebody who works in a restaurant.
+/// A member of a restaurant's staff.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StaffDocument {
     /// The member's full name.
     pub name: String,
-    /// The member's rank at the restaurant.
+    /// The role at the restaurant.
     pub role: MemberRole,
 }
 
-/// Something off for whoever knows the code: a share of the lines, or else no delivery fee.
+/// A coupon: a share off the lines, or without a share free delivery.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CouponDocument {
-    /// As people type it.
+    /// The code of the coupon.
     pub code: CouponCode,
-    /// The share, in hundredths of a percent.
+    /// The share, in hundredths of a percent; `None`: free delivery.
     pub basis_points: Option<Rate>,
-    /// How often somebody may use it.
+    /// How many orders of one customer may use it.
     pub limit_per_user: Option<i32>,
 }
 
@@ -115,28 +115,28 @@ pub struct CouponDocument {
 pub struct CategoryDocument {
     /// The category's name.
     pub category: String,
-    /// What stands in it.
+    /// The items of the category.
     pub items: Vec<ItemDocument>,
 }
 
-/// Something to order.
+/// An item of a menu.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ItemDocument {
     /// The item's name.
     pub name: String,
-    /// What it is.
+    /// The description of the item.
     pub description: String,
-    /// Cents, with tax.
+    /// The price in cents, including tax.
     pub price: i64,
-    /// One of the data's tax classes.
+    /// The tax class.
     pub tax_class: Option<TaxClass>,
-    /// Portions, where they are counted.
+    /// The stock in portions; `None`: not counted.
     pub stock: Option<i32>,
-    /// Whether it is to be had on the first day.
+    /// Whether it is available at the start.
     #[serde(default = "yes")]
     pub available: bool,
-    /// How often it is chosen, next to the others.
+    /// How often it is ordered, relative to other items.
     pub popularity: u32,
 }
 
@@ -144,44 +144,44 @@ const fn yes() -> bool {
     true
 }
 
-/// Somebody who delivers.
+/// A driver of the demo.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DriverDocument {
     /// The driver's full name.
     pub name: String,
-    /// How they get about.
+    /// The driver's vehicle.
     pub vehicle: Vehicle,
 }
 
-/// Somebody who eats.
+/// A customer of the demo.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CustomerDocument {
     /// The customer's full name.
     pub name: String,
-    /// Where they live.
+    /// The delivery address: street and house number.
     pub address: String,
-    /// Where that is.
+    /// The coordinates of the address.
     pub place: Place,
 }
 
-/// Everybody who does not work in a restaurant.
+/// Drivers and customers.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PeopleDocument {
     /// The drivers, in the order of their numbers.
     pub drivers: Vec<DriverDocument>,
-    /// Who eats; Ada first.
+    /// The customers; Ada first.
     pub customers: Vec<CustomerDocument>,
-    /// What people write on their orders.
+    /// Notes on orders.
     pub notes: Vec<String>,
 }
 
 /// The documents of the demo city.
 #[derive(Debug, Clone)]
 pub struct City {
-    /// Its restaurants, in the order in which they opened.
+    /// The restaurants, in the order in which they opened.
     pub restaurants: Vec<RestaurantDocument>,
     /// Customers, drivers, and notes on orders.
     pub people: PeopleDocument,
@@ -191,14 +191,14 @@ impl City {
     /// Reads the documents.
     ///
     /// # Errors
-    /// When one is not as it should be.
+    /// When one cannot be parsed.
     pub fn read() -> Result<Self, CityError> {
         let people = read("people.json", include_str!("city/people.json"))?;
         let restaurants = RESTAURANTS.iter().map(|(name, text)| read(name, text)).collect::<Result<_, _>>()?;
         Ok(Self { restaurants, people })
     }
 
-    /// With which addresses the customers sign in: their first names, and a number for whoever has the name of another.
+    /// The e-mail addresses of the customers: their first names, with a number for repeated names.
     pub fn guest_emails(&self) -> Vec<String> {
         let firsts: Vec<_> = self.people.customers.iter().map(|customer| first_name(&customer.name)).collect();
         let email = |(index, first): (usize, &String)| {
@@ -222,20 +222,20 @@ pub fn admin_email() -> String {
     address("admin")
 }
 
-/// A driver's address; they are counted from 1.
+/// The address of a driver, numbered from 1.
 pub fn driver_email(number: usize) -> String {
     address(&format!("driver{number}"))
 }
 
 impl RestaurantDocument {
-    /// What it takes for its service.
+    /// The service fee of the restaurant.
     pub fn service_fee(&self) -> ServiceFee {
         let cap = self.service_cap.map(Amount::minor);
         ServiceFee { share: self.service_basis_points, cap, fixed: Amount::ZERO }
     }
 
-    /// With which addresses the staff sign in, in the order of [`RestaurantDocument::staff`]: the rank and the restaurant, and a
-    /// number for the second of a rank.
+    /// The e-mail addresses of the staff, in the order of [`RestaurantDocument::staff`]: role and restaurant, with a
+    /// number for repeated roles.
     pub fn staff_emails(&self) -> Vec<String> {
         let email = |(index, worker): (usize, &StaffDocument)| {
             let rank = match worker.role {
@@ -251,7 +251,7 @@ impl RestaurantDocument {
     }
 }
 
-/// The first name in plain letters: Inés is ines.
+/// The first name in letters a–z: ines for Inés.
 fn first_name(name: &str) -> String {
     let first = name.split(' ').next().unwrap_or(name);
     first.nfkd().filter(char::is_ascii).collect::<String>().to_lowercase()

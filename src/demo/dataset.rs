@@ -1,4 +1,4 @@
-//! The demo city with its ids: who is who, the same in every demo city.
+//! The demo data with its ids, which are the same each time.
 
 use chrono_tz::Tz;
 
@@ -10,38 +10,38 @@ use crate::delivery::Vehicle;
 use crate::ids::{CategoryId, DriverId, ItemId, RestaurantId, UserId};
 use crate::money::{Currency, UnknownCurrency};
 use crate::place::Place;
-use crate::restaurants::tax::{ClassRates, NoRate, Rate, Rates, TaxClass, TaxRules};
+use crate::restaurants::tax::{ClassRates, InvalidRate, Rate, Rates, TaxClass, TaxRules};
 
-/// Where it is.
+/// The time zone of the demo city.
 pub const ZONE: Tz = chrono_tz::Europe::Rome;
 
-/// What does not fit into the restaurant.
+/// Why a document is not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoDataError {
-    /// The currency is none.
+    /// The currency is unknown.
     #[error(transparent)]
     Currency(#[from] UnknownCurrency),
-    /// A rate is none.
+    /// The rate is invalid.
     #[error(transparent)]
-    Rate(#[from] NoRate),
-    /// A tax class has no name.
+    Rate(#[from] InvalidRate),
+    /// Invalid name of a tax class.
     #[error("a tax class has no name")]
     TaxClass,
-    /// Somebody's address is none.
+    /// Invalid e-mail address.
     #[error("{0} is not an e-mail address")]
     Email(String),
 }
 
-/// Somebody with an account.
+/// A user of the demo.
 #[derive(Debug, Clone)]
 pub struct DemoUser {
     /// The user's id, the same in every demo.
     pub id: UserId,
-    /// With what they sign in.
+    /// The e-mail address.
     pub email: Email,
     /// The user's full name.
     pub name: String,
-    /// What they are to the platform.
+    /// The platform role.
     pub role: UserRole,
 }
 
@@ -53,7 +53,7 @@ impl DemoUser {
     }
 }
 
-/// Somebody who eats, and where.
+/// A customer with the delivery address.
 #[derive(Debug, Clone)]
 pub struct DemoCustomer {
     /// The customer's account.
@@ -73,7 +73,7 @@ pub struct DemoDriver {
     pub id: DriverId,
     /// How they get about.
     pub vehicle: Vehicle,
-    /// Where they wait for work.
+    /// Where the driver waits for deliveries.
     pub corner: Place,
 }
 
@@ -93,38 +93,38 @@ pub struct DemoCategory {
 pub struct DemoRestaurant {
     /// The restaurant's id, the same in every demo.
     pub id: RestaurantId,
-    /// As it is written down.
+    /// The document of the restaurant.
     pub document: RestaurantDocument,
     /// Who works there; the owner first.
     pub staff: Vec<(DemoUser, MemberRole)>,
-    /// Its categories with their items.
+    /// The categories with their items.
     pub menu: Vec<DemoCategory>,
 }
 
-/// Everybody and everything.
+/// All data of the demo.
 #[derive(Debug, Clone)]
 pub struct DemoData {
-    /// What is paid with.
+    /// The currency of all restaurants.
     pub currency: Currency,
-    /// How everything is taxed.
+    /// The tax rules.
     pub tax: TaxRules,
-    /// Who runs the platform.
+    /// The administrator of the platform.
     pub admin: DemoUser,
-    /// Who eats; Ada first.
+    /// The customers; Ada first.
     pub customers: Vec<DemoCustomer>,
     /// The drivers, in the order of their numbers.
     pub drivers: Vec<DemoDriver>,
-    /// Where it is cooked.
+    /// The restaurants of the demo.
     pub restaurants: Vec<DemoRestaurant>,
-    /// What people write on their orders.
+    /// Notes on orders.
     pub notes: Vec<String>,
 }
 
 impl DemoData {
-    /// Gives everything in the city its id.
+    /// Creates the data with ids from the documents.
     ///
     /// # Errors
-    /// When something in the documents is not acceptable.
+    /// When a document is not valid.
     pub fn of(city: &City) -> Result<Self, DemoDataError> {
         let customers = city.people.customers.iter().zip(city.guest_emails());
         let customers = customers.map(|(customer, email)| {
@@ -136,7 +136,7 @@ impl DemoData {
         let drivers = city.people.drivers.iter().enumerate().map(|(index, driver)| {
             let person = DemoUser::new(city::driver_email(index + 1), &driver.name, UserRole::Driver)?;
             let id = DriverId::from_uuid(founding_id(&format!("driver {}", index + 1)));
-            // Near the restaurants, where the work is: a corner has at most two of them.
+            // At a corner near the restaurants, at most two drivers at each.
             Ok(DemoDriver { person, id, vehicle: driver.vehicle, corner: corners[index % corners.len()] })
         });
         Ok(Self {
@@ -151,8 +151,8 @@ impl DemoData {
     }
 }
 
-/// Prices hold it. Meals have the reduced rate, however they reach the customer, and so has bringing them; a bottle has the
-/// full rate, unless it is served at a table.
+/// Prices include tax. Meals have the reduced rate for every kind of fulfilment, and so have delivery fees; bottled
+/// drinks have the full rate, except at a table.
 fn italian_vat() -> Result<TaxRules, DemoDataError> {
     let (reduced, full) = (Rate::basis_points(1_000)?, Rate::basis_points(2_200)?);
     let class = |name: &str, delivery, pickup, dine_in| -> Result<ClassRates, DemoDataError> {

@@ -1,7 +1,7 @@
-//! The demo city.
+//! The demo city: demo data and a traffic simulator.
 //!
-//! `comanda serve --demo` builds a city of fourteen restaurants in an empty database ([`seed`]) and brings it to life
-//! ([`simulator`]): customers order, kitchens cook, drivers ride, all of them through the public API ([`comanda_client`]).
+//! `comanda serve --demo` creates data of fourteen restaurants in an empty database ([`seed`]) and runs a simulator
+//! ([`simulator`]) of customers, staff and drivers, all of whom use the public API ([`comanda_client`]).
 
 pub mod chance;
 pub mod city;
@@ -29,22 +29,25 @@ use crate::config::{Config, Mode};
 use crate::database::DatabaseError;
 use crate::problem::Problem;
 
-/// Why there is no demo.
+/// Why the demo cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// Everybody knows the password of its administrator.
+    /// The mode is production, and the password of the demo's administrator is public.
     #[error(
-        "--demo makes accounts whose password everybody knows, and MODE is production: start without --demo, or set MODE=development"
+        "--demo makes accounts whose password everybody knows, and MODE is production: start without --demo, or set \
+         MODE=development"
     )]
     Production,
     /// The database is in use.
     #[error(
-        "the database has users who are not the demo's: point DATABASE_URL or DATA_DIR at an empty one, or start without --demo"
+        "the database has users who are not the demo's: point DATABASE_URL or DATA_DIR at an empty one, or start \
+         without --demo"
     )]
     SomebodyElse,
-    /// Its people are still there.
+    /// The database still has accounts of the demo.
     #[error(
-        "MODE is production, and the database has {0} enabled account(s) of the demo, whose password everybody knows: remove the demo with `comanda demo remove`, or point DATABASE_URL or DATA_DIR at another database"
+        "MODE is production, and the database has {0} enabled account(s) of the demo, whose password everybody knows: \
+         remove the demo with `comanda demo remove`, or point DATABASE_URL or DATA_DIR at another database"
     )]
     Leftover(usize),
     /// The database cannot be reached or used.
@@ -53,13 +56,13 @@ pub enum DemoError {
     /// A document of the demo data cannot be read.
     #[error(transparent)]
     City(#[from] CityError),
-    /// What the documents say.
+    /// A document of the demo data is not valid.
     #[error("the demo data is not valid: {0}")]
     DemoData(#[from] DemoDataError),
-    /// The restaurant refused.
+    /// The server refused a step.
     #[error("the demo data could not be created: {0}. Start again: it continues where it stopped")]
     Refused(Problem),
-    /// The simulator has nowhere to go.
+    /// The server's address is not valid.
     #[error("the simulator cannot reach the server: {0}")]
     Address(#[from] BadAddress),
 }
@@ -70,7 +73,7 @@ impl From<Problem> for DemoError {
     }
 }
 
-/// Refuses where a demo has no place.
+/// Checks that the mode allows a demo.
 ///
 /// # Errors
 /// In production.
@@ -78,10 +81,10 @@ pub fn allowed(config: &Config) -> Result<(), DemoError> {
     if config.mode == Mode::Production { Err(DemoError::Production) } else { Ok(()) }
 }
 
-/// Builds the city where it is missing.
+/// Creates the demo data if it is missing.
 ///
 /// # Errors
-/// When the database is somebody else's, or refuses.
+/// When the database has other users, or does not answer.
 pub async fn found(app: &App) -> Result<(), DemoError> {
     allowed(&app.config)?;
     let data = Arc::new(DemoData::of(&City::read()?)?);
@@ -96,15 +99,15 @@ pub async fn found(app: &App) -> Result<(), DemoError> {
     Ok(())
 }
 
-/// Brings the city to life, through the server that listens at this address.
+/// Starts the simulator against the server that listens at this address.
 ///
 /// # Errors
-/// When the server's own address is none.
+/// When the server's address is not valid.
 pub fn begin(listening: SocketAddr, clock: Clock) -> Result<Simulator, DemoError> {
     Ok(Simulator::begin(&base_address(listening), City::read()?, clock, SimulationSpeed::default())?)
 }
 
-/// Where this machine reaches the server.
+/// The URL of the server on this machine.
 fn base_address(listening: SocketAddr) -> String {
     let mut address = listening;
     if address.ip().is_unspecified() {
@@ -117,7 +120,7 @@ fn base_address(listening: SocketAddr) -> String {
     format!("http://{address}")
 }
 
-/// With what to sign in.
+/// The accounts of the demo, to be printed.
 pub fn logins() -> String {
     let slug = "night-owl-diner";
     let rows = [

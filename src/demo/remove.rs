@@ -1,4 +1,5 @@
-//! The demo city's accounts, which everybody knows the password of: found before a real server starts, and removed.
+//! The demo accounts, whose password is public: they prevent a start in production, and are removed with the rest of
+//! the demo data.
 
 use std::collections::BTreeSet;
 
@@ -10,29 +11,29 @@ use super::dataset::DemoData;
 use super::{DemoError, sql};
 use crate::accounts::password;
 use crate::config::Config;
-use crate::database::{DatabaseError, Reached};
+use crate::database::{DatabaseError, DatabaseServer};
 
-/// What was removed.
+/// The removed data.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Removed {
-    /// Restaurants, with everything that was theirs: menus, orders, deliveries.
+    /// The number of restaurants, with their menus, orders and deliveries.
     pub restaurants: u64,
-    /// Number of accounts deleted.
+    /// The number of accounts deleted.
     pub users: u64,
-    /// Accounts that ordered from, or delivered for, other restaurants, whose books name them: disabled, with a password
-    /// that nobody knows.
+    /// The number of accounts that ordered from, or delivered for, other restaurants: disabled, with an unknown
+    /// password.
     pub disabled: u64,
 }
 
-/// Refuses a database that holds enabled accounts of the demo with the password that everybody knows.
+/// Refuses a database with enabled accounts of the demo that have the public password.
 ///
 /// # Errors
-/// When it does, with what to do; when the database does not answer.
-pub async fn require_none(reached: &Reached) -> Result<(), DemoError> {
+/// When there are such accounts, with what to do; when the database does not answer.
+pub async fn require_none(reached: &DatabaseServer) -> Result<(), DemoError> {
     let mut owner = reached.connect().await?;
     let found = sql::enabled_accounts(&mut owner, DOMAIN).await.map_err(DatabaseError::from)?;
     owner.close().await.map_err(DatabaseError::from)?;
-    // A start of the demo hashes its password once, so there are few hashes to look at.
+    // Each start of the demo hashes the password once, so there are few hashes to check.
     let hashes: BTreeSet<&str> = found.iter().map(|account| account.password_hash.as_str()).collect();
     let public = SecretString::from(PASSWORD);
     let known: BTreeSet<&str> = hashes.into_iter().filter(|hash| password::is_of(&public, hash)).collect();
@@ -40,14 +41,14 @@ pub async fn require_none(reached: &Reached) -> Result<(), DemoError> {
     if count == 0 { Ok(()) } else { Err(DemoError::Leftover(count)) }
 }
 
-/// Removes the demo city from a database: its restaurants with everything that is theirs, and its people.
+/// Removes the demo data from a database: restaurants with all their data, and accounts.
 ///
 /// # Errors
 /// When the database does not answer, or refuses.
 pub async fn remove(config: &Config) -> Result<Removed, DemoError> {
     let data = DemoData::of(&City::read()?)?;
     let restaurants: Vec<_> = data.restaurants.iter().map(|kitchen| kitchen.id.uuid()).collect();
-    let reached = Reached::find(config).await?;
+    let reached = DatabaseServer::find(config).await?;
     let done = async {
         reached.migrate().await?;
         let mut owner = reached.connect().await?;

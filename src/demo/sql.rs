@@ -1,19 +1,19 @@
-//! Statements that find and remove the demo city. They run as the owner of the schema, past every restaurant's policies,
-//! and in one transaction.
+//! Statements that find and remove the demo data. They run as the owner of the schema, without row level security, in
+//! one transaction.
 
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::remove::Removed;
 
-/// An account of the demo that can be signed in to.
+/// An enabled account of the demo.
 #[derive(sqlx::FromRow)]
 pub struct DemoAccount {
     /// Argon2id in PHC form.
     pub password_hash: String,
 }
 
-/// Accounts of the demo, known by the domain of their addresses, that are not disabled.
+/// Enabled accounts with an e-mail address of the demo's domain.
 pub async fn enabled_accounts(owner: &mut PgConnection, domain: &str) -> Result<Vec<DemoAccount>, sqlx::Error> {
     sqlx::query_as("select password_hash from users where email like '%@' || $1 and disabled_at is null")
         .bind(domain)
@@ -21,15 +21,16 @@ pub async fn enabled_accounts(owner: &mut PgConnection, domain: &str) -> Result<
         .await
 }
 
-/// For one transaction the owner of the tables is not held by their policies, which a superuser never is.
+/// Switches off, for one transaction, that policies apply to the owner of the tables; they never apply to a superuser.
 const POLICIES: &str = "do $$ declare one text; begin
-    for one in select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    for one in select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid =
+    c.relnamespace
                where n.nspname = 'public' and c.relkind = 'r' and c.relrowsecurity
     loop execute format('alter table %s %s row level security', one, current_setting('comanda.policies')); end loop;
 end $$";
 
-/// Removes the restaurants with everything that is theirs, and everybody whose address is of the domain. Who is named in
-/// other restaurants' books stays there, disabled.
+/// Deletes the restaurants with all their data, and the users with an address of the domain. Users with orders or
+/// deliveries of other restaurants are disabled instead.
 pub async fn remove(owner: &mut PgConnection, restaurants: &[Uuid], domain: &str) -> Result<Removed, sqlx::Error> {
     let mut tx = owner.begin().await?;
     let mut removed = Removed::default();

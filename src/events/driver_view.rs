@@ -1,8 +1,7 @@
 //! Events as a driver may see them. Pure.
 //!
-//! A driver needs the customer's address while they carry the order to it, and not afterwards; whoever carried it before
-//! or after them is not shown to them. What answers to requests show of orders and deliveries follows the same rules
-//! (`orders/disclosure.rs`, `delivery/disclosure.rs`).
+//! A driver sees the customer's address only while they carry the order, and never sees other drivers of the delivery.
+//! Responses with orders and deliveries follow the same rules (`orders/disclosure.rs`, `delivery/disclosure.rs`).
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -12,7 +11,7 @@ use crate::ids::{DeliveryId, DriverId};
 
 /// The driver of a delivery before and after an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Carriage {
+pub struct EventDrivers {
     /// The delivery that the event is about.
     pub delivery: DeliveryId,
     /// The driver after the event; `None`: none.
@@ -24,8 +23,8 @@ pub struct Carriage {
 }
 
 /// The drivers of the delivery that an event is about; `None`: it is about something else.
-pub fn carriage(event: &Recorded) -> Option<Carriage> {
-    (event.aggregate == Aggregate::Delivery.word()).then(|| Carriage {
+pub fn drivers(event: &Recorded) -> Option<EventDrivers> {
+    (event.aggregate == Aggregate::Delivery.word()).then(|| EventDrivers {
         delivery: DeliveryId::from_uuid(event.aggregate_id),
         driver: event.driver_id,
         former: event.former_driver_id,
@@ -33,28 +32,28 @@ pub fn carriage(event: &Recorded) -> Option<Carriage> {
     })
 }
 
-/// An event as one driver gets it.
+/// A driver's view of an event.
 pub struct DriverEvent {
-    /// Its name for the driver: not the stored one for whom it took a delivery from.
+    /// The name of the event for the driver; another one than the stored name if the driver lost the delivery.
     pub name: String,
-    /// The payload, without what the driver must not see.
+    /// The payload, without fields that the driver must not see.
     pub body: Box<RawValue>,
 }
 
-/// An event with its number as this driver may see it. Whom it took a delivery from learns that, and nothing else of it.
-/// `is_closed`: the order or delivery that it is about had come to its end.
+/// A driver's view of an event, with its number. A driver who lost the delivery learns only that. `is_closed`: whether
+/// the order or delivery that it is about was closed.
 ///
 /// # Errors
-/// When what was stored is no event's body.
+/// When the stored payload is not the body of an event.
 pub fn event_for_driver(
     name: &str,
     body: &RawValue,
-    carriage: Option<Carriage>,
+    drivers: Option<EventDrivers>,
     is_closed: bool,
     driver: DriverId,
 ) -> Result<DriverEvent, serde_json::Error> {
     let mut value: Value = serde_json::from_str(body.get())?;
-    let was_taken_away = carriage.is_some_and(|carriage| carriage.former == Some(driver));
+    let was_taken_away = drivers.is_some_and(|drivers| drivers.former == Some(driver));
     if was_taken_away {
         if let Some(fields) = value.as_object_mut() {
             fields.remove("delivery");
@@ -63,7 +62,7 @@ pub fn event_for_driver(
         return Ok(DriverEvent { name: EventKind::DeliveryUnassigned.name().to_owned(), body });
     }
     if let Some(delivery) = value.get_mut("delivery") {
-        let carries = carriage.is_some_and(|carriage| carriage.driver == Some(driver));
+        let carries = drivers.is_some_and(|drivers| drivers.driver == Some(driver));
         if !carries {
             blank(delivery, &["driver"]);
         }

@@ -1,8 +1,8 @@
 //! The event log: everything that happened, appended in the transaction of the change.
 //!
-//! Sockets, notifications and polling read it; nothing is told to anybody that is not in it. A number is given in
+//! Sockets, notifications and polling read it, and clients learn of changes only from it. Events are numbered in the
 //! order of transactions, and a reader stops at the horizon below which all transactions have ended
-//! (`migrations/0070_events.sql`), so an event of a transaction that commits late is never skipped.
+//! (`migrations/0070_events.sql`), so that an event of a transaction that commits late is never skipped.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -17,9 +17,12 @@ use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
 pub mod driver_view;
+pub mod event;
+pub mod kind;
 pub mod sql;
 
-pub use crate::event::{Aggregate, Concerns, Event, EventKind};
+pub use event::{Concerns, Event};
+pub use kind::{Aggregate, EventKind};
 
 /// Appends an event, and runs its effects (`publish.rs`) in the same transaction.
 ///

@@ -13,7 +13,7 @@ use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// The body of an event, without its number: what is stored, and what a client gets once the number is known.
+/// The body of an event, without its number, which is added when the event is read.
 struct EventBody<'a> {
     event: &'a Event<'a>,
     restaurant: RestaurantId,
@@ -78,10 +78,10 @@ pub async fn append(tx: &mut Tx, scope: &RestaurantScope, event: &Event<'_>) -> 
     Ok(())
 }
 
-/// Appends what happened earlier, oldest first, in one statement. Nobody follows it: it is over.
+/// Appends events of the past, oldest first, in one statement. Their effects are not run.
 ///
 /// # Errors
-/// When PostgreSQL refuses, or there are more of them than a transaction has places.
+/// Those of PostgreSQL, and for more events than a transaction can append.
 pub async fn import(tx: &mut Tx, scope: &RestaurantScope, past: &[PastEvent<'_>]) -> Result<(), Problem> {
     let restaurant = scope.restaurant();
     let body =

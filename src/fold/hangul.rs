@@ -1,7 +1,8 @@
-//! Hangul as the keys that are pressed for it, so that half of a syllable is the beginning of the whole one: an input
-//! method shows `핒` on the way to `피자`, and `고` on the way to `과자`. Pure.
+//! Converts Hangul to the keys that are typed for it, so that half of a syllable is the beginning of the whole one: an
+//! input method shows `핒` on the way to `피자`, and `고` on the way to `과자`. Pure.
 
-/// The consonants that end a syllable, U+11A8 to U+11C2, as the keys of a two-set keyboard: by the consonants that begin one.
+/// The consonants that end a syllable, U+11A8 to U+11C2, as the keys of a two-set keyboard: by the consonants that
+/// begin one.
 const FINALS: [&str; 27] = [
     "ᄀ", "ᄁ", "ᄀᄉ", "ᄂ", "ᄂᄌ", "ᄂᄒ", "ᄃ", "ᄅ", "ᄅᄀ", "ᄅᄆ", "ᄅᄇ", "ᄅᄉ", "ᄅᄐ", "ᄅᄑ", "ᄅᄒ", "ᄆ",
     "ᄇ", "ᄇᄉ", "ᄉ", "ᄊ", "ᄋ", "ᄌ", "ᄎ", "ᄏ", "ᄐ", "ᄑ", "ᄒ",

@@ -1,8 +1,8 @@
 //! Guests: a client without an account fills carts, which are merged into the account at sign-in.
 //!
-//! A guest is a random secret, of which the database keeps a keyed hash, and has carts and nothing else. Whoever signs
-//! in with the secret takes the carts over, once (`cart/actions/merge.rs`); from then on it opens nothing. A guest who writes to no cart for
-//! `GUEST_LIFE` is forgotten, carts and all.
+//! A guest has a random token, of which the database stores a keyed hash, and carts, nothing else. When a user signs in
+//! with the token, the carts are merged into the account, once (`cart/actions/merge.rs`); then the token is void. A
+//! guest who has not written to a cart for `GUEST_LIFE` is deleted with the carts.
 
 use axum::http::{HeaderValue, header};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -32,32 +32,33 @@ pub struct NewGuest {
     pub expires_at: DateTime<Utc>,
 }
 
-/// Who holds this token and has not been taken over.
+/// The guest of a token whose carts have not been merged into an account.
 ///
 /// # Errors
-/// 401 for every token that is not good, or not any more.
+/// 401 for an invalid, expired or used token.
 pub async fn recognise(app: &App, token: &str) -> Result<GuestId, Problem> {
     let Some(token) = GuestToken::read(token) else { return Err(not_good()) };
-    sql::standing(&app.db, &token.hash(&app.encryption), app.clock.now()).await?.ok_or_else(not_good)
+    sql::active(&app.db, &token.hash(&app.encryption), app.clock.now()).await?.ok_or_else(not_good)
 }
 
-/// A guest writes: they live on from now, and nobody takes their carts over meanwhile.
+/// Before a write of a guest: extends the guest's life, and prevents that the carts are merged into an account
+/// meanwhile.
 ///
 /// # Errors
-/// 401 when somebody has just done so.
+/// 401 when they have just been merged.
 pub async fn keep(tx: &mut Tx, guest: GuestId, life: TimeDelta) -> Result<(), Problem> {
     let until = tx.now() + life;
     if sql::touch(tx, guest, until).await? { Ok(()) } else { Err(not_good()) }
 }
 
-/// The one refusal of a guest's token, whatever the reason.
+/// The refusal of a guest's token, the same for every reason.
 fn not_good() -> Problem {
     let detail = "The guest token is invalid or has expired. Get a new one from POST /api/guests, or sign in.";
     Problem::new(Code::Unauthenticated, detail)
         .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
 }
 
-/// How long a guest lives without a write.
+/// How long a guest is kept after the last write.
 pub fn life(app: &App) -> TimeDelta {
     TimeDelta::from_std(app.config.accounts.guest_life).unwrap_or(TimeDelta::days(7))
 }

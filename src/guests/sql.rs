@@ -23,8 +23,8 @@ pub async fn insert(tx: &mut Tx, guest: GuestId, hash: &[u8], expires_at: DateTi
     Ok(())
 }
 
-/// Whose token this is, if they still are a guest.
-pub async fn standing(database: &Database, hash: &[u8], now: DateTime<Utc>) -> Result<Option<GuestId>, Problem> {
+/// The guest of a token hash; `None`: there is none, or the guest has expired or was merged into an account.
+pub async fn active(database: &Database, hash: &[u8], now: DateTime<Utc>) -> Result<Option<GuestId>, Problem> {
     let row = sqlx::query!(
         "select id from guests where token_hash = $1 and expires_at > $2 and taken_over_at is null",
         hash,
@@ -35,15 +35,15 @@ pub async fn standing(database: &Database, hash: &[u8], now: DateTime<Utc>) -> R
     Ok(row.map(|row| row.id))
 }
 
-/// Whose token this is or was.
-pub async fn known(database: &Database, hash: &[u8], now: DateTime<Utc>) -> Result<Option<GuestId>, Problem> {
+/// The guest of a token hash, also if it was merged into an account.
+pub async fn by_token_hash(database: &Database, hash: &[u8], now: DateTime<Utc>) -> Result<Option<GuestId>, Problem> {
     let row = sqlx::query!("select id from guests where token_hash = $1 and expires_at > $2", hash, now,)
         .fetch_optional(database.pool())
         .await?;
     Ok(row.map(|row| row.id))
 }
 
-/// A guest was here, and is held until the transaction ends; `false`: they are none any more.
+/// Extends the life of a guest and locks it; `false`: the guest has expired or was merged into an account.
 pub async fn touch(tx: &mut Tx, guest: GuestId, expires_at: DateTime<Utc>) -> Result<bool, Problem> {
     let now = tx.now();
     let touched = sqlx::query!(
@@ -58,18 +58,18 @@ pub async fn touch(tx: &mut Tx, guest: GuestId, expires_at: DateTime<Utc>) -> Re
     Ok(touched.rows_affected() == 1)
 }
 
-/// Who took a guest over, and what they were answered.
+/// The user who merged a guest's carts, and the response.
 pub struct MergeState {
     /// The user who merged the guest's carts; `None`: nobody has.
     pub by: Option<UserId>,
-    /// The answer, as JSON (`cart::actions::merge::CartMerge`).
+    /// The response, as JSON (`cart::actions::merge::CartMerge`).
     pub answer: Option<Json<Value>>,
 }
 
-/// How a guest stands who has not expired; held, so that two who come for the carts take turns.
+/// The merge state of a guest who has not expired; locked, so that concurrent merges take turns.
 pub async fn hold(tx: &mut Tx, guest: GuestId) -> Result<Option<MergeState>, Problem> {
     let now = tx.now();
-    let standing = sqlx::query_as!(
+    let active = sqlx::query_as!(
         MergeState,
         r#"select taken_over_by as by, taken_over as "answer: _" from guests
            where id = $1 and expires_at > $2 for update"#,
@@ -78,10 +78,10 @@ pub async fn hold(tx: &mut Tx, guest: GuestId) -> Result<Option<MergeState>, Pro
     )
     .fetch_optional(tx.connection())
     .await?;
-    Ok(standing)
+    Ok(active)
 }
 
-/// A guest who is held has been taken over; the answer is kept so long.
+/// Records that the carts of a locked guest were merged, and stores the response until `expires_at`.
 pub async fn mark_taken(
     tx: &mut Tx,
     guest: GuestId,
@@ -103,7 +103,7 @@ pub async fn mark_taken(
     Ok(())
 }
 
-/// Forgets some of the guests that expired before an instant, the oldest first; tells how many.
+/// Deletes up to `most` guests that expired before an instant, oldest first; returns how many.
 pub async fn forget(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
     let forgotten = sqlx::query!(
         "delete from guests where id in (

@@ -7,34 +7,34 @@ use crate::encryption::{Encryption, KeyPurpose};
 
 const PREFIX: &str = "gt_";
 
-/// The secret. It is shown to its guest once, and never written down.
+/// The secret of a guest. It is shown once, and only its hash is stored.
 pub struct GuestToken([u8; 32]);
 
 impl GuestToken {
-    /// One that nobody has.
+    /// A new random token.
     pub fn random() -> Self {
         Self(rand::random())
     }
 
-    /// Reads one; `None` for what cannot be one.
+    /// Parses a token; `None`: the text does not have the form of one.
     pub fn read(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];
         let length = URL_SAFE_NO_PAD.decode_slice(text.strip_prefix(PREFIX)?, &mut bytes).ok()?;
         (length == bytes.len()).then_some(Self(bytes))
     }
 
-    /// As it is shown.
+    /// The token as text.
     pub fn text(&self) -> String {
         format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(self.0))
     }
 
-    /// What the database knows of it.
+    /// The keyed hash, which is stored.
     pub fn hash(&self, encryption: &Encryption) -> [u8; 32] {
         encryption.hash(KeyPurpose::GuestToken, &[&self.0])
     }
 }
 
-/// Whether a token means to be a guest's, good or not.
+/// Whether a text has the prefix of a guest token, valid or not.
 pub fn is_meant_by(text: &str) -> bool {
     text.starts_with(PREFIX)
 }

@@ -13,7 +13,7 @@ use super::{LimitDecision, SubjectPart};
 use crate::quota::Quota;
 
 /// GCRA in one step. The key holds the time at which the bucket would be full again, in microseconds of Redis's clock;
-/// a clock that jumped back cannot keep anybody out for longer than the whole quota.
+/// if that clock jumps back, requests are refused for at most the time of the whole quota.
 const DRAW: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -22,11 +22,12 @@ local full_at = tonumber(redis.call('GET', KEYS[1]) or now)
 full_at = math.min(math.max(full_at, now), now + whole)
 local room = now + whole - full_at - interval
 if room < 0 then return {0, 0, -room} end
-redis.call('SET', KEYS[1], string.format('%.0f', full_at + interval), 'PX', math.ceil((full_at + interval - now) / 1000))
+local life = math.ceil((full_at + interval - now) / 1000)
+redis.call('SET', KEYS[1], string.format('%.0f', full_at + interval), 'PX', life)
 return {1, math.floor(room / interval), 0}
 ";
 
-/// `REDIS_URL` is of no use.
+/// `REDIS_URL` cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("REDIS_URL cannot be used: {0}. It looks like redis://host:6379")]
 pub struct SharedError(#[from] redis::RedisError);
@@ -40,7 +41,7 @@ pub struct SharedBuckets {
 }
 
 impl SharedBuckets {
-    /// Connects when first asked, and again whenever the connection is lost.
+    /// Connects with the first draw, and again whenever the connection is lost.
     pub(super) fn new(url: &SecretString, longest_wait: Duration) -> Result<Self, SharedError> {
         let client = redis::Client::open(url.expose_secret())?;
         let settings = ConnectionManagerConfig::new()
@@ -53,12 +54,12 @@ impl SharedBuckets {
         Ok(Self { connection, draw: Script::new(DRAW), longest_wait, breaker: Mutex::default() })
     }
 
-    /// Draws one; `None` when Redis does not answer in time, or has not lately.
+    /// Draws one; `None` when Redis does not answer in time, or is not asked after recent failures.
     pub(super) async fn draw(&self, policy: &str, quota: Quota, subject: &SubjectPart) -> Option<LimitDecision> {
         if !self.breaker().lets_through(Instant::now()) {
             return None;
         }
-        // An address is personal and an id is nobody's business: Redis sees neither.
+        // Addresses and ids are personal data, so Redis gets only a digest of them.
         let digest = Sha256::digest(format!("{policy}:{subject}"));
         let name =
             digest.iter().take(16).fold(format!("comanda:limit:{policy}:"), |name, byte| format!("{name}{byte:02x}"));
@@ -87,13 +88,13 @@ impl SharedBuckets {
     }
 }
 
-/// Failures in a row until Redis is left alone for a while.
+/// Failures in a row after which Redis is not asked for a while.
 const PATIENCE: u32 = 3;
 const FIRST_REST: Duration = Duration::from_millis(500);
 const LONGEST_REST: Duration = Duration::from_secs(4);
 
-/// Spares requests the wait for a Redis that is away: after a few failures in a row it is asked only now and then,
-/// by one request at a time.
+/// Avoids waiting for a Redis that does not answer: after a few failures in a row it is asked only now and then, by one
+/// request at a time.
 #[derive(Debug, Default)]
 struct Breaker {
     failures: u32,
@@ -105,7 +106,7 @@ impl Breaker {
         match self.rests_until {
             Some(end) if now < end => false,
             Some(_) => {
-                // This one tries; the others wait for what it finds.
+                // This request tries; others do not ask Redis until it has a result.
                 self.rests_until = Some(now + FIRST_REST);
                 true
             }

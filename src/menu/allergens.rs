@@ -1,7 +1,7 @@
 //! Allergens and diets of items and modifiers, and of an item with its chosen modifiers. Pure.
 //!
-//! Nothing declared is not the same as nothing inside: as long as one part of a dish has not been declared, the whole
-//! is `complete: false`, and it suits no diet that this part does not name.
+//! "Not declared" is not "no allergens": while a part of a dish is not declared, the whole is `complete: false`, and it
+//! is suitable only for diets that every part declares.
 
 use std::collections::BTreeMap;
 
@@ -36,9 +36,9 @@ pub enum Allergen {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = AllergenLevel)]
 pub enum Level {
-    /// Traces cannot be ruled out.
+    /// It may contain traces.
     MayContain,
-    /// It is in it.
+    /// It contains it.
     Contains,
 }
 
@@ -85,7 +85,7 @@ pub struct Effective {
 /// The declaration of an item or modifier; no allergens: not declared.
 pub type FoodPart<'a> = (Option<&'a [Declared]>, &'a [Diet]);
 
-/// The whole of the parts.
+/// Combines the declarations of all parts.
 pub fn effective<'a>(parts: impl IntoIterator<Item = FoodPart<'a>>) -> Effective {
     let (mut levels, mut complete) = (BTreeMap::<Allergen, Level>::new(), true);
     let mut diets: Option<Vec<Diet>> = None;

@@ -1,5 +1,5 @@
-//! A dish as a guest puts it together: whether the choices fit the groups, what they add to the price, what they take
-//! from which stock. Pure; the server prices, clients send ids and quantities.
+//! Configures an item with chosen modifiers: whether the choices fit the groups, what they add to the price, and the
+//! stock that they require. Pure; clients send ids and quantities, the server computes prices.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -15,7 +15,7 @@ use crate::problem::{FieldError, Problem};
 use crate::restaurants::tax::{Portion, TaxClass};
 use crate::work;
 
-/// Most choices on one line, nested ones included.
+/// The most choices on one line, nested ones included.
 pub const MOST_CHOICES: usize = 100;
 
 const fn once() -> u8 {
@@ -29,7 +29,7 @@ const fn once() -> u8 {
 pub struct Choice {
     /// The id of the modifier.
     pub modifier_id: ModifierId,
-    /// How many for each one of the item; default: 1.
+    /// The quantity for each one of the item; default: 1.
     #[serde(default = "once")]
     #[schema(minimum = 1, maximum = 99)]
     pub quantity: u8,
@@ -45,21 +45,21 @@ pub struct Choice {
 pub struct NestedChoice {
     /// The id of the modifier.
     pub modifier_id: ModifierId,
-    /// How many for each one of the modifier above; default: 1.
+    /// The quantity for each one of the parent modifier; default: 1.
     #[serde(default = "once")]
     #[schema(minimum = 1, maximum = 99)]
     pub quantity: u8,
 }
 
-/// How many modifiers are chosen on a line, nested ones included.
+/// The number of modifiers chosen on a line, nested ones included.
 pub fn count(choices: &[Choice]) -> usize {
     choices.iter().map(|choice| 1 + choice.modifiers.len()).sum()
 }
 
-/// Refuses more choices than one line may have, and than all lines together may have.
+/// Checks the number of choices of each line, and of all lines together.
 ///
 /// # Errors
-/// The first line that has too many, or all of them.
+/// 422 for the first line with too many, or for all lines together.
 pub fn check_counts<'a>(
     lines: impl IntoIterator<Item = (usize, &'a [Choice])>,
     most_of_all: usize,
@@ -75,79 +75,79 @@ pub fn check_counts<'a>(
     if all > most_of_all { Err(too_many(all, most_of_all)) } else { Ok(()) }
 }
 
-/// All lines together have more choices than there may be.
+/// 422: all lines together have too many choices.
 pub fn too_many(count: usize, most: usize) -> Problem {
     let message = format!("must have at most {most} modifiers, all lines together, not {count}: split the order");
     Problem::invalid_field("/lines", message)
 }
 
-/// What does not fit, and where on the line.
+/// A choice that does not fit its group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misfit {
-    /// Below the line, such as `/modifiers/0/modifierId`.
+    /// The pointer below the line, such as `/modifiers/0/modifierId`.
     pub pointer: String,
     /// What is wrong with the choice, for the customer.
     pub message: String,
 }
 
 impl Misfit {
-    /// As a fault of what holds the line at this place.
+    /// The error for a request with the line at this pointer.
     pub fn fault(&self, line: &str) -> FieldError {
         FieldError::invalid(format!("{line}{}", self.pointer), &self.message)
     }
 }
 
-/// A choice with its name and price of the moment.
+/// A choice with its current name and price.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chosen {
     /// The modifier that was chosen.
     pub modifier_id: ModifierId,
     /// The modifier's name in the menu's own language.
     pub name: String,
-    /// What one adds.
+    /// What one adds to the price.
     pub price: Amount,
-    /// The tax class it is in; `None`: that of what it is chosen on.
+    /// The tax class; `None`: that of the item or modifier that it is chosen for.
     pub tax_class: Option<TaxClass>,
-    /// How many on each portion, or on each of the modifier above.
+    /// The quantity for each portion, or for each of the parent modifier.
     pub quantity: u8,
-    /// What was chosen on it.
+    /// The nested choices.
     pub modifiers: Vec<Self>,
 }
 
-/// The portions of a counted modifier that one item takes.
+/// The portions of a counted modifier that one item requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Take {
     /// The modifier's name.
     pub name: String,
-    /// So many portions of it.
+    /// The number of portions.
     pub portions: u32,
-    /// So many of it are left.
+    /// The number of portions left.
     pub left: i32,
 }
 
 /// An item with its chosen modifiers.
 #[derive(Debug, Clone)]
 pub struct Configured {
-    /// The choices in the order of the groups' questions.
+    /// The choices in the order of the groups.
     pub chosen: Vec<Chosen>,
-    /// What all of them add to one portion.
+    /// What all choices add to the price of one portion.
     pub extra: Amount,
-    /// What one portion takes of counted modifiers.
+    /// The counted modifiers that one portion requires.
     pub takes: BTreeMap<ModifierId, Take>,
-    /// All of them are switched on.
+    /// Whether all chosen modifiers are switched on.
     pub available: bool,
-    /// What is known of item and choices together.
+    /// The allergens and diets of the item with the choices.
     pub allergens: Effective,
 }
 
-/// Groups by their ids, and each modifier with the group it belongs to: looked up once for all lines of a basket.
-pub struct Questions<'a> {
+/// Modifier groups by id, and each modifier with its group: an index for all lines of a basket.
+pub struct GroupIndex<'a> {
     groups: HashMap<ModifierGroupId, &'a Group>,
     modifiers: HashMap<ModifierId, (ModifierGroupId, &'a Modifier)>,
 }
 
-impl<'a> Questions<'a> {
-    /// Of these groups. Modifiers that nobody chooses may be left out of them.
+impl<'a> GroupIndex<'a> {
+    /// Indexes groups. Modifiers that no line chooses may be left out.
     pub fn of(groups: &'a [Group]) -> Self {
         let modifiers = groups.iter().flat_map(|group| group.modifiers.iter().map(|one| (one.id, (group.id, one))));
         Self { groups: groups.iter().map(|group| (group.id, group)).collect(), modifiers: modifiers.collect() }
@@ -155,20 +155,20 @@ impl<'a> Questions<'a> {
 }
 
 struct ChoiceReader<'a, 'q> {
-    questions: &'q Questions<'a>,
+    questions: &'q GroupIndex<'a>,
     misfits: Vec<Misfit>,
     takes: BTreeMap<ModifierId, Take>,
     parts: Vec<FoodPart<'a>>,
     available: bool,
 }
 
-/// Checks the choices against the modifier groups of an item. `questions` know those and the ones nested in them.
+/// Checks the choices against the modifier groups of an item. `questions` contains these groups and their nested ones.
 ///
 /// # Errors
-/// Everything that does not fit.
+/// All choices that do not fit.
 pub fn configure<'a>(
     asked: &[ModifierGroupId],
-    questions: &Questions<'a>,
+    questions: &GroupIndex<'a>,
     item: FoodPart<'a>,
     choices: &[Choice],
 ) -> Result<Configured, Vec<Misfit>> {
@@ -188,9 +188,9 @@ pub fn configure<'a>(
     if !reading.misfits.is_empty() {
         return Err(reading.misfits);
     }
-    let too_dear = |_| vec![Misfit { pointer: "/modifiers".into(), message: "the amount is too large".into() }];
+    let overflow = |_| vec![Misfit { pointer: "/modifiers".into(), message: "the amount is too large".into() }];
     Ok(Configured {
-        extra: extra(&chosen).map_err(too_dear)?,
+        extra: extra(&chosen).map_err(overflow)?,
         takes: reading.takes,
         available: reading.available,
         allergens: effective(reading.parts),
@@ -208,8 +208,8 @@ fn extra(chosen: &[Chosen]) -> Result<Amount, Overflow> {
     chosen.iter().try_fold(Amount::ZERO, |sum, choice| sum.plus(one(choice)?))
 }
 
-/// What so many of each choice cost, a portion for each that costs something. One without a class of its own is taxed as
-/// what it is chosen on.
+/// The prices of the choices times `times`, by tax class. A choice without a tax class has that of the item or modifier
+/// that it is chosen for.
 ///
 /// # Errors
 /// When an amount leaves the range of 64 bits.
@@ -228,7 +228,7 @@ pub fn portions(chosen: &[Chosen], class: Option<&TaxClass>, times: u32) -> Resu
 }
 
 impl<'a> ChoiceReader<'a, '_> {
-    /// The modifier behind each answer to these groups' questions; `None` where there is a misfit.
+    /// The modifiers of the choices for these groups; `None`: there is a misfit.
     fn answer(
         &mut self,
         asked: &[ModifierGroupId],
@@ -253,7 +253,10 @@ impl<'a> ChoiceReader<'a, '_> {
             });
             match hit {
                 Some(_) if named_before => {
-                    self.misfit(format!("{pointer}/modifierId"), "is named twice: say its quantity instead".into());
+                    self.misfit(
+                        format!("{pointer}/modifierId"),
+                        "is listed more than once: use quantity instead".into(),
+                    );
                     found.push(None);
                 }
                 Some((at, modifier)) => {
@@ -271,7 +274,7 @@ impl<'a> ChoiceReader<'a, '_> {
             let (min, max) = (group.min.unsigned_abs().into(), group.max.unsigned_abs().into());
             if count < min || count > max {
                 let wanted = if min == max { format!("exactly {min}") } else { format!("{min} to {max}") };
-                let message = format!("must hold {wanted} of “{}”, not {count}", group.name);
+                let message = format!("must have {wanted} of “{}”, not {count}", group.name);
                 self.misfit(format!("{place}/modifiers"), message);
             }
         }

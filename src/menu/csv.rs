@@ -1,5 +1,5 @@
-//! CSV as RFC 4180 has it, with the place of each cell, and no formulas; cells may stand between semicolons or tabs as
-//! well, as spreadsheets write them. Pure.
+//! CSV of RFC 4180 with the position of each record, and protection against formulas; semicolons and tabs are also
+//! accepted as separators, as spreadsheets write them. Pure.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -10,16 +10,16 @@ use utoipa::ToSchema;
 
 use crate::text::is_hidden;
 
-/// What stands between cells.
+/// The separator of cells.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Separator {
-    /// As the standard has it.
+    /// A comma, the standard.
     #[default]
     Comma,
-    /// As spreadsheets have it where the comma stands in numbers.
+    /// A semicolon, which spreadsheets use where the comma is the decimal separator.
     Semicolon,
-    /// As they copy it.
+    /// A tab, as in cells copied from a spreadsheet.
     Tab,
 }
 
@@ -34,7 +34,7 @@ impl Separator {
         }
     }
 
-    /// The one that is met most often in the first line: no heading holds any of them.
+    /// The separator that occurs most often in the first line; headings contain none of them.
     fn of(text: &str) -> Self {
         let first = text.split(['\n', '\r']).next().unwrap_or_default();
         let count = |separator: &Self| first.matches(separator.letter()).count();
@@ -42,7 +42,7 @@ impl Separator {
     }
 }
 
-/// A line of the table: where it begins in the text, and its cells.
+/// A record of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The line of the text, from 1.
@@ -51,7 +51,7 @@ pub struct Record {
     pub cells: Vec<String>,
 }
 
-/// A text that is no table.
+/// A syntax error in a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CsvFault {
     /// The line of the text, from 1.
@@ -62,33 +62,33 @@ pub struct CsvFault {
     pub message: &'static str,
 }
 
-/// What some spreadsheets want to see before they read a text as UTF-8.
+/// The byte order mark, which some spreadsheets need to read a text as UTF-8.
 pub const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// What a spreadsheet takes for the beginning of a formula: the signs themselves, and what some take away before they look.
+/// Characters at which a spreadsheet may begin a formula: the signs themselves, and characters that some remove first.
 const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '−'];
 
-/// Whether a letter is one of these, or becomes one when a spreadsheet normalises its form: full width, small, raised.
+/// Whether a character is one of these, or becomes one by compatibility normalisation: full width, small, superscript.
 fn begins_formula(letter: char) -> bool {
     let mut is_sign = false;
     decompose_compatible(letter, |part| is_sign |= FORMULA.contains(&part));
     is_sign
 }
 
-/// Whether a letter is blank or shows nothing, so that a spreadsheet may take it away before it looks; not those that end a
-/// cell or a line.
+/// Whether a character is blank or invisible, so that a spreadsheet may remove it first; except those that end a cell
+/// or a line.
 fn is_passed_over(letter: char) -> bool {
     !BREAKS.contains(&letter) && (letter.is_whitespace() || is_hidden(letter))
 }
 
-/// Behind these a cell may begin: a spreadsheet that expects another separator than ours does not see our quotes.
+/// Characters after which a cell may begin: a spreadsheet that expects another separator ignores the quotes.
 const BREAKS: [char; 7] = [',', ';', '|', '\t', '\n', '\r', '"'];
 
-/// Where something in a text might be taken for a formula: the place before the apostrophes in front of it, and how many
-/// there are.
+/// The positions at which a text might be read as a formula: the position of the apostrophes before it, and their
+/// number.
 fn formulas(text: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
-    // At the beginning of a cell, behind so many apostrophes that begin there.
+    // The beginning of a cell, and the number of apostrophes there.
     let mut begin: Option<(usize, usize)> = Some((0, 0));
     for (place, letter) in text.char_indices() {
         let behind = place + letter.len_utf8();
@@ -104,8 +104,8 @@ fn formulas(text: &str) -> Vec<(usize, usize)> {
     found
 }
 
-/// A cell as it is written: quoted where it has to be, with an apostrophe before whatever looks like a formula, wherever a
-/// spreadsheet might break the cell.
+/// Writes a cell: quoted if necessary, with an apostrophe before everything that looks like a formula, also where a
+/// spreadsheet might split the cell.
 fn written(cell: &str, separator: Separator) -> String {
     let mut guarded = String::with_capacity(cell.len());
     let mut from = 0;
@@ -124,7 +124,7 @@ fn written(cell: &str, separator: Separator) -> String {
     }
 }
 
-/// A cell as it is meant: without the apostrophes that `written` put there.
+/// Removes the apostrophes that `written` added.
 fn meant(cell: String) -> String {
     let guards = formulas(&cell).into_iter().filter(|(_, marks)| *marks > 0);
     let mut bare = String::with_capacity(cell.len());
@@ -140,7 +140,7 @@ fn meant(cell: String) -> String {
     bare
 }
 
-/// One line of the text.
+/// Writes a line.
 pub fn line(cells: &[String], separator: Separator) -> String {
     let mut line = String::new();
     for (index, cell) in cells.iter().enumerate() {
@@ -153,11 +153,11 @@ pub fn line(cells: &[String], separator: Separator) -> String {
     line
 }
 
-/// Most cells of a line; no table of ours has so many columns.
+/// The most cells of a line; menu tables have fewer columns.
 const MOST_CELLS: usize = 100;
 
-/// The separator that a first line `sep=;` declares, as Excel reads and writes it, and the table behind that line; `None`:
-/// there is no such line.
+/// The separator that a first line `sep=;` declares, as Excel reads and writes it, and the table behind that line;
+/// `None`: there is no such line.
 fn declared(text: &str) -> Option<(char, &str)> {
     let (line, rest) = text.split_once('\n')?;
     let mut letters = line.trim_end_matches('\r').strip_prefix("sep=")?.chars();
@@ -165,7 +165,7 @@ fn declared(text: &str) -> Option<(char, &str)> {
     letters.next().is_none().then_some((separator, rest))
 }
 
-/// The lines of a table, one after another; those without any content are passed over.
+/// Iterates over the records of a table; empty ones are skipped.
 pub struct Records<'t> {
     letters: Peekable<Chars<'t>>,
     separator: char,
@@ -173,7 +173,7 @@ pub struct Records<'t> {
 }
 
 impl<'t> Records<'t> {
-    /// Of a text.
+    /// The records of a text.
     pub fn of(text: &'t str) -> Self {
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         if let Some((separator, rest)) = declared(text) {
@@ -196,9 +196,11 @@ impl<'t> Records<'t> {
             };
             self.line += cell.matches('\n').count();
             match self.letters.next() {
-                Some('"') => return Err(broken("a quote stands within the cell: write it twice, and quote the cell")),
+                Some('"') => {
+                    return Err(broken("there is a quote within the cell: write it twice, and quote the cell"));
+                }
                 Some(letter) if letter != self.separator && letter != '\n' && letter != '\r' => {
-                    return Err(broken("something stands behind the closing quote"));
+                    return Err(broken("there is text after the closing quote"));
                 }
                 end => {
                     record.cells.push(meant(cell));
@@ -234,7 +236,7 @@ impl Iterator for Records<'_> {
     }
 }
 
-/// Reads all lines; those without any content are passed over.
+/// Reads all records; empty ones are skipped.
 ///
 /// # Errors
 /// A quote that is not closed, one in the middle of a cell, or a line of too many cells.

@@ -1,7 +1,7 @@
-//! Day-parts: when something is served, as windows of the week in the restaurant's own time. Pure.
+//! Day-parts: when something is served, as windows of the week in the restaurant's local time. Pure.
 //!
-//! A window whose end is not after its beginning runs into the next day. An instant is turned into local time, which is
-//! never ambiguous in that direction: an hour that the clock jumps over is never met, one that it repeats is met twice.
+//! A window whose end is not after its beginning ends on the next day. Instants are converted to local time, which is
+//! always unambiguous: an hour that the clock skips never occurs, and one that it repeats occurs twice.
 
 use std::ops::Range;
 
@@ -12,10 +12,10 @@ use utoipa::ToSchema;
 
 use crate::bounded;
 use crate::restaurants::hours::LocalTime;
-use crate::restaurants::timeline::{Stretch, stretches};
+use crate::restaurants::timeline::{OffsetSpan, offset_spans};
 use crate::work;
 
-/// Most windows a category or an item may have.
+/// The most windows of a category or an item.
 pub const MOST_WINDOWS: usize = 30;
 
 const MINUTES_A_DAY: i32 = 1440;
@@ -37,7 +37,7 @@ pub struct DayPart {
 }
 
 impl DayPart {
-    /// Minutes from the midnight it begins after to its end.
+    /// The end in minutes after the midnight of the day on which it begins.
     fn end(&self) -> i32 {
         let (from, to) = (i32::from(self.from.minutes()), i32::from(self.to.minutes()));
         if to > from { to } else { to + MINUTES_A_DAY }
@@ -52,13 +52,13 @@ impl DayPart {
     }
 }
 
-/// The first fault in a list of windows: which one, and what about it.
+/// Checks a list of windows.
 ///
 /// # Errors
-/// The index of the window and the fault.
+/// The index of the first invalid window, and the error.
 pub fn check(windows: &[DayPart]) -> Result<(), (usize, &'static str)> {
     if windows.len() > MOST_WINDOWS {
-        return Err((MOST_WINDOWS, "is one too many: at most 30"));
+        return Err((MOST_WINDOWS, "exceeds the limit of 30 entries"));
     }
     for (index, window) in windows.iter().enumerate() {
         if window.days.is_empty() || window.days.len() > 7 || window.days.iter().any(|day| !(1..=7).contains(day)) {
@@ -71,7 +71,7 @@ pub fn check(windows: &[DayPart]) -> Result<(), (usize, &'static str)> {
     Ok(())
 }
 
-/// Whether something with these windows is served at this instant. No windows: always.
+/// Whether an item with these windows is served at an instant. No windows: always.
 pub fn served(windows: &[DayPart], zone: Tz, at: DateTime<Utc>) -> bool {
     if windows.is_empty() {
         return true;
@@ -82,15 +82,15 @@ pub fn served(windows: &[DayPart], zone: Tz, at: DateTime<Utc>) -> bool {
     windows.iter().any(|window| window.covers(day, minute))
 }
 
-/// When something is served, as minutes of a local week: sorted, apart from each other, half-open. An item that is served
-/// only while its category is has what both have in common.
+/// When something is served, as ranges of minutes of a local week: sorted, disjoint, half-open. An item that is also
+/// limited by its category has the intersection of both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Week(Vec<Range<i32>>);
 
 const MINUTES_A_WEEK: i32 = 7 * MINUTES_A_DAY;
 
 impl Week {
-    /// Of these windows. No windows: always.
+    /// The week of these windows. No windows: always.
     pub fn of(windows: &[DayPart]) -> Self {
         if windows.is_empty() {
             return Self(std::iter::once(0..MINUTES_A_WEEK).collect());
@@ -101,7 +101,7 @@ impl Week {
                 let midnight = (i32::from(*day) - 1) * MINUTES_A_DAY;
                 let (from, end) = (midnight + i32::from(window.from.minutes()), midnight + window.end());
                 all.push(from..end.min(MINUTES_A_WEEK));
-                // A window of Sunday night goes on at the beginning of the week.
+                // A window of Sunday night continues at the beginning of the week.
                 if end > MINUTES_A_WEEK {
                     all.push(0..end - MINUTES_A_WEEK);
                 }
@@ -119,7 +119,7 @@ impl Week {
         Self(merged)
     }
 
-    /// What both have in common.
+    /// The intersection of both.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         let (mut ours, mut theirs) = (self.0.iter().peekable(), other.0.iter().peekable());
@@ -144,7 +144,7 @@ impl Week {
         self.0.get(behind).is_some_and(|one| one.start <= minute)
     }
 
-    /// Minutes from one on to the next at which it may be otherwise.
+    /// The minutes from `minute` to the next boundary of a window.
     fn to_edge(&self, minute: i32) -> i32 {
         work::step(1);
         let behind = self.0.partition_point(|one| one.end <= minute);
@@ -157,15 +157,15 @@ impl Week {
         self.contains(minute_of_week(at.with_timezone(&zone).naive_local()))
     }
 
-    /// The first whole minute after the first instant of the time at which it is otherwise than then; `None` if that lies
-    /// behind the time. Offsets of today's zones are whole minutes, so nothing changes within a minute.
+    /// The first whole minute in the time at which it differs from the beginning of the time; `None`: it does not
+    /// change within the time. Offsets of current time zones are whole minutes, so nothing changes within a minute.
     pub fn next_change(&self, time: &Time) -> Option<DateTime<Utc>> {
-        let first = time.stretches.first()?;
+        let first = time.offset_spans.first()?;
         let now = self.contains(minute_of_week(first.local(first.begin)));
         let into_minute = TimeDelta::seconds(first.begin.timestamp().rem_euclid(60))
             + TimeDelta::nanoseconds(i64::from(first.begin.timestamp_subsec_nanos()));
         let first_minute = first.begin - into_minute + TimeDelta::minutes(1);
-        for stretch in &time.stretches {
+        for stretch in &time.offset_spans {
             let mut minute = first_minute.max(stretch.begin);
             while minute < stretch.end {
                 let local = minute_of_week(stretch.local(minute));
@@ -184,25 +184,25 @@ fn minute_of_week(local: NaiveDateTime) -> i32 {
     day * MINUTES_A_DAY + i32::try_from(local.num_seconds_from_midnight() / 60).unwrap_or_default()
 }
 
-/// The time from an instant on in which a change is looked for, in a restaurant's zone; made once for all items.
+/// A span of time in a restaurant's zone in which changes are searched; prepared once for all items.
 #[derive(Debug, Clone)]
 pub struct Time {
-    stretches: Vec<Stretch>,
+    offset_spans: Vec<OffsetSpan>,
 }
 
 impl Time {
     /// From one instant to another.
     pub fn between(zone: Tz, from: DateTime<Utc>, until: DateTime<Utc>) -> Self {
-        Self { stretches: stretches(zone, from, until) }
+        Self { offset_spans: offset_spans(zone, from, until) }
     }
 
-    /// As long as anything that is ever served has to be waited for: every window comes again within a week.
+    /// A span long enough for every window to occur: each occurs within a week.
     pub fn longest_wait(zone: Tz, from: DateTime<Utc>) -> Self {
         Self::between(zone, from, from + TimeDelta::days(8))
     }
 }
 
-/// The first whole minute after `at` and before `end` at which `served` answers otherwise; `end` if there is none.
+/// The first whole minute after `at` and before `end` at which `served` returns another value; `end` if there is none.
 pub fn next_change(windows: &[DayPart], zone: Tz, at: DateTime<Utc>, end: DateTime<Utc>) -> DateTime<Utc> {
     if windows.is_empty() {
         return end;

@@ -1,4 +1,5 @@
-//! The menu that a document asks for: which entities are kept, which are new, and the faults of the document. Pure.
+//! Computes the menu that a document describes: which entities are kept, which are new, and the errors of the document.
+//! Pure.
 
 use std::collections::{HashMap, HashSet};
 
@@ -26,7 +27,7 @@ pub enum StockPolicy {
 }
 
 impl StockPolicy {
-    /// On or off, and until when.
+    /// The availability after the change.
     fn switched(self, said: Option<bool>, before: Option<Switch>) -> Switch {
         match (said, before) {
             (Some(_), Some(before)) if self == Self::Own => before,
@@ -36,7 +37,7 @@ impl StockPolicy {
         }
     }
 
-    /// Portions left: what is counted already is left alone.
+    /// The stock after the change: a stock that is already counted is not changed.
     fn counted(self, said: Option<PortionCount>, before: Option<i32>) -> Option<i32> {
         before.or(said.filter(|_| self == Self::AsSaid).map(|stock| stock.0))
     }
@@ -44,11 +45,11 @@ impl StockPolicy {
 
 type Switch = (bool, Option<DateTime<Utc>>);
 
-/// Things of one kind, by what a document may call them.
+/// The existing entities of one kind, by the keys that a document may use for them.
 struct KnownEntities<'a, T> {
     by_id: HashMap<String, &'a T>,
     by_key: HashMap<&'a str, &'a T>,
-    /// What the document has named already.
+    /// The keys that the document has already used.
     named: HashSet<String>,
 }
 
@@ -61,7 +62,7 @@ impl<'a, T: MenuEntity> KnownEntities<'a, T> {
         }
     }
 
-    /// What was there under this key, if anything. A key that names what was named before is a fault.
+    /// The existing entity with this key, if any. A repeated key is an error.
     fn take(&mut self, key: &EntityKey, place: &str, faults: &mut MenuFaults) -> Option<&'a T> {
         let found = self.by_id.get(key.as_str()).or_else(|| self.by_key.get(key.as_str())).copied();
         if !self.named.insert(found.map_or_else(|| key.as_str().to_owned(), MenuEntity::id)) {
@@ -71,17 +72,17 @@ impl<'a, T: MenuEntity> KnownEntities<'a, T> {
     }
 }
 
-/// The key of an entity afterwards: the one it had, or else the one that the document gives.
+/// The key of an entity after the change: the existing one, or else the document's.
 fn key(before: Option<&impl MenuEntity>, wanted: &EntityKey) -> Option<String> {
     before.map_or(Some(wanted.as_str()), MenuEntity::key).map(ToOwned::to_owned)
 }
 
-/// What a menu may be.
+/// The rules for a menu.
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// Whether availability and stock come from the document.
     pub stock_policy: StockPolicy,
-    /// How much it may hold.
+    /// The limits on its size.
     pub bounds: Menus,
     /// The restaurant's tax classes.
     pub tax_classes: Vec<TaxClass>,
@@ -92,17 +93,17 @@ struct Target<'a> {
     rules: &'a Rules,
     categories: KnownEntities<'a, Category>,
     items: KnownEntities<'a, Item>,
-    /// Groups by every name that the document may use for them.
+    /// The groups by the keys that the document may use for them.
     groups: HashMap<String, ModifierGroupId>,
-    /// Every group that was named so far is there, once.
+    /// Whether every group that was referred to so far exists, and each is listed once.
     names_hold: bool,
     faults: MenuFaults,
 }
 
-/// The menu that the document describes, with the ids of what it knows already.
+/// The menu that the document describes, with the ids of existing entities.
 ///
 /// # Errors
-/// Everything that is wrong with it, by place in the document.
+/// All errors, with pointers into the document.
 pub fn target(document: &Document, current: &Contents, rules: &Rules) -> Result<Contents, Vec<FieldError>> {
     let mut target = Target {
         current,
@@ -130,7 +131,7 @@ pub fn target(document: &Document, current: &Contents, rules: &Rules) -> Result<
     Ok(Contents { language, categories, items, groups, timezone: current.timezone.clone(), ..*current })
 }
 
-/// Where the order is as it was, the numbers behind it stay too.
+/// Keeps the positions if the order has not changed.
 fn keep_positions(categories: &mut [Category], items: &mut [Item], current: &Contents) {
     if categories.iter().map(|one| one.id).eq(current.categories.iter().map(|one| one.id)) {
         for (category, before) in categories.iter_mut().zip(&current.categories) {
@@ -141,7 +142,7 @@ fn keep_positions(categories: &mut [Category], items: &mut [Item], current: &Con
     for item in &current.items {
         orders.entry(item.category_id).or_default().push((item.id, item.position));
     }
-    // The items of one category stand together, in the order of the document.
+    // The items of a category are adjacent, in the order of the document.
     for here in items.chunk_by_mut(|one, next| one.category_id == next.category_id) {
         let before = orders.get(&here[0].category_id).map_or(&[][..], Vec::as_slice);
         if here.iter().map(|item| item.id).eq(before.iter().map(|(id, _)| *id)) {
@@ -161,7 +162,7 @@ impl Target<'_> {
         ];
         for (pointer, what, count, most, variable) in counts {
             if count > most {
-                let message = format!("has {count} {what}, and {most} are the most ({variable} of the server)");
+                let message = format!("has {count} {what}, at most {most} are allowed ({variable} of the server)");
                 self.faults.note(pointer, message);
             }
         }
@@ -216,14 +217,14 @@ impl Target<'_> {
             day_parts: wanted.day_parts.clone(),
             allergens: wanted.allergens.clone(),
             diets: wanted.diets.clone(),
-            modifier_groups: self.asked(&place, &wanted.modifier_groups),
+            modifier_groups: self.group_ids(&place, &wanted.modifier_groups),
             translations: wanted.translations.clone(),
-            // A document has no pictures: those of dishes that stay, stay.
+            // A document has no images: existing items keep theirs.
             image: before.and_then(|one| one.image.clone()),
         }
     }
 
-    /// The groups, the oldest first: all their names have to be known before one is read, as they name each other.
+    /// The groups, oldest first. All keys are collected before a group is read, because groups refer to each other.
     fn all_groups(&mut self, document: &Document) -> Vec<Group> {
         let mut known = KnownEntities::new(&self.current.groups);
         let mut found = Vec::with_capacity(document.modifier_groups.len());
@@ -242,7 +243,7 @@ impl Target<'_> {
         }
         let all = document.modifier_groups.iter().zip(found).enumerate();
         let mut groups: Vec<_> = all.map(|(at, (wanted, (id, before)))| self.group(at, wanted, id, before)).collect();
-        // Names that do not hold are told already, and would make the places of these wrong.
+        // Invalid references were already reported, and would make the pointers of these errors wrong.
         let nested = if self.names_hold { nesting::check(&groups) } else { Ok(()) };
         if let Err(fault) = nested {
             let nesting::NestingFault { group, modifier, nested, message } = fault;
@@ -294,28 +295,28 @@ impl Target<'_> {
             stock: self.rules.stock_policy.counted(wanted.stock, before.and_then(|one| one.stock)),
             allergens: wanted.allergens.clone(),
             diets: wanted.diets.clone(),
-            modifier_groups: self.asked(place, &wanted.modifier_groups),
+            modifier_groups: self.group_ids(place, &wanted.modifier_groups),
             translations: wanted.translations.clone(),
         }
     }
 
     fn tax_class(&mut self, place: &str, class: Option<&TaxClass>) {
         if let Some(class) = class.filter(|class| !self.rules.tax_classes.contains(class)) {
-            let message = format!("“{}” is none of the restaurant's taxClasses", class.as_str());
+            let message = format!("“{}” is not one of the restaurant's taxClasses", class.as_str());
             self.faults.note(format!("{place}/taxClass"), message);
         }
     }
 
-    /// The ids behind the names of groups.
-    fn asked(&mut self, place: &str, keys: &[EntityKey]) -> Vec<ModifierGroupId> {
+    /// The ids of the groups with these keys.
+    fn group_ids(&mut self, place: &str, keys: &[EntityKey]) -> Vec<ModifierGroupId> {
         let mut ids = Vec::with_capacity(keys.len());
         let before = self.faults.count();
         for (index, key) in keys.iter().enumerate() {
             let pointer = format!("{place}/modifierGroups/{index}");
             match self.groups.get(key.as_str()) {
-                None => self.faults.note(pointer, format!("“{}” is the key of no modifier group", key.as_str())),
+                None => self.faults.note(pointer, format!("“{}” is not the key of a modifier group", key.as_str())),
                 Some(id) if ids.contains(id) => self.faults.note(pointer, "is listed more than once"),
-                Some(_) if index >= MOST_GROUPS => self.faults.note(pointer, "is one too many: at most 20"),
+                Some(_) if index >= MOST_GROUPS => self.faults.note(pointer, "exceeds the limit of 20 entries"),
                 Some(id) => ids.push(*id),
             }
         }

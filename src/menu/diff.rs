@@ -1,4 +1,4 @@
-//! What a new menu changes about the old one. Pure.
+//! The changes between two menus. Pure.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,7 +18,7 @@ pub enum ChangeKind {
     Created,
     /// At least one field differs.
     Updated,
-    /// The document does not have it any more.
+    /// The document does not contain it any more.
     Deleted,
 }
 
@@ -72,25 +72,25 @@ pub struct FieldChange {
 
 /// An entity on a menu that a document can name: category, item, modifier group or modifier.
 pub(super) trait MenuEntity: PartialEq {
-    /// What it is.
+    /// The kind of entity.
     const KIND: MenuEntityKind;
     /// The entity's id, as the API writes it.
     fn id(&self) -> String;
-    /// Its key, where it has one.
+    /// The key; `None`: it has none.
     fn key(&self) -> Option<&str>;
     /// The entity's name in the menu's own language.
     fn name(&self) -> &str;
-    /// Everything else about it, by name; other things as they are called.
-    fn fields(&self, called: &Called) -> Value;
+    /// All other fields; references to other entities as their keys.
+    fn fields(&self, called: &EntityKeys) -> Value;
 }
 
-/// What things are called, by id: the same before and after, also of what is new.
-pub(super) struct Called {
+/// The keys of entities by id, the same before and after, also for new ones.
+pub(super) struct EntityKeys {
     names: HashMap<String, String>,
     currency: Currency,
 }
 
-impl Called {
+impl EntityKeys {
     fn of(contents: [&Contents; 2]) -> Self {
         let (mut called, currency) = (HashMap::new(), contents[0].currency);
         let mut note = |thing: (String, Option<&str>)| {
@@ -134,7 +134,7 @@ macro_rules! things {
                 &self.name
             }
 
-            fn fields(&self, $called: &Called) -> Value {
+            fn fields(&self, $called: &EntityKeys) -> Value {
                 let $one = self;
                 json!($fields)
             }
@@ -148,7 +148,8 @@ things! {
     };
     Item = Item, |one, called| {
         "category": called.name(&one.category_id), "name": one.name, "description": one.description,
-        "price": one.price, "taxClass": one.tax_class, "available": one.available, "unavailableUntil": one.unavailable_until,
+        "price": one.price, "taxClass": one.tax_class, "available": one.available,
+        "unavailableUntil": one.unavailable_until,
         "stock": one.stock, "position": one.position, "dayParts": one.day_parts, "allergens": one.allergens,
         "diets": one.diets, "modifierGroups": called.names(&one.modifier_groups), "translations": one.translations,
     };
@@ -157,7 +158,8 @@ things! {
         "modifiers": called.names(one.modifiers.iter().map(|modifier| modifier.id)),
     };
     Modifier = Modifier, |one, called| {
-        "name": one.name, "price": one.price.of(called.currency), "taxClass": one.tax_class, "available": one.available, "unavailableUntil": one.unavailable_until,
+        "name": one.name, "price": one.price.of(called.currency), "taxClass": one.tax_class, "available": one.available,
+        "unavailableUntil": one.unavailable_until,
         "stock": one.stock, "allergens": one.allergens, "diets": one.diets,
         "modifierGroups": called.names(&one.modifier_groups), "translations": one.translations,
     };
@@ -176,7 +178,7 @@ fn fields(before: &Value, after: &Value) -> Vec<FieldChange> {
 fn compare<'a, T: MenuEntity + 'a>(
     before: impl Iterator<Item = &'a T> + Clone,
     after: impl Iterator<Item = &'a T> + Clone,
-    called: &Called,
+    called: &EntityKeys,
     changes: &mut Vec<EntityChange>,
 ) {
     let change = |change, one: &T, fields| EntityChange {
@@ -225,7 +227,7 @@ pub fn between(before: &Contents, after: &Contents) -> Vec<EntityChange> {
             fields,
         });
     }
-    let called = Called::of([before, after]);
+    let called = EntityKeys::of([before, after]);
     compare(before.categories.iter(), after.categories.iter(), &called, &mut changes);
     compare(before.items.iter(), after.items.iter(), &called, &mut changes);
     compare(before.groups.iter(), after.groups.iter(), &called, &mut changes);

@@ -1,7 +1,9 @@
-//! A whole menu as one document: what `PUT …/menu` takes, what CSV is turned into, what is copied between restaurants.
+//! A whole menu as one document: the body of `PUT …/menu`, the result of a CSV import, and the form of copies between
+//! restaurants.
 //!
-//! Everything has a key that its writer chose; an id of ours is a key too. What has the same key as before is the same
-//! thing and keeps its id; what is missing goes (`desired.rs`). The order of the document is the order of the menu. Pure.
+//! Every entity has a key that the client chooses; ids of existing entities are keys, too. An entity with the same key
+//! as before keeps its id; missing ones are deleted (`desired.rs`). The order of the document is the order of the menu.
+//! Pure.
 
 use std::collections::{HashMap, HashSet};
 
@@ -89,7 +91,7 @@ pub struct DocumentItem {
     /// Absent: unchanged; new items are available.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available: Option<bool>,
-    /// Portions of one that was not counted before; what is counted already is left alone (`PUT …/stock`).
+    /// The stock, if it was not counted before; a counted stock is not changed (use `PUT …/stock`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stock: Option<PortionCount>,
     /// When the item is served; empty or absent: whenever its category is.
@@ -152,7 +154,7 @@ pub struct DocumentModifier {
     /// Absent: unchanged; new modifiers are available.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available: Option<bool>,
-    /// Portions of one that was not counted before; what is counted already is left alone (`PUT …/stock`).
+    /// The stock, if it was not counted before; a counted stock is not changed (use `PUT …/stock`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stock: Option<PortionCount>,
     /// The allergens; null or absent: not declared.
@@ -170,10 +172,10 @@ pub struct DocumentModifier {
     pub translations: Translations,
 }
 
-/// Most fields that a document is looked through for what it should not have.
+/// The most fields of a document that are checked for unknown names.
 const MOST_FIELDS: usize = 20;
 
-/// The list within a thing; whatever else it has is read by itself.
+/// The list within an entity; its other fields are read separately.
 #[derive(Deserialize)]
 struct Within<'a> {
     #[serde(borrow)]
@@ -182,11 +184,11 @@ struct Within<'a> {
     modifiers: Option<&'a RawValue>,
 }
 
-/// Reads a document entity by entity, so that a fault in one does not hide those in others. Entities are counted before one
-/// is read.
+/// Reads a document entity by entity, so that an error in one does not hide errors in others. Entities are counted
+/// before any is read.
 ///
 /// # Errors
-/// 400 for what is not JSON; else the first fault of each thing, by place.
+/// 400 for text that is not JSON; else the first error of each entity, with its pointer.
 pub fn read(body: &[u8], bounds: Menus) -> Result<Document, Problem> {
     let body = without_mark(body);
     let refused = |error| describe(body, "", &error);
@@ -248,13 +250,12 @@ impl DocumentReader {
         read
     }
 
-    /// The elements of a list, not read yet. Within a thing, whatever is no list is left for the reader of the thing to
-    /// refuse.
+    /// The elements of a list, not parsed yet. A value that is not a list is refused later, when the entity is parsed.
     fn list<'a>(&mut self, place: &str, raw: Option<&'a RawValue>, most: usize, variable: &str) -> Vec<&'a RawValue> {
         self.list_of(place, place, raw, most, variable)
     }
 
-    /// The same, where the bound is on several lists together.
+    /// The same, with a limit on several lists together.
     fn list_of<'a>(
         &mut self,
         place: &str,
@@ -294,13 +295,13 @@ impl DocumentReader {
     }
 }
 
-/// A text that the tables hold, as a document holds it.
+/// Converts a stored text to the type of a document.
 fn text<T: TryFrom<String, Error = String>>(text: String) -> Result<T, String> {
     T::try_from(text)
 }
 
-/// What things are called in a document: by their keys, or by their ids where they have none of their own. A key that is
-/// the id of something else would name both: then the id it is.
+/// The keys of entities in a document: their own, or their ids if they have none. If a key equals the id of another
+/// entity, it would be ambiguous, so the entity's id is used instead.
 struct Names {
     ids: HashSet<String>,
     groups: HashMap<ModifierGroupId, EntityKey>,
@@ -364,10 +365,10 @@ impl Names {
     }
 }
 
-/// The document of a menu: putting it back changes nothing.
+/// The document of a menu; sending it back changes nothing.
 ///
 /// # Errors
-/// When a stored text cannot stand in a document.
+/// When a stored text is not valid in a document.
 pub fn of(contents: Contents) -> Result<Document, String> {
     let names = Names::of(&contents)?;
     let mut items_of: HashMap<_, Vec<_>> = HashMap::new();

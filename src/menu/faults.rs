@@ -1,4 +1,4 @@
-//! What is wrong with the body of a request on the menu, beyond what single fields can tell. Pure.
+//! Collects errors in request bodies of the menu that concern more than one field. Pure.
 
 use super::allergens::{Declared, Diet, named_twice};
 use super::dayparts::{self, DayPart};
@@ -6,18 +6,18 @@ use super::translations::{self, Translations};
 use crate::money::{Currency, Money};
 use crate::problem::{FieldError, Problem};
 
-/// Collects the faults of a request body: all are counted, the first [`MOST_TOLD`] are reported.
+/// Collects the errors of a request body: all are counted, the first [`MOST_TOLD`] are reported.
 #[derive(Debug, Default)]
 pub struct MenuFaults {
     first: Vec<FieldError>,
     count: usize,
 }
 
-/// The number of faults that are reported.
+/// The most errors that are reported.
 pub const MOST_TOLD: usize = 100;
 
 impl MenuFaults {
-    /// Notes a fault.
+    /// Adds an error.
     pub fn note(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
         self.count += 1;
         if self.first.len() < MOST_TOLD {
@@ -25,26 +25,26 @@ impl MenuFaults {
         }
     }
 
-    /// How many there are.
+    /// The number of errors.
     pub const fn count(&self) -> usize {
         self.count
     }
 
-    /// A price in another currency than the restaurant's.
+    /// Checks that a price is in the restaurant's currency.
     pub fn currency(&mut self, pointer: &str, price: Money, currency: Currency) {
         if price.currency != currency {
             self.note(format!("{pointer}/currency"), format!("must be {currency}, the restaurant's currency"));
         }
     }
 
-    /// Windows that cannot be.
+    /// Checks the windows of day-parts.
     pub fn day_parts(&mut self, pointer: &str, windows: &[DayPart]) {
         if let Err((index, message)) = dayparts::check(windows) {
             self.note(format!("{pointer}/dayParts/{index}"), message);
         }
     }
 
-    /// Languages that cannot be.
+    /// Checks the languages of translations.
     pub fn translations(&mut self, pointer: &str, texts: &Translations) {
         if let Some((language, message)) = translations::fault(texts) {
             let language = language.replace('~', "~0").replace('/', "~1");
@@ -52,7 +52,7 @@ impl MenuFaults {
         }
     }
 
-    /// Allergens and diets that are named twice.
+    /// Checks that no allergen or diet is listed twice.
     pub fn food(&mut self, pointer: &str, allergens: Option<&[Declared]>, diets: &[Diet]) {
         if let Some(index) = allergens.and_then(named_twice) {
             self.note(format!("{pointer}/allergens/{index}"), "is listed more than once");
@@ -62,7 +62,7 @@ impl MenuFaults {
         }
     }
 
-    /// How many choices may be made.
+    /// Checks the numbers of choices.
     pub fn choices(&mut self, pointer: &str, min: i16, max: i16) {
         if !(1..=99).contains(&max) {
             self.note(format!("{pointer}/max"), "must be between 1 and 99");
@@ -72,18 +72,18 @@ impl MenuFaults {
         }
     }
 
-    /// Ends here if there is any.
+    /// Ends the collection.
     ///
     /// # Errors
-    /// The first of them.
+    /// The first errors, if there are any.
     pub fn end(&mut self) -> Result<(), Vec<FieldError>> {
         if self.count == 0 { Ok(()) } else { Err(std::mem::take(&mut self.first)) }
     }
 
-    /// Refuses if there is any.
+    /// Refuses the request if there are errors.
     ///
     /// # Errors
-    /// All of them.
+    /// 422 with the errors.
     pub fn none(self) -> Result<(), Problem> {
         if self.count == 0 { Ok(()) } else { Err(Problem::invalid(self.first)) }
     }

@@ -63,7 +63,7 @@ pub struct GroupModifier {
 }
 
 impl Group {
-    /// As staff see it.
+    /// The response for staff.
     pub fn into_body(self, currency: Currency) -> ModifierGroup {
         let modifiers = self.modifiers.into_iter().map(|modifier| modifier.into_body(currency)).collect();
         ModifierGroup {
@@ -79,7 +79,7 @@ impl Group {
 }
 
 impl Modifier {
-    /// As staff see it.
+    /// The response for staff.
     pub fn into_body(self, currency: Currency) -> GroupModifier {
         GroupModifier {
             id: self.id,

@@ -29,7 +29,7 @@ mod modifiers;
 mod stock;
 mod stock_ledger;
 
-/// The routes of this slice.
+/// The routes of this feature.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(get_menu, document::put_menu))
@@ -43,15 +43,15 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(document::routes())
 }
 
-/// Which part of the menu.
+/// The query parameters of the menu.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct MenuQuery {
     /// Only this category, with the modifier groups that its items need; the whole menu when absent.
     category: Option<CategoryId>,
-    /// The language to read it in, such as `it` or `pt-BR`, before those of `Accept-Language`. What is not translated is
-    /// shown as it was written.
+    /// The preferred language, such as `it` or `pt-BR`, before those of `Accept-Language`. Texts without a translation
+    /// are in the menu's own language.
     lang: Option<String>,
 }
 
@@ -81,7 +81,8 @@ impl MenuQuery {
     responses(
         (status = 200, description = "The menu; its ETag identifies these bytes", body = Menu),
         (status = 304, description = "The menu has not changed since the version in If-None-Match"),
-        (status = 404, description = "The restaurant or category does not exist", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant or category does not exist",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_menu(
     State(app): State<Arc<App>>,

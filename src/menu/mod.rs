@@ -1,8 +1,8 @@
 //! The menu: categories, their items, and the modifier groups of items.
 //!
-//! Every change that a guest can see gives the menu a new version. Deleting hides: past orders keep their items. Nothing
-//! here sells anything; stock is taken by `orders`, and a count changes the menu only where it may change what can be ordered
-//! (`menu_shows_stock`): guests read whether there is any left, staff read how many.
+//! Every change that customers can see gives the menu a new version. Deleted entities are hidden, because past orders
+//! refer to them. Stock is taken by `orders`. A count changes the menu only if it may change what can be ordered
+//! (`menu_shows_stock`): customers see whether anything is left, staff see how many.
 //!
 //! Sizes are a group with min 1 and max 1: the item's price is that of the smallest, and the other sizes add to it.
 
@@ -41,7 +41,7 @@ use allergens::{Declared, Diet};
 use dayparts::DayPart;
 use translations::Translations;
 
-/// Most modifier groups of one item or modifier.
+/// The most modifier groups of one item or modifier.
 pub const MOST_GROUPS: usize = 20;
 
 /// A category of the menu.
@@ -104,7 +104,7 @@ pub struct Item {
 }
 
 impl Item {
-    /// The words by which it is found: those of its name, in every language.
+    /// The search words of its name, in all languages.
     pub fn search_words(&self) -> Vec<String> {
         let translated = self.translations.values().filter_map(|texts| texts.name.as_deref());
         fold::words_of(std::iter::once(self.name.as_str()).chain(translated))
@@ -116,17 +116,17 @@ impl Item {
 pub struct Group {
     /// The group's id.
     pub id: ModifierGroupId,
-    /// What the client calls it.
+    /// The key, set by the client; `None`: none.
     pub key: Option<String>,
     /// The group's name in the menu's own language.
     pub name: String,
-    /// How many choices at least.
+    /// The smallest number of choices.
     pub min: i16,
-    /// How many at most.
+    /// The largest number of choices.
     pub max: i16,
-    /// In other languages.
+    /// Translated texts by language tag.
     pub translations: Translations,
-    /// The answers, in order.
+    /// The modifiers, in order.
     pub modifiers: Vec<Modifier>,
 }
 
@@ -135,45 +135,45 @@ pub struct Group {
 pub struct Modifier {
     /// The modifier's id.
     pub id: ModifierId,
-    /// What the client calls it.
+    /// The key, set by the client; `None`: none.
     pub key: Option<String>,
     /// The modifier's name in the menu's own language.
     pub name: String,
-    /// What one adds, in the restaurant's currency.
+    /// What one adds to the price, in the restaurant's currency.
     pub price: Amount,
-    /// The tax class it is in; `None`: that of what it is chosen on.
+    /// The tax class; `None`: that of the item or modifier that it is chosen for.
     pub tax_class: Option<TaxClass>,
     /// Whether it is switched on.
     pub available: bool,
-    /// When it will be switched on again by itself.
+    /// When it is switched on again automatically.
     pub unavailable_until: Option<DateTime<Utc>>,
     /// Portions left; `None`: not counted.
     pub stock: Option<i32>,
-    /// Its allergens; `None`: not declared.
+    /// The declared allergens; `None`: not declared.
     pub allergens: Option<Vec<Declared>>,
-    /// Diets it suits.
+    /// The diets for which it is suitable.
     pub diets: Vec<Diet>,
     /// The ids of its nested modifier groups, in order.
     pub modifier_groups: Vec<ModifierGroupId>,
-    /// In other languages.
+    /// Translated texts by language tag.
     pub translations: Translations,
 }
 
-/// Everything on a menu, as the tables know it.
+/// The stored content of a menu.
 #[derive(Debug, Clone)]
 pub struct Contents {
-    /// Grows with every change a guest can see.
+    /// Increases with every change that customers can see.
     pub version: i64,
-    /// What prices are in.
+    /// The currency of all prices.
     pub currency: Currency,
-    /// Where the windows of its day-parts are read.
+    /// The IANA time zone of its day-parts.
     pub timezone: String,
-    /// The language it is written in, where it has been said.
+    /// The language of its texts; `None`: not stated.
     pub language: Option<String>,
     /// The categories, in order.
     pub categories: Vec<Category>,
     /// The items, in order.
     pub items: Vec<Item>,
-    /// The groups, the oldest first.
+    /// The groups, oldest first.
     pub groups: Vec<Group>,
 }

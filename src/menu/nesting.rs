@@ -1,27 +1,27 @@
-//! Which groups may hang on which modifiers: one level, and never in a circle. Pure.
+//! Nesting of modifier groups in modifiers: one level, without cycles. Pure.
 
 use std::collections::{HashMap, HashSet};
 
 use super::Group;
 use crate::ids::ModifierGroupId;
 
-/// What is wrong with how a group's modifiers ask further questions.
+/// An error in the nesting of groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NestingFault {
-    /// The group, by its place in the list.
+    /// The index of the group in the list.
     pub group: usize,
-    /// Its modifier, by its place in the group.
+    /// The index of its modifier in the group.
     pub modifier: usize,
-    /// The nested group, by its place at the modifier.
+    /// The index of the nested group at the modifier.
     pub nested: usize,
     /// What is wrong with the nesting.
     pub message: &'static str,
 }
 
-/// The first fault among all groups of a menu.
+/// Checks all groups of a menu.
 ///
 /// # Errors
-/// Where it is, and what.
+/// The first error.
 pub fn check(groups: &[Group]) -> Result<(), NestingFault> {
     let nested_in = |group: &Group| -> HashSet<ModifierGroupId> {
         group.modifiers.iter().flat_map(|modifier| modifier.modifier_groups.iter().copied()).collect()
@@ -33,17 +33,17 @@ pub fn check(groups: &[Group]) -> Result<(), NestingFault> {
             for (nested, id) in modifier.modifier_groups.iter().enumerate() {
                 let fault = |message| NestingFault { group: at_group, modifier: at_modifier, nested, message };
                 if *id == group.id {
-                    return Err(fault("is the group that it would hang on"));
+                    return Err(fault("is the group of the modifier itself"));
                 }
                 if !seen.insert(*id) {
                     return Err(fault("is listed more than once"));
                 }
-                let below = by_id.get(id).ok_or_else(|| fault("is no modifier group of this restaurant"))?;
+                let below = by_id.get(id).ok_or_else(|| fault("is not a modifier group of this restaurant"))?;
                 if below.contains(&group.id) {
-                    return Err(fault("hangs on this one: groups must not nest in a circle"));
+                    return Err(fault("contains this group: groups must not be nested in a cycle"));
                 }
                 if !below.is_empty() {
-                    return Err(fault("has nested groups itself: one level is the most"));
+                    return Err(fault("has nested groups itself: only one level is allowed"));
                 }
             }
         }

@@ -13,12 +13,12 @@ use super::satisfiable::Satisfiable;
 pub enum NotOrderable {
     /// It is switched off by the restaurant.
     Unavailable,
-    /// Counted, and none is left.
+    /// Its stock is counted, and none is left.
     OutOfStock,
-    /// Not served at this hour.
+    /// It is not served at this time.
     NotNow,
-    /// The required groups cannot be satisfied together: too few of their modifiers, and of what has to be chosen on those,
-    /// are switched on and left.
+    /// Its required groups cannot be satisfied together: too few of their modifiers, or of required nested ones, are
+    /// switched on and in stock.
     ChoicesUnavailable,
 }
 

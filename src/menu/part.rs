@@ -1,5 +1,5 @@
-//! One category of a finished menu, with the groups that its items ask about: cut out of the bytes of the whole, so that it
-//! costs what it holds and not what the whole menu costs.
+//! One category of a rendered menu with the groups that its items refer to, cut out of the bytes of the whole menu, so
+//! that the cost depends on the category and not on the whole menu.
 
 use std::collections::{HashMap, HashSet};
 
@@ -32,12 +32,12 @@ struct ReferencedGroups {
 
 /// A category's items, or a group's modifiers.
 #[derive(Deserialize)]
-struct Asking {
+struct ReferencingEntry {
     #[serde(alias = "items")]
     modifiers: Vec<ReferencedGroups>,
 }
 
-/// Where the categories and groups of a finished menu lie in its bytes.
+/// The positions of categories and groups in the bytes of a rendered menu.
 fn layout_of(menu: &[u8]) -> Result<Layout, serde_json::Error> {
     let whole: Whole<'_> = serde_json::from_slice(menu)?;
     let place = |part: &RawValue| {
@@ -72,7 +72,7 @@ pub fn lacks(whole: &CachedResponse, category: CategoryId) -> bool {
 /// The menu with this category only, and with the groups that it needs; `None`: the menu has no such category.
 ///
 /// # Errors
-/// When the answer is no menu.
+/// When the response is not a menu.
 pub fn cut(whole: &CachedResponse, category: CategoryId) -> Result<Option<CachedResponse>, serde_json::Error> {
     let menu = &whole.plain[..];
     let layout = if let Some(layout) = whole.layout.get() {
@@ -84,10 +84,10 @@ pub fn cut(whole: &CachedResponse, category: CategoryId) -> Result<Option<Cached
     let Some(place) = layout.parts.get(&category.uuid()) else { return Ok(None) };
     let places: HashMap<_, _> = layout.shared.iter().map(|(id, place)| (*id, place)).collect();
     let mut needed = HashSet::new();
-    let mut asking = asked(&menu[place.clone()])?;
+    let mut asking = group_ids(&menu[place.clone()])?;
     while let Some(group) = asking.pop() {
         if let Some(place) = places.get(&group.uuid()).filter(|_| needed.insert(group.uuid())) {
-            asking.extend(asked(&menu[(*place).clone()])?);
+            asking.extend(group_ids(&menu[(*place).clone()])?);
         }
     }
     let [categories, groups] = &layout.lists;
@@ -105,8 +105,8 @@ pub fn cut(whole: &CachedResponse, category: CategoryId) -> Result<Option<Cached
     Ok(Some(CachedResponse::new(whole.version, whole.until, cut)))
 }
 
-/// The modifier groups of the items of a category, or of the modifiers of a group.
-fn asked(part: &[u8]) -> Result<Vec<ModifierGroupId>, serde_json::Error> {
-    let asking: Asking = serde_json::from_slice(part)?;
+/// The modifier groups that the items of a category, or the modifiers of a group, refer to.
+fn group_ids(part: &[u8]) -> Result<Vec<ModifierGroupId>, serde_json::Error> {
+    let asking: ReferencingEntry = serde_json::from_slice(part)?;
     Ok(asking.modifiers.into_iter().flat_map(|one| one.modifier_groups).collect())
 }

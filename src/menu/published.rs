@@ -133,7 +133,7 @@ pub struct Menu {
     pub modifier_groups: Vec<MenuGroup>,
 }
 
-/// A text in the wanted language, or as it was written.
+/// A text in the requested language, or the menu's own text.
 fn said(
     translations: &Translations,
     language: Option<&str>,
@@ -152,20 +152,20 @@ fn description_of(texts: &Texts) -> Option<&str> {
     texts.description.as_deref()
 }
 
-/// How something is shown, and until when that holds.
-struct Showing<'a> {
+/// Renders entities, and determines until when the result is valid.
+struct MenuRenderer<'a> {
     language: Option<&'a str>,
     zone: Tz,
     now: DateTime<Utc>,
-    /// From now on, as long as it may be shown at all.
+    /// The span in which the result may be used.
     time: Time,
     until: DateTime<Utc>,
     currency: Currency,
     satisfiable: Satisfiable,
 }
 
-impl Showing<'_> {
-    /// The moment something is switched on again: what was finished before does not hold after it.
+impl MenuRenderer<'_> {
+    /// Limits the validity to the instant at which something is switched on again.
     fn holds_until(&mut self, moment: Option<DateTime<Utc>>) {
         self.until = moment.map_or(self.until, |moment| moment.min(self.until));
     }
@@ -243,8 +243,8 @@ impl Showing<'_> {
     }
 }
 
-/// The menu as guests read it in this language, and until when it can be shown without looking at the clock again:
-/// `life` from now, or the next time at which something begins or ends to be served.
+/// The published menu in a language, and until when it is valid: `life` from now, or the next time at which serving of
+/// something begins or ends.
 ///
 /// # Errors
 /// When the restaurant's zone is not known.
@@ -258,7 +258,7 @@ pub fn shown(
     let (zone, currency) = (contents.timezone.parse()?, contents.currency);
     let (until, time) = (now + life, Time::between(zone, now, now + life));
     let satisfiable = Satisfiable::of(&contents.groups);
-    let mut showing = Showing { language, zone, now, time, until, currency, satisfiable };
+    let mut showing = MenuRenderer { language, zone, now, time, until, currency, satisfiable };
     let mut items: HashMap<CategoryId, Vec<Item>> = HashMap::new();
     for item in contents.items {
         items.entry(item.category_id).or_default().push(item);

@@ -1,10 +1,10 @@
-//! Whether the required groups of one item can all be satisfied with what is switched on and left, each portion counted
-//! once. Pure.
+//! Whether the required groups of an item can all be satisfied with the modifiers that are switched on and in stock,
+//! each portion used once. Pure.
 //!
-//! Only groups whose modifiers are all counted can compete for portions: the same group asked about several modifiers, or
-//! about a modifier and the item itself. What remains after the others are set aside is a small packing problem, and is
-//! searched. The search is exact up to a number of steps; beyond it, a combination that was not found counts as none, so
-//! that whatever is called satisfiable is.
+//! Only groups whose modifiers are all counted can compete for portions: the same group at several modifiers, or at a
+//! modifier and the item itself. The rest is a small packing problem, which is solved by search. The search is exact up
+//! to a number of steps; beyond it, the groups count as not satisfiable, so that the result "satisfiable" is always
+//! correct.
 
 use std::collections::HashMap;
 
@@ -13,25 +13,25 @@ use super::{Group, Modifier};
 use crate::ids::ModifierGroupId;
 use crate::work;
 
-/// Most of one modifier that may be chosen at once.
+/// The largest quantity of one modifier.
 const MOST_OF_ONE: u32 = 99;
-/// Steps of the search for one combination of groups.
+/// The most steps of the search for one combination of groups.
 const MOST_STEPS: usize = 20_000;
-/// Steps of the searches for all combinations of groups of a menu.
+/// The most steps of all searches of a menu.
 const MOST_STEPS_OF_A_MENU: usize = 400_000;
 
-/// How many of a modifier can be chosen, whatever is asked about it.
+/// How many of a modifier can be chosen, its nested groups aside.
 fn left(modifier: &Modifier) -> u32 {
     let left = modifier.stock.map_or(MOST_OF_ONE, |stock| stock.max(0).unsigned_abs()).min(MOST_OF_ONE);
     if modifier.available { left } else { 0 }
 }
 
-/// A required group all of whose modifiers are counted and ask nothing.
+/// A required group whose modifiers are all counted and have no required nested groups.
 struct Pool {
     min: u32,
-    /// How many are left of each of its modifiers, the most first.
+    /// The stock of its modifiers, largest first.
     left: Vec<u32>,
-    /// About how many of a modifier it can be asked, when nobody else draws on it.
+    /// How many of a modifier can take its minimum, if nothing else takes from it.
     most: u32,
 }
 
@@ -51,47 +51,47 @@ impl Pool {
         pool
     }
 
-    /// Whether this many pieces of `size` portions, each from one modifier, can be taken when nobody else takes any.
+    /// Whether this many pieces of `size` portions, each from one modifier, can be taken if nothing else is taken.
     fn has(&self, size: u32, pieces: u32) -> bool {
         work::step(self.left.len());
         self.left.iter().map(|left| left / size).sum::<u32>() >= pieces
     }
 }
 
-/// A modifier that can be chosen, and asks something.
-struct AskingOption {
-    /// How many of it can be chosen.
+/// A modifier that can be chosen and has required nested groups.
+struct NestedOption {
+    /// The largest quantity that can be chosen.
     most: u32,
-    /// Its own entry and one for each nested required group that is not a pool.
+    /// The number of choices it adds to a line: its own, and one for each required nested group that is not a pool.
     entries: usize,
-    /// The pools that it draws on, by their places, in order.
+    /// The indexes of the pools that it takes from, in order.
     pools: Vec<usize>,
 }
 
-/// What a group asks for.
+/// What a group requires.
 enum Demand {
     /// Nothing has to be chosen.
     Optional,
-    /// Something of which there is always enough.
+    /// Modifiers of which there is always enough.
     Free,
     /// Portions of a pool.
     Pool(usize),
-    /// This many of these modifiers, some of which ask something themselves.
-    Options(u32, Vec<AskingOption>),
+    /// This many of these modifiers, some of which have required nested groups.
+    Options(u32, Vec<NestedOption>),
 }
 
 /// All modifier groups of a menu, prepared for the check.
 pub struct Satisfiable {
     pools: Vec<Pool>,
-    /// What each group asks for where it is asked about an item.
+    /// What each group of an item requires.
     demands: HashMap<ModifierGroupId, Demand>,
-    /// What was found out about lists of groups: many items have the same.
+    /// Results for lists of groups, because many items have the same.
     known: HashMap<Vec<ModifierGroupId>, bool>,
     steps_left: usize,
 }
 
 impl Satisfiable {
-    /// Of all groups of a menu, which nest one level deep.
+    /// Prepares all groups of a menu, which are nested one level deep.
     pub fn of(groups: &[Group]) -> Self {
         let mut this = Self {
             pools: Vec::new(),
@@ -113,7 +113,7 @@ impl Satisfiable {
         this
     }
 
-    /// What a group asks for whose modifiers ask nothing.
+    /// What a group requires whose modifiers have no required nested groups.
     fn plain(&mut self, group: &Group) -> Demand {
         let min = minimum(group);
         if min == 0 {
@@ -126,12 +126,12 @@ impl Satisfiable {
         Demand::Pool(self.pools.len() - 1)
     }
 
-    /// The modifiers of a group that can be chosen, those that draw on the fewest pools first.
-    fn options(&self, group: &Group, nested: &HashMap<ModifierGroupId, Demand>) -> Vec<AskingOption> {
+    /// The modifiers of a group that can be chosen, those that use the fewest pools first.
+    fn options(&self, group: &Group, nested: &HashMap<ModifierGroupId, Demand>) -> Vec<NestedOption> {
         let option = |modifier: &Modifier| {
-            let mut option = AskingOption { most: left(modifier), entries: 1, pools: Vec::new() };
+            let mut option = NestedOption { most: left(modifier), entries: 1, pools: Vec::new() };
             work::step(1 + modifier.modifier_groups.len());
-            // A group that is not there asks nothing.
+            // A group that does not exist requires nothing.
             for demand in modifier.modifier_groups.iter().filter_map(|group| nested.get(group)) {
                 match demand {
                     Demand::Pool(pool) => option.pools.push(*pool),
@@ -151,7 +151,7 @@ impl Satisfiable {
         options
     }
 
-    /// Whether a modifier can be chosen: it is there, and so is what has to be chosen on it.
+    /// Whether a modifier can be chosen: it is in stock, and its required nested groups can be satisfied.
     pub fn can_choose(&self, modifier: &Modifier) -> bool {
         let asked = modifier.modifier_groups.iter().filter_map(|group| self.demands.get(group));
         let has = |demand: &Demand| match demand {
@@ -161,7 +161,7 @@ impl Satisfiable {
         left(modifier) > 0 && asked.into_iter().all(has)
     }
 
-    /// Whether every one of these groups can be satisfied, all of them together. One that is not there asks nothing.
+    /// Whether all these groups can be satisfied together. One that does not exist requires nothing.
     pub fn all(&mut self, groups: &[ModifierGroupId]) -> bool {
         if let Some(known) = self.known.get(groups) {
             return *known;
@@ -173,7 +173,7 @@ impl Satisfiable {
         is_satisfiable
     }
 
-    /// Whether these groups can be satisfied, and how many of the steps it took to find out.
+    /// Whether these groups can be satisfied, and the number of steps that the search took.
     fn search(&self, groups: &[ModifierGroupId], steps: usize) -> (bool, usize) {
         let mut search = PortionSearch {
             pools: &self.pools,
@@ -191,7 +191,7 @@ impl Satisfiable {
                 Demand::Options(min, options) => search.open_group(*min, options),
             }
         }
-        // The fewer ways there are, the sooner a wrong one is noticed.
+        // Groups with few options first, so that dead ends are found early.
         search.open.sort_by_key(|open| open.options.len());
         let found = is_possible && search.satisfies(0);
         (found, steps - search.steps_left)
@@ -202,25 +202,25 @@ fn minimum(group: &Group) -> u32 {
     group.min.unsigned_abs().into()
 }
 
-/// A group of which so many have to be chosen of modifiers that draw on pools.
+/// A group of which a number of modifiers that use pools has to be chosen.
 struct OpenGroup<'a> {
     missing: u32,
-    options: &'a [AskingOption],
+    options: &'a [NestedOption],
 }
 
 struct PortionSearch<'a> {
     pools: &'a [Pool],
-    /// For each pool the sizes in which its minimum is taken: so many times, each piece from one modifier.
+    /// For each pool the sizes of the pieces that are taken from it, each from one modifier.
     taken: HashMap<usize, Vec<u32>>,
     open: Vec<OpenGroup<'a>>,
-    /// Choices that a line has.
+    /// The number of choices of the line.
     entries: usize,
     steps_left: usize,
 }
 
 impl<'a> PortionSearch<'a> {
-    /// What draws on no pool is chosen first: it takes nothing from anybody.
-    fn open_group(&mut self, min: u32, options: &'a [AskingOption]) {
+    /// Options without pools are chosen first, because they compete with nothing.
+    fn open_group(&mut self, min: u32, options: &'a [NestedOption]) {
         let free = options.iter().take_while(|option| option.pools.is_empty());
         let mut missing = min;
         for option in free.clone() {
@@ -235,7 +235,7 @@ impl<'a> PortionSearch<'a> {
         }
     }
 
-    /// Takes a pool's minimum once more, for `size` of what asks for it; whether it may be there.
+    /// Takes a piece of `size` from a pool; false: it cannot have it.
     fn take(&mut self, pool: usize, size: u32) -> bool {
         let taken = self.taken.entry(pool).or_default();
         taken.push(size);
@@ -255,9 +255,9 @@ impl<'a> PortionSearch<'a> {
         }
     }
 
-    /// Chooses what is missing of the open group at `group` from its options at `from` on, and then what the groups after it
-    /// ask for. Of options that are alike no more is taken of the later one than of the one before it, `before`. As deep as
-    /// a line has choices.
+    /// Chooses `missing` modifiers of the open group at `group` from its options at `from` on, and then continues with
+    /// the groups after it. Of equal options no more is taken of a later one than of the one before it (`before`). The
+    /// recursion is at most as deep as the number of choices of a line.
     fn chooses(&mut self, group: usize, from: usize, missing: u32, before: u32) -> bool {
         if missing == 0 {
             return self.satisfies(group + 1);
@@ -284,7 +284,7 @@ impl<'a> PortionSearch<'a> {
                     self.taken.get_mut(pool).map(Vec::pop);
                 }
             }
-            // Where none of it is taken, none is of those that are like it.
+            // If none of it is taken, none of the equal ones is.
             at += 1;
             while at < options.len() && is_alike(at) {
                 at += 1;
@@ -299,7 +299,7 @@ impl<'a> PortionSearch<'a> {
         self.steps_left > 0
     }
 
-    /// Whether every pool has what is taken from it, and a line can have so many choices.
+    /// Whether every pool has the pieces that are taken from it, within the limit on choices of a line.
     fn packs(&mut self) -> bool {
         let mut entries = self.entries;
         for (pool, sizes) in &self.taken {
@@ -320,19 +320,19 @@ impl<'a> PortionSearch<'a> {
     }
 }
 
-/// Pieces of these sizes, `min` of each, the largest first, to be taken from what is left of several modifiers.
+/// Pieces of these sizes, `min` of each, largest first, to be taken from the stock of several modifiers.
 struct Packing<'a> {
     min: u32,
     sizes: &'a [u32],
     left: Vec<u32>,
-    /// Choices that a line has, with those made here.
+    /// The number of choices of the line, with those made here.
     entries: usize,
     steps_left: &'a mut usize,
 }
 
 impl Packing<'_> {
-    /// Whether the pieces can be taken, from the size at `size` on, of which `missing` are to come from the modifiers at
-    /// `from` on. As deep as a line has choices.
+    /// Whether the pieces can be taken, from the size at `size` on, of which `missing` are taken from the modifiers at
+    /// `from` on. The recursion is at most as deep as the number of choices of a line.
     fn fits(&mut self, size: usize, from: usize, missing: u32) -> bool {
         if missing == 0 {
             return size + 1 == self.sizes.len() || self.fits(size + 1, 0, self.min);

@@ -1,5 +1,5 @@
-//! Every statement on the menu's tables, but for the stock that an order takes and returns (`orders/sql/place.rs`): here the
-//! menu as a whole and its categories.
+//! Every statement on the menu's tables, except the stock that an order takes and returns (`orders/sql/place.rs`); in
+//! this file: the menu as a whole and its categories.
 
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -20,8 +20,8 @@ pub mod groups;
 pub mod items;
 pub mod stock;
 
-/// The current versions of the menus of these restaurants; those that do not exist are left out. One statement outside any
-/// transaction, on data that is public.
+/// The current versions of the menus of these restaurants; those that do not exist are left out. One statement outside
+/// any transaction, on data that is public.
 pub async fn versions(db: &Database, restaurants: &[Uuid]) -> Result<Vec<(RestaurantId, PublishedVersion)>, Problem> {
     let rows = sqlx::query!(
         r#"select r.id as "id!: RestaurantId", coalesce(m.version, 1) as "version!", m.language as "language?",
@@ -35,8 +35,8 @@ pub async fn versions(db: &Database, restaurants: &[Uuid]) -> Result<Vec<(Restau
     Ok(rows.into_iter().map(|row| (row.id, published(row.version, row.language, row.languages))).collect())
 }
 
-/// Gives the menu its next version, and says so: the end of every change of it that a guest can see. Its lock comes last,
-/// after those of items.
+/// Increments the version of the menu and publishes the event: the last step of every change that customers can see.
+/// The menu is locked last, after items.
 pub async fn announce(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
     let row = sqlx::query!(
         "insert into menus as m (restaurant_id, version) values ($1, 2)
@@ -52,14 +52,16 @@ pub async fn announce(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Proble
     events::publish(tx, scope, event).await
 }
 
-/// The end of an edit by staff: the languages the menu can be read in are looked up again, and the change is announced.
+/// The last step of an edit by staff: updates the languages of the menu, and announces the change.
 pub async fn edited(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
     announce(tx, scope).await?;
     sqlx::query!(
         "update menus set languages = array(
              select jsonb_object_keys(translations) from menu_categories where restaurant_id = $1 and deleted_at is null
-             union select jsonb_object_keys(translations) from menu_items where restaurant_id = $1 and deleted_at is null
-             union select jsonb_object_keys(translations) from modifier_groups where restaurant_id = $1 and deleted_at is null
+             union select jsonb_object_keys(translations) from menu_items where restaurant_id = $1 and deleted_at is
+             null
+             union select jsonb_object_keys(translations) from modifier_groups where restaurant_id = $1 and deleted_at
+             is null
              union select jsonb_object_keys(translations) from modifiers where restaurant_id = $1 and deleted_at is null
              order by 1)
          where restaurant_id = $1",
@@ -70,7 +72,7 @@ pub async fn edited(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem>
     Ok(())
 }
 
-/// Says which language the menu is written in.
+/// Sets the language of the menu's texts.
 pub async fn set_language(tx: &mut Tx, scope: &RestaurantScope, language: Option<&str>) -> Result<(), Problem> {
     sqlx::query!(
         "update menus set language = $2 where restaurant_id = $1",
@@ -82,7 +84,7 @@ pub async fn set_language(tx: &mut Tx, scope: &RestaurantScope, language: Option
     Ok(())
 }
 
-/// Edits of what a menu holds take turns until their transactions end: each sees all of it as the one before left it.
+/// Edits of a menu take turns until their transactions end, so that each sees the result of the one before.
 pub async fn take_turns(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
     sqlx::query!(
         r#"select pg_advisory_xact_lock(hashtextextended($1::uuid::text, 21)) as "locked!: ()""#,
@@ -125,7 +127,7 @@ pub async fn contents(tx: &mut Tx, restaurant: RestaurantId) -> Result<Option<Co
     }))
 }
 
-/// What a restaurant's prices are in.
+/// The currency of a restaurant.
 pub async fn currency(tx: &mut Tx, restaurant: RestaurantId) -> Result<Currency, Problem> {
     let row = sqlx::query!("select currency from restaurants where id = $1", restaurant as RestaurantId)
         .fetch_optional(tx.connection())
@@ -133,10 +135,11 @@ pub async fn currency(tx: &mut Tx, restaurant: RestaurantId) -> Result<Currency,
     row.map(|row| row.currency).ok_or_else(Problem::not_found)
 }
 
-/// How many categories, items and groups there are.
+/// The numbers of categories, items and groups.
 pub async fn counts(tx: &mut Tx, scope: &RestaurantScope) -> Result<[i64; 3], Problem> {
     let row = sqlx::query!(
-        r#"select (select count(*) from menu_categories where restaurant_id = $1 and deleted_at is null) as "categories!",
+        r#"select (select count(*) from menu_categories where restaurant_id = $1 and deleted_at is null) as
+           "categories!",
                   (select count(*) from menu_items where restaurant_id = $1 and deleted_at is null) as "items!",
                   (select count(*) from modifier_groups where restaurant_id = $1 and deleted_at is null) as "groups!""#,
         scope.restaurant() as RestaurantId,
@@ -197,7 +200,7 @@ pub async fn category(tx: &mut Tx, restaurant: RestaurantId, id: CategoryId) -> 
     Ok(row.map(Into::into))
 }
 
-/// Writes a category, new or changed.
+/// Writes a new or changed category.
 pub async fn save_category(tx: &mut Tx, scope: &RestaurantScope, category: &Category) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
@@ -227,7 +230,7 @@ pub(super) fn key_taken() -> Problem {
     Problem::invalid_field("/key", "is already in use")
 }
 
-/// Hides a category and its items. Items are locked in the order of their ids, as orders do.
+/// Hides a category and its items. Items are locked in the order of their ids, as by orders.
 pub async fn delete_category(tx: &mut Tx, scope: &RestaurantScope, id: CategoryId) -> Result<(), Problem> {
     let now = tx.now();
     let hidden = sqlx::query!(

@@ -1,4 +1,4 @@
-//! Counted stock of items and modifiers: how a count changes, and the changes that the ledger lists. Pure.
+//! Counted stock of items and modifiers: changes of a count, and the rows of the ledger. Pure.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::ids::{ItemId, ModifierId, OrderId};
 
-/// Most portions a stock can count.
+/// The largest stock, in portions.
 const LARGEST_STOCK: i32 = 1_000_000;
 
 /// Portions of a counted stock: 0 to 1,000,000.
@@ -24,12 +24,12 @@ impl TryFrom<i32> for PortionCount {
     }
 }
 
-/// How a count is to change.
+/// A change of a count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StockChange {
-    /// Counted anew; `None`: not counted any more.
+    /// The new count; `None`: not counted any more.
     To(Option<i32>),
-    /// More or fewer of what is counted.
+    /// A positive or negative change of the current count.
     By(i32),
 }
 
@@ -54,9 +54,9 @@ impl StockChange {
 /// The result of a change of stock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StockOutcome {
-    /// Done; otherwise fewer are left than were to be taken, or there is no count to change.
+    /// Whether the change was made; otherwise the stock is lower than the reduction, or is not counted.
     pub done: bool,
-    /// Guests may see a difference on the menu.
+    /// Whether the change may be visible on the menu.
     pub visible: bool,
 }
 
@@ -65,11 +65,11 @@ pub struct StockOutcome {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "text", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum StockChangeReason {
-    /// Counted or corrected by hand, by a document, or no longer counted.
+    /// Set or changed by staff or by a document, or no longer counted.
     Set,
     /// An order took it.
     Sold,
-    /// A cancelled order gave it back.
+    /// A cancelled order returned it.
     Returned,
 }
 
@@ -82,7 +82,7 @@ pub struct StockMovement {
     pub item_id: Option<ItemId>,
     /// The modifier that is counted; null: an item is.
     pub modifier_id: Option<ModifierId>,
-    /// The order that took it or gave it back; null where somebody counted.
+    /// The order that took or returned it; null: staff set the stock.
     pub order_id: Option<OrderId>,
     /// The change, positive or negative. The sum of all changes is the stock.
     pub change: i32,
@@ -95,13 +95,13 @@ pub struct StockMovement {
     pub id: i64,
 }
 
-/// Which changes of stock are listed; without any of the three, all of the restaurant.
+/// A filter of stock changes; without any of the three, all of the restaurant.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StockFilter {
-    /// Of this item only.
+    /// Only changes of this item.
     pub item: Option<ItemId>,
-    /// Of this modifier only.
+    /// Only changes of this modifier.
     pub modifier: Option<ModifierId>,
-    /// By this order only.
+    /// Only changes by this order.
     pub order: Option<OrderId>,
 }

@@ -1,4 +1,4 @@
-//! A menu as a table: a line for each category, item, modifier group and modifier. Pure.
+//! A menu as a table (CSV): a line for each category, item, modifier group and modifier. Pure.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ mod cells;
 
 use cells::{allergens_text, allergens_value, cell, keys_value, price_units};
 
-/// The columns, in the order of the export, and which kinds of line may fill each besides its key; an import may have
+/// The columns, in the order of the export, with the kinds of line that may have a value in each; an import may have
 /// them in any order.
 const COLUMNS: [(&str, &str); 17] = [
     ("type", ""),
@@ -43,7 +43,7 @@ const COLUMNS: [(&str, &str); 17] = [
 /// The kinds of line.
 const KINDS: [&str; 4] = ["category", "item", "group", "modifier"];
 
-/// The table of a document.
+/// Writes a document as a table.
 pub fn write(document: &Document, currency: Currency, separator: Separator) -> String {
     let mut text = String::from(csv::BYTE_ORDER_MARK);
     text.push_str(&csv::line(&COLUMNS.map(|(name, _)| name.to_owned()), separator));
@@ -75,17 +75,17 @@ pub fn write(document: &Document, currency: Currency, separator: Separator) -> S
     text
 }
 
-/// A table that was read, and where everything stood in it.
+/// A table that was read, with the lines of all entities.
 pub struct Table {
     /// The menu that the table describes.
     pub document: Document,
-    /// The line of each thing, by its place in the document.
+    /// The line of each entity, by its pointer in the document.
     lines: HashMap<String, usize>,
     columns: HashMap<String, usize>,
 }
 
 impl Table {
-    /// Faults of the document, told by line and column of the table.
+    /// Converts errors of the document to errors with line and column of the table.
     pub fn places(&self, faults: Vec<FieldError>) -> Vec<FieldError> {
         let place = |fault: FieldError| {
             let mut prefix = fault.pointer.as_str();
@@ -105,7 +105,7 @@ impl Table {
     }
 }
 
-/// A fault of a cell, or of a whole line.
+/// An error of a cell, or of a whole line.
 fn at(line: usize, column: Option<usize>, name: &str, message: &str) -> FieldError {
     match column {
         Some(column) => FieldError::invalid(
@@ -116,22 +116,22 @@ fn at(line: usize, column: Option<usize>, name: &str, message: &str) -> FieldErr
     }
 }
 
-/// A table with as many faults is read no further.
+/// Reading stops after this many errors.
 const MOST_FAULTS: usize = 100;
 
 struct TableReader {
     columns: HashMap<String, usize>,
     currency: Currency,
     bounds: Menus,
-    /// The places of categories and groups in the document, by their keys.
+    /// The indexes of categories and groups in the document, by key.
     categories: HashMap<String, usize>,
     groups: HashMap<String, usize>,
     items: usize,
     faults: Vec<FieldError>,
 }
 
-/// What Excel saves as "Unicode text": UTF-16 behind a byte order mark. `None`: there is no such mark; an inner `None`: what
-/// follows it is not UTF-16.
+/// What Excel saves as "Unicode text": UTF-16 behind a byte order mark. `None`: there is no such mark; an inner `None`:
+/// what follows it is not UTF-16.
 fn utf16(bytes: &[u8]) -> Option<Option<String>> {
     let read: fn([u8; 2]) -> u16 = match bytes.get(..2)? {
         [0xff, 0xfe] => u16::from_le_bytes,
@@ -146,8 +146,8 @@ fn utf16(bytes: &[u8]) -> Option<Option<String>> {
 /// Reads a table.
 ///
 /// # Errors
-/// The first hundred cells that cannot be read, columns that are missing, unknown or doubled, and the first line of which
-/// there are too many: nothing behind it is read.
+/// The first hundred invalid cells, missing, unknown and repeated columns, and the first line beyond a limit, after
+/// which nothing is read.
 pub fn read(bytes: &[u8], currency: Currency, bounds: Menus) -> Result<Table, Vec<FieldError>> {
     let text = match utf16(bytes) {
         Some(text) => Cow::Owned(text.ok_or_else(|| vec![at(1, None, "", "is not UTF-16, as its first bytes say")])?),
@@ -177,7 +177,7 @@ pub fn read(bytes: &[u8], currency: Currency, bounds: Menus) -> Result<Table, Ve
         (Document { language: None, categories: vec![], modifier_groups: vec![] }, HashMap::new());
     for record in records {
         let record = record.map_err(broken)?;
-        if reading.is_one_too_many(&record, &document) {
+        if reading.exceeds_limit(&record, &document) {
             break;
         }
         if let Some(place) = reading.take(&record, &mut document) {
@@ -195,8 +195,8 @@ pub fn read(bytes: &[u8], currency: Currency, bounds: Menus) -> Result<Table, Ve
 }
 
 impl TableReader {
-    /// Notes the first line of which there are more than there may be.
-    fn is_one_too_many(&mut self, record: &csv::Record, document: &Document) -> bool {
+    /// Reports the first line beyond a limit.
+    fn exceeds_limit(&mut self, record: &csv::Record, document: &Document) -> bool {
         let group = self.groups.get(self.cell(record, "in")).and_then(|place| document.modifier_groups.get(*place));
         let (count, most, variable) = match self.cell(record, "type") {
             "category" => (document.categories.len(), self.bounds.most_categories, "MENU_MAX_CATEGORIES"),
@@ -208,7 +208,7 @@ impl TableReader {
             }
         };
         if count >= most {
-            let message = format!("is one too many: {most} are the most ({variable} of the server)");
+            let message = format!("exceeds the limit of {most} ({variable} of the server)");
             self.fault(record, "type", &message);
         }
         count >= most
@@ -222,10 +222,10 @@ impl TableReader {
             }
             if !COLUMNS.iter().any(|(column, _)| *column == name) {
                 let columns = COLUMNS.map(|(name, _)| name).join(", ");
-                let message = format!("“{name}” is no column; the columns are {columns}");
+                let message = format!("“{name}” is not a column; the columns are {columns}");
                 self.faults.push(at(head.line, Some(index), "heading", &message));
             } else if self.columns.insert(name.to_owned(), index).is_some() {
-                self.faults.push(at(head.line, Some(index), "heading", &format!("“{name}” is there twice")));
+                self.faults.push(at(head.line, Some(index), "heading", &format!("“{name}” occurs twice")));
             }
         }
         for name in ["type", "key", "in", "name", "price", "currency"] {
@@ -243,7 +243,7 @@ impl TableReader {
         self.columns.get(name).and_then(|index| record.cells.get(*index)).map_or("", |cell| cell.trim())
     }
 
-    /// Puts a line into the document, and tells where it stands there.
+    /// Adds a line to the document, and returns its pointer there.
     fn take(&mut self, record: &csv::Record, document: &mut Document) -> Option<String> {
         let kind = self.cell(record, "type").to_owned();
         if !KINDS.contains(&kind.as_str()) {
@@ -254,7 +254,7 @@ impl TableReader {
         let beyond = record.cells.iter().skip(width).position(|cell| !cell.trim().is_empty());
         if let Some(index) = beyond {
             let column = Some(width + index);
-            self.faults.push(at(record.line, column, "cell", "is beyond the last column"));
+            self.faults.push(at(record.line, column, "cell", "is after the last column"));
         }
         let before = self.faults.len();
         let fields = self.fields(record, &kind);
@@ -299,7 +299,7 @@ impl TableReader {
         }
     }
 
-    /// The fields of a line, as the document spells them.
+    /// The fields of a line, in the form of the document.
     fn fields(&mut self, record: &csv::Record, kind: &str) -> Value {
         let mut fields = json!({ "key": self.cell(record, "key") });
         for (name, kinds) in COLUMNS {
@@ -308,7 +308,7 @@ impl TableReader {
                 continue;
             }
             if !kinds.split(' ').any(|one| one == kind) {
-                self.fault(record, name, "has no place in this kind of line");
+                self.fault(record, name, "must be empty in this kind of line");
                 continue;
             }
             match self.value(name, &text) {
@@ -329,9 +329,8 @@ impl TableReader {
         match name {
             "price" => {
                 let digits = self.currency.exponent();
-                let units = price_units(text, self.currency).ok_or_else(|| {
-                    format!("must be an amount such as 12.50, with at most {digits} digits behind the point")
-                })?;
+                let units = price_units(text, self.currency)
+                    .ok_or_else(|| format!("must be an amount such as 12.50, with at most {digits} decimal digits"))?;
                 Ok(Some(json!({ "amount": units, "currency": self.currency })))
             }
             "currency" if text == self.currency.code() => Ok(None),
@@ -350,7 +349,7 @@ impl TableReader {
         }
     }
 
-    /// A thing out of its fields; a fault names the column.
+    /// Parses an entity from its fields; errors name the column.
     fn read<T: DeserializeOwned>(&mut self, record: &csv::Record, fields: Value) -> Option<T> {
         match serde_path_to_error::deserialize::<_, T>(fields) {
             Ok(value) => Some(value),

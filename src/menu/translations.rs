@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 use crate::languages;
 use crate::text::{MultiLine, SingleLine};
 
-/// Most languages a text may be in, beside its own.
+/// The most languages into which a text may be translated.
 pub const MOST_LANGUAGES: usize = 20;
 
-/// What is said in another language; what is absent is said in the menu's own.
+/// The texts in another language; absent ones are shown in the menu's own language.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Texts {
@@ -20,7 +20,7 @@ pub struct Texts {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub name: Option<SingleLine<120>>,
-    /// What it is.
+    /// The description in this language; absent: as in the menu's own language.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub description: Option<MultiLine<2000>>,
@@ -29,13 +29,13 @@ pub struct Texts {
 /// By language, such as `it` or `pt-br`.
 pub type Translations = BTreeMap<String, Texts>;
 
-/// The first language that cannot be one.
+/// The first invalid language tag, with the error.
 pub fn fault(translations: &Translations) -> Option<(&str, &'static str)> {
     let bad = translations.keys().find(|language| languages::canonical(language).is_none());
     bad.map(|language| (language.as_str(), NO_LANGUAGE))
 }
 
-/// What is wrong with a tag that is none.
+/// The error of an invalid language tag.
 pub const NO_LANGUAGE: &str = "must be a language such as it, pt-BR or zh-Hant";
 
 struct TranslationsVisitor;
@@ -53,7 +53,7 @@ impl<'de> Visitor<'de> for TranslationsVisitor {
             if translations.len() == MOST_LANGUAGES {
                 return Err(A::Error::custom(format_args!("must be at most {MOST_LANGUAGES}")));
             }
-            // Of what is no language the fault is told with its place.
+            // Invalid tags are reported later, with their pointers.
             let language = languages::canonical(&written).unwrap_or(written);
             let texts = entries.next_value()?;
             if translations.insert(language, texts).is_some() {
@@ -64,10 +64,10 @@ impl<'de> Visitor<'de> for TranslationsVisitor {
     }
 }
 
-/// Texts in at most twenty languages, by their tags as they are kept, however they are spelled.
+/// Texts in at most twenty languages, by their tags in the stored form.
 ///
 /// # Errors
-/// When there are more, or one is named twice.
+/// When there are more, or a language occurs twice.
 pub fn map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Translations, D::Error> {
     deserializer.deserialize_map(TranslationsVisitor)
 }

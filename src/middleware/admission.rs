@@ -1,4 +1,4 @@
-//! Admission control around the routes: which requests take a slot (`admission.rs`), and what is answered without one.
+//! Admission control of the routes: which requests take a slot (`admission.rs`).
 
 use std::sync::Arc;
 
@@ -14,7 +14,8 @@ use crate::extract::unreadable;
 use crate::permission::Operation;
 use crate::problem::Problem;
 
-/// Refuses a request for which there will be no slot in time, before its body, its token and its limits are looked at.
+/// Refuses a request for which no slot is expected in time, before its body is read and its token and limits are
+/// checked.
 pub async fn refuse_early(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let priority = request.extensions().get::<Operation>().copied().and_then(Priority::of);
     match priority {
@@ -25,7 +26,7 @@ pub async fn refuse_early(State(app): State<Arc<App>>, request: Request, next: N
 
 fn overloaded(priority: Priority) -> Response {
     tracing::debug!(?priority, "refused: too many requests at once");
-    // Not all at the same moment again.
+    // Random, so that the clients do not all return at the same moment.
     Problem::busy(rand::random_range(1..=3)).into_response()
 }
 

@@ -1,5 +1,5 @@
-//! Failed authentication in the log: one line for each, with the client's address, the user where the account is known, and,
-//! by the span of the request, the request's id. Never what was typed: it may be a password in the wrong field.
+//! Logs failed authentication: one line each, with the client's address, the user if the account is known, and, by the
+//! span of the request, its id. What was typed is never logged, because it may be a password in the wrong field.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::permission::Operation;
 use crate::problem::{Code, Problem};
 
-/// Whether a refusal with this code says that somebody did not prove who they are, or tried it too often.
+/// Whether this code is that of a failed authentication, or of too many attempts.
 const fn is_failure(code: Code) -> bool {
     matches!(
         code,
@@ -25,7 +25,7 @@ const fn is_failure(code: Code) -> bool {
     )
 }
 
-/// Logs each refusal to a request that is to prove who somebody is.
+/// Logs each refusal of an operation that authenticates somebody.
 pub async fn log(State(app): State<Arc<App>>, client: Client, request: Request, next: Next) -> Response {
     let operation = request.extensions().get::<Operation>().copied().filter(|operation| operation.takes_proof());
     let Some(operation) = operation else { return next.run(request).await };

@@ -1,4 +1,4 @@
-//! Rate limits around the routes: which bucket a request draws from (`limits.rs` counts), and what its answer says of it.
+//! Rate limits of the routes: which bucket a request draws from (`limits.rs` counts), and the headers of its response.
 
 use std::sync::Arc;
 
@@ -13,25 +13,26 @@ use crate::accounts::caller::bearer;
 use crate::admission::Priority;
 use crate::app::App;
 use crate::client::{Client, Sender};
-use crate::idempotency::{self, Repeat};
+use crate::idempotency::{self, RepeatedRequest};
 use crate::ids::UserId;
 use crate::limits::writes::{self, UsedUpLimit};
 use crate::limits::{Buckets, LimitDecision, Policy, Subject, seconds_up, too_many};
 use crate::permission::Operation;
-use crate::stored_answers::Store;
+use crate::stored_responses::ResponseStore;
 use crate::tenancy::TenancyContext;
 
-/// Draws for the request; says with every answer what is left, and refuses when nothing is.
+/// Draws for the request; adds the remaining quota to every response, and refuses the request if none is left.
 ///
-/// What was answered before under the request's `Idempotency-Key` is answered again all the same: a client whose answer was
-/// lost has to learn what became of its request. See [`is_repeated`].
+/// A response that is stored under the request's `Idempotency-Key` is repeated even beyond the limit: a client that did
+/// not receive it has to learn the result of its request. See [`is_repeated`].
 pub async fn limit(State(app): State<Arc<App>>, client: Client, mut request: Request, next: Next) -> Response {
     let operation = request.extensions().get::<Operation>().copied();
-    // The token's word is enough to choose a bucket; whether its session stands is asked later, once.
+    // A valid signature is enough to choose a bucket; the session is checked later.
     let claims = bearer(request.headers()).and_then(|token| app.tokens.check(token, app.clock.now()).ok());
     let sender = Sender { user: claims.map(|claims| claims.sub), network: client.network() };
     request.extensions_mut().insert(sender);
-    let repeat = sender.user.zip(operation).and_then(|(user, operation)| Repeat::of(&request, user, operation));
+    let repeat =
+        sender.user.zip(operation).and_then(|(user, operation)| RepeatedRequest::of(&request, user, operation));
     let mut drawn = draw_request(&app, operation, sender, repeat.as_ref()).await;
     if drawn.as_ref().is_none_or(|drawn| drawn.passes) {
         let cost = writes::cost(&request, operation, app.config.http.max_body_bytes);
@@ -41,7 +42,7 @@ pub async fn limit(State(app): State<Arc<App>>, client: Client, mut request: Req
     }
     let Some(DrawnBuckets { buckets, subject, verdict, passes }) = drawn else {
         let response = next.run(request).await;
-        note_stored_answer(&app, repeat.as_ref(), &response);
+        count_stored_response(&app, repeat.as_ref(), &response);
         return response;
     };
     let mut response = if passes {
@@ -50,39 +51,39 @@ pub async fn limit(State(app): State<Arc<App>>, client: Client, mut request: Req
         tracing::warn!(policy = buckets.policy.name(), %subject, "too many requests");
         too_many(verdict.wait).into_response()
     };
-    note_stored_answer(&app, repeat.as_ref(), &response);
+    count_stored_response(&app, repeat.as_ref(), &response);
     write_fields(&mut response, buckets, verdict);
     response
 }
 
 async fn delete_surplus(app: Arc<App>, user: UserId) {
-    let limit = app.stored_answers.limit;
+    let limit = app.stored_responses.limit;
     let deleted =
         app.db.write(TenancyContext::user(user), move |tx| Box::pin(idempotency::delete_surplus(tx, user, limit)));
     if let Err(problem) = deleted.await {
-        tracing::warn!(%problem, "surplus stored answers were not deleted; they are with the next ones");
+        tracing::warn!(%problem, "surplus stored responses were not deleted; it is tried again with the next response");
     }
 }
 
-/// A successful answer under an `Idempotency-Key` is stored.
-fn note_stored_answer(app: &Arc<App>, repeat: Option<&Repeat>, response: &Response) {
+/// Counts a stored response: a successful one with an `Idempotency-Key`.
+fn count_stored_response(app: &Arc<App>, repeat: Option<&RepeatedRequest>, response: &Response) {
     let Some(repeat) = repeat.filter(|_| response.status().is_success()) else { return };
     if !response.headers().contains_key("idempotency-replayed") {
         let bytes = usize::try_from(response.body().size_hint().lower()).unwrap_or(usize::MAX);
         let user = repeat.user();
-        if app.stored_answers.note(user, Store::Keys, 1, bytes) {
+        if app.stored_responses.note(user, ResponseStore::Keys, 1, bytes) {
             let app = Arc::clone(app);
             app.jobs.clone().spawn(delete_surplus(app, user).in_current_span());
         }
     }
 }
 
-/// The limit that decided about a request, and what its answer says of it.
+/// The limit that decided on a request, for the headers of its response.
 struct DrawnBuckets<'a> {
     buckets: &'a Buckets,
     subject: Subject,
     verdict: LimitDecision,
-    /// It is allowed, or repeats what was answered.
+    /// Whether the request is allowed, or repeats an answered one.
     passes: bool,
 }
 
@@ -91,7 +92,7 @@ async fn draw_request<'a>(
     app: &'a App,
     operation: Option<Operation>,
     sender: Sender,
-    repeat: Option<&Repeat>,
+    repeat: Option<&RepeatedRequest>,
 ) -> Option<DrawnBuckets<'a>> {
     let limits = &app.limits;
     let (buckets, shared) = (limits.buckets(operation, sender.user)?, limits.shared.as_ref());
@@ -115,12 +116,12 @@ async fn draw_request<'a>(
     Some(DrawnBuckets { buckets, subject, verdict, passes })
 }
 
-/// Draws for what the request may write; `Some`: more than is allowed.
+/// Draws from the limits on writing; `Some`: the limit is used up.
 async fn draw_writes<'a>(
     app: &'a App,
     sender: Sender,
     cost: Option<u32>,
-    repeat: Option<&Repeat>,
+    repeat: Option<&RepeatedRequest>,
 ) -> Option<DrawnBuckets<'a>> {
     let limits = &app.limits;
     let UsedUpLimit { buckets, subject, verdict } = limits.writes.draw(sender.user, sender.network, cost?).err()?;
@@ -132,10 +133,16 @@ async fn draw_writes<'a>(
     Some(DrawnBuckets { buckets, subject, verdict, passes })
 }
 
-/// Whether a request beyond a limit repeats one that was answered, by its user, operation and `Idempotency-Key`. Asking that
-/// costs a statement, and so draws from a bucket of its own first, whatever the key; and the statement takes a slot, as a
-/// request does. Everything else about the repetition (its token, its body) is looked at where the answer is given.
-async fn is_repeated(app: &App, sender: Sender, repeat: Option<&Repeat>, buckets: &Buckets, subject: Subject) -> bool {
+/// Whether a request beyond a limit repeats one that was answered, by its user, operation and `Idempotency-Key`. The
+/// check costs a query, so it draws from a separate bucket first and takes a slot. Token and body of the repetition are
+/// checked later, by the handler.
+async fn is_repeated(
+    app: &App,
+    sender: Sender,
+    repeat: Option<&RepeatedRequest>,
+    buckets: &Buckets,
+    subject: Subject,
+) -> bool {
     let Some(repeat) = repeat else { return false };
     if !buckets.draw_everywhere(app.limits.shared.as_ref(), subject).await.allowed {
         return false;
@@ -147,8 +154,8 @@ async fn is_repeated(app: &App, sender: Sender, repeat: Option<&Repeat>, buckets
     })
 }
 
-/// The IETF's fields (draft-ietf-httpapi-ratelimit-headers-10), structured: the policy's name, what it grants (`q` over
-/// `w` seconds), what remains (`r`) and the seconds (`t`) until it is whole again.
+/// Writes the structured fields of draft-ietf-httpapi-ratelimit-headers-10: the name of the policy, the quota (`q` in
+/// `w` seconds), the remaining number (`r`) and the seconds (`t`) until the quota is full again.
 fn write_fields(response: &mut Response, buckets: &Buckets, verdict: LimitDecision) {
     let (name, quota) = (buckets.policy.name(), verdict.quota);
     let used = quota.count().saturating_sub(verdict.remaining);

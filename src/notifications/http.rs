@@ -14,12 +14,12 @@ use crate::app::App;
 use crate::encryption::{Encryption, KeyPurpose};
 use crate::extract::{Json, Query};
 use crate::ids::MessageId;
-use crate::outbox::sql::{self, Shown};
+use crate::outbox::sql::{self, OutboxRow};
 use crate::outbox::{Channel, State};
 use crate::paging::{List, PageQuery};
 use crate::problem::{Problem, ProblemBody};
 
-/// The routes of this slice.
+/// The routes of this feature.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list_outbox))
 }
@@ -54,7 +54,7 @@ struct OutboxMessage {
 }
 
 impl OutboxMessage {
-    fn of(shown: Shown, encryption: &Encryption) -> Self {
+    fn of(shown: OutboxRow, encryption: &Encryption) -> Self {
         let owner = shown.id.uuid();
         let kept = shown.kept.and_then(|kept| encryption.decrypt(KeyPurpose::Outbox, owner.as_bytes(), &kept).ok());
         let text = kept.and_then(|kept| serde_json::from_slice::<(String, String)>(&kept).ok());
@@ -82,7 +82,8 @@ impl OutboxMessage {
 /// here.
 #[utoipa::path(get, path = "/api/admin/outbox", tag = "server", security(("token" = [])), params(PageQuery), responses(
     (status = 200, description = "A page of messages", body = List<OutboxMessage>),
-    (status = 403, description = "Requires the role ADMIN", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 403, description = "Requires the role ADMIN",
+        body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_outbox(
     Shared(app): Shared<Arc<App>>,

@@ -1,8 +1,7 @@
-//! Notifications: the text of each message, the worker that hands messages of the outbox (`outbox/`) to their
+//! Notifications: the text of each message, the worker that sends the messages of the outbox (`outbox/`) through
 //! providers, and the outbox page.
 //!
-//! Where no provider is configured no message is sent; a stand-in keeps what it would have sent for the
-//! outbox page.
+//! Without a configured provider no message is sent; a stand-in stores it for the outbox page.
 
 pub mod http;
 pub mod text;

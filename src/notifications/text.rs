@@ -1,8 +1,8 @@
-//! The words of every notification, in one place.
+//! The texts of all notifications.
 
 use crate::outbox::{Channel, Kind};
 
-/// What a recipient reads.
+/// The text of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageText {
     /// The subject of a mail, the title of a push; empty for an SMS.
@@ -11,8 +11,9 @@ pub struct MessageText {
     pub body: String,
 }
 
-/// The sentence for a recipient who did not ask for the message.
-const NOT_YOU: &str = "If this was not you, choose a new password at once: ask for a code with “forgot password”.";
+/// The sentence for a recipient who did not cause the notification.
+const SECURITY_ADVICE: &str =
+    "If this was not you, choose a new password at once: ask for a code with “forgot password”.";
 
 /// The text of a kind of notification on a channel; `secret` is the code in it.
 pub fn message_text(kind: Kind, channel: Channel, secret: Option<&str>) -> MessageText {
@@ -20,7 +21,7 @@ pub fn message_text(kind: Kind, channel: Channel, secret: Option<&str>) -> Messa
         Kind::ResetCode => {
             let code = secret.unwrap_or("(the code is not kept)");
             let body = format!(
-                "{code} is your code for a new password. It is good for 10 minutes and once. Nobody of ours will ever \
+                "{code} is your code for a new password. It can be used once, within 10 minutes. We will never \
                  ask you for it. If you did not ask for it, do nothing: your password stays as it is."
             );
             ("Your code for a new password", body)
@@ -28,23 +29,23 @@ pub fn message_text(kind: Kind, channel: Channel, secret: Option<&str>) -> Messa
         Kind::PhoneCode | Kind::EmailCode => {
             let code = secret.unwrap_or("(the code is not kept)");
             let body = format!(
-                "{code} is your code to confirm that this is yours. It is good for 10 minutes and once. Nobody of ours \
-                 will ever ask you for it. If you did not ask for it, do nothing."
+                "{code} is your code to confirm that this is yours. It can be used once, within 10 minutes. We \
+                 will never ask you for it. If you did not ask for it, do nothing."
             );
             ("Your code to confirm your address", body)
         }
         Kind::PhoneChanged => (
             "The phone number of your account was changed",
-            format!("The phone number of your account is another one now, or none. {NOT_YOU}"),
+            format!("The phone number of your account is another one now, or none. {SECURITY_ADVICE}"),
         ),
         Kind::PhoneConfirmed => (
             "A phone number was confirmed for your account",
-            format!("Codes for a new password may be sent to the phone number of your account now. {NOT_YOU}"),
+            format!("Codes for a new password may be sent to the phone number of your account now. {SECURITY_ADVICE}"),
         ),
         Kind::Welcome => (
             "Welcome",
-            "Your account is ready. Sign in with this address and your password. If you did not sign up, ask for a code \
-             with “forgot password”, by e-mail: what was set before is then dropped, and the account is yours."
+            "Your account is ready. Sign in with this address and your password. If you did not sign up, ask for a \
+             code with “forgot password”, by e-mail: what was set before is then dropped, and the account is yours."
                 .to_owned(),
         ),
         Kind::AlreadySignedUp => (
@@ -55,19 +56,25 @@ pub fn message_text(kind: Kind, channel: Channel, secret: Option<&str>) -> Messa
         ),
         Kind::PasswordChanged => (
             "Your password was changed",
-            format!("Your password was changed, and every device was signed out. {NOT_YOU}"),
+            format!("Your password was changed, and every device was signed out. {SECURITY_ADVICE}"),
         ),
         Kind::SecondFactorAdded => (
             "Signing in requires a second factor now",
-            format!("Signing in to your account requires a code of your authenticator app from now on. {NOT_YOU}"),
+            format!(
+                "Signing in to your account requires a code of your authenticator app from now on. \
+                     {SECURITY_ADVICE}"
+            ),
         ),
         Kind::SecondFactorRemoved => (
             "Signing in requires no second factor any more",
-            format!("The second factor of your account was removed: the password alone is enough to sign in. {NOT_YOU}"),
+            format!(
+                "The second factor of your account was removed: the password alone is enough to sign in. \
+                     {SECURITY_ADVICE}"
+            ),
         ),
         Kind::RecoveryCodeUsed => (
             "A recovery code was used",
-            format!("Somebody signed in with one of your recovery codes; it is used up. {NOT_YOU}"),
+            format!("Somebody signed in with one of your recovery codes; it is used up. {SECURITY_ADVICE}"),
         ),
     };
     match channel {

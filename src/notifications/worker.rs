@@ -1,7 +1,7 @@
-//! The worker: takes messages out of the outbox and hands them on, one lease at a time.
+//! The worker of the outbox: leases messages and sends them.
 //!
-//! Each node runs one. A message whose worker died is taken up again when its lease has ended; so a message may be sent
-//! twice, but none is lost.
+//! Each node runs one. A message whose worker died is sent by another one after its lease has ended, so a message may
+//! be sent twice, but none is lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,19 +16,19 @@ use crate::app::App;
 use crate::config::Mode;
 use crate::encryption::KeyPurpose;
 use crate::ids::UserId;
-use crate::outbox::sql::{self, Claimed, Ending};
+use crate::outbox::sql::{self, ClaimedMessage, MessageOutcome};
 use crate::outbox::{Channel, Kind, State};
 use crate::problem::Problem;
 use crate::tenancy::PlatformScope;
 use crate::uow::Tx;
 
-/// Messages taken at once.
+/// The most messages leased at once.
 const BATCH: i64 = 50;
-/// How long a worker may hold a message without a sign of life.
+/// How long a lease lasts.
 const LEASE: TimeDelta = TimeDelta::seconds(20);
 /// How often the outbox is polled, in case a wake-up was missed.
 const ROUND: Duration = Duration::from_secs(1);
-/// Replaces a secret in the text that is kept of a sent message.
+/// Replaces a secret in the stored text of a message.
 const MASK: &str = "••••••••";
 
 /// The name of the provider that is recorded where none is configured.
@@ -51,7 +51,7 @@ pub async fn work(app: Arc<App>, stop: CancellationToken) {
     }
 }
 
-/// One batch; whether there may be more.
+/// Sends one batch; returns whether there may be more.
 async fn work_off(app: &Arc<App>, scope: PlatformScope) -> Result<bool, Problem> {
     let claimed = app.db.write(scope, |tx| Box::pin(async move { sql::claim(tx, BATCH, LEASE).await })).await?;
     let more = i64::try_from(claimed.len()).is_ok_and(|count| count == BATCH);
@@ -62,16 +62,16 @@ async fn work_off(app: &Arc<App>, scope: PlatformScope) -> Result<bool, Problem>
     Ok(more)
 }
 
-/// The stand-in takes the message: it keeps what it would have sent. What is for whoever has an address takes the same
-/// steps when nobody has it, to its end.
-async fn hand_over(tx: &mut Tx, app: &App, message: &Claimed) -> Result<(), Problem> {
+/// Hands a message to the stand-in, which stores it. A message to the owner of an address takes the same steps if the
+/// address has no owner.
+async fn hand_over(tx: &mut Tx, app: &App, message: &ClaimedMessage) -> Result<(), Problem> {
     let address = address_of(tx, message).await?;
     let ended = |state, error, kept| {
         let (user, channel, target) = match &address {
             Some(Address { user, channel, target }) => (*user, *channel, target.as_str()),
             None => (None, message.channel, message.target.as_str()),
         };
-        Ending { state, user, channel, target, provider: STAND_IN, error, kept }
+        MessageOutcome { state, user, channel, target, provider: STAND_IN, error, kept }
     };
     if message.expires_at.is_some_and(|end| end <= tx.now()) {
         return sql::finish(tx, message, &ended(State::Dead, Some("too late to be sent"), None)).await;
@@ -85,7 +85,7 @@ async fn hand_over(tx: &mut Tx, app: &App, message: &Claimed) -> Result<(), Prob
             Some(Address { user, channel, target }) => (*user, *channel, target.as_str()),
             None => (None, message.channel, message.target.as_str()),
         };
-        Ending { state, user, channel, target, provider: STAND_IN, error, kept }
+        MessageOutcome { state, user, channel, target, provider: STAND_IN, error, kept }
     };
     let channel = address.as_ref().map_or(message.channel, |address| address.channel);
     if let (Kind::ResetCode, Some(_)) = (kind, &address) {
@@ -99,15 +99,15 @@ async fn hand_over(tx: &mut Tx, app: &App, message: &Claimed) -> Result<(), Prob
     sql::finish(tx, message, &taken).await
 }
 
-/// Where a message goes.
+/// The recipient's address of a message.
 struct Address {
     user: Option<UserId>,
     channel: Channel,
     target: String,
 }
 
-/// Where it goes: as it was written, or to whoever has the address; `None`: nobody has it.
-async fn address_of(tx: &mut Tx, message: &Claimed) -> Result<Option<Address>, Problem> {
+/// The address of a message: the stored one, or that of the owner of an e-mail address; `None`: there is no owner.
+async fn address_of(tx: &mut Tx, message: &ClaimedMessage) -> Result<Option<Address>, Problem> {
     if !message.to_holder {
         return Ok(Some(Address { user: None, channel: message.channel, target: message.target.clone() }));
     }
@@ -120,12 +120,12 @@ async fn address_of(tx: &mut Tx, message: &Claimed) -> Result<Option<Address>, P
     }))
 }
 
-/// A number gets so many messages (`MESSAGES_PER_NUMBER`), whoever asks for them; beyond, a code for a new password goes by
-/// e-mail, and anything else to nobody. Codes that prove a number were counted when they were asked for.
+/// Applies the limit of messages to a number (`MESSAGES_PER_NUMBER`). Beyond it, a code to reset the password is sent
+/// by e-mail, and other messages are not sent. Codes that verify a number were counted when they were requested.
 async fn within_limit(
     tx: &mut Tx,
     app: &App,
-    message: &Claimed,
+    message: &ClaimedMessage,
     kind: Kind,
     address: Option<Address>,
 ) -> Result<Option<Address>, Problem> {
@@ -142,15 +142,15 @@ async fn within_limit(
     Ok(message.to_holder.then_some(by_mail))
 }
 
-/// What would have been sent, encrypted.
-fn kept(app: &App, message: &Claimed, kind: Kind, channel: Channel) -> Result<Vec<u8>, Problem> {
+/// The text that would have been sent, encrypted.
+fn kept(app: &App, message: &ClaimedMessage, kind: Kind, channel: Channel) -> Result<Vec<u8>, Problem> {
     let notification = message.notification.uuid();
     let opened = message
         .secret
         .as_ref()
         .map(|secret| app.encryption.decrypt(KeyPurpose::Outbox, notification.as_bytes(), secret));
     let secret = opened.transpose()?.map(|secret| String::from_utf8_lossy(&secret).into_owned());
-    // Operators of a real service must not be able to read people's codes in a page.
+    // In production, administrators must not be able to read codes on the outbox page.
     let secret = secret.map(|secret| if app.config.mode == Mode::Development { secret } else { MASK.to_owned() });
     let text = super::text::message_text(kind, channel, secret.as_deref());
     let kept = serde_json::to_vec(&(text.subject, text.body)).map_err(|error| Problem::internal(&error))?;

@@ -1,21 +1,20 @@
-//! What holds for every operation of the document and is therefore written once: the refusals that can come whatever is
-//! asked, and schemas as JSON Schema means them.
+//! Parts of the document that all operations share: error responses, and corrections of schemas.
 
 use serde_json::{Map, Value, json};
 
-/// A refusal that many operations share.
+/// An error response that many operations share.
 struct Refusal {
-    /// The HTTP status, as the document writes it.
+    /// The HTTP status, as a key of the document.
     status: &'static str,
-    /// Its name in the document.
+    /// The name of the response in the document.
     name: &'static str,
-    /// When it comes.
+    /// When the response is sent.
     description: &'static str,
-    /// Of which operations.
+    /// Which operations have the response.
     applies: fn(&DocumentedOperation<'_>) -> bool,
 }
 
-/// An operation as the document has it.
+/// An operation of the document.
 struct DocumentedOperation<'a>(&'a Value);
 
 impl DocumentedOperation<'_> {
@@ -42,13 +41,14 @@ const REFUSALS: [Refusal; 13] = [
     Refusal {
         status: "400",
         name: "MalformedRequest",
-        description: "The request cannot be read: a body that is not JSON, a header without its form, or a key is missing",
+        description: "The request cannot be parsed: the body is not JSON, a header has the wrong form, or a required \
+                      key is missing",
         applies: |one| one.has_body() || one.takes_header("If-Match") || one.takes_header("Idempotency-Key"),
     },
     Refusal {
         status: "401",
         name: "Unauthenticated",
-        description: "No access token, or none that is good any more",
+        description: "No access token, or an invalid or expired one",
         applies: |one| one.is_secured(),
     },
     Refusal {
@@ -60,25 +60,25 @@ const REFUSALS: [Refusal; 13] = [
     Refusal {
         status: "404",
         name: "NotFound",
-        description: "Nothing is there, or nothing that the caller may see",
+        description: "The resource does not exist, or the caller has no access to it",
         applies: |one| one.takes("path", None) || one.takes("query", None) && one.is_secured(),
     },
     Refusal {
         status: "408",
         name: "RequestTimeout",
-        description: "The request took too long to arrive, or to be done",
+        description: "The request took too long to arrive or to be processed",
         applies: |_| true,
     },
     Refusal {
         status: "409",
         name: "IdempotencyInProgress",
-        description: "The request with this key is still being worked on",
+        description: "A request with this key is still in progress",
         applies: |one| one.takes_header("Idempotency-Key"),
     },
     Refusal {
         status: "412",
         name: "VersionConflict",
-        description: "It was changed meanwhile; `current` shows it",
+        description: "Version conflict; `current` is the current state",
         applies: |one| one.takes_header("If-Match"),
     },
     Refusal {
@@ -90,42 +90,42 @@ const REFUSALS: [Refusal; 13] = [
     Refusal {
         status: "415",
         name: "UnsupportedMediaType",
-        description: "The body is of another media type than the operation takes",
+        description: "Unsupported content type of the body",
         applies: |one| one.has_body(),
     },
     Refusal {
         status: "422",
         name: "InvalidRequest",
-        description: "Something in the request is not valid; `errors` names each place",
+        description: "Invalid request; `errors` lists each error with its pointer",
         applies: |one| one.has_body() || one.takes("query", None) || one.takes_header("Idempotency-Key"),
     },
     Refusal {
         status: "429",
         name: "TooManyRequests",
-        description: "Too many requests; `Retry-After` says when to go on",
+        description: "Too many requests; `Retry-After` says when to try again",
         applies: |_| true,
     },
     Refusal {
         status: "500",
         name: "Internal",
-        description: "A fault of the server, logged under the request's id",
+        description: "Internal error, logged with the request id",
         applies: |_| true,
     },
     Refusal {
         status: "503",
         name: "Busy",
-        description: "Too much is going on, or the database does not answer; `Retry-After` says when to try again",
+        description: "The server is overloaded, or the database does not answer; `Retry-After` says when to try again",
         applies: |_| true,
     },
 ];
 
-/// The body of every refusal.
+/// The content of every error response.
 fn problem_content() -> Value {
     json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/ProblemBody" } } })
 }
 
-/// Adds to each operation the refusals that can come to it and that its handler does not describe itself; gives those
-/// that have no body a problem's.
+/// Adds to each operation the error responses that its handler does not describe, and adds the problem body to
+/// responses without content.
 pub fn add_refusals(document: &mut Value) {
     for operation in operations_of(document) {
         let missing: Vec<_> = REFUSALS
@@ -155,8 +155,8 @@ fn operations_of(document: &mut Value) -> impl Iterator<Item = &mut Value> {
     operations.filter(|(method, _)| METHODS.contains(&method.as_str())).map(|(_, operation)| operation)
 }
 
-/// Where a field's schema is written in place and the field has a doc comment, utoipa says that the value is both of the
-/// schema and an object, which nothing is. Here the comment becomes the description of the schema itself.
+/// If a field has an inline schema and a doc comment, utoipa writes an `allOf` of the schema and an object, which no
+/// value satisfies. Here the comment becomes the description of the schema itself.
 pub fn merge_descriptions(schema: &mut Value) {
     match schema {
         Value::Array(all) => all.iter_mut().for_each(merge_descriptions),
@@ -171,7 +171,7 @@ pub fn merge_descriptions(schema: &mut Value) {
     }
 }
 
-/// A schema and the comment on it, as one.
+/// A schema and its comment, merged into one.
 fn merged(parts: &[Value]) -> Option<Map<String, Value>> {
     let [schema, comment] = parts else { return None };
     let is_comment = comment.as_object()?.keys().all(|key| matches!(key.as_str(), "description" | "type" | "default"));
@@ -185,8 +185,8 @@ fn merged(parts: &[Value]) -> Option<Map<String, Value>> {
     Some(schema)
 }
 
-/// Gives schemas names that mean something in a generated client: a page of a list is `OrderPage` and not `List_Order`, and a
-/// map is called after what it holds.
+/// Gives schemas clear names for generated clients: a page of a list is `OrderPage` and not `List_Order`, and a map is
+/// named after its values.
 pub fn rename_schemas(document: &mut Value) {
     const SCHEMAS: &str = "#/components/schemas/";
     let renamed = |name: &str| match name.strip_prefix("List_") {
@@ -205,7 +205,7 @@ pub fn rename_schemas(document: &mut Value) {
     });
 }
 
-/// Replaces what `$ref` says wherever `replace` has something else.
+/// Replaces references for which `replace` returns another one.
 fn replace_references(value: &mut Value, replace: &impl Fn(&str) -> Option<String>) {
     match value {
         Value::Array(all) => all.iter_mut().for_each(|one| replace_references(one, replace)),

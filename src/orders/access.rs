@@ -48,7 +48,7 @@ pub struct VisibleOrder {
     pub order: Order,
 }
 
-/// The one way to an order: looks up what the caller is to it, and asks the table.
+/// Reads the caller's relations to the order, and checks the permission table.
 async fn allowed(
     tx: &mut Tx,
     caller: &Caller,
@@ -59,8 +59,8 @@ async fn allowed(
     Ok((scope_for(&found, caller, order, operation)?, found.as_of))
 }
 
-/// Whether what the caller is to an order, or to its delivery, is enough for the operation; and the scope in which it is done:
-/// as staff before administrator before driver before customer.
+/// Checks whether the relations to an order, or to its delivery, allow the operation, and returns its scope: that of
+/// staff before administrator before driver before customer.
 ///
 /// # Errors
 /// As `permission::decide`: 403, or 404 for a caller who must not learn that it exists.

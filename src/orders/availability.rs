@@ -1,7 +1,7 @@
-//! For which times an order can be placed: now or in a slot, and which slot is the nearest where it cannot. Pure.
+//! Decides for which times an order can be placed: now or in a slot, and the nearest slot if it cannot. Pure.
 //!
-//! The rule on opening hours, preparation time and last orders is in `restaurants/last_orders.rs`; it is the same for orders
-//! as soon as possible and for scheduled orders.
+//! The rule on opening hours, preparation time and last orders is in `restaurants/last_orders.rs`; it is the same for
+//! orders as soon as possible and for scheduled orders.
 
 use std::collections::BTreeMap;
 
@@ -25,8 +25,8 @@ pub struct FulfilmentTime {
     pub at: DateTime<Utc>,
     /// When the customer can have it, and between which instants it is ready.
     pub promise: Promise,
-    /// For a scheduled order, the next instant at which the restaurant is open, which is now if it is open already. `None`:
-    /// the order is for as soon as possible, or the restaurant does not open within [`LOOK_AHEAD`].
+    /// For a scheduled order, the next instant at which the restaurant is open, which is now if it is open already.
+    /// `None`: the order is for as soon as possible, or the restaurant does not open within [`LOOK_AHEAD`].
     pub opens_at: Option<DateTime<Utc>>,
 }
 
@@ -43,12 +43,13 @@ pub enum Unavailable {
     SlotFull(Slot),
 }
 
-/// Why an order is refused: a finished problem, or a time for which the nearest alternative is still to be looked up.
+/// Why an order is refused: a complete problem, or an unavailable time, for which the nearest alternative still has to
+/// be determined.
 #[derive(Debug)]
 pub enum OrderRefusal {
-    /// The response as it is.
+    /// A complete problem.
     Problem(Problem),
-    /// It cannot be had then; [`AvailabilityQuery::problem`] says so to the caller.
+    /// The time is not available; [`AvailabilityQuery::problem`] makes the response.
     Unavailable(Unavailable),
 }
 
@@ -73,8 +74,8 @@ impl From<Unavailable> for OrderRefusal {
 /// The longest length of a slot (constraint `slots_length`), so that a slot which began earlier has ended.
 pub const LONGEST_SLOT: TimeDelta = TimeDelta::minutes(240);
 
-/// How many orders are due in each slot, by the slot's beginning. Slots of different lengths overlap where a restaurant has
-/// changed the length.
+/// The number of orders that are due in each slot, by the slot's beginning. Slots of different lengths overlap if a
+/// restaurant has changed the length.
 #[derive(Debug, Default)]
 pub struct DueOrders(BTreeMap<DateTime<Utc>, (DateTime<Utc>, i32)>);
 
@@ -92,16 +93,16 @@ impl DueOrders {
     }
 }
 
-/// For which times ahead opening hours are looked at; also the longest time ahead that an order can be scheduled, and a day.
+/// How far ahead opening hours are searched: the longest time ahead that an order can be scheduled, and a day.
 pub const LOOK_AHEAD: TimeDelta = TimeDelta::days(31);
 
-/// The last date whose exceptional hours a decision at `now` can depend on: [`LOOK_AHEAD`], the margin of `OrderTimes`, and
-/// a day for the difference between UTC and local dates on either side.
+/// The last date whose exceptional hours a decision at `now` can depend on: [`LOOK_AHEAD`], the margin of `OrderTimes`,
+/// and a day for the difference between UTC and local dates on either side.
 pub fn last_day(now: DateTime<Utc>) -> NaiveDate {
     (now + LOOK_AHEAD).date_naive() + Days::new(4)
 }
 
-/// Everything that decides for which times a restaurant takes an order of one fulfilment.
+/// Everything that decides for which times a restaurant accepts an order of one fulfilment.
 #[derive(Clone, Copy)]
 pub struct AvailabilityQuery<'a> {
     /// The restaurant, with its weekly hours, its pause and its rules for slots.
@@ -148,7 +149,7 @@ impl<'a> AvailabilityQuery<'a> {
                 restaurant.open.promise(self.fulfilment, self.lead_times(), now).ok_or(Unavailable::Closed(now))?;
             return Ok(FulfilmentTime { scheduled: None, at: now, promise, opens_at: None });
         };
-        // An instant far from any slot may be beyond what can be calculated with.
+        // An instant far from any slot could overflow the calculation.
         let reach = now - TimeDelta::days(1)..=restaurant.slots.horizon(now) + TimeDelta::days(1);
         if !reach.contains(&requested) {
             return Err(Unavailable::OutOfReach);
@@ -174,8 +175,8 @@ impl<'a> AvailabilityQuery<'a> {
         slots
     }
 
-    /// The first slot from an instant on for which an order could be placed now and which is not full; `None`: there is none
-    /// as far ahead as orders are taken. `due` holds the orders of [`AvailabilityQuery::bookable`].
+    /// The first slot from an instant on for which an order could be placed now and which is not full; `None`: there is
+    /// none as far ahead as orders are taken. `due` holds the orders of [`AvailabilityQuery::bookable`].
     pub fn earliest_slot(self, from: DateTime<Utc>, due: &DueOrders) -> Option<Slot> {
         self.restaurant.accepting.then(|| self.calendar().earliest(from, due)).flatten()
     }
@@ -190,8 +191,8 @@ impl<'a> AvailabilityQuery<'a> {
         (self.now - LONGEST_SLOT, self.restaurant.slots.horizon(self.now) + LONGEST_SLOT)
     }
 
-    /// The slot whose capacity an order takes, where the restaurant limits slots: the requested one, or for an order as soon
-    /// as possible the one in which it is with the customer.
+    /// The slot whose capacity an order takes, if the restaurant limits slots: the requested one, or for an order as
+    /// soon as possible the one in which it is with the customer.
     pub fn limited_slot(self, time: FulfilmentTime) -> Option<Slot> {
         self.restaurant.slots.capacity?;
         Some(time.scheduled.unwrap_or_else(|| self.restaurant.slots.slot_of(self.zone, time.promise.arrives_at)))
@@ -244,7 +245,8 @@ impl<'a> AvailabilityQuery<'a> {
                 } else if is_now && restaurant.open_now {
                     "The restaurant is open, but not for this fulfilment: see openFor."
                 } else {
-                    "The restaurant is closed at that time. Order for nextOpensAt or later, or choose another fulfilment."
+                    "The restaurant is closed at that time. Order for nextOpensAt or later, or choose another \
+                     fulfilment."
                 };
                 Problem::new(Code::RestaurantClosed, detail)
                     .with("hours", &restaurant.hours)
@@ -259,8 +261,8 @@ impl<'a> AvailabilityQuery<'a> {
         let detail = match (rules.days_ahead, unavailable) {
             (0, _) => "This restaurant does not take scheduled orders. Leave out scheduledFor.".to_owned(),
             (_, Unavailable::NoHandOver) => {
-                "The restaurant is open at that time, but no order can be ready: orders are prepared between opening and \
-                 the last order. Choose a slot from earliestSlot on."
+                "The restaurant is open at that time, but no order can be ready: orders are prepared between opening \
+                 and the last order. Choose a slot from earliestSlot on."
                     .to_owned()
             }
             (days, _) => format!("Choose a slot from earliestSlot on, at most {days} days ahead."),

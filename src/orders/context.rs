@@ -1,4 +1,4 @@
-//! The restaurant as one order sees it: its hours, and what it charges for a delivery to the order's address. Pure.
+//! The restaurant's data for one order: its hours, and the terms of a delivery to the order's address. Pure.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -12,7 +12,7 @@ use crate::restaurants::Restaurant;
 use crate::restaurants::hours::Exception;
 use crate::restaurants::zones::{self, DeliveryZone, NotDelivered};
 
-/// What is known of the restaurant when an order, a quote or the list of slots is decided on.
+/// The restaurant's data for the decision on an order, a quote or the list of slots.
 pub struct OrderContext {
     /// The restaurant that is ordered from.
     pub restaurant: Restaurant,
@@ -33,7 +33,7 @@ pub struct OrderContext {
 }
 
 impl OrderContext {
-    /// The question for which times the order can be placed.
+    /// The query for which times the order can be placed.
     pub fn availability(&self) -> AvailabilityQuery<'_> {
         AvailabilityQuery {
             restaurant: &self.restaurant,
@@ -45,15 +45,15 @@ impl OrderContext {
         }
     }
 
-    /// From ready to the delivery address, in minutes; 0 without an address and for one that is not delivered to.
+    /// Travel time to the delivery address, in minutes; 0 without an address, and for one outside the delivery area.
     fn lead_minutes(&self) -> i16 {
         self.place
             .and_then(|place| zones::terms(self.delivery_zones.as_deref(), self.usual(), place, Amount::ZERO).ok())
             .map_or(0, |terms| terms.lead_minutes)
     }
 
-    /// The terms of a delivery to the address, for lines that cost `items`; for pickup and dine-in the restaurant's usual
-    /// terms without a delivery fee.
+    /// The terms of a delivery to the address, for lines that cost `items`; for pickup and dine-in the restaurant's
+    /// usual terms without a delivery fee.
     ///
     /// # Errors
     /// `outside_delivery_zone`.
@@ -72,7 +72,7 @@ impl OrderContext {
         };
         zones::terms(self.delivery_zones.as_deref(), usual, place, items).map_err(|refusal| match refusal {
             NotDelivered::OutsideEveryZone => outside(
-                "The address lies in none of the restaurant's delivery zones. Choose one of openFor, or another address."
+                "The address is outside the restaurant's delivery zones. Choose one of openFor, or another address."
                     .to_owned(),
             ),
             NotDelivered::TooFar(most) => outside(format!(
@@ -85,9 +85,9 @@ impl OrderContext {
         })
     }
 
-    fn usual(&self) -> zones::Usual {
+    fn usual(&self) -> zones::UsualTerms {
         let Restaurant { place, delivery_fee, minimum_order, tax_rounding, .. } = &self.restaurant;
-        zones::Usual {
+        zones::UsualTerms {
             place: *place,
             delivery_fee: delivery_fee.amount,
             minimum_order: minimum_order.amount,

@@ -5,15 +5,15 @@ use crate::events::{Concerns, Event, EventKind};
 use crate::problem::Problem;
 
 impl Order {
-    /// It was placed.
+    /// The event of a new order.
     ///
     /// # Errors
-    /// When it cannot be written as JSON.
+    /// When the order cannot be written as JSON.
     pub fn placed_event(&self) -> Result<Event<'_>, Problem> {
         self.event(EventKind::OrderPlaced)
     }
 
-    /// Its status changed.
+    /// The event of a change of status.
     ///
     /// # Errors
     /// When the order cannot be written as JSON.
@@ -21,7 +21,7 @@ impl Order {
         self.event(EventKind::OrderStatusChanged)
     }
 
-    /// The promised time was postponed.
+    /// The event of a postponed promise.
     ///
     /// # Errors
     /// When the order cannot be written as JSON.

@@ -1,11 +1,11 @@
-//! Loads what the decision on an order needs, once. The decisions are pure functions over it: `availability.rs` for which
-//! time, `priced_order.rs` at which price, `quotes.rs` whether a quote still holds.
+//! Loads the data for the decision on an order, once. The decisions are pure functions over it: `availability.rs` on
+//! the time, `priced_order.rs` on the price, `quotes.rs` on whether a quote is still valid.
 
 use super::availability::{self, DueOrders, FulfilmentTime, OrderRefusal, Unavailable};
 use super::context::OrderContext;
 use super::request::{Basket, OrderDraft};
 use super::sql;
-use crate::cart::sql::KnownGroups;
+use crate::cart::sql::LoadedGroups;
 use crate::cart::{self, StoredLine};
 use crate::config;
 use crate::coupons;
@@ -18,7 +18,7 @@ use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
 impl OrderContext {
-    /// Loads the restaurant for an order. `place` counts for a delivery only.
+    /// Loads the restaurant for an order. `place` is used for a delivery only.
     ///
     /// # Errors
     /// 404 when there is no such restaurant.
@@ -45,7 +45,7 @@ impl OrderContext {
         })
     }
 
-    /// The orders that are due in any slot that can be booked; none where the restaurant does not limit slots.
+    /// The orders that are due in any slot that can be booked; empty if the restaurant does not limit slots.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -77,7 +77,8 @@ pub struct OrderFacts<'a> {
     pub time: FulfilmentTime,
     /// The lines with current prices, stock and availability at that time.
     pub lines: Vec<StoredLine>,
-    /// The coupon that is named, and how often the customer has used it; `None`: none is named, or the code does not exist.
+    /// The coupon of the request, and how often the customer has used it; `None`: no code was given, or it does not
+    /// exist.
     pub coupon: Option<CouponState>,
     /// The orders that are due in the slot whose capacity the order would take.
     pub due_orders: DueOrders,
@@ -97,7 +98,7 @@ impl<'a> OrderFacts<'a> {
         let time = context.availability().fulfilment_time(draft.request.scheduled_for)?;
         let lines = match draft.basket {
             Basket::Lines(lines) | Basket::Quoted(lines) => cart::sql::priced(tx, scope, lines, time.at).await?,
-            Basket::Cart(cart) => cart::sql::lines(tx, scope, cart.id, time.at, KnownGroups::default()).await?,
+            Basket::Cart(cart) => cart::sql::lines(tx, scope, cart.id, time.at, LoadedGroups::default()).await?,
         };
         let coupon = match &draft.request.coupon {
             Some(code) => coupons::sql::by_code(tx, scope, draft.customer, code).await?,
@@ -110,7 +111,7 @@ impl<'a> OrderFacts<'a> {
         Ok(Self { context, time, lines, coupon, due_orders })
     }
 
-    /// The slot whose capacity the order takes, where the restaurant limits slots.
+    /// The slot whose capacity the order takes, if the restaurant limits slots.
     ///
     /// # Errors
     /// When it is full.

@@ -24,18 +24,18 @@ use crate::cart::sql::RequestedLine;
 use crate::client::Client;
 use crate::coupons::CouponCode;
 use crate::coupons::actions::attempt_limits;
-use crate::events::driver_view::{carriage, event_for_driver};
+use crate::events::driver_view::{drivers, event_for_driver};
 use crate::events::{Recorded, TimelineEntry};
 use crate::extract::{Body, BodyWithBytes, IfMatch, Json, Query, Versioned};
 use crate::fulfilment::Fulfilment;
-use crate::idempotency::{Answer, IdempotencyKey};
+use crate::idempotency::{IdempotencyKey, IdempotentResponse};
 use crate::ids::{CartId, DriverId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::money::Money;
 use crate::paging::{List, Page};
 use crate::permission::Operation;
 use crate::place::Place;
 use crate::problem::{Problem, ProblemBody};
-use crate::restaurants::staff;
+use crate::restaurants::access;
 use crate::tenancy::{RestaurantScope, TenancyContext};
 use crate::text::{MultiLine, SingleLine};
 use crate::timestamp::Timestamp;
@@ -66,7 +66,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 struct NewOrder {
     /// The cart, which the order closes; or else `quoteId`, or else `restaurantId` with `lines`.
     cart_id: Option<CartId>,
-    /// The quote, whose prices hold.
+    /// The quote; the order is placed at its prices.
     quote_id: Option<QuoteId>,
     /// The restaurant of `lines`.
     restaurant_id: Option<RestaurantId>,
@@ -79,7 +79,7 @@ struct NewOrder {
     /// The delivery address; required for a delivery.
     #[schema(inline)]
     address: Option<MultiLine<300>>,
-    /// The coordinates of the delivery address; required for a delivery. With `quoteId` the quote's when absent.
+    /// The coordinates of the delivery address; required for a delivery. With `quoteId` the default is the quote's.
     place: Option<Place>,
     /// The table; required for dine-in.
     #[schema(inline)]
@@ -87,9 +87,9 @@ struct NewOrder {
     /// A note for the whole order.
     #[schema(inline)]
     note: Option<MultiLine<500>>,
-    /// The tip. With `quoteId` the quote's when absent.
+    /// The tip. With `quoteId` the default is the quote's.
     tip: Option<Money>,
-    /// The code of a coupon. With a quote: default is the quote's.
+    /// The code of a coupon. With `quoteId` the default is the quote's.
     #[schema(inline)]
     coupon_code: Option<CouponCode>,
     /// Any instant of the requested slot. Absent: as soon as possible, or as quoted.
@@ -97,7 +97,7 @@ struct NewOrder {
 }
 
 /// The source of a new order.
-enum Origin {
+enum OrderSource {
     /// A cart, at current prices.
     Cart(CartId, OrderRequest),
     /// Lines at a restaurant, at current prices.
@@ -108,19 +108,19 @@ enum Origin {
 
 impl NewOrder {
     /// Checks that exactly one source is given, and reads it.
-    fn read(mut self, most_choices: usize) -> Result<Origin, Problem> {
+    fn read(mut self, most_choices: usize) -> Result<OrderSource, Problem> {
         let one_of_three = || {
             let message = "or else quoteId, or restaurantId and lines must be given, one of the three";
             Problem::invalid_field("/cartId", message)
         };
         match (self.cart_id, self.quote_id, self.restaurant_id, self.lines.is_some()) {
-            (Some(cart), None, None, false) => Ok(Origin::Cart(cart, self.request()?)),
-            (None, Some(quote), None, false) => Ok(Origin::Quote(self.quoted(quote))),
+            (Some(cart), None, None, false) => Ok(OrderSource::Cart(cart, self.request()?)),
+            (None, Some(quote), None, false) => Ok(OrderSource::Quote(self.quoted(quote))),
             (None, None, Some(restaurant), true) => {
                 let lines = self.lines.take().unwrap_or_default();
                 LineInput::check(&lines, most_choices)?;
                 let lines = lines.into_iter().map(LineInput::into_requested).collect();
-                Ok(Origin::Lines(restaurant, lines, self.request()?))
+                Ok(OrderSource::Lines(restaurant, lines, self.request()?))
             }
             _ => Err(one_of_three()),
         }
@@ -157,7 +157,7 @@ impl NewOrder {
     }
 }
 
-impl Origin {
+impl OrderSource {
     /// The coupon code that the request names, which may be a guess.
     fn coupon(&self) -> Option<CouponCode> {
         match self {
@@ -166,7 +166,7 @@ impl Origin {
         }
     }
 
-    /// In whose name the order is placed. A cart and a quote tell the restaurant once they are locked.
+    /// The context of the transaction. The restaurant of a cart or a quote is set when it is locked.
     fn who(&self, customer: UserId) -> TenancyContext {
         match self {
             Self::Cart(..) | Self::Quote(_) => TenancyContext::user(customer),
@@ -185,14 +185,20 @@ fn at(restaurant: RestaurantId, customer: UserId) -> RestaurantScope {
 /// case. The response is the order as it was committed. Repeat the request with the same key as often as needed: the
 /// order is placed once, and every repetition returns the first response, byte for byte.
 #[utoipa::path(post, path = "/api/orders", tag = "orders", security(("token" = [])),
-    params(("Idempotency-Key" = String, Header, description = "A new random key for each order; repeat the request with the same key")),
+    params(("Idempotency-Key" = String, Header, description = "A new random key for each order; repeat the request \
+                                                               with the same key")),
     request_body = NewOrder,
     responses(
         (status = 201, description = "The order", body = Order),
-        (status = 404, description = "The restaurant, cart or quote does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The order cannot be placed; see the code, and the nearest alternative or, for a quote, the difference", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Invalid request, or the key was used with another body", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "Too many wrong coupon codes", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant, cart or quote does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The order cannot be placed; see the code, and the nearest alternative or, for a \
+                                      quote, the difference",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request, or the key was used with another body",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "Too many wrong coupon codes",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn place_order(
     State(app): State<Arc<App>>,
@@ -200,7 +206,7 @@ async fn place_order(
     client: Client,
     key: IdempotencyKey,
     body: BodyWithBytes<NewOrder>,
-) -> Result<Answer, Problem> {
+) -> Result<IdempotentResponse, Problem> {
     let customer = caller.user;
     let claim = key.require(customer, Operation::PlaceOrder, &body.bytes)?;
     let rules = app.config.orders;
@@ -216,13 +222,13 @@ async fn place_order(
                 return Ok(answer);
             }
             let order = match origin {
-                Origin::Cart(cart, request) => place::from_cart(tx, buyer, cart, request, rules).await?,
-                Origin::Lines(restaurant, lines, request) => {
+                OrderSource::Cart(cart, request) => place::from_cart(tx, buyer, cart, request, rules).await?,
+                OrderSource::Lines(restaurant, lines, request) => {
                     place::from_lines(tx, &at(restaurant, customer), buyer, lines, request, rules).await?
                 }
-                Origin::Quote(request) => place::from_quote(tx, buyer, request, rules).await?,
+                OrderSource::Quote(request) => place::from_quote(tx, buyer, request, rules).await?,
             };
-            let answer = Answer::fresh(StatusCode::CREATED, &order)?;
+            let answer = IdempotentResponse::fresh(StatusCode::CREATED, &order)?;
             claim.keep(tx, &answer).await?;
             Ok(answer)
         })
@@ -234,8 +240,9 @@ async fn place_order(
 ///
 /// Pages are stable while new orders arrive: a cursor points to the last order of a page.
 #[utoipa::path(get, path = "/api/orders", tag = "orders", security(("token" = [])), params(OrderQuery), responses(
-    (status = 200, description = "A page of orders, the newest first", body = List<Order>),
-    (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 200, description = "A page of orders, newest first", body = List<Order>),
+    (status = 404, description = "The restaurant does not exist, or the caller has no access to it",
+        body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_orders(
     State(app): State<Arc<App>>,
@@ -244,7 +251,7 @@ async fn list_orders(
 ) -> Result<Json<List<Order>>, Problem> {
     let (filter, page) = query.read(app.clock.now())?;
     let page = if let Some(restaurant) = query.restaurant_id {
-        let access = staff::relations(&app, &caller, restaurant).await?.unlocked()?;
+        let access = access::relations(&app, &caller, restaurant).await?.unlocked()?;
         let scope = access.scope(Operation::ListRestaurantOrders)?;
         app.db
             .read(scope, move |tx| Box::pin(async move { list::of_restaurant(tx, &scope, &filter, page).await }))
@@ -265,7 +272,8 @@ async fn list_orders(
     params(("orderId" = OrderId, Path)),
     responses(
         (status = 200, description = "The order; its version is the ETag", body = Order),
-        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_order(seen: VisibleOrder) -> Versioned<Order> {
     Versioned { version: seen.order.version, body: seen.order }
@@ -288,15 +296,21 @@ struct OrderStatusUpdate {
 ///
 /// Only the transitions of the status table, by the roles it allows. ADMIN may do what staff may.
 #[utoipa::path(patch, path = "/api/orders/{orderId}/status", tag = "orders", security(("token" = [])),
-    params(("orderId" = OrderId, Path), ("If-Match" = Option<String>, Header, description = "The expected version, in quotes as in ETag")),
+    params(("orderId" = OrderId, Path),
+        ("If-Match" = Option<String>, Header, description = "The expected version, in quotes as in ETag")),
     request_body = OrderStatusUpdate,
     responses(
         (status = 200, description = "The order after the change", body = Order),
-        (status = 403, description = "The caller's role does not allow this transition", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The current status does not allow this transition", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "Version conflict; `current` is the current state", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "A reason is missing, or the request is invalid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The caller's role does not allow this transition",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The current status does not allow this transition",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "Version conflict; `current` is the current state",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "A reason is missing, or the request is invalid",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_order_status(
     State(app): State<Arc<App>>,
@@ -333,7 +347,8 @@ struct EventQuery {
     params(("orderId" = OrderId, Path), EventQuery),
     responses(
         (status = 200, description = "The events of the order and its delivery", body = List<TimelineEntry>),
-        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_order_events(
     State(app): State<Arc<App>>,
@@ -360,8 +375,8 @@ fn entry(event: Recorded, driver: Option<DriverId>) -> Result<TimelineEntry, Pro
     let body = serde_json::value::RawValue::from_string(event.body()).map_err(internal)?;
     let (name, body) = match driver {
         Some(driver) => {
-            let carriage = carriage(&event);
-            let seen = event_for_driver(&event.name, &body, carriage, event.closed, driver).map_err(internal)?;
+            let drivers = drivers(&event);
+            let seen = event_for_driver(&event.name, &body, drivers, event.closed, driver).map_err(internal)?;
             (seen.name, seen.body)
         }
         None => (event.name, body),

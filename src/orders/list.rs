@@ -1,4 +1,4 @@
-//! Which orders a list shows: read from the query, bounded, pure.
+//! The filter of lists of orders, read from the query. Pure.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer};
@@ -35,15 +35,15 @@ pub struct OrderQuery {
     to: Option<Timestamp>,
     /// Only orders of this fulfilment.
     fulfilment: Option<Fulfilment>,
-    /// Whose number is this, or whose note or name has this in it: the customer's name in a restaurant's list, the
-    /// restaurant's name in one's own, whatever its case and its accents. Looks through the 31 days before `to`, or
-    /// from `from` on, at most 93 days. A page may be shorter than `limit` while there are more: go on as long as there is a
-    /// `nextCursor`.
+    /// Only orders with this number, or with this text in the note or name: the customer's name in a restaurant's list,
+    /// the restaurant's name in the caller's own; case and accents are ignored. Searches the 31 days before `to`, or
+    /// from `from` on, at most 93 days. A page may be shorter than `limit` before the last one: continue while there is
+    /// a `nextCursor`.
     #[serde(default, deserialize_with = "unless_blank")]
     #[param(inline)]
     q: Option<SingleLine<100>>,
-    /// The maximum number of rows in a page, 1 to 200; default 50. A page of very long orders is shorter: go on as long as there is a
-    /// `nextCursor`.
+    /// The maximum number of rows in a page, 1 to 200; default 50. A page of very long orders is shorter: continue
+    /// while there is a `nextCursor`.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
     /// `nextCursor` of the page before.
@@ -73,7 +73,7 @@ pub struct OrderFilter {
 }
 
 impl OrderQuery {
-    /// The filter and the page.
+    /// Parses the filter and the page.
     ///
     /// # Errors
     /// 422 with the parameter's name.

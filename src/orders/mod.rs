@@ -1,5 +1,4 @@
-//! Orders: placed from a cart, from a quote or from lines, and brought to their end along the table of status
-//! transitions.
+//! Orders: placed from a cart, from a quote or from lines, with a table of status transitions until their end.
 //!
 //! An order is a snapshot of names, prices and taxes; afterwards only its status, its times and its version change, and
 //! only along the table in `status.rs`. Every change is one transaction with its event. This feature does not depend on
@@ -53,7 +52,7 @@ pub struct SoldModifier {
     /// What one added to the price.
     #[serde(deserialize_with = "money::kept")]
     pub price: Money,
-    /// How many for each one of the item, or of the modifier above.
+    /// The quantity for each one of the item, or of the parent modifier.
     pub quantity: u8,
     /// Modifiers chosen in nested groups.
     #[schema(no_recursion)]
@@ -105,15 +104,15 @@ impl SoldModifier {
 }
 
 impl OrderLine {
-    /// About how many bytes the line takes in an answer: what is written of every line and of every modifier, the
-    /// texts, and the names of allergens and diets. Pages of orders are bounded by it.
+    /// The approximate size of the line in a response, in bytes: fixed parts of the line and of each modifier, texts,
+    /// allergens and diets. It limits pages of orders.
     fn size(&self) -> usize {
         let names = self.allergens.contains.len() + self.allergens.may_contain.len() + self.allergens.diets.len();
         let modifiers: usize = self.modifiers.iter().map(SoldModifier::size).sum();
         250 + self.name.len() + self.note.as_ref().map_or(0, String::len) + 16 * names + modifiers
     }
 
-    /// The size of several, as it is kept with their order.
+    /// The size of several lines, which is stored with their order.
     pub(crate) fn size_of(lines: &[Self]) -> i32 {
         i32::try_from(lines.iter().map(Self::size).sum::<usize>()).unwrap_or(i32::MAX)
     }
@@ -257,7 +256,7 @@ pub struct Order {
     pub note: Option<String>,
     /// The slot in which the customer wants to have it; null: as soon as possible.
     pub scheduled_for: Option<Slot>,
-    /// The beginning of the slot whose capacity it takes, where the restaurant limits slots; not in responses.
+    /// The beginning of the slot whose capacity it takes, if the restaurant limits slots; not in responses.
     #[serde(skip)]
     pub slot: Option<DateTime<Utc>>,
     /// Until when the restaurant must accept the order, or the system cancels it. Null if the restaurant accepts
@@ -269,10 +268,10 @@ pub struct Order {
     /// When the customer is to have the order: ready, or delivered to the address where it is a delivery. Never before
     /// opening plus preparation plus travel, nor after the last hand-over.
     pub promised_at: Option<DateTime<Utc>>,
-    /// It is not to be ready before this; null: as soon as possible. Not in responses.
+    /// The earliest time to be ready; null: as soon as possible. Not in responses.
     #[serde(skip)]
     pub ready_from: Option<DateTime<Utc>>,
-    /// A confirmation does not promise it for later than this; null: no limit. Not in responses.
+    /// The latest time that a confirmation promises; null: no limit. Not in responses.
     #[serde(skip)]
     pub ready_until: Option<DateTime<Utc>>,
     /// Why the order was cancelled.

@@ -1,4 +1,5 @@
-//! Whether a draft can be ordered and what it costs: the same decision for quotes and for orders. Pure, over `facts.rs`.
+//! Whether a draft can be ordered and what it costs: the same decision for quotes and for orders. Pure, over
+//! `facts.rs`.
 
 use super::Totals;
 use super::availability::{FulfilmentTime, OrderRefusal};
@@ -33,11 +34,11 @@ pub struct PricedOrder {
     pub saving: Option<Saving>,
     /// The time it is for.
     pub time: FulfilmentTime,
-    /// The slot whose capacity it takes, where the restaurant limits slots.
+    /// The slot whose capacity it takes, if the restaurant limits slots.
     pub due_slot: Option<Slot>,
 }
 
-/// The prices that a quote promised, which hold in place of the current ones.
+/// The prices of a quote, which are used instead of the current ones.
 #[derive(Clone, Copy)]
 pub struct QuotedPrices<'a> {
     /// The tax rates.
@@ -49,7 +50,7 @@ pub struct QuotedPrices<'a> {
 }
 
 impl PricedOrder {
-    /// Decides on a draft: at current prices, or at `quoted` ones. The lines of the facts are priced already.
+    /// Decides on a draft, at current prices or at `quoted` ones. The lines of the facts already have prices.
     ///
     /// # Errors
     /// The first reason why the draft cannot be ordered. Each has its own code.
@@ -81,11 +82,11 @@ impl PricedOrder {
     }
 }
 
-/// Most characters of the notes of all lines: an order is written into each of its events.
+/// The most characters in the notes of all lines, because each event of an order contains the order.
 const MAX_NOTES: usize = 10_000;
 
-/// Refuses an empty basket, one with too long notes, and one with lines that cannot be ordered. Choices that do not fit the menu are refused as a
-/// write of the cart would be, except those of a quote, which fitted when it was made.
+/// Refuses an empty basket, notes that are too long, and lines that cannot be ordered. Choices that do not fit the menu
+/// are refused as in a write of a cart, except those of a quote, which were valid when it was created.
 fn check_lines(basket: &Basket, lines: &[StoredLine]) -> Result<(), Problem> {
     let misfits = choice_errors(lines);
     if !matches!(basket, Basket::Quoted(_)) && !misfits.is_empty() {
@@ -102,14 +103,14 @@ fn check_lines(basket: &Basket, lines: &[StoredLine]) -> Result<(), Problem> {
     unavailable(lines).map_or(Ok(()), Err)
 }
 
-/// How the choices of lines do not fit the menu, by line and modifier group.
+/// The errors of choices that do not fit the menu, by line and modifier group.
 fn choice_errors(lines: &[StoredLine]) -> Vec<FieldError> {
     let lines = lines.iter().enumerate().filter(|(_, line)| line.obstacle == Some(Obstacle::ChoicesChanged));
     lines.flat_map(|(index, line)| line.misfits.iter().map(move |one| one.fault(&format!("/lines/{index}")))).collect()
 }
 
-/// The problem of lines that cannot be ordered, if there are any: it names each of them, what is short and how much is left,
-/// and the modifier groups that the choices do not fit any more.
+/// The problem of lines that cannot be ordered, if there are any: it lists them with their shortages and the modifier
+/// groups that the choices do not fit.
 pub fn unavailable(lines: &[StoredLine]) -> Option<Problem> {
     let blocked = blocked_items(lines);
     if blocked.is_empty() {
@@ -127,7 +128,7 @@ pub fn unavailable(lines: &[StoredLine]) -> Option<Problem> {
     Some(Problem::new(code, detail).with_errors(errors).with("items", blocked).with("shortages", short))
 }
 
-/// The lines that cannot be ordered: item, reason, and from when on it can be ordered where that is known.
+/// The lines that cannot be ordered: item, reason, and when the item can be ordered again, if known.
 fn blocked_items(lines: &[StoredLine]) -> Vec<serde_json::Value> {
     let blocked = |line: &StoredLine| {
         let mut blocked = serde_json::json!({ "itemId": line.item_id, "reason": line.obstacle? });
@@ -139,7 +140,7 @@ fn blocked_items(lines: &[StoredLine]) -> Vec<serde_json::Value> {
     lines.iter().filter_map(blocked).collect()
 }
 
-/// What the named coupon saves. The saving that a quote promised holds, also if the delivery has become free since.
+/// What the coupon saves. The saving of a quote remains valid, also if the delivery has become free since.
 fn saving(
     facts: &OrderFacts<'_>,
     request: &OrderRequest,

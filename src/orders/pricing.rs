@@ -1,9 +1,8 @@
-//! What an order costs. Pure; the server prices, clients send ids and quantities.
+//! The price of an order. Pure; clients send ids and quantities, the server computes prices.
 //!
-//! Each line is a list of portions, which say in which class they are taxed. A discount is spread over all portions
-//! before tax, in proportion. How tax is rounded is the restaurant's choice (`TaxRules`): once for each rate on each line
-//! and fee, or once for each rate on all of them together. In either case what an order shows for a rate is the sum of its
-//! lines and fees.
+//! Each line is a list of portions with their tax classes. A discount is spread over all portions before tax, in
+//! proportion. The restaurant chooses how tax is rounded (`TaxRules`): once for each rate on each line and fee, or once
+//! for each rate on the whole order. In either case the order's tax at a rate is the sum of that of its lines and fees.
 
 use std::collections::BTreeMap;
 
@@ -13,25 +12,25 @@ use crate::fulfilment::Fulfilment;
 use crate::money::{Amount, Overflow};
 use crate::restaurants::tax::{Portion, Rate, TaxRoundingLevel, TaxRules};
 
-/// What is added to the lines, and taken off them.
+/// Fees, tip and discount of an order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charges {
-    /// For bringing it; counts for a delivery only.
+    /// The delivery fee; used for a delivery only.
     pub delivery_fee: Amount,
-    /// For the service.
+    /// The service fee.
     pub service_fee: Amount,
-    /// For the people; never taxed.
+    /// The tip; not taxed.
     pub tip: Amount,
-    /// Off the lines; more than they cost is as much as they cost.
+    /// The discount on the lines, limited to their price.
     pub discount: Amount,
 }
 
-/// What is taxed at one rate.
+/// Tax at one rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TaxShare {
     /// The tax rate in millionths.
     pub rate: Rate,
-    /// What is taxed, without the tax.
+    /// The taxed amount, without the tax.
     pub net: Amount,
     /// The tax in minor units.
     pub tax: Amount,
@@ -40,21 +39,21 @@ pub struct TaxShare {
 /// The sums of an order: `total = items + tax + delivery_fee + service_fee + tip − discount`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sums {
-    /// The lines, before any discount.
+    /// The sum of the lines, before any discount.
     pub items: Amount,
-    /// Tax that is added; zero where prices hold it.
+    /// Tax that is added; zero if prices include tax.
     pub tax: Amount,
-    /// Tax that prices hold; zero where it is added.
+    /// Tax that is included in prices; zero if tax is added.
     pub included_tax: Amount,
-    /// For bringing it; zero otherwise.
+    /// The delivery fee; zero for pickup and dine-in.
     pub delivery_fee: Amount,
-    /// For the service.
+    /// The service fee.
     pub service_fee: Amount,
-    /// For the people.
+    /// The tip, in minor units.
     pub tip: Amount,
     /// What a coupon takes off, in minor units.
     pub discount: Amount,
-    /// What is paid.
+    /// The amount to pay.
     pub total: Amount,
     /// Tax by rate, of lines and fees together, the lowest rate first.
     pub taxes: Vec<TaxShare>,
@@ -84,11 +83,11 @@ pub fn sums(
         TaxRoundingLevel::Line => rounded_by_line(&amounts, rules)?,
         TaxRoundingLevel::Order => rounded_by_order(&amounts, rules)?,
     };
-    let mut taxes = Tally::default();
+    let mut taxes = TaxByRate::default();
     for share in taxed_lines.iter().flatten() {
         taxes.add(*share)?;
     }
-    // The fees were the last, and are no line.
+    // The last entry is that of the fees, which are not a line.
     taxed_lines.pop();
     let taxes = taxes.into_shares();
     let all_tax = Amount::sum(taxes.iter().map(|share| share.tax))?;
@@ -101,14 +100,14 @@ pub fn sums(
 /// The portions of a line after the discount.
 struct Discounted(Vec<Portion>);
 
-/// What is taxed at one rate, as it is priced: with the tax where prices hold it.
+/// The amount that is taxed at one rate, as it is priced: including tax if prices include it.
 #[derive(Clone, Copy)]
 struct Taxed {
     rate: Rate,
     amount: Amount,
 }
 
-/// The lines after the discount, which is spread over all their portions.
+/// The lines after the discount, which is spread over all portions.
 fn discounted(lines: &[Vec<Portion>], discount: Amount) -> Result<Vec<Discounted>, Overflow> {
     let amounts: Vec<_> = lines.iter().flatten().map(|portion| portion.amount).collect();
     let mut cuts = discount.spread(&amounts)?.into_iter();
@@ -133,7 +132,7 @@ impl Discounted {
 }
 
 impl Taxed {
-    /// The tax on it, or in it.
+    /// The tax that is added to it or included in it.
     fn tax(self, rules: &TaxRules) -> Result<Amount, Overflow> {
         if rules.included {
             self.rate.within(self.amount, rules.rounding)
@@ -142,20 +141,20 @@ impl Taxed {
         }
     }
 
-    /// With so much tax.
+    /// The share with this tax.
     fn with(self, tax: Amount, rules: &TaxRules) -> Result<TaxShare, Overflow> {
         let net = if rules.included { self.amount.minus(tax)? } else { self.amount };
         Ok(TaxShare { rate: self.rate, net, tax })
     }
 }
 
-/// Each amount of each line, and each fee, is rounded by itself.
+/// Rounds each amount of each line, and each fee, separately.
 fn rounded_by_line(lines: &[Vec<Taxed>], rules: &TaxRules) -> Result<Vec<Vec<TaxShare>>, Overflow> {
     let one = |taxed: &Taxed| taxed.with(taxed.tax(rules)?, rules);
     lines.iter().map(|line| line.iter().map(one).collect()).collect()
 }
 
-/// All amounts of one rate are rounded together, and their tax is split over them by largest remainder.
+/// Rounds all amounts of a rate together, and splits the tax over them by largest remainder.
 fn rounded_by_order(lines: &[Vec<Taxed>], rules: &TaxRules) -> Result<Vec<Vec<TaxShare>>, Overflow> {
     let mut by_rate: BTreeMap<Rate, Vec<Amount>> = BTreeMap::new();
     for taxed in lines.iter().flatten() {
@@ -173,11 +172,11 @@ fn rounded_by_order(lines: &[Vec<Taxed>], rules: &TaxRules) -> Result<Vec<Vec<Ta
     lines.iter().map(|line| line.iter().map(&mut one).collect()).collect()
 }
 
-/// Adds up by rate.
+/// Sums of net amount and tax by rate.
 #[derive(Default)]
-struct Tally(BTreeMap<Rate, (Amount, Amount)>);
+struct TaxByRate(BTreeMap<Rate, (Amount, Amount)>);
 
-impl Tally {
+impl TaxByRate {
     fn add(&mut self, share: TaxShare) -> Result<(), Overflow> {
         let (net, tax) = self.0.entry(share.rate).or_default();
         (*net, *tax) = (net.plus(share.net)?, tax.plus(share.tax)?);

@@ -1,7 +1,7 @@
-//! A quote: the price of a basket, line by line, and until when it holds. Pure.
+//! Quotes: the price of a basket, line by line, and until when it is valid. Pure.
 //!
-//! A quote keeps what it promises: the lines with their prices, tax rates, fees, tip and discount. Its sums are
-//! calculated from them each time (`pricing.rs`). Stock and availability are never kept.
+//! A quote stores the lines with their prices, tax rates, fees, tip and discount. Its sums are calculated from them
+//! each time (`pricing.rs`). Stock and availability are not stored.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ use crate::place::Place;
 use crate::restaurants::slots::Slot;
 use crate::restaurants::tax::TaxRules;
 
-/// What was requested, and what was promised. Stored as JSON.
+/// The request, and the quoted prices. Stored as JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct QuoteContent {
     /// How the order reaches the customer.
@@ -65,13 +65,13 @@ pub struct StoredQuote {
     pub user_id: UserId,
     /// The cart it was created from, with the cart's version; `None`: it was created from lines.
     pub cart: Option<(CartId, i64)>,
-    /// What was requested, and what was promised.
+    /// The request, and the quoted prices.
     pub content: QuoteContent,
-    /// The restaurant's currency, in which all amounts are.
+    /// The restaurant's currency, that of all amounts.
     pub currency: Currency,
     /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// Until when it holds, without that instant.
+    /// Until when it is valid (exclusive).
     pub expires_at: DateTime<Utc>,
     /// The order that was placed from it; `None`: none yet.
     pub order_id: Option<OrderId>,
@@ -85,27 +85,27 @@ pub struct Quote {
     pub id: QuoteId,
     /// The id of the restaurant.
     pub restaurant_id: RestaurantId,
-    /// The cart it was made from.
+    /// The cart it was created from; null: from lines.
     pub cart_id: Option<CartId>,
     /// The kind of fulfilment.
     pub fulfilment: Fulfilment,
-    /// Where to, for a delivery.
+    /// The coordinates of the delivery address; null for pickup and dine-in.
     pub place: Option<Place>,
     /// The delivery zone of the address.
     pub delivery_zone: Option<String>,
     /// Travel time in minutes, from ready to the address, by the delivery zone.
     pub lead_minutes: i16,
-    /// For when: the slot. Null: as soon as can be.
+    /// The requested slot; null: as soon as possible.
     pub scheduled_for: Option<Slot>,
-    /// The first slot in which it could be had when the quote was made.
+    /// The first slot for which it could have been ordered when the quote was created.
     pub earliest_slot: Option<Slot>,
     /// An ISO 4217 code.
     #[schema(value_type = String, example = "EUR")]
     pub currency: Currency,
     /// The lines of the quote.
     pub items: Vec<OrderLine>,
-    /// All discounts. Those of the lines are part of `totals.discount`; those of the delivery fee are already taken off
-    /// `totals.deliveryFee`.
+    /// All discounts. Those of the lines are part of `totals.discount`; those of the delivery fee are already
+    /// subtracted from `totals.deliveryFee`.
     pub discounts: Vec<Discount>,
     /// The amounts of the order. Tax is rounded by `taxRounding` and `taxRoundingLevel` of the restaurant.
     pub totals: Totals,
@@ -118,7 +118,7 @@ pub struct Quote {
 }
 
 impl QuoteContent {
-    /// The quoted lines, with stock and availability from the same lines as the menu has them now.
+    /// The quoted lines, with the current stock and availability.
     fn with_current_availability(&self, current: &[StoredLine]) -> Vec<StoredLine> {
         let line = |(quoted, current): (&StoredLine, &StoredLine)| StoredLine {
             takes: current.takes.clone(),
@@ -142,7 +142,7 @@ impl QuoteContent {
         PricedOrder::of(facts, draft, Some(prices))
     }
 
-    /// What it comes to.
+    /// The sums of the quote.
     ///
     /// # Errors
     /// When a sum leaves the range of 64 bits.
@@ -190,32 +190,33 @@ impl QuoteContent {
     }
 }
 
-/// A line that is not what it was when it was quoted.
+/// A line that has changed since it was quoted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LineChange {
-    /// Its number, from 1.
+    /// The number of the line, from 1.
     pub line: usize,
     /// The item of the line.
     pub item_id: ItemId,
-    /// Its name then.
+    /// The name of the item when it was quoted.
     pub name: String,
-    /// What the line cost then.
+    /// The quoted price of the line.
     pub quoted: Money,
-    /// What it costs now; null: it cannot be had.
+    /// The current price of the line; null: it cannot be ordered.
     pub now: Option<Money>,
     /// Why the line cannot be ordered any more; absent: it can.
     pub reason: Option<Obstacle>,
 }
 
 impl LineChange {
-    /// The quote does not fit the menu any more: the item is gone, or its choices are others.
+    /// Whether the quote can no longer be ordered because of the line: the item was deleted, or its choices are no
+    /// longer valid.
     pub fn is_final(&self) -> bool {
         matches!(self.reason, Some(Obstacle::Deleted | Obstacle::ChoicesChanged))
     }
 }
 
-/// What changed, line by line.
+/// The changed lines.
 ///
 /// # Errors
 /// When a sum leaves the range of 64 bits.
@@ -239,7 +240,7 @@ pub fn changes(quoted: &[StoredLine], now: &[StoredLine], currency: Currency) ->
 }
 
 impl StoredQuote {
-    /// As its owner sees it.
+    /// The quote as in responses.
     ///
     /// # Errors
     /// When a sum leaves the range of 64 bits.

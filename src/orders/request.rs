@@ -1,4 +1,4 @@
-//! What a customer requests when they place an order, or ask for a quote. Pure.
+//! Requests for orders and quotes. Pure.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -39,23 +39,23 @@ pub struct OrderRequest {
     pub expected_total: Option<Money>,
 }
 
-/// What a customer wants to order.
+/// The items to be ordered.
 #[derive(Debug, Clone)]
 pub enum Basket {
-    /// The lines of one of their carts, which is locked and open.
+    /// The lines of one of the customer's carts, which is locked and open.
     Cart(CartRow),
-    /// Lines, as a phone kept them while it was offline.
+    /// Lines of the request.
     Lines(Vec<RequestedLine>),
-    /// The lines of a quote, whose choices fitted the menu when it was made.
+    /// The lines of a quote, whose choices were valid when it was created.
     Quoted(Vec<RequestedLine>),
 }
 
-/// A basket that a customer wants to order, or to know the price of.
+/// A basket to be ordered or priced.
 #[derive(Clone, Copy)]
 pub struct OrderDraft<'a> {
     /// The customer who orders.
     pub customer: UserId,
-    /// What is ordered.
+    /// The basket to be ordered.
     pub basket: &'a Basket,
     /// Fulfilment, time, tip and coupon.
     pub request: &'a OrderRequest,
@@ -161,7 +161,7 @@ pub struct LineInput {
 }
 
 impl LineInput {
-    /// The line as the rules take it.
+    /// Converts the line for the rules.
     pub fn into_requested(self) -> RequestedLine {
         RequestedLine {
             item_id: self.item_id,

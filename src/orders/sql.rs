@@ -1,4 +1,4 @@
-//! Every statement on orders: here those that read them, in the files below those that write.
+//! Every statement on orders; in this file those that read single orders.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -20,8 +20,8 @@ use crate::restaurants::tax::Rate;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// Orders with their lines, in one statement. A `page` reads the lines of those only that come before the lines have
-/// the size `$most`, the number of a parameter.
+/// Orders with their lines, in one statement. A `page` ends when the lines have the size `$most`, the number of a
+/// parameter; the lines of later orders are not read.
 macro_rules! orders {
     ([$($which:tt)+], $($argument:expr),+ $(,)?) => {
         orders!(from ["orders o " + $($which)+], $($argument),+)
@@ -45,7 +45,8 @@ macro_rules! orders {
                       items_total, tax_total, tax_included, tax_rates as "tax_rates: _", tax_nets as "tax_nets: _",
                       tax_amounts as "tax_amounts: _", delivery_fee, service_fee, tip, discount, total, address,
                       latitude, longitude, delivery_zone, lead_minutes, dining_table, note,
-                      coupon_code as "coupon_code: _", scheduled_from, scheduled_until, slot, accept_by, promised_at, ready_from, ready_until,
+                      coupon_code as "coupon_code: _", scheduled_from, scheduled_until, slot, accept_by, promised_at,
+                      ready_from, ready_until,
                       cancellable_until, cancel_reason, placed_at, updated_at, closed_at, lines_size,
                       (select json_agg(i order by i.line) from order_items i
                        where i.restaurant_id = o.restaurant_id and i.order_id = o.id) as "lines: _"
@@ -249,8 +250,7 @@ pub async fn get(tx: &mut Tx, scope: &RestaurantScope, id: OrderId) -> Result<Op
     Ok(row.map(Row::into_order))
 }
 
-/// One order, locked until the transaction ends. Its lines never change, so nothing is missed by reading them in the
-/// statement that may have to wait for the lock.
+/// One order, locked. Its lines never change, so they can be read in the same statement, which may wait for the lock.
 pub async fn lock(tx: &mut Tx, scope: &RestaurantScope, id: OrderId) -> Result<Option<Order>, Problem> {
     let row = orders!(
         ["where restaurant_id = $1 and id = $2 for no key update"],

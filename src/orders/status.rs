@@ -1,4 +1,4 @@
-//! The state machine of an order, as data. This table is the only place that says what may follow what; the docs and
+//! The state machine of an order, as data. This table is the only definition of the allowed transitions; the docs and
 //! the tests are generated from it.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,24 +14,24 @@ use crate::fulfilment::Fulfilment;
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "order_status", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OrderStatus {
-    /// Placed; the restaurant has not answered.
+    /// Placed; the restaurant has not accepted it yet.
     Pending,
-    /// The restaurant will cook it.
+    /// Accepted by the restaurant.
     Confirmed,
-    /// It is being cooked.
+    /// It is being prepared.
     Preparing,
-    /// It can be fetched.
+    /// Ready for pickup, serving or delivery.
     Ready,
-    /// A driver has it.
+    /// On the way to the delivery address.
     OnTheWay,
-    /// The guest has it.
+    /// Handed over to the customer.
     Delivered,
-    /// It will not happen.
+    /// The order was cancelled.
     Cancelled,
 }
 
 impl OrderStatus {
-    /// All of them, in the order of an order's life.
+    /// All statuses, in the order of an order's life.
     pub const ALL: [Self; 7] = [
         Self::Pending,
         Self::Confirmed,
@@ -48,12 +48,12 @@ impl OrderStatus {
     }
 }
 
-/// For which orders a step exists.
+/// The orders to which a step applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applies {
-    /// All of them.
+    /// It applies to all orders.
     Always,
-    /// The step exists for deliveries only.
+    /// It applies to deliveries only.
     ToDelivery,
     /// Pickup and dine-in only.
     AtTheCounter,
@@ -62,30 +62,30 @@ pub enum Applies {
 /// What a step does with the counted stock that an order took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CancelledStock {
-    /// It stays taken.
+    /// It remains taken.
     Stays,
-    /// It returns: nothing has been cooked.
+    /// It is returned, because nothing has been prepared.
     Returns,
-    /// It returns only if whoever takes the step says so: food that has been cooked cannot be sold again.
+    /// It is returned only if the request says so, because prepared food cannot be sold again.
     ReturnsIfSaid,
 }
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
-    /// Where it begins.
+    /// The status before.
     pub from: OrderStatus,
-    /// Where it ends.
+    /// The status after.
     pub to: OrderStatus,
     /// The roles that may make the transition. ADMIN may wherever STAFF may.
     pub actors: &'static [Actor],
-    /// For which orders.
+    /// The orders to which it applies.
     pub applies: Applies,
-    /// A reason must be given.
+    /// Whether a reason is required.
     pub needs_reason: bool,
-    /// What becomes of the stock it took.
+    /// What it does with the stock that the order took.
     pub stock: CancelledStock,
-    /// What is worth knowing about it.
+    /// A note for the documentation.
     pub note: &'static str,
 }
 
@@ -97,12 +97,12 @@ const fn to_delivery(from: OrderStatus, to: OrderStatus, actors: &'static [Actor
     Step { applies: Applies::ToDelivery, ..step(from, to, actors, note) }
 }
 
-/// A cancellation before anything is cooked.
+/// A cancellation before preparation.
 const fn cancelled_early(from: OrderStatus, actors: &'static [Actor], note: &'static str) -> Step {
     Step { stock: CancelledStock::Returns, ..step(from, Cancelled, actors, note) }
 }
 
-/// A cancellation after cooking has begun.
+/// A cancellation after preparation has begun.
 const fn cancelled_late(from: OrderStatus, actors: &'static [Actor], note: &'static str) -> Step {
     Step { needs_reason: true, stock: CancelledStock::ReturnsIfSaid, ..step(from, Cancelled, actors, note) }
 }
@@ -110,13 +110,13 @@ const fn cancelled_late(from: OrderStatus, actors: &'static [Actor], note: &'sta
 use Actor::{Admin, Customer, Driver, Staff, System};
 use OrderStatus::{Cancelled, Confirmed, Delivered, OnTheWay, Pending, Preparing, Ready};
 
-/// The table of permitted changes.
+/// The table of allowed steps.
 pub const STEPS: &[Step] = &[
     step(
         Pending,
         Confirmed,
         &[Staff, System],
-        "By staff, or at once where the restaurant accepts by itself. Sets promisedAt.",
+        "By staff, or at once if the restaurant accepts automatically. Sets promisedAt.",
     ),
     cancelled_early(Pending, &[Customer, Staff, System], "By the system when acceptBy has passed. Stock returns."),
     step(Confirmed, Preparing, &[Staff], "Cooking begins."),
@@ -135,7 +135,7 @@ pub const STEPS: &[Step] = &[
     ),
 ];
 
-/// After confirmation, and after a later promise, a customer may still cancel for so long.
+/// How long a customer may still cancel after the confirmation, or after the promised time was postponed.
 pub const CANCEL_WINDOW: TimeDelta = TimeDelta::minutes(2);
 
 impl Step {
@@ -152,20 +152,20 @@ impl Step {
     }
 }
 
-/// Why an order does not take a step.
+/// Why a status update is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CannotAdvance {
-    /// Nothing in the table leads there.
+    /// The table has no such step.
     NoSuchStep,
-    /// The step exists, for somebody else.
+    /// The step is not allowed to this role.
     NotYours,
-    /// The customer's time for it is over.
+    /// The customer's time to cancel has passed.
     TooLate,
-    /// The change needs a reason, and none was given.
+    /// A reason is required, and none was given.
     ReasonMissing,
 }
 
-/// Proof that a step is legal. Only [`Order::advance`] makes one, and nothing writes a status without it.
+/// Proof that a step is allowed, which every write of a status requires. Only [`Order::advance`] creates one.
 #[derive(Debug)]
 #[must_use = "a step is taken only when it is saved"]
 pub struct StatusChange {
@@ -179,42 +179,42 @@ pub struct StatusChange {
 }
 
 impl StatusChange {
-    /// The status it leaves.
+    /// The status before.
     pub const fn from(&self) -> OrderStatus {
         self.from
     }
 
-    /// The status it reaches.
+    /// The status after.
     pub const fn to(&self) -> OrderStatus {
         self.to
     }
 
-    /// Why, where a reason was given.
+    /// The reason, if given.
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
     }
 
-    /// The promise it makes, if it makes one.
+    /// The promised time, if the step sets it.
     pub const fn promised_at(&self) -> Option<DateTime<Utc>> {
         self.promised_at
     }
 
-    /// Until when the customer may take the order back after it.
+    /// Until when the customer may cancel after it; `None`: not any more.
     pub const fn cancellable_until(&self) -> Option<DateTime<Utc>> {
         self.cancellable_until
     }
 
-    /// When the order came to its end, if this is it.
+    /// When the order is closed, if the step closes it.
     pub const fn closed_at(&self) -> Option<DateTime<Utc>> {
         self.closed_at
     }
 
-    /// The order is cancelled: its slot and its coupon come back.
+    /// Whether it cancels the order, which releases its slot and coupon.
     pub fn cancels(&self) -> bool {
         self.to == Cancelled
     }
 
-    /// The stock that it took comes back.
+    /// Whether the stock that the order took is returned.
     pub const fn returns_stock(&self) -> bool {
         self.returns_stock
     }
@@ -240,9 +240,9 @@ impl StatusUpdate {
 }
 
 impl Order {
-    /// When it is to be ready, if that could be at `soonest` and it is confirmed at `now`: an order for later so that
-    /// it is there when its slot begins, and each not before opening and preparation. A restaurant that answers late in
-    /// the evening still hands over by its last hand-over, as long as that is to come.
+    /// The promised time of an order that is confirmed at `now` and could be ready at `soonest`: a scheduled order is
+    /// promised for the beginning of its slot, and no order before opening plus preparation. If the restaurant accepts
+    /// late in the evening, the promise is still within its last hand-over, unless that has passed.
     fn promised_for(&self, soonest: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
         let ready = self.ready_from.map_or(soonest, |from| soonest.max(from));
         self.ready_until.filter(|until| *until > now).map_or(ready, |until| ready.min(until))
@@ -293,7 +293,7 @@ impl Order {
         })
     }
 
-    /// The order after a step that was taken at that time: what is written, and what the event says.
+    /// The order after a step at this time, as it is stored and published.
     #[must_use]
     pub fn after(&self, change: &StatusChange, at: DateTime<Utc>) -> Self {
         Self {

@@ -1,7 +1,7 @@
-//! The outbox: messages to people, written in the transaction of what they tell of and sent afterwards.
+//! The outbox: messages to people, written in the transaction of their cause and sent afterwards.
 //!
-//! A [`Notice`] becomes a notification and a message of the outbox; the worker hands each message to its provider
-//! (`notifications/worker.rs`), so nothing ever waits for one. A code is encrypted in the notification and removed once
+//! A [`Notice`] becomes a notification and a message of the outbox; the worker sends each message through its provider
+//! (`notifications/worker.rs`), so no request waits for one. A code is encrypted in the notification and deleted when
 //! its message is final.
 
 use chrono::{DateTime, Utc};
@@ -23,11 +23,11 @@ pub mod sql;
 #[sqlx(type_name = "notification_channel", rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = NotificationChannel)]
 pub enum Channel {
-    /// To an app.
+    /// A push notification to a device.
     Push,
-    /// To a phone.
+    /// A text message to a phone number.
     Sms,
-    /// To a mailbox.
+    /// An e-mail to an address.
     Email,
 }
 
@@ -39,38 +39,38 @@ pub enum Channel {
 pub enum State {
     /// It waits to be sent.
     Pending,
-    /// In a worker's hands.
+    /// A worker is sending it.
     Sending,
-    /// The provider has taken it.
+    /// The provider has accepted it.
     Sent,
-    /// The provider says that it arrived.
+    /// The provider has confirmed its delivery.
     Delivered,
     /// It was given up after its last attempt.
     Dead,
-    /// Not to be sent: nobody is there.
+    /// Not sent, because there is no recipient or it has expired.
     Skipped,
 }
 
-/// What somebody is told about their account.
+/// The kinds of notifications about an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A code to choose a new password with.
+    /// A code to reset the password.
     ResetCode,
-    /// A code that proves a phone number.
+    /// A code that verifies a phone number.
     PhoneCode,
-    /// A code that proves an e-mail address.
+    /// A code that verifies an e-mail address.
     EmailCode,
-    /// The phone number is another one now, or none.
+    /// The phone number was changed or removed.
     PhoneChanged,
-    /// The phone number is proved: codes for a new password may go there.
+    /// The phone number was verified, so codes to reset the password may be sent to it.
     PhoneConfirmed,
-    /// The account is there.
+    /// The account was created.
     Welcome,
     /// Somebody tried to sign up with this address, which has an account.
     AlreadySignedUp,
-    /// The password is another one now.
+    /// The password was changed.
     PasswordChanged,
-    /// A second factor is asked for from now on.
+    /// A second factor is required from now on.
     SecondFactorAdded,
     /// The second factor of the account was removed.
     SecondFactorRemoved,
@@ -79,7 +79,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As the table has it.
+    /// The value of the column `kind`.
     pub const fn word(self) -> &'static str {
         match self {
             Self::ResetCode => "account.reset-code",
@@ -96,7 +96,7 @@ impl Kind {
         }
     }
 
-    /// By that word.
+    /// The kind of a column value.
     pub fn by_word(word: &str) -> Option<Self> {
         let all = [
             Self::ResetCode,
@@ -114,50 +114,50 @@ impl Kind {
         all.into_iter().find(|kind| kind.word() == word)
     }
 
-    /// Somebody waits for it.
+    /// The priority of its messages: higher for codes, which somebody waits for.
     const fn priority(self) -> i16 {
         if matches!(self, Self::ResetCode | Self::PhoneCode | Self::EmailCode) { 0 } else { 5 }
     }
 }
 
-/// One thing to tell one recipient.
+/// A notification to one recipient.
 pub struct Notice<'a> {
-    /// Which message it is; says the words.
+    /// The kind, which determines the text.
     pub kind: Kind,
-    /// The same key is told once.
+    /// A key for which only one notification is written.
     pub dedupe_key: String,
-    /// Whom, and how.
+    /// The recipient and channel.
     pub recipient: Recipient<'a>,
-    /// The code in it.
+    /// The code in it; `None`: it has none.
     pub secret: Option<&'a str>,
-    /// Not to be told later.
+    /// Not sent after this instant; `None`: no limit.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// Who a notice is for.
+/// The recipient of a notice.
 #[derive(Debug, Clone, Copy)]
 pub enum Recipient<'a> {
-    /// Somebody at a known place.
+    /// A known device, number or address.
     Known {
-        /// Who, if it is somebody with an account.
+        /// The user; `None`: the recipient has no account.
         user: Option<UserId>,
         /// The channel it is sent through.
         channel: Channel,
         /// The device, number or address it is sent to.
         target: &'a str,
     },
-    /// Whoever has an account with this e-mail address. The worker finds out, so that writing the notice takes as long when
-    /// nobody does, and tells nobody anything.
+    /// The owner of the account with this e-mail address, if there is one. The worker looks up the account, so that
+    /// writing the notice takes the same time without an account.
     HolderOf {
         /// The e-mail address, in lower case.
         email: &'a str,
-        /// How, where the account has the means; else by e-mail.
+        /// The channel, if the account has it; else e-mail.
         channel: Channel,
     },
 }
 
 impl Recipient<'_> {
-    /// Who, if that is known and somebody with an account.
+    /// The user, if known.
     const fn user(&self) -> Option<UserId> {
         match self {
             Self::Known { user, .. } => *user,
@@ -166,7 +166,7 @@ impl Recipient<'_> {
     }
 }
 
-/// What wakes the worker of this node.
+/// Wakes the worker of this node.
 pub struct Outbox {
     bell: Notify,
 }
@@ -178,7 +178,7 @@ impl Default for Outbox {
 }
 
 impl Outbox {
-    /// Something was committed: the worker need not wait for its next round.
+    /// Wakes the worker after a commit.
     pub fn ring(&self) {
         self.bell.notify_one();
     }
@@ -189,7 +189,7 @@ impl Outbox {
     }
 }
 
-/// Writes a notice into the outbox, in the transaction of what it tells of. A dedupe key that is known changes nothing.
+/// Writes a notice to the outbox, in the transaction of its cause. Does nothing if its dedupe key exists.
 pub async fn tell(tx: &mut Tx, encryption: &Encryption, notice: &Notice<'_>) -> Result<(), Problem> {
     let (id, message) = (NotificationId::new(), MessageId::new());
     let secret = notice

@@ -10,7 +10,7 @@ use crate::paging::Page;
 use crate::problem::Problem;
 use crate::uow::Tx;
 
-/// Writes a message; `false`: one with this dedupe key was written before, and nothing is written now.
+/// Writes a notification; `false`: its dedupe key exists, and nothing was written.
 pub async fn insert(
     tx: &mut Tx,
     id: NotificationId,
@@ -36,7 +36,7 @@ pub async fn insert(
     Ok(inserted.rows_affected() == 1)
 }
 
-/// Writes its message.
+/// Writes the message of a notification.
 pub async fn insert_message(
     tx: &mut Tx,
     notification: NotificationId,
@@ -65,35 +65,35 @@ pub async fn insert_message(
     Ok(())
 }
 
-/// A message in a worker's hands.
-pub struct Claimed {
+/// A message that a worker has leased.
+pub struct ClaimedMessage {
     /// The message's id.
     pub id: MessageId,
-    /// The notification of which it is one channel.
+    /// The notification of the message.
     pub notification: NotificationId,
     /// The notification's kind.
     pub kind: String,
-    /// The key by which a message is written only once.
+    /// The key for which only one notification is written.
     pub dedupe_key: String,
     /// The channel it is sent through.
     pub channel: Channel,
-    /// Device, number or address.
+    /// The device, number or address.
     pub target: String,
-    /// For whoever has an account with that address.
+    /// Whether it is sent to the owner of the account with that address.
     pub to_holder: bool,
-    /// The code to be sent, encrypted; null: it holds none, or every message is final.
+    /// The code to be sent, encrypted; `None`: there is none, or it was deleted.
     pub secret: Option<Vec<u8>>,
-    /// Not to be told later.
+    /// Not sent after this instant; `None`: no limit.
     pub expires_at: Option<DateTime<Utc>>,
-    /// Proof that it is still this worker's.
+    /// The id of the lease, checked when the message is finished.
     pub lease: Uuid,
 }
 
-/// Takes messages that are due, and those whose worker has not been heard of for as long as a lease.
-pub async fn claim(tx: &mut Tx, most: i64, lease: TimeDelta) -> Result<Vec<Claimed>, Problem> {
+/// Leases messages that are due, and those whose lease has expired.
+pub async fn claim(tx: &mut Tx, most: i64, lease: TimeDelta) -> Result<Vec<ClaimedMessage>, Problem> {
     let now = tx.now();
     let claimed = sqlx::query_as!(
-        Claimed,
+        ClaimedMessage,
         r#"with due as (
                select id from notification_deliveries
                where (state = 'PENDING' and next_attempt_at <= $1) or (state = 'SENDING' and lease_until < $1)
@@ -101,7 +101,8 @@ pub async fn claim(tx: &mut Tx, most: i64, lease: TimeDelta) -> Result<Vec<Claim
            update notification_deliveries d
            set state = 'SENDING', attempts = d.attempts + 1, lease_until = $3, lease_token = gen_random_uuid()
            from due, notifications n where d.id = due.id and n.id = d.notification_id
-           returning d.id, d.notification_id as notification, n.kind, n.dedupe_key, d.channel, d.target, d.to_holder, n.secret,
+           returning d.id, d.notification_id as notification, n.kind, n.dedupe_key, d.channel, d.target, d.to_holder,
+           n.secret,
                      n.expires_at, d.lease_token as "lease!""#,
         now,
         most,
@@ -112,26 +113,26 @@ pub async fn claim(tx: &mut Tx, most: i64, lease: TimeDelta) -> Result<Vec<Claim
     Ok(claimed)
 }
 
-/// How a message ended.
-pub struct Ending<'a> {
+/// The end of a message.
+pub struct MessageOutcome<'a> {
     /// `SENT`, `DEAD` or `SKIPPED`.
     pub state: State,
-    /// Who it was for, if that came out only now.
+    /// The recipient, if the worker looked it up.
     pub user: Option<UserId>,
-    /// How it went.
+    /// The channel that was used.
     pub channel: Channel,
     /// The device, number or address it was sent to.
     pub target: &'a str,
-    /// Who took it.
+    /// The provider that accepted it.
     pub provider: &'a str,
     /// Why it was given up.
     pub error: Option<&'a str>,
-    /// What the local stand-in keeps of it, encrypted.
+    /// The text that the stand-in stores, encrypted.
     pub kept: Option<&'a [u8]>,
 }
 
-/// Writes the end of a message, unless another worker has taken it meanwhile; the code goes with the last message.
-pub async fn finish(tx: &mut Tx, message: &Claimed, ending: &Ending<'_>) -> Result<(), Problem> {
+/// Records the end of a message, unless another worker has leased it meanwhile. Deletes the code with the last message.
+pub async fn finish(tx: &mut Tx, message: &ClaimedMessage, ending: &MessageOutcome<'_>) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
         "update notification_deliveries
@@ -163,7 +164,7 @@ pub async fn finish(tx: &mut Tx, message: &Claimed, ending: &Ending<'_>) -> Resu
 }
 
 /// A message as the outbox page shows it.
-pub struct Shown {
+pub struct OutboxRow {
     /// The message's id.
     pub id: MessageId,
     /// The channel it is sent through.
@@ -172,30 +173,31 @@ pub struct Shown {
     pub target: String,
     /// The notification's kind.
     pub kind: String,
-    /// How far it has come.
+    /// The status of the message.
     pub state: State,
-    /// How often it was tried.
+    /// The number of attempts.
     pub attempts: i16,
-    /// Who took it.
+    /// The provider that accepted it.
     pub provider: Option<String>,
     /// Why it was given up.
     pub error: Option<String>,
-    /// What the local stand-in kept of it, encrypted; `None`: it was sent by a provider, or not yet.
+    /// The text that the stand-in stored, encrypted; `None`: a provider sent it, or it was not sent yet.
     pub kept: Option<Vec<u8>>,
-    /// When it was written.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// When it ended.
+    /// When it became final.
     pub final_at: Option<DateTime<Utc>>,
 }
 
-/// The outbox, the newest first, without what is for nobody, or perhaps for nobody.
-pub async fn outbox(tx: &mut Tx, page: Page) -> Result<Vec<Shown>, Problem> {
+/// A page of the outbox, newest first, without messages that have no recipient, or may have none.
+pub async fn outbox(tx: &mut Tx, page: Page) -> Result<Vec<OutboxRow>, Problem> {
     let shown = sqlx::query_as!(
-        Shown,
+        OutboxRow,
         "select d.id, d.channel, d.target, n.kind, d.state, d.attempts, d.provider, d.error, d.kept, d.created_at,
                 d.final_at
          from notification_deliveries d join notifications n on n.id = d.notification_id
-         where d.state <> 'SKIPPED' and not (d.to_holder and d.final_at is null) and ($2::timestamptz is null or (d.created_at, d.id) < ($2, $3))
+         where d.state <> 'SKIPPED' and not (d.to_holder and d.final_at is null) and ($2::timestamptz is null or
+         (d.created_at, d.id) < ($2, $3))
          order by d.created_at desc, d.id desc limit $1",
         page.fetch,
         page.after_time(),
@@ -206,7 +208,7 @@ pub async fn outbox(tx: &mut Tx, page: Page) -> Result<Vec<Shown>, Problem> {
     Ok(shown)
 }
 
-/// Forgets some of what was told before an instant, the oldest first; tells how many.
+/// Deletes up to `most` notifications that were created before an instant, oldest first; returns how many.
 pub async fn forget(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
     let forgotten = sqlx::query!(
         "delete from notifications where id in (

@@ -1,4 +1,4 @@
-//! Deleting images that nothing shows.
+//! Deletes images that are not in use.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use crate::app::App;
 use crate::problem::Problem;
 use crate::tenancy::PlatformScope;
 
-/// Pictures that are removed in one go.
+/// The number of images in a batch.
 const BATCH: i64 = 20;
 
-/// Removes pictures that nothing has shown for a while. No transaction is open while the provider is asked, removing twice
-/// is as good as once, and a row goes only after its files.
+/// Deletes images that have not been in use for a while. No transaction is open during requests to the provider,
+/// deleting twice is harmless, and a row is deleted after its files.
 ///
 /// # Errors
-/// When the database does not answer; what is left is found the next time.
+/// When the database does not answer; the remaining images are deleted next time.
 pub async fn collect(app: &App) -> Result<usize, Problem> {
     let platform = PlatformScope::proven_by("the collector of pictures that nothing shows", None);
     let before = app.clock.now() - app.pictures.grace;
@@ -45,14 +45,14 @@ pub async fn collect(app: &App) -> Result<usize, Problem> {
     Ok(removed)
 }
 
-/// Collects now and then until the server stops.
+/// Deletes unused images at intervals until the server stops.
 pub async fn keep_collecting(app: Arc<App>, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(app.pictures.collect_every) => {}
         }
-        // As long as there is a whole batch: nobody uploads faster than it is removed.
+        // While batches are full, because images must not be uploaded faster than they are deleted.
         loop {
             match collect(&app).await {
                 Ok(removed) if i64::try_from(removed).is_ok_and(|removed| removed >= BATCH) && !stop.is_cancelled() => {

@@ -1,4 +1,4 @@
-//! Images over HTTP: how they arrive in a request, and `/images/…`, where those on this disk are served.
+//! Images over HTTP: their upload, and `/images/…`, which serves those on the local disk.
 
 use std::sync::Arc;
 
@@ -44,7 +44,8 @@ impl FromRequest<Arc<App>> for Upload {
     }
 }
 
-/// Most parts of a form: the file, and what a page may send with it. Reading thousands of empty ones would take seconds.
+/// Most parts of a form: the file, and what a page may send with it. Reading thousands of empty ones would take
+/// seconds.
 const MOST_PARTS: usize = 8;
 
 /// The only file of a form. The whole form is bounded by the body's limit.
@@ -71,10 +72,10 @@ async fn file_of_form(request: Request) -> Result<Bytes, Problem> {
     found.ok_or_else(one_file)
 }
 
-/// What is said of a picture's life: its name is used once.
+/// The `Cache-Control` of an image, whose name is never used for another one.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
-/// `/images/…`: pictures that lie on this disk. A name is used once, so an answer holds for ever.
+/// `/images/…`: images on the local disk. A name is never reused, so responses can be cached for ever.
 pub fn routes() -> Router<Arc<App>> {
     Router::new().route("/images/{restaurantId}/{imageId}/{file}", get(show))
 }

@@ -14,11 +14,12 @@ use crate::problem::{Code, Problem};
 use crate::row_limit::{self, RowLimit};
 use crate::tenancy::RestaurantScope;
 
-/// Takes a picture for a restaurant: cleaned, written down, stored, and only then shown. If anything breaks in between, the
-/// row that was written first tells the collector what to remove.
+/// Stores an image of a restaurant: encodes it again, writes its row, stores the files, and then completes the row.
+/// After a failure in between, the row tells the collector which files to delete.
 ///
 /// # Errors
-/// 409 `too_many` (`IMAGE_MAX_STORED`), 415 `unsupported_image`, 422 `unacceptable_image`, or 503 while too many are being decoded or the provider is away.
+/// 409 `too_many` (`IMAGE_MAX_STORED`), 415 `unsupported_image`, 422 `unacceptable_image`, or 503 while too many are
+/// being decoded or the provider does not answer.
 pub async fn keep(app: &App, scope: RestaurantScope, Upload(file): Upload) -> Result<ImageId, Problem> {
     let picture = app.pictures.clean(scope, file).await?;
     let id = ImageId::new();
@@ -43,7 +44,7 @@ pub async fn keep(app: &App, scope: RestaurantScope, Upload(file): Upload) -> Re
     if kept { Ok(id) } else { Err(later()) }
 }
 
-/// What went wrong is logged; the client hears whether to come back.
+/// Logs the error of a store; the response says whether to try again.
 fn refused(error: &StoreError) -> Problem {
     tracing::error!(%error, "an image could not be stored");
     later()

@@ -1,5 +1,5 @@
-//! Images of restaurants and items: uploaded within bounds, encoded again, stored, served, and deleted when nothing shows
-//! them. Which restaurant or item shows which image is written by those features.
+//! Images of restaurants and items: uploaded within bounds, encoded again, stored, served, and deleted when they are
+//! not in use. Which restaurant or item uses an image is stored by those features.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

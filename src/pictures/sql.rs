@@ -1,4 +1,4 @@
-//! Every statement on images. Which restaurant and which item shows an image is written by their own statements.
+//! Every statement on images. Which restaurant or item uses an image is written by the statements of those features.
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
@@ -9,7 +9,7 @@ use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// A picture that is about to be stored.
+/// Writes the row of an image that is about to be stored.
 pub async fn insert(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -31,7 +31,7 @@ pub async fn insert(
     Ok(())
 }
 
-/// The provider keeps it: what clients are told of it. `false`: it took so long that it was collected in between.
+/// Completes the row of a stored image with its URLs. `false`: storing took so long that the row was deleted as unused.
 pub async fn stored(tx: &mut Tx, scope: &RestaurantScope, id: ImageId, shown: &Image) -> Result<bool, Problem> {
     let kept = sqlx::query!(
         "update images set shown = $3, idle_since = null where restaurant_id = $1 and id = $2",
@@ -44,20 +44,20 @@ pub async fn stored(tx: &mut Tx, scope: &RestaurantScope, id: ImageId, shown: &I
     Ok(kept.rows_affected() == 1)
 }
 
-/// A picture that nothing shows.
+/// An image that is not in use.
 #[derive(Debug)]
-pub struct Idle {
+pub struct UnusedImage {
     /// The restaurant that the image belongs to.
     pub restaurant_id: RestaurantId,
     /// The image's id.
     pub id: ImageId,
-    /// Where it lies.
+    /// The provider that stores it.
     pub provider: String,
-    /// Under which name.
+    /// Its key at the provider.
     pub key: String,
 }
 
-/// Marks pictures that no restaurant and no item shows, of all restaurants.
+/// Marks images that no restaurant and no item uses, of all restaurants.
 pub async fn mark_idle(tx: &mut Tx) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
@@ -72,10 +72,15 @@ pub async fn mark_idle(tx: &mut Tx) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Pictures that nothing has shown since a time, of all restaurants and at these providers, the longest idle first.
-pub async fn idle(tx: &mut Tx, since: DateTime<Utc>, providers: &[String], limit: i64) -> Result<Vec<Idle>, Problem> {
+/// Images that have not been in use since a time, of all restaurants and at these providers, longest unused first.
+pub async fn idle(
+    tx: &mut Tx,
+    since: DateTime<Utc>,
+    providers: &[String],
+    limit: i64,
+) -> Result<Vec<UnusedImage>, Problem> {
     let idle = sqlx::query_as!(
-        Idle,
+        UnusedImage,
         "select i.restaurant_id, i.id, i.provider, i.key from images i
          where i.idle_since <= $1 and i.provider = any($2)
            and not exists (select from restaurants r where r.id = i.restaurant_id and r.image_id = i.id)
@@ -90,7 +95,7 @@ pub async fn idle(tx: &mut Tx, since: DateTime<Utc>, providers: &[String], limit
     Ok(idle)
 }
 
-/// It could not be removed: others come first.
+/// Postpones an image that could not be deleted, so that others come first.
 pub async fn postpone(tx: &mut Tx, scope: &RestaurantScope, id: ImageId) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
@@ -104,7 +109,7 @@ pub async fn postpone(tx: &mut Tx, scope: &RestaurantScope, id: ImageId) -> Resu
     Ok(())
 }
 
-/// Deletes the row: the files are gone.
+/// Deletes the row of an image whose files are deleted.
 pub async fn forget(tx: &mut Tx, scope: &RestaurantScope, id: ImageId) -> Result<(), Problem> {
     sqlx::query!(
         "delete from images where restaurant_id = $1 and id = $2",

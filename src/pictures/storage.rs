@@ -1,4 +1,4 @@
-//! Where images are stored, and what bounds the work on them.
+//! The stores of images, and the limit on decoding.
 
 use std::sync::Arc;
 
@@ -13,13 +13,13 @@ use crate::heavy::HeavyWork;
 use crate::problem::{Code, Problem};
 use crate::tenancy::RestaurantScope;
 
-/// The stores, and the bounds on work.
+/// The stores of images, and the limit on decoding.
 pub struct Pictures {
-    /// Where new pictures go.
+    /// The store for new images.
     pub(super) current: Arc<dyn StoreImage>,
-    /// Where pictures lie that this program serves.
+    /// The store of images that this program serves.
     pub(super) disk: LocalDisk,
-    /// Where they are decoded.
+    /// Decodes images, a bounded number at once.
     decoding: HeavyWork,
     bounds: Bounds,
     pub(super) max_bytes: usize,
@@ -28,10 +28,10 @@ pub struct Pictures {
 }
 
 impl Pictures {
-    /// As configured: Cloudinary, or the disk in its place.
+    /// The stores of the configuration: Cloudinary, or else the disk.
     ///
     /// # Errors
-    /// When the client of the real thing cannot be made.
+    /// When the HTTP client of Cloudinary cannot be created.
     pub fn new(config: &config::Config) -> Result<Self, StoreError> {
         let settings = &config.images;
         let folder = settings.dir.clone().unwrap_or_else(|| config.data_dir.join("images"));
@@ -60,19 +60,18 @@ impl Pictures {
         })
     }
 
-    /// Where pictures can be removed: at Cloudinary, if it is configured, and on the disk.
+    /// The providers at which images can be deleted: Cloudinary, if it is configured, and the disk.
     pub(super) fn providers(&self) -> Vec<String> {
         [self.current.provider(), self.disk.provider()].map(ToOwned::to_owned).into()
     }
 
-    /// The store of a picture that was kept under this provider, if it is at hand.
+    /// The store of a provider; `None`: it is not configured.
     pub(super) fn store(&self, provider: &str) -> Option<&dyn StoreImage> {
         let stores: [&dyn StoreImage; 2] = [self.current.as_ref(), &self.disk];
         stores.into_iter().find(|store| store.provider() == provider)
     }
 
-    /// Makes clean pictures out of a file, outside the threads that answer requests; a few at once, some wait, and the
-    /// others are sent away.
+    /// Decodes and encodes an image, on separate threads. A few run at once, some wait, and further ones are refused.
     pub(super) async fn clean(&self, scope: RestaurantScope, file: Bytes) -> Result<Picture, Problem> {
         let bounds = self.bounds;
         let picture = self.decoding.run(scope.into(), move || prepare(&file, bounds)).await?;

@@ -4,27 +4,27 @@ use axum::http::StatusCode;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $status:ident, $code:literal, $title:literal;)*) => {
-        /// Every code a problem may carry. A code is a promise to clients: it is added, never renamed.
+        /// Every code of a problem. Clients depend on codes: they are added, never renamed.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Code {
             $($(#[$doc])* #[doc = $title] $variant,)*
         }
 
         impl Code {
-            /// All of them, for the reference and its test.
+            /// All codes, for the API reference and its test.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// The stable word.
+            /// The code as it is sent.
             pub const fn word(self) -> &'static str {
                 match self { $(Self::$variant => $code,)* }
             }
 
-            /// The status it comes with.
+            /// The HTTP status of the code.
             pub const fn status(self) -> StatusCode {
                 match self { $(Self::$variant => StatusCode::$status,)* }
             }
 
-            /// The same for every problem of this code.
+            /// The title of the code.
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$variant => $title,)* }
             }

@@ -8,7 +8,7 @@ use crate::ids::RestaurantId;
 use crate::orders::access::OrderAccess;
 use crate::permission::{self, Operation};
 use crate::problem::Problem;
-use crate::restaurants::staff;
+use crate::restaurants::access;
 use crate::tenancy::{RestaurantScope, TenancyContext};
 
 /// The access of a caller to a room.
@@ -41,7 +41,7 @@ pub async fn room_access(app: &App, caller: &Caller, room: Room) -> Result<RoomA
     caller.unlocked()?;
     match room {
         Room::Restaurant(id) => {
-            let access = staff::relations(app, caller, id).await?;
+            let access = access::relations(app, caller, id).await?;
             Ok(RoomAccess::by(access.scope(Operation::JoinRestaurantRoom)?, 0))
         }
         Room::Order(id) => {

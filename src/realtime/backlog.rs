@@ -1,9 +1,9 @@
-//! The bytes that wait for clients which do not read: bounded for each socket, for all sockets of a network, and for all
-//! sockets of this node.
+//! The bytes that wait for clients which do not read: bounded for each socket, for all sockets of a network, and for
+//! all sockets of this node.
 //!
-//! The library bounds what waits by packets, of whatever size, and does not tell what it has sent. So what is emitted is
-//! counted here, and what the connection has taken is subtracted: for a WebSocket by its [`FlowCounts`], less what came from
-//! the client meanwhile, which may have been answered with as many bytes; for polling by the responses.
+//! The library bounds what waits by packets, of whatever size, and does not tell what it has sent. So what is emitted
+//! is counted here, and what the connection has taken is subtracted: for a WebSocket by its [`FlowCounts`], less what
+//! came from the client meanwhile, which may have been answered with as many bytes; for polling by the responses.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,8 @@ use tokio::time::Instant;
 use crate::flow::FlowCounts;
 use crate::network::{AddressBlock, Network, NetworkCounts};
 
-/// So many bytes may wait for each socket, also while too much waits for its network, or on this node: clients that read get their events.
+/// So many bytes may wait for each socket, also while too much waits for its network, or on this node: clients that
+/// read get their events.
 const FLOOR: usize = 16 << 10;
 /// A connection that could be written to, and was not for so long, has taken everything.
 const IDLE: Duration = Duration::from_secs(1);
@@ -119,8 +120,8 @@ impl Backlog {
         self.state().connection = Some(TakenByClient { counts, read, written, written_at: Instant::now() });
     }
 
-    /// Counts bytes that are about to be emitted; false: too much waits, for this client, for its network or on this node. One event is never
-    /// too much for a client for whom nothing waits.
+    /// Counts bytes that are about to be emitted; false: too much waits, for this client, for its network or on this
+    /// node. One event is never too much for a client for whom nothing waits.
     #[must_use]
     pub fn admit(&self, bytes: usize) -> bool {
         let mut state = self.state();

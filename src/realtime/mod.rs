@@ -91,7 +91,7 @@ pub fn start(
         replays: Arc::new(Semaphore::new(app.config.sockets.replays_at_once)),
     };
     // Subscribed before the first socket connects.
-    let received = app.callers.news();
+    let received = app.callers.revocations();
     let on_connect = {
         let context = context.clone();
         move |socket: SocketRef| revocations::check_new_socket(context.clone(), socket)

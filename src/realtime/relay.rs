@@ -234,7 +234,7 @@ impl Relay {
                 Err(error) => tracing::error!(%error, seq = event.seq, "an event could not be serialised for a driver"),
             }
         }
-        if event.carriage.is_none() {
+        if event.drivers.is_none() {
             return;
         }
         for (room, name) in channels.into_iter().filter(|(room, _)| !matches!(room, Room::Driver(_))) {
@@ -325,7 +325,7 @@ impl Relay {
         }
         // Events that are no longer in the buffer may have, too.
         let Some(mut later) = self.ring.since(request.as_of - 1, request.room, request.audience) else { return true };
-        later.any(|event| event.ends_carriage_of(driver))
+        later.any(|event| event.ends_delivery_of(driver))
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::session::SocketSession;
 use super::socket::SocketContext;
-use crate::accounts::cache::Revocation;
+use crate::accounts::caller_cache::Revocation;
 use crate::ids::{SessionId, UserId};
 use crate::problem::{Code, Problem};
 

@@ -10,7 +10,7 @@ use super::acknowledgement::SendFailure;
 use super::engine_sessions::EngineSession;
 use super::room::{Audience, Room, driver_rooms_of, rooms_of};
 use crate::events::Recorded;
-use crate::events::driver_view::{self, Carriage, DriverEvent};
+use crate::events::driver_view::{self, DriverEvent, EventDrivers};
 use crate::ids::{DeliveryId, DriverId};
 
 /// An event, ready to be emitted.
@@ -23,7 +23,7 @@ pub struct BufferedEvent {
     /// The rooms in which drivers get their view of it.
     pub driver_rooms: Vec<Room>,
     /// The driver of the delivery before and after the event; `None`: it is not about a delivery.
-    pub carriage: Option<Carriage>,
+    pub drivers: Option<EventDrivers>,
     /// Whether the order or the delivery that it is about is closed.
     pub is_closed: bool,
     /// The name of the event.
@@ -39,9 +39,9 @@ impl BufferedEvent {
     /// When what was stored is not an event's body.
     pub fn new(event: Recorded) -> Result<Self, serde_json::Error> {
         let body = RawValue::from_string(event.body())?;
-        let carriage = driver_view::carriage(&event);
+        let drivers = driver_view::drivers(&event);
         let (rooms, driver_rooms) = (rooms_of(&event), driver_rooms_of(&event));
-        Ok(Self { seq: event.seq, rooms, driver_rooms, carriage, is_closed: event.closed, name: event.name, body })
+        Ok(Self { seq: event.seq, rooms, driver_rooms, drivers, is_closed: event.closed, name: event.name, body })
     }
 
     /// Whether this audience gets the event in this room.
@@ -56,7 +56,7 @@ impl BufferedEvent {
     /// # Errors
     /// When what was stored is not an event's body.
     pub fn for_driver(&self, driver: DriverId, is_over: bool) -> Result<DriverEvent, serde_json::Error> {
-        driver_view::event_for_driver(&self.name, &self.body, self.carriage, self.is_closed || is_over, driver)
+        driver_view::event_for_driver(&self.name, &self.body, self.drivers, self.is_closed || is_over, driver)
     }
 
     /// The size of the event for what waits for a socket, in bytes.
@@ -101,12 +101,12 @@ impl BufferedEvent {
 
     /// Whether the event is about one of these deliveries.
     pub fn is_about(&self, deliveries: &HashSet<DeliveryId>) -> bool {
-        self.carriage.is_some_and(|carriage| deliveries.contains(&carriage.delivery))
+        self.drivers.is_some_and(|drivers| deliveries.contains(&drivers.delivery))
     }
 
     /// Whether the event ends a driver's delivery: another driver carries it, or none, or it is closed.
-    pub fn ends_carriage_of(&self, driver: DriverId) -> bool {
-        self.carriage.is_some_and(|carriage| carriage.is_closed || carriage.driver != Some(driver))
+    pub fn ends_delivery_of(&self, driver: DriverId) -> bool {
+        self.drivers.is_some_and(|drivers| drivers.is_closed || drivers.driver != Some(driver))
     }
 }
 
@@ -162,11 +162,11 @@ impl EventRing {
         let start = self.events.partition_point(|event| event.seq <= after);
         let mut ended = HashSet::new();
         for event in self.events.range(start..) {
-            let Some(carriage) = event.carriage else { continue };
-            if event.ends_carriage_of(driver) {
-                ended.insert(carriage.delivery);
+            let Some(drivers) = event.drivers else { continue };
+            if event.ends_delivery_of(driver) {
+                ended.insert(drivers.delivery);
             } else {
-                ended.remove(&carriage.delivery);
+                ended.remove(&drivers.delivery);
             }
         }
         ended

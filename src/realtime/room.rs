@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::event::kind::{EventKind, RoomKind};
 use crate::events::Recorded;
+use crate::events::kind::{EventKind, RoomKind};
 use crate::ids::{DeliveryId, DriverId, InvalidId, OrderId, RestaurantId, UserId};
 
 /// A room: the events on one object.

@@ -135,8 +135,9 @@ impl SocketSession {
         Caller::by_token(app, &text).await
     }
 
-    /// Begins to handle a message that asks for something, which counts as a request of its user and network; the permit is
-    /// held until it is handled. What a new socket may send at once would be a way around their limits otherwise.
+    /// Begins to handle a message that asks for something, which counts as a request of its user and network; the
+    /// permit is held until it is handled. What a new socket may send at once would be a way around their limits
+    /// otherwise.
     ///
     /// # Errors
     /// As [`Self::begin_renewal`], and 429 beyond the limits of the user or of the network.
@@ -185,7 +186,7 @@ impl SocketSession {
     /// Whether an event ends the driver's access to a room. Events before the access check do not.
     pub fn is_ended_by(&self, event: &BufferedEvent, room: Room) -> bool {
         let carried = self.carried_since().get(&room).copied();
-        carried.is_none_or(|(driver, as_of)| event.seq >= as_of && event.ends_carriage_of(driver))
+        carried.is_none_or(|(driver, as_of)| event.seq >= as_of && event.ends_delivery_of(driver))
     }
 
     /// The driver, if the socket is in rooms as a driver.

@@ -138,7 +138,9 @@ impl SocketContext {
         let context = self.clone();
         socket.on(
             "join",
-            move |socket: SocketRef, TryData(message): TryData<JoinMessage>, acknowledgement: Acknowledgement| async move {
+            move |socket: SocketRef,
+                  TryData(message): TryData<JoinMessage>,
+                  acknowledgement: Acknowledgement| async move {
                 if let Err(problem) = context.join(&socket, message, &acknowledgement).await {
                     acknowledgement.refuse(&problem);
                 }
@@ -147,7 +149,9 @@ impl SocketContext {
         let context = self.clone();
         socket.on(
             "leave",
-            move |socket: SocketRef, TryData(message): TryData<LeaveMessage>, acknowledgement: Acknowledgement| async move {
+            move |socket: SocketRef,
+                  TryData(message): TryData<LeaveMessage>,
+                  acknowledgement: Acknowledgement| async move {
                 match context.leave(&socket, message).await {
                     Ok(left) => acknowledgement.give(&left),
                     Err(problem) => acknowledgement.refuse(&problem),
@@ -156,7 +160,9 @@ impl SocketContext {
         );
         socket.on(
             "auth:renew",
-            move |socket: SocketRef, TryData(message): TryData<RenewMessage>, acknowledgement: Acknowledgement| async move {
+            move |socket: SocketRef,
+                  TryData(message): TryData<RenewMessage>,
+                  acknowledgement: Acknowledgement| async move {
                 match self.renew(&socket, message).await {
                     Ok(renewed) => acknowledgement.give(&renewed),
                     Err(problem) => acknowledgement.refuse(&problem),

@@ -91,7 +91,8 @@ async fn keep_open(connection: Transport, others: OtherNodes) {
         if since.elapsed() > LONGEST_PAUSE {
             pause = FIRST_PAUSE;
         }
-        tracing::warn!(error = %broken, "the connection between nodes is lost; the event log is polled until it is back");
+        tracing::warn!(error = %broken, "the connection between nodes is lost; the event log is polled until it is \
+                                         back");
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }

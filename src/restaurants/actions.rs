@@ -1,4 +1,4 @@
-//! What all changes of a restaurant have in common. Each runs in a unit of work that its caller opens.
+//! The steps that all changes of a restaurant share. Each runs in a unit of work that its caller opens.
 
 use super::{Restaurant, sql};
 use crate::events;

@@ -1,4 +1,4 @@
-//! How guests reach a restaurant.
+//! Contact data of a restaurant.
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -25,8 +25,8 @@ pub struct Contact {
 }
 
 impl Contact {
-    /// The same with the number in E.164, read where the restaurant is; one that is none stays as it is, for
-    /// [`Contact::faults`].
+    /// The same with the phone number in E.164, parsed in the restaurant's country; an invalid number is not changed,
+    /// and is reported by [`Contact::faults`].
     #[must_use]
     pub fn normalised(self, timezone: Tz) -> Self {
         let region = Region::of_zone(timezone);
@@ -34,7 +34,7 @@ impl Contact {
         Self { phone: self.phone.map(e164), ..self }
     }
 
-    /// What about it cannot be, at a restaurant in this zone.
+    /// The errors of the contact data of a restaurant in this time zone.
     pub fn faults(&self, timezone: Tz) -> Vec<FieldError> {
         let mut faults = Vec::new();
         let region = Region::of_zone(timezone);
@@ -52,8 +52,8 @@ impl Contact {
     }
 }
 
-/// A page on the web: pages that show it as a link must not be made to run something, nor to look like a link to another
-/// host (`https://known.example@other.example`, or letters turned around).
+/// Whether a text is a safe web address: shown as a link, it must not run a script, nor look like a link to another
+/// host (`https://known.example@other.example`, or characters that change the writing direction).
 fn is_website(website: &str) -> bool {
     let rest = website.strip_prefix("https://").or_else(|| website.strip_prefix("http://")).unwrap_or_default();
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();

@@ -5,7 +5,7 @@ use crate::events::{Concerns, Event, EventKind};
 use crate::problem::Problem;
 
 impl Restaurant {
-    /// Something about it changed.
+    /// The event of a change of the restaurant.
     ///
     /// # Errors
     /// When it cannot be written as JSON.

@@ -1,4 +1,4 @@
-//! Sets of fulfilments: which ones an opening span, a tax rule or an answer is about.
+//! Sets of fulfilments, for opening hours and other settings.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,28 +10,28 @@ use crate::fulfilment::Fulfilment;
 /// A set of fulfilments; a list in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fulfilments {
-    /// DELIVERY is among them.
+    /// Whether DELIVERY is included.
     pub delivery: bool,
-    /// PICKUP is among them.
+    /// Whether PICKUP is included.
     pub pickup: bool,
-    /// `DINE_IN` is among them.
+    /// Whether `DINE_IN` is included.
     pub dine_in: bool,
 }
 
 impl Default for Fulfilments {
-    /// All of them: a span that names none holds for each.
+    /// All fulfilments, for a span without a list.
     fn default() -> Self {
         Self::ALL
     }
 }
 
 impl Fulfilments {
-    /// Each of them.
+    /// The set of all fulfilments.
     pub const ALL: Self = Self { delivery: true, pickup: true, dine_in: true };
-    /// None of them.
+    /// The empty set.
     pub const NONE: Self = Self { delivery: false, pickup: false, dine_in: false };
 
-    /// Whether this one is among them.
+    /// Whether the set contains a fulfilment.
     pub const fn contains(self, fulfilment: Fulfilment) -> bool {
         match fulfilment {
             Fulfilment::Delivery => self.delivery,
@@ -40,7 +40,7 @@ impl Fulfilments {
         }
     }
 
-    /// What is in one of the two, or in both.
+    /// The union of two sets.
     #[must_use]
     pub const fn or(self, other: Self) -> Self {
         Self {
@@ -50,22 +50,22 @@ impl Fulfilments {
         }
     }
 
-    /// Whether the two have one in common.
+    /// Whether two sets intersect.
     pub const fn meets(self, other: Self) -> bool {
         (self.delivery && other.delivery) || (self.pickup && other.pickup) || (self.dine_in && other.dine_in)
     }
 
-    /// Whether each is among them.
+    /// Whether the set contains all fulfilments.
     pub const fn is_all(&self) -> bool {
         self.delivery && self.pickup && self.dine_in
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     pub const fn is_empty(self) -> bool {
         !(self.delivery || self.pickup || self.dine_in)
     }
 
-    /// The ones in it.
+    /// The fulfilments of the set.
     pub fn iter(self) -> impl Iterator<Item = Fulfilment> {
         let all = [Fulfilment::Delivery, Fulfilment::Pickup, Fulfilment::DineIn];
         all.into_iter().filter(move |fulfilment| self.contains(*fulfilment))
@@ -92,7 +92,7 @@ impl<'de> Deserialize<'de> for Fulfilments {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let named = Vec::<Fulfilment>::deserialize(deserializer)?;
         if named.is_empty() {
-            return Err(serde::de::Error::custom("must name one fulfilment at least, or be absent for all of them"));
+            return Err(serde::de::Error::custom("must have at least one fulfilment, or be absent for all of them"));
         }
         Ok(named.into_iter().collect())
     }

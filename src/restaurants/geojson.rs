@@ -1,5 +1,5 @@
-//! Geometries of GeoJSON (RFC 7946), as programs that draw maps write them: members in any order, heights behind longitude
-//! and latitude, members that mean nothing here. A fault is reported with its place in the document.
+//! Geometries of GeoJSON (RFC 7946), as map programs write them: members in any order, altitudes after longitude and
+//! latitude, and other members, which are ignored. Errors are reported with their pointers.
 //!
 //! `type` may follow `coordinates`, so coordinates are read as nested lists first. Pure.
 
@@ -9,38 +9,39 @@ use utoipa::ToSchema;
 
 use super::geometry::{Point, Polygon};
 use crate::bounded::AtMost;
-use crate::place::{OffTheMap, Place};
+use crate::place::{InvalidPlace, Place};
 
 /// Longitude and latitude in degrees.
 pub type Position = [f64; 2];
-/// Rings, the outer one first, each closed by its first point.
+/// The rings of a polygon, the outer one first; the last point of each is the first one again.
 pub type Rings = Vec<Vec<Position>>;
 
 /// A polygon with its holes, several polygons, or the centre of a circle whose `radiusMetres` is in the properties.
 #[derive(Serialize, ToSchema)]
 #[serde(tag = "type", content = "coordinates")]
 pub enum ZoneGeometry {
-    /// Rings of [longitude, latitude], the outer one first, each closed by its first point. A height is ignored.
+    /// Rings of [longitude, latitude], the outer one first; the last point of each is the first one again. An altitude
+    /// is ignored.
     #[schema(value_type = Vec<Vec<Vec<f64>>>)]
     Polygon(Rings),
     /// Polygons, each with its rings.
     #[schema(value_type = Vec<Vec<Vec<Vec<f64>>>>)]
     MultiPolygon(Vec<Rings>),
-    /// [longitude, latitude]. A height is ignored.
+    /// [longitude, latitude]. An altitude is ignored.
     #[schema(value_type = Vec<f64>)]
     Point(Position),
 }
 
-/// The geometry of a zone, or what is wrong with the form of its coordinates. Whether rings are closed and cross nothing is
-/// not asked here.
+/// The geometry of a zone, or the error in the form of its coordinates. Whether rings are closed and do not cross is
+/// checked later.
 pub struct Geometry(pub Result<ZoneGeometry, InvalidGeometry>);
 
-/// What is wrong with a geometry.
+/// An error in a geometry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidGeometry {
-    /// Where, as a JSON pointer below the geometry.
+    /// The JSON pointer below the geometry.
     pub place: String,
-    /// What has to be there.
+    /// What is expected there.
     pub message: String,
 }
 
@@ -49,7 +50,7 @@ impl InvalidGeometry {
         Self { place: place.to_owned(), message: message.to_owned() }
     }
 
-    /// There is no geometry, or it is null: a feature without a place (RFC 7946, section 3.2) is no zone.
+    /// The geometry is absent or null, which GeoJSON allows (RFC 7946, section 3.2) and a zone does not.
     pub fn absent() -> Self {
         let message =
             "must not be null: a zone is a Polygon, a MultiPolygon, or a Point with radiusMetres in its properties";
@@ -57,19 +58,19 @@ impl InvalidGeometry {
     }
 }
 
-/// Farther away from its restaurant than any delivery, in metres; and about as near as a zone begins.
+/// A distance from the restaurant, in metres, that no delivery reaches.
 const FAR: f64 = 500_000.0;
 const NEAR: f64 = 100_000.0;
 
-/// What is wrong with the rings of a polygon: `place` is that of the polygon.
-fn misdrawn(place: &str, rings: &[Vec<Position>]) -> Option<InvalidGeometry> {
+/// The error in the rings of a polygon; `place` is the pointer of the polygon.
+fn ring_error(place: &str, rings: &[Vec<Position>]) -> Option<InvalidGeometry> {
     let wrong = Polygon::read(rings).err()?;
     let point = wrong.point.map_or_else(String::new, |point| format!("/{point}"));
     Some(InvalidGeometry { place: format!("{place}/{}{point}", wrong.ring), message: wrong.message })
 }
 
 impl ZoneGeometry {
-    /// How many points it is drawn with.
+    /// The number of its points.
     pub fn points(&self) -> usize {
         match self {
             Self::Polygon(rings) => rings.iter().map(Vec::len).sum(),
@@ -86,7 +87,7 @@ impl ZoneGeometry {
         }
     }
 
-    /// Whether it is far away from the restaurant, and would be around it with longitude and latitude exchanged: the most
+    /// Whether it is far away from the restaurant, and would be near it with longitude and latitude exchanged, the most
     /// frequent mistake with GeoJSON.
     pub fn is_exchanged(&self, restaurant: Place) -> bool {
         let metres = |lat, lng| Place::new(lat, lng).ok().map(|place| restaurant.metres_to(place));
@@ -96,19 +97,19 @@ impl ZoneGeometry {
         })
     }
 
-    /// What is wrong with how it is drawn: one fault of each polygon.
+    /// The errors in its rings, one for each polygon.
     pub fn faults(&self) -> Vec<InvalidGeometry> {
         match self {
-            Self::Polygon(rings) => misdrawn("/coordinates", rings).into_iter().collect(),
+            Self::Polygon(rings) => ring_error("/coordinates", rings).into_iter().collect(),
             Self::MultiPolygon(polygons) => {
                 let polygons = polygons.iter().enumerate();
-                polygons.filter_map(|(index, rings)| misdrawn(&format!("/coordinates/{index}"), rings)).collect()
+                polygons.filter_map(|(index, rings)| ring_error(&format!("/coordinates/{index}"), rings)).collect()
             }
             Self::Point([lng, lat]) => {
                 let message = match Place::new(*lat, *lng) {
                     Ok(_) if Point::from_degrees(*lng, *lat).is_some() => return Vec::new(),
-                    Err(unknown @ OffTheMap::Unknown) => unknown.to_string(),
-                    Ok(_) | Err(OffTheMap::Degrees) => "must be [longitude, latitude] on the map".to_owned(),
+                    Err(unknown @ InvalidPlace::Unknown) => unknown.to_string(),
+                    Ok(_) | Err(InvalidPlace::Degrees) => "must be [longitude, latitude] on the map".to_owned(),
                 };
                 vec![InvalidGeometry::at("/coordinates", &message)]
             }
@@ -125,7 +126,7 @@ impl Serialize for Geometry {
     }
 }
 
-/// The types of geometry that can be a zone.
+/// The types of geometry of a zone.
 #[derive(Deserialize)]
 enum GeometryType {
     Polygon,
@@ -154,10 +155,10 @@ impl<'de> Deserialize<'de> for Geometry {
     }
 }
 
-/// Most elements of one list of coordinates: as many as all zones of a restaurant may have points.
+/// The most elements of a list of coordinates: the limit on points of all zones of a restaurant.
 const MOST_ELEMENTS: usize = 5_000;
 
-/// A number, or a list of what is coordinates again.
+/// A number, or a list of coordinates.
 enum Coordinates {
     Number(f64),
     List(Vec<Self>),
@@ -201,7 +202,7 @@ impl<'de> Deserialize<'de> for Coordinates {
 }
 
 impl Coordinates {
-    /// Each element of a list that is not empty, read by its place.
+    /// Reads each element of a non-empty list, with its pointer.
     fn list<T>(
         &self,
         place: &str,
@@ -221,7 +222,7 @@ impl Coordinates {
         })
     }
 
-    /// Whatever follows longitude and latitude, which RFC 7946 allows, is not kept; but it must be a number.
+    /// Values after longitude and latitude, which RFC 7946 allows, must be numbers, and are ignored.
     fn position(&self, place: &str) -> Result<Position, InvalidGeometry> {
         let numbers = |elements: &[Self]| {
             let number = |element: &Self| match element {

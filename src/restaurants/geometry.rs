@@ -1,14 +1,14 @@
-//! Polygons on the map: are they drawn properly, and what do they contain. Pure, and exact.
+//! Polygons: whether they are valid, and which points they contain. Pure, and exact.
 //!
-//! Coordinates are whole ten-millionths of a degree (about a centimetre), so that "on which side" is an integer and no
-//! rounding decides whether a delivery address lies in a zone. A zone is small against the earth: edges are straight in
-//! degrees.
+//! Coordinates are whole ten-millionths of a degree (about a centimetre), so that the side of a line is computed with
+//! integers, and no rounding decides whether an address is in a zone. Zones are small compared with the earth, so edges
+//! are straight lines in degrees.
 
 use std::cmp::Ordering;
 
 use crate::work;
 
-/// A corner: degrees east and north, in ten-millionths.
+/// A point: degrees east and north, in ten-millionths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Point {
     x: i64,
@@ -20,7 +20,7 @@ const WESTERNMOST: i64 = 1_800_000_000;
 const NORTHERNMOST: i64 = 900_000_000;
 
 impl Point {
-    /// From degrees; `None` off the map.
+    /// From degrees; `None`: out of range.
     pub fn from_degrees(lng: f64, lat: f64) -> Option<Self> {
         #[expect(clippy::cast_possible_truncation, reason = "checked against the map right after; not-a-number is 0")]
         let units = |degrees: f64| (degrees * UNITS_A_DEGREE).round() as i64;
@@ -31,11 +31,11 @@ impl Point {
     }
 }
 
-/// On which side of the way from `a` to `b` the point `c` lies: 1 to the left, 0 on the line, −1 to the right.
+/// The side of the line from `a` to `b` on which `c` is: 1 left, 0 on the line, −1 right.
 fn turn(a: Point, b: Point, c: Point) -> i64 {
     let [abx, aby, acx, acy] = [b.x - a.x, b.y - a.y, c.x - a.x, c.y - a.y];
-    // Within half the earth, as the points of one ring are, the products and their difference have a place in 64 bits; wider
-    // ones are rare and take four times as long.
+    // Within half the earth, as for points of one ring, the products and their difference fit into 64 bits; larger
+    // distances are rare and take four times as long.
     let is_near = [abx, aby, acx, acy].iter().all(|distance| i32::try_from(*distance).is_ok());
     if is_near {
         return (abx * acy - aby * acx).signum();
@@ -48,12 +48,12 @@ fn turn(a: Point, b: Point, c: Point) -> i64 {
     }
 }
 
-/// The smallest and the largest of two numbers.
+/// The smaller and the larger of two numbers.
 fn span(a: i64, b: i64) -> (i64, i64) {
     if a < b { (a, b) } else { (b, a) }
 }
 
-/// Whether the boxes around two edges have a point in common: most edges are far apart, and nothing else has to be asked.
+/// Whether the bounding boxes of two edges intersect: a quick check, because most edges are far apart.
 fn boxes_meet((a, b): (Point, Point), (c, d): (Point, Point)) -> bool {
     let (west, east) = span(a.x, b.x);
     let (south, north) = span(a.y, b.y);
@@ -61,13 +61,12 @@ fn boxes_meet((a, b): (Point, Point), (c, d): (Point, Point)) -> bool {
     west <= east_other && west_other <= east && south <= north_other && south_other <= north
 }
 
-/// Whether `p`, which lies on the line through them, lies between `a` and `b`.
+/// Whether `p`, which is on the line through `a` and `b`, is between them.
 fn between(a: Point, b: Point, p: Point) -> bool {
     (a.x.min(b.x)..=a.x.max(b.x)).contains(&p.x) && (a.y.min(b.y)..=a.y.max(b.y)).contains(&p.y)
 }
 
-/// Whether two edges have a point in common, ends included. Rings are held against each other edge by edge, so what can be
-/// told by comparing coordinates, and then by two turns, is.
+/// Whether two edges have a common point, ends included. Rings are compared edge by edge, so cheap checks come first.
 fn touch((a, b): (Point, Point), (c, d): (Point, Point)) -> bool {
     if !boxes_meet((a, b), (c, d)) {
         return false;
@@ -84,7 +83,7 @@ fn touch((a, b): (Point, Point), (c, d): (Point, Point)) -> bool {
         || (ad == 0 && between(a, b, d))
 }
 
-/// Where a point lies.
+/// The position of a point relative to a ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
     Outside,
@@ -92,28 +91,28 @@ enum Side {
     Inside,
 }
 
-/// A closed line that does not meet itself. The last point is the first.
+/// A closed line that does not cross or touch itself. The last point is the first one again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ring(Vec<Point>);
 
-/// What is wrong with a polygon: with which ring, and with which of its points where it is one.
+/// An error in a polygon, with its ring and point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GeometryFault {
     /// 0 is the outer ring, the others are holes.
     pub ring: usize,
-    /// The point, or the one from which the faulty edge starts.
+    /// The point, or the start of the edge with the error.
     pub point: Option<usize>,
-    /// What about it.
+    /// What is wrong.
     pub message: String,
 }
 
-/// Most points of a ring, the closing one included.
+/// The most points of a ring, the closing one included.
 pub const MOST_POINTS: usize = 500;
-/// A triangle, closed.
+/// The fewest points of a ring: a closed triangle.
 const FEWEST_POINTS: usize = 4;
 
 impl Ring {
-    /// From pairs of longitude and latitude, as GeoJSON has them.
+    /// From GeoJSON's pairs of longitude and latitude.
     fn read(pairs: &[[f64; 2]]) -> Result<Self, (Option<usize>, String)> {
         if !(FEWEST_POINTS..=MOST_POINTS).contains(&pairs.len()) {
             let message = format!("must have {FEWEST_POINTS} to {MOST_POINTS} points, the closing one included");
@@ -149,7 +148,7 @@ impl Ring {
         self.0.windows(2).map(|pair| (pair[0], pair[1]))
     }
 
-    /// Edges may meet only where one follows the other, and there only in the common point.
+    /// Checks that edges have common points only at their shared ends.
     fn refuse_crossing(&self) -> Result<(), (Option<usize>, String)> {
         let edges: Vec<_> = self.edges().collect();
         let count = edges.len();
@@ -163,14 +162,14 @@ impl Ring {
             // The last edge is followed by the first.
             let mut others = others.filter(|(other, _)| !(index == 0 && *other == count - 1));
             if let Some((other, _)) = others.find(|(_, edge)| touch((a, b), **edge)) {
-                let message = format!("begins an edge that meets the one beginning at point {index}");
+                let message = format!("begins an edge that crosses or touches the one beginning at point {index}");
                 return Err((Some(other), message));
             }
         }
         Ok(())
     }
 
-    /// Even-odd: how often a way to the east crosses the ring.
+    /// By the even-odd rule: counts how often a line to the east crosses the ring.
     fn side(&self, p: Point) -> Side {
         work::step(self.0.len());
         let mut inside = false;
@@ -186,7 +185,8 @@ impl Ring {
         if inside { Side::Inside } else { Side::Outside }
     }
 
-    /// Whether the two have a point in common. Only those edges of the other are looked at that reach into this one's box.
+    /// Whether two rings have a common point. Only edges of the other ring that reach into this one's bounding box are
+    /// checked.
     fn meets(&self, other: &Self) -> bool {
         let corners = |ring: &Self| {
             let bounds = |of: fn(&Point) -> i64| {
@@ -201,23 +201,23 @@ impl Ring {
     }
 }
 
-/// An outer ring with holes in it.
+/// An outer ring with holes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Polygon {
     outer: Ring,
     holes: Vec<Ring>,
 }
 
-/// Most rings of a polygon.
+/// The most rings of a polygon.
 pub const MOST_RINGS: usize = 10;
-/// Most points of all rings of a polygon together: they are held against each other one by one.
+/// The most points of all rings of a polygon together, because every edge is compared with every other.
 pub const MOST_POINTS_OF_POLYGON: usize = 1_500;
 
 impl Polygon {
-    /// From rings of longitude and latitude, the outer one first, as GeoJSON has them.
+    /// From GeoJSON's rings of longitude and latitude, the outer one first.
     ///
     /// # Errors
-    /// The first fault, with its ring and point.
+    /// The first error, with its ring and point.
     pub fn read(rings: &[Vec<[f64; 2]>]) -> Result<Self, GeometryFault> {
         if !(1..=MOST_RINGS).contains(&rings.len()) {
             let message = format!("must have 1 to {MOST_RINGS} rings, the outer one first");
@@ -236,19 +236,19 @@ impl Polygon {
         for (index, hole) in holes.iter().enumerate() {
             let fault = |message: &str| GeometryFault { ring: index + 1, point: None, message: message.to_owned() };
             if outer.meets(hole) || outer.side(hole.0[0]) != Side::Inside {
-                return Err(fault("must lie inside the outer ring without touching it"));
+                return Err(fault("must be inside the outer ring without touching it"));
             }
             let apart = |other: &Ring| {
                 !other.meets(hole) && other.side(hole.0[0]) == Side::Outside && hole.side(other.0[0]) == Side::Outside
             };
             if !holes[..index].iter().all(apart) {
-                return Err(fault("must not touch another hole, nor lie in one"));
+                return Err(fault("must not touch another hole, nor be in one"));
             }
         }
         Ok(Self { outer, holes })
     }
 
-    /// Back from the rings of a polygon that was read and kept: nothing is checked again. `None`: they are no rings.
+    /// From the stored rings of a polygon, which are not checked again. `None`: they are not valid rings.
     pub fn kept(rings: &[Vec<[f64; 2]>]) -> Option<Self> {
         let ring = |pairs: &Vec<[f64; 2]>| {
             pairs.iter().map(|[lng, lat]| Point::from_degrees(*lng, *lat)).collect::<Option<Vec<_>>>().map(Ring)
@@ -257,7 +257,7 @@ impl Polygon {
         Some(Self { outer: rings.next()?, holes: rings.collect() })
     }
 
-    /// Whether a point lies in it. Every edge belongs to it, also those of the holes.
+    /// Whether it contains a point. All edges belong to it, also those of the holes.
     pub fn contains(&self, p: Point) -> bool {
         self.outer.side(p) != Side::Outside && self.holes.iter().all(|hole| hole.side(p) != Side::Inside)
     }

@@ -1,4 +1,4 @@
-//! Opening hours: weekly spans in local time and exceptions on dates; half-open, some of them past midnight.
+//! Opening hours: weekly spans in local time and exceptions on dates. Spans are half-open and may end after midnight.
 //!
 //! A span belongs to the day on which it opens: an exception on a date replaces the spans that would have opened on it,
 //! and a span of the day before runs to its end.
@@ -88,7 +88,7 @@ pub struct DaySpan {
 }
 
 impl DaySpan {
-    /// All of a day, for everything.
+    /// A whole day, for all fulfilments.
     const WHOLE_DAY: Self =
         Self { opens: LocalTime(0), closes: LocalTime(MINUTES_A_DAY), fulfilments: Fulfilments::ALL };
 
@@ -97,18 +97,18 @@ impl DaySpan {
         if self.closes.0 <= self.opens.0 { self.closes.0 + MINUTES_A_DAY } else { self.closes.0 }
     }
 
-    /// Back from what the table holds.
+    /// From the columns of a table.
     pub const fn from_columns(opens: i16, closes: i16, fulfilments: Fulfilments) -> Self {
         let closes = if closes > MINUTES_A_DAY { closes - MINUTES_A_DAY } else { closes };
         Self { opens: LocalTime(opens), closes: LocalTime(closes), fulfilments }
     }
 
-    /// Whether it covers so many minutes after the midnight of its day.
+    /// Whether it covers a minute after the midnight of its day.
     const fn covers(self, minute: i16) -> bool {
         self.opens.0 <= minute && minute < self.closes_after()
     }
 
-    /// Whether it overlaps a span that opens so many days later, for a fulfilment that both are about.
+    /// Whether it overlaps a span that opens `days_later` days later, for a common fulfilment.
     fn overlaps(self, other: Self, days_later: i32) -> bool {
         let shift = days_later * i32::from(MINUTES_A_DAY);
         let begins = |span: Self| i32::from(span.opens.0);
@@ -140,7 +140,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// Without its weekday.
+    /// The span without its weekday.
     pub const fn of_day(self) -> DaySpan {
         DaySpan { opens: self.opens, closes: self.closes, fulfilments: self.fulfilments }
     }
@@ -165,22 +165,22 @@ pub struct Exception {
     pub spans: Vec<DaySpan>,
 }
 
-/// When a restaurant is open.
+/// The opening hours of a restaurant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Schedule {
-    /// Around the clock, every day. Weekly spans count for nothing then.
+    /// Whether it is open around the clock, every day; then weekly spans are ignored.
     pub always: bool,
-    /// Each week; none at all: never, unless it is `always` open.
+    /// The weekly spans; empty: closed, unless `always` is set.
     pub weekly: Vec<Span>,
-    /// But not on these dates; in any order, a date at most once.
+    /// Dates with other hours, in any order, each at most once.
     pub exceptions: Vec<Exception>,
 }
 
 impl Schedule {
-    /// For which fulfilments it is open at an instant, in the restaurant's zone.
+    /// The fulfilments for which it is open at an instant, in the restaurant's time zone.
     ///
-    /// The instant is turned into local time, which is never ambiguous in that direction; an hour that the clock jumps
-    /// over is never met, one that it repeats is met twice.
+    /// The instant is converted to local time, which is always unambiguous: an hour that the clock skips never occurs,
+    /// and one that it repeats occurs twice.
     pub fn open_for(&self, zone: Tz, at: DateTime<Utc>) -> Fulfilments {
         let local = at.with_timezone(&zone).naive_local();
         let minute = i16::try_from(local.num_seconds_from_midnight() / 60).unwrap_or_default();
@@ -189,7 +189,7 @@ impl Schedule {
         today.or(from_yesterday.unwrap_or(Fulfilments::NONE))
     }
 
-    /// What the spans that open on a date cover so many minutes after its midnight.
+    /// The fulfilments that the spans of a date cover at a minute after its midnight.
     fn open_on(&self, date: NaiveDate, minute: i16) -> Fulfilments {
         let covering = self.spans_of(date).filter(|span| span.covers(minute));
         covering.fold(Fulfilments::NONE, |open, span| open.or(span.fulfilments))
@@ -200,7 +200,7 @@ impl Schedule {
         self.spans_on(date, self.exceptions.iter().find(|exception| exception.date == date))
     }
 
-    /// The spans that open on a date, of which the exception is known, if there is one.
+    /// The spans that open on a date with a given exception, if any.
     pub(super) fn spans_on<'a>(
         &'a self,
         date: NaiveDate,
@@ -216,18 +216,18 @@ impl Schedule {
     }
 }
 
-/// What is wrong, and where below the list: `/3`, `/3/spans/1`.
+/// An error: the pointer below the list, such as `/3/spans/1`, and the message.
 pub type HoursFault = (String, String);
 
-/// Most weekly spans.
+/// The most weekly spans.
 pub const MOST_SPANS: usize = 100;
-/// Most dates with hours of their own, and most spans on one of them.
+/// The most exceptions, and the most spans of one.
 pub const MOST_EXCEPTIONS: usize = 400;
 const MOST_SPANS_A_DATE: usize = 20;
 
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
-/// What is wrong with weekly spans: each is named by its place in the list.
+/// The errors of weekly spans, with their pointers in the list.
 pub fn faults_of_week(spans: &[Span]) -> Vec<HoursFault> {
     if spans.len() > MOST_SPANS {
         return vec![(String::new(), format!("must be at most {MOST_SPANS} spans"))];
@@ -251,13 +251,14 @@ fn opens_at_the_end(span: DaySpan) -> Option<String> {
     (span.opens.0 == MINUTES_A_DAY).then(|| "opens must be before 24:00".to_owned())
 }
 
-/// A span of Sunday night reaches into Monday: the weeks before and after are looked at as well.
+/// Whether two weekly spans overlap. A span of Sunday night may extend into Monday, so the weeks before and after are
+/// checked, too.
 fn overlap_in_a_week(one: Span, other: Span) -> bool {
     let apart = i32::from(other.weekday) - i32::from(one.weekday);
     (1..=7).contains(&one.weekday) && [-7, 0, 7].iter().any(|week| one.of_day().overlaps(other.of_day(), apart + week))
 }
 
-/// What is wrong with exceptions: a date twice, or spans that overlap on a date or from one date into the next.
+/// The errors of exceptions: a repeated date, or spans that overlap on a date or from one date into the next.
 pub fn faults_of_exceptions(exceptions: &[Exception]) -> Vec<HoursFault> {
     if exceptions.len() > MOST_EXCEPTIONS {
         return vec![(String::new(), format!("must be at most {MOST_EXCEPTIONS} dates"))];
@@ -266,7 +267,7 @@ pub fn faults_of_exceptions(exceptions: &[Exception]) -> Vec<HoursFault> {
     let mut seen: HashMap<NaiveDate, usize> = HashMap::new();
     for (index, exception) in exceptions.iter().enumerate() {
         if let Some(first) = seen.insert(exception.date, index) {
-            faults.push((format!("/{index}/date"), format!("is the date of /{first} already")));
+            faults.push((format!("/{index}/date"), format!("is already the date of /{first}")));
         }
         if exception.spans.len() > MOST_SPANS_A_DATE {
             faults.push((format!("/{index}/spans"), format!("must be at most {MOST_SPANS_A_DATE} spans")));
@@ -278,7 +279,8 @@ pub fn faults_of_exceptions(exceptions: &[Exception]) -> Vec<HoursFault> {
     faults
 }
 
-/// Spans of one exception that begin too late, overlap an earlier one of the date, or one that the day before left open.
+/// The errors of the spans of an exception: those that open too late, overlap an earlier one of the date, or one of the
+/// day before.
 fn overlaps_at(exceptions: &[Exception], index: usize, by_date: &HashMap<NaiveDate, usize>) -> Vec<HoursFault> {
     let exception = &exceptions[index];
     let before = exception.date.checked_sub_days(Days::new(1)).and_then(|day| by_date.get(&day)).copied();

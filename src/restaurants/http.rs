@@ -10,13 +10,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Restaurant;
+use super::access::Staff;
 use super::contact::Contact;
 use super::hours::Span;
 use super::last_orders::LastOrders;
 use super::service_fee::ServiceFeeTerms;
 use super::slots::SlotRules;
 use super::sql::{self, Profile};
-use super::staff::Staff;
 use super::tax::{ClassRates, Rate, TaxRoundingLevel, TaxRules};
 use crate::accounts::caller::Admin;
 use crate::app::App;
@@ -24,7 +24,7 @@ use crate::bounded;
 use crate::events;
 use crate::extract::{Body, IfMatch, Path, Versioned};
 use crate::fold;
-use crate::idempotency::{Answer, Once};
+use crate::idempotency::{IdempotentBody, IdempotentResponse};
 use crate::ids::RestaurantId;
 use crate::money::{Amount, Currency, Money, Rounding};
 use crate::place::Place;
@@ -64,7 +64,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     params(("restaurantId" = RestaurantId, Path)),
     responses(
         (status = 200, description = "The restaurant; its version is the ETag", body = Restaurant),
-        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_restaurant(
     State(app): State<Arc<App>>,
@@ -181,19 +182,22 @@ impl NewRestaurant {
 
 /// Create a restaurant
 #[utoipa::path(post, path = "/api/restaurants", tag = "restaurants", security(("token" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the \
+                                                                       same key")),
     request_body = NewRestaurant,
     responses(
         (status = 201, description = "The restaurant", body = Restaurant),
-        (status = 403, description = "Requires the role ADMIN", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "Another restaurant has this slug", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Requires the role ADMIN",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Another restaurant has this slug",
+            body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_restaurant(
     State(app): State<Arc<App>>,
     admin: Admin,
-    Once { value: new, key }: Once<NewRestaurant>,
-) -> Result<Answer, Problem> {
+    IdempotentBody { value: new, key }: IdempotentBody<NewRestaurant>,
+) -> Result<IdempotentResponse, Problem> {
     let currency = new.currency;
     let fees = Fees {
         delivery_fee: new.delivery_fee,
@@ -218,7 +222,7 @@ async fn create_restaurant(
     .await
 }
 
-/// Absent, or there, perhaps as null.
+/// Distinguishes a field that is null from one that is absent.
 fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
@@ -327,7 +331,8 @@ impl RestaurantPatch {
 
 /// Update a restaurant
 #[utoipa::path(patch, path = "/api/restaurants/{restaurantId}", tag = "restaurants", security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), ("If-Match" = Option<String>, Header, description = "The expected version, in quotes as in ETag")),
+    params(("restaurantId" = RestaurantId, Path),
+        ("If-Match" = Option<String>, Header, description = "The expected version, in quotes as in ETag")),
     request_body = RestaurantPatch,
     responses(
         (status = 200, description = "The restaurant after the change", body = Restaurant),

@@ -1,9 +1,9 @@
-//! When orders are taken and for when they can be promised: opening hours, preparation, the way, and the last order.
-//! Pure.
+//! When orders are accepted and for when they can be promised, by opening hours, preparation, travel time and last
+//! orders. Pure.
 //!
-//! One rule for orders for now and for later: the kitchen begins an order only while the restaurant is open and until
-//! its last order, and the order is with the guest preparation and way later, by the last hand-over at the latest. So
-//! nothing is promised before opening plus preparation plus way, nor after closing plus what the restaurant allows.
+//! One rule for orders as soon as possible and for scheduled orders: preparation begins only while the restaurant is
+//! open and before its last order, and the customer has the order after preparation and travel, by the last hand-over
+//! at the latest. So nothing is promised before opening plus preparation plus travel, nor after the last hand-over.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -48,7 +48,7 @@ pub struct LastOrders {
 }
 
 impl LastOrders {
-    /// Those of one fulfilment.
+    /// The settings of one fulfilment.
     pub const fn of(&self, fulfilment: Fulfilment) -> LastOrder {
         match fulfilment {
             Fulfilment::Delivery => self.delivery,
@@ -57,7 +57,7 @@ impl LastOrders {
         }
     }
 
-    /// What about them is out of range.
+    /// The errors of values out of range.
     pub fn faults(&self) -> Vec<FieldError> {
         let range = 0..=480;
         let parts = [("delivery", self.delivery), ("pickup", self.pickup), ("dineIn", self.dine_in)];
@@ -76,21 +76,21 @@ impl LastOrders {
     }
 }
 
-/// How long an order takes, and how late it may be.
+/// The durations of an order, and its limits around closing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeadTimes {
-    /// From the beginning of cooking to ready.
+    /// From the beginning of preparation to ready.
     pub preparation: TimeDelta,
-    /// From ready to the guest.
+    /// From ready to the customer.
     pub way: TimeDelta,
-    /// Before closing, the last order is begun.
+    /// How long before closing the last order is begun.
     pub cut_off: TimeDelta,
-    /// After closing, the last order is with the guest.
+    /// How long after closing the last order is handed over.
     pub hand_over: TimeDelta,
 }
 
 impl LeadTimes {
-    /// From these numbers of minutes and the last order of the fulfilment.
+    /// From these minutes and the last orders of the fulfilment.
     pub fn of(preparation_minutes: i16, way_minutes: i16, last: LastOrder) -> Self {
         let minutes = |count: i16| TimeDelta::minutes(count.into());
         Self {
@@ -101,12 +101,12 @@ impl LeadTimes {
         }
     }
 
-    /// From the beginning of cooking to the guest.
+    /// From the beginning of preparation to the customer.
     pub fn whole(self) -> TimeDelta {
         self.preparation + self.way
     }
 
-    /// When an order may be begun, if the restaurant is open for that period; `None`: at no time.
+    /// The period in which an order may be begun, if the restaurant is open for `open`; `None`: there is none.
     pub fn begins_in(self, open: Period) -> Option<Period> {
         let until = (open.until - self.cut_off).min(open.until + self.hand_over - self.whole());
         (open.from < until).then_some(Period { from: open.from, until })
@@ -129,7 +129,8 @@ pub struct Promise {
 pub enum NoPromise {
     /// Preparation and travel take longer than until the end of the slot.
     TooSoon,
-    /// The restaurant is open in the slot, but no order can be handed over: too soon after opening, or after the last order.
+    /// The restaurant is open in the slot, but no order can be handed over: too soon after opening, or after the last
+    /// order.
     NotThen,
     /// The restaurant is closed during the slot.
     Closed,
@@ -145,11 +146,11 @@ pub struct OrderTimes {
     begins: Vec<(Period, Period)>,
 }
 
-/// How far before and after the time asked about periods are looked at: an order takes 16 hours at most.
+/// How far before and after a time opening periods are read: an order takes at most 16 hours.
 const MARGIN: TimeDelta = TimeDelta::days(2);
 
 impl OrderTimes {
-    /// Those of a schedule, between two instants.
+    /// The times of a schedule, between two instants.
     pub fn of(
         schedule: &Schedule,
         zone: chrono_tz::Tz,
@@ -163,25 +164,25 @@ impl OrderTimes {
         Self { lead_times, open, begins }
     }
 
-    /// Whether an order for now is taken at an instant, and for when.
+    /// The promise of an order as soon as possible at an instant; `None`: none is accepted.
     pub fn now(&self, at: DateTime<Utc>) -> Option<Promise> {
         work::step(self.begins.len());
         let (_, open) = self.begins.iter().find(|(begins, _)| begins.contains(at))?;
         Some(promise(self.lead_times, *open, at + self.lead_times.whole()))
     }
 
-    /// The first instant from one on at which an order for now is taken; `None`: there is none as far as is looked
-    /// ahead.
+    /// The first instant from `from` on at which an order as soon as possible is accepted; `None`: there is none within
+    /// the look-ahead.
     pub fn takes_next(&self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.begins.iter().find(|(begins, _)| begins.until > from).map(|(begins, _)| begins.from.max(from))
     }
 
-    /// The first instant from one on at which it is open.
+    /// The first instant from `from` on at which it is open.
     pub fn opens_next(&self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.open.iter().find(|open| open.until > from).map(|open| open.from.max(from))
     }
 
-    /// When an order that is begun at `now` or later could be with the guest in a slot.
+    /// The promise of an order for a slot, if it is begun at `now` or later.
     ///
     /// # Errors
     /// The reason why no order can be promised within the slot.
@@ -210,7 +211,7 @@ impl OrderTimes {
         if meets { NoPromise::NotThen } else { NoPromise::Closed }
     }
 
-    /// The periods in which an order can be with the guest, from an instant on, in their order.
+    /// The periods from an instant on in which an order can be handed over, in order.
     pub fn deliverable(&self, from: DateTime<Utc>) -> impl Iterator<Item = Period> {
         let whole = self.lead_times.whole();
         let all = self
@@ -226,7 +227,7 @@ fn promise(lead_times: LeadTimes, open: Period, arrives_at: DateTime<Utc>) -> Pr
     Promise { arrives_at, ready_from: arrives_at - lead_times.way, ready_until }
 }
 
-/// The period for which a restaurant is open without interruption at an instant, for each fulfilment.
+/// The uninterrupted opening period of a restaurant at an instant, for each fulfilment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OpenNow {
     delivery: Option<Period>,
@@ -235,7 +236,7 @@ pub struct OpenNow {
 }
 
 impl OpenNow {
-    /// At an instant. A period is known for two days before and one day after it.
+    /// The periods at an instant, limited to two days before and one day after it.
     pub fn at(schedule: &Schedule, zone: chrono_tz::Tz, now: DateTime<Utc>) -> Self {
         let find = |fulfilment| {
             let open = schedule.open_between(zone, fulfilment, now - MARGIN, now + TimeDelta::days(1));
@@ -256,7 +257,7 @@ impl OpenNow {
         }
     }
 
-    /// The promise of an order for now; `None`: none is taken.
+    /// The promise of an order as soon as possible; `None`: none is accepted.
     pub fn promise(&self, fulfilment: Fulfilment, lead_times: LeadTimes, now: DateTime<Utc>) -> Option<Promise> {
         let open = self.of(fulfilment)?;
         lead_times
@@ -265,7 +266,7 @@ impl OpenNow {
             .map(|_| promise(lead_times, open, now + lead_times.whole()))
     }
 
-    /// For which fulfilments an order for now is taken, where there is no way to go.
+    /// The fulfilments for which an order as soon as possible is accepted, without travel time.
     pub fn takes(&self, preparation_minutes: i16, last: &LastOrders, now: DateTime<Utc>) -> Fulfilments {
         let takes = |fulfilment| {
             self.promise(fulfilment, LeadTimes::of(preparation_minutes, 0, last.of(fulfilment)), now).is_some()

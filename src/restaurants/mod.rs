@@ -1,10 +1,9 @@
-//! Restaurants: the tenants, their opening hours, and who works for them.
+//! Restaurants: the tenants, with their settings, opening hours and members.
 //!
-//! An administrator creates a restaurant; its managers run it. Staff permission is a row in `memberships` and nothing
-//! else. Hours are local, half-open spans; whether a restaurant is open is one pure function (`hours.rs`). A pause
-//! stops orders until a time that it names. Where it delivers, and at which fee, is in `zones.rs`; at which rates it is
-//! taxed, in `tax.rs`; what it takes for its service, in `service_fee.rs`; for which times one may order ahead, in
-//! `slots.rs`.
+//! An administrator creates a restaurant; its managers run it. Staff permissions come only from rows in `memberships`.
+//! Hours are local, half-open spans; whether a restaurant is open is decided by one pure function (`hours.rs`). A pause
+//! stops orders until a given time. Delivery areas and fees are in `zones.rs`, tax rates in `tax.rs`, the service fee
+//! in `service_fee.rs`, and the slots of scheduled orders in `slots.rs`.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -31,7 +30,7 @@ pub mod last_orders;
 pub mod service_fee;
 pub mod slots;
 pub mod sql;
-pub mod staff;
+pub mod access;
 pub mod tax;
 pub mod timeline;
 pub mod zones;
@@ -117,7 +116,7 @@ pub struct Restaurant {
     pub hours: Vec<Span>,
     /// By fulfilment: until when before closing orders are accepted, and until when after closing they are handed over.
     pub last_orders: LastOrders,
-    /// For which it is open at the moment, and until when.
+    /// The current opening periods by fulfilment.
     #[serde(skip)]
     pub open: OpenNow,
     /// Whether an order would be accepted now.
@@ -137,15 +136,15 @@ pub struct Restaurant {
 }
 
 impl Restaurant {
-    /// The zone in which its hours are meant.
+    /// The time zone of its hours.
     ///
     /// # Errors
-    /// When it is none.
+    /// When the stored name is not a time zone.
     pub fn zone(&self) -> Result<Tz, Problem> {
         self.timezone.parse().map_err(|error| Problem::internal(&error))
     }
 
-    /// How it taxes what it sells.
+    /// The tax rules of the restaurant.
     pub fn tax_rules(&self) -> TaxRules {
         TaxRules {
             included: self.prices_include_tax,
@@ -177,7 +176,7 @@ pub struct Member {
     pub user_id: UserId,
     /// The e-mail address of the user.
     pub email: String,
-    /// A code that was sent to the address has come back. Until then the account may be somebody else's.
+    /// Whether the address was verified with a code. Until then the account may belong to somebody else.
     pub email_verified: bool,
     /// The name of the user.
     pub name: String,

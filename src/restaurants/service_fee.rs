@@ -1,4 +1,4 @@
-//! What a restaurant takes for its service: a share of the lines, at most a cap, and a fixed amount. Pure.
+//! The service fee of a restaurant: a share of the lines, with a cap, and a fixed amount. Pure.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -7,19 +7,19 @@ use super::tax::Rate;
 use crate::money::{Amount, Currency, Money, Overflow, Rounding};
 use crate::problem::FieldError;
 
-/// What is charged on every order for the restaurant's service.
+/// The service fee of an order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ServiceFee {
-    /// So much of the lines before any discount.
+    /// The share of the lines before any discount.
     pub share: Rate,
-    /// The share is no more than this.
+    /// The largest amount of the share; `None`: unlimited.
     pub cap: Option<Amount>,
-    /// Once an order, besides the share.
+    /// A fixed amount for each order, in addition to the share.
     pub fixed: Amount,
 }
 
 impl ServiceFee {
-    /// The fee on lines of so much.
+    /// The fee for lines that cost `items`.
     ///
     /// # Errors
     /// When it leaves the range of 64 bits.
@@ -46,10 +46,10 @@ pub struct ServiceFeeTerms {
     #[serde(default)]
     #[schema(inline)]
     pub basis_points: Rate,
-    /// The share is no more than this; null: without a cap.
+    /// The largest amount of the share; null: unlimited.
     #[serde(default)]
     pub cap: Option<Money>,
-    /// Once an order, besides the share.
+    /// A fixed amount for each order, in addition to the share.
     #[serde(default)]
     pub fixed: Option<Money>,
 }
@@ -62,9 +62,9 @@ impl From<ServiceFeeTerms> for ServiceFee {
 }
 
 impl ServiceFeeTerms {
-    /// What about them cannot be, besides their currency.
+    /// The error of the terms, apart from their currency.
     pub fn fault(&self) -> Option<FieldError> {
-        let message = "has no place beside basisPoints of 0: there is nothing to cap";
+        let message = "is not allowed with basisPoints 0, because there is nothing to limit";
         let is_idle = self.cap.is_some() && self.basis_points == Rate::ZERO;
         is_idle.then(|| FieldError::invalid("/serviceFee/cap", message))
     }

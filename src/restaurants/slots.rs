@@ -1,14 +1,14 @@
-//! Slots: the pieces of the day for which orders are placed ahead. Pure.
+//! Slots: the time slots of scheduled orders. Pure.
 //!
-//! Slots begin at the local midnight and follow each other without gap or overlap, also on nights on which clocks change.
-//! An order for later is due in one of them; which of them can be had is said by `last_orders.rs`.
+//! Slots begin at local midnight and follow each other without gap or overlap, also when clocks change. A scheduled
+//! order is due in one of them; which ones are available is decided by `last_orders.rs`.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::timeline::{ahead, stretches};
+use super::timeline::{ahead, offset_spans};
 use crate::problem::FieldError;
 
 /// The slots of scheduled orders.
@@ -54,11 +54,11 @@ pub struct Slot {
 }
 
 impl SlotRules {
-    /// What about them cannot be.
+    /// The errors of the rules.
     pub fn faults(&self) -> Vec<FieldError> {
         let mut faults = Vec::new();
         if !(5..=240).contains(&self.minutes) || 1_440 % self.minutes != 0 {
-            let message = "must be 5 to 240, and a day must hold a whole number of slots: 5, 10, 15, 20, 30, 60 …";
+            let message = "must be 5 to 240 and divide a day: 5, 10, 15, 20, 30, 60 …";
             faults.push(FieldError::invalid("/slots/minutes", message));
         }
         if self.capacity.is_some_and(|capacity| !(1..=10_000).contains(&capacity)) {
@@ -70,9 +70,9 @@ impl SlotRules {
         faults
     }
 
-    /// The slot that holds an instant. Slots begin at whole multiples of their length after the local midnight, and where
-    /// the clocks are changed one ends and the next begins: so they never overlap and leave no gap, and those beside a change
-    /// may be shorter.
+    /// The slot that contains an instant. Slots begin at multiples of their length after local midnight, and at each
+    /// change of the clocks one ends and the next begins: so they never overlap and leave no gap, and those next to a
+    /// change may be shorter.
     pub fn slot_of(self, zone: Tz, at: DateTime<Utc>) -> Slot {
         let length = TimeDelta::minutes(self.minutes.max(1).into());
         let clock = ahead(zone, at);
@@ -81,7 +81,7 @@ impl SlotRules {
         let starts_at = second - TimeDelta::seconds(into_day % length.num_seconds());
         let ends_at = starts_at + length;
         if ahead(zone, starts_at) != clock || ahead(zone, ends_at - TimeDelta::seconds(1)) != clock {
-            let pieces = stretches(zone, starts_at, ends_at);
+            let pieces = offset_spans(zone, starts_at, ends_at);
             if let Some(piece) = pieces.iter().find(|piece| piece.begin <= at && at < piece.end) {
                 return Slot { starts_at: piece.begin, ends_at: piece.end };
             }
@@ -89,15 +89,15 @@ impl SlotRules {
         Slot { starts_at, ends_at }
     }
 
-    /// The last instant an order may be placed for.
+    /// The last instant for which an order may be scheduled.
     pub fn horizon(self, now: DateTime<Utc>) -> DateTime<Utc> {
         now + TimeDelta::days(self.days_ahead.into())
     }
 
-    /// The slots that begin on a local day, in their sequence: they cover it without gap or overlap.
+    /// The slots that begin on a local day, in order: they cover it without gap or overlap.
     pub fn of_day(self, zone: Tz, day: NaiveDate) -> Vec<Slot> {
         let midnight = day.and_time(NaiveTime::MIN).and_utc();
-        // Clocks are changed by less than four hours.
+        // Clocks change by less than four hours.
         let mut slot = self.slot_of(zone, midnight - ahead(zone, midnight) - TimeDelta::hours(4));
         let mut slots = Vec::new();
         loop {

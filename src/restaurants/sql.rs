@@ -1,4 +1,4 @@
-//! Every statement on restaurants; those on what hangs on them in the files below.
+//! Every statement on restaurants; in this file those that read them.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -142,17 +142,19 @@ impl Row {
 }
 
 /// Restaurants with their weekly hours and the exceptions of them from two days before `$today`, a date in UTC, to
-/// `$last`. The local date is at most a day away from that in UTC, and a span of the day before may still be open. To tell
-/// whether it is open now, two days after today are enough: a span of the next day may follow without a gap. `$zones` is
-/// the expression that selects delivery zones.
+/// `$last`. The local date differs from that in UTC by at most a day, and a span of the day before may still be open.
+/// To determine whether it is open now, two days after today are enough, because a span of the next day may follow
+/// without a gap. `$zones` is the expression that selects delivery zones.
 macro_rules! restaurants {
     ($today:tt, $last:tt, $zones:tt, $which:tt, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
             Row,
             r#"select r.id, slug, name, description, cuisines, contact as "contact: _", address, latitude, longitude,
                       timezone, currency, prices_include_tax, tax_rate, tax_rounding as "tax_rounding: _",
-                      tax_rounding_level as "tax_rounding_level: _", delivery_fee, service_fee_rate, service_fee_cap, service_fee_fixed, minimum_order, auto_accept, accept_minutes, preparation_minutes, slot_minutes,
-                      slot_capacity, schedule_days, always_open, last_orders as "last_orders: _", accepting, paused_until, pause_reason,
+                      tax_rounding_level as "tax_rounding_level: _", delivery_fee, service_fee_rate, service_fee_cap,
+                      service_fee_fixed, minimum_order, auto_accept, accept_minutes, preparation_minutes, slot_minutes,
+                      slot_capacity, schedule_days, always_open, last_orders as "last_orders: _", accepting,
+                      paused_until, pause_reason,
                       coalesce((select m.version from menus m where m.restaurant_id = r.id), 1) as "menu_version!",
                       version, created_at,
                       (select shown from images i where i.restaurant_id = r.id and i.id = r.image_id) as "image: _",
@@ -194,7 +196,7 @@ pub async fn get(tx: &mut Tx, restaurant: RestaurantId) -> Result<Option<Restaur
     row.map(|row| row.into_restaurant(now)).transpose()
 }
 
-/// What a decision on an order needs to know of its restaurant.
+/// The data of a restaurant for the decision on an order.
 pub struct OrderRules {
     /// The restaurant, with its weekly hours.
     pub restaurant: Restaurant,
@@ -205,8 +207,8 @@ pub struct OrderRules {
     pub zones: Option<Vec<DeliveryZone>>,
 }
 
-/// One restaurant with what a decision on an order needs: the exceptions of its hours up to `last_day`, and its delivery
-/// zones around `place`. One statement. `None`: there is no such restaurant.
+/// Reads a restaurant for the decision on an order, with the exceptions of its hours up to `last_day` and its delivery
+/// zones around `place`, in one statement. `None`: there is no such restaurant.
 pub async fn order_rules(
     tx: &mut Tx,
     restaurant: RestaurantId,
@@ -235,7 +237,7 @@ pub async fn order_rules(
     Ok(Some(OrderRules { restaurant, exceptions, zones: zones.transpose()? }))
 }
 
-/// From confirmation to ready, at this restaurant.
+/// The preparation time of a restaurant, from confirmation to ready.
 pub async fn preparation(tx: &mut Tx, restaurant: RestaurantId) -> Result<TimeDelta, Problem> {
     let row = sqlx::query!("select preparation_minutes from restaurants where id = $1", restaurant as RestaurantId)
         .fetch_optional(tx.connection())

@@ -1,5 +1,5 @@
-//! Tax: at which rate something is sold, and whether prices hold it already. Pure; what it comes to is in
-//! `orders/pricing.rs`, and how it is rounded in `money.rs`.
+//! Tax rules: rates, and whether prices include tax. Pure; the tax of an order is computed in `orders/pricing.rs`, and
+//! rounded in `money.rs`.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,10 +9,11 @@ use crate::fulfilment::Fulfilment;
 use crate::money::{Amount, Overflow, Rounding};
 use crate::problem::FieldError;
 
-/// Most classes a restaurant may have; with the rate of what has none, an order has tax at eight rates at most.
+/// The most classes of a restaurant; with the standard rate, an order has tax at up to eight rates.
 pub const MOST_CLASSES: usize = 7;
 
-/// A rate of tax from 0 to 100 %, exact to a ten-thousandth of a percent: the 8.875 % of New York are 887.5 basis points.
+/// A rate of tax from 0 to 100 %, exact to a ten-thousandth of a percent: the 8.875 % of New York are 887.5 basis
+/// points.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
 #[sqlx(transparent)]
 pub struct Rate(i32);
@@ -20,28 +21,28 @@ pub struct Rate(i32);
 /// The number is not a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be between 0 and 10000 basis points, with two decimals at most")]
-pub struct NoRate;
+pub struct InvalidRate;
 
 impl Rate {
-    /// The rate of what is not taxed.
+    /// The rate zero.
     pub const ZERO: Self = Self(0);
-    /// All of it, in millionths.
+    /// 100 %, in millionths.
     const WHOLE: u32 = 1_000_000;
 
-    /// So many hundredths of a percent.
+    /// From hundredths of a percent.
     ///
     /// # Errors
-    /// More than 100 %.
-    pub const fn basis_points(points: u16) -> Result<Self, NoRate> {
-        if points <= 10_000 { Ok(Self(points as i32 * 100)) } else { Err(NoRate) }
+    /// For more than 100 %.
+    pub const fn basis_points(points: u16) -> Result<Self, InvalidRate> {
+        if points <= 10_000 { Ok(Self(points as i32 * 100)) } else { Err(InvalidRate) }
     }
 
-    /// So many millionths.
+    /// From millionths.
     ///
     /// # Errors
-    /// Less than nothing, or more than 100 %.
-    pub const fn from_millionths(millionths: i32) -> Result<Self, NoRate> {
-        if 0 <= millionths && millionths <= 1_000_000 { Ok(Self(millionths)) } else { Err(NoRate) }
+    /// For less than 0 % or more than 100 %.
+    pub const fn from_millionths(millionths: i32) -> Result<Self, InvalidRate> {
+        if 0 <= millionths && millionths <= 1_000_000 { Ok(Self(millionths)) } else { Err(InvalidRate) }
     }
 
     /// The rate in millionths.
@@ -49,7 +50,7 @@ impl Rate {
         self.0.unsigned_abs()
     }
 
-    /// Tax on a price that does not hold it.
+    /// The tax on a price without tax.
     ///
     /// # Errors
     /// When it leaves the range of 64 bits.
@@ -57,7 +58,7 @@ impl Rate {
         net.share(self.millionths(), Self::WHOLE, rounding)
     }
 
-    /// Tax in a price that holds it.
+    /// The tax in a price that includes it.
     ///
     /// # Errors
     /// When it leaves the range of 64 bits.
@@ -67,16 +68,16 @@ impl Rate {
 }
 
 impl TryFrom<f64> for Rate {
-    type Error = NoRate;
+    type Error = InvalidRate;
 
-    fn try_from(points: f64) -> Result<Self, NoRate> {
+    fn try_from(points: f64) -> Result<Self, InvalidRate> {
         let millionths = (points * 100.0).round();
-        // What is written with two decimals comes back as the same number; anything finer does not.
+        // A number with at most two decimals is unchanged by the conversion; others are not.
         #[expect(clippy::float_cmp, reason = "the nearest double of a number with two decimals is one number")]
         let exact = millionths / 100.0 == points;
         #[expect(clippy::cast_possible_truncation, reason = "0 to 1,000,000")]
         let rate = Self(millionths as i32);
-        if exact && (0.0..=1_000_000.0).contains(&millionths) { Ok(rate) } else { Err(NoRate) }
+        if exact && (0.0..=1_000_000.0).contains(&millionths) { Ok(rate) } else { Err(InvalidRate) }
     }
 }
 
@@ -112,14 +113,14 @@ impl utoipa::PartialSchema for Rate {
 
 impl ToSchema for Rate {}
 
-/// What kind of thing is sold, to the tax office: words of a–z and 0–9 joined by hyphens.
+/// The name of a tax class: words of a–z and 0–9 joined by hyphens.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
 #[serde(try_from = "String")]
 #[sqlx(transparent)]
 pub struct TaxClass(String);
 
 impl TaxClass {
-    /// The class of everything that has none.
+    /// The class of items without one.
     pub const STANDARD: &str = "standard";
     /// The class of the delivery and the service fee; without it, fees are not taxed.
     pub const FEES: &str = "fees";
@@ -187,7 +188,7 @@ pub struct ClassRates {
     pub basis_points: Rates,
 }
 
-/// What is rounded when tax is computed.
+/// The amounts on which tax is rounded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "tax_rounding_level", rename_all = "SCREAMING_SNAKE_CASE")]
@@ -199,20 +200,20 @@ pub enum TaxRoundingLevel {
     Order,
 }
 
-/// How a restaurant taxes what it sells.
+/// The tax rules of a restaurant.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaxRules {
-    /// Prices and fees hold the tax already; else it is added to them.
+    /// Whether prices and fees include tax; otherwise it is added to them.
     pub included: bool,
-    /// Which way half a minor unit goes.
+    /// How half a minor unit is rounded.
     #[serde(default)]
     pub rounding: Rounding,
-    /// What tax is rounded on.
+    /// The amounts on which tax is rounded.
     #[serde(default)]
     pub level: TaxRoundingLevel,
-    /// Of what has no class, unless one is named `standard`.
+    /// The rate of items without a class, unless there is a class named `standard`.
     pub standard: Rate,
-    /// Classes with rates of their own.
+    /// The tax classes.
     pub classes: Vec<ClassRates>,
 }
 
@@ -226,7 +227,7 @@ impl TaxRules {
         })
     }
 
-    /// The rate of a class, or of what has none. A name that is no class of the restaurant is taxed as what has none.
+    /// The rate of a class; without one, or for an unknown name, the standard rate.
     pub fn rate(&self, class: Option<&TaxClass>, fulfilment: Fulfilment) -> Rate {
         let own = class.and_then(|class| self.named(class.as_str(), fulfilment));
         own.or_else(|| self.named(TaxClass::STANDARD, fulfilment)).unwrap_or(self.standard)
@@ -237,7 +238,7 @@ impl TaxRules {
         self.named(TaxClass::FEES, fulfilment)
     }
 
-    /// What is wrong with classes as somebody wants them.
+    /// The errors of tax classes in a request.
     pub fn faults(classes: &[ClassRates]) -> Vec<FieldError> {
         let mut faults = Vec::new();
         if classes.len() > MOST_CLASSES {
@@ -255,11 +256,11 @@ impl TaxRules {
     }
 }
 
-/// A part of a line's price, and the class it is taxed in.
+/// A part of a line's price, with its tax class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Portion {
-    /// `None`: as what has no class.
+    /// The tax class; `None`: the standard one.
     pub class: Option<TaxClass>,
-    /// So much of the price.
+    /// The amount of the part.
     pub amount: Amount,
 }

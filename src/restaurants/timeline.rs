@@ -1,7 +1,8 @@
-//! Local time as a few stretches of UTC, so that schedules are computed from edge to edge and not minute by minute. Pure.
+//! Divides time into spans of constant UTC offset, so that schedules are computed with intervals and not minute by
+//! minute. Pure.
 //!
-//! Within a stretch the zone's offset does not change, so local time runs evenly and interval arithmetic holds. Work
-//! grows with the number of days looked at and of intervals written down, never with the minutes between them.
+//! Within a span the zone's offset does not change, so intervals of local time can be converted directly. The cost
+//! grows with the number of days and intervals, not with the minutes between them.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -13,41 +14,41 @@ use super::hours::Schedule;
 use crate::fulfilment::Fulfilment;
 use crate::work;
 
-/// A stretch of time, half-open, during which a zone's clocks are ahead of UTC by the same amount.
+/// A half-open span of time during which a zone's offset from UTC is constant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stretch {
+pub struct OffsetSpan {
     /// Its first instant.
     pub begin: DateTime<Utc>,
-    /// The first instant behind it.
+    /// The first instant after it.
     pub end: DateTime<Utc>,
-    /// How far clocks are ahead of UTC.
+    /// The offset from UTC.
     pub ahead: TimeDelta,
 }
 
-impl Stretch {
-    /// What the clocks show at an instant of this stretch.
+impl OffsetSpan {
+    /// The local time at an instant of this span.
     pub fn local(&self, at: DateTime<Utc>) -> NaiveDateTime {
         work::step(1);
         at.naive_utc() + self.ahead
     }
 
-    /// When they show it, if they did not change.
+    /// The instant of a local time, if the offset never changed.
     fn instant(&self, local: NaiveDateTime) -> DateTime<Utc> {
         work::step(1);
         (local - self.ahead).and_utc()
     }
 }
 
-/// How far a zone's clocks are ahead of UTC.
+/// The offset of a time zone from UTC.
 pub(super) fn ahead(zone: Tz, at: DateTime<Utc>) -> TimeDelta {
     work::step(1);
     TimeDelta::seconds(zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc().into())
 }
 
-/// The stretches between two instants, in their order, without gaps; none if there is no time between them.
+/// The spans between two instants, in order, without gaps; empty if there is no time between them.
 ///
-/// A change is found by halving: no zone changes its clocks twice within twelve hours.
-pub fn stretches(zone: Tz, from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<Stretch> {
+/// Changes are found by bisection: no zone changes its clocks twice within twelve hours.
+pub fn offset_spans(zone: Tz, from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<OffsetSpan> {
     const STEP: TimeDelta = TimeDelta::hours(12);
     let mut found = Vec::new();
     let (mut begin, mut at) = (from, from);
@@ -63,14 +64,14 @@ pub fn stretches(zone: Tz, from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<Str
             }
             let change = DateTime::from_timestamp(high, 0).unwrap_or(next);
             if change > begin {
-                found.push(Stretch { begin, end: change, ahead: before });
+                found.push(OffsetSpan { begin, end: change, ahead: before });
             }
             begin = change;
         }
         at = next;
     }
     if begin < until {
-        found.push(Stretch { begin, end: until, ahead: ahead(zone, begin) });
+        found.push(OffsetSpan { begin, end: until, ahead: ahead(zone, begin) });
     }
     found
 }
@@ -80,12 +81,12 @@ pub fn stretches(zone: Tz, from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<Str
 pub struct Period {
     /// Its first instant.
     pub from: DateTime<Utc>,
-    /// The first instant behind it.
+    /// The first instant after it.
     pub until: DateTime<Utc>,
 }
 
 impl Period {
-    /// Whether an instant lies in it.
+    /// Whether it contains an instant.
     pub fn contains(self, at: DateTime<Utc>) -> bool {
         self.from <= at && at < self.until
     }
@@ -108,35 +109,36 @@ impl Intervals {
         Self(merged)
     }
 
-    /// The first of them that does not end before an instant.
+    /// The first interval that does not end before an instant.
     fn from(&self, at: DateTime<Utc>) -> Option<&Range<DateTime<Utc>>> {
         work::step(1);
         self.0.get(self.0.partition_point(|one| one.end <= at))
     }
 
-    /// Whether an instant lies in one of them.
+    /// Whether one of them contains an instant.
     pub fn contains(&self, at: DateTime<Utc>) -> bool {
         self.from(at).is_some_and(|one| one.start <= at)
     }
 
-    /// The first instant from one on that lies in one of them.
+    /// The first instant from `from` on that one of them contains.
     pub fn next(&self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.from(from).map(|one| one.start.max(from))
     }
 
-    /// Each of them, in their order.
+    /// All intervals, in order.
     pub fn periods(&self) -> impl Iterator<Item = Period> {
         self.0.iter().map(|one| Period { from: one.start, until: one.end })
     }
 
-    /// How many there are.
+    /// The number of intervals.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 }
 
 impl Schedule {
-    /// When it is open for a fulfilment between two instants: exactly the instants for which `open_for` says so.
+    /// The intervals between two instants in which it is open for a fulfilment: exactly the instants for which
+    /// `open_for` contains it.
     pub fn open_between(
         &self,
         zone: Tz,
@@ -146,7 +148,7 @@ impl Schedule {
     ) -> Intervals {
         let exceptions: HashMap<_, _> = self.exceptions.iter().map(|one| (one.date, one)).collect();
         let mut open = Vec::new();
-        for stretch in stretches(zone, from, until) {
+        for stretch in offset_spans(zone, from, until) {
             let (first, last) = (stretch.local(stretch.begin).date(), stretch.local(stretch.end).date());
             // A span of the day before may still be open.
             for date in first.pred_opt().unwrap_or(first).iter_days().take_while(|date| *date <= last) {

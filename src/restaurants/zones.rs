@@ -7,7 +7,7 @@ use crate::place::Place;
 /// The shape of a zone.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Shape {
-    /// Polygons; a place lies in one if it is inside the outer ring and outside its holes.
+    /// Polygons; a location is in one if it is inside the outer ring and outside its holes.
     Polygons(Vec<Polygon>),
     /// A circle on the surface of the earth.
     Circle {
@@ -19,7 +19,7 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// Whether a place lies in it; its edge belongs to it.
+    /// Whether it contains a location; its edge belongs to it.
     pub fn contains(&self, place: Place) -> bool {
         match self {
             Self::Polygons(polygons) => Point::from_degrees(place.lng(), place.lat())
@@ -49,7 +49,7 @@ impl FeeRule {
         if self.free_above.is_some_and(|enough| items >= enough) {
             return Ok(Amount::ZERO);
         }
-        // Metres are whole before money is touched.
+        // The distance is rounded to whole metres before the fee is computed.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 20,100,000 on the earth")]
         let metres = metres.round().max(0.0) as u32;
         self.base.plus(self.per_kilometre.share(metres, 1_000, rounding)?)
@@ -65,7 +65,7 @@ pub struct DeliveryZone {
     pub shape: Shape,
     /// The delivery fee in the zone.
     pub fee: FeeRule,
-    /// The lines must cost this at least; `None`: the minimum of the restaurant.
+    /// The least that the lines must cost; `None`: the restaurant's minimum.
     pub minimum_order: Option<Amount>,
     /// From ready to the delivery address, in minutes.
     pub lead_minutes: i16,
@@ -78,7 +78,7 @@ pub struct Terms {
     pub zone: Option<String>,
     /// The delivery fee.
     pub fee: Amount,
-    /// The lines must cost this at least.
+    /// The least that the lines must cost.
     pub minimum_order: Amount,
     /// From ready to the delivery address, in minutes.
     pub lead_minutes: i16,
@@ -87,7 +87,7 @@ pub struct Terms {
 /// Why there are no terms for a delivery address.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum NotDelivered {
-    /// The address lies in no zone.
+    /// The address is in no zone.
     #[error("the address lies in no delivery zone")]
     OutsideEveryZone,
     /// There are no zones, and the address is farther away than this, in metres.
@@ -98,35 +98,34 @@ pub enum NotDelivered {
     Overflow(#[from] Overflow),
 }
 
-/// The terms of the restaurant, which hold where a zone does not state others.
+/// The terms of the restaurant, used without zones and for terms that a zone leaves out.
 #[derive(Debug, Clone, Copy)]
-pub struct Usual {
-    /// The place of the restaurant.
+pub struct UsualTerms {
+    /// The location of the restaurant.
     pub place: Place,
-    /// The delivery fee, where there are no zones.
+    /// The delivery fee without zones.
     pub delivery_fee: Amount,
-    /// The lines must cost this at least.
+    /// The least that the lines must cost.
     pub minimum_order: Amount,
-    /// Which way half a minor unit of a distance fee goes.
+    /// How half a minor unit of a distance fee is rounded.
     pub rounding: Rounding,
-    /// How far it delivers without zones, in metres as the crow flies (`DELIVERY_MAX_DISTANCE`).
+    /// The longest straight-line distance without zones, in metres (`DELIVERY_MAX_DISTANCE`).
     pub max_distance: f64,
 }
 
 /// The terms of a delivery to an address, for lines that cost `items`. The first zone that contains the address
-/// decides.
-/// Without zones (`None`) the restaurant delivers at its usual fee, as far as that goes.
+/// decides. Without zones (`None`) the restaurant delivers at its usual fee, up to the longest distance.
 ///
 /// # Errors
 /// [`NotDelivered`].
 pub fn terms(
     zones: Option<&[DeliveryZone]>,
-    usual: Usual,
+    usual: UsualTerms,
     delivers_to: Place,
     items: Amount,
 ) -> Result<Terms, NotDelivered> {
     let Some(zones) = zones else {
-        let Usual { place, delivery_fee: fee, minimum_order, max_distance, .. } = usual;
+        let UsualTerms { place, delivery_fee: fee, minimum_order, max_distance, .. } = usual;
         if place.metres_to(delivers_to) > max_distance {
             return Err(NotDelivered::TooFar(max_distance));
         }
@@ -141,7 +140,7 @@ pub fn terms(
     })
 }
 
-/// A box around a shape that certainly holds all of it, in degrees.
+/// A bounding box of a shape, in degrees, slightly larger than the shape.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BoundingBox {
     /// The smallest longitude in degrees.
@@ -154,23 +153,23 @@ pub struct BoundingBox {
     pub north: f64,
 }
 
-/// A degree of latitude is nowhere shorter than this on the sphere that distances are measured on.
+/// A lower bound of the length of a degree of latitude, in metres, on the sphere used for distances.
 const METRES_A_DEGREE: f64 = 111_000.0;
 
 impl BoundingBox {
-    /// Around these pairs of longitude and latitude, with a hair's breadth on each side for rounding.
+    /// The box around pairs of longitude and latitude, with a margin for rounding.
     pub fn of_ring(pairs: &[[f64; 2]]) -> Self {
-        const HAIR: f64 = 1e-6;
+        const ROUNDING_MARGIN: f64 = 1e-6;
         let nothing = Self { west: 180.0, south: 90.0, east: -180.0, north: -90.0 };
         pairs.iter().fold(nothing, |bounds, [lng, lat]| Self {
-            west: bounds.west.min(lng - HAIR),
-            south: bounds.south.min(lat - HAIR),
-            east: bounds.east.max(lng + HAIR),
-            north: bounds.north.max(lat + HAIR),
+            west: bounds.west.min(lng - ROUNDING_MARGIN),
+            south: bounds.south.min(lat - ROUNDING_MARGIN),
+            east: bounds.east.max(lng + ROUNDING_MARGIN),
+            north: bounds.north.max(lat + ROUNDING_MARGIN),
         })
     }
 
-    /// Around a circle. One that reaches a pole or the antimeridian is given the whole round of the earth.
+    /// The box around a circle. If it reaches a pole or the antimeridian, the box includes all longitudes.
     pub fn of_circle(centre: Place, radius: f64) -> Self {
         let up = radius / METRES_A_DEGREE;
         let (south, north) = (centre.lat() - up, centre.lat() + up);

@@ -1,4 +1,4 @@
-//! Use cases of offline synchronisation: storing a batch, running its operations, and who works on them.
+//! Use cases of offline synchronisation: storing a batch, running an operation, and the worker.
 
 pub mod run;
 pub mod store;

@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 
 use super::actions::store::{self, IntakeOutcome, Sent};
 use super::actions::worker::{self, DrainOutcome};
-use super::queue::{QueueScan, WaitsFor, Why};
+use super::queue::{BlockedBy, BlockedReason, QueueScan};
 use super::runs::Start;
 use super::sql::{self, OperationProgress};
 use super::{Device, OperationState, kinds};
@@ -28,23 +28,23 @@ use crate::app::App;
 use crate::bounded;
 use crate::client::{Client, Sender};
 use crate::extract::BodyWithBytes;
-use crate::idempotency::{Answer, IdempotencyKey};
+use crate::idempotency::{IdempotencyKey, IdempotentResponse};
 use crate::ids::UserId;
 use crate::permission::Operation;
 use crate::problem::{Code, Problem, ProblemBody};
-use crate::stored_answers::Store;
+use crate::stored_responses::ResponseStore;
 use crate::tenancy::TenancyContext;
 use crate::text::SingleLine;
 use crate::timestamp::Timestamp;
 
 pub mod devices;
 
-/// How long a request waits for another that works on the same phone's operations.
+/// How long a request waits for another worker of the same device.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks whether another node is done with the device.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// The route of this slice.
+/// The routes of this feature.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(sync_operations)).merge(devices::routes())
 }
@@ -87,13 +87,13 @@ struct SyncOperation {
 #[serde(rename_all = "lowercase")]
 #[schema(as = OfflineOperationOutcome)]
 enum OperationOutcome {
-    /// Done with this batch, or while it was worked on.
+    /// Applied with this batch.
     Applied,
-    /// It was finished before this batch came; `first` says how.
+    /// It was finished before this batch arrived; `first` is the first outcome.
     Duplicate,
-    /// It cannot be done; `problem` says why. It is finished.
+    /// It cannot be performed; `problem` says why. It is finished.
     Rejected,
-    /// It is stored, and waits; `waitsFor` says for what.
+    /// It is stored and waits for `waitsFor`.
     Blocked,
 }
 
@@ -106,25 +106,25 @@ struct OperationResult {
     seq: i64,
     /// The `opId` of the operation.
     op_id: String,
-    /// What became of the operation.
+    /// The outcome of the operation.
     outcome: OperationOutcome,
-    /// Of a duplicate: what it came to the first time; absent when that is not kept any more (`SYNC_RETENTION`).
+    /// For a duplicate: the first outcome; absent if it is no longer stored (`SYNC_RETENTION`).
     #[serde(skip_serializing_if = "Option::is_none")]
     first: Option<OperationOutcome>,
-    /// What it did: the order, or the current state. Repeated byte for byte.
+    /// The result: the order, or the current state. Repeated byte for byte.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     result: Option<Box<RawValue>>,
-    /// Why it cannot be done. The same bytes each time.
+    /// Why it cannot be performed. Repeated byte for byte.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<ProblemBody>)]
     problem: Option<Box<RawValue>>,
     /// What it waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    waits_for: Option<WaitsFor>,
+    waits_for: Option<BlockedBy>,
     /// True: the operation is finished, and its `result` or `problem` is left out, because the results of this response
-    /// exceed `BATCH_MAX_RESULT_BYTES` or the batch named the operation before. Send the operation again in another batch
-    /// to get it. Absent otherwise.
+    /// exceed `BATCH_MAX_RESULT_BYTES` or the batch named the operation before. Send the operation again in another
+    /// batch to get it. Absent otherwise.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     is_omitted: bool,
 }
@@ -138,17 +138,20 @@ struct BatchResult {
 
 /// Synchronise offline operations
 ///
-/// Each operation is done once, however often and in whatever parts it is sent: repeat the batch, or any part of it,
-/// until every operation is `applied`, `duplicate` or `rejected`. A blocked operation is stored and runs as soon as it
-/// can. A response without blocked operations is stored under the Idempotency-Key. It carries at most
+/// Each operation takes effect once, even if it is sent repeatedly or in other batches: repeat the batch, or any part
+/// of it, until every operation is `applied`, `duplicate` or `rejected`. A blocked operation is stored and runs as soon
+/// as it can. A response without blocked operations is stored under the Idempotency-Key. It carries at most
 /// `BATCH_MAX_RESULT_BYTES` of results; of further operations it has the outcome and `isOmitted`.
 #[utoipa::path(post, path = "/api/orders/sync", tag = "orders", security(("token" = [])),
-    params(("Idempotency-Key" = String, Header, description = "A new random key for each batch; repeat the request with the same key")),
+    params(("Idempotency-Key" = String, Header, description = "A new random key for each batch; repeat the request \
+                                                               with the same key")),
     request_body = SyncBatch,
     responses(
         (status = 200, description = "The result of each operation", body = BatchResult),
-        (status = 409, description = "Too many pending operations, or too many devices", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The batch is not valid; nothing was stored", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Too many pending operations, or too many devices",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The batch is not valid; nothing was stored",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn sync_operations(
     Shared(app): Shared<Arc<App>>,
@@ -156,7 +159,7 @@ async fn sync_operations(
     client: Client,
     key: IdempotencyKey,
     body: BodyWithBytes<SyncBatch>,
-) -> Result<Answer, Problem> {
+) -> Result<IdempotentResponse, Problem> {
     let claim = key.require(caller.user, Operation::SyncOperations, &body.bytes)?;
     let bytes = body.bytes.len();
     let (device, sent) = read(&app, &caller, body.value)?;
@@ -186,25 +189,25 @@ async fn sync_operations(
     let asked = device.clone();
     let seqs: Vec<_> = sent.iter().map(|one| one.seq).collect();
     let limit = app.config.http.batch_max_result_bytes;
-    let (standing, open) = app
+    let (progress, open) = app
         .db
         .read(who, move |tx| {
             Box::pin(async move {
-                let standing = sql::standing(tx, &asked, &seqs, limit).await?;
+                let progress = sql::progress(tx, &asked, &seqs, limit).await?;
                 let open = sql::open(tx, &asked).await?;
-                Ok((standing, open))
+                Ok((progress, open))
             })
         })
         .await?;
     let waits = waits(&open, app.clock.now());
-    let data = compose(&sent, &met, &standing, &waits)?;
+    let data = compose(&sent, &met, &progress, &waits)?;
     let fresh = met.iter().filter(|met| **met == IntakeOutcome::Open).count();
-    let results: usize = standing.iter().filter_map(|row| row.result.as_ref()).map(|result| result.0.get().len()).sum();
-    if fresh > 0 && app.stored_answers.note(caller.user, Store::Operations, fresh, bytes + results) {
+    let results: usize = progress.iter().filter_map(|row| row.result.as_ref()).map(|result| result.0.get().len()).sum();
+    if fresh > 0 && app.stored_responses.note(caller.user, ResponseStore::Operations, fresh, bytes + results) {
         app.jobs.spawn(delete_surplus(Arc::clone(&app), caller.user).in_current_span());
     }
     let settled = data.iter().all(|one| one.outcome != OperationOutcome::Blocked);
-    let answer = Answer::fresh(StatusCode::OK, &BatchResult { data })?;
+    let answer = IdempotentResponse::fresh(StatusCode::OK, &BatchResult { data })?;
     if !settled {
         return Ok(answer);
     }
@@ -226,13 +229,13 @@ async fn enter(app: &App, sender: Sender) -> Result<Admitted, Problem> {
     app.admission.enter_for(sender, Priority::Normal).await.map_err(|_| Problem::busy(2))
 }
 
-/// Deletes the user's oldest results beyond what may be kept.
+/// Deletes the user's oldest results beyond the limit.
 async fn delete_surplus(app: Arc<App>, user: UserId) {
-    let limit = app.stored_answers.limit;
+    let limit = app.stored_responses.limit;
     let deleted =
         app.db.write(TenancyContext::user(user), move |tx| Box::pin(sql::devices::delete_surplus(tx, user, limit)));
     if let Err(problem) = deleted.await {
-        tracing::warn!(%problem, "surplus results were not deleted; they are with the next ones");
+        tracing::warn!(%problem, "surplus results were not deleted; it is tried again with the next results");
     }
 }
 
@@ -255,8 +258,8 @@ fn read(app: &App, caller: &crate::accounts::Caller, batch: SyncBatch) -> Result
     Ok((device, batch.ops.into_iter().map(sent).collect()))
 }
 
-/// Has the device's operations done, by a task that goes on if the client hangs up; or waits, for a while, until whoever
-/// is at it is done. What is left then is stored, and its answer says that it waits.
+/// Has the device's operations done, by a task that goes on if the client hangs up; or waits, for a while, until
+/// whoever is at it is done. What is left then is stored, and its answer says that it waits.
 async fn work(app: &Arc<App>, device: &Device) {
     let end = Instant::now() + PATIENCE;
     let mut has_waited = false;
@@ -292,12 +295,13 @@ async fn work(app: &Arc<App>, device: &Device) {
     }
 }
 
-/// What everything unfinished waits for.
-fn waits(open: &sql::Open, now: DateTime<Utc>) -> BTreeMap<i64, WaitsFor> {
+/// What each unfinished operation waits for.
+fn waits(open: &sql::Open, now: DateTime<Utc>) -> BTreeMap<i64, BlockedBy> {
     let mut walk = QueueScan::new(open.next_seq, open.paused_until);
     let mut waits = BTreeMap::new();
     for entry in &open.entries {
-        let waits_for = walk.may_run(entry, now).err().unwrap_or_else(|| WaitsFor::itself(entry, Why::Running));
+        let waits_for =
+            walk.may_run(entry, now).err().unwrap_or_else(|| BlockedBy::itself(entry, BlockedReason::Running));
         walk.stays(entry, waits_for.clone());
         waits.insert(entry.seq, waits_for);
     }
@@ -307,8 +311,8 @@ fn waits(open: &sql::Open, now: DateTime<Utc>) -> BTreeMap<i64, WaitsFor> {
 fn compose(
     sent: &[Sent],
     met: &[IntakeOutcome],
-    standing: &[OperationProgress],
-    waits: &BTreeMap<i64, WaitsFor>,
+    progress: &[OperationProgress],
+    waits: &BTreeMap<i64, BlockedBy>,
 ) -> Result<Vec<OperationResult>, Problem> {
     let mut told = BTreeSet::new();
     let mut answers = Vec::with_capacity(sent.len());
@@ -330,14 +334,14 @@ fn compose(
             answers.push(answer);
             continue;
         }
-        let now = standing.iter().find(|row| row.seq == one.seq);
+        let now = progress.iter().find(|row| row.seq == one.seq);
         if now.is_none() && *met == IntakeOutcome::Finished {
-            // Finished long ago: what it came to is not kept any more.
+            // Finished long ago, and its result is no longer stored.
             answer.outcome = OperationOutcome::Duplicate;
             answers.push(answer);
             continue;
         }
-        // The second time that one batch names an operation it is a repetition as well, whose result is in the response.
+        // The second occurrence of an operation in a batch is a duplicate, too; its result is already in the response.
         let is_first = told.insert(one.seq);
         let is_repeated = *met == IntakeOutcome::Finished || !is_first;
         let result = now.filter(|_| is_first).and_then(|row| row.result.as_ref()).map(|result| result.0.clone());

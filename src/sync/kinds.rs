@@ -1,4 +1,4 @@
-//! What a phone may have done while it was offline: the kinds of operations and their payloads.
+//! The kinds of offline operations and their payloads.
 
 use std::str::FromStr;
 
@@ -24,13 +24,13 @@ use crate::timestamp::Timestamp;
 
 /// Places an order from its lines.
 pub const PLACE_ORDER: &str = "order.place";
-/// Moves an order along.
+/// Changes the status of an order.
 pub const ORDER_STATUS: &str = "order.status";
-/// Counts an item or a modifier.
+/// Changes the stock of an item or a modifier.
 pub const STOCK: &str = "stock.change";
-/// Writes a line of a cart; the latest write holds.
+/// Writes a line of a cart; the latest write wins.
 pub const CART_LINE: &str = "cart.line";
-/// Writes fields of the profile; the latest write of each holds.
+/// Writes fields of the profile; the latest write of each field wins.
 pub const PROFILE: &str = "profile.fields";
 
 /// An order with its lines, placed while the device was offline.
@@ -48,7 +48,7 @@ pub struct OfflineOrder {
     /// The delivery address, for a delivery.
     #[schema(inline)]
     pub address: Option<MultiLine<300>>,
-    /// Where that is.
+    /// The coordinates of the delivery address, for a delivery.
     pub place: Option<Place>,
     /// The table, for dine-in.
     #[schema(inline)]
@@ -56,15 +56,15 @@ pub struct OfflineOrder {
     /// A note for the whole order.
     #[schema(inline)]
     pub note: Option<MultiLine<500>>,
-    /// For the people.
+    /// The tip of the order.
     pub tip: Option<Money>,
     /// The code of a coupon; it must be valid when the order is placed.
     #[schema(inline)]
     pub coupon_code: Option<CouponCode>,
-    /// For when: any instant of the slot it is wanted in. Absent: as soon as can be once the phone is back.
+    /// Any instant of the requested slot; absent: as soon as possible after the device is online again.
     pub scheduled_for: Option<Timestamp>,
-    /// What the guest was shown: if it costs something else by now, nothing is ordered. A sum of the server's prices, so
-    /// it may be larger than any amount that a client may name by itself.
+    /// The total that the customer was shown; if the order costs anything else, it is refused. It may be larger than
+    /// other amounts of clients, because it is a sum of the server's prices.
     #[serde(default, deserialize_with = "money::kept_if_any")]
     pub expected_total: Option<Money>,
 }
@@ -98,9 +98,9 @@ pub struct OfflineStatusUpdate {
 pub struct OfflineStockChange {
     /// The id of the restaurant.
     pub restaurant_id: RestaurantId,
-    /// Of this item, or
+    /// The item; or else `modifierId`.
     pub item_id: Option<ItemId>,
-    /// of this modifier.
+    /// The modifier; or else `itemId`.
     pub modifier_id: Option<ModifierId>,
     /// The new count; null: stock is not counted any more.
     #[serde(default, deserialize_with = "present")]
@@ -132,7 +132,7 @@ pub struct OfflineCartLine {
     pub note: Option<MultiLine<500>>,
 }
 
-/// The new values of profile fields. The phone number is not among them, since changing it needs the password.
+/// The new values of profile fields. The phone number is not included, because changing it requires the password.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = OfflineProfile)]
@@ -153,7 +153,7 @@ pub enum Payload {
     PlaceOrder(OfflineOrder),
     /// Changes an order's status (`order.status`).
     OrderStatus(OfflineStatusUpdate),
-    /// Changes stock or availability (`stock.change`).
+    /// Changes stock (`stock.change`).
     Stock(OfflineStockChange),
     /// Writes a line of a cart (`cart.line`).
     OfflineCartLine(OfflineCartLine),
@@ -161,14 +161,14 @@ pub enum Payload {
     Profile(ProfileFields),
 }
 
-/// What is to be done.
+/// A parsed operation.
 #[derive(Debug)]
 pub enum Work {
     /// Places an order (`order.place`).
     PlaceOrder(Box<OfflineOrder>),
     /// Changes an order's status (`order.status`).
     OrderStatus(OfflineStatusUpdate),
-    /// Changes stock or availability (`stock.change`).
+    /// Changes stock (`stock.change`).
     Stock(OfflineStockChange),
     /// Writes a line of a cart (`cart.line`).
     OfflineCartLine(OfflineCartLine),
@@ -184,10 +184,10 @@ fn read<T: DeserializeOwned>(payload: &str) -> Result<T, Problem> {
     read_json(payload.as_bytes())
 }
 
-/// Reads a payload; pointers of faults are into it.
+/// Parses a payload; the pointers of errors are relative to it.
 ///
 /// # Errors
-/// 422 for a kind that is not known and for a payload that does not fit its kind.
+/// 422 for an unknown kind, and for a payload that does not fit its kind.
 pub fn work(kind: &str, payload: &str, most_choices: usize) -> Result<Work, Problem> {
     match kind {
         PLACE_ORDER => {
@@ -224,9 +224,10 @@ fn id<T: FromStr + ToString>(payload: &Value, field: &str) -> Option<String> {
     payload.get(field)?.as_str()?.parse::<T>().ok().map(|id| id.to_string())
 }
 
-/// What an operation is about, as far as it says: orders to be are called after the operation that places them.
+/// The object that an operation concerns, if it names one; an order that is not placed yet is named by the operation
+/// that places it.
 pub fn aggregate(kind: &str, op_id: &str, payload: &Value) -> Option<String> {
-    // What cannot be an id is about nothing: the operation is refused when it is read.
+    // An invalid id names no object: the operation is refused when it is parsed.
     match kind {
         PLACE_ORDER => Some(format!("op:{op_id}")),
         ORDER_STATUS => id::<OrderId>(payload, "orderId"),
@@ -235,7 +236,7 @@ pub fn aggregate(kind: &str, op_id: &str, payload: &Value) -> Option<String> {
     }
 }
 
-/// The operation that it builds on.
+/// The earlier operation that it refers to.
 pub fn refers(kind: &str, payload: &Value) -> Option<String> {
     let named = payload.get("orderOp").filter(|_| kind == ORDER_STATUS)?.as_str()?;
     SingleLine::<64>::try_from(named.to_owned()).ok().map(String::from)

@@ -1,4 +1,4 @@
-//! What may run, and what waits for what. Pure.
+//! Decides which operations may run, and what the others wait for. Pure.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,21 +14,21 @@ use crate::network::Network;
 /// An operation that is not finished.
 #[derive(Debug, Clone)]
 pub struct QueuedOperation {
-    /// Its number on the phone.
+    /// The sequence number on the device.
     pub seq: i64,
-    /// What the phone calls it.
+    /// The id that the device generated.
     pub op_id: String,
-    /// It runs after everything before it about the same thing; otherwise whenever it comes.
+    /// Whether it runs after earlier operations on the same object; otherwise it runs when it arrives.
     pub in_order: bool,
-    /// What it is about: an order, an item.
+    /// The object that it concerns, such as an order or an item.
     pub aggregate: Option<String>,
-    /// The operation of the same phone that it builds on.
+    /// The `opId` of the earlier operation that it refers to.
     pub refers: Option<String>,
     /// PENDING or DEAD.
     pub state: OperationState,
-    /// Not before then.
+    /// The time of the next attempt; `None`: at once.
     pub retry_at: Option<DateTime<Utc>>,
-    /// What it was refused with last; `None`: it has not been tried.
+    /// The last refusal or error; `None`: it has not been tried.
     pub last_error: Option<String>,
     /// The network address that its session was last seen from; `None`: not known any more.
     pub address: Option<String>,
@@ -38,14 +38,14 @@ pub struct QueuedOperation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = BlockedReason)]
-pub enum Why {
-    /// An operation with a smaller number has not come yet.
+pub enum BlockedReason {
+    /// An operation with a smaller number has not arrived yet.
     Missing,
-    /// It is being worked on.
+    /// It is running.
     Running,
-    /// It met a limit or a fault that passes, or the rate limit is used up; it is tried later.
+    /// It was refused temporarily, failed, or the rate limit is used up; it is retried later.
     Retrying,
-    /// It failed again and again; an operator has to look.
+    /// It failed repeatedly and is abandoned until an operator retries it.
     Dead,
 }
 
@@ -53,7 +53,7 @@ pub enum Why {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = BlockedBy)]
-pub struct WaitsFor {
+pub struct BlockedBy {
     /// The number of the operation that must arrive or be finished first; may be the operation's own.
     #[schema(example = 3)]
     pub seq: i64,
@@ -61,7 +61,7 @@ pub struct WaitsFor {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub op_id: Option<String>,
     /// Why it waits.
-    pub why: Why,
+    pub why: BlockedReason,
     /// For `retrying`: seconds until the operation is tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0)]
@@ -74,71 +74,71 @@ pub struct WaitsFor {
     pub reason: Option<String>,
 }
 
-impl WaitsFor {
-    /// The operation itself.
-    pub fn itself(entry: &QueuedOperation, why: Why) -> Self {
+impl BlockedBy {
+    /// The operation waits for itself.
+    pub fn itself(entry: &QueuedOperation, why: BlockedReason) -> Self {
         Self { seq: entry.seq, op_id: Some(entry.op_id.clone()), why, retry_after: None, reason: None }
     }
 
-    /// The operation itself, which is tried at `at`.
+    /// The operation waits for its retry at `at`.
     fn retry(entry: &QueuedOperation, at: DateTime<Utc>, now: DateTime<Utc>, reason: Option<String>) -> Self {
         let seconds = (at - now).num_seconds().saturating_add(1);
-        Self { retry_after: Some(seconds), reason, ..Self::itself(entry, Why::Retrying) }
+        Self { retry_after: Some(seconds), reason, ..Self::itself(entry, BlockedReason::Retrying) }
     }
 
-    /// Whether the operation waits for nothing but the time at which it is tried again.
+    /// Whether the operation waits only for its own retry.
     pub fn is_retry_of(&self, entry: &QueuedOperation) -> bool {
-        self.seq == entry.seq && self.why == Why::Retrying
+        self.seq == entry.seq && self.why == BlockedReason::Retrying
     }
 }
 
-/// A walk through a phone's unfinished operations, in the order of their numbers. Each step takes the same time, however
+/// A scan of a device's unfinished operations, in the order of their numbers. Each step takes the same time, however
 /// many operations are stuck.
 #[derive(Debug)]
 pub struct QueueScan {
     next_seq: i64,
     paused_until: Option<DateTime<Utc>>,
     /// What the first operation that is stuck about something waits for, by what it is about.
-    stuck_about: HashMap<String, WaitsFor>,
+    stuck_about: HashMap<String, BlockedBy>,
     /// What each stuck operation waits for, by its `op_id`.
-    stuck: HashMap<String, WaitsFor>,
+    stuck: HashMap<String, BlockedBy>,
 }
 
 impl QueueScan {
-    /// `next_seq` is the smallest number that has not come yet; nothing runs before `paused_until`.
+    /// `next_seq` is the smallest number that has not arrived yet; nothing runs before `paused_until`.
     pub fn new(next_seq: i64, paused_until: Option<DateTime<Utc>>) -> Self {
         Self { next_seq, paused_until, stuck_about: HashMap::new(), stuck: HashMap::new() }
     }
 
-    /// Nothing else runs before this instant: the rate limit is used up.
+    /// Pauses until an instant, because the rate limit is used up.
     pub fn pause(&mut self, until: DateTime<Utc>) {
         self.paused_until = self.paused_until.max(Some(until));
     }
 
-    /// Until when nothing runs, if that is later than `now`.
+    /// The end of the pause, if it is later than `now`.
     pub fn paused_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.paused_until.filter(|until| *until > now)
     }
 
-    /// When an operation that waits for the time alone is tried: after its own rest, and not during a pause.
+    /// When an operation that waits only for time is tried: at its retry time, but not during a pause.
     pub fn tried_at(&self, entry: &QueuedOperation) -> Option<DateTime<Utc>> {
         entry.retry_at.max(self.paused_until)
     }
 
-    /// Whether an operation may run, after those before it have run or [stayed](QueueScan::stays).
+    /// Whether an operation may run, after those before it have run or were recorded as [unfinished](QueueScan::stays).
     ///
     /// # Errors
     /// What it waits for.
-    pub fn may_run(&self, entry: &QueuedOperation, now: DateTime<Utc>) -> Result<(), WaitsFor> {
+    pub fn may_run(&self, entry: &QueuedOperation, now: DateTime<Utc>) -> Result<(), BlockedBy> {
         if entry.state == OperationState::Dead {
-            return Err(WaitsFor::itself(entry, Why::Dead));
+            return Err(BlockedBy::itself(entry, BlockedReason::Dead));
         }
         if entry.in_order {
             if entry.seq >= self.next_seq {
-                return Err(WaitsFor {
+                return Err(BlockedBy {
                     seq: self.next_seq,
                     op_id: None,
-                    why: Why::Missing,
+                    why: BlockedReason::Missing,
                     retry_after: None,
                     reason: None,
                 });
@@ -156,11 +156,11 @@ impl QueueScan {
         } else {
             Some(limits::too_many(Duration::ZERO).to_string())
         };
-        Err(WaitsFor::retry(entry, at, now, reason))
+        Err(BlockedBy::retry(entry, at, now, reason))
     }
 
-    /// An operation is not finished: what depends on it waits for what it waits for, and nothing else does.
-    pub fn stays(&mut self, entry: &QueuedOperation, waits_for: WaitsFor) {
+    /// Records that an operation is not finished: operations that depend on it wait for the same, others do not.
+    pub fn stays(&mut self, entry: &QueuedOperation, waits_for: BlockedBy) {
         if !entry.in_order {
             return;
         }

@@ -1,5 +1,5 @@
-//! Which devices' operations this node works on: each device by one task at a time, few devices at once, and only some of
-//! them of one user. Whoever comes meanwhile waits for that task instead of asking the database again and again.
+//! Which devices' operations this node works on: each device by one task at a time, few devices at once, and only some
+//! of them of one user. Whoever comes meanwhile waits for that task instead of asking the database again and again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! Every statement on phones and their operations.
+//! Every statement on devices and their operations.
 
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
@@ -16,18 +16,18 @@ pub mod operator;
 
 pub use lease::{Lease, Released, Round, due, hold, release, take};
 
-/// A phone, locked until the transaction ends.
+/// A locked device.
 #[derive(Debug, Clone, Copy)]
 pub struct LockedDevice {
-    /// The smallest number that has not come yet.
+    /// The smallest number that has not arrived yet.
     pub next_seq: i64,
-    /// It was not known before, or has been retired since it came last.
+    /// Whether it was unknown, or was retired since its last batch.
     pub is_new: bool,
-    /// Operations with smaller numbers that are not stored any more are finished.
+    /// Operations with smaller numbers that are no longer stored are finished.
     pub forgotten_below: i64,
 }
 
-/// Locks a phone, which is noted if it was not known.
+/// Locks a device, which is created if it is unknown.
 pub async fn lock_device(tx: &mut Tx, device: &Device) -> Result<LockedDevice, Problem> {
     let now = tx.now();
     let row = sqlx::query_as!(
@@ -44,20 +44,20 @@ pub async fn lock_device(tx: &mut Tx, device: &Device) -> Result<LockedDevice, P
     Ok(row)
 }
 
-/// An operation that has come before.
+/// An operation that arrived before.
 #[derive(Debug, Clone)]
 pub struct ReceivedOperation {
     /// The number that the device gave it.
     pub seq: i64,
-    /// What the phone calls it.
+    /// The id that the device generated.
     pub op_id: String,
-    /// SHA-256 of what it says.
+    /// SHA-256 of kind, time and payload.
     pub fingerprint: Vec<u8>,
-    /// How far it has come.
+    /// The state of the operation.
     pub state: OperationState,
 }
 
-/// Operations that have come before under these numbers or names.
+/// Known operations with these numbers or ids.
 pub async fn known(
     tx: &mut Tx,
     device: &Device,
@@ -83,23 +83,23 @@ pub async fn known(
 pub struct NewOperation {
     /// The number that the device gave it.
     pub seq: i64,
-    /// What the phone calls it.
+    /// The id that the device generated.
     pub op_id: String,
-    /// What is to be done.
+    /// The kind of operation.
     pub kind: String,
     /// The payload as JSON, byte for byte.
     pub payload: String,
     /// SHA-256 of kind, time and payload.
     pub fingerprint: [u8; 32],
-    /// By the phone's clock.
+    /// When it was done, by the device's clock.
     pub said_at: DateTime<Utc>,
-    /// What that counts as.
+    /// The effective instant; `None`: the device's clock is too far ahead.
     pub counts_at: Option<DateTime<Utc>>,
-    /// Runs after what came before about the same thing.
+    /// Whether it runs after earlier operations on the same object.
     pub in_order: bool,
-    /// What it is about.
+    /// The object that it concerns.
     pub aggregate: Option<String>,
-    /// The operation it builds on.
+    /// The `opId` of the earlier operation that it refers to.
     pub refers: Option<String>,
 }
 
@@ -107,7 +107,7 @@ fn column<T>(operations: &[NewOperation], value: impl Fn(&NewOperation) -> T) ->
     operations.iter().map(value).collect()
 }
 
-/// Stores operations; the phone is locked.
+/// Stores operations; the device must be locked.
 pub async fn insert(
     tx: &mut Tx,
     device: &Device,
@@ -145,7 +145,7 @@ pub async fn insert(
     Ok(())
 }
 
-/// How many operations are not finished or wait for one that has not come.
+/// The number of operations that are not finished or wait for a missing one.
 pub async fn count_waiting(tx: &mut Tx, device: &Device, next_seq: i64) -> Result<i64, Problem> {
     let row = sqlx::query!(
         r#"select count(*) as "count!" from sync_operations
@@ -159,7 +159,7 @@ pub async fn count_waiting(tx: &mut Tx, device: &Device, next_seq: i64) -> Resul
     Ok(row.count)
 }
 
-/// Moves on to the smallest number that has not come yet, and asks for a worker.
+/// Sets the smallest number that has not arrived yet, and marks the device as due.
 pub async fn advance(tx: &mut Tx, device: &Device, next_seq: i64) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
@@ -182,15 +182,15 @@ pub async fn advance(tx: &mut Tx, device: &Device, next_seq: i64) -> Result<(), 
 /// The unfinished operations of a device.
 #[derive(Debug)]
 pub struct Open {
-    /// The smallest number that has not come yet.
+    /// The smallest number that has not arrived yet.
     pub next_seq: i64,
-    /// Nothing is tried before then: the rate limit was used up. `None`: it was not.
+    /// Until when nothing is tried, because the rate limit was used up; `None`: no pause.
     pub paused_until: Option<DateTime<Utc>>,
     /// The operations, in the order of their numbers.
     pub entries: Vec<QueuedOperation>,
 }
 
-/// What is not finished.
+/// Reads the unfinished operations.
 pub async fn open(tx: &mut Tx, device: &Device) -> Result<Open, Problem> {
     let row = sqlx::query!(
         "select next_seq, paused_until from sync_devices where user_id = $1 and device = $2",
@@ -222,26 +222,26 @@ pub async fn open(tx: &mut Tx, device: &Device) -> Result<Open, Problem> {
 pub struct StoredOperation {
     /// The number that the device gave it.
     pub seq: i64,
-    /// What the phone calls it.
+    /// The id that the device generated.
     pub op_id: String,
-    /// What is to be done.
+    /// The kind of operation.
     pub kind: String,
     /// The payload as it was sent.
     pub payload: Json<Box<RawValue>>,
-    /// What the phone's time counts as.
+    /// The effective instant; `None`: the device's clock is too far ahead.
     pub counts_at: Option<DateTime<Utc>>,
-    /// When it came.
+    /// When it arrived.
     pub received_at: DateTime<Utc>,
-    /// With which sign-in.
+    /// The session that sent it.
     pub session_id: SessionId,
-    /// How often it has failed.
+    /// The number of failed attempts.
     pub attempts: i32,
-    /// Its session was not ended against whoever sent it: it lasts, has expired, or was ended by signing out, and the
-    /// user has not ended all sessions since.
+    /// Whether its session may be trusted: it is active, has expired, or was ended by signing out, and the user has not
+    /// ended all sessions since.
     pub is_trusted: bool,
 }
 
-/// One operation that is to be done.
+/// One pending operation.
 pub async fn pending(tx: &mut Tx, device: &Device, seq: i64) -> Result<Option<StoredOperation>, Problem> {
     let operation = sqlx::query_as!(
         StoredOperation,
@@ -264,20 +264,20 @@ pub async fn pending(tx: &mut Tx, device: &Device, seq: i64) -> Result<Option<St
     Ok(operation)
 }
 
-/// An operation that others build on.
+/// An operation that others refer to.
 #[derive(Debug, Clone)]
 pub struct ReferencedOperation {
     /// The number that the device gave it.
     pub seq: i64,
-    /// How far it has come.
+    /// The state of the operation.
     pub state: OperationState,
-    /// The order it placed, once it has.
+    /// The order that it placed; `None`: none yet.
     pub aggregate: Option<String>,
 }
 
-/// The operation of this name.
-pub async fn base(tx: &mut Tx, device: &Device, op_id: &str) -> Result<Option<ReferencedOperation>, Problem> {
-    let base = sqlx::query_as!(
+/// The operation with this `opId`.
+pub async fn referenced(tx: &mut Tx, device: &Device, op_id: &str) -> Result<Option<ReferencedOperation>, Problem> {
+    let referenced = sqlx::query_as!(
         ReferencedOperation,
         "select seq, state, aggregate from sync_operations where user_id = $1 and device = $2 and op_id = $3",
         device.user as UserId,
@@ -286,10 +286,10 @@ pub async fn base(tx: &mut Tx, device: &Device, op_id: &str) -> Result<Option<Re
     )
     .fetch_optional(tx.connection())
     .await?;
-    Ok(base)
+    Ok(referenced)
 }
 
-/// Keeps what an operation came to. `false`: it is finished already.
+/// Stores the result of an operation. `false`: it is already finished.
 pub async fn finish(
     tx: &mut Tx,
     device: &Device,
@@ -317,7 +317,7 @@ pub async fn finish(
     Ok(finished.rows_affected() == 1)
 }
 
-/// Notes that an operation failed by a fault that may pass.
+/// Records a temporary failure of an operation.
 pub async fn fail(
     tx: &mut Tx,
     device: &Device,
@@ -343,26 +343,26 @@ pub async fn fail(
     Ok(())
 }
 
-/// What operations have come to so far.
+/// The progress of an operation.
 #[derive(Debug, Clone)]
 pub struct OperationProgress {
     /// The number that the device gave it.
     pub seq: i64,
     /// Whether it is waiting or how it ended.
     pub state: OperationState,
-    /// The result or the problem; `None` also where it is beyond the limit of what is read.
+    /// The result or the problem; `None`: there is none, or it is beyond the limit.
     pub result: Option<Json<Box<RawValue>>>,
 }
 
-/// How far these have come. Results are read in the order of the numbers until they exceed `limit` bytes together, and the
-/// first in any case: a batch of a few kilobytes may name operations with hundreds of whole orders.
-pub async fn standing(
+/// The progress of these operations. Results are read in the order of the numbers until they exceed `limit` bytes
+/// together, the first one always: a batch of a few kilobytes may name operations with hundreds of whole orders.
+pub async fn progress(
     tx: &mut Tx,
     device: &Device,
     seqs: &[i64],
     limit: usize,
 ) -> Result<Vec<OperationProgress>, Problem> {
-    let standing = sqlx::query_as!(
+    let progress = sqlx::query_as!(
         OperationProgress,
         r#"with sized as (
                select seq, octet_length(result::text) as bytes from sync_operations
@@ -382,5 +382,5 @@ pub async fn standing(
     )
     .fetch_all(tx.connection())
     .await?;
-    Ok(standing)
+    Ok(progress)
 }

@@ -3,17 +3,17 @@
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, Postgres};
 
-/// A connection that goes back to the pool only when told so; dropped in any other way, it is closed.
+/// A connection that is closed when it is dropped, unless it was returned to the pool with [`Self::give_back`].
 #[derive(Debug)]
 pub(super) struct HeldConnection(Option<PoolConnection<Postgres>>);
 
 impl HeldConnection {
-    /// Holds a connection from now on.
+    /// Wraps a connection.
     pub(super) const fn new(connection: PoolConnection<Postgres>) -> Self {
         Self(Some(connection))
     }
 
-    /// Back into the pool.
+    /// Returns the connection to the pool.
     pub(super) fn give_back(mut self) {
         drop(self.0.take());
     }

@@ -1,4 +1,4 @@
-//! Routes of users: signing in, becoming a guest, the caller, and the administration of accounts.
+//! Routes of users: sign-in, guests, the caller's profile, and the administration of accounts.
 
 use std::sync::Arc;
 

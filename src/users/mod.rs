@@ -1,4 +1,4 @@
-//! What concerns a user across features: signing in with a guest's carts, becoming a guest, the profile with memberships and driver, and
+//! Users across features: sign-in with a guest's carts, guests, the profile with memberships and driver profile, and
 //! the administration of accounts.
 
 pub mod actions;

@@ -15,20 +15,24 @@ pub(super) const TABLE: &[Variable] = &[
         DATABASE,
         "POSTGRES_BIN",
         "/usr/lib/postgresql/15/bin",
-        "Folder with initdb and postgres, for the private PostgreSQL. Not set: looked for.",
+        "Folder with initdb and postgres, for the private PostgreSQL. Not set: searched in the usual places.",
     ),
-    plain(DATABASE, "DATABASE_POOL", "16", "Connections to PostgreSQL (2 to 1000)."),
+    plain(DATABASE, "DATABASE_POOL", "16", "Number of connections to PostgreSQL (2 to 1000)."),
     plain(
         DATABASE,
         "REQUESTS_AT_ONCE",
         "auto",
-        "Requests worked on at once; lists and exports for administrators take at most half of them, all but orders and deliveries three quarters; one user a quarter, one network half. auto: DATABASE_POOL.",
+        "Maximum number of requests processed at once; lists and exports for administrators take at most half of them, \
+         all requests except those on orders and deliveries three quarters, one user a quarter, one network half. \
+         auto: DATABASE_POOL.",
     ),
     plain(
         DATABASE,
         "REQUEST_QUEUE_WAIT",
         "250ms",
-        "How long a request may wait for its turn. Who is expected to wait for more than half of that gets 503 at once; a quarter where it is not about an order or a delivery, an eighth for lists and exports for administrators.",
+        "How long a request may wait to be processed. A request that is expected to wait for more than half of it gets \
+         503 at once; the limit is a quarter for requests that do not concern orders or deliveries, and an eighth for \
+         lists and exports for administrators.",
     ),
     plain(
         DATABASE,
@@ -36,18 +40,24 @@ pub(super) const TABLE: &[Variable] = &[
         "500ms",
         "How long a request waits for a connection before it gets 503.",
     ),
-    plain(DATABASE, "DATABASE_LOCK_TIMEOUT", "2s", "How long a statement waits for a row somebody else is changing."),
+    plain(
+        DATABASE,
+        "DATABASE_LOCK_TIMEOUT",
+        "2s",
+        "How long a statement waits for a row that another transaction is changing.",
+    ),
     plain(DATABASE, "DATABASE_UNIT_TIMEOUT", "5s", "How long one transaction may take before COMMIT."),
     plain(
         DATABASE,
         "DATABASE_COMMIT_TIMEOUT",
         "5s",
-        "How long COMMIT may take; past it the answer is 503 outcome_unknown.",
+        "How long COMMIT may take; after it the response is 503 outcome_unknown.",
     ),
     secret(
         DATABASE,
         "REDIS_URL",
         "redis://host:6379",
-        "Redis 7 or newer, for several nodes: they wake each other through it. Not set: through PostgreSQL.",
+        "Redis 7 or newer, for several nodes: notifications of events, shared rate limits and the menu cache. Not set: \
+         nodes notify each other through PostgreSQL.",
     ),
 ];

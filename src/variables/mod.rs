@@ -1,4 +1,5 @@
-//! Every variable of the configuration, once: its name, meaning, default, and whether it is a secret. A file for each concern.
+//! Every variable of the configuration, once: its name, meaning, default, and whether it is a secret. A file for each
+//! concern.
 
 mod accounts;
 mod orders;
@@ -14,15 +15,15 @@ mod sync;
 /// One variable of the configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Variable {
-    /// The heading under which it stands in `.env.example`.
+    /// Its heading in `.env.example`.
     pub section: &'static str,
-    /// Its name in the environment and in the file of settings.
+    /// Its name in the environment and in the configuration file.
     pub name: &'static str,
     /// What it sets, with unit and range; the comment in `.env.example`.
     pub meaning: &'static str,
     /// The value when it is not set; `None`: there is none.
     pub default: Option<&'static str>,
-    /// A value to show in `.env.example` where there is no default.
+    /// The value shown in `.env.example` if there is no default.
     pub example: &'static str,
     /// Whether its value is never printed.
     pub secret: bool,
@@ -62,7 +63,7 @@ const COUNT: usize = {
     count
 };
 
-/// All parts in one, in the order of `.env.example`.
+/// All variables, in the order of `.env.example`.
 const ALL: [Variable; COUNT] = {
     let mut all = [PARTS[0][0]; COUNT];
     let (mut filled, mut part) = (0, 0);
@@ -93,8 +94,8 @@ pub struct UnreadVariable {
 const NO_PUSH: &str = "push messages through Firebase are not available in this version and go to the outbox page";
 const NO_SMS: &str = "text messages through Twilio are not available in this version and go to the outbox page";
 
-/// Variables that nothing reads. They are not offered, and one that is set stops the start: whoever set it expects messages
-/// to be sent.
+/// Variables that are not read. They are not in `.env.example`, and the server does not start if one is set, because
+/// its operator expects messages to be sent.
 pub const UNREAD: &[UnreadVariable] = &[
     UnreadVariable { name: "FIREBASE_PROJECT_ID", instead: NO_PUSH },
     UnreadVariable { name: "FIREBASE_CLIENT_EMAIL", instead: NO_PUSH },

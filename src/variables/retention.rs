@@ -2,28 +2,34 @@
 
 use super::{Variable, plain};
 
-const RETENTION: &str = "What is not kept for ever";
+const RETENTION: &str = "Retention";
 
 pub(super) const TABLE: &[Variable] = &[
     plain(
         RETENTION,
         "RETENTION_INTERVAL",
         "10m",
-        "How often each node looks for rows that are too old; one at a time removes them (1s to 24h).",
+        "How often each node deletes expired rows, one node at a time (1s to 24h).",
     ),
     plain(
         RETENTION,
         "IDEMPOTENCY_KEY_RETENTION",
         "30d",
-        "How long a repeated Idempotency-Key is answered with the stored answer (1d to 3650d).",
+        "How long responses under an Idempotency-Key are kept, to be repeated (1d to 3650d).",
     ),
     plain(
         RETENTION,
         "STORED_ANSWERS_MAX",
         "10000",
-        "Most stored answers of one user, and as many results of offline operations (10 to 1000000); the oldest beyond are deleted before their time.",
+        "Maximum number of stored responses of one user, and of results of offline operations (10 to 1000000); the \
+         oldest ones beyond it are deleted early.",
     ),
-    plain(RETENTION, "STORED_ANSWERS_MAX_BYTES", "67108864", "Most bytes of them, of each (65536 to 1099511627776)."),
+    plain(
+        RETENTION,
+        "STORED_ANSWERS_MAX_BYTES",
+        "67108864",
+        "Maximum size of each of these, in bytes (65536 to 1099511627776).",
+    ),
     plain(
         RETENTION,
         "SYNC_RETENTION",
@@ -34,7 +40,7 @@ pub(super) const TABLE: &[Variable] = &[
         RETENTION,
         "SYNC_DEVICE_RETENTION",
         "400d",
-        "How long after its last batch the numbers of a device's operations stay known (1d to 3650d).",
+        "How long after its last batch the sequence numbers of a device are kept (1d to 3650d).",
     ),
     plain(RETENTION, "SESSION_RETENTION", "180d", "How long a session is kept after it expired (1d to 3650d)."),
     plain(

@@ -91,7 +91,7 @@ impl Stand {
         });
         ended.await.unwrap();
         // What its handler does after COMMIT.
-        self.app.callers.forget(comanda::accounts::cache::Revocation { user, session: None });
+        self.app.callers.forget(comanda::accounts::caller_cache::Revocation { user, session: None });
     }
 
     async fn plays(&self, clock: &comanda::clock::Clock, history: &[Act]) -> Result<(), TestCaseError> {
@@ -114,7 +114,7 @@ impl Stand {
                         Some(_) => {}
                         None => {
                             model.revoked = true;
-                            self.app.callers.forget(comanda::accounts::cache::Revocation {
+                            self.app.callers.forget(comanda::accounts::caller_cache::Revocation {
                                 user: self.user,
                                 session: Some(self.session),
                             });

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use comanda::database::Reached;
+use comanda::database::DatabaseServer;
 use comanda::serve::{self, Running};
 use serde_json::json;
 
@@ -18,7 +18,7 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// A second server on the same database.
 pub async fn other_node(app: &TestApp, changes: &[(&str, &str)]) -> Running {
     let settings = config(&app.database_url, changes);
-    let reached = Reached::find(&settings).await.unwrap();
+    let reached = DatabaseServer::find(&settings).await.unwrap();
     serve::start(settings, &reached, app.clock.clone(), false).await.unwrap()
 }
 

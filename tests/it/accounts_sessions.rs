@@ -251,7 +251,8 @@ async fn every_statement_that_asks_for_the_sessions_of_a_user_is_served_by_an_in
         let nothing = vec!["null"; count].join(", ");
         let mut one = app.look.acquire().await.unwrap();
         let prepare = format!(
-            "set enable_seqscan = off; set plan_cache_mode = force_generic_plan; deallocate all; prepare asked as {statement}"
+            "set enable_seqscan = off; set plan_cache_mode = force_generic_plan; deallocate all; prepare asked as \
+             {statement}"
         );
         sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *one).await.unwrap();
         let explain = format!("explain execute asked({nothing})");

@@ -203,7 +203,7 @@ async fn secrets_are_changed_without_signing_anybody_out() {
     let old_refresh = app.running().app.refresh_tokens.issue(claims["sid"].as_str().unwrap().parse().unwrap(), 0);
     let node = async |changes: &[(&str, &str)]| {
         let settings = config(&app.database_url, changes);
-        let reached = comanda::database::Reached::find(&settings).await.unwrap();
+        let reached = comanda::database::DatabaseServer::find(&settings).await.unwrap();
         comanda::serve::start(settings, &reached, app.clock.clone(), false).await.unwrap()
     };
     let at = |running: &comanda::serve::Running| {

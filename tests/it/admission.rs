@@ -345,7 +345,8 @@ async fn a_body_that_arrives_slowly_holds_no_slot() {
     let (luigi, ada) = (app.restaurant("Luigi").opens().await, app.customer("Ada").await);
     let body = serde_json::json!({ "lines": [] }).to_string();
     let head = format!(
-        "PUT {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{}",
+        "PUT {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: \
+         {}\r\n\r\n{}",
         luigi.path("/cart"),
         ada.token.as_deref().unwrap(),
         body.len(),

@@ -1,5 +1,5 @@
-//! Amounts of everyday size in every kind of currency: taken at each place where a client names one, up to a bound in the
-//! currency's own scale that the refusal names; what the server computes from them has no bound.
+//! Amounts of everyday size in every kind of currency: taken at each place where a client names one, up to a bound in
+//! the currency's own scale that the refusal names; what the server computes from them has no bound.
 
 use comanda::money::Currency;
 use reqwest::Method;
@@ -142,7 +142,8 @@ async fn staff_entrances(shop: &Shop) -> Vec<Entrance> {
         ),
         entrance("modifier in a document", put, format!("{}?dryRun=true", shop.path("/menu")), 200, |amount| {
             let modifier = json!({ "key": "m", "name": "M", "price": amount });
-            json!({ "categories": [], "modifierGroups": [{ "key": "g", "name": "G", "max": 1, "modifiers": [modifier] }] })
+            json!({ "categories": [], "modifierGroups": [{ "key": "g", "name": "G", "max": 1,
+              "modifiers": [modifier] }] })
         }),
     ]
 }
@@ -248,8 +249,8 @@ async fn small_currencies_name_everyday_amounts_everywhere() {
     }
 }
 
-/// What 99 of the dearest dish cost with its dearest modifier, tax, a service fee, delivery, a tip and a coupon: more than
-/// any client may name, and taken through every way that leads to an order and back.
+/// What 99 of the dearest dish cost with its dearest modifier, tax, a service fee, delivery, a tip and a coupon: more
+/// than any client may name, and taken through every way that leads to an order and back.
 #[tokio::test]
 async fn totals_of_the_server_have_no_bound() {
     let app = TestApp::start().await;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use comanda::clock::Clock;
 use comanda::config::{Config, Source};
-use comanda::database::Reached;
+use comanda::database::DatabaseServer;
 use comanda::ids::{SessionId, UserId};
 use comanda::serve::{self, Running};
 use sha2::{Digest as _, Sha256};
@@ -67,8 +67,9 @@ async fn execute(connection: &mut PgConnection, statement: &str) {
     outcome.unwrap_or_else(|error| panic!("{statement}: {error}"));
 }
 
-/// Ends the sessions of a database and drops it. PostgreSQL waits five seconds for them, which is too short for a session whose
-/// disk is busy; then it is known which is left and what it waits for, and it has as long as anything else in a test.
+/// Ends the sessions of a database and drops it. PostgreSQL waits five seconds for them, which is too short for a
+/// session whose disk is busy; then it is known which is left and what it waits for, and it has as long as anything
+/// else in a test.
 async fn end_and_drop(server: &mut PgConnection, database: &str) {
     let drop = format!("drop database {database} with (force)");
     let Err(error) = sqlx::raw_sql(AssertSqlSafe(drop.clone())).execute(&mut *server).await else { return };
@@ -83,7 +84,8 @@ async fn end_and_drop(server: &mut PgConnection, database: &str) {
         loop {
             moments.tick().await;
             let sessions = sqlx::query_scalar(
-                "select concat_ws(' ', pid, backend_type, state, wait_event_type, wait_event, now() - query_start, left(query, 300))
+                "select concat_ws(' ', pid, backend_type, state, wait_event_type, wait_event, now() - query_start,
+                   left(query, 300))
                  from pg_stat_activity where datname = $1",
             );
             left = sessions.bind(database).fetch_all(&mut *server).await.expect("the sessions are read");
@@ -132,7 +134,7 @@ async fn template(server: &mut PgConnection) -> String {
         execute(server, &format!("drop database if exists making_{name}; ")).await;
         execute(server, &format!("create database making_{name}")).await;
         let config = config(&database_url(&format!("making_{name}")), &[]);
-        let reached = Reached::find(&config).await.unwrap();
+        let reached = DatabaseServer::find(&config).await.unwrap();
         reached.migrate().await.unwrap();
         execute(server, &format!("alter database making_{name} rename to {name}")).await;
     }
@@ -191,7 +193,7 @@ impl TestApp {
 
     async fn on(database: String, database_url: String, config: Config) -> Self {
         let clock = crate::harness_clock::clock();
-        let reached = Reached::find(&config).await.unwrap();
+        let reached = DatabaseServer::find(&config).await.unwrap();
         let running = serve::start(config, &reached, clock.clone(), false).await.unwrap();
         let client = reqwest::Client::builder().timeout(Duration::from_mins(1)).build().unwrap();
         let door = Door { base: format!("http://{}", running.address), client };

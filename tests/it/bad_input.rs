@@ -309,8 +309,8 @@ async fn a_menu_item_is_checked_field_by_field() {
     assert_eq!(world.app.rows_written().await, written);
 }
 
-/// Derived types would read an object from a list of its fields in the order of their declaration: nobody's contract, and a
-/// place with longitude and latitude exchanged.
+/// Derived types would read an object from a list of its fields in the order of their declaration: nobody's contract,
+/// and a place with longitude and latitude exchanged.
 #[tokio::test]
 async fn a_list_is_no_object_wherever_an_object_is_wanted() {
     let World { app: _app, luigi, ada, good } = world().await;

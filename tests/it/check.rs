@@ -28,7 +28,8 @@ async fn an_owner_who_is_no_superuser_sees_what_is_checked() {
     let owner = format!("owner_{}", uuid::Uuid::new_v4().simple());
     let hand_over = format!(
         "create role {owner}; grant comanda_app to {owner}; do $$ declare one regclass; begin
-             for one in select oid from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') loop
+             for one in select oid from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
+             loop
                  execute format('alter table %s owner to {owner}', one);
              end loop; end $$; set role {owner}"
     );
@@ -109,7 +110,8 @@ async fn what_is_counted_beside_the_orders_is_held_against_them() {
     assert_eq!(code, Some(1), "{said}");
     for line in [
         "      1  money: a coupon counts the orders that use it",
-        "      1  money: an order redeems the coupon it names once, for what it took off, and gives it back when it is cancelled",
+        "      1  money: an order redeems the coupon it names once, for what it took off, and gives it back when it is \
+         cancelled",
         "      1  money: a quote became the order that names it, at the price it was quoted at",
         "      1  state: a slot counts the orders that are due in it",
         "      4  in all",
@@ -130,7 +132,8 @@ async fn a_database_of_another_version_is_not_judged() {
     assert!(code == Some(1) && said.contains("run `comanda migrate` first"), "{said}");
 }
 
-/// One order of each rule of rounding, with two rates, a discount and taxed fees: sound, and then each amount a unit off.
+/// One order of each rule of rounding, with two rates, a discount and taxed fees: sound, and then each amount a unit
+/// off.
 #[tokio::test]
 async fn tax_that_is_rounded_otherwise_is_named() {
     const RULE: &str =

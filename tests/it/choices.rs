@@ -48,8 +48,8 @@ async fn a_missing_choice_is_named_in_the_same_words_everywhere() {
     let (ada, guest) = (app.customer("Ada").await, a_guest(&app).await);
     let cheese = |nested: Value| json!({ "modifierId": Grill::choice(&grill.extras, 0), "modifiers": nested });
     let young = json!({ "modifierId": Grill::choice(&grill.ripeness, 0) });
-    let size = |count: u8| format!("must hold exactly 1 of “Size”, not {count}");
-    let ripeness = |count: u8| format!("must hold exactly 1 of “Ripeness”, not {count}");
+    let size = |count: u8| format!("must have exactly 1 of “Size”, not {count}");
+    let ripeness = |count: u8| format!("must have exactly 1 of “Ripeness”, not {count}");
     let small = json!({ "modifierId": Grill::choice(&grill.size, 0) });
     let old = json!({ "modifierId": Grill::choice(&grill.ripeness, 1) });
     let cases = [
@@ -102,7 +102,7 @@ async fn a_choice_that_is_asked_for_later_is_named_in_the_same_words_everywhere(
         let path = shop.path(&format!("/modifier-groups/{}", id_of(group)));
         shop.owner.patch(&path, &json!({ "min": 2, "max": 2 })).await.expect(200);
     }
-    let message = |group: &str| format!("must hold exactly 2 of “{group}”, not 1");
+    let message = |group: &str| format!("must have exactly 2 of “{group}”, not 1");
     let expected =
         [("/modifiers".to_owned(), message("Size")), ("/modifiers/1/modifiers".to_owned(), message("Ripeness"))];
     let shown = ada.get(&shop.path("/cart")).await.expect(200)["lines"][0].clone();
@@ -184,8 +184,9 @@ async fn adds_group(
     id
 }
 
-/// Random menus with groups off, sold out, short and nested: whoever chooses as little as is asked for can order an item
-/// exactly if the menu says that it is orderable; and what it says cannot be ordered is refused whatever is chosen.
+/// Random menus with groups off, sold out, short and nested: whoever chooses as little as is asked for can order an
+/// item exactly if the menu says that it is orderable; and what it says cannot be ordered is refused whatever is
+/// chosen.
 #[tokio::test]
 async fn what_the_menu_calls_orderable_can_be_ordered_and_nothing_else() {
     let app = TestApp::start().await;
@@ -215,7 +216,8 @@ async fn what_the_menu_calls_orderable_can_be_ordered_and_nothing_else() {
         for number in 0..6 {
             let asked: Value = top.iter().filter(|_| random.random_bool(0.5)).cloned().collect();
             let item = json!({ "categoryId": shop.category, "name": format!("Dish {number}"), "price": euros(500),
-                "available": random.random_bool(0.9), "stock": random.random_bool(0.5).then(|| random.random_range(0..=2)),
+                "available": random.random_bool(0.9),
+                "stock": random.random_bool(0.5).then(|| random.random_range(0..=2)),
                 "modifierGroups": asked });
             let item = shop.owner.post(&shop.path("/items"), &item).await.expect(201);
             let menu = app.stranger().get(&shop.path("/menu")).await.expect(200);

@@ -125,7 +125,8 @@ async fn a_code_sent_to_a_number_ends_with_the_number() {
                 ada.patch("/api/me", &json!({ "phone": number, "currentPassword": PASSWORD })).await.expect(200);
             }
         }
-        let reset = json!({ "email": ada.email, "otp": code_in(&codes[0]), "password": NEW_PASSWORD, "resetId": asked["resetId"] });
+        let reset = json!({ "email": ada.email, "otp": code_in(&codes[0]), "password": NEW_PASSWORD,
+          "resetId": asked["resetId"] });
         app.stranger().post("/api/auth/reset-password", &reset).await.refused(401, "invalid_code");
         signs_in(&app, &ada.email, PASSWORD).await;
     }
@@ -162,7 +163,11 @@ async fn nothing_stays_of_what_a_stranger_set_at_somebodys_address() {
     }
     assert_eq!(owner.get("/api/me/second-factor").await.expect(200)["enabled"], json!(false));
     // From now on the owner's things stay, whoever reads the mailbox.
-    app.does("insert into second_factors (user_id, secret, confirmed_at, created_at) select id, '', now(), now() from users where email = 'owner@example.com'").await;
+    app.does(
+        "insert into second_factors (user_id, secret, confirmed_at, created_at) select id, '', now(), now() from \
+              users where email = 'owner@example.com'",
+    )
+    .await;
     let second = recovers(&app, email, "email", email, 1).await;
     assert!(second["deviceToken"].as_str().is_some_and(|token| token.starts_with("dt_")));
     let body = json!({ "email": email, "password": NEW_PASSWORD });

@@ -1,4 +1,5 @@
-//! Coupons: what they take off, when they cannot be used and why, and that no race gets more out of them than they hold.
+//! Coupons: what they take off, when they cannot be used and why, and that no race gets more out of them than they
+//! hold.
 
 use std::sync::Arc;
 

@@ -2,8 +2,8 @@
 //! or never answered is settled by repeating the request with its key.
 //!
 //! Customers keep a history of their own of what they asked for and what they were told. Killing a process loses what
-//! it had not given to the system; it does not lose what the system holds in its cache, so this is no test of power cuts.
-//! `COMANDA_CRASHES` says how often to kill; `bin/chaos` sets it.
+//! it had not given to the system; it does not lose what the system holds in its cache, so this is no test of power
+//! cuts. `COMANDA_CRASHES` says how often to kill; `bin/chaos` sets it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -204,7 +204,10 @@ pub async fn build() -> World {
         .expect(201);
     let path = format!("/api/restaurants/{}", id_of(&restaurant));
     let category = owner.post(&format!("{path}/categories"), &json!({ "name": "Pizza" })).await.expect(201);
-    let dish = |name: &str, stock: Option<i64>| json!({ "categoryId": id_of(&category), "name": name, "price": { "amount": 850, "currency": "EUR" }, "stock": stock });
+    let dish = |name: &str, stock: Option<i64>| {
+        json!({ "categoryId": id_of(&category), "name": name,
+      "price": { "amount": 850, "currency": "EUR" }, "stock": stock })
+    };
     let counted = owner.post(&format!("{path}/items"), &dish("Tiramisù", Some(STOCK))).await.expect(201);
     let plain = owner.post(&format!("{path}/items"), &dish("Margherita", None)).await.expect(201);
     let mut customers = Vec::new();

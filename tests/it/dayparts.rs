@@ -70,7 +70,8 @@ proptest! {
 
     #[test]
     fn a_dish_is_served_in_the_minutes_written_out(
-        windows in windows(), zone in proptest::sample::select(&TZ_VARIANTS[..]), start in 1_600_000_000..2_000_000_000_i64,
+        windows in windows(), zone in proptest::sample::select(&TZ_VARIANTS[..]), start in
+        1_600_000_000..2_000_000_000_i64,
     ) {
         prop_assert!(check(&windows).is_ok());
         let start = DateTime::from_timestamp(start, 0).unwrap();
@@ -84,7 +85,8 @@ proptest! {
 
     #[test]
     fn nothing_changes_before_the_next_change(
-        windows in windows(), zone in proptest::sample::select(&TZ_VARIANTS[..]), start in 1_600_000_000..2_000_000_000_i64,
+        windows in windows(), zone in proptest::sample::select(&TZ_VARIANTS[..]), start in
+        1_600_000_000..2_000_000_000_i64,
     ) {
         let start = DateTime::from_timestamp(start, 0).unwrap();
         let at = transition(zone, start).unwrap_or(start) - TimeDelta::seconds(start.timestamp() % 5_000);

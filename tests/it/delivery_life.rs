@@ -338,7 +338,8 @@ async fn comanda_check_notices_every_pair_that_contradicts_itself() {
             let statement = format!(
                 "update deliveries set status = '{delivery}', driver_id = {driver},
                      closed_at = {}, picked_up_at = case when '{delivery}' in ('PICKED_UP', 'DELIVERED', 'FAILED') then now() end;
-                 update orders set status = '{status}', closed_at = {}, cancel_reason = {} where fulfilment = 'DELIVERY'",
+                 update orders set status = '{status}', closed_at = {}, cancel_reason = {} where fulfilment =
+                 'DELIVERY'",
                 if closed { "now()" } else { "null" },
                 if ["DELIVERED", "CANCELLED"].contains(status) { "now()" } else { "null" },
                 if *status == "CANCELLED" { "'x'" } else { "null" },

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta};
 use comanda::delivery::actions::presence;
-use comanda::delivery::location::{self, InvalidReport, Report, Sighting};
+use comanda::delivery::location::{self, InvalidReport, Report, ReportedLocation};
 use comanda::place::Place;
 use serde_json::{Value, json};
 
@@ -265,10 +265,11 @@ fn a_report_is_judged_by_time_and_distance() {
     let place = |lat, lng| Place::new(lat, lng).unwrap();
     let bologna = place(44.4949, 11.3426);
     let judge = |last: Option<i64>, to: Place, at: Option<i64>| {
-        let last = last.map(|ago| Sighting { place: bologna, at: now - TimeDelta::seconds(ago) });
+        let last = last.map(|ago| ReportedLocation { place: bologna, at: now - TimeDelta::seconds(ago) });
         location::judge(last, to, at.map(|ahead| now + TimeDelta::seconds(ahead)), now, 250.0 / 3.6)
     };
-    let newest = |to, ahead: i64| Ok(Report::Newest(Sighting { place: to, at: now + TimeDelta::seconds(ahead) }));
+    let newest =
+        |to, ahead: i64| Ok(Report::Newest(ReportedLocation { place: to, at: now + TimeDelta::seconds(ahead) }));
     assert_eq!(judge(None, bologna, None), newest(bologna, 0));
     assert_eq!(judge(None, bologna, Some(-86_400)), newest(bologna, -86_400));
     assert_eq!(judge(Some(10), bologna, Some(-10)), Ok(Report::Late));

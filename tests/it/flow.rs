@@ -114,7 +114,8 @@ async fn a_client_that_paused_once_has_time_again_when_something_waits() {
     let reads = async |client: &mut DuplexStream, bytes: usize| {
         client.read_exact(&mut vec![0; bytes]).await.unwrap();
     };
-    // Something waits for a third of the grace, and then nothing does; little is written, often, for longer than the grace.
+    // Something waits for a third of the grace, and then nothing does; little is written, often, for longer than the
+    // grace.
     let (written, ()) = tokio::join!(server.write_all(&[b'x'; 2_048]), async {
         lets_pass(LIMITS.read_grace / 3).await;
         reads(&mut client, 2_048).await;

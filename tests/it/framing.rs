@@ -1,5 +1,5 @@
-//! Requests as RFC 9112 wants them, byte by byte: what two readers could read differently is refused, and the connection
-//! closed.
+//! Requests as RFC 9112 wants them, byte by byte: what two readers could read differently is refused, and the
+//! connection closed.
 
 use comanda::framing::Framing;
 use proptest::prelude::*;

@@ -214,7 +214,8 @@ async fn a_guest_is_forgotten_when_nothing_is_written_for_a_week() {
     app.passes(TimeDelta::days(7));
     app.does(
         "insert into guests (id, token_hash, created_at, last_used_at, expires_at)
-         select gen_random_uuid(), sha256(n::text::bytea), '2020-01-01', '2020-01-01', '2020-01-08' from generate_series(1, 70) n",
+         select gen_random_uuid(), sha256(n::text::bytea), '2020-01-01', '2020-01-01', '2020-01-08' from
+         generate_series(1, 70) n",
     )
     .await;
     assert_eq!((clears(&app, "guests").await, clears(&app, "guests").await), (71, 0));

@@ -91,7 +91,8 @@ async fn signs_in(person: &Person, from: &str, email: &str, device: &Value) -> R
     person.send(request.json(&body)).await
 }
 
-/// A flood of sign-ins from everywhere, each address below every limit: people on devices that have signed in before get in.
+/// A flood of sign-ins from everywhere, each address below every limit: people on devices that have signed in before
+/// get in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_a_flood_of_sign_ins_a_known_device_gets_in() {
     let settings = [

@@ -89,8 +89,8 @@ async fn imports(shop: &Shop, table: String, query: &str) -> crate::reply::Reply
     shop.owner.send(request).await
 }
 
-/// 30,000 categories, which took 19 seconds: each was looked for among all before it. Now reading ends at the first that is
-/// one too many, and only it is told.
+/// 30,000 categories, which took 19 seconds: each was looked for among all before it. Now reading ends at the first
+/// that is one too many, and only it is told.
 #[tokio::test]
 async fn a_table_is_read_as_far_as_there_may_be_lines() {
     let app = TestApp::start().await;
@@ -195,8 +195,8 @@ async fn said(shop: &Shop, item: &str) -> (bool, Value) {
     (item["orderable"].as_bool().unwrap(), item["reason"].clone())
 }
 
-/// A menu that calls something orderable, and a cart and an order that take it, say the same: for a group and for one that
-/// is nested in it, switched off, sold out, and too few.
+/// A menu that calls something orderable, and a cart and an order that take it, say the same: for a group and for one
+/// that is nested in it, switched off, sold out, and too few.
 #[tokio::test]
 async fn what_cannot_be_answered_cannot_be_ordered() {
     let app = TestApp::start().await;
@@ -219,7 +219,8 @@ async fn what_cannot_be_answered_cannot_be_ordered() {
     };
     let ada = app.customer("Ada").await;
     let line = json!({ "itemId": burger, "quantity": 1, "modifiers": [
-        { "modifierId": cheese["modifiers"][0]["id"], "modifiers": [{ "modifierId": ripeness["modifiers"][0]["id"] }] }] });
+        { "modifierId": cheese["modifiers"][0]["id"],
+          "modifiers": [{ "modifierId": ripeness["modifiers"][0]["id"] }] }] });
     let agree = async |orderable: bool, reason: Value| {
         assert_eq!(said(&grill, &burger).await, (orderable, reason));
         let cart = ada.put(&grill.path("/cart"), &json!({ "lines": [line] })).await.expect(200);

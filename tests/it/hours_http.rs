@@ -75,7 +75,8 @@ async fn hours_that_overlap_are_refused_by_name_and_nothing_changes() {
             { "weekday": 1, "opens": "01:00", "closes": "03:00", "fulfilments": ["PICKUP"] },
             { "weekday": 9, "opens": "01:00", "closes": "03:00" },
         ],
-        "exceptions": [{ "date": "2026-12-24", "spans": [{ "opens": "10:00", "closes": "14:00" }, { "opens": "13:59", "closes": "15:00" }] }],
+        "exceptions": [{ "date": "2026-12-24", "spans": [{ "opens": "10:00", "closes": "14:00" }, { "opens": "13:59",
+        "closes": "15:00" }] }],
     });
     let refusal = luigi.owner.put(&luigi.path("/hours"), &body).await.refused(422, "invalid_request");
     let errors: Vec<_> =

@@ -228,7 +228,7 @@ fn exceptions_are_refused_where_they_contradict_each_other() {
         ]
     );
     let twice = hours::faults_of_exceptions(&[on("2026-12-25", vec![]), on("2026-12-25", vec![])]);
-    assert_eq!(twice, [("/1/date".to_owned(), "is the date of /0 already".to_owned())]);
+    assert_eq!(twice, [("/1/date".to_owned(), "is already the date of /0".to_owned())]);
     let apart = [
         on("2026-12-31", vec![day_span("18:00", "04:00", DELIVERY)]),
         on("2027-01-01", vec![day_span("03:00", "05:00", PICKUP)]),

@@ -90,7 +90,10 @@ async fn what_is_compressed_on_the_way_is_the_same_answer() {
     let owner = &luigi.owner;
     // More than 64 kB: compressed beside the threads that answer requests.
     let items: Vec<_> = (0..300)
-        .map(|n| json!({ "key": n.to_string(), "name": format!("Pizza {n}"), "price": euros(1_000), "description": "x".repeat(300) }))
+        .map(|n| {
+            json!({ "key": n.to_string(), "name": format!("Pizza {n}"), "price": euros(1_000),
+          "description": "x".repeat(300) })
+        })
         .collect();
     let menu = json!({ "language": "it", "categories": [{ "key": "c", "name": "Pizze", "items": items }] });
     owner.put(&luigi.path("/menu"), &menu).await.expect(200);
@@ -136,7 +139,8 @@ async fn bodies_that_never_end_take_a_share_of_the_memory() {
         json!({ "language": "it", "categories": [{ "key": "c", "name": "x".repeat(100), "items": [] }] }).to_string();
     let menu = format!("{menu}{}", " ".repeat(200_000 - menu.len()));
     let head = format!(
-        "PUT {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "PUT {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: \
+         {}\r\n\r\n",
         luigi.path("/menu"),
         luigi.owner.token.as_deref().unwrap(),
         menu.len(),

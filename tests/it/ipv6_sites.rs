@@ -81,8 +81,8 @@ async fn the_subnets_of_one_ipv6_site_have_limits_together() {
     assert_eq!(pass_from_subnets(&other, 5).await, 0, "another node counts the same site");
 }
 
-/// Does something from a new subnet of one IPv6 site again and again, and once from another site; how often it was allowed in
-/// the first, of eight times.
+/// Does something from a new subnet of one IPv6 site again and again, and once from another site; how often it was
+/// allowed in the first, of eight times.
 async fn allowed_in_a_site(mut tries: impl AsyncFnMut(usize, &str) -> bool) -> usize {
     let mut allowed = 0;
     for number in 0..8 {

@@ -1,5 +1,5 @@
-//! What the log says of requests: every line of one carries its id, none is lost, upgrades say what they are, and no client
-//! fills it.
+//! What the log says of requests: every line of one carries its id, none is lost, upgrades say what they are, and no
+//! client fills it.
 
 use comanda::config::Log;
 use comanda::telemetry;
@@ -86,7 +86,8 @@ async fn every_line_of_a_request_carries_its_id() {
     assert!(!faults.is_empty() && faults.iter().all(|line| line["span"]["request_id"] == "fault"), "{faults:?}");
 }
 
-/// Whoever does not prove who they are is in the log: from where, at whose account, in which request; and not with what.
+/// Whoever does not prove who they are is in the log: from where, at whose account, in which request; and not with
+/// what.
 #[tokio::test]
 async fn failed_authentication_is_logged_with_client_user_and_request() {
     const TYPED: &str = "typed into the wrong field";

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use comanda::database::Reached;
+use comanda::database::DatabaseServer;
 use comanda::serve::{self, Running};
 use flate2::read::GzDecoder;
 use redis::AsyncCommands as _;
@@ -26,7 +26,7 @@ impl Neighbour {
     /// It, with some variables set.
     pub async fn of(app: &TestApp, changes: &[(&str, &str)]) -> Self {
         let config = app::config(&app.database_url, changes);
-        let reached = Reached::find(&config).await.unwrap();
+        let reached = DatabaseServer::find(&config).await.unwrap();
         let running = serve::start(config, &reached, app.clock.clone(), false).await.unwrap();
         let door = Door { base: format!("http://{}", running.address), client: app.door.client.clone() };
         Self { running, guest: Person { door, ..app.stranger() } }
@@ -94,20 +94,25 @@ async fn one_category_is_read_by_itself() {
     guest.get("/api/restaurants/rst_01jd3k9y5xfmt8zq2v7c4n6b0e/menu").await.refused(404, "not_found");
 }
 
-/// A category is cut out of the whole menu: what it does not need is not in it, and a menu of hundreds of categories in many
-/// languages is not drawn up anew for each of them.
+/// A category is cut out of the whole menu: what it does not need is not in it, and a menu of hundreds of categories in
+/// many languages is not drawn up anew for each of them.
 #[tokio::test]
 async fn a_category_is_cut_out_of_the_whole_with_the_groups_that_it_needs() {
     let app = TestApp::with(&[("DATABASE_LOCK_TIMEOUT", "50ms")]).await;
     let (luigi, guest) = (app.restaurant("Luigi").opens().await, app.stranger());
-    let modifier = |key: &str, groups: &[&str]| json!({ "key": key, "name": key, "price": { "amount": 50, "currency": "EUR" }, "modifierGroups": groups });
+    let modifier = |key: &str, groups: &[&str]| {
+        json!({ "key": key, "name": key, "price": { "amount": 50,
+      "currency": "EUR" }, "modifierGroups": groups })
+    };
     let group =
         |key: &str, modifiers: Value| json!({ "key": key, "name": key, "min": 0, "max": 1, "modifiers": modifiers });
     let category = |key: &str, asked: &[&[&str]]| {
         let items = asked.iter().enumerate().map(|(number, groups)| {
-            json!({ "key": format!("{key}{number}"), "name": "x", "price": { "amount": 100, "currency": "EUR" }, "modifierGroups": groups })
+            json!({ "key": format!("{key}{number}"), "name": "x", "price": { "amount": 100, "currency": "EUR" },
+              "modifierGroups": groups })
         });
-        json!({ "key": key, "name": key, "items": items.collect::<Vec<_>>(), "translations": { "it": { "name": format!("{key} it") } } })
+        json!({ "key": key, "name": key, "items": items.collect::<Vec<_>>(),
+          "translations": { "it": { "name": format!("{key} it") } } })
     };
     let document = json!({
         "language": "en",

@@ -18,19 +18,23 @@ pub fn pizzeria() -> Value {
             { "key": "pizza", "name": "Pizze", "translations": { "en": { "name": "Pizzas" } },
               "dayParts": [{ "days": [1, 2, 3, 4, 5, 6, 7], "from": "00:00", "to": "24:00" }],
               "items": [
-                { "key": "margherita", "name": "Margherita", "price": euros(850), "stock": 10, "modifierGroups": ["size", "extra"],
+                { "key": "margherita", "name": "Margherita", "price": euros(850), "stock": 10,
+                  "modifierGroups": ["size", "extra"],
                   "allergens": [{ "allergen": "GLUTEN", "level": "CONTAINS" }], "diets": ["VEGETARIAN"] },
                 { "key": "marinara", "name": "Marinara", "description": "=Aglio, \"origano\"", "price": euros(700) },
               ] },
-            { "key": "drinks", "name": "Da bere", "items": [{ "key": "water", "name": "Acqua", "price": euros(150), "available": false }] },
+            { "key": "drinks", "name": "Da bere", "items": [{ "key": "water", "name": "Acqua", "price": euros(150),
+              "available": false }] },
         ],
         "modifierGroups": [
             { "key": "size", "name": "Formato", "min": 1, "max": 1, "modifiers": [
-                { "key": "s", "name": "Normale", "price": euros(0) }, { "key": "l", "name": "Maxi", "price": euros(300) }] },
+                { "key": "s", "name": "Normale", "price": euros(0) }, { "key": "l", "name": "Maxi",
+                  "price": euros(300) }] },
             { "key": "milk", "name": "Latte", "min": 1, "max": 1, "modifiers": [
                 { "key": "cow", "name": "Vacca", "price": euros(0), "modifierGroups": [] }] },
             { "key": "extra", "name": "Aggiunte", "max": 3, "modifiers": [
-                { "key": "cheese", "name": "Formaggio", "price": euros(150), "stock": 4, "modifierGroups": ["milk"], "allergens": [] }] },
+                { "key": "cheese", "name": "Formaggio", "price": euros(150), "stock": 4, "modifierGroups": ["milk"],
+                  "allergens": [] }] },
         ],
     })
 }
@@ -271,15 +275,20 @@ async fn a_menu_as_large_as_may_be_is_put_in_one_go() {
     let text = "Slowly cooked with what the market had this morning. ".repeat(3);
     let groups: Vec<_> = (0..300)
         .map(|group| {
-            let one = |n: usize| json!({ "key": format!("m{n}"), "name": format!("Answer {n}"), "price": euros(10), "stock": 5 });
-            json!({ "key": format!("g{group}"), "name": "Question", "max": 3, "modifiers": (0..20).map(one).collect::<Vec<_>>() })
+            let one = |n: usize| {
+                json!({ "key": format!("m{n}"), "name": format!("Answer {n}"), "price": euros(10),
+              "stock": 5 })
+            };
+            json!({ "key": format!("g{group}"), "name": "Question", "max": 3,
+              "modifiers": (0..20).map(one).collect::<Vec<_>>() })
         })
         .collect();
     let categories: Vec<_> = (0..40)
         .map(|category| {
             let one = |n: usize| {
                 let asked = [format!("g{}", (category * 7 + n) % 300), format!("g{}", (category * 7 + n + 1) % 300)];
-                json!({ "key": format!("i{category}-{n}"), "name": "Dish", "description": text, "price": euros(900), "modifierGroups": asked })
+                json!({ "key": format!("i{category}-{n}"), "name": "Dish", "description": text, "price": euros(900),
+                  "modifierGroups": asked })
             };
             json!({ "key": format!("c{category}"), "name": "Chapter", "items": (0..50).map(one).collect::<Vec<_>>() })
         })
@@ -313,7 +322,8 @@ async fn orders_and_menus_at_once_leave_the_books_in_order() {
     let group =
         |name: &str| shown["modifierGroups"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap();
     let choices = json!([{ "modifierId": id_at(group("Formato"), "/modifiers/1") },
-        { "modifierId": id_at(group("Aggiunte"), "/modifiers/0"), "modifiers": [{ "modifierId": id_at(group("Latte"), "/modifiers/0") }] }]);
+        { "modifierId": id_at(group("Aggiunte"), "/modifiers/0"), "modifiers": [{ "modifierId": id_at(group("Latte"),
+          "/modifiers/0") }] }]);
     let crowd = app.crowd(12).await;
     let orders = crowd.iter().map(async |guest| {
         let line = json!({ "itemId": margherita, "quantity": 1, "modifiers": choices });

@@ -38,7 +38,8 @@ impl Grill {
         .await;
         let burger = shop.any_dish().id.clone();
         let patch = json!({ "modifierGroups": [id_of(&size), id_of(&extras)],
-            "allergens": [{ "allergen": "GLUTEN", "level": "CONTAINS" }, { "allergen": "SESAME", "level": "MAY_CONTAIN" }] });
+            "allergens": [{ "allergen": "GLUTEN", "level": "CONTAINS" }, { "allergen": "SESAME",
+            "level": "MAY_CONTAIN" }] });
         shop.owner.patch(&shop.path(&format!("/items/{burger}")), &patch).await.expect(200);
         Self { shop, size, extras, ripeness, burger }
     }
@@ -152,7 +153,7 @@ async fn a_cart_says_what_became_of_its_choices() {
     assert_eq!(reason().await, "choices_changed");
     let cart = ada.get(&grill.shop.path("/cart")).await.expect(200);
     let missing =
-        json!({ "pointer": "/modifiers", "code": "invalid", "message": "must hold exactly 2 of “Size”, not 1" });
+        json!({ "pointer": "/modifiers", "code": "invalid", "message": "must have exactly 2 of “Size”, not 1" });
     assert_eq!(cart["lines"][0]["errors"], json!([missing]));
     let refusal = ada.orders_cart(&cart, &Value::Null).await.refused(422, "invalid_request");
     assert_eq!(refusal["errors"][0]["pointer"], "/lines/0/modifiers");
@@ -317,7 +318,8 @@ async fn breakfast_ends() {
     let (ada, guest) = (app.customer("Ada").await, app.stranger());
     let now = app.clock.now();
     let time = |at: chrono::DateTime<chrono::Utc>| at.format("%H:%M").to_string();
-    let windows = json!([{ "days": [1, 2, 3, 4, 5, 6, 7], "from": time(now - TimeDelta::minutes(5)), "to": time(now + TimeDelta::minutes(10)) }]);
+    let windows = json!([{ "days": [1, 2, 3, 4, 5, 6, 7], "from": time(now - TimeDelta::minutes(5)),
+      "to": time(now + TimeDelta::minutes(10)) }]);
     let category = luigi.path(&format!("/categories/{}", luigi.category));
     luigi.owner.patch(&category, &json!({ "dayParts": windows })).await.expect(200);
     let first = guest.get(&luigi.path("/menu")).await;

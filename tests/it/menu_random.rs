@@ -1,4 +1,5 @@
-//! Whole menus at random: what is put there is what is read back, as a document and as a table, and nothing else changes.
+//! Whole menus at random: what is put there is what is read back, as a document and as a table, and nothing else
+//! changes.
 
 use std::collections::BTreeMap;
 
@@ -310,6 +311,11 @@ async fn menus_at_random_come_back_from_the_tables_as_they_were_put() {
         assert_eq!(admin.post(&luigi.path("/menu/copy"), &copy).await.expect(200)["changes"], json!([]), "{menu:#}");
     }
     // The last one is of the same size in both, under other ids.
-    let sizes = app.count("select count(distinct count) from (select count(*) from menu_items where deleted_at is null group by restaurant_id) as c").await;
+    let sizes = app
+        .count(
+            "select count(distinct count) from (select count(*) from menu_items where deleted_at is null \
+                           group by restaurant_id) as c",
+        )
+        .await;
     assert!(sizes <= 1);
 }

@@ -79,8 +79,8 @@ async fn a_fault_in_a_table_names_line_and_column() {
     let cases = [
         ("", "line 1: the table is empty"),
         ("type,key\n", "line 1: the column “in” is missing"),
-        ("type,key,in,name,price,currency,colour\n", "line 1, column 7 (heading): “colour” is no column"),
-        ("type,key,in,name,price,currency,key\n", "line 1, column 7 (heading): “key” is there twice"),
+        ("type,key,in,name,price,currency,colour\n", "line 1, column 7 (heading): “colour” is not a column"),
+        ("type,key,in,name,price,currency,key\n", "line 1, column 7 (heading): “key” occurs twice"),
         ("{head}{body}item,x,p,X,8.505,EUR,,,\n", "line 5, column 5 (price): must be an amount"),
         ("{head}{body}item,x,p,X,-8,EUR,,,\n", "line 5, column 5 (price): must be an amount"),
         ("{head}{body}item,x,p,X,8,USD,,,\n", "line 5, column 6 (currency): must be EUR"),
@@ -89,12 +89,12 @@ async fn a_fault_in_a_table_names_line_and_column() {
         ("{head}{body}item,m,p,X,8,EUR,,,\n", "line 5, column 2 (key): “m” is the key of an earlier one"),
         ("{head}{body}item,x,p,X,8,EUR,,,nothing\n", "line 5, column 9 (modifierGroups): “nothing” is the key of no"),
         ("{head}{body}group,g,,G,,,3,2,\n", "line 5, column 7 (min): must be between 0 and max"),
-        ("{head}{body}group,g,,G,5,EUR,0,2,\n", "line 5, column 5 (price): has no place"),
+        ("{head}{body}group,g,,G,5,EUR,0,2,\n", "line 5, column 5 (price): must be empty"),
         ("{head}{body}dish,x,p,X,8,EUR,,,\n", "line 5, column 1 (type): must be category"),
         ("{head}{body}item,x,p,X,8,EUR,,,,,x\n", "line 5, column 11 (cell): is beyond"),
         ("{head}{body}item,x,p,\"X,8,EUR,,,\n", "line 5, column 4 (cell): the quote is not closed"),
-        ("{head}{body}item,x,p,X\"Y,8,EUR,,,\n", "line 5, column 4 (cell): a quote stands within"),
-        ("{head}{body}item,x,p,\"X\"Y,8,EUR,,,\n", "line 5, column 4 (cell): something stands behind"),
+        ("{head}{body}item,x,p,X\"Y,8,EUR,,,\n", "line 5, column 4 (cell): there is a quote within"),
+        ("{head}{body}item,x,p,\"X\"Y,8,EUR,,,\n", "line 5, column 4 (cell): there is text after"),
         ("{head}{body}item,x,p,X,1.234,50,EUR,,\n", "line 5, column 5 (price): must be an amount"),
     ];
     for (table, message) in cases {

@@ -66,7 +66,8 @@ fn a_client_names_amounts_within_bounds_only() {
 }
 
 proptest! {
-    /// The share times the whole lies within half of it from the exact product, and on the side of a tie that the mode says.
+    /// The share times the whole lies within half of it from the exact product, and on the side of a tie that the mode
+    /// says.
     #[test]
     fn a_share_is_the_nearest_whole_number(units: i64, parts: u32, of in 1_u32.., even: bool) {
         let exact = i128::from(units) * i128::from(parts);

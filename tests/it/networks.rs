@@ -99,8 +99,8 @@ async fn the_customers_of_one_network_hold_so_many_orders_at_a_restaurant() {
     assert_eq!(app.count("select count(*) from order_networks where closed_at is null").await, 5);
 }
 
-/// An order from a cart and one from a quote of that cart lock the same things: in the same sequence, or else each waits for the
-/// other until PostgreSQL ends one of them.
+/// An order from a cart and one from a quote of that cart lock the same things: in the same sequence, or else each
+/// waits for the other until PostgreSQL ends one of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn orders_from_a_cart_and_from_its_quote_at_once_do_not_wait_in_a_circle() {
     let app = TestApp::with(&[("ORDER_MAX_OPEN", "500"), ("ORDER_MAX_OPEN_PER_NETWORK", "5000")]).await;

@@ -1,5 +1,5 @@
-//! Cart, quote and order give one answer at one instant: a basket whose lines are all orderable is quoted and ordered, and
-//! any other one is refused in both. Random menus with portions, choices, things switched off and times of day.
+//! Cart, quote and order give one answer at one instant: a basket whose lines are all orderable is quoted and ordered,
+//! and any other one is refused in both. Random menus with portions, choices, things switched off and times of day.
 
 use chrono::{Duration, Timelike as _};
 use rand::rngs::StdRng;
@@ -52,7 +52,10 @@ async fn what_a_cart_calls_orderable_is_quoted_and_ordered_and_nothing_else() {
                 let item = &items[random.random_range(0..items.len())];
                 let asks = item["modifierGroups"].as_array().is_some_and(|groups| !groups.is_empty());
                 let choices: Vec<_> = (0..if asks { random.random_range(0..=2) } else { 0 })
-                    .map(|place| json!({ "modifierId": group["modifiers"][place]["id"], "quantity": random.random_range(1..=2) }))
+                    .map(|place| {
+                        json!({ "modifierId": group["modifiers"][place]["id"],
+                      "quantity": random.random_range(1..=2) })
+                    })
                     .collect();
                 lines.push(json!({ "itemId": item["id"], "quantity": random.random_range(1..=2), "modifiers": choices,
                     "note": format!("Line {line}") }));
@@ -91,8 +94,8 @@ async fn what_a_cart_calls_orderable_is_quoted_and_ordered_and_nothing_else() {
     assert!(taken > 10 && refused > 10, "{taken} taken, {refused} refused, {badly_chosen} badly chosen");
 }
 
-/// Totals of orders with coupons, fees, tips and two rates of tax, in currencies of no, two and three digits, against whole
-/// numbers: halves go up, and nothing is lost between the parts.
+/// Totals of orders with coupons, fees, tips and two rates of tax, in currencies of no, two and three digits, against
+/// whole numbers: halves go up, and nothing is lost between the parts.
 #[tokio::test]
 async fn totals_add_up_in_currencies_of_every_size() {
     let app = TestApp::with(&[("ORDER_MAX_OPEN", "500")]).await;

@@ -234,8 +234,8 @@ async fn the_timeline_of_an_order_can_be_read_in_pieces() {
     assert_eq!(pieces, all);
 }
 
-/// Fifty at once for later, and more orders for now than may be within an hour: exactly as many as may be get in, and what was
-/// answered under a key is answered again.
+/// Fifty at once for later, and more orders for now than may be within an hour: exactly as many as may be get in, and
+/// what was answered under a key is answered again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_customer_holds_so_many_orders_and_no_more() {
     let rules = [("ORDER_MAX_SCHEDULED", "3"), ("ORDER_MAX_OPEN", "5"), ("ORDER_MAX_RECENT", "6")];

@@ -1,5 +1,5 @@
-//! Pages of every list, while rows are added, changed and removed between them: nothing is shown twice, and nothing is lost
-//! that was there all the time.
+//! Pages of every list, while rows are added, changed and removed between them: nothing is shown twice, and nothing is
+//! lost that was there all the time.
 
 use std::collections::BTreeSet;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono_tz::{TZ_VARIANTS, Tz};
-use comanda::phone::{NoPhone, Phone, Region};
+use comanda::phone::{InvalidPhone, Phone, Region};
 use phonenumber::metadata::{DATABASE, Metadata};
 use serde_json::{Value, json};
 
@@ -119,30 +119,30 @@ fn numbers_are_read_as_they_are_written_where_they_are() {
     }
     let (rome, usa) = (Region::of_zone(Tz::Europe__Rome), Region::of_zone(Tz::America__New_York));
     let bad = [
-        (None, "030 12345678", NoPhone::NoCountry),
-        (None, "112", NoPhone::NoCountry),
-        (rome, "112", NoPhone::Elsewhere(rome.unwrap())),
-        (usa, "911", NoPhone::Elsewhere(usa.unwrap())),
-        (usa, "555-0123", NoPhone::Elsewhere(usa.unwrap())),
+        (None, "030 12345678", InvalidPhone::NoCountry),
+        (None, "112", InvalidPhone::NoCountry),
+        (rome, "112", InvalidPhone::Elsewhere(rome.unwrap())),
+        (usa, "911", InvalidPhone::Elsewhere(usa.unwrap())),
+        (usa, "555-0123", InvalidPhone::Elsewhere(usa.unwrap())),
         // As long as a number, and no number: an area code that there is not.
-        (usa, "(199) 555-0123", NoPhone::Elsewhere(usa.unwrap())),
-        (None, "+1 199 555 0123", NoPhone::Unknown),
-        (None, "+39 112", NoPhone::Unknown),
-        (None, "+999 12345678", NoPhone::Unknown),
-        (None, "00", NoPhone::Unknown),
+        (usa, "(199) 555-0123", InvalidPhone::Elsewhere(usa.unwrap())),
+        (None, "+1 199 555 0123", InvalidPhone::Unknown),
+        (None, "+39 112", InvalidPhone::Unknown),
+        (None, "+999 12345678", InvalidPhone::Unknown),
+        (None, "00", InvalidPhone::Unknown),
         // Two numbers, or two last digits: joined, they would be somebody else's.
-        (None, "+43 664 1234567 / 8", NoPhone::Signs),
-        (None, "+43 664 1234567/68", NoPhone::Signs),
-        (rome, "051 123456 / 051 123457 / 8", NoPhone::Signs),
-        (usa, "1-800-FLOWERS", NoPhone::Signs),
-        (None, "+1 800 FLOWERS", NoPhone::Signs),
-        (usa, "(202) 555-0123 ext. 7", NoPhone::Signs),
-        (usa, "(202) 555-0123 x7", NoPhone::Signs),
-        (usa, "(202) 555-0123#7", NoPhone::Signs),
-        (usa, "(202) 555-0123, (202) 555-0124", NoPhone::Signs),
-        (usa, "tel:+12025550123", NoPhone::Signs),
-        (usa, "+1 202 555 0123 +1 202 555 0124", NoPhone::Signs),
-        (rome, "", NoPhone::Elsewhere(rome.unwrap())),
+        (None, "+43 664 1234567 / 8", InvalidPhone::Signs),
+        (None, "+43 664 1234567/68", InvalidPhone::Signs),
+        (rome, "051 123456 / 051 123457 / 8", InvalidPhone::Signs),
+        (usa, "1-800-FLOWERS", InvalidPhone::Signs),
+        (None, "+1 800 FLOWERS", InvalidPhone::Signs),
+        (usa, "(202) 555-0123 ext. 7", InvalidPhone::Signs),
+        (usa, "(202) 555-0123 x7", InvalidPhone::Signs),
+        (usa, "(202) 555-0123#7", InvalidPhone::Signs),
+        (usa, "(202) 555-0123, (202) 555-0124", InvalidPhone::Signs),
+        (usa, "tel:+12025550123", InvalidPhone::Signs),
+        (usa, "+1 202 555 0123 +1 202 555 0124", InvalidPhone::Signs),
+        (rome, "", InvalidPhone::Elsewhere(rome.unwrap())),
     ];
     for (region, written, why) in bad {
         assert_eq!(Phone::parse_in(written, region), Err(why), "{written}");

@@ -1,4 +1,5 @@
-//! Races at the scale that was promised. `COMANDA_RACES=1` runs them in full; the ordinary run is smaller, and the same.
+//! Races at the scale that was promised. `COMANDA_RACES=1` runs them in full; the ordinary run is smaller, and the
+//! same.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -156,7 +157,8 @@ async fn place_many(ada: &crate::people::Person, luigi: &Shop, orders: usize) ->
                 let seq = mine.len() + 1;
                 let line = json!({ "itemId": luigi.any_dish().id, "quantity": 1 });
                 let payload = json!({ "restaurantId": luigi.id, "fulfilment": "PICKUP", "lines": [line] });
-                let op = json!({ "seq": seq, "opId": seq.to_string(), "at": "2026-01-01T00:00:00Z", "kind": "order.place", "payload": payload });
+                let op = json!({ "seq": seq, "opId": seq.to_string(), "at": "2026-01-01T00:00:00Z",
+                  "kind": "order.place", "payload": payload });
                 let request = ada.request(reqwest::Method::POST, "/api/orders/sync");
                 let body = json!({ "deviceId": format!("buyer {buyer}"), "ops": [op] });
                 let key = uuid::Uuid::new_v4().to_string();

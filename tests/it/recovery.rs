@@ -239,7 +239,8 @@ async fn no_code_is_readable_in_the_database() {
     let code = code_for(&app, &ada.email, 1).await;
     let rows: Vec<String> = sqlx::query_scalar(
         "select to_jsonb(t)::text from notifications t union all select to_jsonb(t)::text from notification_deliveries t
-         union all select to_jsonb(t)::text from password_resets t union all select to_jsonb(t)::text from attempt_limits t",
+         union all select to_jsonb(t)::text from password_resets t union all select to_jsonb(t)::text from
+         attempt_limits t",
     )
     .fetch_all(&app.look)
     .await

@@ -18,7 +18,8 @@ async fn the_same_again_goes_into_the_cart_and_says_what_is_gone() {
     luigi.owner.patch(&margherita, &json!({ "modifierGroups": [id_of(&group)] })).await.expect(200);
     let olives = group["modifiers"][0]["id"].clone();
     let content = json!({ "lines": [
-        { "itemId": luigi.dish("Margherita").id, "quantity": 2, "modifiers": [{ "modifierId": olives }], "note": "hot" },
+        { "itemId": luigi.dish("Margherita").id, "quantity": 2, "modifiers": [{ "modifierId": olives }],
+          "note": "hot" },
         { "itemId": luigi.dish("Calzone").id, "quantity": 1 },
         { "itemId": luigi.dish("Acqua").id, "quantity": 3 },
     ] });

@@ -40,8 +40,8 @@ fn assert_replays(again: &Reply, first: &Reply) {
     assert_eq!(again.bytes, first.bytes);
 }
 
-/// Orders, quotes and batches of offline operations, whose limits are their own; what other operations make is asked for in
-/// `idempotency::whatever_is_made_under_a_key_is_made_once`.
+/// Orders, quotes and batches of offline operations, whose limits are their own; what other operations make is asked
+/// for in `idempotency::whatever_is_made_under_a_key_is_made_once`.
 #[tokio::test]
 async fn no_limit_stands_before_what_was_answered() {
     let settings = [

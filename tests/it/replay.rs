@@ -141,7 +141,8 @@ fn a_bad_file_is_refused_with_the_place_of_the_fault() {
         (
             "instance_parameters.txt",
             b"meters_per_minute\tpickup service minutes\tdropoff service minutes\n0\t4\t4\n".to_vec(),
-            r#"instance_parameters.txt, line 2, column meters_per_minute: "0" is not a speed above 0 between 1 and 100000"#,
+            r#"instance_parameters.txt, line 2, column meters_per_minute: "0" is not a speed above 0 between 1 and
+               100000"#,
         ),
         (
             "instance_parameters.txt",
@@ -208,7 +209,8 @@ async fn a_small_day_is_delivered_whole_and_a_second_time_on_the_same_server() {
         let report = play(&app, &folder, PASSWORD).await.unwrap();
         assert!(report.is_good(), "{report}");
         assert!(report.to_string().ends_with("\ndelivered 12"), "{report}");
-        // The life of an order is six events long; its delivery's five: waiting, assigned, arrived, picked up, delivered.
+        // The life of an order is six events long; its delivery's five: waiting, assigned, arrived, picked up,
+        // delivered.
         assert_eq!(report.events.seen, 12 * (6 + 5), "{report}");
         assert_eq!(report.couriers.working, 3, "a shift that ends before the first order is not begun");
         let delivered = app.count("select count(*) from orders where status = 'DELIVERED'").await;

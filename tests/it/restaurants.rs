@@ -14,7 +14,8 @@ async fn an_administrator_opens_a_restaurant_and_everybody_reads_it() {
         "contact": { "phone": "+39051123456", "email": "ciao@oca.example", "website": "https://oca.example/menu" },
         "address": "Via Clavature 3", "place": { "lat": 44.4938, "lng": 11.343 }, "timezone": "Europe/Rome",
         "currency": "EUR", "taxBasisPoints": 1000, "deliveryFee": { "amount": 250, "currency": "EUR" },
-        "hours": [{ "weekday": 5, "opens": "18:30", "closes": "02:00" }, { "weekday": 6, "opens": "00:00", "closes": "00:00" }],
+        "hours": [{ "weekday": 5, "opens": "18:30", "closes": "02:00" }, { "weekday": 6, "opens": "00:00",
+        "closes": "00:00" }],
     });
     // The two spans overlap on Saturday between midnight and two.
     let refusal = admin.post("/api/restaurants", &wish).await.refused(422, "invalid_request");
@@ -50,7 +51,8 @@ async fn every_field_of_a_restaurant_is_checked() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let good = json!({
-        "name": "Luigi", "address": "Via 1", "place": { "lat": 44.0, "lng": 11.0 }, "timezone": "Europe/Rome", "currency": "EUR",
+        "name": "Luigi", "address": "Via 1", "place": { "lat": 44.0, "lng": 11.0 }, "timezone": "Europe/Rome",
+        "currency": "EUR",
     });
     let bad = [
         ("name", json!(""), "/name"),
@@ -238,7 +240,8 @@ async fn whether_a_restaurant_is_open_follows_its_clock() {
     let now = app.clock.now();
     // Open from the next full hour on, today.
     let (next, weekday) = (now + chrono::TimeDelta::hours(1), (now + chrono::TimeDelta::hours(1)).format("%u"));
-    let span = json!({ "weekday": weekday.to_string().parse::<i64>().unwrap(), "opens": next.format("%H:00").to_string(), "closes": next.format("%H:59").to_string() });
+    let span = json!({ "weekday": weekday.to_string().parse::<i64>().unwrap(),
+      "opens": next.format("%H:00").to_string(), "closes": next.format("%H:59").to_string() });
     luigi.owner.patch(&luigi.path(""), &json!({ "hours": [span] })).await.expect(200);
     let open = async || app.stranger().get(&luigi.path("")).await.expect(200)["openNow"].clone();
     assert_eq!(open().await, Value::Bool(false));

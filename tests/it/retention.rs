@@ -111,9 +111,11 @@ async fn what_is_old_goes_in_batches_by_itself_and_what_is_not_stays() {
          select (select id from users where email = '{0}'), 'x', n::text, sha256('x'), now() - interval '31 days'
          from generate_series(1, 1200) n;
          insert into sessions (id, user_id, created_at, last_used_at, refreshed_at, expires_at)
-         select gen_random_uuid(), (select id from users where email = '{0}'), '2020-01-01', '2020-01-01', '2020-01-01', '2020-02-01'
+         select gen_random_uuid(), (select id from users where email = '{0}'), '2020-01-01', '2020-01-01',
+         '2020-01-01', '2020-02-01'
          from generate_series(1, 3);
-         insert into attempt_limits (key, count, ends_at) select sha256(n::text::bytea), 1, '2020-01-01' from generate_series(1, 3) n",
+         insert into attempt_limits (key, count, ends_at) select sha256(n::text::bytea), 1, '2020-01-01' from
+         generate_series(1, 3) n",
         ada.email
     ))
     .await;

@@ -27,8 +27,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Heard {
             let mut statement = Statement::default();
             event.record(&mut statement);
             let text = if statement.whole.is_empty() { statement.summary } else { statement.whole };
-            // Once a connection, the driver asks what our types are; and who is behind a session is remembered, but asked
-            // again when this node has not heard of revocations for a while.
+            // Once a connection, the driver asks what our types are; and who is behind a session is remembered, but
+            // asked again when this node has not heard of revocations for a while.
             if !["pg_catalog", "attrelid", "confirmed_counter"].iter().any(|word| text.contains(word)) {
                 self.0.lock().unwrap().push(text.split_whitespace().collect::<Vec<_>>().join(" "));
             }
@@ -94,8 +94,8 @@ impl Counts {
     }
 }
 
-/// A customer at a restaurant: fills a cart, changes it, orders from it, from lines and from a quote, reads; staff confirm
-/// one order and cancel another.
+/// A customer at a restaurant: fills a cart, changes it, orders from it, from lines and from a quote, reads; staff
+/// confirm one order and cancel another.
 async fn everything(heard: &Heard, app: &TestApp, shop: &Shop, line: &Value) -> Counts {
     let (ada, staff) = (app.customer("Ada").await, app.staff_of(shop).await);
     // The first request with a token does more than those after it.

@@ -1,5 +1,5 @@
-//! What one account or one restaurant may keep: many requests at once pass no limit, and what is kept for ever or for long is
-//! bounded by how much is written.
+//! What one account or one restaurant may keep: many requests at once pass no limit, and what is kept for ever or for
+//! long is bounded by how much is written.
 
 use std::collections::BTreeSet;
 use std::future::Future;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use comanda::ids::{ModifierGroupId, ModifierId};
-use comanda::menu::configure::{Choice, NestedChoice, Questions, configure};
+use comanda::menu::configure::{Choice, GroupIndex, NestedChoice, configure};
 use comanda::menu::satisfiable::Satisfiable;
 use comanda::menu::translations::Translations;
 use comanda::menu::{Group, Modifier};
@@ -79,8 +79,8 @@ struct Oracle<'a> {
     choices: Vec<Choice>,
 }
 
-/// What is still to be chosen: so many at least and at most of the modifiers of a group from this one on, for the item or
-/// for so many of the last choice.
+/// What is still to be chosen: so many at least and at most of the modifiers of a group from this one on, for the item
+/// or for so many of the last choice.
 #[derive(Clone, Copy)]
 struct Open<'a> {
     modifiers: &'a [Modifier],
@@ -149,7 +149,7 @@ proptest! {
         let expected = oracle.finds(&open);
         if expected {
             // The oracle is held against the rules that an order is held against.
-            let configured = configure(&asked, &Questions::of(&groups), (None, &[]), &oracle.choices).unwrap();
+            let configured = configure(&asked, &GroupIndex::of(&groups), (None, &[]), &oracle.choices).unwrap();
             prop_assert!(configured.available);
             prop_assert!(configured.takes.values().all(|take| i64::from(take.portions) <= take.left.into()));
         }
@@ -160,8 +160,8 @@ proptest! {
     }
 }
 
-/// Menus made for a search that goes on for ever: the work stays bounded, also for many items that ask in other orders, and
-/// what is not found counts as not there.
+/// Menus made for a search that goes on for ever: the work stays bounded, also for many items that ask in other orders,
+/// and what is not found counts as not there.
 #[test]
 fn the_work_for_a_hostile_menu_is_bounded() {
     let mut random = StdRng::seed_from_u64(11);

@@ -61,9 +61,11 @@ async fn who_delivers_to_a_door_says_for_how_much() {
     let around = opens(&app, "Around", 44.495, 11.34, &[]).await;
     let away = opens(&app, "Away", 44.4939, 11.343, &[]).await;
     let zone = |shop: &Shop, lng: f64, lat: f64| {
-        let rules = json!({ "name": "Town", "radiusMetres": 2000, "fee": { "base": euros(200), "perKilometre": euros(100) },
+        let rules = json!({ "name": "Town", "radiusMetres": 2000, "fee": { "base": euros(200),
+          "perKilometre": euros(100) },
                             "minimumOrder": euros(1500), "leadMinutes": 15 });
-        let feature = json!({ "type": "Feature", "geometry": { "type": "Point", "coordinates": [lng, lat] }, "properties": rules });
+        let feature = json!({ "type": "Feature", "geometry": { "type": "Point", "coordinates": [lng, lat] },
+          "properties": rules });
         (shop.path("/zones"), json!({ "type": "FeatureCollection", "features": [feature] }))
     };
     for (shop, lng, lat) in [(&around, 11.34, 44.495), (&away, 11.30, 44.40)] {
@@ -173,16 +175,20 @@ async fn a_question_that_makes_no_sense_is_refused() {
     }
 }
 
-/// Many restaurants, a few hundred metres from one another, three on each spot, with a dish each; every fourth has a zone.
+/// Many restaurants, a few hundred metres from one another, three on each spot, with a dish each; every fourth has a
+/// zone.
 const MANY: &str = "
     with made as (
-        insert into restaurants (id, slug, name, cuisines, search_words, address, latitude, longitude, timezone, currency, always_open, created_at, updated_at)
-        select gen_random_uuid(), 'r-' || n, 'House ' || n, array[(array['Ramen', 'Pizza', 'Tacos', 'Mezze'])[1 + n % 4]],
+        insert into restaurants (id, slug, name, cuisines, search_words, address, latitude, longitude, timezone,
+        currency, always_open, created_at, updated_at)
+        select gen_random_uuid(), 'r-' || n, 'House ' || n, array[(array['Ramen', 'Pizza', 'Tacos', 'Mezze'])[1 + n %
+        4]],
             array['house', n::text, (array['ramen', 'pizza', 'tacos', 'mezze'])[1 + n % 4]], 'Via',
             40 + (n / 3 % 100) * 0.09, 5 + (n / 300) * 0.09, 'UTC', 'EUR', true, timestamptz '2026-01-01' + n * interval '1 s', now()
         from generate_series(0, 29999) n returning id, slug, latitude, longitude
     ), zoned as (
-        insert into delivery_zones (restaurant_id, position, name, shape, west, south, east, north, fee_base, fee_per_kilometre, lead_minutes)
+        insert into delivery_zones (restaurant_id, position, name, shape, west, south, east, north, fee_base,
+        fee_per_kilometre, lead_minutes)
         select id, 0, 'Here', json_build_object('centre', json_build_array(longitude, latitude), 'radius', 500),
             longitude - 0.01, latitude - 0.01, longitude + 0.01, latitude + 0.01, 100, 0, 10
         from made where right(slug, 1) in ('0', '4', '8')
@@ -191,7 +197,8 @@ const MANY: &str = "
         select id, gen_random_uuid(), 'All', 0, now(), now() from made returning restaurant_id, id
     )
     insert into menu_items (restaurant_id, id, category_id, name, search_words, price, position, created_at, updated_at)
-    select restaurant_id, gen_random_uuid(), id, 'Dish ' || row_number() over (), array['dish', (row_number() over ())::text], 100, 0, now(), now() from chapters";
+    select restaurant_id, gen_random_uuid(), id, 'Dish ' || row_number() over (), array['dish', (row_number() over
+    ())::text], 100, 0, now(), now() from chapters";
 
 /// Reads page after page, and holds them against the whole.
 async fn pages(app: &TestApp, question: &str, limit: usize) -> Vec<Value> {

@@ -135,7 +135,8 @@ async fn a_sign_in_that_began_before_it_was_confirmed_asks_for_it_all_the_same()
     let mut confirming = app.look.acquire().await.unwrap();
     let confirm = format!(
         "begin; select from users where email = '{0}' for update;
-         update second_factors set confirmed_at = created_at where user_id = (select id from users where email = '{0}')",
+         update second_factors set confirmed_at = created_at where user_id = (select id from users where email =
+         '{0}')",
         ada.email
     );
     sqlx::raw_sql(sqlx::AssertSqlSafe(confirm)).execute(&mut *confirming).await.unwrap();
@@ -353,7 +354,8 @@ async fn no_key_and_no_recovery_code_is_readable_in_the_database() {
     }
 }
 
-/// What was sent while it was allowed and is done when it is not: the stock of a dish that could not be written at first.
+/// What was sent while it was allowed and is done when it is not: the stock of a dish that could not be written at
+/// first.
 #[tokio::test]
 async fn what_an_administrator_without_one_any_more_sent_from_offline_is_refused() {
     let mut app = TestApp::start().await;

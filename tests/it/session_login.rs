@@ -5,15 +5,15 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use comanda::config::{Config, Source};
-use comanda::database::Reached;
+use comanda::database::DatabaseServer;
 use comanda::serve;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 
 /// How PostgreSQL refuses: insufficient privilege, an extension that is not there.
 const REFUSALS: [&str; 3] = ["42501", "0A000", "58P01"];
 
-/// What a session might try to become more than it is, or to act as the server's own user. Each is run by itself, and then
-/// after `reset role` and `set role none`.
+/// What a session might try to become more than it is, or to act as the server's own user. Each is run by itself, and
+/// then after `reset role` and `set role none`.
 const ATTACKS: [&str; 40] = [
     // Becoming the owner of the cluster, or a role that may more.
     "set role comanda",
@@ -52,7 +52,8 @@ const ATTACKS: [&str; 40] = [
     "create extension dblink",
     "create extension file_fdw",
     "create function run() returns int language c as '/lib/x86_64-linux-gnu/libc.so.6', 'system'",
-    "create temp table seen (line text); create function pg_temp.raw(text) returns text language internal as 'pg_read_file_all'",
+    "create temp table seen (line text); create function pg_temp.raw(text) returns text language internal as \
+     'pg_read_file_all'",
     // Planting something that the owner runs by its search path (\"$user\", public), or taking guards away.
     "create schema comanda",
     "create function public.now() returns timestamptz language sql as 'select null::timestamptz'",
@@ -63,7 +64,7 @@ const ATTACKS: [&str; 40] = [
 /// A private server, as `comanda serve` without `DATABASE_URL` starts it.
 struct PrivateServer {
     folder: PathBuf,
-    reached: Reached,
+    reached: DatabaseServer,
     running: serve::Running,
 }
 
@@ -81,7 +82,7 @@ impl PrivateServer {
             ("SEAL_SECRET", "another secret for tests, long enough too"),
         ];
         let config = Config::read(&Source::from_pairs([&pairs[..], &secrets[..]].concat())).unwrap();
-        let reached = Reached::find(&config).await.unwrap();
+        let reached = DatabaseServer::find(&config).await.unwrap();
         reached.migrate().await.unwrap();
         let running = serve::start(config, &reached, crate::harness_clock::clock(), false).await.unwrap();
         Self { folder, reached, running }
@@ -141,7 +142,8 @@ async fn no_statement_of_a_session_becomes_the_owner_of_the_private_server() {
     }
     assert!(taken.is_empty(), "{taken:#?}");
     let roles = "select string_agg(rolname, ' ' order by rolname) from pg_roles
-                 where rolname !~ '^pg_' and (rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls)";
+                 where rolname !~ '^pg_' and (rolsuper or rolcreaterole or rolcreatedb or rolreplication or
+                 rolbypassrls)";
     assert_eq!(word(&mut owner, roles).await, "comanda");
     let memberships = "select string_agg(r.rolname || ' in ' || g.rolname, ', ' order by r.rolname)
                        from pg_auth_members join pg_roles r on r.oid = member join pg_roles g on g.oid = roleid
@@ -153,8 +155,8 @@ async fn no_statement_of_a_session_becomes_the_owner_of_the_private_server() {
     server.stop().await;
 }
 
-/// A function that runs as its owner finds tables of its caller's making before those of the schema (`pg_temp` comes first
-/// for relations), and with them triggers that run as the owner.
+/// A function that runs as its owner finds tables of its caller's making before those of the schema (`pg_temp` comes
+/// first for relations), and with them triggers that run as the owner.
 #[tokio::test]
 async fn no_function_of_the_schema_runs_as_its_owner() {
     let app = crate::app::TestApp::start().await;

@@ -18,7 +18,10 @@ async fn what_is_short_is_summed_over_items_and_named_with_what_is_left() {
         let item = shop.path(&format!("/items/{}", dish.id));
         shop.owner.patch(&item, &json!({ "modifierGroups": [id_of(&extras)] })).await.expect(200);
     }
-    let line = |dish: &str| json!({ "itemId": shop.dish(dish).id, "quantity": 1, "modifiers": [{ "modifierId": olives, "quantity": 2 }] });
+    let line = |dish: &str| {
+        json!({ "itemId": shop.dish(dish).id, "quantity": 1, "modifiers": [{ "modifierId": olives,
+      "quantity": 2 }] })
+    };
     let lines = json!([line("Margherita"), line("Calzone")]);
     let order = json!({ "restaurantId": shop.id, "lines": lines, "fulfilment": "PICKUP" });
     let ada = app.customer("Ada").await;

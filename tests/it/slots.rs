@@ -379,8 +379,8 @@ proptest! {
         }
     }
 
-    /// Slots tile: each instant lies in one slot, the next begins where it ends, none is longer than the rules say, and a
-    /// day lists exactly the slots that begin on it, on nights on which clocks change too.
+    /// Slots tile: each instant lies in one slot, the next begins where it ends, none is longer than the rules say, and
+    /// a day lists exactly the slots that begin on it, on nights on which clocks change too.
     #[test]
     fn slots_tile_the_local_day(
         from in any_instant(), zone in prop::sample::select(ZONES.to_vec()),
@@ -411,8 +411,9 @@ proptest! {
         }
     }
 
-    /// An order is promised for a slot exactly when some minute of it can be had: begun while it is open and before the last
-    /// order, and with the guest by the last hand-over; and an order for now exactly where that holds for this minute.
+    /// An order is promised for a slot exactly when some minute of it can be had: begun while it is open and before the
+    /// last order, and with the guest by the last hand-over; and an order for now exactly where that holds for this
+    /// minute.
     #[test]
     fn promises_keep_to_the_hours(
         schedule in any_schedule(), from in any_instant(), zone in prop::sample::select(ZONES.to_vec()),

@@ -34,7 +34,8 @@ async fn more_than_is_left_cannot_be_ordered() {
     let refusal = ada.orders_cart(&cart, &Value::Null).await.refused(409, "out_of_stock");
     let blocked = json!({ "itemId": tiramisu.id, "reason": "out_of_stock" });
     assert_eq!(refusal["items"], json!([blocked, blocked]));
-    let short = json!({ "itemId": tiramisu.id, "modifierId": null, "name": "Tiramisù", "left": 3, "wanted": 4, "lines": [0, 1] });
+    let short = json!({ "itemId": tiramisu.id, "modifierId": null, "name": "Tiramisù", "left": 3, "wanted": 4,
+      "lines": [0, 1] });
     assert_eq!(refusal["shortages"], json!([short]));
     assert_eq!(refusal["errors"][1]["pointer"], "/lines/1");
     assert!(!refusal["detail"].as_str().unwrap().contains("faster"), "{refusal}");

@@ -112,14 +112,18 @@ async fn portions_come_back_before_cooking_and_afterwards_only_if_staff_say_so()
     }
 }
 
-/// Whether the menu shows a change of stock takes a lookup for each modifier that asks the group, which may be two thousand.
+/// Whether the menu shows a change of stock takes a lookup for each modifier that asks the group, which may be two
+/// thousand.
 #[tokio::test]
 async fn orders_ask_once_for_each_group_whether_the_menu_shows_its_stock() {
     let mut app = TestApp::start().await;
     app.without_audit();
     let luigi = app.restaurant("Luigi").opens().await;
     let modifiers: Vec<_> = (0..5)
-        .map(|number| json!({ "key": number.to_string(), "name": format!("Extra {number}"), "price": euros(10), "stock": 9 }))
+        .map(|number| {
+            json!({ "key": number.to_string(), "name": format!("Extra {number}"), "price": euros(10),
+          "stock": 9 })
+        })
         .collect();
     let document = json!({
         "categories": [{ "key": "pizza", "name": "Pizza", "items": [

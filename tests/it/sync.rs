@@ -229,7 +229,10 @@ async fn operations_have_the_permissions_of_whoever_sends_them() {
 async fn a_number_or_a_name_stands_for_one_operation() {
     let app = TestApp::start().await;
     let (ada, now) = (app.customer("Ada").await, app.clock.now());
-    let named = |seq: i64, id: &str, name: &str| json!({ "seq": seq, "opId": id, "at": now, "kind": "profile.fields", "payload": { "name": name } });
+    let named = |seq: i64, id: &str, name: &str| {
+        json!({ "seq": seq, "opId": id, "at": now, "kind": "profile.fields",
+      "payload": { "name": name } })
+    };
     assert_eq!(told(&sends(&ada, "phone", &[named(1, "a", "Ada")]).await), ["applied"]);
     let wrong = [
         named(1, "b", "Ada"),

@@ -264,7 +264,8 @@ async fn an_order_carries_tax_by_rate() {
     let euros = |amount: i64| json!({ "amount": amount, "currency": "EUR" });
     let menu = luigi.path(&format!("/items/{}", luigi.dish("Menu").id));
     let drink = json!({ "name": "Drink", "min": 0, "max": 1, "modifiers": [
-        { "name": "Beer", "price": euros(350), "taxClass": "standard" }, { "name": "Extra bread", "price": euros(70) }] });
+        { "name": "Beer", "price": euros(350), "taxClass": "standard" }, { "name": "Extra bread",
+          "price": euros(70) }] });
     let refusal = luigi.owner.post(&luigi.path("/modifier-groups"), &drink).await.refused(422, "invalid_request");
     assert_eq!(refusal["errors"][0]["pointer"], "/modifiers/0/taxClass");
     let mut drink = drink;

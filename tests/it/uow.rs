@@ -15,7 +15,8 @@ use tokio::net::{TcpListener, UnixStream};
 use crate::app::{TestApp, eventually, server_url};
 use crate::people::id_of;
 
-/// Transactions that nobody is working in. The server's own watches have some too, for an instant: what is left open stays.
+/// Transactions that nobody is working in. The server's own watches have some too, for an instant: what is left open
+/// stays.
 const OPEN_TRANSACTIONS: &str = "select count(*) from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid() and state like 'idle in transaction%'";
 

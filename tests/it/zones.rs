@@ -51,7 +51,10 @@ fn badly_drawn_rings_are_refused_by_ring_and_point() {
         (ring, point, message.split([';', ',']).next().unwrap().to_owned())
     };
     let bow = [[0.0, 0.0], [10.0, 10.0], [10.0, 0.0], [0.0, 10.0], [0.0, 0.0]];
-    assert_eq!(refused(&[&bow]), (0, Some(2), "begins an edge that meets the one beginning at point 0".into()));
+    assert_eq!(
+        refused(&[&bow]),
+        (0, Some(2), "begins an edge that crosses or touches the one beginning at point 0".into())
+    );
     assert_eq!(refused(&[&SQUARE[..4]]), (0, Some(3), "must be the first point again".into()));
     assert_eq!(refused(&[&SQUARE[..3]]), (0, None, "must have 4 to 500 points".into()));
     assert_eq!(refused(&[&vec![[0.0, 0.0]; 501]]), (0, None, "must have 4 to 500 points".into()));
@@ -68,7 +71,7 @@ fn badly_drawn_rings_are_refused_by_ring_and_point() {
     assert_eq!(refused(&[&touching]).0, 0);
     let wide = [[-170.0, 0.0], [170.0, 0.0], [170.0, 10.0], [-170.0, 0.0]];
     assert_eq!(refused(&[&wide]), (0, None, "must not be wider than 180°".into()));
-    assert_eq!(refused(&[&HOLE, &SQUARE]), (1, None, "must lie inside the outer ring without touching it".into()));
+    assert_eq!(refused(&[&HOLE, &SQUARE]), (1, None, "must be inside the outer ring without touching it".into()));
     assert_eq!(refused(&[&SQUARE, &SQUARE]).0, 1);
     let inner = [[4.5, 4.5], [5.5, 4.5], [5.5, 5.5], [4.5, 4.5]];
     assert_eq!(refused(&[&SQUARE, &HOLE, &inner]), (2, None, "must not touch another hole".into()));
@@ -196,8 +199,8 @@ fn collection(features: &[Value]) -> Value {
     json!({ "type": "FeatureCollection", "features": features })
 }
 
-/// The centre of Bologna as a square with the restaurant in it, for 2.00 and free from 30.00 on; and 3 km around it for 1.00
-/// and 0.50 a kilometre.
+/// The centre of Bologna as a square with the restaurant in it, for 2.00 and free from 30.00 on; and 3 km around it for
+/// 1.00 and 0.50 a kilometre.
 pub fn bologna() -> Value {
     let ring = json!([[11.33, 44.485], [11.355, 44.485], [11.355, 44.505], [11.33, 44.505], [11.33, 44.485]]);
     collection(&[

@@ -131,8 +131,8 @@ async fn odd_geojson_is_taken_where_the_standard_allows_it_and_refused_by_name()
     }
 }
 
-/// What geojson.io, QGIS, Overpass and converters of Google's KML write beside the terms of a zone is ignored, not kept, and
-/// does not hide what is missing.
+/// What geojson.io, QGIS, Overpass and converters of Google's KML write beside the terms of a zone is ignored, not
+/// kept, and does not hide what is missing.
 #[tokio::test]
 async fn properties_of_programs_that_draw_zones_are_ignored() {
     let app = TestApp::start().await;
@@ -156,7 +156,8 @@ async fn properties_of_programs_that_draw_zones_are_ignored() {
     }
 }
 
-/// GeoJSON by its own media type, behind a byte order mark; and a circle around the place that devices without one report.
+/// GeoJSON by its own media type, behind a byte order mark; and a circle around the place that devices without one
+/// report.
 #[tokio::test]
 async fn geojson_is_taken_by_its_own_media_type_and_a_circle_around_nowhere_is_refused() {
     let app = TestApp::start().await;

@@ -36,7 +36,8 @@ pub struct Problem {
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The server said no.
-    #[error("{operation}: {} {}: {} (request {})", .problem.status, .problem.code, .problem.detail, .problem.request_id)]
+    #[error("{operation}: {} {}: {} (request {})",
+        .problem.status, .problem.code, .problem.detail, .problem.request_id)]
     Refused {
         /// What was tried.
         operation: &'static str,

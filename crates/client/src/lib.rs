@@ -29,7 +29,7 @@ pub use wire::{
 };
 
 use call::{Answer, Call};
-use wire::LoginAnswer;
+use wire::LoginResult;
 
 /// Passwords cost the server a core's time on purpose; more of them at once would only queue there.
 const SIGN_INS_AT_ONCE: usize = 4;
@@ -123,7 +123,7 @@ impl Client {
         let body = json!({ "email": email, "password": password });
         let _turn = self.shared.sign_ins.acquire().await;
         let answer = self.answer(&Call::send("login", Method::POST, "/api/auth/login", body), None).await?;
-        let LoginAnswer { access_token, expires_in, user } = answer.read()?;
+        let LoginResult { access_token, expires_in, user } = answer.read()?;
         Ok((user, Token { value: access_token, ends: Instant::now() + Duration::from_secs(expires_in) }))
     }
 }

@@ -45,7 +45,7 @@ pub struct User {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct LoginAnswer {
+pub(super) struct LoginResult {
     pub(super) access_token: String,
     /// Seconds until the access token expires.
     pub(super) expires_in: u64,

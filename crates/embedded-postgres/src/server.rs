@@ -19,7 +19,7 @@ use crate::parent_death::ParentDeathSignal;
 use crate::postmaster::{PAUSE, Postmaster, START_TIMEOUT};
 
 /// How long a fast shutdown may take before it becomes an immediate one.
-const FAREWELL: Duration = Duration::from_secs(30);
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A server this process started.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ impl Server {
     /// does not come to an end, at once, which the next start repairs.
     pub(super) fn stop(mut self) {
         let steps = [
-            (Signal::SIGINT, FAREWELL),
+            (Signal::SIGINT, STOP_TIMEOUT),
             (Signal::SIGQUIT, Duration::from_secs(5)),
             (Signal::SIGKILL, Duration::from_secs(5)),
         ];

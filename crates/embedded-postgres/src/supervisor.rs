@@ -1,6 +1,6 @@
-//! The thread that owns the server. The kernel stops a program started with parent-death signal when the thread that started
-//! it ends, so this one lives exactly as long as the server is wanted: it starts the server, waits, and
-//! starts it again when it died. If the server is another process's, it takes over when that one leaves.
+//! The thread that owns the server. The kernel stops a program started with parent-death signal when the thread that
+//! started it ends, so this one lives exactly as long as the server is wanted: it starts the server, waits, and starts
+//! it again when it died. If the server is another process's, it takes over when that one leaves.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};

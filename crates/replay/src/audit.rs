@@ -1,8 +1,8 @@
 //! The audit of events: every event is checked against the contract of the live events.
 //!
 //! The contract: at least once, in order. An event that comes again over a later connection is allowed and counted
-//! apart; an order whose versions double, skip or run backwards is a fault. The tables of allowed steps are written here
-//! a second time on purpose: a server cannot be checked with its own table.
+//! apart; an order whose versions double, skip or run backwards is a fault. The tables of allowed steps are written
+//! here a second time on purpose: a server cannot be checked with its own table.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 

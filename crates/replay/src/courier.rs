@@ -47,8 +47,8 @@ struct Ride {
 }
 
 impl Ride {
-    /// Carries an order from the kitchen to the destination. Every leg starts when the last one was planned to end, so that
-    /// slow answers do not add up.
+    /// Carries an order from the kitchen to the destination. Every leg starts when the last one was planned to end, so
+    /// that slow answers do not add up.
     async fn carry(&mut self, who: &Session, shares_place: bool, job: &mut Job) -> Result<f64, String> {
         let arrive = self.free_at.max(self.clock.now()) + self.pace.travel(self.at, job.kitchen);
         self.clock.until(arrive).await;
@@ -132,7 +132,9 @@ impl Courier {
         let cancel = self.cancel.clone();
         tokio::select! {
             () = cancel.cancelled() => {}
-            result = self.spend_day(&mut worked, &mut presence) => worked.fault = result.err().map(|error| error.to_string()),
+            result = self.spend_day(&mut worked, &mut presence) => {
+                worked.fault = result.err().map(|error| error.to_string());
+            }
         }
         if presence == Presence::AtWork {
             // Whoever stays on the list would be given orders of the next day that is played.

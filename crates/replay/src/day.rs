@@ -1,8 +1,8 @@
 //! A real delivery day, read from a folder of four TAB-separated files with a header row each.
 //!
 //! `orders.txt` (columns `order x y placement_time restaurant ready_time`), `restaurants.txt` (`restaurant x y`),
-//! `couriers.txt` (`courier x y on_time off_time`) and `instance_parameters.txt` (`meters_per_minute` and the minutes that
-//! a pickup and a drop-off take). Positions are metres on a plane, times are minutes from the start of the day.
+//! `couriers.txt` (`courier x y on_time off_time`) and `instance_parameters.txt` (`meters_per_minute` and the minutes
+//! that a pickup and a drop-off take). Positions are metres on a plane, times are minutes from the start of the day.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -127,7 +127,9 @@ impl Dispatcher {
                         self.heed(asked).await;
                     }
                 }
-                () = self.dispatch_state.change.notified() => self.freed += self.dispatch_state.freed.swap(0, Ordering::SeqCst),
+                () = self.dispatch_state.change.notified() => {
+                    self.freed += self.dispatch_state.freed.swap(0, Ordering::SeqCst);
+                }
                 () = self.clock.until(ask_at), if !self.waiting.is_empty() => {
                     self.freed += 1;
                     self.give_up_without_crew();

@@ -1,9 +1,9 @@
 //! Plays a real delivery day against a running server, through its public API only, and checks what it says.
 //!
-//! A day is a folder of four files ([`day`]). Its people sign up ([`actors`]); its orders are placed, cooked and carried at
-//! their times ([`play`], [`dispatch`], [`courier`]) on a clock that runs faster than ours ([`clock`]); sockets listen as
-//! the staff of every restaurant ([`listener`]) and record an audit ([`audit`]) that is settled with a GET of every order
-//! ([`settle`]). The end is a table ([`report`]).
+//! A day is a folder of four files ([`day`]). Its people sign up ([`actors`]); its orders are placed, cooked and
+//! carried at their times ([`play`], [`dispatch`], [`courier`]) on a clock that runs faster than ours ([`clock`]);
+//! sockets listen as the staff of every restaurant ([`listener`]) and record an audit ([`audit`]) that is settled with
+//! a GET of every order ([`settle`]). The end is a table ([`report`]).
 
 pub mod audit;
 mod actors;

@@ -1,12 +1,12 @@
 //! Limits on attempts at passwords and codes. They are counted in PostgreSQL, so that no restart, no second node and no
 //! empty Redis grants new attempts.
 //!
-//! A counter is keyed by the attempted account *and* the network, so that a stranger uses up only their own attempts.
-//! Beside it stands one counter for all networks: it limits what many networks can try together (NIST SP 800-63B asks for
-//! at most 100). The owner is not kept out by it in a network where they have been signed in, or on a device that has
-//! signed in before (`login_device.rs`); but a wrong password there is answered as it is everywhere, because anything
-//! else would tell who has an account and uses this network. An address without an account is counted in exactly the same
-//! way.
+//! A counter is keyed by the attempted account *and* the network, so that a stranger uses up only their own attempts. A
+//! second counter covers all networks: it limits what many networks can try together (NIST SP 800-63B asks for at most
+//! 100). The owner can still sign in from a network where they were signed in before, or on a device that has signed in
+//! before (`login_device.rs`), when that counter is used up. A wrong password from there gets the same response as from
+//! anywhere else: a different one would show who has an account and uses this network. An address without an account is
+//! counted in exactly the same way.
 
 use std::sync::Arc;
 
@@ -29,25 +29,25 @@ use crate::problem::{Code, Problem};
 use crate::tenancy::TenancyContext;
 use crate::uow::Tx;
 
-/// Tries taken for a password, which count for nothing when it was right.
+/// The attempts that were counted for a password before it was checked. They are undone when the password is correct.
 pub struct PasswordAttempt {
-    /// Of this address from here: forgotten.
+    /// Counters of this address and this network or device: reset after a correct password.
     here: Vec<Counter>,
-    /// Of others too: given back.
+    /// Counters shared with others: reduced by one after a correct password.
     common: Vec<Counter>,
-    /// When the tries of all networks together end, if they are used up.
+    /// Until when the counter of all networks together is used up, if it is.
     closed_until: UsedUp,
-    /// The owner was signed in from this network.
+    /// Whether the owner was signed in from this network.
     is_familiar: bool,
 }
 
-/// Takes a try at the password of an address, before it is looked at: one of the device's own, if it brings the token of
-/// an earlier sign-in with this address. Other devices take one of their network's and one of all networks together,
-/// whether or not the owner of the address is known there: or else the answer would tell.
+/// Counts an attempt at the password of an address before the password is checked. A device with a token of an earlier
+/// sign-in with this address has counters of its own. Other devices use the counters of their network and of all
+/// networks together, whether or not the owner has signed in from there: otherwise the response would show it.
 ///
 /// # Errors
-/// 429 when there is none left. That those of all networks are used up is told by [`PasswordAttempt::judge`], after the password
-/// was looked at.
+/// 429 when no attempt is left. When the counter of all networks is used up, [`PasswordAttempt::judge`] refuses after
+/// the password was checked.
 pub async fn take_password_try(
     app: &Arc<App>,
     email: &Email,
@@ -73,7 +73,7 @@ pub async fn take_password_try(
                 let (here, of_site) = passwords_here(&task_app, &email, client);
                 let of_network = Counter::passwords_from(&task_app, client);
                 let common = [of_site, of_network, vec![counter(PASSWORD_ELSEWHERE, &[address])]].concat();
-                // At once, so that all who take or settle them lock them in the order of their keys.
+                // In one statement, so that concurrent attempts lock the counters in the order of their keys.
                 let mut ends = sql::take_each(tx, &[here.as_slice(), &common].concat()).await?;
                 let closed_until = UsedUp(ends.pop().flatten());
                 if ends.iter().any(Option::is_some) {
@@ -85,16 +85,16 @@ pub async fn take_password_try(
         .await
 }
 
-/// From where an address is tried.
+/// The device and the network that an attempt comes from.
 struct AttemptOrigin {
-    /// The device that has signed in with the address before.
+    /// A device that has signed in with the address before.
     device: Option<DeviceName>,
     /// The owner of the address was signed in from this network.
     is_familiar: bool,
 }
 
 impl AttemptOrigin {
-    /// A device whose token was made for the address is known, as long as `of_devices` is not used up.
+    /// A device counts as known if its token was issued for the address and `of_devices` is not used up.
     async fn of(
         tx: &mut Tx,
         app: &App,
@@ -114,12 +114,12 @@ impl AttemptOrigin {
 }
 
 impl PasswordAttempt {
-    /// Whether somebody whose password is right, or wrong, is let in. Once the tries of all networks are used up, a right
-    /// password is taken only from networks that the owner was signed in from; all others get the same answer, which
-    /// tells nothing about the address.
+    /// Whether the sign-in succeeds. Once the counter of all networks is used up, a correct password is accepted only
+    /// from networks that the owner was signed in from. All others get the same response, which shows nothing about the
+    /// address.
     ///
     /// # Errors
-    /// 429 when it is not looked at from here.
+    /// 429 when passwords for the address are not accepted from here.
     pub fn judge(&self, is_right: bool, now: DateTime<Utc>) -> Result<bool, Problem> {
         if !(is_right && self.is_familiar) {
             self.closed_until.or_refuse(now)?;
@@ -127,7 +127,8 @@ impl PasswordAttempt {
         Ok(is_right)
     }
 
-    /// The password was right: what was tried from here is forgotten, and the tries of others are given back.
+    /// Call after a correct password: resets the counters of this network or device, and reduces the shared ones by
+    /// one.
     pub async fn was_right(self, app: &App) -> Result<(), Problem> {
         let Self { here, common, .. } = self;
         app.db
@@ -136,7 +137,7 @@ impl PasswordAttempt {
     }
 }
 
-/// Forgets the wrong passwords for an address: its owner has proved themselves in another way.
+/// Resets the counters of wrong passwords for an address whose owner was verified in another way.
 pub async fn forget_passwords(app: &App, email: &Email, client: Client) -> Result<(), Problem> {
     let (here, of_site) = passwords_here(app, email, client);
     let everywhere = Counter::new(app, PASSWORD_ELSEWHERE, &[email.as_str().as_bytes()]);
@@ -153,13 +154,13 @@ fn passwords_here(app: &App, email: &Email, client: Client) -> (Vec<Counter>, Ve
     (here, of_site.into_iter().flatten().collect())
 }
 
-/// Whether one of these addresses lies in the client's network.
+/// Whether one of these IP addresses is in the client's network.
 fn knows(addresses: &[String], client: Client) -> bool {
     let network = client.network();
     addresses.iter().filter_map(|address| address.parse().ok()).any(|address| Network::of(address) == network)
 }
 
-/// Takes tries; 429 if one of the counts is used up, and then none is taken.
+/// Counts attempts. 429 if one of the counters is used up; then none is changed.
 pub async fn take(app: &App, counters: Vec<Counter>) -> Result<(), Problem> {
     app.db
         .write(TenancyContext::nobody(), move |tx| {
@@ -168,28 +169,29 @@ pub async fn take(app: &App, counters: Vec<Counter>) -> Result<(), Problem> {
         .await
 }
 
-/// As [`take`], in a transaction of its own making: refusing rolls it back.
+/// As [`take`], in the caller's transaction, which a refusal rolls back.
 ///
 /// # Errors
-/// 429 when one of the counts is used up.
+/// 429 when one of the counters is used up.
 pub async fn take_within(tx: &mut Tx, counters: &[Counter]) -> Result<(), Problem> {
     let now = tx.now();
     sql::take(tx, counters).await?.or_refuse(now)
 }
 
-/// Gives tries back.
+/// Reduces counters by the attempts that were taken.
 pub async fn give_back(app: &App, counters: Vec<Counter>) -> Result<(), Problem> {
     app.db
         .write(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::settle(tx, &[], &counters).await }))
         .await
 }
 
-/// Takes a request for a code; tells how long the code is, `None`: none is sent. A device that has signed in before and
-/// each network have counts of their own: strangers use up only theirs. Once the codes for all networks together are used
-/// up, only networks that the owner was signed in from get one, and the answer is the same.
+/// Counts a request for a code to reset the password. Returns the length of the code; `None`: no code is sent. Known
+/// devices and each network have counters of their own, which others cannot use up. Once the counter of all networks
+/// together is used up, codes are sent only for networks that the owner was signed in from; the response stays the
+/// same.
 ///
 /// # Errors
-/// 429 when there is none left for the device or the network.
+/// 429 when no request is left for the device or the network.
 pub async fn take_reset_request(
     app: &Arc<App>,
     email: &Email,
@@ -230,10 +232,10 @@ pub async fn take_reset_request(
         .await
 }
 
-/// Takes one of the messages that may be sent to a number or an address, for an account, and at the request of a network.
+/// Counts a message (SMS or e-mail) for its recipient, for the account, and for the network that requested it.
 ///
 /// # Errors
-/// 429 when one of them is used up.
+/// 429 when one of these counters is used up.
 pub async fn take_message(tx: &mut Tx, app: &App, target: &str, user: UserId, client: Client) -> Result<(), Problem> {
     let account =
         Counter::configured(app, "messages of account", app.config.limits.messages_per_account, &[user.as_bytes()]);
@@ -241,7 +243,7 @@ pub async fn take_message(tx: &mut Tx, app: &App, target: &str, user: UserId, cl
     let Some(ends) = sql::take(tx, &counters).await?.0 else { return Ok(()) };
     let wait = (ends - tx.now()).to_std().unwrap_or_default();
     let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).max(1);
-    let detail = "Too many messages were sent to this number or address, for this account, or from this network. Use the \
-                  last code, or wait for the number of seconds in Retry-After.";
+    let detail = "Too many messages were sent to this number or address, for this account, or from this network. Use \
+                  the last code, or wait for the number of seconds in Retry-After.";
     Err(Problem::new(Code::TooManyRequests, detail).retry_after(seconds))
 }

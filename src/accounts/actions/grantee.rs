@@ -1,6 +1,6 @@
 //! The account to which a role is granted: named by its id, or by its e-mail address if that is verified.
 //!
-//! Anybody may sign up with any address, so an unverified address does not tell whose account it is.
+//! Anybody can sign up with any address, so an unverified address does not identify the owner of an account.
 
 use crate::accounts::{Email, User, sql};
 use crate::ids::UserId;

@@ -1,5 +1,4 @@
-//! What the owner of an account is told about it: that somebody signed up with the address, and how the account is
-//! protected.
+//! Notices to the owner of an account: a sign-up with the address, and changes to the account's protection.
 
 use chrono::{DateTime, Utc};
 
@@ -10,9 +9,9 @@ use crate::outbox::{self, Channel, Kind, Notice, Recipient};
 use crate::problem::Problem;
 use crate::uow::Tx;
 
-/// What the owner of an address is told after a sign-up with it.
+/// The notice to the owner of an address after a sign-up with it.
 pub fn signed_up(email: &Email, id: UserId, is_new: bool, now: DateTime<Utc>) -> Notice<'_> {
-    // One mail a day, however often a stranger tries.
+    // At most one mail a day, however often somebody signs up with the address.
     let (kind, dedupe_key, user) = if is_new {
         (Kind::Welcome, format!("welcome:{id}"), Some(id))
     } else {
@@ -27,8 +26,8 @@ pub fn signed_up(email: &Email, id: UserId, is_new: bool, now: DateTime<Utc>) ->
     }
 }
 
-/// Notifies the owner of an account of a change to its protection: by e-mail, by SMS if the number is verified, and at
-/// the verified number that it had before (`before`).
+/// Notifies the owner of an account of a change to its protection: by e-mail, by SMS if the number is verified, and by
+/// SMS to the verified number that the account had before (`before`).
 ///
 /// # Errors
 /// 401 when there is no such account.

@@ -1,4 +1,4 @@
-//! What the sending of a code to reset the password leaves in its request.
+//! Records in a password reset how its code was sent.
 
 use crate::accounts::sql::recovery as sql;
 use crate::outbox::Channel;

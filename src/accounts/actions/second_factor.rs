@@ -1,4 +1,4 @@
-//! Asking for a second factor, checking it, and what follows a change of it.
+//! Requires and checks a second factor, and ends sessions after a change of it.
 
 use chrono::TimeDelta;
 
@@ -15,7 +15,7 @@ use crate::problem::{Code, Problem};
 use crate::tenancy::TenancyContext;
 use crate::uow::Tx;
 
-/// How long a challenge is valid: within it the code must follow the password.
+/// How long a challenge is valid: the code must be sent within this time after the password.
 const CHALLENGE_LIFE: TimeDelta = TimeDelta::minutes(5);
 /// Creates the challenge that the code of a second factor answers.
 pub async fn ask(app: &App, user: UserId, password_hash: String) -> Result<SecondFactorNeeded, Problem> {
@@ -30,12 +30,12 @@ pub async fn ask(app: &App, user: UserId, password_hash: String) -> Result<Secon
     Ok(SecondFactorNeeded { second_factor_required: true, challenge: id, expires_in })
 }
 
-/// The one refusal of a code, whatever the reason.
+/// The refusal of a code, the same for every reason.
 pub fn wrong() -> Problem {
     Problem::new(Code::InvalidCode, "Check the code, wait for the next one, or sign in again.")
 }
 
-/// Takes a code or a recovery code of a confirmed second factor: each is good once.
+/// Accepts a code or a recovery code of a confirmed second factor; each is valid once.
 ///
 /// # Errors
 /// 401 `invalid_code` for a code that is wrong or used, and without a confirmed second factor.
@@ -73,7 +73,7 @@ pub async fn changed(
     tell_owner(tx, encryption, kind, user, None).await
 }
 
-/// Removes a user's second factor without asking for it: for an operator who has verified who is asking.
+/// Removes a user's second factor without a code: for an operator who has verified the user's identity.
 ///
 /// # Errors
 /// Only those of the database.

@@ -2,7 +2,7 @@
 
 use crate::accounts::actions::attempt_limits;
 use crate::accounts::attempt_limits::Counter;
-use crate::accounts::cache::Revocation;
+use crate::accounts::caller_cache::Revocation;
 use crate::accounts::hash_queue::Claimant;
 use crate::accounts::password::GivenPassword;
 use crate::accounts::sql;

@@ -12,7 +12,7 @@ use crate::accounts::caller::SignedIn;
 use crate::accounts::sql::addresses as sql;
 use crate::app::App;
 use crate::extract::{Body, Json, Path};
-use crate::idempotency::{Answer, Once};
+use crate::idempotency::{IdempotentBody, IdempotentResponse};
 use crate::ids::AddressId;
 use crate::paging::List;
 use crate::problem::{Problem, ProblemBody};
@@ -29,7 +29,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 /// List the saved addresses
 #[utoipa::path(get, path = "/api/me/addresses", tag = "auth", security(("token" = [])), responses(
     (status = 200, description = "The saved addresses, last changed first", body = List<SavedAddress>),
-    (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 401, description = "Authentication required",
+        body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_addresses(
     State(app): State<Arc<App>>,
@@ -45,18 +46,20 @@ async fn list_addresses(
 
 /// Create an address
 #[utoipa::path(post, path = "/api/me/addresses", tag = "auth", security(("token" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the \
+                                                                       same key")),
     request_body = NewAddress,
     responses(
         (status = 201, description = "The address", body = SavedAddress),
-        (status = 409, description = "Limit reached: `ADDRESS_MAX` addresses are saved", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Limit reached: `ADDRESS_MAX` addresses are saved",
+            body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_address(
     State(app): State<Arc<App>>,
     SignedIn(caller): SignedIn,
-    Once { value: new, key }: Once<NewAddress>,
-) -> Result<Answer, Problem> {
+    IdempotentBody { value: new, key }: IdempotentBody<NewAddress>,
+) -> Result<IdempotentResponse, Problem> {
     let (user, most) = (caller.user, app.config.accounts.max_addresses);
     key.makes(&app.db, TenancyContext::user(user), move |tx| {
         Box::pin(async move {
@@ -72,7 +75,8 @@ async fn create_address(
     params(("addressId" = AddressId, Path)), request_body = NewAddress,
     responses(
         (status = 200, description = "The address after the change", body = SavedAddress),
-        (status = 404, description = "The caller has no such resource", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The caller has no such resource",
+            body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn replace_address(
@@ -94,7 +98,8 @@ async fn replace_address(
     params(("addressId" = AddressId, Path)),
     responses(
         (status = 204, description = "The address is deleted"),
-        (status = 404, description = "The caller has no such resource", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The caller has no such resource",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn delete_address(
     State(app): State<Arc<App>>,

@@ -1,9 +1,9 @@
-//! `/api/me/phone` and `/api/me/email`: an address or a number is proved by a code that was sent there.
+//! `/api/me/phone` and `/api/me/email`: confirms an e-mail address or a phone number with a code that was sent to it.
 //!
-//! Only what is proved lets anybody in: codes for a new password go to a proved number of an account whose mailbox is
-//! proved as well, and to the mailbox otherwise. What was known of an account before its mailbox was proved may be a
-//! stranger's, who signed up with the address, and goes when the owner proves it by recovering the account
-//! (`sql/contacts.rs`, `prove_mailbox`).
+//! Codes to reset the password are sent to a confirmed number of an account whose e-mail address is confirmed as well,
+//! and by e-mail otherwise. Data from before the confirmation of the e-mail address may belong to somebody else who
+//! signed up with it. It is removed when the owner confirms the address by recovering the account (`sql/contacts.rs`,
+//! `prove_mailbox`).
 
 use std::sync::Arc;
 
@@ -30,9 +30,9 @@ use crate::outbox::{self, Channel, Kind, Notice, Recipient};
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::TenancyContext;
 
-/// How long a code is good.
+/// How long a code is valid.
 const LIFE: TimeDelta = TimeDelta::minutes(10);
-/// Eight digits: five tries guess one in twenty million.
+/// Eight digits: with five attempts, a code is guessed with a probability of one in twenty million.
 const CODES: u32 = 100_000_000;
 
 /// The routes of this file.
@@ -141,7 +141,8 @@ struct ContactCode {
 #[utoipa::path(post, path = "/api/me/phone/confirm", tag = "auth", security(("token" = [])), request_body = ContactCode,
     responses(
         (status = 200, description = "The profile with the confirmed number", body = User),
-        (status = 401, description = "The code is wrong, used, expired, or for another number", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "The code is wrong, used, expired, or for another number",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn confirm_phone(
     State(app): State<Arc<App>>,
@@ -158,7 +159,8 @@ async fn confirm_phone(
 #[utoipa::path(post, path = "/api/me/email/confirm", tag = "auth", security(("token" = [])), request_body = ContactCode,
     responses(
         (status = 200, description = "The profile with the confirmed address", body = User),
-        (status = 401, description = "Invalid or expired code", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "Invalid or expired code",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn confirm_email(
     State(app): State<Arc<App>>,
@@ -178,7 +180,7 @@ async fn confirm(
 ) -> Result<Json<User>, Problem> {
     let wrong = || Problem::new(Code::InvalidCode, "Check the code, or request a new one.");
     let (user, who) = (caller.user, TenancyContext::credentials(caller.user, caller.session));
-    // The try is spent whatever comes of it.
+    // The attempt is counted whether or not the code is correct.
     let pending = app.db.write(who, move |tx| Box::pin(async move { sql::take_try(tx, user, channel).await })).await?;
     let fits = pending.filter(|pending| {
         let parts = parts(&user, channel, &pending.target, code.trim());

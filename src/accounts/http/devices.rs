@@ -12,7 +12,7 @@ use crate::accounts::devices::{NewDevice, PushDevice};
 use crate::accounts::sql::devices as sql;
 use crate::app::App;
 use crate::extract::{Json, Path};
-use crate::idempotency::{Answer, Once};
+use crate::idempotency::{IdempotentBody, IdempotentResponse};
 use crate::ids::DeviceId;
 use crate::paging::List;
 use crate::problem::{Problem, ProblemBody};
@@ -26,7 +26,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 /// List the devices registered for push notifications
 #[utoipa::path(get, path = "/api/me/devices", tag = "auth", security(("token" = [])), responses(
     (status = 200, description = "The devices with active sessions", body = List<PushDevice>),
-    (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 401, description = "Authentication required",
+        body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_devices(
     State(app): State<Arc<App>>,
@@ -46,7 +47,8 @@ async fn list_devices(
 /// notifications stop when the session ends. A user has at most `PUSH_MAX_DEVICES` devices: of more, the one that was
 /// registered longest ago is removed.
 #[utoipa::path(post, path = "/api/me/devices", tag = "auth", security(("token" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the \
+                                                                       same key")),
     request_body = NewDevice,
     responses(
         (status = 201, description = "The device", body = PushDevice),
@@ -55,8 +57,8 @@ async fn list_devices(
 async fn register_device(
     State(app): State<Arc<App>>,
     SignedIn(caller): SignedIn,
-    Once { value: new, key }: Once<NewDevice>,
-) -> Result<Answer, Problem> {
+    IdempotentBody { value: new, key }: IdempotentBody<NewDevice>,
+) -> Result<IdempotentResponse, Problem> {
     if !new.target.as_str().is_ascii() {
         return Err(Problem::invalid_field(
             "/target",
@@ -76,7 +78,8 @@ async fn register_device(
     params(("deviceId" = DeviceId, Path)),
     responses(
         (status = 204, description = "The device is deleted"),
-        (status = 404, description = "The caller has no such resource", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The caller has no such resource",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn delete_device(
     State(app): State<Arc<App>>,

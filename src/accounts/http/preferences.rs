@@ -22,7 +22,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 /// Get notification preferences
 #[utoipa::path(get, path = "/api/me/notification-preferences", tag = "auth", security(("token" = [])), responses(
     (status = 200, description = "The notification preferences", body = NotificationPreferences),
-    (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 401, description = "Authentication required",
+        body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_notification_preferences(
     State(app): State<Arc<App>>,
@@ -41,7 +42,8 @@ async fn get_notification_preferences(
     request_body = NotificationPreferences,
     responses(
         (status = 200, description = "The notification preferences after the change", body = NotificationPreferences),
-        (status = 422, description = "Security notifications cannot be turned off", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Security notifications cannot be turned off",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn put_notification_preferences(
     State(app): State<Arc<App>>,

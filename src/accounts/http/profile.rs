@@ -60,7 +60,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Change<T> {
     }
 }
 
-/// Absent, or there, perhaps as null.
+/// Distinguishes a field that is null from one that is absent.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
@@ -92,8 +92,10 @@ struct ProfilePatch {
 /// five minutes in the future is refused.
 #[utoipa::path(patch, path = "/api/me", tag = "auth", security(("token" = [])), request_body = ProfilePatch, responses(
     (status = 200, description = "The profile after the change", body = User),
-    (status = 403, description = "The current password is required", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 422, description = "Invalid request, or the client's clock is wrong", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 403, description = "The current password is required",
+        body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "Invalid request, or the client's clock is wrong",
+        body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_me(
     State(app): State<Arc<App>>,

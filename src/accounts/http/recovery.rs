@@ -1,10 +1,10 @@
-//! `/api/auth/forgot-password` and `reset-password`: back in with a code that is sent to the owner.
+//! `/api/auth/forgot-password` and `reset-password`: resets the password with a code that is sent to the owner.
 //!
-//! The answers are the same for an address without an account, in bytes and in time: whether somebody has it is not looked
-//! at before the answer, but by whoever sends the message. A code is good for the request it
-//! belongs to: five tries, ten minutes, once. Whoever knows the request's id spends its tries; a stranger, who does
-//! not, spends those counted for the address, and the owner's code stays good. Nobody is signed in by a reset, so a
-//! second factor is asked for afterwards as always.
+//! The responses for an address without an account are the same, in content and in time: the account is looked up when
+//! the message is sent, after the response. A code belongs to one request and is valid once, for five attempts and ten
+//! minutes. Attempts with the request's id count for that request; attempts without it count for the address, so that
+//! others who do not know the id cannot use up the owner's attempts. A reset does not sign in, so a second factor is
+//! required at the next sign-in as always.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::accounts::actions::attempt_limits;
 use crate::accounts::actions::notices::tell_owner;
 use crate::accounts::actions::recovery::CODE_KEY;
 use crate::accounts::attempt_limits::{CodeLength, Counter, RESET_TRIES, RESET_TRIES_A_DAY};
-use crate::accounts::cache::Revocation;
+use crate::accounts::caller_cache::Revocation;
 use crate::accounts::hash_queue::Claimant;
 use crate::accounts::password::NewPassword;
 use crate::accounts::sql::recovery::{self as sql, NewReset, Pending};
@@ -37,11 +37,11 @@ use crate::outbox::{self, Channel, Kind, Notice, Recipient};
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::TenancyContext;
 
-/// How long a code is good.
+/// How long a code is valid.
 const LIFE: TimeDelta = TimeDelta::minutes(10);
-/// Eight digits: five tries guess one in twenty million.
+/// Eight digits: with five attempts, a code is guessed with a probability of one in twenty million.
 const CODES: u64 = 100_000_000;
-/// Twelve, once strangers have asked for many codes of an address.
+/// Twelve digits, once many codes were requested for an address.
 const LONG_CODES: u64 = 1_000_000_000_000;
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -52,7 +52,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = RecoveryChannel)]
-enum Way {
+enum RecoveryChannel {
     /// To the account's phone, if number and e-mail address are confirmed; else by e-mail.
     Sms,
     /// Sends the code by e-mail.
@@ -63,10 +63,10 @@ enum Way {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = PasswordResetRequest)]
-struct Forgotten {
+struct PasswordResetRequest {
     email: Email,
-    /// `sms` unless told.
-    channel: Option<Way>,
+    /// How the code is sent; absent: `sms`.
+    channel: Option<RecoveryChannel>,
     /// The device token of an earlier sign-in on this device: it has requests of its own, which others cannot use up.
     #[schema(value_type = Option<String>)]
     device_token: Option<SecretString>,
@@ -76,7 +76,7 @@ struct Forgotten {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = PasswordResetRequested)]
-struct ResetAsked {
+struct PasswordResetRequested {
     /// Send it back with the code: it reserves the attempts of this request.
     reset_id: ResetId,
     /// Seconds until the code expires.
@@ -89,17 +89,19 @@ struct ResetAsked {
 /// Request a code to reset the password
 ///
 /// The response is the same for an address without an account. Three requests in 15 minutes and six a day per network;
-/// devices with a device token are counted separately. After 100 requests a day from all networks together, codes are sent
-/// only for networks from which the owner has signed in, and for devices with a device token; the response stays the same.
-#[utoipa::path(post, path = "/api/auth/forgot-password", tag = "auth", request_body = Forgotten, responses(
-    (status = 202, description = "If the address has an account, a code is being sent", body = ResetAsked),
-    (status = 429, description = "Too many codes requested", body = ProblemBody, content_type = "application/problem+json"),
+/// devices with a device token are counted separately. After 100 requests a day from all networks together, codes are
+/// sent only for networks from which the owner has signed in, and for devices with a device token; the response stays
+/// the same.
+#[utoipa::path(post, path = "/api/auth/forgot-password", tag = "auth", request_body = PasswordResetRequest, responses(
+    (status = 202, description = "If the address has an account, a code is being sent", body = PasswordResetRequested),
+    (status = 429, description = "Too many codes requested",
+        body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn forgot_password(
     State(app): State<Arc<App>>,
     client: Client,
-    Body(asked): Body<Forgotten>,
-) -> Result<(StatusCode, Json<ResetAsked>), Problem> {
+    Body(asked): Body<PasswordResetRequest>,
+) -> Result<(StatusCode, Json<PasswordResetRequested>), Problem> {
     let length = attempt_limits::take_reset_request(&app, &asked.email, client, asked.device_token.as_ref()).await?;
     let (id, task_app) = (ResetId::random(), Arc::clone(&app));
     app.db
@@ -116,7 +118,7 @@ async fn forgot_password(
                     expires_at: tx.now() + LIFE,
                 };
                 sql::insert(tx, &reset).await?;
-                // Nobody has this one: as much is done as when a code is sent.
+                // An empty address has no account, and takes the same time as one for which a code is sent.
                 let email = if length.is_some() { asked.email.as_str() } else { "" };
                 let notice = code_notice(email, asked.channel, &reset, &code);
                 outbox::tell(tx, &task_app.encryption, &notice).await
@@ -125,12 +127,12 @@ async fn forgot_password(
         .await?;
     app.outbox.ring();
     let message = "If this address has an account, a code is on its way. Send it with the new password.";
-    Ok((StatusCode::ACCEPTED, Json(ResetAsked { reset_id: id, expires_in: LIFE.num_seconds(), message })))
+    Ok((StatusCode::ACCEPTED, Json(PasswordResetRequested { reset_id: id, expires_in: LIFE.num_seconds(), message })))
 }
 
-/// The message with the code, for whoever has the address.
-fn code_notice<'a>(email: &'a str, channel: Option<Way>, reset: &NewReset, code: &'a str) -> Notice<'a> {
-    let channel = if channel == Some(Way::Email) { Channel::Email } else { Channel::Sms };
+/// The message with the code, for the owner of the address.
+fn code_notice<'a>(email: &'a str, channel: Option<RecoveryChannel>, reset: &NewReset, code: &'a str) -> Notice<'a> {
+    let channel = if channel == Some(RecoveryChannel::Email) { Channel::Email } else { Channel::Sms };
     Notice {
         kind: Kind::ResetCode,
         dedupe_key: format!("{CODE_KEY}{}", reset.id),
@@ -158,15 +160,15 @@ struct CodeAndPassword {
     #[schema(example = "04711815", max_length = 16)]
     otp: String,
     password: NewPassword,
-    /// Which request the code belongs to; without it the last one is meant, and the tries are those of everybody who
-    /// does not know it.
+    /// The request that the code belongs to. Without it the latest request is meant, and the attempt counts for the
+    /// address.
     reset_id: Option<ResetId>,
 }
 
 /// The password was reset.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PasswordResetResult)]
-struct Done {
+struct PasswordResetResult {
     /// What to do next, for a person.
     message: &'static str,
     /// Send it with the next sign-in on this device: failed attempts of others then do not lock it out.
@@ -180,18 +182,20 @@ struct Done {
 /// phone number is removed, and the first time also everything else that was set before, because somebody else may have
 /// registered the address: second factor, addresses and devices.
 #[utoipa::path(post, path = "/api/auth/reset-password", tag = "auth", request_body = CodeAndPassword, responses(
-    (status = 200, description = "The password is reset; sign in with it", body = Done),
-    (status = 401, description = "Invalid or expired code", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 429, description = "Too many codes tried without resetId", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 200, description = "The password is reset; sign in with it", body = PasswordResetResult),
+    (status = 401, description = "Invalid or expired code",
+        body = ProblemBody, content_type = "application/problem+json"),
+    (status = 429, description = "Too many codes tried without resetId",
+        body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn reset_password(
     State(app): State<Arc<App>>,
     client: Client,
     Body(reset): Body<CodeAndPassword>,
-) -> Result<Json<Done>, Problem> {
+) -> Result<Json<PasswordResetResult>, Problem> {
     let pending = take_try(&app, &reset).await?;
     let wrong = || Problem::new(Code::InvalidCode, "Check the code, or request a new one.");
-    // Looked up for every address alike, with or without an account and a request.
+    // Looked up for every address, with or without an account and a request, so that the time is the same.
     let user = owner(&app, &reset.email).await?;
     let pending = pending.filter(|pending| {
         app.encryption.matches(KeyPurpose::ResetCode, &code_parts(&pending.id, reset.otp.trim()), &pending.code_hash)
@@ -204,7 +208,7 @@ async fn reset_password(
         .db
         .write(TenancyContext::user(user), move |tx| {
             Box::pin(async move {
-                // Of fifty who come with the right code at once, one gets past this.
+                // Concurrent requests with the correct code take turns here; only the first one succeeds.
                 sql::hold(tx, user).await?;
                 if !sql::use_up(tx, id, key, user).await? {
                     return Ok(None);
@@ -219,16 +223,16 @@ async fn reset_password(
             })
         })
         .await?;
-    // With it all sessions were ended.
+    // The reset ended all sessions at this time.
     let changed_at = changed.ok_or_else(wrong)?;
     app.callers.forget(Revocation { user, session: None });
     app.outbox.ring();
     attempt_limits::forget_passwords(&app, &reset.email, client).await?;
     let device_token = login_device::issue(&app.encryption, &reset.email, Some(changed_at), app.clock.now());
-    Ok(Json(Done { message: "Sign in with the new password.", device_token }))
+    Ok(Json(PasswordResetResult { message: "Sign in with the new password.", device_token }))
 }
 
-/// Whose account it is.
+/// The user who has this address.
 async fn owner(app: &App, email: &Email) -> Result<Option<UserId>, Problem> {
     let email = email.clone();
     let read =
@@ -236,7 +240,7 @@ async fn owner(app: &App, email: &Email) -> Result<Option<UserId>, Problem> {
     Ok(read.await?.map(|owner| owner.id))
 }
 
-/// Takes one of the request's tries, or without its id one of those for the address. `None`: there is nothing to try.
+/// Counts an attempt for the request, or without its id for the address. `None`: no code can be tried.
 async fn take_try(app: &Arc<App>, reset: &CodeAndPassword) -> Result<Option<Pending>, Problem> {
     let key = email_key(&app.encryption, &reset.email);
     if let Some(id) = reset.reset_id {

@@ -1,8 +1,8 @@
 //! `/api/me/second-factor`: setting up and removing the second factor.
 //!
-//! A key is shown once, encrypted at rest, and required only after a code of it was given. A code is valid once within its
-//! step, and none older than the last one; ten recovery codes replace a lost phone. A sign-in has five tries, an account
-//! twenty wrong codes a day.
+//! The key is shown once, is stored encrypted, and takes effect when a first code of it was sent. Each code is valid
+//! once, and codes older than the last accepted one are refused. Ten recovery codes replace a lost phone. A sign-in has
+//! five attempts, an account twenty wrong codes a day.
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use crate::accounts::actions::attempt_limits;
 use crate::accounts::actions::second_factor::{changed, check, recovery_hash, wrong};
 use crate::accounts::actions::sessions::authenticate_again;
 use crate::accounts::attempt_limits::Counter;
-use crate::accounts::cache::Revocation;
 use crate::accounts::caller::SignedIn;
+use crate::accounts::caller_cache::Revocation;
 use crate::accounts::password::GivenPassword;
 use crate::accounts::second_factor::FactorProof;
 use crate::accounts::sql::second_factor as sql;
@@ -32,7 +32,7 @@ use crate::outbox::Kind;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::TenancyContext;
 
-/// Recovery codes given at once.
+/// The number of recovery codes of an account.
 const RECOVERY_CODES: usize = 10;
 
 /// The routes of this file.
@@ -56,7 +56,8 @@ struct SecondFactorState {
 /// Get the state of the second factor
 #[utoipa::path(get, path = "/api/me/second-factor", tag = "auth", security(("token" = [])), responses(
     (status = 200, description = "The state of the second factor", body = SecondFactorState),
-    (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 401, description = "Authentication required",
+        body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_second_factor(
     State(app): State<Arc<App>>,
@@ -74,14 +75,14 @@ async fn get_second_factor(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = CurrentPassword)]
-struct PasswordAgain {
+struct CurrentPassword {
     password: GivenPassword,
 }
 
 /// The key for an authenticator app; it is not shown again.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SecondFactorKey)]
-struct NewKey {
+struct SecondFactorKey {
     /// The key in Base32, to be entered by hand.
     #[schema(example = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")]
     secret: String,
@@ -95,18 +96,21 @@ struct NewKey {
 /// Start the set-up of a second factor
 ///
 /// The second factor is not required until a code of the key was sent to `confirm`.
-#[utoipa::path(post, path = "/api/me/second-factor", tag = "auth", security(("token" = [])), request_body = PasswordAgain,
+#[utoipa::path(post, path = "/api/me/second-factor", tag = "auth",
+    security(("token" = [])), request_body = CurrentPassword,
     responses(
-        (status = 201, description = "The key of the second factor", body = NewKey),
-        (status = 403, description = "The current password is wrong", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "A second factor is already set up", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 201, description = "The key of the second factor", body = SecondFactorKey),
+        (status = 403, description = "The current password is wrong",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "A second factor is already set up",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn add_second_factor(
     State(app): State<Arc<App>>,
     SignedIn(caller): SignedIn,
     client: Client,
-    Body(given): Body<PasswordAgain>,
-) -> Result<(StatusCode, Json<NewKey>), Problem> {
+    Body(given): Body<CurrentPassword>,
+) -> Result<(StatusCode, Json<SecondFactorKey>), Problem> {
     let (user, session) = (caller.user, caller.session);
     authenticate_again(&app, user, client, &given.password).await?;
     let key: [u8; totp::KEY_LENGTH] = rand::random();
@@ -123,7 +127,7 @@ async fn add_second_factor(
         })
         .await?;
     let uri = totp::uri(&key, &owner.email).map_err(|error| Problem::internal(&error))?;
-    let shown = NewKey { secret: totp::base32(&key), uri };
+    let shown = SecondFactorKey { secret: totp::base32(&key), uri };
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
@@ -131,7 +135,7 @@ async fn add_second_factor(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = SecondFactorConfirmation)]
-struct FirstCode {
+struct SecondFactorConfirmation {
     /// The code, six digits.
     #[schema(example = "471181", max_length = 16)]
     code: String,
@@ -150,16 +154,18 @@ struct RecoveryCodes {
 ///
 /// From now on it is required to sign in; all other sessions end.
 #[utoipa::path(post, path = "/api/me/second-factor/confirm", tag = "auth", security(("token" = [])),
-    request_body = FirstCode,
+    request_body = SecondFactorConfirmation,
     responses(
-        (status = 200, description = "The second factor is required from now on; the recovery codes", body = RecoveryCodes),
-        (status = 401, description = "The code is wrong", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The second factor is required from now on; the recovery codes",
+            body = RecoveryCodes),
+        (status = 401, description = "The code is wrong",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn confirm_second_factor(
     State(app): State<Arc<App>>,
     SignedIn(caller): SignedIn,
     client: Client,
-    Body(given): Body<FirstCode>,
+    Body(given): Body<SecondFactorConfirmation>,
 ) -> Result<Json<RecoveryCodes>, Problem> {
     let (user, session, task_app) = (caller.user, caller.session, Arc::clone(&app));
     let tries = Counter::second_factor(&app, user, client);
@@ -191,7 +197,7 @@ async fn confirm_second_factor(
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = SecondFactorRemoval)]
-struct Removal {
+struct SecondFactorRemoval {
     password: GivenPassword,
     /// The code, six digits.
     #[schema(example = "471181", max_length = 16)]
@@ -202,17 +208,20 @@ struct Removal {
 }
 
 /// Delete the second factor
-#[utoipa::path(delete, path = "/api/me/second-factor", tag = "auth", security(("token" = [])), request_body = Removal,
+#[utoipa::path(delete, path = "/api/me/second-factor", tag = "auth",
+    security(("token" = [])), request_body = SecondFactorRemoval,
     responses(
         (status = 204, description = "The second factor is deleted"),
-        (status = 401, description = "The code is wrong", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "The current password is wrong", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "The code is wrong",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The current password is wrong",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn remove_second_factor(
     State(app): State<Arc<App>>,
     SignedIn(caller): SignedIn,
     client: Client,
-    Body(removal): Body<Removal>,
+    Body(removal): Body<SecondFactorRemoval>,
 ) -> Result<StatusCode, Problem> {
     let (user, session, task_app) = (caller.user, caller.session, Arc::clone(&app));
     let given = FactorProof::one_of(removal.code, removal.recovery_code)?;

@@ -16,8 +16,8 @@ use crate::accounts::actions::attempt_limits;
 use crate::accounts::actions::notices::tell_owner;
 use crate::accounts::actions::sessions::{authenticate_again, end, wrong_password};
 use crate::accounts::attempt_limits::{Counter, PASSWORD_CHANGES};
-use crate::accounts::cache::Revocation;
 use crate::accounts::caller::SignedIn;
+use crate::accounts::caller_cache::Revocation;
 use crate::accounts::hash_queue::Claimant;
 use crate::accounts::password::{GivenPassword, NewPassword};
 use crate::accounts::sessions::TokenPair;
@@ -64,7 +64,7 @@ struct RefreshRequest {
     refresh_token: SecretString,
 }
 
-/// The one refusal of a refresh, whatever the reason: nothing is said about sessions to whoever has none.
+/// The refusal of a refresh, the same for every reason, so that it shows nothing about sessions.
 fn ended() -> Problem {
     Problem::new(Code::SessionEnded, "Sign in again.")
 }
@@ -97,7 +97,8 @@ async fn refresh(
         }
         Refreshed::Replayed(user) => {
             app.callers.forget(Revocation { user, session: Some(session) });
-            tracing::warn!(%user, %session, "a refresh token was used again after its successor; the session is revoked");
+            tracing::warn!(%user, %session, "a refresh token was used again after its successor; the session is \
+                                             revoked");
             Err(ended().concerning(Some(user)))
         }
         Refreshed::Ended => Err(ended()),
@@ -109,7 +110,8 @@ async fn refresh(
 /// The session ends on every device that has its tokens, and its sockets are disconnected.
 #[utoipa::path(post, path = "/api/auth/logout", tag = "auth", security(("token" = [])), responses(
     (status = 204, description = "Signed out"),
-    (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 401, description = "Authentication required",
+        body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn logout(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> Result<StatusCode, Problem> {
     end(&app, TenancyContext::user(caller.user), caller.user, caller.session, Reason::Logout).await?;
@@ -121,7 +123,8 @@ async fn logout(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> Resu
 /// All sessions of the caller end, including this one.
 #[utoipa::path(post, path = "/api/auth/logout-all", tag = "auth", security(("token" = [])), responses(
     (status = 204, description = "All sessions have ended"),
-    (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 401, description = "Authentication required",
+        body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn logout_all(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> Result<StatusCode, Problem> {
     let user = caller.user;
@@ -149,8 +152,10 @@ struct PasswordChange {
     request_body = PasswordChange,
     responses(
         (status = 204, description = "The password is changed"),
-        (status = 403, description = "The current password is wrong", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The new password is too short, blank or too common", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The current password is wrong",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The new password is too short, blank or too common",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn change_password(
     State(app): State<Arc<App>>,
@@ -159,7 +164,7 @@ async fn change_password(
     Body(change): Body<PasswordChange>,
 ) -> Result<StatusCode, Problem> {
     let old_hash = authenticate_again(&app, caller.user, client, &change.current_password).await?;
-    // Taken whether it succeeds or not: each one hashes, ends sessions and tells the owner.
+    // Counted whether or not the change succeeds: each one computes a hash, ends sessions and notifies the owner.
     attempt_limits::take(&app, vec![Counter::new(&app, PASSWORD_CHANGES, &[caller.user.as_bytes()])]).await?;
     let new_hash = app.passwords.hash(Claimant::User(caller.user), &change.new_password).await?;
     let (user, session, task_app) = (caller.user, caller.session, Arc::clone(&app));
@@ -167,7 +172,7 @@ async fn change_password(
         .db
         .write(TenancyContext::credentials(user, session), move |tx| {
             Box::pin(async move {
-                // Two changes at once: the second one's current password is not the current one any more.
+                // After a concurrent change the current password of this request is outdated.
                 if !crate::accounts::sql::change_password(tx, user, &old_hash, &new_hash).await? {
                     return Ok(false);
                 }
@@ -188,7 +193,8 @@ async fn change_password(
 /// List sessions
 #[utoipa::path(get, path = "/api/me/sessions", tag = "auth", security(("token" = [])), responses(
     (status = 200, description = "The active sessions, last used first", body = List<Session>),
-    (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 401, description = "Authentication required",
+        body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_sessions(
     State(app): State<Arc<App>>,
@@ -210,7 +216,8 @@ async fn list_sessions(
     params(("sessionId" = SessionId, Path)),
     responses(
         (status = 204, description = "Session ended"),
-        (status = 404, description = "The caller has no such resource", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The caller has no such resource",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn end_session(
     State(app): State<Arc<App>>,

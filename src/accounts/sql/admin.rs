@@ -6,7 +6,7 @@ use crate::paging::Page;
 use crate::problem::Problem;
 use crate::uow::Tx;
 
-/// A page of accounts, the newest first; `beginning` is how their address begins, as a pattern of LIKE.
+/// A page of accounts, newest first; `beginning` is the beginning of their address, as a pattern of LIKE.
 pub async fn list(tx: &mut Tx, beginning: &str, page: Page) -> Result<Vec<Account>, Problem> {
     let accounts = sqlx::query_as!(
         Account,
@@ -39,7 +39,7 @@ pub async fn lock(tx: &mut Tx, user: UserId) -> Result<Option<Account>, Problem>
     Ok(account)
 }
 
-/// Who has this address, disabled or not.
+/// The user with this address, disabled or not.
 pub async fn id_of(tx: &mut Tx, email: &Email) -> Result<Option<UserId>, Problem> {
     let row =
         sqlx::query!("select id from users where email = $1", email.as_str()).fetch_optional(tx.connection()).await?;

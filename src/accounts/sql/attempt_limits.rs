@@ -7,13 +7,13 @@ use crate::accounts::attempt_limits::{Counter, UsedUp};
 use crate::problem::Problem;
 use crate::uow::Tx;
 
-/// Adds one to each of the counts; tells when those that are used up end.
+/// Adds one to each counter; returns when those that are used up end.
 pub async fn take(tx: &mut Tx, counters: &[Counter]) -> Result<UsedUp, Problem> {
     let used_up = take_each(tx, counters).await?;
     Ok(UsedUp(used_up.into_iter().flatten().max()))
 }
 
-/// Adds one to each of the counts; tells of each, in their order, when it ends if it is used up.
+/// Adds one to each counter; returns for each, in the same order, when it ends if it is used up.
 pub async fn take_each(tx: &mut Tx, counters: &[Counter]) -> Result<Vec<Option<DateTime<Utc>>>, Problem> {
     let now = tx.now();
     let keys: Vec<_> = counters.iter().map(|counter| counter.key.to_vec()).collect();
@@ -39,7 +39,7 @@ pub async fn take_each(tx: &mut Tx, counters: &[Counter]) -> Result<Vec<Option<D
     Ok(counters.iter().map(end_of).collect())
 }
 
-/// Forgets some counts and takes one off each of others; removes some that have long ended.
+/// Deletes the counters of `forgotten`, subtracts one from each of `given_back`, and deletes some that ended long ago.
 pub async fn settle(tx: &mut Tx, forgotten: &[Counter], given_back: &[Counter]) -> Result<(), Problem> {
     let now = tx.now();
     let keys = |counters: &[Counter]| counters.iter().map(|counter| counter.key.to_vec()).collect::<Vec<_>>();
@@ -66,19 +66,19 @@ pub async fn settle(tx: &mut Tx, forgotten: &[Counter], given_back: &[Counter]) 
     Ok(())
 }
 
-/// What is known of the owner of an address.
+/// The owner of an address, as attempt limits need it.
 #[derive(Debug)]
 pub struct KnownOwner {
-    /// When all their sessions were ended last; `None`: never, or nobody has the address.
+    /// When all sessions of the owner were last ended; `None`: never, or the address has no account.
     pub sessions_ended_at: Option<DateTime<Utc>>,
-    /// Where they were signed in from during the last 90 days.
+    /// The IP addresses that the owner was signed in from during the last 90 days.
     pub addresses: Vec<String>,
-    /// The counter that was asked about is used up.
+    /// Whether the given counter is used up.
     pub is_used_up: bool,
 }
 
-/// What is known of the owner of an address, and whether a counter of it is used up. For an address that nobody has,
-/// sessions are looked for all the same: those of nobody.
+/// Reads the owner of an address, and whether a counter is used up. For an address without an account, the same query
+/// runs and finds no sessions.
 pub async fn owner(tx: &mut Tx, email: &Email, counter: &Counter) -> Result<KnownOwner, Problem> {
     let now = tx.now();
     let since = now - chrono::TimeDelta::days(90);
@@ -87,7 +87,8 @@ pub async fn owner(tx: &mut Tx, email: &Email, counter: &Counter) -> Result<Know
         r#"select (select sessions_ended_at from users where email = $1) as sessions_ended_at,
              array(
                  select distinct ip from sessions
-                 where user_id = coalesce((select id from users where email = $1), '00000000-0000-0000-0000-000000000000')
+                 where user_id = coalesce((select id from users where email = $1),
+                 '00000000-0000-0000-0000-000000000000')
                    and created_at > $2 and ip is not null limit 100) as "addresses!",
              exists (select from attempt_limits where key = $3 and ends_at > $4 and count >= $5) as "is_used_up!""#,
         email.as_str(),

@@ -1,4 +1,4 @@
-//! Statements on what is proved of an account: its address, its number, and codes on their way to them.
+//! Statements on the verification of e-mail addresses and phone numbers, and on the codes sent to them.
 
 use chrono::{DateTime, Utc};
 
@@ -9,26 +9,26 @@ use crate::uow::Tx;
 
 /// The e-mail address and phone number of a user.
 #[derive(Debug, Clone)]
-pub struct Reach {
+pub struct ContactData {
     /// The user's e-mail address.
     pub email: String,
-    /// Their number, E.164.
+    /// The user's phone number in E.164; `None`: there is none.
     pub phone: Option<String>,
-    /// A code of the number has come back.
+    /// Whether the number was verified with a code.
     pub phone_is_verified: bool,
 }
 
-impl Reach {
-    /// The number, if it is proved.
+impl ContactData {
+    /// The number, if it is verified.
     pub fn verified_phone(&self) -> Option<&str> {
         self.phone.as_deref().filter(|_| self.phone_is_verified)
     }
 }
 
-/// Where a user can be told something; `None`: there is no such user.
-pub async fn reach(tx: &mut Tx, user: UserId) -> Result<Option<Reach>, Problem> {
+/// The contacts of a user; `None`: there is no such user.
+pub async fn reach(tx: &mut Tx, user: UserId) -> Result<Option<ContactData>, Problem> {
     let reach = sqlx::query_as!(
-        Reach,
+        ContactData,
         r#"select email, phone, phone_verified_at is not null as "phone_is_verified!" from users where id = $1"#,
         user as UserId,
     )
@@ -37,7 +37,7 @@ pub async fn reach(tx: &mut Tx, user: UserId) -> Result<Option<Reach>, Problem> 
     Ok(reach)
 }
 
-/// Keeps a code that is being sent, in place of an earlier one.
+/// Stores a code that is being sent, and replaces an earlier one.
 pub async fn put_code(
     tx: &mut Tx,
     user: UserId,
@@ -68,13 +68,13 @@ pub async fn put_code(
 /// A code that may be tried.
 #[derive(Debug, Clone)]
 pub struct PendingCode {
-    /// Where it was sent.
+    /// The address or number that it was sent to.
     pub target: String,
     /// HMAC of the code that was sent.
     pub code_hash: Vec<u8>,
 }
 
-/// Takes one of a code's five tries. `None`: there is nothing to try.
+/// Counts one of a code's five attempts. `None`: no code can be tried.
 pub async fn take_try(tx: &mut Tx, user: UserId, channel: Channel) -> Result<Option<PendingCode>, Problem> {
     let now = tx.now();
     let pending = sqlx::query_as!(
@@ -91,7 +91,8 @@ pub async fn take_try(tx: &mut Tx, user: UserId, channel: Channel) -> Result<Opt
     Ok(pending)
 }
 
-/// Uses a code up: its target is proved, if it still is the account's. `false`: it is not, or somebody else was faster.
+/// Uses a code: verifies its target, if that is still the account's. `false`: it is not, or the code was used
+/// meanwhile.
 pub async fn confirm(tx: &mut Tx, user: UserId, channel: Channel, code: &PendingCode) -> Result<bool, Problem> {
     let now = tx.now();
     let confirmed = sqlx::query!(
@@ -99,7 +100,8 @@ pub async fn confirm(tx: &mut Tx, user: UserId, channel: Channel, code: &Pending
              delete from contact_codes where user_id = $1 and channel = $2 and code_hash = $4 returning user_id)
          update users u set
              phone_verified_at = case when $2 = 'SMS' then $5 else u.phone_verified_at end,
-             email_verified_at = case when $2 = 'EMAIL' then coalesce(u.email_verified_at, $5) else u.email_verified_at end
+             email_verified_at = case when $2 = 'EMAIL' then coalesce(u.email_verified_at, $5) else
+             u.email_verified_at end
          from used where u.id = used.user_id and $3 = case when $2 = 'SMS' then u.phone else u.email end",
         user as UserId,
         channel as Channel,
@@ -112,10 +114,10 @@ pub async fn confirm(tx: &mut Tx, user: UserId, channel: Channel, code: &Pending
     Ok(confirmed.rows_affected() == 1)
 }
 
-/// A code that was sent by e-mail has come back: the mailbox is its owner's. If that is so for the first time, what was
-/// set before may be a stranger's, who signed up with the address: name, number, second factor, addresses, preferences,
-/// carts, quotes, devices and their offline operations go. What restaurants keep stays: orders. Later only a number goes
-/// that was never proved.
+/// Verifies the e-mail address after a code that was sent to it came back. The first time, everything that was set
+/// before may come from somebody else who signed up with the address: name, number, second factor, addresses,
+/// preferences, carts, quotes, devices and their offline operations are deleted. Orders are kept, because they belong
+/// to restaurants. Later calls remove only a number that was never verified.
 pub async fn prove_mailbox(tx: &mut Tx, user: UserId) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
@@ -135,7 +137,8 @@ pub async fn prove_mailbox(tx: &mut Tx, user: UserId) -> Result<(), Problem> {
          preferences as (delete from notification_preferences using first where user_id = first.id),
          -- What other features keep for the user: a function of each.
          others as materialized (
-             select forget_unproved_carts(first.id), forget_unproved_quotes(first.id), forget_unproved_operations(first.id)
+             select forget_unproved_carts(first.id), forget_unproved_quotes(first.id),
+             forget_unproved_operations(first.id)
              from first)
          select count(*) from first union all select count(*) from unproved union all select count(*) from others",
         user as UserId,

@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use crate::row_limit::{self, RowLimit};
 use crate::uow::Tx;
 
-/// A user's devices whose sessions have not ended, the one registered last first.
+/// A user's devices whose sessions have not ended, last registered first.
 pub async fn of_user(tx: &mut Tx, user: UserId) -> Result<Vec<PushDevice>, Problem> {
     let now = tx.now();
     let devices = sqlx::query_as!(
@@ -24,8 +24,8 @@ pub async fn of_user(tx: &mut Tx, user: UserId) -> Result<Vec<PushDevice>, Probl
     Ok(devices)
 }
 
-/// Registers a device for the caller's session; one that another user had registered changes hands. Of more devices of
-/// a user than `most`, those that were registered longest ago are removed.
+/// Registers a device for the caller's session; a device that another user had registered moves to the caller. If the
+/// user has more than `most` devices, those registered longest ago are removed.
 pub async fn register(
     tx: &mut Tx,
     caller: &Caller,
@@ -34,7 +34,7 @@ pub async fn register(
     most: i64,
 ) -> Result<PushDevice, Problem> {
     let now = tx.now();
-    // Of many that are registered at once, each removes the surplus that those before it left.
+    // Concurrent registrations take turns here, so that each removes the surplus of those before it.
     row_limit::count(tx, RowLimit::PushDevices, caller.user.uuid()).await?;
     let device = sqlx::query_as!(
         PushDevice,

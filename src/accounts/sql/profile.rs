@@ -1,7 +1,7 @@
 //! Statements on the profile: each field with the instant of its last write.
 //!
-//! A write wins if its instant is later, or the same and its value the greater: so devices that tell of their writes
-//! in any order end up the same. Without an instant it comes after everything that is there.
+//! A write wins if its instant is later, or the same and its value is greater, so that the result does not depend on
+//! the order in which devices send their writes. A write without an instant comes after all stored ones.
 
 use chrono::{DateTime, Utc};
 
@@ -37,12 +37,12 @@ macro_rules! write_if_later {
     }};
 }
 
-/// How they want to be called.
+/// Writes the display name, unless a later write is stored.
 pub async fn set_name(tx: &mut Tx, user: UserId, name: &str, at: Option<DateTime<Utc>>) -> Result<(), Problem> {
     write_if_later!(tx, user, name, at, "name", "name_at")
 }
 
-/// Their number, or none.
+/// Writes or removes the phone number, unless a later write is stored.
 pub async fn set_phone(
     tx: &mut Tx,
     user: UserId,

@@ -1,4 +1,4 @@
-//! Every statement on requests for a new password.
+//! Every statement on password resets.
 
 use chrono::{DateTime, Utc};
 
@@ -7,7 +7,7 @@ use crate::outbox::Channel;
 use crate::problem::Problem;
 use crate::uow::Tx;
 
-/// Whose address it is, and how to reach them.
+/// The owner of an address, and the contacts for a code.
 #[derive(Debug, Clone)]
 pub struct AccountOwner {
     /// The id of the account.
@@ -16,8 +16,9 @@ pub struct AccountOwner {
     pub phone: Option<String>,
 }
 
-/// Whose address it is; nobody who is disabled. The number only if it is proved, and the mailbox too: before that a
-/// stranger may have signed up with the address and a number of their own.
+/// The owner of an address; `None`: there is none, or the user is disabled. The number is returned only if both it and
+/// the e-mail address are verified: before that, somebody else may have signed up with the address and their own
+/// number.
 pub async fn owner(tx: &mut Tx, email: &str) -> Result<Option<AccountOwner>, Problem> {
     let owner = sqlx::query_as!(
         AccountOwner,
@@ -38,7 +39,7 @@ pub struct NewReset {
     pub email_key: [u8; 32],
     /// Id and code, hashed.
     pub code_hash: [u8; 32],
-    /// When the code ends.
+    /// When the code expires.
     pub expires_at: DateTime<Utc>,
 }
 
@@ -48,7 +49,8 @@ pub async fn insert(tx: &mut Tx, reset: &NewReset) -> Result<(), Problem> {
     sqlx::query!(
         "with old as (
              delete from password_resets where id in (
-                 select id from password_resets where expires_at < $5::timestamptz - interval '1 day' order by expires_at limit 20))
+                 select id from password_resets where expires_at < $5::timestamptz - interval '1 day' order by
+                 expires_at limit 20))
          insert into password_resets (id, email_key, code_hash, created_at, expires_at)
          values ($1, $2, $3, $5, $4)",
         reset.id as ResetId,
@@ -68,11 +70,11 @@ pub struct Pending {
     pub id: ResetId,
     /// Id and code, hashed.
     pub code_hash: Vec<u8>,
-    /// How the code went out; `None`: not yet.
+    /// The channel by which the code was sent; `None`: not sent yet.
     pub sent_by: Option<Channel>,
 }
 
-/// Notes how the code of a request went out.
+/// Records the channel by which the code of a request was sent.
 pub async fn sent(tx: &mut Tx, id: ResetId, channel: Channel) -> Result<(), Problem> {
     sqlx::query!("update password_resets set sent_by = $2 where id = $1", id as ResetId, channel as Channel)
         .execute(tx.connection())
@@ -80,7 +82,7 @@ pub async fn sent(tx: &mut Tx, id: ResetId, channel: Channel) -> Result<(), Prob
     Ok(())
 }
 
-/// Takes one of a request's tries.
+/// Counts one of a request's attempts; `None`: no code can be tried.
 pub async fn take_try(tx: &mut Tx, id: ResetId, email_key: [u8; 32]) -> Result<Option<Pending>, Problem> {
     let now = tx.now();
     let pending = sqlx::query_as!(
@@ -97,7 +99,7 @@ pub async fn take_try(tx: &mut Tx, id: ResetId, email_key: [u8; 32]) -> Result<O
     Ok(pending)
 }
 
-/// The last request for an address, for whoever does not name one.
+/// The latest request for an address, for an attempt without a request's id.
 pub async fn newest(tx: &mut Tx, email_key: [u8; 32]) -> Result<Option<Pending>, Problem> {
     let now = tx.now();
     let pending = sqlx::query_as!(
@@ -113,8 +115,8 @@ pub async fn newest(tx: &mut Tx, email_key: [u8; 32]) -> Result<Option<Pending>,
     Ok(pending)
 }
 
-/// Uses a request up, and with it all others for its address; `false`: somebody else did, its time is over, or its code was
-/// sent to a number that the account does not have any more. Nothing is used up then. The account is locked.
+/// Uses a request, and voids all others for its address. `false`: it was used meanwhile, has expired, or its code was
+/// sent to a number that the account no longer has; then nothing changes. The account must be locked.
 pub async fn use_up(tx: &mut Tx, id: ResetId, email_key: [u8; 32], user: UserId) -> Result<bool, Problem> {
     let now = tx.now();
     let is_used = sqlx::query_scalar!(
@@ -137,7 +139,7 @@ pub async fn use_up(tx: &mut Tx, id: ResetId, email_key: [u8; 32], user: UserId)
     Ok(is_used)
 }
 
-/// Holds the account, so that two resets of it take turns.
+/// Locks the account, so that concurrent resets take turns.
 pub async fn hold(tx: &mut Tx, user: UserId) -> Result<(), Problem> {
     sqlx::query!("select id from users where id = $1 for no key update", user as UserId)
         .fetch_optional(tx.connection())

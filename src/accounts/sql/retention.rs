@@ -1,11 +1,11 @@
-//! Removes what has ended long ago of attempt limits, password resets and challenges of sign-ins (`retention.rs`).
+//! Deletes attempt limits, password resets and sign-in challenges that ended long ago (`retention.rs`).
 
 use chrono::{DateTime, Utc};
 
 use crate::problem::Problem;
 use crate::uow::Tx;
 
-/// Forgets some counters of attempts that ended before an instant, the oldest first; tells how many.
+/// Deletes up to `most` counters of attempts that ended before an instant, oldest first; returns how many.
 pub async fn forget_attempt_limits(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
     let forgotten = sqlx::query!(
         "delete from attempt_limits where key in (
@@ -18,7 +18,7 @@ pub async fn forget_attempt_limits(tx: &mut Tx, before: DateTime<Utc>, most: i64
     Ok(forgotten.rows_affected())
 }
 
-/// Forgets some requests for a new password that ended before an instant, the oldest first; tells how many.
+/// Deletes up to `most` password resets that ended before an instant, oldest first; returns how many.
 pub async fn forget_resets(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
     let forgotten = sqlx::query!(
         "delete from password_resets where id in (
@@ -31,11 +31,12 @@ pub async fn forget_resets(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Res
     Ok(forgotten.rows_affected())
 }
 
-/// Forgets some half sign-ins that ended before an instant, the oldest first; tells how many.
+/// Deletes up to `most` sign-in challenges that ended before an instant, oldest first; returns how many.
 pub async fn forget_challenges(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
     let forgotten = sqlx::query!(
         "delete from login_challenges where id in (
-             select id from login_challenges where expires_at < $1 order by expires_at limit $2 for update skip locked)",
+             select id from login_challenges where expires_at < $1 order by expires_at limit $2 for update skip
+             locked)",
         before,
         most,
     )

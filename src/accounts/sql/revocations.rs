@@ -2,7 +2,7 @@
 
 use sqlx::postgres::PgListener;
 
-use crate::accounts::cache::Revocation;
+use crate::accounts::caller_cache::Revocation;
 use crate::ids::{SessionId, UserId};
 
 /// A row of the log.
@@ -11,25 +11,26 @@ pub struct RevocationRow {
     pub xid: i64,
     /// The row's number within its transaction.
     pub id: i64,
-    /// What it says.
+    /// The content of the row.
     pub revocation: Revocation,
 }
 
-/// What one reading brought.
+/// The result of one reading.
 pub struct RevocationsRead {
-    /// Every transaction below this one has ended, and what it revoked is among the rows.
+    /// Every transaction below this one has ended, and its revocations are among the rows.
     pub horizon: i64,
     /// The revocations read, the earliest first.
     pub rows: Vec<RevocationRow>,
 }
 
-/// What transactions from `floor` on have revoked, as far as they have ended. Without a floor, only where to begin.
+/// The revocations of ended transactions from `floor` on. Without a floor: only the horizon from which to begin.
 ///
 /// One statement sees one snapshot: a transaction below its horizon is seen, and one above it is read again next time.
 pub async fn since(line: &mut PgListener, floor: Option<i64>) -> Result<RevocationsRead, sqlx::Error> {
     let found = sqlx::query!(
         r#"select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as "horizon!",
-                  r.xid as "xid?", r.id as "id?", r.user_id as "user_id?: UserId", r.session_id as "session_id?: SessionId"
+                  r.xid as "xid?", r.id as "id?", r.user_id as "user_id?: UserId", r.session_id as "session_id?:
+                  SessionId"
            from (select $1::bigint as floor) as asked
            left join revocations r on r.xid >= asked.floor
            order by r.xid, r.id"#,
@@ -48,7 +49,7 @@ pub async fn since(line: &mut PgListener, floor: Option<i64>) -> Result<Revocati
     Ok(RevocationsRead { horizon, rows })
 }
 
-/// Clears away what every node has read long ago.
+/// Deletes revocations older than a day, which every node has read.
 pub async fn sweep(line: &mut PgListener) -> Result<(), sqlx::Error> {
     sqlx::query!("delete from revocations where at < now() - interval '1 day'").execute(line).await?;
     Ok(())

@@ -10,9 +10,9 @@ use crate::uow::Tx;
 pub struct SecondFactor {
     /// The TOTP key, encrypted.
     pub secret: Vec<u8>,
-    /// When its first code was given; `None`: it is not asked for yet.
+    /// When its first code was sent; `None`: it is not required yet.
     pub confirmed_at: Option<DateTime<Utc>>,
-    /// The step of the last code taken.
+    /// The time step of the last accepted code.
     pub last_step: i64,
 }
 
@@ -29,8 +29,8 @@ pub async fn show(tx: &mut Tx, user: UserId) -> Result<Option<(DateTime<Utc>, i6
     Ok(row.map(|row| (row.confirmed_at, row.left)))
 }
 
-/// Writes a key that is still to be confirmed, in place of an earlier one of the kind. `false`: there is a confirmed
-/// one, which stays.
+/// Stores an unconfirmed key, and replaces an earlier unconfirmed one. `false`: there is a confirmed one, which is not
+/// changed.
 pub async fn begin(tx: &mut Tx, user: UserId, secret: &[u8]) -> Result<bool, Problem> {
     let now = tx.now();
     let written = sqlx::query!(
@@ -45,7 +45,7 @@ pub async fn begin(tx: &mut Tx, user: UserId, secret: &[u8]) -> Result<bool, Pro
     Ok(written.rows_affected() == 1)
 }
 
-/// A user's second factor, held so that two codes take turns.
+/// A user's second factor, locked so that concurrent codes take turns.
 pub async fn hold(tx: &mut Tx, user: UserId) -> Result<Option<SecondFactor>, Problem> {
     let factor = sqlx::query_as!(
         SecondFactor,
@@ -57,7 +57,7 @@ pub async fn hold(tx: &mut Tx, user: UserId) -> Result<Option<SecondFactor>, Pro
     Ok(factor)
 }
 
-/// A code was taken: neither it nor an older one is good any more. The first one confirms.
+/// Records an accepted code: neither it nor an older one is valid any more. The first one confirms the second factor.
 pub async fn advance(tx: &mut Tx, user: UserId, step: i64) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
@@ -71,14 +71,14 @@ pub async fn advance(tx: &mut Tx, user: UserId, step: i64) -> Result<(), Problem
     Ok(())
 }
 
-/// Removes it and its recovery codes; `false`: there was none.
+/// Removes the second factor and its recovery codes; `false`: there was none.
 pub async fn remove(tx: &mut Tx, user: UserId) -> Result<bool, Problem> {
     let removed =
         sqlx::query!("delete from second_factors where user_id = $1", user as UserId).execute(tx.connection()).await?;
     Ok(removed.rows_affected() == 1)
 }
 
-/// Writes recovery codes, in place of all earlier ones.
+/// Stores recovery codes, and deletes all earlier ones.
 pub async fn put_recovery_codes(tx: &mut Tx, user: UserId, hashes: &[Vec<u8>]) -> Result<(), Problem> {
     sqlx::query!("delete from recovery_codes where user_id = $1", user as UserId).execute(tx.connection()).await?;
     sqlx::query!(
@@ -91,7 +91,7 @@ pub async fn put_recovery_codes(tx: &mut Tx, user: UserId, hashes: &[Vec<u8>]) -
     Ok(())
 }
 
-/// Uses a recovery code up; `false`: it is none, or was used before.
+/// Uses a recovery code; `false`: there is no such code, or it was used before.
 pub async fn use_recovery_code(tx: &mut Tx, user: UserId, hash: &[u8]) -> Result<bool, Problem> {
     let now = tx.now();
     let taken = sqlx::query!(
@@ -105,15 +105,15 @@ pub async fn use_recovery_code(tx: &mut Tx, user: UserId, hash: &[u8]) -> Result
     Ok(taken.rows_affected() == 1)
 }
 
-/// Half a sign-in.
+/// A sign-in with a correct password that waits for the second factor.
 pub struct Challenge {
-    /// The user who gave the right password.
+    /// The user whose password was correct.
     pub user: UserId,
     /// The hash the password was checked against.
     pub password_hash: String,
 }
 
-/// Writes half a sign-in, and removes some that are over.
+/// Stores a challenge, and deletes some that have expired.
 pub async fn challenge(
     tx: &mut Tx,
     id: ChallengeId,
@@ -124,7 +124,8 @@ pub async fn challenge(
     sqlx::query!(
         "with old as (
              delete from login_challenges where id in (
-                 select id from login_challenges where expires_at < $4 order by expires_at limit 20 for update skip locked))
+                 select id from login_challenges where expires_at < $4 order by expires_at limit 20 for update skip
+                 locked))
          insert into login_challenges (id, user_id, password_hash, created_at, expires_at)
          values ($1, $2, $3, $4, $5)",
         id as ChallengeId,
@@ -138,7 +139,7 @@ pub async fn challenge(
     Ok(())
 }
 
-/// Takes one of five tries at half a sign-in.
+/// Counts one of five attempts at a challenge.
 pub async fn take_try(tx: &mut Tx, id: ChallengeId) -> Result<Option<Challenge>, Problem> {
     let now = tx.now();
     let challenge = sqlx::query_as!(
@@ -153,7 +154,7 @@ pub async fn take_try(tx: &mut Tx, id: ChallengeId) -> Result<Option<Challenge>,
     Ok(challenge)
 }
 
-/// Completes half a sign-in; `false`: somebody else did.
+/// Completes a challenge; `false`: it was completed meanwhile.
 pub async fn complete(tx: &mut Tx, id: ChallengeId) -> Result<bool, Problem> {
     let now = tx.now();
     let completed = sqlx::query!(

@@ -1,4 +1,4 @@
-//! How many sessions of one user are kept (`SESSION_MAX_PER_USER`).
+//! The limit on the sessions of one user (`SESSION_MAX_PER_USER`).
 
 use super::sessions::Reason;
 use crate::ids::UserId;
@@ -6,8 +6,8 @@ use crate::problem::Problem;
 use crate::row_limit::{self, RowLimit};
 use crate::uow::Tx;
 
-/// After a session was opened: ends the user's sessions beyond the `most` used last, and deletes those that ended, beyond as many
-/// that ended last. Sign-ins of one user take turns for it.
+/// Called after a session was opened: ends the user's sessions except the `most` used last, and deletes ended ones
+/// except the `most` that ended last. Concurrent sign-ins of one user take turns here.
 pub async fn end_surplus(tx: &mut Tx, user: UserId, most: i64) -> Result<(), Problem> {
     let now = tx.now();
     if row_limit::count(tx, RowLimit::Sessions, user.uuid()).await? > most {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::accounts::cache::CachedSession;
+use crate::accounts::caller_cache::CachedSession;
 use crate::accounts::refresh::{Presented, RefreshDecision, TokenState};
 use crate::accounts::{Caller, Session};
 use crate::config::SessionLives;
@@ -10,38 +10,38 @@ use crate::ids::{DriverId, SessionId, UserId};
 use crate::problem::Problem;
 use crate::uow::{Database, Tx};
 
-/// What a client tells of itself, to be shown in the list of sessions.
+/// Data of the client, shown in the list of sessions.
 #[derive(Debug, Clone, Default)]
 pub struct SessionClient {
-    /// Its `User-Agent`, cut.
+    /// Its `User-Agent`, truncated.
     pub user_agent: Option<String>,
-    /// Where the request came from.
+    /// The IP address of the request.
     pub address: Option<String>,
 }
 
 /// A session about to be opened.
 pub struct NewSession {
-    /// The new session's id.
+    /// The id of the new session.
     pub id: SessionId,
     /// The user who signed in.
     pub user: UserId,
     /// The hash that the password was checked against.
     pub password_hash: String,
-    /// A second factor was given as well.
+    /// Whether a second factor was given as well.
     pub with_second_factor: bool,
 }
 
 /// A session that was opened.
 #[derive(Debug, Clone, Copy)]
 pub struct OpenedSession {
-    /// When it ends without use.
+    /// When it ends if it is not used.
     pub expires_at: DateTime<Utc>,
-    /// When all sessions of the user were ended last before.
+    /// When all sessions of the user were last ended before this one was opened.
     pub sessions_ended_at: Option<DateTime<Utc>>,
 }
 
-/// Opens a session. `None`: meanwhile the password is another one, the user is disabled, or
-/// has a second factor that was not given, and a session must not outlive that.
+/// Opens a session. `None`: since the password was checked, it was changed, the user was disabled, or a second factor
+/// was set up that was not given.
 pub async fn open(
     tx: &mut Tx,
     new: &NewSession,
@@ -52,7 +52,7 @@ pub async fn open(
     let opened = sqlx::query_as!(
         OpenedSession,
         "insert into sessions (id, user_id, user_agent, ip, created_at, last_used_at, refreshed_at, expires_at)
-         select $1, id, $3, $4, $5, $5, $5, session_end(role, places, $5, $5, $7, $8, $9, $10) from users
+         select $1, id, $3, $4, $5, $5, $5, session_end(role, membership_count, $5, $5, $7, $8, $9, $10) from users
          where id = $2 and password_hash = $6 and disabled_at is null and ($11 or second_factor_at is null) for share
          returning expires_at, (select u.sessions_ended_at from users u where u.id = user_id) as sessions_ended_at",
         new.id as SessionId,
@@ -72,10 +72,10 @@ pub async fn open(
     Ok(opened)
 }
 
-/// Who is behind a session, if it still stands and the user is not disabled. It ends as soon as the shortest life of all
-/// that the user is now says, also if they became that after it was opened. A driver's profile counts as long as the
-/// user's role is a driver's or higher. An administrator without a second factor counts as locked, which the
-/// configuration may lift.
+/// The caller of a session; `None`: it has ended, or the user is disabled. The session's lifetime is the shortest of
+/// all roles that the user has now, also of those granted after it was opened. A driver profile counts while the user's
+/// role is DRIVER or higher. An administrator without a second factor is returned as locked; the configuration may lift
+/// that.
 pub async fn caller(
     database: &Database,
     session: SessionId,
@@ -91,7 +91,8 @@ pub async fn caller(
            join users u on u.id = s.user_id and u.disabled_at is null
            left join drivers d on d.user_id = u.id and u.role >= 'DRIVER'
            cross join lateral (
-               select session_end(u.role, u.places, s.created_at, s.refreshed_at, $4, $5, $6, $7) as ends) as life
+               select session_end(u.role, u.membership_count, s.created_at, s.refreshed_at, $4, $5, $6, $7) as ends)
+               as life
            where s.id = $1 and s.user_id = $2 and s.revoked_at is null and s.expires_at > $3 and life.ends > $3"#,
         session as SessionId,
         user as UserId,
@@ -117,9 +118,9 @@ pub async fn caller(
     }))
 }
 
-/// Who a user is at this moment, for what they asked for earlier in a session. `None`: the account is disabled. An
-/// administrator without a second factor counts as locked, which the configuration may lift.
-pub async fn standing(tx: &mut Tx, user: UserId, session: SessionId) -> Result<Option<Caller>, Problem> {
+/// The current rights of a user, for an operation requested earlier in a session. `None`: the account is disabled. An
+/// administrator without a second factor is returned as locked; the configuration may lift that.
+pub async fn current_caller(tx: &mut Tx, user: UserId, session: SessionId) -> Result<Option<Caller>, Problem> {
     let row = sqlx::query!(
         r#"select u.role, d.id as "driver?: DriverId",
                   u.role = 'ADMIN' and u.second_factor_at is null as "is_bare!"
@@ -140,7 +141,7 @@ pub async fn standing(tx: &mut Tx, user: UserId, session: SessionId) -> Result<O
     }))
 }
 
-/// When the password was given for a session.
+/// When a session was opened with the password.
 pub async fn opened_at(database: &Database, session: SessionId) -> Result<DateTime<Utc>, Problem> {
     let row = sqlx::query!("select created_at from sessions where id = $1", session as SessionId)
         .fetch_optional(database.pool())
@@ -148,7 +149,7 @@ pub async fn opened_at(database: &Database, session: SessionId) -> Result<DateTi
     row.map(|row| row.created_at).ok_or_else(Problem::unauthenticated)
 }
 
-/// The access token of this number has been used: the answer that carried it arrived.
+/// Records that the access token of this number was used, so the client received it.
 pub async fn confirm(tx: &mut Tx, session: SessionId, counter: i32) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
@@ -163,16 +164,16 @@ pub async fn confirm(tx: &mut Tx, session: SessionId, counter: i32) -> Result<()
     Ok(())
 }
 
-/// How a refresh went.
+/// The result of a refresh.
 #[derive(Debug, Clone, Copy)]
 pub enum Refreshed {
-    /// The session stands at this number now, by this request or by another one with the same token.
+    /// The session has this number now, by this request or by another one with the same token.
     At {
         /// The user of the session.
         user: UserId,
         /// The number of the new refresh token.
         counter: i32,
-        /// When the session ends without use.
+        /// When the session ends if it is not used.
         expires_at: DateTime<Utc>,
     },
     /// A copy of the token is in use: the session is revoked.
@@ -181,7 +182,8 @@ pub enum Refreshed {
     Ended,
 }
 
-/// Moves a session on by one, or gives the present number again to whoever missed it, or ends it.
+/// Increments the number of a session, returns the current number again to a client that missed it, or ends the
+/// session.
 pub async fn refresh(
     tx: &mut Tx,
     presented: Presented,
@@ -201,13 +203,13 @@ pub async fn refresh(
     )
     .fetch_optional(tx.connection())
     .await?;
-    // Still at the number that was presented: the role has changed, and its sessions live shorter.
+    // The number is unchanged: the role has changed to one whose sessions have a shorter lifetime.
     let Some(row) = row.filter(|row| row.counter != presented.counter) else {
         return Ok(Refreshed::Ended);
     };
-    let standing =
+    let current_caller =
         TokenState { counter: row.counter, confirmed: row.confirmed_counter, refreshed_at: row.refreshed_at };
-    match standing.judge(presented.counter, now) {
+    match current_caller.judge(presented.counter, now) {
         RefreshDecision::AnswerLost => {
             Ok(Refreshed::At { user: row.user_id, counter: row.counter, expires_at: row.expires_at })
         }
@@ -218,8 +220,7 @@ pub async fn refresh(
     }
 }
 
-/// The one statement by which a session moves on. Requests that come together wait here for the first of them and then
-/// find another number.
+/// Increments the number of a session. Concurrent requests wait here for the first one and then find another number.
 async fn step(
     tx: &mut Tx,
     presented: Presented,
@@ -231,11 +232,11 @@ async fn step(
         "update sessions s
          set counter = s.counter + 1, refreshed_at = $3, last_used_at = $3,
              user_agent = coalesce($4, s.user_agent), ip = coalesce($5, s.ip),
-             expires_at = session_end(u.role, u.places, s.created_at, $3, $6, $7, $8, $9)
+             expires_at = session_end(u.role, u.membership_count, s.created_at, $3, $6, $7, $8, $9)
          from users u
          where s.id = $1 and s.counter = $2 and s.revoked_at is null and s.expires_at > $3
            and u.id = s.user_id and u.disabled_at is null
-           and session_end(u.role, u.places, s.created_at, s.refreshed_at, $6, $7, $8, $9) > $3
+           and session_end(u.role, u.membership_count, s.created_at, s.refreshed_at, $6, $7, $8, $9) > $3
          returning s.user_id, s.counter, s.expires_at",
         presented.session as SessionId,
         presented.counter,
@@ -261,9 +262,9 @@ pub enum Reason {
     LogoutAll,
     /// Its user ended it from another device.
     EndedByUser,
-    /// The password is another one.
+    /// The user changed the password.
     PasswordChanged,
-    /// The password was chosen anew with a code.
+    /// The password was reset with a code.
     PasswordReset,
     /// A second factor was added or removed.
     SecondFactorChanged,
@@ -273,7 +274,7 @@ pub enum Reason {
     Disabled,
     /// An operator ended it.
     Operator,
-    /// The user opened more than may be; it was used longest ago.
+    /// The user has more sessions than allowed; this one was used longest ago.
     Surplus,
 }
 
@@ -310,12 +311,12 @@ pub async fn revoke(tx: &mut Tx, user: UserId, session: SessionId, reason: Reaso
     Ok(ended.rows_affected() == 1)
 }
 
-/// Ends every session of a user, but the one to keep; tells how many. Device tokens that were issued before are void from
-/// now on, and offline operations of sessions that had ended before are not run.
+/// Ends all sessions of a user except `keep`; returns how many. Device tokens that were issued before become void, and
+/// offline operations of sessions that had ended before are not run.
 pub async fn revoke_all(tx: &mut Tx, user: UserId, keep: Option<SessionId>, reason: Reason) -> Result<u64, Problem> {
     let now = tx.now();
     let ended = sqlx::query!(
-        // The user first, as opening a session locks them.
+        // The user is locked first, as when a session is opened.
         "with ended as (update users set sessions_ended_at = $2 where id = $1 returning id)
          update sessions s set revoked_at = $2, revoked_reason = $3 from ended
          where s.user_id = ended.id and s.revoked_at is null and s.id is distinct from $4",
@@ -329,7 +330,7 @@ pub async fn revoke_all(tx: &mut Tx, user: UserId, keep: Option<SessionId>, reas
     Ok(ended.rows_affected())
 }
 
-/// The sessions of a user that stand, the one used last first.
+/// The active sessions of a user, last used first.
 pub async fn of_user(tx: &mut Tx, user: UserId, lives: SessionLives) -> Result<Vec<Session>, Problem> {
     let now = tx.now();
     let sessions = sqlx::query_as!(
@@ -338,7 +339,8 @@ pub async fn of_user(tx: &mut Tx, user: UserId, lives: SessionLives) -> Result<V
                   least(s.expires_at, life.ends) as "expires_at!", false as "current!"
            from sessions s join users u on u.id = s.user_id
            cross join lateral (
-               select session_end(u.role, u.places, s.created_at, s.refreshed_at, $3, $4, $5, $6) as ends) as life
+               select session_end(u.role, u.membership_count, s.created_at, s.refreshed_at, $3, $4, $5, $6) as ends)
+               as life
            where s.user_id = $1 and s.revoked_at is null and s.expires_at > $2 and life.ends > $2
            order by s.last_used_at desc, s.id desc limit 200"#,
         user as UserId,
@@ -353,7 +355,7 @@ pub async fn of_user(tx: &mut Tx, user: UserId, lives: SessionLives) -> Result<V
     Ok(sessions)
 }
 
-/// Forgets some sessions that expired before an instant, the oldest first; tells how many.
+/// Deletes up to `most` sessions that expired before an instant, oldest first; returns how many.
 pub async fn forget(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
     let forgotten = sqlx::query!(
         "delete from sessions where id in (

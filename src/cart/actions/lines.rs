@@ -1,4 +1,4 @@
-//! What a cart holds: read at the menu's prices of the moment, put whole, or written line by line.
+//! Reads a cart at current menu prices, and writes it as a whole or line by line.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::cart::merge::{self, UnmergedLine, UnmergedReason};
 use crate::cart::sql::lines::{self, Extent, LineWrite};
-use crate::cart::sql::{self, KnownGroups, OpenCart, RequestedLine};
+use crate::cart::sql::{self, LoadedGroups, OpenCart, RequestedLine};
 use crate::cart::{Cart, CartOwner, CartStatus, MOST_LINES, StoredLine};
 use crate::config::CartLimits;
 use crate::ids::{CartId, UserId};
@@ -25,13 +25,13 @@ pub async fn read(tx: &mut Tx, scope: &RestaurantScope, owner: CartOwner) -> Res
     let (currency, cart) = found.ok_or_else(Problem::not_found)?;
     let now = tx.now();
     let lines = match cart {
-        Some(cart) => sql::lines(tx, scope, cart.id, now, KnownGroups::default()).await?,
+        Some(cart) => sql::lines(tx, scope, cart.id, now, LoadedGroups::default()).await?,
         None => Vec::new(),
     };
     shown(scope, currency, cart, lines)
 }
 
-/// A cart as it is shown.
+/// The cart as in responses.
 fn shown(
     scope: &RestaurantScope,
     currency: Currency,
@@ -50,16 +50,16 @@ fn shown(
     })
 }
 
-/// A name for a line that the client did not name.
+/// A key for a line without one.
 pub fn fresh_key() -> String {
     Uuid::now_v7().simple().to_string()
 }
 
-/// Writes lines, or the cart whole: then everything written before is gone, in favour of these lines. What was written
-/// later stays.
+/// Writes lines of a cart, or replaces the whole cart: then lines that were written before are deleted. Lines that were
+/// written later are kept.
 ///
 /// # Errors
-/// 422 for what does not fit the menu, by its place, and for more lines or choices than a cart may have.
+/// 422 for lines that do not fit the menu, with their pointers, and for more lines or choices than a cart may have.
 pub async fn write(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -79,7 +79,8 @@ pub async fn write(
     shown(scope, currency, Some(cart), lines)
 }
 
-/// Writes one line, and says whether it holds: a later write of it may be there already. The cart is not read back.
+/// Writes one line, and returns whether the write took effect: a later write of the line may be stored. The cart is not
+/// read.
 ///
 /// # Errors
 /// As [`write`].
@@ -100,13 +101,13 @@ pub async fn write_line(
     Ok(!held.is_empty())
 }
 
-/// Before anything is looked up: as many choices as one line, and as many as all lines that are written, may have.
+/// Checks the number of choices of each line, and of all lines together, before any query.
 fn check_counts(writes: &[LineWrite], most_choices: usize) -> Result<(), Problem> {
     let choices = writes.iter().map(|write| write.content.as_ref().map_or(&[][..], |line| line.choices.as_slice()));
     configure::check_counts(choices.enumerate(), most_choices)
 }
 
-/// What a cart may hold, once it is written.
+/// Checks the limits of a cart after a write.
 fn refuse_too_much(lines: usize, choices: usize, most_choices: usize) -> Result<(), Problem> {
     if lines > MOST_LINES {
         return Err(Problem::invalid_field("/lines", "must leave at most 100 lines in the cart"));
@@ -114,18 +115,18 @@ fn refuse_too_much(lines: usize, choices: usize, most_choices: usize) -> Result<
     if choices > most_choices { Err(configure::too_many(choices, most_choices)) } else { Ok(()) }
 }
 
-/// What became of a guest's cart.
+/// The result of merging a guest's cart.
 pub struct MergeResult {
     /// The user's cart.
     pub into: CartId,
-    /// So many of the guest's lines are in it.
+    /// The number of the guest's lines that were merged.
     pub lines: usize,
-    /// Those that are not.
+    /// The lines that were not merged.
     pub left_behind: Vec<UnmergedLine>,
 }
 
-/// Merges a guest's cart into the user's here, and ends it. What is not on the menu any more comes along, and is shown
-/// for what it is.
+/// Merges a guest's cart into the user's cart at the restaurant, and deletes it. Lines of deleted items are merged too,
+/// and shown as not orderable.
 ///
 /// # Errors
 /// Only when the database does not answer.
@@ -144,13 +145,13 @@ pub async fn merge(
     sql::merge::discard(tx, scope, from).await?;
     let (kept, lost): (Vec<_>, Vec<_>) = plan.writes.into_iter().partition(|line| held.contains(&line.key));
     let mut left_behind = plan.left_behind;
-    // Written at the very same instant, and the other one was the greater.
+    // Both lines were written at the same instant, and the user's is greater.
     left_behind.extend(lost.into_iter().filter_map(|line| line.left_behind(UnmergedReason::WrittenLater)));
     Ok(MergeResult { into, lines: kept.iter().filter(|line| line.content.is_some()).count(), left_behind })
 }
 
-/// Tells the groups that the lines were held against.
-async fn refuse_faults(tx: &mut Tx, scope: &RestaurantScope, writes: &[LineWrite]) -> Result<KnownGroups, Problem> {
+/// Checks lines against the menu; returns the groups that were read for it.
+async fn refuse_faults(tx: &mut Tx, scope: &RestaurantScope, writes: &[LineWrite]) -> Result<LoadedGroups, Problem> {
     let mut faults = Vec::new();
     let mut named = BTreeSet::new();
     for (index, write) in writes.iter().enumerate() {

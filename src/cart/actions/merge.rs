@@ -64,7 +64,7 @@ pub enum GuestClaim {
     Token {
         /// The guest whose carts are merged.
         guest: GuestId,
-        /// Most choices of a cart (`CART_MAX_CHOICES`).
+        /// The limits of a cart.
         limits: CartLimits,
     },
 }
@@ -77,12 +77,12 @@ impl GuestClaim {
     pub async fn of(app: &App, token: Option<&SecretString>) -> Result<Self, Problem> {
         let Some(text) = token else { return Ok(Self::Nothing) };
         let Some(token) = GuestToken::read(text.expose_secret()) else { return Ok(Self::BadToken) };
-        let guest = sql::known(&app.db, &token.hash(&app.encryption), app.clock.now()).await?;
+        let guest = sql::by_token_hash(&app.db, &token.hash(&app.encryption), app.clock.now()).await?;
         let limits = app.config.orders.carts();
         Ok(guest.map_or(Self::BadToken, |guest| Self::Token { guest, limits }))
     }
 
-    /// On whose behalf the transaction acts that takes over: the user's, and the guest's whose carts they are.
+    /// The context of the transaction that merges: the user, and the guest whose carts are merged.
     pub fn who(self, user: UserId) -> TenancyContext {
         let guest = if let Self::Token { guest, .. } = self { Some(guest) } else { None };
         TenancyContext { guest, ..TenancyContext::user(user) }
@@ -101,7 +101,8 @@ impl GuestClaim {
     }
 }
 
-/// Whoever comes second waits, and gets the same answer if they are the same user, or else nothing.
+/// Concurrent merges take turns: the second one gets the same response for the same user, and merges nothing for
+/// another one.
 async fn merge_carts(tx: &mut Tx, guest: GuestId, user: UserId, limits: CartLimits) -> Result<CartMerge, Problem> {
     match sql::hold(tx, guest).await? {
         Some(MergeState { by: None, .. }) => {}

@@ -12,7 +12,7 @@ use crate::cart::CartOwner;
 use crate::guests::{self, token};
 use crate::permission::{self, Relation};
 use crate::problem::Problem;
-use crate::restaurants::staff::Customer;
+use crate::restaurants::access::Customer;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 

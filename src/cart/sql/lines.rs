@@ -1,4 +1,5 @@
-//! Statements that write the lines of a cart. Of two writes of a line the later holds; at the same instant, the greater.
+//! Statements that write the lines of a cart. Of two writes of a line the later wins; at the same instant, the greater
+//! one.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -16,22 +17,22 @@ use crate::uow::Tx;
 /// A write of one line.
 #[derive(Debug, Clone)]
 pub struct LineWrite {
-    /// What the client calls the line.
+    /// The client's key of the line.
     pub key: String,
-    /// When it was written; `None`: after everything that is there.
+    /// When it was written; `None`: after all stored writes.
     pub at: Option<DateTime<Utc>>,
-    /// What it is to be; `None`: taken out.
+    /// The new content; `None`: the line is removed.
     pub content: Option<RequestedLine>,
 }
 
 /// A line as it is stored.
 #[derive(Debug, Clone)]
 pub struct Line {
-    /// What the client calls it.
+    /// The client's key of the line.
     pub key: String,
-    /// When it was written last.
+    /// When it was last written.
     pub at: DateTime<Utc>,
-    /// What it is; `None`: taken out.
+    /// The content; `None`: the line is removed.
     pub content: Option<RequestedLine>,
 }
 
@@ -41,7 +42,7 @@ impl From<Line> for LineWrite {
     }
 }
 
-/// Every line of a cart, those that were taken out among them.
+/// Every line of a cart, removed ones included.
 pub async fn all(tx: &mut Tx, scope: &RestaurantScope, cart: CartId) -> Result<Vec<Line>, Problem> {
     let rows = sqlx::query!(
         r#"select key, at, menu_item_id as "item: ItemId", quantity, note, choices as "choices: Json<Vec<Choice>>"
@@ -64,7 +65,7 @@ pub async fn all(tx: &mut Tx, scope: &RestaurantScope, cart: CartId) -> Result<V
     Ok(lines.collect())
 }
 
-/// How many lines a cart has that were not taken out, and how many modifiers are chosen on all of them.
+/// The number of lines of a cart without removed ones, and of modifiers chosen on them.
 pub async fn count(tx: &mut Tx, scope: &RestaurantScope, cart: CartId) -> Result<(usize, usize), Problem> {
     let row = sqlx::query!(
         r#"select count(*) as "lines!", coalesce(sum(jsonb_array_length(choices)
@@ -79,18 +80,18 @@ pub async fn count(tx: &mut Tx, scope: &RestaurantScope, cart: CartId) -> Result
     Ok((count(row.lines), count(row.choices)))
 }
 
-/// How much of a cart is written.
+/// Which part of a cart is written.
 #[derive(Debug, Clone, Copy)]
 pub enum Extent {
-    /// These lines; the others stay.
+    /// These lines; others are not changed.
     Lines,
-    /// All of it, at this instant: everything that was written before is gone. Without an instant of the client's it is
-    /// after everything that is there.
+    /// The whole cart, at this instant: lines that were written before are deleted. Without an instant of the client it
+    /// comes after all stored writes.
     Whole(Option<DateTime<Utc>>),
 }
 
-/// Writes lines, each named once; tells the keys of those that hold. All but the latest lines that were taken out are
-/// forgotten. The cart is locked.
+/// Writes lines, each key once; returns the keys of writes that took effect. Only the latest removed lines are kept.
+/// The cart must be locked.
 #[expect(clippy::too_many_lines, reason = "one statement and its arguments")]
 pub async fn write(
     tx: &mut Tx,
@@ -114,7 +115,8 @@ pub async fn write(
         writes.iter().map(|write| json!(line(write).map(|line| line.choices).unwrap_or_default())).collect();
     let held = sqlx::query!(
         r#"with cart as materialized (
-               select c.replaced_at, case when $10 then coalesce($11, greatest($9, c.replaced_at + interval '1 microsecond',
+               select c.replaced_at, case when $10 then coalesce($11, greatest($9, c.replaced_at + interval
+               '1 microsecond',
                    (select max(i.at) + interval '1 microsecond' from cart_items i
                     where i.restaurant_id = $1 and i.cart_id = $2))) end as whole_at
                from carts c where c.restaurant_id = $1 and c.id = $2
@@ -129,7 +131,8 @@ pub async fn write(
                select i.key, i.line, i.quantity, i.at from cart_items i
                where i.restaurant_id = $1 and i.cart_id = $2 and not exists (select from gone where gone.key = i.key)
            ), written as (
-               insert into cart_items as l (restaurant_id, cart_id, key, line, menu_item_id, quantity, note, choices, at)
+               insert into cart_items as l (restaurant_id, cart_id, key, line, menu_item_id, quantity, note, choices,
+               at)
                select $1, $2, w.key, last.line + w.place, w.item, w.quantity, w.note, w.choices,
                    coalesce(cart.whole_at, w.at, greatest($9, cart.replaced_at, before.at + interval '1 microsecond'))
                from unnest($3::text[], $4::timestamptz[], $5::uuid[], $6::int[], $7::text[], $8::jsonb[])

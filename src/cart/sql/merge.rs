@@ -1,4 +1,4 @@
-//! Statements on carts of guests, and on their way into an account.
+//! Statements on carts of guests, and on merging them into an account.
 
 use crate::cart::merge::UserCart;
 use crate::ids::{CartId, GuestId, RestaurantId, UserId};
@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// Where a guest has carts; the same sequence for everybody who locks several.
+/// The carts of a guest, in the order in which they are always locked.
 pub async fn carts(tx: &mut Tx, guest: GuestId) -> Result<Vec<(RestaurantId, CartId)>, Problem> {
     let rows = sqlx::query!(
         "select restaurant_id, id from carts where guest_id = $1 order by restaurant_id",
@@ -17,7 +17,7 @@ pub async fn carts(tx: &mut Tx, guest: GuestId) -> Result<Vec<(RestaurantId, Car
     Ok(rows.into_iter().map(|row| (row.restaurant_id, row.id)).collect())
 }
 
-/// What a user's locked cart holds.
+/// The content of a user's locked cart.
 pub async fn own(tx: &mut Tx, scope: &RestaurantScope, cart: CartId, user: UserId) -> Result<UserCart, Problem> {
     let row = sqlx::query!(
         r#"select replaced_at, (select max(o.updated_at) from carts o
@@ -33,7 +33,7 @@ pub async fn own(tx: &mut Tx, scope: &RestaurantScope, cart: CartId, user: UserI
     Ok(UserCart { lines, replaced_at: row.replaced_at, ordered_at: row.ordered_at })
 }
 
-/// A guest's cart has become part of a user's.
+/// Deletes a guest's cart after it was merged.
 pub async fn discard(tx: &mut Tx, scope: &RestaurantScope, cart: CartId) -> Result<(), Problem> {
     sqlx::query!(
         "delete from carts where restaurant_id = $1 and id = $2 and guest_id is not null",

@@ -1,5 +1,5 @@
-//! Limits on attempts at coupon codes: counted in PostgreSQL for each user, as with passwords, and for all users of a network
-//! together, since accounts cost nothing.
+//! Limits on attempts at coupon codes: counted in PostgreSQL for each user, as with passwords, and for all users of a
+//! network together, since accounts cost nothing.
 
 use std::future::Future;
 
@@ -16,9 +16,10 @@ use crate::problem::{Code, Problem};
 /// Unknown codes that one user may try.
 pub const WRONG_CODES: AttemptLimit = AttemptLimit::new("coupon codes", 20, TimeDelta::minutes(15));
 
-/// Runs `work` under the limits, if there is a code. `network` is the network of the request. Where no attempt is left, `recall` reads the response that was stored under the request's key: a repeated request
-/// always gets its response. An attempt is taken before the code is looked up, and given back unless the code is unknown, so
-/// that many concurrent attempts gain nothing.
+/// Runs `work` under the limits, if there is a code. `network` is the network of the request. Where no attempt is left,
+/// `recall` reads the response that was stored under the request's key: a repeated request always gets its response. An
+/// attempt is taken before the code is looked up, and given back unless the code is unknown, so that many concurrent
+/// attempts gain nothing.
 ///
 /// # Errors
 /// 429 when no attempt is left, and the problem of `work`.

@@ -28,7 +28,7 @@ pub async fn to(
             Box::pin(async move {
                 let delivery = sql::lock(tx, &scope, id).await?.ok_or_else(Problem::not_found)?;
                 if delivery.is_carried_by(driver) {
-                    // Said before, and done: whatever version the repetition names.
+                    // A repeated request changes nothing, whatever its If-Match.
                     return Ok(delivery);
                 }
                 if_match.check(delivery.version, &delivery)?;
@@ -63,7 +63,7 @@ pub async fn to_nearest(app: &App, access: &DeliveryAccess, if_match: IfMatch) -
     }
     let kitchen = delivery.pickup.place.ok_or_else(Problem::not_found)?;
     let presence = app.config.delivery.presence;
-    // Which drivers are free is a question about every restaurant's deliveries; the answer holds ids and places only.
+    // The free drivers follow from the deliveries of all restaurants; the result contains only ids and places.
     let platform = PlatformScope::proven_by("which drivers are free", None);
     let found = app.db.read(platform, move |tx| {
         Box::pin(async move { Ok((sql::drivers::free(tx, presence).await?, sql::handed_back_by(tx, id).await?)) })

@@ -25,12 +25,12 @@ const ABSENT: &str = "The driver cannot be reached.";
 pub async fn keep_watch(app: Arc<App>, stop: CancellationToken) {
     let mut moments = interval(app.config.delivery.sweep_interval);
     moments.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut revocations = app.callers.news();
+    let mut revocations = app.callers.revocations();
     let watch = async {
         loop {
             tokio::select! {
                 _ = moments.tick() => {}
-                // Whether news came or was missed: the table says who is disabled now.
+                // Also after lost revocations: the table says who is disabled now.
                 _ = revocations.recv() => {}
             }
             if let Err(problem) = sweep(&app).await {

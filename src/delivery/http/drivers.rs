@@ -1,4 +1,4 @@
-//! `/api/admin/drivers` and `/api/drivers/me`: who delivers, whether they want work, and where they are.
+//! `/api/admin/drivers` and `/api/drivers/me`: driver profiles, availability and locations.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::delivery::access::DriverAccess;
 use crate::delivery::location::{self, InvalidReport, Report};
 use crate::delivery::{Driver, DriverStatus, Vehicle, sql};
 use crate::extract::{Body, Json, Query};
-use crate::idempotency::{Answer, Once};
+use crate::idempotency::{IdempotentBody, IdempotentResponse};
 use crate::ids::{DriverId, UserId};
 use crate::paging::{List, PageQuery};
 use crate::place::Place;
@@ -38,9 +38,9 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewDriver {
-    /// Of the account, if it is confirmed.
+    /// The e-mail address of the account, which must be confirmed.
     email: Option<Email>,
-    /// Of the account, as its owner reads it in `GET /api/me`.
+    /// The id of the account, as its owner reads it in `GET /api/me`.
     user_id: Option<UserId>,
     vehicle: Vehicle,
 }
@@ -53,19 +53,23 @@ async fn profile(tx: &mut Tx, user: UserId, presence: TimeDelta) -> Result<Drive
 ///
 /// For a user who has an account.
 #[utoipa::path(post, path = "/api/admin/drivers", tag = "drivers", security(("token" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the \
+                                                                       same key")),
     request_body = NewDriver,
     responses(
         (status = 201, description = "The profile", body = Driver),
-        (status = 403, description = "Requires the role ADMIN", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The user already has a driver profile", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "No active account has this id or this address, or the address is not confirmed", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Requires the role ADMIN",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The user already has a driver profile",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "No active account has this id or this address, or the address is not confirmed",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_driver(
     State(app): State<Arc<App>>,
     admin: Admin,
-    Once { value: new, key }: Once<NewDriver>,
-) -> Result<Answer, Problem> {
+    IdempotentBody { value: new, key }: IdempotentBody<NewDriver>,
+) -> Result<IdempotentResponse, Problem> {
     let presence = app.config.delivery.presence;
     key.makes(&app.db, admin.scope.changing_grants(), move |tx| {
         Box::pin(async move {
@@ -81,8 +85,9 @@ async fn create_driver(
 /// List drivers
 #[utoipa::path(get, path = "/api/admin/drivers", tag = "drivers", security(("token" = [])), params(PageQuery),
     responses(
-        (status = 200, description = "A page of drivers, the newest first", body = List<Driver>),
-        (status = 403, description = "Requires the role ADMIN", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "A page of drivers, newest first", body = List<Driver>),
+        (status = 403, description = "Requires the role ADMIN",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_drivers(
     State(app): State<Arc<App>>,
@@ -100,22 +105,24 @@ async fn list_drivers(
 struct DriverAvailability {
     /// `AVAILABLE` or `OFFLINE`; `BUSY` is set by the server.
     status: DriverStatus,
-    /// Required to go on duty; on duty it may be absent. Forgotten when the driver goes off duty.
+    /// The location. Required to go on duty, optional on duty; deleted when the driver goes off duty.
     place: Option<Place>,
 }
 
 /// Go on duty or off duty
 ///
-/// A driver who goes off duty during a delivery finishes it; then, or else at once, the server forgets where the driver
-/// is. A driver on duty reports a location at least once a
-/// minute: after `DRIVER_PRESENCE` without a request the driver gets no deliveries, and after `DRIVER_OFF_DUTY_AFTER`
-/// the driver is set off duty and deliveries not picked up are WAITING again.
+/// A driver who goes off duty during a delivery finishes it. The location is deleted after that, or at once without a
+/// delivery. A driver on duty reports a location at least once a minute: after `DRIVER_PRESENCE` without a request the
+/// driver gets no deliveries, and after `DRIVER_OFF_DUTY_AFTER` the driver is set off duty and deliveries not picked up
+/// are WAITING again.
 #[utoipa::path(put, path = "/api/drivers/me/availability", tag = "drivers", security(("token" = [])),
     request_body = DriverAvailability,
     responses(
         (status = 200, description = "The profile after the change", body = Driver),
-        (status = 403, description = "The caller has no driver profile", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "No location is known yet, or BUSY was requested", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The caller has no driver profile",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "No location is known yet, or BUSY was requested",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn set_driver_availability(
     State(app): State<Arc<App>>,
@@ -151,21 +158,24 @@ async fn set_driver_availability(
 #[schema(as = LocationReport)]
 struct Location {
     place: Place,
-    /// When, by the phone's own clock, which may be up to five minutes ahead. Absent: now.
+    /// When it was measured, by the phone's clock, which may be up to five minutes ahead; absent: now.
     at: Option<Timestamp>,
 }
 
 /// Report the driver's location
 ///
 /// Reports can arrive late and in any order: one older than the latest changes nothing. Off duty and without an open
-/// delivery no location is kept. A location that no vehicle
-/// reaches from the last one in the time between (`DRIVER_MAX_SPEED`) is refused.
+/// delivery no location is stored. A location that is too far from the last one for the time between them
+/// (`DRIVER_MAX_SPEED`) is refused.
 #[utoipa::path(post, path = "/api/drivers/me/location", tag = "drivers", security(("token" = [])),
     request_body = Location,
     responses(
-        (status = 204, description = "Recorded; or not kept, because it is older than the last known location or the driver is off duty"),
-        (status = 403, description = "The caller has no driver profile", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The location is invalid or too far from the last one, or the time is in the future", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 204, description = "Recorded; or not kept, because it is older than the last known location or the \
+                                      driver is off duty"),
+        (status = 403, description = "The caller has no driver profile",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The location is invalid or too far from the last one, or the time is in the \
+                                      future", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn report_location(
     State(app): State<Arc<App>>,
@@ -178,11 +188,11 @@ async fn report_location(
         .db
         .write(who, move |tx| {
             Box::pin(async move {
-                // Also a report that is not taken is a sign of life.
+                // A refused report counts as activity, too.
                 let last = sql::drivers::seen(tx, driver).await?;
                 let judged = location::judge(last, place, at.map(Timestamp::utc), tx.now(), max_speed);
-                if let Ok(Report::Newest(sighting)) = judged {
-                    sql::drivers::set_place(tx, driver, sighting).await?;
+                if let Ok(Report::Newest(location)) = judged {
+                    sql::drivers::set_place(tx, driver, location).await?;
                 }
                 Ok(judged)
             })

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::delivery::location::Sighting;
+use crate::delivery::location::ReportedLocation;
 use crate::delivery::{Driver, DriverStatus, Vehicle};
 use crate::ids::{DeliveryId, DriverId, RestaurantId, UserId};
 use crate::paging::Page;
@@ -44,7 +44,7 @@ impl From<DriverRow> for Driver {
     }
 }
 
-/// A new profile for a user.
+/// Creates a driver profile for a user.
 pub async fn insert(tx: &mut Tx, id: DriverId, user: UserId, vehicle: Vehicle) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
@@ -79,8 +79,8 @@ pub async fn of_user(tx: &mut Tx, user: UserId, presence: TimeDelta) -> Result<O
     Ok(row.map(Into::into))
 }
 
-/// A page of drivers with the key of each row, the newest first; their status as in [`of_user`], and where they are
-/// only while they are on duty and present.
+/// A page of drivers with the key of each row, newest first; their status as in [`of_user`], and their location only
+/// while they are on duty and present.
 pub async fn list(tx: &mut Tx, page: Page, presence: TimeDelta) -> Result<Vec<(DateTime<Utc>, Driver)>, Problem> {
     let seen_since = tx.now() - presence;
     let rows = sqlx::query!(
@@ -118,8 +118,8 @@ pub async fn list(tx: &mut Tx, page: Page, presence: TimeDelta) -> Result<Vec<(D
         .collect())
 }
 
-/// Says whether a driver wants work, and where they are, if that is told. `false`: the place is not known. The place of
-/// a driver who is off duty and carries nothing is dropped by a trigger (`forget_place`), whoever writes it.
+/// Sets whether a driver is on duty, and the location if given. `false`: no location is known. A trigger
+/// (`forget_place`) deletes the location of a driver who is off duty without a delivery.
 pub async fn set_online(tx: &mut Tx, driver: DriverId, online: bool, place: Option<Place>) -> Result<bool, Problem> {
     let now = tx.now();
     let changed = sqlx::query!(
@@ -138,8 +138,8 @@ pub async fn set_online(tx: &mut Tx, driver: DriverId, online: bool, place: Opti
     Ok(changed.rows_affected() == 1)
 }
 
-/// Notes a sign of life and returns where the driver was last, locked until the transaction ends.
-pub async fn seen(tx: &mut Tx, driver: DriverId) -> Result<Option<Sighting>, Problem> {
+/// Records activity of a driver and returns the last location; locks the driver.
+pub async fn seen(tx: &mut Tx, driver: DriverId) -> Result<Option<ReportedLocation>, Problem> {
     let now = tx.now();
     let last = sqlx::query!(
         "update drivers set seen_at = $2 where id = $1 returning latitude, longitude, located_at",
@@ -148,22 +148,22 @@ pub async fn seen(tx: &mut Tx, driver: DriverId) -> Result<Option<Sighting>, Pro
     )
     .fetch_optional(tx.connection())
     .await?;
-    let sighting = last.and_then(|row| {
-        Some(Sighting { place: Place::from_columns(row.latitude, row.longitude)?, at: row.located_at? })
+    let location = last.and_then(|row| {
+        Some(ReportedLocation { place: Place::from_columns(row.latitude, row.longitude)?, at: row.located_at? })
     });
-    Ok(sighting)
+    Ok(location)
 }
 
-/// Where a driver was at a time; what is older than the place that is known changes nothing.
-pub async fn set_place(tx: &mut Tx, driver: DriverId, sighting: Sighting) -> Result<(), Problem> {
+/// Stores a location of a driver; one that is older than the stored location changes nothing.
+pub async fn set_place(tx: &mut Tx, driver: DriverId, location: ReportedLocation) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
         "update drivers set latitude = $2, longitude = $3, located_at = $4, updated_at = $5
          where id = $1 and (located_at is null or located_at < $4)",
         driver as DriverId,
-        sighting.place.lat(),
-        sighting.place.lng(),
-        sighting.at,
+        location.place.lat(),
+        location.place.lng(),
+        location.at,
         now,
     )
     .execute(tx.connection())
@@ -171,7 +171,7 @@ pub async fn set_place(tx: &mut Tx, driver: DriverId, sighting: Sighting) -> Res
     Ok(())
 }
 
-/// Whether somebody is on duty who has not been seen since.
+/// Whether a driver is on duty who was not active since.
 pub async fn has_absent(tx: &mut Tx, seen_before: DateTime<Utc>) -> Result<bool, Problem> {
     let found = sqlx::query_scalar!(
         r#"select exists (select from drivers where online and seen_at < $1) as "found!""#,
@@ -182,7 +182,7 @@ pub async fn has_absent(tx: &mut Tx, seen_before: DateTime<Utc>) -> Result<bool,
     Ok(found)
 }
 
-/// Sets off duty who has not been seen since.
+/// Sets drivers off duty who were not active since.
 pub async fn set_absent_off_duty(tx: &mut Tx, seen_before: DateTime<Utc>) -> Result<u64, Problem> {
     let now = tx.now();
     let absent = sqlx::query!(
@@ -195,16 +195,16 @@ pub async fn set_absent_off_duty(tx: &mut Tx, seen_before: DateTime<Utc>) -> Res
     Ok(absent.rows_affected())
 }
 
-/// A delivery in the hands of somebody who will not come.
+/// A delivery whose driver is absent or disabled.
 #[derive(Debug, Clone, Copy)]
 pub struct Abandoned {
-    /// The restaurant whose order it is.
+    /// The restaurant of the delivery.
     pub restaurant: RestaurantId,
-    /// The delivery that is to be handed back.
+    /// The delivery to take back.
     pub delivery: DeliveryId,
 }
 
-/// Deliveries before pickup whose driver is disabled or has not been seen since.
+/// Deliveries before pickup whose driver is disabled or was not active since.
 pub async fn abandoned(tx: &mut Tx, seen_before: DateTime<Utc>, limit: i64) -> Result<Vec<Abandoned>, Problem> {
     let found = sqlx::query_as!(
         Abandoned,
@@ -221,8 +221,7 @@ pub async fn abandoned(tx: &mut Tx, seen_before: DateTime<Utc>, limit: i64) -> R
     Ok(found)
 }
 
-/// Whether the driver of a delivery is disabled, is no driver any more, or has not been seen since; asked again under
-/// its lock.
+/// Whether a driver is disabled, has lost the role, or was not active since; checked again under the delivery's lock.
 pub async fn is_gone(tx: &mut Tx, driver: DriverId, seen_before: DateTime<Utc>) -> Result<bool, Problem> {
     let gone = sqlx::query_scalar!(
         r#"select u.disabled_at is not null or u.role < 'DRIVER' or coalesce(v.seen_at < $2, false) as "gone!"
@@ -235,7 +234,7 @@ pub async fn is_gone(tx: &mut Tx, driver: DriverId, seen_before: DateTime<Utc>) 
     Ok(gone.unwrap_or(true))
 }
 
-/// A driver who wants work and has none.
+/// An available driver.
 #[derive(Debug, Clone, Copy)]
 pub struct DriverCandidate {
     /// The id of the driver profile.
@@ -244,8 +243,8 @@ pub struct DriverCandidate {
     pub place: Place,
 }
 
-/// Drivers who want work, can work and have none, as far as this moment can tell. Whether one of them really is free is
-/// known when they are assigned: the database lets a driver carry one delivery at a time.
+/// Available drivers at this moment. One may get another delivery meanwhile, so the assignment is checked by a
+/// constraint that allows each driver one delivery at a time.
 pub async fn free(tx: &mut Tx, presence: TimeDelta) -> Result<Vec<DriverCandidate>, Problem> {
     let now = tx.now();
     let rows = sqlx::query!(

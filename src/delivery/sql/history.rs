@@ -1,4 +1,4 @@
-//! The statement that brings in deliveries of the past, many at a time.
+//! The statement that imports deliveries of the past, many at a time.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -9,13 +9,13 @@ use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// A delivery that has come to its end.
+/// A closed delivery.
 pub struct PastDelivery {
-    /// As it ended.
+    /// The delivery in its last state.
     pub delivery: Delivery,
-    /// When it was given to its driver.
+    /// When it was assigned to its driver.
     pub assigned_at: Option<DateTime<Utc>>,
-    /// When the food was taken along.
+    /// When it was picked up.
     pub picked_up_at: Option<DateTime<Utc>>,
 }
 
@@ -23,7 +23,7 @@ fn column<T>(deliveries: &[PastDelivery], value: impl Fn(&PastDelivery) -> T) ->
     deliveries.iter().map(value).collect()
 }
 
-/// Writes deliveries that are over; their orders are there.
+/// Writes closed deliveries of existing orders.
 pub async fn import(tx: &mut Tx, scope: &RestaurantScope, deliveries: &[PastDelivery]) -> Result<(), Problem> {
     let driver = |past: &PastDelivery| past.delivery.driver.as_ref().map(|driver| driver.id.uuid());
     sqlx::query!(

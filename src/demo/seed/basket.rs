@@ -1,4 +1,4 @@
-//! What people ordered: dishes by how much they are liked, priced as the restaurant prices.
+//! The contents of past orders: items by popularity, priced by the rules of the service.
 
 use rand::RngExt as _;
 use rand::rngs::StdRng;
@@ -17,16 +17,15 @@ use crate::orders::{Order, OrderLine, OrderStatus, TaxAt, Totals};
 use crate::problem::Problem;
 use crate::restaurants::tax::Portion;
 
-/// Lines on which a basket ends, however much the restaurant asks for at least.
+/// The most lines of a basket, also if the minimum order is not reached.
 const MOST_LINES: usize = 12;
 
-/// The order that a seed begins with, but for its number, which is drawn when it is written.
+/// The order of a seed, without its number, which is drawn when it is written.
 pub fn order(data: &DemoData, seed: &mut PastOrderSeed) -> Result<Order, Problem> {
     let kitchen = &data.restaurants[seed.kitchen];
     let random = &mut seed.random;
     let id = OrderId::from_uuid(id_at(random, seed.at));
-    let customer =
-        data.customers.choose(random).ok_or_else(|| Problem::internal(&"nobody timelines in the demo city"))?;
+    let customer = data.customers.choose(random).ok_or_else(|| Problem::internal(&"the demo data has no customers"))?;
     let fulfilment = fulfilment(random);
     let mut items = lines(kitchen, data.currency, random)?;
     let delivery_fee = Amount::minor(kitchen.document.delivery_fee);
@@ -89,7 +88,7 @@ fn tip(fulfilment: Fulfilment, random: &mut StdRng) -> Amount {
     if tips { Amount::minor(50 * random.random_range(2..=6)) } else { Amount::ZERO }
 }
 
-/// One to four dishes, and more until the restaurant's least amount is reached.
+/// One to four items, and more until the minimum order is reached.
 fn lines(kitchen: &DemoRestaurant, currency: Currency, random: &mut StdRng) -> Result<Vec<OrderLine>, Problem> {
     let mut dishes: Vec<&(ItemId, ItemDocument)> =
         kitchen.menu.iter().flat_map(|category| &category.items).filter(|(_, dish)| dish.available).collect();
@@ -105,7 +104,7 @@ fn lines(kitchen: &DemoRestaurant, currency: Currency, random: &mut StdRng) -> R
         && lines.len() < MOST_LINES
         && (lines.len() < wanted || sum < kitchen.document.minimum_order)
     {
-        let (item_id, dish) = dishes.remove(liked(&dishes, random));
+        let (item_id, dish) = dishes.remove(random_item(&dishes, random));
         let quantity = match random.random_range(0..100) {
             0..80 => 1,
             80..95 => 2,
@@ -130,8 +129,8 @@ fn lines(kitchen: &DemoRestaurant, currency: Currency, random: &mut StdRng) -> R
     Ok(lines)
 }
 
-/// Which of the dishes; the better liked, the likelier.
-fn liked(dishes: &[&(ItemId, ItemDocument)], random: &mut StdRng) -> usize {
+/// The index of a random item, weighted by popularity.
+fn random_item(dishes: &[&(ItemId, ItemDocument)], random: &mut StdRng) -> usize {
     let total: u32 = dishes.iter().map(|(_, dish)| dish.popularity).sum();
     let mut left = random.random_range(0..total.max(1));
     let chosen = dishes.iter().position(|(_, dish)| {
@@ -142,7 +141,7 @@ fn liked(dishes: &[&(ItemId, ItemDocument)], random: &mut StdRng) -> usize {
     chosen.unwrap_or_default()
 }
 
-/// A line, in the class of its dish.
+/// The portion of a line, with the tax class of its item.
 fn portion(kitchen: &DemoRestaurant, line: &OrderLine) -> Portion {
     let mut dishes = kitchen.menu.iter().flat_map(|category| &category.items);
     let dish = dishes.find(|(id, _)| *id == line.item_id);

@@ -1,4 +1,4 @@
-//! The drivers of the past: each carries one order at a time and takes the time that the way takes.
+//! Assigns past deliveries to drivers: each carries one order at a time.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -7,10 +7,10 @@ use crate::demo::dataset::DemoDriver;
 use crate::ids::UserId;
 use crate::place::Place;
 
-/// How much longer the streets are than the straight line.
+/// The ratio of the distance along streets to the straight line.
 pub const DETOUR: f64 = 1.3;
 
-/// Metres a second, stops at lights included.
+/// The mean speed in metres a second, stops included.
 pub const fn speed(vehicle: Vehicle) -> f64 {
     match vehicle {
         Vehicle::Bicycle => 4.2,
@@ -20,43 +20,43 @@ pub const fn speed(vehicle: Vehicle) -> f64 {
     }
 }
 
-/// A driver's afternoon.
+/// A driver with the time and place at which they are free.
 struct PooledDriver<'t> {
     driver: &'t DemoDriver,
     free_at: DateTime<Utc>,
     place: Place,
 }
 
-/// All drivers of the past weeks, and when each is free.
+/// All drivers, with the time at which each is free.
 pub struct DriverPool<'t> {
     shifts: Vec<PooledDriver<'t>>,
 }
 
-/// A driver on the way to a kitchen.
+/// The trip of a driver to a restaurant.
 pub struct DriverTrip {
     /// Index of the driver.
     pub driver: usize,
-    /// As those who wait see them.
+    /// The driver as shown with the delivery.
     pub carrier: Carrier,
-    /// Why this one.
+    /// The reason of the assignment.
     pub because: String,
-    /// When they could be called.
+    /// When the driver was assigned.
     pub called: DateTime<Utc>,
-    /// When they are at the kitchen.
+    /// When the driver arrives at the restaurant.
     pub at_kitchen: DateTime<Utc>,
-    /// The travel time from there to the delivery address.
+    /// The travel time from the restaurant to the delivery address.
     pub way: TimeDelta,
 }
 
 impl<'t> DriverPool<'t> {
-    /// Everybody at their corner, free.
+    /// All drivers free, at their corners.
     pub fn new(drivers: &'t [DemoDriver]) -> Self {
         let shift =
             |driver: &'t DemoDriver| PooledDriver { driver, free_at: DateTime::UNIX_EPOCH, place: driver.corner };
         Self { shifts: drivers.iter().map(shift).collect() }
     }
 
-    /// The nearest driver who is free at that time, or else the first to be free again.
+    /// The nearest driver who is free at that time, or else the one who is free again first.
     pub fn call(&self, at: DateTime<Utc>, kitchen: Place, destination: Place) -> DriverTrip {
         let free: Vec<_> = (0..self.shifts.len()).filter(|&index| self.shifts[index].free_at <= at).collect();
         let metres = |index: usize| self.shifts[index].place.metres_to(kitchen);
@@ -75,19 +75,19 @@ impl<'t> DriverPool<'t> {
         DriverTrip { driver, carrier, because, called, at_kitchen, way: travel(who.vehicle, kitchen, destination) }
     }
 
-    /// Who that is.
+    /// The user of a driver.
     pub fn user(&self, driver: usize) -> UserId {
         self.shifts[driver].driver.person.id
     }
 
-    /// They have delivered, and are where the customer timelines.
+    /// Sets when and where a driver is free after a delivery.
     pub fn free_at(&mut self, driver: usize, at: DateTime<Utc>, place: Place) {
         self.shifts[driver].free_at = at;
         self.shifts[driver].place = place;
     }
 }
 
-/// So many seconds, to the millisecond.
+/// A time in seconds, rounded to milliseconds.
 pub fn seconds(seconds: f64) -> TimeDelta {
     let time = std::time::Duration::from_secs_f64(seconds.max(0.0));
     TimeDelta::milliseconds(i64::try_from(time.as_millis()).unwrap_or_default())

@@ -1,4 +1,4 @@
-//! Brings in a restaurant's past: as many orders in one transaction as its events have room.
+//! Imports the past orders of a restaurant, in transactions of as many orders as the limit on events allows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::uow::{Database, EVENTS_PER_TRANSACTION, Tx};
 use crate::{delivery, events, orders};
 use comanda_replay::progress::Progress;
 
-/// Writes the timelines of one restaurant's orders, and says how many were not there yet.
+/// Writes the timelines of one restaurant's orders; returns how many were new.
 pub async fn import(
     db: &Database,
     data: &Arc<DemoData>,
@@ -33,7 +33,7 @@ pub async fn import(
     Ok(written)
 }
 
-/// Cuts timelines into groups whose events fit into one transaction.
+/// Divides timelines into batches whose events fit into one transaction.
 fn batches(timelines: Vec<OrderTimeline>) -> Vec<Vec<OrderTimeline>> {
     let most = usize::try_from(EVENTS_PER_TRANSACTION).unwrap_or_default();
     let mut batches: Vec<Vec<OrderTimeline>> = Vec::new();
@@ -51,7 +51,7 @@ fn batches(timelines: Vec<OrderTimeline>) -> Vec<Vec<OrderTimeline>> {
     batches
 }
 
-/// One group; it is there as a whole or not at all, so its first order says whether it is.
+/// Writes a batch. It is written as a whole or not at all, so its first order shows whether it exists.
 async fn write(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -82,7 +82,7 @@ async fn write(
     Ok(past_orders.len())
 }
 
-/// The first number of each day.
+/// Draws the order numbers of each day; returns the first ones.
 async fn draw_numbers(
     tx: &mut Tx,
     scope: &RestaurantScope,

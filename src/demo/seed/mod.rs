@@ -1,10 +1,10 @@
-//! Builds the demo city in an empty database: its people, its restaurants, and three weeks in which they ate.
+//! Creates the demo data in an empty database: users, restaurants, and three weeks of orders.
 //!
-//! Everybody signs up first, in one transaction; then each restaurant opens in one; then its past is brought in, some
-//! hundred orders at a time, with the whole log of what happened to each; and at the end the drivers come on duty and
-//! the administrator signs up. Whoever finds the administrator finds a whole city. A start that was broken off goes on
-//! where it stopped: every id follows from the seed, so what is there is recognised by its id, and the past ends when
-//! the first customer signed up plus [`AGE`], however long ago the first start was.
+//! Users are created first, in one transaction; then each restaurant in one; then its past orders with their events,
+//! about a hundred at a time; and at the end the drivers go on duty and the administrator is created, whose account
+//! therefore shows that the data is complete. A start that was interrupted continues where it stopped: every id follows
+//! from the seed, so existing objects are recognised by their ids, and the past ends [`AGE`] after the first customer
+//! signed up, however long ago the first start was.
 
 pub mod basket;
 pub mod order_history;
@@ -33,20 +33,20 @@ use comanda_replay::progress::Progress;
 use driver_pool::DriverPool;
 use timeline::OrderTimeline;
 
-/// How long ago everybody signed up: before the first order that is remembered.
+/// How long ago the users signed up: before the first past order.
 pub const AGE: TimeDelta = TimeDelta::days(23);
 
-/// How much was added to the database.
+/// The amount of data that was created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeededOrders {
-    /// Orders brought in.
+    /// The number of imported orders.
     pub orders: usize,
 }
 
-/// Builds the city, or what is missing of it; `None`: it was there.
+/// Creates the demo data that is missing; `None`: it was complete.
 ///
 /// # Errors
-/// When the database is somebody else's, or refuses.
+/// When the database has other users, or does not answer.
 pub async fn build(
     db: &Database,
     passwords: &Passwords,
@@ -85,10 +85,10 @@ async fn founded(db: &Database, data: &DemoData) -> Result<Option<DateTime<Utc>>
     }
 }
 
-/// What the city remembers at that time: the orders of each restaurant that had come to their end, the earliest first.
+/// The past orders of each restaurant that had ended at that time, earliest first.
 ///
 /// # Errors
-/// When a rule of the restaurant forbids what was made up.
+/// When a rule of the service refuses a generated order.
 pub fn timelines(data: &DemoData, until: DateTime<Utc>) -> Result<Vec<Vec<OrderTimeline>>, Problem> {
     let mut drivers = DriverPool::new(&data.drivers);
     let mut timelines: Vec<Vec<OrderTimeline>> = data.restaurants.iter().map(|_| Vec::new()).collect();

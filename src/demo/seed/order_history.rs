@@ -1,4 +1,4 @@
-//! The log that an order's timeline would have left, written by the same state machines that write today's.
+//! The events of a past order, generated with the same state machines as those of current orders.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -15,7 +15,7 @@ use crate::orders::status::StatusUpdate;
 use crate::orders::{Order, OrderStatus};
 use crate::problem::Problem;
 
-/// What an event carries.
+/// The payload of an event.
 enum HistoryPayload {
     Placed(Order),
     Stepped(Order),
@@ -23,7 +23,7 @@ enum HistoryPayload {
     Followed(Delivery),
 }
 
-/// A line of the log.
+/// An event of the history.
 pub struct HistoryEntry {
     /// When it happened.
     pub at: DateTime<Utc>,
@@ -33,7 +33,7 @@ pub struct HistoryEntry {
 }
 
 impl HistoryEntry {
-    /// As the log takes it.
+    /// The event for the import into the log.
     ///
     /// # Errors
     /// When it cannot be written as JSON.
@@ -48,17 +48,17 @@ impl HistoryEntry {
     }
 }
 
-/// How an order and its delivery ended, and everything on the way there.
+/// An order and its delivery in their last states, with all events.
 pub struct OrderHistory {
     /// The order in its last state.
     pub order: PastOrder,
     /// Its delivery, if there was one.
     pub delivery: Option<PastDelivery>,
-    /// The log, the earliest line first.
+    /// The events, earliest first.
     pub log: Vec<HistoryEntry>,
 }
 
-/// Writes down a timeline, under this number.
+/// Generates the history of a timeline, with this order number.
 pub fn write(kitchen: &DemoRestaurant, timeline: OrderTimeline, number: i32) -> Result<OrderHistory, Problem> {
     let placed = Order { number, ..timeline.order };
     let first = HistoryEntry {
@@ -121,7 +121,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// The delivery follows its order, as `delivery::follow` has it.
+    /// Changes the delivery after its order, as `delivery::follow` does.
     fn follow(&mut self, id: DeliveryId, at: DateTime<Utc>) -> Result<Option<Delivery>, Problem> {
         let order = &self.order;
         let to = match order.status {
@@ -137,7 +137,8 @@ impl Writer<'_> {
             OrderStatus::Pending | OrderStatus::Preparing | OrderStatus::Ready => return Ok(None),
         };
         let Some(past) = &mut self.delivery else { return Ok(None) };
-        let change = past.delivery.follow(to, at).map_err(|_| Problem::internal(&"a delivery that does not follow"))?;
+        let change =
+            past.delivery.follow(to, at).map_err(|_| Problem::internal(&"the delivery cannot follow its order"))?;
         past.picked_up_at = change.picked_up_at().or(past.picked_up_at);
         let delivery = &mut past.delivery;
         if let Some(driver) = &mut delivery.driver {

@@ -1,4 +1,4 @@
-//! When people ordered: some weeks of orders, at the hours at which people eat and the restaurants are open.
+//! The times of past orders: three weeks, at meal times and while the restaurants are open.
 
 use std::ops::Range;
 
@@ -10,26 +10,26 @@ use crate::demo::chance;
 use crate::demo::city::RestaurantDocument;
 use crate::demo::dataset::{DemoData, ZONE};
 
-/// How far back the city remembers.
+/// The number of days with past orders.
 const DAYS: u64 = 21;
-/// How much of what goes on it remembers.
+/// The share of a restaurant's daily orders that is generated.
 const SHARE: f64 = 0.4;
-/// Minutes before closing at which the kitchen takes no more.
+/// The last orders are accepted this many minutes before closing.
 const LAST_ORDERS: i16 = 10;
 
-/// Somebody wants to eat.
+/// The time and place of a past order.
 pub struct PastOrderSeed {
-    /// Where, by its place in the data.
+    /// The index of the restaurant.
     pub kitchen: usize,
     /// When the order is placed.
     pub at: DateTime<Utc>,
-    /// On which local day.
+    /// The local day.
     pub day: NaiveDate,
-    /// Decides everything else about it.
+    /// The random numbers for everything else.
     pub random: StdRng,
 }
 
-/// The orders of the last weeks before `until`, the earliest first.
+/// The orders of the last weeks before `until`, earliest first.
 pub fn past_orders(data: &DemoData, until: DateTime<Utc>) -> Vec<PastOrderSeed> {
     let today = until.with_timezone(&ZONE).date_naive();
     let days = (0..=DAYS).rev().filter_map(|ago| today.checked_sub_days(Days::new(ago)));
@@ -44,7 +44,7 @@ pub fn past_orders(data: &DemoData, until: DateTime<Utc>) -> Vec<PastOrderSeed> 
     past_orders
 }
 
-/// One restaurant's day.
+/// The orders of a restaurant on one day.
 fn day_of(kitchen: usize, restaurant: &RestaurantDocument, day: NaiveDate) -> Vec<PastOrderSeed> {
     let name = format!("{}/{day}", restaurant.slug);
     let mut random = chance::of(&name);
@@ -52,15 +52,15 @@ fn day_of(kitchen: usize, restaurant: &RestaurantDocument, day: NaiveDate) -> Ve
     if spans.is_empty() {
         return Vec::new();
     }
-    let wanted = f64::from(restaurant.orders_per_day) * SHARE * bustle(day) * random.random_range(0.85..1.15);
+    let wanted = f64::from(restaurant.orders_per_day) * SHARE * day_factor(day) * random.random_range(0.85..1.15);
     let mut past_orders = Vec::new();
     let wanted = wanted.round();
     for number in (0_u32..).take_while(|&number| f64::from(number) < wanted) {
-        let minute = hungry_minute(&spans, &mut random);
+        let minute = random_minute(&spans, &mut random);
         let second = random.random_range(0..60_000);
         let local =
             day.and_time(chrono::NaiveTime::MIN) + TimeDelta::minutes(minute.into()) + TimeDelta::milliseconds(second);
-        // In spring the clock jumps over an hour: nobody eats in it.
+        // Local times that daylight saving time skips have no orders.
         if let Some(at) = ZONE.from_local_datetime(&local).earliest() {
             let random = chance::of(&format!("{name}/{number}"));
             past_orders.push(PastOrderSeed { kitchen, at: at.to_utc(), day: local.date(), random });
@@ -69,7 +69,7 @@ fn day_of(kitchen: usize, restaurant: &RestaurantDocument, day: NaiveDate) -> Ve
     past_orders
 }
 
-/// Minutes after the day's midnight during which the kitchen takes orders; they may run past the next midnight.
+/// The minutes after midnight in which the restaurant accepts orders; they may go past the next midnight.
 fn open_minutes(restaurant: &RestaurantDocument, day: NaiveDate) -> Vec<Range<i16>> {
     if restaurant.hours.is_empty() {
         return std::iter::once(0..1440).collect();
@@ -79,8 +79,8 @@ fn open_minutes(restaurant: &RestaurantDocument, day: NaiveDate) -> Vec<Range<i1
     of_day.map(|span| span.opens.minutes()..span.of_day().closes_after() - LAST_ORDERS).collect()
 }
 
-/// How much more than on average is going on.
-fn bustle(day: NaiveDate) -> f64 {
+/// The ratio of a day's orders to the mean.
+fn day_factor(day: NaiveDate) -> f64 {
     match day.weekday() {
         chrono::Weekday::Mon => 0.75,
         chrono::Weekday::Fri => 1.25,
@@ -90,8 +90,8 @@ fn bustle(day: NaiveDate) -> f64 {
     }
 }
 
-/// A minute out of the spans: the hungrier people are, the likelier.
-fn hungry_minute(spans: &[Range<i16>], random: &mut StdRng) -> i16 {
+/// A random minute of the spans, weighted by demand.
+fn random_minute(spans: &[Range<i16>], random: &mut StdRng) -> i16 {
     let total: i16 = spans.iter().map(|span| span.end - span.start).sum();
     loop {
         let mut left = random.random_range(0..total);
@@ -104,14 +104,14 @@ fn hungry_minute(spans: &[Range<i16>], random: &mut StdRng) -> i16 {
             }
             left -= length;
         }
-        if random.random_range(0.0..1.7) < appetite(minute) {
+        if random.random_range(0.0..1.7) < demand(minute) {
             return minute;
         }
     }
 }
 
-/// How hungry people are at a minute of the day: breakfast, lunch, the long evening, and those who cannot sleep.
-pub fn appetite(minute: i16) -> f64 {
+/// The demand at a minute of the day: breakfast, lunch, evening, and a little at night.
+pub fn demand(minute: i16) -> f64 {
     let minute = f64::from(minute % 1440);
     let peak = |at: f64, width: f64, height: f64| height * (-((minute - at) / width).powi(2) / 2.0).exp();
     0.06 + peak(510.0, 60.0, 0.4) + peak(785.0, 50.0, 1.0) + peak(1220.0, 65.0, 1.55) + peak(60.0, 60.0, 0.3)

@@ -1,4 +1,4 @@
-//! The people of the city sign up and go to work.
+//! Creates the users, and sets drivers on duty.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use crate::problem::Problem;
 use crate::tenancy::PlatformScope;
 use crate::uow::{Database, Tx};
 
-/// Makes the account of somebody.
+/// Creates the account of a user.
 pub async fn account(tx: &mut Tx, person: &DemoUser, password_hash: &str) -> Result<(), Problem> {
     let DemoUser { id, email, name, role } = person;
     let user = NewUser { id: *id, email, password_hash, name, phone: None, role: *role, is_proved: true };
     sql::insert(tx, &user).await.map(drop)
 }
 
-/// Guests and drivers sign up.
+/// Creates the accounts of customers and drivers.
 pub async fn sign_up(db: &Database, data: &Arc<DemoData>, hash: &Arc<str>) -> Result<(), Problem> {
     let (data, hash) = (Arc::clone(data), Arc::clone(hash));
     let scope = PlatformScope::proven_by("the demo city, in a database without people", None);
@@ -35,7 +35,8 @@ pub async fn sign_up(db: &Database, data: &Arc<DemoData>, hash: &Arc<str>) -> Re
     .await
 }
 
-/// Drivers come on duty, each at their corner; and the administrator signs up, which says that the city is whole.
+/// Sets drivers on duty, each at their corner, and creates the administrator, whose account shows that the data is
+/// complete.
 pub async fn begin_work(db: &Database, data: &Arc<DemoData>, hash: &Arc<str>) -> Result<(), Problem> {
     let (data, hash) = (Arc::clone(data), Arc::clone(hash));
     let scope = PlatformScope::proven_by("the demo city, which is being built", None);

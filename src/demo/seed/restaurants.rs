@@ -1,4 +1,4 @@
-//! A restaurant opens: its profile, its hours, its people and its menu, in one transaction.
+//! Creates a restaurant with profile, hours, staff and menu, in one transaction.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::restaurants::sql::Profile;
 use crate::tenancy::{PlatformScope, RestaurantScope};
 use crate::uow::{Database, Tx};
 
-/// Opens the restaurant, if it is not there yet.
+/// Creates the restaurant if it does not exist.
 pub async fn open(db: &Database, data: &Arc<DemoData>, kitchen: usize, hash: &Arc<str>) -> Result<(), Problem> {
     let (data, hash) = (Arc::clone(data), Arc::clone(hash));
     let platform = PlatformScope::proven_by("the demo city, which is being built", None);
@@ -59,7 +59,7 @@ fn profile(data: &DemoData, kitchen: &DemoRestaurant) -> Profile {
         cuisines: restaurant.cuisines.clone(),
         contact: Contact {
             phone: None,
-            // The console knows the demo's restaurants by it.
+            // The console recognises the demo's restaurants by it.
             email: Some(format!("ciao@{}.example", restaurant.slug)),
             website: Some(format!("https://{}.example", restaurant.slug)),
         },

@@ -1,4 +1,4 @@
-//! What became of an order: who did what to it, and when.
+//! The timeline of a past order: its steps, with their actors and times.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use rand::RngExt as _;
@@ -17,34 +17,34 @@ use crate::ids::{DeliveryId, UserId};
 use crate::orders::{Order, OrderStatus};
 use crate::problem::Problem;
 
-/// Why guests think better of it.
-const GUESTS_REASONS: [&str; 4] = [
+/// Reasons of customers for cancelling.
+const CUSTOMER_REASONS: [&str; 4] = [
     "I chose the wrong address, I will order again.",
     "My guests are not coming.",
     "I ordered at the wrong restaurant.",
     "We have found something in the fridge after all.",
 ];
-/// Why kitchens give up.
-const KITCHENS_REASONS: [&str; 4] = [
+/// Reasons of restaurants for cancelling.
+const RESTAURANT_REASONS: [&str; 4] = [
     "We have run out of an ingredient, sorry.",
     "The oven has failed, we cannot finish it in time.",
     "Too many orders at once: we would be an hour late.",
     "The phone number does not answer and the address is incomplete.",
 ];
 
-/// What is done.
+/// The action of a step.
 pub enum TimelineAction {
-    /// The order takes a step.
+    /// A change of the order's status, with the reason of a cancellation.
     Step(OrderStatus, Option<&'static str>),
-    /// A driver is given the delivery.
+    /// The assignment of a driver, with the reason.
     Assigned(Carrier, String),
 }
 
-/// Somebody does something.
+/// A step of a timeline.
 pub struct TimelineStep {
     /// When it happens.
     pub at: DateTime<Utc>,
-    /// In which capacity.
+    /// The role of the actor.
     pub actor: Actor,
     /// The user who does it; `None`: the system.
     pub actor_id: Option<UserId>,
@@ -54,13 +54,13 @@ pub struct TimelineStep {
 
 /// An order from its placement to its end.
 pub struct OrderTimeline {
-    /// As it was placed, but for its number.
+    /// The order as it was placed, without its number.
     pub order: Order,
     /// The local day of its number.
     pub day: NaiveDate,
-    /// The id its delivery gets, if it gets one.
+    /// The id of its delivery, if there will be one.
     pub delivery: DeliveryId,
-    /// What happened, in order.
+    /// The steps, in order.
     pub steps: Vec<TimelineStep>,
 }
 
@@ -70,14 +70,14 @@ impl OrderTimeline {
         self.steps.last().map_or(self.order.placed_at, |step| step.at)
     }
 
-    /// How many events it makes at most.
+    /// The largest number of its events.
     pub fn most_events(&self) -> usize {
         let for_delivery = if self.order.fulfilment == Fulfilment::Delivery { 3 } else { 0 };
         1 + self.steps.len() + for_delivery
     }
 }
 
-/// Lets an order happen.
+/// Generates the timeline of an order.
 pub fn live(data: &DemoData, mut seed: PastOrderSeed, drivers: &mut DriverPool<'_>) -> Result<OrderTimeline, Problem> {
     let kitchen = &data.restaurants[seed.kitchen];
     let order = basket::order(data, &mut seed)?;
@@ -88,22 +88,22 @@ pub fn live(data: &DemoData, mut seed: PastOrderSeed, drivers: &mut DriverPool<'
     let (customer, placed) = (order.customer_id, order.placed_at);
 
     let fate = random.random_range(0..1000);
-    let second_thoughts = placed + seconds(&mut random, 20, 100);
+    let cancelled_at = placed + seconds(&mut random, 20, 100);
     let answered = if kitchen.document.auto_accept { placed } else { placed + seconds(&mut random, 25, 150) };
     let guest_leaves = fate < 25;
-    // Before the kitchen has answered, a customer may leave; after it has, for two minutes more.
-    if !guest_leaves || answered < second_thoughts {
+    // A customer may cancel until the restaurant has answered, and for two minutes after that.
+    if !guest_leaves || answered < cancelled_at {
         timeline.confirm(answered);
     }
     if guest_leaves {
-        let reason = GUESTS_REASONS.choose(&mut random).copied();
-        timeline.step(second_thoughts, Actor::Customer, Some(customer), OrderStatus::Cancelled, reason);
+        let reason = CUSTOMER_REASONS.choose(&mut random).copied();
+        timeline.step(cancelled_at, Actor::Customer, Some(customer), OrderStatus::Cancelled, reason);
     } else {
         let begun = answered + seconds(&mut random, 10, 180);
         timeline.by_staff(begun, OrderStatus::Preparing, None);
         if fate < 45 {
             let given_up = begun + seconds(&mut random, 60, 400);
-            timeline.by_staff(given_up, OrderStatus::Cancelled, KITCHENS_REASONS.choose(&mut random).copied());
+            timeline.by_staff(given_up, OrderStatus::Cancelled, RESTAURANT_REASONS.choose(&mut random).copied());
         } else {
             let minutes = f64::from(kitchen.document.preparation_minutes) * random.random_range(0.65..1.2);
             let ready = begun + driver_pool::seconds(minutes * 60.0);
@@ -118,7 +118,7 @@ fn seconds(random: &mut StdRng, least: i64, most: i64) -> TimeDelta {
     TimeDelta::milliseconds(random.random_range(least * 1_000..most * 1_000))
 }
 
-/// What happens to one order, as it is written.
+/// Builds the timeline of one order.
 struct TimelineBuilder<'t> {
     kitchen: &'t DemoRestaurant,
     cook: Option<UserId>,
@@ -149,14 +149,14 @@ impl TimelineBuilder<'_> {
         }
     }
 
-    /// From the stove to the customer.
+    /// Adds the steps from ready to delivered.
     fn hand_over(&mut self, order: &Order, ready: DateTime<Utc>, drivers: &mut DriverPool<'_>, random: &mut StdRng) {
         self.by_staff(ready, OrderStatus::Ready, None);
         let Some(destination) = order.place.filter(|_| order.fulfilment == Fulfilment::Delivery) else {
             let fetched = ready + seconds(random, 60, 600);
             return self.by_staff(fetched, OrderStatus::Delivered, None);
         };
-        // A driver is called so that they come when the food does.
+        // The driver is assigned so that they arrive when the food is ready.
         let called = (ready - seconds(random, 240, 480)).max(order.placed_at + TimeDelta::minutes(4));
         let DriverTrip { driver, carrier, because, called, at_kitchen, way } =
             drivers.call(called, self.kitchen.document.place, destination);

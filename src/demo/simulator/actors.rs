@@ -1,4 +1,4 @@
-//! Who is signed in: everybody when they are first needed, and from then on as long as the city lives.
+//! The sessions of the simulated users: each signs in when first needed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,19 +8,19 @@ use tokio::sync::OnceCell;
 use crate::demo::city::PASSWORD;
 use comanda_client::{CallError, Client, Session};
 
-/// Everybody by their address. A session signs in again by itself when its token ends.
+/// The sessions by e-mail address. A session signs in again when its token expires.
 pub struct Actors {
     client: Client,
     sessions: Mutex<HashMap<String, Arc<OnceCell<Arc<Session>>>>>,
 }
 
 impl Actors {
-    /// Starts with nobody signed in.
+    /// No user is signed in.
     pub fn new(client: &Client) -> Self {
         Self { client: client.clone(), sessions: Mutex::default() }
     }
 
-    /// Somebody, signed in.
+    /// The session of a user.
     pub async fn session(&self, email: &str) -> Result<Arc<Session>, CallError> {
         let cell = {
             let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! The customers: one of them orders every few seconds, at a restaurant that is open.
+//! The customers: every few seconds one of them orders at an open restaurant.
 
 use std::sync::Arc;
 
@@ -13,18 +13,18 @@ use crate::demo::chance;
 use crate::demo::city::{CustomerDocument, RestaurantDocument};
 use comanda_client::{CallError, CartLine, Fulfilment, MenuItem, Money, NewOrder, OrderStatus, Place, Restaurant};
 
-/// How long what is known of opening hours is good for.
+/// How long the list of open restaurants is used before it is read again.
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_mins(1);
 
-/// A restaurant of the city as the server shows it.
+/// A restaurant of the demo, as the server lists it.
 pub struct ListedRestaurant {
-    /// As it is written down.
+    /// The document of the restaurant.
     pub document: RestaurantDocument,
-    /// As the server shows it.
+    /// The restaurant from the API.
     pub restaurant: Restaurant,
 }
 
-/// The city's restaurants; whatever else is on the server is none of ours.
+/// The demo's restaurants on the server; others are left out.
 pub async fn restaurants(simulation: &Simulation) -> Result<Vec<ListedRestaurant>, CallError> {
     let (mut shops, mut cursor) = (Vec::new(), None);
     loop {
@@ -40,14 +40,14 @@ pub async fn restaurants(simulation: &Simulation) -> Result<Vec<ListedRestaurant
     }
 }
 
-/// Orders, one customer after the other.
+/// Places orders, one customer after the other.
 pub async fn order(simulation: Arc<Simulation>) {
     let mut random = chance::of("simulator/customers");
     let emails = simulation.city.guest_emails();
     let (mut shops, mut known): (Vec<Arc<ListedRestaurant>>, Option<Instant>) = (Vec::new(), None);
     loop {
         simulation.speed.wait(speed::until_next_order(&simulation.clock, &mut random)).await;
-        if simulation.bustle() >= MOST_AT_ONCE {
+        if simulation.task_count() >= MOST_AT_ONCE {
             continue;
         }
         if known.is_none_or(|since| since.elapsed() > LOOK_AGAIN) {
@@ -59,7 +59,7 @@ pub async fn order(simulation: Arc<Simulation>) {
         let open: Vec<_> = shops.iter().filter(|shop| shop.restaurant.open_now).collect();
         let busy = |shop: &&Arc<ListedRestaurant>| shop.document.orders_per_day;
         let Ok(shop) = open.choose_weighted(&mut random, busy) else { continue };
-        // The first one is Ada, who is left to whoever tries the demo.
+        // The first one, Ada, is reserved for people who try the demo.
         let customer = random.random_range(1..emails.len().max(2)).min(emails.len().saturating_sub(1));
         let order_task = SimulatedOrder {
             shop: Arc::clone(shop),
@@ -77,7 +77,7 @@ pub async fn order(simulation: Arc<Simulation>) {
     }
 }
 
-/// Somebody wants to eat something.
+/// An order to be placed.
 struct SimulatedOrder {
     shop: Arc<ListedRestaurant>,
     customer: CustomerDocument,
@@ -87,7 +87,7 @@ struct SimulatedOrder {
 }
 
 impl SimulatedOrder {
-    /// From the menu to the order; some think better of it.
+    /// Reads the menu and places the order; some customers cancel it.
     async fn order(mut self, simulation: &Simulation) -> Result<(), CallError> {
         let who = simulation.actors.session(&self.email).await?;
         let menu = simulation.client.menu(&self.shop.restaurant.id).await?;
@@ -107,7 +107,7 @@ impl SimulatedOrder {
         Ok(())
     }
 
-    /// One to three dishes, and more until the restaurant's least amount is reached.
+    /// One to three items, and more until the minimum order is reached.
     fn choose(&mut self, dishes: &[MenuItem]) -> Vec<CartLine> {
         let mut left: Vec<&MenuItem> = dishes.iter().collect();
         let (mut lines, mut sum) = (Vec::new(), 0);

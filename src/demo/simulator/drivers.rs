@@ -1,4 +1,4 @@
-//! The drivers: on duty most of the time, and on the way when they are given an order.
+//! The drivers: on duty most of the time, and on the way when they have an order.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,14 +15,14 @@ use crate::demo::seed::speed;
 use crate::place;
 use comanda_client::{CallError, Delivery, DeliveryStatus, Order, OrderStatus, Place, Session};
 
-/// Failures in a row after which a ride is given up until the next look around.
+/// Failures in a row after which a delivery is left until the next check of open orders.
 const PATIENCE: u32 = 5;
-/// Minutes from one report of a driver who waits to the next: a driver without a sign of life is given no work.
+/// Simulated minutes between two reports of a waiting driver: a driver without activity gets no deliveries.
 const SIGN_OF_LIFE: f64 = 10.0;
-/// Minutes a driver waits at a kitchen between two looks at the order.
+/// Simulated minutes between two checks of an order by a driver at the restaurant.
 const LOOK: f64 = 0.6;
 
-/// A driver at work.
+/// The state of a driver on duty.
 struct DriverState {
     session: Arc<Session>,
     vehicle: Vehicle,
@@ -30,7 +30,7 @@ struct DriverState {
     riding: bool,
 }
 
-/// Everybody who has come on duty, by the id of their profile.
+/// The drivers on duty, by the id of their profile.
 #[derive(Default)]
 pub struct Drivers {
     drivers: Mutex<HashMap<String, DriverState>>,
@@ -42,14 +42,14 @@ impl Drivers {
     }
 }
 
-/// Lets the drivers begin to work, one after the other.
+/// Starts the drivers, one after the other.
 pub fn begin(simulation: &Arc<Simulation>) {
     for index in 0..simulation.city.people.drivers.len() {
         simulation.spawn(shifts(Arc::clone(simulation), index));
     }
 }
 
-/// On duty, and now and then a short break.
+/// Keeps a driver on duty, with short breaks.
 async fn shifts(simulation: Arc<Simulation>, index: usize) {
     let email = driver_email(index + 1);
     let mut random = chance::of(&format!("simulator/{email}"));
@@ -82,7 +82,7 @@ async fn shifts(simulation: Arc<Simulation>, index: usize) {
     }
 }
 
-/// Waits for so many minutes of the city, and says now and then that one is still there.
+/// Waits for simulated minutes, and reports the location now and then.
 async fn stay(simulation: &Simulation, id: &str, minutes: f64) {
     let mut left = minutes;
     while left > 0.0 {
@@ -108,13 +108,13 @@ async fn come(simulation: &Simulation, index: usize, email: &str, place: Place) 
     Ok(profile.id)
 }
 
-/// Finds a driver for an order and follows it until it is delivered.
+/// Assigns a driver to an order and follows the delivery until its end.
 pub async fn call(simulation: Arc<Simulation>, kitchen: Arc<StaffedRestaurant>, order: String) {
     let Some(_in_hand) = simulation.take(&format!("ride/{order}")) else { return };
     let delivery = loop {
         match assigned(&kitchen.staff, &order).await {
             Ok(Some(delivery)) if delivery.driver.is_some() => break delivery,
-            // Nobody is free.
+            // No driver is available.
             Ok(Some(_)) => simulation.speed.wait(2.0).await,
             Ok(None) => return,
             Err(error) => {
@@ -128,7 +128,7 @@ pub async fn call(simulation: Arc<Simulation>, kitchen: Arc<StaffedRestaurant>, 
         driver_state.riding = true;
         Arc::clone(&driver_state.session)
     });
-    // A driver who is none of ours does nothing by themselves: then the restaurant carries the food.
+    // A driver outside the simulation does not act: then the restaurant delivers the order.
     let ride = DeliveryTask {
         simulation: &simulation,
         who: session.unwrap_or_else(|| Arc::clone(&kitchen.staff)),
@@ -138,7 +138,7 @@ pub async fn call(simulation: Arc<Simulation>, kitchen: Arc<StaffedRestaurant>, 
     simulation.drivers.with(&driver, |driver_state| driver_state.riding = false);
 }
 
-/// The order's delivery with its driver; without one if nobody is free; `None` when there is nothing to carry.
+/// The order's delivery with its driver, or without one if none is available; `None`: there is nothing to deliver.
 async fn assigned(staff: &Session, order: &str) -> Result<Option<Delivery>, CallError> {
     let Some(delivery) = staff.delivery_of(order).await? else { return Ok(None) };
     if delivery.status > DeliveryStatus::PickedUp {
@@ -150,7 +150,7 @@ async fn assigned(staff: &Session, order: &str) -> Result<Option<Delivery>, Call
     Ok(Some(staff.assign(&delivery.id, None).await?.unwrap_or(delivery)))
 }
 
-/// One way from where the driver is to the kitchen, and on to the delivery address.
+/// A delivery: the way to the restaurant, and on to the delivery address.
 struct DeliveryTask<'w> {
     simulation: &'w Simulation,
     who: Arc<Session>,
@@ -176,7 +176,7 @@ impl DeliveryTask<'_> {
         }
     }
 
-    /// The next step of the delivery, after the way to it.
+    /// Performs the next step of the delivery, after the way to it.
     async fn leg(&self, delivery: &Delivery) -> Result<Option<Delivery>, CallError> {
         let to = match delivery.status {
             DeliveryStatus::Assigned => {
@@ -200,7 +200,7 @@ impl DeliveryTask<'_> {
         self.who.advance_delivery(&delivery.id, to, None).await.map(Some)
     }
 
-    /// Looks at the order once; waits a little when it is still cooking.
+    /// Checks whether the order is ready; waits a little if not.
     async fn food_is_ready(&self, order: &str) -> Result<bool, CallError> {
         let Order { status, .. } = self.who.order(order).await?;
         let ready = status == OrderStatus::Ready;
@@ -210,7 +210,7 @@ impl DeliveryTask<'_> {
         Ok(ready)
     }
 
-    /// Along the streets, which here run north and east, telling the server where one is.
+    /// Moves the driver north or south, then east or west, and reports the locations.
     async fn travel(&self, to: Option<Place>) -> Result<(), CallError> {
         let driver_state =
             self.simulation.drivers.with(self.driver, |driver_state| (driver_state.place, driver_state.vehicle));
@@ -234,7 +234,7 @@ impl DeliveryTask<'_> {
 }
 
 fn along(from: f64, to: f64, share: f64) -> f64 {
-    // Seven digits are a centimetre.
+    // Rounded to seven decimals, which is about a centimetre.
     ((from + (to - from) * share) * 1e7).round() / 1e7
 }
 

@@ -1,10 +1,10 @@
-//! Brings the city to life: people who use the public API as anybody would, and nothing else.
+//! The traffic simulator: customers, staff and drivers who use only the public API.
 //!
-//! Guests order at restaurants that are open ([`customers`]); each restaurant's staff listens to its room and sees every
-//! order through, also those that somebody else placed ([`staff`], [`order_tasks`]), and minds the stock ([`stock`]);
-//! drivers come on duty and ride ([`drivers`]). A minute of the city passes in five seconds ([`speed`]). Ada orders nothing by
-//! herself: she is left to whoever tries the demo. Whatever the server refuses is somebody else's doing, looked at again
-//! and gone on from.
+//! Customers order at open restaurants ([`customers`]). The staff of each restaurant listen to its room, process every
+//! order, also those of other customers ([`staff`], [`order_tasks`]), and change the stock ([`stock`]). Drivers go on
+//! duty and deliver ([`drivers`]). A simulated minute takes five seconds ([`speed`]). The customer Ada places no
+//! orders: she is reserved for people who try the demo. After a refusal of the server, for example because a person was
+//! faster, the state is read again.
 
 mod order_tasks;
 mod actors;
@@ -29,10 +29,10 @@ use comanda_client::{BadAddress, CallError, Client};
 use drivers::Drivers;
 use speed::SimulationSpeed;
 
-/// How long stopping may take; whoever is still in the middle of something is left there.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// The longest wait for tasks when the simulator stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What everybody in the city shares.
+/// The shared state of the simulation.
 struct Simulation {
     city: City,
     client: Client,
@@ -40,28 +40,28 @@ struct Simulation {
     speed: SimulationSpeed,
     actors: Actors,
     drivers: Drivers,
-    /// Orders and rides that somebody sees to.
-    in_hand: Mutex<HashSet<String>>,
+    /// Orders and deliveries that have a task.
+    claimed: Mutex<HashSet<String>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
-/// A city that lives until it is stopped.
+/// A running simulator.
 pub struct Simulator {
     simulation: Arc<Simulation>,
 }
 
 impl Simulator {
-    /// Lets everybody in the city go about their business on the server at `url`.
+    /// Starts the simulation on the server at `url`.
     ///
     /// # Errors
-    /// When that is no address.
+    /// When the URL is not valid.
     pub fn begin(url: &str, city: City, clock: Clock, speed: SimulationSpeed) -> Result<Self, BadAddress> {
         let client = Client::new(url)?;
         let simulation = Arc::new(Simulation {
             actors: Actors::new(&client),
             drivers: Drivers::default(),
-            in_hand: Mutex::default(),
+            claimed: Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             city,
@@ -73,17 +73,17 @@ impl Simulator {
         Ok(Self { simulation })
     }
 
-    /// Sends everybody home.
+    /// Stops the simulation.
     pub async fn stop(self) {
         self.simulation.stop.cancel();
         self.simulation.tasks.close();
-        // Every task ends at its next wait, and all they do is wait.
-        let _ = tokio::time::timeout(FAREWELL, self.simulation.tasks.wait()).await;
+        // Every task ends at its next wait.
+        let _ = tokio::time::timeout(STOP_TIMEOUT, self.simulation.tasks.wait()).await;
     }
 }
 
 impl Simulation {
-    /// Runs until it ends or the city is stopped.
+    /// Runs a task until it ends or the simulation is stopped.
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
@@ -94,19 +94,19 @@ impl Simulation {
         });
     }
 
-    /// Takes something in hand; `None`: somebody has it.
+    /// Claims an order or a delivery; `None`: it already has a task.
     fn take(self: &Arc<Self>, what: &str) -> Option<TaskClaim> {
-        let fresh = self.in_hand.lock().unwrap_or_else(PoisonError::into_inner).insert(what.to_owned());
+        let fresh = self.claimed.lock().unwrap_or_else(PoisonError::into_inner).insert(what.to_owned());
         fresh.then(|| TaskClaim { simulation: Arc::clone(self), what: what.to_owned() })
     }
 
-    /// How much somebody sees to.
-    fn bustle(&self) -> usize {
-        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner).len()
+    /// The number of orders and deliveries with a task.
+    fn task_count(&self) -> usize {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
 
-/// An order or a ride that is seen to, until this is dropped.
+/// The claim on an order or a delivery, released when dropped.
 struct TaskClaim {
     simulation: Arc<Simulation>,
     what: String,
@@ -114,11 +114,11 @@ struct TaskClaim {
 
 impl Drop for TaskClaim {
     fn drop(&mut self) {
-        self.simulation.in_hand.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.what);
+        self.simulation.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.what);
     }
 }
 
-/// Finds the restaurants and lets everybody begin.
+/// Reads the restaurants and starts all tasks.
 async fn run(simulation: Arc<Simulation>) {
     let restaurants = loop {
         match customers::restaurants(&simulation).await {
@@ -134,7 +134,7 @@ async fn run(simulation: Arc<Simulation>) {
     customers::order(simulation).await;
 }
 
-/// Notes what did not work: a refusal is part of life, silence of the server is not.
+/// Logs a failure: refusals are expected, a server that does not answer is a warning.
 fn note(what: &str, error: &CallError) {
     match error {
         CallError::Refused { .. } => tracing::debug!(%error, "simulator: {what}"),

@@ -1,4 +1,4 @@
-//! One order in the hands of the staff, from wherever it stands to its end.
+//! The staff's task for one order, from its current status to its end.
 
 use std::sync::Arc;
 
@@ -11,24 +11,23 @@ use super::{Simulation, TaskClaim, drivers};
 use crate::demo::chance;
 use comanda_client::{CallError, Fulfilment, Order, OrderStatus};
 
-/// Failures in a row after which an order is left alone until the next look around.
+/// Failures in a row after which an order is left until the next check of open orders.
 const PATIENCE: u32 = 5;
-/// Why staff give up.
+/// Reasons of staff for cancelling.
 const REASONS: [&str; 3] = [
     "We have run out of an ingredient, sorry.",
     "The oven has failed, we cannot finish it in time.",
     "Too many orders at once: we would be an hour late.",
 ];
 
-/// Sees to an order, unless somebody does or it is over.
+/// Starts the task of an order, unless it has one or is closed.
 pub fn take(simulation: &Arc<Simulation>, kitchen: &Arc<StaffedRestaurant>, order: Order) {
     if matches!(order.status, OrderStatus::Delivered | OrderStatus::Cancelled) {
         return;
     }
-    if let Some(in_hand) = simulation.take(&order.id) {
+    if let Some(claim) = simulation.take(&order.id) {
         let random = chance::of(&format!("simulator/order/{}", order.id));
-        let order_tasks =
-            OrderTask { simulation: Arc::clone(simulation), kitchen: Arc::clone(kitchen), random, in_hand };
+        let order_tasks = OrderTask { simulation: Arc::clone(simulation), kitchen: Arc::clone(kitchen), random, claim };
         simulation.spawn(order_tasks.see_through(order));
     }
 }
@@ -37,7 +36,7 @@ struct OrderTask {
     simulation: Arc<Simulation>,
     kitchen: Arc<StaffedRestaurant>,
     random: StdRng,
-    in_hand: TaskClaim,
+    claim: TaskClaim,
 }
 
 impl OrderTask {
@@ -57,24 +56,24 @@ impl OrderTask {
                     super::note("seeing to an order", &error);
                     failures += 1;
                     self.simulation.speed.wait(1.0).await;
-                    // Somebody else was faster, or the server was away: what counts is where it stands now.
+                    // Another client was faster, or the server did not answer: continue with the current status.
                     if let Ok(now) = self.kitchen.staff.order(&order.id).await {
                         order = now;
                     }
                 }
             }
         }
-        drop(self.in_hand);
+        drop(self.claim);
     }
 
-    /// The next step, after the time it takes; `None` when there is none for the staff to take.
+    /// Performs the next step after its duration; `None`: there is no step for the staff.
     async fn step(&mut self, order: &Order) -> Result<Option<Order>, CallError> {
         let to_door = order.fulfilment == Fulfilment::Delivery;
         let staff = &self.kitchen.staff;
         let preparation = f64::from(self.kitchen.shop.document.preparation_minutes);
         let (takes, to) = match order.status {
             OrderStatus::Pending if self.kitchen.shop.document.auto_accept => {
-                // The restaurant answers by itself; its word is on the way.
+                // The order is accepted automatically in a moment.
                 self.simulation.speed.wait(0.2).await;
                 return staff.order(&order.id).await.map(Some);
             }
@@ -83,7 +82,7 @@ impl OrderTask {
             OrderStatus::Preparing => (preparation * self.random.random_range(0.6..1.1), OrderStatus::Ready),
             OrderStatus::Ready if !to_door => (self.random.random_range(1.0..6.0), OrderStatus::Delivered),
             OrderStatus::Ready | OrderStatus::OnTheWay => {
-                // The driver has it from here; whether it arrives is looked at now and then.
+                // The driver continues from here; the order is checked now and then.
                 self.simulation.speed.wait(6.0).await;
                 return staff.order(&order.id).await.map(Some);
             }

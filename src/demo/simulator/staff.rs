@@ -1,4 +1,4 @@
-//! The staff of a restaurant: listens to its room and takes every open order in hand, whoever placed it.
+//! The staff of a restaurant: listen to its room and process every open order, whoever placed it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,21 +10,21 @@ use super::{Simulation, order_tasks, stock};
 use crate::demo::chance;
 use comanda_client::{CallError, News, Order, OrderStatus, Session, Socket};
 
-/// From one look at all open orders to the next: a net under the live events.
+/// The time between two checks of all open orders, in case an event was missed.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
-/// Every status of an order that has not come to its end.
+/// Every status of an open order.
 const OPEN: [OrderStatus; 5] =
     [OrderStatus::Pending, OrderStatus::Confirmed, OrderStatus::Preparing, OrderStatus::Ready, OrderStatus::OnTheWay];
 
-/// A restaurant and somebody who works there.
+/// A restaurant and the session of a member of its staff.
 pub struct StaffedRestaurant {
     /// The restaurant as the server lists it.
     pub shop: ListedRestaurant,
-    /// Who works there.
+    /// The session of a member.
     pub staff: Arc<Session>,
 }
 
-/// Lets the staff of a restaurant begin to work.
+/// Starts the staff of a restaurant.
 pub fn begin(simulation: &Arc<Simulation>, shop: ListedRestaurant) {
     simulation.spawn(work(Arc::clone(simulation), shop));
 }
@@ -39,7 +39,7 @@ async fn work(simulation: Arc<Simulation>, shop: ListedRestaurant) {
         simulation.speed.wait(2.0).await;
     };
     let kitchen = Arc::new(StaffedRestaurant { shop, staff });
-    simulation.spawn(stock::mind(
+    simulation.spawn(stock::run(
         simulation.speed,
         Arc::clone(&kitchen),
         chance::of(&format!("simulator/stock/{email}")),
@@ -55,12 +55,12 @@ async fn work(simulation: Arc<Simulation>, shop: ListedRestaurant) {
                     super::note("looking at the open orders", &error);
                 }
             }
-            Some((_, heard)) = news.recv() => hear(&simulation, &kitchen, heard),
+            Some((_, heard)) = news.recv() => handle_news(&simulation, &kitchen, heard),
         }
     }
 }
 
-/// Takes every open order in hand that nobody sees to.
+/// Starts a task for every open order without one.
 async fn look_around(simulation: &Arc<Simulation>, kitchen: &Arc<StaffedRestaurant>) -> Result<(), CallError> {
     for status in OPEN {
         let page = kitchen.staff.orders_of(&kitchen.shop.restaurant.id, status).await?;
@@ -69,7 +69,7 @@ async fn look_around(simulation: &Arc<Simulation>, kitchen: &Arc<StaffedRestaura
     Ok(())
 }
 
-fn hear(simulation: &Arc<Simulation>, kitchen: &Arc<StaffedRestaurant>, news: News) {
+fn handle_news(simulation: &Arc<Simulation>, kitchen: &Arc<StaffedRestaurant>, news: News) {
     match news {
         News::Event { name, body, .. } if name.starts_with("order:") => {
             if let Ok(order) = serde_json::from_value::<Order>(body["order"].clone()) {

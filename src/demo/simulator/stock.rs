@@ -1,4 +1,4 @@
-//! The stock: dishes run out and come back.
+//! The stock: items are sold out and available again.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use super::staff::StaffedRestaurant;
 use crate::demo::city::ItemDocument;
 use comanda_client::{CallError, MenuItem};
 
-/// Dishes of one restaurant that are off the menu at once.
+/// The most items of a restaurant that are switched off at once.
 const MOST_OFF: usize = 2;
 
-/// Looks into the stock now and then, as long as the city lives.
-pub async fn mind(speed: SimulationSpeed, kitchen: Arc<StaffedRestaurant>, mut random: StdRng) {
+/// Changes the stock now and then, until the simulation stops.
+pub async fn run(speed: SimulationSpeed, kitchen: Arc<StaffedRestaurant>, mut random: StdRng) {
     loop {
         speed.wait(random.random_range(8.0..30.0)).await;
         if let Err(error) = look(&kitchen, &mut random).await {
@@ -24,7 +24,7 @@ pub async fn mind(speed: SimulationSpeed, kitchen: Arc<StaffedRestaurant>, mut r
     }
 }
 
-/// Cooks a new tray of what was sold out, brings back what was off, or takes something off.
+/// Refills an item that is sold out, switches an item on again, or switches one off.
 async fn look(kitchen: &StaffedRestaurant, random: &mut StdRng) -> Result<(), CallError> {
     let restaurant = &kitchen.shop.restaurant.id;
     let menu = kitchen.staff.client().menu(restaurant).await?;

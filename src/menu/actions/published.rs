@@ -1,4 +1,4 @@
-//! The menu as guests read it: one call, one body, finished once for each version and kept.
+//! Reads the published menu: one request, one body, which is built once for each version and cached.
 
 use std::sync::Arc;
 
@@ -28,10 +28,10 @@ pub struct Published {
 }
 
 impl Published {
-    /// With Redis behind it, if there is a URL.
+    /// A cache with the limits of the configuration, and with Redis if there is a URL.
     ///
     /// # Errors
-    /// When the URL cannot be read.
+    /// When the URL cannot be parsed.
     pub fn new(
         db: Database,
         bounds: Menus,
@@ -42,14 +42,15 @@ impl Published {
         Ok(Self { versions: VersionBatcher::new(db.clone()), db, cache, heavy })
     }
 
-    /// What is kept, for those who measure it.
+    /// The cache, for benchmarks.
     pub const fn cache(&self) -> &Cache {
         &self.cache
     }
 
-    /// The menu, or one category of it, in the first of the wanted languages that it has; not older than this call.
+    /// The menu, or one category of it, in the first of the requested languages that it has; not older than this call.
     ///
-    /// While the database does not answer, what was finished less than `MENU_CACHE_LIFE` ago is shown, as it was written.
+    /// While the database does not answer, a menu that was built less than `MENU_CACHE_LIFE` ago is returned, in its
+    /// own language.
     ///
     /// # Errors
     /// 404 when there is no such restaurant or category.

@@ -1,5 +1,5 @@
-//! A whole menu put in the place of another, from a document, from a table or from another restaurant: all or nothing, and
-//! the same again changes nothing.
+//! Replaces a whole menu, from a document, a table or another restaurant's menu: all or nothing, and repeating it
+//! changes nothing.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -41,20 +41,20 @@ pub struct MenuDifference {
 pub enum MenuSource {
     /// From a document.
     Document(Document),
-    /// The same as a table, which does not say in which language it is written.
+    /// From a table, which does not state its language.
     Table(Table),
-    /// From another restaurant, which has prices in a currency.
+    /// From another restaurant's menu, with the currency of its prices.
     Restaurant(Document, Currency),
 }
 
-/// How to put it there.
+/// The options of a replacement.
 #[derive(Clone, Copy)]
 pub struct ReplaceOptions {
-    /// Only tell the difference.
+    /// Only compute the changes.
     pub dry_run: bool,
     /// The version that the menu must still have.
     pub if_match: IfMatch,
-    /// What a menu may hold.
+    /// The limits of a menu.
     pub bounds: Menus,
 }
 
@@ -63,18 +63,18 @@ pub async fn contents(tx: &mut Tx, restaurant: RestaurantId) -> Result<Contents,
     sql::contents(tx, restaurant).await?.ok_or_else(Problem::not_found)
 }
 
-/// What a menu is, what it is to be, and the difference.
+/// The current menu, the desired one, and the changes.
 struct Plan {
     current: Contents,
     target: Contents,
     changes: Vec<EntityChange>,
-    /// The search words of items that are new or changed: made here, because thousands of names in many languages take
-    /// a tenth of a second.
+    /// The search words of new and changed items: computed here, because thousands of names in many languages take a
+    /// tenth of a second.
     search_words: HashMap<ItemId, Vec<String>>,
 }
 
 impl MenuSource {
-    /// What the menu becomes. Takes processor time.
+    /// Plans the changes. Takes processor time.
     fn plan(&self, current: Contents, rules: &Rules) -> Result<Plan, Problem> {
         let target = match self {
             Self::Document(document) => target(document, &current, rules),
@@ -99,11 +99,11 @@ impl MenuSource {
     }
 }
 
-/// So often a menu that changes meanwhile is planned anew; then it is planned while nobody else can change it.
+/// The most attempts to plan a menu that changes meanwhile; after them it is planned under its lock.
 const MOST_TRIES: usize = 3;
 
-/// Makes the menu what its source says. It is planned outside the transaction that writes it, which takes the plan only if
-/// the menu is still what it was planned from.
+/// Replaces the menu. The changes are planned outside the transaction that writes them, which uses the plan only if the
+/// menu has not changed since.
 pub async fn replace(
     app: &App,
     scope: RestaurantScope,
@@ -152,8 +152,8 @@ pub async fn replace(
     replace_locked(app, scope, source, how).await
 }
 
-/// The same where a menu changes faster than it can be planned, as when much of it is about to sell out: nobody changes it
-/// while it is planned, and what is planned is still worked out beside the threads that answer requests.
+/// The same for a menu that changes faster than it can be planned, for example when many items are about to sell out:
+/// it is planned under its lock, still on separate threads.
 async fn replace_locked(
     app: &App,
     scope: RestaurantScope,
@@ -181,7 +181,7 @@ async fn replace_locked(
     write.await
 }
 
-/// What the menu of one restaurant cannot be in another, such as in a tax class that is not there.
+/// The errors of a copied menu, such as a tax class that the other restaurant does not have.
 fn unfit(faults: Vec<FieldError>) -> Vec<FieldError> {
     let unfit = |fault: FieldError| {
         FieldError::invalid("/to", format!("cannot have this menu: {} {}", fault.pointer, fault.message))
@@ -189,7 +189,7 @@ fn unfit(faults: Vec<FieldError>) -> Vec<FieldError> {
     faults.into_iter().map(unfit).collect()
 }
 
-/// Writes what differs: first what others name, last what goes.
+/// Writes the changes: first entities that others refer to, deletions last.
 async fn apply(tx: &mut Tx, scope: &RestaurantScope, plan: &Plan) -> Result<(), Problem> {
     let Plan { current, target, search_words, .. } = plan;
     let categories = changed(&current.categories, &target.categories, |one| one.id.uuid());
@@ -232,7 +232,7 @@ fn modifiers(groups: &[Group]) -> impl Iterator<Item = &Modifier> {
     groups.iter().flat_map(|group| &group.modifiers)
 }
 
-/// What is new or another.
+/// The new and changed entities.
 fn changed<'a, T: PartialEq>(before: &[T], after: &'a [T], id: impl Fn(&T) -> Uuid) -> Vec<&'a T> {
     let before: HashMap<_, _> = before.iter().map(|old| (id(old), old)).collect();
     after.iter().filter(|new| before.get(&id(new)).is_none_or(|old| old != new)).collect()

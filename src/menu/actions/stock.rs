@@ -1,4 +1,4 @@
-//! What follows a change of counted stock, whether staff or a synchronising device made it.
+//! Completes a change of counted stock, made by staff or by a synchronising device.
 
 use crate::menu::sql;
 use crate::menu::stock::StockOutcome;
@@ -6,10 +6,10 @@ use crate::problem::{Code, Problem};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// Refuses a change of stock that could not be made, and announces one that the menu shows.
+/// Refuses a change of stock that was not possible, and announces one that is visible on the menu.
 ///
 /// # Errors
-/// `out_of_stock` when fewer are left than were to be taken, or they are not counted.
+/// `out_of_stock` when the stock is lower than the reduction, or is not counted.
 pub async fn finish_change(tx: &mut Tx, scope: &RestaurantScope, counted: StockOutcome) -> Result<(), Problem> {
     if !counted.done {
         let detail = "The stock is lower than that, or is not counted. Get the stock and try again.";

@@ -13,7 +13,7 @@ use super::input::{present, too_many};
 use crate::app::App;
 use crate::bounded;
 use crate::extract::{Body, Json, Path};
-use crate::idempotency::{Answer, Once};
+use crate::idempotency::{IdempotentBody, IdempotentResponse};
 use crate::ids::{CategoryId, RestaurantId};
 use crate::menu::dayparts::DayPart;
 use crate::menu::faults::MenuFaults;
@@ -21,7 +21,7 @@ use crate::menu::translations::{self, Translations};
 use crate::menu::{Category, sql};
 use crate::paging::List;
 use crate::problem::{Problem, ProblemBody};
-use crate::restaurants::staff::Staff;
+use crate::restaurants::access::Staff;
 use crate::tenancy::TenancyContext;
 use crate::text::SingleLine;
 
@@ -63,18 +63,22 @@ struct NewCategory {
 
 /// Create a category
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/categories", tag = "menu", security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key")),
+    params(("restaurantId" = RestaurantId, Path),
+        ("Idempotency-Key" = Option<String>, Header,
+            description = "A new random key; repeat the request with the same key")),
     request_body = NewCategory,
     responses(
         (status = 201, description = "The category", body = Category),
-        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Invalid request, or the limit is reached", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request, or the limit is reached",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_category(
     State(app): State<Arc<App>>,
     staff: Staff,
-    Once { value: new, key }: Once<NewCategory>,
-) -> Result<Answer, Problem> {
+    IdempotentBody { value: new, key }: IdempotentBody<NewCategory>,
+) -> Result<IdempotentResponse, Problem> {
     let (scope, most) = (staff.scope, app.config.menus.most_categories);
     let category = Category {
         id: CategoryId::new(),
@@ -104,7 +108,8 @@ async fn create_category(
     params(("restaurantId" = RestaurantId, Path)),
     responses(
         (status = 200, description = "All entries in menu order; `nextCursor` is always null", body = List<Category>),
-        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_categories(
     State(app): State<Arc<App>>,
@@ -127,7 +132,8 @@ async fn list_categories(
     params(("restaurantId" = RestaurantId, Path), ("categoryId" = CategoryId, Path)),
     responses(
         (status = 200, description = "The category", body = Category),
-        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_category(
     State(app): State<Arc<App>>,
@@ -185,7 +191,8 @@ impl CategoryPatch {
     request_body = CategoryPatch,
     responses(
         (status = 200, description = "The category after the change", body = Category),
-        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_category(
     State(app): State<Arc<App>>,
@@ -217,7 +224,8 @@ async fn update_category(
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("categoryId" = CategoryId, Path)),
     responses(
         (status = 204, description = "Deleted; past orders keep their items"),
-        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn delete_category(
     State(app): State<Arc<App>>,

@@ -1,4 +1,4 @@
-//! `PUT …/menu` and its kin: a whole menu at once, from a document, from CSV or from another restaurant.
+//! `PUT …/menu`, export, import and copy: a whole menu at once, as a document, as CSV or from another restaurant.
 
 use std::sync::Arc;
 
@@ -21,10 +21,10 @@ use crate::menu::document::{self, Document};
 use crate::menu::{Contents, sql, table};
 use crate::permission::Operation;
 use crate::problem::{Problem, ProblemBody};
-use crate::restaurants::staff::{self, Staff};
+use crate::restaurants::access::{self, Staff};
 use crate::tenancy::RestaurantScope;
 
-/// The routes of this file, but for `put_menu`, which shares its address with what guests read.
+/// The routes of this file, except `put_menu`, which shares its path with `get_menu`.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(get_menu_document))
@@ -32,12 +32,12 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(copy_menu))
 }
 
-/// Whether to change anything.
+/// The query parameters of a replacement.
 #[derive(Clone, Copy, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub(super) struct ReplaceQuery {
-    /// True: only tell the difference.
+    /// True: only return the changes, without making them.
     #[serde(default)]
     dry_run: bool,
 }
@@ -48,7 +48,7 @@ impl ReplaceQuery {
     }
 }
 
-/// A difference may name everything on a menu: it is written down beside the threads that answer requests.
+/// Changes may list everything on a menu, so they are serialised on separate threads.
 async fn versioned(app: &App, scope: RestaurantScope, difference: MenuDifference) -> Result<Response, Problem> {
     app.heavy
         .run(scope.into(), move || Versioned { version: difference.version, body: difference }.into_response())
@@ -66,9 +66,11 @@ async fn versioned(app: &App, scope: RestaurantScope, difference: MenuDifference
     request_body = Document,
     responses(
         (status = 200, description = "The changes made to the menu", body = MenuDifference),
-        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "Version conflict", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Invalid request; nothing was changed", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request; nothing was changed",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn put_menu(
     State(app): State<Arc<App>>,
@@ -101,20 +103,21 @@ async fn document_of(app: &App, scope: RestaurantScope) -> Result<(Document, Con
     params(("restaurantId" = RestaurantId, Path)),
     responses(
         (status = 200, description = "The document; its version is the ETag", body = Document),
-        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_menu_document(State(app): State<Arc<App>>, staff: Staff) -> Result<Response, Problem> {
     let (body, Contents { version, .. }) = document_of(&app, staff.scope).await?;
     app.heavy.run(staff.scope.into(), move || Versioned { body, version }.into_response()).await
 }
 
-/// How to write a table.
+/// The query parameters of the export.
 #[derive(Clone, Copy, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct TableQuery {
-    /// What stands between cells: `comma` unless told, or `semicolon`, which spreadsheets expect where prices are written
-    /// 12,50. An import finds out by itself.
+    /// The separator of cells: `comma` (default), or `semicolon`, which spreadsheets expect where prices are written
+    /// 12,50. An import detects it.
     #[serde(default)]
     #[param(inline)]
     separator: Separator,
@@ -128,7 +131,8 @@ struct TableQuery {
     params(("restaurantId" = RestaurantId, Path), TableQuery),
     responses(
         (status = 200, description = "The menu as CSV", body = String, content_type = "text/csv"),
-        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn export_menu(
     State(app): State<Arc<App>>,
@@ -155,10 +159,13 @@ async fn export_menu(
     request_body(content = String, content_type = "text/csv"),
     responses(
         (status = 200, description = "The changes made to the menu", body = MenuDifference),
-        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "Version conflict", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not CSV", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "A cell is not valid; nothing was changed", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not CSV",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "A cell is not valid; nothing was changed",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn import_menu(
     State(app): State<Arc<App>>,
@@ -187,10 +194,11 @@ struct MenuCopyRequest {
     to: RestaurantId,
 }
 
-/// A copy writes much more than its request says: it costs one of what the caller and their network may write in a day for each entry.
+/// A copy writes much more than its request says: it costs one of what the caller and their network may write in a day
+/// for each entry.
 ///
 /// # Errors
-/// 429 when that is used up.
+/// 429 when the limit is used up.
 fn pay(app: &App, staff: &Staff, client: Client, document: &Document) -> Result<(), Problem> {
     let items: usize = document.categories.iter().map(|category| 1 + category.items.len()).sum();
     let modifiers: usize = document.modifier_groups.iter().map(|group| 1 + group.modifiers.len()).sum();
@@ -203,15 +211,17 @@ fn pay(app: &App, staff: &Staff, client: Client, document: &Document) -> Result<
 /// Copy the menu to another restaurant
 ///
 /// The other menu becomes this one. The copies have their own ids and are matched by key or source id, so that copying
-/// again brings only changes. Stock and availability of the other restaurant do not change; new entries there are not
-/// counted, and are off where they are off here without an end. Images are not copied. The caller works for both
-/// restaurants or is an administrator.
+/// again brings only changes. Stock and availability of the other restaurant do not change; the stock of new entries
+/// there is not counted, and they are switched off if they are switched off here without an end. Images are not copied.
+/// The caller works for both restaurants or is an administrator.
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/menu/copy", tag = "menu", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path), ReplaceQuery), request_body = MenuCopyRequest,
     responses(
         (status = 200, description = "The changes made to the other menu", body = MenuDifference),
-        (status = 404, description = "One of the restaurants does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The restaurants have different currencies", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "One of the restaurants does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The restaurants have different currencies",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn copy_menu(
     State(app): State<Arc<App>>,
@@ -220,7 +230,7 @@ async fn copy_menu(
     Query(query): Query<ReplaceQuery>,
     Body(copy): Body<MenuCopyRequest>,
 ) -> Result<Response, Problem> {
-    let access = staff::relations(&app, &staff.caller, copy.to).await?;
+    let access = access::relations(&app, &staff.caller, copy.to).await?;
     let scope = access.scope(Operation::CopyMenu)?;
     let how = query.how(IfMatch(None), &app);
     let (document, source) = document_of(&app, staff.scope).await?;

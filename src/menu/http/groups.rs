@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::bounded;
 use crate::config::Menus;
 use crate::extract::{Body, Json, Path};
-use crate::idempotency::{Answer, Once};
+use crate::idempotency::{IdempotentBody, IdempotentResponse};
 use crate::ids::{ModifierGroupId, ModifierId, RestaurantId};
 use crate::menu::faults::MenuFaults;
 use crate::menu::groups::ModifierGroup;
@@ -24,7 +24,7 @@ use crate::menu::translations::{self, Translations};
 use crate::menu::{Group, nesting, sql};
 use crate::paging::List;
 use crate::problem::{Problem, ProblemBody};
-use crate::restaurants::staff::Staff;
+use crate::restaurants::access::Staff;
 use crate::tenancy::{RestaurantScope, TenancyContext};
 use crate::text::SingleLine;
 use crate::uow::Tx;
@@ -38,14 +38,14 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     ))
 }
 
-/// The group as staff see it.
+/// The response for staff.
 pub(super) async fn body(tx: &mut Tx, scope: &RestaurantScope, id: ModifierGroupId) -> Result<ModifierGroup, Problem> {
     let currency = sql::currency(tx, scope.restaurant()).await?;
     let group = sql::groups::get(tx, scope.restaurant(), id).await?.ok_or_else(Problem::not_found)?;
     Ok(group.into_body(currency))
 }
 
-/// Refuses a modifier that is not one of this group.
+/// Refuses a modifier that does not belong to the group.
 pub(super) async fn require(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -56,7 +56,7 @@ pub(super) async fn require(
     group.modifiers.iter().any(|modifier| modifier.id == id).then_some(()).ok_or_else(Problem::not_found)
 }
 
-/// Saves a group among the others of its menu, if they fit together.
+/// Saves a group, if it fits the other groups of the menu.
 async fn save(tx: &mut Tx, scope: &RestaurantScope, group: Group, bounds: Menus) -> Result<ModifierGroup, Problem> {
     sql::take_turns(tx, scope).await?;
     let mut groups = sql::groups::all(tx, scope.restaurant()).await?;
@@ -68,7 +68,7 @@ async fn save(tx: &mut Tx, scope: &RestaurantScope, group: Group, bounds: Menus)
     }
     nesting::check(&groups).map_err(|fault| {
         let here = format!("/modifiers/{}/modifierGroups/{}", fault.modifier, fault.nested);
-        // A group that others hang on may not get nested groups itself: then the fault is at theirs.
+        // A group that is nested in others must not have nested groups: then the error is reported for `modifiers`.
         let pointer = if fault.group == place { here } else { "/modifiers".into() };
         Problem::invalid_field(pointer, format!("{} (in “{}”)", fault.message, groups[fault.group].name))
     })?;
@@ -119,18 +119,23 @@ struct NewModifierGroup {
 /// Add its id to `modifierGroups` of items, or of modifiers (one level deep). Sizes are a group with `min` 1 and `max`
 /// 1 whose modifiers add to the price of the item, which is the price of the smallest size.
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/modifier-groups", tag = "menu",
-    security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key")),
+    security(("token" = [])),
+    params(("restaurantId" = RestaurantId, Path),
+        ("Idempotency-Key" = Option<String>, Header,
+            description = "A new random key; repeat the request with the same key")),
     request_body = NewModifierGroup,
     responses(
         (status = 201, description = "The group", body = ModifierGroup),
-        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Invalid request, nesting too deep or circular, or the limit is reached", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request, nesting too deep or circular, or the limit is reached",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_modifier_group(
     State(app): State<Arc<App>>,
     staff: Staff,
-    Once { value: new, key }: Once<NewModifierGroup>,
-) -> Result<Answer, Problem> {
+    IdempotentBody { value: new, key }: IdempotentBody<NewModifierGroup>,
+) -> Result<IdempotentResponse, Problem> {
     let (scope, bounds) = (staff.scope, app.config.menus);
     key.makes(&app.db, scope, move |tx| {
         Box::pin(async move {
@@ -159,8 +164,10 @@ async fn create_modifier_group(
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/modifier-groups", tag = "menu",
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path)),
     responses(
-        (status = 200, description = "All entries, oldest first; `nextCursor` is always null", body = List<ModifierGroup>),
-        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "All entries, oldest first; `nextCursor` is always null",
+            body = List<ModifierGroup>),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_modifier_groups(State(app): State<Arc<App>>, staff: Staff) -> Result<Json<List<ModifierGroup>>, Problem> {
     let scope = staff.scope;
@@ -182,7 +189,8 @@ async fn list_modifier_groups(State(app): State<Arc<App>>, staff: Staff) -> Resu
     params(("restaurantId" = RestaurantId, Path), ("groupId" = ModifierGroupId, Path)),
     responses(
         (status = 200, description = "The group", body = ModifierGroup),
-        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_modifier_group(
     State(app): State<Arc<App>>,
@@ -229,8 +237,10 @@ struct ModifierGroupPatch {
     request_body = ModifierGroupPatch,
     responses(
         (status = 200, description = "The group after the change", body = ModifierGroup),
-        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Invalid request, nesting too deep or circular, or the limit is reached", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request, nesting too deep or circular, or the limit is reached",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_modifier_group(
     State(app): State<Arc<App>>,
@@ -273,7 +283,8 @@ async fn update_modifier_group(
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("groupId" = ModifierGroupId, Path)),
     responses(
         (status = 204, description = "Deleted, also from items and modifiers; past orders keep their choices"),
-        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn delete_modifier_group(
     State(app): State<Arc<App>>,

@@ -13,7 +13,7 @@ use crate::menu::{Item, sql};
 use crate::pictures::http::Upload;
 use crate::pictures::keep::keep;
 use crate::problem::{Problem, ProblemBody};
-use crate::restaurants::staff::Staff;
+use crate::restaurants::access::Staff;
 use crate::tenancy::RestaurantScope;
 
 /// The routes of this file.
@@ -38,19 +38,26 @@ async fn show(app: &App, scope: RestaurantScope, item: ItemId, image: Option<Ima
 ///
 /// The body is the image itself, or a multipart form with one file. The image is encoded again, and metadata about
 /// places and people is removed.
-#[utoipa::path(post, path = "/api/restaurants/{restaurantId}/items/{itemId}/image", tag = "menu", security(("token" = [])),
+#[utoipa::path(post, path = "/api/restaurants/{restaurantId}/items/{itemId}/image", tag = "menu",
+    security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path), ("itemId" = ItemId, Path)),
     request_body(content(
         (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"), (Vec<u8> = "multipart/form-data"),
     ), description = "A JPEG, PNG or WebP of at most IMAGE_MAX_BYTES"),
     responses(
         (status = 200, description = "The item with the image", body = Item),
-        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "Limit reached: `IMAGE_MAX_STORED` images are stored", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Request body too large", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "The image is not JPEG, PNG or WebP", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The image is damaged, has too many pixels, or the file contains more than an image", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Image storage unavailable", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Limit reached: `IMAGE_MAX_STORED` images are stored",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "Request body too large",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "The image is not JPEG, PNG or WebP",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The image is damaged, has too many pixels, or the file contains more than an \
+                                      image", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Image storage unavailable",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn set_item_image(
     State(app): State<Arc<App>>,
@@ -73,7 +80,8 @@ async fn set_item_image(
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("itemId" = ItemId, Path)),
     responses(
         (status = 200, description = "The item without the image", body = Item),
-        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn remove_item_image(
     State(app): State<Arc<App>>,

@@ -1,4 +1,4 @@
-//! What request bodies of the menu share.
+//! Types and checks that request bodies of the menu share.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer};
@@ -19,18 +19,18 @@ use crate::uow::Tx;
 pub struct Availability {
     /// Whether it can be ordered.
     pub available: bool,
-    /// Off until then, and on again by itself; absent: off until somebody switches it on.
+    /// When it becomes available again automatically; absent: off until it is switched on.
     pub until: Option<Timestamp>,
 }
 
 impl Availability {
-    /// Refuses an end that has passed, is too far away to be meant, or has nothing to end.
+    /// Refuses an `until` that has passed, is too far away, or is set for something that is switched on.
     ///
     /// # Errors
-    /// The fault of `until`.
+    /// 422 for `until`.
     pub fn check(self, now: DateTime<Utc>) -> Result<Self, Problem> {
         let fault = match self.until.map(Timestamp::utc) {
-            Some(_) if self.available => "has no place where it is switched on",
+            Some(_) if self.available => "is not allowed with available: true",
             Some(until) if until <= now => "must be in the future",
             Some(until) if until > now + TimeDelta::days(366) => "must be within a year",
             None | Some(_) => return Ok(self),
@@ -39,18 +39,18 @@ impl Availability {
     }
 }
 
-/// Tells a field that is null from one that is absent.
+/// Distinguishes a field that is null from one that is absent.
 #[expect(clippy::option_option, reason = "absent is one thing, null another")]
 pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
-/// True, for fields that are so when absent.
+/// The default of fields that are true when absent.
 pub const fn yes() -> bool {
     true
 }
 
-/// One more than there may be.
+/// The refusal of a number above a limit.
 pub fn too_many(what: &str, most: usize, variable: &str) -> Problem {
     let detail = format!(
         "makes one more than the {most} {what} that a menu may have ({variable} of the server's configuration)"
@@ -59,7 +59,7 @@ pub fn too_many(what: &str, most: usize, variable: &str) -> Problem {
 }
 
 impl MenuFaults {
-    /// A tax class that the restaurant does not have.
+    /// Checks that the restaurant has a tax class.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -73,7 +73,7 @@ impl MenuFaults {
         if let Some(class) = class
             && !restaurants::sql::tax::knows(tx, scope.restaurant(), class).await?
         {
-            self.note(format!("{pointer}/taxClass"), "is none of the restaurant's taxClasses");
+            self.note(format!("{pointer}/taxClass"), "is not one of the restaurant's taxClasses");
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! `/api/restaurants/{restaurantId}/items`: what can be ordered.
+//! `/api/restaurants/{restaurantId}/items`: the items of the menu.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::input::{Availability, present, too_many, yes};
 use crate::app::App;
 use crate::bounded;
 use crate::extract::{Body, Json, Path, Query};
-use crate::idempotency::{Answer, Once};
+use crate::idempotency::{IdempotentBody, IdempotentResponse};
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, RestaurantId};
 use crate::menu::MOST_GROUPS;
 use crate::menu::allergens::{Declared, Diet};
@@ -26,7 +26,7 @@ use crate::menu::{Item, sql};
 use crate::money::Money;
 use crate::paging::{Cursor, List, Page};
 use crate::problem::{Problem, ProblemBody};
-use crate::restaurants::staff::Staff;
+use crate::restaurants::access::Staff;
 use crate::restaurants::tax::TaxClass;
 use crate::tenancy::{RestaurantScope, TenancyContext};
 use crate::text::{MultiLine, SingleLine};
@@ -41,7 +41,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(set_availability))
 }
 
-/// Refuses what single fields cannot know: the currency, the category, the groups.
+/// Checks that need the database: the currency, the category, the groups.
 async fn check(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(), Problem> {
     let mut faults = MenuFaults::default();
     faults.currency("/price", item.price, sql::currency(tx, scope.restaurant()).await?);
@@ -54,11 +54,11 @@ async fn check(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(), 
     for (index, id) in item.modifier_groups.iter().enumerate() {
         let pointer = format!("/modifierGroups/{index}");
         if !known.iter().any(|group| group.id == *id) {
-            faults.note(pointer, "is no modifier group of this restaurant");
+            faults.note(pointer, "is not a modifier group of this restaurant");
         } else if item.modifier_groups[..index].contains(id) {
             faults.note(pointer, "is listed more than once");
         } else if index >= MOST_GROUPS {
-            faults.note(pointer, "is one too many: at most 20");
+            faults.note(pointer, "exceeds the limit of 20 entries");
         }
     }
     faults.none()?;
@@ -135,18 +135,22 @@ impl NewItem {
 
 /// Create an item
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/items", tag = "menu", security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key")),
+    params(("restaurantId" = RestaurantId, Path),
+        ("Idempotency-Key" = Option<String>, Header,
+            description = "A new random key; repeat the request with the same key")),
     request_body = NewItem,
     responses(
         (status = 201, description = "The item", body = Item),
-        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Invalid request, or the limit is reached", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request, or the limit is reached",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_item(
     State(app): State<Arc<App>>,
     staff: Staff,
-    Once { value: new, key }: Once<NewItem>,
-) -> Result<Answer, Problem> {
+    IdempotentBody { value: new, key }: IdempotentBody<NewItem>,
+) -> Result<IdempotentResponse, Problem> {
     let (scope, most) = (staff.scope, app.config.menus.most_items);
     let item = new.into_item();
     key.makes(&app.db, scope, move |tx| {
@@ -165,14 +169,14 @@ async fn create_item(
     .await
 }
 
-/// Which items are listed.
+/// The query parameters of the list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ItemQuery {
-    /// Of this category only.
+    /// Only items of this category.
     category: Option<CategoryId>,
-    /// Rows a page, 1 to 200; 50 unless told.
+    /// The maximum number of rows in a page, 1 to 200; default 50.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
     /// `nextCursor` of the page before.
@@ -186,8 +190,9 @@ struct ItemQuery {
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/items", tag = "menu", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path), ItemQuery),
     responses(
-        (status = 200, description = "A page of items, the oldest first", body = List<Item>),
-        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "A page of items, oldest first", body = List<Item>),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_items(
     State(app): State<Arc<App>>,
@@ -208,7 +213,8 @@ async fn list_items(
     params(("restaurantId" = RestaurantId, Path), ("itemId" = ItemId, Path)),
     responses(
         (status = 200, description = "The item", body = Item),
-        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_item(
     State(app): State<Arc<App>>,
@@ -297,7 +303,8 @@ impl ItemPatch {
     params(("restaurantId" = RestaurantId, Path), ("itemId" = ItemId, Path)), request_body = ItemPatch,
     responses(
         (status = 200, description = "The item after the change", body = Item),
-        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found",
+            body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_item(
@@ -334,7 +341,8 @@ async fn update_item(
     params(("restaurantId" = RestaurantId, Path), ("itemId" = ItemId, Path)),
     responses(
         (status = 204, description = "Deleted; past orders keep it"),
-        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn delete_item(
     State(app): State<Arc<App>>,
@@ -362,8 +370,10 @@ async fn delete_item(
     request_body = Availability,
     responses(
         (status = 200, description = "The item after the change", body = Item),
-        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The end is not in the future", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The end is not in the future",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn set_availability(
     State(app): State<Arc<App>>,

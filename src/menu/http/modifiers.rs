@@ -1,4 +1,4 @@
-//! Modifiers: how they are written in the body of their group, and the small call that switches one.
+//! Modifiers in the body of their group, and the route that switches one on or off.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::menu::translations::{self, Translations};
 use crate::menu::{Modifier, sql};
 use crate::money::{Currency, Money};
 use crate::problem::{Problem, ProblemBody};
-use crate::restaurants::staff::Staff;
+use crate::restaurants::access::Staff;
 use crate::restaurants::tax::TaxClass;
 use crate::text::SingleLine;
 use crate::timestamp::Timestamp;
@@ -38,7 +38,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ModifierBody {
-    /// One that the group has already; absent: a new one.
+    /// The id of an existing modifier of the group; absent: a new one.
     id: Option<ModifierId>,
     /// A key of your own, for `PUT …/menu`.
     #[schema(inline)]
@@ -52,7 +52,7 @@ pub(super) struct ModifierBody {
     tax_class: Option<TaxClass>,
     /// Absent: unchanged; new modifiers are available.
     available: Option<bool>,
-    /// Portions left of a new one, where they are counted; afterwards `PUT …/stock`.
+    /// The stock of a new modifier; null or absent: not counted. Use `PUT …/stock` to change it later.
     stock: Option<PortionCount>,
     /// The allergens; null or absent: not declared.
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 14>")]
@@ -68,7 +68,7 @@ pub(super) struct ModifierBody {
 }
 
 impl ModifierBody {
-    /// The modifiers of a group's body; `known` are those the group has already.
+    /// Reads the modifiers of a group's body; `known` are the existing ones.
     pub(super) fn read_all(
         bodies: Vec<Self>,
         known: &[Modifier],
@@ -94,7 +94,7 @@ impl ModifierBody {
     fn read(self, known: &[Modifier], currency: Currency, place: &str, faults: &mut MenuFaults) -> Modifier {
         let before = self.id.and_then(|id| known.iter().find(|modifier| modifier.id == id));
         if self.id.is_some() && before.is_none() {
-            faults.note(format!("{place}/id"), "is no modifier of this group");
+            faults.note(format!("{place}/id"), "is not a modifier of this group");
         }
         faults.currency(&format!("{place}/price"), self.price, currency);
         faults.translations(place, &self.translations);
@@ -126,12 +126,15 @@ impl ModifierBody {
 #[utoipa::path(put,
     path = "/api/restaurants/{restaurantId}/modifier-groups/{groupId}/modifiers/{modifierId}/availability",
     tag = "menu", security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), ("groupId" = ModifierGroupId, Path), ("modifierId" = ModifierId, Path)),
+    params(("restaurantId" = RestaurantId, Path), ("groupId" = ModifierGroupId, Path),
+        ("modifierId" = ModifierId, Path)),
     request_body = Availability,
     responses(
         (status = 200, description = "The modifier group after the change", body = ModifierGroup),
-        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The end is not in the future", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The end is not in the future",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn set_modifier_availability(
     State(app): State<Arc<App>>,

@@ -1,4 +1,4 @@
-//! `PUT …/stock` of items and modifiers: counted anew, or corrected by so many.
+//! `PUT …/stock` of items and modifiers: sets or changes counted stock.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::menu::groups::ModifierGroup;
 use crate::menu::stock::{PortionCount, StockChange};
 use crate::menu::{Item, sql};
 use crate::problem::{Problem, ProblemBody};
-use crate::restaurants::staff::Staff;
+use crate::restaurants::access::Staff;
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -29,7 +29,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[expect(clippy::option_option, reason = "stock: absent is one thing, null another")]
 #[serde(deny_unknown_fields)]
 struct StockUpdate {
-    /// So many are left; null: not counted any more.
+    /// The number of portions left; null: not counted any more.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<PortionCount>)]
     stock: Option<Option<PortionCount>>,
@@ -57,8 +57,10 @@ impl StockUpdate {
     request_body = StockUpdate,
     responses(
         (status = 200, description = "The item after the change", body = Item),
-        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The stock is lower than the change, or is not counted", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The stock is lower than the change, or is not counted",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn set_stock(
     State(app): State<Arc<App>>,
@@ -84,12 +86,15 @@ async fn set_stock(
 #[utoipa::path(put,
     path = "/api/restaurants/{restaurantId}/modifier-groups/{groupId}/modifiers/{modifierId}/stock", tag = "menu",
     security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), ("groupId" = ModifierGroupId, Path), ("modifierId" = ModifierId, Path)),
+    params(("restaurantId" = RestaurantId, Path), ("groupId" = ModifierGroupId, Path),
+        ("modifierId" = ModifierId, Path)),
     request_body = StockUpdate,
     responses(
         (status = 200, description = "The modifier group after the change", body = ModifierGroup),
-        (status = 404, description = "Resource not found", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The stock is lower than the change, or is not counted", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The stock is lower than the change, or is not counted",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn set_modifier_stock(
     State(app): State<Arc<App>>,

@@ -1,4 +1,4 @@
-//! `GET …/stock-ledger`: where counted portions went.
+//! `GET …/stock-ledger`: the changes of counted stock.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::menu::sql;
 use crate::menu::stock::{StockFilter, StockMovement};
 use crate::paging::{Cursor, List, Page};
 use crate::problem::{Problem, ProblemBody};
-use crate::restaurants::staff::Staff;
+use crate::restaurants::access::Staff;
 
 /// The route of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -28,13 +28,13 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 struct LedgerQuery {
-    /// Of this item only.
+    /// Only changes of this item.
     item_id: Option<ItemId>,
-    /// Of this modifier only.
+    /// Only changes of this modifier.
     modifier_id: Option<ModifierId>,
-    /// By this order only.
+    /// Only changes by this order.
     order_id: Option<OrderId>,
-    /// Rows a page, 1 to 200; 50 unless told.
+    /// The maximum number of rows in a page, 1 to 200; default 50.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
     /// `nextCursor` of the page before.
@@ -50,8 +50,10 @@ struct LedgerQuery {
     params(("restaurantId" = RestaurantId, Path), LedgerQuery),
     responses(
         (status = 200, description = "A page of changes", body = List<StockMovement>),
-        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "An id or the cursor is not valid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "An id or the cursor is not valid",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_stock_ledger(
     State(app): State<Arc<App>>,
@@ -68,7 +70,7 @@ async fn list_stock_ledger(
         .db
         .read(scope, move |tx| Box::pin(async move { sql::stock::movements(tx, &scope, of, page).await }))
         .await?;
-    // Numbers of the ledger grow by themselves; only they are in the cursor.
+    // The numbers of the ledger are increasing, so the cursor contains only the number.
     let key = |row: &StockMovement| (DateTime::UNIX_EPOCH, Uuid::from_u64_pair(0, row.id.unsigned_abs()));
     Ok(Json(page.cut(rows, key)))
 }

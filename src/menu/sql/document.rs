@@ -1,4 +1,4 @@
-//! A whole menu written at once: one statement for each kind of entity.
+//! Writes a whole menu: one statement for each kind of entity.
 
 use std::collections::HashMap;
 
@@ -30,7 +30,7 @@ pub async fn lock(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Writes categories, new or changed.
+/// Writes new or changed categories.
 pub async fn save_categories(tx: &mut Tx, scope: &RestaurantScope, categories: &[&Category]) -> Result<(), Problem> {
     let row = |one: &&Category| {
         json!({ "id": one.id.uuid(), "key": one.key, "name": one.name, "position": one.position,
@@ -41,7 +41,8 @@ pub async fn save_categories(tx: &mut Tx, scope: &RestaurantScope, categories: &
         "insert into menu_categories
              (restaurant_id, id, key, name, position, day_parts, translations, created_at, updated_at)
          select $1, id, key, name, position, day_parts, translations, $3, $3
-         from jsonb_to_recordset($2) as c(id uuid, key text, name text, position int, day_parts jsonb, translations jsonb)
+         from jsonb_to_recordset($2) as c(id uuid, key text, name text, position int, day_parts jsonb, translations
+         jsonb)
          on conflict (restaurant_id, id) do update set key = excluded.key, name = excluded.name,
              position = excluded.position, day_parts = excluded.day_parts, translations = excluded.translations,
              updated_at = excluded.updated_at",
@@ -55,7 +56,7 @@ pub async fn save_categories(tx: &mut Tx, scope: &RestaurantScope, categories: &
     Ok(())
 }
 
-/// Writes items, new or changed, each with its search words, and what is asked about them; but for their stock (`count`).
+/// Writes new or changed items with their search words and modifier groups, but not their stock (`count`).
 pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, items: &[(&Item, &[String])]) -> Result<(), Problem> {
     let row = |(one, search_words): &(&Item, &[String])| {
         json!({ "id": one.id.uuid(), "key": one.key, "category_id": one.category_id.uuid(), "name": one.name,
@@ -72,7 +73,8 @@ pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, items: &[(&Item, &
              search_words, created_at, updated_at)
          select $1, id, key, category_id, name, description, price, available, unavailable_until, position, day_parts,
              nullif(allergens, 'null'), diets, translations, tax_class, search_words, $3, $3
-         from jsonb_to_recordset($2) as i(id uuid, key text, category_id uuid, name text, description text, price bigint,
+         from jsonb_to_recordset($2) as i(id uuid, key text, category_id uuid, name text, description text, price
+         bigint,
              available boolean, unavailable_until timestamptz, position int, day_parts jsonb, allergens jsonb,
              diets jsonb, translations jsonb, tax_class text, search_words text[])
          on conflict (restaurant_id, id) do update set key = excluded.key, category_id = excluded.category_id,
@@ -88,21 +90,22 @@ pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, items: &[(&Item, &
     .execute(tx.connection())
     .await
     .on_constraint("menu_items_key_key", key_taken)?;
-    let asked = GroupColumns::of(items.iter().map(|(item, _)| (item.id.uuid(), item.modifier_groups.as_slice())));
+    let links = GroupLinks::of(items.iter().map(|(item, _)| (item.id.uuid(), item.modifier_groups.as_slice())));
     sqlx::query!(
         "delete from item_modifier_groups where restaurant_id = $1 and item_id = any($2)",
         scope.restaurant() as RestaurantId,
-        &asked.all,
+        &links.owners,
     )
     .execute(tx.connection())
     .await?;
     sqlx::query!(
         "insert into item_modifier_groups (restaurant_id, item_id, group_id, position)
-         select $1, item, asked, place from unnest($2::uuid[], $3::uuid[], $4::smallint[]) as a(item, asked, place)",
+         select $1, item, group_id, place from unnest($2::uuid[], $3::uuid[], $4::smallint[]) as a(item, group_id,
+         place)",
         scope.restaurant() as RestaurantId,
-        &asked.about,
-        &asked.groups,
-        &asked.places,
+        &links.owner_ids,
+        &links.groups,
+        &links.positions,
     )
     .execute(tx.connection())
     .await?;
@@ -110,30 +113,30 @@ pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, items: &[(&Item, &
 }
 
 /// The modifier groups of items or modifiers, in columns.
-struct GroupColumns {
-    all: Vec<Uuid>,
-    about: Vec<Uuid>,
+struct GroupLinks {
+    owners: Vec<Uuid>,
+    owner_ids: Vec<Uuid>,
     groups: Vec<Uuid>,
-    places: Vec<i16>,
+    positions: Vec<i16>,
 }
 
-impl GroupColumns {
+impl GroupLinks {
     fn of<'a>(things: impl Iterator<Item = (Uuid, &'a [crate::ids::ModifierGroupId])>) -> Self {
-        let mut asked = Self { all: Vec::new(), about: Vec::new(), groups: Vec::new(), places: Vec::new() };
+        let mut links = Self { owners: Vec::new(), owner_ids: Vec::new(), groups: Vec::new(), positions: Vec::new() };
         for (thing, groups) in things {
-            asked.all.push(thing);
+            links.owners.push(thing);
             for (place, group) in (1_i16..).zip(groups) {
-                asked.about.push(thing);
-                asked.groups.push(group.uuid());
-                asked.places.push(place);
+                links.owner_ids.push(thing);
+                links.groups.push(group.uuid());
+                links.positions.push(place);
             }
         }
-        asked
+        links
     }
 }
 
-/// Writes groups, new or changed, with their modifiers, but for those modifiers' stock (`count`). Modifiers that are in
-/// no group any more are not touched (`hide_modifiers`).
+/// Writes new or changed groups with their modifiers, but not the modifiers' stock (`count`). Modifiers that were
+/// removed from a group are hidden by `hide`.
 pub async fn save_groups(tx: &mut Tx, scope: &RestaurantScope, groups: &[&Group]) -> Result<(), Problem> {
     let row = |one: &&Group| {
         json!({ "id": one.id.uuid(), "key": one.key, "name": one.name, "min": one.min, "max": one.max,
@@ -164,7 +167,8 @@ async fn save_modifiers(tx: &mut Tx, scope: &RestaurantScope, groups: &[&Group])
         .flat_map(|group| (0..).zip(&group.modifiers).map(|(place, one)| (group.id, place, one)))
         .map(|(group, place, one): (_, i32, _)| {
             json!({ "id": one.id.uuid(), "group_id": group.uuid(), "key": one.key, "name": one.name,
-                "price": one.price, "tax_class": one.tax_class, "available": one.available, "unavailable_until": one.unavailable_until,
+                "price": one.price, "tax_class": one.tax_class, "available": one.available,
+                "unavailable_until": one.unavailable_until,
                 "position": place, "allergens": one.allergens, "diets": one.diets, "translations": one.translations })
         })
         .collect();
@@ -175,7 +179,8 @@ async fn save_modifiers(tx: &mut Tx, scope: &RestaurantScope, groups: &[&Group])
          select $1, id, group_id, key, name, price, available, unavailable_until, position, nullif(allergens, 'null'),
              diets, translations, tax_class, $3, $3
          from jsonb_to_recordset($2) as m(id uuid, group_id uuid, key text, name text, price bigint, available boolean,
-             unavailable_until timestamptz, position int, allergens jsonb, diets jsonb, translations jsonb, tax_class text)
+             unavailable_until timestamptz, position int, allergens jsonb, diets jsonb, translations jsonb, tax_class
+             text)
          on conflict (restaurant_id, id) do update set key = excluded.key, name = excluded.name, price = excluded.price,
              available = excluded.available, unavailable_until = excluded.unavailable_until,
              position = excluded.position, allergens = excluded.allergens, diets = excluded.diets,
@@ -188,30 +193,31 @@ async fn save_modifiers(tx: &mut Tx, scope: &RestaurantScope, groups: &[&Group])
     .await
     .on_constraint("modifiers_key_key", key_taken)?;
     let modifiers = groups.iter().flat_map(|group| &group.modifiers);
-    let asked = GroupColumns::of(modifiers.map(|one| (one.id.uuid(), one.modifier_groups.as_slice())));
+    let links = GroupLinks::of(modifiers.map(|one| (one.id.uuid(), one.modifier_groups.as_slice())));
     sqlx::query!(
         "delete from nested_modifier_groups where restaurant_id = $1 and modifier_id = any($2)",
         scope.restaurant() as RestaurantId,
-        &asked.all,
+        &links.owners,
     )
     .execute(tx.connection())
     .await?;
     sqlx::query!(
         "insert into nested_modifier_groups (restaurant_id, modifier_id, group_id, position)
-         select $1, modifier, asked, place
-         from unnest($2::uuid[], $3::uuid[], $4::smallint[]) as a(modifier, asked, place)",
+         select $1, modifier, group_id, place
+         from unnest($2::uuid[], $3::uuid[], $4::smallint[]) as a(modifier, group_id, place)",
         scope.restaurant() as RestaurantId,
-        &asked.about,
-        &asked.groups,
-        &asked.places,
+        &links.owner_ids,
+        &links.groups,
+        &links.positions,
     )
     .execute(tx.connection())
     .await?;
     Ok(())
 }
 
-/// Begins to count what was not counted before, and writes it to the ledger. The counts come by id and not as rows to
-/// join: of rows just written PostgreSQL knows no numbers, and it would compare each with each.
+/// Starts counting stock that was not counted before, and writes it to the ledger. The counts are passed as an object
+/// by id and not as rows to join, because PostgreSQL has no statistics of rows just written and would use a nested
+/// loop.
 pub async fn count(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -244,12 +250,12 @@ pub async fn count(
     Ok(())
 }
 
-/// What goes from a menu.
+/// The entities that are deleted from a menu.
 #[derive(Debug, Default)]
 pub struct RemovedEntities {
     /// Ids of the deleted items.
     pub items: Vec<Uuid>,
-    /// Modifiers, those of groups that go included.
+    /// Ids of the deleted modifiers, those of deleted groups included.
     pub modifiers: Vec<Uuid>,
     /// Ids of the deleted modifier groups.
     pub groups: Vec<Uuid>,
@@ -257,7 +263,7 @@ pub struct RemovedEntities {
     pub categories: Vec<Uuid>,
 }
 
-/// Hides what goes; nothing names it any more.
+/// Hides entities to which nothing refers any more.
 pub async fn hide(tx: &mut Tx, scope: &RestaurantScope, gone: &RemovedEntities) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(

@@ -1,4 +1,4 @@
-//! Groups of modifiers.
+//! Statements on modifier groups.
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
@@ -50,7 +50,7 @@ impl Row {
         }
     }
 
-    /// The modifier at this moment: what was off until now is on.
+    /// The modifier at this instant: one that was off until now is on.
     fn into_modifier(self, now: DateTime<Utc>) -> Option<Modifier> {
         let unavailable_until = self.unavailable_until.filter(|until| *until > now);
         let is_back = self.unavailable_until.is_some() && unavailable_until.is_none();
@@ -71,27 +71,30 @@ impl Row {
     }
 }
 
-/// Groups with their modifiers, in one statement; `$texts` are the translations of both, `$answers` is a condition on the
-/// modifiers, `$which` on the groups.
+/// Groups with their modifiers, in one statement; `$texts` are the translations of both, `$answers` is a condition on
+/// the modifiers, `$which` on the groups.
 macro_rules! groups {
     ($texts:tt, $answers:tt, $which:tt, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
             Row,
             r#"select g.id as group_id, g.key as group_key, g.name as group_name, g.min_choices, g.max_choices,
                       "# + $texts + r#", m.id as "id?", m.key as "key?", m.name as "name?",
-                      m.price as "price?", m.tax_class as "tax_class?: _", m.available as "available?", m.unavailable_until,
+                      m.price as "price?", m.tax_class as "tax_class?: _", m.available as "available?",
+                      m.unavailable_until,
                       m.stock, m.allergens as "allergens: _", m.diets as "diets?: _",
                       array(select n.group_id from nested_modifier_groups n
-                            where n.restaurant_id = $1 and n.modifier_id = m.id order by n.position) as "modifier_groups!: _"
+                            where n.restaurant_id = $1 and n.modifier_id = m.id order by n.position) as
+                            "modifier_groups!: _"
                from modifier_groups g
-               left join modifiers m on m.restaurant_id = g.restaurant_id and m.group_id = g.id and m.deleted_at is null "# + $answers + r#"
+               left join modifiers m on m.restaurant_id = g.restaurant_id and m.group_id = g.id and m.deleted_at is
+               null "# + $answers + r#"
                where g.restaurant_id = $1 and g.deleted_at is null "# + $which + " order by g.id, m.position, m.id",
             $($argument),+
         )
     };
 }
 
-/// Rows that follow each other belong to one group as long as they say so.
+/// Collects adjacent rows of the same group.
 fn grouped(rows: Vec<Row>, at: DateTime<Utc>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for row in rows {
@@ -105,7 +108,7 @@ fn grouped(rows: Vec<Row>, at: DateTime<Utc>) -> Vec<Group> {
     groups
 }
 
-/// All groups, the oldest first.
+/// All groups, oldest first.
 pub async fn all(tx: &mut Tx, restaurant: RestaurantId) -> Result<Vec<Group>, Problem> {
     let now = tx.now();
     let rows = groups!(
@@ -119,9 +122,9 @@ pub async fn all(tx: &mut Tx, restaurant: RestaurantId) -> Result<Vec<Group>, Pr
     Ok(grouped(rows, now))
 }
 
-/// These groups and the ones nested in them; one that is not there is left out. Of their modifiers, all or those that were
-/// `chosen`: a menu may hold thousands that a basket does not name. Without their translations, which may be much longer than
-/// everything else.
+/// These groups and their nested ones; those that do not exist are left out. With all modifiers, or only those
+/// `chosen`, because a menu may have thousands that a basket does not contain. Without translations, which may be much
+/// longer than everything else.
 pub async fn with_nested(
     tx: &mut Tx,
     restaurant: RestaurantId,
@@ -166,8 +169,8 @@ pub async fn get(tx: &mut Tx, restaurant: RestaurantId, id: ModifierGroupId) -> 
     Ok(grouped(rows, now).pop())
 }
 
-/// Writes a group, new or changed, with its modifiers, but for their stock (`stock.rs`) and for what is nested in them
-/// (`nest`). Modifiers that are not in it any more are hidden.
+/// Writes a new or changed group with its modifiers, but not their stock (`stock.rs`) and nested groups (`nest`).
+/// Removed modifiers are hidden.
 pub async fn save(tx: &mut Tx, scope: &RestaurantScope, group: &Group) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
@@ -247,7 +250,7 @@ async fn save_modifier(
     Ok(())
 }
 
-/// Which groups are asked about a group's modifiers: after all groups that are named have been saved.
+/// Writes the nested groups of a group's modifiers, after all groups have been saved.
 pub async fn nest(tx: &mut Tx, scope: &RestaurantScope, group: &Group) -> Result<(), Problem> {
     for modifier in &group.modifiers {
         let groups: Vec<_> = modifier.modifier_groups.iter().map(|group| group.uuid()).collect();
@@ -257,7 +260,7 @@ pub async fn nest(tx: &mut Tx, scope: &RestaurantScope, group: &Group) -> Result
                  where restaurant_id = $1 and modifier_id = $2 and group_id <> all($3)
              )
              insert into nested_modifier_groups (restaurant_id, modifier_id, group_id, position)
-             select $1, $2, id, place from unnest($3::uuid[]) with ordinality as asked(id, place)
+             select $1, $2, id, place from unnest($3::uuid[]) with ordinality as groups(id, place)
              on conflict (restaurant_id, modifier_id, group_id) do update set position = excluded.position",
             scope.restaurant() as RestaurantId,
             modifier.id as ModifierId,
@@ -269,7 +272,7 @@ pub async fn nest(tx: &mut Tx, scope: &RestaurantScope, group: &Group) -> Result
     Ok(())
 }
 
-/// Switches one modifier on, or off until then.
+/// Switches a modifier on, or off until an instant.
 pub async fn switch(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -292,7 +295,7 @@ pub async fn switch(
     if changed.rows_affected() == 1 { Ok(()) } else { Err(Problem::not_found()) }
 }
 
-/// Hides a group and its modifiers; nothing asks it any more.
+/// Hides a group and its modifiers, and removes it from items and modifiers.
 pub async fn delete(tx: &mut Tx, scope: &RestaurantScope, id: ModifierGroupId) -> Result<(), Problem> {
     let now = tx.now();
     let hidden = sqlx::query!(

@@ -39,7 +39,7 @@ struct Row {
 }
 
 impl Row {
-    /// At this moment: what was off until now is on.
+    /// The item at this instant: one that was off until now is on.
     fn into_item(self, currency: Currency, now: DateTime<Utc>) -> Item {
         let unavailable_until = self.unavailable_until.filter(|until| *until > now);
         Item {
@@ -69,7 +69,8 @@ pub async fn all(tx: &mut Tx, restaurant: RestaurantId, currency: Currency) -> R
     let now = tx.now();
     let rows = sqlx::query_as!(
         Row,
-        r#"select id, key, category_id, name, description, price, tax_class, available, unavailable_until, stock, position,
+        r#"select id, key, category_id, name, description, price, tax_class, available, unavailable_until, stock,
+           position,
                   day_parts as "day_parts: _", allergens as "allergens: _", diets as "diets: _",
                   translations as "translations: _",
                   (select shown from images p where p.restaurant_id = $1 and p.id = i.image_id) as "image: _",
@@ -83,7 +84,7 @@ pub async fn all(tx: &mut Tx, restaurant: RestaurantId, currency: Currency) -> R
     Ok(rows.into_iter().map(|row| row.into_item(currency, now)).collect())
 }
 
-/// A page of items as staff see them, in the order of their ids.
+/// A page of items for staff, in the order of their ids.
 pub async fn page(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -93,7 +94,8 @@ pub async fn page(
     let (now, currency) = (tx.now(), super::currency(tx, scope.restaurant()).await?);
     let rows = sqlx::query_as!(
         Row,
-        r#"select id, key, category_id, name, description, price, tax_class, available, unavailable_until, stock, position,
+        r#"select id, key, category_id, name, description, price, tax_class, available, unavailable_until, stock,
+           position,
                   day_parts as "day_parts: _", allergens as "allergens: _", diets as "diets: _",
                   translations as "translations: _",
                   (select shown from images p where p.restaurant_id = $1 and p.id = i.image_id) as "image: _",
@@ -118,7 +120,8 @@ pub async fn get(tx: &mut Tx, restaurant: RestaurantId, id: ItemId) -> Result<Op
     let (now, currency) = (tx.now(), super::currency(tx, restaurant).await?);
     let row = sqlx::query_as!(
         Row,
-        r#"select id, key, category_id, name, description, price, tax_class, available, unavailable_until, stock, position,
+        r#"select id, key, category_id, name, description, price, tax_class, available, unavailable_until, stock,
+           position,
                   day_parts as "day_parts: _", allergens as "allergens: _", diets as "diets: _",
                   translations as "translations: _",
                   (select shown from images p where p.restaurant_id = $1 and p.id = i.image_id) as "image: _",
@@ -145,7 +148,7 @@ pub async fn lock(tx: &mut Tx, scope: &RestaurantScope, id: ItemId) -> Result<It
     get(tx, scope.restaurant(), id).await?.ok_or_else(Problem::not_found)
 }
 
-/// Writes an item, new or changed, but for its stock (`stock.rs`).
+/// Writes a new or changed item, but not its stock (`stock.rs`).
 pub async fn save(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
@@ -180,10 +183,10 @@ pub async fn save(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(
     .execute(tx.connection())
     .await
     .on_constraint("menu_items_key_key", key_taken)?;
-    ask(tx, scope, item.id, &item.modifier_groups).await
+    set_groups(tx, scope, item.id, &item.modifier_groups).await
 }
 
-/// An item shows this picture from now on, or none.
+/// Sets the image of an item; `None` removes it.
 pub async fn show_image(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -205,14 +208,19 @@ pub async fn show_image(
 }
 
 /// Replaces the modifier groups of an item, in this order.
-async fn ask(tx: &mut Tx, scope: &RestaurantScope, item: ItemId, groups: &[ModifierGroupId]) -> Result<(), Problem> {
+async fn set_groups(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    item: ItemId,
+    groups: &[ModifierGroupId],
+) -> Result<(), Problem> {
     let groups: Vec<_> = groups.iter().map(|group| group.uuid()).collect();
     sqlx::query!(
         "with gone as (
              delete from item_modifier_groups where restaurant_id = $1 and item_id = $2 and group_id <> all($3)
          )
          insert into item_modifier_groups (restaurant_id, item_id, group_id, position)
-         select $1, $2, id, place from unnest($3::uuid[]) with ordinality as asked(id, place)
+         select $1, $2, id, place from unnest($3::uuid[]) with ordinality as groups(id, place)
          on conflict (restaurant_id, item_id, group_id) do update set position = excluded.position",
         scope.restaurant() as RestaurantId,
         item as ItemId,

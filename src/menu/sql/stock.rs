@@ -1,4 +1,4 @@
-//! Counted stock. Every statement that changes a count writes the ledger with it.
+//! Statements on counted stock. Every statement that changes a count also writes the ledger.
 
 use crate::ids::{ItemId, ModifierId, OrderId, RestaurantId};
 use crate::menu::stock::{StockChange, StockFilter, StockMovement, StockOutcome};
@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// Counts an item anew.
+/// Changes the stock of an item.
 pub async fn of_item(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -43,7 +43,7 @@ pub async fn of_item(
     row.ok_or_else(Problem::not_found)
 }
 
-/// Counts a modifier anew.
+/// Changes the stock of a modifier.
 pub async fn of_modifier(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -78,8 +78,8 @@ pub async fn of_modifier(
     row.ok_or_else(Problem::not_found)
 }
 
-/// A page of the ledger, the latest first. Each way to ask has an index that holds its rows in this order, and so an arm
-/// of its own; those that were not asked for are not run.
+/// A page of the ledger, latest first. Each filter has an index in this order and a branch of its own; the other
+/// branches are not executed.
 pub async fn movements(
     tx: &mut Tx,
     scope: &RestaurantScope,

@@ -6,7 +6,7 @@ use crate::menu::allergens::{Declared, Level};
 use crate::menu::csv::Separator;
 use crate::money::Currency;
 
-/// Minor units as people write them: `1250` of EUR is `12.50`, or `12,50` where semicolons stand between cells.
+/// A price as a decimal number: `1250` of EUR is `12.50`, or `12,50` if the separator is a semicolon.
 fn price_text(units: i64, currency: Currency, separator: Separator) -> String {
     let digits = currency.exponent() as usize;
     let text = format!("{units:0>width$}", width = digits + 1);
@@ -15,7 +15,7 @@ fn price_text(units: i64, currency: Currency, separator: Separator) -> String {
     if digits == 0 { text.clone() } else { format!("{whole}{point}{part}") }
 }
 
-/// Point or comma; never one for thousands.
+/// Parses a price with a decimal point or comma, without thousands separators.
 pub(super) fn price_units(text: &str, currency: Currency) -> Option<i64> {
     let digits = currency.exponent() as usize;
     let (whole, part) = text.split_once(['.', ',']).unwrap_or((text, ""));
@@ -26,7 +26,8 @@ pub(super) fn price_units(text: &str, currency: Currency) -> Option<i64> {
     format!("{whole}{part:0<digits$}").parse().ok()
 }
 
-/// `GLUTEN NUTS?`: what may be in it has a question mark; `none`: nothing is in it; empty: nobody has said.
+/// Allergens as text, such as `GLUTEN NUTS?`: a question mark means "may contain"; `none`: no allergens; empty: not
+/// declared.
 pub(super) fn allergens_text(declared: Option<&[Declared]>) -> String {
     let Some(declared) = declared else { return String::new() };
     if declared.is_empty() {
@@ -50,7 +51,7 @@ pub(super) fn allergens_value(text: &str) -> Value {
     text.split_whitespace().map(one).collect()
 }
 
-/// Keys with bars between them; as JSON where that would not come apart again.
+/// Keys separated by bars, or as JSON if they contain bars.
 fn keys_text(keys: &[Value]) -> String {
     let texts: Vec<_> = keys.iter().filter_map(Value::as_str).collect();
     let plain = |key: &&str| !key.contains('|') && !key.starts_with('[');
@@ -65,7 +66,7 @@ pub(super) fn keys_value(text: &str) -> Result<Value, String> {
     Ok(text.split('|').map(|key| json!(key.trim())).collect())
 }
 
-/// A cell of a value: texts as they are, lists of words with spaces or bars between them, the rest as JSON.
+/// The cell of a value: texts unchanged, lists of words separated by spaces or bars, other values as JSON.
 pub(super) fn cell(column: &str, value: &Value, currency: Currency, separator: Separator) -> String {
     match (column, value) {
         (_, Value::Null) => String::new(),

@@ -1,4 +1,5 @@
-//! An order from a quote: at the quoted prices if the quote still holds and is what is requested, else the difference.
+//! Accepts a quote for an order: at the quoted prices if the quote is still valid and matches the request; otherwise
+//! the problem contains the difference.
 
 use crate::cart;
 use crate::config;
@@ -29,8 +30,8 @@ pub struct QuotedOrder {
 /// Checks a locked quote against the request and the restaurant's current state.
 ///
 /// # Errors
-/// `quote_used` with the order; `quote_expired` and `quote_changed` with the difference between the quote and now; and each
-/// reason why an order cannot be placed.
+/// `quote_used` with the order; `quote_expired` and `quote_changed` with the difference between the quote and now; and
+/// each reason why an order cannot be placed.
 pub async fn accept_quote(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -91,7 +92,7 @@ struct Comparison<'a> {
     quote: &'a StoredQuote,
     request: &'a OrderRequest,
     basket: &'a Basket,
-    /// The request itself names a coupon code, which may be a guess.
+    /// Whether the request itself contains a coupon code, which may be a guess.
     names_code: bool,
 }
 
@@ -100,7 +101,7 @@ impl Comparison<'_> {
         OrderDraft { customer: self.quote.user_id, basket: self.basket, request: self.request }
     }
 
-    /// Adds what was quoted, what it costs now, and the lines that changed. Where it cannot be ordered now, `refusal` says
+    /// Adds what was quoted, what it costs now, and the lines that changed. If it cannot be ordered now, `refusal` says
     /// why.
     async fn with_difference(
         &self,

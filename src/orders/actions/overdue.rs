@@ -30,7 +30,8 @@ pub async fn keep_watch(app: Arc<App>, stop: CancellationToken) {
         loop {
             ticks.tick().await;
             if let Err(problem) = sweep(&app).await {
-                tracing::warn!(%problem, "the check for orders past acceptBy failed; it runs again at the next interval");
+                tracing::warn!(%problem, "the check for orders past acceptBy failed; it runs again at the next \
+                                          interval");
             }
         }
     };

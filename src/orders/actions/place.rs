@@ -1,6 +1,6 @@
-//! Placing an order from a cart, from a quote or from lines. Everything is checked again in the transaction that creates the
-//! order, and what concurrent orders compete for is taken under locks: stock and the day's number, then the slot, then the
-//! coupon, always in this sequence.
+//! Placing an order from a cart, from a quote or from lines. Everything is checked again in the transaction that
+//! creates the order, and what concurrent orders compete for is taken under locks: stock and the day's number, then the
+//! slot, then the coupon, always in this sequence.
 
 use std::time::Duration;
 
@@ -86,8 +86,8 @@ fn entered(restaurant: RestaurantId, customer: UserId) -> RestaurantScope {
     RestaurantScope::customer("the restaurant of the customer's own cart or quote", restaurant, customer)
 }
 
-/// Refuses an order beyond the limits of the customer or of their network (`orders/limits.rs`). Takes locks, after those of
-/// cart and quote. Returns the network, if the order is to be counted for it.
+/// Refuses an order beyond the limits of the customer or of their network (`orders/limits.rs`). Takes locks, after
+/// those of cart and quote. Returns the network, if the order is to be counted for it.
 async fn check_limits(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -164,8 +164,8 @@ async fn write(
 }
 
 /// Until when the restaurant has to answer, by its own setting or else by the configuration. `None` where it accepts
-/// automatically. For a scheduled order the time runs from when the restaurant opens next, and ends with the slot at the
-/// latest.
+/// automatically. For a scheduled order the time runs from when the restaurant opens next, and ends with the slot at
+/// the latest.
 fn accept_by(
     restaurant: &Restaurant,
     placement: &Placement,
@@ -239,11 +239,11 @@ async fn take_slot(
     Err(context.problem(tx, scope, Unavailable::SlotFull(slot)).await)
 }
 
-/// What fell short between reading the lines and taking the stock, as the menu has it now.
+/// The problem of stock that was sold between reading the lines and taking the stock.
 async fn out_of_stock(tx: &mut Tx, scope: &RestaurantScope, priced: &PricedOrder) -> Result<Problem, Problem> {
     let requested: Vec<_> = priced.lines.iter().map(StoredLine::requested).collect();
     let current = cart::sql::priced(tx, scope, &requested, priced.time.at).await?;
-    // What was short may have been returned meanwhile.
+    // Stock may have been returned meanwhile.
     let passed = || Problem::new(Code::OutOfStock, "The stock changed at the same moment. Try again.");
     Ok(unavailable(&current).unwrap_or_else(passed))
 }

@@ -40,7 +40,7 @@ impl QuoteSource {
 /// Prices the basket at current prices and saves the quote.
 ///
 /// # Errors
-/// As placing the order now would be refused; `too_many` with `QUOTE_MAX_OPEN` open quotes.
+/// Those of placing the order now; `too_many` with `QUOTE_MAX_OPEN` open quotes.
 pub async fn create_quote(
     tx: &mut Tx,
     scope: &RestaurantScope,

@@ -1,4 +1,4 @@
-//! Changing the status of an order: the same for staff and drivers over HTTP, for offline operations and for the system.
+//! Changes the status of an order: for staff and drivers over HTTP, for offline operations and for the system.
 
 use chrono::TimeDelta;
 
@@ -30,8 +30,8 @@ pub fn parse_update(
 /// Locks the order, checks the update against the status table, and saves the new status together with its event.
 ///
 /// # Errors
-/// 404 for an order that the scope does not show, 409 `illegal_transition`, 412 `version_conflict`, 403 when the actor's
-/// role does not allow the transition, 422 when its reason is missing.
+/// 404 for an order that the scope does not show, 409 `illegal_transition`, 412 `version_conflict`, 403 when the
+/// actor's role does not allow the transition, 422 when its reason is missing.
 pub async fn advance(
     tx: &mut Tx,
     scope: &RestaurantScope,

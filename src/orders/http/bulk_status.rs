@@ -23,7 +23,7 @@ use crate::orders::actions::status::{advance, parse_update};
 use crate::orders::{Order, OrderStatus};
 use crate::permission::Operation;
 use crate::problem::{Problem, ProblemBody};
-use crate::restaurants::staff::Staff;
+use crate::restaurants::access::Staff;
 use crate::tenancy::RestaurantScope;
 use crate::text::MultiLine;
 
@@ -88,7 +88,7 @@ struct BulkResults {
     data: Vec<BulkResult>,
 }
 
-/// The result of a change, with what it carries as long as the response has room for that.
+/// The result of a change; its order or problem is left out if the response has no room for it.
 fn result(
     order_id: OrderId,
     outcome: Result<Order, Problem>,
@@ -119,7 +119,7 @@ fn check(app: &App, update: BulkUpdate) -> Result<Vec<OrderChange>, Problem> {
     Err(Problem::invalid_field("/changes", format!("must be 1 to {most}")))
 }
 
-/// Makes the changes one after another, at one restaurant, or at the restaurant of each order where `restaurant` is `None`.
+/// Makes the changes one after another, at one restaurant, or with `None` at the restaurant of each order.
 async fn apply_all(
     app: &App,
     caller: Caller,
@@ -132,7 +132,7 @@ async fn apply_all(
     for (position, change) in check(app, update)?.into_iter().enumerate() {
         let order = change.order_id;
         let outcome = async {
-            // The first change is paid for by the request itself.
+            // The first change was drawn with the request itself.
             if position > 0 {
                 draw(app, caller.user, client).await?;
             }
@@ -170,14 +170,16 @@ async fn apply(app: &App, scope: RestaurantScope, change: OrderChange) -> Result
 /// Update the status of many orders
 ///
 /// Of any restaurant. Each order has its own transaction: one that cannot be updated does not affect the others. Send
-/// `version` where a change must not be made twice. Each change counts as a request for the rate limit: those beyond it
-/// have the status 429, and `problem.retryAfter` says in how many seconds to send them again.
+/// `version` for a change that must not be made twice. Each change counts as a request for the rate limit: those beyond
+/// it have the status 429, and `problem.retryAfter` says in how many seconds to send them again.
 #[utoipa::path(post, path = "/api/admin/orders/bulk-status", tag = "orders", security(("token" = [])),
     request_body = BulkUpdate,
     responses(
         (status = 200, description = "The result of each change", body = BulkResults),
-        (status = 403, description = "Requires the role ADMIN", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The list is empty or too long", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Requires the role ADMIN",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The list is empty or too long",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn bulk_update_orders(
     State(app): State<Arc<App>>,
@@ -195,8 +197,10 @@ async fn bulk_update_orders(
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path)), request_body = BulkUpdate,
     responses(
         (status = 200, description = "The result of each change", body = BulkResults),
-        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The list is empty or too long", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The list is empty or too long",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn bulk_update_restaurant_orders(
     State(app): State<Arc<App>>,

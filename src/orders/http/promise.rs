@@ -35,15 +35,21 @@ struct NewPromise {
 /// While it is CONFIRMED or PREPARING. The customer is notified (`order:promise-changed`) and, before preparation
 /// starts, has two minutes to cancel.
 #[utoipa::path(patch, path = "/api/orders/{orderId}/promise", tag = "orders", security(("token" = [])),
-    params(("orderId" = OrderId, Path), ("If-Match" = Option<String>, Header, description = "The expected version, in quotes as in ETag")),
+    params(("orderId" = OrderId, Path),
+        ("If-Match" = Option<String>, Header, description = "The expected version, in quotes as in ETag")),
     request_body = NewPromise,
     responses(
         (status = 200, description = "The order after the change", body = Order),
-        (status = 403, description = "Only staff of the restaurant can change the promised time", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The order is not CONFIRMED or PREPARING", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "Version conflict; `current` is the current state", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The time is not later than the current promise, or too late", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Only staff of the restaurant can change the promised time",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The order is not CONFIRMED or PREPARING",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "Version conflict; `current` is the current state",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The time is not later than the current promise, or too late",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_order_promise(
     State(app): State<Arc<App>>,

@@ -15,7 +15,7 @@ use crate::coupons::CouponCode;
 use crate::coupons::actions::attempt_limits;
 use crate::extract::{Json, Path};
 use crate::fulfilment::Fulfilment;
-use crate::idempotency::{Answer, Once};
+use crate::idempotency::{IdempotentBody, IdempotentResponse};
 use crate::ids::{CartId, QuoteId, RestaurantId};
 use crate::money::Money;
 use crate::orders::actions::quotes::{QuoteSource, create_quote as create};
@@ -24,7 +24,7 @@ use crate::orders::request::{LineInput, OrderRequest};
 use crate::orders::sql;
 use crate::place::Place;
 use crate::problem::{Problem, ProblemBody};
-use crate::restaurants::staff::Customer;
+use crate::restaurants::access::Customer;
 use crate::timestamp::Timestamp;
 
 /// The routes of this file.
@@ -32,7 +32,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(create_quote)).routes(routes!(get_quote))
 }
 
-/// What to price: the customer's cart at the restaurant, or lines.
+/// The basket to price: the customer's cart at the restaurant, or lines.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = QuoteRequest)]
@@ -44,14 +44,14 @@ struct QuoteRequest {
     #[serde(default, deserialize_with = "bounded::some_list::<_, _, 100>")]
     lines: Option<Vec<LineInput>>,
     fulfilment: Fulfilment,
-    /// Where to; required for a delivery.
+    /// The coordinates of the delivery address; required for a delivery.
     place: Option<Place>,
-    /// For the people.
+    /// The tip to be included.
     tip: Option<Money>,
     /// The code of a coupon.
     #[schema(inline)]
     coupon_code: Option<CouponCode>,
-    /// For when: any instant of the slot it is wanted in. Absent: as soon as can be.
+    /// Any instant of the requested slot; absent: as soon as possible.
     scheduled_for: Option<Timestamp>,
 }
 
@@ -87,21 +87,26 @@ impl QuoteRequest {
 /// /api/orders` with `quoteId` places exactly this, even if prices change. A quote is refused wherever placing the
 /// order would be. It reserves nothing: stock, slots and coupons are taken by orders.
 #[utoipa::path(post, path = "/api/restaurants/{restaurantId}/quotes", tag = "orders", security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key")),
+    params(("restaurantId" = RestaurantId, Path),
+        ("Idempotency-Key" = Option<String>, Header,
+            description = "A new random key; repeat the request with the same key")),
     request_body = QuoteRequest,
     responses(
         (status = 201, description = "The quote", body = Quote),
-        (status = 404, description = "The restaurant or cart does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The order cannot be placed; see the code, and the nearest alternative where there is one", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant or cart does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The order cannot be placed; see the code, and the nearest alternative where \
+                                      there is one", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "Too many wrong coupon codes", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "Too many wrong coupon codes",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_quote(
     State(app): State<Arc<App>>,
     buyer: Customer,
     client: Client,
-    Once { value: body, key }: Once<QuoteRequest>,
-) -> Result<Answer, Problem> {
+    IdempotentBody { value: body, key }: IdempotentBody<QuoteRequest>,
+) -> Result<IdempotentResponse, Problem> {
     let (scope, customer, rules) = (buyer.scope, buyer.caller.user, app.config.orders);
     let (source, request) = body.read(app.config.orders.max_choices)?;
     let code = request.coupon.clone();
@@ -121,7 +126,8 @@ async fn create_quote(
     params(("restaurantId" = RestaurantId, Path), ("quoteId" = QuoteId, Path)),
     responses(
         (status = 200, description = "The quote; orderId is set once an order was placed from it", body = Quote),
-        (status = 404, description = "Resource not found, expired, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, expired, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_quote(
     State(app): State<Arc<App>>,

@@ -17,7 +17,7 @@ use crate::cart::actions::lines;
 use crate::cart::sql::lines::{Extent, LineWrite};
 use crate::cart::sql::{NOT_ON_THE_MENU, RequestedLine, unfit};
 use crate::cart::{Cart, CartOwner, Obstacle};
-use crate::idempotency::{Answer, Key};
+use crate::idempotency::{IdempotentResponse, Key};
 use crate::ids::{ItemId, OrderId};
 use crate::menu::configure::{Choice, NestedChoice};
 use crate::orders::access::OrderAccess;
@@ -57,7 +57,7 @@ struct ReorderResult {
     left_out: Vec<SkippedLine>,
 }
 
-/// The line as it would be ordered again; the note only for the customer, whose it is.
+/// The line as it would be ordered again; with the note only for the customer who wrote it.
 fn requested(line: &OrderLine, is_customer: bool) -> RequestedLine {
     let nested =
         |modifier: &SoldModifier| NestedChoice { modifier_id: modifier.modifier_id, quantity: modifier.quantity };
@@ -77,16 +77,21 @@ fn requested(line: &OrderLine, is_customer: bool) -> RequestedLine {
 /// Add the lines of an order to the cart
 ///
 /// Adds them to the caller's own cart at the restaurant, at current prices, and lists what is no longer available.
-/// Allowed to everyone who may see the order; the notes of the lines are taken along for the customer only. It places no
+/// Allowed to everyone who may see the order; the notes of the lines are copied for the customer only. It places no
 /// order.
 #[utoipa::path(post, path = "/api/orders/{orderId}/reorder", tag = "orders", security(("token" = [])),
-    params(("orderId" = OrderId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A new random key; repeat the request with the same key, and the lines are added once")),
+    params(("orderId" = OrderId, Path),
+        ("Idempotency-Key" = Option<String>, Header,
+            description = "A new random key; repeat the request with the same key, and the lines are added once")),
     responses(
-        (status = 200, description = "The cart after the change, and the lines that were skipped", body = ReorderResult),
-        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The cart would have too many lines", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The cart after the change, and the lines that were skipped",
+            body = ReorderResult),
+        (status = 404, description = "Resource not found, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The cart would have too many lines",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn reorder(State(app): State<Arc<App>>, access: OrderAccess, key: Key) -> Result<Answer, Problem> {
+async fn reorder(State(app): State<Arc<App>>, access: OrderAccess, key: Key) -> Result<IdempotentResponse, Problem> {
     let (scope, id) = (access.scope, access.order);
     let owner = CartOwner::User(scope.actor_id().ok_or_else(Problem::not_found)?);
     let limits = app.config.orders.carts();

@@ -1,5 +1,4 @@
-//! `GET /api/restaurants/{restaurantId}/slots`: the slots for which an order can be placed, by the rules that decide on
-//! orders
+//! `GET /api/restaurants/{restaurantId}/slots`: the slots for which an order can be placed, by the rules for orders
 //! (`orders/availability.rs`).
 
 use std::sync::Arc;
@@ -40,8 +39,8 @@ struct SlotQuery {
     /// The restaurant's local date; today when absent.
     #[param(inline)]
     date: Option<LocalDate>,
-    /// The delivery address as latitude and longitude, for a delivery: the time to it is taken into account. Without
-    /// it, it is not.
+    /// The delivery address as latitude and longitude, for a delivery. Without it the travel time is not taken into
+    /// account.
     #[param(value_type = Option<String>, example = "44.4938,11.3430")]
     delivers_to: Option<LatLng>,
 }
@@ -82,9 +81,12 @@ struct SlotsOfDay {
     params(("restaurantId" = RestaurantId, Path), SlotQuery),
     responses(
         (status = 200, description = "The slots", body = SlotsOfDay),
-        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "Outside the delivery zone", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "A parameter is not valid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Outside the delivery zone",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "A parameter is not valid",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_slots(
     State(app): State<Arc<App>>,

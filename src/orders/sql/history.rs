@@ -1,4 +1,4 @@
-//! Statements that bring in orders of the past, many at a time.
+//! Statements that import orders of the past, many at a time.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
@@ -12,15 +12,15 @@ use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// An order that has come to its end, and the restaurant's local day on which it was placed.
+/// A closed order, and the restaurant's local day on which it was placed.
 pub struct PastOrder {
-    /// As it ended.
+    /// The order in its last state.
     pub order: Order,
     /// The day of its number.
     pub day: NaiveDate,
 }
 
-/// Whether an order is there.
+/// Whether an order exists.
 pub async fn is_there(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> Result<bool, Problem> {
     let found = sqlx::query!(
         "select id from orders where restaurant_id = $1 and id = $2",
@@ -32,7 +32,7 @@ pub async fn is_there(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> R
     Ok(found.is_some())
 }
 
-/// Draws so many numbers on each of these days, and tells the last one drawn on each.
+/// Draws a number of order numbers on each of these days; returns the last one drawn on each.
 pub async fn draw_numbers(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -57,7 +57,7 @@ fn column<T>(orders: &[PastOrder], value: impl Fn(&Order) -> T) -> Vec<T> {
     orders.iter().map(|past| value(&past.order)).collect()
 }
 
-/// Writes orders that are over, with their lines. Stock is left alone: what they took is long sold.
+/// Writes closed orders with their lines. Stock is not changed.
 pub async fn import(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -119,7 +119,7 @@ pub async fn import(
     import_lines(tx, scope, orders).await
 }
 
-/// Rate, net and tax in the table's units, for each rate.
+/// Rate, net amount and tax in the units of the table, for each rate.
 fn rates(taxes: &[TaxAt]) -> serde_json::Value {
     let one = |at: &TaxAt| (at.basis_points.millionths(), at.net.amount, at.tax.amount);
     json!(taxes.iter().map(one).collect::<Vec<_>>())

@@ -1,8 +1,8 @@
-//! Pages of orders, the newest first. A page costs the same however deep it lies and however many orders there are:
-//! each statement walks one index from where the page before ended.
+//! Pages of orders, newest first. Every page costs the same, whatever its number and that of orders: each statement
+//! scans one index from the end of the previous page.
 //!
-//! A text is looked for in candidates, which are read in that order, a batch at a time, and held against it by the rules
-//! of `fold.rs`: the database does not fold. The orders themselves are read only of those that have it.
+//! To search for a text, candidates are read in that order in batches and compared by the rules of `fold.rs`, because
+//! the database does not fold texts. Whole orders are read only for matches.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -18,12 +18,12 @@ use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// Candidates that are read in one go.
+/// The number of candidates in a batch.
 const BATCH: i64 = 500;
-/// Most candidates that are looked at for one page; then it is shorter, and its cursor goes on.
+/// The most candidates that are compared for one page; after them the page ends, and its cursor continues.
 const MOST_CANDIDATES: usize = 2_000;
 
-/// Which orders a page is of, but for a text; `$whose` is a condition on whose they are.
+/// The conditions of a page, apart from a text; `$whose` is the condition on the customer or restaurant.
 macro_rules! bounded {
     (orders, $($rest:tt)+) => {
         bounded!(@ orders [page] [of "$8"] [MOST_LINES], $($rest)+)
@@ -54,13 +54,13 @@ macro_rules! bounded {
     }};
 }
 
-/// An order that may have the text.
+/// An order that is compared with the text.
 struct ListCandidate {
     id: OrderId,
     placed_at: DateTime<Utc>,
     number: i32,
     note: Option<String>,
-    /// The other side's: the customer's for a restaurant, the restaurant's for a customer.
+    /// The name that is searched: the customer's for a restaurant, the restaurant's for a customer.
     name: Option<String>,
 }
 
@@ -80,13 +80,14 @@ macro_rules! candidates_of_customer {
         sqlx::query_as!(
             ListCandidate,
             r#"select id, placed_at, number, note,
-                      (select r.name from restaurants r where r.id = o.restaurant_id) as name from orders o "# + $($which)+,
+                      (select r.name from restaurants r where r.id = o.restaurant_id) as name from orders o "# +
+                      $($which)+,
             $($argument),+
         )
     };
 }
 
-/// Most letters that are folded for one page ([`fold::letters`]): notes may be long, and 2,000 of them are much work.
+/// The most letters that are folded for one page ([`fold::letters`]), because 2,000 long notes take much time.
 const MOST_LETTERS: usize = 100_000;
 
 impl ListCandidate {
@@ -95,8 +96,8 @@ impl ListCandidate {
     }
 }
 
-/// What of the candidates read so far has the text, and where to go on.
-struct Sieve {
+/// The matches among the candidates so far, and where to continue.
+struct MatchCollector {
     wanted: usize,
     seen: usize,
     letters: usize,
@@ -105,13 +106,13 @@ struct Sieve {
     ends: bool,
 }
 
-impl Sieve {
+impl MatchCollector {
     fn new(filter: &OrderFilter, page: Page) -> Self {
         let wanted = usize::try_from(page.fetch - 1).unwrap_or_default();
         Self { wanted, seen: 0, letters: 0, found: Vec::new(), last: filter.before(page), ends: false }
     }
 
-    /// Takes a batch; says whether another one is to be read.
+    /// Compares a batch; returns whether another one has to be read.
     fn take(&mut self, text: &Text, candidates: Vec<ListCandidate>) -> bool {
         self.ends = i64::try_from(candidates.len()).unwrap_or(i64::MAX) < BATCH;
         self.seen += candidates.len();
@@ -136,11 +137,11 @@ impl Sieve {
     }
 }
 
-/// The size of the lines on a page of orders at most ([`OrderLine::size_of`]); one order more may be on it. Two hundred orders
-/// of five lines with two modifiers each are half of it.
+/// The largest size of the lines on a page of orders ([`OrderLine::size_of`]); the page may have one order more. Two
+/// hundred orders of five lines with two modifiers each have half of it.
 const MOST_LINES: i64 = 1_000_000;
 
-/// Whether the statement ended before its limit: orders of a hundred lines are few on a page.
+/// Whether the page ended by the size of its lines, before the limit on rows.
 fn is_full(rows: &[Row]) -> bool {
     rows.iter().map(|row| i64::from(row.lines_size)).sum::<i64>() >= MOST_LINES
 }
@@ -166,25 +167,25 @@ pub async fn of_customer(
         let rows = bounded!(orders, "where customer_id = $1", customer as UserId, filter, before, page.fetch);
         return Ok(page_of(page, rows.fetch_all(tx.connection()).await?));
     };
-    let mut sieve = Sieve::new(filter, page);
+    let mut matches = MatchCollector::new(filter, page);
     loop {
         let batch =
-            bounded!(candidates_of_customer, "where customer_id = $1", customer as UserId, filter, sieve.last, BATCH);
+            bounded!(candidates_of_customer, "where customer_id = $1", customer as UserId, filter, matches.last, BATCH);
         let batch = batch.fetch_all(tx.connection()).await?;
-        if !sieve.take(text, batch) {
+        if !matches.take(text, batch) {
             break;
         }
     }
     let rows = orders!(
         page ["where customer_id = $1 and id = any($2)"] of "$3",
         customer as UserId,
-        &sieve.found,
+        &matches.found,
         MOST_LINES,
     );
-    if sieve.found.is_empty() {
-        return Ok(sieve.page(Vec::new()));
+    if matches.found.is_empty() {
+        return Ok(matches.page(Vec::new()));
     }
-    Ok(sieve.page(rows.fetch_all(tx.connection()).await?))
+    Ok(matches.page(rows.fetch_all(tx.connection()).await?))
 }
 
 /// A page of a restaurant's orders.
@@ -197,7 +198,7 @@ pub async fn of_restaurant(
     let restaurant = scope.restaurant();
     let Some(text) = &filter.text else {
         let before = filter.before(page);
-        // Those that are not finished have an index of their own: few of many.
+        // Open orders are few and have a separate index.
         let rows = if filter.only_open() {
             let open = bounded!(
                 orders,
@@ -215,29 +216,29 @@ pub async fn of_restaurant(
         };
         return Ok(page_of(page, rows));
     };
-    let mut sieve = Sieve::new(filter, page);
+    let mut matches = MatchCollector::new(filter, page);
     loop {
         let batch = bounded!(
             candidates_of_restaurant,
             "where restaurant_id = $1",
             restaurant as RestaurantId,
             filter,
-            sieve.last,
+            matches.last,
             BATCH
         );
         let batch = batch.fetch_all(tx.connection()).await?;
-        if !sieve.take(text, batch) {
+        if !matches.take(text, batch) {
             break;
         }
     }
     let rows = orders!(
         page ["where restaurant_id = $1 and id = any($2)"] of "$3",
         restaurant as RestaurantId,
-        &sieve.found,
+        &matches.found,
         MOST_LINES,
     );
-    if sieve.found.is_empty() {
-        return Ok(sieve.page(Vec::new()));
+    if matches.found.is_empty() {
+        return Ok(matches.page(Vec::new()));
     }
-    Ok(sieve.page(rows.fetch_all(tx.connection()).await?))
+    Ok(matches.page(rows.fetch_all(tx.connection()).await?))
 }

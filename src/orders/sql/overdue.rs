@@ -9,7 +9,7 @@ use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// An order that its restaurant has not answered in time.
+/// An order that the restaurant has not answered in time.
 #[derive(Debug, Clone, Copy)]
 pub struct Overdue {
     /// The restaurant that has not answered.
@@ -44,7 +44,8 @@ pub async fn list(tx: &mut Tx, after: Option<Overdue>, limit: i64) -> Result<Vec
 pub async fn lock(tx: &mut Tx, scope: &RestaurantScope, id: OrderId) -> Result<Option<Order>, Problem> {
     let now = tx.now();
     let row = orders!(
-        ["where restaurant_id = $1 and id = $2 and status = 'PENDING' and accept_by <= $3 for no key update skip locked"],
+        ["where restaurant_id = $1 and id = $2 and status = 'PENDING' and accept_by <= $3 for no key update skip \
+          locked"],
         scope.restaurant() as RestaurantId,
         id as OrderId,
         now,

@@ -19,7 +19,7 @@ use crate::restaurants::tax::{Rate, TaxRoundingLevel, TaxRules};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// Portions that all lines together take of what is counted.
+/// The counted stock that all lines together take.
 #[derive(Debug, Default)]
 pub struct StockTaken {
     items: BTreeMap<Uuid, i32>,
@@ -27,7 +27,7 @@ pub struct StockTaken {
 }
 
 impl StockTaken {
-    /// What these lines take.
+    /// The stock that these lines take.
     pub fn by(lines: &[StoredLine]) -> Self {
         let mut taken = Self::default();
         let add = |sum: &mut i32, portions: i32| *sum = sum.saturating_add(portions);
@@ -44,16 +44,16 @@ impl StockTaken {
     }
 }
 
-/// What placing came to.
+/// The result of placing.
 pub enum Placed {
-    /// Under this number.
+    /// The order was written.
     Numbered {
-        /// The number people call out.
+        /// The order number.
         number: i32,
-        /// So few are left of something that guests may see it on the menu.
+        /// Whether so little stock is left of something that the menu may change.
         menu_changed: bool,
     },
-    /// Of these items not enough is left; nothing was written.
+    /// The stock is too low; nothing was written.
     OutOfStock,
 }
 
@@ -65,13 +65,14 @@ fn by_rate<T>(taxes: &[TaxAt], value: impl Fn(&TaxAt) -> T) -> Vec<T> {
     taxes.iter().map(value).collect()
 }
 
-/// Takes stock, draws the number of the day, writes order and lines, and closes the cart and uses the quote it is placed
-/// from: one statement, short locks. The order is written as it stands, but for the number.
+/// Takes stock, draws the number of the day, writes order and lines, closes the cart and uses the quote: one statement,
+/// short locks. The order is written as given, except for the number.
 ///
-/// Whoever changes stock takes turns at the restaurant (an advisory lock until the transaction ends): locking rows in the
-/// order of their ids is not enough, since a row with several versions and key-share locks of foreign keys is locked in
-/// several steps, between which two orders can wait for each other in a circle. What is taken is written to the ledger. If one thing falls short, nothing is written and the
-/// transaction must be rolled back. `network`: where it came from, if that is to be counted.
+/// Transactions that change stock take turns at the restaurant (an advisory lock until the transaction ends): locking
+/// rows in the order of their ids is not enough, because a row with several versions and key-share locks of foreign
+/// keys is locked in several steps, between which two orders can deadlock. The stock taken is written to the ledger. If
+/// any stock is too low, nothing is written and the transaction must be rolled back. `network`: the network of the
+/// request, if it is counted.
 #[expect(clippy::too_many_lines, reason = "one statement and its arguments")]
 pub async fn insert(
     tx: &mut Tx,
@@ -123,7 +124,8 @@ pub async fn insert(
                on conflict (restaurant_id, day) do update set last_number = c.last_number + 1
                returning last_number
            ), placed as (
-               insert into orders (restaurant_id, id, placed_at, updated_at, created_at, day, number, status, customer_id,
+               insert into orders (restaurant_id, id, placed_at, updated_at, created_at, day, number, status,
+               customer_id,
                    cart_id, quote_id, fulfilment, currency, items_total, tax_total, tax_included, tax_rates, tax_nets,
                    tax_amounts, delivery_fee, service_fee, tip, discount, total, coupon_code, address, latitude,
                    longitude, delivery_zone, lead_minutes, dining_table, note, scheduled_from, scheduled_until, slot,

@@ -40,7 +40,7 @@ impl Row {
     }
 }
 
-/// Quotes with their restaurant's currency; `$restaurant` is how it is shown.
+/// Quotes with their restaurant's currency; `$restaurant` is the expression for the restaurant's id.
 macro_rules! quotes {
     ($restaurant:tt, $which:tt, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
@@ -53,7 +53,7 @@ macro_rules! quotes {
     };
 }
 
-/// One of a customer's quotes here.
+/// One of a customer's quotes at the restaurant.
 pub async fn get(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -72,7 +72,7 @@ pub async fn get(
     Ok(row.map(Row::into_stored))
 }
 
-/// One of a customer's own quotes, locked until the transaction ends, which goes on at the quote's restaurant.
+/// One of a customer's quotes, locked; sets the restaurant of the transaction to that of the quote.
 pub async fn enter(tx: &mut Tx, quote: QuoteId, user: UserId) -> Result<Option<StoredQuote>, Problem> {
     let row = quotes!(
         "set_shop(q.restaurant_id)",
@@ -85,7 +85,7 @@ pub async fn enter(tx: &mut Tx, quote: QuoteId, user: UserId) -> Result<Option<S
     Ok(row.map(Row::into_stored))
 }
 
-/// Keeps a quote.
+/// Stores a quote.
 pub async fn insert(tx: &mut Tx, scope: &RestaurantScope, quote: &StoredQuote, total: Amount) -> Result<(), Problem> {
     let (cart, version) = quote.cart.unzip();
     let content = serde_json::value::to_raw_value(&quote.content).map_err(|error| Problem::internal(&error))?;
@@ -108,7 +108,7 @@ pub async fn insert(tx: &mut Tx, scope: &RestaurantScope, quote: &StoredQuote, t
     Ok(())
 }
 
-/// Forgets some of the quotes that expired before an instant, the oldest first; tells how many.
+/// Deletes up to `most` quotes that expired before an instant, oldest first; returns how many.
 pub async fn forget(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
     let forgotten = sqlx::query!(
         "delete from quotes where id in (

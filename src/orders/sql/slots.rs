@@ -29,7 +29,7 @@ pub async fn due_orders(
     Ok(counts.map(|row| (Slot { starts_at: row.starts_at, ends_at: row.ends_at }, row.taken)).collect())
 }
 
-/// Counts one more order for a slot, under the lock of its row, so that concurrent orders never exceed the capacity. `false`:
+/// Counts one more order for a slot, and locks its row, so that concurrent orders never exceed the capacity. `false`:
 /// the slot is full. Orders in slots of another length that overlap with it count as well.
 pub async fn take(tx: &mut Tx, scope: &RestaurantScope, slot: Slot, capacity: i32) -> Result<bool, Problem> {
     let taken = sqlx::query!(
@@ -54,7 +54,7 @@ pub async fn take(tx: &mut Tx, scope: &RestaurantScope, slot: Slot, capacity: i3
     Ok(taken.is_some())
 }
 
-/// Counts one order less for a slot, because its order was cancelled.
+/// Counts one order less for a slot, after a cancellation.
 pub async fn give_back(tx: &mut Tx, scope: &RestaurantScope, slot: DateTime<Utc>) -> Result<(), Problem> {
     sqlx::query!(
         "update slots set taken = taken - 1 where restaurant_id = $1 and starts_at = $2",

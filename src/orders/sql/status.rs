@@ -1,4 +1,4 @@
-//! Statements on an order's status, and on what comes back when it is cancelled.
+//! Statements on an order's status, and on what a cancellation returns.
 
 use super::slots;
 use crate::coupons;
@@ -11,8 +11,8 @@ use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// Saves a step that the state machine allowed, returns stock where it comes back, and appends the event: the only
-/// statement that writes a status after placement.
+/// Saves a change of status that the state machine allowed, returns stock if the change does, and appends the event:
+/// the only statement that writes a status after placement.
 pub async fn save_status(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -52,8 +52,8 @@ pub async fn save_status(
     Ok(changed)
 }
 
-/// What the order took comes back, in the sequence in which it was taken (`orders/place.rs`): its stock unless it was used
-/// up in cooking, its slot and its coupon.
+/// Returns what the order took, in the sequence in which it was taken (`orders/actions/place.rs`): the stock if
+/// `stock`, the slot and the coupon.
 async fn give_back(tx: &mut Tx, scope: &RestaurantScope, order: &Order, stock: bool) -> Result<(), Problem> {
     let menu_changed = stock && return_stock(tx, scope, order.id).await?;
     if let Some(slot) = order.slot {
@@ -65,8 +65,8 @@ async fn give_back(tx: &mut Tx, scope: &RestaurantScope, order: &Order, stock: b
     if menu_changed { menu::sql::announce(tx, scope).await } else { Ok(()) }
 }
 
-/// What the ledger says an order took comes back, where it is still counted. `true`: guests may see it on the menu. Takes
-/// its turn as `place::insert` does.
+/// Returns the stock that an order took according to the ledger, of items that are still counted. `true`: the menu may
+/// change. Takes its turn as `place::insert` does.
 async fn return_stock(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> Result<bool, Problem> {
     let now = tx.now();
     let returned = sqlx::query!(
@@ -97,7 +97,8 @@ async fn return_stock(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> R
                union all select $1, null, id, $2, portions, 'RETURNED', $3 from back
            )
            select exists (select from items where stock = portions)
-               or exists (select from (select group_id, min(stock - portions) as least from back group by group_id) of_group
+               or exists (select from (select group_id, min(stock - portions) as least from back group by group_id)
+               of_group
                           where menu_shows_stock($1, group_id, least, least + 1)) as "menu_changed!""#,
         scope.restaurant() as RestaurantId,
         order as OrderId,

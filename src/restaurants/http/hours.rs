@@ -1,4 +1,4 @@
-//! `/api/restaurants/{restaurantId}/hours` and `…/pause`: when it takes orders.
+//! `/api/restaurants/{restaurantId}/hours` and `…/pause`: opening hours and pauses.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::bounded;
 use crate::extract::{Body, IfMatch, Path, Versioned};
 use crate::ids::RestaurantId;
 use crate::problem::{FieldError, Problem, ProblemBody};
+use crate::restaurants::access::Staff;
 use crate::restaurants::actions;
 use crate::restaurants::fulfilments::Fulfilments;
 use crate::restaurants::hours::{self, Exception, HoursFault, Span};
-use crate::restaurants::staff::Staff;
 use crate::restaurants::{Pause, Restaurant, sql};
 use crate::tenancy::{RestaurantScope, TenancyContext};
 use crate::text::MultiLine;
@@ -58,7 +58,7 @@ struct Hours {
 
 async fn read(tx: &mut Tx, id: RestaurantId) -> Result<Versioned<Hours>, Problem> {
     let restaurant = sql::get(tx, id).await?.ok_or_else(Problem::not_found)?;
-    // A span of yesterday's may still be open, and "yesterday" is local: two days before in UTC are enough.
+    // A span of the previous local day may still be open; two days back in UTC include it.
     let from = tx.now().date_naive() - Days::new(2);
     let hours = Hours {
         restaurant_id: id,
@@ -79,7 +79,8 @@ async fn read(tx: &mut Tx, id: RestaurantId) -> Result<Versioned<Hours>, Problem
     params(("restaurantId" = RestaurantId, Path)),
     responses(
         (status = 200, description = "The hours; the restaurant's version is the ETag", body = Hours),
-        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_hours(State(app): State<Arc<App>>, Path(id): Path<RestaurantId>) -> Result<Versioned<Hours>, Problem> {
     app.db.read(TenancyContext::nobody(), move |tx| Box::pin(async move { read(tx, id).await })).await
@@ -102,14 +103,14 @@ struct NewHours {
     exceptions: Vec<Exception>,
 }
 
-/// Faults of a list, named by where the list stands in the body.
+/// Errors of a list, with the pointer of the list in the body.
 pub(in crate::restaurants) fn named(list: &str, faults: Vec<HoursFault>) -> impl Iterator<Item = FieldError> {
     faults.into_iter().map(move |(place, message)| FieldError::invalid(format!("{list}{place}"), message))
 }
 
-/// What is wrong with weekly hours beside the word that it is always open.
+/// The error of weekly hours together with `alwaysOpen`.
 pub(in crate::restaurants) fn contradicts(always_open: bool, list: &str, weekly: &[Span]) -> Option<FieldError> {
-    let message = "has no place beside alwaysOpen: leave it empty, or set alwaysOpen to false";
+    let message = "must be empty with alwaysOpen: true";
     (always_open && !weekly.is_empty()).then(|| FieldError::invalid(list, message))
 }
 
@@ -118,13 +119,17 @@ pub(in crate::restaurants) fn contradicts(always_open: bool, list: &str, weekly:
 /// Without weekly hours the restaurant is closed, unless `alwaysOpen` is true. A span belongs to the day on which it
 /// starts; an exception replaces the spans of its date, and a span of the evening before runs to its end.
 #[utoipa::path(put, path = "/api/restaurants/{restaurantId}/hours", tag = "restaurants", security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), ("If-Match" = Option<String>, Header, description = "The expected version of the restaurant, in quotes as in ETag")),
+    params(("restaurantId" = RestaurantId, Path),
+        ("If-Match" = Option<String>, Header,
+            description = "The expected version of the restaurant, in quotes as in ETag")),
     request_body = NewHours,
     responses(
         (status = 200, description = "The opening hours after the change", body = Hours),
-        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "Version conflict", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Spans overlap, or a value is out of range; see `errors`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Spans overlap, or a value is out of range; see `errors`",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn put_hours(
     State(app): State<Arc<App>>,
@@ -159,10 +164,10 @@ async fn put_hours(
         .await
 }
 
-/// Longest a pause may last; whoever closes for longer changes the hours.
+/// The longest pause; for longer closures the hours are changed.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::days(7);
 
-/// A pause to begin.
+/// The pause to start.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewPause {
@@ -180,8 +185,10 @@ struct NewPause {
     params(("restaurantId" = RestaurantId, Path)), request_body = NewPause,
     responses(
         (status = 200, description = "The restaurant after the change", body = Restaurant),
-        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The end is in the past or too far ahead", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The end is in the past or too far ahead",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn put_pause(
     State(app): State<Arc<App>>,
@@ -201,7 +208,8 @@ async fn put_pause(
     params(("restaurantId" = RestaurantId, Path)),
     responses(
         (status = 200, description = "The restaurant, not paused", body = Restaurant),
-        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn delete_pause(State(app): State<Arc<App>>, staff: Staff) -> Result<Versioned<Restaurant>, Problem> {
     set_pause(&app, staff.scope, None).await

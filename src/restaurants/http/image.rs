@@ -1,4 +1,4 @@
-//! `/api/restaurants/{restaurantId}/image`: the restaurant's picture.
+//! `/api/restaurants/{restaurantId}/image`: the restaurant's image.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::ids::{ImageId, RestaurantId};
 use crate::pictures::http::Upload;
 use crate::pictures::keep::keep;
 use crate::problem::{Problem, ProblemBody};
+use crate::restaurants::access::Staff;
 use crate::restaurants::actions;
-use crate::restaurants::staff::Staff;
 use crate::restaurants::{Restaurant, sql};
 use crate::tenancy::RestaurantScope;
 
@@ -47,12 +47,18 @@ async fn show(app: &App, scope: RestaurantScope, image: Option<ImageId>) -> Resu
     ), description = "A JPEG, PNG or WebP of at most IMAGE_MAX_BYTES"),
     responses(
         (status = 200, description = "The restaurant with the image", body = Restaurant),
-        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "Limit reached: `IMAGE_MAX_STORED` images are stored", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Request body too large", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "The image is not JPEG, PNG or WebP", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The image is damaged, has too many pixels, or the file contains more than an image", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Image storage unavailable", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Limit reached: `IMAGE_MAX_STORED` images are stored",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "Request body too large",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "The image is not JPEG, PNG or WebP",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The image is damaged, has too many pixels, or the file contains more than an \
+                                      image", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Image storage unavailable",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn set_image(
     State(app): State<Arc<App>>,
@@ -68,7 +74,8 @@ async fn set_image(
     params(("restaurantId" = RestaurantId, Path)),
     responses(
         (status = 200, description = "The restaurant without the image", body = Restaurant),
-        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn remove_image(State(app): State<Arc<App>>, staff: Staff) -> Result<Versioned<Restaurant>, Problem> {
     show(&app, staff.scope, None).await

@@ -1,7 +1,7 @@
-//! Invitations: somebody is to work here, and perhaps has no account yet.
+//! Invitations to work for a restaurant, also for people without an account.
 //!
-//! The address alone lets nobody in, since anybody may sign up with any address: whoever invites is shown a code once
-//! and hands it over, and it is given back on acceptance.
+//! The e-mail address alone is not enough to accept, because anybody can sign up with any address: the inviting member
+//! is shown a code once and passes it on, and it is required on acceptance.
 
 use std::sync::Arc;
 
@@ -24,15 +24,15 @@ use crate::extract::{Body, Json, Path};
 use crate::ids::{InvitationId, RestaurantId};
 use crate::paging::List;
 use crate::problem::{Problem, ProblemBody};
+use crate::restaurants::access::Staff;
 use crate::restaurants::http::members::require_rank;
 use crate::restaurants::invitations::Invitation;
-use crate::restaurants::staff::Staff;
 use crate::restaurants::{Membership, sql};
 use crate::row_limit::{self, RowLimit};
 use crate::tenancy::{RestaurantScope, TenancyContext};
 use crate::text::SingleLine;
 
-/// After that, one invites again.
+/// How long an invitation is valid.
 const LIFE: TimeDelta = TimeDelta::days(14);
 
 /// The routes of this file.
@@ -47,7 +47,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 /// An invitation with its code.
 #[derive(Serialize, ToSchema)]
 #[schema(as = NewInvitationWithCode)]
-pub struct FreshInvitation {
+pub struct NewInvitationWithCode {
     #[serde(flatten)]
     invitation: Invitation,
     /// Give it to the person who is invited; it is not shown again.
@@ -55,7 +55,7 @@ pub struct FreshInvitation {
     code: String,
 }
 
-/// Whom to invite, and the role.
+/// The person to invite, and the role.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewInvitation {
@@ -70,39 +70,43 @@ fn hash(code: &str) -> Vec<u8> {
 /// Create an invitation
 ///
 /// The invited person needs no account yet. A second invitation to the same address replaces the first.
-#[utoipa::path(post, path = "/api/restaurants/{restaurantId}/invitations", tag = "restaurants", security(("token" = [])),
+#[utoipa::path(post, path = "/api/restaurants/{restaurantId}/invitations", tag = "restaurants",
+    security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path)), request_body = NewInvitation,
     responses(
-        (status = 201, description = "The invitation, with its code", body = FreshInvitation),
-        (status = 403, description = "Only an owner can do this", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "Limit reached: `INVITATION_MAX` invitations are open", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 201, description = "The invitation, with its code", body = NewInvitationWithCode),
+        (status = 403, description = "Only an owner can do this",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Limit reached: `INVITATION_MAX` invitations are open",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_invitation(
     State(app): State<Arc<App>>,
     staff: Staff,
     Body(new): Body<NewInvitation>,
-) -> Result<(StatusCode, Json<FreshInvitation>), Problem> {
+) -> Result<(StatusCode, Json<NewInvitationWithCode>), Problem> {
     Ok((StatusCode::CREATED, Json(invite(&app, staff.scope, new.email, new.role).await?)))
 }
 
-/// Makes an invitation. Whether the address has an account is not even looked at, so nothing tells.
+/// Creates an invitation. The account of the address is not looked up, so that nothing shows whether there is one.
 ///
 /// # Errors
-/// 403 when the rank is not the caller's to give.
+/// 403 when the caller may not grant the role.
 pub async fn invite(
     app: &App,
     scope: RestaurantScope,
     email: Email,
     role: MemberRole,
-) -> Result<FreshInvitation, Problem> {
+) -> Result<NewInvitationWithCode, Problem> {
     let code = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
     let (code_hash, most) = (hash(&code), app.config.tenants.max_invitations);
     let invitation = app
         .db
         .write(scope.changing_grants(), move |tx| {
             Box::pin(async move {
-                // It takes the place of an earlier invitation of the address, which may be to a rank above the caller's.
+                // It replaces an earlier invitation of the address, whose role may be above the caller's.
                 let replaced = sql::invitations::rank_of(tx, &scope, None, Some(&email)).await?;
                 require_rank(tx, &scope, None, Some(replaced.map_or(role, |replaced| replaced.min(role)))).await?;
                 let ends = tx.now() + LIFE;
@@ -112,7 +116,7 @@ pub async fn invite(
             })
         })
         .await?;
-    Ok(FreshInvitation { invitation, code })
+    Ok(NewInvitationWithCode { invitation, code })
 }
 
 /// List open invitations
@@ -120,7 +124,8 @@ pub async fn invite(
     params(("restaurantId" = RestaurantId, Path)),
     responses(
         (status = 200, description = "The open invitations, newest first", body = List<Invitation>),
-        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_invitations(State(app): State<Arc<App>>, staff: Staff) -> Result<Json<List<Invitation>>, Problem> {
     let (scope, with_factor) = (staff.scope, app.config.accounts.admin_second_factor);
@@ -135,8 +140,10 @@ async fn list_invitations(State(app): State<Arc<App>>, staff: Staff) -> Result<J
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("invitationId" = InvitationId, Path)),
     responses(
         (status = 204, description = "The invitation can no longer be accepted"),
-        (status = 403, description = "Only an owner can do this", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "The invitation does not exist", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Only an owner can do this",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The invitation does not exist",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn delete_invitation(
     State(app): State<Arc<App>>,
@@ -159,8 +166,10 @@ async fn delete_invitation(
 
 /// List the caller's invitations
 #[utoipa::path(get, path = "/api/me/invitations", tag = "auth", security(("token" = [])), responses(
-    (status = 200, description = "The invitations to the caller's address; none while it is not verified", body = List<Invitation>),
-    (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 200, description = "The invitations to the caller's address; none while it is not verified",
+        body = List<Invitation>),
+    (status = 401, description = "Authentication required",
+        body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_my_invitations(
     State(app): State<Arc<App>>,
@@ -181,25 +190,28 @@ async fn list_my_invitations(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = InvitationAcceptance)]
-struct Acceptance {
+struct InvitationAcceptance {
     #[schema(inline)]
     code: SingleLine<60>,
 }
 
 /// Accept an invitation
 #[utoipa::path(post, path = "/api/me/invitations/{invitationId}/accept", tag = "auth", security(("token" = [])),
-    params(("invitationId" = InvitationId, Path)), request_body = Acceptance,
+    params(("invitationId" = InvitationId, Path)), request_body = InvitationAcceptance,
     responses(
         (status = 200, description = "The caller is now a member", body = Membership),
-        (status = 404, description = "The invitation does not exist, or is not for the caller", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "Limit reached: `MEMBER_MAX` people work there", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The code is wrong, or the inviting person may no longer invite", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The invitation does not exist, or is not for the caller",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Limit reached: `MEMBER_MAX` people work there",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The code is wrong, or the inviting person may no longer invite",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn accept_invitation(
     State(app): State<Arc<App>>,
     SignedIn(caller): SignedIn,
     Path(id): Path<InvitationId>,
-    Body(given): Body<Acceptance>,
+    Body(given): Body<InvitationAcceptance>,
 ) -> Result<Json<Membership>, Problem> {
     let user = caller.user;
     let open = app
@@ -209,7 +221,7 @@ async fn accept_invitation(
     let invitation = open.into_iter().find(|invitation| invitation.id == id).ok_or_else(Problem::not_found)?;
     let (code_hash, most) = (hash(given.code.as_str()), app.config.tenants.max_members);
     let with_factor = app.config.accounts.admin_second_factor;
-    // The statement takes only an invitation to the caller's address with the right code.
+    // The statement accepts only an invitation to the caller's address with the correct code.
     let scope = RestaurantScope::system("an invitation to the caller's address", invitation.restaurant_id);
     let who =
         TenancyContext { grant: TenancyContext::credentials(user, caller.session).grant, ..scope.changing_grants() };
@@ -217,9 +229,9 @@ async fn accept_invitation(
         .write(who, move |tx| {
             Box::pin(async move {
                 let taken = sql::invitations::take(tx, &scope, id, &invitation.email, &code_hash, with_factor).await?;
-                let void = "is not the code of this invitation, or whoever made it may not invite any more";
+                let void = "is not the code of this invitation, or the inviting member may not invite any more";
                 let role = taken.ok_or_else(|| Problem::invalid_field("/code", void))?;
-                // An invitation raises; it does not take a rank away.
+                // An invitation never lowers the role of a member.
                 let held = sql::rank(tx, scope.restaurant(), user).await?.and_then(|rank| rank.role);
                 if held.is_none() {
                     row_limit::check(tx, RowLimit::Members, scope.restaurant().uuid(), most).await?;

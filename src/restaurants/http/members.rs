@@ -1,4 +1,4 @@
-//! `/api/restaurants/{restaurantId}/members`: who works here, and as what.
+//! `/api/restaurants/{restaurantId}/members`: the members and their roles.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::extract::{Body, Json, Path};
 use crate::ids::{RestaurantId, UserId};
 use crate::paging::List;
 use crate::problem::{Code, Problem, ProblemBody};
-use crate::restaurants::http::invitations::{FreshInvitation, invite};
-use crate::restaurants::staff::Staff;
+use crate::restaurants::access::Staff;
+use crate::restaurants::http::invitations::{NewInvitationWithCode, invite};
 use crate::restaurants::{Member, sql};
 use crate::row_limit::{self, RowLimit};
 use crate::tenancy::RestaurantScope;
@@ -33,7 +33,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     params(("restaurantId" = RestaurantId, Path)),
     responses(
         (status = 200, description = "The members, owners first", body = List<Member>),
-        (status = 404, description = "Resource not found, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Resource not found, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_members(State(app): State<Arc<App>>, staff: Staff) -> Result<Json<List<Member>>, Problem> {
     let scope = staff.scope;
@@ -52,12 +53,12 @@ struct NewMember {
     role: MemberRole,
 }
 
-/// They work here, or are asked to.
+/// The result: a new member, or an invitation.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-enum Newcomer {
+enum AddedMember {
     Member(Member),
-    Invited(FreshInvitation),
+    Invited(NewInvitationWithCode),
 }
 
 /// Add a member
@@ -69,23 +70,27 @@ enum Newcomer {
     params(("restaurantId" = RestaurantId, Path)), request_body = NewMember,
     responses(
         (status = 201, description = "For administrators: the new member", body = Member),
-        (status = 202, description = "For other callers: the invitation", body = FreshInvitation),
-        (status = 403, description = "Only an owner can do this", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "Limit reached: `MEMBER_MAX` people work there, or `INVITATION_MAX` invitations are open", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "For administrators: no account has this id or address, or the address is not confirmed", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 202, description = "For other callers: the invitation", body = NewInvitationWithCode),
+        (status = 403, description = "Only an owner can do this",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "Limit reached: `MEMBER_MAX` people work there, or `INVITATION_MAX` invitations \
+                                      are open", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "For administrators: no account has this id or address, or the address is not \
+                                      confirmed", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn add_member(
     State(app): State<Arc<App>>,
     staff: Staff,
     Body(new): Body<NewMember>,
-) -> Result<(StatusCode, Json<Newcomer>), Problem> {
+) -> Result<(StatusCode, Json<AddedMember>), Problem> {
     let Some(platform) = staff.caller.platform() else {
         let (Some(email), None) = (new.email, new.user_id) else {
             return Err(Problem::invalid_field("/email", "is required: the person is invited at their address"));
         };
         let invited = invite(&app, staff.scope, email, new.role).await?;
-        return Ok((StatusCode::ACCEPTED, Json(Newcomer::Invited(invited))));
+        return Ok((StatusCode::ACCEPTED, Json(AddedMember::Invited(invited))));
     };
     let (scope, most) = (platform.restaurant(staff.scope.restaurant()), app.config.tenants.max_members);
     let member = app
@@ -105,14 +110,14 @@ async fn add_member(
             })
         })
         .await?;
-    Ok((StatusCode::CREATED, Json(Newcomer::Member(member))))
+    Ok((StatusCode::CREATED, Json(AddedMember::Member(member))))
 }
 
 /// The new role of a member.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = MemberRoleUpdate)]
-struct NewRank {
+struct MemberRoleUpdate {
     role: MemberRole,
 }
 
@@ -121,18 +126,21 @@ struct NewRank {
 /// Takes effect at once, on open sockets too.
 #[utoipa::path(patch, path = "/api/restaurants/{restaurantId}/members/{userId}", tag = "restaurants",
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("userId" = UserId, Path)),
-    request_body = NewRank,
+    request_body = MemberRoleUpdate,
     responses(
         (status = 200, description = "The member after the change", body = Member),
-        (status = 403, description = "Only an owner can add or change an owner", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "The user is not a member", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The member is the last owner; only an administrator of the platform can do this", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Only an owner can add or change an owner",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The user is not a member",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The member is the last owner; only an administrator of the platform can do this",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_member(
     State(app): State<Arc<App>>,
     staff: Staff,
     Path((_, user)): Path<(RestaurantId, UserId)>,
-    Body(rank): Body<NewRank>,
+    Body(rank): Body<MemberRoleUpdate>,
 ) -> Result<Json<Member>, Problem> {
     let scope = staff.scope;
     let changed = app
@@ -147,13 +155,13 @@ async fn update_member(
     changed.map(Json).ok_or_else(Problem::not_found)
 }
 
-/// Owners are made, changed and removed by owners or by the platform, and a restaurant keeps at least one unless the
-/// platform says otherwise. To be called in the transaction that writes, which takes turns with others of its kind
-/// ([`RestaurantScope::changing_grants`]).
+/// Checks who may change a member: only owners and administrators may create, change and remove owners, and only an
+/// administrator may remove the last owner. To be called in the writing transaction, which must be one of
+/// [`RestaurantScope::changing_grants`].
 ///
 /// # Errors
-/// 404 when whoever acts does not work there (any more), 403 when the one concerned is an owner, or is to be one, and
-/// whoever acts is none, 409 `last_owner`.
+/// 404 when the caller is not a member (any more), 403 when the change concerns an owner or the role OWNER and the
+/// caller is not an owner, 409 `last_owner`.
 pub async fn require_rank(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -184,9 +192,12 @@ pub async fn require_rank(
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("userId" = UserId, Path)),
     responses(
         (status = 204, description = "The membership is deleted"),
-        (status = 403, description = "Only an owner can remove an owner", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "The user is not a member", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The member is the last owner; only an administrator of the platform can do this", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Only an owner can remove an owner",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The user is not a member",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The member is the last owner; only an administrator of the platform can do this",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn remove_member(
     State(app): State<Arc<App>>,

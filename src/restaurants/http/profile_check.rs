@@ -8,7 +8,7 @@ use crate::restaurants::service_fee::ServiceFeeTerms;
 use crate::restaurants::sql::Profile;
 use crate::restaurants::tax::TaxRules;
 
-/// Amounts as they were sent: in whichever currency.
+/// The amounts of the request, whose currency is not checked yet.
 #[derive(Clone, Copy)]
 pub struct Fees {
     pub delivery_fee: Option<Money>,
@@ -33,7 +33,7 @@ impl Fees {
 /// Checks the profile with its fees and weekly hours.
 ///
 /// # Errors
-/// 422 with every field that is wrong.
+/// 422 with all invalid fields.
 pub fn check(profile: &Profile, currency: Currency, fees: Fees, spans: &[Span]) -> Result<(), Problem> {
     let mut faults = Vec::new();
     let slug_is_good = !profile.slug.is_empty()

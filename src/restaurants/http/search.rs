@@ -1,8 +1,8 @@
-//! `GET /api/restaurants`: which restaurants there are, or are near, deliver here, are open, and have what is looked for.
+//! `GET /api/restaurants`: search of restaurants by location, delivery address, opening hours and text.
 //!
-//! Statements find candidates in a stable order (the nearest first, else the newest); whether one is open, and whether a
-//! delivery address lies in its zones, is said by the same pure rules that an order is held against. A page is filled from as many
-//! candidates as it takes, up to a bound: then it is shorter, and its cursor goes on.
+//! Statements find candidates in a stable order (nearest first, else newest). Whether one is open, and whether an
+//! address is in its zones, is decided by the same pure rules as for orders. A page is filled from as many candidates
+//! as needed, up to a limit; then it is shorter, and its cursor continues.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::place::{LatLng, Place};
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::last_orders::LeadTimes;
 use crate::restaurants::sql::search::{Around, RestaurantCandidate};
-use crate::restaurants::zones::{self, Usual};
+use crate::restaurants::zones::{self, UsualTerms};
 use crate::restaurants::{Restaurant, sql};
 use crate::tenancy::TenancyContext;
 use crate::text::SingleLine;
@@ -38,33 +38,35 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// The default radius of a search around a place, in metres.
 const USUAL_RADIUS: f64 = 10_000.0;
-/// Most candidates that are looked at for one page.
+/// The most candidates that are checked for one page.
 const MOST_CANDIDATES: usize = 1_000;
-/// Candidates that are read in one go, where some of them will not do.
+/// The number of candidates in a batch, if they are filtered.
 const BATCH: usize = 200;
 
-/// What is looked for.
+/// The query parameters of the search.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 struct SearchQuery {
-    /// Around this place, the nearest first: latitude and longitude.
+    /// Restaurants around this location (latitude and longitude), nearest first.
     #[param(value_type = Option<String>, example = "44.4938,11.3430")]
     near: Option<LatLng>,
     /// The radius around `near`, or else around `deliversTo`, in metres; default 10000.
     #[param(minimum = 1, maximum = 50000)]
     radius: Option<f64>,
-    /// That deliver to this place; shown with what delivery costs there. Measured from here unless `near` is given.
+    /// Only restaurants that deliver to this address, with the cost of the delivery. Distances are measured from here
+    /// unless `near` is given.
     #[param(value_type = Option<String>, example = "44.4938,11.3430")]
     delivers_to: Option<LatLng>,
-    /// That would take an order now (`true`).
+    /// True: only restaurants that would accept an order now.
     open_now: Option<bool>,
-    /// That are ever open for this; with `openNow`, that are so now.
+    /// Only restaurants that offer this fulfilment; with `openNow`, those that offer it now.
     fulfilment: Option<Fulfilment>,
-    /// In which each of these words begins a word of the name, a cuisine, or the name of an item on the menu, in any language; of more than ten, the
-    /// longest. Case and accents do not matter, and in scripts without spaces a word is found wherever it stands. Simplified
-    /// and traditional Chinese characters are different ones: a menu is found by both that has a translation into the
-    /// other. What is on the menu counts also while it is not `orderable`: the menu says so, and why.
+    /// In which each of these words begins a word of the name, a cuisine, or the name of an item on the menu, in any
+    /// language; of more than ten, the longest. Case and accents do not matter, and in scripts without spaces a word is
+    /// found wherever it stands. Simplified and traditional Chinese characters are different ones: a menu is found by
+    /// both that has a translation into the other. What is on the menu counts also while it is not `orderable`: the
+    /// menu says so, and why.
     #[param(value_type = Option<String>, example = "ramen")]
     q: Option<SingleLine<120>>,
     /// The maximum number of rows in a page, 1 to 200; default 50.
@@ -84,7 +86,7 @@ struct FoundRestaurant {
     /// The straight-line distance in metres from the place of the search.
     #[serde(skip_serializing_if = "Option::is_none")]
     distance: Option<u32>,
-    /// What holds for a delivery to the place that was asked for.
+    /// The terms of a delivery to `deliversTo`.
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery: Option<DeliveryHere>,
 }
@@ -104,7 +106,7 @@ struct DeliveryHere {
     lead_minutes: i16,
 }
 
-/// What is looked for, held against itself.
+/// The checked query.
 struct Wanted {
     around: Option<Around>,
     delivers_to: Option<Place>,
@@ -114,7 +116,7 @@ struct Wanted {
     page: Page,
     nearer: Option<(f64, Uuid)>,
     limit: usize,
-    /// Candidates that are read in one go: one more than the page, if each will do.
+    /// The number of candidates in a batch; one more than the page if they are not filtered.
     batch: i64,
     /// How far restaurants without zones deliver, in metres.
     max_distance: f64,
@@ -137,7 +139,7 @@ impl SearchQuery {
         }
         let words = self.q.map(|text| fold::wanted(text.as_str()));
         let around = middle.map(|middle| Around { middle, radius });
-        // The two orders have cursors of their own.
+        // Each of the two sequences has its own kind of cursor.
         let (page, nearer) = match (around, self.cursor) {
             (Some(_), Some(Cursor::Distance(metres, id))) => (Page::parse(Some(limit), None)?, Some((metres, id))),
             (Some(_), Some(Cursor::Time(..))) => {
@@ -182,7 +184,7 @@ impl Wanted {
         }
     }
 
-    /// Whether it is ever open for what is wanted, and now, if that is wanted.
+    /// Whether it offers the fulfilment, and is open now if that is requested.
     fn is_open(&self, restaurant: &Restaurant) -> bool {
         let ever = |fulfilment| {
             let hours = &restaurant.hours;
@@ -196,8 +198,8 @@ impl Wanted {
         }
     }
 
-    /// The ones among candidates that are what is looked for.
-    async fn sift(
+    /// The candidates that match the query.
+    async fn matching(
         &self,
         tx: &mut Tx,
         candidates: &[RestaurantCandidate],
@@ -248,10 +250,10 @@ impl Wanted {
         loop {
             let candidates = self.candidates(tx, last).await?;
             let exhausted = i64::try_from(candidates.len()).unwrap_or(i64::MAX) < self.batch;
-            let mut sifted = self.sift(tx, &candidates).await?;
+            let mut matches = self.matching(tx, &candidates).await?;
             seen += candidates.len();
             last = candidates.last().copied().or(last);
-            found.extend(candidates.into_iter().filter_map(|one| Some((one, sifted.remove(&one.id)?))));
+            found.extend(candidates.into_iter().filter_map(|one| Some((one, matches.remove(&one.id)?))));
             let next = if found.len() > self.limit {
                 found.truncate(self.limit);
                 found.last().map(|(candidate, _)| *candidate)
@@ -268,14 +270,14 @@ impl Wanted {
     }
 }
 
-/// What a delivery there costs at least; `None`: it lies outside every zone, or too far off.
+/// The terms of a delivery to an address; `None`: it is outside every zone, or too far away.
 fn delivery_to(
     restaurant: &Restaurant,
     delivers_to: Place,
     zones: Option<&[zones::DeliveryZone]>,
     max_distance: f64,
 ) -> Result<Option<DeliveryHere>, Problem> {
-    let usual = Usual {
+    let usual = UsualTerms {
         place: restaurant.place,
         delivery_fee: restaurant.delivery_fee.amount,
         minimum_order: restaurant.minimum_order.amount,
@@ -300,7 +302,8 @@ fn delivery_to(
 /// although there are more: continue as long as there is a `nextCursor`.
 #[utoipa::path(get, path = "/api/restaurants", tag = "restaurants", params(SearchQuery), responses(
     (status = 200, description = "A page of restaurants", body = List<FoundRestaurant>),
-    (status = 422, description = "A parameter is not valid", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "A parameter is not valid",
+        body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_restaurants(
     State(app): State<Arc<App>>,

@@ -1,4 +1,4 @@
-//! `/api/restaurants/{restaurantId}/security`: what the restaurant asks of those who work for it.
+//! `/api/restaurants/{restaurantId}/security`: security settings for the restaurant's staff.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::app::App;
 use crate::extract::{Body, Json};
 use crate::ids::RestaurantId;
 use crate::problem::{Code, Problem, ProblemBody};
+use crate::restaurants::access::Staff;
 use crate::restaurants::sql;
-use crate::restaurants::staff::Staff;
 use crate::tenancy::RestaurantScope;
 
 /// The routes of this file.
@@ -22,7 +22,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(get_restaurant_security, update_restaurant_security))
 }
 
-/// What is required of staff.
+/// The security settings of a restaurant.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = SecuritySettings)]
@@ -36,8 +36,10 @@ struct Security {
     params(("restaurantId" = RestaurantId, Path)),
     responses(
         (status = 200, description = "The security settings", body = Security),
-        (status = 403, description = "Requires the role OWNER", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Requires the role OWNER",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_restaurant_security(State(app): State<Arc<App>>, staff: Staff) -> Result<Json<Security>, Problem> {
     let scope: RestaurantScope = staff.scope;
@@ -54,8 +56,10 @@ async fn get_restaurant_security(State(app): State<Arc<App>>, staff: Staff) -> R
     params(("restaurantId" = RestaurantId, Path)), request_body = Security,
     responses(
         (status = 200, description = "The security settings after the change", body = Security),
-        (status = 403, description = "Requires an owner with a second factor", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Requires an owner with a second factor",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_restaurant_security(
     State(app): State<Arc<App>>,
@@ -69,7 +73,8 @@ async fn update_restaurant_security(
             Box::pin(async move {
                 let would_lock_out = requires && !scope.is_platform();
                 if would_lock_out && accounts::sql::second_factor::show(tx, user).await?.is_none() {
-                    let detail = "Set up your own second factor with POST /api/me/second-factor first, or you would be locked out.";
+                    let detail = "Set up your own second factor with POST /api/me/second-factor first, or you would be \
+                                  locked out.";
                     return Err(Problem::new(Code::SecondFactorRequired, detail));
                 }
                 sql::require_second_factor(tx, &scope, requires).await

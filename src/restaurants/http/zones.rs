@@ -1,4 +1,4 @@
-//! `/api/restaurants/{restaurantId}/zones`: where it delivers, as GeoJSON.
+//! `/api/restaurants/{restaurantId}/zones`: delivery zones as GeoJSON.
 
 use std::sync::Arc;
 
@@ -16,11 +16,11 @@ use crate::ids::RestaurantId;
 use crate::money::{Amount, Currency, Money};
 use crate::place::Place;
 use crate::problem::{FieldError, Problem, ProblemBody};
+use crate::restaurants::access::Staff;
 use crate::restaurants::actions;
 use crate::restaurants::geojson::{Geometry, InvalidGeometry, ZoneGeometry};
 use crate::restaurants::sql;
-use crate::restaurants::sql::zones::{self, Drawn, StoredZone};
-use crate::restaurants::staff::Staff;
+use crate::restaurants::sql::zones::{self, StoredShape, StoredZone};
 use crate::tenancy::TenancyContext;
 use crate::text::SingleLine;
 use crate::uow::Tx;
@@ -30,21 +30,21 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(get_zones, put_zones))
 }
 
-/// What GeoJSON calls a list of zones.
+/// GeoJSON's type of a list of zones.
 #[derive(Serialize, Deserialize, ToSchema)]
 enum CollectionType {
     FeatureCollection,
 }
 
-/// What GeoJSON calls a zone.
+/// GeoJSON's type of a zone.
 #[derive(Serialize, Deserialize, ToSchema)]
 enum FeatureType {
     Feature,
 }
 
-/// Delivery zones as a GeoJSON `FeatureCollection` (RFC 7946); the first feature that contains the delivery address decides. Members and
-/// properties that GeoJSON allows and that mean nothing here, such as `bbox`, `id`, `stroke` or `fill`, are ignored and
-/// not kept.
+/// Delivery zones as a GeoJSON `FeatureCollection` (RFC 7946); the first feature that contains the delivery address
+/// decides. Other members and properties of GeoJSON, such as `bbox`, `id`, `stroke` or `fill`, are ignored and not
+/// stored.
 #[derive(Serialize, Deserialize, ToSchema)]
 struct Zones {
     #[serde(rename = "type")]
@@ -80,7 +80,7 @@ struct ZoneProperties {
     #[schema(minimum = 1, maximum = 100_000)]
     radius_metres: Option<f64>,
     fee: ZoneFee,
-    /// Lines must come to this at least; null: the restaurant's minimum.
+    /// The least that the lines must cost; null: the restaurant's minimum.
     minimum_order: Option<Money>,
     /// Travel time in minutes, from ready to the address, 0 to 480.
     #[serde(default)]
@@ -96,16 +96,16 @@ struct ZoneFee {
     base: Money,
     /// The fee for each kilometre of the straight line between restaurant and delivery address, to the metre.
     per_kilometre: Option<Money>,
-    /// Free if the lines come to this at least.
+    /// The delivery is free if the lines cost at least this; null: never.
     free_above: Option<Money>,
 }
 
 impl ZoneFeature {
     fn from_stored(zone: StoredZone, currency: Currency) -> Result<Self, Problem> {
         let (geometry, radius_metres) = match zone.shape.0 {
-            Drawn::Polygon { rings } => (ZoneGeometry::Polygon(rings), None),
-            Drawn::Polygons { polygons } => (ZoneGeometry::MultiPolygon(polygons), None),
-            Drawn::Circle { centre, radius } => (ZoneGeometry::Point(centre), Some(radius)),
+            StoredShape::Polygon { rings } => (ZoneGeometry::Polygon(rings), None),
+            StoredShape::Polygons { polygons } => (ZoneGeometry::MultiPolygon(polygons), None),
+            StoredShape::Circle { centre, radius } => (ZoneGeometry::Point(centre), Some(radius)),
         };
         let of = |amount: Amount| amount.of(currency);
         let some = |amount: Amount| (amount != Amount::ZERO).then(|| of(amount));
@@ -133,7 +133,7 @@ impl ZoneFeature {
         }
     }
 
-    /// What is wrong with it, named by where it stands in the body.
+    /// The errors of the zone, with pointers into the body.
     fn faults(&self, index: usize, currency: Currency) -> Vec<FieldError> {
         let mut faults = Vec::new();
         let mut fault = |place: &str, message: String| {
@@ -148,7 +148,7 @@ impl ZoneFeature {
                 }
                 let is_centre = matches!(geometry, ZoneGeometry::Point(_));
                 if !is_centre && radius_metres.is_some() {
-                    fault("/properties/radiusMetres", "has no place beside a polygon".into());
+                    fault("/properties/radiusMetres", "is not allowed with a polygon".into());
                 }
                 if is_centre && !radius_metres.is_some_and(|radius| (1.0..=100_000.0).contains(&radius)) {
                     fault("/properties/radiusMetres", "must be between 1 and 100000 metres around a point".into());
@@ -175,9 +175,9 @@ impl ZoneFeature {
     fn into_stored(self) -> Result<StoredZone, InvalidGeometry> {
         let ZoneProperties { name, radius_metres, fee, minimum_order, lead_minutes } = self.properties;
         let shape = match self.geometry.ok_or_else(InvalidGeometry::absent)?.0? {
-            ZoneGeometry::Polygon(rings) => Drawn::Polygon { rings },
-            ZoneGeometry::MultiPolygon(polygons) => Drawn::Polygons { polygons },
-            ZoneGeometry::Point(centre) => Drawn::Circle { centre, radius: radius_metres.unwrap_or_default() },
+            ZoneGeometry::Polygon(rings) => StoredShape::Polygon { rings },
+            ZoneGeometry::MultiPolygon(polygons) => StoredShape::Polygons { polygons },
+            ZoneGeometry::Point(centre) => StoredShape::Circle { centre, radius: radius_metres.unwrap_or_default() },
         };
         let amount = |money: Money| money.amount;
         Ok(StoredZone {
@@ -192,7 +192,7 @@ impl ZoneFeature {
     }
 }
 
-/// Most zones, and most points of all of them together.
+/// The most zones, and the most points of all zones together.
 const MOST_ZONES: usize = 50;
 const MOST_POINTS: usize = 5_000;
 
@@ -208,8 +208,8 @@ impl Zones {
             let mut faults = feature.faults(index, currency);
             if faults.is_empty() && feature.drawn().is_ok_and(|geometry| geometry.is_exchanged(restaurant)) {
                 let pointer = format!("/features/{index}/geometry/coordinates");
-                let message = "is far away from the restaurant; with longitude and latitude exchanged it would be around it. \
-                    GeoJSON has [longitude, latitude]";
+                let message = "is far away from the restaurant; with longitude and latitude exchanged it would be near \
+                    it. GeoJSON has [longitude, latitude]";
                 faults.push(FieldError::invalid(pointer, message));
             }
             faults
@@ -240,7 +240,8 @@ async fn read(tx: &mut Tx, id: RestaurantId) -> Result<Versioned<Zones>, Problem
     params(("restaurantId" = RestaurantId, Path)),
     responses(
         (status = 200, description = "The zones; the restaurant's version is the ETag", body = Zones),
-        (status = 404, description = "The restaurant does not exist", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_zones(State(app): State<Arc<App>>, Path(id): Path<RestaurantId>) -> Result<Versioned<Zones>, Problem> {
     app.db.read(TenancyContext::nobody(), move |tx| Box::pin(async move { read(tx, id).await })).await
@@ -250,13 +251,17 @@ async fn get_zones(State(app): State<Arc<App>>, Path(id): Path<RestaurantId>) ->
 ///
 /// A delivery to an address outside every zone is refused with `outside_delivery_zone`.
 #[utoipa::path(put, path = "/api/restaurants/{restaurantId}/zones", tag = "restaurants", security(("token" = [])),
-    params(("restaurantId" = RestaurantId, Path), ("If-Match" = Option<String>, Header, description = "The expected version of the restaurant, in quotes as in ETag")),
+    params(("restaurantId" = RestaurantId, Path),
+        ("If-Match" = Option<String>, Header,
+            description = "The expected version of the restaurant, in quotes as in ETag")),
     request_body = Zones,
     responses(
         (status = 200, description = "The delivery zones after the change", body = Zones),
-        (status = 404, description = "The restaurant does not exist, or the caller has no access to it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The restaurant does not exist, or the caller has no access to it",
+            body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "Version conflict", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "A ring crosses itself, is not closed or lies off the map; ring and point are named", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "A ring crosses itself, is not closed or lies off the map; ring and point are \
+                                      named", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn put_zones(
     State(app): State<Arc<App>>,
@@ -271,7 +276,7 @@ async fn put_zones(
         .await?
         .ok_or_else(Problem::not_found)?;
     let (currency, place) = (restaurant.currency, restaurant.place);
-    // Each edge is held against each other one.
+    // Every edge is compared with every other, which takes processor time.
     let work = move || {
         new.check(currency, place)?;
         new.into_stored()

@@ -11,7 +11,7 @@ use crate::restaurants::hours::{DaySpan, Exception, Schedule, Span};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// A span as the tables hold it.
+/// The stored form of a span.
 #[derive(Deserialize)]
 pub struct StoredSpan {
     #[serde(default)]
@@ -35,7 +35,7 @@ impl StoredSpan {
     }
 }
 
-/// A date with hours of its own, as the tables hold it.
+/// The stored form of an exception.
 #[derive(Deserialize)]
 pub struct StoredException {
     day: NaiveDate,
@@ -50,7 +50,7 @@ impl StoredException {
     }
 }
 
-/// Back from what the tables hold.
+/// The schedule from its stored form.
 pub fn schedule(always: bool, weekly: Json<Vec<StoredSpan>>, exceptions: Json<Vec<StoredException>>) -> Schedule {
     Schedule {
         always,
@@ -59,7 +59,7 @@ pub fn schedule(always: bool, weekly: Json<Vec<StoredSpan>>, exceptions: Json<Ve
     }
 }
 
-/// The exceptions from a date on, up to another where one is named, in their order.
+/// The exceptions from a date on, up to another one if given, in order.
 pub async fn exceptions(
     tx: &mut Tx,
     restaurant: RestaurantId,
@@ -83,7 +83,7 @@ pub async fn exceptions(
     Ok(days.into_iter().map(|day| day.0.into_exception()).collect())
 }
 
-/// Says whether it is open around the clock.
+/// Sets whether it is open around the clock.
 pub async fn set_always(tx: &mut Tx, scope: &RestaurantScope, always: bool) -> Result<(), Problem> {
     sqlx::query!("update restaurants set always_open = $2 where id = $1", scope.restaurant() as RestaurantId, always)
         .execute(tx.connection())

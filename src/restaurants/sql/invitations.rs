@@ -10,7 +10,7 @@ use crate::restaurants::invitations::Invitation;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// The rank that an open invitation is for: of its id, or of the address that it is for.
+/// The role of an open invitation, by its id or its e-mail address.
 pub async fn rank_of(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -31,7 +31,7 @@ pub async fn rank_of(
     Ok(row.map(|row| row.role))
 }
 
-/// Deletes what a new invitation of an address takes the place of, and invitations that have expired.
+/// Deletes an invitation that a new one replaces, and expired invitations.
 pub async fn make_room(tx: &mut Tx, scope: &RestaurantScope, email: &Email) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
@@ -45,7 +45,7 @@ pub async fn make_room(tx: &mut Tx, scope: &RestaurantScope, email: &Email) -> R
     Ok(())
 }
 
-/// Invites somebody, in place of an earlier invitation.
+/// Stores an invitation.
 pub async fn put(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -79,14 +79,15 @@ pub async fn put(
     Ok(invitation)
 }
 
-/// A restaurant's invitations that can be accepted, the newest first.
+/// A restaurant's invitations that can be accepted, newest first.
 pub async fn open(tx: &mut Tx, scope: &RestaurantScope, admin_with_factor: bool) -> Result<Vec<Invitation>, Problem> {
     let now = tx.now();
     let invitations = sqlx::query_as!(
         Invitation,
         "select i.restaurant_id, i.id, i.email, i.role, i.created_at, i.expires_at, r.name as restaurant_name
          from invitations i join restaurants r on r.id = i.restaurant_id
-         where i.restaurant_id = $1 and i.expires_at > $2 and may_still_invite(i.restaurant_id, i.invited_by, i.role, $3)
+         where i.restaurant_id = $1 and i.expires_at > $2 and may_still_invite(i.restaurant_id, i.invited_by, i.role,
+         $3)
          order by i.created_at desc, i.id desc limit 200",
         scope.restaurant() as RestaurantId,
         now,
@@ -97,7 +98,7 @@ pub async fn open(tx: &mut Tx, scope: &RestaurantScope, admin_with_factor: bool)
     Ok(invitations)
 }
 
-/// Invitations to a user's address that can be accepted, of whatever restaurants.
+/// Invitations of all restaurants to a user's address that can be accepted.
 pub async fn to(tx: &mut Tx, user: UserId) -> Result<Vec<Invitation>, Problem> {
     let now = tx.now();
     let invitations = sqlx::query_as!(
@@ -114,7 +115,7 @@ pub async fn to(tx: &mut Tx, user: UserId) -> Result<Vec<Invitation>, Problem> {
     Ok(invitations)
 }
 
-/// Takes an invitation away: it has been taken back.
+/// Deletes an invitation.
 pub async fn delete(tx: &mut Tx, scope: &RestaurantScope, id: InvitationId) -> Result<bool, Problem> {
     let deleted = sqlx::query!(
         "delete from invitations where restaurant_id = $1 and id = $2",
@@ -126,8 +127,8 @@ pub async fn delete(tx: &mut Tx, scope: &RestaurantScope, id: InvitationId) -> R
     Ok(deleted.rows_affected() == 1)
 }
 
-/// Takes an invitation away against its code, once: it has been accepted. Gives the rank it was for. `None` also when
-/// whoever made it may not make that rank any more.
+/// Uses an invitation with its code, once, and returns its role. `None`: there is no such invitation, the code is
+/// wrong, or the inviting member may not grant the role any more.
 pub async fn take(
     tx: &mut Tx,
     scope: &RestaurantScope,

@@ -1,4 +1,4 @@
-//! Every statement on who works for a restaurant.
+//! Every statement on the members of a restaurant.
 
 use crate::actor::MemberRole;
 use crate::ids::{RestaurantId, UserId};
@@ -7,15 +7,15 @@ use crate::restaurants::{Member, Membership};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// What a user is in a restaurant.
+/// The role of a user at a restaurant.
 pub struct Rank {
-    /// Their rank, if they work there.
+    /// The role; `None`: not a member.
     pub role: Option<MemberRole>,
-    /// They do, but the restaurant asks for a second factor and they have none: then the rank counts for nothing.
+    /// Whether the role is suspended, because the restaurant requires a second factor and the user has none.
     pub is_locked: bool,
 }
 
-/// The user's rank in a restaurant; `None`: there is no such restaurant.
+/// The role of a user at a restaurant; `None`: there is no such restaurant.
 pub async fn rank(tx: &mut Tx, restaurant: RestaurantId, user: UserId) -> Result<Option<Rank>, Problem> {
     let row = sqlx::query!(
         r#"select m.role as "role?: MemberRole",
@@ -30,17 +30,17 @@ pub async fn rank(tx: &mut Tx, restaurant: RestaurantId, user: UserId) -> Result
     Ok(row.map(|row| Rank { role: row.role, is_locked: row.is_locked }))
 }
 
-/// Ranks that decide about a change of somebody's rank.
+/// The roles that decide on a change of a member.
 pub struct Ranks {
-    /// Of whoever acts; `None`: they do not work there.
+    /// The role of the caller; `None`: not a member.
     pub acting: Option<MemberRole>,
-    /// Of whom it concerns; `None`: they do not work there, or it concerns nobody yet.
+    /// The role of the member to be changed; `None`: not a member, or a new one.
     pub concerned: Option<MemberRole>,
-    /// Owners of the restaurant.
+    /// The number of owners of the restaurant.
     pub owners: i64,
 }
 
-/// The ranks at the restaurant of whoever acts in the scope and of whom it concerns, and how many owners there are.
+/// Reads the roles of the caller and of the member to be changed, and the number of owners.
 pub async fn ranks(tx: &mut Tx, scope: &RestaurantScope, concerned: Option<UserId>) -> Result<Ranks, Problem> {
     let ranks = sqlx::query_as!(
         Ranks,
@@ -57,7 +57,7 @@ pub async fn ranks(tx: &mut Tx, scope: &RestaurantScope, concerned: Option<UserI
     Ok(ranks)
 }
 
-/// Whether the restaurant asks its staff for a second factor.
+/// Whether the restaurant requires a second factor of its staff.
 pub async fn requires_second_factor(tx: &mut Tx, scope: &RestaurantScope) -> Result<bool, Problem> {
     let requires = sqlx::query_scalar!(
         "select require_second_factor from restaurants where id = $1",
@@ -68,7 +68,7 @@ pub async fn requires_second_factor(tx: &mut Tx, scope: &RestaurantScope) -> Res
     Ok(requires)
 }
 
-/// From now on it does, or does not.
+/// Sets whether it does.
 pub async fn require_second_factor(tx: &mut Tx, scope: &RestaurantScope, requires: bool) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
@@ -82,7 +82,7 @@ pub async fn require_second_factor(tx: &mut Tx, scope: &RestaurantScope, require
     Ok(())
 }
 
-/// Where a user works.
+/// The memberships of a user.
 pub async fn memberships_of(tx: &mut Tx, user: UserId) -> Result<Vec<Membership>, Problem> {
     let memberships = sqlx::query_as!(
         Membership,
@@ -110,7 +110,7 @@ pub async fn members(tx: &mut Tx, scope: &RestaurantScope) -> Result<Vec<Member>
     Ok(members)
 }
 
-/// Makes somebody a member, or changes their rank.
+/// Adds a member, or changes the role of one.
 pub async fn put_member(tx: &mut Tx, scope: &RestaurantScope, user: UserId, role: MemberRole) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
@@ -126,8 +126,7 @@ pub async fn put_member(tx: &mut Tx, scope: &RestaurantScope, user: UserId, role
     Ok(())
 }
 
-/// Changes a member's rank, and takes back invitations of theirs that they may not make any more. `None`: they do not
-/// work here.
+/// Changes the role of a member, and deletes invitations that the member may no longer create. `None`: not a member.
 pub async fn change_rank(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -149,7 +148,7 @@ pub async fn change_rank(
     Ok(member)
 }
 
-/// Takes back open invitations of a user that they may not make any more.
+/// Deletes open invitations of a user that the user may no longer create.
 async fn withdraw_invitations(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<(), Problem> {
     sqlx::query!(
         "delete from invitations
@@ -162,7 +161,7 @@ async fn withdraw_invitations(tx: &mut Tx, scope: &RestaurantScope, user: UserId
     Ok(())
 }
 
-/// Ends a membership, and takes back the invitations that the member has made. `false`: there was none.
+/// Ends a membership, and deletes the invitations that the member created. `false`: there was none.
 pub async fn remove_member(tx: &mut Tx, scope: &RestaurantScope, user: UserId) -> Result<bool, Problem> {
     let removed = sqlx::query!(
         "delete from memberships where restaurant_id = $1 and user_id = $2",

@@ -1,4 +1,4 @@
-//! What can be set about a restaurant, written.
+//! Statements that write the settings of a restaurant.
 
 use std::collections::HashSet;
 
@@ -20,50 +20,50 @@ use crate::restaurants::tax::{Rate, TaxRoundingLevel, TaxRules};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// What can be set about a restaurant.
+/// The settings of a restaurant.
 #[derive(Debug, Clone)]
 pub struct Profile {
-    /// Its name in addresses.
+    /// The name in URLs.
     pub slug: String,
     /// The restaurant's name.
     pub name: String,
-    /// What it is like.
+    /// The description for customers.
     pub description: Option<String>,
-    /// What it cooks.
+    /// The cuisines it serves.
     pub cuisines: Vec<String>,
-    /// How guests reach it.
+    /// The contact data.
     pub contact: Contact,
-    /// Street and number.
+    /// Street and house number.
     pub address: String,
-    /// Where that is.
+    /// The location of the restaurant.
     pub place: Place,
     /// The IANA time zone of its hours and order numbers.
     pub timezone: Tz,
-    /// At which rates it is taxed.
+    /// The tax rules.
     pub tax: TaxRules,
-    /// Delivery fee where no zone says otherwise, in minor units.
+    /// The delivery fee without zones, in minor units.
     pub delivery_fee: Amount,
-    /// For the service.
+    /// The service fee.
     pub service_fee: ServiceFee,
-    /// Minimum order where no zone says otherwise, in minor units.
+    /// The minimum order, unless a zone has another one, in minor units.
     pub minimum_order: Amount,
-    /// Confirms by itself.
+    /// Whether orders are accepted automatically.
     pub auto_accept: bool,
-    /// Minutes to answer in; `None`: as everywhere.
+    /// The minutes within which an order must be accepted; `None`: `ORDER_ACCEPT_WITHIN`.
     pub accept_minutes: Option<i16>,
     /// Minutes from confirmation to ready.
     pub preparation_minutes: i16,
-    /// How it takes orders for later.
+    /// The slots of scheduled orders.
     pub slots: SlotRules,
-    /// Open around the clock.
+    /// Whether it is open around the clock.
     pub always_open: bool,
-    /// Until when orders are taken and handed over.
+    /// The last orders and hand-overs.
     pub last_orders: LastOrders,
-    /// Whether it takes orders at all.
+    /// Whether orders are accepted.
     pub accepting: bool,
 }
 
-/// A new restaurant.
+/// Creates a restaurant.
 pub async fn insert(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -75,7 +75,8 @@ pub async fn insert(
         "insert into restaurants (id, slug, name, description, cuisines, address, latitude, longitude, timezone,
              currency, tax_rate, delivery_fee, minimum_order, auto_accept, preparation_minutes, accepting,
              created_at, updated_at, prices_include_tax, accept_minutes, contact, service_fee_rate, service_fee_cap,
-             service_fee_fixed, slot_minutes, slot_capacity, schedule_days, tax_rounding, tax_rounding_level, always_open,
+             service_fee_fixed, slot_minutes, slot_capacity, schedule_days, tax_rounding, tax_rounding_level,
+             always_open,
              last_orders, search_words)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18, $19, $20, $21,
              $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)",
@@ -117,7 +118,7 @@ pub async fn insert(
     tax::set(tx, scope, &profile.tax.classes).await
 }
 
-/// The words by which it is found.
+/// The search words of name and cuisines.
 fn search_words(profile: &Profile) -> Vec<String> {
     fold::words_of(std::iter::once(profile.name.as_str()).chain(profile.cuisines.iter().map(String::as_str)))
 }
@@ -148,7 +149,7 @@ pub async fn lock(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
         .ok_or_else(Problem::not_found)
 }
 
-/// Changes what can be set.
+/// Writes the settings.
 pub async fn update(tx: &mut Tx, scope: &RestaurantScope, profile: &Profile) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
@@ -156,7 +157,8 @@ pub async fn update(tx: &mut Tx, scope: &RestaurantScope, profile: &Profile) -> 
              longitude = $8, timezone = $9, tax_rate = $10, delivery_fee = $11, minimum_order = $12,
              auto_accept = $13, preparation_minutes = $14, accepting = $15, version = version + 1, updated_at = $16,
              prices_include_tax = $17, accept_minutes = $18, contact = $19, service_fee_rate = $20,
-             service_fee_cap = $21, service_fee_fixed = $22, slot_minutes = $23, slot_capacity = $24, schedule_days = $25,
+             service_fee_cap = $21, service_fee_fixed = $22, slot_minutes = $23, slot_capacity = $24, schedule_days =
+             $25,
              tax_rounding = $26, tax_rounding_level = $27, always_open = $28, last_orders = $29, search_words = $30
          where id = $1",
         scope.restaurant() as RestaurantId,
@@ -212,7 +214,7 @@ pub async fn set_pause(tx: &mut Tx, scope: &RestaurantScope, pause: Option<&Paus
     Ok(())
 }
 
-/// The restaurant changed in another table: it gets its next version.
+/// Increments the version, after a change in another table.
 pub async fn next_version(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
@@ -225,7 +227,7 @@ pub async fn next_version(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Pr
     Ok(())
 }
 
-/// Shows this image of the restaurant from now on, or none.
+/// Sets the image; `None` removes it.
 pub async fn show_image(tx: &mut Tx, scope: &RestaurantScope, id: Option<ImageId>) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(

@@ -1,4 +1,4 @@
-//! Statements that find restaurants: by place, by words, and the rest of the way by the pure rules of the slice.
+//! Statements that find candidates for a search by location and words; pure rules decide on the rest.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use crate::problem::Problem;
 use crate::restaurants::zones::BoundingBox;
 use crate::uow::Tx;
 
-/// Where to look.
+/// The area of a search.
 #[derive(Debug, Clone, Copy)]
 pub struct Around {
     /// The middle of the circle searched.
@@ -19,19 +19,19 @@ pub struct Around {
     pub radius: f64,
 }
 
-/// A restaurant that may be what is looked for.
+/// A restaurant that may match a search.
 #[derive(Debug, Clone, Copy)]
 pub struct RestaurantCandidate {
     /// The id of the restaurant found.
     pub id: RestaurantId,
-    /// When it joined.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// How far it is from the middle, in metres, as the crow flies.
+    /// The straight-line distance from the middle, in metres.
     pub metres: Option<f64>,
 }
 
-/// Restaurants around a place, the nearest first, after one that was so far away; in which each word is found, and with
-/// a zone around this delivery address, or with none at all.
+/// Restaurants around a location, nearest first, after a given distance; with each word, and with a zone whose bounding
+/// box contains the delivery address, or without zones.
 pub async fn nearest(
     tx: &mut Tx,
     around: Around,
@@ -76,7 +76,7 @@ pub async fn nearest(
     Ok(candidates)
 }
 
-/// All restaurants, the newest first.
+/// All restaurants, newest first.
 pub async fn newest(tx: &mut Tx, page: Page, limit: i64) -> Result<Vec<RestaurantCandidate>, Problem> {
     let candidates = sqlx::query_as!(
         RestaurantCandidate,
@@ -91,7 +91,7 @@ pub async fn newest(tx: &mut Tx, page: Page, limit: i64) -> Result<Vec<Restauran
     Ok(candidates)
 }
 
-/// Restaurants in which each word is found, the newest first.
+/// Restaurants with each word, newest first.
 pub async fn newest_matching(
     tx: &mut Tx,
     words: &[String],

@@ -5,11 +5,11 @@ use sqlx::types::Json;
 
 use crate::ids::RestaurantId;
 use crate::problem::Problem;
-use crate::restaurants::tax::{ClassRates, NoRate, Rate, Rates, TaxClass};
+use crate::restaurants::tax::{ClassRates, InvalidRate, Rate, Rates, TaxClass};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// A class as the table holds it: its rates in millionths.
+/// The stored form of a class, with rates in millionths.
 #[derive(Debug, Deserialize)]
 pub struct StoredClass {
     name: String,
@@ -23,7 +23,7 @@ impl TryFrom<StoredClass> for ClassRates {
 
     fn try_from(stored: StoredClass) -> Result<Self, Problem> {
         let rate =
-            |millionths: i32| Rate::from_millionths(millionths).map_err(|error: NoRate| Problem::internal(&error));
+            |millionths: i32| Rate::from_millionths(millionths).map_err(|error: InvalidRate| Problem::internal(&error));
         Ok(Self {
             name: TaxClass::try_from(stored.name).map_err(|error| Problem::internal(&error))?,
             basis_points: Rates {
@@ -35,12 +35,12 @@ impl TryFrom<StoredClass> for ClassRates {
     }
 }
 
-/// The classes in the order of their names, out of the query of a restaurant.
+/// The classes in the order of their names, from the query of a restaurant.
 pub(super) fn classes(stored: Json<Vec<StoredClass>>) -> Result<Vec<ClassRates>, Problem> {
     stored.0.into_iter().map(ClassRates::try_from).collect()
 }
 
-/// Whether a restaurant has a class of this name.
+/// Whether a restaurant has a class with this name.
 pub async fn knows(tx: &mut Tx, restaurant: RestaurantId, class: &TaxClass) -> Result<bool, Problem> {
     let known = sqlx::query_scalar!(
         r#"select exists (select from tax_classes where restaurant_id = $1 and name = $2) as "known!""#,
@@ -63,7 +63,7 @@ pub async fn names(tx: &mut Tx, restaurant: RestaurantId) -> Result<Vec<TaxClass
     Ok(names)
 }
 
-/// The names of a restaurant's classes, of which none goes before the transaction ends.
+/// The names of a restaurant's classes, locked against deletion until the transaction ends.
 pub async fn hold(tx: &mut Tx, scope: &RestaurantScope) -> Result<Vec<TaxClass>, Problem> {
     let names = sqlx::query_scalar!(
         r#"select name as "name: TaxClass" from tax_classes where restaurant_id = $1 order by name for key share"#,
@@ -74,10 +74,10 @@ pub async fn hold(tx: &mut Tx, scope: &RestaurantScope) -> Result<Vec<TaxClass>,
     Ok(names)
 }
 
-/// Replaces the classes. One that an item or a modifier names cannot go.
+/// Replaces the classes. One that an item or a modifier uses cannot be deleted.
 pub async fn set(tx: &mut Tx, scope: &RestaurantScope, classes: &[ClassRates]) -> Result<(), Problem> {
     let names: Vec<_> = classes.iter().map(|class| class.name.as_str().to_owned()).collect();
-    // Under the lock no item can take a class that is about to go: its foreign key waits.
+    // Under this lock no item can get a class that is being deleted: its foreign key waits.
     sqlx::query!(
         "select name from tax_classes where restaurant_id = $1 and name <> all($2) order by name for update",
         scope.restaurant() as RestaurantId,

@@ -15,13 +15,13 @@ use crate::restaurants::zones::{BoundingBox, DeliveryZone, FeeRule, Shape};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// A shape as the table holds it, and as it was drawn.
+/// The stored form of a shape, with its original coordinates.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Drawn {
-    /// Rings of longitude and latitude, the outer one first.
+pub enum StoredShape {
+    /// A polygon with holes.
     Polygon {
-        /// The polygon's outer ring and its holes, as longitude and latitude.
+        /// The outer ring and the holes, as longitude and latitude.
         rings: Vec<Vec<[f64; 2]>>,
     },
     /// Several polygons, as in GeoJSON's `MultiPolygon`.
@@ -29,7 +29,7 @@ pub enum Drawn {
         /// The rings of each.
         polygons: Vec<Vec<Vec<[f64; 2]>>>,
     },
-    /// Around a middle, in metres.
+    /// A circle around a point.
     Circle {
         /// Longitude and latitude.
         centre: [f64; 2],
@@ -38,7 +38,7 @@ pub enum Drawn {
     },
 }
 
-impl Drawn {
+impl StoredShape {
     fn bounds(&self) -> Result<BoundingBox, Problem> {
         match self {
             Self::Polygon { rings } => Ok(BoundingBox::of_ring(rings.first().map(Vec::as_slice).unwrap_or_default())),
@@ -62,29 +62,29 @@ impl Drawn {
 }
 
 fn kept(rings: &[Vec<[f64; 2]>]) -> Result<Polygon, Problem> {
-    Polygon::kept(rings).ok_or_else(|| Problem::internal(&"a kept zone is no polygon"))
+    Polygon::kept(rings).ok_or_else(|| Problem::internal(&"a stored zone is not a polygon"))
 }
 
 fn place_of([lng, lat]: [f64; 2]) -> Result<Place, Problem> {
     Place::new(lat, lng).map_err(|error| Problem::internal(&error))
 }
 
-/// A zone as the table holds it.
+/// The stored form of a zone.
 #[derive(Debug, Clone, Deserialize)]
 pub struct StoredZone {
-    /// What the restaurant calls it.
+    /// The name of the zone.
     pub name: String,
-    /// Where it is.
-    pub shape: Json<Drawn>,
-    /// In any case.
+    /// The area of the zone.
+    pub shape: Json<StoredShape>,
+    /// The fixed part of the fee.
     pub fee_base: Amount,
-    /// For each kilometre.
+    /// The fee for each kilometre.
     pub fee_per_kilometre: Amount,
-    /// Nothing from here on.
+    /// The delivery is free if the lines cost at least this; `None`: never.
     pub free_above: Option<Amount>,
-    /// Lines must come to this at least.
+    /// The least that the lines must cost; `None`: the restaurant's minimum.
     pub minimum_order: Option<Amount>,
-    /// From ready to the delivery address.
+    /// Minutes from ready to the delivery address.
     pub lead_minutes: i16,
 }
 
@@ -128,7 +128,7 @@ pub async fn around_all(
     .await?;
     let mut zones: HashMap<_, _> = with_any.into_iter().map(|restaurant| (restaurant, Vec::new())).collect();
     let near = sqlx::query!(
-        r#"select restaurant_id, name, shape as "shape: Json<Drawn>", fee_base, fee_per_kilometre, free_above,
+        r#"select restaurant_id, name, shape as "shape: Json<StoredShape>", fee_base, fee_per_kilometre, free_above,
                   minimum_order, lead_minutes
            from delivery_zones
            where restaurant_id = any($1) and $2 between west and east and $3 between south and north

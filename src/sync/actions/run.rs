@@ -1,4 +1,4 @@
-//! Doing one operation: as its user, with the permissions of this moment, in one transaction with its result.
+//! Runs one operation, as its user and with the user's current permissions, in one transaction with its result.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ use crate::orders::limits::{Buyer, NetworkKey};
 use crate::orders::request::{LineInput, OrderRequest};
 use crate::permission::Operation;
 use crate::problem::{Code, Problem};
-use crate::restaurants::staff;
+use crate::restaurants::access;
 use crate::sync::kinds::{
     self, OfflineCartLine, OfflineOrder, OfflineStatusUpdate, OfflineStockChange, ProfileFields, Work,
 };
@@ -39,23 +39,23 @@ use crate::tenancy::{RestaurantScope, TenancyContext};
 use crate::timestamp::Timestamp;
 use crate::uow::{Steps, Tx};
 
-/// How doing an operation ended.
+/// The end of running an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// It is finished: applied or rejected.
     Finished,
-    /// It failed by a fault that may pass; it is noted when to try again.
+    /// It failed temporarily; the time of the retry is stored.
     Failed,
-    /// It failed too often.
+    /// It failed too often and is abandoned.
     Dead,
-    /// Somebody else works on the phone's operations now.
+    /// Another worker has the lease of the device now.
     LeaseLost,
 }
 
-/// What an operation did.
+/// The effect of an operation.
 struct Effect {
     result: Box<RawValue>,
-    /// The order it placed: what later operations about it are in line with.
+    /// The order that it placed, which later operations refer to.
     aggregate: Option<String>,
 }
 
@@ -67,7 +67,7 @@ fn effect(result: &impl Serialize) -> Result<Effect, Problem> {
 /// Does the operation, and keeps what it came to. `network` is where its session was last seen.
 ///
 /// # Errors
-/// When not even that could be written: the lease runs out, and another worker tries.
+/// When the result cannot be stored: the lease expires, and another worker retries.
 pub async fn run(app: &App, lease: &Lease, seq: i64, network: Network) -> Result<Ended, Problem> {
     let device = lease.device.clone();
     let who = TenancyContext::user(device.user);
@@ -77,7 +77,7 @@ pub async fn run(app: &App, lease: &Lease, seq: i64, network: Network) -> Result
     match perform(app, lease, operation, network).await {
         Ok(true) => Ok(Ended::Finished),
         Ok(false) => Ok(Ended::LeaseLost),
-        // A limit that passes by waiting says nothing about the operation: it is done later.
+        // A refusal that passes by waiting does not concern the operation itself: it is retried later.
         Err(problem) if problem.code().status().is_client_error() && problem.passes_after().is_none() => {
             reject(app, lease, seq, problem).await
         }
@@ -85,7 +85,7 @@ pub async fn run(app: &App, lease: &Lease, seq: i64, network: Network) -> Result
     }
 }
 
-/// `false`: the lease is lost.
+/// Performs the operation; Performs the operation; `false`: the lease is lost.
 async fn perform(app: &App, lease: &Lease, operation: StoredOperation, network: Network) -> Result<bool, Problem> {
     trusted(&operation)?;
     let caller = caller(app, &lease.device, &operation).await?;
@@ -99,18 +99,18 @@ async fn perform(app: &App, lease: &Lease, operation: StoredOperation, network: 
     }
 }
 
-/// Refuses an operation whose session was revoked after it came: whoever sent it may not have been the user.
+/// Refuses an operation whose session was revoked after it arrived, because somebody else may have sent it.
 fn trusted(operation: &StoredOperation) -> Result<(), Problem> {
-    let detail = "The session that sent the operation was ended before it ran. If it is still wanted, send it again as a \
-                  new operation: with the next seq and a new opId.";
+    let detail = "The session that sent the operation was ended before it ran. If it is still wanted, send it again as \
+                  a new operation: with the next seq and a new opId.";
     if operation.is_trusted { Ok(()) } else { Err(Problem::new(Code::Forbidden, detail)) }
 }
 
-/// The user as they are now: what they may do is asked when it is done, not when it was sent.
+/// The caller with the user's current rights: permissions are checked when the operation runs, not when it was sent.
 async fn caller(app: &App, device: &Device, operation: &StoredOperation) -> Result<Caller, Problem> {
     let (user, session) = (device.user, operation.session_id);
     let found = app.db.read(TenancyContext::user(user), move |tx| {
-        Box::pin(async move { sessions::standing(tx, user, session).await })
+        Box::pin(async move { sessions::current_caller(tx, user, session).await })
     });
     let caller = found.await?.ok_or_else(|| Problem::new(Code::Forbidden, "The account is disabled."))?;
     let caller = caller.under(&app.config.accounts);
@@ -118,7 +118,7 @@ async fn caller(app: &App, device: &Device, operation: &StoredOperation) -> Resu
     Ok(caller)
 }
 
-/// One operation, and the lease under which it is done.
+/// One operation, and the lease under which it runs.
 struct Unit<'a> {
     app: &'a App,
     lease: &'a Lease,
@@ -127,7 +127,7 @@ struct Unit<'a> {
 }
 
 impl Unit<'_> {
-    /// The transaction: the lease holds, the operation is still to be done, the effect, its result.
+    /// The transaction: checks the lease and that the operation is pending, runs the effect and stores the result.
     async fn commit<F>(&self, who: impl Into<TenancyContext>, steps: F) -> Result<bool, Problem>
     where
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, Effect> + Send + 'static,
@@ -175,7 +175,7 @@ impl Unit<'_> {
                 Ok(Effect { aggregate: Some(order.id.to_string()), ..effect })
             })
         });
-        // An operation that was applied is not done again, so there is nothing to recall.
+        // An applied operation is not run again, so there is no stored response to recall.
         let nothing = std::future::ready(Ok(None));
         attempt_limits::with_attempt_limit(self.app, customer, network, wanted.coupon_code.as_ref(), nothing, work)
             .await
@@ -190,8 +190,9 @@ impl Unit<'_> {
         let access = OrderAccess::of(self.app, caller, id, Operation::UpdateOrderStatus).await?;
         let (scope, if_match) = (access.scope, IfMatch(payload.version));
         let update = parse_update(payload.status, payload.reason, payload.return_stock)?;
-        // What is kept here is answered again for as long as the device repeats it: also after a driver has delivered the
-        // order, and after somebody has left the restaurant. Only the customer's own result holds their details.
+        // The stored result is repeated whenever the device sends the operation again: also after a driver has
+        // delivered the order, or after somebody has left the restaurant. So only the customer's own result contains
+        // the customer's details.
         let is_customer = scope.actor() == Actor::Customer;
         let done = self.commit(scope, move |tx| {
             Box::pin(async move {
@@ -212,7 +213,7 @@ impl Unit<'_> {
         let (device, name) = (self.lease.device.clone(), op_id.clone());
         let who = TenancyContext::user(device.user);
         let base =
-            self.app.db.read(who, move |tx| Box::pin(async move { sql::base(tx, &device, &name).await })).await?;
+            self.app.db.read(who, move |tx| Box::pin(async move { sql::referenced(tx, &device, &name).await })).await?;
         let base = base.filter(|base| base.seq < self.seq).ok_or_else(|| {
             Problem::invalid_field("/orderOp", "must be the opId of an earlier operation of this device")
         })?;
@@ -226,7 +227,7 @@ impl Unit<'_> {
 
     async fn count(&self, caller: &Caller, payload: OfflineStockChange) -> Result<bool, Problem> {
         let operation = if payload.item_id.is_some() { Operation::SetStock } else { Operation::SetModifierStock };
-        let access = staff::relations(self.app, caller, payload.restaurant_id).await?;
+        let access = access::relations(self.app, caller, payload.restaurant_id).await?;
         let scope = access.scope(operation)?;
         let change = match (payload.stock, payload.change) {
             (Some(stock), None) => {
@@ -280,7 +281,7 @@ impl Unit<'_> {
         self.commit(scope, move |tx| {
             Box::pin(async move {
                 let written = lines::write_line(tx, &scope, CartOwner::User(user), write, limits).await;
-                // The payload is the line itself.
+                // The payload is the line itself, so pointers are relative to it.
                 let holds = written.map_err(|problem| problem.within("/lines/0"))?;
                 effect(&json!({ "holds": holds }))
             })
@@ -314,11 +315,11 @@ impl Unit<'_> {
     }
 }
 
-/// Beyond so many bytes a problem is kept without its facts: a batch of a few kilobytes may be refused with hundreds of whole
-/// orders in `current`, which the client can get.
+/// Problems larger than this, in bytes, are stored without further members: a batch of a few kilobytes could be refused
+/// with hundreds of whole orders in `current`, which the client can get.
 const LARGEST_KEPT_PROBLEM: usize = 16 << 10;
 
-/// It cannot be done: that is its result.
+/// Stores the problem of an operation that cannot be performed as its result.
 async fn reject(app: &App, lease: &Lease, seq: i64, problem: Problem) -> Result<Ended, Problem> {
     let whole = to_raw_value(&problem.body(None)).map_err(|error| Problem::internal(&error))?;
     let body = if whole.get().len() <= LARGEST_KEPT_PROBLEM {
@@ -340,11 +341,11 @@ async fn reject(app: &App, lease: &Lease, seq: i64, problem: Problem) -> Result<
         .await
 }
 
-/// The longest rest between two tries.
+/// The longest wait before a retry.
 const LONGEST_REST: Duration = Duration::from_mins(1);
 
-/// A fault of ours, which may pass, or a limit, which will. Only what broke counts as a try: a database that is away or busy,
-/// and a limit, do not.
+/// Stores a temporary failure: an internal error or a limit. Only internal errors count as attempts; an unavailable or
+/// busy database and limits do not.
 async fn fail(app: &App, lease: &Lease, seq: i64, attempts: i32, problem: Problem) -> Result<Ended, Problem> {
     let bounds = app.config.sync;
     let counted = problem.code() == Code::Internal;
@@ -354,7 +355,8 @@ async fn fail(app: &App, lease: &Lease, seq: i64, attempts: i32, problem: Proble
     let rest = problem.passes_after().map_or(rest, |seconds| rest.max(Duration::from_secs(seconds.into())));
     let state = if dead { OperationState::Dead } else { OperationState::Pending };
     if dead {
-        tracing::error!(device = %lease.device.name, seq, "an offline operation was abandoned: see `comanda sync list`");
+        tracing::error!(device = %lease.device.name, seq, "an offline operation was abandoned: see `comanda sync \
+                                                           list`");
     }
     let lease = lease.clone();
     app.db

@@ -1,4 +1,4 @@
-//! Taking a batch in: what is new is stored, what has come before is recognised, before anything of it is done.
+//! Stores a batch before any of its operations run: new operations are stored, known ones are recognised.
 
 use std::collections::BTreeMap;
 
@@ -16,36 +16,36 @@ use crate::sync::sql::{self, NewOperation, ReceivedOperation, devices};
 use crate::sync::{Device, OperationState, kinds};
 use crate::uow::Tx;
 
-/// An operation as a phone sends it.
+/// An operation as a device sends it.
 #[derive(Debug, Clone)]
 pub struct Sent {
-    /// The phone's number.
+    /// The sequence number of the device.
     pub seq: i64,
-    /// The phone's name for it.
+    /// The id that the device generated.
     pub op_id: String,
-    /// By the phone's clock.
+    /// When it was done, by the device's clock.
     pub at: DateTime<Utc>,
-    /// What is to be done.
+    /// The kind of operation.
     pub kind: String,
     /// The payload as it was sent, before its kind is checked.
     pub payload: serde_json::Value,
 }
 
-/// How an operation of a batch was met.
+/// The result of storing an operation of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IntakeOutcome {
-    /// It is new, or came before and is not finished.
+    /// It is new, or known and not finished.
     Open,
-    /// It was finished before this batch came.
+    /// It was finished before this batch arrived.
     Finished,
-    /// Its number or its name stands for another operation.
+    /// Its `seq` or `opId` belongs to another operation.
     Other,
 }
 
 impl Sent {
     fn fingerprint(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
-        // The names of an object's fields are in order, so the same payload is the same text.
+        // The fields of objects are sorted, so equal payloads give the same text.
         for part in [&self.kind, &self.at.to_rfc3339(), &self.payload.to_string()] {
             digest.update(part.len().to_be_bytes());
             digest.update(part);
@@ -69,11 +69,11 @@ impl Sent {
     }
 }
 
-/// Stores what is new of a batch; tells for each operation how it was met.
+/// Stores the new operations of a batch; returns the result for each operation.
 ///
 /// # Errors
-/// `too_many` when the user has too many phones, or too much of this one waits; 429 when too many phones of the network
-/// (`of_network`) came for the first time.
+/// `too_many` when the user has too many devices, or too many operations of this one wait; 429 when too many devices of
+/// the network (`of_network`) synchronise for the first time.
 pub async fn store(
     tx: &mut Tx,
     device: &Device,
@@ -88,8 +88,8 @@ pub async fn store(
         devices::enlist(tx, device).await?;
         let is_surplus = row_limit::count(tx, RowLimit::SyncDevices, device.user.uuid()).await? > bounds.max_devices;
         if is_surplus && !devices::retire_idle(tx, device).await? {
-            let detail = "Too many devices of this user have unfinished operations (SYNC_MAX_DEVICES). Send the missing \
-                          operations, or remove a device with DELETE /api/me/sync-devices.";
+            let detail = "Too many devices of this user have unfinished operations (SYNC_MAX_DEVICES). Send the \
+                          missing operations, or remove a device with DELETE /api/me/sync-devices.";
             return Err(Problem::new(Code::TooMany, detail));
         }
     }
@@ -105,7 +105,7 @@ pub async fn store(
     let fresh = i64::try_from(met.fresh.len()).unwrap_or(i64::MAX);
     if waiting.saturating_add(fresh) > bounds.max_waiting {
         let detail =
-            "So many operations of this device wait already. Send the missing one first; see SYNC_MAX_WAITING.";
+            "Too many operations of this device are waiting. Send the missing one first; see SYNC_MAX_WAITING.";
         return Err(Problem::new(Code::TooMany, detail).with("nextSeq", held.next_seq));
     }
     sql::insert(tx, device, session, &met.fresh).await?;
@@ -113,7 +113,7 @@ pub async fn store(
     Ok(answers)
 }
 
-/// What has come before, and what has not.
+/// The known operations of a batch.
 #[derive(Default)]
 struct BatchIntake {
     by_seq: BTreeMap<i64, (String, Vec<u8>, OperationState)>,
@@ -139,7 +139,7 @@ impl BatchIntake {
                 OperationState::Pending | OperationState::Dead => IntakeOutcome::Open,
                 OperationState::Applied | OperationState::Rejected => IntakeOutcome::Finished,
             },
-            // It has come, and what it came to is not kept any more.
+            // It is finished, and its result is no longer stored.
             (None, None) if sent.seq < self.forgotten_below => IntakeOutcome::Finished,
             (None, None) => {
                 self.by_name.insert(sent.op_id.clone(), sent.seq);

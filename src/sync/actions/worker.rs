@@ -1,5 +1,5 @@
-//! Who works on a phone's operations: the request that brought them, under a lease; and when that died, whoever looks
-//! next. Redis has no part in it.
+//! The worker of a device's operations, under a lease: the request that sent them, or after its end the next node that
+//! checks. Redis is not used.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use super::run::{self, Ended};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::sync::Device;
-use crate::sync::queue::{QueueScan, WaitsFor, Why};
+use crate::sync::queue::{BlockedBy, BlockedReason, QueueScan};
 use crate::sync::sql::{self, Lease, Released, Round};
 use crate::tenancy::{PlatformScope, TenancyContext};
 
-/// Phones looked after in one round.
+/// The most devices in one round.
 const ROUND: i64 = 50;
 
-/// Looks for phones whose operations nobody works on, until it is time to stop.
+/// Runs pending operations of devices without a worker at intervals, until `stop`.
 pub async fn keep_watch(app: Arc<App>, stop: CancellationToken) {
     let mut moments = interval(app.config.sync.poll_interval);
     moments.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -26,17 +26,18 @@ pub async fn keep_watch(app: Arc<App>, stop: CancellationToken) {
         loop {
             moments.tick().await;
             if let Err(problem) = look(&app).await {
-                tracing::warn!(%problem, "pending offline operations could not be read; they are retried at the next interval");
+                tracing::warn!(%problem, "pending offline operations could not be read; they are retried at the next \
+                                          interval");
             }
         }
     };
     stop.run_until_cancelled(Box::pin(watch)).await;
 }
 
-/// One look: every phone that is due.
+/// One round: every device that is due.
 ///
 /// # Errors
-/// When the database does not answer. A phone whose operations fail holds up no other.
+/// When the database does not answer. A device whose operations fail does not delay others.
 pub async fn look(app: &App) -> Result<(), Problem> {
     let platform = PlatformScope::proven_by("phones that somebody has to look after", None);
     let due = app.db.read(platform, |tx| Box::pin(async move { sql::due(tx, ROUND).await })).await?;
@@ -48,19 +49,19 @@ pub async fn look(app: &App) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Whether this was the one who worked.
+/// Whether this call ran the operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DrainOutcome {
-    /// Everything that may run has run.
+    /// All operations that may run have run.
     Done,
-    /// Somebody else is at it, or has taken over.
+    /// Another worker has the lease, or has taken it over.
     ByAnother,
 }
 
-/// Does everything of a phone that may be done now.
+/// Runs all operations of a device that may run now.
 ///
 /// # Errors
-/// When the database does not answer: the lease runs out by itself.
+/// When the database does not answer; the lease then expires.
 pub async fn drain(app: &App, device: &Device) -> Result<DrainOutcome, Problem> {
     let lease = Lease { device: device.clone(), token: Uuid::new_v4(), life: app.config.sync.lease };
     let who = TenancyContext::user(device.user);
@@ -81,7 +82,7 @@ pub async fn drain(app: &App, device: &Device) -> Result<DrainOutcome, Problem> 
     }
 }
 
-/// Walks through what is not finished, and does what may be done. `None`: the lease is lost.
+/// Goes through the unfinished operations, and runs those that may run. `None`: the lease is lost.
 async fn work_through(app: &App, lease: &Lease) -> Result<Option<Round>, Problem> {
     let device = lease.device.clone();
     let who = TenancyContext::user(device.user);
@@ -99,7 +100,7 @@ async fn work_through(app: &App, lease: &Lease) -> Result<Option<Round>, Problem
             walk.stays(entry, waits_for);
             continue;
         }
-        // An operation costs what the same request would; a repeated try costs it again, as a repeated request does.
+        // An operation draws from the rate limits as the same request would; so does each retry.
         let network = entry.network();
         let allowance = app.limits.draw_for_action(lease.device.user, network).await;
         if !allowance.pause.is_zero() {
@@ -107,16 +108,16 @@ async fn work_through(app: &App, lease: &Lease) -> Result<Option<Round>, Problem
         }
         if !allowance.is_granted {
             round.due_at = round.due_at.into_iter().chain(walk.tried_at(entry)).min();
-            walk.stays(entry, WaitsFor::itself(entry, Why::Retrying));
+            walk.stays(entry, BlockedBy::itself(entry, BlockedReason::Retrying));
             continue;
         }
         match run::run(app, lease, entry.seq, network).await? {
             Ended::Finished => {}
             Ended::LeaseLost => return Ok(None),
-            Ended::Dead => walk.stays(entry, WaitsFor::itself(entry, Why::Dead)),
+            Ended::Dead => walk.stays(entry, BlockedBy::itself(entry, BlockedReason::Dead)),
             Ended::Failed => {
                 failed = true;
-                walk.stays(entry, WaitsFor::itself(entry, Why::Retrying));
+                walk.stays(entry, BlockedBy::itself(entry, BlockedReason::Retrying));
             }
         }
     }

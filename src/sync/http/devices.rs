@@ -1,4 +1,4 @@
-//! `GET` and `DELETE /api/me/sync-devices`: the phones that bring what was done offline, as their user sees them.
+//! `GET` and `DELETE /api/me/sync-devices`: the devices of the caller that synchronise.
 
 use std::sync::Arc;
 
@@ -77,7 +77,7 @@ async fn list_sync_devices(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 struct DeviceQuery {
-    /// What it calls itself.
+    /// The `deviceId` of its batches.
     #[param(inline)]
     device_id: SingleLine<64>,
 }
@@ -90,7 +90,8 @@ struct DeviceQuery {
 #[utoipa::path(delete, path = "/api/me/sync-devices", tag = "orders", security(("token" = [])), params(DeviceQuery),
     responses(
         (status = 204, description = "The device is deleted"),
-        (status = 409, description = "The device has unfinished operations", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The device has unfinished operations",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn delete_sync_device(
     State(app): State<Arc<App>>,

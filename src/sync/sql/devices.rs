@@ -1,29 +1,29 @@
-//! Statements on phones as their users see them, and on what becomes of those that come no more.
+//! Statements on the list of devices, and on their removal.
 
 use chrono::{DateTime, Utc};
 
-use crate::config::StoredAnswersLimit;
+use crate::config::StoredResponsesLimit;
 use crate::ids::UserId;
 use crate::problem::Problem;
 use crate::sync::Device;
 use crate::uow::Tx;
 
-/// A phone in a list.
+/// A device of the list.
 #[derive(Debug, Clone)]
 pub struct ListedDevice {
-    /// What it calls itself.
+    /// The `deviceId` of its batches.
     pub device: String,
-    /// The smallest number of an operation that has not come yet.
+    /// The smallest number that has not arrived yet.
     pub next_seq: i64,
-    /// Operations that are not finished.
+    /// The number of operations that are not finished.
     pub waiting: i64,
-    /// When it first came.
+    /// When it first synchronised.
     pub created_at: DateTime<Utc>,
-    /// When it last came.
+    /// When it last synchronised.
     pub updated_at: DateTime<Utc>,
 }
 
-/// A user's phones, those that came last first; those that were removed or gave way are not among them.
+/// A user's devices, last synchronised first, without retired ones.
 pub async fn list(tx: &mut Tx, user: UserId) -> Result<Vec<ListedDevice>, Problem> {
     let devices = sqlx::query_as!(
         ListedDevice,
@@ -38,7 +38,7 @@ pub async fn list(tx: &mut Tx, user: UserId) -> Result<Vec<ListedDevice>, Proble
     Ok(devices)
 }
 
-/// Retires the phone that has been idle longest, of those with nothing unfinished. `false`: there is none.
+/// Retires the device that has been idle longest and has no unfinished operations. `false`: there is none.
 pub async fn retire_idle(tx: &mut Tx, device: &Device) -> Result<bool, Problem> {
     let now = tx.now();
     let retired = sqlx::query!(
@@ -62,16 +62,17 @@ pub async fn retire_idle(tx: &mut Tx, device: &Device) -> Result<bool, Problem> 
     Ok(retired.rows_affected() == 1)
 }
 
-/// How removing a phone ended.
+/// The result of removing a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceRemoval {
-    /// It is removed, or was not there.
+    /// It was removed, or did not exist.
     Gone,
-    /// Something that it brought is still to be done.
+    /// It has unfinished operations.
     Unfinished,
 }
 
-/// Retires a phone. What waits for an operation that never came is dropped with it; what is to be done stays.
+/// Retires a device, and deletes operations that wait for a missing one. It is not retired while other operations are
+/// unfinished.
 pub async fn retire(tx: &mut Tx, device: &Device) -> Result<DeviceRemoval, Problem> {
     let now = tx.now();
     let row = sqlx::query!(
@@ -98,7 +99,7 @@ pub async fn retire(tx: &mut Tx, device: &Device) -> Result<DeviceRemoval, Probl
     Ok(if row.is_unfinished { DeviceRemoval::Unfinished } else { DeviceRemoval::Gone })
 }
 
-/// Counts a phone in that is new, or comes again after it was retired.
+/// Marks a device that is new, or returns after it was retired, as active.
 pub async fn enlist(tx: &mut Tx, device: &Device) -> Result<(), Problem> {
     sqlx::query!(
         "update sync_devices set retired_at = null where user_id = $1 and device = $2",
@@ -110,8 +111,8 @@ pub async fn enlist(tx: &mut Tx, device: &Device) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Forgets some operations that were finished before an instant, the oldest first; tells how many. Their numbers stay
-/// known. One with a number beyond the smallest that has not come stays until that has come.
+/// Deletes up to `most` operations that were finished before an instant, oldest first; returns how many. Their numbers
+/// remain known. One after a missing number is kept until that number has arrived.
 pub async fn forget_operations(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
     let row = sqlx::query!(
         r#"with old as (
@@ -138,9 +139,9 @@ pub async fn forget_operations(tx: &mut Tx, before: DateTime<Utc>, most: i64) ->
     Ok(row.count.unsigned_abs())
 }
 
-/// Deletes a user's finished operations beyond those finished last that may be kept, by number and by bytes. Their numbers stay
+/// Deletes a user's oldest finished operations beyond the limits on number and bytes. Their sequence numbers remain
 /// known.
-pub async fn delete_surplus(tx: &mut Tx, user: UserId, limit: StoredAnswersLimit) -> Result<(), Problem> {
+pub async fn delete_surplus(tx: &mut Tx, user: UserId, limit: StoredResponsesLimit) -> Result<(), Problem> {
     sqlx::query!(
         "with kept as (
              select device, seq, row_number() over latest as place,
@@ -167,7 +168,8 @@ pub async fn delete_surplus(tx: &mut Tx, user: UserId, limit: StoredAnswersLimit
     Ok(())
 }
 
-/// Forgets some phones that have not come since before an instant and of which nothing is stored; tells how many.
+/// Deletes up to `most` devices that have not synchronised since an instant and have no stored operations; returns how
+/// many.
 pub async fn forget_devices(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
     let forgotten = sqlx::query!(
         "delete from sync_devices d using (

@@ -1,4 +1,4 @@
-//! Statements on who works on a phone's operations.
+//! Statements on the leases of devices.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use crate::problem::Problem;
 use crate::sync::Device;
 use crate::uow::Tx;
 
-/// Who works on a phone's operations.
+/// The lease of a worker on the operations of a device.
 #[derive(Debug, Clone)]
 pub struct Lease {
     /// The device whose operations are leased.
     pub device: Device,
-    /// Known to the holder only.
+    /// A random token, which only the holder knows.
     pub token: Uuid,
-    /// How long it lasts from each time that it is prolonged.
+    /// How long it lasts after it was taken or prolonged.
     pub life: Duration,
 }
 
-/// Takes the lease, if nobody holds it; tells the smallest number that has not come yet.
+/// Takes the lease, if nobody holds it; returns the smallest number that has not arrived yet.
 pub async fn take(tx: &mut Tx, lease: &Lease) -> Result<Option<i64>, Problem> {
     let (now, until) = (tx.now(), tx.now() + lease.life);
     let row = sqlx::query!(
@@ -39,7 +39,7 @@ pub async fn take(tx: &mut Tx, lease: &Lease) -> Result<Option<i64>, Problem> {
     Ok(row.map(|row| row.next_seq))
 }
 
-/// Prolongs the lease and keeps everybody else from it until the transaction ends. `false`: it is somebody else's now.
+/// Prolongs the lease and locks it until the transaction ends. `false`: another worker has it now.
 pub async fn hold(tx: &mut Tx, lease: &Lease) -> Result<bool, Problem> {
     let until = tx.now() + lease.life;
     let held = sqlx::query!(
@@ -54,31 +54,31 @@ pub async fn hold(tx: &mut Tx, lease: &Lease) -> Result<bool, Problem> {
     Ok(held.rows_affected() == 1)
 }
 
-/// What became of giving a lease back.
+/// The result of releasing a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Released {
-    /// It is nobody's.
+    /// It was released.
     Done,
-    /// Meanwhile something came that has not been looked at: the lease is kept.
+    /// New operations have arrived meanwhile: the lease is kept.
     More,
-    /// It was somebody else's already.
+    /// Another worker had it already.
     Lost,
 }
 
-/// What one walk through a device's operations saw.
+/// The result of one scan of a device's operations.
 #[derive(Debug)]
 pub struct Round {
-    /// The smallest number that had not come yet.
+    /// The smallest number that had not arrived yet.
     pub next_seq: i64,
-    /// The numbers of the operations that were looked at.
+    /// The numbers of the scanned operations.
     pub looked_at: Vec<i64>,
-    /// When the first of those that wait for the time is to be tried; `None`: none does.
+    /// The earliest retry time; `None`: no operation waits for a retry.
     pub due_at: Option<DateTime<Utc>>,
-    /// Nothing is tried before then: the rate limit is used up. `None`: it is not.
+    /// Until when nothing is tried, because the rate limit is used up; `None`: no pause.
     pub paused_until: Option<DateTime<Utc>>,
 }
 
-/// Gives the lease back and says when somebody has to look again.
+/// Releases the lease and stores when the device is due again.
 pub async fn release(tx: &mut Tx, lease: &Lease, round: &Round) -> Result<Released, Problem> {
     let ours = sqlx::query!(
         r#"select next_seq, exists (
@@ -110,7 +110,7 @@ pub async fn release(tx: &mut Tx, lease: &Lease, round: &Round) -> Result<Releas
     Ok(Released::Done)
 }
 
-/// Phones that somebody has to look after, whosoever they are, the longest waiting first.
+/// Devices of all users that are due, longest waiting first.
 pub async fn due(tx: &mut Tx, limit: i64) -> Result<Vec<Device>, Problem> {
     let now = tx.now();
     let rows = sqlx::query!(

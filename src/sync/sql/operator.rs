@@ -1,4 +1,4 @@
-//! What an operator asks about operations, across phones and users.
+//! Statements of operators on operations of all devices and users.
 
 use chrono::{DateTime, Utc};
 
@@ -14,23 +14,23 @@ pub struct ListedOperation {
     pub id: SyncOperationId,
     /// E-mail address of the device's user.
     pub email: String,
-    /// From which phone.
+    /// The `deviceId` of the device.
     pub device: String,
-    /// Its number there.
+    /// The sequence number on the device.
     pub seq: i64,
-    /// What is to be done.
+    /// The kind of operation.
     pub kind: String,
-    /// How far it has come.
+    /// The state of the operation.
     pub state: OperationState,
-    /// How often it has failed.
+    /// The number of failed attempts.
     pub attempts: i32,
-    /// When it came.
+    /// When it arrived.
     pub received_at: DateTime<Utc>,
-    /// Why it failed last.
+    /// The last error.
     pub last_error: Option<String>,
 }
 
-/// Operations that are not finished, the oldest first: those that an operator has to look at, or all.
+/// Unfinished operations, oldest first: abandoned ones, or all.
 pub async fn list(tx: &mut Tx, all: bool, limit: i64) -> Result<Vec<ListedOperation>, Problem> {
     let operations = sqlx::query_as!(
         ListedOperation,
@@ -47,32 +47,32 @@ pub async fn list(tx: &mut Tx, all: bool, limit: i64) -> Result<Vec<ListedOperat
     Ok(operations)
 }
 
-/// One operation whole.
+/// All details of an operation.
 #[derive(Debug, Clone)]
 pub struct OperationDetails {
     /// E-mail address of the device's user.
     pub email: String,
-    /// From which phone.
+    /// The `deviceId` of the device.
     pub device: String,
-    /// Its number there.
+    /// The sequence number on the device.
     pub seq: i64,
-    /// What the phone calls it.
+    /// The id that the device generated.
     pub op_id: String,
-    /// What is to be done.
+    /// The kind of operation.
     pub kind: String,
     /// The payload as JSON.
     pub payload: String,
-    /// By the phone's clock.
+    /// When it was done, by the device's clock.
     pub said_at: DateTime<Utc>,
-    /// When it came.
+    /// When it arrived.
     pub received_at: DateTime<Utc>,
-    /// How far it has come.
+    /// The state of the operation.
     pub state: OperationState,
-    /// How often it has failed.
+    /// The number of failed attempts.
     pub attempts: i32,
-    /// Why it failed last.
+    /// The last error.
     pub last_error: Option<String>,
-    /// What it came to.
+    /// The result or the problem; `None`: not finished.
     pub result: Option<String>,
 }
 
@@ -90,7 +90,7 @@ pub async fn show(tx: &mut Tx, id: SyncOperationId) -> Result<Option<OperationDe
     Ok(shown)
 }
 
-/// Has operations that were given up tried again: one, or all. Tells how many.
+/// Marks abandoned operations for a retry: one, or all. Returns how many.
 pub async fn retry(tx: &mut Tx, id: Option<SyncOperationId>) -> Result<u64, Problem> {
     let now = tx.now();
     let row = sqlx::query!(

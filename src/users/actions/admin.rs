@@ -1,4 +1,4 @@
-//! Changing an account, at the request of an administrator or of an operator.
+//! Changes of an account by an administrator or an operator.
 
 use crate::accounts::sql::sessions::Reason;
 use crate::accounts::{Account, UserRole, sql};

@@ -8,8 +8,8 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::accounts::cache::Revocation;
 use crate::accounts::caller::Admin;
+use crate::accounts::caller_cache::Revocation;
 use crate::accounts::{Account, Email, sql};
 use crate::app::App;
 use crate::extract::{Body, Json, Path, Query};
@@ -25,15 +25,15 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list_users)).routes(routes!(update_user))
 }
 
-/// Which accounts are listed.
+/// The query parameters of the list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct UsersQuery {
-    /// How the address begins.
+    /// The beginning of the e-mail address.
     #[param(inline)]
     email: Option<SingleLine<254>>,
-    /// Rows a page, 1 to 200; 50 unless told.
+    /// The maximum number of rows in a page, 1 to 200; default 50.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
     /// `nextCursor` of the page before.
@@ -44,7 +44,8 @@ struct UsersQuery {
 /// List accounts
 #[utoipa::path(get, path = "/api/admin/users", tag = "auth", security(("token" = [])), params(UsersQuery), responses(
     (status = 200, description = "A page of accounts, the newest first", body = List<Account>),
-    (status = 403, description = "Requires the role ADMIN", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 403, description = "Requires the role ADMIN",
+        body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn list_users(
     State(app): State<Arc<App>>,
@@ -66,9 +67,12 @@ async fn list_users(
     params(("userId" = UserId, Path)), request_body = AccountPatch,
     responses(
         (status = 200, description = "The account after the change", body = Account),
-        (status = 403, description = "Requires the role ADMIN", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "No account has this id", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The account is the caller's own", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Requires the role ADMIN",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "No account has this id",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The account is the caller's own",
+            body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_user(
     State(app): State<Arc<App>>,
@@ -76,7 +80,7 @@ async fn update_user(
     Path(user): Path<UserId>,
     Body(patch): Body<AccountPatch>,
 ) -> Result<Json<Account>, Problem> {
-    // So that the platform is not left without anybody who runs it.
+    // So that the platform always has an administrator.
     if user == admin.caller.user {
         return Err(Problem::new(
             Code::OwnAccount,

@@ -1,4 +1,4 @@
-//! `/api/guests`: becoming a guest.
+//! `/api/guests`: creating guests.
 
 use std::sync::Arc;
 
@@ -27,10 +27,11 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 ///
 /// A guest has no account and can fill carts at up to ten restaurants: the token gives access to these carts and
 /// nothing else. Sign in with it as `guestToken` to move the carts to the account. Rate limited like registration, per
-/// network; a network can have so many guests a day (`GUESTS_PER_NETWORK`).
+/// network; the number of guests a day per network is limited (`GUESTS_PER_NETWORK`).
 #[utoipa::path(post, path = "/api/guests", tag = "cart", responses(
     (status = 201, description = "The token, which is shown only once", body = NewGuest),
-    (status = 429, description = "Too many requests from this network; see Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 429, description = "Too many requests from this network; see Retry-After",
+        body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn create_guest(State(app): State<Arc<App>>, client: Client) -> Result<(StatusCode, Json<NewGuest>), Problem> {
     let (id, token, life) = (GuestId::new(), GuestToken::random(), life(&app));

@@ -1,5 +1,5 @@
-//! Signing in: with e-mail address and password, and with the second factor where one is set up. A guest's carts are
-//! taken over in the transaction that opens the session.
+//! Sign-in with e-mail address and password, and with the second factor if one is set up. A guest's carts are merged in
+//! the transaction that opens the session.
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ struct Credentials {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = LoginSession)]
-pub struct SignedInAnswer {
+pub struct LoginSession {
     #[serde(flatten)]
     tokens: TokenPair,
     /// Store it on this device, also after signing out, and send it with the next sign-in: failed attempts of others
@@ -63,7 +63,7 @@ pub struct SignedInAnswer {
     #[schema(example = "dt_n7yHkZ0sQ1mJvYpW2bT5nXAAAAAAaSoM0g")]
     device_token: String,
     user: User,
-    /// What was taken over from a guest, when a `guestToken` was given.
+    /// The merged carts of the guest; absent without a `guestToken`.
     #[serde(skip_serializing_if = "Option::is_none")]
     guest: Option<CartMerge>,
 }
@@ -72,23 +72,25 @@ pub struct SignedInAnswer {
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = LoginResult)]
-enum LoginAnswer {
-    SignedIn(Box<SignedInAnswer>),
+enum LoginResult {
+    SignedIn(Box<LoginSession>),
     SecondFactorNeeded(SecondFactorNeeded),
 }
 
 /// Sign in
 #[utoipa::path(post, path = "/api/auth/login", tag = "auth", request_body = Credentials, responses(
-    (status = 200, description = "Signed in, or, with secondFactorRequired, a code is required", body = LoginAnswer),
-    (status = 401, description = "Invalid e-mail or password", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 429, description = "Too many wrong passwords; see Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 200, description = "Signed in, or, with secondFactorRequired, a code is required", body = LoginResult),
+    (status = 401, description = "Invalid e-mail or password",
+        body = ProblemBody, content_type = "application/problem+json"),
+    (status = 429, description = "Too many wrong passwords; see Retry-After",
+        body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn login(
     State(app): State<Arc<App>>,
     client: Client,
     device: SessionClient,
     Body(given): Body<Credentials>,
-) -> Result<Json<LoginAnswer>, Problem> {
+) -> Result<Json<LoginResult>, Problem> {
     let wrong =
         || Problem::new(Code::InvalidCredentials, "Check the e-mail address and the password, or reset the password.");
     let turn = app.passwords.turn(claimant(&app, &given, client))?;
@@ -102,7 +104,7 @@ async fn login(
     let sql::StoredCredentials { user, password_hash, has_second_factor, sessions_ended_at } = known?;
     taken.was_right(&app).await?;
     if has_second_factor {
-        return Ok(Json(LoginAnswer::SecondFactorNeeded(second_factor::ask(&app, user.id, password_hash).await?)));
+        return Ok(Json(LoginResult::SecondFactorNeeded(second_factor::ask(&app, user.id, password_hash).await?)));
     }
     let (session, lives, id) = (SessionId::new(), app.config.accounts.sessions, user.id);
     let new = NewSession { id: session, user: id, password_hash: password_hash.clone(), with_second_factor: false };
@@ -119,17 +121,18 @@ async fn login(
         })
         .await?;
     let Some((ends, guest)) = opened else {
-        // The password or the account changed at the same moment, or a second factor was added.
+        // The password or the account was changed at the same time, or a second factor was added.
         let now = sql::credentials(&app.db, &given.email).await?;
         let now = now.filter(|now| now.has_second_factor && now.password_hash == password_hash).ok_or_else(wrong)?;
-        return Ok(Json(LoginAnswer::SecondFactorNeeded(second_factor::ask(&app, now.user.id, password_hash).await?)));
+        return Ok(Json(LoginResult::SecondFactorNeeded(second_factor::ask(&app, now.user.id, password_hash).await?)));
     };
     let tokens = TokenPair::new(&app, id, session, 0, ends)?;
     let device_token = login_device::issue(&app.encryption, &given.email, sessions_ended_at, app.clock.now());
-    Ok(Json(LoginAnswer::SignedIn(Box::new(SignedInAnswer { tokens, device_token, user, guest }))))
+    Ok(Json(LoginResult::SignedIn(Box::new(LoginSession { tokens, device_token, user, guest }))))
 }
 
-/// For whom a password is to be checked: somebody on a device that has signed in with this address before, or a stranger.
+/// For whom a password is to be checked: somebody on a device that has signed in with this address before, or a
+/// stranger.
 fn claimant(app: &App, given: &Credentials, client: Client) -> Claimant {
     let token = given.device_token.as_ref().map(ExposeSecret::expose_secret);
     let known = token.and_then(|token| DeviceToken::read(&app.encryption, &given.email, token, app.clock.now()));
@@ -143,7 +146,7 @@ fn claimant(app: &App, given: &Credentials, client: Client) -> Claimant {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = SecondFactorProof)]
-struct Proof {
+struct SecondFactorProof {
     /// The `challenge` of the response to the password.
     challenge: ChallengeId,
     /// The code, six digits.
@@ -158,17 +161,18 @@ struct Proof {
 }
 
 /// Complete a sign-in with the second factor
-#[utoipa::path(post, path = "/api/auth/second-factor", tag = "auth", request_body = Proof, responses(
-    (status = 200, description = "Signed in", body = SignedInAnswer),
-    (status = 401, description = "The code is wrong or used, or the sign-in has expired", body = ProblemBody, content_type = "application/problem+json"),
+#[utoipa::path(post, path = "/api/auth/second-factor", tag = "auth", request_body = SecondFactorProof, responses(
+    (status = 200, description = "Signed in", body = LoginSession),
+    (status = 401, description = "The code is wrong or used, or the sign-in has expired",
+        body = ProblemBody, content_type = "application/problem+json"),
     (status = 429, description = "Too many wrong codes", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn complete_login(
     State(app): State<Arc<App>>,
     client: Client,
     device: SessionClient,
-    Body(proof): Body<Proof>,
-) -> Result<Json<SignedInAnswer>, Problem> {
+    Body(proof): Body<SecondFactorProof>,
+) -> Result<Json<LoginSession>, Problem> {
     let id = proof.challenge;
     let given = FactorProof::one_of(proof.code, proof.recovery_code)?;
     let challenge = app
@@ -205,5 +209,5 @@ async fn complete_login(
     let tokens = TokenPair::new(&app, user.id, session, 0, ends)?;
     let email = Email::try_from(user.email.clone()).map_err(|error| Problem::internal(&error))?;
     let device_token = login_device::issue(&app.encryption, &email, sessions_ended_at, app.clock.now());
-    Ok(Json(SignedInAnswer { tokens, device_token, user, guest }))
+    Ok(Json(LoginSession { tokens, device_token, user, guest }))
 }

@@ -1,4 +1,4 @@
-//! `GET /api/me`: the caller, and what they may act as.
+//! `GET /api/me`: the caller's profile, memberships and driver profile.
 
 use std::sync::Arc;
 
@@ -39,13 +39,14 @@ struct Me {
 /// Get the caller's profile
 #[utoipa::path(get, path = "/api/me", tag = "auth", security(("token" = [])), responses(
     (status = 200, description = "The profile of the caller", body = Me),
-    (status = 401, description = "Authentication required", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 401, description = "Authentication required",
+        body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_me(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> Result<Json<Me>, Problem> {
     let presence = app.config.delivery.presence;
     let me = app
         .db
-        // A driver's deliveries, which say whether they are busy, show to the driver only.
+        // Whether a driver is busy depends on deliveries, which only the driver may read.
         .read(TenancyContext { driver: caller.driver, ..TenancyContext::user(caller.user) }, move |tx| {
             Box::pin(async move {
                 let user = sql::get(tx, caller.user).await?.ok_or_else(Problem::unauthenticated)?;

@@ -1,6 +1,6 @@
-//! What one request may cost, counted and not timed: allocations of memory on the threads that answer requests, and steps
-//! of the pure rules (`src/work.rs`). The restaurants come from the generator; `bin/bench hostile` measures the same
-//! requests in milliseconds of an optimised build.
+//! What one request may cost, counted and not timed: allocations of memory on the threads that answer requests, and
+//! steps of the pure rules (`src/work.rs`). The restaurants come from the generator; `bin/bench hostile` measures the
+//! same requests in milliseconds of an optimised build.
 //!
 //! Whatever reads a row, builds a text or writes JSON allocates, and whatever computes without allocating goes through
 //! the primitives that count steps; so a loop that is added later is counted without knowing of this.
@@ -18,8 +18,8 @@ use super::requests::{self, Ask, Asker};
 use crate::app::TestApp;
 use crate::people::Person;
 
-/// Steps that one request may take; an optimised build does about forty in a microsecond (docs/performance.md), and 20 ms
-/// are the budget.
+/// Steps that one request may take; an optimised build does about forty in a microsecond (docs/performance.md), and 20
+/// ms are the budget.
 const MOST_WORK: u64 = 800_000;
 /// What goes with an allocation, such as the text that it is for, takes as long as so many steps.
 const STEPS_AN_ALLOCATION: u64 = 10;
@@ -78,7 +78,7 @@ impl Counting {
     }
 
     /// Each request of a recipe that took more than it may, with its work.
-    fn too_dear(&mut self, recipe: &Recipe) -> Vec<String> {
+    fn exceeded(&mut self, recipe: &Recipe) -> Vec<String> {
         let today = self.app.clock.now().date_naive();
         let app = &self.app;
         let (shop, ada, menu, slot) = self.runtime.block_on(async {
@@ -104,7 +104,7 @@ impl Counting {
             }
             (shop, ada, menu, slot)
         });
-        let mut too_dear = Vec::new();
+        let mut exceeded = Vec::new();
         for ask in requests::requests(recipe, &shop.id, &menu, &slot, today) {
             if ask.is_heavy {
                 continue;
@@ -117,17 +117,17 @@ impl Counting {
             let body = String::from_utf8_lossy(&self.answer[..2_000]);
             assert_eq!(status, ask.status, "{} of {recipe:?}: {body}", ask.name);
             if work > MOST_WORK {
-                too_dear.push(format!("{} of {}: {work}", ask.name, recipe.name));
+                exceeded.push(format!("{} of {}: {work}", ask.name, recipe.name));
             }
         }
-        too_dear
+        exceeded
     }
 }
 
 fn none_is_too_dear(recipes: impl IntoIterator<Item = Recipe>) {
     let mut counting = Counting::start();
-    let too_dear: Vec<_> = recipes.into_iter().flat_map(|recipe| counting.too_dear(&recipe)).collect();
-    assert_eq!(too_dear, Vec::<String>::new());
+    let exceeded: Vec<_> = recipes.into_iter().flat_map(|recipe| counting.exceeded(&recipe)).collect();
+    assert_eq!(exceeded, Vec::<String>::new());
 }
 
 /// A menu that is written in seconds by an unoptimised build; what a request reads of it stays as large.

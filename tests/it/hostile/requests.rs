@@ -131,8 +131,8 @@ pub const COPY_RESTAURANT: &str = "
     insert into opening_hours select (jsonb_populate_record(h, jsonb_build_object('restaurant_id', c.id))).*
     from opening_hours h, copies c where h.restaurant_id = $1";
 
-/// 2,000 orders like the latest one at a restaurant (`$1`), with a note that Unicode takes apart; the latest 200 have its
-/// lines too.
+/// 2,000 orders like the latest one at a restaurant (`$1`), with a note that Unicode takes apart; the latest 200 have
+/// its lines too.
 pub const COPY_ORDER: &str = "
     with latest as (
         select id from orders where restaurant_id = $1 order by placed_at desc limit 1

@@ -1,5 +1,5 @@
-//! Ids inside bodies: whatever a body names that is another restaurant's, or somebody else's, is answered as what is not
-//! there, byte for byte, and changes nothing.
+//! Ids inside bodies: whatever a body names that is another restaurant's, or somebody else's, is answered as what is
+//! not there, byte for byte, and changes nothing.
 //!
 //! Where a body can hold an id is read from the OpenAPI document (`places.rs`); a place that none of the cases fills
 //! fails the test, so an operation that comes later says here how it is asked for.
@@ -116,7 +116,8 @@ impl Stage {
         let answer = json!({ "name": "Large", "price": euros(100), "modifierGroups": [own.inner_group] });
         let mut known = answer.clone();
         known["id"] = json!(own.outer);
-        let item = json!({ "categoryId": own.category, "name": "New", "price": euros(500), "modifierGroups": [own.outer_group] });
+        let item = json!({ "categoryId": own.category, "name": "New", "price": euros(500),
+          "modifierGroups": [own.outer_group] });
         let order = |status: &str, id: &str| json!({ "changes": [{ "orderId": id, "status": status }] });
         let reset = json!({ "email": self.world.person(Caller::Ada).email, "otp": "00000000", "password": PASSWORD });
         let (staff, ada) = (Caller::StaffA, Caller::Ada);
@@ -174,7 +175,8 @@ impl Stage {
             (
                 "cart.line",
                 ada,
-                json!({ "restaurantId": restaurant, "key": "offline", "quantity": 1, "itemId": own.item, "modifiers": choices }),
+                json!({ "restaurantId": restaurant, "key": "offline", "quantity": 1, "itemId": own.item,
+                  "modifiers": choices }),
             ),
             ("order.status", ada, json!({ "orderId": self.order, "status": "CANCELLED" })),
         ] {

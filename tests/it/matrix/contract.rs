@@ -1,6 +1,6 @@
-//! The OpenAPI document held against the server by somebody else: schemathesis (`PyPI`, pinned in `tests/schemathesis/`, put
-//! into `target/schemathesis` by `bin/setup`) makes requests from the document, good and bad ones, and looks whether each
-//! answer has a status, a media type, headers and a body that the document names.
+//! The OpenAPI document held against the server by somebody else: schemathesis (`PyPI`, pinned in
+//! `tests/schemathesis/`, put into `target/schemathesis` by `bin/setup`) makes requests from the document, good and bad
+//! ones, and looks whether each answer has a status, a media type, headers and a body that the document names.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -10,8 +10,8 @@ use futures_util::{StreamExt as _, stream};
 use super::cast::Caller;
 use super::world::World;
 
-/// Requests made up for each operation and caller. With `examples,coverage,fuzzing` in place of `fuzzing` below, some 9,000
-/// are made for each caller.
+/// Requests made up for each operation and caller. With `examples,coverage,fuzzing` in place of `fuzzing` below, some
+/// 9,000 are made for each caller.
 const EXAMPLES: &str = "2";
 
 /// What is looked at in each answer.

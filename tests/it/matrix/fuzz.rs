@@ -2,8 +2,8 @@
 //! operations: `fuzz_channels.rs`). None is answered by a fault of the server's, and what is told about
 //! them is told in the words of the API.
 //!
-//! The places are read from the OpenAPI document, so a new field is fuzzed without being named here. The values are taken
-//! in turn, and the turn goes on from field to field: the same requests are sent each time.
+//! The places are read from the OpenAPI document, so a new field is fuzzed without being named here. The values are
+//! taken in turn, and the turn goes on from field to field: the same requests are sent each time.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -13,8 +13,8 @@ use super::nasty::{json_fragments, words_of_a_library};
 use super::world::World;
 use crate::socket::Socket;
 
-/// Every place of every payload. An operation that cannot be done is rejected; it never counts as a fault of ours, which
-/// would be tried again and end dead.
+/// Every place of every payload. An operation that cannot be done is rejected; it never counts as a fault of ours,
+/// which would be tried again and end dead.
 #[tokio::test]
 async fn no_payload_of_an_offline_operation_ends_dead() {
     let world = World::new().await;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use comanda::{openapi, router};
 use serde_json::{Value, json};
 
-/// Places in bodies (`/lines/*/itemId`) that hold ids, with the prefix of their kind; empty for a name that clients make
-/// up themselves.
+/// Places in bodies (`/lines/*/itemId`) that hold ids, with the prefix of their kind; empty for a name that clients
+/// make up themselves.
 pub type Places = BTreeMap<String, String>;
 
 /// What the document says of every operation's body.

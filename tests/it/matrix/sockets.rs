@@ -28,8 +28,8 @@ pub async fn leaving_tells_nothing(world: &World, sockets: &mut [Inside]) {
     }
 }
 
-/// A socket goes on with a good token of its own session alone; with anybody else's, in whatever state, it stays what it
-/// was, and is told no more of a good one than that it is of another session.
+/// A socket goes on with a good token of its own session alone; with anybody else's, in whatever state, it stays what
+/// it was, and is told no more of a good one than that it is of another session.
 pub async fn renewing_takes_one_s_own_token_alone(world: &World, sockets: &mut [Inside]) {
     for (caller, socket, entitled) in sockets {
         for whose in CALLERS {

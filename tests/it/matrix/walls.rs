@@ -83,7 +83,8 @@ begin
     for one in select a.attrelid::regclass as relation, a.attname from pg_attribute a
                join pg_class c on c.oid = a.attrelid and c.relkind = 'r' and c.relnamespace = 'public'::regnamespace
                where a.attnotnull and a.attnum > 0 and not exists (
-                   select from pg_index i where i.indrelid = a.attrelid and i.indisprimary and a.attnum = any(i.indkey)) loop
+                   select from pg_index i where i.indrelid = a.attrelid and i.indisprimary and a.attnum =
+                   any(i.indkey)) loop
         execute format('alter table %s alter column %I drop not null', one.relation, one.attname);
     end loop;
 end $$";
@@ -190,7 +191,8 @@ async fn row_security_alone_hides_and_keeps_what_is_another_restaurants() {
         }
     }
     println!(
-        "{asked} statements without their predicates: {} show and {} change A's rows without row security, none with it",
+        "{asked} statements without their predicates: {} show and {} change A's rows without row security, none with \
+         it",
         dangerous[0], dangerous[1],
     );
     assert!(dangerous[0] >= 10 && dangerous[1] >= 20, "the test has teeth: {dangerous:?} of {asked}");

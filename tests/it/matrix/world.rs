@@ -264,7 +264,8 @@ impl World {
         // Sessions and attempts are counted by refusals too, and the outbox is worked off by itself.
         let questions: String = sqlx::query_scalar(
             "select string_agg(format(
-                 'select %L, coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text from %I t', relname, relname),
+                 'select %L, coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text from %I t', relname,
+                 relname),
                  ' union all ')
              from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace and relname not in
                  ('sessions', 'attempt_limits', 'revocations', 'notifications', 'notification_deliveries')",

@@ -73,7 +73,8 @@ impl Bits {
 
     /// A tree of eleven symbols with codes of 1, 2, …, 9, 10 and 10 bits: its table has 1,024 entries.
     fn push_deep(&mut self) {
-        // Lengths are written with codes of their own: 3 bits for 1 to 6, 4 bits for 7 to 10; in the order of the format.
+        // Lengths are written with codes of their own: 3 bits for 1 to 6, 4 bits for 7 to 10; in the order of the
+        // format.
         let order = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10];
         self.push(0, 1);
         self.push(order.len() as u32 - 4, 4);

@@ -1,5 +1,5 @@
-//! Cloudinary as far as pictures need it: checks who asks, keeps what it is sent, answers as the official description says,
-//! and fails as told. Every request and every answer is held against that description.
+//! Cloudinary as far as pictures need it: checks who asks, keeps what it is sent, answers as the official description
+//! says, and fails as told. Every request and every answer is held against that description.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -223,7 +223,8 @@ async fn upload(State(fake): State<Fake>, headers: HeaderMap, body: Bytes) -> Re
     let address = format!("https://res.cloudinary.com/{CLOUD}/image/upload/v{version}/{name}.jpg");
     let done = json!({
         "asset_id": "b5e6d2b39ba3e0869d67141ba7dba6cf", "public_id": name, "version": version,
-        "version_id": "6ee3e0c5a2f9e5d0ad7f4b9f1ce3d1a4", "signature": hash(&format!("public_id={name}&version={version}{secret}")),
+        "version_id": "6ee3e0c5a2f9e5d0ad7f4b9f1ce3d1a4",
+        "signature": hash(&format!("public_id={name}&version={version}{secret}")),
         "width": picture.width(), "height": picture.height(), "format": "jpg", "resource_type": "image",
         "created_at": "2026-11-22T07:00:00Z", "tags": [], "bytes": bytes, "type": "upload", "etag": "e",
         "placeholder": false, "url": address.replace("https", "http"), "secure_url": address,

@@ -1,6 +1,6 @@
 //! Several nodes on one database: what one commits, the others' sockets hear of at once.
 
-use comanda::database::Reached;
+use comanda::database::DatabaseServer;
 use comanda::serve;
 
 use super::TRANSPORTS;
@@ -15,7 +15,7 @@ const NO_POLL: (&str, &str) = ("EVENT_POLL_INTERVAL", "1h");
 async fn assert_that_nodes_wake_each_other(settings: &[(&str, &str)]) {
     let stage = Stage::set_with(settings).await;
     let settings = config(&stage.app.database_url, settings);
-    let reached = Reached::find(&settings).await.unwrap();
+    let reached = DatabaseServer::find(&settings).await.unwrap();
     let other = serve::start(settings, &reached, stage.app.clock.clone(), false).await.unwrap();
     let there = format!("http://{}", other.address);
     let owner = token_of(&stage.shop.owner);

@@ -142,7 +142,7 @@ impl Phone {
         while self.heard.is_empty() {
             let news = self.read().await;
             assert!(!news["event"].is_null(), "an event was expected, and came: {news}");
-            self.hear(&news);
+            self.handle_news(&news);
         }
         self.heard.pop_front().unwrap()
     }
@@ -173,7 +173,7 @@ impl Phone {
         assert!(self.heard.is_empty(), "{:?}", self.heard);
     }
 
-    fn hear(&mut self, news: &Value) {
+    fn handle_news(&mut self, news: &Value) {
         let bodies = news["bodies"].as_array().unwrap();
         assert_eq!(bodies.len(), 1, "an event has one argument: {news}");
         self.heard.push_back((news["event"].as_str().unwrap().to_owned(), bodies[0].clone()));
@@ -187,7 +187,7 @@ impl Phone {
                 return news;
             }
             assert!(!news["event"].is_null(), "something else was expected than {news}");
-            self.hear(&news);
+            self.handle_news(&news);
         }
     }
 

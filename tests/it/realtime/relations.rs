@@ -1,7 +1,7 @@
 //! A room does not outlive the relation: a driver hears of a delivery while they carry it, on every node, and not of a
 //! single event after that, in the order of commits.
 
-use comanda::database::Reached;
+use comanda::database::DatabaseServer;
 use comanda::serve::{self, Running};
 use serde_json::{Value, json};
 
@@ -42,7 +42,7 @@ impl Scene {
     async fn set(settings: &[(&str, &str)]) -> Self {
         let stage = Stage::set_with(settings).await;
         let settings = config(&stage.app.database_url, settings);
-        let reached = Reached::find(&settings).await.unwrap();
+        let reached = DatabaseServer::find(&settings).await.unwrap();
         let other = serve::start(settings, &reached, stage.app.clock.clone(), false).await.unwrap();
         let (mario, lucia) = (Driver::on_duty(&stage, "Mario").await, Driver::on_duty(&stage, "Lucia").await);
         Self { stage, other, mario, lucia }

@@ -49,7 +49,8 @@ async fn works(
                 3 => ("order.status", json!({ "orderOp": format!("op-{}", seq - 1), "status": "CANCELLED" })),
                 _ => ("order.place", place),
             };
-            history.push(json!({ "seq": seq, "opId": format!("op-{seq}"), "at": "2026-01-01T00:00:00Z", "kind": kind, "payload": payload }));
+            history.push(json!({ "seq": seq, "opId": format!("op-{seq}"), "at": "2026-01-01T00:00:00Z", "kind": kind,
+              "payload": payload }));
         }
         // Until an answer comes; and once more, as if it had been lost.
         let batch = &history[history.len() - 4..];

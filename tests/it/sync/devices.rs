@@ -18,7 +18,8 @@ async fn the_phone_that_was_idle_longest_gives_way_and_nothing_is_done_twice() {
     let app = TestApp::with(&[("SYNC_MAX_DEVICES", "2")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, now) = (app.customer("Ada").await, app.clock.now());
-    let order = json!({ "restaurantId": luigi.id, "fulfilment": "PICKUP", "lines": [{ "itemId": luigi.any_dish().id, "quantity": 1 }] });
+    let order = json!({ "restaurantId": luigi.id, "fulfilment": "PICKUP", "lines": [{ "itemId": luigi.any_dish().id,
+      "quantity": 1 }] });
     let places = |seq: i64| op(seq, "order.place", now, order.clone());
     let history = [places(1), places(2)];
     assert_eq!(told(&sends(&ada, "old phone", &history).await), ["applied", "applied"]);
@@ -90,7 +91,8 @@ async fn a_history_replayed_after_its_results_are_gone_changes_nothing() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, now) = (app.customer("Ada").await, app.clock.now());
-    let order = json!({ "restaurantId": luigi.id, "fulfilment": "PICKUP", "lines": [{ "itemId": luigi.any_dish().id, "quantity": 1 }] });
+    let order = json!({ "restaurantId": luigi.id, "fulfilment": "PICKUP", "lines": [{ "itemId": luigi.any_dish().id,
+      "quantity": 1 }] });
     let history = [
         op(1, "order.place", now, order.clone()),
         op(2, "order.place", now, order),

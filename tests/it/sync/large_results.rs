@@ -1,4 +1,5 @@
-//! A few kilobytes may name operations and changes whose results are whole orders: one response carries a bounded part of them.
+//! A few kilobytes may name operations and changes whose results are whole orders: one response carries a bounded part
+//! of them.
 
 use serde_json::{Value, json};
 

@@ -33,7 +33,8 @@ async fn a_coupon_is_redeemed_once_and_refused_as_it_is_online() {
     let luigi = app.restaurant("Luigi").opens().await;
     let ten = json!({ "code": "TEN", "kind": "PERCENT", "basisPoints": 1000, "limitPerUser": 1 });
     luigi.owner.post(&luigi.path("/coupons"), &ten).await.expect(201);
-    let much = json!({ "code": "MUCH", "kind": "PERCENT", "basisPoints": 500, "minimumItems": { "amount": 9_900, "currency": "EUR" } });
+    let much = json!({ "code": "MUCH", "kind": "PERCENT", "basisPoints": 500, "minimumItems": { "amount": 9_900,
+      "currency": "EUR" } });
     luigi.owner.post(&luigi.path("/coupons"), &much).await.expect(201);
     let (ada, now) = (app.customer("Ada").await, app.clock.now());
     let with = |seq: i64, code: &str| op(seq, "order.place", now, order(&luigi, &json!({ "couponCode": code })));

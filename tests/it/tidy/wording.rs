@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{files, only_as_listed};
 
-/// The blocks of doc comments of a source text: the line of each block's first line, its text, and the line of code below.
+/// The blocks of doc comments of a source text: the line of each block's first line, its text, and the line of code
+/// below.
 fn doc_comments(text: &str) -> Vec<(usize, String, &str)> {
     let lines: Vec<_> = text.lines().collect();
     let mark = |line: &str| {

@@ -14,8 +14,8 @@ const SIGNATURE: usize = 8;
 /// Length, kind and check sum around what a chunk holds.
 const AROUND: usize = 12;
 
-/// A PNG with the chunks that a picture is made of, and no others; `None`: its chunks do not follow one another to an IEND
-/// that ends the file.
+/// A PNG with the chunks that a picture is made of, and no others; `None`: its chunks do not follow one another to an
+/// IEND that ends the file.
 pub fn bare_png(file: &[u8]) -> Option<Vec<u8>> {
     let mut bare = Vec::with_capacity(file.len());
     bare.extend_from_slice(file.get(..SIGNATURE)?);

@@ -1,8 +1,8 @@
 //! Pictures at Cloudinary: signed uploads and removals, bounded in time and in what is read of an answer.
 //!
-//! <https://cloudinary.com/documentation/image_upload_api_reference>. A picture is uploaded under a name of our choosing
-//! with `overwrite`, so that repeating an upload changes nothing; variants are made at delivery by transformations that
-//! stand in the address.
+//! <https://cloudinary.com/documentation/image_upload_api_reference>. A picture is uploaded under a name of our
+//! choosing with `overwrite`, so that repeating an upload changes nothing; variants are made at delivery by
+//! transformations that stand in the address.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -60,8 +60,8 @@ const LONGEST_ANSWER: usize = 64 << 10;
 /// What Cloudinary answers when the calls of the hour are used up; 429 is for too many at once.
 const ENHANCE_YOUR_CALM: u16 = 420;
 
-/// The signature of parameters: `key=value` in the order of the keys, joined by `&`, the secret behind, hashed, in hex. An
-/// `&` in a value is written `%26`, so that no value can pass for another parameter; empty values are left out.
+/// The signature of parameters: `key=value` in the order of the keys, joined by `&`, the secret behind, hashed, in hex.
+/// An `&` in a value is written `%26`, so that no value can pass for another parameter; empty values are left out.
 pub fn sign(signature: Signature, parameters: &BTreeMap<&str, String>, secret: &str) -> String {
     let algorithm = match signature {
         Signature::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,

@@ -1,9 +1,10 @@
 //! Makes clean pictures out of what somebody sent: nothing of the file itself is kept.
 //!
-//! What it claims to be is looked at by its first bytes, never by its name. Its size is read from the header and bounded
-//! before anything is decoded, and what it holds compressed besides the picture is left aside (`chunks.rs`). It has to end
-//! where its format says, so that nothing travels behind it. Then it is decoded, turned as its EXIF says, brought from its colours to sRGB, laid on white and written anew as JPEG: places, names and
-//! whatever else was hidden in it are gone.
+//! What it claims to be is looked at by its first bytes, never by its name. Its size is read from the header and
+//! bounded before anything is decoded, and what it holds compressed besides the picture is left aside (`chunks.rs`). It
+//! has to end where its format says, so that nothing travels behind it. Then it is decoded, turned as its EXIF says,
+//! brought from its colours to sRGB, laid on white and written anew as JPEG: places, names and whatever else was hidden
+//! in it are gone.
 
 use std::io::Cursor;
 
@@ -25,7 +26,8 @@ const QUALITY: u8 = 85;
 const HERO_SIDE: u32 = 1_600;
 const DETAIL_SIDE: u32 = 800;
 
-/// Most scans of a JPEG: usual encoders write one, or about ten of a progressive one. Each is decoded over the whole picture.
+/// Most scans of a JPEG: usual encoders write one, or about ten of a progressive one. Each is decoded over the whole
+/// picture.
 const MOST_SCANS: usize = 20;
 /// Bytes that a decoder needs for each pixel of a progressive JPEG: coefficients of 16 bits for three colours, and the
 /// picture itself.
@@ -34,8 +36,8 @@ const PROGRESSIVE_PIXEL: u64 = 9;
 /// How large a picture may be.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Width times height. Decoded it may take four bytes for each of them, so that one of 16 bits a colour has half, and a
-    /// progressive JPEG four ninths.
+    /// Width times height. Decoded it may take four bytes for each of them, so that one of 16 bits a colour has half,
+    /// and a progressive JPEG four ninths.
     pub most_pixels: u32,
 }
 
@@ -62,7 +64,8 @@ pub enum Refusal {
     #[error("must end where its format says: it is cut short, or something is hidden behind it")]
     Ending,
     /// More of it is compressed without loss than is decoded.
-    #[error("must hold at most {} kB that are compressed without loss: send it as JPEG, PNG or lossy WebP", LARGEST_LOSSLESS >> 10)]
+    #[error("must hold at most {} kB that are compressed without loss: send it as JPEG, PNG or lossy WebP",
+        LARGEST_LOSSLESS >> 10)]
     Lossless,
     /// It is a JPEG of more scans than any encoder writes.
     #[error("must have at most {MOST_SCANS} scans: save it as an ordinary JPEG")]
@@ -104,8 +107,8 @@ impl Picture {
     }
 }
 
-/// Checks a file and makes clean pictures out of it. Takes processor time and memory: call it where it blocks nobody, and
-/// only a few at once.
+/// Checks a file and makes clean pictures out of it. Takes processor time and memory: call it where it blocks nobody,
+/// and only a few at once.
 ///
 /// # Errors
 /// [`Refusal`].
@@ -213,7 +216,8 @@ fn next_marker(file: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// The picture as it is to be looked at, and the profile of its colours. `pixel`: bytes that decoding takes for each pixel.
+/// The picture as it is to be looked at, and the profile of its colours. `pixel`: bytes that decoding takes for each
+/// pixel.
 fn decode(
     file: &[u8],
     format: ImageFormat,

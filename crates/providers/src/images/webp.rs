@@ -1,9 +1,9 @@
-//! What of a WebP is compressed without loss. A kilobyte of it may name so many tables of codes that a decoder makes a third
-//! of a megabyte of them, whatever the size of the picture: up to 65,536 groups of five tables of four kilobytes.
+//! What of a WebP is compressed without loss. A kilobyte of it may name so many tables of codes that a decoder makes a
+//! third of a megabyte of them, whatever the size of the picture: up to 65,536 groups of five tables of four kilobytes.
 //! The container: <https://developers.google.com/speed/webp/docs/riff_container>.
 
-/// Most bytes of a WebP that may be compressed without loss, the transparency of a lossy picture included: with so many, the
-/// tables take as much memory as a picture of 40,000,000 pixels.
+/// Most bytes of a WebP that may be compressed without loss, the transparency of a lossy picture included: with so
+/// many, the tables take as much memory as a picture of 40,000,000 pixels.
 pub const LARGEST_LOSSLESS: usize = 512 << 10;
 
 /// `RIFF`, a length, `WEBP`.
@@ -13,8 +13,8 @@ const CHUNK_HEADER: usize = 8;
 /// Place, size and duration of a frame, before its chunks.
 const FRAME_HEADER: usize = 16;
 
-/// Bytes of all chunks that are compressed without loss, those within frames included. A chunk that breaks off counts as far
-/// as the file goes.
+/// Bytes of all chunks that are compressed without loss, those within frames included. A chunk that breaks off counts
+/// as far as the file goes.
 pub fn lossless_bytes(file: &[u8]) -> usize {
     let all = chunks(file.get(FILE_HEADER..).unwrap_or_default());
     let counted = |(name, content): (&[u8], &[u8])| match name {
