@@ -178,8 +178,7 @@ pub struct Admitted {
 #[derive(Debug, Default)]
 struct Occupancy {
     taken: usize,
-    /// Mean time for which a request holds a slot, where one that held it for longer than the longest wait counts as
-    /// that.
+    /// Mean time for which a request holds a slot; each request counts as the longest wait at most.
     mean_held: Duration,
     /// By priority, lowest first.
     queues: [Queue; 3],

@@ -155,7 +155,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         part: "state",
-        says: "an order walks along the table of steps, from PENDING to where it is",
+        says: "every status of an order follows from the one before by the table of transitions",
         // The status is read from each event once, before sorting: parsing payloads takes most of the time of this
         // rule.
         broken_by: "with told as materialized (
@@ -189,7 +189,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         part: "state",
-        says: "a delivery goes where its order goes",
+        says: "the status of a delivery fits the status of its order",
         broken_by: "select o.id::text from orders o
          left join deliveries d on d.restaurant_id = o.restaurant_id and d.order_id = o.id
          where (o.fulfilment <> 'DELIVERY' and d.id is not null)
@@ -200,7 +200,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         part: "state",
-        says: "what is on its way was picked up, and what is closed is dated",
+        says: "a delivery on its way has a time of pickup, and a closed delivery a time of closing",
         broken_by: "select id::text from deliveries where $1::json is not null and (
              (status in ('WAITING', 'OFFERED', 'ASSIGNED', 'ARRIVED') and picked_up_at is not null)
              or (status in ('PICKED_UP', 'DELIVERED', 'FAILED') and picked_up_at is null)
@@ -223,7 +223,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         part: "state",
-        says: "numbers of a day are called out from 1 without gap",
+        says: "the order numbers of a day begin with 1 and have no gaps",
         broken_by: "select restaurant_id::text from orders where $1::json is not null
          group by restaurant_id, day having max(number) <> count(*) or min(number) <> 1",
     },
@@ -257,7 +257,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         part: "isolation",
-        says: "what one row of a restaurant points to is the same restaurant's",
+        says: "foreign keys between tables of a restaurant include the restaurant",
         broken_by: "select conname::text from pg_constraint f
          where $1::json is not null and contype = 'f' and connamespace = 'public'::regnamespace
              and (select count(*) from pg_attribute a where a.attname = 'restaurant_id' and a.attnotnull
@@ -280,7 +280,7 @@ const RULES: &[Rule] = &[
 
 /// The result of one rule.
 pub struct Finding {
-    /// `money`, `stock`, `state` or `isolation`.
+    /// `money`, `orders`, `stock`, `state` or `isolation`.
     pub part: &'static str,
     /// What has to hold.
     pub rule: &'static str,

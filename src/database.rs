@@ -67,10 +67,10 @@ pub enum DatabaseError {
     )]
     Changed(i64),
     /// A migration failed.
-    #[error("a migration failed: {0}. Nothing of it was kept; mend the cause and run `comanda migrate`")]
+    #[error("a migration failed: {0}. It was rolled back; fix the cause and run `comanda migrate`")]
     Migration(MigrateError),
     /// The application's role has a privilege that it must not have.
-    #[error("role comanda_app {0}: take that away, or row level security does not hold")]
+    #[error("role comanda_app {0}: remove this privilege, because row level security does not hold with it")]
     Privileged(&'static str),
     /// Any other error of PostgreSQL.
     #[error("PostgreSQL error: {0}")]
@@ -299,7 +299,7 @@ async fn warn_of_superuser(pool: &PgPool) -> Result<(), DatabaseError> {
         sqlx::query_scalar("select rolsuper from pg_roles where rolname = session_user").fetch_one(pool).await?;
     if is_superuser {
         tracing::warn!(
-            "DATABASE_URL names a superuser: name a login that is a member of comanda_app and owns the schema"
+            "DATABASE_URL uses a superuser: use a login that is a member of comanda_app and owns the schema"
         );
     }
     Ok(())

@@ -26,8 +26,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct FlowLimits {
     /// The minimum rate at which a client must read, in bytes a second.
     pub read_min_rate: u32,
-    /// How long something may wait for a client before that rate counts, and the longest time that what it took before
-    /// lasts. Time in which nothing waits does not count.
+    /// How long bytes may wait for a client before the minimum rate is enforced. Reading faster than the rate earns
+    /// further time, but never more than this. Time in which nothing waits does not count.
     pub read_grace: Duration,
     /// How many bytes a client of a WebSocket may send while it does not read.
     pub unread_bytes: u64,
@@ -74,7 +74,7 @@ pub struct Flow<S> {
     is_cut: bool,
     /// Whether something waits to be written, and so the deadline counts.
     is_waiting: bool,
-    /// While nothing waits: how long something may wait from when it does; `None`: the whole grace.
+    /// While nothing waits: how long the next bytes may wait; `None`: the whole grace period.
     left: Option<Duration>,
     /// When the client last took bytes.
     took_at: Option<Instant>,
@@ -145,7 +145,7 @@ impl<S> Flow<S> {
         if self.is_upgraded && self.counts.is_blocked() {
             self.unanswered = self.unanswered.saturating_add(bytes);
             if self.unanswered > self.limits.unread_bytes {
-                tracing::warn!("a socket was cut: its client sends and does not read");
+                tracing::warn!("a socket was disconnected: its client sends messages but does not read");
                 self.is_cut = true;
                 // Wakes the task that waits to write.
                 self.deadline.as_mut().reset(Instant::now());

@@ -1,5 +1,5 @@
 //! Folds texts and search queries by the same rules, so that they can be compared: a name is found as it is written, in
-//! either case, without its accents, by each of its words, and in scripts without spaces by any part of it. Pure.
+//! either case, without its accents, by each of its words, and, in scripts without spaces, by any part. Pure.
 //!
 //! Folded words are stored with the text, so that the database compares them without rules of its own.
 
@@ -179,7 +179,7 @@ fn split(folded: &str) -> Vec<String> {
     words
 }
 
-/// The beginning of a folded word that is compared; Hangul as its keys, of which a syllable has up to five.
+/// The beginning of a folded word that is compared. A Hangul syllable is replaced by its letters (five keystrokes at most).
 fn beginning(word: &str) -> String {
     let word: String = word.chars().take(LONGEST_WORD).collect();
     if hangul::is_hangul(&word) { hangul::keys(&word).chars().take(LONGEST_WORD).collect() } else { word }

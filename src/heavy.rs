@@ -66,7 +66,7 @@ pub struct HeavyWork {
     /// Limits the number of pieces that run or wait.
     places: Arc<Semaphore>,
     shares: Arc<Shares<WorkOwner, Share>>,
-    /// All: at once, and with what waits.
+    /// The number of pieces that run at once, and of pieces that run or wait.
     all: (usize, usize),
     retry_after_seconds: u32,
 }
@@ -112,7 +112,7 @@ impl HeavyWork {
         tokio::task::spawn_blocking(work).await.map_err(|error| Problem::internal(&error))
     }
 
-    /// What an owner has of what there is: half of what runs and a third of the places; more for a /48.
+    /// The share of an owner: half of the pieces that run at once and a third of the places; for an IPv6 /48 more.
     fn share_of(&self, owner: WorkOwner) -> Arc<Share> {
         let share = |each: usize, all: usize| match owner {
             WorkOwner::Block(block) => block.share(each, all),

@@ -1,7 +1,7 @@
 //! Rate limits: a bucket for each user or network and class of route, refilled steadily (GCRA).
 //!
 //! Each node counts in memory. With Redis, all nodes also count together, and the stricter result decides. When Redis
-//! does not answer in time, the node continues with its own counters: nobody gains new requests by an outage of Redis.
+//! does not answer in time, the node continues with its own counters, so an outage of Redis does not refill any limit.
 //! On the routes that take passwords and codes, every request then counts twice. Attempts at passwords and codes are
 //! also counted in PostgreSQL (`accounts/attempt_limits`), which survives any outage of Redis.
 
@@ -118,7 +118,7 @@ pub struct LimitDecision {
     pub remaining: u32,
     /// If not allowed: the time until a request is allowed.
     pub wait: Duration,
-    /// What the bucket grants: of a network of IPv6 that of the /64, or of the /48 if that one has less left.
+    /// The quota of the bucket. For an IPv6 network: the quota of the /64 or of the /48, whichever has less left.
     pub quota: Quota,
 }
 

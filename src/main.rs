@@ -83,12 +83,12 @@ enum SyncCommand {
     },
     /// Show one operation in full
     Show {
-        /// Its id, `syn_…`, as listed
+        /// The id of the operation, `syn_…`, as `comanda sync list` prints it
         id: String,
     },
     /// Retry abandoned operations on the running servers, once the cause is fixed
     Retry {
-        /// Its id, `syn_…`, as listed; without it, all abandoned operations
+        /// The id of the operation, `syn_…`, as `comanda sync list` prints it; without it, all abandoned operations
         id: Option<String>,
     },
 }
@@ -246,7 +246,11 @@ async fn manage_users(config: &Config, command: UserCommand) -> Result<(), opera
             let removed = operator::reset_second_factor(config, &email).await?;
             println!(
                 "{}",
-                if removed { "The second factor is deleted; all sessions have ended." } else { "There was none." }
+                if removed {
+                    "The second factor is deleted; all sessions have ended."
+                } else {
+                    "The account has no second factor."
+                }
             );
         }
     }
@@ -272,7 +276,11 @@ async fn manage_sync(config: &Config, command: SyncCommand) -> Result<(), operat
                 one.email, one.device, one.seq, one.op_id
             );
             println!("kind       {}\nstate      {:?}\nfailed     {}×", one.kind, one.state, one.attempts);
-            println!("done at    {}\nreceived   {}", one.said_at.to_rfc3339(), one.received_at.to_rfc3339());
+            println!(
+                "done at    {} (by the device's clock)\nreceived   {}",
+                one.said_at.to_rfc3339(),
+                one.received_at.to_rfc3339()
+            );
             println!("last error {}", one.last_error.as_deref().unwrap_or("-"));
             println!("payload    {}\nresult     {}", one.payload, one.result.as_deref().unwrap_or("-"));
         }

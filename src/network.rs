@@ -1,9 +1,9 @@
-//! Where a request comes from, as far as its address tells, and how much of a bound that is.
+//! The network that a request comes from, and the limits of networks.
 //!
-//! Of IPv4 an address counts as one sender. Of IPv6 nobody has just an address: a /64 is the least that anybody gets,
-//! and whoever asks gets a /48, which has 65,536 of them. So both are counted wherever networks are: the /64 with the
-//! limit of a network, the /48 with a multiple of it ([`SiteFactor`]), or, of something that there is only so much of,
-//! with a larger share ([`AddressBlock::share`]).
+//! An IPv4 address counts as one network. An IPv6 client has at least a /64 (2⁶⁴ addresses), and can easily get a /48,
+//! which contains 65,536 of them. So every limit of networks counts both: a /64 has the limit of one network; a /48 has a
+//! multiple of it ([`SiteFactor`]), or, where the network gets a share of a fixed total, a larger share
+//! ([`AddressBlock::share`]).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -82,8 +82,7 @@ impl AddressBlock {
         }
     }
 
-    /// Its share of `all` that there is, where that of a subnet is `each`: a site gets half of what a subnet leaves as
-    /// well.
+    /// Its share of a total of `all`. A subnet gets `each`; a site gets `each` and half of the rest.
     pub const fn share(self, each: usize, all: usize) -> usize {
         match self {
             Self::Subnet(_) => each,
@@ -107,7 +106,7 @@ fn block_of(address: Ipv6Addr, prefix: u8) -> IpNet {
 pub struct SiteFactor(u32);
 
 impl SiteFactor {
-    /// So many times, at least once.
+    /// This factor; 0 counts as 1.
     pub const fn new(times: u32) -> Self {
         Self(if times == 0 { 1 } else { times })
     }
@@ -133,7 +132,7 @@ impl SiteFactor {
         each.times(self.0)
     }
 
-    /// So many times a number.
+    /// A limit of a subnet, multiplied by the factor.
     pub const fn times(self, each: i64) -> i64 {
         each.saturating_mul(self.0 as i64)
     }
@@ -144,19 +143,19 @@ impl SiteFactor {
 pub struct NetworkCounts(HashMap<AddressBlock, usize>);
 
 impl NetworkCounts {
-    /// Whether a network may take so much more, where a block may have `most` in all.
+    /// Whether a network may take `amount` more, if a block may have `most(block)` in total.
     pub fn has_room(&self, network: Network, amount: usize, most: impl Fn(AddressBlock) -> usize) -> bool {
         network.blocks().all(|block| self.of(block).saturating_add(amount) <= most(block))
     }
 
-    /// Counts that a network takes so much more.
+    /// Adds `amount` to what a network has.
     pub fn add(&mut self, network: Network, amount: usize) {
         for block in network.blocks() {
             *self.0.entry(block).or_default() += amount;
         }
     }
 
-    /// Counts that a network gives so much back. Blocks that have nothing left take no memory.
+    /// Subtracts `amount` from what a network has. A block that has nothing left takes no memory.
     pub fn subtract(&mut self, network: Network, amount: usize) {
         for block in network.blocks() {
             if let Some(count) = self.0.get_mut(&block) {

@@ -51,7 +51,9 @@ pub enum OperatorError {
     #[error("{0} has no active session {1}: `comanda user sessions --email {0}` lists them")]
     NoSession(String, SessionId),
     /// There is no such operation, or it was not abandoned.
-    #[error("{0} is not an abandoned operation: `comanda sync list` lists them")]
+    #[error(
+        "{0} is not the id of such an operation: `comanda sync list` lists abandoned operations, with --all also pending ones"
+    )]
     Operation(String),
     /// The command was refused.
     #[error("{0}")]

@@ -41,7 +41,7 @@ pub enum InvalidPhone {
     /// It is in no numbering plan.
     #[error("must be a phone number that exists, in international form, such as +39 051 1234567")]
     Unknown,
-    /// It is a premium-rate, shared-cost, freephone or company number, or one of a satellite or of no country.
+    /// It is a premium-rate, shared-cost, freephone or company number, or a satellite number, or one that belongs to no country.
     #[error("must be the number of an ordinary line: no messages are sent to special numbers")]
     Special,
     /// It is neither in international form nor a number of this country.
@@ -68,8 +68,8 @@ impl Region {
 
     /// The country of a time zone; `None` for zones of no country, such as `UTC`, and of territories without phones.
     ///
-    /// Unicode's identifiers of time zones (BCP 47, CLDR's `timezone.xml`) begin with the country, as UN/LOCODEs do,
-    /// but for four.
+    /// Unicode's identifiers of time zones (BCP 47, CLDR's `timezone.xml`) begin with the two letters of the
+    /// country, as UN/LOCODEs do, with four exceptions.
     pub fn of_zone(zone: Tz) -> Option<Self> {
         let id = IanaParser::new().parse(zone.name());
         let letters = match id.as_str() {

@@ -177,7 +177,7 @@ fn converse(
 fn bound_send_buffer(stream: &TcpStream) {
     use nix::sys::socket::{setsockopt, sockopt};
     if let Err(error) = setsockopt(stream, sockopt::SndBuf, &SEND_BUFFER) {
-        tracing::debug!(%error, "the send buffer of a connection is not bounded");
+        tracing::debug!(%error, "the send buffer of a connection could not be limited; it may use more memory");
     }
 }
 
@@ -188,7 +188,7 @@ fn give_up_on_stalled(stream: &TcpStream, limit: Duration) {
     use nix::sys::socket::{setsockopt, sockopt};
     let milliseconds = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX);
     if let Err(error) = setsockopt(stream, sockopt::TcpUserTimeout, &milliseconds) {
-        tracing::debug!(%error, "stalled clients are not detected");
+        tracing::debug!(%error, "the TCP timeout of a connection could not be set; a stalled client is noticed late");
     }
 }
 

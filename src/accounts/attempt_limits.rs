@@ -107,8 +107,8 @@ impl Counter {
         Self::configured(app, "messages to", app.config.limits.messages_per_number, &[target.as_bytes()])
     }
 
-    /// The counts of a bound for what is tried at one address: in the subnet of a network, and in its site, which may
-    /// try so much of what `all` networks may that others have some left.
+    /// The counters of attempts at one e-mail address from one network: one for the subnet and one for the site. The
+    /// limit of the site leaves a part of the limit of all networks together (`all`) to other networks.
     pub fn here(app: &App, bound: AttemptLimit, address: &[u8], network: Network, all: i32) -> (Self, Option<Self>) {
         let (sites, each) = (app.config.http.site_factor, count_of(bound.most));
         let counter = |block: AddressBlock| {

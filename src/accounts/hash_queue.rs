@@ -1,7 +1,7 @@
-//! The queue of those who want a password hashed: few at once, and some wait. In a flood of sign-ins nobody takes all
-//! of it: a network, an IPv6 /48 and an account have shares; strangers leave a quarter of the places to people on
-//! devices that have signed in before, or who are signed in, and the other way round; and of the two kinds one waits
-//! for as many hashes of the other as there are at once, and no more.
+//! The queue for password hashing: few hashes are computed at once, and a bounded number of requests waits. In a flood of
+//! sign-ins nobody can fill it alone: a network, an IPv6 /48 and an account each have a share. There are two kinds of
+//! claimants: unknown ones, and known ones (a device that has signed in before, or a signed-in user). Each kind can use
+//! three quarters of the places at most, and waits at most for the hashes of the other kind that are being computed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use crate::network::{AddressBlock, Network};
 use crate::problem::Problem;
 use crate::shares::Shares;
 
-/// An account has one of so many places of a network.
+/// An account may use one third of the places of a network.
 const ACCOUNTS_OF_A_NETWORK: usize = 3;
-/// One of so many places is left to each kind of claimant.
+/// A quarter of the places is reserved for each kind of claimant.
 const RESERVED_PART: usize = 4;
-/// The seconds after which whoever is turned away may come again.
+/// `Retry-After` of a refusal, in seconds.
 const RETRY_AFTER: u32 = 2;
 
 /// Who wants a password hashed.
@@ -62,13 +62,14 @@ pub struct HashQueue {
 #[derive(Debug)]
 struct ClaimantKind {
     places: Arc<Semaphore>,
-    /// As many as there are turns: who has one waits only for those of the other kind who have one.
+    /// One permit for each hash that can be computed at once. A claimant who holds one waits only for claimants of the
+    /// other kind who hold one.
     next: Arc<Semaphore>,
 }
 
 impl HashQueue {
-    /// So many at once, so many more that wait, and so many of all these of one network (a third of that of one
-    /// account).
+    /// A queue in which `at_once` hashes are computed at the same time and `waiting` more claimants wait. One network
+    /// may use `per_network` of these places, one account a third of that.
     pub fn new(at_once: usize, waiting: usize, per_network: usize, longest_wait: Duration) -> Self {
         let all = at_once + waiting;
         let of_kind = (all - all / RESERVED_PART).max(1);
@@ -127,7 +128,7 @@ impl Claimant {
 pub struct HashPlace<'a> {
     queue: &'a HashQueue,
     kind: &'a ClaimantKind,
-    /// What is done for somebody before the password is looked at is part of their waiting.
+    /// The time at which the claimant is refused; the work before the hash counts as waiting.
     until: Instant,
     _held: Vec<OwnedSemaphorePermit>,
 }

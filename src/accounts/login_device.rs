@@ -5,8 +5,8 @@
 //! Tokens are not stored. A token is bound to an e-mail address, not to an account, so that checking it does not show
 //! whether the account exists and always takes the same time. It becomes void when all sessions of the account are
 //! ended, for example by a new password or a recovery, so that somebody who once knew the password cannot use tokens
-//! from then. When that was stands in the token, so that the queue for hashing (`hash_queue.rs`) knows its devices
-//! without a question to the database.
+//! from then. The token contains the time at which the sessions were last ended, so that the queue for
+//! password hashing (`hash_queue.rs`) recognises devices without a query.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,8 +1,7 @@
 //! Passwords: which are accepted, and hashing with Argon2id, a bounded number at once.
 //!
-//! A hash takes 19 MiB and some 25 ms of a core, so only a few run at once and a few more may wait; whoever comes
-//! beyond that is told to come back (`hash_queue.rs`). An unknown address is checked against a hash of nothing, at the
-//! same cost.
+//! A hash takes 19 MiB and about 25 ms of a core, so only a few run at once and a few more may wait; further requests are
+//! refused with `Retry-After` (`hash_queue.rs`). For an unknown e-mail address a dummy hash is computed, at the same cost.
 
 use std::sync::LazyLock;
 

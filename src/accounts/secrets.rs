@@ -49,7 +49,7 @@ fn refuse(path: &Path, why: &str, remedy: &str) -> Error {
     Error::new(ErrorKind::PermissionDenied, format!("{} {why}: {remedy}", path.display()))
 }
 
-/// Whose file or folder it is, if not this user's: whoever owns it reads and replaces what is in it.
+/// Checks that this user owns the file or folder: another owner could read and replace its content.
 fn check_owner(path: &Path, found: &Metadata) -> Result<(), Error> {
     let (owner, own) = (found.uid(), Uid::effective().as_raw());
     if owner == own {

@@ -125,7 +125,7 @@ fn origin(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(text).ok().filter(|_| is_bare)
 }
 
-/// Ranges of addresses that nobody has on the internet: whoever comes from there is on networks of one's own.
+/// Address ranges that are not used on the public internet, so their addresses belong to the operator's own networks.
 const PRIVATE: [&str; 9] = [
     "10.0.0.0/8",
     "172.16.0.0/12",
@@ -137,8 +137,7 @@ const PRIVATE: [&str; 9] = [
     "fc00::/7",
     "fe80::/10",
 ];
-/// Of public addresses a proxy's operator has so many bits fixed, at least: with fewer the range is that of many others
-/// too.
+/// The shortest prefix of a public range of proxies, in bits: a shorter one also contains addresses of others.
 const NARROW_V4: u8 = 12;
 const NARROW_V6: u8 = 28;
 /// The most public IPv4 addresses of all ranges together, a 256th of all that there are.
@@ -146,8 +145,8 @@ const MOST_PUBLIC_V4: u64 = 1 << 24;
 /// The same of IPv6, in ranges of /28: a 65,536th.
 const MOST_PUBLIC_V6: u64 = 1 << 12;
 
-/// `TRUSTED_PROXIES`, without ranges in which anybody may have an address: whoever does would choose the address that
-/// all limits count them by.
+/// `TRUSTED_PROXIES`. Ranges that contain addresses of the general public are refused: a client with such an address could
+/// choose the address that all limits use for it.
 fn trusted_proxies(reader: &mut Reader<'_>) -> Vec<IpNet> {
     let proxies = reader.list("TRUSTED_PROXIES", "addresses or networks such as 10.0.0.0/8", network);
     let private: Vec<IpNet> = PRIVATE.iter().filter_map(|range| range.parse().ok()).collect();

@@ -60,7 +60,7 @@ pub struct OrderLimits {
 }
 
 impl OrderLimits {
-    /// So many times each limit.
+    /// Each limit multiplied by the factor of a site.
     fn times(self, sites: SiteFactor) -> Self {
         let times = |limit: Option<i64>| limit.map(|limit| sites.times(limit));
         Self { open: times(self.open), scheduled: times(self.scheduled), recent: times(self.recent) }

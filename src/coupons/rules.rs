@@ -97,7 +97,7 @@ impl CouponState {
                 Problem::new(Code::CouponUsedUp, "All uses of the coupon are taken. Order without it.")
             }
             CouponRefusal::AlreadyUsed => {
-                let detail = "You have used the coupon as often as one customer can. Order without it.";
+                let detail = "You have used this coupon as often as one customer may. Order without it.";
                 Problem::new(Code::CouponAlreadyUsed, detail).with("limitPerUser", limit_per_user)
             }
             CouponRefusal::Minimum => {
@@ -111,7 +111,7 @@ impl CouponState {
             CouponRefusal::SavesNothing => {
                 let why = match self.coupon.kind {
                     CouponKind::FreeDelivery => "The delivery is free already",
-                    CouponKind::Percent => "Its share of this order rounds to zero",
+                    CouponKind::Percent => "The discount on this order rounds to zero",
                     CouponKind::Amount => "The order has no amount to reduce",
                 };
                 let detail = format!("{why}, so the coupon would save nothing. Order without it; it stays unused.");

@@ -90,7 +90,7 @@ struct BucketLevel<'a> {
     store: &'a KeyedLimiter,
 }
 
-/// Full buckets are the same as none; after so many draws they are swept out.
+/// Number of draws after which full buckets are deleted; a full bucket is the same as none.
 const SWEEP_EVERY: u32 = 8_192;
 
 impl Buckets {
@@ -133,7 +133,7 @@ impl Buckets {
         self.draw_many(subject, 1)
     }
 
-    /// Draws so many, or as many as there are.
+    /// Draws `count`, or what is left if that is less.
     pub(super) fn draw_what_is_left(&self, subject: Subject, count: u32) {
         for BucketLevel { part, quota, store } in self.levels(subject) {
             let mut left = count.min(quota.count());

@@ -256,8 +256,9 @@ impl<'a> PortionSearch<'a> {
     }
 
     /// Chooses `missing` modifiers of the open group at `group` from its options at `from` on, and then continues with
-    /// the groups after it. Of equal options no more is taken of a later one than of the one before it (`before`). The
-    /// recursion is at most as deep as the number of choices of a line.
+    /// the groups after it. Among equal options, a later one is
+    /// taken at most as often as the one before it (`before`), because other distributions are equivalent. The recursion is
+    /// at most as deep as the number of choices of a line.
     fn chooses(&mut self, group: usize, from: usize, missing: u32, before: u32) -> bool {
         if missing == 0 {
             return self.satisfies(group + 1);
@@ -284,7 +285,7 @@ impl<'a> PortionSearch<'a> {
                     self.taken.get_mut(pool).map(Vec::pop);
                 }
             }
-            // If none of it is taken, none of the equal ones is.
+            // If this option is not taken, the equal ones after it are not taken either.
             at += 1;
             while at < options.len() && is_alike(at) {
                 at += 1;

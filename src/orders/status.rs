@@ -199,7 +199,7 @@ impl StatusChange {
         self.promised_at
     }
 
-    /// Until when the customer may cancel after it; `None`: not any more.
+    /// Until when the customer may cancel after this change; `None`: not any more.
     pub const fn cancellable_until(&self) -> Option<DateTime<Utc>> {
         self.cancellable_until
     }
@@ -282,7 +282,7 @@ impl Order {
             reason,
             // Ready for pickup, or at the address.
             promised_at: (to == Confirmed).then_some(ready + TimeDelta::minutes(self.lead_minutes.into())),
-            // Until cooking has to begin, where that is later.
+            // Until preparation has to begin, but at least for the cancellation window.
             cancellable_until: (to == Confirmed).then(|| (ready - preparation).max(now + CANCEL_WINDOW)),
             closed_at: to.is_final().then_some(now),
             returns_stock: match step.stock {

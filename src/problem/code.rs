@@ -72,7 +72,7 @@ codes! {
     AlreadyExists = CONFLICT, "already_exists", "Resource already exists";
     NoDriverAvailable = CONFLICT, "no_driver_available", "No driver available";
     DriverBusy = CONFLICT, "driver_busy", "Driver is busy";
-    DependencyRejected = CONFLICT, "dependency_rejected", "Dependency rejected";
+    DependencyRejected = CONFLICT, "dependency_rejected", "Earlier operation was rejected";
     OperationsUnfinished = CONFLICT, "operations_unfinished", "Unfinished operations";
     IdempotencyInProgress = CONFLICT, "idempotency_in_progress", "Request still in progress";
     VersionConflict = PRECONDITION_FAILED, "version_conflict", "Version conflict";
@@ -86,12 +86,12 @@ codes! {
     UnsupportedImage = UNSUPPORTED_MEDIA_TYPE, "unsupported_image", "Unsupported image format";
     UnacceptableImage = UNPROCESSABLE_ENTITY, "unacceptable_image", "Image not acceptable";
     InvalidRequest = UNPROCESSABLE_ENTITY, "invalid_request", "Invalid request";
-    ClockSkew = UNPROCESSABLE_ENTITY, "clock_skew", "Client clock ahead";
+    ClockSkew = UNPROCESSABLE_ENTITY, "clock_skew", "Clock of the device is ahead";
     IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "Idempotency-Key reused";
-    OrderLimitReached = TOO_MANY_REQUESTS, "order_limit_reached", "Limit reached";
+    OrderLimitReached = TOO_MANY_REQUESTS, "order_limit_reached", "Order limit reached";
     TooManyRequests = TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Internal server error";
     Busy = SERVICE_UNAVAILABLE, "busy", "Server busy";
     ImagesUnavailable = SERVICE_UNAVAILABLE, "images_unavailable", "Image storage unavailable";
-    OutcomeUnknown = SERVICE_UNAVAILABLE, "outcome_unknown", "Outcome unknown";
+    OutcomeUnknown = SERVICE_UNAVAILABLE, "outcome_unknown", "Outcome of the request unknown";
 }

@@ -1,9 +1,10 @@
 //! The bytes that wait for clients which do not read: bounded for each socket, for all sockets of a network, and for
 //! all sockets of this node.
 //!
-//! The library bounds what waits by packets, of whatever size, and does not tell what it has sent. So what is emitted
-//! is counted here, and what the connection has taken is subtracted: for a WebSocket by its [`FlowCounts`], less what
-//! came from the client meanwhile, which may have been answered with as many bytes; for polling by the responses.
+//! The socket library limits the number of waiting packets, not their size, and does not report what it has sent. So
+//! emitted bytes are counted here, and bytes that the connection has taken are subtracted. For a WebSocket these are known
+//! from its [`FlowCounts`], minus the bytes that the client sent meanwhile, because the library may have answered them with
+//! as many bytes (pongs); for polling from the responses.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,8 +15,8 @@ use tokio::time::Instant;
 use crate::flow::FlowCounts;
 use crate::network::{AddressBlock, Network, NetworkCounts};
 
-/// So many bytes may wait for each socket, also while too much waits for its network, or on this node: clients that
-/// read get their events.
+/// Bytes that may wait for each socket even if the limit of its network or of the node is reached, so that clients that
+/// read still get their events.
 const FLOOR: usize = 16 << 10;
 /// A connection that could be written to, and was not for so long, has taken everything.
 const IDLE: Duration = Duration::from_secs(1);
@@ -109,7 +110,7 @@ impl TakenByClient {
 }
 
 impl Backlog {
-    /// Of a new client, for whom nothing waits yet.
+    /// The backlog of a new client; nothing waits for it.
     pub const fn new(node: Arc<NodeBacklog>, network: Option<Network>) -> Self {
         Self { node, network, state: Mutex::new(WaitingState { waiting: 0, connection: None }) }
     }

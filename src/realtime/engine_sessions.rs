@@ -329,8 +329,8 @@ fn close_request(mut request: Request) -> Request {
     request
 }
 
-/// Removes from a handshake what is not needed: the library keeps its head as long as the session, and with any part of
-/// it the whole buffer that it was read into.
+/// Removes headers that are not needed from a handshake: the library keeps the head of the request for as long as the
+/// session, and each remaining header keeps the whole read buffer in memory.
 fn strip(request: &mut Request) {
     const NEEDED: [HeaderName; 4] =
         [header::UPGRADE, header::CONNECTION, header::SEC_WEBSOCKET_KEY, header::SEC_WEBSOCKET_VERSION];

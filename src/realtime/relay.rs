@@ -157,7 +157,7 @@ impl Relay {
                 match BufferedEvent::new(event) {
                     Ok(event) => self.emit(event).await,
                     Err(error) => {
-                        tracing::error!(%error, seq, "an event cannot be read; it is left out");
+                        tracing::error!(%error, seq, "an event in the log cannot be read; it is skipped");
                         self.ring.advance(seq);
                     }
                 }

@@ -258,8 +258,8 @@ fn read(app: &App, caller: &crate::accounts::Caller, batch: SyncBatch) -> Result
     Ok((device, batch.ops.into_iter().map(sent).collect()))
 }
 
-/// Has the device's operations done, by a task that goes on if the client hangs up; or waits, for a while, until
-/// whoever is at it is done. What is left then is stored, and its answer says that it waits.
+/// Runs the device's operations in a task that continues if the client disconnects. If another task is running them, waits
+/// for it, [`PATIENCE`] at most. Operations that are not finished by then are stored, and the response says that they wait.
 async fn work(app: &Arc<App>, device: &Device) {
     let end = Instant::now() + PATIENCE;
     let mut has_waited = false;
@@ -287,10 +287,16 @@ async fn work(app: &Arc<App>, device: &Device) {
             Ok(Some(Ok(DrainOutcome::ByAnother))) if Instant::now() < end => sleep(PAUSE).await,
             Ok(Some(Ok(_))) => return,
             Ok(None) => {
-                return tracing::info!("a sync batch was stored and continues later: other devices are served first");
+                return tracing::info!(
+                    "a sync batch was stored and runs later, because other devices are served first"
+                );
             }
-            Ok(Some(Err(problem))) => return tracing::warn!(%problem, "a sync batch was stored and continues later"),
-            Err(panic) => return tracing::error!(%panic, "a sync batch was stored and continues later"),
+            Ok(Some(Err(problem))) => {
+                return tracing::warn!(%problem, "a sync batch was stored but could not be run; it is retried");
+            }
+            Err(panic) => {
+                return tracing::error!(%panic, "the task that runs a sync batch panicked; the batch is retried");
+            }
         }
     }
 }

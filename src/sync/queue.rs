@@ -98,9 +98,9 @@ impl BlockedBy {
 pub struct QueueScan {
     next_seq: i64,
     paused_until: Option<DateTime<Utc>>,
-    /// What the first operation that is stuck about something waits for, by what it is about.
+    /// For each order or item: what the first blocked operation on it waits for.
     stuck_about: HashMap<String, BlockedBy>,
-    /// What each stuck operation waits for, by its `op_id`.
+    /// For each blocked operation, by its `op_id`: what it waits for.
     stuck: HashMap<String, BlockedBy>,
 }
 

@@ -111,9 +111,9 @@ pub(super) const TABLE: &[Variable] = &[
         ACCOUNTS,
         "PASSWORD_HASHES_PER_NETWORK",
         "auto",
-        "Of those at once and those that wait, how many one network may have (IPv6: /64; a /48 half of the rest as \
-         well); devices that have signed in before have places of their own, an account a third of as many. auto: a \
-         third in production, all in development.",
+        "How many of the hashes that run or wait one network may have (IPv6: a /64; a /48 gets half of the rest in \
+         addition). Devices that have signed in before have places of their own; one account may have a third of this \
+         number. auto: a third in production, all in development.",
     ),
     plain(
         ACCOUNTS,

@@ -33,8 +33,8 @@ pub(super) const TABLE: &[Variable] = &[
         HTTP,
         "IPV6_SITE_FACTOR",
         "4",
-        "Wherever a limit counts by address or network, an IPv6 /64 has that limit, and the /48 around it so many \
-         times as much (1 to 65536).",
+        "Wherever a limit counts by address or network, an IPv6 /64 has that limit, and the /48 around it the \
+         limit multiplied by this factor (1 to 65536).",
     ),
     plain(
         HTTP,
@@ -110,8 +110,8 @@ pub(super) const TABLE: &[Variable] = &[
         HTTP,
         "TRUSTED_PROXIES",
         "10.0.0.0/8, 2001:db8::/32",
-        "Addresses of your own proxies; only what they forward about the client is believed. Public ranges of at most \
-         /12 (IPv6: /28). Not set: nobody's.",
+        "Addresses of your own proxies; only what they forward about the client is believed. Public ranges must be \
+         /12 or narrower (IPv6: /28). Not set: no proxy is trusted.",
     ),
     plain(
         HTTP,

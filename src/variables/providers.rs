@@ -56,7 +56,7 @@ pub(super) const TABLE: &[Variable] = &[
         PROVIDERS,
         "IMAGE_MAX_STORED",
         "2500",
-        "Most stored pictures of one restaurant, those that nothing shows any more included (1 to 1000000).",
+        "Most stored images of one restaurant, including images that are not shown any more (1 to 1000000).",
     ),
     plain(PROVIDERS, "IMAGE_KEEP_IDLE", "1h", "How long an image is kept after it is no longer in use."),
     plain(PROVIDERS, "IMAGE_COLLECT_INTERVAL", "5m", "How often unused images are deleted."),

@@ -332,7 +332,7 @@ async fn an_operator_makes_the_first_administrator_and_takes_a_lost_factor_away(
     assert_eq!(said(&run("root@example.com")), "The second factor is deleted; all sessions have ended.\n");
     eventually("the session is out", async || guarded.person.get("/api/me").await.status == 401).await;
     assert!(app.stranger().post("/api/auth/login", &login).await.expect(200)["accessToken"].is_string());
-    assert_eq!(said(&run("root@example.com")), "There was none.\n");
+    assert_eq!(said(&run("root@example.com")), "The account has no second factor.\n");
     assert_eq!(app.count("select count(*) from notifications where kind = 'account.second-factor-removed'").await, 1);
     assert!(said(&comanda(&url, &["user", "reset-second-factor", "--help"])).contains("verify their identity first"));
 }

@@ -74,7 +74,7 @@ async fn broken_books_are_named_part_by_part() {
         "      1  money: an order's lines add up to its items",
         "      1  money: an order is taxed on its lines after the discount, and on its fees if at all",
         "      1  stock: the ledger adds up to every stock",
-        "      1  state: an order walks along the table of steps, from PENDING to where it is",
+        "      1  state: every status of an order follows from the one before by the table of transitions",
         "      1  isolation: row level security is forced on every table of a restaurant",
         "         - menu_items",
         "      5  in all",

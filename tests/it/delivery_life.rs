@@ -325,7 +325,7 @@ async fn comanda_check_notices_every_pair_that_contradicts_itself() {
     let mut scene = Scene::set().await;
     scene.app.without_audit();
     let (order, _) = scene.carried().await;
-    let rule = "a delivery goes where its order goes";
+    let rule = "the status of a delivery fits the status of its order";
     let orders = ["PENDING", "CONFIRMED", "PREPARING", "READY", "ON_THE_WAY", "DELIVERED", "CANCELLED"];
     let deliveries = ["WAITING", "OFFERED", "ASSIGNED", "ARRIVED", "PICKED_UP", "DELIVERED", "FAILED", "CANCELLED"];
     let allowed = ["---- ----", "xxxx ----", "xxxx ----", "xxxx ----", "---- x-x-", "---- -x--", "---- --xx"];

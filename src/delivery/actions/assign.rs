@@ -69,7 +69,7 @@ pub async fn to_nearest(app: &App, access: &DeliveryAccess, if_match: IfMatch) -
         Box::pin(async move { Ok((sql::drivers::free(tx, presence).await?, sql::handed_back_by(tx, id).await?)) })
     });
     let (mut free, handed_back_by) = found.await?;
-    // Whoever had a puncture has it still. Staff may assign it to them by name.
+    // A driver who handed it back (a puncture, an accident) probably still cannot take it. Staff can assign it by id.
     free.retain(|driver| !handed_back_by.contains(&driver.id));
     free.retain(|driver| driver.place.metres_to(kitchen) <= app.config.delivery.search_radius);
     free.sort_by(|one, other| one.place.metres_to(kitchen).total_cmp(&other.place.metres_to(kitchen)));

@@ -171,7 +171,7 @@ pub async fn set_place(tx: &mut Tx, driver: DriverId, location: ReportedLocation
     Ok(())
 }
 
-/// Whether a driver is on duty who was not active since.
+/// Whether a driver is on duty who was not active since `seen_before`.
 pub async fn has_absent(tx: &mut Tx, seen_before: DateTime<Utc>) -> Result<bool, Problem> {
     let found = sqlx::query_scalar!(
         r#"select exists (select from drivers where online and seen_at < $1) as "found!""#,
@@ -182,7 +182,7 @@ pub async fn has_absent(tx: &mut Tx, seen_before: DateTime<Utc>) -> Result<bool,
     Ok(found)
 }
 
-/// Sets drivers off duty who were not active since.
+/// Sets drivers off duty who were not active since `seen_before`.
 pub async fn set_absent_off_duty(tx: &mut Tx, seen_before: DateTime<Utc>) -> Result<u64, Problem> {
     let now = tx.now();
     let absent = sqlx::query!(
@@ -204,7 +204,7 @@ pub struct Abandoned {
     pub delivery: DeliveryId,
 }
 
-/// Deliveries before pickup whose driver is disabled or was not active since.
+/// Deliveries before pickup whose driver is disabled or was not active since `seen_before`.
 pub async fn abandoned(tx: &mut Tx, seen_before: DateTime<Utc>, limit: i64) -> Result<Vec<Abandoned>, Problem> {
     let found = sqlx::query_as!(
         Abandoned,

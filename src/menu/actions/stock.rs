@@ -12,7 +12,7 @@ use crate::uow::Tx;
 /// `out_of_stock` when the stock is lower than the reduction, or is not counted.
 pub async fn finish_change(tx: &mut Tx, scope: &RestaurantScope, counted: StockOutcome) -> Result<(), Problem> {
     if !counted.done {
-        let detail = "The stock is lower than that, or is not counted. Get the stock and try again.";
+        let detail = "The stock is lower than the reduction, or the stock is not counted. Get the stock and try again.";
         return Err(Problem::new(Code::OutOfStock, detail));
     }
     if counted.visible { sql::announce(tx, scope).await } else { Ok(()) }

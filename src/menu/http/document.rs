@@ -194,8 +194,8 @@ struct MenuCopyRequest {
     to: RestaurantId,
 }
 
-/// A copy writes much more than its request says: it costs one of what the caller and their network may write in a day
-/// for each entry.
+/// A copy writes much more than its request contains, so each entry counts as one write in the daily quotas of the caller
+/// and of their network.
 ///
 /// # Errors
 /// 429 when the limit is used up.

@@ -64,7 +64,7 @@ fn effect(result: &impl Serialize) -> Result<Effect, Problem> {
     Ok(Effect { result, aggregate: None })
 }
 
-/// Does the operation, and keeps what it came to. `network` is where its session was last seen.
+/// Runs the operation and stores its result. `network` is where its session was last seen.
 ///
 /// # Errors
 /// When the result cannot be stored: the lease expires, and another worker retries.
@@ -85,7 +85,7 @@ pub async fn run(app: &App, lease: &Lease, seq: i64, network: Network) -> Result
     }
 }
 
-/// Performs the operation; Performs the operation; `false`: the lease is lost.
+/// Performs the operation; `false`: the lease is lost.
 async fn perform(app: &App, lease: &Lease, operation: StoredOperation, network: Network) -> Result<bool, Problem> {
     trusted(&operation)?;
     let caller = caller(app, &lease.device, &operation).await?;

@@ -10,7 +10,7 @@ use crate::uow::Tx;
 /// An operation in a list.
 #[derive(Debug, Clone)]
 pub struct ListedOperation {
-    /// The operation's id, by which operators retry or discard it.
+    /// The operation's id, for `comanda sync show` and `comanda sync retry`.
     pub id: SyncOperationId,
     /// E-mail address of the device's user.
     pub email: String,

@@ -1,10 +1,9 @@
 //! Makes clean pictures out of what somebody sent: nothing of the file itself is kept.
 //!
-//! What it claims to be is looked at by its first bytes, never by its name. Its size is read from the header and
-//! bounded before anything is decoded, and what it holds compressed besides the picture is left aside (`chunks.rs`). It
-//! has to end where its format says, so that nothing travels behind it. Then it is decoded, turned as its EXIF says,
-//! brought from its colours to sRGB, laid on white and written anew as JPEG: places, names and whatever else was hidden
-//! in it are gone.
+//! The format is recognised by the first bytes, never by the name. The size is read from the header and checked before
+//! anything is decoded; other compressed content of the file is ignored (`chunks.rs`). The file must end where its format
+//! says, so that nothing can be hidden behind the picture. Then the picture is decoded, rotated as its EXIF says, converted
+//! to sRGB, put on a white background, and encoded again as JPEG: locations, names and all other metadata are gone.
 
 use std::io::Cursor;
 
@@ -36,8 +35,8 @@ const PROGRESSIVE_PIXEL: u64 = 9;
 /// How large a picture may be.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Width times height. Decoded it may take four bytes for each of them, so that one of 16 bits a colour has half,
-    /// and a progressive JPEG four ninths.
+    /// Most pixels (width × height). A decoded picture may take four bytes a pixel; so a picture with 16 bits a channel may
+    /// have half as many pixels, and a progressive JPEG four ninths.
     pub most_pixels: u32,
 }
 
@@ -51,17 +50,17 @@ impl Bounds {
 /// Why a file is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Its first bytes are of no format that is taken.
+    /// Its first bytes are not those of a supported format.
     #[error("must be a JPEG, PNG or WebP picture")]
     UnknownFormat,
-    /// It is what phones take, and of no format that is taken.
-    #[error("is HEIC or AVIF, which is not taken: send it as JPEG, PNG or WebP")]
+    /// A format that phones use for photos, which is not supported.
+    #[error("is HEIC or AVIF, which is not supported: send it as JPEG, PNG or WebP")]
     Heif,
-    /// Its header names a size that is not taken.
+    /// The size in its header is not allowed.
     #[error("must be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels wide and high, and at most {0} pixels in all")]
     Size(u32),
     /// It goes on behind its end, or breaks off before it.
-    #[error("must end where its format says: it is cut short, or something is hidden behind it")]
+    #[error("must end where its format says: it is incomplete, or there is other data after it")]
     Ending,
     /// More of it is compressed without loss than is decoded.
     #[error("must hold at most {} kB that are compressed without loss: send it as JPEG, PNG or lossy WebP",
