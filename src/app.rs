@@ -19,7 +19,7 @@ use crate::menu::actions::published::Published;
 use crate::outbox::Outbox;
 use crate::pictures::Pictures;
 use crate::stored_responses::StoredResponses;
-use crate::sync::runs::DeviceRuns;
+use crate::sync::actions::runs::DeviceRuns;
 use crate::uow::Database;
 
 /// The state that handlers, jobs and sockets share.

@@ -32,7 +32,7 @@ use crate::realtime::{self, EngineSessions};
 use crate::router::{self, RouterError};
 use crate::server::{self, ListenError};
 use crate::stored_responses::StoredResponses;
-use crate::sync::runs::DeviceRuns;
+use crate::sync::actions::runs::DeviceRuns;
 use crate::{middleware, publish, retention, sync};
 
 /// Why the server does not start.

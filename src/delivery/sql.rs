@@ -179,11 +179,16 @@ pub async fn handed_back(tx: &mut Tx, delivery: DeliveryId, driver: DriverId) ->
 }
 
 /// Drivers who handed this delivery back.
-pub async fn handed_back_by(tx: &mut Tx, delivery: DeliveryId) -> Result<Vec<DriverId>, Problem> {
+pub async fn handed_back_by(
+    tx: &mut Tx,
+    restaurant: RestaurantId,
+    delivery: DeliveryId,
+) -> Result<Vec<DriverId>, Problem> {
     let drivers = sqlx::query_scalar!(
         r#"select distinct former_driver_id as "driver!: DriverId" from events
-           where aggregate = 'delivery' and aggregate_id = $1 and former_driver_id is not null and driver_id is null
-               and not closed"#,
+           where restaurant_id = $1 and aggregate = 'delivery' and aggregate_id = $2 and former_driver_id is not null
+               and driver_id is null and not closed"#,
+        restaurant as RestaurantId,
         delivery.uuid(),
     )
     .fetch_all(tx.connection())

@@ -15,10 +15,10 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::actions::runs::Start;
 use super::actions::store::{self, IntakeOutcome, Sent};
 use super::actions::worker::{self, DrainOutcome};
 use super::queue::{BlockedBy, BlockedReason, QueueScan};
-use super::runs::Start;
 use super::sql::{self, OperationProgress};
 use super::{Device, OperationState, kinds};
 use crate::accounts::attempt_limits::Counter;

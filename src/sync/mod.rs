@@ -13,7 +13,6 @@ pub mod actions;
 pub mod http;
 pub mod kinds;
 pub mod queue;
-pub mod runs;
 pub mod sql;
 
 /// A device of a user, by the id that it generated.

@@ -55,8 +55,11 @@ const STATEMENTS: &[(&str, &str)] = &[
         "from deliveries d left join memberships",
         "what somebody is to a delivery; policies show it to those it concerns",
     ),
-    ("from events where seq > $1 and seq < $2", "the relay reads for the rooms of every restaurant"),
-    ("from events order by seq desc limit 1", "the newest number, of whomever"),
+    ("from events where seq > $1 and seq < l.horizon", "the relay reads for the rooms of every restaurant"),
+    (
+        "former_driver_id = $2 and driver_id is null",
+        "with what a driver handed a delivery back; policies show it to that driver",
+    ),
     ("where d.driver_id = $1", "events of what a driver carries, for that driver's room"),
     ("from deliveries x where x.driver_id = d.id", "whether a driver is busy, with whatever restaurant's order"),
     ("from deliveries where closed_at is null and driver_id is not null", "which drivers are free"),

@@ -66,7 +66,9 @@ pub async fn to_nearest(app: &App, access: &DeliveryAccess, if_match: IfMatch) -
     // The free drivers follow from the deliveries of all restaurants; the result contains only ids and places.
     let platform = PlatformScope::proven_by("which drivers are free", None);
     let found = app.db.read(platform, move |tx| {
-        Box::pin(async move { Ok((sql::drivers::free(tx, presence).await?, sql::handed_back_by(tx, id).await?)) })
+        Box::pin(async move {
+            Ok((sql::drivers::free(tx, presence).await?, sql::handed_back_by(tx, scope.restaurant(), id).await?))
+        })
     });
     let (mut free, handed_back_by) = found.await?;
     // A driver who handed it back (a puncture, an accident) probably still cannot take it. Staff can assign it by id.

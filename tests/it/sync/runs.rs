@@ -2,7 +2,7 @@
 
 use comanda::ids::UserId;
 use comanda::sync::Device;
-use comanda::sync::runs::{DeviceRun, DeviceRuns, Start};
+use comanda::sync::actions::runs::{DeviceRun, DeviceRuns, Start};
 use futures_util::FutureExt as _;
 
 fn device(user: UserId, name: &str) -> Device {

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::Device;
 use crate::ids::UserId;
 use crate::shares::Shares;
+use crate::sync::Device;
 
 /// The devices whose operations are worked on.
 #[derive(Debug, Clone)]
