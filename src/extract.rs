@@ -184,8 +184,8 @@ pub(crate) fn describe(bytes: &[u8], pointer: &str, error: &serde_json::Error) -
         Ok(_) if parse_messages::is_half_a_character(error) => {
             let (line, column) = (error.line(), error.column());
             let detail = format!(
-                "The JSON text at line {line}, column {column} holds half of a character: a UTF-16 surrogate (\\uD800 to \\uDFFF) \
-                 without its partner. Send whole characters."
+                "The JSON text at line {line}, column {column} holds half of a character: a UTF-16 surrogate \
+                 (\\uD800 to \\uDFFF) without its partner. Send whole characters."
             );
             Problem::new(Code::MalformedRequest, detail)
         }

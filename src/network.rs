@@ -13,15 +13,15 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::quota::Quota;
 
-/// The bits of an IPv6 address that name its subnet; its owner chooses the others at will.
+/// The prefix length of an IPv6 subnet; its owner can choose the other bits at will.
 const SUBNET_PREFIX: u8 = 64;
-/// The bits of an IPv6 address that name its site (RFC 3177, RFC 6177): who has it chooses the others at will.
+/// The prefix length of an IPv6 site (RFC 3177, RFC 6177); its owner can choose the other bits at will.
 const SITE_PREFIX: u8 = 48;
 
 /// The network of a sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Network {
-    /// The address of IPv4, the /64 of IPv6.
+    /// The IPv4 address, or the /64 of IPv6.
     subnet: IpNet,
     /// The /48 of IPv6.
     site: Option<IpNet>,
@@ -47,7 +47,7 @@ impl Network {
         }
     }
 
-    /// The one network of all whose network is not known: together they may do what one may.
+    /// The network of all clients whose network is not known, which share its limits.
     pub fn unknown() -> Self {
         Self::of(Ipv4Addr::UNSPECIFIED.into())
     }
@@ -62,7 +62,7 @@ impl Network {
         self.site
     }
 
-    /// What it is counted in: first its subnet, then its site.
+    /// The blocks in which it is counted: first its subnet, then its site.
     pub fn blocks(self) -> impl Iterator<Item = AddressBlock> {
         [Some(AddressBlock::Subnet(self.subnet)), self.site.map(AddressBlock::Site)].into_iter().flatten()
     }
@@ -111,7 +111,7 @@ impl SiteFactor {
         Self(if times == 0 { 1 } else { times })
     }
 
-    /// The limit of a block, where that of a subnet is `each`.
+    /// The limit of a block, if that of a subnet is `each`.
     pub const fn limit(self, block: AddressBlock, each: usize) -> usize {
         match block {
             AddressBlock::Subnet(_) => each,
@@ -119,7 +119,7 @@ impl SiteFactor {
         }
     }
 
-    /// The quota of a block, where that of a subnet is `each`.
+    /// The quota of a block, if that of a subnet is `each`.
     pub const fn quota(self, block: AddressBlock, each: Quota) -> Quota {
         match block {
             AddressBlock::Subnet(_) => each,
@@ -127,7 +127,7 @@ impl SiteFactor {
         }
     }
 
-    /// The quota of a site, where that of a subnet is `each`.
+    /// The quota of a site, if that of a subnet is `each`.
     pub const fn site_quota(self, each: Quota) -> Quota {
         each.times(self.0)
     }
@@ -138,7 +138,7 @@ impl SiteFactor {
     }
 }
 
-/// What networks take of something at the moment.
+/// What networks currently use of a resource.
 #[derive(Debug, Default)]
 pub struct NetworkCounts(HashMap<AddressBlock, usize>);
 

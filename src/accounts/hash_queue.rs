@@ -22,20 +22,20 @@ const RESERVED_PART: usize = 4;
 /// `Retry-After` of a refusal, in seconds.
 const RETRY_AFTER: u32 = 2;
 
-/// Who wants a password hashed.
+/// The claimant of a place in the queue.
 #[derive(Debug, Clone)]
 pub enum Claimant {
-    /// Somebody of whom nothing is known but the network.
+    /// An unknown device, identified by its network.
     Stranger(Network),
-    /// Somebody on a device that has signed in with this address before.
+    /// A device that has signed in with this address before.
     Device(Email),
-    /// A user who is signed in, or has proved in another way who they are.
+    /// A user who is signed in, or was verified in another way.
     User(UserId),
     /// The operator of this server.
     Operator,
 }
 
-/// Who has a share of the places.
+/// The owner of a share of the places.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum PlaceOwner {
     Block(AddressBlock),
@@ -43,10 +43,10 @@ enum PlaceOwner {
     User(UserId),
 }
 
-/// Those who wait, and those whose turn it is.
+/// The requests that wait for a hash or compute one.
 #[derive(Debug)]
 pub struct HashQueue {
-    /// Of those who wait and those whose turn it is.
+    /// The places of requests that wait or compute.
     places: Arc<Semaphore>,
     turns: Arc<Semaphore>,
     strangers: ClaimantKind,
@@ -58,7 +58,7 @@ pub struct HashQueue {
     longest_wait: Duration,
 }
 
-/// What claimants of one kind have together.
+/// The share of all claimants of one kind.
 #[derive(Debug)]
 struct ClaimantKind {
     places: Arc<Semaphore>,
@@ -90,7 +90,7 @@ impl HashQueue {
     /// A place in the queue.
     ///
     /// # Errors
-    /// `busy` when there is none, or none for this claimant.
+    /// `busy` when no place is left, or none for this claimant.
     pub fn enter(&self, claimant: Claimant) -> Result<HashPlace<'_>, Problem> {
         let kind = match claimant {
             Claimant::Stranger(_) => &self.strangers,
@@ -124,7 +124,7 @@ impl Claimant {
     }
 }
 
-/// A place in the queue, given up when dropped.
+/// A place in the queue, released when dropped.
 pub struct HashPlace<'a> {
     queue: &'a HashQueue,
     kind: &'a ClaimantKind,
@@ -133,14 +133,14 @@ pub struct HashPlace<'a> {
     _held: Vec<OwnedSemaphorePermit>,
 }
 
-/// A turn, given up when dropped.
+/// The permission to compute a hash, released when dropped.
 pub struct HashTurn {
     _turn: OwnedSemaphorePermit,
     _next: OwnedSemaphorePermit,
 }
 
 impl HashPlace<'_> {
-    /// Waits for the turn.
+    /// Waits until the hash may be computed.
     ///
     /// # Errors
     /// `busy` when it takes too long.

@@ -70,9 +70,9 @@ struct Accepted {
 
 /// Register an account
 ///
-/// The response is the same for a new address and for one that already has an account, which is not changed. Whoever
-/// receives mail at the address and recovers the account takes it over: everything set before the address was confirmed
-/// (`POST /api/me/email/confirm`, or a code to reset the password received by e-mail) is removed.
+/// The response is the same for a new address and for one that already has an account, which is not changed. A person
+/// who receives mail at the address can recover the account and take it over: everything set before the address was
+/// confirmed (`POST /api/me/email/confirm`, or a code to reset the password received by e-mail) is removed.
 #[utoipa::path(post, path = "/api/auth/register", tag = "auth", request_body = Registration, responses(
     (status = 202, description = "Accepted; sign in with the address and the password", body = Accepted),
     (status = 422, description = "Invalid request", body = ProblemBody, content_type = "application/problem+json"),

@@ -63,8 +63,7 @@ fn check_owner(path: &Path, found: &Metadata) -> Result<(), Error> {
     ))
 }
 
-/// Closes the folder to everybody else, if it is this user's and nobody else could put or replace files in it until
-/// now.
+/// Makes the folder private, if it belongs to this user and no other user could have written to it.
 fn make_private(folder: &Path) -> Result<(), Error> {
     let found = fs::symlink_metadata(folder)?;
     if !found.is_dir() {
@@ -84,10 +83,10 @@ fn make_private(folder: &Path) -> Result<(), Error> {
     fs::set_permissions(folder, Permissions::from_mode(0o700))
 }
 
-/// Reads a secret that nobody else could read or write.
+/// Reads a secret from a file that no other user can read or write.
 fn read_private(path: &Path) -> Result<String, Error> {
     use nix::fcntl::OFlag;
-    // Neither through a link, nor waiting for the other end of a pipe.
+    // Does not follow links, and does not block on a pipe.
     let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
     let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(|error| {
         if error.raw_os_error() == Some(nix::libc::ELOOP) {

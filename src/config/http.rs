@@ -140,9 +140,9 @@ const PRIVATE: [&str; 9] = [
 /// The shortest prefix of a public range of proxies, in bits: a shorter one also contains addresses of others.
 const NARROW_V4: u8 = 12;
 const NARROW_V6: u8 = 28;
-/// The most public IPv4 addresses of all ranges together, a 256th of all that there are.
+/// The most public IPv4 addresses of all ranges together: a 256th of all addresses.
 const MOST_PUBLIC_V4: u64 = 1 << 24;
-/// The same of IPv6, in ranges of /28: a 65,536th.
+/// The same for IPv6, in ranges of /28: a 65,536th of all addresses.
 const MOST_PUBLIC_V6: u64 = 1 << 12;
 
 /// `TRUSTED_PROXIES`. Ranges that contain addresses of the general public are refused: a client with such an address could

@@ -1,4 +1,4 @@
-//! Buckets of this node: of each user, of each network, of each socket.
+//! The buckets of this node: for each user, network and socket.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,7 +15,7 @@ use crate::network::{AddressBlock, SiteFactor};
 use crate::problem::Problem;
 use crate::quota::Quota;
 
-/// Time for the buckets: never goes back, and moves with the injected clock when a test moves it.
+/// The clock of the buckets: it never goes back, and follows the injected clock in tests.
 #[derive(Debug, Clone)]
 struct Ticks {
     began: tokio::time::Instant,
@@ -30,7 +30,7 @@ impl governor::clock::Clock for Ticks {
     }
 }
 
-/// A quota as the algorithm takes it.
+/// Converts a quota for the algorithm.
 fn refill(quota: Quota) -> governor::Quota {
     governor::Quota::with_period(quota.interval())
         .unwrap_or(governor::Quota::per_second(NonZeroU32::MIN))
@@ -45,20 +45,20 @@ impl Ticks {
     }
 }
 
-/// A bucket that one socket has for itself.
+/// A bucket of one socket.
 pub struct Bucket {
     state: RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>,
     ticks: Ticks,
 }
 
 impl Bucket {
-    /// A full one.
+    /// A full bucket for the quota.
     pub fn new(quota: Quota, clock: &Clock) -> Self {
         let ticks = Ticks::of(clock);
         Self { state: RateLimiter::direct_with_clock(refill(quota), ticks.clone()), ticks }
     }
 
-    /// Draws once.
+    /// Draws one from the bucket.
     ///
     /// # Errors
     /// 429, with the seconds to wait, when it is empty.
@@ -72,9 +72,9 @@ impl Bucket {
 
 /// Buckets of one policy, on this node.
 pub struct Buckets {
-    /// Of which requests.
+    /// The policy of these buckets.
     pub policy: Policy,
-    /// What each of them grants; that of an IPv6 /48 a multiple.
+    /// The quota of each bucket; that of an IPv6 /48 is a multiple.
     pub quota: Quota,
     store: KeyedLimiter,
     of_sites: KeyedLimiter,

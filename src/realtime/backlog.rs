@@ -93,7 +93,7 @@ struct TakenByClient {
 }
 
 impl TakenByClient {
-    /// How much more the client has taken, beside answers to what it sent.
+    /// How many more bytes the client has taken, apart from responses to its own bytes.
     fn take(&mut self, now: Instant) -> usize {
         let (read, written) = (self.counts.read(), self.counts.written());
         let taken = (written - self.written).saturating_sub(read - self.read);

@@ -1,4 +1,4 @@
-//! Live updates: Socket.IO rooms that carry the event log to whoever may see it.
+//! Live updates: Socket.IO rooms, which send the event log to users with access.
 //!
 //! A `room` holds the events on one restaurant, order, delivery, driver or user. A client sends `join` and is let in by
 //! the function that guards the GET of the same object (`access`). One `relay` per node reads the log up to the horizon

@@ -278,6 +278,14 @@ fn a_file_can_be_read_at_a_sitting() {
 }
 
 #[test]
+fn lines_have_at_most_120_characters() {
+    let is_long = |line: &&str| line.chars().count() > 120;
+    let all = sources().chain(files("benches", ".rs"));
+    let long: Vec<_> = all.filter(|(_, text)| text.lines().any(|line| is_long(&line))).map(|(name, _)| name).collect();
+    assert!(long.is_empty(), "break the lines of more than 120 characters: {long:#?}");
+}
+
+#[test]
 fn every_file_says_what_it_is() {
     for (name, text) in sources().chain(files("tests", ".rs")) {
         assert!(text.starts_with("//! "), "{name} does not begin with what it is");

@@ -1,5 +1,5 @@
-//! Which devices' operations this node works on: each device by one task at a time, few devices at once, and only some
-//! of them of one user. Whoever comes meanwhile waits for that task instead of asking the database again and again.
+//! The devices whose operations this node runs: one task for each device, a few devices at once, and a limited share of
+//! them for one user. Other requests of the device wait for its task instead of polling the database.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use crate::ids::UserId;
 use crate::shares::Shares;
 use crate::sync::Device;
 
-/// The devices whose operations are worked on.
+/// The devices whose operations are running.
 #[derive(Debug, Clone)]
 pub struct DeviceRuns {
     running: Arc<Mutex<HashMap<Device, watch::Receiver<()>>>>,
@@ -19,15 +19,15 @@ pub struct DeviceRuns {
     of_one_user: usize,
 }
 
-/// Who is to work on a device's operations.
+/// Which task runs a device's operations.
 pub enum Start {
-    /// The caller, for as long as it keeps this.
+    /// The caller, until the value is dropped.
     Own(DeviceRun),
     /// Another task, which ends when this changes or is closed.
     Another(watch::Receiver<()>),
 }
 
-/// A device that is worked on. Ends when it is dropped.
+/// The run of a device; it ends when the value is dropped.
 #[derive(Debug)]
 pub struct DeviceRun {
     runs: DeviceRuns,
@@ -35,7 +35,7 @@ pub struct DeviceRun {
     _end: watch::Sender<()>,
 }
 
-/// A place among the devices that are worked on at once.
+/// A permit for one of the devices that run at once.
 #[derive(Debug)]
 pub struct Turn {
     _of_user: OwnedSemaphorePermit,
@@ -43,7 +43,7 @@ pub struct Turn {
 }
 
 impl DeviceRuns {
-    /// At most so many devices at once, and a quarter of them of one user.
+    /// Runs at most `at_once` devices, and at most a quarter of them for one user.
     pub fn new(at_once: usize) -> Self {
         Self {
             running: Arc::default(),
@@ -53,7 +53,7 @@ impl DeviceRuns {
         }
     }
 
-    /// Begins to work on a device, unless a task of this node does.
+    /// Starts the run of a device, unless a task of this node already runs it.
     pub fn start(&self, device: &Device) -> Start {
         let mut running = self.lock();
         if let Some(end) = running.get(device) {
@@ -70,7 +70,7 @@ impl DeviceRuns {
 }
 
 impl DeviceRun {
-    /// Waits for a place: first of the user's, then of all. `None`: the server stops.
+    /// Waits for a permit, first of the user's share, then of all. `None`: the server stops.
     pub async fn turn(&self) -> Option<Turn> {
         let of_user = self.runs.of_users.of(self.device.user, || Semaphore::new(self.runs.of_one_user));
         let of_user = of_user.acquire_owned().await.ok()?;
