@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::flood::{self, Customer};
 use crate::generator::Recipe;
 use crate::measure::{self, Connection, Server};
-use crate::requests::{self, Ask, Asker};
+use crate::requests::{self, Ask, Asker, Target};
 
 /// Requests of a kind.
 const TIMES: u32 = 10;
@@ -72,11 +72,11 @@ struct Cost {
     is_heavy: bool,
 }
 
-fn request(ask: &Ask, token: &str) -> Vec<u8> {
-    let body = if ask.body.is_null() { String::new() } else { ask.body.to_string() };
+fn request(ask: &Ask, token: &str, count: u32) -> Vec<u8> {
+    let (content_type, body) = ask.sends(count);
     let mut head = format!("{} {} HTTP/1.1\r\nhost: bench\r\n", ask.method, ask.path);
     if !body.is_empty() {
-        head += "content-type: application/json\r\n";
+        let _ = write!(head, "content-type: {content_type}\r\n");
     }
     if ask.asker != Asker::Stranger {
         let _ = write!(head, "authorization: Bearer {token}\r\n");
@@ -87,17 +87,26 @@ fn request(ask: &Ask, token: &str) -> Vec<u8> {
     format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
-async fn cost(server: &Server, recipe: &Recipe, ask: &Ask, token: &str) -> Cost {
+/// Gives the menu of the restaurant another version, so that it is built anew.
+async fn outdate_menu(pool: &PgPool, restaurant: RestaurantId) {
+    let statement = "update menus set version = version + 1 where restaurant_id = $1";
+    sqlx::query(statement).bind(restaurant.uuid()).execute(pool).await.unwrap();
+}
+
+async fn cost(server: &Server, pool: &PgPool, (id, recipe): (RestaurantId, &Recipe), ask: &Ask, token: &str) -> Cost {
     let mut http = Connection::open(&server.address).await;
-    let (status, answer) = http.send(&request(ask, token)).await;
+    let (status, answer) = http.send(&request(ask, token, 0)).await;
     let told = String::from_utf8_lossy(&answer[..answer.len().min(400)]).into_owned();
     assert_eq!(status, ask.status, "{} of {}: {told}", ask.name, recipe.name);
     let bytes_out = answer.len();
-    let requests: Vec<_> = (0..TIMES).map(|_| request(ask, token)).collect();
+    let requests: Vec<_> = (1..=TIMES).map(|count| request(ask, token, count)).collect();
     let stop = Arc::new(AtomicBool::new(false));
     let other = tokio::spawn(waits(server.address.clone(), Arc::clone(&stop)));
     let (before, begun) = (server.nanoseconds(), Instant::now());
     for request in &requests {
+        if ask.is_built {
+            outdate_menu(pool, id).await;
+        }
         let (status, _) = http.send(request).await;
         assert_eq!(status, ask.status, "{} of {}", ask.name, recipe.name);
     }
@@ -134,17 +143,25 @@ pub async fn measure(database: &str) {
         let slot = &slots["earliestSlot"]["startsAt"];
         let order = json!({ "restaurantId": id, "lines": recipe.cart_lines(&menu), "fulfilment": "PICKUP",
                             "scheduledFor": slot });
+        let mut placed = Value::Null;
         if recipe.is_served {
             let key = Uuid::new_v4().to_string();
-            http.ask("POST", "/api/orders", &customer.token, Some(&key), &order).await;
-            sqlx::query(requests::COPY_ORDER).bind(id.uuid()).execute(&pool).await.unwrap();
+            placed = http.ask("POST", "/api/orders", &customer.token, Some(&key), &order).await["id"].clone();
+            for copies in [requests::COPY_ORDER, requests::COPY_EVENTS] {
+                sqlx::query(copies).bind(id.uuid()).execute(&pool).await.unwrap();
+            }
         }
         if recipe.dates > 0 && recipe.classes > 0 {
             sqlx::query(requests::COPY_RESTAURANT).bind(id.uuid()).execute(&pool).await.unwrap();
         }
-        for ask in requests::requests(&recipe, &id.to_string(), &menu, slot, today) {
+        let head = format!("authorization: Bearer {}\r\nhost: bench\r\n\r\n", owner.token);
+        let (_, table) = http.send(format!("GET {} HTTP/1.1\r\n{head}", path("/menu.csv")).as_bytes()).await;
+        let table = String::from_utf8(table.to_vec()).unwrap();
+        let restaurant = id.to_string();
+        let target = Target { restaurant: &restaurant, menu: &menu, table: &table, slot, order: &placed };
+        for ask in requests::requests(&recipe, &target, today) {
             let token = if ask.asker == Asker::Staff { &owner.token } else { &customer.token };
-            let cost = cost(&server, &recipe, &ask, token).await;
+            let cost = cost(&server, &pool, (id, &recipe), &ask, token).await;
             eprintln!("{:<14}{:<34}{:>10.1}", recipe.name, ask.name, cost.processor);
             costs.entry(ask.name.clone()).or_default().push(cost);
         }

@@ -8,6 +8,10 @@ create table menus (
     language        text,
     -- The languages of its translations.
     languages       text[]      not null default '{}',
+    -- Bytes of everything that is written on it, in all languages, and its translations, day-parts and references to modifier
+    -- groups together; as of the last edit by staff.
+    bytes           bigint      not null default 0,
+    details         bigint      not null default 0,
 
     constraint menus_version_positive check (version >= 1)
 ) with (fillfactor = 50);
@@ -26,6 +30,9 @@ create table menu_categories (
     day_parts       jsonb       not null default '[]',
     -- {"it": {"name": "Antipasti"}}
     translations    jsonb       not null default '{}',
+    -- Bytes of its texts.
+    bytes           integer     not null generated always as
+        (octet_length(name) + octet_length(day_parts::text) + octet_length(translations::text)) stored,
     created_at      timestamptz not null,
     updated_at      timestamptz not null,
     deleted_at      timestamptz,
@@ -68,6 +75,10 @@ create table menu_items (
     diets           jsonb       not null default '[]',
     translations    jsonb       not null default '{}',
     image_id        uuid,
+    -- As menu_categories.bytes.
+    bytes           integer     not null generated always as
+        (octet_length(name) + coalesce(octet_length(description), 0) + octet_length(day_parts::text)
+            + coalesce(octet_length(allergens::text), 0) + octet_length(translations::text)) stored,
     created_at      timestamptz not null,
     updated_at      timestamptz not null,
     deleted_at      timestamptz,

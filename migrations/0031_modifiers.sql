@@ -11,6 +11,9 @@ create table modifier_groups (
     min_choices     smallint    not null,
     max_choices     smallint    not null,
     translations    jsonb       not null default '{}',
+    -- As menu_categories.bytes.
+    bytes           integer     not null generated always as
+        (octet_length(name) + octet_length(translations::text)) stored,
     created_at      timestamptz not null,
     updated_at      timestamptz not null,
     deleted_at      timestamptz,
@@ -46,6 +49,9 @@ create table modifiers (
     allergens       jsonb,
     diets           jsonb       not null default '[]',
     translations    jsonb       not null default '{}',
+    -- As menu_categories.bytes.
+    bytes           integer     not null generated always as
+        (octet_length(name) + coalesce(octet_length(allergens::text), 0) + octet_length(translations::text)) stored,
     created_at      timestamptz not null,
     updated_at      timestamptz not null,
     deleted_at      timestamptz,

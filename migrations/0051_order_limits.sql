@@ -30,6 +30,7 @@ create function order_load(
     of_restaurant uuid, of_customer uuid, since timestamptz, from_network bytea, from_site bytea,
     out works_here boolean,
     out open_orders bigint, out for_later bigint, out recent bigint, out oldest_recent timestamptz,
+    out recent_anywhere bigint, out oldest_anywhere timestamptz,
     out network_open bigint, out network_for_later bigint, out network_recent bigint,
     out network_oldest_recent timestamptz,
     out site_open bigint, out site_for_later bigint, out site_recent bigint, out site_oldest_recent timestamptz
@@ -38,7 +39,7 @@ begin
     -- Held until the transaction ends: of many orders at once each counts those before it. Statements of a volatile
     -- function see what was committed while the lock was waited for. Always the customer's lock first,
     -- then the network's, then its site's.
-    perform pg_advisory_xact_lock(hashtextextended(of_restaurant::text || of_customer::text, 0));
+    perform pg_advisory_xact_lock(hashtextextended(of_customer::text, 0));
     select exists (select from memberships m where m.restaurant_id = of_restaurant and m.user_id = of_customer),
         count(*) filter (where o.closed_at is null),
         count(*) filter (where o.closed_at is null and o.scheduled_from is not null),
@@ -48,6 +49,10 @@ begin
     from (select closed_at, scheduled_from, placed_at from orders
           where restaurant_id = of_restaurant and customer_id = of_customer
           order by placed_at desc limit 1000) o;
+    select count(*), min(o.placed_at) into recent_anywhere, oldest_anywhere
+    from (select restaurant_id, placed_at from orders where customer_id = of_customer and placed_at > since
+          order by placed_at desc limit 5000) o
+    where not exists (select from memberships m where m.restaurant_id = o.restaurant_id and m.user_id = of_customer);
     if from_network is null or works_here then
         return;
     end if;
@@ -70,9 +75,10 @@ begin
     from order_networks n where n.restaurant_id = of_restaurant and n.site = from_site;
 end $$;
 comment on function order_load(uuid, uuid, timestamptz, bytea, bytea) is
-    'How many of a customer''s latest 1000 orders at a restaurant are open, open for later, and recent, under a lock '
-    'that serialises the customer''s orders there; whether the customer works there; and, unless that is so, the same '
-    'of all orders from a network, and from the IPv6 /48 around it, each under a lock of its own.';
+    'How many of a customer''s latest 1000 orders at a restaurant are open, open for later, and recent, and how many are '
+    'recent at all restaurants that the customer does not work for, under a lock that serialises the customer''s orders; '
+    'whether the customer works there; and, unless that is so, the same of all orders from a network, and from the IPv6 '
+    '/48 around it, each under a lock of its own.';
 
 alter table order_networks enable row level security;
 alter table order_networks force row level security;

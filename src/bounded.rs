@@ -130,26 +130,3 @@ where
 {
     deserializer.deserialize_map(Entries::<V, MOST>(PhantomData))
 }
-
-/// Skips a list whose elements are read elsewhere; nothing of it is kept.
-///
-/// # Errors
-/// When it is not a list.
-pub fn passed_over<'de, D: Deserializer<'de>, T>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    struct Elements;
-
-    impl<'de> Visitor<'de> for Elements {
-        type Value = ();
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a sequence")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-            while elements.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(())
-        }
-    }
-
-    deserializer.deserialize_seq(Elements).map(|()| Vec::new())
-}

@@ -48,7 +48,15 @@ impl CacheKey {
     }
 }
 
-/// A rendered response, plain and compressed.
+/// Beyond so many bytes an answer is compressed at the fastest level: at the usual one a megabyte takes more processor time
+/// than everything else about it.
+const FAST_COMPRESSION: usize = 256 << 10;
+
+fn compression(size: usize) -> Compression {
+    if size > FAST_COMPRESSION { Compression::fast() } else { Compression::default() }
+}
+
+/// A finished answer, plain and compressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CachedResponse {
     /// The version of the menu that it shows.
@@ -85,7 +93,7 @@ impl CachedResponse {
             version,
             until,
             tag,
-            gzip: gzip(&plain, Compression::default()),
+            gzip: gzip(&plain, compression(plain.len())),
             plain: plain.into(),
             layout: OnceLock::new(),
         }

@@ -17,15 +17,24 @@ pub struct InvalidId {
     prefix: &'static str,
 }
 
+/// The value of each character of the alphabet; 255: it is none.
+const DIGITS: [u8; 256] = {
+    let mut digits = [u8::MAX; 256];
+    let mut value = 0_u8;
+    while (value as usize) < ALPHABET.len() {
+        digits[ALPHABET[value as usize] as usize] = value;
+        value += 1;
+    }
+    digits
+};
+
 /// Writes a uuid as the 26 characters of a `TypeID`: 130 bits, the two highest of them zero.
-fn encode(uuid: Uuid) -> String {
+fn encode(uuid: Uuid, suffix: &mut [u8]) {
     let mut bits = uuid.as_u128();
-    let mut suffix = [b'0'; SUFFIX_LENGTH];
     for character in suffix.iter_mut().rev() {
         *character = ALPHABET[(bits & 31) as usize];
         bits >>= 5;
     }
-    suffix.iter().map(|&byte| char::from(byte)).collect()
 }
 
 /// Reads the 26 characters back; `None` for a wrong length, a character outside the alphabet or more than 128 bits.
@@ -38,8 +47,8 @@ fn decode(suffix: &str) -> Option<Uuid> {
     bytes
         .iter()
         .try_fold(0_u128, |bits, byte| {
-            let digit = ALPHABET.iter().position(|letter| letter == byte)?;
-            Some((bits << 5) | digit as u128)
+            let digit = DIGITS[usize::from(*byte)];
+            (digit != u8::MAX).then_some((bits << 5) | u128::from(digit))
         })
         .map(Uuid::from_u128)
 }
@@ -85,6 +94,15 @@ macro_rules! ids {
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
             }
+
+            /// Calls `with` with the id as it is written.
+            fn written<T>(self, with: impl FnOnce(&str) -> T) -> T {
+                const START: &[u8] = concat!($prefix, "_").as_bytes();
+                let mut text = [0_u8; START.len() + SUFFIX_LENGTH];
+                text[..START.len()].copy_from_slice(START);
+                encode(self.0, &mut text[START.len()..]);
+                with(std::str::from_utf8(&text).unwrap_or_default())
+            }
         }
 
         impl Default for $name {
@@ -95,7 +113,7 @@ macro_rules! ids {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}_{}", $prefix, encode(self.0))
+                self.written(|text| f.pad(text))
             }
         }
 
@@ -115,14 +133,13 @@ macro_rules! ids {
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                self.written(|text| serializer.serialize_str(text))
             }
         }
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                crate::text::parsed(deserializer)
             }
         }
 

@@ -3,7 +3,9 @@
 //! characters, a request for Portuguese of Portugal gets that of Brazil rather than another language, and Australians
 //! get British before American English. Pure.
 
+use std::collections::HashMap;
 use std::str::FromStr as _;
+use std::sync::{LazyLock, PoisonError, RwLock};
 
 use icu_locale::fallback::LocaleFallbackConfig;
 use icu_locale::subtags::{Region, language, region, script};
@@ -67,6 +69,27 @@ fn without_extended(tag: &str) -> String {
 /// A tag in the stored form, lower case and canonical: `PT_br` is `pt-br`, `iw` is `he`, `zh-cmn-Hant` is `zh-hant`.
 /// `None`: it is not a valid tag.
 pub fn canonical(tag: &str) -> Option<String> {
+    if tag.len() > 2 * LONGEST_TAG {
+        return canonical_form(tag);
+    }
+    let known = KNOWN_TAGS.read().unwrap_or_else(PoisonError::into_inner).get(tag).cloned();
+    known.unwrap_or_else(|| {
+        let found = canonical_form(tag);
+        let mut known = KNOWN_TAGS.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_KNOWN_TAGS {
+            known.clear();
+        }
+        known.insert(tag.to_owned(), found.clone());
+        found
+    })
+}
+
+/// Tags that were met lately, with their canonical forms: a menu names the same few with each of thousands of texts.
+static KNOWN_TAGS: LazyLock<RwLock<HashMap<String, Option<String>>>> = LazyLock::new(RwLock::default);
+/// As many are remembered; then all are forgotten.
+const MOST_KNOWN_TAGS: usize = 2_048;
+
+fn canonical_form(tag: &str) -> Option<String> {
     let tag = without_extended(tag.trim());
     let primary = tag.split('-').next().unwrap_or_default();
     if tag.len() > LONGEST_TAG || !(2..=3).contains(&primary.len()) {

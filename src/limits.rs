@@ -22,6 +22,7 @@ mod shared;
 pub mod writes;
 
 pub use buckets::{Bucket, Buckets};
+use shared::Draw;
 pub use shared::{SharedBuckets, SharedError};
 use writes::{UsedUpLimit, Writes};
 
@@ -230,12 +231,25 @@ impl Limits {
         if !allowance.is_granted {
             return allowance;
         }
-        match self.writes.draw(Some(user), network, 1) {
+        match self.draw_writes(Some(user), network, 1).await {
             Ok(writes) => allowance.and(writes),
             Err(UsedUpLimit { verdict: LimitDecision { wait, .. }, .. }) => {
                 Allowance { is_granted: false, wait, pause: wait }
             }
         }
+    }
+
+    /// Draws for what is written, from the limits of this node and, with Redis, of all nodes together.
+    ///
+    /// # Errors
+    /// The limit that is used up.
+    pub async fn draw_writes(
+        &self,
+        user: Option<UserId>,
+        network: Network,
+        cost: u32,
+    ) -> Result<Allowance, UsedUpLimit<'_>> {
+        self.writes.draw(self.shared.as_ref(), user, network, cost).await
     }
 
     /// Draws for the handshake of a socket, before anybody has signed in: from the limit of requests without a token.

@@ -1,6 +1,8 @@
 //! Money: integer minor units of one currency; no floats, and all arithmetic is checked.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use sqlx::Postgres;
@@ -41,6 +43,24 @@ const UNITS_PER_EURO: [(u32, &str); 6] = [
 /// The power of ten for currencies in none of those lists.
 const USUAL_SCALE: u32 = 1;
 
+/// What is known of a currency.
+struct KnownCurrency {
+    exponent: u32,
+    scale: u32,
+}
+
+/// Every currency: a menu names one with each of its prices.
+static KNOWN: LazyLock<HashMap<[u8; 3], KnownCurrency>> = LazyLock::new(|| {
+    let all = [(0, EXPONENT_0), (2, EXPONENT_2), (3, EXPONENT_3)];
+    let known = |exponent: u32, code: &str| {
+        let scale = UNITS_PER_EURO.iter().find(|(_, list)| list.split_ascii_whitespace().any(|one| one == code));
+        let scale = scale.map_or(USUAL_SCALE, |(power, _)| *power);
+        Some((code.as_bytes().try_into().ok()?, KnownCurrency { exponent, scale }))
+    };
+    let codes = all.into_iter().flat_map(|(exponent, list)| list.split(' ').map(move |code| (exponent, code)));
+    codes.filter_map(|(exponent, code)| known(exponent, code)).collect()
+});
+
 /// A currency of ISO 4217, by its three letters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Currency([u8; 3]);
@@ -58,14 +78,7 @@ impl Currency {
 
     /// The number of decimal digits: 2 for EUR, 0 for JPY, 3 for KWD.
     pub fn exponent(self) -> u32 {
-        let has = |list: &str| list.split(' ').any(|code| code == self.code());
-        if has(EXPONENT_0) {
-            0
-        } else if has(EXPONENT_3) {
-            3
-        } else {
-            2
-        }
+        KNOWN.get(&self.0).map_or(2, |known| known.exponent)
     }
 
     /// The largest price, fee, tip or other amount that a client may name, in minor units: about a million euros, in
@@ -73,9 +86,7 @@ impl Currency {
     /// Sums that the server computes are limited only by 64 bits.
     pub fn largest_named_amount(self) -> i64 {
         const MILLION: i64 = 1_000_000;
-        let lists = UNITS_PER_EURO.iter();
-        let scale = lists.clone().find(|(_, list)| list.split_ascii_whitespace().any(|code| code == self.code()));
-        MILLION * 10_i64.pow(scale.map_or(USUAL_SCALE, |(power, _)| *power) + self.exponent())
+        MILLION * 10_i64.pow(KNOWN.get(&self.0).map_or(USUAL_SCALE, |known| known.scale) + self.exponent())
     }
 
     /// An amount of minor units as a decimal number with the currency: `1000000.00 EUR`.
@@ -104,10 +115,8 @@ impl std::str::FromStr for Currency {
     type Err = UnknownCurrency;
 
     fn from_str(text: &str) -> Result<Self, UnknownCurrency> {
-        let known =
-            [EXPONENT_2, EXPONENT_0, EXPONENT_3].iter().flat_map(|list| list.split(' ')).any(|code| code == text);
         let letters = <[u8; 3]>::try_from(text.as_bytes()).map_err(|_| UnknownCurrency)?;
-        if known { Ok(Self(letters)) } else { Err(UnknownCurrency) }
+        if KNOWN.contains_key(&letters) { Ok(Self(letters)) } else { Err(UnknownCurrency) }
     }
 }
 
@@ -131,8 +140,7 @@ impl Serialize for Currency {
 
 impl<'de> Deserialize<'de> for Currency {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        crate::text::parsed(deserializer)
     }
 }
 

@@ -5,6 +5,9 @@
 //! with which a text can be displayed differently from its content (CVE-2021-42574). Pure.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
 
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
 use icu_properties::{CodePointMapData, CodePointSetData};
@@ -37,17 +40,12 @@ fn is_visible(letter: char) -> bool {
 /// the lines above and below.
 const MOST_MARKS: usize = 8;
 
-/// Whether more marks than [`MOST_MARKS`] follow each other.
-fn is_stacked(text: &str) -> bool {
-    let is_mark = |letter: char| {
-        let category = CodePointMapData::<GeneralCategory>::new().get(letter);
-        matches!(category, GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark)
-    };
-    let mut marks = 0;
-    text.chars().any(|letter| {
-        marks = if !letter.is_ascii() && is_mark(letter) { marks + 1 } else { 0 };
-        marks > MOST_MARKS
-    })
+/// Unicode has no marks that stand on letters, and no override of the writing direction, before this character.
+const FIRST_MARK: char = '\u{300}';
+
+fn is_mark(letter: char) -> bool {
+    let category = CodePointMapData::<GeneralCategory>::new().get(letter);
+    matches!(category, GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark)
 }
 
 /// Left-to-right and right-to-left override (UAX #9): they change the order in which a text is displayed.
@@ -70,34 +68,64 @@ pub fn is_hidden(letter: char) -> bool {
         || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(letter)
 }
 
-/// Normalises line breaks to LF and tabs to spaces, and trims the text.
-fn normalise(text: &str) -> String {
-    let one_break = text.replace("\r\n", "\n").replace(LINE_BREAKS, "\n");
-    one_break.replace('\t', " ").trim().to_owned()
+/// One LF for every line break, a space for every tab, nothing around it.
+fn normalise(text: Cow<'_, str>) -> String {
+    let trimmed = text.trim();
+    if trimmed.contains(|letter| letter == '\t' || LINE_BREAKS.contains(&letter)) {
+        let one_break = trimmed.replace("\r\n", "\n").replace(LINE_BREAKS, "\n");
+        return one_break.replace('\t', " ");
+    }
+    if trimmed.len() == text.len() { text.into_owned() } else { trimmed.to_owned() }
 }
 
-/// The checks that both kinds of text share.
-fn checked(text: String, most: usize) -> Result<String, String> {
-    if text.is_empty() || text.chars().count() > most {
-        return Err(format!("must be 1 to {most} characters long"));
-    }
-    if text.chars().any(|letter| letter.is_control() && letter != '\n') {
-        return Err("must not contain control characters".into());
-    }
-    if text.chars().any(is_override) {
-        return Err("must not contain characters that override the writing direction (U+202D, U+202E)".into());
-    }
-    if !text.chars().any(is_visible) {
-        return Err("must contain a visible character".into());
-    }
-    if is_stacked(&text) {
-        return Err(format!("must not stack more than {MOST_MARKS} marks on a letter"));
-    }
-    Ok(text)
+/// Whether a text is what [`normalise`] and [`checked`] would make of it, without looking anything up: printable ASCII with
+/// nothing blank around it, in few enough bytes. Most texts are; a menu holds thousands.
+fn is_plain(text: &str, most: usize, has_lines: bool) -> bool {
+    let bytes = text.as_bytes();
+    let is_ink = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    bytes.len() <= most
+        && is_ink(bytes.first())
+        && is_ink(bytes.last())
+        && bytes.iter().all(|byte| matches!(byte, b' '..=b'~') || (has_lines && *byte == b'\n'))
 }
 
-fn single_line(text: &str, most: usize) -> Result<String, String> {
-    let text = checked(normalise(text), most)?;
+/// The faults that both kinds of text share, looked for in one pass.
+fn checked(text: &str, most: usize) -> Result<(), String> {
+    let (mut letters, mut marks, mut most_marks) = (0, 0, 0);
+    let (mut has_control, mut has_override, mut has_visible) = (false, false, false);
+    for letter in text.chars() {
+        letters += 1;
+        if letter < FIRST_MARK {
+            has_control |= letter.is_control() && letter != '\n';
+            marks = 0;
+        } else {
+            has_override |= is_override(letter);
+            marks = if is_mark(letter) { marks + 1 } else { 0 };
+            most_marks = most_marks.max(marks);
+        }
+        has_visible = has_visible || is_visible(letter);
+    }
+    if letters == 0 || letters > most {
+        Err(format!("must be 1 to {most} characters long"))
+    } else if has_control {
+        Err("must not contain control characters".into())
+    } else if has_override {
+        Err("must not contain characters that override the writing direction (U+202D, U+202E)".into())
+    } else if !has_visible {
+        Err("must contain a visible character".into())
+    } else if most_marks > MOST_MARKS {
+        Err(format!("must not stack more than {MOST_MARKS} marks on a letter"))
+    } else {
+        Ok(())
+    }
+}
+
+fn single_line(text: Cow<'_, str>, most: usize) -> Result<String, String> {
+    if is_plain(&text, most, false) {
+        return Ok(text.into_owned());
+    }
+    let text = normalise(text);
+    checked(&text, most)?;
     if text.contains('\n') {
         return Err("must be one line, without line breaks".into());
     }
@@ -108,8 +136,39 @@ fn single_line(text: &str, most: usize) -> Result<String, String> {
     Ok(text)
 }
 
-fn multi_line(text: &str, most: usize) -> Result<String, String> {
-    checked(normalise(text), most)
+fn multi_line(text: Cow<'_, str>, most: usize) -> Result<String, String> {
+    if is_plain(&text, most, true) {
+        return Ok(text.into_owned());
+    }
+    let text = normalise(text);
+    checked(&text, most)?;
+    Ok(text)
+}
+
+/// Reads a value from a text, which is not copied.
+///
+/// # Errors
+/// When it is no text, or not that of such a value.
+pub fn parsed<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    struct FromText<T>(PhantomData<T>);
+
+    impl<T: FromStr<Err: fmt::Display>> serde::de::Visitor<'_> for FromText<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+
+    deserializer.deserialize_str(FromText(PhantomData))
 }
 
 macro_rules! texts {
@@ -123,6 +182,11 @@ macro_rules! texts {
             /// The normalised text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+
+            /// A text that was one of these before it was stored; it is not checked again.
+            pub(crate) const fn stored(text: String) -> Self {
+                Self(text)
             }
 
             /// The text, owned.
@@ -160,14 +224,14 @@ macro_rules! texts {
             type Error = String;
 
             fn try_from(text: String) -> Result<Self, String> {
-                $read(&text, MAX).map(Self)
+                $read(Cow::Owned(text), MAX).map(Self)
             }
         }
 
         impl<'de, const MAX: usize> Deserialize<'de> for $name<MAX> {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = Cow::<'de, str>::deserialize(deserializer)?;
-                $read(&text, MAX).map(Self).map_err(serde::de::Error::custom)
+                $read(text, MAX).map(Self).map_err(serde::de::Error::custom)
             }
         }
 

@@ -20,7 +20,10 @@ pub struct Http {
     pub port: u16,
     /// `MAX_BODY_BYTES`: maximum size of a request body, in bytes (1024 to 67108864).
     pub max_body_bytes: usize,
-    /// `MENU_MAX_BYTES`: maximum size of a whole menu in a request, in bytes (1024 to 67108864).
+    /// `ORDER_EVENTS_MAX_BYTES`: a page of the events of an order ends when they exceed so many bytes together (65536 to
+    /// 16777216).
+    pub events_max_bytes: i64,
+    /// `MENU_MAX_BYTES`: largest whole menu that may be sent, in bytes (1024 to 67108864).
     pub max_menu_bytes: usize,
     /// `BODIES_MAX_BYTES`: maximum memory of all request bodies together, in bytes (1048576 to 68719476736); a quarter
     /// of it for one network. Beyond it: 503.
@@ -85,6 +88,7 @@ impl Http {
                 .value("HOST", "an IP address such as 127.0.0.1 or 0.0.0.0", localhost, |text| text.parse().ok()),
             port: reader.number("PORT", 0, u16::MAX),
             max_body_bytes: reader.number("MAX_BODY_BYTES", 1_024, 64 << 20),
+            events_max_bytes: reader.number("ORDER_EVENTS_MAX_BYTES", 65_536, 16 << 20),
             max_menu_bytes: reader.number("MENU_MAX_BYTES", 1_024, 64 << 20),
             bodies_max_bytes: reader.number("BODIES_MAX_BYTES", 1 << 20, 64 << 30),
             max_connections,

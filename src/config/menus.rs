@@ -20,6 +20,15 @@ pub struct Menus {
     pub most_groups: usize,
     /// `MENU_MAX_MODIFIERS`: maximum number of modifiers of a group (1 to 1000).
     pub most_modifiers: usize,
+    /// `MENU_MAX_ALL_MODIFIERS`: most modifiers of a menu, in all its groups together (1 to 100000).
+    pub most_modifiers_in_all: usize,
+    /// `MENU_MAX_DETAILS`: most translations, day-parts and references to modifier groups of a menu, all together (1 to
+    /// 1000000).
+    pub most_details: usize,
+    /// `MENU_MAX_LANGUAGES`: most languages into which a menu is translated (1 to 100).
+    pub most_languages: usize,
+    /// `MENU_MAX_BYTES`: largest whole menu that may be sent, and most bytes of the texts of a menu (1024 to 67108864).
+    pub most_bytes: usize,
 }
 
 impl Menus {
@@ -31,6 +40,10 @@ impl Menus {
             most_items: reader.number("MENU_MAX_ITEMS", 1, 100_000),
             most_groups: reader.number("MENU_MAX_GROUPS", 1, 10_000),
             most_modifiers: reader.number("MENU_MAX_MODIFIERS", 1, 1_000),
+            most_modifiers_in_all: reader.number("MENU_MAX_ALL_MODIFIERS", 1, 100_000),
+            most_details: reader.number("MENU_MAX_DETAILS", 1, 1_000_000),
+            most_languages: reader.number("MENU_MAX_LANGUAGES", 1, 100),
+            most_bytes: reader.number("MENU_MAX_BYTES", 1_024, 64 << 20),
         }
     }
 }

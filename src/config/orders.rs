@@ -22,6 +22,11 @@ pub struct Orders {
     /// `CART_MAX_CHOICES`: most chosen modifiers of a cart, or of an order or a quote from lines, all lines together
     /// and nested ones included (100 to 10000).
     pub max_choices: usize,
+    /// `ORDER_MAX_NOTES`: most characters of the notes of all lines of an order together (500 to 50000).
+    pub max_notes: u16,
+    /// `ORDER_MAX_RECENT_ANYWHERE`: most orders of one customer within an hour, at all restaurants together (1 to 5000);
+    /// `None`: no limit.
+    pub recent_anywhere: Option<u16>,
     /// `CART_MAX_OPEN`, of one customer.
     pub max_open_carts: i64,
     /// `QUOTE_MAX_OPEN`, of one customer.
@@ -94,6 +99,9 @@ impl Orders {
             longest_delay: reader.duration_between("ORDER_LONGEST_DELAY", minute, hour * 24),
             bulk_max: reader.number("ORDER_BULK_MAX", 1, 1_000),
             max_choices: reader.number("CART_MAX_CHOICES", 100, 10_000),
+            max_notes: reader.number("ORDER_MAX_NOTES", 500_u16, 50_000),
+            recent_anywhere: limit(reader, "ORDER_MAX_RECENT_ANYWHERE", 120, 5_000)
+                .map(|limit| u16::try_from(limit).unwrap_or(u16::MAX)),
             max_open_carts: reader.number("CART_MAX_OPEN", 1, 10_000),
             max_open_quotes: reader.number("QUOTE_MAX_OPEN", 1, 10_000),
             quote_lifetime: reader.duration_between("QUOTE_LIFETIME", minute, hour * 24),

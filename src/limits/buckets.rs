@@ -9,7 +9,7 @@ use governor::state::keyed::DashMapStateStore;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{NotUntil, RateLimiter};
 
-use super::{LimitDecision, Policy, SharedBuckets, Subject, SubjectPart, seconds_up, too_many};
+use super::{Draw, LimitDecision, Policy, SharedBuckets, Subject, SubjectPart, seconds_up, too_many};
 use crate::clock::Clock;
 use crate::network::{AddressBlock, SiteFactor};
 use crate::problem::Problem;
@@ -169,12 +169,29 @@ impl Buckets {
         }
     }
 
+    /// The decision of all nodes together, in Redis, without this node's own; `None`: Redis does not answer.
+    pub(super) async fn draw_shared(
+        &self,
+        shared: &SharedBuckets,
+        subject: Subject,
+        draw: Draw,
+    ) -> Option<LimitDecision> {
+        let mut decision = LimitDecision::unlimited(self.quota);
+        for BucketLevel { part, quota, .. } in self.levels(subject) {
+            decision = decision.and(shared.draw(self.policy.name(), quota, &part, draw).await?);
+            if !decision.allowed {
+                break;
+            }
+        }
+        Some(decision)
+    }
+
     /// The decision of this node and, with Redis, of all nodes together: the stricter one.
     pub async fn draw_everywhere(&self, shared: Option<&SharedBuckets>, subject: Subject) -> LimitDecision {
         let mut decision = self.draw(subject);
         let Some(shared) = shared.filter(|_| decision.allowed) else { return decision };
         for BucketLevel { part, quota, .. } in self.levels(subject) {
-            match shared.draw(self.policy.name(), quota, &part).await {
+            match shared.draw(self.policy.name(), quota, &part, Draw::ONE).await {
                 Some(common) => decision = decision.and(common),
                 None if self.policy == Policy::Auth => return self.draw(subject),
                 None => return decision,

@@ -12,22 +12,41 @@ use tokio::time::{Instant, timeout};
 use super::{LimitDecision, SubjectPart};
 use crate::quota::Quota;
 
-/// GCRA in one step. The key holds the time at which the bucket would be full again, in microseconds of Redis's clock;
-/// if that clock jumps back, requests are refused for at most the time of the whole quota.
+/// GCRA in one step: first what is owed, or as much of it as there is, then so many, if there are as many. The key holds the
+/// time at which the bucket would be full again, in microseconds of Redis's clock; a clock that jumped back cannot keep
+/// anybody out for longer than the whole quota.
 const DRAW: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local interval, whole = tonumber(ARGV[1]), tonumber(ARGV[2])
+local interval, whole, count, owed = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local full_at = tonumber(redis.call('GET', KEYS[1]) or now)
 full_at = math.min(math.max(full_at, now), now + whole)
-local room = now + whole - full_at - interval
-if room < 0 then return {0, 0, -room} end
-local life = math.ceil((full_at + interval - now) / 1000)
-redis.call('SET', KEYS[1], string.format('%.0f', full_at + interval), 'PX', life)
+full_at = full_at + math.min(owed, math.floor((now + whole - full_at) / interval)) * interval
+local room = now + whole - full_at - interval * count
+local allowed = room >= 0
+if allowed then full_at = full_at + interval * count end
+if allowed or owed > 0 then
+  redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', math.max(1, math.ceil((full_at - now) / 1000)))
+end
+if not allowed then return {0, 0, -room} end
 return {1, math.floor(room / interval), 0}
 ";
 
-/// `REDIS_URL` cannot be used.
+/// What is drawn from a bucket.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Draw {
+    /// For what is to be done: all or none.
+    pub count: u32,
+    /// For what has happened: as much as there is.
+    pub owed: u32,
+}
+
+impl Draw {
+    /// For one request.
+    pub const ONE: Self = Self { count: 1, owed: 0 };
+}
+
+/// `REDIS_URL` is of no use.
 #[derive(Debug, thiserror::Error)]
 #[error("REDIS_URL cannot be used: {0}. It looks like redis://host:6379")]
 pub struct SharedError(#[from] redis::RedisError);
@@ -54,8 +73,14 @@ impl SharedBuckets {
         Ok(Self { connection, draw: Script::new(DRAW), longest_wait, breaker: Mutex::default() })
     }
 
-    /// Draws one; `None` when Redis does not answer in time, or is not asked after recent failures.
-    pub(super) async fn draw(&self, policy: &str, quota: Quota, subject: &SubjectPart) -> Option<LimitDecision> {
+    /// Draws so many, after what is owed; `None` when Redis does not answer in time, or has not lately.
+    pub(super) async fn draw(
+        &self,
+        policy: &str,
+        quota: Quota,
+        subject: &SubjectPart,
+        Draw { count, owed }: Draw,
+    ) -> Option<LimitDecision> {
         if !self.breaker().lets_through(Instant::now()) {
             return None;
         }
@@ -65,7 +90,7 @@ impl SharedBuckets {
             digest.iter().take(16).fold(format!("comanda:limit:{policy}:"), |name, byte| format!("{name}{byte:02x}"));
         let mut call = self.draw.key(name);
         let interval = u64::try_from(quota.interval().as_micros()).unwrap_or(u64::MAX);
-        call.arg(interval).arg(interval.saturating_mul(u64::from(quota.count())));
+        call.arg(interval).arg(interval.saturating_mul(u64::from(quota.count()))).arg(count).arg(owed);
         let mut connection = self.connection.clone();
         let answer = timeout(self.longest_wait, call.invoke_async::<(u8, u32, u64)>(&mut connection)).await;
         let refusal = match answer {

@@ -3,7 +3,7 @@
 //! from offline, and a change of a bulk update, costs one. Each kilobyte that was written for it (an order, a quote,
 //! events, a stored response or result) costs one more, drawn with the next request of the user.
 //!
-//! Counted on this node only: the limits are generous, and with N nodes they are N times as high.
+//! Two places count, as for all limits: this node, and with Redis all nodes together.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use axum::body::HttpBody as _;
 use axum::extract::Request;
 use axum::http::Method;
 
-use super::{Allowance, Buckets, LimitDecision, Subject};
+use super::{Allowance, Buckets, Draw, LimitDecision, SharedBuckets, Subject};
 use crate::ids::UserId;
 use crate::network::Network;
 use crate::permission::Operation;
@@ -34,32 +34,59 @@ impl Writes {
         Self { user, network, written }
     }
 
-    /// Draws from the user's limit, if there is one, and from the network's. `Err`: not allowed; the limit
-    /// that is used up, and how long until it allows as much again.
-    pub fn draw(&self, user: Option<UserId>, network: Network, cost: u32) -> Result<Allowance, UsedUpLimit<'_>> {
+    /// Draws from the user's limit, if there is one, and from the network's: on this node, then in Redis for all nodes
+    /// together. When Redis does not answer, this node decides. `Err`: not allowed; the limit that is used up, and how long until
+    /// it allows as much again.
+    pub(super) async fn draw(
+        &self,
+        shared: Option<&SharedBuckets>,
+        user: Option<UserId>,
+        network: Network,
+        cost: u32,
+    ) -> Result<Allowance, UsedUpLimit<'_>> {
         let of_user = self.user.as_ref().zip(user.map(Subject::User));
         let of_network = self.network.as_ref().map(|buckets| (buckets, Subject::Network(network)));
-        if let Some(user) = user {
-            // These bytes are already written, so they are drawn even if too few are left; then the next request is
-            // refused.
-            let units = u32::try_from(self.written.take(user) / BYTES_OF_ONE).unwrap_or(u32::MAX);
-            for (buckets, subject) in of_user.into_iter().chain(of_network) {
-                buckets.draw_what_is_left(subject, units);
-            }
-        }
-        let mut allowance = Allowance::UNLIMITED;
+        // It has happened: what is left is taken, and if that is not enough, what comes next is refused.
+        let written = user.map_or(0, |user| self.written.take(user));
+        let draw = Draw { count: cost, owed: u32::try_from(written / BYTES_OF_ONE).unwrap_or(u32::MAX) };
         for (buckets, subject) in of_user.into_iter().chain(of_network) {
-            let verdict = buckets.draw_many(subject, cost);
-            if !verdict.allowed {
-                return Err(UsedUpLimit { buckets, subject, verdict });
+            buckets.draw_what_is_left(subject, draw.owed);
+        }
+        let mut own = Ok(Allowance::UNLIMITED);
+        for (buckets, subject) in of_user.into_iter().chain(of_network) {
+            own = own
+                .and_then(|allowance| Ok(allowance.and(allowed(buckets, subject, buckets.draw_many(subject, cost))?)));
+        }
+        // What is owed is drawn everywhere, whatever this node decides.
+        let draw = if own.is_ok() { draw } else { Draw { count: 0, ..draw } };
+        let Some(shared) = shared.filter(|_| draw.count > 0 || draw.owed > 0) else { return own };
+        let common = async |limit: Option<(&Buckets, Subject)>| {
+            let (buckets, subject) = limit?;
+            buckets.draw_shared(shared, subject, draw).await
+        };
+        // Both at once: each costs a round trip.
+        let (common_of_user, common_of_network) = tokio::join!(common(of_user), common(of_network));
+        let mut allowance = own?;
+        for (limit, common) in [(of_user, common_of_user), (of_network, common_of_network)] {
+            if let Some(((buckets, subject), common)) = limit.zip(common) {
+                allowance = allowance.and(allowed(buckets, subject, common)?);
             }
-            allowance = allowance.and(Allowance::of(verdict));
         }
         Ok(allowance)
     }
 }
 
-/// A limit that is used up.
+/// What a bucket allows, or that it is used up.
+fn allowed(buckets: &Buckets, subject: Subject, verdict: LimitDecision) -> Result<Allowance, UsedUpLimit<'_>> {
+    if verdict.allowed {
+        return Ok(Allowance::of(verdict));
+    }
+    // More than the whole quota is never allowed.
+    let wait = verdict.wait.min(verdict.quota.per());
+    Err(UsedUpLimit { buckets, subject, verdict: LimitDecision { wait, ..verdict } })
+}
+
+/// The limit that is used up.
 pub struct UsedUpLimit<'a> {
     /// The buckets of the limit.
     pub buckets: &'a Buckets,

@@ -1,8 +1,7 @@
 //! CSV of RFC 4180 with the position of each record, and protection against formulas; semicolons and tabs are also
 //! accepted as separators, as spreadsheets write them. Pure.
 
-use std::iter::Peekable;
-use std::str::Chars;
+use std::borrow::Cow;
 
 use serde::Deserialize;
 use unicode_normalization::char::decompose_compatible;
@@ -44,11 +43,11 @@ impl Separator {
 
 /// A record of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct Record<'t> {
     /// The line of the text, from 1.
     pub line: usize,
     /// The record's cells, unquoted.
-    pub cells: Vec<String>,
+    pub cells: Vec<Cow<'t, str>>,
 }
 
 /// A syntax error in a table.
@@ -70,6 +69,9 @@ const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '−'];
 
 /// Whether a character is one of these, or becomes one by compatibility normalisation: full width, small, superscript.
 fn begins_formula(letter: char) -> bool {
+    if letter.is_ascii() {
+        return FORMULA.contains(&letter);
+    }
     let mut is_sign = false;
     decompose_compatible(letter, |part| is_sign |= FORMULA.contains(&part));
     is_sign
@@ -84,91 +86,141 @@ fn is_passed_over(letter: char) -> bool {
 /// Characters after which a cell may begin: a spreadsheet that expects another separator ignores the quotes.
 const BREAKS: [char; 7] = [',', ';', '|', '\t', '\n', '\r', '"'];
 
-/// The positions at which a text might be read as a formula: the position of the apostrophes before it, and their
-/// number.
-fn formulas(text: &str) -> Vec<(usize, usize)> {
-    let mut found = Vec::new();
-    // The beginning of a cell, and the number of apostrophes there.
-    let mut begin: Option<(usize, usize)> = Some((0, 0));
-    for (place, letter) in text.char_indices() {
-        let behind = place + letter.len_utf8();
-        begin = match begin {
-            Some((_, 0)) if is_passed_over(letter) => Some((behind, 0)),
-            Some((start, marks)) if letter == '\'' => Some((start, marks + 1)),
-            start => {
-                found.extend(start.filter(|_| begins_formula(letter)));
-                BREAKS.contains(&letter).then_some((behind, 0))
+/// Tells where something in a text might be taken for a formula: the place before the apostrophes in front of it, and how
+/// many there are.
+fn each_formula(text: &str, mut tell: impl FnMut(usize, usize)) {
+    let mut rest = 0;
+    loop {
+        // At the beginning of a cell: what a spreadsheet passes over, then apostrophes, then what it looks at.
+        let (mut start, mut marks) = (rest, 0);
+        let mut first = None;
+        for (place, letter) in text[rest..].char_indices() {
+            if marks == 0 && is_passed_over(letter) {
+                start = rest + place + letter.len_utf8();
+            } else if letter == '\'' {
+                marks += 1;
+            } else {
+                first = Some((rest + place, letter));
+                break;
             }
-        };
+        }
+        let Some((place, letter)) = first else { return };
+        if begins_formula(letter) {
+            tell(start, marks);
+        }
+        // All that end a cell are ASCII.
+        let Some(end) = text.as_bytes()[place..].iter().position(|byte| IS_BREAK[usize::from(*byte)]) else { return };
+        rest = place + end + 1;
     }
-    found
 }
 
-/// Writes a cell: quoted if necessary, with an apostrophe before everything that looks like a formula, also where a
-/// spreadsheet might split the cell.
-fn written(cell: &str, separator: Separator) -> String {
-    let mut guarded = String::with_capacity(cell.len());
+/// By byte, whether it is one of [`BREAKS`].
+const IS_BREAK: [bool; 256] = {
+    let mut is_break = [false; 256];
+    let mut at = 0;
+    while at < BREAKS.len() {
+        is_break[BREAKS[at] as usize] = true;
+        at += 1;
+    }
+    is_break
+};
+
+/// Writes a cell: quoted where it has to be, with an apostrophe before whatever looks like a formula, wherever a spreadsheet
+/// might break the cell.
+fn push_cell(text: &mut String, cell: &str, separator: Separator) {
+    let mut guards = Vec::new();
+    each_formula(cell, |place, _| guards.push(place));
+    let letter = separator.letter() as u32;
+    let is_special = |byte: &u8| u32::from(*byte) == letter || matches!(byte, b'"' | b'\n' | b'\r');
+    if guards.is_empty() && !cell.as_bytes().iter().any(is_special) && cell == cell.trim() {
+        text.push_str(cell);
+        return;
+    }
+    text.push('"');
     let mut from = 0;
-    for (place, _) in formulas(cell) {
-        guarded.push_str(&cell[from..place]);
-        guarded.push('\'');
+    for place in guards.into_iter().chain([cell.len()]) {
+        for (at, part) in cell[from..place].split('"').enumerate() {
+            if at > 0 {
+                text.push_str("\"\"");
+            }
+            text.push_str(part);
+        }
+        if place < cell.len() {
+            text.push('\'');
+        }
         from = place;
     }
-    let is_guarded = from > 0 || !guarded.is_empty();
-    guarded.push_str(&cell[from..]);
-    let special = |letter: char| letter == separator.letter() || matches!(letter, '"' | '\n' | '\r');
-    if cell.contains(special) || cell != cell.trim() || is_guarded {
-        format!("\"{}\"", guarded.replace('"', "\"\""))
-    } else {
-        guarded
-    }
+    text.push('"');
 }
 
-/// Removes the apostrophes that `written` added.
-fn meant(cell: String) -> String {
-    let guards = formulas(&cell).into_iter().filter(|(_, marks)| *marks > 0);
+/// A cell as it is meant: without the apostrophes that `written` put there.
+fn meant(cell: Cow<'_, str>) -> Cow<'_, str> {
+    let mut guards = Vec::new();
+    each_formula(&cell, |place, marks| guards.extend((marks > 0).then_some(place)));
+    if guards.is_empty() {
+        return cell;
+    }
     let mut bare = String::with_capacity(cell.len());
     let mut from = 0;
-    for (place, _) in guards {
+    for place in guards {
         bare.push_str(&cell[from..place]);
         from = place + 1;
     }
-    if from == 0 {
-        return cell;
-    }
     bare.push_str(&cell[from..]);
-    bare
+    Cow::Owned(bare)
 }
 
-/// Writes a line.
-pub fn line(cells: &[String], separator: Separator) -> String {
-    let mut line = String::new();
-    for (index, cell) in cells.iter().enumerate() {
-        if index > 0 {
-            line.push(separator.letter());
-        }
-        line.push_str(&written(cell, separator));
+/// Writes a table cell by cell.
+pub struct TableWriter {
+    text: String,
+    separator: Separator,
+    is_within_line: bool,
+}
+
+impl TableWriter {
+    /// An empty table.
+    pub fn new(separator: Separator) -> Self {
+        Self { text: String::from(BYTE_ORDER_MARK), separator, is_within_line: false }
     }
-    line.push_str("\r\n");
-    line
+
+    /// The next cell of the line.
+    pub fn cell(&mut self, cell: &str) {
+        if self.is_within_line {
+            self.text.push(self.separator.letter());
+        }
+        self.is_within_line = true;
+        push_cell(&mut self.text, cell, self.separator);
+    }
+
+    /// Ends the line.
+    pub fn end_line(&mut self) {
+        self.text.push_str("\r\n");
+        self.is_within_line = false;
+    }
+
+    /// The table as text, which begins with a byte order mark.
+    pub fn into_text(self) -> String {
+        self.text
+    }
 }
 
 /// The most cells of a line; menu tables have fewer columns.
 const MOST_CELLS: usize = 100;
 
-/// The separator that a first line `sep=;` declares, as Excel reads and writes it, and the table behind that line;
-/// `None`: there is no such line.
-fn declared(text: &str) -> Option<(char, &str)> {
+/// The separator that a first line `sep=;` declares, as Excel reads and writes it, and the table behind that line; `None`:
+/// there is no such line.
+fn declared(text: &str) -> Option<(Separator, &str)> {
     let (line, rest) = text.split_once('\n')?;
     let mut letters = line.trim_end_matches('\r').strip_prefix("sep=")?.chars();
-    let separator = letters.next().filter(|letter| Separator::ALL.iter().any(|one| one.letter() == *letter))?;
+    let letter = letters.next()?;
+    let separator = Separator::ALL.into_iter().find(|one| one.letter() == letter)?;
     letters.next().is_none().then_some((separator, rest))
 }
 
 /// Iterates over the records of a table; empty ones are skipped.
 pub struct Records<'t> {
-    letters: Peekable<Chars<'t>>,
-    separator: char,
+    rest: &'t str,
+    separator: u8,
     line: usize,
 }
 
@@ -176,41 +228,55 @@ impl<'t> Records<'t> {
     /// The records of a text.
     pub fn of(text: &'t str) -> Self {
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-        if let Some((separator, rest)) = declared(text) {
-            return Self { letters: rest.chars().peekable(), separator, line: 2 };
-        }
-        Self { letters: text.chars().peekable(), separator: Separator::of(text).letter(), line: 1 }
+        let (separator, rest, line) = match declared(text) {
+            Some((separator, rest)) => (separator, rest, 2),
+            None => (Separator::of(text), text, 1),
+        };
+        let separator = match separator {
+            Separator::Comma => b',',
+            Separator::Semicolon => b';',
+            Separator::Tab => b'\t',
+        };
+        Self { rest, separator, line }
     }
 
-    fn record(&mut self) -> Result<Record, CsvFault> {
+    fn record(&mut self) -> Result<Record<'t>, CsvFault> {
         let mut record = Record { line: self.line, cells: Vec::new() };
         loop {
             let broken = |message| CsvFault { line: record.line, column: record.cells.len() + 1, message };
             if record.cells.len() == MOST_CELLS {
                 return Err(broken("the line has too many cells"));
             }
-            let cell = if self.letters.next_if_eq(&'"').is_some() {
-                quoted(&mut self.letters).ok_or_else(|| broken("the quote is not closed"))?
+            let cell = if let Some(behind) = self.rest.strip_prefix('"') {
+                let (cell, rest) = quoted(behind).ok_or_else(|| broken("the quote is not closed"))?;
+                self.rest = rest;
+                self.line += cell.matches('\n').count();
+                cell
             } else {
-                bare(&mut self.letters, self.separator)
+                let ends = |byte: &u8| *byte == self.separator || matches!(byte, b'\n' | b'\r' | b'"');
+                let end = self.rest.as_bytes().iter().position(ends).unwrap_or(self.rest.len());
+                let (cell, rest) = self.rest.split_at(end);
+                self.rest = rest;
+                Cow::Borrowed(cell)
             };
-            self.line += cell.matches('\n').count();
-            match self.letters.next() {
-                Some('"') => {
+            let end = self.rest.as_bytes().first().copied();
+            match end {
+                Some(b'"') => {
                     return Err(broken("there is a quote within the cell: write it twice, and quote the cell"));
                 }
-                Some(letter) if letter != self.separator && letter != '\n' && letter != '\r' => {
+                Some(letter) if letter != self.separator && letter != b'\n' && letter != b'\r' => {
                     return Err(broken("there is text after the closing quote"));
                 }
-                end => {
-                    record.cells.push(meant(cell));
-                    if end != Some(self.separator) {
-                        if end == Some('\r') {
-                            self.letters.next_if_eq(&'\n');
-                        }
-                        break;
-                    }
+                _ => {}
+            }
+            record.cells.push(meant(cell));
+            // What ends a cell is ASCII.
+            self.rest = self.rest.get(1..).unwrap_or_default();
+            if end != Some(self.separator) {
+                if end == Some(b'\r') {
+                    self.rest = self.rest.strip_prefix('\n').unwrap_or(self.rest);
                 }
+                break;
             }
         }
         self.line += 1;
@@ -218,16 +284,16 @@ impl<'t> Records<'t> {
     }
 }
 
-impl Iterator for Records<'_> {
-    type Item = Result<Record, CsvFault>;
+impl<'t> Iterator for Records<'t> {
+    type Item = Result<Record<'t>, CsvFault>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while self.letters.peek().is_some() {
+        while !self.rest.is_empty() {
             match self.record() {
                 Ok(record) if record.cells.iter().all(|cell| cell.trim().is_empty()) => {}
                 Ok(record) => return Some(Ok(record)),
                 Err(broken) => {
-                    self.letters = "".chars().peekable();
+                    self.rest = "";
                     return Some(Err(broken));
                 }
             }
@@ -240,27 +306,19 @@ impl Iterator for Records<'_> {
 ///
 /// # Errors
 /// A quote that is not closed, one in the middle of a cell, or a line of too many cells.
-pub fn records(text: &str) -> Result<Vec<Record>, CsvFault> {
+pub fn records(text: &str) -> Result<Vec<Record<'_>>, CsvFault> {
     Records::of(text).collect()
 }
 
-/// The rest of a cell in quotes; `None`: its end is missing.
-fn quoted(letters: &mut Peekable<Chars<'_>>) -> Option<String> {
-    let mut cell = String::new();
-    loop {
-        match letters.next()? {
-            '"' if letters.next_if_eq(&'"').is_some() => cell.push('"'),
-            '"' => return Some(cell),
-            letter => cell.push(letter),
-        }
+/// A cell in quotes, behind the first of them, and what follows it; `None`: its end is missing.
+fn quoted(text: &str) -> Option<(Cow<'_, str>, &str)> {
+    let mut end = text.find('"')?;
+    let mut has_doubled = false;
+    while text[end + 1..].starts_with('"') {
+        has_doubled = true;
+        end += 2 + text[end + 2..].find('"')?;
     }
-}
-
-/// A cell without quotes, up to what ends it.
-fn bare(letters: &mut Peekable<Chars<'_>>, separator: char) -> String {
-    let mut cell = String::new();
-    while let Some(letter) = letters.next_if(|letter| *letter != separator && !matches!(letter, '\n' | '\r' | '"')) {
-        cell.push(letter);
-    }
-    cell
+    let (cell, rest) = (&text[..end], &text[end + 1..]);
+    let cell = if has_doubled { Cow::Owned(cell.replace("\"\"", "\"")) } else { Cow::Borrowed(cell) };
+    Some((cell, rest))
 }

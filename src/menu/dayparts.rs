@@ -10,7 +10,6 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::bounded;
 use crate::restaurants::hours::LocalTime;
 use crate::restaurants::timeline::{OffsetSpan, offset_spans};
 use crate::work;
@@ -20,14 +19,74 @@ pub const MOST_WINDOWS: usize = 30;
 
 const MINUTES_A_DAY: i32 = 1440;
 
+/// ISO weekdays, as they were named; kept in place, because a menu has thousands of lists of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Weekdays {
+    days: [u8; 7],
+    count: u8,
+}
+
+impl Weekdays {
+    /// The first seven of these days, 1 (Monday) to 7 (Sunday).
+    pub fn of(days: &[u8]) -> Self {
+        let mut named = Self { days: [0; 7], count: 0 };
+        for (place, day) in named.days.iter_mut().zip(days) {
+            *place = *day;
+            named.count += 1;
+        }
+        named
+    }
+
+    /// The days, in the order in which they were named.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.days[..usize::from(self.count)]
+    }
+}
+
+impl Serialize for Weekdays {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.as_slice().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Weekdays {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Days;
+
+        impl<'de> serde::de::Visitor<'de> for Days {
+            type Value = Weekdays;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a sequence")
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut elements: A) -> Result<Weekdays, A::Error> {
+                let mut named = Weekdays { days: [0; 7], count: 0 };
+                for place in &mut named.days {
+                    match elements.next_element()? {
+                        Some(day) => *place = day,
+                        None => return Ok(named),
+                    }
+                    named.count += 1;
+                }
+                match elements.next_element::<serde::de::IgnoredAny>()? {
+                    Some(_) => Err(serde::de::Error::custom("must be at most 7")),
+                    None => Ok(named),
+                }
+            }
+        }
+
+        deserializer.deserialize_seq(Days)
+    }
+}
+
 /// A time window on some days of the week.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DayPart {
     /// ISO weekdays on which the day-part begins: 1 (Monday) to 7 (Sunday).
-    #[schema(example = json!([1, 2, 3, 4, 5]))]
-    #[serde(deserialize_with = "bounded::list::<_, _, 7>")]
-    pub days: Vec<u8>,
+    #[schema(example = json!([1, 2, 3, 4, 5]), value_type = Vec<u8>)]
+    pub days: Weekdays,
     /// The local time at which it begins.
     #[schema(value_type = String, example = "07:00")]
     pub from: LocalTime,
@@ -47,8 +106,8 @@ impl DayPart {
         work::step(1);
         let day_before = if day == 1 { 7 } else { day - 1 };
         let (from, end) = (i32::from(self.from.minutes()), self.end());
-        (self.days.contains(&day) && (from..end).contains(&minute))
-            || (self.days.contains(&day_before) && (from..end).contains(&(minute + MINUTES_A_DAY)))
+        (self.days.as_slice().contains(&day) && (from..end).contains(&minute))
+            || (self.days.as_slice().contains(&day_before) && (from..end).contains(&(minute + MINUTES_A_DAY)))
     }
 }
 
@@ -61,7 +120,8 @@ pub fn check(windows: &[DayPart]) -> Result<(), (usize, &'static str)> {
         return Err((MOST_WINDOWS, "exceeds the limit of 30 entries"));
     }
     for (index, window) in windows.iter().enumerate() {
-        if window.days.is_empty() || window.days.len() > 7 || window.days.iter().any(|day| !(1..=7).contains(day)) {
+        let days = window.days.as_slice();
+        if days.is_empty() || days.iter().any(|day| !(1..=7).contains(day)) {
             return Err((index, "days must name days from 1 (Monday) to 7 (Sunday), each once"));
         }
         if i32::from(window.from.minutes()) == MINUTES_A_DAY {
@@ -97,7 +157,7 @@ impl Week {
         }
         let mut all = Vec::new();
         for window in windows {
-            for day in &window.days {
+            for day in window.days.as_slice() {
                 let midnight = (i32::from(*day) - 1) * MINUTES_A_DAY;
                 let (from, end) = (midnight + i32::from(window.from.minutes()), midnight + window.end());
                 all.push(from..end.min(MINUTES_A_WEEK));

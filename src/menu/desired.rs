@@ -1,9 +1,12 @@
 //! Computes the menu that a document describes: which entities are kept, which are new, and the errors of the document.
 //! Pure.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::diff::MenuEntity;
 use super::document::{Document, DocumentCategory, DocumentGroup, DocumentItem, DocumentModifier, EntityKey};
@@ -47,26 +50,37 @@ type Switch = (bool, Option<DateTime<Utc>>);
 
 /// The existing entities of one kind, by the keys that a document may use for them.
 struct KnownEntities<'a, T> {
-    by_id: HashMap<String, &'a T>,
+    by_id: HashMap<Uuid, &'a T>,
     by_key: HashMap<&'a str, &'a T>,
-    /// The keys that the document has already used.
-    named: HashSet<String>,
+    /// What the document has named already.
+    named: HashSet<NamedEntity<'a>>,
+}
+
+/// What a key of a document names.
+#[derive(PartialEq, Eq, Hash)]
+enum NamedEntity<'a> {
+    Known(Uuid),
+    New(&'a str),
 }
 
 impl<'a, T: MenuEntity> KnownEntities<'a, T> {
     fn new(things: &'a [T]) -> Self {
         Self {
-            by_id: things.iter().map(|thing| (thing.id(), thing)).collect(),
+            by_id: things.iter().map(|thing| (thing.uuid(), thing)).collect(),
             by_key: things.iter().filter_map(|thing| Some((thing.key()?, thing))).collect(),
             named: HashSet::new(),
         }
     }
 
-    /// The existing entity with this key, if any. A repeated key is an error.
-    fn take(&mut self, key: &EntityKey, place: &str, faults: &mut MenuFaults) -> Option<&'a T> {
-        let found = self.by_id.get(key.as_str()).or_else(|| self.by_key.get(key.as_str())).copied();
-        if !self.named.insert(found.map_or_else(|| key.as_str().to_owned(), MenuEntity::id)) {
-            faults.note(format!("{place}/key"), format!("“{}” is the key of an earlier one", key.as_str()));
+    /// What was there under this key, if anything. A key that names what was named before is a fault.
+    fn take(&mut self, key: &'a EntityKey, place: impl Display, faults: &mut MenuFaults) -> Option<&'a T> {
+        let by_id = T::uuid_of(key.as_str()).and_then(|id| self.by_id.get(&id));
+        let found = by_id.or_else(|| self.by_key.get(key.as_str())).copied();
+        if !self
+            .named
+            .insert(found.map_or_else(|| NamedEntity::New(key.as_str()), |found| NamedEntity::Known(found.uuid())))
+        {
+            faults.note(format_args!("{place}/key"), format_args!("“{}” is the key of an earlier one", key.as_str()));
         }
         found
     }
@@ -93,9 +107,9 @@ struct Target<'a> {
     rules: &'a Rules,
     categories: KnownEntities<'a, Category>,
     items: KnownEntities<'a, Item>,
-    /// The groups by the keys that the document may use for them.
-    groups: HashMap<String, ModifierGroupId>,
-    /// Whether every group that was referred to so far exists, and each is listed once.
+    /// Groups by every name that the document may use for them.
+    groups: HashMap<Cow<'a, str>, ModifierGroupId>,
+    /// Every group that was named so far is there, once.
     names_hold: bool,
     faults: MenuFaults,
 }
@@ -151,25 +165,31 @@ fn keep_positions(categories: &mut [Category], items: &mut [Item], current: &Con
     }
 }
 
-impl Target<'_> {
+impl<'a> Target<'a> {
     fn bounds(&mut self, document: &Document) {
         let bounds = self.rules.bounds;
         let items = document.categories.iter().map(|category| category.items.len()).sum::<usize>();
+        let modifiers = document.modifier_groups.iter().map(|group| group.modifiers.len()).sum::<usize>();
+        let (details, languages) = (document.details(), document.languages().len());
         let counts = [
+            ("", "languages", languages, bounds.most_languages, "MENU_MAX_LANGUAGES"),
+            ("", "translations, day-parts and references to groups", details, bounds.most_details, "MENU_MAX_DETAILS"),
+            ("/modifierGroups", "modifiers", modifiers, bounds.most_modifiers_in_all, "MENU_MAX_ALL_MODIFIERS"),
             ("/categories", "categories", document.categories.len(), bounds.most_categories, "MENU_MAX_CATEGORIES"),
             ("/categories", "items", items, bounds.most_items, "MENU_MAX_ITEMS"),
             ("/modifierGroups", "groups", document.modifier_groups.len(), bounds.most_groups, "MENU_MAX_GROUPS"),
         ];
         for (pointer, what, count, most, variable) in counts {
             if count > most {
-                let message = format!("has {count} {what}, at most {most} are allowed ({variable} of the server)");
+                let message = format_args!("has {count} {what}, at most {most} are allowed ({variable} of the server)");
                 self.faults.note(pointer, message);
             }
         }
         for (at, group) in document.modifier_groups.iter().enumerate() {
             if group.modifiers.len() > bounds.most_modifiers {
-                let message = format!("must be at most {} (MENU_MAX_MODIFIERS of the server)", bounds.most_modifiers);
-                self.faults.note(format!("/modifierGroups/{at}/modifiers"), message);
+                let most = bounds.most_modifiers;
+                let message = format_args!("must be at most {most} (MENU_MAX_MODIFIERS of the server)");
+                self.faults.note(format_args!("/modifierGroups/{at}/modifiers"), message);
             }
         }
         if document.language.as_ref().is_some_and(|language| canonical(language).is_none()) {
@@ -177,11 +197,11 @@ impl Target<'_> {
         }
     }
 
-    fn category(&mut self, position: i32, wanted: &DocumentCategory) -> Category {
-        let place = format!("/categories/{position}");
-        let before = self.categories.take(&wanted.key, &place, &mut self.faults);
-        self.faults.day_parts(&place, &wanted.day_parts);
-        self.faults.translations(&place, &wanted.translations);
+    fn category(&mut self, position: i32, wanted: &'a DocumentCategory) -> Category {
+        let place = format_args!("/categories/{position}");
+        let before = self.categories.take(&wanted.key, place, &mut self.faults);
+        self.faults.day_parts(place, &wanted.day_parts);
+        self.faults.translations(place, &wanted.translations);
         Category {
             id: before.map_or_else(CategoryId::new, |one| one.id),
             key: key(before, &wanted.key),
@@ -192,14 +212,14 @@ impl Target<'_> {
         }
     }
 
-    fn item(&mut self, category: i32, position: i32, category_id: CategoryId, wanted: &DocumentItem) -> Item {
-        let place = format!("/categories/{category}/items/{position}");
-        let before = self.items.take(&wanted.key, &place, &mut self.faults);
-        self.faults.currency(&format!("{place}/price"), wanted.price, self.current.currency);
-        self.tax_class(&place, wanted.tax_class.as_ref());
-        self.faults.day_parts(&place, &wanted.day_parts);
-        self.faults.translations(&place, &wanted.translations);
-        self.faults.food(&place, wanted.allergens.as_deref(), &wanted.diets);
+    fn item(&mut self, category: i32, position: i32, category_id: CategoryId, wanted: &'a DocumentItem) -> Item {
+        let place = format_args!("/categories/{category}/items/{position}");
+        let before = self.items.take(&wanted.key, place, &mut self.faults);
+        self.faults.currency(format_args!("{place}/price"), wanted.price, self.current.currency);
+        self.tax_class(place, wanted.tax_class.as_ref());
+        self.faults.day_parts(place, &wanted.day_parts);
+        self.faults.translations(place, &wanted.translations);
+        self.faults.food(place, wanted.allergens.as_deref(), &wanted.diets);
         let switch = before.map(|one| (one.available, one.unavailable_until));
         let (available, unavailable_until) = self.rules.stock_policy.switched(wanted.available, switch);
         Item {
@@ -217,28 +237,28 @@ impl Target<'_> {
             day_parts: wanted.day_parts.clone(),
             allergens: wanted.allergens.clone(),
             diets: wanted.diets.clone(),
-            modifier_groups: self.group_ids(&place, &wanted.modifier_groups),
+            modifier_groups: self.group_ids(place, &wanted.modifier_groups),
             translations: wanted.translations.clone(),
             // A document has no images: existing items keep theirs.
             image: before.and_then(|one| one.image.clone()),
         }
     }
 
-    /// The groups, oldest first. All keys are collected before a group is read, because groups refer to each other.
-    fn all_groups(&mut self, document: &Document) -> Vec<Group> {
+    /// The groups, the oldest first: all their names have to be known before one is read, as they name each other.
+    fn all_groups(&mut self, document: &'a Document) -> Vec<Group> {
         let mut known = KnownEntities::new(&self.current.groups);
         let mut found = Vec::with_capacity(document.modifier_groups.len());
         for (at, wanted) in document.modifier_groups.iter().enumerate() {
-            let place = format!("/modifierGroups/{at}");
-            let before = known.take(&wanted.key, &place, &mut self.faults);
+            let place = format_args!("/modifierGroups/{at}");
+            let before = known.take(&wanted.key, place, &mut self.faults);
             let id = before.map_or_else(ModifierGroupId::new, |group| group.id);
-            self.groups.insert(wanted.key.as_str().to_owned(), id);
+            self.groups.insert(Cow::Borrowed(wanted.key.as_str()), id);
             found.push((id, before));
         }
         for (id, before) in &found {
-            self.groups.entry(id.to_string()).or_insert(*id);
+            self.groups.entry(Cow::Owned(id.to_string())).or_insert(*id);
             if let Some(own) = before.and_then(|group| group.key.as_ref()) {
-                self.groups.entry(own.clone()).or_insert(*id);
+                self.groups.entry(Cow::Borrowed(own)).or_insert(*id);
             }
         }
         let all = document.modifier_groups.iter().zip(found).enumerate();
@@ -247,24 +267,24 @@ impl Target<'_> {
         let nested = if self.names_hold { nesting::check(&groups) } else { Ok(()) };
         if let Err(fault) = nested {
             let nesting::NestingFault { group, modifier, nested, message } = fault;
-            let place = format!("/modifierGroups/{group}/modifiers/{modifier}/modifierGroups/{nested}");
+            let place = format_args!("/modifierGroups/{group}/modifiers/{modifier}/modifierGroups/{nested}");
             self.faults.note(place, message);
         }
         groups.sort_by_key(|group| group.id);
         groups
     }
 
-    fn group(&mut self, at: usize, wanted: &DocumentGroup, id: ModifierGroupId, before: Option<&Group>) -> Group {
-        let place = format!("/modifierGroups/{at}");
-        self.faults.choices(&place, wanted.min, wanted.max);
-        self.faults.translations(&place, &wanted.translations);
+    fn group(&mut self, at: usize, wanted: &'a DocumentGroup, id: ModifierGroupId, before: Option<&Group>) -> Group {
+        let place = format_args!("/modifierGroups/{at}");
+        self.faults.choices(place, wanted.min, wanted.max);
+        self.faults.translations(place, &wanted.translations);
         let own = before.map_or(&[][..], |group| &group.modifiers);
         let mut known = KnownEntities::new(own);
         let mut modifiers = Vec::with_capacity(wanted.modifiers.len());
         for (index, one) in wanted.modifiers.iter().enumerate() {
-            let place = format!("{place}/modifiers/{index}");
-            let before = known.take(&one.key, &place, &mut self.faults);
-            modifiers.push(self.modifier(&place, before, one));
+            let place = format_args!("{place}/modifiers/{index}");
+            let before = known.take(&one.key, place, &mut self.faults);
+            modifiers.push(self.modifier(place, before, one));
         }
         Group {
             id,
@@ -277,8 +297,13 @@ impl Target<'_> {
         }
     }
 
-    fn modifier(&mut self, place: &str, before: Option<&Modifier>, wanted: &DocumentModifier) -> Modifier {
-        self.faults.currency(&format!("{place}/price"), wanted.price, self.current.currency);
+    fn modifier(
+        &mut self,
+        place: impl Display + Copy,
+        before: Option<&Modifier>,
+        wanted: &'a DocumentModifier,
+    ) -> Modifier {
+        self.faults.currency(format_args!("{place}/price"), wanted.price, self.current.currency);
         self.tax_class(place, wanted.tax_class.as_ref());
         self.faults.translations(place, &wanted.translations);
         self.faults.food(place, wanted.allergens.as_deref(), &wanted.diets);
@@ -300,21 +325,24 @@ impl Target<'_> {
         }
     }
 
-    fn tax_class(&mut self, place: &str, class: Option<&TaxClass>) {
+    fn tax_class(&mut self, place: impl Display + Copy, class: Option<&TaxClass>) {
         if let Some(class) = class.filter(|class| !self.rules.tax_classes.contains(class)) {
-            let message = format!("“{}” is not one of the restaurant's taxClasses", class.as_str());
-            self.faults.note(format!("{place}/taxClass"), message);
+            let message = format_args!("“{}” is not one of the restaurant's taxClasses", class.as_str());
+            self.faults.note(format_args!("{place}/taxClass"), message);
         }
     }
 
-    /// The ids of the groups with these keys.
-    fn group_ids(&mut self, place: &str, keys: &[EntityKey]) -> Vec<ModifierGroupId> {
+    /// The ids behind the names of groups.
+    fn group_ids(&mut self, place: impl Display + Copy, keys: &[EntityKey]) -> Vec<ModifierGroupId> {
         let mut ids = Vec::with_capacity(keys.len());
         let before = self.faults.count();
         for (index, key) in keys.iter().enumerate() {
-            let pointer = format!("{place}/modifierGroups/{index}");
+            let pointer = format_args!("{place}/modifierGroups/{index}");
             match self.groups.get(key.as_str()) {
-                None => self.faults.note(pointer, format!("“{}” is not the key of a modifier group", key.as_str())),
+                None => {
+                    let message = format_args!("“{}” is not the key of a modifier group", key.as_str());
+                    self.faults.note(pointer, message);
+                }
                 Some(id) if ids.contains(id) => self.faults.note(pointer, "is listed more than once"),
                 Some(_) if index >= MOST_GROUPS => self.faults.note(pointer, "exceeds the limit of 20 entries"),
                 Some(id) => ids.push(*id),

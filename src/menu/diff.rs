@@ -1,12 +1,15 @@
 //! The changes between two menus. Pure.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::{Category, Contents, Group, Item, Modifier};
+use crate::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId};
 use crate::money::Currency;
 
 /// What happened to an entity of the menu.
@@ -61,14 +64,32 @@ pub struct EntityChange {
 pub struct FieldChange {
     /// The name of the field. Groups and categories are given by their keys, or by their ids if they have none.
     #[schema(example = "price")]
-    pub field: String,
+    pub field: &'static str,
     /// The old value.
     #[schema(value_type = Value)]
-    pub before: Value,
+    pub before: FieldValue,
     /// The new value.
     #[schema(value_type = Value)]
-    pub after: Value,
+    pub after: FieldValue,
 }
+
+/// The value of a field, written as JSON: a new menu may change thousands, and nobody looks into them.
+#[derive(Debug, Clone, Serialize)]
+pub struct FieldValue(Box<RawValue>);
+
+impl FieldValue {
+    fn of(value: &impl Serialize) -> Self {
+        Self(to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned()))
+    }
+}
+
+impl PartialEq for FieldValue {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
+impl Eq for FieldValue {}
 
 /// An entity on a menu that a document can name: category, item, modifier group or modifier.
 pub(super) trait MenuEntity: PartialEq {
@@ -76,54 +97,65 @@ pub(super) trait MenuEntity: PartialEq {
     const KIND: MenuEntityKind;
     /// The entity's id, as the API writes it.
     fn id(&self) -> String;
-    /// The key; `None`: it has none.
+    /// The uuid of its id.
+    fn uuid(&self) -> Uuid;
+    /// The uuid of an id of an entity of this kind, as the API writes it; `None`: the text is none.
+    fn uuid_of(id: &str) -> Option<Uuid>;
+    /// Its key, where it has one.
     fn key(&self) -> Option<&str>;
     /// The entity's name in the menu's own language.
     fn name(&self) -> &str;
-    /// All other fields; references to other entities as their keys.
-    fn fields(&self, called: &EntityKeys) -> Value;
+    /// The fields that differ from those of what it becomes; other things as they are called.
+    fn changed_fields(&self, new: &Self, called: &EntityKeys<'_>) -> Vec<FieldChange>;
 }
 
-/// The keys of entities by id, the same before and after, also for new ones.
-pub(super) struct EntityKeys {
-    names: HashMap<String, String>,
+/// What things are called, by id: the same before and after, also of what is new.
+pub(super) struct EntityKeys<'a> {
+    /// Keys by id; null: it has none.
+    keys: HashMap<Uuid, Option<&'a str>>,
     currency: Currency,
 }
 
-impl EntityKeys {
-    fn of(contents: [&Contents; 2]) -> Self {
-        let (mut called, currency) = (HashMap::new(), contents[0].currency);
-        let mut note = |thing: (String, Option<&str>)| {
-            let name = thing.1.map_or_else(|| thing.0.clone(), ToOwned::to_owned);
-            called.insert(thing.0, name);
-        };
+impl<'a> EntityKeys<'a> {
+    fn of(contents: [&'a Contents; 2]) -> Self {
+        let (mut keys, currency) = (HashMap::new(), contents[0].currency);
         for contents in contents {
-            contents.categories.iter().for_each(|one| note((one.id(), one.key())));
+            keys.extend(contents.categories.iter().map(|one| (one.uuid(), one.key())));
             for group in &contents.groups {
-                note((group.id(), group.key()));
-                group.modifiers.iter().for_each(|one| note((one.id(), one.key())));
+                keys.insert(group.uuid(), group.key());
+                keys.extend(group.modifiers.iter().map(|one| (one.uuid(), one.key())));
             }
         }
-        Self { names: called, currency }
+        Self { keys, currency }
     }
 
-    fn name(&self, id: &impl ToString) -> Value {
-        let id = id.to_string();
-        self.names.get(&id).map_or(Value::Null, |name| json!(name))
+    fn name(&self, uuid: Uuid, id: &impl ToString) -> Option<Cow<'a, str>> {
+        let key = self.keys.get(&uuid)?;
+        Some(key.map_or_else(|| Cow::Owned(id.to_string()), Cow::Borrowed))
     }
 
-    fn names<I: ToString>(&self, ids: impl IntoIterator<Item = I>) -> Value {
-        ids.into_iter().map(|id| self.name(&id)).collect()
+    fn names(&self, groups: &[ModifierGroupId]) -> Vec<Option<Cow<'a, str>>> {
+        groups.iter().map(|group| self.name(group.uuid(), group)).collect()
     }
 }
 
 macro_rules! things {
-    ($($kind:ident = $variant:ident, |$one:ident, $called:ident| $fields:tt;)*) => {$(
+    ($($kind:ident ($id:ident) = $variant:ident, |$one:ident, $called:ident| {
+        $($name:literal: $field:ident = $value:expr),+ $(,)?
+    };)*) => {$(
         impl MenuEntity for $kind {
             const KIND: MenuEntityKind = MenuEntityKind::$variant;
 
             fn id(&self) -> String {
                 self.id.to_string()
+            }
+
+            fn uuid(&self) -> Uuid {
+                self.id.uuid()
+            }
+
+            fn uuid_of(id: &str) -> Option<Uuid> {
+                id.parse::<$id>().ok().map($id::uuid)
             }
 
             fn key(&self) -> Option<&str> {
@@ -134,51 +166,71 @@ macro_rules! things {
                 &self.name
             }
 
-            fn fields(&self, $called: &EntityKeys) -> Value {
-                let $one = self;
-                json!($fields)
+            fn changed_fields(&self, new: &Self, $called: &EntityKeys<'_>) -> Vec<FieldChange> {
+                let mut changes = Vec::new();
+                $(
+                    if self.$field != new.$field {
+                        let [before, after] = [self, new].map(|$one| FieldValue::of(&$value));
+                        if before != after {
+                            changes.push(FieldChange { field: $name, before, after });
+                        }
+                    }
+                )+
+                changes
             }
         }
     )*};
 }
 
 things! {
-    Category = Category, |one, _called| {
-        "name": one.name, "position": one.position, "dayParts": one.day_parts, "translations": one.translations,
+    Category (CategoryId) = Category, |one, _called| {
+        "name": name = one.name,
+        "position": position = one.position,
+        "dayParts": day_parts = one.day_parts,
+        "translations": translations = one.translations,
     };
-    Item = Item, |one, called| {
-        "category": called.name(&one.category_id), "name": one.name, "description": one.description,
-        "price": one.price, "taxClass": one.tax_class, "available": one.available,
-        "unavailableUntil": one.unavailable_until,
-        "stock": one.stock, "position": one.position, "dayParts": one.day_parts, "allergens": one.allergens,
-        "diets": one.diets, "modifierGroups": called.names(&one.modifier_groups), "translations": one.translations,
+    Item (ItemId) = Item, |one, called| {
+        "category": category_id = called.name(one.category_id.uuid(), &one.category_id),
+        "name": name = one.name,
+        "description": description = one.description,
+        "price": price = one.price,
+        "taxClass": tax_class = one.tax_class,
+        "available": available = one.available,
+        "unavailableUntil": unavailable_until = one.unavailable_until,
+        "stock": stock = one.stock,
+        "position": position = one.position,
+        "dayParts": day_parts = one.day_parts,
+        "allergens": allergens = one.allergens,
+        "diets": diets = one.diets,
+        "modifierGroups": modifier_groups = called.names(&one.modifier_groups),
+        "translations": translations = one.translations,
     };
-    Group = ModifierGroup, |one, called| {
-        "name": one.name, "min": one.min, "max": one.max, "translations": one.translations,
-        "modifiers": called.names(one.modifiers.iter().map(|modifier| modifier.id)),
+    Group (ModifierGroupId) = ModifierGroup, |one, called| {
+        "name": name = one.name,
+        "min": min = one.min,
+        "max": max = one.max,
+        "translations": translations = one.translations,
+        "modifiers": modifiers =
+            one.modifiers.iter().map(|modifier| called.name(modifier.uuid(), &modifier.id)).collect::<Vec<_>>(),
     };
-    Modifier = Modifier, |one, called| {
-        "name": one.name, "price": one.price.of(called.currency), "taxClass": one.tax_class, "available": one.available,
-        "unavailableUntil": one.unavailable_until,
-        "stock": one.stock, "allergens": one.allergens, "diets": one.diets,
-        "modifierGroups": called.names(&one.modifier_groups), "translations": one.translations,
+    Modifier (ModifierId) = Modifier, |one, called| {
+        "name": name = one.name,
+        "price": price = one.price.of(called.currency),
+        "taxClass": tax_class = one.tax_class,
+        "available": available = one.available,
+        "unavailableUntil": unavailable_until = one.unavailable_until,
+        "stock": stock = one.stock,
+        "allergens": allergens = one.allergens,
+        "diets": diets = one.diets,
+        "modifierGroups": modifier_groups = called.names(&one.modifier_groups),
+        "translations": translations = one.translations,
     };
-}
-
-fn fields(before: &Value, after: &Value) -> Vec<FieldChange> {
-    let none = Map::new();
-    let (before, after) = (before.as_object().unwrap_or(&none), after.as_object().unwrap_or(&none));
-    let changed = after.iter().filter_map(|(field, after)| {
-        let before = before.get(field)?;
-        (before != after).then(|| FieldChange { field: field.clone(), before: before.clone(), after: after.clone() })
-    });
-    changed.collect()
 }
 
 fn compare<'a, T: MenuEntity + 'a>(
     before: impl Iterator<Item = &'a T> + Clone,
     after: impl Iterator<Item = &'a T> + Clone,
-    called: &EntityKeys,
+    called: &EntityKeys<'_>,
     changes: &mut Vec<EntityChange>,
 ) {
     let change = |change, one: &T, fields| EntityChange {
@@ -189,21 +241,21 @@ fn compare<'a, T: MenuEntity + 'a>(
         change,
         fields,
     };
-    let old_by_id: HashMap<_, _> = before.clone().map(|old| (old.id(), old)).collect();
-    let kept: HashSet<_> = after.clone().map(MenuEntity::id).collect();
+    let old_by_id: HashMap<_, _> = before.clone().map(|old| (old.uuid(), old)).collect();
+    let kept: HashSet<_> = after.clone().map(MenuEntity::uuid).collect();
     for new in after {
-        match old_by_id.get(&new.id()) {
+        match old_by_id.get(&new.uuid()) {
             None => changes.push(change(ChangeKind::Created, new, Vec::new())),
             Some(old) if *old == new => {}
             Some(old) => {
-                let fields = fields(&old.fields(called), &new.fields(called));
+                let fields = old.changed_fields(new, called);
                 if !fields.is_empty() {
                     changes.push(change(ChangeKind::Updated, new, fields));
                 }
             }
         }
     }
-    let gone = before.filter(|old| !kept.contains(&old.id()));
+    let gone = before.filter(|old| !kept.contains(&old.uuid()));
     changes.extend(gone.map(|old| change(ChangeKind::Deleted, old, Vec::new())));
 }
 
@@ -215,8 +267,8 @@ fn modifiers(contents: &Contents) -> impl Iterator<Item = &Modifier> + Clone {
 pub fn between(before: &Contents, after: &Contents) -> Vec<EntityChange> {
     let mut changes = Vec::new();
     if before.language != after.language {
-        let [one, other] = [&before.language, &after.language].map(|language| json!(language));
-        let fields = vec![FieldChange { field: "language".into(), before: one, after: other }];
+        let [one, other] = [&before.language, &after.language].map(FieldValue::of);
+        let fields = vec![FieldChange { field: "language", before: one, after: other }];
         let name = after.language.clone().unwrap_or_default();
         changes.push(EntityChange {
             change: ChangeKind::Updated,

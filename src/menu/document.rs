@@ -5,7 +5,8 @@
 //! as before keeps its id; missing ones are deleted (`desired.rs`). The order of the document is the order of the menu.
 //! Pure.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeSet;
+use std::fmt::Display;
 
 use serde::de::{DeserializeOwned, DeserializeSeed as _};
 use serde::{Deserialize, Serialize};
@@ -13,20 +14,23 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::allergens::{Declared, Diet};
+use super::counted;
 use super::dayparts::DayPart;
 use super::faults::MenuFaults;
 use super::stock::PortionCount;
 use super::translations::{self, Translations};
-use super::{Contents, Item, Modifier};
 use crate::bounded::{self, AtMost};
 use crate::config::Menus;
 use crate::extract::{describe, fault_of_shape, json_pointer, without_mark};
-use crate::ids::ModifierGroupId;
-use crate::money::{Currency, Money};
+use crate::money::Money;
 use crate::objects_only::ObjectsOnly;
 use crate::problem::Problem;
 use crate::restaurants::tax::TaxClass;
 use crate::text::{MultiLine, SingleLine};
+
+mod of_menu;
+
+pub use of_menu::of;
 
 /// The key or id by which a document names an entity.
 pub type EntityKey = SingleLine<80>;
@@ -40,10 +44,10 @@ pub struct Document {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
     /// The categories, in order.
-    #[serde(deserialize_with = "bounded::passed_over")]
+    #[serde(deserialize_with = "counted::list")]
     pub categories: Vec<DocumentCategory>,
     /// The modifier groups to which items and modifiers refer.
-    #[serde(default, deserialize_with = "bounded::passed_over")]
+    #[serde(default, deserialize_with = "counted::list")]
     pub modifier_groups: Vec<DocumentGroup>,
 }
 
@@ -64,7 +68,7 @@ pub struct DocumentCategory {
     #[serde(default, skip_serializing_if = "Translations::is_empty", deserialize_with = "translations::map")]
     pub translations: Translations,
     /// The items, in order.
-    #[serde(default, deserialize_with = "bounded::passed_over")]
+    #[serde(default, deserialize_with = "counted::list")]
     pub items: Vec<DocumentItem>,
 }
 
@@ -131,7 +135,7 @@ pub struct DocumentGroup {
     #[serde(default, skip_serializing_if = "Translations::is_empty", deserialize_with = "translations::map")]
     pub translations: Translations,
     /// The modifiers, in order.
-    #[serde(deserialize_with = "bounded::passed_over")]
+    #[serde(deserialize_with = "counted::list")]
     pub modifiers: Vec<DocumentModifier>,
 }
 
@@ -184,19 +188,31 @@ struct Within<'a> {
     modifiers: Option<&'a RawValue>,
 }
 
-/// Reads a document entity by entity, so that an error in one does not hide errors in others. Entities are counted
-/// before any is read.
+/// Reads a document. Entities are counted while they are read.
 ///
 /// # Errors
 /// 400 for text that is not JSON; else the first error of each entity, with its pointer.
 pub fn read(body: &[u8], bounds: Menus) -> Result<Document, Problem> {
     let body = without_mark(body);
+    let read = counted::within(bounds, || {
+        let mut deserializer = serde_json::Deserializer::from_slice(body);
+        let document = Document::deserialize(ObjectsOnly(&mut deserializer))?;
+        deserializer.end().map(|()| document)
+    });
+    // What is wrong with it, and where, is found out only if something is.
+    read.or_else(|_| read_by_entity(body, bounds))
+}
+
+/// Reads a document entity by entity, so that a fault in one does not hide those in others. Entities are counted before one
+/// is read.
+fn read_by_entity(body: &[u8], bounds: Menus) -> Result<Document, Problem> {
     let refused = |error| describe(body, "", &error);
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let mut parts = bounded::map::<_, &RawValue, MOST_FIELDS>(&mut deserializer).map_err(refused)?;
     deserializer.end().map_err(refused)?;
-    let mut reading = DocumentReader { bounds, faults: MenuFaults::default(), items: 0 };
-    let language = parts.remove("language").and_then(|raw| reading.piece::<Option<String>>("/language", raw)).flatten();
+    let mut reading = DocumentReader { bounds, faults: MenuFaults::default(), items: 0, modifiers: 0 };
+    let language =
+        parts.remove("language").and_then(|raw| reading.piece::<Option<String>>(&"/language", raw)).flatten();
     let categories = parts.remove("categories");
     if categories.is_none() {
         reading.faults.note("/categories", "is required");
@@ -206,7 +222,7 @@ pub fn read(body: &[u8], bounds: Menus) -> Result<Document, Problem> {
     let modifier_groups = reading.groups(modifier_groups);
     for name in parts.keys() {
         let name = name.replace('~', "~0").replace('/', "~1");
-        reading.faults.note(format!("/{name}"), "is no field of a menu");
+        reading.faults.note(format_args!("/{name}"), "is no field of a menu");
     }
     reading.faults.none()?;
     Ok(Document { language, categories, modifier_groups })
@@ -216,6 +232,7 @@ struct DocumentReader {
     bounds: Menus,
     faults: MenuFaults,
     items: usize,
+    modifiers: usize,
 }
 
 impl DocumentReader {
@@ -241,8 +258,14 @@ impl DocumentReader {
         for (at, raw) in raws.into_iter().enumerate() {
             let place = format!("/modifierGroups/{at}");
             let within = serde_json::from_str::<Within>(raw.get()).ok().and_then(|within| within.modifiers);
-            let most = self.bounds.most_modifiers;
-            let modifiers = self.list(&format!("{place}/modifiers"), within, most, "MENU_MAX_MODIFIERS");
+            let (most, left) = (self.bounds.most_modifiers, self.bounds.most_modifiers_in_all - self.modifiers);
+            let modifiers = if most <= left {
+                self.list(&format!("{place}/modifiers"), within, most, "MENU_MAX_MODIFIERS")
+            } else {
+                let whole = "/modifierGroups";
+                self.list_of(&format!("{place}/modifiers"), whole, within, left, "MENU_MAX_ALL_MODIFIERS")
+            };
+            self.modifiers += modifiers.len();
             let modifiers = self.pieces(&format!("{place}/modifiers"), modifiers);
             let group = self.piece::<DocumentGroup>(&place, raw);
             read.extend(group.map(|group| DocumentGroup { modifiers, ..group }));
@@ -273,129 +296,87 @@ impl DocumentReader {
         }
         let elements = AtMost::<&RawValue>::new(most).deserialize(&mut serde_json::Deserializer::from_str(raw.get()));
         elements.unwrap_or_else(|_| {
-            self.faults.note(bounded, format!("has more than {variable} of the server's configuration allows"));
+            self.faults.note(bounded, format_args!("has more than {variable} of the server's configuration allows"));
             Vec::new()
         })
     }
 
     fn pieces<T: DeserializeOwned>(&mut self, place: &str, raws: Vec<&RawValue>) -> Vec<T> {
         let raws = raws.into_iter().enumerate();
-        raws.filter_map(|(at, raw)| self.piece(&format!("{place}/{at}"), raw)).collect()
+        raws.filter_map(|(at, raw)| self.piece(&format_args!("{place}/{at}"), raw)).collect()
     }
 
-    fn piece<T: DeserializeOwned>(&mut self, place: &str, raw: &RawValue) -> Option<T> {
+    fn piece<T: DeserializeOwned>(&mut self, place: &dyn Display, raw: &RawValue) -> Option<T> {
+        // Where the fault is costs as much again to find out as to read: only of what is reported.
+        let read = T::deserialize(ObjectsOnly(&mut serde_json::Deserializer::from_str(raw.get())));
+        read.map_err(|_| self.note_fault::<T>(place, raw)).ok()
+    }
+
+    fn note_fault<T: DeserializeOwned>(&mut self, place: &dyn Display, raw: &RawValue) {
+        if !self.faults.is_telling() {
+            self.faults.note("", "");
+            return;
+        }
         let mut deserializer = serde_json::Deserializer::from_str(raw.get());
-        let read = serde_path_to_error::deserialize(ObjectsOnly(&mut deserializer));
-        read.map_err(|error| {
+        let read = serde_path_to_error::deserialize::<_, T>(ObjectsOnly(&mut deserializer));
+        if let Err(error) = read {
             let (field, words) = fault_of_shape(error.inner());
             let field = field.map_or_else(String::new, |field| format!("/{field}"));
-            self.faults.note(format!("{place}{}{field}", json_pointer(error.path())), words);
-        })
-        .ok()
-    }
-}
-
-/// Converts a stored text to the type of a document.
-fn text<T: TryFrom<String, Error = String>>(text: String) -> Result<T, String> {
-    T::try_from(text)
-}
-
-/// The keys of entities in a document: their own, or their ids if they have none. If a key equals the id of another
-/// entity, it would be ambiguous, so the entity's id is used instead.
-struct Names {
-    ids: HashSet<String>,
-    groups: HashMap<ModifierGroupId, EntityKey>,
-    currency: Currency,
-}
-
-impl Names {
-    fn of(contents: &Contents) -> Result<Self, String> {
-        let mut ids: HashSet<_> = contents.categories.iter().map(|one| one.id.to_string()).collect();
-        ids.extend(contents.items.iter().map(|one| one.id.to_string()));
-        for group in &contents.groups {
-            ids.insert(group.id.to_string());
-            ids.extend(group.modifiers.iter().map(|one| one.id.to_string()));
+            self.faults.note(format_args!("{place}{}{field}", json_pointer(error.path())), words);
         }
-        let mut names = Self { ids, groups: HashMap::new(), currency: contents.currency };
-        for group in &contents.groups {
-            let key = names.name(group.key.clone(), &group.id)?;
-            names.groups.insert(group.id, key);
-        }
-        Ok(names)
-    }
-
-    fn name(&self, key: Option<String>, id: &impl ToString) -> Result<EntityKey, String> {
-        text(key.filter(|key| !self.ids.contains(key)).unwrap_or_else(|| id.to_string()))
-    }
-
-    fn groups(&self, ids: &[ModifierGroupId]) -> Vec<EntityKey> {
-        ids.iter().filter_map(|id| self.groups.get(id).cloned()).collect()
-    }
-
-    fn item(&self, item: Item) -> Result<DocumentItem, String> {
-        Ok(DocumentItem {
-            key: self.name(item.key, &item.id)?,
-            name: text(item.name)?,
-            description: item.description.map(text).transpose()?,
-            price: item.price,
-            tax_class: item.tax_class,
-            available: item.unavailable_until.is_none().then_some(item.available),
-            stock: item.stock.map(PortionCount),
-            day_parts: item.day_parts,
-            allergens: item.allergens,
-            diets: item.diets,
-            modifier_groups: self.groups(&item.modifier_groups),
-            translations: item.translations,
-        })
-    }
-
-    fn modifier(&self, modifier: Modifier) -> Result<DocumentModifier, String> {
-        Ok(DocumentModifier {
-            key: self.name(modifier.key, &modifier.id)?,
-            name: text(modifier.name)?,
-            price: modifier.price.of(self.currency),
-            tax_class: modifier.tax_class,
-            available: modifier.unavailable_until.is_none().then_some(modifier.available),
-            stock: modifier.stock.map(PortionCount),
-            allergens: modifier.allergens,
-            diets: modifier.diets,
-            modifier_groups: self.groups(&modifier.modifier_groups),
-            translations: modifier.translations,
-        })
     }
 }
 
-/// The document of a menu; sending it back changes nothing.
-///
-/// # Errors
-/// When a stored text is not valid in a document.
-pub fn of(contents: Contents) -> Result<Document, String> {
-    let names = Names::of(&contents)?;
-    let mut items_of: HashMap<_, Vec<_>> = HashMap::new();
-    for item in contents.items {
-        items_of.entry(item.category_id).or_default().push(names.item(item)?);
+impl Document {
+    /// Its translations, day-parts and references to modifier groups, all together.
+    pub fn details(&self) -> usize {
+        let categories = self.categories.iter().map(|one| one.details() + sum(&one.items, DocumentItem::details));
+        let groups =
+            self.modifier_groups.iter().map(|one| one.details() + sum(&one.modifiers, DocumentModifier::details));
+        categories.chain(groups).sum()
     }
-    let mut categories = Vec::with_capacity(contents.categories.len());
-    for category in contents.categories {
-        categories.push(DocumentCategory {
-            items: items_of.remove(&category.id).unwrap_or_default(),
-            key: names.name(category.key, &category.id)?,
-            name: text(category.name)?,
-            day_parts: category.day_parts,
-            translations: category.translations,
+
+    /// Every language of its translations, each once.
+    pub fn languages(&self) -> BTreeSet<&str> {
+        let categories = self
+            .categories
+            .iter()
+            .flat_map(|one| one.translations.keys().chain(one.items.iter().flat_map(|item| item.translations.keys())));
+        let groups = self.modifier_groups.iter().flat_map(|one| {
+            one.translations.keys().chain(one.modifiers.iter().flat_map(|modifier| modifier.translations.keys()))
         });
+        categories.chain(groups).map(String::as_str).collect()
     }
-    let mut modifier_groups = Vec::with_capacity(contents.groups.len());
-    for group in contents.groups {
-        let modifiers = group.modifiers.into_iter().map(|one| names.modifier(one));
-        modifier_groups.push(DocumentGroup {
-            modifiers: modifiers.collect::<Result<_, _>>()?,
-            key: names.name(group.key, &group.id)?,
-            name: text(group.name)?,
-            min: group.min,
-            max: group.max,
-            translations: group.translations,
-        });
+}
+
+fn sum<T>(all: &[T], of: fn(&T) -> usize) -> usize {
+    all.iter().map(of).sum()
+}
+
+impl DocumentCategory {
+    /// Its translations and day-parts; without those of its items.
+    pub fn details(&self) -> usize {
+        self.translations.len() + self.day_parts.len()
     }
-    Ok(Document { language: contents.language, categories, modifier_groups })
+}
+
+impl DocumentItem {
+    /// Its translations, day-parts and references to modifier groups.
+    pub fn details(&self) -> usize {
+        self.translations.len() + self.day_parts.len() + self.modifier_groups.len()
+    }
+}
+
+impl DocumentGroup {
+    /// Its translations; without those of its modifiers.
+    pub fn details(&self) -> usize {
+        self.translations.len()
+    }
+}
+
+impl DocumentModifier {
+    /// Its translations and references to nested modifier groups.
+    pub fn details(&self) -> usize {
+        self.translations.len() + self.modifier_groups.len()
+    }
 }

@@ -1,5 +1,7 @@
 //! Collects errors in request bodies of the menu that concern more than one field. Pure.
 
+use std::fmt::Display;
+
 use super::allergens::{Declared, Diet, named_twice};
 use super::dayparts::{self, DayPart};
 use super::translations::{self, Translations};
@@ -17,58 +19,66 @@ pub struct MenuFaults {
 pub const MOST_TOLD: usize = 100;
 
 impl MenuFaults {
-    /// Adds an error.
-    pub fn note(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
+    /// Notes a fault. Pointer and message are written only if the fault is reported.
+    pub fn note(&mut self, pointer: impl Display, message: impl Display) {
         self.count += 1;
-        if self.first.len() < MOST_TOLD {
-            self.first.push(FieldError::invalid(pointer, message));
+        if self.is_telling() {
+            self.first.push(FieldError::invalid(pointer.to_string(), message.to_string()));
         }
     }
 
-    /// The number of errors.
+    /// Whether one more would be reported.
+    pub const fn is_telling(&self) -> bool {
+        self.first.len() < MOST_TOLD
+    }
+
+    /// How many there are.
     pub const fn count(&self) -> usize {
         self.count
     }
 
-    /// Checks that a price is in the restaurant's currency.
-    pub fn currency(&mut self, pointer: &str, price: Money, currency: Currency) {
+    /// A price in another currency than the restaurant's.
+    pub fn currency(&mut self, pointer: impl Display, price: Money, currency: Currency) {
         if price.currency != currency {
-            self.note(format!("{pointer}/currency"), format!("must be {currency}, the restaurant's currency"));
+            self.note(
+                format_args!("{pointer}/currency"),
+                format_args!("must be {currency}, the restaurant's currency"),
+            );
         }
     }
 
-    /// Checks the windows of day-parts.
-    pub fn day_parts(&mut self, pointer: &str, windows: &[DayPart]) {
+    /// Windows that cannot be.
+    pub fn day_parts(&mut self, pointer: impl Display, windows: &[DayPart]) {
         if let Err((index, message)) = dayparts::check(windows) {
-            self.note(format!("{pointer}/dayParts/{index}"), message);
+            self.note(format_args!("{pointer}/dayParts/{index}"), message);
         }
     }
 
-    /// Checks the languages of translations.
-    pub fn translations(&mut self, pointer: &str, texts: &Translations) {
+    /// Languages that cannot be.
+    pub fn translations(&mut self, pointer: impl Display, texts: &Translations) {
         if let Some((language, message)) = translations::fault(texts) {
             let language = language.replace('~', "~0").replace('/', "~1");
-            self.note(format!("{pointer}/translations/{language}"), message);
+            self.note(format_args!("{pointer}/translations/{language}"), message);
         }
     }
 
-    /// Checks that no allergen or diet is listed twice.
-    pub fn food(&mut self, pointer: &str, allergens: Option<&[Declared]>, diets: &[Diet]) {
+    /// Allergens and diets that are named twice.
+    pub fn food(&mut self, pointer: impl Display, allergens: Option<&[Declared]>, diets: &[Diet]) {
         if let Some(index) = allergens.and_then(named_twice) {
-            self.note(format!("{pointer}/allergens/{index}"), "is listed more than once");
+            self.note(format_args!("{pointer}/allergens/{index}"), "is listed more than once");
         }
         if let Some(index) = (1..diets.len()).find(|&index| diets[..index].contains(&diets[index])) {
-            self.note(format!("{pointer}/diets/{index}"), "is listed more than once");
+            self.note(format_args!("{pointer}/diets/{index}"), "is listed more than once");
         }
     }
 
-    /// Checks the numbers of choices.
-    pub fn choices(&mut self, pointer: &str, min: i16, max: i16) {
+    /// How many choices may be made.
+    pub fn choices(&mut self, pointer: impl Display, min: i16, max: i16) {
         if !(1..=99).contains(&max) {
-            self.note(format!("{pointer}/max"), "must be between 1 and 99");
+            self.note(format_args!("{pointer}/max"), "must be between 1 and 99");
         }
         if min < 0 || min > max {
-            self.note(format!("{pointer}/min"), "must be between 0 and max");
+            self.note(format_args!("{pointer}/min"), "must be between 0 and max");
         }
     }
 

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::actions::version_batcher::PublishedVersion;
 use super::dayparts::DayPart;
+use super::size::{MenuGrowth, MenuSize};
 use super::translations::Translations;
 use super::{Category, Contents};
 use crate::events::{self, Concerns, Event, EventKind};
@@ -52,24 +53,50 @@ pub async fn announce(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Proble
     events::publish(tx, scope, event).await
 }
 
-/// The last step of an edit by staff: updates the languages of the menu, and announces the change.
-pub async fn edited(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
+/// The end of an edit by staff: the languages the menu can be read in and its size are determined again, and the change is
+/// announced. Returns what it holds now.
+pub async fn edited(tx: &mut Tx, scope: &RestaurantScope) -> Result<MenuGrowth, Problem> {
     announce(tx, scope).await?;
-    sqlx::query!(
-        "update menus set languages = array(
-             select jsonb_object_keys(translations) from menu_categories where restaurant_id = $1 and deleted_at is null
-             union select jsonb_object_keys(translations) from menu_items where restaurant_id = $1 and deleted_at is
-             null
-             union select jsonb_object_keys(translations) from modifier_groups where restaurant_id = $1 and deleted_at
-             is null
-             union select jsonb_object_keys(translations) from modifiers where restaurant_id = $1 and deleted_at is null
-             order by 1)
-         where restaurant_id = $1",
+    let row = sqlx::query!(
+        r#"with entities as (
+             select translations, bytes, jsonb_array_length(day_parts) as day_parts from menu_categories
+             where restaurant_id = $1 and deleted_at is null
+             union all select translations, bytes, jsonb_array_length(day_parts) from menu_items
+             where restaurant_id = $1 and deleted_at is null
+             union all select translations, bytes, 0 from modifier_groups where restaurant_id = $1 and deleted_at is null
+             union all select translations, bytes, 0 from modifiers where restaurant_id = $1 and deleted_at is null
+         ), translated as (
+             select language, count(*) as texts from entities, jsonb_object_keys(translations) as language group by language
+         ), referred as (
+             select count(*) as groups from item_modifier_groups g
+             join menu_items i on i.restaurant_id = g.restaurant_id and i.id = g.item_id
+             where g.restaurant_id = $1 and i.deleted_at is null
+             union all select count(*) from nested_modifier_groups where restaurant_id = $1
+         ), size as (
+             select coalesce(sum(bytes), 0)::bigint as bytes,
+                    coalesce(sum(day_parts), 0)::bigint + coalesce((select sum(texts) from translated), 0)::bigint
+                        + (select sum(groups) from referred)::bigint as details
+             from entities
+         ), before as (
+             select bytes, details, cardinality(languages) as languages from menus where restaurant_id = $1
+         )
+         update menus m set languages = array(select language from translated order by 1), bytes = s.bytes,
+             details = s.details
+         from size s, before b where m.restaurant_id = $1
+         returning b.bytes as "bytes_before!", b.details as "details_before!", b.languages as "languages_before!",
+             m.bytes as "bytes!", m.details as "details!", cardinality(m.languages) as "languages!""#,
         scope.restaurant() as RestaurantId,
     )
-    .execute(tx.connection())
+    .fetch_one(tx.connection())
     .await?;
-    Ok(())
+    Ok(MenuGrowth {
+        before: MenuSize {
+            bytes: row.bytes_before,
+            details: row.details_before,
+            languages: i64::from(row.languages_before),
+        },
+        after: MenuSize { bytes: row.bytes, details: row.details, languages: i64::from(row.languages) },
+    })
 }
 
 /// Sets the language of the menu's texts.

@@ -2,21 +2,23 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::allergens::Declared;
-use super::csv::{self, Separator};
+use super::csv;
 use super::document::{Document, DocumentCategory, DocumentGroup, DocumentItem, DocumentModifier};
 use crate::config::Menus;
+use crate::extract::fault_of_shape;
 use crate::money::Currency;
-use crate::parse_messages;
+use crate::objects_only::ObjectsOnly;
 use crate::problem::FieldError;
 
 mod cells;
+mod written;
 
-use cells::{allergens_text, allergens_value, cell, keys_value, price_units};
+use cells::{price_units, push_allergens, push_keys, push_list, push_text};
+pub use written::write;
 
 /// The columns, in the order of the export, with the kinds of line that may have a value in each; an import may have
 /// them in any order.
@@ -43,45 +45,13 @@ const COLUMNS: [(&str, &str); 17] = [
 /// The kinds of line.
 const KINDS: [&str; 4] = ["category", "item", "group", "modifier"];
 
-/// Writes a document as a table.
-pub fn write(document: &Document, currency: Currency, separator: Separator) -> String {
-    let mut text = String::from(csv::BYTE_ORDER_MARK);
-    text.push_str(&csv::line(&COLUMNS.map(|(name, _)| name.to_owned()), separator));
-    let mut line = |kind: &str, within: &str, fields: Value, allergens: Option<&[Declared]>| {
-        let cells: Vec<_> = COLUMNS
-            .iter()
-            .map(|(column, _)| match *column {
-                "type" => kind.to_owned(),
-                "in" => within.to_owned(),
-                "currency" if fields["price"].is_object() => currency.to_string(),
-                "allergens" => allergens_text(allergens),
-                column => cell(column, &fields[column], currency, separator),
-            })
-            .collect();
-        text.push_str(&csv::line(&cells, separator));
-    };
-    for category in &document.categories {
-        line("category", "", json!(category), None);
-        for item in &category.items {
-            line("item", category.key.as_str(), json!(item), item.allergens.as_deref());
-        }
-    }
-    for group in &document.modifier_groups {
-        line("group", "", json!(group), None);
-        for modifier in &group.modifiers {
-            line("modifier", group.key.as_str(), json!(modifier), modifier.allergens.as_deref());
-        }
-    }
-    text
-}
-
-/// A table that was read, with the lines of all entities.
+/// A table that was read, and where everything stood in it.
 pub struct Table {
     /// The menu that the table describes.
     pub document: Document,
     /// The line of each entity, by its pointer in the document.
     lines: HashMap<String, usize>,
-    columns: HashMap<String, usize>,
+    places: Box<ColumnPlaces>,
 }
 
 impl Table {
@@ -93,7 +63,7 @@ impl Table {
                 if let Some(line) = self.lines.get(prefix) {
                     let rest = fault.pointer[prefix.len()..].trim_start_matches('/');
                     let name = rest.split('/').next().unwrap_or_default();
-                    return at(*line, self.columns.get(name).copied(), name, &fault.message);
+                    return at(*line, self.places.of(name), name, &fault.message);
                 }
                 match prefix.rfind('/') {
                     Some(end) => prefix = &prefix[..end],
@@ -119,14 +89,31 @@ fn at(line: usize, column: Option<usize>, name: &str, message: &str) -> FieldErr
 /// Reading stops after this many errors.
 const MOST_FAULTS: usize = 100;
 
+/// Where each of [`COLUMNS`] stands in a line; `None`: the table does not have it.
+#[derive(Debug, Clone, Copy, Default)]
+struct ColumnPlaces([Option<usize>; COLUMNS.len()]);
+
+impl ColumnPlaces {
+    fn of(&self, name: &str) -> Option<usize> {
+        let column = COLUMNS.iter().position(|(column, _)| *column == name)?;
+        self.0[column]
+    }
+
+    /// Cells of a line up to the last column that has a name.
+    fn width(&self) -> usize {
+        self.0.iter().flatten().max().map_or(0, |last| last + 1)
+    }
+}
+
 struct TableReader {
-    columns: HashMap<String, usize>,
+    places: ColumnPlaces,
     currency: Currency,
     bounds: Menus,
     /// The indexes of categories and groups in the document, by key.
     categories: HashMap<String, usize>,
     groups: HashMap<String, usize>,
     items: usize,
+    modifiers: usize,
     faults: Vec<FieldError>,
 }
 
@@ -161,12 +148,13 @@ pub fn read(bytes: &[u8], currency: Currency, bounds: Menus) -> Result<Table, Ve
     let mut records = csv::Records::of(text);
     let head = records.next().ok_or_else(|| vec![at(1, None, "", "the table is empty")])?.map_err(broken)?;
     let mut reading = TableReader {
-        columns: HashMap::new(),
+        places: ColumnPlaces::default(),
         currency,
         bounds,
         categories: HashMap::new(),
         groups: HashMap::new(),
         items: 0,
+        modifiers: 0,
         faults: Vec::new(),
     };
     reading.head(&head);
@@ -188,20 +176,23 @@ pub fn read(bytes: &[u8], currency: Currency, bounds: Menus) -> Result<Table, Ve
         }
     }
     if reading.faults.is_empty() {
-        Ok(Table { document, lines, columns: reading.columns })
+        Ok(Table { document, lines, places: Box::new(reading.places) })
     } else {
         Err(reading.faults)
     }
 }
 
 impl TableReader {
-    /// Reports the first line beyond a limit.
-    fn exceeds_limit(&mut self, record: &csv::Record, document: &Document) -> bool {
+    /// Notes the first line of which there are more than there may be.
+    fn exceeds_limit(&mut self, record: &csv::Record<'_>, document: &Document) -> bool {
         let group = self.groups.get(self.cell(record, "in")).and_then(|place| document.modifier_groups.get(*place));
         let (count, most, variable) = match self.cell(record, "type") {
             "category" => (document.categories.len(), self.bounds.most_categories, "MENU_MAX_CATEGORIES"),
             "item" => (self.items, self.bounds.most_items, "MENU_MAX_ITEMS"),
             "group" => (document.modifier_groups.len(), self.bounds.most_groups, "MENU_MAX_GROUPS"),
+            _ if self.modifiers >= self.bounds.most_modifiers_in_all => {
+                (self.modifiers, self.bounds.most_modifiers_in_all, "MENU_MAX_ALL_MODIFIERS")
+            }
             _ => {
                 let count = group.map_or(0, |group| group.modifiers.len());
                 (count, self.bounds.most_modifiers, "MENU_MAX_MODIFIERS")
@@ -214,96 +205,104 @@ impl TableReader {
         count >= most
     }
 
-    fn head(&mut self, head: &csv::Record) {
+    fn head(&mut self, head: &csv::Record<'_>) {
         for (index, name) in head.cells.iter().map(|cell| cell.trim()).enumerate() {
             // Spreadsheets write empty columns behind the last one, and those that somebody has left empty.
             if name.is_empty() {
                 continue;
             }
-            if !COLUMNS.iter().any(|(column, _)| *column == name) {
+            let Some(column) = COLUMNS.iter().position(|(column, _)| *column == name) else {
                 let columns = COLUMNS.map(|(name, _)| name).join(", ");
                 let message = format!("“{name}” is not a column; the columns are {columns}");
                 self.faults.push(at(head.line, Some(index), "heading", &message));
-            } else if self.columns.insert(name.to_owned(), index).is_some() {
+                continue;
+            };
+            if self.places.0[column].replace(index).is_some() {
                 self.faults.push(at(head.line, Some(index), "heading", &format!("“{name}” occurs twice")));
             }
         }
         for name in ["type", "key", "in", "name", "price", "currency"] {
-            if !self.columns.contains_key(name) {
+            if self.places.of(name).is_none() {
                 self.faults.push(at(head.line, None, "", &format!("the column “{name}” is missing")));
             }
         }
     }
 
-    fn fault(&mut self, record: &csv::Record, name: &str, message: &str) {
-        self.faults.push(at(record.line, self.columns.get(name).copied(), name, message));
+    fn fault(&mut self, record: &csv::Record<'_>, name: &str, message: &str) {
+        self.faults.push(at(record.line, self.places.of(name), name, message));
     }
 
-    fn cell<'r>(&self, record: &'r csv::Record, name: &str) -> &'r str {
-        self.columns.get(name).and_then(|index| record.cells.get(*index)).map_or("", |cell| cell.trim())
+    fn cell<'r>(&self, record: &'r csv::Record<'_>, name: &str) -> &'r str {
+        Self::cell_at(record, self.places.of(name))
     }
 
-    /// Adds a line to the document, and returns its pointer there.
-    fn take(&mut self, record: &csv::Record, document: &mut Document) -> Option<String> {
-        let kind = self.cell(record, "type").to_owned();
-        if !KINDS.contains(&kind.as_str()) {
+    fn cell_at<'r>(record: &'r csv::Record<'_>, place: Option<usize>) -> &'r str {
+        place.and_then(|place| record.cells.get(place)).map_or("", |cell| cell.trim())
+    }
+
+    /// Puts a line into the document, and tells where it stands there.
+    fn take(&mut self, record: &csv::Record<'_>, document: &mut Document) -> Option<String> {
+        let kind = self.cell(record, "type");
+        if !KINDS.contains(&kind) {
             self.fault(record, "type", "must be category, item, group or modifier");
             return None;
         }
-        let width = self.columns.values().max().map_or(0, |last| last + 1);
-        let beyond = record.cells.iter().skip(width).position(|cell| !cell.trim().is_empty());
+        let beyond = record.cells.iter().skip(self.places.width()).position(|cell| !cell.trim().is_empty());
         if let Some(index) = beyond {
-            let column = Some(width + index);
+            let column = Some(self.places.width() + index);
             self.faults.push(at(record.line, column, "cell", "is after the last column"));
         }
         let before = self.faults.len();
-        let fields = self.fields(record, &kind);
+        let fields = self.fields(record, kind);
         if self.faults.len() > before {
             return None;
         }
-        let within = self.cell(record, "in").to_owned();
+        let within = self.cell(record, "in");
         let categories = &mut document.categories;
-        match kind.as_str() {
+        match kind {
             "category" => {
-                categories.push(self.read::<DocumentCategory>(record, fields)?);
+                categories.push(self.read::<DocumentCategory>(record, &fields)?);
                 let key = categories[categories.len() - 1].key.as_str().to_owned();
                 self.categories.entry(key).or_insert(categories.len() - 1);
                 Some(format!("/categories/{}", categories.len() - 1))
             }
             "item" => {
-                let Some(place) = self.categories.get(&within).copied() else {
+                let Some(place) = self.categories.get(within).copied() else {
                     self.fault(record, "in", "must be the key of a category above");
                     return None;
                 };
-                categories[place].items.push(self.read::<DocumentItem>(record, fields)?);
+                categories[place].items.push(self.read::<DocumentItem>(record, &fields)?);
                 self.items += 1;
                 Some(format!("/categories/{place}/items/{}", categories[place].items.len() - 1))
             }
             "group" => {
-                let mut fields = fields;
-                fields["modifiers"] = json!([]);
-                let group = self.read::<DocumentGroup>(record, fields)?;
+                let group = self.read::<DocumentGroup>(record, &fields)?;
                 self.groups.entry(group.key.as_str().to_owned()).or_insert(document.modifier_groups.len());
                 document.modifier_groups.push(group);
                 Some(format!("/modifierGroups/{}", document.modifier_groups.len() - 1))
             }
             _ => {
                 let groups = &mut document.modifier_groups;
-                let Some(place) = self.groups.get(&within).copied() else {
+                let Some(place) = self.groups.get(within).copied() else {
                     self.fault(record, "in", "must be the key of a group above");
                     return None;
                 };
-                groups[place].modifiers.push(self.read::<DocumentModifier>(record, fields)?);
+                groups[place].modifiers.push(self.read::<DocumentModifier>(record, &fields)?);
+                self.modifiers += 1;
                 Some(format!("/modifierGroups/{place}/modifiers/{}", groups[place].modifiers.len() - 1))
             }
         }
     }
 
-    /// The fields of a line, in the form of the document.
-    fn fields(&mut self, record: &csv::Record, kind: &str) -> Value {
-        let mut fields = json!({ "key": self.cell(record, "key") });
-        for (name, kinds) in COLUMNS {
-            let text = self.cell(record, name).to_owned();
+    /// The fields of a line as JSON, as the document spells them.
+    fn fields(&mut self, record: &csv::Record<'_>, kind: &str) -> String {
+        let mut fields = String::from("{\"key\":");
+        push_text(&mut fields, self.cell(record, "key"));
+        if kind == "group" {
+            fields.push_str(",\"modifiers\":[]");
+        }
+        for ((name, kinds), place) in COLUMNS.into_iter().zip(self.places.0) {
+            let text = Self::cell_at(record, place);
             if matches!(name, "type" | "key" | "in") || (text.is_empty() && name != "name") {
                 continue;
             }
@@ -311,54 +310,61 @@ impl TableReader {
                 self.fault(record, name, "must be empty in this kind of line");
                 continue;
             }
-            match self.value(name, &text) {
-                Ok(Some(value)) => fields[name] = value,
-                Ok(None) => {}
-                Err(message) => self.fault(record, name, &message),
+            if let Err(message) = self.push_field(&mut fields, name, text) {
+                self.fault(record, name, &message);
             }
         }
         if matches!(kind, "item" | "modifier") && self.cell(record, "price").is_empty() {
             self.fault(record, "price", "is missing");
         }
+        fields.push('}');
         fields
     }
 
-    fn value(&self, name: &str, text: &str) -> Result<Option<Value>, String> {
-        let number =
-            || text.parse::<i32>().map(|number| Some(json!(number))).map_err(|_| "must be a whole number".to_owned());
+    /// Adds a field of this cell, if it makes one.
+    fn push_field(&self, fields: &mut String, name: &str, text: &str) -> Result<(), String> {
+        let start = fields.len();
+        let _ = write!(fields, ",\"{name}\":");
         match name {
             "price" => {
                 let digits = self.currency.exponent();
                 let units = price_units(text, self.currency)
                     .ok_or_else(|| format!("must be an amount such as 12.50, with at most {digits} decimal digits"))?;
-                Ok(Some(json!({ "amount": units, "currency": self.currency })))
+                let _ = write!(fields, "{{\"amount\":{units},\"currency\":\"{}\"}}", self.currency);
             }
-            "currency" if text == self.currency.code() => Ok(None),
-            "currency" => Err(format!("must be {}, the restaurant's currency", self.currency)),
-            "available" => match text.to_ascii_lowercase().as_str() {
-                "yes" => Ok(Some(json!(true))),
-                "no" => Ok(Some(json!(false))),
-                _ => Err("must be yes or no, or empty".into()),
-            },
-            "stock" | "min" | "max" => number(),
-            "modifierGroups" => keys_value(text).map(Some),
-            "diets" => Ok(Some(text.split_whitespace().collect())),
-            "allergens" => Ok(Some(allergens_value(text))),
-            "dayParts" | "translations" => serde_json::from_str(text).map(Some).map_err(|_| "must be JSON".to_owned()),
-            _ => Ok(Some(json!(text))),
+            "currency" if text == self.currency.code() => fields.truncate(start),
+            "currency" => return Err(format!("must be {}, the restaurant's currency", self.currency)),
+            "available" if text.eq_ignore_ascii_case("yes") => fields.push_str("true"),
+            "available" if text.eq_ignore_ascii_case("no") => fields.push_str("false"),
+            "available" => return Err("must be yes or no, or empty".into()),
+            "stock" | "min" | "max" => {
+                let number = text.parse::<i32>().map_err(|_| "must be a whole number")?;
+                let _ = write!(fields, "{number}");
+            }
+            "modifierGroups" => push_keys(fields, text)?,
+            "diets" => push_list(fields, text.split_whitespace(), push_text),
+            "allergens" => push_allergens(fields, text),
+            "dayParts" | "translations" => {
+                serde_json::from_str::<IgnoredAny>(text).map_err(|_| "must be JSON")?;
+                fields.push_str(text);
+            }
+            _ => push_text(fields, text),
         }
+        Ok(())
     }
 
-    /// Parses an entity from its fields; errors name the column.
-    fn read<T: DeserializeOwned>(&mut self, record: &csv::Record, fields: Value) -> Option<T> {
-        match serde_path_to_error::deserialize::<_, T>(fields) {
-            Ok(value) => Some(value),
-            Err(error) => {
-                let path = error.path().to_string();
-                let name = path.split(['.', '[']).next().unwrap_or_default().to_owned();
-                self.fault(record, &name, &parse_messages::in_plain_words(&error.inner().to_string()).1);
-                None
-            }
+    /// A thing out of its fields; a fault names the column.
+    fn read<T: DeserializeOwned>(&mut self, record: &csv::Record<'_>, fields: &str) -> Option<T> {
+        if let Ok(value) = T::deserialize(ObjectsOnly(&mut serde_json::Deserializer::from_str(fields))) {
+            return Some(value);
         }
+        // Where the fault is costs as much again to find out as to read.
+        let mut deserializer = serde_json::Deserializer::from_str(fields);
+        let read = serde_path_to_error::deserialize::<_, T>(ObjectsOnly(&mut deserializer));
+        let error = read.err()?;
+        let path = error.path().to_string();
+        let name = path.split(['.', '[']).next().unwrap_or_default().to_owned();
+        self.fault(record, &name, &fault_of_shape(error.inner()).1);
+        None
     }
 }

@@ -124,7 +124,8 @@ async fn draw_writes<'a>(
     repeat: Option<&RepeatedRequest>,
 ) -> Option<DrawnBuckets<'a>> {
     let limits = &app.limits;
-    let UsedUpLimit { buckets, subject, verdict } = limits.writes.draw(sender.user, sender.network, cost?).err()?;
+    let drawn = limits.draw_writes(sender.user, sender.network, cost?).await;
+    let UsedUpLimit { buckets, subject, verdict } = drawn.err()?;
     let repeats = match subject {
         Subject::User(_) => &limits.user_repeats,
         Subject::Network(_) => &limits.network_repeats,

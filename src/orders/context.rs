@@ -28,6 +28,8 @@ pub struct OrderContext {
     pub delivery_zones: Option<Vec<DeliveryZone>>,
     /// How far a restaurant without zones delivers, in metres.
     pub max_distance: f64,
+    /// The most characters of the notes of all lines together.
+    pub max_notes: usize,
     /// The time of the decision.
     pub now: DateTime<Utc>,
 }

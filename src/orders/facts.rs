@@ -41,6 +41,7 @@ impl OrderContext {
             place,
             delivery_zones: zones,
             max_distance: rules.max_distance,
+            max_notes: usize::from(rules.max_notes),
             now,
         })
     }

@@ -342,7 +342,8 @@ struct EventQuery {
 
 /// List the events of an order
 ///
-/// The events that were sent to sockets, oldest first. `nextCursor` is the number to send as `after`.
+/// The events that were sent to sockets, oldest first. A page with large events may have fewer than `limit`. `nextCursor` is
+/// the number to send as `after`.
 #[utoipa::path(get, path = "/api/orders/{orderId}/events", tag = "orders", security(("token" = [])),
     params(("orderId" = OrderId, Path), EventQuery),
     responses(
@@ -357,12 +358,14 @@ async fn list_order_events(
 ) -> Result<Json<List<TimelineEntry>>, Problem> {
     let page = Page::parse(query.limit, None)?;
     let (scope, order, after) = (access.scope, access.order, query.after.unwrap_or_default());
-    let mut rows = app
-        .db
-        .read(scope, move |tx| Box::pin(async move { sql::events(tx, &scope, order, after, page.fetch).await }))
-        .await?;
+    let most_bytes = app.config.http.events_max_bytes;
+    let read = app.db.read(scope, move |tx| {
+        Box::pin(async move { sql::events(tx, &scope, order, after, page.fetch, most_bytes).await })
+    });
+    let mut rows = read.await?;
     let wanted = usize::try_from(page.fetch - 1).unwrap_or_default();
-    let more = rows.len() > wanted;
+    let bytes: usize = rows.iter().map(|row| row.payload.get().len()).sum();
+    let more = rows.len() > wanted || i64::try_from(bytes).is_ok_and(|bytes| bytes > most_bytes);
     rows.truncate(wanted);
     let next_cursor = rows.last().filter(|_| more).map(|last| last.seq.to_string());
     let data = rows.into_iter().map(|event| entry(event, scope.driver_id())).collect::<Result<_, _>>()?;

@@ -1,5 +1,5 @@
 //! Limits on the orders of one customer, and of all customers of a network together, at one restaurant, because
-//! accounts cost nothing. Pure.
+//! accounts cost nothing; and on those of one customer at all restaurants together. Pure.
 //!
 //! Members of the restaurant are not limited, because they place orders for guests.
 
@@ -85,6 +85,11 @@ pub struct OrderLoad {
     pub works_here: bool,
     /// The orders of the customer.
     pub customer: OrderCounts,
+    /// The orders that the customer placed within [`RECENT`] at all restaurants together, without those that the customer
+    /// works for.
+    pub recent_anywhere: i64,
+    /// When the oldest of those was placed.
+    pub oldest_anywhere: Option<DateTime<Utc>>,
     /// The orders of all customers of the network; `None`: not limited.
     pub network: Option<OrderCounts>,
     /// The same of its IPv6 /48.
@@ -96,7 +101,7 @@ pub fn is_limited(rules: config::Orders, is_scheduled: bool, has_network: bool) 
     let applies = |limits: OrderLimits| {
         limits.open.is_some() || limits.recent.is_some() || (is_scheduled && limits.scheduled.is_some())
     };
-    applies(rules.of_customer) || (has_network && is_limited_by_network(rules))
+    applies(rules.of_customer) || rules.recent_anywhere.is_some() || (has_network && is_limited_by_network(rules))
 }
 
 /// Whether networks are limited, so that the network of each order is stored.
@@ -140,12 +145,35 @@ impl OrderLoad {
             return Ok(());
         }
         self.customer.check(LimitOf::Customer, rules.of_customer, is_scheduled, now)?;
+        self.check_anywhere(rules.recent_anywhere, now)?;
         for (counts, limits) in [(self.network, rules.of_network), (self.site, rules.of_site)] {
             counts.map_or(Ok(()), |counts| counts.check(LimitOf::Network, limits, is_scheduled, now))?;
         }
         Ok(())
     }
 }
+
+impl OrderLoad {
+    fn check_anywhere(&self, limit: Option<u16>, now: DateTime<Utc>) -> Result<(), Problem> {
+        let count = self.recent_anywhere;
+        let Some(limit) = limit.map(i64::from).filter(|limit| count >= *limit) else { return Ok(()) };
+        let detail = format!(
+            "You have placed {count} orders at all restaurants together within an hour. Order again after Retry-After."
+        );
+        let problem = Problem::new(Code::OrderLimitReached, detail);
+        let problem = problem.with("limit", limit).with("count", count).with("limitOf", LimitOf::Customer.word());
+        Err(problem.retry_after(wait_until_older(self.oldest_anywhere, now)))
+    }
+}
+
+/// Seconds until the oldest recent order is not recent any more.
+fn wait_until_older(oldest: Option<DateTime<Utc>>, now: DateTime<Utc>) -> u32 {
+    let ends = oldest.map_or(now, |oldest| oldest + RECENT);
+    u32::try_from((ends - now).num_seconds().max(1)).unwrap_or(LATER)
+}
+
+/// Seconds to wait where it is not known when there is room again.
+const LATER: u32 = 60;
 
 impl OrderCounts {
     fn check(
@@ -155,7 +183,6 @@ impl OrderCounts {
         is_scheduled: bool,
         now: DateTime<Utc>,
     ) -> Result<(), Problem> {
-        const LATER: u32 = 60;
         let have = limit_of.have();
         let refused = |limit: i64, count: i64, detail: String, wait: u32| {
             let problem = Problem::new(Code::OrderLimitReached, detail);
@@ -180,8 +207,7 @@ impl OrderCounts {
             return Err(not_finished(limit, self.scheduled, "scheduled"));
         }
         if let Some(limit) = limits.recent.filter(|limit| self.recent >= *limit) {
-            let ends = self.oldest_recent.map_or(now, |oldest| oldest + RECENT);
-            let wait = u32::try_from((ends - now).num_seconds().max(1)).unwrap_or(LATER);
+            let wait = wait_until_older(self.oldest_recent, now);
             let detail =
                 format!("{have} placed {} orders here within an hour. Order again after Retry-After.", self.recent);
             return Err(refused(limit, self.recent, detail, wait));

@@ -61,7 +61,7 @@ impl PricedOrder {
     ) -> Result<Self, OrderRefusal> {
         let OrderDraft { basket, request, .. } = draft;
         let restaurant = &facts.context.restaurant;
-        check_lines(basket, &facts.lines)?;
+        check_lines(basket, &facts.lines, facts.context.max_notes)?;
         let items = Amount::sum(facts.lines.iter().map(StoredLine::total).collect::<Result<Vec<_>, _>>()?)?;
         let terms = facts.context.terms(items)?;
         let saving = saving(&facts, request, items, &terms, quoted)?;
@@ -82,12 +82,10 @@ impl PricedOrder {
     }
 }
 
-/// The most characters in the notes of all lines, because each event of an order contains the order.
-const MAX_NOTES: usize = 10_000;
-
-/// Refuses an empty basket, notes that are too long, and lines that cannot be ordered. Choices that do not fit the menu
-/// are refused as in a write of a cart, except those of a quote, which were valid when it was created.
-fn check_lines(basket: &Basket, lines: &[StoredLine]) -> Result<(), Problem> {
+/// Refuses an empty basket, one whose notes have more than `max_notes` characters together, because an order is written into
+/// each of its events, and one with lines that cannot be ordered. Choices that do not fit the menu are refused as a write of
+/// the cart would be, except those of a quote, which fitted when it was made.
+fn check_lines(basket: &Basket, lines: &[StoredLine], max_notes: usize) -> Result<(), Problem> {
     let misfits = choice_errors(lines);
     if !matches!(basket, Basket::Quoted(_)) && !misfits.is_empty() {
         return Err(Problem::invalid(misfits).with("items", blocked_items(lines)));
@@ -96,8 +94,8 @@ fn check_lines(basket: &Basket, lines: &[StoredLine]) -> Result<(), Problem> {
         return Err(Problem::new(Code::CartEmpty, "Add items to the cart first."));
     }
     let notes: usize = lines.iter().filter_map(|line| line.note.as_ref()).map(|note| note.chars().count()).sum();
-    if notes > MAX_NOTES {
-        let message = format!("the notes of all lines are at most {MAX_NOTES} characters together; shorten them");
+    if notes > max_notes {
+        let message = format!("the notes of all lines are at most {max_notes} characters together; shorten them");
         return Err(Problem::invalid_field("/lines", message));
     }
     unavailable(lines).map_or(Ok(()), Err)

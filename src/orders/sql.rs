@@ -262,25 +262,31 @@ pub async fn lock(tx: &mut Tx, scope: &RestaurantScope, id: OrderId) -> Result<O
     Ok(row.map(Row::into_order))
 }
 
-/// The events of an order and of its delivery after a number, oldest first.
+/// The events of an order and of its delivery after a number, oldest first: at most `limit`, and no more of them once they
+/// exceed `most_bytes` together.
 pub async fn events(
     tx: &mut Tx,
     scope: &RestaurantScope,
     order: OrderId,
     after: i64,
     limit: i64,
+    most_bytes: i64,
 ) -> Result<Vec<Recorded>, Problem> {
     let events = sqlx::query_as!(
         Recorded,
-        r#"select seq, restaurant_id, order_id, aggregate_id, aggregate, customer_id, driver_id,
-                  former_driver_id, closed, name, version, actor, at,
-                  payload as "payload: _"
-           from events where restaurant_id = $1 and order_id = $2 and seq > $3 and seq < event_horizon()
-           order by seq limit $4"#,
+        r#"select seq as "seq!", restaurant_id as "restaurant_id!", order_id, aggregate_id as "aggregate_id!",
+                  aggregate as "aggregate!", customer_id, driver_id, former_driver_id, closed as "closed!", name as "name!",
+                  version as "version!", actor as "actor!: _", at as "at!", payload as "payload!: _"
+           from (select *, sum(octet_length(payload::text)) over (order by seq) - octet_length(payload::text) as before
+                 from (select * from events
+                       where restaurant_id = $1 and order_id = $2 and seq > $3 and seq < event_horizon()
+                       order by seq limit $4) page) sized
+           where before <= $5 order by seq"#,
         scope.restaurant() as RestaurantId,
         order as OrderId,
         after,
         limit,
+        most_bytes,
     )
     .fetch_all(tx.connection())
     .await?;

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::fulfilments::Fulfilments;
 use crate::bounded;
-use crate::text::MultiLine;
+use crate::text::{self, MultiLine};
 use crate::timestamp::LocalDate;
 use crate::work;
 
@@ -32,11 +32,19 @@ impl LocalTime {
     pub const fn minutes(self) -> i16 {
         self.0
     }
+
+    /// Calls `with` with the time as it is written.
+    fn written<T>(self, with: impl FnOnce(&str) -> T) -> T {
+        let (hours, minutes) = ((self.0 / 60).unsigned_abs().min(99), (self.0 % 60).unsigned_abs());
+        let digit = |value: u16| b'0' + u8::try_from(value % 10).unwrap_or_default();
+        let text = [digit(hours / 10), digit(hours), b':', digit(minutes / 10), digit(minutes)];
+        with(std::str::from_utf8(&text).unwrap_or_default())
+    }
 }
 
 impl std::fmt::Display for LocalTime {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:02}:{:02}", self.0 / 60, self.0 % 60)
+        self.written(|text| f.pad(text))
     }
 }
 
@@ -60,14 +68,13 @@ impl std::str::FromStr for LocalTime {
 
 impl Serialize for LocalTime {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        self.written(|text| serializer.serialize_str(text))
     }
 }
 
 impl<'de> Deserialize<'de> for LocalTime {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        text::parsed(deserializer)
     }
 }
 

@@ -24,13 +24,28 @@ pub(super) const TABLE: &[Variable] = &[
     plain(
         MENUS,
         "MENU_MAX_BYTES",
-        "4194304",
-        "Maximum size of a whole menu in a request, in bytes (1024 to 67108864).",
+        "2097152",
+        "Maximum size of a whole menu in a request, as JSON or CSV, and of the texts of a menu that is written entity by \
+         entity, in bytes (1024 to 67108864).",
     ),
     plain(MENUS, "MENU_MAX_CATEGORIES", "200", "Maximum number of categories of a menu (1 to 10000)."),
     plain(MENUS, "MENU_MAX_ITEMS", "2000", "Maximum number of items of a menu (1 to 100000)."),
     plain(MENUS, "MENU_MAX_GROUPS", "500", "Maximum number of modifier groups of a menu (1 to 10000)."),
     plain(MENUS, "MENU_MAX_MODIFIERS", "100", "Maximum number of modifiers of a group (1 to 1000)."),
+    plain(
+        MENUS,
+        "MENU_MAX_ALL_MODIFIERS",
+        "3000",
+        "Maximum number of modifiers of a menu, in all its groups together (1 to 100000).",
+    ),
+    plain(
+        MENUS,
+        "MENU_MAX_DETAILS",
+        "30000",
+        "Maximum number of translations, day-parts and references to modifier groups of a menu, all together (1 to \
+         1000000).",
+    ),
+    plain(MENUS, "MENU_MAX_LANGUAGES", "20", "Maximum number of languages into which a menu is translated (1 to 100)."),
     plain(
         DELIVERY,
         "DRIVER_SEARCH_RADIUS",
@@ -112,6 +127,26 @@ pub(super) const TABLE: &[Variable] = &[
         "auto",
         "Maximum number of orders of one customer at one restaurant within an hour (1 to 500), or off. auto: 60 in \
          production, off in development.",
+    ),
+    plain(
+        ORDERS,
+        "ORDER_MAX_RECENT_ANYWHERE",
+        "auto",
+        "Maximum number of orders of one customer within an hour, at all restaurants together (1 to 5000), or off; \
+         those at restaurants of which the customer is a member do not count. auto: 120 in production, off in \
+         development.",
+    ),
+    plain(
+        ORDERS,
+        "ORDER_MAX_NOTES",
+        "10000",
+        "Maximum number of characters of the notes of all lines of an order together (500 to 50000).",
+    ),
+    plain(
+        ORDERS,
+        "ORDER_EVENTS_MAX_BYTES",
+        "1048576",
+        "A page of the events of an order ends when they exceed so many bytes together (65536 to 16777216).",
     ),
     plain(
         ORDERS,

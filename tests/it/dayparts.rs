@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, TimeDelta, TimeZone as _, Timelike as _, Utc};
 use chrono_tz::{TZ_VARIANTS, Tz};
-use comanda::menu::dayparts::{DayPart, Time, Week, check, next_change, served};
+use comanda::menu::dayparts::{DayPart, Time, Week, Weekdays, check, next_change, served};
 use comanda::restaurants::hours::LocalTime;
 use proptest::prelude::*;
 
 fn window(days: &[u8], from: i16, to: i16) -> DayPart {
-    DayPart { days: days.to_vec(), from: LocalTime::from_minutes(from), to: LocalTime::from_minutes(to) }
+    DayPart { days: Weekdays::of(days), from: LocalTime::from_minutes(from), to: LocalTime::from_minutes(to) }
 }
 
 /// Every local minute that the windows cover around a date, written out.
@@ -16,7 +16,7 @@ fn covered_minutes(windows: &[DayPart], around: NaiveDate) -> Vec<NaiveDateTime>
     for day in -2..=2 {
         let date = around + TimeDelta::days(day);
         let weekday = u8::try_from(date.weekday().number_from_monday()).unwrap();
-        for window in windows.iter().filter(|window| window.days.contains(&weekday)) {
+        for window in windows.iter().filter(|window| window.days.as_slice().contains(&weekday)) {
             let mut minute = i64::from(window.from.minutes());
             let midnight = date.and_hms_opt(0, 0, 0).unwrap();
             loop {

@@ -75,6 +75,7 @@ mod limits;
 mod log;
 mod matrix;
 mod menu;
+mod menu_bounds;
 mod menu_cache;
 mod menu_document;
 mod menu_modifiers;

@@ -272,8 +272,8 @@ async fn a_thing_is_named_once_by_its_key_or_by_its_id() {
 async fn a_menu_as_large_as_may_be_is_put_in_one_go() {
     let app = TestApp::with(&[("DATABASE_UNIT_TIMEOUT", "20s")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
-    let text = "Slowly cooked with what the market had this morning. ".repeat(3);
-    let groups: Vec<_> = (0..300)
+    let text = "Slowly cooked with what the market had this morning. ".repeat(6);
+    let groups: Vec<_> = (0..150)
         .map(|group| {
             let one = |n: usize| {
                 json!({ "key": format!("m{n}"), "name": format!("Answer {n}"), "price": euros(10),
@@ -286,9 +286,8 @@ async fn a_menu_as_large_as_may_be_is_put_in_one_go() {
     let categories: Vec<_> = (0..40)
         .map(|category| {
             let one = |n: usize| {
-                let asked = [format!("g{}", (category * 7 + n) % 300), format!("g{}", (category * 7 + n + 1) % 300)];
-                json!({ "key": format!("i{category}-{n}"), "name": "Dish", "description": text, "price": euros(900),
-                  "modifierGroups": asked })
+                let asked = [format!("g{}", (category * 7 + n) % 150), format!("g{}", (category * 7 + n + 1) % 150)];
+                json!({ "key": format!("i{category}-{n}"), "name": "Dish", "description": text, "price": euros(900), "modifierGroups": asked })
             };
             json!({ "key": format!("c{category}"), "name": "Chapter", "items": (0..50).map(one).collect::<Vec<_>>() })
         })

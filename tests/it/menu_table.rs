@@ -87,7 +87,10 @@ async fn a_fault_in_a_table_names_line_and_column() {
         ("{head}{body}item,x,q,X,8,EUR,,,\n", "line 5, column 3 (in): must be the key of a category"),
         ("{head}{body}item,x,p,,8,EUR,,,\n", "line 5, column 4 (name): must be 1 to 120"),
         ("{head}{body}item,m,p,X,8,EUR,,,\n", "line 5, column 2 (key): “m” is the key of an earlier one"),
-        ("{head}{body}item,x,p,X,8,EUR,,,nothing\n", "line 5, column 9 (modifierGroups): “nothing” is the key of no"),
+        (
+            "{head}{body}item,x,p,X,8,EUR,,,nothing\n",
+            "line 5, column 9 (modifierGroups): “nothing” is not the key of a modifier group",
+        ),
         ("{head}{body}group,g,,G,,,3,2,\n", "line 5, column 7 (min): must be between 0 and max"),
         ("{head}{body}group,g,,G,5,EUR,0,2,\n", "line 5, column 5 (price): must be empty"),
         ("{head}{body}dish,x,p,X,8,EUR,,,\n", "line 5, column 1 (type): must be category"),

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::app::TestApp;
-use crate::people::{id_of, to_door};
+use crate::people::{Person, id_of, to_door};
 
 #[tokio::test]
 async fn an_order_travels_from_the_cart_to_the_counter() {
@@ -234,8 +234,65 @@ async fn the_timeline_of_an_order_can_be_read_in_pieces() {
     assert_eq!(pieces, all);
 }
 
-/// Fifty at once for later, and more orders for now than may be within an hour: exactly as many as may be get in, and
-/// what was answered under a key is answered again.
+/// A page ends where its events exceed the bound of bytes, and the next one goes on there.
+#[tokio::test]
+async fn pages_of_large_events_are_short_and_leave_none_out() {
+    let app = TestApp::with(&[("ORDER_EVENTS_MAX_BYTES", "65536")]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let ada = app.customer("Ada").await;
+    let line = json!({ "itemId": luigi.any_dish().id, "quantity": 1, "note": "n".repeat(100) });
+    let order = json!({ "restaurantId": luigi.id, "fulfilment": "PICKUP", "lines": vec![line; 100] });
+    let order = ada.asks_for_order("long", &order).await.expect(201);
+    luigi.owner.walks(&order, &["CONFIRMED", "PREPARING", "READY"]).await;
+    let path = format!("/api/orders/{}/events", id_of(&order));
+    let (mut after, mut pages, mut names) = (String::new(), 0, Vec::new());
+    loop {
+        let page = ada.get(&format!("{path}?limit=200{after}")).await.expect(200);
+        let events = page["data"].as_array().unwrap();
+        assert!(events.len() < 4, "{}", events.len());
+        names.extend(events.iter().map(|event| event["name"].as_str().unwrap().to_owned()));
+        pages += 1;
+        match page["nextCursor"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(names.len(), 4, "{names:?}");
+    assert!(pages > 1, "{pages}");
+}
+
+/// A customer places so many orders within an hour, wherever; those at a restaurant that they work for do not count.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_customer_places_so_many_orders_at_all_restaurants_together() {
+    let rules = [("ORDER_MAX_RECENT_ANYWHERE", "6"), ("ORDER_MAX_RECENT", "off"), ("ORDER_MAX_OPEN", "off")];
+    let app = TestApp::with(&rules).await;
+    let shops = [app.restaurant("Luigi").opens().await, app.restaurant("Mario").opens().await];
+    let ada = app.customer("Ada").await;
+    let orders = async |person: &Person, number: usize| {
+        let shop = &shops[number % 2];
+        let lines = json!([{ "itemId": shop.any_dish().id, "quantity": 1 }]);
+        let order = json!({ "restaurantId": shop.id, "fulfilment": "PICKUP", "lines": lines });
+        person.asks_for_order(&format!("order-{number}"), &order).await
+    };
+    let replies = futures_util::future::join_all((0..20).map(|number| orders(&ada, number))).await;
+    let placed = replies.iter().filter(|reply| reply.status == 201).count();
+    assert_eq!(placed, 6);
+    let refusal = orders(&ada, 20).await;
+    let refused = refusal.refused(429, "order_limit_reached");
+    assert_eq!((&refused["limit"], &refused["count"], &refused["limitOf"]), (&json!(6), &json!(6), &json!("customer")));
+    assert!(refusal.header("retry-after").parse::<u64>().unwrap() > 3_000);
+    app.passes(TimeDelta::minutes(61));
+    orders(&ada, 21).await.expect(201);
+    // Whoever works there places orders for guests.
+    let owner = &shops[0].owner;
+    for number in 0..8 {
+        orders(owner, 100 + 2 * number).await.expect(201);
+    }
+    orders(owner, 201).await.expect(201);
+}
+
+/// Fifty at once for later, and more orders for now than may be within an hour: exactly as many as may be get in, and what was
+/// answered under a key is answered again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_customer_holds_so_many_orders_and_no_more() {
     let rules = [("ORDER_MAX_SCHEDULED", "3"), ("ORDER_MAX_OPEN", "5"), ("ORDER_MAX_RECENT", "6")];

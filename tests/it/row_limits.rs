@@ -11,6 +11,8 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::app::{TestApp, eventually};
+use crate::extract::Redis;
+use crate::menu::Neighbour;
 use crate::people::{PASSWORD, Person, id_of};
 use crate::pictures::files;
 use crate::reply::Reply;
@@ -326,4 +328,36 @@ async fn what_users_and_networks_write_in_a_day_is_limited_by_number_and_size() 
     let refused = adds(&Uuid::new_v4().to_string()).await;
     refused.refused(429, "too_many_requests");
     assert!(refused.header("retry-after").parse::<u64>().unwrap() <= 4_320, "one more is allowed after 72 minutes");
+}
+
+/// With Redis all nodes count together; when it is away, each goes on from what it has counted itself.
+#[tokio::test]
+async fn nodes_count_together_what_is_written_in_a_day() {
+    let mut redis = Redis::start().await;
+    let url = format!("redis://{}", redis.address);
+    let limits = [
+        ("WRITES_PER_USER", "20/24h"),
+        ("RATE_LIMIT_USER", "off"),
+        ("REDIS_URL", url.as_str()),
+        ("REDIS_OPERATION_TIMEOUT", "5s"),
+    ];
+    let app = TestApp::with(&limits).await;
+    let other = Neighbour::of(&app, &limits).await;
+    let here = app.customer("Ada").await;
+    let there = Person { door: other.guest.door.clone(), ..here.clone() };
+    let passed = async |turns: usize| {
+        let mut passed = 0;
+        for turn in 0..turns {
+            let person = if turn % 2 == 0 { &here } else { &there };
+            let reply = person.put("/api/me/notification-preferences", &json!({ "orderPush": true })).await;
+            passed += usize::from(reply.status != 429);
+        }
+        passed
+    };
+    let together = passed(26).await;
+    assert!((15..=20).contains(&together), "{together}");
+    redis.kill();
+    let alone = passed(40).await;
+    assert!((1..=14).contains(&alone), "each node has counted thirteen of its twenty: {alone}");
+    other.running.stop().await;
 }

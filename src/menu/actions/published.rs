@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Mutex;
 
 use super::version_batcher::VersionBatcher;
 use crate::cache::{Cache, CacheKey, CachedResponse};
@@ -16,6 +17,7 @@ use crate::ids::{CategoryId, RestaurantId};
 use crate::languages;
 use crate::menu::{part, published, sql};
 use crate::problem::{Code, Problem};
+use crate::shares::Shares;
 use crate::tenancy::TenancyContext;
 use crate::uow::Database;
 
@@ -25,6 +27,9 @@ pub struct Published {
     versions: VersionBatcher,
     cache: Cache,
     heavy: HeavyWork,
+    /// Held while a menu, or a part of it, is built: guests who read one restaurant's menu in many languages and by category
+    /// wait for each other, instead of using up the places for heavy work of that restaurant.
+    building: Shares<RestaurantId, Mutex<()>>,
 }
 
 impl Published {
@@ -39,7 +44,7 @@ impl Published {
         heavy: HeavyWork,
     ) -> Result<Self, redis::RedisError> {
         let cache = Cache::new(bounds.cache_bytes, bounds.cache_life, redis)?;
-        Ok(Self { versions: VersionBatcher::new(db.clone()), db, cache, heavy })
+        Ok(Self { versions: VersionBatcher::new(db.clone()), db, cache, heavy, building: Shares::new() })
     }
 
     /// The cache, for benchmarks.
@@ -80,6 +85,8 @@ impl Published {
             if part::lacks(&whole, category) {
                 return Err(Problem::not_found());
             }
+            let turn = self.building.of(restaurant, Mutex::default);
+            let _turn = turn.lock().await;
             let cut = self.heavy.run(Beneficiary::Restaurant(restaurant), move || part::cut(&whole, category)).await?;
             cut.map_err(|error| Problem::internal(&error))?.ok_or_else(Problem::not_found)
         };
@@ -97,6 +104,8 @@ impl Published {
         let life = TimeDelta::from_std(self.cache.life()).unwrap_or_default();
         let language = key.language.clone();
         let build = || async move {
+            let turn = self.building.of(restaurant, Mutex::default);
+            let _turn = turn.lock().await;
             let found = self
                 .db
                 .read(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::contents(tx, restaurant).await }));

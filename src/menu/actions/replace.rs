@@ -12,13 +12,13 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::config::Menus;
 use crate::extract::IfMatch;
-use crate::ids::{ItemId, RestaurantId};
+use crate::ids::RestaurantId;
 use crate::menu::desired::{Rules, StockPolicy, target};
 use crate::menu::diff::{self, EntityChange};
 use crate::menu::document::Document;
-use crate::menu::sql::document::RemovedEntities;
+use crate::menu::sql::document::{PreparedRows, RemovedEntities};
 use crate::menu::table::Table;
-use crate::menu::{Contents, Group, Item, Modifier, sql};
+use crate::menu::{Contents, Group, Modifier, sql};
 use crate::money::Currency;
 use crate::problem::{FieldError, Problem};
 use crate::restaurants;
@@ -63,35 +63,73 @@ pub async fn contents(tx: &mut Tx, restaurant: RestaurantId) -> Result<Contents,
     sql::contents(tx, restaurant).await?.ok_or_else(Problem::not_found)
 }
 
-/// The current menu, the desired one, and the changes.
+/// What differs from the menu as it is, and the rows to write.
 struct Plan {
-    current: Contents,
-    target: Contents,
+    /// The version of the menu that it was planned from.
+    version: i64,
     changes: Vec<EntityChange>,
-    /// The search words of new and changed items: computed here, because thousands of names in many languages take a
-    /// tenth of a second.
-    search_words: HashMap<ItemId, Vec<String>>,
+    /// `None`: nothing is to be written.
+    writes: Option<MenuWrites>,
+}
+
+/// The rows of a new menu, as they are written: `None` where there are none.
+struct MenuWrites {
+    categories: Option<PreparedRows>,
+    groups: Option<[PreparedRows; 2]>,
+    items: Option<PreparedRows>,
+    /// Items and modifiers that were not counted before, with their stock.
+    counts: [Vec<(Uuid, i32)>; 2],
+    removed: RemovedEntities,
+    language: Option<String>,
+}
+
+impl MenuWrites {
+    fn of(current: &Contents, target: Contents) -> Result<Self, serde_json::Error> {
+        let categories = changed(&current.categories, &target.categories, |one| one.id.uuid());
+        let groups = changed(&current.groups, &target.groups, |one| one.id.uuid());
+        let items = changed(&current.items, &target.items, |one| one.id.uuid());
+        let counts = |contents: &Contents| {
+            let items = contents.items.iter().filter_map(|one| Some((one.id.uuid(), one.stock?)));
+            let modifiers = modifiers(&contents.groups).filter_map(|one| Some((one.id.uuid(), one.stock?)));
+            (items.collect::<Vec<_>>(), modifiers.collect::<Vec<_>>())
+        };
+        let (before, after) = (counts(current), counts(&target));
+        let rows_of_groups = || Ok([PreparedRows::of_groups(&groups)?, PreparedRows::of_modifiers(&groups)?]);
+        Ok(Self {
+            categories: some(&categories).map(PreparedRows::of_categories).transpose()?,
+            groups: some(&groups).map(|_| rows_of_groups()).transpose()?,
+            items: some(&items).map(PreparedRows::of_items).transpose()?,
+            counts: [newly_counted(&before.0, after.0), newly_counted(&before.1, after.1)],
+            removed: removed(current, &target),
+            language: target.language,
+        })
+    }
+}
+
+fn some<T>(all: &[T]) -> Option<&[T]> {
+    (!all.is_empty()).then_some(all)
 }
 
 impl MenuSource {
-    /// Plans the changes. Takes processor time.
-    fn plan(&self, current: Contents, rules: &Rules) -> Result<Plan, Problem> {
+    /// What the menu becomes. Takes processor time.
+    fn plan(&self, current: &Contents, rules: &Rules, dry_run: bool) -> Result<Plan, Problem> {
         let target = match self {
-            Self::Document(document) => target(document, &current, rules),
-            Self::Table(table) => target(&table.document, &current, rules)
+            Self::Document(document) => target(document, current, rules),
+            Self::Table(table) => target(&table.document, current, rules)
                 .map(|target| Contents { language: current.language.clone(), ..target })
                 .map_err(|faults| table.places(faults)),
             Self::Restaurant(_, currency) if *currency != current.currency => {
                 let message = format!("has prices in {}, and this menu's are in {currency}", current.currency);
                 return Err(Problem::invalid_field("/to", message));
             }
-            Self::Restaurant(document, _) => target(document, &current, rules).map_err(unfit),
+            Self::Restaurant(document, _) => target(document, current, rules).map_err(unfit),
         };
         let target = target.map_err(Problem::invalid)?;
-        let changes = diff::between(&current, &target);
-        let new = changed(&current.items, &target.items, |one| one.id.uuid());
-        let search_words = new.iter().map(|item| (item.id, item.search_words())).collect();
-        Ok(Plan { current, target, changes, search_words })
+        let changes = diff::between(current, &target);
+        let is_written = !dry_run && !changes.is_empty();
+        let writes = is_written.then(|| MenuWrites::of(current, target)).transpose();
+        let writes = writes.map_err(|error| Problem::internal(&error))?;
+        Ok(Plan { version: current.version, changes, writes })
     }
 
     const fn stock_policy(&self) -> StockPolicy {
@@ -122,23 +160,22 @@ pub async fn replace(
         how.if_match.check(current.version, json!({ "version": current.version }))?;
         let rules = Rules { stock_policy: source.stock_policy(), bounds: how.bounds, tax_classes: tax_classes.clone() };
         let from = Arc::clone(&source);
-        let plan = Arc::new(app.heavy.run(scope.into(), move || from.plan(current, &rules)).await??);
-        let version = plan.current.version;
+        let plan = Arc::new(app.heavy.run(scope.into(), move || from.plan(&current, &rules, how.dry_run)).await??);
+        let version = plan.version;
         let planned = Arc::clone(&plan);
-        let written = if how.dry_run || plan.changes.is_empty() {
+        let written = if plan.writes.is_none() {
             Some(false)
         } else {
             let write = app.db.write(scope, move |tx| {
                 Box::pin(async move {
                     sql::take_turns(tx, &scope).await?;
                     sql::document::lock(tx, &scope).await?;
-                    let is_as_planned = sql::version(tx, &scope).await? == planned.current.version
+                    let is_as_planned = sql::version(tx, &scope).await? == planned.version
                         && restaurants::sql::tax::hold(tx, &scope).await? == tax_classes;
                     if !is_as_planned {
                         return Ok(None);
                     }
-                    apply(tx, &scope, &planned).await?;
-                    Ok(Some(true))
+                    apply(tx, &scope, planned.writes.as_ref()).await.map(Some)
                 })
             });
             write.await?
@@ -169,12 +206,9 @@ async fn replace_locked(
             how.if_match.check(current.version, json!({ "version": current.version }))?;
             let tax_classes = restaurants::sql::tax::hold(tx, &scope).await?;
             let rules = Rules { stock_policy: source.stock_policy(), bounds: how.bounds, tax_classes };
-            let plan = heavy.run(scope.into(), move || source.plan(current, &rules)).await??;
-            let applied = !plan.changes.is_empty();
-            if applied {
-                apply(tx, &scope, &plan).await?;
-            }
-            let version = if applied { plan.current.version + 1 } else { plan.current.version };
+            let plan = heavy.run(scope.into(), move || source.plan(&current, &rules, how.dry_run)).await??;
+            let applied = apply(tx, &scope, plan.writes.as_ref()).await?;
+            let version = if applied { plan.version + 1 } else { plan.version };
             Ok(MenuDifference { applied, version, changes: plan.changes })
         })
     });
@@ -189,37 +223,28 @@ fn unfit(faults: Vec<FieldError>) -> Vec<FieldError> {
     faults.into_iter().map(unfit).collect()
 }
 
-/// Writes the changes: first entities that others refer to, deletions last.
-async fn apply(tx: &mut Tx, scope: &RestaurantScope, plan: &Plan) -> Result<(), Problem> {
-    let Plan { current, target, search_words, .. } = plan;
-    let categories = changed(&current.categories, &target.categories, |one| one.id.uuid());
-    if !categories.is_empty() {
-        sql::document::save_categories(tx, scope, &categories).await?;
+/// Writes what differs, if anything: first what others name, last what goes. True: something was written.
+async fn apply(tx: &mut Tx, scope: &RestaurantScope, writes: Option<&MenuWrites>) -> Result<bool, Problem> {
+    let Some(writes) = writes else { return Ok(false) };
+    if let Some(categories) = &writes.categories {
+        sql::document::save_categories(tx, scope, categories).await?;
     }
-    let groups = changed(&current.groups, &target.groups, |one| one.id.uuid());
-    if !groups.is_empty() {
-        sql::document::save_groups(tx, scope, &groups).await?;
+    if let Some([groups, modifiers]) = &writes.groups {
+        sql::document::save_groups(tx, scope, groups).await?;
+        sql::document::save_modifiers(tx, scope, modifiers).await?;
     }
-    let words = |item: &Item| search_words.get(&item.id).map_or(&[][..], Vec::as_slice);
-    let items = changed(&current.items, &target.items, |one| one.id.uuid());
-    let items: Vec<_> = items.into_iter().map(|item| (item, words(item))).collect();
-    if !items.is_empty() {
-        sql::document::save_items(tx, scope, &items).await?;
+    if let Some(items) = &writes.items {
+        sql::document::save_items(tx, scope, items).await?;
     }
-    let counts = |contents: &Contents| {
-        let items = contents.items.iter().filter_map(|one| Some((one.id.uuid(), one.stock?)));
-        let modifiers = modifiers(&contents.groups).filter_map(|one| Some((one.id.uuid(), one.stock?)));
-        (items.collect::<Vec<_>>(), modifiers.collect::<Vec<_>>())
-    };
-    let (before, after) = (counts(current), counts(target));
-    let (items, modifiers) = (newly_counted(&before.0, after.0), newly_counted(&before.1, after.1));
+    let [items, modifiers] = &writes.counts;
     if !items.is_empty() || !modifiers.is_empty() {
-        sql::document::count(tx, scope, &items, &modifiers).await?;
+        sql::document::count(tx, scope, items, modifiers).await?;
     }
-    let removed = removed(current, target);
-    sql::document::hide(tx, scope, &removed).await?;
-    sql::edited(tx, scope).await?;
-    sql::set_language(tx, scope, target.language.as_deref()).await
+    sql::document::hide(tx, scope, &writes.removed).await?;
+    // A document is bounded by its own bytes.
+    let _ = sql::edited(tx, scope).await?;
+    sql::set_language(tx, scope, writes.language.as_deref()).await?;
+    Ok(true)
 }
 
 fn newly_counted(before: &[(Uuid, i32)], mut after: Vec<(Uuid, i32)>) -> Vec<(Uuid, i32)> {

@@ -79,7 +79,8 @@ async fn create_category(
     staff: Staff,
     IdempotentBody { value: new, key }: IdempotentBody<NewCategory>,
 ) -> Result<IdempotentResponse, Problem> {
-    let (scope, most) = (staff.scope, app.config.menus.most_categories);
+    let (scope, bounds) = (staff.scope, app.config.menus);
+    let most = bounds.most_categories;
     let category = Category {
         id: CategoryId::new(),
         key: new.key.map(String::from),
@@ -96,7 +97,7 @@ async fn create_category(
             if sql::counts(tx, &scope).await?[0] > i64::try_from(most).unwrap_or(i64::MAX) {
                 return Err(too_many("categories", most, "MENU_MAX_CATEGORIES"));
             }
-            sql::edited(tx, &scope).await?;
+            sql::edited(tx, &scope).await?.check(bounds)?;
             Ok(category)
         })
     })
@@ -200,7 +201,7 @@ async fn update_category(
     Path((_, id)): Path<(RestaurantId, CategoryId)>,
     Body(patch): Body<CategoryPatch>,
 ) -> Result<Json<Category>, Problem> {
-    let scope = staff.scope;
+    let (scope, bounds) = (staff.scope, app.config.menus);
     let category = app
         .db
         .write(scope, move |tx| {
@@ -211,7 +212,7 @@ async fn update_category(
                 patch.apply(&mut category);
                 check(&category)?;
                 sql::save_category(tx, &scope, &category).await?;
-                sql::edited(tx, &scope).await?;
+                sql::edited(tx, &scope).await?.check(bounds)?;
                 Ok(category)
             })
         })
@@ -238,7 +239,7 @@ async fn delete_category(
             Box::pin(async move {
                 sql::take_turns(tx, &scope).await?;
                 sql::delete_category(tx, &scope, id).await?;
-                sql::edited(tx, &scope).await
+                sql::edited(tx, &scope).await.map(|_| ())
             })
         })
         .await?;

@@ -85,15 +85,9 @@ pub(super) async fn put_menu(
     versioned(&app, scope, difference).await
 }
 
-/// The menu as a document, for its staff.
-async fn document_of(app: &App, scope: RestaurantScope) -> Result<(Document, Contents), Problem> {
-    let contents =
-        app.db.read(scope, move |tx| Box::pin(async move { contents(tx, scope.restaurant()).await })).await?;
-    let made = app
-        .heavy
-        .run(scope.into(), move || document::of(contents.clone()).map(|document| (document, contents)))
-        .await?;
-    made.map_err(|error| Problem::internal(&error))
+/// The menu, for its staff.
+async fn contents_of(app: &App, scope: RestaurantScope) -> Result<Contents, Problem> {
+    app.db.read(scope, move |tx| Box::pin(async move { contents(tx, scope.restaurant()).await })).await
 }
 
 /// Export the menu as a document
@@ -107,8 +101,9 @@ async fn document_of(app: &App, scope: RestaurantScope) -> Result<(Document, Con
             body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_menu_document(State(app): State<Arc<App>>, staff: Staff) -> Result<Response, Problem> {
-    let (body, Contents { version, .. }) = document_of(&app, staff.scope).await?;
-    app.heavy.run(staff.scope.into(), move || Versioned { body, version }.into_response()).await
+    let contents = contents_of(&app, staff.scope).await?;
+    let work = move || Versioned { version: contents.version, body: document::of(contents) }.into_response();
+    app.heavy.run(staff.scope.into(), work).await
 }
 
 /// The query parameters of the export.
@@ -139,9 +134,9 @@ async fn export_menu(
     staff: Staff,
     Query(query): Query<TableQuery>,
 ) -> Result<Response, Problem> {
-    let (document, contents) = document_of(&app, staff.scope).await?;
-    let table =
-        app.heavy.run(staff.scope.into(), move || table::write(&document, contents.currency, query.separator)).await?;
+    let contents = contents_of(&app, staff.scope).await?;
+    let work = move || table::write(&document::of(contents), query.separator);
+    let table = app.heavy.run(staff.scope.into(), work).await?.map_err(|error| Problem::internal(&error))?;
     let about = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present")),
         (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"menu.csv\"")),
@@ -198,12 +193,12 @@ struct MenuCopyRequest {
 /// and of their network.
 ///
 /// # Errors
-/// 429 when the limit is used up.
-fn pay(app: &App, staff: &Staff, client: Client, document: &Document) -> Result<(), Problem> {
+/// 429 when that is used up.
+async fn pay(app: &App, staff: &Staff, client: Client, document: &Document) -> Result<(), Problem> {
     let items: usize = document.categories.iter().map(|category| 1 + category.items.len()).sum();
     let modifiers: usize = document.modifier_groups.iter().map(|group| 1 + group.modifiers.len()).sum();
     let cost = u32::try_from(items + modifiers).unwrap_or(u32::MAX);
-    let drawn = app.limits.writes.draw(Some(staff.caller.user), client.network(), cost);
+    let drawn = app.limits.draw_writes(Some(staff.caller.user), client.network(), cost).await;
     drawn.map_err(|refused| too_many(refused.verdict.wait))?;
     Ok(())
 }
@@ -233,10 +228,12 @@ async fn copy_menu(
     let access = access::relations(&app, &staff.caller, copy.to).await?;
     let scope = access.scope(Operation::CopyMenu)?;
     let how = query.how(IfMatch(None), &app);
-    let (document, source) = document_of(&app, staff.scope).await?;
+    let source = contents_of(&app, staff.scope).await?;
+    let currency = source.currency;
+    let document = app.heavy.run(staff.scope.into(), move || document::of(source)).await?;
     if !how.dry_run {
-        pay(&app, &staff, client, &document)?;
+        pay(&app, &staff, client, &document).await?;
     }
-    let difference = replace(&app, scope, MenuSource::Restaurant(document, source.currency), how).await?;
+    let difference = replace(&app, scope, MenuSource::Restaurant(document, currency), how).await?;
     versioned(&app, scope, difference).await
 }

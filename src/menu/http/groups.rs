@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::input::{present, too_many};
+use super::input::{present, too_many, too_many_together};
 use super::modifiers::ModifierBody;
 use crate::app::App;
 use crate::bounded;
@@ -66,6 +66,12 @@ async fn save(tx: &mut Tx, scope: &RestaurantScope, group: Group, bounds: Menus)
     if groups.len() > bounds.most_groups {
         return Err(too_many("modifier groups", bounds.most_groups, "MENU_MAX_GROUPS"));
     }
+    let (modifiers, most) =
+        (groups.iter().map(|group| group.modifiers.len()).sum::<usize>(), bounds.most_modifiers_in_all);
+    let grows = before.as_ref().is_none_or(|before| before.modifiers.len() < groups[place].modifiers.len());
+    if grows && modifiers > most {
+        return Err(too_many_together("modifiers", modifiers, most, "MENU_MAX_ALL_MODIFIERS"));
+    }
     nesting::check(&groups).map_err(|fault| {
         let here = format!("/modifiers/{}/modifierGroups/{}", fault.modifier, fault.nested);
         // A group that is nested in others must not have nested groups: then the error is reported for `modifiers`.
@@ -86,7 +92,7 @@ async fn save(tx: &mut Tx, scope: &RestaurantScope, group: Group, bounds: Menus)
             sql::stock::of_modifier(tx, scope, modifier.id, StockChange::To(modifier.stock)).await?;
         }
     }
-    sql::edited(tx, scope).await?;
+    sql::edited(tx, scope).await?.check(bounds)?;
     body(tx, scope, group.id).await
 }
 
@@ -297,7 +303,7 @@ async fn delete_modifier_group(
             Box::pin(async move {
                 sql::take_turns(tx, &scope).await?;
                 sql::groups::delete(tx, &scope, id).await?;
-                sql::edited(tx, &scope).await
+                sql::edited(tx, &scope).await.map(|_| ())
             })
         })
         .await?;

@@ -58,6 +58,14 @@ pub fn too_many(what: &str, most: usize, variable: &str) -> Problem {
     Problem::invalid_field("", detail)
 }
 
+/// More of all together than there may be.
+pub fn too_many_together(what: &str, count: usize, most: usize, variable: &str) -> Problem {
+    let detail = format!(
+        "would give the menu {count} {what}, and {most} are the most ({variable} of the server's configuration)"
+    );
+    Problem::invalid_field("", detail)
+}
+
 impl MenuFaults {
     /// Checks that the restaurant has a tax class.
     ///

@@ -151,7 +151,8 @@ async fn create_item(
     staff: Staff,
     IdempotentBody { value: new, key }: IdempotentBody<NewItem>,
 ) -> Result<IdempotentResponse, Problem> {
-    let (scope, most) = (staff.scope, app.config.menus.most_items);
+    let (scope, bounds) = (staff.scope, app.config.menus);
+    let most = bounds.most_items;
     let item = new.into_item();
     key.makes(&app.db, scope, move |tx| {
         Box::pin(async move {
@@ -162,7 +163,7 @@ async fn create_item(
             if sql::counts(tx, &scope).await?[1] > i64::try_from(most).unwrap_or(i64::MAX) {
                 return Err(too_many("items", most, "MENU_MAX_ITEMS"));
             }
-            sql::edited(tx, &scope).await?;
+            sql::edited(tx, &scope).await?.check(bounds)?;
             Ok(item)
         })
     })
@@ -313,7 +314,7 @@ async fn update_item(
     Path((_, id)): Path<(RestaurantId, ItemId)>,
     Body(patch): Body<ItemPatch>,
 ) -> Result<Json<Item>, Problem> {
-    let scope = staff.scope;
+    let (scope, bounds) = (staff.scope, app.config.menus);
     let item = app
         .db
         .write(scope, move |tx| {
@@ -328,7 +329,7 @@ async fn update_item(
                     sql::stock::of_item(tx, &scope, id, StockChange::To(stock)).await?;
                     item.stock = stock;
                 }
-                sql::edited(tx, &scope).await?;
+                sql::edited(tx, &scope).await?.check(bounds)?;
                 Ok(item)
             })
         })
@@ -355,7 +356,7 @@ async fn delete_item(
             Box::pin(async move {
                 sql::take_turns(tx, &scope).await?;
                 sql::items::delete(tx, &scope, id).await?;
-                sql::edited(tx, &scope).await
+                sql::edited(tx, &scope).await.map(|_| ())
             })
         })
         .await?;

@@ -96,7 +96,7 @@ impl ModifierBody {
         if self.id.is_some() && before.is_none() {
             faults.note(format!("{place}/id"), "is not a modifier of this group");
         }
-        faults.currency(&format!("{place}/price"), self.price, currency);
+        faults.currency(format_args!("{place}/price"), self.price, currency);
         faults.translations(place, &self.translations);
         faults.food(place, self.allergens.as_deref(), &self.diets);
         if self.modifier_groups.len() > MOST_GROUPS {

@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Value, json};
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::key_taken;
 use crate::ids::RestaurantId;
-use crate::menu::{Category, Group, Item};
 use crate::problem::{OnConstraint as _, Problem};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
+
+mod prepared;
+
+pub use prepared::PreparedRows;
 
 /// Locks all items and modifiers in the order of their ids, as orders do, before many of them are changed.
 pub async fn lock(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
@@ -30,13 +32,9 @@ pub async fn lock(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Writes new or changed categories.
-pub async fn save_categories(tx: &mut Tx, scope: &RestaurantScope, categories: &[&Category]) -> Result<(), Problem> {
-    let row = |one: &&Category| {
-        json!({ "id": one.id.uuid(), "key": one.key, "name": one.name, "position": one.position,
-            "day_parts": one.day_parts, "translations": one.translations })
-    };
-    let (now, rows) = (tx.now(), categories.iter().map(row).collect::<Vec<_>>());
+/// Writes categories, new or changed.
+pub async fn save_categories(tx: &mut Tx, scope: &RestaurantScope, rows: &PreparedRows) -> Result<(), Problem> {
+    let now = tx.now();
     sqlx::query!(
         "insert into menu_categories
              (restaurant_id, id, key, name, position, day_parts, translations, created_at, updated_at)
@@ -47,7 +45,7 @@ pub async fn save_categories(tx: &mut Tx, scope: &RestaurantScope, categories: &
              position = excluded.position, day_parts = excluded.day_parts, translations = excluded.translations,
              updated_at = excluded.updated_at",
         scope.restaurant() as RestaurantId,
-        Json(&rows) as _,
+        Json(&rows.json) as _,
         now,
     )
     .execute(tx.connection())
@@ -56,17 +54,9 @@ pub async fn save_categories(tx: &mut Tx, scope: &RestaurantScope, categories: &
     Ok(())
 }
 
-/// Writes new or changed items with their search words and modifier groups, but not their stock (`count`).
-pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, items: &[(&Item, &[String])]) -> Result<(), Problem> {
-    let row = |(one, search_words): &(&Item, &[String])| {
-        json!({ "id": one.id.uuid(), "key": one.key, "category_id": one.category_id.uuid(), "name": one.name,
-            "description": one.description, "price": one.price.amount, "tax_class": one.tax_class,
-            "available": one.available,
-            "unavailable_until": one.unavailable_until, "position": one.position, "day_parts": one.day_parts,
-            "allergens": one.allergens, "diets": one.diets, "translations": one.translations,
-            "search_words": search_words })
-    };
-    let (now, rows) = (tx.now(), items.iter().map(row).collect::<Vec<_>>());
+/// Writes items, new or changed, each with its search words, and what is asked about them; but for their stock (`count`).
+pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, rows: &PreparedRows) -> Result<(), Problem> {
+    let now = tx.now();
     sqlx::query!(
         "insert into menu_items (restaurant_id, id, key, category_id, name, description, price, available,
              unavailable_until, position, day_parts, allergens, diets, translations, tax_class,
@@ -84,17 +74,16 @@ pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, items: &[(&Item, &
              diets = excluded.diets, translations = excluded.translations, tax_class = excluded.tax_class,
              search_words = excluded.search_words, updated_at = excluded.updated_at",
         scope.restaurant() as RestaurantId,
-        Json(&rows) as _,
+        Json(&rows.json) as _,
         now,
     )
     .execute(tx.connection())
     .await
     .on_constraint("menu_items_key_key", key_taken)?;
-    let links = GroupLinks::of(items.iter().map(|(item, _)| (item.id.uuid(), item.modifier_groups.as_slice())));
     sqlx::query!(
         "delete from item_modifier_groups where restaurant_id = $1 and item_id = any($2)",
         scope.restaurant() as RestaurantId,
-        &links.owners,
+        &rows.links.all,
     )
     .execute(tx.connection())
     .await?;
@@ -103,46 +92,18 @@ pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, items: &[(&Item, &
          select $1, item, group_id, place from unnest($2::uuid[], $3::uuid[], $4::smallint[]) as a(item, group_id,
          place)",
         scope.restaurant() as RestaurantId,
-        &links.owner_ids,
-        &links.groups,
-        &links.positions,
+        &rows.links.about,
+        &rows.links.groups,
+        &rows.links.places,
     )
     .execute(tx.connection())
     .await?;
     Ok(())
 }
 
-/// The modifier groups of items or modifiers, in columns.
-struct GroupLinks {
-    owners: Vec<Uuid>,
-    owner_ids: Vec<Uuid>,
-    groups: Vec<Uuid>,
-    positions: Vec<i16>,
-}
-
-impl GroupLinks {
-    fn of<'a>(things: impl Iterator<Item = (Uuid, &'a [crate::ids::ModifierGroupId])>) -> Self {
-        let mut links = Self { owners: Vec::new(), owner_ids: Vec::new(), groups: Vec::new(), positions: Vec::new() };
-        for (thing, groups) in things {
-            links.owners.push(thing);
-            for (place, group) in (1_i16..).zip(groups) {
-                links.owner_ids.push(thing);
-                links.groups.push(group.uuid());
-                links.positions.push(place);
-            }
-        }
-        links
-    }
-}
-
-/// Writes new or changed groups with their modifiers, but not the modifiers' stock (`count`). Modifiers that were
-/// removed from a group are hidden by `hide`.
-pub async fn save_groups(tx: &mut Tx, scope: &RestaurantScope, groups: &[&Group]) -> Result<(), Problem> {
-    let row = |one: &&Group| {
-        json!({ "id": one.id.uuid(), "key": one.key, "name": one.name, "min": one.min, "max": one.max,
-            "translations": one.translations })
-    };
-    let (now, rows) = (tx.now(), groups.iter().map(row).collect::<Vec<_>>());
+/// Writes groups, new or changed, without their modifiers.
+pub async fn save_groups(tx: &mut Tx, scope: &RestaurantScope, rows: &PreparedRows) -> Result<(), Problem> {
+    let now = tx.now();
     sqlx::query!(
         "insert into modifier_groups
              (restaurant_id, id, key, name, min_choices, max_choices, translations, created_at, updated_at)
@@ -152,26 +113,18 @@ pub async fn save_groups(tx: &mut Tx, scope: &RestaurantScope, groups: &[&Group]
              min_choices = excluded.min_choices, max_choices = excluded.max_choices,
              translations = excluded.translations, updated_at = excluded.updated_at",
         scope.restaurant() as RestaurantId,
-        Json(&rows) as _,
+        Json(&rows.json) as _,
         now,
     )
     .execute(tx.connection())
     .await
     .on_constraint("modifier_groups_key_key", key_taken)?;
-    save_modifiers(tx, scope, groups).await
+    Ok(())
 }
 
-async fn save_modifiers(tx: &mut Tx, scope: &RestaurantScope, groups: &[&Group]) -> Result<(), Problem> {
-    let rows: Vec<Value> = groups
-        .iter()
-        .flat_map(|group| (0..).zip(&group.modifiers).map(|(place, one)| (group.id, place, one)))
-        .map(|(group, place, one): (_, i32, _)| {
-            json!({ "id": one.id.uuid(), "group_id": group.uuid(), "key": one.key, "name": one.name,
-                "price": one.price, "tax_class": one.tax_class, "available": one.available,
-                "unavailable_until": one.unavailable_until,
-                "position": place, "allergens": one.allergens, "diets": one.diets, "translations": one.translations })
-        })
-        .collect();
+/// Writes modifiers of groups that are there, new or changed, but for their stock (`count`). Those that are in no group any
+/// more are not touched (`hide`).
+pub async fn save_modifiers(tx: &mut Tx, scope: &RestaurantScope, rows: &PreparedRows) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
         "insert into modifiers (restaurant_id, id, group_id, key, name, price, available, unavailable_until, position,
@@ -186,18 +139,16 @@ async fn save_modifiers(tx: &mut Tx, scope: &RestaurantScope, groups: &[&Group])
              position = excluded.position, allergens = excluded.allergens, diets = excluded.diets,
              translations = excluded.translations, tax_class = excluded.tax_class, updated_at = excluded.updated_at",
         scope.restaurant() as RestaurantId,
-        Json(&rows) as _,
+        Json(&rows.json) as _,
         now,
     )
     .execute(tx.connection())
     .await
     .on_constraint("modifiers_key_key", key_taken)?;
-    let modifiers = groups.iter().flat_map(|group| &group.modifiers);
-    let links = GroupLinks::of(modifiers.map(|one| (one.id.uuid(), one.modifier_groups.as_slice())));
     sqlx::query!(
         "delete from nested_modifier_groups where restaurant_id = $1 and modifier_id = any($2)",
         scope.restaurant() as RestaurantId,
-        &links.owners,
+        &rows.links.all,
     )
     .execute(tx.connection())
     .await?;
@@ -206,9 +157,9 @@ async fn save_modifiers(tx: &mut Tx, scope: &RestaurantScope, groups: &[&Group])
          select $1, modifier, group_id, place
          from unnest($2::uuid[], $3::uuid[], $4::smallint[]) as a(modifier, group_id, place)",
         scope.restaurant() as RestaurantId,
-        &links.owner_ids,
-        &links.groups,
-        &links.positions,
+        &rows.links.about,
+        &rows.links.groups,
+        &rows.links.places,
     )
     .execute(tx.connection())
     .await?;

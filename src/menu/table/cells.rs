@@ -1,18 +1,25 @@
 //! The formats of the cells of a table. Pure.
 
-use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 
-use crate::menu::allergens::{Declared, Level};
+use serde::Serialize;
+use serde::de::IgnoredAny;
+
+use crate::menu::allergens::{Declared, Diet, Level};
 use crate::menu::csv::Separator;
+use crate::menu::document::EntityKey;
 use crate::money::Currency;
 
-/// A price as a decimal number: `1250` of EUR is `12.50`, or `12,50` if the separator is a semicolon.
-fn price_text(units: i64, currency: Currency, separator: Separator) -> String {
+/// Minor units as people write them: `1250` of EUR is `12.50`, or `12,50` where semicolons stand between cells.
+pub(super) fn write_price(out: &mut Vec<u8>, units: i64, currency: Currency, separator: Separator) -> io::Result<()> {
     let digits = currency.exponent() as usize;
-    let text = format!("{units:0>width$}", width = digits + 1);
-    let (whole, part) = text.split_at(text.len() - digits);
-    let point = if separator == Separator::Semicolon { ',' } else { '.' };
-    if digits == 0 { text.clone() } else { format!("{whole}{point}{part}") }
+    write!(out, "{units:0>width$}", width = digits + 1)?;
+    if digits > 0 {
+        let point = if separator == Separator::Semicolon { b',' } else { b'.' };
+        out.insert(out.len() - digits, point);
+    }
+    Ok(())
 }
 
 /// Parses a price with a decimal point or comma, without thousands separators.
@@ -26,55 +33,112 @@ pub(super) fn price_units(text: &str, currency: Currency) -> Option<i64> {
     format!("{whole}{part:0<digits$}").parse().ok()
 }
 
-/// Allergens as text, such as `GLUTEN NUTS?`: a question mark means "may contain"; `none`: no allergens; empty: not
-/// declared.
-pub(super) fn allergens_text(declared: Option<&[Declared]>) -> String {
-    let Some(declared) = declared else { return String::new() };
+/// Words with spaces between them, as JSON spells them.
+fn write_words<T: Serialize>(out: &mut Vec<u8>, words: &[T], after: impl Fn(&T) -> &'static [u8]) -> io::Result<()> {
+    for (at, word) in words.iter().enumerate() {
+        if at > 0 {
+            out.push(b' ');
+        }
+        let start = out.len();
+        serde_json::to_writer(&mut *out, word)?;
+        // The name of a variant needs no escapes: without its quotes it is the word.
+        out.remove(start);
+        out.pop();
+        out.extend_from_slice(after(word));
+    }
+    Ok(())
+}
+
+/// `GLUTEN NUTS?`: what may be in it has a question mark; `none`: nothing is in it; empty: nobody has said.
+pub(super) fn write_allergens(out: &mut Vec<u8>, declared: &[Declared]) -> io::Result<()> {
     if declared.is_empty() {
-        return "none".into();
+        return out.write_all(b"none");
     }
-    let word = |one: &Declared| {
-        let doubt = if one.level == Level::MayContain { "?" } else { "" };
-        format!("{}{doubt}", json!(one.allergen).as_str().unwrap_or_default())
-    };
-    declared.iter().map(word).collect::<Vec<_>>().join(" ")
+    let names: Vec<_> = declared.iter().map(Name).collect();
+    write_words(out, &names, |Name(one)| if one.level == Level::MayContain { b"?" } else { b"" })
 }
 
-pub(super) fn allergens_value(text: &str) -> Value {
-    if text == "none" {
-        return json!([]);
+/// An allergen without its level.
+struct Name<'a>(&'a Declared);
+
+impl Serialize for Name<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.allergen.serialize(serializer)
     }
-    let one = |word: &str| match word.strip_suffix('?') {
-        Some(allergen) => json!({ "allergen": allergen, "level": "MAY_CONTAIN" }),
-        None => json!({ "allergen": word, "level": "CONTAINS" }),
-    };
-    text.split_whitespace().map(one).collect()
 }
 
-/// Keys separated by bars, or as JSON if they contain bars.
-fn keys_text(keys: &[Value]) -> String {
-    let texts: Vec<_> = keys.iter().filter_map(Value::as_str).collect();
-    let plain = |key: &&str| !key.contains('|') && !key.starts_with('[');
-    if texts.iter().all(plain) { texts.join("|") } else { json!(texts).to_string() }
+pub(super) fn write_diets(out: &mut Vec<u8>, diets: &[Diet]) -> io::Result<()> {
+    write_words(out, diets, |_| b"")
 }
 
-pub(super) fn keys_value(text: &str) -> Result<Value, String> {
+/// Adds a text as JSON.
+pub(super) fn push_text(json: &mut String, text: &str) {
+    json.push('"');
+    // What JSON has to escape is rare: texts are added as they are up to the next of those.
+    let must_escape = |letter: char| letter == '"' || letter == '\\' || letter < ' ';
+    let mut rest = text;
+    while let Some(at) = rest.find(must_escape) {
+        json.push_str(&rest[..at]);
+        let _ = write!(json, "\\u{:04x}", rest.as_bytes()[at]);
+        rest = &rest[at + 1..];
+    }
+    json.push_str(rest);
+    json.push('"');
+}
+
+/// Adds a list as JSON.
+pub(super) fn push_list<'t>(
+    json: &mut String,
+    words: impl Iterator<Item = &'t str>,
+    push: impl Fn(&mut String, &'t str),
+) {
+    json.push('[');
+    for (at, word) in words.enumerate() {
+        if at > 0 {
+            json.push(',');
+        }
+        push(json, word);
+    }
+    json.push(']');
+}
+
+/// Adds what [`write_allergens`] writes, as JSON.
+pub(super) fn push_allergens(json: &mut String, text: &str) {
+    let words = if text == "none" { "" } else { text };
+    push_list(json, words.split_whitespace(), |json, word| {
+        let allergen = word.strip_suffix('?');
+        json.push_str("{\"allergen\":");
+        push_text(json, allergen.unwrap_or(word));
+        let level = if allergen.is_some() { "MAY_CONTAIN" } else { "CONTAINS" };
+        let _ = write!(json, ",\"level\":\"{level}\"}}");
+    });
+}
+
+/// Keys with bars between them; as JSON where that would not come apart again.
+pub(super) fn write_keys(out: &mut Vec<u8>, keys: &[EntityKey]) -> io::Result<()> {
+    let is_plain = |key: &EntityKey| !key.contains('|') && !key.starts_with('[');
+    if !keys.iter().all(is_plain) {
+        return Ok(serde_json::to_writer(out, keys)?);
+    }
+    for (at, key) in keys.iter().enumerate() {
+        if at > 0 {
+            out.push(b'|');
+        }
+        out.extend_from_slice(key.as_bytes());
+    }
+    Ok(())
+}
+
+/// Adds what [`write_keys`] writes, as JSON.
+///
+/// # Errors
+/// When it begins like a list and is none.
+pub(super) fn push_keys(json: &mut String, text: &str) -> Result<(), &'static str> {
     if text.starts_with('[') {
-        return serde_json::from_str(text)
-            .map_err(|_| "must be keys with | between them, or a list of keys as JSON".to_owned());
+        let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
+        json.push_str(text);
+        return if is_json { Ok(()) } else { Err("must be keys with | between them, or a list of keys as JSON") };
     }
-    Ok(text.split('|').map(|key| json!(key.trim())).collect())
-}
-
-/// The cell of a value: texts unchanged, lists of words separated by spaces or bars, other values as JSON.
-pub(super) fn cell(column: &str, value: &Value, currency: Currency, separator: Separator) -> String {
-    match (column, value) {
-        (_, Value::Null) => String::new(),
-        ("price", price) => price_text(price["amount"].as_i64().unwrap_or_default(), currency, separator),
-        ("available", on) => if on == &json!(true) { "yes" } else { "no" }.into(),
-        ("modifierGroups", Value::Array(keys)) => keys_text(keys),
-        ("diets", Value::Array(words)) => words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
-        (_, Value::String(text)) => text.clone(),
-        (_, other) => other.to_string(),
-    }
+    push_list(json, text.split('|'), |json, key| push_text(json, key.trim()));
+    Ok(())
 }

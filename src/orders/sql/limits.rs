@@ -8,8 +8,8 @@ use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// The orders of a customer at a restaurant, and of their network if it is given. Takes locks, so that one order of the
-/// customer, and of the network and its site, is placed there at a time.
+/// The orders of a customer at a restaurant and at all of them, and of their network there if it is given. Takes locks, so
+/// that one order of the customer, and one of the network and its site at the restaurant, is placed at a time.
 pub async fn of_customer(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -19,7 +19,8 @@ pub async fn of_customer(
 ) -> Result<OrderLoad, Problem> {
     let row = sqlx::query!(
         r#"select works_here as "works_here!", open_orders as "open!", for_later as "for_later!", recent as "recent!",
-                  oldest_recent, network_open, network_for_later, network_recent, network_oldest_recent,
+                  oldest_recent, recent_anywhere as "recent_anywhere!", oldest_anywhere,
+                  network_open, network_for_later, network_recent, network_oldest_recent,
                   site_open, site_for_later, site_recent, site_oldest_recent
            from order_load($1, $2, $3, $4, $5)"#,
         scope.restaurant().uuid(),
@@ -37,6 +38,8 @@ pub async fn of_customer(
     Ok(OrderLoad {
         works_here: row.works_here,
         customer: OrderCounts { open, scheduled, recent, oldest_recent },
+        recent_anywhere: row.recent_anywhere,
+        oldest_anywhere: row.oldest_anywhere,
         network: of_network.map(|of_network| counts(of_network, row.network_oldest_recent)),
         site: of_site.map(|of_site| counts(of_site, row.site_oldest_recent)),
     })

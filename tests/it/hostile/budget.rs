@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use uuid::Uuid;
 
 use super::generator::Recipe;
-use super::requests::{self, Ask, Asker};
+use super::requests::{self, Ask, Asker, Target};
 use crate::app::TestApp;
 use crate::people::Person;
 
@@ -25,10 +25,10 @@ const MOST_WORK: u64 = 800_000;
 const STEPS_AN_ALLOCATION: u64 = 10;
 
 fn bytes_of(ask: &Ask, person: &Person) -> Vec<u8> {
-    let body = if ask.body.is_null() { String::new() } else { ask.body.to_string() };
+    let (content_type, body) = ask.sends(0);
     let mut head = format!("{} {} HTTP/1.1\r\nhost: hostile\r\nconnection: close\r\n", ask.method, ask.path);
     if !body.is_empty() {
-        head += "content-type: application/json\r\n";
+        let _ = write!(head, "content-type: {content_type}\r\n");
     }
     if let Some(token) = person.token.as_ref().filter(|_| ask.asker != Asker::Stranger) {
         let _ = write!(head, "authorization: Bearer {token}\r\n");
@@ -81,7 +81,7 @@ impl Counting {
     fn exceeded(&mut self, recipe: &Recipe) -> Vec<String> {
         let today = self.app.clock.now().date_naive();
         let app = &self.app;
-        let (shop, ada, menu, slot) = self.runtime.block_on(async {
+        let (shop, ada, menu, slot, order) = self.runtime.block_on(async {
             let shop = app.restaurant("Dish 199 Text").opens().await;
             let ada = app.customer("Ada").await;
             let puts = [("/hours", recipe.hours(today)), ("/zones", recipe.zones()), ("/menu", recipe.menu())];
@@ -93,19 +93,24 @@ impl Counting {
             let slots = ada.get(&shop.path("/slots?fulfilment=PICKUP")).await.expect(200);
             let slot = slots["earliestSlot"]["startsAt"].clone();
             let id: comanda::ids::RestaurantId = shop.id.parse().unwrap();
+            let mut placed = serde_json::Value::Null;
             if recipe.is_served {
                 let order = json!({ "restaurantId": shop.id, "lines": recipe.cart_lines(&menu),
                                     "fulfilment": "PICKUP", "scheduledFor": slot });
-                ada.asks_for_order(&Uuid::new_v4().to_string(), &order).await.expect(201);
-                sqlx::query(requests::COPY_ORDER).bind(id.uuid()).execute(&app.look).await.unwrap();
+                placed = ada.asks_for_order(&Uuid::new_v4().to_string(), &order).await.expect(201)["id"].clone();
+                for copies in [requests::COPY_ORDER, requests::COPY_EVENTS] {
+                    sqlx::query(copies).bind(id.uuid()).execute(&app.look).await.unwrap();
+                }
             }
             if recipe.dates > 0 && recipe.classes > 0 {
                 sqlx::query(requests::COPY_RESTAURANT).bind(id.uuid()).execute(&app.look).await.unwrap();
             }
-            (shop, ada, menu, slot)
+            (shop, ada, menu, slot, placed)
         });
         let mut exceeded = Vec::new();
-        for ask in requests::requests(recipe, &shop.id, &menu, &slot, today) {
+        // The menu as a table is for what is worked on beside.
+        let target = Target { restaurant: &shop.id, menu: &menu, table: "", slot: &slot, order: &order };
+        for ask in requests::requests(recipe, &target, today) {
             if ask.is_heavy {
                 continue;
             }

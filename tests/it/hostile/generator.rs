@@ -5,6 +5,11 @@
 use chrono::{Days, NaiveDate};
 use serde_json::{Value, json};
 
+#[path = "parts.rs"]
+mod parts;
+
+use parts::{ALLERGENS, DIETS, class, euros, ring, time, zigzag};
+
 /// A source of repeatable numbers: the generator `SplitMix64`.
 pub struct Chance(u64);
 
@@ -116,23 +121,30 @@ impl Recipe {
         }
     }
 
-    /// Each direction by itself at its bound, and as much as fits a menu of 4 MB together.
+    /// Each direction by itself at its bound, and as much as fits a menu of 2 MB with 30,000 details together.
     pub fn extremes() -> Vec<Self> {
-        let of = |name: &str| Self { name: name.to_owned(), lines: 100, ..Self::plain() };
+        let of = |name: &str| Self { lines: 100, ..Self::named(name) };
         let choices = Self { groups: 20, modifiers: 100, choices: 1_000, items: 100, ..of("") };
         vec![
             Self::plain(),
-            Self { windows: 30, is_served: false, weekly: 98, dates: 400, items: 1_000, ..of("windows") },
+            Self { windows: 30, is_served: false, weekly: 98, dates: 400, items: 800, ..of("windows") },
             Self { weekly: 98, dates: 400, zoning: Zoning::Lace, ..of("hours and lace") },
             Self { weekly: 98, dates: 400, zoning: Zoning::Onion, classes: 7, ..of("hours and onion") },
             Self { name: "choices".to_owned(), is_declared: true, is_counted: true, classes: 7, ..choices.clone() },
             Self { name: "nested".to_owned(), is_nested: true, groups: 1, letters: 120, has_notes: true, ..choices },
-            Self { languages: 20, letters: 120, items: 100, is_declared: true, ..of("languages") },
-            Self { items: 2_000, letters: 120, has_notes: true, is_declared: true, ..of("items") },
+            Self { languages: 20, letters: 120, items: 50, is_declared: true, ..of("languages") },
+            Self { languages: 20, items: 900, modifiers: 100, ..of("brief texts") },
+            Self { items: 1_800, letters: 120, has_notes: true, is_declared: true, ..of("items") },
+            Self { items: 2_000, groups: 10, modifiers: 100, languages: 2, letters: 13, choices: 100, ..of("large") },
         ]
     }
 
-    /// Any mixture, within a menu of 4 MB.
+    /// Ordinary, under another name.
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::plain() }
+    }
+
+    /// Any mixture, within the same.
     pub fn random(seed: u64) -> Self {
         let mut chance = Chance::new(seed);
         let mut recipe = Self {
@@ -155,11 +167,18 @@ impl Recipe {
             choices: chance.size(1_000),
             has_notes: chance.is(),
         };
-        while recipe.menu().to_string().len() > 4 << 20 {
+        while recipe.menu().to_string().len() > 2 << 20 || recipe.details() > 30_000 {
             recipe.items = (recipe.items / 2).max(1);
             recipe.modifiers = (recipe.modifiers * 3 / 4).max(1);
         }
         recipe
+    }
+
+    /// Translations, day-parts and references to groups of its menu, all together; no fewer than there are.
+    fn details(&self) -> usize {
+        let (groups, each) = (self.asks() + 1, self.languages + self.windows);
+        let modifiers = groups * self.modifiers * (self.languages + usize::from(self.is_nested));
+        self.items * (each + self.asks()) + self.items.min(200) * each + groups * self.languages + modifiers
     }
 
     /// What is asked about an item, and what is nested in it.
@@ -178,7 +197,11 @@ impl Recipe {
             "bg", "cs", "da", "de", "el", "en", "es", "et", "fi", "fr", "ga", "hr", "hu", "it", "lt", "lv", "mt", "nl",
             "pl", "pt",
         ];
-        let texts = json!({ "name": name, "description": "é".repeat(self.letters * 5) });
+        let mut texts = json!({ "name": name });
+        // Short ones are names alone: so more of them fit.
+        if self.letters > 12 {
+            texts["description"] = json!("é".repeat(self.letters * 5));
+        }
         let all = LANGUAGES.iter().take(self.languages).map(|language| ((*language).to_owned(), texts.clone()));
         Value::Object(all.collect())
     }
@@ -197,24 +220,6 @@ impl Recipe {
     }
 
     fn declared(&self) -> (Value, Value) {
-        const ALLERGENS: [&str; 14] = [
-            "GLUTEN",
-            "CRUSTACEANS",
-            "EGGS",
-            "FISH",
-            "PEANUTS",
-            "SOYBEANS",
-            "MILK",
-            "NUTS",
-            "CELERY",
-            "MUSTARD",
-            "SESAME",
-            "SULPHITES",
-            "LUPIN",
-            "MOLLUSCS",
-        ];
-        const DIETS: [&str; 7] =
-            ["VEGAN", "VEGETARIAN", "PESCATARIAN", "HALAL", "KOSHER", "GLUTEN_FREE", "LACTOSE_FREE"];
         if !self.is_declared {
             return (Value::Null, json!([]));
         }
@@ -237,6 +242,35 @@ impl Recipe {
         };
         let modifiers: Vec<_> = (0..self.modifiers).map(modifier).collect();
         json!({ "key": key, "name": self.name("Group", 1), "min": 0, "max": 99, "modifiers": modifiers })
+    }
+
+    /// The body of `PUT …/menu` with another name for everything that has one.
+    pub fn other_menu(&self) -> Value {
+        fn renamed(value: &mut Value) {
+            match value {
+                Value::Object(fields) => {
+                    if let Some(Value::String(name)) = fields.get_mut("name") {
+                        name.replace_range(..1, "X");
+                    }
+                    fields.values_mut().for_each(renamed);
+                }
+                Value::Array(values) => values.iter_mut().for_each(renamed),
+                _ => {}
+            }
+        }
+        let mut menu = self.menu();
+        renamed(&mut menu);
+        menu
+    }
+
+    /// A body of `PUT …/menu` whose last item cannot be.
+    pub fn faulty_menu(&self) -> Value {
+        let mut menu = self.menu();
+        let last = menu["categories"].as_array_mut().and_then(|all| all.last_mut());
+        if let Some(category) = last {
+            category["items"] = json!([{}]);
+        }
+        menu
     }
 
     /// The body of `PUT …/menu`.
@@ -361,40 +395,4 @@ impl Recipe {
         });
         Value::Array(lines.collect())
     }
-}
-
-fn class(number: usize) -> String {
-    ["standard", "fees", "food", "drinks", "spirits", "books", "gifts"][number].to_owned()
-}
-
-fn time(minute: usize) -> String {
-    format!("{:02}:{:02}", minute / 60, minute % 60)
-}
-
-fn euros(amount: i64) -> Value {
-    json!({ "amount": amount, "currency": "EUR" })
-}
-
-/// A circle of so many points, the closing one included.
-fn ring(points: u32, lng: f64, lat: f64, radius: f64) -> Vec<[f64; 2]> {
-    let point = |n: u32| {
-        let angle = f64::from(n % (points - 1)) / f64::from(points - 1) * std::f64::consts::TAU;
-        [lng + radius * angle.cos(), lat + radius * angle.sin()]
-    };
-    (0..points).map(point).collect()
-}
-
-/// A ring of long edges up and down, whose boxes overlap although they do not meet.
-fn zigzag(points: u32, lng: f64, lat: f64, size: f64) -> Vec<[f64; 2]> {
-    let teeth = points - 2;
-    let tooth = |n: u32| {
-        let along = size * f64::from(n) / f64::from(teeth);
-        // Slanted, so that the box of an edge holds those of its neighbours.
-        let up = if n.is_multiple_of(2) { 0.0 } else { size };
-        [lng + along / 2.0 + up / 2.0, lat + up]
-    };
-    let mut ring: Vec<_> = (0..teeth).map(tooth).collect();
-    ring.push([lng + size, lat - size / 10.0]);
-    ring.push(ring[0]);
-    ring
 }

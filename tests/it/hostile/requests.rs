@@ -27,8 +27,12 @@ pub struct Ask {
     pub method: &'static str,
     /// Path and query.
     pub path: String,
-    /// JSON, or CSV where the path says so; null: none.
+    /// JSON, or a text of CSV where the path says so; null: none.
     pub body: Value,
+    /// What every second request sends instead, so that each changes what the one before wrote; null: the same.
+    pub other_body: Value,
+    /// The menu is built anew, because it has another version since the request before.
+    pub is_built: bool,
     /// It needs a fresh `Idempotency-Key` each time.
     pub is_keyed: bool,
     /// The status of the response.
@@ -40,7 +44,19 @@ pub struct Ask {
 impl Ask {
     fn new(asker: Asker, method: &'static str, name: &str, path: String) -> Self {
         let name = format!("{method} {name}");
-        Self { name, asker, method, path, body: Value::Null, is_keyed: false, status: 200, is_heavy: false }
+        let (body, other_body) = (Value::Null, Value::Null);
+        Self {
+            name,
+            asker,
+            method,
+            path,
+            body,
+            other_body,
+            is_built: false,
+            is_keyed: false,
+            status: 200,
+            is_heavy: false,
+        }
     }
 
     fn with(mut self, body: Value) -> Self {
@@ -48,6 +64,26 @@ impl Ask {
         self.is_heavy = body.to_string().len() > 64 << 10;
         self.body = body;
         self
+    }
+
+    fn alternating(mut self, other: Value) -> Self {
+        self.other_body = other;
+        self
+    }
+
+    fn built(mut self) -> Self {
+        (self.is_built, self.is_heavy) = (true, true);
+        self
+    }
+
+    /// Content type and bytes of the body of one of its requests, counted from 0.
+    pub fn sends(&self, count: u32) -> (&'static str, String) {
+        let alternates = !count.is_multiple_of(2) && !self.other_body.is_null();
+        match if alternates { &self.other_body } else { &self.body } {
+            Value::Null => ("application/json", String::new()),
+            Value::String(table) => ("text/csv", table.clone()),
+            json => ("application/json", json.to_string()),
+        }
     }
 
     fn creates(mut self) -> Self {
@@ -61,10 +97,25 @@ impl Ask {
     }
 }
 
+/// What is asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// The id of the restaurant.
+    pub restaurant: &'a str,
+    /// Its menu as it is shown.
+    pub menu: &'a Value,
+    /// Its menu as CSV.
+    pub table: &'a str,
+    /// An instant for which an order can be placed.
+    pub slot: &'a Value,
+    /// The id of an order of the customer there; null: there is none.
+    pub order: &'a Value,
+}
+
 /// The dear requests at a restaurant whose menu, hours and zones are in place, and at which the customer has an order.
-/// `slot` is an instant for which an order can be placed.
-pub fn requests(recipe: &Recipe, restaurant: &str, menu: &Value, slot: &Value, today: NaiveDate) -> Vec<Ask> {
+pub fn requests(recipe: &Recipe, target: &Target<'_>, today: NaiveDate) -> Vec<Ask> {
     use Asker::{Customer, Staff, Stranger};
+    let Target { restaurant, menu, table, slot, order: placed } = target;
     let path = |rest: &str| format!("/api/restaurants/{restaurant}{rest}");
     let lines = recipe.cart_lines(menu);
     let (lat, lng) = DOOR;
@@ -84,7 +135,10 @@ pub fn requests(recipe: &Recipe, restaurant: &str, menu: &Value, slot: &Value, t
     let words = "q=dish%20199%20text%20a%20b%20c%20d%20e%20f&openNow=true";
     let get = |asker, name: &str, below: &str| Ask::new(asker, "GET", name, path(below));
     let put = |name: &str, below: &str, body: Value| Ask::new(Staff, "PUT", name, path(below)).with(body);
-    vec![
+    let events = placed
+        .as_str()
+        .map(|order| Ask::new(Customer, "GET", "events of an order", format!("/api/orders/{order}/events?limit=200")));
+    let mut all = vec![
         Ask::new(Customer, "PUT", "cart", path("/cart")).with(json!({ "lines": lines })),
         Ask::new(Customer, "PATCH", "cart, one line", path("/cart")).with(line),
         get(Customer, "cart", "/cart"),
@@ -115,9 +169,23 @@ pub fn requests(recipe: &Recipe, restaurant: &str, menu: &Value, slot: &Value, t
         Ask::new(Staff, "GET", "orders of the restaurant", format!("/api/orders?restaurantId={restaurant}&limit=200")),
         put("hours", "/hours", recipe.hours(today)),
         put("zones", "/zones", recipe.zones()).heavy(),
+        get(Stranger, "menu, built", "/menu").built(),
+        get(Stranger, "menu, built, in a language", "/menu?lang=pt-BR").built(),
         put("menu, dry", "/menu?dryRun=true", recipe.menu()).heavy(),
-    ]
+        put("menu, dry, all new", "/menu?dryRun=true", recipe.other_menu()).heavy(),
+        Ask { status: 422, ..put("menu, one fault", "/menu", recipe.faulty_menu()).heavy() },
+        Ask::new(Staff, "POST", "menu.csv, dry", path("/menu.csv?dryRun=true")).with(json!(table)).heavy(),
+        put("menu, all changed", "/menu", recipe.other_menu()).alternating(recipe.menu()).heavy(),
+    ];
+    all.extend(events);
+    all
 }
+
+/// A hundred events of each of the orders that were placed at a restaurant (`$1`): as many as hold the whole order.
+pub const COPY_EVENTS: &str = "
+    insert into events select (jsonb_populate_record(e,
+        jsonb_build_object('seq', e.seq + 100 + n, 'version', e.version + 1000 + n))).*
+    from events e, generate_series(1, 100) n where e.restaurant_id = $1 and e.name = 'order:new'";
 
 /// 200 restaurants with the weekly hours of one (`$1`), for lists.
 pub const COPY_RESTAURANT: &str = "

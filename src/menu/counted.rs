@@ -1,0 +1,107 @@
+//! Counts what a menu document holds while it is read in one pass, and stops at the first entity that is one too many.
+//! Pure.
+
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::document::{DocumentCategory, DocumentGroup, DocumentItem, DocumentModifier};
+use crate::config::Menus;
+
+/// How many entities of each kind may still come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Remaining {
+    categories: usize,
+    items: usize,
+    groups: usize,
+    modifiers: usize,
+    details: usize,
+}
+
+thread_local! {
+    /// `None`: lists of entities are passed over, because somebody else reads them.
+    static REMAINING: Cell<Option<Remaining>> = const { Cell::new(None) };
+}
+
+/// Reads with the lists of entities, as many as these bounds allow; outside of this they are passed over.
+pub(super) fn within<T>(bounds: Menus, read: impl FnOnce() -> T) -> T {
+    struct CountingEnd;
+
+    impl Drop for CountingEnd {
+        fn drop(&mut self) {
+            REMAINING.set(None);
+        }
+    }
+
+    let _end = CountingEnd;
+    REMAINING.set(Some(Remaining {
+        categories: bounds.most_categories,
+        items: bounds.most_items,
+        groups: bounds.most_groups,
+        modifiers: bounds.most_modifiers_in_all,
+        details: bounds.most_details,
+    }));
+    read()
+}
+
+/// An entity whose number is bounded.
+pub(super) trait Counted {
+    /// Takes it from what remains; `None`: it is one too many.
+    fn take(&self, remaining: Remaining) -> Option<Remaining>;
+}
+
+macro_rules! counted {
+    ($($entity:ident from $field:ident, |$one:ident| $details:expr;)*) => {$(
+        impl Counted for $entity {
+            fn take(&self, remaining: Remaining) -> Option<Remaining> {
+                let $one = self;
+                let details = remaining.details.checked_sub($details)?;
+                Some(Remaining { $field: remaining.$field.checked_sub(1)?, details, ..remaining })
+            }
+        }
+    )*};
+}
+
+counted! {
+    DocumentCategory from categories, |one| one.details();
+    DocumentItem from items, |one| one.details();
+    DocumentGroup from groups, |one| one.details();
+    DocumentModifier from modifiers, |one| one.details();
+}
+
+struct Entities<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de> + Counted> Visitor<'de> for Entities<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sequence")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Vec<T>, A::Error> {
+        let mut read = Vec::new();
+        if REMAINING.get().is_none() {
+            while elements.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(read);
+        }
+        while let Some(entity) = elements.next_element::<T>()? {
+            let remaining = REMAINING.get().and_then(|remaining| entity.take(remaining));
+            REMAINING.set(Some(remaining.ok_or_else(|| A::Error::custom("is one too many"))?));
+            read.push(entity);
+        }
+        Ok(read)
+    }
+}
+
+/// A list of entities: read and counted within [`within`], else passed over.
+///
+/// # Errors
+/// When it is no list, an entity is not as it should be, or there are too many.
+pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de> + Counted>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    deserializer.deserialize_seq(Entities(PhantomData))
+}

@@ -1,0 +1,55 @@
+//! How much a menu that is written piece by piece may hold: as much as one that is written at once. Pure.
+
+use crate::config::Menus;
+use crate::problem::Problem;
+
+/// What a menu holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MenuSize {
+    /// Bytes of its texts in all languages, and of its day-parts and allergens.
+    pub bytes: i64,
+    /// Its translations, day-parts and references to modifier groups, all together.
+    pub details: i64,
+    /// Languages into which it is translated.
+    pub languages: i64,
+}
+
+/// What an edit makes of the size of a menu.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub struct MenuGrowth {
+    /// What it held before the edit.
+    pub before: MenuSize,
+    /// What it holds with the edit.
+    pub after: MenuSize,
+}
+
+impl MenuGrowth {
+    /// Refuses an edit that takes the menu beyond a bound; one that makes a menu beyond it smaller is allowed.
+    ///
+    /// # Errors
+    /// 422 with the bound.
+    pub fn check(self, bounds: Menus) -> Result<(), Problem> {
+        let (before, after) = (self.before, self.after);
+        let sizes = [
+            (before.bytes, after.bytes, bounds.most_bytes, "bytes of texts", "MENU_MAX_BYTES"),
+            (
+                before.details,
+                after.details,
+                bounds.most_details,
+                "translations, day-parts and references to groups",
+                "MENU_MAX_DETAILS",
+            ),
+            (before.languages, after.languages, bounds.most_languages, "languages", "MENU_MAX_LANGUAGES"),
+        ];
+        for (before, after, most, what, variable) in sizes {
+            if after > before && after > i64::try_from(most).unwrap_or(i64::MAX) {
+                let detail = format!(
+                    "would give the menu {after} {what}, and {most} are the most ({variable} of the server's configuration)"
+                );
+                return Err(Problem::invalid_field("", detail));
+            }
+        }
+        Ok(())
+    }
+}

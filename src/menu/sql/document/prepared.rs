@@ -1,0 +1,202 @@
+//! The rows of a new menu, written down as JSON before the transaction that sends them. Pure.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use uuid::Uuid;
+
+use crate::ids::ModifierGroupId;
+use crate::menu::allergens::{Declared, Diet};
+use crate::menu::dayparts::DayPart;
+use crate::menu::translations::Translations;
+use crate::menu::{Category, Group, Item, Modifier};
+use crate::money::Amount;
+use crate::restaurants::tax::TaxClass;
+
+/// Rows as JSON and what they refer to, ready to be sent: they are written down before the transaction opens, because those
+/// of a large menu take their time.
+#[derive(Debug)]
+pub struct PreparedRows {
+    pub(super) json: Box<RawValue>,
+    pub(super) links: GroupColumns,
+}
+
+impl PreparedRows {
+    fn of<T: Serialize>(rows: &[T], links: GroupColumns) -> Result<Self, serde_json::Error> {
+        Ok(Self { json: to_raw_value(rows)?, links })
+    }
+
+    /// Of categories.
+    ///
+    /// # Errors
+    /// When a value cannot be written as JSON, which does not happen.
+    pub fn of_categories(categories: &[&Category]) -> Result<Self, serde_json::Error> {
+        let rows: Vec<_> = categories.iter().copied().map(CategoryJson::of).collect();
+        Self::of(&rows, GroupColumns::default())
+    }
+
+    /// Of items, each with its search words.
+    ///
+    /// # Errors
+    /// As for categories.
+    pub fn of_items(items: &[&Item]) -> Result<Self, serde_json::Error> {
+        let links = GroupColumns::of(items.iter().map(|one| (one.id.uuid(), one.modifier_groups.as_slice())));
+        let rows: Vec<_> = items.iter().copied().map(ItemJson::of).collect();
+        Self::of(&rows, links)
+    }
+
+    /// Of groups, without their modifiers.
+    ///
+    /// # Errors
+    /// As for categories.
+    pub fn of_groups(groups: &[&Group]) -> Result<Self, serde_json::Error> {
+        let rows: Vec<_> = groups.iter().copied().map(GroupJson::of).collect();
+        Self::of(&rows, GroupColumns::default())
+    }
+
+    /// Of the modifiers of groups.
+    ///
+    /// # Errors
+    /// As for categories.
+    pub fn of_modifiers(groups: &[&Group]) -> Result<Self, serde_json::Error> {
+        let modifiers =
+            || groups.iter().flat_map(|group| (0..).zip(&group.modifiers).map(|(at, one)| (group.id, at, one)));
+        let links = GroupColumns::of(modifiers().map(|(_, _, one)| (one.id.uuid(), one.modifier_groups.as_slice())));
+        let rows: Vec<_> = modifiers().map(|(group, at, one)| ModifierJson::of(group, at, one)).collect();
+        Self::of(&rows, links)
+    }
+}
+
+#[derive(Serialize)]
+struct CategoryJson<'a> {
+    id: Uuid,
+    key: Option<&'a str>,
+    name: &'a str,
+    position: i32,
+    day_parts: &'a [DayPart],
+    translations: &'a Translations,
+}
+
+#[derive(Serialize)]
+struct ItemJson<'a> {
+    id: Uuid,
+    key: Option<&'a str>,
+    category_id: Uuid,
+    name: &'a str,
+    description: Option<&'a str>,
+    price: Amount,
+    tax_class: Option<&'a TaxClass>,
+    available: bool,
+    unavailable_until: Option<DateTime<Utc>>,
+    position: i32,
+    day_parts: &'a [DayPart],
+    allergens: Option<&'a [Declared]>,
+    diets: &'a [Diet],
+    translations: &'a Translations,
+    search_words: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct GroupJson<'a> {
+    id: Uuid,
+    key: Option<&'a str>,
+    name: &'a str,
+    min: i16,
+    max: i16,
+    translations: &'a Translations,
+}
+
+#[derive(Serialize)]
+struct ModifierJson<'a> {
+    id: Uuid,
+    group_id: Uuid,
+    key: Option<&'a str>,
+    name: &'a str,
+    price: Amount,
+    tax_class: Option<&'a TaxClass>,
+    available: bool,
+    unavailable_until: Option<DateTime<Utc>>,
+    position: i32,
+    allergens: Option<&'a [Declared]>,
+    diets: &'a [Diet],
+    translations: &'a Translations,
+}
+
+impl<'a> CategoryJson<'a> {
+    fn of(one: &'a Category) -> Self {
+        let Category { id, key, name, position, day_parts, translations } = one;
+        Self { id: id.uuid(), key: key.as_deref(), name, position: *position, day_parts, translations }
+    }
+}
+
+impl<'a> ItemJson<'a> {
+    fn of(one: &'a Item) -> Self {
+        Self {
+            id: one.id.uuid(),
+            key: one.key.as_deref(),
+            category_id: one.category_id.uuid(),
+            name: &one.name,
+            description: one.description.as_deref(),
+            price: one.price.amount,
+            tax_class: one.tax_class.as_ref(),
+            available: one.available,
+            unavailable_until: one.unavailable_until,
+            position: one.position,
+            day_parts: &one.day_parts,
+            allergens: one.allergens.as_deref(),
+            diets: &one.diets,
+            translations: &one.translations,
+            search_words: one.search_words(),
+        }
+    }
+}
+
+impl<'a> GroupJson<'a> {
+    fn of(one: &'a Group) -> Self {
+        let Group { id, key, name, min, max, translations, .. } = one;
+        Self { id: id.uuid(), key: key.as_deref(), name, min: *min, max: *max, translations }
+    }
+}
+
+impl<'a> ModifierJson<'a> {
+    fn of(group: ModifierGroupId, position: i32, one: &'a Modifier) -> Self {
+        Self {
+            id: one.id.uuid(),
+            group_id: group.uuid(),
+            key: one.key.as_deref(),
+            name: &one.name,
+            price: one.price,
+            tax_class: one.tax_class.as_ref(),
+            available: one.available,
+            unavailable_until: one.unavailable_until,
+            position,
+            allergens: one.allergens.as_deref(),
+            diets: &one.diets,
+            translations: &one.translations,
+        }
+    }
+}
+
+/// The modifier groups of items or modifiers, in columns.
+#[derive(Debug, Default)]
+pub(super) struct GroupColumns {
+    pub(super) all: Vec<Uuid>,
+    pub(super) about: Vec<Uuid>,
+    pub(super) groups: Vec<Uuid>,
+    pub(super) places: Vec<i16>,
+}
+
+impl GroupColumns {
+    fn of<'a>(things: impl Iterator<Item = (Uuid, &'a [ModifierGroupId])>) -> Self {
+        let mut asked = Self::default();
+        for (thing, groups) in things {
+            asked.all.push(thing);
+            for (place, group) in (1_i16..).zip(groups) {
+                asked.about.push(thing);
+                asked.groups.push(group.uuid());
+                asked.places.push(place);
+            }
+        }
+        asked
+    }
+}
