@@ -179,7 +179,8 @@ fn split(folded: &str) -> Vec<String> {
     words
 }
 
-/// The beginning of a folded word that is compared. A Hangul syllable is replaced by its letters (five keystrokes at most).
+/// The beginning of a folded word that is compared. A Hangul syllable is replaced by its letters (five keystrokes at
+/// most).
 fn beginning(word: &str) -> String {
     let word: String = word.chars().take(LONGEST_WORD).collect();
     if hangul::is_hangul(&word) { hangul::keys(&word).chars().take(LONGEST_WORD).collect() } else { word }

@@ -24,10 +24,9 @@ const EXPONENT_2: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BN
     ZAR ZMW ZWG";
 const EXPONENT_3: &str = "BHD IQD JOD KWD LYD OMR TND";
 
-/// Currencies by how many units are worth about one euro, as a power of ten, rounded up. For a currency in no list that is
-/// up to about 30 units. Only the order of magnitude matters: it scales
-/// [`Currency::largest_named_amount`], which a test holds between a quarter of a million and ten million euros at rates
-/// of 2026.
+/// Currencies by how many units are worth about one euro, as a power of ten, rounded up. For a currency in no list that
+/// is up to about 30 units. Only the order of magnitude matters: it scales [`Currency::largest_named_amount`], which a
+/// test holds between a quarter of a million and ten million euros at rates of 2026.
 const UNITS_PER_EURO: [(u32, &str); 6] = [
     (0, "AUD AZN BAM BBD BHD BMD BND BSD BZD CAD CHF EUR FJD FKP GBP GIP JOD KWD KYD NZD OMR PAB SGD SHP TND USD"),
     (
@@ -224,7 +223,8 @@ impl Amount {
         self.0.checked_mul(i64::from(count)).map(Self).ok_or(Overflow)
     }
 
-    /// The share `parts / of`, rounded to whole minor units. Apart from [`Amount::spread`], the only function that rounds money.
+    /// The share `parts / of`, rounded to whole minor units. Apart from [`Amount::spread`], the only function that
+    /// rounds money.
     ///
     /// # Errors
     /// When the share leaves the range of 64 bits, or there are no parts.

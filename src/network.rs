@@ -1,8 +1,8 @@
 //! The network that a request comes from, and the limits of networks.
 //!
 //! An IPv4 address counts as one network. An IPv6 client has at least a /64 (2⁶⁴ addresses), and can easily get a /48,
-//! which contains 65,536 of them. So every limit of networks counts both: a /64 has the limit of one network; a /48 has a
-//! multiple of it ([`SiteFactor`]), or, where the network gets a share of a fixed total, a larger share
+//! which contains 65,536 of them. So every limit of networks counts both: a /64 has the limit of one network; a /48 has
+//! a multiple of it ([`SiteFactor`]), or, where the network gets a share of a fixed total, a larger share
 //! ([`AddressBlock::share`]).
 
 use std::collections::HashMap;

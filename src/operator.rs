@@ -52,7 +52,8 @@ pub enum OperatorError {
     NoSession(String, SessionId),
     /// There is no such operation, or it was not abandoned.
     #[error(
-        "{0} is not the id of such an operation: `comanda sync list` lists abandoned operations, with --all also pending ones"
+        "{0} is not the id of such an operation: `comanda sync list` lists abandoned operations, with --all also \
+         pending ones"
     )]
     Operation(String),
     /// The command was refused.

@@ -41,7 +41,8 @@ pub enum InvalidPhone {
     /// It is in no numbering plan.
     #[error("must be a phone number that exists, in international form, such as +39 051 1234567")]
     Unknown,
-    /// It is a premium-rate, shared-cost, freephone or company number, or a satellite number, or one that belongs to no country.
+    /// It is a premium-rate, shared-cost, freephone or company number, or a satellite number, or one that belongs to no
+    /// country.
     #[error("must be the number of an ordinary line: no messages are sent to special numbers")]
     Special,
     /// It is neither in international form nor a number of this country.

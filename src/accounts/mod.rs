@@ -166,8 +166,8 @@ impl Email {
     }
 }
 
-/// The longest text that is read as an e-mail address, in bytes. It is longer than any spelling of an address of 254 bytes;
-/// longer texts are refused first, because normalising them takes time.
+/// The longest text that is read as an e-mail address, in bytes. It is longer than any spelling of an address of 254
+/// bytes; longer texts are refused first, because normalising them takes time.
 const LONGEST_WRITTEN: usize = 2_000;
 
 impl TryFrom<String> for Email {

@@ -1,7 +1,8 @@
 //! Passwords: which are accepted, and hashing with Argon2id, a bounded number at once.
 //!
-//! A hash takes 19 MiB and about 25 ms of a core, so only a few run at once and a few more may wait; further requests are
-//! refused with `Retry-After` (`hash_queue.rs`). For an unknown e-mail address a dummy hash is computed, at the same cost.
+//! A hash takes 19 MiB and about 25 ms of a core, so only a few run at once and a few more may wait; further requests
+//! are refused with `Retry-After` (`hash_queue.rs`). For an unknown e-mail address a dummy hash is computed, at the
+//! same cost.
 
 use std::sync::LazyLock;
 

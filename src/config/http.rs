@@ -149,8 +149,8 @@ const MOST_PUBLIC_V4: u64 = 1 << 24;
 /// The same for IPv6, in ranges of /28: a 65,536th of all addresses.
 const MOST_PUBLIC_V6: u64 = 1 << 12;
 
-/// `TRUSTED_PROXIES`. Ranges that contain addresses of the general public are refused: a client with such an address could
-/// choose the address that all limits use for it.
+/// `TRUSTED_PROXIES`. Ranges that contain addresses of the general public are refused: a client with such an address
+/// could choose the address that all limits use for it.
 fn trusted_proxies(reader: &mut Reader<'_>) -> Vec<IpNet> {
     let proxies = reader.list("TRUSTED_PROXIES", "addresses or networks such as 10.0.0.0/8", network);
     let private: Vec<IpNet> = PRIVATE.iter().filter_map(|range| range.parse().ok()).collect();

@@ -89,7 +89,8 @@ pub struct Driver {
     pub place: Option<Place>,
     /// When the location was measured, by the clock of the driver's phone; null if `place` is null.
     pub located_at: Option<DateTime<Utc>>,
-    /// When the driver was last active. A driver who was not active for `DRIVER_PRESENCE` is `OFFLINE` and is not assigned.
+    /// When the driver was last active. A driver who was not active for `DRIVER_PRESENCE` is `OFFLINE` and is not
+    /// assigned.
     pub seen_at: Option<DateTime<Utc>>,
 }
 

@@ -256,9 +256,8 @@ impl<'a> PortionSearch<'a> {
     }
 
     /// Chooses `missing` modifiers of the open group at `group` from its options at `from` on, and then continues with
-    /// the groups after it. Among equal options, a later one is
-    /// taken at most as often as the one before it (`before`), because other distributions are equivalent. The recursion is
-    /// at most as deep as the number of choices of a line.
+    /// the groups after it. Among equal options, a later one is taken at most as often as the one before it (`before`),
+    /// because other distributions are equivalent. The recursion is at most as deep as the number of choices of a line.
     fn chooses(&mut self, group: usize, from: usize, missing: u32, before: u32) -> bool {
         if missing == 0 {
             return self.satisfies(group + 1);

@@ -262,8 +262,8 @@ pub struct Order {
     /// Until when the restaurant must accept the order, or the system cancels it. Null if the restaurant accepts
     /// automatically.
     pub accept_by: Option<DateTime<Utc>>,
-    /// Until when the customer may cancel; null: not any more. While `PENDING` it is `acceptBy`. The confirmation
-    /// sets it to the time at which preparation has to start, but at least two minutes later; each delay before preparation
+    /// Until when the customer may cancel; null: not any more. While `PENDING` it is `acceptBy`. The confirmation sets
+    /// it to the time at which preparation has to start, but at least two minutes later; each delay before preparation
     /// has started sets it to two minutes later.
     pub cancellable_until: Option<DateTime<Utc>>,
     /// When the customer is to have the order: ready, or delivered to the address where it is a delivery. Never before

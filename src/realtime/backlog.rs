@@ -2,9 +2,9 @@
 //! all sockets of this node.
 //!
 //! The socket library limits the number of waiting packets, not their size, and does not report what it has sent. So
-//! emitted bytes are counted here, and bytes that the connection has taken are subtracted. For a WebSocket these are known
-//! from its [`FlowCounts`], minus the bytes that the client sent meanwhile, because the library may have answered them with
-//! as many bytes (pongs); for polling from the responses.
+//! emitted bytes are counted here, and bytes that the connection has taken are subtracted. For a WebSocket these are
+//! known from its [`FlowCounts`], minus the bytes that the client sent meanwhile, because the library may have answered
+//! them with as many bytes (pongs); for polling from the responses.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -291,7 +291,8 @@ async fn send_disconnect(socket: SocketRef) {
     let mut wait = Duration::from_millis(10);
     while let Err(SocketError::InternalChannelFull) = socket.clone().disconnect() {
         if since.elapsed() > READ_TIMEOUT * 2 {
-            tracing::debug!(socket = %socket.id, "a client does not read; its connection ends when the heartbeat times out");
+            tracing::debug!(socket = %socket.id, "a client does not read; its connection ends when the heartbeat times \
+                                                  out");
             return;
         }
         sleep(wait).await;

@@ -258,8 +258,9 @@ fn read(app: &App, caller: &crate::accounts::Caller, batch: SyncBatch) -> Result
     Ok((device, batch.ops.into_iter().map(sent).collect()))
 }
 
-/// Runs the device's operations in a task that continues if the client disconnects. If another task is running them, waits
-/// for it, [`PATIENCE`] at most. Operations that are not finished by then are stored, and the response says that they wait.
+/// Runs the device's operations in a task that continues if the client disconnects. If another task is running them,
+/// waits for it, [`PATIENCE`] at most. Operations that are not finished by then are stored, and the response says that
+/// they wait.
 async fn work(app: &Arc<App>, device: &Device) {
     let end = Instant::now() + PATIENCE;
     let mut has_waited = false;

@@ -189,8 +189,8 @@ struct MenuCopyRequest {
     to: RestaurantId,
 }
 
-/// A copy writes much more than its request contains, so each entry counts as one write in the daily quotas of the caller
-/// and of their network.
+/// A copy writes much more than its request contains, so each entry counts as one write in the daily quotas of the
+/// caller and of their network.
 ///
 /// # Errors
 /// 429 when that is used up.

@@ -1,9 +1,10 @@
 //! Makes clean pictures out of what somebody sent: nothing of the file itself is kept.
 //!
 //! The format is recognised by the first bytes, never by the name. The size is read from the header and checked before
-//! anything is decoded; other compressed content of the file is ignored (`chunks.rs`). The file must end where its format
-//! says, so that nothing can be hidden behind the picture. Then the picture is decoded, rotated as its EXIF says, converted
-//! to sRGB, put on a white background, and encoded again as JPEG: locations, names and all other metadata are gone.
+//! anything is decoded; other compressed content of the file is ignored (`chunks.rs`). The file must end where its
+//! format says, so that nothing can be hidden behind the picture. Then the picture is decoded, rotated as its EXIF
+//! says, converted to sRGB, put on a white background, and encoded again as JPEG: locations, names and all other
+//! metadata are gone.
 
 use std::io::Cursor;
 
@@ -35,8 +36,8 @@ const PROGRESSIVE_PIXEL: u64 = 9;
 /// How large a picture may be.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Most pixels (width × height). A decoded picture may take four bytes a pixel; so a picture with 16 bits a channel may
-    /// have half as many pixels, and a progressive JPEG four ninths.
+    /// Most pixels (width × height). A decoded picture may take four bytes a pixel; so a picture with 16 bits a channel
+    /// may have half as many pixels, and a progressive JPEG four ninths.
     pub most_pixels: u32,
 }
 
