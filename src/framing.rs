@@ -54,8 +54,6 @@ pub struct Framing {
     after_cr: bool,
     /// The beginning of the current line.
     line: Vec<u8>,
-    /// Whether the current line is longer than what is kept of it.
-    is_cut: bool,
     has_request_line: bool,
     length: Length,
     asks_for_upgrade: bool,
@@ -67,7 +65,6 @@ impl Default for Framing {
             place: StreamPosition::Head,
             after_cr: false,
             line: Vec::new(),
-            is_cut: false,
             has_request_line: false,
             length: Length::Nothing,
             asks_for_upgrade: false,
@@ -132,10 +129,9 @@ impl Framing {
                 true
             }
             (byte, false) => {
-                if self.line.len() < LOOKED_AT {
+                // One more than is read: then it is known that the line was cut.
+                if self.line.len() <= LOOKED_AT {
                     self.line.push(byte);
-                } else {
-                    self.is_cut = true;
                 }
                 true
             }
@@ -144,7 +140,7 @@ impl Framing {
 
     fn ends_line(&mut self) -> bool {
         let line = std::mem::take(&mut self.line);
-        let is_cut = std::mem::take(&mut self.is_cut);
+        let is_cut = line.len() > LOOKED_AT;
         match (self.has_request_line, line.is_empty()) {
             // Empty lines before a request are ignored (RFC 9112, 2.2).
             (false, true) => true,

@@ -76,7 +76,7 @@ pub async fn create_user(config: &Config, email: &str, name: &str, role: UserRol
         .map_err(|error| OperatorError::Password(error.to_string()))?;
     let password_hash =
         Passwords::new(&config.accounts).hash(Claimant::Operator, &password).await.map_err(OperatorError::Refused)?;
-    let name = SingleLine::<120>::try_from(name.to_owned()).map_err(|error| OperatorError::Name(error.to_string()))?;
+    let name = SingleLine::<120>::try_from(name.to_owned()).map_err(OperatorError::Name)?;
     let (id, address, name) = (UserId::new(), email.as_str().to_owned(), name.into_string());
     let created = with_database(config, move |tx, _| {
         Box::pin(async move {

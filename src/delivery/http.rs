@@ -226,6 +226,6 @@ async fn handed_back(app: &App, caller: &Caller, delivery: DeliveryId) -> Result
                 *field = Value::Null;
             }
         }
-        Versioned { version, body }
+        Versioned { body, version }
     }))
 }

@@ -117,17 +117,22 @@ struct TableReader {
     faults: Vec<FieldError>,
 }
 
-/// What Excel saves as "Unicode text": UTF-16 behind a byte order mark. `None`: there is no such mark; an inner `None`:
-/// what follows it is not UTF-16.
-fn utf16(bytes: &[u8]) -> Option<Option<String>> {
-    let read: fn([u8; 2]) -> u16 = match bytes.get(..2)? {
-        [0xff, 0xfe] => u16::from_le_bytes,
-        [0xfe, 0xff] => u16::from_be_bytes,
-        _ => return None,
+/// What Excel saves as "Unicode text" is UTF-16 behind a byte order mark; everything else is UTF-8.
+fn decoded(bytes: &[u8]) -> Result<Cow<'_, str>, Vec<FieldError>> {
+    let read: fn([u8; 2]) -> u16 = match bytes.get(..2) {
+        Some([0xff, 0xfe]) => u16::from_le_bytes,
+        Some([0xfe, 0xff]) => u16::from_be_bytes,
+        _ => {
+            return std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|broken| {
+                let line = bytes[..broken.valid_up_to()].split(|byte| *byte == b'\n').count();
+                vec![at(line, None, "", "is not UTF-8: save the table as UTF-8")]
+            });
+        }
     };
-    let units = bytes[2..].chunks(2).map(|pair| <[u8; 2]>::try_from(pair).ok().map(read));
-    let units: Option<Vec<_>> = units.collect();
-    Some(units.and_then(|units| String::from_utf16(&units).ok()))
+    let units: Option<Vec<_>> = bytes[2..].chunks(2).map(|pair| <[u8; 2]>::try_from(pair).ok().map(read)).collect();
+    let text = units.and_then(|units| String::from_utf16(&units).ok());
+    text.map(Cow::Owned)
+        .ok_or_else(|| vec![at(1, None, "", "is not UTF-16, although it begins with its byte order mark")])
 }
 
 /// Reads a table.
@@ -136,13 +141,7 @@ fn utf16(bytes: &[u8]) -> Option<Option<String>> {
 /// The first hundred invalid cells, missing, unknown and repeated columns, and the first line beyond a limit, after
 /// which nothing is read.
 pub fn read(bytes: &[u8], currency: Currency, bounds: Menus) -> Result<Table, Vec<FieldError>> {
-    let text = match utf16(bytes) {
-        Some(text) => Cow::Owned(text.ok_or_else(|| vec![at(1, None, "", "is not UTF-16, as its first bytes say")])?),
-        None => Cow::Borrowed(std::str::from_utf8(bytes).map_err(|broken| {
-            let line = bytes[..broken.valid_up_to()].split(|byte| *byte == b'\n').count();
-            vec![at(line, None, "", "is not UTF-8: save the table as UTF-8")]
-        })?),
-    };
+    let text = decoded(bytes)?;
     let text = text.as_ref();
     let broken = |broken: csv::CsvFault| vec![at(broken.line, Some(broken.column - 1), "cell", broken.message)];
     let mut records = csv::Records::of(text);
