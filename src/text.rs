@@ -78,8 +78,8 @@ fn normalise(text: Cow<'_, str>) -> String {
     if trimmed.len() == text.len() { text.into_owned() } else { trimmed.to_owned() }
 }
 
-/// Whether a text is what [`normalise`] and [`checked`] would make of it, without looking anything up: printable ASCII with
-/// nothing blank around it, in few enough bytes. Most texts are; a menu holds thousands.
+/// Whether a text is what [`normalise`] and [`checked`] would make of it, without looking anything up: printable ASCII
+/// with nothing blank around it, in few enough bytes. Most texts are; a menu holds thousands.
 fn is_plain(text: &str, most: usize, has_lines: bool) -> bool {
     let bytes = text.as_bytes();
     let is_ink = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);

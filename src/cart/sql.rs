@@ -21,7 +21,6 @@ use crate::uow::Tx;
 mod priced_lines;
 pub mod lines;
 pub mod merge;
-
 pub use priced_lines::LoadedGroups;
 use priced_lines::{named, priced_lines};
 

@@ -20,8 +20,8 @@ pub struct Http {
     pub port: u16,
     /// `MAX_BODY_BYTES`: maximum size of a request body, in bytes (1024 to 67108864).
     pub max_body_bytes: usize,
-    /// `ORDER_EVENTS_MAX_BYTES`: a page of the events of an order ends when they exceed so many bytes together (65536 to
-    /// 16777216).
+    /// `ORDER_EVENTS_MAX_BYTES`: a page of the events of an order ends when they exceed so many bytes together (65536
+    /// to 16777216).
     pub events_max_bytes: i64,
     /// `MENU_MAX_BYTES`: largest whole menu that may be sent, in bytes (1024 to 67108864).
     pub max_menu_bytes: usize,

@@ -24,8 +24,8 @@ pub struct Orders {
     pub max_choices: usize,
     /// `ORDER_MAX_NOTES`: most characters of the notes of all lines of an order together (500 to 50000).
     pub max_notes: u16,
-    /// `ORDER_MAX_RECENT_ANYWHERE`: most orders of one customer within an hour, at all restaurants together (1 to 5000);
-    /// `None`: no limit.
+    /// `ORDER_MAX_RECENT_ANYWHERE`: most orders of one customer within an hour, at all restaurants together (1 to
+    /// 5000); `None`: no limit.
     pub recent_anywhere: Option<u16>,
     /// `CART_MAX_OPEN`, of one customer.
     pub max_open_carts: i64,

@@ -12,9 +12,9 @@ use tokio::time::{Instant, timeout};
 use super::{LimitDecision, SubjectPart};
 use crate::quota::Quota;
 
-/// GCRA in one step: first what is owed, or as much of it as there is, then so many, if there are as many. The key holds the
-/// time at which the bucket would be full again, in microseconds of Redis's clock; a clock that jumped back cannot keep
-/// anybody out for longer than the whole quota.
+/// GCRA in one step: first what is owed, or as much of it as there is, then so many, if there are as many. The key
+/// holds the time at which the bucket would be full again, in microseconds of Redis's clock; a clock that jumped back
+/// cannot keep anybody out for longer than the whole quota.
 const DRAW: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]

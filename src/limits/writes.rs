@@ -35,8 +35,8 @@ impl Writes {
     }
 
     /// Draws from the user's limit, if there is one, and from the network's: on this node, then in Redis for all nodes
-    /// together. When Redis does not answer, this node decides. `Err`: not allowed; the limit that is used up, and how long until
-    /// it allows as much again.
+    /// together. When Redis does not answer, this node decides. `Err`: not allowed; the limit that is used up, and how
+    /// long until it allows as much again.
     pub(super) async fn draw(
         &self,
         shared: Option<&SharedBuckets>,

@@ -86,8 +86,8 @@ fn is_passed_over(letter: char) -> bool {
 /// Characters after which a cell may begin: a spreadsheet that expects another separator ignores the quotes.
 const BREAKS: [char; 7] = [',', ';', '|', '\t', '\n', '\r', '"'];
 
-/// Tells where something in a text might be taken for a formula: the place before the apostrophes in front of it, and how
-/// many there are.
+/// Tells where something in a text might be taken for a formula: the place before the apostrophes in front of it, and
+/// how many there are.
 fn each_formula(text: &str, mut tell: impl FnMut(usize, usize)) {
     let mut rest = 0;
     loop {
@@ -125,8 +125,8 @@ const IS_BREAK: [bool; 256] = {
     is_break
 };
 
-/// Writes a cell: quoted where it has to be, with an apostrophe before whatever looks like a formula, wherever a spreadsheet
-/// might break the cell.
+/// Writes a cell: quoted where it has to be, with an apostrophe before whatever looks like a formula, wherever a
+/// spreadsheet might break the cell.
 fn push_cell(text: &mut String, cell: &str, separator: Separator) {
     let mut guards = Vec::new();
     each_formula(cell, |place, _| guards.push(place));
@@ -207,8 +207,8 @@ impl TableWriter {
 /// The most cells of a line; menu tables have fewer columns.
 const MOST_CELLS: usize = 100;
 
-/// The separator that a first line `sep=;` declares, as Excel reads and writes it, and the table behind that line; `None`:
-/// there is no such line.
+/// The separator that a first line `sep=;` declares, as Excel reads and writes it, and the table behind that line;
+/// `None`: there is no such line.
 fn declared(text: &str) -> Option<(Separator, &str)> {
     let (line, rest) = text.split_once('\n')?;
     let mut letters = line.trim_end_matches('\r').strip_prefix("sep=")?.chars();

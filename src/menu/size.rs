@@ -45,7 +45,8 @@ impl MenuGrowth {
         for (before, after, most, what, variable) in sizes {
             if after > before && after > i64::try_from(most).unwrap_or(i64::MAX) {
                 let detail = format!(
-                    "would give the menu {after} {what}, and {most} are the most ({variable} of the server's configuration)"
+                    "would give the menu {after} {what}, and {most} are the most ({variable} of the server's \
+                     configuration)"
                 );
                 return Err(Problem::invalid_field("", detail));
             }

@@ -53,8 +53,8 @@ pub async fn announce(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Proble
     events::publish(tx, scope, event).await
 }
 
-/// The end of an edit by staff: the languages the menu can be read in and its size are determined again, and the change is
-/// announced. Returns what it holds now.
+/// The end of an edit by staff: the languages the menu can be read in and its size are determined again, and the change
+/// is announced. Returns what it holds now.
 pub async fn edited(tx: &mut Tx, scope: &RestaurantScope) -> Result<MenuGrowth, Problem> {
     announce(tx, scope).await?;
     let row = sqlx::query!(
@@ -63,10 +63,12 @@ pub async fn edited(tx: &mut Tx, scope: &RestaurantScope) -> Result<MenuGrowth, 
              where restaurant_id = $1 and deleted_at is null
              union all select translations, bytes, jsonb_array_length(day_parts) from menu_items
              where restaurant_id = $1 and deleted_at is null
-             union all select translations, bytes, 0 from modifier_groups where restaurant_id = $1 and deleted_at is null
+             union all select translations, bytes, 0 from modifier_groups
+             where restaurant_id = $1 and deleted_at is null
              union all select translations, bytes, 0 from modifiers where restaurant_id = $1 and deleted_at is null
          ), translated as (
-             select language, count(*) as texts from entities, jsonb_object_keys(translations) as language group by language
+             select language, count(*) as texts from entities, jsonb_object_keys(translations) as language
+             group by language
          ), referred as (
              select count(*) as groups from item_modifier_groups g
              join menu_items i on i.restaurant_id = g.restaurant_id and i.id = g.item_id

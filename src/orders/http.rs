@@ -342,8 +342,8 @@ struct EventQuery {
 
 /// List the events of an order
 ///
-/// The events that were sent to sockets, oldest first. A page with large events may have fewer than `limit`. `nextCursor` is
-/// the number to send as `after`.
+/// The events that were sent to sockets, oldest first. A page with large events may have fewer than `limit`.
+/// `nextCursor` is the number to send as `after`.
 #[utoipa::path(get, path = "/api/orders/{orderId}/events", tag = "orders", security(("token" = [])),
     params(("orderId" = OrderId, Path), EventQuery),
     responses(

@@ -85,8 +85,8 @@ pub struct OrderLoad {
     pub works_here: bool,
     /// The orders of the customer.
     pub customer: OrderCounts,
-    /// The orders that the customer placed within [`RECENT`] at all restaurants together, without those that the customer
-    /// works for.
+    /// The orders that the customer placed within [`RECENT`] at all restaurants together, without those that the
+    /// customer works for.
     pub recent_anywhere: i64,
     /// When the oldest of those was placed.
     pub oldest_anywhere: Option<DateTime<Utc>>,

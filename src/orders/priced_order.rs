@@ -82,9 +82,9 @@ impl PricedOrder {
     }
 }
 
-/// Refuses an empty basket, one whose notes have more than `max_notes` characters together, because an order is written into
-/// each of its events, and one with lines that cannot be ordered. Choices that do not fit the menu are refused as a write of
-/// the cart would be, except those of a quote, which fitted when it was made.
+/// Refuses an empty basket, one whose notes have more than `max_notes` characters together, because an order is written
+/// into each of its events, and one with lines that cannot be ordered. Choices that do not fit the menu are refused as
+/// a write of the cart would be, except those of a quote, which fitted when it was made.
 fn check_lines(basket: &Basket, lines: &[StoredLine], max_notes: usize) -> Result<(), Problem> {
     let misfits = choice_errors(lines);
     if !matches!(basket, Basket::Quoted(_)) && !misfits.is_empty() {

@@ -262,8 +262,8 @@ pub async fn lock(tx: &mut Tx, scope: &RestaurantScope, id: OrderId) -> Result<O
     Ok(row.map(Row::into_order))
 }
 
-/// The events of an order and of its delivery after a number, oldest first: at most `limit`, and no more of them once they
-/// exceed `most_bytes` together.
+/// The events of an order and of its delivery after a number, oldest first: at most `limit`, and no more of them once
+/// they exceed `most_bytes` together.
 pub async fn events(
     tx: &mut Tx,
     scope: &RestaurantScope,
@@ -275,7 +275,8 @@ pub async fn events(
     let events = sqlx::query_as!(
         Recorded,
         r#"select seq as "seq!", restaurant_id as "restaurant_id!", order_id, aggregate_id as "aggregate_id!",
-                  aggregate as "aggregate!", customer_id, driver_id, former_driver_id, closed as "closed!", name as "name!",
+                  aggregate as "aggregate!", customer_id, driver_id, former_driver_id, closed as "closed!",
+                  name as "name!",
                   version as "version!", actor as "actor!: _", at as "at!", payload as "payload!: _"
            from (select *, sum(octet_length(payload::text)) over (order by seq) - octet_length(payload::text) as before
                  from (select * from events

@@ -25,8 +25,8 @@ pub(super) const TABLE: &[Variable] = &[
         MENUS,
         "MENU_MAX_BYTES",
         "2097152",
-        "Maximum size of a whole menu in a request, as JSON or CSV, and of the texts of a menu that is written entity by \
-         entity, in bytes (1024 to 67108864).",
+        "Maximum size of a whole menu in a request, as JSON or CSV, and of the texts of a menu that is written entity \
+         by entity, in bytes (1024 to 67108864).",
     ),
     plain(MENUS, "MENU_MAX_CATEGORIES", "200", "Maximum number of categories of a menu (1 to 10000)."),
     plain(MENUS, "MENU_MAX_ITEMS", "2000", "Maximum number of items of a menu (1 to 100000)."),

@@ -94,7 +94,7 @@ async fn a_fault_in_a_table_names_line_and_column() {
         ("{head}{body}group,g,,G,,,3,2,\n", "line 5, column 7 (min): must be between 0 and max"),
         ("{head}{body}group,g,,G,5,EUR,0,2,\n", "line 5, column 5 (price): must be empty"),
         ("{head}{body}dish,x,p,X,8,EUR,,,\n", "line 5, column 1 (type): must be category"),
-        ("{head}{body}item,x,p,X,8,EUR,,,,,x\n", "line 5, column 11 (cell): is beyond"),
+        ("{head}{body}item,x,p,X,8,EUR,,,,,x\n", "line 5, column 11 (cell): is after"),
         ("{head}{body}item,x,p,\"X,8,EUR,,,\n", "line 5, column 4 (cell): the quote is not closed"),
         ("{head}{body}item,x,p,X\"Y,8,EUR,,,\n", "line 5, column 4 (cell): there is a quote within"),
         ("{head}{body}item,x,p,\"X\"Y,8,EUR,,,\n", "line 5, column 4 (cell): there is text after"),

@@ -141,8 +141,7 @@ fn a_bad_file_is_refused_with_the_place_of_the_fault() {
         (
             "instance_parameters.txt",
             b"meters_per_minute\tpickup service minutes\tdropoff service minutes\n0\t4\t4\n".to_vec(),
-            r#"instance_parameters.txt, line 2, column meters_per_minute: "0" is not a speed above 0 between 1 and
-               100000"#,
+            r#"instance_parameters.txt, line 2, column meters_per_minute: "0" is not a speed above 0 between 1 and 100000"#,
         ),
         (
             "instance_parameters.txt",

@@ -142,8 +142,18 @@ proptest! {
     }
 
     #[test]
-    fn a_ring_is_refused_exactly_if_two_edges_meet(points in prop::collection::vec((0..12_i32, 0..12_i32), 3..8)) {
+    fn a_ring_is_refused_exactly_if_two_edges_meet(drawn in prop::collection::vec((0..12_i32, 0..12_i32), 3..8)) {
+        // A point that is drawn twice in a row, the closing one included, is one point.
+        let mut points = drawn.clone();
+        points.dedup();
+        if points.len() > 1 && points.first() == points.last() {
+            points.pop();
+        }
         let count = points.len();
+        if count < 3 {
+            prop_assert!(polygon(&[&degrees(&drawn)]).is_err());
+            return Ok(());
+        }
         let edge = |index: usize| (points[index % count], points[(index + 1) % count]);
         let mut meets = false;
         for one in 0..count {
@@ -157,7 +167,7 @@ proptest! {
             let others = (one + 2..count).filter(|other| !(one == 0 && *other == count - 1));
             meets |= back || others.into_iter().any(|other| cross(a, b, edge(other).0, edge(other).1));
         }
-        prop_assert_eq!(polygon(&[&degrees(&points)]).is_err(), meets);
+        prop_assert_eq!(polygon(&[&degrees(&drawn)]).is_err(), meets);
     }
 
     #[test]

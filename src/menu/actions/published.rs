@@ -27,8 +27,8 @@ pub struct Published {
     versions: VersionBatcher,
     cache: Cache,
     heavy: HeavyWork,
-    /// Held while a menu, or a part of it, is built: guests who read one restaurant's menu in many languages and by category
-    /// wait for each other, instead of using up the places for heavy work of that restaurant.
+    /// Held while a menu, or a part of it, is built: guests who read one restaurant's menu in many languages and by
+    /// category wait for each other, instead of using up the places for heavy work of that restaurant.
     building: Shares<RestaurantId, Mutex<()>>,
 }
 

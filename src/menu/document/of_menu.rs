@@ -11,8 +11,8 @@ use crate::menu::{Category, Contents, Group, Item, Modifier};
 use crate::money::Currency;
 use crate::text::{MultiLine, SingleLine};
 
-/// What things are called in a document: by their keys, or by their ids where they have none of their own. A key that is
-/// the id of something else would name both: then the id it is.
+/// What things are called in a document: by their keys, or by their ids where they have none of their own. A key that
+/// is the id of something else would name both: then the id it is.
 struct Names {
     ids: HashSet<Uuid>,
     groups: HashMap<ModifierGroupId, EntityKey>,

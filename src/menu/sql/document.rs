@@ -54,7 +54,8 @@ pub async fn save_categories(tx: &mut Tx, scope: &RestaurantScope, rows: &Prepar
     Ok(())
 }
 
-/// Writes items, new or changed, each with its search words, and what is asked about them; but for their stock (`count`).
+/// Writes items, new or changed, each with its search words, and what is asked about them; but for their stock
+/// (`count`).
 pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, rows: &PreparedRows) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
@@ -122,8 +123,8 @@ pub async fn save_groups(tx: &mut Tx, scope: &RestaurantScope, rows: &PreparedRo
     Ok(())
 }
 
-/// Writes modifiers of groups that are there, new or changed, but for their stock (`count`). Those that are in no group any
-/// more are not touched (`hide`).
+/// Writes modifiers of groups that are there, new or changed, but for their stock (`count`). Those that are in no group
+/// any more are not touched (`hide`).
 pub async fn save_modifiers(tx: &mut Tx, scope: &RestaurantScope, rows: &PreparedRows) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(

@@ -8,8 +8,8 @@ use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// The orders of a customer at a restaurant and at all of them, and of their network there if it is given. Takes locks, so
-/// that one order of the customer, and one of the network and its site at the restaurant, is placed at a time.
+/// The orders of a customer at a restaurant and at all of them, and of their network there if it is given. Takes locks,
+/// so that one order of the customer, and one of the network and its site at the restaurant, is placed at a time.
 pub async fn of_customer(
     tx: &mut Tx,
     scope: &RestaurantScope,

@@ -13,8 +13,8 @@ use crate::menu::{Category, Group, Item, Modifier};
 use crate::money::Amount;
 use crate::restaurants::tax::TaxClass;
 
-/// Rows as JSON and what they refer to, ready to be sent: they are written down before the transaction opens, because those
-/// of a large menu take their time.
+/// Rows as JSON and what they refer to, ready to be sent: they are written down before the transaction opens, because
+/// those of a large menu take their time.
 #[derive(Debug)]
 pub struct PreparedRows {
     pub(super) json: Box<RawValue>,
