@@ -127,7 +127,7 @@ impl Recipe {
         let choices = Self { groups: 20, modifiers: 100, choices: 1_000, items: 100, ..of("") };
         vec![
             Self::plain(),
-            Self { windows: 30, is_served: false, weekly: 98, dates: 400, items: 800, ..of("windows") },
+            Self { windows: 30, is_served: false, weekly: 98, dates: 400, items: 780, ..of("windows") },
             Self { weekly: 98, dates: 400, zoning: Zoning::Lace, ..of("hours and lace") },
             Self { weekly: 98, dates: 400, zoning: Zoning::Onion, classes: 7, ..of("hours and onion") },
             Self { name: "choices".to_owned(), is_declared: true, is_counted: true, classes: 7, ..choices.clone() },
