@@ -231,6 +231,12 @@ async fn pool(options: &PgConnectOptions, bounds: &Postgres) -> Result<PgPool, D
         // Generic plans of prepared statements are reused, which reduces PostgreSQL's work for an order by a factor of
         // 1.7.
         ("plan_cache_mode", "force_generic_plan".to_owned()),
+        // Every statement of the service reads by an index. While a table grows faster than it is analysed, as when the
+        // first large menu is imported, a generic plan, or that of a foreign key's check, could read the whole table
+        // for each of thousands of rows: seconds in place of milliseconds.
+        ("enable_seqscan", "off".to_owned()),
+        // Statements are short; to compile one takes longer than to run it.
+        ("jit", "off".to_owned()),
         ("lock_timeout", bounds.lock_timeout.as_millis().to_string()),
         ("statement_timeout", bounds.unit_timeout.as_millis().to_string()),
         ("idle_in_transaction_session_timeout", (bounds.unit_timeout * 2).as_millis().to_string()),

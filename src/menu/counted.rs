@@ -1,5 +1,9 @@
 //! Counts what a menu document holds while it is read in one pass, and stops at the first entity that is one too many.
 //! Pure.
+//!
+//! The counts are in a thread-local variable, because the functions that serde's attributes name take no parameters. A
+//! `DeserializeSeed` could carry them, but every type between the document and its lists would need a visitor written
+//! by hand. A document is read without interruption on one thread, and [`within`] resets the variable at its end.
 
 use std::cell::Cell;
 use std::fmt;

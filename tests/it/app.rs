@@ -239,6 +239,13 @@ impl TestApp {
         sqlx::query_scalar(question).fetch_one(&self.look).await.unwrap()
     }
 
+    /// Waits until every event so far is final and thus shown: transactions of other tests on the same server may be
+    /// older.
+    pub async fn log_is_final(&self) {
+        let question = "select count(*) from events where seq >= event_horizon()";
+        eventually("the log is final", async || self.count(question).await == 0).await;
+    }
+
     /// Does something as the superuser.
     pub async fn does(&self, statement: &str) {
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&self.look).await.unwrap();

@@ -173,6 +173,7 @@ async fn a_driver_s_place_is_shown_while_they_are_on_the_way_with_this_delivery(
     scene.mario.brings(&other, "PICKED_UP").await;
     seen(Value::Null).await;
     // Nor do events remember where they were.
+    scene.app.log_is_final().await;
     for person in watchers {
         let events = person.get(&format!("/api/orders/{}/events", id_of(&order))).await.expect(200);
         assert!(!events.to_string().contains("44.496,"), "{events}");

@@ -244,6 +244,7 @@ async fn pages_of_large_events_are_short_and_leave_none_out() {
     let order = json!({ "restaurantId": luigi.id, "fulfilment": "PICKUP", "lines": vec![line; 100] });
     let order = ada.asks_for_order("long", &order).await.expect(201);
     luigi.owner.walks(&order, &["CONFIRMED", "PREPARING", "READY"]).await;
+    app.log_is_final().await;
     let path = format!("/api/orders/{}/events", id_of(&order));
     let (mut after, mut pages, mut names) = (String::new(), 0, Vec::new());
     loop {

@@ -94,11 +94,12 @@ impl MenuWrites {
             (items.collect::<Vec<_>>(), modifiers.collect::<Vec<_>>())
         };
         let (before, after) = (counts(current), counts(&target));
-        let rows_of_groups = || Ok([PreparedRows::of_groups(&groups)?, PreparedRows::of_modifiers(&groups)?]);
+        let rows_of_groups =
+            || Ok([PreparedRows::of_groups(&groups)?, PreparedRows::of_modifiers(&groups, &current.groups)?]);
         Ok(Self {
             categories: some(&categories).map(PreparedRows::of_categories).transpose()?,
             groups: some(&groups).map(|_| rows_of_groups()).transpose()?,
-            items: some(&items).map(PreparedRows::of_items).transpose()?,
+            items: some(&items).map(|items| PreparedRows::of_items(items, &current.items)).transpose()?,
             counts: [newly_counted(&before.0, after.0), newly_counted(&before.1, after.1)],
             removed: removed(current, &target),
             language: target.language,

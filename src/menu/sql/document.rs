@@ -54,8 +54,8 @@ pub async fn save_categories(tx: &mut Tx, scope: &RestaurantScope, rows: &Prepar
     Ok(())
 }
 
-/// Writes items, new or changed, each with its search words, and what is asked about them; but for their stock
-/// (`count`).
+/// Writes items, new or changed, each with its search words, and the modifier groups of those that had
+/// others before; but for their stock (`count`).
 pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, rows: &PreparedRows) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
@@ -81,13 +81,18 @@ pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, rows: &PreparedRow
     .execute(tx.connection())
     .await
     .on_constraint("menu_items_key_key", key_taken)?;
-    sqlx::query!(
-        "delete from item_modifier_groups where restaurant_id = $1 and item_id = any($2)",
-        scope.restaurant() as RestaurantId,
-        &rows.links.all,
-    )
-    .execute(tx.connection())
-    .await?;
+    if !rows.links.outdated.is_empty() {
+        sqlx::query!(
+            "delete from item_modifier_groups where restaurant_id = $1 and item_id = any($2)",
+            scope.restaurant() as RestaurantId,
+            &rows.links.outdated,
+        )
+        .execute(tx.connection())
+        .await?;
+    }
+    if rows.links.about.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
         "insert into item_modifier_groups (restaurant_id, item_id, group_id, position)
          select $1, item, group_id, place from unnest($2::uuid[], $3::uuid[], $4::smallint[]) as a(item, group_id,
@@ -146,13 +151,18 @@ pub async fn save_modifiers(tx: &mut Tx, scope: &RestaurantScope, rows: &Prepare
     .execute(tx.connection())
     .await
     .on_constraint("modifiers_key_key", key_taken)?;
-    sqlx::query!(
-        "delete from nested_modifier_groups where restaurant_id = $1 and modifier_id = any($2)",
-        scope.restaurant() as RestaurantId,
-        &rows.links.all,
-    )
-    .execute(tx.connection())
-    .await?;
+    if !rows.links.outdated.is_empty() {
+        sqlx::query!(
+            "delete from nested_modifier_groups where restaurant_id = $1 and modifier_id = any($2)",
+            scope.restaurant() as RestaurantId,
+            &rows.links.outdated,
+        )
+        .execute(tx.connection())
+        .await?;
+    }
+    if rows.links.about.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
         "insert into nested_modifier_groups (restaurant_id, modifier_id, group_id, position)
          select $1, modifier, group_id, place

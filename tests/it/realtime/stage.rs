@@ -5,7 +5,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Postgres};
 
 use super::phone::Phone;
-use crate::app::{TestApp, eventually};
+use crate::app::TestApp;
 use crate::people::Person;
 use crate::shop::Shop;
 
@@ -73,10 +73,9 @@ impl Stage {
         sqlx::query_scalar("select seq from events order by seq").fetch_all(&self.app.look).await.unwrap()
     }
 
-    /// The number of the last event, once it is final: transactions of other tests may be older.
+    /// The number of the last event, once it is final.
     pub async fn last(&self) -> i64 {
-        let question = "select count(*) from events where seq >= event_horizon()";
-        eventually("the log is final", || async { self.app.count(question).await == 0 }).await;
+        self.app.log_is_final().await;
         *self.numbers().await.last().unwrap()
     }
 

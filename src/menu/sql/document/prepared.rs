@@ -1,5 +1,7 @@
 //! The rows of a new menu, written down as JSON before the transaction that sends them. Pure.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -35,14 +37,15 @@ impl PreparedRows {
         Self::of(&rows, GroupColumns::default())
     }
 
-    /// Of items, each with its search words.
+    /// Of items, each with its search words; and the modifier groups of those that had others before.
     ///
     /// # Errors
     /// As for categories.
-    pub fn of_items(items: &[&Item]) -> Result<Self, serde_json::Error> {
-        let links = GroupColumns::of(items.iter().map(|one| (one.id.uuid(), one.modifier_groups.as_slice())));
+    pub fn of_items(items: &[&Item], before: &[Item]) -> Result<Self, serde_json::Error> {
+        let before = before.iter().map(|one| (one.id.uuid(), one.modifier_groups.as_slice()));
+        let links = items.iter().map(|one| (one.id.uuid(), one.modifier_groups.as_slice()));
         let rows: Vec<_> = items.iter().copied().map(ItemJson::of).collect();
-        Self::of(&rows, links)
+        Self::of(&rows, GroupColumns::changed(before, links))
     }
 
     /// Of groups, without their modifiers.
@@ -54,15 +57,17 @@ impl PreparedRows {
         Self::of(&rows, GroupColumns::default())
     }
 
-    /// Of the modifiers of groups.
+    /// Of the new and changed modifiers of groups; and the nested groups of those that had others before.
     ///
     /// # Errors
     /// As for categories.
-    pub fn of_modifiers(groups: &[&Group]) -> Result<Self, serde_json::Error> {
-        let modifiers =
-            || groups.iter().flat_map(|group| (0..).zip(&group.modifiers).map(|(at, one)| (group.id, at, one)));
-        let links = GroupColumns::of(modifiers().map(|(_, _, one)| (one.id.uuid(), one.modifier_groups.as_slice())));
-        let rows: Vec<_> = modifiers().map(|(group, at, one)| ModifierJson::of(group, at, one)).collect();
+    pub fn of_modifiers<'a>(groups: &[&'a Group], before: &'a [Group]) -> Result<Self, serde_json::Error> {
+        let before: HashMap<_, _> = before.iter().flat_map(placed_modifiers).map(|one| (one.2.id, one)).collect();
+        let changed = groups.iter().copied().flat_map(placed_modifiers);
+        let changed: Vec<_> = changed.filter(|one| before.get(&one.2.id) != Some(one)).collect();
+        let nested = |(_, _, one): PlacedModifier<'a>| (one.id.uuid(), one.modifier_groups.as_slice());
+        let links = GroupColumns::changed(before.into_values().map(nested), changed.iter().copied().map(nested));
+        let rows: Vec<_> = changed.iter().map(|&(group, at, one)| ModifierJson::of(group, at, one)).collect();
         Self::of(&rows, links)
     }
 }
@@ -177,26 +182,45 @@ impl<'a> ModifierJson<'a> {
     }
 }
 
-/// The modifier groups of items or modifiers, in columns.
+/// A modifier with its group and its place in it.
+type PlacedModifier<'a> = (ModifierGroupId, i32, &'a Modifier);
+
+fn placed_modifiers(group: &Group) -> impl Iterator<Item = PlacedModifier<'_>> {
+    (0..).zip(&group.modifiers).map(|(at, one)| (group.id, at, one))
+}
+
+/// The modifier groups of those items or modifiers whose groups change, in columns.
 #[derive(Debug, Default)]
 pub(super) struct GroupColumns {
-    pub(super) all: Vec<Uuid>,
+    /// Those whose groups were others before: they are deleted first.
+    pub(super) outdated: Vec<Uuid>,
     pub(super) about: Vec<Uuid>,
     pub(super) groups: Vec<Uuid>,
     pub(super) places: Vec<i16>,
 }
 
 impl GroupColumns {
-    fn of<'a>(things: impl Iterator<Item = (Uuid, &'a [ModifierGroupId])>) -> Self {
-        let mut asked = Self::default();
-        for (thing, groups) in things {
-            asked.all.push(thing);
+    /// The groups now, of everything that had others before.
+    fn changed<'a>(
+        before: impl Iterator<Item = (Uuid, &'a [ModifierGroupId])>,
+        now: impl Iterator<Item = (Uuid, &'a [ModifierGroupId])>,
+    ) -> Self {
+        let before: HashMap<_, _> = before.filter(|(_, groups)| !groups.is_empty()).collect();
+        let mut columns = Self::default();
+        for (thing, groups) in now {
+            let old = before.get(&thing).copied().unwrap_or_default();
+            if old == groups {
+                continue;
+            }
+            if !old.is_empty() {
+                columns.outdated.push(thing);
+            }
             for (place, group) in (1_i16..).zip(groups) {
-                asked.about.push(thing);
-                asked.groups.push(group.uuid());
-                asked.places.push(place);
+                columns.about.push(thing);
+                columns.groups.push(group.uuid());
+                columns.places.push(place);
             }
         }
-        asked
+        columns
     }
 }
