@@ -62,13 +62,13 @@ create index users_email_beginning_idx on users (email text_pattern_ops);
 create index users_role_idx on users (role) where role <> 'CUSTOMER';
 create index users_created_at_idx on users (created_at);
 
-create function forget_phone_proof() returns trigger language plpgsql as $$
+create function clear_phone_verification() returns trigger language plpgsql as $$
 begin
     new.phone_verified_at := null;
     return new;
 end $$;
-comment on function forget_phone_proof() is 'A new number is not verified by the codes of the one before.';
-create trigger forget_phone_proof before update of phone on users for each row
-    when (old.phone is distinct from new.phone) execute function forget_phone_proof();
+comment on function clear_phone_verification() is 'A new number is not verified by the codes of the one before.';
+create trigger clear_phone_verification before update of phone on users for each row
+    when (old.phone is distinct from new.phone) execute function clear_phone_verification();
 
 grant select, insert, update, delete on users to comanda_app;

@@ -94,8 +94,8 @@ create policy own on cart_items
 
 grant select, insert, update, delete on carts, cart_items to comanda_app;
 
-create function forget_unproved_carts(person uuid) returns void language sql volatile as $$
+create function delete_unverified_carts(person uuid) returns void language sql volatile as $$
     delete from carts where user_id = person;
 $$;
-comment on function forget_unproved_carts(uuid) is
+comment on function delete_unverified_carts(uuid) is
     'Removes the carts that somebody else may have left with the account before its owner proved the mailbox.';

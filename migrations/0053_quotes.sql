@@ -34,8 +34,8 @@ create policy own on quotes
 
 grant select, insert, update, delete on quotes to comanda_app;
 
-create function forget_unproved_quotes(person uuid) returns void language sql volatile as $$
+create function delete_unverified_quotes(person uuid) returns void language sql volatile as $$
     delete from quotes where user_id = person;
 $$;
-comment on function forget_unproved_quotes(uuid) is
+comment on function delete_unverified_quotes(uuid) is
     'Removes the quotes that somebody else may have asked for before the account''s owner proved the mailbox.';

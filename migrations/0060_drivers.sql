@@ -43,7 +43,7 @@ comment on function driver_can_work(drivers, timestamptz, timestamptz) is
 
 create trigger tell_added_or_removed after insert or delete on drivers for each row execute function tell_of_place();
 
-create function forget_place_off_duty() returns trigger language plpgsql as $$
+create function clear_location_off_duty() returns trigger language plpgsql as $$
 begin
     if exists (select from deliveries d where d.driver_id = new.id and d.closed_at is null) then
         return new;
@@ -53,10 +53,10 @@ begin
     new.located_at := null;
     return new;
 end $$;
-comment on function forget_place_off_duty() is
+comment on function clear_location_off_duty() is
     'Deletes the location of a driver who is off duty and has no open delivery, also one that is reported afterwards.';
-create trigger forget_place before insert or update on drivers
-    for each row when (not new.online and new.latitude is not null) execute function forget_place_off_duty();
-comment on trigger forget_place on drivers is 'Drivers are not located off duty.';
+create trigger clear_location before insert or update on drivers
+    for each row when (not new.online and new.latitude is not null) execute function clear_location_off_duty();
+comment on trigger clear_location on drivers is 'Drivers are not located off duty.';
 
 grant select, insert, update, delete on drivers to comanda_app;

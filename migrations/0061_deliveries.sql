@@ -50,20 +50,20 @@ create unique index deliveries_driver_busy_key on deliveries (driver_id)
 create index deliveries_driver_idx on deliveries (driver_id, created_at desc) where driver_id is not null;
 create index deliveries_open_idx on deliveries (restaurant_id, created_at) where closed_at is null;
 
-create function forget_place_after_delivery() returns trigger language plpgsql as $$
+create function clear_location_after_delivery() returns trigger language plpgsql as $$
 begin
     -- Waits for a driver who is going off duty at this moment; locked after the order and its delivery.
     perform from drivers where id = old.driver_id for no key update;
     update drivers set updated_at = new.updated_at where id = old.driver_id and not online and latitude is not null;
     return null;
 end $$;
-comment on function forget_place_after_delivery() is
-    'Lets the trigger forget_place on drivers decide again when a delivery ends whose driver has gone off duty.';
-create trigger forget_place after update on deliveries
+comment on function clear_location_after_delivery() is
+    'Lets the trigger clear_location on drivers decide again when a delivery ends whose driver has gone off duty.';
+create trigger clear_location after update on deliveries
     for each row when (old.driver_id is not null and old.closed_at is null
         and (new.closed_at is not null or new.driver_id is distinct from old.driver_id))
-    execute function forget_place_after_delivery();
-comment on trigger forget_place on deliveries is
+    execute function clear_location_after_delivery();
+comment on trigger clear_location on deliveries is
     'A driver who went off duty during a delivery is located until it has ended.';
 
 -- What a policy finds out by a query is a function: PostgreSQL calls it only for rows that no cheaper part of the policy

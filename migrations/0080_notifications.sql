@@ -57,7 +57,7 @@ create table notification_deliveries (
     provider_ref    text,
     error           text,
     -- What the local stand-in would have sent, encrypted: for the outbox page.
-    kept            bytea,
+    content         bytea,
     created_at      timestamptz not null,
     final_at        timestamptz,
 

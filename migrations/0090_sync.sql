@@ -101,13 +101,13 @@ create policy own on sync_operations
 
 grant select, insert, update, delete on sync_devices, sync_operations to comanda_app;
 
-create function forget_unproved_operations(person uuid) returns void language sql volatile as $$
+create function delete_unverified_operations(person uuid) returns void language sql volatile as $$
     delete from sync_operations where user_id = person;
     -- Their numbers stay known: nothing is run that a device sends once more.
     update sync_devices
     set retired_at = now(), forgotten_below = next_seq, due_at = null, lease = null, lease_until = null
     where user_id = person;
 $$;
-comment on function forget_unproved_operations(uuid) is
+comment on function delete_unverified_operations(uuid) is
     'Removes the operations from offline, with their devices, that somebody else may have sent before the account''s owner '
     'proved the mailbox.';

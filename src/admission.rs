@@ -147,7 +147,7 @@ impl SenderShare {
     }
 
     /// Waits until another request of the sender ends, if that is expected soon enough.
-    async fn turn(
+    async fn acquire(
         self: Arc<Self>,
         mean_held: Duration,
         acceptable: Duration,
@@ -172,7 +172,7 @@ impl SenderShare {
 #[derive(Debug)]
 pub struct Admitted {
     _slot: AdmissionSlot,
-    _turns: Vec<SharePermit>,
+    _permits: Vec<SharePermit>,
 }
 
 #[derive(Debug, Default)]
@@ -233,16 +233,16 @@ impl Admission {
         let slots = self.0.slots;
         let parts = sender.user.map(Subject::User).into_iter().chain([Subject::Network(sender.network)]);
         let (longest, mean) = (self.0.longest_wait, self.0.lock().mean_held);
-        let mut turns = Vec::with_capacity(3);
+        let mut permits = Vec::with_capacity(3);
         for part in parts.flat_map(Subject::parts) {
             let slots = match part {
                 SubjectPart::User(_) => slots / 4,
                 SubjectPart::Block(block) => block.share(slots / 2, slots),
             };
             let share = self.0.senders.of(part, || SenderShare::new(slots));
-            turns.push(share.turn(mean, priority.acceptable_wait(longest), longest).await?);
+            permits.push(share.acquire(mean, priority.acceptable_wait(longest), longest).await?);
         }
-        Ok(Admitted { _slot: self.enter(priority).await?, _turns: turns })
+        Ok(Admitted { _slot: self.enter(priority).await?, _permits: permits })
     }
 
     /// Takes a slot, and waits for it if the expected wait is acceptable.
@@ -298,9 +298,9 @@ impl Occupancy {
             return Decision::Admit;
         }
         // The expected wait if each slot is held for the mean time.
-        let turns = u32::try_from(ahead + 1).unwrap_or(u32::MAX);
+        let rounds = u32::try_from(ahead + 1).unwrap_or(u32::MAX);
         let slots = u32::try_from(priority.share(shared.slots)).unwrap_or(u32::MAX);
-        let expected = self.mean_held.saturating_mul(turns) / slots;
+        let expected = self.mean_held.saturating_mul(rounds) / slots;
         if expected > priority.acceptable_wait(shared.longest_wait) { Decision::Refuse } else { Decision::Wait }
     }
 

@@ -22,11 +22,11 @@ pub struct BodyBudget {
     all: usize,
     /// The largest number of bytes of one network.
     each: usize,
-    taken: Mutex<Taken>,
+    used: Mutex<UsedMemory>,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct UsedMemory {
     all: usize,
     networks: NetworkCounts,
 }
@@ -34,7 +34,7 @@ struct Taken {
 impl BodyBudget {
     /// A budget of `all` bytes, a quarter of them for one network, but at least `largest`.
     pub fn new(all: usize, largest: usize) -> Self {
-        Self { all: all.max(largest), each: (all / 4).max(largest), taken: Mutex::default() }
+        Self { all: all.max(largest), each: (all / 4).max(largest), used: Mutex::default() }
     }
 
     /// The memory of a request from this network; released when dropped.
@@ -42,8 +42,8 @@ impl BodyBudget {
         Arc::new(BodyMemory { budget: Arc::clone(self), network, bytes: AtomicUsize::new(0) })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, UsedMemory> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -58,13 +58,13 @@ pub struct BodyMemory {
 impl BodyMemory {
     fn take(&self, bytes: usize) -> Result<(), NoRoomForBody> {
         let BodyBudget { all, each, .. } = *self.budget;
-        let mut taken = self.budget.lock();
-        let most = |block: AddressBlock| block.share(each, all);
-        if taken.all + bytes > all || !taken.networks.has_room(self.network, bytes, most) {
+        let mut used = self.budget.lock();
+        let max = |block: AddressBlock| block.share(each, all);
+        if used.all + bytes > all || !used.networks.has_room(self.network, bytes, max) {
             return Err(NoRoomForBody);
         }
-        taken.all += bytes;
-        taken.networks.add(self.network, bytes);
+        used.all += bytes;
+        used.networks.add(self.network, bytes);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         Ok(())
     }
@@ -81,9 +81,9 @@ impl Drop for BodyMemory {
         if bytes == 0 {
             return;
         }
-        let mut taken = self.budget.lock();
-        taken.all -= bytes;
-        taken.networks.subtract(self.network, bytes);
+        let mut used = self.budget.lock();
+        used.all -= bytes;
+        used.networks.subtract(self.network, bytes);
     }
 }
 

@@ -137,7 +137,7 @@ struct LocalEntries {
 }
 
 impl LocalEntries {
-    fn put(&mut self, key: CacheKey, answer: Arc<CachedResponse>, used: u64, most_bytes: usize) {
+    fn put(&mut self, key: CacheKey, answer: Arc<CachedResponse>, used: u64, max_bytes: usize) {
         if self.slots.get(&key).is_some_and(|slot| slot.answer.version > answer.version) {
             return;
         }
@@ -145,8 +145,8 @@ impl LocalEntries {
         if let Some(old) = self.slots.insert(key, CacheEntry { answer, used: used.into() }) {
             self.bytes -= old.answer.weight();
         }
-        if self.bytes > most_bytes {
-            self.shrink(most_bytes - most_bytes / 8);
+        if self.bytes > max_bytes {
+            self.shrink(max_bytes - max_bytes / 8);
         }
     }
 
@@ -170,7 +170,7 @@ impl LocalEntries {
 /// The cache of rendered responses, in this process and in Redis if it is configured.
 pub struct Cache {
     near: RwLock<LocalEntries>,
-    most_bytes: usize,
+    max_bytes: usize,
     uses: AtomicU64,
     builds: AtomicU64,
     flights: Mutex<HashMap<CacheKey, Weak<tokio::sync::Mutex<()>>>>,
@@ -182,11 +182,11 @@ pub struct Cache {
 const REDIS_PATIENCE: Duration = Duration::from_millis(250);
 
 impl Cache {
-    /// An empty cache of at most `most_bytes`; with Redis if there is a URL.
+    /// An empty cache of at most `max_bytes`; with Redis if there is a URL.
     ///
     /// # Errors
     /// When the URL cannot be parsed.
-    pub fn new(most_bytes: usize, life: Duration, redis: Option<&SecretString>) -> Result<Self, redis::RedisError> {
+    pub fn new(max_bytes: usize, life: Duration, redis: Option<&SecretString>) -> Result<Self, redis::RedisError> {
         let patience = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(REDIS_PATIENCE))
             .set_response_timeout(Some(REDIS_PATIENCE))
@@ -199,7 +199,7 @@ impl Cache {
             .transpose()?;
         Ok(Self {
             near: RwLock::default(),
-            most_bytes,
+            max_bytes,
             uses: AtomicU64::new(0),
             builds: AtomicU64::new(0),
             flights: Mutex::default(),
@@ -267,7 +267,7 @@ impl Cache {
         let answer = Arc::new(answer);
         let used = self.uses.fetch_add(1, Ordering::Relaxed);
         let mut near = self.near.write().unwrap_or_else(PoisonError::into_inner);
-        near.put(key, Arc::clone(&answer), used, self.most_bytes);
+        near.put(key, Arc::clone(&answer), used, self.max_bytes);
         answer
     }
 

@@ -16,7 +16,7 @@ use crate::network::Network;
 use crate::problem::Problem;
 
 /// The largest number of forwarded addresses that are read.
-const MOST_HOPS: usize = 20;
+const MAX_HOPS: usize = 20;
 
 /// The peer of a connection; the listener adds it to every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Client {
         let is_proxy = |address: &IpAddr| proxies.iter().any(|network| network.contains(address));
         let mut address = peer;
         if is_proxy(&peer) {
-            for hop in hops(headers, forwarding).into_iter().rev().take(MOST_HOPS) {
+            for hop in hops(headers, forwarding).into_iter().rev().take(MAX_HOPS) {
                 // Addresses left of one that cannot be parsed cannot be trusted.
                 let Some(hop) = hop else { break };
                 address = hop;

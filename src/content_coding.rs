@@ -20,8 +20,8 @@ use crate::problem::Problem;
 const WORTH_COMPRESSING: usize = 860;
 
 /// Whether `Accept-Encoding` names gzip, or any coding, with a weight above zero (RFC 9110, 12.5.3).
-pub fn takes_gzip(wanted: &HeaderMap) -> bool {
-    let values = wanted.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+pub fn takes_gzip(request_headers: &HeaderMap) -> bool {
+    let values = request_headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     let (mut gzip, mut any) = (None, None);
     for coding in values.flat_map(|value| value.split(',')) {
         let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
@@ -57,8 +57,8 @@ pub fn gzip(plain: &[u8], level: Compression) -> Bytes {
 const GZIP_MARK: &str = "-gz";
 
 /// Whether `If-None-Match` names this tag, with any coding.
-pub fn is_held(wanted: &HeaderMap, tag: &str) -> bool {
-    let held = wanted.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+pub fn is_held(request_headers: &HeaderMap, tag: &str) -> bool {
+    let held = request_headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     held.flat_map(|value| value.split(',')).map(str::trim).any(|entry| {
         let bare = entry.strip_prefix("W/").unwrap_or(entry).trim_matches('"');
         entry == "*" || bare.strip_suffix(GZIP_MARK).unwrap_or(bare) == tag
@@ -84,8 +84,8 @@ pub struct BothCodings<'a> {
 
 impl BothCodings<'_> {
     /// The response in the coding that the client accepts, or 304 if the client has it.
-    pub fn respond(self, wanted: &HeaderMap) -> Response {
-        let gzip = takes_gzip(wanted);
+    pub fn respond(self, request_headers: &HeaderMap) -> Response {
+        let gzip = takes_gzip(request_headers);
         let mark = if gzip { GZIP_MARK } else { "" };
         let tag = HeaderValue::from_str(&format!("\"{}{mark}\"", self.tag)).unwrap_or(HeaderValue::from_static("\"\""));
         let about: [(HeaderName, HeaderValue); 3] = [
@@ -93,7 +93,7 @@ impl BothCodings<'_> {
             (header::CACHE_CONTROL, HeaderValue::from_static(self.cache_control)),
             (header::VARY, HeaderValue::from_static(self.vary)),
         ];
-        if is_held(wanted, self.tag) {
+        if is_held(request_headers, self.tag) {
             return (StatusCode::NOT_MODIFIED, about).into_response();
         }
         let media_type = (header::CONTENT_TYPE, self.media_type);
@@ -126,10 +126,10 @@ impl Prepared {
     }
 
     /// The bytes, or 304 if the client has them.
-    pub fn respond(&self, wanted: &HeaderMap) -> Response {
+    pub fn respond(&self, request_headers: &HeaderMap) -> Response {
         let Self { media_type, tag, plain, gzip } = self;
         let (cache_control, vary) = ("no-cache", "accept-encoding");
-        BothCodings { media_type: media_type.clone(), tag, plain, gzip, cache_control, vary }.respond(wanted)
+        BothCodings { media_type: media_type.clone(), tag, plain, gzip, cache_control, vary }.respond(request_headers)
     }
 }
 
@@ -183,10 +183,10 @@ impl LargeResponses {
         if plain.len() <= LARGE_BODY {
             return Some(gzip(&plain, Compression::fast()));
         }
-        let place = Arc::clone(&self.0).try_acquire_owned().ok()?;
+        let permit = Arc::clone(&self.0).try_acquire_owned().ok()?;
         let work = move || {
             let packed = gzip(&plain, Compression::fast());
-            drop(place);
+            drop(permit);
             packed
         };
         tokio::task::spawn_blocking(work).await.ok()

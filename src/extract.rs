@@ -95,7 +95,7 @@ impl<S: Send + Sync> FromRequest<S> for CsvBody {
 }
 
 /// Refuses a body of another media type; the first of those that are wanted is the one that a caller is told of.
-fn require(headers: &HeaderMap, wanted: &[&str], name: &str) -> Result<(), Problem> {
+fn require(headers: &HeaderMap, expected: &[&str], name: &str) -> Result<(), Problem> {
     let is_coded = |coding: &HeaderValue| !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
     if headers.get_all(header::CONTENT_ENCODING).iter().any(is_coded) {
         let detail = "Send the body as it is, without Content-Encoding: compressed bodies are not accepted.";
@@ -106,12 +106,12 @@ fn require(headers: &HeaderMap, wanted: &[&str], name: &str) -> Result<(), Probl
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
         .map(str::trim);
-    let is = |wanted: &&str| media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case(wanted));
-    if wanted.iter().any(is) {
+    let is = |expected: &&str| media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case(expected));
+    if expected.iter().any(is) {
         return Ok(());
     }
-    let wanted = wanted.first().copied().unwrap_or_default();
-    Err(Problem::new(Code::UnsupportedMediaType, format!("Send the body as {name} with `Content-Type: {wanted}`.")))
+    let expected = expected.first().copied().unwrap_or_default();
+    Err(Problem::new(Code::UnsupportedMediaType, format!("Send the body as {name} with `Content-Type: {expected}`.")))
 }
 
 pub(crate) fn unreadable(rejection: &axum::extract::rejection::BytesRejection) -> Problem {
@@ -311,7 +311,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
 impl IfMatch {
     /// Refuses the request if the expected version is not the current one; `current` is included in the response.
     pub fn check(self, version: i64, current: impl Serialize) -> Result<(), Problem> {
-        if self.0.is_none_or(|wanted| wanted == version) {
+        if self.0.is_none_or(|expected| expected == version) {
             return Ok(());
         }
         Err(Problem::new(

@@ -48,7 +48,7 @@ pub enum Durable {
 
 struct Waiting {
     ticket: Ticket,
-    tell: oneshot::Sender<Durable>,
+    sender: oneshot::Sender<Durable>,
 }
 
 /// A handle of the shared flush. Clones share one task with one connection.
@@ -104,11 +104,11 @@ impl Flush {
 
     /// Waits until everything that was committed between the ticket and this call is on disk.
     pub async fn wait(&self, ticket: Ticket) -> Durable {
-        let (tell, told) = oneshot::channel();
-        if self.queue.send(Waiting { ticket, tell }).is_err() {
+        let (sender, receiver) = oneshot::channel();
+        if self.queue.send(Waiting { ticket, sender }).is_err() {
             return Durable::Unknown;
         }
-        told.await.unwrap_or(Durable::Unknown)
+        receiver.await.unwrap_or(Durable::Unknown)
     }
 
     /// Records a commit that is about to become visible; to be held until its flush.
@@ -157,7 +157,7 @@ async fn connect(
             Err(_) => tracing::debug!("the connection that flushes the write-ahead log does not answer; retrying"),
         }
         while let Ok(waiting) = queue.try_recv() {
-            let _ = waiting.tell.send(Durable::Unknown);
+            let _ = waiting.sender.send(Durable::Unknown);
         }
         sleep(REST).await;
     }
@@ -211,7 +211,7 @@ async fn serve(
         };
         for one in waiting.drain(..) {
             let counts = is_flushed && one.ticket == this;
-            let _ = one.tell.send(if counts { Durable::Yes } else { Durable::Unknown });
+            let _ = one.sender.send(if counts { Durable::Yes } else { Durable::Unknown });
         }
         if !is_flushed {
             return;

@@ -49,7 +49,7 @@ enum Length {
 /// Follows the bytes of one connection.
 #[derive(Debug)]
 pub struct Framing {
-    place: StreamPosition,
+    position: StreamPosition,
     /// The byte before was a CR.
     after_cr: bool,
     /// The beginning of the current line.
@@ -62,7 +62,7 @@ pub struct Framing {
 impl Default for Framing {
     fn default() -> Self {
         Self {
-            place: StreamPosition::Head,
+            position: StreamPosition::Head,
             after_cr: false,
             line: Vec::new(),
             has_request_line: false,
@@ -77,12 +77,12 @@ impl Framing {
     pub fn look_at(&mut self, bytes: &mut [u8]) {
         let mut at = 0;
         while at < bytes.len() {
-            match self.place {
+            match self.position {
                 StreamPosition::Opaque => return,
                 StreamPosition::Body(left) | StreamPosition::Chunk(left) => {
                     let here = u64::try_from(bytes.len() - at).unwrap_or(u64::MAX).min(left);
                     at += usize::try_from(here).unwrap_or(usize::MAX);
-                    self.place = match (self.place, left - here) {
+                    self.position = match (self.position, left - here) {
                         (StreamPosition::Body(_), 0) => StreamPosition::Head,
                         (StreamPosition::Body(_), left) => StreamPosition::Body(left),
                         (_, 0) => StreamPosition::ChunkSize(0),
@@ -92,16 +92,16 @@ impl Framing {
                 StreamPosition::Head => {
                     if !self.takes(bytes[at]) {
                         bytes[at] = 0;
-                        self.place = StreamPosition::Opaque;
+                        self.position = StreamPosition::Opaque;
                     }
                     at += 1;
                 }
                 StreamPosition::ChunkSize(_) | StreamPosition::ChunkExtension(_) | StreamPosition::Trailers(_) => {
-                    if let Some(place) = self.between_chunks(bytes[at]) {
-                        self.place = place;
+                    if let Some(position) = self.between_chunks(bytes[at]) {
+                        self.position = position;
                     } else {
                         bytes[at] = 0;
-                        self.place = StreamPosition::Opaque;
+                        self.position = StreamPosition::Opaque;
                     }
                     at += 1;
                 }
@@ -112,7 +112,7 @@ impl Framing {
     /// The connection uses another protocol from now on, if a request asked for that.
     fn switched(&mut self) {
         if self.asks_for_upgrade {
-            self.place = StreamPosition::Opaque;
+            self.position = StreamPosition::Opaque;
         }
     }
 
@@ -182,7 +182,7 @@ impl Framing {
 
     fn ends_head(&mut self) {
         self.has_request_line = false;
-        self.place = match std::mem::replace(&mut self.length, Length::Nothing) {
+        self.position = match std::mem::replace(&mut self.length, Length::Nothing) {
             Length::Chunked => StreamPosition::ChunkSize(0),
             Length::Bytes(bytes @ 1..) => StreamPosition::Body(bytes),
             Length::Bytes(0) | Length::Nothing => StreamPosition::Head,
@@ -199,9 +199,9 @@ impl Framing {
         }
         self.after_cr = byte == b'\r';
         if self.after_cr {
-            return Some(self.place);
+            return Some(self.position);
         }
-        Some(match self.place {
+        Some(match self.position {
             StreamPosition::ChunkSize(0) | StreamPosition::ChunkExtension(0) if is_line_end => {
                 StreamPosition::Trailers(false)
             }

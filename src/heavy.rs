@@ -56,7 +56,7 @@ impl Beneficiary {
 #[derive(Debug)]
 struct Share {
     running: Arc<Semaphore>,
-    places: Arc<Semaphore>,
+    admitted: Arc<Semaphore>,
 }
 
 /// Runs work, with its limits.
@@ -64,7 +64,7 @@ struct Share {
 pub struct HeavyWork {
     running: Arc<Semaphore>,
     /// Limits the number of pieces that run or wait.
-    places: Arc<Semaphore>,
+    admitted: Arc<Semaphore>,
     shares: Arc<Shares<WorkOwner, Share>>,
     /// The number of pieces that run at once, and of pieces that run or wait.
     all: (usize, usize),
@@ -77,7 +77,7 @@ impl HeavyWork {
         let all = at_once + waiting;
         Self {
             running: Arc::new(Semaphore::new(at_once)),
-            places: Arc::new(Semaphore::new(all)),
+            admitted: Arc::new(Semaphore::new(all)),
             shares: Arc::default(),
             all: (at_once, all),
             retry_after_seconds,
@@ -96,23 +96,24 @@ impl HeavyWork {
     ) -> Result<T, Problem> {
         let shares: Vec<_> = beneficiary.owners().into_iter().map(|owner| self.share_of(owner)).collect();
         let busy = |_| Problem::busy(self.retry_after_seconds);
-        let places = shares.iter().map(|share| &share.places).chain([&self.places]);
-        let places: Vec<_> =
-            places.map(|places| Arc::clone(places).try_acquire_owned().map_err(busy)).collect::<Result<_, _>>()?;
+        let limits = shares.iter().map(|share| &share.admitted).chain([&self.admitted]);
+        let admitted: Vec<_> =
+            limits.map(|limit| Arc::clone(limit).try_acquire_owned().map_err(busy)).collect::<Result<_, _>>()?;
         // The beneficiary's own permit first, so that waiting for it does not block others.
         let mut permits = Vec::with_capacity(shares.len() + 1);
         for running in shares.iter().map(|share| &share.running).chain([&self.running]) {
-            permits.push(turn(running).await?);
+            permits.push(permit(running).await?);
         }
         let work = move || {
             let done = work();
-            drop((permits, places, shares));
+            drop((permits, admitted, shares));
             done
         };
         tokio::task::spawn_blocking(work).await.map_err(|error| Problem::internal(&error))
     }
 
-    /// The share of an owner: half of the pieces that run at once and a third of the places; for an IPv6 /48 more.
+    /// The share of an owner: half of the pieces that run at once and a third of those that run or wait; for an IPv6
+    /// /48 more.
     fn share_of(&self, owner: WorkOwner) -> Arc<Share> {
         let share = |each: usize, all: usize| match owner {
             WorkOwner::Block(block) => block.share(each, all),
@@ -121,11 +122,11 @@ impl HeavyWork {
         let (at_once, all) = self.all;
         self.shares.of(owner, || Share {
             running: Arc::new(Semaphore::new(share(at_once.div_ceil(2), at_once))),
-            places: Arc::new(Semaphore::new(share(all.div_ceil(3).max(2).min(all), all))),
+            admitted: Arc::new(Semaphore::new(share(all.div_ceil(3).max(2).min(all), all))),
         })
     }
 }
 
-async fn turn(running: &Arc<Semaphore>) -> Result<tokio::sync::OwnedSemaphorePermit, Problem> {
+async fn permit(running: &Arc<Semaphore>) -> Result<tokio::sync::OwnedSemaphorePermit, Problem> {
     Arc::clone(running).acquire_owned().await.map_err(|error| Problem::internal(&error))
 }

@@ -217,16 +217,16 @@ impl Claim {
     }
 }
 
-/// Deletes up to `most` keys that were sent before an instant, oldest first; returns how many. A later request with
+/// Deletes up to `max` keys that were sent before an instant, oldest first; returns how many. A later request with
 /// such a key is performed again.
-pub async fn forget(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
+pub async fn delete_expired(tx: &mut Tx, before: DateTime<Utc>, max: i64) -> Result<u64, Problem> {
     let forgotten = sqlx::query!(
         "delete from idempotency_keys k using (
              select user_id, operation, key from idempotency_keys
              where created_at < $1 order by created_at limit $2 for update skip locked) old
          where k.user_id = old.user_id and k.operation = old.operation and k.key = old.key",
         before,
-        most,
+        max,
     )
     .execute(tx.connection())
     .await?;
@@ -297,14 +297,14 @@ impl Key {
     pub async fn makes<T, F>(
         self,
         db: &Database,
-        who: impl Into<TenancyContext>,
+        tenancy: impl Into<TenancyContext>,
         steps: F,
     ) -> Result<IdempotentResponse, Problem>
     where
         T: Serialize + Send,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
-        self.does(db, who, StatusCode::CREATED, steps).await
+        self.does(db, tenancy, StatusCode::CREATED, steps).await
     }
 
     /// As [`Key::makes`], with another status.
@@ -314,7 +314,7 @@ impl Key {
     pub async fn does<T, F>(
         self,
         db: &Database,
-        who: impl Into<TenancyContext>,
+        tenancy: impl Into<TenancyContext>,
         status: StatusCode,
         steps: F,
     ) -> Result<IdempotentResponse, Problem>
@@ -322,7 +322,7 @@ impl Key {
         T: Serialize + Send,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
-        db.write(who, move |tx| {
+        db.write(tenancy, move |tx| {
             Box::pin(async move {
                 let Some(claim) = self.0 else {
                     return IdempotentResponse::fresh(status, &steps(tx).await?);

@@ -14,7 +14,7 @@ use icu_locale::{LanguageIdentifier, Locale, LocaleCanonicalizer, LocaleExpander
 /// The longest tag, in characters: a language, a script, a region and a variant.
 const LONGEST_TAG: usize = 35;
 /// The most languages of a header that are used.
-const MOST_WANTED: usize = 20;
+const MAX_HEADER_LANGUAGES: usize = 20;
 
 /// Tags of RFC 3066 that do not follow the grammar of BCP 47, with what they mean (`irregular` of RFC 5646, section
 /// 2.1, by its registry and UTS 35, annex C). The list is closed; `i-default`, `i-enochian` and `i-mingo` are left out,
@@ -42,7 +42,7 @@ const REGULAR: [(&str, &str); 3] = [("no-bok", "nb"), ("no-nyn", "nn"), ("zh-min
 /// The languages to which extended language subtags are registered (RFC 5646, section 2.2.2).
 const WITH_EXTENDED: [&str; 8] = ["ar", "kok", "lv", "ms", "sgn", "sw", "uz", "zh"];
 /// The most extended language subtags of a tag.
-const MOST_EXTENDED: usize = 3;
+const MAX_EXTENDED_SUBTAGS: usize = 3;
 
 /// Converts a tag to the grammar of Unicode (UTS 35): without extended language subtags, of which the last is the
 /// language (`zh-cmn-Hant` is `cmn-Hant`; RFC 5646, section 4.5), and without extensions, which do not concern the
@@ -55,12 +55,12 @@ fn without_extended(tag: &str) -> String {
     }
     let mut subtags: Vec<_> = tag.split('-').collect();
     // Extensions and private use subtags begin with a single letter or digit.
-    if let Some(place) = subtags.iter().position(|subtag| subtag.len() == 1) {
-        subtags.truncate(place);
+    if let Some(index) = subtags.iter().position(|subtag| subtag.len() == 1) {
+        subtags.truncate(index);
     }
     let is_extended = |subtag: &&&str| subtag.len() == 3 && subtag.bytes().all(|letter| letter.is_ascii_lowercase());
     if subtags.first().is_some_and(|language| WITH_EXTENDED.contains(language)) {
-        let extended = subtags.iter().skip(1).take(MOST_EXTENDED).take_while(is_extended).count();
+        let extended = subtags.iter().skip(1).take(MAX_EXTENDED_SUBTAGS).take_while(is_extended).count();
         subtags.drain(..extended);
     }
     subtags.join("-")
@@ -76,7 +76,7 @@ pub fn canonical(tag: &str) -> Option<String> {
     known.unwrap_or_else(|| {
         let found = canonical_form(tag);
         let mut known = KNOWN_TAGS.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST_KNOWN_TAGS {
+        if known.len() >= MAX_KNOWN_TAGS {
             known.clear();
         }
         known.insert(tag.to_owned(), found.clone());
@@ -87,7 +87,7 @@ pub fn canonical(tag: &str) -> Option<String> {
 /// Tags that were met lately, with their canonical forms: a menu names the same few with each of thousands of texts.
 static KNOWN_TAGS: LazyLock<RwLock<HashMap<String, Option<String>>>> = LazyLock::new(RwLock::default);
 /// As many are remembered; then all are forgotten.
-const MOST_KNOWN_TAGS: usize = 2_048;
+const MAX_KNOWN_TAGS: usize = 2_048;
 
 fn canonical_form(tag: &str) -> Option<String> {
     let tag = without_extended(tag.trim());
@@ -105,7 +105,7 @@ fn canonical_form(tag: &str) -> Option<String> {
 pub fn asked_for(header: &str) -> Vec<String> {
     let mut wanted: Vec<(f32, String)> = header
         .split(',')
-        .take(MOST_WANTED)
+        .take(MAX_HEADER_LANGUAGES)
         .filter_map(|entry| {
             let (tag, weight) = entry.split_once(';').unwrap_or((entry, ""));
             let weight = weight.trim();
@@ -148,7 +148,7 @@ impl<'a> Tag<'a> {
         let fallbacker = LocaleFallbacker::new().for_config(LocaleFallbackConfig::default());
         let mut parents = fallbacker.fallback_for(tag.into());
         let mut chain = Vec::new();
-        while !parents.get().is_unknown() && chain.len() < MOST_PARENTS {
+        while !parents.get().is_unknown() && chain.len() < MAX_PARENTS {
             // The script is compared separately, because some parents include it and some do not.
             let parent = parents.get();
             let region = parent.region.map_or(String::new(), |region| region.to_string());
@@ -179,7 +179,7 @@ fn missed_parent(full: &LanguageIdentifier, region: Option<Region>) -> Option<La
 }
 
 /// The most parents from a tag to its language: variant, region, group of regions, script.
-const MOST_PARENTS: usize = 8;
+const MAX_PARENTS: usize = 8;
 
 /// Pairs of languages of which readers of the first also read the second, from the language matching data of Unicode's
 /// CLDR.

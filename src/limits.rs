@@ -153,11 +153,11 @@ const RESERVED_PART: u32 = 4;
 impl Allowance {
     const UNLIMITED: Self = Self { is_granted: true, wait: Duration::ZERO, pause: Duration::ZERO };
 
-    fn of(verdict: LimitDecision) -> Self {
-        let quota = verdict.quota;
+    fn of(decision: LimitDecision) -> Self {
+        let quota = decision.quota;
         let reserved = quota.count() / RESERVED_PART;
-        let missing = quota.interval() * reserved.saturating_sub(verdict.remaining);
-        Self { is_granted: verdict.allowed, wait: verdict.wait, pause: verdict.wait + missing }
+        let missing = quota.interval() * reserved.saturating_sub(decision.remaining);
+        Self { is_granted: decision.allowed, wait: decision.wait, pause: decision.wait + missing }
     }
 
     fn and(self, other: Self) -> Self {
@@ -233,7 +233,7 @@ impl Limits {
         }
         match self.draw_writes(Some(user), network, 1).await {
             Ok(writes) => allowance.and(writes),
-            Err(UsedUpLimit { verdict: LimitDecision { wait, .. }, .. }) => {
+            Err(UsedUpLimit { decision: LimitDecision { wait, .. }, .. }) => {
                 Allowance { is_granted: false, wait, pause: wait }
             }
         }
@@ -267,8 +267,8 @@ impl Limits {
         let of_network =
             self.network.as_ref().zip(network).map(|(buckets, network)| (buckets, Subject::Network(network)));
         for (buckets, subject) in self.user.iter().map(|buckets| (buckets, Subject::User(user))).chain(of_network) {
-            let verdict = buckets.draw_everywhere(shared, subject).await;
-            allowance = allowance.and(Allowance::of(verdict));
+            let decision = buckets.draw_everywhere(shared, subject).await;
+            allowance = allowance.and(Allowance::of(decision));
             if !allowance.is_granted {
                 return allowance;
             }

@@ -64,7 +64,7 @@ impl BodySizes {
     }
 
     /// The limit of a request: whole menus and images may be larger than other bodies.
-    fn most(self, request: &Request) -> usize {
+    fn max(self, request: &Request) -> usize {
         let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
         if request.method() == Method::POST && route.ends_with("/image") {
             self.picture
@@ -84,9 +84,9 @@ async fn of_bounded_size(
     request: Request,
     next: Next,
 ) -> Response {
-    let most = sizes.most(&request);
+    let max = sizes.max(&request);
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if declared.is_some_and(|length: usize| length > most) {
+    if declared.is_some_and(|length: usize| length > max) {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     }
     if request.body().is_end_stream() {
@@ -94,7 +94,7 @@ async fn of_bounded_size(
     }
     // Counted until the response: the handler may keep the bytes until then.
     let memory = budget.request(client.network());
-    next.run(request.map(|body| Body::new(Limited::new(memory.count(body), most)))).await
+    next.run(request.map(|body| Body::new(Limited::new(memory.count(body), max)))).await
 }
 
 /// Middleware of all requests, those of sockets included. From the outside in: request id and log line, security

@@ -305,16 +305,16 @@ struct RawMoney {
 ///
 /// # Errors
 /// When it is not an amount and its currency.
-pub fn kept<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Money, D::Error> {
+pub fn stored<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Money, D::Error> {
     let RawMoney { amount, currency } = RawMoney::deserialize(deserializer)?;
     Ok(Amount::minor(amount).of(currency))
 }
 
-/// As [`kept`], for optional amounts.
+/// As [`stored`], for optional amounts.
 ///
 /// # Errors
-/// As [`kept`].
-pub fn kept_if_any<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Money>, D::Error> {
+/// As [`stored`].
+pub fn stored_if_any<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Money>, D::Error> {
     let raw = Option::<RawMoney>::deserialize(deserializer)?;
     Ok(raw.map(|RawMoney { amount, currency }| Amount::minor(amount).of(currency)))
 }
@@ -323,11 +323,11 @@ impl TryFrom<RawMoney> for Money {
     type Error = String;
 
     fn try_from(raw: RawMoney) -> Result<Self, String> {
-        let most = raw.currency.largest_named_amount();
-        if (0..=most).contains(&raw.amount) {
+        let max = raw.currency.largest_named_amount();
+        if (0..=max).contains(&raw.amount) {
             return Ok(Amount::minor(raw.amount).of(raw.currency));
         }
-        let written = raw.currency.written(most);
-        Err(format!("amount must be between 0 and {most} minor units ({written})"))
+        let written = raw.currency.written(max);
+        Err(format!("amount must be between 0 and {max} minor units ({written})"))
     }
 }

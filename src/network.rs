@@ -143,9 +143,9 @@ impl SiteFactor {
 pub struct NetworkCounts(HashMap<AddressBlock, usize>);
 
 impl NetworkCounts {
-    /// Whether a network may take `amount` more, if a block may have `most(block)` in total.
-    pub fn has_room(&self, network: Network, amount: usize, most: impl Fn(AddressBlock) -> usize) -> bool {
-        network.blocks().all(|block| self.of(block).saturating_add(amount) <= most(block))
+    /// Whether a network may take `amount` more, if a block may have `max(block)` in total.
+    pub fn has_room(&self, network: Network, amount: usize, max: impl Fn(AddressBlock) -> usize) -> bool {
+        network.blocks().all(|block| self.of(block).saturating_add(amount) <= max(block))
     }
 
     /// Adds `amount` to what a network has.

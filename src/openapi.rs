@@ -80,13 +80,13 @@ pub fn finish(mut document: OpenApi) -> Value {
     let socket_events: Vec<_> = EventKind::ALL.into_iter().map(socket_event).collect();
     let codes: Vec<_> = Code::ALL
         .iter()
-        .map(|code| json!({ "code": code.word(), "status": code.status().as_u16(), "title": code.title() }))
+        .map(|code| json!({ "code": code.as_str(), "status": code.status().as_u16(), "title": code.title() }))
         .collect();
     let permissions: Vec<_> = permission::Operation::ALL
         .iter()
         .map(|operation| {
-            let who: Vec<_> = operation.allowed_to().iter().map(|relation| format!("{relation:?}")).collect();
-            json!({ "operation": operation.id(), "allowedTo": who })
+            let relations: Vec<_> = operation.allowed_to().iter().map(|relation| format!("{relation:?}")).collect();
+            json!({ "operation": operation.id(), "allowedTo": relations })
         })
         .collect();
     document.extensions = Some(

@@ -3,7 +3,7 @@
 use crate::accounts::actions::second_factor;
 use crate::accounts::hash_queue::Claimant;
 use crate::accounts::password::{NewPassword, Passwords};
-use crate::accounts::sql::sessions::Reason;
+use crate::accounts::sql::sessions::RevocationReason;
 use crate::accounts::sql::{self, NewUser};
 use crate::accounts::{Email, Session, UserRole, secrets};
 use crate::clock::Clock;
@@ -136,14 +136,14 @@ pub async fn set_disabled(config: &Config, email: &str, disabled: bool) -> Resul
 }
 
 /// The most operations in one listing.
-const MOST_LISTED: i64 = 1_000;
+const MAX_LISTED: i64 = 1_000;
 
 /// Offline operations that were abandoned, or all that are not finished; oldest first.
 ///
 /// # Errors
 /// When the database cannot be used.
 pub async fn sync_list(config: &Config, all: bool) -> Result<Vec<ListedOperation>, OperatorError> {
-    with_database(config, move |tx, _| Box::pin(async move { sync::list(tx, all, MOST_LISTED).await })).await
+    with_database(config, move |tx, _| Box::pin(async move { sync::list(tx, all, MAX_LISTED).await })).await
 }
 
 /// One operation with all details.
@@ -197,20 +197,20 @@ pub async fn revoke(config: &Config, email: &str, session: Option<&str>) -> Resu
     let email = address(email)?;
     let session: Option<SessionId> =
         session.map(|text| text.parse().map_err(|_| OperatorError::Session(text.to_owned()))).transpose()?;
-    let whose = email.as_str().to_owned();
+    let email_text = email.as_str().to_owned();
     let ended = with_database(config, move |tx, _| {
         Box::pin(async move {
             let Some(user) = sql::admin::id_of(tx, &email).await? else { return Ok(None) };
             Ok(Some(match session {
-                Some(session) => u64::from(sql::sessions::revoke(tx, user, session, Reason::Operator).await?),
-                None => sql::sessions::revoke_all(tx, user, None, Reason::Operator).await?,
+                Some(session) => u64::from(sql::sessions::revoke(tx, user, session, RevocationReason::Operator).await?),
+                None => sql::sessions::revoke_all(tx, user, None, RevocationReason::Operator).await?,
             }))
         })
     })
     .await?;
     match (ended, session) {
-        (None, _) => Err(OperatorError::Unknown(whose)),
-        (Some(0), Some(session)) => Err(OperatorError::NoSession(whose, session)),
+        (None, _) => Err(OperatorError::Unknown(email_text)),
+        (Some(0), Some(session)) => Err(OperatorError::NoSession(email_text, session)),
         (Some(count), _) => Ok(count),
     }
 }
@@ -223,8 +223,9 @@ pub async fn revoke(config: &Config, email: &str, session: Option<&str>) -> Resu
 pub async fn reset_second_factor(config: &Config, email: &str) -> Result<bool, OperatorError> {
     let email = address(email)?;
     let unknown = OperatorError::Unknown(email.as_str().to_owned());
-    let secret = secrets::configured_or_kept(config.accounts.seal_secret.as_ref(), &config.data_dir, "seal_secret")
-        .map_err(|error| OperatorError::Refused(Problem::internal(&error)))?;
+    let secret =
+        secrets::configured_or_generated(config.accounts.seal_secret.as_ref(), &config.data_dir, "seal_secret")
+            .map_err(|error| OperatorError::Refused(Problem::internal(&error)))?;
     let encryption = Encryption::new(secret);
     let removed = with_database(config, move |tx, _| {
         Box::pin(async move {

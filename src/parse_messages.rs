@@ -33,14 +33,15 @@ fn words(message: &str) -> String {
         let known = names_after(rest);
         return if known.is_empty() { SEE_REFERENCE.into() } else { format!("must be one of {known}") };
     }
-    if let Some((found, wanted)) = mismatch(message, "invalid type: ") {
-        let (wanted, found) = (of_api(wanted), of_kind(found));
-        return wanted.map_or_else(|| SEE_REFERENCE.to_owned(), |wanted| format!("must be {wanted}, not {found}"));
+    if let Some((found, expected)) = mismatch(message, "invalid type: ") {
+        let (expected, found) = (of_api(expected), of_kind(found));
+        return expected
+            .map_or_else(|| SEE_REFERENCE.to_owned(), |expected| format!("must be {expected}, not {found}"));
     }
-    if let Some((_, wanted)) = mismatch(message, "invalid value: ") {
-        let range = range_of(wanted).map(|(least, most)| format!("must be a whole number from {least} to {most}"));
+    if let Some((_, expected)) = mismatch(message, "invalid value: ") {
+        let range = range_of(expected).map(|(least, max)| format!("must be a whole number from {least} to {max}"));
         return range
-            .or_else(|| of_api(wanted).map(|wanted| format!("must be {wanted}")))
+            .or_else(|| of_api(expected).map(|expected| format!("must be {expected}")))
             .unwrap_or(SEE_REFERENCE.into());
     }
     if message.starts_with("invalid length ") || message.starts_with("data did not match any variant") {
@@ -62,20 +63,23 @@ fn names_after(rest: &str) -> String {
 }
 
 /// Translates the parser's name of an expected type to that of the API reference; `None`: there is no translation.
-fn of_api(wanted: &str) -> Option<&'static str> {
-    Some(match wanted {
+fn of_api(expected: &str) -> Option<&'static str> {
+    Some(match expected {
         "f32" | "f64" => "a number",
         "a string" | "a borrowed string" | "string" | "a character" => "a text",
         "a boolean" => "true or false",
         "unit" | "unit value" => "null",
         "any valid JSON value" => "a value",
         "a number or a list" => "a number or a list",
-        _ if range_of(wanted).is_some() => "a whole number",
-        _ if wanted.starts_with("a sequence") || wanted.starts_with("an array") || wanted.starts_with("a tuple") => {
+        _ if range_of(expected).is_some() => "a whole number",
+        _ if expected.starts_with("a sequence")
+            || expected.starts_with("an array")
+            || expected.starts_with("a tuple") =>
+        {
             "a list"
         }
-        _ if wanted.starts_with("a map") || wanted.starts_with("struct ") => "an object",
-        _ if wanted.starts_with("enum ") || wanted.starts_with("variant ") || wanted == "string or map" => {
+        _ if expected.starts_with("a map") || expected.starts_with("struct ") => "an object",
+        _ if expected.starts_with("enum ") || expected.starts_with("variant ") || expected == "string or map" => {
             "one of the words that the reference names"
         }
         _ => return None,

@@ -269,13 +269,13 @@ pub fn decide(operation: Operation, held: &[Relation]) -> Result<(), Problem> {
     let is_a_stranger = held
         .iter()
         .all(|relation| matches!(relation, Relation::Anyone | Relation::Guest | Relation::SignedIn | Relation::Driver));
-    let is_about_a_thing = allowed.iter().any(|relation| {
+    let has_resource = allowed.iter().any(|relation| {
         matches!(
             relation,
             Relation::Customer | Relation::Staff | Relation::Manager | Relation::Owner | Relation::Carrier
         )
     });
-    if is_a_stranger && is_about_a_thing {
+    if is_a_stranger && has_resource {
         return Err(Problem::not_found());
     }
     Err(Problem::new(Code::Forbidden, "Ask someone whose role allows it, or ask for the role."))

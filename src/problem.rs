@@ -68,7 +68,7 @@ pub struct ProblemBody {
 }
 
 /// The most field errors in a response.
-const MOST_TOLD: usize = 100;
+const MAX_FIELD_ERRORS: usize = 100;
 
 /// An error, to be sent as a response.
 #[derive(Debug, Clone)]
@@ -119,12 +119,12 @@ impl Problem {
         let detail = match errors.as_slice() {
             [only] if only.pointer.is_empty() => format!("The request {}", only.message),
             [only] => format!("{} {}", only.pointer, only.message),
-            several if several.len() > MOST_TOLD => {
-                format!("{} fields are not valid; the first {MOST_TOLD} are in errors.", several.len())
+            several if several.len() > MAX_FIELD_ERRORS => {
+                format!("{} fields are not valid; the first {MAX_FIELD_ERRORS} are in errors.", several.len())
             }
             several => format!("{} fields are not valid; see errors.", several.len()),
         };
-        errors.truncate(MOST_TOLD);
+        errors.truncate(MAX_FIELD_ERRORS);
         Self { errors, ..Self::new(Code::InvalidRequest, detail) }
     }
 
@@ -196,7 +196,7 @@ impl Problem {
     /// Adds errors of fields; the first hundred are included.
     #[must_use]
     pub fn with_errors(mut self, mut errors: Vec<FieldError>) -> Self {
-        errors.truncate(MOST_TOLD);
+        errors.truncate(MAX_FIELD_ERRORS);
         self.errors = errors;
         self
     }
@@ -244,11 +244,11 @@ impl Problem {
     /// The body, with the id of the request.
     pub fn body(&self, request_id: Option<&str>) -> ProblemBody {
         ProblemBody {
-            kind: format!("/docs#problem-{}", self.code.word()),
+            kind: format!("/docs#problem-{}", self.code.as_str()),
             title: self.code.title().into(),
             status: self.code.status().as_u16(),
             detail: self.detail.clone(),
-            code: self.code.word().into(),
+            code: self.code.as_str().into(),
             errors: self.errors.clone(),
             request_id: request_id.map(Into::into),
             facts: self.facts.clone(),
@@ -277,7 +277,7 @@ impl IntoResponse for Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.code.word(), self.detail)
+        write!(f, "{}: {}", self.code.as_str(), self.detail)
     }
 }
 

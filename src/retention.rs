@@ -26,15 +26,15 @@ const BATCHES: usize = 40;
 const LOCK: i64 = 0x636f_6d61_6e64_6101;
 
 /// Deletes up to a number of rows that ended before an instant, oldest first; returns how many.
-type Forget = for<'t> fn(&'t mut Tx, DateTime<Utc>, i64) -> Steps<'t, u64>;
+type DeleteExpired = for<'t> fn(&'t mut Tx, DateTime<Utc>, i64) -> Steps<'t, u64>;
 
 /// How long the rows of a table are kept.
 pub struct RetentionRule {
     /// The name of the table.
     pub table: &'static str,
     /// How long rows are kept after they ended.
-    pub kept: fn(&Retention) -> Duration,
-    forget: Forget,
+    pub keep_for: fn(&Retention) -> Duration,
+    delete_expired: DeleteExpired,
 }
 
 /// A day, so that problems can still be investigated.
@@ -44,60 +44,64 @@ const A_DAY: fn(&Retention) -> Duration = |_| Duration::from_hours(24);
 pub const RULES: [RetentionRule; 11] = [
     RetentionRule {
         table: "idempotency_keys",
-        kept: |kept| kept.idempotency_keys,
-        forget: |tx, before, most| Box::pin(idempotency::forget(tx, before, most)),
+        keep_for: |keep_for| keep_for.idempotency_keys,
+        delete_expired: |tx, before, max| Box::pin(idempotency::delete_expired(tx, before, max)),
     },
     RetentionRule {
         table: "sync_operations",
-        kept: |kept| kept.sync_operations,
-        forget: |tx, before, most| Box::pin(sync::sql::devices::forget_operations(tx, before, most)),
+        keep_for: |keep_for| keep_for.sync_operations,
+        delete_expired: |tx, before, max| Box::pin(sync::sql::devices::delete_expired_operations(tx, before, max)),
     },
     RetentionRule {
         table: "sync_devices",
-        kept: |kept| kept.sync_devices,
-        forget: |tx, before, most| Box::pin(sync::sql::devices::forget_devices(tx, before, most)),
+        keep_for: |keep_for| keep_for.sync_devices,
+        delete_expired: |tx, before, max| Box::pin(sync::sql::devices::delete_expired_devices(tx, before, max)),
     },
     RetentionRule {
         table: "sessions",
-        kept: |kept| kept.sessions,
-        forget: |tx, before, most| Box::pin(accounts::sql::sessions::forget(tx, before, most)),
+        keep_for: |keep_for| keep_for.sessions,
+        delete_expired: |tx, before, max| Box::pin(accounts::sql::sessions::delete_expired(tx, before, max)),
     },
     RetentionRule {
         table: "notifications",
-        kept: |kept| kept.notifications,
-        forget: |tx, before, most| Box::pin(outbox::sql::forget(tx, before, most)),
+        keep_for: |keep_for| keep_for.notifications,
+        delete_expired: |tx, before, max| Box::pin(outbox::sql::delete_expired(tx, before, max)),
     },
     RetentionRule {
         table: "quotes",
-        kept: |_| Duration::from_hours(1),
-        forget: |tx, before, most| Box::pin(orders::sql::quotes::forget(tx, before, most)),
+        keep_for: |_| Duration::from_hours(1),
+        delete_expired: |tx, before, max| Box::pin(orders::sql::quotes::delete_expired(tx, before, max)),
     },
     // `orders/limits.rs` counts a network's orders of the last hour.
     RetentionRule {
         table: "order_networks",
-        kept: |_| orders::limits::RECENT,
-        forget: |tx, before, most| Box::pin(orders::sql::limits::forget_networks(tx, before, most)),
+        keep_for: |_| orders::limits::RECENT,
+        delete_expired: |tx, before, max| Box::pin(orders::sql::limits::delete_expired_networks(tx, before, max)),
     },
     // The carts of a guest are deleted with the guest.
     RetentionRule {
         table: "guests",
-        kept: |_| Duration::ZERO,
-        forget: |tx, before, most| Box::pin(guests::sql::forget(tx, before, most)),
+        keep_for: |_| Duration::ZERO,
+        delete_expired: |tx, before, max| Box::pin(guests::sql::delete_expired(tx, before, max)),
     },
     RetentionRule {
         table: "attempt_limits",
-        kept: A_DAY,
-        forget: |tx, before, most| Box::pin(accounts::sql::retention::forget_attempt_limits(tx, before, most)),
+        keep_for: A_DAY,
+        delete_expired: |tx, before, max| {
+            Box::pin(accounts::sql::retention::delete_expired_attempt_limits(tx, before, max))
+        },
     },
     RetentionRule {
         table: "password_resets",
-        kept: A_DAY,
-        forget: |tx, before, most| Box::pin(accounts::sql::retention::forget_resets(tx, before, most)),
+        keep_for: A_DAY,
+        delete_expired: |tx, before, max| Box::pin(accounts::sql::retention::delete_expired_resets(tx, before, max)),
     },
     RetentionRule {
         table: "login_challenges",
-        kept: A_DAY,
-        forget: |tx, before, most| Box::pin(accounts::sql::retention::forget_challenges(tx, before, most)),
+        keep_for: A_DAY,
+        delete_expired: |tx, before, max| {
+            Box::pin(accounts::sql::retention::delete_expired_challenges(tx, before, max))
+        },
     },
 ];
 
@@ -110,11 +114,11 @@ pub fn first_round(every: Duration) -> Duration {
 /// Deletes expired rows at intervals until `stop`.
 pub async fn keep_clearing(app: Arc<App>, stop: CancellationToken) {
     let every = app.config.retention.interval;
-    let mut moments = interval_at(Instant::now() + first_round(every), every);
-    moments.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = interval_at(Instant::now() + first_round(every), every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let clearing = async {
         loop {
-            moments.tick().await;
+            ticks.tick().await;
             for rule in &RULES {
                 if let Err(problem) = clear(&app, rule).await {
                     tracing::warn!(table = rule.table, %problem, "expired rows were not deleted; they are retried at \
@@ -132,14 +136,15 @@ pub async fn keep_clearing(app: Arc<App>, stop: CancellationToken) {
 /// # Errors
 /// When the database does not answer.
 pub async fn clear(app: &App, rule: &RetentionRule) -> Result<u64, Problem> {
-    let kept = TimeDelta::from_std((rule.kept)(&app.config.retention)).unwrap_or(TimeDelta::days(36_500));
-    let (platform, forget) = (PlatformScope::proven_by("rows that are not kept any longer", None), rule.forget);
+    let keep_for = TimeDelta::from_std((rule.keep_for)(&app.config.retention)).unwrap_or(TimeDelta::days(36_500));
+    let (platform, delete_expired) =
+        (PlatformScope::proven_by("rows that are not kept any longer", None), rule.delete_expired);
     let mut removed = 0;
     for _ in 0..BATCHES {
         let batch = app.db.write(platform, move |tx| {
             Box::pin(async move {
-                let before = tx.now() - kept;
-                if tx.try_lock(LOCK).await? { forget(tx, before, BATCH).await } else { Ok(0) }
+                let before = tx.now() - keep_for;
+                if tx.try_lock(LOCK).await? { delete_expired(tx, before, BATCH).await } else { Ok(0) }
             })
         });
         let rows = batch.await?;

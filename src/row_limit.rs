@@ -73,16 +73,16 @@ pub async fn count(tx: &mut Tx, limit: RowLimit, owner: Uuid) -> Result<i64, Pro
     Ok(row.count)
 }
 
-/// Refuses if there are already `most`; called before a row is added, in the same transaction.
+/// Refuses if there are already `max`; called before a row is added, in the same transaction.
 ///
 /// # Errors
 /// 409 `too_many` with `limit`.
-pub async fn check(tx: &mut Tx, limit: RowLimit, owner: Uuid, most: i64) -> Result<(), Problem> {
-    if count(tx, limit, owner).await? < most { Ok(()) } else { Err(reached(limit, most)) }
+pub async fn check(tx: &mut Tx, limit: RowLimit, owner: Uuid, max: i64) -> Result<(), Problem> {
+    if count(tx, limit, owner).await? < max { Ok(()) } else { Err(reached(limit, max)) }
 }
 
 /// The refusal when the limit is reached.
-pub fn reached(limit: RowLimit, most: i64) -> Problem {
-    let detail = format!("At most {most} {} are allowed. {}", limit.kind(), limit.remedy());
-    Problem::new(Code::TooMany, detail).with("limit", most)
+pub fn reached(limit: RowLimit, max: i64) -> Problem {
+    let detail = format!("At most {max} {} are allowed. {}", limit.kind(), limit.remedy());
+    Problem::new(Code::TooMany, detail).with("limit", max)
 }

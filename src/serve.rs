@@ -138,10 +138,10 @@ pub async fn start(config: Config, reached: &DatabaseServer, clock: Clock, demo:
 /// Keys for tokens and encryption, from the configuration or the data folder.
 fn keys(config: &Config) -> Result<(Tokens, RefreshTokens, Encryption), std::io::Error> {
     let accounts = &config.accounts;
-    let access = secrets::configured_or_kept(accounts.jwt_secret.as_ref(), &config.data_dir, "jwt_secret")?;
+    let access = secrets::configured_or_generated(accounts.jwt_secret.as_ref(), &config.data_dir, "jwt_secret")?;
     let refresh =
-        secrets::configured_or_kept(accounts.jwt_refresh_secret.as_ref(), &config.data_dir, "jwt_refresh_secret")?;
-    let encryption = secrets::configured_or_kept(accounts.seal_secret.as_ref(), &config.data_dir, "seal_secret")?;
+        secrets::configured_or_generated(accounts.jwt_refresh_secret.as_ref(), &config.data_dir, "jwt_refresh_secret")?;
+    let encryption = secrets::configured_or_generated(accounts.seal_secret.as_ref(), &config.data_dir, "seal_secret")?;
     Ok((
         Tokens::new(&access, accounts.jwt_secret_previous.as_ref(), accounts.access_life),
         RefreshTokens::new(&refresh, accounts.jwt_refresh_secret_previous.as_ref()),

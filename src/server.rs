@@ -37,7 +37,7 @@ const SEND_BUFFER: usize = 128 << 10;
 pub enum ListenError {
     /// The port is in use.
     #[error("{0} is in use by another program: stop it, or choose another port with PORT=…")]
-    Taken(SocketAddr),
+    AddressInUse(SocketAddr),
     /// The operating system refused.
     #[error("cannot listen on {0}: {1}. Choose another address with HOST=… and PORT=…")]
     Refused(SocketAddr, std::io::Error),
@@ -50,27 +50,27 @@ pub enum ListenError {
 pub async fn listen(bounds: &Http) -> Result<TcpListener, ListenError> {
     let address = SocketAddr::new(bounds.host, bounds.port);
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => ListenError::Taken(address),
+        std::io::ErrorKind::AddrInUse => ListenError::AddressInUse(address),
         _ => ListenError::Refused(address, error),
     })
 }
 
 /// Serves until `stop` is cancelled, then waits for requests in progress, up to the time of the configuration.
 pub async fn serve(listener: TcpListener, router: Router, bounds: &Http, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(bounds.max_connections));
+    let permits = Arc::new(Semaphore::new(bounds.max_connections));
     let per_network = Arc::new(ConnectionCounts::default());
     let connections = TaskTracker::new();
     loop {
-        let Some((stream, peer, place)) = next(&listener, &places, &stop).await else { break };
+        let Some((stream, peer, permit)) = next(&listener, &permits, &stop).await else { break };
         // A connection beyond the limit is closed at once. A trusted proxy has the connections of many clients.
         let is_proxy = bounds.trusted_proxies.iter().any(|network| network.contains(&peer.0));
         let (each, sites) = (bounds.max_connections_per_address, bounds.site_factor);
-        let most = |block| if is_proxy { usize::MAX } else { sites.limit(block, each) };
-        let Some(entry) = ConnectionCounts::add(&per_network, peer, most) else { continue };
+        let max = |block| if is_proxy { usize::MAX } else { sites.limit(block, each) };
+        let Some(entry) = ConnectionCounts::add(&per_network, peer, max) else { continue };
         let connection = converse(stream, peer, router.clone(), bounds, stop.clone());
         connections.spawn(async move {
             connection.await;
-            drop((place, entry));
+            drop((permit, entry));
         });
     }
     drop(listener);
@@ -83,12 +83,12 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: &Http, stop: C
 /// The next connection, once the limit on connections allows it; `None` when the server stops.
 async fn next(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
     stop: &CancellationToken,
 ) -> Option<(TcpStream, Peer, OwnedSemaphorePermit)> {
-    let place = tokio::select! {
+    let permit = tokio::select! {
         () = stop.cancelled() => return None,
-        place = Arc::clone(places).acquire_owned() => place.ok()?,
+        permit = Arc::clone(permits).acquire_owned() => permit.ok()?,
     };
     loop {
         let accepted = tokio::select! {
@@ -96,7 +96,7 @@ async fn next(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, address)) => return Some((stream, Peer(address.ip().to_canonical()), place)),
+            Ok((stream, address)) => return Some((stream, Peer(address.ip().to_canonical()), permit)),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(REST).await;
@@ -121,10 +121,10 @@ impl ConnectionCounts {
     }
 
     /// Counts a new connection; `None` when its network has reached the limit.
-    fn add(counts: &Arc<Self>, peer: Peer, most: impl Fn(AddressBlock) -> usize) -> Option<Entry> {
+    fn add(counts: &Arc<Self>, peer: Peer, max: impl Fn(AddressBlock) -> usize) -> Option<Entry> {
         let network = Network::of(peer.0);
         let mut open = counts.open();
-        if !open.has_room(network, 1, most) {
+        if !open.has_room(network, 1, max) {
             return None;
         }
         open.add(network, 1);

@@ -36,7 +36,7 @@ pub struct StoredResponses {
 }
 
 /// The most users whose counts are kept; beyond it all counts start again, which delays the next deletion of each user.
-const MOST_REMEMBERED: usize = 100_000;
+const MAX_TRACKED_USERS: usize = 100_000;
 
 impl StoredResponses {
     /// With nothing added.
@@ -49,7 +49,7 @@ impl StoredResponses {
     pub fn note(&self, user: UserId, store: ResponseStore, rows: usize, bytes: usize) -> bool {
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         let mut all = self.added.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MOST_REMEMBERED {
+        if all.len() >= MAX_TRACKED_USERS {
             all.clear();
         }
         let added = all.entry((user, store)).or_default();

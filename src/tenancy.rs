@@ -102,7 +102,7 @@ impl Grant {
     fn check(self, is_writing: bool, is_changing: bool) -> String {
         match self {
             Self::Member { restaurant, user, least } => {
-                let (restaurant, user, least) = (restaurant.uuid(), user.uuid(), least.word());
+                let (restaurant, user, least) = (restaurant.uuid(), user.uuid(), least.as_str());
                 format!("require_member('{restaurant}', '{user}', '{least}', {is_changing})")
             }
             Self::Admin { user, with_factor } => {
@@ -126,7 +126,7 @@ pub struct RestaurantScope {
     restaurant: RestaurantId,
     actor: Actor,
     actor_id: Option<UserId>,
-    who: TenancyContext,
+    tenancy: TenancyContext,
 }
 
 impl RestaurantScope {
@@ -135,33 +135,33 @@ impl RestaurantScope {
     /// `proof` says why the id may be trusted; `tests/it/tidy.rs` lists every place that writes one.
     pub(crate) fn staff(_proof: &'static str, restaurant: RestaurantId, least: MemberRole, user: UserId) -> Self {
         let grant = Some(Grant::Member { restaurant, user, least });
-        let who = TenancyContext { user: Some(user), tenant: Some(restaurant), grant, ..TenancyContext::default() };
-        Self { restaurant, actor: Actor::Staff, actor_id: Some(user), who }
+        let tenancy = TenancyContext { user: Some(user), tenant: Some(restaurant), grant, ..TenancyContext::default() };
+        Self { restaurant, actor: Actor::Staff, actor_id: Some(user), tenancy }
     }
 
     /// A customer of the restaurant: sees public rows and their own.
     pub(crate) fn customer(_proof: &'static str, restaurant: RestaurantId, user: UserId) -> Self {
-        let who = TenancyContext { user: Some(user), shop: Some(restaurant), ..TenancyContext::default() };
-        Self { restaurant, actor: Actor::Customer, actor_id: Some(user), who }
+        let tenancy = TenancyContext { user: Some(user), shop: Some(restaurant), ..TenancyContext::default() };
+        Self { restaurant, actor: Actor::Customer, actor_id: Some(user), tenancy }
     }
 
     /// The customer who placed an order.
     pub(crate) fn customer_of(_proof: &'static str, restaurant: RestaurantId, order: OrderId, user: UserId) -> Self {
         let grant = Some(Grant::Customer { restaurant, order, user });
-        let who = TenancyContext { user: Some(user), shop: Some(restaurant), grant, ..TenancyContext::default() };
-        Self { restaurant, actor: Actor::Customer, actor_id: Some(user), who }
+        let tenancy = TenancyContext { user: Some(user), shop: Some(restaurant), grant, ..TenancyContext::default() };
+        Self { restaurant, actor: Actor::Customer, actor_id: Some(user), tenancy }
     }
 
     /// Anybody who reads the restaurant's public data: sees public rows, and how full its slots are.
     pub(crate) fn visitor(_proof: &'static str, restaurant: RestaurantId) -> Self {
-        let who = TenancyContext { shop: Some(restaurant), ..TenancyContext::default() };
-        Self { restaurant, actor: Actor::Customer, actor_id: None, who }
+        let tenancy = TenancyContext { shop: Some(restaurant), ..TenancyContext::default() };
+        Self { restaurant, actor: Actor::Customer, actor_id: None, tenancy }
     }
 
     /// A guest without an account: sees public rows, and their own cart.
     pub(crate) fn guest(_proof: &'static str, restaurant: RestaurantId, guest: GuestId) -> Self {
-        let who = TenancyContext { guest: Some(guest), ..TenancyContext::default() };
-        Self { restaurant, actor: Actor::Customer, actor_id: None, who }
+        let tenancy = TenancyContext { guest: Some(guest), ..TenancyContext::default() };
+        Self { restaurant, actor: Actor::Customer, actor_id: None, tenancy }
     }
 
     /// The driver of this order's delivery.
@@ -173,20 +173,20 @@ impl RestaurantScope {
         driver: DriverId,
     ) -> Self {
         let grant = Some(Grant::Carrier { restaurant, order, driver, user });
-        let who = TenancyContext {
+        let tenancy = TenancyContext {
             user: Some(user),
             shop: Some(restaurant),
             driver: Some(driver),
             grant,
             ..TenancyContext::default()
         };
-        Self { restaurant, actor: Actor::Driver, actor_id: Some(user), who }
+        Self { restaurant, actor: Actor::Driver, actor_id: Some(user), tenancy }
     }
 
     /// The system, on behalf of the restaurant.
     pub(crate) fn system(_proof: &'static str, restaurant: RestaurantId) -> Self {
-        let who = TenancyContext { tenant: Some(restaurant), ..TenancyContext::default() };
-        Self { restaurant, actor: Actor::System, actor_id: None, who }
+        let tenancy = TenancyContext { tenant: Some(restaurant), ..TenancyContext::default() };
+        Self { restaurant, actor: Actor::System, actor_id: None, tenancy }
     }
 
     /// The id of the restaurant: the first argument of every statement on its rows.
@@ -201,14 +201,14 @@ impl RestaurantScope {
 
     /// The driver, if the role is DRIVER.
     pub const fn driver_id(&self) -> Option<DriverId> {
-        self.who.driver
+        self.tenancy.driver
     }
 
     /// The scope in which a driver hands a delivery back: the driver loses access by this step, so it runs on behalf of
     /// the restaurant.
     pub(crate) fn handing_back(&self, _proof: &'static str) -> Self {
-        let who = TenancyContext { tenant: Some(self.restaurant), ..self.who };
-        Self { who, ..*self }
+        let tenancy = TenancyContext { tenant: Some(self.restaurant), ..self.tenancy };
+        Self { tenancy, ..*self }
     }
 
     /// The user who acts; `None`: the system.
@@ -218,7 +218,7 @@ impl RestaurantScope {
 
     /// For a transaction that changes grants of the restaurant.
     pub fn changing_grants(self) -> TenancyContext {
-        self.who.changing_grants()
+        self.tenancy.changing_grants()
     }
 
     /// Whether an administrator or the system acts, and not a member of the restaurant.
@@ -229,7 +229,7 @@ impl RestaurantScope {
 
 impl From<RestaurantScope> for TenancyContext {
     fn from(scope: RestaurantScope) -> Self {
-        scope.who
+        scope.tenancy
     }
 }
 
@@ -258,9 +258,9 @@ impl PlatformScope {
 
     /// The scope of one restaurant, for an administrator.
     pub(crate) fn restaurant(self, restaurant: RestaurantId) -> RestaurantScope {
-        let who = TenancyContext { tenant: Some(restaurant), ..TenancyContext::from(self) };
+        let tenancy = TenancyContext { tenant: Some(restaurant), ..TenancyContext::from(self) };
         let actor = if self.grant.is_some() { Actor::Admin } else { Actor::System };
-        RestaurantScope { restaurant, actor, actor_id: self.user, who }
+        RestaurantScope { restaurant, actor, actor_id: self.user, tenancy }
     }
 }
 

@@ -38,7 +38,7 @@ fn is_visible(letter: char) -> bool {
 
 /// The most marks on one letter. Languages use up to six (Hebrew with points and accents, Tibetan); more would cover
 /// the lines above and below.
-const MOST_MARKS: usize = 8;
+const MAX_MARKS: usize = 8;
 
 /// Unicode has no marks that stand on letters, and no override of the writing direction, before this character.
 const FIRST_MARK: char = '\u{300}';
@@ -80,18 +80,18 @@ fn normalise(text: Cow<'_, str>) -> String {
 
 /// Whether a text is what [`normalise`] and [`checked`] would make of it, without looking anything up: printable ASCII
 /// with nothing blank around it, in few enough bytes. Most texts are; a menu holds thousands.
-fn is_plain(text: &str, most: usize, has_lines: bool) -> bool {
+fn is_plain(text: &str, max: usize, has_lines: bool) -> bool {
     let bytes = text.as_bytes();
     let is_ink = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
-    bytes.len() <= most
+    bytes.len() <= max
         && is_ink(bytes.first())
         && is_ink(bytes.last())
         && bytes.iter().all(|byte| matches!(byte, b' '..=b'~') || (has_lines && *byte == b'\n'))
 }
 
 /// The faults that both kinds of text share, looked for in one pass.
-fn checked(text: &str, most: usize) -> Result<(), String> {
-    let (mut letters, mut marks, mut most_marks) = (0, 0, 0);
+fn checked(text: &str, max: usize) -> Result<(), String> {
+    let (mut letters, mut marks, mut max_marks) = (0, 0, 0);
     let (mut has_control, mut has_override, mut has_visible) = (false, false, false);
     for letter in text.chars() {
         letters += 1;
@@ -101,31 +101,31 @@ fn checked(text: &str, most: usize) -> Result<(), String> {
         } else {
             has_override |= is_override(letter);
             marks = if is_mark(letter) { marks + 1 } else { 0 };
-            most_marks = most_marks.max(marks);
+            max_marks = max_marks.max(marks);
         }
         has_visible = has_visible || is_visible(letter);
     }
-    if letters == 0 || letters > most {
-        Err(format!("must be 1 to {most} characters long"))
+    if letters == 0 || letters > max {
+        Err(format!("must be 1 to {max} characters long"))
     } else if has_control {
         Err("must not contain control characters".into())
     } else if has_override {
         Err("must not contain characters that override the writing direction (U+202D, U+202E)".into())
     } else if !has_visible {
         Err("must contain a visible character".into())
-    } else if most_marks > MOST_MARKS {
-        Err(format!("must not stack more than {MOST_MARKS} marks on a letter"))
+    } else if max_marks > MAX_MARKS {
+        Err(format!("must not stack more than {MAX_MARKS} marks on a letter"))
     } else {
         Ok(())
     }
 }
 
-fn single_line(text: Cow<'_, str>, most: usize) -> Result<String, String> {
-    if is_plain(&text, most, false) {
+fn single_line(text: Cow<'_, str>, max: usize) -> Result<String, String> {
+    if is_plain(&text, max, false) {
         return Ok(text.into_owned());
     }
     let text = normalise(text);
-    checked(&text, most)?;
+    checked(&text, max)?;
     if text.contains('\n') {
         return Err("must be one line, without line breaks".into());
     }
@@ -136,12 +136,12 @@ fn single_line(text: Cow<'_, str>, most: usize) -> Result<String, String> {
     Ok(text)
 }
 
-fn multi_line(text: Cow<'_, str>, most: usize) -> Result<String, String> {
-    if is_plain(&text, most, true) {
+fn multi_line(text: Cow<'_, str>, max: usize) -> Result<String, String> {
+    if is_plain(&text, max, true) {
         return Ok(text.into_owned());
     }
     let text = normalise(text);
-    checked(&text, most)?;
+    checked(&text, max)?;
     Ok(text)
 }
 

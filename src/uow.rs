@@ -139,7 +139,7 @@ impl Tx {
     }
 
     /// The position of the next event within this transaction.
-    pub(crate) fn next_event_place(&mut self) -> Result<i32, Problem> {
+    pub(crate) fn next_event_index(&mut self) -> Result<i32, Problem> {
         if self.events == EVENTS_PER_TRANSACTION {
             return Err(Problem::internal(&"a transaction appends at most 1024 events"));
         }
@@ -177,30 +177,30 @@ impl Database {
         &self.pool
     }
 
-    /// Runs a writing transaction on behalf of `who`.
+    /// Runs a writing transaction on behalf of `tenancy`.
     ///
     /// # Errors
     /// The refusal of the steps; `busy` when the database does not answer; `outcome_unknown` when it is not known
     /// whether the transaction was committed.
-    pub async fn write<T, F>(&self, who: impl Into<TenancyContext>, steps: F) -> Result<T, Problem>
+    pub async fn write<T, F>(&self, tenancy: impl Into<TenancyContext>, steps: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
-        self.unit(AccessMode::Write, who.into(), steps).await
+        self.unit(AccessMode::Write, tenancy.into(), steps).await
     }
 
-    /// Runs a reading transaction on behalf of `who`, in which all statements see the same snapshot.
+    /// Runs a reading transaction on behalf of `tenancy`, in which all statements see the same snapshot.
     ///
     /// # Errors
     /// As [`Database::write`]; a write inside is refused by PostgreSQL.
-    pub async fn read<T, F>(&self, who: impl Into<TenancyContext>, steps: F) -> Result<T, Problem>
+    pub async fn read<T, F>(&self, tenancy: impl Into<TenancyContext>, steps: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
         // For a read it does not matter whether the transaction was committed.
-        self.unit(AccessMode::Read, who.into(), steps).await.map_err(|problem| match problem.code() {
+        self.unit(AccessMode::Read, tenancy.into(), steps).await.map_err(|problem| match problem.code() {
             Code::OutcomeUnknown => Problem::busy(1),
             _ => problem,
         })
@@ -239,13 +239,13 @@ impl Database {
         timeout(self.bounds.commit, self.flush.wait(ticket)).await == Ok(Durable::Yes)
     }
 
-    async fn unit<T, F>(&self, kind: AccessMode, who: TenancyContext, steps: F) -> Result<T, Problem>
+    async fn unit<T, F>(&self, kind: AccessMode, tenancy: TenancyContext, steps: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
         let database = self.clone();
-        let unit = async move { database.run(kind, who, steps).await };
+        let unit = async move { database.run(kind, tenancy, steps).await };
         match self.units.spawn(unit.in_current_span()).await {
             Ok(Outcome::Committed(answer)) => Ok(answer),
             Ok(Outcome::RolledBack(problem)) => Err(problem),
@@ -255,11 +255,11 @@ impl Database {
     }
 
     /// Runs a unit from BEGIN to its end. If the steps panic, the connection is closed, and PostgreSQL rolls back.
-    async fn run<T, F>(self, kind: AccessMode, who: TenancyContext, steps: F) -> Outcome<T>
+    async fn run<T, F>(self, kind: AccessMode, tenancy: TenancyContext, steps: F) -> Outcome<T>
     where
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
-        let mut tx = match timeout(self.bounds.work, self.begin(kind, who)).await {
+        let mut tx = match timeout(self.bounds.work, self.begin(kind, tenancy)).await {
             Ok(Ok(tx)) => tx,
             Ok(Err(error)) => return Outcome::RolledBack(error.into()),
             Err(_) => return Outcome::RolledBack(Problem::busy(1)),
@@ -280,11 +280,11 @@ impl Database {
 
     /// Opens a transaction. A broken connection of the pool fails here, before any other statement, and the next one is
     /// tried, at most as many as the pool has.
-    async fn begin(&self, kind: AccessMode, who: TenancyContext) -> Result<Tx, sqlx::Error> {
+    async fn begin(&self, kind: AccessMode, tenancy: TenancyContext) -> Result<Tx, sqlx::Error> {
         // Taken before BEGIN, see `flush.rs`.
         let ticket = self.flush.ticket();
         // In one round trip: BEGIN, the context for row level security, and the check of the grant.
-        let begin = format!("{}{}", kind.begin(ticket), who.statements(kind == AccessMode::Write));
+        let begin = format!("{}{}", kind.begin(ticket), tenancy.statements(kind == AccessMode::Write));
         let mut attempts_left = self.pool.size() + 1;
         loop {
             let mut connection = HeldConnection::new(self.pool.acquire().await?);
@@ -298,7 +298,7 @@ impl Database {
                         kind,
                         ticket,
                         followers: self.followers,
-                        user: who.user,
+                        user: tenancy.user,
                         written: 0,
                     });
                 }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::ids::UserId;
 
 /// The most users whose bytes are counted; beyond it all counts start at zero again, in favour of the users.
-const MOST_REMEMBERED: usize = 100_000;
+const MAX_TRACKED_USERS: usize = 100_000;
 
 /// Bytes written for users that are not drawn from a limit yet.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ impl WrittenBytes {
     /// Adds the bytes that a transaction has written.
     pub fn add(&self, user: UserId, bytes: u64) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MOST_REMEMBERED {
+        if all.len() >= MAX_TRACKED_USERS {
             all.clear();
         }
         let written = all.entry(user).or_default();

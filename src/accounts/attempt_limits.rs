@@ -16,20 +16,20 @@ use crate::quota::Quota;
 pub struct AttemptLimit {
     name: &'static str,
     /// The number of attempts.
-    pub most: i32,
+    pub max: i32,
     /// The time after which the count starts again.
     pub span: TimeDelta,
 }
 
 impl AttemptLimit {
     /// A limit. Its name separates its counters from those of other limits.
-    pub const fn new(name: &'static str, most: i32, span: TimeDelta) -> Self {
-        Self { name, most, span }
+    pub const fn new(name: &'static str, max: i32, span: TimeDelta) -> Self {
+        Self { name, max, span }
     }
 }
 
-const fn bound(name: &'static str, most: i32, span: TimeDelta) -> AttemptLimit {
-    AttemptLimit::new(name, most, span)
+const fn bound(name: &'static str, max: i32, span: TimeDelta) -> AttemptLimit {
+    AttemptLimit::new(name, max, span)
 }
 
 const QUARTER: TimeDelta = TimeDelta::minutes(15);
@@ -82,7 +82,7 @@ pub struct Counter {
     /// The keyed hash of the limit's name and of what is counted.
     pub key: [u8; 32],
     /// The number of attempts.
-    pub most: i32,
+    pub max: i32,
     /// The time after which the count starts again.
     pub span: TimeDelta,
 }
@@ -92,14 +92,14 @@ impl Counter {
     pub fn new(app: &App, bound: AttemptLimit, parts: &[&[u8]]) -> Self {
         let mut named = vec![bound.name.as_bytes()];
         named.extend_from_slice(parts);
-        Self { key: app.encryption.hash(KeyPurpose::AttemptLimits, &named), most: bound.most, span: bound.span }
+        Self { key: app.encryption.hash(KeyPurpose::AttemptLimits, &named), max: bound.max, span: bound.span }
     }
 
     /// The counter of a limit of the configuration.
     pub fn configured(app: &App, name: &'static str, quota: Quota, parts: &[&[u8]]) -> Self {
-        let most = i32::try_from(quota.count()).unwrap_or(i32::MAX);
+        let max = i32::try_from(quota.count()).unwrap_or(i32::MAX);
         let span = TimeDelta::from_std(quota.per()).unwrap_or(DAY);
-        Self::new(app, AttemptLimit::new(name, most, span), parts)
+        Self::new(app, AttemptLimit::new(name, max, span), parts)
     }
 
     /// Messages to one number or address (`MESSAGES_PER_NUMBER`).
@@ -110,10 +110,10 @@ impl Counter {
     /// The counters of attempts at one e-mail address from one network: one for the subnet and one for the site. The
     /// limit of the site leaves a part of the limit of all networks together (`all`) to other networks.
     pub fn here(app: &App, bound: AttemptLimit, address: &[u8], network: Network, all: i32) -> (Self, Option<Self>) {
-        let (sites, each) = (app.config.http.site_factor, count_of(bound.most));
+        let (sites, each) = (app.config.http.site_factor, count_of(bound.max));
         let counter = |block: AddressBlock| {
-            let most = sites.limit(block, each).min(block.share(each, count_of(all)));
-            let bound = AttemptLimit { most: i32::try_from(most).unwrap_or(i32::MAX), ..bound };
+            let max = sites.limit(block, each).min(block.share(each, count_of(all)));
+            let bound = AttemptLimit { max: i32::try_from(max).unwrap_or(i32::MAX), ..bound };
             Self::new(app, bound, &[address, block.to_string().as_bytes()])
         };
         (counter(AddressBlock::Subnet(network.subnet())), network.site().map(AddressBlock::Site).map(counter))
@@ -172,8 +172,8 @@ impl Counter {
     }
 }
 
-fn count_of(most: i32) -> usize {
-    usize::try_from(most).unwrap_or_default()
+fn count_of(max: i32) -> usize {
+    usize::try_from(max).unwrap_or_default()
 }
 
 /// The number of digits of a code.

@@ -37,8 +37,10 @@ impl Caller {
         }
         if claims.cnt > known.confirmed {
             let (session, counter) = (claims.sid, claims.cnt);
-            let who = TenancyContext::user(claims.sub);
-            app.db.write(who, move |tx| Box::pin(async move { sessions::confirm(tx, session, counter).await })).await?;
+            let tenancy = TenancyContext::user(claims.sub);
+            app.db
+                .write(tenancy, move |tx| Box::pin(async move { sessions::confirm(tx, session, counter).await }))
+                .await?;
             app.callers.confirm(session, counter);
         }
         Ok(known.caller)

@@ -48,7 +48,7 @@ pub struct CachedSession {
 /// The cache. It also passes revocations on to sockets.
 pub struct Callers {
     state: Mutex<CacheState>,
-    most: usize,
+    max: usize,
     revocations: broadcast::Sender<Arc<[Revocation]>>,
 }
 
@@ -62,9 +62,9 @@ struct CacheState {
 }
 
 impl Callers {
-    /// An empty cache for at most `most` sessions.
-    pub fn new(most: usize) -> Self {
-        Self { state: Mutex::default(), most, revocations: broadcast::Sender::new(CHANNEL_CAPACITY) }
+    /// An empty cache for at most `max` sessions.
+    pub fn new(max: usize) -> Self {
+        Self { state: Mutex::default(), max, revocations: broadcast::Sender::new(CHANNEL_CAPACITY) }
     }
 
     fn state(&self) -> MutexGuard<'_, CacheState> {
@@ -85,9 +85,9 @@ impl Callers {
         if state.epoch != epoch {
             return;
         }
-        if state.entries.len() >= self.most && !state.entries.contains_key(&session) {
+        if state.entries.len() >= self.max && !state.entries.contains_key(&session) {
             state.entries.retain(|_, (_, since)| since.elapsed() < LIFE);
-            if state.entries.len() >= self.most {
+            if state.entries.len() >= self.max {
                 state.entries.clear();
             }
         }
@@ -102,15 +102,15 @@ impl Callers {
     }
 
     /// Applies a revocation of this node at once. Other nodes, and sockets, receive it from the listener.
-    pub fn forget(&self, revocation: Revocation) {
-        self.state().forget(&revocation);
+    pub fn revoke(&self, revocation: Revocation) {
+        self.state().revoke(&revocation);
     }
 
     /// Applies the revocations that the listener has read; called for each reading, also when there are none.
     pub fn apply(&self, revocations: Vec<Revocation>) {
         let mut state = self.state();
         for revocation in &revocations {
-            state.forget(revocation);
+            state.revoke(revocation);
         }
         state.last_read = Some(Instant::now());
         drop(state);
@@ -141,7 +141,7 @@ impl Callers {
 }
 
 impl CacheState {
-    fn forget(&mut self, revocation: &Revocation) {
+    fn revoke(&mut self, revocation: &Revocation) {
         self.epoch += 1;
         match revocation.session {
             Some(session) => {

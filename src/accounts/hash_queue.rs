@@ -1,7 +1,7 @@
 //! The queue for password hashing: few hashes are computed at once, and a bounded number of requests waits. In a flood
 //! of sign-ins nobody can fill it alone: a network, an IPv6 /48 and an account each have a share. There are two kinds
 //! of claimants: unknown ones, and known ones (a device that has signed in before, or a signed-in user). Each kind can
-//! use three quarters of the places at most, and waits at most for the hashes of the other kind that are being
+//! fill three quarters of the queue at most, and waits at most for the hashes of the other kind that are being
 //! computed.
 
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use crate::network::{AddressBlock, Network};
 use crate::problem::Problem;
 use crate::shares::Shares;
 
-/// An account may use one third of the places of a network.
+/// An account may use one third of the share of a network.
 const ACCOUNTS_OF_A_NETWORK: usize = 3;
-/// A quarter of the places is reserved for each kind of claimant.
+/// A quarter of the queue is reserved for each kind of claimant.
 const RESERVED_PART: usize = 4;
 /// `Retry-After` of a refusal, in seconds.
 const RETRY_AFTER: u32 = 2;
 
-/// The claimant of a place in the queue.
+/// Who asks for a password to be hashed.
 #[derive(Debug, Clone)]
 pub enum Claimant {
     /// An unknown device, identified by its network.
@@ -36,9 +36,9 @@ pub enum Claimant {
     Operator,
 }
 
-/// The owner of a share of the places.
+/// The owner of a share of the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum PlaceOwner {
+enum ShareOwner {
     Block(AddressBlock),
     Device(Email),
     User(UserId),
@@ -47,13 +47,13 @@ enum PlaceOwner {
 /// The requests that wait for a hash or compute one.
 #[derive(Debug)]
 pub struct HashQueue {
-    /// The places of requests that wait or compute.
-    places: Arc<Semaphore>,
-    turns: Arc<Semaphore>,
+    /// One permit for each request that waits or computes.
+    permits: Arc<Semaphore>,
+    computing: Arc<Semaphore>,
     strangers: ClaimantKind,
     known: ClaimantKind,
-    shares: Shares<PlaceOwner, Semaphore>,
-    /// Places of one network, and of all strangers.
+    shares: Shares<ShareOwner, Semaphore>,
+    /// The permits of one network, and of all strangers.
     per_network: usize,
     of_strangers: usize,
     longest_wait: Duration,
@@ -62,7 +62,7 @@ pub struct HashQueue {
 /// The share of all claimants of one kind.
 #[derive(Debug)]
 struct ClaimantKind {
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     /// One permit for each hash that can be computed at once. A claimant who holds one waits only for claimants of the
     /// other kind who hold one.
     next: Arc<Semaphore>,
@@ -70,15 +70,15 @@ struct ClaimantKind {
 
 impl HashQueue {
     /// A queue in which `at_once` hashes are computed at the same time and `waiting` more claimants wait. One network
-    /// may use `per_network` of these places, one account a third of that.
+    /// may be `per_network` of these claimants, one account a third of that.
     pub fn new(at_once: usize, waiting: usize, per_network: usize, longest_wait: Duration) -> Self {
         let all = at_once + waiting;
         let of_kind = (all - all / RESERVED_PART).max(1);
         let kind =
-            || ClaimantKind { places: Arc::new(Semaphore::new(of_kind)), next: Arc::new(Semaphore::new(at_once)) };
+            || ClaimantKind { permits: Arc::new(Semaphore::new(of_kind)), next: Arc::new(Semaphore::new(at_once)) };
         Self {
-            places: Arc::new(Semaphore::new(all)),
-            turns: Arc::new(Semaphore::new(at_once)),
+            permits: Arc::new(Semaphore::new(all)),
+            computing: Arc::new(Semaphore::new(at_once)),
             strangers: kind(),
             known: kind(),
             shares: Shares::new(),
@@ -88,45 +88,45 @@ impl HashQueue {
         }
     }
 
-    /// A place in the queue.
+    /// Joins the queue.
     ///
     /// # Errors
-    /// `busy` when no place is left, or none for this claimant.
-    pub fn enter(&self, claimant: Claimant) -> Result<HashPlace<'_>, Problem> {
+    /// `busy` when the queue, or the share of this claimant, is full.
+    pub fn join(&self, claimant: Claimant) -> Result<QueueEntry<'_>, Problem> {
         let kind = match claimant {
             Claimant::Stranger(_) => &self.strangers,
             Claimant::Device(_) | Claimant::User(_) | Claimant::Operator => &self.known,
         };
         let mut held = Vec::with_capacity(4);
         let shares = claimant.owners().into_iter().map(|owner| self.share_of(owner));
-        for places in shares.chain([Arc::clone(&kind.places), Arc::clone(&self.places)]) {
-            held.push(places.try_acquire_owned().map_err(|_| Problem::busy(RETRY_AFTER))?);
+        for permits in shares.chain([Arc::clone(&kind.permits), Arc::clone(&self.permits)]) {
+            held.push(permits.try_acquire_owned().map_err(|_| Problem::busy(RETRY_AFTER))?);
         }
-        Ok(HashPlace { queue: self, kind, until: Instant::now() + self.longest_wait, _held: held })
+        Ok(QueueEntry { queue: self, kind, until: Instant::now() + self.longest_wait, _held: held })
     }
 
-    fn share_of(&self, owner: PlaceOwner) -> Arc<Semaphore> {
-        let places = match owner {
-            PlaceOwner::Block(block) => block.share(self.per_network, self.of_strangers),
-            PlaceOwner::Device(_) | PlaceOwner::User(_) => self.per_network.div_ceil(ACCOUNTS_OF_A_NETWORK),
+    fn share_of(&self, owner: ShareOwner) -> Arc<Semaphore> {
+        let permits = match owner {
+            ShareOwner::Block(block) => block.share(self.per_network, self.of_strangers),
+            ShareOwner::Device(_) | ShareOwner::User(_) => self.per_network.div_ceil(ACCOUNTS_OF_A_NETWORK),
         };
-        self.shares.of(owner, || Semaphore::new(places))
+        self.shares.of(owner, || Semaphore::new(permits))
     }
 }
 
 impl Claimant {
-    fn owners(self) -> Vec<PlaceOwner> {
+    fn owners(self) -> Vec<ShareOwner> {
         match self {
-            Self::Stranger(network) => network.blocks().map(PlaceOwner::Block).collect(),
-            Self::Device(email) => vec![PlaceOwner::Device(email)],
-            Self::User(user) => vec![PlaceOwner::User(user)],
+            Self::Stranger(network) => network.blocks().map(ShareOwner::Block).collect(),
+            Self::Device(email) => vec![ShareOwner::Device(email)],
+            Self::User(user) => vec![ShareOwner::User(user)],
             Self::Operator => Vec::new(),
         }
     }
 }
 
-/// A place in the queue, released when dropped.
-pub struct HashPlace<'a> {
+/// An entry of the queue, which leaves it when dropped.
+pub struct QueueEntry<'a> {
     queue: &'a HashQueue,
     kind: &'a ClaimantKind,
     /// The time at which the claimant is refused; the work before the hash counts as waiting.
@@ -134,22 +134,22 @@ pub struct HashPlace<'a> {
     _held: Vec<OwnedSemaphorePermit>,
 }
 
-/// The permission to compute a hash, released when dropped.
-pub struct HashTurn {
-    _turn: OwnedSemaphorePermit,
+/// The permit to compute a hash, released when dropped.
+pub struct HashPermit {
+    _permit: OwnedSemaphorePermit,
     _next: OwnedSemaphorePermit,
 }
 
-impl HashPlace<'_> {
+impl QueueEntry<'_> {
     /// Waits until the hash may be computed.
     ///
     /// # Errors
     /// `busy` when it takes too long.
-    pub async fn turn(&self) -> Result<HashTurn, Problem> {
+    pub async fn permit(&self) -> Result<HashPermit, Problem> {
         let wait = async {
             let next = Arc::clone(&self.kind.next).acquire_owned().await?;
-            let turn = Arc::clone(&self.queue.turns).acquire_owned().await?;
-            Ok::<_, tokio::sync::AcquireError>(HashTurn { _turn: turn, _next: next })
+            let permit = Arc::clone(&self.queue.computing).acquire_owned().await?;
+            Ok::<_, tokio::sync::AcquireError>(HashPermit { _permit: permit, _next: next })
         };
         timeout_at(self.until, wait).await.ok().and_then(Result::ok).ok_or_else(|| Problem::busy(RETRY_AFTER))
     }

@@ -82,21 +82,21 @@ struct Accepted {
 async fn register(
     State(app): State<Arc<App>>,
     client: Client,
-    Body(wanted): Body<Registration>,
+    Body(registration): Body<Registration>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     // Counted before the address is looked up, so that the response is the same for every address.
     attempt_limits::take(&app, Counter::sign_ups_from(&app, client)).await?;
-    let password_hash = app.passwords.hash(Claimant::Stranger(client.network()), &wanted.password).await?;
+    let password_hash = app.passwords.hash(Claimant::Stranger(client.network()), &registration.password).await?;
     let (id, task_app) = (UserId::new(), Arc::clone(&app));
     app.db
         .write(TenancyContext::user(id), move |tx| {
             Box::pin(async move {
-                let phone = wanted.phone.as_ref().map(MessagePhone::as_str);
-                let name = wanted.name.as_str();
+                let phone = registration.phone.as_ref().map(MessagePhone::as_str);
+                let name = registration.name.as_str();
                 let role = UserRole::Customer;
                 let user = NewUser {
                     id,
-                    email: &wanted.email,
+                    email: &registration.email,
                     password_hash: &password_hash,
                     name,
                     phone,
@@ -104,7 +104,7 @@ async fn register(
                     is_proved: false,
                 };
                 let is_new = sql::insert(tx, &user).await?;
-                let notice = notices::signed_up(&wanted.email, id, is_new, tx.now());
+                let notice = notices::signed_up(&registration.email, id, is_new, tx.now());
                 outbox::tell(tx, &task_app.encryption, &notice).await
             })
         })

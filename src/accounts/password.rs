@@ -13,7 +13,7 @@ use serde::Deserialize;
 use unicode_normalization::UnicodeNormalization as _;
 use utoipa::ToSchema;
 
-use super::hash_queue::{Claimant, HashPlace, HashQueue};
+use super::hash_queue::{Claimant, HashQueue, QueueEntry};
 use crate::config;
 use crate::problem::Problem;
 
@@ -149,13 +149,13 @@ impl Passwords {
         Self { queue: HashQueue::new(hashes_at_once, hashes_waiting, hashes_per_network, hash_wait) }
     }
 
-    /// Reserves a place in the queue for hashing. Taken before any other work for a request with a password, so that a
+    /// Joins the queue for hashing. Called before any other work for a request with a password, so that a
     /// refused request costs nothing, in particular no query.
     ///
     /// # Errors
     /// `busy` when too many are waiting, or too many of this claimant.
-    pub fn turn(&self, claimant: Claimant) -> Result<HashingPermit<'_>, Problem> {
-        Ok(HashingPermit(self.queue.enter(claimant)?))
+    pub fn join(&self, claimant: Claimant) -> Result<QueuedHash<'_>, Problem> {
+        Ok(QueuedHash(self.queue.join(claimant)?))
     }
 
     /// Argon2id in PHC form.
@@ -164,14 +164,14 @@ impl Passwords {
     /// `busy` when too many are waiting, or too many of this claimant.
     pub async fn hash(&self, claimant: Claimant, password: &NewPassword) -> Result<String, Problem> {
         let password = normalised(&password.0);
-        self.turn(claimant)?.bounded(move || hash_now(&password)).await
+        self.join(claimant)?.bounded(move || hash_now(&password)).await
     }
 }
 
-/// A place in the queue for hashing; released when dropped.
-pub struct HashingPermit<'a>(HashPlace<'a>);
+/// An entry of the queue for hashing, which leaves it when dropped.
+pub struct QueuedHash<'a>(QueueEntry<'a>);
 
-impl HashingPermit<'_> {
+impl QueuedHash<'_> {
     /// Whether the password belongs to the hash; without a hash, `false` at the same cost.
     ///
     /// # Errors
@@ -184,10 +184,10 @@ impl HashingPermit<'_> {
     }
 
     async fn bounded<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
-        let turn = self.0.turn().await?;
+        let permit = self.0.permit().await?;
         let work = move || {
             let done = work();
-            drop(turn);
+            drop(permit);
             done
         };
         tokio::task::spawn_blocking(work).await.map_err(|panic| Problem::internal(&panic))

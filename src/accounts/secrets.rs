@@ -23,7 +23,7 @@ fn random() -> String {
 /// # Errors
 /// When the data folder cannot be written or read; when folder or file belong to another user, or others could have
 /// read or written them; or when the file is shorter than a secret: an empty one would let anybody sign.
-pub fn configured_or_kept(
+pub fn configured_or_generated(
     configured: Option<&SecretString>,
     data_dir: &Path,
     name: &str,

@@ -108,10 +108,10 @@ impl CartLineInput {
 async fn put_cart(
     State(app): State<Arc<App>>,
     shopper: Shopper,
-    Body(wanted): Body<CartContent>,
+    Body(content): Body<CartContent>,
 ) -> Result<Json<Cart>, Problem> {
-    let at = instant(wanted.at, app.clock.now(), "/at")?;
-    let writes: Vec<_> = wanted.lines.into_iter().map(CartLineInput::into_write).collect();
+    let at = instant(content.at, app.clock.now(), "/at")?;
+    let writes: Vec<_> = content.lines.into_iter().map(CartLineInput::into_write).collect();
     let (scope, owner) = (shopper.scope, shopper.owner);
     let limits = app.config.orders.carts();
     let cart = app
@@ -163,13 +163,13 @@ pub struct LinePatch {
 
 impl LinePatch {
     /// The write with its effective instant.
-    fn into_write(self, now: DateTime<Utc>, place: &str) -> Result<LineWrite, Problem> {
-        let at = instant(self.at, now, &format!("{place}/at"))?;
+    fn into_write(self, now: DateTime<Utc>, pointer: &str) -> Result<LineWrite, Problem> {
+        let at = instant(self.at, now, &format!("{pointer}/at"))?;
         let content = match (self.quantity, self.item_id) {
             (0, None) if self.modifiers.is_empty() && self.note.is_none() => None,
             (0, _) => {
                 let message = "must be the only field of a removed line, apart from key and at";
-                return Err(Problem::invalid_field(format!("{place}/quantity"), message));
+                return Err(Problem::invalid_field(format!("{pointer}/quantity"), message));
             }
             (1..=99, Some(item_id)) => Some(RequestedLine {
                 item_id,
@@ -177,8 +177,8 @@ impl LinePatch {
                 choices: self.modifiers,
                 note: self.note.map(String::from),
             }),
-            (1..=99, None) => return Err(Problem::invalid_field(format!("{place}/itemId"), "is required")),
-            _ => return Err(Problem::invalid_field(format!("{place}/quantity"), "must be between 0 and 99")),
+            (1..=99, None) => return Err(Problem::invalid_field(format!("{pointer}/itemId"), "is required")),
+            _ => return Err(Problem::invalid_field(format!("{pointer}/quantity"), "must be between 0 and 99")),
         };
         Ok(LineWrite { key: self.key.into_string(), at, content })
     }
@@ -246,6 +246,6 @@ async fn take_over_carts(
 ) -> Result<Json<CartMerge>, Problem> {
     let (user, claim) = (caller.user, GuestClaim::of(&app, Some(&given.guest_token)).await?);
     let taken =
-        app.db.write(claim.who(user), move |tx| Box::pin(async move { claim.merge_carts(tx, user).await })).await?;
+        app.db.write(claim.tenancy(user), move |tx| Box::pin(async move { claim.merge_carts(tx, user).await })).await?;
     Ok(Json(taken.unwrap_or_else(CartMerge::nothing)))
 }

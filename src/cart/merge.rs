@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::MOST_LINES;
+use super::MAX_LINES;
 use super::sql::lines::Line;
 use crate::ids::ItemId;
 use crate::menu::configure;
@@ -64,7 +64,7 @@ pub struct MergePlan {
 /// to that order. If the user replaced the whole cart, the guest's lines were not known then, so older ones count as
 /// written at that instant. The user's lines are kept; of the guest's lines the first ones are merged, up to the limits
 /// of a cart.
-pub fn plan(own: &UserCart, theirs: Vec<Line>, most_choices: usize) -> MergePlan {
+pub fn plan(own: &UserCart, theirs: Vec<Line>, max_choices: usize) -> MergePlan {
     let known: BTreeMap<_, _> = own.lines.iter().map(|line| (line.key.clone(), (line.at, line.is_live()))).collect();
     let choices_of: BTreeMap<_, _> = own.lines.iter().map(|line| (line.key.clone(), line.choices())).collect();
     let is_before = |line: &Line| own.ordered_at.is_some_and(|ordered| line.at < ordered);
@@ -84,8 +84,8 @@ pub fn plan(own: &UserCart, theirs: Vec<Line>, most_choices: usize) -> MergePlan
         } else if loses(&line) {
             Some(UnmergedReason::WrittenLater)
         } else {
-            let has_no_room = is_further && live >= MOST_LINES;
-            let is_too_much = line.choices() > before && choices - before + line.choices() > most_choices;
+            let has_no_room = is_further && live >= MAX_LINES;
+            let is_too_much = line.choices() > before && choices - before + line.choices() > max_choices;
             (line.is_live() && (has_no_room || is_too_much)).then_some(UnmergedReason::CartFull)
         };
         if let Some(reason) = reason {

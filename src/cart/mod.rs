@@ -27,11 +27,11 @@ pub use lines::StoredLine;
 pub use owner::CartOwner;
 
 /// The most lines of a cart.
-pub const MOST_LINES: usize = 100;
+pub const MAX_LINES: usize = 100;
 /// The most restaurants at which a guest may have carts.
-pub const MOST_CARTS_OF_A_GUEST: i64 = 10;
+pub const MAX_GUEST_CARTS: i64 = 10;
 /// The most removed lines of a cart whose time is kept, the latest ones.
-pub const MOST_TAKEN_OUT: i64 = 200;
+pub const MAX_REMOVED_LINES: i64 = 200;
 
 /// Whether an order was placed from the cart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-use super::{CartOwner, CartStatus, MOST_CARTS_OF_A_GUEST, StoredLine};
+use super::{CartOwner, CartStatus, MAX_GUEST_CARTS, StoredLine};
 use crate::config::CartLimits;
 use crate::ids::{CartId, GuestId, ItemId, ModifierGroupId, OrderId, RestaurantId, UserId};
 use crate::menu::allergens::{Declared, Diet};
@@ -212,13 +212,13 @@ pub async fn lines(
 pub async fn priced(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    wanted: &[RequestedLine],
+    requested: &[RequestedLine],
     at: DateTime<Utc>,
 ) -> Result<Vec<StoredLine>, Problem> {
-    let items: Vec<_> = wanted.iter().map(|line| line.item_id.uuid()).collect();
-    let quantities: Vec<_> = wanted.iter().map(|line| line.quantity).collect();
-    let notes: Vec<_> = wanted.iter().map(|line| line.note.clone()).collect();
-    let choices: Vec<_> = wanted.iter().map(|line| serde_json::json!(line.choices)).collect();
+    let items: Vec<_> = requested.iter().map(|line| line.item_id.uuid()).collect();
+    let quantities: Vec<_> = requested.iter().map(|line| line.quantity).collect();
+    let notes: Vec<_> = requested.iter().map(|line| line.note.clone()).collect();
+    let choices: Vec<_> = requested.iter().map(|line| serde_json::json!(line.choices)).collect();
     let rows = lines!(
         "select line::text as key, line, menu_item_id, quantity, note, choices
          from unnest($3::uuid[], $4::int[], $5::text[], $6::jsonb[])
@@ -233,7 +233,7 @@ pub async fn priced(
     .fetch_all(tx.connection())
     .await?;
     let found: HashSet<_> = rows.iter().map(|row| row.item_id).collect();
-    if let Some(index) = wanted.iter().position(|line| !found.contains(&line.item_id)) {
+    if let Some(index) = requested.iter().position(|line| !found.contains(&line.item_id)) {
         return Err(Problem::invalid_field(format!("/lines/{index}/itemId"), "is not on this restaurant's menu"));
     }
     priced_lines(tx, scope, rows, at, LoadedGroups::default()).await
@@ -285,7 +285,7 @@ async fn touch_guests(tx: &mut Tx, scope: &RestaurantScope, guest: GuestId) -> R
     .fetch_one(tx.connection())
     .await
     .on_constraint("carts_restaurant_id_fkey", Problem::not_found)?;
-    if row.others >= MOST_CARTS_OF_A_GUEST {
+    if row.others >= MAX_GUEST_CARTS {
         let detail = "A guest can have carts at up to ten restaurants. Sign in to use more.";
         return Err(Problem::new(Code::TooMany, detail));
     }
@@ -298,13 +298,13 @@ const OPENED_AT_ONCE: i64 = 32;
 
 /// `replaced_at` is set to the last order, because lines written before it belong to the cart that it closed.
 ///
-/// When a cart is opened and there are more than `most`, those of other restaurants that were written longest ago are
+/// When a cart is opened and there are more than `max`, those of other restaurants that were written longest ago are
 /// deleted.
 async fn touch_users(
     tx: &mut Tx,
     scope: &RestaurantScope,
     user: UserId,
-    most: i64,
+    max: i64,
 ) -> Result<(Currency, OpenCart), Problem> {
     let now = tx.now();
     let row = sqlx::query!(
@@ -326,16 +326,16 @@ async fn touch_users(
     .await
     .on_constraint("carts_restaurant_id_fkey", Problem::not_found)?;
     // Far from the limit no lock is needed.
-    let is_near = row.is_new && row.others + OPENED_AT_ONCE >= most;
-    if is_near && row_limit::count(tx, RowLimit::OpenCarts, user.uuid()).await? > most {
-        discard_oldest(tx, scope, user, most).await?;
+    let is_near = row.is_new && row.others + OPENED_AT_ONCE >= max;
+    if is_near && row_limit::count(tx, RowLimit::OpenCarts, user.uuid()).await? > max {
+        discard_oldest(tx, scope, user, max).await?;
     }
     Ok((row.currency, OpenCart { id: row.id, version: row.version, updated_at: row.updated_at }))
 }
 
-/// Deletes a user's open carts except the `most` written last and the one of this restaurant. Carts that are being
+/// Deletes a user's open carts except the `max` written last and the one of this restaurant. Carts that are being
 /// written or ordered are kept.
-async fn discard_oldest(tx: &mut Tx, scope: &RestaurantScope, user: UserId, most: i64) -> Result<(), Problem> {
+async fn discard_oldest(tx: &mut Tx, scope: &RestaurantScope, user: UserId, max: i64) -> Result<(), Problem> {
     sqlx::query!(
         "delete from carts c using (
              select restaurant_id, id from carts
@@ -344,7 +344,7 @@ async fn discard_oldest(tx: &mut Tx, scope: &RestaurantScope, user: UserId, most
          where c.restaurant_id = old.restaurant_id and c.id = old.id",
         user as UserId,
         scope.restaurant() as RestaurantId,
-        most,
+        max,
     )
     .execute(tx.connection())
     .await?;

@@ -145,9 +145,9 @@ const PRIVATE: [&str; 9] = [
 const NARROW_V4: u8 = 12;
 const NARROW_V6: u8 = 28;
 /// The most public IPv4 addresses of all ranges together: a 256th of all addresses.
-const MOST_PUBLIC_V4: u64 = 1 << 24;
+const MAX_PUBLIC_V4: u64 = 1 << 24;
 /// The same for IPv6, in ranges of /28: a 65,536th of all addresses.
-const MOST_PUBLIC_V6: u64 = 1 << 12;
+const MAX_PUBLIC_V6: u64 = 1 << 12;
 
 /// `TRUSTED_PROXIES`. Ranges that contain addresses of the general public are refused: a client with such an address
 /// could choose the address that all limits use for it.
@@ -174,7 +174,7 @@ fn trusted_proxies(reader: &mut Reader<'_>) -> Vec<IpNet> {
             ));
         }
     }
-    if v4 > MOST_PUBLIC_V4 || v6 > MOST_PUBLIC_V6 {
+    if v4 > MAX_PUBLIC_V4 || v6 > MAX_PUBLIC_V6 {
         reader.faults.push(
             "TRUSTED_PROXIES: the ranges together hold too many public addresses, of which others could claim to be \
              anybody: list the addresses of your proxies only"

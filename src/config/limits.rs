@@ -62,12 +62,12 @@ impl LimitSettings {
             let count = if mode == Mode::Production { production } else { development };
             Quota::new(count, Duration::from_mins(1))
         };
-        let wanted = "a number and a time such as 60/1m, or auto";
+        let expected = "a number and a time such as 60/1m, or auto";
         let auth = by_mode(60, 3_000);
         let [user, address, network] =
             [("RATE_LIMIT_USER", 1_200), ("RATE_LIMIT_ADDRESS", 1_200), ("RATE_LIMIT_NETWORK", 12_000)].map(
-                |(name, most)| {
-                    let ordinary = by_mode(most, most * 50);
+                |(name, max)| {
+                    let ordinary = by_mode(max, max * 50);
                     reader.value(name, "a number and a time such as 1200/1m, or auto, or off", Some(ordinary), |text| {
                         match text {
                             "auto" => Some(Some(ordinary)),
@@ -79,19 +79,19 @@ impl LimitSettings {
             );
         let [writes_per_user, writes_per_network] = writes(reader, mode);
         let repeats = by_mode(120, 6_000);
-        let quota = |reader: &mut Reader<'_>, name: &str, most: u32, per: Duration| {
-            let usual = Quota::new(most, per);
+        let quota = |reader: &mut Reader<'_>, name: &str, max: u32, per: Duration| {
+            let usual = Quota::new(max, per);
             reader.value(name, "a number and a time such as 10/24h, or auto", usual, |text| match text {
                 "auto" => Some(usual),
                 quota => Quota::parse(quota),
             })
         };
-        let of_network = |reader: &mut Reader<'_>, name: &str, most: u32, per: Duration| {
-            quota(reader, name, if mode == Mode::Production { most } else { most * 100 }, per)
+        let of_network = |reader: &mut Reader<'_>, name: &str, max: u32, per: Duration| {
+            quota(reader, name, if mode == Mode::Production { max } else { max * 100 }, per)
         };
         let (hour, day) = (Duration::from_hours(1), Duration::from_hours(24));
         Self {
-            auth: reader.value("RATE_LIMIT_AUTH", wanted, auth, |text| match text {
+            auth: reader.value("RATE_LIMIT_AUTH", expected, auth, |text| match text {
                 "auto" => Some(auth),
                 quota => Quota::parse(quota),
             }),
@@ -100,7 +100,7 @@ impl LimitSettings {
             network,
             writes_per_user,
             writes_per_network,
-            repeats: reader.value("RATE_LIMIT_REPEATS", wanted, repeats, |text| match text {
+            repeats: reader.value("RATE_LIMIT_REPEATS", expected, repeats, |text| match text {
                 "auto" => Some(repeats),
                 quota => Quota::parse(quota),
             }),
@@ -120,8 +120,8 @@ impl LimitSettings {
 
 /// `WRITES_PER_USER` and `WRITES_PER_NETWORK`.
 fn writes(reader: &mut Reader<'_>, mode: Mode) -> [Option<Quota>; 2] {
-    [("WRITES_PER_USER", 100_000), ("WRITES_PER_NETWORK", 2_000_000)].map(|(name, most)| {
-        let count = if mode == Mode::Production { most } else { most * 50 };
+    [("WRITES_PER_USER", 100_000), ("WRITES_PER_NETWORK", 2_000_000)].map(|(name, max)| {
+        let count = if mode == Mode::Production { max } else { max * 50 };
         let usual = Some(Quota::new(count, Duration::from_hours(24)));
         reader.value(name, "a number and a time such as 100000/24h, or auto, or off", usual, |text| match text {
             "auto" => Some(usual),

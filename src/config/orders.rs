@@ -79,12 +79,12 @@ impl Orders {
     }
 
     pub(super) fn gather(reader: &mut Reader<'_>, mode: Mode, sites: SiteFactor) -> Self {
-        let limit = |reader: &mut Reader<'_>, name: &str, production: i64, most: i64| {
+        let limit = |reader: &mut Reader<'_>, name: &str, production: i64, max: i64| {
             let auto = (mode == Mode::Production).then_some(production);
-            reader.value(name, &format!("auto, off, or a whole number from 1 to {most}"), auto, |text| match text {
+            reader.value(name, &format!("auto, off, or a whole number from 1 to {max}"), auto, |text| match text {
                 "auto" => Some(auto),
                 "off" => Some(None),
-                number => number.parse().ok().filter(|n| (1..=most).contains(n)).map(Some),
+                number => number.parse().ok().filter(|n| (1..=max).contains(n)).map(Some),
             })
         };
         let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));

@@ -65,17 +65,17 @@ impl Reader<'_> {
         self.text(name).map(Into::into)
     }
 
-    /// A value that `read` accepts; `wanted` completes "must be …". The fallback is returned only after an error.
+    /// A value that `read` accepts; `expected` completes "must be …". The fallback is returned only after an error.
     pub(super) fn value<T>(
         &mut self,
         name: &str,
-        wanted: &str,
+        expected: &str,
         fallback: T,
         read: impl FnOnce(&str) -> Option<T>,
     ) -> T {
         let text = self.source.get(name).unwrap_or_default();
         read(text).unwrap_or_else(|| {
-            self.faults.push(format!("{name}={text} must be {wanted}"));
+            self.faults.push(format!("{name}={text} must be {expected}"));
             fallback
         })
     }
@@ -84,29 +84,29 @@ impl Reader<'_> {
         &mut self,
         name: &str,
         least: T,
-        most: T,
+        max: T,
     ) -> T {
-        let wanted = format!("a whole number from {least} to {most}");
-        self.value(name, &wanted, least, |text| text.parse().ok().filter(|n| (least..=most).contains(n)))
+        let expected = format!("a whole number from {least} to {max}");
+        self.value(name, &expected, least, |text| text.parse().ok().filter(|n| (least..=max).contains(n)))
     }
 
     /// A number within bounds; `auto` stands for a computed one.
-    pub(super) fn number_or_auto(&mut self, name: &str, auto: usize, least: usize, most: usize) -> usize {
-        let wanted = format!("auto, or a whole number from {least} to {most}");
-        self.value(name, &wanted, least, |text| match text {
+    pub(super) fn number_or_auto(&mut self, name: &str, auto: usize, least: usize, max: usize) -> usize {
+        let expected = format!("auto, or a whole number from {least} to {max}");
+        self.value(name, &expected, least, |text| match text {
             "auto" => Some(auto),
-            number => number.parse().ok().filter(|n| (least..=most).contains(n)),
+            number => number.parse().ok().filter(|n| (least..=max).contains(n)),
         })
     }
 
     /// Values separated by commas, each read by `read`; not set: none.
-    pub(super) fn list<T>(&mut self, name: &str, wanted: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
+    pub(super) fn list<T>(&mut self, name: &str, expected: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
         let text = self.source.get(name).unwrap_or_default();
         let (mut values, mut faults) = (Vec::new(), Vec::new());
         for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
             match read(entry) {
                 Some(value) => values.push(value),
-                None => faults.push(format!("{name}: {entry} is not one of {wanted}")),
+                None => faults.push(format!("{name}: {entry} is not one of {expected}")),
             }
         }
         self.faults.extend(faults);
@@ -114,14 +114,14 @@ impl Reader<'_> {
     }
 
     pub(super) fn duration(&mut self, name: &str) -> Duration {
-        let wanted = "a time such as 500ms, 30s, 15m, 12h or 7d, and not zero";
-        self.value(name, wanted, Duration::from_secs(1), |text| parse_duration(text).ok().filter(|d| !d.is_zero()))
+        let expected = "a time such as 500ms, 30s, 15m, 12h or 7d, and not zero";
+        self.value(name, expected, Duration::from_secs(1), |text| parse_duration(text).ok().filter(|d| !d.is_zero()))
     }
 
     /// A duration within bounds.
-    pub(super) fn duration_between(&mut self, name: &str, least: Duration, most: Duration) -> Duration {
-        let wanted = format!("a time such as 30s or 15m, from {least:?} to {most:?}");
-        self.value(name, &wanted, least, |text| parse_duration(text).ok().filter(|time| (least..=most).contains(time)))
+    pub(super) fn duration_between(&mut self, name: &str, least: Duration, max: Duration) -> Duration {
+        let expected = format!("a time such as 30s or 15m, from {least:?} to {max:?}");
+        self.value(name, &expected, least, |text| parse_duration(text).ok().filter(|time| (least..=max).contains(time)))
     }
 
     /// All of a provider's variables, or none; if only some are set, the error names the missing ones.

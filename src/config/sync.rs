@@ -31,7 +31,7 @@ pub struct Sync {
 
 impl Sync {
     pub(super) fn gather(reader: &mut Reader<'_>) -> Self {
-        let (moment, second) = (Duration::from_millis(10), Duration::from_secs(1));
+        let (least, second) = (Duration::from_millis(10), Duration::from_secs(1));
         Self {
             max_ops: reader.number("SYNC_MAX_OPS", 1, 1_000),
             max_waiting: reader.number("SYNC_MAX_WAITING", 1, 100_000),
@@ -39,9 +39,9 @@ impl Sync {
             devices_at_once: reader.number("SYNC_DEVICES_AT_ONCE", 1, 1_000),
             // Together less than the thirty seconds within which a batch of a dead worker continues.
             lease: reader.duration_between("SYNC_LEASE", second, second * 20),
-            poll_interval: reader.duration_between("SYNC_POLL_INTERVAL", moment, second * 5),
+            poll_interval: reader.duration_between("SYNC_POLL_INTERVAL", least, second * 5),
             attempts: reader.number("SYNC_ATTEMPTS", 1, 100),
-            retry_after: reader.duration_between("SYNC_RETRY_AFTER", moment, second * 60),
+            retry_after: reader.duration_between("SYNC_RETRY_AFTER", least, second * 60),
         }
     }
 }

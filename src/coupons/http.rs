@@ -71,10 +71,10 @@ async fn create_coupon(
     staff: Staff,
     IdempotentBody { value: new, key }: IdempotentBody<NewCoupon>,
 ) -> Result<IdempotentResponse, Problem> {
-    let (scope, most) = (staff.scope, app.config.tenants.max_coupons);
+    let (scope, max) = (staff.scope, app.config.tenants.max_coupons);
     key.makes(&app.db, scope, move |tx| {
         Box::pin(async move {
-            row_limit::check(tx, RowLimit::Coupons, scope.restaurant().uuid(), most).await?;
+            row_limit::check(tx, RowLimit::Coupons, scope.restaurant().uuid(), max).await?;
             let currency = menu::sql::currency(tx, scope.restaurant()).await?;
             let coupon = new.into_coupon(scope.restaurant(), currency, tx.now())?;
             sql::insert(tx, &scope, &coupon).await?;

@@ -63,9 +63,9 @@ impl NewCoupon {
             ("/basisPoints", self.basis_points.is_some(), self.kind == CouponKind::Percent),
             ("/amount", self.amount.is_some(), self.kind == CouponKind::Amount),
         ];
-        for (pointer, given, wanted) in parts.into_iter().filter(|(_, given, wanted)| given != wanted) {
+        for (pointer, given, needed) in parts.into_iter().filter(|(_, given, needed)| given != needed) {
             let message =
-                if wanted && !given { "is required for this kind" } else { "is not allowed for this kind of coupon" };
+                if needed && !given { "is required for this kind" } else { "is not allowed for this kind of coupon" };
             faults.push(FieldError::invalid(pointer, message));
         }
         if self.cap.is_some() && self.kind != CouponKind::Percent {

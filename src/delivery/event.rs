@@ -35,8 +35,8 @@ impl Delivery {
 
     /// The delivery for the event log: without the driver's location, which changes all the time and is read with GET.
     fn for_log(&self) -> Self {
-        let mut kept = self.clone();
-        kept.driver = kept.driver.map(|carrier| Carrier { place: None, ..carrier });
-        kept
+        let mut stored = self.clone();
+        stored.driver = stored.driver.map(|carrier| Carrier { place: None, ..carrier });
+        stored
     }
 }

@@ -79,9 +79,9 @@ async fn choose(
             DeliveryFilter { restaurant, order: Some(order), driver: None, customer: None },
         ));
     }
-    let who = TenancyContext { driver: caller.driver, ..TenancyContext::user(caller.user) };
+    let tenancy = TenancyContext { driver: caller.driver, ..TenancyContext::user(caller.user) };
     let customer = caller.driver.is_none().then_some(caller.user);
-    Ok((who, DeliveryFilter { restaurant: None, order: None, driver: caller.driver, customer }))
+    Ok((tenancy, DeliveryFilter { restaurant: None, order: None, driver: caller.driver, customer }))
 }
 
 /// List deliveries
@@ -97,9 +97,9 @@ async fn list_deliveries(
     Query(query): Query<DeliveryQuery>,
 ) -> Result<Json<List<Delivery>>, Problem> {
     let page = Page::parse(query.limit, query.cursor)?;
-    let (who, filter) = choose(&app, &caller, &query).await?;
-    let driver = who.driver;
-    let rows = app.db.read(who, move |tx| Box::pin(async move { sql::list(tx, &filter, page).await })).await?;
+    let (tenancy, filter) = choose(&app, &caller, &query).await?;
+    let driver = tenancy.driver;
+    let rows = app.db.read(tenancy, move |tx| Box::pin(async move { sql::list(tx, &filter, page).await })).await?;
     let page = page.cut(rows, |delivery| (delivery.created_at, delivery.id.uuid()));
     Ok(Json(page.map(|delivery| match driver {
         Some(driver) => delivery.for_driver(driver),
@@ -149,9 +149,9 @@ async fn assign_delivery(
     State(app): State<Arc<App>>,
     access: DeliveryAccess,
     if_match: IfMatch,
-    Body(wanted): Body<Assignment>,
+    Body(assignment): Body<Assignment>,
 ) -> Result<Versioned<Delivery>, Problem> {
-    let body = match wanted.driver_id {
+    let body = match assignment.driver_id {
         Some(driver) => actions::assign::to(&app, &access, if_match, driver, "chosen by hand".into()).await?,
         None => actions::assign::to_nearest(&app, &access, if_match).await?,
     };

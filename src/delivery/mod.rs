@@ -47,7 +47,7 @@ pub enum Vehicle {
 
 impl Vehicle {
     /// The name in the database.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Bicycle => "BICYCLE",
             Self::Scooter => "SCOOTER",

@@ -24,7 +24,7 @@ pub struct EventDrivers {
 
 /// The drivers of the delivery that an event is about; `None`: it is about something else.
 pub fn drivers(event: &Recorded) -> Option<EventDrivers> {
-    (event.aggregate == Aggregate::Delivery.word()).then(|| EventDrivers {
+    (event.aggregate == Aggregate::Delivery.as_str()).then(|| EventDrivers {
         delivery: DeliveryId::from_uuid(event.aggregate_id),
         driver: event.driver_id,
         former: event.former_driver_id,

@@ -16,7 +16,7 @@ pub enum Aggregate {
 
 impl Aggregate {
     /// The value of the column `aggregate`.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Order => "order",
             Self::Delivery => "delivery",

@@ -51,15 +51,15 @@ pub async fn append(tx: &mut Tx, scope: &RestaurantScope, event: &Event<'_>) -> 
     let (restaurant, at, actor) = (scope.restaurant(), tx.now(), scope.actor());
     let payload = EventBody { event, restaurant, at, actor }.written()?;
     let (row, concerns) = (event.kind.row(), event.concerns);
-    let place = tx.next_event_place()?;
+    let index = tx.next_event_index()?;
     tx.note_bytes(payload.get().len());
     sqlx::query!(
         "insert into events (seq, restaurant_id, aggregate, aggregate_id, order_id, version, name, actor, actor_id,
                              customer_id, driver_id, former_driver_id, closed, payload, at)
          values (event_seq($2), $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         restaurant as RestaurantId,
-        place,
-        row.about.word(),
+        index,
+        row.about.as_str(),
         event.id,
         concerns.order as Option<OrderId>,
         event.version,
@@ -86,7 +86,7 @@ pub async fn import(tx: &mut Tx, scope: &RestaurantScope, past: &[PastEvent<'_>]
     let restaurant = scope.restaurant();
     let body =
         |one: &PastEvent<'_>| EventBody { event: &one.event, restaurant, at: one.at, actor: one.actor }.written();
-    let places = past.iter().map(|_| tx.next_event_place()).collect::<Result<Vec<_>, _>>()?;
+    let indices = past.iter().map(|_| tx.next_event_index()).collect::<Result<Vec<_>, _>>()?;
     let payloads = past.iter().map(|one| body(one).map(|body| body.get().to_owned())).collect::<Result<Vec<_>, _>>()?;
     sqlx::query!(
         "insert into events (seq, restaurant_id, aggregate, aggregate_id, order_id, version, name, actor, actor_id,
@@ -98,8 +98,8 @@ pub async fn import(tx: &mut Tx, scope: &RestaurantScope, past: &[PastEvent<'_>]
              as past(place, aggregate, aggregate_id, order_id, version, name, actor, actor_id, customer_id, driver_id,
                      closed, payload, at)",
         restaurant as RestaurantId,
-        &places,
-        &column(past, |one| one.event.kind.row().about.word().to_owned()),
+        &indices,
+        &column(past, |one| one.event.kind.row().about.as_str().to_owned()),
         &column(past, |one| one.event.id),
         &column(past, |one| one.event.concerns.order.map(OrderId::uuid)) as &[Option<Uuid>],
         &column(past, |one| one.event.version),

@@ -35,8 +35,8 @@ pub fn keys(word: &str) -> String {
 
     let mut keys = String::with_capacity(word.len() * 3);
     for letter in word.nfd() {
-        let last = u32::from(letter).checked_sub(FIRST_FINAL).and_then(|place| usize::try_from(place).ok());
-        match last.and_then(|place| FINALS.get(place)).copied().or_else(|| two_keys(letter)) {
+        let last = u32::from(letter).checked_sub(FIRST_FINAL).and_then(|index| usize::try_from(index).ok());
+        match last.and_then(|index| FINALS.get(index)).copied().or_else(|| two_keys(letter)) {
             Some(pressed) => keys.push_str(pressed),
             None => keys.push(letter),
         }

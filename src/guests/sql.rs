@@ -103,13 +103,13 @@ pub async fn mark_taken(
     Ok(())
 }
 
-/// Deletes up to `most` guests that expired before an instant, oldest first; returns how many.
-pub async fn forget(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
+/// Deletes up to `max` guests that expired before an instant, oldest first; returns how many.
+pub async fn delete_expired(tx: &mut Tx, before: DateTime<Utc>, max: i64) -> Result<u64, Problem> {
     let forgotten = sqlx::query!(
         "delete from guests where id in (
              select id from guests where expires_at <= $1 order by expires_at limit $2 for update skip locked)",
         before,
-        most,
+        max,
     )
     .execute(tx.connection())
     .await?;

@@ -119,7 +119,7 @@ impl Buckets {
         let mut decision = LimitDecision::unlimited(self.quota);
         for BucketLevel { part, quota, store } in self.levels(subject) {
             decision = decision.and(match store.check_key_n(&part, count) {
-                Ok(answer) => self.verdict(quota, answer),
+                Ok(answer) => self.decision(quota, answer),
                 Err(_) => LimitDecision { allowed: false, remaining: 0, wait: quota.per(), quota },
             });
             if !decision.allowed {
@@ -156,7 +156,7 @@ impl Buckets {
         }
     }
 
-    fn verdict(&self, quota: Quota, answer: Result<StateSnapshot, NotUntil<Duration>>) -> LimitDecision {
+    fn decision(&self, quota: Quota, answer: Result<StateSnapshot, NotUntil<Duration>>) -> LimitDecision {
         match answer {
             Ok(state) => {
                 let remaining = state.remaining_burst_capacity();

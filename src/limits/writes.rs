@@ -77,13 +77,13 @@ impl Writes {
 }
 
 /// What a bucket allows, or that it is used up.
-fn allowed(buckets: &Buckets, subject: Subject, verdict: LimitDecision) -> Result<Allowance, UsedUpLimit<'_>> {
-    if verdict.allowed {
-        return Ok(Allowance::of(verdict));
+fn allowed(buckets: &Buckets, subject: Subject, decision: LimitDecision) -> Result<Allowance, UsedUpLimit<'_>> {
+    if decision.allowed {
+        return Ok(Allowance::of(decision));
     }
     // More than the whole quota is never allowed.
-    let wait = verdict.wait.min(verdict.quota.per());
-    Err(UsedUpLimit { buckets, subject, verdict: LimitDecision { wait, ..verdict } })
+    let wait = decision.wait.min(decision.quota.per());
+    Err(UsedUpLimit { buckets, subject, decision: LimitDecision { wait, ..decision } })
 }
 
 /// The limit that is used up.
@@ -93,7 +93,7 @@ pub struct UsedUpLimit<'a> {
     /// The user or network whose bucket is empty.
     pub subject: Subject,
     /// The time until it allows as much.
-    pub verdict: LimitDecision,
+    pub decision: LimitDecision,
 }
 
 /// The cost of a request; `None`: it writes nothing, or only an image, which has separate limits.

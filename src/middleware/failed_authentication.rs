@@ -34,7 +34,7 @@ pub async fn log(State(app): State<Arc<App>>, client: Client, request: Request, 
     if let Some(problem) = response.extensions().get::<Problem>().filter(|problem| is_failure(problem.code())) {
         let signed_in = || Some(app.tokens.check(&token?, app.clock.now()).ok()?.sub);
         let user = problem.concerns().or_else(signed_in).map_or_else(|| "-".to_owned(), |user| user.to_string());
-        let (client, code) = (client.address(), problem.code().word());
+        let (client, code) = (client.address(), problem.code().as_str());
         tracing::warn!(%client, user, operation = operation.id(), code, "authentication failed");
     }
     response

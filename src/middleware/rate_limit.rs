@@ -40,7 +40,7 @@ pub async fn limit(State(app): State<Arc<App>>, client: Client, mut request: Req
             drawn = Some(refused);
         }
     }
-    let Some(DrawnBuckets { buckets, subject, verdict, passes }) = drawn else {
+    let Some(DrawnBuckets { buckets, subject, decision, passes }) = drawn else {
         let response = next.run(request).await;
         count_stored_response(&app, repeat.as_ref(), &response);
         return response;
@@ -49,10 +49,10 @@ pub async fn limit(State(app): State<Arc<App>>, client: Client, mut request: Req
         next.run(request).await
     } else {
         tracing::warn!(policy = buckets.policy.name(), %subject, "too many requests");
-        too_many(verdict.wait).into_response()
+        too_many(decision.wait).into_response()
     };
     count_stored_response(&app, repeat.as_ref(), &response);
-    write_fields(&mut response, buckets, verdict);
+    write_fields(&mut response, buckets, decision);
     response
 }
 
@@ -82,7 +82,7 @@ fn count_stored_response(app: &Arc<App>, repeat: Option<&RepeatedRequest>, respo
 struct DrawnBuckets<'a> {
     buckets: &'a Buckets,
     subject: Subject,
-    verdict: LimitDecision,
+    decision: LimitDecision,
     /// Whether the request is allowed, or repeats an answered one.
     passes: bool,
 }
@@ -101,19 +101,19 @@ async fn draw_request<'a>(
         (Policy::User, Some(user)) => (buckets, Subject::User(user)),
         _ => (buckets, network),
     };
-    let mut verdict = buckets.draw_everywhere(shared, subject).await;
-    let mut passes = verdict.allowed;
+    let mut decision = buckets.draw_everywhere(shared, subject).await;
+    let mut passes = decision.allowed;
     if buckets.policy == Policy::User {
         passes = passes || is_repeated(app, sender, repeat, &limits.user_repeats, subject).await;
         if passes && let Some(of_all) = &limits.network {
             let common = of_all.draw_everywhere(shared, network).await;
             if !common.allowed {
                 passes = is_repeated(app, sender, repeat, &limits.network_repeats, network).await;
-                (buckets, verdict, subject) = (of_all, common, network);
+                (buckets, decision, subject) = (of_all, common, network);
             }
         }
     }
-    Some(DrawnBuckets { buckets, subject, verdict, passes })
+    Some(DrawnBuckets { buckets, subject, decision, passes })
 }
 
 /// Draws from the limits on writing; `Some`: the limit is used up.
@@ -125,13 +125,13 @@ async fn draw_writes<'a>(
 ) -> Option<DrawnBuckets<'a>> {
     let limits = &app.limits;
     let drawn = limits.draw_writes(sender.user, sender.network, cost?).await;
-    let UsedUpLimit { buckets, subject, verdict } = drawn.err()?;
+    let UsedUpLimit { buckets, subject, decision } = drawn.err()?;
     let repeats = match subject {
         Subject::User(_) => &limits.user_repeats,
         Subject::Network(_) => &limits.network_repeats,
     };
     let passes = is_repeated(app, sender, repeat, repeats, subject).await;
-    Some(DrawnBuckets { buckets, subject, verdict, passes })
+    Some(DrawnBuckets { buckets, subject, decision, passes })
 }
 
 /// Whether a request beyond a limit repeats one that was answered, by its user, operation and `Idempotency-Key`. The
@@ -157,13 +157,13 @@ async fn is_repeated(
 
 /// Writes the structured fields of draft-ietf-httpapi-ratelimit-headers-10: the name of the policy, the quota (`q` in
 /// `w` seconds), the remaining number (`r`) and the seconds (`t`) until the quota is full again.
-fn write_fields(response: &mut Response, buckets: &Buckets, verdict: LimitDecision) {
-    let (name, quota) = (buckets.policy.name(), verdict.quota);
-    let used = quota.count().saturating_sub(verdict.remaining);
+fn write_fields(response: &mut Response, buckets: &Buckets, decision: LimitDecision) {
+    let (name, quota) = (buckets.policy.name(), decision.quota);
+    let used = quota.count().saturating_sub(decision.remaining);
     let whole = seconds_up(quota.interval() * used);
     let fields = [
         ("ratelimit-policy", format!("\"{name}\";q={};w={}", quota.count(), seconds_up(quota.per()))),
-        ("ratelimit", format!("\"{name}\";r={};t={whole}", verdict.remaining)),
+        ("ratelimit", format!("\"{name}\";r={};t={whole}", decision.remaining)),
     ];
     for (field, value) in fields {
         if let Ok(value) = HeaderValue::from_str(&value) {

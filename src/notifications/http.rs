@@ -56,8 +56,9 @@ struct OutboxMessage {
 impl OutboxMessage {
     fn of(shown: OutboxRow, encryption: &Encryption) -> Self {
         let owner = shown.id.uuid();
-        let kept = shown.kept.and_then(|kept| encryption.decrypt(KeyPurpose::Outbox, owner.as_bytes(), &kept).ok());
-        let text = kept.and_then(|kept| serde_json::from_slice::<(String, String)>(&kept).ok());
+        let content =
+            shown.content.and_then(|content| encryption.decrypt(KeyPurpose::Outbox, owner.as_bytes(), &content).ok());
+        let text = content.and_then(|content| serde_json::from_slice::<(String, String)>(&content).ok());
         let (subject, body) = text.unzip();
         Self {
             id: shown.id,

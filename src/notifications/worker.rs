@@ -66,37 +66,37 @@ async fn work_off(app: &Arc<App>, scope: PlatformScope) -> Result<bool, Problem>
 /// address has no owner.
 async fn hand_over(tx: &mut Tx, app: &App, message: &ClaimedMessage) -> Result<(), Problem> {
     let address = address_of(tx, message).await?;
-    let ended = |state, error, kept| {
+    let ended = |state, error, content| {
         let (user, channel, target) = match &address {
             Some(Address { user, channel, target }) => (*user, *channel, target.as_str()),
             None => (None, message.channel, message.target.as_str()),
         };
-        MessageOutcome { state, user, channel, target, provider: STAND_IN, error, kept }
+        MessageOutcome { state, user, channel, target, provider: STAND_IN, error, content }
     };
     if message.expires_at.is_some_and(|end| end <= tx.now()) {
         return sql::finish(tx, message, &ended(State::Dead, Some("too late to be sent"), None)).await;
     }
-    let Some(kind) = Kind::by_word(&message.kind) else {
+    let Some(kind) = Kind::by_name(&message.kind) else {
         return sql::finish(tx, message, &ended(State::Dead, Some("no words for it"), None)).await;
     };
     let address = within_limit(tx, app, message, kind, address).await?;
-    let ended = |state, error, kept| {
+    let ended = |state, error, content| {
         let (user, channel, target) = match &address {
             Some(Address { user, channel, target }) => (*user, *channel, target.as_str()),
             None => (None, message.channel, message.target.as_str()),
         };
-        MessageOutcome { state, user, channel, target, provider: STAND_IN, error, kept }
+        MessageOutcome { state, user, channel, target, provider: STAND_IN, error, content }
     };
     let channel = address.as_ref().map_or(message.channel, |address| address.channel);
     if let (Kind::ResetCode, Some(_)) = (kind, &address) {
         accounts::actions::recovery::sent(tx, &message.dedupe_key, channel).await?;
     }
-    let kept = kept(app, message, kind, channel)?;
-    let taken = match &address {
-        Some(_) => ended(State::Sent, None, Some(kept.as_slice())),
+    let content = content(app, message, kind, channel)?;
+    let outcome = match &address {
+        Some(_) => ended(State::Sent, None, Some(content.as_slice())),
         None => ended(State::Skipped, None, None),
     };
-    sql::finish(tx, message, &taken).await
+    sql::finish(tx, message, &outcome).await
 }
 
 /// The recipient's address of a message.
@@ -137,13 +137,13 @@ async fn within_limit(
     if accounts::sql::attempt_limits::take(tx, &[counter]).await?.0.is_none() {
         return Ok(Some(to));
     }
-    tracing::warn!(kind = kind.word(), "the limit of messages to a number is reached");
+    tracing::warn!(kind = kind.as_str(), "the limit of messages to a number is reached");
     let by_mail = Address { user: to.user, channel: Channel::Email, target: message.target.clone() };
     Ok(message.to_holder.then_some(by_mail))
 }
 
 /// The text that would have been sent, encrypted.
-fn kept(app: &App, message: &ClaimedMessage, kind: Kind, channel: Channel) -> Result<Vec<u8>, Problem> {
+fn content(app: &App, message: &ClaimedMessage, kind: Kind, channel: Channel) -> Result<Vec<u8>, Problem> {
     let notification = message.notification.uuid();
     let opened = message
         .secret
@@ -153,6 +153,6 @@ fn kept(app: &App, message: &ClaimedMessage, kind: Kind, channel: Channel) -> Re
     // In production, administrators must not be able to read codes on the outbox page.
     let secret = secret.map(|secret| if app.config.mode == Mode::Development { secret } else { MASK.to_owned() });
     let text = super::text::message_text(kind, channel, secret.as_deref());
-    let kept = serde_json::to_vec(&(text.subject, text.body)).map_err(|error| Problem::internal(&error))?;
-    app.encryption.encrypt(KeyPurpose::Outbox, message.id.uuid().as_bytes(), &kept)
+    let content = serde_json::to_vec(&(text.subject, text.body)).map_err(|error| Problem::internal(&error))?;
+    app.encryption.encrypt(KeyPurpose::Outbox, message.id.uuid().as_bytes(), &content)
 }

@@ -26,9 +26,9 @@ impl DocumentedOperation<'_> {
         self.0.get("security").is_some()
     }
 
-    fn takes(&self, place: &str, name: Option<&str>) -> bool {
+    fn takes(&self, location: &str, name: Option<&str>) -> bool {
         let parameters = self.0["parameters"].as_array().into_iter().flatten();
-        let mut there = parameters.filter(|one| one["in"] == place);
+        let mut there = parameters.filter(|one| one["in"] == location);
         there.any(|one| name.is_none_or(|name| one["name"] == name))
     }
 

@@ -77,12 +77,12 @@ impl OrderContext {
                 "The address is outside the restaurant's delivery zones. Choose one of openFor, or another address."
                     .to_owned(),
             ),
-            NotDelivered::TooFar(most) => outside(format!(
+            NotDelivered::TooFar(max) => outside(format!(
                 "The address is farther than the {:.0} km that the restaurant delivers. Choose one of openFor, or \
                  another address.",
-                most / 1_000.0
+                max / 1_000.0
             ))
-            .with("maxDistance", most),
+            .with("maxDistance", max),
             NotDelivered::Overflow(overflow) => overflow.into(),
         })
     }

@@ -108,7 +108,7 @@ enum OrderSource {
 
 impl NewOrder {
     /// Checks that exactly one source is given, and reads it.
-    fn read(mut self, most_choices: usize) -> Result<OrderSource, Problem> {
+    fn read(mut self, max_choices: usize) -> Result<OrderSource, Problem> {
         let one_of_three = || {
             let message = "or else quoteId, or restaurantId and lines must be given, one of the three";
             Problem::invalid_field("/cartId", message)
@@ -118,7 +118,7 @@ impl NewOrder {
             (None, Some(quote), None, false) => Ok(OrderSource::Quote(self.quoted(quote))),
             (None, None, Some(restaurant), true) => {
                 let lines = self.lines.take().unwrap_or_default();
-                LineInput::check(&lines, most_choices)?;
+                LineInput::check(&lines, max_choices)?;
                 let lines = lines.into_iter().map(LineInput::into_requested).collect();
                 Ok(OrderSource::Lines(restaurant, lines, self.request()?))
             }
@@ -167,7 +167,7 @@ impl OrderSource {
     }
 
     /// The context of the transaction. The restaurant of a cart or a quote is set when it is locked.
-    fn who(&self, customer: UserId) -> TenancyContext {
+    fn tenancy(&self, customer: UserId) -> TenancyContext {
         match self {
             Self::Cart(..) | Self::Quote(_) => TenancyContext::user(customer),
             Self::Lines(restaurant, ..) => at(*restaurant, customer).into(),
@@ -216,7 +216,7 @@ async fn place_order(
     let repeated = claim.clone();
     let recall =
         app.db.read(TenancyContext::user(customer), move |tx| Box::pin(async move { repeated.recall(tx).await }));
-    let work = app.db.write(origin.who(customer), move |tx| {
+    let work = app.db.write(origin.tenancy(customer), move |tx| {
         Box::pin(async move {
             if let Some(answer) = claim.claim(tx).await? {
                 return Ok(answer);
@@ -358,15 +358,15 @@ async fn list_order_events(
 ) -> Result<Json<List<TimelineEntry>>, Problem> {
     let page = Page::parse(query.limit, None)?;
     let (scope, order, after) = (access.scope, access.order, query.after.unwrap_or_default());
-    let most_bytes = app.config.http.events_max_bytes;
+    let max_bytes = app.config.http.events_max_bytes;
     let read = app.db.read(scope, move |tx| {
-        Box::pin(async move { sql::events(tx, &scope, order, after, page.fetch, most_bytes).await })
+        Box::pin(async move { sql::events(tx, &scope, order, after, page.fetch, max_bytes).await })
     });
     let mut rows = read.await?;
-    let wanted = usize::try_from(page.fetch - 1).unwrap_or_default();
+    let limit = usize::try_from(page.fetch - 1).unwrap_or_default();
     let bytes: usize = rows.iter().map(|row| row.payload.get().len()).sum();
-    let more = rows.len() > wanted || i64::try_from(bytes).is_ok_and(|bytes| bytes > most_bytes);
-    rows.truncate(wanted);
+    let more = rows.len() > limit || i64::try_from(bytes).is_ok_and(|bytes| bytes > max_bytes);
+    rows.truncate(limit);
     let next_cursor = rows.last().filter(|_| more).map(|last| last.seq.to_string());
     let data = rows.into_iter().map(|event| entry(event, scope.driver_id())).collect::<Result<_, _>>()?;
     Ok(Json(List { data, next_cursor }))

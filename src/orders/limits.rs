@@ -118,7 +118,7 @@ enum LimitOf {
 }
 
 impl LimitOf {
-    const fn word(self) -> &'static str {
+    const fn as_str(self) -> &'static str {
         match self {
             Self::Customer => "customer",
             Self::Network => "network",
@@ -161,7 +161,7 @@ impl OrderLoad {
             "You have placed {count} orders at all restaurants together within an hour. Order again after Retry-After."
         );
         let problem = Problem::new(Code::OrderLimitReached, detail);
-        let problem = problem.with("limit", limit).with("count", count).with("limitOf", LimitOf::Customer.word());
+        let problem = problem.with("limit", limit).with("count", count).with("limitOf", LimitOf::Customer.as_str());
         Err(problem.retry_after(wait_until_older(self.oldest_anywhere, now)))
     }
 }
@@ -186,7 +186,7 @@ impl OrderCounts {
         let have = limit_of.have();
         let refused = |limit: i64, count: i64, detail: String, wait: u32| {
             let problem = Problem::new(Code::OrderLimitReached, detail);
-            problem.with("limit", limit).with("count", count).with("limitOf", limit_of.word()).retry_after(wait)
+            problem.with("limit", limit).with("count", count).with("limitOf", limit_of.as_str()).retry_after(wait)
         };
         let not_finished = |limit: i64, count: i64, what: &str| {
             let detail = match limit_of {

@@ -50,7 +50,7 @@ pub struct SoldModifier {
     /// The name of the modifier when it was ordered.
     pub name: String,
     /// What one added to the price.
-    #[serde(deserialize_with = "money::kept")]
+    #[serde(deserialize_with = "money::stored")]
     pub price: Money,
     /// The quantity for each one of the item, or of the parent modifier.
     pub quantity: u8,
@@ -149,10 +149,10 @@ pub struct TaxAt {
     #[schema(inline)]
     pub basis_points: Rate,
     /// The amount that is taxed, without the tax.
-    #[serde(deserialize_with = "money::kept")]
+    #[serde(deserialize_with = "money::stored")]
     pub net: Money,
     /// The tax at this rate.
-    #[serde(deserialize_with = "money::kept")]
+    #[serde(deserialize_with = "money::stored")]
     pub tax: Money,
 }
 

@@ -32,7 +32,7 @@ pub struct QuoteContent {
     /// The delivery address, as coordinates; `None` for pickup and dine-in.
     pub place: Option<Place>,
     /// The tip, if one was requested.
-    #[serde(default, deserialize_with = "money::kept_if_any")]
+    #[serde(default, deserialize_with = "money::stored_if_any")]
     pub tip: Option<Money>,
     /// The coupon code, if one was given.
     pub coupon: Option<CouponCode>,

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::bounded;
 use crate::cart::sql::{CartRow, RequestedLine};
-use crate::cart::{MOST_LINES, Quantity};
+use crate::cart::{MAX_LINES, Quantity};
 use crate::coupons::CouponCode;
 use crate::fulfilment::Fulfilment;
 use crate::ids::{ItemId, QuoteId, UserId};
@@ -175,10 +175,10 @@ impl LineInput {
     ///
     /// # Errors
     /// 422 for the first limit that is exceeded.
-    pub fn check(lines: &[Self], most_choices: usize) -> Result<(), Problem> {
-        if lines.len() > MOST_LINES {
+    pub fn check(lines: &[Self], max_choices: usize) -> Result<(), Problem> {
+        if lines.len() > MAX_LINES {
             return Err(Problem::invalid_field("/lines", "must have at most 100 entries"));
         }
-        check_counts(lines.iter().map(|line| line.modifiers.as_slice()).enumerate(), most_choices)
+        check_counts(lines.iter().map(|line| line.modifiers.as_slice()).enumerate(), max_choices)
     }
 }

@@ -20,20 +20,20 @@ use crate::restaurants::tax::Rate;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// Orders with their lines, in one statement. A `page` ends when the lines have the size `$most`, the number of a
+/// Orders with their lines, in one statement. A `page` ends when the lines have the size `$max`, the number of a
 /// parameter; the lines of later orders are not read.
 macro_rules! orders {
     ([$($which:tt)+], $($argument:expr),+ $(,)?) => {
         orders!(from ["orders o " + $($which)+], $($argument),+)
     };
-    (page [$($which:tt)+] of $most:literal, $($argument:expr),+ $(,)?) => {
+    (page [$($which:tt)+] of $max:literal, $($argument:expr),+ $(,)?) => {
         orders!(
             from ["(select o.*, sum(lines_size) over (order by placed_at desc, id desc
                                                       rows between unbounded preceding and 1 preceding) as size_before
                     from orders o "
                 + $($which)+
                 + ") o where coalesce(size_before, 0) < "
-                + $most
+                + $max
                 + " order by placed_at desc, id desc"],
             $($argument),+
         )
@@ -263,14 +263,14 @@ pub async fn lock(tx: &mut Tx, scope: &RestaurantScope, id: OrderId) -> Result<O
 }
 
 /// The events of an order and of its delivery after a number, oldest first: at most `limit`, and no more of them once
-/// they exceed `most_bytes` together.
+/// they exceed `max_bytes` together.
 pub async fn events(
     tx: &mut Tx,
     scope: &RestaurantScope,
     order: OrderId,
     after: i64,
     limit: i64,
-    most_bytes: i64,
+    max_bytes: i64,
 ) -> Result<Vec<Recorded>, Problem> {
     let events = sqlx::query_as!(
         Recorded,
@@ -287,7 +287,7 @@ pub async fn events(
         order as OrderId,
         after,
         limit,
-        most_bytes,
+        max_bytes,
     )
     .fetch_all(tx.connection())
     .await?;

@@ -80,7 +80,7 @@ pub enum Kind {
 
 impl Kind {
     /// The value of the column `kind`.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::ResetCode => "account.reset-code",
             Self::PhoneCode => "account.phone-code",
@@ -97,7 +97,7 @@ impl Kind {
     }
 
     /// The kind of a column value.
-    pub fn by_word(word: &str) -> Option<Self> {
+    pub fn by_name(word: &str) -> Option<Self> {
         let all = [
             Self::ResetCode,
             Self::PhoneCode,
@@ -111,7 +111,7 @@ impl Kind {
             Self::SecondFactorRemoved,
             Self::RecoveryCodeUsed,
         ];
-        all.into_iter().find(|kind| kind.word() == word)
+        all.into_iter().find(|kind| kind.as_str() == word)
     }
 
     /// The priority of its messages: higher for codes, which somebody waits for.

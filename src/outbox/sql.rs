@@ -24,7 +24,7 @@ pub async fn insert(
          values ($1, $2, $3, 'SECURITY', $4, $5, $6, $7, $8) on conflict do nothing",
         id as NotificationId,
         notice.dedupe_key,
-        notice.kind.word(),
+        notice.kind.as_str(),
         notice.recipient.user() as Option<UserId>,
         data,
         secret,
@@ -90,7 +90,7 @@ pub struct ClaimedMessage {
 }
 
 /// Leases messages that are due, and those whose lease has expired.
-pub async fn claim(tx: &mut Tx, most: i64, lease: TimeDelta) -> Result<Vec<ClaimedMessage>, Problem> {
+pub async fn claim(tx: &mut Tx, max: i64, lease: TimeDelta) -> Result<Vec<ClaimedMessage>, Problem> {
     let now = tx.now();
     let claimed = sqlx::query_as!(
         ClaimedMessage,
@@ -105,7 +105,7 @@ pub async fn claim(tx: &mut Tx, most: i64, lease: TimeDelta) -> Result<Vec<Claim
            n.secret,
                      n.expires_at, d.lease_token as "lease!""#,
         now,
-        most,
+        max,
         now + lease,
     )
     .fetch_all(tx.connection())
@@ -128,7 +128,7 @@ pub struct MessageOutcome<'a> {
     /// Why it was given up.
     pub error: Option<&'a str>,
     /// The text that the stand-in stores, encrypted.
-    pub kept: Option<&'a [u8]>,
+    pub content: Option<&'a [u8]>,
 }
 
 /// Records the end of a message, unless another worker has leased it meanwhile. Deletes the code with the last message.
@@ -136,7 +136,7 @@ pub async fn finish(tx: &mut Tx, message: &ClaimedMessage, ending: &MessageOutco
     let now = tx.now();
     sqlx::query!(
         "update notification_deliveries
-         set state = $3, provider = $4, error = $5, kept = $6, final_at = $7, channel = $8, target = $9,
+         set state = $3, provider = $4, error = $5, content = $6, final_at = $7, channel = $8, target = $9,
              lease_until = null, lease_token = null
          where id = $1 and lease_token = $2",
         message.id as MessageId,
@@ -144,7 +144,7 @@ pub async fn finish(tx: &mut Tx, message: &ClaimedMessage, ending: &MessageOutco
         ending.state as State,
         ending.provider,
         ending.error,
-        ending.kept,
+        ending.content,
         now,
         ending.channel as Channel,
         ending.target,
@@ -182,7 +182,7 @@ pub struct OutboxRow {
     /// Why it was given up.
     pub error: Option<String>,
     /// The text that the stand-in stored, encrypted; `None`: a provider sent it, or it was not sent yet.
-    pub kept: Option<Vec<u8>>,
+    pub content: Option<Vec<u8>>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When it became final.
@@ -193,7 +193,7 @@ pub struct OutboxRow {
 pub async fn outbox(tx: &mut Tx, page: Page) -> Result<Vec<OutboxRow>, Problem> {
     let shown = sqlx::query_as!(
         OutboxRow,
-        "select d.id, d.channel, d.target, n.kind, d.state, d.attempts, d.provider, d.error, d.kept, d.created_at,
+        "select d.id, d.channel, d.target, n.kind, d.state, d.attempts, d.provider, d.error, d.content, d.created_at,
                 d.final_at
          from notification_deliveries d join notifications n on n.id = d.notification_id
          where d.state <> 'SKIPPED' and not (d.to_holder and d.final_at is null) and ($2::timestamptz is null or
@@ -208,13 +208,13 @@ pub async fn outbox(tx: &mut Tx, page: Page) -> Result<Vec<OutboxRow>, Problem> 
     Ok(shown)
 }
 
-/// Deletes up to `most` notifications that were created before an instant, oldest first; returns how many.
-pub async fn forget(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
+/// Deletes up to `max` notifications that were created before an instant, oldest first; returns how many.
+pub async fn delete_expired(tx: &mut Tx, before: DateTime<Utc>, max: i64) -> Result<u64, Problem> {
     let forgotten = sqlx::query!(
         "delete from notifications where id in (
              select id from notifications where created_at < $1 order by created_at limit $2)",
         before,
-        most,
+        max,
     )
     .execute(tx.connection())
     .await?;

@@ -39,7 +39,7 @@ pub async fn collect(app: &App) -> Result<usize, Problem> {
             app.db.write(scope, move |tx| Box::pin(async move { sql::postpone(tx, &scope, image.id).await })).await?;
             continue;
         }
-        app.db.write(scope, move |tx| Box::pin(async move { sql::forget(tx, &scope, image.id).await })).await?;
+        app.db.write(scope, move |tx| Box::pin(async move { sql::delete(tx, &scope, image.id).await })).await?;
         removed += 1;
     }
     Ok(removed)

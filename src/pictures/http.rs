@@ -23,7 +23,7 @@ impl FromRequest<Arc<App>> for Upload {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
-        let most = app.pictures.max_bytes;
+        let max = app.pictures.max_bytes;
         let kind =
             request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let kind = kind.to_ascii_lowercase();
@@ -36,8 +36,8 @@ impl FromRequest<Arc<App>> for Upload {
                 "Send the picture itself with `Content-Type: image/jpeg`, or as a file in `multipart/form-data`.";
             return Err(Problem::new(Code::UnsupportedMediaType, detail));
         };
-        if file.len() > most {
-            let detail = format!("Send a smaller image: at most {most} bytes (IMAGE_MAX_BYTES).");
+        if file.len() > max {
+            let detail = format!("Send a smaller image: at most {max} bytes (IMAGE_MAX_BYTES).");
             return Err(Problem::new(Code::BodyTooLarge, detail));
         }
         Ok(Self(file))
@@ -46,7 +46,7 @@ impl FromRequest<Arc<App>> for Upload {
 
 /// Most parts of a form: the file, and what a page may send with it. Reading thousands of empty ones would take
 /// seconds.
-const MOST_PARTS: usize = 8;
+const MAX_PARTS: usize = 8;
 
 /// The only file of a form. The whole form is bounded by the body's limit.
 async fn file_of_form(request: Request) -> Result<Bytes, Problem> {
@@ -60,7 +60,7 @@ async fn file_of_form(request: Request) -> Result<Bytes, Problem> {
     let mut parts = 0;
     while let Some(part) = form.next_field().await.map_err(|_| one_file())? {
         parts += 1;
-        if parts > MOST_PARTS {
+        if parts > MAX_PARTS {
             return Err(one_file());
         }
         let is_file = part.file_name().is_some();

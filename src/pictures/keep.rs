@@ -26,11 +26,11 @@ pub async fn keep(app: &App, scope: RestaurantScope, Upload(file): Upload) -> Re
     let store = Arc::clone(&app.pictures.current);
     let key = format!("{}/{id}", scope.restaurant());
     let (provider, name) = (store.provider(), key.clone());
-    let most = app.config.images.max_stored;
+    let max = app.config.images.max_stored;
     app.db
         .write(scope, move |tx| {
             Box::pin(async move {
-                row_limit::check(tx, RowLimit::Images, scope.restaurant().uuid(), most).await?;
+                row_limit::check(tx, RowLimit::Images, scope.restaurant().uuid(), max).await?;
                 sql::insert(tx, &scope, id, provider, &name).await
             })
         })

@@ -110,7 +110,7 @@ pub async fn postpone(tx: &mut Tx, scope: &RestaurantScope, id: ImageId) -> Resu
 }
 
 /// Deletes the row of an image whose files are deleted.
-pub async fn forget(tx: &mut Tx, scope: &RestaurantScope, id: ImageId) -> Result<(), Problem> {
+pub async fn delete(tx: &mut Tx, scope: &RestaurantScope, id: ImageId) -> Result<(), Problem> {
     sqlx::query!(
         "delete from images where restaurant_id = $1 and id = $2",
         scope.restaurant() as RestaurantId,

@@ -53,7 +53,7 @@ impl Pictures {
             current,
             disk,
             decoding: HeavyWork::new(settings.decodes_at_once, settings.queue, 5),
-            bounds: Bounds { most_pixels: settings.max_pixels },
+            bounds: Bounds { max_pixels: settings.max_pixels },
             max_bytes: settings.max_bytes,
             grace: TimeDelta::from_std(settings.grace).unwrap_or(TimeDelta::hours(1)),
             collect_every: settings.collect_every,

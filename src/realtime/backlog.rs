@@ -44,9 +44,9 @@ impl NodeBacklog {
     }
 
     fn has_room(&self, network: Option<Network>, bytes: usize) -> bool {
-        let most = |block: AddressBlock| block.share(self.per_network, self.per_node);
+        let max = |block: AddressBlock| block.share(self.per_network, self.per_node);
         self.waiting().saturating_add(bytes) <= self.per_node
-            && network.is_none_or(|network| self.networks().has_room(network, bytes, most))
+            && network.is_none_or(|network| self.networks().has_room(network, bytes, max))
     }
 
     fn add(&self, network: Option<Network>, bytes: usize) {

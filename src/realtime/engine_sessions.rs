@@ -33,7 +33,7 @@ use crate::severable::Sever;
 /// The path of Engine.IO.
 const PATH: &str = "/socket.io";
 /// Connections a session may use in its life: one that is upgraded uses two, and nobody upgrades twice.
-const MOST_CONNECTIONS: usize = 4;
+const MAX_CONNECTIONS_PER_SESSION: usize = 4;
 /// The largest body of a response to a handshake, in bytes.
 const LONGEST_RESPONSE: usize = 4_096;
 
@@ -127,9 +127,9 @@ impl EngineSessions {
         let is_proxy = proxies.iter().any(|network| network.contains(&client.address()));
         let network = (!is_proxy).then(|| client.network());
         if let Some(network) = network {
-            let verdict = self.app.limits.draw_for_handshake(network).await;
-            if !verdict.allowed {
-                return Err(too_many(verdict.wait));
+            let decision = self.app.limits.draw_for_handshake(network).await;
+            if !decision.allowed {
+                return Err(too_many(decision.wait));
             }
         }
         {
@@ -208,7 +208,7 @@ impl EngineSession {
             self.backlog.use_connection(carried);
         }
         let mut state = self.state();
-        if state.is_closed || state.connections.len() >= MOST_CONNECTIONS {
+        if state.is_closed || state.connections.len() >= MAX_CONNECTIONS_PER_SESSION {
             connection.sever();
             drop(state);
             return self.close();

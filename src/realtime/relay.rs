@@ -244,8 +244,8 @@ impl Relay {
                     socket.leave(name.clone());
                     session.stops_carrying(room);
                     let stop = self.disconnection.stop.clone();
-                    let forget = async move { stop.run_until_cancelled(session::forget_room(socket, room)).await };
-                    self.disconnection.tasks.spawn(forget);
+                    let leave = async move { stop.run_until_cancelled(session::leave_room(socket, room)).await };
+                    self.disconnection.tasks.spawn(leave);
                 }
             }
         }

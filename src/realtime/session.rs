@@ -220,7 +220,7 @@ impl SocketSession {
 }
 
 /// Removes a room that the relay has taken a driver's socket out of, unless the socket has joined it again.
-pub async fn forget_room(socket: SocketRef, room: Room) {
+pub async fn leave_room(socket: SocketRef, room: Room) {
     let Ok(session) = SocketSession::of(&socket) else { return };
     let mut rooms = session.rooms.lock().await;
     let Some(audience) = rooms.get(&room).copied() else { return };

@@ -114,12 +114,12 @@ impl SocketContext {
         let extensions = &socket.req_parts().extensions;
         let client = extensions.get::<Client>().copied();
         let transport = extensions.get::<Arc<EngineSession>>().ok_or("internal")?;
-        transport.try_once().map_err(|problem| problem.code().word())?;
+        transport.try_once().map_err(|problem| problem.code().as_str())?;
         // First, so that sockets beyond the limit cost no query.
         let network = self.limits.of_network(client.ok_or("internal")?)?;
         let mut session = SocketSession::open(&self.app, token).await.map_err(|problem| match problem.code() {
             Code::Unauthenticated => "unauthorized",
-            code => code.word(),
+            code => code.as_str(),
         })?;
         let user = self.limits.of_user(session.user)?;
         let of_network = network.is_some().then_some(client).flatten().map(Client::network);

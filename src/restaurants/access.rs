@@ -75,7 +75,7 @@ impl MemberRole {
     }
 
     /// The value in the database.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Owner => "OWNER",
             Self::Manager => "MANAGER",

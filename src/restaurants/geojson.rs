@@ -40,14 +40,14 @@ pub struct Geometry(pub Result<ZoneGeometry, InvalidGeometry>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidGeometry {
     /// The JSON pointer below the geometry.
-    pub place: String,
+    pub pointer: String,
     /// What is expected there.
     pub message: String,
 }
 
 impl InvalidGeometry {
-    fn at(place: &str, message: &str) -> Self {
-        Self { place: place.to_owned(), message: message.to_owned() }
+    fn at(pointer: &str, message: &str) -> Self {
+        Self { pointer: pointer.to_owned(), message: message.to_owned() }
     }
 
     /// The geometry is absent or null, which GeoJSON allows (RFC 7946, section 3.2) and a zone does not.
@@ -62,11 +62,11 @@ impl InvalidGeometry {
 const FAR: f64 = 500_000.0;
 const NEAR: f64 = 100_000.0;
 
-/// The error in the rings of a polygon; `place` is the pointer of the polygon.
-fn ring_error(place: &str, rings: &[Vec<Position>]) -> Option<InvalidGeometry> {
+/// The error in the rings of a polygon; `pointer` is the pointer of the polygon.
+fn ring_error(pointer: &str, rings: &[Vec<Position>]) -> Option<InvalidGeometry> {
     let wrong = Polygon::read(rings).err()?;
     let point = wrong.point.map_or_else(String::new, |point| format!("/{point}"));
-    Some(InvalidGeometry { place: format!("{place}/{}{point}", wrong.ring), message: wrong.message })
+    Some(InvalidGeometry { pointer: format!("{pointer}/{}{point}", wrong.ring), message: wrong.message })
 }
 
 impl ZoneGeometry {
@@ -144,19 +144,19 @@ impl<'de> Deserialize<'de> for Geometry {
         }
 
         let Members { kind, coordinates } = Members::deserialize(deserializer)?;
-        let place = "/coordinates";
+        let pointer = "/coordinates";
         Ok(Self(match kind {
-            GeometryType::Polygon => coordinates.rings(place).map(ZoneGeometry::Polygon),
+            GeometryType::Polygon => coordinates.rings(pointer).map(ZoneGeometry::Polygon),
             GeometryType::MultiPolygon => coordinates
-                .list(place, "must be a list of polygons, at least one", Coordinates::rings)
+                .list(pointer, "must be a list of polygons, at least one", Coordinates::rings)
                 .map(ZoneGeometry::MultiPolygon),
-            GeometryType::Point => coordinates.position(place).map(ZoneGeometry::Point),
+            GeometryType::Point => coordinates.position(pointer).map(ZoneGeometry::Point),
         }))
     }
 }
 
 /// The most elements of a list of coordinates: the limit on points of all zones of a restaurant.
-const MOST_ELEMENTS: usize = 5_000;
+const MAX_ELEMENTS: usize = 5_000;
 
 /// A number, or a list of coordinates.
 enum Coordinates {
@@ -193,7 +193,7 @@ impl<'de> Deserialize<'de> for Coordinates {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<Coordinates, A::Error> {
-                AtMost::new(MOST_ELEMENTS).visit_seq(elements).map(Coordinates::List)
+                AtMost::new(MAX_ELEMENTS).visit_seq(elements).map(Coordinates::List)
             }
         }
 
@@ -205,25 +205,25 @@ impl Coordinates {
     /// Reads each element of a non-empty list, with its pointer.
     fn list<T>(
         &self,
-        place: &str,
+        pointer: &str,
         message: &str,
         read: impl Fn(&Self, &str) -> Result<T, InvalidGeometry>,
     ) -> Result<Vec<T>, InvalidGeometry> {
         let elements = match self {
             Self::List(elements) if !elements.is_empty() => elements,
-            Self::List(_) | Self::Number(_) => return Err(InvalidGeometry::at(place, message)),
+            Self::List(_) | Self::Number(_) => return Err(InvalidGeometry::at(pointer, message)),
         };
-        elements.iter().enumerate().map(|(index, element)| read(element, &format!("{place}/{index}"))).collect()
+        elements.iter().enumerate().map(|(index, element)| read(element, &format!("{pointer}/{index}"))).collect()
     }
 
-    fn rings(&self, place: &str) -> Result<Rings, InvalidGeometry> {
-        self.list(place, "must be a list of rings, the outer one first", |ring, place| {
-            ring.list(place, "must be a ring: a list of positions [longitude, latitude]", Self::position)
+    fn rings(&self, pointer: &str) -> Result<Rings, InvalidGeometry> {
+        self.list(pointer, "must be a list of rings, the outer one first", |ring, pointer| {
+            ring.list(pointer, "must be a ring: a list of positions [longitude, latitude]", Self::position)
         })
     }
 
     /// Values after longitude and latitude, which RFC 7946 allows, must be numbers, and are ignored.
-    fn position(&self, place: &str) -> Result<Position, InvalidGeometry> {
+    fn position(&self, pointer: &str) -> Result<Position, InvalidGeometry> {
         let numbers = |elements: &[Self]| {
             let number = |element: &Self| match element {
                 Self::Number(number) => Some(*number),
@@ -236,6 +236,6 @@ impl Coordinates {
             Self::List(elements) => numbers(elements),
             Self::Number(_) => None,
         };
-        position.ok_or_else(|| InvalidGeometry::at(place, "must be [longitude, latitude]"))
+        position.ok_or_else(|| InvalidGeometry::at(pointer, "must be [longitude, latitude]"))
     }
 }

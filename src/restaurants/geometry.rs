@@ -107,15 +107,15 @@ pub struct GeometryFault {
 }
 
 /// The most points of a ring, the closing one included.
-pub const MOST_POINTS: usize = 500;
+pub const MAX_POINTS: usize = 500;
 /// The fewest points of a ring: a closed triangle.
 const FEWEST_POINTS: usize = 4;
 
 impl Ring {
     /// From GeoJSON's pairs of longitude and latitude.
     fn read(pairs: &[[f64; 2]]) -> Result<Self, (Option<usize>, String)> {
-        if !(FEWEST_POINTS..=MOST_POINTS).contains(&pairs.len()) {
-            let message = format!("must have {FEWEST_POINTS} to {MOST_POINTS} points, the closing one included");
+        if !(FEWEST_POINTS..=MAX_POINTS).contains(&pairs.len()) {
+            let message = format!("must have {FEWEST_POINTS} to {MAX_POINTS} points, the closing one included");
             return Err((None, message));
         }
         let read = |(index, [lng, lat]): (usize, &[f64; 2])| {
@@ -127,9 +127,9 @@ impl Ring {
             return Err((Some(points.len() - 1), "must be the first point again, to close the ring".into()));
         }
         // Programs that simplify or convert outlines write a point twice in a row: it is one.
-        let mut places: Vec<usize> = (0..points.len()).collect();
-        places.dedup_by_key(|place| points[*place]);
-        let points: Vec<_> = places.iter().map(|place| points[*place]).collect();
+        let mut indices: Vec<usize> = (0..points.len()).collect();
+        indices.dedup_by_key(|index| points[*index]);
+        let points: Vec<_> = indices.iter().map(|index| points[*index]).collect();
         if points.len() < FEWEST_POINTS {
             return Err((None, "must enclose an area: it has fewer than three different points".into()));
         }
@@ -140,7 +140,7 @@ impl Ring {
         let ring = Self(points);
         match ring.refuse_crossing() {
             Ok(()) => Ok(ring),
-            Err((point, message)) => Err((point.map(|point| places[point]), message)),
+            Err((point, message)) => Err((point.map(|point| indices[point]), message)),
         }
     }
 
@@ -190,7 +190,7 @@ impl Ring {
     fn meets(&self, other: &Self) -> bool {
         let corners = |ring: &Self| {
             let bounds = |of: fn(&Point) -> i64| {
-                ring.0.iter().map(of).fold((i64::MAX, i64::MIN), |(least, most), one| (least.min(one), most.max(one)))
+                ring.0.iter().map(of).fold((i64::MAX, i64::MIN), |(least, max), one| (least.min(one), max.max(one)))
             };
             let ((west, east), (south, north)) = (bounds(|point| point.x), bounds(|point| point.y));
             (Point { x: west, y: south }, Point { x: east, y: north })
@@ -209,9 +209,9 @@ pub struct Polygon {
 }
 
 /// The most rings of a polygon.
-pub const MOST_RINGS: usize = 10;
+pub const MAX_RINGS: usize = 10;
 /// The most points of all rings of a polygon together, because every edge is compared with every other.
-pub const MOST_POINTS_OF_POLYGON: usize = 1_500;
+pub const MAX_POLYGON_POINTS: usize = 1_500;
 
 impl Polygon {
     /// From GeoJSON's rings of longitude and latitude, the outer one first.
@@ -219,12 +219,12 @@ impl Polygon {
     /// # Errors
     /// The first error, with its ring and point.
     pub fn read(rings: &[Vec<[f64; 2]>]) -> Result<Self, GeometryFault> {
-        if !(1..=MOST_RINGS).contains(&rings.len()) {
-            let message = format!("must have 1 to {MOST_RINGS} rings, the outer one first");
+        if !(1..=MAX_RINGS).contains(&rings.len()) {
+            let message = format!("must have 1 to {MAX_RINGS} rings, the outer one first");
             return Err(GeometryFault { ring: 0, point: None, message });
         }
-        if rings.iter().map(Vec::len).sum::<usize>() > MOST_POINTS_OF_POLYGON {
-            let message = format!("must have at most {MOST_POINTS_OF_POLYGON} points, those of its holes included");
+        if rings.iter().map(Vec::len).sum::<usize>() > MAX_POLYGON_POINTS {
+            let message = format!("must have at most {MAX_POLYGON_POINTS} points, those of its holes included");
             return Err(GeometryFault { ring: 0, point: None, message });
         }
         let read = |(index, pairs): (usize, &Vec<[f64; 2]>)| {
@@ -249,7 +249,7 @@ impl Polygon {
     }
 
     /// From the stored rings of a polygon, which are not checked again. `None`: they are not valid rings.
-    pub fn kept(rings: &[Vec<[f64; 2]>]) -> Option<Self> {
+    pub fn from_stored(rings: &[Vec<[f64; 2]>]) -> Option<Self> {
         let ring = |pairs: &Vec<[f64; 2]>| {
             pairs.iter().map(|[lng, lat]| Point::from_degrees(*lng, *lat)).collect::<Option<Vec<_>>>().map(Ring)
         };

@@ -227,17 +227,17 @@ impl Schedule {
 pub type HoursFault = (String, String);
 
 /// The most weekly spans.
-pub const MOST_SPANS: usize = 100;
+pub const MAX_SPANS: usize = 100;
 /// The most exceptions, and the most spans of one.
-pub const MOST_EXCEPTIONS: usize = 400;
-const MOST_SPANS_A_DATE: usize = 20;
+pub const MAX_EXCEPTIONS: usize = 400;
+const MAX_SPANS_PER_DATE: usize = 20;
 
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 /// The errors of weekly spans, with their pointers in the list.
 pub fn faults_of_week(spans: &[Span]) -> Vec<HoursFault> {
-    if spans.len() > MOST_SPANS {
-        return vec![(String::new(), format!("must be at most {MOST_SPANS} spans"))];
+    if spans.len() > MAX_SPANS {
+        return vec![(String::new(), format!("must be at most {MAX_SPANS} spans"))];
     }
     let fault = |(index, span): (usize, &Span)| {
         if !(1..=7).contains(&span.weekday) {
@@ -267,8 +267,8 @@ fn overlap_in_a_week(one: Span, other: Span) -> bool {
 
 /// The errors of exceptions: a repeated date, or spans that overlap on a date or from one date into the next.
 pub fn faults_of_exceptions(exceptions: &[Exception]) -> Vec<HoursFault> {
-    if exceptions.len() > MOST_EXCEPTIONS {
-        return vec![(String::new(), format!("must be at most {MOST_EXCEPTIONS} dates"))];
+    if exceptions.len() > MAX_EXCEPTIONS {
+        return vec![(String::new(), format!("must be at most {MAX_EXCEPTIONS} dates"))];
     }
     let mut faults = Vec::new();
     let mut seen: HashMap<NaiveDate, usize> = HashMap::new();
@@ -276,8 +276,8 @@ pub fn faults_of_exceptions(exceptions: &[Exception]) -> Vec<HoursFault> {
         if let Some(first) = seen.insert(exception.date, index) {
             faults.push((format!("/{index}/date"), format!("is already the date of /{first}")));
         }
-        if exception.spans.len() > MOST_SPANS_A_DATE {
-            faults.push((format!("/{index}/spans"), format!("must be at most {MOST_SPANS_A_DATE} spans")));
+        if exception.spans.len() > MAX_SPANS_PER_DATE {
+            faults.push((format!("/{index}/spans"), format!("must be at most {MAX_SPANS_PER_DATE} spans")));
         }
     }
     if faults.is_empty() {

@@ -10,7 +10,7 @@ use crate::money::{Amount, Overflow, Rounding};
 use crate::problem::FieldError;
 
 /// The most classes of a restaurant; with the standard rate, an order has tax at up to eight rates.
-pub const MOST_CLASSES: usize = 7;
+pub const MAX_TAX_CLASSES: usize = 7;
 
 /// A rate of tax from 0 to 100 %, exact to a ten-thousandth of a percent: the 8.875 % of New York are 887.5 basis
 /// points.
@@ -241,8 +241,8 @@ impl TaxRules {
     /// The errors of tax classes in a request.
     pub fn faults(classes: &[ClassRates]) -> Vec<FieldError> {
         let mut faults = Vec::new();
-        if classes.len() > MOST_CLASSES {
-            faults.push(FieldError::invalid("/taxClasses", format!("must be at most {MOST_CLASSES}")));
+        if classes.len() > MAX_TAX_CLASSES {
+            faults.push(FieldError::invalid("/taxClasses", format!("must be at most {MAX_TAX_CLASSES}")));
         }
         for (index, class) in classes.iter().enumerate() {
             if classes[..index].iter().any(|earlier| earlier.name == class.name) {

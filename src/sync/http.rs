@@ -163,13 +163,13 @@ async fn sync_operations(
     let claim = key.require(caller.user, Operation::SyncOperations, &body.bytes)?;
     let bytes = body.bytes.len();
     let (device, sent) = read(&app, &caller, body.value)?;
-    let (who, session, bounds) = (TenancyContext::user(caller.user), caller.session, app.config.sync);
+    let (tenancy, session, bounds) = (TenancyContext::user(caller.user), caller.session, app.config.sync);
     let of_network = Counter::sync_devices_from(&app, client);
     let (stored_claim, stored_device, stored_sent) = (claim.clone(), device.clone(), sent.clone());
     let sender = Sender { user: Some(caller.user), network: client.network() };
     // A slot for what the request itself asks the database; none while it waits for its turn.
     let slot = enter(&app, sender).await?;
-    let met = app.db.write(who, move |tx| {
+    let met = app.db.write(tenancy, move |tx| {
         Box::pin(async move {
             if let Some(answer) = stored_claim.recall(tx).await? {
                 return Ok(Err(answer));
@@ -186,15 +186,15 @@ async fn sync_operations(
         work(&app, &device).await;
     }
     let _slot = enter(&app, sender).await?;
-    let asked = device.clone();
+    let queried = device.clone();
     let seqs: Vec<_> = sent.iter().map(|one| one.seq).collect();
     let limit = app.config.http.batch_max_result_bytes;
     let (progress, open) = app
         .db
-        .read(who, move |tx| {
+        .read(tenancy, move |tx| {
             Box::pin(async move {
-                let progress = sql::progress(tx, &asked, &seqs, limit).await?;
-                let open = sql::open(tx, &asked).await?;
+                let progress = sql::progress(tx, &queried, &seqs, limit).await?;
+                let open = sql::open(tx, &queried).await?;
                 Ok((progress, open))
             })
         })
@@ -212,7 +212,7 @@ async fn sync_operations(
         return Ok(answer);
     }
     app.db
-        .write(who, move |tx| {
+        .write(tenancy, move |tx| {
             Box::pin(async move {
                 if let Some(first) = claim.claim(tx).await? {
                     return Ok(first);
@@ -240,9 +240,9 @@ async fn delete_surplus(app: Arc<App>, user: UserId) {
 }
 
 fn read(app: &App, caller: &crate::accounts::Caller, batch: SyncBatch) -> Result<(Device, Vec<Sent>), Problem> {
-    let most = app.config.sync.max_ops;
-    if !(1..=most).contains(&batch.ops.len()) {
-        return Err(Problem::invalid_field("/ops", format!("must be 1 to {most}")));
+    let max = app.config.sync.max_ops;
+    if !(1..=max).contains(&batch.ops.len()) {
+        return Err(Problem::invalid_field("/ops", format!("must be 1 to {max}")));
     }
     if let Some(at) = batch.ops.iter().position(|one| one.seq < 1) {
         return Err(Problem::invalid_field(format!("/ops/{at}/seq"), "must be at least 1"));
@@ -279,10 +279,10 @@ async fn work(app: &Arc<App>, device: &Device) {
         };
         let (worker, phone) = (Arc::clone(app), device.clone());
         let task = async move {
-            let _turn = timeout_at(end, run.turn()).await.ok().flatten()?;
-            let drained = worker::drain(&worker, &phone).await;
+            let _permit = timeout_at(end, run.permit()).await.ok().flatten()?;
+            let outcome = worker::drain(&worker, &phone).await;
             drop(run);
-            Some(drained)
+            Some(outcome)
         };
         match app.jobs.spawn(task.in_current_span()).await {
             Ok(Some(Ok(DrainOutcome::ByAnother))) if Instant::now() < end => sleep(PAUSE).await,
@@ -304,12 +304,12 @@ async fn work(app: &Arc<App>, device: &Device) {
 
 /// What each unfinished operation waits for.
 fn waits(open: &sql::Open, now: DateTime<Utc>) -> BTreeMap<i64, BlockedBy> {
-    let mut walk = QueueScan::new(open.next_seq, open.paused_until);
+    let mut scan = QueueScan::new(open.next_seq, open.paused_until);
     let mut waits = BTreeMap::new();
     for entry in &open.entries {
         let waits_for =
-            walk.may_run(entry, now).err().unwrap_or_else(|| BlockedBy::itself(entry, BlockedReason::Running));
-        walk.stays(entry, waits_for.clone());
+            scan.may_run(entry, now).err().unwrap_or_else(|| BlockedBy::itself(entry, BlockedReason::Running));
+        scan.stays(entry, waits_for.clone());
         waits.insert(entry.seq, waits_for);
     }
     waits
@@ -321,7 +321,7 @@ fn compose(
     progress: &[OperationProgress],
     waits: &BTreeMap<i64, BlockedBy>,
 ) -> Result<Vec<OperationResult>, Problem> {
-    let mut told = BTreeSet::new();
+    let mut composed = BTreeSet::new();
     let mut answers = Vec::with_capacity(sent.len());
     for (one, met) in sent.iter().zip(met) {
         let mut answer = OperationResult {
@@ -349,7 +349,7 @@ fn compose(
             continue;
         }
         // The second occurrence of an operation in a batch is a duplicate, too; its result is already in the response.
-        let is_first = told.insert(one.seq);
+        let is_first = composed.insert(one.seq);
         let is_repeated = *met == IntakeOutcome::Finished || !is_first;
         let result = now.filter(|_| is_first).and_then(|row| row.result.as_ref()).map(|result| result.0.clone());
         let outcome = match now.map(|row| row.state) {

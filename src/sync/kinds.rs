@@ -65,7 +65,7 @@ pub struct OfflineOrder {
     pub scheduled_for: Option<Timestamp>,
     /// The total that the customer was shown; if the order costs anything else, it is refused. It may be larger than
     /// other amounts of clients, because it is a sum of the server's prices.
-    #[serde(default, deserialize_with = "money::kept_if_any")]
+    #[serde(default, deserialize_with = "money::stored_if_any")]
     pub expected_total: Option<Money>,
 }
 
@@ -188,11 +188,11 @@ fn read<T: DeserializeOwned>(payload: &str) -> Result<T, Problem> {
 ///
 /// # Errors
 /// 422 for an unknown kind, and for a payload that does not fit its kind.
-pub fn work(kind: &str, payload: &str, most_choices: usize) -> Result<Work, Problem> {
+pub fn work(kind: &str, payload: &str, max_choices: usize) -> Result<Work, Problem> {
     match kind {
         PLACE_ORDER => {
             let order: OfflineOrder = read(payload)?;
-            LineInput::check(&order.lines, most_choices)?;
+            LineInput::check(&order.lines, max_choices)?;
             Ok(Work::PlaceOrder(Box::new(order)))
         }
         ORDER_STATUS => {

@@ -9,7 +9,7 @@ use crate::app::{SECRET, TestApp};
 use crate::people::{PASSWORD, Person};
 
 #[tokio::test]
-async fn whoever_signs_up_can_sign_in_and_is_a_customer() {
+async fn a_new_user_can_sign_in_and_is_a_customer() {
     let app = TestApp::start().await;
     let stranger = app.stranger();
     let wish =
@@ -51,7 +51,7 @@ async fn a_wrong_password_and_an_unknown_address_are_refused_alike() {
 }
 
 #[tokio::test]
-async fn passwords_are_long_enough_short_enough_and_not_the_first_that_are_tried() {
+async fn passwords_have_bounds_and_are_not_common_ones() {
     let app = TestApp::start().await;
     let stranger = app.stranger();
     for bad in ["short12".to_owned(), "x".repeat(129), "password123".to_owned(), "QWERTYUIOP".to_owned()] {
@@ -64,7 +64,7 @@ async fn passwords_are_long_enough_short_enough_and_not_the_first_that_are_tried
 }
 
 #[tokio::test]
-async fn an_address_a_phone_and_a_name_have_their_form() {
+async fn addresses_phones_and_names_are_validated() {
     let app = TestApp::start().await;
     let good = json!({ "email": "ada@example.com", "password": PASSWORD, "name": "Ada", "phone": "+390511234567" });
     let bad = [
@@ -107,7 +107,7 @@ fn part(json: &Value) -> String {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_ours_or_not_in_time_opens_nothing() {
+async fn a_foreign_or_expired_token_is_refused() {
     let app = TestApp::start().await;
     let ada = app.customer("Ada").await;
     let good = ada.token.clone().unwrap();
@@ -172,7 +172,7 @@ async fn a_token_that_is_not_ours_or_not_in_time_opens_nothing() {
 }
 
 #[tokio::test]
-async fn a_disabled_user_and_a_revoked_session_are_out_at_once() {
+async fn a_disabled_user_and_a_revoked_session_lose_access_at_once() {
     let app = TestApp::start().await;
     let (ada, bob) = (app.customer("Ada").await, app.customer("Bob").await);
     app.does("update users set disabled_at = now() where name = 'Ada'").await;

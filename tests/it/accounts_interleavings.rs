@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use comanda::accounts::Caller;
 use comanda::accounts::refresh::Presented;
-use comanda::accounts::sql::sessions::{self, Reason, Refreshed, SessionClient};
+use comanda::accounts::sql::sessions::{self, Refreshed, RevocationReason, SessionClient};
 use comanda::app::App;
 use comanda::ids::{SessionId, UserId};
 use comanda::tenancy::TenancyContext;
@@ -82,16 +82,16 @@ impl Stand {
         let ended = self.app.db.write(TenancyContext::user(user), move |tx| {
             Box::pin(async move {
                 if everywhere {
-                    sessions::revoke_all(tx, user, None, Reason::LogoutAll).await?;
+                    sessions::revoke_all(tx, user, None, RevocationReason::LogoutAll).await?;
                 } else {
-                    sessions::revoke(tx, user, session, Reason::Logout).await?;
+                    sessions::revoke(tx, user, session, RevocationReason::Logout).await?;
                 }
                 Ok(())
             })
         });
         ended.await.unwrap();
         // What its handler does after COMMIT.
-        self.app.callers.forget(comanda::accounts::caller_cache::Revocation { user, session: None });
+        self.app.callers.revoke(comanda::accounts::caller_cache::Revocation { user, session: None });
     }
 
     async fn plays(&self, clock: &comanda::clock::Clock, history: &[Act]) -> Result<(), TestCaseError> {
@@ -114,7 +114,7 @@ impl Stand {
                         Some(_) => {}
                         None => {
                             model.revoked = true;
-                            self.app.callers.forget(comanda::accounts::caller_cache::Revocation {
+                            self.app.callers.revoke(comanda::accounts::caller_cache::Revocation {
                                 user: self.user,
                                 session: Some(self.session),
                             });
@@ -177,7 +177,7 @@ fn any_history_ends_as_the_model_says() {
 
 /// A client on a bad line: every other answer is lost, and it tries again, seconds or hours later.
 #[tokio::test]
-async fn lost_answers_never_sign_anybody_out() {
+async fn lost_refresh_responses_sign_nobody_out() {
     let lives = [("JWT_REFRESH_EXPIRES_IN", "3650d"), ("SESSION_MAX_LIFE", "3650d"), ("JWT_EXPIRES_IN", "12h")];
     let app = TestApp::with(&lives).await;
     let drops = std::cmp::max(1_000, Config::default().cases);
@@ -200,7 +200,7 @@ async fn lost_answers_never_sign_anybody_out() {
 /// Everything at once, over many connections: whatever a revocation was followed by is refused.
 #[expect(clippy::disallowed_methods, reason = "clients that race")]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_race_has_no_winner_after_a_revocation() {
+async fn no_request_succeeds_after_a_concurrent_revocation() {
     let app = TestApp::start().await;
     for round in 0..25 {
         let ada = Arc::new(stand(&app).await);

@@ -12,7 +12,7 @@ fn stamped(value: &str, at: DateTime<Utc>) -> Value {
 }
 
 #[tokio::test]
-async fn the_latest_write_of_a_field_wins_whatever_the_order_of_arrival() {
+async fn the_latest_write_of_a_field_wins_in_any_order_of_arrival() {
     let writes = [("Ada", 10), ("Ada L.", 30), ("Countess", 20), ("Lady", 30)];
     let mut ends = Vec::new();
     for turn in 0..writes.len() {
@@ -31,7 +31,7 @@ async fn the_latest_write_of_a_field_wins_whatever_the_order_of_arrival() {
 }
 
 #[tokio::test]
-async fn a_wrong_clock_does_not_win_for_ever() {
+async fn a_wrong_clock_does_not_win_permanently() {
     let app = TestApp::start().await;
     let ada = app.customer("Ada").await;
     let now = app.clock.now();
@@ -84,7 +84,7 @@ async fn a_profile_is_changed_field_by_field() {
 }
 
 #[tokio::test]
-async fn addresses_are_kept_by_whoever_keeps_them() {
+async fn saved_addresses_belong_to_their_user() {
     let app = TestApp::start().await;
     let (ada, eve) = (app.customer("Ada").await, app.customer("Eve").await);
     let home = json!({ "label": "Home", "address": "Via del Pratello 12", "place": { "lat": 44.4965, "lng": 11.334 } });
@@ -105,7 +105,7 @@ async fn addresses_are_kept_by_whoever_keeps_them() {
 }
 
 #[tokio::test]
-async fn a_device_belongs_to_whoever_signed_in_on_it_last() {
+async fn a_push_device_belongs_to_the_last_user_who_signed_in_on_it() {
     let app = TestApp::start().await;
     let (ada, eve) = (app.customer("Ada").await, app.customer("Eve").await);
     let phone = json!({ "kind": "fcm", "target": "fcm-token-1", "locale": "it" });
@@ -123,7 +123,7 @@ async fn a_device_belongs_to_whoever_signed_in_on_it_last() {
 }
 
 #[tokio::test]
-async fn a_user_has_so_many_devices_and_the_oldest_gives_way() {
+async fn push_devices_of_a_user_are_limited_and_the_oldest_is_deleted() {
     let app = TestApp::with(&[("PUSH_MAX_DEVICES", "3")]).await;
     let (ada, eve) = (app.customer("Ada").await, app.customer("Eve").await);
     let registers = async |person: &Person, target: &str| {
@@ -204,7 +204,7 @@ async fn an_invitation_is_accepted_by_its_address_and_its_code() {
 }
 
 #[tokio::test]
-async fn administrators_find_disable_and_raise_accounts() {
+async fn administrators_find_disable_and_promote_accounts() {
     let app = TestApp::start().await;
     let (admin, ada) = (app.admin().await, app.customer("Ada").await);
     let beginning = &ada.email[..12];
@@ -244,7 +244,7 @@ async fn administrators_find_disable_and_raise_accounts() {
 }
 
 #[tokio::test]
-async fn losing_a_role_loses_what_came_with_it() {
+async fn losing_a_role_ends_its_permissions() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let shop = app.restaurant("Luigi").opens().await;
@@ -261,7 +261,7 @@ async fn losing_a_role_loses_what_came_with_it() {
 }
 
 #[tokio::test]
-async fn no_number_that_costs_the_sender_more_is_taken_for_messages() {
+async fn premium_numbers_are_refused_for_messages() {
     let app = TestApp::start().await;
     let ada = app.customer("Ada").await;
     let changes =

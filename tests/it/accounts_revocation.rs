@@ -119,7 +119,7 @@ async fn a_revocation_reaches_every_node_with_redis_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_loses_a_place_leaves_its_rooms_and_stays_connected() {
+async fn a_former_member_leaves_the_rooms_and_stays_connected() {
     let app = TestApp::start().await;
     let there = other_node(&app, &[]).await;
     let shop = app.restaurant("Luigi").sells("Margherita", 850).opens().await;
@@ -158,7 +158,7 @@ async fn whoever_loses_a_place_leaves_its_rooms_and_stays_connected() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_demoted_administrator_is_one_no_longer() {
+async fn a_demoted_administrator_loses_access() {
     let app = TestApp::start().await;
     let there = other_node(&app, &[]).await;
     let (root, second) = (app.admin().await, app.admin().await);
@@ -174,7 +174,7 @@ async fn a_demoted_administrator_is_one_no_longer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_and_an_empty_redis_bring_nothing_back() {
+async fn a_restart_and_an_empty_redis_restore_no_revoked_session() {
     let redis = server_url("COMANDA_TEST_REDIS");
     let changes = [("REDIS_URL", redis.as_str())];
     let app = TestApp::with(&changes).await;
@@ -190,7 +190,7 @@ async fn a_restart_and_an_empty_redis_bring_nothing_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_its_feed_a_node_asks_the_database() {
+async fn without_the_revocation_listener_a_node_asks_the_database() {
     let app = TestApp::start().await;
     let ada = signs_in(&app.customer("Ada").await).await;
     ada.get("/api/me").await.expect(200);

@@ -244,7 +244,7 @@ fn said(output: &Output) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_lists_ends_and_disables_next_to_a_running_server() {
+async fn operator_commands_work_beside_a_running_server() {
     let app = TestApp::start().await;
     let ada = app.customer("Ada").await;
     assert_eq!(ada.get("/api/me").await.expect(200)["role"], json!(UserRole::Customer));
@@ -300,7 +300,7 @@ fn creates_named(url: &str, name: &str, email: &str, password: &str) -> Output {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_makes_the_first_administrator_and_takes_a_lost_factor_away() {
+async fn an_operator_creates_the_first_administrator_and_removes_a_lost_factor() {
     let app = TestApp::start().await;
     let url = app.database_url.clone();
     assert_eq!(app.count("select count(*) from users").await, 0, "nobody is there by default");

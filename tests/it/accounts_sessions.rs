@@ -60,7 +60,7 @@ async fn refresh(person: &Person, token: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn two_hundred_refreshes_at_once_make_one_step() {
+async fn two_hundred_concurrent_refreshes_make_one_rotation() {
     let app = TestApp::start().await;
     let device = signs_in(&app.customer("Ada").await).await;
     let token = &device.given[0];
@@ -72,7 +72,7 @@ async fn two_hundred_refreshes_at_once_make_one_step() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_given_again_an_hour_later() {
+async fn a_lost_response_is_repeated_an_hour_later() {
     let app = TestApp::start().await;
     let mut device = signs_in(&app.customer("Ada").await).await;
     let lost = device.sends(0).await.expect(200);
@@ -86,7 +86,7 @@ async fn a_lost_answer_is_given_again_an_hour_later() {
 }
 
 #[tokio::test]
-async fn a_copy_used_after_its_successor_ends_the_session() {
+async fn a_refresh_token_used_after_its_successor_ends_the_session() {
     let app = TestApp::start().await;
     let mut device = signs_in(&app.customer("Ada").await).await;
     device.refreshes().await;
@@ -102,7 +102,7 @@ async fn a_copy_used_after_its_successor_ends_the_session() {
 }
 
 #[tokio::test]
-async fn a_token_two_turns_old_ends_the_session_at_once() {
+async fn a_refresh_token_two_generations_old_ends_the_session_at_once() {
     let app = TestApp::start().await;
     let mut device = signs_in(&app.customer("Ada").await).await;
     device.refreshes().await;
@@ -112,7 +112,7 @@ async fn a_token_two_turns_old_ends_the_session_at_once() {
 }
 
 #[tokio::test]
-async fn only_tokens_of_ours_are_read() {
+async fn forged_refresh_tokens_are_refused() {
     let app = TestApp::start().await;
     let device = signs_in(&app.customer("Ada").await).await;
     let token = &device.given[0];
@@ -137,7 +137,7 @@ async fn only_tokens_of_ours_are_read() {
 }
 
 #[tokio::test]
-async fn a_session_ends_without_use_and_for_good() {
+async fn a_session_expires_without_use_and_after_its_maximum_life() {
     let lives = [("JWT_REFRESH_EXPIRES_IN", "10d"), ("SESSION_MAX_LIFE", "25d"), ("JWT_EXPIRES_IN", "1h")];
     let app = TestApp::with(&lives).await;
     let ada = app.customer("Ada").await;

@@ -163,7 +163,7 @@ async fn forged_tokens_are_refused_and_all_alike() {
 }
 
 #[tokio::test]
-async fn a_flipped_bit_anywhere_spoils_a_token() {
+async fn a_token_with_a_flipped_bit_is_invalid() {
     let app = TestApp::start().await;
     let token = app.customer("Ada").await.token.unwrap();
     let (tokens, now) = (&app.running().app.tokens, app.clock.now());
@@ -182,7 +182,7 @@ async fn a_flipped_bit_anywhere_spoils_a_token() {
 }
 
 #[tokio::test]
-async fn a_token_is_good_from_its_beginning_to_its_end() {
+async fn a_token_is_valid_from_its_start_to_its_expiry() {
     let app = TestApp::with(&[("JWT_EXPIRES_IN", "10m")]).await;
     let ada = app.customer("Ada").await;
     app.passes(TimeDelta::seconds(-31));

@@ -22,11 +22,11 @@ use crate::people::Person;
 const LONG: Duration = Duration::from_mins(10);
 
 #[tokio::test]
-async fn a_part_of_the_slots_is_kept_for_what_matters_most() {
+async fn slots_are_reserved_for_requests_of_higher_priority() {
     let admission = Admission::new(4, LONG);
     let mut held = Vec::new();
-    for (priority, most) in [(Priority::Deferrable, 2), (Priority::Normal, 3), (Priority::Critical, 4)] {
-        while held.len() < most {
+    for (priority, max) in [(Priority::Deferrable, 2), (Priority::Normal, 3), (Priority::Critical, 4)] {
+        while held.len() < max {
             held.push(admission.enter(priority).await.unwrap());
         }
         assert!(admission.enter(priority).now_or_never().is_none(), "{priority:?} waits");
@@ -49,8 +49,8 @@ async fn one_user_takes_a_quarter_and_one_network_half() {
     let admission = Admission::new(16, LONG);
     let [ada, ben, cleo, dan] = std::array::from_fn(|_| Some(UserId::new()));
     let mut held = Vec::new();
-    for (user, network, most) in [(ada, "192.0.2.1", 4), (ben, "192.0.2.1", 4), (dan, "198.51.100.1", 4)] {
-        for _ in 0..most {
+    for (user, network, max) in [(ada, "192.0.2.1", 4), (ben, "192.0.2.1", 4), (dan, "198.51.100.1", 4)] {
+        for _ in 0..max {
             held.push(admission.enter_for(from(user, network), Priority::Critical).await.unwrap());
         }
         let more = admission.enter_for(from(user, network), Priority::Critical).now_or_never();
@@ -91,7 +91,7 @@ async fn the_subnets_of_one_ipv6_site_take_three_quarters() {
 }
 
 #[tokio::test]
-async fn whoever_would_wait_too_long_for_the_own_share_is_refused_at_once() {
+async fn a_request_that_would_wait_too_long_for_its_share_is_refused_at_once() {
     let admission = Admission::expecting(8, Duration::from_mins(4), Duration::from_secs(45));
     let ada = from(Some(UserId::new()), "192.0.2.1");
     let _held = [admission.enter_for(ada, Priority::Normal).await, admission.enter_for(ada, Priority::Normal).await];
@@ -109,7 +109,7 @@ async fn whoever_would_wait_too_long_for_the_own_share_is_refused_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_many_requests_of_one_customer_leave_slots_to_everybody_else() {
+async fn many_requests_of_one_customer_leave_slots_to_others() {
     let app = TestApp::with(&[("REQUESTS_AT_ONCE", "8"), ("DATABASE_LOCK_TIMEOUT", "20s")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, ben) = (app.customer("Ada").await, app.customer("Ben").await);
@@ -135,7 +135,7 @@ async fn the_many_requests_of_one_customer_leave_slots_to_everybody_else() {
 }
 
 #[tokio::test]
-async fn what_matters_more_is_served_first() {
+async fn requests_of_higher_priority_are_served_first() {
     let admission = Admission::new(1, LONG);
     let held = admission.enter(Priority::Critical).await.unwrap();
     let served = Arc::new(std::sync::Mutex::new(Vec::new()));
@@ -157,7 +157,7 @@ async fn what_matters_more_is_served_first() {
 }
 
 #[tokio::test]
-async fn whoever_would_wait_too_long_is_refused_at_once() {
+async fn a_request_that_would_wait_too_long_is_refused_at_once() {
     let (longest, held_for) = (Duration::from_mins(4), Duration::from_secs(45));
     let admission = Admission::expecting(1, longest, held_for);
     let _held = admission.enter(Priority::Critical).await.unwrap();
@@ -178,7 +178,7 @@ async fn whoever_would_wait_too_long_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn whoever_waited_in_vain_is_refused() {
+async fn a_request_that_waited_too_long_is_refused() {
     let admission = Admission::new(1, Duration::from_millis(1));
     let held = admission.enter(Priority::Critical).await.unwrap();
     assert_eq!(admission.enter(Priority::Critical).await.unwrap_err(), Overloaded);
@@ -188,7 +188,7 @@ async fn whoever_waited_in_vain_is_refused() {
 
 /// What would be refused is known before anything is done for it.
 #[tokio::test]
-async fn a_refusal_is_known_beforehand() {
+async fn a_refusal_is_predicted() {
     let admission = Admission::expecting(1, Duration::from_mins(1), Duration::from_secs(20));
     let refuses =
         || [Priority::Deferrable, Priority::Normal, Priority::Critical].map(|one| admission.would_refuse(one));
@@ -209,18 +209,18 @@ async fn yields(times: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_stops_waiting_keeps_no_slot() {
+async fn a_request_that_stops_waiting_holds_no_slot() {
     let admission = Admission::new(2, LONG);
-    let (busy, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (busy, max) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let mut requests = JoinSet::new();
     for number in 0..2_000_u64 {
-        let (admission, busy, most) = (admission.clone(), Arc::clone(&busy), Arc::clone(&most));
+        let (admission, busy, max) = (admission.clone(), Arc::clone(&busy), Arc::clone(&max));
         requests.spawn(async move {
             let priority = [Priority::Critical, Priority::Normal, Priority::Deferrable][number as usize % 3];
             yields(number % 37).await;
             let works = async {
                 let _slot = admission.enter(priority).await.unwrap();
-                most.fetch_max(busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                max.fetch_max(busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 let _working = Working(Arc::clone(&busy));
                 yields(number % 11).await;
             };
@@ -233,7 +233,7 @@ async fn whoever_stops_waiting_keeps_no_slot() {
     }
     requests.join_all().await;
     assert_eq!(admission.load(), (0, 0));
-    assert_eq!((busy.load(Ordering::SeqCst), most.load(Ordering::SeqCst)), (0, 2));
+    assert_eq!((busy.load(Ordering::SeqCst), max.load(Ordering::SeqCst)), (0, 2));
     drop(admission.enter(Priority::Deferrable).await.unwrap());
 }
 
@@ -246,7 +246,7 @@ impl Drop for Working {
 }
 
 #[test]
-fn orders_and_deliveries_matter_most() {
+fn orders_and_deliveries_have_the_highest_priority() {
     let of = |priority| {
         let operations = Operation::ALL.iter().filter(|one| Priority::of(**one) == priority);
         operations.map(|one| one.id()).collect::<Vec<_>>()
@@ -259,7 +259,7 @@ fn orders_and_deliveries_matter_most() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_every_connection_held_others_are_told_to_come_back_and_the_process_lives() {
+async fn with_every_connection_in_use_requests_are_busy_and_the_process_stays_alive() {
     let bounds = [
         ("DATABASE_POOL", "2"),
         ("DATABASE_ACQUIRE_TIMEOUT", "100ms"),

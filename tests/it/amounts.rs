@@ -252,7 +252,7 @@ async fn small_currencies_name_everyday_amounts_everywhere() {
 /// What 99 of the dearest dish cost with its dearest modifier, tax, a service fee, delivery, a tip and a coupon: more
 /// than any client may name, and taken through every way that leads to an order and back.
 #[tokio::test]
-async fn totals_of_the_server_have_no_bound() {
+async fn totals_computed_by_the_server_have_no_limit() {
     let app = TestApp::start().await;
     for (code, ..) in EVERYDAY {
         let largest = code.parse::<Currency>().unwrap().largest_named_amount();
@@ -307,7 +307,7 @@ async fn totals_of_the_server_have_no_bound() {
 
 /// A hundred lines of 99 of the dearest thing in rials leave 64 bits: refused with a reason, and nothing is written.
 #[tokio::test]
-async fn what_cannot_be_counted_is_refused_and_never_wraps() {
+async fn overflowing_amounts_are_refused_and_never_wrap() {
     let app = TestApp::start().await;
     let largest = "IRR".parse::<Currency>().unwrap().largest_named_amount();
     let shop = app.restaurant("Rial").with("currency", json!("IRR")).sells("A herd", largest).opens().await;

@@ -23,7 +23,7 @@ async fn promises(person: &Person, order: &Value, at: DateTime<Utc>) -> crate::r
 }
 
 #[tokio::test]
-async fn an_order_that_nobody_answers_is_cancelled_by_the_system() {
+async fn an_order_that_nobody_accepts_is_cancelled_by_the_system() {
     let app = TestApp::with(&[("ORDER_SWEEP_INTERVAL", "10ms"), ("ORDER_ACCEPT_WITHIN", "5m")]).await;
     let luigi = app.restaurant("Luigi").sells_counted("Tiramisù", 600, 5).opens().await;
     let ada = app.customer("Ada").await;
@@ -47,7 +47,7 @@ async fn an_order_that_nobody_answers_is_cancelled_by_the_system() {
 }
 
 #[tokio::test]
-async fn a_restaurant_may_take_its_own_time_to_answer() {
+async fn a_restaurant_has_its_own_time_to_accept() {
     let app = TestApp::with(&[SELDOM]).await;
     let luigi = app.restaurant("Luigi").with("acceptMinutes", json!(30)).opens().await;
     let ada = app.customer("Ada").await;
@@ -68,7 +68,7 @@ async fn a_restaurant_may_take_its_own_time_to_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_an_answer_and_the_systems_cancellation_exactly_one_happens() {
+async fn an_order_is_either_accepted_or_cancelled_by_the_system() {
     let app = Arc::new(TestApp::with(&[SELDOM]).await);
     let luigi = app.restaurant("Luigi").sells_counted("Tiramisù", 600, 100).opens().await;
     let ada = app.customer("Ada").await;
@@ -99,7 +99,7 @@ async fn of_an_answer_and_the_systems_cancellation_exactly_one_happens() {
 }
 
 #[tokio::test]
-async fn an_order_that_cannot_be_cancelled_holds_up_no_other() {
+async fn an_overdue_order_that_cannot_be_cancelled_delays_no_other() {
     let app = TestApp::with(&[SELDOM]).await;
     let luigi = app.restaurant("Luigi").sells_counted("Tiramisù", 600, 5).opens().await;
     let ada = app.customer("Ada").await;
@@ -121,7 +121,7 @@ async fn an_order_that_cannot_be_cancelled_holds_up_no_other() {
 }
 
 #[tokio::test]
-async fn a_kitchen_that_needs_longer_promises_for_later() {
+async fn a_longer_preparation_moves_the_promised_time() {
     let app = TestApp::with(&[SELDOM]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, staff) = (app.customer("Ada").await, app.staff_of(&luigi).await);
@@ -165,7 +165,7 @@ async fn a_kitchen_that_needs_longer_promises_for_later() {
 }
 
 #[tokio::test]
-async fn two_promises_at_once_are_told_apart_by_the_version() {
+async fn concurrent_promised_times_are_resolved_by_the_version() {
     let app = TestApp::with(&[SELDOM]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;

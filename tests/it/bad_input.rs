@@ -43,7 +43,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn what_is_not_json_cannot_be_read() {
+async fn a_body_that_is_not_json_is_malformed() {
     let world = world().await;
     let written = world.app.rows_written().await;
     let good = world.good.to_string();
@@ -72,7 +72,7 @@ async fn what_is_not_json_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn json_of_another_shape_is_refused_with_the_place() {
+async fn json_of_another_structure_is_refused_with_a_pointer() {
     let world = world().await;
     let written = world.app.rows_written().await;
     let euro = |amount: Value| json!({ "amount": amount, "currency": "EUR" });
@@ -138,7 +138,7 @@ async fn json_of_another_shape_is_refused_with_the_place() {
 }
 
 #[tokio::test]
-async fn a_body_is_neither_too_large_nor_too_deep_nor_of_another_kind() {
+async fn a_body_that_is_too_large_too_deep_or_of_another_type_is_refused() {
     let world = world().await;
     let written = world.app.rows_written().await;
     let large = json!({ "note": "x".repeat(70_000) }).to_string();
@@ -164,7 +164,7 @@ async fn a_body_is_neither_too_large_nor_too_deep_nor_of_another_kind() {
 }
 
 #[tokio::test]
-async fn ids_in_the_path_that_cannot_be_are_not_there() {
+async fn malformed_ids_in_paths_are_not_found() {
     let world = world().await;
     let order = world.asks(&world.good).await.expect(201);
     let suffix = id_of(&order).trim_start_matches("ord_").to_owned();
@@ -203,7 +203,7 @@ async fn ids_in_the_path_that_cannot_be_are_not_there() {
 }
 
 #[tokio::test]
-async fn questions_that_make_no_sense_are_refused() {
+async fn invalid_queries_are_refused() {
     let world = world().await;
     let ada = &world.ada;
     for query in [
@@ -240,7 +240,7 @@ async fn questions_that_make_no_sense_are_refused() {
 }
 
 #[tokio::test]
-async fn versions_in_headers_have_their_form() {
+async fn versions_in_headers_are_validated() {
     let world = world().await;
     let order = world.asks(&world.good).await.expect(201);
     let path = format!("/api/orders/{}/status", id_of(&order));
@@ -256,7 +256,7 @@ async fn versions_in_headers_have_their_form() {
 }
 
 #[tokio::test]
-async fn an_order_takes_ones_own_open_cart_and_nothing_else() {
+async fn an_order_uses_only_an_open_cart_of_the_caller() {
     let world = world().await;
     let bob = world.app.customer("Bob").await;
     let theirs = bob.puts_in_cart(&world.luigi, &[(world.luigi.any_dish(), 1)]).await;
@@ -312,7 +312,7 @@ async fn a_menu_item_is_checked_field_by_field() {
 /// Derived types would read an object from a list of its fields in the order of their declaration: nobody's contract,
 /// and a place with longitude and latitude exchanged.
 #[tokio::test]
-async fn a_list_is_no_object_wherever_an_object_is_wanted() {
+async fn a_list_is_refused_where_an_object_is_expected() {
     let World { app: _app, luigi, ada, good } = world().await;
     let order = |field: &str, value: Value| {
         let mut body = good.clone();

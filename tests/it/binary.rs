@@ -37,7 +37,7 @@ pub fn complaint(output: &Output) -> String {
 }
 
 #[test]
-fn the_program_explains_itself() {
+fn the_program_has_help_for_every_command() {
     let help = said(&comanda(&["--help"], &[]));
     for command in ["serve", "migrate", "replay", "check", "demo", "user", "config", "openapi"] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
@@ -50,7 +50,7 @@ fn the_program_explains_itself() {
 
 /// The library that writes log files prints that it finds none, if the folder is not there yet.
 #[test]
-fn a_folder_for_logs_is_made_without_a_word() {
+fn the_log_folder_is_created_silently() {
     let logs = folder("logs").join("not/there/yet");
     let nobody = "postgres://comanda@127.0.0.1:1/comanda";
     let variables = [("LOG_DIR", logs.to_str().unwrap()), ("DATABASE_URL", nobody)];
@@ -82,7 +82,7 @@ fn the_configuration_is_shown_with_secrets_hidden_and_faults_named() {
 }
 
 #[test]
-fn the_example_and_the_document_are_printed_whole() {
+fn the_commands_print_the_complete_example_and_document() {
     let example = said(&comanda(&["config", "--example"], &[]));
     assert_eq!(example, std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example")).unwrap());
     let document: serde_json::Value = serde_json::from_str(&said(&comanda(&["openapi"], &[]))).unwrap();
@@ -90,7 +90,7 @@ fn the_example_and_the_document_are_printed_whole() {
 }
 
 #[tokio::test]
-async fn what_stops_the_start_is_said_in_one_line_with_its_remedy() {
+async fn an_error_at_start_is_one_line_with_a_remedy() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let database = fresh_database().await;
@@ -163,7 +163,7 @@ async fn a_database_newer_than_the_program_is_refused() {
 
 /// The migrations were rewritten before the first release: a database of the earlier set gets the command that helps.
 #[tokio::test]
-async fn a_database_made_with_the_earlier_migrations_is_refused_with_what_to_do() {
+async fn a_database_with_earlier_migrations_is_refused_with_instructions() {
     let database = fresh_database().await;
     let url = database_url(&database);
     let earlier = "update _sqlx_migrations set description = 'people', checksum = '\\x00' where version = 1;

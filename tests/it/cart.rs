@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::app::TestApp;
 
 #[tokio::test]
-async fn a_cart_is_one_a_customer_and_restaurant_and_shows_the_prices_of_the_moment() {
+async fn a_customer_has_one_cart_per_restaurant_with_current_prices() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells("Margherita", 850).opens().await;
     let mario = app.restaurant("Mario").opens().await;
@@ -30,7 +30,7 @@ async fn a_cart_is_one_a_customer_and_restaurant_and_shows_the_prices_of_the_mom
 }
 
 #[tokio::test]
-async fn a_cart_takes_what_is_on_this_menu_in_decent_numbers() {
+async fn a_cart_accepts_items_of_this_menu_in_valid_quantities() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let mario = app.restaurant("Mario").opens().await;
@@ -76,7 +76,7 @@ fn held(cart: &Value) -> BTreeMap<String, i64> {
 }
 
 #[tokio::test]
-async fn lines_are_changed_added_and_taken_out_by_their_keys() {
+async fn lines_are_changed_added_and_removed_by_key() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells("Margherita", 850).sells("Calzone", 950).opens().await;
     let ada = app.customer("Ada").await;
@@ -117,7 +117,7 @@ async fn lines_are_changed_added_and_taken_out_by_their_keys() {
 }
 
 #[tokio::test]
-async fn of_two_writes_of_a_line_the_later_holds_whichever_comes_first() {
+async fn the_later_write_of_a_line_wins_in_any_order_of_arrival() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let dish = &luigi.any_dish().id;
@@ -156,7 +156,7 @@ async fn of_two_writes_of_a_line_the_later_holds_whichever_comes_first() {
 }
 
 #[tokio::test]
-async fn no_clock_of_a_phone_freezes_a_line() {
+async fn a_client_clock_in_the_future_does_not_block_a_cart_line() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
@@ -180,7 +180,7 @@ async fn no_clock_of_a_phone_freezes_a_line() {
 }
 
 #[tokio::test]
-async fn what_was_written_before_an_order_does_not_come_back_after_it() {
+async fn lines_written_before_an_order_do_not_return_after_it() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
@@ -197,7 +197,7 @@ async fn what_was_written_before_an_order_does_not_come_back_after_it() {
 }
 
 #[tokio::test]
-async fn a_cart_remembers_only_so_many_lines_that_were_taken_out() {
+async fn a_cart_stores_a_limited_number_of_removed_lines() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;

@@ -17,7 +17,7 @@ fn check(url: &str) -> (String, Option<i32>) {
 
 /// On most managed servers whoever owns the tables is no superuser, and under row level security like everybody else.
 #[tokio::test]
-async fn an_owner_who_is_no_superuser_sees_what_is_checked() {
+async fn a_database_owner_without_superuser_rights_can_run_the_check() {
     let mut app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells("Margherita", 850).opens().await;
     let ada = app.customer("Ada").await;
@@ -51,7 +51,7 @@ pub async fn broken_rules(app: &TestApp) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn broken_books_are_named_part_by_part() {
+async fn the_check_reports_each_inconsistency() {
     let mut app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells_counted("Margherita", 850, 9).opens().await;
     let order = app.customer("Ada").await.places_order(&luigi, &[(luigi.any_dish(), 2)]).await;
@@ -84,7 +84,7 @@ async fn broken_books_are_named_part_by_part() {
 }
 
 #[tokio::test]
-async fn what_is_counted_beside_the_orders_is_held_against_them() {
+async fn the_check_compares_counters_with_orders() {
     let mut app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").with("slots", json!({ "capacity": 5 })).opens().await;
     let coupon = json!({ "code": "TEN", "kind": "PERCENT", "basisPoints": 1000 });
@@ -121,7 +121,7 @@ async fn what_is_counted_beside_the_orders_is_held_against_them() {
 }
 
 #[tokio::test]
-async fn a_database_of_another_version_is_not_judged() {
+async fn a_database_of_another_version_is_not_checked() {
     let mut app = TestApp::start().await;
     app.without_audit();
     app.does("insert into _sqlx_migrations select 9999, 'later', now(), true, ''::bytea, 1").await;
@@ -188,7 +188,7 @@ async fn tax_that_is_rounded_otherwise_is_named() {
 }
 
 #[tokio::test]
-async fn portions_that_came_back_against_the_rule_and_coupons_that_saved_nothing_are_named() {
+async fn the_check_finds_wrong_stock_returns_and_coupons_without_discount() {
     const RETURNS: &str =
         "a cancellation returns what is still counted: all of it before cooking, all or nothing afterwards";
     let mut app = TestApp::start().await;

@@ -42,7 +42,7 @@ async fn orders_lines(person: &Person, shop: &Shop, lines: &Value) -> Reply {
 }
 
 #[tokio::test]
-async fn a_missing_choice_is_named_in_the_same_words_everywhere() {
+async fn a_missing_choice_is_reported_alike_everywhere() {
     let app = TestApp::start().await;
     let grill = Grill::opens(&app).await;
     let (ada, guest) = (app.customer("Ada").await, a_guest(&app).await);
@@ -88,7 +88,7 @@ async fn a_missing_choice_is_named_in_the_same_words_everywhere() {
 }
 
 #[tokio::test]
-async fn a_choice_that_is_asked_for_later_is_named_in_the_same_words_everywhere() {
+async fn a_choice_that_becomes_required_is_reported_alike_everywhere() {
     let app = TestApp::start().await;
     let grill = Grill::opens(&app).await;
     let (ada, shop) = (app.customer("Ada").await, &grill.shop);
@@ -188,7 +188,7 @@ async fn adds_group(
 /// item exactly if the menu says that it is orderable; and what it says cannot be ordered is refused whatever is
 /// chosen.
 #[tokio::test]
-async fn what_the_menu_calls_orderable_can_be_ordered_and_nothing_else() {
+async fn exactly_the_items_called_orderable_can_be_ordered() {
     let app = TestApp::start().await;
     let (mut orderable, mut not) = (0, 0);
     for seed in 0..12 {

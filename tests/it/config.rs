@@ -77,7 +77,7 @@ fn production_refuses_secrets_that_repeat_a_pattern() {
 }
 
 #[test]
-fn production_asks_for_secrets_that_are_worth_the_name() {
+fn production_requires_strong_secrets() {
     let missing = faults(&[("MODE", "production")]);
     assert!(missing.iter().any(|fault| fault.starts_with("JWT_SECRET is missing")), "{missing:#?}");
     assert!(missing.iter().any(|fault| fault.starts_with("JWT_REFRESH_SECRET is missing")), "{missing:#?}");
@@ -89,7 +89,7 @@ fn production_asks_for_secrets_that_are_worth_the_name() {
 }
 
 #[test]
-fn previous_secrets_are_as_good_as_the_present_ones() {
+fn previous_secrets_are_accepted_like_current_ones() {
     let good = "kOq1r5hXh0m8WJm4o0yE2mTgk9w1bS7uXq3d";
     for name in ["JWT_SECRET_PREVIOUS", "JWT_REFRESH_SECRET_PREVIOUS"] {
         let present = name.strip_suffix("_PREVIOUS").unwrap();
@@ -110,7 +110,7 @@ fn previous_secrets_are_as_good_as_the_present_ones() {
 }
 
 #[test]
-fn proxies_are_not_everybody() {
+fn trusted_proxies_cannot_be_all_addresses() {
     for wide in [
         "0.0.0.0/0",
         "::/0",
@@ -142,7 +142,7 @@ fn proxies_are_not_everybody() {
 }
 
 #[test]
-fn production_is_stricter_where_nothing_else_is_said() {
+fn defaults_in_production_are_stricter() {
     let secrets = ["JWT_SECRET", "JWT_REFRESH_SECRET", "SEAL_SECRET"]
         .map(|name| (name, format!("0123456789abcdef0123456789abcdef {name}")));
     let read = |further: &[(&str, &str)]| {
@@ -214,7 +214,7 @@ fn the_example_file_is_the_table_of_variables() {
 
 /// Whoever sets a provider's variables expects that messages are sent.
 #[test]
-fn variables_that_nothing_reads_stop_the_start_and_are_not_offered() {
+fn unknown_variables_stop_the_start_and_are_not_documented() {
     for unread in UNREAD {
         assert!(!config::example_file().contains(unread.name), "{} is offered", unread.name);
         let fault = faults(&[(unread.name, "hunter2")]).join("\n");

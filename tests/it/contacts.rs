@@ -56,7 +56,7 @@ async fn signs_in(app: &TestApp, email: &str, password: &str) -> Person {
 }
 
 #[tokio::test]
-async fn a_number_is_proved_before_it_lets_anybody_in_and_the_owner_is_told_of_everything() {
+async fn a_number_is_verified_before_it_is_used_and_its_owner_is_notified() {
     let app = TestApp::start().await;
     let ada = app.customer("Ada").await;
     // A token alone changes no number.
@@ -104,7 +104,7 @@ async fn a_number_is_proved_before_it_lets_anybody_in_and_the_owner_is_told_of_e
 }
 
 #[tokio::test]
-async fn a_code_sent_to_a_number_ends_with_the_number() {
+async fn a_code_becomes_invalid_when_its_phone_number_changes() {
     let app = TestApp::start().await;
     // The number is replaced, removed, or replaced and set again, after a code went there.
     for (round, changes) in
@@ -133,7 +133,7 @@ async fn a_code_sent_to_a_number_ends_with_the_number() {
 }
 
 #[tokio::test]
-async fn nothing_stays_of_what_a_stranger_set_at_somebodys_address() {
+async fn settings_of_an_unverified_account_are_deleted_when_the_owner_signs_up() {
     let app = TestApp::start().await;
     let email = "owner@example.com";
     let registration = json!({ "email": email, "password": PASSWORD, "name": "Eve", "phone": "+390511234567" });
@@ -189,7 +189,7 @@ async fn an_address_is_confirmed_with_a_code() {
 }
 
 #[tokio::test]
-async fn one_number_gets_so_many_messages_however_many_accounts_ask() {
+async fn messages_to_one_number_are_limited_over_all_accounts() {
     let app = TestApp::with(&[("MESSAGES_PER_NUMBER", "10/24h"), ("MESSAGES_PER_ACCOUNT", "4/24h")]).await;
     let number = "+390511234567";
     let (mut taken, mut refused) = (0, 0);
@@ -226,7 +226,7 @@ async fn one_number_gets_so_many_messages_however_many_accounts_ask() {
 }
 
 #[tokio::test]
-async fn a_crowd_keeps_out_neither_a_known_device_nor_a_solved_recovery() {
+async fn attempts_of_others_lock_out_neither_a_known_device_nor_a_recovery() {
     let app = TestApp::with(&[("RATE_LIMIT_AUTH", "100000/1m"), ("TRUSTED_PROXIES", "127.0.0.1")]).await;
     let (ada, stranger) = (app.customer("Ada").await, app.stranger());
     let from = async |network: &str, path: &str, body: &Value| {
@@ -276,7 +276,7 @@ async fn a_crowd_keeps_out_neither_a_known_device_nor_a_solved_recovery() {
 }
 
 #[tokio::test]
-async fn a_password_is_chosen_ten_times_a_day() {
+async fn a_password_is_changed_at_most_ten_times_a_day() {
     let app = TestApp::start().await;
     let ada = app.customer("Ada").await;
     let mut now = PASSWORD.to_owned();
@@ -294,7 +294,7 @@ async fn a_password_is_chosen_ten_times_a_day() {
 }
 
 #[tokio::test]
-async fn accounts_of_one_network_share_a_bound() {
+async fn accounts_of_one_network_share_a_limit() {
     let app = TestApp::with(&[("RATE_LIMIT_NETWORK", "20/1h"), ("RATE_LIMIT_USER", "15/1h")]).await;
     let mut answered = 0;
     for person in app.crowd(4).await {

@@ -40,7 +40,7 @@ async fn quotes_with(person: &Person, shop: &Shop, code: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn a_coupon_takes_off_what_its_kind_says() {
+async fn the_discount_of_a_coupon_depends_on_its_kind() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells("Margherita", 850).with("taxBasisPoints", json!(1000));
     let luigi = luigi.with("deliveryFee", euros(290)).opens().await;
@@ -120,7 +120,7 @@ async fn a_coupon_that_cannot_be_used_says_why_and_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_cancelled_order_gives_its_coupon_back() {
+async fn a_cancelled_order_returns_its_coupon() {
     let app = TestApp::with(&[("ORDER_SWEEP_INTERVAL", "10ms")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let coupon = json!({ "code": "ONCE", "kind": "PERCENT", "basisPoints": 1000, "limitTotal": 1, "limitPerUser": 1 });
@@ -172,7 +172,7 @@ async fn sixty_buyers_redeem_a_coupon_for_ten_exactly_ten_times() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_gets_more_than_their_own_by_being_quick() {
+async fn concurrent_orders_redeem_a_coupon_within_its_limit_per_user() {
     let app = TestApp::start().await;
     let luigi = Arc::new(app.restaurant("Luigi").opens().await);
     let coupon = json!({ "code": "ONCE", "kind": "PERCENT", "basisPoints": 500, "limitTotal": 99, "limitPerUser": 1 });
@@ -194,7 +194,7 @@ async fn nobody_gets_more_than_their_own_by_being_quick() {
 }
 
 #[tokio::test]
-async fn whoever_guesses_at_codes_is_stopped_and_whoever_knows_one_is_not() {
+async fn attempts_at_unknown_coupons_are_limited_and_known_coupons_are_not() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     makes_coupon(&luigi, json!({ "code": "GOOD", "kind": "PERCENT", "basisPoints": 500 })).await;
@@ -223,7 +223,7 @@ async fn whoever_guesses_at_codes_is_stopped_and_whoever_knows_one_is_not() {
 }
 
 #[tokio::test]
-async fn accounts_of_one_network_guess_together() {
+async fn coupon_attempts_of_accounts_of_one_network_are_counted_together() {
     let settings = [("COUPON_ATTEMPTS_PER_NETWORK", "6/15m"), ("TRUSTED_PROXIES", "127.0.0.1")];
     let app = TestApp::with(&settings).await;
     let luigi = app.restaurant("Luigi").opens().await;
@@ -255,7 +255,7 @@ async fn accounts_of_one_network_guess_together() {
 }
 
 #[tokio::test]
-async fn a_quoted_discount_holds_while_its_coupon_does() {
+async fn a_quoted_discount_applies_while_its_coupon_is_valid() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells("Margherita", 850).opens().await;
     let coupon = makes_coupon(&luigi, json!({ "code": "TEN", "kind": "PERCENT", "basisPoints": 1000 })).await;
@@ -339,7 +339,7 @@ async fn coupons_are_written_by_managers_and_refused_by_name() {
 }
 
 #[test]
-fn a_code_is_one_however_it_is_typed() {
+fn a_coupon_code_is_read_regardless_of_case_and_spaces() {
     let code = |text: &str| CouponCode::try_from(text.to_owned()).ok().map(|code| code.as_str().to_owned());
     for (typed, read) in [("welcome10", "WELCOME10"), ("  Summer-26 ", "SUMMER-26"), ("a_b-c", "A_B-C"), ("123", "123")]
     {

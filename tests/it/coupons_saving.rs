@@ -11,7 +11,7 @@ use crate::sync::{op, sends, told};
 /// Coupons that would take nothing off: of no use, so refused, and neither counted nor used up, whichever way somebody
 /// comes.
 #[tokio::test]
-async fn a_coupon_that_would_save_nothing_is_refused_everywhere_and_kept() {
+async fn a_coupon_that_saves_nothing_is_refused_and_not_used_up() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells("Pizza", 850).sells("Olive", 4).sells("Water", 0);
     let luigi = luigi.with("deliveryFee", euros(290)).opens().await;
@@ -101,7 +101,7 @@ async fn a_coupon_that_would_save_nothing_is_refused_everywhere_and_kept() {
 /// A quote whose coupon has come to save nothing since, for the delivery is free now: what was promised holds, it saves
 /// what it said, and it is used.
 #[tokio::test]
-async fn a_promised_saving_is_worth_what_was_promised() {
+async fn a_quoted_saving_is_applied_as_quoted() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").with("deliveryFee", euros(290)).opens().await;
     makes_coupon(&luigi, json!({ "code": "RIDE", "kind": "FREE_DELIVERY" })).await;

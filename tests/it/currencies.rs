@@ -37,7 +37,7 @@ fn every_currency_has_the_minor_units_of_iso_4217_and_a_bound_of_about_a_million
 
 /// The console's own list of minor units is that of the server: browsers know others, for LBP or IRR.
 #[test]
-fn the_console_counts_as_the_server_does() {
+fn the_console_computes_amounts_like_the_server() {
     let console = std::fs::read_to_string("console/format.js").unwrap();
     for (name, digits) in [("WHOLE", 0), ("THOUSANDTHS", 3)] {
         let codes = iso4217().filter(|(code, of, ..)| *of == Some(digits) && code.parse::<Currency>().is_ok());

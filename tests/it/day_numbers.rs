@@ -48,7 +48,7 @@ fn changes(zone: Tz, from: DateTime<Utc>) -> Vec<DateTime<Utc>> {
 }
 
 #[tokio::test]
-async fn numbers_begin_at_one_with_each_date_on_the_wall_also_when_midnight_is_left_out_or_repeated() {
+async fn order_numbers_begin_at_one_each_local_date_also_when_midnight_is_skipped_or_repeated() {
     let app = TestApp::start().await;
     let begin = app.clock.now();
     let mut nights: Vec<_> =

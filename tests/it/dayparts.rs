@@ -69,7 +69,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn a_dish_is_served_in_the_minutes_written_out(
+    fn an_item_is_served_in_the_listed_minutes(
         windows in windows(), zone in proptest::sample::select(&TZ_VARIANTS[..]), start in
         1_600_000_000..2_000_000_000_i64,
     ) {
@@ -108,7 +108,7 @@ proptest! {
     /// An item in a category is served in the minutes of both, and again at the first of them: found by asking for each
     /// minute of eight days, through a change of the clocks where there is one.
     #[test]
-    fn what_is_not_served_is_served_again_at_the_first_minute_of_both(
+    fn the_next_serving_is_the_first_minute_of_category_and_item(
         item in windows(), category in windows(),
         zone in proptest::sample::select(&TZ_VARIANTS[..]), start in 1_600_000_000..2_000_000_000_i64,
     ) {
@@ -145,7 +145,7 @@ fn every_transition_of_every_zone() {
 }
 
 #[test]
-fn an_hour_that_is_jumped_over_is_never_met_and_one_that_is_repeated_is_met_twice() {
+fn a_skipped_hour_has_no_instant_and_a_repeated_one_has_two() {
     let rome = chrono_tz::Europe::Rome;
     let night = [window(&[7], 120, 180)];
     let minutes_served = |day: u32, month: u32| {

@@ -22,7 +22,7 @@ async fn profile(driver: &Person) -> Value {
 }
 
 #[tokio::test]
-async fn a_delivery_travels_from_the_kitchen_to_the_door() {
+async fn a_delivery_passes_from_ready_to_delivered() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, mario) = (app.customer("Ada").await, app.driver("Mario").await);
@@ -51,7 +51,7 @@ async fn a_delivery_travels_from_the_kitchen_to_the_door() {
 }
 
 #[tokio::test]
-async fn the_nearest_driver_who_is_free_is_chosen() {
+async fn the_nearest_available_driver_is_assigned() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
@@ -105,7 +105,7 @@ async fn no_driver_is_given_two_deliveries_however_many_assign_at_once() {
 }
 
 #[tokio::test]
-async fn a_failed_delivery_says_why_and_the_restaurant_cancels() {
+async fn a_failed_delivery_has_a_reason_and_the_restaurant_cancels_it() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, mario) = (app.customer("Ada").await, app.driver("Mario").await);
@@ -138,7 +138,7 @@ async fn a_cancelled_order_frees_its_driver() {
 }
 
 #[tokio::test]
-async fn a_delivery_is_seen_and_moved_by_those_it_concerns_only() {
+async fn a_delivery_is_read_and_changed_by_its_participants_only() {
     let app = TestApp::start().await;
     let (luigi, other) = (app.restaurant("Luigi").opens().await, app.restaurant("Other").opens().await);
     let (ada, bob) = (app.customer("Ada").await, app.customer("Bob").await);
@@ -166,7 +166,7 @@ async fn a_delivery_is_seen_and_moved_by_those_it_concerns_only() {
 }
 
 #[tokio::test]
-async fn drivers_are_made_by_administrators_and_speak_for_themselves() {
+async fn administrators_create_drivers_who_act_for_themselves_only() {
     let app = TestApp::start().await;
     let (ada, mario, admin) = (app.customer("Ada").await, app.driver("Mario").await, app.admin().await);
     let wish = json!({ "email": ada.email, "vehicle": "SCOOTER" });

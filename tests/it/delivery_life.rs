@@ -86,7 +86,7 @@ async fn can_read(person: &Person, order: &Value, delivery: &Value) -> String {
 const SECRETS: [&str; 4] = ["Pratello", "44.4965", "Rossi", "mother"];
 
 #[tokio::test]
-async fn a_driver_sees_the_door_until_the_delivery_is_closed_or_handed_back() {
+async fn a_driver_sees_the_address_until_the_delivery_is_closed_or_handed_back() {
     let scene = Scene::set().await;
     for end in ["DELIVERED", "FAILED", "CANCELLED", "WAITING", "REASSIGNED"] {
         let (order, delivery) = scene.carried().await;
@@ -131,7 +131,7 @@ async fn a_driver_sees_the_door_until_the_delivery_is_closed_or_handed_back() {
 }
 
 #[tokio::test]
-async fn what_a_driver_answers_for_a_closed_order_shows_no_door() {
+async fn a_status_response_for_a_closed_order_shows_the_driver_no_address() {
     let scene = Scene::set().await;
     let (order, delivery) = scene.carried().await;
     scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
@@ -147,7 +147,7 @@ async fn what_a_driver_answers_for_a_closed_order_shows_no_door() {
 }
 
 #[tokio::test]
-async fn a_driver_s_place_is_shown_while_they_are_on_the_way_with_this_delivery() {
+async fn the_location_of_a_driver_is_shown_while_they_are_on_the_way_with_this_delivery() {
     let scene = Scene::set().await;
     let (order, delivery) = scene.carried().await;
     let admin = scene.app.admin().await;
@@ -181,7 +181,7 @@ async fn a_driver_s_place_is_shown_while_they_are_on_the_way_with_this_delivery(
 }
 
 #[tokio::test]
-async fn where_a_driver_was_before_the_trip_is_not_shown_on_it() {
+async fn the_location_of_a_driver_before_the_trip_is_not_shown() {
     let scene = Scene::set().await;
     let (order, delivery) = scene.carried().await;
     scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
@@ -222,7 +222,7 @@ async fn administrators_see_where_a_driver_is_only_while_they_are_on_duty_and_pr
 }
 
 #[tokio::test]
-async fn what_a_driver_did_offline_is_answered_again_without_the_door() {
+async fn offline_results_repeated_to_a_driver_have_no_address() {
     let scene = Scene::set().await;
     let (order, _) = scene.carried().await;
     scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
@@ -249,7 +249,7 @@ async fn what_a_driver_did_offline_is_answered_again_without_the_door() {
 }
 
 #[test]
-fn the_table_of_steps_is_the_life_of_a_delivery() {
+fn the_transition_table_of_deliveries_is_complete() {
     use DeliveryStatus::{Arrived, Assigned, Cancelled, Delivered, Failed, Offered, PickedUp, Waiting};
     use OrderStatus as O;
     let all = [Waiting, Offered, Assigned, Arrived, PickedUp, Delivered, Failed, Cancelled];
@@ -269,7 +269,7 @@ fn the_table_of_steps_is_the_life_of_a_delivery() {
 }
 
 #[tokio::test]
-async fn before_pickup_a_delivery_is_handed_back_and_given_to_another() {
+async fn a_delivery_is_handed_back_before_pickup_and_reassigned() {
     let scene = Scene::set().await;
     let lucia = scene.app.driver("Lucia").await;
     let theirs = lucia.comes_on_duty(44.4970, 11.3400).await;
@@ -299,7 +299,7 @@ async fn before_pickup_a_delivery_is_handed_back_and_given_to_another() {
 }
 
 #[tokio::test]
-async fn an_order_is_not_delivered_by_a_delivery_that_failed() {
+async fn a_failed_delivery_does_not_deliver_the_order() {
     let scene = Scene::set().await;
     let (order, delivery) = scene.carried().await;
     scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
@@ -322,7 +322,7 @@ async fn an_order_is_not_delivered_by_a_delivery_that_failed() {
 }
 
 #[tokio::test]
-async fn comanda_check_notices_every_pair_that_contradicts_itself() {
+async fn comanda_check_finds_every_contradicting_pair() {
     let mut scene = Scene::set().await;
     scene.app.without_audit();
     let (order, _) = scene.carried().await;

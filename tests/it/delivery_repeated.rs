@@ -6,7 +6,7 @@ use crate::delivery_life::Scene;
 use crate::people::id_of;
 
 #[tokio::test]
-async fn giving_a_delivery_to_the_same_driver_again_changes_nothing() {
+async fn assigning_a_delivery_to_the_same_driver_again_changes_nothing() {
     let scene = Scene::set().await;
     let lucia = scene.app.driver("Lucia").await;
     let theirs = lucia.comes_on_duty(44.4949, 11.3426).await;
@@ -40,7 +40,7 @@ async fn giving_a_delivery_to_the_same_driver_again_changes_nothing() {
 
 /// A driver in a dead spot says everything twice, and staff say it after them.
 #[tokio::test]
-async fn saying_again_how_far_a_delivery_is_changes_nothing() {
+async fn repeating_a_delivery_status_changes_nothing() {
     let scene = Scene::set().await;
     let (order, delivery) = scene.carried().await;
     scene.luigi.owner.moves(&order, "PREPARING").await;
@@ -69,7 +69,7 @@ async fn saying_again_how_far_a_delivery_is_changes_nothing() {
 
 /// The driver loses access to the delivery with the hand-back, and says it again because the answer was lost.
 #[tokio::test]
-async fn handing_back_again_is_answered_as_the_first_time_and_the_driver_is_passed_over() {
+async fn handing_back_is_idempotent_and_excludes_the_driver_from_assignment() {
     let scene = Scene::set().await;
     let (_, delivery) = scene.carried().await;
     let first = scene.mario.tries_to_bring(&delivery, "WAITING", Some("a puncture")).await.expect(200);

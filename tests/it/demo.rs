@@ -50,7 +50,7 @@ fn every_restaurant_has_a_menu_hours_and_people() {
 }
 
 #[test]
-fn everybody_has_an_address_of_their_own() {
+fn every_test_client_has_its_own_ip_address() {
     let data = DemoData::of(&City::read().unwrap()).unwrap();
     let staff = data.restaurants.iter().flat_map(|kitchen| kitchen.staff.iter().map(|(person, _)| person));
     let guests = data.customers.iter().map(|customer| &customer.person);
@@ -63,7 +63,7 @@ fn everybody_has_an_address_of_their_own() {
 }
 
 #[test]
-fn the_same_seed_makes_the_same_past() {
+fn the_same_seed_creates_the_same_demo_history() {
     let told = || {
         let data = DemoData::of(&City::read().unwrap()).unwrap();
         let timelines = seed::timelines(&data, a_monday_at_noon()).unwrap();
@@ -75,7 +75,7 @@ fn the_same_seed_makes_the_same_past() {
 }
 
 #[test]
-fn people_ordered_while_the_restaurants_were_open_and_enough() {
+fn past_demo_orders_are_within_opening_hours_and_numerous() {
     let data = DemoData::of(&City::read().unwrap()).unwrap();
     let until = a_monday_at_noon();
     for (kitchen, timelines) in data.restaurants.iter().zip(seed::timelines(&data, until).unwrap()) {
@@ -93,7 +93,7 @@ fn people_ordered_while_the_restaurants_were_open_and_enough() {
 }
 
 #[tokio::test]
-async fn the_city_is_built_once_and_in_good_order() {
+async fn the_demo_is_created_once_and_passes_the_check() {
     // That the books are in order is audited when the test ends.
     let (app, data) = (TestApp::start().await, small_town());
     let Some(SeededOrders { orders }) = build(&app, &data).await.unwrap() else { panic!("there was nothing") };
@@ -127,7 +127,7 @@ async fn the_city_is_built_once_and_in_good_order() {
 }
 
 #[tokio::test]
-async fn a_start_that_was_broken_off_goes_on() {
+async fn an_interrupted_initialisation_is_continued() {
     let (app, data) = (TestApp::start().await, small_town());
     let Some(SeededOrders { orders }) = build(&app, &data).await.unwrap() else { panic!("there was nothing") };
     let rows = app.rows_written().await;
@@ -149,7 +149,7 @@ async fn a_start_that_was_broken_off_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_city_lives_until_it_is_stopped() {
+async fn the_simulator_runs_until_it_is_stopped() {
     let (app, data) = (TestApp::start().await, small_town());
     build(&app, &data).await.unwrap();
     // Open whenever this is run.
@@ -166,7 +166,7 @@ async fn the_city_lives_until_it_is_stopped() {
 }
 
 #[tokio::test]
-async fn somebody_elses_database_is_left_alone() {
+async fn a_database_without_demo_data_is_not_changed() {
     let app = TestApp::start().await;
     app.customer("Somebody").await;
     let rows = app.rows_written().await;

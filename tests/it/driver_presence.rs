@@ -11,7 +11,7 @@ use crate::delivery_life::Scene;
 use crate::people::{id_of, to_door};
 
 #[tokio::test]
-async fn a_driver_without_a_sign_of_life_is_given_no_work_and_then_set_off_duty() {
+async fn an_absent_driver_is_assigned_nothing_and_then_set_off_duty() {
     let scene = Scene::set().await;
     let (_, delivery) = scene.confirmed().await;
     scene.app.passes(TimeDelta::minutes(4));
@@ -36,7 +36,7 @@ async fn a_driver_without_a_sign_of_life_is_given_no_work_and_then_set_off_duty(
 }
 
 #[tokio::test]
-async fn who_is_on_the_way_keeps_the_delivery_however_silent() {
+async fn a_driver_on_the_way_keeps_the_delivery_without_a_sign_of_life() {
     let scene = Scene::set().await;
     let (order, delivery) = scene.carried().await;
     scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
@@ -47,12 +47,12 @@ async fn who_is_on_the_way_keeps_the_delivery_however_silent() {
 }
 
 #[tokio::test]
-async fn a_disabled_driver_gets_no_orders_at_once_and_what_they_had_not_picked_up_waits_again() {
+async fn a_disabled_driver_gets_no_orders_and_deliveries_before_pickup_wait_again() {
     assert_gets_no_orders_after(json!({ "disabled": true })).await;
 }
 
 #[tokio::test]
-async fn so_does_who_is_no_driver_any_more() {
+async fn a_user_who_is_no_driver_any_more_gets_no_orders() {
     assert_gets_no_orders_after(json!({ "role": "CUSTOMER" })).await;
 }
 
@@ -78,7 +78,7 @@ async fn assert_gets_no_orders_after(change: Value) {
 }
 
 #[tokio::test]
-async fn who_signed_out_everywhere_gets_no_orders() {
+async fn a_driver_who_signed_out_everywhere_gets_no_orders() {
     let scene = Scene::set().await;
     let (_, delivery) = scene.confirmed().await;
     scene.mario.post("/api/auth/logout-all", &Value::Null).await.expect(204);
@@ -117,7 +117,7 @@ async fn reports_are_ordered_by_the_phone_s_own_time() {
 }
 
 #[tokio::test]
-async fn no_place_is_stored_of_a_driver_who_is_off_duty_and_carries_nothing() {
+async fn no_location_is_stored_for_a_driver_off_duty_without_a_delivery() {
     let scene = Scene::set().await;
     let (mario, owner) = (&scene.mario, &scene.luigi.owner);
     let stored = async || {
@@ -180,7 +180,7 @@ async fn no_place_is_stored_of_a_driver_who_is_off_duty_and_carries_nothing() {
 }
 
 #[tokio::test]
-async fn a_place_is_forgotten_with_whoever_disappears_and_in_every_race() {
+async fn the_location_of_an_absent_driver_is_deleted_in_every_race() {
     let scene = Scene::set().await;
     let (mario, owner) = (&scene.mario, &scene.luigi.owner);
     let located = async || scene.app.count("select count(*) from drivers where latitude is not null").await;
@@ -208,7 +208,7 @@ async fn a_place_is_forgotten_with_whoever_disappears_and_in_every_race() {
 }
 
 #[tokio::test]
-async fn nobody_is_at_zero_zero_or_off_the_earth() {
+async fn coordinates_at_zero_or_out_of_range_are_refused() {
     let scene = Scene::set().await;
     let admin = scene.app.admin().await;
     let restaurant = scene.luigi.path("");
@@ -232,7 +232,7 @@ async fn nobody_is_at_zero_zero_or_off_the_earth() {
 }
 
 #[tokio::test]
-async fn a_restaurant_without_zones_delivers_so_far_and_no_farther() {
+async fn a_restaurant_without_zones_delivers_up_to_a_maximum_distance() {
     let scene = Scene::set().await;
     let asks = async |lat: f64, lng: f64| {
         let line = json!([{ "itemId": scene.luigi.any_dish().id, "quantity": 1 }]);
@@ -260,7 +260,7 @@ async fn a_restaurant_without_zones_delivers_so_far_and_no_farther() {
 }
 
 #[test]
-fn a_report_is_judged_by_time_and_distance() {
+fn a_location_report_is_checked_by_time_and_distance() {
     let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
     let place = |lat, lng| Place::new(lat, lng).unwrap();
     let bologna = place(44.4949, 11.3426);

@@ -23,7 +23,7 @@ fn connection() -> (Flow<DuplexStream>, DuplexStream, FlowCounts) {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_too_slowly_is_cut() {
+async fn a_client_that_reads_too_slowly_is_disconnected() {
     let (mut server, mut client, counts) = connection();
     let reading = tokio::spawn(async move {
         // A few bytes a hundredth of a second: far below the rate, and never nothing.
@@ -44,7 +44,7 @@ async fn a_client_that_reads_too_slowly_is_cut() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_as_fast_as_it_has_to_gets_everything() {
+async fn a_client_that_reads_at_the_minimum_rate_gets_everything() {
     let (mut server, mut client, counts) = connection();
     let reading = tokio::spawn(async move {
         let mut pace = tokio::time::interval(Duration::from_millis(2));
@@ -60,7 +60,7 @@ async fn a_client_that_reads_as_fast_as_it_has_to_gets_everything() {
 }
 
 #[tokio::test]
-async fn a_socket_whose_client_sends_and_does_not_read_is_cut() {
+async fn a_socket_whose_client_sends_and_does_not_read_is_disconnected() {
     let (mut server, mut client, _) = connection();
     server.write_all(b"HTTP/1.1 101 Switching Protocols\r\n\r\n").await.unwrap();
     let (mut from_client, mut to_client) = tokio::io::split(server);
@@ -85,7 +85,7 @@ async fn a_socket_whose_client_sends_and_does_not_read_is_cut() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_read_late_may_be_long() {
+async fn a_request_that_is_read_late_may_still_be_large() {
     let (server, mut client, _) = connection();
     let (mut from_client, mut to_client) = tokio::io::split(server);
     let writing = tokio::spawn(async move { to_client.write_all(&[b'x'; 2_048]).await });
@@ -109,7 +109,7 @@ async fn lets_pass(time: Duration) {
 
 /// Time in which nothing waits for the client is none that it took: whoever was slow once, long ago, is not cut for it.
 #[tokio::test]
-async fn a_client_that_paused_once_has_time_again_when_something_waits() {
+async fn a_client_that_paused_has_the_full_time_for_new_events() {
     let (mut server, mut client, counts) = connection();
     let reads = async |client: &mut DuplexStream, bytes: usize| {
         client.read_exact(&mut vec![0; bytes]).await.unwrap();

@@ -204,7 +204,7 @@ fn name() -> impl Strategy<Value = String> {
 
 /// A name of one character, of all that the API takes; the large blocks of Chinese and Korean are alike.
 #[test]
-fn every_character_finds_itself() {
+fn a_search_for_any_character_finds_it() {
     let blocks = ['\0'..='\u{3500}', '\u{9f00}'..='\u{ad00}', '\u{f900}'..='\u{ffff}', '\u{1d000}'..='\u{1fbff}'];
     let lost = blocks.into_iter().flatten().filter(|letter| {
         let name = letter.to_string();
@@ -218,7 +218,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn every_name_finds_itself(name in name().prop_filter("a name shows something", |name| is_name(name))) {
+    fn a_search_for_any_name_finds_it(name in name().prop_filter("a name shows something", |name| is_name(name))) {
         prop_assert!(is_found(&name, &name), "{:?} {:?}", words_of([name.as_str()]), wanted(&name));
         for other in [name.to_lowercase(), name.to_uppercase(), fold(&name)] {
             prop_assert!(is_found(&name, &other), "by {other:?}: {:?} {:?}", words_of([name.as_str()]), wanted(&other));
@@ -233,14 +233,14 @@ proptest! {
     }
 
     #[test]
-    fn scripts_without_spaces_are_found_inside(name in "[豆腐麻婆ピザラーメンかな]{2,12}", from in 0_usize..6, length in 1_usize..6) {
+    fn words_of_scripts_without_spaces_are_found_inside_texts(name in "[豆腐麻婆ピザラーメンかな]{2,12}", from in 0_usize..6, length in 1_usize..6) {
         let part: String = name.chars().skip(from).take(length).collect();
         prop_assume!(!fold(&part).is_empty());
         prop_assert!(is_found(&name, &part), "{part:?} in {:?}", words_of([name.as_str()]));
     }
 
     #[test]
-    fn no_text_breaks_the_search(text in "\\PC{0,60}") {
+    fn arbitrary_texts_can_be_searched(text in "\\PC{0,60}") {
         for question in [wanted(&text), words_of([text.as_str()])] {
             prop_assert!(question.iter().all(|word| !word.is_empty() && word.chars().count() <= 40));
         }
@@ -255,7 +255,7 @@ fn encoded(text: &str) -> String {
 
 /// The database compares what was prepared, for restaurants, dishes and orders alike.
 #[tokio::test]
-async fn restaurants_dishes_and_orders_are_found_by_the_same_rules() {
+async fn restaurants_items_and_orders_are_found_by_the_same_rules() {
     let app = TestApp::start().await;
     let mut shop =
         app.restaurant("Crêperie Éloïse").with("cuisines", json!(["Ελληνική"])).with("slug", json!("creperie-eloise"));
@@ -302,7 +302,7 @@ async fn restaurants_dishes_and_orders_are_found_by_the_same_rules() {
 
 /// However a name is made, its words are few and short: they are made anew each time that it is written.
 #[test]
-fn the_words_of_the_most_tedious_names_are_bounded() {
+fn search_words_of_the_longest_names_are_bounded() {
     let names = ["1a", "a-", "a'", "a ", "麻", "김", "ä", "ae", "ß", "ﷺ", "क्ष", "1 a ", "№", "👨"];
     for name in names.map(|part| part.chars().cycle().take(120).collect::<String>()) {
         let (before, words) = (comanda::work::counted(), words_of([name.as_str()]));

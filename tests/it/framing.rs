@@ -13,7 +13,7 @@ fn statuses(said: &str) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn heads_that_can_be_read_in_two_ways_are_refused_and_the_connection_closed() {
+async fn ambiguous_request_heads_are_refused_and_the_connection_closed() {
     let app = TestApp::start().await;
     let login = "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
     let second = "GET /api/health HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -65,7 +65,7 @@ async fn heads_that_can_be_read_in_two_ways_are_refused_and_the_connection_close
 }
 
 #[tokio::test]
-async fn bodies_may_hold_what_heads_may_not() {
+async fn bodies_may_contain_bytes_that_headers_may_not() {
     let app = TestApp::start().await;
     let body = "{\n\"email\": \"ada@example.com\",\r\"password\":\n\n\"three green apples\" }\n";
     let head = "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
@@ -85,7 +85,7 @@ async fn bodies_may_hold_what_heads_may_not() {
 proptest! {
     /// However the network cuts the bytes, the same are let through.
     #[test]
-    fn where_the_bytes_are_cut_makes_no_difference(
+    fn framing_is_independent_of_the_sizes_of_reads(
         parts in prop::collection::vec(prop::sample::select(vec![
             "GET / HTTP/1.1\r\n", "Host: x\r\n", "\r\n", "\n", "\r", "Content-Length: 5\r\n", "hello", "Transfer-Encoding: chunked\r\n",
             "5\r\n", "0\r\n", "a", "5;x=\"y\"\r\n", "FFFFFFFFFFFFFFFFF\r\n", "Upgrade: websocket\r\n",

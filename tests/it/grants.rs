@@ -46,7 +46,7 @@ async fn rank(app: &TestApp, shop: &Shop, person: &Person) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_manager_who_leaves_makes_no_owner_however_the_requests_fall() {
+async fn a_manager_who_leaves_cannot_make_an_owner_in_any_interleaving() {
     let app = server().await;
     for round in 0..ROUNDS {
         let shop = app.restaurant("Luigi").opens().await;
@@ -80,7 +80,7 @@ async fn a_manager_who_leaves_makes_no_owner_however_the_requests_fall() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_owners_who_remove_each_other_one_stays() {
+async fn two_owners_who_remove_each_other_leave_one() {
     let app = server().await;
     for round in 0..ROUNDS {
         let shop = app.restaurant("Luigi").opens().await;
@@ -106,7 +106,7 @@ async fn of_two_owners_who_remove_each_other_one_stays() {
 }
 
 #[tokio::test]
-async fn the_last_owner_stays_unless_the_platform_says_otherwise() {
+async fn the_last_owner_is_removed_by_the_platform_only() {
     let app = TestApp::start().await;
     let shop = app.restaurant("Luigi").opens().await;
     let own = shop.path(&format!("/members/{}", shop.owner.id));
@@ -118,7 +118,7 @@ async fn the_last_owner_stays_unless_the_platform_says_otherwise() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_somebody_removed_wanted_at_the_same_moment_happens_before_or_not_at_all() {
+async fn a_concurrent_request_of_a_removed_member_happens_before_or_not_at_all() {
     let app = server().await;
     for round in 0..ROUNDS {
         let shop = app.restaurant("Luigi").opens().await;
@@ -152,7 +152,7 @@ async fn what_somebody_removed_wanted_at_the_same_moment_happens_before_or_not_a
 }
 
 #[tokio::test]
-async fn an_invitation_is_worth_what_its_maker_may_still_give() {
+async fn an_invitation_grants_only_what_its_author_may_still_grant() {
     let app = TestApp::start().await;
     let shop = app.restaurant("Luigi").opens().await;
     let invite = async |by: &Person, whom: &Person, role: &str| {
@@ -228,7 +228,7 @@ async fn nothing_is_granted_to_an_address_that_nobody_confirmed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_administrators_who_demote_each_other_one_stays() {
+async fn two_administrators_who_demote_each_other_leave_one() {
     let app = server().await;
     for round in 0..ROUNDS {
         let (one, two) = (app.admin().await, app.admin().await);
@@ -245,7 +245,7 @@ async fn of_two_administrators_who_demote_each_other_one_stays() {
 }
 
 #[tokio::test]
-async fn who_is_several_things_has_the_shortest_session_of_all_of_them() {
+async fn a_user_with_several_roles_has_the_shortest_session_life_of_them() {
     let app = TestApp::with(&[("JWT_EXPIRES_IN", "10m"), ("STAFF_SESSION_IDLE", "12h")]).await;
     let shop = app.restaurant("Luigi").opens().await;
     let signs_in = async |person: &Person| {
@@ -274,7 +274,7 @@ async fn who_is_several_things_has_the_shortest_session_of_all_of_them() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_driver_whose_delivery_went_to_another_moves_it_no_more() {
+async fn a_driver_cannot_change_a_delivery_that_was_reassigned() {
     let app = server().await;
     for round in 0..4 {
         let shop = app.restaurant("Luigi").opens().await;

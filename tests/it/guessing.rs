@@ -29,7 +29,7 @@ async fn device_of(app: &TestApp, email: &str, password: &str) -> Value {
 }
 
 #[tokio::test]
-async fn device_tokens_end_with_the_password_that_they_were_given_for() {
+async fn device_tokens_become_invalid_with_the_password_they_were_issued_for() {
     let app = server().await;
     let ada = app.customer("Ada").await;
     let mut tokens = Vec::new();
@@ -53,7 +53,7 @@ async fn device_tokens_end_with_the_password_that_they_were_given_for() {
 }
 
 #[tokio::test]
-async fn tokens_of_many_devices_give_no_more_than_a_hundred_tries_and_twelve_codes_a_day() {
+async fn tokens_of_many_devices_give_at_most_a_hundred_attempts_and_twelve_codes_a_day() {
     let app = server().await;
     let ada = app.customer("Ada").await;
     let (mut looked_at, mut asked) = (0, 0);
@@ -83,7 +83,7 @@ async fn told_after_a_crowd(app: &TestApp, email: &str, network: &str) -> Vec<u1
 }
 
 #[tokio::test]
-async fn no_answer_tells_who_has_an_account_and_uses_this_network() {
+async fn no_response_reveals_accounts_or_familiar_networks() {
     let app = server().await;
     let ada = app.customer("Ada").await;
     let nobody = "nobody@example.com";
@@ -110,7 +110,7 @@ async fn no_answer_tells_who_has_an_account_and_uses_this_network() {
 }
 
 #[tokio::test]
-async fn beyond_the_crowd_s_codes_only_familiar_networks_get_one() {
+async fn beyond_the_limit_of_codes_only_familiar_networks_get_one() {
     let app = server().await;
     let ada = app.customer("Ada").await;
     login(&app, "203.0.113.5", &ada.email, PASSWORD, &Value::Null).await.expect(200);

@@ -58,7 +58,7 @@ fn nothing() -> Value {
 }
 
 #[tokio::test]
-async fn nina_fills_a_basket_signs_up_and_finds_it_with_what_was_there() {
+async fn a_guest_signs_up_and_both_carts_are_merged() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells("Margherita", 850).opens().await;
     let mario = app.restaurant("Mario").sells("Calzone", 950).opens().await;
@@ -100,7 +100,7 @@ async fn nina_fills_a_basket_signs_up_and_finds_it_with_what_was_there() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_good_for_nothing_keeps_nobody_out() {
+async fn an_invalid_token_does_not_prevent_use_as_a_guest() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
@@ -151,7 +151,7 @@ async fn with_a_second_factor_the_carts_come_with_the_code() {
 }
 
 #[tokio::test]
-async fn a_guest_sees_nobody_elses_and_may_do_nothing_else() {
+async fn a_guest_sees_only_their_own_cart_and_may_do_nothing_else() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (nina, otto, ada) = (a_guest(&app).await, a_guest(&app).await, app.customer("Ada").await);
@@ -178,7 +178,7 @@ async fn a_guest_sees_nobody_elses_and_may_do_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_guest_has_ten_carts_and_an_address_so_many_guests() {
+async fn carts_of_a_guest_and_guests_of_an_address_are_limited() {
     let app = TestApp::with(&[("RATE_LIMIT_AUTH", "3/1m")]).await;
     let guest = a_guest(&app).await;
     for round in 0..11 {
@@ -196,7 +196,7 @@ async fn a_guest_has_ten_carts_and_an_address_so_many_guests() {
 }
 
 #[tokio::test]
-async fn a_guest_is_forgotten_when_nothing_is_written_for_a_week() {
+async fn a_guest_is_deleted_a_week_after_the_last_write() {
     let app = TestApp::with(&[("ORDER_SWEEP_INTERVAL", "1m")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (quiet, busy) = (a_guest(&app).await, a_guest(&app).await);
@@ -222,7 +222,7 @@ async fn a_guest_is_forgotten_when_nothing_is_written_for_a_week() {
 }
 
 #[tokio::test]
-async fn of_many_who_come_for_a_guests_carts_at_once_one_gets_them() {
+async fn one_of_many_concurrent_claims_gets_a_guests_carts() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, bob) = (app.customer("Ada").await, app.customer("Bob").await);

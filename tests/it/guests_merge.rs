@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta};
-use comanda::cart::MOST_LINES;
+use comanda::cart::MAX_LINES;
 use comanda::cart::merge::{UnmergedReason, UserCart, plan};
 use comanda::cart::sql::RequestedLine;
 use comanda::cart::sql::lines::Line;
@@ -15,7 +15,7 @@ use crate::app::TestApp;
 use crate::guests::{a_guest, by_token, held, lines, reads, writes};
 
 #[tokio::test]
-async fn of_two_writes_of_a_line_the_later_holds_and_orders_stay_orders() {
+async fn the_later_write_of_a_line_wins_and_orders_are_not_changed() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (guest, ada) = (a_guest(&app).await, app.customer("Ada").await);
@@ -49,7 +49,7 @@ async fn of_two_writes_of_a_line_the_later_holds_and_orders_stay_orders() {
 }
 
 #[tokio::test]
-async fn a_cart_that_was_put_whole_meanwhile_does_not_swallow_the_guests() {
+async fn a_cart_that_was_replaced_meanwhile_still_merges_the_guests_lines() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (guest, ada) = (a_guest(&app).await, app.customer("Ada").await);
@@ -62,7 +62,7 @@ async fn a_cart_that_was_put_whole_meanwhile_does_not_swallow_the_guests() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_left_behind_and_told() {
+async fn lines_that_cannot_be_merged_are_reported() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (guest, ada) = (a_guest(&app).await, app.customer("Ada").await);
@@ -106,7 +106,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn merging_loses_nothing_unsaid_and_never_overfills(
+    fn merging_reports_every_lost_line_and_stays_within_limits(
         own in cart(), theirs in cart(), replaced in prop::option::of(0_i64..10), ordered in prop::option::of(0_i64..70),
     ) {
         let instant = |second: i64| DateTime::from_timestamp(second, 0).unwrap();
@@ -118,9 +118,9 @@ proptest! {
         let mut merged: BTreeMap<_, _> = own.lines.iter().map(|line| (line.key.clone(), line.clone())).collect();
         merged.extend(outcome.writes.iter().map(|line| (line.key.clone(), line.clone())));
         let merged: Vec<_> = merged.into_values().collect();
-        prop_assert!(live(&merged) <= MOST_LINES.max(before), "{} lines", live(&merged));
+        prop_assert!(live(&merged) <= MAX_LINES.max(before), "{} lines", live(&merged));
         let is_full = outcome.left_behind.iter().any(|line| line.reason == UnmergedReason::CartFull);
-        prop_assert!(!is_full || live(&merged) == MOST_LINES, "left behind although there was room");
+        prop_assert!(!is_full || live(&merged) == MAX_LINES, "left behind although there was room");
         for written in &outcome.writes {
             let held = own.lines.iter().find(|line| line.key == written.key);
             prop_assert!(held.is_none_or(|held| held.at <= written.at), "an earlier write won");

@@ -123,7 +123,7 @@ async fn settle(attempt: Attempt) {
 }
 
 #[tokio::test]
-async fn who_hangs_up_while_the_order_is_written_has_ordered() {
+async fn a_client_that_disconnects_while_the_order_is_written_has_ordered() {
     let app = TestApp::with(&[("DATABASE_LOCK_TIMEOUT", "1m"), ("DATABASE_UNIT_TIMEOUT", "2m")]).await;
     let luigi = Arc::new(app.restaurant("Luigi").sells_counted("Margherita", 850, 5).opens().await);
     let mut attempt = fills_cart(app.customer("Ada").await, Arc::clone(&luigi)).await;
@@ -148,7 +148,7 @@ async fn who_hangs_up_while_the_order_is_written_has_ordered() {
 
 #[expect(clippy::print_stdout, reason = "the figures, for whoever runs bin/chaos")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clients_hang_up_and_no_order_is_lost_or_doubled() {
+async fn no_order_is_lost_or_doubled_when_clients_disconnect() {
     let app = TestApp::start().await;
     let orders = orders();
     let stock = u32::try_from(orders).unwrap() + 4_000;

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use comanda::accounts::Email;
-use comanda::accounts::hash_queue::{Claimant, HashPlace, HashQueue};
+use comanda::accounts::hash_queue::{Claimant, HashQueue, QueueEntry};
 use comanda::ids::UserId;
 use comanda::network::Network;
 use comanda::problem::Code;
@@ -29,11 +29,11 @@ fn device(email: &str) -> Claimant {
 }
 
 /// How many of these get a place that they keep.
-fn enter<'a>(queue: &'a HashQueue, held: &mut Vec<HashPlace<'a>>, claimants: impl Iterator<Item = Claimant>) -> usize {
+fn join<'a>(queue: &'a HashQueue, held: &mut Vec<QueueEntry<'a>>, claimants: impl Iterator<Item = Claimant>) -> usize {
     let before = held.len();
     for claimant in claimants {
-        match queue.enter(claimant) {
-            Ok(place) => held.push(place),
+        match queue.join(claimant) {
+            Ok(entry) => held.push(entry),
             Err(problem) => assert_eq!(problem.code(), Code::Busy),
         }
     }
@@ -41,42 +41,42 @@ fn enter<'a>(queue: &'a HashQueue, held: &mut Vec<HashPlace<'a>>, claimants: imp
 }
 
 #[test]
-fn a_flood_leaves_places_to_other_networks_and_to_known_devices() {
+fn a_flood_leaves_capacity_to_other_networks_and_to_known_devices() {
     let queue = HashQueue::new(2, 18, 5, LONG);
     let mut held = Vec::new();
-    assert_eq!(enter(&queue, &mut held, (0..50).map(|_| stranger("192.0.2.1"))), 5, "one address");
+    assert_eq!(join(&queue, &mut held, (0..50).map(|_| stranger("192.0.2.1"))), 5, "one address");
     let site = |n: usize| stranger(&format!("2001:db8:1:{n:x}::1"));
-    assert_eq!(enter(&queue, &mut held, (0..50).map(site)), 10, "one /48");
-    assert_eq!(enter(&queue, &mut held, (0..50).map(|n| stranger(&format!("203.0.113.{n}")))), 0, "all strangers");
+    assert_eq!(join(&queue, &mut held, (0..50).map(site)), 10, "one /48");
+    assert_eq!(join(&queue, &mut held, (0..50).map(|n| stranger(&format!("203.0.113.{n}")))), 0, "all strangers");
     let known = |n: usize| device(&format!("ada{n}@example.com"));
-    assert_eq!(enter(&queue, &mut held, (0..50).map(|_| known(0))), 2, "one account");
+    assert_eq!(join(&queue, &mut held, (0..50).map(|_| known(0))), 2, "one account");
     let ben = UserId::new();
-    assert_eq!(enter(&queue, &mut held, (0..50).map(|_| Claimant::User(ben))), 2, "one user");
-    assert_eq!(enter(&queue, &mut held, (1..50).map(known)), 1, "what is left");
+    assert_eq!(join(&queue, &mut held, (0..50).map(|_| Claimant::User(ben))), 2, "one user");
+    assert_eq!(join(&queue, &mut held, (1..50).map(known)), 1, "what is left");
     held.clear();
-    assert_eq!(enter(&queue, &mut held, (0..50).map(known)), 15, "known devices leave places to strangers, too");
-    assert_eq!(enter(&queue, &mut held, (0..50).map(|n| stranger(&format!("203.0.113.{n}")))), 5);
+    assert_eq!(join(&queue, &mut held, (0..50).map(known)), 15, "known devices leave places to strangers, too");
+    assert_eq!(join(&queue, &mut held, (0..50).map(|n| stranger(&format!("203.0.113.{n}")))), 5);
     // The smallest queue has a place for everybody.
     let smallest = HashQueue::new(1, 0, 1, LONG);
-    drop(smallest.enter(stranger("192.0.2.1")).unwrap());
-    drop(smallest.enter(known(0)).unwrap());
+    drop(smallest.join(stranger("192.0.2.1")).unwrap());
+    drop(smallest.join(known(0)).unwrap());
 }
 
 #[tokio::test]
-async fn a_known_device_waits_for_one_stranger_and_a_stranger_for_one_known_device() {
+async fn known_devices_and_strangers_wait_for_at_most_one_of_the_other_kind() {
     let queue = HashQueue::new(1, 31, 31, LONG);
-    let places: Vec<_> = (0..10).map(|n| queue.enter(stranger(&format!("203.0.113.{n}"))).unwrap()).collect();
-    let known: Vec<_> = (0..10).map(|n| queue.enter(device(&format!("ada{n}@example.com"))).unwrap()).collect();
-    let (running, order) = (places[0].turn().await.unwrap(), RefCell::new(String::new()));
-    let takes_turn = async |place: &HashPlace<'_>, letter: char| {
-        let turn = place.turn().await.unwrap();
+    let entries: Vec<_> = (0..10).map(|n| queue.join(stranger(&format!("203.0.113.{n}"))).unwrap()).collect();
+    let known: Vec<_> = (0..10).map(|n| queue.join(device(&format!("ada{n}@example.com"))).unwrap()).collect();
+    let (running, order) = (entries[0].permit().await.unwrap(), RefCell::new(String::new()));
+    let gets_permit = async |entry: &QueueEntry<'_>, letter: char| {
+        let permit = entry.permit().await.unwrap();
         order.borrow_mut().push(letter);
         tokio::task::yield_now().await;
-        drop(turn);
+        drop(permit);
     };
     // All strangers stand in line before the first device comes.
-    let strangers = join_all(places[1..].iter().map(|place| takes_turn(place, 's')));
-    let devices = join_all(known.iter().map(|place| takes_turn(place, 'd')));
+    let strangers = join_all(entries[1..].iter().map(|entry| gets_permit(entry, 's')));
+    let devices = join_all(known.iter().map(|entry| gets_permit(entry, 'd')));
     let ends = async {
         tokio::task::yield_now().await;
         drop(running);

@@ -37,7 +37,7 @@ fn assert_guarded(reply: &Reply, what: &str) {
 }
 
 #[tokio::test]
-async fn every_answer_carries_the_headers() {
+async fn every_response_has_security_and_limit_headers() {
     let app = TestApp::with(&[("PUBLIC_URL", "https://api.example.com")]).await;
     let stranger = app.stranger();
     let mut asked = 0;
@@ -55,7 +55,7 @@ async fn every_answer_carries_the_headers() {
 }
 
 #[tokio::test]
-async fn without_https_nothing_is_promised_about_it() {
+async fn without_https_there_is_no_hsts_header() {
     let app = TestApp::start().await;
     assert_eq!(app.stranger().get("/api/health").await.header("strict-transport-security"), "");
 }
@@ -101,7 +101,7 @@ async fn only_listed_origins_may_read_and_none_with_credentials() {
 }
 
 #[tokio::test]
-async fn without_a_list_no_origin_may_read_and_the_own_page_opens_sockets() {
+async fn without_configured_origins_only_the_own_origin_is_allowed() {
     let app = TestApp::start().await;
     let stranger = app.stranger();
     let foreign =
@@ -131,7 +131,7 @@ async fn unknown_methods_are_405_everywhere() {
 }
 
 #[tokio::test]
-async fn a_body_is_json_or_refused() {
+async fn a_body_that_is_not_json_is_refused() {
     let app = TestApp::start().await;
     let ada = app.customer("Ada").await;
     let body = json!({ "email": "ada@example.com", "password": "three green apples" }).to_string();
@@ -172,7 +172,7 @@ async fn lengths_that_contradict_each_other_end_the_connection() {
 }
 
 #[tokio::test]
-async fn a_client_that_dribbles_its_headers_is_disconnected() {
+async fn a_client_that_sends_single_header_bytes_is_disconnected() {
     let app = TestApp::with(&[("HEADER_TIMEOUT", "1s")]).await;
     let head = "GET /api/health HTTP/1.1\r\nhost: a\r\nx-slow: ";
     trickle(app.address(), head, b'a', Duration::from_millis(100)).await;
@@ -180,7 +180,7 @@ async fn a_client_that_dribbles_its_headers_is_disconnected() {
 }
 
 #[tokio::test]
-async fn a_client_that_dribbles_its_body_is_disconnected() {
+async fn a_client_that_sends_its_body_too_slowly_is_disconnected() {
     let app = TestApp::start().await;
     let head =
         "POST /api/auth/login HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n";
@@ -190,7 +190,7 @@ async fn a_client_that_dribbles_its_body_is_disconnected() {
 }
 
 #[tokio::test]
-async fn one_address_holds_only_so_many_connections_and_others_are_served() {
+async fn connections_of_one_address_are_limited_and_others_are_served() {
     let app = TestApp::with(&[("MAX_CONNECTIONS_PER_ADDRESS", "5")]).await;
     let mut held = Vec::new();
     for _ in 0..5 {
@@ -228,7 +228,7 @@ async fn a_client_that_stops_reading_is_disconnected() {
 }
 
 #[tokio::test]
-async fn a_proxy_of_ours_is_not_held_to_that_bound() {
+async fn a_trusted_proxy_has_no_connection_limit() {
     let changes = [("MAX_CONNECTIONS_PER_ADDRESS", "1"), ("TRUSTED_PROXIES", "127.0.0.0/8")];
     let app = TestApp::with(&changes).await;
     let _held = TcpStream::connect(app.address()).await.unwrap();

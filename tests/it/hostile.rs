@@ -22,7 +22,7 @@ use crate::shop::Shop;
 
 /// Work that is at hand takes a place until it is done, and whoever finds none is told to come back.
 #[tokio::test]
-async fn heavy_work_has_so_many_places() {
+async fn heavy_work_is_limited() {
     let heavy = HeavyWork::new(1, 1, 7);
     let (release, wait) = mpsc::channel::<()>();
     let (begun, has_begun) = tokio::sync::oneshot::channel();
@@ -95,7 +95,7 @@ async fn imports(shop: &Shop, table: String, query: &str) -> crate::reply::Reply
 /// 30,000 categories, which took 19 seconds: each was looked for among all before it. Now reading ends at the first
 /// that is one too many, and only it is told.
 #[tokio::test]
-async fn a_table_is_read_as_far_as_there_may_be_lines() {
+async fn a_csv_menu_is_read_up_to_its_maximum_number_of_lines() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let mut table = "type,key,in,name,price,currency\n".to_owned();
@@ -119,7 +119,7 @@ async fn a_table_is_read_as_far_as_there_may_be_lines() {
 
 /// Lists of a million things of no kind; two million took 345 MB: counted before one is read.
 #[tokio::test]
-async fn a_document_is_counted_before_it_is_read() {
+async fn the_size_of_a_document_is_checked_before_it_is_parsed() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let zeros = format!("[{}0]", "0,".repeat(950_000));
@@ -141,7 +141,7 @@ async fn a_document_is_counted_before_it_is_read() {
 
 /// Every list and every map of names of a body is bounded while it is read.
 #[test]
-fn no_list_of_a_request_is_without_a_bound() {
+fn every_list_in_a_request_has_a_maximum_length() {
     let mut unbounded = Vec::new();
     for (file, text) in crate::tidy::files("src", "rs") {
         let mut reads = false;
@@ -202,7 +202,7 @@ async fn said(shop: &Shop, item: &str) -> (bool, Value) {
 /// A menu that calls something orderable, and a cart and an order that take it, say the same: for a group and for one
 /// that is nested in it, switched off, sold out, and too few.
 #[tokio::test]
-async fn what_cannot_be_answered_cannot_be_ordered() {
+async fn an_item_with_unsatisfiable_groups_cannot_be_ordered() {
     let app = TestApp::start().await;
     let grill = app.restaurant("Grill").sells("Burger", 1000).opens().await;
     let (owner, burger) = (&grill.owner, grill.any_dish().id.clone());
@@ -257,7 +257,7 @@ async fn what_cannot_be_answered_cannot_be_ordered() {
 /// However a cart is written, and where lines come from nowhere: so many chosen modifiers on all lines together, and a
 /// hundred on one.
 #[tokio::test]
-async fn lines_have_so_many_choices_together() {
+async fn the_choices_of_a_line_are_limited_together() {
     let app = TestApp::with(&[("CART_MAX_CHOICES", "100")]).await;
     let grill = app.restaurant("Grill").with("alwaysOpen", json!(true)).sells("Burger", 1000).opens().await;
     let answers: Vec<_> = (0..60).map(|one| json!({ "name": format!("M{one}"), "price": euros(1) })).collect();

@@ -60,7 +60,7 @@ fn sunday_night_reaches_into_monday() {
 }
 
 #[test]
-fn a_day_from_midnight_to_midnight_is_whole() {
+fn hours_from_midnight_to_midnight_cover_the_day() {
     for closes in [0, 1_440] {
         let monday = [span(1, 0, closes)];
         assert!(is_open(&monday, Europe::Rome, at(Europe::Rome, 2, 0, 0)));
@@ -70,7 +70,7 @@ fn a_day_from_midnight_to_midnight_is_whole() {
 }
 
 #[test]
-fn times_are_read_as_people_write_them() {
+fn local_times_are_parsed_strictly() {
     for (text, minutes) in [("00:00", 0), ("11:30", 690), ("23:59", 1_439), ("24:00", 1_440)] {
         let time: LocalTime = text.parse().unwrap();
         assert_eq!((time.minutes(), time.to_string()), (minutes, text.to_owned()));
@@ -107,7 +107,7 @@ const ZONES: [Tz; 4] = [Europe::Rome, chrono_tz::America::New_York, chrono_tz::A
 
 proptest! {
     #[test]
-    fn open_is_what_the_minutes_say(
+    fn opening_matches_a_list_of_minutes(
         spans in prop::collection::vec(any_span(), 1..6),
         zone in prop::sample::select(ZONES.to_vec()),
         minute in 0_i64..525_600,

@@ -27,7 +27,7 @@ async fn puts_hours(shop: &Shop, weekly: &Value, exceptions: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_kitchen_may_be_open_for_pickup_and_closed_for_delivery() {
+async fn a_restaurant_may_be_open_for_pickup_and_closed_for_delivery() {
     let app = TestApp::start().await;
     let (luigi, ada) = (app.restaurant("Luigi").opens().await, app.customer("Ada").await);
     let hours = puts_hours(&luigi, &always(&["PICKUP"]), &json!([])).await;
@@ -39,7 +39,7 @@ async fn a_kitchen_may_be_open_for_pickup_and_closed_for_delivery() {
 }
 
 #[tokio::test]
-async fn a_date_has_hours_of_its_own_and_the_night_before_runs_to_its_end() {
+async fn an_exception_replaces_a_date_and_the_night_before_ends_as_usual() {
     let app = TestApp::start().await;
     let (luigi, ada) = (app.restaurant("Luigi").opens().await, app.customer("Ada").await);
     let (yesterday, today, tomorrow) = local_dates(&app);
@@ -65,7 +65,7 @@ async fn a_date_has_hours_of_its_own_and_the_night_before_runs_to_its_end() {
 }
 
 #[tokio::test]
-async fn hours_that_overlap_are_refused_by_name_and_nothing_changes() {
+async fn overlapping_hours_are_refused_by_field_and_nothing_changes() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let before = luigi.owner.get(&luigi.path("/hours")).await.expect(200);
@@ -105,7 +105,7 @@ async fn hours_that_overlap_are_refused_by_name_and_nothing_changes() {
 }
 
 #[tokio::test]
-async fn hours_are_changed_by_who_runs_the_restaurant_at_the_version_they_saw() {
+async fn hours_are_changed_by_managers_with_the_current_version() {
     let app = TestApp::start().await;
     let (luigi, mario) = (app.restaurant("Luigi").opens().await, app.restaurant("Mario").opens().await);
     let (staff, ada) = (app.staff_of(&luigi).await, app.customer("Ada").await);

@@ -212,7 +212,7 @@ proptest! {
 }
 
 #[test]
-fn exceptions_are_refused_where_they_contradict_each_other() {
+fn contradicting_exceptions_are_refused() {
     let on = |date: &str, spans: Vec<DaySpan>| Exception { date: date.parse().unwrap(), note: None, spans };
     let all = Fulfilments::ALL;
     let faults = hours::faults_of_exceptions(&[

@@ -12,7 +12,7 @@ use crate::extract::exchange;
 use crate::menu_document::euros;
 
 #[tokio::test]
-async fn the_server_says_that_it_is_well() {
+async fn the_health_check_succeeds() {
     let app = TestApp::start().await;
     let health = app.stranger().get("/api/health").await.expect(200);
     assert_eq!(health["status"], "ok");
@@ -20,7 +20,7 @@ async fn the_server_says_that_it_is_well() {
 }
 
 #[tokio::test]
-async fn an_address_without_anything_is_a_problem_and_a_wrong_method_names_the_right_ones() {
+async fn an_unknown_path_is_404_and_a_wrong_method_names_the_allowed_ones() {
     let app = TestApp::start().await;
     let stranger = app.stranger();
     for path in ["/api", "/api/", "/api/nothing", "/API/health", "/api/orders/", "/api//health", "/favicon.ico"] {
@@ -53,7 +53,7 @@ async fn head_answers_as_get_without_the_body() {
 }
 
 #[tokio::test]
-async fn a_request_keeps_the_id_it_came_with_if_it_is_decent() {
+async fn a_valid_request_id_of_the_client_is_kept() {
     let app = TestApp::start().await;
     let stranger = app.stranger();
     let with_id = |id: &str| stranger.request(Method::GET, "/api/nothing").header("x-request-id", id);
@@ -71,7 +71,7 @@ async fn a_request_keeps_the_id_it_came_with_if_it_is_decent() {
 }
 
 #[tokio::test]
-async fn long_answers_are_compressed_for_whoever_takes_that() {
+async fn long_responses_are_compressed_for_clients_that_accept_it() {
     let app = TestApp::start().await;
     let stranger = app.stranger();
     let request = stranger.request(Method::GET, "/api/openapi.json").header("accept-encoding", "gzip");
@@ -84,7 +84,7 @@ async fn long_answers_are_compressed_for_whoever_takes_that() {
 }
 
 #[tokio::test]
-async fn what_is_compressed_on_the_way_is_the_same_answer() {
+async fn a_compressed_response_has_the_same_content() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let owner = &luigi.owner;
@@ -113,7 +113,7 @@ async fn what_is_compressed_on_the_way_is_the_same_answer() {
 }
 
 #[tokio::test]
-async fn what_never_changes_is_sent_once_and_draws_from_the_limits() {
+async fn static_files_are_revalidated_and_rate_limited() {
     let app = TestApp::with(&[("RATE_LIMIT_ADDRESS", "12/1h")]).await;
     let stranger = app.stranger();
     for path in ["/", "/docs", "/api/openapi.json", "/console/base.css"] {
@@ -167,7 +167,7 @@ async fn bodies_that_never_end_take_a_share_of_the_memory() {
 }
 
 #[tokio::test]
-async fn whoever_takes_no_coding_at_all_gets_the_plain_bytes_and_the_true_status() {
+async fn a_client_without_accepted_coding_gets_plain_bytes_and_the_status() {
     let app = TestApp::start().await;
     let stranger = app.stranger();
     for (wanted, coding) in [
@@ -188,7 +188,7 @@ async fn whoever_takes_no_coding_at_all_gets_the_plain_bytes_and_the_true_status
 }
 
 #[tokio::test]
-async fn every_answer_carries_the_headers_that_close_doors() {
+async fn every_response_has_the_security_headers() {
     let app = TestApp::start().await;
     for path in ["/", "/docs", "/api/health", "/api/nothing", "/console/base.css"] {
         let reply = app.stranger().get(path).await;
@@ -201,7 +201,7 @@ async fn every_answer_carries_the_headers_that_close_doors() {
 }
 
 #[tokio::test]
-async fn the_pages_ask_nobody_else_for_anything() {
+async fn the_console_loads_nothing_from_other_origins() {
     let app = TestApp::start().await;
     let stranger = app.stranger();
     for page in ["/", "/docs"] {
@@ -228,7 +228,7 @@ async fn until_the_end(mut stream: TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn a_client_that_is_slow_with_its_headers_is_disconnected() {
+async fn a_client_that_sends_its_headers_slowly_is_disconnected() {
     let app = TestApp::with(&[("HEADER_TIMEOUT", "150ms")]).await;
     for begun in ["", "GET /api/health HTTP/1.1\r\nHost: x\r\nX-Slow"] {
         let mut stream = TcpStream::connect(app.address()).await.unwrap();
@@ -240,7 +240,7 @@ async fn a_client_that_is_slow_with_its_headers_is_disconnected() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_slow_with_its_body_gets_an_answer_in_time() {
+async fn a_client_that_sends_its_body_slowly_is_answered_in_time() {
     let app = TestApp::with(&[("REQUEST_TIMEOUT", "200ms")]).await;
     let mut stream = TcpStream::connect(app.address()).await.unwrap();
     let begun = "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\
@@ -271,7 +271,7 @@ async fn a_body_of_thousands_of_tiny_chunks_is_refused_before_it_ends() {
 
 /// JSON, and tables, are read as they are: compressed they would be taken for broken JSON.
 #[tokio::test]
-async fn a_compressed_body_is_refused_by_its_coding() {
+async fn a_compressed_body_is_refused_as_unsupported() {
     let app = TestApp::start().await;
     for coding in ["gzip", "br", "identity, gzip"] {
         let stranger = app.stranger();
@@ -286,7 +286,7 @@ async fn a_compressed_body_is_refused_by_its_coding() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_turned_away() {
+async fn bytes_that_are_not_http_are_refused() {
     let app = TestApp::start().await;
     for noise in [
         "hello\r\n\r\n".to_owned(),
@@ -316,7 +316,7 @@ async fn what_is_no_http_is_turned_away() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_finishes_what_it_has_begun() {
+async fn a_stopping_server_finishes_running_requests() {
     let mut app = TestApp::start().await;
     let body = r#"{"email":"ada@example.com","password":"three green apples","name":"Ada"}"#;
     let head = format!(

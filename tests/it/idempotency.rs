@@ -10,7 +10,7 @@ use crate::app::TestApp;
 use crate::people::{Person, id_of};
 
 #[tokio::test]
-async fn the_same_key_and_body_get_the_first_answer_byte_for_byte() {
+async fn the_same_key_and_body_get_the_first_response_byte_for_byte() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
@@ -48,7 +48,7 @@ async fn the_same_key_with_another_body_is_refused() {
 }
 
 #[tokio::test]
-async fn an_order_needs_a_key_of_decent_form() {
+async fn an_order_requires_a_valid_idempotency_key() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
@@ -133,7 +133,7 @@ const SHOWN_ONCE: [&str; 4] = [
 ];
 
 #[test]
-fn whatever_makes_something_takes_a_key() {
+fn every_creating_operation_takes_an_idempotency_key() {
     let document = serde_json::to_value(comanda::router::document()).unwrap();
     let mut without = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -148,7 +148,7 @@ fn whatever_makes_something_takes_a_key() {
 }
 
 #[tokio::test]
-async fn whatever_is_made_under_a_key_is_made_once() {
+async fn a_resource_created_with_a_key_is_created_once() {
     let app = TestApp::with(&[("RATE_LIMIT_USER", "60/10h"), ("RATE_LIMIT_REPEATS", "20/10h")]).await;
     let (luigi, gino) = (app.restaurant("Luigi").opens().await, app.restaurant("Gino").opens().await);
     let (admin, owner, ada) = (app.admin().await, &luigi.owner, app.customer("Ada").await);

@@ -27,7 +27,7 @@ fn the_vectors_of_the_specification_hold() {
 }
 
 #[test]
-fn what_is_no_id_of_the_kind_is_refused() {
+fn ids_of_another_kind_are_refused() {
     let bad = [
         "",
         "ord",
@@ -86,7 +86,7 @@ proptest! {
     }
 
     #[test]
-    fn a_text_that_is_taken_is_given_back_the_same(text in "(usr_)?[0-9a-zA-Z_]{0,28}") {
+    fn an_accepted_id_is_written_as_it_was_read(text in "(usr_)?[0-9a-zA-Z_]{0,28}") {
         if let Ok(id) = text.parse::<UserId>() {
             prop_assert_eq!(id.to_string(), text);
         }

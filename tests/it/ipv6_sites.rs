@@ -23,12 +23,12 @@ fn an_ipv6_address_counts_in_its_subnet_and_its_site_and_an_ipv4_address_as_itse
 }
 
 #[test]
-fn what_networks_take_is_bounded_for_each_subnet_and_each_site() {
+fn counts_of_networks_are_bounded_for_each_subnet_and_each_site() {
     let (mut taken, factor) = (NetworkCounts::default(), SiteFactor::new(3));
     let of = |text: &str| Network::of(text.parse().unwrap());
-    let most = |block: AddressBlock| factor.limit(block, 2);
+    let max = |block: AddressBlock| factor.limit(block, 2);
     let is_let_in = |taken: &mut NetworkCounts, text: &str| {
-        let has_room = taken.has_room(of(text), 1, most);
+        let has_room = taken.has_room(of(text), 1, max);
         if has_room {
             taken.add(of(text), 1);
         }
@@ -140,7 +140,7 @@ async fn the_subnets_of_an_ipv6_site_share_what_they_may_do() {
 
 /// Without it whoever has a /48 uses up what all networks together may try at one address.
 #[tokio::test]
-async fn an_ipv6_site_leaves_guesses_and_codes_of_an_address_to_others() {
+async fn an_ipv6_site_does_not_use_up_the_attempts_and_codes_of_others() {
     let app = TestApp::with(&[("RATE_LIMIT_AUTH", "100000/1m"), BEHIND_US]).await;
     let (ada, stranger) = (app.customer("Ada").await, app.stranger());
     let (mut looked_at, mut asked) = (0, 0);

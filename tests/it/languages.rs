@@ -164,7 +164,7 @@ fn the_nearest_translation_is_shown() {
 
 /// However tags are spelled, in a document, in a patch, in a header and in the query.
 #[tokio::test]
-async fn a_menu_is_found_by_every_spelling_of_its_languages() {
+async fn a_menu_is_read_in_every_spelling_of_its_languages() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells("Polpo", 900).opens().await;
     let item = luigi.path(&format!("/items/{}", luigi.any_dish().id));

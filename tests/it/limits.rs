@@ -30,7 +30,7 @@ async fn reads_from(person: &Person, address: &str) -> Reply {
 }
 
 #[test]
-fn forwarded_addresses_are_believed_from_our_proxies_only() {
+fn forwarded_addresses_are_accepted_from_trusted_proxies_only() {
     let proxies = ["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
     let table = [
         // peer, header, who it is
@@ -75,7 +75,7 @@ fn quotas_are_read_strictly() {
 }
 
 #[tokio::test]
-async fn a_user_is_told_what_is_left_and_stopped_when_nothing_is() {
+async fn a_user_sees_the_remaining_requests_and_is_limited_at_none() {
     let app = TestApp::with(&[("RATE_LIMIT_USER", "5/1m")]).await;
     let (ada, ben) = (app.customer("Ada").await, app.customer("Ben").await);
     for left in (0..5).rev() {
@@ -107,7 +107,7 @@ async fn a_spoofed_address_changes_no_bucket() {
 }
 
 #[tokio::test]
-async fn behind_our_proxy_each_client_has_a_bucket() {
+async fn clients_behind_a_trusted_proxy_have_separate_buckets() {
     let app = TestApp::with(&[("RATE_LIMIT_ADDRESS", "3/1m"), BEHIND_US]).await;
     let stranger = app.stranger();
     for n in 0..6 {
@@ -119,7 +119,7 @@ async fn behind_our_proxy_each_client_has_a_bucket() {
 }
 
 #[tokio::test]
-async fn an_attacker_does_not_lock_the_owner_out() {
+async fn wrong_passwords_of_an_attacker_do_not_lock_out_the_owner() {
     let app = TestApp::with(&[BEHIND_US]).await;
     let ada = app.customer("Ada").await;
     let stranger = app.stranger();
@@ -136,7 +136,7 @@ async fn an_attacker_does_not_lock_the_owner_out() {
 }
 
 #[tokio::test]
-async fn many_networks_together_get_a_hundred_tries_and_the_owner_at_home_is_let_in() {
+async fn many_networks_share_a_hundred_attempts_and_a_familiar_network_still_signs_in() {
     let app = TestApp::with(&[BEHIND_US]).await;
     let ada = app.customer("Ada").await;
     let stranger = app.stranger();
@@ -172,7 +172,7 @@ async fn an_address_without_an_account_is_counted_like_any_other() {
 }
 
 #[tokio::test]
-async fn tries_at_once_are_counted_one_by_one_and_a_right_one_is_given_back() {
+async fn concurrent_attempts_are_counted_exactly_and_a_correct_one_is_returned() {
     let app = TestApp::with(&[("PASSWORD_HASHES_WAITING", "1000"), ("PASSWORD_HASH_WAIT", "60s")]).await;
     let ada = app.customer("Ada").await;
     let stranger = app.stranger();
@@ -231,7 +231,7 @@ async fn wrong_sign_ins(app: &TestApp, email: &str, times: usize) -> (Vec<u16>, 
 }
 
 #[tokio::test]
-async fn without_redis_limits_hold_and_nothing_waits_for_it() {
+async fn without_redis_limits_apply_and_no_request_waits_for_it() {
     let mut redis = Redis::start().await;
     let proxy = Proxy::before(redis.address.clone()).await;
     let url = format!("redis://{}", proxy.address);
@@ -256,7 +256,7 @@ async fn without_redis_limits_hold_and_nothing_waits_for_it() {
 }
 
 #[tokio::test]
-async fn an_emptied_redis_gives_no_guess_back() {
+async fn an_emptied_redis_gives_no_attempts_back() {
     let redis = Redis::start().await;
     let url = format!("redis://{}", redis.address);
     let app = TestApp::with(&[("REDIS_URL", &url)]).await;
@@ -296,7 +296,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 }
 
 #[tokio::test]
-async fn a_flood_of_passwords_is_turned_away_quickly_within_a_bound_of_memory() {
+async fn a_flood_of_passwords_is_refused_quickly_with_bounded_memory() {
     let app = TestApp::start().await;
     let bounds = [("PASSWORD_HASHES_AT_ONCE", "1"), ("PASSWORD_HASHES_WAITING", "16")];
     let program = Program::serve(&app.database_url, &bounds).await;

@@ -128,7 +128,7 @@ async fn try_every_cell(mut world: World, area: impl Fn(&str) -> bool) {
                 let reply = send(&world, *operation, method, path, caller, *target, &world.ids(*target)).await;
                 assert_no_canary(caller, &reply);
                 assert_nothing_of_a(path, *target, &reply);
-                reply.refused(code.status().as_u16(), code.word());
+                reply.refused(code.status().as_u16(), code.as_str());
                 let names: Vec<_> = reply.headers.keys().cloned().collect();
                 if code == Code::NotFound {
                     nothing_there.insert((world.without_ids(&reply), names), *target);
@@ -164,27 +164,27 @@ const PARTS: [fn(&str) -> bool; 5] = [
 ];
 
 #[tokio::test]
-async fn restaurants_answer_as_the_table_says() {
+async fn restaurants_follow_the_permission_table() {
     try_every_cell(World::new().await, PARTS[0]).await;
 }
 
 #[tokio::test]
-async fn things_of_restaurants_answer_as_the_table_says() {
+async fn resources_of_restaurants_follow_the_permission_table() {
     try_every_cell(World::new().await, PARTS[1]).await;
 }
 
 #[tokio::test]
-async fn orders_and_deliveries_answer_as_the_table_says() {
+async fn orders_and_deliveries_follow_the_permission_table() {
     try_every_cell(World::new().await, PARTS[2]).await;
 }
 
 #[tokio::test]
-async fn ones_own_things_answer_as_the_table_says() {
+async fn own_resources_follow_the_permission_table() {
     try_every_cell(World::new().await, PARTS[3]).await;
 }
 
 #[tokio::test]
-async fn everything_else_answers_as_the_table_says() {
+async fn all_other_operations_follow_the_permission_table() {
     try_every_cell(World::new().await, PARTS[4]).await;
 }
 
@@ -196,7 +196,7 @@ async fn without_row_security_restaurants_answer_the_same() {
 }
 
 #[tokio::test]
-async fn without_row_security_things_of_restaurants_answer_the_same() {
+async fn without_row_security_resources_of_restaurants_answer_the_same() {
     try_every_cell(World::new().await.without_row_security().await, PARTS[1]).await;
 }
 
@@ -206,12 +206,12 @@ async fn without_row_security_orders_and_deliveries_answer_the_same() {
 }
 
 #[tokio::test]
-async fn without_row_security_ones_own_things_answer_the_same() {
+async fn without_row_security_own_resources_answer_the_same() {
     try_every_cell(World::new().await.without_row_security().await, PARTS[3]).await;
 }
 
 #[tokio::test]
-async fn without_row_security_everything_else_answers_the_same() {
+async fn without_row_security_all_other_operations_answer_the_same() {
     try_every_cell(World::new().await.without_row_security().await, PARTS[4]).await;
 }
 
@@ -225,7 +225,7 @@ const ROOMS: [(&str, Operation, &str); 5] = [
 ];
 
 #[tokio::test]
-async fn rooms_open_as_the_table_says_and_only_those_inside_hear() {
+async fn rooms_follow_the_permission_table_and_only_members_receive_events() {
     let world = World::new().await;
     let base = &world.app.door.base;
     let mut sockets = Vec::new();
@@ -249,7 +249,7 @@ async fn rooms_open_as_the_table_says_and_only_those_inside_hear() {
                         entitled.push((kind, target));
                     }
                     Expected::Refused(code) => {
-                        assert_eq!(answer["error"]["code"], code.word(), "{caller:?} {kind} {target:?}: {answer}");
+                        assert_eq!(answer["error"]["code"], code.as_str(), "{caller:?} {kind} {target:?}: {answer}");
                     }
                 }
             }
@@ -311,7 +311,7 @@ fn id_field(kind: &str) -> &'static str {
 
 /// The areas above leave nothing out.
 #[test]
-fn every_operation_has_an_exercise() {
+fn every_operation_is_called_by_the_permission_matrix() {
     let document = serde_json::to_value(router::document()).unwrap();
     let mut without = Vec::new();
     for (path, method, id) in openapi::operations(&router::document()) {

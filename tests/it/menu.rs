@@ -42,7 +42,7 @@ async fn read_with(guest: &Person, shop: &Shop, header: &str, value: &str) -> Re
 }
 
 #[tokio::test]
-async fn a_menu_that_did_not_change_is_304() {
+async fn an_unchanged_menu_is_answered_with_304() {
     let app = TestApp::start().await;
     let (luigi, guest) = (app.restaurant("Luigi").opens().await, app.stranger());
     let first = read(&guest, &luigi).await;
@@ -97,7 +97,7 @@ async fn one_category_is_read_by_itself() {
 /// A category is cut out of the whole menu: what it does not need is not in it, and a menu of hundreds of categories in
 /// many languages is not drawn up anew for each of them.
 #[tokio::test]
-async fn a_category_is_cut_out_of_the_whole_with_the_groups_that_it_needs() {
+async fn a_category_is_read_alone_with_the_groups_that_it_needs() {
     let app = TestApp::with(&[("DATABASE_LOCK_TIMEOUT", "50ms")]).await;
     let (luigi, guest) = (app.restaurant("Luigi").opens().await, app.stranger());
     let modifier = |key: &str, groups: &[&str]| {
@@ -150,7 +150,7 @@ async fn a_category_is_cut_out_of_the_whole_with_the_groups_that_it_needs() {
 }
 
 #[tokio::test]
-async fn a_crowd_that_misses_the_same_menu_has_it_built_once() {
+async fn concurrent_cache_misses_build_a_menu_once() {
     let app = TestApp::start().await;
     let (luigi, guest) = (app.restaurant("Luigi").opens().await, app.stranger());
     let before = app.running().app.menus.cache().builds();
@@ -181,7 +181,7 @@ async fn nodes_agree(app: &TestApp, changes: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn a_change_on_one_node_is_seen_on_the_other_at_once() {
+async fn a_change_on_one_node_is_visible_on_the_other_at_once() {
     let app = TestApp::start().await;
     nodes_agree(&app, &[]).await;
 }
@@ -195,7 +195,7 @@ async fn with_redis_too() {
 }
 
 #[tokio::test]
-async fn a_menu_finished_by_one_node_is_not_built_by_the_next() {
+async fn a_menu_built_by_one_node_is_not_built_again_by_another() {
     let url = server_url("COMANDA_TEST_REDIS");
     let changes = [("REDIS_URL", url.as_str())];
     let app = TestApp::with(&changes).await;
@@ -228,7 +228,7 @@ async fn a_menu_finished_by_one_node_is_not_built_by_the_next() {
 }
 
 #[tokio::test]
-async fn what_redis_holds_is_believed_only_if_it_reads_as_written() {
+async fn values_in_redis_are_used_only_if_they_are_intact() {
     let url = server_url("COMANDA_TEST_REDIS");
     let app = TestApp::with(&[("REDIS_URL", url.as_str())]).await;
     let luigi = app.restaurant("Luigi").opens().await;
@@ -244,7 +244,7 @@ async fn what_redis_holds_is_believed_only_if_it_reads_as_written() {
 }
 
 #[tokio::test]
-async fn the_menu_stands_while_redis_is_gone() {
+async fn the_menu_is_served_while_redis_is_down() {
     let app = TestApp::with(&[("REDIS_URL", "redis://127.0.0.1:1")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     read(&app.stranger(), &luigi).await.expect(200);
@@ -254,7 +254,7 @@ async fn the_menu_stands_while_redis_is_gone() {
 }
 
 #[tokio::test]
-async fn many_menus_never_take_more_than_their_bytes() {
+async fn cached_menus_stay_within_their_bytes() {
     let app = TestApp::with(&[("MENU_CACHE_BYTES", "1048576")]).await;
     let guest = app.stranger();
     let text = "x".repeat(2000);

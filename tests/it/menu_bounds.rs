@@ -8,7 +8,7 @@ use crate::menu_document::{euros, menu, puts};
 
 /// What a menu may hold holds for whole ones, as JSON and as CSV, and for those that are written piece by piece.
 #[tokio::test]
-async fn a_menu_is_bounded_however_it_is_written() {
+async fn the_limits_of_a_menu_apply_to_every_way_of_writing_it() {
     let bounds = [
         ("MENU_MAX_ALL_MODIFIERS", "3"),
         ("MENU_MAX_DETAILS", "8"),

@@ -13,7 +13,7 @@ use crate::menu::Neighbour;
 use crate::people::Person;
 
 #[tokio::test]
-async fn while_the_database_does_not_answer_a_menu_is_shown_for_its_life_and_no_longer() {
+async fn while_the_database_is_down_a_menu_is_served_until_it_expires() {
     let app = TestApp::with(&[("DATABASE_LOCK_TIMEOUT", "50ms"), ("MENU_CACHE_LIFE", "1m")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (guest, path) = (app.stranger(), luigi.path("/menu"));
@@ -69,18 +69,18 @@ async fn nobody_reads_what_was_overtaken(changes: &[(&str, &str)]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_reads_what_a_change_on_any_node_has_overtaken() {
+async fn no_node_serves_a_menu_older_than_a_committed_change() {
     nobody_reads_what_was_overtaken(&[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_reads_what_a_change_on_any_node_has_overtaken_with_redis() {
+async fn no_node_serves_a_menu_older_than_a_committed_change_with_redis() {
     let url = server_url("COMANDA_TEST_REDIS");
     nobody_reads_what_was_overtaken(&[("REDIS_URL", url.as_str())]).await;
 }
 
 #[tokio::test]
-async fn a_new_version_takes_the_place_of_the_one_before_in_redis_and_nothing_is_searched() {
+async fn a_new_menu_version_replaces_the_previous_one_in_redis() {
     let url = server_url("COMANDA_TEST_REDIS");
     let app = TestApp::with(&[("REDIS_URL", url.as_str())]).await;
     let (luigi, other) = (app.restaurant("Luigi").opens().await, app.restaurant("Other").opens().await);

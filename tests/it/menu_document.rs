@@ -80,7 +80,7 @@ async fn the_same_document_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_stays_keeps_its_id_and_what_the_kitchen_did() {
+async fn remaining_entities_keep_their_id_stock_and_availability() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     puts(&luigi, &pizzeria()).await.expect(200);
@@ -122,7 +122,7 @@ async fn what_stays_keeps_its_id_and_what_the_kitchen_did() {
 }
 
 #[tokio::test]
-async fn a_document_that_cannot_be_is_refused_whole() {
+async fn an_invalid_menu_document_is_refused_as_a_whole() {
     let app = TestApp::with(&[("MENU_MAX_ITEMS", "5")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     puts(&luigi, &pizzeria()).await.expect(200);
@@ -192,7 +192,7 @@ async fn a_document_that_cannot_be_is_refused_whole() {
 }
 
 #[tokio::test]
-async fn what_is_listed_more_than_once_is_named() {
+async fn duplicate_values_in_lists_are_reported() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let milk = |level: &str| json!({ "allergen": "MILK", "level": level });
@@ -217,7 +217,7 @@ async fn what_is_listed_more_than_once_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn documents_sent_at_once_leave_one_of_them_whole() {
+async fn concurrent_documents_leave_one_of_them_complete() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let documents: Vec<_> = (0..6)
@@ -239,7 +239,7 @@ async fn documents_sent_at_once_leave_one_of_them_whole() {
 }
 
 #[tokio::test]
-async fn a_thing_is_named_once_by_its_key_or_by_its_id() {
+async fn an_entity_is_named_once_by_its_key_or_by_its_id() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     puts(&luigi, &pizzeria()).await.expect(200);
@@ -269,7 +269,7 @@ async fn a_thing_is_named_once_by_its_key_or_by_its_id() {
 }
 
 #[tokio::test]
-async fn a_menu_as_large_as_may_be_is_put_in_one_go() {
+async fn the_largest_allowed_menu_is_put_in_one_request() {
     let app = TestApp::with(&[("DATABASE_UNIT_TIMEOUT", "20s")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let text = "Slowly cooked with what the market had this morning. ".repeat(6);
@@ -309,7 +309,7 @@ async fn a_menu_as_large_as_may_be_is_put_in_one_go() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn orders_and_menus_at_once_leave_the_books_in_order() {
+async fn concurrent_orders_and_menus_keep_all_invariants() {
     // Eight menus of one restaurant wait at once, which may take a third of the places.
     let app = TestApp::with(&[("HEAVY_WORK_WAITING", "30")]).await;
     let luigi = app.restaurant("Luigi").opens().await;

@@ -73,7 +73,7 @@ impl Grill {
 }
 
 #[tokio::test]
-async fn what_was_chosen_is_priced_sold_and_remembered() {
+async fn choices_are_priced_sold_and_stored() {
     let app = TestApp::start().await;
     let grill = Grill::opens(&app).await;
     let ada = app.customer("Ada").await;
@@ -102,7 +102,7 @@ async fn what_was_chosen_is_priced_sold_and_remembered() {
 }
 
 #[tokio::test]
-async fn choices_that_do_not_fit_are_refused_where_they_stand() {
+async fn invalid_choices_are_refused_with_their_pointer() {
     let app = TestApp::start().await;
     let grill = Grill::opens(&app).await;
     let other = Grill::opens(&app).await;
@@ -129,7 +129,7 @@ async fn choices_that_do_not_fit_are_refused_where_they_stand() {
 }
 
 #[tokio::test]
-async fn a_cart_says_what_became_of_its_choices() {
+async fn a_cart_tells_whether_its_choices_are_still_valid() {
     let app = TestApp::start().await;
     let grill = Grill::opens(&app).await;
     let ada = app.customer("Ada").await;
@@ -181,7 +181,7 @@ async fn groups_that_nest_too_deep_or_in_a_circle_are_refused() {
 }
 
 #[tokio::test]
-async fn a_group_that_cannot_be_is_refused_by_field() {
+async fn an_invalid_modifier_group_is_refused_by_field() {
     let app = TestApp::with(&[("MENU_MAX_GROUPS", "1"), ("MENU_MAX_MODIFIERS", "2")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let path = luigi.path("/modifier-groups");
@@ -218,7 +218,7 @@ async fn a_group_that_cannot_be_is_refused_by_field() {
 }
 
 #[tokio::test]
-async fn a_crowd_never_buys_more_bacon_than_there_is() {
+async fn concurrent_buyers_never_take_more_modifiers_than_the_stock() {
     let app = TestApp::start().await;
     let grill = Grill::opens(&app).await;
     let stock = json!({ "stock": 20 });
@@ -267,7 +267,7 @@ async fn a_crowd_never_buys_more_bacon_than_there_is() {
 }
 
 #[tokio::test]
-async fn a_count_is_never_taken_below_nothing() {
+async fn stock_never_becomes_negative() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells_counted("Porchetta", 900, 2).sells("Water", 100).opens().await;
     let path = |name: &str| luigi.path(&format!("/items/{}/stock", luigi.dish(name).id));
@@ -286,7 +286,7 @@ async fn a_count_is_never_taken_below_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_off_until_then_is_on_the_menu_again_by_itself() {
+async fn an_item_off_until_a_time_is_available_again_then() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (guest, path) = (app.stranger(), luigi.path(&format!("/items/{}/availability", luigi.any_dish().id)));
@@ -343,7 +343,7 @@ async fn breakfast_ends() {
 }
 
 #[tokio::test]
-async fn a_menu_is_read_in_the_language_one_reads() {
+async fn a_menu_is_read_in_the_language_of_the_reader() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells("Polpo", 900).sells("Pane", 100).opens().await;
     let item = luigi.path(&format!("/items/{}", luigi.dish("Polpo").id));

@@ -204,7 +204,7 @@ fn said_in_full(menu: &Value) -> Value {
 
 proptest! {
     #[test]
-    fn every_cell_comes_back(
+    fn every_csv_cell_is_read_as_written(
         cells in vec("[ -~\\n\t\u{a0}\u{3000}\u{200b}\u{feff}\u{ad}\"',=+@＝＋－＠﹢﹣﹦⁺₌−\\-é;|]{0,12}", 1..5),
         separator in select(vec![Separator::Comma, Separator::Semicolon, Separator::Tab]),
     ) {
@@ -233,17 +233,17 @@ proptest! {
     }
 
     #[test]
-    fn no_text_breaks_the_reader(text in "[a-c,;\"\\r\\n'\t]{0,40}") {
+    fn arbitrary_csv_is_parsed_or_refused(text in "[a-c,;\"\\r\\n'\t]{0,40}") {
         let _ = csv::records(&text);
     }
 
     #[test]
-    fn no_table_breaks_the_reader(text in "(type,key,in,name,price,currency\n)?([a-c,\"\n']|item,|category,|modifier,|EUR|\\[\"){0,30}") {
+    fn arbitrary_menu_tables_are_parsed_or_refused(text in "(type,key,in,name,price,currency\n)?([a-c,\"\n']|item,|category,|modifier,|EUR|\\[\"){0,30}") {
         let _ = table::read(text.as_bytes(), "EUR".parse().unwrap(), BOUNDS);
     }
 
     #[test]
-    fn a_document_is_read_back_as_it_was_put(menu in menus()) {
+    fn a_menu_document_is_returned_as_it_was_put(menu in menus()) {
         let put = becomes(&menu, &nothing());
         let shown = json!(document::of(put.clone()));
         prop_assert_eq!(&shown, &json!(read(&said_in_full(&menu))));
@@ -253,7 +253,7 @@ proptest! {
     }
 
     #[test]
-    fn a_menu_that_follows_another_is_what_it_would_be_alone(one in menus(), other in menus()) {
+    fn a_menu_that_replaces_another_equals_a_new_one(one in menus(), other in menus()) {
         let before = becomes(&one, &nothing());
         let after = becomes(&other, &before);
         prop_assert_eq!(diff::between(&after, &becomes(&other, &after)), vec![]);
@@ -278,7 +278,7 @@ proptest! {
     }
 
     #[test]
-    fn the_table_of_a_menu_is_that_menu(menu in menus(), separator in select(vec![Separator::Comma, Separator::Semicolon, Separator::Tab])) {
+    fn a_menu_written_as_csv_is_read_as_the_same_menu(menu in menus(), separator in select(vec![Separator::Comma, Separator::Semicolon, Separator::Tab])) {
         let euros = "EUR".parse().unwrap();
         let document = document::of(becomes(&menu, &nothing()));
         let text = table::write(&document, separator).unwrap();

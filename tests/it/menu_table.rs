@@ -15,7 +15,7 @@ async fn sends_csv(person: &Person, path: &str, table: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn the_table_that_is_exported_imports_as_the_same_menu() {
+async fn an_exported_csv_imports_as_the_same_menu() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     puts(&luigi, &pizzeria()).await.expect(200);
@@ -70,7 +70,7 @@ async fn the_table_that_is_exported_imports_as_the_same_menu() {
 }
 
 #[tokio::test]
-async fn a_fault_in_a_table_names_line_and_column() {
+async fn an_error_in_a_csv_menu_names_line_and_column() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (path, before) = (luigi.path("/menu.csv"), versions(&app).await);
@@ -119,7 +119,7 @@ async fn a_fault_in_a_table_names_line_and_column() {
 }
 
 #[tokio::test]
-async fn a_menu_is_copied_between_restaurants_one_works_for() {
+async fn a_menu_is_copied_between_restaurants_of_the_same_manager() {
     let app = TestApp::start().await;
     let (luigi, second) = (app.restaurant("Luigi").opens().await, app.restaurant("Second").opens().await);
     let dear = app.restaurant("Dear").with("currency", json!("USD")).opens().await;

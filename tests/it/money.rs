@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 #[test]
-fn a_half_goes_up_or_to_the_even_neighbour() {
+fn halves_round_up_or_to_even() {
     // 5 % of these amounts: 0.5, 1.5, 2.5, 3.5, 0.45, 0.55 cents.
     for (units, up, even) in [
         (10, 1, 0),
@@ -25,7 +25,7 @@ fn a_half_goes_up_or_to_the_even_neighbour() {
 }
 
 #[test]
-fn what_is_left_goes_to_those_that_were_cut_the_most() {
+fn the_largest_remainders_get_the_rest() {
     let spread = |units: i64, over: &[i64]| {
         let over: Vec<_> = over.iter().copied().map(Amount::minor).collect();
         Amount::minor(units).spread(&over).map(|parts| parts.into_iter().map(Amount::units).collect::<Vec<_>>())
@@ -53,7 +53,7 @@ fn currencies_have_their_exponents() {
 }
 
 #[test]
-fn a_client_names_amounts_within_bounds_only() {
+fn amounts_from_clients_are_bounded() {
     let read = |amount: serde_json::Value| {
         serde_json::from_value::<Money>(json!({ "amount": amount, "currency": "EUR" })).is_ok()
     };
@@ -69,7 +69,7 @@ proptest! {
     /// The share times the whole lies within half of it from the exact product, and on the side of a tie that the mode
     /// says.
     #[test]
-    fn a_share_is_the_nearest_whole_number(units: i64, parts: u32, of in 1_u32.., even: bool) {
+    fn a_share_is_rounded_to_the_nearest_integer(units: i64, parts: u32, of in 1_u32.., even: bool) {
         let exact = i128::from(units) * i128::from(parts);
         let rounding = if even { Rounding::HalfEven } else { Rounding::HalfUp };
         match Amount::minor(units).share(parts, of, rounding) {
@@ -86,7 +86,7 @@ proptest! {
 
     /// Parts add up to the whole, each lies less than a unit from its exact share, and more is never given to less.
     #[test]
-    fn what_is_spread_adds_up(units in 0_i64..=i64::MAX, over in prop::collection::vec(0_i64..=1_000_000_000, 1..40)) {
+    fn distributed_amounts_add_up(units in 0_i64..=i64::MAX, over in prop::collection::vec(0_i64..=1_000_000_000, 1..40)) {
         let whole: i128 = over.iter().copied().map(i128::from).sum();
         prop_assume!(whole > 0);
         let amounts: Vec<_> = over.iter().copied().map(Amount::minor).collect();

@@ -75,7 +75,7 @@ const BY_HAND: &[(i64, i32, [i64; 4])] = &[
 ];
 
 #[test]
-fn half_a_cent_goes_where_it_was_computed_by_hand() {
+fn half_cents_round_as_computed_by_hand() {
     for (price, points, expected) in BY_HAND {
         let rate = Rate::from_millionths(points * 100).unwrap();
         let mut said = Vec::new();
@@ -403,7 +403,7 @@ fn cases() -> u64 {
 }
 
 #[test]
-fn every_cart_costs_what_exact_fractions_say() {
+fn every_total_equals_exact_fractions() {
     let currency: Currency = "EUR".parse().unwrap();
     let (mut taxed, mut discounted) = (0_u64, 0_u64);
     for seed in 0..cases() {

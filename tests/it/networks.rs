@@ -45,7 +45,7 @@ fn assert_of_network(reply: &Reply, limit: i64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_customers_of_one_network_hold_so_many_orders_at_a_restaurant() {
+async fn open_orders_of_a_network_at_a_restaurant_are_limited() {
     let limits = [
         ("ORDER_MAX_OPEN_PER_NETWORK", "4"),
         ("ORDER_MAX_SCHEDULED_PER_NETWORK", "2"),
@@ -102,7 +102,7 @@ async fn the_customers_of_one_network_hold_so_many_orders_at_a_restaurant() {
 /// An order from a cart and one from a quote of that cart lock the same things: in the same sequence, or else each
 /// waits for the other until PostgreSQL ends one of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn orders_from_a_cart_and_from_its_quote_at_once_do_not_wait_in_a_circle() {
+async fn orders_from_a_cart_and_its_quote_do_not_deadlock() {
     let app = TestApp::with(&[("ORDER_MAX_OPEN", "500"), ("ORDER_MAX_OPEN_PER_NETWORK", "5000")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;

@@ -15,7 +15,7 @@ fn euros(amount: i64) -> Value {
 }
 
 #[tokio::test]
-async fn what_a_cart_calls_orderable_is_quoted_and_ordered_and_nothing_else() {
+async fn exactly_the_carts_called_orderable_can_be_quoted_and_ordered() {
     let app = TestApp::with(&[("ORDER_MAX_OPEN", "500"), ("ORDER_MAX_RECENT", "500")]).await;
     let mut random = StdRng::seed_from_u64(11);
     let (mut taken, mut refused, mut badly_chosen) = (0, 0, 0);

@@ -67,7 +67,7 @@ async fn orders_are_found_by_status_time_kind_and_text() {
 }
 
 #[tokio::test]
-async fn a_list_says_what_is_wrong_with_its_query() {
+async fn invalid_queries_of_lists_are_refused_with_the_reason() {
     let app = TestApp::start().await;
     let ada = app.customer("Ada").await;
     for (query, pointer) in [
@@ -141,7 +141,7 @@ fn reads_of_lines(plan: &Value) -> i64 {
 }
 
 #[tokio::test]
-async fn a_page_is_read_from_an_index_however_many_orders_there_are() {
+async fn a_page_of_orders_is_read_from_an_index() {
     let mut app = TestApp::with(&[("ORDER_SWEEP_INTERVAL", "1m")]).await;
     app.without_audit();
     let luigi = app.restaurant("Luigi").opens().await;

@@ -7,7 +7,7 @@ use crate::app::TestApp;
 use crate::people::{Person, id_of, to_door};
 
 #[tokio::test]
-async fn an_order_travels_from_the_cart_to_the_counter() {
+async fn an_order_passes_from_cart_to_pickup() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells("Margherita", 850).sells("Tiramisù", 600).opens().await;
     let (ada, staff) = (app.customer("Ada").await, app.staff_of(&luigi).await);
@@ -48,7 +48,7 @@ async fn the_server_prices_lines_tax_delivery_and_tip() {
 }
 
 #[tokio::test]
-async fn an_order_keeps_the_names_and_prices_of_its_moment() {
+async fn an_order_keeps_the_names_and_prices_at_placement() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells("Margherita", 850).opens().await;
     let ada = app.customer("Ada").await;
@@ -119,7 +119,7 @@ async fn a_closed_restaurant_takes_no_orders() {
 }
 
 #[tokio::test]
-async fn an_order_below_the_minimum_is_told_what_is_missing() {
+async fn an_order_below_the_minimum_is_refused_with_the_missing_amount() {
     let app = TestApp::start().await;
     let minimum = json!({ "amount": 1500, "currency": "EUR" });
     let luigi = app.restaurant("Luigi").sells("Margherita", 850).with("minimumOrder", minimum.clone()).opens().await;
@@ -148,7 +148,7 @@ async fn a_cart_becomes_one_order_and_the_next_write_opens_another() {
 }
 
 #[tokio::test]
-async fn what_is_switched_off_or_gone_cannot_be_ordered() {
+async fn unavailable_or_deleted_items_cannot_be_ordered() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells("Margherita", 850).sells("Calzone", 950).opens().await;
     let ada = app.customer("Ada").await;
@@ -165,7 +165,7 @@ async fn what_is_switched_off_or_gone_cannot_be_ordered() {
 }
 
 #[tokio::test]
-async fn orders_are_listed_for_whom_they_concern() {
+async fn orders_are_listed_for_their_participants() {
     let app = TestApp::start().await;
     let (luigi, mario) = (app.restaurant("Luigi").opens().await, app.restaurant("Mario").opens().await);
     let (ada, bob) = (app.customer("Ada").await, app.customer("Bob").await);
@@ -186,7 +186,7 @@ async fn orders_are_listed_for_whom_they_concern() {
 }
 
 #[tokio::test]
-async fn the_version_of_an_order_guards_its_change() {
+async fn a_change_of_an_order_requires_its_current_version() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
@@ -204,7 +204,7 @@ async fn the_version_of_an_order_guards_its_change() {
 }
 
 #[tokio::test]
-async fn the_timeline_of_an_order_can_be_read_in_pieces() {
+async fn the_timeline_of_an_order_is_read_in_pages() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
@@ -264,7 +264,7 @@ async fn pages_of_large_events_are_short_and_leave_none_out() {
 
 /// A customer places so many orders within an hour, wherever; those at a restaurant that they work for do not count.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_customer_places_so_many_orders_at_all_restaurants_together() {
+async fn open_orders_of_a_customer_are_limited_over_all_restaurants() {
     let rules = [("ORDER_MAX_RECENT_ANYWHERE", "6"), ("ORDER_MAX_RECENT", "off"), ("ORDER_MAX_OPEN", "off")];
     let app = TestApp::with(&rules).await;
     let shops = [app.restaurant("Luigi").opens().await, app.restaurant("Mario").opens().await];
@@ -295,7 +295,7 @@ async fn one_customer_places_so_many_orders_at_all_restaurants_together() {
 /// Fifty at once for later, and more orders for now than may be within an hour: exactly as many as may be get in, and what was
 /// answered under a key is answered again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_customer_holds_so_many_orders_and_no_more() {
+async fn open_orders_of_a_customer_are_limited() {
     let rules = [("ORDER_MAX_SCHEDULED", "3"), ("ORDER_MAX_OPEN", "5"), ("ORDER_MAX_RECENT", "6")];
     let app = TestApp::with(&rules).await;
     let luigi = app.restaurant("Luigi").opens().await;

@@ -10,7 +10,7 @@ use crate::app::TestApp;
 
 proptest! {
     #[test]
-    fn a_cursor_leads_back_to_its_row(micros in 0..7_258_118_400_000_000_i64, id: u128) {
+    fn a_cursor_is_parsed_to_the_row_it_was_made_from(micros in 0..7_258_118_400_000_000_i64, id: u128) {
         let key: (DateTime<Utc>, Uuid) = (DateTime::from_timestamp_micros(micros).unwrap(), Uuid::from_u128(id));
         let list = Page::parse(Some(1), None).unwrap().cut(vec![key, key], |row| *row);
         prop_assert_eq!(list.data.len(), 1);
@@ -20,7 +20,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_forged_cursor_holds_is_bounded(text in "\\PC{0,40}", bytes in prop::collection::vec(any::<u8>(), 24..=25)) {
+    fn forged_cursors_are_bounded(text in "\\PC{0,40}", bytes in prop::collection::vec(any::<u8>(), 24..=25)) {
         use base64::Engine as _;
         prop_assert!(text.parse::<Cursor>().is_err());
         let forged = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
@@ -32,7 +32,7 @@ proptest! {
     }
 
     #[test]
-    fn a_page_ends_where_its_limit_says(limit in 1_u16..=200, rows in 0_usize..420) {
+    fn a_page_has_as_many_rows_as_its_limit(limit in 1_u16..=200, rows in 0_usize..420) {
         let page = Page::parse(Some(limit), None).unwrap();
         let fetched: Vec<_> = (0..rows.min(usize::try_from(page.fetch).unwrap())).collect();
         let list = page.cut(fetched, |_| (DateTime::UNIX_EPOCH, Uuid::nil()));

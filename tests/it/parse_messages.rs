@@ -3,7 +3,7 @@
 use comanda::parse_messages::{in_plain_words, of_query};
 
 #[test]
-fn a_parser_s_words_become_those_of_the_api() {
+fn parser_messages_are_translated_to_terms_of_the_api() {
     let cases = [
         ("missing field `until`", Some("until"), "is required"),
         ("invalid type: integer `200`, expected struct RawMoney", None, "must be an object, not a number"),
@@ -41,7 +41,7 @@ fn a_parser_s_words_become_those_of_the_api() {
 }
 
 #[test]
-fn the_parameter_that_is_meant_is_named() {
+fn an_invalid_parameter_is_named() {
     let cases = [
         ("limit: invalid digit found in string", "?limit", "must be a whole number"),
         ("near: must be two numbers: latitude, longitude", "?near", "must be two numbers: latitude, longitude"),
@@ -114,7 +114,7 @@ proptest::proptest! {
 
     /// What is JSON is never called something else, whatever is wrong with its shape; and what is not, always.
     #[test]
-    fn a_fault_of_shape_is_no_fault_of_syntax(text in values(), cut in 0_usize..40) {
+    fn an_error_of_structure_is_not_a_syntax_error(text in values(), cut in 0_usize..40) {
         let code = |text: &str| {
             comanda::extract::read_json::<Anything>(text.as_bytes()).err().map(|problem| problem.code())
         };

@@ -15,7 +15,7 @@ fn document() -> Value {
 }
 
 #[tokio::test]
-async fn router_document_and_table_agree() {
+async fn router_openapi_document_and_permissions_have_the_same_operations() {
     let app = TestApp::start().await;
     // The router refuses to be built if they do not; here it is built a second time to say so by itself.
     assert!(router::router(&app.running().app).is_ok());
@@ -55,7 +55,7 @@ async fn every_described_route_asks_for_a_token_unless_it_is_public() {
 }
 
 #[test]
-fn strangers_hear_that_nothing_is_there_and_others_that_they_may_not() {
+fn strangers_get_404_and_related_users_403() {
     let relations = [
         Relation::Anyone,
         Relation::Guest,
@@ -89,12 +89,12 @@ fn strangers_hear_that_nothing_is_there_and_others_that_they_may_not() {
 }
 
 #[test]
-fn every_code_is_a_word_of_its_own_with_a_client_or_server_status() {
-    let words: BTreeSet<_> = Code::ALL.iter().map(|code| code.word()).collect();
+fn every_error_code_is_unique_and_has_an_error_status() {
+    let words: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(words.len(), Code::ALL.len());
     for code in Code::ALL {
         assert!(code.status().is_client_error() || code.status().is_server_error(), "{code:?}");
-        assert!(code.word().bytes().all(|letter| letter.is_ascii_lowercase() || letter == b'_'), "{code:?}");
+        assert!(code.as_str().bytes().all(|letter| letter.is_ascii_lowercase() || letter == b'_'), "{code:?}");
         assert!(!code.title().is_empty() && !code.title().ends_with('.'), "{code:?}");
     }
 }
@@ -165,6 +165,6 @@ fn refusals_are_described_for_every_operation() {
 }
 
 #[test]
-fn the_document_is_the_one_that_was_reviewed() {
+fn the_openapi_document_equals_its_snapshot() {
     insta::assert_json_snapshot!("openapi", document(), { ".info.version" => "[version]" });
 }

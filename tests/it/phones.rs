@@ -86,7 +86,7 @@ fn the_example_numbers_of_every_country_are_read_as_what_they_are() {
 }
 
 #[test]
-fn numbers_are_read_as_they_are_written_where_they_are() {
+fn phone_numbers_are_parsed_in_their_national_format() {
     let good = [
         ("Europe/Berlin", "030 12345678", "+493012345678"),
         ("Europe/Berlin", "(030) 1234-5678", "+493012345678"),
@@ -151,7 +151,7 @@ fn numbers_are_read_as_they_are_written_where_they_are() {
 
 /// A restaurant's number is read where the restaurant is; a user's has to say the country.
 #[tokio::test]
-async fn a_restaurant_writes_its_number_as_it_is_dialled_there() {
+async fn a_restaurant_writes_its_number_in_national_format() {
     let app = TestApp::start().await;
     let berlin = app
         .restaurant("Berlin")
@@ -188,7 +188,7 @@ async fn a_restaurant_writes_its_number_as_it_is_dialled_there() {
 }
 
 #[test]
-fn numbers_are_read_as_people_write_them_and_kept_in_e164() {
+fn phone_numbers_are_parsed_in_common_formats_and_stored_as_e164() {
     let good = [
         ("+390511234567", "+390511234567"),
         ("+39 051 1234567", "+390511234567"),

@@ -88,7 +88,7 @@ fn is_about(picture: &DynamicImage, x: u32, y: u32, colour: [u8; 3]) -> bool {
 }
 
 #[tokio::test]
-async fn a_picture_is_made_anew_in_four_sizes() {
+async fn an_image_is_encoded_again_in_four_sizes() {
     let folder = Folder::new();
     let app = app_with(&folder, &[]).await;
     let luigi = app.restaurant("Luigi").opens().await;
@@ -124,7 +124,7 @@ async fn a_picture_is_made_anew_in_four_sizes() {
 }
 
 #[tokio::test]
-async fn a_form_with_one_file_is_as_good_and_small_pictures_are_not_made_larger() {
+async fn a_form_with_one_file_is_accepted_and_small_images_are_not_enlarged() {
     let folder = Folder::new();
     let app = app_with(&folder, &[]).await;
     let luigi = app.restaurant("Luigi").opens().await;
@@ -150,7 +150,7 @@ async fn a_form_with_one_file_is_as_good_and_small_pictures_are_not_made_larger(
 }
 
 #[tokio::test]
-async fn pictures_are_served_to_be_kept() {
+async fn images_are_served_as_immutable() {
     let folder = Folder::new();
     let app = app_with(&folder, &[]).await;
     let luigi = app.restaurant("Luigi").opens().await;
@@ -178,7 +178,7 @@ async fn pictures_are_served_to_be_kept() {
 }
 
 #[tokio::test]
-async fn what_is_no_clean_picture_is_refused() {
+async fn damaged_images_are_refused() {
     let folder = Folder::new();
     let app = app_with(&folder, &[("IMAGE_MAX_BYTES", "200000")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
@@ -222,7 +222,7 @@ async fn what_is_no_clean_picture_is_refused() {
 }
 
 #[tokio::test]
-async fn staff_picture_dishes_managers_the_house_and_others_nothing() {
+async fn staff_upload_item_images_and_managers_those_of_the_restaurant() {
     let folder = Folder::new();
     let app = app_with(&folder, &[]).await;
     let luigi = app.restaurant("Luigi").opens().await;
@@ -243,7 +243,7 @@ async fn staff_picture_dishes_managers_the_house_and_others_nothing() {
 }
 
 #[tokio::test]
-async fn colours_of_another_profile_come_out_as_they_were_meant() {
+async fn colours_of_other_profiles_are_converted() {
     let folder = Folder::new();
     let app = app_with(&folder, &[]).await;
     let luigi = app.restaurant("Luigi").opens().await;
@@ -254,7 +254,7 @@ async fn colours_of_another_profile_come_out_as_they_were_meant() {
 }
 
 #[tokio::test]
-async fn a_picture_that_nothing_shows_goes_a_while_later() {
+async fn an_unused_image_is_deleted_after_the_grace_period() {
     let folder = Folder::new();
     let app = app_with(&folder, &[("IMAGE_KEEP_IDLE", "1h"), ("IMAGE_COLLECT_INTERVAL", "24h")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
@@ -283,7 +283,7 @@ async fn a_picture_that_nothing_shows_goes_a_while_later() {
 }
 
 #[tokio::test]
-async fn what_a_crash_left_behind_is_found() {
+async fn files_left_by_a_crash_are_deleted() {
     let folder = Folder::new();
     let app = app_with(&folder, &[("IMAGE_COLLECT_INTERVAL", "24h")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
@@ -310,7 +310,7 @@ async fn what_a_crash_left_behind_is_found() {
 }
 
 #[tokio::test]
-async fn more_than_can_be_decoded_at_once_are_sent_away() {
+async fn images_beyond_the_decoding_limit_are_refused() {
     let folder = Folder::new();
     let app = app_with(&folder, &[("IMAGE_DECODES_AT_ONCE", "1"), ("IMAGE_DECODE_QUEUE", "1")]).await;
     let luigi = app.restaurant("Luigi").opens().await;

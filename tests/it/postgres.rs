@@ -82,7 +82,7 @@ async fn fault(settings: &Settings) -> StartError {
 }
 
 #[tokio::test]
-async fn a_cluster_is_made_once_and_keeps_what_was_written() {
+async fn a_cluster_is_created_once_and_keeps_its_data() {
     let folder = Folder::new();
     let server = start(&folder.settings()).await.unwrap();
     assert_eq!(server.start_outcome(), StartOutcome::Created);
@@ -140,7 +140,7 @@ async fn a_second_process_attaches_and_takes_over_when_the_first_leaves() {
 }
 
 #[tokio::test]
-async fn a_killed_server_comes_back_with_all_that_was_committed() {
+async fn a_killed_server_restarts_with_everything_that_was_committed() {
     let folder = Folder::new();
     let server = start(&folder.settings()).await.unwrap();
     run(&server, "create table slip (text text); insert into slip values ('one tiramisù')").await;
@@ -152,7 +152,7 @@ async fn a_killed_server_comes_back_with_all_that_was_committed() {
 }
 
 #[tokio::test]
-async fn a_folder_too_deep_for_a_socket_gets_a_short_one() {
+async fn a_folder_too_long_for_a_socket_path_is_replaced_by_a_short_one() {
     let folder = Folder::new();
     let deep = folder.0.join("a folder \"with, letters'".repeat(6));
     let server = start(&settings(&deep)).await.unwrap();
@@ -164,7 +164,7 @@ async fn a_folder_too_deep_for_a_socket_gets_a_short_one() {
 }
 
 #[tokio::test]
-async fn a_cluster_of_another_version_is_left_alone() {
+async fn a_cluster_of_another_version_is_not_changed() {
     let folder = Folder::new();
     let cluster = folder.0.join("postgres");
     fs::create_dir(&cluster).unwrap();
@@ -175,7 +175,7 @@ async fn a_cluster_of_another_version_is_left_alone() {
 }
 
 #[tokio::test]
-async fn what_is_no_cluster_is_left_alone() {
+async fn a_folder_that_is_no_cluster_is_not_changed() {
     let folder = Folder::new();
     let place = folder.0.join("postgres");
     fs::create_dir(&place).unwrap();
@@ -198,7 +198,7 @@ async fn missing_programs_are_named_with_the_remedy() {
 }
 
 #[tokio::test]
-async fn a_data_folder_that_cannot_be_made_is_named() {
+async fn a_data_folder_that_cannot_be_created_is_reported() {
     let folder = Folder::new();
     let file = folder.0.join("file");
     fs::write(&file, "").unwrap();

@@ -133,7 +133,7 @@ async fn a_quote_is_made_once_for_a_key_and_read_by_its_owner_only() {
 }
 
 #[tokio::test]
-async fn an_expired_quote_is_answered_with_what_it_costs_now_line_by_line() {
+async fn an_expired_quote_is_refused_with_current_prices_by_line() {
     let app = TestApp::with(&[("QUOTE_LIFETIME", "5m")]).await;
     let luigi = app.restaurant("Luigi").sells("Margherita", 850).sells("Calzone", 950).sells("Acqua", 150);
     let luigi = luigi.opens().await;
@@ -161,7 +161,7 @@ async fn an_expired_quote_is_answered_with_what_it_costs_now_line_by_line() {
 }
 
 #[tokio::test]
-async fn an_order_that_differs_from_its_quote_is_told_where_and_what_that_would_cost() {
+async fn an_order_that_differs_from_its_quote_is_refused_with_fields_and_new_total() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").with("deliveryFee", euros(290)).opens().await;
     let ada = app.customer("Ada").await;
@@ -192,7 +192,7 @@ async fn an_order_that_differs_from_its_quote_is_told_where_and_what_that_would_
 }
 
 #[tokio::test]
-async fn what_makes_an_order_impossible_is_looked_at_although_it_was_quoted() {
+async fn a_quoted_order_is_still_checked_for_availability() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells("Margherita", 850).sells_counted("Tiramisù", 600, 3).opens().await;
     let ada = app.customer("Ada").await;
@@ -262,7 +262,7 @@ async fn a_quote_becomes_one_order_however_many_place_it_at_once() {
 }
 
 #[tokio::test]
-async fn a_customer_has_a_bounded_number_of_quotes_and_old_ones_are_forgotten() {
+async fn a_customer_has_a_limited_number_of_quotes_and_old_ones_are_deleted() {
     let app = TestApp::with(&[("RETENTION_INTERVAL", "1s")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
@@ -285,7 +285,7 @@ async fn a_customer_has_a_bounded_number_of_quotes_and_old_ones_are_forgotten() 
 }
 
 #[tokio::test]
-async fn an_order_may_be_placed_from_lines_and_may_be_dear() {
+async fn an_order_may_be_placed_from_lines_and_may_have_a_large_total() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells("A whole ox", 100_000_000).with("taxBasisPoints", json!(1000));
     let luigi = luigi.opens().await;
@@ -310,7 +310,7 @@ async fn an_order_may_be_placed_from_lines_and_may_be_dear() {
 }
 
 #[tokio::test]
-async fn a_service_fee_that_cannot_be_is_refused_by_name() {
+async fn an_invalid_service_fee_is_refused_by_field() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let dollars = json!({ "amount": 100, "currency": "USD" });

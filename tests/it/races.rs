@@ -81,7 +81,7 @@ async fn a_thousand_buyers_of_a_hundred_portions_get_exactly_a_hundred() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn eight_clients_with_random_steps_leave_paths_of_the_table() {
+async fn random_transitions_of_eight_clients_follow_the_table() {
     let (orders, steps_each) = if in_full() { (10_000, 6) } else { (120, 6) };
     let app = Arc::new(server().await);
     let luigi = app.restaurant("Luigi").opens().await;

@@ -48,7 +48,7 @@ async fn code_for(app: &TestApp, target: &str, count: usize) -> String {
 }
 
 #[tokio::test]
-async fn a_forgotten_password_is_chosen_anew() {
+async fn a_forgotten_password_is_reset() {
     let app = TestApp::start().await;
     let stranger = app.stranger();
     let new = json!({ "email": "ada@example.com", "password": PASSWORD, "name": "Ada", "phone": "+390511234567" });
@@ -72,7 +72,7 @@ async fn a_forgotten_password_is_chosen_anew() {
 }
 
 #[tokio::test]
-async fn the_plan_s_request_without_an_id_works_and_mail_is_used_when_asked_for() {
+async fn a_reset_without_an_id_works_and_mail_is_used_on_request() {
     let app = TestApp::start().await;
     let ada = app.customer("Ada").await;
     let body = json!({ "email": ada.email, "channel": "email" });
@@ -124,7 +124,7 @@ async fn an_address_without_an_account_is_answered_alike() {
 }
 
 #[tokio::test]
-async fn a_code_is_used_once_however_many_come_with_it() {
+async fn a_code_is_used_once_by_concurrent_requests() {
     let app = TestApp::with(&[("PASSWORD_HASHES_WAITING", "200"), ("PASSWORD_HASH_WAIT", "60s")]).await;
     let ada = app.customer("Ada").await;
     let stranger = app.stranger();
@@ -137,7 +137,7 @@ async fn a_code_is_used_once_however_many_come_with_it() {
 }
 
 #[tokio::test]
-async fn tries_and_requests_at_once_are_counted_one_by_one() {
+async fn concurrent_attempts_and_requests_are_counted_exactly() {
     let app = TestApp::start().await;
     let ada = app.customer("Ada").await;
     let stranger = app.stranger();
@@ -170,7 +170,7 @@ async fn five_tries_end_a_code_and_so_do_ten_minutes() {
 }
 
 #[tokio::test]
-async fn a_thousand_wrong_tries_of_strangers_leave_the_owner_s_code_good() {
+async fn a_thousand_wrong_attempts_of_strangers_leave_the_owners_code_valid() {
     let app = TestApp::with(&[("RATE_LIMIT_AUTH", "100000/1m"), ("TRUSTED_PROXIES", "127.0.0.1")]).await;
     let ada = app.customer("Ada").await;
     let stranger = app.stranger();
@@ -196,16 +196,16 @@ async fn a_thousand_wrong_tries_of_strangers_leave_the_owner_s_code_good() {
 /// Ten thousand accounts, attacked for a day with every try that the bounds allow, from networks everywhere and from
 /// one that the owner was signed in from (the requests of strangers and those from familiar networks count apart).
 #[test]
-fn guessing_codes_is_hopeless() {
+fn attempts_at_codes_are_limited() {
     const TRIES_A_REQUEST: i32 = 5;
-    let by_request = 2 * RESET_REQUESTS_A_DAY.most * TRIES_A_REQUEST;
-    let a_day = f64::from(by_request + RESET_TRIES_A_DAY.most);
+    let by_request = 2 * RESET_REQUESTS_A_DAY.max * TRIES_A_REQUEST;
+    let a_day = f64::from(by_request + RESET_TRIES_A_DAY.max);
     let expected = 10_000.0 * a_day / 1e8;
     assert!(expected < 0.01, "{expected} accounts a day");
 }
 
 #[tokio::test]
-async fn a_day_of_tries_is_what_the_arithmetic_says() {
+async fn attempts_per_day_match_the_documented_figures() {
     let app = TestApp::with(&[("RATE_LIMIT_AUTH", "100000/1m")]).await;
     let ada = app.customer("Ada").await;
     let stranger = app.stranger();
@@ -227,8 +227,8 @@ async fn a_day_of_tries_is_what_the_arithmetic_says() {
         app.passes(TimeDelta::hours(1));
     }
     // Each request was tried six times, and the sixth was not looked at any more.
-    assert_eq!(by_request / 6 * 5, RESET_REQUESTS_A_DAY.most * 5);
-    assert_eq!(by_address, RESET_TRIES_A_DAY.most);
+    assert_eq!(by_request / 6 * 5, RESET_REQUESTS_A_DAY.max * 5);
+    assert_eq!(by_address, RESET_TRIES_A_DAY.max);
 }
 
 #[tokio::test]
@@ -267,7 +267,7 @@ async fn in_production_the_outbox_shows_no_code() {
 }
 
 #[tokio::test]
-async fn the_owner_hears_of_a_sign_up_with_their_address_once_a_day() {
+async fn the_owner_is_notified_of_a_sign_up_with_their_address_once_a_day() {
     let app = TestApp::start().await;
     let stranger = app.stranger();
     let new = json!({ "email": "ada@example.com", "password": PASSWORD, "name": "Ada" });
@@ -283,7 +283,7 @@ async fn the_owner_hears_of_a_sign_up_with_their_address_once_a_day() {
 }
 
 #[tokio::test]
-async fn a_changed_password_is_told_to_its_owner() {
+async fn the_owner_is_notified_of_a_changed_password() {
     let app = TestApp::start().await;
     let ada = app.customer("Ada").await;
     let change = json!({ "currentPassword": PASSWORD, "newPassword": NEW_PASSWORD });

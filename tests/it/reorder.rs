@@ -6,7 +6,7 @@ use crate::app::TestApp;
 use crate::people::id_of;
 
 #[tokio::test]
-async fn the_same_again_goes_into_the_cart_and_says_what_is_gone() {
+async fn reordering_fills_the_cart_and_names_missing_items() {
     let app = TestApp::start().await;
     let luigi =
         app.restaurant("Luigi").sells("Margherita", 850).sells("Calzone", 950).sells("Acqua", 150).opens().await;
@@ -57,7 +57,7 @@ async fn the_same_again_goes_into_the_cart_and_says_what_is_gone() {
 }
 
 #[tokio::test]
-async fn many_orders_move_at_once_each_with_its_own_answer() {
+async fn a_bulk_update_has_a_result_for_each_order() {
     let app = TestApp::with(&[("ORDER_BULK_MAX", "5")]).await;
     let (luigi, mario) = (app.restaurant("Luigi").opens().await, app.restaurant("Mario").opens().await);
     let ada = app.customer("Ada").await;

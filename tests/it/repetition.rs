@@ -41,9 +41,9 @@ fn assert_replays(again: &Reply, first: &Reply) {
 }
 
 /// Orders, quotes and batches of offline operations, whose limits are their own; what other operations make is asked
-/// for in `idempotency::whatever_is_made_under_a_key_is_made_once`.
+/// for in `idempotency::a_resource_created_with_a_key_is_created_once`.
 #[tokio::test]
-async fn no_limit_stands_before_what_was_answered() {
+async fn a_stored_response_is_repeated_before_any_limit_applies() {
     let settings = [
         ("RATE_LIMIT_USER", "90/10h"),
         ("RATE_LIMIT_REPEATS", "20/10h"),
@@ -102,7 +102,7 @@ async fn no_limit_stands_before_what_was_answered() {
 
 /// Looking keys up is bounded as well, for a user and for the accounts of a network together, whatever keys they are.
 #[tokio::test]
-async fn repetitions_are_no_way_around_a_limit() {
+async fn repeated_keys_are_rate_limited() {
     let settings = [
         ("RATE_LIMIT_USER", "30/10h"),
         ("RATE_LIMIT_NETWORK", "60/10h"),

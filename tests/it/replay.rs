@@ -47,7 +47,7 @@ fn fault_of(file: &str, content: &[u8]) -> String {
 }
 
 #[test]
-fn a_day_is_read_in_the_order_in_which_it_happens() {
+fn a_delivery_day_is_read_in_the_order_of_its_events() {
     let folder = day_with("orders.txt", ORDERS.as_bytes());
     let day = Day::read(&folder).unwrap();
     assert_eq!(day.meals.iter().map(|meal| meal.name.as_str()).collect::<Vec<_>>(), ["o1", "o2"]);
@@ -60,7 +60,7 @@ fn a_day_is_read_in_the_order_in_which_it_happens() {
 }
 
 #[test]
-fn travel_is_the_straight_way_in_whole_minutes_rounded_up() {
+fn travel_time_is_the_straight_line_in_whole_minutes_rounded_up() {
     let folder = day_with("orders.txt", ORDERS.as_bytes());
     let pace = Day::read(&folder).unwrap().pace;
     let from = Point { x: 0.0, y: 0.0 };
@@ -71,7 +71,7 @@ fn travel_is_the_straight_way_in_whole_minutes_rounded_up() {
 }
 
 #[test]
-fn marks_and_line_ends_of_other_systems_and_further_columns_do_no_harm() {
+fn byte_order_marks_other_line_ends_and_extra_columns_are_accepted() {
     let content = b"\xef\xbb\xbfy\trestaurant\tnote\tx\r\n200\tr1\t\t100\r\n\r\n400\tr2\tloud\t300\r\n";
     let folder = day_with("restaurants.txt", content);
     let day = Day::read(&folder).unwrap();
@@ -80,7 +80,7 @@ fn marks_and_line_ends_of_other_systems_and_further_columns_do_no_harm() {
 }
 
 #[test]
-fn a_bad_file_is_refused_with_the_place_of_the_fault() {
+fn a_bad_file_is_refused_with_line_and_column_of_the_error() {
     let orders = |row: &str| format!("order\tx\ty\tplacement_time\trestaurant\tready_time\n{row}\n");
     let cases: Vec<(&str, Vec<u8>, &str)> = vec![
         ("orders.txt", b"".to_vec(), "orders.txt: is empty"),
@@ -157,18 +157,18 @@ fn a_bad_file_is_refused_with_the_place_of_the_fault() {
 }
 
 #[test]
-fn a_missing_file_is_named() {
+fn a_missing_file_is_reported_by_name() {
     let fault = Day::read(&PathBuf::from("no-such-day")).unwrap_err().to_string();
     assert!(fault.starts_with("no-such-day") && fault.contains("restaurants.txt: cannot be read"), "{fault}");
 }
 
 #[test]
-fn the_plane_and_the_earth_agree() {
+fn plane_coordinates_convert_to_the_earth_and_back() {
     for point in [Point { x: 0.0, y: 0.0 }, Point { x: 12_487.0, y: 10_220.0 }, Point { x: -500.0, y: 46_712.0 }] {
-        let back = plane::to_point(plane::to_place(point));
+        let back = plane::to_point(plane::to_coordinates(point));
         assert!(point.distance(back) < 0.001, "{point:?} came back as {back:?}");
     }
-    let Place { lat, lng } = plane::to_place(Point { x: 0.0, y: 111_195.0 });
+    let Place { lat, lng } = plane::to_coordinates(Point { x: 0.0, y: 111_195.0 });
     assert!((lat - 40.7392).abs() < 0.0001 && (lng + 104.9903).abs() < 0.0001, "{lat} {lng}");
 }
 
@@ -202,7 +202,7 @@ async fn play(app: &TestApp, folder: &std::path::Path, password: &str) -> Result
 }
 
 #[tokio::test]
-async fn a_small_day_is_delivered_whole_and_a_second_time_on_the_same_server() {
+async fn a_small_day_is_replayed_completely_and_twice_on_the_same_server() {
     let (app, folder) = (TestApp::start().await, small_day());
     for run in 1..=2 {
         let report = play(&app, &folder, PASSWORD).await.unwrap();
@@ -220,7 +220,7 @@ async fn a_small_day_is_delivered_whole_and_a_second_time_on_the_same_server() {
 }
 
 #[tokio::test]
-async fn without_an_administrator_the_remedy_is_told() {
+async fn without_an_administrator_the_error_says_what_to_do() {
     let (app, folder) = (TestApp::start().await, small_day());
     let refusal = play(&app, &folder, "not the password").await.unwrap_err();
     assert!(matches!(refusal, ReplayError::Admin { .. }), "{refusal}");

@@ -6,7 +6,7 @@ use crate::app::TestApp;
 use crate::people::{Person, id_of};
 
 #[tokio::test]
-async fn an_administrator_opens_a_restaurant_and_everybody_reads_it() {
+async fn an_administrator_creates_a_restaurant_and_everybody_reads_it() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let wish = json!({
@@ -117,7 +117,7 @@ async fn managers_change_the_profile_and_staff_do_not() {
 }
 
 #[tokio::test]
-async fn members_come_change_rank_and_go() {
+async fn members_are_added_changed_and_removed() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
@@ -153,7 +153,7 @@ async fn members_come_change_rank_and_go() {
 }
 
 #[tokio::test]
-async fn who_asks_somebody_to_work_there_does_not_learn_whether_they_have_an_account() {
+async fn an_invitation_does_not_reveal_whether_there_is_an_account() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, eve) = (app.customer("Ada").await, app.customer("Eve").await);
@@ -194,7 +194,7 @@ async fn who_asks_somebody_to_work_there_does_not_learn_whether_they_have_an_acc
 }
 
 #[tokio::test]
-async fn invitations_last_as_long_as_whoever_made_them_may_invite_and_owners_are_owners_business() {
+async fn invitations_end_with_the_rights_of_their_author_and_only_owners_manage_owners() {
     let app = TestApp::with(&[("ADMIN_SECOND_FACTOR", "optional")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let manager = app.staff_of(&luigi).await;

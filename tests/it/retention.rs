@@ -59,7 +59,7 @@ const KEPT: &[(&str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn every_table_has_an_end_or_a_reason() {
+async fn every_table_has_a_retention_rule_or_a_reason() {
     let app = TestApp::start().await;
     let tables =
         "select relname::text from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace
@@ -87,7 +87,7 @@ fn the_first_round_comes_soon_after_the_start() {
 }
 
 #[tokio::test]
-async fn a_key_is_answered_as_long_as_it_is_kept() {
+async fn a_stored_response_is_repeated_while_its_key_is_kept() {
     let app = TestApp::with(&[("IDEMPOTENCY_KEY_RETENTION", "2d")]).await;
     let ada = app.customer("Ada").await;
     let adds = async || {
@@ -103,7 +103,7 @@ async fn a_key_is_answered_as_long_as_it_is_kept() {
 }
 
 #[tokio::test]
-async fn what_is_old_goes_in_batches_by_itself_and_what_is_not_stays() {
+async fn expired_rows_are_deleted_in_batches_and_others_are_not() {
     let app = TestApp::with(&[("RETENTION_INTERVAL", "1s")]).await;
     let ada = app.customer("Ada").await;
     app.does(&format!(
@@ -131,7 +131,7 @@ async fn what_is_old_goes_in_batches_by_itself_and_what_is_not_stays() {
 }
 
 #[tokio::test]
-async fn one_node_at_a_time_removes() {
+async fn one_node_at_a_time_deletes_expired_rows() {
     let app = TestApp::start().await;
     app.does("insert into attempt_limits (key, count, ends_at) values (sha256('a'), 1, '2020-01-01')").await;
     let mut other = app.look.begin().await.unwrap();

@@ -137,7 +137,7 @@ async fn everything(heard: &Heard, app: &TestApp, shop: &Shop, line: &Value) -> 
 }
 
 #[tokio::test]
-async fn a_plain_order_goes_to_the_database_so_often_and_no_oftener() {
+async fn an_order_makes_a_fixed_number_of_database_round_trips() {
     let heard = Heard::listen();
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
@@ -158,7 +158,7 @@ async fn a_plain_order_goes_to_the_database_so_often_and_no_oftener() {
 }
 
 #[tokio::test]
-async fn so_does_one_with_modifiers_stock_and_zones() {
+async fn an_order_with_modifiers_stock_and_zones_makes_a_fixed_number_of_round_trips() {
     let heard = Heard::listen();
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells_counted("Burger", 1000, 50).opens().await;

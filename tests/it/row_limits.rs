@@ -45,7 +45,7 @@ async fn posts(person: &Person, path: &str, bodies: impl IntoIterator<Item = Val
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_users_addresses_devices_and_quotes_pass_no_limit_at_once() {
+async fn concurrent_requests_exceed_no_limit_on_addresses_devices_and_quotes() {
     let limits = [("ADDRESS_MAX", "4"), ("PUSH_MAX_DEVICES", "3"), ("QUOTE_MAX_OPEN", "4"), ("SYNC_MAX_DEVICES", "3")];
     let app = TestApp::with(&limits).await;
     let (luigi, gino) = (app.restaurant("Luigi").opens().await, app.restaurant("Gino").opens().await);
@@ -84,7 +84,7 @@ async fn a_users_addresses_devices_and_quotes_pass_no_limit_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_cart_written_longest_ago_gives_way() {
+async fn the_cart_written_longest_ago_is_deleted() {
     let app = TestApp::with(&[("CART_MAX_OPEN", "3")]).await;
     let mut shops = Vec::new();
     for number in 0..8 {
@@ -118,7 +118,7 @@ async fn the_cart_written_longest_ago_gives_way() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_restaurant_keeps_passes_no_limit_at_once() {
+async fn concurrent_requests_exceed_no_limit_of_a_restaurant() {
     let limits = [("COUPON_MAX", "3"), ("INVITATION_MAX", "4"), ("MEMBER_MAX", "3")];
     let app = TestApp::with(&limits).await;
     let luigi = app.restaurant("Luigi").opens().await;
@@ -155,7 +155,7 @@ async fn what_a_restaurant_keeps_passes_no_limit_at_once() {
 }
 
 #[tokio::test]
-async fn so_many_images_are_stored_for_a_restaurant() {
+async fn the_images_of_a_restaurant_are_limited() {
     let app = TestApp::with(&[("IMAGE_MAX_STORED", "2"), ("IMAGE_KEEP_IDLE", "1h")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let uploads = async || {
@@ -179,7 +179,7 @@ async fn so_many_images_are_stored_for_a_restaurant() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_session_used_longest_ago_ends() {
+async fn the_session_idle_longest_ends_at_the_limit() {
     let app = TestApp::with(&[("SESSION_MAX_PER_USER", "3")]).await;
     let ada = app.customer("Ada").await;
     let signs_in = || {
@@ -203,7 +203,7 @@ async fn the_session_used_longest_ago_ends() {
 }
 
 #[tokio::test]
-async fn a_network_has_so_many_guests_a_day() {
+async fn guests_of_a_network_are_limited_per_day() {
     let app = TestApp::with(&[("GUESTS_PER_NETWORK", "3/24h"), ("TRUSTED_PROXIES", "127.0.0.1")]).await;
     let becomes = async |from: &str| {
         let stranger = app.stranger();
@@ -240,7 +240,7 @@ async fn copying_a_menu_costs_what_it_writes() {
 
 /// Keys are kept for thirty days; of one user no more than may be, and the newest.
 #[tokio::test]
-async fn the_oldest_stored_answers_of_a_user_give_way() {
+async fn the_oldest_stored_responses_of_a_user_are_deleted() {
     let app = TestApp::with(&[("STORED_ANSWERS_MAX", "20"), ("PUSH_MAX_DEVICES", "200")]).await;
     let (ada, bob) = (app.customer("Ada").await, app.customer("Bob").await);
     let registers = async |person: &Person, key: &str| {
@@ -264,7 +264,7 @@ async fn the_oldest_stored_answers_of_a_user_give_way() {
 }
 
 #[tokio::test]
-async fn the_oldest_results_of_offline_operations_give_way_and_are_not_done_again() {
+async fn the_oldest_offline_results_are_deleted_and_not_run_again() {
     let app = TestApp::with(&[("STORED_ANSWERS_MAX", "20")]).await;
     let (ada, at) = (app.customer("Ada").await, app.clock.now());
     let write = |seq: i64| op(seq, "profile.fields", at, json!({ "name": format!("Ada {seq}") }));
@@ -282,7 +282,7 @@ async fn the_oldest_results_of_offline_operations_give_way_and_are_not_done_agai
 }
 
 #[tokio::test]
-async fn what_users_and_networks_write_in_a_day_is_limited_by_number_and_size() {
+async fn daily_writes_of_users_and_networks_are_limited_by_number_and_size() {
     let limits = [
         ("WRITES_PER_USER", "20/24h"),
         ("WRITES_PER_NETWORK", "50/24h"),
@@ -332,7 +332,7 @@ async fn what_users_and_networks_write_in_a_day_is_limited_by_number_and_size() 
 
 /// With Redis all nodes count together; when it is away, each goes on from what it has counted itself.
 #[tokio::test]
-async fn nodes_count_together_what_is_written_in_a_day() {
+async fn nodes_share_the_daily_write_limits() {
     let mut redis = Redis::start().await;
     let url = format!("redis://{}", redis.address);
     let limits = [

@@ -203,7 +203,7 @@ fn the_work_for_a_hostile_menu_is_bounded() {
 
 /// What a line can hold is held against it, too: a hundred choices are the most.
 #[test]
-fn more_choices_than_a_line_can_have_are_none() {
+fn more_choices_than_a_line_can_have_are_unsatisfiable() {
     let singles = |count: usize| group(60, 99, (0..count).map(|_| modifier(Some(1), true, vec![])).collect());
     for (groups, expected) in [(vec![singles(60)], true), (vec![singles(60), singles(60)], false)] {
         let asked: Vec<_> = groups.iter().map(|group| group.id).collect();

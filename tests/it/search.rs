@@ -44,7 +44,7 @@ async fn the_nearest_come_first_with_their_distance() {
 }
 
 #[tokio::test]
-async fn a_circle_over_the_edge_of_the_map_is_whole() {
+async fn a_circle_across_the_antimeridian_is_complete() {
     let app = TestApp::start().await;
     opens(&app, "East", -17.0, 179.99, &[]).await;
     opens(&app, "West", -17.0, -179.99, &[]).await;
@@ -54,7 +54,7 @@ async fn a_circle_over_the_edge_of_the_map_is_whole() {
 }
 
 #[tokio::test]
-async fn who_delivers_to_a_door_says_for_how_much() {
+async fn restaurants_that_deliver_to_an_address_are_found_with_their_fee() {
     let app = TestApp::start().await;
     let euros = |amount: i64| json!({ "amount": amount, "currency": "EUR" });
     let everywhere = opens(&app, "Everywhere", 44.51, 11.34, &[("deliveryFee", euros(390))]).await;
@@ -94,7 +94,7 @@ async fn who_delivers_to_a_door_says_for_how_much() {
 }
 
 #[tokio::test]
-async fn what_is_open_now_and_for_what() {
+async fn restaurants_that_are_open_now_are_found_by_fulfilment() {
     let app = TestApp::start().await;
     let spans = |fulfilments: Value| -> Value {
         (1..=7)
@@ -116,7 +116,7 @@ async fn what_is_open_now_and_for_what() {
 }
 
 #[tokio::test]
-async fn words_are_found_in_names_cuisines_and_dishes() {
+async fn words_are_found_in_names_cuisines_and_items() {
     let app = TestApp::start().await;
     let lamp = app.restaurant("Lanterna Blu").with("cuisines", json!(["Japanese", "Ramen"])).sells("Tonkotsu", 1200);
     let lamp = lamp.opens().await;
@@ -148,7 +148,7 @@ async fn words_are_found_in_names_cuisines_and_dishes() {
 }
 
 #[tokio::test]
-async fn a_question_that_makes_no_sense_is_refused() {
+async fn an_invalid_search_is_refused() {
     let app = TestApp::start().await;
     for (question, pointer) in [
         ("near=91,0", "?near"),

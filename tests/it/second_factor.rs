@@ -45,7 +45,7 @@ fn keys_are_written_in_base32() {
 
 proptest! {
     #[test]
-    fn a_code_is_taken_one_step_around_and_never_twice(time in 0_i64..4_000_000_000, offset in -3_i64..=3) {
+    fn a_totp_code_is_accepted_one_step_around_now_and_only_once(time in 0_i64..4_000_000_000, offset in -3_i64..=3) {
         let key = b"12345678901234567890";
         let now = DateTime::from_timestamp(time, 0).unwrap();
         let step = totp::step_at(now) + offset;
@@ -157,7 +157,7 @@ async fn a_sign_in_that_began_before_it_was_confirmed_asks_for_it_all_the_same()
 }
 
 #[tokio::test]
-async fn one_of_fifty_who_give_the_same_code_at_once_gets_in() {
+async fn one_of_fifty_concurrent_uses_of_a_code_succeeds() {
     let app = TestApp::start().await;
     let ada = sets_up(&app, app.customer("Ada").await).await;
     let mut halves = Vec::new();
@@ -205,7 +205,7 @@ async fn a_recovery_code_is_good_once_and_its_use_is_told() {
 }
 
 #[tokio::test]
-async fn a_reset_password_does_not_get_around_it() {
+async fn a_password_reset_does_not_bypass_the_second_factor() {
     let app = TestApp::start().await;
     let ada = sets_up(&app, app.customer("Ada").await).await;
     // What a reset leaves behind: another password, the factor untouched.
@@ -216,7 +216,7 @@ async fn a_reset_password_does_not_get_around_it() {
 }
 
 #[tokio::test]
-async fn setting_it_up_needs_the_password_and_removing_it_a_code_as_well() {
+async fn setup_requires_the_password_and_removal_a_code_as_well() {
     let app = TestApp::start().await;
     let ada = app.customer("Ada").await;
     ada.post("/api/me/second-factor", &json!({ "password": "not the password" })).await.refused(403, "reauth_required");
@@ -241,7 +241,7 @@ async fn setting_it_up_needs_the_password_and_removing_it_a_code_as_well() {
 }
 
 #[tokio::test]
-async fn a_restaurant_that_asks_for_it_is_closed_to_staff_without() {
+async fn a_restaurant_that_requires_a_second_factor_refuses_staff_without_one() {
     let app = TestApp::start().await;
     let shop = app.restaurant("Trattoria").sells("Margherita", 900).opens().await;
     let staff = app.staff_of(&shop).await;
@@ -270,7 +270,7 @@ async fn a_restaurant_that_asks_for_it_is_closed_to_staff_without() {
 const REQUIRED: [(&str, &str); 1] = [("ADMIN_SECOND_FACTOR", "required")];
 
 #[tokio::test]
-async fn an_administrator_without_one_may_only_set_it_up() {
+async fn an_administrator_without_second_factor_may_only_set_one_up() {
     let app = TestApp::with(&REQUIRED).await;
     let admin = app.admin().await;
     let (mut closed, mut open) = (0, 0);
@@ -306,7 +306,7 @@ async fn an_administrator_without_one_may_only_set_it_up() {
 }
 
 #[tokio::test]
-async fn an_administrator_whose_factor_is_gone_loses_routes_and_rooms_at_once() {
+async fn an_administrator_without_second_factor_loses_routes_and_rooms_at_once() {
     let app = TestApp::start().await;
     let there = other_node(&app, &REQUIRED).await;
     let shop = app.restaurant("Luigi").opens().await;
@@ -357,7 +357,7 @@ async fn no_key_and_no_recovery_code_is_readable_in_the_database() {
 /// What was sent while it was allowed and is done when it is not: the stock of a dish that could not be written at
 /// first.
 #[tokio::test]
-async fn what_an_administrator_without_one_any_more_sent_from_offline_is_refused() {
+async fn offline_operations_of_an_administrator_without_second_factor_are_refused() {
     let mut app = TestApp::start().await;
     let shop = app.restaurant("Luigi").sells_counted("Bad", 600, 10).opens().await;
     let admin = app.admin().await;

@@ -2,37 +2,37 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use comanda::accounts::secrets::configured_or_kept;
+use comanda::accounts::secrets::configured_or_generated;
 use secrecy::ExposeSecret as _;
 
 #[test]
 fn a_short_secret_file_is_refused_and_a_new_one_is_whole() {
     let folder =
         std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("secrets-{}", uuid::Uuid::new_v4().simple()));
-    let made = configured_or_kept(None, &folder, "jwt_secret").unwrap();
+    let made = configured_or_generated(None, &folder, "jwt_secret").unwrap();
     assert!(made.expose_secret().len() >= 64);
-    assert_eq!(configured_or_kept(None, &folder, "jwt_secret").unwrap().expose_secret(), made.expose_secret());
+    assert_eq!(configured_or_generated(None, &folder, "jwt_secret").unwrap().expose_secret(), made.expose_secret());
     let mode_of = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let (secrets, file) = (folder.join("secrets"), folder.join("secrets/jwt_secret"));
     assert_eq!((mode_of(&secrets), mode_of(&file)), (0o700, 0o600));
     assert_eq!(std::fs::read_dir(&secrets).unwrap().count(), 1, "no draft is left");
     for short in ["", "\n", "short", &"x".repeat(31)] {
         std::fs::write(&file, short).unwrap();
-        let refusal = configured_or_kept(None, &folder, "jwt_secret").unwrap_err().to_string();
+        let refusal = configured_or_generated(None, &folder, "jwt_secret").unwrap_err().to_string();
         assert!(refusal.contains("jwt_secret") && refusal.contains("remove the file"), "{refusal}");
     }
     std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
-fn secrets_that_others_could_have_read_or_put_there_are_refused() {
+fn secret_files_that_others_could_read_or_write_are_refused() {
     let folder =
         std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("secrets-{}", uuid::Uuid::new_v4().simple()));
     let (secrets, file) = (folder.join("secrets"), folder.join("secrets/jwt_secret"));
     let sets = |path: &std::path::Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
-    let read = || configured_or_kept(None, &folder, "jwt_secret");
+    let read = || configured_or_generated(None, &folder, "jwt_secret");
     let refused = |wanted: &str| {
         let refusal = read().unwrap_err().to_string();
         assert!(refusal.contains("secrets") && refusal.contains(wanted), "{refusal}");

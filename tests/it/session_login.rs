@@ -106,7 +106,7 @@ async fn word(session: &mut PgConnection, question: &'static str) -> String {
 }
 
 #[tokio::test]
-async fn no_statement_of_a_session_becomes_the_owner_of_the_private_server() {
+async fn no_session_can_become_the_owner_of_the_private_server() {
     let server = PrivateServer::start().await;
     let mut owner = server.reached.connect().await.unwrap();
     let is_superuser = "select rolsuper::text from pg_roles where rolname = session_user";

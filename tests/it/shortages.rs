@@ -7,7 +7,7 @@ use crate::people::id_of;
 use crate::sync::{op, sends, told};
 
 #[tokio::test]
-async fn what_is_short_is_summed_over_items_and_named_with_what_is_left() {
+async fn shortages_are_summed_by_item_and_name_the_remaining_stock() {
     let app = TestApp::start().await;
     let shop = app.restaurant("Luigi").sells("Margherita", 850).sells_counted("Calzone", 950, 500).opens().await;
     let extras = json!({ "name": "Extras", "min": 0, "max": 9, "modifiers": [

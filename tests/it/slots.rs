@@ -103,7 +103,7 @@ async fn a_restaurant_that_is_closed_takes_orders_for_when_it_opens() {
 }
 
 #[tokio::test]
-async fn a_time_that_cannot_be_is_refused_with_the_nearest_that_can() {
+async fn an_impossible_time_is_refused_with_the_nearest_possible_one() {
     let (app, day) = a_morning().await;
     app.passes(TimeDelta::minutes(8 * 60 + 30));
     let luigi = evenings(app.restaurant("Luigi")).opens().await;
@@ -146,7 +146,7 @@ async fn a_time_that_cannot_be_is_refused_with_the_nearest_that_can() {
 }
 
 #[tokio::test]
-async fn a_pause_is_waited_for() {
+async fn an_order_during_a_pause_is_for_after_it() {
     let (app, day) = a_morning().await;
     app.passes(TimeDelta::minutes(8 * 60 + 30));
     let luigi = evenings(app.restaurant("Luigi")).opens().await;
@@ -163,7 +163,7 @@ async fn a_pause_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_full_slot_names_the_next_and_a_cancellation_makes_room() {
+async fn a_full_slot_names_the_next_and_a_cancellation_frees_capacity() {
     let (app, day) = a_morning().await;
     app.passes(TimeDelta::minutes(8 * 60 + 30));
     let luigi = evenings(app.restaurant("Luigi")).with("slots", json!({ "minutes": 30, "capacity": 2 })).opens().await;
@@ -234,7 +234,7 @@ async fn thirty_buyers_of_a_slot_for_seven_get_seven() {
 }
 
 #[tokio::test]
-async fn what_is_served_is_judged_at_the_time_the_order_is_for() {
+async fn day_parts_are_checked_at_the_time_the_order_is_for() {
     let (app, day) = a_morning().await;
     app.passes(TimeDelta::minutes(8 * 60 + 30));
     let luigi = evenings(app.restaurant("Luigi")).opens().await;
@@ -322,7 +322,7 @@ prop_compose! {
 
 /// Rome sets its clocks back at 3:00 on the 25th of October 2026: what was shut at 2:26 is open again from 2:00 on.
 #[test]
-fn a_door_opens_again_when_clocks_are_set_back() {
+fn opening_hours_apply_twice_when_clocks_are_set_back() {
     let span = |opens, closes| Span {
         weekday: 6,
         opens: LocalTime::from_minutes(opens),
@@ -415,7 +415,7 @@ proptest! {
     /// last order, and with the guest by the last hand-over; and an order for now exactly where that holds for this
     /// minute.
     #[test]
-    fn promises_keep_to_the_hours(
+    fn promised_times_are_within_opening_hours(
         schedule in any_schedule(), from in any_instant(), zone in prop::sample::select(ZONES.to_vec()),
         minutes in prop::sample::select(vec![15_i16, 60, 120]), preparation in 1_i16..90, way in 0_i16..60,
         cut_off in prop::option::of(0_i16..120), hand_over in 0_i16..60,
@@ -467,7 +467,7 @@ fn first_minute(
 }
 
 #[test]
-fn an_opening_that_the_clock_jumps_over_is_met_after_the_jump() {
+fn an_opening_in_a_skipped_hour_is_after_the_change_of_the_clock() {
     let span = Span {
         weekday: 7,
         opens: "02:15".parse().unwrap(),
@@ -483,7 +483,7 @@ fn an_opening_that_the_clock_jumps_over_is_met_after_the_jump() {
 /// Closing at two in the night with 45 minutes of preparation: the last order is begun before 1:15, on either side of
 /// midnight by the day that it was opened on, and in the nights in which there is no two o'clock or there are two.
 #[test]
-fn last_orders_run_over_midnight_and_over_changes_of_the_clock() {
+fn last_orders_work_across_midnight_and_clock_changes() {
     let time = LocalTime::from_minutes;
     let saturday = Span { weekday: 6, opens: time(18 * 60), closes: time(2 * 60), fulfilments: Fulfilments::ALL };
     let schedule = Schedule { always: false, weekly: vec![saturday], exceptions: vec![] };
@@ -521,7 +521,7 @@ fn last_orders_run_over_midnight_and_over_changes_of_the_clock() {
 
 /// A search that knows the address knows the way, and so the last order for it.
 #[tokio::test]
-async fn a_restaurant_that_takes_no_order_to_the_address_any_more_is_not_found_as_open() {
+async fn a_restaurant_past_its_last_order_to_the_address_is_not_found_as_open() {
     let (app, day) = a_morning().await;
     let luigi =
         evenings(app.restaurant("Luigi")).with("place", json!({ "lat": 44.4949, "lng": 11.3426 })).opens().await;

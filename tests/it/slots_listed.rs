@@ -45,7 +45,7 @@ async fn draws_zone(shop: &Shop) {
 }
 
 #[tokio::test]
-async fn ada_chooses_a_free_slot_of_an_evening() {
+async fn a_customer_orders_for_a_free_slot() {
     let app = TestApp::start().await;
     let day = app.clock.now().date_naive() + Days::new(1);
     let at = |hour: u32, minute: u32| day.and_hms_opt(hour, minute, 0).unwrap().and_utc();
@@ -159,7 +159,7 @@ async fn lists_all(
 }
 
 #[tokio::test]
-async fn what_is_free_can_be_ordered_and_nothing_else() {
+async fn exactly_the_free_slots_can_be_ordered() {
     let app = TestApp::with(&[("ORDER_MAX_SCHEDULED", "500")]).await;
     let mut chance = StdRng::seed_from_u64(20_231);
     let (ada, mut seen) = (app.customer("Ada").await, BTreeSet::new());

@@ -91,7 +91,7 @@ async fn in_the_nights_in_which_clocks_change_each_instant_has_one_slot_that_hol
 
 /// Slots of two hours become slots of a quarter: whoever is due in one of before is due in all quarters of it.
 #[tokio::test]
-async fn a_slot_of_before_counts_where_it_overlaps_with_those_of_now() {
+async fn orders_of_previous_slots_count_where_they_overlap_current_ones() {
     let app = TestApp::start().await;
     let day = app.clock.now().date_naive() + Days::new(2);
     let at = |hour: u32, minute: u32| day.and_hms_opt(hour, minute, 0).unwrap().and_utc();

@@ -113,7 +113,7 @@ fn described(
 }
 
 #[test]
-fn every_status_update_is_answered_as_the_table_is_described() {
+fn every_status_update_follows_the_documented_table() {
     let now = noon();
     let mut granted = 0;
     for from in OrderStatus::ALL {
@@ -213,7 +213,7 @@ async fn one_of_each(ada: &Person, luigi: &Shop) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn staff_walk_every_kind_of_order_to_its_end_and_no_other_way() {
+async fn staff_complete_every_kind_of_order_only_by_the_transition_table() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, staff) = (app.customer("Ada").await, app.staff_of(&luigi).await);
@@ -244,7 +244,7 @@ async fn staff_walk_every_kind_of_order_to_its_end_and_no_other_way() {
 }
 
 #[tokio::test]
-async fn a_step_of_somebody_else_is_refused() {
+async fn a_transition_by_another_actor_is_refused() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, staff) = (app.customer("Ada").await, app.staff_of(&luigi).await);
@@ -271,7 +271,7 @@ async fn an_administrator_does_what_staff_do() {
 }
 
 #[tokio::test]
-async fn a_late_customer_asks_the_restaurant() {
+async fn a_customer_after_the_window_has_to_ask_the_restaurant() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, staff) = (app.customer("Ada").await, app.staff_of(&luigi).await);
@@ -284,7 +284,7 @@ async fn a_late_customer_asks_the_restaurant() {
 
 /// The console draws its buttons from a copy of the table; the copy is the table.
 #[test]
-fn the_console_knows_the_table() {
+fn the_console_has_the_transition_table() {
     let quoted = |words: Vec<String>| words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
     let rows = STEPS.iter().map(|step| {
         let people = [Actor::Customer, Actor::Driver, Actor::Staff];

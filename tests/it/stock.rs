@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::app::TestApp;
 
 #[tokio::test]
-async fn a_cancelled_order_gives_back_what_it_took() {
+async fn a_cancelled_order_returns_its_stock() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells_counted("Tiramisù", 600, 5).sells("Acqua", 150).opens().await;
     let ada = app.customer("Ada").await;
@@ -85,7 +85,7 @@ async fn two_hundred_buyers_of_fifty_portions_get_exactly_fifty() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn orders_of_the_same_dishes_in_any_sequence_never_block_each_other_for_good() {
+async fn orders_of_the_same_items_in_any_sequence_do_not_deadlock() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells_counted("A", 100, 1_000).sells_counted("B", 100, 1_000);
     let luigi = Arc::new(luigi.sells_counted("C", 100, 1_000).opens().await);
@@ -109,7 +109,7 @@ async fn orders_of_the_same_dishes_in_any_sequence_never_block_each_other_for_go
 }
 
 #[tokio::test]
-async fn the_ledger_says_where_portions_went() {
+async fn the_ledger_records_every_stock_change() {
     let app = TestApp::start().await;
     let luigi =
         app.restaurant("Luigi").sells_counted("Tiramisù", 600, 5).sells_counted("Cannolo", 300, 9).opens().await;

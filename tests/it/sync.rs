@@ -61,7 +61,7 @@ pub fn stock(shop: &Shop, dish: &Dish, change: i64) -> Value {
 }
 
 #[tokio::test]
-async fn a_result_that_is_kept_tells_staff_nothing_of_the_customer() {
+async fn a_stored_result_shows_staff_no_customer_data() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells("Tiramisù", 600).opens().await;
     let ada = app.customer("Ada").await;
@@ -81,7 +81,7 @@ async fn a_result_that_is_kept_tells_staff_nothing_of_the_customer() {
 }
 
 #[tokio::test]
-async fn a_batch_is_done_in_order_and_each_operation_is_answered() {
+async fn a_batch_runs_in_order_and_each_operation_has_a_result() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells_counted("Tiramisù", 600, 10).opens().await;
     let (tablet, dish, now) = (&luigi.owner, luigi.any_dish(), app.clock.now());
@@ -128,7 +128,7 @@ async fn a_batch_is_done_in_order_and_each_operation_is_answered() {
 }
 
 #[tokio::test]
-async fn a_key_keeps_the_whole_answer() {
+async fn a_key_stores_the_complete_response() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, now) = (app.customer("Ada").await, app.clock.now());
@@ -151,7 +151,7 @@ async fn a_key_keeps_the_whole_answer() {
 }
 
 #[tokio::test]
-async fn what_comes_early_waits_for_what_is_missing_and_then_runs_by_itself() {
+async fn an_early_operation_waits_for_missing_ones_and_then_runs() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (tablet, now) = (&luigi.owner, app.clock.now());
@@ -171,7 +171,7 @@ async fn what_comes_early_waits_for_what_is_missing_and_then_runs_by_itself() {
 }
 
 #[tokio::test]
-async fn a_rejected_operation_takes_along_only_what_builds_on_it() {
+async fn a_rejected_operation_rejects_only_its_dependents() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells_counted("Tiramisù", 600, 3).opens().await;
     let (tablet, dish, now) = (&luigi.owner, luigi.any_dish(), app.clock.now());
@@ -226,7 +226,7 @@ async fn operations_have_the_permissions_of_whoever_sends_them() {
 }
 
 #[tokio::test]
-async fn a_number_or_a_name_stands_for_one_operation() {
+async fn a_sequence_number_and_an_operation_id_identify_one_operation() {
     let app = TestApp::start().await;
     let (ada, now) = (app.customer("Ada").await, app.clock.now());
     let named = |seq: i64, id: &str, name: &str| {
@@ -268,7 +268,7 @@ async fn a_batch_has_bounds() {
 }
 
 #[tokio::test]
-async fn no_clock_of_a_phone_wins_for_ever() {
+async fn a_client_clock_in_the_future_does_not_win_permanently() {
     let app = TestApp::start().await;
     let (ada, now) = (app.customer("Ada").await, app.clock.now());
     let name = |at: DateTime<Utc>, name: &str| op(1, "profile.fields", at, json!({ "name": name }));
@@ -295,7 +295,7 @@ pub async fn poison(app: &TestApp, dish: &str) {
 }
 
 #[tokio::test]
-async fn a_poisoned_operation_blocks_only_what_depends_on_it_until_an_operator_helps() {
+async fn a_dead_operation_blocks_only_its_dependents_until_an_operator_acts() {
     let fast = [("SYNC_ATTEMPTS", "3"), ("SYNC_RETRY_AFTER", "10ms"), ("SYNC_POLL_INTERVAL", "10ms")];
     let app = TestApp::with(&fast).await;
     let luigi = app.restaurant("Luigi").sells_counted("Bad", 600, 10).sells_counted("Good", 600, 10).opens().await;
@@ -338,7 +338,7 @@ async fn a_poisoned_operation_blocks_only_what_depends_on_it_until_an_operator_h
 }
 
 #[tokio::test]
-async fn a_batch_whose_worker_died_goes_on_within_thirty_seconds() {
+async fn a_batch_whose_worker_was_killed_continues_within_thirty_seconds() {
     let app = TestApp::with(&[("SYNC_POLL_INTERVAL", "10ms")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, now) = (app.customer("Ada").await, app.clock.now());

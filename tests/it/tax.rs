@@ -8,7 +8,9 @@ use crate::people::id_of;
 use comanda::fulfilment::Fulfilment;
 use comanda::money::{Amount, Rounding};
 use comanda::orders::pricing::{Charges, Sums, TaxShare, sums};
-use comanda::restaurants::tax::{ClassRates, MOST_CLASSES, Portion, Rate, Rates, TaxClass, TaxRoundingLevel, TaxRules};
+use comanda::restaurants::tax::{
+    ClassRates, MAX_TAX_CLASSES, Portion, Rate, Rates, TaxClass, TaxRoundingLevel, TaxRules,
+};
 
 const FULFILMENTS: [Fulfilment; 3] = [Fulfilment::Delivery, Fulfilment::Pickup, Fulfilment::DineIn];
 
@@ -99,7 +101,7 @@ fn a_line_is_taxed_in_the_classes_of_its_parts() {
 }
 
 #[test]
-fn a_discount_comes_off_before_tax_and_never_below_nothing() {
+fn a_discount_applies_before_tax_and_never_makes_a_total_negative() {
     let rules = rules(false, 100_000, &[]);
     let lines = [vec![portion(None, 300)], vec![portion(None, 600), portion(None, 100)]];
     let off = |units: i64| Charges { discount: Amount::minor(units), ..Charges::default() };
@@ -319,7 +321,7 @@ async fn an_order_carries_tax_by_rate() {
 }
 
 #[tokio::test]
-async fn a_class_that_the_menu_names_stays() {
+async fn a_tax_class_that_the_menu_uses_cannot_be_deleted() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").with("taxClasses", german_taxes()).opens().await;
     let item = luigi.path(&format!("/items/{}", luigi.any_dish().id));
@@ -337,11 +339,12 @@ async fn a_class_that_the_menu_names_stays() {
 }
 
 #[tokio::test]
-async fn bad_classes_are_named() {
+async fn invalid_tax_classes_are_reported() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let rates = json!({ "delivery": 0, "pickup": 0, "dineIn": 0 });
-    let many: Vec<_> = (0..=MOST_CLASSES).map(|n| json!({ "name": format!("c{n}"), "basisPoints": rates })).collect();
+    let many: Vec<_> =
+        (0..=MAX_TAX_CLASSES).map(|n| json!({ "name": format!("c{n}"), "basisPoints": rates })).collect();
     for (classes, pointer) in [
         (json!([{ "name": "Food", "basisPoints": rates }]), "/taxClasses/0/name"),
         (json!([{ "name": "", "basisPoints": rates }]), "/taxClasses/0/name"),

@@ -101,7 +101,7 @@ const TENANT_TABLES: &str = "select c.relname::text from pg_class c
     where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace order by 1";
 
 #[tokio::test]
-async fn without_a_name_the_application_sees_and_changes_nothing_of_anybody() {
+async fn without_a_tenancy_context_no_rows_are_visible_or_changed() {
     let mut app = TestApp::start().await;
     app.without_audit();
     world(&app).await;
@@ -130,7 +130,7 @@ async fn without_a_name_the_application_sees_and_changes_nothing_of_anybody() {
 }
 
 #[tokio::test]
-async fn in_the_name_of_one_restaurant_nothing_of_another_is_seen_or_written() {
+async fn the_context_of_one_restaurant_reads_and_writes_nothing_of_another() {
     let app = TestApp::start().await;
     let (luigi, ..) = world(&app).await;
     let other = app.restaurant("Other").opens().await;
@@ -172,7 +172,7 @@ async fn in_the_name_of_one_restaurant_nothing_of_another_is_seen_or_written() {
 }
 
 #[tokio::test]
-async fn every_table_of_a_restaurant_is_guarded_and_every_table_says_what_it_is() {
+async fn every_tenant_table_has_row_security_and_every_table_a_comment() {
     let app = TestApp::start().await;
     let unguarded = tables(
         &app,
@@ -256,7 +256,7 @@ async fn asks_everywhere(person: &Person, luigi: &str, order: &str, delivery: &s
 }
 
 #[tokio::test]
-async fn what_is_somebody_elses_answers_as_what_is_not_there() {
+async fn a_resource_of_somebody_else_is_404() {
     let app = TestApp::start().await;
     let (luigi, ada, order) = world(&app).await;
     let delivery = ada.finds_delivery(&order).await;

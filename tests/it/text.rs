@@ -59,7 +59,7 @@ fn names_of_every_script_are_taken_as_they_are() {
 }
 
 #[test]
-fn a_text_that_shows_nothing_is_refused() {
+fn a_text_without_visible_characters_is_refused() {
     let blank = [
         '\u{200b}',
         '\u{200c}',
@@ -110,7 +110,7 @@ fn a_text_that_shows_nothing_is_refused() {
 }
 
 #[test]
-fn a_line_holds_no_break_and_no_text_holds_an_override_or_a_control() {
+fn single_lines_have_no_breaks_and_no_text_has_overrides_or_controls() {
     for text in ["Pizza\nfree", "Pizza\r\nfree", "Pizza\u{2028}free"] {
         assert_eq!(single(text), Err("must be one line, without line breaks".into()), "{text:?}");
     }
@@ -126,7 +126,7 @@ fn a_line_holds_no_break_and_no_text_holds_an_override_or_a_control() {
 }
 
 #[test]
-fn marks_are_not_stacked_over_other_lines() {
+fn stacked_combining_marks_are_refused() {
     let marks =
         |count: usize| format!("Z{}algo", "\u{301}\u{322}\u{489}".chars().cycle().take(count).collect::<String>());
     assert!(single(&marks(8)).is_ok() && multi(&marks(8)).is_ok());
@@ -148,7 +148,7 @@ fn lengths_count_characters_after_normalising() {
 
 proptest! {
     #[test]
-    fn what_is_taken_keeps_the_rules_and_is_taken_again_unchanged(text in "[\\PC\r\n\t\u{b}\u{85}\u{2028}\u{202e}\u{200b} a]{0,40}") {
+    fn accepted_texts_are_valid_and_accepted_again_unchanged(text in "[\\PC\r\n\t\u{b}\u{85}\u{2028}\u{202e}\u{200b} a]{0,40}") {
         if let Ok(kept) = single(&text) {
             let foreign = kept.contains(['\n', '\r', '\t', '\u{2028}', '\u{202e}']);
             prop_assert!(!foreign, "{kept:?}");

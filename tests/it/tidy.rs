@@ -142,7 +142,7 @@ const DOORS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn a_statement_enters_a_restaurant_only_by_something_of_ones_own() {
+fn a_statement_sets_a_restaurant_only_by_a_row_of_the_caller() {
     let mut used = BTreeSet::new();
     for text in files(".sqlx", ".json").into_values() {
         let record: Value = serde_json::from_str(&text).unwrap();
@@ -169,7 +169,7 @@ const SQL_ELSEWHERE: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn statements_stand_in_the_sql_of_their_slice() {
+fn statements_are_in_the_sql_of_their_feature() {
     let says_sql =
         |text: &String| ["sqlx::query", "sqlx::raw_sql", "query_as!("].iter().any(|word| text.contains(word));
     let found = sources().filter(|(_, text)| says_sql(text)).map(|(name, _)| name);
@@ -181,7 +181,7 @@ fn statements_stand_in_the_sql_of_their_slice() {
 const HTTP_ELSEWHERE: &[(&str, &str)] = &[];
 
 #[test]
-fn no_slice_uses_the_http_of_another() {
+fn no_feature_imports_the_http_of_another() {
     let slices = [
         "accounts",
         "guests",
@@ -239,7 +239,7 @@ const PROOFS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn every_scope_says_why_it_may_be_trusted() {
+fn every_scope_states_its_justification() {
     let makers = [
         ("RestaurantScope::staff(", "staff"),
         ("RestaurantScope::customer(", "customer"),
@@ -271,7 +271,7 @@ const LONG_FILES: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn a_file_can_be_read_at_a_sitting() {
+fn source_files_have_a_maximum_length() {
     let all = sources().chain(files("tests", ".rs"));
     let long = all.filter(|(_, text)| text.lines().count() > 400).map(|(name, _)| name).collect();
     only_as_listed("files of more than 400 lines", &long, LONG_FILES);
@@ -286,7 +286,7 @@ fn lines_have_at_most_120_characters() {
 }
 
 #[test]
-fn every_file_says_what_it_is() {
+fn every_file_begins_with_a_description() {
     for (name, text) in sources().chain(files("tests", ".rs")) {
         assert!(text.starts_with("//! "), "{name} does not begin with what it is");
     }
@@ -304,7 +304,7 @@ fn tests_wait_for_what_happens_and_not_for_time() {
 }
 
 #[test]
-fn no_path_of_somebodys_machine_stands_in_the_tree() {
+fn no_file_contains_machine_specific_paths() {
     let machine = ["work", "root", "home", "tmp"].map(|folder| format!("/{folder}/"));
     for folder in ["src", "crates", "tests", "bin", "migrations", "console", ".config", ".ci"] {
         for (name, text) in files(folder, "") {
@@ -316,7 +316,7 @@ fn no_path_of_somebodys_machine_stands_in_the_tree() {
 }
 
 #[test]
-fn what_is_unfinished_is_not_here() {
+fn no_file_contains_unfinished_code() {
     let words = [["TO", "DO"], ["FIX", "ME"], ["todo", "!("], ["unimplemented", "!("], ["for ", "now,"]]
         .map(|pair| pair.concat());
     for (name, text) in sources().chain(files("tests", ".rs")).chain(files("console", ".js")) {
@@ -355,7 +355,7 @@ fn no_two_schemas_share_a_name() {
 }
 
 #[test]
-fn the_clock_and_the_environment_come_in_through_one_door() {
+fn the_clock_and_the_environment_are_each_read_in_one_file() {
     let doors = [("Utc::now()", "src/clock.rs"), ("std::env::var(", "src/config/source.rs")];
     for (word, door) in doors {
         for (name, text) in sources() {

@@ -20,7 +20,7 @@ fn a_time_is_a_whole_number_and_a_unit() {
 }
 
 #[test]
-fn a_turned_clock_runs_ahead_and_keeps_microseconds() {
+fn an_advanced_clock_keeps_microseconds() {
     let clock = Clock::shifted();
     let before = clock.now();
     clock.clone().advance(TimeDelta::hours(3));
@@ -41,7 +41,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_is_too_much(text in "\\PC{0,24}") {
+    fn arbitrary_texts_are_parsed_as_durations_or_refused(text in "\\PC{0,24}") {
         let _ = parse_duration(&text);
     }
 }

@@ -43,7 +43,7 @@ async fn write_slip(db: &Database, number: i32) -> Result<(), Problem> {
 const SLIPS: &str = "select count(*) from slips";
 
 #[tokio::test]
-async fn what_steps_refuse_did_not_happen() {
+async fn a_unit_whose_steps_fail_is_rolled_back() {
     let mut app = TestApp::start().await;
     with_slips(&mut app).await;
     let db = app.running().app.db.clone();
@@ -62,7 +62,7 @@ async fn what_steps_refuse_did_not_happen() {
 }
 
 #[tokio::test]
-async fn a_constraint_that_speaks_at_commit_rolls_everything_back() {
+async fn a_constraint_that_fails_at_commit_rolls_everything_back() {
     let mut app = TestApp::start().await;
     with_slips(&mut app).await;
     let db = app.running().app.db.clone();
@@ -133,7 +133,7 @@ async fn a_unit_that_panics_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_caller_who_goes_away_does_not_stop_the_unit() {
+async fn a_caller_who_disconnects_does_not_stop_the_unit() {
     let mut app = TestApp::start().await;
     with_slips(&mut app).await;
     let db = app.running().app.db.clone();
@@ -176,7 +176,7 @@ async fn a_read_cannot_write() {
 }
 
 #[tokio::test]
-async fn the_names_set_for_one_transaction_are_gone_in_the_next() {
+async fn the_tenancy_context_of_a_transaction_ends_with_it() {
     let app = TestApp::with(&[("DATABASE_POOL", "2")]).await;
     let db = app.running().app.db.clone();
     for _ in 0..5 {
@@ -223,7 +223,7 @@ async fn the_pool_recovers_when_every_connection_is_cut() {
 }
 
 #[tokio::test]
-async fn a_flush_over_another_connection_counts_for_nobody() {
+async fn a_flush_over_another_connection_does_not_confirm_a_commit() {
     let mut app = TestApp::start().await;
     with_slips(&mut app).await;
     let db = app.running().app.db.clone();
@@ -305,7 +305,7 @@ async fn answers(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unp
 }
 
 #[tokio::test]
-async fn a_commit_that_is_not_answered_is_unknown_and_settled_by_the_key() {
+async fn a_commit_without_a_response_is_unknown_and_resolved_by_the_key() {
     let proxy = Proxy::start().await;
     let port = proxy.port.to_string();
     let app = TestApp::through(&port, &[("DATABASE_COMMIT_TIMEOUT", "200ms")]).await;

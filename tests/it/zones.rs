@@ -45,7 +45,7 @@ fn edges_belong_to_a_zone_and_holes_do_not() {
 }
 
 #[test]
-fn badly_drawn_rings_are_refused_by_ring_and_point() {
+fn invalid_rings_are_refused_by_ring_and_point() {
     let refused = |rings: &[&[[f64; 2]]]| {
         let (ring, point, message) = polygon(rings).unwrap_err();
         (ring, point, message.split([';', ',']).next().unwrap().to_owned())
@@ -123,7 +123,7 @@ fn cross(a: (i32, i32), b: (i32, i32), c: (i32, i32), d: (i32, i32)) -> bool {
 
 proptest! {
     #[test]
-    fn a_star_holds_what_its_slices_hold(corners in star(), x in -100_000..100_000_i32, y in -100_000..100_000_i32) {
+    fn a_star_polygon_contains_the_points_of_its_parts(corners in star(), x in -100_000..100_000_i32, y in -100_000..100_000_i32) {
         let gap = |index: usize| {
             let (a, b) = (corners[index], corners[(index + 1) % corners.len()]);
             turn((0, 0), a, b) <= 0
@@ -171,7 +171,7 @@ proptest! {
     }
 
     #[test]
-    fn a_box_holds_its_circle(lat in -89.0..89.0_f64, lng in -180.0..180.0_f64, radius in 1.0..100_000.0_f64, angle in 0.0..std::f64::consts::TAU, part in 0.0..1.2_f64) {
+    fn the_bounding_box_of_a_circle_contains_it(lat in -89.0..89.0_f64, lng in -180.0..180.0_f64, radius in 1.0..100_000.0_f64, angle in 0.0..std::f64::consts::TAU, part in 0.0..1.2_f64) {
         let centre = Place::new(lat, lng).unwrap();
         let up = radius * part / 111_195.0;
         let (sin, cos) = angle.sin_cos();
@@ -185,7 +185,7 @@ proptest! {
     }
 
     #[test]
-    fn a_fee_is_its_base_and_the_way(base in 0..10_000_i64, rate in 0..10_000_i64, metres in 0..40_000_u32, items in 0..10_000_i64, free in prop::option::of(0..10_000_i64)) {
+    fn a_fee_is_the_base_plus_the_distance(base in 0..10_000_i64, rate in 0..10_000_i64, metres in 0..40_000_u32, items in 0..10_000_i64, free in prop::option::of(0..10_000_i64)) {
         let rule = FeeRule { base: Amount::minor(base), per_kilometre: Amount::minor(rate), free_above: free.map(Amount::minor) };
         let fee = rule.fee(f64::from(metres), Amount::minor(items), Rounding::HalfUp).unwrap().units();
         if free.is_some_and(|free| items >= free) {
@@ -237,7 +237,7 @@ fn to(lat: f64, lng: f64) -> Value {
 }
 
 #[tokio::test]
-async fn a_door_pays_the_fee_of_its_zone() {
+async fn the_delivery_fee_is_that_of_the_zone_of_the_address() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").with("deliveryFee", euros(900)).opens().await;
     let ada = app.customer("Ada").await;
@@ -265,7 +265,7 @@ async fn a_door_pays_the_fee_of_its_zone() {
 }
 
 #[tokio::test]
-async fn a_door_outside_every_zone_is_refused_and_a_pickup_is_not() {
+async fn an_address_outside_every_zone_is_refused_and_a_pickup_is_not() {
     let app = TestApp::start().await;
     let (luigi, ada) = (app.restaurant("Luigi").opens().await, app.customer("Ada").await);
     puts_zones(&luigi, &bologna()).await;
@@ -282,7 +282,7 @@ async fn a_door_outside_every_zone_is_refused_and_a_pickup_is_not() {
 }
 
 #[tokio::test]
-async fn zones_that_make_no_sense_are_refused_by_name_and_nothing_changes() {
+async fn invalid_zones_are_refused_by_field_and_nothing_changes() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     puts_zones(&luigi, &bologna()).await;
@@ -375,7 +375,7 @@ async fn geojson_is_read_as_tools_write_it() {
 
 /// Half a cent for half a kilometre, by hand: 0.5, 1.5, 2.5 cents, and a little more than a half.
 #[test]
-fn half_a_cent_of_a_distance_goes_up_or_to_the_even_one() {
+fn half_cents_of_a_distance_fee_round_up_or_to_even() {
     for (metres, per_kilometre, up, even) in
         [(500.0, 1, 1, 0), (500.0, 3, 2, 2), (500.0, 5, 3, 2), (501.0, 5, 3, 3), (499.0, 5, 2, 2), (250.0, 2, 1, 0)]
     {

@@ -7,7 +7,7 @@ use crate::zones::{bologna, puts_zones};
 
 /// What RFC 7946 allows is taken, and the rest is refused by name and never as a fault of syntax.
 #[tokio::test]
-async fn odd_geojson_is_taken_where_the_standard_allows_it_and_refused_by_name() {
+async fn unusual_geojson_is_accepted_where_rfc_7946_allows_it() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let with = |geometry: Value| {
@@ -159,7 +159,7 @@ async fn properties_of_programs_that_draw_zones_are_ignored() {
 /// GeoJSON by its own media type, behind a byte order mark; and a circle around the place that devices without one
 /// report.
 #[tokio::test]
-async fn geojson_is_taken_by_its_own_media_type_and_a_circle_around_nowhere_is_refused() {
+async fn geojson_has_its_own_media_type_and_a_circle_without_centre_is_refused() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let puts = |media_type: &'static str, body: String| {

@@ -93,7 +93,7 @@ impl From<tokio_tungstenite::tungstenite::Error> for End {
 struct Mark {
     seq: Option<u64>,
     /// Whether this connection has asked for the room: what comes before that belongs to another room's catching up.
-    asked: bool,
+    is_requested: bool,
 }
 
 /// Keeps one socket alive.
@@ -129,7 +129,7 @@ impl Supervisor {
             Ok(Err(end)) => return end,
             Ok(Ok(entered)) => entered,
         };
-        self.rooms.values_mut().for_each(|mark| mark.asked = false);
+        self.rooms.values_mut().for_each(|mark| mark.is_requested = false);
         for room in self.rooms.keys().cloned().collect::<Vec<_>>() {
             match timeout(ANSWER_TIMEOUT, self.join(&mut stream, &room)).await {
                 Err(_) => return End::Broken(format!("the server did not answer the join of {room}")),
@@ -180,7 +180,7 @@ impl Supervisor {
     async fn join(&mut self, stream: &mut Stream, room: &str) -> Result<(), End> {
         let mut wish = json!({ "room": room });
         let mark = self.rooms.entry(room.to_owned()).or_default();
-        mark.asked = true;
+        mark.is_requested = true;
         if let Some(seq) = mark.seq {
             wish["after"] = json!(seq);
         }
@@ -229,7 +229,7 @@ impl Supervisor {
         for (noun, field) in [("restaurant", "restaurantId"), ("order", "orderId"), ("delivery", "deliveryId")] {
             if let Some(id) = body[field].as_str()
                 && let Some(mark) = self.rooms.get_mut(&format!("{noun}:{id}"))
-                && mark.asked
+                && mark.is_requested
             {
                 mark.seq = Some(mark.seq.map_or(seq, |seen| seen.max(seq)));
             }

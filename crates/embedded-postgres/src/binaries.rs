@@ -12,9 +12,9 @@ use crate::parent_death::command;
 /// The oldest version our migrations run on.
 const OLDEST: u32 = 15;
 
-/// Where packages put the programs of a version: a folder, what precedes the version in its entries,
+/// The folders in which packages install the programs of a version: a folder, what precedes the version in its entries,
 /// and the way from there to the programs.
-const PLACES: [(&str, &str, &str); 7] = [
+const PACKAGE_FOLDERS: [(&str, &str, &str); 7] = [
     ("/usr/lib/postgresql", "", "bin"),
     ("/usr", "pgsql-", "bin"),
     ("/usr/libexec", "postgresql", ""),
@@ -64,7 +64,7 @@ impl Programs {
             return Some(found).filter(fits).ok_or_else(|| other(major));
         }
         // The usual places first: they tell the version without running anything.
-        let usual = usual_places();
+        let usual = from_package_folders();
         if let Some(found) = usual.iter().find(|programs| fits(programs)) {
             return Ok(found.clone());
         }
@@ -89,7 +89,7 @@ impl Programs {
             Ok(found) => format!("the ones on PATH are of {}, {OLDEST} or newer is needed", found.major),
             Err(looked) => looked,
         };
-        let usual = usual_places();
+        let usual = from_package_folders();
         let newest = usual.into_iter().find(|programs| programs.major >= OLDEST);
         newest.ok_or_else(|| nowhere(&refusal))
     }
@@ -120,10 +120,10 @@ impl Programs {
     }
 }
 
-/// What is installed in the usual places, newest first.
-fn usual_places() -> Vec<Programs> {
+/// What is installed in the usual folders, newest first.
+fn from_package_folders() -> Vec<Programs> {
     let mut found = Vec::new();
-    for (parent, prefix, tail) in PLACES {
+    for (parent, prefix, tail) in PACKAGE_FOLDERS {
         for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let Some(version) = name.to_str().and_then(|name| name.strip_prefix(prefix)) else {
@@ -142,7 +142,7 @@ fn usual_places() -> Vec<Programs> {
 }
 
 fn nowhere(on_path: &str) -> StartError {
-    StartError::BinariesMissing { looked: format!("{on_path}; none in {} or the like", PLACES[0].0) }
+    StartError::BinariesMissing { looked: format!("{on_path}; none in {} or the like", PACKAGE_FOLDERS[0].0) }
 }
 
 fn remedy_for(cluster: &str) -> String {

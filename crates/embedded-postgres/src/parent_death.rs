@@ -88,8 +88,8 @@ pub(super) struct ParentDeathSignal {
 impl ParentDeathSignal {
     /// Looks for a `setpriv` that can do it; warns if there is none.
     pub(super) fn find() -> Self {
-        let places = ["/usr/bin/setpriv", "/bin/setpriv", "setpriv"];
-        let setpriv = places.iter().map(PathBuf::from).find(|program| can_set_parent_death_signal(program));
+        let candidates = ["/usr/bin/setpriv", "/bin/setpriv", "setpriv"];
+        let setpriv = candidates.iter().map(PathBuf::from).find(|program| can_set_parent_death_signal(program));
         if setpriv.is_none() {
             tracing::warn!(
                 "no setpriv with --pdeathsig (package util-linux): if this process is killed, the database \

@@ -102,14 +102,14 @@ pub(super) fn clear_stale_server(paths: &ClusterPaths, socket_dir: &Path) -> io:
 /// long query is told to quit, as its server would have done.
 fn await_orphans(cluster: &Path) {
     let begin = Instant::now();
-    let mut told = false;
+    let mut is_logged = false;
     loop {
         let orphans = servers_in(cluster);
         if orphans.is_empty() || begin.elapsed() > Duration::from_secs(10) {
             return;
         }
-        if !told && begin.elapsed() > Duration::from_millis(500) {
-            told = true;
+        if !is_logged && begin.elapsed() > Duration::from_millis(500) {
+            is_logged = true;
             for pid in orphans {
                 // It may have ended by itself since.
                 let _ = kill(Pid::from_raw(pid), Signal::SIGQUIT);

@@ -63,8 +63,8 @@ impl Server {
             if self.has_ended() {
                 return Err(self.explain_end(paths));
             }
-            let told = Postmaster::read(&paths.cluster);
-            if told.is_some_and(|server| server.ready && server.pid == self.pid().as_raw()) {
+            let postmaster = Postmaster::read(&paths.cluster);
+            if postmaster.is_some_and(|server| server.ready && server.pid == self.pid().as_raw()) {
                 return Ok(());
             }
             thread::sleep(PAUSE);

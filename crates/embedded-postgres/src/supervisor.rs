@@ -1,5 +1,5 @@
 //! The thread that owns the server. The kernel stops a program started with parent-death signal when the thread that
-//! started it ends, so this one lives exactly as long as the server is wanted: it starts the server, waits, and starts
+//! started it ends, so this one lives exactly as long as the server is used: it starts the server, waits, and starts
 //! it again when it died. If the server is another process's, it takes over when that one leaves.
 
 use std::path::PathBuf;
@@ -47,22 +47,22 @@ struct Opened {
 
 /// Starts the thread, and waits until there is a server.
 pub(super) async fn launch(settings: Settings) -> Result<Supervisor, StartError> {
-    let (keep_alive, wanted) = mpsc::channel();
-    let (tell, told) = oneshot::channel();
+    let (keep_alive, alive) = mpsc::channel();
+    let (report, started) = oneshot::channel();
     let (leave, ended) = oneshot::channel();
     let data_dir = settings.data_dir.clone();
-    let gone = |cause: String| StartError::NotStartable {
+    let failed = |cause: String| StartError::NotStartable {
         line: format!("the thread that watches the server is gone: {cause}"),
         log: data_dir.join("postgres").join("log").join("server.log"),
     };
     let thread = thread::Builder::new().name("postgres".to_owned());
     let spawned = thread.spawn(move || {
-        supervise(&settings, &wanted, tell);
+        supervise(&settings, &alive, report);
         // Whoever waits for the end has it now, or has gone.
         let _ = leave.send(());
     });
-    spawned.map_err(|fault| gone(fault.to_string()))?;
-    let opening = told.await.map_err(|fault| gone(fault.to_string()))??;
+    spawned.map_err(|fault| failed(fault.to_string()))?;
+    let opening = started.await.map_err(|fault| failed(fault.to_string()))??;
     Ok(Supervisor {
         start_outcome: opening.start_outcome,
         socket_dir: opening.socket_dir,
@@ -82,19 +82,19 @@ impl Supervisor {
     }
 }
 
-fn supervise(settings: &Settings, wanted: &Receiver<()>, tell: oneshot::Sender<Result<Opened, StartError>>) {
+fn supervise(settings: &Settings, alive: &Receiver<()>, report: oneshot::Sender<Result<Opened, StartError>>) {
     let found = ServerSupervision::find(settings).and_then(|mut supervision| {
         let opening = supervision.open()?;
         Ok((supervision, opening))
     });
     match found {
         Ok((mut supervision, opening)) => {
-            // If nobody listens any more, the keep_alive is cut too and the watch ends at once.
-            let _ = tell.send(Ok(opening));
-            supervision.watch(wanted);
+            // Without a receiver, the other end of `alive` is dropped too, and the loop ends at once.
+            let _ = report.send(Ok(opening));
+            supervision.watch(alive);
             supervision.leave();
         }
-        Err(fault) => drop(tell.send(Err(fault))),
+        Err(fault) => drop(report.send(Err(fault))),
     }
 }
 
@@ -155,11 +155,11 @@ impl ServerSupervision {
         Opened { start_outcome, socket_dir, port, log: self.paths.log_path() }
     }
 
-    /// Looks after the server until it is not wanted any more.
-    fn watch(&mut self, wanted: &Receiver<()>) {
+    /// Restarts the server when it ends, until `keep_alive` is dropped.
+    fn watch(&mut self, alive: &Receiver<()>) {
         let (mut opened, mut log_seen) = (Instant::now(), Instant::now());
         let mut pause = PAUSES.0;
-        while is_wanted(wanted, TICK) {
+        while is_alive(alive, TICK) {
             if log_seen.elapsed() > LOG_TICK {
                 log_seen = Instant::now();
                 self.tidy();
@@ -171,7 +171,7 @@ impl ServerSupervision {
                 pause = PAUSES.0;
             }
             tracing::warn!(cluster = %self.paths.cluster.display(), "the database server is gone, starting it again");
-            while is_wanted(wanted, pause) {
+            while is_alive(alive, pause) {
                 pause = (pause * 2).min(PAUSES.1);
                 opened = Instant::now();
                 match self.open() {
@@ -208,9 +208,9 @@ impl ServerSupervision {
     }
 }
 
-/// Waits for a while; false as soon as the server is not wanted any more.
-fn is_wanted(wanted: &Receiver<()>, pause: Duration) -> bool {
-    match wanted.recv_timeout(pause) {
+/// Waits for a while; false as soon as `keep_alive` is dropped.
+fn is_alive(alive: &Receiver<()>, pause: Duration) -> bool {
+    match alive.recv_timeout(pause) {
         Ok(()) | Err(RecvTimeoutError::Timeout) => true,
         Err(RecvTimeoutError::Disconnected) => false,
     }

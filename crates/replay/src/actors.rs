@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use tokio::sync::Mutex;
 
 use crate::day::{Day, DayRestaurant, Shift};
-use crate::plane::to_place;
+use crate::plane::to_coordinates;
 use crate::progress::Progress;
 use comanda_client::{CallError, Client, Item, Money, NewRestaurant, NewUser, Session};
 
@@ -115,7 +115,7 @@ impl Registration<'_> {
             name: format!("Replay kitchen {}", kitchen.name),
             slug: format!("replay-{}-{number}", self.run),
             address: format!("{number} Replay Street"),
-            place: to_place(kitchen.at),
+            place: to_coordinates(kitchen.at),
             timezone: "America/Denver".to_owned(),
             currency: CURRENCY.to_owned(),
             delivery_fee: Money { amount: 299, currency: CURRENCY.to_owned() },

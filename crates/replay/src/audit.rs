@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use serde_json::Value;
 
 /// Faults that are kept in words; the others are only counted.
-const FAULTS_TOLD: usize = 20;
+const MAX_FAULTS: usize = 20;
 
 /// What was seen, and what of it was wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl Audit {
     }
 
     fn tell(&mut self, fault: String) {
-        if self.findings.faults.len() < FAULTS_TOLD {
+        if self.findings.faults.len() < MAX_FAULTS {
             self.findings.faults.push(fault);
         }
     }
@@ -234,7 +234,7 @@ impl Audit {
         } else if subject == Subject::Order && last == version && *document != thread.body {
             self.wrong(format!(
                 "the last event of {id} has another body than a GET: {}",
-                difference(&thread.body, document)
+                describe_difference(&thread.body, document)
             ));
         }
     }
@@ -251,7 +251,7 @@ impl Audit {
 }
 
 /// The first field in which two bodies differ.
-fn difference(event: &Value, document: &Value) -> String {
+fn describe_difference(event: &Value, document: &Value) -> String {
     let empty = serde_json::Map::new();
     let (event, document) = (event.as_object().unwrap_or(&empty), document.as_object().unwrap_or(&empty));
     let fields: BTreeSet<_> = event.keys().chain(document.keys()).collect();

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::DayClock;
 use crate::day::{Pace, Point, Shift};
 use crate::dispatch::DispatchState;
-use crate::plane::{to_place, to_point};
+use crate::plane::{to_coordinates, to_point};
 use comanda_client::{CallError, DeliveryStatus, Place, Session};
 
 /// Minutes between two looks at whether one may go home.
@@ -49,36 +49,36 @@ struct Ride {
 impl Ride {
     /// Carries an order from the kitchen to the destination. Every leg starts when the last one was planned to end, so
     /// that slow answers do not add up.
-    async fn carry(&mut self, who: &Session, shares_place: bool, job: &mut Job) -> Result<f64, String> {
+    async fn carry(&mut self, session: &Session, shares_location: bool, job: &mut Job) -> Result<f64, String> {
         let arrive = self.free_at.max(self.clock.now()) + self.pace.travel(self.at, job.kitchen);
         self.clock.until(arrive).await;
-        let told = |error: CallError| error.to_string();
-        self.reach(who, shares_place, job.kitchen).await.map_err(told)?;
-        who.advance_delivery(&job.delivery, DeliveryStatus::Arrived, None).await.map_err(told)?;
+        let text = |error: CallError| error.to_string();
+        self.reach(session, shares_location, job.kitchen).await.map_err(text)?;
+        session.advance_delivery(&job.delivery, DeliveryStatus::Arrived, None).await.map_err(text)?;
 
         (&mut job.ready).await.map_err(|_| "the kitchen never called it ready".to_owned())?;
         let pick_up = (arrive + self.pace.pickup / 2.0).max(job.ready_at);
         self.clock.until(pick_up).await;
-        who.advance_delivery(&job.delivery, DeliveryStatus::PickedUp, None).await.map_err(told)?;
+        session.advance_delivery(&job.delivery, DeliveryStatus::PickedUp, None).await.map_err(text)?;
 
         let leave = pick_up + self.pace.pickup / 2.0;
         let hand_over = leave + self.pace.travel(job.kitchen, job.destination) + self.pace.dropoff / 2.0;
         self.clock.until(hand_over).await;
-        self.reach(who, shares_place, job.destination).await.map_err(told)?;
-        who.advance_delivery(&job.delivery, DeliveryStatus::Delivered, None).await.map_err(told)?;
+        self.reach(session, shares_location, job.destination).await.map_err(text)?;
+        session.advance_delivery(&job.delivery, DeliveryStatus::Delivered, None).await.map_err(text)?;
         self.clock.note_lag(hand_over);
         self.free_at = hand_over + self.pace.dropoff / 2.0;
         Ok(self.clock.now())
     }
 
-    async fn reach(&mut self, who: &Session, shares_place: bool, point: Point) -> Result<(), CallError> {
+    async fn reach(&mut self, session: &Session, shares_location: bool, point: Point) -> Result<(), CallError> {
         self.at = point;
-        if !shares_place {
+        if !shares_location {
             return Ok(());
         }
-        match who.share_location(to_place(point)).await {
+        match session.share_location(to_coordinates(point)).await {
             // The day runs faster than any vehicle: then they say where they begin anew.
-            Err(error) if error.status() == Some(422) => who.go_online(to_place(point)).await.map(drop),
+            Err(error) if error.status() == Some(422) => session.go_online(to_coordinates(point)).await.map(drop),
             answer => answer,
         }
     }
@@ -185,7 +185,7 @@ impl Courier {
     /// Takes up work when it is time, and goes home when it is time and nobody waits.
     async fn look_around(&self, presence: &mut Presence, at: Point) -> Result<(), CallError> {
         if *presence == Presence::NotYet {
-            let came = self.session.go_online(to_place(at)).await;
+            let came = self.session.go_online(to_coordinates(at)).await;
             if came.is_err() {
                 self.dispatch_state.left();
             }

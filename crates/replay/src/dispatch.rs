@@ -84,14 +84,14 @@ pub struct Dispatcher {
     other_drivers: OtherDrivers,
     /// Who waits to be called for, by the order in which they came.
     waiting: BTreeMap<u64, Need>,
-    asked: JoinSet<Asked>,
+    requests: JoinSet<AssignmentAnswer>,
     /// Whether nobody was free at the last answer: then only so many are called for as have become free since.
     nobody_free: bool,
     freed: usize,
 }
 
 /// A need that was called for, and what the server said.
-struct Asked {
+struct AssignmentAnswer {
     number: u64,
     need: Need,
     answer: Result<Option<Delivery>, CallError>,
@@ -105,14 +105,14 @@ impl Dispatcher {
         clock: DayClock,
         other_drivers: OtherDrivers,
     ) -> Self {
-        let (waiting, asked) = (BTreeMap::new(), JoinSet::new());
-        Self { job_senders, dispatch_state, clock, other_drivers, waiting, asked, nobody_free: false, freed: 0 }
+        let (waiting, requests) = (BTreeMap::new(), JoinSet::new());
+        Self { job_senders, dispatch_state, clock, other_drivers, waiting, requests, nobody_free: false, freed: 0 }
     }
 
     /// Calls a courier for every need until there will be no more.
     pub async fn work(mut self, mut needs: mpsc::Receiver<Need>) {
         let (mut open, mut came) = (true, 0);
-        while open || !self.waiting.is_empty() || !self.asked.is_empty() {
+        while open || !self.waiting.is_empty() || !self.requests.is_empty() {
             let ask_at = self.clock.now() + ASK_AGAIN;
             tokio::select! {
                 need = needs.recv(), if open => match need {
@@ -122,9 +122,9 @@ impl Dispatcher {
                         self.waiting.insert(came, need);
                     }
                 },
-                Some(answered) = self.asked.join_next() => {
-                    if let Ok(asked) = answered {
-                        self.heed(asked).await;
+                Some(answered) = self.requests.join_next() => {
+                    if let Ok(answer) = answered {
+                        self.handle(answer).await;
                     }
                 }
                 () = self.dispatch_state.change.notified() => {
@@ -144,22 +144,22 @@ impl Dispatcher {
 
     /// Calls for those who wait, the first to come first, as far as there is hope that somebody is free.
     fn call(&mut self) {
-        if self.waiting.is_empty() && self.asked.is_empty() {
+        if self.waiting.is_empty() && self.requests.is_empty() {
             (self.nobody_free, self.freed) = (false, 0);
         }
-        while self.asked.len() < AT_ONCE && (!self.nobody_free || self.freed > 0) {
+        while self.requests.len() < AT_ONCE && (!self.nobody_free || self.freed > 0) {
             let Some((number, need)) = self.waiting.pop_first() else { return };
             self.freed = self.freed.saturating_sub(1);
-            self.asked.spawn(async move {
+            self.requests.spawn(async move {
                 let answer = need.staff.assign(&need.delivery, None).await;
-                Asked { number, need, answer }
+                AssignmentAnswer { number, need, answer }
             });
         }
     }
 
     /// Tells a courier, or lets the need wait on in its old place.
-    async fn heed(&mut self, asked: Asked) {
-        let Asked { number, need, answer } = asked;
+    async fn handle(&mut self, answer: AssignmentAnswer) {
+        let AssignmentAnswer { number, need, answer } = answer;
         let driver = match answer {
             Err(error) => return self.give_up(need, error.to_string()),
             Ok(None) => {

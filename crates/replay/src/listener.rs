@@ -58,8 +58,8 @@ impl Listener {
     }
 
     async fn wait_for_entry(&mut self) -> Result<(), ReplayError> {
-        let wanted = self.sockets.len();
-        let entry = self.progress.wait_for(|now| now.entered >= wanted || now.refused.is_some());
+        let expected = self.sockets.len();
+        let entry = self.progress.wait_for(|now| now.entered >= expected || now.refused.is_some());
         let entered = timeout(ENTRY_TIMEOUT, entry).await.map(|now| now.map(|now| now.refused.clone()));
         let reason = match entered {
             Ok(Ok(refused)) => refused,

@@ -9,7 +9,7 @@ const ORIGIN: Place = Place { lat: 39.7392, lng: -104.9903 };
 const METRES_PER_DEGREE: f64 = 6_371_008.8 * std::f64::consts::PI / 180.0;
 
 /// Where a point of the plane lies on earth.
-pub fn to_place(point: Point) -> Place {
+pub fn to_coordinates(point: Point) -> Place {
     Place {
         lat: ORIGIN.lat + point.y / METRES_PER_DEGREE,
         lng: ORIGIN.lng + point.x / (METRES_PER_DEGREE * ORIGIN.lat.to_radians().cos()),

@@ -14,7 +14,7 @@ use crate::clock::DayClock;
 use crate::courier::{Courier, Job, OtherDrivers, Worked};
 use crate::day::{Day, Meal};
 use crate::dispatch::{DispatchState, Dispatcher, JobSenders, Need};
-use crate::plane::to_place;
+use crate::plane::to_coordinates;
 use crate::progress::Progress;
 use comanda_client::{CallError, CartLine, NewDeliveryOrder, OrderStatus};
 
@@ -164,10 +164,10 @@ fn take_places(
         couriers.spawn(courier.work());
     }
     let other_drivers = OtherDrivers::new(day.pace, clock.clone());
-    let (needs, asked) = mpsc::channel(day.meals.len());
+    let (needs, receiver) = mpsc::channel(day.meals.len());
     let dispatcher = Dispatcher::new(job_senders, dispatch_state.clone(), clock.clone(), other_drivers);
     let mut sender = JoinSet::new();
-    sender.spawn(dispatcher.work(asked));
+    sender.spawn(dispatcher.work(receiver));
     (dispatch_state, needs, sender, couriers)
 }
 
@@ -186,7 +186,7 @@ impl Life {
         let meal = &self.stage.day.meals[self.meal];
         self.clock.until(meal.placed).await;
         let explain = |reason: String| format!("order {} of {}: {reason}", meal.name, self.stage.day.name);
-        let told = |error: CallError| explain(error.to_string());
+        let explained = |error: CallError| explain(error.to_string());
         let (order, delivery) = match self.begin().await {
             Ok(begun) => begun,
             Err(reason) => {
@@ -214,14 +214,14 @@ impl Life {
         drop(needs);
 
         self.clock.until(meal.ready).await;
-        table.staff.advance(&order, OrderStatus::Ready, None).await.map_err(told)?;
+        table.staff.advance(&order, OrderStatus::Ready, None).await.map_err(explained)?;
         // A courier who has given the job up does not listen.
         let _ = call_ready.send(());
-        let at_the_door = tokio::select! {
+        let delivered = tokio::select! {
             Ok(reason) = &mut failure => Err(reason),
             result = &mut handed_over => result.unwrap_or_else(|_| Err("the courier vanished".to_owned())),
         };
-        Ok(at_the_door.map_err(explain)? - meal.placed)
+        Ok(delivered.map_err(explain)? - meal.placed)
     }
 
     /// From the cart to the kitchen; says which order and which delivery it is.
@@ -240,7 +240,7 @@ impl Life {
         let _turn = guest.ordering.lock().await;
         let cart = guest.session.put_cart(restaurant, &basket.lines).await?;
         let address = format!("Door {:.0} {:.0}", meal.destination.x, meal.destination.y);
-        let order = NewDeliveryOrder { cart_id: cart.id, address, place: to_place(meal.destination) };
+        let order = NewDeliveryOrder { cart_id: cart.id, address, place: to_coordinates(meal.destination) };
         let order = guest.session.place_order(&order, &Uuid::new_v4().to_string()).await?.id;
         let placed = Placed { order: order.clone(), delivery: None, guest: basket.guest, kitchen: meal.kitchen };
         self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).push(placed);

@@ -11,7 +11,7 @@ use crate::settle::Endings;
 use comanda_client::CallsSoFar;
 
 /// Failures that are kept in words.
-const FAILURES_TOLD: usize = 20;
+const MAX_FAILURES: usize = 20;
 
 /// Minutes. Going home takes a request; that is not overtime.
 const NOTICEABLE: f64 = 1.0;
@@ -139,7 +139,7 @@ impl Report {
             played.couriers.iter().map(|one| one.overtime).filter(|late| *late >= NOTICEABLE).collect();
         let courier_faults = played.couriers.iter().filter_map(|one| one.fault.as_ref());
         let courier_faults = courier_faults.map(|fault| format!("a courier could not work: {fault}"));
-        let failures = played.failures.iter().cloned().chain(courier_faults).take(FAILURES_TOLD);
+        let failures = played.failures.iter().cloned().chain(courier_faults).take(MAX_FAILURES);
         Self {
             day: facts.day,
             speed: facts.speed,
@@ -217,8 +217,8 @@ fn rounded(value: f64) -> f64 {
 
 /// The value that so many of a hundred do not exceed.
 fn percentile(sorted: &[f64], share: usize) -> f64 {
-    let place = (sorted.len() * share).div_ceil(100);
-    sorted.get(place.max(1) - 1).copied().unwrap_or(0.0)
+    let rank = (sorted.len() * share).div_ceil(100);
+    sorted.get(rank.max(1) - 1).copied().unwrap_or(0.0)
 }
 
 /// Prints the report as a table.

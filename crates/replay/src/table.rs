@@ -87,12 +87,12 @@ impl Table {
     pub(super) fn columns<const N: usize>(&self, names: [&str; N]) -> Result<[usize; N], DayError> {
         let mut found = [0; N];
         for (name, at) in names.iter().zip(&mut found) {
-            let mut places = (0..).zip(&self.header).filter(|(_, title)| title == name).map(|(place, _)| place);
-            *at = places.next().ok_or_else(|| {
+            let mut columns = (0..).zip(&self.header).filter(|(_, title)| title == name).map(|(column, _)| column);
+            *at = columns.next().ok_or_else(|| {
                 let fault = format!("is missing; the header has {}", self.header.join(", "));
                 self.fault(Some(1), Some((*name).to_owned()), fault)
             })?;
-            if places.next().is_some() {
+            if columns.next().is_some() {
                 return Err(self.fault(Some(1), Some((*name).to_owned()), "stands there twice".to_owned()));
             }
         }

@@ -138,7 +138,7 @@ impl PasswordAttempt {
 }
 
 /// Resets the counters of wrong passwords for an address whose owner was verified in another way.
-pub async fn forget_passwords(app: &App, email: &Email, client: Client) -> Result<(), Problem> {
+pub async fn reset_password_counters(app: &App, email: &Email, client: Client) -> Result<(), Problem> {
     let (here, of_site) = passwords_here(app, email, client);
     let everywhere = Counter::new(app, PASSWORD_ELSEWHERE, &[email.as_str().as_bytes()]);
     let counters = [here, of_site, vec![everywhere]].concat();
@@ -149,7 +149,7 @@ pub async fn forget_passwords(app: &App, email: &Email, client: Client) -> Resul
 
 /// The counts of wrong passwords for one address: of the client's subnet, and of its site.
 fn passwords_here(app: &App, email: &Email, client: Client) -> (Vec<Counter>, Vec<Counter>) {
-    let of = |bound| Counter::here(app, bound, email.as_str().as_bytes(), client.network(), PASSWORD_ELSEWHERE.most);
+    let of = |bound| Counter::here(app, bound, email.as_str().as_bytes(), client.network(), PASSWORD_ELSEWHERE.max);
     let (here, of_site): (Vec<_>, Vec<_>) = [PASSWORD_HERE, PASSWORD_HERE_A_DAY].map(of).into_iter().unzip();
     (here, of_site.into_iter().flatten().collect())
 }
@@ -214,7 +214,7 @@ pub async fn take_reset_request(
                     sql::take(tx, &[own, vec![of_devices]].concat()).await?.or_refuse(now)?;
                     return Ok(Some(CodeLength::Short));
                 }
-                let (network, all) = (client.network(), RESET_STRANGERS_A_DAY.most);
+                let (network, all) = (client.network(), RESET_STRANGERS_A_DAY.max);
                 let here = bounds.map(|bound| Counter::here(&task_app, bound, address, network, all));
                 let here: Vec<_> =
                     here.into_iter().flat_map(|(own, of_site)| [own].into_iter().chain(of_site)).collect();

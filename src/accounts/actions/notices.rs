@@ -42,10 +42,10 @@ pub async fn tell_owner(
     let now = reach.verified_phone();
     let numbers = now.into_iter().chain(before.filter(|before| now != Some(*before)));
     let targets = std::iter::once((Channel::Email, reach.email.as_str())).chain(numbers.map(|one| (Channel::Sms, one)));
-    for (place, (channel, target)) in targets.enumerate() {
+    for (index, (channel, target)) in targets.enumerate() {
         let notice = Notice {
             kind,
-            dedupe_key: format!("{}:{user}:{}:{place}", kind.word(), tx.now().timestamp_micros()),
+            dedupe_key: format!("{}:{user}:{}:{index}", kind.as_str(), tx.now().timestamp_micros()),
             recipient: Recipient::Known { user: Some(user), channel, target },
             secret: None,
             expires_at: None,

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use crate::accounts::actions::notices::tell_owner;
 use crate::accounts::second_factor::{FactorProof, SecondFactorNeeded};
 use crate::accounts::sql::second_factor::{self as sql, Challenge};
-use crate::accounts::sql::sessions::{self, Reason};
+use crate::accounts::sql::sessions::{self, RevocationReason};
 use crate::accounts::{User, totp};
 use crate::app::App;
 use crate::encryption::{Encryption, KeyPurpose};
@@ -69,7 +69,7 @@ pub async fn changed(
     keep: Option<SessionId>,
     kind: Kind,
 ) -> Result<(), Problem> {
-    sessions::revoke_all(tx, user, keep, Reason::SecondFactorChanged).await?;
+    sessions::revoke_all(tx, user, keep, RevocationReason::SecondFactorChanged).await?;
     tell_owner(tx, encryption, kind, user, None).await
 }
 

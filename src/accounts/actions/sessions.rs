@@ -6,7 +6,7 @@ use crate::accounts::caller_cache::Revocation;
 use crate::accounts::hash_queue::Claimant;
 use crate::accounts::password::GivenPassword;
 use crate::accounts::sql;
-use crate::accounts::sql::sessions::Reason;
+use crate::accounts::sql::sessions::RevocationReason;
 use crate::app::App;
 use crate::client::Client;
 use crate::ids::{SessionId, UserId};
@@ -19,16 +19,16 @@ use crate::tenancy::TenancyContext;
 /// Only those of the database.
 pub async fn end(
     app: &App,
-    who: TenancyContext,
+    tenancy: TenancyContext,
     user: UserId,
     session: SessionId,
-    reason: Reason,
+    reason: RevocationReason,
 ) -> Result<bool, Problem> {
     let ended = app
         .db
-        .write(who, move |tx| Box::pin(async move { sql::sessions::revoke(tx, user, session, reason).await }))
+        .write(tenancy, move |tx| Box::pin(async move { sql::sessions::revoke(tx, user, session, reason).await }))
         .await?;
-    app.callers.forget(Revocation { user, session: Some(session) });
+    app.callers.revoke(Revocation { user, session: Some(session) });
     Ok(ended)
 }
 
@@ -47,11 +47,11 @@ pub async fn authenticate_again(
     client: Client,
     given: &GivenPassword,
 ) -> Result<String, Problem> {
-    let turn = app.passwords.turn(Claimant::User(user))?;
+    let hashing = app.passwords.join(Claimant::User(user))?;
     let hash = sql::password_hash(&app.db, user).await?.ok_or_else(Problem::unauthenticated)?;
     let tries = Counter::passwords_again(app, user, client);
     attempt_limits::take(app, tries.clone()).await?;
-    if !turn.check(given, Some(hash.clone())).await? {
+    if !hashing.check(given, Some(hash.clone())).await? {
         return Err(wrong_password());
     }
     attempt_limits::give_back(app, tries).await?;

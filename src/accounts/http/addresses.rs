@@ -60,10 +60,10 @@ async fn create_address(
     SignedIn(caller): SignedIn,
     IdempotentBody { value: new, key }: IdempotentBody<NewAddress>,
 ) -> Result<IdempotentResponse, Problem> {
-    let (user, most) = (caller.user, app.config.accounts.max_addresses);
+    let (user, max) = (caller.user, app.config.accounts.max_addresses);
     key.makes(&app.db, TenancyContext::user(user), move |tx| {
         Box::pin(async move {
-            row_limit::check(tx, RowLimit::SavedAddresses, user.uuid(), most).await?;
+            row_limit::check(tx, RowLimit::SavedAddresses, user.uuid(), max).await?;
             sql::insert(tx, user, AddressId::new(), &new).await
         })
     })

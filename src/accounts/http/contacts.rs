@@ -107,7 +107,7 @@ async fn send_code(
                 let kind = if channel == Channel::Sms { Kind::PhoneCode } else { Kind::EmailCode };
                 let notice = Notice {
                     kind,
-                    dedupe_key: format!("{}:{user}:{}", kind.word(), tx.now().timestamp_micros()),
+                    dedupe_key: format!("{}:{user}:{}", kind.as_str(), tx.now().timestamp_micros()),
                     recipient: Recipient::Known { user: Some(user), channel, target: &target },
                     secret: Some(&code),
                     expires_at: Some(expires_at),
@@ -179,9 +179,10 @@ async fn confirm(
     code: &str,
 ) -> Result<Json<User>, Problem> {
     let wrong = || Problem::new(Code::InvalidCode, "Check the code, or request a new one.");
-    let (user, who) = (caller.user, TenancyContext::credentials(caller.user, caller.session));
+    let (user, tenancy) = (caller.user, TenancyContext::credentials(caller.user, caller.session));
     // The attempt is counted whether or not the code is correct.
-    let pending = app.db.write(who, move |tx| Box::pin(async move { sql::take_try(tx, user, channel).await })).await?;
+    let pending =
+        app.db.write(tenancy, move |tx| Box::pin(async move { sql::take_try(tx, user, channel).await })).await?;
     let fits = pending.filter(|pending| {
         let parts = parts(&user, channel, &pending.target, code.trim());
         app.encryption.matches(KeyPurpose::ContactCode, &parts, &pending.code_hash)
@@ -190,7 +191,7 @@ async fn confirm(
     let shared = Arc::clone(app);
     let profile = app
         .db
-        .write(who, move |tx| {
+        .write(tenancy, move |tx| {
             Box::pin(async move {
                 if !sql::confirm(tx, user, channel, &pending).await? {
                     return Err(wrong());

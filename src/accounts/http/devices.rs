@@ -65,10 +65,10 @@ async fn register_device(
             "must be ASCII, in the form that Firebase or the browser returned it",
         ));
     }
-    let most = app.config.accounts.max_push_devices;
+    let max = app.config.accounts.max_push_devices;
     let scope = PlatformScope::proven_by("a push target may have been somebody else's before", Some(caller.user));
     key.makes(&app.db, scope, move |tx| {
-        Box::pin(async move { sql::register(tx, &caller, DeviceId::new(), &new, most).await })
+        Box::pin(async move { sql::register(tx, &caller, DeviceId::new(), &new, max).await })
     })
     .await
 }

@@ -48,10 +48,10 @@ async fn get_notification_preferences(
 async fn put_notification_preferences(
     State(app): State<Arc<App>>,
     SignedIn(caller): SignedIn,
-    Body(wanted): Body<NotificationPreferences>,
+    Body(preferences): Body<NotificationPreferences>,
 ) -> Result<Json<NotificationPreferences>, Problem> {
-    let NotificationChannels { push, sms, email } = wanted.security;
-    let declined = [("push", push), ("sms", sms), ("email", email)].into_iter().filter(|(_, wanted)| !wanted);
+    let NotificationChannels { push, sms, email } = preferences.security;
+    let declined = [("push", push), ("sms", sms), ("email", email)].into_iter().filter(|(_, is_on)| !is_on);
     let faults: Vec<_> = declined
         .map(|(channel, _)| {
             FieldError::invalid(
@@ -65,7 +65,7 @@ async fn put_notification_preferences(
     }
     let user = caller.user;
     app.db
-        .write(TenancyContext::user(user), move |tx| Box::pin(async move { sql::put(tx, user, wanted).await }))
+        .write(TenancyContext::user(user), move |tx| Box::pin(async move { sql::put(tx, user, preferences).await }))
         .await?;
-    Ok(Json(wanted))
+    Ok(Json(preferences))
 }

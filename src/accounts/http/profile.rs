@@ -114,11 +114,11 @@ async fn update_me(
         };
         authenticate_again(&app, user, client, password).await?;
     }
-    let who = if changes_phone { TenancyContext::credentials(user, session) } else { TenancyContext::user(user) };
+    let tenancy = if changes_phone { TenancyContext::credentials(user, session) } else { TenancyContext::user(user) };
     let shared = Arc::clone(&app);
     let profile = app
         .db
-        .write(who, move |tx| {
+        .write(tenancy, move |tx| {
             Box::pin(async move {
                 let before = sql::contacts::reach(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
                 let profile = apply(tx, user, writes).await?;

@@ -26,7 +26,7 @@ use crate::accounts::caller_cache::Revocation;
 use crate::accounts::hash_queue::Claimant;
 use crate::accounts::password::NewPassword;
 use crate::accounts::sql::recovery::{self as sql, NewReset, Pending};
-use crate::accounts::sql::sessions::{self, Reason};
+use crate::accounts::sql::sessions::{self, RevocationReason};
 use crate::accounts::{Email, login_device};
 use crate::app::App;
 use crate::client::Client;
@@ -100,9 +100,10 @@ struct PasswordResetRequested {
 async fn forgot_password(
     State(app): State<Arc<App>>,
     client: Client,
-    Body(asked): Body<PasswordResetRequest>,
+    Body(request): Body<PasswordResetRequest>,
 ) -> Result<(StatusCode, Json<PasswordResetRequested>), Problem> {
-    let length = attempt_limits::take_reset_request(&app, &asked.email, client, asked.device_token.as_ref()).await?;
+    let length =
+        attempt_limits::take_reset_request(&app, &request.email, client, request.device_token.as_ref()).await?;
     let (id, task_app) = (ResetId::random(), Arc::clone(&app));
     app.db
         .write(TenancyContext::nobody(), move |tx| {
@@ -113,14 +114,14 @@ async fn forgot_password(
                 };
                 let reset = NewReset {
                     id,
-                    email_key: email_key(&task_app.encryption, &asked.email),
+                    email_key: email_key(&task_app.encryption, &request.email),
                     code_hash: task_app.encryption.hash(KeyPurpose::ResetCode, &code_parts(&id, &code)),
                     expires_at: tx.now() + LIFE,
                 };
                 sql::insert(tx, &reset).await?;
                 // An empty address has no account, and takes the same time as one for which a code is sent.
-                let email = if length.is_some() { asked.email.as_str() } else { "" };
-                let notice = code_notice(email, asked.channel, &reset, &code);
+                let email = if length.is_some() { request.email.as_str() } else { "" };
+                let notice = code_notice(email, request.channel, &reset, &code);
                 outbox::tell(tx, &task_app.encryption, &notice).await
             })
         })
@@ -214,7 +215,7 @@ async fn reset_password(
                     return Ok(None);
                 }
                 crate::accounts::sql::set_password(tx, user, &password_hash).await?;
-                sessions::revoke_all(tx, user, None, Reason::PasswordReset).await?;
+                sessions::revoke_all(tx, user, None, RevocationReason::PasswordReset).await?;
                 if sent_by != Some(Channel::Sms) {
                     crate::accounts::sql::contacts::prove_mailbox(tx, user).await?;
                 }
@@ -225,9 +226,9 @@ async fn reset_password(
         .await?;
     // The reset ended all sessions at this time.
     let changed_at = changed.ok_or_else(wrong)?;
-    app.callers.forget(Revocation { user, session: None });
+    app.callers.revoke(Revocation { user, session: None });
     app.outbox.ring();
-    attempt_limits::forget_passwords(&app, &reset.email, client).await?;
+    attempt_limits::reset_password_counters(&app, &reset.email, client).await?;
     let device_token = login_device::issue(&app.encryption, &reset.email, Some(changed_at), app.clock.now());
     Ok(Json(PasswordResetResult { message: "Sign in with the new password.", device_token }))
 }

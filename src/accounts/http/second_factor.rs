@@ -187,7 +187,7 @@ async fn confirm_second_factor(
         })
         .await?;
     attempt_limits::give_back(&app, tries).await?;
-    app.callers.forget(Revocation { user, session: None });
+    app.callers.revoke(Revocation { user, session: None });
     app.outbox.ring();
     let recovery_codes = codes.iter().map(|code| format!("{}-{}", &code[..5], &code[5..])).collect();
     Ok(Json(RecoveryCodes { recovery_codes }))
@@ -239,7 +239,7 @@ async fn remove_second_factor(
         })
         .await?;
     attempt_limits::give_back(&app, tries).await?;
-    app.callers.forget(Revocation { user, session: None });
+    app.callers.revoke(Revocation { user, session: None });
     app.outbox.ring();
     Ok(StatusCode::NO_CONTENT)
 }

@@ -21,7 +21,7 @@ use crate::accounts::caller_cache::Revocation;
 use crate::accounts::hash_queue::Claimant;
 use crate::accounts::password::{GivenPassword, NewPassword};
 use crate::accounts::sessions::TokenPair;
-use crate::accounts::sql::sessions::{self as sql, Reason, Refreshed, SessionClient};
+use crate::accounts::sql::sessions::{self as sql, Refreshed, RevocationReason, SessionClient};
 use crate::app::App;
 use crate::client::Client;
 use crate::extract::{Body, Json, Path};
@@ -96,7 +96,7 @@ async fn refresh(
             Ok(Json(TokenPair::new(&app, user, session, counter, expires_at)?))
         }
         Refreshed::Replayed(user) => {
-            app.callers.forget(Revocation { user, session: Some(session) });
+            app.callers.revoke(Revocation { user, session: Some(session) });
             tracing::warn!(%user, %session, "a refresh token was used again after its successor; the session is \
                                              revoked");
             Err(ended().concerning(Some(user)))
@@ -114,7 +114,7 @@ async fn refresh(
         body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn logout(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> Result<StatusCode, Problem> {
-    end(&app, TenancyContext::user(caller.user), caller.user, caller.session, Reason::Logout).await?;
+    end(&app, TenancyContext::user(caller.user), caller.user, caller.session, RevocationReason::Logout).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -130,10 +130,10 @@ async fn logout_all(State(app): State<Arc<App>>, SignedIn(caller): SignedIn) -> 
     let user = caller.user;
     app.db
         .write(TenancyContext::credentials(user, caller.session), move |tx| {
-            Box::pin(async move { sql::revoke_all(tx, user, None, Reason::LogoutAll).await })
+            Box::pin(async move { sql::revoke_all(tx, user, None, RevocationReason::LogoutAll).await })
         })
         .await?;
-    app.callers.forget(Revocation { user, session: None });
+    app.callers.revoke(Revocation { user, session: None });
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -176,7 +176,7 @@ async fn change_password(
                 if !crate::accounts::sql::change_password(tx, user, &old_hash, &new_hash).await? {
                     return Ok(false);
                 }
-                sql::revoke_all(tx, user, Some(session), Reason::PasswordChanged).await?;
+                sql::revoke_all(tx, user, Some(session), RevocationReason::PasswordChanged).await?;
                 tell_owner(tx, &task_app.encryption, Kind::PasswordChanged, user, None).await?;
                 Ok(true)
             })
@@ -185,7 +185,7 @@ async fn change_password(
     if !changed {
         return Err(wrong_password());
     }
-    app.callers.forget(Revocation { user, session: None });
+    app.callers.revoke(Revocation { user, session: None });
     app.outbox.ring();
     Ok(StatusCode::NO_CONTENT)
 }
@@ -224,8 +224,8 @@ async fn end_session(
     SignedIn(caller): SignedIn,
     Path(session): Path<SessionId>,
 ) -> Result<StatusCode, Problem> {
-    let who = TenancyContext::credentials(caller.user, caller.session);
-    if end(&app, who, caller.user, session, Reason::EndedByUser).await? {
+    let tenancy = TenancyContext::credentials(caller.user, caller.session);
+    if end(&app, tenancy, caller.user, session, RevocationReason::EndedByUser).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Problem::not_found())

@@ -17,7 +17,7 @@ pub async fn take(tx: &mut Tx, counters: &[Counter]) -> Result<UsedUp, Problem> 
 pub async fn take_each(tx: &mut Tx, counters: &[Counter]) -> Result<Vec<Option<DateTime<Utc>>>, Problem> {
     let now = tx.now();
     let keys: Vec<_> = counters.iter().map(|counter| counter.key.to_vec()).collect();
-    let most: Vec<_> = counters.iter().map(|counter| counter.most).collect();
+    let max: Vec<_> = counters.iter().map(|counter| counter.max).collect();
     let ends: Vec<_> = counters.iter().map(|counter| now + counter.span).collect();
     let used_up = sqlx::query!(
         "with wanted as (select * from unnest($1::bytea[], $2::integer[], $3::timestamptz[]) as w (key, most, ends_at)),
@@ -29,7 +29,7 @@ pub async fn take_each(tx: &mut Tx, counters: &[Counter]) -> Result<Vec<Option<D
              returning g.key, g.count, g.ends_at)
          select t.key, t.ends_at from taken t join wanted w using (key) where t.count > w.most",
         &keys,
-        &most,
+        &max,
         &ends,
         now,
     )
@@ -95,7 +95,7 @@ pub async fn owner(tx: &mut Tx, email: &Email, counter: &Counter) -> Result<Know
         since,
         counter.key.as_slice(),
         now,
-        counter.most,
+        counter.max,
     )
     .fetch_one(tx.connection())
     .await?;

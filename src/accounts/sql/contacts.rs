@@ -137,8 +137,8 @@ pub async fn prove_mailbox(tx: &mut Tx, user: UserId) -> Result<(), Problem> {
          preferences as (delete from notification_preferences using first where user_id = first.id),
          -- What other features keep for the user: a function of each.
          others as materialized (
-             select forget_unproved_carts(first.id), forget_unproved_quotes(first.id),
-             forget_unproved_operations(first.id)
+             select delete_unverified_carts(first.id), delete_unverified_quotes(first.id),
+             delete_unverified_operations(first.id)
              from first)
          select count(*) from first union all select count(*) from unproved union all select count(*) from others",
         user as UserId,

@@ -25,13 +25,13 @@ pub async fn of_user(tx: &mut Tx, user: UserId) -> Result<Vec<PushDevice>, Probl
 }
 
 /// Registers a device for the caller's session; a device that another user had registered moves to the caller. If the
-/// user has more than `most` devices, those registered longest ago are removed.
+/// user has more than `max` devices, those registered longest ago are removed.
 pub async fn register(
     tx: &mut Tx,
     caller: &Caller,
     id: DeviceId,
     new: &NewDevice,
-    most: i64,
+    max: i64,
 ) -> Result<PushDevice, Problem> {
     let now = tx.now();
     // Concurrent registrations take turns here, so that each removes the surplus of those before it.
@@ -56,7 +56,7 @@ pub async fn register(
         new.target.as_str(),
         new.locale.as_str(),
         now,
-        most,
+        max,
     )
     .fetch_one(tx.connection())
     .await?;

@@ -23,9 +23,9 @@ pub async fn of_user(tx: &mut Tx, user: UserId) -> Result<Option<NotificationPre
 }
 
 /// Stores the preferences of a user.
-pub async fn put(tx: &mut Tx, user: UserId, wanted: NotificationPreferences) -> Result<(), Problem> {
+pub async fn put(tx: &mut Tx, user: UserId, preferences: NotificationPreferences) -> Result<(), Problem> {
     let now = tx.now();
-    let NotificationPreferences { order, marketing, .. } = wanted;
+    let NotificationPreferences { order, marketing, .. } = preferences;
     sqlx::query!(
         "insert into notification_preferences
              (user_id, order_push, order_sms, order_email, marketing_push, marketing_sms, marketing_email, updated_at)

@@ -1,24 +1,24 @@
 //! The limit on the sessions of one user (`SESSION_MAX_PER_USER`).
 
-use super::sessions::Reason;
+use super::sessions::RevocationReason;
 use crate::ids::UserId;
 use crate::problem::Problem;
 use crate::row_limit::{self, RowLimit};
 use crate::uow::Tx;
 
-/// Called after a session was opened: ends the user's sessions except the `most` used last, and deletes ended ones
-/// except the `most` that ended last. Concurrent sign-ins of one user take turns here.
-pub async fn end_surplus(tx: &mut Tx, user: UserId, most: i64) -> Result<(), Problem> {
+/// Called after a session was opened: ends the user's sessions except the `max` used last, and deletes ended ones
+/// except the `max` that ended last. Concurrent sign-ins of one user take turns here.
+pub async fn end_surplus(tx: &mut Tx, user: UserId, max: i64) -> Result<(), Problem> {
     let now = tx.now();
-    if row_limit::count(tx, RowLimit::Sessions, user.uuid()).await? > most {
+    if row_limit::count(tx, RowLimit::Sessions, user.uuid()).await? > max {
         sqlx::query!(
             "update sessions set revoked_at = $2, revoked_reason = $4 where id in (
                  select id from sessions where user_id = $1 and revoked_at is null and expires_at > $2
                  order by last_used_at desc, id desc offset $3)",
             user as UserId,
             now,
-            most,
-            Reason::Surplus.word(),
+            max,
+            RevocationReason::Surplus.as_str(),
         )
         .execute(tx.connection())
         .await?;
@@ -29,7 +29,7 @@ pub async fn end_surplus(tx: &mut Tx, user: UserId, most: i64) -> Result<(), Pro
              order by last_used_at desc, id desc offset $3)",
         user as UserId,
         now,
-        most,
+        max,
     )
     .execute(tx.connection())
     .await?;

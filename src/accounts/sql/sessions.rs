@@ -214,7 +214,7 @@ pub async fn refresh(
             Ok(Refreshed::At { user: row.user_id, counter: row.counter, expires_at: row.expires_at })
         }
         RefreshDecision::Replayed => {
-            revoke(tx, row.user_id, presented.session, Reason::RefreshReuse).await?;
+            revoke(tx, row.user_id, presented.session, RevocationReason::RefreshReuse).await?;
             Ok(Refreshed::Replayed(row.user_id))
         }
     }
@@ -255,7 +255,7 @@ async fn step(
 
 /// Why a session was revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
+pub enum RevocationReason {
     /// Its user signed out.
     Logout,
     /// Its user signed out everywhere.
@@ -278,8 +278,8 @@ pub enum Reason {
     Surplus,
 }
 
-impl Reason {
-    pub(super) const fn word(self) -> &'static str {
+impl RevocationReason {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Logout => "logout",
             Self::LogoutAll => "logout_all",
@@ -296,7 +296,7 @@ impl Reason {
 }
 
 /// Ends one session of a user; `false`: there was none.
-pub async fn revoke(tx: &mut Tx, user: UserId, session: SessionId, reason: Reason) -> Result<bool, Problem> {
+pub async fn revoke(tx: &mut Tx, user: UserId, session: SessionId, reason: RevocationReason) -> Result<bool, Problem> {
     let now = tx.now();
     let ended = sqlx::query!(
         "update sessions set revoked_at = $3, revoked_reason = $4
@@ -304,7 +304,7 @@ pub async fn revoke(tx: &mut Tx, user: UserId, session: SessionId, reason: Reaso
         user as UserId,
         session as SessionId,
         now,
-        reason.word(),
+        reason.as_str(),
     )
     .execute(tx.connection())
     .await?;
@@ -313,7 +313,12 @@ pub async fn revoke(tx: &mut Tx, user: UserId, session: SessionId, reason: Reaso
 
 /// Ends all sessions of a user except `keep`; returns how many. Device tokens that were issued before become void, and
 /// offline operations of sessions that had ended before are not run.
-pub async fn revoke_all(tx: &mut Tx, user: UserId, keep: Option<SessionId>, reason: Reason) -> Result<u64, Problem> {
+pub async fn revoke_all(
+    tx: &mut Tx,
+    user: UserId,
+    keep: Option<SessionId>,
+    reason: RevocationReason,
+) -> Result<u64, Problem> {
     let now = tx.now();
     let ended = sqlx::query!(
         // The user is locked first, as when a session is opened.
@@ -322,7 +327,7 @@ pub async fn revoke_all(tx: &mut Tx, user: UserId, keep: Option<SessionId>, reas
          where s.user_id = ended.id and s.revoked_at is null and s.id is distinct from $4",
         user as UserId,
         now,
-        reason.word(),
+        reason.as_str(),
         keep as Option<SessionId>,
     )
     .execute(tx.connection())
@@ -355,13 +360,13 @@ pub async fn of_user(tx: &mut Tx, user: UserId, lives: SessionLives) -> Result<V
     Ok(sessions)
 }
 
-/// Deletes up to `most` sessions that expired before an instant, oldest first; returns how many.
-pub async fn forget(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
+/// Deletes up to `max` sessions that expired before an instant, oldest first; returns how many.
+pub async fn delete_expired(tx: &mut Tx, before: DateTime<Utc>, max: i64) -> Result<u64, Problem> {
     let forgotten = sqlx::query!(
         "delete from sessions where id in (
              select id from sessions where expires_at < $1 order by expires_at limit $2 for update skip locked)",
         before,
-        most,
+        max,
     )
     .execute(tx.connection())
     .await?;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::cart::merge::{self, UnmergedLine, UnmergedReason};
 use crate::cart::sql::lines::{self, Extent, LineWrite};
 use crate::cart::sql::{self, LoadedGroups, OpenCart, RequestedLine};
-use crate::cart::{Cart, CartOwner, CartStatus, MOST_LINES, StoredLine};
+use crate::cart::{Cart, CartOwner, CartStatus, MAX_LINES, StoredLine};
 use crate::config::CartLimits;
 use crate::ids::{CartId, UserId};
 use crate::menu::configure;
@@ -102,17 +102,17 @@ pub async fn write_line(
 }
 
 /// Checks the number of choices of each line, and of all lines together, before any query.
-fn check_counts(writes: &[LineWrite], most_choices: usize) -> Result<(), Problem> {
+fn check_counts(writes: &[LineWrite], max_choices: usize) -> Result<(), Problem> {
     let choices = writes.iter().map(|write| write.content.as_ref().map_or(&[][..], |line| line.choices.as_slice()));
-    configure::check_counts(choices.enumerate(), most_choices)
+    configure::check_counts(choices.enumerate(), max_choices)
 }
 
 /// Checks the limits of a cart after a write.
-fn refuse_too_much(lines: usize, choices: usize, most_choices: usize) -> Result<(), Problem> {
-    if lines > MOST_LINES {
+fn refuse_too_much(lines: usize, choices: usize, max_choices: usize) -> Result<(), Problem> {
+    if lines > MAX_LINES {
         return Err(Problem::invalid_field("/lines", "must leave at most 100 lines in the cart"));
     }
-    if choices > most_choices { Err(configure::too_many(choices, most_choices)) } else { Ok(()) }
+    if choices > max_choices { Err(configure::too_many(choices, max_choices)) } else { Ok(()) }
 }
 
 /// The result of merging a guest's cart.
@@ -159,11 +159,11 @@ async fn refuse_faults(tx: &mut Tx, scope: &RestaurantScope, writes: &[LineWrite
             faults.push(FieldError::invalid(format!("/lines/{index}/key"), "is the key of more than one line"));
         }
     }
-    let (places, wanted): (Vec<usize>, Vec<RequestedLine>) =
+    let (indices, requested): (Vec<usize>, Vec<RequestedLine>) =
         writes.iter().enumerate().filter_map(|(index, write)| Some((index, write.content.clone()?))).unzip();
-    let (unfit, groups) = sql::unfit(tx, scope, &wanted).await?;
+    let (unfit, groups) = sql::unfit(tx, scope, &requested).await?;
     for (index, misfit) in unfit {
-        faults.push(misfit.fault(&format!("/lines/{}", places[index])));
+        faults.push(misfit.fault(&format!("/lines/{}", indices[index])));
     }
     if faults.is_empty() { Ok(groups) } else { Err(Problem::invalid(faults)) }
 }

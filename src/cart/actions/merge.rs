@@ -83,7 +83,7 @@ impl GuestClaim {
     }
 
     /// The context of the transaction that merges: the user, and the guest whose carts are merged.
-    pub fn who(self, user: UserId) -> TenancyContext {
+    pub fn tenancy(self, user: UserId) -> TenancyContext {
         let guest = if let Self::Token { guest, .. } = self { Some(guest) } else { None };
         TenancyContext { guest, ..TenancyContext::user(user) }
     }

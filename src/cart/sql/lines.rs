@@ -7,7 +7,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::RequestedLine;
-use crate::cart::MOST_TAKEN_OUT;
+use crate::cart::MAX_REMOVED_LINES;
 use crate::ids::{CartId, ItemId, RestaurantId};
 use crate::menu::configure::Choice;
 use crate::problem::{OnConstraint as _, Problem};
@@ -170,7 +170,7 @@ pub async fn write(
         now,
         is_whole,
         whole_at,
-        MOST_TAKEN_OUT,
+        MAX_REMOVED_LINES,
     )
     .fetch_all(tx.connection())
     .await

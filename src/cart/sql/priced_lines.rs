@@ -33,9 +33,9 @@ impl LoadedGroups {
         chosen: HashSet<ModifierId>,
         at: DateTime<Utc>,
     ) -> Result<Self, Problem> {
-        let wanted: Vec<_> = group_ids.iter().copied().collect();
+        let ids: Vec<_> = group_ids.iter().copied().collect();
         let answers: Vec<_> = chosen.iter().copied().collect();
-        let groups = menu::sql::groups::with_nested(tx, scope.restaurant(), &wanted, Some(&answers), at).await?;
+        let groups = menu::sql::groups::with_nested(tx, scope.restaurant(), &ids, Some(&answers), at).await?;
         Ok(Self { groups, group_ids, chosen })
     }
 

@@ -23,13 +23,13 @@ const ABSENT: &str = "The driver cannot be reached.";
 
 /// Checks at an interval, and after each revocation, until the server stops.
 pub async fn keep_watch(app: Arc<App>, stop: CancellationToken) {
-    let mut moments = interval(app.config.delivery.sweep_interval);
-    moments.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = interval(app.config.delivery.sweep_interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut revocations = app.callers.revocations();
     let watch = async {
         loop {
             tokio::select! {
-                _ = moments.tick() => {}
+                _ = ticks.tick() => {}
                 // Also after lost revocations: the table says who is disabled now.
                 _ = revocations.recv() => {}
             }

@@ -127,9 +127,9 @@ struct DriverAvailability {
 async fn set_driver_availability(
     State(app): State<Arc<App>>,
     duty: DriverAccess,
-    Body(wanted): Body<DriverAvailability>,
+    Body(availability): Body<DriverAvailability>,
 ) -> Result<Json<Driver>, Problem> {
-    let online = match wanted.status {
+    let online = match availability.status {
         DriverStatus::Available => true,
         DriverStatus::Offline => false,
         DriverStatus::Busy => {
@@ -137,12 +137,12 @@ async fn set_driver_availability(
         }
     };
     let (driver, user, presence) = (duty.driver, duty.caller.user, app.config.delivery.presence);
-    let who = TenancyContext { driver: Some(driver), ..TenancyContext::user(user) };
+    let tenancy = TenancyContext { driver: Some(driver), ..TenancyContext::user(user) };
     let changed = app
         .db
-        .write(who, move |tx| {
+        .write(tenancy, move |tx| {
             Box::pin(async move {
-                if !sql::drivers::set_online(tx, driver, online, wanted.place).await? {
+                if !sql::drivers::set_online(tx, driver, online, availability.place).await? {
                     return Err(Problem::invalid_field("/place", "is required, because your location is not known"));
                 }
                 profile(tx, user, presence).await
@@ -183,10 +183,10 @@ async fn report_location(
     Body(Location { place, at }): Body<Location>,
 ) -> Result<StatusCode, Problem> {
     let (driver, max_speed) = (duty.driver, app.config.delivery.max_speed);
-    let who = TenancyContext { driver: Some(driver), ..TenancyContext::user(duty.caller.user) };
+    let tenancy = TenancyContext { driver: Some(driver), ..TenancyContext::user(duty.caller.user) };
     let judged = app
         .db
-        .write(who, move |tx| {
+        .write(tenancy, move |tx| {
             Box::pin(async move {
                 // A refused report counts as activity, too.
                 let last = sql::drivers::seen(tx, driver).await?;

@@ -51,7 +51,7 @@ pub async fn insert(tx: &mut Tx, id: DriverId, user: UserId, vehicle: Vehicle) -
         "insert into drivers (id, user_id, vehicle, created_at, updated_at) values ($1, $2, $3, $4, $4)",
         id as DriverId,
         user as UserId,
-        vehicle.word(),
+        vehicle.as_str(),
         now,
     )
     .execute(tx.connection())
@@ -119,7 +119,7 @@ pub async fn list(tx: &mut Tx, page: Page, presence: TimeDelta) -> Result<Vec<(D
 }
 
 /// Sets whether a driver is on duty, and the location if given. `false`: no location is known. A trigger
-/// (`forget_place`) deletes the location of a driver who is off duty without a delivery.
+/// (`clear_location`) deletes the location of a driver who is off duty without a delivery.
 pub async fn set_online(tx: &mut Tx, driver: DriverId, online: bool, place: Option<Place>) -> Result<bool, Problem> {
     let now = tx.now();
     let changed = sqlx::query!(

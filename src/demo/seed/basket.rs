@@ -18,7 +18,7 @@ use crate::problem::Problem;
 use crate::restaurants::tax::Portion;
 
 /// The most lines of a basket, also if the minimum order is not reached.
-const MOST_LINES: usize = 12;
+const MAX_LINES: usize = 12;
 
 /// The order of a seed, without its number, which is drawn when it is written.
 pub fn order(data: &DemoData, seed: &mut PastOrderSeed) -> Result<Order, Problem> {
@@ -40,7 +40,7 @@ pub fn order(data: &DemoData, seed: &mut PastOrderSeed) -> Result<Order, Problem
     let note = random.random_bool(0.12).then(|| data.notes.choose(random).cloned()).flatten();
     let table = (fulfilment == Fulfilment::DineIn).then(|| random.random_range(1..=18).to_string());
     let DemoCustomer { person, address, place } = customer;
-    let to_door = fulfilment == Fulfilment::Delivery;
+    let is_delivery = fulfilment == Fulfilment::Delivery;
     Ok(Order {
         id,
         number: 0,
@@ -55,8 +55,8 @@ pub fn order(data: &DemoData, seed: &mut PastOrderSeed) -> Result<Order, Problem
         currency: data.currency,
         items,
         totals: Totals::of(&sums, data.currency),
-        address: to_door.then(|| address.clone()),
-        place: to_door.then_some(*place),
+        address: is_delivery.then(|| address.clone()),
+        place: is_delivery.then_some(*place),
         delivery_zone: None,
         lead_minutes: 0,
         table,
@@ -92,7 +92,7 @@ fn tip(fulfilment: Fulfilment, random: &mut StdRng) -> Amount {
 fn lines(kitchen: &DemoRestaurant, currency: Currency, random: &mut StdRng) -> Result<Vec<OrderLine>, Problem> {
     let mut dishes: Vec<&(ItemId, ItemDocument)> =
         kitchen.menu.iter().flat_map(|category| &category.items).filter(|(_, dish)| dish.available).collect();
-    let wanted = match random.random_range(0..100) {
+    let count = match random.random_range(0..100) {
         0..25 => 1,
         25..60 => 2,
         60..85 => 3,
@@ -100,9 +100,7 @@ fn lines(kitchen: &DemoRestaurant, currency: Currency, random: &mut StdRng) -> R
     };
     let mut lines: Vec<OrderLine> = Vec::new();
     let mut sum = 0;
-    while !dishes.is_empty()
-        && lines.len() < MOST_LINES
-        && (lines.len() < wanted || sum < kitchen.document.minimum_order)
+    while !dishes.is_empty() && lines.len() < MAX_LINES && (lines.len() < count || sum < kitchen.document.minimum_order)
     {
         let (item_id, dish) = dishes.remove(random_item(&dishes, random));
         let quantity = match random.random_range(0..100) {

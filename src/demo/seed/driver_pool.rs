@@ -69,8 +69,12 @@ impl<'t> DriverPool<'t> {
         };
         let PooledDriver { driver: who, free_at, place } = &self.shifts[driver];
         let called = at.max(*free_at);
-        let carrier =
-            Carrier { id: who.id, name: who.person.name.clone(), vehicle: who.vehicle.word().to_owned(), place: None };
+        let carrier = Carrier {
+            id: who.id,
+            name: who.person.name.clone(),
+            vehicle: who.vehicle.as_str().to_owned(),
+            place: None,
+        };
         let at_kitchen = called + travel(who.vehicle, *place, kitchen);
         DriverTrip { driver, carrier, because, called, at_kitchen, way: travel(who.vehicle, kitchen, destination) }
     }

@@ -35,15 +35,15 @@ pub async fn import(
 
 /// Divides timelines into batches whose events fit into one transaction.
 fn batches(timelines: Vec<OrderTimeline>) -> Vec<Vec<OrderTimeline>> {
-    let most = usize::try_from(EVENTS_PER_TRANSACTION).unwrap_or_default();
+    let max = usize::try_from(EVENTS_PER_TRANSACTION).unwrap_or_default();
     let mut batches: Vec<Vec<OrderTimeline>> = Vec::new();
-    let mut events = most;
+    let mut events = max;
     for timeline in timelines {
-        events += timeline.most_events();
+        events += timeline.max_events();
         match batches.last_mut() {
-            Some(batch) if events <= most => batch.push(timeline),
+            Some(batch) if events <= max => batch.push(timeline),
             _ => {
-                events = timeline.most_events();
+                events = timeline.max_events();
                 batches.push(vec![timeline]);
             }
         }

@@ -52,10 +52,10 @@ fn day_of(kitchen: usize, restaurant: &RestaurantDocument, day: NaiveDate) -> Ve
     if spans.is_empty() {
         return Vec::new();
     }
-    let wanted = f64::from(restaurant.orders_per_day) * SHARE * day_factor(day) * random.random_range(0.85..1.15);
+    let count = f64::from(restaurant.orders_per_day) * SHARE * day_factor(day) * random.random_range(0.85..1.15);
     let mut past_orders = Vec::new();
-    let wanted = wanted.round();
-    for number in (0_u32..).take_while(|&number| f64::from(number) < wanted) {
+    let count = count.round();
+    for number in (0_u32..).take_while(|&number| f64::from(number) < count) {
         let minute = random_minute(&spans, &mut random);
         let second = random.random_range(0..60_000);
         let local =

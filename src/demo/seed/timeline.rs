@@ -71,7 +71,7 @@ impl OrderTimeline {
     }
 
     /// The largest number of its events.
-    pub fn most_events(&self) -> usize {
+    pub fn max_events(&self) -> usize {
         let for_delivery = if self.order.fulfilment == Fulfilment::Delivery { 3 } else { 0 };
         1 + self.steps.len() + for_delivery
     }
@@ -114,8 +114,8 @@ pub fn live(data: &DemoData, mut seed: PastOrderSeed, drivers: &mut DriverPool<'
     Ok(OrderTimeline { order, day: seed.day, delivery, steps: timeline.steps })
 }
 
-fn seconds(random: &mut StdRng, least: i64, most: i64) -> TimeDelta {
-    TimeDelta::milliseconds(random.random_range(least * 1_000..most * 1_000))
+fn seconds(random: &mut StdRng, least: i64, max: i64) -> TimeDelta {
+    TimeDelta::milliseconds(random.random_range(least * 1_000..max * 1_000))
 }
 
 /// Builds the timeline of one order.

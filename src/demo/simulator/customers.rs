@@ -8,7 +8,7 @@ use rand::seq::IndexedRandom as _;
 use tokio::time::Instant;
 
 use super::Simulation;
-use super::speed::{self, MOST_AT_ONCE};
+use super::speed::{self, MAX_IN_PROGRESS};
 use crate::demo::chance;
 use crate::demo::city::{CustomerDocument, RestaurantDocument};
 use comanda_client::{CallError, CartLine, Fulfilment, MenuItem, Money, NewOrder, OrderStatus, Place, Restaurant};
@@ -47,7 +47,7 @@ pub async fn order(simulation: Arc<Simulation>) {
     let (mut shops, mut known): (Vec<Arc<ListedRestaurant>>, Option<Instant>) = (Vec::new(), None);
     loop {
         simulation.speed.wait(speed::until_next_order(&simulation.clock, &mut random)).await;
-        if simulation.task_count() >= MOST_AT_ONCE {
+        if simulation.task_count() >= MAX_IN_PROGRESS {
             continue;
         }
         if known.is_none_or(|since| since.elapsed() > LOOK_AGAIN) {
@@ -89,7 +89,7 @@ struct SimulatedOrder {
 impl SimulatedOrder {
     /// Reads the menu and places the order; some customers cancel it.
     async fn order(mut self, simulation: &Simulation) -> Result<(), CallError> {
-        let who = simulation.actors.session(&self.email).await?;
+        let session = simulation.actors.session(&self.email).await?;
         let menu = simulation.client.menu(&self.shop.restaurant.id).await?;
         let dishes: Vec<_> =
             menu.categories.into_iter().flat_map(|category| category.items).filter(MenuItem::to_be_had).collect();
@@ -97,12 +97,12 @@ impl SimulatedOrder {
         if lines.is_empty() {
             return Ok(());
         }
-        let cart = who.put_cart(&self.shop.restaurant.id, &lines).await?;
-        let order = who.place_order(&self.details(cart.id), &uuid::Uuid::new_v4().to_string()).await?;
+        let cart = session.put_cart(&self.shop.restaurant.id, &lines).await?;
+        let order = session.place_order(&self.details(cart.id), &uuid::Uuid::new_v4().to_string()).await?;
         if self.random.random_bool(0.03) {
             simulation.speed.wait(self.random.random_range(0.5..2.0)).await;
             let reason = "We have found something in the fridge after all.";
-            who.advance(&order.id, OrderStatus::Cancelled, Some(reason)).await?;
+            session.advance(&order.id, OrderStatus::Cancelled, Some(reason)).await?;
         }
         Ok(())
     }
@@ -111,8 +111,8 @@ impl SimulatedOrder {
     fn choose(&mut self, dishes: &[MenuItem]) -> Vec<CartLine> {
         let mut left: Vec<&MenuItem> = dishes.iter().collect();
         let (mut lines, mut sum) = (Vec::new(), 0);
-        let wanted = self.random.random_range(1..=3);
-        while !left.is_empty() && lines.len() < 12 && (lines.len() < wanted || sum < self.shop.document.minimum_order) {
+        let count = self.random.random_range(1..=3);
+        while !left.is_empty() && lines.len() < 12 && (lines.len() < count || sum < self.shop.document.minimum_order) {
             let item = left.swap_remove(self.random.random_range(0..left.len()));
             let quantity = if self.random.random_bool(0.85) { 1 } else { 2 };
             sum += item.price.amount * i64::from(quantity);
@@ -128,13 +128,13 @@ impl SimulatedOrder {
             _ => Fulfilment::DineIn,
         };
         let place = self.customer.place;
-        let to_door = fulfilment == Fulfilment::Delivery;
-        let tips = to_door && self.random.random_bool(0.3);
+        let is_delivery = fulfilment == Fulfilment::Delivery;
+        let tips = is_delivery && self.random.random_bool(0.3);
         NewOrder {
             cart_id,
             fulfilment,
-            address: to_door.then(|| self.customer.address.clone()),
-            place: to_door.then(|| Place { lat: place.lat(), lng: place.lng() }),
+            address: is_delivery.then(|| self.customer.address.clone()),
+            place: is_delivery.then(|| Place { lat: place.lat(), lng: place.lng() }),
             table: (fulfilment == Fulfilment::DineIn).then(|| self.random.random_range(1..=18).to_string()),
             note: self.note.take(),
             tip: tips.then(|| Money { amount: 50 * self.random.random_range(2..=6), currency: "EUR".to_owned() }),

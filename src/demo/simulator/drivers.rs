@@ -131,7 +131,7 @@ pub async fn call(simulation: Arc<Simulation>, kitchen: Arc<StaffedRestaurant>, 
     // A driver outside the simulation does not act: then the restaurant delivers the order.
     let ride = DeliveryTask {
         simulation: &simulation,
-        who: session.unwrap_or_else(|| Arc::clone(&kitchen.staff)),
+        session: session.unwrap_or_else(|| Arc::clone(&kitchen.staff)),
         driver: &driver,
     };
     ride.go(delivery).await;
@@ -153,7 +153,7 @@ async fn assigned(staff: &Session, order: &str) -> Result<Option<Delivery>, Call
 /// A delivery: the way to the restaurant, and on to the delivery address.
 struct DeliveryTask<'w> {
     simulation: &'w Simulation,
-    who: Arc<Session>,
+    session: Arc<Session>,
     driver: &'w str,
 }
 
@@ -168,7 +168,7 @@ impl DeliveryTask<'_> {
                     super::note("riding", &error);
                     failures += 1;
                     self.simulation.speed.wait(1.0).await;
-                    if let Ok(now) = self.who.delivery(&delivery.id).await {
+                    if let Ok(now) = self.session.delivery(&delivery.id).await {
                         delivery = now;
                     }
                 }
@@ -185,7 +185,7 @@ impl DeliveryTask<'_> {
             }
             DeliveryStatus::Arrived => {
                 if !self.food_is_ready(&delivery.order_id).await? {
-                    return self.who.delivery(&delivery.id).await.map(Some);
+                    return self.session.delivery(&delivery.id).await.map(Some);
                 }
                 self.simulation.speed.wait(0.5).await;
                 DeliveryStatus::PickedUp
@@ -197,12 +197,12 @@ impl DeliveryTask<'_> {
             }
             _ => return Ok(None),
         };
-        self.who.advance_delivery(&delivery.id, to, None).await.map(Some)
+        self.session.advance_delivery(&delivery.id, to, None).await.map(Some)
     }
 
     /// Checks whether the order is ready; waits a little if not.
     async fn food_is_ready(&self, order: &str) -> Result<bool, CallError> {
-        let Order { status, .. } = self.who.order(order).await?;
+        let Order { status, .. } = self.session.order(order).await?;
         let ready = status == OrderStatus::Ready;
         if !ready {
             self.simulation.speed.wait(LOOK).await;
@@ -226,7 +226,7 @@ impl DeliveryTask<'_> {
                 let share = done / steps;
                 let here = Place { lat: along(from.lat, to.lat, share), lng: along(from.lng, to.lng, share) };
                 self.simulation.drivers.with(self.driver, |driver_state| driver_state.place = here);
-                self.who.share_location(here).await?;
+                self.session.share_location(here).await?;
             }
         }
         Ok(())

@@ -68,7 +68,7 @@ impl OrderTask {
 
     /// Performs the next step after its duration; `None`: there is no step for the staff.
     async fn step(&mut self, order: &Order) -> Result<Option<Order>, CallError> {
-        let to_door = order.fulfilment == Fulfilment::Delivery;
+        let is_delivery = order.fulfilment == Fulfilment::Delivery;
         let staff = &self.kitchen.staff;
         let preparation = f64::from(self.kitchen.shop.document.preparation_minutes);
         let (takes, to) = match order.status {
@@ -80,7 +80,7 @@ impl OrderTask {
             OrderStatus::Pending => (self.random.random_range(0.6..2.5), OrderStatus::Confirmed),
             OrderStatus::Confirmed => (self.random.random_range(0.4..2.0), OrderStatus::Preparing),
             OrderStatus::Preparing => (preparation * self.random.random_range(0.6..1.1), OrderStatus::Ready),
-            OrderStatus::Ready if !to_door => (self.random.random_range(1.0..6.0), OrderStatus::Delivered),
+            OrderStatus::Ready if !is_delivery => (self.random.random_range(1.0..6.0), OrderStatus::Delivered),
             OrderStatus::Ready | OrderStatus::OnTheWay => {
                 // The driver continues from here; the order is checked now and then.
                 self.simulation.speed.wait(6.0).await;

@@ -15,7 +15,7 @@ const BETWEEN_ORDERS: (f64, f64) = (1.6, 1.0);
 /// Simulated minutes between two reports of a driver's location.
 pub const REPORT: f64 = 0.5;
 /// The most orders and deliveries in progress; when there are more, customers wait.
-pub const MOST_AT_ONCE: usize = 90;
+pub const MAX_IN_PROGRESS: usize = 90;
 
 /// The speed of the simulation.
 #[derive(Debug, Clone, Copy)]

@@ -12,7 +12,7 @@ use crate::demo::city::ItemDocument;
 use comanda_client::{CallError, MenuItem};
 
 /// The most items of a restaurant that are switched off at once.
-const MOST_OFF: usize = 2;
+const MAX_SWITCHED_OFF: usize = 2;
 
 /// Changes the stock now and then, until the simulation stops.
 pub async fn run(speed: SimulationSpeed, kitchen: Arc<StaffedRestaurant>, mut random: StdRng) {
@@ -35,7 +35,7 @@ async fn look(kitchen: &StaffedRestaurant, random: &mut StdRng) -> Result<(), Ca
     }
     let usual = |item: &&MenuItem| dish(kitchen, item).is_some_and(|dish| dish.available);
     let (there, off): (Vec<_>, Vec<_>) = items.iter().filter(usual).partition(|item| item.available);
-    let comes_back = !off.is_empty() && (off.len() >= MOST_OFF || random.random_bool(0.5));
+    let comes_back = !off.is_empty() && (off.len() >= MAX_SWITCHED_OFF || random.random_bool(0.5));
     if comes_back {
         if let Some(item) = off.choose(random) {
             kitchen.staff.set_available(restaurant, &item.id, true).await?;

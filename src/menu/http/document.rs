@@ -199,7 +199,7 @@ async fn pay(app: &App, staff: &Staff, client: Client, document: &Document) -> R
     let modifiers: usize = document.modifier_groups.iter().map(|group| 1 + group.modifiers.len()).sum();
     let cost = u32::try_from(items + modifiers).unwrap_or(u32::MAX);
     let drawn = app.limits.draw_writes(Some(staff.caller.user), client.network(), cost).await;
-    drawn.map_err(|refused| too_many(refused.verdict.wait))?;
+    drawn.map_err(|refused| too_many(refused.decision.wait))?;
     Ok(())
 }
 

@@ -49,31 +49,31 @@ pub async fn accept_quote(
     let changed_fields = quote.content.changed_fields(&requested, &context);
     request.check()?;
     let basket = quote.content.basket();
-    let offered = Comparison { context: &context, quote, request: &request, basket: &basket, names_code };
+    let comparison = Comparison { context: &context, quote, request: &request, basket: &basket, names_code };
     if quote.expires_at <= tx.now() {
         let detail = "Show the customer the current price, and request a new quote.";
         let problem = Problem::new(Code::QuoteExpired, detail).with("expiredAt", quote.expires_at);
-        return Err(offered.with_difference(tx, scope, problem).await?);
+        return Err(comparison.with_differences(tx, scope, problem).await?);
     }
     if !changed_fields.is_empty() {
         let detail = "Leave out the fields named in errors, or request a quote for what is wanted.";
         let problem = Problem::new(Code::QuoteChanged, detail).with("fields", changed_fields);
-        return Err(offered.with_difference(tx, scope, problem).await?);
+        return Err(comparison.with_differences(tx, scope, problem).await?);
     }
     let cart = cart_to_close(tx, scope, quote).await?;
-    let facts = match OrderFacts::load(tx, scope, &context, offered.draft()).await {
+    let facts = match OrderFacts::load(tx, scope, &context, comparison.draft()).await {
         Ok(facts) => facts,
         Err(refused) => return Err(context.problem(tx, scope, refused).await),
     };
     let changes = quotes::changes(&quote.content.lines, &facts.lines, quote.currency)?;
-    match quote.content.accept(facts, offered.draft()) {
+    match quote.content.accept(facts, comparison.draft()) {
         Ok(priced) => Ok(QuotedOrder { context, request, priced, cart }),
         Err(OrderRefusal::Problem(problem))
             if problem.code() == Code::ItemUnavailable && changes.iter().any(LineChange::is_final) =>
         {
             let detail = "The menu has changed too much. Show the customer what is available, and request a new quote.";
             let problem = Problem::new(Code::QuoteChanged, detail).with_errors(problem.errors().to_vec());
-            Err(offered.with_difference(tx, scope, problem).await?)
+            Err(comparison.with_differences(tx, scope, problem).await?)
         }
         Err(refused) => Err(context.problem(tx, scope, refused).await),
     }
@@ -103,7 +103,7 @@ impl Comparison<'_> {
 
     /// Adds what was quoted, what it costs now, and the lines that changed. If it cannot be ordered now, `refusal` says
     /// why.
-    async fn with_difference(
+    async fn with_differences(
         &self,
         tx: &mut Tx,
         scope: &RestaurantScope,
@@ -129,8 +129,8 @@ impl Comparison<'_> {
             Err(refused) => self.context.problem(tx, scope, refused).await,
         };
         // An unknown code is answered as such, so that it counts as an attempt to guess one.
-        let is_guess = self.names_code && refusal.code() == Code::CouponUnknown;
-        if is_guess || refusal.code().status().is_server_error() {
+        let is_code_attempt = self.names_code && refusal.code() == Code::CouponUnknown;
+        if is_code_attempt || refusal.code().status().is_server_error() {
             return Err(refusal);
         }
         Ok(problem.with("now", serde_json::Value::Null).with("refusal", refusal.body(None)))

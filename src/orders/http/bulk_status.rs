@@ -112,11 +112,11 @@ fn result(
 }
 
 fn check(app: &App, update: BulkUpdate) -> Result<Vec<OrderChange>, Problem> {
-    let most = app.config.orders.bulk_max;
-    if (1..=most).contains(&update.changes.len()) {
+    let max = app.config.orders.bulk_max;
+    if (1..=max).contains(&update.changes.len()) {
         return Ok(update.changes);
     }
-    Err(Problem::invalid_field("/changes", format!("must be 1 to {most}")))
+    Err(Problem::invalid_field("/changes", format!("must be 1 to {max}")))
 }
 
 /// Makes the changes one after another, at one restaurant, or with `None` at the restaurant of each order.

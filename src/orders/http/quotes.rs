@@ -56,11 +56,11 @@ struct QuoteRequest {
 }
 
 impl QuoteRequest {
-    fn read(self, most_choices: usize) -> Result<(QuoteSource, OrderRequest), Problem> {
+    fn read(self, max_choices: usize) -> Result<(QuoteSource, OrderRequest), Problem> {
         let source = match (self.cart_id, self.lines) {
             (Some(cart), None) => QuoteSource::Cart(cart),
             (None, Some(lines)) => {
-                LineInput::check(&lines, most_choices)?;
+                LineInput::check(&lines, max_choices)?;
                 QuoteSource::Lines(lines.into_iter().map(LineInput::into_requested).collect())
             }
             _ => return Err(Problem::invalid_field("/cartId", "or lines must be given, but not both")),

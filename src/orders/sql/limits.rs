@@ -45,15 +45,15 @@ pub async fn of_customer(
     })
 }
 
-/// Deletes the networks of up to `most` orders that were closed before an instant, and returns their number.
-pub async fn forget_networks(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
+/// Deletes the networks of up to `max` orders that were closed before an instant, and returns their number.
+pub async fn delete_expired_networks(tx: &mut Tx, before: DateTime<Utc>, max: i64) -> Result<u64, Problem> {
     let forgotten = sqlx::query!(
         "delete from order_networks n using (
              select restaurant_id, order_id from order_networks
              where closed_at < $1 order by closed_at limit $2 for update skip locked) old
          where n.restaurant_id = old.restaurant_id and n.order_id = old.order_id",
         before,
-        most,
+        max,
     )
     .execute(tx.connection())
     .await?;

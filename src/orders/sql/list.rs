@@ -21,17 +21,17 @@ use crate::uow::Tx;
 /// The number of candidates in a batch.
 const BATCH: i64 = 500;
 /// The most candidates that are compared for one page; after them the page ends, and its cursor continues.
-const MOST_CANDIDATES: usize = 2_000;
+const MAX_CANDIDATES: usize = 2_000;
 
 /// The conditions of a page, apart from a text; `$whose` is the condition on the customer or restaurant.
 macro_rules! bounded {
     (orders, $($rest:tt)+) => {
-        bounded!(@ orders [page] [of "$8"] [MOST_LINES], $($rest)+)
+        bounded!(@ orders [page] [of "$8"] [MAX_LINES], $($rest)+)
     };
     ($candidates:ident, $($rest:tt)+) => {
         bounded!(@ $candidates [] [] [], $($rest)+)
     };
-    (@ $rows:ident [$($page:tt)*] [$($of:tt)*] [$($most:expr)?],
+    (@ $rows:ident [$($page:tt)*] [$($of:tt)*] [$($max:expr)?],
      $whose:tt, $who:expr, $filter:expr, $before:expr, $limit:expr $(,)?) => {{
         let (before, before_id) = $before.unzip();
         $rows!(
@@ -49,7 +49,7 @@ macro_rules! bounded {
             $filter.statuses.as_deref() as Option<&[OrderStatus]>,
             $filter.fulfilment as Option<Fulfilment>,
             $limit,
-            $($most,)?
+            $($max,)?
         )
     }};
 }
@@ -88,7 +88,7 @@ macro_rules! candidates_of_customer {
 }
 
 /// The most letters that are folded for one page ([`fold::letters`]), because 2,000 long notes take much time.
-const MOST_LETTERS: usize = 100_000;
+const MAX_LETTERS: usize = 100_000;
 
 impl ListCandidate {
     fn letters(&self) -> usize {
@@ -98,7 +98,7 @@ impl ListCandidate {
 
 /// The matches among the candidates so far, and where to continue.
 struct MatchCollector {
-    wanted: usize,
+    limit: usize,
     seen: usize,
     letters: usize,
     found: Vec<Uuid>,
@@ -108,8 +108,8 @@ struct MatchCollector {
 
 impl MatchCollector {
     fn new(filter: &OrderFilter, page: Page) -> Self {
-        let wanted = usize::try_from(page.fetch - 1).unwrap_or_default();
-        Self { wanted, seen: 0, letters: 0, found: Vec::new(), last: filter.before(page), ends: false }
+        let limit = usize::try_from(page.fetch - 1).unwrap_or_default();
+        Self { limit, seen: 0, letters: 0, found: Vec::new(), last: filter.before(page), ends: false }
     }
 
     /// Compares a batch; returns whether another one has to be read.
@@ -117,7 +117,7 @@ impl MatchCollector {
         self.ends = i64::try_from(candidates.len()).unwrap_or(i64::MAX) < BATCH;
         self.seen += candidates.len();
         for candidate in candidates {
-            if self.found.len() == self.wanted || self.letters >= MOST_LETTERS {
+            if self.found.len() == self.limit || self.letters >= MAX_LETTERS {
                 self.ends = false;
                 return false;
             }
@@ -127,7 +127,7 @@ impl MatchCollector {
                 self.found.push(candidate.id.uuid());
             }
         }
-        !self.ends && self.found.len() < self.wanted && self.seen < MOST_CANDIDATES
+        !self.ends && self.found.len() < self.limit && self.seen < MAX_CANDIDATES
     }
 
     fn page(&self, rows: Vec<Row>) -> List<Order> {
@@ -139,19 +139,19 @@ impl MatchCollector {
 
 /// The largest size of the lines on a page of orders ([`OrderLine::size_of`]); the page may have one order more. Two
 /// hundred orders of five lines with two modifiers each have half of it.
-const MOST_LINES: i64 = 1_000_000;
+const MAX_LINES: i64 = 1_000_000;
 
 /// Whether the page ended by the size of its lines, before the limit on rows.
 fn is_full(rows: &[Row]) -> bool {
-    rows.iter().map(|row| i64::from(row.lines_size)).sum::<i64>() >= MOST_LINES
+    rows.iter().map(|row| i64::from(row.lines_size)).sum::<i64>() >= MAX_LINES
 }
 
 fn page_of(page: Page, rows: Vec<Row>) -> List<Order> {
     let is_full = is_full(&rows);
     let orders: Vec<_> = rows.into_iter().map(Row::into_order).collect();
-    let place = |order: &Order| (order.placed_at, order.id.uuid());
-    let final_order = orders.last().map(place);
-    let cut = page.cut(orders, place);
+    let sort_key = |order: &Order| (order.placed_at, order.id.uuid());
+    let final_order = orders.last().map(sort_key);
+    let cut = page.cut(orders, sort_key);
     List { next_cursor: cut.next_cursor.or(final_order.filter(|_| is_full).map(Page::cursor_at)), ..cut }
 }
 
@@ -180,7 +180,7 @@ pub async fn of_customer(
         page ["where customer_id = $1 and id = any($2)"] of "$3",
         customer as UserId,
         &matches.found,
-        MOST_LINES,
+        MAX_LINES,
     );
     if matches.found.is_empty() {
         return Ok(matches.page(Vec::new()));
@@ -235,7 +235,7 @@ pub async fn of_restaurant(
         page ["where restaurant_id = $1 and id = any($2)"] of "$3",
         restaurant as RestaurantId,
         &matches.found,
-        MOST_LINES,
+        MAX_LINES,
     );
     if matches.found.is_empty() {
         return Ok(matches.page(Vec::new()));

@@ -108,13 +108,13 @@ pub async fn insert(tx: &mut Tx, scope: &RestaurantScope, quote: &StoredQuote, t
     Ok(())
 }
 
-/// Deletes up to `most` quotes that expired before an instant, oldest first; returns how many.
-pub async fn forget(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
+/// Deletes up to `max` quotes that expired before an instant, oldest first; returns how many.
+pub async fn delete_expired(tx: &mut Tx, before: DateTime<Utc>, max: i64) -> Result<u64, Problem> {
     let forgotten = sqlx::query!(
         "delete from quotes where id in (
              select id from quotes where expires_at < $1 order by expires_at limit $2 for update skip locked)",
         before,
-        most,
+        max,
     )
     .execute(tx.connection())
     .await?;

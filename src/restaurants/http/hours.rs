@@ -105,7 +105,7 @@ struct NewHours {
 
 /// Errors of a list, with the pointer of the list in the body.
 pub(in crate::restaurants) fn named(list: &str, faults: Vec<HoursFault>) -> impl Iterator<Item = FieldError> {
-    faults.into_iter().map(move |(place, message)| FieldError::invalid(format!("{list}{place}"), message))
+    faults.into_iter().map(move |(pointer, message)| FieldError::invalid(format!("{list}{pointer}"), message))
 }
 
 /// The error of weekly hours together with `alwaysOpen`.

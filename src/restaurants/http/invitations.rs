@@ -101,7 +101,7 @@ pub async fn invite(
     role: MemberRole,
 ) -> Result<NewInvitationWithCode, Problem> {
     let code = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
-    let (code_hash, most) = (hash(&code), app.config.tenants.max_invitations);
+    let (code_hash, max) = (hash(&code), app.config.tenants.max_invitations);
     let invitation = app
         .db
         .write(scope.changing_grants(), move |tx| {
@@ -111,7 +111,7 @@ pub async fn invite(
                 require_rank(tx, &scope, None, Some(replaced.map_or(role, |replaced| replaced.min(role)))).await?;
                 let ends = tx.now() + LIFE;
                 sql::invitations::make_room(tx, &scope, &email).await?;
-                row_limit::check(tx, RowLimit::Invitations, scope.restaurant().uuid(), most).await?;
+                row_limit::check(tx, RowLimit::Invitations, scope.restaurant().uuid(), max).await?;
                 sql::invitations::put(tx, &scope, InvitationId::new(), &email, role, &code_hash, ends).await
             })
         })
@@ -219,14 +219,14 @@ async fn accept_invitation(
         .read(TenancyContext::user(user), move |tx| Box::pin(async move { sql::invitations::to(tx, user).await }))
         .await?;
     let invitation = open.into_iter().find(|invitation| invitation.id == id).ok_or_else(Problem::not_found)?;
-    let (code_hash, most) = (hash(given.code.as_str()), app.config.tenants.max_members);
+    let (code_hash, max) = (hash(given.code.as_str()), app.config.tenants.max_members);
     let with_factor = app.config.accounts.admin_second_factor;
     // The statement accepts only an invitation to the caller's address with the correct code.
     let scope = RestaurantScope::system("an invitation to the caller's address", invitation.restaurant_id);
-    let who =
+    let tenancy =
         TenancyContext { grant: TenancyContext::credentials(user, caller.session).grant, ..scope.changing_grants() };
     app.db
-        .write(who, move |tx| {
+        .write(tenancy, move |tx| {
             Box::pin(async move {
                 let taken = sql::invitations::take(tx, &scope, id, &invitation.email, &code_hash, with_factor).await?;
                 let void = "is not the code of this invitation, or the inviting member may not invite any more";
@@ -234,7 +234,7 @@ async fn accept_invitation(
                 // An invitation never lowers the role of a member.
                 let held = sql::rank(tx, scope.restaurant(), user).await?.and_then(|rank| rank.role);
                 if held.is_none() {
-                    row_limit::check(tx, RowLimit::Members, scope.restaurant().uuid(), most).await?;
+                    row_limit::check(tx, RowLimit::Members, scope.restaurant().uuid(), max).await?;
                 }
                 let role = held.map_or(role, |held| held.min(role));
                 sql::put_member(tx, &scope, user, role).await?;

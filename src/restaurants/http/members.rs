@@ -92,7 +92,7 @@ async fn add_member(
         let invited = invite(&app, staff.scope, email, new.role).await?;
         return Ok((StatusCode::ACCEPTED, Json(AddedMember::Invited(invited))));
     };
-    let (scope, most) = (platform.restaurant(staff.scope.restaurant()), app.config.tenants.max_members);
+    let (scope, max) = (platform.restaurant(staff.scope.restaurant()), app.config.tenants.max_members);
     let member = app
         .db
         .write(scope.changing_grants(), move |tx| {
@@ -101,7 +101,7 @@ async fn add_member(
                 require_rank(tx, &scope, None, Some(new.role)).await?;
                 let held = sql::rank(tx, scope.restaurant(), user.id).await?.and_then(|rank| rank.role);
                 if held.is_none() {
-                    row_limit::check(tx, RowLimit::Members, scope.restaurant().uuid(), most).await?;
+                    row_limit::check(tx, RowLimit::Members, scope.restaurant().uuid(), max).await?;
                 }
                 sql::put_member(tx, &scope, user.id, new.role).await?;
                 accounts::sql::grant_role(tx, user.id, UserRole::Staff).await?;
@@ -165,22 +165,22 @@ async fn update_member(
 pub async fn require_rank(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    whom: Option<UserId>,
-    wanted: Option<MemberRole>,
+    member: Option<UserId>,
+    new_role: Option<MemberRole>,
 ) -> Result<(), Problem> {
-    if let Some(user) = whom {
+    if let Some(user) = member {
         accounts::sql::recovery::hold(tx, user).await?;
     }
     if scope.is_platform() {
         return Ok(());
     }
-    let ranks = sql::ranks(tx, scope, whom).await?;
+    let ranks = sql::ranks(tx, scope, member).await?;
     let acting = ranks.acting.ok_or_else(Problem::not_found)?;
     let is_owner = ranks.concerned == Some(MemberRole::Owner);
-    if (is_owner || wanted == Some(MemberRole::Owner)) && acting != MemberRole::Owner {
+    if (is_owner || new_role == Some(MemberRole::Owner)) && acting != MemberRole::Owner {
         return Err(Problem::new(Code::Forbidden, "Only an owner can do this. Ask an owner."));
     }
-    if is_owner && wanted != Some(MemberRole::Owner) && ranks.owners == 1 {
+    if is_owner && new_role != Some(MemberRole::Owner) && ranks.owners == 1 {
         let detail = "Make another member an owner first, or ask an administrator of the platform.";
         return Err(Problem::new(Code::LastOwner, detail));
     }

@@ -39,7 +39,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 /// The default radius of a search around a place, in metres.
 const USUAL_RADIUS: f64 = 10_000.0;
 /// The most candidates that are checked for one page.
-const MOST_CANDIDATES: usize = 1_000;
+const MAX_CANDIDATES: usize = 1_000;
 /// The number of candidates in a batch, if they are filtered.
 const BATCH: usize = 200;
 
@@ -107,7 +107,7 @@ struct DeliveryHere {
 }
 
 /// The checked query.
-struct Wanted {
+struct CheckedSearch {
     around: Option<Around>,
     delivers_to: Option<Place>,
     open_now: bool,
@@ -123,7 +123,7 @@ struct Wanted {
 }
 
 impl SearchQuery {
-    fn check(self, max_distance: f64) -> Result<Wanted, Problem> {
+    fn check(self, max_distance: f64) -> Result<CheckedSearch, Problem> {
         let limit = self.limit.unwrap_or(50);
         let delivers_to = self.delivers_to.map(|point| point.0);
         let middle = self.near.map(|point| point.0).or(delivers_to);
@@ -152,7 +152,7 @@ impl SearchQuery {
         let each_will_do = !open_now && fulfilment.is_none() && delivers_to.is_none();
         let batch = if each_will_do { limit + 1 } else { BATCH.max(limit + 1) };
         let batch = i64::try_from(batch).unwrap_or(i64::MAX);
-        Ok(Wanted { around, delivers_to, open_now, fulfilment, words, page, nearer, limit, batch, max_distance })
+        Ok(CheckedSearch { around, delivers_to, open_now, fulfilment, words, page, nearer, limit, batch, max_distance })
     }
 }
 
@@ -163,7 +163,7 @@ fn cursor_at(candidate: RestaurantCandidate) -> String {
     }
 }
 
-impl Wanted {
+impl CheckedSearch {
     async fn candidates(
         &self,
         tx: &mut Tx,
@@ -259,7 +259,7 @@ impl Wanted {
                 found.last().map(|(candidate, _)| *candidate)
             } else if exhausted {
                 None
-            } else if seen >= MOST_CANDIDATES {
+            } else if seen >= MAX_CANDIDATES {
                 last
             } else {
                 continue;
@@ -309,7 +309,8 @@ async fn list_restaurants(
     State(app): State<Arc<App>>,
     Query(search): Query<SearchQuery>,
 ) -> Result<Json<List<FoundRestaurant>>, Problem> {
-    let wanted = search.check(app.config.orders.max_distance)?;
-    let found = app.db.read(TenancyContext::nobody(), move |tx| Box::pin(async move { wanted.find(tx).await })).await?;
+    let checked = search.check(app.config.orders.max_distance)?;
+    let found =
+        app.db.read(TenancyContext::nobody(), move |tx| Box::pin(async move { checked.find(tx).await })).await?;
     Ok(Json(found))
 }

@@ -64,9 +64,9 @@ async fn get_restaurant_security(State(app): State<Arc<App>>, staff: Staff) -> R
 async fn update_restaurant_security(
     State(app): State<Arc<App>>,
     staff: Staff,
-    Body(wanted): Body<Security>,
+    Body(security): Body<Security>,
 ) -> Result<Json<Security>, Problem> {
-    let (scope, requires) = (staff.scope, wanted.require_second_factor);
+    let (scope, requires) = (staff.scope, security.require_second_factor);
     let user = staff.caller.user;
     app.db
         .write(scope.changing_grants(), move |tx| {
@@ -81,5 +81,5 @@ async fn update_restaurant_security(
             })
         })
         .await?;
-    Ok(Json(wanted))
+    Ok(Json(security))
 }

@@ -136,15 +136,15 @@ impl ZoneFeature {
     /// The errors of the zone, with pointers into the body.
     fn faults(&self, index: usize, currency: Currency) -> Vec<FieldError> {
         let mut faults = Vec::new();
-        let mut fault = |place: &str, message: String| {
-            faults.push(FieldError::invalid(format!("/features/{index}{place}"), message));
+        let mut fault = |pointer: &str, message: String| {
+            faults.push(FieldError::invalid(format!("/features/{index}{pointer}"), message));
         };
         let ZoneProperties { radius_metres, fee, minimum_order, lead_minutes, .. } = &self.properties;
         match self.drawn() {
-            Err(InvalidGeometry { place, message }) => fault(&format!("/geometry{place}"), message),
+            Err(InvalidGeometry { pointer, message }) => fault(&format!("/geometry{pointer}"), message),
             Ok(geometry) => {
-                for InvalidGeometry { place, message } in geometry.faults() {
-                    fault(&format!("/geometry{place}"), message);
+                for InvalidGeometry { pointer, message } in geometry.faults() {
+                    fault(&format!("/geometry{pointer}"), message);
                 }
                 let is_centre = matches!(geometry, ZoneGeometry::Point(_));
                 if !is_centre && radius_metres.is_some() {
@@ -161,9 +161,9 @@ impl ZoneFeature {
             ("/properties/fee/freeAbove", fee.free_above),
             ("/properties/minimumOrder", *minimum_order),
         ];
-        for (place, amount) in amounts {
+        for (pointer, amount) in amounts {
             if amount.is_some_and(|amount| amount.currency != currency) {
-                fault(&format!("{place}/currency"), format!("must be {currency}, the restaurant's currency"));
+                fault(&format!("{pointer}/currency"), format!("must be {currency}, the restaurant's currency"));
             }
         }
         if !(0..=480).contains(lead_minutes) {
@@ -193,14 +193,14 @@ impl ZoneFeature {
 }
 
 /// The most zones, and the most points of all zones together.
-const MOST_ZONES: usize = 50;
-const MOST_POINTS: usize = 5_000;
+const MAX_ZONES: usize = 50;
+const MAX_POINTS: usize = 5_000;
 
 impl Zones {
     fn check(&self, currency: Currency, restaurant: Place) -> Result<(), Problem> {
         let points = |feature: &ZoneFeature| feature.drawn().map_or(0, ZoneGeometry::points);
-        if self.features.len() > MOST_ZONES || self.features.iter().map(points).sum::<usize>() > MOST_POINTS {
-            let message = format!("must be at most {MOST_ZONES} zones of {MOST_POINTS} points together");
+        if self.features.len() > MAX_ZONES || self.features.iter().map(points).sum::<usize>() > MAX_POINTS {
+            let message = format!("must be at most {MAX_ZONES} zones of {MAX_POINTS} points together");
             return Err(Problem::invalid_field("/features", message));
         }
         let features = self.features.iter().enumerate();
@@ -219,8 +219,8 @@ impl Zones {
     }
 
     fn into_stored(self) -> Result<Vec<StoredZone>, Problem> {
-        let misshapen = |index: usize, InvalidGeometry { place, message }: InvalidGeometry| {
-            Problem::invalid_field(format!("/features/{index}/geometry{place}"), message)
+        let misshapen = |index: usize, InvalidGeometry { pointer, message }: InvalidGeometry| {
+            Problem::invalid_field(format!("/features/{index}/geometry{pointer}"), message)
         };
         let zones = self.features.into_iter().enumerate();
         zones.map(|(index, zone)| zone.into_stored().map_err(|fault| misshapen(index, fault))).collect()

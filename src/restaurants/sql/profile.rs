@@ -124,15 +124,15 @@ fn search_words(profile: &Profile) -> Vec<String> {
 }
 
 /// The slug, or else the first of `slug-2`, `slug-3` … that no restaurant has: branches of a chain have one name.
-pub async fn free_slug(tx: &mut Tx, wanted: String) -> Result<String, Problem> {
-    let taken = sqlx::query_scalar!("select slug from restaurants where starts_with(slug, left($1, 70))", wanted)
+pub async fn free_slug(tx: &mut Tx, preferred: String) -> Result<String, Problem> {
+    let taken = sqlx::query_scalar!("select slug from restaurants where starts_with(slug, left($1, 70))", preferred)
         .fetch_all(tx.connection())
         .await?;
     let taken: HashSet<_> = taken.into_iter().collect();
     // At most 80 characters, all of them ASCII, as slugs are.
-    let base = wanted.get(..70).unwrap_or(&wanted).trim_end_matches('-');
+    let base = preferred.get(..70).unwrap_or(&preferred).trim_end_matches('-');
     let numbered = (2..).map(|number: u32| format!("{base}-{number}"));
-    let mut candidates = std::iter::once(wanted.clone()).chain(numbered);
+    let mut candidates = std::iter::once(preferred.clone()).chain(numbered);
     candidates.find(|slug| !taken.contains(slug)).ok_or_else(slug_taken)
 }
 

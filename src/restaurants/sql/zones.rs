@@ -52,17 +52,17 @@ impl StoredShape {
 
     fn shape(&self) -> Result<Shape, Problem> {
         match self {
-            Self::Polygon { rings } => Ok(Shape::Polygons(vec![kept(rings)?])),
+            Self::Polygon { rings } => Ok(Shape::Polygons(vec![from_stored(rings)?])),
             Self::Polygons { polygons } => {
-                Ok(Shape::Polygons(polygons.iter().map(|rings| kept(rings)).collect::<Result<_, _>>()?))
+                Ok(Shape::Polygons(polygons.iter().map(|rings| from_stored(rings)).collect::<Result<_, _>>()?))
             }
             Self::Circle { centre, radius } => Ok(Shape::Circle { centre: place_of(*centre)?, radius: *radius }),
         }
     }
 }
 
-fn kept(rings: &[Vec<[f64; 2]>]) -> Result<Polygon, Problem> {
-    Polygon::kept(rings).ok_or_else(|| Problem::internal(&"a stored zone is not a polygon"))
+fn from_stored(rings: &[Vec<[f64; 2]>]) -> Result<Polygon, Problem> {
+    Polygon::from_stored(rings).ok_or_else(|| Problem::internal(&"a stored zone is not a polygon"))
 }
 
 fn place_of([lng, lat]: [f64; 2]) -> Result<Place, Problem> {

@@ -70,8 +70,8 @@ fn effect(result: &impl Serialize) -> Result<Effect, Problem> {
 /// When the result cannot be stored: the lease expires, and another worker retries.
 pub async fn run(app: &App, lease: &Lease, seq: i64, network: Network) -> Result<Ended, Problem> {
     let device = lease.device.clone();
-    let who = TenancyContext::user(device.user);
-    let found = app.db.read(who, move |tx| Box::pin(async move { sql::pending(tx, &device, seq).await })).await?;
+    let tenancy = TenancyContext::user(device.user);
+    let found = app.db.read(tenancy, move |tx| Box::pin(async move { sql::pending(tx, &device, seq).await })).await?;
     let Some(operation) = found else { return Ok(Ended::Finished) };
     let attempts = operation.attempts;
     match perform(app, lease, operation, network).await {
@@ -91,7 +91,7 @@ async fn perform(app: &App, lease: &Lease, operation: StoredOperation, network: 
     let caller = caller(app, &lease.device, &operation).await?;
     let unit = Unit { app, lease, seq: operation.seq, network };
     match kinds::work(&operation.kind, operation.payload.0.get(), app.config.orders.max_choices)? {
-        Work::PlaceOrder(wanted) => unit.place(&caller, *wanted).await,
+        Work::PlaceOrder(offline) => unit.place(&caller, *offline).await,
         Work::OrderStatus(payload) => unit.advance(&caller, payload).await,
         Work::Stock(payload) => unit.count(&caller, payload).await,
         Work::OfflineCartLine(line) => unit.write_line(&caller, line, &operation).await,
@@ -128,14 +128,14 @@ struct Unit<'a> {
 
 impl Unit<'_> {
     /// The transaction: checks the lease and that the operation is pending, runs the effect and stores the result.
-    async fn commit<F>(&self, who: impl Into<TenancyContext>, steps: F) -> Result<bool, Problem>
+    async fn commit<F>(&self, tenancy: impl Into<TenancyContext>, steps: F) -> Result<bool, Problem>
     where
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, Effect> + Send + 'static,
     {
         let (lease, seq) = (self.lease.clone(), self.seq);
         self.app
             .db
-            .write(who, move |tx| {
+            .write(tenancy, move |tx| {
                 Box::pin(async move {
                     if !sql::hold(tx, &lease).await? {
                         return Ok(false);
@@ -149,21 +149,21 @@ impl Unit<'_> {
             .await
     }
 
-    async fn place(&self, caller: &Caller, wanted: OfflineOrder) -> Result<bool, Problem> {
+    async fn place(&self, caller: &Caller, offline: OfflineOrder) -> Result<bool, Problem> {
         let (customer, rules) = (caller.user, self.app.config.orders);
         let scope =
-            RestaurantScope::customer("a customer may deal with any restaurant", wanted.restaurant_id, customer);
-        let lines = wanted.lines.into_iter().map(LineInput::into_requested).collect();
+            RestaurantScope::customer("a customer may deal with any restaurant", offline.restaurant_id, customer);
+        let lines = offline.lines.into_iter().map(LineInput::into_requested).collect();
         let request = OrderRequest {
-            fulfilment: wanted.fulfilment,
-            address: wanted.address.map(String::from),
-            place: wanted.place,
-            table: wanted.table.map(String::from),
-            note: wanted.note.map(String::from),
-            tip: wanted.tip,
-            coupon: wanted.coupon_code.clone(),
-            scheduled_for: wanted.scheduled_for.map(Timestamp::utc),
-            expected_total: wanted.expected_total,
+            fulfilment: offline.fulfilment,
+            address: offline.address.map(String::from),
+            place: offline.place,
+            table: offline.table.map(String::from),
+            note: offline.note.map(String::from),
+            tip: offline.tip,
+            coupon: offline.coupon_code.clone(),
+            scheduled_for: offline.scheduled_for.map(Timestamp::utc),
+            expected_total: offline.expected_total,
         };
         request.check()?;
         let network = self.network;
@@ -177,7 +177,7 @@ impl Unit<'_> {
         });
         // An applied operation is not run again, so there is no stored response to recall.
         let nothing = std::future::ready(Ok(None));
-        attempt_limits::with_attempt_limit(self.app, customer, network, wanted.coupon_code.as_ref(), nothing, work)
+        attempt_limits::with_attempt_limit(self.app, customer, network, offline.coupon_code.as_ref(), nothing, work)
             .await
     }
 
@@ -211,9 +211,12 @@ impl Unit<'_> {
     /// The order that an earlier operation placed.
     async fn placed_by(&self, op_id: String) -> Result<OrderId, Problem> {
         let (device, name) = (self.lease.device.clone(), op_id.clone());
-        let who = TenancyContext::user(device.user);
-        let base =
-            self.app.db.read(who, move |tx| Box::pin(async move { sql::referenced(tx, &device, &name).await })).await?;
+        let tenancy = TenancyContext::user(device.user);
+        let base = self
+            .app
+            .db
+            .read(tenancy, move |tx| Box::pin(async move { sql::referenced(tx, &device, &name).await }))
+            .await?;
         let base = base.filter(|base| base.seq < self.seq).ok_or_else(|| {
             Problem::invalid_field("/orderOp", "must be the opId of an earlier operation of this device")
         })?;
@@ -264,7 +267,7 @@ impl Unit<'_> {
         let user = caller.user;
         let at = operation.counts_at.ok_or_else(|| Problem::clock_skew("/at", operation.received_at))?;
         let scope = RestaurantScope::customer("a customer may deal with any restaurant", line.restaurant_id, user);
-        let wanted = |item_id| RequestedLine {
+        let requested = |item_id| RequestedLine {
             item_id,
             quantity: line.quantity.into(),
             choices: line.modifiers.clone(),
@@ -272,7 +275,7 @@ impl Unit<'_> {
         };
         let content = match (line.quantity, line.item_id) {
             (0, _) => None,
-            (1..=99, Some(item)) => Some(wanted(item)),
+            (1..=99, Some(item)) => Some(requested(item)),
             (1..=99, None) => return Err(Problem::invalid_field("/itemId", "is required")),
             _ => return Err(Problem::invalid_field("/quantity", "must be between 0 and 99")),
         };

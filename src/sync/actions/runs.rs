@@ -14,7 +14,7 @@ use crate::sync::Device;
 #[derive(Debug, Clone)]
 pub struct DeviceRuns {
     running: Arc<Mutex<HashMap<Device, watch::Receiver<()>>>>,
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     of_users: Arc<Shares<UserId, Semaphore>>,
     of_one_user: usize,
 }
@@ -37,7 +37,7 @@ pub struct DeviceRun {
 
 /// A permit for one of the devices that run at once.
 #[derive(Debug)]
-pub struct Turn {
+pub struct DevicePermit {
     _of_user: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
 }
@@ -47,7 +47,7 @@ impl DeviceRuns {
     pub fn new(at_once: usize) -> Self {
         Self {
             running: Arc::default(),
-            turns: Arc::new(Semaphore::new(at_once.max(1))),
+            permits: Arc::new(Semaphore::new(at_once.max(1))),
             of_users: Arc::new(Shares::new()),
             of_one_user: (at_once / 4).max(1),
         }
@@ -71,11 +71,11 @@ impl DeviceRuns {
 
 impl DeviceRun {
     /// Waits for a permit, first of the user's share, then of all. `None`: the server stops.
-    pub async fn turn(&self) -> Option<Turn> {
+    pub async fn permit(&self) -> Option<DevicePermit> {
         let of_user = self.runs.of_users.of(self.device.user, || Semaphore::new(self.runs.of_one_user));
         let of_user = of_user.acquire_owned().await.ok()?;
-        let of_all = Arc::clone(&self.runs.turns).acquire_owned().await.ok()?;
-        Some(Turn { _of_user: of_user, _of_all: of_all })
+        let of_all = Arc::clone(&self.runs.permits).acquire_owned().await.ok()?;
+        Some(DevicePermit { _of_user: of_user, _of_all: of_all })
     }
 }
 

@@ -124,12 +124,12 @@ struct BatchIntake {
 
 impl BatchIntake {
     fn with(known: Vec<ReceivedOperation>, forgotten_below: i64) -> Self {
-        let mut meeting = Self { forgotten_below, ..Self::default() };
+        let mut stored = Self { forgotten_below, ..Self::default() };
         for one in known {
-            meeting.by_name.insert(one.op_id.clone(), one.seq);
-            meeting.by_seq.insert(one.seq, (one.op_id, one.fingerprint, one.state));
+            stored.by_name.insert(one.op_id.clone(), one.seq);
+            stored.by_seq.insert(one.seq, (one.op_id, one.fingerprint, one.state));
         }
-        meeting
+        stored
     }
 
     fn meet(&mut self, sent: &Sent, now: DateTime<Utc>) -> IntakeOutcome {

@@ -20,11 +20,11 @@ const ROUND: i64 = 50;
 
 /// Runs pending operations of devices without a worker at intervals, until `stop`.
 pub async fn keep_watch(app: Arc<App>, stop: CancellationToken) {
-    let mut moments = interval(app.config.sync.poll_interval);
-    moments.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = interval(app.config.sync.poll_interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let watch = async {
         loop {
-            moments.tick().await;
+            ticks.tick().await;
             if let Err(problem) = look(&app).await {
                 tracing::warn!(%problem, "pending offline operations could not be read; they are retried at the next \
                                           interval");
@@ -64,16 +64,16 @@ pub enum DrainOutcome {
 /// When the database does not answer; the lease then expires.
 pub async fn drain(app: &App, device: &Device) -> Result<DrainOutcome, Problem> {
     let lease = Lease { device: device.clone(), token: Uuid::new_v4(), life: app.config.sync.lease };
-    let who = TenancyContext::user(device.user);
-    let wanted = lease.clone();
-    let taken = app.db.write(who, move |tx| Box::pin(async move { sql::take(tx, &wanted).await })).await?;
+    let tenancy = TenancyContext::user(device.user);
+    let claim = lease.clone();
+    let taken = app.db.write(tenancy, move |tx| Box::pin(async move { sql::take(tx, &claim).await })).await?;
     if taken.is_none() {
         return Ok(DrainOutcome::ByAnother);
     }
     loop {
         let Some(round) = work_through(app, &lease).await? else { return Ok(DrainOutcome::ByAnother) };
         let lease = lease.clone();
-        let released = app.db.write(who, move |tx| Box::pin(async move { sql::release(tx, &lease, &round).await }));
+        let released = app.db.write(tenancy, move |tx| Box::pin(async move { sql::release(tx, &lease, &round).await }));
         match released.await? {
             Released::Done => return Ok(DrainOutcome::Done),
             Released::Lost => return Ok(DrainOutcome::ByAnother),
@@ -85,39 +85,39 @@ pub async fn drain(app: &App, device: &Device) -> Result<DrainOutcome, Problem> 
 /// Goes through the unfinished operations, and runs those that may run. `None`: the lease is lost.
 async fn work_through(app: &App, lease: &Lease) -> Result<Option<Round>, Problem> {
     let device = lease.device.clone();
-    let who = TenancyContext::user(device.user);
+    let tenancy = TenancyContext::user(device.user);
     let sql::Open { next_seq, paused_until, entries } =
-        app.db.read(who, move |tx| Box::pin(async move { sql::open(tx, &device).await })).await?;
-    let mut walk = QueueScan::new(next_seq, paused_until);
+        app.db.read(tenancy, move |tx| Box::pin(async move { sql::open(tx, &device).await })).await?;
+    let mut scan = QueueScan::new(next_seq, paused_until);
     let mut round = Round { next_seq, looked_at: Vec::with_capacity(entries.len()), due_at: None, paused_until: None };
     let mut failed = false;
     for entry in &entries {
         round.looked_at.push(entry.seq);
-        if let Err(waits_for) = walk.may_run(entry, app.clock.now()) {
+        if let Err(waits_for) = scan.may_run(entry, app.clock.now()) {
             if waits_for.is_retry_of(entry) {
-                round.due_at = round.due_at.into_iter().chain(walk.tried_at(entry)).min();
+                round.due_at = round.due_at.into_iter().chain(scan.tried_at(entry)).min();
             }
-            walk.stays(entry, waits_for);
+            scan.stays(entry, waits_for);
             continue;
         }
         // An operation draws from the rate limits as the same request would; so does each retry.
         let network = entry.network();
         let allowance = app.limits.draw_for_action(lease.device.user, network).await;
         if !allowance.pause.is_zero() {
-            walk.pause(app.clock.now() + allowance.pause);
+            scan.pause(app.clock.now() + allowance.pause);
         }
         if !allowance.is_granted {
-            round.due_at = round.due_at.into_iter().chain(walk.tried_at(entry)).min();
-            walk.stays(entry, BlockedBy::itself(entry, BlockedReason::Retrying));
+            round.due_at = round.due_at.into_iter().chain(scan.tried_at(entry)).min();
+            scan.stays(entry, BlockedBy::itself(entry, BlockedReason::Retrying));
             continue;
         }
         match run::run(app, lease, entry.seq, network).await? {
             Ended::Finished => {}
             Ended::LeaseLost => return Ok(None),
-            Ended::Dead => walk.stays(entry, BlockedBy::itself(entry, BlockedReason::Dead)),
+            Ended::Dead => scan.stays(entry, BlockedBy::itself(entry, BlockedReason::Dead)),
             Ended::Failed => {
                 failed = true;
-                walk.stays(entry, BlockedBy::itself(entry, BlockedReason::Retrying));
+                scan.stays(entry, BlockedBy::itself(entry, BlockedReason::Retrying));
             }
         }
     }
@@ -125,7 +125,7 @@ async fn work_through(app: &App, lease: &Lease) -> Result<Option<Round>, Problem
         let soon = app.clock.now() + app.config.sync.retry_after;
         round.due_at = Some(round.due_at.map_or(soon, |due| due.min(soon)));
     }
-    round.paused_until = walk.paused_until(app.clock.now());
+    round.paused_until = scan.paused_until(app.clock.now());
     round.due_at = round.due_at.max(round.paused_until.filter(|_| round.due_at.is_some()));
     Ok(Some(round))
 }

@@ -104,7 +104,7 @@ async fn delete_sync_device(
         .write(TenancyContext::user(caller.user), move |tx| Box::pin(async move { devices::retire(tx, &device).await }))
         .await?;
     match removed {
-        DeviceRemoval::Gone => Ok(StatusCode::NO_CONTENT),
+        DeviceRemoval::Removed => Ok(StatusCode::NO_CONTENT),
         DeviceRemoval::Unfinished => {
             let detail = "Operations of this device are still pending. Try again when they are finished.";
             Err(Problem::new(Code::OperationsUnfinished, detail))

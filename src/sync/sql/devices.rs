@@ -66,7 +66,7 @@ pub async fn retire_idle(tx: &mut Tx, device: &Device) -> Result<bool, Problem> 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceRemoval {
     /// It was removed, or did not exist.
-    Gone,
+    Removed,
     /// It has unfinished operations.
     Unfinished,
 }
@@ -96,7 +96,7 @@ pub async fn retire(tx: &mut Tx, device: &Device) -> Result<DeviceRemoval, Probl
     )
     .fetch_one(tx.connection())
     .await?;
-    Ok(if row.is_unfinished { DeviceRemoval::Unfinished } else { DeviceRemoval::Gone })
+    Ok(if row.is_unfinished { DeviceRemoval::Unfinished } else { DeviceRemoval::Removed })
 }
 
 /// Marks a device that is new, or returns after it was retired, as active.
@@ -111,9 +111,9 @@ pub async fn enlist(tx: &mut Tx, device: &Device) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Deletes up to `most` operations that were finished before an instant, oldest first; returns how many. Their numbers
+/// Deletes up to `max` operations that were finished before an instant, oldest first; returns how many. Their numbers
 /// remain known. One after a missing number is kept until that number has arrived.
-pub async fn forget_operations(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
+pub async fn delete_expired_operations(tx: &mut Tx, before: DateTime<Utc>, max: i64) -> Result<u64, Problem> {
     let row = sqlx::query!(
         r#"with old as (
                select o.user_id, o.device, o.seq from sync_operations o
@@ -132,7 +132,7 @@ pub async fn forget_operations(tx: &mut Tx, before: DateTime<Utc>, most: i64) ->
            )
            select count(*) as "count!" from gone"#,
         before,
-        most,
+        max,
     )
     .fetch_one(tx.connection())
     .await?;
@@ -168,9 +168,9 @@ pub async fn delete_surplus(tx: &mut Tx, user: UserId, limit: StoredResponsesLim
     Ok(())
 }
 
-/// Deletes up to `most` devices that have not synchronised since an instant and have no stored operations; returns how
+/// Deletes up to `max` devices that have not synchronised since an instant and have no stored operations; returns how
 /// many.
-pub async fn forget_devices(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Result<u64, Problem> {
+pub async fn delete_expired_devices(tx: &mut Tx, before: DateTime<Utc>, max: i64) -> Result<u64, Problem> {
     let forgotten = sqlx::query!(
         "delete from sync_devices d using (
              select user_id, device from sync_devices d
@@ -179,7 +179,7 @@ pub async fn forget_devices(tx: &mut Tx, before: DateTime<Utc>, most: i64) -> Re
              order by updated_at limit $2 for update skip locked) old
          where d.user_id = old.user_id and d.device = old.device",
         before,
-        most,
+        max,
     )
     .execute(tx.connection())
     .await?;

@@ -1,6 +1,6 @@
 //! Changes of an account by an administrator or an operator.
 
-use crate::accounts::sql::sessions::Reason;
+use crate::accounts::sql::sessions::RevocationReason;
 use crate::accounts::{Account, UserRole, sql};
 use crate::ids::UserId;
 use crate::problem::Problem;
@@ -18,7 +18,7 @@ pub async fn apply(tx: &mut Tx, scope: PlatformScope, user: UserId, patch: Accou
     let disabled = patch.disabled.unwrap_or(before.disabled_at.is_some());
     sql::admin::update(tx, user, disabled, patch.role.unwrap_or(before.role)).await?;
     if disabled {
-        sql::sessions::revoke_all(tx, user, None, Reason::Disabled).await?;
+        sql::sessions::revoke_all(tx, user, None, RevocationReason::Disabled).await?;
     }
     if patch.role == Some(UserRole::Customer) {
         for membership in restaurants::memberships_of(tx, user).await? {

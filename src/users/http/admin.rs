@@ -92,6 +92,6 @@ async fn update_user(
         .db
         .write(scope.changing_grants(), move |tx| Box::pin(async move { apply(tx, scope, user, patch).await }))
         .await?;
-    app.callers.forget(Revocation { user, session: None });
+    app.callers.revoke(Revocation { user, session: None });
     Ok(Json(account))
 }

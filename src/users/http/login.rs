@@ -93,29 +93,29 @@ async fn login(
 ) -> Result<Json<LoginResult>, Problem> {
     let wrong =
         || Problem::new(Code::InvalidCredentials, "Check the e-mail address and the password, or reset the password.");
-    let turn = app.passwords.turn(claimant(&app, &given, client))?;
-    let taken = attempt_limits::take_password_try(&app, &given.email, client, given.device_token.as_ref()).await?;
+    let hashing = app.passwords.join(claimant(&app, &given, client))?;
+    let attempt = attempt_limits::take_password_try(&app, &given.email, client, given.device_token.as_ref()).await?;
     let known = sql::credentials(&app.db, &given.email).await?;
     let hash = known.as_ref().map(|known| known.password_hash.clone());
-    let matches = turn.check(&given.password, hash).await?;
-    let whose = known.as_ref().map(|known| known.user.id);
-    let is_right = taken.judge(matches, app.clock.now()).map_err(|problem| problem.concerning(whose))?;
-    let known = known.filter(|_| is_right).ok_or_else(|| wrong().concerning(whose));
+    let matches = hashing.check(&given.password, hash).await?;
+    let user_id = known.as_ref().map(|known| known.user.id);
+    let is_right = attempt.judge(matches, app.clock.now()).map_err(|problem| problem.concerning(user_id))?;
+    let known = known.filter(|_| is_right).ok_or_else(|| wrong().concerning(user_id));
     let sql::StoredCredentials { user, password_hash, has_second_factor, sessions_ended_at } = known?;
-    taken.was_right(&app).await?;
+    attempt.was_right(&app).await?;
     if has_second_factor {
         return Ok(Json(LoginResult::SecondFactorNeeded(second_factor::ask(&app, user.id, password_hash).await?)));
     }
     let (session, lives, id) = (SessionId::new(), app.config.accounts.sessions, user.id);
     let new = NewSession { id: session, user: id, password_hash: password_hash.clone(), with_second_factor: false };
     let claim = GuestClaim::of(&app, given.guest_token.as_ref()).await?;
-    let most = app.config.accounts.max_sessions;
+    let max = app.config.accounts.max_sessions;
     let opened = app
         .db
-        .write(claim.who(id), move |tx| {
+        .write(claim.tenancy(id), move |tx| {
             Box::pin(async move {
                 let Some(opened) = sessions::open(tx, &new, &device, lives).await? else { return Ok(None) };
-                session_limit::end_surplus(tx, id, most).await?;
+                session_limit::end_surplus(tx, id, max).await?;
                 Ok(Some((opened.expires_at, claim.merge_carts(tx, id).await?)))
             })
         })
@@ -184,10 +184,10 @@ async fn complete_login(
     attempt_limits::take(&app, tries.clone()).await.map_err(|problem| problem.concerning(Some(user)))?;
     let (session, task_app, lives) = (SessionId::new(), Arc::clone(&app), app.config.accounts.sessions);
     let claim = GuestClaim::of(&app, proof.guest_token.as_ref()).await?;
-    let whose = user;
+    let user_id = user;
     let opened = app
         .db
-        .write(claim.who(user), move |tx| {
+        .write(claim.tenancy(user), move |tx| {
             Box::pin(async move {
                 let user = sql::get(tx, user).await?.ok_or_else(second_factor::wrong)?;
                 second_factor::check(tx, &task_app.encryption, &user, &given).await?;
@@ -203,7 +203,7 @@ async fn complete_login(
         })
         .await;
     let (user, OpenedSession { expires_at: ends, sessions_ended_at }, guest) =
-        opened.map_err(|problem| problem.concerning(Some(whose)))?;
+        opened.map_err(|problem| problem.concerning(Some(user_id)))?;
     attempt_limits::give_back(&app, tries).await?;
     app.outbox.ring();
     let tokens = TokenPair::new(&app, user.id, session, 0, ends)?;

@@ -290,9 +290,9 @@ impl Recipe {
                     "translations": self.translations(&name), "name": name })
         };
         let items: Vec<_> = (0..self.items).map(item).collect();
-        let most = self.items.div_ceil(200).max(5);
+        let max = self.items.div_ceil(200).max(5);
         let categories: Vec<_> = items
-            .chunks(most)
+            .chunks(max)
             .enumerate()
             .map(|(number, items)| {
                 json!({ "key": format!("c{number}"), "name": self.name("Category", number),

@@ -351,18 +351,18 @@ async fn cross_every_id(world: World) {
 }
 
 #[tokio::test]
-async fn an_id_in_a_body_is_looked_at_as_closely_as_one_in_the_path() {
+async fn ids_in_bodies_are_checked_like_ids_in_paths() {
     cross_every_id(World::new().await).await;
 }
 
 #[tokio::test]
-async fn without_row_security_an_id_in_a_body_is_looked_at_as_closely() {
+async fn without_row_security_ids_in_bodies_are_checked_alike() {
     cross_every_id(World::new().await.without_row_security().await).await;
 }
 
 /// The names that a phone makes up are its own: that somebody else made up the same shows nowhere.
 #[tokio::test]
-async fn the_names_that_phones_make_up_are_theirs_alone() {
+async fn operation_ids_are_local_to_their_device() {
     let world = World::new().await;
     let fields = json!({ "name": "Somebody" });
     let batch = |device: &str, op: &str| {

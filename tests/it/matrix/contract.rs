@@ -49,7 +49,7 @@ async fn holds(world: &World, caller: Caller) -> Result<(), String> {
 }
 
 #[tokio::test]
-async fn an_independent_reader_finds_no_answer_that_the_document_does_not_name() {
+async fn schemathesis_finds_no_undocumented_response() {
     assert!(
         Path::new(PROGRAM).exists(),
         "schemathesis is not installed: run bin/setup, which fetches it from PyPI into target/schemathesis"

@@ -16,7 +16,7 @@ use crate::socket::Socket;
 /// Every place of every payload. An operation that cannot be done is rejected; it never counts as a fault of ours,
 /// which would be tried again and end dead.
 #[tokio::test]
-async fn no_payload_of_an_offline_operation_ends_dead() {
+async fn invalid_offline_payloads_are_rejected_and_not_dead() {
     let world = World::new().await;
     let (ada, owner) = (world.person(Caller::Ada), world.person(Caller::OwnerA));
     let (document, ids) = (router::document(), world.ids(Target::A));

@@ -92,7 +92,7 @@ fn is_refused(reply: &Reply, place: &str, what: &str) -> bool {
 
 #[tokio::test]
 #[expect(clippy::print_stdout, reason = "the figure")]
-async fn no_text_field_takes_what_shows_nothing_or_deceives() {
+async fn text_fields_refuse_invisible_and_deceptive_text() {
     let world = World::new().await;
     let document = router::document();
     let ids = world.ids(Target::A);
@@ -153,7 +153,7 @@ async fn no_text_field_takes_what_shows_nothing_or_deceives() {
 
 /// The cells of a table are read by the same rules.
 #[tokio::test]
-async fn no_cell_of_a_table_takes_what_shows_nothing_or_deceives() {
+async fn csv_cells_refuse_invisible_and_deceptive_text() {
     let world = World::new().await;
     let owner = world.person(Caller::OwnerA);
     let path = format!("/api/restaurants/{}/menu.csv", world.ids(Target::A)["restaurantId"]);

@@ -12,7 +12,7 @@ use super::{Folder, files};
 /// What a bomb unpacks to.
 const UNPACKED: usize = 256 << 20;
 /// And what a picture of 64 by 64 may take beside the program that looks at it.
-const MOST_KILOBYTES: u64 = 48 << 10;
+const MAX_KILOBYTES: u64 = 48 << 10;
 
 /// A PNG of 64 by 64 in grey, with this as its content.
 fn png_of(packed: &[u8]) -> Vec<u8> {
@@ -139,8 +139,8 @@ fn wrapped(lossless: &[u8], name: [u8; 4], header: &[u8]) -> Vec<u8> {
 
 /// Few groups are decoded, so the file is what it is meant to be; many are refused, wherever they stand.
 #[test]
-fn a_picture_without_loss_names_few_groups_of_codes() {
-    let bounds = Bounds { most_pixels: 40_000_000 };
+fn a_lossless_image_has_a_limited_number_of_code_groups() {
+    let bounds = Bounds { max_pixels: 40_000_000 };
     assert_eq!(prepare(&webp_with(10), bounds).unwrap().width, 64);
     let many = webp_with(65_536);
     assert!(many.len() < 8 << 20, "{}", many.len());
@@ -151,8 +151,8 @@ fn a_picture_without_loss_names_few_groups_of_codes() {
 
 /// A progressive JPEG may say the same again and again, each time for all of the picture.
 #[test]
-fn a_picture_has_few_scans_and_fits_into_the_memory_that_decoding_takes() {
-    let bounds = Bounds { most_pixels: 40_000_000 };
+fn an_image_has_a_limited_number_of_scans_and_decodes_in_bounded_memory() {
+    let bounds = Bounds { max_pixels: 40_000_000 };
     let of = |side: [u8; 2], scans: usize| {
         let tables = [&[0xff, 0xc4, 0, 20, 0, 1][..], &[0; 15], &[0]].concat();
         let mut ac_tables = tables.clone();
@@ -196,7 +196,7 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
 fn one_picture() {
     let file = std::fs::read(std::env::var("PICTURE").unwrap()).unwrap();
     let before = peak();
-    let picture = prepare(&file, Bounds { most_pixels: 40_000_000 }).unwrap();
+    let picture = prepare(&file, Bounds { max_pixels: 40_000_000 }).unwrap();
     writeln!(std::io::stdout(), "took {} kB for {} pixels", peak() - before, picture.width).unwrap();
 }
 
@@ -222,6 +222,6 @@ fn a_small_file_takes_little_memory_whatever_it_unpacks_to() {
         let said = String::from_utf8_lossy(&probe.stdout).into_owned();
         let took = said.split("took ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<u64>().ok());
         let took = took.unwrap_or_else(|| panic!("{name}: {said} {}", String::from_utf8_lossy(&probe.stderr)));
-        assert!(took < MOST_KILOBYTES, "{name}: {} bytes took {took} kB", file.len());
+        assert!(took < MAX_KILOBYTES, "{name}: {} bytes took {took} kB", file.len());
     }
 }

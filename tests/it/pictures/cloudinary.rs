@@ -29,7 +29,7 @@ fn client(fake: &Fake, secret: &str) -> Cloudinary {
 }
 
 fn picture() -> Picture {
-    prepare(&files::jpeg(64, 48), Bounds { most_pixels: 1_000_000 }).unwrap()
+    prepare(&files::jpeg(64, 48), Bounds { max_pixels: 1_000_000 }).unwrap()
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn signatures_are_those_of_the_official_vectors() {
 }
 
 #[tokio::test]
-async fn a_picture_is_kept_once_and_shown_in_every_size() {
+async fn an_image_is_stored_once_and_served_in_every_size() {
     let fake = Fake::start().await;
     let (client, picture) = (client(&fake, SECRET), picture());
     let first = client.put("rst_a/img_b", &picture).await.unwrap();
@@ -66,7 +66,7 @@ async fn a_picture_is_kept_once_and_shown_in_every_size() {
 }
 
 #[tokio::test]
-async fn what_may_pass_is_tried_again_and_nothing_else() {
+async fn only_temporary_errors_are_retried() {
     let fake = Fake::start().await;
     let (client, picture) = (client(&fake, SECRET), picture());
     let passing = [
@@ -98,7 +98,7 @@ async fn what_may_pass_is_tried_again_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn every_refusal_has_its_class() {
+async fn every_refusal_has_a_class() {
     let Some(table) = spec::shared("cloudinary_responses.json") else { return };
     let fake = Fake::start().await;
     let (client, picture) = (client(&fake, SECRET), picture());
@@ -121,7 +121,7 @@ async fn every_refusal_has_its_class() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_is_a_matter_of_the_account_and_is_not_told() {
+async fn a_wrong_provider_secret_is_an_account_error_and_not_logged() {
     let fake = Fake::start().await;
     let client = client(&fake, "a wrong secret");
     for error in [client.put("a/b", &picture()).await.unwrap_err(), client.remove("a/b").await.unwrap_err()] {
@@ -134,7 +134,7 @@ async fn a_wrong_secret_is_a_matter_of_the_account_and_is_not_told() {
 }
 
 #[tokio::test]
-async fn a_restaurant_shows_what_cloudinary_keeps() {
+async fn a_restaurant_shows_images_stored_at_cloudinary() {
     let (fake, folder) = (Fake::start().await, Folder::new());
     let app = TestApp::with(&[
         ("IMAGE_DIR", folder.path()),

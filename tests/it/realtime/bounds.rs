@@ -27,7 +27,7 @@ async fn a_message_that_is_too_large_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn a_socket_joins_so_many_rooms_and_no_more() {
+async fn the_rooms_of_a_socket_are_limited() {
     let stage = Stage::set_with(&[("SOCKET_MAX_ROOMS", "2")]).await;
     let order = stage.ada_orders().await;
     let third = format!("order:{}", id_of(&order));
@@ -50,7 +50,7 @@ async fn gets_in(phone: &mut Phone, auth: &Value) {
 }
 
 #[tokio::test]
-async fn a_user_opens_so_many_sockets_and_no_more() {
+async fn the_sockets_of_a_user_are_limited() {
     let stage = Stage::set_with(&[("SOCKET_MAX_PER_USER", "2")]).await;
     let auth = json!({ "token": token_of(&stage.shop.owner) });
     for transport in TRANSPORTS {
@@ -73,7 +73,7 @@ async fn a_user_opens_so_many_sockets_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_socket_that_is_gone_without_a_word_gives_up_its_place() {
+async fn a_socket_that_disappears_silently_is_no_longer_counted() {
     let stage = Stage::set_with(&[("SOCKET_MAX_PER_USER", "3")]).await;
     let open = async || Socket::open(stage.url(), token_of(&stage.ada)).await;
     for _ in 0..3 {
@@ -108,14 +108,14 @@ async fn a_socket_that_is_gone_without_a_word_gives_up_its_place() {
 }
 
 #[tokio::test]
-async fn however_many_come_at_once_only_so_many_get_in() {
+async fn concurrent_sockets_of_a_user_are_limited() {
     let stage = Stage::set_with(&[("SOCKET_MAX_PER_USER", "10")]).await;
     let tries = join_all((0..50).map(|_| Socket::open(stage.url(), token_of(&stage.ada)))).await;
     assert_eq!(tries.iter().filter(|opened| opened.is_ok()).count(), 10);
 }
 
 #[tokio::test]
-async fn an_address_opens_so_many_sockets_and_no_more() {
+async fn the_sockets_of_an_ip_address_are_limited() {
     let settings = [("SOCKET_MAX_PER_ADDRESS", "2"), ("TRUSTED_PROXIES", "127.0.0.1")];
     let stage = Stage::set_with(&settings).await;
     let from = async |address| Socket::open_from(stage.url(), token_of(&stage.ada), Some(address)).await;
@@ -145,7 +145,7 @@ async fn an_address_opens_so_many_sockets_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_socket_sends_so_many_messages_and_then_at_a_pace() {
+async fn messages_of_a_socket_are_rate_limited() {
     let stage = Stage::set_with(&[("SOCKET_EVENTS", "5/1h")]).await;
     for transport in TRANSPORTS {
         let (mut phone, mut other) = (stage.phone(transport).await, stage.phone(transport).await);
@@ -186,7 +186,7 @@ async fn a_flood_of_requests_is_refused_and_not_queued() {
 }
 
 #[tokio::test]
-async fn who_does_not_read_is_disconnected_and_comes_back_for_the_rest() {
+async fn a_slow_client_is_disconnected_and_resumes_with_the_rest() {
     let settings =
         [("SOCKET_BUFFER_PACKETS", "256"), ("SOCKET_BUFFER_BYTES", "67108864"), ("EVENT_POLL_INTERVAL", "20ms")];
     let stage = Stage::set_with(&settings).await;
@@ -214,7 +214,7 @@ async fn who_does_not_read_is_disconnected_and_comes_back_for_the_rest() {
 }
 
 #[tokio::test]
-async fn a_websocket_that_sends_pings_and_never_reads_is_cut() {
+async fn a_websocket_that_sends_pings_and_never_reads_is_disconnected() {
     /// What the buffers of the system on both sides may hold of pings, and of pongs that nobody reads.
     const ENOUGH: usize = 64 << 20;
     let stage = Stage::set().await;

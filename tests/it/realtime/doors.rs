@@ -14,7 +14,7 @@ use crate::people::id_of;
 const TEN_MINUTES: (&str, &str) = ("JWT_EXPIRES_IN", "10m");
 
 #[tokio::test]
-async fn without_a_good_token_nobody_gets_in() {
+async fn a_socket_without_a_valid_token_is_refused() {
     let stage = Stage::set().await;
     let (head, rest) = token_of(&stage.ada).split_once('.').unwrap();
     let (body, signature) = rest.split_once('.').unwrap();
@@ -39,7 +39,7 @@ async fn without_a_good_token_nobody_gets_in() {
 }
 
 #[tokio::test]
-async fn a_token_that_has_ended_lets_nobody_in() {
+async fn an_expired_token_is_refused() {
     let stage = Stage::set_with(&[TEN_MINUTES]).await;
     stage.app.passes(TimeDelta::minutes(11));
     let mut phone = Phone::new(stage.url(), "websocket");
@@ -47,7 +47,7 @@ async fn a_token_that_has_ended_lets_nobody_in() {
 }
 
 #[tokio::test]
-async fn strangers_hear_that_there_is_nothing() {
+async fn strangers_get_404() {
     let stage = Stage::set().await;
     let order = stage.ada_orders_delivery().await;
     stage.shop.owner.moves(&order, "CONFIRMED").await;
@@ -79,7 +79,7 @@ async fn strangers_hear_that_there_is_nothing() {
 }
 
 #[tokio::test]
-async fn everybody_gets_into_their_own_rooms() {
+async fn users_may_join_their_own_rooms() {
     let stage = Stage::set().await;
     let order = stage.ada_orders().await;
     let room = format!("order:{}", id_of(&order));
@@ -103,7 +103,7 @@ async fn everybody_gets_into_their_own_rooms() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_understood_is_refused_and_harms_nobody() {
+async fn malformed_messages_are_refused_and_affect_no_other_socket() {
     let stage = Stage::set().await;
     for transport in TRANSPORTS {
         let mut phone = stage.phone(transport).await;
@@ -134,7 +134,7 @@ async fn what_cannot_be_understood_is_refused_and_harms_nobody() {
 }
 
 #[tokio::test]
-async fn a_room_that_was_left_is_silent() {
+async fn a_socket_receives_nothing_of_a_room_it_has_left() {
     let stage = Stage::set().await;
     let (mut phone, _) = stage.watching("websocket").await;
     let answer = phone.ask("leave", &json!([{ "room": stage.room() }])).await;
@@ -175,7 +175,7 @@ async fn a_socket_ends_with_its_token_unless_that_is_renewed() {
 }
 
 #[tokio::test]
-async fn who_works_there_no_longer_hears_no_more() {
+async fn a_former_member_receives_no_more_events() {
     let stage = Stage::set().await;
     let staff = stage.app.staff_of(&stage.shop).await;
     let mut phone = stage.phone_of(&staff, "websocket").await;
@@ -194,7 +194,7 @@ async fn who_works_there_no_longer_hears_no_more() {
 }
 
 #[test]
-fn rooms_are_written_as_they_are_read() {
+fn room_names_are_written_as_they_are_parsed() {
     let (restaurant, order) = (RestaurantId::new(), OrderId::new());
     for text in [format!("restaurant:{restaurant}"), format!("order:{order}")] {
         assert_eq!(text.parse::<Room>().unwrap().to_string(), text);

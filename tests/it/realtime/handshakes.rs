@@ -183,7 +183,7 @@ async fn ends(socket: &mut Socket) {
 }
 
 #[tokio::test]
-async fn a_session_that_does_not_sign_in_ends_however_it_goes_on() {
+async fn a_socket_session_that_does_not_authenticate_is_closed() {
     let stage = Stage::set_with(&BRIEF).await;
     let attacker = Attacker::of(&stage);
     let address = "203.0.113.7";
@@ -299,7 +299,7 @@ async fn a_polling_session_without_a_socket_is_closed_with_its_next_request() {
 }
 
 #[tokio::test]
-async fn what_one_session_may_send_is_bounded() {
+async fn bytes_from_one_socket_session_are_bounded() {
     let stage = Stage::set_with(&[("SOCKET_EVENTS", "5/1h")]).await;
     let sign_in = format!("40{}", json!({ "token": token_of(&stage.ada) }));
     let mut socket = Socket::bare(stage.url(), "", None).await.unwrap();

@@ -7,7 +7,7 @@ use crate::app::eventually;
 use crate::socket::Socket;
 
 #[tokio::test]
-async fn what_waits_for_a_client_that_does_not_read_is_bounded_in_bytes() {
+async fn bytes_waiting_for_a_slow_client_are_bounded() {
     const LIMIT: usize = 131_072;
     const EVENT: usize = 9_000;
     let settings = [("SOCKET_BUFFER_PACKETS", "65536"), ("SOCKET_BUFFER_BYTES", "131072"), ("EVENT_RING", "16")];
@@ -35,7 +35,7 @@ async fn what_waits_for_a_client_that_does_not_read_is_bounded_in_bytes() {
 }
 
 #[tokio::test]
-async fn what_waits_for_the_clients_of_one_network_is_bounded_together() {
+async fn bytes_waiting_for_clients_of_one_network_are_bounded_together() {
     const LIMIT: usize = 131_072;
     const FLOOR: usize = 16_384;
     const EVENT: usize = 9_000;
@@ -75,7 +75,7 @@ async fn what_waits_for_the_clients_of_one_network_is_bounded_together() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_what_happens_is_disconnected_at_so_many_bytes() {
+async fn a_client_that_does_not_read_events_is_disconnected_at_a_number_of_bytes() {
     let settings =
         [("SOCKET_BUFFER_PACKETS", "65536"), ("SOCKET_BUFFER_BYTES", "131072"), ("EVENT_POLL_INTERVAL", "20ms")];
     let stage = Stage::set_with(&settings).await;

@@ -14,7 +14,7 @@ async fn assert_as_read(stage: &Stage, event: &Value) {
 }
 
 #[tokio::test]
-async fn an_order_and_its_steps_arrive_as_a_get_shows_them() {
+async fn events_of_an_order_equal_its_get() {
     let stage = Stage::set().await;
     for transport in TRANSPORTS {
         let (mut phone, stands) = stage.watching(transport).await;
@@ -35,7 +35,7 @@ async fn an_order_and_its_steps_arrive_as_a_get_shows_them() {
 }
 
 #[tokio::test]
-async fn a_delivery_is_told_to_all_whom_it_concerns() {
+async fn a_delivery_event_reaches_all_its_participants() {
     let stage = Stage::set().await;
     let rider = stage.app.driver("Rider").await;
     let driver = rider.comes_on_duty(44.49, 11.34).await;
@@ -73,7 +73,7 @@ async fn a_delivery_is_told_to_all_whom_it_concerns() {
 }
 
 #[tokio::test]
-async fn what_was_missed_comes_again_in_order_and_then_what_is_new() {
+async fn missed_events_are_replayed_in_order_before_new_ones() {
     let stage = Stage::set().await;
     for transport in TRANSPORTS {
         let (mut phone, _) = stage.watching(transport).await;
@@ -109,7 +109,7 @@ async fn what_was_missed_comes_again_in_order_and_then_what_is_new() {
 }
 
 #[tokio::test]
-async fn a_restaurant_hears_of_itself_and_its_menu() {
+async fn changes_of_a_restaurant_and_its_menu_are_events() {
     let stage = Stage::set().await;
     let (mut phone, _) = stage.watching("websocket").await;
     let owner = &stage.shop.owner;

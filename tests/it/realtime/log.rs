@@ -7,7 +7,7 @@ use super::TRANSPORTS;
 use super::stage::{Stage, assert_same, write_events};
 
 #[tokio::test]
-async fn an_older_transaction_holds_back_what_came_after_it_and_nothing_is_skipped() {
+async fn an_older_transaction_delays_later_events_and_none_is_skipped() {
     let stage = Stage::set().await;
     let (mut phone, _) = stage.watching("websocket").await;
 
@@ -33,7 +33,7 @@ async fn an_older_transaction_holds_back_what_came_after_it_and_nothing_is_skipp
 }
 
 #[tokio::test]
-async fn an_older_transaction_that_comes_to_nothing_holds_nothing_up_for_good() {
+async fn an_older_transaction_that_rolls_back_delays_no_event_permanently() {
     let stage = Stage::set().await;
     let (mut phone, _) = stage.watching("polling").await;
     let mut pen = stage.pen().await;
@@ -46,7 +46,7 @@ async fn an_older_transaction_that_comes_to_nothing_holds_nothing_up_for_good() 
 }
 
 #[tokio::test]
-async fn a_burst_arrives_whole_and_in_order() {
+async fn a_burst_of_events_arrives_completely_and_in_order() {
     let stage = Stage::set().await;
     for transport in TRANSPORTS {
         let (mut phone, seen) = stage.watching(transport).await;
@@ -57,7 +57,7 @@ async fn a_burst_arrives_whole_and_in_order() {
 }
 
 #[tokio::test]
-async fn joining_while_much_happens_misses_nothing() {
+async fn joining_during_many_events_misses_none() {
     let stage = Stage::set_with(&[("EVENT_RING", "16"), ("EVENT_POLL_INTERVAL", "20ms")]).await;
     for transport in TRANSPORTS {
         let (mut watching, begin) = stage.watching(transport).await;
@@ -95,7 +95,7 @@ async fn joining_while_much_happens_misses_nothing() {
 }
 
 #[tokio::test]
-async fn a_long_absence_is_made_up_for_through_a_small_buffer() {
+async fn events_of_a_long_absence_are_replayed_through_a_small_buffer() {
     let settings = [("EVENT_RING", "16"), ("SOCKET_BUFFER_PACKETS", "16"), ("EVENT_POLL_INTERVAL", "20ms")];
     let stage = Stage::set_with(&settings).await;
     for _ in 0..3 {

@@ -145,18 +145,18 @@ async fn assert_the_former_driver_hears_nothing_more(settings: &[(&str, &str)]) 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_former_driver_hears_nothing_more_through_postgresql() {
+async fn a_former_driver_receives_nothing_more_through_postgresql() {
     Box::pin(assert_the_former_driver_hears_nothing_more(&[NO_POLL])).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_former_driver_hears_nothing_more_through_redis() {
+async fn a_former_driver_receives_nothing_more_through_redis() {
     let redis = server_url("COMANDA_TEST_REDIS");
     Box::pin(assert_the_former_driver_hears_nothing_more(&[NO_POLL, ("REDIS_URL", &redis)])).await;
 }
 
 #[tokio::test]
-async fn a_driver_hears_the_end_of_a_delivery_without_the_door_and_nothing_after_it() {
+async fn a_driver_receives_the_end_of_a_delivery_without_the_address_and_nothing_after_it() {
     let scene = Box::pin(Scene::set(&[NO_POLL])).await;
     let owner = &scene.stage.shop.owner;
     for end in ["DELIVERED", "CANCELLED", "FAILED", "WAITING"] {
@@ -207,7 +207,7 @@ async fn a_driver_hears_the_end_of_a_delivery_without_the_door_and_nothing_after
 }
 
 #[tokio::test]
-async fn who_joins_while_the_delivery_changes_hands_is_in_only_while_they_carry_it() {
+async fn a_driver_who_joins_during_a_reassignment_is_in_the_room_only_while_assigned() {
     let scene = Box::pin(Scene::set(&[])).await;
     let owner = &scene.stage.shop.owner;
     let (order, delivery) = scene.carried().await;

@@ -34,14 +34,14 @@ fn heard(events: &[(u32, u64, u64)]) -> Audit {
 }
 
 #[test]
-fn a_whole_order_leaves_clean_books() {
+fn a_complete_order_passes_the_audit() {
     let findings = heard(&[(1, 10, 1), (1, 13, 2), (1, 16, 3), (1, 17, 4), (1, 30, 5), (1, 31, 6)]).close();
     assert!(findings.clean(), "{findings:?}");
     assert_eq!(findings.seen, 6);
 }
 
 #[test]
-fn what_comes_again_after_a_reconnect_is_counted_but_no_fault() {
+fn events_repeated_after_a_reconnect_are_counted_and_no_fault() {
     let events = [(1, 10, 1), (1, 13, 2), (1, 16, 3), (2, 13, 2), (2, 16, 3), (2, 17, 4), (2, 30, 5), (2, 31, 6)];
     let findings = heard(&events).close();
     assert!(findings.clean(), "{findings:?}");
@@ -101,7 +101,7 @@ fn contents_that_contradict_themselves_are_found() {
 }
 
 #[test]
-fn a_step_that_the_table_does_not_know_and_an_order_that_nobody_placed_are_found() {
+fn the_check_finds_unknown_transitions_and_orders_without_placement() {
     let mut audit = Audit::default();
     audit.event("rst_1", 1, "order:new", &event(Subject::Order, 1, 1, "PENDING"));
     audit.event("rst_1", 1, "order:status-changed", &event(Subject::Order, 2, 2, "READY"));
@@ -110,7 +110,7 @@ fn a_step_that_the_table_does_not_know_and_an_order_that_nobody_placed_are_found
 }
 
 #[test]
-fn a_get_that_says_something_else_is_found() {
+fn the_audit_finds_a_get_that_differs_from_its_event() {
     let documents = [
         json!({ "id": "ord_1", "version": 1, "status": "CONFIRMED" }),
         json!({ "id": "ord_1", "version": 1, "status": "PENDING", "note": "extra" }),

@@ -70,7 +70,7 @@ fn an_address_that_is_not_one_of_a_server_is_refused() {
 }
 
 #[test]
-fn a_histogram_is_never_far_from_the_truth() {
+fn a_histogram_is_within_its_documented_error() {
     let mut histogram = Histogram::default();
     assert_eq!(histogram.per_mille(500), Duration::ZERO);
     (1..=10_000).for_each(|micros| histogram.record(Duration::from_micros(micros)));
@@ -115,7 +115,7 @@ async fn busy_server(seen: Seen) -> String {
 }
 
 #[tokio::test]
-async fn a_busy_server_is_asked_again_when_it_says_with_the_same_key() {
+async fn a_busy_server_is_retried_after_retry_after_with_the_same_key() {
     let seen = Seen::default();
     let client = Client::new(&busy_server(Arc::clone(&seen)).await).unwrap();
     let session = client.login("ada@example.com", "a password").await.unwrap();

@@ -66,7 +66,7 @@ async fn works(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[expect(clippy::disallowed_methods, reason = "phones that go on while the test kills")]
 #[expect(clippy::print_stdout, reason = "the figures, for whoever runs bin/chaos")]
-async fn nothing_that_phones_bring_is_lost_or_doubled_when_processes_are_killed() {
+async fn no_offline_operation_is_lost_or_doubled_when_processes_are_killed() {
     let mut world = build().await;
     let mut dice = StdRng::seed_from_u64(11);
     let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));

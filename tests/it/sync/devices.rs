@@ -14,7 +14,7 @@ async fn names(person: &Person) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_phone_that_was_idle_longest_gives_way_and_nothing_is_done_twice() {
+async fn the_device_idle_longest_is_deleted_and_nothing_runs_twice() {
     let app = TestApp::with(&[("SYNC_MAX_DEVICES", "2")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, now) = (app.customer("Ada").await, app.clock.now());
@@ -51,7 +51,7 @@ async fn the_phone_that_was_idle_longest_gives_way_and_nothing_is_done_twice() {
 }
 
 #[tokio::test]
-async fn a_user_removes_a_phone_of_their_own() {
+async fn a_user_removes_one_of_their_devices() {
     let app = TestApp::with(&[("SYNC_MAX_DEVICES", "1")]).await;
     let (ada, bob, now) = (app.customer("Ada").await, app.customer("Bob").await, app.clock.now());
     let waits = [
@@ -78,7 +78,7 @@ async fn a_user_removes_a_phone_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_phone_with_something_to_be_done_is_not_removed() {
+async fn a_device_with_open_operations_is_not_removed() {
     let app = TestApp::start().await;
     let (ada, now) = (app.customer("Ada").await, app.clock.now());
     sends(&ada, "phone", &[op(1, "profile.fields", now, json!({ "locale": "en" }))]).await.expect(200);
@@ -87,7 +87,7 @@ async fn a_phone_with_something_to_be_done_is_not_removed() {
 }
 
 #[tokio::test]
-async fn a_history_replayed_after_its_results_are_gone_changes_nothing() {
+async fn a_history_replayed_after_its_results_were_deleted_changes_nothing() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, now) = (app.customer("Ada").await, app.clock.now());

@@ -167,7 +167,7 @@ async fn plays(app: &TestApp, random: &mut StdRng, owner: &Person, phones: &[Vec
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_phones_on_a_bad_network_end_as_if_they_had_been_online() {
+async fn three_devices_on_a_bad_network_end_as_if_online() {
     let app =
         TestApp::with(&[("SYNC_POLL_INTERVAL", "10ms"), ("ORDER_ACCEPT_WITHIN", "2h"), ("RATE_LIMIT_USER", "off")]);
     let app = app.await;

@@ -37,7 +37,7 @@ fn is_omitted(answer: &Value) -> usize {
 }
 
 #[tokio::test]
-async fn an_operation_that_a_batch_names_many_times_has_its_result_once() {
+async fn an_operation_repeated_in_a_batch_has_its_result_once() {
     let (app, luigi) = start().await;
     let ada = app.customer("Ada").await;
     let one = op(1, "order.place", app.clock.now(), large_order(&luigi));
@@ -94,7 +94,7 @@ async fn refused_changes_keep_no_whole_orders() {
 }
 
 #[tokio::test]
-async fn a_bulk_update_carries_a_bounded_part_of_its_orders_and_conflicts() {
+async fn a_bulk_update_returns_a_limited_number_of_bytes_of_orders_and_conflicts() {
     let (app, luigi) = start().await;
     let ada = app.customer("Ada").await;
     let order = sends(&ada, "phone", &[op(1, "order.place", app.clock.now(), large_order(&luigi))]).await.expect(200);
@@ -113,7 +113,7 @@ async fn a_bulk_update_carries_a_bounded_part_of_its_orders_and_conflicts() {
 }
 
 #[tokio::test]
-async fn what_is_written_counts_and_not_only_what_was_sent() {
+async fn write_limits_count_the_bytes_that_are_stored() {
     let app = TestApp::with(&[("WRITES_PER_USER", "150/24h")]).await;
     let luigi = app.restaurant("Luigi").sells("Tiramisù", 600).opens().await;
     let ada = app.customer("Ada").await;
@@ -132,7 +132,7 @@ async fn what_is_written_counts_and_not_only_what_was_sent() {
 }
 
 #[tokio::test]
-async fn the_notes_of_an_order_have_a_bound_together() {
+async fn the_notes_of_an_order_are_limited_together() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells("Tiramisù", 600).opens().await;
     let ada = app.customer("Ada").await;

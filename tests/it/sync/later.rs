@@ -28,7 +28,7 @@ async fn luigi_in_the_morning(slots: Value) -> (TestApp, Shop, DateTime<Utc>) {
 }
 
 #[tokio::test]
-async fn a_coupon_is_redeemed_once_and_refused_as_it_is_online() {
+async fn a_coupon_is_redeemed_once_and_refused_offline_as_online() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let ten = json!({ "code": "TEN", "kind": "PERCENT", "basisPoints": 1000, "limitPerUser": 1 });
@@ -59,7 +59,7 @@ async fn a_coupon_is_redeemed_once_and_refused_as_it_is_online() {
 }
 
 #[tokio::test]
-async fn coupon_attempts_from_offline_count_with_all_others() {
+async fn offline_coupon_attempts_count_with_online_ones() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, now) = (app.customer("Ada").await, app.clock.now());
@@ -78,7 +78,7 @@ async fn coupon_attempts_from_offline_count_with_all_others() {
 }
 
 #[tokio::test]
-async fn an_order_for_later_takes_its_slot_or_is_told_the_next() {
+async fn a_scheduled_offline_order_takes_its_slot_or_gets_the_next_one_named() {
     let (app, luigi, day) = luigi_in_the_morning(json!({ "minutes": 30, "capacity": 1 })).await;
     let (ada, now) = (app.customer("Ada").await, app.clock.now());
     let at = |hour: i64, minute: i64| day + TimeDelta::hours(hour - 10) + TimeDelta::minutes(minute);
@@ -113,7 +113,7 @@ async fn an_order_for_later_takes_its_slot_or_is_told_the_next() {
 }
 
 #[tokio::test]
-async fn a_limit_that_passes_by_waiting_is_waited_for_and_another_is_a_rejection() {
+async fn a_temporary_limit_delays_an_operation_and_a_permanent_one_rejects_it() {
     let app = TestApp::with(&[("ORDER_MAX_RECENT", "2"), ("SYNC_POLL_INTERVAL", "100ms")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, now) = (app.customer("Ada").await, app.clock.now());
@@ -139,7 +139,7 @@ async fn a_limit_that_passes_by_waiting_is_waited_for_and_another_is_a_rejection
 }
 
 #[tokio::test]
-async fn orders_that_nothing_but_another_order_makes_room_for_are_rejected() {
+async fn orders_over_a_limit_that_does_not_pass_with_time_are_rejected() {
     let app = TestApp::with(&[("ORDER_MAX_OPEN", "1"), ("ORDER_MAX_SCHEDULED", "1")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, bob, now) = (app.customer("Ada").await, app.customer("Bob").await, app.clock.now());

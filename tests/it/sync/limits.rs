@@ -27,7 +27,7 @@ async fn overtaken(app: &TestApp) -> i64 {
 }
 
 #[tokio::test]
-async fn operations_of_a_batch_cost_what_requests_cost_and_those_beyond_wait_in_order() {
+async fn operations_of_a_batch_draw_from_limits_like_requests_and_wait_in_order() {
     let app = TestApp::with(&[("RATE_LIMIT_USER", "40/1h"), ("SYNC_POLL_INTERVAL", "20ms")]).await;
     let ada = app.customer("Ada").await;
     let ops = writes(&app, 1..=200);

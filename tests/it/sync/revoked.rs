@@ -14,7 +14,7 @@ async fn signs_in_again(app: &TestApp, person: &Person, password: &str) -> Perso
 }
 
 #[tokio::test]
-async fn what_a_revoked_session_left_waiting_is_not_done() {
+async fn waiting_operations_of_a_revoked_session_are_refused() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let new = "yellow lemons 7";

@@ -17,7 +17,7 @@ fn own(runs: &DeviceRuns, device: &Device) -> DeviceRun {
 }
 
 #[tokio::test]
-async fn a_device_is_worked_on_by_one_task_and_the_others_wait_for_its_end() {
+async fn a_device_is_processed_by_one_task_and_others_wait_for_it() {
     let runs = DeviceRuns::new(4);
     let phone = device(UserId::new(), "phone");
     let run = own(&runs, &phone);
@@ -31,23 +31,23 @@ async fn a_device_is_worked_on_by_one_task_and_the_others_wait_for_its_end() {
 }
 
 #[tokio::test]
-async fn few_devices_have_a_turn_at_once_and_one_user_a_quarter_of_them() {
+async fn devices_processed_at_once_are_limited_and_one_user_has_a_quarter() {
     let runs = DeviceRuns::new(8);
     let ada = UserId::new();
     let hers: Vec<_> = (0..4).map(|number| own(&runs, &device(ada, &number.to_string()))).collect();
-    let (first, second) = (hers[0].turn().await, hers[1].turn().await);
+    let (first, second) = (hers[0].permit().await, hers[1].permit().await);
     assert!(first.is_some() && second.is_some());
-    assert!(hers[2].turn().now_or_never().is_none(), "two of eight are a quarter");
+    assert!(hers[2].permit().now_or_never().is_none(), "two of eight are a quarter");
     let others: Vec<_> = (0..7).map(|_| own(&runs, &device(UserId::new(), "phone"))).collect();
-    let mut turns = Vec::new();
+    let mut permits = Vec::new();
     for other in &others[..6] {
-        turns.push(other.turn().now_or_never().expect("a place is free"));
+        permits.push(other.permit().now_or_never().expect("a place is free"));
     }
-    assert!(others[6].turn().now_or_never().is_none(), "eight are worked on");
-    let mut waiting = Box::pin(others[6].turn());
+    assert!(others[6].permit().now_or_never().is_none(), "eight are worked on");
+    let mut waiting = Box::pin(others[6].permit());
     assert!(waiting.as_mut().now_or_never().is_none());
     drop(first);
     assert!(waiting.now_or_never().is_some());
-    drop(turns);
-    assert!(hers[2].turn().now_or_never().is_some());
+    drop(permits);
+    assert!(hers[2].permit().now_or_never().is_some());
 }

@@ -195,7 +195,7 @@ fn imports_go_one_way() {
 }
 
 #[test]
-fn an_import_against_the_order_is_found() {
+fn an_import_against_the_order_of_features_is_found() {
     let planted = [
         ("src/orders/planted.rs", "use crate::delivery::Driver;"),
         ("src/orders/sql/planted.rs", "use super::super::super::delivery::{self, Driver};"),

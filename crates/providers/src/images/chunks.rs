@@ -45,7 +45,7 @@ fn is_small_profile(content: &[u8]) -> bool {
     // A name of at most 79 letters, its end, and the way of compressing, of which there is one.
     let Some(name_end) = content.iter().take(80).position(|byte| *byte == 0) else { return false };
     let Some(packed) = content.get(name_end + 2..) else { return false };
-    let most = LARGEST_PROFILE as u64 + 1;
-    let unpacked = std::io::copy(&mut ZlibDecoder::new(packed).take(most), &mut std::io::sink());
-    unpacked.is_ok_and(|length| length < most)
+    let max = LARGEST_PROFILE as u64 + 1;
+    let unpacked = std::io::copy(&mut ZlibDecoder::new(packed).take(max), &mut std::io::sink());
+    unpacked.is_ok_and(|length| length < max)
 }

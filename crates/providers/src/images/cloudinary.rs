@@ -234,8 +234,8 @@ impl StoreImage for Cloudinary {
             let uploaded: Uploaded = self.call("upload", &parameters, Some(&picture.hero)).await?;
             // Signed by Cloudinary with the same secret: an answer of somebody in between is not believed.
             let Uploaded { public_id, version, signature } = uploaded;
-            let told = BTreeMap::from([("public_id", public_id.clone()), ("version", version.to_string())]);
-            if public_id != key || signature != sign(self.settings.signature, &told, self.secret()) {
+            let signed = BTreeMap::from([("public_id", public_id.clone()), ("version", version.to_string())]);
+            if public_id != key || signature != sign(self.settings.signature, &signed, self.secret()) {
                 return Err(StoreError::Garbage("an answer that is not signed for this picture".into()));
             }
             let Settings { delivery_url, cloud_name, .. } = &self.settings;

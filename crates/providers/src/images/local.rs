@@ -19,11 +19,11 @@ impl LocalDisk {
 
     /// The file of a variant; `None` for a key that no picture can have.
     pub fn file(&self, key: &str, variant: Variant) -> Option<PathBuf> {
-        Some(self.place(key)?.join(format!("{}.jpg", variant.name())))
+        Some(self.folder(key)?.join(format!("{}.jpg", variant.name())))
     }
 
     /// The folder of a picture. A key that could lead elsewhere has none.
-    fn place(&self, key: &str) -> Option<PathBuf> {
+    fn folder(&self, key: &str) -> Option<PathBuf> {
         let plain = |part: &str| {
             let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
             !part.is_empty() && part.bytes().all(known)
@@ -47,12 +47,12 @@ impl StoreImage for LocalDisk {
 
     fn put<'a>(&'a self, key: &'a str, picture: &'a Picture) -> Outcome<'a, Addresses> {
         Box::pin(async move {
-            let place = self.place(key).ok_or_else(|| no_such_key(key))?;
-            tokio::fs::create_dir_all(&place).await.map_err(|error| failed(&place, &error))?;
+            let folder = self.folder(key).ok_or_else(|| no_such_key(key))?;
+            tokio::fs::create_dir_all(&folder).await.map_err(|error| failed(&folder, &error))?;
             for variant in Variant::ALL {
-                let path = place.join(format!("{}.jpg", variant.name()));
+                let path = folder.join(format!("{}.jpg", variant.name()));
                 // Under another name first, so that nobody is served half a picture.
-                let whole = place.join(format!("{}.part", variant.name()));
+                let whole = folder.join(format!("{}.part", variant.name()));
                 tokio::fs::write(&whole, picture.bytes(variant)).await.map_err(|error| failed(&whole, &error))?;
                 tokio::fs::rename(&whole, &path).await.map_err(|error| failed(&path, &error))?;
             }
@@ -62,9 +62,9 @@ impl StoreImage for LocalDisk {
 
     fn remove<'a>(&'a self, key: &'a str) -> Outcome<'a, ()> {
         Box::pin(async move {
-            let place = self.place(key).ok_or_else(|| no_such_key(key))?;
-            match tokio::fs::remove_dir_all(&place).await {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(&place, &error)),
+            let folder = self.folder(key).ok_or_else(|| no_such_key(key))?;
+            match tokio::fs::remove_dir_all(&folder).await {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(&folder, &error)),
                 Ok(()) | Err(_) => Ok(()),
             }
         })

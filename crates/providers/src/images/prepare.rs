@@ -28,7 +28,7 @@ const DETAIL_SIDE: u32 = 800;
 
 /// Most scans of a JPEG: usual encoders write one, or about ten of a progressive one. Each is decoded over the whole
 /// picture.
-const MOST_SCANS: usize = 20;
+const MAX_SCANS: usize = 20;
 /// Bytes that a decoder needs for each pixel of a progressive JPEG: coefficients of 16 bits for three colours, and the
 /// picture itself.
 const PROGRESSIVE_PIXEL: u64 = 9;
@@ -38,13 +38,13 @@ const PROGRESSIVE_PIXEL: u64 = 9;
 pub struct Bounds {
     /// Most pixels (width × height). A decoded picture may take four bytes a pixel; so a picture with 16 bits a channel
     /// may have half as many pixels, and a progressive JPEG four ninths.
-    pub most_pixels: u32,
+    pub max_pixels: u32,
 }
 
 impl Bounds {
     /// Most memory a decoded picture may take.
     const fn bytes(self) -> u64 {
-        self.most_pixels as u64 * 4
+        self.max_pixels as u64 * 4
     }
 }
 
@@ -68,7 +68,7 @@ pub enum Refusal {
         LARGEST_LOSSLESS >> 10)]
     Lossless,
     /// It is a JPEG of more scans than any encoder writes.
-    #[error("must have at most {MOST_SCANS} scans: save it as an ordinary JPEG")]
+    #[error("must have at most {MAX_SCANS} scans: save it as an ordinary JPEG")]
     Scans,
     /// It cannot be decoded; what the decoder says of it is for the log.
     #[error("is damaged: open it in a program for pictures, save it again, and send that")]
@@ -128,7 +128,7 @@ pub fn prepare(file: &[u8], bounds: Bounds) -> Result<Picture, Refusal> {
         return Err(Refusal::Lossless);
     }
     let scans = if format == ImageFormat::Jpeg { JpegScans::of(file) } else { JpegScans::default() };
-    if scans.count > MOST_SCANS {
+    if scans.count > MAX_SCANS {
         return Err(Refusal::Scans);
     }
     let pixel = if scans.is_progressive { PROGRESSIVE_PIXEL } else { 1 };
@@ -224,7 +224,7 @@ fn decode(
     bounds: Bounds,
     pixel: u64,
 ) -> Result<(DynamicImage, Option<Vec<u8>>), Refusal> {
-    let too_large = || Refusal::Size(bounds.most_pixels);
+    let too_large = || Refusal::Size(bounds.max_pixels);
     let damaged = |error: image::ImageError| match error {
         image::ImageError::Limits(_) => too_large(),
         other => Refusal::Damaged(other.to_string()),
@@ -240,7 +240,7 @@ fn decode(
     let (width, height) = decoder.dimensions();
     let sides = SMALLEST_SIDE..=LARGEST_SIDE;
     let pixels = u64::from(width) * u64::from(height);
-    if !sides.contains(&width) || !sides.contains(&height) || pixels > u64::from(bounds.most_pixels) {
+    if !sides.contains(&width) || !sides.contains(&height) || pixels > u64::from(bounds.max_pixels) {
         return Err(too_large());
     }
     if decoder.total_bytes().max(pixels * pixel) > bounds.bytes() {
