@@ -36,7 +36,7 @@ impl Priority {
     const HIGHEST_FIRST: [Self; 3] = [Self::Critical, Self::Normal, Self::Deferrable];
 
     /// The priority of an operation; `None` for those that take no slot: what answers without the database, what has a
-    /// bound of its own (password hashing, pictures, whole menus), and batches of offline operations, which take one
+    /// bound of its own (password hashing, images, whole menus), and batches of offline operations, which take one
     /// for each part of their work and none while they wait for their turn.
     pub const fn of(operation: Operation) -> Option<Self> {
         match operation {

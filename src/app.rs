@@ -14,10 +14,10 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::encryption::Encryption;
 use crate::heavy::HeavyWork;
+use crate::images::ImageStores;
 use crate::limits::Limits;
 use crate::menu::actions::published::Published;
 use crate::outbox::Outbox;
-use crate::pictures::Pictures;
 use crate::stored_responses::StoredResponses;
 use crate::sync::actions::runs::DeviceRuns;
 use crate::uow::Database;
@@ -55,7 +55,7 @@ pub struct App {
     /// Which devices' offline operations are worked on.
     pub device_runs: DeviceRuns,
     /// Images: decoding, storage and deletion.
-    pub pictures: Pictures,
+    pub images: ImageStores,
     /// Work that takes processor time: parsing large bodies, planning menus.
     pub heavy: HeavyWork,
     /// Whether the demo data exists, so that the console may show its logins.

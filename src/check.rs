@@ -313,14 +313,14 @@ pub async fn check(database: &mut PgConnection, mut tell: impl FnMut(&Finding)) 
         STEPS.iter().filter(|step| step.to == OrderStatus::Cancelled && step.stock == CancelledStock::Returns);
     let returns_from: Vec<_> = returning.map(|step| step.from).collect();
     let tables = json!({ "steps": steps, "withOrder": pairs.collect::<Vec<_>>(), "returnsFrom": returns_from });
-    let mut picture = database.begin_with("begin isolation level repeatable read, read only").await?;
+    let mut snapshot = database.begin_with("begin isolation level repeatable read, read only").await?;
     // Row level security applies to the owner of the tables, too.
-    sqlx::raw_sql("set local app.platform = 'on'").execute(&mut *picture).await?;
+    sqlx::raw_sql("set local app.platform = 'on'").execute(&mut *snapshot).await?;
     let mut findings = Vec::new();
     for rule in RULES {
         let question = sqlx::query_scalar(rule.broken_by).bind(sqlx::types::Json(&tables));
         let mut finding = Finding { part: rule.part, rule: rule.says, count: 0, broken: Vec::new() };
-        let mut found = question.fetch(&mut *picture);
+        let mut found = question.fetch(&mut *snapshot);
         while let Some(broken) = found.try_next().await? {
             finding.count += 1;
             if finding.broken.len() < KEPT {
@@ -331,7 +331,7 @@ pub async fn check(database: &mut PgConnection, mut tell: impl FnMut(&Finding)) 
         tell(&finding);
         findings.push(finding);
     }
-    picture.rollback().await?;
+    snapshot.rollback().await?;
     Ok(findings)
 }
 

@@ -76,7 +76,7 @@ where
 
 /// What to do about a body that is too large.
 pub const TOO_LARGE: &str = "Send less: the limit is MAX_BODY_BYTES of the server's configuration; MENU_MAX_BYTES for \
-                             whole menus, IMAGE_MAX_BYTES for pictures.";
+                             whole menus, IMAGE_MAX_BYTES for images.";
 
 /// What programs call a table whose cells are separated by commas, semicolons or tabs; browsers on Windows call every
 /// CSV file `application/vnd.ms-excel`.

@@ -66,7 +66,7 @@ pub mod encryption;
 /// The outbox: messages to people, written in the transaction of their cause.
 pub mod outbox;
 /// Images of restaurants and items.
-pub mod pictures;
+pub mod images;
 /// The kinds of events, and the event log.
 pub mod events;
 

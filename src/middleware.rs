@@ -32,11 +32,11 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const LONGEST_REQUEST_ID: usize = 128;
 
 /// Middleware of the routes. From the outside in: compression, panics, time limit, body size.
-pub fn inside(router: Router, bounds: &Http, largest_picture: usize) -> Router {
+pub fn inside(router: Router, bounds: &Http, largest_image: usize) -> Router {
     let sizes = BodySizes {
         usual: bounds.max_body_bytes,
         menu: bounds.max_menu_bytes,
-        picture: largest_picture + FORM_AROUND_A_PICTURE,
+        image: largest_image + FORM_AROUND_AN_IMAGE,
     };
     let budget = Arc::new(BodyBudget::new(bounds.bodies_max_bytes, sizes.largest()));
     router
@@ -48,26 +48,26 @@ pub fn inside(router: Router, bounds: &Http, largest_picture: usize) -> Router {
 }
 
 /// The largest size of a form around an image, in bytes.
-const FORM_AROUND_A_PICTURE: usize = 16 << 10;
+const FORM_AROUND_AN_IMAGE: usize = 16 << 10;
 
 /// The largest bodies in bytes: of most routes, of whole menus, of images.
 #[derive(Debug, Clone, Copy)]
 struct BodySizes {
     usual: usize,
     menu: usize,
-    picture: usize,
+    image: usize,
 }
 
 impl BodySizes {
     fn largest(self) -> usize {
-        self.usual.max(self.menu).max(self.picture)
+        self.usual.max(self.menu).max(self.image)
     }
 
     /// The limit of a request: whole menus and images may be larger than other bodies.
     fn max(self, request: &Request) -> usize {
         let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
         if request.method() == Method::POST && route.ends_with("/image") {
-            self.picture
+            self.image
         } else if route.ends_with("/menu") || route.ends_with("/menu.csv") {
             self.menu
         } else {

@@ -19,8 +19,8 @@ use crate::extract::Json;
 use crate::permission::Operation;
 use crate::problem::Problem;
 use crate::{
-    accounts, cart, console, coupons, delivery, menu, middleware, notifications, openapi, orders, pictures,
-    restaurants, sync, users,
+    accounts, cart, console, coupons, delivery, images, menu, middleware, notifications, openapi, orders, restaurants,
+    sync, users,
 };
 
 /// The operation of a method and a route template.
@@ -75,7 +75,7 @@ pub fn router(app: &Arc<App>) -> Result<Router, RouterError> {
         .layer(from_fn_with_state(Arc::clone(app), middleware::admission::admit))
         .layer(from_fn_with_state(Arc::clone(app), middleware::rate_limit::limit))
         .layer(from_fn_with_state(Arc::clone(app), middleware::failed_authentication::log))
-        .merge(pictures::http::routes())
+        .merge(images::http::routes())
         .fallback(nothing_here)
         .with_state(Arc::clone(app));
     let routes = middleware::inside(routes, &app.config.http, app.config.images.max_bytes);

@@ -22,12 +22,12 @@ use crate::delivery::actions::presence;
 use crate::demo::{self, DemoError};
 use crate::encryption::Encryption;
 use crate::heavy::HeavyWork;
+use crate::images::{self, ImageStores};
 use crate::limits::{self, Limits};
 use crate::menu::actions::published::Published;
 use crate::notifications::worker;
 use crate::orders::actions::overdue;
 use crate::outbox::Outbox;
-use crate::pictures::{self, Pictures};
 use crate::realtime::{self, EngineSessions};
 use crate::router::{self, RouterError};
 use crate::server::{self, ListenError};
@@ -57,8 +57,8 @@ pub enum ServeError {
     #[error("REDIS_URL cannot be used: {0}. It looks like redis://host:6379")]
     Redis(#[from] redis::RedisError),
     /// The image storage cannot be set up.
-    #[error("pictures cannot be stored with CLOUDINARY_BASE_URL as it is set: {0}")]
-    Pictures(#[from] StoreError),
+    #[error("images cannot be stored with CLOUDINARY_BASE_URL as it is set: {0}")]
+    Images(#[from] StoreError),
     /// The demo data cannot be created.
     #[error(transparent)]
     Demo(#[from] DemoError),
@@ -116,7 +116,7 @@ pub async fn start(config: Config, reached: &DatabaseServer, clock: Clock, demo:
         admission: Admission::new(config.postgres.requests_at_once, config.postgres.request_queue_wait),
         limits: Limits::new(&config, &clock, db.written())?,
         stored_responses: StoredResponses::new(config.retention.stored_responses),
-        pictures: Pictures::new(&config)?,
+        images: ImageStores::new(&config)?,
         menus: Published::new(db.clone(), config.menus, config.redis_url.as_ref(), heavy.clone())?,
         heavy,
         encryption,
@@ -156,7 +156,7 @@ fn run(app: Arc<App>, listener: TcpListener, reached: &DatabaseServer) -> Result
     let (router, io, engine_sessions) = realtime::around(router::router(&app)?, &app);
     let router = middleware::outside(router, &app.config.http);
     let relay = tokio::spawn(realtime::start(Arc::clone(&app), io, reached.session().clone(), stop.clone()));
-    let collector = tokio::spawn(pictures::collect::keep_collecting(Arc::clone(&app), stop.clone()));
+    let collector = tokio::spawn(images::actions::delete_unused::watch(Arc::clone(&app), stop.clone()));
     let revocation_listener =
         tokio::spawn(revocation_listener::follow(Arc::clone(&app), reached.session().clone(), stop.clone()));
     let outbox = tokio::spawn(worker::work(Arc::clone(&app), stop.clone()));

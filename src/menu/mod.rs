@@ -12,8 +12,8 @@ use utoipa::ToSchema;
 
 use crate::fold;
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId};
+use crate::images::Image;
 use crate::money::{Amount, Currency, Money};
-use crate::pictures::Image;
 use crate::restaurants::tax::TaxClass;
 
 pub mod actions;

@@ -14,8 +14,8 @@ use super::satisfiable::Satisfiable;
 use super::translations::{Texts, Translations};
 use super::{Category, Contents, Group, Item, Modifier};
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId, RestaurantId};
+use crate::images::Image;
 use crate::money::{Currency, Money};
-use crate::pictures::Image;
 
 /// A modifier, as customers see it.
 #[derive(Debug, Clone, Serialize, ToSchema)]

@@ -12,8 +12,8 @@ use utoipa::ToSchema;
 
 use crate::actor::MemberRole;
 use crate::ids::{RestaurantId, UserId};
+use crate::images::Image;
 use crate::money::{Money, Rounding};
-use crate::pictures::Image;
 use crate::place::Place;
 use crate::problem::Problem;
 

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::app::{TestApp, database_url, eventually, execute_in, fresh_database, server_url};
 use crate::harness_clock::{clock, program};
+use crate::images::files::png;
 use crate::people::{PASSWORD, Person, id_of};
-use crate::pictures::files::png;
 use crate::program::Program;
 use crate::second_factor::{from_base32, sets_up};
 use crate::socket::Socket;

@@ -91,7 +91,7 @@ mod pages;
 mod paging;
 mod permission;
 mod phones;
-mod pictures;
+mod images;
 mod postgres;
 mod quotes;
 mod races;

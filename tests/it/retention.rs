@@ -31,7 +31,7 @@ const KEPT: &[(&str, &str)] = &[
     ("events", "the log of what happened to orders"),
     ("exceptional_days", "its restaurant"),
     ("exceptional_hours", "its restaurant"),
-    ("images", "collected when nothing shows them (pictures/collect.rs)"),
+    ("images", "deleted when not in use (images/actions/delete_unused.rs)"),
     ("invitations", "bounded for each restaurant"),
     ("item_modifier_groups", "its item"),
     ("memberships", "its restaurant"),

@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use crate::app::{TestApp, eventually};
 use crate::extract::Redis;
+use crate::images::files;
 use crate::menu::Neighbour;
 use crate::people::{PASSWORD, Person, id_of};
-use crate::pictures::files;
 use crate::reply::Reply;
 use crate::sync::{op, sends};
 
@@ -166,7 +166,7 @@ async fn the_images_of_a_restaurant_are_limited() {
     uploads().await.expect(200);
     uploads().await.refused(409, "too_many");
     // What is not shown any more counts until it is deleted.
-    let collects = async || comanda::pictures::collect::collect(&app.running().app).await.unwrap();
+    let collects = async || comanda::images::actions::delete_unused::delete_unused(&app.running().app).await.unwrap();
     collects().await;
     app.passes(TimeDelta::hours(2));
     assert_eq!(collects().await, 1);

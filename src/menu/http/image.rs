@@ -9,9 +9,9 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::extract::{Json, Path};
 use crate::ids::{ImageId, ItemId, RestaurantId};
+use crate::images::actions::upload::store_image;
+use crate::images::http::Upload;
 use crate::menu::{Item, sql};
-use crate::pictures::http::Upload;
-use crate::pictures::keep::keep;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::access::Staff;
 use crate::tenancy::RestaurantScope;
@@ -71,7 +71,7 @@ async fn set_item_image(
         .read(scope, move |tx| Box::pin(async move { sql::items::get(tx, scope.restaurant(), item).await }))
         .await?;
     found.ok_or_else(Problem::not_found)?;
-    let image = keep(&app, scope, upload).await?;
+    let image = store_image(&app, scope, upload).await?;
     show(&app, scope, item, Some(image)).await
 }
 

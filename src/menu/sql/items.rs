@@ -5,13 +5,13 @@ use sqlx::types::Json;
 
 use super::key_taken;
 use crate::ids::{CategoryId, ImageId, ItemId, ModifierGroupId, RestaurantId};
+use crate::images::Image;
 use crate::menu::Item;
 use crate::menu::allergens::{Declared, Diet};
 use crate::menu::dayparts::DayPart;
 use crate::menu::translations::Translations;
 use crate::money::{Amount, Currency};
 use crate::paging::Page;
-use crate::pictures::Image;
 use crate::problem::{OnConstraint as _, Problem};
 use crate::restaurants::tax::TaxClass;
 use crate::tenancy::RestaurantScope;

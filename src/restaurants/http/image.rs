@@ -9,8 +9,8 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::extract::Versioned;
 use crate::ids::{ImageId, RestaurantId};
-use crate::pictures::http::Upload;
-use crate::pictures::keep::keep;
+use crate::images::actions::upload::store_image;
+use crate::images::http::Upload;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::access::Staff;
 use crate::restaurants::actions;
@@ -65,7 +65,7 @@ async fn set_image(
     staff: Staff,
     upload: Upload,
 ) -> Result<Versioned<Restaurant>, Problem> {
-    let image = keep(&app, staff.scope, upload).await?;
+    let image = store_image(&app, staff.scope, upload).await?;
     show(&app, staff.scope, Some(image)).await
 }
 

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::cast::{Caller, GAPS, Target};
 use super::world::{Ids, World};
+use crate::images::files;
 use crate::people::{PASSWORD, id_of};
-use crate::pictures::files;
 use crate::reply::Reply;
 
 /// Names of the gaps in a path, a query or what is written behind it for the body (`#{cartId}`).

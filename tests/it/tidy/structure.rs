@@ -60,7 +60,7 @@ const SHARED: &[&str] = &[
 const FEATURES: &[&str] = &[
     "guests",
     "accounts",
-    "pictures",
+    "images",
     "restaurants",
     "menu",
     "coupons",
@@ -231,7 +231,7 @@ const WRITERS_ELSEWHERE: &[(&str, &str)] = &[
     ("orders writes modifiers, which is menu's", "the same, for what is chosen on items"),
     ("orders writes stock_ledger, which is menu's", "the same statement writes down what it took"),
     ("demo writes events, which is events's", "removing the demo, as the owner of the schema"),
-    ("demo writes images, which is pictures's", "removing the demo, as the owner of the schema"),
+    ("demo writes images, which is images's", "removing the demo, as the owner of the schema"),
     ("demo writes menu_categories, which is menu's", "removing the demo, as the owner of the schema"),
     ("demo writes menu_items, which is menu's", "removing the demo, as the owner of the schema"),
     ("demo writes orders, which is orders's", "removing the demo, as the owner of the schema"),
@@ -244,7 +244,7 @@ const WRITERS_ELSEWHERE: &[(&str, &str)] = &[
 const OWNERS: &[(&str, &str)] = &[
     ("carts", "cart"),
     ("events", "events"),
-    ("images", "pictures"),
+    ("images", "images"),
     ("menu_categories", "menu"),
     ("menu_items", "menu"),
     ("modifiers", "menu"),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::sql;
 use crate::app::App;
+use crate::images::sql;
 use crate::problem::Problem;
 use crate::tenancy::PlatformScope;
 
@@ -17,10 +17,10 @@ const BATCH: i64 = 20;
 ///
 /// # Errors
 /// When the database does not answer; the remaining images are deleted next time.
-pub async fn collect(app: &App) -> Result<usize, Problem> {
-    let platform = PlatformScope::proven_by("the collector of pictures that nothing shows", None);
-    let before = app.clock.now() - app.pictures.grace;
-    let at_hand = app.pictures.providers();
+pub async fn delete_unused(app: &App) -> Result<usize, Problem> {
+    let platform = PlatformScope::proven_by("deletion of unused images", None);
+    let before = app.clock.now() - app.images.grace;
+    let at_hand = app.images.providers();
     let idle = app
         .db
         .write(platform, move |tx| {
@@ -32,7 +32,7 @@ pub async fn collect(app: &App) -> Result<usize, Problem> {
         .await?;
     let mut removed = 0;
     for image in idle {
-        let Some(store) = app.pictures.store(&image.provider) else { continue };
+        let Some(store) = app.images.store(&image.provider) else { continue };
         let scope = platform.restaurant(image.restaurant_id);
         if let Err(error) = store.remove(&image.key).await {
             tracing::warn!(%error, key = image.key, "an image could not be deleted; it is retried later");
@@ -46,15 +46,15 @@ pub async fn collect(app: &App) -> Result<usize, Problem> {
 }
 
 /// Deletes unused images at intervals until the server stops.
-pub async fn keep_collecting(app: Arc<App>, stop: CancellationToken) {
+pub async fn watch(app: Arc<App>, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(app.pictures.collect_every) => {}
+            () = tokio::time::sleep(app.images.delete_unused_every) => {}
         }
         // While batches are full, because images must not be uploaded faster than they are deleted.
         loop {
-            match collect(&app).await {
+            match delete_unused(&app).await {
                 Ok(removed) if i64::try_from(removed).is_ok_and(|removed| removed >= BATCH) && !stop.is_cancelled() => {
                 }
                 Ok(_) => break,

@@ -6,10 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use comanda_providers::images::StoreError;
 
-use super::http::Upload;
-use super::{Image, sql};
 use crate::app::App;
 use crate::ids::ImageId;
+use crate::images::http::Upload;
+use crate::images::{Image, sql};
 use crate::problem::{Code, Problem};
 use crate::row_limit::{self, RowLimit};
 use crate::tenancy::RestaurantScope;
@@ -20,10 +20,10 @@ use crate::tenancy::RestaurantScope;
 /// # Errors
 /// 409 `too_many` (`IMAGE_MAX_STORED`), 415 `unsupported_image`, 422 `unacceptable_image`, or 503 while too many are
 /// being decoded or the provider does not answer.
-pub async fn keep(app: &App, scope: RestaurantScope, Upload(file): Upload) -> Result<ImageId, Problem> {
-    let picture = app.pictures.clean(scope, file).await?;
+pub async fn store_image(app: &App, scope: RestaurantScope, Upload(file): Upload) -> Result<ImageId, Problem> {
+    let picture = app.images.decode(scope, file).await?;
     let id = ImageId::new();
-    let store = Arc::clone(&app.pictures.current);
+    let store = Arc::clone(&app.images.current);
     let key = format!("{}/{id}", scope.restaurant());
     let (provider, name) = (store.provider(), key.clone());
     let max = app.config.images.max_stored;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
-use comanda::pictures::collect::collect;
+use comanda::images::actions::delete_unused::delete_unused;
 use image::{DynamicImage, GenericImageView as _};
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
@@ -265,20 +265,20 @@ async fn an_unused_image_is_deleted_after_the_grace_period() {
     sends(&luigi.owner, &luigi.path("/image"), files::png(20, 20)).await.expect(200);
     assert_eq!(folder.files(), 12);
     // It is known to be idle from here on, and kept for an hour.
-    assert_eq!(collect(app_state).await.unwrap(), 0);
+    assert_eq!(delete_unused(app_state).await.unwrap(), 0);
     app.passes(TimeDelta::minutes(59));
-    assert_eq!(collect(app_state).await.unwrap(), 0);
+    assert_eq!(delete_unused(app_state).await.unwrap(), 0);
     app.passes(TimeDelta::minutes(2));
-    assert_eq!(collect(app_state).await.unwrap(), 1);
+    assert_eq!(delete_unused(app_state).await.unwrap(), 1);
     assert_eq!((folder.files(), app.count("select count(*) from images").await), (8, 2));
     assert_eq!(app.stranger().get(first["image"]["card"].as_str().unwrap()).await.status, 404);
     shown(&app, &second["image"]["card"]).await;
     // What goes with its dish, and what the restaurant removes.
     luigi.owner.delete(&luigi.path(&format!("/items/{}", luigi.any_dish().id))).await.expect(204);
     luigi.owner.delete(&luigi.path("/image")).await.expect(200);
-    assert_eq!(collect(app_state).await.unwrap(), 0);
+    assert_eq!(delete_unused(app_state).await.unwrap(), 0);
     app.passes(TimeDelta::minutes(61));
-    assert_eq!(collect(app_state).await.unwrap(), 2);
+    assert_eq!(delete_unused(app_state).await.unwrap(), 2);
     assert_eq!((folder.files(), app.count("select count(*) from images").await), (0, 0));
 }
 
@@ -302,10 +302,10 @@ async fn files_left_by_a_crash_are_deleted() {
               select restaurant_id, gen_random_uuid(), 'elsewhere', key, created_at from images limit 1",
     )
     .await;
-    assert_eq!(collect(app_state).await.unwrap(), 0);
+    assert_eq!(delete_unused(app_state).await.unwrap(), 0);
     app.passes(TimeDelta::hours(2));
-    assert_eq!(collect(app_state).await.unwrap(), 2);
-    assert_eq!(collect(app_state).await.unwrap(), 0);
+    assert_eq!(delete_unused(app_state).await.unwrap(), 2);
+    assert_eq!(delete_unused(app_state).await.unwrap(), 0);
     assert_eq!((folder.files(), app.count("select count(*) from images").await), (0, 1));
 }
 

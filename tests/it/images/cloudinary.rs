@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use comanda::pictures::collect::collect;
+use comanda::images::actions::delete_unused::delete_unused;
 use comanda_providers::images::cloudinary::{Settings, Signature, sign};
 use comanda_providers::images::{Bounds, Cloudinary, Picture, StoreError, StoreImage as _, prepare};
 use serde_json::Value;
@@ -171,16 +171,16 @@ async fn a_restaurant_shows_images_stored_at_cloudinary() {
 
     // The one that was never kept, and then the one that is not shown any more; a removal that fails is tried again.
     let app_state = &app.running().app;
-    assert_eq!(collect(app_state).await.unwrap(), 0);
+    assert_eq!(delete_unused(app_state).await.unwrap(), 0);
     app.passes(TimeDelta::hours(2));
-    assert_eq!(collect(app_state).await.unwrap(), 1);
+    assert_eq!(delete_unused(app_state).await.unwrap(), 1);
     luigi.owner.delete(&path).await.expect(200);
-    assert_eq!(collect(app_state).await.unwrap(), 0);
+    assert_eq!(delete_unused(app_state).await.unwrap(), 0);
     app.passes(TimeDelta::hours(2));
     fake.fails(vec![Fault::Answer(500, String::new()); 3]);
-    assert_eq!((collect(app_state).await.unwrap(), fake.pictures().len()), (0, 1));
+    assert_eq!((delete_unused(app_state).await.unwrap(), fake.pictures().len()), (0, 1));
     app.passes(TimeDelta::hours(2));
-    assert_eq!((collect(app_state).await.unwrap(), fake.pictures().len()), (1, 0));
+    assert_eq!((delete_unused(app_state).await.unwrap(), fake.pictures().len()), (1, 0));
     assert_eq!(app.count("select count(*) from images").await, 0);
     fake.agrees();
 }

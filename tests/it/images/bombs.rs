@@ -215,7 +215,7 @@ fn a_small_file_takes_little_memory_whatever_it_unpacks_to() {
         let path = std::path::Path::new(folder.path()).join("picture.png");
         std::fs::write(&path, &file).unwrap();
         let probe = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "pictures::bombs::one_picture", "--ignored", "--nocapture"])
+            .args(["--exact", "images::bombs::one_picture", "--ignored", "--nocapture"])
             .env("PICTURE", &path)
             .output()
             .unwrap();

@@ -4,13 +4,12 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub mod collect;
+pub mod actions;
 pub mod http;
-pub mod keep;
 pub mod sql;
 pub mod storage;
 
-pub use storage::Pictures;
+pub use storage::ImageStores;
 
 /// The URLs of an image, by size.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

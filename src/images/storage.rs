@@ -14,7 +14,7 @@ use crate::problem::{Code, Problem};
 use crate::tenancy::RestaurantScope;
 
 /// The stores of images, and the limit on decoding.
-pub struct Pictures {
+pub struct ImageStores {
     /// The store for new images.
     pub(super) current: Arc<dyn StoreImage>,
     /// The store of images that this program serves.
@@ -24,10 +24,10 @@ pub struct Pictures {
     bounds: Bounds,
     pub(super) max_bytes: usize,
     pub(super) grace: TimeDelta,
-    pub(super) collect_every: std::time::Duration,
+    pub(super) delete_unused_every: std::time::Duration,
 }
 
-impl Pictures {
+impl ImageStores {
     /// The stores of the configuration: Cloudinary, or else the disk.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ impl Pictures {
             bounds: Bounds { max_pixels: settings.max_pixels },
             max_bytes: settings.max_bytes,
             grace: TimeDelta::from_std(settings.grace).unwrap_or(TimeDelta::hours(1)),
-            collect_every: settings.collect_every,
+            delete_unused_every: settings.collect_every,
         })
     }
 
@@ -72,7 +72,7 @@ impl Pictures {
     }
 
     /// Decodes and encodes an image, on separate threads. A few run at once, some wait, and further ones are refused.
-    pub(super) async fn clean(&self, scope: RestaurantScope, file: Bytes) -> Result<Picture, Problem> {
+    pub(super) async fn decode(&self, scope: RestaurantScope, file: Bytes) -> Result<Picture, Problem> {
         let bounds = self.bounds;
         let picture = self.decoding.run(scope.into(), move || prepare(&file, bounds)).await?;
         picture.map_err(|refusal| {

@@ -23,7 +23,7 @@ impl FromRequest<Arc<App>> for Upload {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
-        let max = app.pictures.max_bytes;
+        let max = app.images.max_bytes;
         let kind =
             request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let kind = kind.to_ascii_lowercase();
@@ -87,7 +87,7 @@ async fn show(
 ) -> Result<Response, Problem> {
     let variant = Variant::ALL.into_iter().find(|variant| file.strip_suffix(".jpg") == Some(variant.name()));
     let variant = variant.ok_or_else(Problem::not_found)?;
-    let path = app.pictures.disk.file(&format!("{restaurant}/{image}"), variant).ok_or_else(Problem::not_found)?;
+    let path = app.images.disk.file(&format!("{restaurant}/{image}"), variant).ok_or_else(Problem::not_found)?;
     let tag = format!("{image}.{}", variant.name());
     let etag = format!("\"{tag}\"");
     if is_held(&headers, &tag) {

@@ -1,0 +1,4 @@
+//! The use cases of images.
+
+pub mod delete_unused;
+pub mod upload;
